@@ -1,0 +1,26 @@
+import type { Decision } from '../domain/decision.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { BucketReading } from '../domain/token-bucket.ts'
+
+/** One check as the store sees it. */
+export interface BucketCheck {
+  readonly key: string
+  readonly policy: Policy
+  /** 0 reads and spends nothing. */
+  readonly tokens: number
+}
+
+/** Where buckets live. Decides checks exactly, one after another in the order given, and all with one clock. */
+export interface BucketStore {
+  /** Rejects when the store cannot be asked; whether something was spent is then unknown. */
+  check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]>
+}
+
+/** What the flow tells whoever counts. */
+export interface CheckObserver {
+  decided(decision: Decision, seconds: number): void
+  /** The store was away and the policy denies then. Refused input is not told. */
+  undecided(policy: Policy, seconds: number): void
+  /** A batch was sent and answered, or not. */
+  storeCalled(checks: number, seconds: number, failure?: unknown): void
+}

@@ -1,0 +1,56 @@
+import type { Decision, LimitState } from '../domain/decision.ts'
+import { ceilDiv } from '../domain/exact.ts'
+import type { CompiledLimit, Policy } from '../domain/policy.ts'
+
+/** Which fields tell a client about its limit. */
+export type FieldStyle = 'draft' | 'legacy' | 'both' | 'none'
+
+/** Receives a response field. */
+type SetField = (name: string, value: string) => void
+
+/**
+ * Writes the rate limit fields of a decision, if it came from a bucket.
+ * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11
+ */
+export function writeRateLimitFields(decision: Decision, style: FieldStyle, set: SetField): void {
+  if (!decision.blocked && !decision.allowed && decision.retryAfterMs !== null) {
+    set('retry-after', seconds(decision.retryAfterMs))
+  }
+  if (decision.states.length === 0) return
+  if (style === 'draft' || style === 'both') {
+    set('ratelimit-policy', policyField(decision.policy))
+    set('ratelimit', decision.states.map(serviceLimit).join(', '))
+  }
+  if (style === 'legacy' || style === 'both') {
+    set('x-ratelimit-limit', String(decision.binding.capacity))
+    set('x-ratelimit-remaining', String(decision.remaining))
+    set('x-ratelimit-reset', seconds(decision.resetAfterMs ?? 0))
+  }
+}
+
+const policyFields = new WeakMap<Policy, string>()
+
+/** The same for every decision of a policy, so it is written once. */
+function policyField(policy: Policy): string {
+  const known = policyFields.get(policy)
+  if (known !== undefined) return known
+  const field = policy.limits.map(quotaPolicy).join(', ')
+  policyFields.set(policy, field)
+  return field
+}
+
+/** `"burst";q=100;w=10`; w is how long the limit takes from empty to full. */
+function quotaPolicy({ name, capacity, capacityUnits, unitsPerMs }: CompiledLimit): string {
+  return `"${name}";q=${capacity};w=${seconds(ceilDiv(capacityUnits, unitsPerMs))}`
+}
+
+/** `"burst";r=99;t=1`; t is how long until one more token, or until the check that was denied is allowed. */
+function serviceLimit({ limit, remaining, resetAfterMs, allows, retryAfterMs, nextTokenAfterMs }: LimitState): string {
+  const field = `"${limit.name}";r=${remaining}`
+  const waitMs = allows ? nextTokenAfterMs : retryAfterMs
+  return resetAfterMs === 0 || waitMs === null ? field : `${field};t=${seconds(waitMs)}`
+}
+
+function seconds(ms: number): string {
+  return String(ceilDiv(ms, 1000))
+}

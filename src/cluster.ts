@@ -1,0 +1,35 @@
+/** The front's primary: keeps `WEB_CONCURRENCY` front processes running. The entry of `npm run start:api`. */
+import cluster from 'node:cluster'
+import { fileURLToPath } from 'node:url'
+import { announceService } from './banner.ts'
+import { childVariables, readEnv } from './env.ts'
+import { exitWithReport } from './exit-with-report.ts'
+import { createLogger } from './logger.ts'
+import { FrontFleet } from './processes/front-fleet.ts'
+import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
+import { stopOnRequest } from './shutdown.ts'
+
+process.title = 'throttler primary'
+const parent = ParentLink.ofThisProcess()
+
+try {
+  const env = readEnv({ needsRedis: true })
+  const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
+  cluster.setupPrimary({ exec: fileURLToPath(new URL('./server.js', import.meta.url)), args: [SUPERVISED] })
+  let port = env.PORT
+  const fleet = new FrontFleet({
+    size: env.WEB_CONCURRENCY,
+    spawn: () => cluster.fork(childVariables({ PORT: String(port) })).process,
+    stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    logger,
+  })
+
+  stopOnRequest(() => fleet.stop(), { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
+  process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
+
+  port = await fleet.start()
+  if (parent === undefined) announceService(logger, { ...env, PORT: port })
+  parent?.send({ type: 'ready', port })
+} catch (err) {
+  await exitWithReport(err, parent)
+}

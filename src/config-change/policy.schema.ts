@@ -1,0 +1,92 @@
+import { type Static, Type } from '@sinclair/typebox'
+import {
+  type Limit,
+  MODES,
+  type Mode,
+  type OnStoreFailure,
+  OUTAGE_POLICIES,
+  type PolicyDefinition,
+  policyFaults,
+} from '../domain/policy.ts'
+import { type FieldError, validationProblem } from '../errors.ts'
+
+const MAX_COUNT = 1_000_000_000
+/** 31 days. */
+const MAX_INTERVAL_MS = 2_678_400_000
+const DEFAULT_INTERVAL_MS = 1000
+/** The name of the one limit of a policy that is written short. */
+const DEFAULT_LIMIT = 'default'
+
+const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens fit.' })
+const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens come back …' })
+const refillIntervalMs = Type.Integer({
+  minimum: 1,
+  maximum: MAX_INTERVAL_MS,
+  description: '… in so many milliseconds.',
+})
+
+const LimitRequest = Type.Object(
+  {
+    name: Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }),
+    capacity,
+    refillTokens,
+    refillIntervalMs: Type.Optional(refillIntervalMs),
+  },
+  { additionalProperties: false },
+)
+
+/** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
+export const PolicyRequest = Type.Object(
+  {
+    limits: Type.Optional(Type.Array(LimitRequest, { minItems: 1, maxItems: 8 })),
+    capacity: Type.Optional(capacity),
+    refillTokens: Type.Optional(refillTokens),
+    refillIntervalMs: Type.Optional(refillIntervalMs),
+    mode: Type.Optional(Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] })),
+    onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...OUTAGE_POLICIES] })),
+    description: Type.Optional(Type.String({ maxLength: 500 })),
+  },
+  { additionalProperties: false },
+)
+export type PolicyRequest = Static<typeof PolicyRequest>
+
+/** @throws {Problem} `validation-failed` for what the schema alone cannot say */
+export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
+  const formFaults = request.limits ? shortFormBesides(request) : missingFromShortForm(request)
+  if (formFaults.length > 0) throw validationProblem(formFaults)
+  const { mode = 'enforce', onStoreFailure, description } = request
+  const definition: PolicyDefinition = {
+    limits: (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval),
+    mode,
+    ...(onStoreFailure !== undefined && { onStoreFailure }),
+    ...(description !== undefined && { description }),
+  }
+  const faults = policyFaults(definition)
+  if (faults.length > 0) throw validationProblem(faults)
+  return definition
+}
+
+type ShortForm = Pick<Static<typeof LimitRequest>, 'capacity' | 'refillTokens' | 'refillIntervalMs'>
+
+function shortForm(request: PolicyRequest): ShortForm {
+  const { capacity, refillTokens, refillIntervalMs } = request
+  return { capacity, refillTokens, refillIntervalMs } as ShortForm
+}
+
+function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static<typeof LimitRequest>): Limit {
+  return { name, capacity, refillTokens, refillIntervalMs: refillIntervalMs ?? DEFAULT_INTERVAL_MS }
+}
+
+function shortFormBesides(request: PolicyRequest): FieldError[] {
+  const members = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
+  return members
+    .filter(member => request[member] !== undefined)
+    .map(member => ({ path: `/${member}`, message: 'stands beside limits; give either limits or the short form' }))
+}
+
+function missingFromShortForm(request: PolicyRequest): FieldError[] {
+  const members = ['capacity', 'refillTokens'] as const
+  return members
+    .filter(member => request[member] === undefined)
+    .map(member => ({ path: `/${member}`, message: 'is missing; give limits, or capacity and refillTokens' }))
+}

@@ -1,0 +1,151 @@
+/** The one place where the front's adapters meet the ports of its flows. */
+import type { AppDependencies } from './app.ts'
+import { CheckBatcher } from './check/batcher.ts'
+import { Checker } from './check/check.ts'
+import { GuardedStore } from './check/guarded-store.ts'
+import { LocalBuckets } from './check/local-buckets.ts'
+import { PolicyFollower } from './config-change/follow.ts'
+import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
+import { CommandSubmitter } from './config-change/submit.ts'
+import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
+import { PolicyTable } from './domain/policy-table.ts'
+import { builtInDefinition, type Env } from './env.ts'
+import type { Logger } from './logger.ts'
+import { FrontMetrics } from './metrics.ts'
+import { BullCommandQueue } from './queues/command-queue.ts'
+import { RedisAnnouncements } from './redis/announcements.ts'
+import { RedisBucketStore } from './redis/bucket-store.ts'
+import { RedisConfigStore } from './redis/config-store.ts'
+import { connect } from './redis/connection.ts'
+import { RedisEventLog } from './redis/event-log.ts'
+import { BucketKeys } from './redis/keys.ts'
+import { version } from './version.ts'
+
+/** What one call of the config store may take, ms. */
+const CONFIG_TIMEOUT_MS = 2_000
+
+/** A bucket store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
+const HANG_TIMEOUT_MS = 1_000
+
+const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
+
+export interface Front {
+  readonly app: Omit<AppDependencies, 'metrics'>
+  readonly metrics: FrontMetrics
+  /** Starts to follow the configuration. */
+  start(): Promise<void>
+  /** From now on the process says that it is not ready. */
+  drain(): void
+  /** Closes every connection. */
+  close(): Promise<void>
+}
+
+export function frontDependencies(env: Env, logger: Logger): Front {
+  const bucketUrl = env.REDIS_URL ?? ''
+  const configUrl = env.CONFIG_REDIS_URL ?? bucketUrl
+  const keyPrefix = env.KEY_PREFIX
+  const connection = (name: string, url: string) => ({ url, name: `throttler-${name}`, logger })
+
+  const bucketRedis = connect({
+    ...connection('buckets', bucketUrl),
+    purpose: 'request',
+    hangTimeoutMs: HANG_TIMEOUT_MS,
+  })
+  const configRedis = connect({
+    ...connection('config', configUrl),
+    purpose: 'request',
+    commandTimeoutMs: CONFIG_TIMEOUT_MS,
+  })
+  const subscriber = connect({ ...connection('subscriber', configUrl), purpose: 'subscriber' })
+
+  const builtIn = compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env))
+  const table = new PolicyTable(builtIn)
+  const metrics: FrontMetrics = new FrontMetrics({
+    policies: () => table.size,
+    circuitState: () => CIRCUIT_STATES[store.circuit],
+  })
+
+  const store = new GuardedStore(new RedisBucketStore(bucketRedis, new BucketKeys(keyPrefix)), {
+    probePolicy: builtIn,
+    timeoutMs: env.REDIS_TIMEOUT_MS,
+    observer: metrics,
+    logger,
+  })
+  const localBuckets = new LocalBuckets(env.WEB_CONCURRENCY, () => Math.floor(performance.now()))
+  const checker = new Checker({
+    policies: table,
+    buckets: new CheckBatcher(store),
+    localBuckets,
+    observer: metrics,
+    onStoreFailure: env.ON_STORE_FAILURE,
+  })
+
+  const reader = new RedisConfigStore(configRedis, { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS })
+  const queue = new BullCommandQueue(configRedis, keyPrefix)
+  const waiters = new OutcomeWaiters({ find: id => reader.outcome(id) })
+  const follower = new PolicyFollower({
+    log: new RedisEventLog(configRedis, keyPrefix),
+    table,
+    observer: metrics,
+    logger,
+  })
+  const announcements = new RedisAnnouncements(subscriber, keyPrefix)
+
+  let draining = false
+  const state = {
+    isReady: () => follower.isLoaded && !draining,
+    stores: async () => {
+      const [isBucketStoreUp, isConfigStoreUp] = await Promise.all([
+        answers(store.probe()),
+        answers(configRedis.ping()),
+      ])
+      return { store: upOrDown(isBucketStoreUp), configStore: upOrDown(isConfigStoreUp), circuit: store.circuit }
+    },
+  }
+
+  return {
+    app: {
+      checker,
+      fieldStyle: env.RATELIMIT_HEADERS,
+      submitter: new CommandSubmitter(queue, waiters),
+      reader,
+      queue,
+      auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
+      health: { state, version },
+      keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
+      logger,
+    },
+    metrics,
+    start: async () => {
+      follower.start()
+      await announcements.subscribe({
+        announced: ({ partition, outcome }) => {
+          follower.catchUp(partition).then(
+            () => waiters.settle(outcome),
+            () => undefined,
+          )
+        },
+        reconnected: () => follower.catchUpAll(),
+      })
+    },
+    drain: () => {
+      draining = true
+    },
+    close: async () => {
+      follower.stop()
+      await queue.close()
+      for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
+    },
+  }
+}
+
+async function answers(asked: Promise<unknown>): Promise<boolean> {
+  return asked.then(
+    () => true,
+    () => false,
+  )
+}
+
+function upOrDown(isUp: boolean): 'up' | 'down' {
+  return isUp ? 'up' : 'down'
+}

@@ -1,0 +1,50 @@
+/** The longest key, in bytes of UTF-8. */
+export const MAX_KEY_BYTES = 256
+
+const PRINTABLE_ASCII = /^[ -~]{1,256}$/
+const RESERVED_CONFIG_KEYS = new Set(['export', 'import', 'default'])
+
+/** Why a caller's key is refused, or `undefined` when it may be used. */
+export function keyFault(key: string): string | undefined {
+  if (key === '.' || key === '..') return `the key "${key}" is not allowed`
+  if (PRINTABLE_ASCII.test(key)) return undefined
+  const bytes = Buffer.byteLength(key)
+  if (bytes === 0) return 'the key is empty; 1 to 256 bytes of UTF-8 are allowed'
+  if (bytes > MAX_KEY_BYTES) return `the key has ${bytes} bytes; 1 to ${MAX_KEY_BYTES} bytes of UTF-8 are allowed`
+  if (!key.isWellFormed()) return 'the key contains a lone surrogate, which is not valid Unicode'
+  const control = controlCharacter(key)
+  return control && `the key contains the control character ${control}; U+0000–001F and U+007F–009F are not allowed`
+}
+
+function controlCharacter(key: string): string | undefined {
+  for (let i = 0; i < key.length; i++) {
+    const unit = key.charCodeAt(i)
+    if (unit < 0x20 || (unit >= 0x7f && unit <= 0x9f)) return `U+${unit.toString(16).toUpperCase().padStart(4, '0')}`
+  }
+  return undefined
+}
+
+export interface ConfigKeyFault {
+  readonly code: 'key-invalid' | 'key-reserved'
+  readonly detail: string
+}
+
+/** Why a config key (`user:42`, `user:*`, `*`) is refused, or `undefined` when it may be used. */
+export function configKeyFault(configKey: string): ConfigKeyFault | undefined {
+  if (RESERVED_CONFIG_KEYS.has(configKey)) {
+    return { code: 'key-reserved', detail: `the key "${configKey}" is reserved, like export, import and default` }
+  }
+  const detail = keyFault(configKey) ?? starFault(configKey)
+  return detail === undefined ? undefined : { code: 'key-invalid', detail }
+}
+
+function starFault(configKey: string): string | undefined {
+  const star = configKey.indexOf('*')
+  if (star === -1 || star === configKey.length - 1) return undefined
+  return `the key has a "*" at position ${star + 1}; "*" may only stand last`
+}
+
+/** The prefix of a prefix policy's config key (`user:` for `user:*`), or `undefined` for an exact one. */
+export function prefixOf(configKey: string): string | undefined {
+  return configKey.endsWith('*') ? configKey.slice(0, -1) : undefined
+}

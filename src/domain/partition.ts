@@ -1,0 +1,32 @@
+/** How many partitions the buckets are spread over; recorded in the config store, since changing it moves every bucket. */
+export const BUCKET_PARTITIONS = 64
+
+/** How many partitions, each with its queue and its log, the config keys are spread over. */
+export const CONFIG_PARTITIONS = 4
+
+/** The partition in which the bucket of `key` lives: decided by its hash tag, if it has one. */
+export function bucketPartition(key: string): number {
+  const open = key.indexOf('{')
+  if (open !== -1) {
+    const close = key.indexOf('}', open + 1)
+    if (close > open + 1) return hash(key, open + 1, close) % BUCKET_PARTITIONS
+  }
+  return hash(key, 0, key.length) % BUCKET_PARTITIONS
+}
+
+/** The partition whose queue and log the policy of `configKey` belongs to. */
+export function configPartition(configKey: string): number {
+  return hash(configKey, 0, configKey.length) % CONFIG_PARTITIONS
+}
+
+/**
+ * 32-bit FNV-1a over UTF-16 code units, with MurmurHash3's finalizer, so that the low bits are as good as the high ones.
+ * @see https://datatracker.ietf.org/doc/html/draft-eastlake-fnv
+ */
+export function hash(text: string, from: number, to: number): number {
+  let h = 0x811c9dc5
+  for (let i = from; i < to; i++) h = Math.imul(h ^ text.charCodeAt(i), 0x01000193)
+  h = Math.imul(h ^ (h >>> 16), 0x85ebca6b)
+  h = Math.imul(h ^ (h >>> 13), 0xc2b2ae35)
+  return (h ^ (h >>> 16)) >>> 0
+}

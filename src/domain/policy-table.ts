@@ -1,0 +1,70 @@
+import { prefixOf } from './key.ts'
+import type { Policy } from './policy.ts'
+
+/**
+ * Every policy, as checks look them up: an exact one wins, then the longest prefix, then the built-in default. A look-up costs
+ * one map access and one more for each *length* of prefix in use, however many policies there are.
+ */
+export class PolicyTable {
+  readonly #exact = new Map<string, Policy>()
+  readonly #byPrefix = new Map<string, Policy>()
+  /** How many prefixes of each length there are, in UTF-16 units. */
+  readonly #lengths = new Map<number, number>()
+  #lengthsDescending: readonly number[] = []
+  readonly #builtIn: Policy
+
+  constructor(builtIn: Policy) {
+    this.#builtIn = builtIn
+  }
+
+  /** The policy in force for a caller's key. */
+  match(key: string): Policy {
+    return this.#exact.get(key) ?? this.#longestPrefix(key) ?? this.#builtIn
+  }
+
+  #longestPrefix(key: string): Policy | undefined {
+    for (const length of this.#lengthsDescending) {
+      if (length > key.length) continue
+      const policy = this.#byPrefix.get(key.slice(0, length))
+      if (policy !== undefined) return policy
+    }
+    return undefined
+  }
+
+  get(configKey: string): Policy | undefined {
+    const prefix = prefixOf(configKey)
+    return prefix === undefined ? this.#exact.get(configKey) : this.#byPrefix.get(prefix)
+  }
+
+  set(policy: Policy): void {
+    const prefix = prefixOf(policy.configKey)
+    if (prefix === undefined) {
+      this.#exact.set(policy.configKey, policy)
+      return
+    }
+    if (!this.#byPrefix.has(prefix)) this.#count(prefix.length, 1)
+    this.#byPrefix.set(prefix, policy)
+  }
+
+  delete(configKey: string): void {
+    const prefix = prefixOf(configKey)
+    if (prefix === undefined) this.#exact.delete(configKey)
+    else if (this.#byPrefix.delete(prefix)) this.#count(prefix.length, -1)
+  }
+
+  #count(length: number, change: 1 | -1): void {
+    const count = (this.#lengths.get(length) ?? 0) + change
+    if (count === 0) this.#lengths.delete(length)
+    else this.#lengths.set(length, count)
+    this.#lengthsDescending = [...this.#lengths.keys()].sort((a, b) => b - a)
+  }
+
+  get size(): number {
+    return this.#exact.size + this.#byPrefix.size
+  }
+
+  *configKeys(): Iterable<string> {
+    yield* this.#exact.keys()
+    for (const policy of this.#byPrefix.values()) yield policy.configKey
+  }
+}

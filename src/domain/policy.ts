@@ -1,0 +1,118 @@
+import { greatestCommonDivisor } from './exact.ts'
+import { hash } from './partition.ts'
+
+export const MODES = ['enforce', 'shadow', 'off', 'block'] as const
+export type Mode = (typeof MODES)[number]
+
+export const OUTAGE_POLICIES = ['local', 'allow', 'deny'] as const
+/** What a check gets while the store is away. */
+export type OnStoreFailure = (typeof OUTAGE_POLICIES)[number]
+
+/** One token bucket: `capacity` tokens, of which `refillTokens` come back every `refillIntervalMs`, continuously. */
+export interface Limit {
+  readonly name: string
+  readonly capacity: number
+  readonly refillTokens: number
+  readonly refillIntervalMs: number
+}
+
+/** What an operator stores under a config key, in its long form. */
+export interface PolicyDefinition {
+  readonly limits: readonly Limit[]
+  readonly mode: Mode
+  readonly onStoreFailure?: OnStoreFailure
+  readonly description?: string
+}
+
+/** A limit with everything that its arithmetic needs, in integers below 2^53. */
+export interface CompiledLimit extends Limit {
+  /** Names the limit in a bucket: 4 bytes, unique in its policy. */
+  readonly id: number
+  /** Units in a token: the smallest number for which a whole number of units comes back each millisecond. */
+  readonly unit: number
+  readonly unitsPerMs: number
+  readonly capacityUnits: number
+}
+
+/** A policy as checks use it: which config key it came from, at which version, and its compiled limits. */
+export interface Policy {
+  readonly configKey: string
+  readonly version: number
+  readonly definition: PolicyDefinition
+  readonly limits: readonly CompiledLimit[]
+}
+
+/** The config key that decisions name when the built-in policy decided. */
+export const DEFAULT_POLICY = 'default'
+
+export function compilePolicy(configKey: string, version: number, definition: PolicyDefinition): Policy {
+  return { configKey, version, definition, limits: compileLimits(definition.limits) }
+}
+
+export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[] {
+  const ids = new Set<number>()
+  return limits.map(limit => {
+    const id = freeId(hash(limit.name, 0, limit.name.length), ids)
+    ids.add(id)
+    const { unit, unitsPerMs } = unitsOf(limit)
+    return { ...limit, id, unit, unitsPerMs, capacityUnits: limit.capacity * unit }
+  })
+}
+
+/** Two names of one policy may share a hash; they must not share an entry in the bucket. */
+function freeId(id: number, taken: ReadonlySet<number>): number {
+  let free = id
+  while (taken.has(free)) free = (free + 1) >>> 0
+  return free
+}
+
+function unitsOf(limit: Limit): { unit: number; unitsPerMs: number } {
+  const divisor = greatestCommonDivisor(limit.refillTokens, limit.refillIntervalMs)
+  return { unit: limit.refillIntervalMs / divisor, unitsPerMs: limit.refillTokens / divisor }
+}
+
+export interface PolicyFault {
+  /** JSON pointer into the policy. */
+  readonly path: string
+  readonly message: string
+}
+
+/** What a schema cannot say of a policy: names are unique, and every limit can be counted exactly. */
+export function policyFaults(definition: PolicyDefinition): readonly PolicyFault[] {
+  const names = new Set<string>()
+  return definition.limits.flatMap((limit, index) => {
+    const faults: PolicyFault[] = []
+    if (names.has(limit.name)) {
+      faults.push({ path: `/limits/${index}/name`, message: `"${limit.name}" names two limits; names must be unique` })
+    }
+    names.add(limit.name)
+    if (!isExact(limit)) faults.push({ path: `/limits/${index}`, message: INEXACT })
+    return faults
+  })
+}
+
+const INEXACT =
+  'capacity × refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs) must not exceed 2^53 − 1, or the limit could not be counted exactly'
+
+function isExact(limit: Limit): boolean {
+  return BigInt(limit.capacity) * BigInt(unitsOf(limit).unit) <= BigInt(Number.MAX_SAFE_INTEGER)
+}
+
+export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {
+  return (
+    a.mode === b.mode &&
+    a.onStoreFailure === b.onStoreFailure &&
+    a.description === b.description &&
+    a.limits.length === b.limits.length &&
+    a.limits.every((limit, i) => sameLimit(limit, b.limits[i]))
+  )
+}
+
+function sameLimit(a: Limit, b: Limit | undefined): boolean {
+  return (
+    a.name === b?.name &&
+    a.capacity === b.capacity &&
+    a.refillTokens === b.refillTokens &&
+    a.refillIntervalMs === b.refillIntervalMs
+  )
+}

@@ -1,0 +1,204 @@
+/** The only reader of the environment: one schema of every variable, read once, with all faults in one report. */
+import { readFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
+import type { Ajv, ErrorObject } from 'ajv'
+import { envSchema } from 'env-schema'
+import type { FieldStyle } from './check/rate-limit-fields.ts'
+import { type OnStoreFailure, OUTAGE_POLICIES, policyFaults } from './domain/policy.ts'
+import type { Token } from './http/auth.ts'
+import { isLoopbackHost } from './http/loopback.ts'
+
+const FIELD_STYLES = ['draft', 'legacy', 'both', 'none'] as const satisfies readonly FieldStyle[]
+const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+const MAX_COUNT = 1_000_000_000
+const MAX_INTERVAL_MS = 2_678_400_000
+const MAX_TIMER_MS = 2_147_483_647
+
+const integer = (byDefault: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ default: byDefault, minimum, maximum, description })
+
+const choice = <T extends string>(byDefault: T, values: readonly T[], description: string) =>
+  Type.Unsafe<T>({ type: 'string', default: byDefault, enum: [...values], description })
+
+const redisUrl = (description: string) =>
+  Type.Optional(
+    Type.String({ pattern: '^rediss?://.', allowed: 'redis://host:port or rediss://host:port', description }),
+  )
+
+const tokens = (form: string, description: string) =>
+  Type.Optional(
+    Type.String({ pattern: `^${form}(,${form})*$`, allowed: 'name:token, comma-separated', secret: true, description }),
+  )
+
+export const EnvSchema = Type.Object({
+  HOST: Type.String({
+    default: '127.0.0.1',
+    description: 'Where to listen. Anything but loopback needs ADMIN_TOKENS.',
+  }),
+  PORT: integer(8080, 0, 65_535, 'The port to listen on; 0 takes a free one and says which.'),
+  WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'How many front processes.'),
+  REDIS_URL: redisUrl('Where buckets live. Unset: the embedded store.'),
+  CONFIG_REDIS_URL: redisUrl('Where policies, events and queues live. Unset: with the buckets.'),
+  REDIS_TIMEOUT_MS: integer(100, 1, 60_000, 'What one check may spend on the store.'),
+  KEY_PREFIX: Type.String({
+    default: 'throttler',
+    pattern: '^[A-Za-z0-9._:-]{1,64}$',
+    allowed: '1 to 64 of A–Z a–z 0–9 . _ : -',
+    description: 'Begins every key in Redis.',
+  }),
+  DATA_DIR: Type.String({
+    default: './data',
+    description: 'Where the embedded store keeps policies and their events.',
+  }),
+  DEFAULT_CAPACITY: integer(100, 1, MAX_COUNT, 'The built-in policy: how many tokens fit.'),
+  DEFAULT_REFILL_TOKENS: integer(10, 1, MAX_COUNT, 'The built-in policy: how many tokens come back …'),
+  DEFAULT_REFILL_INTERVAL_MS: integer(1000, 1, MAX_INTERVAL_MS, '… in so many milliseconds.'),
+  ON_STORE_FAILURE: choice<OnStoreFailure>('local', OUTAGE_POLICIES, 'What checks get while the store is away.'),
+  RATELIMIT_HEADERS: choice<FieldStyle>('draft', FIELD_STYLES, 'Which fields tell clients about their limit.'),
+  ADMIN_TOKENS: tokens(
+    '[^:,\\s]+:[^:,\\s]+(:read)?',
+    'Who may read and change policies: name:token, or name:token:read.',
+  ),
+  CHECK_TOKENS: tokens('[^:,\\s]+:[^:,\\s]+', 'Who may check. Unset: anybody.'),
+  COMMAND_RETENTION_MS: integer(86_400_000, 1000, MAX_TIMER_MS, 'How long the outcome of a change is kept.'),
+  LOG_LEVEL: choice('info', LOG_LEVELS, 'The least severe log lines to write.'),
+  SHUTDOWN_TIMEOUT_MS: integer(10_000, 100, 600_000, 'How long requests in flight may take to end at a stop.'),
+  KEEP_ALIVE_TIMEOUT_MS: integer(72_000, 1000, 3_600_000, 'How long an idle connection stays open.'),
+})
+
+/** Variables that a file may hold instead: its path stands in the variable with `_FILE` behind its name. */
+export const FILE_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL', 'ADMIN_TOKENS', 'CHECK_TOKENS'] as const
+
+type Variables = Readonly<Record<string, string | undefined>>
+
+export interface Env extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CHECK_TOKENS'> {
+  readonly ADMIN_TOKENS: readonly Token[]
+  readonly CHECK_TOKENS: readonly Token[]
+}
+
+/** Which part of the service reads: those that are started alone have no embedded store to fall back on. */
+export interface EnvOptions {
+  readonly needsRedis: boolean
+}
+
+/** Every fault of the environment, each with the variable's name, what was given and what is allowed. */
+export class EnvError extends Error {
+  override readonly name = 'EnvError'
+
+  constructor(faults: readonly string[]) {
+    super(`The environment is not as it must be:\n${faults.map(fault => `  ${fault}`).join('\n')}`)
+  }
+}
+
+/** @throws {EnvError} */
+export function readEnv(options: EnvOptions, variables: Variables = process.env): Env {
+  const faults: string[] = []
+  const given = withFiles(withoutEmpty(variables), faults)
+  const env = parse(given, faults)
+  if (env !== undefined) faults.push(...crossFaults(env, options))
+  if (env === undefined || faults.length > 0) throw new EnvError(faults)
+  return { ...env, ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS), CHECK_TOKENS: parseTokens(env.CHECK_TOKENS) }
+}
+
+/** The environment of a child process: this one's, with some variables set. */
+export function childVariables(overrides: Variables): NodeJS.ProcessEnv {
+  return { ...process.env, ...overrides }
+}
+
+/** Whether npm started this process; then npm's death is a reason to end. */
+export function isRunByNpm(): boolean {
+  return process.env['npm_lifecycle_event'] !== undefined
+}
+
+function withoutEmpty(variables: Variables): Record<string, string> {
+  return Object.fromEntries(Object.entries(variables).filter((entry): entry is [string, string] => !!entry[1]))
+}
+
+function withFiles(given: Record<string, string>, faults: string[]): Record<string, string> {
+  const merged = { ...given }
+  for (const name of FILE_VARIABLES) {
+    const path = given[`${name}_FILE`]
+    if (path === undefined) continue
+    if (given[name] !== undefined) {
+      faults.push(`${name} and ${name}_FILE are both set; set one of them`)
+      continue
+    }
+    try {
+      merged[name] = readFileSync(path, 'utf8').trim()
+    } catch (err) {
+      faults.push(`${name}_FILE was ${JSON.stringify(path)}, which cannot be read: ${(err as Error).message}`)
+    }
+  }
+  return merged
+}
+
+function parse(given: Record<string, string>, faults: string[]): Static<typeof EnvSchema> | undefined {
+  try {
+    const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['allowed', 'secret']) }
+    return envSchema<Static<typeof EnvSchema>>({ schema: EnvSchema, data: { ...given }, env: false, ajv })
+  } catch (err) {
+    const errors = (err as { errors?: ErrorObject[] }).errors
+    if (errors === undefined) throw err
+    faults.push(...errors.map(({ instancePath }) => describe(instancePath.slice(1), given)))
+    return undefined
+  }
+}
+
+function describe(name: string, given: Record<string, string>): string {
+  const schema = (EnvSchema as TObject).properties[name] as TSchema
+  const was = schema['secret'] ? 'is not of the right form' : `was ${JSON.stringify(given[name])}`
+  return `${name} ${was}; allowed: ${allowedBy(schema)}`
+}
+
+function allowedBy(schema: TSchema): string {
+  if (schema['enum']) return (schema['enum'] as string[]).join(', ')
+  if (schema['type'] === 'integer') return `an integer from ${schema['minimum']} to ${schema['maximum']}`
+  return String(schema['allowed'])
+}
+
+/** What no variable can be blamed for alone. */
+function crossFaults(env: Static<typeof EnvSchema>, { needsRedis }: EnvOptions): string[] {
+  const faults: string[] = []
+  if (env.REDIS_URL === undefined && env.CONFIG_REDIS_URL !== undefined) {
+    faults.push('CONFIG_REDIS_URL was set without REDIS_URL; allowed: both, or REDIS_URL alone')
+  } else if (env.REDIS_URL === undefined && needsRedis) {
+    faults.push('REDIS_URL was not set; without the embedded store of `npm start` it is needed')
+  }
+  if (!isLoopbackHost(env.HOST) && env.ADMIN_TOKENS === undefined) {
+    faults.push(
+      `HOST was ${JSON.stringify(env.HOST)} without ADMIN_TOKENS; allowed: a loopback address, or any with ADMIN_TOKENS`,
+    )
+  }
+  const [fault] = policyFaults(builtInDefinition(env))
+  if (fault !== undefined) {
+    faults.push(
+      `DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS and DEFAULT_REFILL_INTERVAL_MS do not go together: ${fault.message}`,
+    )
+  }
+  return faults
+}
+
+type BuiltIn = Pick<
+  Static<typeof EnvSchema>,
+  'DEFAULT_CAPACITY' | 'DEFAULT_REFILL_TOKENS' | 'DEFAULT_REFILL_INTERVAL_MS'
+>
+
+/** The policy of keys that no config key matches. */
+export function builtInDefinition(env: BuiltIn) {
+  const limit = {
+    name: 'default',
+    capacity: env.DEFAULT_CAPACITY,
+    refillTokens: env.DEFAULT_REFILL_TOKENS,
+    refillIntervalMs: env.DEFAULT_REFILL_INTERVAL_MS,
+  }
+  return { limits: [limit], mode: 'enforce' as const }
+}
+
+function parseTokens(list: string | undefined): readonly Token[] {
+  if (list === undefined) return []
+  return list.split(',').map(entry => {
+    const [name = '', token = '', access] = entry.split(':')
+    return { name, token, readOnly: access === 'read' }
+  })
+}

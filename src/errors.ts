@@ -1,0 +1,96 @@
+/**
+ * The one catalogue of errors: every code that a caller can get, with its HTTP status and title.
+ * @see https://www.rfc-editor.org/rfc/rfc9457 Problem Details for HTTP APIs
+ */
+interface ErrorKind {
+  readonly status: number
+  readonly title: string
+  /** When it is not `urn:throttler:error:<code>`. */
+  readonly type?: string
+  /** Seconds. */
+  readonly retryAfter?: number
+}
+
+const IANA_PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types'
+
+export const ERRORS = {
+  'body-malformed': { status: 400, title: 'The body is not well-formed JSON in UTF-8' },
+  'validation-failed': { status: 400, title: 'The request does not fit its schema' },
+  'key-invalid': { status: 400, title: 'The key is not allowed' },
+  'key-reserved': { status: 400, title: 'The key is reserved' },
+  'cursor-invalid': { status: 400, title: 'The cursor is not one that this service gave' },
+  'tokens-exceed-capacity': { status: 400, title: 'More tokens than the limit can ever hold' },
+  unauthorized: { status: 401, title: 'A token is needed' },
+  forbidden: { status: 403, title: 'Not allowed' },
+  'not-found': { status: 404, title: 'There is no such resource' },
+  'policy-not-found': { status: 404, title: 'The key has no policy' },
+  'version-not-found': { status: 404, title: 'The policy has no such version' },
+  'command-not-found': { status: 404, title: 'There is no such command' },
+  'method-not-allowed': { status: 405, title: 'The resource has no such method' },
+  'version-conflict': { status: 412, title: 'The policy is not at the version asked for' },
+  'body-too-large': { status: 413, title: 'The body is too large' },
+  'media-type-unsupported': { status: 415, title: 'The body must be uncompressed application/json' },
+  'quota-exceeded': { status: 429, title: 'The limit is used up', type: `${IANA_PROBLEM_TYPES}#quota-exceeded` },
+  blocked: { status: 429, title: 'The key is blocked' },
+  'store-unavailable': {
+    status: 503,
+    title: 'The store of buckets is away',
+    type: `${IANA_PROBLEM_TYPES}#temporary-reduced-capacity`,
+    retryAfter: 1,
+  },
+  'config-store-unavailable': { status: 503, title: 'The store of policies is away', retryAfter: 1 },
+  draining: { status: 503, title: 'The service is stopping or not ready yet', retryAfter: 1 },
+  internal: { status: 500, title: 'Something went wrong inside the service' },
+} as const satisfies Record<string, ErrorKind>
+
+export type ErrorCode = keyof typeof ERRORS
+
+export function errorKind(code: ErrorCode): ErrorKind {
+  return ERRORS[code]
+}
+
+/** The URI that names the kind of problem. */
+export function errorType(code: ErrorCode): string {
+  return errorKind(code).type ?? `urn:throttler:error:${code}`
+}
+
+/** One field that is wrong: a JSON pointer into the body, query or headers, and what is allowed there. */
+export interface FieldError {
+  readonly path: string
+  readonly message: string
+}
+
+interface ProblemOptions extends ErrorOptions {
+  /** Further members of the problem response. */
+  readonly members?: Readonly<Record<string, unknown>>
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+/** An error of the catalogue with its context: what was given and what is allowed. */
+export class Problem extends Error {
+  override readonly name = 'Problem'
+  readonly code: ErrorCode
+  readonly members: Readonly<Record<string, unknown>>
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
+    super(detail, options)
+    this.code = code
+    this.members = options.members ?? {}
+    this.headers = options.headers ?? {}
+  }
+
+  get detail(): string {
+    return this.message
+  }
+
+  get status(): number {
+    return ERRORS[this.code].status
+  }
+}
+
+/** The problem of one or more fields that do not fit. */
+export function validationProblem(errors: readonly FieldError[]): Problem {
+  const detail = errors.map(({ path, message }) => `${path || 'the body'}: ${message}`).join('; ')
+  return new Problem('validation-failed', detail, { members: { errors } })
+}

@@ -1,0 +1,11 @@
+const LOOPBACK_NAME = /^(localhost|[a-z0-9.-]+\.localhost|127(\.[0-9]{1,3}){3}|\[::1\])$/i
+
+/** Whether an authority such as `localhost:8080` or `[::1]` names this machine only. */
+export function isLoopbackAuthority(authority: string): boolean {
+  return LOOPBACK_NAME.test(authority.replace(/:[0-9]+$/, ''))
+}
+
+/** Whether a server that listens on this host can be reached from this machine only. */
+export function isLoopbackHost(host: string): boolean {
+  return isLoopbackAuthority(host.includes(':') ? `[${host}]` : host)
+}

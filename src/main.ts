@@ -1,0 +1,98 @@
+/** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. The entry of `npm start`. */
+import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+import { announceService } from './banner.ts'
+import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
+import { exitWithReport } from './exit-with-report.ts'
+import { createLogger, type Logger } from './logger.ts'
+import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
+import { SupervisedProcess } from './processes/supervised-process.ts'
+import { stopOnRequest } from './shutdown.ts'
+
+/** Valkey writes to the store's standard output; our own log lines go to its descriptor 4, which is our standard output. */
+const STORE_STDIO: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc', 1]
+/** Node's WASI does what the store needs of it. */
+const STORE_NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
+
+const PARENT_CHECK_INTERVAL_MS = 1_000
+
+process.title = 'throttler'
+
+try {
+  const env = readEnv({ needsRedis: false })
+  const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
+  const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
+  const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
+  const variables = { REDIS_URL: redisUrl }
+  const front = child('front', './cluster.js', { env, logger, variables })
+  const worker = child('worker', '../workers/config.worker.js', {
+    env,
+    logger,
+    variables,
+    args: store ? [EMPTY_QUEUE_FIRST] : [],
+  })
+
+  const stop = stopOnRequest(
+    async () => {
+      await front.stop()
+      await worker.stop()
+      await store?.process.stop()
+    },
+    { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger },
+  )
+  process.on('SIGHUP', () => front.current?.kill('SIGHUP'))
+  if (isRunByNpm()) stopWithNpm(stop)
+
+  await store?.process.start()
+  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start()])
+  announceService(logger, { ...env, PORT: port })
+} catch (err) {
+  await exitWithReport(err)
+}
+
+interface ChildOptions {
+  readonly env: Env
+  readonly logger: Logger
+  readonly variables?: Record<string, string>
+  readonly args?: readonly string[]
+  readonly options?: ForkOptions
+}
+
+function child(
+  name: string,
+  entry: string,
+  { env, logger, variables = {}, args = [], options }: ChildOptions,
+): SupervisedProcess {
+  const path = fileURLToPath(new URL(entry, import.meta.url))
+  return new SupervisedProcess({
+    name,
+    logger,
+    stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 3_000,
+    spawn: () => fork(path, [SUPERVISED, ...args], { env: childVariables(variables), ...options }),
+  })
+}
+
+/** The store keeps its port when it is replaced, so that everybody finds it again. */
+async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; port: number }> {
+  const port = await freePort()
+  const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
+  return { process: child('store', './embedded/store.js', { env, logger, args: [String(port)], options }), port }
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', reject)
+    server.listen(0, '127.0.0.1', () => {
+      const { port } = server.address() as { port: number }
+      server.close(() => resolve(port))
+    })
+  })
+}
+
+/** npm that was killed cannot say so; what it started would go on without anybody to stop it. */
+function stopWithNpm(stop: () => void): void {
+  const npm = process.ppid
+  setInterval(() => process.ppid !== npm && stop(), PARENT_CHECK_INTERVAL_MS).unref()
+}

@@ -1,0 +1,133 @@
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { CheckObserver } from './check/ports.ts'
+import type { FollowObserver } from './config-change/follow.ts'
+import type { Decision } from './domain/decision.ts'
+import { DEFAULT_POLICY, type Policy } from './domain/policy.ts'
+
+const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
+const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+/** So many prefix policies have series of their own; the others share `other`. */
+const MAX_POLICY_LABELS = 1000
+
+export interface FrontGauges {
+  policies(): number
+  /** 0 closed, 1 half-open, 2 open. */
+  circuitState(): number
+}
+
+/**
+ * The metrics of a front process. Their labels are policies, never caller keys, so their number is bounded.
+ * @see https://prometheus.io/docs/practices/naming/
+ */
+export class FrontMetrics implements CheckObserver, FollowObserver {
+  readonly registry = new Registry()
+  readonly #labels = new Map<string, string>()
+  readonly #checks = new Counter({
+    name: 'throttler_checks_total',
+    help: 'Checks answered, by policy, outcome and who decided',
+    labelNames: ['policy', 'outcome', 'source'] as const,
+    registers: [this.registry],
+  })
+  readonly #checkDuration = new Histogram({
+    name: 'throttler_check_duration_seconds',
+    help: 'Time to decide a check',
+    buckets: SECONDS,
+    registers: [this.registry],
+  })
+  readonly #batchSize = new Histogram({
+    name: 'throttler_store_batch_size',
+    help: 'Checks in one call of the store',
+    buckets: BATCH_SIZES,
+    registers: [this.registry],
+  })
+  readonly #storeDuration = new Histogram({
+    name: 'throttler_store_duration_seconds',
+    help: 'Time of one call of the store',
+    buckets: SECONDS,
+    registers: [this.registry],
+  })
+  readonly #storeErrors = new Counter({
+    name: 'throttler_store_errors_total',
+    help: 'Calls of the store that failed, by the kind of error',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
+  readonly #propagation = new Histogram({
+    name: 'throttler_config_propagation_seconds',
+    help: 'Time from the event of a change until this process obeys it',
+    buckets: [...SECONDS, 2.5, 5],
+    registers: [this.registry],
+  })
+  readonly #version = new Gauge({
+    name: 'throttler_config_version',
+    help: 'Position in the event log up to which every process follows, by partition',
+    labelNames: ['partition'] as const,
+    aggregator: 'min',
+    registers: [this.registry],
+  })
+  readonly #logResets = new Counter({
+    name: 'throttler_config_log_resets_total',
+    help: 'Partitions that were loaded anew because their log was another one',
+    registers: [this.registry],
+  })
+
+  constructor(gauges: FrontGauges) {
+    collectDefaultMetrics({ register: this.registry })
+    this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
+    this.#gauge('throttler_circuit_state', 'Circuit to the store of buckets: 0 closed, 1 half-open, 2 open', () =>
+      gauges.circuitState(),
+    )
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      aggregator: 'max',
+      registers: [this.registry],
+      collect() {
+        this.set(value())
+      },
+    })
+  }
+
+  decided(decision: Decision, seconds: number): void {
+    const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
+    this.#checks.inc({ policy: this.#labelOf(decision.policy), outcome, source: decision.source })
+    this.#checkDuration.observe(seconds)
+  }
+
+  undecided(policy: Policy, seconds: number): void {
+    this.#checks.inc({ policy: this.#labelOf(policy), outcome: 'error', source: 'outage' })
+    this.#checkDuration.observe(seconds)
+  }
+
+  storeCalled(checks: number, seconds: number, failure?: unknown): void {
+    this.#batchSize.observe(checks)
+    this.#storeDuration.observe(seconds)
+    if (failure !== undefined) this.#storeErrors.inc({ reason: failure instanceof Error ? failure.name : 'unknown' })
+  }
+
+  applied({ at }: { readonly at: string }): void {
+    this.#propagation.observe(Math.max(0, Date.now() - Date.parse(at)) / 1000)
+  }
+
+  positionChanged(partition: number, position: number): void {
+    this.#version.set({ partition: String(partition) }, position)
+  }
+
+  logReplaced(): void {
+    this.#logResets.inc()
+  }
+
+  #labelOf({ configKey }: Policy): string {
+    if (configKey === DEFAULT_POLICY) return configKey
+    if (!configKey.endsWith('*')) return 'exact'
+    const known = this.#labels.get(configKey)
+    if (known !== undefined) return known
+    if (this.#labels.size >= MAX_POLICY_LABELS) return 'other'
+    this.#labels.set(configKey, configKey)
+    return configKey
+  }
+}

@@ -1,0 +1,123 @@
+import type { ChildProcess } from 'node:child_process'
+import { EventEmitter, once } from 'node:events'
+import type { Logger } from '../logger.ts'
+import type { FromChild, ToChild } from './messages.ts'
+
+const SHORTEST_PAUSE_MS = 100
+const LONGEST_PAUSE_MS = 5_000
+/** A process that lived so long is not in a crash loop. */
+const LONG_LIFE_MS = 10_000
+
+/** The process said that it cannot start, and why. */
+export class CannotStart extends Error {
+  override readonly name = 'CannotStart'
+}
+
+interface SupervisedProcessOptions {
+  readonly name: string
+  /** Starts the process, with a channel to it. */
+  spawn(): ChildProcess
+  readonly logger: Logger
+  /** How long an orderly stop may take before the process is killed, ms. */
+  readonly stopTimeoutMs: number
+}
+
+interface SupervisedProcessEvents {
+  message: [FromChild, ChildProcess]
+  /** Everything that a process said has been heard, and nothing more will come. */
+  gone: [ChildProcess]
+}
+
+/** One process that is always there: when it dies, another takes its place, after a pause that doubles in a crash loop. */
+export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
+  readonly #options: SupervisedProcessOptions
+  #current: ChildProcess | undefined
+  #pauseMs = SHORTEST_PAUSE_MS
+  #respawn: NodeJS.Timeout | undefined
+  #stopped = false
+
+  constructor(options: SupervisedProcessOptions) {
+    super()
+    this.#options = options
+  }
+
+  /** Resolves with the first process's word that it is ready. @throws {CannotStart} */
+  start(): Promise<Extract<FromChild, { type: 'ready' }>> {
+    return new Promise((resolve, reject) => {
+      this.on('message', message => {
+        if (message.type === 'ready') resolve(message)
+        if (message.type === 'cannot-start') reject(new CannotStart(message.reason))
+      })
+      this.#spawn()
+    })
+  }
+
+  get current(): ChildProcess | undefined {
+    return this.#current
+  }
+
+  send(message: ToChild): void {
+    if (this.#current?.connected) this.#current.send(message)
+  }
+
+  /** Starts a successor, and stops the present process once the successor is ready. */
+  async replace(drainMs: number): Promise<void> {
+    const predecessor = this.#current
+    clearTimeout(this.#respawn)
+    const ready = this.#successorOf(predecessor)
+    this.#spawn()
+    await ready
+    if (predecessor !== undefined) await this.#stop(predecessor, drainMs)
+  }
+
+  /** Ends the process for good. */
+  async stop(): Promise<void> {
+    this.#stopped = true
+    clearTimeout(this.#respawn)
+    if (this.#current !== undefined) await this.#stop(this.#current, 0)
+  }
+
+  #spawn(): ChildProcess {
+    const { name, logger } = this.#options
+    const child = this.#options.spawn()
+    const startedAt = performance.now()
+    this.#current = child
+    child.on('message', message => this.emit('message', message as FromChild, child))
+    child.on('error', err => logger.error({ err, process: name }, 'cannot reach the process'))
+    child.once('disconnect', () => this.emit('gone', child))
+    child.once('exit', (code, signal) => {
+      if (this.#current !== child) return
+      this.#current = undefined
+      if (this.#stopped) return
+      if (performance.now() - startedAt >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
+      logger.warn(
+        { process: name, pid: child.pid, code, signal, pauseMs: this.#pauseMs },
+        'a process died and is replaced',
+      )
+      this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
+      this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
+    })
+    return child
+  }
+
+  /** Resolves once another process than the predecessor is ready, even if that takes more than one start. */
+  #successorOf(predecessor: ChildProcess | undefined): Promise<void> {
+    return new Promise(resolve => {
+      const listener = (message: FromChild, child: ChildProcess) => {
+        if (message.type !== 'ready' || child === predecessor) return
+        this.off('message', listener)
+        resolve()
+      }
+      this.on('message', listener)
+    })
+  }
+
+  async #stop(child: ChildProcess, drainMs: number): Promise<void> {
+    if (child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs + drainMs)
+    if (child.connected) child.send({ type: 'stop', drainMs } satisfies ToChild)
+    await exited
+    clearTimeout(kill)
+  }
+}

@@ -1,0 +1,33 @@
+import type { Redis } from 'ioredis'
+import type { Announcement, Announcements } from '../config-change/ports.ts'
+import type { Outcome } from '../domain/outcome.ts'
+import { announcementChannel } from './keys.ts'
+
+/** Announcements over Redis pub/sub, which delivers each at most once. */
+export class RedisAnnouncements implements Announcements {
+  readonly #subscriber: Redis
+  readonly #channel: string
+
+  /** @param subscriber a connection of its own, as pub/sub takes it over */
+  constructor(subscriber: Redis, keyPrefix: string) {
+    this.#subscriber = subscriber
+    this.#channel = announcementChannel(keyPrefix)
+  }
+
+  async subscribe(listener: Parameters<Announcements['subscribe']>[0]): Promise<void> {
+    this.#subscriber.on('message', (_channel, message) => listener.announced(parse(message)))
+    this.#subscriber.on('ready', () => listener.reconnected())
+    await this.#subscriber.subscribe(this.#channel)
+  }
+}
+
+/** `<partition> <position> <outcome as JSON>`, as `lua/append.lua` publishes it. */
+function parse(message: string): Announcement {
+  const first = message.indexOf(' ')
+  const second = message.indexOf(' ', first + 1)
+  return {
+    partition: Number(message.slice(0, first)),
+    position: Number(message.slice(first + 1, second)),
+    outcome: JSON.parse(message.slice(second + 1)) as Outcome,
+  }
+}

@@ -1,0 +1,76 @@
+import type { Redis } from 'ioredis'
+import type { BucketCheck, BucketStore } from '../check/ports.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketKeys } from './keys.ts'
+import { checkScript } from './scripts.ts'
+
+/** What ioredis makes of an integer, or a string where it could not read the integer exactly. */
+type Units = number | string
+
+type CheckCommand = (numberOfKeys: number, ...keysAndArguments: string[]) => Promise<Units[]>
+
+/** Buckets in a standalone Redis: one script call for a whole batch. */
+export class RedisBucketStore implements BucketStore {
+  readonly #check: CheckCommand
+  readonly #keys: BucketKeys
+
+  constructor(redis: Redis, keys: BucketKeys) {
+    redis.defineCommand('throttlerCheck', checkScript)
+    this.#check = (redis as unknown as { throttlerCheck: CheckCommand }).throttlerCheck.bind(redis)
+    this.#keys = keys
+  }
+
+  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    const keys = checks.map(({ key }) => this.#keys.bucket(key))
+    const reply = await this.#check(keys.length, ...keys, ...encode(checks))
+    return decode(checks, reply)
+  }
+}
+
+/** The script's ARGV: runs of checks that ask the same policy for as many tokens, then the policies. */
+function encode(checks: readonly BucketCheck[]): string[] {
+  const numbers = new Map<Policy, number>()
+  const runs: string[] = []
+  for (let start = 0; start < checks.length; ) {
+    const { policy, tokens } = checks[start] as BucketCheck
+    let end = start + 1
+    while (checks[end]?.policy === policy && checks[end]?.tokens === tokens) end++
+    const number = numbers.get(policy) ?? numbers.size + 1
+    numbers.set(policy, number)
+    runs.push(`${number} ${tokens} ${end - start}`)
+    start = end
+  }
+  return [runs.join(' '), ...Array.from(numbers.keys(), encodedLimits)]
+}
+
+const encodings = new WeakMap<Policy, string>()
+
+function encodedLimits(policy: Policy): string {
+  const known = encodings.get(policy)
+  if (known !== undefined) return known
+  const encoded = policy.limits
+    .map(({ id, unit, unitsPerMs, capacityUnits, capacity }) =>
+      [id, unit, unitsPerMs, capacityUnits, capacity].join(' '),
+    )
+    .join(' ')
+  encodings.set(policy, encoded)
+  return encoded
+}
+
+function decode(checks: readonly BucketCheck[], reply: readonly Units[]): readonly BucketReading[] {
+  let at = 0
+  const next = () => Number(reply[at++])
+  const readings = checks.map(({ policy }) => decodeReading(policy.limits.map(next)))
+  while (at < reply.length) {
+    const index = next() - 1
+    readings[index] = { ...(readings[index] as BucketReading), pauseMs: next() }
+  }
+  return readings
+}
+
+/** A denied check's units come as −1 − units, which is below 0 even when nothing was spent. */
+function decodeReading(units: readonly number[]): BucketReading {
+  const allowed = (units[0] ?? -1) >= 0
+  return { allowed, spent: allowed ? units : units.map(value => -1 - value), pauseMs: 0 }
+}

@@ -1,0 +1,20 @@
+/** How events and policies stand in Redis: as JSON that only this service writes. */
+import type { PolicyRecord } from '../config-change/ports.ts'
+import type { PolicyEvent } from '../domain/events.ts'
+
+/** An entry of a stream, as ioredis returns it: its id, and its fields and values in turn. */
+export type StreamEntry = [id: string, fields: string[]]
+
+export function parseEvent([, fields]: StreamEntry): PolicyEvent {
+  const json = fields[fields.indexOf('event') + 1]
+  return JSON.parse(json ?? 'null') as PolicyEvent
+}
+
+/** The position of an entry `1841-0`: 1841. */
+export function parsePosition([id]: StreamEntry): number {
+  return Number.parseInt(id, 10)
+}
+
+export function parseRecord(key: string, json: string): PolicyRecord {
+  return { key, ...(JSON.parse(json) as Omit<PolicyRecord, 'key'>) }
+}

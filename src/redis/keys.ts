@@ -1,0 +1,62 @@
+/**
+ * The one place that spells keys. What stands in `{…}` decides the slot on Redis Cluster, so everything that one script
+ * touches bears the same hash tag.
+ * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
+import { bucketPartition } from '../domain/partition.ts'
+import { BUCKET_TAGS } from './bucket-tags.ts'
+
+export class BucketKeys {
+  readonly #prefixes: readonly string[]
+
+  constructor(keyPrefix: string) {
+    this.#prefixes = BUCKET_TAGS.map(tag => `${keyPrefix}:{${tag}}:`)
+  }
+
+  bucket(key: string): string {
+    return `${this.#prefixes[bucketPartition(key)]}${key}`
+  }
+}
+
+/** The keys of one config partition. */
+export class ConfigKeys {
+  readonly queuePrefix: string
+  /** Stream: the partition's events. */
+  readonly log: string
+  /** String: the random identity of the log. */
+  readonly identity: string
+  /** Hash: config key → its current policy as JSON, a projection of the log. */
+  readonly policies: string
+  /** Sorted set, all scores 0: the config keys that have a policy, in byte order. */
+  readonly names: string
+  readonly #tag: string
+
+  constructor(keyPrefix: string, partition: number) {
+    this.#tag = `{${keyPrefix}:config-${partition}}`
+    this.queuePrefix = this.#tag
+    this.log = `${this.#tag}:log`
+    this.identity = `${this.#tag}:identity`
+    this.policies = `${this.#tag}:policies`
+    this.names = `${this.#tag}:names`
+  }
+
+  /** Sorted set: version of this config key → position in the log. */
+  versions(configKey: string): string {
+    return `${this.#tag}:versions:${configKey}`
+  }
+
+  /** String: the outcome of a command as JSON. */
+  outcome(commandId: string): string {
+    return `${this.#tag}:outcome:${commandId}`
+  }
+}
+
+/** The pub/sub channel on which appended positions and outcomes are announced. */
+export function announcementChannel(keyPrefix: string): string {
+  return `${keyPrefix}:config:announcements`
+}
+
+/** String: the number of partitions that this store was filled with. */
+export function layoutKey(keyPrefix: string): string {
+  return `{${keyPrefix}:layout}`
+}

@@ -1,0 +1,130 @@
+--[[
+  Decides a batch of checks, one after another, each against its own token bucket.
+  The same arithmetic as domain/token-bucket.ts, which says why it is so.
+
+  KEYS[i]      the bucket of check i
+  ARGV[1]      the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
+               ask policy number `policy` (from 1) for `tokens`
+  ARGV[1 + p]  the limits of policy p: "id unit unitsPerMs capacityUnits capacity id unit …"
+
+  Returns a flat array: for each check, for each limit of its policy, the units spent after the check, or −1 − units where
+  the check was denied; then, for each check whose refill rests because the clock went back, its index and the pause in ms.
+  Numbers from 2^50 on are returned as strings, since clients need not read larger integers exactly.
+
+  A bucket is a string: big-endian double, ms at which it was last spent from; then for each limit
+  4 bytes id, 4 bytes unit, and a double, the units spent.
+]]
+local CLOCK_TOLERANCE_MS = 10000
+local EXPIRY_SLACK_MS = 1000
+local SAFE_INTEGER = 2 ^ 50
+local HEADER, ENTRY = 8, 16
+
+local call, pack, unpack = redis.call, struct.pack, struct.unpack
+local fmod, max, min, format = math.fmod, math.max, math.min, string.format
+
+local function ceil_div(a, b)
+  local rest = fmod(a, b)
+  if rest == 0 then return a / b end
+  return (a - rest) / b + 1
+end
+
+local function read_policy(text)
+  local limits = {}
+  for id, unit, per_ms, capacity_units, capacity in string.gmatch(text, '(%d+) (%d+) (%d+) (%d+) (%d+)') do
+    limits[#limits + 1] = {
+      id = tonumber(id),
+      unit = tonumber(unit),
+      per_ms = tonumber(per_ms),
+      capacity_units = tonumber(capacity_units),
+      capacity = tonumber(capacity),
+    }
+  end
+  return limits
+end
+
+-- The unit and the units spent that the bucket holds for the limit; `at` is where it stands if the policy did not change.
+local function find_entry(bucket, limit, at)
+  for offset = at, #bucket, ENTRY do
+    local id, unit, spent = unpack('>I4I4d', bucket, offset)
+    if id == limit.id then return unit, spent end
+  end
+  for offset = HEADER + 1, at - ENTRY, ENTRY do
+    local id, unit, spent = unpack('>I4I4d', bucket, offset)
+    if id == limit.id then return unit, spent end
+  end
+end
+
+local function spent_now(bucket, limit, at, elapsed)
+  local unit, spent = find_entry(bucket, limit, at)
+  if not unit then return 0 end
+  if unit == limit.unit then
+    spent = min(spent, limit.capacity_units)
+  else
+    spent = min(ceil_div(spent, unit), limit.capacity) * limit.unit
+  end
+  if elapsed >= ceil_div(spent, limit.per_ms) then return 0 end
+  return spent - elapsed * limit.per_ms
+end
+
+local time = call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+
+-- The bucket, how long ago it was last spent from, and how long refill still rests.
+local function read_bucket(key)
+  local bucket = call('GET', key)
+  if not bucket then return nil, 0, 0 end
+  local used_at = unpack('>d', bucket)
+  if used_at - now > CLOCK_TOLERANCE_MS then
+    call('SET', key, pack('>d', now) .. string.sub(bucket, HEADER + 1), 'KEEPTTL')
+    return bucket, 0, 0
+  end
+  return bucket, max(0, now - used_at), max(0, used_at - now)
+end
+
+local function write_bucket(key, limits, spent, pause)
+  local entries = { pack('>d', now + pause) }
+  local time_to_full = 0
+  for i, limit in ipairs(limits) do
+    entries[i + 1] = pack('>I4I4d', limit.id, limit.unit, spent[i])
+    time_to_full = max(time_to_full, ceil_div(spent[i], limit.per_ms))
+  end
+  call('SET', key, table.concat(entries), 'PX', format('%.0f', time_to_full + pause + EXPIRY_SLACK_MS))
+end
+
+-- Decides one check. Returns whether it is allowed, the units spent of each limit, and the pause.
+local function check(key, limits, tokens)
+  local bucket, elapsed, pause = read_bucket(key)
+  local spent, allowed = {}, true
+  for i, limit in ipairs(limits) do
+    spent[i] = bucket and spent_now(bucket, limit, HEADER + 1 + (i - 1) * ENTRY, elapsed) or 0
+    allowed = allowed and tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.unit
+  end
+  if allowed and tokens > 0 then
+    for i, limit in ipairs(limits) do spent[i] = spent[i] + tokens * limit.unit end
+    write_bucket(key, limits, spent, pause)
+  end
+  return allowed, spent, pause
+end
+
+local policies = {}
+for p = 2, #ARGV do policies[p - 1] = read_policy(ARGV[p]) end
+
+local reply, pauses, index = {}, {}, 0
+for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
+  local limits = policies[tonumber(policy)]
+  tokens = tonumber(tokens)
+  for _ = 1, tonumber(count) do
+    index = index + 1
+    local allowed, spent, pause = check(KEYS[index], limits, tokens)
+    for _, units in ipairs(spent) do
+      local value = allowed and units or -1 - units
+      reply[#reply + 1] = (units < SAFE_INTEGER) and value or format('%.0f', value)
+    end
+    if pause > 0 then
+      pauses[#pauses + 1] = index
+      pauses[#pauses + 1] = pause
+    end
+  end
+end
+for _, value in ipairs(pauses) do reply[#reply + 1] = value end
+return reply

@@ -1,0 +1,53 @@
+/** One front process: builds the app, listens, and stops in an orderly way. Started by cluster.ts. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { buildApp } from './app.ts'
+import { frontDependencies } from './dependencies.ts'
+import { readEnv } from './env.ts'
+import { createLogger } from './logger.ts'
+import { ParentLink } from './processes/parent-link.ts'
+import { ScrapeClient } from './processes/scrape-client.ts'
+import { stopOnRequest } from './shutdown.ts'
+
+process.title = 'throttler front'
+const env = readEnv({ needsRedis: true })
+const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
+const parent = ParentLink.ofThisProcess()
+if (parent === undefined) throw new Error('server.ts is started by cluster.ts')
+
+const front = frontDependencies(env, logger)
+const { registry } = front.metrics
+const scrapes = new ScrapeClient(parent)
+const app = buildApp({ ...front.app, metrics: { scrape: () => scrapes.scrape() } })
+
+const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
+parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
+
+let draining = false
+app.addHook('onSend', async (_request, reply) => {
+  if (draining) reply.header('connection', 'close')
+})
+
+stopOnRequest(
+  async ({ drainMs }) => {
+    draining = true
+    front.drain()
+    await sleep(drainMs)
+    await app.close()
+    await front.close()
+    await reportMetrics()
+  },
+  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
+)
+
+try {
+  await app.listen({ host: env.HOST, port: env.PORT })
+  void front.start()
+  const address = app.server.address()
+  parent.send({ type: 'ready', ...(typeof address === 'object' && address && { port: address.port }) })
+} catch (err) {
+  await parent.sendLast({
+    type: 'cannot-start',
+    reason: `cannot listen on ${env.HOST}:${env.PORT}: ${(err as Error).message}`,
+  })
+  process.exit(1)
+}

@@ -1,0 +1,53 @@
+import type { Logger } from './logger.ts'
+import type { ParentLink } from './processes/parent-link.ts'
+
+export interface StopRequest {
+  /** Go on answering for so long, while a successor takes over, ms. */
+  readonly drainMs: number
+  /** The parent was killed: there is little time, and nobody to ask. */
+  readonly orphaned: boolean
+}
+
+interface ShutdownOptions {
+  /** The parent, if this process has one; then it alone says when to stop. */
+  readonly parent: ParentLink | undefined
+  /** After so long the process ends whatever is still under way, ms. */
+  readonly timeoutMs: number
+  readonly logger: Logger
+}
+
+const SIGNALS = ['SIGTERM', 'SIGINT'] as const
+
+/**
+ * Ends the process once, in an orderly way: on SIGTERM or SIGINT, or, where it is supervised, on its parent's word or death.
+ * Further signals change nothing, since npm passes on those that a terminal had sent to all processes already; supervised
+ * processes ignore them altogether, as only the parent knows who must go first.
+ */
+export function stopOnRequest(
+  stop: (request: StopRequest) => Promise<void>,
+  options: ShutdownOptions,
+): (request?: StopRequest) => void {
+  const { parent, timeoutMs, logger } = options
+  let stopping = false
+
+  const begin = (request: StopRequest = { drainMs: 0, orphaned: false }) => {
+    if (stopping) return
+    stopping = true
+    setTimeout(() => {
+      logger.error(`not stopped after ${timeoutMs + request.drainMs} ms: ending now`)
+      process.exit(1)
+    }, timeoutMs + request.drainMs).unref()
+    stop(request).then(
+      () => process.exit(0),
+      err => {
+        logger.error({ err }, 'the stop failed')
+        process.exit(1)
+      },
+    )
+  }
+
+  for (const signal of SIGNALS) process.on(signal, () => parent === undefined && begin())
+  parent?.onMessage(message => message.type === 'stop' && begin({ drainMs: message.drainMs, orphaned: false }))
+  parent?.onLost(() => begin({ drainMs: 0, orphaned: true }))
+  return begin
+}

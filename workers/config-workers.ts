@@ -1,0 +1,86 @@
+import { type Queue, Worker } from 'bullmq'
+import type { Redis } from 'ioredis'
+import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
+import type { Logger } from '../src/logger.ts'
+import type { CommandJob } from '../src/queues/command-job.ts'
+import { openQueue } from '../src/queues/command-queue.ts'
+import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
+import type { ConfigChangeProcessor } from './config-change.processor.ts'
+
+/**
+ * Short locks: a command whose worker was killed runs again after 2 to 3 s, before its successors. A job may be struck often
+ * before BullMQ gives it up, since it is never the job's fault; the append's fence makes running it twice harmless.
+ * @see https://docs.bullmq.io/guide/jobs/stalled
+ */
+const WORKER_OPTIONS = {
+  concurrency: 1,
+  lockDuration: 3_000,
+  stalledInterval: 1_000,
+  maxStalledCount: 100,
+  runRetryDelay: 1_000,
+}
+
+const DRAIN_POLL_MS = 20
+
+interface ConfigWorkersOptions {
+  readonly connection: Redis
+  readonly keyPrefix: string
+  readonly processor: ConfigChangeProcessor
+  readonly logger: Logger
+}
+
+/** One BullMQ worker for each partition. */
+export class ConfigWorkers {
+  readonly #options: ConfigWorkersOptions
+  readonly #queues: readonly Queue<CommandJob>[]
+  readonly #workers: readonly Worker<CommandJob>[]
+
+  constructor(options: ConfigWorkersOptions) {
+    const { connection, keyPrefix, processor, logger } = options
+    const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, partition) => partition)
+    this.#options = options
+    this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
+    this.#workers = partitions.map(partition => {
+      const prefix = queuePrefix(keyPrefix, partition)
+      const worker = new Worker<CommandJob>(queueName(partition), processor, {
+        ...WORKER_OPTIONS,
+        connection,
+        prefix,
+        autorun: false,
+      })
+      worker.on('error', err => logger.debug({ err, partition }, 'the worker was disturbed'))
+      worker.on('stalled', commandId =>
+        logger.warn({ commandId, partition }, 'a command was left by a worker that died, and runs again'),
+      )
+      worker.on('failed', (job, err) => logger.error({ err, commandId: job?.id, partition }, 'command failed'))
+      return worker
+    })
+  }
+
+  /** Takes commands once each queue lets one run at a time, whichever worker takes it. */
+  async start(): Promise<void> {
+    await this.#assertOrder()
+    this.#options.connection.on('ready', () => void this.#assertOrder().catch(() => undefined))
+    for (const worker of this.#workers) void worker.run()
+  }
+
+  /** A flush takes the setting with it, so it is made again on every reconnect. */
+  async #assertOrder(): Promise<void> {
+    await Promise.all(this.#queues.map(queue => queue.setGlobalConcurrency(1)))
+  }
+
+  /** Resolves once no command waits any more. */
+  async drain(): Promise<void> {
+    for (const queue of this.#queues) {
+      while ((await queue.getJobCountByTypes('waiting', 'active')) > 0) {
+        await new Promise(resolve => setTimeout(resolve, DRAIN_POLL_MS))
+      }
+    }
+  }
+
+  /** Ends the commands that run, and takes no more. */
+  async close(): Promise<void> {
+    await Promise.all(this.#workers.map(worker => worker.close()))
+    await Promise.all(this.#queues.map(queue => queue.close()))
+  }
+}
