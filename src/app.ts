@@ -1,4 +1,4 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify } from 'fastify'
+import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
 import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
 import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
 import { type ConfigRoutesOptions, configRoutes } from './config-change/config.route.ts'
@@ -30,9 +30,8 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
-    requestIdLogLabel: 'requestId',
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,

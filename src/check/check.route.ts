@@ -15,7 +15,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
 
   app.post(
     '/check',
-    { schema: { body: CheckRequest, response: { 200: DecisionResponse } } },
+    { config: { access: 'check' }, schema: { body: CheckRequest, response: { 200: DecisionResponse } } },
     async (request, reply) => {
       const { key, tokens } = request.body
       const decision = await checker.check(key, tokens)

@@ -15,7 +15,7 @@
   4 bytes id, 4 bytes unit, and a double, the units spent.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
-local EXPIRY_SLACK_MS = 1000
+local EXPIRY_SLACK_MS = 5
 local SAFE_INTEGER = 2 ^ 50
 local HEADER, ENTRY = 8, 16
 

@@ -1,0 +1,36 @@
+import { readdirSync, readFileSync } from 'node:fs'
+
+interface ProcessEntry {
+  readonly pid: number
+  readonly parent: number
+  readonly command: string
+}
+
+/** Every process below this one, however deep. */
+export function descendantsOf(pid: number): ProcessEntry[] {
+  const all = processes()
+  const below = (parent: number): ProcessEntry[] =>
+    all.filter(entry => entry.parent === parent).flatMap(entry => [entry, ...below(entry.pid)])
+  return below(pid)
+}
+
+/** Whether a process runs (a zombie does not). */
+export function isAlive(pid: number): boolean {
+  return processes().some(entry => entry.pid === pid)
+}
+
+function processes(): ProcessEntry[] {
+  return readdirSync('/proc')
+    .filter(name => /^[0-9]+$/.test(name))
+    .flatMap(name => {
+      try {
+        const status = readFileSync(`/proc/${name}/stat`, 'utf8')
+        const [state, parent] = status.slice(status.lastIndexOf(')') + 2).split(' ')
+        if (state === 'Z') return []
+        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+        return [{ pid: Number(name), parent: Number(parent), command }]
+      } catch {
+        return []
+      }
+    })
+}

@@ -1,0 +1,77 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { describe } from '@jest/globals'
+import { freePort } from './free-port.ts'
+
+export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
+
+/** A suite that only a real Redis can prove; left out, and said so, where there is none. */
+export const describeWithRedis = hasRedisServer ? describe : describe.skip
+
+/** A `redis-server` of the test's own, on a free port of loopback, gone with the test. */
+export class RedisServer {
+  readonly port: number
+  readonly #directory: string
+  readonly #args: readonly string[]
+  #process: ChildProcess | undefined
+
+  private constructor(port: number, directory: string, args: readonly string[]) {
+    this.port = port
+    this.#directory = directory
+    this.#args = args
+  }
+
+  /** @param args further arguments, such as `--appendonly yes` */
+  static async start(...args: readonly string[]): Promise<RedisServer> {
+    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'throttler-redis-')), args)
+    await server.restart()
+    return server
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  get pid(): number {
+    return this.#process?.pid ?? 0
+  }
+
+  /** Starts it again on the same port and directory. */
+  async restart(): Promise<void> {
+    const options = [
+      '--port',
+      String(this.port),
+      '--bind',
+      '127.0.0.1',
+      '--dir',
+      this.#directory,
+      '--save',
+      '',
+      ...this.#args,
+    ]
+    const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
+    this.#process = child
+    for await (const line of createInterface({ input: child.stdout })) {
+      if (line.includes('Ready to accept connections')) break
+    }
+    child.stdout.resume()
+    if (child.exitCode !== null) throw new Error(`redis-server ended with code ${child.exitCode}`)
+  }
+
+  async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
+    const child = this.#process
+    if (child === undefined || child.exitCode !== null || child.signalCode !== null) return
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    await exited
+  }
+
+  async stop(): Promise<void> {
+    await this.kill()
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}

@@ -1,0 +1,121 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { descendantsOf, isAlive } from './processes.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** What `npm start`, `npm run start:api` and `npm run start:worker` run. */
+const ENTRIES = {
+  all: 'dist/src/main.js',
+  api: 'dist/src/cluster.js',
+  worker: 'dist/workers/config.worker.js',
+} as const
+
+interface ServiceOptions {
+  readonly kind?: keyof typeof ENTRIES
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The built service in processes of its own, as its user runs it. */
+export class Service {
+  readonly process: ChildProcess
+  /** Everything that it wrote, a line each. */
+  readonly output: string[] = []
+  readonly dataDir: string
+  #url: string | undefined
+  readonly #keepData: boolean
+
+  private constructor(child: ChildProcess, dataDir: string, keepData: boolean) {
+    this.process = child
+    this.dataDir = dataDir
+    this.#keepData = keepData
+  }
+
+  /** Resolves once it says that it listens (a worker: that it takes commands). Rejects if it ends before. */
+  static async start({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
+    const service = await Service.spawn({ kind, env })
+    const awaited = kind === 'worker' ? /taking commands/ : /listening on (http:\/\/[^ "]+)/
+    await service.#says(awaited, kind === 'worker' ? undefined : '"supervisor"|"primary"')
+    return service
+  }
+
+  /** Starts it without waiting for anything. */
+  static async spawn({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
+    const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
+    const child = spawn('node', [ENTRIES[kind]], {
+      cwd: ROOT,
+      env: { PATH: process.env['PATH'], PORT: '0', WEB_CONCURRENCY: '2', DATA_DIR: dataDir, ...env },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    })
+    const service = new Service(child, dataDir, env['DATA_DIR'] !== undefined)
+    for (const stream of [child.stdout, child.stderr]) {
+      createInterface({ input: stream }).on('line', line => {
+        service.output.push(line)
+        child.emit('line', line)
+      })
+    }
+    return service
+  }
+
+  /** Where it listens. */
+  get url(): string {
+    if (this.#url === undefined) throw new Error('the service does not listen')
+    return this.#url
+  }
+
+  #says(pattern: RegExp, role: string | undefined): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const listener = (line: string) => {
+        const match = pattern.exec(line)
+        if (match === null || (role !== undefined && !new RegExp(role).test(line))) return
+        this.#url = match[1]
+        this.process.off('line', listener)
+        resolve()
+      }
+      this.process.on('line', listener)
+      this.process.once('exit', code => reject(new Error(`ended with code ${code}:\n${this.output.join('\n')}`)))
+    })
+  }
+
+  /** Resolves with the first line from now on that matches. */
+  async line(pattern: RegExp): Promise<string> {
+    for (;;) {
+      const [line] = (await once(this.process, 'line')) as [string]
+      if (pattern.test(line)) return line
+    }
+  }
+
+  /** The service's processes by what they are: `throttler front`, `throttler worker` … */
+  pidsOf(title: string): number[] {
+    return descendantsOf(this.process.pid ?? 0)
+      .filter(({ command }) => command.startsWith(title))
+      .map(({ pid }) => pid)
+  }
+
+  get pids(): number[] {
+    return [this.process.pid ?? 0, ...descendantsOf(this.process.pid ?? 0).map(({ pid }) => pid)]
+  }
+
+  /** Ends it in an orderly way. Resolves with the exit code. */
+  async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
+    const code = await this.#end(signal)
+    if (!this.#keepData) await rm(this.dataDir, { recursive: true, force: true })
+    return code
+  }
+
+  async #end(signal: NodeJS.Signals): Promise<number | null> {
+    const child = this.process
+    if (child.exitCode !== null || child.signalCode !== null) return child.exitCode
+    const pids = this.pids
+    const exited = once(child, 'exit')
+    child.kill(signal)
+    const [code] = (await exited) as [number | null]
+    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL')
+    return code
+  }
+}
