@@ -9,6 +9,12 @@ import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { stopOnRequest } from './shutdown.ts'
 
+/**
+ * Each process accepts for itself. With the round-robin of node:cluster a connection that the primary hands to a process just
+ * when that dies is neither served nor closed, and its caller waits for ever.
+ */
+cluster.schedulingPolicy = cluster.SCHED_NONE
+
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
 

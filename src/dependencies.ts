@@ -1,4 +1,5 @@
 /** The one place where the front's adapters meet the ports of its flows. */
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppDependencies } from './app.ts'
 import { CheckBatcher } from './check/batcher.ts'
 import { Checker } from './check/check.ts'
@@ -27,12 +28,15 @@ const CONFIG_TIMEOUT_MS = 2_000
 /** A bucket store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
 const HANG_TIMEOUT_MS = 1_000
 
+/** A start waits so long for the policies, ms; then it serves by the built-in one until they can be loaded. */
+const FIRST_LOAD_PATIENCE_MS = 2_000
+
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 export interface Front {
   readonly app: Omit<AppDependencies, 'metrics'>
   readonly metrics: FrontMetrics
-  /** Starts to follow the configuration. */
+  /** Starts to follow the configuration. Resolves once it was loaded, or the store has been away for a while. */
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
   drain(): void
@@ -118,7 +122,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     metrics,
     start: async () => {
       follower.start()
-      await announcements.subscribe({
+      announcements.subscribe({
         announced: ({ partition, outcome }) => {
           follower.catchUp(partition).then(
             () => waiters.settle(outcome),
@@ -127,6 +131,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
         },
         reconnected: () => follower.catchUpAll(),
       })
+      await Promise.race([follower.firstLoad, sleep(FIRST_LOAD_PATIENCE_MS)])
     },
     drain: () => {
       draining = true

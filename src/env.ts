@@ -37,7 +37,7 @@ export const EnvSchema = Type.Object({
     description: 'Where to listen. Anything but loopback needs ADMIN_TOKENS.',
   }),
   PORT: integer(8080, 0, 65_535, 'The port to listen on; 0 takes a free one and says which.'),
-  WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'How many front processes.'),
+  WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'How many front processes. Unset: one for each core.'),
   REDIS_URL: redisUrl('Where buckets live. Unset: the embedded store.'),
   CONFIG_REDIS_URL: redisUrl('Where policies, events and queues live. Unset: with the buckets.'),
   REDIS_TIMEOUT_MS: integer(100, 1, 60_000, 'What one check may spend on the store.'),

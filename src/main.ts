@@ -44,8 +44,7 @@ try {
   process.on('SIGHUP', () => front.current?.kill('SIGHUP'))
   if (isRunByNpm()) stopWithNpm(stop)
 
-  await store?.process.start()
-  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start()])
+  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start(), store?.process.start()])
   announceService(logger, { ...env, PORT: port })
 } catch (err) {
   await exitWithReport(err)

@@ -1,8 +1,8 @@
 /** One front process: builds the app, listens, and stops in an orderly way. Started by cluster.ts. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
+import { drained } from './http/drained.ts'
 import { createLogger } from './logger.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { ScrapeClient } from './processes/scrape-client.ts'
@@ -31,7 +31,7 @@ stopOnRequest(
   async ({ drainMs }) => {
     draining = true
     front.drain()
-    await sleep(drainMs)
+    await drained(app.server, drainMs)
     await app.close()
     await front.close()
     await reportMetrics()
@@ -40,8 +40,8 @@ stopOnRequest(
 )
 
 try {
+  await front.start()
   await app.listen({ host: env.HOST, port: env.PORT })
-  void front.start()
   const address = app.server.address()
   parent.send({ type: 'ready', ...(typeof address === 'object' && address && { port: address.port }) })
 } catch (err) {

@@ -16,6 +16,9 @@ interface ShutdownOptions {
   readonly logger: Logger
 }
 
+/** Nothing may be left 5 s after a parent was killed. */
+const ORPHAN_TIMEOUT_MS = 4_000
+
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
@@ -33,10 +36,11 @@ export function stopOnRequest(
   const begin = (request: StopRequest = { drainMs: 0, orphaned: false }) => {
     if (stopping) return
     stopping = true
+    const limitMs = request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs + request.drainMs
     setTimeout(() => {
-      logger.error(`not stopped after ${timeoutMs + request.drainMs} ms: ending now`)
+      logger.error(`not stopped after ${limitMs} ms: ending now`)
       process.exit(1)
-    }, timeoutMs + request.drainMs).unref()
+    }, limitMs).unref()
     stop(request).then(
       () => process.exit(0),
       err => {

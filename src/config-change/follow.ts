@@ -38,6 +38,11 @@ export class PolicyFollower {
   readonly #options: PolicyFollowerOptions
   readonly #partitions: readonly Partition[]
   #timer: NodeJS.Timeout | undefined
+  #firstLoadDone: () => void = () => undefined
+  /** Resolves once every partition was loaded, however long the store is away. */
+  readonly firstLoad = new Promise<void>(resolve => {
+    this.#firstLoadDone = resolve
+  })
 
   constructor(options: PolicyFollowerOptions) {
     this.#options = options
@@ -48,7 +53,6 @@ export class PolicyFollower {
     }))
   }
 
-  /** Starts to follow; the first load is done once `isLoaded`, however long the store is away. */
   start(): void {
     this.catchUpAll()
     this.#timer = setInterval(() => this.catchUpAll(), READ_INTERVAL_MS)
@@ -106,6 +110,7 @@ export class PolicyFollower {
     for (const { key, version, policy } of records) table.set(compilePolicy(key, version, policy))
     partition.at = at
     observer.positionChanged(partition.number, at.position)
+    if (this.isLoaded) this.#firstLoadDone()
   }
 
   async #readOn(partition: Partition, from: LogPosition): Promise<void> {

@@ -78,8 +78,8 @@ export interface Announcement {
 }
 
 export interface Announcements {
-  /** Also calls `reconnected` after each gap in which announcements may have been missed. */
-  subscribe(listener: { announced(announcement: Announcement): void; reconnected(): void }): Promise<void>
+  /** Also calls `reconnected` whenever announcements may have been missed before. */
+  subscribe(listener: { announced(announcement: Announcement): void; reconnected(): void }): void
 }
 
 /** The mailboxes: one queue for each partition, each worked off in order. */

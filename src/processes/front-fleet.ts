@@ -36,10 +36,8 @@ export class FrontFleet {
 
   /** Resolves with the port that all listen on, once all do. @throws {CannotStart} */
   async start(): Promise<number> {
-    const [first, ...others] = this.#slots
-    const { port = 0 } = (await first?.start()) ?? {}
-    await Promise.all(others.map(slot => slot.start()))
-    return port
+    const [first] = await Promise.all(this.#slots.map(slot => slot.start()))
+    return first?.port ?? 0
   }
 
   /** Replaces the processes one by one; a call while another is under way runs after it. */

@@ -14,10 +14,15 @@ export class RedisAnnouncements implements Announcements {
     this.#channel = announcementChannel(keyPrefix)
   }
 
-  async subscribe(listener: Parameters<Announcements['subscribe']>[0]): Promise<void> {
+  subscribe(listener: Parameters<Announcements['subscribe']>[0]): void {
     this.#subscriber.on('message', (_channel, message) => listener.announced(parse(message)))
-    this.#subscriber.on('ready', () => listener.reconnected())
-    await this.#subscriber.subscribe(this.#channel)
+    this.#subscriber.on('ready', () => {
+      // ioredis subscribes again by itself where it had been subscribed before.
+      this.#subscriber.subscribe(this.#channel).then(
+        () => listener.reconnected(),
+        () => undefined,
+      )
+    })
   }
 }
 

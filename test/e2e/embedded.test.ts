@@ -1,12 +1,119 @@
-import { afterEach, expect, it } from '@jest/globals'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { isAlive } from '../support/processes.ts'
 import { Service } from '../support/service.ts'
 
-let service: Service
-afterEach(() => service.stop())
+const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 }
 
-it('decides checks', async () => {
-  service = await Service.start()
-  const answer = await new Client(service.url).check('user:42')
-  expect(answer.status).toBe(200)
+let service: Service
+let dataDir: string
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+  service = await Service.start({ env: { DATA_DIR: dataDir, SHUTDOWN_TIMEOUT_MS: '4000' } })
+})
+afterEach(async () => {
+  await service.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+/** A policy is put, obeyed, deleted, and the default holds again. */
+async function tour(key: string): Promise<void> {
+  const client = new Client(service.url)
+  expect((await client.put(key, THREE_A_MINUTE)).status).toBe(201)
+  const statuses = []
+  for (let i = 0; i < 4; i++) statuses.push((await client.check(key)).status)
+  expect(statuses).toEqual([200, 200, 200, 429])
+  expect((await client.delete(key)).status).toBe(204)
+  expect((await client.check(key)).body).toMatchObject({ allowed: true, policy: 'default', limit: 100 })
+}
+
+describe('npm start without REDIS_URL', () => {
+  it('says where it listens, which store it has and how to try it', () =>
+    eventually(() => {
+      const said = service.output.join('\n')
+      expect(said).toContain(`listening on ${service.url} with 2 front processes`)
+      expect(said).toContain(`store: embedded, keeping policies in ${dataDir}`)
+      expect(said).toContain(`try: curl -i ${service.url}/check`)
+    }))
+
+  it('answers on every process with what was changed through any', async () => {
+    const client = new Client(service.url)
+    await client.put('team:*', THREE_A_MINUTE)
+    await eventually(async () => {
+      const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => client.check(`team:${i}`)))
+      expect(answers.map(({ body }) => body.policyVersion)).toEqual(Array(20).fill(1))
+    }, 1_000)
+  })
+
+  it('keeps policies, their versions and the outcomes of commands over a restart', async () => {
+    const before = new Client(service.url)
+    const { body } = await before.request('PUT', '/config/kept', THREE_A_MINUTE)
+    await before.put('kept', { ...THREE_A_MINUTE, capacity: 4 })
+    await before.put('gone', THREE_A_MINUTE)
+    await before.delete('gone')
+    const policies = (await before.get('/config')).body
+    expect(await service.stop()).toBe(0)
+
+    service = await Service.start({ env: { DATA_DIR: dataDir } })
+    const after = new Client(service.url)
+    expect((await after.get('/config')).body).toEqual(policies)
+    expect((await after.get('/config/kept?version=1')).body).toMatchObject({ version: 1, limits: [{ capacity: 3 }] })
+    expect((await after.get(`/commands/${body.commandId}`)).body).toMatchObject({ status: 'applied', version: 1 })
+    expect((await after.put('gone', THREE_A_MINUTE)).body).toMatchObject({ version: 3 })
+  })
+
+  it('empties the queue before an orderly stop', async () => {
+    const client = new Client(service.url)
+    const keys = Array.from({ length: 100 }, (_, i) => `queued-${i}`)
+    await Promise.all(keys.map(key => client.request('PUT', `/config/${key}`, THREE_A_MINUTE)))
+    expect(await service.stop()).toBe(0)
+    const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
+    expect(keys.filter(key => !journal.includes(`"${key}"`))).toEqual([])
+  })
+
+  it.each(['worker', 'front', 'store'])('replaces a killed %s', async role => {
+    const client = new Client(service.url)
+    await client.put('before', THREE_A_MINUTE)
+    const [victim = 0] = service.pidsOf(`throttler ${role}`)
+    process.kill(victim, 'SIGKILL')
+    await eventually(() => tour(`after-${role}-${Math.random()}`), 10_000)
+    expect(service.pidsOf(`throttler ${role}`)).not.toContain(victim)
+    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
+    expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
+  })
+
+  it('leaves nothing behind when its first process is killed', async () => {
+    const { pids } = service
+    expect(pids).toHaveLength(6)
+    service.process.kill('SIGKILL')
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]), 5_000)
+  })
+
+  it('ends clean when a terminal interrupts all its processes at once', async () => {
+    const { pids } = service
+    for (const pid of pids) process.kill(pid, 'SIGINT')
+    expect(await service.stop('SIGINT')).toBe(0)
+    expect(pids.filter(isAlive)).toEqual([])
+  })
+
+  it('refuses a data directory that another service uses', async () => {
+    await expect(Service.start({ env: { DATA_DIR: dataDir } })).rejects.toThrow(
+      /code 1[\s\S]*DATA_DIR was .*another process uses/,
+    )
+  })
+
+  it('replaces all front processes on SIGHUP, and no counter falls', async () => {
+    const client = new Client(service.url)
+    for (let i = 0; i < 10; i++) await client.check(`counted-${i}`)
+    const fronts = service.pidsOf('throttler front')
+    service.process.kill('SIGHUP')
+    await service.line(/all front processes are replaced/)
+    expect(service.pidsOf('throttler front').filter(pid => fronts.includes(pid))).toEqual([])
+    const { text } = await client.get('/metrics')
+    expect(text).toMatch(/throttler_checks_total\{policy="default",outcome="allowed",source="redis"\} 10\n/)
+  })
 })

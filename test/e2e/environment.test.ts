@@ -1,0 +1,64 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { Service } from '../support/service.ts'
+
+let service: Service | undefined
+afterEach(async () => {
+  await service?.stop()
+  service = undefined
+})
+
+/** Starts what cannot start. Resolves with its exit code and what it wrote. */
+async function fail(
+  kind: 'all' | 'api' | 'worker',
+  env: Record<string, string>,
+): Promise<{ code: number; said: string }> {
+  service = await Service.spawn({ kind, env })
+  const [code] = (await once(service.process, 'close')) as [number]
+  return { code, said: service.output.join('\n') }
+}
+
+describe('a start with a bad environment', () => {
+  it('reports every bad variable at once, with what was given and what is allowed, and ends with 1', async () => {
+    const { code, said } = await fail('all', {
+      PORT: 'http',
+      WEB_CONCURRENCY: '0',
+      ON_STORE_FAILURE: 'maybe',
+      KEY_PREFIX: 'a b',
+    })
+    expect(code).toBe(1)
+    expect(said.split('\n')).toEqual([
+      'throttler cannot start. The environment is not as it must be:',
+      '  PORT was "http"; allowed: an integer from 0 to 65535',
+      '  WEB_CONCURRENCY was "0"; allowed: an integer from 1 to 512',
+      '  KEY_PREFIX was "a b"; allowed: 1 to 64 of A–Z a–z 0–9 . _ : -',
+      '  ON_STORE_FAILURE was "maybe"; allowed: local, allow, deny',
+    ])
+  })
+
+  it.each(['api', 'worker'] as const)('asks for REDIS_URL when the %s is started alone', async kind => {
+    const { code, said } = await fail(kind, {})
+    expect([code, said]).toEqual([1, expect.stringMatching(/^throttler cannot start.*\n {2}REDIS_URL was not set/)])
+  })
+
+  it('refuses to listen to others without tokens', async () => {
+    const { code, said } = await fail('all', { HOST: '0.0.0.0' })
+    expect([code, said]).toEqual([1, expect.stringContaining('HOST was "0.0.0.0" without ADMIN_TOKENS')])
+  })
+
+  it.each(['all', 'api'] as const)('says once that a port is taken (%s)', async kind => {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as { port: number }
+    const { code, said } = await fail(kind, {
+      PORT: String(port),
+      ...(kind === 'api' && { REDIS_URL: 'redis://127.0.0.1:1' }),
+    })
+    server.close()
+    expect(code).toBe(1)
+    expect(
+      said.match(new RegExp(`throttler cannot start. cannot listen on 127.0.0.1:${port}: .*EADDRINUSE`, 'g')),
+    ).toHaveLength(1)
+  })
+})
