@@ -28,15 +28,16 @@ const CONFIG_TIMEOUT_MS = 2_000
 /** A bucket store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
 const HANG_TIMEOUT_MS = 1_000
 
-/** A start waits so long for the policies, ms; then it serves by the built-in one until they can be loaded. */
-const FIRST_LOAD_PATIENCE_MS = 2_000
+/** A start waits so long for both stores, ms; then it serves without them, by the built-in policy, until they are there. */
+const START_PATIENCE_MS = 2_000
+const PROBE_INTERVAL_MS = 20
 
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 export interface Front {
   readonly app: Omit<AppDependencies, 'metrics'>
   readonly metrics: FrontMetrics
-  /** Starts to follow the configuration. Resolves once it was loaded, or the store has been away for a while. */
+  /** Starts to follow the configuration. Resolves once both stores answered, or have been away for a while. */
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
   drain(): void
@@ -131,7 +132,10 @@ export function frontDependencies(env: Env, logger: Logger): Front {
         },
         reconnected: () => follower.catchUpAll(),
       })
-      await Promise.race([follower.firstLoad, sleep(FIRST_LOAD_PATIENCE_MS)])
+      const deadline = performance.now() + START_PATIENCE_MS
+      await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS)])
+      // The first call also makes Redis compile the script; no caller should have to wait for that.
+      while (performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)
     },
     drain: () => {
       draining = true

@@ -110,8 +110,9 @@ describe('npm start without REDIS_URL', () => {
     const client = new Client(service.url)
     for (let i = 0; i < 10; i++) await client.check(`counted-${i}`)
     const fronts = service.pidsOf('throttler front')
+    const replaced = service.says(/all front processes are replaced/)
     service.process.kill('SIGHUP')
-    await service.line(/all front processes are replaced/)
+    await replaced
     expect(service.pidsOf('throttler front').filter(pid => fronts.includes(pid))).toEqual([])
     const { text } = await client.get('/metrics')
     expect(text).toMatch(/throttler_checks_total\{policy="default",outcome="allowed",source="redis"\} 10\n/)

@@ -39,8 +39,8 @@ export class Service {
   /** Resolves once it says that it listens (a worker: that it takes commands). Rejects if it ends before. */
   static async start({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
     const service = await Service.spawn({ kind, env })
-    const awaited = kind === 'worker' ? /taking commands/ : /listening on (http:\/\/[^ "]+)/
-    await service.#says(awaited, kind === 'worker' ? undefined : '"supervisor"|"primary"')
+    if (kind === 'worker') await service.says(/taking commands/)
+    else service.#url = (await service.says(/"(?:supervisor|primary)".*listening on (http:\/\/[^ "]+)/))[1]
     return service
   }
 
@@ -68,26 +68,18 @@ export class Service {
     return this.#url
   }
 
-  #says(pattern: RegExp, role: string | undefined): Promise<void> {
+  /** Resolves with what a line from now on matches. Rejects if the service ends before. */
+  says(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const listener = (line: string) => {
         const match = pattern.exec(line)
-        if (match === null || (role !== undefined && !new RegExp(role).test(line))) return
-        this.#url = match[1]
+        if (match === null) return
         this.process.off('line', listener)
-        resolve()
+        resolve(match)
       }
       this.process.on('line', listener)
       this.process.once('exit', code => reject(new Error(`ended with code ${code}:\n${this.output.join('\n')}`)))
     })
-  }
-
-  /** Resolves with the first line from now on that matches. */
-  async line(pattern: RegExp): Promise<string> {
-    for (;;) {
-      const [line] = (await once(this.process, 'line')) as [string]
-      if (pattern.test(line)) return line
-    }
   }
 
   /** The service's processes by what they are: `throttler front`, `throttler worker` … */
