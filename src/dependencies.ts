@@ -20,6 +20,7 @@ import { RedisConfigStore } from './redis/config-store.ts'
 import { connect } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
 import { BucketKeys } from './redis/keys.ts'
+import { claimLayout } from './redis/layout.ts'
 import { version } from './version.ts'
 
 /** What one call of the config store may take, ms. */
@@ -37,7 +38,7 @@ const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 export interface Front {
   readonly app: Omit<AppDependencies, 'metrics'>
   readonly metrics: FrontMetrics
-  /** Starts to follow the configuration. Resolves once both stores answered, or have been away for a while. */
+  /** Starts to follow the configuration. Resolves once both stores answered, or have been away for a while. @throws {LayoutMismatch} */
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
   drain(): void
@@ -134,6 +135,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       })
       const deadline = performance.now() + START_PATIENCE_MS
       await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS)])
+      if (follower.isLoaded) await claimLayout(configRedis, keyPrefix)
       // The first call also makes Redis compile the script; no caller should have to wait for that.
       while (performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)
     },

@@ -2,10 +2,12 @@
 import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
+import { exitWithReport } from './exit-with-report.ts'
 import { drained } from './http/drained.ts'
 import { createLogger } from './logger.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { ScrapeClient } from './processes/scrape-client.ts'
+import { CannotStart } from './processes/supervised-process.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 process.title = 'throttler front'
@@ -41,13 +43,13 @@ stopOnRequest(
 
 try {
   await front.start()
-  await app.listen({ host: env.HOST, port: env.PORT })
+  await app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
   const address = app.server.address()
   parent.send({ type: 'ready', ...(typeof address === 'object' && address && { port: address.port }) })
 } catch (err) {
-  await parent.sendLast({
-    type: 'cannot-start',
-    reason: `cannot listen on ${env.HOST}:${env.PORT}: ${(err as Error).message}`,
-  })
-  process.exit(1)
+  await exitWithReport(err, parent)
+}
+
+function cannotListen(err: Error): never {
+  throw new CannotStart(`cannot listen on ${env.HOST}:${env.PORT}: ${err.message}`)
 }

@@ -6,6 +6,7 @@ import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
 import { RedisConfigStore } from '../src/redis/config-store.ts'
 import { connect } from '../src/redis/connection.ts'
+import { claimLayout } from '../src/redis/layout.ts'
 import { isTransient } from '../src/redis/transient.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
@@ -40,8 +41,11 @@ try {
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )
 
-  void workers.start()
-  logger.info('taking commands')
+  // Redis may be away for as long as it likes; the worker is there, and waits.
+  claimLayout(redis, env.KEY_PREFIX)
+    .then(() => workers.start())
+    .catch(err => exitWithReport(err, parent))
+  logger.info('ready to take commands')
   parent?.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)

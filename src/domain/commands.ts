@@ -30,8 +30,6 @@ export interface DeletePolicy extends CommandBase {
 /** A request to change the policy of one config key. */
 export type Command = PutPolicy | DeletePolicy
 
-export type CommandType = Command['type']
-
 /** What a new command is made of, before it has an id. */
 export type NewCommand = Omit<PutPolicy, 'id'> | Omit<DeletePolicy, 'id'>
 

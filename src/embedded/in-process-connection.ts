@@ -1,5 +1,5 @@
 import RedisParser from 'redis-parser'
-import type { Connection } from './valkey.ts'
+import type { Connection } from './connection.ts'
 
 export type Reply = string | number | null | Reply[]
 

