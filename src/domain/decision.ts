@@ -1,4 +1,4 @@
-import { ceilDiv, floorDiv } from './exact.ts'
+import { ceilDiv, floorDiv, isSmallerRatio } from './exact.ts'
 import type { CompiledLimit, OnStoreFailure, Policy } from './policy.ts'
 import { allows, type BucketReading } from './token-bucket.ts'
 
@@ -120,9 +120,10 @@ export function limitTooSmallFor(policy: Policy, tokens: number): CompiledLimit 
   return policy.limits.find(limit => tokens > limit.capacity)
 }
 
-/** What a policy does while the store is away, given what the service does by default. */
-export function outagePolicyOf(policy: Policy, byDefault: OnStoreFailure): OnStoreFailure {
-  return policy.definition.onStoreFailure ?? byDefault
+/** What a policy does while the store is away, given what the service does by default. `shadow` never refuses. */
+export function outagePolicyOf({ definition }: Policy, byDefault: OnStoreFailure): OnStoreFailure {
+  const asked = definition.onStoreFailure ?? byDefault
+  return asked === 'deny' && definition.mode === 'shadow' ? 'local' : asked
 }
 
 /** The names of the limits that denied, or would have denied were they enforced. */
@@ -156,7 +157,7 @@ function limitState(limit: CompiledLimit, reading: BucketReading, index: number,
 
 /** The smallest remaining ÷ capacity, then the first. */
 function tightest(states: readonly LimitState[]): LimitState {
-  return states.reduce((a, b) => (b.remaining / b.limit.capacity < a.remaining / a.limit.capacity ? b : a))
+  return states.reduce((a, b) => (isSmallerRatio(b.remaining, b.limit.capacity, a.remaining, a.limit.capacity) ? b : a))
 }
 
 /** The largest time until it allows, where never is largest, then the first. */

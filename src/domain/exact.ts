@@ -16,3 +16,9 @@ export function greatestCommonDivisor(a: number, b: number): number {
   while (y !== 0) [x, y] = [y, x % y]
   return x
 }
+
+/** Whether a ÷ b < c ÷ d, also where the quotients round to the same number. */
+export function isSmallerRatio(a: number, b: number, c: number, d: number): boolean {
+  const [x, y] = [a / b, c / d]
+  return x === y ? BigInt(a) * BigInt(d) < BigInt(c) * BigInt(b) : x < y
+}

@@ -50,20 +50,27 @@ export function compilePolicy(configKey: string, version: number, definition: Po
 }
 
 export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[] {
-  const ids = new Set<number>()
+  const ids = idsOf(limits.map(({ name }) => name))
   return limits.map(limit => {
-    const id = freeId(hash(limit.name, 0, limit.name.length), ids)
-    ids.add(id)
     const { unit, unitsPerMs } = unitsOf(limit)
-    return { ...limit, id, unit, unitsPerMs, capacityUnits: limit.capacity * unit }
+    return { ...limit, id: ids.get(limit.name) ?? 0, unit, unitsPerMs, capacityUnits: limit.capacity * unit }
   })
 }
 
-/** Two names of one policy may share a hash; they must not share an entry in the bucket. */
-function freeId(id: number, taken: ReadonlySet<number>): number {
-  let free = id
-  while (taken.has(free)) free = (free + 1) >>> 0
-  return free
+/**
+ * Each name's hash. Two names of one policy may share it; they must not share an entry in the bucket, whatever order they
+ * stand in.
+ */
+function idsOf(names: readonly string[]): ReadonlyMap<string, number> {
+  const ids = new Map<string, number>()
+  const taken = new Set<number>()
+  for (const name of names.toSorted()) {
+    let id = hash(name, 0, name.length)
+    while (taken.has(id)) id = (id + 1) >>> 0
+    taken.add(id)
+    ids.set(name, id)
+  }
+  return ids
 }
 
 function unitsOf(limit: Limit): { unit: number; unitsPerMs: number } {

@@ -22,8 +22,8 @@ export interface Bucket {
   /** When it was last spent from, in whole milliseconds of the store's clock. */
   readonly usedAtMs: number
   readonly entries: readonly BucketEntry[]
-  /** From then on the bucket is full, and may be forgotten. */
-  readonly fullAtMs: number
+  /** So long after that the bucket is full, and forgotten. */
+  readonly fillsInMs: number
 }
 
 /** What one check found, for each limit of its policy in order. */
@@ -48,7 +48,7 @@ export function checkBucket(
   tokens: number,
   nowMs: number,
 ): BucketCheckResult {
-  const bucket = stored && nowMs < stored.fullAtMs ? withSaneClock(stored, nowMs) : undefined
+  const bucket = stored && nowMs - stored.usedAtMs < stored.fillsInMs ? withSaneClock(stored, nowMs) : undefined
   const pauseMs = bucket ? Math.max(0, bucket.usedAtMs - nowMs) : 0
   const elapsedMs = bucket ? Math.max(0, nowMs - bucket.usedAtMs) : 0
   const spent = limits.map(limit => spentOf(limit, bucket, elapsedMs))
@@ -56,15 +56,11 @@ export function checkBucket(
   if (!allowed || tokens === 0) return { reading: { allowed, spent, pauseMs }, bucket }
 
   const after = limits.map((limit, i) => (spent[i] ?? 0) + tokens * limit.unit)
-  const timeToFullMs = Math.max(...limits.map((limit, i) => ceilDiv(after[i] ?? 0, limit.unitsPerMs)))
-  const usedAtMs = nowMs + pauseMs
+  const fillsInMs = Math.max(...limits.map((limit, i) => ceilDiv(after[i] ?? 0, limit.unitsPerMs)))
+  const entries = limits.map(({ id, unit }, i) => ({ id, unit, spent: after[i] ?? 0 }))
   return {
     reading: { allowed, spent: after, pauseMs },
-    bucket: {
-      usedAtMs,
-      entries: limits.map(({ id, unit }, i) => ({ id, unit, spent: after[i] ?? 0 })),
-      fullAtMs: usedAtMs + timeToFullMs,
-    },
+    bucket: { usedAtMs: nowMs + pauseMs, entries, fillsInMs },
   }
 }
 
@@ -90,4 +86,18 @@ function spentUnder(limit: CompiledLimit, entry: BucketEntry): number {
 
 function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): number {
   return elapsedMs >= ceilDiv(spent, limit.unitsPerMs) ? 0 : spent - elapsedMs * limit.unitsPerMs
+}
+
+/** What a reading becomes when `elapsedMs` have passed since and nothing was spent. */
+export function readingAfter(
+  { allowed, spent, pauseMs }: BucketReading,
+  limits: readonly CompiledLimit[],
+  elapsedMs: number,
+): BucketReading {
+  const refillMs = Math.max(0, elapsedMs - pauseMs)
+  return {
+    allowed,
+    spent: limits.map((limit, i) => refilled(limit, spent[i] ?? 0, refillMs)),
+    pauseMs: Math.max(0, pauseMs - elapsedMs),
+  }
 }

@@ -44,11 +44,11 @@ end
 
 -- The unit and the units spent that the bucket holds for the limit; `at` is where it stands if the policy did not change.
 local function find_entry(bucket, limit, at)
-  for offset = at, #bucket, ENTRY do
-    local id, unit, spent = unpack('>I4I4d', bucket, offset)
+  if at < #bucket then
+    local id, unit, spent = unpack('>I4I4d', bucket, at)
     if id == limit.id then return unit, spent end
   end
-  for offset = HEADER + 1, at - ENTRY, ENTRY do
+  for offset = HEADER + 1, #bucket, ENTRY do
     local id, unit, spent = unpack('>I4I4d', bucket, offset)
     if id == limit.id then return unit, spent end
   end
@@ -75,7 +75,9 @@ local function read_bucket(key)
   if not bucket then return nil, 0, 0 end
   local used_at = unpack('>d', bucket)
   if used_at - now > CLOCK_TOLERANCE_MS then
-    call('SET', key, pack('>d', now) .. string.sub(bucket, HEADER + 1), 'KEEPTTL')
+    -- Expiry is a point in time, which moves back with the last spending.
+    local time_to_live = max(1, call('PTTL', key) - (used_at - now))
+    call('SET', key, pack('>d', now) .. string.sub(bucket, HEADER + 1), 'PX', format('%.0f', time_to_live))
     return bucket, 0, 0
   end
   return bucket, max(0, now - used_at), max(0, used_at - now)

@@ -1,0 +1,111 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import type { BucketCheck } from '../../src/check/ports.ts'
+import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
+import type { BucketReading } from '../../src/domain/token-bucket.ts'
+import { RedisBucketStore } from '../../src/redis/bucket-store.ts'
+import { BucketKeys } from '../../src/redis/keys.ts'
+import { answerOf } from '../support/answer-of.ts'
+import { type History, history, play, START_MS, type Step } from '../support/bucket-histories.ts'
+import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
+import { counterexamples } from '../support/counterexamples.ts'
+import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+
+describeWithRedis('the bucket store', () => {
+  let server: RedisServer
+  let redis: ClockedRedis
+  beforeAll(async () => {
+    server = await RedisServer.start()
+    redis = new ClockedRedis(server.url)
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+
+  it(
+    'answers what the contract promises, and keeps a bucket until it is full',
+    async () => {
+      const property = fc.asyncProperty(history, told => answersAsPromised(redis, namespace(), told))
+      await fc.assert(property, { ...runs(400, 30_000), examples: counterexamples })
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'decides a batch as if its checks came one after another',
+    async () => {
+      const property = fc.asyncProperty(history, async told => {
+        const checks = play(told).flatMap(step => step.checks)
+        const [together, apart] = [storeIn(redis, namespace()), storeIn(redis, namespace())]
+        await redis.setClock(START_MS)
+        const oneByOne = Promise.all(checks.map(check => apart.check([check])))
+        expect(await together.check(checks)).toEqual((await oneByOne).flat())
+      })
+      await fc.assert(property, runs(100, 10_000))
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'gets every token of a day: 1 a second, asked for every 100 ms, admits one a second',
+    async () => {
+      const policy = compilePolicy('x', 1, { limits: [A_TOKEN_A_SECOND], mode: 'enforce' })
+      const store = storeIn(redis, namespace())
+      const { numRuns: seconds } = runs(1_000, 86_400)
+      let admitted = 0
+      for (let second = 0; second < seconds; second++) {
+        const polls = TENTHS.map(tenth => pollAt(redis, store, policy, START_MS + second * 1_000 + tenth))
+        for (const { allowed } of await Promise.all(polls)) admitted += Number(allowed)
+      }
+      expect(admitted).toBe(seconds)
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+})
+
+const A_TOKEN_A_SECOND = { name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }
+const TENTHS = [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]
+
+let namespaces = 0
+const namespace = () => `namespace-${namespaces++}`
+
+function storeIn(redis: ClockedRedis, prefix: string): RedisBucketStore {
+  return new RedisBucketStore(redis, new BucketKeys(prefix))
+}
+
+async function pollAt(redis: ClockedRedis, store: RedisBucketStore, policy: Policy, nowMs: number) {
+  const [, [reading]] = await Promise.all([redis.setClock(nowMs), store.check([{ key: 'x', policy, tokens: 1 }])])
+  return reading as BucketReading
+}
+
+async function answersAsPromised(redis: ClockedRedis, prefix: string, told: History): Promise<void> {
+  const keys = new BucketKeys(prefix)
+  const store = storeIn(redis, prefix)
+  // Sent all at once: a connection keeps the order.
+  await Promise.all(play(told).map(step => happensAsPromised(redis, store, keys, step)))
+}
+
+async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, keys: BucketKeys, step: Step) {
+  const { nowMs, checks, forgottenAtMs } = step
+  const [, readings, ...expiries] = await Promise.all([
+    redis.setClock(nowMs),
+    store.check(checks),
+    ...checks.map(({ key }) => redis.expiryOf(keys.bucket(key))),
+  ])
+  expect(readings.map((reading, i) => answerOf(checks[i] as BucketCheck, reading))).toEqual(
+    checks.map(({ expected }) => expected),
+  )
+  for (const [i, { key }] of checks.entries()) {
+    const forgottenAt = forgottenAtMs.get(key)
+    if (forgottenAt === undefined) expect(expiries[i]).toBeUndefined()
+    else expectAbout(expiries[i], forgottenAt + EXPIRY_SLACK_MS)
+  }
+}
+
+/** Exact, but for times some 285,000 years ahead: beyond 2^53 doubles lose milliseconds. */
+function expectAbout(expiry: bigint | undefined, expected: bigint): void {
+  if (expected < 2n ** 53n) expect(expiry).toBe(expected)
+  else expect(Math.abs(Number((expiry ?? 0n) - expected))).toBeLessThan(100)
+}

@@ -1,0 +1,28 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { type Bucket, checkBucket } from '../../src/domain/token-bucket.ts'
+import { answerOf } from '../support/answer-of.ts'
+import { type History, history, play } from '../support/bucket-histories.ts'
+import { counterexamples } from '../support/counterexamples.ts'
+import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
+
+describe('the token bucket', () => {
+  it(
+    'answers what the contract promises, whatever happens to policies and clock',
+    () => {
+      fc.assert(fc.property(history, answersAsPromised), { ...runs(1_000, 60_000), examples: counterexamples })
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+})
+
+function answersAsPromised(told: History): void {
+  const buckets = new Map<string, Bucket | undefined>()
+  for (const { nowMs, checks } of play(told)) {
+    for (const check of checks) {
+      const { reading, bucket } = checkBucket(buckets.get(check.key), check.policy.limits, check.tokens, nowMs)
+      buckets.set(check.key, bucket)
+      expect(answerOf(check, reading)).toEqual(check.expected)
+    }
+  }
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { decideByBucket } from '../../src/domain/decision.ts'
+import { compilePolicy, type Limit } from '../../src/domain/policy.ts'
+import { type Bucket, checkBucket } from '../../src/domain/token-bucket.ts'
+import { limits, START_MS } from '../support/bucket-histories.ts'
+import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
+
+describe('a user of the token bucket', () => {
+  it(
+    'never gets more than capacity + refill × elapsed in any window, though the clock be set back',
+    () => {
+      const calls = fc.array(fc.record({ move, tokens }), { maxLength: 30, size: 'max' })
+      fc.assert(
+        fc.property(limits, calls, (limits, calls) => {
+          const key = new LoneCaller(limits)
+          let [nowMs, elapsedMs] = [START_MS, 0]
+          const admitted = calls.flatMap(({ move, tokens }) => {
+            nowMs += move
+            // A clock that went back may have stood still for all that a caller knows.
+            elapsedMs += Math.max(0, move)
+            return key.check(tokens, nowMs).allowed ? [{ elapsedMs, tokens }] : []
+          })
+          for (const limit of limits) expectWithin(limit, admitted)
+        }),
+        runs(1_000, 100_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'passes by waiting exactly retryAfterMs, and not by waiting 1 ms less',
+    () => {
+      fc.assert(
+        fc.property(limits, fc.array(tokens, { minLength: 1, maxLength: 8 }), tokens, (limits, spendings, wanted) => {
+          const key = new LoneCaller(limits)
+          for (const tokens of spendings) key.check(tokens, START_MS)
+          const { allowed, retryAfterMs } = key.check(wanted, START_MS)
+          fc.pre(!allowed && retryAfterMs !== null)
+          expect(key.check(wanted, START_MS + Number(retryAfterMs) - 1).allowed).toBe(false)
+          expect(key.check(wanted, START_MS + Number(retryAfterMs)).allowed).toBe(true)
+        }),
+        runs(500, 50_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'has every token back after resetAfterMs, and not 1 ms before',
+    () => {
+      fc.assert(
+        fc.property(limits, tokens, (limits, spent) => {
+          const key = new LoneCaller(limits)
+          key.check(spent, START_MS)
+          const reset = Math.max(...key.check(0, START_MS).states.map(({ resetAfterMs }) => resetAfterMs))
+          fc.pre(reset > 0)
+          const isFull = (nowMs: number) => key.check(0, nowMs).states.every(({ resetAfterMs }) => resetAfterMs === 0)
+          expect(isFull(START_MS + reset - 1)).toBe(false)
+          expect(isFull(START_MS + reset)).toBe(true)
+        }),
+        runs(500, 50_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'loses nothing by being denied or by reading',
+    () => {
+      fc.assert(
+        fc.property(limits, tokens, tokens, fc.nat(20_000), (limits, spent, wanted, later) => {
+          const { limits: compiled } = compilePolicy('x', 1, { limits, mode: 'enforce' })
+          const { bucket } = checkBucket(undefined, compiled, spent, START_MS)
+          const checkedLater = (asked: number) => checkBucket(bucket, compiled, asked, START_MS + later)
+          const isForgotten = bucket === undefined || later >= bucket.fillsInMs
+          const kept = isForgotten ? undefined : bucket
+          expect(checkedLater(0).bucket).toEqual(kept)
+          const { reading, bucket: left } = checkedLater(wanted)
+          if (!reading.allowed) expect(left).toEqual(kept)
+        }),
+        runs(500, 50_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it('gets every token of a day: 1 a second, asked for every 100 ms for 24 hours, admits 86,400', () => {
+    const key = new LoneCaller([{ name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }])
+    const day = Array.from({ length: 864_000 }, (_, i) => START_MS + i * 100)
+    expect(day.filter(nowMs => key.check(1, nowMs).allowed)).toHaveLength(86_400)
+  })
+})
+
+const tokens = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 1_000_000_000 }))
+const move = fc.oneof(fc.integer({ min: -20_000, max: 0 }), fc.nat(10), fc.nat(100_000))
+
+class LoneCaller {
+  readonly #policy
+  #bucket: Bucket | undefined
+
+  constructor(limits: readonly Limit[]) {
+    this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
+  }
+
+  check(tokens: number, nowMs: number) {
+    const { reading, bucket } = checkBucket(this.#bucket, this.#policy.limits, tokens, nowMs)
+    this.#bucket = bucket
+    return decideByBucket({ key: 'x', policy: this.#policy, tokens }, reading, 'redis')
+  }
+}
+
+/** Every window is one from some admitted check to a later one. */
+function expectWithin(limit: Limit, admitted: readonly { elapsedMs: number; tokens: number }[]): void {
+  for (const [i, { elapsedMs: from }] of admitted.entries()) {
+    let total = 0n
+    for (const { elapsedMs, tokens } of admitted.slice(i)) {
+      total += BigInt(tokens)
+      const refilled = BigInt(elapsedMs - from) * BigInt(limit.refillTokens)
+      const most = BigInt(limit.capacity) * BigInt(limit.refillIntervalMs) + refilled
+      expect(total * BigInt(limit.refillIntervalMs) <= most).toBe(true)
+    }
+  }
+}

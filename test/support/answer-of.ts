@@ -1,0 +1,21 @@
+import { decideByBucket } from '../../src/domain/decision.ts'
+import type { Policy } from '../../src/domain/policy.ts'
+import type { BucketReading } from '../../src/domain/token-bucket.ts'
+import type { Answer } from './bucket-oracle.ts'
+
+/** What a reading comes to, as the oracle would put it. */
+export function answerOf(asked: { key: string; policy: Policy; tokens: number }, reading: BucketReading): Answer {
+  const decision = decideByBucket(asked, reading, 'redis')
+  return {
+    allowed: decision.allowed,
+    binding: decision.binding.name,
+    limits: decision.states.map(({ limit, allows, remaining, retryAfterMs, resetAfterMs, nextTokenAfterMs }) => ({
+      name: limit.name,
+      allows,
+      remaining,
+      retryAfterMs,
+      resetAfterMs,
+      nextTokenAfterMs,
+    })),
+  }
+}

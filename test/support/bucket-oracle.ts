@@ -1,0 +1,156 @@
+import type { Limit } from '../../src/domain/policy.ts'
+import { Fraction, ZERO } from './fraction.ts'
+
+/** What the contract promises of one limit of a check. */
+export interface LimitAnswer {
+  readonly name: string
+  readonly allows: boolean
+  readonly remaining: number
+  readonly retryAfterMs: number | null
+  readonly resetAfterMs: number
+  readonly nextTokenAfterMs: number
+}
+
+/** What the contract promises of a check. */
+export interface Answer {
+  readonly allowed: boolean
+  /** The limit whose values the answer bears. */
+  readonly binding: string
+  readonly limits: readonly LimitAnswer[]
+}
+
+/** What was spent of one limit, in tokens, and the fraction of a token that it was counted by. */
+interface Spending {
+  readonly tokens: Fraction
+  readonly grain: bigint
+}
+
+/** The last time that the bucket was spent from. */
+interface Account {
+  readonly at: bigint
+  readonly spendings: ReadonlyMap<string, Spending>
+  /** How long its policy takes from then on to fill it. */
+  readonly fillsIn: bigint
+}
+
+/** A limit as one check finds it. */
+interface Found {
+  readonly limit: Limit
+  readonly spent: Fraction
+}
+
+const LARGEST_PAUSE_MS = 10_000n
+
+/**
+ * The bucket of one key, written from the words of the contract (sections 2.1 and 2.2) and in exact rational numbers, to hold
+ * the service's integer arithmetic against. It shares no code with it.
+ */
+export class BucketOracle {
+  #account: Account | undefined
+
+  /** When the bucket is full and forgotten; `undefined` when it is already. */
+  get forgottenAtMs(): bigint | undefined {
+    return this.#account && this.#account.at + this.#account.fillsIn
+  }
+
+  check(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
+    const now = BigInt(nowMs)
+    this.#lookAtClock(now)
+    const at = this.#account?.at ?? now
+    const pause = at > now ? at - now : 0n
+    const elapsed = at < now ? now - at : 0n
+
+    const found = limits.map(limit => ({ limit, spent: this.#spentOf(limit, elapsed) }))
+    const allowed = found.every(state => has(state, tokens))
+    if (!allowed) return denial(found, tokens, pause)
+    const after = found.map(({ limit, spent }) => ({ limit, spent: spent.plus(new Fraction(tokens)) }))
+    if (tokens > 0) this.#account = accountOf(after, now + pause)
+    return answer(
+      true,
+      tightest(after),
+      after.map(state => limitAnswer(state, 0n, pause)),
+    )
+  }
+
+  #lookAtClock(now: bigint): void {
+    const forgottenAt = this.forgottenAtMs
+    if (forgottenAt !== undefined && now >= forgottenAt) this.#account = undefined
+    if (this.#account !== undefined && this.#account.at - now > LARGEST_PAUSE_MS)
+      this.#account = { ...this.#account, at: now }
+  }
+
+  #spentOf(limit: Limit, elapsed: bigint): Fraction {
+    const spending = this.#account?.spendings.get(limit.name)
+    if (spending === undefined) return ZERO
+    const spent = spending.grain === grainOf(limit) ? spending.tokens : new Fraction(spending.tokens.ceil())
+    const kept = spent.atMost(new Fraction(limit.capacity))
+    return kept.minus(rateOf(limit).times(new Fraction(elapsed))).atLeast(ZERO)
+  }
+}
+
+function accountOf(after: readonly Found[], at: bigint): Account {
+  const spendings = after.map(({ limit, spent }) => [limit.name, { tokens: spent, grain: grainOf(limit) }] as const)
+  const fillsIn = after.map(timeToFull).reduce((a, b) => a.atLeast(b))
+  return { at, spendings: new Map(spendings), fillsIn: fillsIn.ceil() }
+}
+
+function denial(found: readonly Found[], tokens: number, pause: bigint): Answer {
+  const limits = found.map(state => limitAnswer(state, waitFor(state, tokens, pause), pause))
+  const wait = ({ retryAfterMs }: LimitAnswer) => retryAfterMs ?? Number.POSITIVE_INFINITY
+  const longest = limits.reduce((a, b) => (wait(b) > wait(a) ? b : a))
+  return answer(false, longest.name, limits)
+}
+
+function answer(allowed: boolean, binding: string, limits: readonly LimitAnswer[]): Answer {
+  return { allowed, binding, limits }
+}
+
+function limitAnswer(state: Found, wait: bigint | null, pause: bigint): LimitAnswer {
+  const left = leftOf(state)
+  const missing = new Fraction(left.floor() + 1n).minus(left)
+  const isFull = !ZERO.isBelow(state.spent)
+  return {
+    name: state.limit.name,
+    allows: wait === 0n,
+    remaining: Number(left.floor()),
+    retryAfterMs: wait === null ? null : Number(wait),
+    resetAfterMs: isFull ? 0 : Number(timeToFull(state).ceil() + pause),
+    nextTokenAfterMs: isFull ? 0 : Number(missing.over(rateOf(state.limit)).ceil() + pause),
+  }
+}
+
+/** How long until the limit allows; `null`: never. */
+function waitFor(state: Found, tokens: number, pause: bigint): bigint | null {
+  if (has(state, tokens)) return 0n
+  if (tokens > state.limit.capacity) return null
+  return new Fraction(tokens).minus(leftOf(state)).over(rateOf(state.limit)).ceil() + pause
+}
+
+function tightest(states: readonly Found[]): string {
+  const share = (state: Found) => new Fraction(leftOf(state).floor(), state.limit.capacity)
+  return states.reduce((a, b) => (share(b).isBelow(share(a)) ? b : a)).limit.name
+}
+
+function has(state: Found, tokens: number): boolean {
+  return !leftOf(state).isBelow(new Fraction(tokens))
+}
+
+function leftOf({ limit, spent }: Found): Fraction {
+  return new Fraction(limit.capacity).minus(spent)
+}
+
+function timeToFull({ limit, spent }: Found): Fraction {
+  return spent.over(rateOf(limit))
+}
+
+/** Tokens a millisecond. */
+function rateOf(limit: Limit): Fraction {
+  return new Fraction(limit.refillTokens, limit.refillIntervalMs)
+}
+
+/** The contract's refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs). */
+function grainOf(limit: Limit): bigint {
+  let [a, b] = [BigInt(limit.refillTokens), BigInt(limit.refillIntervalMs)]
+  while (b > 0n) [a, b] = [b, a % b]
+  return BigInt(limit.refillIntervalMs) / a
+}

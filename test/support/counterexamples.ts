@@ -1,0 +1,44 @@
+import type { Limit } from '../../src/domain/policy.ts'
+import type { History } from './bucket-histories.ts'
+
+/** Histories that were once answered wrongly. */
+export const counterexamples: [History][] = [
+  // Reading a bucket of one limit for the third of a policy, the script read past its end.
+  [
+    {
+      policies: [[perSecond('a')], [perSecond('b'), perSecond('c'), perSecond('d')]],
+      batches: [
+        { move: { by: 0 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] },
+        { move: { by: 1 }, checks: [{ key: 'x', policy: 1, wish: { tokens: 1 } }] },
+      ],
+    },
+  ],
+  // When the clock went back by more than 10 s, the bucket was spent from then, but forgotten no sooner, so that a slower
+  // policy could bring it back.
+  [
+    {
+      policies: [[perSecond('a')], [{ name: 'a', capacity: 5, refillTokens: 1, refillIntervalMs: 1_000_000 }]],
+      batches: [
+        { move: { by: 0 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 5 } }] },
+        { move: { by: -60_000 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 0 } }] },
+        { move: { by: 5_000 }, checks: [{ key: 'x', policy: 1, wish: { tokens: 5 } }] },
+      ],
+    },
+  ],
+  // 999,999,998 ÷ 999,999,999 is less than 999,999,999 ÷ 1,000,000,000, but not as doubles: the wrong limit was binding.
+  [
+    {
+      policies: [
+        [
+          { name: 'a', capacity: 1_000_000_000, refillTokens: 1, refillIntervalMs: 1 },
+          { name: 'b', capacity: 999_999_999, refillTokens: 1, refillIntervalMs: 1 },
+        ],
+      ],
+      batches: [{ move: { by: 0 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] }],
+    },
+  ],
+]
+
+function perSecond(name: string): Limit {
+  return { name, capacity: 5, refillTokens: 1, refillIntervalMs: 1_000 }
+}

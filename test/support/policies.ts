@@ -1,0 +1,14 @@
+import { compilePolicy, type Limit, type Policy, type PolicyDefinition } from '../../src/domain/policy.ts'
+
+/** A limit of 10 tokens, one of which comes back every second, but for what is given. */
+export function limitOf(overrides: Partial<Limit> = {}): Limit {
+  return { name: 'default', capacity: 10, refillTokens: 1, refillIntervalMs: 1_000, ...overrides }
+}
+
+export function definitionOf(overrides: Partial<PolicyDefinition> = {}): PolicyDefinition {
+  return { limits: [limitOf()], mode: 'enforce', ...overrides }
+}
+
+export function policyOf(configKey: string, overrides: Partial<PolicyDefinition> = {}, version = 1): Policy {
+  return compilePolicy(configKey, version, definitionOf(overrides))
+}

@@ -1,0 +1,9 @@
+const IS_LONG = process.env['TEST_LONG'] !== undefined
+
+/** How often a property is tried: a few times on every change, many times with `npm run test:long`. */
+export function runs(short: number, long: number): { readonly numRuns: number } {
+  return { numRuns: IS_LONG ? long : short }
+}
+
+/** How long one property may take, ms. */
+export const PROPERTY_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000

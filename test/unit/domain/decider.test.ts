@@ -1,0 +1,128 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Command, Conditions } from '../../../src/domain/commands.ts'
+import { type CommandDecision, decide, evolve, initialState } from '../../../src/domain/decider.ts'
+import type { PolicyEvent } from '../../../src/domain/events.ts'
+import type { PolicyDefinition } from '../../../src/domain/policy.ts'
+import { definitionOf, limitOf } from '../../support/policies.ts'
+
+const AT = '2025-10-09T08:00:00.000Z'
+const key = 'user:*'
+const small = definitionOf({ limits: [limitOf({ capacity: 10 })] })
+const large = definitionOf({ limits: [limitOf({ capacity: 1_000 })] })
+
+const put = (policy: PolicyDefinition, conditions?: Conditions): Command => command({ type: 'put', policy }, conditions)
+const remove = (conditions?: Conditions): Command => command({ type: 'delete' }, conditions)
+
+function command(
+  what: { type: 'put'; policy: PolicyDefinition } | { type: 'delete' },
+  conditions?: Conditions,
+): Command {
+  return { id: '2-command', key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
+}
+
+/** Decides the last command after all before it were applied. */
+function given(...history: Command[]) {
+  const events: PolicyEvent[] = []
+  const decideNext = (next: Command) => decide(events.reduce(evolve, initialState), next, AT)
+  for (const earlier of history) {
+    const decision = decideNext(earlier)
+    if (decision.kind === 'changed') events.push(decision.event)
+  }
+  return { when: decideNext }
+}
+
+const changed = (type: PolicyEvent['type'], version: number, policy: PolicyDefinition | null) => ({
+  kind: 'changed',
+  event: { schema: 1, key, version, type, at: AT, actor: 'ops', commandId: '2-command', policy },
+})
+
+function codeOf(decision: CommandDecision): string | undefined {
+  return decision.kind === 'rejected' ? decision.rejection.code : undefined
+}
+
+describe('a policy that is put', () => {
+  it('is created under a new key', () => {
+    expect(given().when(put(small))).toEqual(changed('created', 1, small))
+  })
+
+  it('replaces the whole policy of a key', () => {
+    expect(given(put(small)).when(put(large))).toEqual(changed('changed', 2, large))
+  })
+
+  it('makes no event when it changes nothing', () => {
+    expect(given(put(small)).when(put(structuredClone(small)))).toEqual({ kind: 'unchanged' })
+  })
+
+  it('is created anew after a deletion, and versions go on', () => {
+    expect(given(put(small), remove()).when(put(small))).toEqual(changed('created', 3, small))
+  })
+
+  it('bears the reason of its change', () => {
+    expect(given().when({ ...put(small), reason: 'launch' })).toMatchObject({ event: { reason: 'launch' } })
+  })
+})
+
+describe('a policy that is deleted', () => {
+  it('leaves a version without a policy', () => {
+    expect(given(put(small), put(large)).when(remove())).toEqual(changed('deleted', 3, null))
+  })
+
+  it.each([
+    ['never was', []],
+    ['is deleted already', [put(small), remove()]],
+  ])('is refused when it %s', (_, history) => {
+    expect(given(...history).when(remove())).toEqual({
+      kind: 'rejected',
+      rejection: { code: 'policy-not-found', detail: 'the key "user:*" has no policy to delete' },
+    })
+  })
+})
+
+describe('If-Match', () => {
+  it.each([
+    ['the version', { ifMatch: [2] }],
+    ['a list with the version', { ifMatch: [1, 2, 7] }],
+    ['*', { ifMatch: '*' }],
+  ] satisfies [string, Conditions][])('lets %s pass', (_, conditions) => {
+    expect(given(put(small), put(large)).when(put(small, conditions))).toEqual(changed('changed', 3, small))
+    expect(given(put(small), put(large)).when(remove(conditions))).toEqual(changed('deleted', 3, null))
+  })
+
+  it('refuses other versions, and names both', () => {
+    expect(given(put(small), put(large)).when(put(small, { ifMatch: [1, 3] }))).toEqual({
+      kind: 'rejected',
+      rejection: { code: 'version-conflict', detail: 'the policy is at version 2; If-Match asks for "1", "3"' },
+    })
+  })
+
+  it('refuses even a change that would change nothing', () => {
+    expect(codeOf(given(put(small)).when(put(small, { ifMatch: [2] })))).toBe('version-conflict')
+  })
+
+  it.each([
+    ['*', [], { ifMatch: '*' }],
+    ['* after a deletion', [put(small), remove()], { ifMatch: '*' }],
+    ['the version of the deletion', [put(small), remove()], { ifMatch: [2] }],
+    ['version 0', [], { ifMatch: [0] }],
+  ] satisfies [string, Command[], Conditions][])('refuses %s where there is no policy', (_, history, conditions) => {
+    expect(codeOf(given(...history).when(put(large, conditions)))).toBe('version-conflict')
+    expect(codeOf(given(...history).when(remove(conditions)))).toBe('version-conflict')
+  })
+})
+
+describe('If-None-Match: *', () => {
+  it.each([
+    ['never was', [], 1],
+    ['was deleted', [put(small), remove()], 3],
+  ])('lets a policy be created that %s', (_, history, version) => {
+    const decision = given(...history).when(put(large, { ifNoneMatch: '*' }))
+    expect(decision).toEqual(changed('created', version, large))
+  })
+
+  it('refuses where there is a policy', () => {
+    expect(given(put(small)).when(put(large, { ifNoneMatch: '*' }))).toEqual({
+      kind: 'rejected',
+      rejection: { code: 'version-conflict', detail: 'the policy is at version 1; If-None-Match: * asks for none' },
+    })
+  })
+})

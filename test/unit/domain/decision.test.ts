@@ -1,0 +1,171 @@
+import { describe, expect, it } from '@jest/globals'
+import {
+  decideByBucket,
+  decideByMode,
+  decideByOutage,
+  explain,
+  limitTooSmallFor,
+  outagePolicyOf,
+  violatedLimits,
+} from '../../../src/domain/decision.ts'
+import { compileLimits, type Mode, type Policy } from '../../../src/domain/policy.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
+
+/** What a bucket says of limits that count in units of 1/1000 token, given the tokens spent of each. */
+function decisionOf(policy: Policy, allowed: boolean, spentTokens: number[], tokens = 1, pauseMs = 0) {
+  const spent = spentTokens.map(count => count * 1_000)
+  return decideByBucket({ key: 'x', policy, tokens }, { allowed, spent, pauseMs }, 'redis')
+}
+
+const threeLimits = (mode: Mode = 'enforce') =>
+  policyOf('user:*', {
+    mode,
+    limits: [
+      limitOf({ name: 'a', capacity: 10 }),
+      limitOf({ name: 'b', capacity: 100 }),
+      limitOf({ name: 'c', capacity: 20 }),
+    ],
+  })
+
+describe('the binding limit', () => {
+  it('of an allowed check has the smallest part of its capacity left', () => {
+    expect(decisionOf(threeLimits(), true, [1, 60, 5])).toMatchObject({ binding: { name: 'b' }, remaining: 40 })
+  })
+
+  it('of an allowed check is the first of those with equal parts', () => {
+    expect(decisionOf(threeLimits(), true, [1, 50, 10]).binding.name).toBe('b')
+    expect(decisionOf(threeLimits(), true, [0, 0, 0], 0).binding.name).toBe('a')
+  })
+
+  it('of an allowed check counts whole tokens', () => {
+    expect(decisionOf(threeLimits(), true, [5.5, 58, 5])).toMatchObject({ binding: { name: 'a' }, remaining: 4 })
+  })
+
+  it('of a denied check is the one that denies for longest', () => {
+    const decision = decisionOf(threeLimits(), false, [10, 98, 20], 5)
+    expect(decision).toMatchObject({ binding: { name: 'a' }, remaining: 0, retryAfterMs: 5_000, resetAfterMs: 10_000 })
+  })
+
+  it('of a denied check is the first of those that deny equally long', () => {
+    expect(decisionOf(threeLimits(), false, [0, 98, 18], 5).binding.name).toBe('b')
+  })
+
+  it('of a denied check is the one that never allows, if there is one', () => {
+    const decision = decisionOf(threeLimits(), false, [0, 100, 20], 11)
+    expect(decision).toMatchObject({ binding: { name: 'a' }, remaining: 10, retryAfterMs: null })
+  })
+})
+
+describe('each limit’s own values', () => {
+  it('tell which of them deny, and those that would allow wait for nothing', () => {
+    const decision = decisionOf(threeLimits(), false, [10, 0, 20], 1)
+    expect(decision.states.map(({ allows, retryAfterMs }) => [allows, retryAfterMs])).toEqual([
+      [false, 1_000],
+      [true, 0],
+      [false, 1_000],
+    ])
+    expect(violatedLimits(decision)).toEqual(['a', 'c'])
+  })
+
+  it('include the rest of a pause in every waiting time', () => {
+    const { states } = decisionOf(policyOf('x'), false, [9.5], 2, 700)
+    expect(states[0]).toMatchObject({
+      retryAfterMs: 1_500 + 700,
+      resetAfterMs: 9_500 + 700,
+      nextTokenAfterMs: 500 + 700,
+    })
+  })
+
+  it('wait for nothing in a full bucket, pause or not', () => {
+    const { states } = decisionOf(policyOf('x'), true, [0], 0, 700)
+    expect(states[0]).toMatchObject({ remaining: 10, retryAfterMs: 0, resetAfterMs: 0, nextTokenAfterMs: 0 })
+  })
+
+  it('are those of a process’s share while the store is away', () => {
+    const policy = policyOf('x', { limits: [limitOf({ capacity: 10 })] })
+    const share = compileLimits([limitOf({ capacity: 5, refillIntervalMs: 2_000 })])
+    const reading = { allowed: true, spent: [2_000], pauseMs: 0 }
+    const decision = decideByBucket({ key: 'x', policy, tokens: 1 }, reading, 'local', share)
+    expect(decision).toMatchObject({ source: 'local', degraded: true, remaining: 4, binding: { capacity: 10 } })
+  })
+})
+
+describe('a mode', () => {
+  const asked = (mode: Mode, tokens = 1) => ({ key: 'x', policy: threeLimits(mode), tokens })
+
+  it('of shadow allows what would be denied, and says so', () => {
+    const decision = decisionOf(threeLimits('shadow'), false, [10, 0, 0])
+    expect(decision).toMatchObject({ allowed: true, shadowed: true, retryAfterMs: 1_000 })
+    expect(violatedLimits(decision)).toEqual(['a'])
+  })
+
+  it('of shadow allows more tokens than there can be: “never” is its waiting time', () => {
+    expect(decisionOf(threeLimits('shadow'), false, [0, 0, 0], 11)).toMatchObject({ allowed: true, retryAfterMs: null })
+  })
+
+  it('of shadow says nothing of what would be allowed', () => {
+    const decision = decisionOf(threeLimits('shadow'), true, [1, 1, 1])
+    expect(decision).toMatchObject({ allowed: true, shadowed: false })
+    expect(violatedLimits(decision)).toEqual([])
+  })
+
+  it('of off allows everything without asking, with the first limit’s capacity left', () => {
+    const decision = decideByMode(asked('off', 1_000_000_000))
+    expect(decision).toMatchObject({ allowed: true, source: 'policy', remaining: 10, retryAfterMs: 0, states: [] })
+    expect(decision?.binding.name).toBe('a')
+  })
+
+  it('of block denies everything for ever, even 0 tokens', () => {
+    const denial = { allowed: false, blocked: true, source: 'policy', remaining: 0, retryAfterMs: null, states: [] }
+    expect(decideByMode(asked('block', 0))).toMatchObject(denial)
+  })
+
+  it.each(['enforce', 'shadow'] as const)('of %s needs the bucket', mode => {
+    expect(decideByMode(asked(mode))).toBeUndefined()
+  })
+})
+
+describe('while the store is away', () => {
+  it('an allowed check knows nothing of what is left', () => {
+    const decision = decideByOutage({ key: 'x', policy: policyOf('x'), tokens: 1 })
+    const unknown = { remaining: null, resetAfterMs: null, retryAfterMs: 0 }
+    expect(decision).toMatchObject({ allowed: true, source: 'outage', degraded: true, states: [], ...unknown })
+  })
+
+  it('a policy does what it says, else what the service does', () => {
+    expect(outagePolicyOf(policyOf('x', { onStoreFailure: 'deny' }), 'local')).toBe('deny')
+    expect(outagePolicyOf(policyOf('x'), 'allow')).toBe('allow')
+  })
+
+  it('a policy in shadow mode does not deny either', () => {
+    expect(outagePolicyOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'deny' }), 'deny')).toBe('local')
+    expect(outagePolicyOf(policyOf('x', { mode: 'shadow' }), 'deny')).toBe('local')
+    expect(outagePolicyOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'allow' }), 'deny')).toBe('allow')
+  })
+})
+
+describe('a check of more tokens than a limit holds', () => {
+  it('is recognised by its first such limit', () => {
+    expect(limitTooSmallFor(threeLimits(), 10)).toBeUndefined()
+    expect(limitTooSmallFor(threeLimits(), 11)?.name).toBe('a')
+    expect(limitTooSmallFor(threeLimits(), 1_000_000_000)?.name).toBe('a')
+  })
+})
+
+describe('the explanation', () => {
+  it('tells the bucket in words', () => {
+    const policy = policyOf('x', { limits: [limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })] })
+    const decision = decideByBucket(
+      { key: 'x', policy, tokens: 1 },
+      { allowed: false, spent: [10_000], pauseMs: 0 },
+      'redis',
+    )
+    expect(explain(decision)).toBe('0 of 100 tokens left; 10 more every 1000 ms')
+  })
+
+  it('names the limit when there are several', () => {
+    expect(explain(decisionOf(threeLimits(), false, [10, 0, 20], 5))).toBe(
+      'a: 0 of 10 tokens left; 1 more every 1000 ms',
+    )
+  })
+})

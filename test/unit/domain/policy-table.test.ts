@@ -1,0 +1,93 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { PolicyTable } from '../../../src/domain/policy-table.ts'
+import { policyOf } from '../../support/policies.ts'
+
+const builtIn = policyOf('default', {}, 0)
+let table: PolicyTable
+beforeEach(() => {
+  table = new PolicyTable(builtIn)
+})
+
+function given(...configKeys: string[]): void {
+  for (const configKey of configKeys) table.set(policyOf(configKey))
+}
+
+const matched = (key: string) => table.match(key).configKey
+
+describe('the policy in force for a key', () => {
+  it('is the built-in one while there is no other', () => {
+    expect(table.match('user:42')).toBe(builtIn)
+  })
+
+  it('is the exact one before the longest prefix, before the catch-all', () => {
+    given('*', 'user:*', 'user:4*', 'user:42')
+    expect(['user:42', 'user:43', 'user:5', 'ip:1'].map(matched)).toEqual(['user:42', 'user:4*', 'user:*', '*'])
+  })
+
+  it('does not depend on the order in which policies came', () => {
+    given('user:42', 'user:4*', 'user:*', '*')
+    expect(['user:42', 'user:43', 'user:5', 'ip:1'].map(matched)).toEqual(['user:42', 'user:4*', 'user:*', '*'])
+  })
+
+  it('is the prefix’s for the prefix itself', () => {
+    given('user:*')
+    expect(matched('user:')).toBe('user:*')
+    expect(matched('user')).toBe('default')
+  })
+
+  it('takes a star in a key for an ordinary character', () => {
+    given('user:*')
+    expect(matched('user:*')).toBe('user:*')
+    expect(matched('use*')).toBe('default')
+  })
+
+  it('is found by prefixes beyond ASCII, character by character', () => {
+    given('ключ:*', '🦊*', '🦊🦊*', 'é*')
+    expect(['ключ:1', '🦊', '🦊🦊x', '🐺', 'éa'].map(matched)).toEqual(['ключ:*', '🦊*', '🦊🦊*', 'default', 'é*'])
+  })
+
+  it('is not found by another spelling of the same character', () => {
+    given('é*')
+    expect(matched('e\u0301a')).toBe('default')
+  })
+
+  it('is the next best one when it is deleted', () => {
+    given('*', 'user:*', 'user:42')
+    const matchedWithout = (configKey: string) => {
+      table.delete(configKey)
+      return matched('user:42')
+    }
+    expect(['user:42', 'user:*', '*'].map(matchedWithout)).toEqual(['user:*', '*', 'default'])
+  })
+
+  it('is still found by prefixes as long as one that was deleted', () => {
+    given('aa*', 'bb*')
+    table.delete('aa*')
+    expect(['aax', 'bbx'].map(matched)).toEqual(['default', 'bb*'])
+  })
+
+  it('is the one set last for its config key', () => {
+    given('user:*')
+    table.set(policyOf('user:*', {}, 2))
+    expect(table.match('user:42').version).toBe(2)
+    table.delete('user:*')
+    expect(matched('user:42')).toBe('default')
+  })
+})
+
+describe('the table of policies', () => {
+  it('gives a policy by its own config key only', () => {
+    given('user:*', 'user:42')
+    expect(table.get('user:*')?.configKey).toBe('user:*')
+    expect(table.get('user:42')?.configKey).toBe('user:42')
+    expect(table.get('user:43')).toBeUndefined()
+  })
+
+  it('lists what it holds', () => {
+    given('*', 'user:*', 'user:42')
+    table.delete('nothing')
+    table.delete('nothing*')
+    expect([...table.configKeys()].sort()).toEqual(['*', 'user:*', 'user:42'])
+    expect(table.size).toBe(3)
+  })
+})
