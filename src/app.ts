@@ -1,22 +1,33 @@
-import { type FastifyBaseLogger, type FastifyInstance, fastify, LogController } from 'fastify'
+import { maxHeaderSize } from 'node:http'
+import {
+  type FastifyBaseLogger,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  LogController,
+} from 'fastify'
+import { batchRoute } from './check/batch.route.ts'
+import { bucketRoutes } from './check/buckets.route.ts'
 import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
+import { forwardAuthRoute } from './check/forward-auth.route.ts'
 import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
 import { type ConfigRoutesOptions, configRoutes } from './config-change/config.route.ts'
 import { Problem } from './errors.ts'
 import { type AuthOptions, authenticate } from './http/auth.ts'
 import { type HealthRoutesOptions, healthRoutes } from './http/health.route.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
-import { answerUnroutedRequests } from './http/methods.ts'
+import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/methods.ts'
 import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
-import { handleError, rawProblem } from './http/problem.ts'
+import { handleError, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { validateStrictly } from './http/validation.ts'
 import type { Logger } from './logger.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
-/** Longer than any key may be, percent-encoded, so that a key that is too long is told so. */
-const MAX_PARAM_CHARACTERS = 8 * 1024
+/** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
+const MAX_PARAM_CHARACTERS = maxHeaderSize
 
 export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions, CommandRoutesOptions {
   readonly auth: AuthOptions
@@ -28,6 +39,7 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions
 
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
+  const routes = new RouteMap()
   const app = fastify({
     loggerInstance: deps.logger as FastifyBaseLogger,
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
@@ -37,32 +49,54 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     keepAliveTimeout: deps.keepAliveTimeoutMs,
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: (err, socket) => {
-      const detail = `what was sent is no HTTP/1.1 request: ${err.code}`
-      if (socket.writable)
-        socket.end(rawProblem(new Problem('validation-failed', detail), requestIdOf({ headers: {} })))
+    clientErrorHandler: (err, socket) => refuseGarbage(err, socket, requestIdOf({ headers: {} })),
+    // Paths that cannot be decoded are reported here, before any hook has run.
+    frameworkErrors: (_err, request, reply) => {
+      writeCommonFields(request, reply)
+      try {
+        answerUnreadablePath(request, reply, routes)
+      } catch (err) {
+        handleError(err as Problem, request, reply)
+      }
     },
+    // Node's own answer would bear none of our fields; see `isHostMissing`.
+    http: { requireHostHeader: false },
   })
+  // For the same reason an unknown `Expect` is ignored.
+  app.server.on('checkExpectation', (request, response) => app.routing(request, response))
 
   app.setErrorHandler(handleError)
   acceptOnlyJson(app)
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
-    reply.header('x-request-id', request.id)
-    reply.header('cache-control', 'no-store')
-    done()
+    writeCommonFields(request, reply)
+    done(isHostMissing(request) ? new Problem('validation-failed', 'the request names no Host') : undefined)
   })
-  answerUnroutedRequests(app)
+  answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
   logRequests(app)
 
   app.register(checkRoutes, deps)
+  app.register(batchRoute, deps)
+  app.register(forwardAuthRoute, deps)
+  app.register(bucketRoutes, deps)
   app.register(configRoutes, deps)
   app.register(commandRoutes, deps)
   app.register(healthRoutes, deps.health)
   app.register(metricsRoute, deps.metrics)
   return app
+}
+
+/** The fields of every answer. */
+function writeCommonFields(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  reply.header('cache-control', 'no-store')
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
+function isHostMissing({ headers, raw }: FastifyRequest): boolean {
+  return headers.host === undefined && raw.httpVersion === '1.1'
 }
 
 /** One line for each request that is not a check; the route's pattern stands for the path, which may bear a caller's key. */

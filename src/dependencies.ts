@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppDependencies } from './app.ts'
 import { CheckBatcher } from './check/batcher.ts'
 import { Checker } from './check/check.ts'
+import { DeniedCache } from './check/denied-cache.ts'
 import { GuardedStore } from './check/guarded-store.ts'
 import { LocalBuckets } from './check/local-buckets.ts'
 import { PolicyFollower } from './config-change/follow.ts'
@@ -80,7 +81,9 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const localBuckets = new LocalBuckets(env.WEB_CONCURRENCY, () => Math.floor(performance.now()))
   const checker = new Checker({
     policies: table,
-    buckets: new CheckBatcher(store),
+    batcher: new CheckBatcher(store, env.MAX_WAITING_CHECKS),
+    store,
+    deniedCache: new DeniedCache(() => performance.now()),
     localBuckets,
     observer: metrics,
     onStoreFailure: env.ON_STORE_FAILURE,
@@ -134,7 +137,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
         reconnected: () => follower.catchUpAll(),
       })
       const deadline = performance.now() + START_PATIENCE_MS
-      await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS)])
+      await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS, undefined, { ref: false })])
       if (follower.isLoaded) await claimLayout(configRedis, keyPrefix)
       // The first call also makes Redis compile the script; no caller should have to wait for that.
       while (performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)

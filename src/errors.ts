@@ -39,6 +39,7 @@ export const ERRORS = {
     retryAfter: 1,
   },
   'config-store-unavailable': { status: 503, title: 'The store of policies is away', retryAfter: 1 },
+  overloaded: { status: 503, title: 'The service has more to do than it can', retryAfter: 1 },
   draining: { status: 503, title: 'The service is stopping or not ready yet', retryAfter: 1 },
   internal: { status: 500, title: 'Something went wrong inside the service' },
 } as const satisfies Record<string, ErrorKind>
@@ -64,6 +65,8 @@ interface ProblemOptions extends ErrorOptions {
   /** Further members of the problem response. */
   readonly members?: Readonly<Record<string, unknown>>
   readonly headers?: Readonly<Record<string, string>>
+  /** Where it is not the code's own. */
+  readonly status?: number
 }
 
 /** An error of the catalogue with its context: what was given and what is allowed. */
@@ -72,25 +75,31 @@ export class Problem extends Error {
   readonly code: ErrorCode
   readonly members: Readonly<Record<string, unknown>>
   readonly headers: Readonly<Record<string, string>>
+  readonly status: number
 
   constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
     super(detail, options)
     this.code = code
     this.members = options.members ?? {}
     this.headers = options.headers ?? {}
+    this.status = options.status ?? ERRORS[code].status
   }
 
   get detail(): string {
     return this.message
   }
-
-  get status(): number {
-    return ERRORS[this.code].status
-  }
 }
+
+/** So many fields are named to the caller; a body can be wrong in more places than anybody reads. */
+const MAX_FIELD_ERRORS = 2000
+const MAX_FIELD_ERRORS_IN_DETAIL = 10
 
 /** The problem of one or more fields that do not fit. */
 export function validationProblem(errors: readonly FieldError[]): Problem {
-  const detail = errors.map(({ path, message }) => `${path || 'the body'}: ${message}`).join('; ')
-  return new Problem('validation-failed', detail, { members: { errors } })
+  const named = errors
+    .slice(0, MAX_FIELD_ERRORS_IN_DETAIL)
+    .map(({ path, message }) => `${path || 'the body'}: ${message}`)
+  const more = errors.length > named.length ? [`and ${errors.length - named.length} more`] : []
+  const detail = [...named, ...more].join('; ')
+  return new Problem('validation-failed', detail, { members: { errors: errors.slice(0, MAX_FIELD_ERRORS) } })
 }

@@ -1,4 +1,5 @@
 import type { BucketReading } from '../domain/token-bucket.ts'
+import { Problem } from '../errors.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
 
 /** As many as one script call may decide, so that no call keeps the store from others for long. */
@@ -14,20 +15,33 @@ interface Waiting extends BucketCheck {
 
 /**
  * Makes one call of all checks that arrive in one turn of the event loop. While two calls are under way, checks gather for the
- * next, so batches grow with load and a lone check waits for nothing.
+ * next, so batches grow with load and a lone check waits for nothing. Calls are sent in the order in which checks came.
  */
 export class CheckBatcher {
   readonly #store: BucketStore
+  readonly #maxWaiting: number
   #waiting: Waiting[] = []
   #inFlight = 0
   #scheduled = false
 
-  constructor(store: BucketStore) {
+  /** @param maxWaiting how many checks may wait for a call; further ones are refused at once */
+  constructor(store: BucketStore, maxWaiting: number) {
     this.#store = store
+    this.#maxWaiting = maxWaiting
   }
 
+  /** @throws {Problem} `overloaded`, or whatever the store rejects with */
   check({ key, policy, tokens }: BucketCheck): Promise<BucketReading> {
     return new Promise((resolve, reject) => {
+      if (this.#waiting.length >= this.#maxWaiting) {
+        reject(
+          new Problem(
+            'overloaded',
+            `${this.#waiting.length} checks wait already, as many as MAX_WAITING_CHECKS allows`,
+          ),
+        )
+        return
+      }
       this.#waiting.push({ key, policy, tokens, resolve, reject })
       this.#schedule()
     })
@@ -43,16 +57,19 @@ export class CheckBatcher {
   }
 
   #nextBatch(): readonly Waiting[] {
-    const batch = this.#waiting.slice(0, MAX_BATCH)
-    this.#waiting = this.#waiting.slice(MAX_BATCH)
-    return batch
+    if (this.#waiting.length <= MAX_BATCH) {
+      const batch = this.#waiting
+      this.#waiting = []
+      return batch
+    }
+    return this.#waiting.splice(0, MAX_BATCH)
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
     this.#inFlight++
     try {
       const readings = await this.#store.check(batch)
-      for (const [i, reading] of readings.entries()) batch[i]?.resolve(reading)
+      for (let i = 0; i < batch.length; i++) batch[i]?.resolve(readings[i] as BucketReading)
     } catch (err) {
       for (const waiting of batch) waiting.reject(err)
     } finally {

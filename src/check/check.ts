@@ -11,12 +11,16 @@ import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../errors.ts'
+import type { CheckBatcher } from './batcher.ts'
+import type { DeniedCache } from './denied-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
-import type { BucketCheck, CheckObserver } from './ports.ts'
+import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
 export interface CheckDependencies {
   readonly policies: PolicyTable
-  readonly buckets: { check(check: BucketCheck): Promise<BucketReading> }
+  readonly batcher: CheckBatcher
+  readonly store: BucketStore
+  readonly deniedCache: DeniedCache
   readonly localBuckets: LocalBuckets
   readonly observer: CheckObserver
   /** For policies that do not say. */
@@ -31,12 +35,15 @@ export class Checker {
     this.#deps = deps
   }
 
-  /** @throws {Problem} `key-invalid`, `tokens-exceed-capacity`, or `store-unavailable` where the policy denies in an outage */
+  /**
+   * @throws {Problem} `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or `store-unavailable` where the policy denies in an
+   * outage
+   */
   async check(key: string, tokens: number): Promise<Decision> {
-    const start = performance.now()
+    const startMs = performance.now()
     const asked = this.#accept(key, tokens)
-    const decision = decideByMode(asked) ?? (await this.#askStore(asked))
-    const seconds = (performance.now() - start) / 1000
+    const decision = this.#decideAlone(asked) ?? (await this.#askStore(asked, startMs))
+    const seconds = (performance.now() - startMs) / 1000
     if (decision !== undefined) {
       this.#deps.observer.decided(decision, seconds)
       return decision
@@ -45,23 +52,48 @@ export class Checker {
     throw new Problem('store-unavailable', DENIED_IN_OUTAGE)
   }
 
+  /**
+   * Makes the bucket of a key full: at once in the store and here, within a second in processes that remember a denial.
+   * @throws {Problem} `key-invalid`, `store-unavailable`
+   */
+  async reset(key: string): Promise<void> {
+    acceptKey(key)
+    try {
+      await this.#deps.store.reset(key)
+    } catch (cause) {
+      throw new Problem('store-unavailable', 'the store of buckets cannot be asked; try again', { cause })
+    }
+    this.#deps.deniedCache.forget(key)
+  }
+
   #accept(key: string, tokens: number): BucketCheck {
-    const fault = keyFault(key)
-    if (fault !== undefined)
-      throw new Problem('key-invalid', fault, { members: { errors: [{ path: '/key', message: fault }] } })
+    acceptKey(key)
     const asked = { key, policy: this.#deps.policies.match(key), tokens }
     if (asked.policy.definition.mode === 'enforce') refuseImpossible(asked)
     return asked
   }
 
-  async #askStore(asked: BucketCheck): Promise<Decision | undefined> {
+  /** What is known without the store. */
+  #decideAlone(asked: BucketCheck): Decision | undefined {
+    const decision = decideByMode(asked)
+    if (decision !== undefined) return decision
+    const denial = this.#deps.deniedCache.recall(asked)
+    return denial && decideByBucket(asked, denial, 'denied-cache')
+  }
+
+  async #askStore(asked: BucketCheck, startMs: number): Promise<Decision | undefined> {
     let reading: BucketReading
     try {
-      reading = await this.#deps.buckets.check(asked)
-    } catch {
+      reading = await this.#deps.batcher.check(asked)
+    } catch (err) {
+      if (err instanceof Problem) throw err
       return this.#decideWithoutStore(asked)
     }
-    return decideByBucket(asked, reading, 'redis')
+    const decision = decideByBucket(asked, reading, 'redis')
+    if (!decision.allowed && decision.retryAfterMs !== null) {
+      this.#deps.deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
+    }
+    return decision
   }
 
   #decideWithoutStore(asked: BucketCheck): Decision | undefined {
@@ -80,6 +112,12 @@ export class Checker {
 
 const DENIED_IN_OUTAGE =
   'the store of buckets cannot be asked, and the policy says that a check is then refused; this is no decision about the limit'
+
+function acceptKey(key: string): void {
+  const fault = keyFault(key)
+  if (fault === undefined) return
+  throw new Problem('key-invalid', fault, { members: { errors: [{ path: '/key', message: fault }] } })
+}
 
 function refuseImpossible({ key, policy, tokens }: BucketCheck): void {
   const limit = limitTooSmallFor(policy, tokens)

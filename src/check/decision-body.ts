@@ -26,9 +26,9 @@ function limitBody({ limit, remaining, retryAfterMs, resetAfterMs }: LimitState)
   return { name: limit.name, limit: limit.capacity, remaining, retryAfterMs, resetAfterMs }
 }
 
-/** The problem of a decision that denies. */
-export function denialProblem(decision: Decision): Problem {
+/** The problem of a decision that denies. `status` where it is not to be 429. */
+export function denialProblem(decision: Decision, status = 429): Problem {
   const members = decisionBody(decision)
-  if (!decision.blocked) return new Problem('quota-exceeded', explain(decision), { members })
-  return new Problem('blocked', `the policy "${decision.policy.configKey}" blocks the key`, { members })
+  if (!decision.blocked) return new Problem('quota-exceeded', explain(decision), { members, status })
+  return new Problem('blocked', `the policy "${decision.policy.configKey}" blocks the key`, { members, status })
 }

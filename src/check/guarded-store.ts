@@ -63,6 +63,10 @@ export class GuardedStore implements BucketStore {
     return this.#guard.execute(() => this.#call(checks))
   }
 
+  reset(key: string): Promise<void> {
+    return this.#guard.execute(() => this.#store.reset(key))
+  }
+
   /** Runs the real script, reading a bucket that no caller can have. */
   async probe(): Promise<void> {
     await this.check([{ key: NOBODYS_KEY, policy: this.#probePolicy, tokens: 0 }])

@@ -14,6 +14,8 @@ export interface BucketCheck {
 export interface BucketStore {
   /** Rejects when the store cannot be asked; whether something was spent is then unknown. */
   check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]>
+  /** Makes a bucket full. Rejects when the store cannot be asked. */
+  reset(key: string): Promise<void>
 }
 
 /** What the flow tells whoever counts. */

@@ -100,7 +100,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
     '/config',
     { config: { access: 'admin' }, schema: { querystring: ListQuery, response: { 200: PolicyListResponse } } },
     async ({ query: { prefix, limit, cursor } }) => {
-      const after = cursor === undefined ? undefined : decodeCursor(cursor)
+      const after = cursor === undefined ? undefined : decodeCursor(cursor, prefix)
       const records = await orUnavailable(reader.list({ prefix, after, limit: limit + 1 }))
       const page = records.slice(0, limit)
       const last = page.at(-1)

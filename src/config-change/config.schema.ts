@@ -3,10 +3,6 @@ import type { PolicyRecord } from './ports.ts'
 
 export const KeyParams = Type.Object({ key: Type.String() })
 
-const EmptyQuery = Type.Object({}, { additionalProperties: false })
-
-export { EmptyQuery }
-
 export const GetPolicyQuery = Type.Object(
   { version: Type.Optional(Type.Integer({ minimum: 1, description: 'As it was at this version.' })) },
   { additionalProperties: false },

@@ -61,9 +61,14 @@ export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
     ...(onStoreFailure !== undefined && { onStoreFailure }),
     ...(description !== undefined && { description }),
   }
-  const faults = policyFaults(definition)
+  const faults = request.limits ? policyFaults(definition) : policyFaults(definition).map(asOfShortForm)
   if (faults.length > 0) throw validationProblem(faults)
   return definition
+}
+
+/** Written short, the one limit is the body itself. */
+function asOfShortForm({ path, message }: FieldError): FieldError {
+  return { path: path.replace('/limits/0', ''), message }
 }
 
 type ShortForm = Pick<Static<typeof LimitRequest>, 'capacity' | 'refillTokens' | 'refillIntervalMs'>

@@ -3,7 +3,10 @@ import type { Conditions } from '../domain/commands.ts'
 import { validationProblem } from '../errors.ts'
 
 const MAX_WAIT_SECONDS = 60
-const WAIT = /(?:^|[,;])\s*wait\s*=\s*"?([0-9]{1,9})"?\s*(?=[,;]|$)/i
+/** One preference of a list, in which a quoted string may contain commas. */
+const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.)*")+/g
+/** `wait=5`, with or without quotes, before any parameters. */
+const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
 const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
 const MAX_REASON_CHARACTERS = 500
 
@@ -12,8 +15,9 @@ const MAX_REASON_CHARACTERS = 500
  * @see https://www.rfc-editor.org/rfc/rfc7240#section-4.3 Prefer: wait
  */
 export function preferredWaitMs({ prefer }: IncomingHttpHeaders): number {
-  const text = Array.isArray(prefer) ? prefer.join(',') : (prefer ?? '')
-  return Math.min(Number(WAIT.exec(text)?.[1] ?? 0), MAX_WAIT_SECONDS) * 1000
+  const preferences = [prefer ?? []].flat().join(',').match(PREFERENCE) ?? []
+  const [, plain, quoted] = preferences.map(preference => WAIT.exec(preference)).find(found => found !== null) ?? []
+  return Math.min(Number(plain ?? quoted ?? 0), MAX_WAIT_SECONDS) * 1000
 }
 
 /**

@@ -51,20 +51,25 @@ export function authenticate(app: FastifyInstance, options: AuthOptions): void {
     const presented = bearerOf(request)
     const token = admin.find(presented)
     if (token === undefined) throw check.find(presented) ? new Problem('forbidden', CHECK_TOKEN) : unauthorized()
-    if (token.readOnly && !READING_METHODS.has(request.method)) throw new Problem('forbidden', READ_TOKEN)
-    request.actor = token.name
+    act(request, token)
   }
 
   function authorizeCheck(request: FastifyRequest): void {
     const presented = bearerOf(request)
     const token = check.find(presented) ?? admin.find(presented)
     if (token === undefined) throw unauthorized()
-    request.actor = token.name
+    act(request, token)
   }
 }
 
+function act(request: FastifyRequest, token: Token): void {
+  if (token.readOnly && !READING_METHODS.has(request.method)) {
+    throw new Problem('forbidden', `the token "${token.name}" may only read; the method was ${request.method}`)
+  }
+  request.actor = token.name
+}
+
 const CHECK_TOKEN = 'a check token may only check; policies and commands need an admin token'
-const READ_TOKEN = 'the token may only read'
 
 function unauthorized(): Problem {
   const headers = { 'www-authenticate': 'Bearer realm="throttler"' }
@@ -103,7 +108,7 @@ function refuseForeignHost({ headers }: FastifyRequest): void {
   if (isLoopbackAuthority(headers.host ?? '')) return
   throw new Problem(
     'forbidden',
-    `without ADMIN_TOKENS only loopback names are answered here; the Host was ${headers.host}`,
+    `without ADMIN_TOKENS only loopback names such as localhost are answered here; the Host was ${headers.host ?? 'missing'}`,
   )
 }
 

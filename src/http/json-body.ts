@@ -3,28 +3,59 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
 const JSON_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
+const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
  * Bodies are JSON in UTF-8, not compressed, and nothing else. Bytes that are not UTF-8 are refused rather than replaced, since
- * two keys could become one.
+ * two keys could become one. Members such as `__proto__` are left to the schemas, which know none of that name.
  */
 export function acceptOnlyJson(app: FastifyInstance): void {
-  const parse = app.getDefaultJsonParser('error', 'error')
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(JSON_MEDIA_TYPE, { parseAs: 'buffer' }, (request, body, done) => {
-    const bytes = body as Buffer
-    if (isCompressed(request))
-      return done(new Problem('media-type-unsupported', 'the body is compressed; send it as it is'))
-    if (bytes.length === 0 && request.method === 'DELETE') return done(null, undefined)
-    if (!isUtf8(bytes)) return done(new Problem('body-malformed', 'the body is not valid UTF-8'))
-    void parse(request, bytes.toString('utf8'), (err, value) => {
-      if (err === null) return done(null, value)
-      done(new Problem('body-malformed', bytes.length === 0 ? 'the body is empty' : err.message, { cause: err }))
-    })
+    const { value, problem = null } = parse(request, body as Buffer)
+    done(problem, value)
+  })
+
+  app.addHook('preValidation', (request, _reply, done) => {
+    const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined
+    done(isMissing ? emptyBody() : undefined)
   })
 }
 
-function isCompressed(request: FastifyRequest): boolean {
-  const encoding = request.headers['content-encoding']
+interface Parsed {
+  readonly value?: unknown
+  readonly problem?: Problem
+}
+
+function parse(request: FastifyRequest, bytes: Buffer): Parsed {
+  if (isCompressed(request)) return { problem: compressedBody(request) }
+  if (bytes.length === 0) return request.method === 'DELETE' ? {} : { problem: emptyBody() }
+  if (!isUtf8(bytes)) return { problem: malformed('the body is not valid UTF-8') }
+  const text = bytes.toString('utf8')
+  if (text.startsWith(BYTE_ORDER_MARK)) {
+    return { problem: malformed('the body begins with a byte order mark, which JSON must not (RFC 8259, section 8.1)') }
+  }
+  try {
+    return { value: JSON.parse(text) }
+  } catch (err) {
+    return { problem: malformed(`the body is not JSON: ${(err as SyntaxError).message}`) }
+  }
+}
+
+function malformed(detail: string): Problem {
+  return new Problem('body-malformed', detail)
+}
+
+function emptyBody(): Problem {
+  return malformed('the body is empty; JSON is expected')
+}
+
+function isCompressed({ headers }: FastifyRequest): boolean {
+  const encoding = headers['content-encoding']
   return encoding !== undefined && encoding.toLowerCase() !== 'identity'
+}
+
+function compressedBody({ headers }: FastifyRequest): Problem {
+  const encoding = headers['content-encoding']
+  return new Problem('media-type-unsupported', `the Content-Encoding is ${encoding}; send the body uncompressed`)
 }

@@ -1,48 +1,75 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
+/** Which methods every path of the service has, also for requests that the router gives up on. */
+export class RouteMap {
+  readonly #methodsByPattern = new Map<string, Set<string>>()
+
+  add(pattern: string, methods: readonly string[]): void {
+    const known = this.#methodsByPattern.get(pattern) ?? new Set()
+    for (const method of methods) known.add(method)
+    this.#methodsByPattern.set(pattern, known)
+  }
+
+  /** The methods that a path has; none when there is nothing at it. */
+  methodsAt(url: string): readonly string[] {
+    const methods = this.#matching(url).flatMap(pattern => [...(this.#methodsByPattern.get(pattern) ?? [])])
+    return [...new Set(methods)]
+  }
+
+  /** Whether the path bears a key. */
+  hasKey(url: string): boolean {
+    return this.#matching(url).some(pattern => pattern.includes('/:key'))
+  }
+
+  #matching(url: string): readonly string[] {
+    const segments = routePath(url).split('/')
+    return [...this.#methodsByPattern.keys()].filter(pattern => matches(pattern.split('/'), segments))
+  }
+}
+
 /**
  * Answers requests that no route takes: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404.
  * Routes must be added after it. Decided before a body is read, which may be of any kind here.
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
  */
-export function answerUnroutedRequests(app: FastifyInstance): void {
-  const methodsByPath = new Map<string, Set<string>>()
-
-  app.addHook('onRoute', ({ url, method }) => {
-    const methods = methodsByPath.get(url) ?? new Set()
-    for (const each of [method].flat()) methods.add(each)
-    methodsByPath.set(url, methods)
-  })
+export function answerUnroutedRequests(app: FastifyInstance, routes: RouteMap): void {
+  app.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()))
 
   app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) return answer(request, reply, allowedMethods(methodsByPath, request.url))
+    if (request.is404) return answer(request, reply, routes.methodsAt(request.url))
   })
 }
 
+/**
+ * Refuses a path that is not percent-encoded UTF-8; one that has no such method is answered as if it could be read.
+ * @throws {Problem} `key-invalid`, `not-found`, `method-not-allowed`
+ */
+export function answerUnreadablePath(request: FastifyRequest, reply: FastifyReply, routes: RouteMap): FastifyReply {
+  const allowed = routes.methodsAt(request.url)
+  if (!allowed.includes(request.method)) return answer(request, reply, allowed)
+  if (!routes.hasKey(request.url)) throw nothingAt(request)
+  const detail = `the key in the path ${routePath(request.url)} is not percent-encoded UTF-8, such as a%2Fb for a/b`
+  throw new Problem('key-invalid', detail, { members: { errors: [{ path: '/params/key', message: detail }] } })
+}
+
 function answer(request: FastifyRequest, reply: FastifyReply, allowed: readonly string[]): FastifyReply {
-  if (allowed.length === 0) throw new Problem('not-found', `there is nothing at ${routePath(request.url)}`)
+  if (allowed.length === 0) throw nothingAt(request)
   const allow = [...allowed, 'OPTIONS'].join(', ')
   if (request.method === 'OPTIONS') return reply.code(204).header('allow', allow).send()
   const detail = `${request.method} is not allowed here; ${allow} are`
   throw new Problem('method-not-allowed', detail, { headers: { allow } })
 }
 
-function allowedMethods(methodsByPath: ReadonlyMap<string, ReadonlySet<string>>, url: string): readonly string[] {
-  const segments = routePath(url).split('/')
-  for (const [pattern, methods] of methodsByPath) {
-    if (matches(pattern.split('/'), segments)) return [...methods]
-  }
-  return []
+function nothingAt({ url }: FastifyRequest): Problem {
+  return new Problem('not-found', `there is nothing at ${routePath(url)}`)
 }
 
 function matches(pattern: readonly string[], segments: readonly string[]): boolean {
-  return (
-    pattern.length === segments.length &&
-    pattern.every((part, i) => (part.startsWith(':') ? segments[i] !== '' : part === segments[i]))
-  )
+  return pattern.length === segments.length && pattern.every((part, i) => part.startsWith(':') || part === segments[i])
 }
 
-function routePath(url: string): string {
-  return url.split('?', 1)[0] ?? ''
+/** The path of a request target, which may be a whole URI (RFC 9112, section 3.2.2). */
+function routePath(target: string): string {
+  return target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '')
 }

@@ -1,6 +1,8 @@
-import { STATUS_CODES } from 'node:http'
-import type { FastifyError, FastifyReply, FastifyRequest, FastifySchemaValidationError } from 'fastify'
-import { ERRORS, type ErrorCode, errorKind, errorType, type FieldError, Problem, validationProblem } from '../errors.ts'
+import { maxHeaderSize, STATUS_CODES } from 'node:http'
+import type { Socket } from 'node:net'
+import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
+import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../errors.ts'
+import { fieldErrors } from './field-errors.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
 
@@ -30,21 +32,37 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 
 /** Answers whatever was thrown with a problem of the catalogue; what is not in it is a bug, logged and not shown. */
 export function handleError(err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = err instanceof Problem ? err : toProblem(err)
+  const problem = err instanceof Problem ? err : toProblem(err, request)
   if (problem.code === 'internal') request.log.error({ err }, 'internal error')
   else if (problem.status >= 500) request.log.warn({ err: problem.cause, code: problem.code }, problem.detail)
+  keepConnection(reply)
   return sendProblem(request, reply, problem)
+}
+
+/**
+ * Fastify closes the connection after a body that it did not take, which can cost the caller our answer while it still sends.
+ * The rest of the body is read and thrown away instead, unless the server is closing, which stands in the raw fields.
+ */
+function keepConnection(reply: FastifyReply): void {
+  const { raw } = reply
+  if (!reply.hasHeader('connection') || raw.hasHeader('connection')) return
+  reply.header('connection', raw.shouldKeepAlive ? 'keep-alive' : 'close')
 }
 
 /**
  * What Fastify reports, in terms of the catalogue.
  * @see https://fastify.dev/docs/latest/Reference/Errors/
  */
-function toProblem(err: FastifyError): Problem {
-  if (err.validation !== undefined)
-    return validationProblem(err.validation.map(e => fieldError(e, err.validationContext)))
+function toProblem(err: FastifyError, { raw, routeOptions }: FastifyRequest): Problem {
+  if (err.validation !== undefined) return validationProblem(fieldErrors(err.validation, err.validationContext))
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
+  if (err.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
+    return new Problem('body-too-large', `the body has more than the ${routeOptions.bodyLimit} bytes allowed here`)
+  }
+  if (err.code === 'ECONNRESET' && !raw.complete) {
+    return new Problem('body-malformed', 'the connection ended before the body did')
+  }
   return new Problem('internal', 'the service could not answer; its log says more', { cause: err })
 }
 
@@ -53,40 +71,22 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string 
     code: 'media-type-unsupported',
     detail: 'the body is not application/json in UTF-8, which is all that is allowed here',
   },
-  FST_ERR_CTP_BODY_TOO_LARGE: { code: 'body-too-large', detail: 'the body has more than the 65536 bytes allowed here' },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     code: 'body-malformed',
     detail: 'the body is not as long as Content-Length says',
   },
-  FST_ERR_BAD_URL: { code: 'key-invalid', detail: 'the path is not percent-encoded UTF-8' },
-  FST_ERR_ASYNC_CONSTRAINT: { code: 'not-found', detail: 'there is no such resource' },
 }
 
-function fieldError(error: FastifySchemaValidationError, context = 'body'): FieldError {
-  const parent = context === 'body' ? error.instancePath : `/${context}${error.instancePath}`
-  const { keyword, params, message = 'is not allowed' } = error
-  const given = 'data' in error && !isLarge(error.data) ? `; was ${JSON.stringify(error.data)}` : ''
-  switch (keyword) {
-    case 'additionalProperties':
-      return {
-        path: `${parent}/${String(params['additionalProperty'])}`,
-        message: 'is not a member that is known here',
-      }
-    case 'required':
-      return { path: `${parent}/${String(params['missingProperty'])}`, message: 'is missing' }
-    case 'enum':
-      return { path: parent, message: `must be one of ${(params['allowedValues'] as string[]).join(', ')}${given}` }
-    default:
-      return { path: parent, message: `${message}${given}` }
+/** Answers what is no HTTP at all, and ends the connection, whose next request could not be told from the rest of this one. */
+export function refuseGarbage(err: Error & { readonly code?: string }, socket: Socket, requestId: string): void {
+  if (socket.writable) {
+    const detail = `what was sent is no HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${err.code}`
+    socket.write(rawProblem(new Problem('validation-failed', detail), requestId))
   }
+  socket.destroySoon()
 }
 
-function isLarge(value: unknown): boolean {
-  return typeof value === 'object' ? value !== null : String(value).length > 100
-}
-
-/** An answer to what is no HTTP at all, written straight to the socket. */
-export function rawProblem(problem: Problem, requestId: string): string {
+function rawProblem(problem: Problem, requestId: string): string {
   const body = JSON.stringify(problemBody(problem, requestId))
   return [
     `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,

@@ -12,11 +12,13 @@ type CheckCommand = (numberOfKeys: number, ...keysAndArguments: string[]) => Pro
 
 /** Buckets in a standalone Redis: one script call for a whole batch. */
 export class RedisBucketStore implements BucketStore {
+  readonly #redis: Redis
   readonly #check: CheckCommand
   readonly #keys: BucketKeys
 
   constructor(redis: Redis, keys: BucketKeys) {
     redis.defineCommand('throttlerCheck', checkScript)
+    this.#redis = redis
     this.#check = (redis as unknown as { throttlerCheck: CheckCommand }).throttlerCheck.bind(redis)
     this.#keys = keys
   }
@@ -25,6 +27,10 @@ export class RedisBucketStore implements BucketStore {
     const keys = checks.map(({ key }) => this.#keys.bucket(key))
     const reply = await this.#check(keys.length, ...keys, ...encode(checks))
     return decode(checks, reply)
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#redis.unlink(this.#keys.bucket(key))
   }
 }
 

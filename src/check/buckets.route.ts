@@ -1,0 +1,33 @@
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { Decision } from '../domain/decision.ts'
+import type { Checker } from './check.ts'
+import { decisionBody } from './decision-body.ts'
+
+export interface BucketRoutesOptions {
+  readonly checker: Checker
+}
+
+const KeyParams = Type.Object({ key: Type.String() })
+
+/** `/buckets/{key}`: operators look at the live state of a key, and fill it up again. */
+export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
+  app.get('/buckets/:key', { config: { access: 'admin' }, schema: { params: KeyParams } }, async request => {
+    const decision = await checker.check(request.params.key, 0)
+    return { ...decisionBody(decision), definition: definitionBody(decision) }
+  })
+
+  app.delete(
+    '/buckets/:key',
+    { config: { access: 'admin' }, schema: { params: KeyParams } },
+    async (request, reply) => {
+      await checker.reset(request.params.key)
+      return reply.code(204).send()
+    },
+  )
+}
+
+/** The policy in force. */
+function definitionBody({ policy }: Decision): Record<string, unknown> {
+  const { configKey, version, definition } = policy
+  return { policy: configKey, version, ...definition, description: undefined }
+}

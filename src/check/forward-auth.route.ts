@@ -1,0 +1,34 @@
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { CheckRoutesOptions } from './check.route.ts'
+import { CheckRequest } from './check.schema.ts'
+import { denialProblem } from './decision-body.ts'
+import { writeRateLimitFields } from './rate-limit-fields.ts'
+
+const ForwardAuthQuery = Type.Object(
+  {
+    ...CheckRequest.properties,
+    deny: Type.Optional(
+      Type.Unsafe<403>({
+        type: 'integer',
+        enum: [403],
+        description: 'The status of a denial, where a proxy knows no 429.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+/** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
+export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, fieldStyle }) => {
+  app.get(
+    '/forward-auth',
+    { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
+    async (request, reply) => {
+      const { key, tokens, deny } = request.query
+      const decision = await checker.check(key, tokens)
+      writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
+      if (!decision.allowed) throw denialProblem(decision, deny)
+      return reply.code(200).send()
+    },
+  )
+}

@@ -1,0 +1,125 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Answer, Client } from '../../support/client.ts'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+import { exchange, rawRequest } from './raw-http.ts'
+
+const ADMIN_TOKENS = 'alice:admin-secret,bob:other-secret,eve:read-secret:read'
+const POLICY = { capacity: 5, refillTokens: 1 }
+
+const open = givenApp()
+const guarded = givenApp({ variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gateway:check-secret' } }, open)
+const adminOnly = givenApp({ variables: { ADMIN_TOKENS } }, open)
+const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
+const as = (token: string) => guarded.app.as(bearer(token))
+
+const ADMIN_CALLS: [string, (client: Client) => Promise<Answer>][] = [
+  ['GET /config', client => client.get('/config')],
+  ['GET /config/k', client => client.get('/config/k')],
+  ['PUT /config/k', client => client.put('k', POLICY)],
+  ['DELETE /config/k', client => client.delete('k')],
+  ['GET /commands/x', client => client.get('/commands/x')],
+]
+const CHANGES = ADMIN_CALLS.filter(([call]) => !call.startsWith('GET'))
+const READS = ADMIN_CALLS.filter(([call]) => call.startsWith('GET'))
+
+function expectUnauthorized(answer: Answer): void {
+  expectProblem(answer, 401, 'unauthorized')
+  expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /)
+}
+
+describe('with ADMIN_TOKENS', () => {
+  it.each(ADMIN_CALLS)('%s needs a right one', async (_, call) => {
+    const wrong: Record<string, string>[] = [
+      {},
+      bearer('wrong'),
+      bearer('admin-secret2'),
+      bearer('Admin-secret'),
+      bearer('alice:admin-secret'),
+      bearer('admin-secret,other-secret'),
+      bearer('admin-secret x'),
+      { authorization: 'admin-secret' },
+      { authorization: 'Bearer' },
+      { authorization: `Basic ${btoa('alice:admin-secret')}` },
+    ]
+    for (const headers of wrong) expectUnauthorized(await call(guarded.app.as(headers)))
+    expect([401, 403]).not.toContain((await call(as('admin-secret'))).status)
+  })
+
+  it.each(ADMIN_CALLS)('%s is forbidden to a check token', async (_, call) => {
+    expectProblem(await call(as('check-secret')), 403, 'forbidden')
+  })
+
+  it.each(CHANGES)('%s is forbidden to a token that may only read', async (_, call) => {
+    const answer = await call(as('read-secret'))
+    expectProblem(answer, 403, 'forbidden')
+    expect(answer.body.detail).toContain('"eve" may only read')
+  })
+
+  it.each(READS)('%s is open to a token that may only read, and so is HEAD', async (what, call) => {
+    expect([401, 403]).not.toContain((await call(as('read-secret'))).status)
+    const path = what.replace('GET ', '')
+    const head = await rawRequest(guarded.app.port, { method: 'HEAD', path, headers: bearer('read-secret') })
+    expect([401, 403]).not.toContain(head.status)
+  })
+
+  it('the scheme may be written as one likes', async () => {
+    expect((await guarded.app.as({ authorization: 'bEARER  admin-secret ' }).get('/config')).status).toBe(200)
+  })
+
+  it('the name of the token is who changed it; without tokens nobody is', async () => {
+    expect((await as('other-secret').put('named', POLICY)).body.updatedBy).toBe('bob')
+    expect((await as('read-secret').get('/config/named')).body.updatedBy).toBe('bob')
+    expect((await open.app.client.put('named', POLICY)).body.updatedBy).toBe('anonymous')
+  })
+
+  it.each(['/health', '/ready', '/metrics'])('%s needs none', async path => {
+    expect((await guarded.app.client.get(path)).status).toBe(200)
+  })
+
+  it('neither do answers that say nothing: 404, 405, OPTIONS', async () => {
+    const { client } = guarded.app
+    expectProblem(await client.get('/nothing'), 404, 'not-found')
+    expectProblem(await client.request('PATCH', '/config/k'), 405, 'method-not-allowed')
+    expect((await client.request('OPTIONS', '/config/k')).status).toBe(204)
+  })
+})
+
+describe('POST /check', () => {
+  it('is open to everybody without CHECK_TOKENS', async () => {
+    for (const headers of [{}, bearer('wrong'), bearer('read-secret')]) {
+      expect((await adminOnly.app.as(headers).check('k')).status).toBe(200)
+    }
+  })
+
+  it('needs one of CHECK_TOKENS, or an admin token', async () => {
+    for (const headers of [{}, bearer('wrong')]) expectUnauthorized(await guarded.app.as(headers).check('k'))
+    for (const token of ['check-secret', 'admin-secret', 'other-secret']) {
+      expect((await as(token).check('k')).status).toBe(200)
+    }
+  })
+
+  it('spends, so an admin token that may only read does not do', async () => {
+    expectProblem(await as('read-secret').check('k'), 403, 'forbidden')
+  })
+})
+
+describe('who calls is decided before a body is looked at:', () => {
+  const garbage = 'x'.repeat(1_000_000)
+
+  it.each([
+    ['POST', '/check', 'wrong', 401],
+    ['PUT', '/config/k', 'wrong', 401],
+    ['PUT', '/config/k', 'check-secret', 403],
+    ['DELETE', '/config/k', 'read-secret', 403],
+  ])('%s %s with a megabyte of garbage and the token %s is %i', async (method, path, token, status) => {
+    const headers = { ...bearer(token), 'content-type': 'x/y', 'content-encoding': 'gzip' }
+    const answer = await rawRequest(guarded.app.port, { method, path, headers, body: garbage })
+    expectProblem(answer, status, status === 401 ? 'unauthorized' : 'forbidden')
+  })
+
+  it('a body that never comes is not waited for', async () => {
+    const head = 'POST /check HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n'
+    expect(await exchange(guarded.app.port, head)).toMatch(/^HTTP\/1\.1 401 /)
+  })
+})

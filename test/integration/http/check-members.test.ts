@@ -1,0 +1,92 @@
+import { describe, expect, it } from '@jest/globals'
+import { expectFields, expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+import { postCheck } from './raw-http.ts'
+
+const given = givenApp()
+const MAX = 1_000_000_000
+
+describe('the body of a check', () => {
+  it.each([
+    ['1.0', 99],
+    ['1e0', 99],
+    ['-0', 100],
+  ])('may say tokens as %s, a whole number', async (tokens, remaining) => {
+    const answer = await postCheck(given.app.port, `{"key":"whole ${tokens}","tokens":${tokens}}`)
+    expect(answer.body).toMatchObject({ allowed: true, remaining })
+  })
+
+  it.each([
+    ['"1"', '"1"'],
+    ['1.5', '1.5'],
+    ['-1', '-1'],
+    [`${MAX + 1}`, `${MAX + 1}`],
+    ['1e400', 'Infinity'],
+    ['-1e400', '-Infinity'],
+    ['1e-9', '1e-9'],
+    ['9007199254740993', '9007199254740992'],
+    ['true', 'true'],
+    ['null', 'null'],
+    ['[1]', 'an array'],
+    ['{"valueOf":1}', 'an object'],
+  ])('may not say tokens as %s', async (tokens, was) => {
+    const answer = await postCheck(given.app.port, `{"key":"k","tokens":${tokens}}`)
+    expectFields(answer, 'validation-failed', ['/tokens'])
+    expect(answer.body.errors[0].message).toBe(`must be an integer from 0 to ${MAX}; was ${was}`)
+    expect(answer.body.detail).toBe(`/tokens: ${answer.body.errors[0].message}`)
+  })
+
+  it.each(['5', 'true', 'null', '["k"]', '{"toString":"k"}'])('may not say the key as %s', async key => {
+    const answer = await postCheck(given.app.port, `{"key":${key}}`)
+    expectFields(answer, 'validation-failed', ['/key'])
+    expect(answer.body.detail).toMatch(/must be string; was /)
+  })
+
+  it('must have a key', async () => {
+    const answer = await postCheck(given.app.port, '{"tokens":1}')
+    expectFields(answer, 'validation-failed', ['/key'])
+    expect(answer.body.detail).toBe('/key: is missing')
+  })
+
+  it('may have no other member, each of which is named', async () => {
+    const answer = await postCheck(given.app.port, '{"key":"k","Tokens":1,"a/b~c":2}')
+    expectFields(answer, 'validation-failed', ['/Tokens', '/a~1b~0c'])
+    expect(answer.body.errors[0].message).toBe('is unknown; allowed: key, tokens')
+  })
+
+  it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])('may not have %s', async member => {
+    const answer = await postCheck(given.app.port, `{"key":"k","${member}":{"tokens":5,"prototype":{"admin":true}}}`)
+    expectFields(answer, 'validation-failed', [`/${member}`])
+    expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false)
+  })
+
+  it('with every member wrong has every member named', async () => {
+    expectFields(await postCheck(given.app.port, '{"key":1,"tokens":"1","x":1}'), 'validation-failed', [
+      '/x',
+      '/key',
+      '/tokens',
+    ])
+  })
+
+  it('with a thousand wrong members is answered shortly: the first ten in words', async () => {
+    const members = Array.from({ length: 5000 }, (_, i) => `"${i}":0`)
+    const answer = await postCheck(given.app.port, `{"key":"k",${members}}`)
+    expectProblem(answer, 400, 'validation-failed')
+    expect(answer.body.errors).toHaveLength(2000)
+    expect(answer.body.detail).toMatch(/^\/0: .*; \/9: [^;]*; [^;]*; and 4990 more$/)
+  })
+
+  it('with a member nested deeply is refused like any other', async () => {
+    const answer = await postCheck(given.app.port, `${'{"key":'.repeat(8000)}1${'}'.repeat(8000)}`)
+    expectFields(answer, 'validation-failed', ['/key'])
+  })
+
+  it('with a member given twice means the last one, as JSON.parse does', async () => {
+    const answer = await postCheck(given.app.port, '{"key":"first","tokens":7,"key":"last","tokens":2}')
+    expect(answer.body).toMatchObject({ key: 'last', remaining: 98 })
+  })
+
+  it('that was refused has spent nothing', async () => {
+    expect((await given.app.client.check('k')).body).toMatchObject({ allowed: true, remaining: 99 })
+  })
+})

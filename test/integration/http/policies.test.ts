@@ -1,0 +1,112 @@
+import { afterAll, describe, expect, it } from '@jest/globals'
+import { expectFields } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
+
+const given = givenApp()
+const LIMIT = { name: 'a', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
+const SHORT = { capacity: 10, refillTokens: 1 }
+const MAX = 1_000_000_000
+const MAX_INTERVAL = 2_678_400_000
+const named = (count: number) => Array.from({ length: count }, (_, i) => ({ ...LIMIT, name: `l${i}` }))
+const put = (policy: unknown) => given.app.client.put('k', policy)
+
+const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp][] = [
+  ['nothing', {}, ['/capacity', '/refillTokens'], /missing; give limits, or capacity and refillTokens/],
+  ['a mode alone', { mode: 'off' }, ['/capacity', '/refillTokens'], /missing/],
+  ['half of the short form', { capacity: 1 }, ['/refillTokens'], /missing/],
+  ['both forms', { limits: [LIMIT], ...SHORT }, ['/capacity', '/refillTokens'], /either limits or the short form/],
+  ['no limit', { limits: [] }, ['/limits'], /fewer than 1/],
+  ['9 limits', { limits: named(9) }, ['/limits'], /more than 8/],
+  ['limits that are no list', { limits: LIMIT }, ['/limits'], /must be array; was an object/],
+  ['a limit that is no object', { limits: [LIMIT, 5] }, ['/limits/1'], /must be object; was 5/],
+  ['a name twice', { limits: [LIMIT, LIMIT] }, ['/limits/1/name'], /"a" names two limits; names must be unique/],
+  ['no name', { limits: [SHORT] }, ['/limits/0/name'], /missing/],
+  ['an empty name', { limits: [{ ...LIMIT, name: '' }] }, ['/limits/0/name'], /\[a-z0-9_-\]\{1,32\}.*was ""/],
+  ['a name with capitals', { limits: [{ ...LIMIT, name: 'Burst' }] }, ['/limits/0/name'], /was "Burst"/],
+  ['a name of 33', { limits: [{ ...LIMIT, name: 'x'.repeat(33) }] }, ['/limits/0/name'], /\{1,32\}/],
+  ['a name with a newline', { limits: [{ ...LIMIT, name: 'a\n' }] }, ['/limits/0/name'], /\{1,32\}/],
+  ['an unknown member', { ...SHORT, burst: 1 }, ['/burst'], /unknown; allowed: limits, capacity/],
+  ['an unknown member of a limit', { limits: [{ ...LIMIT, mode: 'off' }] }, ['/limits/0/mode'], /allowed: name, cap/],
+  ['capacity 0', { ...SHORT, capacity: 0 }, ['/capacity'], /an integer from 1 to 1000000000; was 0$/],
+  ['capacity 10^9 + 1', { ...SHORT, capacity: MAX + 1 }, ['/capacity'], /from 1 to 1000000000/],
+  ['capacity 1.5', { ...SHORT, capacity: 1.5 }, ['/capacity'], /was 1.5$/],
+  ['capacity "1"', { ...SHORT, capacity: '1' }, ['/capacity'], /was "1"$/],
+  ['refillTokens 0', { ...SHORT, refillTokens: 0 }, ['/refillTokens'], /from 1 to 1000000000/],
+  ['nested refillTokens', { limits: [LIMIT, { ...LIMIT, refillTokens: -1 }] }, ['/limits/1/refillTokens'], /was -1$/],
+  ['interval 0', { ...SHORT, refillIntervalMs: 0 }, ['/refillIntervalMs'], /from 1 to 2678400000/],
+  ['an interval of more than 31 days', { ...SHORT, refillIntervalMs: MAX_INTERVAL + 1 }, ['/refillIntervalMs'], /267/],
+  ['interval null', { ...SHORT, refillIntervalMs: null }, ['/refillIntervalMs'], /was null$/],
+  ['an unknown mode', { ...SHORT, mode: 'Enforce' }, ['/mode'], /enforce, shadow, off, block; was "Enforce"/],
+  ['an unknown onStoreFailure', { ...SHORT, onStoreFailure: '' }, ['/onStoreFailure'], /local, allow, deny; was ""/],
+  ['a description of 501', { ...SHORT, description: 'x'.repeat(501) }, ['/description'], /more than 500 characters/],
+  ['a description that is null', { ...SHORT, description: null }, ['/description'], /must be string; was null/],
+]
+
+describe('a policy with', () => {
+  afterAll(async () => {
+    expect((await given.app.client.get('/config')).body).toEqual({ items: [] })
+    const outcome = await put(SHORT)
+    expect([outcome.status, outcome.body.version]).toEqual([201, 1])
+  })
+
+  it.each(REFUSED)('%s is refused, and nothing is queued', async (_, policy, paths, message) => {
+    const answer = await put(policy)
+    expectFields(answer, 'validation-failed', paths)
+    expect(answer.body.errors[0].message).toMatch(message)
+    expect(answer.body.detail).toContain(`${paths[0]}: `)
+    expect(answer.headers.get('location')).toBeNull()
+  })
+
+  it.each(['__proto__', 'constructor'])('a member %s is refused', async member => {
+    const body = `{"capacity":1,"refillTokens":1,"${member}":{"mode":"off"}}`
+    const headers = { 'content-type': 'application/json' }
+    const answer = await rawRequest(given.app.port, { method: 'PUT', path: '/config/k', headers, body })
+    expectFields(answer, 'validation-failed', [`/${member}`])
+  })
+})
+
+describe('every decision must be exact:', () => {
+  // The refill has no divisor in common with the interval, so a token counts as so many units as the interval has ms.
+  const interval = 2_678_399_999
+  const capacity = Math.floor(Number.MAX_SAFE_INTEGER / interval)
+  const policy = { capacity, refillTokens: 7, refillIntervalMs: interval }
+
+  it('the largest capacity that can be counted exactly is taken', async () => {
+    expect(interval % 7).not.toBe(0)
+    expect((await given.app.client.put('exact', policy)).status).toBe(201)
+    expect((await given.app.client.check('exact', capacity)).body).toMatchObject({ allowed: true, remaining: 0 })
+  })
+
+  it('one token more is refused, naming the limit, or the body if it was written short', async () => {
+    const short = await given.app.client.put('exact', { ...policy, capacity: capacity + 1 })
+    expectFields(short, 'validation-failed', [''])
+    expect(short.body.detail).toContain('2^53 − 1')
+    const long = { limits: [LIMIT, { ...policy, name: 'b', capacity: capacity + 1 }] }
+    expectFields(await given.app.client.put('exact', long), 'validation-failed', ['/limits/1'])
+  })
+})
+
+describe('a policy', () => {
+  it.each([
+    ['8 limits', { limits: named(8) }],
+    [
+      'the largest numbers',
+      { limits: [{ name: 'a', capacity: MAX, refillTokens: MAX, refillIntervalMs: MAX_INTERVAL }] },
+    ],
+    ['the longest name', { limits: [{ ...LIMIT, name: 'az09_-'.padEnd(32, 'x') }] }],
+    ['500 characters of description', { limits: [LIMIT], description: '😀'.repeat(500) }],
+    ['everything said', { limits: [LIMIT], mode: 'block', onStoreFailure: 'deny', description: '' }],
+  ])('may have %s, and is answered in the long form', async (what, policy) => {
+    const answer = await given.app.client.put(`may have ${what}`, policy)
+    expect(answer.status).toBe(201)
+    expect(answer.body).toMatchObject({ mode: 'enforce', ...policy })
+  })
+
+  it('written short is one limit named default, with the interval of a second unless given', async () => {
+    const answer = await given.app.client.put('short', SHORT)
+    expect(answer.body.limits).toEqual([{ name: 'default', ...SHORT, refillIntervalMs: 1000 }])
+    expect(answer.body).not.toHaveProperty('onStoreFailure')
+    expect(answer.body).not.toHaveProperty('description')
+  })
+})

@@ -1,0 +1,121 @@
+import { randomUUID } from 'node:crypto'
+import type { AddressInfo } from 'node:net'
+import { buildApp } from '../../src/app.ts'
+import { CommandApplier } from '../../src/config-change/apply.ts'
+import { frontDependencies } from '../../src/dependencies.ts'
+import { type Env, readEnv } from '../../src/env.ts'
+import { createLogger, type Logger } from '../../src/logger.ts'
+import { RedisConfigStore } from '../../src/redis/config-store.ts'
+import { connect } from '../../src/redis/connection.ts'
+import { isTransient } from '../../src/redis/transient.ts'
+import { configChangeProcessor } from '../../workers/config-change.processor.ts'
+import { ConfigWorkers } from '../../workers/config-workers.ts'
+import { Client } from './client.ts'
+import { eventually } from './eventually.ts'
+import type { Store } from './store.ts'
+
+export interface AppOptions {
+  /** What the environment says beside `REDIS_URL`; `KEY_PREFIX` is the app's own unless given. */
+  readonly variables?: Readonly<Record<string, string>>
+  /** Whether commands are applied from the start; else they stay queued until `startWorker`. */
+  readonly worker?: boolean
+  /** What `GET /metrics` answers. */
+  readonly scrape?: () => Promise<string>
+  readonly logger?: Logger
+}
+
+/** A complete front with its config worker in the test's own process, listening on loopback. */
+export class TestApp {
+  readonly url: string
+  readonly port: number
+  readonly client: Client
+  readonly #startWorker: () => Promise<void>
+  readonly #drain: () => void
+  readonly #close: () => Promise<void>
+
+  private constructor(port: number, parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(): void }) {
+    this.port = port
+    this.url = `http://127.0.0.1:${port}`
+    this.client = new Client(this.url)
+    this.#startWorker = parts.startWorker
+    this.#drain = parts.drain
+    this.#close = parts.close
+  }
+
+  /** Resolves once it is ready. */
+  static async start(store: Store, options: AppOptions = {}): Promise<TestApp> {
+    const { variables = {}, worker = true, scrape } = options
+    const env = readEnv(
+      { needsRedis: true },
+      {
+        REDIS_URL: store.url,
+        KEY_PREFIX: `t-${randomUUID()}`,
+        LOG_LEVEL: 'error',
+        REDIS_TIMEOUT_MS: '2000',
+        ...variables,
+      },
+    )
+    const logger = options.logger ?? createLogger({ level: env.LOG_LEVEL, role: 'test' })
+    const front = frontDependencies(env, logger)
+    const http = buildApp({
+      ...front.app,
+      metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
+    })
+    await http.listen({ host: '127.0.0.1', port: 0 })
+    await front.start()
+
+    let closeWorker = async () => {}
+    const startWorker = async () => {
+      closeWorker = await startConfigWorker(env, logger)
+    }
+    const close = async () => {
+      await http.close()
+      await closeWorker()
+      await front.close()
+    }
+    const { port } = http.server.address() as AddressInfo
+    const app = new TestApp(port, { startWorker, close, drain: () => front.drain() })
+    if (worker) await startWorker()
+    await eventually(async () => {
+      if (!front.app.health.state.isReady()) throw new Error('the policies are not loaded')
+    })
+    return app
+  }
+
+  /** A caller that sends these fields with each request. */
+  as(headers: Readonly<Record<string, string>>): Client {
+    return new Client(this.url, headers)
+  }
+
+  /** Lets commands be applied, of an app that was started without a worker. */
+  startWorker(): Promise<void> {
+    return this.#startWorker()
+  }
+
+  /** From now on it says that it is not ready. */
+  drain(): void {
+    this.#drain()
+  }
+
+  /** Ends everything that it started. */
+  close(): Promise<void> {
+    return this.#close()
+  }
+}
+
+/** Resolves, once it takes commands, with what ends it. */
+async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
+  const redis = connect({ url: env.REDIS_URL ?? '', name: 'throttler-worker', purpose: 'worker', logger })
+  const applier = new CommandApplier({
+    log: new RedisConfigStore(redis, { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }),
+    now: () => new Date(),
+    isTransient,
+  })
+  const processor = configChangeProcessor(applier, logger)
+  const workers = new ConfigWorkers({ connection: redis, keyPrefix: env.KEY_PREFIX, processor, logger })
+  await workers.start()
+  return async () => {
+    await workers.close()
+    redis.disconnect()
+  }
+}
