@@ -1,0 +1,29 @@
+import { Connection } from './connection.ts'
+import type { Loop } from './loop.ts'
+import type { Tally } from './tally.ts'
+
+const CONNECTIONS = 64
+
+/** Each connection sends its next request when it has its answer: shows how much the measured process can do. */
+export function closedLoop(port: number, next: () => Buffer, tally: Tally): Loop {
+  let stopped = false
+  let underWay = CONNECTIONS
+  let drained: () => void = () => undefined
+
+  const answered = (connection: Connection, status: number) => {
+    const now = performance.now()
+    tally.count(status, now - connection.sentAt)
+    if (!stopped) return connection.send(next(), now)
+    connection.close()
+    if (--underWay === 0) drained()
+  }
+
+  for (let i = 0; i < CONNECTIONS; i++) new Connection(port, answered).send(next(), performance.now())
+  return {
+    stop: () =>
+      new Promise(resolve => {
+        drained = resolve
+        stopped = true
+      }),
+  }
+}

@@ -1,0 +1,40 @@
+/** The load generator, in a process of its own, told by its parent what to send and when to count. */
+import { closedLoop } from './closed-loop.ts'
+import type { Loop } from './loop.ts'
+import type { FromLoad, LoadPlan, ToLoad } from './messages.ts'
+import { openLoop } from './open-loop.ts'
+import { atRandom, buildRequests } from './requests.ts'
+import { Tally } from './tally.ts'
+
+const tally = new Tally()
+let loop: Loop | undefined
+
+function start({ port, requests, ratePerSecond }: LoadPlan): Loop {
+  const next = atRandom(buildRequests(requests))
+  return ratePerSecond === undefined ? closedLoop(port, next, tally) : openLoop(port, next, tally, ratePerSecond)
+}
+
+async function stop(): Promise<void> {
+  const throughput = tally.throughput()
+  await loop?.stop()
+  tell({ type: 'stopped', result: { ...throughput, ...tally.latencies() } })
+}
+
+function tell(message: FromLoad): void {
+  process.send?.(message)
+}
+
+process.title = 'throttler-bench load'
+process.on('disconnect', () => process.exit())
+process.on('message', (message: ToLoad) => {
+  switch (message.type) {
+    case 'start':
+      loop = start(message.plan)
+      return tell({ type: 'started' })
+    case 'measure':
+      tally.clear()
+      return tell({ type: 'measuring' })
+    case 'stop':
+      return void stop()
+  }
+})

@@ -1,0 +1,25 @@
+/** What the load generator is to send, and how. */
+export interface LoadPlan {
+  readonly port: number
+  readonly requests: RequestKind
+  /** Requests a second at a fixed rate; without it each connection sends its next request when it has its answer. */
+  readonly ratePerSecond?: number
+}
+
+export type RequestKind = 'single' | 'batch' | 'denied'
+
+export interface LoadResult {
+  readonly answers: number
+  readonly seconds: number
+  readonly p50Ms: number
+  readonly p99Ms: number
+  readonly maxMs: number
+  /** How many answers had which status. */
+  readonly statuses: Readonly<Record<string, number>>
+}
+
+export type ToLoad = { readonly type: 'start'; readonly plan: LoadPlan } | { readonly type: 'measure' | 'stop' }
+
+export type FromLoad =
+  | { readonly type: 'started' | 'measuring' }
+  | { readonly type: 'stopped'; readonly result: LoadResult }

@@ -1,0 +1,31 @@
+/** The benchmark: `npm run bench`. docs/benchmarks.md says what is measured and how. */
+import { type Options, readOptions, USAGE } from './options.ts'
+import { redisVersion } from './processes/redis-server.ts'
+import { buildReport } from './report/report.ts'
+import { keep, render } from './report/write.ts'
+import { run } from './run.ts'
+
+const args = process.argv.slice(2)
+
+function optionsOrExit(): Options {
+  try {
+    return readOptions(args)
+  } catch (err) {
+    console.error(`${(err as Error).message}\n\n${USAGE}`)
+    process.exit(1)
+  }
+}
+
+const options = optionsOrExit()
+if (redisVersion() === undefined) {
+  console.error('There is no redis-server on this machine, and the benchmark measures a real one: install it.')
+  process.exit(1)
+}
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+
+const result = await run({ ...options, stop: stop.signal }, line => console.error(line))
+const report = buildReport(result, args)
+console.log(render(report))
+if (options.isComplete) keep(report)

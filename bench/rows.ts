@@ -1,0 +1,36 @@
+import type { RequestKind } from './load/messages.ts'
+import { BATCH_SIZE } from './load/requests.ts'
+
+/** One thing that is measured. */
+export interface Row {
+  readonly name: string
+  /** The service, or one of the servers that it is compared with. */
+  readonly server: string
+  readonly requests: RequestKind
+  readonly ratePerSecond?: number
+  readonly decisionsPerAnswer: number
+  /** The status that nearly every answer has. */
+  readonly status: number
+}
+
+export const SERVICE = 'service'
+const OPEN_LOOP_RATE = 10_000
+
+const single = { requests: 'single', decisionsPerAnswer: 1, status: 200 } as const
+const ours = { ...single, server: SERVICE }
+
+/** In the order in which a round runs them. */
+export const ROWS: readonly Row[] = [
+  { ...single, name: 'floor', server: 'floor' },
+  { ...ours, name: 'ours-single' },
+  { ...ours, name: 'ours-batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
+  { ...ours, name: 'ours-denied', requests: 'denied', status: 429 },
+  { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
+  { ...single, name: 'rate-limiter-flexible', server: 'rate-limiter-flexible' },
+  { ...single, name: 'fastify-rate-limit', server: 'fastify-rate-limit' },
+  { ...single, name: 'floor-open-loop', server: 'floor', ratePerSecond: OPEN_LOOP_RATE },
+  { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },
+]
+
+/** The measurement that is no row: what buckets take in Redis. */
+export const MEMORY = 'memory'
