@@ -5,6 +5,7 @@ import { announceService } from './banner.ts'
 import { childVariables, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger } from './logger.ts'
+import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -22,7 +23,8 @@ try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
   cluster.setupPrimary({ exec: fileURLToPath(new URL('./server.js', import.meta.url)), args: [SUPERVISED] })
-  let port = env.PORT
+  // Taken here, so that a process that replaces another listens where that did.
+  const port = env.PORT || (await freePort(env.HOST).catch(() => 0))
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
     spawn: () => cluster.fork(childVariables({ PORT: String(port) })).process,
@@ -33,7 +35,7 @@ try {
   stopOnRequest(() => fleet.stop(), { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
   process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
 
-  port = await fleet.start()
+  await fleet.start()
   if (parent === undefined) announceService(logger, { ...env, PORT: port })
   parent?.send({ type: 'ready', port })
 } catch (err) {

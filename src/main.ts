@@ -1,11 +1,11 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. The entry of `npm start`. */
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
-import { createServer } from 'node:net'
 import { fileURLToPath } from 'node:url'
 import { announceService } from './banner.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { freePort } from './processes/free-port.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -74,20 +74,9 @@ function child(
 
 /** The store keeps its port when it is replaced, so that everybody finds it again. */
 async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; port: number }> {
-  const port = await freePort()
+  const port = await freePort('127.0.0.1')
   const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
   return { process: child('store', './embedded/store.js', { env, logger, args: [String(port)], options }), port }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number }
-      server.close(() => resolve(port))
-    })
-  })
 }
 
 /** npm that was killed cannot say so; what it started would go on without anybody to stop it. */

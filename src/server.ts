@@ -44,8 +44,7 @@ stopOnRequest(
 try {
   await front.start()
   await app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
-  const address = app.server.address()
-  parent.send({ type: 'ready', ...(typeof address === 'object' && address && { port: address.port }) })
+  parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)
 }

@@ -34,10 +34,9 @@ export class FrontFleet {
     }
   }
 
-  /** Resolves with the port that all listen on, once all do. @throws {CannotStart} */
-  async start(): Promise<number> {
-    const [first] = await Promise.all(this.#slots.map(slot => slot.start()))
-    return first?.port ?? 0
+  /** Resolves once all are ready. @throws {CannotStart} */
+  async start(): Promise<void> {
+    await Promise.all(this.#slots.map(slot => slot.start()))
   }
 
   /** Replaces the processes one by one; a call while another is under way runs after it. */

@@ -5,7 +5,7 @@ export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
 
 /** What a child tells its parent. */
 export type FromChild =
-  /** It does its work from now on. `port` is where it listens, if it does. */
+  /** It does its work from now on. `port` is where the front listens. */
   | { readonly type: 'ready'; readonly port?: number }
   /** It cannot start, and would not if it were started again. */
   | { readonly type: 'cannot-start'; readonly reason: string }

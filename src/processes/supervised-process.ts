@@ -35,6 +35,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #pauseMs = SHORTEST_PAUSE_MS
   #respawn: NodeJS.Timeout | undefined
   #stopped = false
+  #wasReady = false
 
   constructor(options: SupervisedProcessOptions) {
     super()
@@ -82,7 +83,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const child = this.#options.spawn()
     const startedAt = performance.now()
     this.#current = child
-    child.on('message', message => this.emit('message', message as FromChild, child))
+    child.on('message', message => this.#receive(message as FromChild, child))
     child.on('error', err => logger.error({ err, process: name }, 'cannot reach the process'))
     child.once('disconnect', () => this.emit('gone', child))
     child.once('exit', (code, signal) => {
@@ -98,6 +99,14 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
     })
     return child
+  }
+
+  #receive(message: FromChild, child: ChildProcess): void {
+    if (message.type === 'ready') this.#wasReady = true
+    if (message.type === 'cannot-start' && this.#wasReady) {
+      this.#options.logger.error({ process: this.#options.name, reason: message.reason }, 'a successor cannot start')
+    }
+    this.emit('message', message, child)
   }
 
   /** Resolves once another process than the predecessor is ready, even if that takes more than one start. */
