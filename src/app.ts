@@ -1,12 +1,5 @@
 import { maxHeaderSize } from 'node:http'
-import {
-  type FastifyBaseLogger,
-  type FastifyInstance,
-  type FastifyReply,
-  type FastifyRequest,
-  fastify,
-  LogController,
-} from 'fastify'
+import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { batchRoute } from './check/batch.route.ts'
 import { bucketRoutes } from './check/buckets.route.ts'
 import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
@@ -19,8 +12,9 @@ import { type HealthRoutesOptions, healthRoutes } from './http/health.route.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
 import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/methods.ts'
 import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
-import { handleError, refuseGarbage } from './http/problem.ts'
+import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
+import { logRequests } from './http/request-log.ts'
 import { validateStrictly } from './http/validation.ts'
 import type { Logger } from './logger.ts'
 
@@ -33,6 +27,7 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions
   readonly auth: AuthOptions
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
+  readonly isDraining: () => boolean
   readonly keepAliveTimeoutMs: number
   readonly logger: Logger
 }
@@ -40,9 +35,10 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
+  const handleError = answerErrors(deps.logger)
+  const writeCommonFields = commonFields(deps.isDraining)
+  // Fastify gets no logger: it would make one for each request, which costs more than a decision.
   const app = fastify({
-    loggerInstance: deps.logger as FastifyBaseLogger,
-    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'requestId' }),
     genReqId: requestIdOf,
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
@@ -75,7 +71,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
   answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
-  logRequests(app)
+  logRequests(app, deps.logger)
 
   app.register(checkRoutes, deps)
   app.register(batchRoute, deps)
@@ -88,25 +84,16 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   return app
 }
 
-/** The fields of every answer. */
-function writeCommonFields(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-request-id', request.id)
-  reply.header('cache-control', 'no-store')
+/** Writes the fields of every answer. A process that is about to stop asks its callers to connect anew, to another one. */
+function commonFields(isDraining: () => boolean) {
+  return (request: FastifyRequest, reply: FastifyReply): void => {
+    reply.header('x-request-id', request.id)
+    reply.header('cache-control', 'no-store')
+    if (isDraining()) reply.header('connection', 'close')
+  }
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
 function isHostMissing({ headers, raw }: FastifyRequest): boolean {
   return headers.host === undefined && raw.httpVersion === '1.1'
-}
-
-/** One line for each request that is not a check; the route's pattern stands for the path, which may bear a caller's key. */
-function logRequests(app: FastifyInstance): void {
-  app.addHook('onResponse', (request, reply, done) => {
-    const { url: route, config } = request.routeOptions
-    if (config.access !== 'check') {
-      const { method, actor } = request
-      request.log.info({ method, route, status: reply.statusCode, ms: reply.elapsedTime, actor }, 'request')
-    }
-    done()
-  })
 }

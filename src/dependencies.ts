@@ -74,7 +74,6 @@ export function frontDependencies(env: Env, logger: Logger): Front {
 
   const store = new GuardedStore(new RedisBucketStore(bucketRedis, new BucketKeys(keyPrefix)), {
     probePolicy: builtIn,
-    timeoutMs: env.REDIS_TIMEOUT_MS,
     observer: metrics,
     logger,
   })
@@ -121,6 +120,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       queue,
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
       health: { state, version },
+      isDraining: () => draining,
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
     },

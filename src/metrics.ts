@@ -1,14 +1,12 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
 import type { CheckObserver } from './check/ports.ts'
+import { CheckTally } from './check-tally.ts'
 import type { FollowObserver } from './config-change/follow.ts'
 import type { Decision } from './domain/decision.ts'
-import { DEFAULT_POLICY, type Policy } from './domain/policy.ts'
+import type { Policy } from './domain/policy.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
-
-/** So many prefix policies have series of their own; the others share `other`. */
-const MAX_POLICY_LABELS = 1000
 
 export interface FrontGauges {
   policies(): number
@@ -22,13 +20,7 @@ export interface FrontGauges {
  */
 export class FrontMetrics implements CheckObserver, FollowObserver {
   readonly registry = new Registry()
-  readonly #labels = new Map<string, string>()
-  readonly #checks = new Counter({
-    name: 'throttler_checks_total',
-    help: 'Checks answered, by policy, outcome and who decided',
-    labelNames: ['policy', 'outcome', 'source'] as const,
-    registers: [this.registry],
-  })
+  readonly #checks = new CheckTally(this.registry)
   readonly #checkDuration = new Histogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',
@@ -94,12 +86,12 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
 
   decided(decision: Decision, seconds: number): void {
     const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
-    this.#checks.inc({ policy: this.#labelOf(decision.policy), outcome, source: decision.source })
+    this.#checks.add(decision.policy, outcome, decision.source)
     this.#checkDuration.observe(seconds)
   }
 
   undecided(policy: Policy, seconds: number): void {
-    this.#checks.inc({ policy: this.#labelOf(policy), outcome: 'error', source: 'outage' })
+    this.#checks.add(policy, 'error', 'outage')
     this.#checkDuration.observe(seconds)
   }
 
@@ -119,15 +111,5 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
 
   logReplaced(): void {
     this.#logResets.inc()
-  }
-
-  #labelOf({ configKey }: Policy): string {
-    if (configKey === DEFAULT_POLICY) return configKey
-    if (!configKey.endsWith('*')) return 'exact'
-    const known = this.#labels.get(configKey)
-    if (known !== undefined) return known
-    if (this.#labels.size >= MAX_POLICY_LABELS) return 'other'
-    this.#labels.set(configKey, configKey)
-    return configKey
   }
 }

@@ -24,14 +24,8 @@ const app = buildApp({ ...front.app, metrics: { scrape: () => scrapes.scrape() }
 const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 
-let draining = false
-app.addHook('onSend', async (_request, reply) => {
-  if (draining) reply.header('connection', 'close')
-})
-
 stopOnRequest(
   async ({ drainMs }) => {
-    draining = true
     front.drain()
     await drained(app.server, drainMs)
     await app.close()

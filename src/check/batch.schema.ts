@@ -1,9 +1,12 @@
-import { Type } from '@sinclair/typebox'
+import { type Static, Type } from '@sinclair/typebox'
 import { CheckRequest } from './check.schema.ts'
 
 export const MAX_BATCH_BYTES = 8 * 1024 * 1024
 
-export const BatchRequest = Type.Object(
-  { checks: Type.Array(CheckRequest, { minItems: 1, maxItems: 1000 }) },
-  { additionalProperties: false },
-)
+const size = { minItems: 1, maxItems: 1000 }
+
+export const BatchRequest = Type.Object({ checks: Type.Array(CheckRequest, size) }, { additionalProperties: false })
+export type BatchRequest = Static<typeof BatchRequest>
+
+/** A batch before anybody has looked at its checks. */
+export const BatchEnvelope = Type.Object({ checks: Type.Array(Type.Unknown(), size) }, { additionalProperties: false })

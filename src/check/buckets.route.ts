@@ -2,6 +2,7 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import type { Decision } from '../domain/decision.ts'
 import type { Checker } from './check.ts'
 import { decisionBody } from './decision-body.ts'
+import { acceptKeyIn } from './key-in-url.ts'
 
 export interface BucketRoutesOptions {
   readonly checker: Checker
@@ -12,7 +13,9 @@ const KeyParams = Type.Object({ key: Type.String() })
 /** `/buckets/{key}`: operators look at the live state of a key, and fill it up again. */
 export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
   app.get('/buckets/:key', { config: { access: 'admin' }, schema: { params: KeyParams } }, async request => {
-    const decision = await checker.check(request.params.key, 0)
+    const { key } = request.params
+    acceptKeyIn('/params/key', key)
+    const decision = await checker.check(key, 0)
     return { ...decisionBody(decision), definition: definitionBody(decision) }
   })
 
@@ -20,7 +23,9 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     '/buckets/:key',
     { config: { access: 'admin' }, schema: { params: KeyParams } },
     async (request, reply) => {
-      await checker.reset(request.params.key)
+      const { key } = request.params
+      acceptKeyIn('/params/key', key)
+      await checker.reset(key)
       return reply.code(204).send()
     },
   )

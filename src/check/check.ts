@@ -42,7 +42,7 @@ export class Checker {
   async check(key: string, tokens: number): Promise<Decision> {
     const startMs = performance.now()
     const asked = this.#accept(key, tokens)
-    const decision = this.#decideAlone(asked) ?? (await this.#askStore(asked, startMs))
+    const decision = this.#decideAlone(asked) ?? (await this.#decideByStore(asked, startMs))
     const seconds = (performance.now() - startMs) / 1000
     if (decision !== undefined) {
       this.#deps.observer.decided(decision, seconds)
@@ -75,23 +75,34 @@ export class Checker {
 
   /** What is known without the store. */
   #decideAlone(asked: BucketCheck): Decision | undefined {
-    const decision = decideByMode(asked)
-    if (decision !== undefined) return decision
+    return decideByMode(asked) ?? this.#recall(asked)
+  }
+
+  #recall(asked: BucketCheck): Decision | undefined {
     const denial = this.#deps.deniedCache.recall(asked)
     return denial && decideByBucket(asked, denial, 'denied-cache')
   }
 
+  #decideByStore(asked: BucketCheck, startMs: number): Promise<Decision | undefined> {
+    const askedAgain = this.#deps.deniedCache.askedAgain(asked)
+    if (askedAgain === undefined) return this.#askStore(asked, startMs)
+    return askedAgain.then(() => this.#recall(asked) ?? this.#askStore(asked, startMs))
+  }
+
   async #askStore(asked: BucketCheck, startMs: number): Promise<Decision | undefined> {
+    const { batcher, deniedCache } = this.#deps
+    const answer = batcher.check(asked)
+    deniedCache.askAgain(asked, answer)
     let reading: BucketReading
     try {
-      reading = await this.#deps.batcher.check(asked)
+      reading = await answer
     } catch (err) {
       if (err instanceof Problem) throw err
       return this.#decideWithoutStore(asked)
     }
     const decision = decideByBucket(asked, reading, 'redis')
     if (!decision.allowed && decision.retryAfterMs !== null) {
-      this.#deps.deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
+      deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
     }
     return decision
   }

@@ -14,11 +14,14 @@ interface Denial {
   readonly reading: BucketReading
   readonly receivedAtMs: number
   readonly forgetAtMs: number
+  /** The first check to ask the store again once this was forgotten; the others wait for what it learns. */
+  askedAgain?: Promise<unknown>
 }
 
 /**
  * What this process knows of exhausted keys: after a denial the same question is answered without the store, until it would be
- * allowed. So a flood on one key costs the store one call a second.
+ * allowed. Then one check asks again, and the others wait for what it learns, so a flood on one key costs the store one call a
+ * second.
  */
 export class DeniedCache {
   readonly #now: () => number
@@ -31,10 +34,11 @@ export class DeniedCache {
 
   /**
    * Remembers a denial.
-   * @param sentAtMs from before the store was asked: forgetting counts from then, so that no denial lasts too long
+   * @param sentAtMs from before the store was asked: forgetting counts from then, so that no denial lasts too long. The store
+   * counts from the beginning of its millisecond, which may be almost 1 ms before.
    */
   remember({ key, policy, tokens }: BucketCheck, reading: BucketReading, retryAfterMs: number, sentAtMs: number): void {
-    const forgetAtMs = sentAtMs + Math.min(retryAfterMs, LONGEST_MEMORY_MS)
+    const forgetAtMs = sentAtMs + Math.min(retryAfterMs - 1, LONGEST_MEMORY_MS)
     this.#denials.delete(key)
     this.#denials.set(key, { policy, tokens, reading, receivedAtMs: this.#now(), forgetAtMs })
     if (this.#denials.size > MAX_KEYS) this.#forgetOldest()
@@ -44,16 +48,26 @@ export class DeniedCache {
    * The reading as it is by now, if the same question was denied and still is. It counts from when the reply was received, so
    * that no waiting time is too short.
    */
-  recall({ key, policy, tokens }: BucketCheck): BucketReading | undefined {
-    const denial = this.#denials.get(key)
-    if (denial === undefined) return undefined
+  recall(asked: BucketCheck): BucketReading | undefined {
+    const denial = this.#denials.get(asked.key)
+    if (denial === undefined || !isSameQuestion(denial, asked)) return undefined
     const now = this.#now()
-    if (now >= denial.forgetAtMs) {
-      this.#denials.delete(key)
-      return undefined
-    }
-    if (denial.policy !== policy || denial.tokens !== tokens) return undefined
-    return readingAfter(denial.reading, policy.limits, Math.floor(now - denial.receivedAtMs))
+    if (now >= denial.forgetAtMs) return undefined
+    return readingAfter(denial.reading, asked.policy.limits, Math.floor(now - denial.receivedAtMs))
+  }
+
+  /** Settles once a check that asks the same question again has its answer; `undefined` when none does. */
+  askedAgain(asked: BucketCheck): Promise<unknown> | undefined {
+    const denial = this.#denials.get(asked.key)
+    return denial !== undefined && isSameQuestion(denial, asked) ? denial.askedAgain : undefined
+  }
+
+  /** The question is being asked again. */
+  askAgain(asked: BucketCheck, answer: Promise<unknown>): void {
+    const denial = this.#denials.get(asked.key)
+    if (denial === undefined || !isSameQuestion(denial, asked)) return
+    const forgotten = () => this.#denials.get(asked.key) === denial && this.#denials.delete(asked.key)
+    denial.askedAgain = answer.then(forgotten, forgotten)
   }
 
   forget(key: string): void {
@@ -66,4 +80,8 @@ export class DeniedCache {
       return
     }
   }
+}
+
+function isSameQuestion(denial: Denial, { policy, tokens }: BucketCheck): boolean {
+  return denial.policy === policy && denial.tokens === tokens
 }

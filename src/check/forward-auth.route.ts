@@ -2,6 +2,7 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
 import { denialProblem } from './decision-body.ts'
+import { acceptKeyIn, acceptQuery } from './key-in-url.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 
 const ForwardAuthQuery = Type.Object(
@@ -25,6 +26,8 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
     { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
     async (request, reply) => {
       const { key, tokens, deny } = request.query
+      acceptQuery(request.url)
+      acceptKeyIn('/query/key', key)
       const decision = await checker.check(key, tokens)
       writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
       if (!decision.allowed) throw denialProblem(decision, deny)

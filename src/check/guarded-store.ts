@@ -1,4 +1,4 @@
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll, TimeoutStrategy, timeout, wrap } from 'cockatiel'
+import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import type { Logger } from '../logger.ts'
@@ -14,14 +14,12 @@ export type Circuit = 'closed' | 'half-open' | 'open'
 
 interface GuardedStoreOptions {
   readonly probePolicy: Policy
-  /** What one call may take. */
-  readonly timeoutMs: number
   readonly observer: CheckObserver
   readonly logger: Logger
 }
 
 /**
- * A store behind a deadline and a circuit breaker: after five failures in a row calls fail at once, and every half second one
+ * A store behind a circuit breaker: after five failures in a row calls fail at once, and every half second one
  * is let through to see whether the store is back.
  * @see https://github.com/connor4312/cockatiel#circuitbreakerpolicy-options
  */
@@ -30,9 +28,8 @@ export class GuardedStore implements BucketStore {
   readonly #observer: CheckObserver
   readonly #probePolicy: Policy
   readonly #breaker
-  readonly #guard
 
-  constructor(store: BucketStore, { probePolicy, timeoutMs, observer, logger }: GuardedStoreOptions) {
+  constructor(store: BucketStore, { probePolicy, observer, logger }: GuardedStoreOptions) {
     this.#store = store
     this.#observer = observer
     this.#probePolicy = probePolicy
@@ -40,7 +37,6 @@ export class GuardedStore implements BucketStore {
       halfOpenAfter: OPEN_FOR_MS,
       breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
     })
-    this.#guard = wrap(this.#breaker, timeout(timeoutMs, TimeoutStrategy.Aggressive))
     this.#breaker.onBreak(reason => {
       const err = 'error' in reason ? reason.error : undefined
       logger.error({ err }, 'the store of buckets is away: the circuit is open')
@@ -60,11 +56,11 @@ export class GuardedStore implements BucketStore {
   }
 
   check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    return this.#guard.execute(() => this.#call(checks))
+    return this.#breaker.execute(() => this.#call(checks))
   }
 
   reset(key: string): Promise<void> {
-    return this.#guard.execute(() => this.#store.reset(key))
+    return this.#breaker.execute(() => this.#store.reset(key))
   }
 
   /** Runs the real script, reading a bucket that no caller can have. */

@@ -4,6 +4,7 @@ import type { NewCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { Problem } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import {
   AcceptedResponse,
   GetPolicyQuery,
@@ -23,6 +24,7 @@ import { orUnavailable } from './unavailable.ts'
 export interface ConfigRoutesOptions {
   readonly submitter: CommandSubmitter
   readonly reader: PolicyReader
+  readonly logger: Logger
 }
 
 const changeResponses = {
@@ -33,7 +35,10 @@ const changeResponses = {
 } as const
 
 /** `/config`: operators read and change policies. */
-export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { submitter, reader }) => {
+export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (
+  app,
+  { submitter, reader, logger },
+) => {
   app.put(
     '/config/:key',
     { config: { access: 'admin' }, schema: { params: KeyParams, body: PolicyRequest, response: changeResponses } },
@@ -56,7 +61,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
   async function change(request: FastifyRequest, reply: FastifyReply, command: NewCommand): Promise<FastifyReply> {
     const waitMs = preferredWaitMs(request.headers)
     const { commandId, outcome } = await submitter.submit(command, { requestId: request.id, waitMs })
-    reply.log.info({ commandId, type: command.type }, 'command accepted')
+    logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
     if (outcome !== undefined) return answerOutcome(reply, outcome)
     reply.header('location', `/commands/${commandId}`)

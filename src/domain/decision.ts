@@ -62,10 +62,7 @@ export function decideByBucket(
   counted: readonly CompiledLimit[] = asked.policy.limits,
 ): Decision {
   const { key, policy, tokens } = asked
-  const states = counted.map((limit, i) => ({
-    ...limitState(limit, reading, i, tokens),
-    limit: policy.limits[i] ?? limit,
-  }))
+  const states = counted.map((limit, i) => limitState(limit, policy.limits[i] ?? limit, reading, i, tokens))
   const binding = reading.allowed ? tightest(states) : longest(states)
   const shadowed = !reading.allowed && policy.definition.mode === 'shadow'
   return {
@@ -140,19 +137,30 @@ export function explain(decision: Decision): string {
   return `${name}${left}; ${binding.refillTokens} more every ${binding.refillIntervalMs} ms`
 }
 
-function limitState(limit: CompiledLimit, reading: BucketReading, index: number, tokens: number): LimitState {
+/** @param named the limit as the policy has it, of which `limit` may be a share */
+function limitState(
+  limit: CompiledLimit,
+  named: CompiledLimit,
+  reading: BucketReading,
+  index: number,
+  tokens: number,
+): LimitState {
   const spent = reading.spent[index] ?? 0
   const left = Math.max(0, limit.capacityUnits - spent)
   const allowing = reading.allowed || allows(limit, spent, tokens)
-  const wait = (units: number) => ceilDiv(units, limit.unitsPerMs) + reading.pauseMs
   return {
-    limit,
+    limit: named,
     allows: allowing,
     remaining: floorDiv(left, limit.unit),
-    retryAfterMs: allowing ? 0 : tokens > limit.capacity ? null : wait(tokens * limit.unit - left),
-    resetAfterMs: spent === 0 ? 0 : wait(spent),
-    nextTokenAfterMs: spent === 0 ? 0 : wait(limit.unit - (left % limit.unit)),
+    retryAfterMs: allowing ? 0 : tokens > limit.capacity ? null : waitFor(limit, reading, tokens * limit.unit - left),
+    resetAfterMs: spent === 0 ? 0 : waitFor(limit, reading, spent),
+    nextTokenAfterMs: spent === 0 ? 0 : waitFor(limit, reading, limit.unit - (left % limit.unit)),
   }
+}
+
+/** How long until so many units are back, ms. */
+function waitFor(limit: CompiledLimit, { pauseMs }: BucketReading, units: number): number {
+  return ceilDiv(units, limit.unitsPerMs) + pauseMs
 }
 
 /** The smallest remaining ÷ capacity, then the first. */

@@ -36,10 +36,11 @@ export function authenticate(app: FastifyInstance, options: AuthOptions): void {
   const check = new TokenSet(options.checkTokens)
 
   app.decorateRequest('actor', 'anonymous')
-  app.addHook('onRequest', async request => {
+  app.addHook('onRequest', (request, _reply, done) => {
     const { access } = request.routeOptions.config
     if (access === 'admin') authorizeAdmin(request)
     else if (access === 'check' && !check.isEmpty) authorizeCheck(request)
+    done()
   })
 
   function authorizeAdmin(request: FastifyRequest): void {

@@ -11,6 +11,9 @@ interface FieldSchema {
   readonly type?: string
   readonly minimum?: number
   readonly maximum?: number
+  readonly minItems?: number
+  readonly maxItems?: number
+  readonly enum?: readonly unknown[]
   readonly properties?: Readonly<Record<string, unknown>>
 }
 
@@ -39,6 +42,9 @@ function fieldError(error: VerboseError, root: string): FieldError {
       return { path: `${field}/${escaped(params['additionalProperty'])}`, message: unknownMember(error) }
     case 'required':
       return { path: `${field}/${escaped(params['missingProperty'])}`, message: 'is missing' }
+    case 'minItems':
+    case 'maxItems':
+      return { path: field, message: `${allowed(error)}; has ${(error.data as unknown[]).length}` }
     default:
       return { path: field, message: `${allowed(error)}; was ${shown(error.data)}` }
   }
@@ -53,8 +59,11 @@ function unknownMember({ parentSchema }: VerboseError): string {
   return known.length === 0 ? 'is unknown; none is allowed here' : `is unknown; allowed: ${known.join(', ')}`
 }
 
-function allowed({ keyword, params, parentSchema, message = 'is not allowed' }: VerboseError): string {
-  if (keyword === 'enum') return `must be one of ${(params['allowedValues'] as string[]).join(', ')}`
+function allowed({ keyword, parentSchema, message = 'is not allowed' }: VerboseError): string {
+  if (parentSchema?.enum !== undefined) return `must be one of ${parentSchema.enum.join(', ')}`
+  if (keyword === 'minItems' || keyword === 'maxItems') {
+    return `must have ${parentSchema?.minItems ?? 0} to ${parentSchema?.maxItems} items`
+  }
   if (parentSchema?.type !== 'integer') return message
   const { minimum, maximum } = parentSchema
   return `must be an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`

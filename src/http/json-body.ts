@@ -15,11 +15,6 @@ export function acceptOnlyJson(app: FastifyInstance): void {
     const { value, problem = null } = parse(request, body as Buffer)
     done(problem, value)
   })
-
-  app.addHook('preValidation', (request, _reply, done) => {
-    const isMissing = request.body === undefined && request.routeOptions.schema?.body !== undefined
-    done(isMissing ? emptyBody() : undefined)
-  })
 }
 
 interface Parsed {
@@ -46,7 +41,7 @@ function malformed(detail: string): Problem {
   return new Problem('body-malformed', detail)
 }
 
-function emptyBody(): Problem {
+export function emptyBody(): Problem {
   return malformed('the body is empty; JSON is expected')
 }
 

@@ -36,8 +36,9 @@ export class RouteMap {
 export function answerUnroutedRequests(app: FastifyInstance, routes: RouteMap): void {
   app.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()))
 
-  app.addHook('onRequest', async (request, reply) => {
-    if (request.is404) return answer(request, reply, routes.methodsAt(request.url))
+  app.addHook('onRequest', (request, reply, done) => {
+    if (request.is404) answer(request, reply, routes.methodsAt(request.url))
+    else done()
   })
 }
 

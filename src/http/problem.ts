@@ -2,7 +2,9 @@ import { maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../errors.ts'
+import type { Logger } from '../logger.ts'
 import { fieldErrors } from './field-errors.ts'
+import { emptyBody } from './json-body.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
 
@@ -31,12 +33,15 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
 }
 
 /** Answers whatever was thrown with a problem of the catalogue; what is not in it is a bug, logged and not shown. */
-export function handleError(err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply {
-  const problem = err instanceof Problem ? err : toProblem(err, request)
-  if (problem.code === 'internal') request.log.error({ err }, 'internal error')
-  else if (problem.status >= 500) request.log.warn({ err: problem.cause, code: problem.code }, problem.detail)
-  keepConnection(reply)
-  return sendProblem(request, reply, problem)
+export function answerErrors(logger: Logger) {
+  return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
+    const problem = err instanceof Problem ? err : toProblem(err, request)
+    const { id: requestId } = request
+    if (problem.code === 'internal') logger.error({ requestId, err }, 'internal error')
+    else if (problem.status >= 500) logger.warn({ requestId, err: problem.cause, code: problem.code }, problem.detail)
+    keepConnection(reply)
+    return sendProblem(request, reply, problem)
+  }
 }
 
 /**
@@ -53,7 +58,8 @@ function keepConnection(reply: FastifyReply): void {
  * What Fastify reports, in terms of the catalogue.
  * @see https://fastify.dev/docs/latest/Reference/Errors/
  */
-function toProblem(err: FastifyError, { raw, routeOptions }: FastifyRequest): Problem {
+function toProblem(err: FastifyError, { body, raw, routeOptions }: FastifyRequest): Problem {
+  if (err.validationContext === 'body' && body === undefined) return emptyBody()
   if (err.validation !== undefined) return validationProblem(fieldErrors(err.validation, err.validationContext))
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)

@@ -54,6 +54,12 @@ local function find_entry(bucket, limit, at)
   end
 end
 
+-- Beyond 2^53 the product is rounded, but to no less than 2^53, which is more than was ever spent.
+local function refilled(spent, regained)
+  if regained >= spent then return 0 end
+  return spent - regained
+end
+
 local function spent_now(bucket, limit, at, elapsed)
   local unit, spent = find_entry(bucket, limit, at)
   if not unit then return 0 end
@@ -62,8 +68,7 @@ local function spent_now(bucket, limit, at, elapsed)
   else
     spent = min(ceil_div(spent, unit), limit.capacity) * limit.unit
   end
-  if elapsed >= ceil_div(spent, limit.per_ms) then return 0 end
-  return spent - elapsed * limit.per_ms
+  return refilled(spent, elapsed * limit.per_ms)
 end
 
 local time = call('TIME')
@@ -108,23 +113,49 @@ local function check(key, limits, tokens)
   return allowed, spent, pause
 end
 
+-- The same for what is most common: one limit, and a bucket that it alone was spent from. Returns nothing for anything else.
+local function check_simply(key, limit, tokens)
+  local bucket = call('GET', key)
+  local spent = 0
+  if bucket then
+    local used_at, id, unit, stored = unpack('>dI4I4d', bucket)
+    if #bucket ~= HEADER + ENTRY or id ~= limit.id or unit ~= limit.unit or used_at > now then return nil end
+    spent = refilled(min(stored, limit.capacity_units), (now - used_at) * limit.per_ms)
+  end
+  if not (tokens <= limit.capacity and limit.capacity_units - spent >= tokens * limit.unit) then return -1 - spent end
+  if tokens > 0 then
+    spent = spent + tokens * limit.unit
+    local time_to_live = ceil_div(spent, limit.per_ms) + EXPIRY_SLACK_MS
+    call('SET', key, pack('>dI4I4d', now, limit.id, limit.unit, spent), 'PX', time_to_live)
+  end
+  return spent
+end
+
 local policies = {}
 for p = 2, #ARGV do policies[p - 1] = read_policy(ARGV[p]) end
 
 local reply, pauses, index = {}, {}, 0
+
+local function append(value)
+  reply[#reply + 1] = (value < SAFE_INTEGER and value > -SAFE_INTEGER) and value or format('%.0f', value)
+end
+
 for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
   local limits = policies[tonumber(policy)]
   tokens = tonumber(tokens)
+  local only = #limits == 1 and limits[1]
   for _ = 1, tonumber(count) do
     index = index + 1
-    local allowed, spent, pause = check(KEYS[index], limits, tokens)
-    for _, units in ipairs(spent) do
-      local value = allowed and units or -1 - units
-      reply[#reply + 1] = (units < SAFE_INTEGER) and value or format('%.0f', value)
-    end
-    if pause > 0 then
-      pauses[#pauses + 1] = index
-      pauses[#pauses + 1] = pause
+    local value = only and check_simply(KEYS[index], only, tokens)
+    if value then
+      append(value)
+    else
+      local allowed, spent, pause = check(KEYS[index], limits, tokens)
+      for _, units in ipairs(spent) do append(allowed and units or -1 - units) end
+      if pause > 0 then
+        pauses[#pauses + 1] = index
+        pauses[#pauses + 1] = pause
+      end
     end
   end
 end
