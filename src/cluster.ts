@@ -16,13 +16,23 @@ import { stopOnRequest } from './shutdown.ts'
  */
 cluster.schedulingPolicy = cluster.SCHED_NONE
 
+/**
+ * Half of V8's default for the space in which objects are young, in MB: what a check allocates is dead soon after, so more only
+ * costs memory.
+ */
+const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8']
+
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
 
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
-  cluster.setupPrimary({ exec: fileURLToPath(new URL('./server.js', import.meta.url)), args: [SUPERVISED] })
+  cluster.setupPrimary({
+    exec: fileURLToPath(new URL('./server.js', import.meta.url)),
+    args: [SUPERVISED],
+    execArgv: [...process.execArgv, ...FRONT_NODE_OPTIONS],
+  })
   // Taken here, so that a process that replaces another listens where that did.
   const port = env.PORT || (await freePort(env.HOST).catch(() => 0))
   const fleet = new FrontFleet({

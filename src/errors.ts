@@ -78,7 +78,11 @@ export class Problem extends Error {
   readonly status: number
 
   constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
+    // A stack would say nothing that the code does not, and costs as much as the rest of a denial.
+    const { stackTraceLimit } = Error
+    Error.stackTraceLimit = 0
     super(detail, options)
+    Error.stackTraceLimit = stackTraceLimit
     this.code = code
     this.members = options.members ?? {}
     this.headers = options.headers ?? {}

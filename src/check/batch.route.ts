@@ -1,10 +1,10 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler } from 'fastify'
-import type { Decision } from '../domain/decision.ts'
 import { ERRORS, Problem } from '../errors.ts'
 import { BatchRequest, MAX_BATCH_BYTES } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
+import type { CheckResult } from './check.ts'
 import { decisionBody } from './decision-body.ts'
 
 /** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
@@ -18,18 +18,13 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
     { bodyLimit: MAX_BATCH_BYTES, config: { access: 'check' }, schema: { body: BatchRequest }, validatorCompiler },
     async request => {
       const { checks } = request.body
-      const results = await Promise.all(checks.map(({ key, tokens }) => checker.check(key, tokens).catch(asProblem)))
+      const results = await checker.checkAll(checks)
       return { results: results.map((result, i) => itemBody(checks[i]?.key ?? '', result)) }
     },
   )
 }
 
-function asProblem(err: unknown): Problem {
-  if (err instanceof Problem) return err
-  throw err
-}
-
-function itemBody(key: string, result: Decision | Problem): Record<string, unknown> {
+function itemBody(key: string, result: CheckResult): Record<string, unknown> {
   if (result instanceof Problem) {
     const { code, status, detail } = result
     return { key, allowed: false, status, code, title: ERRORS[code].title, detail }

@@ -1,5 +1,4 @@
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { Problem } from '../errors.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
 
 /** As many as one script call may decide, so that no call keeps the store from others for long. */
@@ -9,8 +8,8 @@ const MAX_BATCH = 256
 const MAX_IN_FLIGHT = 2
 
 interface Waiting extends BucketCheck {
-  resolve(reading: BucketReading): void
-  reject(reason: unknown): void
+  /** Receives the reading, or nothing when the store could not be asked. */
+  readonly answered: (reading: BucketReading | undefined) => void
 }
 
 /**
@@ -24,27 +23,21 @@ export class CheckBatcher {
   #inFlight = 0
   #scheduled = false
 
-  /** @param maxWaiting how many checks may wait for a call; further ones are refused at once */
+  /** @param maxWaiting how many checks may wait for a call */
   constructor(store: BucketStore, maxWaiting: number) {
     this.#store = store
     this.#maxWaiting = maxWaiting
   }
 
-  /** @throws {Problem} `overloaded`, or whatever the store rejects with */
-  check({ key, policy, tokens }: BucketCheck): Promise<BucketReading> {
-    return new Promise((resolve, reject) => {
-      if (this.#waiting.length >= this.#maxWaiting) {
-        reject(
-          new Problem(
-            'overloaded',
-            `${this.#waiting.length} checks wait already, as many as MAX_WAITING_CHECKS allows`,
-          ),
-        )
-        return
-      }
-      this.#waiting.push({ key, policy, tokens, resolve, reject })
-      this.#schedule()
-    })
+  /** Whether no further check may wait. */
+  get isFull(): boolean {
+    return this.#waiting.length >= this.#maxWaiting
+  }
+
+  /** Asks the store with the next call. */
+  enqueue({ key, policy, tokens }: BucketCheck, answered: Waiting['answered']): void {
+    this.#waiting.push({ key, policy, tokens, answered })
+    this.#schedule()
   }
 
   #schedule(): void {
@@ -57,24 +50,17 @@ export class CheckBatcher {
   }
 
   #nextBatch(): readonly Waiting[] {
-    if (this.#waiting.length <= MAX_BATCH) {
-      const batch = this.#waiting
-      this.#waiting = []
-      return batch
-    }
-    return this.#waiting.splice(0, MAX_BATCH)
+    if (this.#waiting.length > MAX_BATCH) return this.#waiting.splice(0, MAX_BATCH)
+    const batch = this.#waiting
+    this.#waiting = []
+    return batch
   }
 
   async #send(batch: readonly Waiting[]): Promise<void> {
     this.#inFlight++
-    try {
-      const readings = await this.#store.check(batch)
-      for (let i = 0; i < batch.length; i++) batch[i]?.resolve(readings[i] as BucketReading)
-    } catch (err) {
-      for (const waiting of batch) waiting.reject(err)
-    } finally {
-      this.#inFlight--
-      this.#schedule()
-    }
+    const readings = await this.#store.check(batch).catch(() => [])
+    this.#inFlight--
+    this.#schedule()
+    for (let i = 0; i < batch.length; i++) batch[i]?.answered(readings[i])
   }
 }

@@ -1,7 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../domain/decision.ts'
 import type { Checker } from './check.ts'
-import { decisionBody } from './decision-body.ts'
+import { decided, decisionBody } from './decision-body.ts'
 import { acceptKeyIn } from './key-in-url.ts'
 
 export interface BucketRoutesOptions {
@@ -15,7 +15,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
   app.get('/buckets/:key', { config: { access: 'admin' }, schema: { params: KeyParams } }, async request => {
     const { key } = request.params
     acceptKeyIn('/params/key', key)
-    const decision = await checker.check(key, 0)
+    const decision = decided(await checker.check(key, 0))
     return { ...decisionBody(decision), definition: definitionBody(decision) }
   })
 

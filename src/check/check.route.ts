@@ -1,7 +1,7 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
-import { decisionBody, denialProblem } from './decision-body.ts'
+import { decided, decisionBody, denialProblem } from './decision-body.ts'
 import { type FieldStyle, writeRateLimitFields } from './rate-limit-fields.ts'
 
 export interface CheckRoutesOptions {
@@ -18,7 +18,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
     { config: { access: 'check' }, schema: { body: CheckRequest, response: { 200: DecisionResponse } } },
     async (request, reply) => {
       const { key, tokens } = request.body
-      const decision = await checker.check(key, tokens)
+      const decision = decided(await checker.check(key, tokens))
       writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
       if (!decision.allowed) throw denialProblem(decision)
       return decisionBody(decision)

@@ -27,6 +27,9 @@ export interface CheckDependencies {
   readonly onStoreFailure: OnStoreFailure
 }
 
+/** A decision, or why there is none. */
+export type CheckResult = Decision | Problem
+
 /** May this key do this now? The use case of flow 1. */
 export class Checker {
   readonly #deps: CheckDependencies
@@ -36,20 +39,26 @@ export class Checker {
   }
 
   /**
-   * @throws {Problem} `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or `store-unavailable` where the policy denies in an
-   * outage
+   * Resolves with the decision, or with a problem: `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or `store-unavailable`
+   * where the policy denies in an outage.
    */
-  async check(key: string, tokens: number): Promise<Decision> {
-    const startMs = performance.now()
-    const asked = this.#accept(key, tokens)
-    const decision = this.#decideAlone(asked) ?? (await this.#decideByStore(asked, startMs))
-    const seconds = (performance.now() - startMs) / 1000
-    if (decision !== undefined) {
-      this.#deps.observer.decided(decision, seconds)
-      return decision
-    }
-    this.#deps.observer.undecided(asked.policy, seconds)
-    throw new Problem('store-unavailable', DENIED_IN_OUTAGE)
+  check(key: string, tokens: number): Promise<CheckResult> {
+    return new Promise(resolve => this.#decide(key, tokens, resolve))
+  }
+
+  /** Decides each for itself, in order; resolves with the results in that order. */
+  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[]): Promise<readonly CheckResult[]> {
+    return new Promise(resolve => {
+      const results: CheckResult[] = new Array(checks.length)
+      let missing = checks.length
+      for (const [i, { key, tokens }] of checks.entries()) {
+        this.#decide(key, tokens, result => {
+          results[i] = result
+          missing--
+          if (missing === 0) resolve(results)
+        })
+      }
+    })
   }
 
   /**
@@ -57,7 +66,8 @@ export class Checker {
    * @throws {Problem} `key-invalid`, `store-unavailable`
    */
   async reset(key: string): Promise<void> {
-    acceptKey(key)
+    const problem = keyProblem(key)
+    if (problem !== undefined) throw problem
     try {
       await this.#deps.store.reset(key)
     } catch (cause) {
@@ -66,16 +76,22 @@ export class Checker {
     this.#deps.deniedCache.forget(key)
   }
 
-  #accept(key: string, tokens: number): BucketCheck {
-    acceptKey(key)
+  /** Calls back rather than promise: most of what a check costs beside HTTP is what it allocates. */
+  #decide(key: string, tokens: number, done: (result: CheckResult) => void): void {
+    const startMs = performance.now()
     const asked = { key, policy: this.#deps.policies.match(key), tokens }
-    if (asked.policy.definition.mode === 'enforce') refuseImpossible(asked)
-    return asked
+    const known = this.#decideAlone(asked, startMs)
+    if (known === undefined) this.#askStore(asked, startMs, done)
+    else done(known)
   }
 
-  /** What is known without the store. */
-  #decideAlone(asked: BucketCheck): Decision | undefined {
-    return decideByMode(asked) ?? this.#recall(asked)
+  /** What can be said without the store. */
+  #decideAlone(asked: BucketCheck, startMs: number): CheckResult | undefined {
+    const problem = keyProblem(asked.key) ?? impossibleProblem(asked)
+    if (problem !== undefined) return problem
+    const decision = decideByMode(asked) ?? this.#recall(asked)
+    if (decision !== undefined) return this.#count(asked, decision, startMs)
+    return this.#deps.batcher.isFull ? new Problem('overloaded', OVERLOADED) : undefined
   }
 
   #recall(asked: BucketCheck): Decision | undefined {
@@ -83,26 +99,36 @@ export class Checker {
     return denial && decideByBucket(asked, denial, 'denied-cache')
   }
 
-  #decideByStore(asked: BucketCheck, startMs: number): Promise<Decision | undefined> {
-    const askedAgain = this.#deps.deniedCache.askedAgain(asked)
-    if (askedAgain === undefined) return this.#askStore(asked, startMs)
-    return askedAgain.then(() => this.#recall(asked) ?? this.#askStore(asked, startMs))
+  #askStore(asked: BucketCheck, startMs: number, done: (result: CheckResult) => void): void {
+    const { deniedCache, batcher } = this.#deps
+    const askedAgain = deniedCache.askedAgain(asked)
+    if (askedAgain !== undefined) {
+      void askedAgain.then(() => this.#decide(asked.key, asked.tokens, done))
+      return
+    }
+    const release = this.#holdOthers(asked)
+    batcher.enqueue(asked, reading => {
+      release?.()
+      done(this.#count(asked, this.#conclude(asked, reading, startMs), startMs))
+    })
   }
 
-  async #askStore(asked: BucketCheck, startMs: number): Promise<Decision | undefined> {
-    const { batcher, deniedCache } = this.#deps
-    const answer = batcher.check(asked)
-    deniedCache.askAgain(asked, answer)
-    let reading: BucketReading
-    try {
-      reading = await answer
-    } catch (err) {
-      if (err instanceof Problem) throw err
-      return this.#decideWithoutStore(asked)
-    }
+  /** Where the question was denied before, others who ask it wait for this answer. */
+  #holdOthers(asked: BucketCheck): (() => void) | undefined {
+    if (!this.#deps.deniedCache.isToBeAskedAgain(asked)) return undefined
+    let release: (() => void) | undefined
+    const answer = new Promise<void>(resolve => {
+      release = resolve
+    })
+    this.#deps.deniedCache.askAgain(asked, answer)
+    return release
+  }
+
+  #conclude(asked: BucketCheck, reading: BucketReading | undefined, startMs: number): Decision | undefined {
+    if (reading === undefined) return this.#decideWithoutStore(asked)
     const decision = decideByBucket(asked, reading, 'redis')
     if (!decision.allowed && decision.retryAfterMs !== null) {
-      deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
+      this.#deps.deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
     }
     return decision
   }
@@ -119,20 +145,32 @@ export class Checker {
         return undefined
     }
   }
+
+  #count(asked: BucketCheck, decision: Decision | undefined, startMs: number): CheckResult {
+    const seconds = (performance.now() - startMs) / 1000
+    if (decision !== undefined) {
+      this.#deps.observer.decided(decision, seconds)
+      return decision
+    }
+    this.#deps.observer.undecided(asked.policy, seconds)
+    return new Problem('store-unavailable', DENIED_IN_OUTAGE)
+  }
 }
 
 const DENIED_IN_OUTAGE =
   'the store of buckets cannot be asked, and the policy says that a check is then refused; this is no decision about the limit'
 
-function acceptKey(key: string): void {
+const OVERLOADED = 'as many checks wait for the store as MAX_WAITING_CHECKS allows'
+
+function keyProblem(key: string): Problem | undefined {
   const fault = keyFault(key)
-  if (fault === undefined) return
-  throw new Problem('key-invalid', fault, { members: { errors: [{ path: '/key', message: fault }] } })
+  if (fault === undefined) return undefined
+  return new Problem('key-invalid', fault, { members: { errors: [{ path: '/key', message: fault }] } })
 }
 
-function refuseImpossible({ key, policy, tokens }: BucketCheck): void {
-  const limit = limitTooSmallFor(policy, tokens)
-  if (limit === undefined) return
+function impossibleProblem({ key, policy, tokens }: BucketCheck): Problem | undefined {
+  const limit = policy.definition.mode === 'enforce' ? limitTooSmallFor(policy, tokens) : undefined
+  if (limit === undefined) return undefined
   const detail = `${tokens} tokens asked for "${key}", but the limit "${limit.name}" of the policy "${policy.configKey}" never holds more than ${limit.capacity}`
-  throw new Problem('tokens-exceed-capacity', detail)
+  return new Problem('tokens-exceed-capacity', detail)
 }

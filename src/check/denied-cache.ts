@@ -62,6 +62,12 @@ export class DeniedCache {
     return denial !== undefined && isSameQuestion(denial, asked) ? denial.askedAgain : undefined
   }
 
+  /** Whether the same question was denied, and nobody asks it again yet. */
+  isToBeAskedAgain(asked: BucketCheck): boolean {
+    const denial = this.#denials.get(asked.key)
+    return denial !== undefined && isSameQuestion(denial, asked) && denial.askedAgain === undefined
+  }
+
   /** The question is being asked again. */
   askAgain(asked: BucketCheck, answer: Promise<unknown>): void {
     const denial = this.#denials.get(asked.key)

@@ -1,7 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
-import { denialProblem } from './decision-body.ts'
+import { decided, denialProblem } from './decision-body.ts'
 import { acceptKeyIn, acceptQuery } from './key-in-url.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 
@@ -28,7 +28,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
       acceptKeyIn('/query/key', key)
-      const decision = await checker.check(key, tokens)
+      const decision = decided(await checker.check(key, tokens))
       writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
       if (!decision.allowed) throw denialProblem(decision, deny)
       return reply.code(200).send()
