@@ -51,6 +51,8 @@ export function stopOnRequest(
   }
 
   for (const signal of SIGNALS) process.on(signal, () => parent === undefined && begin())
+  // A terminal that closes sends this to all; to a primary it says to replace its processes.
+  if (parent !== undefined) process.on('SIGHUP', () => undefined)
   parent?.onMessage(message => message.type === 'stop' && begin({ drainMs: message.drainMs, orphaned: false }))
   parent?.onLost(() => begin({ drainMs: 0, orphaned: true }))
   return begin

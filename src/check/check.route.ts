@@ -1,4 +1,5 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { sendProblem } from '../http/problem.ts'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
 import { decided, decisionBody, denialProblem } from './decision-body.ts'
@@ -20,7 +21,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
       const { key, tokens } = request.body
       const decision = decided(await checker.check(key, tokens))
       writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
-      if (!decision.allowed) throw denialProblem(decision)
+      if (!decision.allowed) return sendProblem(request, reply, denialProblem(decision))
       return decisionBody(decision)
     },
   )

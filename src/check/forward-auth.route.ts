@@ -1,4 +1,5 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import { sendProblem } from '../http/problem.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
 import { decided, denialProblem } from './decision-body.ts'
@@ -30,7 +31,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
       acceptKeyIn('/query/key', key)
       const decision = decided(await checker.check(key, tokens))
       writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
-      if (!decision.allowed) throw denialProblem(decision, deny)
+      if (!decision.allowed) return sendProblem(request, reply, denialProblem(decision, deny))
       return reply.code(200).send()
     },
   )
