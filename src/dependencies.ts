@@ -100,6 +100,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const announcements = new RedisAnnouncements(subscriber, keyPrefix)
 
   let draining = false
+  let closed = false
   const state = {
     isReady: () => follower.isLoaded && !draining,
     stores: async () => {
@@ -140,12 +141,13 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS, undefined, { ref: false })])
       if (follower.isLoaded) await claimLayout(configRedis, keyPrefix)
       // The first call also makes Redis compile the script; no caller should have to wait for that.
-      while (performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)
+      while (!closed && performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)
     },
     drain: () => {
       draining = true
     },
     close: async () => {
+      closed = true
       follower.stop()
       await queue.close()
       for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
