@@ -4,6 +4,7 @@ import { CheckTally } from './check-tally.ts'
 import type { FollowObserver } from './config-change/follow.ts'
 import type { Decision } from './domain/decision.ts'
 import type { Policy } from './domain/policy.ts'
+import { PlainHistogram } from './plain-histogram.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -21,23 +22,23 @@ export interface FrontGauges {
 export class FrontMetrics implements CheckObserver, FollowObserver {
   readonly registry = new Registry()
   readonly #checks = new CheckTally(this.registry)
-  readonly #checkDuration = new Histogram({
+  readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',
     buckets: SECONDS,
-    registers: [this.registry],
+    registry: this.registry,
   })
-  readonly #batchSize = new Histogram({
+  readonly #batchSize = new PlainHistogram({
     name: 'throttler_store_batch_size',
     help: 'Checks in one call of the store',
     buckets: BATCH_SIZES,
-    registers: [this.registry],
+    registry: this.registry,
   })
-  readonly #storeDuration = new Histogram({
+  readonly #storeDuration = new PlainHistogram({
     name: 'throttler_store_duration_seconds',
     help: 'Time of one call of the store',
     buckets: SECONDS,
-    registers: [this.registry],
+    registry: this.registry,
   })
   readonly #storeErrors = new Counter({
     name: 'throttler_store_errors_total',

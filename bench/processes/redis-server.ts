@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePort } from '../../test/support/free-port.ts'
+import { freePort } from '../../src/processes/free-port.ts'
 
 export interface RedisServer {
   readonly url: string
@@ -21,7 +21,7 @@ export function redisVersion(): string | undefined {
 /** A Redis of the benchmark's own on a free port of loopback, without persistence. */
 export async function startRedis(): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'throttler-bench-'))
-  const port = await freePort()
+  const port = await freePort('127.0.0.1')
   const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')

@@ -66,17 +66,23 @@ function encodedLimits(policy: Policy): string {
 
 function decode(checks: readonly BucketCheck[], reply: readonly Units[]): readonly BucketReading[] {
   let at = 0
-  const next = () => Number(reply[at++])
-  const readings = checks.map(({ policy }) => decodeReading(policy.limits.map(next)))
+  const readings: BucketReading[] = []
+  for (const { policy } of checks) {
+    const from = at
+    at += policy.limits.length
+    readings.push(decodeReading(reply, from, at))
+  }
   while (at < reply.length) {
-    const index = next() - 1
-    readings[index] = { ...(readings[index] as BucketReading), pauseMs: next() }
+    const index = Number(reply[at++]) - 1
+    readings[index] = { ...(readings[index] as BucketReading), pauseMs: Number(reply[at++]) }
   }
   return readings
 }
 
 /** A denied check's units come as −1 − units, which is below 0 even when nothing was spent. */
-function decodeReading(units: readonly number[]): BucketReading {
-  const allowed = (units[0] ?? -1) >= 0
-  return { allowed, spent: allowed ? units : units.map(value => -1 - value), pauseMs: 0 }
+function decodeReading(reply: readonly Units[], from: number, to: number): BucketReading {
+  const allowed = Number(reply[from]) >= 0
+  const spent: number[] = []
+  for (let i = from; i < to; i++) spent.push(allowed ? Number(reply[i]) : -1 - Number(reply[i]))
+  return { allowed, spent, pauseMs: 0 }
 }

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe } from '@jest/globals'
-import { freePort } from './free-port.ts'
+import { freePort } from '../../src/processes/free-port.ts'
 
 export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
 
@@ -27,7 +27,7 @@ export class RedisServer {
 
   /** @param args further arguments, such as `--appendonly yes` */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort(), await mkdtemp(join(tmpdir(), 'throttler-redis-')), args)
+    const server = new RedisServer(await freePort('127.0.0.1'), await mkdtemp(join(tmpdir(), 'throttler-redis-')), args)
     await server.restart()
     return server
   }
