@@ -80,7 +80,9 @@ export class ConfigWorkers {
 
   /** Ends the commands that run, and takes no more. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map(worker => worker.close()))
+    // Without Redis nothing that runs can end, and BullMQ would wait for it.
+    const force = this.#options.connection.status !== 'ready'
+    await Promise.all(this.#workers.map(worker => worker.close(force)))
     await Promise.all(this.#queues.map(queue => queue.close()))
   }
 }
