@@ -10,7 +10,7 @@ export const EMPTY_QUEUE_FIRST = '--empty-queue-first'
 export class ParentLink {
   /** The line of this process, or `undefined` when it was started by itself. */
   static ofThisProcess(): ParentLink | undefined {
-    return process.argv.includes(SUPERVISED) && process.send !== undefined ? new ParentLink() : undefined
+    return process.argv.includes(SUPERVISED) ? new ParentLink() : undefined
   }
 
   send(message: FromChild): void {
@@ -29,8 +29,9 @@ export class ParentLink {
     process.on('message', message => listener(message as ToChild))
   }
 
-  /** The parent is gone, however it ended. */
+  /** The parent is gone, however it ended; perhaps before this process had begun to look. */
   onLost(listener: () => void): void {
-    process.on('disconnect', listener)
+    if (process.connected) process.on('disconnect', listener)
+    else setImmediate(listener)
   }
 }
