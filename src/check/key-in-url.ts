@@ -22,7 +22,6 @@ export function acceptQuery(target: string): void {
 }
 
 function isPercentEncoded(text: string): boolean {
-  if (/[^ -~]/.test(text)) return false
   try {
     decodeURIComponent(text)
     return true

@@ -58,6 +58,19 @@ describe('a batch', () => {
     expect(body.results[2]).toMatchObject({ allowed: true, remaining: 0 })
   })
 
+  it('spends as many tokens as there can be', async () => {
+    const most = 1_000_000_000
+    await client().put('most', { ...SLOW, capacity: most })
+    const { body } = await batch([most, 1, most].map(tokens => ({ key: 'most', tokens })))
+    expect(body.results).toMatchObject([
+      { allowed: true, remaining: 0, resetAfterMs: most * 1_000_000 },
+      { allowed: false, remaining: 0 },
+      { allowed: false, remaining: 0 },
+    ])
+    const { retryAfterMs } = body.results[2]
+    expect(retryAfterMs).toBe(most * 1_000_000)
+  })
+
   it('takes 1,000 checks with the longest keys', async () => {
     const key = '\u{1F512}'.repeat(64)
     const { body } = await batch(Array.from({ length: 1000 }, () => ({ key, tokens: 0 })))
@@ -95,5 +108,36 @@ describe('a batch', () => {
     )
     expectProblem(answer, 413, 'body-too-large')
     expect(answer.body.detail).toContain('8388608')
+  })
+})
+
+describe('a batch of more checks than may wait', () => {
+  // The default policy refills; this test counts.
+  const variables = { MAX_WAITING_CHECKS: '10', DEFAULT_REFILL_INTERVAL_MS: '2678400000' }
+  const crowded = givenApp({ variables }, given)
+
+  it('has the first decided and the others refused at once, which spends nothing; then there is room again', async () => {
+    const checks = Array.from({ length: 300 }, () => ({ key: 'crowd' }))
+    for (const remaining of [90, 80]) {
+      const { status, body } = await crowded.app.client.request('POST', '/check/batch', { checks })
+      expect(status).toBe(200)
+      expect(body.results[9]).toMatchObject({ allowed: true, remaining })
+      expect(body.results[10]).toEqual({
+        key: 'crowd',
+        allowed: false,
+        status: 503,
+        code: 'overloaded',
+        title: 'The service has more to do than it can',
+        detail: expect.stringContaining('MAX_WAITING_CHECKS'),
+      })
+      expect(new Set(body.results.slice(10).map(({ code }: { code: string }) => code))).toEqual(new Set(['overloaded']))
+    }
+  })
+
+  it('does not keep from others what needs no store', async () => {
+    await crowded.app.client.put('shut', { ...SLOW, capacity: 1, mode: 'block' })
+    const checks = [...Array.from({ length: 300 }, () => ({ key: 'crowd' })), { key: 'shut' }]
+    const { body } = await crowded.app.client.request('POST', '/check/batch', { checks })
+    expect(body.results[300]).toMatchObject({ source: 'policy', code: 'blocked' })
   })
 })

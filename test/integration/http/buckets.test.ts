@@ -1,8 +1,14 @@
+import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
 import { expectFields } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
 
-const given = givenApp()
+const variables = { KEY_PREFIX: `t-${randomUUID()}` }
+const given = givenApp({ variables })
+/** Another front of the same service. */
+const other = givenApp({ variables, worker: false }, given)
 const client = () => given.app.client
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 
@@ -44,12 +50,78 @@ describe('a bucket', () => {
     expect((await client().check('reset')).body).toMatchObject({ allowed: true, source: 'redis' })
   })
 
+  it('is full at once in the store for others too; they obey within a second', async () => {
+    const path = '/buckets/everywhere'
+    await client().put('everywhere', { ...SLOW, capacity: 1 })
+    await eventually(async () => expect((await other.app.client.get(path)).body.definition.version).toBe(1))
+    await client().check('everywhere')
+    for (const source of ['redis', 'denied-cache']) {
+      expect((await other.app.client.check('everywhere')).body).toMatchObject({ allowed: false, source })
+    }
+    await client().request('DELETE', path)
+    const deletedAt = performance.now()
+    expect((await other.app.client.get(path)).body).toMatchObject({ remaining: 1, source: 'redis' })
+    await eventually(async () => expect((await other.app.client.check('everywhere')).status).toBe(200), 1_000)
+    expect(performance.now() - deletedAt).toBeLessThan(1_100)
+  })
+
+  it('of a key that has none is full, by the default policy', async () => {
+    const { body } = await client().get('/buckets/nobody')
+    const definition = {
+      policy: 'default',
+      version: 0,
+      limits: [{ name: 'default', capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 }],
+      mode: 'enforce',
+    }
+    expect(body).toMatchObject({ policy: 'default', policyVersion: 0, remaining: 100, resetAfterMs: 0, definition })
+    expect(Object.keys(body.definition)).not.toContain('description')
+  })
+
+  it('has the values of each limit', async () => {
+    const limits = ['a', 'b'].map((name, i) => ({ ...SLOW, name, capacity: i + 2 }))
+    await client().put('several', { limits })
+    await client().check('several')
+    const { body } = await client().get('/buckets/several')
+    expect(body.limits).toMatchObject([
+      { name: 'a', limit: 2, remaining: 1 },
+      { name: 'b', limit: 3, remaining: 2 },
+    ])
+    expect(body.definition.limits).toEqual(limits)
+  })
+
+  it('is no bucket where the policy needs none, and is answered all the same', async () => {
+    await client().put('shut', { ...SLOW, capacity: 1, mode: 'block' })
+    const { status, body } = await client().get('/buckets/shut')
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ allowed: false, source: 'policy', definition: { mode: 'block' } })
+  })
+
   it('that nobody spent from can be deleted too', async () => {
     expect((await client().request('DELETE', '/buckets/untouched')).status).toBe(204)
   })
 
-  it.each(['GET', 'DELETE'])('has no bad key (%s)', async method => {
-    expectFields(await client().request(method, '/buckets/a%00b'), 'key-invalid', ['/params/key'])
-    expectFields(await client().request(method, '/buckets/%ZZ'), 'key-invalid', ['/params/key'])
+  it.each(['a/b', 'ü'.repeat(128), '{acme}:x y', '%2F', '*'])(
+    'is found by its key, percent-encoded: %.12s',
+    async key => {
+      const path = `/buckets/${encodeURIComponent(key)}`
+      await client().check(key, 10)
+      const before = (await client().get(path)).body
+      expect(before).toMatchObject({ key, allowed: true })
+      expect(before.remaining).toBeLessThan(100)
+      expect((await client().request('DELETE', path)).status).toBe(204)
+      expect((await client().get(path)).body.remaining).toBe(100)
+    },
+  )
+
+  it.each(['', '.', '..', 'x'.repeat(257), 'a\u0000b', '\u009f'])('has no bad key: %.12j', async key => {
+    const path = `/buckets/${encodeURIComponent(key).replaceAll('.', '%2E')}`
+    for (const method of ['GET', 'DELETE']) {
+      expectFields(await rawRequest(given.app.port, { method, path }), 'key-invalid', ['/params/key'])
+    }
+  })
+
+  it.each(['GET', 'DELETE'])('has no key that cannot be read, and no parameters (%s)', async method => {
+    expectFields(await rawRequest(given.app.port, { method, path: '/buckets/%ZZ' }), 'key-invalid', ['/params/key'])
+    expectFields(await client().request(method, '/buckets/a?tokens=1'), 'validation-failed', ['/query/tokens'])
   })
 })

@@ -1,0 +1,83 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { TestApp } from '../../support/app.ts'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+
+const KEY_PREFIX = `t-${randomUUID()}`
+const SLOW = { capacity: 4, refillTokens: 1, refillIntervalMs: 1_000_000 }
+const given = givenApp({ variables: { KEY_PREFIX } })
+
+/** A front of the same service whose store of buckets is away. */
+let cutOff: TestApp
+beforeAll(async () => {
+  const urls = { REDIS_URL: 'redis://127.0.0.1:1', CONFIG_REDIS_URL: given.store.url }
+  const variables = { KEY_PREFIX, WEB_CONCURRENCY: '2', LOG_LEVEL: 'silent', ...urls }
+  cutOff = await TestApp.start(given.store, { variables, worker: false })
+  for (const onStoreFailure of ['deny', 'allow', 'local']) {
+    await cutOff.client.put(onStoreFailure, { ...SLOW, onStoreFailure })
+  }
+  await cutOff.client.put('shadow', { ...SLOW, mode: 'shadow', onStoreFailure: 'deny' })
+  await cutOff.client.put('block', { ...SLOW, mode: 'block', onStoreFailure: 'deny' })
+  await cutOff.client.put('off', { ...SLOW, mode: 'off', onStoreFailure: 'deny' })
+})
+afterAll(() => cutOff.close())
+
+describe('while the store of buckets is away', () => {
+  it('a batch decides each check as its policy says', async () => {
+    const keys = ['deny', 'allow', 'local', 'shadow', 'block', 'off']
+    const checks = keys.map(key => ({ key, tokens: 2 }))
+    const { status, body } = await cutOff.client.request('POST', '/check/batch', { checks })
+    expect(status).toBe(200)
+    const [deny, ...others] = body.results
+    expect(deny).toEqual({
+      key: 'deny',
+      allowed: false,
+      status: 503,
+      code: 'store-unavailable',
+      title: 'The store of buckets is away',
+      detail: expect.stringMatching(/no decision about the limit/),
+    })
+    const unknown = { remaining: null, resetAfterMs: null }
+    expect(others).toMatchObject([
+      { key: 'allow', allowed: true, source: 'outage', degraded: true, ...unknown },
+      { key: 'local', allowed: true, source: 'local', degraded: true, limit: 4, remaining: 0 },
+      { key: 'shadow', allowed: true, source: 'local', degraded: true },
+      { key: 'block', allowed: false, source: 'policy', code: 'blocked' },
+      { key: 'off', allowed: true, source: 'policy', remaining: 4 },
+    ])
+    for (const result of others.slice(3)) expect(result).not.toHaveProperty('degraded')
+  })
+
+  it.each(['', '&deny=403'])('forward-auth answers 503 where the policy denies, not a denial (%j)', async deny => {
+    const answer = await cutOff.client.get(`/forward-auth?key=deny${deny}`)
+    expectProblem(answer, 503, 'store-unavailable')
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.headers.get('ratelimit')).toBeNull()
+  })
+
+  it('forward-auth allows where the policy does, without RateLimit fields that nobody knows', async () => {
+    const answer = await cutOff.client.get('/forward-auth?key=allow')
+    expect([answer.status, answer.text]).toEqual([200, ''])
+    expect(answer.headers.get('ratelimit')).toBeNull()
+  })
+
+  it('a bucket cannot be shown where the policy denies; else what is shown says that it is degraded', async () => {
+    expectProblem(await cutOff.client.get('/buckets/deny'), 503, 'store-unavailable')
+    const shown = await cutOff.client.get('/buckets/allow')
+    expect(shown.body).toMatchObject({ source: 'outage', degraded: true, remaining: null })
+    expect(shown.body.definition).toMatchObject({ policy: 'allow', version: 1, onStoreFailure: 'allow' })
+  })
+
+  it('no bucket can be made full, whatever the policy says', async () => {
+    for (const key of ['deny', 'allow', 'local']) {
+      const answer = await cutOff.client.request('DELETE', `/buckets/${key}`)
+      expectProblem(answer, 503, 'store-unavailable')
+      expect(answer.headers.get('retry-after')).toBe('1')
+    }
+  })
+
+  it('and a front that reaches it decides as ever', async () => {
+    expect((await given.app.client.check('deny', 0)).body).toMatchObject({ source: 'redis', remaining: 4 })
+  })
+})
