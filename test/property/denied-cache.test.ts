@@ -21,13 +21,13 @@ const denial = fc.record({
   early: fc.oneof(quarters(5), quarters(3_000)),
   setBackMs: fc.oneof(fc.constant(0), fc.nat(10_000)),
   /** The way to the store and from it. */
-  wayThere: fc.oneof(quarters(3), quarters(200)),
-  wayBack: fc.oneof(quarters(3), quarters(200)),
-  /** When the question is repeated, counted from the reply, or from when it would be allowed. */
+  wayThere: fc.oneof(quarters(1), quarters(200)),
+  wayBack: fc.oneof(quarters(1), quarters(200)),
+  /** When the question is repeated, counted from the reply, or until retryAfterMs after the store was asked. */
   repeated: fc.array(
     fc.oneof(
       quarters(1_100).map(ms => ({ afterReply: ms })),
-      quarters(4).map(ms => ({ beforeAllowed: ms - 2 })),
+      quarters(2).map(ms => ({ beforeEnd: ms })),
     ),
     { minLength: 1, maxLength: 8, size: 'max' },
   ),
@@ -51,8 +51,8 @@ describe('what a process knows of a denied key', () => {
           cache.remember(asked, reading, Number(retryAfterMs), sentAt)
 
           for (const moment of drawn.repeated) {
-            const allowedAt = decidedAt + Number(retryAfterMs)
-            now = 'afterReply' in moment ? receivedAt + moment.afterReply : allowedAt - moment.beforeAllowed
+            const end = sentAt + Number(retryAfterMs)
+            now = 'afterReply' in moment ? receivedAt + moment.afterReply : end - moment.beforeEnd
             if (now < receivedAt) continue
             const recalled = cache.recall(asked)
             if (recalled === undefined)
