@@ -31,11 +31,6 @@ export class LocalBuckets {
     return { reading, counted }
   }
 
-  /** Forgets everything: the store's own state counts again. */
-  clear(): void {
-    this.#buckets.clear()
-  }
-
   #forgetOldest(): void {
     for (const key of this.#buckets.keys()) {
       this.#buckets.delete(key)
