@@ -1,7 +1,6 @@
 /** The one place where the front's adapters meet the ports of its flows. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { AppDependencies } from './app.ts'
-import { CheckBatcher } from './check/batcher.ts'
 import { Checker } from './check/check.ts'
 import { DeniedCache } from './check/denied-cache.ts'
 import { GuardedStore } from './check/guarded-store.ts'
@@ -57,6 +56,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     ...connection('buckets', bucketUrl),
     purpose: 'request',
     hangTimeoutMs: HANG_TIMEOUT_MS,
+    commandTimeoutMs: env.REDIS_TIMEOUT_MS,
   })
   const configRedis = connect({
     ...connection('config', configUrl),
@@ -80,12 +80,12 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const localBuckets = new LocalBuckets(env.WEB_CONCURRENCY, () => Math.floor(performance.now()))
   const checker = new Checker({
     policies: table,
-    batcher: new CheckBatcher(store, env.MAX_WAITING_CHECKS),
     store,
     deniedCache: new DeniedCache(() => performance.now()),
     localBuckets,
     observer: metrics,
     onStoreFailure: env.ON_STORE_FAILURE,
+    maxWaiting: env.MAX_WAITING_CHECKS,
   })
 
   const reader = new RedisConfigStore(configRedis, { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS })

@@ -17,7 +17,7 @@ export async function evalshaServer(redisUrl: string): Promise<FastifyInstance> 
     const asked = { key: request.body.key, policy: POLICY, tokens: request.body.tokens }
     const [reading] = await store.check([asked])
     const decision = decideByBucket(asked, reading as BucketReading, 'redis')
-    writeRateLimitFields(decision, 'draft', (name, value) => reply.header(name, value))
+    writeRateLimitFields(decision, 'draft', reply)
     return decisionBody(decision)
   })
   return app

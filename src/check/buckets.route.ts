@@ -1,7 +1,8 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../domain/decision.ts'
-import type { Checker } from './check.ts'
-import { decided, decisionBody } from './decision-body.ts'
+import { Problem } from '../errors.ts'
+import type { Checker, CheckResult } from './check.ts'
+import { decisionBody } from './decision-body.ts'
 import { acceptKeyIn } from './key-in-url.ts'
 
 export interface BucketRoutesOptions {
@@ -15,7 +16,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
   app.get('/buckets/:key', { config: { access: 'admin' }, schema: { params: KeyParams } }, async request => {
     const { key } = request.params
     acceptKeyIn('/params/key', key)
-    const decision = decided(await checker.check(key, 0))
+    const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
     return { ...decisionBody(decision), definition: definitionBody(decision) }
   })
 
@@ -35,4 +36,10 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
 function definitionBody({ policy }: Decision): Record<string, unknown> {
   const { configKey, version, definition } = policy
   return { policy: configKey, version, ...definition, description: undefined }
+}
+
+/** @throws {Problem} the result, if it is one */
+function decided(result: CheckResult): Decision {
+  if (result instanceof Problem) throw result
+  return result
 }

@@ -1,8 +1,9 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { sendProblem } from '../http/problem.ts'
+import { Problem } from '../errors.ts'
+import { fail, sendProblem } from '../http/problem.ts'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
-import { decided, decisionBody, denialProblem } from './decision-body.ts'
+import { decisionBody, denialProblem } from './decision-body.ts'
 import { type FieldStyle, writeRateLimitFields } from './rate-limit-fields.ts'
 
 export interface CheckRoutesOptions {
@@ -17,12 +18,13 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
   app.post(
     '/check',
     { config: { access: 'check' }, schema: { body: CheckRequest, response: { 200: DecisionResponse } } },
-    async (request, reply) => {
+    (request, reply) => {
       const { key, tokens } = request.body
-      const decision = decided(await checker.check(key, tokens))
-      writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
-      if (!decision.allowed) return sendProblem(request, reply, denialProblem(decision))
-      return decisionBody(decision)
+      checker.check(key, tokens, result => {
+        if (result instanceof Problem) return fail(reply, result)
+        writeRateLimitFields(result, fieldStyle, reply)
+        return result.allowed ? reply.send(decisionBody(result)) : sendProblem(request, reply, denialProblem(result))
+      })
     },
   )
 }

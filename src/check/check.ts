@@ -11,52 +11,72 @@ import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../errors.ts'
-import type { CheckBatcher } from './batcher.ts'
+import { CheckBatcher } from './batcher.ts'
 import type { DeniedCache } from './denied-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
 export interface CheckDependencies {
   readonly policies: PolicyTable
-  readonly batcher: CheckBatcher
   readonly store: BucketStore
   readonly deniedCache: DeniedCache
   readonly localBuckets: LocalBuckets
   readonly observer: CheckObserver
   /** For policies that do not say. */
   readonly onStoreFailure: OnStoreFailure
+  /** How many checks may wait, for a call of the store or for what another check learns. */
+  readonly maxWaiting: number
 }
 
 /** A decision, or why there is none. */
 export type CheckResult = Decision | Problem
 
+/** Receives a result, and which of the checks that came together it is of. */
+type Done = (result: CheckResult, index: number) => void
+
+/** All that is kept of a check while it waits, in one object: most of what a check costs beside HTTP is what it allocates. */
+interface PendingCheck extends BucketCheck {
+  readonly startMs: number
+  readonly index: number
+  readonly done: Done
+  /** Lets those go on that wait for what this check learns. */
+  release?: (() => void) | undefined
+}
+
 /** May this key do this now? The use case of flow 1. */
 export class Checker {
   readonly #deps: CheckDependencies
+  readonly #batcher: CheckBatcher<PendingCheck>
+  /** Checks that wait for what another learns. */
+  #held = 0
 
   constructor(deps: CheckDependencies) {
     this.#deps = deps
+    this.#batcher = new CheckBatcher(deps.store, (check, reading) => this.#answer(check, reading))
   }
 
   /**
-   * Resolves with the decision, or with a problem: `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or `store-unavailable`
-   * where the policy denies in an outage.
+   * Calls back with the decision, or with a problem: `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or
+   * `store-unavailable` where the policy denies in an outage.
    */
-  check(key: string, tokens: number): Promise<CheckResult> {
-    return new Promise(resolve => this.#decide(key, tokens, resolve))
+  check(key: string, tokens: number, done: Done): void {
+    this.#check(key, tokens, performance.now(), done)
   }
 
   /** Decides each for itself, in order; resolves with the results in that order. */
   checkAll(checks: readonly { readonly key: string; readonly tokens: number }[]): Promise<readonly CheckResult[]> {
     return new Promise(resolve => {
+      const startMs = performance.now()
       const results: CheckResult[] = new Array(checks.length)
       let missing = checks.length
-      for (const [i, { key, tokens }] of checks.entries()) {
-        this.#decide(key, tokens, result => {
-          results[i] = result
-          missing--
-          if (missing === 0) resolve(results)
-        })
+      const done: Done = (result, index) => {
+        results[index] = result
+        missing--
+        if (missing === 0) resolve(results)
+      }
+      for (let index = 0; index < checks.length; index++) {
+        const { key, tokens } = checks[index] as (typeof checks)[number]
+        this.#checkInTurn(key, tokens, startMs, index, done)
       }
     })
   }
@@ -76,59 +96,85 @@ export class Checker {
     this.#deps.deniedCache.forget(key)
   }
 
-  /** Calls back rather than promise: most of what a check costs beside HTTP is what it allocates. */
-  #decide(key: string, tokens: number, done: (result: CheckResult) => void): void {
-    const startMs = performance.now()
-    const asked = { key, policy: this.#deps.policies.match(key), tokens }
-    const known = this.#decideAlone(asked, startMs)
-    if (known === undefined) this.#askStore(asked, startMs, done)
-    else done(known)
+  /** Asks the store, unless another check is asking the same again since it was denied: then that one's answer may do. */
+  #check(key: string, tokens: number, startMs: number, done: Done): void {
+    const check = this.#pending(key, tokens, startMs, 0, done)
+    const known = this.#decideAlone(check)
+    if (known !== undefined) {
+      done(known, 0)
+      return
+    }
+    const askedAgain = this.#deps.deniedCache.askedAgain(check)
+    if (askedAgain === undefined) this.#askStore(check)
+    else this.#hold(check, askedAgain)
+  }
+
+  /** Asks the store after all that was asked before. What follows is not answered from what was known before this spends. */
+  #checkInTurn(key: string, tokens: number, startMs: number, index: number, done: Done): void {
+    const check = this.#pending(key, tokens, startMs, index, done)
+    const known = this.#decideAlone(check)
+    if (known !== undefined) {
+      done(known, index)
+      return
+    }
+    if (tokens > 0) this.#deps.deniedCache.forgetOtherThan(check)
+    this.#askStore(check)
+  }
+
+  #pending(key: string, tokens: number, startMs: number, index: number, done: Done): PendingCheck {
+    return { key, policy: this.#deps.policies.match(key), tokens, startMs, index, done, release: undefined }
   }
 
   /** What can be said without the store. */
-  #decideAlone(asked: BucketCheck, startMs: number): CheckResult | undefined {
-    const problem = keyProblem(asked.key) ?? impossibleProblem(asked)
+  #decideAlone(check: PendingCheck): CheckResult | undefined {
+    const problem = keyProblem(check.key) ?? impossibleProblem(check)
     if (problem !== undefined) return problem
-    const decision = decideByMode(asked) ?? this.#recall(asked)
-    if (decision !== undefined) return this.#count(asked, decision, startMs)
-    return this.#deps.batcher.isFull ? new Problem('overloaded', OVERLOADED) : undefined
+    const decision = decideByMode(check) ?? this.#recall(check)
+    if (decision !== undefined) return this.#count(check, decision)
+    const waiting = this.#batcher.waiting + this.#held
+    return waiting >= this.#deps.maxWaiting ? new Problem('overloaded', OVERLOADED) : undefined
   }
 
-  #recall(asked: BucketCheck): Decision | undefined {
-    const denial = this.#deps.deniedCache.recall(asked)
-    return denial && decideByBucket(asked, denial, 'denied-cache')
+  #recall(check: PendingCheck): Decision | undefined {
+    const denial = this.#deps.deniedCache.recall(check)
+    return denial && decideByBucket(check, denial, 'denied-cache')
   }
 
-  #askStore(asked: BucketCheck, startMs: number, done: (result: CheckResult) => void): void {
-    const { deniedCache, batcher } = this.#deps
-    const askedAgain = deniedCache.askedAgain(asked)
-    if (askedAgain !== undefined) {
-      void askedAgain.then(() => this.#decide(asked.key, asked.tokens, done))
-      return
-    }
-    const release = this.#holdOthers(asked)
-    batcher.enqueue(asked, reading => {
-      release?.()
-      done(this.#count(asked, this.#conclude(asked, reading, startMs), startMs))
+  #hold({ key, tokens, startMs, done }: PendingCheck, askedAgain: Promise<unknown>): void {
+    this.#held++
+    void askedAgain.then(() => {
+      this.#held--
+      this.#check(key, tokens, startMs, done)
     })
   }
 
-  /** Where the question was denied before, others who ask it wait for this answer. */
-  #holdOthers(asked: BucketCheck): (() => void) | undefined {
-    if (!this.#deps.deniedCache.isToBeAskedAgain(asked)) return undefined
-    let release: (() => void) | undefined
+  #askStore(check: PendingCheck): void {
+    if (this.#deps.deniedCache.isToBeAskedAgain(check)) this.#holdOthers(check)
+    this.#batcher.enqueue(check)
+  }
+
+  /** From now on others who ask the same wait for this check's answer. */
+  #holdOthers(check: PendingCheck): void {
     const answer = new Promise<void>(resolve => {
-      release = resolve
+      check.release = resolve
     })
-    this.#deps.deniedCache.askAgain(asked, answer)
-    return release
+    this.#deps.deniedCache.askAgain(check, answer)
   }
 
-  #conclude(asked: BucketCheck, reading: BucketReading | undefined, startMs: number): Decision | undefined {
-    if (reading === undefined) return this.#decideWithoutStore(asked)
-    const decision = decideByBucket(asked, reading, 'redis')
-    if (!decision.allowed && decision.retryAfterMs !== null) {
-      this.#deps.deniedCache.remember(asked, reading, decision.retryAfterMs, startMs)
+  #answer(check: PendingCheck, reading: BucketReading | undefined): void {
+    check.release?.()
+    const decision = reading === undefined ? this.#decideWithoutStore(check) : this.#conclude(check, reading)
+    check.done(this.#count(check, decision), check.index)
+  }
+
+  #conclude(check: PendingCheck, reading: BucketReading): Decision {
+    const { deniedCache } = this.#deps
+    const decision = decideByBucket(check, reading, 'redis')
+    if (reading.allowed) {
+      // What another question was answered is no longer true.
+      if (check.tokens > 0) deniedCache.forget(check.key)
+    } else if (!decision.allowed && decision.retryAfterMs !== null) {
+      deniedCache.remember(check, reading, decision.retryAfterMs, check.startMs)
     }
     return decision
   }
@@ -146,13 +192,13 @@ export class Checker {
     }
   }
 
-  #count(asked: BucketCheck, decision: Decision | undefined, startMs: number): CheckResult {
+  #count({ policy, startMs }: PendingCheck, decision: Decision | undefined): CheckResult {
     const seconds = (performance.now() - startMs) / 1000
     if (decision !== undefined) {
       this.#deps.observer.decided(decision, seconds)
       return decision
     }
-    this.#deps.observer.undecided(asked.policy, seconds)
+    this.#deps.observer.undecided(policy, seconds)
     return new Problem('store-unavailable', DENIED_IN_OUTAGE)
   }
 }

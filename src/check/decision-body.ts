@@ -1,7 +1,6 @@
 import { type Decision, explain, type LimitState, violatedLimits } from '../domain/decision.ts'
 import { Problem } from '../errors.ts'
 import type { DecisionResponse } from './check.schema.ts'
-import type { CheckResult } from './check.ts'
 
 export function decisionBody(decision: Decision): DecisionResponse {
   const body: DecisionResponse = {
@@ -25,12 +24,6 @@ export function decisionBody(decision: Decision): DecisionResponse {
 
 function limitBody({ limit, remaining, retryAfterMs, resetAfterMs }: LimitState) {
   return { name: limit.name, limit: limit.capacity, remaining, retryAfterMs, resetAfterMs }
-}
-
-/** @throws {Problem} the result, if it is one */
-export function decided(result: CheckResult): Decision {
-  if (result instanceof Problem) throw result
-  return result
 }
 
 /** The problem of a decision that denies. `status` where it is not to be 429. */

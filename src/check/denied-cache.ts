@@ -76,8 +76,14 @@ export class DeniedCache {
     denial.askedAgain = answer.then(forgotten, forgotten)
   }
 
+  /** Forgets what another question about the key was answered. */
+  forgetOtherThan(asked: BucketCheck): void {
+    const denial = this.#denials.get(asked.key)
+    if (denial !== undefined && !isSameQuestion(denial, asked)) this.#denials.delete(asked.key)
+  }
+
   forget(key: string): void {
-    this.#denials.delete(key)
+    if (this.#denials.size > 0) this.#denials.delete(key)
   }
 
   #forgetOldest(): void {

@@ -1,8 +1,9 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
-import { sendProblem } from '../http/problem.ts'
+import { Problem } from '../errors.ts'
+import { fail, sendProblem } from '../http/problem.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
-import { decided, denialProblem } from './decision-body.ts'
+import { denialProblem } from './decision-body.ts'
 import { acceptKeyIn, acceptQuery } from './key-in-url.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 
@@ -25,14 +26,15 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
   app.get(
     '/forward-auth',
     { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
-    async (request, reply) => {
+    (request, reply) => {
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
       acceptKeyIn('/query/key', key)
-      const decision = decided(await checker.check(key, tokens))
-      writeRateLimitFields(decision, fieldStyle, (name, value) => reply.header(name, value))
-      if (!decision.allowed) return sendProblem(request, reply, denialProblem(decision, deny))
-      return reply.code(200).send()
+      checker.check(key, tokens, result => {
+        if (result instanceof Problem) return fail(reply, result)
+        writeRateLimitFields(result, fieldStyle, reply)
+        return result.allowed ? reply.send() : sendProblem(request, reply, denialProblem(result, deny))
+      })
     },
   )
 }

@@ -5,26 +5,28 @@ import type { CompiledLimit, Policy } from '../domain/policy.ts'
 /** Which fields tell a client about its limit. */
 export type FieldStyle = 'draft' | 'legacy' | 'both' | 'none'
 
-/** Receives a response field. */
-type SetField = (name: string, value: string) => void
+/** Receives response fields; a reply does. */
+interface Fields {
+  header(name: string, value: string): unknown
+}
 
 /**
  * Writes the rate limit fields of a decision, if it came from a bucket.
  * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11
  */
-export function writeRateLimitFields(decision: Decision, style: FieldStyle, set: SetField): void {
+export function writeRateLimitFields(decision: Decision, style: FieldStyle, fields: Fields): void {
   if (!decision.blocked && !decision.allowed && decision.retryAfterMs !== null) {
-    set('retry-after', seconds(decision.retryAfterMs))
+    fields.header('retry-after', seconds(decision.retryAfterMs))
   }
   if (decision.states.length === 0) return
   if (style === 'draft' || style === 'both') {
-    set('ratelimit-policy', policyField(decision.policy))
-    set('ratelimit', decision.states.map(serviceLimit).join(', '))
+    fields.header('ratelimit-policy', policyField(decision.policy))
+    fields.header('ratelimit', decision.states.map(serviceLimit).join(', '))
   }
   if (style === 'legacy' || style === 'both') {
-    set('x-ratelimit-limit', String(decision.binding.capacity))
-    set('x-ratelimit-remaining', String(decision.remaining))
-    set('x-ratelimit-reset', seconds(decision.resetAfterMs ?? 0))
+    fields.header('x-ratelimit-limit', String(decision.binding.capacity))
+    fields.header('x-ratelimit-remaining', String(decision.remaining))
+    fields.header('x-ratelimit-reset', seconds(decision.resetAfterMs ?? 0))
   }
 }
 

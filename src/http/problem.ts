@@ -32,6 +32,11 @@ export function sendProblem(request: FastifyRequest, reply: FastifyReply, proble
     .send(problemBody(problem, request.id))
 }
 
+/** What `throw` does in a route, for code that calls back: the error handler answers, and logs what has to be. */
+export function fail(reply: FastifyReply, problem: Problem): void {
+  reply.send(problem)
+}
+
 /** Answers whatever was thrown with a problem of the catalogue; what is not in it is a bug, logged and not shown. */
 export function answerErrors(logger: Logger) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {

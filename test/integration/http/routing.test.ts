@@ -144,7 +144,7 @@ describe('what is no HTTP/1.1', () => {
     expect(head).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
     expect(head).toContain('content-type: application/problem+json; charset=utf-8')
     expect(head).toContain('cache-control: no-store')
-    const [, id] = /x-request-id: ([0-9a-f-]{36})/.exec(head) ?? []
+    const [, id] = /x-request-id: ([0-9a-f]{16}-[0-9]+)/.exec(head) ?? []
     expect(JSON.parse(body)).toMatchObject({ code: 'validation-failed', status: 400, instance: `urn:request:${id}` })
   })
 

@@ -25,16 +25,16 @@ class HeldStore implements BucketStore {
 }
 
 let store: HeldStore
-let batcher: CheckBatcher
+let batcher: CheckBatcher<BucketCheck>
 let answered: [key: string, spent: number | undefined][]
 beforeEach(() => {
   store = new HeldStore()
-  batcher = new CheckBatcher(store, 5)
   answered = []
+  batcher = new CheckBatcher(store, ({ key }, reading) => answered.push([key, reading?.spent[0]]))
 })
 
 function ask(key: string, tokens = 1): void {
-  batcher.enqueue({ key, policy, tokens }, reading => answered.push([key, reading?.spent[0]]))
+  batcher.enqueue({ key, policy, tokens })
 }
 
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)
@@ -90,12 +90,10 @@ describe('the batcher', () => {
     ])
   })
 
-  it('is full while as many wait as may', async () => {
+  it('says how many wait for a call', async () => {
     for (let i = 0; i < 4; i++) ask(String(i))
-    expect(batcher.isFull).toBe(false)
-    ask('4')
-    expect(batcher.isFull).toBe(true)
+    expect(batcher.waiting).toBe(4)
     await nextTurn()
-    expect(batcher.isFull).toBe(false)
+    expect(batcher.waiting).toBe(0)
   })
 })
