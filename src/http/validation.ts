@@ -1,18 +1,41 @@
 import { Ajv, type Options } from 'ajv'
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 const options: Options = { allErrors: true, useDefaults: true, verbose: true, addUsedSchema: false }
 
+interface TextSchema {
+  readonly properties?: Readonly<Record<string, { readonly type?: string }>>
+}
+
 /**
- * Bodies are taken as they are; path and query parameters are text, so numbers are read from it. Nothing is removed: what is
- * not known is refused, and a route that says nothing of its query takes none.
+ * Bodies are taken as they are; path and query parameters are text, of which numbers and truth values are read as JSON writes
+ * them, so that `0x10` or ` 5` is no number. Nothing is removed: what is not known is refused, and a route that says nothing of
+ * its query takes none.
  */
 export function validateStrictly(app: FastifyInstance): void {
-  const body = new Ajv({ ...options, coerceTypes: false })
-  const text = new Ajv({ ...options, coerceTypes: true })
-  app.setValidatorCompiler(({ schema, httpPart }) => (httpPart === 'body' ? body : text).compile(schema))
+  const ajv = new Ajv(options)
+  const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
+    const validate = ajv.compile<Record<string, unknown>>(schema)
+    if (httpPart === 'body') return validate
+    return given => {
+      const value = readText(given, schema)
+      return validate(value) ? { value } : { error: validate.errors ?? [] }
+    }
+  }
+  app.setValidatorCompiler(compile)
 
   app.addHook('onRoute', route => {
     route.schema = { querystring: { type: 'object', additionalProperties: false }, ...route.schema }
   })
+}
+
+const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)$/, boolean: /^(true|false)$/ }
+
+function readText(given: Readonly<Record<string, unknown>>, { properties = {} }: TextSchema): Record<string, unknown> {
+  const value = { ...given }
+  for (const [name, { type = '' }] of Object.entries(properties)) {
+    const text = value[name]
+    if (typeof text === 'string' && READERS[type]?.test(text)) value[name] = JSON.parse(text)
+  }
+  return value
 }
