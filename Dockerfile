@@ -1,0 +1,25 @@
+# The service: one image for front processes (the default command) and workers (`node dist/workers/config.worker.js`).
+FROM node:20-bookworm-slim AS build
+WORKDIR /app
+COPY package.json package-lock.json ./
+RUN npm ci --ignore-scripts
+COPY tsconfig.json tsconfig.build.json ./
+COPY src ./src
+COPY workers ./workers
+RUN npm run build
+RUN npm prune --omit=dev --ignore-scripts
+
+FROM node:20-bookworm-slim
+RUN apt-get update \
+  && apt-get install -y --no-install-recommends tini \
+  && rm -rf /var/lib/apt/lists/*
+ENV NODE_ENV=production HOST=0.0.0.0
+WORKDIR /app
+COPY --from=build /app/package.json ./
+COPY --from=build /app/node_modules ./node_modules
+COPY --from=build /app/dist ./dist
+USER node
+EXPOSE 8080 9464
+# tini reaps what is orphaned and passes signals on; the service drains on SIGTERM.
+ENTRYPOINT ["tini", "--"]
+CMD ["node", "dist/src/cluster.js"]
