@@ -17,10 +17,10 @@ import { stopOnRequest } from './shutdown.ts'
 cluster.schedulingPolicy = cluster.SCHED_NONE
 
 /**
- * Half of V8's default for the space in which objects are young, in MB: what a check allocates is dead soon after, so more only
- * costs memory.
+ * What a check allocates is dead soon after. The space for it is half of V8's default, in MB, and collected by the thread that
+ * filled it: helpers would take the cores from the other front processes.
  */
-const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8']
+const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge']
 
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
