@@ -22,6 +22,9 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
  */
 const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8']
 
+/** At a stop, those who are connected are still answered for so long, and told that the connection closes. */
+const LAST_ANSWERS_MS = 1_000
+
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
 
@@ -42,7 +45,11 @@ try {
     logger,
   })
 
-  stopOnRequest(() => fleet.stop(), { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
+  stopOnRequest(() => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10)), {
+    parent,
+    timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000,
+    logger,
+  })
   process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
 
   await fleet.start()

@@ -11,6 +11,7 @@ import { CommandSubmitter } from './config-change/submit.ts'
 import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
+import { watchEventLoop } from './http/overload.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
@@ -44,6 +45,8 @@ export interface Front {
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
   drain(): void
+  /** From now on nobody waits for the outcome of a change. */
+  endWaits(): void
   /** Closes every connection. */
   close(): Promise<void>
 }
@@ -138,6 +141,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
       health: { state, version },
       isDraining: () => draining,
+      isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
     },
@@ -163,6 +167,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     drain: () => {
       draining = true
     },
+    endWaits: () => waiters.end(),
     close: async () => {
       closed = true
       follower.stop()
