@@ -8,6 +8,7 @@ import { createLogger } from './logger.ts'
 import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
+import { tellProcessManager } from './processes/process-manager.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
@@ -53,8 +54,10 @@ try {
   process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
 
   await fleet.start()
-  if (parent === undefined) announceService(logger, { ...env, PORT: port })
-  parent?.send({ type: 'ready', port })
+  if (parent === undefined) {
+    announceService(logger, { ...env, PORT: port })
+    tellProcessManager()
+  } else parent.send({ type: 'ready', port })
 } catch (err) {
   await exitWithReport(err, parent)
 }
