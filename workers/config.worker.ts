@@ -4,6 +4,7 @@ import { readEnv } from '../src/env.ts'
 import { exitWithReport } from '../src/exit-with-report.ts'
 import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
+import { tellProcessManager } from '../src/processes/process-manager.ts'
 import { RedisConfigStore } from '../src/redis/config-store.ts'
 import { connect } from '../src/redis/connection.ts'
 import { claimLayout } from '../src/redis/layout.ts'
@@ -46,7 +47,8 @@ try {
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')
-  parent?.send({ type: 'ready' })
+  if (parent === undefined) tellProcessManager()
+  else parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)
 }

@@ -12,6 +12,7 @@ interface OutcomeWaitersOptions {
 export class OutcomeWaiters {
   readonly #options: OutcomeWaitersOptions
   readonly #waiting = new Map<string, (outcome?: Outcome) => void>()
+  #ended = false
 
   constructor(options: OutcomeWaitersOptions) {
     this.#options = options
@@ -19,6 +20,7 @@ export class OutcomeWaiters {
 
   /** The outcome, or `undefined` when there is none after `timeoutMs`. */
   wait(commandId: string, timeoutMs: number): Promise<Outcome | undefined> {
+    if (this.#ended) return Promise.resolve(undefined)
     return new Promise(resolve => {
       const finish = (outcome?: Outcome) => {
         clearTimeout(deadline)
@@ -39,6 +41,12 @@ export class OutcomeWaiters {
   /** Ends the wait for a command that was not accepted. */
   forget(commandId: string): void {
     this.#waiting.get(commandId)?.()
+  }
+
+  /** Lets nobody wait any more: the process is about to stop. */
+  end(): void {
+    this.#ended = true
+    for (const finish of this.#waiting.values()) finish()
   }
 
   async #poll(commandId: string): Promise<void> {

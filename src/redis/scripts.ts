@@ -11,3 +11,4 @@ function load(name: string): Script {
 
 export const checkScript = load('check')
 export const appendScript = load('append')
+export const heartbeatScript = load('heartbeat')
