@@ -3,6 +3,9 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 const options: Options = { allErrors: true, useDefaults: true, verbose: true, addUsedSchema: false }
 
+/** Compiles the schemas of requests, and of what is validated line by line. */
+export const validator = new Ajv(options)
+
 interface TextSchema {
   readonly properties?: Readonly<Record<string, { readonly type?: string }>>
 }
@@ -13,9 +16,8 @@ interface TextSchema {
  * its query takes none.
  */
 export function validateStrictly(app: FastifyInstance): void {
-  const ajv = new Ajv(options)
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
-    const validate = ajv.compile<Record<string, unknown>>(schema)
+    const validate = validator.compile<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
     return given => {
       const value = readText(given, schema)
