@@ -4,8 +4,11 @@ import { batchRoute } from './check/batch.route.ts'
 import { bucketRoutes } from './check/buckets.route.ts'
 import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
 import { forwardAuthRoute } from './check/forward-auth.route.ts'
+import { type ChangeRoutesOptions, changeRoutes } from './config-change/change.route.ts'
 import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
 import { type ConfigRoutesOptions, configRoutes } from './config-change/config.route.ts'
+import { type ExportRouteOptions, exportRoute } from './config-change/export.route.ts'
+import { type ImportRouteOptions, importRoute } from './config-change/import.route.ts'
 import { Problem } from './errors.ts'
 import { type AuthOptions, authenticate } from './http/auth.ts'
 import { type HealthRoutesOptions, healthRoutes } from './http/health.route.ts'
@@ -23,7 +26,9 @@ const MAX_BODY_BYTES = 64 * 1024
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-export interface AppDependencies extends CheckRoutesOptions, ConfigRoutesOptions, CommandRoutesOptions {
+type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
+
+export interface AppDependencies extends CheckRoutesOptions, ConfigOptions, CommandRoutesOptions {
   readonly auth: AuthOptions
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
@@ -77,7 +82,10 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   app.register(batchRoute, deps)
   app.register(forwardAuthRoute, deps)
   app.register(bucketRoutes, deps)
+  app.register(changeRoutes, deps)
   app.register(configRoutes, deps)
+  app.register(exportRoute, deps)
+  app.register(importRoute, deps)
   app.register(commandRoutes, deps)
   app.register(healthRoutes, deps.health)
   app.register(metricsRoute, deps.metrics)

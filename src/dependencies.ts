@@ -5,9 +5,12 @@ import { Checker } from './check/check.ts'
 import { DeniedCache } from './check/denied-cache.ts'
 import { GuardedStore } from './check/guarded-store.ts'
 import { LocalBuckets } from './check/local-buckets.ts'
+import { CommandStatuses } from './config-change/command-status.ts'
 import { PolicyFollower } from './config-change/follow.ts'
+import { NameReserver } from './config-change/idempotency.ts'
 import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
 import { CommandSubmitter } from './config-change/submit.ts'
+import { partitionOfCommand } from './domain/commands.ts'
 import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
@@ -16,11 +19,14 @@ import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
 import { RedisAnnouncements } from './redis/announcements.ts'
 import { RedisBucketStore } from './redis/bucket-store.ts'
+import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
 import { connect } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
+import { RedisImportStaging } from './redis/import-staging.ts'
 import { BucketKeys } from './redis/keys.ts'
 import { claimLayout } from './redis/layout.ts'
+import { RedisReservations } from './redis/reservations.ts'
 import { version } from './version.ts'
 
 /** What one call of the config store may take, ms. */
@@ -88,14 +94,30 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     maxWaiting: env.MAX_WAITING_CHECKS,
   })
 
-  const reader = new RedisConfigStore(configRedis, { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS })
+  const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
+  const reader = new RedisConfigStore(configRedis, keyPrefix)
+  const staging = new RedisImportStaging(configRedis, kept)
   const queue = new BullCommandQueue(configRedis, keyPrefix)
-  const waiters = new OutcomeWaiters({ find: id => reader.outcome(id) })
+  const statuses = new CommandStatuses(queue, new RedisCommandLog(configRedis, kept))
   const follower = new PolicyFollower({
     log: new RedisEventLog(configRedis, keyPrefix),
     table,
     observer: metrics,
     logger,
+  })
+  /** A caller that is told how its command ended finds that this process obeys it. */
+  const findObeyedEnding = async (commandId: string) => {
+    const ending = await statuses.ending(commandId)
+    if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
+    return ending
+  }
+  const waiters = new OutcomeWaiters({ find: findObeyedEnding })
+  const submitter = new CommandSubmitter({
+    queue,
+    waiters,
+    names: new NameReserver(new RedisReservations(configRedis, kept)),
+    staging,
+    findEnding: findObeyedEnding,
   })
   const announcements = new RedisAnnouncements(subscriber, keyPrefix)
 
@@ -116,9 +138,11 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     app: {
       checker,
       fieldStyle: env.RATELIMIT_HEADERS,
-      submitter: new CommandSubmitter(queue, waiters),
+      submitter,
       reader,
-      queue,
+      statuses,
+      staging,
+      importMaxBytes: env.IMPORT_MAX_BYTES,
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
       health: { state, version },
       isDraining: () => draining,
@@ -129,9 +153,9 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     start: async () => {
       follower.start()
       announcements.subscribe({
-        announced: ({ partition, outcome }) => {
+        announced: ({ partition, ending }) => {
           follower.catchUp(partition).then(
-            () => waiters.settle(outcome),
+            () => ending && waiters.settle(ending),
             () => undefined,
           )
         },

@@ -14,6 +14,7 @@ const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'
 const MAX_COUNT = 1_000_000_000
 const MAX_INTERVAL_MS = 2_678_400_000
 const MAX_TIMER_MS = 2_147_483_647
+const MAX_IMPORT_BYTES = 17_179_869_184
 
 const integer = (byDefault: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: byDefault, minimum, maximum, description })
@@ -63,6 +64,7 @@ export const EnvSchema = Type.Object({
   CHECK_TOKENS: tokens('[^:,\\s]+:[^:,\\s]+', 'Who may check. Unset: anybody.'),
   MAX_WAITING_CHECKS: integer(10_000, 1, 1_000_000, 'How many checks may wait for the store; beyond: 503 overloaded.'),
   COMMAND_RETENTION_MS: integer(86_400_000, 1000, MAX_TIMER_MS, 'How long the outcome of a change is kept.'),
+  IMPORT_MAX_BYTES: integer(268_435_456, 1, MAX_IMPORT_BYTES, 'How large an imported file may be.'),
   LOG_LEVEL: choice('info', LOG_LEVELS, 'The least severe log lines to write.'),
   SHUTDOWN_TIMEOUT_MS: integer(10_000, 100, 600_000, 'How long requests in flight may take to end at a stop.'),
   KEEP_ALIVE_TIMEOUT_MS: integer(72_000, 1000, 3_600_000, 'How long an idle connection stays open.'),

@@ -1,20 +1,73 @@
-import type { Job } from 'bullmq'
+import { type Job, UnrecoverableError } from 'bullmq'
+import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import type { CommandApplier } from '../src/config-change/apply.ts'
+import type { ImportApplier } from '../src/config-change/apply-import.ts'
+import { parseCommand } from '../src/config-change/command.schema.ts'
+import { recordFailure } from '../src/config-change/fail.ts'
+import type { CommandLog, ImportStaging, Reservations } from '../src/config-change/ports.ts'
+import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 
 export type ConfigChangeProcessor = (job: Job<CommandJob>) => Promise<Outcome>
 
-/** Job → apply → outcome. */
-export function configChangeProcessor(applier: CommandApplier, logger: Logger): ConfigChangeProcessor {
+interface ProcessorOptions {
+  readonly applier: CommandApplier
+  readonly importer: ImportApplier
+  readonly log: CommandLog
+  readonly staging: ImportStaging
+  readonly reservations: Reservations
+  /** Whether an error of the store may be gone the next time. */
+  isTransient(err: Error): boolean
+  readonly logger: Logger
+}
+
+/** Job → apply → outcome. What can never be applied ends as failed, and its partition goes on. */
+export function configChangeProcessor(options: ProcessorOptions): ConfigChangeProcessor {
+  const untilAnswered = patience(options.isTransient)
   return async job => {
-    const { command, requestId } = job.data
-    const outcome = await applier.apply(command)
-    const { status } = outcome
-    const detail =
-      status === 'applied' ? { version: outcome.version, effect: outcome.effect } : { code: outcome.error.code }
-    logger.info({ commandId: command.id, requestId, type: command.type, status, ...detail }, 'command ended')
-    return outcome
+    const id = String(job.id)
+    const { command: value, requestId } = Object(job.data) as Partial<CommandJob>
+    try {
+      const command = parseCommand(id, value)
+      const outcome = await untilAnswered(() => end(command, job, options))
+      options.logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
+      return outcome
+    } catch (err) {
+      options.logger.error({ err, commandId: id, requestId }, 'command failed')
+      const failed = { id, command: value, attempt: job.attemptsMade + 1, err }
+      await untilAnswered(() => recordFailure(failed, options))
+      throw new UnrecoverableError((err as Error).message)
+    }
   }
+}
+
+/** Waits for a store that is away, rather than fail: a command that came back later would be overtaken by its successors. */
+function patience(isTransient: (err: Error) => boolean) {
+  const policy = retry(handleWhen(isTransient), {
+    maxAttempts: Number.POSITIVE_INFINITY,
+    backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 1000 }),
+  })
+  return <T>(attempt: () => Promise<T>): Promise<T> => policy.execute(attempt)
+}
+
+async function end(command: QueuedCommand, job: Job<CommandJob>, options: ProcessorOptions): Promise<Outcome> {
+  const { applier, importer, reservations } = options
+  const isRetry = job.attemptsMade > 0
+  const outcome =
+    command.type === 'import-part'
+      ? await importer.apply(command, { isRetry, requestId: job.data.requestId })
+      : await applier.apply(command, { isRetry })
+  const { actor, idempotency } = command
+  if (idempotency !== undefined) await reservations.expire({ actor, key: idempotency.key })
+  return outcome
+}
+
+function gist(outcome: Outcome): object {
+  const { status } = outcome
+  if (status === 'rejected') return { status, code: outcome.error.code }
+  return 'counts' in outcome
+    ? { status, ...outcome.counts }
+    : { status, version: outcome.version, effect: outcome.effect }
 }

@@ -3,19 +3,19 @@ import type { Redis } from 'ioredis'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
-import { openQueue } from '../src/queues/command-queue.ts'
+import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 
 /**
- * Short locks: a command whose worker was killed runs again after 2 to 3 s, before its successors. A job may be struck often
+ * Short locks: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may be struck often
  * before BullMQ gives it up, since it is never the job's fault; the append's fence makes running it twice harmless.
  * @see https://docs.bullmq.io/guide/jobs/stalled
  */
 const WORKER_OPTIONS = {
   concurrency: 1,
-  lockDuration: 3_000,
-  stalledInterval: 1_000,
+  lockDuration: 2_000,
+  stalledInterval: 500,
   maxStalledCount: 100,
   runRetryDelay: 1_000,
 }
@@ -66,7 +66,7 @@ export class ConfigWorkers {
 
   /** A flush takes the setting with it, so it is made again on every reconnect. */
   async #assertOrder(): Promise<void> {
-    await Promise.all(this.#queues.map(queue => queue.setGlobalConcurrency(1)))
+    await Promise.all(this.#queues.map(runOneAtATime))
   }
 
   /** Resolves once no command waits any more. */

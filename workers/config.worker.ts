@@ -1,16 +1,11 @@
 /** One config worker: takes commands from every partition's queue and applies them. The entry of `npm run start:worker`. */
-import { CommandApplier } from '../src/config-change/apply.ts'
 import { readEnv } from '../src/env.ts'
 import { exitWithReport } from '../src/exit-with-report.ts'
 import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
-import { RedisConfigStore } from '../src/redis/config-store.ts'
-import { connect } from '../src/redis/connection.ts'
 import { claimLayout } from '../src/redis/layout.ts'
-import { isTransient } from '../src/redis/transient.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
-import { configChangeProcessor } from './config-change.processor.ts'
-import { ConfigWorkers } from './config-workers.ts'
+import { workerDependencies } from './dependencies.ts'
 
 process.title = 'throttler worker'
 const parent = ParentLink.ofThisProcess()
@@ -18,25 +13,12 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
-  const url = env.CONFIG_REDIS_URL ?? env.REDIS_URL ?? ''
-  const redis = connect({ url, name: 'throttler-worker', purpose: 'worker', logger })
-  const applier = new CommandApplier({
-    log: new RedisConfigStore(redis, { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }),
-    now: () => new Date(),
-    isTransient,
-  })
-  const workers = new ConfigWorkers({
-    connection: redis,
-    keyPrefix: env.KEY_PREFIX,
-    processor: configChangeProcessor(applier, logger),
-    logger,
-  })
+  const { redis, workers, close } = workerDependencies(env, logger)
 
   stopOnRequest(
     async () => {
       if (process.argv.includes(EMPTY_QUEUE_FIRST)) await workers.drain()
-      await workers.close()
-      redis.disconnect()
+      await close()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )

@@ -1,56 +1,58 @@
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
-import type { Command } from '../domain/commands.ts'
+import type { KeyCommand } from '../domain/commands.ts'
 import { type CommandDecision, decide, type PolicyState } from '../domain/decider.ts'
-import type { Outcome } from '../domain/outcome.ts'
+import { effectOf, type Outcome } from '../domain/outcome.ts'
+import type { PolicyDefinition } from '../domain/policy.ts'
 import type { CommandLog } from './ports.ts'
+import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
   readonly log: CommandLog
   now(): Date
-  /** Whether an error of the log may be gone the next time. */
-  isTransient(err: Error): boolean
 }
 
-/**
- * The worker's side: loads the key's state, decides and appends. It waits for a store that is away, rather than fail: a command
- * that came back later would be overtaken by its successors.
- */
+/** The worker's side: loads the key's state, decides and appends. */
 export class CommandApplier {
   readonly #log: CommandLog
   readonly #now: () => Date
-  readonly #untilAnswered
 
-  constructor({ log, now, isTransient }: CommandApplierOptions) {
+  constructor({ log, now }: CommandApplierOptions) {
     this.#log = log
     this.#now = now
-    this.#untilAnswered = retry(handleWhen(isTransient), {
-      maxAttempts: Number.POSITIVE_INFINITY,
-      backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 1000 }),
-    })
   }
 
-  apply(command: Command): Promise<Outcome> {
-    return this.#untilAnswered.execute(() => this.#attempt(command))
-  }
-
-  async #attempt(command: Command): Promise<Outcome> {
+  /** @param isRetry whether an operator has it tried again after it had failed */
+  async apply(command: KeyCommand, { isRetry }: { isRetry: boolean }): Promise<Outcome> {
     for (;;) {
-      const state = await this.#log.load(command.key)
-      const decision = decide(state, command, this.#now().toISOString())
-      const result = await this.#log.append({
+      const [state, failure, target] = await Promise.all([
+        this.#log.state(command.key),
+        this.#log.failure(command.id),
+        this.#targetOf(command),
+      ])
+      const rejection = (isRetry || failure) && supersededBy(failure, state.version)
+      const decision: CommandDecision = rejection
+        ? { kind: 'rejected', rejection }
+        : decide(state, command, this.#now().toISOString(), target)
+      const outcome = outcomeOf(command, state, decision)
+      const result = await this.#log.append(outcome, {
+        key: command.key,
         expectedVersion: state.version,
-        outcome: outcomeOf(command, state, decision),
         ...(decision.kind === 'changed' && { event: decision.event }),
       })
-      if (result.kind !== 'moved-on') return result.outcome
+      if (result.kind === 'ended') return outcome
+      if (result.kind === 'repeated') return result.recorded
     }
+  }
+
+  async #targetOf(command: KeyCommand): Promise<PolicyDefinition | null | undefined> {
+    if (command.type !== 'rollback') return undefined
+    return (await this.#log.version(command.key, command.version))?.policy
   }
 }
 
-function outcomeOf({ id, key }: Command, state: PolicyState, decision: CommandDecision): Outcome {
+function outcomeOf({ id, key }: KeyCommand, state: PolicyState, decision: CommandDecision): Outcome {
   switch (decision.kind) {
     case 'changed':
-      return { id, key, status: 'applied', version: decision.event.version, effect: decision.event.type }
+      return { id, key, status: 'applied', version: decision.event.version, effect: effectOf(state, decision.event) }
     case 'unchanged':
       return { id, key, status: 'applied', version: state.version, effect: 'unchanged' }
     case 'rejected':

@@ -1,25 +1,27 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
-import type { Outcome } from '../domain/outcome.ts'
 import { Problem } from '../errors.ts'
 import { problemBody } from '../http/problem.ts'
-import type { CommandQueue, PolicyReader } from './ports.ts'
+import type { CommandStatuses } from './command-status.ts'
+import { endingProblem } from './ending-problem.ts'
 import { orUnavailable } from './unavailable.ts'
 
 export interface CommandRoutesOptions {
-  readonly queue: CommandQueue
-  readonly reader: PolicyReader
+  readonly statuses: CommandStatuses
 }
 
 const CommandResponse = Type.Object({
   id: Type.String(),
   status: Type.String(),
-  key: Type.String(),
+  key: Type.Optional(Type.String()),
   version: Type.Optional(Type.Integer()),
+  created: Type.Optional(Type.Integer()),
+  changed: Type.Optional(Type.Integer()),
+  unchanged: Type.Optional(Type.Integer()),
   error: Type.Optional(Type.Object({}, { additionalProperties: true })),
 })
 
 /** `GET /commands/{id}`: what became of a change. */
-export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = async (app, { queue, reader }) => {
+export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = async (app, { statuses }) => {
   app.get(
     '/commands/:id',
     {
@@ -28,11 +30,8 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
     },
     async request => {
       const { id } = request.params
-      // The queue first: a command that ends between the two reads is then found by its outcome.
-      const queued = await orUnavailable(queue.findQueued(id))
-      const outcome = await orUnavailable(reader.outcome(id))
-      if (outcome !== undefined) return commandBody(outcome, request.id)
-      if (queued !== undefined) return { id, status: 'queued', key: queued.key }
+      const command = await orUnavailable(statuses.of(id))
+      if (command !== undefined) return commandBody(command, request.id)
       throw new Problem(
         'command-not-found',
         `there is no command "${id}", or it ended longer ago than outcomes are kept`,
@@ -41,8 +40,10 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
   )
 }
 
-function commandBody(outcome: Outcome, requestId: string) {
-  const { id, status, key } = outcome
-  if (outcome.status === 'applied') return { id, status, key, version: outcome.version }
-  return { id, status, key, error: problemBody(new Problem(outcome.error.code, outcome.error.detail), requestId) }
+function commandBody(command: NonNullable<Awaited<ReturnType<CommandStatuses['of']>>>, requestId: string) {
+  const { id, status } = command
+  const common = { id, status, ...('key' in command && command.key !== undefined && { key: command.key }) }
+  if ('counts' in command) return { ...common, ...command.counts }
+  if ('error' in command) return { ...common, error: problemBody(endingProblem(id, command), requestId) }
+  return 'version' in command ? { ...common, version: command.version } : common
 }

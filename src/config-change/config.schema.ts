@@ -1,19 +1,33 @@
 import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
+import type { PolicyEvent } from '../domain/events.ts'
+import { configKeyFault } from '../domain/key.ts'
+import { Problem } from '../errors.ts'
 import type { PolicyRecord } from './ports.ts'
 
 export const KeyParams = Type.Object({ key: Type.String() })
+
+/** @throws {Problem} `key-invalid`, `key-reserved` */
+export function acceptKey(params: { key: string }): { key: string } {
+  const fault = configKeyFault(params.key)
+  if (fault === undefined) return params
+  throw new Problem(fault.code, fault.detail, { members: { errors: [{ path: '/params/key', message: fault.detail }] } })
+}
 
 export const GetPolicyQuery = Type.Object(
   { version: Type.Optional(Type.Integer({ minimum: 1, description: 'As it was at this version.' })) },
   { additionalProperties: false },
 )
 
+const page = {
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
+  cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
+}
+
+export const PageQuery = Type.Object(page, { additionalProperties: false })
+
 export const ListQuery = Type.Object(
-  {
-    prefix: Type.String({ default: '', description: 'Only config keys that begin so.' }),
-    limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
-    cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
-  },
+  { prefix: Type.String({ default: '', description: 'Only config keys that begin so.' }), ...page },
   { additionalProperties: false },
 )
 
@@ -24,19 +38,39 @@ const Limit = Type.Object({
   refillIntervalMs: Type.Integer(),
 })
 
-export const PolicyResponse = Type.Object({
-  key: Type.String(),
-  version: Type.Integer(),
+const policy = {
   limits: Type.Array(Limit),
   mode: Type.String(),
   onStoreFailure: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
+}
+
+export const PolicyResponse = Type.Object({
+  key: Type.String(),
+  version: Type.Integer(),
+  ...policy,
   updatedAt: Type.String(),
   updatedBy: Type.String(),
 })
 
 export const PolicyListResponse = Type.Object({
   items: Type.Array(PolicyResponse),
+  nextCursor: Type.Optional(Type.String()),
+})
+
+export const HistoryResponse = Type.Object({
+  key: Type.String(),
+  events: Type.Array(
+    Type.Object({
+      version: Type.Integer(),
+      type: Type.String(),
+      at: Type.String(),
+      actor: Type.String(),
+      reason: Type.Optional(Type.String()),
+      commandId: Type.String(),
+      policy: Type.Union([Type.Object(policy), Type.Null()]),
+    }),
+  ),
   nextCursor: Type.Optional(Type.String()),
 })
 
@@ -55,4 +89,20 @@ export function policyBody({
 }: PolicyRecord): Static<typeof PolicyResponse> {
   const { limits, ...rest } = policy
   return { key, version, limits: [...limits], ...rest, updatedAt, updatedBy }
+}
+
+export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
+  return reply.header('etag', `"${record.version}"`).send(policyBody(record))
+}
+
+export function eventBody({ version, type, at, actor, reason, commandId, policy }: PolicyEvent) {
+  return {
+    version,
+    type,
+    at,
+    actor,
+    ...(reason !== undefined && { reason }),
+    commandId,
+    policy: policy && { ...policy, limits: [...policy.limits] },
+  }
 }

@@ -1,50 +1,56 @@
-import type { Outcome } from '../domain/outcome.ts'
+import type { Ending } from '../domain/outcome.ts'
 
 /** Announcements can be lost; a waiting request looks for itself this often, ms. */
 const POLL_INTERVAL_MS = 1000
 
 interface OutcomeWaitersOptions {
   /** Asks the store. */
-  find(commandId: string): Promise<Outcome | undefined>
+  find(commandId: string): Promise<Ending | undefined>
+}
+
+export interface Wait {
+  /** How the command ended, or `undefined` when it has not in time or nobody waits any more. */
+  readonly ended: Promise<Ending | undefined>
+  cancel(): void
 }
 
 /** Requests that wait for the outcome of their command: an entry in a map, released by the announcement. */
 export class OutcomeWaiters {
   readonly #options: OutcomeWaitersOptions
-  readonly #waiting = new Map<string, (outcome?: Outcome) => void>()
+  readonly #waiting = new Map<string, Set<(ending?: Ending) => void>>()
 
   constructor(options: OutcomeWaitersOptions) {
     this.#options = options
   }
 
-  /** The outcome, or `undefined` when there is none after `timeoutMs`. */
-  wait(commandId: string, timeoutMs: number): Promise<Outcome | undefined> {
-    return new Promise(resolve => {
-      const finish = (outcome?: Outcome) => {
+  wait(commandId: string, timeoutMs: number): Wait {
+    const finishers = this.#waiting.get(commandId) ?? new Set()
+    this.#waiting.set(commandId, finishers)
+    let cancel = () => {}
+    const ended = new Promise<Ending | undefined>(resolve => {
+      const finish = (ending?: Ending) => {
         clearTimeout(deadline)
         clearInterval(poll)
-        this.#waiting.delete(commandId)
-        resolve(outcome)
+        finishers.delete(finish)
+        if (finishers.size === 0) this.#waiting.delete(commandId)
+        resolve(ending)
       }
       const deadline = setTimeout(() => finish(), timeoutMs)
       const poll = setInterval(() => this.#poll(commandId), POLL_INTERVAL_MS)
-      this.#waiting.set(commandId, finish)
+      finishers.add(finish)
+      cancel = finish
     })
+    return { ended, cancel: () => cancel() }
   }
 
-  settle(outcome: Outcome): void {
-    this.#waiting.get(outcome.id)?.(outcome)
-  }
-
-  /** Ends the wait for a command that was not accepted. */
-  forget(commandId: string): void {
-    this.#waiting.get(commandId)?.()
+  settle(ending: Ending): void {
+    for (const finish of this.#waiting.get(ending.id) ?? []) finish(ending)
   }
 
   async #poll(commandId: string): Promise<void> {
     try {
-      const outcome = await this.#options.find(commandId)
-      if (outcome !== undefined) this.settle(outcome)
+      const ending = await this.#options.find(commandId)
+      if (ending !== undefined) this.settle(ending)
     } catch {
       // The store is away; the request goes on waiting until its own deadline.
     }

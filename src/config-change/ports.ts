@@ -1,7 +1,7 @@
-import type { Command } from '../domain/commands.ts'
+import type { QueuedCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import type { Outcome } from '../domain/outcome.ts'
+import type { Ending, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
 
 /** A config key's current policy. */
@@ -21,27 +21,95 @@ export interface PolicyReader {
   version(key: string, version: number): Promise<PolicyEvent | undefined>
   /** In byte order of their keys: those with the prefix, after the key `after`, at most `limit`. */
   list(query: { prefix: string; after: string | undefined; limit: number }): Promise<readonly PolicyRecord[]>
-  outcome(commandId: string): Promise<Outcome | undefined>
+  /** Every policy, in byte order of the keys, some at a time. */
+  all(): AsyncIterable<readonly PolicyRecord[]>
+  /** The key's events after a version, oldest first, at most `limit`. */
+  history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
+  /** The state that the next command would be decided on, but for what is queued. */
+  state(key: string): Promise<PolicyState>
 }
 
-export interface Append {
-  /** The state that was decided on; the append fails if the key has moved on. */
+export interface EndingReader {
+  /** How a command ended, for as long as that is told. */
+  ending(commandId: string): Promise<Ending | undefined>
+}
+
+/** What happens to one key: the state that was decided on, and the event unless nothing changes. */
+export interface KeyChange {
+  readonly key: string
+  /** The append fails if the key has moved on. */
   readonly expectedVersion: number
-  /** Absent when the command changes nothing. */
   readonly event?: PolicyEvent
-  readonly outcome: Outcome
 }
 
-export type AppendResult =
-  | { readonly kind: 'ended'; readonly outcome: Outcome }
-  /** The command had been ended before: its first outcome. */
-  | { readonly kind: 'repeated'; readonly outcome: Outcome }
+/** How far a part of an import has been applied. */
+export interface ImportProgress {
+  /** The staged chunk that comes next, from 0. */
+  readonly nextChunk: number
+  readonly counts: ImportCounts
+}
+
+export type AppendResult<T> =
+  | { readonly kind: 'ended' }
+  /** It had been done before: what was recorded then. */
+  | { readonly kind: 'repeated'; readonly recorded: T }
   | { readonly kind: 'moved-on' }
 
 /** Where commands end: the log, its projection and the outcomes, changed together or not at all. */
 export interface CommandLog {
-  load(key: string): Promise<PolicyState>
-  append(append: Append): Promise<AppendResult>
+  state(key: string): Promise<PolicyState>
+  states(keys: readonly string[]): Promise<readonly PolicyState[]>
+  version(key: string, version: number): Promise<PolicyEvent | undefined>
+  /** Ends a command. */
+  append(outcome: Outcome, change?: KeyChange): Promise<AppendResult<Outcome>>
+  /** Applies a chunk of an import's part, if the part has come so far. */
+  appendChunk(step: ImportStep): Promise<AppendResult<ImportProgress>>
+  outcome(commandId: string): Promise<Outcome | undefined>
+  progress(partId: string): Promise<ImportProgress | undefined>
+  /** The failure of an earlier attempt. */
+  failure(commandId: string): Promise<FailedCommand | undefined>
+  recordFailure(failure: FailedCommand): Promise<void>
+  /** How far the actor of a command is: its key's version, or for a part of an import the partition's position. */
+  standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number>
+}
+
+export interface ImportStep {
+  readonly partId: string
+  readonly from: ImportProgress | undefined
+  readonly to: ImportProgress
+  readonly changes: readonly KeyChange[]
+}
+
+/** The lines of an import between their validation and their being applied, in chunks, by part. */
+export interface ImportStaging {
+  add(partId: string, lines: readonly string[]): Promise<void>
+  /** Ends each part's lines. What is not kept after that goes away by itself. */
+  seal(partIds: readonly string[]): Promise<void>
+  /** Keeps the lines until they are dropped. */
+  keep(partIds: readonly string[]): Promise<void>
+  /** Its lines; none behind the last chunk; `undefined` where nothing is staged. */
+  chunk(partId: string, index: number): Promise<readonly string[] | undefined>
+  drop(partIds: readonly string[]): Promise<void>
+  /** Keeps the lines of a part that failed no longer than its failure, if there are any. */
+  abandon(partId: string): Promise<void>
+}
+
+/** Which command a caller's Idempotency-Key stands for. */
+export interface Reservation {
+  readonly commandId: string
+  readonly fingerprint: string
+}
+
+export interface ReservedName {
+  readonly actor: string
+  readonly key: string
+}
+
+export interface Reservations {
+  /** Takes the name for a command, unless it was taken. Returns what it stands for now. */
+  reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  /** The command ended: the name is kept as long as its outcome. */
+  expire(name: ReservedName): Promise<void>
 }
 
 /** A place in a partition's log. `identity` changes when the log is another one; position 0 is before the first event. */
@@ -70,11 +138,12 @@ export interface EventLog {
   read(partition: number, after: LogPosition): Promise<{ at: LogPosition; entries: readonly LogEntry[] }>
 }
 
-/** A command ended at this position of its partition. Announcements may be lost; they are only hints. */
+/** A partition's log has come to this position. Announcements may be lost; they are only hints. */
 export interface Announcement {
   readonly partition: number
   readonly position: number
-  readonly outcome: Outcome
+  /** The command that ended with it, unless it goes on. */
+  readonly ending?: Ending
 }
 
 export interface Announcements {
@@ -85,7 +154,14 @@ export interface Announcements {
 /** The mailboxes: one queue for each partition, each worked off in order. */
 export interface CommandQueue {
   /** Returns once the command is as durable as the store. */
-  add(command: Command, requestId: string): Promise<void>
+  add(command: QueuedCommand, requestId: string): Promise<void>
   /** The command while it waits or runs. */
-  findQueued(commandId: string): Promise<{ key: string } | undefined>
+  findQueued(commandId: string): Promise<QueuedJob | undefined>
+}
+
+export interface QueuedJob {
+  /** Absent for a part of an import, and where the command cannot be read. */
+  readonly key?: string
+  /** How many attempts have failed. */
+  readonly attemptsMade: number
 }

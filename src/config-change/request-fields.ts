@@ -54,3 +54,18 @@ export function changeReason(headers: IncomingHttpHeaders): string | undefined {
   const message = `has ${[...reason].length} characters; at most ${MAX_REASON_CHARACTERS} are allowed`
   throw validationProblem([{ path: '/headers/x-change-reason', message }])
 }
+
+const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/
+
+/**
+ * The caller's own name for the request.
+ * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+ * @throws {Problem} `validation-failed`
+ */
+export function idempotencyKey(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['idempotency-key']
+  if (key === undefined) return undefined
+  if (typeof key === 'string' && IDEMPOTENCY_KEY.test(key)) return key
+  const message = `was ${JSON.stringify(key)}; 1 to 255 visible ASCII characters are allowed`
+  throw validationProblem([{ path: '/headers/idempotency-key', message }])
+}

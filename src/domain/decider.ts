@@ -3,8 +3,8 @@
  * `initialState` is what every key starts from. Nothing else changes a policy.
  * @see https://thinkbeforecoding.com/post/2021/12/17/functional-event-sourcing-decider
  */
-import type { Command, Conditions } from './commands.ts'
-import { EVENT_SCHEMA, type PolicyEvent } from './events.ts'
+import type { Command, Conditions, RollBackPolicy } from './commands.ts'
+import { EVENT_SCHEMA, type EventType, type PolicyEvent } from './events.ts'
 import { type PolicyDefinition, samePolicy } from './policy.ts'
 
 export interface PolicyState {
@@ -15,7 +15,12 @@ export interface PolicyState {
 
 export const initialState: PolicyState = { version: 0, policy: null }
 
-export type RejectionCode = 'policy-not-found' | 'version-conflict'
+export type RejectionCode =
+  | 'policy-not-found'
+  | 'version-conflict'
+  | 'version-not-found'
+  | 'version-is-deletion'
+  | 'superseded'
 
 export interface Rejection {
   readonly code: RejectionCode
@@ -27,19 +32,52 @@ export type CommandDecision =
   | { readonly kind: 'unchanged' }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
-/** @param at when it is decided, ISO 8601 */
-export function decide(state: PolicyState, command: Command, at: string): CommandDecision {
+/**
+ * @param at when it is decided, ISO 8601
+ * @param target the version that a rollback asks for: `null` where it is a deletion, `undefined` where there is none
+ */
+export function decide(
+  state: PolicyState,
+  command: Command,
+  at: string,
+  target?: PolicyDefinition | null,
+): CommandDecision {
   const conflict = command.conditions && conflictWith(state, command.conditions)
   if (conflict !== undefined) return rejected('version-conflict', conflict)
   switch (command.type) {
     case 'put':
-      if (state.policy === null) return changed(state, command, at, 'created', command.policy)
-      if (samePolicy(state.policy, command.policy)) return { kind: 'unchanged' }
-      return changed(state, command, at, 'changed', command.policy)
+      return replace(state, command, at, state.policy === null ? 'created' : 'changed', command.policy)
+    case 'import':
+      return replace(state, command, at, 'imported', command.policy)
+    case 'rollback':
+      return rollBack(state, command, at, target)
     case 'delete':
       if (state.policy === null) return rejected('policy-not-found', `the key "${command.key}" has no policy to delete`)
       return changed(state, command, at, 'deleted', null)
   }
+}
+
+function rollBack(
+  state: PolicyState,
+  command: RollBackPolicy,
+  at: string,
+  target: PolicyDefinition | null | undefined,
+): CommandDecision {
+  const { key, version } = command
+  if (target === undefined) return rejected('version-not-found', `the key "${key}" has no version ${version}`)
+  if (target === null) return rejected('version-is-deletion', `version ${version} of "${key}" is its deletion`)
+  return replace(state, command, at, 'rolled-back', target)
+}
+
+function replace(
+  state: PolicyState,
+  command: Command,
+  at: string,
+  type: EventType,
+  policy: PolicyDefinition,
+): CommandDecision {
+  if (state.policy !== null && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
+  return changed(state, command, at, type, policy)
 }
 
 export function evolve(_state: PolicyState, event: PolicyEvent): PolicyState {
@@ -59,7 +97,7 @@ function changed(
   state: PolicyState,
   command: Command,
   at: string,
-  type: PolicyEvent['type'],
+  type: EventType,
   policy: PolicyDefinition | null,
 ): CommandDecision {
   const event: PolicyEvent = {
@@ -71,6 +109,7 @@ function changed(
     actor: command.actor,
     ...(command.reason !== undefined && { reason: command.reason }),
     commandId: command.id,
+    ...(command.idempotency !== undefined && { idempotency: command.idempotency }),
     policy,
   }
   return { kind: 'changed', event }

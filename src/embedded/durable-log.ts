@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import { appendArguments } from '../redis/config-store.ts'
-import { announcementChannel, ConfigKeys } from '../redis/keys.ts'
+import { type AppendArguments, type AppendOptions, eventArguments, outcomeArguments } from '../redis/append.ts'
+import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
 import { appendScript } from '../redis/scripts.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
@@ -44,14 +45,20 @@ export class DurableLog {
     }
     const script = String(this.#commands.call('SCRIPT', 'LOAD', appendScript.lua))
     for (const event of events) {
-      const { commandId: id, key, version, type: effect } = event
-      const outcome = { id, key, status: 'applied', version, effect } as const
-      const keptFor = Math.max(1, Date.parse(event.at) + retentionMs - Date.now())
-      const append = { expectedVersion: version - 1, event, outcome }
-      this.#commands.call('EVALSHA', script, ...appendArguments(append, { keyPrefix, retentionMs: keptFor }))
+      this.#commands.call('EVALSHA', script, ...replayArguments(event, { keyPrefix, retentionMs }))
+      this.#reserve(event)
     }
     for (const partition of this.#positions.keys()) this.#positions[partition] = this.#readFrom(partition).length
     if (events.length > 0) logger.info({ events: events.length }, 'the journal was replayed')
+  }
+
+  /** Under which name the command had been asked for, while that is kept. */
+  #reserve({ actor, commandId, idempotency, at }: PolicyEvent): void {
+    const keptForMs = keptFor(at, this.#options.retentionMs)
+    if (idempotency === undefined || keptForMs <= 0) return
+    const { key, fingerprint } = idempotency
+    const name = reservationKey(this.#options.keyPrefix, { actor, key })
+    this.#commands.call('SET', name, JSON.stringify({ commandId, fingerprint }), 'PX', keptForMs)
   }
 
   /** Writes what was announced since the last time. */
@@ -74,6 +81,20 @@ export class DurableLog {
   close(): void {
     this.#journal.close()
   }
+}
+
+/** The append of an event, with its command's outcome while that is kept. */
+function replayArguments(event: PolicyEvent, options: AppendOptions): AppendArguments {
+  const { commandId: id, key, version, type } = event
+  const retentionMs = keptFor(event.at, options.retentionMs)
+  if (partitionOfCommand(id) === undefined || retentionMs <= 0) return eventArguments(event, options)
+  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
+  const outcome = { id, key, status: 'applied', version, effect } as const
+  return outcomeArguments(outcome, { key, expectedVersion: version - 1, event }, { ...options, retentionMs })
+}
+
+function keptFor(at: string, retentionMs: number): number {
+  return Date.parse(at) + retentionMs - Date.now()
 }
 
 /** An announcement arrives as `['message', channel, '<partition> …']`. */

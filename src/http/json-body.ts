@@ -23,7 +23,8 @@ interface Parsed {
 }
 
 function parse(request: FastifyRequest, bytes: Buffer): Parsed {
-  if (isCompressed(request)) return { problem: compressedBody(request) }
+  const problem = compressionFault(request)
+  if (problem !== undefined) return { problem }
   if (bytes.length === 0) return request.method === 'DELETE' ? {} : { problem: emptyBody() }
   if (!isUtf8(bytes)) return { problem: malformed('the body is not valid UTF-8') }
   const text = bytes.toString('utf8')
@@ -45,12 +46,9 @@ export function emptyBody(): Problem {
   return malformed('the body is empty; JSON is expected')
 }
 
-function isCompressed({ headers }: FastifyRequest): boolean {
+/** The problem of a body that is compressed. */
+export function compressionFault({ headers }: FastifyRequest): Problem | undefined {
   const encoding = headers['content-encoding']
-  return encoding !== undefined && encoding.toLowerCase() !== 'identity'
-}
-
-function compressedBody({ headers }: FastifyRequest): Problem {
-  const encoding = headers['content-encoding']
+  if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined
   return new Problem('media-type-unsupported', `the Content-Encoding is ${encoding}; send the body uncompressed`)
 }

@@ -80,7 +80,8 @@ function toProblem(err: FastifyError, { body, raw, routeOptions }: FastifyReques
 const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string }>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'media-type-unsupported',
-    detail: 'the body is not application/json in UTF-8, which is all that is allowed here',
+    detail:
+      'the body is not of the media type that is allowed here: application/json, or application/x-ndjson for imports, in UTF-8',
   },
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
     code: 'body-malformed',

@@ -3,6 +3,9 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 const options: Options = { allErrors: true, useDefaults: true, verbose: true, addUsedSchema: false }
 
+/** Bodies are validated by it as they are. */
+export const bodyValidator = new Ajv(options)
+
 interface TextSchema {
   readonly properties?: Readonly<Record<string, { readonly type?: string }>>
 }
@@ -13,9 +16,8 @@ interface TextSchema {
  * its query takes none.
  */
 export function validateStrictly(app: FastifyInstance): void {
-  const ajv = new Ajv(options)
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
-    const validate = ajv.compile<Record<string, unknown>>(schema)
+    const validate = bodyValidator.compile<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
     return given => {
       const value = readText(given, schema)

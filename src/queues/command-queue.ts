@@ -1,8 +1,7 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import type { CommandQueue } from '../config-change/ports.ts'
-import { type Command, partitionOfCommand } from '../domain/commands.ts'
-import { configPartition } from '../domain/partition.ts'
+import type { CommandQueue, QueuedJob } from '../config-change/ports.ts'
+import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 
@@ -17,16 +16,23 @@ export class BullCommandQueue implements CommandQueue {
     this.#keyPrefix = keyPrefix
   }
 
-  async add(command: Command, requestId: string): Promise<void> {
-    const queue = await this.#open(configPartition(command.key))
-    await queue.add(command.type, { command, requestId }, { ...jobOptions, jobId: command.id })
+  /** Sets the order anew each time, before the command is there: a flush would have taken it away. */
+  async add(command: QueuedCommand, requestId: string): Promise<void> {
+    const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
+    await Promise.all([
+      runOneAtATime(queue),
+      queue.add(command.type, { command, requestId }, { ...jobOptions, jobId: command.id }),
+    ])
   }
 
-  async findQueued(commandId: string): Promise<{ key: string } | undefined> {
+  async findQueued(commandId: string): Promise<QueuedJob | undefined> {
     const partition = partitionOfCommand(commandId)
     if (partition === undefined) return undefined
     const job = await (await this.#open(partition)).getJob(commandId)
-    return job && job.finishedOn === undefined ? { key: job.data.command.key } : undefined
+    if (job === undefined || job.finishedOn !== undefined) return undefined
+    // Others than this service may have written it.
+    const key: unknown = Object(Object(job.data).command).key
+    return { attemptsMade: job.attemptsMade, ...(typeof key === 'string' && { key }) }
   }
 
   /** BullMQ waits for a connection that is not there, and never gets over one that is lost while it opens a queue. */
@@ -54,4 +60,9 @@ export function openQueue(connection: ConnectionOptions, keyPrefix: string, part
   // Connections report their own losses; without a listener the same error would end the process.
   queue.on('error', () => undefined)
   return queue
+}
+
+/** Commands of a partition run in order, whichever worker takes them. */
+export async function runOneAtATime(queue: Queue<CommandJob>): Promise<void> {
+  await queue.setGlobalConcurrency(1)
 }

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Announcement, Announcements } from '../config-change/ports.ts'
-import type { Outcome } from '../domain/outcome.ts'
+import type { Ending } from '../domain/outcome.ts'
 import { announcementChannel } from './keys.ts'
 
 /** Announcements over Redis pub/sub, which delivers each at most once. */
@@ -26,13 +26,14 @@ export class RedisAnnouncements implements Announcements {
   }
 }
 
-/** `<partition> <position> <outcome as JSON>`, as `lua/append.lua` publishes it. */
+/** `<partition> <position> <ending as JSON>`, as `lua/append.lua` publishes it; nothing behind the position of a step. */
 function parse(message: string): Announcement {
   const first = message.indexOf(' ')
   const second = message.indexOf(' ', first + 1)
+  const json = message.slice(second + 1)
   return {
     partition: Number(message.slice(0, first)),
     position: Number(message.slice(first + 1, second)),
-    outcome: JSON.parse(message.slice(second + 1)) as Outcome,
+    ...(json !== '' && { ending: JSON.parse(json) as Ending }),
   }
 }

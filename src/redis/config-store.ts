@@ -1,39 +1,23 @@
-import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import type { Append, AppendResult, CommandLog, PolicyReader, PolicyRecord } from '../config-change/ports.ts'
-import { partitionOfCommand } from '../domain/commands.ts'
+import type { PolicyReader, PolicyRecord } from '../config-change/ports.ts'
 import { initialState, type PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import type { Outcome } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import { parseEvent, parseRecord } from './config-json.ts'
-import { announcementChannel, ConfigKeys } from './keys.ts'
-import { appendScript } from './scripts.ts'
+import { ConfigKeys } from './keys.ts'
+import { inChunks, mergeSorted } from './merge-sorted.ts'
 
-type AppendArguments = [numberOfKeys: number, ...keysAndArguments: (string | number)[]]
-type AppendCommand = (...args: AppendArguments) => Promise<[AppendCode, string]>
+/** Names that are read at once where all are. */
+const NAMES_A_READ = 500
 
-/** The codes that `lua/append.lua` returns. */
-const AppendCode = { ended: 0, repeated: 1, movedOn: 2 } as const
-type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
-
-interface ConfigStoreOptions {
-  readonly keyPrefix: string
-  /** How long outcomes are kept, ms. */
-  readonly retentionMs: number
-}
-
-/** Policies, their events and the outcomes of commands in Redis. */
-export class RedisConfigStore implements PolicyReader, CommandLog {
+/** Policies and their events in Redis. */
+export class RedisConfigStore implements PolicyReader {
   readonly #redis: Redis
-  readonly #options: ConfigStoreOptions
   readonly #partitions: readonly ConfigKeys[]
 
-  constructor(redis: Redis, options: ConfigStoreOptions) {
-    redis.defineCommand('throttlerAppend', appendScript)
+  constructor(redis: Redis, keyPrefix: string) {
     this.#redis = redis
-    this.#options = options
-    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(options.keyPrefix, n))
+    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }
 
   async get(key: string): Promise<PolicyRecord | undefined> {
@@ -43,10 +27,22 @@ export class RedisConfigStore implements PolicyReader, CommandLog {
 
   async version(key: string, version: number): Promise<PolicyEvent | undefined> {
     const keys = this.#keysOf(key)
-    const [position] = await this.#redis.zrangebyscore(keys.versions(key), version, version)
-    if (position === undefined) return undefined
-    const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
-    return entry && parseEvent(entry)
+    return this.#eventsAt(keys, await this.#redis.zrangebyscore(keys.versions(key), version, version)).then(first)
+  }
+
+  async history(key: string, { after, limit }: { after: number; limit: number }): Promise<readonly PolicyEvent[]> {
+    const keys = this.#keysOf(key)
+    return this.#eventsAt(
+      keys,
+      await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit),
+    )
+  }
+
+  async #eventsAt(keys: ConfigKeys, positions: readonly string[]): Promise<readonly PolicyEvent[]> {
+    const entries = await Promise.all(
+      positions.map(position => this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)),
+    )
+    return entries.flat().map(parseEvent)
   }
 
   async list(query: { prefix: string; after: string | undefined; limit: number }): Promise<readonly PolicyRecord[]> {
@@ -76,64 +72,52 @@ export class RedisConfigStore implements PolicyReader, CommandLog {
     return records
   }
 
-  async outcome(commandId: string): Promise<Outcome | undefined> {
-    const keys = this.#partitions[partitionOfCommand(commandId) ?? -1]
-    const json = keys && (await this.#redis.get(keys.outcome(commandId)))
-    return typeof json === 'string' ? (JSON.parse(json) as Outcome) : undefined
+  async *all(): AsyncGenerator<readonly PolicyRecord[]> {
+    const sources = this.#partitions.map(keys => this.#namesOf(keys))
+    for await (const names of inChunks(mergeSorted(sources, byBytes), NAMES_A_READ)) {
+      const records = await this.#records(names)
+      yield names.flatMap(key => records.get(key) ?? [])
+    }
   }
 
-  async load(key: string): Promise<PolicyState> {
+  async *#namesOf(keys: ConfigKeys): AsyncGenerator<string> {
+    for (let from = '-'; ; ) {
+      const names = await this.#redis.zrangebylex(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
+      yield* names
+      const last = names.at(-1)
+      if (last === undefined) return
+      from = `(${last}`
+    }
+  }
+
+  async state(key: string): Promise<PolicyState> {
     const keys = this.#keysOf(key)
-    const [version, record] = await Promise.all([
-      this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES').then(([, score]) => Number(score ?? 0)),
-      this.get(key),
-    ])
-    return { version: version || initialState.version, policy: record?.policy ?? initialState.policy }
+    const [version, record] = await Promise.all([this.#versionOf(keys, key), this.get(key)])
+    return stateOf(version, record)
   }
 
-  async append(append: Append): Promise<AppendResult> {
-    const run = (this.#redis as unknown as { throttlerAppend: AppendCommand }).throttlerAppend.bind(this.#redis)
-    const [code, value] = await run(...appendArguments(append, this.#options))
-    if (code === AppendCode.movedOn) return { kind: 'moved-on' }
-    if (code === AppendCode.repeated) return { kind: 'repeated', outcome: JSON.parse(value) as Outcome }
-    return { kind: 'ended', outcome: append.outcome }
+  /** Of keys of one partition. */
+  async states(names: readonly string[]): Promise<readonly PolicyState[]> {
+    const [versions, records] = await Promise.all([
+      Promise.all(names.map(key => this.#versionOf(this.#keysOf(key), key))),
+      this.#records(names),
+    ])
+    return names.map((key, i) => stateOf(versions[i] ?? 0, records.get(key)))
+  }
+
+  /** The version of a key's last event, 0 before the first. */
+  async versionOf(key: string): Promise<number> {
+    return this.#versionOf(this.#keysOf(key), key)
+  }
+
+  async #versionOf(keys: ConfigKeys, key: string): Promise<number> {
+    const [, version] = await this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES')
+    return Number(version ?? 0)
   }
 
   #keysOf(configKey: string): ConfigKeys {
     return this.#partitions[configPartition(configKey)] as ConfigKeys
   }
-}
-
-/** What `lua/append.lua` takes: the number of keys, KEYS and ARGV. */
-export function appendArguments(
-  { expectedVersion, event, outcome }: Append,
-  options: ConfigStoreOptions,
-): AppendArguments {
-  const { keyPrefix, retentionMs } = options
-  const partition = configPartition(outcome.key)
-  const keys = new ConfigKeys(keyPrefix, partition)
-  const touched = [
-    keys.log,
-    keys.identity,
-    keys.policies,
-    keys.names,
-    keys.versions(outcome.key),
-    keys.outcome(outcome.id),
-  ]
-  return [
-    touched.length,
-    ...touched,
-    expectedVersion,
-    outcome.key,
-    event?.version ?? '',
-    event ? JSON.stringify(event) : '',
-    event ? recordJson(event) : '',
-    JSON.stringify(outcome),
-    retentionMs,
-    announcementChannel(keyPrefix),
-    partition,
-    randomUUID(),
-  ]
 }
 
 /** The end of a range over names: behind every name with the prefix, since 0xFF does not occur in UTF-8. */
@@ -145,6 +129,10 @@ function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-function recordJson({ version, policy, at, actor }: PolicyEvent): string {
-  return policy === null ? '' : JSON.stringify({ version, policy, updatedAt: at, updatedBy: actor })
+function stateOf(version: number, record: PolicyRecord | undefined): PolicyState {
+  return version === 0 ? initialState : { version, policy: record?.policy ?? null }
+}
+
+function first<T>([head]: readonly T[]): T | undefined {
+  return head
 }

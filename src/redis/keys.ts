@@ -49,6 +49,26 @@ export class ConfigKeys {
   outcome(commandId: string): string {
     return `${this.#tag}:outcome:${commandId}`
   }
+
+  /** String: why and when a command failed, as JSON. */
+  failure(commandId: string): string {
+    return `${this.#tag}:failure:${commandId}`
+  }
+
+  /** List: the lines of an import's part, a chunk each, and an empty entry at the end. */
+  staged(partId: string): string {
+    return `${this.#tag}:staged:${partId}`
+  }
+
+  /** String: how far a part of an import has been applied, as JSON. */
+  progress(partId: string): string {
+    return `${this.#tag}:progress:${partId}`
+  }
+}
+
+/** String: the command that an actor's Idempotency-Key stands for, as JSON. */
+export function reservationKey(keyPrefix: string, { actor, key }: { actor: string; key: string }): string {
+  return `${keyPrefix}:idempotency:${actor}:${key}`
 }
 
 /** The pub/sub channel on which appended positions and outcomes are announced. */

@@ -1,15 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/app.ts'
-import { CommandApplier } from '../../src/config-change/apply.ts'
 import { frontDependencies } from '../../src/dependencies.ts'
 import { type Env, readEnv } from '../../src/env.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
-import { RedisConfigStore } from '../../src/redis/config-store.ts'
-import { connect } from '../../src/redis/connection.ts'
-import { isTransient } from '../../src/redis/transient.ts'
-import { configChangeProcessor } from '../../workers/config-change.processor.ts'
-import { ConfigWorkers } from '../../workers/config-workers.ts'
+import { workerDependencies } from '../../workers/dependencies.ts'
 import { Client } from './client.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
@@ -105,17 +100,7 @@ export class TestApp {
 
 /** Resolves, once it takes commands, with what ends it. */
 async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
-  const redis = connect({ url: env.REDIS_URL ?? '', name: 'throttler-worker', purpose: 'worker', logger })
-  const applier = new CommandApplier({
-    log: new RedisConfigStore(redis, { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }),
-    now: () => new Date(),
-    isTransient,
-  })
-  const processor = configChangeProcessor(applier, logger)
-  const workers = new ConfigWorkers({ connection: redis, keyPrefix: env.KEY_PREFIX, processor, logger })
+  const { workers, close } = workerDependencies(env, logger)
   await workers.start()
-  return async () => {
-    await workers.close()
-    redis.disconnect()
-  }
+  return close
 }

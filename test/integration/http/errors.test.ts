@@ -34,6 +34,12 @@ const CATALOGUE: [code: string, status: number, title: string, provoke: () => Pr
   ['command-not-found', 404, 'There is no such command', () => client().get('/commands/none')],
   ['method-not-allowed', 405, 'The resource has no such method', () => client().get('/check')],
   [
+    'import-invalid',
+    400,
+    'A line of the import cannot be taken',
+    () => client().request('POST', '/config/import', '{}', { 'content-type': 'application/x-ndjson' }),
+  ],
+  [
     'version-conflict',
     412,
     'The policy is not at the version asked for',
@@ -48,7 +54,7 @@ const CATALOGUE: [code: string, status: number, title: string, provoke: () => Pr
   [
     'media-type-unsupported',
     415,
-    'The body must be uncompressed application/json',
+    'The body is not of a media type that is allowed here',
     () => client().request('POST', '/check', '{}', { 'content-type': 'text/plain' }),
   ],
 ]

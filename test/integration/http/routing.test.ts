@@ -12,6 +12,8 @@ const PATHS: [path: string, methods: string[]][] = [
   ['/config', ['GET', 'HEAD']],
   ['/config/a%2Fb', ['PUT', 'DELETE', 'GET', 'HEAD']],
   ['/config/%ZZ', ['PUT', 'DELETE', 'GET', 'HEAD']],
+  ['/config/a/history', ['GET', 'HEAD']],
+  ['/config/a/rollback', ['POST']],
   ['/commands/x', ['GET', 'HEAD']],
   ['/health', ['GET', 'HEAD']],
   ['/ready', ['GET', 'HEAD']],

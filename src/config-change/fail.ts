@@ -1,0 +1,60 @@
+import { partitionOfCommand } from '../domain/commands.ts'
+import { configKeyFault } from '../domain/key.ts'
+import { CommandFault } from './command-fault.ts'
+import type { CommandLog, ImportStaging } from './ports.ts'
+
+interface FailedAttempt {
+  readonly id: string
+  /** As it stands in the queue, whatever it is. */
+  readonly command: unknown
+  /** From 1. */
+  readonly attempt: number
+  readonly err: unknown
+}
+
+interface FailureOptions {
+  readonly log: CommandLog
+  readonly staging: ImportStaging
+  isTransient(err: Error): boolean
+}
+
+/** Records that a command could not be processed, and how far its actor was then, for whoever asks or waits. */
+export async function recordFailure(
+  { id, command, attempt, err }: FailedAttempt,
+  { log, staging, isTransient }: FailureOptions,
+): Promise<void> {
+  if (partitionOfCommand(id) === undefined) return
+  const key = keyOf(command)
+  await log.recordFailure({
+    id,
+    ...(key !== undefined && { key }),
+    status: 'failed',
+    error: { code: 'internal', detail: err instanceof CommandFault ? err.message : UNEXPECTED },
+    attempt,
+    standing: await standing(),
+  })
+  await staging.abandon(id)
+
+  async function standing(): Promise<number | null> {
+    try {
+      return await standingOf(id, command, log)
+    } catch (err) {
+      // What cannot be read must not keep the failure from being recorded.
+      if (isTransient(err as Error)) throw err
+      return null
+    }
+  }
+}
+
+const UNEXPECTED = 'the command could not be processed; the log of the service says more'
+
+async function standingOf(id: string, command: unknown, log: CommandLog): Promise<number | null> {
+  if (Object(command).type === 'import-part') return log.standing({ partition: partitionOfCommand(id) ?? 0 })
+  const key = keyOf(command)
+  return key === undefined ? null : log.standing({ key })
+}
+
+function keyOf(command: unknown): string | undefined {
+  const key: unknown = Object(command).key
+  return typeof key === 'string' && configKeyFault(key) === undefined ? key : undefined
+}
