@@ -1,5 +1,4 @@
 import { type Job, UnrecoverableError } from 'bullmq'
-import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import type { CommandApplier } from '../src/config-change/apply.ts'
 import type { ImportApplier } from '../src/config-change/apply-import.ts'
 import { parseCommand } from '../src/config-change/command.schema.ts'
@@ -9,6 +8,8 @@ import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
+import { isTransient } from '../src/redis/transient.ts'
+import { untilAnswered } from './patience.ts'
 
 export type ConfigChangeProcessor = (job: Job<CommandJob>) => Promise<Outcome>
 
@@ -18,14 +19,11 @@ interface ProcessorOptions {
   readonly log: CommandLog
   readonly staging: ImportStaging
   readonly reservations: Reservations
-  /** Whether an error of the store may be gone the next time. */
-  isTransient(err: Error): boolean
   readonly logger: Logger
 }
 
 /** Job → apply → outcome. What can never be applied ends as failed, and its partition goes on. */
 export function configChangeProcessor(options: ProcessorOptions): ConfigChangeProcessor {
-  const untilAnswered = patience(options.isTransient)
   return async job => {
     const id = String(job.id)
     const { command: value, requestId } = Object(job.data) as Partial<CommandJob>
@@ -35,21 +33,11 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
       options.logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
       return outcome
     } catch (err) {
-      options.logger.error({ err, commandId: id, requestId }, 'command failed')
-      const failed = { id, command: value, attempt: job.attemptsMade + 1, err }
-      await untilAnswered(() => recordFailure(failed, options))
+      options.logger.error({ err, commandId: id, requestId }, 'command cannot be processed')
+      await untilAnswered(() => recordFailure({ id, command: value, err }, { ...options, isTransient }))
       throw new UnrecoverableError((err as Error).message)
     }
   }
-}
-
-/** Waits for a store that is away, rather than fail: a command that came back later would be overtaken by its successors. */
-function patience(isTransient: (err: Error) => boolean) {
-  const policy = retry(handleWhen(isTransient), {
-    maxAttempts: Number.POSITIVE_INFINITY,
-    backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 1000 }),
-  })
-  return <T>(attempt: () => Promise<T>): Promise<T> => policy.execute(attempt)
 }
 
 async function end(command: QueuedCommand, job: Job<CommandJob>, options: ProcessorOptions): Promise<Outcome> {

@@ -6,6 +6,7 @@ import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
+import { untilAnswered } from './patience.ts'
 
 /**
  * Short locks: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may be struck often
@@ -26,6 +27,8 @@ interface ConfigWorkersOptions {
   readonly connection: Redis
   readonly keyPrefix: string
   readonly processor: ConfigChangeProcessor
+  /** Hears of each command that ended as failed. */
+  failed(commandId: string): void
   readonly logger: Logger
 }
 
@@ -52,14 +55,17 @@ export class ConfigWorkers {
       worker.on('stalled', commandId =>
         logger.warn({ commandId, partition }, 'a command was left by a worker that died, and runs again'),
       )
-      worker.on('failed', (job, err) => logger.error({ err, commandId: job?.id, partition }, 'command failed'))
+      worker.on('failed', (job, err) => {
+        logger.error({ commandId: job?.id, partition, reason: err.message }, 'command failed')
+        if (job?.id !== undefined) options.failed(job.id)
+      })
       return worker
     })
   }
 
   /** Takes commands once each queue lets one run at a time, whichever worker takes it. */
   async start(): Promise<void> {
-    await this.#assertOrder()
+    await untilAnswered(() => this.#assertOrder())
     this.#options.connection.on('ready', () => void this.#assertOrder().catch(() => undefined))
     for (const worker of this.#workers) void worker.run()
   }

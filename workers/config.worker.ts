@@ -6,6 +6,7 @@ import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
 import { claimLayout } from '../src/redis/layout.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { workerDependencies } from './dependencies.ts'
+import { untilAnswered } from './patience.ts'
 
 process.title = 'throttler worker'
 const parent = ParentLink.ofThisProcess()
@@ -24,7 +25,7 @@ try {
   )
 
   // Redis may be away for as long as it likes; the worker is there, and waits.
-  claimLayout(redis, env.KEY_PREFIX)
+  untilAnswered(() => claimLayout(redis, env.KEY_PREFIX))
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')

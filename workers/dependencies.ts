@@ -9,7 +9,6 @@ import { RedisCommandLog } from '../src/redis/command-log.ts'
 import { connect } from '../src/redis/connection.ts'
 import { RedisImportStaging } from '../src/redis/import-staging.ts'
 import { RedisReservations } from '../src/redis/reservations.ts'
-import { isTransient } from '../src/redis/transient.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 
@@ -34,10 +33,16 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     log,
     staging,
     reservations: new RedisReservations(redis, store),
-    isTransient,
     logger,
   })
-  const workers = new ConfigWorkers({ connection: redis, keyPrefix: env.KEY_PREFIX, processor, logger })
+  const workers = new ConfigWorkers({
+    connection: redis,
+    keyPrefix: env.KEY_PREFIX,
+    processor,
+    // Should it be lost, whoever waits looks for it too, every now and then.
+    failed: commandId => void log.announceFailure(commandId).catch(() => undefined),
+    logger,
+  })
   const close = async () => {
     await workers.close()
     await queue.close()

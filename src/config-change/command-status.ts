@@ -6,7 +6,7 @@ import {
   type RejectedCommand,
   sumOfCounts,
 } from '../domain/outcome.ts'
-import type { CommandQueue, EndingReader, QueuedJob } from './ports.ts'
+import type { CommandQueue, EndingReader } from './ports.ts'
 
 export interface QueuedStatus {
   readonly id: string
@@ -46,9 +46,8 @@ export class CommandStatuses {
     // The queue first: a command that ends between the two reads is then found by its outcome.
     const queued = await this.#queue.findQueued(id)
     const ending = await this.#endings.ending(id)
-    if (ending === undefined || isTriedAgain(ending, queued))
-      return queued && { id, ...keyOf(queued), status: 'queued' }
-    return ending
+    const isFinal = ending !== undefined && ending.status !== 'failed'
+    return isFinal || queued === undefined ? ending : { id, ...queued, status: 'queued' }
   }
 
   async #ofImport(id: string, parts: readonly string[]): Promise<QueuedStatus | ImportEnding | undefined> {
@@ -71,12 +70,4 @@ export function importEnding(id: string, endings: readonly Ending[]): ImportEndi
     status: 'applied',
     counts: sumOfCounts(endings.flatMap(ending => ('counts' in ending ? ending.counts : []))),
   }
-}
-
-function isTriedAgain(ending: Ending, queued: QueuedJob | undefined): boolean {
-  return ending.status === 'failed' && queued !== undefined && queued.attemptsMade >= ending.attempt
-}
-
-function keyOf({ key }: QueuedJob): { key?: string } {
-  return key === undefined ? {} : { key }
 }

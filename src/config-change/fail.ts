@@ -7,8 +7,6 @@ interface FailedAttempt {
   readonly id: string
   /** As it stands in the queue, whatever it is. */
   readonly command: unknown
-  /** From 1. */
-  readonly attempt: number
   readonly err: unknown
 }
 
@@ -18,9 +16,9 @@ interface FailureOptions {
   isTransient(err: Error): boolean
 }
 
-/** Records that a command could not be processed, and how far its actor was then, for whoever asks or waits. */
+/** Records that a command could not be processed, and how far its actor was then. */
 export async function recordFailure(
-  { id, command, attempt, err }: FailedAttempt,
+  { id, command, err }: FailedAttempt,
   { log, staging, isTransient }: FailureOptions,
 ): Promise<void> {
   if (partitionOfCommand(id) === undefined) return
@@ -30,7 +28,6 @@ export async function recordFailure(
     ...(key !== undefined && { key }),
     status: 'failed',
     error: { code: 'internal', detail: err instanceof CommandFault ? err.message : UNEXPECTED },
-    attempt,
     standing: await standing(),
   })
   await staging.abandon(id)

@@ -69,6 +69,8 @@ export interface CommandLog {
   /** The failure of an earlier attempt. */
   failure(commandId: string): Promise<FailedCommand | undefined>
   recordFailure(failure: FailedCommand): Promise<void>
+  /** Tells whoever waits that the command ended as failed. */
+  announceFailure(commandId: string): Promise<void>
   /** How far the actor of a command is: its key's version, or for a part of an import the partition's position. */
   standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number>
 }
@@ -156,12 +158,5 @@ export interface CommandQueue {
   /** Returns once the command is as durable as the store. */
   add(command: QueuedCommand, requestId: string): Promise<void>
   /** The command while it waits or runs. */
-  findQueued(commandId: string): Promise<QueuedJob | undefined>
-}
-
-export interface QueuedJob {
-  /** Absent for a part of an import, and where the command cannot be read. */
-  readonly key?: string
-  /** How many attempts have failed. */
-  readonly attemptsMade: number
+  findQueued(commandId: string): Promise<{ readonly key?: string } | undefined>
 }

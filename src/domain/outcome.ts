@@ -43,8 +43,6 @@ export interface FailedCommand {
   readonly key?: string
   readonly status: 'failed'
   readonly error: { readonly code: 'internal'; readonly detail: string }
-  /** Which attempt failed, from 1. */
-  readonly attempt: number
   /** How far the actor was then, so that a retry is noticed that comes too late; `null` where that could not be read. */
   readonly standing: number | null
 }

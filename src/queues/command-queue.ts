@@ -1,6 +1,6 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import type { Redis } from 'ioredis'
-import type { CommandQueue, QueuedJob } from '../config-change/ports.ts'
+import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
@@ -25,14 +25,14 @@ export class BullCommandQueue implements CommandQueue {
     ])
   }
 
-  async findQueued(commandId: string): Promise<QueuedJob | undefined> {
+  async findQueued(commandId: string): Promise<{ key?: string } | undefined> {
     const partition = partitionOfCommand(commandId)
     if (partition === undefined) return undefined
     const job = await (await this.#open(partition)).getJob(commandId)
     if (job === undefined || job.finishedOn !== undefined) return undefined
     // Others than this service may have written it.
     const key: unknown = Object(Object(job.data).command).key
-    return { attemptsMade: job.attemptsMade, ...(typeof key === 'string' && { key }) }
+    return typeof key === 'string' ? { key } : {}
   }
 
   /** BullMQ waits for a connection that is not there, and never gets over one that is lost while it opens a queue. */

@@ -81,8 +81,12 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   async recordFailure(failure: FailedCommand): Promise<void> {
     const json = JSON.stringify(failure)
     await this.#redis.set(this.#keysOf(failure.id).failure(failure.id), json, 'PX', this.#options.retentionMs)
+  }
+
+  async announceFailure(commandId: string): Promise<void> {
+    const json = await this.#redis.get(this.#keysOf(commandId).failure(commandId))
     const channel = announcementChannel(this.#options.keyPrefix)
-    await this.#redis.publish(channel, `${partitionOfCommand(failure.id)} 0 ${json}`)
+    if (json !== null) await this.#redis.publish(channel, `${partitionOfCommand(commandId)} 0 ${json}`)
   }
 
   async standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number> {

@@ -1,0 +1,199 @@
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import type { Queue } from 'bullmq'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../../src/domain/partition.ts'
+import type { CommandJob } from '../../../src/queues/command-job.ts'
+import { openQueue } from '../../../src/queues/command-queue.ts'
+import { TestApp } from '../../support/app.ts'
+import type { Client } from '../../support/client.ts'
+import { eventually } from '../../support/eventually.ts'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+
+const KEY_PREFIX = 'failures'
+const given = givenApp({ variables: { KEY_PREFIX, LOG_LEVEL: 'silent' } })
+const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+const client = (): Client => given.app.client
+const tagOf = (key: string) => `{${KEY_PREFIX}:config-${configPartition(key)}}`
+const status = async (id: string) => (await client().get(`/commands/${id}`)).body
+
+let redis: Redis
+beforeAll(() => {
+  redis = new Redis(given.store.url)
+  given.onEnd(async () => redis.disconnect())
+})
+
+/** Makes every command of the key fail until it is mended. */
+const damage = (key: string) => redis.hset(`${tagOf(key)}:policies`, key, 'no JSON')
+const mend = (key: string) => redis.hdel(`${tagOf(key)}:policies`, key)
+
+async function withQueue<T>(key: string, use: (queue: Queue<CommandJob>) => Promise<T>): Promise<T> {
+  const queue = openQueue(redis, KEY_PREFIX, configPartition(key))
+  try {
+    return await use(queue)
+  } finally {
+    await queue.close()
+  }
+}
+const retry = (key: string, id: string) => withQueue(key, async queue => (await queue.getJob(id))?.retry())
+
+describe('a command that cannot be processed', () => {
+  it('fails alone: its partition goes on', async () => {
+    await damage('poisoned')
+    const answer = await client().put('poisoned', policy(1))
+    expectProblem(answer, 500, 'internal')
+    expect(answer.body.detail).not.toMatch(/JSON/)
+    const { commandId } = answer.body
+    expect(await status(commandId)).toMatchObject({
+      id: commandId,
+      status: 'failed',
+      key: 'poisoned',
+      error: { code: 'internal', status: 500, commandId },
+    })
+    const neighbour = Array.from({ length: 50 }, (_, i) => `n${i}`).find(key => tagOf(key) === tagOf('poisoned')) ?? ''
+    expect((await client().put(neighbour, policy(1))).status).toBe(201)
+  })
+
+  it('is in the queue with its reason', async () => {
+    const failed = await withQueue('poisoned', queue => queue.getFailed())
+    expect(failed.map(({ failedReason }) => failedReason)).toEqual([expect.stringContaining('JSON')])
+  })
+
+  it('fails for its repetitions too', async () => {
+    await damage('repeated')
+    const ask = () => client().put('repeated', policy(1), { 'idempotency-key': 'repeated' })
+    const [first, second] = [await ask(), await ask()]
+    expectProblem(second, 500, 'internal')
+    expect(second.body.commandId).toBe(first.body.commandId)
+  })
+
+  it('is applied when an operator has it tried again, and its key is as it was', async () => {
+    await damage('mended')
+    const { commandId } = (await client().put('mended', policy(1))).body
+    await retry('mended', commandId)
+    await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'failed' }))
+    await mend('mended')
+    await retry('mended', commandId)
+    await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'applied', version: 1 }))
+    expect((await client().get('/config/mended')).body.version).toBe(1)
+  })
+
+  it('is rejected when its key was changed meanwhile', async () => {
+    await damage('moved')
+    const { commandId } = (await client().put('moved', policy(1))).body
+    await mend('moved')
+    await client().put('moved', policy(2))
+    await retry('moved', commandId)
+    await eventually(async () =>
+      expect(await status(commandId)).toMatchObject({
+        status: 'rejected',
+        key: 'moved',
+        error: { code: 'superseded', status: 409 },
+      }),
+    )
+    expect((await client().get('/config/moved')).body).toMatchObject({ version: 1, limits: [{ capacity: 2 }] })
+  })
+
+  it('is rejected when it failed longer ago than is remembered', async () => {
+    await damage('old')
+    const { commandId } = (await client().put('old', policy(1))).body
+    await mend('old')
+    await redis.del(`${tagOf('old')}:failure:${commandId}`)
+    await retry('old', commandId)
+    await eventually(async () => expect(await status(commandId)).toMatchObject({ error: { code: 'superseded' } }))
+    expectProblem(await client().get('/config/old'), 404, 'policy-not-found')
+  })
+})
+
+describe('a part of an import that cannot be processed', () => {
+  const importFile = (keys: readonly string[]) =>
+    client().request('POST', '/config/import', keys.map(key => `${JSON.stringify({ key, ...policy(9) })}\n`).join(''), {
+      'content-type': 'application/x-ndjson',
+      prefer: 'wait=10',
+    })
+  const keys = Array.from({ length: 40 }, (_, i) => `import:${i}`)
+
+  it('fails the import; tried again when mended, the rest is applied', async () => {
+    await damage('import:7')
+    const answer = await importFile(keys)
+    expectProblem(answer, 500, 'internal')
+    const { commandId } = answer.body
+    expect(commandId).toMatch(/^import-/)
+    expect(await status(commandId)).toMatchObject({ id: commandId, status: 'failed' })
+    await mend('import:7')
+    await withQueue('import:7', async queue => {
+      const failed = await queue.getFailed()
+      await Promise.all(failed.filter(({ name }) => name === 'import-part').map(job => job.retry()))
+    })
+    await eventually(async () =>
+      expect(await status(commandId)).toEqual({
+        id: commandId,
+        status: 'applied',
+        created: 40,
+        changed: 0,
+        unchanged: 0,
+      }),
+    )
+  })
+})
+
+describe('a job that holds no command this service could have written', () => {
+  const valid = (key: string) => ({ type: 'put', key, actor: 'me', policy: { limits: [], mode: 'enforce' } })
+  const JOBS: [what: string, command: (id: string) => unknown][] = [
+    ['nothing', () => undefined],
+    ['an unknown type', id => ({ ...valid('job'), type: 'explode', id })],
+    ['a type of every object', id => ({ ...valid('job'), type: 'constructor', id })],
+    ['an illegal policy', id => ({ ...valid('job'), id })],
+    [
+      'an inexact policy',
+      id => ({ ...valid('job'), id, policy: { capacity: 1e9, refillTokens: 7, refillIntervalMs: 2678399999 } }),
+    ],
+    ['an illegal key', id => ({ type: 'delete', key: 'a*b', actor: 'me', id })],
+    ['a key of another partition', id => ({ type: 'delete', key: 'job', actor: 'me', id: id.replace('x', 'x') })],
+    ['the id of another', () => ({ type: 'delete', key: 'job', actor: 'me', id: '0-other' })],
+    ['an unknown member', id => ({ type: 'delete', key: 'job', actor: 'me', id, force: true })],
+    ['a part of no import', id => ({ type: 'import-part', importId: 'import-x', actor: 'me', id })],
+  ]
+
+  it.each(JOBS)('fails: %s', async (_, command) => {
+    const other = Array.from({ length: 50 }, (_, i) => `o${i}`).find(key => tagOf(key) !== tagOf('job')) ?? ''
+    const home = _ === 'a key of another partition' ? other : 'job'
+    const id = `${configPartition(home)}-${crypto.randomUUID()}`
+    await withQueue(home, async queue => {
+      const data = { command: command(id), requestId: 'r' } as unknown as CommandJob
+      await queue.add('put', data, { jobId: id })
+      await eventually(async () => expect(await status(id)).toMatchObject({ id, status: 'failed' }))
+      const job = await queue.getJob(id)
+      expect(job?.failedReason).toMatch(/^the job holds no /)
+    })
+    expect((await client().put('job', policy(1))).status).toBeLessThan(300)
+  })
+
+  it('fails also under an id that is no command id', async () => {
+    await withQueue('job', async queue => {
+      await queue.add('x', {} as CommandJob, { jobId: 'whatever' })
+      await eventually(async () =>
+        expect((await queue.getJob('whatever'))?.failedReason).toMatch(/its type is undefined/),
+      )
+    })
+  })
+})
+
+describe('while the store has no memory left', () => {
+  it('a worker that starts waits, and then applies what is queued in its order', async () => {
+    const app = await TestApp.start(given.store, { worker: false })
+    try {
+      for (const capacity of [1, 2, 3]) await app.client.request('PUT', '/config/k', policy(capacity))
+      await redis.config('SET', 'maxmemory', '1')
+      const started = app.startWorker()
+      await eventually(async () => expect(await redis.info('errorstats')).toContain('errorstat_OOM'))
+      await redis.config('SET', 'maxmemory', '0')
+      await started
+      await eventually(async () => expect((await app.client.get('/config/k')).body).toMatchObject({ version: 3 }))
+      expect((await app.client.get('/config/k')).body.limits[0].capacity).toBe(3)
+    } finally {
+      await redis.config('SET', 'maxmemory', '0')
+      await app.close()
+    }
+  })
+})

@@ -1,0 +1,79 @@
+import { describe, expect, it } from '@jest/globals'
+import { type Job, UnrecoverableError } from 'bullmq'
+import type { CommandApplier } from '../../../src/config-change/apply.ts'
+import type { ImportApplier } from '../../../src/config-change/apply-import.ts'
+import type { CommandLog, ImportStaging, Reservations } from '../../../src/config-change/ports.ts'
+import { commandId } from '../../../src/domain/commands.ts'
+import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
+import { createLogger } from '../../../src/logger.ts'
+import type { CommandJob } from '../../../src/queues/command-job.ts'
+import { configChangeProcessor } from '../../../workers/config-change.processor.ts'
+
+const key = 'user:42'
+const id = commandId(key, '00000000-0000-4000-8000-000000000000')
+const applied: Outcome = { id, key, status: 'applied', version: 4, effect: 'deleted' }
+const command = { type: 'delete', id, key, actor: 'ops', idempotency: { key: 'once', fingerprint: 'f' } }
+const replyError = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
+
+/** A processor whose attempts end one after another as given: with an error, or with an outcome. */
+function given(...attempts: (Error | Outcome)[]) {
+  const retries: boolean[] = []
+  const failures: FailedCommand[] = []
+  const expired: unknown[] = []
+  const applier = {
+    apply: async (_command: unknown, { isRetry }: { isRetry: boolean }) => {
+      retries.push(isRetry)
+      const next = attempts.shift()
+      if (next instanceof Error) throw next
+      return next
+    },
+  }
+  const log = { standing: async () => 3, recordFailure: async (failure: FailedCommand) => void failures.push(failure) }
+  const process = configChangeProcessor({
+    applier: applier as unknown as CommandApplier,
+    importer: {} as ImportApplier,
+    log: log as unknown as CommandLog,
+    staging: { abandon: async () => undefined } as unknown as ImportStaging,
+    reservations: { expire: async (name: unknown) => void expired.push(name) } as unknown as Reservations,
+    logger: createLogger({ level: 'silent', role: 'test' }),
+  })
+  const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }) =>
+    process({ id, data, attemptsMade } as Job<CommandJob>)
+  return { run, retries, failures, expired }
+}
+
+describe('the processor of commands', () => {
+  it('waits for a store that is away, rather than fail', async () => {
+    const outages = [new Error('Connection is closed.'), replyError('OOM command not allowed'), replyError('LOADING')]
+    const { run, failures } = given(...outages, applied)
+    expect(await run()).toEqual(applied)
+    expect(failures).toEqual([])
+  })
+
+  it('lets the name of a command go with its outcome', async () => {
+    const { run, expired } = given(applied)
+    await run()
+    expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
+  })
+
+  it('ends a command that can never be applied, for good, and tells nobody how the service broke', async () => {
+    const { run, failures, expired } = given(replyError('WRONGTYPE of a key'))
+    await expect(run()).rejects.toThrow(new UnrecoverableError('WRONGTYPE of a key'))
+    const detail = 'the command could not be processed; the log of the service says more'
+    expect(failures).toEqual([{ id, key, status: 'failed', error: { code: 'internal', detail }, standing: 3 }])
+    expect(expired).toEqual([])
+  })
+
+  it('says what is wrong with a job that holds no command', async () => {
+    const { run, failures } = given(applied)
+    await expect(run(0, { command: { ...command, actor: 5 } })).rejects.toThrow('/actor: must be string; was 5')
+    expect(failures).toMatchObject([{ key, error: { detail: expect.stringContaining('/actor: must be string') } }])
+  })
+
+  it('knows a retry', async () => {
+    const { run, retries } = given(applied, applied)
+    await run(0)
+    await run(1)
+    expect(retries).toEqual([false, true])
+  })
+})
