@@ -11,3 +11,5 @@ function load(name: string): Script {
 
 export const checkScript = load('check')
 export const appendScript = load('append')
+export const foldScript = load('fold')
+export const replaceScript = load('replace')
