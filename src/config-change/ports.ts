@@ -20,13 +20,19 @@ export interface PolicyReader {
   /** The event that made this version, or `undefined` when there never was one or it was compacted away. */
   version(key: string, version: number): Promise<PolicyEvent | undefined>
   /** In byte order of their keys: those with the prefix, after the key `after`, at most `limit`. */
-  list(query: { prefix: string; after: string | undefined; limit: number }): Promise<readonly PolicyRecord[]>
+  list(query: ListQuery): Promise<readonly PolicyRecord[]>
   /** Every policy, in byte order of the keys, some at a time. */
   all(): AsyncIterable<readonly PolicyRecord[]>
   /** The key's events after a version, oldest first, at most `limit`. */
   history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
   /** The state that the next command would be decided on, but for what is queued. */
   state(key: string): Promise<PolicyState>
+}
+
+export interface ListQuery {
+  readonly prefix: string
+  readonly after: string | undefined
+  readonly limit: number
 }
 
 export interface EndingReader {

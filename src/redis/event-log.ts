@@ -6,7 +6,7 @@ import {
   LogReplaced,
   type PolicyRecord,
 } from '../config-change/ports.ts'
-import { eventText, parseEvent, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
+import { eventText, parseEntry, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
 import { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
 
@@ -51,7 +51,7 @@ export class RedisEventLog implements EventLog {
     const entries = after.position === 0 ? found : found.slice(1)
     return {
       at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
-      entries: entries.map(entry => ({ position: parsePosition(entry), event: parseEvent(entry) })),
+      entries: entries.map(parseEntry),
       hasMore: found.length > EVENTS_A_READ,
       logEvents,
     }

@@ -1,8 +1,7 @@
 import type { ChainableCommander, Redis } from 'ioredis'
 import type { LogBounds, MaintainedLog } from '../config-change/maintenance/ports.ts'
 import type { LogEntry } from '../config-change/ports.ts'
-import { upcast } from '../domain/events.ts'
-import { parseEvent, parsePosition, type StreamEntry } from './config-json.ts'
+import { parseCompacted, parseEntry, parsePosition, type StreamEntry } from './config-json.ts'
 import type { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
 import { foldScript } from './scripts.ts'
@@ -29,7 +28,7 @@ export class RedisMaintainedLog implements MaintainedLog {
 
   async *snapshot(): AsyncGenerator<readonly LogEntry[]> {
     for await (const found of scanHash(this.#redis, this.#keys.snapshot))
-      yield found.map(([, json]) => parseEntry(json))
+      yield found.map(([, json]) => parseCompacted(json))
   }
 
   async read(after: number): Promise<{ bounds: LogBounds; entries: readonly LogEntry[] }> {
@@ -38,7 +37,7 @@ export class RedisMaintainedLog implements MaintainedLog {
     const entries = results.pop() as StreamEntry[]
     return {
       bounds: boundsOf(results),
-      entries: entries.map(entry => ({ position: parsePosition(entry), event: parseEvent(entry) })),
+      entries: entries.map(parseEntry),
     }
   }
 
@@ -57,12 +56,6 @@ export class RedisMaintainedLog implements MaintainedLog {
     const run = (this.#redis as unknown as { throttlerFold: FoldCommand }).throttlerFold.bind(this.#redis)
     return (await run(keys.length, ...keys, identity ?? '', compactedTo, last, ...events.flat())) === 1
   }
-}
-
-/** An entry of the snapshot. @throws {UnknownEventSchema} */
-export function parseEntry(json: string): LogEntry {
-  const { position, event } = JSON.parse(json) as { position: number; event: unknown }
-  return { position, event: upcast(event) }
 }
 
 /** What `boundsOf` reads, in a transaction with whatever else is asked. */

@@ -95,9 +95,10 @@ class RedisMaintainedProjection implements MaintainedProjection {
           .pexpire(draft, DRAFT_LIFETIME_MS),
       )
     }
-    return replace(this.#redis, this.#keys, at, '', [
-      { inUse: this.#keys.versions(key), draft, hasDraft: versions.length > 0 },
-    ])
+    const replacement = { inUse: this.#keys.versions(key), draft, hasDraft: versions.length > 0 }
+    const isReplaced = await replace(this.#redis, this.#keys, at, '', [replacement])
+    if (!isReplaced) await this.#redis.unlink(draft)
+    return isReplaced
   }
 }
 

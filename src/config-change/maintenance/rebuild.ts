@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { inChunks } from '../../chunks.ts'
 import type { MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
 import { Replay } from './replay.ts'
-import { suspectKeys } from './verify.ts'
+import { findAsReplayed, suspectKeys } from './verify.ts'
 
 /**
  * Makes a partition's projection anew from its log, while changes and checks go on: the index of versions key by key, where it is
@@ -33,10 +33,9 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
 
 async function mendVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {
   for (;;) {
-    await replay.catchUp()
-    const { at } = replay
-    const [found] = await projection.versions([key])
-    const versions = replay.versionsOf(key)
-    if (isDeepStrictEqual(found, versions) || (await projection.replaceVersions(key, versions, at))) return
+    const { bounds, found } = await findAsReplayed(key, projection, replay)
+    const versions = replay.versionsOf(key, bounds.compactedTo)
+    if (isDeepStrictEqual(found.versions, versions)) return
+    if (await projection.replaceVersions(key, versions, bounds)) return
   }
 }

@@ -62,12 +62,17 @@ export async function* suspectKeys(
   yield* suspects
 }
 
-/** Compares at an instant at which the log stands where it was replayed to. */
 async function differencesOf(key: string, projection: MaintainedProjection, replay: Replay) {
+  const { bounds, found } = await findAsReplayed(key, projection, replay)
+  return compare(key, found, replay, bounds)
+}
+
+/** What the projection says of a key at an instant at which the log stands where it was replayed to. */
+export async function findAsReplayed(key: string, projection: MaintainedProjection, replay: Replay) {
   for (;;) {
-    const { bounds, found } = await projection.find(key)
-    const { at } = replay
-    if (bounds.last === at.last && bounds.identity === at.identity) return compare(key, found, replay, bounds)
+    const snapshot = await projection.find(key)
+    const { identity, last } = snapshot.bounds
+    if (last === replay.at.last && identity === replay.at.identity) return snapshot
     await replay.catchUp()
   }
 }
