@@ -37,6 +37,7 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       if (orphaned) await sleep(LAST_OF_ORPHANS_MS)
+      log.followCompaction()
       await valkey.stop()
       log.close()
     },

@@ -143,7 +143,3 @@ function byBytes(a: string, b: string): number {
 function stateOf(version: number, record: PolicyRecord | undefined): PolicyState {
   return version === 0 ? initialState : { version, policy: record?.policy ?? null }
 }
-
-function first<T>([head]: readonly T[]): T | undefined {
-  return head
-}
