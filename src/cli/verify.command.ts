@@ -23,7 +23,9 @@ the index of versions. The service may go on meanwhile. Exit code 1 when there i
       }
       progress.clear()
       process.stdout.write(
-        differences === 0 ? 'clean: the log and what is in use agree\n' : `${differences} differences\n`,
+        differences === 0
+          ? 'clean: the log and what is in use agree\n'
+          : `${differences} ${differences === 1 ? 'difference' : 'differences'}\n`,
       )
       return differences === 0 ? ExitCode.ok : ExitCode.found
     }),
