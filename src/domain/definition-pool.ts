@@ -8,24 +8,24 @@ export interface SharedDefinition {
 
 /** Lets equal definitions be one object, and forgets those that nobody uses any more. A million policies have few definitions. */
 export class DefinitionPool {
-  readonly #used = new Map<string, { readonly shared: SharedDefinition; users: number }>()
+  readonly #used = new Map<string, SharedDefinition & { users: number }>()
 
   take(definition: PolicyDefinition): SharedDefinition {
     const text = textOf(definition)
-    let entry = this.#used.get(text)
-    if (entry === undefined) {
-      entry = { shared: { definition, limits: compileLimits(definition.limits) }, users: 0 }
-      this.#used.set(text, entry)
+    let shared = this.#used.get(text)
+    if (shared === undefined) {
+      shared = { definition, limits: compileLimits(definition.limits), users: 0 }
+      this.#used.set(text, shared)
     }
-    entry.users++
-    return entry.shared
+    shared.users++
+    return shared
   }
 
   /** Takes back one `take` of an equal definition. */
   release(definition: PolicyDefinition): void {
     const text = textOf(definition)
-    const entry = this.#used.get(text)
-    if (entry !== undefined && --entry.users === 0) this.#used.delete(text)
+    const shared = this.#used.get(text)
+    if (shared !== undefined && --shared.users === 0) this.#used.delete(text)
   }
 }
 

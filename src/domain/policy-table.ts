@@ -40,7 +40,8 @@ export class PolicyTable {
 
   set(configKey: string, version: number, definition: PolicyDefinition): void {
     const before = this.get(configKey)
-    const policy: Policy = { configKey, version, ...this.#definitions.take(definition) }
+    const { definition: shared, limits } = this.#definitions.take(definition)
+    const policy: Policy = { configKey, version, definition: shared, limits }
     if (before !== undefined) this.#definitions.release(before.definition)
     const prefix = prefixOf(configKey)
     if (prefix === undefined) {
