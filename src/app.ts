@@ -33,6 +33,8 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigOptions, Comm
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
   readonly isDraining: () => boolean
+  /** Whether the process has more to do than it can. */
+  readonly isBehind: () => boolean
   readonly keepAliveTimeoutMs: number
   readonly logger: Logger
 }
@@ -72,7 +74,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 
   app.addHook('onRequest', (request, reply, done) => {
     writeCommonFields(request, reply)
-    done(isHostMissing(request) ? new Problem('validation-failed', 'the request names no Host') : undefined)
+    done(refusal(request, deps.isBehind))
   })
   answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
@@ -99,6 +101,13 @@ function commonFields(isDraining: () => boolean) {
     reply.header('cache-control', 'no-store')
     if (isDraining()) reply.header('connection', 'close')
   }
+}
+
+/** Why a request is not looked at any further. Whoever watches the service is answered even when it is behind. */
+function refusal(request: FastifyRequest, isBehind: () => boolean): Problem | undefined {
+  if (isHostMissing(request)) return new Problem('validation-failed', 'the request names no Host')
+  if (!isBehind() || request.routeOptions.config.access === undefined) return undefined
+  return new Problem('overloaded', 'the process is further behind than EVENT_LOOP_LAG_MS allows')
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */

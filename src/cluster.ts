@@ -8,6 +8,7 @@ import { createLogger } from './logger.ts'
 import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
+import { tellProcessManager } from './processes/process-manager.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
@@ -21,6 +22,9 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
  * filled it: helpers would take the cores from the other front processes.
  */
 const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge']
+
+/** At a stop, those who are connected are still answered for so long, and told that the connection closes. */
+const LAST_ANSWERS_MS = 1_000
 
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
@@ -42,12 +46,18 @@ try {
     logger,
   })
 
-  stopOnRequest(() => fleet.stop(), { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
+  stopOnRequest(() => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10)), {
+    parent,
+    timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000,
+    logger,
+  })
   process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
 
   await fleet.start()
-  if (parent === undefined) announceService(logger, { ...env, PORT: port })
-  parent?.send({ type: 'ready', port })
+  if (parent === undefined) {
+    announceService(logger, { ...env, PORT: port })
+    tellProcessManager()
+  } else parent.send({ type: 'ready', port })
 } catch (err) {
   await exitWithReport(err, parent)
 }

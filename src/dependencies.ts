@@ -14,6 +14,7 @@ import { partitionOfCommand } from './domain/commands.ts'
 import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
+import { watchEventLoop } from './http/overload.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
@@ -23,6 +24,8 @@ import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
 import { connect } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
+import { failureReason } from './redis/failure-reason.ts'
+import { Heartbeats } from './redis/heartbeats.ts'
 import { RedisImportStaging } from './redis/import-staging.ts'
 import { BucketKeys } from './redis/keys.ts'
 import { claimLayout } from './redis/layout.ts'
@@ -32,7 +35,7 @@ import { version } from './version.ts'
 /** What one call of the config store may take, ms. */
 const CONFIG_TIMEOUT_MS = 2_000
 
-/** A bucket store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
+/** A store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
 const HANG_TIMEOUT_MS = 1_000
 
 /** A start waits so long for both stores, ms; then it serves without them, by the built-in policy, until they are there. */
@@ -48,6 +51,8 @@ export interface Front {
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
   drain(): void
+  /** From now on nobody waits for the outcome of a change. */
+  endWaits(): void
   /** Closes every connection. */
   close(): Promise<void>
 }
@@ -61,13 +66,13 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const bucketRedis = connect({
     ...connection('buckets', bucketUrl),
     purpose: 'request',
-    hangTimeoutMs: HANG_TIMEOUT_MS,
-    commandTimeoutMs: env.REDIS_TIMEOUT_MS,
+    hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
   })
   const configRedis = connect({
     ...connection('config', configUrl),
     purpose: 'request',
     commandTimeoutMs: CONFIG_TIMEOUT_MS,
+    hangTimeoutMs: HANG_TIMEOUT_MS,
   })
   const subscriber = connect({ ...connection('subscriber', configUrl), purpose: 'subscriber' })
 
@@ -78,12 +83,20 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     circuitState: () => CIRCUIT_STATES[store.circuit],
   })
 
+  const heartbeats = new Heartbeats(bucketRedis, keyPrefix)
+  const localBuckets = new LocalBuckets({
+    processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
+    now: () => Math.floor(performance.now()),
+  })
   const store = new GuardedStore(new RedisBucketStore(bucketRedis, new BucketKeys(keyPrefix)), {
-    probePolicy: builtIn,
+    timeoutMs: env.REDIS_TIMEOUT_MS,
+    reasonOf: failureReason,
+    onReturn: () => localBuckets.forget(),
     observer: metrics,
     logger,
   })
-  const localBuckets = new LocalBuckets(env.WEB_CONCURRENCY, () => Math.floor(performance.now()))
+  // Whoever is connected again need not wait for the next probe.
+  bucketRedis.on('ready', () => void answers(store.probe()))
   const checker = new Checker({
     policies: table,
     store,
@@ -92,6 +105,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     observer: metrics,
     onStoreFailure: env.ON_STORE_FAILURE,
     maxWaiting: env.MAX_WAITING_CHECKS,
+    timeoutMs: env.REDIS_TIMEOUT_MS,
   })
 
   const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
@@ -130,7 +144,12 @@ export function frontDependencies(env: Env, logger: Logger): Front {
         answers(store.probe()),
         answers(configRedis.ping()),
       ])
-      return { store: upOrDown(isBucketStoreUp), configStore: upOrDown(isConfigStoreUp), circuit: store.circuit }
+      return {
+        store: upOrDown(isBucketStoreUp),
+        configStore: upOrDown(isConfigStoreUp),
+        circuit: store.circuit,
+        ...(store.reason !== undefined && { reason: store.reason }),
+      }
     },
   }
 
@@ -146,6 +165,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
       health: { state, version },
       isDraining: () => draining,
+      isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
     },
@@ -166,13 +186,17 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       if (follower.isLoaded) await claimLayout(configRedis, keyPrefix)
       // The first call also makes Redis compile the script; no caller should have to wait for that.
       while (!closed && performance.now() < deadline && !(await answers(store.probe()))) await sleep(PROBE_INTERVAL_MS)
+      await heartbeats.start()
     },
     drain: () => {
       draining = true
     },
+    endWaits: () => waiters.end(),
     close: async () => {
       closed = true
       follower.stop()
+      store.close()
+      await heartbeats.stop()
       await queue.close()
       for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
     },

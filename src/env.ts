@@ -63,6 +63,7 @@ export const EnvSchema = Type.Object({
   ),
   CHECK_TOKENS: tokens('[^:,\\s]+:[^:,\\s]+', 'Who may check. Unset: anybody.'),
   MAX_WAITING_CHECKS: integer(10_000, 1, 1_000_000, 'How many checks may wait for the store; beyond: 503 overloaded.'),
+  EVENT_LOOP_LAG_MS: integer(500, 1, 60_000, 'How far a process may be behind; beyond: 503 overloaded.'),
   COMMAND_RETENTION_MS: integer(86_400_000, 1000, MAX_TIMER_MS, 'How long the outcome of a change is kept.'),
   CONFIG_LOG_KEEP: Type.String({
     default: 'all',

@@ -7,6 +7,7 @@ import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { freePort } from './processes/free-port.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
+import { tellProcessManager } from './processes/process-manager.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import { stopOnRequest } from './shutdown.ts'
 
@@ -46,6 +47,7 @@ try {
 
   const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start(), store?.process.start()])
   announceService(logger, { ...env, PORT: port })
+  tellProcessManager()
 } catch (err) {
   await exitWithReport(err)
 }

@@ -103,10 +103,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     this.#checkDuration.observe(seconds)
   }
 
-  storeCalled(checks: number, seconds: number, failure?: unknown): void {
+  storeCalled(checks: number, seconds: number, failure?: string): void {
     this.#batchSize.observe(checks)
     this.#storeDuration.observe(seconds)
-    if (failure !== undefined) this.#storeErrors.inc({ reason: failure instanceof Error ? failure.name : 'unknown' })
+    if (failure !== undefined) this.#storeErrors.inc({ reason: failure })
   }
 
   applied({ at }: { readonly at: string }): void {

@@ -3,7 +3,7 @@ import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { drained } from './http/drained.ts'
+import { drained, stopAccepting } from './http/drained.ts'
 import { createLogger } from './logger.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { ScrapeClient } from './processes/scrape-client.ts'
@@ -25,9 +25,11 @@ const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: aw
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 
 stopOnRequest(
-  async ({ drainMs }) => {
+  async ({ drainMs, replaced }) => {
     front.drain()
+    if (replaced) stopAccepting(app.server)
     await drained(app.server, drainMs)
+    front.endWaits()
     await app.close()
     await front.close()
     await reportMetrics()

@@ -2,8 +2,10 @@ import type { Logger } from './logger.ts'
 import type { ParentLink } from './processes/parent-link.ts'
 
 export interface StopRequest {
-  /** Go on answering for so long, while a successor takes over, ms. */
+  /** Go on answering those who are connected for up to so long, ms. */
   readonly drainMs: number
+  /** A successor is there already, and takes those who connect. */
+  readonly replaced: boolean
   /** The parent was killed: there is little time, and nobody to ask. */
   readonly orphaned: boolean
 }
@@ -33,14 +35,11 @@ export function stopOnRequest(
   const { parent, timeoutMs, logger } = options
   let stopping = false
 
-  const begin = (request: StopRequest = { drainMs: 0, orphaned: false }) => {
+  const begin = (request: StopRequest = { drainMs: 0, replaced: false, orphaned: false }) => {
+    // Of a stop that is under way, only its limit may become shorter.
+    if (request.orphaned || !stopping) limitTo(request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs)
     if (stopping) return
     stopping = true
-    const limitMs = request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs + request.drainMs
-    setTimeout(() => {
-      logger.error(`not stopped after ${limitMs} ms: ending now`)
-      process.exit(1)
-    }, limitMs).unref()
     stop(request).then(
       () => process.exit(0),
       err => {
@@ -50,10 +49,16 @@ export function stopOnRequest(
     )
   }
 
+  const limitTo = (limitMs: number) =>
+    setTimeout(() => {
+      logger.error(`not stopped after ${limitMs} ms: ending now`)
+      process.exit(1)
+    }, limitMs).unref()
+
   for (const signal of SIGNALS) process.on(signal, () => parent === undefined && begin())
   // A terminal that closes sends this to all; to a primary it says to replace its processes.
   if (parent !== undefined) process.on('SIGHUP', () => undefined)
-  parent?.onMessage(message => message.type === 'stop' && begin({ drainMs: message.drainMs, orphaned: false }))
-  parent?.onLost(() => begin({ drainMs: 0, orphaned: true }))
+  parent?.onMessage(message => message.type === 'stop' && begin({ ...message, orphaned: false }))
+  parent?.onLost(() => begin({ drainMs: 0, replaced: false, orphaned: true }))
   return begin
 }

@@ -3,6 +3,7 @@ import { readEnv } from '../src/env.ts'
 import { exitWithReport } from '../src/exit-with-report.ts'
 import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
+import { tellProcessManager } from '../src/processes/process-manager.ts'
 import { claimLayout } from '../src/redis/layout.ts'
 import { maintainedPartitions } from '../src/redis/maintained-projection.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
@@ -41,7 +42,8 @@ try {
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')
-  parent?.send({ type: 'ready' })
+  if (parent === undefined) tellProcessManager()
+  else parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)
 }

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { commandId } from '../../src/domain/commands.ts'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
-import { appendArguments } from '../../src/redis/config-store.ts'
+import { eventArguments } from '../../src/redis/append.ts'
 import { appendScript } from '../../src/redis/scripts.ts'
 
 const KEY_PREFIX = 'throttler'
@@ -28,9 +28,8 @@ export async function fillWithPolicies(
 }
 
 function creation(key: string, policy: PolicyDefinition) {
-  const id = commandId(key, randomUUID())
   const at = new Date().toISOString()
+  const id = commandId(key, randomUUID())
   const event = { schema: 1, key, version: 1, type: 'created', at, actor: 'bench', commandId: id, policy } as const
-  const outcome = { id, key, status: 'applied', version: 1, effect: 'created' } as const
-  return appendArguments({ expectedVersion: 0, event, outcome }, { keyPrefix: KEY_PREFIX, retentionMs: 1 })
+  return eventArguments(event, { keyPrefix: KEY_PREFIX, retentionMs: 1 })
 }

@@ -11,7 +11,7 @@ import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../errors.ts'
-import { CheckBatcher } from './batcher.ts'
+import { CheckBatcher, type WaitingCheck } from './batcher.ts'
 import type { DeniedCache } from './denied-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
@@ -26,6 +26,8 @@ export interface CheckDependencies {
   readonly onStoreFailure: OnStoreFailure
   /** How many checks may wait, for a call of the store or for what another check learns. */
   readonly maxWaiting: number
+  /** How long a check may wait for the store, ms. */
+  readonly timeoutMs: number
 }
 
 /** A decision, or why there is none. */
@@ -35,8 +37,7 @@ export type CheckResult = Decision | Problem
 type Done = (result: CheckResult, index: number) => void
 
 /** All that is kept of a check while it waits, in one object: most of what a check costs beside HTTP is what it allocates. */
-interface PendingCheck extends BucketCheck {
-  readonly startMs: number
+interface PendingCheck extends WaitingCheck {
   readonly index: number
   readonly done: Done
   /** Lets those go on that wait for what this check learns. */
@@ -52,7 +53,7 @@ export class Checker {
 
   constructor(deps: CheckDependencies) {
     this.#deps = deps
-    this.#batcher = new CheckBatcher(deps.store, (check, reading) => this.#answer(check, reading))
+    this.#batcher = new CheckBatcher(deps.store, deps.timeoutMs, (check, reading) => this.#answer(check, reading))
   }
 
   /**
@@ -122,7 +123,16 @@ export class Checker {
   }
 
   #pending(key: string, tokens: number, startMs: number, index: number, done: Done): PendingCheck {
-    return { key, policy: this.#deps.policies.match(key), tokens, startMs, index, done, release: undefined }
+    return {
+      key,
+      policy: this.#deps.policies.match(key),
+      tokens,
+      startMs,
+      index,
+      done,
+      isAnswered: false,
+      release: undefined,
+    }
   }
 
   /** What can be said without the store. */

@@ -1,47 +1,72 @@
 import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel'
-import type { Policy } from '../domain/policy.ts'
+import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import type { Logger } from '../logger.ts'
+import { startDeadline } from './deadline.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
 const FAILURES_TO_OPEN = 5
-const OPEN_FOR_MS = 500
+const PROBE_INTERVAL_MS = 250
 
-/** Not allowed as a caller's key. */
-const NOBODYS_KEY = '.'
+/**
+ * Spends from a bucket that no caller can have, since `.` is not allowed as a key: a store that can only be read is not back.
+ * The bucket is full again after a millisecond.
+ */
+const PROBE: BucketCheck = {
+  key: '.',
+  policy: compilePolicy('.', 0, {
+    limits: [{ name: 'probe', capacity: 1_000_000, refillTokens: 1_000_000, refillIntervalMs: 1 }],
+    mode: 'enforce',
+  }),
+  tokens: 1,
+}
 
 export type Circuit = 'closed' | 'half-open' | 'open'
 
+/** The store gave no answer in time; it may have spent nevertheless. */
+export class StoreTimeout extends Error {
+  override readonly name = 'StoreTimeout'
+}
+
+/** The store was not asked, since it is known to be away. */
+class CircuitOpen extends Error {
+  override readonly name = 'CircuitOpen'
+}
+
 interface GuardedStoreOptions {
-  readonly probePolicy: Policy
+  /** What one call may take, ms. */
+  readonly timeoutMs: number
+  /** What kind of failure an error of the store is, in a word or two; of few kinds. */
+  reasonOf(err: unknown): string
+  /** The circuit is closed again: the store's own state counts. */
+  onReturn(): void
   readonly observer: CheckObserver
   readonly logger: Logger
 }
 
 /**
- * A store behind a circuit breaker: after five failures in a row calls fail at once, and every half second one
- * is let through to see whether the store is back.
+ * A store behind a deadline and a circuit breaker: after five failures in a row calls fail at once, until the real script ran
+ * for a probe. Probes are nobody's check, so no caller waits for one.
  * @see https://github.com/connor4312/cockatiel#circuitbreakerpolicy-options
  */
 export class GuardedStore implements BucketStore {
   readonly #store: BucketStore
-  readonly #observer: CheckObserver
-  readonly #probePolicy: Policy
-  readonly #breaker
+  readonly #options: GuardedStoreOptions
+  readonly #away = new CircuitOpen('the store of buckets is away')
+  readonly #breaker = circuitBreaker(handleAll, {
+    // Only probes are let through, whenever they come; counted from the wall clock, which may be set, it could be never.
+    halfOpenAfter: Number.NEGATIVE_INFINITY,
+    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
+  })
+  #reason: string | undefined
+  #nextProbe: NodeJS.Timeout | undefined
+  #closed = false
 
-  constructor(store: BucketStore, { probePolicy, observer, logger }: GuardedStoreOptions) {
+  constructor(store: BucketStore, options: GuardedStoreOptions) {
     this.#store = store
-    this.#observer = observer
-    this.#probePolicy = probePolicy
-    this.#breaker = circuitBreaker(handleAll, {
-      halfOpenAfter: OPEN_FOR_MS,
-      breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
-    })
-    this.#breaker.onBreak(reason => {
-      const err = 'error' in reason ? reason.error : undefined
-      logger.error({ err }, 'the store of buckets is away: the circuit is open')
-    })
-    this.#breaker.onReset(() => logger.info('the store of buckets is back: the circuit is closed'))
+    this.#options = options
+    this.#breaker.onBreak(cause => this.#lost('error' in cause ? cause.error : undefined))
+    this.#breaker.onReset(() => this.#returned())
   }
 
   get circuit(): Circuit {
@@ -55,28 +80,72 @@ export class GuardedStore implements BucketStore {
     }
   }
 
+  /** Why the circuit is not closed. */
+  get reason(): string | undefined {
+    return this.#reason
+  }
+
   check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    if (this.#breaker.state !== CircuitState.Closed) return Promise.reject(this.#away)
     return this.#breaker.execute(() => this.#call(checks))
   }
 
   reset(key: string): Promise<void> {
-    return this.#breaker.execute(() => this.#store.reset(key))
+    if (this.#breaker.state !== CircuitState.Closed) return Promise.reject(this.#away)
+    return this.#breaker.execute(() => inTime(this.#store.reset(key), this.#options.timeoutMs))
   }
 
-  /** Runs the real script, reading a bucket that no caller can have. */
+  /** Runs the real script, whatever the circuit is; that closes it. Rejects when the store is away. */
   async probe(): Promise<void> {
-    await this.check([{ key: NOBODYS_KEY, policy: this.#probePolicy, tokens: 0 }])
+    await this.#breaker.execute(() => this.#call([PROBE]))
+  }
+
+  /** Looks for the store no more. */
+  close(): void {
+    this.#closed = true
+    clearTimeout(this.#nextProbe)
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    const { timeoutMs, observer } = this.#options
     const start = performance.now()
     try {
-      const readings = await this.#store.check(checks)
-      this.#observer.storeCalled(checks.length, (performance.now() - start) / 1000)
+      const readings = await inTime(this.#store.check(checks), timeoutMs)
+      observer.storeCalled(checks.length, (performance.now() - start) / 1000)
       return readings
     } catch (err) {
-      this.#observer.storeCalled(checks.length, (performance.now() - start) / 1000, err)
+      observer.storeCalled(checks.length, (performance.now() - start) / 1000, this.#reasonOf(err))
       throw err
     }
   }
+
+  #reasonOf(err: unknown): string {
+    return err instanceof StoreTimeout ? 'timeout' : this.#options.reasonOf(err)
+  }
+
+  /** Also called when a probe failed; then the circuit was open already, and has been reported. */
+  #lost(err: unknown): void {
+    const wasAway = this.#reason !== undefined
+    this.#reason = this.#reasonOf(err)
+    if (!wasAway) {
+      this.#options.logger.error({ err, reason: this.#reason }, 'the store of buckets is away: the circuit is open')
+    }
+    if (this.#closed) return
+    clearTimeout(this.#nextProbe)
+    this.#nextProbe = setTimeout(() => this.probe().catch(() => undefined), PROBE_INTERVAL_MS).unref()
+  }
+
+  #returned(): void {
+    this.#reason = undefined
+    this.#options.logger.info('the store of buckets is back: the circuit is closed')
+    this.#options.onReturn()
+  }
+}
+
+/** @throws {StoreTimeout} when there is no answer after `limitMs` */
+function inTime<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const deadline = startDeadline(limitMs, () => reject(new StoreTimeout(`no answer within ${limitMs} ms`)))
+    void answer.then(resolve, reject).then(() => clearTimeout(deadline))
+  })
 }

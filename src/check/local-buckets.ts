@@ -1,34 +1,56 @@
-import { type CompiledLimit, compileLimits, type Policy } from '../domain/policy.ts'
+import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
 import { type Bucket, type BucketReading, checkBucket } from '../domain/token-bucket.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** Beyond so many buckets the one used longest ago is forgotten, which makes it full. */
 const MAX_BUCKETS = 100_000
 
+interface LocalBucket {
+  /** How many processes share the limits, for as long as this bucket is kept. */
+  readonly processes: number
+  /** From when it counts; a refill of this process's share is never rounded up. */
+  readonly sinceMs: number
+  readonly bucket: Bucket
+}
+
+interface LocalBucketsOptions {
+  /** How many processes share each limit, as far as is known. */
+  processes(): number
+  /** A clock in whole milliseconds that never goes back. */
+  now(): number
+}
+
 /**
- * This process's own buckets for as long as the store is away: with N processes each has a share of capacity ⌈capacity ÷ N⌉
- * and of refill ÷ N, so that all together admit about what the policy says.
+ * This process's own buckets for as long as the store is away, with its share of each limit. A check that is larger than the
+ * share passes when the bucket is full, and puts it into debt. So N processes together admit in a time T at most
+ * N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
  */
 export class LocalBuckets {
-  readonly #processes: number
-  readonly #now: () => number
-  readonly #buckets = new Map<string, Bucket>()
-  readonly #shares = new WeakMap<Policy, readonly CompiledLimit[]>()
+  readonly #options: LocalBucketsOptions
+  readonly #buckets = new Map<string, LocalBucket>()
+  readonly #shares = new WeakMap<Policy, { readonly processes: number; readonly limits: readonly CompiledLimit[] }>()
 
-  /** @param now a clock in whole milliseconds that never goes back */
-  constructor(processes: number, now: () => number) {
-    this.#processes = processes
-    this.#now = now
+  constructor(options: LocalBucketsOptions) {
+    this.#options = options
   }
 
   /** The reading, and the limits that it counts by. */
   check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
-    const counted = this.#shareOf(policy)
-    const { reading, bucket } = checkBucket(this.#buckets.get(key), counted, tokens, this.#now())
+    const nowMs = this.#options.now()
+    const kept = this.#buckets.get(key)
+    const { processes, sinceMs } = kept ?? { processes: this.#options.processes(), sinceMs: nowMs }
+    const counted = this.#sharesOf(policy, processes)
+    const slowNowMs = Math.floor((nowMs - sinceMs) / processes)
+    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
     this.#buckets.delete(key)
-    if (bucket !== undefined) this.#buckets.set(key, bucket)
+    if (bucket !== undefined) this.#buckets.set(key, { processes, sinceMs, bucket })
     if (this.#buckets.size > MAX_BUCKETS) this.#forgetOldest()
     return { reading, counted }
+  }
+
+  /** Makes all buckets full: the store's own count again. */
+  forget(): void {
+    this.#buckets.clear()
   }
 
   #forgetOldest(): void {
@@ -38,17 +60,11 @@ export class LocalBuckets {
     }
   }
 
-  #shareOf(policy: Policy): readonly CompiledLimit[] {
+  #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
     const known = this.#shares.get(policy)
-    if (known !== undefined) return known
-    const share = compileLimits(
-      policy.definition.limits.map(limit => ({
-        ...limit,
-        capacity: Math.ceil(limit.capacity / this.#processes),
-        refillIntervalMs: limit.refillIntervalMs * this.#processes,
-      })),
-    )
-    this.#shares.set(policy, share)
-    return share
+    if (known?.processes === processes) return known.limits
+    const limits = policy.limits.map(limit => shareOf(limit, processes))
+    this.#shares.set(policy, { processes, limits })
+    return limits
   }
 }

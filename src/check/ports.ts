@@ -23,6 +23,6 @@ export interface CheckObserver {
   decided(decision: Decision, seconds: number): void
   /** The store was away and the policy denies then. Refused input is not told. */
   undecided(policy: Policy, seconds: number): void
-  /** A batch was sent and answered, or not. */
-  storeCalled(checks: number, seconds: number, failure?: unknown): void
+  /** A batch was sent and answered, or not; then with the reason, of which there are few. */
+  storeCalled(checks: number, seconds: number, failure?: string): void
 }

@@ -18,12 +18,14 @@ export interface Wait {
 export class OutcomeWaiters {
   readonly #options: OutcomeWaitersOptions
   readonly #waiting = new Map<string, Set<(ending?: Ending) => void>>()
+  #isOver = false
 
   constructor(options: OutcomeWaitersOptions) {
     this.#options = options
   }
 
   wait(commandId: string, timeoutMs: number): Wait {
+    if (this.#isOver) return { ended: Promise.resolve(undefined), cancel: () => undefined }
     const finishers = this.#waiting.get(commandId) ?? new Set()
     this.#waiting.set(commandId, finishers)
     let cancel = () => {}
@@ -45,6 +47,12 @@ export class OutcomeWaiters {
 
   settle(ending: Ending): void {
     for (const finish of this.#waiting.get(ending.id) ?? []) finish(ending)
+  }
+
+  /** Lets nobody wait any more: the process is about to stop. */
+  end(): void {
+    this.#isOver = true
+    for (const finishers of this.#waiting.values()) for (const finish of finishers) finish()
   }
 
   async #poll(commandId: string): Promise<void> {

@@ -146,21 +146,29 @@ function limitState(
   tokens: number,
 ): LimitState {
   const spent = reading.spent[index] ?? 0
-  const left = Math.max(0, limit.capacityUnits - spent)
+  /** Below 0 when the bucket is in debt. */
+  const left = limit.capacityUnits - spent
   const allowing = reading.allowed || allows(limit, spent, tokens)
   return {
     limit: named,
     allows: allowing,
-    remaining: floorDiv(left, limit.unit),
-    retryAfterMs: allowing ? 0 : tokens > limit.capacity ? null : waitFor(limit, reading, tokens * limit.unit - left),
+    remaining: left < 0 ? 0 : floorDiv(left, limit.unit),
+    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, spent, tokens),
     resetAfterMs: spent === 0 ? 0 : waitFor(limit, reading, spent),
-    nextTokenAfterMs: spent === 0 ? 0 : waitFor(limit, reading, limit.unit - (left % limit.unit)),
+    nextTokenAfterMs: spent === 0 ? 0 : waitFor(limit, reading, limit.unit - (left < 0 ? left : left % limit.unit)),
   }
+}
+
+/** `null`: for ever. */
+function waitUntilAllowed(limit: CompiledLimit, reading: BucketReading, spent: number, tokens: number): number | null {
+  if (tokens > limit.largest) return null
+  const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unit
+  return waitFor(limit, reading, spent - free)
 }
 
 /** How long until so many units are back, ms. */
 function waitFor(limit: CompiledLimit, { pauseMs }: BucketReading, units: number): number {
-  return ceilDiv(units, limit.unitsPerMs) + pauseMs
+  return ceilDiv(units, limit.unitsPerMs) * limit.slowness + pauseMs
 }
 
 /** The smallest remaining ÷ capacity, then the first. */

@@ -1,4 +1,4 @@
-import { greatestCommonDivisor } from './exact.ts'
+import { ceilDiv, greatestCommonDivisor } from './exact.ts'
 import { hash } from './partition.ts'
 
 export const MODES = ['enforce', 'shadow', 'off', 'block'] as const
@@ -32,6 +32,10 @@ export interface CompiledLimit extends Limit {
   readonly unit: number
   readonly unitsPerMs: number
   readonly capacityUnits: number
+  /** The most tokens that one check may have. Where that is more than the capacity, a full bucket goes into debt for it. */
+  readonly largest: number
+  /** How many milliseconds pass while the limit counts one: 1, but for a share. */
+  readonly slowness: number
 }
 
 /** A policy as checks use it: which config key it came from, at which version, and its compiled limits. */
@@ -55,9 +59,30 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
     const { name, capacity, refillTokens, refillIntervalMs } = limit
     const { unit, unitsPerMs } = unitsOf(limit)
     const id = ids.get(name) ?? 0
+    const capacityUnits = capacity * unit
     // Written out, since an object that others were spread into takes twice the memory.
-    return { name, capacity, refillTokens, refillIntervalMs, id, unit, unitsPerMs, capacityUnits: capacity * unit }
+    return {
+      name,
+      capacity,
+      refillTokens,
+      refillIntervalMs,
+      id,
+      unit,
+      unitsPerMs,
+      capacityUnits,
+      largest: capacity,
+      slowness: 1,
+    }
   })
+}
+
+/**
+ * What each of several processes may give of a limit when they cannot ask each other: ⌈capacity ÷ processes⌉ tokens, and
+ * refill ÷ processes. Its arithmetic is the limit's own, counted by a clock that is so much slower, and so as exact.
+ */
+export function shareOf(limit: CompiledLimit, processes: number): CompiledLimit {
+  const capacity = ceilDiv(limit.capacity, processes)
+  return { ...limit, capacity, capacityUnits: capacity * limit.unit, slowness: processes }
 }
 
 /**

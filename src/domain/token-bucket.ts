@@ -66,7 +66,8 @@ export function checkBucket(
 
 /** Whether the limit, with `spent` units gone, has `tokens` left. Written so that only a proof allows. */
 export function allows(limit: CompiledLimit, spent: number, tokens: number): boolean {
-  return tokens <= limit.capacity && limit.capacityUnits - spent >= tokens * limit.unit
+  if (tokens <= limit.capacity) return limit.capacityUnits - spent >= tokens * limit.unit
+  return tokens <= limit.largest && spent === 0
 }
 
 function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
@@ -80,8 +81,8 @@ function spentOf(limit: CompiledLimit, bucket: Bucket | undefined, elapsedMs: nu
 
 /** What was spent stays spent when the limit changes, at most all of its new capacity. */
 function spentUnder(limit: CompiledLimit, entry: BucketEntry): number {
-  if (entry.unit === limit.unit) return Math.min(entry.spent, limit.capacityUnits)
-  return Math.min(ceilDiv(entry.spent, entry.unit), limit.capacity) * limit.unit
+  if (entry.unit === limit.unit) return Math.min(entry.spent, limit.largest * limit.unit)
+  return Math.min(ceilDiv(entry.spent, entry.unit), limit.largest) * limit.unit
 }
 
 function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): number {

@@ -1,8 +1,14 @@
 import type { Server } from 'node:http'
+import { Server as NetServer } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
 const POLL_MS = 50
+
+/** Leaves new connections to others. An HTTP server's own `close` would also cut idle ones, on which a request may be on its way. */
+export function stopAccepting(server: Server): void {
+  NetServer.prototype.close.call(server)
+}
 
 /** Resolves once no client is connected any more, at the latest after `limitMs`. */
 export async function drained(server: Server, limitMs: number): Promise<void> {

@@ -5,7 +5,15 @@ export interface ServiceState {
   /** Whether requests may be sent here: the policies were loaded once, and the process is not about to stop. */
   isReady(): boolean
   /** Asks both stores; never waits for long. */
-  stores(): Promise<{ store: StoreState; configStore: StoreState; circuit: 'closed' | 'half-open' | 'open' }>
+  stores(): Promise<StoresState>
+}
+
+interface StoresState {
+  readonly store: StoreState
+  readonly configStore: StoreState
+  readonly circuit: 'closed' | 'half-open' | 'open'
+  /** Why the circuit is not closed. */
+  readonly reason?: string
 }
 
 export type StoreState = 'up' | 'down'
@@ -24,6 +32,7 @@ const HealthResponse = Type.Object({
   store: Up,
   configStore: Up,
   circuit: Type.String(),
+  reason: Type.Optional(Type.String({ description: 'Why the circuit is not closed.' })),
 })
 
 /** `GET /health`: the process serves. `GET /ready`: send it requests. */

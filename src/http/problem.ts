@@ -43,7 +43,9 @@ export function answerErrors(logger: Logger) {
     const problem = err instanceof Problem ? err : toProblem(err, request)
     const { id: requestId } = request
     if (problem.code === 'internal') logger.error({ requestId, err }, 'internal error')
-    else if (problem.status >= 500) logger.warn({ requestId, err: problem.cause, code: problem.code }, problem.detail)
+    // A store that is away is reported once, not with each answer.
+    else if (problem.status >= 500 && problem.cause !== undefined)
+      logger.warn({ requestId, err: problem.cause, code: problem.code }, problem.detail)
     keepConnection(reply)
     return sendProblem(request, reply, problem)
   }

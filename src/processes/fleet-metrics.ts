@@ -10,7 +10,9 @@ const LASTING_TYPES = new Set(['counter', 'histogram'])
  */
 export class FleetMetrics {
   readonly #living = new Map<number, MetricsSnapshot>()
-  #departed: MetricsSnapshot = []
+  /** What processes had counted that are gone; added up from time to time, and never missing meanwhile. */
+  readonly #departed: MetricsSnapshot[] = []
+  #addingUp = false
   readonly #own = new Registry()
 
   constructor(processes: () => number) {
@@ -28,17 +30,26 @@ export class FleetMetrics {
     this.#living.set(pid, metrics)
   }
 
-  async depart(pid: number): Promise<void> {
+  depart(pid: number): void {
     const last = this.#living.get(pid)
     this.#living.delete(pid)
     if (last === undefined) return
-    const lasting = last.filter(({ type }) => LASTING_TYPES.has(String(type)))
-    this.#departed = await AggregatorRegistry.aggregate([this.#departed, lasting]).getMetricsAsJSON()
+    this.#departed.push(last.filter(({ type }) => LASTING_TYPES.has(String(type))))
+    if (!this.#addingUp) void this.#addUp()
+  }
+
+  async #addUp(): Promise<void> {
+    this.#addingUp = true
+    while (this.#departed.length > 1) {
+      const sum = await AggregatorRegistry.aggregate(this.#departed.slice(0, 2)).getMetricsAsJSON()
+      this.#departed.splice(0, 2, sum)
+    }
+    this.#addingUp = false
   }
 
   /** Prometheus text. */
   async render(): Promise<string> {
     const own = await this.#own.getMetricsAsJSON()
-    return AggregatorRegistry.aggregate([...this.#living.values(), this.#departed, own]).metrics()
+    return AggregatorRegistry.aggregate([...this.#living.values(), ...this.#departed, own]).metrics()
   }
 }

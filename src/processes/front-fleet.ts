@@ -30,7 +30,7 @@ export class FrontFleet {
     this.#metrics = new FleetMetrics(() => this.#processes().length)
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => this.#receive(message, child))
-      slot.on('gone', child => void this.#metrics.depart(child.pid ?? 0))
+      slot.on('gone', child => this.#metrics.depart(child.pid ?? 0))
     }
   }
 
@@ -39,18 +39,22 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.start()))
   }
 
-  /** Replaces the processes one by one; a call while another is under way runs after it. */
+  /**
+   * Replaces the processes one by one; a call while another is under way runs after it.
+   * @param drainMs for how long at most those who are connected to a predecessor are still answered by it
+   */
   replaceAll(drainMs: number): Promise<void> {
     this.#replacing = this.#replacing.then(async () => {
       this.#logger.info('replacing all front processes')
       for (const slot of this.#slots) await slot.replace(drainMs)
+      await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
       this.#logger.info('all front processes are replaced')
     })
     return this.#replacing
   }
 
-  async stop(): Promise<void> {
-    await Promise.all(this.#slots.map(slot => slot.stop()))
+  async stop(drainMs: number): Promise<void> {
+    await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
   }
 
   #receive(message: FromChild, child: ChildProcess): void {

@@ -5,6 +5,8 @@ export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
 
 /** What a child tells its parent. */
 export type FromChild =
+  /** Its event loop turns. */
+  | { readonly type: 'alive' }
   /** It does its work from now on. `port` is where the front listens. */
   | { readonly type: 'ready'; readonly port?: number }
   /** It cannot start, and would not if it were started again. */
@@ -14,7 +16,7 @@ export type FromChild =
 
 /** What a parent tells its child. */
 export type ToChild =
-  /** End what is under way, then end. `drainMs`: go on answering for so long, while a successor takes over. */
-  | { readonly type: 'stop'; readonly drainMs: number }
+  /** End what is under way, then end. Go on answering those who are connected for up to `drainMs`. */
+  | { readonly type: 'stop'; readonly drainMs: number; readonly replaced: boolean }
   | { readonly type: 'collect' }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }

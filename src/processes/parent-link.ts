@@ -1,4 +1,5 @@
 import type { FromChild, ToChild } from './messages.ts'
+import { BEAT_INTERVAL_MS } from './wedge-watch.ts'
 
 /** The argument by which a process knows that its parent supervises it. */
 export const SUPERVISED = '--supervised'
@@ -10,7 +11,10 @@ export const EMPTY_QUEUE_FIRST = '--empty-queue-first'
 export class ParentLink {
   /** The line of this process, or `undefined` when it was started by itself. */
   static ofThisProcess(): ParentLink | undefined {
-    return process.argv.includes(SUPERVISED) ? new ParentLink() : undefined
+    if (!process.argv.includes(SUPERVISED)) return undefined
+    const link = new ParentLink()
+    setInterval(() => link.send({ type: 'alive' }), BEAT_INTERVAL_MS).unref()
+    return link
   }
 
   send(message: FromChild): void {

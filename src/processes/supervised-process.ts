@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
 import type { Logger } from '../logger.ts'
 import type { FromChild, ToChild } from './messages.ts'
+import { watchForWedge } from './wedge-watch.ts'
 
 const SHORTEST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
@@ -28,12 +29,17 @@ interface SupervisedProcessEvents {
   gone: [ChildProcess]
 }
 
-/** One process that is always there: when it dies, another takes its place, after a pause that doubles in a crash loop. */
+/**
+ * One process that is always there: when it dies, another takes its place, after a pause that doubles in a crash loop. One whose
+ * event loop is blocked is killed.
+ */
 export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   readonly #options: SupervisedProcessOptions
   #current: ChildProcess | undefined
   #pauseMs = SHORTEST_PAUSE_MS
   #respawn: NodeJS.Timeout | undefined
+  /** The ends of those that a successor has replaced. */
+  readonly #leaving = new Set<Promise<void>>()
   #stopped = false
   #wasReady = false
 
@@ -61,21 +67,31 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     if (this.#current?.connected) this.#current.send(message)
   }
 
-  /** Starts a successor, and stops the present process once the successor is ready. */
+  /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
   async replace(drainMs: number): Promise<void> {
     const predecessor = this.#current
     clearTimeout(this.#respawn)
     const ready = this.#successorOf(predecessor)
     this.#spawn()
     await ready
-    if (predecessor !== undefined) await this.#stop(predecessor, drainMs)
+    if (predecessor === undefined) return
+    const left: Promise<void> = this.#stop(predecessor, { drainMs, replaced: true }).finally(() =>
+      this.#leaving.delete(left),
+    )
+    this.#leaving.add(left)
+  }
+
+  /** Resolves once no process is left that was replaced. */
+  async predecessorsGone(): Promise<void> {
+    await Promise.all(this.#leaving)
   }
 
   /** Ends the process for good. */
-  async stop(): Promise<void> {
+  async stop(drainMs = 0): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#respawn)
-    if (this.#current !== undefined) await this.#stop(this.#current, 0)
+    if (this.#current !== undefined) await this.#stop(this.#current, { drainMs, replaced: false })
+    await this.predecessorsGone()
   }
 
   #spawn(): ChildProcess {
@@ -86,6 +102,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     child.on('message', message => this.#receive(message as FromChild, child))
     child.on('error', err => logger.error({ err, process: name }, 'cannot reach the process'))
     child.once('disconnect', () => this.emit('gone', child))
+    watchForWedge(child, () => {
+      logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
+      child.kill('SIGKILL')
+    })
     child.once('exit', (code, signal) => {
       if (this.#current !== child) return
       this.#current = undefined
@@ -121,11 +141,11 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     })
   }
 
-  async #stop(child: ChildProcess, drainMs: number): Promise<void> {
+  async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     if (child.exitCode !== null || child.signalCode !== null) return
     const exited = once(child, 'exit')
-    const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs + drainMs)
-    if (child.connected) child.send({ type: 'stop', drainMs } satisfies ToChild)
+    const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
+    if (child.connected) child.send({ type: 'stop', ...how } satisfies ToChild)
     await exited
     clearTimeout(kill)
   }

@@ -87,6 +87,11 @@ export function announcementChannel(keyPrefix: string): string {
   return `${keyPrefix}:config:announcements`
 }
 
+/** Sorted set: the front processes, by when they were last heard. */
+export function heartbeatsKey(keyPrefix: string): string {
+  return `{${keyPrefix}:fronts}`
+}
+
 /** String: the number of partitions that this store was filled with. */
 export function layoutKey(keyPrefix: string): string {
   return `{${keyPrefix}:layout}`

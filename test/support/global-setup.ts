@@ -1,17 +1,27 @@
-import { spawnSync } from 'node:child_process'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { isOnPath } from './on-path.ts'
 
 const TESTS = new URL('..', import.meta.url).pathname
 
-/** Without a `redis-server`, says which suites are left out; in CI a missing one is a failure. */
+/** What some suites need, and how they say so. */
+const TOOLS = [
+  {
+    tool: 'redis-server',
+    suites: 'describeWithRedis(',
+    rest: 'Everything else runs on the embedded store. Install redis-server to run them all.',
+  },
+  { tool: 'pm2', suites: 'describeWithPm2(', rest: 'To run them too: npm install --global pm2' },
+]
+
+/** Says which suites are left out for want of a tool; in CI a missing one is a failure. */
 export default function globalSetup(): void {
-  if (spawnSync('redis-server', ['--version']).status === 0) return
-  if (process.env['CI'] === 'true') throw new Error('CI=true, but there is no redis-server on this machine: install it')
-  const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.test.ts'))
-  const leftOut = files.filter(file => readFileSync(join(TESTS, file), 'utf8').includes('describeWithRedis('))
-  process.stderr.write(
-    `\nThere is no redis-server on this machine. These suites are left out:\n${leftOut.map(file => `  test/${file}\n`).join('')}` +
-      'Everything else runs on the embedded store. Install redis-server to run them all.\n\n',
-  )
+  for (const { tool, suites, rest } of TOOLS) {
+    if (isOnPath(tool)) continue
+    if (process.env['CI'] === 'true') throw new Error(`CI=true, but there is no ${tool} on this machine: install it`)
+    const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.test.ts'))
+    const leftOut = files.filter(file => readFileSync(join(TESTS, file), 'utf8').includes(suites))
+    const list = leftOut.map(file => `  test/${file}\n`).join('')
+    process.stderr.write(`\nThere is no ${tool} on this machine. These suites are left out:\n${list}${rest}\n\n`)
+  }
 }

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -6,8 +6,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
+import { isOnPath } from './on-path.ts'
 
-export const hasRedisServer = spawnSync('redis-server', ['--version']).status === 0
+export const hasRedisServer = isOnPath('redis-server')
 
 /** A suite that only a real Redis can prove; left out, and said so, where there is none. */
 export const describeWithRedis = hasRedisServer ? describe : describe.skip

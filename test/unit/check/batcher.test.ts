@@ -1,11 +1,13 @@
-import { setImmediate as nextTurn } from 'node:timers/promises'
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { CheckBatcher } from '../../../src/check/batcher.ts'
+import { CheckBatcher, type WaitingCheck } from '../../../src/check/batcher.ts'
 import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import { eventually } from '../../support/eventually.ts'
 import { policyOf } from '../../support/policies.ts'
 
 const policy = policyOf('*')
+const TIMEOUT_MS = 60
 
 /** A store that answers when it is told to. */
 class HeldStore implements BucketStore {
@@ -25,16 +27,18 @@ class HeldStore implements BucketStore {
 }
 
 let store: HeldStore
-let batcher: CheckBatcher<BucketCheck>
+let batcher: CheckBatcher<WaitingCheck>
 let answered: [key: string, spent: number | undefined][]
 beforeEach(() => {
   store = new HeldStore()
-  answered = []
-  batcher = new CheckBatcher(store, ({ key }, reading) => answered.push([key, reading?.spent[0]]))
+  // What a batcher of an earlier test gives up later is none of this one's answers.
+  const own: typeof answered = []
+  answered = own
+  batcher = new CheckBatcher(store, TIMEOUT_MS, ({ key }, reading) => own.push([key, reading?.spent[0]]))
 })
 
 function ask(key: string, tokens = 1): void {
-  batcher.enqueue({ key, policy, tokens })
+  batcher.enqueue({ key, policy, tokens, startMs: performance.now(), isAnswered: false })
 }
 
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)
@@ -88,6 +92,54 @@ describe('the batcher', () => {
       ['a', undefined],
       ['b', 1],
     ])
+  })
+
+  it('gives no check up before its time, whether it was sent or waits for a call', async () => {
+    const start = performance.now()
+    for (const key of ['sent', 'sent too', 'waiting']) {
+      ask(key)
+      await nextTurn()
+    }
+    await sleep(TIMEOUT_MS / 2)
+    const lateStart = performance.now()
+    ask('late')
+    expect(answered).toEqual([])
+    await eventually(() => expect(answered).toHaveLength(3))
+    expect(performance.now() - start).toBeGreaterThan(TIMEOUT_MS - 1)
+    await eventually(() => expect(answered).toHaveLength(4))
+    expect(performance.now() - lateStart).toBeGreaterThan(TIMEOUT_MS - 1)
+    expect(answered).toEqual(['sent', 'sent too', 'waiting', 'late'].map(key => [key, undefined]))
+    expect(keysOfCalls()).toEqual([['sent'], ['sent too']])
+  })
+
+  it('answers a check once, also when the store answers after it was given up', async () => {
+    ask('a')
+    await eventually(() => expect(answered).toEqual([['a', undefined]]))
+    store.calls[0]?.answer()
+    await nextTurn()
+    expect(answered).toHaveLength(1)
+  })
+
+  it('asks nothing about a check that was given up', async () => {
+    for (const key of ['a', 'b', 'c']) {
+      ask(key)
+      await nextTurn()
+    }
+    await eventually(() => expect(answered).toHaveLength(3))
+    expect(batcher.waiting).toBe(0)
+    for (const { fail } of store.calls) fail()
+    await nextTurn()
+    expect(keysOfCalls()).toEqual([['a'], ['b']])
+  })
+
+  it('takes the store for slow no sooner because this process was busy', async () => {
+    ask('a')
+    const busyUntil = performance.now() + 2 * TIMEOUT_MS
+    while (performance.now() < busyUntil);
+    await nextTurn()
+    store.calls[0]?.answer()
+    await nextTurn()
+    expect(answered).toEqual([['a', 1]])
   })
 
   it('says how many wait for a call', async () => {

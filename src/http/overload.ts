@@ -1,0 +1,15 @@
+/** How often the turns of the event loop are noted, ms; by so much the lag may be taken for smaller than it is. */
+const TICK_MS = 20
+
+/**
+ * Whether this process is behind: its event loop has been at the same turn for longer than allowed. What still waits in that
+ * turn is better refused at once than answered too late. An average over the last second, as libraries take it, would refuse
+ * for a second after each pause, and notice none before.
+ */
+export function watchEventLoop(maxLagMs: number): () => boolean {
+  let turnedAtMs = performance.now()
+  setInterval(() => {
+    turnedAtMs = performance.now()
+  }, TICK_MS).unref()
+  return () => performance.now() - turnedAtMs > maxLagMs + TICK_MS
+}

@@ -1,0 +1,21 @@
+/** What Redis answers when it is there but cannot do it. */
+const REASONS: Readonly<Record<string, string>> = {
+  OOM: 'out-of-memory',
+  MISCONF: 'cannot-persist',
+  READONLY: 'read-only',
+  LOADING: 'loading',
+  BUSY: 'busy',
+  CLUSTERDOWN: 'cluster-down',
+  NOAUTH: 'not-authorized',
+  NOPERM: 'not-authorized',
+  WRONGPASS: 'not-authorized',
+}
+
+/** Older servers put the code of an error inside a script behind one of the script's own. */
+const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
+
+/** Why a call of Redis failed, in one of a few words, for metrics and for whoever looks at `/health`. */
+export function failureReason(err: unknown): string {
+  if (!(err instanceof Error) || err.name !== 'ReplyError') return 'connection-lost'
+  return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'
+}

@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { freePort } from '../../src/processes/free-port.ts'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithPm2, Pm2 } from '../support/pm2.ts'
+import { descendantsOf, isAlive } from '../support/processes.ts'
+import { RedisServer } from '../support/redis-server.ts'
+
+const TEN_A_DAY = { capacity: 10, refillTokens: 1, refillIntervalMs: 86_400_000 }
+
+describeWithPm2('under pm2', () => {
+  let redis: RedisServer
+  let pm2: Pm2
+  let client: Client
+  let port: number
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    port = await freePort('127.0.0.1')
+    client = new Client(`http://127.0.0.1:${port}`)
+    pm2 = await Pm2.create({ REDIS_URL: redis.url, PORT: String(port), WEB_CONCURRENCY: '2' })
+  }, 30_000)
+  afterAll(async () => {
+    await pm2.kill()
+    await redis.stop()
+  }, 30_000)
+
+  async function statuses(): Promise<string[]> {
+    const apps = await Promise.all(['throttler-api', 'throttler-worker'].map(name => pm2.app(name)))
+    return apps.map(({ pm2_env }) => pm2_env.status)
+  }
+
+  it('start ends when both are online, which they say themselves: they serve at once', async () => {
+    await pm2.run(['start', 'ecosystem.config.cjs'])
+    expect(await statuses()).toEqual(['online', 'online'])
+    expect((await client.check('first')).body).toMatchObject({ allowed: true, source: 'redis' })
+    expect((await client.put('under-pm2', TEN_A_DAY)).status).toBe(201)
+    const { pid } = await pm2.app('throttler-api')
+    expect(descendantsOf(pid).filter(({ command }) => command.startsWith('throttler front'))).toHaveLength(2)
+  }, 60_000)
+
+  it('reload replaces every process', async () => {
+    const before = await pm2.app('throttler-api')
+    const processes = [before.pid, ...descendantsOf(before.pid).map(({ pid }) => pid)]
+    await pm2.run(['reload', 'throttler-api'])
+    expect(processes.filter(isAlive)).toEqual([])
+    expect((await pm2.app('throttler-api')).pm2_env.status).toBe('online')
+    expect((await client.check('first', 0)).body).toMatchObject({ allowed: true, policy: 'default' })
+    expect((await client.check('under-pm2')).body).toMatchObject({ policy: 'under-pm2', source: 'redis' })
+  }, 60_000)
+
+  it('a primary that is killed is replaced, and its processes with it', async () => {
+    const { pid } = await pm2.app('throttler-api')
+    const processes = [pid, ...descendantsOf(pid).map(child => child.pid)]
+    process.kill(pid, 'SIGKILL')
+    await eventually(() => expect(processes.filter(isAlive)).toEqual([]), 10_000)
+    await eventually(async () => expect((await client.check('first', 0)).status).toBe(200), 20_000)
+    await eventually(async () => expect(await statuses()).toEqual(['online', 'online']))
+  }, 60_000)
+
+  it('a crash loop has pauses that grow, and ends by itself once the fault is gone', async () => {
+    await pm2.run(['stop', 'throttler-api'])
+    const { restart_time: restartsBefore } = (await pm2.app('throttler-api')).pm2_env
+    const squatter = createServer().listen(port, '127.0.0.1')
+    await once(squatter, 'listening')
+    await pm2.run(['start', 'throttler-api'])
+    await eventually(async () => {
+      const { exit_code, restart_time, prev_restart_delay } = (await pm2.app('throttler-api')).pm2_env
+      expect([exit_code, restart_time]).toEqual([1, expect.any(Number)])
+      expect(restart_time).toBeGreaterThan(restartsBefore + 1)
+      expect(prev_restart_delay).toBeGreaterThan(100)
+    }, 30_000)
+    squatter.close()
+    await eventually(async () => expect(await statuses()).toEqual(['online', 'online']), 30_000)
+    expect((await client.put('mended', TEN_A_DAY)).status).toBe(201)
+  }, 90_000)
+
+  it('stop ends every process with 0 and leaves no connection', async () => {
+    const apps = await Promise.all(['throttler-api', 'throttler-worker'].map(name => pm2.app(name)))
+    const processes = apps.flatMap(({ pid }) => [pid, ...descendantsOf(pid).map(child => child.pid)])
+    await pm2.run(['stop', 'all'])
+    expect(processes.filter(isAlive)).toEqual([])
+    expect(await statuses()).toEqual(['stopped', 'stopped'])
+    expect((await pm2.app('throttler-api')).pm2_env.exit_code).toBe(0)
+    const admin = new Redis(redis.url)
+    const clients = String(await admin.client('LIST'))
+    admin.disconnect()
+    expect(clients).not.toContain('name=throttler')
+  }, 60_000)
+})

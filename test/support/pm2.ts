@@ -1,0 +1,66 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { promisify } from 'node:util'
+import { describe } from '@jest/globals'
+import { isOnPath } from './on-path.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** A suite that only the real pm2 can prove; left out, and said so, where there is none. */
+export const describeWithPm2 = isOnPath('pm2') ? describe : describe.skip
+
+/** What pm2 says of one app. */
+export interface Pm2App {
+  readonly name: string
+  readonly pid: number
+  readonly pm2_env: {
+    readonly status: string
+    readonly restart_time: number
+    /** The last pause before a restart, ms. */
+    readonly prev_restart_delay?: number
+    readonly exit_code?: number
+  }
+}
+
+/** A pm2 daemon of the test's own. */
+export class Pm2 {
+  readonly #home: string
+  readonly #env: Readonly<Record<string, string>>
+
+  private constructor(home: string, env: Readonly<Record<string, string>>) {
+    this.#home = home
+    this.#env = env
+  }
+
+  /** @param env what the apps get */
+  static async create(env: Readonly<Record<string, string>>): Promise<Pm2> {
+    return new Pm2(await mkdtemp(join(tmpdir(), 'throttler-pm2-')), env)
+  }
+
+  /** Resolves with what a command of pm2 wrote. */
+  async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
+    const options = { cwd: ROOT, env: { ...withHome(this.#home), ...this.#env, ...env } }
+    const { stdout } = await promisify(execFile)('pm2', [...args], options)
+    return stdout
+  }
+
+  async app(name: string): Promise<Pm2App> {
+    const list = JSON.parse(await this.run(['jlist'])) as Pm2App[]
+    const app = list.find(app => app.name === name)
+    if (app === undefined) throw new Error(`pm2 does not know ${name}`)
+    return app
+  }
+
+  /** Ends the daemon and all that it started. */
+  async kill(): Promise<void> {
+    await this.run(['kill'])
+    await rm(this.#home, { recursive: true, force: true })
+  }
+}
+
+function withHome(home: string): NodeJS.ProcessEnv {
+  return { PATH: process.env['PATH'], HOME: home, PM2_HOME: home, PM2_DISCRETE_MODE: 'true' }
+}
