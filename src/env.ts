@@ -65,6 +65,12 @@ export const EnvSchema = Type.Object({
   MAX_WAITING_CHECKS: integer(10_000, 1, 1_000_000, 'How many checks may wait for the store; beyond: 503 overloaded.'),
   EVENT_LOOP_LAG_MS: integer(500, 1, 60_000, 'How far a process may be behind; beyond: 503 overloaded.'),
   COMMAND_RETENTION_MS: integer(86_400_000, 1000, MAX_TIMER_MS, 'How long the outcome of a change is kept.'),
+  CONFIG_LOG_KEEP: Type.String({
+    default: 'all',
+    pattern: '^(all|[1-9][0-9]{0,8})$',
+    allowed: 'all, or an integer from 1 to 999999999',
+    description: 'How many events of each partition are kept before older ones are compacted.',
+  }),
   IMPORT_MAX_BYTES: integer(268_435_456, 1, MAX_IMPORT_BYTES, 'How large an imported file may be.'),
   LOG_LEVEL: choice('info', LOG_LEVELS, 'The least severe log lines to write.'),
   SHUTDOWN_TIMEOUT_MS: integer(10_000, 100, 600_000, 'How long requests in flight may take to end at a stop.'),
@@ -76,9 +82,11 @@ export const FILE_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL', 'ADMIN_TOKENS', 
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-export interface Env extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CHECK_TOKENS'> {
+export interface Env extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CONFIG_LOG_KEEP'> {
   readonly ADMIN_TOKENS: readonly Token[]
   readonly CHECK_TOKENS: readonly Token[]
+  /** `undefined`: all. */
+  readonly CONFIG_LOG_KEEP: number | undefined
 }
 
 /** Which part of the service reads: those that are started alone have no embedded store to fall back on. */
@@ -102,7 +110,12 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const env = parse(given, faults)
   if (env !== undefined) faults.push(...crossFaults(env, options))
   if (env === undefined || faults.length > 0) throw new EnvError(faults)
-  return { ...env, ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS), CHECK_TOKENS: parseTokens(env.CHECK_TOKENS) }
+  return {
+    ...env,
+    ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS),
+    CHECK_TOKENS: parseTokens(env.CHECK_TOKENS),
+    CONFIG_LOG_KEEP: env.CONFIG_LOG_KEEP === 'all' ? undefined : Number(env.CONFIG_LOG_KEEP),
+  }
 }
 
 /** The environment of a child process: this one's, with some variables set. */

@@ -59,6 +59,13 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     aggregator: 'min',
     registers: [this.registry],
   })
+  readonly #logEvents = new Gauge({
+    name: 'throttler_config_log_events',
+    help: 'Events that the event log holds, by partition',
+    labelNames: ['partition'] as const,
+    aggregator: 'max',
+    registers: [this.registry],
+  })
   readonly #logResets = new Counter({
     name: 'throttler_config_log_resets_total',
     help: 'Partitions that were loaded anew because their log was another one',
@@ -106,8 +113,9 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     this.#propagation.observe(Math.max(0, Date.now() - Date.parse(at)) / 1000)
   }
 
-  positionChanged(partition: number, position: number): void {
+  followed(partition: number, position: number, logEvents: number): void {
     this.#version.set({ partition: String(partition) }, position)
+    this.#logEvents.set({ partition: String(partition) }, logEvents)
   }
 
   logReplaced(): void {

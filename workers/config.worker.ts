@@ -5,8 +5,10 @@ import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
 import { tellProcessManager } from '../src/processes/process-manager.ts'
 import { claimLayout } from '../src/redis/layout.ts'
+import { maintainedPartitions } from '../src/redis/maintained-projection.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { workerDependencies } from './dependencies.ts'
+import { LogCompaction } from './log-compaction.ts'
 import { untilAnswered } from './patience.ts'
 
 process.title = 'throttler worker'
@@ -17,8 +19,18 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   const { redis, workers, close } = workerDependencies(env, logger)
 
+  const compaction =
+    env.CONFIG_LOG_KEEP === undefined
+      ? undefined
+      : new LogCompaction({
+          partitions: maintainedPartitions(redis, env.KEY_PREFIX),
+          keep: env.CONFIG_LOG_KEEP,
+          logger,
+        })
+
   stopOnRequest(
     async () => {
+      compaction?.stop()
       if (process.argv.includes(EMPTY_QUEUE_FIRST)) await workers.drain()
       await close()
     },

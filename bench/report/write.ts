@@ -7,9 +7,6 @@ const RESULTS = new URL('bench/results/', ROOT)
 const PAGE = new URL('docs/benchmarks.md', ROOT)
 const DIGITS = 4
 
-const BEGIN = '<!-- latest: written by npm run bench -->'
-const END = '<!-- end of latest -->'
-
 /** For a terminal. */
 export function render(report: Report): string {
   const parts = [toText(rowTable(report)), toText(targetTable(report)), memoryLine(report), report.remarks]
@@ -21,9 +18,15 @@ export function keep(report: Report): void {
   mkdirSync(RESULTS, { recursive: true })
   const short = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(DIGITS)) : value)
   writeFileSync(new URL('latest.json', RESULTS), `${JSON.stringify(report, short, 2)}\n`)
+  replaceSection('npm run bench', section(report))
+}
+
+/** Writes what a command measured where the page on benchmarks has a place for it. */
+export function replaceSection(command: string, text: string): void {
+  const [begin, end] = [`<!-- latest: written by ${command} -->`, `<!-- end of ${command} -->`]
   const page = readFileSync(PAGE, 'utf8')
-  const [before = '', after = ''] = [page.split(BEGIN)[0], page.split(END)[1]]
-  writeFileSync(PAGE, `${before}${BEGIN}\n\n${section(report)}\n\n${END}${after}`)
+  const [before, after] = [page.split(begin)[0], page.split(end)[1]]
+  writeFileSync(PAGE, `${before}${begin}\n\n${text}\n\n${end}${after}`)
 }
 
 function section(report: Report): string {

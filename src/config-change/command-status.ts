@@ -38,8 +38,9 @@ export class CommandStatuses {
 
   /** How a command ended, unless it goes on; a failed one goes on when it is tried again. */
   async ending(id: string): Promise<Ending | undefined> {
-    const status = await this.#ofOne(id)
-    return status?.status === 'queued' ? undefined : status
+    const ending = await this.#endings.ending(id)
+    if (ending?.status !== 'failed') return ending
+    return (await this.#queue.findQueued(id)) === undefined ? ending : undefined
   }
 
   async #ofOne(id: string): Promise<QueuedStatus | Ending | undefined> {

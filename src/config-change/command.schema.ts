@@ -4,7 +4,7 @@ import { configKeyFault } from '../domain/key.ts'
 import { configPartition } from '../domain/partition.ts'
 import { Problem } from '../errors.ts'
 import { fieldErrors } from '../http/field-errors.ts'
-import { validator } from '../http/validation.ts'
+import { bodyValidator } from '../http/validation.ts'
 import { CommandFault } from './command-fault.ts'
 import { PolicyRequest, toPolicyDefinition } from './policy.schema.ts'
 
@@ -33,10 +33,10 @@ const keyed = {
 
 /** What may stand in a queue, by the command's type. */
 const validators = {
-  put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
-  delete: validator.compile(command('delete', keyed)),
-  rollback: validator.compile(command('rollback', { ...keyed, version })),
-  'import-part': validator.compile(command('import-part', { ...requested, importId: Type.String() })),
+  put: bodyValidator.compile(command('put', { ...keyed, policy: PolicyRequest })),
+  delete: bodyValidator.compile(command('delete', keyed)),
+  rollback: bodyValidator.compile(command('rollback', { ...keyed, version })),
+  'import-part': bodyValidator.compile(command('import-part', { ...requested, importId: Type.String() })),
 }
 
 function command(type: string, properties: Record<string, TSchema>): TSchema {

@@ -1,6 +1,6 @@
-import type { PolicyEvent } from '../domain/events.ts'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { type PolicyEvent, UnknownEventSchema } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
-import { compilePolicy } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { Logger } from '../logger.ts'
 import { type EventLog, type LogPosition, LogReplaced } from './ports.ts'
@@ -8,10 +8,14 @@ import { type EventLog, type LogPosition, LogReplaced } from './ports.ts'
 /** Announcements are only hints: each log is read this often whether one came or not, ms. */
 const READ_INTERVAL_MS = 1000
 
+/** So many entries of the table are looked at in one turn of the event loop, which takes about a millisecond. */
+const KEYS_A_TURN = 10_000
+
 export interface FollowObserver {
   /** A policy is obeyed from now on. */
   applied(event: PolicyEvent): void
-  positionChanged(partition: number, position: number): void
+  /** The log, which holds so many events, is followed up to this position. */
+  followed(partition: number, position: number, logEvents: number): void
   /** The log was another one, and the partition was loaded anew. */
   logReplaced(partition: number): void
 }
@@ -26,8 +30,13 @@ interface PolicyFollowerOptions {
 /** One partition's log, followed by one reader at a time. */
 interface Partition {
   readonly number: number
-  /** Absent until it was loaded. */
-  at?: LogPosition
+  /** Absent until the policies were loaded, and while they are loaded anew. */
+  at: LogPosition | undefined
+  /** Whether the table may hold policies of the partition. */
+  isInTable: boolean
+  wasLoaded: boolean
+  /** Whether it was said that the log has an event that this release cannot read. */
+  saidUnreadable: boolean
   current: Promise<void>
   /** The catch-up that everybody shares who asks while the current one is under way. */
   next: Promise<void> | undefined
@@ -48,6 +57,10 @@ export class PolicyFollower {
     this.#options = options
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, number) => ({
       number,
+      at: undefined,
+      isInTable: false,
+      wasLoaded: false,
+      saidUnreadable: false,
       current: Promise.resolve(),
       next: undefined,
     }))
@@ -64,7 +77,7 @@ export class PolicyFollower {
 
   /** Whether every partition was loaded at least once. */
   get isLoaded(): boolean {
-    return this.#partitions.every(({ at }) => at !== undefined)
+    return this.#partitions.every(({ wasLoaded }) => wasLoaded)
   }
 
   catchUpAll(): void {
@@ -87,41 +100,61 @@ export class PolicyFollower {
 
   async #follow(partition: Partition): Promise<void> {
     try {
-      if (partition.at === undefined) await this.#load(partition)
-      else await this.#readOn(partition, partition.at)
+      await this.#readOn(partition, partition.at ?? (await this.#load(partition)))
+      partition.saidUnreadable = false
     } catch (err) {
+      if (err instanceof UnknownEventSchema) this.#sayUnreadable(partition, err)
       if (!(err instanceof LogReplaced)) throw err
-      this.#options.logger.warn(
-        { partition: partition.number, reason: err.message },
-        'the log was replaced: loading anew',
-      )
+      const reason = err.message
+      this.#options.logger.warn({ partition: partition.number, reason }, 'the log was replaced: loading anew')
       this.#options.observer.logReplaced(partition.number)
+      partition.at = undefined
       await this.#load(partition)
     }
   }
 
-  async #load(partition: Partition): Promise<void> {
-    const { at, records } = await this.#options.log.snapshot(partition.number)
-    const { table, observer } = this.#options
-    const kept = new Set(records.map(({ key }) => key))
-    for (const key of table.configKeys()) {
-      if (configPartition(key) === partition.number && !kept.has(key)) table.delete(key)
+  #sayUnreadable(partition: Partition, err: UnknownEventSchema): void {
+    if (partition.saidUnreadable) return
+    partition.saidUnreadable = true
+    this.#options.logger.error({ partition: partition.number, err }, 'changes are not obeyed')
+  }
+
+  /** Makes the table equal to the store. The store is read by pieces, and checks go on between them. */
+  async #load(partition: Partition): Promise<LogPosition> {
+    const { log, table } = this.#options
+    const { at, chunks } = await log.snapshot(partition.number)
+    const wasInTable = partition.isInTable
+    partition.isInTable = true
+    const kept = new Set<string>()
+    for await (const records of chunks) {
+      for (const { key, version, policy } of records) {
+        table.set(key, version, policy)
+        if (wasInTable) kept.add(key)
+      }
     }
-    for (const { key, version, policy } of records) table.set(compilePolicy(key, version, policy))
+    if (wasInTable) await this.#deleteOthers(partition.number, kept)
     partition.at = at
-    observer.positionChanged(partition.number, at.position)
+    partition.wasLoaded = true
     if (this.isLoaded) this.#firstLoadDone()
+    return at
+  }
+
+  async #deleteOthers(partition: number, kept: ReadonlySet<string>): Promise<void> {
+    const { table } = this.#options
+    let looked = 0
+    for (const key of table.configKeys()) {
+      if (configPartition(key) === partition && !kept.has(key)) table.delete(key)
+      if (++looked % KEYS_A_TURN === 0) await nextTurn()
+    }
   }
 
   async #readOn(partition: Partition, from: LogPosition): Promise<void> {
-    let at = from
-    for (;;) {
+    for (let at = from, hasMore = true; hasMore; ) {
       const read = await this.#options.log.read(partition.number, at)
       for (const { event } of read.entries) this.#apply(event)
-      at = read.at
+      ;({ at, hasMore } = read)
       partition.at = at
-      this.#options.observer.positionChanged(partition.number, at.position)
-      if (read.entries.length === 0) return
+      this.#options.observer.followed(partition.number, at.position, read.logEvents)
     }
   }
 
@@ -129,7 +162,7 @@ export class PolicyFollower {
     const { table, observer } = this.#options
     if ((table.get(event.key)?.version ?? 0) >= event.version) return
     if (event.policy === null) table.delete(event.key)
-    else table.set(compilePolicy(event.key, event.version, event.policy))
+    else table.set(event.key, event.version, event.policy)
     observer.applied(event)
   }
 }

@@ -4,13 +4,13 @@ import { configKeyFault } from '../domain/key.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
 import { validationProblem } from '../errors.ts'
 import { fieldErrors } from '../http/field-errors.ts'
-import { validator } from '../http/validation.ts'
+import { bodyValidator } from '../http/validation.ts'
 import { PolicyRequest, toPolicyDefinition } from './policy.schema.ts'
 
 /** A line of an import: a policy and its config key. */
 const ImportLine = Type.Composite([Type.Object({ key: Type.String() }), PolicyRequest], { additionalProperties: false })
 
-const validate = validator.compile(ImportLine)
+const validate = bodyValidator.compile(ImportLine)
 
 export interface ImportedPolicy {
   readonly key: string

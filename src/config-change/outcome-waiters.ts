@@ -14,20 +14,18 @@ export interface Wait {
   cancel(): void
 }
 
-const NO_WAIT: Wait = { ended: Promise.resolve(undefined), cancel: () => undefined }
-
 /** Requests that wait for the outcome of their command: an entry in a map, released by the announcement. */
 export class OutcomeWaiters {
   readonly #options: OutcomeWaitersOptions
   readonly #waiting = new Map<string, Set<(ending?: Ending) => void>>()
-  #ended = false
+  #isOver = false
 
   constructor(options: OutcomeWaitersOptions) {
     this.#options = options
   }
 
   wait(commandId: string, timeoutMs: number): Wait {
-    if (this.#ended) return NO_WAIT
+    if (this.#isOver) return { ended: Promise.resolve(undefined), cancel: () => undefined }
     const finishers = this.#waiting.get(commandId) ?? new Set()
     this.#waiting.set(commandId, finishers)
     let cancel = () => {}
@@ -53,7 +51,7 @@ export class OutcomeWaiters {
 
   /** Lets nobody wait any more: the process is about to stop. */
   end(): void {
-    this.#ended = true
+    this.#isOver = true
     for (const finishers of this.#waiting.values()) for (const finish of finishers) finish()
   }
 

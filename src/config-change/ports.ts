@@ -20,13 +20,19 @@ export interface PolicyReader {
   /** The event that made this version, or `undefined` when there never was one or it was compacted away. */
   version(key: string, version: number): Promise<PolicyEvent | undefined>
   /** In byte order of their keys: those with the prefix, after the key `after`, at most `limit`. */
-  list(query: { prefix: string; after: string | undefined; limit: number }): Promise<readonly PolicyRecord[]>
+  list(query: ListQuery): Promise<readonly PolicyRecord[]>
   /** Every policy, in byte order of the keys, some at a time. */
   all(): AsyncIterable<readonly PolicyRecord[]>
   /** The key's events after a version, oldest first, at most `limit`. */
   history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
   /** The state that the next command would be decided on, but for what is queued. */
   state(key: string): Promise<PolicyState>
+}
+
+export interface ListQuery {
+  readonly prefix: string
+  readonly after: string | undefined
+  readonly limit: number
 }
 
 export interface EndingReader {
@@ -118,8 +124,8 @@ export interface Reservations {
 export interface LogPosition {
   readonly identity: string | null
   readonly position: number
-  /** The command whose event stands at `position`, to notice a log that was replaced. */
-  readonly commandId: string | null
+  /** The event at `position` as it is written, to notice a log that was replaced. */
+  readonly event: string | null
 }
 
 export interface LogEntry {
@@ -127,17 +133,27 @@ export interface LogEntry {
   readonly event: PolicyEvent
 }
 
-/** Thrown by `EventLog.read` when the log is not the one that was followed. */
+/** Thrown by `EventLog.read` when the log is not the one that was followed, or begins only behind the position. */
 export class LogReplaced extends Error {
   override readonly name = 'LogReplaced'
 }
 
+export interface LogRead {
+  /** Behind the last of the entries. */
+  readonly at: LogPosition
+  readonly entries: readonly LogEntry[]
+  /** Whether there may be more to read. */
+  readonly hasMore: boolean
+  /** How many events the log holds. */
+  readonly logEvents: number
+}
+
 /** A partition's event log, as followers read it. */
 export interface EventLog {
-  /** The current policies, and a position from which following them loses nothing. */
-  snapshot(partition: number): Promise<{ at: LogPosition; records: readonly PolicyRecord[] }>
+  /** A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile. */
+  snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
   /** The events after a position, some at a time. @throws {LogReplaced} */
-  read(partition: number, after: LogPosition): Promise<{ at: LogPosition; entries: readonly LogEntry[] }>
+  read(partition: number, after: LogPosition): Promise<LogRead>
 }
 
 /** A partition's log has come to this position. Announcements may be lost; they are only hints. */

@@ -23,3 +23,23 @@ export interface PolicyEvent {
   /** The policy from then on; `null` when it was deleted. */
   readonly policy: PolicyDefinition | null
 }
+
+/** An event that this release cannot read: one of a later release, or none at all. */
+export class UnknownEventSchema extends Error {
+  override readonly name = 'UnknownEventSchema'
+}
+
+/**
+ * An event as it stands in a log, written by any release up to this one, as one of today. Events in a log are never rewritten: a
+ * release that changes `PolicyEvent` so that old events do not fit adds a schema, and here a case that lifts them.
+ * @throws {UnknownEventSchema}
+ */
+export function upcast(stored: unknown): PolicyEvent {
+  const { schema } = stored as { schema?: unknown }
+  switch (schema) {
+    case EVENT_SCHEMA:
+      return stored as PolicyEvent
+    default:
+      throw new UnknownEventSchema(`the log has an event of schema ${schema}; this release reads ${EVENT_SCHEMA}`)
+  }
+}

@@ -1,5 +1,6 @@
+import { DefinitionPool } from './definition-pool.ts'
 import { prefixOf } from './key.ts'
-import type { Policy } from './policy.ts'
+import type { Policy, PolicyDefinition } from './policy.ts'
 
 /**
  * Every policy, as checks look them up: an exact one wins, then the longest prefix, then the built-in default. A look-up costs
@@ -11,6 +12,7 @@ export class PolicyTable {
   /** How many prefixes of each length there are, in UTF-16 units. */
   readonly #lengths = new Map<number, number>()
   #lengthsDescending: readonly number[] = []
+  readonly #definitions = new DefinitionPool()
   readonly #builtIn: Policy
 
   constructor(builtIn: Policy) {
@@ -36,20 +38,31 @@ export class PolicyTable {
     return prefix === undefined ? this.#exact.get(configKey) : this.#byPrefix.get(prefix)
   }
 
-  set(policy: Policy): void {
-    const prefix = prefixOf(policy.configKey)
+  set(configKey: string, version: number, definition: PolicyDefinition): void {
+    const before = this.get(configKey)
+    const { definition: shared, limits } = this.#definitions.take(definition)
+    const policy: Policy = { configKey, version, definition: shared, limits }
+    if (before !== undefined) this.#definitions.release(before.definition)
+    const prefix = prefixOf(configKey)
     if (prefix === undefined) {
-      this.#exact.set(policy.configKey, policy)
+      this.#exact.set(configKey, policy)
       return
     }
-    if (!this.#byPrefix.has(prefix)) this.#count(prefix.length, 1)
+    if (before === undefined) this.#count(prefix.length, 1)
     this.#byPrefix.set(prefix, policy)
   }
 
   delete(configKey: string): void {
+    const before = this.get(configKey)
+    if (before === undefined) return
+    this.#definitions.release(before.definition)
     const prefix = prefixOf(configKey)
-    if (prefix === undefined) this.#exact.delete(configKey)
-    else if (this.#byPrefix.delete(prefix)) this.#count(prefix.length, -1)
+    if (prefix === undefined) {
+      this.#exact.delete(configKey)
+      return
+    }
+    this.#byPrefix.delete(prefix)
+    this.#count(prefix.length, -1)
   }
 
   #count(length: number, change: 1 | -1): void {

@@ -1,14 +1,24 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import type { LogEntry } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import { CONFIG_PARTITIONS } from '../domain/partition.ts'
+import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import { type AppendArguments, type AppendOptions, eventArguments, outcomeArguments } from '../redis/append.ts'
+import {
+  type AppendArguments,
+  type AppendOptions,
+  eventArguments,
+  outcomeArguments,
+  recordJson,
+} from '../redis/append.ts'
 import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
 import { appendScript } from '../redis/scripts.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
-import { Journal } from './journal.ts'
+import { Journal, type JournalContent } from './journal.ts'
+
+/** How often it is looked whether the log was compacted, ms. Until then the journal holds more than the log, which does no harm. */
+const COMPACTION_CHECK_MS = 10_000
 
 interface DurableLogOptions {
   readonly dataDir: string
@@ -17,39 +27,69 @@ interface DurableLogOptions {
   readonly logger: Logger
 }
 
+/** Entries of a stream as they are replied: an id, and its fields and values in turn. */
+type StreamReply = [id: string, fields: [name: string, event: string]][]
+
 /** Keeps the event logs of the embedded store on disk: fills the store from the journal, then journals each event. */
 export class DurableLog {
   readonly #options: DurableLogOptions
   readonly #commands: InProcessConnection
   readonly #announcements: InProcessConnection
   readonly #journal: Journal
+  readonly #identities: readonly string[]
+  readonly #partitions: readonly ConfigKeys[]
+  readonly #compactionCheck: NodeJS.Timeout
+  #compactedTo: readonly number[]
   /** How far each partition's log is on disk. */
-  readonly #positions: number[] = []
+  readonly #positions: number[]
 
   constructor(commands: InProcessConnection, announcements: InProcessConnection, options: DurableLogOptions) {
     this.#options = options
     this.#commands = commands
     this.#announcements = announcements
-    const identities = Array.from({ length: CONFIG_PARTITIONS }, () => randomUUID())
-    const { journal, events } = Journal.open(join(options.dataDir, 'journal.ndjson'), identities, options.logger)
+    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(options.keyPrefix, n))
+    const identities = this.#partitions.map(() => randomUUID())
+    const { journal, content } = Journal.open(join(options.dataDir, 'journal.ndjson'), identities, options.logger)
     this.#journal = journal
-    this.#replay(events)
+    this.#identities = content.identities
+    this.#compactedTo = content.compactedTo
+    this.#positions = [...content.compactedTo]
+    this.#fill(content)
     announcements.call('SUBSCRIBE', announcementChannel(options.keyPrefix))
+    this.#compactionCheck = setInterval(() => this.followCompaction(), COMPACTION_CHECK_MS)
+  }
+
+  #fill({ identities, compactedTo, snapshot, events }: JournalContent): void {
+    for (const [partition, keys] of this.#partitions.entries()) {
+      this.#commands.call('SET', keys.identity, identities[partition] ?? '')
+      this.#commands.call('SET', keys.compactedTo, compactedTo[partition] ?? 0)
+    }
+    for (const entry of snapshot) this.#restore(entry)
+    this.#replay(events)
+    for (const partition of this.#partitions.keys()) this.#takeNew(partition)
+    const { logger } = this.#options
+    if (events.length > 0)
+      logger.info({ events: events.length, compacted: snapshot.length }, 'the journal was replayed')
+  }
+
+  #restore(entry: LogEntry): void {
+    const { position, event } = entry
+    const { key, version } = event
+    const keys = this.#keysOf(key)
+    this.#commands.call('HSET', keys.snapshot, key, JSON.stringify(entry))
+    this.#commands.call('ZADD', keys.versions(key), version, position)
+    if (event.policy === null) return
+    this.#commands.call('HSET', keys.policies, key, recordJson(event))
+    this.#commands.call('ZADD', keys.names, 0, key)
   }
 
   #replay(events: readonly PolicyEvent[]): void {
-    const { keyPrefix, retentionMs, logger } = this.#options
-    for (const [partition, identity] of this.#journal.identities.entries()) {
-      this.#commands.call('SET', new ConfigKeys(keyPrefix, partition).identity, identity)
-      this.#positions.push(0)
-    }
+    const { keyPrefix, retentionMs } = this.#options
     const script = String(this.#commands.call('SCRIPT', 'LOAD', appendScript.lua))
     for (const event of events) {
       this.#commands.call('EVALSHA', script, ...replayArguments(event, { keyPrefix, retentionMs }))
       this.#reserve(event)
     }
-    for (const partition of this.#positions.keys()) this.#positions[partition] = this.#readFrom(partition).length
-    if (events.length > 0) logger.info({ events: events.length }, 'the journal was replayed')
   }
 
   /** Under which name the command had been asked for, while that is kept. */
@@ -64,21 +104,48 @@ export class DurableLog {
   /** Writes what was announced since the last time. */
   sync(): void {
     const announced = new Set(this.#announcements.takePushed().map(partitionOf))
-    for (const partition of announced) {
-      const events = this.#readFrom(partition)
-      this.#journal.append(events)
-      this.#positions[partition] = (this.#positions[partition] ?? 0) + events.length
-    }
+    for (const partition of announced) this.#journal.append(this.#takeNew(partition))
   }
 
-  /** The events as JSON that are not on disk yet. */
-  #readFrom(partition: number): string[] {
-    const { log } = new ConfigKeys(this.#options.keyPrefix, partition)
-    const entries = this.#commands.call('XRANGE', log, `(${this.#positions[partition]}-0`, '+') as [string, string[]][]
-    return entries.map(([, [, event = '']]) => event)
+  /** The events as JSON that are not on disk yet; from now on they count as if they were. */
+  #takeNew(partition: number): string[] {
+    const { log } = this.#partitions[partition] as ConfigKeys
+    const entries = this.#commands.call('XRANGE', log, `(${this.#positions[partition]}-0`, '+') as StreamReply
+    this.#positions[partition] = lastPosition(entries, this.#positions[partition] ?? 0)
+    return entries.map(eventOf)
+  }
+
+  /** Makes the journal as short as the log, once that was compacted. */
+  followCompaction(): void {
+    const compactedTo = this.#partitions.map(keys => Number(this.#commands.call('GET', keys.compactedTo)))
+    if (compactedTo.every((position, partition) => position === this.#compactedTo[partition])) return
+    const contents = this.#partitions.map(keys => this.#read(keys))
+    this.#compactedTo = contents.map(content => content.compactedTo)
+    const snapshot = contents.flatMap(content => content.snapshot)
+    const events = contents.flatMap(({ entries }) => entries.map(eventOf))
+    this.#journal.replace(this.#identities, this.#compactedTo, snapshot, events)
+    for (const [partition, content] of contents.entries()) {
+      this.#positions[partition] = lastPosition(content.entries, content.compactedTo)
+    }
+    this.#options.logger.info({ compacted: snapshot.length, events: events.length }, 'the journal was compacted')
+  }
+
+  /** A partition at one instant: other commands may run between two calls. */
+  #read({ compactedTo, snapshot, log }: ConfigKeys) {
+    this.#commands.call('MULTI')
+    this.#commands.call('GET', compactedTo)
+    this.#commands.call('HVALS', snapshot)
+    this.#commands.call('XRANGE', log, '-', '+')
+    const [position, values, entries] = this.#commands.call('EXEC') as [string, string[], StreamReply]
+    return { compactedTo: Number(position), snapshot: values, entries }
+  }
+
+  #keysOf(configKey: string): ConfigKeys {
+    return this.#partitions[configPartition(configKey)] as ConfigKeys
   }
 
   close(): void {
+    clearInterval(this.#compactionCheck)
     this.#journal.close()
   }
 }
@@ -95,6 +162,15 @@ function replayArguments(event: PolicyEvent, options: AppendOptions): AppendArgu
 
 function keptFor(at: string, retentionMs: number): number {
   return Date.parse(at) + retentionMs - Date.now()
+}
+
+function eventOf([, [, event]]: StreamReply[number]): string {
+  return event
+}
+
+function lastPosition(entries: StreamReply, otherwise: number): number {
+  const last = entries.at(-1)
+  return last === undefined ? otherwise : Number.parseInt(last[0], 10)
 }
 
 /** An announcement arrives as `['message', channel, '<partition> …']`. */

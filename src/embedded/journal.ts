@@ -6,28 +6,46 @@ import {
   ftruncateSync,
   openSync,
   readFileSync,
+  renameSync,
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
-import type { PolicyEvent } from '../domain/events.ts'
+import type { LogEntry } from '../config-change/ports.ts'
+import { type PolicyEvent, upcast } from '../domain/events.ts'
 import type { Logger } from '../logger.ts'
 
-const FORMAT = 1
+/** Format 1 knew no compaction; but for that it is the same. */
+const FORMATS = [1, 2]
+const FORMAT = 2
 
 interface Header {
-  readonly journal: typeof FORMAT
+  readonly journal: number
   /** Of each partition's log. */
   readonly identities: readonly string[]
+  /** The position up to which each partition's log is compacted. */
+  readonly compactedTo?: readonly number[]
 }
 
-/** The event log on disk: a header, then one event a line, in the order in which each partition appended them. */
-export class Journal {
+/** What a journal holds, each part in the order of its lines. */
+export interface JournalContent {
   readonly identities: readonly string[]
-  readonly #fd: number
+  readonly compactedTo: readonly number[]
+  /** The last event of each key that was compacted. */
+  readonly snapshot: readonly LogEntry[]
+  readonly events: readonly PolicyEvent[]
+}
 
-  private constructor(fd: number, identities: readonly string[]) {
-    this.#fd = fd
-    this.identities = identities
+/**
+ * The event log on disk: a header, then what is left of compacted events, then one event a line, in the order in which each
+ * partition appended them.
+ */
+export class Journal {
+  readonly #path: string
+  #fd: number
+
+  private constructor(path: string) {
+    this.#path = path
+    this.#fd = openSync(path, 'a')
   }
 
   /**
@@ -39,47 +57,80 @@ export class Journal {
     path: string,
     identities: readonly string[],
     logger: Logger,
-  ): { journal: Journal; events: readonly PolicyEvent[] } {
-    if (!existsSync(path)) return { journal: Journal.#begin(path, identities), events: [] }
+  ): { journal: Journal; content: JournalContent } {
+    if (!existsSync(path))
+      write(path, [
+        header(
+          identities,
+          identities.map(() => 0),
+        ),
+      ])
     const bytes = readFileSync(path)
     const whole = bytes.lastIndexOf('\n') + 1
-    const fd = openSync(path, 'a')
+    const content = parse(path, bytes.toString('utf8', 0, whole))
+    const journal = new Journal(path)
     if (whole < bytes.length) {
       logger.warn({ path, bytes: bytes.length - whole }, 'the last line of the journal is torn: it is cut off')
-      ftruncateSync(fd, whole)
+      ftruncateSync(journal.#fd, whole)
     }
-    const [header, ...events] = bytes
-      .toString('utf8', 0, whole)
-      .split('\n')
-      .slice(0, -1)
-      .map((line, i) => parseLine(path, line, i + 1))
-    if (!isHeader(header)) throw new Error(`${path} is not a journal that this version can read`)
-    return { journal: new Journal(fd, header.identities), events: events as PolicyEvent[] }
-  }
-
-  static #begin(path: string, identities: readonly string[]): Journal {
-    const journal = new Journal(openSync(path, 'wx'), identities)
-    journal.#write(JSON.stringify({ journal: FORMAT, identities } satisfies Header))
-    const directory = openSync(dirname(path), 'r')
-    fsyncSync(directory)
-    closeSync(directory)
-    return journal
+    return { journal, content }
   }
 
   /** Returns once the events are on disk. */
   append(events: readonly string[]): void {
-    if (events.length > 0) this.#write(events.join('\n'))
+    if (events.length > 0) writeLines(this.#fd, events)
   }
 
-  #write(lines: string): void {
-    const bytes = Buffer.from(`${lines}\n`)
-    for (let written = 0; written < bytes.length; ) written += writeSync(this.#fd, bytes, written)
-    fdatasyncSync(this.#fd)
+  /** Begins the journal anew. Whenever the machine ends, either the old one or the new one is there, and whole. */
+  replace(
+    identities: readonly string[],
+    compactedTo: readonly number[],
+    snapshot: readonly string[],
+    events: readonly string[],
+  ): void {
+    write(this.#path, [header(identities, compactedTo), ...snapshot, ...events])
+    closeSync(this.#fd)
+    this.#fd = openSync(this.#path, 'a')
   }
 
   close(): void {
     closeSync(this.#fd)
   }
+}
+
+function header(identities: readonly string[], compactedTo: readonly number[]): string {
+  return JSON.stringify({ journal: FORMAT, identities, compactedTo } satisfies Header)
+}
+
+function write(path: string, lines: readonly string[]): void {
+  const fd = openSync(`${path}.new`, 'w')
+  writeLines(fd, lines)
+  closeSync(fd)
+  renameSync(`${path}.new`, path)
+  const directory = openSync(dirname(path), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+}
+
+function writeLines(fd: number, lines: readonly string[]): void {
+  const bytes = Buffer.from(`${lines.join('\n')}\n`)
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+  fdatasyncSync(fd)
+}
+
+function parse(path: string, text: string): JournalContent {
+  const [first, ...lines] = text.split('\n').slice(0, -1)
+  const begin = parseLine(path, first ?? 'null', 1)
+  if (!isHeader(begin)) throw new Error(`${path} is not a journal that this version can read`)
+  const { identities, compactedTo = identities.map(() => 0) } = begin
+  const snapshot: LogEntry[] = []
+  const events: PolicyEvent[] = []
+  for (const [i, line] of lines.entries()) {
+    const value = parseLine(path, line, i + 2)
+    if (isCompacted(value)) snapshot.push({ position: value.position, event: upcast(value.event) })
+    else events.push(upcast(value))
+  }
+  return { identities, compactedTo, snapshot, events }
 }
 
 function parseLine(path: string, line: string, number: number): unknown {
@@ -91,5 +142,9 @@ function parseLine(path: string, line: string, number: number): unknown {
 }
 
 function isHeader(value: unknown): value is Header {
-  return typeof value === 'object' && value !== null && 'journal' in value && value.journal === FORMAT
+  return typeof value === 'object' && value !== null && 'journal' in value && FORMATS.includes(Number(value.journal))
+}
+
+function isCompacted(value: unknown): value is LogEntry {
+  return typeof value === 'object' && value !== null && 'position' in value
 }

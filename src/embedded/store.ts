@@ -21,10 +21,11 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'store', fd: LOG_FD })
-  await lockDirectory(env.DATA_DIR)
+  const port = Number(process.argv.at(-1))
+  await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
 
   let log: DurableLog | undefined
-  const valkey = new EmbeddedValkey(Number(process.argv.at(-1)), () => log?.sync())
+  const valkey = new EmbeddedValkey(port, () => log?.sync())
   await valkey.start()
   log = new DurableLog(valkey.connectInProcess(), valkey.connectInProcess(), {
     dataDir: env.DATA_DIR,
@@ -36,6 +37,7 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       if (orphaned) await sleep(LAST_OF_ORPHANS_MS)
+      log.followCompaction()
       await valkey.stop()
       log.close()
     },

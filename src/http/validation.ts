@@ -3,8 +3,8 @@ import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 
 const options: Options = { allErrors: true, useDefaults: true, verbose: true, addUsedSchema: false }
 
-/** Compiles the schemas of requests, and of what is validated line by line. */
-export const validator = new Ajv(options)
+/** Bodies are validated by it as they are. */
+export const bodyValidator = new Ajv(options)
 
 interface TextSchema {
   readonly properties?: Readonly<Record<string, { readonly type?: string }>>
@@ -17,7 +17,7 @@ interface TextSchema {
  */
 export function validateStrictly(app: FastifyInstance): void {
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
-    const validate = validator.compile<Record<string, unknown>>(schema)
+    const validate = bodyValidator.compile<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
     return given => {
       const value = readText(given, schema)

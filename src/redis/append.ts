@@ -85,7 +85,7 @@ function appendArguments(
   { keyPrefix }: AppendOptions,
 ): AppendArguments {
   const keys = new ConfigKeys(keyPrefix, partition)
-  const touched = [keys.log, keys.identity, keys.policies, keys.names, record.key]
+  const touched = [keys.log, keys.identity, keys.policies, keys.names, record.key, keys.compactedTo]
   return [
     touched.length + changes.length,
     ...touched,
@@ -106,7 +106,7 @@ function changeArguments({ key, expectedVersion, event }: KeyChange): readonly (
   return [key, expectedVersion, event.version, JSON.stringify(event), recordJson(event)]
 }
 
-function recordJson({ version, policy, at, actor }: PolicyEvent): string {
+export function recordJson({ version, policy, at, actor }: PolicyEvent): string {
   return policy === null ? '' : JSON.stringify({ version, policy, updatedAt: at, updatedBy: actor })
 }
 

@@ -34,33 +34,36 @@ export class RedisBucketStore implements BucketStore {
   }
 }
 
-/** The script's ARGV: runs of checks that ask the same policy for as many tokens, then the policies. */
+type Limits = Policy['limits']
+
+/** The script's ARGV: runs of checks that ask the same limits for as many tokens, then the limits. Equal policies share them. */
 function encode(checks: readonly BucketCheck[]): string[] {
-  const numbers = new Map<Policy, number>()
+  const numbers = new Map<Limits, number>()
   const runs: string[] = []
   for (let start = 0; start < checks.length; ) {
     const { policy, tokens } = checks[start] as BucketCheck
+    const { limits } = policy
     let end = start + 1
-    while (checks[end]?.policy === policy && checks[end]?.tokens === tokens) end++
-    const number = numbers.get(policy) ?? numbers.size + 1
-    numbers.set(policy, number)
+    while (checks[end]?.policy.limits === limits && checks[end]?.tokens === tokens) end++
+    const number = numbers.get(limits) ?? numbers.size + 1
+    numbers.set(limits, number)
     runs.push(`${number} ${tokens} ${end - start}`)
     start = end
   }
   return [runs.join(' '), ...Array.from(numbers.keys(), encodedLimits)]
 }
 
-const encodings = new WeakMap<Policy, string>()
+const encodings = new WeakMap<Limits, string>()
 
-function encodedLimits(policy: Policy): string {
-  const known = encodings.get(policy)
+function encodedLimits(limits: Limits): string {
+  const known = encodings.get(limits)
   if (known !== undefined) return known
-  const encoded = policy.limits
+  const encoded = limits
     .map(({ id, unit, unitsPerMs, capacityUnits, capacity }) =>
       [id, unit, unitsPerMs, capacityUnits, capacity].join(' '),
     )
     .join(' ')
-  encodings.set(policy, encoded)
+  encodings.set(limits, encoded)
   return encoded
 }
 

@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
-import type { PolicyReader, PolicyRecord } from '../config-change/ports.ts'
+import type { ListQuery, PolicyReader, PolicyRecord } from '../config-change/ports.ts'
 import { initialState, type PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
-import { parseEvent, parseRecord } from './config-json.ts'
+import { parseCompacted, parseEvent, parseRecord } from './config-json.ts'
 import { ConfigKeys } from './keys.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
 
@@ -27,34 +27,45 @@ export class RedisConfigStore implements PolicyReader {
 
   async version(key: string, version: number): Promise<PolicyEvent | undefined> {
     const keys = this.#keysOf(key)
-    return this.#eventsAt(keys, await this.#redis.zrangebyscore(keys.versions(key), version, version)).then(first)
+    const [position] = await this.#redis.zrangebyscore(keys.versions(key), version, version)
+    return position === undefined ? undefined : this.#eventAt(keys, key, position)
   }
 
   async history(key: string, { after, limit }: { after: number; limit: number }): Promise<readonly PolicyEvent[]> {
     const keys = this.#keysOf(key)
-    return this.#eventsAt(
-      keys,
-      await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit),
-    )
+    const positions = await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit)
+    const events = await Promise.all(positions.map(position => this.#eventAt(keys, key, position)))
+    return events.filter(event => event !== undefined)
   }
 
-  async #eventsAt(keys: ConfigKeys, positions: readonly string[]): Promise<readonly PolicyEvent[]> {
-    const entries = await Promise.all(
-      positions.map(position => this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)),
-    )
-    return entries.flat().map(parseEvent)
+  /** Of the events of a key that were compacted, the last one is kept in the snapshot. */
+  async #eventAt(keys: ConfigKeys, key: string, position: string): Promise<PolicyEvent | undefined> {
+    const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
+    if (entry !== undefined) return parseEvent(entry)
+    const json = await this.#redis.hget(keys.snapshot, key)
+    const compacted = json === null ? undefined : parseCompacted(json)
+    return compacted?.position === Number(position) ? compacted.event : undefined
   }
 
-  async list(query: { prefix: string; after: string | undefined; limit: number }): Promise<readonly PolicyRecord[]> {
-    const from = query.after === undefined ? `[${query.prefix}` : `(${query.after}`
+  async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
+    const found: PolicyRecord[] = []
+    for (let last = after; ; ) {
+      const wanted = limit - found.length
+      const names = await this.#names({ prefix, after: last, limit: wanted })
+      const records = await this.#records(names)
+      found.push(...names.flatMap(key => records.get(key) ?? []))
+      // A policy that was deleted since its name was read must not end the list before its time.
+      if (names.length < wanted || found.length === limit) return found
+      last = names.at(-1)
+    }
+  }
+
+  async #names({ prefix, after, limit }: ListQuery): Promise<readonly string[]> {
+    const from = after === undefined ? `[${prefix}` : `(${after}`
     const names = await Promise.all(
-      this.#partitions.map(keys =>
-        this.#redis.zrangebylex(keys.names, from, upTo(query.prefix), 'LIMIT', 0, query.limit),
-      ),
+      this.#partitions.map(keys => this.#redis.zrangebylex(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
     )
-    const page = names.flat().sort(byBytes).slice(0, query.limit)
-    const records = await this.#records(page)
-    return page.flatMap(key => records.get(key) ?? [])
+    return names.flat().sort(byBytes).slice(0, limit)
   }
 
   async #records(names: readonly string[]): Promise<ReadonlyMap<string, PolicyRecord>> {
@@ -131,8 +142,4 @@ function byBytes(a: string, b: string): number {
 
 function stateOf(version: number, record: PolicyRecord | undefined): PolicyState {
   return version === 0 ? initialState : { version, policy: record?.policy ?? null }
-}
-
-function first<T>([head]: readonly T[]): T | undefined {
-  return head
 }

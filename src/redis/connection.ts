@@ -11,13 +11,14 @@ const common = {
 /**
  * What a connection is for decides what it does while Redis is away.
  * Requests fail at once rather than wait, and nothing is sent twice: a batch that was sent again after a reconnect could
- * spend twice. Workers wait for as long as it takes.
+ * spend twice. Workers wait for as long as it takes, tools for about a second.
  * @see https://docs.bullmq.io/guide/going-to-production
  */
 const purposes = {
   request: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
   subscriber: { maxRetriesPerRequest: null },
   worker: { maxRetriesPerRequest: null },
+  tool: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 10 },
 } satisfies Record<string, CommonRedisOptions>
 
 export interface ConnectionOptions {

@@ -1,7 +1,14 @@
 import type { Redis } from 'ioredis'
-import { type EventLog, type LogPosition, LogReplaced, type PolicyRecord } from '../config-change/ports.ts'
-import { parseEvent, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
+import {
+  type EventLog,
+  type LogPosition,
+  type LogRead,
+  LogReplaced,
+  type PolicyRecord,
+} from '../config-change/ports.ts'
+import { eventText, parseEntry, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
 import { ConfigKeys } from './keys.ts'
+import { scanHash } from './scan-hash.ts'
 
 const EVENTS_A_READ = 500
 
@@ -16,44 +23,58 @@ export class RedisEventLog implements EventLog {
   }
 
   /** The position is read before the policies, so that what changes meanwhile is followed, not missed. */
-  async snapshot(partition: number): Promise<{ at: LogPosition; records: readonly PolicyRecord[] }> {
+  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
-    const [identity, last] = await Promise.all([
+    const [identity, [last]] = await Promise.all([
       this.#redis.get(keys.identity),
       this.#redis.xrevrange(keys.log, '+', '-', 'COUNT', 1),
     ])
-    const at = positionAt(identity, last[0])
-    const records: PolicyRecord[] = []
-    for await (const page of this.#redis.hscanStream(keys.policies, { count: EVENTS_A_READ })) {
-      const fields = page as string[]
-      for (let i = 0; i < fields.length; i += 2) records.push(parseRecord(fields[i] ?? '', fields[i + 1] ?? ''))
+    return { at: positionAt(identity, last), chunks: this.#policies(keys) }
+  }
+
+  async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
+    for await (const chunk of scanHash(this.#redis, keys.policies)) {
+      yield chunk.map(([key, json]) => parseRecord(key, json))
     }
-    return { at, records }
   }
 
   /** Reads from the position itself: its event must still be the one that was followed. */
-  async read(partition: number, after: LogPosition) {
+  async read(partition: number, after: LogPosition): Promise<LogRead> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
-    const [identity, found] = await Promise.all([
+    const [identity, logEvents, found] = await Promise.all([
       this.#redis.get(keys.identity),
+      this.#redis.xlen(keys.log),
       this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_A_READ + 1),
     ])
+    const difference = differenceFrom(after, identity, found)
+    if (difference !== undefined) throw new LogReplaced(difference)
     const entries = after.position === 0 ? found : found.slice(1)
-    if (after.position > 0 && !isSame(after, found[0]))
-      throw new LogReplaced(`position ${after.position} holds another event`)
-    if (identity !== after.identity && after.identity !== null) throw new LogReplaced('the log has another identity')
     return {
       at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
-      entries: entries.map(entry => ({ position: parsePosition(entry), event: parseEvent(entry) })),
+      entries: entries.map(parseEntry),
+      hasMore: found.length > EVENTS_A_READ,
+      logEvents,
     }
   }
 }
 
 function positionAt(identity: string | null, entry: StreamEntry | undefined): LogPosition {
-  if (entry === undefined) return { identity, position: 0, commandId: null }
-  return { identity, position: parsePosition(entry), commandId: parseEvent(entry).commandId }
+  if (entry === undefined) return { identity, position: 0, event: null }
+  return { identity, position: parsePosition(entry), event: eventText(entry) }
 }
 
-function isSame(at: LogPosition, entry: StreamEntry | undefined): boolean {
-  return entry !== undefined && parsePosition(entry) === at.position && parseEvent(entry).commandId === at.commandId
+/** Why what was found from the position on does not continue what was followed up to it, or `undefined` when it does. */
+function differenceFrom(
+  after: LogPosition,
+  identity: string | null,
+  found: readonly StreamEntry[],
+): string | undefined {
+  if (after.identity !== null && identity !== after.identity) return 'the log has another identity'
+  const [first] = found
+  if (after.position === 0) {
+    return first === undefined || parsePosition(first) === 1 ? undefined : 'the log begins behind what was followed'
+  }
+  if (first === undefined) return `the log ends before position ${after.position}`
+  if (parsePosition(first) !== after.position) return `the log begins behind position ${after.position}`
+  return eventText(first) === after.event ? undefined : `position ${after.position} holds another event`
 }

@@ -29,6 +29,10 @@ export class ConfigKeys {
   readonly policies: string
   /** Sorted set, all scores 0: the config keys that have a policy, in byte order. */
   readonly names: string
+  /** Hash: config key → its last event that was compacted, with its position, as JSON. */
+  readonly snapshot: string
+  /** String: the position up to which events were compacted. */
+  readonly compactedTo: string
   readonly #tag: string
 
   constructor(keyPrefix: string, partition: number) {
@@ -38,11 +42,18 @@ export class ConfigKeys {
     this.identity = `${this.#tag}:identity`
     this.policies = `${this.#tag}:policies`
     this.names = `${this.#tag}:names`
+    this.snapshot = `${this.#tag}:snapshot`
+    this.compactedTo = `${this.#tag}:compacted-to`
   }
 
   /** Sorted set: version of this config key → position in the log. */
   versions(configKey: string): string {
     return `${this.#tag}:versions:${configKey}`
+  }
+
+  /** What takes the place of another key once it is whole. */
+  draft(id: string, of: 'policies' | 'names' | 'versions'): string {
+    return `${this.#tag}:draft:${id}:${of}`
   }
 
   /** String: the outcome of a command as JSON. */

@@ -14,10 +14,14 @@ export class LayoutMismatch extends Error {
  * @throws {LayoutMismatch}
  */
 export async function claimLayout(redis: Redis, keyPrefix: string): Promise<void> {
-  const key = layoutKey(keyPrefix)
-  await redis.set(key, LAYOUT, 'NX')
-  const recorded = await redis.get(key)
-  if (recorded === LAYOUT) return
+  await redis.set(layoutKey(keyPrefix), LAYOUT, 'NX')
+  await compareLayout(redis, keyPrefix)
+}
+
+/** @throws {LayoutMismatch} when another one is recorded */
+export async function compareLayout(redis: Redis, keyPrefix: string): Promise<void> {
+  const recorded = await redis.get(layoutKey(keyPrefix))
+  if (recorded === null || recorded === LAYOUT) return
   throw new LayoutMismatch(
     `the config store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
   )

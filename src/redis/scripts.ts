@@ -11,4 +11,6 @@ function load(name: string): Script {
 
 export const checkScript = load('check')
 export const appendScript = load('append')
+export const foldScript = load('fold')
+export const replaceScript = load('replace')
 export const heartbeatScript = load('heartbeat')

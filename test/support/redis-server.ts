@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -71,8 +71,23 @@ export class RedisServer {
     await exited
   }
 
+  /** Keeps what is on disk now. */
+  async keepCopy(): Promise<void> {
+    await cp(this.#directory, this.#copy, { recursive: true })
+  }
+
+  /** Puts what was kept in the place of what is on disk, while the server does not run. */
+  async restoreCopy(): Promise<void> {
+    await rm(this.#directory, { recursive: true })
+    await cp(this.#copy, this.#directory, { recursive: true })
+  }
+
+  get #copy(): string {
+    return `${this.#directory}-copy`
+  }
+
   async stop(): Promise<void> {
     await this.kill()
-    await rm(this.#directory, { recursive: true, force: true })
+    for (const directory of [this.#directory, this.#copy]) await rm(directory, { recursive: true, force: true })
   }
 }

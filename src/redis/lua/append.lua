@@ -5,7 +5,8 @@
 
   KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] policies (hash)   KEYS[4] names (sorted set)
   KEYS[5] record (string): the outcome of the command, or the progress of the import
-  KEYS[6…] versions of each config key (sorted set)
+  KEYS[6] position that the log is compacted to (string)
+  KEYS[7…] versions of each config key (sorted set)
 
   ARGV[1] what the record must hold, '' nothing yet
   ARGV[2] what it holds then, '' when nothing is to be recorded
@@ -23,7 +24,7 @@
   to another version. The codes are those of `AppendCode` in redis/append.ts.
 ]]
 local log, identity, policies, names, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 5, 7, 5
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 6, 7, 5
 local call = redis.call
 
 local recorded = call('GET', record) or ''
@@ -37,7 +38,7 @@ end
 
 call('SET', identity, ARGV[7], 'NX')
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local position = last and tonumber(string.match(last[1], '^%d+')) or 0
+local position = tonumber(last and string.match(last[1], '^%d+') or call('GET', KEYS[6]) or 0)
 
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY

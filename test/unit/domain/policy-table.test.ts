@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
-import { policyOf } from '../../support/policies.ts'
+import { definitionOf, policyOf } from '../../support/policies.ts'
 
 const builtIn = policyOf('default', {}, 0)
 let table: PolicyTable
@@ -9,7 +9,7 @@ beforeEach(() => {
 })
 
 function given(...configKeys: string[]): void {
-  for (const configKey of configKeys) table.set(policyOf(configKey))
+  for (const configKey of configKeys) table.set(configKey, 1, definitionOf())
 }
 
 const matched = (key: string) => table.match(key).configKey
@@ -68,7 +68,7 @@ describe('the policy in force for a key', () => {
 
   it('is the one set last for its config key', () => {
     given('user:*')
-    table.set(policyOf('user:*', {}, 2))
+    table.set('user:*', 2, definitionOf())
     expect(table.match('user:42').version).toBe(2)
     table.delete('user:*')
     expect(matched('user:42')).toBe('default')
@@ -89,5 +89,30 @@ describe('the table of policies', () => {
     table.delete('nothing*')
     expect([...table.configKeys()].sort()).toEqual(['*', 'user:*', 'user:42'])
     expect(table.size).toBe(3)
+  })
+
+  it.each(['user:42', 'user:*'])('holds one definition for all of %s that say the same', configKey => {
+    const [first, equal, other] = [definitionOf(), definitionOf(), definitionOf({ description: 'another' })]
+    table.set('first', 1, first)
+    table.set(configKey, 1, other)
+    expect(table.get(configKey)?.definition).toBe(other)
+    table.set(configKey, 2, equal)
+    expect(table.get(configKey)?.definition).toBe(first)
+    expect(table.get(configKey)?.limits).toBe(table.get('first')?.limits)
+  })
+
+  it('tells a definition without a description from one with an empty one', () => {
+    table.set('without', 1, definitionOf())
+    table.set('empty', 1, definitionOf({ description: '' }))
+    expect(table.get('empty')?.definition).toEqual({ ...definitionOf(), description: '' })
+  })
+
+  it('forgets a definition that its last policy left', () => {
+    const [forgotten, later] = [definitionOf(), definitionOf()]
+    for (const configKey of ['deleted', 'changed', 'changed:*']) table.set(configKey, 1, forgotten)
+    table.delete('deleted')
+    for (const configKey of ['changed', 'changed:*']) table.set(configKey, 2, definitionOf({ mode: 'off' }))
+    table.set('later', 1, later)
+    expect(table.get('later')?.definition).toBe(later)
   })
 })

@@ -1,0 +1,90 @@
+#!/usr/bin/env node
+/** The `throttler` command: finds out what is wanted, does it, and ends with an exit code that scripts can use. */
+import { parseArgs } from 'node:util'
+import { type CliCommand, UsageError } from './cli/command.ts'
+import { compactCommand } from './cli/compact.command.ts'
+import { StoreTrouble } from './cli/config-store.ts'
+import { ExitCode } from './cli/exit-code.ts'
+import { rebuildCommand } from './cli/rebuild.command.ts'
+import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
+import { verifyCommand } from './cli/verify.command.ts'
+import { EnvError } from './env.ts'
+import { LayoutMismatch } from './redis/layout.ts'
+import { version } from './version.ts'
+
+const COMMANDS: Readonly<Record<string, CliCommand>> = {
+  start: startCommand,
+  api: apiCommand,
+  worker: workerCommand,
+  verify: verifyCommand,
+  rebuild: rebuildCommand,
+  compact: compactCommand,
+}
+
+const NAME_WIDTH = 16
+
+const USAGE = `throttler COMMAND [OPTIONS]
+
+${Object.entries(COMMANDS)
+  .map(([name, { summary }]) => `  ${name.padEnd(NAME_WIDTH)}${summary}`)
+  .join('\n')}
+
+  throttler COMMAND --help says more of one, throttler --version which release this is.
+  Commands find the store as the service does: by CONFIG_REDIS_URL or REDIS_URL, or the embedded one by DATA_DIR.
+  Exit codes: 0 done, 1 the answer is no (differences, bad policies, rejected), 2 it could not be done.
+`
+
+async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
+  if (name === '--version') return say(`${version}\n`)
+  if (name === undefined || name === '--help' || name === 'help') {
+    return name === undefined ? complain(USAGE) : say(USAGE)
+  }
+  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (command === undefined) return complain(`throttler: there is no command ${JSON.stringify(name)}\n\n${USAGE}`)
+  try {
+    const { values, positionals } = parse(command, args)
+    if (values['help'] === true) return say(helpOf(name, command))
+    return await command.run(values, operandsOf(command, positionals))
+  } catch (err) {
+    if (err instanceof UsageError) return complain(`throttler ${name}: ${err.message}\n\n${helpOf(name, command)}`)
+    return complain(`throttler ${name}: ${reasonOf(err)}\n`)
+  }
+}
+
+function parse({ options = {} }: CliCommand, args: readonly string[]) {
+  try {
+    const known = { ...options, help: { type: 'boolean', short: 'h' } } as const
+    return parseArgs({ args: [...args], options: known, allowPositionals: true })
+  } catch (err) {
+    throw new UsageError((err as Error).message)
+  }
+}
+
+function operandsOf({ operands = { min: 0, max: 0 } }: CliCommand, given: readonly string[]): readonly string[] {
+  if (given.length < operands.min) throw new UsageError('an argument is missing')
+  if (given.length > operands.max)
+    throw new UsageError(`${JSON.stringify(given[operands.max])} is one argument too many`)
+  return given
+}
+
+function helpOf(name: string, command: CliCommand): string {
+  return `throttler ${name} ${command.arguments}`.trimEnd().concat(`\n\n${command.summary}\n\n${command.details}\n`)
+}
+
+/** What an operator can do something about is said in a line; anything else is a bug, and shown whole. */
+function reasonOf(err: unknown): string {
+  const isExpected = err instanceof EnvError || err instanceof StoreTrouble || err instanceof LayoutMismatch
+  return isExpected ? err.message : String(err instanceof Error ? err.stack : err)
+}
+
+function say(text: string): ExitCode {
+  process.stdout.write(text)
+  return ExitCode.ok
+}
+
+function complain(text: string): ExitCode {
+  process.stderr.write(text)
+  return ExitCode.trouble
+}
+
+process.exitCode = await main(process.argv.slice(2))

@@ -1,0 +1,46 @@
+import { once } from 'node:events'
+import type { Redis } from 'ioredis'
+import { askLock } from '../embedded/directory-lock.ts'
+import { type Env, readEnv } from '../env.ts'
+import { createLogger } from '../logger.ts'
+import { connect } from '../redis/connection.ts'
+import { compareLayout } from '../redis/layout.ts'
+
+/** The store cannot be reached, or is none that this release can work on. */
+export class StoreTrouble extends Error {
+  override readonly name = 'StoreTrouble'
+}
+
+export interface ConfigStoreAccess {
+  readonly env: Env
+  readonly redis: Redis
+}
+
+/**
+ * Lets `use` work on the config store that the environment names: that of `CONFIG_REDIS_URL` or `REDIS_URL`, or the embedded one
+ * of the service that runs on `DATA_DIR`.
+ * @throws {StoreTrouble}
+ */
+export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Promise<T>): Promise<T> {
+  const env = readEnv({ needsRedis: false })
+  const url = env.CONFIG_REDIS_URL ?? env.REDIS_URL ?? (await embeddedUrl(env.DATA_DIR))
+  const logger = createLogger({ level: 'silent', role: 'cli' })
+  const redis = connect({ url, name: 'throttler-cli', purpose: 'tool', logger })
+  try {
+    await once(redis, 'ready').catch(cause => {
+      throw new StoreTrouble(`the config store does not answer: ${(cause as Error).message}`)
+    })
+    await compareLayout(redis, env.KEY_PREFIX)
+    return await use({ env, redis })
+  } finally {
+    redis.disconnect()
+  }
+}
+
+async function embeddedUrl(directory: string): Promise<string> {
+  const url = await askLock(directory)
+  if (url) return url
+  throw new StoreTrouble(
+    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with npm start, or set REDIS_URL`,
+  )
+}

@@ -1,0 +1,113 @@
+import { isDeepStrictEqual } from 'node:util'
+import { inChunks } from '../../chunks.ts'
+import type { FoundProjection, LogBounds, MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
+import { Replay } from './replay.ts'
+
+/** A place where the projection is not what the log makes of it, or the log not what it should be. */
+export interface Difference {
+  readonly partition: number
+  readonly where: 'log' | 'policies' | 'names' | 'versions'
+  /** Absent for the log. */
+  readonly key?: string
+  readonly detail: string
+}
+
+/** Replays the partition's log and compares it with the projection, also while both go on. */
+export async function* verifyPartition(
+  { number, log, projection }: MaintainedPartition,
+  progress: Progress,
+): AsyncGenerator<Difference> {
+  const replay = await Replay.of(log, number, progress)
+  for (const detail of replay.faults) yield { partition: number, where: 'log', detail }
+  for await (const key of suspectKeys(projection, replay, progress)) {
+    for (const difference of await differencesOf(key, projection, replay))
+      yield { partition: number, key, ...difference }
+  }
+}
+
+/**
+ * The keys of which the projection does not say what the log said a moment ago, each once: a change in between makes a suspect as
+ * damage does.
+ */
+export async function* suspectKeys(
+  projection: MaintainedProjection,
+  replay: Replay,
+  progress: Progress,
+): AsyncGenerator<string> {
+  const suspects = new Set<string>()
+  const missing = { records: new Set(replay.livingKeys()), names: new Set(replay.livingKeys()) }
+  for await (const found of projection.records()) {
+    for (const [key, record] of found) {
+      missing.records.delete(key)
+      if (!isSameRecord(record, replay.recordOf(key))) suspects.add(key)
+    }
+    progress.advanced(found.length)
+  }
+  for await (const found of projection.names()) {
+    for (const [key, score] of found) {
+      missing.names.delete(key)
+      if (score !== 0 || replay.recordOf(key) === null) suspects.add(key)
+    }
+    progress.advanced(found.length)
+  }
+  for await (const keys of projection.indexedKeys()) {
+    for (const key of keys) if (!replay.has(key)) suspects.add(key)
+  }
+  for (const keys of inChunks(replay.keys)) {
+    const found = await projection.versions(keys)
+    for (const [i, key] of keys.entries()) if (!isDeepStrictEqual(found[i], replay.versionsOf(key))) suspects.add(key)
+    progress.advanced(keys.length)
+  }
+  for (const keys of [missing.records, missing.names]) for (const key of keys) suspects.add(key)
+  yield* suspects
+}
+
+async function differencesOf(key: string, projection: MaintainedProjection, replay: Replay) {
+  const { bounds, found } = await findAsReplayed(key, projection, replay)
+  return compare(key, found, replay, bounds)
+}
+
+/** What the projection says of a key at an instant at which the log stands where it was replayed to. */
+export async function findAsReplayed(key: string, projection: MaintainedProjection, replay: Replay) {
+  for (;;) {
+    const snapshot = await projection.find(key)
+    const { identity, last } = snapshot.bounds
+    if (last === replay.at.last && identity === replay.at.identity) return snapshot
+    await replay.catchUp()
+  }
+}
+
+function compare(key: string, found: FoundProjection, replay: Replay, { compactedTo }: LogBounds) {
+  const differences: Pick<Difference, 'where' | 'detail'>[] = []
+  const record = replay.recordOf(key)
+  if (!isSameRecord(found.record, record)) {
+    differences.push({
+      where: 'policies',
+      detail: `has ${found.record ?? 'nothing'}, the log says ${record ?? 'nothing'}`,
+    })
+  }
+  const score = record === null ? null : 0
+  if (found.nameScore !== score) {
+    differences.push({ where: 'names', detail: `has ${shown(found.nameScore)}, the log says ${shown(score)}` })
+  }
+  const versions = replay.versionsOf(key, compactedTo)
+  if (!isDeepStrictEqual(found.versions, versions)) {
+    const detail = `has ${JSON.stringify(found.versions)}, the log says ${JSON.stringify(versions)}`
+    differences.push({ where: 'versions', detail })
+  }
+  return differences
+}
+
+function shown(score: number | null): string {
+  return score === null ? 'nothing' : `it with score ${score}`
+}
+
+/** Whether both say the same, in whatever order. */
+function isSameRecord(found: string | null, expected: string | null): boolean {
+  if (found === expected || found === null || expected === null) return found === expected
+  try {
+    return isDeepStrictEqual(JSON.parse(found), JSON.parse(expected))
+  } catch {
+    return false
+  }
+}

@@ -1,0 +1,36 @@
+import { type CompiledLimit, compileLimits, type PolicyDefinition } from './policy.ts'
+
+/** A definition and its limits, compiled: one object for all policies that say the same. */
+export interface SharedDefinition {
+  readonly definition: PolicyDefinition
+  readonly limits: readonly CompiledLimit[]
+}
+
+/** Lets equal definitions be one object, and forgets those that nobody uses any more. A million policies have few definitions. */
+export class DefinitionPool {
+  readonly #used = new Map<string, SharedDefinition & { users: number }>()
+
+  take(definition: PolicyDefinition): SharedDefinition {
+    const text = textOf(definition)
+    let shared = this.#used.get(text)
+    if (shared === undefined) {
+      shared = { definition, limits: compileLimits(definition.limits), users: 0 }
+      this.#used.set(text, shared)
+    }
+    shared.users++
+    return shared
+  }
+
+  /** Takes back one `take` of an equal definition. */
+  release(definition: PolicyDefinition): void {
+    const text = textOf(definition)
+    const shared = this.#used.get(text)
+    if (shared !== undefined && --shared.users === 0) this.#used.delete(text)
+  }
+}
+
+/** Equal for equal definitions only: the description stands last, and nothing before it may contain the separator. */
+function textOf({ mode, onStoreFailure, limits, description }: PolicyDefinition): string {
+  const numbers = limits.flatMap(limit => [limit.name, limit.capacity, limit.refillTokens, limit.refillIntervalMs])
+  return [mode, onStoreFailure, ...numbers, description === undefined ? 0 : 1, description].join(' ')
+}

@@ -1,0 +1,182 @@
+import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../src/domain/partition.ts'
+import { ConfigKeys } from '../../src/redis/keys.ts'
+import { runThrottler } from '../support/cli.ts'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const COMMANDS = ['start', 'api', 'worker', 'verify', 'rebuild', 'compact']
+const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
+
+describe('throttler', () => {
+  it('lists its commands', async () => {
+    const { code, output } = await runThrottler(['--help'])
+    expect(code).toBe(0)
+    expect(output.match(/^ {2}[a-z-]+(?= {2})/gm)?.map(name => name.trim())).toEqual(COMMANDS)
+  })
+
+  it.each(COMMANDS)('%s --help says what it does', async name => {
+    const { code, output, complaints } = await runThrottler([name, '--help'])
+    expect([code, complaints]).toEqual([0, ''])
+    expect(output).toMatch(new RegExp(`^throttler ${name}`))
+  })
+
+  it('says which release it is', async () => {
+    expect(await runThrottler(['--version'])).toMatchObject({
+      code: 0,
+      output: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
+    })
+  })
+
+  it.each([
+    [[], /COMMAND/],
+    [['frobnicate'], /there is no command "frobnicate"/],
+    [['constructor'], /there is no command "constructor"/],
+    [['verify', '--quick'], /Unknown option '--quick'/],
+    [['verify', 'please'], /"please" is one argument too many/],
+    [['compact', '--keep'], /argument missing/],
+  ])('%j is refused with exit code 2, and usage', async (args, complaint) => {
+    const { code, output, complaints } = await runThrottler(args)
+    expect([code, output]).toEqual([2, ''])
+    expect(complaints).toMatch(complaint)
+    expect(complaints).toContain('throttler')
+  })
+
+  it.each([
+    ['a variable that is wrong', { REDIS_URL: 'nonsense' }, /REDIS_URL was "nonsense"/],
+    ['a store that is away', { REDIS_URL: 'redis://127.0.0.1:1' }, /the config store does not answer/],
+    ['no service on DATA_DIR', { DATA_DIR: '/nonexistent' }, /no service runs on DATA_DIR "\/nonexistent"/],
+  ])('ends with exit code 2 where there is %s', async (_, variables, complaint) => {
+    for (const command of [['verify'], ['rebuild'], ['compact', '--keep', '1']]) {
+      const { code, complaints } = await runThrottler(command, variables)
+      expect(code).toBe(2)
+      expect(complaints).toMatch(complaint)
+      expect(complaints.trim()).not.toContain('\n    at ')
+    }
+  })
+
+  it('ends a service whose variables are wrong with exit code 1', async () => {
+    for (const command of ['start', 'api', 'worker']) {
+      const { code, complaints } = await runThrottler([command], { PORT: 'nonsense' })
+      expect([command, code]).toEqual([command, 1])
+      expect(complaints).toContain('PORT was "nonsense"')
+    }
+  })
+})
+
+describe('throttler on the embedded store', () => {
+  let service: Service
+  let dataDir: string
+  beforeAll(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+    service = await Service.start({ env: { DATA_DIR: dataDir } })
+  })
+  afterAll(async () => {
+    await service.stop()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+
+  it('finds it by DATA_DIR, as its owner alone can', async () => {
+    await new Client(service.url).put('a', policy(1))
+    expect(await runThrottler(['verify'], { DATA_DIR: dataDir })).toEqual({
+      code: 0,
+      output: 'clean: the log and what is in use agree\n',
+      complaints: '',
+    })
+    expect((await stat(join(dataDir, 'lock'))).mode & 0o777).toBe(0o600)
+  })
+})
+
+describeWithRedis('throttler on Redis', () => {
+  let redis: RedisServer
+  let admin: Redis
+  let service: Service
+  let client: Client
+  let variables: Record<string, string>
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    admin = new Redis(redis.url)
+    variables = { REDIS_URL: redis.url }
+    service = await Service.start({ env: variables })
+    client = new Client(service.url)
+  })
+  afterAll(async () => {
+    await service.stop()
+    admin.disconnect()
+    await redis.stop()
+  })
+
+  const keysOf = (key: string) => new ConfigKeys('throttler', configPartition(key))
+
+  it('verify names a field that was edited by hand, and rebuild mends it while checks and changes go on', async () => {
+    await client.put('edited', policy(3))
+    let isOver = false
+    const statuses = new Set<number>()
+    const checks = Promise.all(
+      Array.from({ length: 4 }, async (_, i) => {
+        while (!isOver) statuses.add((await client.check(`checked-${i}`)).status)
+      }),
+    )
+    const changes = Promise.all(
+      ['a', 'b', 'c', 'd'].map(async key => {
+        for (let capacity = 1; !isOver; capacity++) {
+          expect((await client.put(key, policy(capacity))).body.version).toBe(capacity)
+        }
+      }),
+    )
+    try {
+      expect(await runThrottler(['verify'], variables)).toMatchObject({ code: 0 })
+      const { policies } = keysOf('edited')
+      const record = (await admin.hget(policies, 'edited')) ?? ''
+      await admin.hset(policies, 'edited', record.replace('"capacity":3', '"capacity":4'))
+
+      const { code, output } = await runThrottler(['verify'], variables)
+      expect([code, output.split('\n')]).toEqual([
+        1,
+        [
+          expect.stringMatching(
+            new RegExp(
+              `^partition ${configPartition('edited')}, policies, "edited": has .*"capacity":4.*the log says .*:3`,
+            ),
+          ),
+          '1 difference',
+          '',
+        ],
+      ])
+      expect(await runThrottler(['rebuild'], variables)).toMatchObject({ code: 0, output: 'rebuilt\n' })
+      expect(await runThrottler(['verify'], variables)).toMatchObject({ code: 0 })
+    } finally {
+      isOver = true
+      await Promise.all([checks, changes])
+    }
+    expect([...statuses].filter(status => status !== 200 && status !== 429)).toEqual([])
+    expect((await client.get('/config/edited')).body.limits[0].capacity).toBe(3)
+  })
+
+  it('compact keeps so many events, and workers keep as few by themselves', async () => {
+    for (let capacity = 1; capacity <= 8; capacity++) await client.put('compacted', policy(capacity))
+    const { log } = keysOf('compacted')
+    expect(await runThrottler(['compact', '--keep', '5'], variables)).toMatchObject({ code: 0 })
+    expect(await admin.xlen(log)).toBe(5)
+    expect(await runThrottler(['compact', '--keep', '0'], variables)).toMatchObject({ code: 2 })
+    expect(await runThrottler(['compact'], variables)).toMatchObject({
+      code: 2,
+      complaints: expect.stringContaining('CONFIG_LOG_KEEP is all'),
+    })
+    expect(await runThrottler(['compact'], { ...variables, CONFIG_LOG_KEEP: '4' })).toMatchObject({ code: 0 })
+    expect(await admin.xlen(log)).toBe(4)
+
+    const worker = await Service.start({ kind: 'worker', env: { ...variables, CONFIG_LOG_KEEP: '2' } })
+    await eventually(async () => expect(await admin.xlen(log)).toBe(2), 10_000)
+    await worker.stop()
+    expect((await client.get('/config/compacted?version=1')).body.code).toBe('version-not-found')
+    expect((await client.put('compacted', policy(9))).body.version).toBe(9)
+    expect(await runThrottler(['verify'], variables)).toMatchObject({ code: 0 })
+  })
+})

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
+import { maintainedPartitions } from '../../../src/redis/maintained-projection.ts'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { StoreProxy } from '../../support/store-proxy.ts'
+
+/** What the contract allows after any lost message or connection, and a machine that has other things to do. */
+const BOUND_MS = 2_000 + 1_000
+const KEYS = ['a', 'b', 'c', 'd', 'e', 'f*']
+
+const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
+
+describeWithRedis('a front process', () => {
+  let store: RedisServer
+  let redis: Redis
+  let proxy: StoreProxy
+  let keyPrefix: string
+  /** Accepts and applies the changes. */
+  let writer: TestApp
+  /** Reaches the store through the proxy. */
+  let follower: TestApp
+  let said: string[]
+
+  beforeAll(async () => {
+    store = await RedisServer.start()
+  })
+  afterAll(() => store.stop())
+  beforeEach(async () => {
+    keyPrefix = `t-${randomUUID()}`
+    said = []
+    const logger = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) })
+    redis = new Redis(store.url)
+    proxy = await StoreProxy.start(store.url)
+    const variables = { KEY_PREFIX: keyPrefix }
+    writer = await TestApp.start(store, { variables })
+    follower = await TestApp.start(store, {
+      variables: { ...variables, CONFIG_REDIS_URL: proxy.url },
+      worker: false,
+      logger,
+    })
+    await change(1)
+    await obeys(1)
+  })
+  afterEach(async () => {
+    await follower.close()
+    await writer.close()
+    await proxy.stop()
+    redis.disconnect()
+  })
+
+  /** Changes every key. */
+  async function change(capacity: number): Promise<void> {
+    const answers = await Promise.all(KEYS.map(key => writer.client.put(key, policy(capacity))))
+    expect(answers.map(({ status }) => status).filter(status => status >= 300)).toEqual([])
+  }
+
+  const limits = async () =>
+    (await Promise.all(KEYS.map(key => follower.client.check(key, 0)))).map(({ body }) => body.limit)
+
+  const obeys = (capacity: number) =>
+    eventually(async () => expect(await limits()).toEqual(KEYS.map(() => capacity)), BOUND_MS)
+
+  const resets = async () => Number(/log_resets_total (\d+)/.exec((await follower.client.get('/metrics')).text)?.[1])
+  const partitions = new Set(KEYS.map(configPartition))
+  const reloads = () => said.filter(line => line.includes('the log was replaced: loading anew'))
+
+  it('obeys changes that it was not told of', async () => {
+    proxy.losesAnnouncements = true
+    await change(2)
+    await obeys(2)
+    expect(reloads()).toEqual([])
+  })
+
+  it('obeys changes while its subscription is cut again and again', async () => {
+    for (let capacity = 2; capacity < 22; capacity++) {
+      await Promise.all(KEYS.map(key => writer.client.request('PUT', `/config/${key}`, policy(capacity))))
+      await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
+    }
+    await obeys(21)
+    expect(reloads()).toEqual([])
+  })
+
+  it('catches up with many changes after its connections were lost', async () => {
+    proxy.cut()
+    for (let capacity = 2; capacity < 12; capacity++) await change(capacity)
+    proxy.open()
+    await obeys(11)
+    expect(reloads()).toEqual([])
+  })
+
+  it('forgets every policy when the store is flushed, and says so', async () => {
+    await redis.flushall()
+    await obeys(100)
+    expect(reloads()).toHaveLength(partitions.size)
+    expect(await resets()).toBe(partitions.size)
+    await change(3)
+    await obeys(3)
+    expect((await follower.client.check('a', 0)).body.policyVersion).toBe(1)
+  })
+
+  it('notices a store that was flushed and filled to the same position meanwhile', async () => {
+    proxy.cut()
+    await redis.flushall()
+    await change(5)
+    proxy.open()
+    await obeys(5)
+    expect(reloads()).toHaveLength(partitions.size)
+  })
+
+  it('goes back to an older dump that was restored', async () => {
+    await redis.save()
+    await change(2)
+    await obeys(2)
+    await store.kill()
+    await store.restart()
+    await obeys(1)
+    expect(reloads()).toHaveLength(partitions.size)
+  })
+
+  it('notices an older dump that was restored and has grown past its position since', async () => {
+    await redis.save()
+    await change(2)
+    await obeys(2)
+    proxy.cut()
+    await store.kill()
+    await store.restart()
+    await eventually(() => change(7), 10_000)
+    await change(8)
+    proxy.open()
+    await obeys(8)
+    expect(reloads()).toHaveLength(partitions.size)
+  })
+
+  it('loads anew what was compacted while it was away', async () => {
+    proxy.cut()
+    for (const capacity of [2, 3, 4]) await change(capacity)
+    await writer.client.delete('a')
+    for (const { log } of maintainedPartitions(redis, keyPrefix)) {
+      await compactLog(log, 1, { advanced: () => undefined })
+    }
+    proxy.open()
+    await eventually(async () => expect(await limits()).toEqual([100, 4, 4, 4, 4, 4]), BOUND_MS)
+    expect(reloads()).toHaveLength(partitions.size)
+  })
+
+  it('never enforces less than everything while it loads anew', async () => {
+    const answers: unknown[] = []
+    let isOver = false
+    const checks = (async () => {
+      while (!isOver) answers.push(...(await limits()))
+    })()
+    for (let i = 0; i < 5; i++) {
+      for (const { number } of maintainedPartitions(redis, keyPrefix)) {
+        await redis.set(new ConfigKeys(keyPrefix, number).identity, randomUUID())
+      }
+      const before = await resets()
+      await change(1)
+      await eventually(async () => expect(await resets()).toBeGreaterThanOrEqual(before + partitions.size), BOUND_MS)
+    }
+    isOver = true
+    await checks
+    expect(new Set(answers)).toEqual(new Set([1]))
+  })
+
+  it('says that it cannot read an event of a later release, and goes on with the rest', async () => {
+    const event = { schema: 2, key: 'a', version: 2, type: 'changed', from: 'the future' }
+    const partition = configPartition('a')
+    await redis.xadd(new ConfigKeys(keyPrefix, partition).log, '999-0', 'event', JSON.stringify(event))
+    await eventually(() => expect(said.join()).toContain('an event of schema 2'))
+    const other = KEYS.find(key => configPartition(key) !== partition) ?? ''
+    await writer.client.put(other, policy(2))
+    await eventually(async () => expect((await follower.client.check(other, 0)).body.limit).toBe(2), BOUND_MS)
+    expect((await follower.client.check('a', 0)).body.limit).toBe(1)
+    expect(said.filter(line => line.includes('an event of schema 2'))).toHaveLength(1)
+  })
+})

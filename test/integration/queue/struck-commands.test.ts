@@ -1,0 +1,95 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Worker } from 'bullmq'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { openQueue } from '../../../src/queues/command-queue.ts'
+import { queueName, queuePrefix } from '../../../src/queues/queue-names.ts'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
+import { type Store, startStore } from '../../support/store.ts'
+
+const KEY_PREFIX = 'struck'
+const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+
+let store: Store
+let app: TestApp
+beforeAll(async () => {
+  store = await startStore()
+  app = await TestApp.start(store, { variables: { KEY_PREFIX }, worker: false })
+})
+afterAll(async () => {
+  await app.close()
+  await store.stop()
+})
+
+/** A worker that takes the partition's next command and dies. Resolves with the command's id. */
+async function strike(partition: number): Promise<string | undefined> {
+  const connection = new Redis(store.url, { maxRetriesPerRequest: null })
+  const worker = new Worker(queueName(partition), null, {
+    connection,
+    prefix: queuePrefix(KEY_PREFIX, partition),
+    lockDuration: 100,
+    stalledInterval: 100,
+    maxStalledCount: 100,
+  })
+  // Should the one before have left a command, it comes back first.
+  await worker.startStalledCheckTimer()
+  const id = await eventually(async () => {
+    const job = await worker.getNextJob('token', { block: false })
+    if (job === undefined) throw new Error('there is no command to take')
+    return job.id
+  })
+  await worker.close()
+  connection.disconnect()
+  return id
+}
+
+describe('a command whose workers die', () => {
+  it('three times is still applied, before its successors', async () => {
+    const commandIds: string[] = []
+    for (const capacity of [1, 2, 3]) {
+      commandIds.push((await app.client.request('PUT', '/config/k', policy(capacity))).body.commandId)
+    }
+    const partition = configPartition('k')
+    const struck = [await strike(partition), await strike(partition), await strike(partition)]
+    expect(struck).toEqual(Array.from({ length: 3 }, () => commandIds[0]))
+    await app.startWorker()
+    await eventually(async () => {
+      const { events } = (await app.client.get('/config/k/history')).body
+      expect(events.map(({ commandId }: { commandId: string }) => commandId)).toEqual(commandIds)
+    }, 10_000)
+  }, 60_000)
+})
+
+describe('the order of a partition', () => {
+  const concurrencies = async () => {
+    const redis = new Redis(store.url, { maxRetriesPerRequest: null })
+    const queues = [0, 1, 2, 3].map(partition => openQueue(redis, KEY_PREFIX, partition))
+    try {
+      return await Promise.all(queues.map(queue => queue.getGlobalConcurrency()))
+    } finally {
+      await Promise.all(queues.map(queue => queue.close()))
+      redis.disconnect()
+    }
+  }
+
+  it('is one command at a time from the start of a worker on', async () => {
+    expect(await concurrencies()).toEqual([1, 1, 1, 1])
+  })
+
+  it('holds for the first command after a flush', async () => {
+    const redis = new Redis(store.url)
+    await redis.flushall()
+    redis.disconnect()
+    await app.client.put('k', policy(1))
+    expect((await concurrencies())[configPartition('k')]).toBe(1)
+  })
+
+  it('holds after every reconnect of a worker', async () => {
+    const redis = new Redis(store.url)
+    await redis.flushall()
+    await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    redis.disconnect()
+    await eventually(async () => expect(await concurrencies()).toEqual([1, 1, 1, 1]))
+  })
+})
