@@ -179,7 +179,10 @@ export function frontDependencies(env: Env, logger: Logger): Front {
             () => undefined,
           )
         },
-        reconnected: () => follower.catchUpAll(),
+        reconnected: () => {
+          follower.catchUpAll()
+          waiters.lookAll()
+        },
       })
       const deadline = performance.now() + START_PATIENCE_MS
       await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS, undefined, { ref: false })])
