@@ -71,6 +71,11 @@ export class RedisServer {
     await exited
   }
 
+  /** For signals that do not end it, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
   async stop(): Promise<void> {
     await this.kill()
     await rm(this.#directory, { recursive: true, force: true })
