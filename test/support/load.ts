@@ -21,6 +21,9 @@ interface LoadOptions {
 
 const TICK_MS = 5
 
+/** Where the service answers more slowly than it is asked, no more than so many checks are under way at once. */
+const MAX_UNDER_WAY = 500
+
 /** Checks at a steady pace over keep-alive connections, whether answers come or not. */
 export class Load {
   readonly samples: Sample[] = []
@@ -48,6 +51,7 @@ export class Load {
     const { perSecond, keyOf } = this.#options
     const due = ((performance.now() - this.#startMs) * perSecond) / 1000
     for (; this.#sent < due; this.#sent++) {
+      if (this.#underWay.size >= MAX_UNDER_WAY) continue
       const answer = this.#check(keyOf(this.#sent)).then(sample => {
         this.samples.push(sample)
         this.#underWay.delete(answer)
