@@ -86,6 +86,11 @@ export class RedisServer {
     return `${this.#directory}-copy`
   }
 
+  /** For signals that do not end it, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
+  }
+
   async stop(): Promise<void> {
     await this.kill()
     for (const directory of [this.#directory, this.#copy]) await rm(directory, { recursive: true, force: true })
