@@ -26,7 +26,7 @@ export class RedisServer {
     this.#args = args
   }
 
-  /** @param args further arguments, such as `--appendonly yes` */
+  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in one stands for its port */
   static async start(...args: readonly string[]): Promise<RedisServer> {
     const server = new RedisServer(await freePort('127.0.0.1'), await mkdtemp(join(tmpdir(), 'throttler-redis-')), args)
     await server.restart()
@@ -52,7 +52,7 @@ export class RedisServer {
       this.#directory,
       '--save',
       '',
-      ...this.#args,
+      ...this.#args.map(arg => arg.replace('{port}', String(this.port))),
     ]
     const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
