@@ -26,7 +26,7 @@ export class RedisAnnouncements implements Announcements {
         () => undefined,
       )
     })
-    const ping = setInterval(() => this.#ping(), PING_INTERVAL_MS)
+    const ping = setInterval(() => this.#ping(), PING_INTERVAL_MS).unref()
     this.#subscriber.on('end', () => clearInterval(ping))
   }
 

@@ -84,7 +84,7 @@ export class ClusterBuckets implements ShardedBucketStore {
     this.#refresh ??= setTimeout(() => {
       this.#refresh = undefined
       this.#cluster.refreshSlotsCache()
-    }, REFRESH_PAUSE_MS)
+    }, REFRESH_PAUSE_MS).unref()
   }
 }
 

@@ -2,7 +2,9 @@ import { Redis } from 'ioredis'
 import { loginOptions } from './connection.ts'
 import { reasonOf } from './connection-report.ts'
 import type { RedisTarget } from './redis-target.ts'
+import type { TlsFiles } from './redis-tls.ts'
 import type { Endpoint } from './redis-url.ts'
+import { shakeHands } from './tls-handshake.ts'
 
 const PATIENCE_MS = 1_000
 
@@ -75,8 +77,11 @@ function askSentinel(target: RedisTarget, endpoint: Endpoint): Promise<Endpoint>
   })
 }
 
-interface Login extends ReturnType<typeof loginOptions> {
+interface Login {
+  readonly username?: string
+  readonly password?: string
   readonly db?: number
+  readonly tls?: TlsFiles
 }
 
 /** One connection for one conversation. @throws {UnfitStore} when it is refused for good */
@@ -96,6 +101,7 @@ async function ask<T>({ host, port }: Endpoint, options: Login, talk: (redis: Re
     first ??= err
   })
   try {
+    if (options.tls !== undefined) await shakeHands({ host, port }, options.tls)
     await redis.connect()
     const answer = await talk(redis)
     if (first !== undefined) throw first

@@ -56,11 +56,13 @@ export class RedisServer {
     ]
     const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
+    const output: string[] = []
     for await (const line of createInterface({ input: child.stdout })) {
+      output.push(line)
       if (line.includes('Ready to accept connections')) break
     }
+    if (child.stdout.readableEnded) throw new Error(`redis-server ended:\n${output.join('\n')}`)
     child.stdout.resume()
-    if (child.exitCode !== null) throw new Error(`redis-server ended with code ${child.exitCode}`)
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
