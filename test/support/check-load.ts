@@ -1,7 +1,7 @@
 import { Agent, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const TICK_MS = 10
+const TICK_MS = 2
 
 /** One check and what became of it. */
 export interface Sample {
@@ -105,4 +105,11 @@ export function lastDegraded(samples: readonly Sample[]): number {
 
 function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0
+}
+
+/** The figures, for who wants to see them: `TEST_FIGURES=true`. */
+export function reportFigures(what: string, samples: readonly Sample[], newMasterAt?: number): void {
+  if (process.env['TEST_FIGURES'] === undefined) return
+  const backAfterMs = newMasterAt === undefined ? undefined : lastDegraded(samples) - newMasterAt
+  process.stderr.write(`${what}: ${JSON.stringify({ ...summarize(samples), backAfterMs })}\n`)
 }
