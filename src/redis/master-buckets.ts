@@ -8,6 +8,8 @@ import { probeKeyIn } from './probe-keys.ts'
 
 /** Replies to a call that was not executed, since some of its keys are elsewhere now or on their way. */
 const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN) /
+/** What says nothing of the map of slots. */
+const SLOW = /timed out/
 
 type Readings = (BucketReading | undefined)[]
 
@@ -56,7 +58,7 @@ export class MasterBuckets implements BucketShard {
       }
     }
     await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Units[]])))
-    if (failures.length > 0) this.#options.disturbed()
+    if (failures.some(failure => !SLOW.test((failure as Error).message))) this.#options.disturbed()
     if (failures.length === groups.size) throw failures[0]
     return readings
   }

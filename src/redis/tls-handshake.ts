@@ -17,7 +17,7 @@ export function shakeHands(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void
       if (err === undefined) resolve()
       else reject(err)
     }
-    socket.setTimeout(TIMEOUT_MS, () => end(new Error('no answer to a TLS handshake')))
+    socket.setTimeout(TIMEOUT_MS, () => end(new Error('no answer to a TLS handshake: it hangs, or speaks no TLS')))
     socket.once('secureConnect', () => setTimeout(end, QUIET_MS).unref())
     // A server that has made up its mind sends a ticket for the next session.
     socket.once('session', () => end())
