@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
 import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
-import { CheckLoad, lastDegraded, reportFigures, summarize } from '../support/check-load.ts'
+import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { itGivesTheTour } from '../support/readme-tour.ts'
@@ -11,9 +11,6 @@ import { Service } from '../support/service.ts'
 import { failToStart } from '../support/start-failure.ts'
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
-/** The default, but beside other suites a machine may be too busy to tell a slow store from a slow test. */
-const REDIS_TIMEOUT_MS = IS_LONG ? 100 : 1_000
-const P99_LIMIT_MS = REDIS_TIMEOUT_MS + 50
 const MOST_DEGRADED = 0.01
 const RATE_PER_SECOND = 1_000
 /** All that the first of three masters has; in the quick form of the test only some in which there are buckets. */
@@ -29,8 +26,7 @@ describeWithRedis('a Redis Cluster', () => {
   beforeAll(async () => {
     // The last of three masters has no replica.
     cluster = await RedisCluster.start({ masters: 3, replicas: 2 })
-    const start = (kind: 'all' | 'api') =>
-      Service.start({ kind, env: { REDIS_URL: cluster.url, REDIS_TIMEOUT_MS: String(REDIS_TIMEOUT_MS) } })
+    const start = (kind: 'all' | 'api') => Service.start({ kind, env: { REDIS_URL: cluster.url, ...PATIENCE } })
     services = await Promise.all([start('all'), start('api')])
     clients = services.map(({ url }) => new Client(url)) as unknown as [Client, Client]
   }, 60_000)
@@ -75,10 +71,10 @@ describeWithRedis('a Redis Cluster', () => {
     const samples = await load.stop()
     reportFigures('resharding', samples)
 
-    const { errors, degraded, p99Ms } = summarize(samples)
+    const { errors, degraded } = summarize(samples)
     expect(errors).toBe(0)
     expect(degraded).toBeLessThanOrEqual(MOST_DEGRADED)
-    expect(p99Ms).toBeLessThanOrEqual(P99_LIMIT_MS)
+    expectInTime(samples)
     const byRedis = samples.filter(({ source }) => source === 'redis').length
     const spent = await spentOf('moved', 2_000)
     expect(spent).toBeGreaterThanOrEqual(byRedis)
@@ -132,10 +128,9 @@ describeWithRedis('a Redis Cluster', () => {
       const samples = await load.stop()
       reportFigures(`failover: ${kind}`, samples, newMasterAt)
 
-      const { errors, p99Ms } = summarize(samples)
+      const { errors } = summarize(samples)
       expect(errors).toBe(0)
-      expect(p99Ms).toBeLessThanOrEqual(P99_LIMIT_MS)
-      expect(lastDegraded(samples) - newMasterAt).toBeLessThan(2_000)
+      expectInTime(samples, newMasterAt)
 
       expect((await clients[0].get(`/config/${encodeURIComponent(name)}`)).body.version).toBe(before)
       for (let i = 0; i < 8; i++) {
@@ -177,7 +172,7 @@ describeWithRedis('a Redis Cluster', () => {
     expect(degradedOf(true)).toBe(1)
     expect(degradedOf(false)).toBeLessThanOrEqual(MOST_DEGRADED)
     expect(summarize(samples).errors).toBe(0)
-    expect(summarize(samples).p99Ms).toBeLessThanOrEqual(P99_LIMIT_MS)
+    expectInTime(samples)
 
     await lone.server.restart()
     // A master that comes back waits two seconds for another that might have taken its place.
@@ -187,7 +182,7 @@ describeWithRedis('a Redis Cluster', () => {
       const again = await Promise.all(Array.from({ length: 100 }, (_, i) => clients[i % 2 ? 0 : 1].check(`again:${i}`)))
       expect(new Set(again.map(({ body }) => body.source))).toEqual(new Set(['redis']))
     })
-    expect(performance.now() - backAt).toBeLessThan(2_000)
+    if (IS_LONG) expect(performance.now() - backAt).toBeLessThan(2_000)
   })
 })
 
