@@ -1,4 +1,5 @@
 /** The benchmark: `npm run bench`. docs/benchmarks.md says what is measured and how. */
+import { renderPage } from './cluster/report.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
 import { redisVersion } from './processes/redis-server.ts'
 import { buildReport } from './report/report.ts'
@@ -28,4 +29,7 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => 
 const result = await run({ ...options, stop: stop.signal }, line => console.error(line))
 const report = buildReport(result, args)
 console.log(render(report))
-if (options.isComplete) keep(report)
+if (options.isComplete) {
+  keep(report)
+  renderPage()
+}

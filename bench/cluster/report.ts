@@ -43,17 +43,21 @@ export function render(report: ClusterReport): string {
   return toText(measuredTable(report))
 }
 
-/** Keeps the run: as JSON, and as the tables of the page on scaling. */
+/** Keeps the run: as JSON, and on the page on scaling. */
 export function keep(report: ClusterReport): void {
   const short = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(DIGITS)) : value)
   writeFileSync(RESULTS, `${JSON.stringify(report, short, 2)}\n`)
+  renderPage()
+}
+
+/** Writes the tables of the page on scaling anew, from the results of both benchmarks that were kept. */
+export function renderPage(): void {
   const page = readFileSync(PAGE, 'utf8')
   const [before = '', after = ''] = [page.split(BEGIN)[0], page.split(END)[1]]
   writeFileSync(PAGE, `${before}${BEGIN}\n\n${measuredSection()}\n\n${END}${after}`)
 }
 
-/** What the page says between its marks, from the results that were kept. */
-export function measuredSection(): string {
+function measuredSection(): string {
   const report = JSON.parse(readFileSync(RESULTS, 'utf8')) as ClusterReport
   const bench = JSON.parse(readFileSync(BENCH_RESULTS, 'utf8')) as BenchInputs
   const run = `${report.machine}; ${report.date.slice(0, 10)}; \`npm run bench:cluster\``

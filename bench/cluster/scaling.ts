@@ -17,29 +17,48 @@ export interface BenchInputs {
   readonly memory: { readonly bytesPerBucket: number }
 }
 
-/** One row for each load; a `*` marks those beyond what was measured, which follow in proportion. */
+/** One row for each load; a `*` marks those beyond what one front process was measured at, which follow in proportion. */
 export function scalingTable(bench: BenchInputs, cluster: ClusterResult): readonly (readonly string[])[] {
-  const { single, batch100 } = cluster
-  const oneCallEach = bench.rows['evalsha-per-check']?.median
-  if (single === undefined || batch100 === undefined || oneCallEach === undefined) throw new Error('a row is missing')
-  const measuredUpTo = single.cluster.decisionsPerSecond
+  const single = costOnCluster(bench, cluster, 'ours-single', 'single')
+  const batch = costOnCluster(bench, cluster, 'ours-batch100', 'batch100')
+  const oneCallEach = benchRow(bench, 'evalsha-per-check').redisMicros
+  const measuredUpTo = benchRow(bench, 'ours-single').decisionsPerSecond
   const head = ['checks/s', 'front cores', 'in batches of 100', 'masters', 'at most', 'memory of buckets']
   const rows = LOADS.map(load => {
-    const mark = load > measuredUpTo ? ' *' : ''
-    const cores = (micros: number) => Math.max(1, Math.ceil((load * micros) / 1e6 / UTILIZATION))
     const masters = (micros: number) => {
-      const needed = cores(micros)
+      const needed = coresFor(load, micros)
       return needed > MOST_MASTERS ? `${needed} > ${MOST_MASTERS}` : String(needed)
     }
     const gigabytes = (load * BUCKETS_PER_CHECK_A_SECOND * bench.memory.bytesPerBucket) / 1e9
     return [
-      load.toLocaleString('en') + mark,
-      String(cores(single.cluster.frontMicros)),
-      String(cores(batch100.cluster.frontMicros)),
-      masters(single.cluster.redisMicros),
-      masters(oneCallEach.redisMicros),
+      load.toLocaleString('en') + (load > measuredUpTo ? ' *' : ''),
+      String(coresFor(load, single.frontMicros)),
+      String(coresFor(load, batch.frontMicros)),
+      masters(single.redisMicros),
+      masters(Math.max(single.redisMicros, oneCallEach)),
       `${gigabytes.toFixed(gigabytes < 10 ? 1 : 0)} GB`,
     ]
   })
   return [head, ...rows]
+}
+
+/** What a decision costs, CPU µs: the benchmark's, times what the cluster was dearer by when both were measured side by side. */
+function costOnCluster(bench: BenchInputs, cluster: ClusterResult, row: string, clusterRow: string) {
+  const alone = benchRow(bench, row)
+  const measured = cluster[clusterRow]
+  if (measured === undefined) throw new Error(`there is no row ${clusterRow}`)
+  return {
+    frontMicros: alone.frontMicros * (measured.cluster.frontMicros / measured.standalone.frontMicros),
+    redisMicros: alone.redisMicros * (measured.cluster.redisMicros / measured.standalone.redisMicros),
+  }
+}
+
+function benchRow({ rows }: BenchInputs, name: string): Measurement {
+  const row = rows[name]
+  if (row === undefined) throw new Error(`there is no row ${name}`)
+  return row.median
+}
+
+function coresFor(checksPerSecond: number, micros: number): number {
+  return Math.max(1, Math.ceil((checksPerSecond * micros) / 1e6 / UTILIZATION))
 }

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
 import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
 import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
@@ -204,5 +205,19 @@ describeWithRedis('a start is refused', () => {
     ])
     for (const { said } of [wrong, other]) expect(said.match(/throttler cannot start/g)).toHaveLength(1)
     await Promise.all([standalone.stop(), cluster.stop()])
+  })
+
+  it('where keys are spread over another number of partitions', async () => {
+    const server = await RedisServer.start()
+    const redis = new Redis(server.url)
+    await redis.set('{throttler:layout}', '32 bucket partitions, 4 config partitions')
+    redis.disconnect()
+    const { code, said } = await failToStart('api', { REDIS_URL: server.url })
+    expect([code, said]).toEqual([
+      1,
+      expect.stringContaining('was filled with 32 bucket partitions, 4 config partitions; this release has 64 bucket'),
+    ])
+    expect(said.match(/throttler cannot start/g)).toHaveLength(1)
+    await server.stop()
   })
 })
