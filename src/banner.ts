@@ -1,5 +1,6 @@
 import type { Env } from './env.ts'
 import type { Logger } from './logger.ts'
+import { withoutLogin } from './redis/redis-url.ts'
 
 /** Says where the service listens, where it keeps what, and how to try it. */
 export function announceService(logger: Logger, env: Env): void {
@@ -12,12 +13,7 @@ export function announceService(logger: Logger, env: Env): void {
   logger.info(
     env.REDIS_URL === undefined
       ? `store: embedded, keeping policies in ${env.DATA_DIR}; set REDIS_URL to use Redis`
-      : `store: ${withoutPassword(env.REDIS_URL)}, policies in ${withoutPassword(env.CONFIG_REDIS_URL ?? env.REDIS_URL)}`,
+      : `store: ${withoutLogin(env.REDIS_URL)}, policies in ${withoutLogin(env.CONFIG_REDIS_URL ?? env.REDIS_URL)}`,
   )
   logger.info(`try: curl -i ${url}/check -H 'content-type: application/json' -d '{"key":"user:42"}'`)
-}
-
-function withoutPassword(redisUrl: string): string {
-  const { protocol, host, pathname } = new URL(redisUrl)
-  return `${protocol}//${host}${pathname}`
 }

@@ -1,10 +1,13 @@
 #!/usr/bin/env node
 /** The `throttler` command: finds out what is wanted, does it, and ends with an exit code that scripts can use. */
 import { parseArgs } from 'node:util'
+import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
 import { compactCommand } from './cli/compact.command.ts'
 import { StoreTrouble } from './cli/config-store.ts'
 import { ExitCode } from './cli/exit-code.ts'
+import { exportCommand } from './cli/export.command.ts'
+import { importCommand } from './cli/import.command.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
@@ -16,6 +19,9 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   start: startCommand,
   api: apiCommand,
   worker: workerCommand,
+  export: exportCommand,
+  import: importCommand,
+  'check-policies': checkPoliciesCommand,
   verify: verifyCommand,
   rebuild: rebuildCommand,
   compact: compactCommand,

@@ -9,6 +9,8 @@ import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
+import { examineStores } from './redis/examine-stores.ts'
+import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
@@ -32,6 +34,7 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
+  if (parent === undefined) await examineStores(allTargets(env), logger)
   cluster.setupPrimary({
     exec: fileURLToPath(new URL('./server.js', import.meta.url)),
     args: [SUPERVISED],

@@ -1,10 +1,15 @@
 /** The one place where the front's adapters meet the ports of its flows. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Cluster } from 'ioredis'
 import type { AppDependencies } from './app.ts'
+import { CheckBatcher, type OpenQueue } from './check/batcher.ts'
 import { Checker } from './check/check.ts'
 import { DeniedCache } from './check/denied-cache.ts'
 import { GuardedStore } from './check/guarded-store.ts'
 import { LocalBuckets } from './check/local-buckets.ts'
+import type { BucketShard, BucketStore } from './check/ports.ts'
+import { ShardedQueue } from './check/sharded-queue.ts'
+import { ShardedStore } from './check/sharded-store.ts'
 import { CommandStatuses } from './config-change/command-status.ts'
 import { PolicyFollower } from './config-change/follow.ts'
 import { NameReserver } from './config-change/idempotency.ts'
@@ -20,15 +25,17 @@ import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
 import { RedisAnnouncements } from './redis/announcements.ts'
 import { RedisBucketStore } from './redis/bucket-store.ts'
+import { ClusterBuckets } from './redis/cluster-buckets.ts'
 import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
-import { connect } from './redis/connection.ts'
+import { connect, connectSubscriber, type RedisClient } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
 import { failureReason } from './redis/failure-reason.ts'
 import { Heartbeats } from './redis/heartbeats.ts'
 import { RedisImportStaging } from './redis/import-staging.ts'
 import { BucketKeys } from './redis/keys.ts'
 import { claimLayout } from './redis/layout.ts'
+import { bucketTarget, configTarget, type RedisTarget } from './redis/redis-target.ts'
 import { RedisReservations } from './redis/reservations.ts'
 import { version } from './version.ts'
 
@@ -58,23 +65,21 @@ export interface Front {
 }
 
 export function frontDependencies(env: Env, logger: Logger): Front {
-  const bucketUrl = env.REDIS_URL ?? ''
-  const configUrl = env.CONFIG_REDIS_URL ?? bucketUrl
-  const keyPrefix = env.KEY_PREFIX
-  const connection = (name: string, url: string) => ({ url, name: `throttler-${name}`, logger })
-
-  const bucketRedis = connect({
-    ...connection('buckets', bucketUrl),
-    purpose: 'request',
+  const { KEY_PREFIX: keyPrefix } = env
+  const connection = (name: string, target: RedisTarget) => ({ target, name: `throttler-${name}`, logger })
+  const bucketRedis = connect('request', {
+    ...connection('buckets', bucketTarget(env)),
     hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
   })
-  const configRedis = connect({
-    ...connection('config', configUrl),
-    purpose: 'request',
+  const configRedis = connect('request', {
+    ...connection('config', configTarget(env)),
     commandTimeoutMs: CONFIG_TIMEOUT_MS,
     hangTimeoutMs: HANG_TIMEOUT_MS,
   })
-  const subscriber = connect({ ...connection('subscriber', configUrl), purpose: 'subscriber' })
+  const subscriber = connectSubscriber(
+    { ...connection('subscriber', configTarget(env)), hangTimeoutMs: HANG_TIMEOUT_MS },
+    configRedis,
+  )
 
   const builtIn = compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env))
   const table = new PolicyTable(builtIn)
@@ -88,24 +93,31 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     now: () => Math.floor(performance.now()),
   })
-  const store = new GuardedStore(new RedisBucketStore(bucketRedis, new BucketKeys(keyPrefix)), {
+  const { store, openQueue } = guardedBuckets(bucketRedis, {
+    keys: new BucketKeys(keyPrefix),
     timeoutMs: env.REDIS_TIMEOUT_MS,
-    reasonOf: failureReason,
-    onReturn: () => localBuckets.forget(),
-    observer: metrics,
-    logger,
+    guard: (part, shard) =>
+      new GuardedStore(part, {
+        timeoutMs: env.REDIS_TIMEOUT_MS,
+        reasonOf: failureReason,
+        // Shares of what is still away count on.
+        onReturn: () => store.circuit === 'closed' && localBuckets.forget(),
+        ...(shard && { probeKey: shard.probeKey }),
+        observer: metrics,
+        logger: shard ? logger.child({ master: shard.name }) : logger,
+      }),
   })
   // Whoever is connected again need not wait for the next probe.
   bucketRedis.on('ready', () => void answers(store.probe()))
   const checker = new Checker({
     policies: table,
     store,
+    openQueue,
     deniedCache: new DeniedCache(() => performance.now()),
     localBuckets,
     observer: metrics,
     onStoreFailure: env.ON_STORE_FAILURE,
     maxWaiting: env.MAX_WAITING_CHECKS,
-    timeoutMs: env.REDIS_TIMEOUT_MS,
   })
 
   const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
@@ -179,7 +191,10 @@ export function frontDependencies(env: Env, logger: Logger): Front {
             () => undefined,
           )
         },
-        reconnected: () => follower.catchUpAll(),
+        reconnected: () => {
+          follower.catchUpAll()
+          waiters.lookAll()
+        },
       })
       const deadline = performance.now() + START_PATIENCE_MS
       await Promise.race([follower.firstLoad, sleep(START_PATIENCE_MS, undefined, { ref: false })])
@@ -201,6 +216,24 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
     },
   }
+}
+
+interface GuardedBucketsOptions {
+  readonly keys: BucketKeys
+  readonly timeoutMs: number
+  guard(part: BucketStore, shard?: BucketShard): GuardedStore
+}
+
+/** The store of buckets behind its circuit, and where checks wait for it; on a cluster, for each master by itself. */
+function guardedBuckets(redis: RedisClient, { keys, timeoutMs, guard }: GuardedBucketsOptions) {
+  if (redis instanceof Cluster) {
+    const store = new ShardedStore(new ClusterBuckets(redis, keys), shard => guard(shard, shard))
+    const openQueue: OpenQueue = answered => new ShardedQueue(store, timeoutMs, answered)
+    return { store, openQueue }
+  }
+  const store = guard(new RedisBucketStore(redis, keys))
+  const openQueue: OpenQueue = answered => new CheckBatcher(store, timeoutMs, answered)
+  return { store, openQueue }
 }
 
 async function answers(asked: Promise<unknown>): Promise<boolean> {

@@ -8,6 +8,8 @@ import type { FieldStyle } from './check/rate-limit-fields.ts'
 import { type OnStoreFailure, OUTAGE_POLICIES, policyFaults } from './domain/policy.ts'
 import type { Token } from './http/auth.ts'
 import { isLoopbackHost } from './http/loopback.ts'
+import { readTlsFiles, type TlsFiles } from './redis/redis-tls.ts'
+import { ALLOWED_REDIS_URLS, parseRedisUrl, RedisUrlFault, withoutLogin } from './redis/redis-url.ts'
 
 const FIELD_STYLES = ['draft', 'legacy', 'both', 'none'] as const satisfies readonly FieldStyle[]
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
@@ -22,10 +24,7 @@ const integer = (byDefault: number, minimum: number, maximum: number, descriptio
 const choice = <T extends string>(byDefault: T, values: readonly T[], description: string) =>
   Type.Unsafe<T>({ type: 'string', default: byDefault, enum: [...values], description })
 
-const redisUrl = (description: string) =>
-  Type.Optional(
-    Type.String({ pattern: '^rediss?://.', allowed: 'redis://host:port or rediss://host:port', description }),
-  )
+const text = (description: string) => Type.Optional(Type.String({ description }))
 
 const tokens = (form: string, description: string) =>
   Type.Optional(
@@ -39,8 +38,12 @@ export const EnvSchema = Type.Object({
   }),
   PORT: integer(8080, 0, 65_535, 'The port to listen on; 0 takes a free one and says which.'),
   WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'How many front processes. Unset: one for each core.'),
-  REDIS_URL: redisUrl('Where buckets live. Unset: the embedded store.'),
-  CONFIG_REDIS_URL: redisUrl('Where policies, events and queues live. Unset: with the buckets.'),
+  REDIS_URL: text('Where buckets live. Unset: the embedded store.'),
+  CONFIG_REDIS_URL: text('Where policies, events and queues live. Unset: with the buckets.'),
+  REDIS_TLS_CA: text('Who vouches for a Redis at rediss://: a PEM file, or PEM itself.'),
+  REDIS_TLS_CERT: text('The certificate to show to Redis: a PEM file, or PEM itself.'),
+  REDIS_TLS_KEY: text('The key of that certificate: a PEM file, or PEM itself.'),
+  SENTINEL_PASSWORD: text('The password of the Sentinels themselves.'),
   REDIS_TIMEOUT_MS: integer(100, 1, 60_000, 'What one check may spend on the store.'),
   KEY_PREFIX: Type.String({
     default: 'throttler',
@@ -78,7 +81,15 @@ export const EnvSchema = Type.Object({
 })
 
 /** Variables that a file may hold instead: its path stands in the variable with `_FILE` behind its name. */
-export const FILE_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL', 'ADMIN_TOKENS', 'CHECK_TOKENS'] as const
+export const FILE_VARIABLES = [
+  'REDIS_URL',
+  'CONFIG_REDIS_URL',
+  'SENTINEL_PASSWORD',
+  'ADMIN_TOKENS',
+  'CHECK_TOKENS',
+] as const
+
+const URL_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL'] as const
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -87,6 +98,8 @@ export interface Env extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CH
   readonly CHECK_TOKENS: readonly Token[]
   /** `undefined`: all. */
   readonly CONFIG_LOG_KEEP: number | undefined
+  /** What `REDIS_TLS_CA`, `REDIS_TLS_CERT` and `REDIS_TLS_KEY` name. */
+  readonly redisTls: TlsFiles
 }
 
 /** Which part of the service reads: those that are started alone have no embedded store to fall back on. */
@@ -108,10 +121,13 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const faults: string[] = []
   const given = withFiles(withoutEmpty(variables), faults)
   const env = parse(given, faults)
+  faults.push(...urlFaults(given))
+  const redisTls = readTlsFiles(given, faults)
   if (env !== undefined) faults.push(...crossFaults(env, options))
   if (env === undefined || faults.length > 0) throw new EnvError(faults)
   return {
     ...env,
+    redisTls,
     ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS),
     CHECK_TOKENS: parseTokens(env.CHECK_TOKENS),
     CONFIG_LOG_KEEP: env.CONFIG_LOG_KEEP === 'all' ? undefined : Number(env.CONFIG_LOG_KEEP),
@@ -172,6 +188,20 @@ function allowedBy(schema: TSchema): string {
   if (schema['enum']) return (schema['enum'] as string[]).join(', ')
   if (schema['type'] === 'integer') return `an integer from ${schema['minimum']} to ${schema['maximum']}`
   return String(schema['allowed'])
+}
+
+function urlFaults(given: Record<string, string>): string[] {
+  return URL_VARIABLES.flatMap(name => {
+    const url = given[name]
+    if (url === undefined) return []
+    try {
+      parseRedisUrl(url)
+      return []
+    } catch (err) {
+      if (!(err instanceof RedisUrlFault)) throw err
+      return [`${name} was ${JSON.stringify(withoutLogin(url))}: ${err.message}; allowed: ${ALLOWED_REDIS_URLS}`]
+    }
+  })
 }
 
 /** What no variable can be blamed for alone. */

@@ -1,5 +1,5 @@
 import { createRequire } from 'node:module'
-import { type DestinationStream, type Logger as PinoLogger, pino, stdTimeFunctions } from 'pino'
+import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 
 export type Logger = PinoLogger
@@ -16,7 +16,14 @@ export interface LoggerOptions {
 export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOptions): Logger {
   const onTerminal = fd === process.stdout.fd && process.stdout.isTTY
   const destination = onTerminal ? prettyDestination(fd) : pino.destination({ fd, sync: true })
-  return pino({ level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }, destination)
+  const base = { role, pid: process.pid }
+  return pino({ level, base, timestamp: stdTimeFunctions.isoTime, serializers: { err: withoutCommand } }, destination)
+}
+
+/** Errors of ioredis bear the command that failed, and with it callers' keys, or the password of a login. */
+function withoutCommand(err: Error): object {
+  const { type, message, stack } = stdSerializers.err(err)
+  return { type, message, stack, ...('code' in err && { code: err.code }) }
 }
 
 /** Loaded only where somebody looks, since every process would pay for it in memory. */

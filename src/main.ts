@@ -9,6 +9,8 @@ import { freePort } from './processes/free-port.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
+import { examineStores } from './redis/examine-stores.ts'
+import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /** Valkey writes to the store's standard output; our own log lines go to its descriptor 4, which is our standard output. */
@@ -23,6 +25,7 @@ process.title = 'throttler'
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
+  if (env.REDIS_URL !== undefined) await examineStores(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
   const variables = { REDIS_URL: redisUrl }

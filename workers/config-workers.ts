@@ -1,10 +1,11 @@
 import { type Queue, Worker } from 'bullmq'
-import type { Redis } from 'ioredis'
+
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
+import type { RedisClient } from '../src/redis/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { untilAnswered } from './patience.ts'
 
@@ -24,7 +25,7 @@ const WORKER_OPTIONS = {
 const DRAIN_POLL_MS = 20
 
 interface ConfigWorkersOptions {
-  readonly connection: Redis
+  readonly connection: RedisClient
   readonly keyPrefix: string
   readonly processor: ConfigChangeProcessor
   /** Hears of each command that ended as failed. */

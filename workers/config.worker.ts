@@ -4,8 +4,10 @@ import { exitWithReport } from '../src/exit-with-report.ts'
 import { createLogger } from '../src/logger.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
 import { tellProcessManager } from '../src/processes/process-manager.ts'
+import { examineStores } from '../src/redis/examine-stores.ts'
 import { claimLayout } from '../src/redis/layout.ts'
 import { maintainedPartitions } from '../src/redis/maintained-projection.ts'
+import { configTarget } from '../src/redis/redis-target.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { workerDependencies } from './dependencies.ts'
 import { LogCompaction } from './log-compaction.ts'
@@ -17,6 +19,7 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
+  if (parent === undefined) await examineStores([configTarget(env)], logger)
   const { redis, workers, close } = workerDependencies(env, logger)
 
   const compaction =

@@ -1,27 +1,26 @@
 /** The one place where the worker's adapters meet the ports of its flow. */
-import type { Redis } from 'ioredis'
 import { CommandApplier } from '../src/config-change/apply.ts'
 import { ImportApplier } from '../src/config-change/apply-import.ts'
 import type { Env } from '../src/env.ts'
 import type { Logger } from '../src/logger.ts'
 import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { RedisCommandLog } from '../src/redis/command-log.ts'
-import { connect } from '../src/redis/connection.ts'
+import { connect, type RedisClient } from '../src/redis/connection.ts'
 import { RedisImportStaging } from '../src/redis/import-staging.ts'
+import { configTarget } from '../src/redis/redis-target.ts'
 import { RedisReservations } from '../src/redis/reservations.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 
 export interface WorkerParts {
-  readonly redis: Redis
+  readonly redis: RedisClient
   readonly workers: ConfigWorkers
   /** Closes every connection. */
   close(): Promise<void>
 }
 
 export function workerDependencies(env: Env, logger: Logger): WorkerParts {
-  const url = env.CONFIG_REDIS_URL ?? env.REDIS_URL ?? ''
-  const redis = connect({ url, name: 'throttler-worker', purpose: 'worker', logger })
+  const redis = connect('worker', { target: configTarget(env), name: 'throttler-worker', logger })
   const store = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
   const now = () => new Date()
   const log = new RedisCommandLog(redis, store)

@@ -7,6 +7,7 @@ import { createInterface } from 'node:readline'
 import { freePort } from '../../src/processes/free-port.ts'
 
 export interface RedisServer {
+  readonly port: number
   readonly url: string
   readonly pid: number
   stop(): Promise<void>
@@ -19,10 +20,10 @@ export function redisVersion(): string | undefined {
 }
 
 /** A Redis of the benchmark's own on a free port of loopback, without persistence. */
-export async function startRedis(): Promise<RedisServer> {
+export async function startRedis(...further: readonly string[]): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), 'throttler-bench-'))
   const port = await freePort('127.0.0.1')
-  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '']
+  const args = ['--port', String(port), '--bind', '127.0.0.1', '--dir', directory, '--save', '', ...further]
   const child = spawn('redis-server', args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(child, 'exit')
   for await (const line of createInterface({ input: child.stdout })) {
@@ -31,6 +32,7 @@ export async function startRedis(): Promise<RedisServer> {
   if (child.exitCode !== null) throw new Error(`redis-server ended with code ${child.exitCode}`)
   child.stdout.resume()
   return {
+    port,
     url: `redis://127.0.0.1:${port}`,
     pid: child.pid ?? 0,
     stop: async () => {

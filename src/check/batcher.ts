@@ -16,13 +16,23 @@ export interface WaitingCheck extends BucketCheck {
 }
 
 /** Receives the reading of a check, or nothing when the store could not be asked. */
-type Answered<Check> = (check: Check, reading: BucketReading | undefined) => void
+export type Answered<Check> = (check: Check, reading: BucketReading | undefined) => void
+
+/** Where checks wait for the store. */
+export interface CheckQueue<Check> {
+  /** How many wait for a call. */
+  readonly waiting: number
+  /** Asks the store with the next call. */
+  enqueue(check: Check): void
+}
+
+export type OpenQueue = <Check extends WaitingCheck>(answered: Answered<Check>) => CheckQueue<Check>
 
 /**
  * Makes one call of all checks that arrive in one turn of the event loop. While two calls are under way, checks gather for the
  * next, so batches grow with load and a lone check waits for nothing. Calls are sent in the order in which checks came.
  */
-export class CheckBatcher<Check extends WaitingCheck> {
+export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Check> {
   readonly #store: BucketStore
   readonly #timeoutMs: number
   readonly #answered: Answered<Check>
@@ -42,12 +52,10 @@ export class CheckBatcher<Check extends WaitingCheck> {
     this.#answered = answered
   }
 
-  /** How many checks wait for a call. */
   get waiting(): number {
     return this.#waiting
   }
 
-  /** Asks the store with the next call. */
   enqueue(check: Check): void {
     this.#add(check)
     this.#schedule()
@@ -115,7 +123,7 @@ export class CheckBatcher<Check extends WaitingCheck> {
     for (const check of unanswered) if (check.startMs <= latestMs) this.#answer(check, undefined)
   }
 
-  async #ask(batch: readonly Check[]): Promise<readonly BucketReading[]> {
+  async #ask(batch: readonly Check[]): Promise<readonly (BucketReading | undefined)[]> {
     try {
       return await this.#store.check(batch)
     } catch {

@@ -11,14 +11,15 @@ import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../errors.ts'
-import { CheckBatcher, type WaitingCheck } from './batcher.ts'
+import type { CheckQueue, OpenQueue, WaitingCheck } from './batcher.ts'
 import type { DeniedCache } from './denied-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
 export interface CheckDependencies {
   readonly policies: PolicyTable
-  readonly store: BucketStore
+  readonly store: Pick<BucketStore, 'reset'>
+  readonly openQueue: OpenQueue
   readonly deniedCache: DeniedCache
   readonly localBuckets: LocalBuckets
   readonly observer: CheckObserver
@@ -26,8 +27,6 @@ export interface CheckDependencies {
   readonly onStoreFailure: OnStoreFailure
   /** How many checks may wait, for a call of the store or for what another check learns. */
   readonly maxWaiting: number
-  /** How long a check may wait for the store, ms. */
-  readonly timeoutMs: number
 }
 
 /** A decision, or why there is none. */
@@ -47,13 +46,13 @@ interface PendingCheck extends WaitingCheck {
 /** May this key do this now? The use case of flow 1. */
 export class Checker {
   readonly #deps: CheckDependencies
-  readonly #batcher: CheckBatcher<PendingCheck>
+  readonly #queue: CheckQueue<PendingCheck>
   /** Checks that wait for what another learns. */
   #held = 0
 
   constructor(deps: CheckDependencies) {
     this.#deps = deps
-    this.#batcher = new CheckBatcher(deps.store, deps.timeoutMs, (check, reading) => this.#answer(check, reading))
+    this.#queue = deps.openQueue((check, reading) => this.#answer(check, reading))
   }
 
   /**
@@ -141,7 +140,7 @@ export class Checker {
     if (problem !== undefined) return problem
     const decision = decideByMode(check) ?? this.#recall(check)
     if (decision !== undefined) return this.#count(check, decision)
-    const waiting = this.#batcher.waiting + this.#held
+    const waiting = this.#queue.waiting + this.#held
     return waiting >= this.#deps.maxWaiting ? new Problem('overloaded', OVERLOADED) : undefined
   }
 
@@ -160,7 +159,7 @@ export class Checker {
 
   #askStore(check: PendingCheck): void {
     if (this.#deps.deniedCache.isToBeAskedAgain(check)) this.#holdOthers(check)
-    this.#batcher.enqueue(check)
+    this.#queue.enqueue(check)
   }
 
   /** From now on others who ask the same wait for this check's answer. */

@@ -38,6 +38,8 @@ interface GuardedStoreOptions {
   readonly timeoutMs: number
   /** What kind of failure an error of the store is, in a word or two; of few kinds. */
   reasonOf(err: unknown): string
+  /** Where probes spend; one that is not allowed as a caller's key. */
+  readonly probeKey?: string
   /** The circuit is closed again: the store's own state counts. */
   onReturn(): void
   readonly observer: CheckObserver
@@ -85,7 +87,7 @@ export class GuardedStore implements BucketStore {
     return this.#reason
   }
 
-  check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+  check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
     if (this.#breaker.state !== CircuitState.Closed) return Promise.reject(this.#away)
     return this.#breaker.execute(() => this.#call(checks))
   }
@@ -97,7 +99,7 @@ export class GuardedStore implements BucketStore {
 
   /** Runs the real script, whatever the circuit is; that closes it. Rejects when the store is away. */
   async probe(): Promise<void> {
-    await this.#breaker.execute(() => this.#call([PROBE]))
+    await this.#breaker.execute(() => this.#call([{ ...PROBE, key: this.#options.probeKey ?? PROBE.key }]))
   }
 
   /** Looks for the store no more. */
@@ -106,7 +108,7 @@ export class GuardedStore implements BucketStore {
     clearTimeout(this.#nextProbe)
   }
 
-  async #call(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+  async #call(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
     const { timeoutMs, observer } = this.#options
     const start = performance.now()
     try {

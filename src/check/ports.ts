@@ -12,10 +12,24 @@ export interface BucketCheck {
 
 /** Where buckets live. Decides checks exactly, one after another in the order given, and all with one clock. */
 export interface BucketStore {
-  /** Rejects when the store cannot be asked; whether something was spent is then unknown. */
-  check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]>
+  /** Rejects when the store cannot be asked; whether something was spent is then unknown. A check without a reading could not be asked. */
+  check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]>
   /** Makes a bucket full. Rejects when the store cannot be asked. */
   reset(key: string): Promise<void>
+}
+
+/** A part of a store that lives and fails by itself. */
+export interface BucketShard extends BucketStore {
+  readonly name: string
+  /** Not allowed as a caller's key; its bucket would live here. */
+  readonly probeKey: string
+}
+
+/** A store in parts. Which there are, and what lives where, may change at any time. */
+export interface ShardedBucketStore {
+  readonly shards: readonly BucketShard[]
+  /** Where the key's bucket lives now. */
+  shardOf(key: string): BucketShard
 }
 
 /** What the flow tells whoever counts. */

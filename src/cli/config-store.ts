@@ -1,10 +1,10 @@
 import { once } from 'node:events'
-import type { Redis } from 'ioredis'
 import { askLock } from '../embedded/directory-lock.ts'
 import { type Env, readEnv } from '../env.ts'
 import { createLogger } from '../logger.ts'
-import { connect } from '../redis/connection.ts'
+import { connect, type RedisClient } from '../redis/connection.ts'
 import { compareLayout } from '../redis/layout.ts'
+import { configTarget } from '../redis/redis-target.ts'
 
 /** The store cannot be reached, or is none that this release can work on. */
 export class StoreTrouble extends Error {
@@ -13,7 +13,7 @@ export class StoreTrouble extends Error {
 
 export interface ConfigStoreAccess {
   readonly env: Env
-  readonly redis: Redis
+  readonly redis: RedisClient
 }
 
 /**
@@ -22,10 +22,10 @@ export interface ConfigStoreAccess {
  * @throws {StoreTrouble}
  */
 export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Promise<T>): Promise<T> {
-  const env = readEnv({ needsRedis: false })
-  const url = env.CONFIG_REDIS_URL ?? env.REDIS_URL ?? (await embeddedUrl(env.DATA_DIR))
+  const given = readEnv({ needsRedis: false })
+  const env = given.REDIS_URL === undefined ? { ...given, REDIS_URL: await embeddedUrl(given.DATA_DIR) } : given
   const logger = createLogger({ level: 'silent', role: 'cli' })
-  const redis = connect({ url, name: 'throttler-cli', purpose: 'tool', logger })
+  const redis = connect('tool', { target: configTarget(env), name: 'throttler-cli', logger })
   try {
     await once(redis, 'ready').catch(cause => {
       throw new StoreTrouble(`the config store does not answer: ${(cause as Error).message}`)

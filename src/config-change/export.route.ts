@@ -1,6 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
-import { importLine } from './import-line.ts'
+import { exportLines } from './export.ts'
 import { NDJSON } from './ndjson.ts'
 import type { PolicyReader } from './ports.ts'
 import { orUnavailable } from './unavailable.ts'
@@ -17,10 +17,10 @@ export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async 
 }
 
 async function* lines(reader: PolicyReader): AsyncGenerator<string> {
-  const chunks = reader.all()[Symbol.asyncIterator]()
+  const chunks = exportLines(reader)
   for (;;) {
     const { done, value } = await orUnavailable(chunks.next())
     if (done === true) return
-    yield value.map(record => `${importLine(record)}\n`).join('')
+    yield value.join('')
   }
 }

@@ -7,7 +7,7 @@ const NEWLINE = 0x0a
 /** A longer line is no policy, bytes. */
 const MAX_LINE_BYTES = 65_536
 
-interface Line {
+export interface Line {
   /** From 1. */
   readonly number: number
   readonly bytes: Buffer
@@ -48,5 +48,6 @@ function checkLength(line: number, bytes: Buffer): Buffer {
 export function importInvalid(line: number, why: string, members: Readonly<Record<string, unknown>> = {}): Problem {
   return new Problem('import-invalid', `line ${line} cannot be taken, so nothing was imported: ${why}`, {
     members: { line, ...members },
+    cause: why,
   })
 }

@@ -49,6 +49,11 @@ export class OutcomeWaiters {
     for (const finish of this.#waiting.get(ending.id) ?? []) finish(ending)
   }
 
+  /** Announcements may have been missed: everybody who waits looks at once. */
+  lookAll(): void {
+    for (const commandId of this.#waiting.keys()) void this.#poll(commandId)
+  }
+
   /** Lets nobody wait any more: the process is about to stop. */
   end(): void {
     this.#isOver = true

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { partIds } from '../domain/commands.ts'
 import { configPartition } from '../domain/partition.ts'
-import { Problem } from '../errors.ts'
-import { type ImportedPolicy, importLine, parseImportLine } from './import-line.ts'
-import { importInvalid, linesOf } from './ndjson.ts'
+import { ImportChecker } from './import-checker.ts'
+import { type ImportedPolicy, importLine } from './import-line.ts'
+import { linesOf } from './ndjson.ts'
 import type { ImportStaging } from './ports.ts'
 import { orUnavailable } from './unavailable.ts'
 
@@ -21,14 +21,10 @@ export async function stageImport(id: string, file: AsyncIterable<Buffer>, stagi
   const parts = partIds(id) ?? []
   const digest = createHash('sha256')
   const writer = new StagingWriter(parts, staging)
-  const seen = new Map<string, number>()
+  const checker = new ImportChecker()
   try {
     for await (const lines of linesOf(digested(file, digest))) {
-      for (const { number, bytes } of lines) {
-        const imported = parse(number, bytes)
-        refuseRepetition(imported.key, number, seen)
-        await writer.write(imported)
-      }
+      for (const line of lines) await writer.write(checker.check(line))
     }
     await writer.end()
     return digest.digest('hex')
@@ -43,22 +39,6 @@ async function* digested(file: AsyncIterable<Buffer>, digest: ReturnType<typeof 
     digest.update(bytes)
     yield bytes
   }
-}
-
-function parse(line: number, bytes: Buffer): ImportedPolicy {
-  try {
-    return parseImportLine(bytes)
-  } catch (err) {
-    if (err instanceof Problem) throw importInvalid(line, err.detail, err.members)
-    if (err instanceof SyntaxError) throw importInvalid(line, `it is no JSON: ${err.message}`)
-    throw err
-  }
-}
-
-function refuseRepetition(key: string, line: number, seen: Map<string, number>): void {
-  const earlier = seen.get(key)
-  if (earlier !== undefined) throw importInvalid(line, `the key "${key}" stands on line ${earlier} already`)
-  seen.set(key, line)
 }
 
 /** Collects lines into chunks of their partition. */

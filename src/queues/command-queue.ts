@@ -1,17 +1,17 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
-import type { Redis } from 'ioredis'
 import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
+import type { RedisClient } from '../redis/connection.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 
 /** The producers' side: one BullMQ queue for each config partition, over one connection that fails fast. */
 export class BullCommandQueue implements CommandQueue {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keyPrefix: string
   readonly #queues = new Map<number, Queue<CommandJob>>()
 
-  constructor(redis: Redis, keyPrefix: string) {
+  constructor(redis: RedisClient, keyPrefix: string) {
     this.#redis = redis
     this.#keyPrefix = keyPrefix
   }

@@ -3,12 +3,15 @@ import type { Announcement, Announcements } from '../config-change/ports.ts'
 import type { Ending } from '../domain/outcome.ts'
 import { announcementChannel } from './keys.ts'
 
+/** A server that hangs leaves a subscriber that only listens in the belief that nothing happens, so it is asked this often, ms. */
+const PING_INTERVAL_MS = 1_000
+
 /** Announcements over Redis pub/sub, which delivers each at most once. */
 export class RedisAnnouncements implements Announcements {
   readonly #subscriber: Redis
   readonly #channel: string
 
-  /** @param subscriber a connection of its own, as pub/sub takes it over */
+  /** @param subscriber a connection of its own, as pub/sub takes it over; it drops itself where it is left without an answer */
   constructor(subscriber: Redis, keyPrefix: string) {
     this.#subscriber = subscriber
     this.#channel = announcementChannel(keyPrefix)
@@ -23,6 +26,12 @@ export class RedisAnnouncements implements Announcements {
         () => undefined,
       )
     })
+    const ping = setInterval(() => this.#ping(), PING_INTERVAL_MS).unref()
+    this.#subscriber.on('end', () => clearInterval(ping))
+  }
+
+  #ping(): void {
+    if (this.#subscriber.status === 'ready') this.#subscriber.ping().catch(() => undefined)
   }
 }
 

@@ -1,11 +1,11 @@
 /** The append, as `lua/append.lua` takes it. */
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import type { ImportProgress, ImportStep, KeyChange } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { configPartition } from '../domain/partition.ts'
+import type { RedisClient } from './connection.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
 import { appendScript } from './scripts.ts'
 
@@ -28,7 +28,7 @@ export interface AppendOptions {
  */
 export const FENCE_MS = 600_000
 
-export function defineAppend(redis: Redis): AppendCommand {
+export function defineAppend(redis: RedisClient): AppendCommand {
   redis.defineCommand('throttlerAppend', appendScript)
   const defined = redis as unknown as { throttlerAppend: AppendCommand }
   return (...args) => defined.throttlerAppend(...args)

@@ -13,3 +13,10 @@ export const BUCKET_TAGS: readonly string[] = [
   '7d8', '5gn', '621', '41g', 'jc0', 'qkn', '66q', 'i6o',
   '3h5', '1kc', '2z4', '84r', '3lu', 'des', 'he', '802',
 ]
+
+const SLOTS = 16_384
+
+/** For each bucket partition the slot that its tag lies in. */
+export const BUCKET_SLOTS: readonly number[] = BUCKET_TAGS.map((_, n) =>
+  Math.floor(((n + 0.5) * SLOTS) / BUCKET_TAGS.length),
+)

@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis'
 import type {
   AppendResult,
   CommandLog,
@@ -23,16 +22,17 @@ import {
 } from './append.ts'
 import { parsePosition } from './config-json.ts'
 import { RedisConfigStore } from './config-store.ts'
+import type { RedisClient } from './connection.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
 
 /** Where commands end, in Redis. */
 export class RedisCommandLog implements CommandLog, EndingReader {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #options: AppendOptions
   readonly #policies: RedisConfigStore
   readonly #append: AppendCommand
 
-  constructor(redis: Redis, options: AppendOptions) {
+  constructor(redis: RedisClient, options: AppendOptions) {
     this.#redis = redis
     this.#options = options
     this.#policies = new RedisConfigStore(redis, options.keyPrefix)

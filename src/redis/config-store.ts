@@ -1,9 +1,9 @@
-import type { Redis } from 'ioredis'
 import type { ListQuery, PolicyReader, PolicyRecord } from '../config-change/ports.ts'
 import { initialState, type PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import { parseCompacted, parseEvent, parseRecord } from './config-json.ts'
+import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
 
@@ -12,10 +12,10 @@ const NAMES_A_READ = 500
 
 /** Policies and their events in Redis. */
 export class RedisConfigStore implements PolicyReader {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #partitions: readonly ConfigKeys[]
 
-  constructor(redis: Redis, keyPrefix: string) {
+  constructor(redis: RedisClient, keyPrefix: string) {
     this.#redis = redis
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }

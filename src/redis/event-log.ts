@@ -1,4 +1,3 @@
-import type { Redis } from 'ioredis'
 import {
   type EventLog,
   type LogPosition,
@@ -7,6 +6,7 @@ import {
   type PolicyRecord,
 } from '../config-change/ports.ts'
 import { eventText, parseEntry, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
+import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
 
@@ -14,10 +14,10 @@ const EVENTS_A_READ = 500
 
 /** The partitions' logs as Redis Streams, whose entries are numbered 1-0, 2-0, 3-0 … */
 export class RedisEventLog implements EventLog {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keyPrefix: string
 
-  constructor(redis: Redis, keyPrefix: string) {
+  constructor(redis: RedisClient, keyPrefix: string) {
     this.#redis = redis
     this.#keyPrefix = keyPrefix
   }

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
+import type { RedisClient } from './connection.ts'
 import { heartbeatsKey } from './keys.ts'
 import { heartbeatScript } from './scripts.ts'
 
@@ -15,7 +15,7 @@ type BeatCommand = (numberOfKeys: 1, key: string, process: string, countedForMs:
  * While that is away, what was counted last stands.
  */
 export class Heartbeats {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #beat: BeatCommand
   readonly #key: string
   readonly #process = randomUUID()
@@ -23,7 +23,7 @@ export class Heartbeats {
   #next: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(redis: Redis, keyPrefix: string) {
+  constructor(redis: RedisClient, keyPrefix: string) {
     redis.defineCommand('throttlerHeartbeat', heartbeatScript)
     this.#redis = redis
     this.#beat = (redis as unknown as { throttlerHeartbeat: BeatCommand }).throttlerHeartbeat.bind(redis)

@@ -1,6 +1,6 @@
-import type { Redis } from 'ioredis'
 import type { ImportStaging } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
+import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 
 /** An import that is not accepted within this time after its last line never was, ms. */
@@ -17,10 +17,10 @@ interface StagingOptions {
 
 /** Staged lines in Redis: a list for each part, whose entries are chunks. */
 export class RedisImportStaging implements ImportStaging {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #options: StagingOptions
 
-  constructor(redis: Redis, options: StagingOptions) {
+  constructor(redis: RedisClient, options: StagingOptions) {
     this.#redis = redis
     this.#options = options
   }

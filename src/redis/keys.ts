@@ -14,7 +14,12 @@ export class BucketKeys {
   }
 
   bucket(key: string): string {
-    return `${this.#prefixes[bucketPartition(key)]}${key}`
+    return this.bucketIn(bucketPartition(key), key)
+  }
+
+  /** @param partition that of the key */
+  bucketIn(partition: number, key: string): string {
+    return `${this.#prefixes[partition]}${key}`
   }
 }
 

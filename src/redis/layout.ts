@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis'
 import { BUCKET_PARTITIONS, CONFIG_PARTITIONS } from '../domain/partition.ts'
+import type { RedisClient } from './connection.ts'
 import { layoutKey } from './keys.ts'
 
 const LAYOUT = `${BUCKET_PARTITIONS} bucket partitions, ${CONFIG_PARTITIONS} config partitions`
@@ -13,13 +13,13 @@ export class LayoutMismatch extends Error {
  * Records how many partitions keys are spread over, or compares it with what is recorded.
  * @throws {LayoutMismatch}
  */
-export async function claimLayout(redis: Redis, keyPrefix: string): Promise<void> {
+export async function claimLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
   await redis.set(layoutKey(keyPrefix), LAYOUT, 'NX')
   await compareLayout(redis, keyPrefix)
 }
 
 /** @throws {LayoutMismatch} when another one is recorded */
-export async function compareLayout(redis: Redis, keyPrefix: string): Promise<void> {
+export async function compareLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
   const recorded = await redis.get(layoutKey(keyPrefix))
   if (recorded === null || recorded === LAYOUT) return
   throw new LayoutMismatch(

@@ -1,7 +1,8 @@
-import type { ChainableCommander, Redis } from 'ioredis'
+import type { ChainableCommander } from 'ioredis'
 import type { LogBounds, MaintainedLog } from '../config-change/maintenance/ports.ts'
 import type { LogEntry } from '../config-change/ports.ts'
 import { parseCompacted, parseEntry, parsePosition, type StreamEntry } from './config-json.ts'
+import type { RedisClient } from './connection.ts'
 import type { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
 import { foldScript } from './scripts.ts'
@@ -13,10 +14,10 @@ type FoldCommand = (numberOfKeys: number, ...keysAndArguments: (string | number)
 
 /** A partition's log, for who compacts it or compares it with what was made of it. */
 export class RedisMaintainedLog implements MaintainedLog {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keys: ConfigKeys
 
-  constructor(redis: Redis, keys: ConfigKeys) {
+  constructor(redis: RedisClient, keys: ConfigKeys) {
     redis.defineCommand('throttlerFold', foldScript)
     this.#redis = redis
     this.#keys = keys

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import type { Redis } from 'ioredis'
 import { inChunks } from '../chunks.ts'
 import type {
   FoundProjection,
@@ -11,10 +10,12 @@ import type {
   ProjectionDraft,
 } from '../config-change/maintenance/ports.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
+import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf } from './maintained-log.ts'
 import { scanHash } from './scan-hash.ts'
 import { replaceScript } from './scripts.ts'
+import { serverOf } from './server-of.ts'
 
 const KEYS_A_SCAN = 500
 
@@ -24,7 +25,7 @@ const DRAFT_LIFETIME_MS = 3_600_000
 type ReplaceCommand = (numberOfKeys: number, ...keysAndArguments: (string | number)[]) => Promise<0 | 1>
 
 /** Every partition of the configuration, for who looks after them. */
-export function maintainedPartitions(redis: Redis, keyPrefix: string): readonly MaintainedPartition[] {
+export function maintainedPartitions(redis: RedisClient, keyPrefix: string): readonly MaintainedPartition[] {
   return Array.from({ length: CONFIG_PARTITIONS }, (_, number) => {
     const keys = new ConfigKeys(keyPrefix, number)
     return { number, log: new RedisMaintainedLog(redis, keys), projection: new RedisMaintainedProjection(redis, keys) }
@@ -32,10 +33,10 @@ export function maintainedPartitions(redis: Redis, keyPrefix: string): readonly 
 }
 
 class RedisMaintainedProjection implements MaintainedProjection {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keys: ConfigKeys
 
-  constructor(redis: Redis, keys: ConfigKeys) {
+  constructor(redis: RedisClient, keys: ConfigKeys) {
     redis.defineCommand('throttlerReplace', replaceScript)
     this.#redis = redis
     this.#keys = keys
@@ -56,9 +57,10 @@ class RedisMaintainedProjection implements MaintainedProjection {
 
   async *indexedKeys(): AsyncGenerator<readonly string[]> {
     const prefix = this.#keys.versions('')
+    const server = await serverOf(this.#redis, prefix)
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_A_SCAN)
+      const [next, found] = await server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_A_SCAN)
       cursor = next
       yield found.map(key => key.slice(prefix.length))
     } while (cursor !== '0')
@@ -103,12 +105,12 @@ class RedisMaintainedProjection implements MaintainedProjection {
 }
 
 class RedisProjectionDraft implements ProjectionDraft {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keys: ConfigKeys
   readonly #policies: string
   readonly #names: string
 
-  constructor(redis: Redis, keys: ConfigKeys) {
+  constructor(redis: RedisClient, keys: ConfigKeys) {
     const id = randomUUID()
     this.#redis = redis
     this.#keys = keys
@@ -142,7 +144,13 @@ interface Replacement {
   readonly hasDraft: boolean
 }
 
-async function replace(redis: Redis, keys: ConfigKeys, at: LogBounds, identity: string, pairs: readonly Replacement[]) {
+async function replace(
+  redis: RedisClient,
+  keys: ConfigKeys,
+  at: LogBounds,
+  identity: string,
+  pairs: readonly Replacement[],
+) {
   const touched = [keys.log, keys.identity, keys.compactedTo, ...pairs.flatMap(({ inUse, draft }) => [inUse, draft])]
   const existing = pairs.map(({ hasDraft }) => (hasDraft ? '1' : '0'))
   const run = (redis as unknown as { throttlerReplace: ReplaceCommand }).throttlerReplace.bind(redis)

@@ -1,5 +1,5 @@
-import type { Redis } from 'ioredis'
 import type { Reservation, Reservations, ReservedName } from '../config-change/ports.ts'
+import type { RedisClient } from './connection.ts'
 import { reservationKey } from './keys.ts'
 
 interface ReservationOptions {
@@ -10,10 +10,10 @@ interface ReservationOptions {
 
 /** Idempotency-Keys in Redis. */
 export class RedisReservations implements Reservations {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #options: ReservationOptions
 
-  constructor(redis: Redis, options: ReservationOptions) {
+  constructor(redis: RedisClient, options: ReservationOptions) {
     this.#redis = redis
     this.#options = options
   }

@@ -1,6 +1,6 @@
 /** Replies that say that Redis cannot do it now, rather than that it was asked for something wrong. */
 const TRANSIENT_REPLIES =
-  /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT)\b/
+  /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT)\b/
 
 /** As ioredis, its parser and Node name what goes wrong with a connection; bugs and faults have names of their own. */
 const CONNECTION_ERRORS = new Set([

@@ -1,4 +1,4 @@
-import { mkdtemp, rm, stat } from 'node:fs/promises'
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
@@ -11,7 +11,7 @@ import { eventually } from '../support/eventually.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-const COMMANDS = ['start', 'api', 'worker', 'verify', 'rebuild', 'compact']
+const COMMANDS = ['start', 'api', 'worker', 'export', 'import', 'check-policies', 'verify', 'rebuild', 'compact']
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
 
 describe('throttler', () => {
@@ -61,12 +61,65 @@ describe('throttler', () => {
     }
   })
 
+  it.each([
+    ['import', { REDIS_URL: 'redis://127.0.0.1:1' }],
+    ['check-policies', {}],
+  ])('%s wants a file that can be read', async (command, variables) => {
+    const { code, complaints } = await runThrottler([command], variables)
+    expect([code, complaints]).toEqual([2, expect.stringContaining('an argument is missing')])
+  })
+
   it('ends a service whose variables are wrong with exit code 1', async () => {
     for (const command of ['start', 'api', 'worker']) {
       const { code, complaints } = await runThrottler([command], { PORT: 'nonsense' })
       expect([command, code]).toEqual([command, 1])
       expect(complaints).toContain('PORT was "nonsense"')
     }
+  })
+})
+
+describe('throttler check-policies', () => {
+  const good = (key: string) => JSON.stringify({ key, capacity: 3, refillTokens: 1 })
+  let directory: string
+  beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
+  })
+  afterAll(() => rm(directory, { recursive: true }))
+
+  async function check(...lines: string[]) {
+    const file = join(directory, 'policies.ndjson')
+    await writeFile(file, lines.map(line => `${line}\n`).join(''))
+    return runThrottler(['check-policies', file])
+  }
+
+  it('finds nothing wrong with what can be imported', async () => {
+    expect(await check(good('a'), good('b:*'))).toEqual({ code: 0, output: '2 good, 0 bad\n', complaints: '' })
+  })
+
+  it('names every line that is wrong, and why', async () => {
+    const { code, output } = await check(
+      good('a'),
+      '{"key":',
+      good('a'),
+      good('*a'),
+      '{"key":"x","capacity":0,"refillTokens":1}',
+    )
+    expect(code).toBe(1)
+    expect(output.split('\n')).toEqual([
+      expect.stringMatching(/^line 2: it is no JSON/),
+      'line 3: the key "a" stands on line 1 already',
+      expect.stringMatching(/^line 4: .*"\*" may only stand last/),
+      expect.stringMatching(/^line 5: \/capacity/),
+      '1 good, 4 bad',
+      '',
+    ])
+  })
+
+  it('says of a file that cannot be read that it cannot', async () => {
+    expect(await runThrottler(['check-policies', '/nonexistent'])).toMatchObject({
+      code: 2,
+      complaints: expect.stringContaining('/nonexistent cannot be read'),
+    })
   })
 })
 
@@ -157,6 +210,39 @@ describeWithRedis('throttler on Redis', () => {
     }
     expect([...statuses].filter(status => status !== 200 && status !== 429)).toEqual([])
     expect((await client.get('/config/edited')).body.limits[0].capacity).toBe(3)
+  })
+
+  it('exports what it imports, byte for byte', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
+    const file = join(directory, 'policies.ndjson')
+    const other = { ...variables, KEY_PREFIX: 'other' }
+    const worker = await Service.start({ kind: 'worker', env: other })
+    try {
+      for (const key of ['ü/日本', 'short', 'prefix:*']) await client.put(key, { ...policy(7), description: 'é' })
+      const exported = await runThrottler(['export'], variables)
+      expect(exported).toMatchObject({ code: 0, complaints: '' })
+      expect(exported.output).toBe((await client.get('/config/export')).text)
+      await writeFile(file, exported.output)
+
+      const count = exported.output.split('\n').length - 1
+      expect(await runThrottler(['import', file, '--reason', 'moved'], other)).toEqual({
+        code: 0,
+        output: `imported: ${count} created, 0 changed, 0 unchanged\n`,
+        complaints: '',
+      })
+      expect(await runThrottler(['export'], other)).toEqual(exported)
+      expect(await runThrottler(['verify'], other)).toMatchObject({ code: 0 })
+
+      await writeFile(file, `${exported.output}{"key":"bad"}\n`)
+      const refused = await runThrottler(['import', file], other)
+      expect([refused.code, refused.output]).toEqual([
+        1,
+        expect.stringMatching(new RegExp(`^line ${count + 1} cannot be`)),
+      ])
+    } finally {
+      await worker.stop()
+      await rm(directory, { recursive: true })
+    }
   })
 
   it('compact keeps so many events, and workers keep as few by themselves', async () => {

@@ -1,27 +1,11 @@
 import { once } from 'node:events'
 import { createServer } from 'node:net'
-import { afterEach, describe, expect, it } from '@jest/globals'
-import { Service } from '../support/service.ts'
-
-let service: Service | undefined
-afterEach(async () => {
-  await service?.stop()
-  service = undefined
-})
-
-/** Starts what cannot start. Resolves with its exit code and what it wrote. */
-async function fail(
-  kind: 'all' | 'api' | 'worker',
-  env: Record<string, string>,
-): Promise<{ code: number; said: string }> {
-  service = await Service.spawn({ kind, env })
-  const [code] = (await once(service.process, 'close')) as [number]
-  return { code, said: service.output.join('\n') }
-}
+import { describe, expect, it } from '@jest/globals'
+import { failToStart } from '../support/start-failure.ts'
 
 describe('a start with a bad environment', () => {
   it('reports every bad variable at once, with what was given and what is allowed, and ends with 1', async () => {
-    const { code, said } = await fail('all', {
+    const { code, said } = await failToStart('all', {
       PORT: 'http',
       WEB_CONCURRENCY: '0',
       ON_STORE_FAILURE: 'maybe',
@@ -38,12 +22,12 @@ describe('a start with a bad environment', () => {
   })
 
   it.each(['api', 'worker'] as const)('asks for REDIS_URL when the %s is started alone', async kind => {
-    const { code, said } = await fail(kind, {})
+    const { code, said } = await failToStart(kind, {})
     expect([code, said]).toEqual([1, expect.stringMatching(/^throttler cannot start.*\n {2}REDIS_URL was not set/)])
   })
 
   it('refuses to listen to others without tokens', async () => {
-    const { code, said } = await fail('all', { HOST: '0.0.0.0' })
+    const { code, said } = await failToStart('all', { HOST: '0.0.0.0' })
     expect([code, said]).toEqual([1, expect.stringContaining('HOST was "0.0.0.0" without ADMIN_TOKENS')])
   })
 
@@ -51,7 +35,7 @@ describe('a start with a bad environment', () => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as { port: number }
-    const { code, said } = await fail(kind, {
+    const { code, said } = await failToStart(kind, {
       PORT: String(port),
       ...(kind === 'api' && { REDIS_URL: 'redis://127.0.0.1:1' }),
     })

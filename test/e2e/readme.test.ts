@@ -1,35 +1,6 @@
-import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe } from '@jest/globals'
+import { itGivesTheTour } from '../support/readme-tour.ts'
 import { Service } from '../support/service.ts'
-
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
-
-interface Step {
-  readonly command: string
-  /** Lines of the answer; `…` stands for anything. */
-  readonly expected: readonly string[]
-}
-
-/** The commands of the tour's `console` blocks, word for word, each with the lines that the README promises. */
-function tour(): Step[] {
-  const section = readme.slice(readme.indexOf('## Two-minute tour'), readme.indexOf('## Use'))
-  const blocks = [...section.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = '']) => text)
-  return blocks.flatMap(text =>
-    text
-      .split(/^\$ /m)
-      .slice(1)
-      .map(step => {
-        const [command = '', ...expected] = step.trimEnd().split('\n')
-        return { command, expected }
-      }),
-  )
-}
-
-function pattern(line: string): RegExp {
-  const literal = line.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${literal.join('.*')}$`)
-}
 
 describe('the tour of the README', () => {
   let service: Service
@@ -38,13 +9,5 @@ describe('the tour of the README', () => {
   })
   afterAll(() => service.stop())
 
-  it('is there', () => expect(tour().length).toBeGreaterThan(8))
-
-  it.each(tour())('$command', ({ command, expected }) => {
-    const { host } = new URL(service.url)
-    const { stdout, status } = spawnSync('sh', ['-c', command.replaceAll('localhost:8080', host)], { encoding: 'utf8' })
-    expect(status).toBe(0)
-    const lines = stdout.split(/\r?\n/)
-    for (const line of expected) expect(lines).toContainEqual(expect.stringMatching(pattern(line)))
-  })
+  itGivesTheTour(() => service)
 })

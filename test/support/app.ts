@@ -17,6 +17,8 @@ export interface AppOptions {
   /** What `GET /metrics` answers. */
   readonly scrape?: () => Promise<string>
   readonly logger?: Logger
+  /** Whether the process has more to do than it can; else it looks for itself. */
+  readonly isBehind?: () => boolean
 }
 
 /** A complete front with its config worker in the test's own process, listening on loopback. */
@@ -54,6 +56,7 @@ export class TestApp {
     const front = frontDependencies(env, logger)
     const http = buildApp({
       ...front.app,
+      isBehind: options.isBehind ?? front.app.isBehind,
       metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
     })
     await http.listen({ host: '127.0.0.1', port: 0 })

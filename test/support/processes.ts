@@ -34,3 +34,9 @@ function processes(): ProcessEntry[] {
       }
     })
 }
+
+/** The resident memory of a process, MiB. */
+export function residentMemoryOf(pid: number): number {
+  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024
+}

@@ -1,5 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,6 +8,9 @@ import { createInterface } from 'node:readline'
 import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
 import { isOnPath } from './on-path.ts'
+
+/** In memory where that is possible: a cluster's node syncs its file at each change, and a slow disk would make it look slow. */
+const DIRECTORIES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 export const hasRedisServer = isOnPath('redis-server')
 
@@ -26,9 +30,13 @@ export class RedisServer {
     this.#args = args
   }
 
-  /** @param args further arguments, such as `--appendonly yes` */
+  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in one stands for its port */
   static async start(...args: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(await freePort('127.0.0.1'), await mkdtemp(join(tmpdir(), 'throttler-redis-')), args)
+    const server = new RedisServer(
+      await freePort('127.0.0.1'),
+      await mkdtemp(join(DIRECTORIES, 'throttler-redis-')),
+      args,
+    )
     await server.restart()
     return server
   }
@@ -52,15 +60,17 @@ export class RedisServer {
       this.#directory,
       '--save',
       '',
-      ...this.#args,
+      ...this.#args.map(arg => arg.replace('{port}', String(this.port))),
     ]
     const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
     this.#process = child
+    const output: string[] = []
     for await (const line of createInterface({ input: child.stdout })) {
+      output.push(line)
       if (line.includes('Ready to accept connections')) break
     }
+    if (child.stdout.readableEnded) throw new Error(`redis-server ended:\n${output.join('\n')}`)
     child.stdout.resume()
-    if (child.exitCode !== null) throw new Error(`redis-server ended with code ${child.exitCode}`)
   }
 
   async kill(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -84,6 +94,11 @@ export class RedisServer {
 
   get #copy(): string {
     return `${this.#directory}-copy`
+  }
+
+  /** For signals that do not end it, such as SIGSTOP. */
+  signal(signal: NodeJS.Signals): void {
+    this.#process?.kill(signal)
   }
 
   async stop(): Promise<void> {

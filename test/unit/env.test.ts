@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
 import { EnvError, EnvSchema, FILE_VARIABLES, readEnv } from '../../src/env.ts'
+import { makeCertificates } from '../support/certificates.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'throttler-env-'))
 afterAll(() => rmSync(directory, { recursive: true }))
@@ -35,13 +36,55 @@ describe('the environment', () => {
     [{ REDIS_TIMEOUT_MS: '-1' }, 'REDIS_TIMEOUT_MS was "-1"; allowed: an integer from 1 to 60000'],
     [{ RATELIMIT_HEADERS: 'all' }, 'RATELIMIT_HEADERS was "all"; allowed: draft, legacy, both, none'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL was "loud"; allowed: fatal, error, warn, info, debug, trace, silent'],
-    [{ REDIS_URL: 'http://redis' }, 'REDIS_URL was "http://redis"; allowed: redis://host:port or rediss://host:port'],
     [
       { CONFIG_REDIS_URL: 'redis://a' },
       'CONFIG_REDIS_URL was set without REDIS_URL; allowed: both, or REDIS_URL alone',
     ],
   ])('refuses %j', (variables, fault) => {
     expect(faultsOf(variables)).toEqual([fault])
+  })
+
+  it('never repeats a password', () => {
+    const [fault] = faultsOf({ REDIS_URL: 'redis://ann:hunter2@redis:0' })
+    expect(fault).toMatch(
+      /^REDIS_URL was "redis:\/\/\*\*\*@redis:0": the port 0 is not from 1 to 65535; allowed: redis:/,
+    )
+  })
+
+  it('reports everything at once', () => {
+    const faults = faultsOf({
+      PORT: 'x',
+      REDIS_URL: 'http://a',
+      CONFIG_REDIS_URL: 'redis://a/b',
+      REDIS_TLS_CERT: '/nowhere',
+    })
+    expect(faults.map(fault => fault.split(' ')[0])).toEqual([
+      'PORT',
+      'REDIS_URL',
+      'CONFIG_REDIS_URL',
+      'REDIS_TLS_CERT',
+      'REDIS_TLS_CERT',
+    ])
+  })
+
+  it('takes a certificate as PEM or as the path of a file', () => {
+    const { ca } = makeCertificates(directory)
+    const path = join(directory, 'ca.pem')
+    for (const REDIS_TLS_CA of [ca, path]) {
+      expect(readEnv({ needsRedis: false }, { REDIS_TLS_CA }).redisTls).toEqual({ ca })
+    }
+  })
+
+  it('refuses certificates and keys that are none, or do not go together', () => {
+    const { ca, server, client } = makeCertificates(directory)
+    const none = 'holds no certificate; allowed: a certificate in PEM, or the path of a file with one'
+    expect(faultsOf({ REDIS_TLS_CA: client.key })).toEqual([`REDIS_TLS_CA ${none}`])
+    expect(faultsOf({ REDIS_TLS_CERT: ca })).toEqual([
+      'REDIS_TLS_CERT and REDIS_TLS_KEY belong together; allowed: both, or none',
+    ])
+    expect(faultsOf({ REDIS_TLS_CERT: client.cert, REDIS_TLS_KEY: server.key })).toEqual([
+      expect.stringMatching(/^REDIS_TLS_CERT and REDIS_TLS_KEY do not go together: .*key values mismatch/),
+    ])
   })
 
   it('never repeats a token', () => {

@@ -12,7 +12,7 @@ import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 
 /** What the contract allows after any lost message or connection, and a machine that has other things to do. */
-const BOUND_MS = 2_000 + 1_000
+const BOUND_MS = 2_000 + 3_000
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f*']
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { BUCKET_PARTITIONS } from '../../../src/domain/partition.ts'
-import { BUCKET_TAGS } from '../../../src/redis/bucket-tags.ts'
+import { BUCKET_SLOTS, BUCKET_TAGS } from '../../../src/redis/bucket-tags.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
 
 const SLOTS = 16_384
@@ -14,6 +14,19 @@ describe('the hash tags of buckets', () => {
   it('lie in the middle of each 64th of the slots', () => {
     const middles = BUCKET_TAGS.map((_, n) => Math.floor(((n + 0.5) * SLOTS) / BUCKET_PARTITIONS))
     expect(BUCKET_TAGS.map(slotOf)).toEqual(middles)
+  })
+
+  it.each([3, 10])('give the hottest of %d masters at most a tenth more than the mean', masters => {
+    const boundary = (n: number) => Math.round((n * SLOTS) / masters)
+    const counts = Array.from(
+      { length: masters },
+      (_, n) => BUCKET_TAGS.map(slotOf).filter(slot => slot >= boundary(n) && slot < boundary(n + 1)).length,
+    )
+    expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * BUCKET_PARTITIONS) / masters)
+  })
+
+  it('lie in the slots that they are said to', () => {
+    expect(BUCKET_TAGS.map(slotOf)).toEqual(BUCKET_SLOTS)
   })
 
   it.each(['user:42', '{acme}:search', '}{', '{}'])('stand before all that a key like %s may contain', key => {

@@ -1,0 +1,19 @@
+/** What a check costs on Redis Cluster against one server: `npm run bench:cluster`. docs/scaling.md says what follows from it. */
+import { parseArgs } from 'node:util'
+import { redisVersion } from '../processes/redis-server.ts'
+import { clusterReport, keep, render } from './report.ts'
+import { runCluster } from './run.ts'
+
+const { quick } = parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values
+if (redisVersion() === undefined) {
+  console.error('There is no redis-server on this machine, and the benchmark measures real ones: install it.')
+  process.exit(1)
+}
+
+const stop = new AbortController()
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+
+const options = { rounds: quick ? 1 : 5, seconds: quick ? 1 : 3, stop: stop.signal }
+const report = clusterReport(await runCluster(options, line => console.error(line)))
+console.log(render(report))
+if (!quick) keep(report)

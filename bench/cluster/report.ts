@@ -1,0 +1,72 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { cpus } from 'node:os'
+import { redisVersion } from '../processes/redis-server.ts'
+import { toMarkdown, toText } from '../report/tables.ts'
+import type { DeploymentMeasurement } from './measure-deployment.ts'
+import type { ClusterResult } from './run.ts'
+import { type BenchInputs, scalingTable } from './scaling.ts'
+
+const ROOT = new URL('../../../', import.meta.url)
+const RESULTS = new URL('bench/results/cluster.json', ROOT)
+const BENCH_RESULTS = new URL('bench/results/latest.json', ROOT)
+const PAGE = new URL('docs/scaling.md', ROOT)
+const DIGITS = 4
+
+const BEGIN = '<!-- measured: written by npm run bench:cluster -->'
+const END = '<!-- end of measured -->'
+
+const COLUMNS: readonly { readonly title: string; readonly cell: (row: DeploymentMeasurement) => string }[] = [
+  { title: 'decisions/s', cell: row => Math.round(row.decisionsPerSecond).toLocaleString('en') },
+  { title: 'p50 ms', cell: row => row.p50Ms.toFixed(2) },
+  { title: 'p99 ms', cell: row => row.p99Ms.toFixed(2) },
+  { title: 'front µs', cell: row => row.frontMicros.toFixed(2) },
+  { title: 'Redis µs', cell: row => row.redisMicros.toFixed(2) },
+  { title: 'script calls', cell: row => row.scriptCallsPerDecision.toFixed(4) },
+  { title: 'hottest server', cell: row => `${row.hottestServer.toFixed(2)} ×` },
+]
+
+/** What a run of `npm run bench:cluster` is remembered by. */
+export interface ClusterReport {
+  readonly date: string
+  readonly machine: string
+  readonly rows: ClusterResult
+}
+
+export function clusterReport(rows: ClusterResult): ClusterReport {
+  const [processor] = cpus()
+  const machine = `${processor?.model.trim()}, ${cpus().length} cores, Node ${process.version}, Redis ${redisVersion()}`
+  return { date: new Date().toISOString(), machine, rows }
+}
+
+/** For a terminal. */
+export function render(report: ClusterReport): string {
+  return toText(measuredTable(report))
+}
+
+/** Keeps the run: as JSON, and as the tables of the page on scaling. */
+export function keep(report: ClusterReport): void {
+  const short = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(DIGITS)) : value)
+  writeFileSync(RESULTS, `${JSON.stringify(report, short, 2)}\n`)
+  const page = readFileSync(PAGE, 'utf8')
+  const [before = '', after = ''] = [page.split(BEGIN)[0], page.split(END)[1]]
+  writeFileSync(PAGE, `${before}${BEGIN}\n\n${measuredSection()}\n\n${END}${after}`)
+}
+
+/** What the page says between its marks, from the results that were kept. */
+export function measuredSection(): string {
+  const report = JSON.parse(readFileSync(RESULTS, 'utf8')) as ClusterReport
+  const bench = JSON.parse(readFileSync(BENCH_RESULTS, 'utf8')) as BenchInputs
+  const run = `${report.machine}; ${report.date.slice(0, 10)}; \`npm run bench:cluster\``
+  return [run, toMarkdown(measuredTable(report)), toMarkdown(scalingTable(bench, report.rows))].join('\n\n')
+}
+
+function measuredTable({ rows }: ClusterReport): readonly (readonly string[])[] {
+  const head = ['row', ...COLUMNS.map(({ title }) => title)]
+  const body = Object.entries(rows).flatMap(([name, deployments]) =>
+    Object.entries(deployments).map(([deployment, measured]) => [
+      `${name}, ${deployment}`,
+      ...COLUMNS.map(({ cell }) => cell(measured)),
+    ]),
+  )
+  return [head, ...body]
+}

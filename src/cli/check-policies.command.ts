@@ -1,0 +1,43 @@
+import { ImportChecker } from '../config-change/import-checker.ts'
+import { linesOf } from '../config-change/ndjson.ts'
+import { Problem } from '../errors.ts'
+import type { CliCommand } from './command.ts'
+import { ExitCode } from './exit-code.ts'
+import { readInput } from './input-file.ts'
+import { TerminalProgress } from './progress.ts'
+
+export const checkPoliciesCommand: CliCommand = {
+  arguments: 'FILE',
+  summary: 'checks a file of policies without a service or a store',
+  details: `Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them, and names every line that could not be
+imported. Exit code 1 when there is one.`,
+  operands: { min: 1, max: 1 },
+  run: async (_, [file = '']) => {
+    const progress = new TerminalProgress('bytes read')
+    const checker = new ImportChecker()
+    const counts = { good: 0, bad: 0 }
+    const complain = (err: unknown) => {
+      if (!(err instanceof Problem)) throw err
+      progress.clear()
+      process.stdout.write(`line ${err.members['line']}: ${err.cause}\n`)
+      counts.bad++
+    }
+    try {
+      for await (const lines of linesOf(readInput(file, progress))) {
+        for (const line of lines) {
+          try {
+            checker.check(line)
+            counts.good++
+          } catch (err) {
+            complain(err)
+          }
+        }
+      }
+    } catch (err) {
+      complain(err)
+    }
+    progress.clear()
+    process.stdout.write(`${counts.good} good, ${counts.bad} bad\n`)
+    return counts.bad === 0 ? ExitCode.ok : ExitCode.found
+  },
+}

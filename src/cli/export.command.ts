@@ -1,0 +1,30 @@
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { exportLines } from '../config-change/export.ts'
+import { RedisConfigStore } from '../redis/config-store.ts'
+import type { CliCommand } from './command.ts'
+import { withConfigStore } from './config-store.ts'
+import { ExitCode } from './exit-code.ts'
+import { TerminalProgress } from './progress.ts'
+
+export const exportCommand: CliCommand = {
+  arguments: '> FILE',
+  summary: 'writes every policy to standard output, a line each',
+  details: 'In byte order of the keys, as `GET /config/export` does.',
+  run: () =>
+    withConfigStore(async ({ redis, env }) => {
+      const progress = new TerminalProgress('policies')
+      await pipeline(Readable.from(lines(new RedisConfigStore(redis, env.KEY_PREFIX), progress)), process.stdout, {
+        end: false,
+      })
+      progress.clear()
+      return ExitCode.ok
+    }),
+}
+
+async function* lines(store: RedisConfigStore, progress: TerminalProgress): AsyncGenerator<string> {
+  for await (const chunk of exportLines(store)) {
+    progress.advanced(chunk.length)
+    yield chunk.join('')
+  }
+}

@@ -1,0 +1,22 @@
+import { createReadStream } from 'node:fs'
+import { UsageError } from './command.ts'
+import type { TerminalProgress } from './progress.ts'
+
+/**
+ * The bytes of a file, or of standard input for `-`.
+ * @throws {UsageError} it cannot be read
+ */
+export async function* readInput(path: string, progress: TerminalProgress): AsyncGenerator<Buffer> {
+  try {
+    for await (const bytes of path === '-' ? process.stdin : createReadStream(path)) {
+      yield bytes as Buffer
+      progress.advanced((bytes as Buffer).length)
+    }
+  } catch (err) {
+    throw isSystemError(err) ? new UsageError(`${path} cannot be read: ${err.message}`) : err
+  }
+}
+
+function isSystemError(err: unknown): err is Error {
+  return err instanceof Error && 'syscall' in err
+}

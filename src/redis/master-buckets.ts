@@ -1,0 +1,124 @@
+import type { ChainableCommander, Cluster, Redis } from 'ioredis'
+import type { BucketCheck, BucketShard } from '../check/ports.ts'
+import { bucketPartition } from '../domain/partition.ts'
+import type { BucketReading } from '../domain/token-bucket.ts'
+import { type CheckCommand, decode, encode, type Units } from './bucket-call.ts'
+import type { BucketKeys } from './keys.ts'
+import { probeKeyIn } from './probe-keys.ts'
+
+/** Replies to a call that was not executed, since some of its keys are elsewhere now or on their way. */
+const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN) /
+/** What says nothing of the map of slots. */
+const SLOW = /timed out/
+
+type Readings = (BucketReading | undefined)[]
+
+interface MasterBucketsOptions {
+  /** As the map of slots spells it. */
+  readonly address: string
+  /** One that it owns. */
+  readonly partition: number
+  /** Follows redirections. */
+  readonly cluster: Cluster
+  readonly keys: BucketKeys
+  /** The present connection to this master. */
+  connection(): Redis | undefined
+  /** Called when the map of slots may be out of date. */
+  disturbed(): void
+}
+
+/** The buckets of one master: one script call for each partition in a batch, and all of them in one write. */
+export class MasterBuckets implements BucketShard {
+  readonly name: string
+  readonly probeKey: string
+  readonly #options: MasterBucketsOptions
+
+  constructor(options: MasterBucketsOptions) {
+    this.name = options.address
+    this.probeKey = probeKeyIn(options.partition)
+    this.#options = options
+  }
+
+  /** Checks whose call failed have no reading; rejects when all failed. */
+  async check(checks: readonly BucketCheck[]): Promise<Readings> {
+    const groups = indexesBy(checks, ({ key }) => bucketPartition(key))
+    const pipeline = this.#pipeline()
+    for (const [partition, indexes] of groups) this.#call(pipeline, partition, pick(checks, indexes))
+    const replies = (await pipeline.exec()) as [Error | null, Units[]][]
+
+    const readings: Readings = new Array(checks.length)
+    const failures: unknown[] = []
+    const settle = async ([, indexes]: [number, number[]], [err, reply]: [Error | null, Units[]]) => {
+      const asked = pick(checks, indexes)
+      try {
+        const answers = err === null ? decode(asked, reply) : await this.#repeat(asked, err)
+        for (const [i, index] of indexes.entries()) readings[index] = answers[i]
+      } catch (failure) {
+        failures.push(failure)
+      }
+    }
+    await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Units[]])))
+    if (failures.some(failure => !SLOW.test((failure as Error).message))) this.#options.disturbed()
+    if (failures.length === groups.size) throw failures[0]
+    return readings
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#options.cluster.unlink(this.#options.keys.bucket(key))
+  }
+
+  #pipeline(): ChainableCommander {
+    const connection = this.#options.connection()
+    if (connection?.status === 'ready') return connection.pipeline()
+    this.#options.disturbed()
+    throw new Error(`the master ${this.name} is away`)
+  }
+
+  #call(pipeline: ChainableCommander, partition: number, checks: readonly BucketCheck[]): void {
+    const keys = checks.map(({ key }) => this.#options.keys.bucketIn(partition, key))
+    const { throttlerCheck } = pipeline as unknown as { throttlerCheck: (...args: Parameters<CheckCommand>) => unknown }
+    throttlerCheck.call(pipeline, keys.length, ...keys, ...encode(checks))
+  }
+
+  /**
+   * Asks again where a redirection says; nothing else may be repeated, as it may have been executed. One call for each key: while
+   * a slot is on its way, some of its keys are here and some are there.
+   */
+  async #repeat(checks: readonly BucketCheck[], err: Error): Promise<Readings> {
+    if (!REDIRECTIONS.test(err.message)) throw err
+    this.#options.disturbed()
+    const readings: Readings = new Array(checks.length)
+    const ask = async (key: string, indexes: readonly number[]) => {
+      const answers = await this.#ask(key, pick(checks, indexes))
+      for (const [i, index] of indexes.entries()) readings[index] = answers[i]
+    }
+    const asked = indexesBy(checks, ({ key }) => key)
+    const outcomes = await Promise.allSettled([...asked].map(([key, indexes]) => ask(key, indexes)))
+    const failed = outcomes.filter(outcome => outcome.status === 'rejected')
+    if (failed.length === outcomes.length) throw failed[0]?.reason
+    return readings
+  }
+
+  async #ask(key: string, checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    const { cluster, keys } = this.#options
+    const buckets = checks.map(() => keys.bucket(key))
+    const { throttlerCheck } = cluster as unknown as { throttlerCheck: CheckCommand }
+    const reply = await throttlerCheck.call(cluster, buckets.length, ...buckets, ...encode(checks))
+    return decode(checks, reply)
+  }
+}
+
+function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: BucketCheck) => K): Map<K, number[]> {
+  const groups = new Map<K, number[]>()
+  for (const [index, check] of checks.entries()) {
+    const group = groupOf(check)
+    const indexes = groups.get(group)
+    if (indexes === undefined) groups.set(group, [index])
+    else indexes.push(index)
+  }
+  return groups
+}
+
+function pick(checks: readonly BucketCheck[], indexes: readonly number[]): readonly BucketCheck[] {
+  return indexes.map(index => checks[index] as BucketCheck)
+}

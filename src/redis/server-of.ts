@@ -1,0 +1,12 @@
+import { Cluster, type Redis } from 'ioredis'
+import type { RedisClient } from './connection.ts'
+
+/** The server that has a key, for commands that name none, such as SCAN: on a cluster they would go to any node. */
+export async function serverOf(client: RedisClient, key: string): Promise<Redis> {
+  if (!(client instanceof Cluster)) return client
+  const slot = await client.cluster('KEYSLOT', key)
+  const address = client.slots[slot]?.[0]
+  const server = client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address)
+  if (server === undefined) throw new Error(`no master is known for the slot ${slot}`)
+  return server
+}

@@ -1,0 +1,208 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
+import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
+import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { itGivesTheTour } from '../support/readme-tour.ts'
+import { type ClusterNode, RedisCluster } from '../support/redis-cluster.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+import { failToStart } from '../support/start-failure.ts'
+
+const IS_LONG = process.env['TEST_LONG'] !== undefined
+const MOST_DEGRADED = 0.01
+const RATE_PER_SECOND = 1_000
+/** All that the first of three masters has; in the quick form of the test only some in which there are buckets. */
+const A_THIRD_OF_THE_SLOTS = Array.from({ length: Math.round(16_384 / 3) }, (_, slot) => slot)
+const A_THIRD_OF_ITS_BUCKETS = BUCKET_SLOTS.slice(0, 7)
+/** Roomy, and slow enough to count exactly what was spent. */
+const ROOMY = { capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
+
+describeWithRedis('a Redis Cluster', () => {
+  let cluster: RedisCluster
+  let services: readonly Service[]
+  let clients: readonly [Client, Client]
+  beforeAll(async () => {
+    // The last of three masters has no replica.
+    cluster = await RedisCluster.start({ masters: 3, replicas: 2 })
+    const start = (kind: 'all' | 'api') => Service.start({ kind, env: { REDIS_URL: cluster.url, ...PATIENCE } })
+    services = await Promise.all([start('all'), start('api')])
+    clients = services.map(({ url }) => new Client(url)) as unknown as [Client, Client]
+  }, 60_000)
+  afterAll(async () => {
+    await Promise.all(services.map(service => service.stop()))
+    await cluster.stop()
+  })
+
+  itGivesTheTour(() => services[0] as Service)
+
+  const startLoad = (keyOf = (i: number) => `load:${i % 2_000}`) =>
+    new CheckLoad({ urls: services.map(({ url }) => url), ratePerSecond: RATE_PER_SECOND, keyOf })
+
+  it('gives one key exactly what it may have, whichever of four processes is asked', async () => {
+    await clients[0].put('hot', { capacity: 100, refillTokens: 1, refillIntervalMs: 2_000_000_000 })
+    await eventually(async () => expect((await clients[1].check('hot', 0)).body.policy).toBe('hot'))
+    const answers = await Promise.all(Array.from({ length: 600 }, (_, i) => clients[i % 2 ? 0 : 1].check('hot')))
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(100)
+    expect(answers.filter(({ status }) => status === 429)).toHaveLength(500)
+  })
+
+  it('takes changes of every partition, in order, while several workers run', async () => {
+    const second = await Service.start({ kind: 'worker', env: { REDIS_URL: cluster.url } })
+    const names = Array.from({ length: 8 }, (_, i) => `ordered:${i}`)
+    await Promise.all(
+      names.map(async name => {
+        for (let capacity = 1; capacity <= 5; capacity++) {
+          expect((await clients[capacity % 2 ? 0 : 1].put(name, { ...ROOMY, capacity })).body.version).toBe(capacity)
+        }
+      }),
+    )
+    expect(await second.stop()).toBe(0)
+  })
+
+  it('moves slots under load: every check is answered, and nothing is spent twice', async () => {
+    await clients[0].put('moved:*', ROOMY)
+    await eventually(async () => expect((await clients[1].check('moved:0', 0)).body.policy).toBe('moved:*'))
+    const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+    const load = startLoad(i => `moved:${i % 2_000}`)
+    await load.runsFor(500)
+    await moveSlots(from, to, IS_LONG ? A_THIRD_OF_THE_SLOTS : A_THIRD_OF_ITS_BUCKETS)
+    const samples = await load.stop()
+    reportFigures('resharding', samples)
+
+    const { errors, degraded } = summarize(samples)
+    expect(errors).toBe(0)
+    expect(degraded).toBeLessThanOrEqual(MOST_DEGRADED)
+    expectInTime(samples)
+    const byRedis = samples.filter(({ source }) => source === 'redis').length
+    const spent = await spentOf('moved', 2_000)
+    expect(spent).toBeGreaterThanOrEqual(byRedis)
+    expect(spent).toBeLessThanOrEqual(samples.length)
+  }, 120_000)
+
+  async function moveSlots(from: ClusterNode, to: ClusterNode, slots: readonly number[]): Promise<void> {
+    for (const slot of slots) await cluster.moveSlot(slot, from, to)
+  }
+
+  async function spentOf(prefix: string, keys: number): Promise<number> {
+    let spent = 0
+    for (let from = 0; from < keys; from += 1_000) {
+      const checks = Array.from({ length: 1_000 }, (_, i) => ({ key: `${prefix}:${from + i}`, tokens: 0 }))
+      const { body } = await clients[0].request('POST', '/check/batch', { checks })
+      for (const { remaining, source } of body.results) {
+        expect(source).toBe('redis')
+        spent += ROOMY.capacity - remaining
+      }
+    }
+    return spent
+  }
+
+  const kinds = [
+    {
+      kind: 'is asked to',
+      master: 0,
+      run: (_: ClusterNode, replica: ClusterNode) => replica.redis.cluster('FAILOVER'),
+    },
+    { kind: 'is killed', master: 1, run: (master: ClusterNode) => master.server.kill() },
+    ...(IS_LONG
+      ? [{ kind: 'hangs', master: 1, run: async (master: ClusterNode) => process.kill(master.server.pid, 'SIGSTOP') }]
+      : []),
+  ]
+
+  it.each(kinds)(
+    'fails over under load when a master $kind',
+    async ({ kind, master: index, run }) => {
+      const [master, replica] = await pairOf(index)
+      const name = `kept-${index}:*`
+      for (const capacity of [1, 2, 3]) await clients[0].put(name, { ...ROOMY, capacity: ROOMY.capacity - capacity })
+      await Promise.all(cluster.masters.slice(0, 2).map(({ redis }) => redis.wait(1, 2_000).catch(() => 0)))
+      const before = (await clients[0].get(`/config/${encodeURIComponent(name)}`)).body.version
+
+      const load = startLoad()
+      await load.runsFor(500)
+      await run(master, replica)
+      await eventually(async () => expect(await replica.redis.role()).toContain('master'), 20_000)
+      const newMasterAt = performance.now()
+      await load.runsFor(2_000)
+      const samples = await load.stop()
+      reportFigures(`failover: ${kind}`, samples, newMasterAt)
+
+      const { errors } = summarize(samples)
+      expect(errors).toBe(0)
+      expectInTime(samples, newMasterAt)
+
+      expect((await clients[0].get(`/config/${encodeURIComponent(name)}`)).body.version).toBe(before)
+      for (let i = 0; i < 8; i++) {
+        await eventually(async () =>
+          expect([200, 201]).toContain((await clients[i % 2 ? 0 : 1].put(`after-${kind}:${i}`, ROOMY)).status),
+        )
+      }
+      if (kind === 'hangs') process.kill(master.server.pid, 'SIGCONT')
+      if (kind === 'is killed') await master.server.restart()
+      await eventually(async () => expect(await master.redis.role()).toContain('slave'), 20_000)
+    },
+    60_000,
+  )
+
+  /** The present master of the pair, and its replica. */
+  async function pairOf(index: number): Promise<[ClusterNode, ClusterNode]> {
+    const [a, b] = [cluster.masters[index], cluster.replicas[index]] as [ClusterNode, ClusterNode]
+    return (await a.redis.role()).includes('master') ? [a, b] : [b, a]
+  }
+
+  it('loses with a master that has no replica only what lay there', async () => {
+    const lone = cluster.masters[2] as ClusterNode
+    const slots = (await lone.redis.cluster('SLOTS')) as unknown as [number, number, [string, number]][]
+    const lost = new Set<number>()
+    for (let partition = 0; partition < BUCKET_PARTITIONS; partition++) {
+      const slot = BUCKET_SLOTS[partition] as number
+      const range = slots.find(([from, to]) => from <= slot && slot <= to)
+      if (range?.[2][1] === lone.server.port) lost.add(partition)
+    }
+    expect(lost.size).toBeGreaterThan(15)
+
+    await lone.server.kill()
+    const load = startLoad()
+    await load.runsFor(2_000)
+    const samples = await load.stop()
+    reportFigures('lone master killed', samples)
+    const degradedOf = (isLost: boolean) =>
+      summarize(samples.filter(({ key }) => lost.has(bucketPartition(key)) === isLost)).degraded
+    expect(degradedOf(true)).toBe(1)
+    expect(degradedOf(false)).toBeLessThanOrEqual(MOST_DEGRADED)
+    expect(summarize(samples).errors).toBe(0)
+    expectInTime(samples)
+
+    await lone.server.restart()
+    // A master that comes back waits two seconds for another that might have taken its place.
+    await eventually(async () => expect(await lone.redis.cluster('INFO')).toContain('cluster_state:ok'))
+    const backAt = performance.now()
+    await eventually(async () => {
+      const again = await Promise.all(Array.from({ length: 100 }, (_, i) => clients[i % 2 ? 0 : 1].check(`again:${i}`)))
+      expect(new Set(again.map(({ body }) => body.source))).toEqual(new Set(['redis']))
+    })
+    if (IS_LONG) expect(performance.now() - backAt).toBeLessThan(2_000)
+  })
+})
+
+describeWithRedis('a start is refused', () => {
+  it('for a cluster URL at a standalone server, and the other way round', async () => {
+    const [standalone, cluster] = await Promise.all([
+      RedisServer.start(),
+      RedisServer.start('--cluster-enabled', 'yes'),
+    ])
+    const wrong = await failToStart('all', { REDIS_URL: `redis+cluster://127.0.0.1:${standalone.port}` })
+    expect([wrong.code, wrong.said]).toEqual([
+      1,
+      expect.stringMatching(/REDIS_URL is a standalone server at \S+; it takes redis:\/\//),
+    ])
+    const other = await failToStart('all', { REDIS_URL: standalone.url, CONFIG_REDIS_URL: cluster.url })
+    expect([other.code, other.said]).toEqual([
+      1,
+      expect.stringMatching(/CONFIG_REDIS_URL is a cluster server at \S+; it takes redis\+cluster:\/\//),
+    ])
+    for (const { said } of [wrong, other]) expect(said.match(/throttler cannot start/g)).toHaveLength(1)
+    await Promise.all([standalone.stop(), cluster.stop()])
+  })
+})

@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const SLOW = { capacity: 5, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
+const RISKS = /the store of policies (may evict them|keeps nothing on disk)/
+
+const risksOf = (service: Service) => service.output.flatMap(line => RISKS.exec(line)?.[1] ?? [])
+
+describeWithRedis('buckets in a store that evicts, policies in one that keeps them', () => {
+  let buckets: RedisServer
+  let config: RedisServer
+  let admin: Redis
+  let service: Service
+  let client: Client
+  beforeAll(async () => {
+    buckets = await RedisServer.start('--maxmemory', '8mb', '--maxmemory-policy', 'allkeys-lru')
+    config = await RedisServer.start('--appendonly', 'yes')
+    admin = new Redis(buckets.url)
+    service = await Service.start({ env: { REDIS_URL: buckets.url, CONFIG_REDIS_URL: config.url } })
+    client = new Client(service.url)
+    await client.put('kept:*', SLOW)
+    await client.put('spent', SLOW)
+  }, 30_000)
+  afterAll(async () => {
+    await service.stop()
+    admin.disconnect()
+    await Promise.all([buckets.stop(), config.stop()])
+  })
+
+  it('is as it should be, so that nothing is warned of', () => {
+    expect(risksOf(service)).toEqual([])
+  })
+
+  it('goes on when buckets are evicted: they are full again, and no policy is lost', async () => {
+    let checked = 0
+    await eventually(async () => {
+      for (let i = 0; i < 20; i++) {
+        const checks = Array.from({ length: 1_000 }, () => ({ key: `kept:${checked++}` }))
+        const { body } = await client.request('POST', '/check/batch', { checks })
+        expect(body.results.every((result: { source: string }) => result.source === 'redis')).toBe(true)
+      }
+      expect(Number(/^evicted_keys:(\d+)/m.exec(await admin.info('stats'))?.[1])).toBeGreaterThan(1_000)
+    }, 30_000)
+    const checks = Array.from({ length: 1_000 }, (_, i) => ({ key: `kept:${i}`, tokens: 0 }))
+    const { body } = await client.request('POST', '/check/batch', { checks })
+    const remaining = new Set(body.results.map((result: { remaining: number }) => result.remaining))
+    expect(remaining).toContain(SLOW.capacity)
+    expect([...remaining].every(tokens => tokens === SLOW.capacity || tokens === SLOW.capacity - 1)).toBe(true)
+    expect((await client.get('/config/kept%3A*')).status).toBe(200)
+  }, 60_000)
+
+  it('goes on when the buckets are flushed, scripts too: they are full, for everybody within a second', async () => {
+    for (let i = 0; i < 5; i++) await client.check('spent')
+    expect((await client.check('spent')).status).toBe(429)
+    await admin.flushall()
+    await admin.script('FLUSH')
+    await eventually(async () => expect((await client.check('spent')).body).toMatchObject({ allowed: true }), 1_200)
+    expect((await client.check('spent', 0)).body).toMatchObject({ policy: 'spent', policyVersion: 1, source: 'redis' })
+  })
+})
+
+describeWithRedis('a store that may evict policies and keeps nothing on disk', () => {
+  it('is warned of, once', async () => {
+    const redis = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
+    const service = await Service.start({ env: { REDIS_URL: redis.url } })
+    expect(risksOf(service)).toEqual(['may evict them', 'keeps nothing on disk'])
+    await service.stop()
+    await redis.stop()
+  })
+})

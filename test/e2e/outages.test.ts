@@ -1,0 +1,173 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { Load, percentile, type Sample } from '../support/load.ts'
+import { residentMemoryOf } from '../support/processes.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const IS_LONG = process.env['TEST_LONG'] !== undefined
+const CHECKS_PER_SECOND = IS_LONG ? 2_000 : 500
+const OUTAGE_MS = IS_LONG ? 5_000 : 1_200
+/** How long everything is watched before and after an outage, and how soon the store's state must count again. */
+const RETURN_MS = 2_000
+const TIMEOUT_MS = 100
+const VAST = { capacity: 1_000_000_000, refillTokens: 1_000_000, refillIntervalMs: 1 }
+const POLICIES = ['local', 'allow', 'deny'] as const
+
+describeWithRedis('under a steady load of checks', () => {
+  let redis: RedisServer
+  let configRedis: RedisServer
+  let admin: Redis
+  let api: Service
+  let worker: Service
+  let client: Client
+
+  beforeAll(async () => {
+    redis = await RedisServer.start('--maxmemory-policy', 'noeviction')
+    configRedis = await RedisServer.start()
+    admin = new Redis(redis.url, { retryStrategy: () => 50 })
+    admin.on('error', () => undefined)
+    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url, REDIS_TIMEOUT_MS: String(TIMEOUT_MS) }
+    api = await Service.start({ kind: 'api', env })
+    worker = await Service.start({ kind: 'worker', env })
+    client = new Client(api.url)
+    for (const onStoreFailure of POLICIES) await client.put(`${onStoreFailure}:*`, { ...VAST, onStoreFailure })
+    await sleep(1_000)
+  }, 30_000)
+  afterAll(async () => {
+    admin.disconnect()
+    await Promise.all([api.stop(), worker.stop()])
+    await Promise.all([redis.stop(), configRedis.stop()])
+  }, 30_000)
+
+  function startLoad(): Load {
+    return new Load({
+      url: api.url,
+      perSecond: CHECKS_PER_SECOND,
+      keyOf: n => `${POLICIES[n % POLICIES.length]}:${n % 1_000}`,
+    })
+  }
+
+  /** Resolves with what became of the checks before, during and after a fault, and with when it was mended. */
+  async function during(inflict: () => Promise<unknown>, mend: () => Promise<unknown>) {
+    const load = startLoad()
+    await sleep(500)
+    await inflict()
+    await sleep(OUTAGE_MS)
+    await mend()
+    const mendedAtMs = performance.now()
+    await sleep(RETURN_MS + 1_000)
+    return { samples: await load.stop(), mendedAtMs }
+  }
+
+  function expectWellBehaved(samples: readonly Sample[], mendedAtMs: number): void {
+    expect(samples.filter(({ status }) => status === 0)).toEqual([])
+    const statuses = (policy: string) =>
+      new Set(samples.filter(({ key }) => key.startsWith(policy)).map(({ status }) => status))
+    expect([...statuses('local'), ...statuses('allow')]).toEqual([200, 200])
+    expect([...statuses('deny')].filter(status => status !== 200 && status !== 503)).toEqual([])
+    const late = samples.filter(({ sentAtMs }) => sentAtMs > mendedAtMs + RETURN_MS)
+    expect(late.length).toBeGreaterThan(0)
+    expect(late.filter(({ source }) => source !== 'redis')).toEqual([])
+    report(samples, mendedAtMs)
+  }
+
+  /** What one wants to read in the log of a long run; there also the bounds are held, which other work beside it would break. */
+  function report(samples: readonly Sample[], mendedAtMs: number): void {
+    if (!IS_LONG) return
+    const ms = samples.map(sample => sample.ms)
+    const lastAway = Math.max(0, ...samples.filter(({ source }) => source !== 'redis').map(({ sentAtMs }) => sentAtMs))
+    const [p99, max] = [percentile(ms, 99), Math.max(...ms)].map(Math.round)
+    const returned = Math.round(lastAway - mendedAtMs)
+    process.stderr.write(
+      `${expect.getState().currentTestName}: ${samples.length} checks, p99 ${p99} ms, max ${max} ms, back ${returned} ms after\n`,
+    )
+    expect(p99).toBeLessThanOrEqual(TIMEOUT_MS + 50)
+    expect(max).toBeLessThanOrEqual(2 * (TIMEOUT_MS + 50))
+  }
+
+  const faults = [
+    { fault: 'is killed', inflict: () => redis.kill(), mend: () => redis.restart() },
+    { fault: 'hangs', inflict: async () => redis.signal('SIGSTOP'), mend: async () => redis.signal('SIGCONT') },
+    {
+      fault: 'has no memory left',
+      inflict: () => admin.config('SET', 'maxmemory', '1'),
+      mend: () => admin.config('SET', 'maxmemory', '0'),
+    },
+  ]
+
+  it.each(faults)(
+    'no check fails but those of deny, nor waits long, while Redis $fault; then its state counts again',
+    async ({ inflict, mend }) => {
+      const { samples, mendedAtMs } = await during(inflict, mend)
+      expectWellBehaved(samples, mendedAtMs)
+      const sources = new Set(samples.map(({ source }) => source))
+      expect([...sources].toSorted()).toEqual(['local', 'outage', 'redis', undefined])
+    },
+    60_000,
+  )
+
+  it('no check fails, nor goes without Redis, when scripts are flushed', async () => {
+    const { samples, mendedAtMs } = await during(
+      () => admin.script('FLUSH'),
+      () => admin.script('FLUSH'),
+    )
+    expectWellBehaved(samples, mendedAtMs)
+    expect(new Set(samples.map(({ source }) => source))).toEqual(new Set(['redis']))
+  }, 60_000)
+
+  it('no check fails but those of deny when connections are cut', async () => {
+    const cut = () => admin.call('CLIENT', 'KILL', 'TYPE', 'normal')
+    const { samples, mendedAtMs } = await during(cut, cut)
+    expectWellBehaved(samples, mendedAtMs)
+  }, 60_000)
+
+  it('says once for each process that the store is away, and why, and once that it is back', async () => {
+    const from = api.output.length
+    await redis.kill()
+    await eventually(async () => {
+      for (let i = 0; i < 20; i++) await client.check('local:1')
+      const said = api.output.slice(from).filter(line => line.includes('the circuit is open'))
+      expect(said).toHaveLength(2)
+    })
+    const health = (await client.get('/health')).body
+    expect(health).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', reason: 'connection-lost' })
+    const metrics = (await client.get('/metrics')).text
+    expect(metrics).toMatch(/^throttler_circuit_state [12]$/m)
+    expect(metrics).toMatch(/^throttler_store_errors_total\{reason="connection-lost"\} [1-9]/m)
+    for (let i = 0; i < 100; i++) await client.check('local:1')
+    await sleep(600)
+
+    await redis.restart()
+    await eventually(() => {
+      const said = api.output.slice(from)
+      expect(said.filter(line => line.includes('the circuit is closed'))).toHaveLength(2)
+      expect(said.filter(line => line.includes('the circuit is open'))).toHaveLength(2)
+    })
+    expect((await client.get('/metrics')).text).toMatch(/^throttler_circuit_state 0$/m)
+    expect((await client.get('/health')).body).not.toHaveProperty('reason')
+  }, 30_000)
+
+  const long = IS_LONG ? describe : describe.skip
+  long('for minutes', () => {
+    it('no process grows by more than a fifth after its first minute', async () => {
+      const load = startLoad()
+      await sleep(60_000)
+      const pids = api.pids
+      const before = pids.map(residentMemoryOf)
+      for (const { inflict, mend } of [...faults, ...faults]) {
+        await inflict()
+        await sleep(OUTAGE_MS)
+        await mend()
+        await sleep(RETURN_MS + 1_000)
+      }
+      await load.stop()
+      const growth = pids.map((pid, i) => residentMemoryOf(pid) / (before[i] ?? 1))
+      process.stderr.write(`MiB after a minute ${before.map(Math.round)}, grown to ${growth.map(g => g.toFixed(2))}\n`)
+      expect(Math.max(...growth)).toBeLessThanOrEqual(1.2)
+    }, 240_000)
+  })
+})

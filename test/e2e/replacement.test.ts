@@ -1,0 +1,170 @@
+import { Agent, request } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { isAlive } from '../support/processes.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const IS_LONG = process.env['TEST_LONG'] !== undefined
+const CALLERS = IS_LONG ? 100 : 40
+
+describeWithRedis('the processes of a front', () => {
+  let redis: RedisServer
+  let api: Service
+  let client: Client
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    api = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url } })
+    client = new Client(api.url)
+  }, 30_000)
+  afterAll(async () => {
+    await api.stop()
+    await redis.stop()
+  }, 30_000)
+
+  it('are replaced on SIGHUP: no request fails, all are new, no counter falls', async () => {
+    const before = api.pidsOf('throttler front')
+    const callers = Array.from({ length: CALLERS }, (_, i) => new KeepAliveCaller(api.url, i % 2 === 0 ? 0 : 1_000))
+    const watch = watchCounters(client)
+    await sleep(1_500)
+    const replaced = api.says(/all front processes are replaced/)
+    api.process.kill('SIGHUP')
+    await replaced
+    await sleep(1_000)
+    const answered = (await Promise.all(callers.map(caller => caller.stop()))).reduce((a, b) => a + b)
+    const { falls, scrapes } = await watch()
+    if (IS_LONG) process.stderr.write(`SIGHUP: ${answered} requests, ${scrapes} scrapes\n`)
+
+    expect(callers.flatMap(({ failures }) => failures)).toEqual([])
+    expect(falls).toEqual([])
+    expect(scrapes).toBeGreaterThan(5)
+    const after = api.pidsOf('throttler front')
+    expect(after).toHaveLength(2)
+    expect(after.filter(pid => before.includes(pid))).toEqual([])
+    expect(await countedChecks(client)).toBe(answered)
+  }, 60_000)
+
+  it('that hang are found and replaced', async () => {
+    const [victim = 0, other] = api.pidsOf('throttler front')
+    const killed = api.says(/a process hangs and is killed/)
+    process.kill(victim, 'SIGSTOP')
+    await killed
+    await eventually(() => {
+      expect(isAlive(victim)).toBe(false)
+      expect(api.pidsOf('throttler front')).toHaveLength(2)
+    }, 10_000)
+    expect(api.pidsOf('throttler front')).toContain(other)
+    await eventually(async () => expect((await client.check('after')).body.source).toBe('redis'))
+  }, 30_000)
+
+  it('answer those who wait for an outcome before they end', async () => {
+    const waiting = client.request(
+      'PUT',
+      '/config/nobody-applies',
+      { capacity: 1, refillTokens: 1 },
+      { prefer: 'wait=60' },
+    )
+    const admin = new Redis(redis.url)
+    await eventually(async () => {
+      const queued = await Promise.all([0, 1, 2, 3].map(n => admin.llen(`{throttler:config-${n}}:config-${n}:wait`)))
+      expect(queued.toSorted()).toEqual([0, 0, 0, 1])
+    })
+    admin.disconnect()
+    const start = performance.now()
+    expect(await api.stop()).toBe(0)
+    expect((await waiting).status).toBe(202)
+    expect(performance.now() - start).toBeLessThan(5_000)
+  }, 30_000)
+})
+
+/** A caller with one keep-alive connection at a time, that rests for a while between its checks. */
+class KeepAliveCaller {
+  readonly failures: string[] = []
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
+  readonly #url: string
+  readonly #restMs: number
+  readonly #done: Promise<number>
+  #stopped = false
+
+  constructor(url: string, restMs: number) {
+    this.#url = url
+    this.#restMs = restMs
+    this.#done = this.#run()
+  }
+
+  /** Resolves with how many checks were answered. */
+  async stop(): Promise<number> {
+    this.#stopped = true
+    const answered = await this.#done
+    this.#agent.destroy()
+    return answered
+  }
+
+  async #run(): Promise<number> {
+    let answered = 0
+    while (!this.#stopped) {
+      const status = await this.#check()
+      if (status === 200) answered++
+      else this.failures.push(String(status))
+      await sleep(this.#restMs === 0 ? 20 : this.#restMs * (1 + 2 * Math.random()))
+    }
+    return answered
+  }
+
+  #check(): Promise<number | string> {
+    return new Promise(resolve => {
+      const headers = { 'content-type': 'application/json' }
+      const check = request(`${this.#url}/check`, { method: 'POST', agent: this.#agent, headers }, response => {
+        response.resume().on('end', () => resolve(response.statusCode ?? 0))
+      })
+      check.on('error', err => resolve(String(err)))
+      check.end('{"key": "busy", "tokens": 0}')
+    })
+  }
+}
+
+/** Scrapes all the time. Resolves, when it is called, with what fell between two scrapes. */
+function watchCounters(client: Client) {
+  const falls: string[] = []
+  let scrapes = 0
+  let stopped = false
+  let last = new Map<string, number>()
+  const watching = (async () => {
+    while (!stopped) {
+      const counters = countersOf((await client.get('/metrics')).text)
+      for (const [name, value] of last)
+        if ((counters.get(name) ?? 0) < value) falls.push(`${name} ${value} → ${counters.get(name)}`)
+      last = counters
+      scrapes++
+      await sleep(50)
+    }
+  })()
+  return async () => {
+    stopped = true
+    await watching
+    return { falls, scrapes }
+  }
+}
+
+/** Every sample that may only grow. */
+function countersOf(metrics: string): Map<string, number> {
+  const grows = new Set<string>()
+  const counters = new Map<string, number>()
+  for (const line of metrics.split('\n')) {
+    const [, family = '', type = ''] = /^# TYPE (\S+) (\S+)/.exec(line) ?? []
+    if (type === 'counter') grows.add(family)
+    if (type === 'histogram') for (const suffix of ['bucket', 'sum', 'count']) grows.add(`${family}_${suffix}`)
+    const [, name = '', labels = '', value = ''] = /^([a-z_]+)(\{.*\})? (\S+)$/.exec(line) ?? []
+    if (grows.has(name)) counters.set(name + labels, Number(value))
+  }
+  return counters
+}
+
+async function countedChecks(client: Client): Promise<number> {
+  const counters = countersOf((await client.get('/metrics')).text)
+  return [...counters].filter(([name]) => name.startsWith('throttler_checks_total')).reduce((sum, [, n]) => sum + n, 0)
+}

@@ -1,0 +1,105 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { itGivesTheTour } from '../support/readme-tour.ts'
+import { describeWithRedis } from '../support/redis-server.ts'
+import { SentinelSet } from '../support/sentinel-set.ts'
+import { Service } from '../support/service.ts'
+import { failToStart } from '../support/start-failure.ts'
+
+const SENTINEL_PASSWORD = 'w4tch'
+
+describeWithRedis('a Redis that Sentinels watch', () => {
+  let sentinels: SentinelSet
+  let service: Service
+  let client: Client
+  let env: Record<string, string>
+  beforeAll(async () => {
+    sentinels = await SentinelSet.start()
+    env = { REDIS_URL: sentinels.url, ...PATIENCE }
+    service = await Service.start({ env })
+    client = new Client(service.url)
+  }, 60_000)
+  afterAll(async () => {
+    await service.stop()
+    await sentinels.stop()
+  })
+
+  itGivesTheTour(() => service)
+
+  it('is refused at the start with a name that the Sentinels do not know', async () => {
+    const { code, said } = await failToStart('worker', { REDIS_URL: `redis+sentinel://${sentinels.hosts}/other` })
+    expect([code, said]).toEqual([
+      1,
+      expect.stringMatching(/REDIS_URL names a master "other" that the Sentinel at .* does not know; it knows main$/m),
+    ])
+  })
+
+  it('is refused at the start where there is no Sentinel', async () => {
+    const { port } = sentinels.master
+    const { code, said } = await failToStart('api', { REDIS_URL: `redis+sentinel://127.0.0.1:${port}/main` })
+    expect([code, said]).toEqual([1, expect.stringContaining(`REDIS_URL has no Sentinel at 127.0.0.1:${port}`)])
+  })
+
+  it('is refused at the start where a Sentinel is asked as if it were the Redis', async () => {
+    const [sentinel = ''] = sentinels.hosts.split(',')
+    const { code, said } = await failToStart('api', { REDIS_URL: `redis://${sentinel}` })
+    expect([code, said]).toEqual([
+      1,
+      expect.stringContaining(`REDIS_URL is a sentinel server at ${sentinel}; it takes redis+sentinel://`),
+    ])
+  })
+
+  it('fails over under load: checks are answered in time, and no change is lost that the replica had', async () => {
+    const replica = new Redis(sentinels.replica.url)
+    const master = new Redis(sentinels.master.url)
+    for (const version of [1, 2, 3]) await client.put('kept:*', { capacity: 1_000 + version, refillTokens: 1 })
+    await master.wait(1, 5_000)
+    master.disconnect()
+
+    const load = new CheckLoad({ urls: [service.url], ratePerSecond: 1_000, keyOf: i => `kept:${i % 500}` })
+    await load.runsFor(500)
+    const killedAt = performance.now()
+    await sentinels.master.kill()
+    await eventually(async () => expect(await replica.role()).toContain('master'), 20_000)
+    const newMasterAt = performance.now()
+    await load.runsFor(2_000)
+    const samples = await load.stop()
+    replica.disconnect()
+
+    reportFigures('failover by Sentinel', samples, newMasterAt)
+    expect(summarize(samples).errors).toBe(0)
+    expect(summarize(samples.filter(({ at }) => at > killedAt && at < newMasterAt)).bySource).toHaveProperty('local')
+    expectInTime(samples, newMasterAt)
+
+    const { body } = await client.get('/config/kept%3A*')
+    expect(body).toMatchObject({ version: 3, limits: [{ capacity: 1_003 }] })
+    await eventually(async () => expect((await client.put('after', { capacity: 1, refillTokens: 1 })).status).toBe(201))
+    expect((await client.check('after')).body).toMatchObject({ policy: 'after', source: 'redis' })
+  }, 60_000)
+})
+
+describeWithRedis('Sentinels with a password', () => {
+  let sentinels: SentinelSet
+  beforeAll(async () => {
+    sentinels = await SentinelSet.start(SENTINEL_PASSWORD)
+  }, 60_000)
+  afterAll(() => sentinels.stop())
+
+  it('let those in that know it', async () => {
+    const service = await Service.start({ env: { REDIS_URL: sentinels.url, SENTINEL_PASSWORD } })
+    expect((await new Client(service.url).check('x')).body.source).toBe('redis')
+    await service.stop()
+  })
+
+  it.each([
+    [{}, /NOAUTH/],
+    [{ SENTINEL_PASSWORD: 'hunter2' }, /WRONGPASS/],
+  ])('refuse %j', async (variables, reason) => {
+    const { code, said } = await failToStart('api', { REDIS_URL: sentinels.url, ...variables })
+    expect([code, said]).toEqual([1, expect.stringMatching(reason)])
+    expect(said).not.toContain('hunter2')
+  })
+})

@@ -1,0 +1,84 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const THREE_A_DAY = { capacity: 3, refillTokens: 1, refillIntervalMs: 86_400_000 }
+
+describeWithRedis('a store of buckets and a store of policies', () => {
+  let redis: RedisServer
+  let configRedis: RedisServer
+  let services: readonly Service[]
+  let client: Client
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    configRedis = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
+    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url }
+    services = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'worker', env })])
+    client = new Client(services[0]?.url ?? '')
+    expect((await client.put('known:*', THREE_A_DAY)).status).toBe(201)
+    await eventually(async () => {
+      const answers = await Promise.all(Array.from({ length: 8 }, (_, i) => client.check(`known:${i}`, 0)))
+      for (const { body } of answers) expect(body.policy).toBe('known:*')
+    })
+  }, 30_000)
+  afterAll(async () => {
+    await Promise.all(services.map(service => service.stop()))
+    await Promise.all([redis.stop(), configRedis.stop()])
+  }, 30_000)
+
+  async function expectChangesRefused(withinMs: number): Promise<void> {
+    for (const ask of [
+      () => client.put('new', THREE_A_DAY),
+      () => client.delete('known:*'),
+      () => client.get('/config'),
+      () => client.get('/config/known%3A*'),
+    ]) {
+      const start = performance.now()
+      const { status, headers, body } = await ask()
+      expect([status, body.code, headers.get('retry-after')]).toEqual([503, 'config-store-unavailable', '1'])
+      expect(performance.now() - start).toBeLessThan(withinMs)
+    }
+  }
+
+  async function expectKnownPolicyEnforced(key: string): Promise<void> {
+    const answers = []
+    for (let i = 0; i < 4; i++) answers.push(await client.check(key))
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 429])
+    for (const { body } of answers) expect(body).toMatchObject({ policy: 'known:*', policyVersion: 1, source: 'redis' })
+  }
+
+  it('fail apart: while policies are away changes are refused at once, and those known are enforced', async () => {
+    await configRedis.kill()
+    await expectChangesRefused(1_000)
+    await expectKnownPolicyEnforced('known:killed')
+    const { body } = await client.get('/health')
+    expect(body).toMatchObject({ status: 'degraded', store: 'up', configStore: 'down', circuit: 'closed' })
+    expect((await client.get('/ready')).status).toBe(200)
+    await configRedis.restart()
+    await eventually(async () => expect((await client.put('mended', THREE_A_DAY)).status).toBe(201), 10_000)
+  }, 30_000)
+
+  it('fail apart also where one hangs: changes are refused soon, and then at once', async () => {
+    configRedis.signal('SIGSTOP')
+    await expectKnownPolicyEnforced('known:hanging')
+    await eventually(() => expectChangesRefused(1_000), 10_000)
+    configRedis.signal('SIGCONT')
+    await eventually(async () => expect((await client.put('mended-too', THREE_A_DAY)).status).toBe(201), 10_000)
+  }, 40_000)
+
+  it('fail apart: while buckets are away policies can be changed, and the changes are obeyed', async () => {
+    await redis.kill()
+    expect((await client.put('changed:*', { capacity: 1, refillTokens: 1, onStoreFailure: 'deny' })).status).toBe(201)
+    const { status, body } = await client.check('changed:x')
+    expect([status, body.code]).toEqual([503, 'store-unavailable'])
+    await eventually(async () => {
+      const { body } = await client.get('/health')
+      expect(body).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', circuit: 'open' })
+    })
+    await redis.restart()
+    await eventually(async () => expect((await client.check('changed:x')).body.source).toBe('redis'))
+  }, 30_000)
+})

@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+
+let isBehind = false
+const given = givenApp({ isBehind: () => isBehind })
+
+describe('a process that is behind', () => {
+  it.each([
+    ['POST', '/check', { key: 'a' }],
+    ['POST', '/check/batch', { checks: [{ key: 'a' }] }],
+    ['GET', '/forward-auth?key=a', undefined],
+    ['PUT', '/config/a', { capacity: 1, refillTokens: 1 }],
+  ])('refuses %s %s at once', async (method, path, body) => {
+    isBehind = true
+    const answer = await given.app.client.request(method, path, body)
+    isBehind = false
+    expectProblem(answer, 503, 'overloaded')
+    expect(answer.headers.get('retry-after')).toBe('1')
+    expect(answer.body.detail).toContain('EVENT_LOOP_LAG_MS')
+  })
+
+  it.each(['/health', '/ready', '/metrics'])('answers %s all the same', async path => {
+    isBehind = true
+    const { status } = await given.app.client.get(path)
+    isBehind = false
+    expect(status).toBe(200)
+  })
+
+  it('has spent nothing, and decides again once it has caught up', async () => {
+    expect((await given.app.client.check('a', 0)).body).toMatchObject({ allowed: true, remaining: 100 })
+  })
+})

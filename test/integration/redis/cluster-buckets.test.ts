@@ -1,0 +1,149 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import type { Cluster } from 'ioredis'
+import type { BucketShard } from '../../../src/check/ports.ts'
+import { bucketPartition } from '../../../src/domain/partition.ts'
+import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import { createLogger } from '../../../src/logger.ts'
+import { BUCKET_SLOTS } from '../../../src/redis/bucket-tags.ts'
+import { ClusterBuckets } from '../../../src/redis/cluster-buckets.ts'
+import { connect } from '../../../src/redis/connection.ts'
+import { BucketKeys } from '../../../src/redis/keys.ts'
+import { eventually } from '../../support/eventually.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
+import { type ClusterNode, RedisCluster } from '../../support/redis-cluster.ts'
+import { describeWithRedis } from '../../support/redis-server.ts'
+import { targetOf } from '../../support/target-of.ts'
+
+const CAPACITY = 10
+const policy = policyOf('slow', { limits: [limitOf({ capacity: CAPACITY, refillIntervalMs: 86_400_000 })] })
+const keys = new BucketKeys('throttler')
+
+describeWithRedis('buckets on a cluster', () => {
+  let cluster: RedisCluster
+  let client: Cluster
+  let store: ClusterBuckets
+  beforeAll(async () => {
+    cluster = await RedisCluster.start()
+    const logger = createLogger({ level: 'silent', role: 'test' })
+    client = connect('request', { target: targetOf(cluster.url), name: 'test', logger }) as Cluster
+    store = new ClusterBuckets(client, keys)
+    await eventually(async () => {
+      expect(store.shards).toHaveLength(3)
+      await Promise.all(store.shards.map(shard => shard.check([{ key: shard.probeKey, policy, tokens: 0 }])))
+    })
+  }, 30_000)
+  afterAll(async () => {
+    client.disconnect()
+    await cluster.stop()
+  })
+
+  const spend = (shard: BucketShard, names: readonly string[]) =>
+    shard.check(names.map(key => ({ key, policy, tokens: 1 })))
+  const left = (readings: readonly (BucketReading | undefined)[]) =>
+    readings.map(reading => reading && (reading.allowed ? CAPACITY - tokensSpent(reading) : 'denied'))
+  const shardAt = ({ server }: ClusterNode) =>
+    store.shards.find(({ name }) => name === `127.0.0.1:${server.port}`) as BucketShard
+  const ownKeys = (shard: BucketShard, tag: string, count: number) =>
+    Array.from({ length: 10 * count }, (_, i) => `${tag}:${i}`)
+      .filter(key => store.shardOf(key) === shard)
+      .slice(0, count)
+
+  it('lie on every master, each with its share', async () => {
+    const names = Array.from({ length: 30_000 }, (_, i) => `spread:${i}`)
+    for (const shard of store.shards) {
+      const own = names.filter(key => store.shardOf(key) === shard)
+      for (let i = 0; i < own.length; i += 1_000) await spend(shard, own.slice(i, i + 1_000))
+    }
+    const counts = await cluster.keyCounts()
+    expect(counts.reduce((a, b) => a + b)).toBe(names.length)
+    expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * names.length) / counts.length)
+  })
+
+  it('are asked with one call for each partition in a batch, and one write for all of them', async () => {
+    const [node] = cluster.masters as [ClusterNode]
+    const batch = ownKeys(shardAt(node), 'calls', 100)
+    await spend(shardAt(node), batch)
+    const before = await activity(node)
+    await spend(shardAt(node), batch)
+    const after = await activity(node)
+    expect(after.scripts - before.scripts).toBe(new Set(batch.map(bucketPartition)).size)
+    // One of them asks how many there were.
+    expect(after.reads - before.reads).toBe(2)
+  })
+
+  it('are decided in the order of the batch', async () => {
+    const [shard] = store.shards as [BucketShard]
+    const [a, b] = ownKeys(shard, 'order', 2) as [string, string]
+    const readings = await shard.check([
+      { key: a, policy, tokens: 4 },
+      { key: b, policy, tokens: 1 },
+      { key: a, policy, tokens: 7 },
+      { key: a, policy, tokens: 6 },
+      { key: b, policy, tokens: 1 },
+    ])
+    expect(left(readings)).toEqual([6, 9, 'denied', 0, 8])
+  })
+
+  it('are found where they are now, whichever master is asked', async () => {
+    const names = Array.from({ length: 20 }, (_, i) => `anywhere:${i}`)
+    for (const [i, shard] of store.shards.entries()) {
+      expect(left(await spend(shard, names))).toEqual(names.map(() => CAPACITY - 1 - i))
+    }
+  })
+
+  it('are spent from once and only once while their slot moves', async () => {
+    const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+    const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
+    const slot = BUCKET_SLOTS[partition] as number
+    const names = Array.from({ length: 2_000 }, (_, i) => `moving:${i}`)
+      .filter(key => bucketPartition(key) === partition)
+      .slice(0, 12)
+    expect(left(await spend(shardAt(from), names.slice(0, 8)))).toEqual(Array(8).fill(9))
+
+    await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
+    await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
+    const moved = names.slice(0, 4).map(key => keys.bucket(key))
+    await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', ...moved)
+    // Four are there, four still here, and four nowhere yet. Asked twice, one after another, in one batch.
+    const twice = names.flatMap(key => [key, key])
+    const expected = names.flatMap((_, i) => (i < 8 ? [8, 7] : [9, 8]))
+    expect(left(await spend(shardAt(from), twice))).toEqual(expected)
+
+    await cluster.moveSlot(slot, from, to)
+    expect(left(await spend(shardAt(from), names))).toEqual(names.map((_, i) => (i < 8 ? 6 : 7)))
+    await eventually(() => expect(store.shardOf(names[0] ?? '')).toBe(shardAt(to)))
+    expect(left(await spend(shardAt(to), names))).toEqual(names.map((_, i) => (i < 8 ? 5 : 6)))
+  })
+
+  it('are full again after a reset, wherever they are', async () => {
+    for (const shard of store.shards) {
+      const [key] = ownKeys(shard, 'reset', 1) as [string]
+      await spend(shard, [key, key])
+      await shard.reset(key)
+      expect(left(await spend(shard, [key]))).toEqual([9])
+    }
+  })
+
+  it('of a master that is gone are the only ones that cannot be asked', async () => {
+    const [, , gone] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
+    const lost = shardAt(gone)
+    await gone.server.kill()
+    await expect(spend(lost, ownKeys(lost, 'gone', 5))).rejects.toThrow()
+    for (const shard of store.shards.filter(shard => shard !== lost)) {
+      expect(left(await spend(shard, ownKeys(shard, 'gone', 5)))).toEqual(Array(5).fill(9))
+    }
+    await gone.server.restart()
+    await eventually(async () => expect(left(await spend(lost, ownKeys(lost, 'back', 5)))).toEqual(Array(5).fill(9)))
+  })
+})
+
+function tokensSpent({ spent }: BucketReading): number {
+  const { unit } = policy.limits[0] ?? { unit: 1 }
+  return Math.ceil((spent[0] ?? 0) / unit)
+}
+
+async function activity({ redis }: ClusterNode): Promise<{ scripts: number; reads: number }> {
+  const info = await redis.info('all')
+  const scripts = [...info.matchAll(/^cmdstat_evals?h?a?:calls=(\d+)/gm)].reduce((sum, [, n]) => sum + Number(n), 0)
+  return { scripts, reads: Number(/^total_reads_processed:(\d+)/m.exec(info)?.[1]) }
+}

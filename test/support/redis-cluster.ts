@@ -1,0 +1,135 @@
+import { Redis } from 'ioredis'
+import { freePort } from '../../src/processes/free-port.ts'
+import { eventually } from './eventually.ts'
+import { RedisServer } from './redis-server.ts'
+
+const SLOTS = 16_384
+const LOOPBACK = '127.0.0.1'
+
+interface RedisClusterOptions {
+  readonly masters?: number
+  /** How many masters, from the first, have a replica. */
+  readonly replicas?: number
+  /** After how long without a sign a node is taken for dead, ms. */
+  readonly nodeTimeoutMs?: number
+  /** Of each server. */
+  readonly args?: readonly string[]
+}
+
+/** One server of a cluster, with a connection of the test's own. */
+export interface ClusterNode {
+  readonly server: RedisServer
+  readonly redis: Redis
+  readonly busPort: number
+  readonly id: string
+}
+
+/** A Redis Cluster of the test's own. The loss of a master takes down only that master's slots. */
+export class RedisCluster {
+  readonly masters: readonly ClusterNode[]
+  readonly replicas: readonly ClusterNode[]
+
+  private constructor(masters: readonly ClusterNode[], replicas: readonly ClusterNode[]) {
+    this.masters = masters
+    this.replicas = replicas
+  }
+
+  /** Resolves once every node knows who serves what. */
+  static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
+    const { masters = 3, replicas = 0 } = options
+    const nodes = await Promise.all(Array.from({ length: masters + replicas }, () => startNode(options)))
+    const cluster = new RedisCluster(nodes.slice(0, masters), nodes.slice(masters))
+    await cluster.#join()
+    return cluster
+  }
+
+  get url(): string {
+    return `redis+cluster://${this.masters.map(({ server }) => `${LOOPBACK}:${server.port}`).join(',')}`
+  }
+
+  get nodes(): readonly ClusterNode[] {
+    return [...this.masters, ...this.replicas]
+  }
+
+  async stop(): Promise<void> {
+    for (const { redis } of this.nodes) redis.disconnect()
+    await Promise.all(this.nodes.map(({ server }) => server.stop()))
+  }
+
+  /** The number of keys on each master. */
+  keyCounts(): Promise<number[]> {
+    return Promise.all(this.masters.map(({ redis }) => redis.dbsize()))
+  }
+
+  /** Moves a slot with all its keys, a few at a time, as `redis-cli --cluster reshard` does. */
+  async moveSlot(slot: number, from: ClusterNode, to: ClusterNode): Promise<void> {
+    await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
+    await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
+    for (;;) {
+      const keys = (await from.redis.cluster('GETKEYSINSLOT', slot, 10)) as string[]
+      if (keys.length === 0) break
+      await from.redis.call('MIGRATE', LOOPBACK, to.server.port, '', 0, 5_000, 'KEYS', ...keys)
+    }
+    for (const { redis } of [to, from, ...this.masters.filter(node => node !== to && node !== from)]) {
+      await redis.cluster('SETSLOT', slot, 'NODE', to.id)
+    }
+  }
+
+  async #join(): Promise<void> {
+    const [first, ...others] = this.masters
+    if (first === undefined) throw new Error('a cluster has at least one master')
+    await Promise.all(this.masters.map((node, i) => this.#addSlots(node, i)))
+    for (const { server, busPort } of [...others, ...this.replicas]) {
+      await first.redis.call('CLUSTER', 'MEET', LOOPBACK, server.port, busPort)
+    }
+    await this.#all(async ({ redis }) => String(await redis.cluster('INFO')).includes('cluster_state:ok'))
+    await Promise.all(
+      this.replicas.map(({ redis }, i) => eventually(() => redis.cluster('REPLICATE', this.masters[i]?.id ?? ''))),
+    )
+    await eventually(async () => {
+      for (const { redis } of this.replicas) {
+        if (!(await redis.info('replication')).includes('master_link_status:up')) throw new Error('no replica yet')
+      }
+    }, 20_000)
+    await this.#all(async ({ redis }) => {
+      const known = ((await redis.cluster('SLOTS')) as unknown[][]).reduce((sum, range) => sum + range.length - 2, 0)
+      return known === this.nodes.length
+    })
+  }
+
+  async #addSlots({ redis }: ClusterNode, index: number): Promise<void> {
+    const boundary = (n: number) => Math.round((n * SLOTS) / this.masters.length)
+    await redis.call('CLUSTER', 'SET-CONFIG-EPOCH', index + 1)
+    await redis.cluster('ADDSLOTSRANGE', boundary(index), boundary(index + 1) - 1)
+  }
+
+  async #all(holds: (node: ClusterNode) => Promise<boolean>): Promise<void> {
+    await eventually(async () => {
+      for (const node of this.nodes) {
+        if (!(await holds(node))) throw new Error(`the node ${node.server.port} does not know the cluster yet`)
+      }
+    }, 20_000)
+  }
+}
+
+async function startNode({ nodeTimeoutMs = 1_000, args = [] }: RedisClusterOptions): Promise<ClusterNode> {
+  const busPort = await freePort(LOOPBACK)
+  const server = await RedisServer.start(
+    '--cluster-enabled',
+    'yes',
+    '--cluster-port',
+    String(busPort),
+    '--cluster-node-timeout',
+    String(nodeTimeoutMs),
+    '--cluster-require-full-coverage',
+    'no',
+    '--repl-ping-replica-period',
+    '1',
+    '--repl-diskless-sync-delay',
+    '0',
+    ...args,
+  )
+  const redis = new Redis(server.url, { lazyConnect: false })
+  redis.on('error', () => undefined)
+  return { server, redis, busPort, id: String(await redis.cluster('MYID')) }
+}

@@ -1,0 +1,7 @@
+import { readEnv } from '../../src/env.ts'
+import { bucketTarget, type RedisTarget } from '../../src/redis/redis-target.ts'
+
+/** What the service makes of a URL, and of further variables. */
+export function targetOf(url: string, variables: Readonly<Record<string, string>> = {}): RedisTarget {
+  return bucketTarget(readEnv({ needsRedis: true }, { REDIS_URL: url, ...variables }))
+}
