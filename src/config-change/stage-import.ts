@@ -8,7 +8,7 @@ import type { ImportStaging } from './ports.ts'
 import { orUnavailable } from './unavailable.ts'
 
 /** So many policies are applied by one call of the store, which does nothing else meanwhile … */
-const MAX_CHUNK_LINES = 200
+const MAX_CHUNK_LINES = 100
 /** … and so many characters. */
 const MAX_CHUNK_CHARACTERS = 262_144
 
