@@ -17,8 +17,9 @@ import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/m
 import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
 import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
-import { logRequests } from './http/request-log.ts'
+import { RequestLog } from './http/request-log.ts'
 import { validateStrictly } from './http/validation.ts'
+import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
@@ -28,7 +29,7 @@ const MAX_PARAM_CHARACTERS = maxHeaderSize
 
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
-export interface AppDependencies extends CheckRoutesOptions, ConfigOptions, CommandRoutesOptions {
+export interface AppDependencies extends Omit<CheckRoutesOptions, 'log'>, ConfigOptions, CommandRoutesOptions {
   readonly auth: AuthOptions
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
@@ -36,13 +37,17 @@ export interface AppDependencies extends CheckRoutesOptions, ConfigOptions, Comm
   /** Whether the process has more to do than it can. */
   readonly isBehind: () => boolean
   readonly keepAliveTimeoutMs: number
+  /** Whose `X-Forwarded-For` names the client. */
+  readonly trustedProxies: readonly string[]
   readonly logger: Logger
+  readonly loggedKey: LoggedKey
 }
 
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
-  const handleError = answerErrors(deps.logger)
+  const log = new RequestLog(deps)
+  const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.isDraining)
   // Fastify gets no logger: it would make one for each request, which costs more than a decision.
   const app = fastify({
@@ -50,6 +55,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
+    trustProxy: deps.trustedProxies.length > 0 && [...deps.trustedProxies],
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (err, socket) => refuseGarbage(err, socket, requestIdOf({ headers: {} })),
@@ -76,13 +82,14 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     writeCommonFields(request, reply)
     done(refusal(request, deps.isBehind))
   })
+  log.attachTo(app)
   answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
-  logRequests(app, deps.logger)
 
-  app.register(checkRoutes, deps)
-  app.register(batchRoute, deps)
-  app.register(forwardAuthRoute, deps)
+  const checkOptions = { ...deps, log }
+  app.register(checkRoutes, checkOptions)
+  app.register(batchRoute, checkOptions)
+  app.register(forwardAuthRoute, checkOptions)
   app.register(bucketRoutes, deps)
   app.register(changeRoutes, deps)
   app.register(configRoutes, deps)

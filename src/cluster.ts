@@ -41,7 +41,7 @@ try {
   const port = env.PORT || (await freePort(env.HOST).catch(() => 0))
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => cluster.fork(childVariables({ PORT: String(port) })).process,
+    spawn: () => cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })).process,
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     logger,
   })

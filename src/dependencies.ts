@@ -1,5 +1,6 @@
 /** The one place where the front's adapters meet the ports of its flows. */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { adminLimits } from './admin-limits.ts'
 import type { AppDependencies } from './app.ts'
 import { Checker } from './check/check.ts'
 import { DeniedCache } from './check/denied-cache.ts'
@@ -15,6 +16,7 @@ import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
 import { watchEventLoop } from './http/overload.ts'
+import { loggedKeys } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
@@ -84,14 +86,19 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   })
 
   const heartbeats = new Heartbeats(bucketRedis, keyPrefix)
-  const localBuckets = new LocalBuckets({
+  const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     now: () => Math.floor(performance.now()),
-  })
+  }
+  const localBuckets = new LocalBuckets(sharing)
+  const ownLocalBuckets = new LocalBuckets(sharing)
   const store = new GuardedStore(new RedisBucketStore(bucketRedis, new BucketKeys(keyPrefix)), {
     timeoutMs: env.REDIS_TIMEOUT_MS,
     reasonOf: failureReason,
-    onReturn: () => localBuckets.forget(),
+    onReturn: () => {
+      localBuckets.forget()
+      ownLocalBuckets.forget()
+    },
     observer: metrics,
     logger,
   })
@@ -162,12 +169,25 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       statuses,
       staging,
       importMaxBytes: env.IMPORT_MAX_BYTES,
-      auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
+      auth: {
+        adminTokens: env.ADMIN_TOKENS,
+        checkTokens: env.CHECK_TOKENS,
+        limits: adminLimits({
+          store,
+          localBuckets: ownLocalBuckets,
+          capacity: env.ADMIN_CAPACITY,
+          refillPerSecond: env.ADMIN_REFILL_PER_SECOND,
+          maxWaiting: env.MAX_WAITING_CHECKS,
+          timeoutMs: env.REDIS_TIMEOUT_MS,
+        }),
+      },
+      trustedProxies: env.TRUST_PROXY,
       health: { state, version },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
+      loggedKey: loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET),
     },
     metrics,
     start: async () => {

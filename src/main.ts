@@ -25,7 +25,8 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
-  const variables = { REDIS_URL: redisUrl }
+  // One secret for all, so that a key has the same hash in the logs of every process.
+  const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
   const front = child('front', './cluster.js', { env, logger, variables })
   const worker = child('worker', '../workers/config.worker.js', {
     env,

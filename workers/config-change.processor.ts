@@ -42,11 +42,9 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
 
 async function end(command: QueuedCommand, job: Job<CommandJob>, options: ProcessorOptions): Promise<Outcome> {
   const { applier, importer, reservations } = options
-  const isRetry = job.attemptsMade > 0
+  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId }
   const outcome =
-    command.type === 'import-part'
-      ? await importer.apply(command, { isRetry, requestId: job.data.requestId })
-      : await applier.apply(command, { isRetry })
+    command.type === 'import-part' ? await importer.apply(command, how) : await applier.apply(command, how)
   const { actor, idempotency } = command
   if (idempotency !== undefined) await reservations.expire({ actor, key: idempotency.key })
   return outcome

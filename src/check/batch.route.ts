@@ -8,7 +8,7 @@ import type { CheckResult } from './check.ts'
 import { decisionBody } from './decision-body.ts'
 
 /** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
-export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker }) => {
+export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, log }) => {
   const compile = app.validatorCompiler
   const validatorCompiler: FastifySchemaCompiler<unknown> = route =>
     compile === undefined || route.httpPart === 'body' ? validateBatch : compile(route)
@@ -18,7 +18,9 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
     { bodyLimit: MAX_BATCH_BYTES, config: { access: 'check' }, schema: { body: BatchRequest }, validatorCompiler },
     async request => {
       const { checks } = request.body
+      const startMs = performance.now()
       const results = await checker.checkAll(checks)
+      log.checked(request, startMs)
       return { results: results.map((result, i) => itemBody(checks[i]?.key ?? '', result)) }
     },
   )

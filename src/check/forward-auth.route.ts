@@ -22,7 +22,10 @@ const ForwardAuthQuery = Type.Object(
 )
 
 /** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
-export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, fieldStyle }) => {
+export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
+  app,
+  { checker, fieldStyle, log },
+) => {
   app.get(
     '/forward-auth',
     { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
@@ -30,7 +33,9 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
       acceptKeyIn('/query/key', key)
+      const startMs = performance.now()
       checker.check(key, tokens, result => {
+        log.checked(request, startMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
         return result.allowed ? reply.send() : sendProblem(request, reply, denialProblem(result, deny))
