@@ -44,6 +44,9 @@ const HANG_TIMEOUT_MS = 1_000
 const START_PATIENCE_MS = 2_000
 const PROBE_INTERVAL_MS = 20
 
+/** A scrape waits so long for the queues, ms. */
+const SCRAPE_PATIENCE_MS = 500
+
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 export interface Front {
@@ -83,6 +86,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => table.size,
     circuitState: () => CIRCUIT_STATES[store.circuit],
+    queueJobs: () => within(SCRAPE_PATIENCE_MS, queue.countJobs()),
   })
 
   const heartbeats = new Heartbeats(bucketRedis, keyPrefix)
@@ -221,6 +225,14 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
     },
   }
+}
+
+/** @throws when it takes longer than `ms` */
+async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
+  const late = sleep(ms, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${ms} ms`)
+  })
+  return Promise.race([asked, late])
 }
 
 async function answers(asked: Promise<unknown>): Promise<boolean> {

@@ -5,7 +5,9 @@ import { announceService } from './banner.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { FleetMetrics } from './processes/fleet-metrics.ts'
 import { freePort } from './processes/free-port.ts'
+import type { ToChild } from './processes/messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
@@ -33,6 +35,13 @@ try {
     logger,
     variables,
     args: store ? [EMPTY_QUEUE_FIRST] : [],
+  })
+
+  const workerMetrics = new FleetMetrics([worker])
+  front.on('message', async (message, primary) => {
+    if (message.type !== 'scrape') return
+    const metrics = await workerMetrics.collect()
+    if (primary.connected) primary.send({ type: 'collected', id: message.id, metrics } satisfies ToChild)
   })
 
   const stop = stopOnRequest(

@@ -9,6 +9,7 @@ import { maintainedPartitions } from '../src/redis/maintained-projection.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { workerDependencies } from './dependencies.ts'
 import { LogCompaction } from './log-compaction.ts'
+import { serveMetrics } from './metrics-server.ts'
 import { untilAnswered } from './patience.ts'
 
 process.title = 'throttler worker'
@@ -17,7 +18,7 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
-  const { redis, workers, close } = workerDependencies(env, logger)
+  const { redis, workers, metrics, close } = workerDependencies(env, logger)
 
   const compaction =
     env.CONFIG_LOG_KEEP === undefined
@@ -28,11 +29,23 @@ try {
           logger,
         })
 
+  const server = serveMetrics({
+    host: env.HOST,
+    port: env.WORKER_METRICS_PORT,
+    isStoreUp: () => redis.status === 'ready',
+    metrics: () => metrics.text(),
+    logger,
+  })
+  const reportMetrics = async () => parent?.sendLast({ type: 'metrics', metrics: await metrics.snapshot() })
+  parent?.onMessage(({ type }) => type === 'collect' && void reportMetrics())
+
   stopOnRequest(
     async () => {
       compaction?.stop()
       if (process.argv.includes(EMPTY_QUEUE_FIRST)) await workers.drain()
       await close()
+      server?.close()
+      await reportMetrics()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )
