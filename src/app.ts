@@ -1,38 +1,24 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { batchRoute } from './check/batch.route.ts'
-import { bucketRoutes } from './check/buckets.route.ts'
-import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
-import { forwardAuthRoute } from './check/forward-auth.route.ts'
-import { type ChangeRoutesOptions, changeRoutes } from './config-change/change.route.ts'
-import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
-import { type ConfigRoutesOptions, configRoutes } from './config-change/config.route.ts'
-import { type ExportRouteOptions, exportRoute } from './config-change/export.route.ts'
-import { type ImportRouteOptions, importRoute } from './config-change/import.route.ts'
 import { Problem } from './errors.ts'
 import { type AuthOptions, authenticate } from './http/auth.ts'
-import { type HealthRoutesOptions, healthRoutes } from './http/health.route.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
 import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/methods.ts'
-import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
 import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { RequestLog } from './http/request-log.ts'
 import { validateStrictly } from './http/validation.ts'
 import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
+import { addRoutes, type RouteDependencies } from './routes.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
-
-export interface AppDependencies extends Omit<CheckRoutesOptions, 'log'>, ConfigOptions, CommandRoutesOptions {
+export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
   readonly auth: AuthOptions
-  readonly health: HealthRoutesOptions
-  readonly metrics: MetricsRouteOptions
   readonly isDraining: () => boolean
   /** Whether the process has more to do than it can. */
   readonly isBehind: () => boolean
@@ -86,18 +72,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
 
-  const checkOptions = { ...deps, log }
-  app.register(checkRoutes, checkOptions)
-  app.register(batchRoute, checkOptions)
-  app.register(forwardAuthRoute, checkOptions)
-  app.register(bucketRoutes, deps)
-  app.register(changeRoutes, deps)
-  app.register(configRoutes, deps)
-  app.register(exportRoute, deps)
-  app.register(importRoute, deps)
-  app.register(commandRoutes, deps)
-  app.register(healthRoutes, deps.health)
-  app.register(metricsRoute, deps.metrics)
+  addRoutes(app, { ...deps, log })
   return app
 }
 

@@ -187,6 +187,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       },
       trustedProxies: env.TRUST_PROXY,
       health: { state, version },
+      board: { boardQueues: () => queue.queues() },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,

@@ -1,11 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { ERRORS, Problem } from '../errors.ts'
-import { BatchRequest, MAX_BATCH_BYTES } from './batch.schema.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
+import { BatchRequest, BatchResponse, MAX_BATCH_BYTES } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import type { CheckResult } from './check.ts'
 import { decisionBody } from './decision-body.ts'
+
+const DOCS: RouteDocs = {
+  summary: 'Decide up to 1,000 checks, each for itself',
+  errors: ['key-invalid'],
+  responses: { 200: BatchResponse },
+}
 
 /** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
 export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, log }) => {
@@ -15,7 +22,12 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
 
   app.post(
     '/check/batch',
-    { bodyLimit: MAX_BATCH_BYTES, config: { access: 'check' }, schema: { body: BatchRequest }, validatorCompiler },
+    {
+      bodyLimit: MAX_BATCH_BYTES,
+      config: { access: 'check', docs: DOCS },
+      schema: { body: BatchRequest },
+      validatorCompiler,
+    },
     async request => {
       const { checks } = request.body
       const startMs = performance.now()

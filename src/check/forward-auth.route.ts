@@ -1,6 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
 import { fail, sendProblem } from '../http/problem.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
 import { denialProblem } from './decision-body.ts'
@@ -21,6 +22,13 @@ const ForwardAuthQuery = Type.Object(
   { additionalProperties: false },
 )
 
+const DOCS: RouteDocs = {
+  summary: 'Decide a check for a proxy’s sub-request',
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  responses: { 200: Type.Null() },
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+}
+
 /** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
 export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
   app,
@@ -28,7 +36,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
 ) => {
   app.get(
     '/forward-auth',
-    { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
+    { config: { access: 'check', docs: DOCS }, schema: { querystring: ForwardAuthQuery } },
     (request, reply) => {
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)

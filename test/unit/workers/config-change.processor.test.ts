@@ -40,7 +40,7 @@ function given(...attempts: (Error | Outcome)[]) {
     logger: createLogger({ level: 'silent', role: 'test' }),
   })
   const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }) =>
-    process({ id, data, attemptsMade, name: 'put' } as Job<CommandJob>)
+    process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>)
   return { run, retries, failures, expired, counted }
 }
 
@@ -76,7 +76,7 @@ describe('the processor of commands', () => {
     const { run, counted } = given(applied, replyError('WRONGTYPE of a key'))
     await run()
     await expect(run()).rejects.toThrow(UnrecoverableError)
-    expect(counted).toEqual(['put applied', 'put failed'])
+    expect(counted).toEqual(['delete applied', 'delete failed'])
   })
 
   it('knows a retry', async () => {
