@@ -7,6 +7,7 @@ import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/m
 import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { RequestLog } from './http/request-log.ts'
+import { CONNECTION_CHECK_INTERVAL_MS, HEADERS_TIMEOUT_MS, SlowClients } from './http/slow-clients.ts'
 import { validateStrictly } from './http/validation.ts'
 import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
@@ -55,16 +56,23 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
       }
     },
     // Node's own answer would bear none of our fields; see `isHostMissing`.
-    http: { requireHostHeader: false },
+    http: {
+      requireHostHeader: false,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTION_CHECK_INTERVAL_MS,
+    },
   })
   // For the same reason an unknown `Expect` is ignored.
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
+
+  const slowClients = new SlowClients(app.server)
 
   app.setErrorHandler(handleError)
   acceptOnlyJson(app)
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
+    slowClients.begun(request.raw)
     writeCommonFields(request, reply)
     done(refusal(request, deps.isBehind))
   })
@@ -81,6 +89,8 @@ function commonFields(isDraining: () => boolean) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
+    // A check is asked for by programs only, and its answer is kept as short as it can be.
+    if (request.routeOptions.config.access !== 'check') reply.header('x-content-type-options', 'nosniff')
     if (isDraining()) reply.header('connection', 'close')
   }
 }

@@ -34,3 +34,9 @@ function processes(): ProcessEntry[] {
       }
     })
 }
+
+/** What a process holds in memory, MB. */
+export function residentMegabytes(pid: number): number {
+  const [, kilobytes = ''] = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Number(kilobytes) / 1024
+}
