@@ -12,7 +12,8 @@ import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { Service } from '../support/service.ts'
 
 const TOKENS = [undefined, 'wrong', 'checking', 'reading', 'secret']
-const MOST_GROWTH_MB = 64
+/** V8 lets its heap grow for a while before it looks for what is dead; what would leak with each request exceeds this. */
+const MOST_GROWTH_MB = 128
 const PATIENCE_MS = 10_000
 
 const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
