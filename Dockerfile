@@ -18,6 +18,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
+COPY docs/openapi.json ./docs/
 USER node
 EXPOSE 8080 9464
 # tini reaps what is orphaned and passes signals on; the service drains on SIGTERM.

@@ -1,48 +1,40 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { batchRoute } from './check/batch.route.ts'
-import { bucketRoutes } from './check/buckets.route.ts'
-import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
-import { forwardAuthRoute } from './check/forward-auth.route.ts'
-import { type ChangeRoutesOptions, changeRoutes } from './config-change/change.route.ts'
-import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
-import { type ConfigRoutesOptions, configRoutes } from './config-change/config.route.ts'
-import { type ExportRouteOptions, exportRoute } from './config-change/export.route.ts'
-import { type ImportRouteOptions, importRoute } from './config-change/import.route.ts'
 import { Problem } from './errors.ts'
 import { type AuthOptions, authenticate } from './http/auth.ts'
-import { type HealthRoutesOptions, healthRoutes } from './http/health.route.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
 import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/methods.ts'
-import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
 import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
-import { logRequests } from './http/request-log.ts'
+import { RequestLog } from './http/request-log.ts'
+import { CONNECTION_CHECK_INTERVAL_MS, HEADERS_TIMEOUT_MS, SlowClients } from './http/slow-clients.ts'
 import { validateStrictly } from './http/validation.ts'
+import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
+import { addRoutes, type RouteDependencies } from './routes.ts'
 
 const MAX_BODY_BYTES = 64 * 1024
 
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
-
-export interface AppDependencies extends CheckRoutesOptions, ConfigOptions, CommandRoutesOptions {
+export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
   readonly auth: AuthOptions
-  readonly health: HealthRoutesOptions
-  readonly metrics: MetricsRouteOptions
   readonly isDraining: () => boolean
   /** Whether the process has more to do than it can. */
   readonly isBehind: () => boolean
   readonly keepAliveTimeoutMs: number
+  /** Whose `X-Forwarded-For` names the client. */
+  readonly trustedProxies: readonly string[]
   readonly logger: Logger
+  readonly loggedKey: LoggedKey
 }
 
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
-  const handleError = answerErrors(deps.logger)
+  const log = new RequestLog(deps)
+  const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.isDraining)
   // Fastify gets no logger: it would make one for each request, which costs more than a decision.
   const app = fastify({
@@ -50,6 +42,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
+    trustProxy: deps.trustedProxies.length > 0 && [...deps.trustedProxies],
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (err, socket) => refuseGarbage(err, socket, requestIdOf({ headers: {} })),
@@ -63,34 +56,31 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
       }
     },
     // Node's own answer would bear none of our fields; see `isHostMissing`.
-    http: { requireHostHeader: false },
+    http: {
+      requireHostHeader: false,
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      connectionsCheckingInterval: CONNECTION_CHECK_INTERVAL_MS,
+    },
   })
   // For the same reason an unknown `Expect` is ignored.
   app.server.on('checkExpectation', (request, response) => app.routing(request, response))
+
+  const slowClients = new SlowClients(app.server)
 
   app.setErrorHandler(handleError)
   acceptOnlyJson(app)
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
+    slowClients.begun(request.raw)
     writeCommonFields(request, reply)
     done(refusal(request, deps.isBehind))
   })
+  log.attachTo(app)
   answerUnroutedRequests(app, routes)
   authenticate(app, deps.auth)
-  logRequests(app, deps.logger)
 
-  app.register(checkRoutes, deps)
-  app.register(batchRoute, deps)
-  app.register(forwardAuthRoute, deps)
-  app.register(bucketRoutes, deps)
-  app.register(changeRoutes, deps)
-  app.register(configRoutes, deps)
-  app.register(exportRoute, deps)
-  app.register(importRoute, deps)
-  app.register(commandRoutes, deps)
-  app.register(healthRoutes, deps.health)
-  app.register(metricsRoute, deps.metrics)
+  addRoutes(app, { ...deps, log })
   return app
 }
 
@@ -99,6 +89,8 @@ function commonFields(isDraining: () => boolean) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
+    // A check is asked for by programs only, and its answer is kept as short as it can be.
+    if (request.routeOptions.config.access !== 'check') reply.header('x-content-type-options', 'nosniff')
     if (isDraining()) reply.header('connection', 'close')
   }
 }

@@ -17,6 +17,8 @@ type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number
 export class CheckTally {
   readonly #countsByLabel = new Map<string, Counts>()
   readonly #countsByPolicy = new WeakMap<Policy, Counts>()
+  /** Prefix policies that have series of their own. */
+  readonly #named = new Set<string>()
 
   constructor(registry: Registry) {
     const tally = this
@@ -49,7 +51,8 @@ export class CheckTally {
   #labelOf({ configKey }: Policy): string {
     if (configKey === DEFAULT_POLICY) return configKey
     if (!configKey.endsWith('*')) return 'exact'
-    return this.#countsByLabel.has(configKey) || this.#countsByLabel.size < MAX_POLICY_LABELS ? configKey : 'other'
+    if (this.#named.size < MAX_POLICY_LABELS) this.#named.add(configKey)
+    return this.#named.has(configKey) ? configKey : 'other'
   }
 
   /** What was counted since the last time. */

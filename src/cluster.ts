@@ -9,6 +9,7 @@ import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
+import { RelayedMetrics } from './processes/relayed-metrics.ts'
 import { examineStores } from './redis/examine-stores.ts'
 import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -42,10 +43,12 @@ try {
   })
   // Taken here, so that a process that replaces another listens where that did.
   const port = env.PORT || (await freePort(env.HOST).catch(() => 0))
+  const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => cluster.fork(childVariables({ PORT: String(port) })).process,
+    spawn: () => cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })).process,
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    collectBesides: async () => besides?.collect() ?? [],
     logger,
   })
 

@@ -1,6 +1,7 @@
 /** The one place where the front's adapters meet the ports of its flows. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
+import { adminLimits } from './admin-limits.ts'
 import type { AppDependencies } from './app.ts'
 import { CheckBatcher, type OpenQueue } from './check/batcher.ts'
 import { Checker } from './check/check.ts'
@@ -20,6 +21,7 @@ import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
 import { watchEventLoop } from './http/overload.ts'
+import { loggedKeys } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
@@ -48,6 +50,9 @@ const HANG_TIMEOUT_MS = 1_000
 /** A start waits so long for both stores, ms; then it serves without them, by the built-in policy, until they are there. */
 const START_PATIENCE_MS = 2_000
 const PROBE_INTERVAL_MS = 20
+
+/** A scrape waits so long for the queues, ms. */
+const SCRAPE_PATIENCE_MS = 500
 
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
@@ -86,13 +91,16 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => table.size,
     circuitState: () => CIRCUIT_STATES[store.circuit],
+    queueJobs: () => within(SCRAPE_PATIENCE_MS, queue.countJobs()),
   })
 
   const heartbeats = new Heartbeats(bucketRedis, keyPrefix)
-  const localBuckets = new LocalBuckets({
+  const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     now: () => Math.floor(performance.now()),
-  })
+  }
+  const localBuckets = new LocalBuckets(sharing)
+  const ownLocalBuckets = new LocalBuckets(sharing)
   const { store, openQueue } = guardedBuckets(bucketRedis, {
     keys: new BucketKeys(keyPrefix),
     timeoutMs: env.REDIS_TIMEOUT_MS,
@@ -100,8 +108,12 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
-        // Shares of what is still away count on.
-        onReturn: () => store.circuit === 'closed' && localBuckets.forget(),
+        onReturn: () => {
+          // Shares of what is still away count on.
+          if (store.circuit !== 'closed') return
+          localBuckets.forget()
+          ownLocalBuckets.forget()
+        },
         ...(shard && { probeKey: shard.probeKey }),
         observer: metrics,
         logger: shard ? logger.child({ master: shard.name }) : logger,
@@ -174,12 +186,26 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       statuses,
       staging,
       importMaxBytes: env.IMPORT_MAX_BYTES,
-      auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS },
+      auth: {
+        adminTokens: env.ADMIN_TOKENS,
+        checkTokens: env.CHECK_TOKENS,
+        limits: adminLimits({
+          store,
+          openQueue,
+          localBuckets: ownLocalBuckets,
+          capacity: env.ADMIN_CAPACITY,
+          refillPerSecond: env.ADMIN_REFILL_PER_SECOND,
+          maxWaiting: env.MAX_WAITING_CHECKS,
+        }),
+      },
+      trustedProxies: env.TRUST_PROXY,
       health: { state, version },
+      board: { boardQueues: () => queue.queues() },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
+      loggedKey: loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET),
     },
     metrics,
     start: async () => {
@@ -234,6 +260,14 @@ function guardedBuckets(redis: RedisClient, { keys, timeoutMs, guard }: GuardedB
   const store = guard(new RedisBucketStore(redis, keys))
   const openQueue: OpenQueue = answered => new CheckBatcher(store, timeoutMs, answered)
   return { store, openQueue }
+}
+
+/** @throws when it takes longer than `ms` */
+async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
+  const late = sleep(ms, undefined, { ref: false }).then(() => {
+    throw new Error(`no answer within ${ms} ms`)
+  })
+  return Promise.race([asked, late])
 }
 
 async function answers(asked: Promise<unknown>): Promise<boolean> {

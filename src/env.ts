@@ -1,4 +1,5 @@
 /** The only reader of the environment: one schema of every variable, read once, with all faults in one report. */
+import { randomBytes } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { type Static, type TObject, type TSchema, Type } from '@sinclair/typebox'
@@ -7,7 +8,9 @@ import { envSchema } from 'env-schema'
 import type { FieldStyle } from './check/rate-limit-fields.ts'
 import { type OnStoreFailure, OUTAGE_POLICIES, policyFaults } from './domain/policy.ts'
 import type { Token } from './http/auth.ts'
+import { isTrustable } from './http/client-address.ts'
 import { isLoopbackHost } from './http/loopback.ts'
+import { KEY_STYLES, type KeyStyle } from './log-keys.ts'
 import { readTlsFiles, type TlsFiles } from './redis/redis-tls.ts'
 import { ALLOWED_REDIS_URLS, parseRedisUrl, RedisUrlFault, withoutLogin } from './redis/redis-url.ts'
 
@@ -17,6 +20,7 @@ const MAX_COUNT = 1_000_000_000
 const MAX_INTERVAL_MS = 2_678_400_000
 const MAX_TIMER_MS = 2_147_483_647
 const MAX_IMPORT_BYTES = 17_179_869_184
+const TRUSTABLE = 'addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal, comma-separated'
 
 const integer = (byDefault: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: byDefault, minimum, maximum, description })
@@ -65,6 +69,15 @@ export const EnvSchema = Type.Object({
     'Who may read and change policies: name:token, or name:token:read.',
   ),
   CHECK_TOKENS: tokens('[^:,\\s]+:[^:,\\s]+', 'Who may check. Unset: anybody.'),
+  ADMIN_CAPACITY: integer(2000, 1, MAX_COUNT, 'How many admin calls a token, and an address, may make at once …'),
+  ADMIN_REFILL_PER_SECOND: integer(1000, 1, MAX_COUNT, '… and how many more each second.'),
+  TRUST_PROXY: Type.Optional(
+    Type.String({
+      pattern: '^[^,\\s]+(,[^,\\s]+)*$',
+      allowed: TRUSTABLE,
+      description: 'Proxies whose X-Forwarded-For names the client: addresses, networks, loopback, comma-separated.',
+    }),
+  ),
   MAX_WAITING_CHECKS: integer(10_000, 1, 1_000_000, 'How many checks may wait for the store; beyond: 503 overloaded.'),
   EVENT_LOOP_LAG_MS: integer(500, 1, 60_000, 'How far a process may be behind; beyond: 503 overloaded.'),
   COMMAND_RETENTION_MS: integer(86_400_000, 1000, MAX_TIMER_MS, 'How long the outcome of a change is kept.'),
@@ -76,8 +89,13 @@ export const EnvSchema = Type.Object({
   }),
   IMPORT_MAX_BYTES: integer(268_435_456, 1, MAX_IMPORT_BYTES, 'How large an imported file may be.'),
   LOG_LEVEL: choice('info', LOG_LEVELS, 'The least severe log lines to write.'),
+  LOG_KEYS: choice<KeyStyle>('hash', KEY_STYLES, 'How callers’ keys stand in logs.'),
+  LOG_KEY_SECRET: Type.Optional(
+    Type.String({ secret: true, description: 'What keys in logs are hashed with. Unset: a random one each start.' }),
+  ),
   SHUTDOWN_TIMEOUT_MS: integer(10_000, 100, 600_000, 'How long requests in flight may take to end at a stop.'),
   KEEP_ALIVE_TIMEOUT_MS: integer(72_000, 1000, 3_600_000, 'How long an idle connection stays open.'),
+  WORKER_METRICS_PORT: integer(9464, 0, 65_535, 'Where a worker answers /health and /metrics; 0: nowhere.'),
 })
 
 /** Variables that a file may hold instead: its path stands in the variable with `_FILE` behind its name. */
@@ -93,13 +111,16 @@ const URL_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL'] as const
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-export interface Env extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CONFIG_LOG_KEEP'> {
+export interface Env
+  extends Omit<Static<typeof EnvSchema>, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CONFIG_LOG_KEEP' | 'TRUST_PROXY'> {
   readonly ADMIN_TOKENS: readonly Token[]
   readonly CHECK_TOKENS: readonly Token[]
   /** `undefined`: all. */
   readonly CONFIG_LOG_KEEP: number | undefined
   /** What `REDIS_TLS_CA`, `REDIS_TLS_CERT` and `REDIS_TLS_KEY` name. */
   readonly redisTls: TlsFiles
+  readonly TRUST_PROXY: readonly string[]
+  readonly LOG_KEY_SECRET: string
 }
 
 /** Which part of the service reads: those that are started alone have no embedded store to fall back on. */
@@ -131,6 +152,8 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
     ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS),
     CHECK_TOKENS: parseTokens(env.CHECK_TOKENS),
     CONFIG_LOG_KEEP: env.CONFIG_LOG_KEEP === 'all' ? undefined : Number(env.CONFIG_LOG_KEEP),
+    TRUST_PROXY: env.TRUST_PROXY?.split(',') ?? [],
+    LOG_KEY_SECRET: env.LOG_KEY_SECRET ?? randomBytes(32).toString('hex'),
   }
 }
 
@@ -216,6 +239,9 @@ function crossFaults(env: Static<typeof EnvSchema>, { needsRedis }: EnvOptions):
     faults.push(
       `HOST was ${JSON.stringify(env.HOST)} without ADMIN_TOKENS; allowed: a loopback address, or any with ADMIN_TOKENS`,
     )
+  }
+  if (env.TRUST_PROXY?.split(',').every(isTrustable) === false) {
+    faults.push(`TRUST_PROXY was ${JSON.stringify(env.TRUST_PROXY)}; allowed: ${TRUSTABLE}`)
   }
   const [fault] = policyFaults(builtInDefinition(env))
   if (fault !== undefined) {

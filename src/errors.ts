@@ -36,6 +36,8 @@ export const ERRORS = {
   'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key stands for another request' },
   'quota-exceeded': { status: 429, title: 'The limit is used up', type: `${IANA_PROBLEM_TYPES}#quota-exceeded` },
   blocked: { status: 429, title: 'The key is blocked' },
+  'admin-limit-exceeded': { status: 429, title: 'Too many admin calls' },
+  'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
   'store-unavailable': {
     status: 503,
     title: 'The store of buckets is away',

@@ -1,5 +1,11 @@
 import { createRequire } from 'node:module'
-import { type DestinationStream, type Logger as PinoLogger, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import {
+  type DestinationStream,
+  type Logger as PinoLogger,
+  type LoggerOptions as PinoOptions,
+  pino,
+  stdTimeFunctions,
+} from 'pino'
 import type { PinoPretty } from 'pino-pretty'
 
 export type Logger = PinoLogger
@@ -12,18 +18,29 @@ export interface LoggerOptions {
   readonly fd?: number
 }
 
+/** What no line may show, whoever writes it: tokens, and what a command of Redis was called with, among which are callers' keys. */
+export const safety = {
+  redact: { paths: ['authorization', '*.authorization', '*.headers.authorization'], censor: '[redacted]' },
+  serializers: { err: withoutArguments },
+} satisfies PinoOptions
+
+function withoutArguments(err: unknown): unknown {
+  if (!(err instanceof Error)) return err
+  const { type, message, stack, code } = pino.stdSerializers.err(err)
+  const command = (err as { command?: { name?: string } }).command?.name
+  return { type, message: cut(message), stack: cut(stack), code, command }
+}
+
+/** Redis repeats what it was sent with a command that it does not know. */
+function cut(text: string): string {
+  return text.replace(/, with args beginning with: .*$/gm, '')
+}
+
 /** JSON lines; on a terminal, lines for people. */
 export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOptions): Logger {
   const onTerminal = fd === process.stdout.fd && process.stdout.isTTY
   const destination = onTerminal ? prettyDestination(fd) : pino.destination({ fd, sync: true })
-  const base = { role, pid: process.pid }
-  return pino({ level, base, timestamp: stdTimeFunctions.isoTime, serializers: { err: withoutCommand } }, destination)
-}
-
-/** Errors of ioredis bear the command that failed, and with it callers' keys, or the password of a login. */
-function withoutCommand(err: Error): object {
-  const { type, message, stack } = stdSerializers.err(err)
-  return { type, message, stack, ...('code' in err && { code: err.code }) }
+  return pino({ ...safety, level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }, destination)
 }
 
 /** Loaded only where somebody looks, since every process would pay for it in memory. */

@@ -5,7 +5,9 @@ import { announceService } from './banner.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { FleetMetrics } from './processes/fleet-metrics.ts'
 import { freePort } from './processes/free-port.ts'
+import type { ToChild } from './processes/messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
@@ -28,13 +30,21 @@ try {
   if (env.REDIS_URL !== undefined) await examineStores(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
-  const variables = { REDIS_URL: redisUrl }
+  // One secret for all, so that a key has the same hash in the logs of every process.
+  const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
   const front = child('front', './cluster.js', { env, logger, variables })
   const worker = child('worker', '../workers/config.worker.js', {
     env,
     logger,
     variables,
     args: store ? [EMPTY_QUEUE_FIRST] : [],
+  })
+
+  const workerMetrics = new FleetMetrics([worker])
+  front.on('message', async (message, primary) => {
+    if (message.type !== 'scrape') return
+    const metrics = await workerMetrics.collect()
+    if (primary.connected) primary.send({ type: 'collected', id: message.id, metrics } satisfies ToChild)
   })
 
   const stop = stopOnRequest(

@@ -1,10 +1,11 @@
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
 import type { CheckObserver } from './check/ports.ts'
 import { CheckTally } from './check-tally.ts'
 import type { FollowObserver } from './config-change/follow.ts'
 import type { Decision } from './domain/decision.ts'
 import type { Policy } from './domain/policy.ts'
 import { PlainHistogram } from './plain-histogram.ts'
+import { collectProcessMetrics } from './process-metrics.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -13,6 +14,8 @@ export interface FrontGauges {
   policies(): number
   /** 0 closed, 1 half-open, 2 open. */
   circuitState(): number
+  /** Jobs in the queues of commands, by state. Rejects when nobody can say. */
+  queueJobs(): Promise<Readonly<Record<string, number>>>
 }
 
 /**
@@ -73,11 +76,23 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
   })
 
   constructor(gauges: FrontGauges) {
-    collectDefaultMetrics({ register: this.registry })
+    collectProcessMetrics(this.registry)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
     this.#gauge('throttler_circuit_state', 'Circuit to the store of buckets: 0 closed, 1 half-open, 2 open', () =>
       gauges.circuitState(),
     )
+    new Gauge({
+      name: 'throttler_queue_jobs',
+      help: 'Jobs in the queues of commands, by state',
+      labelNames: ['state'] as const,
+      aggregator: 'max',
+      registers: [this.registry],
+      async collect() {
+        const jobs = await gauges.queueJobs().catch(() => ({}))
+        this.reset()
+        for (const [state, count] of Object.entries(jobs)) this.set({ state }, count)
+      },
+    })
   }
 
   #gauge(name: string, help: string, value: () => number): void {

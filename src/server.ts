@@ -6,7 +6,7 @@ import { exitWithReport } from './exit-with-report.ts'
 import { drained, stopAccepting } from './http/drained.ts'
 import { createLogger } from './logger.ts'
 import { ParentLink } from './processes/parent-link.ts'
-import { ScrapeClient } from './processes/scrape-client.ts'
+import { ScrapeClient, textIn } from './processes/scrape-client.ts'
 import { CannotStart } from './processes/supervised-process.ts'
 import { stopOnRequest } from './shutdown.ts'
 
@@ -18,7 +18,7 @@ if (parent === undefined) throw new Error('server.ts is started by cluster.ts')
 
 const front = frontDependencies(env, logger)
 const { registry } = front.metrics
-const scrapes = new ScrapeClient(parent)
+const scrapes = new ScrapeClient(parent, textIn)
 const app = buildApp({ ...front.app, metrics: { scrape: () => scrapes.scrape() } })
 
 const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })

@@ -10,6 +10,7 @@ import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { isTransient } from '../src/redis/transient.ts'
 import { untilAnswered } from './patience.ts'
+import type { WorkerMetrics } from './worker-metrics.ts'
 
 export type ConfigChangeProcessor = (job: Job<CommandJob>) => Promise<Outcome>
 
@@ -19,6 +20,7 @@ interface ProcessorOptions {
   readonly log: CommandLog
   readonly staging: ImportStaging
   readonly reservations: Reservations
+  readonly metrics: Pick<WorkerMetrics, 'commandEnded'>
   readonly logger: Logger
 }
 
@@ -27,14 +29,17 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
   return async job => {
     const id = String(job.id)
     const { command: value, requestId } = Object(job.data) as Partial<CommandJob>
+    const { metrics } = options
     try {
       const command = parseCommand(id, value)
       const outcome = await untilAnswered(() => end(command, job, options))
+      metrics.commandEnded(command.type, outcome.status)
       options.logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
       return outcome
     } catch (err) {
       options.logger.error({ err, commandId: id, requestId }, 'command cannot be processed')
       await untilAnswered(() => recordFailure({ id, command: value, err }, { ...options, isTransient }))
+      metrics.commandEnded(job.name, 'failed')
       throw new UnrecoverableError((err as Error).message)
     }
   }
@@ -42,11 +47,9 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
 
 async function end(command: QueuedCommand, job: Job<CommandJob>, options: ProcessorOptions): Promise<Outcome> {
   const { applier, importer, reservations } = options
-  const isRetry = job.attemptsMade > 0
+  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId }
   const outcome =
-    command.type === 'import-part'
-      ? await importer.apply(command, { isRetry, requestId: job.data.requestId })
-      : await applier.apply(command, { isRetry })
+    command.type === 'import-part' ? await importer.apply(command, how) : await applier.apply(command, how)
   const { actor, idempotency } = command
   if (idempotency !== undefined) await reservations.expire({ actor, key: idempotency.key })
   return outcome

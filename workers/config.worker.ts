@@ -11,6 +11,7 @@ import { configTarget } from '../src/redis/redis-target.ts'
 import { stopOnRequest } from '../src/shutdown.ts'
 import { workerDependencies } from './dependencies.ts'
 import { LogCompaction } from './log-compaction.ts'
+import { serveMetrics } from './metrics-server.ts'
 import { untilAnswered } from './patience.ts'
 
 process.title = 'throttler worker'
@@ -20,7 +21,7 @@ try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (parent === undefined) await examineStores([configTarget(env)], logger)
-  const { redis, workers, close } = workerDependencies(env, logger)
+  const { redis, workers, metrics, close } = workerDependencies(env, logger)
 
   const compaction =
     env.CONFIG_LOG_KEEP === undefined
@@ -31,11 +32,23 @@ try {
           logger,
         })
 
+  const server = serveMetrics({
+    host: env.HOST,
+    port: env.WORKER_METRICS_PORT,
+    isStoreUp: () => redis.status === 'ready',
+    metrics: () => metrics.text(),
+    logger,
+  })
+  const reportMetrics = async () => parent?.sendLast({ type: 'metrics', metrics: await metrics.snapshot() })
+  parent?.onMessage(({ type }) => type === 'collect' && void reportMetrics())
+
   stopOnRequest(
     async () => {
       compaction?.stop()
       if (process.argv.includes(EMPTY_QUEUE_FIRST)) await workers.drain()
       await close()
+      server?.close()
+      await reportMetrics()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )

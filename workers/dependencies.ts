@@ -11,10 +11,12 @@ import { configTarget } from '../src/redis/redis-target.ts'
 import { RedisReservations } from '../src/redis/reservations.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
+import { WorkerMetrics } from './worker-metrics.ts'
 
 export interface WorkerParts {
   readonly redis: RedisClient
   readonly workers: ConfigWorkers
+  readonly metrics: WorkerMetrics
   /** Closes every connection. */
   close(): Promise<void>
 }
@@ -26,12 +28,14 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
   const log = new RedisCommandLog(redis, store)
   const staging = new RedisImportStaging(redis, store)
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
+  const metrics = new WorkerMetrics()
   const processor = configChangeProcessor({
     applier: new CommandApplier({ log, now }),
     importer: new ImportApplier({ log, staging, queue, now }),
     log,
     staging,
     reservations: new RedisReservations(redis, store),
+    metrics,
     logger,
   })
   const workers = new ConfigWorkers({
@@ -47,5 +51,5 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     await queue.close()
     redis.disconnect()
   }
-  return { redis, workers, close }
+  return { redis, workers, metrics, close }
 }

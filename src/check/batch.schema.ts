@@ -1,12 +1,29 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { CheckRequest } from './check.schema.ts'
+import { CheckRequest, DecisionResponse } from './check.schema.ts'
 
 export const MAX_BATCH_BYTES = 8 * 1024 * 1024
 
 const size = { minItems: 1, maxItems: 1000 }
 
-export const BatchRequest = Type.Object({ checks: Type.Array(CheckRequest, size) }, { additionalProperties: false })
+export const BatchRequest = Type.Object(
+  { checks: Type.Array(CheckRequest, size) },
+  { additionalProperties: false, examples: [{ checks: [{ key: 'user:42' }, { key: 'ip:203.0.113.7', tokens: 2 }] }] },
+)
 export type BatchRequest = Static<typeof BatchRequest>
 
 /** A batch before anybody has looked at its checks. */
 export const BatchEnvelope = Type.Object({ checks: Type.Array(Type.Unknown(), size) }, { additionalProperties: false })
+
+const Blocked = Type.Object({ ...DecisionResponse.properties, code: Type.Literal('blocked') })
+
+const Undecided = Type.Object({
+  key: Type.String(),
+  allowed: Type.Literal(false),
+  status: Type.Integer(),
+  code: Type.String(),
+  title: Type.String(),
+  detail: Type.String(),
+})
+
+/** In the order of the checks: a decision, or why there is none. */
+export const BatchResponse = Type.Object({ results: Type.Array(Type.Union([DecisionResponse, Blocked, Undecided])) })

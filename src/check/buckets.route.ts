@@ -1,6 +1,8 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../domain/decision.ts'
 import { Problem } from '../errors.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
+import { DecisionResponse, PolicyMembers } from './check.schema.ts'
 import type { Checker, CheckResult } from './check.ts'
 import { decisionBody } from './decision-body.ts'
 import { acceptKeyIn } from './key-in-url.ts'
@@ -9,20 +11,43 @@ export interface BucketRoutesOptions {
   readonly checker: Checker
 }
 
-const KeyParams = Type.Object({ key: Type.String() })
+const KeyParams = Type.Object({
+  key: Type.String({ description: 'A caller’s key, percent-encoded.', examples: ['user:42'] }),
+})
+
+const BucketResponse = Type.Object({
+  ...DecisionResponse.properties,
+  definition: Type.Object({ policy: Type.String(), version: Type.Integer(), ...PolicyMembers }),
+})
+
+const READ_DOCS: RouteDocs = {
+  summary: 'The live state of a key',
+  errors: ['store-unavailable', 'overloaded'],
+  responses: { 200: BucketResponse },
+}
+
+const RESET_DOCS: RouteDocs = {
+  summary: 'Make a key’s bucket full again',
+  errors: ['store-unavailable'],
+  responses: { 204: Type.Null() },
+}
 
 /** `/buckets/{key}`: operators look at the live state of a key, and fill it up again. */
 export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
-  app.get('/buckets/:key', { config: { access: 'admin' }, schema: { params: KeyParams } }, async request => {
-    const { key } = request.params
-    acceptKeyIn('/params/key', key)
-    const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
-    return { ...decisionBody(decision), definition: definitionBody(decision) }
-  })
+  app.get(
+    '/buckets/:key',
+    { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams } },
+    async request => {
+      const { key } = request.params
+      acceptKeyIn('/params/key', key)
+      const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
+      return { ...decisionBody(decision), definition: definitionBody(decision) }
+    },
+  )
 
   app.delete(
     '/buckets/:key',
-    { config: { access: 'admin' }, schema: { params: KeyParams } },
+    { config: { access: 'admin', docs: RESET_DOCS }, schema: { params: KeyParams } },
     async (request, reply) => {
       const { key } = request.params
       acceptKeyIn('/params/key', key)

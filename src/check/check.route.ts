@@ -1,6 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
 import { fail, sendProblem } from '../http/problem.ts'
+import type { RequestLog } from '../http/request-log.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
 import { decisionBody, denialProblem } from './decision-body.ts'
@@ -9,18 +11,30 @@ import { type FieldStyle, writeRateLimitFields } from './rate-limit-fields.ts'
 export interface CheckRoutesOptions {
   readonly checker: Checker
   readonly fieldStyle: FieldStyle
+  readonly log: RequestLog
+}
+
+const DOCS: RouteDocs = {
+  summary: 'Decide a check',
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 
 /** `POST /check`: may this key do this now? */
 export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, options) => {
-  const { checker, fieldStyle } = options
+  const { checker, fieldStyle, log } = options
 
   app.post(
     '/check',
-    { config: { access: 'check' }, schema: { body: CheckRequest, response: { 200: DecisionResponse } } },
+    {
+      config: { access: 'check', docs: DOCS },
+      schema: { body: CheckRequest, response: { 200: DecisionResponse } },
+    },
     (request, reply) => {
       const { key, tokens } = request.body
+      const startMs = performance.now()
       checker.check(key, tokens, result => {
+        log.checked(request, startMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
         return result.allowed ? reply.send(decisionBody(result)) : sendProblem(request, reply, denialProblem(result))

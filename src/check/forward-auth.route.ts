@@ -1,6 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
 import { fail, sendProblem } from '../http/problem.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
 import { denialProblem } from './decision-body.ts'
@@ -21,16 +22,28 @@ const ForwardAuthQuery = Type.Object(
   { additionalProperties: false },
 )
 
+const DOCS: RouteDocs = {
+  summary: 'Decide a check for a proxy’s sub-request',
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  responses: { 200: Type.Null() },
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+}
+
 /** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
-export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, fieldStyle }) => {
+export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
+  app,
+  { checker, fieldStyle, log },
+) => {
   app.get(
     '/forward-auth',
-    { config: { access: 'check' }, schema: { querystring: ForwardAuthQuery } },
+    { config: { access: 'check', docs: DOCS }, schema: { querystring: ForwardAuthQuery } },
     (request, reply) => {
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
       acceptKeyIn('/query/key', key)
+      const startMs = performance.now()
       checker.check(key, tokens, result => {
+        log.checked(request, startMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
         return result.allowed ? reply.send() : sendProblem(request, reply, denialProblem(result, deny))

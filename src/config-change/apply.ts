@@ -10,6 +10,11 @@ interface CommandApplierOptions {
   now(): Date
 }
 
+interface ApplyOptions {
+  readonly isRetry: boolean
+  readonly requestId: string
+}
+
 /** The worker's side: loads the key's state, decides and appends. */
 export class CommandApplier {
   readonly #log: CommandLog
@@ -20,8 +25,11 @@ export class CommandApplier {
     this.#now = now
   }
 
-  /** @param isRetry whether an operator has it tried again after it had failed */
-  async apply(command: KeyCommand, { isRetry }: { isRetry: boolean }): Promise<Outcome> {
+  /**
+   * @param isRetry whether an operator has it tried again after it had failed
+   * @param requestId of the request that the command came with; kept in its event
+   */
+  async apply(command: KeyCommand, { isRetry, requestId }: ApplyOptions): Promise<Outcome> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
@@ -36,7 +44,7 @@ export class CommandApplier {
       const result = await this.#log.append(outcome, {
         key: command.key,
         expectedVersion: state.version,
-        ...(decision.kind === 'changed' && { event: decision.event }),
+        ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
       })
       if (result.kind === 'ended') return outcome
       if (result.kind === 'repeated') return result.recorded

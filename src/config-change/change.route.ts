@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NewCommand } from '../domain/commands.ts'
 import type { Ending } from '../domain/outcome.ts'
 import type { Logger } from '../logger.ts'
+import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
 import { AcceptedResponse, acceptKey, KeyParams, PolicyResponse, policyBody, sendPolicy } from './config.schema.ts'
 import { dryRun } from './dry-run.ts'
 import { endingProblem } from './ending-problem.ts'
@@ -32,7 +33,7 @@ const PutQuery = Type.Object(
 
 const RollbackRequest = Type.Object(
   { version: Type.Integer({ minimum: 1, description: 'The version to go back to.' }) },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ version: 1 }] },
 )
 
 /** `PUT` and `DELETE /config/{key}`, `POST /config/{key}/rollback`: changes of one policy. */
@@ -43,7 +44,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
   app.put(
     '/config/:key',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', docs: PUT_DOCS },
       schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: changeResponses },
     },
     async (request, reply) => {
@@ -58,7 +59,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 
   app.delete(
     '/config/:key',
-    { config: { access: 'admin' }, schema: { params: KeyParams, response: changeResponses } },
+    { config: { access: 'admin', docs: DELETE_DOCS }, schema: { params: KeyParams, response: changeResponses } },
     (request, reply) => {
       const { key } = acceptKey(request.params)
       const command = { ...commandFields(request), type: 'delete', key } as const
@@ -68,7 +69,10 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 
   app.post(
     '/config/:key/rollback',
-    { config: { access: 'admin' }, schema: { params: KeyParams, body: RollbackRequest, response: changeResponses } },
+    {
+      config: { access: 'admin', docs: ROLLBACK_DOCS },
+      schema: { params: KeyParams, body: RollbackRequest, response: changeResponses },
+    },
     (request, reply) => {
       const { key } = acceptKey(request.params)
       const command = { ...commandFields(request), type: 'rollback', key, version: request.body.version } as const

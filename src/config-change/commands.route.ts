@@ -1,6 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
 import { problemBody } from '../http/problem.ts'
+import type { RouteDocs } from '../http/route-docs.ts'
 import type { CommandStatuses } from './command-status.ts'
 import { endingProblem } from './ending-problem.ts'
 import { orUnavailable } from './unavailable.ts'
@@ -9,23 +10,31 @@ export interface CommandRoutesOptions {
   readonly statuses: CommandStatuses
 }
 
-const CommandResponse = Type.Object({
-  id: Type.String(),
-  status: Type.String(),
-  key: Type.Optional(Type.String()),
-  version: Type.Optional(Type.Integer()),
-  created: Type.Optional(Type.Integer()),
-  changed: Type.Optional(Type.Integer()),
-  unchanged: Type.Optional(Type.Integer()),
-  error: Type.Optional(Type.Object({}, { additionalProperties: true })),
-})
+const CommandResponse = Type.Object(
+  {
+    id: Type.String(),
+    status: Type.String(),
+    key: Type.Optional(Type.String()),
+    version: Type.Optional(Type.Integer()),
+    created: Type.Optional(Type.Integer()),
+    changed: Type.Optional(Type.Integer()),
+    unchanged: Type.Optional(Type.Integer()),
+    error: Type.Optional(Type.Object({}, { additionalProperties: true })),
+  },
+  { examples: [{ id: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'applied', key: 'user:*', version: 3 }] },
+)
+
+const DOCS: RouteDocs = {
+  summary: 'What became of a change',
+  errors: ['command-not-found', 'config-store-unavailable'],
+}
 
 /** `GET /commands/{id}`: what became of a change. */
 export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = async (app, { statuses }) => {
   app.get(
     '/commands/:id',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', docs: DOCS },
       schema: { params: Type.Object({ id: Type.String() }), response: { 200: CommandResponse } },
     },
     async request => {

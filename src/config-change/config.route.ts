@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
+import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
 import {
   acceptKey,
   eventBody,
@@ -27,7 +28,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
   app.get(
     '/config/:key',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', docs: GET_DOCS },
       schema: { params: KeyParams, querystring: GetPolicyQuery, response: { 200: PolicyResponse } },
     },
     async (request, reply) => {
@@ -43,7 +44,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
   app.get(
     '/config/:key/history',
     {
-      config: { access: 'admin' },
+      config: { access: 'admin', docs: HISTORY_DOCS },
       schema: { params: KeyParams, querystring: PageQuery, response: { 200: HistoryResponse } },
     },
     async request => {
@@ -67,7 +68,10 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
 
   app.get(
     '/config',
-    { config: { access: 'admin' }, schema: { querystring: ListQuery, response: { 200: PolicyListResponse } } },
+    {
+      config: { access: 'admin', docs: LIST_DOCS },
+      schema: { querystring: ListQuery, response: { 200: PolicyListResponse } },
+    },
     async ({ query: { prefix, limit, cursor } }) => {
       const cursors = keyCursor(prefix)
       const after = cursor === undefined ? undefined : cursors.decode(cursor)

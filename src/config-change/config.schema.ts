@@ -5,7 +5,9 @@ import { configKeyFault } from '../domain/key.ts'
 import { Problem } from '../errors.ts'
 import type { PolicyRecord } from './ports.ts'
 
-export const KeyParams = Type.Object({ key: Type.String() })
+export const KeyParams = Type.Object({
+  key: Type.String({ description: 'A config key, percent-encoded: `user:42`, `user:*`, `*`.', examples: ['user:*'] }),
+})
 
 /** @throws {Problem} `key-invalid`, `key-reserved` */
 export function acceptKey(params: { key: string }): { key: string } {
@@ -45,40 +47,71 @@ const policy = {
   description: Type.Optional(Type.String()),
 }
 
-export const PolicyResponse = Type.Object({
-  key: Type.String(),
-  version: Type.Integer(),
-  ...policy,
-  updatedAt: Type.String(),
-  updatedBy: Type.String(),
-})
+const EXAMPLE_POLICY = {
+  key: 'user:*',
+  version: 3,
+  limits: [{ name: 'default', capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }],
+  mode: 'enforce',
+  updatedAt: '2026-01-31T12:00:00.000Z',
+  updatedBy: 'alice',
+}
 
-export const PolicyListResponse = Type.Object({
-  items: Type.Array(PolicyResponse),
-  nextCursor: Type.Optional(Type.String()),
-})
+export const PolicyResponse = Type.Object(
+  {
+    key: Type.String(),
+    version: Type.Integer(),
+    ...policy,
+    updatedAt: Type.String(),
+    updatedBy: Type.String(),
+  },
+  { examples: [EXAMPLE_POLICY] },
+)
 
-export const HistoryResponse = Type.Object({
-  key: Type.String(),
-  events: Type.Array(
-    Type.Object({
-      version: Type.Integer(),
-      type: Type.String(),
-      at: Type.String(),
-      actor: Type.String(),
-      reason: Type.Optional(Type.String()),
-      commandId: Type.String(),
-      policy: Type.Union([Type.Object(policy), Type.Null()]),
-    }),
-  ),
-  nextCursor: Type.Optional(Type.String()),
-})
+const EXAMPLE_EVENT = {
+  version: 1,
+  type: 'created',
+  at: '2026-01-31T12:00:00.000Z',
+  actor: 'alice',
+  reason: 'sold as plan B',
+  commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9',
+  policy: { limits: EXAMPLE_POLICY.limits, mode: 'enforce' },
+}
 
-export const AcceptedResponse = Type.Object({
-  commandId: Type.String(),
-  status: Type.Literal('queued'),
-  key: Type.String(),
-})
+export const HistoryResponse = Type.Object(
+  {
+    key: Type.String(),
+    events: Type.Array(
+      Type.Object({
+        version: Type.Integer(),
+        type: Type.String(),
+        at: Type.String(),
+        actor: Type.String(),
+        reason: Type.Optional(Type.String()),
+        commandId: Type.String(),
+        policy: Type.Union([Type.Object(policy), Type.Null()]),
+      }),
+    ),
+    nextCursor: Type.Optional(Type.String()),
+  },
+  { examples: [{ key: 'user:*', events: [EXAMPLE_EVENT] }] },
+)
+
+export const PolicyListResponse = Type.Object(
+  {
+    items: Type.Array(PolicyResponse),
+    nextCursor: Type.Optional(Type.String()),
+  },
+  { examples: [{ items: [EXAMPLE_POLICY], nextCursor: 'dXNlcjoq' }] },
+)
+
+export const AcceptedResponse = Type.Object(
+  {
+    commandId: Type.String(),
+    status: Type.Literal('queued'),
+    key: Type.String(),
+  },
+  { examples: [{ commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'queued', key: 'user:*' }] },
+)
 
 export function policyBody({
   key,

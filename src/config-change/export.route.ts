@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { EXPORT_DOCS } from './config.docs.ts'
 import { exportLines } from './export.ts'
 import { NDJSON } from './ndjson.ts'
 import type { PolicyReader } from './ports.ts'
@@ -11,7 +12,7 @@ export interface ExportRouteOptions {
 
 /** `GET /config/export`: every policy, a line each, in byte order of the keys. */
 export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async (app, { reader }) => {
-  app.get('/config/export', { config: { access: 'admin' } }, async (_request, reply) =>
+  app.get('/config/export', { config: { access: 'admin', docs: EXPORT_DOCS } }, async (_request, reply) =>
     reply.type(NDJSON).send(Readable.from(lines(reader), { objectMode: false })),
   )
 }

@@ -159,10 +159,12 @@ export class PolicyFollower {
   }
 
   #apply(event: PolicyEvent): void {
-    const { table, observer } = this.#options
+    const { table, observer, logger } = this.#options
     if ((table.get(event.key)?.version ?? 0) >= event.version) return
     if (event.policy === null) table.delete(event.key)
     else table.set(event.key, event.version, event.policy)
     observer.applied(event)
+    const { commandId, requestId, version } = event
+    logger.debug({ commandId, requestId, version }, 'change obeyed')
   }
 }

@@ -7,6 +7,7 @@ import { Problem, validationProblem } from '../errors.ts'
 import { compressionFault } from '../http/json-body.ts'
 import type { Logger } from '../logger.ts'
 import type { ImportEnding } from './command-status.ts'
+import { IMPORT_DOCS } from './config.docs.ts'
 import { endingProblem } from './ending-problem.ts'
 import { NDJSON } from './ndjson.ts'
 import type { ImportStaging } from './ports.ts'
@@ -40,7 +41,7 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
 
   app.post(
     '/config/import',
-    { config: { access: 'admin' }, schema: { response: responses } },
+    { config: { access: 'admin', docs: IMPORT_DOCS }, schema: { response: responses } },
     async (request, reply) => {
       const { headers, actor } = request
       const reason = changeReason(headers)

@@ -46,7 +46,7 @@ export const PolicyRequest = Type.Object(
     onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...OUTAGE_POLICIES] })),
     description: Type.Optional(Type.String({ maxLength: 500 })),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }] },
 )
 export type PolicyRequest = Static<typeof PolicyRequest>
 

@@ -20,6 +20,8 @@ export interface PolicyEvent {
   readonly commandId: string
   /** So that the embedded store knows, after a restart, under which name the command was asked for. */
   readonly idempotency?: Idempotency
+  /** The request that the command came with, so that a change can be followed through logs. */
+  readonly requestId?: string
   /** The policy from then on; `null` when it was deleted. */
   readonly policy: PolicyDefinition | null
 }

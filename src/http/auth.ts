@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
+import { clientOf } from './client-address.ts'
 import { isLoopbackAuthority } from './loopback.ts'
 
 declare module 'fastify' {
@@ -11,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** Who may call the route; anybody where it is not said. */
     access?: Access
+    /** For browsers, which can be asked for a password, but not for a bearer token: the password is the token. */
+    basic?: boolean
   }
 }
 
@@ -23,43 +26,68 @@ export interface Token {
   readonly readOnly: boolean
 }
 
+/** How often somebody may call. Each resolves with how long the caller must wait, ms; 0 when it need not. */
+export interface AdminLimits {
+  adminCall(tokenName: string, client: string): Promise<number>
+  failedLogin(client: string): Promise<number>
+}
+
 export interface AuthOptions {
   readonly adminTokens: readonly Token[]
   readonly checkTokens: readonly Token[]
+  readonly limits: AdminLimits
 }
+
+type Done = (problem?: Problem) => void
 
 const READING_METHODS = new Set(['GET', 'HEAD'])
 
 /** Decides who calls before a body is looked at. */
 export function authenticate(app: FastifyInstance, options: AuthOptions): void {
+  const { limits } = options
   const admin = new TokenSet(options.adminTokens)
   const check = new TokenSet(options.checkTokens)
 
   app.decorateRequest('actor', 'anonymous')
   app.addHook('onRequest', (request, _reply, done) => {
     const { access } = request.routeOptions.config
-    if (access === 'admin') authorizeAdmin(request)
-    else if (access === 'check' && !check.isEmpty) authorizeCheck(request)
-    done()
+    if (access === 'admin') admitOperator(request, done)
+    else if (access === 'check' && !check.isEmpty) admitChecker(request, done)
+    else done()
   })
 
-  function authorizeAdmin(request: FastifyRequest): void {
+  function admitOperator(request: FastifyRequest, done: Done): void {
     refuseForeignOrigin(request)
     if (admin.isEmpty) {
       refuseForeignHost(request)
+      done()
       return
     }
-    const presented = bearerOf(request)
+    const presented = credentialOf(request)
     const token = admin.find(presented)
-    if (token === undefined) throw check.find(presented) ? new Problem('forbidden', CHECK_TOKEN) : unauthorized()
-    act(request, token)
+    if (token !== undefined) {
+      act(request, token)
+      limits.adminCall(token.name, clientOf(request.ip)).then(waitMs => done(tooManyCalls(waitMs)), done)
+    } else if (check.find(presented)) {
+      throw new Problem('forbidden', CHECK_TOKEN)
+    } else refuse(request, done)
   }
 
-  function authorizeCheck(request: FastifyRequest): void {
-    const presented = bearerOf(request)
+  function admitChecker(request: FastifyRequest, done: Done): void {
+    const presented = credentialOf(request)
     const token = check.find(presented) ?? admin.find(presented)
-    if (token === undefined) throw unauthorized()
+    if (token === undefined) {
+      refuse(request, done)
+      return
+    }
     act(request, token)
+    done()
+  }
+
+  /** Only who presents something tries to log in. */
+  function refuse(request: FastifyRequest, done: Done): void {
+    if (request.headers.authorization === undefined) throw unauthorized(request)
+    limits.failedLogin(clientOf(request.ip)).then(waitMs => done(tooManyLogins(waitMs) ?? unauthorized(request)), done)
   }
 }
 
@@ -72,13 +100,43 @@ function act(request: FastifyRequest, token: Token): void {
 
 const CHECK_TOKEN = 'a check token may only check; policies and commands need an admin token'
 
-function unauthorized(): Problem {
-  const headers = { 'www-authenticate': 'Bearer realm="throttler"' }
+const BEARER = 'Bearer realm="throttler"'
+
+function unauthorized({ routeOptions }: FastifyRequest): Problem {
+  const challenge = routeOptions.config.basic ? `Basic realm="throttler", charset="UTF-8", ${BEARER}` : BEARER
+  const headers = { 'www-authenticate': challenge }
   return new Problem('unauthorized', 'send a valid token: Authorization: Bearer <token>', { headers })
 }
 
-function bearerOf(request: FastifyRequest): string | undefined {
-  return /^Bearer +(\S+) *$/i.exec(request.headers.authorization ?? '')?.[1]
+function tooManyCalls(waitMs: number): Problem | undefined {
+  const detail =
+    'this token or this address makes more admin calls than ADMIN_CAPACITY and ADMIN_REFILL_PER_SECOND allow'
+  return waitMs === 0 ? undefined : new Problem('admin-limit-exceeded', detail, { headers: retryAfter(waitMs) })
+}
+
+function tooManyLogins(waitMs: number): Problem | undefined {
+  const detail = 'too many wrong tokens came from this address; one a second is looked at, and a right one always'
+  return waitMs === 0 ? undefined : new Problem('too-many-failed-logins', detail, { headers: retryAfter(waitMs) })
+}
+
+function retryAfter(waitMs: number): Record<string, string> {
+  return { 'retry-after': String(Math.ceil(waitMs / 1000)) }
+}
+
+/** The token that a request presents, if it does so in a way that the route takes. */
+function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
+  const { authorization = '' } = headers
+  const bearer = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
+  return bearer ?? (routeOptions.config.basic ? passwordOf(authorization) : undefined)
+}
+
+/** @see https://www.rfc-editor.org/rfc/rfc7617 */
+function passwordOf(authorization: string): string | undefined {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/_-]+=*) *$/i.exec(authorization) ?? []
+  if (encoded === undefined) return undefined
+  const credentials = Buffer.from(encoded, 'base64').toString()
+  const colon = credentials.indexOf(':')
+  return colon === -1 ? undefined : credentials.slice(colon + 1)
 }
 
 /** Compares hashes, each in constant time, so that neither a token nor its length can be guessed by timing. */

@@ -2,9 +2,9 @@ import { maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../errors.ts'
-import type { Logger } from '../logger.ts'
 import { fieldErrors } from './field-errors.ts'
 import { emptyBody } from './json-body.ts'
+import type { RequestLog } from './request-log.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
 
@@ -38,14 +38,10 @@ export function fail(reply: FastifyReply, problem: Problem): void {
 }
 
 /** Answers whatever was thrown with a problem of the catalogue; what is not in it is a bug, logged and not shown. */
-export function answerErrors(logger: Logger) {
+export function answerErrors(log: RequestLog) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = err instanceof Problem ? err : toProblem(err, request)
-    const { id: requestId } = request
-    if (problem.code === 'internal') logger.error({ requestId, err }, 'internal error')
-    // A store that is away is reported once, not with each answer.
-    else if (problem.status >= 500 && problem.cause !== undefined)
-      logger.warn({ requestId, err: problem.cause, code: problem.code }, problem.detail)
+    if (problem.status >= 500) log.failed(request, problem)
     keepConnection(reply)
     return sendProblem(request, reply, problem)
   }

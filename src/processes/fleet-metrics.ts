@@ -1,38 +1,42 @@
-import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
-import type { MetricsSnapshot } from './messages.ts'
+import type { ChildProcess } from 'node:child_process'
+import { AggregatorRegistry } from 'prom-client'
+import type { FromChild, MetricsSnapshot } from './messages.ts'
+import type { SupervisedProcess } from './supervised-process.ts'
+
+/** How long a scrape waits for the metrics of a process, which may be busy or dying; then those known last count, ms. */
+const COLLECT_TIMEOUT_MS = 1_000
 
 /** What only grows, and so must outlive the process that counted it. */
 const LASTING_TYPES = new Set(['counter', 'histogram'])
 
 /**
- * The metrics of all front processes together. What a process had counted when it ended stays counted, so no counter falls
- * when one is replaced.
+ * The metrics of processes and of all that were in their place before. What a process had counted when it ended stays counted,
+ * so no counter falls when one is replaced.
  */
 export class FleetMetrics {
-  readonly #living = new Map<number, MetricsSnapshot>()
+  readonly #slots: readonly SupervisedProcess[]
+  readonly #living = new Map<ChildProcess, MetricsSnapshot>()
   /** What processes had counted that are gone; added up from time to time, and never missing meanwhile. */
   readonly #departed: MetricsSnapshot[] = []
   #addingUp = false
-  readonly #own = new Registry()
 
-  constructor(processes: () => number) {
-    new Gauge({
-      name: 'throttler_front_processes',
-      help: 'Front processes that run',
-      registers: [this.#own],
-      collect() {
-        this.set(processes())
-      },
-    })
+  constructor(slots: readonly SupervisedProcess[]) {
+    this.#slots = slots
+    for (const slot of slots) {
+      slot.on('message', (message, child) => message.type === 'metrics' && this.#living.set(child, message.metrics))
+      slot.on('gone', child => this.#depart(child))
+    }
   }
 
-  update(pid: number, metrics: MetricsSnapshot): void {
-    this.#living.set(pid, metrics)
+  /** Asks every process. Resolves with what all of them come to. */
+  async collect(): Promise<MetricsSnapshot> {
+    await Promise.all(this.#slots.map(collectFrom))
+    return merged([...this.#living.values(), ...this.#departed])
   }
 
-  depart(pid: number): void {
-    const last = this.#living.get(pid)
-    this.#living.delete(pid)
+  #depart(child: ChildProcess): void {
+    const last = this.#living.get(child)
+    this.#living.delete(child)
     if (last === undefined) return
     this.#departed.push(last.filter(({ type }) => LASTING_TYPES.has(String(type))))
     if (!this.#addingUp) void this.#addUp()
@@ -41,15 +45,29 @@ export class FleetMetrics {
   async #addUp(): Promise<void> {
     this.#addingUp = true
     while (this.#departed.length > 1) {
-      const sum = await AggregatorRegistry.aggregate(this.#departed.slice(0, 2)).getMetricsAsJSON()
+      const sum = await merged(this.#departed.slice(0, 2))
       this.#departed.splice(0, 2, sum)
     }
     this.#addingUp = false
   }
+}
 
-  /** Prometheus text. */
-  async render(): Promise<string> {
-    const own = await this.#own.getMetricsAsJSON()
-    return AggregatorRegistry.aggregate([...this.#living.values(), ...this.#departed, own]).metrics()
-  }
+function merged(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
+  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON() as Promise<MetricsSnapshot>
+}
+
+function collectFrom(slot: SupervisedProcess): Promise<void> {
+  return new Promise(resolve => {
+    const finish = () => {
+      clearTimeout(deadline)
+      slot.off('message', listener)
+      slot.off('gone', finish)
+      resolve()
+    }
+    const listener = (message: FromChild) => message.type === 'metrics' && finish()
+    const deadline = setTimeout(finish, COLLECT_TIMEOUT_MS)
+    slot.on('message', listener)
+    slot.on('gone', finish)
+    slot.send({ type: 'collect' })
+  })
 }

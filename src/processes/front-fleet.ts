@@ -1,16 +1,16 @@
 import type { ChildProcess } from 'node:child_process'
+import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Logger } from '../logger.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
-import type { FromChild, ToChild } from './messages.ts'
+import type { MetricsSnapshot, ToChild } from './messages.ts'
 import { SupervisedProcess } from './supervised-process.ts'
-
-/** How long a scrape waits for the metrics of a process, which may be busy or dying; then those known last count, ms. */
-const COLLECT_TIMEOUT_MS = 1_000
 
 interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
+  /** What processes of this instance count that are no fronts. */
+  collectBesides(): Promise<MetricsSnapshot>
   readonly logger: Logger
 }
 
@@ -19,19 +19,30 @@ export class FrontFleet {
   readonly #logger: Logger
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
+  readonly #collectBesides: () => Promise<MetricsSnapshot>
+  readonly #own = new Registry()
   #replacing = Promise.resolve()
 
-  constructor({ size, spawn, stopTimeoutMs, logger }: FrontFleetOptions) {
+  constructor({ size, spawn, stopTimeoutMs, collectBesides, logger }: FrontFleetOptions) {
     this.#logger = logger
+    this.#collectBesides = collectBesides
     this.#slots = Array.from(
       { length: size },
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
-    this.#metrics = new FleetMetrics(() => this.#processes().length)
+    this.#metrics = new FleetMetrics(this.#slots)
     for (const slot of this.#slots) {
-      slot.on('message', (message, child) => this.#receive(message, child))
-      slot.on('gone', child => this.#metrics.depart(child.pid ?? 0))
+      slot.on('message', (message, child) => message.type === 'scrape' && void this.#scrape(message.id, child))
     }
+    const running = () => this.#slots.filter(({ current }) => current !== undefined).length
+    new Gauge({
+      name: 'throttler_front_processes',
+      help: 'Front processes that run',
+      registers: [this.#own],
+      collect() {
+        this.set(running())
+      },
+    })
   }
 
   /** Resolves once all are ready. @throws {CannotStart} */
@@ -57,34 +68,13 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
   }
 
-  #receive(message: FromChild, child: ChildProcess): void {
-    if (message.type === 'metrics') this.#metrics.update(child.pid ?? 0, message.metrics)
-    if (message.type === 'scrape') void this.#scrape(message.id, child)
-  }
-
   async #scrape(id: number, asker: ChildProcess): Promise<void> {
-    await Promise.all(this.#slots.map(slot => this.#collect(slot)))
-    const text = await this.#metrics.render()
+    const metrics = await Promise.all([
+      this.#metrics.collect(),
+      this.#collectBesides(),
+      this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>,
+    ])
+    const text = await AggregatorRegistry.aggregate(metrics).metrics()
     if (asker.connected) asker.send({ type: 'scraped', id, text } satisfies ToChild)
-  }
-
-  #collect(slot: SupervisedProcess): Promise<void> {
-    return new Promise(resolve => {
-      const finish = () => {
-        clearTimeout(deadline)
-        slot.off('message', listener)
-        slot.off('gone', finish)
-        resolve()
-      }
-      const listener = (message: FromChild) => message.type === 'metrics' && finish()
-      const deadline = setTimeout(finish, COLLECT_TIMEOUT_MS)
-      slot.on('message', listener)
-      slot.on('gone', finish)
-      slot.send({ type: 'collect' })
-    })
-  }
-
-  #processes(): readonly ChildProcess[] {
-    return this.#slots.flatMap(({ current }) => current ?? [])
   }
 }

@@ -20,3 +20,5 @@ export type ToChild =
   | { readonly type: 'stop'; readonly drainMs: number; readonly replaced: boolean }
   | { readonly type: 'collect' }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
+  /** What the processes beside the front count, for the front's primary. */
+  | { readonly type: 'collected'; readonly id: number; readonly metrics: MetricsSnapshot }

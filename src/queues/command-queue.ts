@@ -1,9 +1,13 @@
 import { type ConnectionOptions, Queue } from 'bullmq'
 import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
+import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
+
+const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
+type JobState = (typeof JOB_STATES)[number]
 
 /** The producers' side: one BullMQ queue for each config partition, over one connection that fails fast. */
 export class BullCommandQueue implements CommandQueue {
@@ -33,6 +37,21 @@ export class BullCommandQueue implements CommandQueue {
     // Others than this service may have written it.
     const key: unknown = Object(Object(job.data).command).key
     return typeof key === 'string' ? { key } : {}
+  }
+
+  /** How many jobs there are in all queues together, by state. */
+  async countJobs(): Promise<Record<JobState, number>> {
+    const sum = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 }
+    for (const queue of await this.queues()) {
+      const counts = await queue.getJobCounts(...JOB_STATES)
+      for (const state of JOB_STATES) sum[state] += counts[state] ?? 0
+    }
+    return sum
+  }
+
+  /** The queue of every partition. */
+  queues(): Promise<readonly Queue<CommandJob>[]> {
+    return Promise.all(Array.from({ length: CONFIG_PARTITIONS }, (_, partition) => this.#open(partition)))
   }
 
   /** BullMQ waits for a connection that is not there, and never gets over one that is lost while it opens a queue. */

@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Load, percentile, type Sample } from '../support/load.ts'
-import { residentMemoryOf } from '../support/processes.ts'
+import { residentMegabytes } from '../support/processes.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -170,7 +170,7 @@ describeWithRedis('under a steady load of checks', () => {
       const load = startLoad()
       await sleep(60_000)
       const pids = api.pids
-      const before = pids.map(residentMemoryOf)
+      const before = pids.map(residentMegabytes)
       for (const { inflict, mend } of [...faults, ...faults]) {
         await inflict()
         await sleep(OUTAGE_MS)
@@ -178,7 +178,7 @@ describeWithRedis('under a steady load of checks', () => {
         await sleep(RETURN_MS + 1_000)
       }
       await load.stop()
-      const growth = pids.map((pid, i) => residentMemoryOf(pid) / (before[i] ?? 1))
+      const growth = pids.map((pid, i) => residentMegabytes(pid) / (before[i] ?? 1))
       process.stderr.write(`MiB after a minute ${before.map(Math.round)}, grown to ${growth.map(g => g.toFixed(2))}\n`)
       expect(Math.max(...growth)).toBeLessThanOrEqual(1.2)
     }, 240_000)

@@ -11,6 +11,8 @@ const TOOLS = [
     suites: 'describeWithRedis(',
     rest: 'Everything else runs on the embedded store. Install redis-server to run them all.',
   },
+  { tool: 'chromium', suites: 'describeWithChromium(', rest: 'To run them too, install chromium.' },
+  { tool: 'prometheus', suites: 'describeWithPrometheus(', rest: 'To run them too, install prometheus.' },
   { tool: 'pm2', suites: 'describeWithPm2(', rest: 'To run them too: npm install --global pm2' },
 ]
 

@@ -3,5 +3,11 @@ import { delimiter, join } from 'node:path'
 
 /** Whether a program can be run by its name. Looked for rather than run: pm2 starts its daemon whatever it is asked. */
 export function isOnPath(program: string): boolean {
-  return (process.env['PATH'] ?? '').split(delimiter).some(directory => existsSync(join(directory, program)))
+  return pathOf(program) !== undefined
+}
+
+/** Where a program lies. */
+export function pathOf(program: string): string | undefined {
+  const places = (process.env['PATH'] ?? '').split(delimiter).map(directory => join(directory, program))
+  return places.find(existsSync)
 }

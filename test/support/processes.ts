@@ -35,8 +35,8 @@ function processes(): ProcessEntry[] {
     })
 }
 
-/** The resident memory of a process, MiB. */
-export function residentMemoryOf(pid: number): number {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
-  return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) / 1024
+/** What a process holds in memory, MB. */
+export function residentMegabytes(pid: number): number {
+  const [, kilobytes = ''] = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
+  return Number(kilobytes) / 1024
 }

@@ -49,7 +49,14 @@ export class Service {
     const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
     const child = spawn('node', [ENTRIES[kind]], {
       cwd: ROOT,
-      env: { PATH: process.env['PATH'], PORT: '0', WEB_CONCURRENCY: '2', DATA_DIR: dataDir, ...env },
+      env: {
+        PATH: process.env['PATH'],
+        PORT: '0',
+        WORKER_METRICS_PORT: '0',
+        WEB_CONCURRENCY: '2',
+        DATA_DIR: dataDir,
+        ...env,
+      },
       stdio: ['ignore', 'pipe', 'pipe'],
     })
     const service = new Service(child, dataDir, env['DATA_DIR'] !== undefined)

@@ -1,10 +1,21 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { EnvSchema } from '../../src/env.ts'
+import { ERRORS } from '../../src/errors.ts'
+import { FrontMetrics } from '../../src/metrics.ts'
+import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 
 const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
 const readme = read('README.md')
-const documents = ['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md'] as const
+const documents = [
+  'README.md',
+  'ARCHITECTURE.md',
+  'CONTRIBUTING.md',
+  'CHANGELOG.md',
+  'docs/errors.md',
+  'docs/security.md',
+  'docs/observability.md',
+] as const
 
 describe('the documents', () => {
   it('list every variable with its default', () => {
@@ -25,6 +36,31 @@ describe('the documents', () => {
 
   it.each(documents)('%s links only to files that exist', document => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path)
-    for (const path of links) expect(() => read(path)).not.toThrow()
+    const folder = document.slice(0, document.lastIndexOf('/') + 1)
+    for (const path of links) expect(() => read(folder + path)).not.toThrow()
+  })
+
+  it('explain every code, with its status', () => {
+    const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z-]+)` +\| (\d+) +\| \S.*? \| \S.*? \|$/gm)]
+    const documented = Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))
+    const statuses = Object.fromEntries(Object.entries(ERRORS).map(([code, { status }]) => [code, status]))
+    expect(documented).toEqual(statuses)
+  })
+
+  it('explain every metric, with its labels', async () => {
+    const front = new FrontMetrics({ policies: () => 0, circuitState: () => 0, queueJobs: async () => ({}) })
+    const texts = [await front.registry.metrics(), await new WorkerMetrics().text()].join('\n')
+    const named = [...texts.matchAll(/^# TYPE (throttler_\S+)/gm)].map(([, name]) => name)
+    const documented = [...read('docs/observability.md').matchAll(/^\| `(throttler_[a-z_]+)/gm)].map(([, name]) => name)
+    expect(documented.toSorted()).toEqual([...named, 'throttler_front_processes'].toSorted())
+  })
+
+  it('name every route', () => {
+    const { paths } = JSON.parse(read('docs/openapi.json')) as { paths: Record<string, Record<string, unknown>> }
+    const routes = Object.entries(paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
+    )
+    const table = readme.slice(readme.indexOf('## Use'), readme.indexOf('A **policy**'))
+    expect(routes.filter(route => !table.includes(`\`${route}`))).toEqual([])
   })
 })

@@ -1,22 +1,27 @@
-import { mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { expect, it } from '@jest/globals'
-import { createLogger } from '../../src/logger.ts'
+import { describe, expect, it } from '@jest/globals'
+import { pino } from 'pino'
+import { safety } from '../../src/logger.ts'
 
-it('shows of an error what happened and where, but not the command of Redis that failed', () => {
-  const directory = mkdtempSync(join(tmpdir(), 'throttler-logger-'))
-  const path = join(directory, 'log')
-  const err = Object.assign(new Error('WRONGPASS invalid username-password pair'), {
-    code: 'EAUTH',
-    command: { name: 'hello', args: ['3', 'AUTH', 'ann', 'hunter2'] },
+const written = (value: object): string => {
+  const lines: string[] = []
+  pino(safety, { write: line => void lines.push(line) }).info(value, 'said')
+  return lines.join('')
+}
+
+describe('a log line', () => {
+  it('shows no authorization, wherever it stands', () => {
+    const headers = { authorization: 'Bearer hunter2' }
+    for (const value of [headers, { headers }, { request: { headers } }]) {
+      expect(written(value)).toContain('[redacted]')
+      expect(written(value)).not.toContain('hunter2')
+    }
   })
-  createLogger({ level: 'info', role: 'test', fd: openSync(path, 'w') }).error({ err }, 'lost')
-  const text = readFileSync(path, 'utf8')
-  rmSync(directory, { recursive: true })
-  expect(JSON.parse(text)).toMatchObject({
-    msg: 'lost',
-    err: { type: 'Error', message: 'WRONGPASS invalid username-password pair', code: 'EAUTH' },
+
+  it('names the command of Redis that failed, but not what it was called with', () => {
+    const message = "ERR unknown command 'EVALSHA', with args beginning with: 'abc' '1' 'throttler:{x}:user:42' "
+    const err = Object.assign(new Error(message), { command: { name: 'evalsha', args: ['abc', '1', 'user:42'] } })
+    const line = written({ err })
+    expect(JSON.parse(line).err).toMatchObject({ command: 'evalsha', message: "ERR unknown command 'EVALSHA'" })
+    expect(line).not.toContain('user:42')
   })
-  expect(text).not.toContain('hunter2')
 })

@@ -20,6 +20,7 @@ function given(...attempts: (Error | Outcome)[]) {
   const retries: boolean[] = []
   const failures: FailedCommand[] = []
   const expired: unknown[] = []
+  const counted: string[] = []
   const applier = {
     apply: async (_command: unknown, { isRetry }: { isRetry: boolean }) => {
       retries.push(isRetry)
@@ -35,11 +36,12 @@ function given(...attempts: (Error | Outcome)[]) {
     log: log as unknown as CommandLog,
     staging: { abandon: async () => undefined } as unknown as ImportStaging,
     reservations: { expire: async (name: unknown) => void expired.push(name) } as unknown as Reservations,
+    metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },
     logger: createLogger({ level: 'silent', role: 'test' }),
   })
   const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }) =>
-    process({ id, data, attemptsMade } as Job<CommandJob>)
-  return { run, retries, failures, expired }
+    process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>)
+  return { run, retries, failures, expired, counted }
 }
 
 describe('the processor of commands', () => {
@@ -68,6 +70,13 @@ describe('the processor of commands', () => {
     const { run, failures } = given(applied)
     await expect(run(0, { command: { ...command, actor: 5 } })).rejects.toThrow('/actor: must be string; was 5')
     expect(failures).toMatchObject([{ key, error: { detail: expect.stringContaining('/actor: must be string') } }])
+  })
+
+  it('counts how a command ended', async () => {
+    const { run, counted } = given(applied, replyError('WRONGTYPE of a key'))
+    await run()
+    await expect(run()).rejects.toThrow(UnrecoverableError)
+    expect(counted).toEqual(['delete applied', 'delete failed'])
   })
 
   it('knows a retry', async () => {

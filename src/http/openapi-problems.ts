@@ -1,0 +1,120 @@
+/** Which problems a route may answer with, as the OpenAPI document describes them. */
+import { STATUS_CODES } from 'node:http'
+import { Type } from '@sinclair/typebox'
+import type { FastifySchema, RouteOptions } from 'fastify'
+import { ERRORS, type ErrorCode, errorType } from '../errors.ts'
+import { type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
+
+const Field = Type.Object({ path: Type.String({ description: 'A JSON pointer.' }), message: Type.String() })
+
+export const PROBLEM_SCHEMA = Type.Object(
+  {
+    type: Type.String({ description: 'A URI that names the kind of problem.' }),
+    title: Type.String(),
+    status: Type.Integer(),
+    detail: Type.String({ description: 'What was given, and what is allowed.' }),
+    instance: Type.String({ description: '`urn:request:` and the `x-request-id`.' }),
+    code: Type.Unsafe<ErrorCode>({ type: 'string', enum: Object.keys(ERRORS) }),
+    errors: Type.Optional(Type.Array(Field, { description: 'Each field that is wrong, where fields are.' })),
+  },
+  { description: 'Problem details (RFC 9457); a problem of a denied check has every member of the decision too.' },
+)
+
+/** By status, every problem that the route may answer with. */
+export function problemResponses(route: RouteOptions, schema: FastifySchema): Record<string, unknown> {
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of new Set([...codesOf(route, schema), ...(route.config?.docs?.errors ?? [])])) {
+    const { status } = ERRORS[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes)]))
+}
+
+/** What comes of the route's access, body and path. */
+function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCode[] {
+  const codes: ErrorCode[] = ['validation-failed', 'internal']
+  if (schema.body !== undefined || config?.docs?.body !== undefined)
+    codes.push('body-malformed', 'body-too-large', 'media-type-unsupported')
+  if (url.includes(':key')) codes.push('key-invalid')
+  if (config?.access !== undefined) codes.push('unauthorized', 'forbidden', 'too-many-failed-logins', 'overloaded')
+  if (config?.access === 'admin') codes.push('admin-limit-exceeded')
+  return codes
+}
+
+/** One problem of each code. */
+export function problemExamples(): Record<string, { value: object }> {
+  const codes = Object.keys(ERRORS) as ErrorCode[]
+  return Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }]))
+}
+
+function problemResponse(status: number, codes: readonly ErrorCode[]) {
+  const decides = codes.some(code => code === 'quota-exceeded')
+  const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? LIMIT_FIELDS : [])]
+  return {
+    description: `${STATUS_CODES[status]}: ${codes.map(code => `\`${code}\``).join(', ')}`,
+    headers: Object.fromEntries(names.map(name => [name, RESPONSE_FIELDS[name]])),
+    content: {
+      'application/problem+json': {
+        schema: { $ref: '#/components/schemas/Problem' },
+        examples: Object.fromEntries(codes.map(code => [code, { $ref: `#/components/examples/${code}` }])),
+      },
+    },
+  }
+}
+
+const LIMIT_FIELDS: readonly FieldName[] = ['ratelimit', 'ratelimit-policy']
+
+const FIELDS: Readonly<Record<number, readonly FieldName[]>> = {
+  401: ['www-authenticate'],
+  429: ['retry-after'],
+  503: ['retry-after'],
+}
+
+function exampleOf(code: ErrorCode) {
+  const { title, status } = ERRORS[code]
+  const detail = EXAMPLE_DETAILS[code] ?? title
+  return {
+    type: errorType(code),
+    title,
+    status,
+    detail,
+    instance: 'urn:request:a1b2c3',
+    code,
+    ...EXAMPLE_MEMBERS[code],
+  }
+}
+
+const EXAMPLE_DETAILS: Partial<Record<ErrorCode, string>> = {
+  'body-malformed': 'the body is empty; JSON is expected',
+  'body-too-large': 'the body has more than the 65536 bytes allowed here',
+  'media-type-unsupported': 'the body is not application/json in UTF-8, which is all that is allowed here',
+  'validation-failed': '/tokens: must be an integer from 0 to 1000000000; was -1',
+  'key-invalid': 'the key is empty; 1 to 256 bytes of UTF-8 are allowed',
+  'key-reserved': 'the key "default" is reserved, like export, import and default',
+  'tokens-exceed-capacity':
+    '101 tokens asked for "user:42", but the limit "default" of the policy "default" never holds more than 100',
+  unauthorized: 'send a valid token: Authorization: Bearer <token>',
+  forbidden: 'the token "eve" may only read; the method was PUT',
+  'policy-not-found': 'the key "user:42" has no policy',
+  'version-conflict': 'the policy is at version 4; If-Match asks for "3"',
+  'quota-exceeded': '0 of 100 tokens left; 10 more every 1000 ms',
+  blocked: 'the policy "user:13" blocks the key',
+}
+
+const DENIED = {
+  allowed: false,
+  key: 'user:42',
+  policy: 'user:*',
+  policyVersion: 3,
+  limit: 100,
+  remaining: 0,
+  retryAfterMs: 100,
+  resetAfterMs: 10_000,
+  source: 'redis',
+}
+
+const EXAMPLE_MEMBERS: Partial<Record<ErrorCode, object>> = {
+  'validation-failed': { errors: [{ path: '/tokens', message: 'must be an integer from 0 to 1000000000; was -1' }] },
+  'quota-exceeded': { ...DENIED, 'violated-policies': ['default'] },
+  blocked: { ...DENIED, key: 'user:13', policy: 'user:13', retryAfterMs: null, resetAfterMs: null, source: 'policy' },
+}

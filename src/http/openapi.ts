@@ -1,0 +1,146 @@
+/** The OpenAPI document, made of what the routes say of themselves. */
+import { STATUS_CODES } from 'node:http'
+import swagger from '@fastify/swagger'
+import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } from 'fastify'
+import { version } from '../version.ts'
+import type { Access } from './auth.ts'
+import { CHANGE_FIELDS, type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
+import { PROBLEM_SCHEMA, problemExamples, problemResponses } from './openapi-problems.ts'
+import type { MediaType, RouteDocs } from './route-docs.ts'
+
+const DESCRIPTION =
+  'A distributed rate limiter. `POST /check` asks whether a key may do something now; operators change its limits under `/config`. ' +
+  'Errors are problem details (RFC 9457); their codes are explained in docs/errors.md.'
+
+const TAGS: Readonly<Record<string, string>> = {
+  checks: 'May this key do this now?',
+  buckets: 'The live state of keys.',
+  policies: 'What limits are, and how they change.',
+  service: 'For whoever watches it.',
+}
+
+const SECURITY: Readonly<Record<Access | 'open', readonly Record<string, string[]>[]>> = {
+  admin: [{ adminToken: [] }],
+  check: [{ checkToken: [] }, { adminToken: [] }, {}],
+  open: [],
+}
+
+const SECURITY_SCHEMES = {
+  adminToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'One of ADMIN_TOKENS. Without any, loopback names are answered.',
+  },
+  checkToken: { type: 'http', scheme: 'bearer', description: 'One of CHECK_TOKENS. Without any, everybody may check.' },
+} as const
+
+/** @param addRoutes adds the routes that are to be described */
+export async function describeApi(addRoutes: (app: FastifyInstance) => void): Promise<Record<string, unknown>> {
+  const app = fastify({ exposeHeadRoutes: false })
+  app.setValidatorCompiler(() => () => true)
+  app.setSerializerCompiler(() => JSON.stringify)
+  await app.register(swagger, {
+    openapi: {
+      openapi: '3.1.0',
+      info: { title: 'Throttler', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
+      servers: [{ url: '/' }],
+      tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
+      components: {
+        securitySchemes: SECURITY_SCHEMES,
+        schemas: { Problem: PROBLEM_SCHEMA as object },
+        examples: problemExamples(),
+      },
+    },
+    transform: ({ schema = {}, url, route }) => ({ schema: describeRoute(schema, url, route), url }),
+  })
+  addRoutes(app)
+  await app.ready()
+  const document = JSON.parse(JSON.stringify(app.swagger())) as Record<string, unknown>
+  await app.close()
+  return document
+}
+
+function describeRoute(schema: FastifySchema, url: string, route: RouteOptions): FastifySchema {
+  const { access, docs } = route.config ?? {}
+  const method = String(route.method)
+  return {
+    ...schema,
+    ...(schema.body !== undefined && { body: defaultsOptional(schema.body as ObjectSchema) }),
+    ...(schema.querystring !== undefined && { querystring: defaultsOptional(schema.querystring as ObjectSchema) }),
+    operationId: operationId(method, url),
+    ...(docs && { summary: docs.summary }),
+    ...(docs?.body && { body: { content: textContent(docs.body) } }),
+    tags: [tagOf(url)],
+    security: SECURITY[access ?? 'open'],
+    ...(isChange(method, url) && { headers: CHANGE_FIELDS }),
+    response: { ...answers(schema, docs), ...problemResponses(route, schema) },
+  }
+}
+
+function answers(schema: FastifySchema, docs: RouteDocs | undefined): Record<string, unknown> {
+  const schemas: Record<string, object> = { ...(schema.response as Record<string, object>), ...docs?.responses }
+  return Object.fromEntries(
+    Object.entries(schemas).map(([status, answer]) => [
+      status,
+      answerOf(status, answer, docs?.fields?.[Number(status)]),
+    ]),
+  )
+}
+
+function answerOf(status: string, answer: object, fields: readonly FieldName[] = []): object {
+  const names: readonly FieldName[] = ['x-request-id', ...fields]
+  const headers = Object.fromEntries(names.map(name => [name, RESPONSE_FIELDS[name]]))
+  const description = STATUS_CODES[status] ?? status
+  if ('type' in answer && answer.type === 'null') return { type: 'null', description, headers }
+  if ('mediaType' in answer) {
+    return { description, headers, content: textContent(answer as MediaType) }
+  }
+  const { examples, ...rest } = answer as { examples?: unknown[] }
+  const example = examples?.[0]
+  return {
+    description,
+    headers,
+    content: { 'application/json': { schema: rest, ...(example !== undefined && { example }) } },
+  }
+}
+
+interface ObjectSchema {
+  readonly required?: readonly string[]
+  readonly properties?: Readonly<Record<string, ObjectSchema & { readonly default?: unknown }>>
+  readonly items?: ObjectSchema
+}
+
+/** What has a default need not be sent, though it is there once a request was read. */
+function defaultsOptional(schema: ObjectSchema): ObjectSchema {
+  const { required, properties, items } = schema
+  return {
+    ...schema,
+    ...(required && { required: required.filter(name => properties?.[name]?.default === undefined) }),
+    ...(properties && { properties: mapValues(properties, defaultsOptional) }),
+    ...(items && { items: defaultsOptional(items) }),
+  }
+}
+
+function mapValues<T, U>(values: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
+}
+
+function textContent({ mediaType, example }: MediaType) {
+  return { [mediaType]: { schema: { type: 'string', ...(example !== undefined && { examples: [example] }) } } }
+}
+
+/** `PUT /config/:key/rollback` is `putConfigKeyRollback`. */
+function operationId(method: string, url: string): string {
+  const words = url.split(/[^A-Za-z]+/).filter(Boolean)
+  return method.toLowerCase() + words.map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('')
+}
+
+function tagOf(url: string): string {
+  if (/^\/(check|forward-auth)\b/.test(url)) return 'checks'
+  if (/^\/(config|commands)\b/.test(url)) return 'policies'
+  return url.startsWith('/buckets') ? 'buckets' : 'service'
+}
+
+function isChange(method: string, url: string): boolean {
+  return method !== 'GET' && url.startsWith('/config')
+}

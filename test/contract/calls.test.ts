@@ -1,0 +1,128 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from '@jest/globals'
+import { givenApp } from '../integration/http/given-app.ts'
+import { rawRequest } from '../integration/http/raw-http.ts'
+import { describeContract } from '../support/openapi.ts'
+
+const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
+const { operations } = describeContract(document)
+const named = operations.map(operation => [operation.id, operation] as const)
+const withBody = named.filter(([, { body }]) => body !== undefined)
+
+const guarded = givenApp({ variables: { ADMIN_TOKENS: 'ann:secret,eve:reading:read', CHECK_TOKENS: 'gate:checking' } })
+
+type Operation = (typeof operations)[number]
+
+async function ask({ method, path, breach }: Operation, token: string | undefined, sent: Sent = {}) {
+  const body = sent.body === undefined ? '' : typeof sent.body === 'string' ? sent.body : JSON.stringify(sent.body)
+  const answer = await rawRequest(guarded.app.port, {
+    method,
+    path: path + (sent.query ?? ''),
+    headers: {
+      ...(token !== undefined && { authorization: `Bearer ${token}` }),
+      ...(body !== '' && { 'content-type': 'application/json' }),
+      prefer: 'wait=5',
+      ...sent.headers,
+    },
+    body,
+  })
+  return { ...answer, breach: breach(answer) }
+}
+
+interface Sent {
+  readonly body?: unknown
+  readonly query?: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const query = (operation: Operation, text: string) => (operation.path.includes('?') ? '&' : '?') + text
+
+describe('what docs/openapi.json promises, the running service does:', () => {
+  it.each(named)('%s with its example', async (_, operation) => {
+    const { status, breach } = await ask(operation, 'secret', { body: operation.body })
+    expect(breach).toBeUndefined()
+    expect([200, 201, 204, 404]).toContain(status)
+  })
+
+  it.each(named)('%s without a token, and with a wrong one', async (_, operation) => {
+    for (const token of [undefined, 'wrong']) {
+      const { status, breach } = await ask(operation, token, { body: operation.body })
+      expect(breach).toBeUndefined()
+      expect(status === 401).toBe(operation.isGuarded)
+    }
+  })
+
+  it.each(named.filter(([, { isGuarded }]) => isGuarded))(
+    '%s with a token that may only read',
+    async (_, operation) => {
+      const { status, breach } = await ask(operation, 'reading', { body: operation.body })
+      expect(breach).toBeUndefined()
+      expect(status === 403).toBe(operation.method !== 'GET')
+    },
+  )
+
+  it.each(named)('%s with a query that nobody knows', async (_, operation) => {
+    const { status, breach } = await ask(operation, 'secret', {
+      body: operation.body,
+      query: query(operation, 'unknown=1'),
+    })
+    expect([status, breach]).toEqual([400, undefined])
+  })
+
+  it.each(withBody)('%s with a member that nobody knows', async (_, operation) => {
+    const { status, breach } = await ask(operation, 'secret', { body: { ...(operation.body as object), unknown: 1 } })
+    expect([status, breach]).toEqual([400, undefined])
+  })
+
+  it.each(withBody)('%s with each member of another type', async (_, operation) => {
+    for (const name of Object.keys(operation.bodySchema.properties)) {
+      const { status, breach } = await ask(operation, 'secret', {
+        body: { ...(operation.body as object), [name]: { wrong: true } },
+      })
+      expect([name, status, breach]).toEqual([name, 400, undefined])
+    }
+  })
+
+  it.each(withBody)('%s without each member that is required', async (_, operation) => {
+    for (const name of operation.bodySchema.required ?? []) {
+      const { [name]: _left, ...body } = operation.body as Record<string, unknown>
+      const { status, breach } = await ask(operation, 'secret', { body })
+      expect([name, status, breach]).toEqual([name, 400, undefined])
+    }
+  })
+
+  it.each(withBody)('%s with a body that is no JSON, of another kind, or too large', async (_, operation) => {
+    const broken = await ask(operation, 'secret', { body: '{' })
+    expect([broken.status, broken.breach]).toEqual([400, undefined])
+    const xml = await ask(operation, 'secret', { body: '<a/>', headers: { 'content-type': 'text/xml' } })
+    expect([xml.status, xml.breach]).toEqual([415, undefined])
+    const client = guarded.app.as({ authorization: 'Bearer secret' })
+    const large = await client.request(operation.method, operation.path, `"${'x'.repeat(9 * 1024 * 1024)}"`)
+    expect([large.status, operation.breach(large)]).toEqual([413, undefined])
+  })
+
+  it('a check that is denied, blocked, or can never pass', async () => {
+    const check = operations.find(({ id }) => id === 'postCheck') as Operation
+    const admin = guarded.app.as({ authorization: 'Bearer secret' })
+    await admin.put('spent', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000 })
+    await admin.put('two', {
+      limits: [
+        { name: 'a', capacity: 1, refillTokens: 1 },
+        { name: 'b', capacity: 2, refillTokens: 1 },
+      ],
+    })
+    await admin.put('blocked', { capacity: 1, refillTokens: 1, mode: 'block' })
+    await admin.check('spent')
+    const expected = { spent: 429, two: 200, blocked: 429 }
+    for (const [key, status] of Object.entries(expected)) {
+      const answer = await ask(check, 'checking', { body: { key } })
+      expect([key, answer.status, answer.breach]).toEqual([key, status, undefined])
+    }
+    const impossible = await ask(check, 'checking', { body: { key: 'spent', tokens: 2 } })
+    expect([impossible.body.code, impossible.breach]).toEqual(['tokens-exceed-capacity', undefined])
+    const batch = operations.find(({ id }) => id === 'postCheckBatch') as Operation
+    const checks = [{ key: 'two' }, { key: 'spent' }, { key: 'blocked' }, { key: 'spent', tokens: 2 }]
+    const answer = await ask(batch, 'checking', { body: { checks } })
+    expect([answer.status, answer.breach]).toEqual([200, undefined])
+  })
+})

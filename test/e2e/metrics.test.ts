@@ -1,0 +1,146 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { freePort } from '../../src/processes/free-port.ts'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithPrometheus, growingIn, lintedByPromtool, Prometheus, samplesIn } from '../support/prometheus.ts'
+import { Service } from '../support/service.ts'
+
+const POLICY = { capacity: 5, refillTokens: 1 }
+const BATCH = 1_000
+
+let service: Service
+let client: Client
+let workerUrl: string
+beforeAll(async () => {
+  const port = await freePort('127.0.0.1')
+  workerUrl = `http://127.0.0.1:${port}`
+  service = await Service.start({ env: { WORKER_METRICS_PORT: String(port) } })
+  client = new Client(service.url)
+})
+afterAll(() => service.stop())
+
+/** On a connection of its own, so that any process may answer. */
+async function scrape(): Promise<string> {
+  return (await client.request('GET', '/metrics', undefined, { connection: 'close' })).text
+}
+
+/** All checks that were counted, however they ended. */
+function checksIn(text: string): number {
+  const counted = [...samplesIn(text)].filter(([sample]) => sample.startsWith('throttler_checks_total{'))
+  return counted.reduce((sum, [, count]) => sum + count, 0)
+}
+
+async function check(keys: readonly string[]): Promise<void> {
+  const { status } = await client.request('POST', '/check/batch', { checks: keys.map(key => ({ key })) })
+  expect(status).toBe(200)
+}
+
+describe('/metrics', () => {
+  it('counts the checks of all front processes, whichever answers', async () => {
+    const before = checksIn(await scrape())
+    const asked = Array.from({ length: 400 }, (_, i) =>
+      client.request('POST', '/check', { key: `counted:${i % 50}` }, { connection: 'close' }),
+    )
+    await Promise.all(asked)
+    for (let i = 0; i < 6; i++) expect(checksIn(await scrape())).toBe(before + 400)
+    expect(samplesIn(await scrape()).get('throttler_front_processes')).toBe(2)
+  })
+
+  it('has no more series for more keys', async () => {
+    await check(['series:0'])
+    const series = async () => [...samplesIn(await scrape()).keys()].filter(name => name.startsWith('throttler_'))
+    const before = await series()
+    for (let batch = 0; batch < 20; batch++) {
+      await check(Array.from({ length: BATCH }, (_, i) => `series:${batch}:${i}`))
+    }
+    expect(await series()).toEqual(before)
+    expect(await scrape()).not.toContain('series:')
+  })
+
+  it('counts commands by type and outcome, and jobs by state', async () => {
+    await client.put('counted', POLICY)
+    await client.put('counted', { ...POLICY, capacity: 6 })
+    await client.put('counted', POLICY, { 'if-match': '"1"' })
+    await client.delete('counted')
+    const samples = samplesIn(await scrape())
+    expect(samples.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBe(2)
+    expect(samples.get('throttler_config_commands_total{type="put",outcome="rejected"}')).toBe(1)
+    expect(samples.get('throttler_config_commands_total{type="delete",outcome="applied"}')).toBe(1)
+    expect(samples.get('throttler_queue_jobs{state="completed"}')).toBe(4)
+    expect(samples.get('throttler_queue_jobs{state="waiting"}')).toBe(0)
+  })
+
+  it('lets no counter fall when front processes and the worker are replaced', async () => {
+    const before = growingIn(await scrape())
+    const replaced = service.says(/all front processes are replaced/)
+    service.process.kill('SIGHUP')
+    await replaced
+    const [worker = 0] = service.pidsOf('throttler worker')
+    process.kill(worker, 'SIGKILL')
+    await eventually(() => expect(service.pidsOf('throttler worker')).not.toContain(worker), 10_000)
+    expect((await client.put('after', POLICY)).status).toBe(201)
+
+    const after = growingIn(await scrape())
+    const fallen = [...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)
+    expect(fallen).toEqual([])
+    expect(after.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBe(3)
+    expect(before.size).toBeGreaterThan(50)
+  })
+
+  it('loses nothing that was counted by processes that end at the same moment', async () => {
+    const before = growingIn(await scrape())
+    for (const pid of service.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
+    const text = await eventually(scrape, 10_000)
+    const after = growingIn(text)
+    expect([...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)).toEqual([])
+  })
+})
+
+describe('a worker’s own port', () => {
+  it('answers /health and /metrics', async () => {
+    const worker = new Client(workerUrl)
+    const health = await eventually(() => worker.get('/health'), 10_000)
+    expect([health.status, health.body]).toEqual([
+      200,
+      { status: 'ok', version: expect.any(String), uptimeSeconds: expect.any(Number), configStore: 'up' },
+    ])
+    await client.put('own-port', POLICY)
+    const { text, headers } = await worker.get('/metrics')
+    expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
+    const samples = samplesIn(text)
+    expect(samples.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBeGreaterThan(0)
+    expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(0)
+    expect((await worker.get('/config')).status).toBe(404)
+    const post = await worker.request('POST', '/metrics')
+    expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  it('that is taken does not keep a worker from its work', async () => {
+    const taken = String(new URL(workerUrl).port)
+    const second = await Service.start({ env: { WORKER_METRICS_PORT: taken } })
+    try {
+      expect((await new Client(second.url).put('k', POLICY)).status).toBe(201)
+      expect(second.output.join()).toContain('the worker answers no /health and /metrics')
+    } finally {
+      await second.stop()
+    }
+  })
+})
+
+describeWithPrometheus('for Prometheus, /metrics', () => {
+  it('is clean, of the instance and of a worker', async () => {
+    expect(lintedByPromtool(await scrape())).toBe('')
+    expect(lintedByPromtool((await new Client(workerUrl).get('/metrics')).text)).toBe('')
+  })
+
+  it('is scraped as it is', async () => {
+    const prometheus = await Prometheus.start(new URL(service.url).host)
+    try {
+      await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
+      const counted = checksIn(await scrape())
+      await eventually(async () => expect(await prometheus.value('sum(throttler_checks_total)')).toBe(counted), 10_000)
+    } finally {
+      await prometheus.stop()
+    }
+  })
+})

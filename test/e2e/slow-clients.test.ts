@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { Service } from '../support/service.ts'
+
+const IDLE_CONNECTIONS = 5_000
+
+let service: Service
+beforeAll(async () => {
+  service = await Service.start()
+})
+afterAll(() => service.stop())
+
+function connection(): Socket {
+  const { port } = new URL(service.url)
+  const socket = connect({ host: '127.0.0.1', port: Number(port), allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  return socket
+}
+
+/** Sends a part of it every so often until all is sent or the service has had enough. Resolves with what came back. */
+async function trickle(parts: readonly string[], intervalMs: number): Promise<string> {
+  const socket = connection()
+  const answer = text(socket).catch(() => '')
+  for (const part of parts) {
+    if (socket.destroyed || socket.readableEnded) break
+    socket.write(part)
+    await sleep(intervalMs)
+  }
+  const received = await answer
+  socket.destroy()
+  return received
+}
+
+const head = (length: number) =>
+  `POST /check/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+
+describe('a client that is slow', () => {
+  it('is dropped if it means to be, and served if only its line is', async () => {
+    const startMs = performance.now()
+    const dropped = Promise.all([
+      trickle(['GET /health HTTP/1.1\r\n', ...Array(300).fill('x: y\r\n')], 200),
+      trickle([head(1_000), ...Array(300).fill(' ')], 200),
+    ]).then(answers => ({ answers, afterMs: performance.now() - startMs }))
+
+    const checks = JSON.stringify({ checks: [{ key: 'slow' }] })
+    const parts = Array.from({ length: 28 }, () => ' '.repeat(4_096))
+    const served = await trickle([head(28 * 4_096 + checks.length), ...parts, checks], 500)
+    expect(served).toMatch(/^HTTP\/1\.1 200 OK[\s\S]*"allowed":true/)
+
+    const { answers, afterMs } = await dropped
+    for (const answer of answers) expect(answer).not.toMatch(/^HTTP\/1\.1 2/)
+    expect(afterMs).toBeLessThan(40_000)
+  }, 90_000)
+})
+
+describe('5,000 idle connections', () => {
+  it('do not keep others from being served', async () => {
+    const idle: Socket[] = []
+    for (let i = 0; i < IDLE_CONNECTIONS; i += 250) {
+      const some = Array.from({ length: 250 }, connection)
+      await Promise.all(some.map(socket => once(socket, 'connect')))
+      idle.push(...some)
+    }
+    const client = new Client(service.url)
+    const answers = await Promise.all(Array.from({ length: 100 }, (_, i) => client.check(`busy:${i}`)))
+    expect(answers.filter(({ status }) => status !== 200)).toEqual([])
+    expect(idle.filter(socket => socket.destroyed)).toEqual([])
+    for (const socket of idle) socket.destroy()
+  }, 60_000)
+})

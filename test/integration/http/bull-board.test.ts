@@ -1,0 +1,130 @@
+import { appRoutes } from '@bull-board/api/dist/routes.js'
+import { beforeAll, describe, expect, it } from '@jest/globals'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { eventually } from '../../support/eventually.ts'
+import { failWaitingJobs } from '../../support/failed-job.ts'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
+
+const KEY_PREFIX = 'board'
+const POLICY = { capacity: 5, refillTokens: 1 }
+const BASE = '/admin/queues'
+const QUEUE = `config-${configPartition('failing')}`
+
+const given = givenApp({
+  worker: false,
+  variables: { ADMIN_TOKENS: 'ann:secret,eve:reading:read', CHECK_TOKENS: 'gate:checking', KEY_PREFIX },
+})
+const basic = (token: string) => ({ authorization: `Basic ${btoa(`anybody:${token}`)}` })
+const as = (token: string) => given.app.as(basic(token))
+
+let commandId: string
+beforeAll(async () => {
+  commandId = (await as('secret').request('PUT', '/config/failing', POLICY, { authorization: 'Bearer secret' })).body
+    .commandId
+  await failWaitingJobs(given.store, KEY_PREFIX, 'failing', 'the disk is full')
+})
+
+const jobPath = () => `${BASE}/api/queues/${QUEUE}/${commandId}`
+
+describe('/admin/queues', () => {
+  it('asks a browser for a token, and takes it as the password', async () => {
+    const refused = await given.app.client.get(BASE)
+    expectProblem(refused, 401, 'unauthorized')
+    expect(refused.headers.get('www-authenticate')).toMatch(/^Basic realm="throttler", charset="UTF-8", Bearer /)
+    expectProblem(await as('wrong').get(BASE), 401, 'unauthorized')
+    expectProblem(await given.app.as({ authorization: 'Basic !' }).get(BASE), 401, 'unauthorized')
+    expectProblem(await as('checking').get(BASE), 403, 'forbidden')
+    for (const path of [BASE, `${BASE}/`, `${BASE}/queue/${QUEUE}`]) {
+      const page = await as('reading').get(path)
+      expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringMatching(/^text\/html/)])
+      expect(page.headers.get('cache-control')).toBe('no-store')
+      expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
+    }
+  })
+
+  it('is the only place that takes a password', async () => {
+    expectProblem(await as('secret').get('/config'), 401, 'unauthorized')
+  })
+
+  it('shows the queues of all partitions, and their jobs with what went wrong', async () => {
+    const { body } = await as('reading').get(
+      `${BASE}/api/queues?activeQueue=${QUEUE}&status=failed&page=1&jobsPerPage=10`,
+    )
+    expect(body.queues.map(({ name }: { name: string }) => name)).toEqual([
+      'config-0',
+      'config-1',
+      'config-2',
+      'config-3',
+    ])
+    const { jobs } = body.queues.find(({ name }: { name: string }) => name === QUEUE)
+    expect(jobs).toMatchObject([
+      { id: commandId, failedReason: 'the disk is full', data: { command: { key: 'failing' } } },
+    ])
+  })
+
+  const changes = appRoutes.api.flatMap(({ method, route }) =>
+    [method].flat().flatMap(verb => [route].flat().map(path => [verb.toUpperCase(), path] as const)),
+  )
+  const filledIn = (path: string) =>
+    BASE +
+    path
+      .replace(':queueName', QUEUE)
+      .replace(':jobId', commandId)
+      .replace(':queueStatus', 'completed')
+      .replace(/:\w+/, 'x')
+
+  it.each(changes.filter(([method, path]) => method !== 'GET' && !path.endsWith('/:jobId/retry')))(
+    'lets %s %s not pass',
+    async (method, path) => {
+      const headers = { ...basic('secret'), 'content-type': 'application/json' }
+      expectProblem(await rawRequest(given.app.port, { method, path: filledIn(path), headers }), 403, 'forbidden')
+    },
+  )
+
+  it.each(changes.filter(([method]) => method === 'GET'))('%s %s is a read, and answered', async (_, path) => {
+    expect([200, 400, 404]).toContain((await as('reading').get(filledIn(path))).status)
+  })
+
+  it.each([
+    ['PUT', '/api/queues/%63onfig-0/pause'],
+    ['PUT', `/api/queues/${QUEUE}/%70ause`],
+    ['PUT', `/api/queues/${QUEUE}/pause?/retry/failed`],
+    ['PUT', `/api/queues/${QUEUE}/pause#/retry/failed`],
+    ['PUT', `/api/queues/${QUEUE}/x/../pause/retry`],
+    ['PUT', `/api/queues/${QUEUE};x/retry/failed`],
+    ['DELETE', ''],
+    ['POST', '/'],
+    ['PATCH', '/api/queues'],
+    ['DELETE', `/api/queues/${QUEUE}/retry/failed`],
+  ])('lets no trick pass: %s %s', async (method, path) => {
+    const answer = await rawRequest(given.app.port, { method, path: BASE + path, headers: basic('secret') })
+    expectProblem(answer, 403, 'forbidden')
+  })
+
+  it('answers only its own pages', async () => {
+    const headers = { ...basic('secret'), origin: 'http://evil.example' }
+    expectProblem(
+      await rawRequest(given.app.port, { method: 'PUT', path: `${jobPath()}/retry`, headers }),
+      403,
+      'forbidden',
+    )
+  })
+
+  it('lets a failed job be retried, by who may change things, and no other', async () => {
+    expectProblem(await as('reading').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+    expect((await as('secret').request('PUT', `${jobPath()}/retry`)).status).toBe(204)
+    expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+    expect((await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/nobody/retry`)).status).toBe(404)
+
+    await failWaitingJobs(given.store, KEY_PREFIX, 'failing', 'again')
+    expect((await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/retry/failed`)).body).toMatchObject({
+      retried: 1,
+    })
+    await given.app.startWorker()
+    const bearer = given.app.as({ authorization: 'Bearer secret' })
+    await eventually(async () => expect((await bearer.get('/config/failing')).body).toMatchObject({ version: 1 }))
+    expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+  })
+})

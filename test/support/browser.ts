@@ -1,0 +1,21 @@
+import { describe } from '@jest/globals'
+import { type Browser, chromium, type Page } from 'playwright-core'
+import { isOnPath, pathOf } from './on-path.ts'
+
+/** A suite that only a real browser can prove; left out, and said so, where there is none. */
+export const describeWithChromium = isOnPath('chromium') ? describe : describe.skip
+
+/** The machine's own Chromium, without a window. */
+export function launchBrowser(): Promise<Browser> {
+  const executablePath = pathOf('chromium')
+  if (executablePath === undefined) throw new Error('there is no chromium')
+  return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
+}
+
+/** What the page says went wrong: its own errors, and what the content security policy kept from it. */
+export function complaintsOf(page: Page): string[] {
+  const complaints: string[] = []
+  page.on('pageerror', err => complaints.push(err.message))
+  page.on('console', message => message.type() === 'error' && complaints.push(message.text()))
+  return complaints
+}

@@ -1,0 +1,76 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { describe } from '@jest/globals'
+import { freePort } from '../../src/processes/free-port.ts'
+import { isOnPath } from './on-path.ts'
+
+/** A suite that only a real Prometheus can prove; left out, and said so, where there is none. */
+export const describeWithPrometheus = isOnPath('prometheus') ? describe : describe.skip
+
+/** The samples of Prometheus' text format: name with labels → value. */
+export function samplesIn(text: string): Map<string, number> {
+  const lines = text.split('\n').filter(line => line !== '' && !line.startsWith('#'))
+  return new Map(
+    lines.map(line => [line.slice(0, line.lastIndexOf(' ')), Number(line.slice(line.lastIndexOf(' ') + 1))]),
+  )
+}
+
+/** Those samples that may only grow: of counters and histograms. */
+export function growingIn(text: string): Map<string, number> {
+  const growing = [...text.matchAll(/^# TYPE (\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name)
+  const isGrowing = (sample: string) =>
+    growing.some(name => new RegExp(`^${name}(_bucket|_sum|_count)?(\\{|$)`).test(sample))
+  return new Map([...samplesIn(text)].filter(([sample]) => isGrowing(sample)))
+}
+
+/** What Prometheus' own linter has to say; nothing is best. */
+export function lintedByPromtool(text: string): string {
+  const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
+  return stdout + stderr
+}
+
+/** A Prometheus of the test's own that scrapes one target each second. */
+export class Prometheus {
+  readonly #url: string
+  readonly #process: ChildProcess
+  readonly #directory: string
+
+  private constructor(port: number, child: ChildProcess, directory: string) {
+    this.#url = `http://127.0.0.1:${port}`
+    this.#process = child
+    this.#directory = directory
+  }
+
+  static async start(target: string): Promise<Prometheus> {
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-prometheus-'))
+    const config = join(directory, 'prometheus.yml')
+    const job = `  - job_name: throttler\n    static_configs: [{targets: ['${target}']}]\n`
+    await writeFile(config, `global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n${job}`)
+    const port = await freePort('127.0.0.1')
+    const options = [
+      `--config.file=${config}`,
+      `--storage.tsdb.path=${directory}`,
+      `--web.listen-address=127.0.0.1:${port}`,
+    ]
+    const child = spawn('prometheus', options, { stdio: 'ignore' })
+    return new Prometheus(port, child, directory)
+  }
+
+  /** The value of an expression, or `undefined` while there is none. */
+  async value(expression: string): Promise<number | undefined> {
+    const response = await fetch(`${this.#url}/api/v1/query?query=${encodeURIComponent(expression)}`)
+    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } }
+    const sample = data.result[0]?.value[1]
+    return sample === undefined ? undefined : Number(sample)
+  }
+
+  async stop(): Promise<void> {
+    const exited = once(this.#process, 'exit')
+    this.#process.kill('SIGKILL')
+    await exited
+    await rm(this.#directory, { recursive: true, force: true })
+  }
+}
