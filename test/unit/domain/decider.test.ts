@@ -23,7 +23,8 @@ function command(
 /** Decides the last command after all before it were applied. */
 function given(...history: Command[]) {
   const events: PolicyEvent[] = []
-  const decideNext = (next: Command) => decide(events.reduce(evolve, initialState), next, AT)
+  const decideNext = (next: Command, target?: PolicyDefinition | null) =>
+    decide(events.reduce(evolve, initialState), next, AT, target)
   for (const earlier of history) {
     const decision = decideNext(earlier)
     if (decision.kind === 'changed') events.push(decision.event)
@@ -75,6 +76,45 @@ describe('a policy that is deleted', () => {
       kind: 'rejected',
       rejection: { code: 'policy-not-found', detail: 'the key "user:*" has no policy to delete' },
     })
+  })
+})
+
+describe('a rollback', () => {
+  const rollBack = (version: number, conditions?: Conditions): Command =>
+    ({ id: '2-command', key, actor: 'ops', type: 'rollback', version, ...(conditions && { conditions }) }) as const
+  it('is a new version, equal to an earlier one', () => {
+    expect(given(put(small), put(large)).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
+  })
+
+  it('brings a deleted policy back', () => {
+    expect(given(put(small), remove()).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
+  })
+
+  it('makes no event when it changes nothing', () => {
+    expect(given(put(small)).when(rollBack(1), small)).toEqual({ kind: 'unchanged' })
+  })
+
+  it('needs a version that there was, and that had a policy', () => {
+    const { when } = given(put(small), remove())
+    expect(codeOf(when(rollBack(7), undefined))).toBe('version-not-found')
+    expect(codeOf(when(rollBack(2), null))).toBe('version-is-deletion')
+  })
+
+  it('obeys conditions first', () => {
+    expect(codeOf(given(put(small)).when(rollBack(7, { ifMatch: [2] }), undefined))).toBe('version-conflict')
+  })
+})
+
+describe('an imported line', () => {
+  const imported = (policy: PolicyDefinition): Command => ({ ...put(policy), type: 'import' }) as Command
+
+  it('replaces a policy or makes one', () => {
+    expect(given().when(imported(small))).toEqual(changed('imported', 1, small))
+    expect(given(put(small)).when(imported(large))).toEqual(changed('imported', 2, large))
+  })
+
+  it('makes no event when it changes nothing', () => {
+    expect(given(put(small)).when(imported(structuredClone(small)))).toEqual({ kind: 'unchanged' })
   })
 })
 
