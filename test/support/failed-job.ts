@@ -1,11 +1,13 @@
-import { Worker } from 'bullmq'
+import { type Job, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
+import type { CommandJob } from '../../src/queues/command-job.ts'
 import { queueName, queuePrefix } from '../../src/queues/queue-names.ts'
+import { RedisCommandLog } from '../../src/redis/command-log.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
 
-/** Takes the jobs that wait in the queue of a config key, and fails each with this reason. Resolves once one has failed. */
+/** Takes the jobs that wait in the queue of a config key, and ends each as failed for this reason. Resolves once one has. */
 export async function failWaitingJobs(
   store: Store,
   keyPrefix: string,
@@ -14,8 +16,15 @@ export async function failWaitingJobs(
 ): Promise<void> {
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const partition = configPartition(configKey)
+  const log = new RedisCommandLog(connection, { keyPrefix, retentionMs: 60_000 })
+  const fail = async ({ id = '' }: Job<CommandJob>) => {
+    const standing = await log.standing({ key: configKey })
+    const error = { code: 'internal', detail: reason } as const
+    await log.recordFailure({ id, key: configKey, status: 'failed', error, standing })
+    throw withoutStack(reason)
+  }
   let failed = 0
-  const worker = new Worker(queueName(partition), () => Promise.reject(withoutStack(reason)), {
+  const worker = new Worker<CommandJob>(queueName(partition), fail, {
     connection,
     prefix: queuePrefix(keyPrefix, partition),
   })

@@ -61,7 +61,7 @@ function breachOf(ajv: Ajv2020, operation: Json, path: string, method: string, a
   const examples = promised.content[mediaType].examples
   if (mediaType === 'application/problem+json' && examples[code] === undefined)
     return `the code ${code} is not promised`
-  if (!mediaType.includes('json')) return undefined
+  if (!/[/+]json$/.test(mediaType)) return undefined
   const pointer = ['paths', path, method, 'responses', answer.status, 'content', mediaType, 'schema']
   const ref = `http://throttler/openapi#/${pointer.map(part => encodeURIComponent(String(part).replaceAll('~', '~0').replaceAll('/', '~1'))).join('/')}`
   const validate = validators.get(ref) ?? ajv.compile({ $ref: ref })
