@@ -27,7 +27,7 @@ cluster.schedulingPolicy = cluster.SCHED_NONE
 const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge']
 
 /** At a stop, those who are connected are still answered for so long, and told that the connection closes. */
-const LAST_ANSWERS_MS = 1_000
+const LAST_ANSWERS_MS = 500
 
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
