@@ -13,6 +13,9 @@ const TOOLS = [
   },
   { tool: 'chromium', suites: 'describeWithChromium(', rest: 'To run them too, install chromium.' },
   { tool: 'prometheus', suites: 'describeWithPrometheus(', rest: 'To run them too, install prometheus.' },
+  { tool: 'nginx', suites: 'describeWithNginx(', rest: 'To run them too, install nginx.' },
+  { tool: 'haproxy', suites: 'describeWithHaproxy(', rest: 'To run them too, install haproxy.' },
+  { tool: 'docker-compose', suites: 'describeWithCompose(', rest: 'To run them too, install docker-compose.' },
   { tool: 'pm2', suites: 'describeWithPm2(', rest: 'To run them too: npm install --global pm2' },
 ]
 
