@@ -7,6 +7,7 @@ import { exitWithReport } from './exit-with-report.ts'
 import { createLogger } from './logger.ts'
 import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
+import { closeLostHandover } from './processes/lost-handover.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
@@ -15,10 +16,10 @@ import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
- * Each process accepts for itself. With the round-robin of node:cluster a connection that the primary hands to a process just
- * when that dies is neither served nor closed, and its caller waits for ever.
+ * Connections are handed round, so that each process has its part of the checks: of a machine's cores, and of a limit that the
+ * processes share while the store is away. Left to the kernel, some would have several times as many as others.
  */
-cluster.schedulingPolicy = cluster.SCHED_NONE
+cluster.schedulingPolicy = cluster.SCHED_RR
 
 /**
  * What a check allocates is dead soon after. The space for it is half of V8's default, in MB, and collected by the thread that
@@ -46,7 +47,11 @@ try {
   const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })).process,
+    spawn: () => {
+      const { process } = cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }))
+      closeLostHandover(process)
+      return process
+    },
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     collectBesides: async () => besides?.collect() ?? [],
     logger,

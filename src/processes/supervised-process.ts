@@ -101,7 +101,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.#current = child
     child.on('message', message => this.#receive(message as FromChild, child))
     child.on('error', err => logger.error({ err, process: name }, 'cannot reach the process'))
-    child.once('disconnect', () => this.emit('gone', child))
+    // Not `disconnect`, which Node leaves out where the process died while a connection was being handed to it.
+    child.once('close', () => this.emit('gone', child))
     watchForWedge(child, () => {
       logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
       child.kill('SIGKILL')

@@ -48,11 +48,16 @@ describeWithRedis('the processes of a front', () => {
     expect(await countedChecks(client)).toBe(answered)
   }, 60_000)
 
-  it('that hang are found and replaced', async () => {
+  it('that hang are found and replaced, and the connection that was being handed to one is closed', async () => {
     const [victim = 0, other] = api.pidsOf('throttler front')
     const killed = api.says(/a process hangs and is killed/)
     process.kill(victim, 'SIGSTOP')
+    const callers = Array.from({ length: 6 }, () =>
+      client.request('POST', '/check', { key: 'a' }, { connection: 'close' }),
+    )
     await killed
+    const ends = await Promise.allSettled(callers)
+    expect(ends.filter(({ status }) => status === 'rejected')).toHaveLength(1)
     await eventually(() => {
       expect(isAlive(victim)).toBe(false)
       expect(api.pidsOf('throttler front')).toHaveLength(2)

@@ -1,0 +1,65 @@
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { recipe } from '../support/recipe.ts'
+import { Service } from '../support/service.ts'
+
+const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+
+/** How an application of this kind is told to listen, and says where. */
+const LISTEN = {
+  fastify: "console.log(await app.listen({ port: 0, host: '127.0.0.1' }))",
+  express: "const server = app.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + server.address().port))",
+} as const
+
+let service: Service
+let directory: string
+beforeAll(async () => {
+  service = await Service.start()
+  directory = await mkdtemp(join(tmpdir(), 'throttler-recipes-'))
+  await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
+  const build = spawnSync('npx', ['tsc', '-p', 'clients/typescript', '--outDir', join(directory, 'client')], {
+    cwd: ROOT,
+  })
+  expect(build.status).toBe(0)
+  await writeFile(join(directory, 'package.json'), '{"type": "module"}')
+}, 60_000)
+afterAll(async () => {
+  await service.stop()
+  await rm(directory, { recursive: true })
+})
+
+/** The recipe as a program, with this service. */
+async function start(name: keyof typeof LISTEN): Promise<{ url: string; program: ChildProcess }> {
+  const source = recipe(name, 'ts', {
+    'http://127.0.0.1:8080': service.url,
+    "'throttler-client'": "'./client/client.js'",
+  })
+  const file = join(directory, `${name}.js`)
+  await writeFile(file, `${source}\n${LISTEN[name]}\n`)
+  const program = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  const [url] = await once(createInterface({ input: program.stdout }), 'line')
+  return { url, program }
+}
+
+describe.each(Object.keys(LISTEN) as (keyof typeof LISTEN)[])('the recipe for %s', name => {
+  it('serves what is allowed, and says when to come again', async () => {
+    const admin = new Client(service.url)
+    await admin.put('ip:127.0.0.1', { capacity: 1, refillTokens: 1, refillIntervalMs: 100_000 })
+    await admin.request('DELETE', '/buckets/ip%3A127.0.0.1')
+    const { url, program } = await start(name)
+    const allowed = await fetch(url)
+    expect([allowed.status, await allowed.json()]).toEqual([200, { hello: 'world' }])
+    const denied = await fetch(url)
+    expect([denied.status, await denied.json()]).toEqual([429, { error: 'too many requests' }])
+    expect(Number(denied.headers.get('retry-after'))).toBeGreaterThan(90)
+    program.kill()
+    await once(program, 'exit')
+  })
+})
