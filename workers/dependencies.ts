@@ -13,6 +13,9 @@ import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 import { WorkerMetrics } from './worker-metrics.ts'
 
+/** Longer than BullMQ ever waits for a job, 10 s: a worker that is left without an answer for so long connects anew. */
+const HANG_TIMEOUT_MS = 12_000
+
 export interface WorkerParts {
   readonly redis: RedisClient
   readonly workers: ConfigWorkers
@@ -22,7 +25,12 @@ export interface WorkerParts {
 }
 
 export function workerDependencies(env: Env, logger: Logger): WorkerParts {
-  const redis = connect('worker', { target: configTarget(env), name: 'throttler-worker', logger })
+  const redis = connect('worker', {
+    target: configTarget(env),
+    name: 'throttler-worker',
+    hangTimeoutMs: HANG_TIMEOUT_MS,
+    logger,
+  })
   const store = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
   const now = () => new Date()
   const log = new RedisCommandLog(redis, store)

@@ -121,15 +121,16 @@ export function loginOptions({ username, password, tls, tlsFiles }: RedisTarget)
   } satisfies RedisOptions
 }
 
-/** Connections learn of a failover from the Sentinels too: one that hangs or idles does not notice it by itself. */
+/**
+ * Without ioredis' failover detector: what it hears while a connection asks for the new master ends that connection for good.
+ * A master that hangs is noticed by who waits for it.
+ */
 export function sentinelOptions({ endpoints, masterName, sentinelPassword, tls, tlsFiles }: RedisTarget) {
   return {
     sentinels: [...endpoints],
     name: masterName ?? '',
     sentinelCommandTimeout: 500,
-    sentinelReconnectStrategy: () => 1_000,
     sentinelRetryStrategy: reconnectPause,
-    failoverDetector: true,
     ...(sentinelPassword !== undefined && { sentinelPassword }),
     ...(tls && { enableTLSForSentinelMode: true, sentinelTLS: tlsFiles }),
   } satisfies RedisOptions

@@ -5,6 +5,7 @@ import { RedisServer } from './redis-server.ts'
 
 const SLOTS = 16_384
 const LOOPBACK = '127.0.0.1'
+const MOST_ATTEMPTS = 5
 
 interface RedisClusterOptions {
   readonly masters?: number
@@ -112,7 +113,18 @@ export class RedisCluster {
   }
 }
 
-async function startNode({ nodeTimeoutMs = 1_000, args = [] }: RedisClusterOptions): Promise<ClusterNode> {
+/** A port that was free a moment ago may be taken by now. */
+async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await tryToStartNode(options)
+    } catch (err) {
+      if (attempt === MOST_ATTEMPTS) throw err
+    }
+  }
+}
+
+async function tryToStartNode({ nodeTimeoutMs = 1_000, args = [] }: RedisClusterOptions): Promise<ClusterNode> {
   const busPort = await freePort(LOOPBACK)
   const server = await RedisServer.start(
     '--cluster-enabled',
