@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { AggregatorRegistry } from 'prom-client'
+import { AggregatorRegistry, type MetricValue } from 'prom-client'
 import type { FromChild, MetricsSnapshot } from './messages.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
@@ -19,6 +19,8 @@ export class FleetMetrics {
   /** What processes had counted that are gone; added up from time to time, and never missing meanwhile. */
   readonly #departed: MetricsSnapshot[] = []
   #addingUp = false
+  /** The values of all series that only grow, as they were told last. */
+  readonly #highest = new Map<string, number>()
 
   constructor(slots: readonly SupervisedProcess[]) {
     this.#slots = slots
@@ -31,14 +33,25 @@ export class FleetMetrics {
   /** Asks every process. Resolves with what all of them come to. */
   async collect(): Promise<MetricsSnapshot> {
     await Promise.all(this.#slots.map(collectFrom))
-    return merged([...this.#living.values(), ...this.#departed])
+    const metrics = await merged([...this.#living.values(), ...this.#departed])
+    for (const metric of metrics.filter(isLasting)) this.#keepFromFalling(metric)
+    return metrics
+  }
+
+  /** Fractions add up to other last digits in another order, and Prometheus would take the smallest fall for a reset. */
+  #keepFromFalling({ name, values }: MetricsSnapshot[number]): void {
+    for (const sample of values as (MetricValue<string> & { metricName?: string })[]) {
+      const series = `${sample.metricName ?? name}${JSON.stringify(sample.labels)}`
+      sample.value = Math.max(sample.value, this.#highest.get(series) ?? 0)
+      this.#highest.set(series, sample.value)
+    }
   }
 
   #depart(child: ChildProcess): void {
     const last = this.#living.get(child)
     this.#living.delete(child)
     if (last === undefined) return
-    this.#departed.push(last.filter(({ type }) => LASTING_TYPES.has(String(type))))
+    this.#departed.push(last.filter(isLasting))
     if (!this.#addingUp) void this.#addUp()
   }
 
@@ -50,6 +63,10 @@ export class FleetMetrics {
     }
     this.#addingUp = false
   }
+}
+
+function isLasting({ type }: MetricsSnapshot[number]): boolean {
+  return LASTING_TYPES.has(String(type))
 }
 
 function merged(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {

@@ -7,20 +7,20 @@ import { describeContract } from '../support/openapi.ts'
 const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
 const { operations } = describeContract(document)
 const named = operations.map(operation => [operation.id, operation] as const)
-const withBody = named.filter(([, { body }]) => body !== undefined)
+const withBody = named.filter(([, { mediaType }]) => mediaType === 'application/json')
 
 const guarded = givenApp({ variables: { ADMIN_TOKENS: 'ann:secret,eve:reading:read', CHECK_TOKENS: 'gate:checking' } })
 
 type Operation = (typeof operations)[number]
 
-async function ask({ method, path, breach }: Operation, token: string | undefined, sent: Sent = {}) {
+async function ask({ method, path, mediaType, breach }: Operation, token: string | undefined, sent: Sent = {}) {
   const body = sent.body === undefined ? '' : typeof sent.body === 'string' ? sent.body : JSON.stringify(sent.body)
   const answer = await rawRequest(guarded.app.port, {
     method,
     path: path + (sent.query ?? ''),
     headers: {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== '' && { 'content-type': 'application/json' }),
+      ...(mediaType !== undefined && { 'content-type': mediaType }),
       prefer: 'wait=5',
       ...sent.headers,
     },

@@ -14,7 +14,7 @@ let workerUrl: string
 beforeAll(async () => {
   const port = await freePort('127.0.0.1')
   workerUrl = `http://127.0.0.1:${port}`
-  service = await Service.start({ env: { WORKER_METRICS_PORT: String(port) } })
+  service = await Service.start({ env: { WORKER_METRICS_PORT: String(port), REDIS_TIMEOUT_MS: '20000' } })
   client = new Client(service.url)
 })
 afterAll(() => service.stop())

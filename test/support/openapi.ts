@@ -10,6 +10,7 @@ interface Operation {
   /** With each parameter replaced by an example. */
   readonly path: string
   readonly summary: string | undefined
+  readonly mediaType: string | undefined
   readonly body: unknown
   readonly bodySchema: Json
   readonly queryNames: readonly string[]
@@ -30,7 +31,7 @@ export function describeContract(document: Json): { operations: readonly Operati
 }
 
 function operationOf(ajv: Ajv2020, path: string, method: string, operation: Json): Operation {
-  const media = operation.requestBody?.content['application/json']
+  const [mediaType, media] = Object.entries<Json>(operation.requestBody?.content ?? {})[0] ?? []
   const query = (operation.parameters ?? []).filter(({ in: place }: Json) => place === 'query')
   const required = query.filter(({ required }: Json) => required).map(({ name }: Json) => `${name}=example`)
   return {
@@ -40,6 +41,7 @@ function operationOf(ajv: Ajv2020, path: string, method: string, operation: Json
       path.replace(/\{key\}/g, 'user%3A42').replace(/\{\w+\}/g, '1') +
       (required.length > 0 ? `?${required.join('&')}` : ''),
     summary: operation.summary,
+    mediaType,
     body: media?.example,
     bodySchema: media?.schema,
     queryNames: query.map(({ name }: Json) => name),

@@ -32,7 +32,7 @@ export async function rawRequest(
   const [response] = (await once(sent, 'response')) as [IncomingMessage]
   const text = (await buffer(response)).toString()
   const fields = new Headers(Object.entries(response.headers).map(([name, value]) => [name, String(value)]))
-  const isJson = fields.get('content-type')?.includes('json') && text !== ''
+  const isJson = /[/+]json\b/.test(fields.get('content-type') ?? '') && text !== ''
   return { status: response.statusCode ?? 0, headers: fields, text, body: isJson ? JSON.parse(text) : undefined }
 }
 

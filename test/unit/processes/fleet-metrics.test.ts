@@ -1,0 +1,63 @@
+import type { ChildProcess } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { describe, expect, it } from '@jest/globals'
+import { FleetMetrics } from '../../../src/processes/fleet-metrics.ts'
+import type { MetricsSnapshot } from '../../../src/processes/messages.ts'
+import type { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
+
+/** A place for a process, in which one has counted so much. */
+class Slot extends EventEmitter {
+  readonly #child = {} as ChildProcess
+  readonly #count: number
+
+  constructor(count: number) {
+    super()
+    this.#count = count
+  }
+
+  send(): void {
+    const metrics = [
+      { name: 'counted', help: 'h', type: 'counter', aggregator: 'sum', values: [{ value: this.#count, labels: {} }] },
+      { name: 'open', help: 'h', type: 'gauge', aggregator: 'sum', values: [{ value: 1, labels: {} }] },
+    ]
+    this.emit('message', { type: 'metrics', metrics: metrics as unknown as MetricsSnapshot }, this.#child)
+  }
+
+  end(): void {
+    this.emit('gone', this.#child)
+    this.send = () => this.emit('gone', this.#child)
+  }
+}
+
+function given(...counts: readonly number[]) {
+  const slots = counts.map(count => new Slot(count))
+  const fleet = new FleetMetrics(slots as unknown as SupervisedProcess[])
+  const value = async (name: string) => {
+    const metrics = await fleet.collect()
+    return metrics.find(metric => metric.name === name)?.values[0]?.value
+  }
+  return { slots, value }
+}
+
+describe('the metrics of a fleet', () => {
+  it('are those of all its processes together', async () => {
+    const { value } = given(1, 2, 4)
+    expect([await value('counted'), await value('open')]).toEqual([7, 3])
+  })
+
+  it('keep what was counted by processes that are gone, also when several go at once, and nothing else of them', async () => {
+    const { slots, value } = given(1, 2, 4, 8)
+    await value('counted')
+    for (const slot of slots.slice(0, 3)) slot.end()
+    const counted = await Promise.all([value('counted'), value('counted'), value('counted')])
+    expect([...counted, await value('counted'), await value('open')]).toEqual([15, 15, 15, 15, 1])
+  })
+
+  it('do not fall by the last digit of a fraction when they are added up in another order', async () => {
+    expect(0.2 + 0.3 + 0.1).toBeLessThan(0.1 + 0.2 + 0.3)
+    const { slots, value } = given(0.1, 0.2, 0.3)
+    expect(await value('counted')).toBe(0.1 + 0.2 + 0.3)
+    slots[0]?.end()
+    expect(await value('counted')).toBe(0.1 + 0.2 + 0.3)
+  })
+})
