@@ -7,7 +7,7 @@ export default {
   testTimeout: 30_000,
   extensionsToTreatAsEsm: ['.ts'],
   // These two are ESM only, which jest on Node 20 cannot load through `require`.
-  transformIgnorePatterns: ['/node_modules/(?!(cookie|content-disposition)/)'],
+  transformIgnorePatterns: ['/node_modules/(?!(?:.*/)?(cookie|content-disposition)/)'],
   transform: {
     '^.+\\.ts$': [
       '@swc/jest',
