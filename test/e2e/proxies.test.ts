@@ -63,7 +63,8 @@ function itLimits(proxy: Proxy): void {
   let url: string
 
   beforeAll(async () => {
-    service = await Service.start()
+    // One process, which obeys at once what it answered as applied.
+    service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
     application = createServer((request, response) => response.end(`the application saw ${request.url}`))
     await once(application.listen(0, '127.0.0.1'), 'listening')
     directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))

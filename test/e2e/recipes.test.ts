@@ -21,7 +21,8 @@ const LISTEN = {
 let service: Service
 let directory: string
 beforeAll(async () => {
-  service = await Service.start()
+  // One process, which obeys at once what it answered as applied.
+  service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
   directory = await mkdtemp(join(tmpdir(), 'throttler-recipes-'))
   await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
   const build = spawnSync('npx', ['tsc', '-p', 'clients/typescript', '--outDir', join(directory, 'client')], {

@@ -77,7 +77,9 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     const { body } = await client.get('/config/kept%3A*')
     expect(body).toMatchObject({ version: 3, limits: [{ capacity: 1_003 }] })
     await eventually(async () => expect((await client.put('after', { capacity: 1, refillTokens: 1 })).status).toBe(201))
-    expect((await client.check('after')).body).toMatchObject({ policy: 'after', source: 'redis' })
+    await eventually(async () => {
+      expect((await client.check('after', 0)).body).toMatchObject({ policy: 'after', source: 'redis' })
+    })
   }, 60_000)
 })
 

@@ -11,7 +11,7 @@ const TOKEN = 'a-token-that-may-check'
 let service: Service
 let throttler: Throttler
 beforeAll(async () => {
-  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}` } })
+  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}`, WEB_CONCURRENCY: '1' } })
   throttler = new Throttler({ url: service.url, onFailure: 'throw', token: TOKEN, timeoutMs: 5_000 })
   const admin = new Client(service.url)
   await admin.put('two', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000 })
