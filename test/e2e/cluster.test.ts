@@ -14,9 +14,10 @@ import { failToStart } from '../support/start-failure.ts'
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const MOST_DEGRADED = 0.01
 const RATE_PER_SECOND = 1_000
-/** All that the first of three masters has; in the quick form of the test only some in which there are buckets. */
-const A_THIRD_OF_THE_SLOTS = Array.from({ length: Math.round(16_384 / 3) }, (_, slot) => slot)
-const A_THIRD_OF_ITS_BUCKETS = BUCKET_SLOTS.slice(0, 7)
+/** A third of all: half of what each of the first two masters has. In the quick form of the test, some in which there are buckets. */
+const HALF_OF_A_MASTERS_SLOTS = Math.round(16_384 / 6)
+const FIRST_OF_SECOND_MASTER = Math.round(16_384 / 3)
+const SOME_WITH_BUCKETS = BUCKET_SLOTS.slice(0, 7)
 /** Roomy, and slow enough to count exactly what was spent. */
 const ROOMY = { capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
 
@@ -65,10 +66,20 @@ describeWithRedis('a Redis Cluster', () => {
   it('moves slots under load: every check is answered, and nothing is spent twice', async () => {
     await clients[0].put('moved:*', ROOMY)
     await eventually(async () => expect((await clients[1].check('moved:0', 0)).body.policy).toBe('moved:*'))
-    const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+    const [first, second, third] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
     const load = startLoad(i => `moved:${i % 2_000}`)
     await load.runsFor(500)
-    await moveSlots(from, to, IS_LONG ? A_THIRD_OF_THE_SLOTS : A_THIRD_OF_ITS_BUCKETS)
+    if (IS_LONG) {
+      const half = Array.from({ length: HALF_OF_A_MASTERS_SLOTS }, (_, slot) => slot)
+      await moveSlots(first, second, half)
+      await moveSlots(
+        second,
+        third,
+        half.map(slot => FIRST_OF_SECOND_MASTER + slot),
+      )
+    } else {
+      await moveSlots(first, second, SOME_WITH_BUCKETS)
+    }
     const samples = await load.stop()
     reportFigures('resharding', samples)
 
