@@ -1,14 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { RedisClient } from './connection.ts'
 import { heartbeatsKey } from './keys.ts'
-import { heartbeatScript } from './scripts.ts'
 
 const BEAT_INTERVAL_MS = 2_000
 
 /** A process counts for so long after its last heartbeat. */
 const COUNTED_FOR_MS = 10_000
-
-type BeatCommand = (numberOfKeys: 1, key: string, process: string, countedForMs: number) => Promise<number>
 
 /**
  * Front processes, on however many machines, know how many they are from the heartbeats that each leaves in the store of buckets.
@@ -16,7 +13,6 @@ type BeatCommand = (numberOfKeys: 1, key: string, process: string, countedForMs:
  */
 export class Heartbeats {
   readonly #redis: RedisClient
-  readonly #beat: BeatCommand
   readonly #key: string
   readonly #process = randomUUID()
   #counted = 0
@@ -24,9 +20,7 @@ export class Heartbeats {
   #stopped = false
 
   constructor(redis: RedisClient, keyPrefix: string) {
-    redis.defineCommand('throttlerHeartbeat', heartbeatScript)
     this.#redis = redis
-    this.#beat = (redis as unknown as { throttlerHeartbeat: BeatCommand }).throttlerHeartbeat.bind(redis)
     this.#key = heartbeatsKey(keyPrefix)
   }
 
@@ -38,7 +32,7 @@ export class Heartbeats {
   /** Beats from now on. Resolves once the first beat was heard, or could not be. */
   async start(): Promise<void> {
     try {
-      this.#counted = await this.#beat(1, this.#key, this.#process, COUNTED_FOR_MS)
+      this.#counted = await this.#beat()
     } catch {
       // The store is away, which others report.
     }
@@ -50,5 +44,23 @@ export class Heartbeats {
     this.#stopped = true
     clearTimeout(this.#next)
     await this.#redis.zrem(this.#key, this.#process).catch(() => undefined)
+  }
+
+  /** Says that this process lives; returns how many do, by the clock of the store. */
+  async #beat(): Promise<number> {
+    const [seconds, microseconds] = await this.#redis.time()
+    const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+    const replies = await this.#redis
+      .multi()
+      .zremrangebyscore(this.#key, '-inf', nowMs - COUNTED_FOR_MS)
+      // Those from before the clock was set back.
+      .zremrangebyscore(this.#key, nowMs + COUNTED_FOR_MS, '+inf')
+      .zadd(this.#key, nowMs, this.#process)
+      .pexpire(this.#key, COUNTED_FOR_MS)
+      .zcard(this.#key)
+      .exec()
+    const [err, counted] = replies?.at(-1) ?? [new Error('the transaction was not executed')]
+    if (err) throw err
+    return Number(counted)
   }
 }
