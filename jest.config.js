@@ -5,6 +5,8 @@ export default {
   testEnvironment: 'node',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   testTimeout: 30_000,
+  // Most suites wait for processes most of the time.
+  maxWorkers: 2,
   extensionsToTreatAsEsm: ['.ts'],
   // These two are ESM only, which jest on Node 20 cannot load through `require`.
   transformIgnorePatterns: ['/node_modules/(?!(?:.*/)?(cookie|content-disposition)/)'],
