@@ -98,12 +98,8 @@ export class Checker {
 
   /** Asks the store, unless another check is asking the same again since it was denied: then that one's answer may do. */
   #check(key: string, tokens: number, startMs: number, done: Done): void {
-    const check = this.#pending(key, tokens, startMs, 0, done)
-    const known = this.#decideAlone(check)
-    if (known !== undefined) {
-      done(known, 0)
-      return
-    }
+    const check = this.#undecided(key, tokens, startMs, 0, done)
+    if (check === undefined) return
     const askedAgain = this.#deps.deniedCache.askedAgain(check)
     if (askedAgain === undefined) this.#askStore(check)
     else this.#hold(check, askedAgain)
@@ -111,27 +107,20 @@ export class Checker {
 
   /** Asks the store after all that was asked before. What follows is not answered from what was known before this spends. */
   #checkInTurn(key: string, tokens: number, startMs: number, index: number, done: Done): void {
-    const check = this.#pending(key, tokens, startMs, index, done)
-    const known = this.#decideAlone(check)
-    if (known !== undefined) {
-      done(known, index)
-      return
-    }
+    const check = this.#undecided(key, tokens, startMs, index, done)
+    if (check === undefined) return
     if (tokens > 0) this.#deps.deniedCache.forgetOtherThan(check)
     this.#askStore(check)
   }
 
-  #pending(key: string, tokens: number, startMs: number, index: number, done: Done): PendingCheck {
-    return {
-      key,
-      policy: this.#deps.policies.match(key),
-      tokens,
-      startMs,
-      index,
-      done,
-      isAnswered: false,
-      release: undefined,
-    }
+  /** The check, unless it is answered without the store. */
+  #undecided(key: string, tokens: number, startMs: number, index: number, done: Done): PendingCheck | undefined {
+    const policy = this.#deps.policies.match(key)
+    const check: PendingCheck = { key, policy, tokens, startMs, index, done, isAnswered: false, release: undefined }
+    const known = this.#decideAlone(check)
+    if (known === undefined) return check
+    done(known, index)
+    return undefined
   }
 
   /** What can be said without the store. */

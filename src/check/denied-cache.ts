@@ -1,5 +1,6 @@
 import type { Policy } from '../domain/policy.ts'
 import { type BucketReading, readingAfter } from '../domain/token-bucket.ts'
+import { putLast } from './bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** So that a reset, an eviction or a failover of the store is seen within a second. */
@@ -39,9 +40,7 @@ export class DeniedCache {
    */
   remember({ key, policy, tokens }: BucketCheck, reading: BucketReading, retryAfterMs: number, sentAtMs: number): void {
     const forgetAtMs = sentAtMs + Math.min(retryAfterMs - 1, LONGEST_MEMORY_MS)
-    this.#denials.delete(key)
-    this.#denials.set(key, { policy, tokens, reading, receivedAtMs: this.#now(), forgetAtMs })
-    if (this.#denials.size > MAX_KEYS) this.#forgetOldest()
+    putLast(this.#denials, key, { policy, tokens, reading, receivedAtMs: this.#now(), forgetAtMs }, MAX_KEYS)
   }
 
   /**
@@ -84,13 +83,6 @@ export class DeniedCache {
 
   forget(key: string): void {
     if (this.#denials.size > 0) this.#denials.delete(key)
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#denials.keys()) {
-      this.#denials.delete(key)
-      return
-    }
   }
 }
 

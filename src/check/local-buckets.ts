@@ -1,5 +1,6 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
 import { type Bucket, type BucketReading, checkBucket } from '../domain/token-bucket.ts'
+import { putLast } from './bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** Beyond so many buckets the one used longest ago is forgotten, which makes it full. */
@@ -42,22 +43,14 @@ export class LocalBuckets {
     const counted = this.#sharesOf(policy, processes)
     const slowNowMs = Math.floor((nowMs - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
-    this.#buckets.delete(key)
-    if (bucket !== undefined) this.#buckets.set(key, { processes, sinceMs, bucket })
-    if (this.#buckets.size > MAX_BUCKETS) this.#forgetOldest()
+    if (bucket === undefined) this.#buckets.delete(key)
+    else putLast(this.#buckets, key, { processes, sinceMs, bucket }, MAX_BUCKETS)
     return { reading, counted }
   }
 
   /** Makes all buckets full: the store's own count again. */
   forget(): void {
     this.#buckets.clear()
-  }
-
-  #forgetOldest(): void {
-    for (const key of this.#buckets.keys()) {
-      this.#buckets.delete(key)
-      return
-    }
   }
 
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
