@@ -1,7 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { cpus } from 'node:os'
-import { redisVersion } from '../processes/redis-server.ts'
-import { toMarkdown, toText } from '../report/tables.ts'
+import { described, thisMachine } from '../report/machine.ts'
+import { COMMON_COLUMNS, type Column, toMarkdown, toText } from '../report/tables.ts'
 import type { DeploymentMeasurement } from './measure-deployment.ts'
 import type { ClusterResult } from './run.ts'
 import { type BenchInputs, scalingTable } from './scaling.ts'
@@ -15,13 +14,8 @@ const DIGITS = 4
 const BEGIN = '<!-- measured: written by npm run bench:cluster -->'
 const END = '<!-- end of measured -->'
 
-const COLUMNS: readonly { readonly title: string; readonly cell: (row: DeploymentMeasurement) => string }[] = [
-  { title: 'decisions/s', cell: row => Math.round(row.decisionsPerSecond).toLocaleString('en') },
-  { title: 'p50 ms', cell: row => row.p50Ms.toFixed(2) },
-  { title: 'p99 ms', cell: row => row.p99Ms.toFixed(2) },
-  { title: 'front µs', cell: row => row.frontMicros.toFixed(2) },
-  { title: 'Redis µs', cell: row => row.redisMicros.toFixed(2) },
-  { title: 'script calls', cell: row => row.scriptCallsPerDecision.toFixed(4) },
+const COLUMNS: readonly Column<DeploymentMeasurement>[] = [
+  ...COMMON_COLUMNS,
   { title: 'hottest server', cell: row => `${row.hottestServer.toFixed(2)} ×` },
 ]
 
@@ -33,9 +27,7 @@ export interface ClusterReport {
 }
 
 export function clusterReport(rows: ClusterResult): ClusterReport {
-  const [processor] = cpus()
-  const machine = `${processor?.model.trim()}, ${cpus().length} cores, Node ${process.version}, Redis ${redisVersion()}`
-  return { date: new Date().toISOString(), machine, rows }
+  return { date: new Date().toISOString(), machine: described(thisMachine()), rows }
 }
 
 /** For a terminal. */

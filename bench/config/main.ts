@@ -1,7 +1,6 @@
 /** What changes and a million policies cost: `npm run bench:config`. docs/benchmarks.md says what is measured and how. */
-import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
-import { redisVersion } from '../processes/redis-server.ts'
+import { described, thisMachine } from '../report/machine.ts'
 import { toMarkdown, toText } from '../report/tables.ts'
 import { replaceSection } from '../report/write.ts'
 import { measurePropagation, type Propagation } from './propagation.ts'
@@ -90,7 +89,5 @@ function scaleTable(scale: readonly Scale[]) {
 }
 
 function machine(): string {
-  const processors = cpus()
-  const model = processors[0]?.model.trim() ?? 'unknown'
-  return `${model}, ${processors.length} cores, Node ${process.version}, Redis ${redisVersion()}; ${new Date().toISOString().slice(0, 10)}`
+  return `${described(thisMachine())}; ${new Date().toISOString().slice(0, 10)}`
 }

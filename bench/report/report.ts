@@ -1,8 +1,7 @@
-import { cpus } from 'node:os'
 import type { Measurement } from '../measure.ts'
 import type { BucketMemory } from '../probes/bucket-memory.ts'
-import { redisVersion } from '../processes/redis-server.ts'
 import type { Round, RunResult } from '../run.ts'
+import { type Machine, thisMachine } from './machine.ts'
 import { median } from './statistics.ts'
 import { judge, type TargetResult } from './targets.ts'
 
@@ -10,7 +9,7 @@ import { judge, type TargetResult } from './targets.ts'
 export interface Report {
   readonly date: string
   readonly command: string
-  readonly machine: Readonly<Record<'cpu' | 'cores' | 'node' | 'redis', string>>
+  readonly machine: Machine
   readonly targets: readonly TargetResult[]
   readonly rows: Readonly<Record<string, { readonly median: Measurement; readonly rounds: Round }>>
   readonly memory: BucketMemory | undefined
@@ -19,16 +18,10 @@ export interface Report {
 }
 
 export function buildReport(result: RunResult, args: readonly string[]): Report {
-  const processors = cpus()
   return {
     date: new Date().toISOString(),
     command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
-    machine: {
-      cpu: processors[0]?.model.trim() ?? 'unknown',
-      cores: String(processors.length),
-      node: process.version,
-      redis: redisVersion() ?? 'none',
-    },
+    machine: thisMachine(),
     targets: judge(result),
     rows: Object.fromEntries(Object.keys(result.rounds[0] ?? {}).map(name => [name, summary(name, result.rounds)])),
     memory: result.memory,

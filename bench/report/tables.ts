@@ -3,13 +3,28 @@ import type { Report } from './report.ts'
 
 type Cells = readonly string[]
 
-const COLUMNS: readonly { readonly title: string; readonly cell: (row: Measurement) => string }[] = [
+export interface Column<Row> {
+  readonly title: string
+  readonly cell: (row: Row) => string
+}
+
+type CommonFigures = Pick<
+  Measurement,
+  'decisionsPerSecond' | 'p50Ms' | 'p99Ms' | 'frontMicros' | 'redisMicros' | 'scriptCallsPerDecision'
+>
+
+/** What every benchmark of checks tells of a row. */
+export const COMMON_COLUMNS: readonly Column<CommonFigures>[] = [
   { title: 'decisions/s', cell: row => Math.round(row.decisionsPerSecond).toLocaleString('en') },
   { title: 'p50 ms', cell: row => row.p50Ms.toFixed(2) },
   { title: 'p99 ms', cell: row => row.p99Ms.toFixed(2) },
   { title: 'front µs', cell: row => row.frontMicros.toFixed(2) },
   { title: 'Redis µs', cell: row => row.redisMicros.toFixed(2) },
   { title: 'script calls', cell: row => row.scriptCallsPerDecision.toFixed(4) },
+]
+
+const COLUMNS: readonly Column<Measurement>[] = [
+  ...COMMON_COLUMNS,
   { title: 'commands', cell: row => row.commandsPerDecision.toFixed(2) },
   { title: 'RSS MB', cell: row => row.residentMegabytes.toFixed(0) },
 ]

@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { described } from './machine.ts'
 import type { Report } from './report.ts'
 import { rowTable, targetTable, toMarkdown, toText } from './tables.ts'
 
@@ -30,8 +31,7 @@ export function replaceSection(command: string, text: string): void {
 }
 
 function section(report: Report): string {
-  const { cpu, cores, node, redis } = report.machine
-  const machine = `${cpu}, ${cores} cores, Node ${node}, Redis ${redis}; ${report.date.slice(0, 10)}; \`${report.command}\``
+  const machine = `${described(report.machine)}; ${report.date.slice(0, 10)}; \`${report.command}\``
   const tables = [toMarkdown(targetTable(report)), toMarkdown(rowTable(report))]
   return [machine, ...tables, memoryLine(report), report.remarks].filter(part => part !== '').join('\n\n')
 }
