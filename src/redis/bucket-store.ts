@@ -1,27 +1,34 @@
 import type { Redis } from 'ioredis'
 import type { BucketCheck, BucketStore } from '../check/ports.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { type CheckCommand, decode, encode } from './bucket-call.ts'
+import { CheckCall, isUnknownScript, readingsIn } from './check-call.ts'
 import type { BucketKeys } from './keys.ts'
-import { checkScript } from './scripts.ts'
 
 /** Buckets in a standalone Redis: one script call for a whole batch. */
 export class RedisBucketStore implements BucketStore {
   readonly #redis: Redis
-  readonly #check: CheckCommand
   readonly #keys: BucketKeys
 
   constructor(redis: Redis, keys: BucketKeys) {
-    redis.defineCommand('throttlerCheck', checkScript)
     this.#redis = redis
-    this.#check = (redis as unknown as { throttlerCheck: CheckCommand }).throttlerCheck.bind(redis)
     this.#keys = keys
   }
 
   async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    const keys = checks.map(({ key }) => this.#keys.bucket(key))
-    const reply = await this.#check(keys.length, ...keys, ...encode(checks))
-    return decode(checks, reply)
+    return readingsIn(await this.#call(checks), checks)
+  }
+
+  async #call(checks: readonly BucketCheck[]): Promise<Buffer> {
+    try {
+      return await this.#send(new CheckCall({ checks, keys: this.#keys }))
+    } catch (err) {
+      if (!isUnknownScript(err)) throw err
+      return await this.#send(new CheckCall({ checks, keys: this.#keys, withSource: true }))
+    }
+  }
+
+  #send(call: CheckCall): Promise<Buffer> {
+    return this.#redis.sendCommand(call) as Promise<Buffer>
   }
 
   async reset(key: string): Promise<void> {

@@ -4,7 +4,6 @@ import { BUCKET_PARTITIONS, bucketPartition } from '../domain/partition.ts'
 import { BUCKET_SLOTS } from './bucket-tags.ts'
 import type { BucketKeys } from './keys.ts'
 import { MasterBuckets } from './master-buckets.ts'
-import { checkScript } from './scripts.ts'
 
 /** The map of slots is read again so long after something went wrong, and no more often than that, ms. */
 const REFRESH_PAUSE_MS = 150
@@ -22,7 +21,6 @@ export class ClusterBuckets implements ShardedBucketStore {
   #refresh: NodeJS.Timeout | undefined
 
   constructor(cluster: Cluster, keys: BucketKeys) {
-    cluster.defineCommand('throttlerCheck', checkScript)
     this.#cluster = cluster
     this.#keys = keys
     this.#nobody = this.#master('nobody', 0)
@@ -43,7 +41,6 @@ export class ClusterBuckets implements ShardedBucketStore {
 
   #add(node: Redis): void {
     this.#nodes.set(addressOf(node), node)
-    node.defineCommand('throttlerCheck', checkScript)
     if (this.#cluster.status === 'ready') connectTo(node)
   }
 

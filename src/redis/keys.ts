@@ -14,12 +14,7 @@ export class BucketKeys {
   }
 
   bucket(key: string): string {
-    return this.bucketIn(bucketPartition(key), key)
-  }
-
-  /** @param partition that of the key */
-  bucketIn(partition: number, key: string): string {
-    return `${this.#prefixes[partition]}${key}`
+    return `${this.#prefixes[bucketPartition(key)]}${key}`
   }
 }
 

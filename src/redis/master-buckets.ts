@@ -1,8 +1,8 @@
-import type { ChainableCommander, Cluster, Redis } from 'ioredis'
+import { type Cluster, Pipeline, type Redis } from 'ioredis'
 import type { BucketCheck, BucketShard } from '../check/ports.ts'
 import { bucketPartition } from '../domain/partition.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { type CheckCommand, decode, encode, type Units } from './bucket-call.ts'
+import { CheckCall, isUnknownScript, readingsIn } from './check-call.ts'
 import type { BucketKeys } from './keys.ts'
 import { probeKeyIn } from './probe-keys.ts'
 
@@ -43,21 +43,23 @@ export class MasterBuckets implements BucketShard {
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
     const groups = indexesBy(checks, ({ key }) => bucketPartition(key))
     const pipeline = this.#pipeline()
-    for (const [partition, indexes] of groups) this.#call(pipeline, partition, pick(checks, indexes))
-    const replies = (await pipeline.exec()) as [Error | null, Units[]][]
+    for (const indexes of groups.values()) {
+      pipeline.sendCommand(new CheckCall({ checks: pick(checks, indexes), keys: this.#options.keys }))
+    }
+    const replies = (await pipeline.exec()) as [Error | null, Buffer][]
 
     const readings: Readings = new Array(checks.length)
     const failures: unknown[] = []
-    const settle = async ([, indexes]: [number, number[]], [err, reply]: [Error | null, Units[]]) => {
+    const settle = async ([, indexes]: [number, number[]], [err, reply]: [Error | null, Buffer]) => {
       const asked = pick(checks, indexes)
       try {
-        const answers = err === null ? decode(asked, reply) : await this.#repeat(asked, err)
+        const answers = err === null ? readingsIn(reply, asked) : await this.#repeat(asked, err)
         for (const [i, index] of indexes.entries()) readings[index] = answers[i]
       } catch (failure) {
         failures.push(failure)
       }
     }
-    await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Units[]])))
+    await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Buffer])))
     if (failures.some(failure => !SLOW.test((failure as Error).message))) this.#options.disturbed()
     if (failures.length === groups.size) throw failures[0]
     return readings
@@ -67,44 +69,37 @@ export class MasterBuckets implements BucketShard {
     await this.#options.cluster.unlink(this.#options.keys.bucket(key))
   }
 
-  #pipeline(): ChainableCommander {
+  #pipeline(): Pipeline {
     const connection = this.#options.connection()
-    if (connection?.status === 'ready') return connection.pipeline()
+    if (connection?.status === 'ready') return new Pipeline(connection)
     this.#options.disturbed()
     throw new Error(`the master ${this.name} is away`)
   }
 
-  #call(pipeline: ChainableCommander, partition: number, checks: readonly BucketCheck[]): void {
-    const keys = checks.map(({ key }) => this.#options.keys.bucketIn(partition, key))
-    const { throttlerCheck } = pipeline as unknown as { throttlerCheck: (...args: Parameters<CheckCommand>) => unknown }
-    throttlerCheck.call(pipeline, keys.length, ...keys, ...encode(checks))
-  }
-
   /**
-   * Asks again where a redirection says; nothing else may be repeated, as it may have been executed. One call for each key: while
-   * a slot is on its way, some of its keys are here and some are there.
+   * Asks again what was not executed, with the script, or where a redirection says; nothing else may be repeated. One call for
+   * each key in the latter case: while a slot is on its way, some of its keys are here and some are there.
    */
-  async #repeat(checks: readonly BucketCheck[], err: Error): Promise<Readings> {
+  async #repeat(checks: readonly BucketCheck[], err: Error): Promise<readonly (BucketReading | undefined)[]> {
+    if (isUnknownScript(err)) return this.#ask(checks)
     if (!REDIRECTIONS.test(err.message)) throw err
     this.#options.disturbed()
     const readings: Readings = new Array(checks.length)
-    const ask = async (key: string, indexes: readonly number[]) => {
-      const answers = await this.#ask(key, pick(checks, indexes))
+    const ask = async (indexes: readonly number[]) => {
+      const answers = await this.#ask(pick(checks, indexes))
       for (const [i, index] of indexes.entries()) readings[index] = answers[i]
     }
     const asked = indexesBy(checks, ({ key }) => key)
-    const outcomes = await Promise.allSettled([...asked].map(([key, indexes]) => ask(key, indexes)))
+    const outcomes = await Promise.allSettled([...asked.values()].map(ask))
     const failed = outcomes.filter(outcome => outcome.status === 'rejected')
     if (failed.length === outcomes.length) throw failed[0]?.reason
     return readings
   }
 
-  async #ask(key: string, checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+  async #ask(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
     const { cluster, keys } = this.#options
-    const buckets = checks.map(() => keys.bucket(key))
-    const { throttlerCheck } = cluster as unknown as { throttlerCheck: CheckCommand }
-    const reply = await throttlerCheck.call(cluster, buckets.length, ...buckets, ...encode(checks))
-    return decode(checks, reply)
+    const reply = await cluster.sendCommand(new CheckCall({ checks, keys, withSource: true }))
+    return readingsIn(reply as Buffer, checks)
   }
 }
 

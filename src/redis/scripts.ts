@@ -1,12 +1,16 @@
+import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** A Lua script as ioredis defines it: sent once for each connection, by its hash from then on. */
+/** A Lua script; also as ioredis defines a command. */
 export interface Script {
   readonly lua: string
+  /** Its SHA-1 in hex, by which a Redis knows it that has seen it once. */
+  readonly sha: string
 }
 
 function load(name: string): Script {
-  return { lua: readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8') }
+  const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+  return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }
 
 export const checkScript = load('check')

@@ -1,4 +1,8 @@
-import { Redis } from 'ioredis'
+import { Command, Redis } from 'ioredis'
+import { CheckCall } from '../../src/redis/check-call.ts'
+import { checkScript } from '../../src/redis/scripts.ts'
+
+type WriteableStream = Parameters<Redis['sendCommand']>[1]
 
 const CLOCK = 'test:clock'
 const EXPIRIES = 'test:expiries'
@@ -7,12 +11,12 @@ const EXPIRIES = 'test:expiries'
 export const EXPIRY_SLACK_MS = 5n
 
 /**
- * A connection whose scripts live by a clock that the test sets, expiry included: what a script wants to expire is noted,
- * and deleted by the next script that runs that much later by the test's clock.
+ * A connection whose checks live by a clock that the test sets, expiry included: when the script wants a key to expire is noted,
+ * and the key deleted by the next check that comes that much later by the test's clock.
  */
 export class ClockedRedis extends Redis {
-  override defineCommand(name: string, definition: { lua: string; numberOfKeys?: number; readOnly?: boolean }): void {
-    super.defineCommand(name, { ...definition, lua: underTestClock(definition.lua) })
+  override sendCommand(command: Command, stream?: WriteableStream): unknown {
+    return super.sendCommand(command instanceof CheckCall ? new ClockedCall(command) : command, stream)
   }
 
   /** Sets the clock to the first microsecond of an even, the last of an odd millisecond: it is rounded down. */
@@ -28,33 +32,47 @@ export class ClockedRedis extends Redis {
   }
 }
 
-function underTestClock(lua: string): string {
-  const parts = lua.split(`call('TIME')`)
-  if (parts.length !== 2) throw new Error(`the script asks for the time ${parts.length - 1} times, not once`)
-  return `
-    local clock = redis.call('HMGET', '${CLOCK}', 'seconds', 'microseconds')
-    local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-    for _, key in ipairs(KEYS) do
-      local expiry = tonumber(redis.call('HGET', '${EXPIRIES}', key) or nil)
-      if expiry and expiry - ${EXPIRY_SLACK_MS} <= now then
-        redis.call('DEL', key)
-        redis.call('HDEL', '${EXPIRIES}', key)
-      elseif expiry then
-        redis.call('PEXPIRE', key, string.format('%.0f', expiry - now))
-      end
-    end
-    local reply = (function()
-      ${parts.join(`call('HMGET', '${CLOCK}', 'seconds', 'microseconds')`)}
-    end)()
-    local noted = {}
-    for _, key in ipairs(KEYS) do
-      local left = not noted[key] and redis.call('PTTL', key)
-      if left == -1 then return redis.error_reply('the script left ' .. key .. ' without an expiry') end
-      if left and left >= 0 then
-        redis.call('HSET', '${EXPIRIES}', key, string.format('%.0f', now + left))
-        redis.call('PERSIST', key)
-      end
-      noted[key] = true
-    end
-    return reply`
+/** The call with another script, which is always sent along. */
+class ClockedCall extends Command {
+  readonly #text: string
+
+  constructor(call: CheckCall) {
+    super('eval')
+    const evalsha = bulk('EVALSHA') + bulk(checkScript.sha)
+    const text = call.toWritable()
+    if (!text.includes(evalsha)) throw new Error('the call does not name the script by its hash')
+    this.#text = text.replace(evalsha, () => bulk('EVAL') + bulk(CLOCKED_SCRIPT))
+  }
+
+  override toWritable(): string {
+    return this.#text
+  }
 }
+
+function bulk(text: string): string {
+  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+}
+
+const CLOCKED_SCRIPT = `
+  local real = redis
+  local clock = real.call('HMGET', '${CLOCK}', 'seconds', 'microseconds')
+  local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+  for _, key in ipairs(KEYS) do
+    local expiry = tonumber(real.call('HGET', '${EXPIRIES}', key) or nil)
+    if expiry and expiry - ${EXPIRY_SLACK_MS} <= now then
+      real.call('DEL', key)
+      real.call('HDEL', '${EXPIRIES}', key)
+    end
+  end
+  local clocked = {
+    TIME = function() return clock end,
+    GET = function(key) return real.call('GET', key) end,
+    PTTL = function(key) return real.call('HGET', '${EXPIRIES}', key) - now end,
+    SET = function(key, value, option, expiry)
+      if option ~= 'PXAT' then error('the script left ' .. key .. ' without an expiry') end
+      real.call('SET', key, value)
+      real.call('HSET', '${EXPIRIES}', key, string.format('%.0f', expiry))
+    end,
+  }
+  local redis = { call = function(name, ...) return clocked[name](...) end }
+  ${checkScript.lua}`

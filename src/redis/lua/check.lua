@@ -7,20 +7,23 @@
                ask policy number `policy` (from 1) for `tokens`
   ARGV[1 + p]  the limits of policy p: "id unit unitsPerMs capacityUnits capacity id unit …"
 
-  Returns a flat array: for each check, for each limit of its policy, the units spent after the check, or −1 − units where
-  the check was denied; then, for each check whose refill rests because the clock went back, its index and the pause in ms.
-  Numbers from 2^50 on are returned as strings, since clients need not read larger integers exactly.
+  Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, or
+  −1 − units where the check was denied; then, for each check whose refill rests because the clock went back, its index and
+  the pause in ms. Doubles are exact for these integers, and cost client and server less than as many replies of their own.
 
   A bucket is a string: big-endian double, ms at which it was last spent from; then for each limit
   4 bytes id, 4 bytes unit, and a double, the units spent.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
 local EXPIRY_SLACK_MS = 5
-local SAFE_INTEGER = 2 ^ 50
+-- Redis writes larger numbers as 9e+15, which it does not read as a time.
+local PLAIN_INTEGER = 2 ^ 51
 local HEADER, ENTRY = 8, 16
 
+local spread = unpack
 local call, pack, unpack = redis.call, struct.pack, struct.unpack
 local fmod, max, min, format = math.fmod, math.max, math.min, string.format
+local keys = KEYS
 
 local function ceil_div(a, b)
   local rest = fmod(a, b)
@@ -82,7 +85,7 @@ local function read_bucket(key)
   if used_at - now > CLOCK_TOLERANCE_MS then
     -- Expiry is a point in time, which moves back with the last spending.
     local time_to_live = max(1, call('PTTL', key) - (used_at - now))
-    call('SET', key, pack('>d', now) .. string.sub(bucket, HEADER + 1), 'PX', format('%.0f', time_to_live))
+    call('SET', key, pack('>d', now) .. string.sub(bucket, HEADER + 1), 'PXAT', format('%.0f', now + time_to_live))
     return bucket, 0, 0
   end
   return bucket, max(0, now - used_at), max(0, used_at - now)
@@ -95,7 +98,7 @@ local function write_bucket(key, limits, spent, pause)
     entries[i + 1] = pack('>I4I4d', limit.id, limit.unit, spent[i])
     time_to_full = max(time_to_full, ceil_div(spent[i], limit.per_ms))
   end
-  call('SET', key, table.concat(entries), 'PX', format('%.0f', time_to_full + pause + EXPIRY_SLACK_MS))
+  call('SET', key, table.concat(entries), 'PXAT', format('%.0f', now + pause + time_to_full + EXPIRY_SLACK_MS))
 end
 
 -- Decides one check. Returns whether it is allowed, the units spent of each limit, and the pause.
@@ -113,51 +116,70 @@ local function check(key, limits, tokens)
   return allowed, spent, pause
 end
 
--- The same for what is most common: one limit, and a bucket that it alone was spent from. Returns nothing for anything else.
-local function check_simply(key, limit, tokens)
-  local bucket = call('GET', key)
-  local spent = 0
-  if bucket then
-    local used_at, id, unit, stored = unpack('>dI4I4d', bucket)
-    if #bucket ~= HEADER + ENTRY or id ~= limit.id or unit ~= limit.unit or used_at > now then return nil end
-    spent = refilled(min(stored, limit.capacity_units), (now - used_at) * limit.per_ms)
+local reply, replied = {}, 0
+
+local function append(value)
+  replied = replied + 1
+  reply[replied] = value
+end
+
+local pauses = {}
+
+local function check_and_append(index, limits, tokens)
+  local allowed, spent, pause = check(keys[index], limits, tokens)
+  for i = 1, #limits do append(allowed and spent[i] or -1 - spent[i]) end
+  if pause > 0 then
+    pauses[#pauses + 1] = index
+    pauses[#pauses + 1] = pause
   end
-  if not (tokens <= limit.capacity and limit.capacity_units - spent >= tokens * limit.unit) then return -1 - spent end
-  if tokens > 0 then
-    spent = spent + tokens * limit.unit
-    local time_to_live = ceil_div(spent, limit.per_ms) + EXPIRY_SLACK_MS
-    call('SET', key, pack('>dI4I4d', now, limit.id, limit.unit, spent), 'PX', time_to_live)
+end
+
+local function is_simple(limits)
+  return #limits == 1 and limits[1].capacity_units / limits[1].per_ms < PLAIN_INTEGER
+end
+
+-- The same for a run of what is most common: one limit, and a bucket that it alone was spent from. Written out, since half of
+-- what a check costs here would be calls and look-ups.
+local function check_simply(first, last, limits, tokens)
+  local limit = limits[1]
+  local id, unit, per_ms, capacity_units = limit.id, limit.unit, limit.per_ms, limit.capacity_units
+  local cost = tokens * unit
+  local most_spent = tokens <= limit.capacity and capacity_units - cost or -1
+  for index = first, last do
+    local key = keys[index]
+    local bucket = call('GET', key)
+    local spent, is_own = 0, true
+    if bucket then
+      local used_at, entry_id, entry_unit, stored = unpack('>dI4I4d', bucket)
+      is_own = #bucket == HEADER + ENTRY and entry_id == id and entry_unit == unit and used_at <= now
+      if is_own then spent = refilled(min(stored, capacity_units), (now - used_at) * per_ms) end
+    end
+    if not is_own then
+      check_and_append(index, limits, tokens)
+    elseif not (spent <= most_spent) then
+      append(-1 - spent)
+    elseif tokens == 0 then
+      append(spent)
+    else
+      spent = spent + cost
+      call('SET', key, pack('>dI4I4d', now, id, unit, spent), 'PXAT', now + ceil_div(spent, per_ms) + EXPIRY_SLACK_MS)
+      append(spent)
+    end
   end
-  return spent
 end
 
 local policies = {}
 for p = 2, #ARGV do policies[p - 1] = read_policy(ARGV[p]) end
 
-local reply, pauses, index = {}, {}, 0
-
-local function append(value)
-  reply[#reply + 1] = (value < SAFE_INTEGER and value > -SAFE_INTEGER) and value or format('%.0f', value)
-end
-
+local last = 0
 for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
-  local limits = policies[tonumber(policy)]
-  tokens = tonumber(tokens)
-  local only = #limits == 1 and limits[1]
-  for _ = 1, tonumber(count) do
-    index = index + 1
-    local value = only and check_simply(KEYS[index], only, tokens)
-    if value then
-      append(value)
-    else
-      local allowed, spent, pause = check(KEYS[index], limits, tokens)
-      for _, units in ipairs(spent) do append(allowed and units or -1 - units) end
-      if pause > 0 then
-        pauses[#pauses + 1] = index
-        pauses[#pauses + 1] = pause
-      end
-    end
+  local limits, first = policies[tonumber(policy)], last + 1
+  tokens, last = tonumber(tokens), last + tonumber(count)
+  if is_simple(limits) then
+    check_simply(first, last, limits, tokens)
+  else
+    for index = first, last do check_and_append(index, limits, tokens) end
   end
 end
-for _, value in ipairs(pauses) do reply[#reply + 1] = value end
-return reply
+for _, value in ipairs(pauses) do append(value) end
+return pack('>' .. string.rep('d', replied), spread(reply, 1, replied))
