@@ -1,5 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
+import { Ajv } from 'ajv'
+import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
 import { EnvSchema } from '../../src/env.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { FrontMetrics } from '../../src/metrics.ts'
@@ -68,6 +70,12 @@ describe('the documents', () => {
     )
     expect(named.length).toBeGreaterThan(60)
     expect(named.filter(path => !sources.some(source => `/${source}`.endsWith(`/${path}`)))).toEqual([])
+  })
+
+  it('show a policy that can be stored', () => {
+    const policy: unknown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '')
+    expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
+    expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
   })
 
   it('know lines of the log by what they say', () => {
