@@ -1,20 +1,37 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
+import { Ajv } from 'ajv'
+import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
 import { EnvSchema } from '../../src/env.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { FrontMetrics } from '../../src/metrics.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 
-const read = (path: string) => readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
+const ROOT = new URL('../../', import.meta.url)
+const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8')
+const sources = ['src', 'workers', 'test'].flatMap(folder =>
+  readdirSync(new URL(folder, ROOT), { recursive: true, encoding: 'utf8' })
+    .filter(path => /\.(?:ts|lua)$/.test(path))
+    .map(path => `${folder}/${path}`),
+)
 const readme = read('README.md')
 const documents = [
   'README.md',
   'ARCHITECTURE.md',
   'CONTRIBUTING.md',
   'CHANGELOG.md',
+  'docs/benchmarks.md',
+  'docs/consistency.md',
   'docs/errors.md',
-  'docs/security.md',
   'docs/observability.md',
+  'docs/operations.md',
+  'docs/recipes/express.md',
+  'docs/recipes/fastify.md',
+  'docs/recipes/haproxy.md',
+  'docs/recipes/nginx.md',
+  'docs/scaling.md',
+  'docs/security.md',
+  'clients/typescript/README.md',
 ] as const
 
 describe('the documents', () => {
@@ -38,6 +55,38 @@ describe('the documents', () => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path)
     const folder = document.slice(0, document.lastIndexOf('/') + 1)
     for (const path of links) expect(() => read(folder + path)).not.toThrow()
+  })
+
+  it('know their way within the README', () => {
+    const headings = [...readme.matchAll(/^## (.*)$/gm)].map(([, text = '']) => text.toLowerCase().replaceAll(' ', '-'))
+    const links = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
+    expect(links.length).toBeGreaterThan(8)
+    expect(links.filter(anchor => !headings.includes(anchor))).toEqual([])
+  })
+
+  it('name only files of the tree that exist', () => {
+    const named = [...read('ARCHITECTURE.md').matchAll(/`((?:[a-z-]+\/)*[a-z][a-z.-]*\.(?:ts|lua))`/g)].map(
+      ([, path = '']) => path,
+    )
+    expect(named.length).toBeGreaterThan(60)
+    expect(named.filter(path => !sources.some(source => `/${source}`.endsWith(`/${path}`)))).toEqual([])
+  })
+
+  it('show a policy that can be stored', () => {
+    const policy: unknown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '')
+    expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
+    expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
+  })
+
+  it('know lines of the log by what they say', () => {
+    const [, logs = ''] = read('docs/observability.md').split('## ')
+    const cells = [...logs.matchAll(/^\| (.*?) +\| (?:debug|info|warn|error)/gm)].map(([, cell = '']) => cell)
+    const named = cells.flatMap(cell => [...cell.matchAll(/`([^`…]+)`/g)].map(([, message = '']) => message))
+    expect(named.length).toBeGreaterThan(10)
+    const texts = sources.filter(source => !source.startsWith('test/')).map(read)
+    expect(named.filter(message => message !== 'code' && !texts.some(text => text.includes(`'${message}'`)))).toEqual(
+      [],
+    )
   })
 
   it('explain every code, with its status', () => {

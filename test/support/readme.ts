@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
+import { expect, it } from '@jest/globals'
+import type { Service } from './service.ts'
+
+const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
+
+interface Step {
+  readonly command: string
+  /** Lines of the answer; `…` stands for anything. */
+  readonly expected: readonly string[]
+}
+
+/** How the README's commands are run. */
+interface Conditions {
+  readonly cwd?: string
+  readonly env?: Readonly<Record<string, string>>
+  /** What of a command stands for something of the test's own. */
+  readonly replaced?: Readonly<Record<string, string>>
+}
+
+/** The code blocks of a language under a heading of the README. */
+function blocks(heading: string, language: string): string[] {
+  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0]
+  if (section === undefined) throw new Error(`the README has no heading "${heading}"`)
+  return [...section.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, text = '']) => text)
+}
+
+/** The commands of the `sh` blocks under a heading, word for word. */
+export function shellCommands(heading: string): string[] {
+  return blocks(heading, 'sh').flatMap(text => text.trim().split('\n'))
+}
+
+/** The commands of the `console` blocks under a heading, word for word, each with the lines that the README promises. */
+function steps(heading: string): Step[] {
+  return blocks(heading, 'console').flatMap(text =>
+    text
+      .split(/^\$ /m)
+      .slice(1)
+      .map(step => {
+        const [command = '', ...expected] = step.trimEnd().split('\n')
+        return { command, expected }
+      }),
+  )
+}
+
+function pattern(line: string): RegExp {
+  const literal = line.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
+  return new RegExp(`^${literal.join('.*')}$`)
+}
+
+function run(command: string, { cwd, env, replaced = {} }: Conditions): string {
+  const text = Object.entries(replaced).reduce((text, [from, to]) => text.replaceAll(from, to), command)
+  const { stdout, status } = spawnSync('sh', ['-c', text], { cwd, env: { ...process.env, ...env }, encoding: 'utf8' })
+  expect(status).toBe(0)
+  return stdout
+}
+
+/** What the README shows under a heading, word for word. */
+export function itShows(heading: string, conditionsOf: () => Conditions): void {
+  it('shows something', () => expect(steps(heading)).not.toEqual([]))
+
+  it.each(steps(heading))('$command', ({ command, expected }) => {
+    const lines = run(command, conditionsOf()).split(/\r?\n/)
+    for (const line of expected) expect(lines).toContainEqual(expect.stringMatching(pattern(line)))
+  })
+}
+
+/** The tour of a service that nobody used before. */
+export function itGivesTheTour(serviceOf: () => Service): void {
+  itShows('Two-minute tour', () => ({ replaced: { 'localhost:8080': new URL(serviceOf().url).host } }))
+}
