@@ -1,4 +1,5 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { costSection } from './costs.ts'
 import { described } from './machine.ts'
 import type { Report } from './report.ts'
 import { rowTable, targetTable, toMarkdown, toText } from './tables.ts'
@@ -6,6 +7,7 @@ import { rowTable, targetTable, toMarkdown, toText } from './tables.ts'
 const ROOT = new URL('../../../', import.meta.url)
 const RESULTS = new URL('bench/results/', ROOT)
 const PAGE = new URL('docs/benchmarks.md', ROOT)
+const README = new URL('README.md', ROOT)
 const DIGITS = 4
 
 /** For a terminal. */
@@ -14,20 +16,26 @@ export function render(report: Report): string {
   return parts.filter(part => part !== '').join('\n\n')
 }
 
-/** Keeps the run: as JSON, and as the tables of the page on benchmarks. */
+/** Keeps the run: as JSON, as the tables of the page on benchmarks, and as what the README says of costs. */
 export function keep(report: Report): void {
   mkdirSync(RESULTS, { recursive: true })
   const short = (_: string, value: unknown) => (typeof value === 'number' ? Number(value.toFixed(DIGITS)) : value)
-  writeFileSync(new URL('latest.json', RESULTS), `${JSON.stringify(report, short, 2)}\n`)
-  replaceSection('npm run bench', section(report))
+  const json = JSON.stringify(report, short, 2)
+  writeFileSync(new URL('latest.json', RESULTS), `${json}\n`)
+  const kept = JSON.parse(json) as Report
+  replaceSection('npm run bench', section(kept))
+  replaceBetween(README, '<!-- costs: written by npm run bench -->', '<!-- end of costs -->', costSection(kept))
 }
 
 /** Writes what a command measured where the page on benchmarks has a place for it. */
 export function replaceSection(command: string, text: string): void {
-  const [begin, end] = [`<!-- latest: written by ${command} -->`, `<!-- end of ${command} -->`]
-  const page = readFileSync(PAGE, 'utf8')
+  replaceBetween(PAGE, `<!-- latest: written by ${command} -->`, `<!-- end of ${command} -->`, text)
+}
+
+function replaceBetween(file: URL, begin: string, end: string, text: string): void {
+  const page = readFileSync(file, 'utf8')
   const [before, after] = [page.split(begin)[0], page.split(end)[1]]
-  writeFileSync(PAGE, `${before}${begin}\n\n${text}\n\n${end}${after}`)
+  writeFileSync(file, `${before}${begin}\n\n${text}\n\n${end}${after}`)
 }
 
 function section(report: Report): string {
