@@ -43,7 +43,8 @@ export function adminLimits(options: AdminLimitsOptions): AdminLimits {
 
   /** From each, one token. Resolves with how long to wait until all would give it. */
   const spend = async (keys: readonly string[]) => {
-    const results = await checker.checkAll(keys.map(key => ({ key, tokens: 1 })))
+    const check = (key: string) => new Promise<CheckResult>(resolve => checker.check(key, 1, resolve))
+    const results = await Promise.all(keys.map(check))
     return Math.max(...results.map(waitMs))
   }
 
@@ -65,7 +66,9 @@ function definitionOf(capacity: number, refillPerSecond: number): PolicyDefiniti
 
 function underOwnPrefix(openQueue: OpenQueue): OpenQueue {
   return <Check extends WaitingCheck>(answered: Answered<Check>): CheckQueue<Check> => {
-    const queue = openQueue<WaitingCheck & { readonly asked: Check }>(({ asked }, reading) => answered(asked, reading))
+    const queue = openQueue<WaitingCheck & { readonly asked: Check }>(({ asked }, ...answer) =>
+      answered(asked, ...answer),
+    )
     return {
       get waiting() {
         return queue.waiting

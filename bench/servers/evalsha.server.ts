@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
-import { decisionBody } from '../../src/check/decision-body.ts'
 import { writeRateLimitFields } from '../../src/check/rate-limit-fields.ts'
+import { sendDecision } from '../../src/check/send-decision.ts'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import type { BucketReading } from '../../src/domain/token-bucket.ts'
 import { RedisBucketStore } from '../../src/redis/bucket-store.ts'
@@ -13,12 +13,12 @@ import { CHECK_SCHEMA, type CheckHttpRequest, plainApp } from './check-app.ts'
 export async function evalshaServer(redisUrl: string): Promise<FastifyInstance> {
   const app = plainApp()
   const store = new RedisBucketStore(new Redis(redisUrl), new BucketKeys('bench-evalsha'))
-  app.post('/check', { schema: CHECK_SCHEMA }, async (request: CheckHttpRequest, reply) => {
+  app.post('/check', { schema: { body: CHECK_SCHEMA.body } }, async (request: CheckHttpRequest, reply) => {
     const asked = { key: request.body.key, policy: POLICY, tokens: request.body.tokens }
     const [reading] = await store.check([asked])
     const decision = decideByBucket(asked, reading as BucketReading, 'redis')
     writeRateLimitFields(decision, 'draft', reply)
-    return decisionBody(decision)
+    return sendDecision(reply, decision)
   })
   return app
 }

@@ -1,12 +1,13 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { ERRORS, Problem } from '../errors.ts'
+import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 import { BatchRequest, BatchResponse, MAX_BATCH_BYTES } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import type { CheckResult } from './check.ts'
-import { decisionBody } from './decision-body.ts'
+import { decisionJson, decisionMembers } from './decision-json.ts'
 
 const DOCS: RouteDocs = {
   summary: 'Decide up to 1,000 checks, each for itself',
@@ -28,21 +29,28 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
       schema: { body: BatchRequest },
       validatorCompiler,
     },
-    async request => {
+    (request, reply) => {
       const { checks } = request.body
       const startMs = performance.now()
-      const results = await checker.checkAll(checks)
-      log.checked(request, startMs)
-      return { results: results.map((result, i) => itemBody(checks[i]?.key ?? '', result)) }
+      const items: string[] = new Array(checks.length)
+      let undecided = checks.length
+      checker.checkAll(checks, (result, _tookMs, index) => {
+        items[index] = itemJson(checks[index]?.key ?? '', result)
+        undecided--
+        if (undecided > 0) return
+        log.checked(request, performance.now() - startMs)
+        reply.header('content-type', JSON_MEDIA_TYPE).send(`{"results":[${items.join()}]}`)
+        // A batch that waited is old when it is answered, and would keep its items alive until the next full collection.
+        items.fill('')
+      })
     },
   )
 }
 
-function itemBody(key: string, result: CheckResult): Record<string, unknown> {
+function itemJson(key: string, result: CheckResult): string {
   if (result instanceof Problem) {
     const { code, status, detail } = result
-    return { key, allowed: false, status, code, title: ERRORS[code].title, detail }
+    return JSON.stringify({ key, allowed: false, status, code, title: ERRORS[code].title, detail })
   }
-  const body = decisionBody(result)
-  return result.blocked ? { ...body, code: 'blocked' } : body
+  return result.blocked ? `{${decisionMembers(result)},"code":"blocked"}` : decisionJson(result)
 }

@@ -15,8 +15,8 @@ export interface WaitingCheck extends BucketCheck {
   isAnswered: boolean
 }
 
-/** Receives the reading of a check, or nothing when the store could not be asked. */
-export type Answered<Check> = (check: Check, reading: BucketReading | undefined) => void
+/** Receives the reading of a check, or nothing when the store could not be asked, and when that was, by `performance.now()`. */
+export type Answered<Check> = (check: Check, reading: BucketReading | undefined, nowMs: number) => void
 
 /** Where checks wait for the store. */
 export interface CheckQueue<Check> {
@@ -96,13 +96,14 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
     const readings = await this.#ask(batch)
     this.#inFlight.splice(this.#inFlight.indexOf(batch), 1)
     this.#schedule()
-    for (let i = 0; i < batch.length; i++) this.#answer(batch[i] as Check, readings[i])
+    const nowMs = performance.now()
+    for (let i = 0; i < batch.length; i++) this.#answer(batch[i] as Check, readings[i], nowMs)
   }
 
-  #answer(check: Check, reading: BucketReading | undefined): void {
+  #answer(check: Check, reading: BucketReading | undefined, nowMs: number): void {
     if (check.isAnswered) return
     check.isAnswered = true
-    this.#answered(check, reading)
+    this.#answered(check, reading, nowMs)
   }
 
   /** One timer for all checks, as one for each would cost more than what it guards. */
@@ -114,7 +115,8 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
 
   /** Answers those that waited as long as they may, and looks again when the oldest of the others will have. */
   #giveUpLate(): void {
-    const latestMs = performance.now() - this.#timeoutMs
+    const nowMs = performance.now()
+    const latestMs = nowMs - this.#timeoutMs
     const waiting = this.#batches.splice(0).flat()
     const unanswered = this.#inFlight.flat().concat(waiting)
     const inTime = unanswered.filter(({ isAnswered, startMs }) => !isAnswered && startMs > latestMs)
@@ -124,7 +126,7 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
 
     this.#waiting = 0
     for (const check of waiting) if (check.startMs > latestMs) this.#add(check)
-    for (const check of unanswered) if (check.startMs <= latestMs) this.#answer(check, undefined)
+    for (const check of unanswered) if (check.startMs <= latestMs) this.#answer(check, undefined, nowMs)
   }
 
   async #ask(batch: readonly Check[]): Promise<readonly (BucketReading | undefined)[]> {

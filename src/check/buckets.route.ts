@@ -1,10 +1,11 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../domain/decision.ts'
 import { Problem } from '../errors.ts'
+import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 import { DecisionResponse, PolicyMembers } from './check.schema.ts'
 import type { Checker, CheckResult } from './check.ts'
-import { decisionBody } from './decision-body.ts'
+import { decisionMembers } from './decision-json.ts'
 import { acceptKeyIn } from './key-in-url.ts'
 
 export interface BucketRoutesOptions {
@@ -37,11 +38,12 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
   app.get(
     '/buckets/:key',
     { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams } },
-    async request => {
+    async (request, reply) => {
       const { key } = request.params
       acceptKeyIn('/params/key', key)
       const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
-      return { ...decisionBody(decision), definition: definitionBody(decision) }
+      const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
+      return reply.header('content-type', JSON_MEDIA_TYPE).send(json)
     },
   )
 

@@ -1,12 +1,12 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
-import { fail, sendProblem } from '../http/problem.ts'
+import { fail } from '../http/problem.ts'
 import type { RequestLog } from '../http/request-log.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
-import { decisionBody, denialProblem } from './decision-body.ts'
 import { type FieldStyle, writeRateLimitFields } from './rate-limit-fields.ts'
+import { sendDecision, sendDenial } from './send-decision.ts'
 
 export interface CheckRoutesOptions {
   readonly checker: Checker
@@ -17,6 +17,7 @@ export interface CheckRoutesOptions {
 const DOCS: RouteDocs = {
   summary: 'Decide a check',
   errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  responses: { 200: DecisionResponse },
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 
@@ -28,16 +29,15 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
     '/check',
     {
       config: { access: 'check', docs: DOCS },
-      schema: { body: CheckRequest, response: { 200: DecisionResponse } },
+      schema: { body: CheckRequest },
     },
     (request, reply) => {
       const { key, tokens } = request.body
-      const startMs = performance.now()
-      checker.check(key, tokens, result => {
-        log.checked(request, startMs)
+      checker.check(key, tokens, (result, tookMs) => {
+        log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
-        return result.allowed ? reply.send(decisionBody(result)) : sendProblem(request, reply, denialProblem(result))
+        return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
       })
     },
   )

@@ -32,8 +32,8 @@ export interface CheckDependencies {
 /** A decision, or why there is none. */
 export type CheckResult = Decision | Problem
 
-/** Receives a result, and which of the checks that came together it is of. */
-type Done = (result: CheckResult, index: number) => void
+/** Receives a result, how long it took, ms, and which of the checks that came together it is of. */
+type Done = (result: CheckResult, tookMs: number, index: number) => void
 
 /** All that is kept of a check while it waits, in one object: most of what a check costs beside HTTP is what it allocates. */
 interface PendingCheck extends WaitingCheck {
@@ -52,7 +52,7 @@ export class Checker {
 
   constructor(deps: CheckDependencies) {
     this.#deps = deps
-    this.#queue = deps.openQueue((check, reading) => this.#answer(check, reading))
+    this.#queue = deps.openQueue((check, reading, nowMs) => this.#answer(check, reading, nowMs))
   }
 
   /**
@@ -63,22 +63,13 @@ export class Checker {
     this.#check(key, tokens, performance.now(), done)
   }
 
-  /** Decides each for itself, in order; resolves with the results in that order. */
-  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[]): Promise<readonly CheckResult[]> {
-    return new Promise(resolve => {
-      const startMs = performance.now()
-      const results: CheckResult[] = new Array(checks.length)
-      let missing = checks.length
-      const done: Done = (result, index) => {
-        results[index] = result
-        missing--
-        if (missing === 0) resolve(results)
-      }
-      for (let index = 0; index < checks.length; index++) {
-        const { key, tokens } = checks[index] as (typeof checks)[number]
-        this.#checkInTurn(key, tokens, startMs, index, done)
-      }
-    })
+  /** Decides each for itself, in order. */
+  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[], done: Done): void {
+    const startMs = performance.now()
+    for (let index = 0; index < checks.length; index++) {
+      const { key, tokens } = checks[index] as (typeof checks)[number]
+      this.#checkInTurn(key, tokens, startMs, index, done)
+    }
   }
 
   /**
@@ -119,7 +110,7 @@ export class Checker {
     const check: PendingCheck = { key, policy, tokens, startMs, index, done, isAnswered: false, release: undefined }
     const known = this.#decideAlone(check)
     if (known === undefined) return check
-    done(known, index)
+    this.#finish(check, known, performance.now())
     return undefined
   }
 
@@ -128,7 +119,7 @@ export class Checker {
     const problem = keyProblem(check.key) ?? impossibleProblem(check)
     if (problem !== undefined) return problem
     const decision = decideByMode(check) ?? this.#recall(check)
-    if (decision !== undefined) return this.#count(check, decision)
+    if (decision !== undefined) return decision
     const waiting = this.#queue.waiting + this.#held
     return waiting >= this.#deps.maxWaiting ? new Problem('overloaded', OVERLOADED) : undefined
   }
@@ -159,10 +150,18 @@ export class Checker {
     this.#deps.deniedCache.askAgain(check, answer)
   }
 
-  #answer(check: PendingCheck, reading: BucketReading | undefined): void {
+  #answer(check: PendingCheck, reading: BucketReading | undefined, nowMs: number): void {
     check.release?.()
     const decision = reading === undefined ? this.#decideWithoutStore(check) : this.#conclude(check, reading)
-    check.done(this.#count(check, decision), check.index)
+    if (decision === undefined) this.#deps.observer.undecided(check.policy, (nowMs - check.startMs) / 1000)
+    this.#finish(check, decision ?? new Problem('store-unavailable', DENIED_IN_OUTAGE), nowMs)
+  }
+
+  /** What was refused is no decision, and not counted. */
+  #finish(check: PendingCheck, result: CheckResult, nowMs: number): void {
+    const tookMs = nowMs - check.startMs
+    if (!(result instanceof Problem)) this.#deps.observer.decided(result, tookMs / 1000)
+    check.done(result, tookMs, check.index)
   }
 
   #conclude(check: PendingCheck, reading: BucketReading): Decision {
@@ -188,16 +187,6 @@ export class Checker {
       case 'deny':
         return undefined
     }
-  }
-
-  #count({ policy, startMs }: PendingCheck, decision: Decision | undefined): CheckResult {
-    const seconds = (performance.now() - startMs) / 1000
-    if (decision !== undefined) {
-      this.#deps.observer.decided(decision, seconds)
-      return decision
-    }
-    this.#deps.observer.undecided(policy, seconds)
-    return new Problem('store-unavailable', DENIED_IN_OUTAGE)
   }
 }
 

@@ -1,12 +1,12 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
-import { fail, sendProblem } from '../http/problem.ts'
+import { fail } from '../http/problem.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
-import { denialProblem } from './decision-body.ts'
 import { acceptKeyIn, acceptQuery } from './key-in-url.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
+import { sendDenial } from './send-decision.ts'
 
 const ForwardAuthQuery = Type.Object(
   {
@@ -41,12 +41,11 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
       acceptKeyIn('/query/key', key)
-      const startMs = performance.now()
-      checker.check(key, tokens, result => {
-        log.checked(request, startMs)
+      checker.check(key, tokens, (result, tookMs) => {
+        log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
-        return result.allowed ? reply.send() : sendProblem(request, reply, denialProblem(result, deny))
+        return result.allowed ? reply.send() : sendDenial(request, reply, result, deny)
       })
     },
   )

@@ -2,7 +2,9 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
-const JSON_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
+export const JSON_MEDIA_TYPE = 'application/json; charset=utf-8'
+
+const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
 const BYTE_ORDER_MARK = '\uFEFF'
 
 /**
@@ -11,7 +13,7 @@ const BYTE_ORDER_MARK = '\uFEFF'
  */
 export function acceptOnlyJson(app: FastifyInstance): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(JSON_MEDIA_TYPE, { parseAs: 'buffer' }, (request, body, done) => {
+  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, { parseAs: 'buffer' }, (request, body, done) => {
     const { value, problem = null } = parse(request, body as Buffer)
     done(problem, value)
   })

@@ -8,7 +8,7 @@ import type { RequestLog } from './request-log.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
 
-/** The JSON of a problem response (RFC 9457). */
+/** The members of a problem response (RFC 9457). */
 export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
   return {
     type: errorType(problem.code),
@@ -21,15 +21,21 @@ export function problemBody(problem: Problem, requestId: string): Record<string,
   }
 }
 
-export function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+/** @param moreMembers further members, as they stand in JSON, for whoever has written them already */
+export function sendProblem(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  problem: Problem,
+  moreMembers?: string,
+): FastifyReply {
   const { retryAfter } = errorKind(problem.code)
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
+  const json = JSON.stringify(problemBody(problem, request.id))
   return reply
     .code(problem.status)
     .headers(problem.headers)
-    .type(PROBLEM_MEDIA_TYPE)
-    .serializer(JSON.stringify as (payload: unknown) => string)
-    .send(problemBody(problem, request.id))
+    .header('content-type', PROBLEM_MEDIA_TYPE)
+    .send(moreMembers === undefined ? json : `${json.slice(0, -1)},${moreMembers}}`)
 }
 
 /** What `throw` does in a route, for code that calls back: the error handler answers, and logs what has to be. */

@@ -34,9 +34,8 @@ export class RequestLog {
     })
   }
 
-  /** @param startMs when the check was begun, by `performance.now()` */
-  checked(request: FastifyRequest, startMs: number): void {
-    const ms = performance.now() - startMs
+  /** @param ms how long the check took */
+  checked(request: FastifyRequest, ms: number): void {
     if (ms < SLOW_CHECK_MS) return
     this.#checkLine(leftOut => this.#logger.warn({ ...this.#line(request), ms: rounded(ms), leftOut }, 'slow check'))
   }
