@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
+import { blocksUnder } from './documents.ts'
 import type { Service } from './service.ts'
-
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
 interface Step {
   readonly command: string
@@ -13,9 +11,7 @@ interface Step {
 
 /** The commands of the tour's `console` blocks, word for word, each with the lines that the README promises. */
 function tour(): Step[] {
-  const section = readme.slice(readme.indexOf('## Two-minute tour'), readme.indexOf('## Use'))
-  const blocks = [...section.matchAll(/```console\n([\s\S]*?)```/g)].map(([, text = '']) => text)
-  return blocks.flatMap(text =>
+  return blocksUnder('README.md', '## Two-minute tour', 'console').flatMap(text =>
     text
       .split(/^\$ /m)
       .slice(1)

@@ -15,7 +15,16 @@ const documents = [
   'docs/errors.md',
   'docs/security.md',
   'docs/observability.md',
+  'docs/operations.md',
+  'docs/alerts.md',
 ] as const
+
+/** As the heading is linked to. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
 
 describe('the documents', () => {
   it('list every variable with its default', () => {
@@ -38,6 +47,31 @@ describe('the documents', () => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path)
     const folder = document.slice(0, document.lastIndexOf('/') + 1)
     for (const path of links) expect(() => read(folder + path)).not.toThrow()
+  })
+
+  it.each(documents)('%s links only to headings that exist', document => {
+    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+    const folder = document.slice(0, document.lastIndexOf('/') + 1)
+    const missing = links.filter(([, path, anchor]) => {
+      const headings = read(path ? folder + path : document).matchAll(/^#+ (.+)$/gm)
+      return ![...headings].map(([, heading = '']) => anchorOf(heading)).includes(anchor ?? '')
+    })
+    expect(missing.map(([link]) => link)).toEqual([])
+  })
+
+  it('explain every alert, under a heading of its own', () => {
+    const alerts = [...read('deploy/prometheus/rules.yml').matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name)
+    const sections = read('docs/alerts.md').split(/^### /m).slice(1)
+    expect(sections.map(section => section.split('\n')[0]).toSorted()).toEqual(alerts.toSorted())
+    for (const section of sections) expect(section).toMatch(/\*\*Means\*\*[\s\S]*\*\*Look\*\*[\s\S]*\*\*[Dd]o\*\*/)
+  })
+
+  it('name only metrics that there are, where alerts are made of them', () => {
+    const named = (path: string) => [...read(path).matchAll(/\bthrottler_[a-z_]+/g)].map(([name]) => name)
+    const known = new Set(named('docs/observability.md'))
+    const withoutSuffix = (name: string) => name.replace(/_(bucket|sum|count)$/, '')
+    const unknown = (path: string) => named(path).filter(name => !known.has(withoutSuffix(name)))
+    expect([...unknown('deploy/prometheus/rules.yml'), ...unknown('docs/alerts.md')]).toEqual([])
   })
 
   it('explain every code, with its status', () => {
