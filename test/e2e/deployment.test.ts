@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
+import { describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
-import { eventually } from '../support/eventually.ts'
 import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
 import { isOnPath } from '../support/on-path.ts'
-import { describeWithPrometheus, Prometheus } from '../support/prometheus.ts'
+import { describeWithPrometheus } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 import { startStore } from '../support/store.ts'
 
@@ -126,46 +123,4 @@ describeWithPrometheus('deploy/prometheus', () => {
     expect(run('promtool', 'check', 'rules', 'deploy/prometheus/rules.yml')).toContain('SUCCESS')
     expect(run('promtool', 'test', 'rules', 'deploy/prometheus/rules.test.yml')).toContain('SUCCESS')
   })
-})
-
-describeWithPrometheus('the dashboard', () => {
-  interface Panel {
-    readonly title: string
-    readonly targets: readonly { readonly expr: string }[]
-  }
-  const { panels } = JSON.parse(
-    readFileSync(new URL('../../deploy/grafana/dashboards/throttler.json', import.meta.url), 'utf8'),
-  )
-  const queries = (panels as Panel[]).flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })))
-
-  let service: Service
-  let prometheus: Prometheus
-  let client: Client
-  beforeAll(async () => {
-    service = await Service.start({ env: { WORKER_METRICS_PORT: String(await freePort('127.0.0.1')) } })
-    client = new Client(service.url)
-    prometheus = await Prometheus.start(new URL(service.url).host)
-    await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
-  }, 40_000)
-  afterAll(async () => {
-    await prometheus.stop()
-    await service.stop()
-  })
-
-  /** What an operator's day is made of. */
-  async function work(): Promise<void> {
-    await client.put('busy', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
-    for (let i = 0; i < 5; i++) await client.check('busy')
-    await client.check('somebody')
-  }
-
-  it('asks for nothing that a service at work does not tell', async () => {
-    await eventually(async () => {
-      await work()
-      const answers = await Promise.all(
-        queries.map(async query => ({ ...query, value: await prometheus.value(query.expr) })),
-      )
-      expect(answers.filter(({ value }) => value === undefined || Number.isNaN(value))).toEqual([])
-    }, 30_000)
-  }, 40_000)
 })
