@@ -1,5 +1,7 @@
 # The service: one image for front processes (the default command) and workers (`node dist/workers/config.worker.js`).
-FROM node:20-bookworm-slim AS build
+FROM node:20.20.2-bookworm-slim AS base
+
+FROM base AS build
 WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
@@ -7,9 +9,11 @@ COPY tsconfig.json tsconfig.build.json ./
 COPY src ./src
 COPY workers ./workers
 RUN npm run build
-RUN npm prune --omit=dev --ignore-scripts
+# The compiler stays otherwise, since a library would use it if it is there.
+RUN npm prune --omit=dev --ignore-scripts \
+  && rm -rf node_modules/typescript node_modules/@typescript
 
-FROM node:20-bookworm-slim
+FROM base
 RUN apt-get update \
   && apt-get install -y --no-install-recommends tini \
   && rm -rf /var/lib/apt/lists/*
@@ -19,7 +23,8 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY docs/openapi.json ./docs/
-USER node
+# The user node, as a number, which Kubernetes wants in order to see that it is not root.
+USER 1000:1000
 EXPOSE 8080 9464
 # tini reaps what is orphaned and passes signals on; the service drains on SIGTERM.
 ENTRYPOINT ["tini", "--"]

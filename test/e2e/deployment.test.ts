@@ -1,13 +1,13 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
+import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
+import { describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
-import { eventually } from '../support/eventually.ts'
+import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
 import { isOnPath } from '../support/on-path.ts'
-import { describeWithPrometheus, Prometheus } from '../support/prometheus.ts'
+import { describeWithPrometheus } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
+import { startStore } from '../support/store.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 const describeWithCompose = isOnPath('docker-compose') ? describe : describe.skip
@@ -19,36 +19,102 @@ function run(program: string, ...args: readonly string[]): string {
   return stdout
 }
 
+/** A version to the last number, so that what was tried is what runs. */
+const PINNED = /:v?\d+\.\d+\.\d+(-|$)/
+
+interface ComposeService {
+  readonly build?: unknown
+  readonly image: string
+  readonly command: readonly string[] | null
+  readonly environment: Readonly<Record<string, string>>
+  readonly mem_limit: string
+  readonly networks: Readonly<Record<string, unknown>>
+  readonly ports?: readonly { readonly host_ip: string }[]
+}
+
 describeWithCompose('docker-compose.yml', () => {
-  const services = () => JSON.parse(run('docker-compose', 'config', '--format', 'json')).services
+  const config = () => JSON.parse(run('docker-compose', 'config', '--format', 'json'))
+  const services = (): Record<string, ComposeService> => config().services
 
   it('exposes nothing beyond loopback', () => {
-    const ports = Object.values<{ ports?: { host_ip: string }[] }>(services()).flatMap(({ ports = [] }) => ports)
+    const ports = Object.values(services()).flatMap(({ ports = [] }) => ports)
     expect(ports.length).toBeGreaterThan(0)
     expect(ports.every(({ host_ip }) => host_ip === '127.0.0.1')).toBe(true)
   })
 
-  it('checks the health of every service, bounds its memory and gives it a file system that it cannot write', () => {
-    for (const [name, service] of Object.entries<object>(services())) {
+  it('checks the health of every service, bounds what it takes and gives it a file system that it cannot write', () => {
+    for (const [name, service] of Object.entries(services())) {
       expect([name, service]).toEqual([
         name,
         expect.objectContaining({
           healthcheck: expect.anything(),
           mem_limit: expect.anything(),
+          cpus: expect.anything(),
+          pids_limit: expect.anything(),
+          logging: { driver: 'json-file', options: { 'max-size': '20m', 'max-file': '5' } },
           read_only: true,
           cap_drop: ['ALL'],
+          security_opt: ['no-new-privileges:true'],
         }),
       ])
     }
   })
 
+  it('pins every image that it does not build', () => {
+    for (const { image, build } of Object.values(services())) if (build === undefined) expect(image).toMatch(PINNED)
+  })
+
+  it('lets nobody but the service reach Redis, and Redis reach nobody', () => {
+    const inside = Object.entries(services()).filter(([, { networks }]) => 'stores' in networks)
+    expect(inside.map(([name]) => name).toSorted()).toEqual(['api', 'redis-buckets', 'redis-config', 'worker'])
+    expect(config().networks.stores).toMatchObject({ internal: true })
+    for (const name of ['redis-buckets', 'redis-config'] as const)
+      expect(Object.keys(services()[name]?.networks ?? {})).toEqual(['stores'])
+  })
+
+  it.each([
+    ['redis-buckets', 1.25],
+    ['redis-config', 2],
+  ])('%s may take more memory than its data may, %d times', (name, times) => {
+    const { command, mem_limit } = services()[name] as ComposeService
+    const [, size = '', unit = ''] = /^(\d+)(mb|gb)$/.exec(command?.[command.indexOf('--maxmemory') + 1] ?? '') ?? []
+    const maxmemory = Number(size) * (unit === 'gb' ? 2 ** 30 : 2 ** 20)
+    expect(maxmemory).toBeGreaterThan(0)
+    expect(Number(mem_limit)).toBeGreaterThanOrEqual(maxmemory * times)
+  })
+
   it('gives the service its tokens by file', () => {
-    const { api, worker } = services()
-    for (const { environment } of [api, worker]) {
+    for (const name of ['api', 'worker'] as const) {
+      const { environment } = services()[name] as ComposeService
       expect(environment).toMatchObject({ ADMIN_TOKENS_FILE: '/run/secrets/admin-tokens' })
       expect(environment).not.toHaveProperty('ADMIN_TOKENS')
     }
   })
+})
+
+describe('the Dockerfile', () => {
+  it('names the images that it begins with to the last number, and takes all that .dockerignore lets through', () => {
+    expect(baseImages()).toEqual([expect.stringMatching(PINNED)])
+    expect(copiedFromContext().toSorted()).toEqual(letThrough().toSorted())
+  })
+
+  it('makes a service that runs with nothing but what is in the image', async () => {
+    const store = await startStore()
+    const image = await buildImage()
+    const env = { REDIS_URL: store.url, NODE_ENV: 'production' }
+    const services = await Promise.all([
+      Service.start({ kind: 'api', root: image, env }),
+      Service.start({ kind: 'worker', root: image, env }),
+    ])
+    const client = new Client(services[0].url)
+    expect((await client.put('of-the-image', { capacity: 1, refillTokens: 1 })).status).toBe(201)
+    expect((await client.check('of-the-image')).body).toMatchObject({ allowed: true, source: 'redis' })
+    for (const page of ['/docs', '/openapi.json', '/admin/queues', '/metrics'])
+      expect([page, (await client.get(page)).status]).toEqual([page, 200])
+    await Promise.all(services.map(service => service.stop()))
+    await store.stop()
+    await rm(image, { recursive: true })
+  }, 90_000)
 })
 
 describeWithPrometheus('deploy/prometheus', () => {
@@ -57,46 +123,4 @@ describeWithPrometheus('deploy/prometheus', () => {
     expect(run('promtool', 'check', 'rules', 'deploy/prometheus/rules.yml')).toContain('SUCCESS')
     expect(run('promtool', 'test', 'rules', 'deploy/prometheus/rules.test.yml')).toContain('SUCCESS')
   })
-})
-
-describeWithPrometheus('the dashboard', () => {
-  interface Panel {
-    readonly title: string
-    readonly targets: readonly { readonly expr: string }[]
-  }
-  const { panels } = JSON.parse(
-    readFileSync(new URL('../../deploy/grafana/dashboards/throttler.json', import.meta.url), 'utf8'),
-  )
-  const queries = (panels as Panel[]).flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })))
-
-  let service: Service
-  let prometheus: Prometheus
-  let client: Client
-  beforeAll(async () => {
-    service = await Service.start({ env: { WORKER_METRICS_PORT: String(await freePort('127.0.0.1')) } })
-    client = new Client(service.url)
-    prometheus = await Prometheus.start(new URL(service.url).host)
-    await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
-  }, 40_000)
-  afterAll(async () => {
-    await prometheus.stop()
-    await service.stop()
-  })
-
-  /** What an operator's day is made of. */
-  async function work(): Promise<void> {
-    await client.put('busy', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
-    for (let i = 0; i < 5; i++) await client.check('busy')
-    await client.check('somebody')
-  }
-
-  it('asks for nothing that a service at work does not tell', async () => {
-    await eventually(async () => {
-      await work()
-      const answers = await Promise.all(
-        queries.map(async query => ({ ...query, value: await prometheus.value(query.expr) })),
-      )
-      expect(answers.filter(({ value }) => value === undefined || Number.isNaN(value))).toEqual([])
-    }, 30_000)
-  }, 40_000)
 })

@@ -1,9 +1,8 @@
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { configPartition } from '../../src/domain/partition.ts'
 import { TestApp } from '../support/app.ts'
-import { complaintsOf, describeWithChromium, launchBrowser } from '../support/browser.ts'
+import { complaintsOf, describeWithChromium, launchBrowser, picture } from '../support/browser.ts'
 import { eventually } from '../support/eventually.ts'
 import { failWaitingJobs } from '../support/failed-job.ts'
 import { type Store, startStore } from '../support/store.ts'
@@ -88,10 +87,4 @@ describeWithChromium('in a browser', () => {
 async function confirm(page: Page): Promise<void> {
   const button = page.getByRole('button', { name: /confirm|ok|yes/i })
   if (await button.isVisible()) await button.click()
-}
-
-/** With SCREENSHOTS=true, the pictures of the documents are taken anew. */
-async function picture(page: Page, name: string): Promise<void> {
-  if (process.env['SCREENSHOTS'] !== 'true') return
-  await page.screenshot({ path: fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url)) })
 }

@@ -1,5 +1,6 @@
+import { fileURLToPath } from 'node:url'
 import { describe } from '@jest/globals'
-import { type Browser, chromium, type Page } from 'playwright-core'
+import { type Browser, chromium, type Page, type PageScreenshotOptions } from 'playwright-core'
 import { isOnPath, pathOf } from './on-path.ts'
 
 /** A suite that only a real browser can prove; left out, and said so, where there is none. */
@@ -18,4 +19,11 @@ export function complaintsOf(page: Page): string[] {
   page.on('pageerror', err => complaints.push(err.message))
   page.on('console', message => message.type() === 'error' && complaints.push(message.text()))
   return complaints
+}
+
+/** With SCREENSHOTS=true, the pictures of the documents are taken anew. */
+export async function picture(page: Page, name: string, options: PageScreenshotOptions = {}): Promise<void> {
+  if (process.env['SCREENSHOTS'] !== 'true') return
+  const path = fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url))
+  await page.screenshot({ ...options, path })
 }

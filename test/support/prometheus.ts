@@ -34,25 +34,28 @@ export function lintedByPromtool(text: string): string {
 
 /** A Prometheus of the test's own that scrapes one target each second. */
 export class Prometheus {
-  readonly #url: string
+  readonly url: string
   readonly #process: ChildProcess
   readonly #directory: string
 
   private constructor(port: number, child: ChildProcess, directory: string) {
-    this.#url = `http://127.0.0.1:${port}`
+    this.url = `http://127.0.0.1:${port}`
     this.#process = child
     this.#directory = directory
   }
 
-  static async start(target: string): Promise<Prometheus> {
+  /** @param pages console templates, by name: pages that it serves under /consoles */
+  static async start(target: string, pages: Readonly<Record<string, string>> = {}): Promise<Prometheus> {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-prometheus-'))
     const config = join(directory, 'prometheus.yml')
     const job = `  - job_name: throttler\n    static_configs: [{targets: ['${target}']}]\n`
+    for (const [name, text] of Object.entries(pages)) await writeFile(join(directory, name), text)
     await writeFile(config, `global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n${job}`)
     const port = await freePort('127.0.0.1')
     const options = [
       `--config.file=${config}`,
-      `--storage.tsdb.path=${directory}`,
+      `--storage.tsdb.path=${join(directory, 'data')}`,
+      `--web.console.templates=${directory}`,
       `--web.listen-address=127.0.0.1:${port}`,
     ]
     const child = spawn('prometheus', options, { stdio: 'ignore' })
@@ -61,7 +64,7 @@ export class Prometheus {
 
   /** The value of an expression, or `undefined` while there is none. */
   async value(expression: string): Promise<number | undefined> {
-    const response = await fetch(`${this.#url}/api/v1/query?query=${encodeURIComponent(expression)}`)
+    const response = await fetch(`${this.url}/api/v1/query?query=${encodeURIComponent(expression)}`)
     const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } }
     const sample = data.result[0]?.value[1]
     return sample === undefined ? undefined : Number(sample)

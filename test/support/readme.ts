@@ -1,9 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync } from 'node:fs'
 import { expect, it } from '@jest/globals'
+import { blocksUnder } from './documents.ts'
 import type { Service } from './service.ts'
-
-const readme = readFileSync(new URL('../../README.md', import.meta.url), 'utf8')
 
 interface Step {
   readonly command: string
@@ -19,21 +17,14 @@ interface Conditions {
   readonly replaced?: Readonly<Record<string, string>>
 }
 
-/** The code blocks of a language under a heading of the README. */
-function blocks(heading: string, language: string): string[] {
-  const section = readme.split(`\n## ${heading}\n`)[1]?.split('\n## ')[0]
-  if (section === undefined) throw new Error(`the README has no heading "${heading}"`)
-  return [...section.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, text = '']) => text)
-}
-
 /** The commands of the `sh` blocks under a heading, word for word. */
 export function shellCommands(heading: string): string[] {
-  return blocks(heading, 'sh').flatMap(text => text.trim().split('\n'))
+  return blocksUnder('README.md', `## ${heading}`, 'sh').flatMap(text => text.trim().split('\n'))
 }
 
 /** The commands of the `console` blocks under a heading, word for word, each with the lines that the README promises. */
 function steps(heading: string): Step[] {
-  return blocks(heading, 'console').flatMap(text =>
+  return blocksUnder('README.md', `## ${heading}`, 'console').flatMap(text =>
     text
       .split(/^\$ /m)
       .slice(1)

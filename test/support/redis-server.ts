@@ -20,13 +20,14 @@ export const describeWithRedis = hasRedisServer ? describe : describe.skip
 /** A `redis-server` of the test's own, on a free port of loopback, gone with the test. */
 export class RedisServer {
   readonly port: number
-  readonly #directory: string
+  /** Where its files are. */
+  readonly directory: string
   readonly #args: readonly string[]
   #process: ChildProcess | undefined
 
   private constructor(port: number, directory: string, args: readonly string[]) {
     this.port = port
-    this.#directory = directory
+    this.directory = directory
     this.#args = args
   }
 
@@ -57,7 +58,7 @@ export class RedisServer {
       '--bind',
       '127.0.0.1',
       '--dir',
-      this.#directory,
+      this.directory,
       '--save',
       '',
       ...this.#args.map(arg => arg.replace('{port}', String(this.port))),
@@ -83,17 +84,17 @@ export class RedisServer {
 
   /** Keeps what is on disk now. */
   async keepCopy(): Promise<void> {
-    await cp(this.#directory, this.#copy, { recursive: true })
+    await cp(this.directory, this.#copy, { recursive: true })
   }
 
   /** Puts what was kept in the place of what is on disk, while the server does not run. */
   async restoreCopy(): Promise<void> {
-    await rm(this.#directory, { recursive: true })
-    await cp(this.#copy, this.#directory, { recursive: true })
+    await rm(this.directory, { recursive: true })
+    await cp(this.#copy, this.directory, { recursive: true })
   }
 
   get #copy(): string {
-    return `${this.#directory}-copy`
+    return `${this.directory}-copy`
   }
 
   /** For signals that do not end it, such as SIGSTOP. */
@@ -103,6 +104,6 @@ export class RedisServer {
 
   async stop(): Promise<void> {
     await this.kill()
-    for (const directory of [this.#directory, this.#copy]) await rm(directory, { recursive: true, force: true })
+    for (const directory of [this.directory, this.#copy]) await rm(directory, { recursive: true, force: true })
   }
 }

@@ -19,6 +19,8 @@ const ENTRIES = {
 interface ServiceOptions {
   readonly kind?: keyof typeof ENTRIES
   readonly env?: Readonly<Record<string, string>>
+  /** Where it was built; unset: here. */
+  readonly root?: string
 }
 
 /** The built service in processes of its own, as its user runs it. */
@@ -37,18 +39,18 @@ export class Service {
   }
 
   /** Resolves once it says that it listens (a worker: that it takes commands). Rejects if it ends before. */
-  static async start({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
-    const service = await Service.spawn({ kind, env })
+  static async start({ kind = 'all', ...options }: ServiceOptions = {}): Promise<Service> {
+    const service = await Service.spawn({ kind, ...options })
     if (kind === 'worker') await service.says(/ready to take commands/)
     else service.#url = (await service.says(/"(?:supervisor|primary)".*listening on (http:\/\/[^ "]+)/))[1]
     return service
   }
 
   /** Starts it without waiting for anything. */
-  static async spawn({ kind = 'all', env = {} }: ServiceOptions = {}): Promise<Service> {
+  static async spawn({ kind = 'all', env = {}, root = ROOT }: ServiceOptions = {}): Promise<Service> {
     const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
     const child = spawn('node', [ENTRIES[kind]], {
-      cwd: ROOT,
+      cwd: root,
       env: {
         PATH: process.env['PATH'],
         PORT: '0',

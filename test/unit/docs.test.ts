@@ -32,7 +32,15 @@ const documents = [
   'docs/scaling.md',
   'docs/security.md',
   'clients/typescript/README.md',
+  'docs/alerts.md',
 ] as const
+
+/** As the heading is linked to. */
+const anchorOf = (heading: string) =>
+  heading
+    .toLowerCase()
+    .replace(/[^\w\- ]/g, '')
+    .replaceAll(' ', '-')
 
 describe('the documents', () => {
   it('list every variable with its default', () => {
@@ -55,13 +63,6 @@ describe('the documents', () => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]+)\)/g)].map(([, path = '']) => path)
     const folder = document.slice(0, document.lastIndexOf('/') + 1)
     for (const path of links) expect(() => read(folder + path)).not.toThrow()
-  })
-
-  it('know their way within the README', () => {
-    const headings = [...readme.matchAll(/^## (.*)$/gm)].map(([, text = '']) => text.toLowerCase().replaceAll(' ', '-'))
-    const links = [...readme.matchAll(/\]\(#([^)]+)\)/g)].map(([, anchor = '']) => anchor)
-    expect(links.length).toBeGreaterThan(8)
-    expect(links.filter(anchor => !headings.includes(anchor))).toEqual([])
   })
 
   it('name only files of the tree that exist', () => {
@@ -87,6 +88,31 @@ describe('the documents', () => {
     expect(named.filter(message => message !== 'code' && !texts.some(text => text.includes(`'${message}'`)))).toEqual(
       [],
     )
+  })
+
+  it.each(documents)('%s links only to headings that exist', document => {
+    const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
+    const folder = document.slice(0, document.lastIndexOf('/') + 1)
+    const missing = links.filter(([, path, anchor]) => {
+      const headings = read(path ? folder + path : document).matchAll(/^#+ (.+)$/gm)
+      return ![...headings].map(([, heading = '']) => anchorOf(heading)).includes(anchor ?? '')
+    })
+    expect(missing.map(([link]) => link)).toEqual([])
+  })
+
+  it('explain every alert, under a heading of its own', () => {
+    const alerts = [...read('deploy/prometheus/rules.yml').matchAll(/^ +- alert: (\w+)$/gm)].map(([, name]) => name)
+    const sections = read('docs/alerts.md').split(/^### /m).slice(1)
+    expect(sections.map(section => section.split('\n')[0]).toSorted()).toEqual(alerts.toSorted())
+    for (const section of sections) expect(section).toMatch(/\*\*Means\*\*[\s\S]*\*\*Look\*\*[\s\S]*\*\*[Dd]o\*\*/)
+  })
+
+  it('name only metrics that there are, where alerts are made of them', () => {
+    const named = (path: string) => [...read(path).matchAll(/\bthrottler_[a-z_]+/g)].map(([name]) => name)
+    const known = new Set(named('docs/observability.md'))
+    const withoutSuffix = (name: string) => name.replace(/_(bucket|sum|count)$/, '')
+    const unknown = (path: string) => named(path).filter(name => !known.has(withoutSuffix(name)))
+    expect([...unknown('deploy/prometheus/rules.yml'), ...unknown('docs/alerts.md')]).toEqual([])
   })
 
   it('explain every code, with its status', () => {

@@ -1,0 +1,72 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import type { Browser } from 'playwright-core'
+import { freePort } from '../../src/processes/free-port.ts'
+import { complaintsOf, describeWithChromium, launchBrowser, picture } from '../support/browser.ts'
+import { Client } from '../support/client.ts'
+import { consolePage, panels } from '../support/dashboard.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithPrometheus, Prometheus } from '../support/prometheus.ts'
+import { Service } from '../support/service.ts'
+
+const PAGE = 'throttler.html'
+/** How much of the past the page shows: enough for a picture, if one is to be taken. */
+const SHOWN_S = process.env['SCREENSHOTS'] === 'true' ? 60 : 10
+
+describeWithPrometheus('the dashboard', () => {
+  const queries = panels.flatMap(({ title, targets }) => targets.map(({ expr }) => ({ title, expr })))
+
+  let service: Service
+  let prometheus: Prometheus
+  let client: Client
+  beforeAll(async () => {
+    service = await Service.start({ env: { WORKER_METRICS_PORT: String(await freePort('127.0.0.1')) } })
+    client = new Client(service.url)
+    prometheus = await Prometheus.start(new URL(service.url).host, { [PAGE]: consolePage(SHOWN_S) })
+    await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
+  }, 40_000)
+  afterAll(async () => {
+    await prometheus.stop()
+    await service.stop()
+  })
+
+  /** What an operator's day is made of. */
+  async function work(): Promise<void> {
+    await client.put('busy:*', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
+    for (let i = 0; i < 5; i++) await client.check('busy:1')
+    await client.check('somebody')
+  }
+
+  it('asks for nothing that a service at work does not tell', async () => {
+    await eventually(async () => {
+      await work()
+      const answers = await Promise.all(
+        queries.map(async query => ({ ...query, value: await prometheus.value(query.expr) })),
+      )
+      expect(answers.filter(({ value }) => value === undefined || Number.isNaN(value))).toEqual([])
+    }, 30_000)
+  }, 40_000)
+
+  describeWithChromium('in a browser', () => {
+    let browser: Browser
+    beforeAll(async () => {
+      browser = await launchBrowser()
+    })
+    afterAll(() => browser.close())
+
+    it('has a curve for each of its queries', async () => {
+      for (const end = Date.now() + SHOWN_S * 1_000; Date.now() < end; await sleep(Math.random() * 200)) await work()
+      const page = await browser.newPage({ viewport: { width: 1200, height: 760 } })
+      const complaints = complaintsOf(page)
+      await page.goto(`${prometheus.url}/consoles/${PAGE}`)
+      for (const { title, type } of panels) {
+        if (type !== 'timeseries') continue
+        const panel = page.locator('section', { has: page.getByRole('heading', { name: title, exact: true }) })
+        // A curve that is level has no height, and counts as hidden.
+        await panel.locator('svg path').first().waitFor({ state: 'attached' })
+      }
+      await picture(page, 'dashboard-queries', { fullPage: true })
+      expect(complaints).toEqual([])
+    }, 150_000)
+  })
+})
