@@ -7,7 +7,7 @@ import { exitWithReport } from './exit-with-report.ts'
 import { createLogger } from './logger.ts'
 import { freePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
-import { closeLostHandover } from './processes/lost-handover.ts'
+import { forkFront } from './processes/front-process.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
@@ -47,11 +47,7 @@ try {
   const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => {
-      const { process } = cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }))
-      closeLostHandover(process)
-      return process
-    },
+    spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     collectBesides: async () => besides?.collect() ?? [],
     logger,
