@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { HtmlPages, sendPage } from './html-pages.ts'
+import { nothingAt } from './methods.ts'
 
 const BASE_PATH = '/docs'
 
@@ -14,7 +15,9 @@ export const docsRoute: FastifyPluginAsync = async app => {
   })
   for (const url of [BASE_PATH, `${BASE_PATH}/*`]) {
     app.get(url, { schema: { hide: true, querystring: {} } }, async (request, reply) => {
-      return sendPage(reply, await pages.request(request))
+      const page = await pages.request(request)
+      if (page.statusCode === 404) throw nothingAt(request)
+      return sendPage(reply, page)
     })
   }
 }
