@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
-import { EnvSchema } from '../../src/env.ts'
+import { EnvSchema } from '../../src/env.schema.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { FrontMetrics } from '../../src/metrics.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
