@@ -1,5 +1,5 @@
-import { readFileSync } from 'node:fs'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { readProjectFile } from '../project-file.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
 import { nothingAt } from './methods.ts'
 
@@ -22,14 +22,8 @@ export const docsRoute: FastifyPluginAsync = async app => {
   }
 }
 
-/** From `docs`, which lies two folders above the source and three above what is built from it. */
 function readDocument(): string {
-  const here = import.meta.url
-  try {
-    return readFileSync(new URL('../../docs/openapi.json', here), 'utf8')
-  } catch {
-    return readFileSync(new URL('../../../docs/openapi.json', here), 'utf8')
-  }
+  return readProjectFile('docs/openapi.json')
 }
 
 /** Loaded only when somebody looks. */
