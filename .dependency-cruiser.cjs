@@ -30,7 +30,7 @@ module.exports = {
       name: 'only-the-composition-roots-join-adapters-to-ports',
       comment: 'Technologies implement the ports of the flows; they call nothing else of them.',
       severity: 'error',
-      from: { path: '^src/(redis|queues|http)/' },
+      from: { path: '^src/(redis|queues|embedded|processes|http)/' },
       to: { path: `^src/(${FLOWS})/`, pathNot: '/ports\\.ts$' },
     },
     {

@@ -7,29 +7,33 @@ const QUIET_MS = 200
 
 let service
 let timer
+let restarted = Promise.resolve()
+
+async function stop() {
+  if (service === undefined || service.exitCode !== null || service.signalCode !== null) return
+  service.kill('SIGTERM')
+  await once(service, 'exit')
+}
 
 async function restart() {
   if (spawnSync('npm', ['run', '--silent', 'build'], { stdio: 'inherit' }).status !== 0) return
-  if (service?.exitCode === null) {
-    service.kill('SIGTERM')
-    await once(service, 'exit')
-  }
+  await stop()
   service = spawn('node', ['dist/src/main.js'], { stdio: 'inherit' })
 }
 
+/** One after another, since a service may take a while to stop. */
 function soon() {
   clearTimeout(timer)
-  timer = setTimeout(restart, QUIET_MS)
+  timer = setTimeout(() => {
+    restarted = restarted.then(restart)
+  }, QUIET_MS)
 }
 
 for (const folder of ['src', 'workers']) watch(folder, { recursive: true }, soon)
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
-    if (service?.exitCode === null) {
-      service.kill('SIGTERM')
-      await once(service, 'exit')
-    }
+    await stop()
     process.exit(0)
   })
 }
-await restart()
+restarted = restart()

@@ -36,8 +36,8 @@ export class CheckTally {
   add(policy: Policy, outcome: CheckOutcome, source: DecisionSource): void {
     const counts = this.#countsByPolicy.get(policy) ?? this.#countsOf(policy)
     counts[source] ??= {}
-    const bySource = counts[source]
-    bySource[outcome] = (bySource[outcome] ?? 0) + 1
+    const outcomes = counts[source]
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
   }
 
   #countsOf(policy: Policy): Counts {

@@ -93,4 +93,10 @@ function complain(text: string): ExitCode {
   return ExitCode.trouble
 }
 
+// Whoever reads may have seen enough, as `head` has.
+process.stdout.on('error', (err: NodeJS.ErrnoException) => {
+  if (err.code !== 'EPIPE') throw err
+  process.exit(ExitCode.trouble)
+})
+
 process.exitCode = await main(process.argv.slice(2))

@@ -2,12 +2,12 @@
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { announceService } from './banner.ts'
-import { childVariables, readEnv } from './env.ts'
+import { childVariables, type Env, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger } from './logger.ts'
-import { freePort } from './processes/free-port.ts'
+import { type HeldPort, holdFreePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
-import { closeLostHandover } from './processes/lost-handover.ts'
+import { forkFront } from './processes/front-process.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
@@ -42,17 +42,13 @@ try {
     args: [SUPERVISED],
     execArgv: [...process.execArgv, ...FRONT_NODE_OPTIONS],
   })
-  // Taken here, so that a process that replaces another listens where that did.
-  const port = env.PORT || (await freePort(env.HOST).catch(() => 0))
+  const { port, release } = await portFor(env)
   const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => {
-      const { process } = cluster.fork(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }))
-      closeLostHandover(process)
-      return process
-    },
+    spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    listensNext: release,
     collectBesides: async () => besides?.collect() ?? [],
     logger,
   })
@@ -71,4 +67,14 @@ try {
   } else parent.send({ type: 'ready', port })
 } catch (err) {
   await exitWithReport(err, parent)
+}
+
+/**
+ * Where the front listens. A free port is found here, rather than left to node:cluster, so that it stays the same however often
+ * all processes are replaced; and held until the first of them listens, so that nobody else gets it meanwhile.
+ */
+async function portFor({ HOST, PORT }: Env): Promise<HeldPort> {
+  const given = { port: PORT, release: () => undefined }
+  // Where nothing can be listened on, whoever tries to says why.
+  return PORT === 0 ? holdFreePort(HOST).catch(() => given) : given
 }

@@ -39,6 +39,7 @@ stopOnRequest(
 
 try {
   await front.start()
+  parent.send({ type: 'listens-next' })
   await app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
   parent.send({ type: 'ready' })
 } catch (err) {

@@ -16,9 +16,10 @@ const MAPPED_IPV4 = /^::ffff:([0-9]{1,3}(?:\.[0-9]{1,3}){3})$/i
 
 /**
  * Whom an address stands for: an IPv4 address itself, an IPv6 address its /64, since that is what one customer gets.
+ * @param address none, though Fastify's types do not know it, of a connection that its caller has reset already
  * @see https://www.rfc-editor.org/rfc/rfc6177
  */
-export function clientOf(address: string): string {
+export function clientOf(address: string | undefined = ''): string {
   const plain = MAPPED_IPV4.exec(address)?.[1] ?? address.replace(/%.*$/, '')
   if (!isIPv6(plain)) return isIP(plain) === 0 ? 'unknown' : plain
   return `${networkOf(plain)}::/64`

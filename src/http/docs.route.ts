@@ -1,6 +1,7 @@
-import { readFileSync } from 'node:fs'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import { readProjectFile } from '../project-file.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
+import { nothingAt } from './methods.ts'
 
 const BASE_PATH = '/docs'
 
@@ -14,19 +15,15 @@ export const docsRoute: FastifyPluginAsync = async app => {
   })
   for (const url of [BASE_PATH, `${BASE_PATH}/*`]) {
     app.get(url, { schema: { hide: true, querystring: {} } }, async (request, reply) => {
-      return sendPage(reply, await pages.request(request))
+      const page = await pages.request(request)
+      if (page.statusCode === 404) throw nothingAt(request)
+      return sendPage(reply, page)
     })
   }
 }
 
-/** From `docs`, which lies two folders above the source and three above what is built from it. */
 function readDocument(): string {
-  const here = import.meta.url
-  try {
-    return readFileSync(new URL('../../docs/openapi.json', here), 'utf8')
-  } catch {
-    return readFileSync(new URL('../../../docs/openapi.json', here), 'utf8')
-  }
+  return readProjectFile('docs/openapi.json')
 }
 
 /** Loaded only when somebody looks. */

@@ -1,4 +1,11 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest, InjectOptions, LightMyRequestResponse } from 'fastify'
+import {
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+  fastify,
+  type InjectOptions,
+  type LightMyRequestResponse,
+} from 'fastify'
 
 /**
  * What both pages need, and no more: both write styles into their documents. TLS is for the proxy to speak of.
@@ -68,8 +75,8 @@ export class HtmlPages {
   }
 
   async #open(): Promise<FastifyInstance> {
-    const [{ fastify }, { default: helmet }] = await Promise.all([import('fastify'), import('@fastify/helmet')])
-    const app = fastify({ exposeHeadRoutes: true })
+    const { default: helmet } = await import('@fastify/helmet')
+    const app = fastify()
     await app.register(helmet, HELMET_OPTIONS)
     await this.#install(app)
     await app.ready()

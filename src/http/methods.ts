@@ -62,7 +62,7 @@ function answer(request: FastifyRequest, reply: FastifyReply, allowed: readonly 
   throw new Problem('method-not-allowed', detail, { headers: { allow } })
 }
 
-function nothingAt({ url }: FastifyRequest): Problem {
+export function nothingAt({ url }: FastifyRequest): Problem {
   return new Problem('not-found', `there is nothing at ${routePath(url)}`)
 }
 

@@ -48,7 +48,7 @@ export function problemExamples(): Record<string, { value: object }> {
 }
 
 function problemResponse(status: number, codes: readonly ErrorCode[]) {
-  const decides = codes.some(code => code === 'quota-exceeded')
+  const decides = codes.includes('quota-exceeded')
   const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? LIMIT_FIELDS : [])]
   return {
     description: `${STATUS_CODES[status]}: ${codes.map(code => `\`${code}\``).join(', ')}`,

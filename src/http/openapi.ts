@@ -129,7 +129,7 @@ function textContent({ mediaType, example }: MediaType) {
   return { [mediaType]: { schema: { type: 'string', ...(example !== undefined && { examples: [example] }) } } }
 }
 
-/** `PUT /config/:key/rollback` is `putConfigKeyRollback`. */
+/** `POST /config/:key/rollback` is `postConfigKeyRollback`. */
 function operationId(method: string, url: string): string {
   const words = url.split(/[^A-Za-z]+/).filter(Boolean)
   return method.toLowerCase() + words.map(word => word.charAt(0).toUpperCase() + word.slice(1)).join('')

@@ -9,6 +9,8 @@ interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
+  /** A process is about to listen, and does so, through node:cluster, right after this. */
+  listensNext(): void
   /** What processes of this instance count that are no fronts. */
   collectBesides(): Promise<MetricsSnapshot>
   readonly logger: Logger
@@ -23,7 +25,7 @@ export class FrontFleet {
   readonly #own = new Registry()
   #replacing = Promise.resolve()
 
-  constructor({ size, spawn, stopTimeoutMs, collectBesides, logger }: FrontFleetOptions) {
+  constructor({ size, spawn, stopTimeoutMs, listensNext, collectBesides, logger }: FrontFleetOptions) {
     this.#logger = logger
     this.#collectBesides = collectBesides
     this.#slots = Array.from(
@@ -32,7 +34,10 @@ export class FrontFleet {
     )
     this.#metrics = new FleetMetrics(this.#slots)
     for (const slot of this.#slots) {
-      slot.on('message', (message, child) => message.type === 'scrape' && void this.#scrape(message.id, child))
+      slot.on('message', (message, child) => {
+        if (message.type === 'scrape') void this.#scrape(message.id, child)
+        if (message.type === 'listens-next') listensNext()
+      })
     }
     const running = () => this.#slots.filter(({ current }) => current !== undefined).length
     new Gauge({

@@ -12,21 +12,23 @@ interface Connection {
 }
 
 /**
- * Closes the connection that was being handed to a process just when that died. The primary waits for the process to say that it
- * has the connection; nobody would ever serve or close it, and its caller would wait for ever.
+ * Closes the connections, one for each address that is listened on, that were being handed to a process just when that died. The
+ * primary waits for the process to say that it has them; nobody would ever serve or close them, and callers would wait for ever.
  * @see https://github.com/nodejs/node/blob/v20.x/lib/internal/cluster/round_robin_handle.js
  */
 export function closeLostHandover(child: ChildProcess): void {
-  let handover: { readonly seq: number | undefined; readonly connection: Connection } | undefined
+  const handovers = new Map<number, Connection>()
   const send = child.send as (...args: unknown[]) => boolean
   child.send = (...args: unknown[]) => {
     const [{ act, seq }, connection] = args as [ClusterMessage, Connection]
-    if (act === 'newconn') handover = { seq, connection }
+    if (act === 'newconn' && seq !== undefined) handovers.set(seq, connection)
     return send.apply(child, args)
   }
   child.on('internalMessage', ({ ack }: ClusterMessage) => {
-    if (ack !== undefined && ack === handover?.seq) handover = undefined
+    if (ack !== undefined) handovers.delete(ack)
   })
   // By then everything that the process said has been heard.
-  child.once('close', () => handover?.connection.close())
+  child.once('close', () => {
+    for (const connection of handovers.values()) connection.close()
+  })
 }

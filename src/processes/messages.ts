@@ -7,6 +7,8 @@ export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
 export type FromChild =
   /** Its event loop turns. */
   | { readonly type: 'alive' }
+  /** The next that it asks node:cluster for is to listen. */
+  | { readonly type: 'listens-next' }
   /** It does its work from now on. `port` is where the front listens. */
   | { readonly type: 'ready'; readonly port?: number }
   /** It cannot start, and would not if it were started again. */

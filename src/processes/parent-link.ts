@@ -18,10 +18,10 @@ export class ParentLink {
   }
 
   send(message: FromChild): void {
-    if (process.connected) process.send?.(message)
+    void this.sendLast(message)
   }
 
-  /** Resolves once the message has left this process, or cannot. */
+  /** Resolves once the message has left this process, or cannot: a parent that has just died is no reason to die too. */
   sendLast(message: FromChild): Promise<void> {
     return new Promise(resolve => {
       if (process.connected && process.send !== undefined) process.send(message, undefined, {}, () => resolve())

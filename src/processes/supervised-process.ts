@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { EventEmitter, once } from 'node:events'
+import { EventEmitter } from 'node:events'
 import type { Logger } from '../logger.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import { watchForWedge } from './wedge-watch.ts'
@@ -38,8 +38,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #current: ChildProcess | undefined
   #pauseMs = SHORTEST_PAUSE_MS
   #respawn: NodeJS.Timeout | undefined
-  /** The ends of those that a successor has replaced. */
-  readonly #leaving = new Set<Promise<void>>()
+  /** The ends of all that live: of the current process, and of those that it has replaced, or will once it is ready. */
+  readonly #ends = new Map<ChildProcess, Promise<void>>()
   #stopped = false
   #wasReady = false
 
@@ -69,32 +69,28 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
 
   /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
   async replace(drainMs: number): Promise<void> {
+    if (this.#stopped) return
     const predecessor = this.#current
     clearTimeout(this.#respawn)
     const ready = this.#successorOf(predecessor)
     this.#spawn()
     await ready
-    if (predecessor === undefined) return
-    const left: Promise<void> = this.#stop(predecessor, { drainMs, replaced: true }).finally(() =>
-      this.#leaving.delete(left),
-    )
-    this.#leaving.add(left)
+    if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
   /** Resolves once no process is left that was replaced. */
   async predecessorsGone(): Promise<void> {
-    await Promise.all(this.#leaving)
+    await Promise.all([...this.#ends].map(([child, end]) => child !== this.#current && end))
   }
 
   /** Ends the process for good. */
   async stop(drainMs = 0): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#respawn)
-    if (this.#current !== undefined) await this.#stop(this.#current, { drainMs, replaced: false })
-    await this.predecessorsGone()
+    await Promise.all([...this.#ends.keys()].map(child => this.#stop(child, { drainMs, replaced: false })))
   }
 
-  #spawn(): ChildProcess {
+  #spawn(): void {
     const { name, logger } = this.#options
     const child = this.#options.spawn()
     const startedAt = performance.now()
@@ -107,19 +103,23 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
       child.kill('SIGKILL')
     })
-    child.once('exit', (code, signal) => {
-      if (this.#current !== child) return
-      this.#current = undefined
-      if (this.#stopped) return
-      if (performance.now() - startedAt >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
-      logger.warn(
-        { process: name, pid: child.pid, code, signal, pauseMs: this.#pauseMs },
-        'a process died and is replaced',
-      )
-      this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
-      this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
+    const end = endOf(child).then(() => {
+      this.#ends.delete(child)
+      this.#ended(child, performance.now() - startedAt)
     })
-    return child
+    this.#ends.set(child, end)
+  }
+
+  #ended(child: ChildProcess, lifeMs: number): void {
+    if (this.#current !== child) return
+    this.#current = undefined
+    if (this.#stopped) return
+    const { name, logger } = this.#options
+    const { pid, exitCode: code, signalCode: signal } = child
+    if (lifeMs >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
+    logger.warn({ process: name, pid, code, signal, pauseMs: this.#pauseMs }, 'a process died and is replaced')
+    this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
+    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
   }
 
   #receive(message: FromChild, child: ChildProcess): void {
@@ -143,11 +143,17 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
-    if (child.exitCode !== null || child.signalCode !== null) return
-    const exited = once(child, 'exit')
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
     if (child.connected) child.send({ type: 'stop', ...how } satisfies ToChild)
-    await exited
+    await this.#ends.get(child)
     clearTimeout(kill)
   }
+}
+
+/** Resolves once the process has ended, or could not even be started, of which there is no `exit`. */
+function endOf(child: ChildProcess): Promise<void> {
+  return new Promise(resolve => {
+    child.once('exit', () => resolve())
+    child.once('error', () => child.pid === undefined && resolve())
+  })
 }

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { runThrottler } from '../support/cli.ts'
+import { runThrottler, runThrottlerUnheard } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
@@ -32,6 +32,10 @@ describe('throttler', () => {
       code: 0,
       output: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
     })
+  })
+
+  it('ends without a word when whoever reads has seen enough', async () => {
+    expect(await runThrottlerUnheard('--help')).toBe('')
   })
 
   it.each([

@@ -1,8 +1,9 @@
-import { fork } from 'node:child_process'
+import { fork, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
@@ -25,3 +26,21 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embed
     await rm(dataDir, { recursive: true, force: true })
   },
 )
+
+it('a process goes on that speaks to its parent just when that was killed', async () => {
+  const link = new URL('../../dist/src/processes/parent-link.js', import.meta.url)
+  const child = `
+    import { ParentLink } from ${JSON.stringify(link.href)}
+    process.kill(process.ppid, 'SIGKILL')
+    const until = performance.now() + 200
+    while (performance.now() < until);
+    new ParentLink().send({ type: 'alive' })
+    setTimeout(() => process.stdout.write('goes on'), 200)
+  `
+  const parent = `
+    const execArgv = ['--input-type=module', '--eval', ${JSON.stringify(child)}]
+    require('node:child_process').fork('-', [], { execArgv })
+  `
+  const { stdout } = spawn(process.execPath, ['--eval', parent], { stdio: ['ignore', 'pipe', 'inherit'] })
+  expect(await text(stdout)).toBe('goes on')
+})

@@ -72,6 +72,17 @@ describe('a service that fails', () => {
     )
   })
 
+  it('may be behind a path of a proxy', async () => {
+    await withServer(
+      ({ url }, response) => response.end(JSON.stringify({ allowed: url === '/limits/check' })),
+      async url => {
+        for (const base of [`${url}/limits`, new URL(`${url}/limits/`)]) {
+          expect(await new Throttler({ url: base, onFailure: 'throw' }).check('a')).toEqual({ allowed: true })
+        }
+      },
+    )
+  })
+
   it('is told by its own problem', async () => {
     const problem = { status: 503, code: 'store-unavailable', title: 'Store unavailable', detail: 'try again' }
     await withServer(

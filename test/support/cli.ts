@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 
 const ENTRY = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
@@ -12,19 +13,31 @@ export interface CliResult {
   readonly complaints: string
 }
 
-/** Runs the built `throttler` command to its end. */
+/** Runs the built `throttler` command. */
+function spawnThrottler(args: readonly string[], variables: Readonly<Record<string, string>> = {}) {
+  const env = { PATH: process.env['PATH'], ...variables }
+  return spawn(process.execPath, [ENTRY, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+}
+
+/** Runs it for a reader that has seen enough before it says anything. Resolves with what it complains of. */
+export async function runThrottlerUnheard(...args: readonly string[]): Promise<string> {
+  const child = spawnThrottler(args)
+  child.stdout.destroy()
+  return text(child.stderr)
+}
+
+/** Runs it to its end. */
 export async function runThrottler(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
 ): Promise<CliResult> {
-  const env = { PATH: process.env['PATH'], ...variables }
-  const child = spawn(process.execPath, [ENTRY, ...args], { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawnThrottler(args, variables)
   const written = { output: '', complaints: '' }
-  child.stdout.setEncoding('utf8').on('data', text => {
-    written.output += text
+  child.stdout.setEncoding('utf8').on('data', part => {
+    written.output += part
   })
-  child.stderr.setEncoding('utf8').on('data', text => {
-    written.complaints += text
+  child.stderr.setEncoding('utf8').on('data', part => {
+    written.complaints += part
   })
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, ...written }

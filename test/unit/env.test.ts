@@ -2,7 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
-import { EnvError, EnvSchema, FILE_VARIABLES, readEnv } from '../../src/env.ts'
+import { EnvSchema, FILE_VARIABLES } from '../../src/env.schema.ts'
+import { EnvError, readEnv } from '../../src/env.ts'
 import { makeCertificates } from '../support/certificates.ts'
 
 const directory = mkdtempSync(join(tmpdir(), 'throttler-env-'))

@@ -10,7 +10,7 @@ const MAX_BATCH = 1_000
 const DEFAULT_TIMEOUT_MS = 500
 
 export interface ThrottlerOptions {
-  /** Where the service listens, such as `http://127.0.0.1:8080`. */
+  /** Where the service is, such as `http://127.0.0.1:8080`, or `https://gateway.example/limits` behind a proxy. */
   readonly url: string | URL
   /**
    * What a check is when the service cannot be reached, does not answer in time, or cannot decide. There is no default: a login
@@ -34,13 +34,13 @@ export interface Check {
  * @see https://github.com/nodejs/undici
  */
 export class Throttler {
-  readonly #url: URL
+  readonly #url: string
   readonly #timeoutMs: number
   readonly #onFailure: ThrottlerOptions['onFailure']
   readonly #headers: Readonly<Record<string, string>>
 
   constructor({ url, onFailure, timeoutMs = DEFAULT_TIMEOUT_MS, token }: ThrottlerOptions) {
-    this.#url = new URL(url)
+    this.#url = new URL(url).href.replace(/\/$/, '')
     this.#timeoutMs = timeoutMs
     this.#onFailure = onFailure
     this.#headers = {
@@ -86,14 +86,14 @@ export class Throttler {
   }
 
   async #post(path: string, body: unknown): Promise<unknown> {
-    const response = await fetch(new URL(path, this.#url), {
+    const response = await fetch(this.#url + path, {
       method: 'POST',
       headers: this.#headers,
       body: JSON.stringify(body),
       signal: AbortSignal.timeout(this.#timeoutMs),
     })
     const answer: unknown = await response.json().catch(cause => {
-      throw new Error(`${this.#url.origin} answered ${response.status} without JSON`, { cause })
+      throw new Error(`${this.#url} answered ${response.status} without JSON`, { cause })
     })
     if (response.ok || isDenial(answer)) return answer
     throw new ServiceError({ ...(answer as ProblemDocument), status: response.status })

@@ -42,6 +42,12 @@ describe('a path that does not exist is 404:', () => {
   })
 })
 
+it.each(['/docs/nope', '/docs/static/nope.js'])('there is no page %s', async path => {
+  const answer = await ask('GET', path)
+  expectProblem(answer, 404, 'not-found')
+  expect(answer.body.detail).toBe(`there is nothing at ${path}`)
+})
+
 describe('a path that exists', () => {
   it.each(PATHS)('%s answers other methods with 405 and Allow, whatever they are', async (path, methods) => {
     const others = METHODS.filter(method => ![...methods, 'OPTIONS', 'CONNECT', 'HEAD'].includes(method))

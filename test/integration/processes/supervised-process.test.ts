@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, it } from '@jest/globals'
 import { createLogger } from '../../../src/logger.ts'
@@ -19,12 +19,17 @@ afterEach(async () => {
   await supervised?.stop()
 })
 
-async function given(code = CHILD): Promise<SupervisedProcess> {
+function run(code: string, execPath = process.execPath): ChildProcess {
+  return fork('-', [], { execPath, execArgv: ['--eval', code], env: {} })
+}
+
+/** @param code what the process runs, or how each one is started */
+async function given(code: string | (() => ChildProcess) = CHILD): Promise<SupervisedProcess> {
   supervised = new SupervisedProcess({
     name: 'child',
     logger: createLogger({ level: 'silent', role: 'test' }),
     stopTimeoutMs: 1_000,
-    spawn: () => fork('-', [], { execPath: process.execPath, execArgv: ['--eval', code], env: {} }),
+    spawn: typeof code === 'string' ? () => run(code) : code,
   })
   await supervised.start()
   return supervised
@@ -59,3 +64,43 @@ it('replaces a process that dies again and again after pauses that double', asyn
   const pauses = deaths.slice(1).map((at, i) => at - (deaths[i] ?? 0))
   for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i)
 }, 30_000)
+
+it('tries again when a process could not even be started', async () => {
+  const starts = [() => run(CHILD), () => run(CHILD, '/nowhere'), () => run(CHILD)]
+  const child = await given(() => (starts.shift() ?? (() => run(CHILD)))())
+  const first = pidOf(child)
+  process.kill(first, 'SIGKILL')
+  await eventually(() => {
+    expect(starts).toEqual([])
+    expect(pidOf(child)).not.toBe(0)
+  }, 5_000)
+  expect(pidOf(child)).not.toBe(first)
+}, 30_000)
+
+it('stops a process whose successor is not ready yet in an orderly way too', async () => {
+  const codes = [CHILD, `process.on('message', () => process.exit(0)); process.send({ type: 'alive' })`]
+  const child = await given(() => run(codes.shift() ?? CHILD))
+  const predecessor = child.current
+  const spoke = once(child, 'message')
+  void child.replace(0)
+  await spoke
+  await child.stop()
+  expect(predecessor?.exitCode).toBe(0)
+}, 30_000)
+
+it('starts no process any more once it is stopped', async () => {
+  const child = await given()
+  await child.stop()
+  void child.replace(0)
+  expect(child.current).toBe(undefined)
+})
+
+it('bears that a process dies just when it is told to stop', async () => {
+  const child = await given()
+  process.kill(pidOf(child), 'SIGKILL')
+  // Nothing is heard of its death before it is spoken to.
+  const until = performance.now() + 200
+  while (performance.now() < until);
+  await child.stop()
+  expect(child.current).toBe(undefined)
+})

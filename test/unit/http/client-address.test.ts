@@ -16,6 +16,8 @@ describe('whom an address stands for', () => {
     ['64:ff9b::203.0.113.7', '64:ff9b:0:0::/64'],
     ['unix', 'unknown'],
     ['', 'unknown'],
+    // Of a caller that sent its request and reset the connection at once.
+    [undefined, 'unknown'],
   ])('%s is %s', (address, client) => {
     expect(clientOf(address)).toBe(client)
   })

@@ -9,6 +9,8 @@ import type { SupervisedProcess } from '../../../src/processes/supervised-proces
 class Slot extends EventEmitter {
   readonly #child = {} as ChildProcess
   readonly #count: number
+  /** How often it was asked. */
+  asked = 0
 
   constructor(count: number) {
     super()
@@ -16,6 +18,7 @@ class Slot extends EventEmitter {
   }
 
   send(): void {
+    this.asked++
     const metrics = [
       { name: 'counted', help: 'h', type: 'counter', aggregator: 'sum', values: [{ value: this.#count, labels: {} }] },
       { name: 'open', help: 'h', type: 'gauge', aggregator: 'sum', values: [{ value: 1, labels: {} }] },
@@ -43,6 +46,15 @@ describe('the metrics of a fleet', () => {
   it('are those of all its processes together', async () => {
     const { value } = given(1, 2, 4)
     expect([await value('counted'), await value('open')]).toEqual([7, 3])
+  })
+
+  it('are asked for once for all who want them at the same time, and again for those who come meanwhile', async () => {
+    const { slots, value } = given(1)
+    const many = () => Promise.all(Array.from({ length: 20 }, () => value('counted')))
+    const first = many()
+    await Promise.resolve()
+    expect(new Set([...(await many()), ...(await first)])).toEqual(new Set([1]))
+    expect(slots[0]?.asked).toBe(2)
   })
 
   it('keep what was counted by processes that are gone, also when several go at once, and nothing else of them', async () => {

@@ -1,0 +1,106 @@
+/** The one place where the front's adapters of configuration changes meet the ports of their flow. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { answers } from './answers.ts'
+import { CommandStatuses } from './config-change/command-status.ts'
+import { type FollowObserver, PolicyFollower } from './config-change/follow.ts'
+import { NameReserver } from './config-change/idempotency.ts'
+import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
+import { CommandSubmitter } from './config-change/submit.ts'
+import { partitionOfCommand } from './domain/commands.ts'
+import type { PolicyTable } from './domain/policy-table.ts'
+import type { Env } from './env.ts'
+import type { Logger } from './logger.ts'
+import { BullCommandQueue } from './queues/command-queue.ts'
+import { RedisAnnouncements } from './redis/announcements.ts'
+import { RedisCommandLog } from './redis/command-log.ts'
+import { RedisConfigStore } from './redis/config-store.ts'
+import type { RedisClient } from './redis/connection.ts'
+import { RedisEventLog } from './redis/event-log.ts'
+import { RedisImportStaging } from './redis/import-staging.ts'
+import { claimLayout } from './redis/layout.ts'
+import { RedisReservations } from './redis/reservations.ts'
+
+interface ConfigChangeOptions {
+  readonly redis: RedisClient
+  readonly subscriber: Redis
+  readonly env: Env
+  /** What follows the configuration. */
+  readonly policies: PolicyTable
+  readonly observer: FollowObserver
+  readonly logger: Logger
+}
+
+export interface ConfigChangeParts {
+  readonly submitter: CommandSubmitter
+  readonly reader: RedisConfigStore
+  readonly statuses: CommandStatuses
+  readonly staging: RedisImportStaging
+  readonly queue: BullCommandQueue
+  isStoreUp(): Promise<boolean>
+  /** Whether the policies were loaded once. */
+  isLoaded(): boolean
+  /** Starts to follow. Resolves once the policies are loaded, or have not been for so long, ms. @throws {LayoutMismatch} */
+  start(patienceMs: number): Promise<void>
+  /** From now on nobody waits for the outcome of a change. */
+  endWaits(): void
+  close(): Promise<void>
+}
+
+export function configChangeDependencies(options: ConfigChangeOptions): ConfigChangeParts {
+  const { redis, subscriber, env, policies, observer, logger } = options
+  const { KEY_PREFIX: keyPrefix } = env
+  const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, kept)
+  const queue = new BullCommandQueue(redis, keyPrefix)
+  const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
+  const log = new RedisEventLog(redis, keyPrefix)
+  const follower = new PolicyFollower({ log, table: policies, observer, logger })
+  /** A caller that is told how its command ended finds that this process obeys it. */
+  const findObeyedEnding = async (commandId: string) => {
+    const ending = await statuses.ending(commandId)
+    if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
+    return ending
+  }
+  const waiters = new OutcomeWaiters({ find: findObeyedEnding })
+  const submitter = new CommandSubmitter({
+    queue,
+    waiters,
+    names: new NameReserver(new RedisReservations(redis, kept)),
+    staging,
+    findEnding: findObeyedEnding,
+  })
+  const announcements = new RedisAnnouncements(subscriber, keyPrefix)
+
+  return {
+    submitter,
+    reader: new RedisConfigStore(redis, keyPrefix),
+    statuses,
+    staging,
+    queue,
+    isStoreUp: () => answers(redis.ping()),
+    isLoaded: () => follower.isLoaded,
+    start: async patienceMs => {
+      follower.start()
+      announcements.subscribe({
+        announced: ({ partition, ending }) => {
+          follower.catchUp(partition).then(
+            () => ending && waiters.settle(ending),
+            () => undefined,
+          )
+        },
+        reconnected: () => {
+          follower.catchUpAll()
+          waiters.lookAll()
+        },
+      })
+      await Promise.race([follower.firstLoad, sleep(patienceMs, undefined, { ref: false })])
+      if (follower.isLoaded) await claimLayout(redis, keyPrefix)
+    },
+    endWaits: () => waiters.end(),
+    close: async () => {
+      follower.stop()
+      await queue.close()
+    },
+  }
+}

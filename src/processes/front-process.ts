@@ -1,0 +1,12 @@
+import type { ChildProcess } from 'node:child_process'
+import cluster from 'node:cluster'
+import { closeLostHandover } from './lost-handover.ts'
+
+/** Starts one front process, as node:cluster's `setupPrimary` says. */
+export function forkFront(variables: NodeJS.ProcessEnv): ChildProcess {
+  const worker = cluster.fork(variables)
+  // Whatever could not be said to a process that had just died is an error of the worker too; unheard, it would end the primary.
+  worker.on('error', () => undefined)
+  closeLostHandover(worker.process)
+  return worker.process
+}
