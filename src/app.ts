@@ -1,9 +1,10 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Problem } from './errors.ts'
-import { type AuthOptions, authenticate } from './http/auth.ts'
+import { type Access, Authentication, type AuthOptions } from './http/auth.ts'
+import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
-import { answerUnreadablePath, answerUnroutedRequests, RouteMap } from './http/methods.ts'
+import { answerUnreadablePath, answerUnrouted, RouteMap } from './http/methods.ts'
 import { answerErrors, refuseGarbage } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { RequestLog } from './http/request-log.ts'
@@ -49,6 +50,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     // Paths that cannot be decoded are reported here, before any hook has run.
     frameworkErrors: (_err, request, reply) => {
       writeCommonFields(request, reply)
+      forbidSniffing(reply)
       try {
         answerUnreadablePath(request, reply, routes)
       } catch (err) {
@@ -74,11 +76,27 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   app.addHook('onRequest', (request, reply, done) => {
     slowClients.begun(request.raw)
     writeCommonFields(request, reply)
-    done(refusal(request, deps.isBehind))
+    if (isHostMissing(request)) done(new Problem('validation-failed', 'the request names no Host'))
+    else if (request.is404) {
+      forbidSniffing(reply)
+      log.watch(request, reply)
+      answerUnrouted(request, reply, routes)
+    } else done()
   })
-  log.attachTo(app)
-  answerUnroutedRequests(app, routes)
-  authenticate(app, deps.auth)
+
+  const authentication = new Authentication(app, deps.auth)
+  const refuseWhenBehind = behindHook(deps.isBehind)
+  const hooksFor = (access: Access | undefined): readonly OnRequest[] => [
+    ...(access === undefined ? [] : [refuseWhenBehind]),
+    ...(access === 'check' ? [] : [sniffingHook]),
+    ...log.hooksFor(access),
+    ...authentication.hooksFor(access),
+  ]
+  // Each route gets the hooks that it needs and no others, as none is free for a check.
+  app.addHook('onRoute', route => {
+    routes.add(route.url, [route.method].flat())
+    route.onRequest = [...hooksFor(route.config?.access), ...[route.onRequest ?? []].flat()]
+  })
 
   addRoutes(app, { ...deps, log })
   return app
@@ -89,17 +107,26 @@ function commonFields(isDraining: () => boolean) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
-    // A check is asked for by programs only, and its answer is kept as short as it can be.
-    if (request.routeOptions.config.access !== 'check') reply.header('x-content-type-options', 'nosniff')
     if (isDraining()) reply.header('connection', 'close')
   }
 }
 
-/** Why a request is not looked at any further. Whoever watches the service is answered even when it is behind. */
-function refusal(request: FastifyRequest, isBehind: () => boolean): Problem | undefined {
-  if (isHostMissing(request)) return new Problem('validation-failed', 'the request names no Host')
-  if (!isBehind() || request.routeOptions.config.access === undefined) return undefined
-  return new Problem('overloaded', 'the process is further behind than EVENT_LOOP_LAG_MS allows')
+/** For all but checks, which are asked for by programs only, and whose answers are kept as short as they can be. */
+function forbidSniffing(reply: FastifyReply): void {
+  reply.header('x-content-type-options', 'nosniff')
+}
+
+const sniffingHook: OnRequest = (_request, reply, done) => {
+  forbidSniffing(reply)
+  done()
+}
+
+/** Whoever watches the service is answered even when it is behind. */
+function behindHook(isBehind: () => boolean): OnRequest {
+  return (_request, _reply, done) => {
+    if (isBehind()) done(new Problem('overloaded', 'the process is further behind than EVENT_LOOP_LAG_MS allows'))
+    else done()
+  }
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */

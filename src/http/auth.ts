@@ -2,6 +2,7 @@ import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 import { clientOf } from './client-address.ts'
+import type { Done, OnRequest } from './hook.ts'
 import { isLoopbackAuthority } from './loopback.ts'
 
 declare module 'fastify' {
@@ -38,46 +39,52 @@ export interface AuthOptions {
   readonly limits: AdminLimits
 }
 
-type Done = (problem?: Problem) => void
-
 const READING_METHODS = new Set(['GET', 'HEAD'])
 
-/** Decides who calls before a body is looked at. */
-export function authenticate(app: FastifyInstance, options: AuthOptions): void {
-  const { limits } = options
-  const admin = new TokenSet(options.adminTokens)
-  const check = new TokenSet(options.checkTokens)
+/** Decides who calls, before a body is looked at. */
+export class Authentication {
+  readonly #limits: AdminLimits
+  readonly #admin: TokenSet
+  readonly #check: TokenSet
 
-  app.decorateRequest('actor', 'anonymous')
-  app.addHook('onRequest', (request, _reply, done) => {
-    const { access } = request.routeOptions.config
-    if (access === 'admin') admitOperator(request, done)
-    else if (access === 'check' && !check.isEmpty) admitChecker(request, done)
-    else done()
-  })
+  constructor(app: FastifyInstance, { limits, adminTokens, checkTokens }: AuthOptions) {
+    this.#limits = limits
+    this.#admin = new TokenSet(adminTokens)
+    this.#check = new TokenSet(checkTokens)
+    app.decorateRequest('actor', 'anonymous')
+  }
 
-  function admitOperator(request: FastifyRequest, done: Done): void {
+  /** For a route of that access. */
+  hooksFor(access: Access | undefined): readonly OnRequest[] {
+    if (access === 'admin') return [(request, _reply, done) => this.#admitOperator(request, done)]
+    if (access === 'check' && !this.#check.isEmpty)
+      return [(request, _reply, done) => this.#admitChecker(request, done)]
+    return []
+  }
+
+  #admitOperator(request: FastifyRequest, done: Done): void {
     refuseForeignOrigin(request)
-    if (admin.isEmpty) {
+    if (this.#admin.isEmpty) {
       refuseForeignHost(request)
       done()
       return
     }
     const presented = credentialOf(request)
-    const token = admin.find(presented)
+    const token = this.#admin.find(presented)
     if (token !== undefined) {
       act(request, token)
-      limits.adminCall(token.name, clientOf(request.ip)).then(waitMs => done(tooManyCalls(waitMs)), done)
-    } else if (check.find(presented)) {
+      const allowed = this.#limits.adminCall(token.name, clientOf(request.ip))
+      allowed.then(waitMs => done(tooManyCalls(waitMs)), done)
+    } else if (this.#check.find(presented)) {
       throw new Problem('forbidden', CHECK_TOKEN)
-    } else refuse(request, done)
+    } else this.#refuse(request, done)
   }
 
-  function admitChecker(request: FastifyRequest, done: Done): void {
+  #admitChecker(request: FastifyRequest, done: Done): void {
     const presented = credentialOf(request)
-    const token = check.find(presented) ?? admin.find(presented)
+    const token = this.#check.find(presented) ?? this.#admin.find(presented)
     if (token === undefined) {
-      refuse(request, done)
+      this.#refuse(request, done)
       return
     }
     act(request, token)
@@ -85,9 +92,10 @@ export function authenticate(app: FastifyInstance, options: AuthOptions): void {
   }
 
   /** Only who presents something tries to log in. */
-  function refuse(request: FastifyRequest, done: Done): void {
+  #refuse(request: FastifyRequest, done: Done): void {
     if (request.headers.authorization === undefined) throw unauthorized(request)
-    limits.failedLogin(clientOf(request.ip)).then(waitMs => done(tooManyLogins(waitMs) ?? unauthorized(request)), done)
+    const allowed = this.#limits.failedLogin(clientOf(request.ip))
+    allowed.then(waitMs => done(tooManyLogins(waitMs) ?? unauthorized(request)), done)
   }
 }
 

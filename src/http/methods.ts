@@ -1,4 +1,4 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
 /** Which methods every path of the service has, also for requests that the router gives up on. */
@@ -29,17 +29,13 @@ export class RouteMap {
 }
 
 /**
- * Answers requests that no route takes: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404.
- * Routes must be added after it. Decided before a body is read, which may be of any kind here.
+ * Answers a request that no route takes: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404.
+ * Called before a body is read, which may be of any kind here.
+ * @throws {Problem} `not-found`, `method-not-allowed`
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
  */
-export function answerUnroutedRequests(app: FastifyInstance, routes: RouteMap): void {
-  app.addHook('onRoute', ({ url, method }) => routes.add(url, [method].flat()))
-
-  app.addHook('onRequest', (request, reply, done) => {
-    if (request.is404) answer(request, reply, routes.methodsAt(request.url))
-    else done()
-  })
+export function answerUnrouted(request: FastifyRequest, reply: FastifyReply, routes: RouteMap): void {
+  answer(request, reply, routes.methodsAt(request.url))
 }
 
 /**

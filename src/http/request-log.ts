@@ -1,7 +1,9 @@
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../errors.ts'
 import type { LoggedKey } from '../log-keys.ts'
 import type { Logger } from '../logger.ts'
+import type { Access } from './auth.ts'
+import type { OnRequest } from './hook.ts'
 import { LineBudget } from './line-budget.ts'
 
 /** A check that takes longer is worth a line, ms. */
@@ -26,12 +28,14 @@ export class RequestLog {
     this.#loggedKey = loggedKey
   }
 
-  attachTo(app: FastifyInstance): void {
-    const logsChecks = this.#logger.isLevelEnabled('debug')
-    app.addHook('onRequest', (request, reply, done) => {
-      if (!isCheck(request) || logsChecks) this.#watch(request, reply)
+  /** For a route of that access. */
+  hooksFor(access: Access | undefined): readonly OnRequest[] {
+    if (access === 'check' && !this.#logger.isLevelEnabled('debug')) return []
+    const hook: OnRequest = (request, reply, done) => {
+      this.watch(request, reply)
       done()
-    })
+    }
+    return [hook]
   }
 
   /** @param ms how long the check took */
@@ -59,8 +63,8 @@ export class RequestLog {
     if (leftOut !== undefined) write(leftOut || undefined)
   }
 
-  /** `close` comes for every request, also for those that a caller gave up. */
-  #watch(request: FastifyRequest, reply: FastifyReply): void {
+  /** Writes a line once the request has ended: `close` comes for every one, also for those that a caller gave up. */
+  watch(request: FastifyRequest, reply: FastifyReply): void {
     const startMs = performance.now()
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.statusCode : 'aborted'
