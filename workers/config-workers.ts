@@ -1,10 +1,10 @@
-import { type Queue, Worker } from 'bullmq'
-
+import type { Queue } from 'bullmq'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
+import { TolerantWorker } from '../src/queues/tolerant-queue.ts'
 import type { RedisClient } from '../src/redis/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { untilAnswered } from './patience.ts'
@@ -37,7 +37,7 @@ interface ConfigWorkersOptions {
 export class ConfigWorkers {
   readonly #options: ConfigWorkersOptions
   readonly #queues: readonly Queue<CommandJob>[]
-  readonly #workers: readonly Worker<CommandJob>[]
+  readonly #workers: readonly TolerantWorker[]
 
   constructor(options: ConfigWorkersOptions) {
     const { connection, keyPrefix, processor, logger } = options
@@ -46,7 +46,7 @@ export class ConfigWorkers {
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
     this.#workers = partitions.map(partition => {
       const prefix = queuePrefix(keyPrefix, partition)
-      const worker = new Worker<CommandJob>(queueName(partition), processor, {
+      const worker = new TolerantWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,
         prefix,

@@ -169,6 +169,22 @@ describe('a job that holds no command this service could have written', () => {
     expect((await client().put('job', policy(1))).status).toBeLessThan(300)
   })
 
+  it('fails also when its data is no JSON any more, and its partition goes on', async () => {
+    await withQueue('job', async queue => {
+      await queue.pause()
+      const { commandId } = (await client().request('PUT', '/config/job', policy(1))).body
+      await redis.hset(queue.toKey(commandId), 'data', 'no JSON')
+      expect(await status(commandId)).toEqual({ id: commandId, status: 'queued' })
+      await queue.resume()
+      await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'failed' }))
+      expect(await queue.getJob(commandId)).toMatchObject({
+        data: 'no JSON',
+        failedReason: expect.stringMatching(/its type is undefined/),
+      })
+    })
+    expect((await client().put('job', policy(2))).status).toBeLessThan(300)
+  })
+
   it('fails also under an id that is no command id', async () => {
     await withQueue('job', async queue => {
       await queue.add('x', {} as CommandJob, { jobId: 'whatever' })
