@@ -156,10 +156,9 @@ export interface EventLog {
   read(partition: number, after: LogPosition): Promise<LogRead>
 }
 
-/** A partition's log has come to this position. Announcements may be lost; they are only hints. */
+/** A partition's log has grown, or a command ended. Announcements may be lost; they are only hints. */
 export interface Announcement {
   readonly partition: number
-  readonly position: number
   /** The command that ended with it, unless it goes on. */
   readonly ending?: Ending
 }

@@ -104,7 +104,9 @@ export class DurableLog {
   /** Writes what was announced since the last time. */
   sync(): void {
     const announced = new Set(this.#announcements.takePushed().map(partitionOf))
-    for (const partition of announced) this.#journal.append(this.#takeNew(partition))
+    for (const partition of this.#partitions.keys()) {
+      if (announced.has(partition)) this.#journal.append(this.#takeNew(partition))
+    }
   }
 
   /** The events as JSON that are not on disk yet; from now on they count as if they were. */
@@ -173,7 +175,7 @@ function lastPosition(entries: StreamReply, otherwise: number): number {
   return last === undefined ? otherwise : Number.parseInt(last[0], 10)
 }
 
-/** An announcement arrives as `['message', channel, '<partition> …']`. */
+/** An announcement arrives as `['message', channel, '<partition> …']`; what somebody else published is of no partition. */
 function partitionOf(pushed: Reply | Error): number {
   return Array.isArray(pushed) ? Number.parseInt(String(pushed[2]), 10) : Number.NaN
 }

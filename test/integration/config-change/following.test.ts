@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
-import { ConfigKeys } from '../../../src/redis/keys.ts'
+import { announcementChannel, ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/maintained-projection.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -167,6 +167,14 @@ describeWithRedis('a front process', () => {
     isOver = true
     await checks
     expect(new Set(answers)).toEqual(new Set([1]))
+  })
+
+  it('is not disturbed by what others say where changes are announced', async () => {
+    for (const message of ['', 'hello', '0 1 {', '0 1 null', '99 1 ', '0 x {"id": 5}']) {
+      await redis.publish(announcementChannel(keyPrefix), message)
+    }
+    await change(2)
+    await obeys(2)
   })
 
   it('says that it cannot read an event of a later release, and goes on with the rest', async () => {
