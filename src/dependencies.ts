@@ -39,6 +39,7 @@ import { BucketKeys } from './redis/keys.ts'
 import { claimLayout } from './redis/layout.ts'
 import { bucketTarget, configTarget, type RedisTarget } from './redis/redis-target.ts'
 import { RedisReservations } from './redis/reservations.ts'
+import { isTransient } from './redis/transient.ts'
 import { version } from './version.ts'
 
 /** What one call of the config store may take, ms. */
@@ -141,6 +142,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     log: new RedisEventLog(configRedis, keyPrefix),
     table,
     observer: metrics,
+    isTransient,
     logger,
   })
   /** A caller that is told how its command ended finds that this process obeys it. */

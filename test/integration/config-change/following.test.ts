@@ -188,4 +188,29 @@ describeWithRedis('a front process', () => {
     expect((await follower.client.check('a', 0)).body.limit).toBe(1)
     expect(said.filter(line => line.includes('an event of schema 2'))).toHaveLength(1)
   })
+
+  it.each([
+    [
+      'an event',
+      async ({ log }: ConfigKeys) => {
+        await redis.xadd(log, '999-0', 'event', 'no JSON')
+        return () => redis.flushall()
+      },
+    ],
+    [
+      'a policy',
+      async ({ policies, identity }: ConfigKeys) => {
+        await redis.multi().hset(policies, 'a', 'no JSON').set(identity, randomUUID()).exec()
+        return () => redis.hdel(policies, 'a')
+      },
+    ],
+  ])('says once that somebody damaged %s, and obeys again when that is mended', async (_, damage) => {
+    const mend = await damage(new ConfigKeys(keyPrefix, configPartition('a')))
+    const complaints = () => said.filter(line => line.includes('changes are not obeyed'))
+    await eventually(() => expect(complaints()).toHaveLength(1))
+    await mend()
+    await writer.client.put('a', policy(2))
+    await eventually(async () => expect((await follower.client.check('a', 0)).body.limit).toBe(2), BOUND_MS)
+    expect(complaints()).toHaveLength(1)
+  })
 })
