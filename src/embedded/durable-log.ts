@@ -66,7 +66,10 @@ export class DurableLog {
     }
     for (const entry of snapshot) this.#restore(entry)
     this.#replay(events)
-    for (const partition of this.#partitions.keys()) this.#takeNew(partition)
+    for (const [partition, { log }] of this.#partitions.entries()) {
+      const last = this.#commands.call('XREVRANGE', log, '+', '-', 'COUNT', 1) as StreamReply
+      this.#positions[partition] = lastPosition(last, this.#positions[partition] ?? 0)
+    }
     const { logger } = this.#options
     if (events.length > 0)
       logger.info({ events: events.length, compacted: snapshot.length }, 'the journal was replayed')
