@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import type { LogEntry } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
+import type { AppliedCommand } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
 import {
   type AppendArguments,
   type AppendOptions,
   eventArguments,
+  FENCE_MS,
   outcomeArguments,
   recordJson,
 } from '../redis/append.ts'
@@ -81,9 +83,20 @@ export class DurableLog {
     const keys = this.#keysOf(key)
     this.#commands.call('HSET', keys.snapshot, key, JSON.stringify(entry))
     this.#commands.call('ZADD', keys.versions(key), version, position)
+    this.#recall(event)
     if (event.policy === null) return
     this.#commands.call('HSET', keys.policies, key, recordJson(event))
     this.#commands.call('ZADD', keys.names, 0, key)
+  }
+
+  /** How the command of a compacted event ended, and under which name it had been asked for, while that is kept. */
+  #recall(event: PolicyEvent): void {
+    const outcome = outcomeOf(event)
+    const keptForMs = keptFor(event.at, this.#options.retentionMs)
+    if (outcome === undefined || keptForMs <= 0) return
+    const key = this.#keysOf(event.key).outcome(outcome.id)
+    this.#commands.call('SET', key, JSON.stringify(outcome), 'PX', keptForMs + FENCE_MS)
+    this.#reserve(event)
   }
 
   #replay(events: readonly PolicyEvent[]): void {
@@ -157,12 +170,18 @@ export class DurableLog {
 
 /** The append of an event, with its command's outcome while that is kept. */
 function replayArguments(event: PolicyEvent, options: AppendOptions): AppendArguments {
-  const { commandId: id, key, version, type } = event
+  const outcome = outcomeOf(event)
   const retentionMs = keptFor(event.at, options.retentionMs)
-  if (partitionOfCommand(id) === undefined || retentionMs <= 0) return eventArguments(event, options)
-  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
-  const outcome = { id, key, status: 'applied', version, effect } as const
+  if (outcome === undefined || retentionMs <= 0) return eventArguments(event, options)
+  const { key, version } = event
   return outcomeArguments(outcome, { key, expectedVersion: version - 1, event }, { ...options, retentionMs })
+}
+
+/** How the event's command ended; `undefined` for one of the many keys of an import. */
+function outcomeOf({ commandId: id, key, version, type }: PolicyEvent): AppliedCommand | undefined {
+  if (partitionOfCommand(id) === undefined) return undefined
+  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
+  return { id, key, status: 'applied', version, effect }
 }
 
 function keptFor(at: string, retentionMs: number): number {
