@@ -32,6 +32,8 @@ export class ImportApplier {
     const earlier = await log.outcome(part.id)
     const outcome = earlier ?? (await this.#end(part, attempt))
     await staging.drop([part.id])
+    // The import ends with the last of its parts, and is remembered as a whole from then on.
+    await log.prolong(partIds(part.importId) ?? [])
     return outcome
   }
 

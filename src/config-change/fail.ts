@@ -1,4 +1,4 @@
-import { partitionOfCommand } from '../domain/commands.ts'
+import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
 import { CommandFault } from './command-fault.ts'
 import type { CommandLog, ImportStaging, Reservations, ReservedName } from './ports.ts'
@@ -32,6 +32,7 @@ export async function recordFailure(
     standing: await standing(),
   })
   await staging.abandon(id)
+  await log.prolong(partIds(String(Object(command).importId)) ?? [])
   const name = nameOf(command)
   if (name !== undefined) await reservations.expire(name)
 

@@ -83,6 +83,18 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     await this.#redis.set(this.#keysOf(failure.id).failure(failure.id), json, 'PX', this.#options.retentionMs)
   }
 
+  async prolong(commandIds: readonly string[]): Promise<void> {
+    const { retentionMs } = this.#options
+    const prolongOne = async (id: string) => {
+      const keys = this.#keysOf(id)
+      await Promise.all([
+        this.#redis.pexpire(keys.outcome(id), retentionMs + FENCE_MS),
+        this.#redis.pexpire(keys.failure(id), retentionMs),
+      ])
+    }
+    await Promise.all(commandIds.map(prolongOne))
+  }
+
   async announceFailure(commandId: string): Promise<void> {
     const json = await this.#redis.get(this.#keysOf(commandId).failure(commandId))
     const channel = announcementChannel(this.#options.keyPrefix)
