@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
@@ -78,11 +79,13 @@ export class ConfigWorkers {
 
   /** Resolves once no command waits any more. */
   async drain(): Promise<void> {
-    for (const queue of this.#queues) {
-      while ((await queue.getJobCountByTypes('waiting', 'active')) > 0) {
-        await new Promise(resolve => setTimeout(resolve, DRAIN_POLL_MS))
-      }
-    }
+    while ((await this.#countUnended()) > 0) await sleep(DRAIN_POLL_MS)
+  }
+
+  /** Of all queues together, since a part of an import may queue others. */
+  async #countUnended(): Promise<number> {
+    const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
+    return counts.reduce((sum, count) => sum + count)
   }
 
   /** Ends the commands that run, and takes no more. */
