@@ -6,15 +6,10 @@ import type { PolicyEvent } from '../domain/events.ts'
 import type { AppliedCommand } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import {
-  type AppendArguments,
-  type AppendOptions,
-  eventArguments,
-  FENCE_MS,
-  outcomeArguments,
-  recordJson,
-} from '../redis/append.ts'
+import { eventArguments, FENCE_MS, outcomeArguments, recordJson } from '../redis/append.ts'
+import type { ScriptArguments } from '../redis/define-script.ts'
 import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
+import type { RetentionOptions } from '../redis/retention.ts'
 import { appendScript } from '../redis/scripts.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal, type JournalContent } from './journal.ts'
@@ -22,10 +17,8 @@ import { Journal, type JournalContent } from './journal.ts'
 /** How often it is looked whether the log was compacted, ms. Until then the journal holds more than the log, which does no harm. */
 const COMPACTION_CHECK_MS = 10_000
 
-interface DurableLogOptions {
+interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
-  readonly keyPrefix: string
-  readonly retentionMs: number
   readonly logger: Logger
 }
 
@@ -169,7 +162,7 @@ export class DurableLog {
 }
 
 /** The append of an event, with its command's outcome while that is kept. */
-function replayArguments(event: PolicyEvent, options: AppendOptions): AppendArguments {
+function replayArguments(event: PolicyEvent, options: RetentionOptions): ScriptArguments {
   const outcome = outcomeOf(event)
   const retentionMs = keptFor(event.at, options.retentionMs)
   if (outcome === undefined || retentionMs <= 0) return eventArguments(event, options)
