@@ -58,7 +58,9 @@ try {
   process.on('SIGHUP', () => front.current?.kill('SIGHUP'))
   if (isRunByNpm()) stopWithNpm(stop)
 
-  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start(), store?.process.start()])
+  // Nobody finds it away while it fills itself from its journal.
+  await store?.process.start()
+  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start()])
   announceService(logger, { ...env, PORT: port })
   tellProcessManager()
 } catch (err) {

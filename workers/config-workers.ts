@@ -1,10 +1,11 @@
-import { type Queue, Worker } from 'bullmq'
-
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Queue } from 'bullmq'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
+import { TolerantWorker } from '../src/queues/tolerant-queue.ts'
 import type { RedisClient } from '../src/redis/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { untilAnswered } from './patience.ts'
@@ -37,7 +38,7 @@ interface ConfigWorkersOptions {
 export class ConfigWorkers {
   readonly #options: ConfigWorkersOptions
   readonly #queues: readonly Queue<CommandJob>[]
-  readonly #workers: readonly Worker<CommandJob>[]
+  readonly #workers: readonly TolerantWorker[]
 
   constructor(options: ConfigWorkersOptions) {
     const { connection, keyPrefix, processor, logger } = options
@@ -46,7 +47,7 @@ export class ConfigWorkers {
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
     this.#workers = partitions.map(partition => {
       const prefix = queuePrefix(keyPrefix, partition)
-      const worker = new Worker<CommandJob>(queueName(partition), processor, {
+      const worker = new TolerantWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,
         prefix,
@@ -78,11 +79,13 @@ export class ConfigWorkers {
 
   /** Resolves once no command waits any more. */
   async drain(): Promise<void> {
-    for (const queue of this.#queues) {
-      while ((await queue.getJobCountByTypes('waiting', 'active')) > 0) {
-        await new Promise(resolve => setTimeout(resolve, DRAIN_POLL_MS))
-      }
-    }
+    while ((await this.#countUnended()) > 0) await sleep(DRAIN_POLL_MS)
+  }
+
+  /** Of all queues together, since a part of an import may queue others. */
+  async #countUnended(): Promise<number> {
+    const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
+    return counts.reduce((sum, count) => sum + count)
   }
 
   /** Ends the commands that run, and takes no more. */

@@ -1,6 +1,7 @@
 import { type ImportPart, type ImportPolicy, partIds, partitionOfCommand } from '../domain/commands.ts'
 import { decide, type PolicyState } from '../domain/decider.ts'
 import { effectOf, NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../domain/outcome.ts'
+import type { Attempt } from './apply.ts'
 import { CommandFault } from './command-fault.ts'
 import { parseImportLine } from './import-line.ts'
 import type { CommandLog, CommandQueue, ImportProgress, ImportStaging, KeyChange } from './ports.ts'
@@ -11,11 +12,6 @@ interface ImportApplierOptions {
   readonly staging: ImportStaging
   readonly queue: CommandQueue
   now(): Date
-}
-
-interface Attempt {
-  readonly isRetry: boolean
-  readonly requestId: string
 }
 
 /** The worker's side of an import: applies one partition's staged lines chunk by chunk, from where an earlier attempt ended. */
@@ -32,6 +28,8 @@ export class ImportApplier {
     const earlier = await log.outcome(part.id)
     const outcome = earlier ?? (await this.#end(part, attempt))
     await staging.drop([part.id])
+    // The import ends with the last of its parts, and is remembered as a whole from then on.
+    await log.prolong(partIds(part.importId) ?? [])
     return outcome
   }
 

@@ -10,8 +10,10 @@ interface CommandApplierOptions {
   now(): Date
 }
 
-interface ApplyOptions {
+export interface Attempt {
+  /** Whether an operator has it tried again after it had failed. */
   readonly isRetry: boolean
+  /** Of the request that the command came with. */
   readonly requestId: string
 }
 
@@ -25,11 +27,7 @@ export class CommandApplier {
     this.#now = now
   }
 
-  /**
-   * @param isRetry whether an operator has it tried again after it had failed
-   * @param requestId of the request that the command came with; kept in its event
-   */
-  async apply(command: KeyCommand, { isRetry, requestId }: ApplyOptions): Promise<Outcome> {
+  async apply(command: KeyCommand, { isRetry, requestId }: Attempt): Promise<Outcome> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),

@@ -1,7 +1,7 @@
-import { partitionOfCommand } from '../domain/commands.ts'
+import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
 import { CommandFault } from './command-fault.ts'
-import type { CommandLog, ImportStaging } from './ports.ts'
+import type { CommandLog, ImportStaging, Reservations, ReservedName } from './ports.ts'
 
 interface FailedAttempt {
   readonly id: string
@@ -13,13 +13,14 @@ interface FailedAttempt {
 interface FailureOptions {
   readonly log: CommandLog
   readonly staging: ImportStaging
+  readonly reservations: Reservations
   isTransient(err: Error): boolean
 }
 
-/** Records that a command could not be processed, and how far its actor was then. */
+/** Records that a command could not be processed, and how far its actor was then. Its name is kept for as long. */
 export async function recordFailure(
   { id, command, err }: FailedAttempt,
-  { log, staging, isTransient }: FailureOptions,
+  { log, staging, reservations, isTransient }: FailureOptions,
 ): Promise<void> {
   if (partitionOfCommand(id) === undefined) return
   const key = keyOf(command)
@@ -31,6 +32,9 @@ export async function recordFailure(
     standing: await standing(),
   })
   await staging.abandon(id)
+  await log.prolong(partIds(String(Object(command).importId)) ?? [])
+  const name = nameOf(command)
+  if (name !== undefined) await reservations.expire(name)
 
   async function standing(): Promise<number | null> {
     try {
@@ -54,4 +58,10 @@ async function standingOf(id: string, command: unknown, log: CommandLog): Promis
 function keyOf(command: unknown): string | undefined {
   const key: unknown = Object(command).key
   return typeof key === 'string' && configKeyFault(key) === undefined ? key : undefined
+}
+
+function nameOf(command: unknown): ReservedName | undefined {
+  const { actor, idempotency } = Object(command) as Record<string, unknown>
+  const { key } = Object(idempotency) as Record<string, unknown>
+  return typeof actor === 'string' && typeof key === 'string' ? { actor, key } : undefined
 }

@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { type PolicyEvent, UnknownEventSchema } from '../domain/events.ts'
+import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { Logger } from '../logger.ts'
@@ -24,6 +24,8 @@ interface PolicyFollowerOptions {
   readonly log: EventLog
   readonly table: PolicyTable
   readonly observer: FollowObserver
+  /** Whether what failed may work the next time. */
+  isTransient(err: Error): boolean
   readonly logger: Logger
 }
 
@@ -35,7 +37,7 @@ interface Partition {
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean
   wasLoaded: boolean
-  /** Whether it was said that the log has an event that this release cannot read. */
+  /** Whether it was said that something stands in the store that this release cannot read. */
   saidUnreadable: boolean
   current: Promise<void>
   /** The catch-up that everybody shares who asks while the current one is under way. */
@@ -100,10 +102,18 @@ export class PolicyFollower {
 
   async #follow(partition: Partition): Promise<void> {
     try {
-      await this.#readOn(partition, partition.at ?? (await this.#load(partition)))
+      await this.#readOnOrReload(partition)
       partition.saidUnreadable = false
     } catch (err) {
-      if (err instanceof UnknownEventSchema) this.#sayUnreadable(partition, err)
+      if (!this.#options.isTransient(err as Error)) this.#sayUnreadable(partition, err)
+      throw err
+    }
+  }
+
+  async #readOnOrReload(partition: Partition): Promise<void> {
+    try {
+      await this.#readOn(partition, partition.at ?? (await this.#load(partition)))
+    } catch (err) {
       if (!(err instanceof LogReplaced)) throw err
       const reason = err.message
       this.#options.logger.warn({ partition: partition.number, reason }, 'the log was replaced: loading anew')
@@ -113,7 +123,7 @@ export class PolicyFollower {
     }
   }
 
-  #sayUnreadable(partition: Partition, err: UnknownEventSchema): void {
+  #sayUnreadable(partition: Partition, err: unknown): void {
     if (partition.saidUnreadable) return
     partition.saidUnreadable = true
     this.#options.logger.error({ partition: partition.number, err }, 'changes are not obeyed')

@@ -75,6 +75,8 @@ export interface CommandLog {
   /** The failure of an earlier attempt. */
   failure(commandId: string): Promise<FailedCommand | undefined>
   recordFailure(failure: FailedCommand): Promise<void>
+  /** Tells how these commands ended for as long as if they had just ended, as far as it is known. */
+  prolong(commandIds: readonly string[]): Promise<void>
   /** Tells whoever waits that the command ended as failed. */
   announceFailure(commandId: string): Promise<void>
   /** How far the actor of a command is: its key's version, or for a part of an import the partition's position. */
@@ -156,10 +158,9 @@ export interface EventLog {
   read(partition: number, after: LogPosition): Promise<LogRead>
 }
 
-/** A partition's log has come to this position. Announcements may be lost; they are only hints. */
+/** A partition's log has grown, or a command ended. Announcements may be lost; they are only hints. */
 export interface Announcement {
   readonly partition: number
-  readonly position: number
   /** The command that ended with it, unless it goes on. */
   readonly ending?: Ending
 }

@@ -84,7 +84,6 @@ export class CommandSubmitter {
       })
     if (isRepeated) await dropOwn()
     const parts = partIds(named.id) ?? []
-    await orUnavailable(staging.keep(parts))
     const commands = parts.map(
       (id): ImportPart => ({ ...asked, ...named, id, type: 'import-part', importId: named.id }),
     )
@@ -109,8 +108,11 @@ export class CommandSubmitter {
 
   /** Whoever asked first may have died before the command was queued; to queue it a second time does nothing. */
   async #add(command: QueuedCommand, isRepeated: boolean, requestId: string): Promise<void> {
-    const ending = isRepeated ? await this.#options.findEnding(command.id) : undefined
-    if (ending === undefined) await this.#options.queue.add(command, requestId)
-    else this.#options.waiters.settle(ending)
+    const { findEnding, queue, staging, waiters } = this.#options
+    const ending = isRepeated ? await findEnding(command.id) : undefined
+    if (ending !== undefined) return waiters.settle(ending)
+    await queue.add(command, requestId)
+    // Not before: lines that nothing in the queue asks for must go away by themselves.
+    if (command.type === 'import-part') await staging.keep([command.id])
   }
 }

@@ -3,16 +3,13 @@ import { join } from 'node:path'
 import type { LogEntry } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
+import type { AppliedCommand } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import {
-  type AppendArguments,
-  type AppendOptions,
-  eventArguments,
-  outcomeArguments,
-  recordJson,
-} from '../redis/append.ts'
+import { eventArguments, FENCE_MS, outcomeArguments, recordJson } from '../redis/append.ts'
+import type { ScriptArguments } from '../redis/define-script.ts'
 import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
+import type { RetentionOptions } from '../redis/retention.ts'
 import { appendScript } from '../redis/scripts.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal, type JournalContent } from './journal.ts'
@@ -20,10 +17,8 @@ import { Journal, type JournalContent } from './journal.ts'
 /** How often it is looked whether the log was compacted, ms. Until then the journal holds more than the log, which does no harm. */
 const COMPACTION_CHECK_MS = 10_000
 
-interface DurableLogOptions {
+interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
-  readonly keyPrefix: string
-  readonly retentionMs: number
   readonly logger: Logger
 }
 
@@ -66,7 +61,10 @@ export class DurableLog {
     }
     for (const entry of snapshot) this.#restore(entry)
     this.#replay(events)
-    for (const partition of this.#partitions.keys()) this.#takeNew(partition)
+    for (const [partition, { log }] of this.#partitions.entries()) {
+      const last = this.#commands.call('XREVRANGE', log, '+', '-', 'COUNT', 1) as StreamReply
+      this.#positions[partition] = lastPosition(last, this.#positions[partition] ?? 0)
+    }
     const { logger } = this.#options
     if (events.length > 0)
       logger.info({ events: events.length, compacted: snapshot.length }, 'the journal was replayed')
@@ -78,9 +76,20 @@ export class DurableLog {
     const keys = this.#keysOf(key)
     this.#commands.call('HSET', keys.snapshot, key, JSON.stringify(entry))
     this.#commands.call('ZADD', keys.versions(key), version, position)
+    this.#recall(event)
     if (event.policy === null) return
     this.#commands.call('HSET', keys.policies, key, recordJson(event))
     this.#commands.call('ZADD', keys.names, 0, key)
+  }
+
+  /** How the command of a compacted event ended, and under which name it had been asked for, while that is kept. */
+  #recall(event: PolicyEvent): void {
+    const outcome = outcomeOf(event)
+    const keptForMs = keptFor(event.at, this.#options.retentionMs)
+    if (outcome === undefined || keptForMs <= 0) return
+    const key = this.#keysOf(event.key).outcome(outcome.id)
+    this.#commands.call('SET', key, JSON.stringify(outcome), 'PX', keptForMs + FENCE_MS)
+    this.#reserve(event)
   }
 
   #replay(events: readonly PolicyEvent[]): void {
@@ -104,7 +113,9 @@ export class DurableLog {
   /** Writes what was announced since the last time. */
   sync(): void {
     const announced = new Set(this.#announcements.takePushed().map(partitionOf))
-    for (const partition of announced) this.#journal.append(this.#takeNew(partition))
+    for (const partition of this.#partitions.keys()) {
+      if (announced.has(partition)) this.#journal.append(this.#takeNew(partition))
+    }
   }
 
   /** The events as JSON that are not on disk yet; from now on they count as if they were. */
@@ -151,13 +162,19 @@ export class DurableLog {
 }
 
 /** The append of an event, with its command's outcome while that is kept. */
-function replayArguments(event: PolicyEvent, options: AppendOptions): AppendArguments {
-  const { commandId: id, key, version, type } = event
+function replayArguments(event: PolicyEvent, options: RetentionOptions): ScriptArguments {
+  const outcome = outcomeOf(event)
   const retentionMs = keptFor(event.at, options.retentionMs)
-  if (partitionOfCommand(id) === undefined || retentionMs <= 0) return eventArguments(event, options)
-  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
-  const outcome = { id, key, status: 'applied', version, effect } as const
+  if (outcome === undefined || retentionMs <= 0) return eventArguments(event, options)
+  const { key, version } = event
   return outcomeArguments(outcome, { key, expectedVersion: version - 1, event }, { ...options, retentionMs })
+}
+
+/** How the event's command ended; `undefined` for one of the many keys of an import. */
+function outcomeOf({ commandId: id, key, version, type }: PolicyEvent): AppliedCommand | undefined {
+  if (partitionOfCommand(id) === undefined) return undefined
+  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
+  return { id, key, status: 'applied', version, effect }
 }
 
 function keptFor(at: string, retentionMs: number): number {
@@ -173,7 +190,7 @@ function lastPosition(entries: StreamReply, otherwise: number): number {
   return last === undefined ? otherwise : Number.parseInt(last[0], 10)
 }
 
-/** An announcement arrives as `['message', channel, '<partition> …']`. */
+/** An announcement arrives as `['message', channel, '<partition> …']`; what somebody else published is of no partition. */
 function partitionOf(pushed: Reply | Error): number {
   return Array.isArray(pushed) ? Number.parseInt(String(pushed[2]), 10) : Number.NaN
 }

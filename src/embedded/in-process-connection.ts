@@ -3,8 +3,8 @@ import type { Connection } from './connection.ts'
 
 export type Reply = string | number | null | Reply[]
 
-/** More steps than any command takes that is used here. */
-const MAX_STEPS = 100
+/** More steps than any command takes that is used here before the next part of its reply is there. */
+const MAX_SILENT_STEPS = 100
 
 /** A client in the store's own process, whose commands are answered at once. */
 export class InProcessConnection {
@@ -13,6 +13,7 @@ export class InProcessConnection {
   readonly #step: () => void
   readonly #parser: RedisParser
   readonly #received: (Reply | Error)[] = []
+  #silentSteps = 0
 
   constructor(step: () => void) {
     this.end = { socket: this, chunks: [], off: 0, eof: false, backpressured: false }
@@ -24,7 +25,10 @@ export class InProcessConnection {
   /** @throws what the server answers as an error */
   call(...args: readonly (string | number)[]): Reply {
     this.end.chunks.push(encode(args.map(String)))
-    for (let steps = 0; steps < MAX_STEPS && this.#received.length === 0; steps++) this.#step()
+    for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length === 0; ) {
+      this.#silentSteps++
+      this.#step()
+    }
     const reply = this.#received.shift()
     if (reply === undefined) throw new Error(`the embedded store did not answer ${args[0]}`)
     if (reply instanceof Error) throw reply
@@ -37,6 +41,7 @@ export class InProcessConnection {
   }
 
   write(bytes: Buffer): boolean {
+    this.#silentSteps = 0
     this.#parser.execute(bytes)
     return true
   }

@@ -10,6 +10,7 @@ import {
   writeSync,
 } from 'node:fs'
 import { dirname } from 'node:path'
+import { inChunks } from '../chunks.ts'
 import type { LogEntry } from '../config-change/ports.ts'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import type { Logger } from '../logger.ts'
@@ -67,7 +68,7 @@ export class Journal {
       ])
     const bytes = readFileSync(path)
     const whole = bytes.lastIndexOf('\n') + 1
-    const content = parse(path, bytes.toString('utf8', 0, whole))
+    const content = parse(path, bytes)
     const journal = new Journal(path)
     if (whole < bytes.length) {
       logger.warn({ path, bytes: bytes.length - whole }, 'the last line of the journal is torn: it is cut off')
@@ -113,20 +114,31 @@ function write(path: string, lines: readonly string[]): void {
 }
 
 function writeLines(fd: number, lines: readonly string[]): void {
-  const bytes = Buffer.from(`${lines.join('\n')}\n`)
-  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+  for (const some of inChunks(lines)) {
+    const bytes = Buffer.from(`${some.join('\n')}\n`)
+    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+  }
   fdatasyncSync(fd)
 }
 
-function parse(path: string, text: string): JournalContent {
-  const [first, ...lines] = text.split('\n').slice(0, -1)
-  const begin = parseLine(path, first ?? 'null', 1)
+/** The lines that are whole. One by one, as all of them may be longer than a string can be. */
+function* linesOf(bytes: Buffer): Generator<string> {
+  for (let from = 0, end = bytes.indexOf('\n'); end !== -1; end = bytes.indexOf('\n', from)) {
+    yield bytes.toString('utf8', from, end)
+    from = end + 1
+  }
+}
+
+function parse(path: string, bytes: Buffer): JournalContent {
+  const lines = linesOf(bytes)
+  const begin = parseLine(path, lines.next().value ?? 'null', 1)
   if (!isHeader(begin)) throw new Error(`${path} is not a journal that this version can read`)
   const { identities, compactedTo = identities.map(() => 0) } = begin
   const snapshot: LogEntry[] = []
   const events: PolicyEvent[] = []
-  for (const [i, line] of lines.entries()) {
-    const value = parseLine(path, line, i + 2)
+  let number = 1
+  for (const line of lines) {
+    const value = parseLine(path, line, ++number)
     if (isCompacted(value)) snapshot.push({ position: value.position, event: upcast(value.event) })
     else events.push(upcast(value))
   }

@@ -1,10 +1,11 @@
-import { type ConnectionOptions, Queue } from 'bullmq'
+import type { ConnectionOptions, Queue } from 'bullmq'
 import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
+import { TolerantQueue } from './tolerant-queue.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]
@@ -75,7 +76,7 @@ export class BullCommandQueue implements CommandQueue {
 
 export function openQueue(connection: ConnectionOptions, keyPrefix: string, partition: number): Queue<CommandJob> {
   const prefix = queuePrefix(keyPrefix, partition)
-  const queue = new Queue<CommandJob>(queueName(partition), { connection, prefix })
+  const queue = new TolerantQueue(queueName(partition), { connection, prefix })
   // Connections report their own losses; without a listener the same error would end the process.
   queue.on('error', () => undefined)
   return queue

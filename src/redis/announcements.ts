@@ -18,7 +18,10 @@ export class RedisAnnouncements implements Announcements {
   }
 
   subscribe(listener: Parameters<Announcements['subscribe']>[0]): void {
-    this.#subscriber.on('message', (_channel, message) => listener.announced(parse(message)))
+    this.#subscriber.on('message', (_channel, message) => {
+      const announcement = parse(message)
+      if (announcement !== undefined) listener.announced(announcement)
+    })
     this.#subscriber.on('ready', () => {
       // ioredis subscribes again by itself where it had been subscribed before.
       this.#subscriber.subscribe(this.#channel).then(
@@ -35,14 +38,16 @@ export class RedisAnnouncements implements Announcements {
   }
 }
 
-/** `<partition> <position> <ending as JSON>`, as `lua/append.lua` publishes it; nothing behind the position of a step. */
-function parse(message: string): Announcement {
-  const first = message.indexOf(' ')
-  const second = message.indexOf(' ', first + 1)
-  const json = message.slice(second + 1)
-  return {
-    partition: Number(message.slice(0, first)),
-    position: Number(message.slice(first + 1, second)),
-    ...(json !== '' && { ending: JSON.parse(json) as Ending }),
+/** As `lua/append.lua` publishes it. */
+const MESSAGE = /^(?<partition>\d+) \d+ (?<ending>.*)$/s
+
+/** `<partition> <position> <ending as JSON>`, nothing behind the position of a step; `undefined` for what somebody else published. */
+function parse(message: string): Announcement | undefined {
+  const { partition, ending } = MESSAGE.exec(message)?.groups ?? {}
+  if (partition === undefined) return undefined
+  try {
+    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as Ending }) }
+  } catch {
+    return undefined
   }
 }

@@ -6,21 +6,16 @@ import type { PolicyEvent } from '../domain/events.ts'
 import type { Outcome } from '../domain/outcome.ts'
 import { configPartition } from '../domain/partition.ts'
 import type { RedisClient } from './connection.ts'
+import { type DefinedScript, defineScript, type ScriptArguments } from './define-script.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
+import type { RetentionOptions } from './retention.ts'
 import { appendScript } from './scripts.ts'
 
 /** The codes that `lua/append.lua` returns. */
 export const AppendCode = { ended: 0, repeated: 1, movedOn: 2 } as const
 type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
 
-export type AppendArguments = [numberOfKeys: number, ...keysAndArguments: (string | number)[]]
-export type AppendCommand = (...args: AppendArguments) => Promise<[AppendCode, string]>
-
-export interface AppendOptions {
-  readonly keyPrefix: string
-  /** How long outcomes are told, ms. */
-  readonly retentionMs: number
-}
+export type AppendCommand = DefinedScript<[AppendCode, string]>
 
 /**
  * Outcomes are kept so much longer than they are told, ms, lest a command be applied a second time that a worker still has in
@@ -29,12 +24,11 @@ export interface AppendOptions {
 export const FENCE_MS = 600_000
 
 export function defineAppend(redis: RedisClient): AppendCommand {
-  redis.defineCommand('throttlerAppend', appendScript)
-  const defined = redis as unknown as { throttlerAppend: AppendCommand }
-  return (...args) => defined.throttlerAppend(...args)
+  return defineScript(redis, 'throttlerAppend', appendScript)
 }
 
-interface Record {
+/** The outcome of a command or the progress of an import, of which the script lets one follow another. */
+interface Recorded {
   readonly key: string
   readonly from: string
   readonly to: string
@@ -43,7 +37,7 @@ interface Record {
 }
 
 /** Ends a command. */
-export function outcomeArguments(outcome: Outcome, change: KeyChange | undefined, options: AppendOptions) {
+export function outcomeArguments(outcome: Outcome, change: KeyChange | undefined, options: RetentionOptions) {
   const partition = partitionOfCommand(outcome.id) ?? 0
   const json = JSON.stringify(outcome)
   const key = new ConfigKeys(options.keyPrefix, partition).outcome(outcome.id)
@@ -52,7 +46,7 @@ export function outcomeArguments(outcome: Outcome, change: KeyChange | undefined
 }
 
 /** Goes a step on in an import. */
-export function stepArguments({ partId, from, to, changes }: ImportStep, options: AppendOptions) {
+export function stepArguments({ partId, from, to, changes }: ImportStep, options: RetentionOptions) {
   const partition = partitionOfCommand(partId) ?? 0
   const record = {
     key: new ConfigKeys(options.keyPrefix, partition).progress(partId),
@@ -65,7 +59,7 @@ export function stepArguments({ partId, from, to, changes }: ImportStep, options
 }
 
 /** Appends an event whose command nobody asks about any more. */
-export function eventArguments(event: PolicyEvent, options: AppendOptions) {
+export function eventArguments(event: PolicyEvent, options: RetentionOptions) {
   const { key, version, commandId } = event
   const partition = configPartition(key)
   const record = {
@@ -80,10 +74,10 @@ export function eventArguments(event: PolicyEvent, options: AppendOptions) {
 
 function appendArguments(
   partition: number,
-  record: Record,
+  record: Recorded,
   changes: readonly KeyChange[],
-  { keyPrefix }: AppendOptions,
-): AppendArguments {
+  { keyPrefix }: RetentionOptions,
+): ScriptArguments {
   const keys = new ConfigKeys(keyPrefix, partition)
   const touched = [keys.log, keys.identity, keys.policies, keys.names, record.key, keys.compactedTo]
   return [

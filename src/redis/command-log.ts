@@ -10,29 +10,22 @@ import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import type { Ending, FailedCommand, Outcome } from '../domain/outcome.ts'
-import {
-  type AppendArguments,
-  AppendCode,
-  type AppendCommand,
-  type AppendOptions,
-  defineAppend,
-  FENCE_MS,
-  outcomeArguments,
-  stepArguments,
-} from './append.ts'
+import { AppendCode, type AppendCommand, defineAppend, FENCE_MS, outcomeArguments, stepArguments } from './append.ts'
 import { parsePosition } from './config-json.ts'
 import { RedisConfigStore } from './config-store.ts'
 import type { RedisClient } from './connection.ts'
+import type { ScriptArguments } from './define-script.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
+import type { RetentionOptions } from './retention.ts'
 
 /** Where commands end, in Redis. */
 export class RedisCommandLog implements CommandLog, EndingReader {
   readonly #redis: RedisClient
-  readonly #options: AppendOptions
+  readonly #options: RetentionOptions
   readonly #policies: RedisConfigStore
   readonly #append: AppendCommand
 
-  constructor(redis: RedisClient, options: AppendOptions) {
+  constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = redis
     this.#options = options
     this.#policies = new RedisConfigStore(redis, options.keyPrefix)
@@ -59,7 +52,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     return this.#run(stepArguments(step, this.#options))
   }
 
-  async #run<T>(args: AppendArguments): Promise<AppendResult<T>> {
+  async #run<T>(args: ScriptArguments): Promise<AppendResult<T>> {
     const [code, value] = await this.#append(...args)
     if (code === AppendCode.movedOn) return { kind: 'moved-on' }
     if (code === AppendCode.repeated) return { kind: 'repeated', recorded: JSON.parse(value) as T }
@@ -81,6 +74,18 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   async recordFailure(failure: FailedCommand): Promise<void> {
     const json = JSON.stringify(failure)
     await this.#redis.set(this.#keysOf(failure.id).failure(failure.id), json, 'PX', this.#options.retentionMs)
+  }
+
+  async prolong(commandIds: readonly string[]): Promise<void> {
+    const { retentionMs } = this.#options
+    const prolongOne = async (id: string) => {
+      const keys = this.#keysOf(id)
+      await Promise.all([
+        this.#redis.pexpire(keys.outcome(id), retentionMs + FENCE_MS),
+        this.#redis.pexpire(keys.failure(id), retentionMs),
+      ])
+    }
+    await Promise.all(commandIds.map(prolongOne))
   }
 
   async announceFailure(commandId: string): Promise<void> {

@@ -2,6 +2,7 @@ import type { ImportStaging } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
+import type { RetentionOptions } from './retention.ts'
 
 /** An import that is not accepted within this time after its last line never was, ms. */
 const ABANDONED_AFTER_MS = 3_600_000
@@ -9,18 +10,12 @@ const ABANDONED_AFTER_MS = 3_600_000
 /** Behind the last chunk, so that lines which are not all there are told from those that are. */
 const END = ''
 
-interface StagingOptions {
-  readonly keyPrefix: string
-  /** How long the lines of a part that failed are kept, ms. */
-  readonly retentionMs: number
-}
-
 /** Staged lines in Redis: a list for each part, whose entries are chunks. */
 export class RedisImportStaging implements ImportStaging {
   readonly #redis: RedisClient
-  readonly #options: StagingOptions
+  readonly #options: RetentionOptions
 
-  constructor(redis: RedisClient, options: StagingOptions) {
+  constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = redis
     this.#options = options
   }

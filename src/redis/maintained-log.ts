@@ -3,6 +3,7 @@ import type { LogBounds, MaintainedLog } from '../config-change/maintenance/port
 import type { LogEntry } from '../config-change/ports.ts'
 import { parseCompacted, parseEntry, parsePosition, type StreamEntry } from './config-json.ts'
 import type { RedisClient } from './connection.ts'
+import { type DefinedScript, defineScript } from './define-script.ts'
 import type { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
 import { foldScript } from './scripts.ts'
@@ -10,16 +11,15 @@ import { foldScript } from './scripts.ts'
 /** Also the most that one step of a compaction moves. */
 const EVENTS_A_READ = 500
 
-type FoldCommand = (numberOfKeys: number, ...keysAndArguments: (string | number)[]) => Promise<0 | 1>
-
 /** A partition's log, for who compacts it or compares it with what was made of it. */
 export class RedisMaintainedLog implements MaintainedLog {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
+  readonly #fold: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, keys: ConfigKeys) {
-    redis.defineCommand('throttlerFold', foldScript)
     this.#redis = redis
+    this.#fold = defineScript(redis, 'throttlerFold', foldScript)
     this.#keys = keys
   }
 
@@ -54,8 +54,7 @@ export class RedisMaintainedLog implements MaintainedLog {
     ]
     const events = Array.from(lastByKey, ([key, entry]) => [key, JSON.stringify(entry), entry.event.version])
     const last = entries.at(-1)?.position ?? compactedTo
-    const run = (this.#redis as unknown as { throttlerFold: FoldCommand }).throttlerFold.bind(this.#redis)
-    return (await run(keys.length, ...keys, identity ?? '', compactedTo, last, ...events.flat())) === 1
+    return (await this.#fold(keys.length, ...keys, identity ?? '', compactedTo, last, ...events.flat())) === 1
   }
 }
 

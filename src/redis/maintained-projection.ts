@@ -11,6 +11,7 @@ import type {
 } from '../config-change/maintenance/ports.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from './connection.ts'
+import { type DefinedScript, defineScript } from './define-script.ts'
 import { ConfigKeys } from './keys.ts'
 import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf } from './maintained-log.ts'
 import { scanHash } from './scan-hash.ts'
@@ -21,8 +22,6 @@ const KEYS_A_SCAN = 500
 
 /** A draft that is left alone for so long was left by a process that died, ms. */
 const DRAFT_LIFETIME_MS = 3_600_000
-
-type ReplaceCommand = (numberOfKeys: number, ...keysAndArguments: (string | number)[]) => Promise<0 | 1>
 
 /** Every partition of the configuration, for who looks after them. */
 export function maintainedPartitions(redis: RedisClient, keyPrefix: string): readonly MaintainedPartition[] {
@@ -36,10 +35,12 @@ class RedisMaintainedProjection implements MaintainedProjection {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
 
+  readonly #replace: DefinedScript<0 | 1>
+
   constructor(redis: RedisClient, keys: ConfigKeys) {
-    redis.defineCommand('throttlerReplace', replaceScript)
     this.#redis = redis
     this.#keys = keys
+    this.#replace = defineScript(redis, 'throttlerReplace', replaceScript)
   }
 
   records(): AsyncIterable<readonly [key: string, record: string][]> {
@@ -83,7 +84,7 @@ class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   draft(): ProjectionDraft {
-    return new RedisProjectionDraft(this.#redis, this.#keys)
+    return new RedisProjectionDraft(this.#redis, this.#keys, this.#replace)
   }
 
   async replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean> {
@@ -98,7 +99,7 @@ class RedisMaintainedProjection implements MaintainedProjection {
       )
     }
     const replacement = { inUse: this.#keys.versions(key), draft, hasDraft: versions.length > 0 }
-    const isReplaced = await replace(this.#redis, this.#keys, at, '', [replacement])
+    const isReplaced = await replace(this.#replace, this.#keys, at, '', [replacement])
     if (!isReplaced) await this.#redis.unlink(draft)
     return isReplaced
   }
@@ -109,11 +110,13 @@ class RedisProjectionDraft implements ProjectionDraft {
   readonly #keys: ConfigKeys
   readonly #policies: string
   readonly #names: string
+  readonly #replace: DefinedScript<0 | 1>
 
-  constructor(redis: RedisClient, keys: ConfigKeys) {
+  constructor(redis: RedisClient, keys: ConfigKeys, replace: DefinedScript<0 | 1>) {
     const id = randomUUID()
     this.#redis = redis
     this.#keys = keys
+    this.#replace = replace
     this.#policies = keys.draft(id, 'policies')
     this.#names = keys.draft(id, 'names')
   }
@@ -130,7 +133,7 @@ class RedisProjectionDraft implements ProjectionDraft {
 
   async use(at: LogBounds): Promise<boolean> {
     const hasPolicies = (await this.#redis.exists(this.#policies)) === 1
-    return replace(this.#redis, this.#keys, at, randomUUID(), [
+    return replace(this.#replace, this.#keys, at, randomUUID(), [
       { inUse: this.#keys.policies, draft: this.#policies, hasDraft: hasPolicies },
       { inUse: this.#keys.names, draft: this.#names, hasDraft: hasPolicies },
     ])
@@ -145,7 +148,7 @@ interface Replacement {
 }
 
 async function replace(
-  redis: RedisClient,
+  run: DefinedScript<0 | 1>,
   keys: ConfigKeys,
   at: LogBounds,
   identity: string,
@@ -153,7 +156,6 @@ async function replace(
 ) {
   const touched = [keys.log, keys.identity, keys.compactedTo, ...pairs.flatMap(({ inUse, draft }) => [inUse, draft])]
   const existing = pairs.map(({ hasDraft }) => (hasDraft ? '1' : '0'))
-  const run = (redis as unknown as { throttlerReplace: ReplaceCommand }).throttlerReplace.bind(redis)
   const position = [at.identity ?? '', at.compactedTo, at.last]
   return (await run(touched.length, ...touched, ...position, identity, ...existing)) === 1
 }

@@ -1,19 +1,14 @@
 import type { Reservation, Reservations, ReservedName } from '../config-change/ports.ts'
 import type { RedisClient } from './connection.ts'
 import { reservationKey } from './keys.ts'
-
-interface ReservationOptions {
-  readonly keyPrefix: string
-  /** How long a name is kept after its command ended, ms. */
-  readonly retentionMs: number
-}
+import type { RetentionOptions } from './retention.ts'
 
 /** Idempotency-Keys in Redis. */
 export class RedisReservations implements Reservations {
   readonly #redis: RedisClient
-  readonly #options: ReservationOptions
+  readonly #options: RetentionOptions
 
-  constructor(redis: RedisClient, options: ReservationOptions) {
+  constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = redis
     this.#options = options
   }

@@ -2,6 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { configPartition } from '../../src/domain/partition.ts'
 import { Client } from '../support/client.ts'
 import { Service } from '../support/service.ts'
 
@@ -15,8 +16,10 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-async function start(): Promise<Client> {
-  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '500' } })
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Client> {
+  service = await Service.start({
+    env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '500', ...env },
+  })
   return new Client(service.url)
 }
 
@@ -44,5 +47,19 @@ describe('the embedded store, after a restart', () => {
     expect((await after.get('/config/k/history')).body).toEqual(history)
     expect((await after.get('/config/export')).text).toBe(exported)
     expect((await after.get('/config/i:7/history')).body.events).toMatchObject([{ version: 1, type: 'imported' }])
+  })
+
+  it("knows repetitions of a key's last change, compacted or not", async () => {
+    const keys = Array.from({ length: 40 }, (_, i) => `k${i}`).filter(key => configPartition(key) === 0)
+    const before = await start({ CONFIG_LOG_KEEP: '1' })
+    const ask = (client: Client, key: string) =>
+      client.put(key, { capacity: 1, refillTokens: 1 }, { 'idempotency-key': key, 'if-none-match': '*' })
+    const first = await Promise.all(keys.map(key => ask(before, key)))
+    await service.says(/the log was compacted/)
+    await service.stop()
+
+    const after = await start()
+    const again = await Promise.all(keys.map(key => ask(after, key)))
+    expect(again.map(({ status, body }) => [status, body])).toEqual(first.map(({ body }) => [201, body]))
   })
 })

@@ -2,6 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { askLock } from '../../src/embedded/directory-lock.ts'
+import { announcementChannel } from '../../src/redis/keys.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive } from '../support/processes.ts'
@@ -84,6 +87,16 @@ describe('npm start without REDIS_URL', () => {
     expect(service.pidsOf(`throttler ${role}`)).not.toContain(victim)
     await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
     expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
+  })
+
+  it('is not disturbed by what others say in its store', async () => {
+    const pids = service.pids
+    const redis = new Redis((await askLock(dataDir)) ?? '')
+    for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
+    redis.disconnect()
+    // The other process may obey a moment later.
+    await eventually(() => tour(`undisturbed-${Math.random()}`), 10_000)
+    expect(service.pids).toEqual(pids)
   })
 
   it('leaves nothing behind when its first process is killed', async () => {

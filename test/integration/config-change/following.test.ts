@@ -4,7 +4,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
-import { ConfigKeys } from '../../../src/redis/keys.ts'
+import { announcementChannel, ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/maintained-projection.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -169,6 +169,14 @@ describeWithRedis('a front process', () => {
     expect(new Set(answers)).toEqual(new Set([1]))
   })
 
+  it('is not disturbed by what others say where changes are announced', async () => {
+    for (const message of ['', 'hello', '0 1 {', '0 1 null', '99 1 ', '0 x {"id": 5}']) {
+      await redis.publish(announcementChannel(keyPrefix), message)
+    }
+    await change(2)
+    await obeys(2)
+  })
+
   it('says that it cannot read an event of a later release, and goes on with the rest', async () => {
     const event = { schema: 2, key: 'a', version: 2, type: 'changed', from: 'the future' }
     const partition = configPartition('a')
@@ -179,5 +187,30 @@ describeWithRedis('a front process', () => {
     await eventually(async () => expect((await follower.client.check(other, 0)).body.limit).toBe(2), BOUND_MS)
     expect((await follower.client.check('a', 0)).body.limit).toBe(1)
     expect(said.filter(line => line.includes('an event of schema 2'))).toHaveLength(1)
+  })
+
+  it.each([
+    [
+      'an event',
+      async ({ log }: ConfigKeys) => {
+        await redis.xadd(log, '999-0', 'event', 'no JSON')
+        return () => redis.flushall()
+      },
+    ],
+    [
+      'a policy',
+      async ({ policies, identity }: ConfigKeys) => {
+        await redis.multi().hset(policies, 'a', 'no JSON').set(identity, randomUUID()).exec()
+        return () => redis.hdel(policies, 'a')
+      },
+    ],
+  ])('says once that somebody damaged %s, and obeys again when that is mended', async (_, damage) => {
+    const mend = await damage(new ConfigKeys(keyPrefix, configPartition('a')))
+    const complaints = () => said.filter(line => line.includes('changes are not obeyed'))
+    await eventually(() => expect(complaints()).toHaveLength(1))
+    await mend()
+    await writer.client.put('a', policy(2))
+    await eventually(async () => expect((await follower.client.check('a', 0)).body.limit).toBe(2), BOUND_MS)
+    expect(complaints()).toHaveLength(1)
   })
 })

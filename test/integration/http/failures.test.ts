@@ -1,9 +1,11 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import type { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
+import { partIds } from '../../../src/domain/commands.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import type { CommandJob } from '../../../src/queues/command-job.ts'
 import { openQueue } from '../../../src/queues/command-queue.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import type { Client } from '../../support/client.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -137,6 +139,25 @@ describe('a part of an import that cannot be processed', () => {
   })
 })
 
+describe('an import', () => {
+  it('is remembered as a whole: each part as long as the last that ended', async () => {
+    await damage('late:7')
+    const lines = Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ key: `late:${i}`, ...policy(9) })}\n`)
+    const fields = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const { commandId } = (await client().request('POST', '/config/import', lines.join(''), fields)).body
+    await new Promise(resolve => setTimeout(resolve, 1_000))
+    await mend('late:7')
+    const parts = partIds(commandId) ?? []
+    await retry('late:7', parts[configPartition('late:7')] ?? '')
+    await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'applied', created: 40 }))
+    const outcomes = parts.map((id, partition) => new ConfigKeys(KEY_PREFIX, partition).outcome(id))
+    await eventually(async () => {
+      const ends = await Promise.all(outcomes.map(key => redis.pexpiretime(key)))
+      expect(Math.max(...ends) - Math.min(...ends)).toBeLessThan(500)
+    })
+  })
+})
+
 describe('a job that holds no command this service could have written', () => {
   const valid = (key: string) => ({ type: 'put', key, actor: 'me', policy: { limits: [], mode: 'enforce' } })
   const JOBS: [what: string, command: (id: string) => unknown][] = [
@@ -167,6 +188,22 @@ describe('a job that holds no command this service could have written', () => {
       expect(job?.failedReason).toMatch(/^the job holds no /)
     })
     expect((await client().put('job', policy(1))).status).toBeLessThan(300)
+  })
+
+  it('fails also when its data is no JSON any more, and its partition goes on', async () => {
+    await withQueue('job', async queue => {
+      await queue.pause()
+      const { commandId } = (await client().request('PUT', '/config/job', policy(1))).body
+      await redis.hset(queue.toKey(commandId), 'data', 'no JSON')
+      expect(await status(commandId)).toEqual({ id: commandId, status: 'queued' })
+      await queue.resume()
+      await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'failed' }))
+      expect(await queue.getJob(commandId)).toMatchObject({
+        data: 'no JSON',
+        failedReason: expect.stringMatching(/its type is undefined/),
+      })
+    })
+    expect((await client().put('job', policy(2))).status).toBeLessThan(300)
   })
 
   it('fails also under an id that is no command id', async () => {

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import type { Answer } from '../../support/client.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -149,6 +151,23 @@ describe('an Idempotency-Key', () => {
       await eventually(async () => expectProblem(await gone(), 404, 'command-not-found'))
       await eventually(async () => expect((await app.client.put('k', policy(2), named('k'))).status).toBe(200))
     } finally {
+      await app.close()
+    }
+  })
+
+  it('is free again COMMAND_RETENTION_MS after its command failed, too', async () => {
+    const variables = { KEY_PREFIX: 'failing', COMMAND_RETENTION_MS: '1000', LOG_LEVEL: 'silent' }
+    const app = await TestApp.start(given.store, { variables })
+    const redis = new Redis(given.store.url)
+    try {
+      const { policies } = new ConfigKeys('failing', configPartition('k'))
+      const ask = () => app.client.put('k', policy(1), named('k', { prefer: 'wait=1' }))
+      await redis.hset(policies, 'k', 'no JSON')
+      expectProblem(await ask(), 500, 'internal')
+      await redis.hdel(policies, 'k')
+      await eventually(async () => expect((await ask()).status).toBe(201))
+    } finally {
+      redis.disconnect()
       await app.close()
     }
   })

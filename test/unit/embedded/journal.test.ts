@@ -1,3 +1,4 @@
+import { constants } from 'node:buffer'
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,6 +10,8 @@ import { Journal } from '../../../src/embedded/journal.ts'
 import { definitionOf } from '../../support/policies.ts'
 
 const IDENTITIES = ['a', 'b', 'c', 'd']
+/** What needs a gigabyte. */
+const long = process.env['TEST_LONG'] !== undefined ? it : it.skip
 const FORMAT_1 = fileURLToPath(new URL('../../fixtures/journal-1.ndjson', import.meta.url))
 
 let directory: string
@@ -118,4 +121,15 @@ describe('the journal', () => {
       ['search', 2, 'deleted'],
     ])
   })
+
+  long(
+    'may be longer than a string can be',
+    () => {
+      const line = JSON.stringify({ ...event(1), reason: 'x'.repeat(2 ** 20) })
+      const lines = Array.from({ length: Math.ceil(constants.MAX_STRING_LENGTH / line.length) }, () => line)
+      open(journal => journal.replace(IDENTITIES, [0, 0, 0, 0], [], lines))
+      expect(open().events).toHaveLength(lines.length)
+    },
+    60_000,
+  )
 })

@@ -29,7 +29,11 @@ function given(...attempts: (Error | Outcome)[]) {
       return next
     },
   }
-  const log = { standing: async () => 3, recordFailure: async (failure: FailedCommand) => void failures.push(failure) }
+  const log = {
+    standing: async () => 3,
+    recordFailure: async (failure: FailedCommand) => void failures.push(failure),
+    prolong: async () => undefined,
+  }
   const process = configChangeProcessor({
     applier: applier as unknown as CommandApplier,
     importer: {} as ImportApplier,
@@ -63,7 +67,7 @@ describe('the processor of commands', () => {
     await expect(run()).rejects.toThrow(new UnrecoverableError('WRONGTYPE of a key'))
     const detail = 'the command could not be processed; the log of the service says more'
     expect(failures).toEqual([{ id, key, status: 'failed', error: { code: 'internal', detail }, standing: 3 }])
-    expect(expired).toEqual([])
+    expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
   it('says what is wrong with a job that holds no command', async () => {
