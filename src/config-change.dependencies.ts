@@ -20,6 +20,7 @@ import { RedisEventLog } from './redis/event-log.ts'
 import { RedisImportStaging } from './redis/import-staging.ts'
 import { claimLayout } from './redis/layout.ts'
 import { RedisReservations } from './redis/reservations.ts'
+import { isTransient } from './redis/transient.ts'
 
 interface ConfigChangeOptions {
   readonly redis: RedisClient
@@ -55,7 +56,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
   const queue = new BullCommandQueue(redis, keyPrefix)
   const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
   const log = new RedisEventLog(redis, keyPrefix)
-  const follower = new PolicyFollower({ log, table: policies, observer, logger })
+  const follower = new PolicyFollower({ log, table: policies, observer, isTransient, logger })
   /** A caller that is told how its command ended finds that this process obeys it. */
   const findObeyedEnding = async (commandId: string) => {
     const ending = await statuses.ending(commandId)

@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { CheckLoad } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
-import { Load } from '../support/load.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
 import { isAlive } from '../support/processes.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
@@ -24,7 +25,7 @@ long('a minute in which every two seconds something is killed', () => {
   const kills = { front: 0, worker: 0, redis: 0, subscribers: 0 }
   const accepted: string[] = []
   let refused = 0
-  let load: Load
+  let load: CheckLoad
 
   beforeAll(async () => {
     redis = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
@@ -35,8 +36,8 @@ long('a minute in which every two seconds something is killed', () => {
     })
     client = new Client(service.url)
     await client.put('limited', { capacity: CAPACITY, refillTokens: 1, refillIntervalMs: 86_400_000 })
-    await sleep(1_000)
-    load = new Load({ url: service.url, perSecond: 200, keyOf: () => 'limited' })
+    await obeyedByAll([client], 'limited', 'limited')
+    load = new CheckLoad({ urls: [service.url], ratePerSecond: 200, keyOf: () => 'limited' })
     await Promise.all([wreakHavoc(performance.now() + CHAOS_MS), changePolicies(performance.now() + CHAOS_MS)])
     await load.stop()
     await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'), 20_000)

@@ -2,7 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
-import { describeWithPrometheus, growingIn, lintedByPromtool, Prometheus, samplesIn } from '../support/prometheus.ts'
+import {
+  checksIn,
+  describeWithPrometheus,
+  fallenIn,
+  growingIn,
+  lintedByPromtool,
+  Prometheus,
+  samplesIn,
+} from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 
 const POLICY = { capacity: 5, refillTokens: 1 }
@@ -22,12 +30,6 @@ afterAll(() => service.stop())
 /** On a connection of its own, so that any process may answer. */
 async function scrape(): Promise<string> {
   return (await client.request('GET', '/metrics', undefined, { connection: 'close' })).text
-}
-
-/** All checks that were counted, however they ended. */
-function checksIn(text: string): number {
-  const counted = [...samplesIn(text)].filter(([sample]) => sample.startsWith('throttler_checks_total{'))
-  return counted.reduce((sum, [, count]) => sum + count, 0)
 }
 
 async function check(keys: readonly string[]): Promise<void> {
@@ -81,8 +83,7 @@ describe('/metrics', () => {
     expect((await client.put('after', POLICY)).status).toBe(201)
 
     const after = growingIn(await scrape())
-    const fallen = [...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)
-    expect(fallen).toEqual([])
+    expect(fallenIn(before, after)).toEqual([])
     expect(after.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBe(3)
     expect(before.size).toBeGreaterThan(50)
   })
@@ -92,7 +93,7 @@ describe('/metrics', () => {
     for (const pid of service.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
     const text = await eventually(scrape, 10_000)
     const after = growingIn(text)
-    expect([...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)).toEqual([])
+    expect(fallenIn(before, after)).toEqual([])
   })
 })
 

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type Answer, Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -27,7 +28,7 @@ describeWithRedis('four processes on two machines while Redis is away', () => {
     ])
     clients = services.slice(0, 2).map(({ url }) => new Client(url))
     await clients[0]?.put('hourly:*', HUNDRED_AND_ONE_AN_HOUR)
-    await eventually(async () => expect((await clients[1]?.check('hourly:x', 0))?.body.policy).toBe('hourly:*'))
+    await obeyedByAll(clients, 'hourly:x', 'hourly:*')
     const admin = new Redis(redis.url)
     await eventually(async () => expect(await admin.zcard('{throttler:fronts}')).toBe(4))
     admin.disconnect()

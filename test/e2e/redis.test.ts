@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -29,7 +30,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     const [first, second] = await Promise.all([start('api'), start('api'), start('worker')])
     const clients = [new Client(first.url), new Client(second.url)] as const
     expect((await clients[0].put('shared', TEN_A_DAY)).status).toBe(201)
-    await eventually(async () => expect((await clients[1].check('shared', 0)).body.policy).toBe('shared'), 1_000)
+    await obeyedByAll(clients, 'shared', 'shared', 1_000)
 
     const answers = await Promise.all(Array.from({ length: 30 }, (_, i) => clients[i % 2 ? 1 : 0].check('shared')))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(10)

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive } from '../support/processes.ts'
+import { checksIn, fallenIn, growingIn } from '../support/prometheus.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -45,7 +46,7 @@ describeWithRedis('the processes of a front', () => {
     const after = api.pidsOf('throttler front')
     expect(after).toHaveLength(2)
     expect(after.filter(pid => before.includes(pid))).toEqual([])
-    expect(await countedChecks(client)).toBe(answered)
+    expect(checksIn((await client.get('/metrics')).text)).toBe(answered)
   }, 60_000)
 
   it('that hang are found and replaced, and the connection that was being handed to one is closed', async () => {
@@ -140,9 +141,8 @@ function watchCounters(client: Client) {
   let last = new Map<string, number>()
   const watching = (async () => {
     while (!stopped) {
-      const counters = countersOf((await client.get('/metrics')).text)
-      for (const [name, value] of last)
-        if ((counters.get(name) ?? 0) < value) falls.push(`${name} ${value} → ${counters.get(name)}`)
+      const counters = growingIn((await client.get('/metrics')).text)
+      falls.push(...fallenIn(last, counters))
       last = counters
       scrapes++
       await sleep(50)
@@ -153,23 +153,4 @@ function watchCounters(client: Client) {
     await watching
     return { falls, scrapes }
   }
-}
-
-/** Every sample that may only grow. */
-function countersOf(metrics: string): Map<string, number> {
-  const grows = new Set<string>()
-  const counters = new Map<string, number>()
-  for (const line of metrics.split('\n')) {
-    const [, family = '', type = ''] = /^# TYPE (\S+) (\S+)/.exec(line) ?? []
-    if (type === 'counter') grows.add(family)
-    if (type === 'histogram') for (const suffix of ['bucket', 'sum', 'count']) grows.add(`${family}_${suffix}`)
-    const [, name = '', labels = '', value = ''] = /^([a-z_]+)(\{.*\})? (\S+)$/.exec(line) ?? []
-    if (grows.has(name)) counters.set(name + labels, Number(value))
-  }
-  return counters
-}
-
-async function countedChecks(client: Client): Promise<number> {
-  const counters = countersOf((await client.get('/metrics')).text)
-  return [...counters].filter(([name]) => name.startsWith('throttler_checks_total')).reduce((sum, [, n]) => sum + n, 0)
 }

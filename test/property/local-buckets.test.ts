@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { LocalBuckets } from '../../src/check/local-buckets.ts'
 import { type Decision, decideByBucket } from '../../src/domain/decision.ts'
 import { compilePolicy, type Limit } from '../../src/domain/policy.ts'
-import { limits } from '../support/bucket-histories.ts'
+import { limits } from '../support/arbitrary-limits.ts'
 import { Fraction } from '../support/fraction.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 

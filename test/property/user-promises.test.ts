@@ -3,7 +3,8 @@ import fc from 'fast-check'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import { compilePolicy, type Limit } from '../../src/domain/policy.ts'
 import { type Bucket, checkBucket } from '../../src/domain/token-bucket.ts'
-import { limits, START_MS } from '../support/bucket-histories.ts'
+import { limits } from '../support/arbitrary-limits.ts'
+import { START_MS } from '../support/bucket-histories.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
 describe('a user of the token bucket', () => {

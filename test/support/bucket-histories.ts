@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { compilePolicy, type Limit, type Policy } from '../../src/domain/policy.ts'
+import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
 import { type Answer, BucketOracle } from './bucket-oracle.ts'
 
 /** How the clock moves: by so much, or to where the last answer said that something would happen, give or take. */
@@ -35,64 +36,7 @@ export interface Step {
 }
 
 export const START_MS = 1_760_000_000_123
-const SECOND = 1_000
-const DAY = 86_400 * SECOND
 const YEAR = 365 * DAY
-const MOST_TOKENS = 1_000_000_000
-
-type Rate = Pick<Limit, 'refillTokens' | 'refillIntervalMs'>
-
-const extremeRates: Rate[] = [
-  { refillTokens: 1, refillIntervalMs: 31 * DAY },
-  { refillTokens: MOST_TOKENS, refillIntervalMs: 1 },
-  { refillTokens: 999_999_937, refillIntervalMs: 8_640_000 },
-  // 441,650,591 × 20,394,401 = 2^53 − 1: the most units that there can be.
-  { refillTokens: 1, refillIntervalMs: 20_394_401 },
-  { refillTokens: 999_999_937, refillIntervalMs: 31 * DAY },
-]
-
-// Few enough that two policies often count by the same fraction of a token, or have the very same rate.
-const smallRate = fc.record({
-  refillTokens: fc.constantFrom(1, 2, 3, 5, 7),
-  refillIntervalMs: fc.constantFrom(1, 2, 3, 10, 14, SECOND),
-})
-const anyRate = fc.record({
-  refillTokens: fc.integer({ min: 1, max: MOST_TOKENS }),
-  refillIntervalMs: fc.integer({ min: 1, max: 31 * DAY }),
-})
-const rate = fc.oneof(
-  { weight: 4, arbitrary: smallRate },
-  { weight: 2, arbitrary: fc.constantFrom(...extremeRates) },
-  { weight: 1, arbitrary: anyRate },
-)
-
-const capacity = fc.oneof(
-  { weight: 4, arbitrary: fc.integer({ min: 1, max: 12 }) },
-  { weight: 1, arbitrary: fc.integer({ min: 1, max: MOST_TOKENS }) },
-  { weight: 1, arbitrary: fc.constant(MOST_TOKENS) },
-)
-
-/** The largest capacity that the exactness rule accepts at this rate. */
-export function largestCapacity({ refillTokens, refillIntervalMs }: Rate): number {
-  const largest =
-    (2n ** 53n - 1n) / (BigInt(refillIntervalMs) / divisorOf(BigInt(refillTokens), BigInt(refillIntervalMs)))
-  return Math.min(Number(largest), MOST_TOKENS)
-}
-
-function divisorOf(a: bigint, b: bigint): bigint {
-  return b === 0n ? a : divisorOf(b, a % b)
-}
-
-/** A limit that `policyFaults` accepts, sometimes only just. */
-export const limit: fc.Arbitrary<Limit> = fc
-  .record({ name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), rate, capacity })
-  .map(drawn => ({ name: drawn.name, ...drawn.rate, capacity: Math.min(drawn.capacity, largestCapacity(drawn.rate)) }))
-
-const upToLimits = (maxLength: number) =>
-  fc.uniqueArray(limit, { selector: ({ name }) => name, minLength: 1, maxLength, size: 'max' })
-
-/** The limits of a policy. */
-export const limits = fc.oneof({ weight: 3, arbitrary: upToLimits(3) }, { weight: 1, arbitrary: upToLimits(8) })
 
 const move: fc.Arbitrary<Move> = fc.oneof(
   fc.record({ by: fc.constantFrom(0, 0, 1) }),
@@ -108,14 +52,14 @@ const move: fc.Arbitrary<Move> = fc.oneof(
 )
 
 const wish: fc.Arbitrary<Wish> = fc.oneof(
-  fc.record({ tokens: fc.constantFrom(0, 1, 1, 2) }),
-  fc.record({ tokens: fc.integer({ min: 0, max: MOST_TOKENS }) }),
-  fc.record({ quarters: fc.integer({ min: 1, max: 5 }) }),
-  fc.record({ ofWhatIsLeft: fc.constantFrom(-1, 0, 1) }),
+  { weight: 3, arbitrary: fc.record({ tokens: fc.constantFrom(0, 1, 1, 2) }) },
+  { weight: 1, arbitrary: fc.record({ tokens: fc.integer({ min: 0, max: MOST_TOKENS }) }) },
+  { weight: 3, arbitrary: fc.record({ quarters: fc.integer({ min: 1, max: 5 }) }) },
+  { weight: 3, arbitrary: fc.record({ ofWhatIsLeft: fc.constantFrom(-1, 0, 1) }) },
 )
 
 export const history: fc.Arbitrary<History> = fc.record({
-  policies: fc.array(limits, { minLength: 1, maxLength: 4, size: 'max' }),
+  policies,
   batches: fc.array(
     fc.record({
       move,

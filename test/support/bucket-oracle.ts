@@ -1,5 +1,5 @@
 import type { Limit } from '../../src/domain/policy.ts'
-import { Fraction, ZERO } from './fraction.ts'
+import { divisorOf, Fraction, ZERO } from './fraction.ts'
 
 /** What the contract promises of one limit of a check. */
 export interface LimitAnswer {
@@ -149,8 +149,6 @@ function rateOf(limit: Limit): Fraction {
 }
 
 /** The contract's refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs). */
-function grainOf(limit: Limit): bigint {
-  let [a, b] = [BigInt(limit.refillTokens), BigInt(limit.refillIntervalMs)]
-  while (b > 0n) [a, b] = [b, a % b]
-  return BigInt(limit.refillIntervalMs) / a
+export function grainOf({ refillTokens, refillIntervalMs }: Limit): bigint {
+  return BigInt(refillIntervalMs) / divisorOf(BigInt(refillTokens), BigInt(refillIntervalMs))
 }

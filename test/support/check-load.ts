@@ -1,8 +1,11 @@
 import { Agent, request } from 'node:http'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 
 const TICK_MS = 2
+/** Beyond so many, checks wait in the caller for others to be answered. */
+const MOST_CONNECTIONS = 500
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const BACK_WITHIN_MS = 2_000
@@ -19,12 +22,16 @@ export const PATIENCE: Readonly<Record<string, string>> = IS_LONG
 
 /** One check and what became of it. */
 export interface Sample {
+  readonly key: string
   /** When it was due, by `performance.now()`. */
   readonly at: number
   readonly latencyMs: number
+  /** 0 when there was no answer. */
   readonly status: number
+  /** `none` when nothing was decided. */
   readonly source: string
-  readonly key: string
+  /** Why there was no answer. */
+  readonly error?: string
 }
 
 interface CheckLoadOptions {
@@ -37,9 +44,10 @@ interface CheckLoadOptions {
 export class CheckLoad {
   readonly samples: Sample[] = []
   readonly #options: CheckLoadOptions
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 200 })
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS })
   readonly #begin = performance.now()
   readonly #timer: NodeJS.Timeout
+  readonly #underWay = new Set<Promise<unknown>>()
   #issued = 0
 
   constructor(options: CheckLoadOptions) {
@@ -55,7 +63,7 @@ export class CheckLoad {
   /** Resolves once every check that was sent is answered. */
   async stop(): Promise<readonly Sample[]> {
     clearInterval(this.#timer)
-    while (this.samples.length < this.#issued) await sleep(TICK_MS)
+    await Promise.all(this.#underWay)
     this.#agent.destroy()
     return this.samples
   }
@@ -63,32 +71,30 @@ export class CheckLoad {
   #issueDue(): void {
     const intervalMs = 1_000 / this.#options.ratePerSecond
     for (; this.#begin + this.#issued * intervalMs <= performance.now(); this.#issued++) {
-      this.#send(this.#issued, this.#begin + this.#issued * intervalMs)
+      this.#issue(this.#issued, this.#begin + this.#issued * intervalMs)
     }
   }
 
-  #send(i: number, at: number): void {
+  #issue(i: number, at: number): void {
     const { urls, keyOf } = this.#options
     const key = keyOf(i)
-    const answered = (status: number, text: string) => {
-      const source = /"source":"([a-z-]+)"/.exec(text)?.[1] ?? 'none'
-      this.samples.push({ at, latencyMs: performance.now() - at, status, source, key })
-    }
-    const headers = { 'content-type': 'application/json' }
-    const call = request(
-      `${urls[i % urls.length]}/check`,
-      { method: 'POST', agent: this.#agent, headers },
-      response => {
-        let text = ''
-        response.setEncoding('utf8')
-        response.on('data', chunk => {
-          text += chunk
-        })
-        response.on('end', () => answered(response.statusCode ?? 0, text))
-      },
-    )
-    call.on('error', err => answered(0, err.message))
-    call.end(JSON.stringify({ key }))
+    const answer = this.#check(`${urls[i % urls.length]}/check`, key).then(answered => {
+      this.samples.push({ key, at, latencyMs: performance.now() - at, ...answered })
+      this.#underWay.delete(answer)
+    })
+    this.#underWay.add(answer)
+  }
+
+  #check(url: string, key: string): Promise<Pick<Sample, 'status' | 'source' | 'error'>> {
+    return new Promise(resolve => {
+      const headers = { 'content-type': 'application/json' }
+      const call = request(url, { method: 'POST', agent: this.#agent, headers }, async response => {
+        const source = /"source":"([a-z-]+)"/.exec(await text(response))?.[1] ?? 'none'
+        resolve({ status: response.statusCode ?? 0, source })
+      })
+      call.on('error', err => resolve({ status: 0, source: 'none', error: err.message }))
+      call.end(JSON.stringify({ key }))
+    })
   }
 }
 
@@ -131,6 +137,6 @@ function quantile(sorted: readonly number[], share: number): number {
 /** The figures, for who wants to see them: `TEST_FIGURES=true`. */
 export function reportFigures(what: string, samples: readonly Sample[], newMasterAt?: number): void {
   if (process.env['TEST_FIGURES'] === undefined) return
-  const backAfterMs = newMasterAt === undefined ? undefined : lastDegraded(samples) - newMasterAt
+  const backAfterMs = newMasterAt === undefined ? undefined : Math.max(0, lastDegraded(samples) - newMasterAt)
   process.stderr.write(`${what}: ${JSON.stringify({ ...summarize(samples), backAfterMs })}\n`)
 }

@@ -56,6 +56,7 @@ export class Fraction {
 
 export const ZERO = new Fraction(0n)
 
-function divisorOf(a: bigint, b: bigint): bigint {
+/** The greatest common divisor. */
+export function divisorOf(a: bigint, b: bigint): bigint {
   return b === 0n ? a : divisorOf(b, a % b)
 }

@@ -20,10 +20,21 @@ export function samplesIn(text: string): Map<string, number> {
 
 /** Those samples that may only grow: of counters and histograms. */
 export function growingIn(text: string): Map<string, number> {
-  const growing = [...text.matchAll(/^# TYPE (\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name)
-  const isGrowing = (sample: string) =>
-    growing.some(name => new RegExp(`^${name}(_bucket|_sum|_count)?(\\{|$)`).test(sample))
-  return new Map([...samplesIn(text)].filter(([sample]) => isGrowing(sample)))
+  const families = [...text.matchAll(/^# TYPE (\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name)
+  const growing = new Set(families.flatMap(name => ['', '_bucket', '_sum', '_count'].map(suffix => name + suffix)))
+  return new Map([...samplesIn(text)].filter(([sample]) => growing.has(sample.replace(/\{.*/, ''))))
+}
+
+/** What fell from one scrape to a later one, though it may only grow. */
+export function fallenIn(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
+  const fallen = [...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)
+  return fallen.map(([sample, value]) => `${sample} ${value} → ${after.get(sample)}`)
+}
+
+/** All checks that were counted, however they ended. */
+export function checksIn(text: string): number {
+  const counted = [...samplesIn(text)].filter(([sample]) => sample.startsWith('throttler_checks_total{'))
+  return counted.reduce((sum, [, count]) => sum + count, 0)
 }
 
 /** What Prometheus' own linter has to say; nothing is best. */

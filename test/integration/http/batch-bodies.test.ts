@@ -35,6 +35,9 @@ describe('the body of a batch', () => {
     [with1('["k"]'), '/checks/1', 'must be object; was an array'],
     [with1('{"key":"a","tokens":1.5}'), '/checks/1/tokens', 'must be an integer from 0 to 1000000000; was 1.5'],
     [with1('{"key":"a","tokens":1000000001}'), '/checks/1/tokens', /was 1000000001$/],
+    [with1('{"key":"a","tokens":-1}'), '/checks/1/tokens', /was -1$/],
+    [with1('{"key":"a","tokens":1e400}'), '/checks/1/tokens', /was Infinity$/],
+    [with1('{"key":"a","tokens":"1"}'), '/checks/1/tokens', /was "1"$/],
     [with1('{"key":"a","tokens":null}'), '/checks/1/tokens', /was null$/],
   ])('may not be %.60s', async (body, path, message) => {
     const answer = await postBatch(body)

@@ -16,8 +16,23 @@ describe('the body of a check', () => {
     expect(answer.body).toMatchObject({ allowed: true, remaining })
   })
 
+  it(`may say as many tokens as ${MAX}; whether they ever fit is up to the policy`, async () => {
+    const body = (key: string) => `{"key":"${key}","tokens":${MAX}}`
+    expectProblem(await postCheck(given.app.port, body('k')), 400, 'tokens-exceed-capacity')
+    await given.app.client.put('vast', { capacity: MAX, refillTokens: 1 })
+    expect((await postCheck(given.app.port, body('vast'))).body).toMatchObject({ allowed: true, remaining: 0 })
+  })
+
+  it.each(['NaN', '-NaN', 'nan', 'Infinity', '-Infinity', '01', '1.', '.5', '+1', '0x10', '1_000', '1n'])(
+    'may not say tokens as %s, which is no JSON',
+    async tokens => {
+      expectProblem(await postCheck(given.app.port, `{"key":"k","tokens":${tokens}}`), 400, 'body-malformed')
+    },
+  )
+
   it.each([
     ['"1"', '"1"'],
+    ['"NaN"', '"NaN"'],
     ['1.5', '1.5'],
     ['-1', '-1'],
     [`${MAX + 1}`, `${MAX + 1}`],
@@ -25,6 +40,8 @@ describe('the body of a check', () => {
     ['-1e400', '-Infinity'],
     ['1e-9', '1e-9'],
     ['9007199254740993', '9007199254740992'],
+    ['0.99999999999999994', '0.9999999999999999'],
+    ['[]', 'an array'],
     ['true', 'true'],
     ['null', 'null'],
     ['[1]', 'an array'],

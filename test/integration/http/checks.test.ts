@@ -123,6 +123,13 @@ describe('the mode', () => {
     expect(headers.get('retry-after')).toBeNull()
   })
 
+  it('shadow has nothing to say of a check that reads', async () => {
+    const { status, body } = await client().check('shadow', 0)
+    expect(status).toBe(200)
+    expect(body).toMatchObject({ allowed: true, remaining: 0, retryAfterMs: 0 })
+    for (const member of ['shadowed', 'violated-policies']) expect(body).not.toHaveProperty(member)
+  })
+
   it('shadow also allows more tokens than ever fit: null says never', async () => {
     const { status, body } = await client().check('shadow', 3)
     expect(status).toBe(200)
@@ -132,10 +139,12 @@ describe('the mode', () => {
   it('off allows whatever is asked, without a bucket', async () => {
     const limits = [7, 3].map(capacity => ({ ...SLOW, name: `l${capacity}`, capacity }))
     await client().put('off', { limits, mode: 'off' })
-    const { status, body, headers } = await client().check('off', 1_000_000_000)
-    expect(status).toBe(200)
-    expect(body).toMatchObject({ allowed: true, source: 'policy', limit: 7, remaining: 7, retryAfterMs: 0 })
-    expect(headers.get('ratelimit-policy') ?? headers.get('ratelimit')).toBeNull()
+    for (const tokens of [0, 1, 1_000_000_000]) {
+      const { status, body, headers } = await client().check('off', tokens)
+      expect(status).toBe(200)
+      expect(body).toMatchObject({ allowed: true, source: 'policy', limit: 7, remaining: 7, retryAfterMs: 0 })
+      for (const field of ['ratelimit', 'ratelimit-policy']) expect(headers.get(field)).toBeNull()
+    }
   })
 
   it('block denies whatever is asked, without a time to come again', async () => {

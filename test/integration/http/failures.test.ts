@@ -159,33 +159,36 @@ describe('an import', () => {
 })
 
 describe('a job that holds no command this service could have written', () => {
-  const valid = (key: string) => ({ type: 'put', key, actor: 'me', policy: { limits: [], mode: 'enforce' } })
-  const JOBS: [what: string, command: (id: string) => unknown][] = [
-    ['nothing', () => undefined],
-    ['an unknown type', id => ({ ...valid('job'), type: 'explode', id })],
-    ['a type of every object', id => ({ ...valid('job'), type: 'constructor', id })],
-    ['an illegal policy', id => ({ ...valid('job'), id })],
+  const put = { type: 'put', key: 'job', actor: 'me', policy: { limits: [], mode: 'enforce' } }
+  const remove = { type: 'delete', key: 'job', actor: 'me' }
+  const inexact = { name: 'a', capacity: 1e9, refillTokens: 7, refillIntervalMs: 2_678_399_999 }
+  const elsewhere = Array.from({ length: 50 }, (_, i) => `o${i}`).find(key => tagOf(key) !== tagOf('job')) ?? ''
+  const JOBS: [what: string, reason: RegExp, command: (id: string) => unknown, queuedAs?: string][] = [
+    ['nothing', /its type is undefined/, () => undefined],
+    ['an unknown type', /its type is "explode"/, id => ({ ...put, type: 'explode', id })],
+    ['a type of every object', /its type is "constructor"/, id => ({ ...put, type: 'constructor', id })],
+    ['an illegal policy', /\/policy\/limits: must have 1 to 8 items/, id => ({ ...put, id })],
+    ['an inexact policy', /2\^53/, id => ({ ...put, id, policy: { ...put.policy, limits: [inexact] } })],
+    ['an illegal key', /"\*" may only stand last/, id => ({ ...remove, key: 'a*b', id })],
+    ['a key of another partition', /belongs to another partition/, id => ({ ...remove, id }), elsewhere],
+    ['the id of another', /its id is 0-other/, () => ({ ...remove, id: '0-other' })],
+    ['an unknown member', /\/force: is unknown/, id => ({ ...remove, id, force: true })],
     [
-      'an inexact policy',
-      id => ({ ...valid('job'), id, policy: { capacity: 1e9, refillTokens: 7, refillIntervalMs: 2678399999 } }),
+      'a part of no import',
+      /it is no part of import-x/,
+      id => ({ type: 'import-part', importId: 'import-x', actor: 'me', id }),
     ],
-    ['an illegal key', id => ({ type: 'delete', key: 'a*b', actor: 'me', id })],
-    ['a key of another partition', id => ({ type: 'delete', key: 'job', actor: 'me', id: id.replace('x', 'x') })],
-    ['the id of another', () => ({ type: 'delete', key: 'job', actor: 'me', id: '0-other' })],
-    ['an unknown member', id => ({ type: 'delete', key: 'job', actor: 'me', id, force: true })],
-    ['a part of no import', id => ({ type: 'import-part', importId: 'import-x', actor: 'me', id })],
   ]
 
-  it.each(JOBS)('fails: %s', async (_, command) => {
-    const other = Array.from({ length: 50 }, (_, i) => `o${i}`).find(key => tagOf(key) !== tagOf('job')) ?? ''
-    const home = _ === 'a key of another partition' ? other : 'job'
-    const id = `${configPartition(home)}-${crypto.randomUUID()}`
-    await withQueue(home, async queue => {
+  it.each(JOBS)('fails: %s', async (_, reason, command, queuedAs = 'job') => {
+    const id = `${configPartition(queuedAs)}-${crypto.randomUUID()}`
+    await withQueue(queuedAs, async queue => {
       const data = { command: command(id), requestId: 'r' } as unknown as CommandJob
       await queue.add('put', data, { jobId: id })
       await eventually(async () => expect(await status(id)).toMatchObject({ id, status: 'failed' }))
-      const job = await queue.getJob(id)
-      expect(job?.failedReason).toMatch(/^the job holds no /)
+      const failedReason = (await queue.getJob(id))?.failedReason
+      expect(failedReason).toMatch(/^the job holds no /)
+      expect(failedReason).toMatch(reason)
     })
     expect((await client().put('job', policy(1))).status).toBeLessThan(300)
   })

@@ -97,6 +97,12 @@ describe('the guarded store', () => {
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
   })
 
+  it('takes a reset that fails for a failure like any other', async () => {
+    store.mood = new Error('gone')
+    for (let i = 0; i < 5; i++) await expect(guarded.reset('a')).rejects.toThrow('gone')
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
+  })
+
   it('asks nothing of the store for a caller while the circuit is open', async () => {
     await givenOpenCircuit()
     store.asked.length = 0

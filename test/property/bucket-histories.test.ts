@@ -1,0 +1,124 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import type { Limit } from '../../src/domain/policy.ts'
+import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
+import { type History, history, play, type Step } from '../support/bucket-histories.ts'
+import { grainOf } from '../support/bucket-oracle.ts'
+
+const HISTORIES = 1_000
+/** Of all histories; the quick form of the slowest property plays 400. */
+const FEWEST = 0.02
+
+type Check = Step['checks'][number]
+
+/** A check of a bucket that was spent from before. */
+interface Moment {
+  /** How far the clock went since the batch before, ms. */
+  readonly moved: number
+  /** So long until the bucket is full and forgotten, ms. */
+  readonly left: number
+  /** The limits that it was last spent from under. */
+  readonly before: readonly Limit[]
+  readonly now: readonly Limit[]
+}
+
+const ofChecks: Record<string, (check: Check) => boolean> = {
+  'of 1 token in 31 days': has(1, 31 * DAY),
+  'of 10^9 tokens a millisecond': has(1_000_000_000, 1),
+  'of 999,999,937 tokens in 8,640,000 ms': has(999_999_937, 8_640_000),
+  'of the largest capacity that can be counted exactly': ({ policy }) =>
+    policy.limits.some(limit => limit.capacity === largestCapacity(limit) && limit.capacity < 1_000_000_000),
+  'of more than 2^50 units': ({ policy, expected }) =>
+    policy.limits.some(({ capacity, unit }, i) => (capacity - (expected.limits[i]?.remaining ?? 0)) * unit > 2 ** 50),
+  'of eight limits': ({ policy }) => policy.limits.length === 8,
+  'of 0 tokens': ({ tokens }) => tokens === 0,
+  'that takes the last token': ({ tokens, expected }) =>
+    tokens > 0 && expected.allowed && expected.limits.some(({ remaining }) => remaining === 0),
+  'that several limits deny': ({ expected }) => expected.limits.filter(({ allows }) => !allows).length > 1,
+  'that one limit denies and another would allow': ({ expected }) =>
+    !expected.allowed && expected.limits.some(({ allows }) => allows),
+  'that can never pass': ({ expected }) => expected.limits.some(({ retryAfterMs }) => retryAfterMs === null),
+}
+
+const ofMoments: Record<string, (moment: Moment) => boolean> = {
+  'while the clock stands still': ({ moved }) => moved === 0,
+  'when the clock went back by about 9 s': ({ moved }) => moved <= -8_500 && moved >= -9_500,
+  'when the clock went back by exactly 10 s': ({ moved }) => moved === -10_000,
+  'when the clock went back by 1 ms more': ({ moved }) => moved === -10_001,
+  'when the clock went back by a year': ({ moved }) => moved <= -365 * DAY,
+  'when the clock went ahead by a year': ({ moved, left }) => moved >= 365 * DAY && left > 0,
+  'in the millisecond before the bucket is full': ({ left }) => left === 1,
+  'in the millisecond in which it is full': ({ left }) => left === 0,
+  'when a slower policy would have the bucket back': ({ left, before, now }) =>
+    left <= 0 && pairs(before, now).some(([a, b]) => rate(b) < rate(a)),
+  'after a limit was added': live(({ before, now }) => names(now).some(name => !names(before).includes(name))),
+  'after a limit was removed': live(({ before, now }) => names(before).some(name => !names(now).includes(name))),
+  'after the limits were only reordered': live(
+    ({ before, now }) =>
+      names(before).join() !== names(now).join() && names(before).toSorted().join() === names(now).toSorted().join(),
+  ),
+  'after a capacity was raised': live(({ before, now }) =>
+    pairs(before, now).some(([a, b]) => a.capacity < b.capacity),
+  ),
+  'after a capacity was lowered': live(({ before, now }) =>
+    pairs(before, now).some(([a, b]) => a.capacity > b.capacity),
+  ),
+  'after a rate changed, and with it the fraction of a token': live(({ before, now }) =>
+    pairs(before, now).some(([a, b]) => grainOf(a) !== grainOf(b)),
+  ),
+  'after a rate changed, but not the fraction of a token': live(({ before, now }) =>
+    pairs(before, now).some(([a, b]) => rate(a) !== rate(b) && grainOf(a) === grainOf(b)),
+  ),
+}
+
+const names = (limits: readonly Limit[]) => limits.map(({ name }) => name)
+const rate = ({ refillTokens, refillIntervalMs }: Limit) => refillTokens / refillIntervalMs
+
+/** Each limit of both, as it was and as it is. */
+function pairs(before: readonly Limit[], now: readonly Limit[]): [Limit, Limit][] {
+  return before.flatMap(a => now.filter(({ name }) => name === a.name).map((b): [Limit, Limit] => [a, b]))
+}
+
+function has(refillTokens: number, refillIntervalMs: number) {
+  return ({ policy }: Check) =>
+    policy.limits.some(limit => limit.refillTokens === refillTokens && limit.refillIntervalMs === refillIntervalMs)
+}
+
+function live(holds: (moment: Moment) => boolean) {
+  return (moment: Moment) => moment.left > 0 && holds(moment)
+}
+
+function momentsOf(steps: readonly Step[]): Moment[] {
+  const spentUnder = new Map<string, readonly Limit[]>()
+  return steps.flatMap((step, i) => {
+    const earlier = steps[i - 1]
+    const moments = step.checks.flatMap(({ key, policy }): Moment[] => {
+      const before = spentUnder.get(key)
+      const fullAt = earlier?.forgottenAtMs.get(key)
+      if (earlier === undefined || before === undefined || fullAt === undefined) return []
+      const left = Number(fullAt - BigInt(step.nowMs))
+      return [{ moved: step.nowMs - earlier.nowMs, left, before, now: policy.limits }]
+    })
+    for (const { key, policy, tokens, expected } of step.checks) {
+      if (expected.allowed && tokens > 0) spentUnder.set(key, policy.limits)
+    }
+    return moments
+  })
+}
+
+describe('the histories that the service is held against the oracle with', () => {
+  const histories: readonly History[] = fc.sample(history, { numRuns: HISTORIES, seed: 1 })
+  const played = histories.map(play)
+
+  function shareWith(happens: (steps: readonly Step[]) => boolean): number {
+    return played.filter(happens).length / HISTORIES
+  }
+
+  it.each(Object.entries(ofChecks))('often have a check %s', (_, holds) => {
+    expect(shareWith(steps => steps.some(({ checks }) => checks.some(holds)))).toBeGreaterThan(FEWEST)
+  })
+
+  it.each(Object.entries(ofMoments))('often have a check of a bucket that was spent from, %s', (_, holds) => {
+    expect(shareWith(steps => momentsOf(steps).some(holds))).toBeGreaterThan(FEWEST)
+  })
+})

@@ -1,0 +1,37 @@
+import { describe, expect, it } from '@jest/globals'
+import type { Circuit, GuardedStore } from '../../../src/check/guarded-store.ts'
+import type { BucketShard } from '../../../src/check/ports.ts'
+import { ShardedStore } from '../../../src/check/sharded-store.ts'
+
+/** A store in parts, each behind a circuit that is as given. */
+function given(circuits: readonly Circuit[]) {
+  const shards = circuits.map((circuit, i) => ({ name: `shard ${i}`, circuit }) as unknown as BucketShard)
+  const closed: string[] = []
+  const guard = (shard: BucketShard) =>
+    ({
+      circuit: (shard as unknown as { circuit: Circuit }).circuit,
+      close: () => void closed.push(shard.name),
+    }) as Partial<GuardedStore> as GuardedStore
+  const shardOf = (key: string) => shards[Number(key)] as BucketShard
+  return { shards, closed, store: new ShardedStore({ shards, shardOf }, guard) }
+}
+
+describe('a store in parts', () => {
+  it.each<[Circuit[], Circuit]>([
+    [['closed', 'closed'], 'closed'],
+    [['closed', 'half-open', 'closed'], 'half-open'],
+    [['half-open', 'open', 'closed'], 'open'],
+    [[], 'open'],
+  ])('with circuits that are %j has one that is %s', (circuits, worst) => {
+    expect(given(circuits).store.circuit).toBe(worst)
+  })
+
+  it('keeps one circuit for each part, and closes that of a part that is none any more', () => {
+    const { shards, closed, store } = given(['closed', 'closed'])
+    const [first, second] = [store.guardFor('0'), store.guardFor('1')]
+    expect(store.guardFor('0')).toBe(first)
+    shards[0] = { name: 'another' } as BucketShard
+    expect(store.guardFor('0')).not.toBe(first)
+    expect([store.guardFor('1') === second, closed]).toEqual([true, ['shard 0']])
+  })
+})
