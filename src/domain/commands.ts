@@ -81,8 +81,8 @@ export function commandId(configKey: string, uuid: string): string {
 
 /** The partition that a command id names, or `undefined` when it is no such id. */
 export function partitionOfCommand(id: string): number | undefined {
-  const match = COMMAND_ID.exec(id)
-  return match ? Number(match[1]) : undefined
+  const partition = Number(COMMAND_ID.exec(id)?.[1])
+  return partition < CONFIG_PARTITIONS ? partition : undefined
 }
 
 /** An import is one command for its caller, and one in each partition. */

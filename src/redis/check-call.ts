@@ -34,11 +34,11 @@ export class CheckCall extends Command {
     super(withSource ? 'eval' : 'evalsha')
     const policies = new Map<Limits, number>()
     const runs = runsOf(checks, policies)
-    let text = `*${4 + checks.length + policies.size}\r\n${withSource ? EVAL : EVALSHA}${bulk(String(checks.length))}`
-    for (const { key } of checks) text += bulk(keys.bucket(key))
-    text += bulk(runs)
-    for (const limits of policies.keys()) text += bulk(encodedLimits(limits))
-    this.#text = text
+    let text = `*${4 + checks.length + policies.size}${withSource ? EVAL : EVALSHA}${argument(String(checks.length))}`
+    for (const { key } of checks) text += headOf(key, keys) + key
+    text += argument(runs)
+    for (const limits of policies.keys()) text += argument(encodedLimits(limits))
+    this.#text = `${text}\r\n`
     this.#firstKey = checks.slice(0, 1).map(({ key }) => keys.bucket(key))
   }
 
@@ -57,12 +57,29 @@ export function isUnknownScript(err: unknown): boolean {
   return UNKNOWN_SCRIPT.test((err as Error).message)
 }
 
-function bulk(text: string): string {
-  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+/** A bulk string, with the line end of what stands before it. */
+function argument(text: string): string {
+  return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
-const EVAL = bulk('EVAL') + bulk(checkScript.lua)
-const EVALSHA = bulk('EVALSHA') + bulk(checkScript.sha)
+const EVAL = argument('EVAL') + argument(checkScript.lua)
+const EVALSHA = argument('EVALSHA') + argument(checkScript.sha)
+
+/** By prefix, and by how many bytes the caller's key has. */
+const heads = new Map<string, string[]>()
+
+/** What comes before the caller's key in the argument that is its bucket's key. There are few, so none is put together twice. */
+function headOf(key: string, keys: BucketKeys): string {
+  const prefix = keys.prefixOf(key)
+  const bytes = Buffer.byteLength(key)
+  const ofPrefix = heads.get(prefix) ?? []
+  if (ofPrefix.length === 0) heads.set(prefix, ofPrefix)
+  const known = ofPrefix[bytes]
+  if (known !== undefined) return known
+  const head = `\r\n$${Buffer.byteLength(prefix) + bytes}\r\n${prefix}`
+  ofPrefix[bytes] = head
+  return head
+}
 
 /**
  * The checks as runs that ask the same limits for as many tokens: "policy tokens count policy tokens count …".

@@ -7,6 +7,7 @@ import { bucketPartition } from '../domain/partition.ts'
 import { BUCKET_TAGS } from './bucket-tags.ts'
 
 export class BucketKeys {
+  /** By partition. */
   readonly #prefixes: readonly string[]
 
   constructor(keyPrefix: string) {
@@ -14,7 +15,12 @@ export class BucketKeys {
   }
 
   bucket(key: string): string {
-    return `${this.#prefixes[bucketPartition(key)]}${key}`
+    return this.prefixOf(key) + key
+  }
+
+  /** What stands before the caller's key; one of as many as there are partitions. */
+  prefixOf(key: string): string {
+    return this.#prefixes[bucketPartition(key)] as string
   }
 }
 

@@ -38,10 +38,10 @@ class ClockedCall extends Command {
 
   constructor(call: CheckCall) {
     super('eval')
-    const evalsha = bulk('EVALSHA') + bulk(checkScript.sha)
+    const evalsha = argument('EVALSHA') + argument(checkScript.sha)
     const text = call.toWritable()
     if (!text.includes(evalsha)) throw new Error('the call does not name the script by its hash')
-    this.#text = text.replace(evalsha, () => bulk('EVAL') + bulk(CLOCKED_SCRIPT))
+    this.#text = text.replace(evalsha, () => argument('EVAL') + argument(CLOCKED_SCRIPT))
   }
 
   override toWritable(): string {
@@ -49,8 +49,8 @@ class ClockedCall extends Command {
   }
 }
 
-function bulk(text: string): string {
-  return `$${Buffer.byteLength(text)}\r\n${text}\r\n`
+function argument(text: string): string {
+  return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
 const CLOCKED_SCRIPT = `

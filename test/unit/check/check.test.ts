@@ -27,7 +27,7 @@ class HeldQueue {
       enqueue: (check: Check) =>
         void waiting.push({
           answer: spent =>
-            answered(check, spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], pauseMs: 0 }),
+            answered(check, spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], pauseMs: 0 }, 0),
         }),
     }
   }
