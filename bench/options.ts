@@ -37,7 +37,8 @@ export function readOptions(args: readonly string[]): Options {
   return {
     rounds: positive('rounds', values.rounds, quick ? 1 : 5),
     seconds: positive('seconds', values.seconds, quick ? 1 : 3),
-    warmUpSeconds: 1,
+    // Not a whole number: what happens once a second would fall on both ends of what is measured.
+    warmUpSeconds: 1.5,
     buckets: quick ? 100_000 : 1_000_000,
     only,
     isComplete: values.only === undefined && !quick,

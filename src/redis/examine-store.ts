@@ -13,6 +13,9 @@ const TLS_FAULTS = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|SELF_SI
 /** It may be otherwise in a moment. */
 const PASSING_REPLIES = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|ERR max number of clients)/
 
+/** The first that takes `SET … PXAT`, as `lua/check.lua` does. Valkey and others say which Redis they are like. */
+const OLDEST_REDIS = [6, 2] as const
+
 const MODE_OF_URL = { standalone: 'redis://', cluster: 'redis+cluster://', sentinel: 'redis+sentinel://' } as const
 
 /** What was found of a store at the start: what INFO says, or why it cannot be asked now. */
@@ -53,9 +56,17 @@ async function examineMaster(target: RedisTarget, endpoint: Endpoint): Promise<E
     if (mode !== undefined && mode !== wanted) {
       throw new UnfitStore(`is a ${mode} server at ${endpoint.host}:${endpoint.port}; it takes ${MODE_OF_URL[mode]}…`)
     }
+    refuseOlderRedis(info.get('redis_version'), endpoint)
     const [, savePoints] = (await redis.config('GET', 'save').catch(() => [])) as string[]
     return { info, savePoints }
   })
+}
+
+function refuseOlderRedis(version: string | undefined, { host, port }: Endpoint): void {
+  const [major = Number.NaN, minor = 0] = (version ?? '').split('.').map(Number)
+  const [oldestMajor, oldestMinor] = OLDEST_REDIS
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor) || Number.isNaN(major)) return
+  throw new UnfitStore(`is Redis ${version} at ${host}:${port}; it takes ${OLDEST_REDIS.join('.')} or later`)
 }
 
 /** Where the master is. */

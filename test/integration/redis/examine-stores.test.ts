@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { UnfitStore } from '../../../src/redis/examine-store.ts'
@@ -85,6 +87,32 @@ describeWithRedis('before the start a store that', () => {
       ])
       expect((refusal as Error).message).not.toMatch(/secret|hunter2/)
     }))
+
+  it.each([
+    ['6.0.16', false],
+    ['5.0.14', false],
+    ['6.2.0', true],
+    ['7.2.4', true],
+    ['10.0.0', true],
+  ])('is like Redis %s may be used: %s', async (version, isTaken) => {
+    const server = createServer(socket => {
+      const info = `redis_mode:standalone\r\nredis_version:${version}\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
+      socket.on('data', data => {
+        for (const _ of String(data).matchAll(/^\*/gm)) {
+          socket.write(/info/i.test(String(data)) ? `$${info.length}\r\n${info}\r\n` : '-ERR unknown command\r\n')
+        }
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const examined = warningsOf(`redis://127.0.0.1:${port}`).then(
+      () => undefined,
+      (err: Error) => err.message,
+    )
+    const refusal = expect.stringContaining(`is Redis ${version} at 127.0.0.1:${port}; it takes 6.2 or later`)
+    expect(await examined).toEqual(isTaken ? undefined : refusal)
+    server.close()
+  })
 
   it('speaks no TLS where TLS is wanted cannot be told from one that hangs, which is said', () =>
     withServer([], async ({ port }) => {
