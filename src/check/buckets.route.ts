@@ -3,10 +3,10 @@ import type { Decision } from '../domain/decision.ts'
 import { Problem } from '../errors.ts'
 import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
+import { acceptKey } from './accept-key.ts'
 import { DecisionResponse, PolicyMembers } from './check.schema.ts'
 import type { Checker, CheckResult } from './check.ts'
 import { decisionMembers } from './decision-json.ts'
-import { acceptKeyIn } from './key-in-url.ts'
 
 export interface BucketRoutesOptions {
   readonly checker: Checker
@@ -40,7 +40,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams } },
     async (request, reply) => {
       const { key } = request.params
-      acceptKeyIn('/params/key', key)
+      acceptKey('/params/key', key)
       const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
       return reply.header('content-type', JSON_MEDIA_TYPE).send(json)
@@ -52,7 +52,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     { config: { access: 'admin', docs: RESET_DOCS }, schema: { params: KeyParams } },
     async (request, reply) => {
       const { key } = request.params
-      acceptKeyIn('/params/key', key)
+      acceptKey('/params/key', key)
       await checker.reset(key)
       return reply.code(204).send()
     },

@@ -3,6 +3,7 @@ import { Problem } from '../errors.ts'
 import { fail } from '../http/problem.ts'
 import type { RequestLog } from '../http/request-log.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
+import { acceptKey } from './accept-key.ts'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 import type { Checker } from './check.ts'
 import { type FieldStyle, writeRateLimitFields } from './rate-limit-fields.ts'
@@ -33,6 +34,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
     },
     (request, reply) => {
       const { key, tokens } = request.body
+      acceptKey('/key', key)
       checker.check(key, tokens, (result, tookMs) => {
         log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)

@@ -6,7 +6,6 @@ import {
   limitTooSmallFor,
   outagePolicyOf,
 } from '../domain/decision.ts'
-import { keyFault } from '../domain/key.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
@@ -43,7 +42,7 @@ interface PendingCheck extends WaitingCheck {
   release?: (() => void) | undefined
 }
 
-/** May this key do this now? The use case of flow 1. */
+/** May this key do this now? The use case of flow 1. Whether somebody may have such a key is for the routes to say. */
 export class Checker {
   readonly #deps: CheckDependencies
   readonly #queue: CheckQueue<PendingCheck>
@@ -56,8 +55,8 @@ export class Checker {
   }
 
   /**
-   * Calls back with the decision, or with a problem: `key-invalid`, `tokens-exceed-capacity`, `overloaded`, or
-   * `store-unavailable` where the policy denies in an outage.
+   * Calls back with the decision, or with a problem: `tokens-exceed-capacity`, `overloaded`, or `store-unavailable` where the
+   * policy denies in an outage.
    */
   check(key: string, tokens: number, done: Done): void {
     this.#check(key, tokens, performance.now(), done)
@@ -74,11 +73,9 @@ export class Checker {
 
   /**
    * Makes the bucket of a key full: at once in the store and here, within a second in processes that remember a denial.
-   * @throws {Problem} `key-invalid`, `store-unavailable`
+   * @throws {Problem} `store-unavailable`
    */
   async reset(key: string): Promise<void> {
-    const problem = keyProblem(key)
-    if (problem !== undefined) throw problem
     try {
       await this.#deps.store.reset(key)
     } catch (cause) {
@@ -116,7 +113,7 @@ export class Checker {
 
   /** What can be said without the store. */
   #decideAlone(check: PendingCheck): CheckResult | undefined {
-    const problem = keyProblem(check.key) ?? impossibleProblem(check)
+    const problem = impossibleProblem(check)
     if (problem !== undefined) return problem
     const decision = decideByMode(check) ?? this.#recall(check)
     if (decision !== undefined) return decision
@@ -194,12 +191,6 @@ const DENIED_IN_OUTAGE =
   'the store of buckets cannot be asked, and the policy says that a check is then refused; this is no decision about the limit'
 
 const OVERLOADED = 'as many checks wait for the store as MAX_WAITING_CHECKS allows'
-
-function keyProblem(key: string): Problem | undefined {
-  const fault = keyFault(key)
-  if (fault === undefined) return undefined
-  return new Problem('key-invalid', fault, { members: { errors: [{ path: '/key', message: fault }] } })
-}
 
 function impossibleProblem({ key, policy, tokens }: BucketCheck): Problem | undefined {
   const limit = policy.definition.mode === 'enforce' ? limitTooSmallFor(policy, tokens) : undefined

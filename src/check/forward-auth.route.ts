@@ -2,9 +2,9 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import { Problem } from '../errors.ts'
 import { fail } from '../http/problem.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
+import { acceptKey, acceptQuery } from './accept-key.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
-import { acceptKeyIn, acceptQuery } from './key-in-url.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDenial } from './send-decision.ts'
 
@@ -40,7 +40,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
     (request, reply) => {
       const { key, tokens, deny } = request.query
       acceptQuery(request.url)
-      acceptKeyIn('/query/key', key)
+      acceptKey('/query/key', key)
       checker.check(key, tokens, (result, tookMs) => {
         log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)

@@ -3,10 +3,10 @@ import { Problem } from '../errors.ts'
 
 /**
  * Refuses a key that no caller may have.
- * @param path where in the URL it stands
+ * @param path where it stands
  * @throws {Problem} `key-invalid`
  */
-export function acceptKeyIn(path: '/params/key' | '/query/key', key: string): void {
+export function acceptKey(path: '/key' | '/params/key' | '/query/key', key: string): void {
   const fault = keyFault(key)
   if (fault !== undefined) throw invalidKey(path, fault)
 }
