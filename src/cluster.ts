@@ -24,9 +24,9 @@ cluster.schedulingPolicy = cluster.SCHED_RR
 /**
  * What a check allocates is dead soon after. The space for it is half of V8's default, in MB, and collected by the thread that
  * filled it: helpers would take the cores from the other front processes. What outlives it (the policies, and batches that wait)
- * may double before it is collected, rather than quadruple.
+ * may grow by 80 % before it is collected, rather than to several times as much.
  */
-const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge', '--heap-growing-percent=100']
+const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge', '--heap-growing-percent=80']
 
 /** At a stop, those who are connected are still answered for so long, and told that the connection closes. */
 const LAST_ANSWERS_MS = 500

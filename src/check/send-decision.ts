@@ -1,8 +1,8 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Decision, explain } from '../domain/decision.ts'
-import { Problem } from '../errors.ts'
+import { ERRORS, errorType } from '../errors.ts'
 import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
-import { sendProblem } from '../http/problem.ts'
+import { PROBLEM_MEDIA_TYPE } from '../http/problem.ts'
 import { decisionJson, decisionMembers } from './decision-json.ts'
 
 export function sendDecision(reply: FastifyReply, decision: Decision): FastifyReply {
@@ -16,10 +16,29 @@ export function sendDenial(
   decision: Decision,
   status = 429,
 ): FastifyReply {
-  return sendProblem(request, reply, denialProblem(decision, status), decisionMembers(decision))
+  return reply
+    .code(status)
+    .header('content-type', PROBLEM_MEDIA_TYPE)
+    .send(denialJson(decision, status, request.id))
 }
 
-function denialProblem(decision: Decision, status: number): Problem {
-  if (!decision.blocked) return new Problem('quota-exceeded', explain(decision), { status })
-  return new Problem('blocked', `the policy "${decision.policy.configKey}" blocks the key`, { status })
+/**
+ * What `problemBody` says of a problem, but written out, as decisions are: a flood is answered by nothing else, and a `Problem` would
+ * be made for each answer.
+ */
+export function denialJson(decision: Decision, status: number, requestId: string): string {
+  const { code, opening, detail } = decision.blocked ? BLOCKED : QUOTA_EXCEEDED
+  const problem = `${opening},"status":${status},"detail":${JSON.stringify(detail(decision))},"instance":"urn:request:${requestId}","code":"${code}"`
+  return `{${problem},${decisionMembers(decision)}}`
+}
+
+const QUOTA_EXCEEDED = { ...denialOf('quota-exceeded'), detail: explain }
+
+const BLOCKED = {
+  ...denialOf('blocked'),
+  detail: ({ policy }: Decision) => `the policy "${policy.configKey}" blocks the key`,
+}
+
+function denialOf(code: 'quota-exceeded' | 'blocked') {
+  return { code, opening: `"type":"${errorType(code)}","title":"${ERRORS[code].title}"` }
 }

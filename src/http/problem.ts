@@ -21,21 +21,14 @@ export function problemBody(problem: Problem, requestId: string): Record<string,
   }
 }
 
-/** @param moreMembers further members, as they stand in JSON, for whoever has written them already */
-export function sendProblem(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  problem: Problem,
-  moreMembers?: string,
-): FastifyReply {
+function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
   const { retryAfter } = errorKind(problem.code)
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  const json = JSON.stringify(problemBody(problem, request.id))
   return reply
     .code(problem.status)
     .headers(problem.headers)
     .header('content-type', PROBLEM_MEDIA_TYPE)
-    .send(moreMembers === undefined ? json : `${json.slice(0, -1)},${moreMembers}}`)
+    .send(JSON.stringify(problemBody(problem, request.id)))
 }
 
 /** What `throw` does in a route, for code that calls back: the error handler answers, and logs what has to be. */
