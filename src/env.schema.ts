@@ -22,9 +22,17 @@ const choice = <T extends string>(byDefault: T, values: readonly T[], descriptio
 
 const text = (description: string) => Type.Optional(Type.String({ description }))
 
+/** A name, and what can stand in an Authorization field: visible ASCII, but for what separates here. */
+const TOKEN = '[^:,\\s]+:[!-+\\x2d-9;-~]+'
+
 const tokens = (form: string, description: string) =>
   Type.Optional(
-    Type.String({ pattern: `^${form}(,${form})*$`, allowed: 'name:token, comma-separated', secret: true, description }),
+    Type.String({
+      pattern: `^${form}(,${form})*$`,
+      allowed: 'name:token, comma-separated, tokens of visible ASCII',
+      secret: true,
+      description,
+    }),
   )
 
 export const EnvSchema = Type.Object({
@@ -56,11 +64,8 @@ export const EnvSchema = Type.Object({
   DEFAULT_REFILL_INTERVAL_MS: integer(1000, 1, MAX_INTERVAL_MS, '… in so many milliseconds.'),
   ON_STORE_FAILURE: choice<OnStoreFailure>('local', OUTAGE_POLICIES, 'What checks get while the store is away.'),
   RATELIMIT_HEADERS: choice<FieldStyle>('draft', FIELD_STYLES, 'Which fields tell clients about their limit.'),
-  ADMIN_TOKENS: tokens(
-    '[^:,\\s]+:[^:,\\s]+(:read)?',
-    'Who may read and change policies: name:token, or name:token:read.',
-  ),
-  CHECK_TOKENS: tokens('[^:,\\s]+:[^:,\\s]+', 'Who may check. Unset: anybody.'),
+  ADMIN_TOKENS: tokens(`${TOKEN}(:read)?`, 'Who may read and change policies: name:token, or name:token:read.'),
+  CHECK_TOKENS: tokens(TOKEN, 'Who may check. Unset: anybody.'),
   ADMIN_CAPACITY: integer(2000, 1, MAX_COUNT, 'How many admin calls a token, and an address, may make at once …'),
   ADMIN_REFILL_PER_SECOND: integer(1000, 1, MAX_COUNT, '… and how many more each second.'),
   TRUST_PROXY: Type.Optional(

@@ -90,8 +90,18 @@ describe('the environment', () => {
 
   it('never repeats a token', () => {
     expect(faultsOf({ ADMIN_TOKENS: 'hunter2' })).toEqual([
-      'ADMIN_TOKENS is not of the right form; allowed: name:token, comma-separated',
+      'ADMIN_TOKENS is not of the right form; allowed: name:token, comma-separated, tokens of visible ASCII',
     ])
+  })
+
+  it.each(['pässword', 'два', 'a b', 'a\u0000', ''])('refuses the token %j, which no caller could present', token => {
+    for (const name of ['ADMIN_TOKENS', 'CHECK_TOKENS']) {
+      expect(faultsOf({ [name]: `ann:${token}` })).toEqual([expect.stringMatching(/is not of the right form/)])
+    }
+  })
+
+  it.each(['a-b', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('takes the token %j', token => {
+    expect(faultsOf({ ADMIN_TOKENS: `änn:${token}:read`, CHECK_TOKENS: `b:${token},c:${token}` })).toEqual([])
   })
 
   it('reads tokens with their names and rights', () => {
