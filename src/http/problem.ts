@@ -68,9 +68,7 @@ function toProblem(err: FastifyError, { body, raw, routeOptions }: FastifyReques
   if (err.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
     return new Problem('body-too-large', `the body has more than the ${routeOptions.bodyLimit} bytes allowed here`)
   }
-  if (err.code === 'ECONNRESET' && !raw.complete) {
-    return new Problem('body-malformed', 'the connection ended before the body did')
-  }
+  if (err === raw.errored) return new Problem('body-malformed', 'the connection ended before the body was read')
   return new Problem('internal', 'the service could not answer; its log says more', { cause: err })
 }
 

@@ -1,5 +1,8 @@
+import { once } from 'node:events'
+import { connect } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { pino } from 'pino'
 import { TestApp } from '../../support/app.ts'
 import type { Answer, Client } from '../../support/client.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -24,6 +27,33 @@ async function withApp<T>(use: (app: TestApp) => Promise<T>, options: Parameters
 }
 
 describe('an import', () => {
+  it('whose caller goes away before all of it was read is no error of the service', async () => {
+    const lines: string[] = []
+    const logger = pino({ level: 'warn' }, { write: text => void lines.push(text) })
+    const file = line('a', 1).repeat(100)
+    const head = [
+      'POST /config/import HTTP/1.1',
+      'host: localhost',
+      'authorization: Bearer secret',
+      'content-type: application/x-ndjson',
+      `content-length: ${file.length}`,
+    ]
+    const goAway = async (port: number, turns: number) => {
+      const socket = connect(port, '127.0.0.1')
+      await new Promise(resolve => socket.write(`${head.join('\r\n')}\r\n\r\n${file}`, resolve))
+      for (let turn = 0; turn < turns; turn++) await new Promise(setImmediate)
+      socket.resetAndDestroy()
+      if (!socket.closed) await once(socket, 'close')
+    }
+    await withApp(
+      async ({ port }) => {
+        for (let i = 0; i < 200; i++) await goAway(port, i % 8)
+      },
+      { logger, variables: { ADMIN_TOKENS: 'ann:secret' } },
+    )
+    expect(lines).toEqual([])
+  })
+
   it('replaces the policies of its lines, and leaves the others', async () => {
     await withApp(async ({ client }) => {
       await client.put('kept', policy(1))
