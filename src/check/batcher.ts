@@ -38,11 +38,7 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
   readonly #answered: Answered<Check>
   /** In the order in which checks came; all but the last are full. */
   readonly #batches: Check[][] = []
-  /**
-   * No Set: V8 links each table of a Set that is added to and deleted from to the next one, and so old tables, once they have been
-   * promoted, keep alive whatever was in any later one until the next full collection.
-   */
-  readonly #inFlight: (readonly Check[])[] = []
+  readonly #inFlight = new Set<readonly Check[]>()
   #waiting = 0
   #scheduled = false
   /** When checks that waited too long are looked for, by `performance.now()`. */
@@ -74,7 +70,7 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
   }
 
   #schedule(): void {
-    if (this.#scheduled || this.#inFlight.length >= MAX_IN_FLIGHT || this.#waiting === 0) return
+    if (this.#scheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.#waiting === 0) return
     this.#scheduled = true
     setImmediate(() => {
       this.#scheduled = false
@@ -83,7 +79,7 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
   }
 
   #sendWhatMay(): void {
-    while (this.#inFlight.length < MAX_IN_FLIGHT) {
+    while (this.#inFlight.size < MAX_IN_FLIGHT) {
       const batch = this.#batches.shift()
       if (batch === undefined) return
       this.#waiting -= batch.length
@@ -92,9 +88,9 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
   }
 
   async #send(batch: readonly Check[]): Promise<void> {
-    this.#inFlight.push(batch)
+    this.#inFlight.add(batch)
     const readings = await this.#ask(batch)
-    this.#inFlight.splice(this.#inFlight.indexOf(batch), 1)
+    this.#inFlight.delete(batch)
     this.#schedule()
     const nowMs = performance.now()
     for (let i = 0; i < batch.length; i++) this.#answer(batch[i] as Check, readings[i], nowMs)
@@ -118,7 +114,7 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
     const nowMs = performance.now()
     const latestMs = nowMs - this.#timeoutMs
     const waiting = this.#batches.splice(0).flat()
-    const unanswered = this.#inFlight.flat().concat(waiting)
+    const unanswered = [...this.#inFlight].flat().concat(waiting)
     const inTime = unanswered.filter(({ isAnswered, startMs }) => !isAnswered && startMs > latestMs)
     const oldestMs = inTime.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Number.POSITIVE_INFINITY)
     this.#nextLookMs = Number.POSITIVE_INFINITY
