@@ -71,8 +71,6 @@ interface ProblemOptions extends ErrorOptions {
   /** Further members of the problem response. */
   readonly members?: Readonly<Record<string, unknown>>
   readonly headers?: Readonly<Record<string, string>>
-  /** Where it is not the code's own. */
-  readonly status?: number
 }
 
 /** An error of the catalogue with its context: what was given and what is allowed. */
@@ -84,7 +82,7 @@ export class Problem extends Error {
   readonly status: number
 
   constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
-    // A stack would say nothing that the code does not, and costs as much as the rest of a denial.
+    // A stack would say nothing that the code does not, and costs as much as the rest of a refusal.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super(detail, options)
@@ -92,7 +90,7 @@ export class Problem extends Error {
     this.code = code
     this.members = options.members ?? {}
     this.headers = options.headers ?? {}
-    this.status = options.status ?? ERRORS[code].status
+    this.status = ERRORS[code].status
   }
 
   get detail(): string {

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { ERRORS, Problem } from '../errors.ts'
-import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
+import { sendJson } from '../http/send-json.ts'
 import { BatchRequest, BatchResponse, MAX_BATCH_BYTES } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
@@ -39,7 +39,7 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
         undecided--
         if (undecided > 0) return
         log.checked(request, performance.now() - startMs)
-        reply.header('content-type', JSON_MEDIA_TYPE).send(`{"results":[${items.join()}]}`)
+        sendJson(reply, `{"results":[${items.join()}]}`)
         // A batch that waited is old when it is answered, and would keep its items alive until the next full collection.
         items.fill('')
       })

@@ -1,8 +1,8 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../domain/decision.ts'
 import { Problem } from '../errors.ts'
-import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
+import { sendJson } from '../http/send-json.ts'
 import { acceptKey } from './accept-key.ts'
 import { DecisionResponse, PolicyMembers } from './check.schema.ts'
 import type { Checker, CheckResult } from './check.ts'
@@ -43,7 +43,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
       acceptKey('/params/key', key)
       const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
-      return reply.header('content-type', JSON_MEDIA_TYPE).send(json)
+      return sendJson(reply, json)
     },
   )
 

@@ -1,12 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type Decision, explain } from '../domain/decision.ts'
 import { ERRORS, errorType } from '../errors.ts'
-import { JSON_MEDIA_TYPE } from '../http/json-body.ts'
 import { PROBLEM_MEDIA_TYPE } from '../http/problem.ts'
+import { sendJson } from '../http/send-json.ts'
 import { decisionJson, decisionMembers } from './decision-json.ts'
 
 export function sendDecision(reply: FastifyReply, decision: Decision): FastifyReply {
-  return reply.header('content-type', JSON_MEDIA_TYPE).send(decisionJson(decision))
+  return sendJson(reply, decisionJson(decision))
 }
 
 /** A denial is a problem that has the members of the decision. `status` where it is not to be 429. */

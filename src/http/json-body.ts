@@ -2,8 +2,6 @@ import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
-export const JSON_MEDIA_TYPE = 'application/json; charset=utf-8'
-
 const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
 const BYTE_ORDER_MARK = '\uFEFF'
 

@@ -17,16 +17,17 @@ describe('the JSON of a denial', () => {
     {
       name: 'whose limit is used up',
       decision: decideByBucket(asked('enforce'), { allowed: false, spent: [3000], pauseMs: 0 }, 'redis'),
-      problem: new Problem('quota-exceeded', '0 of 3 tokens left; 1 more every 1000 ms', { status: 403 }),
+      problem: new Problem('quota-exceeded', '0 of 3 tokens left; 1 more every 1000 ms'),
     },
     {
       name: 'of a key that is blocked',
       decision: decideByMode(asked('block')) as Decision,
-      problem: new Problem('blocked', 'the policy "a "policy*" blocks the key', { status: 403 }),
+      problem: new Problem('blocked', 'the policy "a "policy*" blocks the key'),
     },
   ])('$name is its problem, and the decision', ({ decision, problem }) => {
     expect(JSON.parse(denialJson(decision, 403, 'id-1'))).toEqual({
       ...problemBody(problem, 'id-1'),
+      status: 403,
       ...JSON.parse(decisionJson(decision)),
     })
   })
