@@ -75,12 +75,12 @@ local now = time[1] * 1000 + math.floor(time[2] / 1000)
 local function spent_of_same(stored, limits)
   if #stored ~= TIME + #limits * ENTRY then return nil end
   local last_spent_at = unpack('>d', stored)
-  if not (last_spent_at <= now and is_whole(last_spent_at, MAX_TIME)) then return nil end
-  local spent = {}
+  if not (last_spent_at <= now) then return nil end
+  local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
   for i, limit in ipairs(limits) do
-    local id, unit, units = unpack('>I4I4d', stored, TIME + 1 + (i - 1) * ENTRY)
-    if id ~= limit.id or unit ~= limit.unit or not is_whole(units, MAX_UNITS) then return nil end
-    spent[i] = refilled(min(units, limit.capacity_units), (now - last_spent_at) * limit.per_ms)
+    local id, unit, units = unpack('>I4I4d', stored, at)
+    if id ~= limit.id or unit ~= limit.unit or not (units >= 0 and units <= MAX_UNITS) then return nil end
+    spent[i], at = refilled(min(units, limit.capacity_units), elapsed * limit.per_ms), at + ENTRY
   end
   return spent
 end
@@ -140,28 +140,36 @@ local function parse(key, stored)
   return bucket
 end
 
-local function write_bucket(key, last_spent_at, own, full_at, others)
-  local parts, forgotten_at = { pack('>d', last_spent_at) }, full_at
-  if #others > 0 then parts[2] = pack('>I4BBBBd', EXTENDED, VERSION, #own, #others, 0, full_at) end
-  for _, entry in ipairs(own) do parts[#parts + 1] = pack('>I4I4d', entry.id, entry.unit, entry.spent) end
+local function write_until(key, parts, full_at)
+  call('SET', key, table.concat(parts), 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
+end
+
+-- `parts` are the time and the own entries, packed. A bucket without others is not extended.
+local function write_bucket(key, parts, full_at, others)
+  if #others == 0 then return write_until(key, parts, full_at) end
+  local forgotten_at = full_at
+  table.insert(parts, 2, pack('>I4BBBBd', EXTENDED, VERSION, #parts - 1, #others, 0, full_at))
   for _, entry in ipairs(others) do
     parts[#parts + 1] = pack('>I4I4ddd', entry.id, entry.unit, entry.spent, entry.last_spent_at, entry.full_at)
     forgotten_at = max(forgotten_at, entry.full_at)
   end
-  call('SET', key, table.concat(parts), 'PXAT', format('%.0f', forgotten_at + EXPIRY_SLACK_MS))
+  write_until(key, parts, forgotten_at)
 end
 
 -- A clock that went back too far takes what lies ahead of it along.
 local function set_back(key, bucket)
-  local own, others = {}, {}
+  local parts, others = { pack('>d', now) }, {}
   for i, entry in ipairs(bucket) do
     local ahead = max(0, entry.last_spent_at - now)
     entry.last_spent_at, entry.full_at = entry.last_spent_at - ahead, entry.full_at - ahead
-    local among = i <= bucket.own and own or others
-    among[#among + 1] = entry
+    if i <= bucket.own then
+      parts[i + 1] = pack('>I4I4d', entry.id, entry.unit, entry.spent)
+    else
+      others[i - bucket.own] = entry
+    end
   end
   bucket.last_spent_at = now
-  write_bucket(key, now, own, own[1].full_at, others)
+  write_bucket(key, parts, bucket[1].full_at, others)
 end
 
 local function spent_now(bucket, limit, at)
@@ -215,13 +223,17 @@ end
 
 local function spend(key, limits, tokens, spent, bucket)
   local at = bucket and max(now, bucket.last_spent_at) or now
-  local own, fills_in = {}, 0
+  local parts, fills_in = { pack('>d', at) }, 0
   for i, limit in ipairs(limits) do
     spent[i] = spent[i] + tokens * limit.unit
-    own[i] = { id = limit.id, unit = limit.unit, spent = spent[i] }
+    parts[i + 1] = pack('>I4I4d', limit.id, limit.unit, spent[i])
     fills_in = max(fills_in, ceil_div(spent[i], limit.per_ms))
   end
-  write_bucket(key, at, own, at + fills_in, bucket and others_than(limits, bucket, at) or {})
+  if bucket then
+    write_bucket(key, parts, at + fills_in, others_than(limits, bucket, at))
+  else
+    write_until(key, parts, at + fills_in)
+  end
 end
 
 local function allow(limits, tokens, spent)
