@@ -54,7 +54,7 @@ describeWithRedis('a bucket store whose connections are killed again and again',
       })
       while (!isOver()) {
         await sleep(KILL_INTERVAL_MS)
-        await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+        await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       }
       await Promise.all(callers)
       const seconds = (performance.now() - startMs) / 1_000
