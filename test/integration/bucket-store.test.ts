@@ -225,6 +225,15 @@ describeWithRedis('the bucket store in a real Redis', () => {
       },
     )
 
+    it('is another thing than a bucket that may not be read, which is never taken for full', async () => {
+      await decide({ key: 'bad', policy: slow, tokens: 10 })
+      await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-get')
+      const blind = new Redis(server.url, { username: 'blind', password: 'any', lazyConnect: true })
+      await blind.connect()
+      const check = new RedisBucketStore(blind, keys).check([{ key: 'bad', policy: slow, tokens: 1 }])
+      await expect(check.finally(() => blind.disconnect())).rejects.toThrow(/can't run this command|NOPERM/)
+    })
+
     it('is told of each time while nothing is spent', async () => {
       await redis.set(keys.bucket('bad'), 'x')
       await decide({ key: 'bad', policy: slow, tokens: 0 }, { key: 'bad', policy: slow, tokens: 11 })

@@ -203,9 +203,17 @@ local function others_than(limits, bucket, at)
   return others
 end
 
+-- The value of a bucket's key: false where there is none, a table where it is of another type. Any other error ends the script,
+-- since a bucket that cannot be read is not a full one.
+local function get(key)
+  local stored = pcall('GET', key)
+  if type(stored) == 'table' and not string.find(stored.err, 'WRONGTYPE', 1, true) then call('GET', key) end
+  return stored
+end
+
 -- What is spent now of each limit, the bucket where it holds more than that, and whether it was malformed.
 local function read_bucket(key, limits)
-  local stored = pcall('GET', key)
+  local stored = get(key)
   local is_text = type(stored) == 'string'
   local spent = is_text and spent_of_same(stored, limits)
   if spent then return spent, nil, false end
