@@ -33,7 +33,7 @@ export class EarlierRelease {
 }
 
 function run(command: string, cwd: string): void {
-  // The flags of the tests are not for npm, and CI=true would not change what it installs.
+  // Jest's flags are not for npm.
   const { NODE_OPTIONS: _, ...env } = process.env
   const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} ended with ${status}:\n${stdout}${stderr}`)
