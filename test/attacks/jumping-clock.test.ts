@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
-import { describeLong } from '../support/describe-long.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { isOnPath } from '../support/on-path.ts'
+import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 
@@ -20,7 +20,9 @@ const JUMPS: [what: string, mostMs: number][] = [
   ['by minutes, which is taken as it is', 300_000],
 ]
 
-describeLong('a store whose clock jumps', () => {
+const describeLongWithCc = isOnPath('cc') ? describeLongWithRedis : describe.skip
+
+describeLongWithCc('a store whose clock jumps', () => {
   let clock: ShiftedClock
   let redis: RedisServer
   let configRedis: RedisServer

@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
-import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
+import { describeLongWithRedis } from '../support/redis-server.ts'
 import { SentinelSet } from '../support/sentinel-set.ts'
 import { Service } from '../support/service.ts'
 
@@ -14,7 +14,7 @@ const BACKLOG_BYTES = 64 * 1024 * 1024
 /** Of each key, so that every process is asked. */
 const ASKED = 8
 
-describeLong('a replica that lost writes and takes over', () => {
+describeLongWithRedis('a replica that lost writes and takes over', () => {
   let sentinels: SentinelSet
   let service: Service
   let client: Client

@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
-import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isAlive } from '../support/processes.ts'
-import { RedisServer } from '../support/redis-server.ts'
+import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const ATTACK_MS = 60_000
@@ -16,7 +15,7 @@ const MAX_TOKENS = 4
 const PROCESSES = 3
 const CAPACITY = 500
 
-describeLong('a minute in which front processes and the worker are stopped and continued at random', () => {
+describeLongWithRedis('a minute in which front processes and the worker are stopped and continued at random', () => {
   let redis: RedisServer
   let service: Service
   let client: Client

@@ -4,25 +4,42 @@ import { isOnPath } from './on-path.ts'
 
 const TESTS = new URL('..', import.meta.url).pathname
 
+interface Tool {
+  readonly tool: string
+  /** What the suites that need it call. */
+  readonly suites: string
+  readonly rest: string
+  /** Only suites that run with `TEST_LONG` need it. */
+  readonly isForLongSuites?: boolean
+}
+
 /** What some suites need, and how they say so. */
-const TOOLS = [
+const TOOLS: readonly Tool[] = [
   {
     tool: 'redis-server',
-    suites: 'describeWithRedis(',
+    suites: 'WithRedis(',
     rest: 'Everything else runs on the embedded store. Install redis-server to run them all.',
   },
-  { tool: 'chromium', suites: 'describeWithChromium(', rest: 'To run them too, install chromium.' },
-  { tool: 'prometheus', suites: 'describeWithPrometheus(', rest: 'To run them too, install prometheus.' },
-  { tool: 'nginx', suites: 'describeWithNginx(', rest: 'To run them too, install nginx.' },
-  { tool: 'haproxy', suites: 'describeWithHaproxy(', rest: 'To run them too, install haproxy.' },
-  { tool: 'docker-compose', suites: 'describeWithCompose(', rest: 'To run them too, install docker-compose.' },
-  { tool: 'pm2', suites: 'describeWithPm2(', rest: 'To run them too: npm install --global pm2' },
+  { tool: 'chromium', suites: 'WithChromium(', rest: 'To run them too, install chromium.' },
+  { tool: 'prometheus', suites: 'WithPrometheus(', rest: 'To run them too, install prometheus.' },
+  { tool: 'nginx', suites: 'WithNginx(', rest: 'To run them too, install nginx.' },
+  { tool: 'haproxy', suites: 'WithHaproxy(', rest: 'To run them too, install haproxy.' },
+  { tool: 'docker-compose', suites: 'WithCompose(', rest: 'To run them too, install docker-compose.' },
+  { tool: 'pm2', suites: 'WithPm2(', rest: 'To run them too: npm install --global pm2' },
+  { tool: 'cc', suites: 'WithCc(', rest: 'To run them too, install a C compiler.', isForLongSuites: true },
+  {
+    tool: 'schemathesis',
+    suites: 'WithSchemathesis(',
+    rest: 'To run them too: pip install schemathesis',
+    isForLongSuites: true,
+  },
 ]
 
 /** Says which suites are left out for want of a tool; in CI a missing one is a failure. */
 export default function globalSetup(): void {
-  for (const { tool, suites, rest } of TOOLS) {
-    if (isOnPath(tool)) continue
+  const isLong = process.env['TEST_LONG'] !== undefined
+  for (const { tool, suites, rest, isForLongSuites = false } of TOOLS) {
+    if (isOnPath(tool) || (isForLongSuites && !isLong)) continue
     if (process.env['CI'] === 'true') throw new Error(`CI=true, but there is no ${tool} on this machine: install it`)
     const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.test.ts'))
     const leftOut = files.filter(file => readFileSync(join(TESTS, file), 'utf8').includes(suites))

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { describeLong } from '../support/describe-long.ts'
+import { isOnPath } from '../support/on-path.ts'
+import { Service } from '../support/service.ts'
+
+const describeLongWithSchemathesis = isOnPath('schemathesis') ? describeLong : describe.skip
+
+const ATTACK_SECONDS = 120
+
+/** What every answer must be, whatever was sent. */
+const CHECKS = [
+  'not_a_server_error',
+  'status_code_conformance',
+  'content_type_conformance',
+  'response_headers_conformance',
+  'response_schema_conformance',
+  'ignored_auth',
+]
+
+/** @see https://schemathesis.readthedocs.io/ */
+describeLongWithSchemathesis('requests that a fuzzer makes of the OpenAPI document', () => {
+  let service: Service
+  beforeAll(async () => {
+    service = await Service.start({
+      env: {
+        ADMIN_TOKENS: 'fuzzer:a-token-of-the-fuzzer',
+        CHECK_TOKENS: 'caller:a-token-of-a-caller',
+        LOG_LEVEL: 'warn',
+      },
+    })
+  }, 30_000)
+  afterAll(() => service.stop(), 30_000)
+
+  it(
+    'are all answered as the document says',
+    async () => {
+      const child = spawn(
+        'schemathesis',
+        [
+          ...['run', `${service.url}/openapi.json`],
+          ...['--header', 'Authorization: Bearer a-token-of-the-fuzzer'],
+          ...['--checks', CHECKS.join(',')],
+          ...['--phases', 'fuzzing,stateful', '--max-time', String(ATTACK_SECONDS), '--workers', '2', '--continue-on-failure', '--no-color'],
+          // The import's media type is one that the fuzzer cannot write.
+          ...['--exclude-path', '/config/import'],
+        ],
+        { stdio: ['ignore', 'pipe', 'inherit'] },
+      )
+      const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+      expect([code, output]).toEqual([0, expect.stringContaining('Test cases')])
+      expect(service.output.filter(line => line.includes('internal error'))).toEqual([])
+    },
+    (ATTACK_SECONDS + 120) * 1_000,
+  )
+})
