@@ -1,4 +1,5 @@
 /** The front's primary: keeps `WEB_CONCURRENCY` front processes running. The entry of `npm run start:api`. */
+import './processes/early-stop.ts'
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { announceService } from './banner.ts'
@@ -32,6 +33,8 @@ const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge',
 const LAST_ANSWERS_MS = 500
 
 process.title = 'throttler primary'
+// There is nothing to replace yet.
+process.on('SIGHUP', () => undefined)
 const parent = ParentLink.ofThisProcess()
 
 try {
@@ -49,6 +52,7 @@ try {
     size: env.WEB_CONCURRENCY,
     spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     listensNext: release,
     collectBesides: async () => besides?.collect() ?? [],
     logger,
@@ -59,7 +63,8 @@ try {
     timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000,
     logger,
   })
-  process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
+  process.on('SIGHUP', () => void fleet.replaceAll())
+  parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
 
   await fleet.start()
   if (parent === undefined) {

@@ -1,4 +1,5 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. The entry of `npm start`. */
+import './processes/early-stop.ts'
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { announceService } from './banner.ts'
@@ -22,7 +23,8 @@ const STORE_NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
 
 const PARENT_CHECK_INTERVAL_MS = 1_000
 
-process.title = 'throttler'
+// There is nothing to replace yet.
+process.on('SIGHUP', () => undefined)
 
 try {
   const env = readEnv({ needsRedis: false })
@@ -55,7 +57,8 @@ try {
     },
     { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger },
   )
-  process.on('SIGHUP', () => front.current?.kill('SIGHUP'))
+  // A message, unlike a signal, waits for a primary that is still starting.
+  process.on('SIGHUP', () => front.send({ type: 'replace' }))
   if (isRunByNpm()) stopWithNpm(stop)
 
   // Nobody finds it away while it fills itself from its journal.

@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, type MetricValue } from 'prom-client'
+import { shareNextRun } from '../shared-runs.ts'
 import type { FromChild, MetricsSnapshot } from './messages.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
@@ -22,10 +23,6 @@ export class FleetMetrics {
   /** The values of all series that only grow, as they were told last. */
   readonly #highest = new Map<string, number>()
 
-  /** What is being collected, or was, and what will be after it. */
-  #last: Promise<unknown> = Promise.resolve()
-  #next: Promise<MetricsSnapshot> | undefined
-
   constructor(slots: readonly SupervisedProcess[]) {
     this.#slots = slots
     for (const slot of slots) {
@@ -34,18 +31,10 @@ export class FleetMetrics {
     }
   }
 
-  /**
-   * Asks every process. Resolves with what all of them come to. Those who want to know it while that is being done share the next
-   * time: however many ask, processes have one answer to give at a time.
-   */
-  collect(): Promise<MetricsSnapshot> {
-    this.#next ??= this.#last.then(() => this.#collectNow())
-    this.#last = this.#next.catch(() => undefined)
-    return this.#next
-  }
+  /** Collects and merges the metrics of every process; those who ask meanwhile share the next collection. */
+  readonly collect = shareNextRun(() => this.#collectNow())
 
   async #collectNow(): Promise<MetricsSnapshot> {
-    this.#next = undefined
     await Promise.all(this.#slots.map(collectFrom))
     const metrics = await merged([...this.#living.values(), ...this.#departed])
     for (const metric of metrics.filter(isLasting)) this.#keepFromFalling(metric)

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Logger } from '../logger.ts'
+import { shareNextRun } from '../shared-runs.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot, ToChild } from './messages.ts'
 import { SupervisedProcess } from './supervised-process.ts'
@@ -9,6 +10,8 @@ interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
+  /** How long a process that is replaced goes on answering those who are connected to it, ms. */
+  readonly replacedDrainMs: number
   /** A process is about to listen, and does so, through node:cluster, right after this. */
   listensNext(): void
   /** What processes of this instance count that are no fronts. */
@@ -23,10 +26,12 @@ export class FrontFleet {
   readonly #metrics: FleetMetrics
   readonly #collectBesides: () => Promise<MetricsSnapshot>
   readonly #own = new Registry()
-  #replacing = Promise.resolve()
+  readonly #drainMs: number
 
-  constructor({ size, spawn, stopTimeoutMs, listensNext, collectBesides, logger }: FrontFleetOptions) {
+  constructor(options: FrontFleetOptions) {
+    const { size, spawn, stopTimeoutMs, listensNext, collectBesides, logger } = options
     this.#logger = logger
+    this.#drainMs = options.replacedDrainMs
     this.#collectBesides = collectBesides
     this.#slots = Array.from(
       { length: size },
@@ -55,18 +60,14 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.start()))
   }
 
-  /**
-   * Replaces the processes one by one; a call while another is under way runs after it.
-   * @param drainMs for how long at most those who are connected to a predecessor are still answered by it
-   */
-  replaceAll(drainMs: number): Promise<void> {
-    this.#replacing = this.#replacing.then(async () => {
-      this.#logger.info('replacing all front processes')
-      for (const slot of this.#slots) await slot.replace(drainMs)
-      await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
-      this.#logger.info('all front processes are replaced')
-    })
-    return this.#replacing
+  /** Replaces the processes one by one; those who ask meanwhile share the next round. */
+  readonly replaceAll = shareNextRun(() => this.#replaceAllNow())
+
+  async #replaceAllNow(): Promise<void> {
+    this.#logger.info('replacing all front processes')
+    for (const slot of this.#slots) await slot.replace(this.#drainMs)
+    await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
+    this.#logger.info('all front processes are replaced')
   }
 
   async stop(drainMs: number): Promise<void> {

@@ -20,6 +20,8 @@ export type FromChild =
 export type ToChild =
   /** End what is under way, then end. Go on answering those who are connected for up to `drainMs`. */
   | { readonly type: 'stop'; readonly drainMs: number; readonly replaced: boolean }
+  /** Replace the front processes. */
+  | { readonly type: 'replace' }
   | { readonly type: 'collect' }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
   /** What the processes beside the front count, for the front's primary. */

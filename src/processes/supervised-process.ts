@@ -48,11 +48,11 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.#options = options
   }
 
-  /** Resolves with the first process's word that it is ready. @throws {CannotStart} */
+  /** Resolves with the first process's word that it is ready; never, once it is stopped. @throws {CannotStart} */
   start(): Promise<Extract<FromChild, { type: 'ready' }>> {
     return new Promise((resolve, reject) => {
       this.on('message', message => {
-        if (message.type === 'ready') resolve(message)
+        if (message.type === 'ready' && !this.#stopped) resolve(message)
         if (message.type === 'cannot-start') reject(new CannotStart(message.reason))
       })
       this.#spawn()
@@ -69,7 +69,6 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
 
   /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
   async replace(drainMs: number): Promise<void> {
-    if (this.#stopped) return
     const predecessor = this.#current
     clearTimeout(this.#respawn)
     const ready = this.#successorOf(predecessor)
@@ -91,6 +90,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   #spawn(): void {
+    if (this.#stopped) return
     const { name, logger } = this.#options
     const child = this.#options.spawn()
     const startedAt = performance.now()
@@ -142,8 +142,13 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     })
   }
 
+  /**
+   * A process that is still starting may not listen to messages yet. SIGTERM ends it at once, since it has nothing to stop; one
+   * that listens ignores SIGTERM (see `stopOnRequest`). The signal goes first: who ignores it hears the message that follows.
+   */
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
+    child.kill('SIGTERM')
     if (child.connected) child.send({ type: 'stop', ...how } satisfies ToChild)
     await this.#ends.get(child)
     clearTimeout(kill)

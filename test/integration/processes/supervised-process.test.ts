@@ -9,6 +9,7 @@ import { isAlive } from '../../support/processes.ts'
 /** What a supervised process does, in as few words as can be. */
 const CHILD = `
   setInterval(() => process.send({ type: 'alive' }), 200)
+  process.on('SIGTERM', () => undefined)
   process.on('message', ({ type }) => type === 'stop' && process.exit(0))
   process.on('SIGUSR2', () => { for (;;); })
   process.send({ type: 'ready' })
