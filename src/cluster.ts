@@ -37,6 +37,7 @@ process.title = 'throttler primary'
 process.on('SIGHUP', () => undefined)
 const parent = ParentLink.ofThisProcess()
 
+let stopFronts = async () => {}
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
@@ -58,11 +59,8 @@ try {
     logger,
   })
 
-  stopOnRequest(() => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10)), {
-    parent,
-    timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000,
-    logger,
-  })
+  stopFronts = () => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
+  stopOnRequest(stopFronts, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
   process.on('SIGHUP', () => void fleet.replaceAll())
   parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
 
@@ -72,7 +70,7 @@ try {
     tellProcessManager()
   } else parent.send({ type: 'ready', port })
 } catch (err) {
-  await exitWithReport(err, parent)
+  await exitWithReport(err, parent, stopFronts)
 }
 
 /**

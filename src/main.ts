@@ -8,10 +8,9 @@ import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
 import { FleetMetrics } from './processes/fleet-metrics.ts'
 import { freePort } from './processes/free-port.ts'
-import type { ToChild } from './processes/messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
-import { SupervisedProcess } from './processes/supervised-process.ts'
+import { SupervisedProcess, tell } from './processes/supervised-process.ts'
 import { examineStores } from './redis/examine-stores.ts'
 import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -26,6 +25,7 @@ const PARENT_CHECK_INTERVAL_MS = 1_000
 // There is nothing to replace yet.
 process.on('SIGHUP', () => undefined)
 
+let stopChildren = async () => {}
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
@@ -46,17 +46,15 @@ try {
   front.on('message', async (message, primary) => {
     if (message.type !== 'scrape') return
     const metrics = await workerMetrics.collect()
-    if (primary.connected) primary.send({ type: 'collected', id: message.id, metrics } satisfies ToChild)
+    tell(primary, { type: 'collected', id: message.id, metrics })
   })
 
-  const stop = stopOnRequest(
-    async () => {
-      await front.stop()
-      await worker.stop()
-      await store?.process.stop()
-    },
-    { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger },
-  )
+  stopChildren = async () => {
+    await front.stop()
+    await worker.stop()
+    await store?.process.stop()
+  }
+  const stop = stopOnRequest(stopChildren, { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger })
   // A message, unlike a signal, waits for a primary that is still starting.
   process.on('SIGHUP', () => front.send({ type: 'replace' }))
   if (isRunByNpm()) stopWithNpm(stop)
@@ -67,7 +65,7 @@ try {
   announceService(logger, { ...env, PORT: port })
   tellProcessManager()
 } catch (err) {
-  await exitWithReport(err)
+  await exitWithReport(err, undefined, stopChildren)
 }
 
 interface ChildOptions {

@@ -3,8 +3,8 @@ import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Logger } from '../logger.ts'
 import { shareNextRun } from '../shared-runs.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
-import type { MetricsSnapshot, ToChild } from './messages.ts'
-import { SupervisedProcess } from './supervised-process.ts'
+import type { MetricsSnapshot } from './messages.ts'
+import { SupervisedProcess, tell } from './supervised-process.ts'
 
 interface FrontFleetOptions {
   readonly size: number
@@ -81,6 +81,6 @@ export class FrontFleet {
       this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>,
     ])
     const text = await AggregatorRegistry.aggregate(metrics).metrics()
-    if (asker.connected) asker.send({ type: 'scraped', id, text } satisfies ToChild)
+    tell(asker, { type: 'scraped', id, text })
   }
 }

@@ -40,6 +40,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #respawn: NodeJS.Timeout | undefined
   /** The ends of all that live: of the current process, and of those that it has replaced, or will once it is ready. */
   readonly #ends = new Map<ChildProcess, Promise<void>>()
+  /** No process is started any more. */
   #stopped = false
   #wasReady = false
 
@@ -64,7 +65,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   send(message: ToChild): void {
-    if (this.#current?.connected) this.#current.send(message)
+    if (this.#current !== undefined) tell(this.#current, message)
   }
 
   /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
@@ -124,10 +125,14 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
 
   #receive(message: FromChild, child: ChildProcess): void {
     if (message.type === 'ready') this.#wasReady = true
-    if (message.type === 'cannot-start' && this.#wasReady) {
-      this.#options.logger.error({ process: this.#options.name, reason: message.reason }, 'a successor cannot start')
-    }
+    if (message.type === 'cannot-start') this.#cannotStart(message.reason)
     this.emit('message', message, child)
+  }
+
+  /** A first process that cannot start fails the start; a later one is tried again, since others may still do its work. */
+  #cannotStart(reason: string): void {
+    if (this.#wasReady) this.#options.logger.error({ process: this.#options.name, reason }, 'a successor cannot start')
+    else this.#stopped = true
   }
 
   /** Resolves once another process than the predecessor is ready, even if that takes more than one start. */
@@ -149,10 +154,15 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
     child.kill('SIGTERM')
-    if (child.connected) child.send({ type: 'stop', ...how } satisfies ToChild)
+    tell(child, { type: 'stop', ...how })
     await this.#ends.get(child)
     clearTimeout(kill)
   }
+}
+
+/** A process that has just died cannot be told anything; its end is noticed elsewhere. */
+export function tell(child: ChildProcess, message: ToChild): void {
+  if (child.connected) child.send(message, () => undefined)
 }
 
 /** Resolves once the process has ended, or could not even be started, of which there is no `exit`. */

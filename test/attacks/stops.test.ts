@@ -1,10 +1,12 @@
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { descendantsOf } from '../support/processes.ts'
+import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
-import { definitionOf } from '../support/policies.ts'
+import { writeLongJournal } from '../support/long-journal.ts'
+import { descendantsOf } from '../support/processes.ts'
 import { hasRedisServer, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { endOf, expectCleanEnd, handlesSignals } from '../support/stops.ts'
@@ -76,7 +78,18 @@ describeLong('stops at random moments', () => {
 
     it(
       'of everything, while the embedded store reads its journal',
-      () => attackOften(STOPS / 5, () => ({ kind: 'all', meanwhile: ({ dataDir }) => fillJournal(dataDir) })),
+      async () => {
+        const dataDir = await mkdtemp(join(tmpdir(), 'throttler-stops-'))
+        await writeLongJournal(dataDir, EVENTS)
+        await attackOften(STOPS / 5, () => ({ kind: 'all', env: { DATA_DIR: dataDir } }))
+        const service = await Service.start({ env: { DATA_DIR: dataDir } })
+        try {
+          expect((await new Client(service.url).get('/config/k')).body.version).toBe(EVENTS)
+        } finally {
+          await service.stop()
+          await rm(dataDir, { recursive: true })
+        }
+      },
       TIMEOUT_MS,
     )
 
@@ -112,12 +125,3 @@ describeLong('stops at random moments', () => {
     TIMEOUT_MS,
   )
 })
-
-/** What the embedded store is busy with for seconds. */
-async function fillJournal(dataDir: string): Promise<void> {
-  const header = { journal: 2, identities: ['a', 'b', 'c', 'd'], compactedTo: [0, 0, 0, 0] }
-  const common = { schema: 1, key: 'k', type: 'changed', at: '2026-01-31T12:00:00.000Z', actor: 'ops', commandId: 'c' }
-  const events = Array.from({ length: EVENTS }, (_, i) => ({ ...common, version: i + 1, policy: definitionOf() }))
-  const lines = [header, ...events].map(line => `${JSON.stringify(line)}\n`)
-  await writeFile(join(dataDir, 'journal.ndjson'), lines.join(''))
-}
