@@ -37,7 +37,8 @@ export interface CheckParts {
   readonly adminLimits: AdminLimits
   /** The circuit to the store of buckets, and why it is not closed. */
   readonly store: { readonly circuit: Circuit; readonly reason: string | undefined }
-  isStoreUp(): Promise<boolean>
+  /** Why the store is unavailable; `undefined` if it is not. */
+  examineStore(): Promise<string | undefined>
   /** Resolves once the store answered, or has not until the deadline, by `performance.now()`. */
   start(deadlineMs: number): Promise<void>
   close(): Promise<void>
@@ -94,7 +95,7 @@ export function checkDependencies({ redis, env, policies, observer, logger }: Ch
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     store,
-    isStoreUp,
+    examineStore: () => store.examine(),
     start: async deadlineMs => {
       // The first call also makes Redis compile the script; no caller should have to wait for that.
       while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(PROBE_INTERVAL_MS)

@@ -9,6 +9,7 @@ import { createLogger } from './logger.ts'
 import { type HeldPort, holdFreePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { forkFront } from './processes/front-process.ts'
+import { REPORT_PATIENCE_MS } from './processes/instance-queries.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
@@ -53,6 +54,7 @@ try {
     size: env.WEB_CONCURRENCY,
     spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_PATIENCE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     listensNext: release,
     collectBesides: async () => besides?.collect() ?? [],

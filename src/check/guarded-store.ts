@@ -99,13 +99,29 @@ export class GuardedStore implements BucketStore {
 
   /** Runs the real script, whatever the circuit is; that closes it. Rejects when the store is away. */
   async probe(): Promise<void> {
-    await this.#breaker.execute(() => this.#call([{ ...PROBE, key: this.#options.probeKey ?? PROBE.key }]))
+    await this.#breaker.execute(() => this.#call([this.#probeCheck]))
+  }
+
+  /**
+   * Why the store is unavailable, or `undefined` if it just ran the real script. Unlike a probe, this neither opens nor closes
+   * the circuit; while that is not closed, its own probes look for the store and nothing more is sent.
+   */
+  async examine(): Promise<string | undefined> {
+    if (this.#breaker.state !== CircuitState.Closed) return this.#reason
+    return this.#call([this.#probeCheck]).then(
+      () => undefined,
+      err => this.#reasonOf(err),
+    )
   }
 
   /** Looks for the store no more. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#nextProbe)
+  }
+
+  get #probeCheck(): BucketCheck {
+    return { ...PROBE, key: this.#options.probeKey ?? PROBE.key }
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
@@ -145,7 +161,7 @@ export class GuardedStore implements BucketStore {
 }
 
 /** @throws {StoreTimeout} when there is no answer after `limitMs` */
-function inTime<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+export function inTime<T>(answer: Promise<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const deadline = startDeadline(limitMs, () => reject(new StoreTimeout(`no answer within ${limitMs} ms`)))
     void answer.then(resolve, reject).then(() => clearTimeout(deadline))

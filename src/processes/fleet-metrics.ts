@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, type MetricValue } from 'prom-client'
 import { shareNextRun } from '../shared-runs.ts'
-import type { FromChild, MetricsSnapshot } from './messages.ts'
+import { askProcesses } from './ask-processes.ts'
+import type { MetricsSnapshot } from './messages.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
 /** How long a scrape waits for the metrics of a process, which may be busy or dying; then those known last count, ms. */
@@ -35,7 +36,8 @@ export class FleetMetrics {
   readonly collect = shareNextRun(() => this.#collectNow())
 
   async #collectNow(): Promise<MetricsSnapshot> {
-    await Promise.all(this.#slots.map(collectFrom))
+    const question = { type: 'collect' } as const
+    await askProcesses(this.#slots, { question, answer: 'metrics', timeoutMs: COLLECT_TIMEOUT_MS })
     const metrics = await merged([...this.#living.values(), ...this.#departed])
     for (const metric of metrics.filter(isLasting)) this.#keepFromFalling(metric)
     return metrics
@@ -74,20 +76,4 @@ function isLasting({ type }: MetricsSnapshot[number]): boolean {
 
 function merged(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
   return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON() as Promise<MetricsSnapshot>
-}
-
-function collectFrom(slot: SupervisedProcess): Promise<void> {
-  return new Promise(resolve => {
-    const finish = () => {
-      clearTimeout(deadline)
-      slot.off('message', listener)
-      slot.off('gone', finish)
-      resolve()
-    }
-    const listener = (message: FromChild) => message.type === 'metrics' && finish()
-    const deadline = setTimeout(finish, COLLECT_TIMEOUT_MS)
-    slot.on('message', listener)
-    slot.on('gone', finish)
-    slot.send({ type: 'collect' })
-  })
 }

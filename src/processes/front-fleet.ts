@@ -2,14 +2,20 @@ import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
 import type { Logger } from '../logger.ts'
 import { shareNextRun } from '../shared-runs.ts'
+import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import { SupervisedProcess, tell } from './supervised-process.ts'
+
+/** The shortest time from one collection of all metrics to the next, in ms: however many ask, checks hardly feel it. */
+const SCRAPE_INTERVAL_MS = 100
 
 interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
+  /** The longest wait for a process to say how it sees its stores, in ms. */
+  readonly healthTimeoutMs: number
   /** How long a process that is replaced goes on answering those who are connected to it, ms. */
   readonly replacedDrainMs: number
   /** A process is about to listen, and does so, through node:cluster, right after this. */
@@ -24,6 +30,7 @@ export class FrontFleet {
   readonly #logger: Logger
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
+  readonly #health: FleetHealth
   readonly #collectBesides: () => Promise<MetricsSnapshot>
   readonly #own = new Registry()
   readonly #drainMs: number
@@ -38,9 +45,11 @@ export class FrontFleet {
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
     this.#metrics = new FleetMetrics(this.#slots)
+    this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => {
-        if (message.type === 'scrape') void this.#scrape(message.id, child)
+        if (message.type === 'scrape') void this.#answerScrape(message.id, child)
+        if (message.type === 'ask-health') void this.#answerHealth(message.id, child)
         if (message.type === 'listens-next') listensNext()
       })
     }
@@ -74,13 +83,22 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
   }
 
-  async #scrape(id: number, asker: ChildProcess): Promise<void> {
+  async #answerScrape(id: number, asker: ChildProcess): Promise<void> {
+    tell(asker, { type: 'scraped', id, text: await this.#metricsText() })
+  }
+
+  async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
+    tell(asker, { type: 'health', id, health: await this.#health.current() })
+  }
+
+  readonly #metricsText = shareNextRun(() => this.#collectText(), SCRAPE_INTERVAL_MS)
+
+  async #collectText(): Promise<string> {
     const metrics = await Promise.all([
       this.#metrics.collect(),
       this.#collectBesides(),
       this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>,
     ])
-    const text = await AggregatorRegistry.aggregate(metrics).metrics()
-    tell(asker, { type: 'scraped', id, text })
+    return AggregatorRegistry.aggregate(metrics).metrics()
   }
 }

@@ -1,4 +1,5 @@
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
+import type { InstanceHealth, StoresState } from '../health.ts'
 
 /** All metrics of one process, as prom-client hands them over. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
@@ -14,6 +15,9 @@ export type FromChild =
   /** It cannot start, and would not if it were started again. */
   | { readonly type: 'cannot-start'; readonly reason: string }
   | { readonly type: 'metrics'; readonly metrics: MetricsSnapshot }
+  /** How this process sees its stores. */
+  | { readonly type: 'stores'; readonly stores: StoresState }
+  | { readonly type: 'ask-health'; readonly id: number }
   | { readonly type: 'scrape'; readonly id: number }
 
 /** What a parent tells its child. */
@@ -23,6 +27,8 @@ export type ToChild =
   /** Replace the front processes. */
   | { readonly type: 'replace' }
   | { readonly type: 'collect' }
+  | { readonly type: 'examine-stores' }
+  | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
   /** What the processes beside the front count, for the front's primary. */
   | { readonly type: 'collected'; readonly id: number; readonly metrics: MetricsSnapshot }

@@ -42,6 +42,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   readonly #ends = new Map<ChildProcess, Promise<void>>()
   /** No process is started any more. */
   #stopped = false
+  readonly #ready = new WeakSet<ChildProcess>()
   #wasReady = false
 
   constructor(options: SupervisedProcessOptions) {
@@ -58,6 +59,11 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       })
       this.#spawn()
     })
+  }
+
+  /** The processes that are ready, with those that were replaced and still answer. */
+  get working(): readonly ChildProcess[] {
+    return [...this.#ends.keys()].filter(child => this.#ready.has(child))
   }
 
   get current(): ChildProcess | undefined {
@@ -124,7 +130,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   #receive(message: FromChild, child: ChildProcess): void {
-    if (message.type === 'ready') this.#wasReady = true
+    if (message.type === 'ready') {
+      this.#wasReady = true
+      this.#ready.add(child)
+    }
     if (message.type === 'cannot-start') this.#cannotStart(message.reason)
     this.emit('message', message, child)
   }

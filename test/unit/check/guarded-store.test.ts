@@ -141,6 +141,25 @@ describe('the guarded store', () => {
     expect([said, returns]).toEqual([['error gone', 'info'], 1])
   })
 
+  it('never opens the circuit by being examined, and says why the store is unavailable', async () => {
+    expect(await guarded.examine()).toBe(undefined)
+    store.mood = new Error('gone')
+    await failOften(4)
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(guarded.circuit).toBe('closed')
+    store.mood = 'hanging'
+    expect(await guarded.examine()).toBe('timeout')
+    await failOften(1)
+    expect(guarded.circuit).toBe('open')
+  })
+
+  it('asks nothing of the store for an examination while the circuit is open', async () => {
+    await givenOpenCircuit()
+    store.asked.length = 0
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(store.asked).toEqual([])
+  })
+
   it('looks for the store no more once it is closed', async () => {
     guarded.close()
     await givenOpenCircuit()
