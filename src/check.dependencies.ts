@@ -29,6 +29,8 @@ interface CheckOptions {
   readonly env: Env
   readonly policies: PolicyTable
   readonly observer: CheckObserver
+  /** A circuit to the store opened. */
+  circuitOpened(reason: string): void
   readonly logger: Logger
 }
 
@@ -44,7 +46,8 @@ export interface CheckParts {
   close(): Promise<void>
 }
 
-export function checkDependencies({ redis, env, policies, observer, logger }: CheckOptions): CheckParts {
+export function checkDependencies(options: CheckOptions): CheckParts {
+  const { redis, env, policies, observer, logger } = options
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX)
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
@@ -59,6 +62,7 @@ export function checkDependencies({ redis, env, policies, observer, logger }: Ch
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
+        onOpened: options.circuitOpened,
         onReturn: () => {
           // Shares of what is still away count on.
           if (store.circuit !== 'closed') return

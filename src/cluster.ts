@@ -14,6 +14,7 @@ import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
 import { examineStores } from './redis/examine-stores.ts'
+import { FAILURE_REASONS } from './redis/failure-reason.ts'
 import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
 
@@ -57,6 +58,7 @@ try {
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_PATIENCE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     listensNext: release,
+    circuitOpeningReasons: FAILURE_REASONS,
     collectBesides: async () => besides?.collect() ?? [],
     logger,
   })

@@ -49,7 +49,12 @@ export interface Front {
   close(): Promise<void>
 }
 
-export function frontDependencies(env: Env, logger: Logger): Front {
+/** @param circuitOpened hears of each circuit to the bucket store that opens, and why */
+export function frontDependencies(
+  env: Env,
+  logger: Logger,
+  circuitOpened: (reason: string) => void = () => undefined,
+): Front {
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)))
   const metrics: FrontMetrics = new FrontMetrics({
@@ -58,7 +63,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     queueJobs: () => within(SCRAPE_PATIENCE_MS, changes.queue.countJobs()),
   })
   const shared = { env, policies, observer: metrics, logger }
-  const checks = checkDependencies({ redis: bucketRedis, ...shared })
+  const checks = checkDependencies({ redis: bucketRedis, circuitOpened, ...shared })
   const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
 
   let draining = false

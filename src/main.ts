@@ -2,15 +2,19 @@
 import './processes/early-stop.ts'
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { Registry } from 'prom-client'
 import { announceService } from './banner.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { tell } from './processes/child-process.ts'
 import { FleetMetrics } from './processes/fleet-metrics.ts'
 import { freePort } from './processes/free-port.ts'
+import type { MetricsSnapshot } from './processes/messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
-import { SupervisedProcess, tell } from './processes/supervised-process.ts'
+import { countReplacements } from './processes/replacements.ts'
+import { SupervisedProcess } from './processes/supervised-process.ts'
 import { examineStores } from './redis/examine-stores.ts'
 import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -42,11 +46,13 @@ try {
     args: store ? [EMPTY_QUEUE_FIRST] : [],
   })
 
+  const own = new Registry()
+  countReplacements([front, worker, ...(store ? [store.process] : [])], own)
   const workerMetrics = new FleetMetrics([worker])
   front.on('message', async (message, primary) => {
     if (message.type !== 'scrape') return
-    const metrics = await workerMetrics.collect()
-    tell(primary, { type: 'collected', id: message.id, metrics })
+    const metrics = await Promise.all([workerMetrics.collect(), own.getMetricsAsJSON() as Promise<MetricsSnapshot>])
+    tell(primary, { type: 'collected', id: message.id, metrics: metrics.flat() })
   })
 
   stopChildren = async () => {

@@ -21,7 +21,7 @@ const parent = ParentLink.ofThisProcess()
 if (parent === undefined) throw new Error('server.ts is started by cluster.ts')
 surviveLostPrimary()
 
-const front = frontDependencies(env, logger)
+const front = frontDependencies(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
 const { registry } = front.metrics
 const metrics = metricsOfInstance(parent)
 const health = healthOfFleet(parent, env.REDIS_TIMEOUT_MS)

@@ -40,6 +40,8 @@ interface GuardedStoreOptions {
   reasonOf(err: unknown): string
   /** Where probes spend; one that is not allowed as a caller's key. */
   readonly probeKey?: string
+  /** The circuit has just opened. */
+  onOpened(reason: string): void
   /** The circuit is closed again: the store's own state counts. */
   onReturn(): void
   readonly observer: CheckObserver
@@ -147,6 +149,7 @@ export class GuardedStore implements BucketStore {
     this.#reason = this.#reasonOf(err)
     if (!wasAway) {
       this.#options.logger.error({ err, reason: this.#reason }, 'the store of buckets is away: the circuit is open')
+      this.#options.onOpened(this.#reason)
     }
     if (this.#closed) return
     clearTimeout(this.#nextProbe)

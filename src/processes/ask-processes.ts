@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
+import { tell } from './child-process.ts'
 import type { FromChild, ToChild } from './messages.ts'
-import { type SupervisedProcess, tell } from './supervised-process.ts'
+import type { SupervisedProcess } from './supervised-process.ts'
 
 interface Question {
   readonly question: ToChild

@@ -1,11 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
-import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
+import { AggregatorRegistry } from 'prom-client'
 import type { Logger } from '../logger.ts'
 import { shareNextRun } from '../shared-runs.ts'
+import { tell } from './child-process.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
-import { SupervisedProcess, tell } from './supervised-process.ts'
+import { PrimaryMetrics } from './primary-metrics.ts'
+import { SupervisedProcess } from './supervised-process.ts'
 
 /** The shortest time from one collection of all metrics to the next, in ms: however many ask, checks hardly feel it. */
 const SCRAPE_INTERVAL_MS = 100
@@ -22,6 +24,8 @@ interface FrontFleetOptions {
   listensNext(): void
   /** What processes of this instance count that are no fronts. */
   collectBesides(): Promise<MetricsSnapshot>
+  /** Why circuits to the bucket store open. */
+  readonly circuitOpeningReasons: readonly string[]
   readonly logger: Logger
 }
 
@@ -32,7 +36,7 @@ export class FrontFleet {
   readonly #metrics: FleetMetrics
   readonly #health: FleetHealth
   readonly #collectBesides: () => Promise<MetricsSnapshot>
-  readonly #own = new Registry()
+  readonly #own: PrimaryMetrics
   readonly #drainMs: number
 
   constructor(options: FrontFleetOptions) {
@@ -45,6 +49,7 @@ export class FrontFleet {
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
     this.#metrics = new FleetMetrics(this.#slots)
+    this.#own = new PrimaryMetrics(this.#slots, options.circuitOpeningReasons)
     this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => {
@@ -53,15 +58,6 @@ export class FrontFleet {
         if (message.type === 'listens-next') listensNext()
       })
     }
-    const running = () => this.#slots.filter(({ current }) => current !== undefined).length
-    new Gauge({
-      name: 'throttler_front_processes',
-      help: 'Front processes that run',
-      registers: [this.#own],
-      collect() {
-        this.set(running())
-      },
-    })
   }
 
   /** Resolves once all are ready. @throws {CannotStart} */
@@ -97,7 +93,7 @@ export class FrontFleet {
     const metrics = await Promise.all([
       this.#metrics.collect(),
       this.#collectBesides(),
-      this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>,
+      this.#own.registry.getMetricsAsJSON() as Promise<MetricsSnapshot>,
     ])
     return AggregatorRegistry.aggregate(metrics).metrics()
   }

@@ -18,6 +18,8 @@ export type FromChild =
   /** How this process sees its stores. */
   | { readonly type: 'stores'; readonly stores: StoresState }
   | { readonly type: 'ask-health'; readonly id: number }
+  /** Its circuit to the bucket store opened. */
+  | { readonly type: 'circuit-opened'; readonly reason: string }
   | { readonly type: 'scrape'; readonly id: number }
 
 /** What a parent tells its child. */

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import type { Logger } from '../logger.ts'
+import { endOf, tell } from './child-process.ts'
 import type { FromChild, ToChild } from './messages.ts'
+import { type ReplacementReason, reasonOfEnd } from './replacement-reason.ts'
 import { watchForWedge } from './wedge-watch.ts'
 
 const SHORTEST_PAUSE_MS = 100
@@ -27,6 +29,8 @@ interface SupervisedProcessEvents {
   message: [FromChild, ChildProcess]
   /** Everything that a process said has been heard, and nothing more will come. */
   gone: [ChildProcess]
+  /** Another process takes the place of one, or will after a pause. */
+  replaced: [ReplacementReason]
 }
 
 /**
@@ -43,6 +47,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   /** No process is started any more. */
   #stopped = false
   readonly #ready = new WeakSet<ChildProcess>()
+  readonly #hung = new WeakSet<ChildProcess>()
   #wasReady = false
 
   constructor(options: SupervisedProcessOptions) {
@@ -66,6 +71,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     return [...this.#ends.keys()].filter(child => this.#ready.has(child))
   }
 
+  get name(): string {
+    return this.#options.name
+  }
+
   get current(): ChildProcess | undefined {
     return this.#current
   }
@@ -81,6 +90,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const ready = this.#successorOf(predecessor)
     this.#spawn()
     await ready
+    this.emit('replaced', 'replaced')
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
@@ -108,6 +118,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     child.once('close', () => this.emit('gone', child))
     watchForWedge(child, () => {
       logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
+      this.#hung.add(child)
       child.kill('SIGKILL')
     })
     const end = endOf(child).then(() => {
@@ -125,6 +136,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const { pid, exitCode: code, signalCode: signal } = child
     if (lifeMs >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
     logger.warn({ process: name, pid, code, signal, pauseMs: this.#pauseMs }, 'a process died and is replaced')
+    this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfEnd(child))
     this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
   }
@@ -167,17 +179,4 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     await this.#ends.get(child)
     clearTimeout(kill)
   }
-}
-
-/** A process that has just died cannot be told anything; its end is noticed elsewhere. */
-export function tell(child: ChildProcess, message: ToChild): void {
-  if (child.connected) child.send(message, () => undefined)
-}
-
-/** Resolves once the process has ended, or could not even be started, of which there is no `exit`. */
-function endOf(child: ChildProcess): Promise<void> {
-  return new Promise(resolve => {
-    child.once('exit', () => resolve())
-    child.once('error', () => child.pid === undefined && resolve())
-  })
 }

@@ -37,17 +37,20 @@ let store: MoodyStore
 let guarded: GuardedStore
 let said: string[]
 let failures: (string | undefined)[]
+let openings: string[]
 let returns: number
 beforeEach(() => {
   store = new MoodyStore()
   said = []
   failures = []
+  openings = []
   returns = 0
   const log = (level: string) => (fields: { reason?: string } | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
   guarded = new GuardedStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err as Error).message,
+    onOpened: reason => openings.push(reason),
     onReturn: () => returns++,
     observer: {
       storeCalled: (_checks, _seconds, failure) => failures.push(failure),
@@ -135,7 +138,7 @@ describe('the guarded store', () => {
   it('says once that the store is away, and once that it is back, however many probes failed', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
-    expect([said, returns]).toEqual([['error gone'], 0])
+    expect([said, openings, returns]).toEqual([['error gone'], ['gone'], 0])
     store.mood = 'well'
     await guarded.probe()
     expect([said, returns]).toEqual([['error gone', 'info'], 1])
