@@ -36,6 +36,8 @@ interface CheckOptions {
   readonly env: Env
   readonly policies: PolicyTable
   readonly observer: CheckObserver & MalformedBucketObserver
+  /** A circuit to the store opened. */
+  circuitOpened(reason: string): void
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
@@ -45,13 +47,15 @@ export interface CheckParts {
   readonly adminLimits: AdminLimits
   /** The circuit to the store of buckets, and why it is not closed. */
   readonly store: { readonly circuit: Circuit; readonly reason: string | undefined }
-  isStoreUp(): Promise<boolean>
+  /** Why the store is unavailable; `undefined` if it is not. */
+  examineStore(): Promise<string | undefined>
   /** Resolves once the store answered, or has not until the deadline, by `performance.now()`. */
   start(deadlineMs: number): Promise<void>
   close(): Promise<void>
 }
 
-export function checkDependencies({ redis, env, policies, observer, logger, loggedKey }: CheckOptions): CheckParts {
+export function checkDependencies(options: CheckOptions): CheckParts {
+  const { redis, env, policies, observer, logger, loggedKey } = options
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX)
   const now = () => performance.now()
   const outages = new OutageClock(now)
@@ -70,7 +74,10 @@ export function checkDependencies({ redis, env, policies, observer, logger, logg
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
-        onOpened: () => outages.start(),
+        onOpened: reason => {
+          outages.start()
+          options.circuitOpened(reason)
+        },
         onRecovered: () => {
           // Another master may still be unavailable.
           if (store.circuit === 'closed') outages.stop()
@@ -110,7 +117,7 @@ export function checkDependencies({ redis, env, policies, observer, logger, logg
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     store,
-    isStoreUp,
+    examineStore: () => store.examine(),
     start: async deadlineMs => {
       // The first call also makes Redis compile the script; no caller should have to wait for that.
       while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(PROBE_INTERVAL_MS)

@@ -1,4 +1,5 @@
 /** The front's primary: keeps `WEB_CONCURRENCY` front processes running. The entry of `npm run start:api`. */
+import './processes/early-stop.ts'
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { announceService } from './banner.ts'
@@ -8,10 +9,12 @@ import { createLogger } from './logger.ts'
 import { type HeldPort, holdFreePort } from './processes/free-port.ts'
 import { FrontFleet } from './processes/front-fleet.ts'
 import { forkFront } from './processes/front-process.ts'
+import { REPORT_PATIENCE_MS } from './processes/instance-queries.ts'
 import { ParentLink, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
 import { RelayedMetrics } from './processes/relayed-metrics.ts'
 import { examineStores } from './redis/examine-stores.ts'
+import { FAILURE_REASONS } from './redis/failure-reason.ts'
 import { allTargets } from './redis/redis-target.ts'
 import { stopOnRequest } from './shutdown.ts'
 
@@ -32,8 +35,11 @@ const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge',
 const LAST_ANSWERS_MS = 500
 
 process.title = 'throttler primary'
+// There is nothing to replace yet.
+process.on('SIGHUP', () => undefined)
 const parent = ParentLink.ofThisProcess()
 
+let stopFronts = async () => {}
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
@@ -49,17 +55,18 @@ try {
     size: env.WEB_CONCURRENCY,
     spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
+    healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_PATIENCE_MS,
+    replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     listensNext: release,
+    circuitOpeningReasons: FAILURE_REASONS,
     collectBesides: async () => besides?.collect() ?? [],
     logger,
   })
 
-  stopOnRequest(() => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10)), {
-    parent,
-    timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000,
-    logger,
-  })
-  process.on('SIGHUP', () => void fleet.replaceAll(env.SHUTDOWN_TIMEOUT_MS / 2))
+  stopFronts = () => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
+  stopOnRequest(stopFronts, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
+  process.on('SIGHUP', () => void fleet.replaceAll())
+  parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
 
   await fleet.start()
   if (parent === undefined) {
@@ -67,7 +74,7 @@ try {
     tellProcessManager()
   } else parent.send({ type: 'ready', port })
 } catch (err) {
-  await exitWithReport(err, parent)
+  await exitWithReport(err, parent, stopFronts)
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The one place where the front's adapters of configuration changes meet the ports of their flow. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { answers } from './answers.ts'
+import { inTime, StoreTimeout } from './check/guarded-store.ts'
 import { CommandStatuses } from './config-change/command-status.ts'
 import { type FollowObserver, PolicyFollower } from './config-change/follow.ts'
 import { NameReserver } from './config-change/idempotency.ts'
@@ -17,6 +17,7 @@ import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
 import type { RedisClient } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
+import { failureReason } from './redis/failure-reason.ts'
 import { RedisImportStaging } from './redis/import-staging.ts'
 import { claimLayout } from './redis/layout.ts'
 import { RedisReservations } from './redis/reservations.ts'
@@ -38,7 +39,8 @@ export interface ConfigChangeParts {
   readonly statuses: CommandStatuses
   readonly staging: RedisImportStaging
   readonly queue: BullCommandQueue
-  isStoreUp(): Promise<boolean>
+  /** Why the store is unavailable; `undefined` if it is not. */
+  examineStore(): Promise<string | undefined>
   /** Whether the policies were loaded once. */
   isLoaded(): boolean
   /** Starts to follow. Resolves once the policies are loaded, or have not been for so long, ms. @throws {LayoutMismatch} */
@@ -79,7 +81,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     statuses,
     staging,
     queue,
-    isStoreUp: () => answers(redis.ping()),
+    examineStore: () => inTime(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()
@@ -104,4 +106,8 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
       await queue.close()
     },
   }
+}
+
+function reasonOf(err: unknown): string {
+  return err instanceof StoreTimeout ? 'timeout' : failureReason(err)
 }

@@ -6,13 +6,14 @@ import { configChangeDependencies } from './config-change.dependencies.ts'
 import { compilePolicy, DEFAULT_POLICY } from './domain/policy.ts'
 import { PolicyTable } from './domain/policy-table.ts'
 import { builtInDefinition, type Env } from './env.ts'
+import { type StoresState, storesState } from './health.ts'
 import { watchEventLoop } from './http/overload.ts'
 import { loggedKeys } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { connect, connectSubscriber } from './redis/connection.ts'
 import { bucketTarget, configTarget, type RedisTarget } from './redis/redis-target.ts'
-import { version } from './version.ts'
+import { shareRun } from './shared-runs.ts'
 
 /** What one call of the config store may take, ms. */
 const CONFIG_TIMEOUT_MS = 2_000
@@ -26,11 +27,18 @@ const START_PATIENCE_MS = 2_000
 /** A scrape waits so long for the queues, ms. */
 const SCRAPE_PATIENCE_MS = 500
 
+/** The shortest time from one look at the stores for `/health` to the next, in ms. */
+const HEALTH_INTERVAL_MS = 250
+
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 export interface Front {
-  readonly app: Omit<AppDependencies, 'metrics'>
+  readonly app: Omit<AppDependencies, 'metrics' | 'health'>
   readonly metrics: FrontMetrics
+  /** Whether requests may be sent here. */
+  isReady(): boolean
+  /** How this process sees its stores, which it asks at most four times a second. */
+  stores(): Promise<StoresState>
   /** Starts to follow the configuration. Resolves once both stores answered, or have been away for a while. @throws {LayoutMismatch} */
   start(): Promise<void>
   /** From now on the process says that it is not ready. */
@@ -41,7 +49,12 @@ export interface Front {
   close(): Promise<void>
 }
 
-export function frontDependencies(env: Env, logger: Logger): Front {
+/** @param circuitOpened hears of each circuit to the bucket store that opens, and why */
+export function frontDependencies(
+  env: Env,
+  logger: Logger,
+  circuitOpened: (reason: string) => void = () => undefined,
+): Front {
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)))
   const metrics: FrontMetrics = new FrontMetrics({
@@ -51,22 +64,13 @@ export function frontDependencies(env: Env, logger: Logger): Front {
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger }
-  const checks = checkDependencies({ redis: bucketRedis, loggedKey, ...shared })
+  const checks = checkDependencies({ redis: bucketRedis, loggedKey, circuitOpened, ...shared })
   const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
 
   let draining = false
-  const state = {
-    isReady: () => changes.isLoaded() && !draining,
-    stores: async () => {
-      const [isBucketStoreUp, isConfigStoreUp] = await Promise.all([checks.isStoreUp(), changes.isStoreUp()])
-      const { circuit, reason } = checks.store
-      return {
-        store: upOrDown(isBucketStoreUp),
-        configStore: upOrDown(isConfigStoreUp),
-        circuit,
-        ...(reason !== undefined && { reason }),
-      }
-    },
+  const examineStores = async () => {
+    const [store, configStore] = await Promise.all([checks.examineStore(), changes.examineStore()])
+    return storesState(checks.store.circuit, { store, configStore })
   }
 
   return {
@@ -80,7 +84,6 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       importMaxBytes: env.IMPORT_MAX_BYTES,
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS, limits: checks.adminLimits },
       trustedProxies: env.TRUST_PROXY,
-      health: { state, version },
       board: { boardQueues: () => changes.queue.queues() },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
@@ -89,6 +92,8 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       loggedKey,
     },
     metrics,
+    isReady: () => changes.isLoaded() && !draining,
+    stores: shareRun(examineStores, HEALTH_INTERVAL_MS),
     start: async () => {
       const deadlineMs = performance.now() + START_PATIENCE_MS
       await changes.start(START_PATIENCE_MS)
@@ -130,8 +135,4 @@ async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
     throw new Error(`no answer within ${ms} ms`)
   })
   return Promise.race([asked, late])
-}
-
-function upOrDown(isUp: boolean): 'up' | 'down' {
-  return isUp ? 'up' : 'down'
 }

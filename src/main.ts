@@ -1,15 +1,19 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. The entry of `npm start`. */
+import './processes/early-stop.ts'
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
+import { Registry } from 'prom-client'
 import { announceService } from './banner.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { createLogger, type Logger } from './logger.ts'
+import { tell } from './processes/child-process.ts'
 import { FleetMetrics } from './processes/fleet-metrics.ts'
 import { freePort } from './processes/free-port.ts'
-import type { ToChild } from './processes/messages.ts'
+import type { MetricsSnapshot } from './processes/messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './processes/parent-link.ts'
 import { tellProcessManager } from './processes/process-manager.ts'
+import { countReplacements } from './processes/replacements.ts'
 import { SupervisedProcess } from './processes/supervised-process.ts'
 import { examineStores } from './redis/examine-stores.ts'
 import { allTargets } from './redis/redis-target.ts'
@@ -22,8 +26,10 @@ const STORE_NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
 
 const PARENT_CHECK_INTERVAL_MS = 1_000
 
-process.title = 'throttler'
+// There is nothing to replace yet.
+process.on('SIGHUP', () => undefined)
 
+let stopChildren = async () => {}
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
@@ -40,22 +46,23 @@ try {
     args: store ? [EMPTY_QUEUE_FIRST] : [],
   })
 
+  const own = new Registry()
+  countReplacements([front, worker, ...(store ? [store.process] : [])], own)
   const workerMetrics = new FleetMetrics([worker])
   front.on('message', async (message, primary) => {
     if (message.type !== 'scrape') return
-    const metrics = await workerMetrics.collect()
-    if (primary.connected) primary.send({ type: 'collected', id: message.id, metrics } satisfies ToChild)
+    const metrics = await Promise.all([workerMetrics.collect(), own.getMetricsAsJSON() as Promise<MetricsSnapshot>])
+    tell(primary, { type: 'collected', id: message.id, metrics: metrics.flat() })
   })
 
-  const stop = stopOnRequest(
-    async () => {
-      await front.stop()
-      await worker.stop()
-      await store?.process.stop()
-    },
-    { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger },
-  )
-  process.on('SIGHUP', () => front.current?.kill('SIGHUP'))
+  stopChildren = async () => {
+    await front.stop()
+    await worker.stop()
+    await store?.process.stop()
+  }
+  const stop = stopOnRequest(stopChildren, { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger })
+  // A message, unlike a signal, waits for a primary that is still starting.
+  process.on('SIGHUP', () => front.send({ type: 'replace' }))
   if (isRunByNpm()) stopWithNpm(stop)
 
   // Nobody finds it away while it fills itself from its journal.
@@ -64,7 +71,7 @@ try {
   announceService(logger, { ...env, PORT: port })
   tellProcessManager()
 } catch (err) {
-  await exitWithReport(err)
+  await exitWithReport(err, undefined, stopChildren)
 }
 
 interface ChildOptions {

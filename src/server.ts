@@ -3,30 +3,50 @@ import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
+import { healthOfInstance } from './health.ts'
 import { drained, stopAccepting } from './http/drained.ts'
 import { createLogger } from './logger.ts'
+import { surviveLostPrimary } from './processes/front-process.ts'
+import { healthOfFleet, metricsOfInstance } from './processes/instance-queries.ts'
 import { ParentLink } from './processes/parent-link.ts'
-import { ScrapeClient, textIn } from './processes/scrape-client.ts'
 import { CannotStart } from './processes/supervised-process.ts'
+import { shareNextRun, shareRun } from './shared-runs.ts'
 import { stopOnRequest } from './shutdown.ts'
+import { version } from './version.ts'
 
 process.title = 'throttler front'
 const env = readEnv({ needsRedis: true })
 const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
 const parent = ParentLink.ofThisProcess()
 if (parent === undefined) throw new Error('server.ts is started by cluster.ts')
+surviveLostPrimary()
 
-const front = frontDependencies(env, logger)
+const front = frontDependencies(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
 const { registry } = front.metrics
-const scrapes = new ScrapeClient(parent, textIn)
-const app = buildApp({ ...front.app, metrics: { scrape: () => scrapes.scrape() } })
+const metrics = metricsOfInstance(parent)
+const health = healthOfFleet(parent, env.REDIS_TIMEOUT_MS)
+const app = buildApp({
+  ...front.app,
+  metrics: { scrape: shareNextRun(() => metrics.ask()) },
+  health: {
+    isReady: front.isReady,
+    // While the primary does not answer, what this process sees counts.
+    instance: shareRun(() => health.ask().catch(async () => healthOfInstance(await front.stores())), 0),
+    version,
+  },
+})
 
 const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
+const reportStores = async () => parent.send({ type: 'stores', stores: await front.stores() })
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
+parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 
+let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
   async ({ drainMs, replaced }) => {
     front.drain()
+    // node:cluster throws if its answer to a listen finds the server closed.
+    await listening.catch(() => undefined)
     if (replaced) stopAccepting(app.server)
     await drained(app.server, drainMs)
     front.endWaits()
@@ -40,7 +60,8 @@ stopOnRequest(
 try {
   await front.start()
   parent.send({ type: 'listens-next' })
-  await app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
+  listening = app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
+  await listening
   parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)

@@ -1,5 +1,6 @@
 import type { Logger } from './logger.ts'
 import type { ParentLink } from './processes/parent-link.ts'
+import { onStopSignal } from './processes/stop-signals.ts'
 
 export interface StopRequest {
   /** Go on answering those who are connected for up to so long, ms. */
@@ -20,8 +21,6 @@ interface ShutdownOptions {
 
 /** Nothing may be left 5 s after a parent was killed. */
 const ORPHAN_TIMEOUT_MS = 4_000
-
-const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 /**
  * Ends the process once, in an orderly way: on SIGTERM or SIGINT, or, where it is supervised, on its parent's word or death.
@@ -55,7 +54,7 @@ export function stopOnRequest(
       process.exit(1)
     }, limitMs).unref()
 
-  for (const signal of SIGNALS) process.on(signal, () => parent === undefined && begin())
+  onStopSignal(() => parent === undefined && begin())
   // A terminal that closes sends this to all; to a primary it says to replace its processes.
   if (parent !== undefined) process.on('SIGHUP', () => undefined)
   parent?.onMessage(message => message.type === 'stop' && begin({ ...message, orphaned: false }))

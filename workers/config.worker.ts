@@ -1,4 +1,5 @@
 /** One config worker: takes commands from every partition's queue and applies them. The entry of `npm run start:worker`. */
+import '../src/processes/early-stop.ts'
 import { readEnv } from '../src/env.ts'
 import { exitWithReport } from '../src/exit-with-report.ts'
 import { createLogger } from '../src/logger.ts'

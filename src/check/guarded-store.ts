@@ -40,8 +40,8 @@ interface GuardedStoreOptions {
   reasonOf(err: unknown): string
   /** Where probes spend; one that is not allowed as a caller's key. */
   readonly probeKey?: string
-  /** The circuit opened. */
-  onOpened(): void
+  /** The circuit has just opened. */
+  onOpened(reason: string): void
   /** The circuit is closed again. */
   onRecovered(): void
   readonly observer: CheckObserver
@@ -101,13 +101,29 @@ export class GuardedStore implements BucketStore {
 
   /** Runs the real script, whatever the circuit is; that closes it. Rejects when the store is away. */
   async probe(): Promise<void> {
-    await this.#breaker.execute(() => this.#call([{ ...PROBE, key: this.#options.probeKey ?? PROBE.key }]))
+    await this.#breaker.execute(() => this.#call([this.#probeCheck]))
+  }
+
+  /**
+   * Why the store is unavailable, or `undefined` if it just ran the real script. Unlike a probe, this neither opens nor closes
+   * the circuit; while that is not closed, its own probes look for the store and nothing more is sent.
+   */
+  async examine(): Promise<string | undefined> {
+    if (this.#breaker.state !== CircuitState.Closed) return this.#reason
+    return this.#call([this.#probeCheck]).then(
+      () => undefined,
+      err => this.#reasonOf(err),
+    )
   }
 
   /** Looks for the store no more. */
   close(): void {
     this.#closed = true
     clearTimeout(this.#nextProbe)
+  }
+
+  get #probeCheck(): BucketCheck {
+    return { ...PROBE, key: this.#options.probeKey ?? PROBE.key }
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
@@ -133,7 +149,7 @@ export class GuardedStore implements BucketStore {
     this.#reason = this.#reasonOf(err)
     if (!wasAway) {
       this.#options.logger.error({ err, reason: this.#reason }, 'the store of buckets is away: the circuit is open')
-      this.#options.onOpened()
+      this.#options.onOpened(this.#reason)
     }
     if (this.#closed) return
     clearTimeout(this.#nextProbe)
@@ -148,7 +164,7 @@ export class GuardedStore implements BucketStore {
 }
 
 /** @throws {StoreTimeout} when there is no answer after `limitMs` */
-function inTime<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+export function inTime<T>(answer: Promise<T>, limitMs: number): Promise<T> {
   return new Promise((resolve, reject) => {
     const deadline = startDeadline(limitMs, () => reject(new StoreTimeout(`no answer within ${limitMs} ms`)))
     void answer.then(resolve, reject).then(() => clearTimeout(deadline))

@@ -46,6 +46,13 @@ export class ShardedStore {
     await Promise.all(shards.map(shard => this.#guardOf(shard).probe()))
   }
 
+  /** Why a part is unavailable, or `undefined` if every part answered. */
+  async examine(): Promise<string | undefined> {
+    if (this.#store.shards.length === 0) return 'cluster-down'
+    const reasons = await Promise.all(this.guards.map(guard => guard.examine()))
+    return reasons.find(reason => reason !== undefined)
+  }
+
   /** Looks for no part any more. */
   close(): void {
     for (const guard of this.#guards.values()) guard.close()

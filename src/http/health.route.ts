@@ -1,26 +1,13 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../errors.ts'
+import type { InstanceHealth, StoreState } from '../health.ts'
 import type { RouteDocs } from './route-docs.ts'
 
-export interface ServiceState {
+export interface HealthRoutesOptions {
   /** Whether requests may be sent here: the policies were loaded once, and the process is not about to stop. */
   isReady(): boolean
-  /** Asks both stores; never waits for long. */
-  stores(): Promise<StoresState>
-}
-
-interface StoresState {
-  readonly store: StoreState
-  readonly configStore: StoreState
-  readonly circuit: 'closed' | 'half-open' | 'open'
-  /** Why the circuit is not closed. */
-  readonly reason?: string
-}
-
-export type StoreState = 'up' | 'down'
-
-export interface HealthRoutesOptions {
-  readonly state: ServiceState
+  /** How the whole instance is; never waits for long. */
+  instance(): Promise<InstanceHealth>
   readonly version: string
 }
 
@@ -43,27 +30,30 @@ const HealthResponse = Type.Object(
     store: Up,
     configStore: Up,
     circuit: Type.String(),
-    reason: Type.Optional(Type.String({ description: 'Why the circuit is not closed.' })),
+    reason: Type.Optional(Type.String({ description: 'Why a store is down.' })),
   },
   { examples: [EXAMPLE_HEALTH] },
 )
 
 const ReadyResponse = Type.Object({ status: Type.Literal('ready') })
 
-const HEALTH_DOCS: RouteDocs = { summary: 'How the process and its stores are' }
+const HEALTH_DOCS: RouteDocs = { summary: 'The health of the instance and its stores' }
 const READY_DOCS: RouteDocs = { summary: 'Whether to send it requests', errors: ['draining'] }
 
-/** `GET /health`: the process serves. `GET /ready`: send it requests. */
-export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (app, { state, version }) => {
+/** `GET /health`: the process serves, and how its instance is. `GET /ready`: send it requests. */
+export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
+  app,
+  { isReady, instance, version },
+) => {
   app.get('/health', { config: { docs: HEALTH_DOCS }, schema: { response: { 200: HealthResponse } } }, async () => {
-    const stores = await state.stores()
+    const { uptimeSeconds, ...stores } = await instance()
     const isWell = stores.store === 'up' && stores.configStore === 'up'
     const status = isWell ? ('ok' as const) : ('degraded' as const)
-    return { status, version, uptimeSeconds: Math.floor(process.uptime()), ...stores }
+    return { status, version, uptimeSeconds, ...stores }
   })
 
   app.get('/ready', { config: { docs: READY_DOCS }, schema: { response: { 200: ReadyResponse } } }, async () => {
-    if (state.isReady()) return { status: 'ready' as const }
+    if (isReady()) return { status: 'ready' as const }
     throw new Problem('draining', 'the process is stopping, or has not loaded the policies yet')
   })
 }

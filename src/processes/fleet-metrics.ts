@@ -1,6 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, type MetricValue } from 'prom-client'
-import type { FromChild, MetricsSnapshot } from './messages.ts'
+import { shareNextRun } from '../shared-runs.ts'
+import { askProcesses } from './ask-processes.ts'
+import type { MetricsSnapshot } from './messages.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
 /** How long a scrape waits for the metrics of a process, which may be busy or dying; then those known last count, ms. */
@@ -22,10 +24,6 @@ export class FleetMetrics {
   /** The values of all series that only grow, as they were told last. */
   readonly #highest = new Map<string, number>()
 
-  /** What is being collected, or was, and what will be after it. */
-  #last: Promise<unknown> = Promise.resolve()
-  #next: Promise<MetricsSnapshot> | undefined
-
   constructor(slots: readonly SupervisedProcess[]) {
     this.#slots = slots
     for (const slot of slots) {
@@ -34,19 +32,12 @@ export class FleetMetrics {
     }
   }
 
-  /**
-   * Asks every process. Resolves with what all of them come to. Those who want to know it while that is being done share the next
-   * time: however many ask, processes have one answer to give at a time.
-   */
-  collect(): Promise<MetricsSnapshot> {
-    this.#next ??= this.#last.then(() => this.#collectNow())
-    this.#last = this.#next.catch(() => undefined)
-    return this.#next
-  }
+  /** Collects and merges the metrics of every process; those who ask meanwhile share the next collection. */
+  readonly collect = shareNextRun(() => this.#collectNow())
 
   async #collectNow(): Promise<MetricsSnapshot> {
-    this.#next = undefined
-    await Promise.all(this.#slots.map(collectFrom))
+    const question = { type: 'collect' } as const
+    await askProcesses(this.#slots, { question, answer: 'metrics', timeoutMs: COLLECT_TIMEOUT_MS })
     const metrics = await merged([...this.#living.values(), ...this.#departed])
     for (const metric of metrics.filter(isLasting)) this.#keepFromFalling(metric)
     return metrics
@@ -85,20 +76,4 @@ function isLasting({ type }: MetricsSnapshot[number]): boolean {
 
 function merged(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
   return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON() as Promise<MetricsSnapshot>
-}
-
-function collectFrom(slot: SupervisedProcess): Promise<void> {
-  return new Promise(resolve => {
-    const finish = () => {
-      clearTimeout(deadline)
-      slot.off('message', listener)
-      slot.off('gone', finish)
-      resolve()
-    }
-    const listener = (message: FromChild) => message.type === 'metrics' && finish()
-    const deadline = setTimeout(finish, COLLECT_TIMEOUT_MS)
-    slot.on('message', listener)
-    slot.on('gone', finish)
-    slot.send({ type: 'collect' })
-  })
 }

@@ -1,18 +1,31 @@
 import type { ChildProcess } from 'node:child_process'
-import { AggregatorRegistry, Gauge, Registry } from 'prom-client'
+import { AggregatorRegistry } from 'prom-client'
 import type { Logger } from '../logger.ts'
+import { shareNextRun } from '../shared-runs.ts'
+import { tell } from './child-process.ts'
+import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
-import type { MetricsSnapshot, ToChild } from './messages.ts'
+import type { MetricsSnapshot } from './messages.ts'
+import { PrimaryMetrics } from './primary-metrics.ts'
 import { SupervisedProcess } from './supervised-process.ts'
+
+/** The shortest time from one collection of all metrics to the next, in ms: however many ask, checks hardly feel it. */
+const SCRAPE_INTERVAL_MS = 100
 
 interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
+  /** The longest wait for a process to say how it sees its stores, in ms. */
+  readonly healthTimeoutMs: number
+  /** How long a process that is replaced goes on answering those who are connected to it, ms. */
+  readonly replacedDrainMs: number
   /** A process is about to listen, and does so, through node:cluster, right after this. */
   listensNext(): void
   /** What processes of this instance count that are no fronts. */
   collectBesides(): Promise<MetricsSnapshot>
+  /** Why circuits to the bucket store open. */
+  readonly circuitOpeningReasons: readonly string[]
   readonly logger: Logger
 }
 
@@ -21,33 +34,30 @@ export class FrontFleet {
   readonly #logger: Logger
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
+  readonly #health: FleetHealth
   readonly #collectBesides: () => Promise<MetricsSnapshot>
-  readonly #own = new Registry()
-  #replacing = Promise.resolve()
+  readonly #own: PrimaryMetrics
+  readonly #drainMs: number
 
-  constructor({ size, spawn, stopTimeoutMs, listensNext, collectBesides, logger }: FrontFleetOptions) {
+  constructor(options: FrontFleetOptions) {
+    const { size, spawn, stopTimeoutMs, listensNext, collectBesides, logger } = options
     this.#logger = logger
+    this.#drainMs = options.replacedDrainMs
     this.#collectBesides = collectBesides
     this.#slots = Array.from(
       { length: size },
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
     this.#metrics = new FleetMetrics(this.#slots)
+    this.#own = new PrimaryMetrics(this.#slots, options.circuitOpeningReasons)
+    this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => {
-        if (message.type === 'scrape') void this.#scrape(message.id, child)
+        if (message.type === 'scrape') void this.#answerScrape(message.id, child)
+        if (message.type === 'ask-health') void this.#answerHealth(message.id, child)
         if (message.type === 'listens-next') listensNext()
       })
     }
-    const running = () => this.#slots.filter(({ current }) => current !== undefined).length
-    new Gauge({
-      name: 'throttler_front_processes',
-      help: 'Front processes that run',
-      registers: [this.#own],
-      collect() {
-        this.set(running())
-      },
-    })
   }
 
   /** Resolves once all are ready. @throws {CannotStart} */
@@ -55,31 +65,36 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.start()))
   }
 
-  /**
-   * Replaces the processes one by one; a call while another is under way runs after it.
-   * @param drainMs for how long at most those who are connected to a predecessor are still answered by it
-   */
-  replaceAll(drainMs: number): Promise<void> {
-    this.#replacing = this.#replacing.then(async () => {
-      this.#logger.info('replacing all front processes')
-      for (const slot of this.#slots) await slot.replace(drainMs)
-      await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
-      this.#logger.info('all front processes are replaced')
-    })
-    return this.#replacing
+  /** Replaces the processes one by one; those who ask meanwhile share the next round. */
+  readonly replaceAll = shareNextRun(() => this.#replaceAllNow())
+
+  async #replaceAllNow(): Promise<void> {
+    this.#logger.info('replacing all front processes')
+    for (const slot of this.#slots) await slot.replace(this.#drainMs)
+    await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
+    this.#logger.info('all front processes are replaced')
   }
 
   async stop(drainMs: number): Promise<void> {
     await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
   }
 
-  async #scrape(id: number, asker: ChildProcess): Promise<void> {
+  async #answerScrape(id: number, asker: ChildProcess): Promise<void> {
+    tell(asker, { type: 'scraped', id, text: await this.#metricsText() })
+  }
+
+  async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
+    tell(asker, { type: 'health', id, health: await this.#health.current() })
+  }
+
+  readonly #metricsText = shareNextRun(() => this.#collectText(), SCRAPE_INTERVAL_MS)
+
+  async #collectText(): Promise<string> {
     const metrics = await Promise.all([
       this.#metrics.collect(),
       this.#collectBesides(),
-      this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>,
+      this.#own.registry.getMetricsAsJSON() as Promise<MetricsSnapshot>,
     ])
-    const text = await AggregatorRegistry.aggregate(metrics).metrics()
-    if (asker.connected) asker.send({ type: 'scraped', id, text } satisfies ToChild)
+    return AggregatorRegistry.aggregate(metrics).metrics()
   }
 }

@@ -2,6 +2,11 @@ import type { ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
 import { closeLostHandover } from './lost-handover.ts'
 
+/** Lets this front process live whose primary died while node:cluster spoke to it; `ParentLink` notices and ends it in order. */
+export function surviveLostPrimary(): void {
+  cluster.worker?.on('error', () => undefined)
+}
+
 /** Starts one front process, as node:cluster's `setupPrimary` says. */
 export function forkFront(variables: NodeJS.ProcessEnv): ChildProcess {
   const worker = cluster.fork(variables)

@@ -1,7 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import type { Logger } from '../logger.ts'
+import { endOf, tell } from './child-process.ts'
 import type { FromChild, ToChild } from './messages.ts'
+import { type ReplacementReason, reasonOfEnd } from './replacement-reason.ts'
 import { watchForWedge } from './wedge-watch.ts'
 
 const SHORTEST_PAUSE_MS = 100
@@ -27,6 +29,8 @@ interface SupervisedProcessEvents {
   message: [FromChild, ChildProcess]
   /** Everything that a process said has been heard, and nothing more will come. */
   gone: [ChildProcess]
+  /** Another process takes the place of one, or will after a pause. */
+  replaced: [ReplacementReason]
 }
 
 /**
@@ -40,7 +44,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #respawn: NodeJS.Timeout | undefined
   /** The ends of all that live: of the current process, and of those that it has replaced, or will once it is ready. */
   readonly #ends = new Map<ChildProcess, Promise<void>>()
+  /** No process is started any more. */
   #stopped = false
+  readonly #ready = new WeakSet<ChildProcess>()
+  readonly #hung = new WeakSet<ChildProcess>()
   #wasReady = false
 
   constructor(options: SupervisedProcessOptions) {
@@ -48,15 +55,24 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.#options = options
   }
 
-  /** Resolves with the first process's word that it is ready. @throws {CannotStart} */
+  /** Resolves with the first process's word that it is ready; never, once it is stopped. @throws {CannotStart} */
   start(): Promise<Extract<FromChild, { type: 'ready' }>> {
     return new Promise((resolve, reject) => {
       this.on('message', message => {
-        if (message.type === 'ready') resolve(message)
+        if (message.type === 'ready' && !this.#stopped) resolve(message)
         if (message.type === 'cannot-start') reject(new CannotStart(message.reason))
       })
       this.#spawn()
     })
+  }
+
+  /** The processes that are ready, with those that were replaced and still answer. */
+  get working(): readonly ChildProcess[] {
+    return [...this.#ends.keys()].filter(child => this.#ready.has(child))
+  }
+
+  get name(): string {
+    return this.#options.name
   }
 
   get current(): ChildProcess | undefined {
@@ -64,17 +80,17 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   send(message: ToChild): void {
-    if (this.#current?.connected) this.#current.send(message)
+    if (this.#current !== undefined) tell(this.#current, message)
   }
 
   /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
   async replace(drainMs: number): Promise<void> {
-    if (this.#stopped) return
     const predecessor = this.#current
     clearTimeout(this.#respawn)
     const ready = this.#successorOf(predecessor)
     this.#spawn()
     await ready
+    this.emit('replaced', 'replaced')
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
@@ -91,6 +107,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   #spawn(): void {
+    if (this.#stopped) return
     const { name, logger } = this.#options
     const child = this.#options.spawn()
     const startedAt = performance.now()
@@ -101,6 +118,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     child.once('close', () => this.emit('gone', child))
     watchForWedge(child, () => {
       logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
+      this.#hung.add(child)
       child.kill('SIGKILL')
     })
     const end = endOf(child).then(() => {
@@ -118,16 +136,24 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const { pid, exitCode: code, signalCode: signal } = child
     if (lifeMs >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
     logger.warn({ process: name, pid, code, signal, pauseMs: this.#pauseMs }, 'a process died and is replaced')
+    this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfEnd(child))
     this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
   }
 
   #receive(message: FromChild, child: ChildProcess): void {
-    if (message.type === 'ready') this.#wasReady = true
-    if (message.type === 'cannot-start' && this.#wasReady) {
-      this.#options.logger.error({ process: this.#options.name, reason: message.reason }, 'a successor cannot start')
+    if (message.type === 'ready') {
+      this.#wasReady = true
+      this.#ready.add(child)
     }
+    if (message.type === 'cannot-start') this.#cannotStart(message.reason)
     this.emit('message', message, child)
+  }
+
+  /** A first process that cannot start fails the start; a later one is tried again, since others may still do its work. */
+  #cannotStart(reason: string): void {
+    if (this.#wasReady) this.#options.logger.error({ process: this.#options.name, reason }, 'a successor cannot start')
+    else this.#stopped = true
   }
 
   /** Resolves once another process than the predecessor is ready, even if that takes more than one start. */
@@ -142,18 +168,15 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     })
   }
 
+  /**
+   * A process that is still starting may not listen to messages yet. SIGTERM ends it at once, since it has nothing to stop; one
+   * that listens ignores SIGTERM (see `stopOnRequest`). The signal goes first: who ignores it hears the message that follows.
+   */
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
-    if (child.connected) child.send({ type: 'stop', ...how } satisfies ToChild)
+    child.kill('SIGTERM')
+    tell(child, { type: 'stop', ...how })
     await this.#ends.get(child)
     clearTimeout(kill)
   }
-}
-
-/** Resolves once the process has ended, or could not even be started, of which there is no `exit`. */
-function endOf(child: ChildProcess): Promise<void> {
-  return new Promise(resolve => {
-    child.once('exit', () => resolve())
-    child.once('error', () => child.pid === undefined && resolve())
-  })
 }

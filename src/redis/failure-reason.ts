@@ -11,6 +11,14 @@ const REASONS: Readonly<Record<string, string>> = {
   WRONGPASS: 'not-authorized',
 }
 
+/** Every word for why a call of a store failed; `timeout` is for those who wait no longer to say. */
+export const FAILURE_REASONS: readonly string[] = [
+  'timeout',
+  'connection-lost',
+  'refused',
+  ...new Set(Object.values(REASONS)),
+]
+
 /** Older servers put the code of an error inside a script behind one of the script's own. */
 const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 

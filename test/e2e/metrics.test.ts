@@ -90,6 +90,22 @@ describe('/metrics', () => {
     expect(before.size).toBeGreaterThan(50)
   })
 
+  it('counts what was replaced and why, of every kind of process', async () => {
+    const kinds = ['front', 'worker', 'store']
+    const replacements = async (reason: string) => {
+      const samples = samplesIn(await scrape())
+      return kinds.map(kind =>
+        samples.get(`throttler_process_replacements_total{process="${kind}",reason="${reason}"}`),
+      )
+    }
+    const [crashed, killed = []] = await Promise.all([replacements('crashed'), replacements('killed')])
+    expect([crashed, await replacements('hung')]).toEqual([kinds.map(() => 0), kinds.map(() => 0)])
+    for (const kind of kinds) process.kill(service.pidsOf(`throttler ${kind}`)[0] ?? 0, 'SIGKILL')
+    const oneMore = killed.map((count = Number.NaN) => count + 1)
+    await eventually(async () => expect(await replacements('killed')).toEqual(oneMore), 10_000)
+    expect(await replacements('crashed')).toEqual(crashed)
+  })
+
   it('loses nothing that was counted by processes that end at the same moment', async () => {
     const before = growingIn(await scrape())
     for (const pid of service.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')

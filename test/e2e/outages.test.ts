@@ -6,6 +6,7 @@ import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { residentMegabytes } from '../support/processes.ts'
+import { samplesIn } from '../support/prometheus.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -124,6 +125,7 @@ describeWithRedis('under a steady load of checks', () => {
 
   it('says once for each process that the store is away, and why, and once that it is back', async () => {
     const from = api.output.length
+    const openingsBefore = openingsIn((await client.get('/metrics')).text)
     /** Each check on a connection of its own, so that every process has some. */
     const lone = new Client(api.url, { connection: 'close' })
     await redis.kill()
@@ -136,6 +138,7 @@ describeWithRedis('under a steady load of checks', () => {
     expect(health).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', reason: 'connection-lost' })
     const metrics = (await client.get('/metrics')).text
     expect(metrics).toMatch(/^throttler_circuit_state [12]$/m)
+    expect(openingsIn(metrics) - openingsBefore).toBe(2)
     expect(metrics).toMatch(/^throttler_store_errors_total\{reason="connection-lost"\} [1-9]/m)
     await Promise.all(Array.from({ length: 100 }, () => lone.check('local:1')))
     // Some probes later still nothing more was said.
@@ -171,3 +174,8 @@ describeWithRedis('under a steady load of checks', () => {
     }, 240_000)
   })
 })
+
+/** How often circuits opened because connections were lost. */
+function openingsIn(text: string): number {
+  return samplesIn(text).get('throttler_circuit_openings_total{reason="connection-lost"}') ?? Number.NaN
+}

@@ -54,6 +54,7 @@ describeWithRedis('a store of buckets and a store of policies', () => {
     await expectKnownPolicyEnforced('known:killed')
     const { body } = await client.get('/health')
     expect(body).toMatchObject({ status: 'degraded', store: 'up', configStore: 'down', circuit: 'closed' })
+    expect(body.reason).toBe('connection-lost')
     expect((await client.get('/ready')).status).toBe(200)
     await configRedis.restart()
     await eventually(async () => expect((await client.put('mended', THREE_A_DAY)).status).toBe(201), 10_000)
@@ -73,6 +74,8 @@ describeWithRedis('a store of buckets and a store of policies', () => {
     const { status, body } = await client.check('changed:x')
     expect([status, body.code]).toEqual([503, 'store-unavailable'])
     await eventually(async () => {
+      // Only checks open the circuit.
+      await client.check('changed:x')
       const { body } = await client.get('/health')
       expect(body).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', circuit: 'open' })
     })

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/app.ts'
 import { frontDependencies } from '../../src/dependencies.ts'
 import { type Env, readEnv } from '../../src/env.ts'
+import { healthOfInstance } from '../../src/health.ts'
 import { createLogger, type Logger } from '../../src/logger.ts'
+import { version } from '../../src/version.ts'
 import { workerDependencies } from '../../workers/dependencies.ts'
 import { Client } from './client.ts'
 import { eventually } from './eventually.ts'
@@ -58,6 +60,7 @@ export class TestApp {
       ...front.app,
       isBehind: options.isBehind ?? front.app.isBehind,
       metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
+      health: { isReady: front.isReady, instance: async () => healthOfInstance(await front.stores()), version },
     })
     await http.listen({ host: '127.0.0.1', port: 0 })
     await front.start()
@@ -75,7 +78,7 @@ export class TestApp {
     const app = new TestApp(port, { startWorker, close, drain: () => front.drain() })
     if (worker) await startWorker()
     await eventually(async () => {
-      if (!front.app.health.state.isReady()) throw new Error('the policies are not loaded')
+      if (!front.isReady()) throw new Error('the policies are not loaded')
     })
     return app
   }

@@ -35,6 +35,25 @@ function processes(): ProcessEntry[] {
     })
 }
 
+/** The command line of a process; empty once it has ended. */
+export function commandOf(pid: number): string {
+  return processes().find(entry => entry.pid === pid)?.command ?? ''
+}
+
+/** The processes that were started with this environment variable, whoever their parent is now. */
+export function pidsWithVariable(name: string, value: string): number[] {
+  const holds = (pid: number) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0').includes(`${name}=${value}`)
+    } catch {
+      return false
+    }
+  }
+  return processes()
+    .map(({ pid }) => pid)
+    .filter(holds)
+}
+
 /** What a process holds in memory, MB. */
 export function residentMegabytes(pid: number): number {
   const [, kilobytes = ''] = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []

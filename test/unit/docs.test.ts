@@ -5,6 +5,7 @@ import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/polic
 import { EnvSchema } from '../../src/env.schema.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { FrontMetrics } from '../../src/metrics.ts'
+import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 
 const ROOT = new URL('../../', import.meta.url)
@@ -124,10 +125,15 @@ describe('the documents', () => {
 
   it('explain every metric, with its labels', async () => {
     const front = new FrontMetrics({ policies: () => 0, circuitState: () => 0, queueJobs: async () => ({}) })
-    const texts = [await front.registry.metrics(), await new WorkerMetrics().text()].join('\n')
+    const primary = new PrimaryMetrics([], [])
+    const texts = [
+      await front.registry.metrics(),
+      await primary.registry.metrics(),
+      await new WorkerMetrics().text(),
+    ].join('\n')
     const named = [...texts.matchAll(/^# TYPE (throttler_\S+)/gm)].map(([, name]) => name)
     const documented = [...read('docs/observability.md').matchAll(/^\| `(throttler_[a-z_]+)/gm)].map(([, name]) => name)
-    expect(documented.toSorted()).toEqual([...named, 'throttler_front_processes'].toSorted())
+    expect(documented.toSorted()).toEqual(named.toSorted())
   })
 
   it('name every route', () => {

@@ -9,6 +9,7 @@ import { isAlive } from '../../support/processes.ts'
 /** What a supervised process does, in as few words as can be. */
 const CHILD = `
   setInterval(() => process.send({ type: 'alive' }), 200)
+  process.on('SIGTERM', () => undefined)
   process.on('message', ({ type }) => type === 'stop' && process.exit(0))
   process.on('SIGUSR2', () => { for (;;); })
   process.send({ type: 'ready' })
@@ -40,13 +41,31 @@ const pidOf = ({ current }: SupervisedProcess) => current?.pid ?? 0
 it('replaces a process whose event loop is blocked', async () => {
   const child = await given()
   const blocked = pidOf(child)
-  const replaced = once(child, 'gone')
+  const replaced = once(child, 'replaced')
   process.kill(blocked, 'SIGUSR2')
-  await replaced
+  expect(await replaced).toEqual(['hung'])
   await eventually(() => {
     expect(isAlive(blocked)).toBe(false)
     expect(pidOf(child)).not.toBe(0)
   })
+}, 30_000)
+
+it('tells why it replaces a process', async () => {
+  const child = await given()
+  const reasons: string[] = []
+  child.on('replaced', reason => reasons.push(reason))
+  for (const end of [
+    () => process.kill(pidOf(child), 'SIGKILL'),
+    () => process.kill(pidOf(child), 'SIGABRT'),
+    () => child.send({ type: 'stop', drainMs: 0, replaced: false }),
+  ]) {
+    const ready = new Promise<void>(resolve => child.on('message', ({ type }) => type === 'ready' && resolve()))
+    end()
+    await ready
+  }
+  await child.replace(0)
+  await child.stop()
+  expect(reasons).toEqual(['killed', 'crashed', 'crashed', 'replaced'])
 }, 30_000)
 
 it('leaves alone a process that says that it lives', async () => {

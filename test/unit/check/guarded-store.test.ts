@@ -37,20 +37,20 @@ let store: MoodyStore
 let guarded: GuardedStore
 let said: string[]
 let failures: (string | undefined)[]
-let openings: number
+let openings: string[]
 let recoveries: number
 beforeEach(() => {
   store = new MoodyStore()
   said = []
   failures = []
-  openings = 0
+  openings = []
   recoveries = 0
   const log = (level: string) => (fields: { reason?: string } | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
   guarded = new GuardedStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err as Error).message,
-    onOpened: () => openings++,
+    onOpened: reason => openings.push(reason),
     onRecovered: () => recoveries++,
     observer: {
       storeCalled: (_checks, _seconds, failure) => failures.push(failure),
@@ -120,7 +120,7 @@ describe('the guarded store', () => {
     store.mood = 'well'
     await eventually(() => expect(guarded.circuit).toBe('closed'))
     expect(store.asked).toEqual(['. 1'])
-    expect([guarded.reason, openings, recoveries]).toEqual([undefined, 1, 1])
+    expect([guarded.reason, openings, recoveries]).toEqual([undefined, ['gone'], 1])
     expect(await check()).toHaveLength(1)
   })
 
@@ -138,10 +138,29 @@ describe('the guarded store', () => {
   it('says once that the store is away, and once that it is back, however many probes failed', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
-    expect([said, openings, recoveries]).toEqual([['error gone'], 1, 0])
+    expect([said, openings, recoveries]).toEqual([['error gone'], ['gone'], 0])
     store.mood = 'well'
     await guarded.probe()
-    expect([said, openings, recoveries]).toEqual([['error gone', 'info'], 1, 1])
+    expect([said, openings, recoveries]).toEqual([['error gone', 'info'], ['gone'], 1])
+  })
+
+  it('never opens the circuit by being examined, and says why the store is unavailable', async () => {
+    expect(await guarded.examine()).toBe(undefined)
+    store.mood = new Error('gone')
+    await failOften(4)
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(guarded.circuit).toBe('closed')
+    store.mood = 'hanging'
+    expect(await guarded.examine()).toBe('timeout')
+    await failOften(1)
+    expect(guarded.circuit).toBe('open')
+  })
+
+  it('asks nothing of the store for an examination while the circuit is open', async () => {
+    await givenOpenCircuit()
+    store.asked.length = 0
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(store.asked).toEqual([])
   })
 
   it('looks for the store no more once it is closed', async () => {

@@ -7,7 +7,7 @@ import type { SupervisedProcess } from '../../../src/processes/supervised-proces
 
 /** A place for a process, in which one has counted so much. */
 class Slot extends EventEmitter {
-  readonly #child = {} as ChildProcess
+  readonly #child = Object.assign(new EventEmitter(), { connected: true, send: () => this.#answer() })
   readonly #count: number
   /** How often it was asked. */
   asked = 0
@@ -17,18 +17,24 @@ class Slot extends EventEmitter {
     this.#count = count
   }
 
-  send(): void {
+  get working(): readonly ChildProcess[] {
+    return this.#child.connected ? [this.#child as unknown as ChildProcess] : []
+  }
+
+  #answer(): void {
     this.asked++
     const metrics = [
       { name: 'counted', help: 'h', type: 'counter', aggregator: 'sum', values: [{ value: this.#count, labels: {} }] },
       { name: 'open', help: 'h', type: 'gauge', aggregator: 'sum', values: [{ value: 1, labels: {} }] },
     ]
-    this.emit('message', { type: 'metrics', metrics: metrics as unknown as MetricsSnapshot }, this.#child)
+    const message = { type: 'metrics', metrics: metrics as unknown as MetricsSnapshot }
+    this.emit('message', message, this.#child)
+    this.#child.emit('message', message)
   }
 
   end(): void {
+    this.#child.connected = false
     this.emit('gone', this.#child)
-    this.send = () => this.emit('gone', this.#child)
   }
 }
 

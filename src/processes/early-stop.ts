@@ -1,0 +1,8 @@
+/**
+ * The first import of an entry: there is nothing to stop before the entry has loaded, so a signal ends the process at once, with
+ * the exit code of an orderly stop. The title shows that this is in force.
+ */
+import { handleStopSignals } from './stop-signals.ts'
+
+handleStopSignals()
+process.title = 'throttler'

@@ -1,0 +1,49 @@
+import type { FromChild, ToChild } from './messages.ts'
+import type { ParentLink } from './parent-link.ts'
+
+interface Answer<T> {
+  readonly id: number
+  readonly value: T
+}
+
+interface ParentQueryOptions<T> {
+  readonly question: Extract<FromChild, { id: number }>['type']
+  /** The answer that a message holds, if it is one. */
+  answerIn(message: ToChild): Answer<T> | undefined
+  readonly timeoutMs: number
+}
+
+/** Asks the parent for what other processes know. */
+export class ParentQuery<T> {
+  readonly #parent: ParentLink
+  readonly #options: ParentQueryOptions<T>
+  readonly #waiting = new Map<number, (value: T) => void>()
+  #lastId = 0
+
+  constructor(parent: ParentLink, options: ParentQueryOptions<T>) {
+    this.#parent = parent
+    this.#options = options
+    parent.onMessage(message => {
+      const answer = options.answerIn(message)
+      if (answer !== undefined) this.#waiting.get(answer.id)?.(answer.value)
+    })
+  }
+
+  /** Rejects when the parent does not answer in time. */
+  ask(): Promise<T> {
+    const { question, timeoutMs } = this.#options
+    const id = ++this.#lastId
+    return new Promise((resolve, reject) => {
+      const deadline = setTimeout(() => {
+        this.#waiting.delete(id)
+        reject(new Error(`the parent did not answer: ${question}`))
+      }, timeoutMs)
+      this.#waiting.set(id, value => {
+        clearTimeout(deadline)
+        this.#waiting.delete(id)
+        resolve(value)
+      })
+      this.#parent.send({ type: question, id })
+    })
+  }
+}

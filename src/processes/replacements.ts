@@ -1,0 +1,17 @@
+import { Counter, type Registry } from 'prom-client'
+import { REPLACEMENT_REASONS } from './replacement-reason.ts'
+import type { SupervisedProcess } from './supervised-process.ts'
+
+/** Counts replacements where they outlive the process: in its parent. Every series exists from the start. */
+export function countReplacements(slots: readonly SupervisedProcess[], registry: Registry): void {
+  const counter = new Counter({
+    name: 'throttler_process_replacements_total',
+    help: 'Processes that were replaced, by what they were and why',
+    labelNames: ['process', 'reason'] as const,
+    registers: [registry],
+  })
+  for (const slot of slots) {
+    for (const reason of REPLACEMENT_REASONS) counter.inc({ process: slot.name, reason }, 0)
+    slot.on('replaced', reason => counter.inc({ process: slot.name, reason }))
+  }
+}

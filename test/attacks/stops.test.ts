@@ -1,0 +1,127 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
+import { writeLongJournal } from '../support/long-journal.ts'
+import { descendantsOf } from '../support/processes.ts'
+import { hasRedisServer, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+import { endOf, expectCleanEnd, handlesSignals } from '../support/stops.ts'
+
+const STOPS = 100
+const TIMEOUT_MS = 15 * 60_000
+/** A start takes about a second; some stops come after it. */
+const LATEST_MS = 1_800
+const EVENTS = 60_000
+
+interface Attack {
+  readonly kind: 'all' | 'api'
+  readonly env?: Readonly<Record<string, string>>
+  /** What happens between the spawn and the stop. */
+  meanwhile?(service: Service): Promise<void>
+  readonly signal?: NodeJS.Signals
+}
+
+/** Starts the service and stops it at a random moment. */
+async function attack({ kind, env = {}, meanwhile, signal }: Attack): Promise<void> {
+  const service = await Service.spawn({ kind, env })
+  try {
+    await handlesSignals(service)
+    await meanwhile?.(service)
+    await sleep(Math.random() * LATEST_MS)
+    expectCleanEnd(await endOf(service, signal))
+  } finally {
+    await service.stop()
+  }
+}
+
+async function attackOften(times: number, given: () => Attack): Promise<void> {
+  for (let i = 0; i < times; i++) await attack(given())
+}
+
+describeLong('stops at random moments', () => {
+  let redis: RedisServer
+  beforeAll(async () => {
+    if (!hasRedisServer) throw new Error('these attacks need redis-server')
+    redis = await RedisServer.start()
+  })
+  afterAll(() => redis.stop())
+
+  describe('of a start', () => {
+    it(
+      'of everything, with the embedded store',
+      () => attackOften(STOPS, () => ({ kind: 'all', signal: 'SIGINT' })),
+      TIMEOUT_MS,
+    )
+
+    it(
+      'of the front, with Redis',
+      () => attackOften(STOPS, () => ({ kind: 'api', env: { REDIS_URL: redis.url } })),
+      TIMEOUT_MS,
+    )
+
+    it(
+      'of everything, while Redis hangs',
+      async () => {
+        redis.signal('SIGSTOP')
+        try {
+          await attackOften(STOPS / 5, () => ({ kind: 'all', env: { REDIS_URL: redis.url } }))
+        } finally {
+          redis.signal('SIGCONT')
+        }
+      },
+      TIMEOUT_MS,
+    )
+
+    it(
+      'of everything, while the embedded store reads its journal',
+      async () => {
+        const dataDir = await mkdtemp(join(tmpdir(), 'throttler-stops-'))
+        await writeLongJournal(dataDir, EVENTS)
+        await attackOften(STOPS / 5, () => ({ kind: 'all', env: { DATA_DIR: dataDir } }))
+        const service = await Service.start({ env: { DATA_DIR: dataDir } })
+        try {
+          expect((await new Client(service.url).get('/config/k')).body.version).toBe(EVENTS)
+        } finally {
+          await service.stop()
+          await rm(dataDir, { recursive: true })
+        }
+      },
+      TIMEOUT_MS,
+    )
+
+    it(
+      'of everything, with two signals to every process at once',
+      () =>
+        attackOften(STOPS / 5, () => ({
+          kind: 'all',
+          meanwhile: async service => {
+            await sleep(Math.random() * LATEST_MS)
+            for (const { pid } of descendantsOf(service.process.pid ?? 0)) process.kill(pid, 'SIGINT')
+            service.process.kill('SIGINT')
+          },
+        })),
+      TIMEOUT_MS,
+    )
+  })
+
+  it(
+    'of a hundred replacements at once',
+    async () => {
+      for (let i = 0; i < STOPS; i++) {
+        const service = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url } })
+        try {
+          for (let signals = 0; signals < 100; signals++) service.process.kill('SIGHUP')
+          await sleep(Math.random() * LATEST_MS)
+          expectCleanEnd(await endOf(service))
+        } finally {
+          await service.stop()
+        }
+      }
+    },
+    TIMEOUT_MS,
+  )
+})

@@ -1,0 +1,101 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const PROCESSES = 2
+const POLLERS = 16
+const STALLS = process.env['TEST_LONG'] === undefined ? 12 : 120
+/** A little more than `REDIS_TIMEOUT_MS`. */
+const STALL_MS = 130
+
+describeWithRedis('/health', () => {
+  let redis: RedisServer
+  let api: Service
+  let client: Client
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    api = await Service.start({
+      kind: 'api',
+      env: { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '100', WEB_CONCURRENCY: String(PROCESSES) },
+    })
+    client = new Client(api.url)
+  })
+  afterAll(async () => {
+    await api.stop()
+    await redis.stop()
+  })
+
+  /** Polls on many connections while something else happens. Resolves with how many answers there were. */
+  async function whilePolled(act: () => Promise<void>): Promise<number> {
+    let isOver = false
+    let answers = 0
+    const poll = async () => {
+      const poller = new Client(api.url)
+      for (; !isOver; answers++) expect((await poller.get('/health')).status).toBe(200)
+    }
+    const pollers = Array.from({ length: POLLERS }, poll)
+    await act()
+    isOver = true
+    await Promise.all(pollers)
+    return answers
+  }
+
+  it('opens no circuit, however often it is asked while Redis stalls', async () => {
+    const from = api.output.length
+    await whilePolled(async () => {
+      for (let i = 0; i < STALLS; i++) {
+        redis.signal('SIGSTOP')
+        await sleep(STALL_MS)
+        redis.signal('SIGCONT')
+        await sleep(STALL_MS)
+      }
+    })
+    expect(api.output.slice(from).filter(line => line.includes('the circuit is open'))).toEqual([])
+  }, 120_000)
+
+  it('asks the stores at most four times a second, however often it is asked', async () => {
+    const admin = new Redis(redis.url)
+    const asked = async () => {
+      const stats = await admin.info('commandstats')
+      const calls = (command: string) => Number(new RegExp(`cmdstat_${command}:calls=([0-9]+)`).exec(stats)?.[1] ?? 0)
+      return { scripts: calls('eval') + calls('evalsha'), pings: calls('ping') }
+    }
+    const start = performance.now()
+    const before = await asked()
+    const answers = await whilePolled(() => sleep(2_000))
+    const after = await asked()
+    admin.disconnect()
+    const most = PROCESSES * (4 * ((performance.now() - start) / 1_000) + 1)
+    expect(after.scripts - before.scripts).toBeLessThanOrEqual(most)
+    // The subscriber of each process asks for a sign of life each second.
+    expect(after.pings - before.pings).toBeLessThanOrEqual(1.5 * most)
+    expect(answers).toBeGreaterThan(POLLERS)
+  }, 30_000)
+
+  it('answers soon while Redis hangs, and says why', async () => {
+    redis.signal('SIGSTOP')
+    await eventually(async () => {
+      const start = performance.now()
+      const { body } = await client.get('/health')
+      expect(performance.now() - start).toBeLessThan(1_500)
+      expect(body).toMatchObject({ status: 'degraded', store: 'down', configStore: 'down', circuit: 'closed' })
+      expect(body.reason).toMatch(/timeout|connection-lost/)
+    })
+    redis.signal('SIGCONT')
+    await eventually(async () => {
+      const { body } = await client.get('/health')
+      expect(body).toEqual({
+        status: 'ok',
+        version: expect.any(String),
+        uptimeSeconds: expect.any(Number),
+        store: 'up',
+        configStore: 'up',
+        circuit: 'closed',
+      })
+    }, 10_000)
+  }, 30_000)
+})

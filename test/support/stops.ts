@@ -1,0 +1,41 @@
+import { once } from 'node:events'
+import { expect } from '@jest/globals'
+import { eventually } from './eventually.ts'
+import { commandOf, pidsWithVariable } from './processes.ts'
+import type { Service } from './service.ts'
+
+/** The longest that a stop during a start may take, in ms. */
+const STOP_LIMIT_MS = 3_000
+
+interface EndOfService {
+  readonly code: number | null
+  readonly tookMs: number
+  /** Processes that outlived the first one. */
+  readonly left: number
+  readonly said: string
+}
+
+/** Resolves once the service handles signals; Node needs a moment before it runs the first line. */
+export function handlesSignals({ process: { pid = 0 } }: Service): Promise<void> {
+  return eventually(() => {
+    if (!commandOf(pid).startsWith('throttler')) throw new Error('the service does not handle signals yet')
+  })
+}
+
+/** Sends the signal to the first process, and resolves with how the service ended. */
+export async function endOf(service: Service, signal: NodeJS.Signals = 'SIGTERM'): Promise<EndOfService> {
+  const { process: child, dataDir, output } = service
+  const exited = once(child, 'exit')
+  const start = performance.now()
+  child.kill(signal)
+  const [code] = (await exited) as [number | null]
+  const tookMs = performance.now() - start
+  const left = pidsWithVariable('DATA_DIR', dataDir)
+  for (const pid of left) process.kill(pid, 'SIGKILL')
+  return { code, tookMs, left: left.length, said: output.join('\n') }
+}
+
+export function expectCleanEnd({ code, tookMs, left, said }: EndOfService): void {
+  const isClean = code === 0 && left === 0 && tookMs < STOP_LIMIT_MS
+  expect(isClean || `code ${code} after ${Math.round(tookMs)} ms, ${left} processes left:\n${said}`).toBe(true)
+}

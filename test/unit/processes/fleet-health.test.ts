@@ -1,0 +1,53 @@
+import type { ChildProcess } from 'node:child_process'
+import { EventEmitter } from 'node:events'
+import { expect, it } from '@jest/globals'
+import type { StoresState } from '../../../src/health.ts'
+import { FleetHealth } from '../../../src/processes/fleet-health.ts'
+import type { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
+
+const TIMEOUT_MS = 40
+const UP: StoresState = { store: 'up', configStore: 'up', circuit: 'closed' }
+const DOWN: StoresState = { store: 'down', configStore: 'up', circuit: 'open', reason: 'timeout' }
+
+/** A place for a process that sees its stores in some state, or does not answer. */
+class Slot extends EventEmitter {
+  stores: StoresState | 'no answer' = UP
+  asked = 0
+  readonly #child = Object.assign(new EventEmitter(), { connected: true, send: () => this.#answer() })
+
+  get working(): readonly ChildProcess[] {
+    return [this.#child as unknown as ChildProcess]
+  }
+
+  #answer(): void {
+    this.asked++
+    if (this.stores === 'no answer') return
+    const message = { type: 'stores', stores: this.stores }
+    this.emit('message', message, this.#child)
+    this.#child.emit('message', message)
+  }
+}
+
+function given() {
+  const slots = [new Slot(), new Slot()] as const
+  return { slots, fleet: new FleetHealth(slots as unknown as SupervisedProcess[], TIMEOUT_MS) }
+}
+
+it('asks each process once for all who want to know within a quarter of a second', async () => {
+  const { slots, fleet } = given()
+  slots[1].stores = DOWN
+  const health = await Promise.all(Array.from({ length: 100 }, () => fleet.current()))
+  await fleet.current()
+  expect(health[99]).toEqual({ ...DOWN, uptimeSeconds: expect.any(Number) })
+  expect(slots.map(({ asked }) => asked)).toEqual([1, 1])
+})
+
+it('counts a process that does not answer as it was last known', async () => {
+  const { slots, fleet } = given()
+  slots[0].stores = DOWN
+  expect((await fleet.current()).store).toBe('down')
+  slots[0].stores = 'no answer'
+  await new Promise(resolve => setTimeout(resolve, 300))
+  expect((await fleet.current()).store).toBe('down')
+  expect(slots[0].asked).toBe(2)
+})
