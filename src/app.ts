@@ -1,6 +1,7 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Problem } from './errors.ts'
+import { ArrivingBodies } from './http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from './http/auth.ts'
 import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
@@ -14,12 +15,16 @@ import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
-const MAX_BODY_BYTES = 64 * 1024
+/** What a body may have, unless its route says otherwise. */
+const BODY = { maxBytes: 64 * 1024, maxElements: 1_000 }
+
+/** For bodies that are still arriving, all together. */
+const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
 
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
+export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
   readonly isDraining: () => boolean
   /** Whether the process has more to do than it can. */
@@ -34,13 +39,13 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
+  const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES)
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.isDraining)
   // Fastify gets no logger: it would make one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
-    bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
     trustProxy: deps.trustedProxies.length > 0 && [...deps.trustedProxies],
@@ -70,7 +75,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const slowClients = new SlowClients(app.server)
 
   app.setErrorHandler(handleError)
-  acceptOnlyJson(app)
+  acceptOnlyJson(app, { bodies, ...BODY })
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
@@ -98,7 +103,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     route.onRequest = [...hooksFor(route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log })
+  addRoutes(app, { ...deps, log, bodies })
   return app
 }
 

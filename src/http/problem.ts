@@ -60,14 +60,11 @@ function keepConnection(reply: FastifyReply): void {
  * What Fastify reports, in terms of the catalogue.
  * @see https://fastify.dev/docs/latest/Reference/Errors/
  */
-function toProblem(err: FastifyError, { body, raw, routeOptions }: FastifyRequest): Problem {
+function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
   if (err.validationContext === 'body' && body === undefined) return emptyBody()
   if (err.validation !== undefined) return validationProblem(fieldErrors(err.validation, err.validationContext))
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
-  if (err.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new Problem('body-too-large', `the body has more than the ${routeOptions.bodyLimit} bytes allowed here`)
-  }
   if (err === raw.errored) return new Problem('body-malformed', 'the connection ended before the body was read')
   return new Problem('internal', 'the service could not answer; its log says more', { cause: err })
 }
@@ -77,10 +74,6 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string 
     code: 'media-type-unsupported',
     detail:
       'the body is not of the media type that is allowed here: application/json, or application/x-ndjson for imports, in UTF-8',
-  },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
-    code: 'body-malformed',
-    detail: 'the body is not as long as Content-Length says',
   },
 }
 

@@ -1,0 +1,21 @@
+/** Runs tasks in order, at most one in each turn of the event loop, so that other work waits for one of them at most. */
+export class Turns {
+  #tasks: (() => void)[] = []
+
+  add(task: () => void): void {
+    this.#tasks.push(task)
+    if (this.#tasks.length === 1) this.#schedule()
+  }
+
+  #schedule(): void {
+    setImmediate(() => {
+      const task = this.#tasks[0]
+      try {
+        task?.()
+      } finally {
+        this.#tasks.shift()
+        if (this.#tasks.length > 0) this.#schedule()
+      }
+    })
+  }
+}
