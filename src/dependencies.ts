@@ -83,6 +83,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       board: { boardQueues: () => changes.queue.queues() },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
+      onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
       loggedKey: loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET),

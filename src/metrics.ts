@@ -74,6 +74,11 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     help: 'Partitions that were loaded anew because their log was another one',
     registers: [this.registry],
   })
+  readonly #connectionsRefused = new Counter({
+    name: 'throttler_connections_refused_total',
+    help: 'Connections closed at once because the process had as many as it takes',
+    registers: [this.registry],
+  })
 
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
@@ -131,6 +136,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
   followed(partition: number, position: number, logEvents: number): void {
     this.#version.set({ partition: String(partition) }, position)
     this.#logEvents.set({ partition: String(partition) }, logEvents)
+  }
+
+  connectionRefused(): void {
+    this.#connectionsRefused.inc()
   }
 
   logReplaced(): void {
