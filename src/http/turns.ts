@@ -7,6 +7,11 @@ export class Turns {
     if (this.#tasks.length === 1) this.#schedule()
   }
 
+  /** Resolves when it is the caller's turn. */
+  next(): Promise<void> {
+    return new Promise(resolve => this.add(resolve))
+  }
+
   #schedule(): void {
     setImmediate(() => {
       const task = this.#tasks[0]
