@@ -112,18 +112,18 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const authentication = new Authentication(app, deps.auth)
   const refuseWhenBehind = behindHook(deps.isBehind)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
-  const hooksFor = (access: Access | undefined): readonly OnRequest[] => [
+  const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
     // Checks are decided together. Other answers can be large, so a client gets them one by one, as it reads them.
     ...(access === 'check' ? [] : [inOrder]),
     ...(access === undefined ? [] : [refuseWhenBehind]),
     ...(access === 'check' ? [] : [sniffingHook]),
-    ...log.hooksFor(access),
+    ...log.hooksFor(url, access),
     ...authentication.hooksFor(access),
   ]
   // Each route gets the hooks that it needs and no others, as none is free for a check.
   app.addHook('onRoute', route => {
     routes.add(route.url, [route.method].flat())
-    route.onRequest = [...hooksFor(route.config?.access), ...[route.onRequest ?? []].flat()]
+    route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
   addRoutes(app, { ...deps, log, bodies })
