@@ -1,30 +1,46 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Problem } from './errors.ts'
+import { ArrivingBodies } from './http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from './http/auth.ts'
+import { Connections } from './http/connections.ts'
 import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
+import { rejectMalformedRequests, versionUnsupported } from './http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from './http/methods.ts'
-import { answerErrors, refuseGarbage } from './http/problem.ts'
+import { answerErrors } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
 import { RequestLog } from './http/request-log.ts'
-import { CONNECTION_CHECK_INTERVAL_MS, HEADERS_TIMEOUT_MS, SlowClients } from './http/slow-clients.ts'
+import { HEADERS_TIMEOUT_MS, SlowClients } from './http/slow-clients.ts'
 import { validateStrictly } from './http/validation.ts'
 import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
-const MAX_BODY_BYTES = 64 * 1024
+/** What a body may have, unless its route says otherwise. */
+const BODY = { maxBytes: 64 * 1024, maxElements: 1_000 }
+
+const MAX_CONNECTIONS = 10_000
+
+/** Interval between looks for requests whose head is late, in ms. */
+const HEADERS_CHECK_INTERVAL_MS = 2_500
+
+/** For bodies that are still arriving, all together. */
+const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
 
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
+export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
   readonly isDraining: () => boolean
   /** Whether the process has more to do than it can. */
   readonly isBehind: () => boolean
   readonly keepAliveTimeoutMs: number
+  /** Beyond so many, a new connection is closed at once. Default: 10,000. */
+  readonly maxConnections?: number
+  /** A connection was closed because there were too many. */
+  readonly onConnectionRefused: () => void
   /** Whose `X-Forwarded-For` names the client. */
   readonly trustedProxies: readonly string[]
   readonly logger: Logger
@@ -34,49 +50,58 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log'> {
 /** The HTTP service as a function of what it depends on; it does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
+  const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES)
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.isDraining)
   // Fastify gets no logger: it would make one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
-    bodyLimit: MAX_BODY_BYTES,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
     trustProxy: deps.trustedProxies.length > 0 && [...deps.trustedProxies],
     return503OnClosing: false,
     forceCloseConnections: 'idle',
-    clientErrorHandler: (err, socket) => refuseGarbage(err, socket, requestIdOf({ headers: {} })),
+    clientErrorHandler: (err, socket) => rejectMalformed(err, socket),
     // Paths that cannot be decoded are reported here, before any hook has run.
     frameworkErrors: (_err, request, reply) => {
       writeCommonFields(request, reply)
       forbidSniffing(reply)
       try {
+        const problem = headProblem(request)
+        if (problem !== undefined) throw problem
         answerUnreadablePath(request, reply, routes)
       } catch (err) {
         handleError(err as Problem, request, reply)
       }
     },
-    // Node's own answer would bear none of our fields; see `isHostMissing`.
+    // Node's own answer would bear none of our fields; see `headProblem`.
     http: {
       requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: CONNECTION_CHECK_INTERVAL_MS,
+      connectionsCheckingInterval: HEADERS_CHECK_INTERVAL_MS,
     },
   })
   // For the same reason an unknown `Expect` is ignored.
-  app.server.on('checkExpectation', (request, response) => app.routing(request, response))
+  app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
+  // A client may shut down its side once it has sent its request. Node's types do not know this.
+  Object.assign(app.server, { httpAllowHalfOpen: true })
 
-  const slowClients = new SlowClients(app.server)
+  const connections = new Connections(app.server, {
+    max: deps.maxConnections ?? MAX_CONNECTIONS,
+    onRefused: deps.onConnectionRefused,
+  })
+  new SlowClients(app.server, connections)
+  const rejectMalformed = rejectMalformedRequests(connections)
 
   app.setErrorHandler(handleError)
-  acceptOnlyJson(app)
+  acceptOnlyJson(app, { bodies, ...BODY })
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
-    slowClients.begun(request.raw)
     writeCommonFields(request, reply)
-    if (isHostMissing(request)) done(new Problem('validation-failed', 'the request names no Host'))
+    const problem = headProblem(request)
+    if (problem !== undefined) done(problem)
     else if (request.is404) {
       forbidSniffing(reply)
       log.watch(request, reply)
@@ -86,19 +111,22 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 
   const authentication = new Authentication(app, deps.auth)
   const refuseWhenBehind = behindHook(deps.isBehind)
-  const hooksFor = (access: Access | undefined): readonly OnRequest[] => [
+  const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
+  const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
+    // Checks are decided together. Other answers can be large, so a client gets them one by one, as it reads them.
+    ...(access === 'check' ? [] : [inOrder]),
     ...(access === undefined ? [] : [refuseWhenBehind]),
     ...(access === 'check' ? [] : [sniffingHook]),
-    ...log.hooksFor(access),
+    ...log.hooksFor(url, access),
     ...authentication.hooksFor(access),
   ]
   // Each route gets the hooks that it needs and no others, as none is free for a check.
   app.addHook('onRoute', route => {
     routes.add(route.url, [route.method].flat())
-    route.onRequest = [...hooksFor(route.config?.access), ...[route.onRequest ?? []].flat()]
+    route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log })
+  addRoutes(app, { ...deps, log, bodies })
   return app
 }
 
@@ -129,7 +157,9 @@ function behindHook(isBehind: () => boolean): OnRequest {
   }
 }
 
-/** @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
-function isHostMissing({ headers, raw }: FastifyRequest): boolean {
-  return headers.host === undefined && raw.httpVersion === '1.1'
+/** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
+function headProblem({ headers, raw }: FastifyRequest): Problem | undefined {
+  if (raw.httpVersionMajor !== 1) return versionUnsupported()
+  if (headers.host !== undefined || raw.httpVersion !== '1.1') return undefined
+  return new Problem('validation-failed', 'the request names no Host')
 }

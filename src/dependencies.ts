@@ -87,6 +87,7 @@ export function frontDependencies(
       board: { boardQueues: () => changes.queue.queues() },
       isDraining: () => draining,
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
+      onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
       loggedKey,

@@ -47,6 +47,7 @@ export const ERRORS = {
   'config-store-unavailable': { status: 503, title: 'The store of policies is away', retryAfter: 1 },
   overloaded: { status: 503, title: 'The service has more to do than it can', retryAfter: 1 },
   draining: { status: 503, title: 'The service is stopping or not ready yet', retryAfter: 1 },
+  'http-version-unsupported': { status: 505, title: 'The HTTP version is not supported' },
   internal: { status: 500, title: 'Something went wrong inside the service' },
 } as const satisfies Record<string, ErrorKind>
 

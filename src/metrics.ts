@@ -75,6 +75,11 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
     help: 'Partitions that were loaded anew because their log was another one',
     registers: [this.registry],
   })
+  readonly #connectionsRefused = new Counter({
+    name: 'throttler_connections_refused_total',
+    help: 'Connections closed at once because the process had as many as it takes',
+    registers: [this.registry],
+  })
 
   readonly #malformedBuckets = new Counter({
     name: 'throttler_malformed_buckets_total',
@@ -142,6 +147,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
   followed(partition: number, position: number, logEvents: number): void {
     this.#version.set({ partition: String(partition) }, position)
     this.#logEvents.set({ partition: String(partition) }, logEvents)
+  }
+
+  connectionRefused(): void {
+    this.#connectionsRefused.inc()
   }
 
   logReplaced(): void {

@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
-import { batchRoute } from './check/batch.route.ts'
+import { type BatchRouteOptions, batchRoute } from './check/batch.route.ts'
 import { bucketRoutes } from './check/buckets.route.ts'
-import { type CheckRoutesOptions, checkRoutes } from './check/check.route.ts'
+import { checkRoutes } from './check/check.route.ts'
 import { forwardAuthRoute } from './check/forward-auth.route.ts'
 import { type ChangeRoutesOptions, changeRoutes } from './config-change/change.route.ts'
 import { type CommandRoutesOptions, commandRoutes } from './config-change/commands.route.ts'
@@ -15,7 +15,7 @@ import { type MetricsRouteOptions, metricsRoute } from './http/metrics.route.ts'
 
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
-export interface RouteDependencies extends CheckRoutesOptions, ConfigOptions, CommandRoutesOptions {
+export interface RouteDependencies extends BatchRouteOptions, ConfigOptions, CommandRoutesOptions {
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
   readonly board: BullBoardRouteOptions

@@ -7,7 +7,7 @@ import { CheckRequest } from './check.schema.ts'
 
 type Outcome = { readonly value: BatchRequest } | { readonly error: ErrorObject[] | Problem }
 
-// The first fault of each check is enough to name it: eight million bytes can be wrong in four million places.
+// The first fault of each check is enough to name it: a batch can be wrong in ten thousand places.
 const ajv = new Ajv({ useDefaults: true, verbose: true, addUsedSchema: false })
 const isEnvelope = ajv.compile<{ checks: unknown[] }>(BatchEnvelope)
 const isCheck = ajv.compile<CheckRequest>(CheckRequest)

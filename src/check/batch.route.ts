@@ -1,9 +1,11 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { ERRORS, Problem } from '../errors.ts'
+import type { ArrivingBodies } from '../http/arriving-bodies.ts'
+import { acceptOnlyJson } from '../http/json-body.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 import { sendJson } from '../http/send-json.ts'
-import { BatchRequest, BatchResponse, MAX_BATCH_BYTES } from './batch.schema.ts'
+import { BATCH_BODY, BatchRequest, BatchResponse } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import type { CheckResult } from './check.ts'
@@ -15,8 +17,13 @@ const DOCS: RouteDocs = {
   responses: { 200: BatchResponse },
 }
 
+export interface BatchRouteOptions extends CheckRoutesOptions {
+  readonly bodies: ArrivingBodies
+}
+
 /** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
-export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, { checker, log }) => {
+export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (app, { checker, log, bodies }) => {
+  acceptOnlyJson(app, { bodies, ...BATCH_BODY })
   const compile = app.validatorCompiler
   const validatorCompiler: FastifySchemaCompiler<unknown> = route =>
     compile === undefined || route.httpPart === 'body' ? validateBatch : compile(route)
@@ -24,7 +31,6 @@ export const batchRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
   app.post(
     '/check/batch',
     {
-      bodyLimit: MAX_BATCH_BYTES,
       config: { access: 'check', docs: DOCS },
       schema: { body: BatchRequest },
       validatorCompiler,

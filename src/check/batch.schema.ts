@@ -1,7 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 
-export const MAX_BATCH_BYTES = 8 * 1024 * 1024
+/** What a batch may have: 1,000 checks with the longest keys, every byte escaped, need less than half of it. */
+export const BATCH_BODY = { maxBytes: 4 * 1024 * 1024, maxElements: 10_000 }
 
 const size = { minItems: 1, maxItems: 1000 }
 

@@ -9,6 +9,8 @@ declare module 'fastify' {
   interface FastifyRequest {
     /** Who calls: the name of the token, `anonymous` without tokens. */
     actor: string
+    /** Whether the caller may call admin routes, and does. */
+    isOperator: boolean
   }
   interface FastifyContextConfig {
     /** Who may call the route; anybody where it is not said. */
@@ -52,6 +54,7 @@ export class Authentication {
     this.#admin = new TokenSet(adminTokens)
     this.#check = new TokenSet(checkTokens)
     app.decorateRequest('actor', 'anonymous')
+    app.decorateRequest('isOperator', false)
   }
 
   /** For a route of that access. */
@@ -66,12 +69,14 @@ export class Authentication {
     refuseForeignOrigin(request)
     if (this.#admin.isEmpty) {
       refuseForeignHost(request)
+      request.isOperator = true
       done()
       return
     }
     const presented = credentialOf(request)
     const token = this.#admin.find(presented)
     if (token !== undefined) {
+      request.isOperator = true
       act(request, token)
       const allowed = this.#limits.adminCall(token.name, clientOf(request.ip))
       allowed.then(waitMs => done(tooManyCalls(waitMs)), done)
@@ -87,6 +92,7 @@ export class Authentication {
       this.#refuse(request, done)
       return
     }
+    if (token.readOnly) throw new Problem('forbidden', `the token "${token.name}" may only read; a check spends`)
     act(request, token)
     done()
   }

@@ -2,6 +2,7 @@ import type { Queue } from 'bullmq'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
+import { nothingAt } from './methods.ts'
 import { withoutSecrets } from './without-secrets.ts'
 
 export interface BullBoardRouteOptions {
@@ -16,14 +17,17 @@ const ADAPTER_OPTIONS = { allowRetries: true, allowCompletedRetries: false }
 
 /** The only changes that pass: all failed jobs of a queue, or one job, are tried again. As they are sent, nothing decoded. */
 const RETRY_ALL = /^\/admin\/queues\/api\/queues\/[a-z0-9-]+\/retry\/failed$/
-const RETRY_ONE = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/(?<job>[A-Za-z0-9_.-]+)\/retry$/
+const RETRY_ONE = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/(?<job>(?!\.{1,2}\/)[A-Za-z0-9_.-]+)\/retry$/
 
 /**
  * `/admin/queues`: Bull Board, which knows no access rights of its own, and so gets only what may pass.
  * @see https://github.com/felixmosh/bull-board
  */
 export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (app, { boardQueues }) => {
-  const pages = new HtmlPages(async inner => installBoard(inner, await boardQueues().catch(unavailable)))
+  const pages = new HtmlPages({
+    install: async inner => installBoard(inner, await boardQueues().catch(unavailable)),
+    isStatic: path => path.startsWith(`${BASE_PATH}/static/`),
+  })
   app.addHook('onClose', () => pages.close())
 
   for (const url of [BASE_PATH, `${BASE_PATH}/*`]) {
@@ -37,8 +41,9 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
         const queues = await boardQueues().catch(unavailable)
         await refuseUnlessFailed(request, queues)
         const page = await pages.request(request)
-        if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.payload}`))
-        return sendPage(reply, page).header('cache-control', 'no-store')
+        if (page.statusCode === 404) throw nothingAt(request)
+        if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.rawPayload}`))
+        return sendPage(request, reply, { ...page, headers: { ...page.headers, 'cache-control': 'no-store' } })
       },
     })
   }

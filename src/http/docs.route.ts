@@ -1,29 +1,47 @@
+import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { readProjectFile } from '../project-file.ts'
-import { HtmlPages, sendPage } from './html-pages.ts'
+import { HtmlPages, sendPage, sendUnlessCurrent } from './html-pages.ts'
 import { nothingAt } from './methods.ts'
+import { Turns } from './turns.ts'
 
 const BASE_PATH = '/docs'
 
 /** `GET /openapi.json`, and `GET /docs`: Swagger UI. @see https://github.com/fastify/fastify-swagger-ui */
 export const docsRoute: FastifyPluginAsync = async app => {
-  const pages = new HtmlPages(installSwaggerUi)
+  const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true })
   app.addHook('onClose', () => pages.close())
 
-  app.get('/openapi.json', { schema: { hide: true } }, async (_request, reply) => {
-    return reply.type('application/json; charset=utf-8').send(readDocument())
+  const turns = new Turns()
+  app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
+    await turns.next()
+    const { bytes, etag } = apiDocument()
+    return sendUnlessCurrent(request, reply.type('application/json; charset=utf-8').header('etag', etag), bytes)
   })
   for (const url of [BASE_PATH, `${BASE_PATH}/*`]) {
     app.get(url, { schema: { hide: true, querystring: {} } }, async (request, reply) => {
       const page = await pages.request(request)
       if (page.statusCode === 404) throw nothingAt(request)
-      return sendPage(reply, page)
+      return sendPage(request, reply, page)
     })
   }
 }
 
-function readDocument(): string {
-  return readProjectFile('docs/openapi.json')
+interface ApiDocument {
+  readonly bytes: Buffer
+  readonly etag: string
+}
+
+let document: ApiDocument | undefined
+
+/** The OpenAPI document, read when somebody first asks for it. */
+function apiDocument(): ApiDocument {
+  document ??= withEtag(Buffer.from(readProjectFile('docs/openapi.json')))
+  return document
+}
+
+function withEtag(bytes: Buffer): ApiDocument {
+  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
 }
 
 /** Loaded only when somebody looks. */
@@ -32,6 +50,7 @@ async function installSwaggerUi(app: FastifyInstance): Promise<void> {
     import('@fastify/swagger'),
     import('@fastify/swagger-ui'),
   ])
-  await app.register(swagger, { mode: 'static', specification: { document: JSON.parse(readDocument()) } })
+  const specification = { document: JSON.parse(apiDocument().bytes.toString()) }
+  await app.register(swagger, { mode: 'static', specification })
   await app.register(swaggerUi, { routePrefix: BASE_PATH, theme: { title: 'Throttler' } })
 }

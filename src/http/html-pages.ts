@@ -6,6 +6,8 @@ import {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
+import { routePath } from './methods.ts'
+import { Turns } from './turns.ts'
 
 /**
  * What both pages need, and no more: both write styles into their documents. TLS is for the proxy to speak of.
@@ -30,28 +32,59 @@ const HELMET_OPTIONS = {
 }
 
 /** What a page answers. */
-type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'payload' | 'rawPayload'>
+type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
 
 /** What a page may want to know of a request; it never has a body. */
-const PASSED_FIELDS = new Set(['host', 'accept', 'if-none-match', 'if-modified-since', 'range'])
+const PASSED_FIELDS = new Set(['host', 'accept'])
 
 /** Fields that belong to a connection, or that the service itself writes. */
 const OWN_FIELDS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding', 'x-request-id'])
 
+/** How much of static files is kept in memory, in bytes. */
+const MAX_KEPT_BYTES = 16 * 1024 * 1024
+
+/** Other spellings of the same path are not kept. */
+const PLAIN_PATH = /^[\w./-]+$/
+
+interface HtmlPagesOptions {
+  /** Adds the pages. */
+  readonly install: (app: FastifyInstance) => Promise<void>
+  /** Whether what is at a path never changes. */
+  readonly isStatic: (path: string) => boolean
+}
+
 /**
  * Pages for people in an application of their own, made when somebody first looks: most processes are never looked at, and
- * everything that pages need costs memory.
+ * everything that pages need costs memory. One request is taken up in each turn of the event loop, so that checks are answered
+ * in between, and static files are kept.
  */
 export class HtmlPages {
-  readonly #install: (app: FastifyInstance) => Promise<void>
+  readonly #options: HtmlPagesOptions
+  readonly #turns = new Turns()
+  readonly #kept = new Map<string, Page>()
+  #keptBytes = 0
   #app: Promise<FastifyInstance> | undefined
 
-  /** @param install adds the pages */
-  constructor(install: (app: FastifyInstance) => Promise<void>) {
-    this.#install = install
+  constructor(options: HtmlPagesOptions) {
+    this.#options = options
   }
 
-  async request({ method, url, headers }: FastifyRequest): Promise<Page> {
+  async request(request: FastifyRequest): Promise<Page> {
+    await this.#turns.next()
+    const path = routePath(request.url)
+    const kept = this.#kept.get(path)
+    if (kept !== undefined) return kept
+    const page = await this.#ask(request)
+    if (page.statusCode === 200 && request.method === 'GET' && this.#options.isStatic(path)) this.#keep(path, page)
+    return page
+  }
+
+  async close(): Promise<void> {
+    const app = await this.#app?.catch(() => undefined)
+    await app?.close()
+  }
+
+  async #ask({ method, url, headers }: FastifyRequest): Promise<Page> {
     const app = await this.#opened()
     const passed = Object.entries(headers).filter(([name]) => PASSED_FIELDS.has(name))
     return app.inject({
@@ -61,9 +94,10 @@ export class HtmlPages {
     })
   }
 
-  async close(): Promise<void> {
-    const app = await this.#app?.catch(() => undefined)
-    await app?.close()
+  #keep(path: string, { statusCode, headers, rawPayload }: Page): void {
+    if (!PLAIN_PATH.test(path) || this.#keptBytes + rawPayload.length > MAX_KEPT_BYTES) return
+    this.#keptBytes += rawPayload.length
+    this.#kept.set(path, { statusCode, headers, rawPayload })
   }
 
   #opened(): Promise<FastifyInstance> {
@@ -78,16 +112,23 @@ export class HtmlPages {
     const { default: helmet } = await import('@fastify/helmet')
     const app = fastify()
     await app.register(helmet, HELMET_OPTIONS)
-    await this.#install(app)
+    await this.#options.install(app)
     await app.ready()
     return app
   }
 }
 
-/** Answers with a page as it is. */
-export function sendPage(reply: FastifyReply, { statusCode, headers, rawPayload }: Page): FastifyReply {
-  for (const [name, value] of Object.entries(headers)) {
+/** Answers with a page as it is, or says that the caller has it already. */
+export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): FastifyReply {
+  for (const [name, value] of Object.entries(page.headers)) {
     if (value !== undefined && !OWN_FIELDS.has(name)) reply.header(name, value)
   }
-  return reply.code(statusCode).send(rawPayload)
+  return sendUnlessCurrent(request, reply.code(page.statusCode), page.rawPayload)
+}
+
+/** Answers with 304 where the caller names the `ETag` that was set. */
+export function sendUnlessCurrent(request: FastifyRequest, reply: FastifyReply, body: Buffer): FastifyReply {
+  const etag = reply.getHeader('etag')
+  const known = request.headers['if-none-match']?.split(/\s*,\s*/) ?? []
+  return typeof etag === 'string' && known.includes(etag) ? reply.code(304).send() : reply.send(body)
 }

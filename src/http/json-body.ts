@@ -1,19 +1,39 @@
 import { isUtf8 } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
+import type { ArrivingBodies } from './arriving-bodies.ts'
+import { jsonBoundsProblem } from './json-bounds.ts'
 
 const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
 const BYTE_ORDER_MARK = '\uFEFF'
+
+export interface JsonBodyOptions {
+  readonly bodies: ArrivingBodies
+  readonly maxBytes: number
+  /** Members and items, at all levels together. */
+  readonly maxElements: number
+}
 
 /**
  * Bodies are JSON in UTF-8, not compressed, and nothing else. Bytes that are not UTF-8 are refused rather than replaced, since
  * two keys could become one. Members such as `__proto__` are left to the schemas, which know none of that name.
  */
-export function acceptOnlyJson(app: FastifyInstance): void {
+export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElements }: JsonBodyOptions): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, { parseAs: 'buffer' }, (request, body, done) => {
-    const { value, problem = null } = parse(request, body as Buffer)
-    done(problem, value)
+  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, (request, payload, done) => {
+    const problem = compressionFault(request)
+    if (problem !== undefined) {
+      done(problem)
+      return
+    }
+    bodies.read(payload, maxBytes, (err, bytes) => {
+      if (bytes === undefined) done(err)
+      else if (bytes.length === 0 && request.method === 'DELETE') done(null)
+      else {
+        const { value, problem = null } = parse(bytes, maxElements)
+        done(problem, value)
+      }
+    })
   })
 }
 
@@ -22,11 +42,11 @@ interface Parsed {
   readonly problem?: Problem
 }
 
-function parse(request: FastifyRequest, bytes: Buffer): Parsed {
-  const problem = compressionFault(request)
-  if (problem !== undefined) return { problem }
-  if (bytes.length === 0) return request.method === 'DELETE' ? {} : { problem: emptyBody() }
+function parse(bytes: Buffer, maxElements: number): Parsed {
+  if (bytes.length === 0) return { problem: emptyBody() }
   if (!isUtf8(bytes)) return { problem: malformed('the body is not valid UTF-8') }
+  const problem = jsonBoundsProblem(bytes, maxElements)
+  if (problem !== undefined) return { problem }
   const text = bytes.toString('utf8')
   if (text.startsWith(BYTE_ORDER_MARK)) {
     return { problem: malformed('the body begins with a byte order mark, which JSON must not (RFC 8259, section 8.1)') }

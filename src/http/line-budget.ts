@@ -1,12 +1,12 @@
 const WINDOW_MS = 1_000
 
-/** Allows so many lines a second, and remembers how many it did not. */
+/** Allows so many lines a second, and counts those that it suppressed. */
 export class LineBudget {
   readonly #limit: number
   readonly #now: () => number
   #windowEndMs = 0
   #written = 0
-  #leftOut = 0
+  #suppressed = 0
 
   /** @param now a monotonic clock, ms */
   constructor(limit: number, now: () => number) {
@@ -14,7 +14,7 @@ export class LineBudget {
     this.#now = now
   }
 
-  /** How many lines were left out before this one; `undefined` when this one is to be left out too. */
+  /** How many lines were suppressed before this one; `undefined` if this one is suppressed too. */
   take(): number | undefined {
     const now = this.#now()
     if (now >= this.#windowEndMs) {
@@ -22,12 +22,12 @@ export class LineBudget {
       this.#written = 0
     }
     if (this.#written >= this.#limit) {
-      this.#leftOut++
+      this.#suppressed++
       return undefined
     }
     this.#written++
-    const leftOut = this.#leftOut
-    this.#leftOut = 0
-    return leftOut
+    const suppressed = this.#suppressed
+    this.#suppressed = 0
+    return suppressed
   }
 }

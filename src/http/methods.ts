@@ -68,6 +68,6 @@ function matches(pattern: readonly string[], segments: readonly string[]): boole
 }
 
 /** The path of a request target, which may be a whole URI (RFC 9112, section 3.2.2). */
-function routePath(target: string): string {
+export function routePath(target: string): string {
   return target.replace(/^https?:\/\/[^/?#]*/i, '').replace(/[?#].*$/s, '')
 }

@@ -1,5 +1,3 @@
-import { maxHeaderSize, STATUS_CODES } from 'node:http'
-import type { Socket } from 'node:net'
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../errors.ts'
 import { fieldErrors } from './field-errors.ts'
@@ -60,14 +58,11 @@ function keepConnection(reply: FastifyReply): void {
  * What Fastify reports, in terms of the catalogue.
  * @see https://fastify.dev/docs/latest/Reference/Errors/
  */
-function toProblem(err: FastifyError, { body, raw, routeOptions }: FastifyRequest): Problem {
+function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
   if (err.validationContext === 'body' && body === undefined) return emptyBody()
   if (err.validation !== undefined) return validationProblem(fieldErrors(err.validation, err.validationContext))
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
-  if (err.code === 'FST_ERR_CTP_BODY_TOO_LARGE') {
-    return new Problem('body-too-large', `the body has more than the ${routeOptions.bodyLimit} bytes allowed here`)
-  }
   if (err === raw.errored) return new Problem('body-malformed', 'the connection ended before the body was read')
   return new Problem('internal', 'the service could not answer; its log says more', { cause: err })
 }
@@ -78,31 +73,4 @@ const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string 
     detail:
       'the body is not of the media type that is allowed here: application/json, or application/x-ndjson for imports, in UTF-8',
   },
-  FST_ERR_CTP_INVALID_CONTENT_LENGTH: {
-    code: 'body-malformed',
-    detail: 'the body is not as long as Content-Length says',
-  },
-}
-
-/** Answers what is no HTTP at all, and ends the connection, whose next request could not be told from the rest of this one. */
-export function refuseGarbage(err: Error & { readonly code?: string }, socket: Socket, requestId: string): void {
-  if (socket.writable) {
-    const detail = `what was sent is no HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${err.code}`
-    socket.write(rawProblem(new Problem('validation-failed', detail), requestId))
-  }
-  socket.destroySoon()
-}
-
-function rawProblem(problem: Problem, requestId: string): string {
-  const body = JSON.stringify(problemBody(problem, requestId))
-  return [
-    `HTTP/1.1 ${problem.status} ${STATUS_CODES[problem.status]}`,
-    `content-type: ${PROBLEM_MEDIA_TYPE}`,
-    `content-length: ${Buffer.byteLength(body)}`,
-    'cache-control: no-store',
-    `x-request-id: ${requestId}`,
-    'connection: close',
-    '',
-    body,
-  ].join('\r\n')
 }

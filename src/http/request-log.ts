@@ -6,31 +6,44 @@ import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
 import { LineBudget } from './line-budget.ts'
 
-/** A check that takes longer is worth a line, ms. */
+/** A check that takes longer is worth a line, in ms. */
 const SLOW_CHECK_MS = 250
 
-/** When all checks fail, what each line costs would only make it worse. */
-const MOST_CHECK_LINES_A_SECOND = 50
+/**
+ * How many lines a second each kind of request may write. Lines cost more than what they report, and operators' requests must be
+ * found in the log whatever strangers send.
+ */
+const LINES_PER_SECOND = { check: 50, operator: 200, other: 50 }
+
+/** Asked every few seconds by whatever watches the service. */
+const PROBES = new Set(['/health', '/ready', '/metrics'])
 
 interface RequestLogOptions {
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
 
-/** One line for each request that is not a check. A check has one where it failed or was slow; at `debug`, each has. */
+/**
+ * One line for each request that is neither a check nor a probe, within a budget. A check has one if it failed or was slow. At
+ * `debug`, every request has one.
+ */
 export class RequestLog {
   readonly #logger: Logger
   readonly #loggedKey: LoggedKey
-  readonly #checkLines = new LineBudget(MOST_CHECK_LINES_A_SECOND, () => performance.now())
+  readonly #budgets = {
+    check: new LineBudget(LINES_PER_SECOND.check, () => performance.now()),
+    operator: new LineBudget(LINES_PER_SECOND.operator, () => performance.now()),
+    other: new LineBudget(LINES_PER_SECOND.other, () => performance.now()),
+  }
 
   constructor({ logger, loggedKey }: RequestLogOptions) {
     this.#logger = logger
     this.#loggedKey = loggedKey
   }
 
-  /** For a route of that access. */
-  hooksFor(access: Access | undefined): readonly OnRequest[] {
-    if (access === 'check' && !this.#logger.isLevelEnabled('debug')) return []
+  /** For a route. */
+  hooksFor(url: string, access: Access | undefined): readonly OnRequest[] {
+    if (isQuiet(url, access) && !this.#logger.isLevelEnabled('debug')) return []
     const hook: OnRequest = (request, reply, done) => {
       this.watch(request, reply)
       done()
@@ -40,37 +53,31 @@ export class RequestLog {
 
   /** @param ms how long the check took */
   checked(request: FastifyRequest, ms: number): void {
-    if (ms < SLOW_CHECK_MS) return
-    this.#checkLine(leftOut => this.#logger.warn({ ...this.#line(request), ms: rounded(ms), leftOut }, 'slow check'))
+    if (ms >= SLOW_CHECK_MS) this.#write('warn', request, { ms: rounded(ms) }, 'slow check')
   }
 
   /** A request is answered with a problem that is not the caller's doing. */
-  failed(request: FastifyRequest, problem: Problem): void {
-    const { code, cause: err, detail } = problem
-    const write = (leftOut?: number) => {
-      const level = code === 'internal' ? 'error' : 'warn'
-      this.#logger[level](
-        { ...this.#line(request), code, err, leftOut },
-        code === 'internal' ? 'internal error' : detail,
-      )
-    }
-    if (isCheck(request)) this.#checkLine(write)
-    else write()
-  }
-
-  #checkLine(write: (leftOut: number | undefined) => void): void {
-    const leftOut = this.#checkLines.take()
-    if (leftOut !== undefined) write(leftOut || undefined)
+  failed(request: FastifyRequest, { code, cause: err, detail }: Problem): void {
+    if (code === 'internal') this.#write('error', request, { code, err }, 'internal error')
+    else this.#write('warn', request, { code, err }, detail)
   }
 
   /** Writes a line once the request has ended: `close` comes for every one, also for those that a caller gave up. */
   watch(request: FastifyRequest, reply: FastifyReply): void {
     const startMs = performance.now()
+    const { config, url = '' } = request.routeOptions
+    const level = isQuiet(url, config.access) ? 'debug' : 'info'
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.statusCode : 'aborted'
-      const line = { ...this.#line(request), status, ms: rounded(performance.now() - startMs) }
-      this.#logger[isCheck(request) ? 'debug' : 'info'](line, 'request')
+      this.#write(level, request, { status, ms: rounded(performance.now() - startMs) }, 'request')
     })
+  }
+
+  #write(level: 'debug' | 'info' | 'warn' | 'error', request: FastifyRequest, fields: object, message: string): void {
+    if (!this.#logger.isLevelEnabled(level)) return
+    const suppressed = level === 'debug' ? 0 : this.#budgets[kindOf(request)].take()
+    if (suppressed === undefined) return
+    this.#logger[level]({ ...this.#line(request), ...fields, suppressed: suppressed || undefined }, message)
   }
 
   #line(request: FastifyRequest) {
@@ -95,8 +102,13 @@ export class RequestLog {
 
 type Bearer = { readonly key?: unknown } | null | undefined
 
-function isCheck({ routeOptions }: FastifyRequest): boolean {
-  return routeOptions.config.access === 'check'
+function isQuiet(url: string, access: Access | undefined): boolean {
+  return access === 'check' || PROBES.has(url)
+}
+
+function kindOf({ isOperator, routeOptions }: FastifyRequest): keyof typeof LINES_PER_SECOND {
+  if (isOperator) return 'operator'
+  return routeOptions.config.access === 'check' ? 'check' : 'other'
 }
 
 function rounded(ms: number): number {

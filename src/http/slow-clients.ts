@@ -1,72 +1,89 @@
-import type { IncomingMessage, Server } from 'node:http'
+import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Connections } from './connections.ts'
+import { isTooSlow, type Transfer, Transfers } from './transfers.ts'
 
-/** A request's head must have arrived after so long, ms. */
+/** A request's head must have arrived within this time, in ms. */
 export const HEADERS_TIMEOUT_MS = 10_000
 
-/** How often connections are looked at, ms. */
-export const CONNECTION_CHECK_INTERVAL_MS = 2_500
+/** Interval between looks at all connections, in ms. */
+const LOOK_INTERVAL_MS = 250
 
-/** A body must not be slower than this, from when it was first found incomplete. It may be as large, and take as long, as it likes. */
-const BODY_GRACE_MS = 10_000
-const SLOWEST_BODY_BYTES_A_SECOND = 4_096
+/** For responses that clients have not read, all together. */
+const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
-/** So many connections a process has at most; further ones are closed at once. */
-const MAX_CONNECTIONS = 10_000
-
-const REQUEST = Symbol('the last request of a connection')
-
-interface Connection extends Socket {
-  [REQUEST]?: IncomingMessage | undefined
-}
-
-interface Arriving {
-  readonly sinceMs: number
-  readonly bytesBefore: number
+/** What Node knows of a socket and does not tell: bytes handed to the kernel are those dispatched without those queued. */
+interface SocketInternals {
+  readonly _bytesDispatched: number
+  readonly _handle: { readonly writeQueueSize: number } | null
 }
 
 /**
- * Drops clients that send a body so slowly that they can only want to keep the connection. Node has a limit for whole requests,
- * which a large import over a slow line would break. All requests are looked at together from time to time, so one costs nothing.
- * @see https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html, which does the same
+ * Disconnects clients that send a body, or read a response, so slowly that they can only want to keep the connection; and the
+ * slowest readers, if all together leave too much unread. Node has a limit for whole requests, which a large import over a slow
+ * line would break. All connections are looked at together from time to time, so a request costs nothing.
+ * @see https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html, which does the same for bodies
  */
 export class SlowClients {
-  readonly #connections = new Set<Connection>()
-  readonly #arriving = new WeakMap<IncomingMessage, Arriving>()
+  readonly #connections: Connections
+  readonly #senders = new Transfers()
+  readonly #readers = new Transfers()
 
-  constructor(server: Server) {
-    server.maxConnections = MAX_CONNECTIONS
-    server.on('connection', (socket: Connection) => {
-      this.#connections.add(socket)
-      socket.once('close', () => this.#connections.delete(socket))
-    })
-    const timer = setInterval(() => this.#dropSlow(), CONNECTION_CHECK_INTERVAL_MS).unref()
+  constructor(server: Server, connections: Connections) {
+    this.#connections = connections
+    const timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
     server.once('close', () => clearInterval(timer))
   }
 
-  /** The head of a request is there, its body perhaps not yet. */
-  begun(request: IncomingMessage): void {
-    const connection: Connection = request.socket
-    connection[REQUEST] = request
-  }
-
-  #dropSlow(): void {
+  #look(): void {
     const nowMs = performance.now()
+    const unread: UnreadResponses[] = []
     for (const connection of this.#connections) {
-      const request = connection[REQUEST]
-      if (request === undefined) continue
-      if (request.complete) connection[REQUEST] = undefined
-      else if (this.#isTooSlow(request, connection.bytesRead, nowMs)) connection.destroy()
+      const reading = this.#readingOf(connection, nowMs)
+      if (this.#sendsTooSlowly(connection, nowMs) || (reading && isTooSlow(reading))) connection.destroy()
+      else if (reading) unread.push({ connection, ...reading })
     }
+    disconnectSlowest(unread)
   }
 
-  #isTooSlow(request: IncomingMessage, bytesRead: number, nowMs: number): boolean {
-    const seen = this.#arriving.get(request)
-    if (seen === undefined) {
-      this.#arriving.set(request, { sinceMs: nowMs, bytesBefore: bytesRead })
-      return false
-    }
-    const allowedMs = BODY_GRACE_MS + ((bytesRead - seen.bytesBefore) / SLOWEST_BODY_BYTES_A_SECOND) * 1000
-    return nowMs - seen.sinceMs > allowedMs
+  /** How far a client has got with reading; nothing, if it has read everything. */
+  #readingOf(connection: Socket, nowMs: number): (Transfer & { readonly unreadBytes: number }) | undefined {
+    const unreadBytes = this.#connections.unreadBytes(connection)
+    if (unreadBytes > 0) return { unreadBytes, ...this.#readers.progress(connection, sentBytes(connection), nowMs) }
+    this.#readers.end(connection)
+    return undefined
   }
+
+  #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
+    const request = this.#connections.current(connection)?.req
+    if (request === undefined || request.complete) return false
+    // While the service itself does not read on, the client cannot send.
+    if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
+    return isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))
+  }
+}
+
+interface UnreadResponses extends Transfer {
+  readonly connection: Socket
+  readonly unreadBytes: number
+}
+
+function disconnectSlowest(unread: readonly UnreadResponses[]): void {
+  let totalBytes = unread.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
+  if (totalBytes <= MAX_UNREAD_BYTES) return
+  for (const { connection, unreadBytes } of unread.toSorted((a, b) => rateOf(a) - rateOf(b))) {
+    connection.destroy()
+    totalBytes -= unreadBytes
+    if (totalBytes <= MAX_UNREAD_BYTES) return
+  }
+}
+
+/** Those that were found just now come last, since nobody knows yet how fast they are. */
+function rateOf({ bytes, elapsedMs }: Transfer): number {
+  return elapsedMs === 0 ? Number.MAX_VALUE : bytes / elapsedMs
+}
+
+function sentBytes(socket: Socket): number {
+  const { _bytesDispatched, _handle } = socket as unknown as SocketInternals
+  return _bytesDispatched - (_handle?.writeQueueSize ?? 0)
 }

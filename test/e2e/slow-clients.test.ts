@@ -38,12 +38,45 @@ async function trickle(parts: readonly string[], intervalMs: number): Promise<st
 const head = (length: number) =>
   `POST /check/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 
+/** Refused before its body is read, which the client goes on to send. */
+const unreadable = (length: number) =>
+  `POST /config/%ff HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+
+/**
+ * Asks for many pages and reads them at this pace for so long, then all the rest at once.
+ * @returns how many it got
+ */
+async function readPages(count: number, bytesPerSecond: number, ms: number): Promise<number> {
+  const socket = connection()
+  socket.write('GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(count))
+  const parts: Buffer[] = []
+  let bytes = 0
+  const startMs = performance.now()
+  while (performance.now() - startMs < ms) {
+    await sleep(50)
+    while (bytes < ((performance.now() - startMs) / 1000) * bytesPerSecond) {
+      const part = socket.read() as Buffer | null
+      if (part === null) break
+      parts.push(part)
+      bytes += part.length
+    }
+  }
+  const timer = setTimeout(() => socket.end(), 500)
+  socket.on('data', part => {
+    parts.push(part)
+    timer.refresh()
+  })
+  await once(socket, 'close')
+  return Buffer.concat(parts).toString().split('HTTP/1.1 200 OK').length - 1
+}
+
 describe('a client that is slow', () => {
   it('is dropped if it means to be, and served if only its line is', async () => {
     const startMs = performance.now()
     const dropped = Promise.all([
       trickle(['GET /health HTTP/1.1\r\n', ...Array(300).fill('x: y\r\n')], 200),
       trickle([head(1_000), ...Array(300).fill(' ')], 200),
+      trickle([unreadable(1_000), ...Array(300).fill(' ')], 200),
     ]).then(answers => ({ answers, afterMs: performance.now() - startMs }))
 
     const checks = JSON.stringify({ checks: [{ key: 'slow' }] })
@@ -54,6 +87,14 @@ describe('a client that is slow', () => {
     const { answers, afterMs } = await dropped
     for (const answer of answers) expect(answer).not.toMatch(/^HTTP\/1\.1 2/)
     expect(afterMs).toBeLessThan(40_000)
+  }, 90_000)
+})
+
+describe('a client that reads slowly', () => {
+  it('is dropped if it does not go on, and served if it does', async () => {
+    const [stopped, slow] = await Promise.all([readPages(300, 0, 14_000), readPages(150, 1_000_000, 14_000)])
+    expect(stopped).toBeLessThan(300)
+    expect(slow).toBe(150)
   }, 90_000)
 })
 

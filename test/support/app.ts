@@ -21,6 +21,8 @@ export interface AppOptions {
   readonly logger?: Logger
   /** Whether the process has more to do than it can; else it looks for itself. */
   readonly isBehind?: () => boolean
+  /** How many connections it takes. */
+  readonly maxConnections?: number
 }
 
 /** A complete front with its config worker in the test's own process, listening on loopback. */
@@ -58,6 +60,7 @@ export class TestApp {
     const front = frontDependencies(env, logger)
     const http = buildApp({
       ...front.app,
+      ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
       isBehind: options.isBehind ?? front.app.isBehind,
       metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
       health: { isReady: front.isReady, instance: async () => healthOfInstance(await front.stores()), version },

@@ -101,6 +101,11 @@ describe('POST /check', () => {
 
   it('spends, so an admin token that may only read does not do', async () => {
     expectProblem(await as('read-secret').check('k'), 403, 'forbidden')
+    const { body } = await as('check-secret').check('read-only', 0)
+    const answer = await as('read-secret').get('/forward-auth?key=read-only&tokens=5')
+    expectProblem(answer, 403, 'forbidden')
+    expect(answer.body.detail).toContain('"eve" may only read')
+    expect((await as('check-secret').check('read-only', 0)).body.remaining).toBe(body.remaining)
   })
 })
 

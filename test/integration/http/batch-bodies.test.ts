@@ -4,7 +4,7 @@ import { givenApp } from './given-app.ts'
 import { exchange, rawRequest } from './raw-http.ts'
 
 const given = givenApp()
-const MAX_BYTES = 8 * 1024 * 1024
+const MAX_BYTES = 4 * 1024 * 1024
 const KEY = 'whoever'
 
 /** `POST /check/batch` with these bytes as its body. */
@@ -80,7 +80,7 @@ describe('the body of a batch', () => {
   })
 })
 
-describe('a batch may have 8 MiB', () => {
+describe('a batch may have 4 MiB', () => {
   const full = `{"checks":[${Array(1000).fill(longest)}]}`
 
   it.each([{}, { 'transfer-encoding': 'chunked' }])('of 1,000 checks; %j', async headers => {
@@ -96,24 +96,35 @@ describe('a batch may have 8 MiB', () => {
     const head = 'POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
     const next = 'GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
     const text = await exchange(given.app.port, head + framing, full.padEnd(MAX_BYTES + 1), end, next)
-    expect(text.match(/HTTP\/1\.1 [0-9]+|"code":"[^"]*"|8388608/g)).toEqual([
+    expect(text.match(/HTTP\/1\.1 [0-9]+|"code":"[^"]*"|4194304/g)).toEqual([
       'HTTP/1.1 413',
-      '8388608',
+      '4194304',
       '"code":"body-too-large"',
       'HTTP/1.1 200',
     ])
   })
 
+  it('and more checks than allowed are counted', async () => {
+    const answer = await postBatch(`{"checks":[${Array(1001).fill('{"key":"a","tokens":0}')}]}`)
+    expectFields(answer, 'validation-failed', ['/checks'])
+    expect(answer.body.errors[0].message).toBe('must have 1 to 1000 items; has 1001')
+  })
+
   it.each([
-    ['four million numbers', `{"checks":[${'0,'.repeat(4_000_000)}0]}`, '/checks'],
-    ['a million unknown members', `{"checks":[{"key":"a"${members(600_000)}}]}`, '/checks/0/0'],
-    ['a million members beside the checks', `{"checks":[{"key":"a"}]${members(600_000)}}`, '/0'],
-    ['a member with a name of millions of letters', `{"checks":[{"${'x'.repeat(8_000_000)}":1}]}`, '/checks/0/key'],
-    ['brackets nested millions deep', `{"checks":${'['.repeat(4_000_000)}${']'.repeat(4_000_000)}}`, '/checks/0'],
+    ['two million numbers', `{"checks":[${'0,'.repeat(2_000_000)}0]}`, ''],
+    ['300,000 unknown members', `{"checks":[{"key":"a"${members(300_000)}}]}`, ''],
+    ['300,000 members next to the checks', `{"checks":[{"key":"a"}]${members(300_000)}}`, ''],
+    ['a member with a name of millions of letters', `{"checks":[{"${'x'.repeat(4_000_000)}":1}]}`, '/checks/0/key'],
   ])('and %s are refused shortly', async (_, body, path) => {
     const answer = await postBatch(body)
     expectFields(answer, 'validation-failed', [path])
     expect(answer.text.length).toBeLessThan(1_000)
+  })
+
+  it('and brackets nested two million deep are refused as malformed', async () => {
+    const answer = await postBatch(`{"checks":${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}}`)
+    expectProblem(answer, 400, 'body-malformed')
+    expect(answer.body.detail).toContain('8 levels')
   })
 })
 

@@ -100,14 +100,14 @@ describe('a batch', () => {
     expectFields(await batch([{ key: 'fine' }, { key: '..' }]), 'key-invalid', ['/checks/1/key'])
   })
 
-  it('of more than 8 MiB is too large', async () => {
+  it('of more than 4 MiB is too large', async () => {
     const answer = await client().request(
       'POST',
       '/check/batch',
-      JSON.stringify({ checks: [{ key: 'x'.repeat(8 << 20) }] }),
+      JSON.stringify({ checks: [{ key: 'x'.repeat(4 << 20) }] }),
     )
     expectProblem(answer, 413, 'body-too-large')
-    expect(answer.body.detail).toContain('8388608')
+    expect(answer.body.detail).toContain('4194304')
   })
 })
 

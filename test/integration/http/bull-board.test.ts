@@ -94,6 +94,8 @@ describe('/admin/queues', () => {
     ['PUT', `/api/queues/${QUEUE}/pause#/retry/failed`],
     ['PUT', `/api/queues/${QUEUE}/x/../pause/retry`],
     ['PUT', `/api/queues/${QUEUE};x/retry/failed`],
+    ['PUT', `/api/queues/${QUEUE}/../retry`],
+    ['PUT', `/api/queues/${QUEUE}/./retry`],
     ['DELETE', ''],
     ['POST', '/'],
     ['PATCH', '/api/queues'],
@@ -101,6 +103,10 @@ describe('/admin/queues', () => {
   ])('lets no trick pass: %s %s', async (method, path) => {
     const answer = await rawRequest(given.app.port, { method, path: BASE + path, headers: basic('secret') })
     expectProblem(answer, 403, 'forbidden')
+  })
+
+  it.each(['/api/queues/none/1', '/nothing', '/static/none.js'])('has nothing at %s', async path => {
+    expectProblem(await as('reading').get(BASE + path), 404, 'not-found')
   })
 
   it('answers only its own pages', async () => {
@@ -116,7 +122,7 @@ describe('/admin/queues', () => {
     expectProblem(await as('reading').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
     expect((await as('secret').request('PUT', `${jobPath()}/retry`)).status).toBe(204)
     expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
-    expect((await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/nobody/retry`)).status).toBe(404)
+    expectProblem(await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/nobody/retry`), 404, 'not-found')
 
     await failWaitingJobs(given.store, KEY_PREFIX, 'failing', 'again')
     expect((await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/retry/failed`)).body).toMatchObject({

@@ -1,0 +1,91 @@
+import type { IncomingMessage } from 'node:http'
+import { Problem } from '../errors.ts'
+import { Turns } from './turns.ts'
+
+/** What an unfinished request takes beside its body: its head, and the objects that represent it. */
+const BYTES_PER_REQUEST = 4_096
+
+const MIN_CAPACITY = 1_024
+const EMPTY = Buffer.alloc(0)
+
+/** Handling a larger body takes milliseconds. */
+const LARGE_BODY_BYTES = 64 * 1024
+
+export type BodyRead = (err: Error | null, bytes?: Buffer) => void
+
+/**
+ * Reads whole bodies, and bounds the memory of all that are unfinished. Over budget, the body that began first is refused: a
+ * caller that means well has sent its own long before. The body of a check arrives with its head and is never held.
+ */
+export class ArrivingBodies {
+  readonly #maxBytes: number
+  readonly #turns = new Turns()
+  /** How many bytes each unfinished body holds, by what refuses it, oldest first. */
+  readonly #held = new Map<(problem: Problem) => void, number>()
+  #heldBytes = 0
+
+  /** @param maxBytes for all unfinished bodies together */
+  constructor(maxBytes: number) {
+    this.#maxBytes = maxBytes
+  }
+
+  /** Reads a body of at most `maxBytes`. Large ones are handed over one in each turn of the event loop. */
+  read(request: IncomingMessage, maxBytes: number, done: BodyRead): void {
+    const announced = Number(request.headers['content-length'])
+    if (announced > maxBytes) {
+      done(tooLarge(maxBytes))
+      return
+    }
+    let bytes: Buffer = EMPTY
+    let length = 0
+    let isDone = false
+
+    const finish: BodyRead = (...result) => {
+      if (isDone) return
+      isDone = true
+      bytes = EMPTY
+      request.off('data', onData).off('end', onEnd).off('error', finish)
+      this.#hold(finish, 0)
+      done(...result)
+    }
+    const onData = (chunk: Buffer) => {
+      const start = length
+      length += chunk.length
+      if (length > maxBytes) finish(tooLarge(maxBytes))
+      else if (chunk.length === announced) bytes = chunk
+      else {
+        bytes = withRoom(bytes, length, maxBytes)
+        chunk.copy(bytes, start)
+        this.#hold(finish, BYTES_PER_REQUEST + bytes.length)
+      }
+    }
+    const handOver = () => finish(null, bytes.subarray(0, length))
+    const onEnd = () => {
+      if (length <= LARGE_BODY_BYTES) handOver()
+      else this.#turns.add(handOver)
+    }
+    request.on('data', onData).on('end', onEnd).on('error', finish)
+  }
+
+  #hold(refuse: (problem: Problem) => void, bytes: number): void {
+    this.#heldBytes += bytes - (this.#held.get(refuse) ?? 0)
+    if (bytes === 0) this.#held.delete(refuse)
+    else this.#held.set(refuse, bytes)
+    for (const refuseOldest of this.#held.keys()) {
+      if (this.#heldBytes <= this.#maxBytes) return
+      refuseOldest(new Problem('overloaded', 'the process holds too many bodies that have not arrived completely'))
+    }
+  }
+}
+
+/** The same bytes in a buffer for at least `length`, at most twice as long. */
+function withRoom(bytes: Buffer, length: number, maxLength: number): Buffer {
+  if (length <= bytes.length) return bytes
+  const larger = Buffer.allocUnsafeSlow(Math.min(maxLength, Math.max(2 * bytes.length, length, MIN_CAPACITY)))
+  bytes.copy(larger)
+  return larger
+}
+
+function tooLarge(maxBytes: number): Problem {
+  return new Problem('body-too-large', `the body has more than the ${maxBytes} bytes allowed here`)
+}

@@ -1,0 +1,97 @@
+import type { Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** So many requests of one connection may be unanswered. Each that waits for those before it takes a few kilobytes. */
+const MAX_PIPELINED = 1_000
+
+/** What a request takes that waits for the answers before its own. */
+const BYTES_PER_WAITING_REQUEST = 4_096
+
+const LAST = Symbol('the answer to the last request')
+const PIPELINE = Symbol('the unfinished answers, in order, of a client that did not wait for them')
+
+interface Connection extends Socket {
+  [LAST]?: ServerResponse | undefined
+  [PIPELINE]?: ServerResponse[]
+}
+
+interface ConnectionsOptions {
+  readonly max: number
+  /** A connection was closed because there were too many. */
+  readonly onRefused: () => void
+}
+
+/**
+ * The connections of a server, and what each has under way. `server.maxConnections` would not do: under node:cluster, a process
+ * that is full hands connections back to the primary, which offers them to the next one, for ever.
+ */
+export class Connections implements Iterable<Socket> {
+  readonly #open = new Set<Socket>()
+
+  constructor(server: Server, { max, onRefused }: ConnectionsOptions) {
+    server.prependListener('connection', (socket: Socket) => {
+      if (this.#open.size >= max) {
+        socket.destroy()
+        onRefused()
+        return
+      }
+      this.#open.add(socket)
+      socket.once('close', () => this.#open.delete(socket))
+    })
+    // Rather than in a hook of the app, which requests with an unreadable path never reach.
+    server.prependListener('request', (_request, response) => this.#begin(response))
+  }
+
+  [Symbol.iterator](): Iterator<Socket> {
+    return this.#open.values()
+  }
+
+  /** The answer to the last request, unless both are finished. */
+  current(connection: Connection): ServerResponse | undefined {
+    const last = connection[LAST]
+    if (last?.writableFinished && last.req.complete) connection[LAST] = undefined
+    return connection[LAST]
+  }
+
+  /** The memory taken by answers that the client has not read. */
+  unreadBytes(connection: Connection): number {
+    const waiting = (connection[PIPELINE] ?? []).filter(({ socket }) => socket === null)
+    return waiting.reduce(
+      (sum, { writableLength }) => sum + writableLength + BYTES_PER_WAITING_REQUEST,
+      connection.writableLength,
+    )
+  }
+
+  /** Calls back once those before it on the connection are answered; never, if the connection is closed before. */
+  whenNext(response: ServerResponse, callback: () => void): void {
+    const connection: Connection = response.req.socket
+    const pipeline = connection[PIPELINE] ?? []
+    const before = pipeline[pipeline.indexOf(response) - 1]
+    if (before === undefined) callback()
+    else before.once('close', () => connection.destroyed || callback())
+  }
+
+  /** Calls back once every request that has arrived completely is answered. */
+  whenAnswered(connection: Connection, callback: () => void): void {
+    const last = this.current(connection)
+    if (last === undefined) callback()
+    else if (last.req.complete) last.once('close', callback)
+    else this.whenNext(last, callback)
+  }
+
+  #begin(response: ServerResponse): void {
+    const connection: Connection = response.req.socket
+    const last = connection[LAST]
+    connection[LAST] = response
+    if (last === undefined || last.writableFinished) return
+    connection[PIPELINE] ??= []
+    if (connection[PIPELINE].at(-1) !== last) enqueue(connection[PIPELINE], last)
+    enqueue(connection[PIPELINE], response)
+    if (connection[PIPELINE].length > MAX_PIPELINED) connection.destroy()
+  }
+}
+
+function enqueue(pipeline: ServerResponse[], response: ServerResponse): void {
+  pipeline.push(response)
+  response.once('close', () => pipeline.splice(pipeline.indexOf(response), 1))
+}

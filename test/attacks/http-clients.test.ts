@@ -1,0 +1,119 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { expectUnharmed, underAttack } from '../support/attack.ts'
+import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
+import { Service } from '../support/service.ts'
+
+const MIB = 1024 * 1024
+
+let service: Service
+beforeAll(async () => {
+  service = await Service.start({ env: { WEB_CONCURRENCY: '1', DEFAULT_CAPACITY: '1000000000' } })
+})
+afterAll(() => service.stop())
+
+const post = (path: string, length: number) =>
+  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`
+
+/** A batch of nothing but this, as large as a batch may be. */
+function batchOf(begin: string, unit: string, end: string) {
+  const times = Math.floor((4 * MIB - begin.length - end.length) / Buffer.byteLength(unit))
+  const length = begin.length + times * Buffer.byteLength(unit) + end.length
+  return { head: post('/check/batch', length) + begin, fill: [unit, times] as const, tail: end, again: true }
+}
+
+describeLong('checks are answered in time, and memory is bounded, while strangers', () => {
+  it.each([
+    ['send brackets nested millions deep', batchOf('', '[', '')],
+    ['send millions of numbers', batchOf('{"checks":[0', ',0', ']}')],
+    ['send a string of millions of characters', batchOf('{"checks":["', '\u{1f600}', '"]}')],
+    ['send a string of escapes', batchOf('{"checks":["', '\\n', '"]}')],
+    ['send a number of millions of digits', batchOf('{"checks":[', '7', ']}')],
+    ['send blanks', batchOf('{"checks":[]', ' ', '}')],
+  ])(
+    '%s',
+    async (what, attack) => {
+      expectUnharmed(what, await underAttack(service, { connections: 4, ...attack }))
+    },
+    60_000,
+  )
+
+  it.each([['send small bodies of many members', post('/check', 60_000), 60_000]])(
+    '%s',
+    async (what, head, length) => {
+      const members = Array.from({ length: 6_000 }, (_, i) => `"${i}":0,`)
+        .join('')
+        .slice(0, length - 1)
+      const attack = { connections: 4, head, fill: [`{${members}`.padEnd(length, ' '), 1] as const, again: true }
+      expectUnharmed(what, await underAttack(service, attack))
+    },
+    60_000,
+  )
+
+  it.each([
+    [
+      'send half of large bodies and then trickle',
+      {
+        connections: 150,
+        head: post('/check/batch', 4 * MIB),
+        fill: [' ', 4_000_000] as const,
+        trickle: ' '.repeat(4_500),
+      },
+    ],
+    ['trickle bodies', { connections: 150, head: post('/check/batch', 4 * MIB), trickle: ' '.repeat(4_500) }],
+    [
+      'send half of a small body each',
+      { connections: 5_000, head: post('/check', 60_000), fill: [' ', 50_000] as const, reopens: true },
+    ],
+    [
+      'send a body in chunks of a byte',
+      {
+        connections: 100,
+        head: 'POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+        fill: ['1\r\n \r\n', 500_000] as const,
+      },
+    ],
+    ['never send the body of a path that cannot be read', { connections: 2_000, head: post('/config/%ff', 1_000) }],
+  ])(
+    '%s',
+    async (what, attack) => {
+      expectUnharmed(what, await underAttack(service, attack))
+    },
+    60_000,
+  )
+
+  it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui-bundle.js', '/metrics', '/health', '/nothing'])(
+    'ask for %s and never read it',
+    async path => {
+      const attack = { connections: 1_500, head: get(path).repeat(500), reads: false, reopens: true }
+      expectUnharmed(`unread ${path}`, await underAttack(service, attack))
+    },
+    60_000,
+  )
+
+  it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui-bundle.js', '/docs/nothing'])(
+    'ask for %s all the time',
+    async path => {
+      expectUnharmed(path, await underAttack(service, { connections: 64, head: get(path), again: true }))
+    },
+    60_000,
+  )
+
+  it('send thousands of checks without reading the answers', async () => {
+    const check = `${post('/check', 11)}{"key":"a"}`
+    const attack = { connections: 500, head: check.repeat(2_000), reads: false, reopens: true }
+    expectUnharmed('unread checks', await underAttack(service, attack))
+  }, 60_000)
+})
+
+describeLong('a process with as many connections as it takes', () => {
+  it('serves those that it has, closes others at once, and counts them', async () => {
+    const attack = { connections: 12_000, head: get('/ready'), reopens: true }
+    const { samples, residentMb } = await underAttack(service, attack)
+    expect(residentMb).toBeLessThan(300)
+    expect(samples.length).toBeGreaterThan(0)
+    const metrics = await new Client(service.url).get('/metrics')
+    expect(metrics.text).toMatch(/throttler_connections_refused_total [1-9]/)
+  }, 60_000)
+})

@@ -1,0 +1,132 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
+import { givenApp } from './given-app.ts'
+import { exchange } from './raw-http.ts'
+
+const MAX_CONNECTIONS = 40
+const MIB = 1024 * 1024
+const given = givenApp({ maxConnections: MAX_CONNECTIONS })
+
+const sockets: Socket[] = []
+afterEach(() => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+})
+
+function connection(): Socket {
+  const socket = connect({ host: '127.0.0.1', port: given.app.port, allowHalfOpen: true })
+  socket.on('error', () => undefined)
+  sockets.push(socket)
+  return socket
+}
+
+async function connected(): Promise<Socket> {
+  const socket = connection()
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Resolves once the service has closed a connection. */
+async function ended(socket: Socket): Promise<void> {
+  await text(socket).catch(() => undefined)
+}
+
+/** A request for a check, with the fields that it needs. */
+function checkRequest(key: string, { version = '1.1', path = '/check' } = {}): string {
+  const body = JSON.stringify({ key })
+  const fields = `host: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n`
+  return `POST ${path} HTTP/${version}\r\n${fields}${body}`
+}
+
+const get = (path: string, version = '1.1') => `GET ${path} HTTP/${version}\r\nhost: localhost\r\n\r\n`
+const statusesIn = (answer: string) => answer.match(/HTTP\/1\.1 [0-9]+ /g)?.map(line => Number(line.slice(9)))
+
+describe('a process with as many connections as it takes', () => {
+  it('closes a new one at once, counts it, and takes another when one has gone', async () => {
+    const open = await Promise.all(Array.from({ length: MAX_CONNECTIONS }, connected))
+    await ended(connection())
+    expect(open.filter(({ closed }) => closed)).toEqual([])
+
+    const [first, ...others] = open
+    first?.destroy()
+    await eventually(async () => {
+      const metrics = await exchange(given.app.port, get('/metrics', '1.0'))
+      expect(metrics).toMatch(/^throttler_connections_refused_total [1-9]/m)
+    })
+    for (const socket of others) socket.destroy()
+  })
+})
+
+describe('the order of answers on a connection', () => {
+  it('is that of the requests, whatever takes how long, and what is not HTTP comes last', async () => {
+    const answer = await exchange(
+      given.app.port,
+      checkRequest('order') + get('/openapi.json') + get('/nothing') + checkRequest('order') + get('/ready'),
+      'this is not HTTP\r\n\r\n',
+    )
+    expect(statusesIn(answer)).toEqual([200, 200, 404, 200, 200, 400])
+    expect(answer).toMatch(/"code":"validation-failed"\}$/)
+  })
+
+  it('is kept when a body turns out to be malformed in its framing', async () => {
+    const chunked =
+      'POST /check HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nxyz\r\n'
+    expect(statusesIn(await exchange(given.app.port, checkRequest('framing') + chunked))).toEqual([200, 400])
+  })
+
+  it('ends with the answers to all requests of a client that has shut down its side', async () => {
+    const socket = await connected()
+    socket.end(checkRequest('half') + get('/health'))
+    expect(statusesIn(await text(socket))).toEqual([200, 200])
+  })
+})
+
+describe('the version of HTTP', () => {
+  it.each(['2.0', '3.0', '0.9', '1.2', '9.9'])('may not be %s', async version => {
+    for (const request of [checkRequest('v', { version }), checkRequest('v', { version, path: '/config/%ff' })]) {
+      const answer = await exchange(given.app.port, request)
+      expect(statusesIn(answer)).toEqual([505])
+      expect(answer).toMatch(/x-request-id: [\s\S]*"code":"http-version-unsupported"\}$/)
+    }
+  })
+
+  it.each(['1.0', '1.1'])('may be %s', async version => {
+    const socket = await connected()
+    socket.end(checkRequest('v', { version }))
+    expect(statusesIn(await text(socket))).toEqual([200])
+  })
+})
+
+describe('bodies of which only a part arrives', () => {
+  const length = 4 * MIB
+  const head = `POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+  const checks = JSON.stringify({ checks: [{ key: 'late' }] })
+  const unfinished = head + ' '.repeat(length - checks.length)
+
+  it('are refused from the oldest on when all together are too large; the newest is still taken', async () => {
+    const senders = []
+    for (let i = 0; i < 24; i++) {
+      const socket = await connected()
+      const answer = once(socket, 'data').then(([data]) => String(data))
+      await new Promise(resolve => socket.write(unfinished, resolve))
+      senders.push({ socket, answer })
+    }
+    const oldest = await senders[0]?.answer
+    expect(statusesIn(oldest ?? '')).toEqual([503])
+    expect(oldest).toMatch(/retry-after: 1\r\n[\s\S]*"code":"overloaded"/)
+
+    const newest = senders.at(-1)
+    newest?.socket.write(checks)
+    expect(statusesIn((await newest?.answer) ?? '')).toEqual([200])
+  })
+})
+
+describe('a client that sends thousands of requests without waiting', () => {
+  it('is disconnected', async () => {
+    const socket = await connected()
+    socket.write(get('/health').repeat(20_000))
+    await ended(socket)
+  })
+})

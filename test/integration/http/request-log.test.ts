@@ -1,0 +1,49 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { pino } from 'pino'
+import { eventually } from '../../support/eventually.ts'
+import { givenApp } from './given-app.ts'
+
+type Line = Readonly<Record<string, unknown>>
+
+const lines: Line[] = []
+const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+const given = givenApp({ logger, variables: { ADMIN_TOKENS: 'ann:secret', ADMIN_CAPACITY: '1000' } })
+const admin = () => given.app.as({ authorization: 'Bearer secret' })
+const requests = () => lines.filter(({ msg }) => msg === 'request')
+const suppressed = () => requests().reduce((sum, line) => sum + Number(line['suppressed'] ?? 0), 0)
+
+afterEach(() => {
+  lines.length = 0
+})
+
+async function ask(count: number, path: string, client = given.app.client): Promise<void> {
+  for (let asked = 0; asked < count; asked += 50) {
+    await Promise.all(Array.from({ length: Math.min(50, count - asked) }, () => client.get(path)))
+  }
+}
+
+describe('the log of requests', () => {
+  it('has no line for probes and scrapes', async () => {
+    for (const path of ['/health', '/ready', '/metrics']) await given.app.client.get(path)
+    await given.app.client.get('/nothing')
+    await eventually(() => expect(requests()).toHaveLength(1))
+    expect(requests()).toMatchObject([{ status: 404 }])
+  })
+
+  it('has a bounded number a second, says how many were suppressed, and keeps room for operators', async () => {
+    const startMs = performance.now()
+    await ask(1_000, '/nothing')
+    await ask(200, '/config', given.app.as({ authorization: 'Bearer wrong' }))
+    await ask(20, '/config', admin())
+    const seconds = Math.ceil((performance.now() - startMs) / 1_000) + 1
+    await eventually(() => expect(requests().filter(({ actor }) => actor === 'ann')).toHaveLength(20))
+    expect(requests().length).toBeLessThanOrEqual(20 + 50 * seconds)
+
+    // Until the next second, what was suppressed is not known.
+    await eventually(async () => {
+      await given.app.client.get('/nothing')
+      expect(suppressed() + requests().length).toBeGreaterThan(1_220)
+    })
+    expect(suppressed()).toBeGreaterThan(0)
+  })
+})

@@ -1,0 +1,48 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Connections } from '../../../src/http/connections.ts'
+import { SlowClients } from '../../../src/http/slow-clients.ts'
+import { eventually } from '../../support/eventually.ts'
+
+const MIB = 1024 * 1024
+const RESPONSE = Buffer.alloc(12 * MIB, 'x')
+const REQUEST = 'GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
+
+let server: Server
+let connections: Connections
+beforeAll(async () => {
+  server = createServer((_request, response) => void response.end(RESPONSE))
+  connections = new Connections(server, { max: 100, onRefused: () => undefined })
+  new SlowClients(server, connections)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterAll(() => {
+  server.closeAllConnections()
+  server.close()
+})
+
+async function ask(): Promise<Socket> {
+  const socket = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined)
+  socket.write(REQUEST)
+  await once(socket, 'connect')
+  return socket
+}
+
+const unreadBytes = () => [...connections].reduce((sum, socket) => sum + connections.unreadBytes(socket), 0)
+
+describe('responses that nobody reads', () => {
+  it('cost the slowest their connections once they are too many; whoever reads is served', async () => {
+    const idle = await Promise.all(Array.from({ length: 12 }, ask))
+    await eventually(() => expect([...connections].length).toBeLessThan(idle.length))
+    const reader = await text(await ask())
+    expect(reader.length).toBeGreaterThan(RESPONSE.length)
+
+    await eventually(() => expect(unreadBytes()).toBeLessThanOrEqual(64 * MIB))
+    expect([...connections].length).toBeGreaterThan(3)
+    for (const socket of idle) socket.destroy()
+  })
+})

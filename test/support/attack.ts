@@ -1,0 +1,84 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { expect } from '@jest/globals'
+import { CheckLoad, reportFigures, type Sample, summarize } from './check-load.ts'
+import { residentMegabytes } from './processes.ts'
+import type { Service } from './service.ts'
+
+const ATTACKER = fileURLToPath(new URL('./attacker.mjs', import.meta.url))
+const ATTACK_MS = 15_000
+/** Other callers are connected before. */
+const WARM_UP_MS = 1_000
+const CHECKS_PER_SECOND = 200
+/** The attacker opens ten thousand connections. */
+const OPEN_FILES = 20_000
+
+const MAX_P99_MS = 25
+const MAX_RESIDENT_MB = 300
+
+/** What each connection of an attacker does. */
+interface Attack {
+  readonly connections: number
+  /** Sent first: the head of a request. */
+  readonly head: string
+  /** Sent after it: a text, so many times. */
+  readonly fill?: readonly [text: string, times: number]
+  readonly tail?: string
+  /** Whether all of it is sent again whenever an answer arrives. */
+  readonly again?: boolean
+  /** What is sent once a second after that. */
+  readonly trickle?: string
+  /** Whether answers are read; by default they are. */
+  readonly reads?: boolean
+  /** Whether a connection that was closed is opened again. */
+  readonly reopens?: boolean
+}
+
+interface Figures {
+  readonly samples: readonly Sample[]
+  /** The most that a front process held in memory, in MB. */
+  readonly residentMb: number
+}
+
+/** Attacks a service for a while, and sees how its other callers fare meanwhile. */
+export async function underAttack(service: Service, attack: Attack): Promise<Figures> {
+  const load = new CheckLoad({
+    urls: [service.url],
+    ratePerSecond: CHECKS_PER_SECOND,
+    keyOf: i => `caller:${i % 100}`,
+  })
+  await load.runsFor(WARM_UP_MS)
+  const { port } = new URL(service.url)
+  const command = `ulimit -n ${OPEN_FILES}; exec node "$0" "$@"`
+  const startMs = performance.now()
+  const attacker = spawn('sh', ['-c', command, ATTACKER, port, JSON.stringify(attack)], { stdio: 'inherit' })
+  try {
+    const residentMb = await mostResident(service.pidsOf('throttler front'), ATTACK_MS)
+    return { samples: load.samples.filter(({ at }) => at > startMs), residentMb }
+  } finally {
+    await load.stop()
+    attacker.kill()
+    if (attacker.exitCode === null && attacker.signalCode === null) await once(attacker, 'exit')
+  }
+}
+
+/** That other callers hardly noticed, and that memory is bounded. */
+export function expectUnharmed(attack: string, { samples, residentMb }: Figures): void {
+  reportFigures(`${attack}, ${Math.round(residentMb)} MB`, samples)
+  const { errors, p99Ms } = summarize(samples)
+  expect(errors).toBe(0)
+  expect(residentMb).toBeLessThanOrEqual(MAX_RESIDENT_MB)
+  expect(p99Ms).toBeLessThanOrEqual(MAX_P99_MS)
+}
+
+async function mostResident(pids: readonly number[], ms: number): Promise<number> {
+  const endMs = performance.now() + ms
+  let most = 0
+  while (performance.now() < endMs) {
+    most = Math.max(most, ...pids.map(residentMegabytes))
+    await sleep(100)
+  }
+  return most
+}

@@ -1,0 +1,24 @@
+// A process that attacks a service: `node attacker.mjs <port> <attack as JSON>`, until it is ended. See attack.ts.
+import { connect } from 'node:net'
+
+const [port, attack] = [Number(process.argv[2]), JSON.parse(process.argv[3] ?? '{}')]
+const { connections, head, fill = ['', 0], tail = '', again = false, trickle, reads = true, reopens = false } = attack
+const request = Buffer.concat([head, fill[0].repeat(fill[1]), tail].map(part => Buffer.from(part)))
+const OPENED_AT_ONCE = 200
+
+function open() {
+  const socket = connect({ host: '127.0.0.1', port })
+  socket.on('error', () => undefined)
+  socket.once('close', () => reopens && setTimeout(open, 20))
+  socket.write(request)
+  if (!reads) socket.pause()
+  else socket.on('data', data => again && data.includes('HTTP/1.1 ') && socket.write(request))
+  if (trickle === undefined) return
+  const timer = setInterval(() => socket.write(trickle), 1_000)
+  socket.once('close', () => clearInterval(timer))
+}
+
+for (let opened = 0; opened < connections; ) {
+  for (let i = 0; i < OPENED_AT_ONCE && opened < connections; i++, opened++) open()
+  await new Promise(resolve => setTimeout(resolve, 20))
+}
