@@ -33,7 +33,12 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Redis>
 }
 
 function connect(connectionName: string): Redis {
-  const client = new Redis(store.port, { connectionName, maxRetriesPerRequest: 0, retryStrategy: () => 50 })
+  const client = new Redis(store.port, {
+    connectionName,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => 50,
+    disconnectTimeout: 100,
+  })
   client.on('error', () => undefined)
   clients.push(client)
   return client
