@@ -12,6 +12,7 @@ import { loggedKeys } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { FrontMetrics } from './metrics.ts'
 import { connect, connectSubscriber } from './redis/connection.ts'
+import { ConnectionName } from './redis/connection-names.ts'
 import { bucketTarget, configTarget, type RedisTarget } from './redis/redis-target.ts'
 import { shareRun } from './shared-runs.ts'
 
@@ -114,19 +115,19 @@ export function frontDependencies(
 function openConnections(env: Env, logger: Logger) {
   const connection = (name: string, target: RedisTarget) => ({
     target,
-    name: `throttler-${name}`,
+    name,
     hangTimeoutMs: HANG_TIMEOUT_MS,
     logger,
   })
   const bucketRedis = connect('request', {
-    ...connection('buckets', bucketTarget(env)),
+    ...connection(ConnectionName.buckets, bucketTarget(env)),
     hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
   })
   const configRedis = connect('request', {
-    ...connection('config', configTarget(env)),
+    ...connection(ConnectionName.config, configTarget(env)),
     commandTimeoutMs: CONFIG_TIMEOUT_MS,
   })
-  const subscriber = connectSubscriber(connection('subscriber', configTarget(env)), configRedis)
+  const subscriber = connectSubscriber(connection(ConnectionName.subscriber, configTarget(env)), configRedis)
   return { bucketRedis, configRedis, subscriber }
 }
 

@@ -6,6 +6,7 @@ import type { Logger } from '../src/logger.ts'
 import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { RedisCommandLog } from '../src/redis/command-log.ts'
 import { connect, type RedisClient } from '../src/redis/connection.ts'
+import { ConnectionName } from '../src/redis/connection-names.ts'
 import { RedisImportStaging } from '../src/redis/import-staging.ts'
 import { configTarget } from '../src/redis/redis-target.ts'
 import { RedisReservations } from '../src/redis/reservations.ts'
@@ -27,7 +28,7 @@ export interface WorkerParts {
 export function workerDependencies(env: Env, logger: Logger): WorkerParts {
   const redis = connect('worker', {
     target: configTarget(env),
-    name: 'throttler-worker',
+    name: ConnectionName.worker,
     hangTimeoutMs: HANG_TIMEOUT_MS,
     logger,
   })

@@ -3,6 +3,7 @@ import { askLock } from '../embedded/directory-lock.ts'
 import { type Env, readEnv } from '../env.ts'
 import { createLogger } from '../logger.ts'
 import { connect, type RedisClient } from '../redis/connection.ts'
+import { ConnectionName } from '../redis/connection-names.ts'
 import { compareLayout } from '../redis/layout.ts'
 import { configTarget } from '../redis/redis-target.ts'
 
@@ -25,7 +26,7 @@ export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Pro
   const given = readEnv({ needsRedis: false })
   const env = given.REDIS_URL === undefined ? { ...given, REDIS_URL: await embeddedUrl(given.DATA_DIR) } : given
   const logger = createLogger({ level: 'silent', role: 'cli' })
-  const redis = connect('tool', { target: configTarget(env), name: 'throttler-cli', logger })
+  const redis = connect('tool', { target: configTarget(env), name: ConnectionName.cli, logger })
   try {
     await once(redis, 'ready').catch(cause => {
       throw new StoreTrouble(`the config store does not answer: ${(cause as Error).message}`)

@@ -7,4 +7,6 @@ export interface Connection {
   off: number
   eof: boolean
   backpressured: boolean
+  /** It gets no more replies. */
+  isRefused?: boolean
 }

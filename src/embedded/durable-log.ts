@@ -1,193 +1,222 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import type { LogEntry } from '../config-change/ports.ts'
-import { partitionOfCommand } from '../domain/commands.ts'
-import type { PolicyEvent } from '../domain/events.ts'
-import type { AppliedCommand } from '../domain/outcome.ts'
-import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
+import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import { eventArguments, FENCE_MS, outcomeArguments, recordJson } from '../redis/append.ts'
-import type { ScriptArguments } from '../redis/define-script.ts'
-import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
+import { ConnectionName } from '../redis/connection-names.ts'
+import { announcementChannel, ConfigKeys } from '../redis/keys.ts'
 import type { RetentionOptions } from '../redis/retention.ts'
-import { appendScript } from '../redis/scripts.ts'
+import { ClientNames } from './client-names.ts'
+import { HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
-import { Journal, type JournalContent } from './journal.ts'
+import { Journal } from './journal.ts'
+import { type LogEnd, Replay } from './replay.ts'
+import type { ReplyGate } from './valkey.ts'
+import { VersionChain } from './version-chain.ts'
+import type { CompactionJob } from './write-compacted.ts'
 
-/** How often it is looked whether the log was compacted, ms. Until then the journal holds more than the log, which does no harm. */
-const COMPACTION_CHECK_MS = 10_000
+/** How often the store is compared with the journal, in ms: whether its log was compacted or emptied. */
+const COMPARISON_INTERVAL_MS = 10_000
+
+/** How often a journal that cannot be written is tried again, in ms. */
+const RETRY_INTERVAL_MS = 500
 
 interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
   readonly logger: Logger
+  /** Does what `writeCompacted` does. */
+  writeCompacted(job: CompactionJob): Promise<number>
+  /** Ends the process, so that another one fills itself from the journal. */
+  restart(): never
 }
 
-/** Entries of a stream as they are replied: an id, and its fields and values in turn. */
-type StreamReply = [id: string, fields: [name: string, event: string]][]
+interface Connections {
+  readonly commands: InProcessConnection
+  readonly announcements: InProcessConnection
+}
 
-/** Keeps the event logs of the embedded store on disk: fills the store from the journal, then journals each event. */
-export class DurableLog {
+/**
+ * Keeps the event logs of the embedded store on disk: fills the store from the journal, then journals each event.
+ *
+ * While the journal cannot be written, the store holds events that would not survive a restart. Nobody may hear of them, so only
+ * the connections for buckets are served. The events are journalled as soon as that works again.
+ */
+export class DurableLog implements ReplyGate {
   readonly #options: DurableLogOptions
-  readonly #commands: InProcessConnection
   readonly #announcements: InProcessConnection
+  readonly #clients: ClientNames
   readonly #journal: Journal
-  readonly #identities: readonly string[]
-  readonly #partitions: readonly ConfigKeys[]
-  readonly #compactionCheck: NodeJS.Timeout
-  #compactedTo: readonly number[]
-  /** How far each partition's log is on disk. */
-  readonly #positions: number[]
+  readonly #logs: readonly HeldLog[]
+  /** How far each log was taken from the store. */
+  readonly #ends: LogEnd[]
+  readonly #timers: readonly NodeJS.Timeout[]
+  /** Events that were taken from the store, but are not on disk. */
+  #unwritten: string[] = []
+  /** Whether the journal must be replaced by what the store holds. */
+  #isReplaced = false
+  /** Why the journal could not be written last time. */
+  #failure: NodeJS.ErrnoException | undefined
+  #compaction: Promise<void> | undefined
 
-  constructor(commands: InProcessConnection, announcements: InProcessConnection, options: DurableLogOptions) {
+  /** @throws {CannotStart} when the journal cannot be read */
+  static async open(connections: Connections, options: DurableLogOptions): Promise<DurableLog> {
+    const { dataDir, keyPrefix, logger } = options
+    const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
+    const identities = partitions.map(() => randomUUID())
+    const journal = new Journal({ path: join(dataDir, 'journal.ndjson'), identities, logger })
+    const ends = await Replay.fill(connections.commands, journal, { ...options, partitions })
+    return new DurableLog(connections, partitions, { journal, ends }, options)
+  }
+
+  private constructor(
+    { commands, announcements }: Connections,
+    partitions: readonly ConfigKeys[],
+    { journal, ends }: { journal: Journal; ends: LogEnd[] },
+    options: DurableLogOptions,
+  ) {
     this.#options = options
-    this.#commands = commands
     this.#announcements = announcements
-    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(options.keyPrefix, n))
-    const identities = this.#partitions.map(() => randomUUID())
-    const { journal, content } = Journal.open(join(options.dataDir, 'journal.ndjson'), identities, options.logger)
+    this.#clients = new ClientNames(commands)
     this.#journal = journal
-    this.#identities = content.identities
-    this.#compactedTo = content.compactedTo
-    this.#positions = [...content.compactedTo]
-    this.#fill(content)
+    this.#logs = partitions.map(keys => new HeldLog(commands, keys))
+    this.#ends = ends
     announcements.call('SUBSCRIBE', announcementChannel(options.keyPrefix))
-    this.#compactionCheck = setInterval(() => this.followCompaction(), COMPACTION_CHECK_MS)
+    this.#timers = [
+      setInterval(() => this.#compare(), COMPARISON_INTERVAL_MS),
+      setInterval(() => this.#failure && this.#write(), RETRY_INTERVAL_MS),
+    ]
   }
 
-  #fill({ identities, compactedTo, snapshot, events }: JournalContent): void {
-    for (const [partition, keys] of this.#partitions.entries()) {
-      this.#commands.call('SET', keys.identity, identities[partition] ?? '')
-      this.#commands.call('SET', keys.compactedTo, compactedTo[partition] ?? 0)
+  /** Journals what was announced since the last time. */
+  makeDurable(): boolean {
+    for (const partition of new Set(this.#announcements.takePushed().map(partitionOf))) {
+      if (this.#logs[partition] !== undefined) this.#take(partition)
     }
-    for (const entry of snapshot) this.#restore(entry)
-    this.#replay(events)
-    for (const [partition, { log }] of this.#partitions.entries()) {
-      const last = this.#commands.call('XREVRANGE', log, '+', '-', 'COUNT', 1) as StreamReply
-      this.#positions[partition] = lastPosition(last, this.#positions[partition] ?? 0)
-    }
-    const { logger } = this.#options
-    if (events.length > 0)
-      logger.info({ events: events.length, compacted: snapshot.length }, 'the journal was replayed')
+    if (this.#failure === undefined) this.#write()
+    return this.#failure === undefined
   }
 
-  #restore(entry: LogEntry): void {
-    const { position, event } = entry
-    const { key, version } = event
-    const keys = this.#keysOf(key)
-    this.#commands.call('HSET', keys.snapshot, key, JSON.stringify(entry))
-    this.#commands.call('ZADD', keys.versions(key), version, position)
-    this.#recall(event)
-    if (event.policy === null) return
-    this.#commands.call('HSET', keys.policies, key, recordJson(event))
-    this.#commands.call('ZADD', keys.names, 0, key)
+  /** A client that has not said yet what it is for has not asked for anything either. */
+  isExempt(fd: number): boolean {
+    const name = this.#clients.nameOf(fd)
+    return name === '' || name === ConnectionName.buckets
   }
 
-  /** How the command of a compacted event ended, and under which name it had been asked for, while that is kept. */
-  #recall(event: PolicyEvent): void {
-    const outcome = outcomeOf(event)
-    const keptForMs = keptFor(event.at, this.#options.retentionMs)
-    if (outcome === undefined || keptForMs <= 0) return
-    const key = this.#keysOf(event.key).outcome(outcome.id)
-    this.#commands.call('SET', key, JSON.stringify(outcome), 'PX', keptForMs + FENCE_MS)
-    this.#reserve(event)
+  /** As Redis says it of its append-only file. */
+  get refusal(): string {
+    return `MISCONF cannot write ${this.#journal.path}: ${this.#failure?.message}`
   }
 
-  #replay(events: readonly PolicyEvent[]): void {
-    const { keyPrefix, retentionMs } = this.#options
-    const script = String(this.#commands.call('SCRIPT', 'LOAD', appendScript.lua))
-    for (const event of events) {
-      this.#commands.call('EVALSHA', script, ...replayArguments(event, { keyPrefix, retentionMs }))
-      this.#reserve(event)
+  /** Takes the events from the store that were not taken before. */
+  #take(partition: number): void {
+    const log = this.#logs[partition] as HeldLog
+    const added = log.readAfter(this.#ends[partition] as LogEnd)
+    if (added !== undefined) {
+      this.#unwritten.push(...added.events)
+      this.#ends[partition] = added.end
+    } else if (this.#isWhole()) this.#takeAll()
+    else {
+      this.#options.logger.fatal(
+        'the log in the store is not the one in the journal: the store restarts from its journal',
+      )
+      this.#options.restart()
     }
   }
 
-  /** Under which name the command had been asked for, while that is kept. */
-  #reserve({ actor, commandId, idempotency, at }: PolicyEvent): void {
-    const keptForMs = keptFor(at, this.#options.retentionMs)
-    if (idempotency === undefined || keptForMs <= 0) return
-    const { key, fingerprint } = idempotency
-    const name = reservationKey(this.#options.keyPrefix, { actor, key })
-    this.#commands.call('SET', name, JSON.stringify({ commandId, fingerprint }), 'PX', keptForMs)
+  /** The store was emptied, and perhaps filled again: from now on, the journal holds what the store does. */
+  #takeAll(): void {
+    const { path } = this.#journal
+    if (!this.#isReplaced) this.#options.logger.warn({ path }, 'the store was emptied: its journal begins again')
+    this.#isReplaced = true
+    for (const [partition, log] of this.#logs.entries()) this.#ends[partition] = log.readAll().end
+    this.#unwritten = []
   }
 
-  /** Writes what was announced since the last time. */
-  sync(): void {
-    const announced = new Set(this.#announcements.takePushed().map(partitionOf))
-    for (const partition of this.#partitions.keys()) {
-      if (announced.has(partition)) this.#journal.append(this.#takeNew(partition))
+  /** Whether the store could be filled again from what it holds. */
+  #isWhole(): boolean {
+    const versions = new VersionChain()
+    return this.#logs.every(log => {
+      const { compacted, events } = log.readAll()
+      return (
+        compacted.every(json => versions.acceptCompacted(JSON.parse(json).event) === undefined) &&
+        events.every(json => versions.accept(JSON.parse(json)) === undefined)
+      )
+    })
+  }
+
+  #write(): void {
+    try {
+      if (this.#isReplaced) this.#replace()
+      if (this.#unwritten.length > 0) this.#journal.append(this.#unwritten)
+      this.#unwritten = []
+      this.#reportRecovery()
+    } catch (err) {
+      this.#reportFailure(err as NodeJS.ErrnoException)
     }
   }
 
-  /** The events as JSON that are not on disk yet; from now on they count as if they were. */
-  #takeNew(partition: number): string[] {
-    const { log } = this.#partitions[partition] as ConfigKeys
-    const entries = this.#commands.call('XRANGE', log, `(${this.#positions[partition]}-0`, '+') as StreamReply
-    this.#positions[partition] = lastPosition(entries, this.#positions[partition] ?? 0)
-    return entries.map(eventOf)
-  }
-
-  /** Makes the journal as short as the log, once that was compacted. */
-  followCompaction(): void {
-    const compactedTo = this.#partitions.map(keys => Number(this.#commands.call('GET', keys.compactedTo)))
-    if (compactedTo.every((position, partition) => position === this.#compactedTo[partition])) return
-    const contents = this.#partitions.map(keys => this.#read(keys))
-    this.#compactedTo = contents.map(content => content.compactedTo)
-    const snapshot = contents.flatMap(content => content.snapshot)
-    const events = contents.flatMap(({ entries }) => entries.map(eventOf))
-    this.#journal.replace(this.#identities, this.#compactedTo, snapshot, events)
-    for (const [partition, content] of contents.entries()) {
-      this.#positions[partition] = lastPosition(content.entries, content.compactedTo)
+  #replace(): void {
+    const held = this.#logs.map(log => log.readAll())
+    const header = {
+      identities: held.map(({ identity }) => identity),
+      compactedTo: held.map(({ compactedTo }) => compactedTo),
     }
-    this.#options.logger.info({ compacted: snapshot.length, events: events.length }, 'the journal was compacted')
+    const entries = held.flatMap(({ compacted, events }) => [...compacted, ...events])
+    this.#journal.replace(header, entries)
+    for (const [partition, { end }] of held.entries()) this.#ends[partition] = end
+    this.#unwritten = []
+    this.#isReplaced = false
   }
 
-  /** A partition at one instant: other commands may run between two calls. */
-  #read({ compactedTo, snapshot, log }: ConfigKeys) {
-    this.#commands.call('MULTI')
-    this.#commands.call('GET', compactedTo)
-    this.#commands.call('HVALS', snapshot)
-    this.#commands.call('XRANGE', log, '-', '+')
-    const [position, values, entries] = this.#commands.call('EXEC') as [string, string[], StreamReply]
-    return { compactedTo: Number(position), snapshot: values, entries }
+  #reportFailure(err: NodeJS.ErrnoException): void {
+    if (this.#failure === undefined) {
+      const { code, message: reason } = err
+      const { path } = this.#journal
+      this.#options.logger.error({ path, code, reason }, 'the journal cannot be written: changes are refused')
+    }
+    this.#failure = err
   }
 
-  #keysOf(configKey: string): ConfigKeys {
-    return this.#partitions[configPartition(configKey)] as ConfigKeys
+  #reportRecovery(): void {
+    if (this.#failure === undefined) return
+    this.#failure = undefined
+    this.#options.logger.info({ path: this.#journal.path }, 'the journal can be written again: changes are accepted')
   }
 
+  /** Journals whatever the store holds by now, announced or not. */
+  #takeEverything(): void {
+    for (const partition of this.#logs.keys()) this.#take(partition)
+    this.#write()
+  }
+
+  #compare(): void {
+    if (this.#failure !== undefined) return
+    this.#takeEverything()
+    this.#compaction ??= this.#followCompaction()
+      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; this is tried again'))
+      .finally(() => {
+        this.#compaction = undefined
+      })
+  }
+
+  /**
+   * Compacts the journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
+   * holds more than the store, which does no harm.
+   */
+  async #followCompaction(): Promise<void> {
+    const { header, entryCount: before } = this.#journal
+    const compactedTo = this.#logs.map(log => log.compactedTo)
+    const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
+    if (compacted === 0 || 2 * compacted < before) return
+    await this.#journal.compact({ ...header, compactedTo }, this.#options.writeCompacted)
+    this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
+  }
+
+  /** Before the store stops. */
   close(): void {
-    clearInterval(this.#compactionCheck)
+    for (const timer of this.#timers) clearInterval(timer)
+    this.#takeEverything()
     this.#journal.close()
   }
-}
-
-/** The append of an event, with its command's outcome while that is kept. */
-function replayArguments(event: PolicyEvent, options: RetentionOptions): ScriptArguments {
-  const outcome = outcomeOf(event)
-  const retentionMs = keptFor(event.at, options.retentionMs)
-  if (outcome === undefined || retentionMs <= 0) return eventArguments(event, options)
-  const { key, version } = event
-  return outcomeArguments(outcome, { key, expectedVersion: version - 1, event }, { ...options, retentionMs })
-}
-
-/** How the event's command ended; `undefined` for one of the many keys of an import. */
-function outcomeOf({ commandId: id, key, version, type }: PolicyEvent): AppliedCommand | undefined {
-  if (partitionOfCommand(id) === undefined) return undefined
-  const effect = type === 'created' || type === 'deleted' ? type : 'changed'
-  return { id, key, status: 'applied', version, effect }
-}
-
-function keptFor(at: string, retentionMs: number): number {
-  return Date.parse(at) + retentionMs - Date.now()
-}
-
-function eventOf([, [, event]]: StreamReply[number]): string {
-  return event
-}
-
-function lastPosition(entries: StreamReply, otherwise: number): number {
-  const last = entries.at(-1)
-  return last === undefined ? otherwise : Number.parseInt(last[0], 10)
 }
 
 /** An announcement arrives as `['message', channel, '<partition> …']`; what somebody else published is of no partition. */

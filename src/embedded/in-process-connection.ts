@@ -2,8 +2,9 @@ import RedisParser from 'redis-parser'
 import type { Connection } from './connection.ts'
 
 export type Reply = string | number | null | Reply[]
+export type Command = readonly (string | number)[]
 
-/** More steps than any command takes that is used here before the next part of its reply is there. */
+/** More steps than the server takes, for any command that is used here, before the next part of its reply is there. */
 const MAX_SILENT_STEPS = 100
 
 /** A client in the store's own process, whose commands are answered at once. */
@@ -23,19 +24,34 @@ export class InProcessConnection {
   }
 
   /** @throws what the server answers as an error */
-  call(...args: readonly (string | number)[]): Reply {
-    this.end.chunks.push(encode(args.map(String)))
-    for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length === 0; ) {
+  call(...command: Command): Reply {
+    const [reply] = this.pipeline([command])
+    return reply as Reply
+  }
+
+  /**
+   * Many commands at the price of few steps.
+   * @throws the first error among the replies
+   */
+  pipeline(commands: readonly Command[]): Reply[] {
+    // An empty read would be the end of the connection.
+    if (commands.length === 0) return []
+    this.end.chunks.push(encode(commands))
+    for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length < commands.length; ) {
       this.#silentSteps++
       this.#step()
     }
-    const reply = this.#received.shift()
-    if (reply === undefined) throw new Error(`the embedded store did not answer ${args[0]}`)
-    if (reply instanceof Error) throw reply
-    return reply
+    const replies = this.#received.splice(0, commands.length)
+    if (replies.length < commands.length) {
+      throw new Error(`the embedded store did not answer ${commands[replies.length]?.[0]}`)
+    }
+    return replies.map(reply => {
+      if (reply instanceof Error) throw reply
+      return reply
+    })
   }
 
-  /** Whatever was pushed to this connection since it was asked last. */
+  /** Everything that was pushed to this connection since the last call. */
   takePushed(): (Reply | Error)[] {
     return this.#received.splice(0)
   }
@@ -52,7 +68,14 @@ export class InProcessConnection {
 }
 
 /** @see https://redis.io/docs/latest/develop/reference/protocol-spec/ */
-function encode(args: readonly string[]): Buffer {
-  const parts = args.map(arg => `$${Buffer.byteLength(arg)}\r\n${arg}\r\n`)
-  return Buffer.from(`*${args.length}\r\n${parts.join('')}`)
+function encode(commands: readonly Command[]): Buffer {
+  let text = ''
+  for (const command of commands) {
+    text += `*${command.length}\r\n`
+    for (const argument of command) {
+      const value = String(argument)
+      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`
+    }
+  }
+  return Buffer.from(text)
 }

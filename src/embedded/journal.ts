@@ -1,162 +1,134 @@
-import {
-  closeSync,
-  existsSync,
-  fdatasyncSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readFileSync,
-  renameSync,
-  writeSync,
-} from 'node:fs'
-import { dirname } from 'node:path'
-import { inChunks } from '../chunks.ts'
-import type { LogEntry } from '../config-change/ports.ts'
-import { type PolicyEvent, upcast } from '../domain/events.ts'
+import { close, closeSync, existsSync, ftruncateSync, openSync, rmSync } from 'node:fs'
 import type { Logger } from '../logger.ts'
+import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
+import {
+  headerLine,
+  type JournalEntry,
+  type JournalHeader,
+  measureLines,
+  parseEntry,
+  parseHeader,
+  readLines,
+} from './journal-lines.ts'
+import type { CompactionJob } from './write-compacted.ts'
 
-/** Format 1 knew no compaction; but for that it is the same. */
-const FORMATS = [1, 2]
-const FORMAT = 2
-
-interface Header {
-  readonly journal: number
-  /** Of each partition's log. */
+interface JournalOptions {
+  readonly path: string
+  /** For the logs of a new journal. */
   readonly identities: readonly string[]
-  /** The position up to which each partition's log is compacted. */
-  readonly compactedTo?: readonly number[]
-}
-
-/** What a journal holds, each part in the order of its lines. */
-export interface JournalContent {
-  readonly identities: readonly string[]
-  readonly compactedTo: readonly number[]
-  /** The last event of each key that was compacted. */
-  readonly snapshot: readonly LogEntry[]
-  readonly events: readonly PolicyEvent[]
+  readonly logger: Logger
 }
 
 /**
- * The event log on disk: a header, then what is left of compacted events, then one event a line, in the order in which each
- * partition appended them.
+ * The event log on disk: a header, then one event a line, in the order in which each partition appended them. Of compacted
+ * events, the last one of each key is left, with its position.
  */
 export class Journal {
-  readonly #path: string
+  readonly path: string
+  #header: JournalHeader
   #fd: number
-
-  private constructor(path: string) {
-    this.#path = path
-    this.#fd = openSync(path, 'a')
-  }
+  /** How much of the file is valid. Anything after it was being written when a write failed. */
+  #bytes: number
+  #lines: number
+  #isTorn = false
+  /** How often the journal was replaced as a whole. */
+  #generation = 0
 
   /**
    * Opens the journal, or begins one. A last line that is not whole was being written when the machine or process ended; it was
    * never answered as applied, and is cut off.
-   * @param identities for the logs of a new journal
+   * @throws {CannotStart}
    */
-  static open(
-    path: string,
-    identities: readonly string[],
-    logger: Logger,
-  ): { journal: Journal; content: JournalContent } {
-    if (!existsSync(path))
-      write(path, [
-        header(
-          identities,
-          identities.map(() => 0),
-        ),
-      ])
-    const bytes = readFileSync(path)
-    const whole = bytes.lastIndexOf('\n') + 1
-    const content = parse(path, bytes)
-    const journal = new Journal(path)
-    if (whole < bytes.length) {
-      logger.warn({ path, bytes: bytes.length - whole }, 'the last line of the journal is torn: it is cut off')
-      ftruncateSync(journal.#fd, whole)
+  constructor({ path, identities, logger }: JournalOptions) {
+    this.path = path
+    for (const temporary of [this.#replacement, this.#compacted]) rmSync(temporary, { force: true })
+    if (!existsSync(path)) {
+      const compactedTo = identities.map(() => 0)
+      replaceByLines(path, this.#replacement, [headerLine({ identities, compactedTo })])
     }
-    return { journal, content }
+    const { lines, bytes, torn } = measureLines(path)
+    const [first] = readLines(path)
+    this.#header = parseHeader(path, first)
+    this.#fd = openSync(path, 'a')
+    this.#bytes = bytes
+    this.#lines = lines
+    if (torn === 0) return
+    logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
+    ftruncateSync(this.#fd, bytes)
   }
 
-  /** Returns once the events are on disk. */
+  get #replacement(): string {
+    return `${this.path}.new`
+  }
+
+  get #compacted(): string {
+    return `${this.path}.compacted`
+  }
+
+  get header(): JournalHeader {
+    return this.#header
+  }
+
+  /** How many lines follow the header. */
+  get entryCount(): number {
+    return this.#lines - 1
+  }
+
+  /** @throws {CannotStart} at a line that is damaged, or was written by a later release */
+  *entries(): Generator<JournalEntry> {
+    let number = 0
+    for (const line of readLines(this.path, this.#bytes)) {
+      if (++number > 1) yield parseEntry(this.path, line, number)
+    }
+  }
+
+  /** Returns once the events are on disk. @throws when they are not; then none of them counts as written. */
   append(events: readonly string[]): void {
-    if (events.length > 0) writeLines(this.#fd, events)
+    if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
+    this.#isTorn = true
+    this.#bytes += writeLines(this.#fd, events)
+    this.#lines += events.length
+    this.#isTorn = false
   }
 
-  /** Begins the journal anew. Whenever the machine ends, either the old one or the new one is there, and whole. */
-  replace(
-    identities: readonly string[],
-    compactedTo: readonly number[],
-    snapshot: readonly string[],
-    events: readonly string[],
-  ): void {
-    write(this.#path, [header(identities, compactedTo), ...snapshot, ...events])
-    closeSync(this.#fd)
-    this.#fd = openSync(this.#path, 'a')
+  /** Begins the journal again. Whenever the machine ends, either the old one or the new one is there, and whole. */
+  replace(header: JournalHeader, entries: readonly string[]): void {
+    const bytes = replaceByLines(this.path, this.#replacement, [headerLine(header), ...entries])
+    this.#adopt(header, bytes, entries.length + 1)
+  }
+
+  /**
+   * Leaves of the events up to these positions only the last one of each key, while further events are appended. As `replace`,
+   * it is whole at every instant.
+   * @param write does what `writeCompacted` does
+   */
+  async compact(header: JournalHeader, write: (job: CompactionJob) => Promise<number>): Promise<void> {
+    const [generation, bytes, lines] = [this.#generation, this.#bytes, this.#lines]
+    const [from, to] = [this.path, this.#compacted]
+    try {
+      const linesLeft = await write({ from, to, bytes, lines, header })
+      const copied = await copyMost(from, to, bytes, () => this.#bytes)
+      // From here on nothing is awaited, so that no event comes between.
+      if (this.#generation !== generation) return
+      copyRest(from, to, copied, this.#bytes)
+      this.#adopt(header, replaceFile(from, to), linesLeft + this.#lines - lines)
+    } finally {
+      rmSync(to, { force: true })
+    }
+  }
+
+  #adopt(header: JournalHeader, bytes: number, lines: number): void {
+    // In the background, as the file system takes a while to free a long file.
+    close(this.#fd, () => undefined)
+    this.#fd = openSync(this.path, 'a')
+    this.#header = header
+    this.#bytes = bytes
+    this.#lines = lines
+    this.#isTorn = false
+    this.#generation++
   }
 
   close(): void {
     closeSync(this.#fd)
   }
-}
-
-function header(identities: readonly string[], compactedTo: readonly number[]): string {
-  return JSON.stringify({ journal: FORMAT, identities, compactedTo } satisfies Header)
-}
-
-function write(path: string, lines: readonly string[]): void {
-  const fd = openSync(`${path}.new`, 'w')
-  writeLines(fd, lines)
-  closeSync(fd)
-  renameSync(`${path}.new`, path)
-  const directory = openSync(dirname(path), 'r')
-  fsyncSync(directory)
-  closeSync(directory)
-}
-
-function writeLines(fd: number, lines: readonly string[]): void {
-  for (const some of inChunks(lines)) {
-    const bytes = Buffer.from(`${some.join('\n')}\n`)
-    for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
-  }
-  fdatasyncSync(fd)
-}
-
-/** The lines that are whole. One by one, as all of them may be longer than a string can be. */
-function* linesOf(bytes: Buffer): Generator<string> {
-  for (let from = 0, end = bytes.indexOf('\n'); end !== -1; end = bytes.indexOf('\n', from)) {
-    yield bytes.toString('utf8', from, end)
-    from = end + 1
-  }
-}
-
-function parse(path: string, bytes: Buffer): JournalContent {
-  const lines = linesOf(bytes)
-  const begin = parseLine(path, lines.next().value ?? 'null', 1)
-  if (!isHeader(begin)) throw new Error(`${path} is not a journal that this version can read`)
-  const { identities, compactedTo = identities.map(() => 0) } = begin
-  const snapshot: LogEntry[] = []
-  const events: PolicyEvent[] = []
-  let number = 1
-  for (const line of lines) {
-    const value = parseLine(path, line, ++number)
-    if (isCompacted(value)) snapshot.push({ position: value.position, event: upcast(value.event) })
-    else events.push(upcast(value))
-  }
-  return { identities, compactedTo, snapshot, events }
-}
-
-function parseLine(path: string, line: string, number: number): unknown {
-  try {
-    return JSON.parse(line)
-  } catch (cause) {
-    throw new Error(`line ${number} of ${path} is damaged; restore the file from a backup`, { cause })
-  }
-}
-
-function isHeader(value: unknown): value is Header {
-  return typeof value === 'object' && value !== null && 'journal' in value && FORMATS.includes(Number(value.journal))
-}
-
-function isCompacted(value: unknown): value is LogEntry {
-  return typeof value === 'object' && value !== null && 'position' in value
 }

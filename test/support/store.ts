@@ -1,4 +1,4 @@
-import { fork } from 'node:child_process'
+import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -27,7 +27,7 @@ async function startEmbedded(): Promise<Store> {
     execArgv: ['--disable-warning=ExperimentalWarning'],
     stdio: ['ignore', 'ignore', 'inherit', 'ipc', 1],
   })
-  await once(child, 'message')
+  await isReady(child)
   return {
     url: `redis://127.0.0.1:${port}`,
     stop: async () => {
@@ -37,4 +37,11 @@ async function startEmbedded(): Promise<Store> {
       await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+/** While it starts, it also says that it lives. */
+function isReady(child: ChildProcess): Promise<void> {
+  return new Promise(resolve => {
+    child.on('message', ({ type }: { type: string }) => type === 'ready' && resolve())
+  })
 }

@@ -1,0 +1,81 @@
+import { randomUUID } from 'node:crypto'
+import type { ConfigKeys } from '../redis/keys.ts'
+import type { InProcessConnection } from './in-process-connection.ts'
+import type { LogEnd } from './replay.ts'
+
+/** Entries of a stream as they are replied: an id, and its fields and values in turn. */
+type StreamReply = [id: string, fields: [name: string, event: string]][]
+
+/** What a partition of the store holds. */
+export interface HeldPartition {
+  readonly identity: string
+  readonly compactedTo: number
+  /** The last event of each key that was compacted, as a journal has it. */
+  readonly compacted: readonly string[]
+  /** As JSON. */
+  readonly events: readonly string[]
+  readonly end: LogEnd
+}
+
+/** A partition's log in the store's memory, as the process that keeps it on disk sees it. */
+export class HeldLog {
+  readonly #store: InProcessConnection
+  readonly #keys: ConfigKeys
+
+  constructor(store: InProcessConnection, keys: ConfigKeys) {
+    this.#store = store
+    this.#keys = keys
+  }
+
+  get identity(): string | null {
+    return this.#store.call('GET', this.#keys.identity) as string | null
+  }
+
+  get compactedTo(): number {
+    return Number(this.#store.call('GET', this.#keys.compactedTo))
+  }
+
+  /** The events after `end`, or `undefined` when the log does not continue there. */
+  readAfter(end: LogEnd): { events: readonly string[]; end: LogEnd } | undefined {
+    const found = this.#store.call('XRANGE', this.#keys.log, `${end.position}-0`, '+') as StreamReply
+    const [first] = found
+    const isThere = first !== undefined && positionOf(first) === end.position && eventOf(first) === end.event
+    const entries = isThere ? found.slice(1) : found
+    const next = entries[0]
+    // The end itself may be compacted by now, if another event followed it.
+    if (next === undefined ? !isThere && end.event !== null : positionOf(next) !== end.position + 1) return undefined
+    return { events: entries.map(eventOf), end: endOf(entries) ?? end }
+  }
+
+  /** Everything, at one instant. A log that has no identity gets one. */
+  readAll(): HeldPartition {
+    const { identity, compactedTo, snapshot, log } = this.#keys
+    this.#store.call('SET', identity, randomUUID(), 'NX')
+    const [id, position, values, entries] = this.#store.pipeline([
+      ['GET', identity],
+      ['GET', compactedTo],
+      ['HVALS', snapshot],
+      ['XRANGE', log, '-', '+'],
+    ]) as [string, string | null, string[], StreamReply]
+    return {
+      identity: id,
+      compactedTo: Number(position),
+      compacted: values,
+      events: entries.map(eventOf),
+      end: endOf(entries) ?? { position: Number(position), event: null },
+    }
+  }
+}
+
+function eventOf([, [, event]]: StreamReply[number]): string {
+  return event
+}
+
+function positionOf([id]: StreamReply[number]): number {
+  return Number.parseInt(id, 10)
+}
+
+function endOf(entries: StreamReply): LogEnd | undefined {
+  const last = entries.at(-1)
+  return last && { position: positionOf(last), event: eventOf(last) }
+}

@@ -1,0 +1,100 @@
+/** What the journal does with files. */
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  readSync,
+  renameSync,
+  statSync,
+  writeSync,
+} from 'node:fs'
+import { dirname } from 'node:path'
+import { promisify } from 'node:util'
+import { inChunks } from '../chunks.ts'
+
+/** Copied at once while other work waits. */
+const COPIED_BYTES = 2 ** 18
+
+const dataSync = promisify(fdatasync)
+
+/** Appends lines, and returns once they are on disk. Returns how many bytes they take. */
+export function writeLines(fd: number, lines: Iterable<string>): number {
+  let bytes = 0
+  for (const some of inChunks(lines)) bytes += writeBytes(fd, Buffer.from(`${some.join('\n')}\n`))
+  fdatasyncSync(fd)
+  return bytes
+}
+
+function writeBytes(fd: number, bytes: Uint8Array): number {
+  for (let written = 0; written < bytes.length; ) written += writeSync(fd, bytes, written)
+  return bytes.length
+}
+
+/** Writes lines into a file that takes the place of another. Returns how many bytes they take. */
+export function replaceByLines(path: string, temporary: string, lines: Iterable<string>): number {
+  const fd = openSync(temporary, 'w')
+  try {
+    writeLines(fd, lines)
+  } finally {
+    closeSync(fd)
+  }
+  return replaceFile(path, temporary)
+}
+
+/** Puts a file in the place of another. Whenever the machine ends, one of them is there. Returns its size in bytes. */
+export function replaceFile(path: string, by: string): number {
+  renameSync(by, path)
+  const directory = openSync(dirname(path), 'r')
+  fsyncSync(directory)
+  closeSync(directory)
+  return statSync(path).size
+}
+
+/**
+ * Copies what is added to a file, from `at` on, in pieces and while other work goes on, until little is missing. Returns up to
+ * where it is copied, and on disk.
+ */
+export async function copyMost(from: string, to: string, at: number, size: () => number): Promise<number> {
+  let copied = at
+  while (size() - copied > COPIED_BYTES) copied = await copyPiece(from, to, copied)
+  return copied
+}
+
+async function copyPiece(from: string, to: string, at: number): Promise<number> {
+  const target = openSync(to, 'a')
+  try {
+    copyBytes(from, target, at, at + COPIED_BYTES)
+    await dataSync(target)
+  } finally {
+    closeSync(target)
+  }
+  return at + COPIED_BYTES
+}
+
+/** Copies a part of a file to the end of another. Returns once it is on disk. */
+export function copyRest(from: string, to: string, at: number, end: number): void {
+  const target = openSync(to, 'a')
+  try {
+    copyBytes(from, target, at, end)
+    fdatasyncSync(target)
+  } finally {
+    closeSync(target)
+  }
+}
+
+function copyBytes(from: string, target: number, at: number, end: number): void {
+  const source = openSync(from, 'r')
+  const bytes = Buffer.allocUnsafe(end - at)
+  try {
+    for (let read = 0; read < bytes.length; ) {
+      const length = readSync(source, bytes, read, bytes.length - read, at + read)
+      if (length === 0) throw new Error(`${from} is shorter than it was`)
+      read += length
+    }
+    writeBytes(target, bytes)
+  } finally {
+    closeSync(source)
+  }
+}

@@ -1,0 +1,212 @@
+import { execFileSync, spawnSync } from 'node:child_process'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../src/domain/partition.ts'
+import { ConnectionName } from '../../src/redis/connection-names.ts'
+import { ConfigKeys } from '../../src/redis/keys.ts'
+import { EmbeddedStore } from '../support/embedded-store.ts'
+import { eventually } from '../support/eventually.ts'
+import { StoreChanges } from '../support/store-changes.ts'
+
+const KEYS = Array.from({ length: 20 }, (_, i) => `key-${i}`)
+
+let dataDir: string
+let store: EmbeddedStore
+const clients: Redis[] = []
+beforeEach(async () => {
+  dataDir = mkdtempSync(join(tmpdir(), 'throttler-store-'))
+  store = await EmbeddedStore.start({ dataDir })
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.disconnect()
+  await store.kill()
+  rmSync(dataDir, { recursive: true })
+})
+
+/** @returns a connection as workers have it */
+async function start(env: Readonly<Record<string, string>> = {}): Promise<Redis> {
+  store = await EmbeddedStore.start({ dataDir, env })
+  return connect(ConnectionName.worker)
+}
+
+function connect(connectionName: string): Redis {
+  const client = new Redis(store.port, {
+    connectionName,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => 50,
+    disconnectTimeout: 100,
+  })
+  client.on('error', () => undefined)
+  clients.push(client)
+  return client
+}
+
+const journalPath = () => join(dataDir, 'journal.ndjson')
+const journalLines = () => readFileSync(journalPath(), 'utf8').trimEnd().split('\n')
+const logOf = (key: string) => new ConfigKeys('throttler', configPartition(key)).log
+
+/** Everything that a store holds, with how long it is kept, in hours. */
+async function contentOf(redis: Redis): Promise<Record<string, unknown>> {
+  const contents = (await redis.keys('*')).sort().map(async key => {
+    const ttl = await redis.pttl(key)
+    return [key, { value: await read(redis, key), hours: Math.ceil(ttl / 3_600_000) }]
+  })
+  return Object.fromEntries(await Promise.all(contents))
+}
+
+async function read(redis: Redis, key: string): Promise<unknown> {
+  const type = await redis.type(key)
+  if (type === 'hash') return redis.hgetall(key)
+  if (type === 'zset') return redis.zrange(key, 0, '-1', 'WITHSCORES')
+  if (type === 'stream') return redis.xrange(key, '-', '+')
+  return redis.get(key)
+}
+
+async function changeALot(redis: Redis): Promise<StoreChanges> {
+  const changes = new StoreChanges(redis)
+  for (const key of KEYS) await changes.change(key)
+  for (const key of KEYS.slice(0, 10)) await changes.change(key, { idempotency: { key, fingerprint: 'f' } })
+  for (const key of KEYS.slice(5, 15)) await changes.change(key, { type: 'deleted', policy: null })
+  for (const key of KEYS.slice(12, 18)) await changes.change(key, { type: 'rolled-back' })
+  return changes
+}
+
+describe('a store that is filled from its journal', () => {
+  it('holds, key by key, what it held when it was changed', async () => {
+    const before = connect(ConnectionName.worker)
+    await changeALot(before)
+    const held = await contentOf(before)
+    await store.kill()
+    expect(await contentOf(await start())).toEqual(held)
+    expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
+  })
+
+  it('refuses clients until it is full', async () => {
+    await changeALot(connect(ConnectionName.worker))
+    await store.kill()
+    store = await EmbeddedStore.spawn({ dataDir, env: {} })
+    const eager = connect(ConnectionName.config)
+    await eventually(async () => expect(await eager.ping()).toBe('PONG'))
+    expect(await eager.xlen(logOf('key-1'))).toBeGreaterThan(0)
+    expect(store.messages()).toEqual(['the journal was replayed'])
+  })
+
+  it.each([
+    ['is missing', (l: string[]) => l.toSpliced(1, 1), /line 2 of .* is damaged: it has version 2 of "k" instead of 1/],
+    [
+      'is there twice',
+      (l: string[]) => l.toSpliced(2, 0, l[1] ?? ''),
+      /line 3 of .*: it has version 1 .* instead of 2/,
+    ],
+    [
+      'comes too early',
+      ([a = '', b = '', c = '']: string[]) => [a, c, b],
+      /line 2 of .*: it has version 2 .* instead of 1/,
+    ],
+    ['is null', (l: string[]) => [...l, 'null'], /line 4 of .* is damaged; restore/],
+  ])('refuses a journal in which an event %s', async (_, damage, report) => {
+    const changes = new StoreChanges(connect(ConnectionName.worker))
+    for (let i = 0; i < 2; i++) await changes.change('k')
+    await store.kill()
+    writeFileSync(journalPath(), `${damage(journalLines()).join('\n')}\n`)
+    await expect(start()).rejects.toThrow(report)
+    await expect(start()).rejects.toThrow(/restore the file from a backup$/)
+  })
+})
+
+describe('a store that somebody empties', () => {
+  it.each(['FLUSHALL', 'FLUSHDB'])('(%s) keeps what is changed afterwards, and nothing else', async command => {
+    const redis = connect(ConnectionName.worker)
+    await changeALot(redis)
+    const identity = new ConfigKeys('throttler', configPartition('key-1')).identity
+    const before = await redis.get(identity)
+    await redis.call(command)
+    const changes = new StoreChanges(redis)
+    for (let i = 0; i < 3; i++) await changes.change('key-1')
+    const held = await contentOf(redis)
+    expect(await redis.get(identity)).not.toBe(before)
+    expect(store.messages()).toContain('the store was emptied: its journal begins again')
+    await store.kill()
+    expect(await contentOf(await start())).toMatchObject(held)
+  })
+
+  it('in one step with a change, as long as the log was before, keeps that change', async () => {
+    const redis = connect(ConnectionName.worker)
+    await new StoreChanges(redis).change('key-1')
+    const changes = new StoreChanges(redis)
+    void redis.call('FLUSHALL')
+    const event = await changes.change('key-1')
+    await store.kill()
+    expect(await (await start()).xrange(logOf('key-1'), '-', '+')).toEqual([['1-0', ['event', JSON.stringify(event)]]])
+  })
+
+  it('without a change stays empty', async () => {
+    const redis = connect(ConnectionName.worker)
+    await changeALot(redis)
+    await redis.call('FLUSHALL')
+    await store.stop()
+    expect(await (await start()).exists(logOf('key-1'))).toBe(0)
+  })
+
+  it('refills itself when only its log was deleted', async () => {
+    const redis = connect(ConnectionName.worker)
+    const changes = await changeALot(redis)
+    const held = await redis.xrange(logOf('key-1'), '-', '+')
+    await redis.del(logOf('key-1'))
+    await expect(changes.change('key-1')).rejects.toThrow()
+    await eventually(() => expect(store.process.exitCode).not.toBeNull())
+    expect(await (await start()).xrange(logOf('key-1'), '-', '+')).toEqual(held)
+  })
+})
+
+/** Runs as any user; the limit holds for every file that the process writes. */
+const limitFileSize = (bytes: number | 'unlimited') =>
+  execFileSync('prlimit', ['--pid', String(store.process.pid), `--fsize=${bytes}:`])
+const describeWithPrlimit = spawnSync('prlimit', ['--version']).status === 0 ? describe : describe.skip
+
+describeWithPrlimit('a store whose disk is full (needs prlimit)', () => {
+  it('answers nothing that is not on disk, serves buckets, and recovers by itself', async () => {
+    const [worker, buckets] = [connect(ConnectionName.worker), connect(ConnectionName.buckets)]
+    const changes = new StoreChanges(worker)
+    await changes.change('before')
+    const written = readFileSync(journalPath())
+    limitFileSize(written.length + 100)
+
+    await expect(changes.change('during')).rejects.toThrow(/^MISCONF cannot write .*journal.ndjson: EFBIG/)
+    const follower = connect(ConnectionName.config)
+    await expect(follower.xlen(logOf('during'))).rejects.toThrow()
+    for (let i = 1; i <= 100; i++) expect(await buckets.incr('bucket')).toBe(i)
+    await expect(changes.change('during')).rejects.toThrow()
+    expect(store.said.filter(({ level }) => level >= 50)).toEqual([
+      expect.objectContaining({
+        msg: 'the journal cannot be written: changes are refused',
+        path: journalPath(),
+        code: 'EFBIG',
+      }),
+    ])
+
+    limitFileSize('unlimited')
+    await eventually(async () => expect(await new StoreChanges(follower).versionOf('during')).toBe(1))
+    expect(store.messages()).toContain('the journal can be written again: changes are accepted')
+    expect(store.process.exitCode).toBeNull()
+    expect(await buckets.get('bucket')).toBe('100')
+    await eventually(() => new StoreChanges(worker).change('after'))
+    const held = await contentOf(worker)
+    await store.kill()
+    const { bucket: _, ...durable } = held
+    expect(await contentOf(await start())).toEqual(durable)
+  })
+
+  it('that is killed keeps what it had written before', async () => {
+    const changes = new StoreChanges(connect(ConnectionName.worker))
+    await changes.change('before')
+    limitFileSize(readFileSync(journalPath()).length + 100)
+    await expect(changes.change('during')).rejects.toThrow()
+    await store.kill()
+    const again = new StoreChanges(await start())
+    expect([await again.versionOf('before'), await again.versionOf('during')]).toEqual([1, 0])
+  })
+})

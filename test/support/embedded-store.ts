@@ -1,0 +1,76 @@
+import { type ChildProcess, fork } from 'node:child_process'
+import { once } from 'node:events'
+import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
+import { freePort } from '../../src/processes/free-port.ts'
+
+const ENTRY = fileURLToPath(new URL('../../dist/src/embedded/store.js', import.meta.url))
+
+interface EmbeddedStoreOptions {
+  readonly dataDir: string
+  readonly env?: Readonly<Record<string, string>>
+}
+
+/** The embedded store in a process of its own, without the rest of the service. */
+export class EmbeddedStore {
+  readonly port: number
+  readonly process: ChildProcess
+  /** What it logged, by line. */
+  readonly said: { msg: string; level: number; [field: string]: unknown }[] = []
+
+  private constructor(port: number, child: ChildProcess) {
+    this.port = port
+    this.process = child
+    createInterface({ input: child.stdio[4] as Readable }).on('line', line => this.said.push(JSON.parse(line)))
+  }
+
+  /** Resolves once it is ready. Rejects with its report when it cannot start. */
+  static async start(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+    const store = await EmbeddedStore.spawn(options)
+    await new Promise((resolve, reject) => {
+      store.process.on('message', (message: { type: string; reason?: string }) => {
+        if (message.type === 'ready') resolve(undefined)
+        if (message.type === 'cannot-start') reject(new Error(message.reason))
+      })
+      store.process.once('exit', code => reject(new Error(`ended with code ${code}`)))
+    })
+    return store
+  }
+
+  /** Starts it without waiting for anything. */
+  static async spawn({ dataDir, env = {} }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
+    const port = await freePort('127.0.0.1')
+    const child = fork(ENTRY, ['--supervised', String(port)], {
+      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, ...env },
+      execArgv: ['--disable-warning=ExperimentalWarning'],
+      stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
+    })
+    return new EmbeddedStore(port, child)
+  }
+
+  get url(): string {
+    return `redis://127.0.0.1:${this.port}`
+  }
+
+  messages(): string[] {
+    return this.said.map(({ msg }) => msg)
+  }
+
+  /** Ends it as its parent does. Resolves with the exit code. */
+  async stop(): Promise<number | null> {
+    if (this.process.connected) this.process.send({ type: 'stop', drainMs: 0, replaced: false })
+    return this.#exit()
+  }
+
+  async kill(): Promise<void> {
+    this.process.kill('SIGKILL')
+    await this.#exit()
+  }
+
+  async #exit(): Promise<number | null> {
+    const { exitCode, signalCode } = this.process
+    if (exitCode === null && signalCode === null) await once(this.process, 'exit')
+    return this.process.exitCode
+  }
+}

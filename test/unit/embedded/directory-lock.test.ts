@@ -1,0 +1,87 @@
+import { once } from 'node:events'
+import { linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { createServer, type Server } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { askLock, lockDirectory } from '../../../src/embedded/directory-lock.ts'
+
+let directory: string
+const servers: Server[] = []
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'throttler-lock-'))
+})
+afterEach(() => {
+  for (const server of servers.splice(0)) server.close()
+  rmSync(directory, { recursive: true })
+})
+
+/** A socket as it was before locks had numbers. */
+async function listenAt(name: string): Promise<Server> {
+  const server = createServer(socket => socket.end('redis://old')).listen(join(directory, name))
+  await once(server, 'listening')
+  servers.push(server)
+  return server
+}
+
+/** What a process leaves that is killed: a socket that nobody listens on. */
+async function leaveStale(name: string): Promise<void> {
+  const server = await listenAt('listened-on')
+  linkSync(join(directory, 'listened-on'), join(directory, name))
+  server.close()
+  await once(server, 'close')
+}
+
+/** Who of so many got the directory. */
+async function raceOf(racers: number): Promise<string[]> {
+  const names = Array.from({ length: racers }, (_, i) => `redis://${i}`)
+  const results = await Promise.allSettled(names.map(name => lockDirectory(directory, name)))
+  for (const result of results) {
+    if (result.status === 'rejected')
+      expect(String(result.reason)).toMatch(/DATA_DIR was .*, which another process uses/)
+  }
+  return names.filter((_, i) => results[i]?.status === 'fulfilled')
+}
+
+describe('the lock of a data directory', () => {
+  it.each([1, 2, 8])('goes to one of %i that want it at once, and tells what that one says', async racers => {
+    const winners = await raceOf(racers)
+    expect(winners).toHaveLength(1)
+    expect(await askLock(directory)).toBe(winners[0])
+    expect(await raceOf(1)).toEqual([])
+  })
+
+  it.each([
+    ['of an earlier release', ['lock']],
+    ['', ['lock', 'lock.1']],
+    ['of several', ['lock', 'lock.3', 'lock.4', 'lock.10']],
+  ])('goes to one of many when a killed process left one %s', async (_, names) => {
+    for (const name of names) await leaveStale(name)
+    const winners = await raceOf(8)
+    expect(winners).toHaveLength(1)
+    expect(await askLock(directory)).toBe(winners[0])
+  })
+
+  it('is respected when a running process of an earlier release has it', async () => {
+    await listenAt('lock')
+    expect(await raceOf(2)).toEqual([])
+    expect(await askLock(directory)).toBe('redis://old')
+  })
+
+  it('works in a directory whose path is longer than that of a socket can be', async () => {
+    const parent = directory
+    directory = join(directory, 'd'.repeat(200))
+    mkdirSync(directory)
+    const before = process.cwd()
+    process.chdir(directory)
+    expect(await raceOf(2)).toHaveLength(1)
+    process.chdir(before)
+    directory = parent
+  })
+
+  it('names a directory that cannot be used', async () => {
+    await expect(lockDirectory('/dev/null/data', '')).rejects.toThrow(
+      /DATA_DIR was "\/dev\/null\/data", which cannot be used/,
+    )
+  })
+})

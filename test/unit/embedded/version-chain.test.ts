@@ -1,0 +1,33 @@
+import { expect, it } from '@jest/globals'
+import { VersionChain } from '../../../src/embedded/version-chain.ts'
+import { definitionOf } from '../../support/policies.ts'
+
+const policy = definitionOf()
+
+it('accepts the versions of each key without gaps, and says which one is missing', () => {
+  const chain = new VersionChain()
+  const accept = (key: string, version: number) => chain.accept({ key, version, policy })
+  expect([accept('a', 1), accept('b', 1), accept('a', 2)]).toEqual([undefined, undefined, undefined])
+  expect([accept('a', 2), accept('a', 4), accept('c', 2), accept('c', 0)]).toEqual([3, 3, 1, 1])
+  expect(accept('a', 3)).toBeUndefined()
+})
+
+it('begins with any version where a key was compacted', () => {
+  const chain = new VersionChain()
+  expect(chain.acceptCompacted({ key: 'a', version: 7, policy })).toBeUndefined()
+  expect(chain.accept({ key: 'a', version: 9, policy })).toBe(8)
+  expect(chain.accept({ key: 'a', version: 8, policy })).toBeUndefined()
+  expect(chain.acceptCompacted({ key: 'a', version: 8, policy })).toBe(9)
+})
+
+it('knows which keys have a policy', () => {
+  const chain = new VersionChain()
+  const has = () => chain.hasPolicy('a')
+  expect(has()).toBe(false)
+  chain.accept({ key: 'a', version: 1, policy })
+  expect(has()).toBe(true)
+  chain.accept({ key: 'a', version: 2, policy: null })
+  expect(has()).toBe(false)
+  expect(chain.accept({ key: 'a', version: 3, policy })).toBeUndefined()
+  expect(has()).toBe(true)
+})
