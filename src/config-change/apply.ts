@@ -2,7 +2,7 @@ import type { KeyCommand } from '../domain/commands.ts'
 import { type CommandDecision, decide, type PolicyState } from '../domain/decider.ts'
 import { effectOf, type Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
-import type { CommandLog } from './ports.ts'
+import type { CommandLog, Lease } from './ports.ts'
 import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
@@ -15,6 +15,7 @@ export interface Attempt {
   readonly isRetry: boolean
   /** Of the request that the command came with. */
   readonly requestId: string
+  readonly lease: Lease
 }
 
 /** The worker's side: loads the key's state, decides and appends. */
@@ -27,7 +28,8 @@ export class CommandApplier {
     this.#now = now
   }
 
-  async apply(command: KeyCommand, { isRetry, requestId }: Attempt): Promise<Outcome> {
+  /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
+  async apply(command: KeyCommand, { isRetry, requestId, lease }: Attempt): Promise<Outcome | undefined> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
@@ -39,13 +41,15 @@ export class CommandApplier {
         ? { kind: 'rejected', rejection }
         : decide(state, command, this.#now().toISOString(), target)
       const outcome = outcomeOf(command, state, decision)
-      const result = await this.#log.append(outcome, {
+      const change = {
         key: command.key,
         expectedVersion: state.version,
         ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
-      })
-      if (result.kind === 'ended') return outcome
-      if (result.kind === 'repeated') return result.recorded
+      }
+      const result = await this.#log.append({ outcome, lease, change })
+      if (result.kind === 'appended') return outcome
+      if (result.kind === 'ended') return result.outcome
+      if (result.kind === 'lease-lost') return undefined
     }
   }
 

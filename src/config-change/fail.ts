@@ -1,40 +1,45 @@
 import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
+import type { FailedCommand } from '../domain/outcome.ts'
 import { CommandFault } from './command-fault.ts'
-import type { CommandLog, ImportStaging, Reservations, ReservedName } from './ports.ts'
+import type { CommandLog, Lease, Reservations, ReservedName } from './ports.ts'
 
 interface FailedAttempt {
   readonly id: string
   /** As it stands in the queue, whatever it is. */
   readonly command: unknown
   readonly err: unknown
+  readonly lease: Lease
 }
 
 interface FailureOptions {
   readonly log: CommandLog
-  readonly staging: ImportStaging
   readonly reservations: Reservations
   isTransient(err: Error): boolean
 }
 
-/** Records that a command could not be processed, and how far its actor was then. Its name is kept for as long. */
+/**
+ * Records that a command could not be processed, and how far its actor was then. Its name is kept for as long.
+ * @returns false, and nothing is recorded, when the command has ended or the lease is lost
+ */
 export async function recordFailure(
-  { id, command, err }: FailedAttempt,
-  { log, staging, reservations, isTransient }: FailureOptions,
-): Promise<void> {
-  if (partitionOfCommand(id) === undefined) return
+  { id, command, err, lease }: FailedAttempt,
+  { log, reservations, isTransient }: FailureOptions,
+): Promise<boolean> {
+  if (partitionOfCommand(id) === undefined) return true
   const key = keyOf(command)
-  await log.recordFailure({
+  const failure: FailedCommand = {
     id,
     ...(key !== undefined && { key }),
     status: 'failed',
     error: { code: 'internal', detail: err instanceof CommandFault ? err.message : UNEXPECTED },
     standing: await standing(),
-  })
-  await staging.abandon(id)
+  }
+  if (!(await log.recordFailure(failure, lease))) return false
   await log.prolong(partIds(String(Object(command).importId)) ?? [])
   const name = nameOf(command)
   if (name !== undefined) await reservations.expire(name)
+  return true
 
   async function standing(): Promise<number | null> {
     try {

@@ -55,26 +55,40 @@ export interface ImportProgress {
   readonly counts: ImportCounts
 }
 
-export type AppendResult<T> =
-  | { readonly kind: 'ended' }
-  /** It had been done before: what was recorded then. */
-  | { readonly kind: 'repeated'; readonly recorded: T }
+/** Proof that a worker has a command: the token of its job's lock. It is lost when the worker stands still for too long. */
+export type Lease = string
+
+/** Why nothing was appended. */
+export type NotAppended =
+  /** The command had ended, with this outcome. */
+  | { readonly kind: 'ended'; readonly outcome: Outcome }
+  /** A key is at another version than the decision was made on. */
   | { readonly kind: 'moved-on' }
+  /** Another worker may have the command, and may have ended it. */
+  | { readonly kind: 'lease-lost' }
+  /** The import is at another chunk. */
+  | { readonly kind: 'progressed'; readonly progress: ImportProgress | undefined }
+
+export type AppendResult = { readonly kind: 'appended' } | NotAppended
 
 /** Where commands end: the log, its projection and the outcomes, changed together or not at all. */
 export interface CommandLog {
   state(key: string): Promise<PolicyState>
   states(keys: readonly string[]): Promise<readonly PolicyState[]>
   version(key: string, version: number): Promise<PolicyEvent | undefined>
-  /** Ends a command. */
-  append(outcome: Outcome, change?: KeyChange): Promise<AppendResult<Outcome>>
-  /** Applies a chunk of an import's part, if the part has come so far. */
-  appendChunk(step: ImportStep): Promise<AppendResult<ImportProgress>>
+  /** Ends a command, if the lease still holds. */
+  append(end: CommandEnd): Promise<AppendResult>
+  /** Applies a chunk of an import's part, if the part has come so far and the lease still holds. */
+  appendChunk(step: ImportStep): Promise<AppendResult>
   outcome(commandId: string): Promise<Outcome | undefined>
   progress(partId: string): Promise<ImportProgress | undefined>
   /** The failure of an earlier attempt. */
   failure(commandId: string): Promise<FailedCommand | undefined>
-  recordFailure(failure: FailedCommand): Promise<void>
+  /**
+   * Also keeps the lines of an import's part no longer than its failure.
+   * @returns false, and nothing is recorded, when the command has ended or the lease is lost
+   */
+  recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean>
   /** Tells how these commands ended for as long as if they had just ended, as far as it is known. */
   prolong(commandIds: readonly string[]): Promise<void>
   /** Tells whoever waits that the command ended as failed. */
@@ -83,8 +97,18 @@ export interface CommandLog {
   standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number>
 }
 
+export interface CommandEnd {
+  readonly outcome: Outcome
+  readonly lease: Lease
+  /** How far an import's part must be. */
+  readonly from?: ImportProgress | undefined
+  /** Of a command of one key. */
+  readonly change?: KeyChange
+}
+
 export interface ImportStep {
   readonly partId: string
+  readonly lease: Lease
   readonly from: ImportProgress | undefined
   readonly to: ImportProgress
   readonly changes: readonly KeyChange[]
@@ -100,8 +124,6 @@ export interface ImportStaging {
   /** Its lines; none behind the last chunk; `undefined` where nothing is staged. */
   chunk(partId: string, index: number): Promise<readonly string[] | undefined>
   drop(partIds: readonly string[]): Promise<void>
-  /** Keeps the lines of a part that failed no longer than its failure, if there are any. */
-  abandon(partId: string): Promise<void>
 }
 
 /** Which command a caller's Idempotency-Key stands for. */

@@ -6,7 +6,7 @@ import type { PolicyEvent } from '../domain/events.ts'
 import type { AppliedCommand } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { Logger } from '../logger.ts'
-import { eventArguments, FENCE_MS, outcomeArguments, recordJson } from '../redis/append.ts'
+import { eventArguments, FENCE_MS, recordJson } from '../redis/append.ts'
 import type { ScriptArguments } from '../redis/define-script.ts'
 import { announcementChannel, ConfigKeys, reservationKey } from '../redis/keys.ts'
 import type { RetentionOptions } from '../redis/retention.ts'
@@ -163,11 +163,8 @@ export class DurableLog {
 
 /** The append of an event, with its command's outcome while that is kept. */
 function replayArguments(event: PolicyEvent, options: RetentionOptions): ScriptArguments {
-  const outcome = outcomeOf(event)
   const retentionMs = keptFor(event.at, options.retentionMs)
-  if (outcome === undefined || retentionMs <= 0) return eventArguments(event, options)
-  const { key, version } = event
-  return outcomeArguments(outcome, { key, expectedVersion: version - 1, event }, { ...options, retentionMs })
+  return eventArguments(event, retentionMs > 0 ? outcomeOf(event) : undefined, { ...options, retentionMs })
 }
 
 /** How the event's command ended; `undefined` for one of the many keys of an import. */

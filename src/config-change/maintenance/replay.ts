@@ -1,4 +1,5 @@
 import { DefinitionPool } from '../../domain/definition-pool.ts'
+import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
 import type { LogEntry } from '../ports.ts'
@@ -28,6 +29,8 @@ export class Replay {
   readonly #progress: Progress
   readonly #keys = new Map<string, ReplayedKey>()
   readonly #definitions = new DefinitionPool()
+  /** Each command with each key that it changed. */
+  readonly #applied = new Set<string>()
   /** What is wrong with the log itself. */
   readonly faults: string[] = []
   #identity: string | null = null
@@ -122,14 +125,23 @@ export class Replay {
     if (partition !== this.#partition) {
       this.faults.push(`position ${position} is of "${event.key}", which belongs to partition ${partition}`)
     }
+    if (this.#applied.has(applicationOf(event))) {
+      this.faults.push(`position ${position} applies command ${event.commandId} to "${event.key}" a second time`)
+    }
     this.#position = position
     this.#apply(entry)
   }
 
-  #apply({ position, event: { key, version, policy, at, actor } }: LogEntry): void {
+  #apply({ position, event }: LogEntry): void {
+    const { key, version, policy, at, actor } = event
+    this.#applied.add(applicationOf(event))
     const versions = this.#keys.get(key)?.versions ?? []
     versions.push({ version, position })
     const definition = policy === null ? null : this.#definitions.take(policy).definition
     this.#keys.set(key, { version, policy: definition, updatedAt: at, updatedBy: actor, versions })
   }
+}
+
+function applicationOf({ commandId, key }: PolicyEvent): string {
+  return `${commandId} ${key}`
 }

@@ -116,6 +116,21 @@ describe('verify', () => {
     })
   })
 
+  it('names a command that was applied to its key twice', async () => {
+    await app.client.put('user:1', policy(1))
+    const keys = keysOf('user:1')
+    const [[, [, text = '']]] = (await redis.xrange(keys.log, '1-0', '1-0')) as [[string, string[]]]
+    await redis.xadd(keys.log, '2-0', 'event', JSON.stringify({ ...JSON.parse(text), version: 2 }))
+    await redis.zadd(keys.versions('user:1'), 2, 2)
+    expect((await verify()).filter(({ where }) => where === 'log')).toEqual([
+      {
+        partition: configPartition('user:1'),
+        where: 'log',
+        detail: `position 2 applies command ${JSON.parse(text).commandId} to "user:1" a second time`,
+      },
+    ])
+  })
+
   it('takes no change that happens meanwhile for a difference', async () => {
     let isOver = false
     const changes = (async () => {
