@@ -72,6 +72,15 @@ describe('the processor of commands', () => {
     expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
+  it.each([new Error('a bug'), new TypeError('a bug')])(
+    'ends a command that meets a bug of the service: %s',
+    async bug => {
+      const { run, failures } = given(bug, applied)
+      await expect(run()).rejects.toThrow(UnrecoverableError)
+      expect(failures).toHaveLength(1)
+    },
+  )
+
   it('says what is wrong with a job that holds no command', async () => {
     const { run, failures } = given(applied)
     await expect(run(0, { command: { ...command, actor: 5 } })).rejects.toThrow('/actor: must be string; was 5')
