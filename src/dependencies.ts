@@ -49,9 +49,10 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],
     queueJobs: () => within(SCRAPE_PATIENCE_MS, changes.queue.countJobs()),
   })
+  const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger }
   const checks = checkDependencies({ redis: bucketRedis, ...shared })
-  const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
+  const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared, loggedKey })
 
   let draining = false
   const state = {
@@ -85,7 +86,7 @@ export function frontDependencies(env: Env, logger: Logger): Front {
       isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
-      loggedKey: loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET),
+      loggedKey,
     },
     metrics,
     start: async () => {

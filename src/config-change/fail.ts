@@ -2,7 +2,7 @@ import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
 import type { FailedCommand } from '../domain/outcome.ts'
 import { CommandFault } from './command-fault.ts'
-import type { CommandLog, Lease, Reservations, ReservedName } from './ports.ts'
+import { type CommandLog, DamagedRecord, type Lease, type Reservations, type ReservedName } from './ports.ts'
 
 interface FailedAttempt {
   readonly id: string
@@ -32,7 +32,10 @@ export async function recordFailure(
     id,
     ...(key !== undefined && { key }),
     status: 'failed',
-    error: { code: 'internal', detail: err instanceof CommandFault ? err.message : UNEXPECTED },
+    error: {
+      code: 'internal',
+      detail: err instanceof CommandFault || err instanceof DamagedRecord ? err.message : UNEXPECTED,
+    },
     standing: await standing(),
   }
   if (!(await log.recordFailure(failure, lease))) return false

@@ -14,7 +14,10 @@ export interface PolicyRecord {
   readonly updatedBy: string
 }
 
-/** What is read to answer a request; always asks the store, so that what was answered as applied is seen. */
+/**
+ * What is read to answer a request; always asks the store, so that what was answered as applied is seen. Lists leave out damaged
+ * policies; who asks for one key gets a `DamagedRecord`.
+ */
 export interface PolicyReader {
   get(key: string): Promise<PolicyRecord | undefined>
   /** The event that made this version, or `undefined` when there never was one or it was compacted away. */
@@ -157,9 +160,28 @@ export interface LogEntry {
   readonly event: PolicyEvent
 }
 
-/** Thrown by `EventLog.read` when the log is not the one that was followed, or begins only behind the position. */
+/** What is wrong with an event that cannot be read. */
+export interface DamagedEntry {
+  readonly position: number
+  readonly event?: undefined
+  readonly damage: string
+}
+
+export type StoredEntry = LogEntry | DamagedEntry
+
+/** Thrown for a policy or event that is not valid JSON, or not of a shape that this release can use. */
+export class DamagedRecord extends Error {
+  override readonly name = 'DamagedRecord'
+}
+
+/** Thrown by `EventLog.read` when the log is not the one that was followed. */
 export class LogReplaced extends Error {
   override readonly name = 'LogReplaced'
+}
+
+/** Thrown by `EventLog.read` when events behind the position were compacted before they were read. */
+export class LogCompacted extends Error {
+  override readonly name = 'LogCompacted'
 }
 
 export interface LogRead {
@@ -174,9 +196,12 @@ export interface LogRead {
 
 /** A partition's event log, as followers read it. */
 export interface EventLog {
-  /** A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile. */
+  /**
+   * A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile.
+   * Damaged policies are left out.
+   */
   snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
-  /** The events after a position, some at a time. @throws {LogReplaced} */
+  /** The events after a position, some at a time. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
   read(partition: number, after: LogPosition): Promise<LogRead>
 }
 

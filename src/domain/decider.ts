@@ -11,6 +11,8 @@ export interface PolicyState {
   /** 0 before the key's first event; deletions count. */
   readonly version: number
   readonly policy: PolicyDefinition | null
+  /** The stored policy cannot be read, and this is what the log says. Whatever replaces it also repairs it. */
+  readonly isDamaged?: boolean
 }
 
 export const initialState: PolicyState = { version: 0, policy: null }
@@ -76,7 +78,7 @@ function replace(
   type: EventType,
   policy: PolicyDefinition,
 ): CommandDecision {
-  if (state.policy !== null && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
+  if (state.policy !== null && !state.isDamaged && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
   return changed(state, command, at, type, policy)
 }
 
