@@ -3,6 +3,7 @@ import type { CommandApplier } from '../src/config-change/apply.ts'
 import type { ImportApplier } from '../src/config-change/apply-import.ts'
 import { parseCommand } from '../src/config-change/command.schema.ts'
 import { recordFailure } from '../src/config-change/fail.ts'
+import { endedPart, refusalByName } from '../src/config-change/idempotency.ts'
 import type { CommandLog, Lease, Reservations } from '../src/config-change/ports.ts'
 import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
@@ -58,11 +59,14 @@ async function end(
   lease: Lease,
   { applier, importer, reservations }: ProcessorOptions,
 ): Promise<Outcome | undefined> {
-  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId, lease }
+  const refusal = await refusalByName(command, reservations)
+  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId, lease, refusal }
   const outcome =
     command.type === 'import-part' ? await importer.apply(command, how) : await applier.apply(command, how)
   const { actor, idempotency } = command
-  if (outcome !== undefined && idempotency !== undefined) await reservations.expire({ actor, key: idempotency.key })
+  if (outcome !== undefined && idempotency !== undefined) {
+    await reservations.end({ actor, key: idempotency.key }, endedPart(command))
+  }
   return outcome
 }
 

@@ -59,13 +59,13 @@ export class ImportApplier {
     }
   }
 
-  async #refusal({ id }: ImportPart, { isRetry }: Attempt): Promise<Outcome | undefined> {
+  async #refusal({ id }: ImportPart, { isRetry, refusal }: Attempt): Promise<Outcome | undefined> {
     const { log } = this.#options
     const [failure, standing] = await Promise.all([
       log.failure(id),
       log.standing({ partition: partitionOfCommand(id) ?? 0 }),
     ])
-    const rejection = isRetry || failure ? supersededBy(failure, standing) : undefined
+    const rejection = refusal ?? (isRetry || failure ? supersededBy(failure, standing) : undefined)
     return rejection && { id, status: 'rejected', error: rejection }
   }
 

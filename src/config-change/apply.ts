@@ -1,5 +1,5 @@
 import type { KeyCommand } from '../domain/commands.ts'
-import { type CommandDecision, decide, type PolicyState } from '../domain/decider.ts'
+import { type CommandDecision, decide, type PolicyState, type Rejection } from '../domain/decider.ts'
 import { effectOf, type Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
 import type { CommandLog, Lease } from './ports.ts'
@@ -16,6 +16,8 @@ export interface Attempt {
   /** Of the request that the command came with. */
   readonly requestId: string
   readonly lease: Lease
+  /** Why the command must not be applied, whatever it asks for. */
+  readonly refusal: Rejection | undefined
 }
 
 /** The worker's side: loads the key's state, decides and appends. */
@@ -29,14 +31,14 @@ export class CommandApplier {
   }
 
   /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
-  async apply(command: KeyCommand, { isRetry, requestId, lease }: Attempt): Promise<Outcome | undefined> {
+  async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
         this.#log.failure(command.id),
         this.#targetOf(command),
       ])
-      const rejection = (isRetry || failure) && supersededBy(failure, state.version)
+      const rejection = refusal ?? ((isRetry || failure) && supersededBy(failure, state.version))
       const decision: CommandDecision = rejection
         ? { kind: 'rejected', rejection }
         : decide(state, command, this.#now().toISOString(), target)

@@ -2,6 +2,7 @@ import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
 import type { FailedCommand } from '../domain/outcome.ts'
 import { CommandFault } from './command-fault.ts'
+import { endedPart } from './idempotency.ts'
 import { type CommandLog, DamagedRecord, type Lease, type Reservations, type ReservedName } from './ports.ts'
 
 interface FailedAttempt {
@@ -39,9 +40,9 @@ export async function recordFailure(
     standing: await standing(),
   }
   if (!(await log.recordFailure(failure, lease))) return false
-  await log.prolong(partIds(String(Object(command).importId)) ?? [])
+  await log.prolong(partIds(importIdOf(command) ?? '') ?? [])
   const name = nameOf(command)
-  if (name !== undefined) await reservations.expire(name)
+  if (name !== undefined) await reservations.end(name, endedPart({ id, importId: importIdOf(command) }))
   return true
 
   async function standing(): Promise<number | null> {
@@ -72,4 +73,9 @@ function nameOf(command: unknown): ReservedName | undefined {
   const { actor, idempotency } = Object(command) as Record<string, unknown>
   const { key } = Object(idempotency) as Record<string, unknown>
   return typeof actor === 'string' && typeof key === 'string' ? { actor, key } : undefined
+}
+
+function importIdOf(command: unknown): string | undefined {
+  const { importId } = Object(command) as Record<string, unknown>
+  return typeof importId === 'string' ? importId : undefined
 }

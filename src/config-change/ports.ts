@@ -141,10 +141,24 @@ export interface ReservedName {
 }
 
 export interface Reservations {
-  /** Takes the name for a command, unless it was taken. Returns what it stands for now. */
+  /**
+   * Takes the name for a command, unless it is taken. Returns what it stands for now. A name that is not kept expires, as its
+   * command may never be queued.
+   */
   reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  /** The command is queued: the name is kept until the command has ended. */
+  keep(name: ReservedName, commandId: string): Promise<void>
   /** The command ended: the name is kept as long as its outcome. */
-  expire(name: ReservedName): Promise<void>
+  end(name: ReservedName, ended: EndedPart): Promise<void>
+}
+
+/** What ended: a command of one key, or a part of an import, which ends with the last of them. */
+export interface EndedPart {
+  /** The id that the caller knows. */
+  readonly commandId: string
+  readonly id: string
+  /** How many parts the command has. */
+  readonly parts: number
 }
 
 /** A place in a partition's log. `identity` changes when the log is another one; position 0 is before the first event. */

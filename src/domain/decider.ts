@@ -23,6 +23,7 @@ export type RejectionCode =
   | 'version-not-found'
   | 'version-is-deletion'
   | 'superseded'
+  | 'idempotency-key-reused'
 
 export interface Rejection {
   readonly code: RejectionCode

@@ -107,7 +107,7 @@ export class DurableLog {
     if (idempotency === undefined || keptForMs <= 0) return
     const { key, fingerprint } = idempotency
     const name = reservationKey(this.#options.keyPrefix, { actor, key })
-    this.#commands.call('SET', name, JSON.stringify({ commandId, fingerprint }), 'PX', keptForMs)
+    this.#commands.call('SET', name, JSON.stringify({ commandId, fingerprint, isEnded: true }), 'PX', keptForMs)
   }
 
   /** Writes what was announced since the last time. */

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { type Job, UnrecoverableError } from 'bullmq'
 import type { CommandApplier } from '../../../src/config-change/apply.ts'
 import type { ImportApplier } from '../../../src/config-change/apply-import.ts'
-import type { CommandLog, Reservations } from '../../../src/config-change/ports.ts'
+import type { CommandLog, Reservation, Reservations } from '../../../src/config-change/ports.ts'
 import { commandId } from '../../../src/domain/commands.ts'
 import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
 import { createLogger } from '../../../src/logger.ts'
@@ -41,7 +41,10 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
     applier: applier as unknown as CommandApplier,
     importer: {} as ImportApplier,
     log: log as unknown as CommandLog,
-    reservations: { expire: async (name: unknown) => void expired.push(name) } as unknown as Reservations,
+    reservations: {
+      reserve: async (_: unknown, asked: Reservation) => asked,
+      end: async (name: unknown) => void expired.push(name),
+    } as unknown as Reservations,
     metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },
     logger: createLogger({ level: 'silent', role: 'test' }),
   })
