@@ -1,5 +1,6 @@
 # The service: one image for front processes (the default command) and workers (`node dist/workers/config.worker.js`).
-FROM node:20.20.2-bookworm-slim AS base
+# A test does what these steps do, in an empty folder. No Docker engine has run them.
+FROM node:24.21.0-bookworm-slim AS base
 
 FROM base AS build
 WORKDIR /app

@@ -8,14 +8,18 @@ import { Checker } from './check/check.ts'
 import { DeniedCache } from './check/denied-cache.ts'
 import { type Circuit, GuardedStore } from './check/guarded-store.ts'
 import { LocalBuckets } from './check/local-buckets.ts'
+import { OutageClock } from './check/outage-clock.ts'
 import type { BucketShard, BucketStore, CheckObserver } from './check/ports.ts'
 import { ShardedQueue } from './check/sharded-queue.ts'
 import { ShardedStore } from './check/sharded-store.ts'
 import type { PolicyTable } from './domain/policy-table.ts'
 import type { Env } from './env.ts'
 import type { AdminLimits } from './http/auth.ts'
+import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
+import { type MalformedBucketObserver, malformedBucketReport } from './malformed-buckets.ts'
 import { RedisBucketStore } from './redis/bucket-store.ts'
+import type { OnMalformedBucket } from './redis/check-call.ts'
 import { ClusterBuckets } from './redis/cluster-buckets.ts'
 import type { RedisClient } from './redis/connection.ts'
 import { failureReason } from './redis/failure-reason.ts'
@@ -24,12 +28,16 @@ import { BucketKeys } from './redis/keys.ts'
 
 const PROBE_INTERVAL_MS = 20
 
+/** How often local buckets that are full again are dropped, in ms. */
+const LOCAL_SWEEP_INTERVAL_MS = 10_000
+
 interface CheckOptions {
   readonly redis: RedisClient
   readonly env: Env
   readonly policies: PolicyTable
-  readonly observer: CheckObserver
+  readonly observer: CheckObserver & MalformedBucketObserver
   readonly logger: Logger
+  readonly loggedKey: LoggedKey
 }
 
 export interface CheckParts {
@@ -43,26 +51,29 @@ export interface CheckParts {
   close(): Promise<void>
 }
 
-export function checkDependencies({ redis, env, policies, observer, logger }: CheckOptions): CheckParts {
+export function checkDependencies({ redis, env, policies, observer, logger, loggedKey }: CheckOptions): CheckParts {
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX)
+  const now = () => performance.now()
+  const outages = new OutageClock(now)
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
-    now: () => Math.floor(performance.now()),
+    outageMs: () => outages.elapsedMs,
+    now,
   }
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)
   const { store, openQueue } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
+    onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
     timeoutMs: env.REDIS_TIMEOUT_MS,
     guard: (part, shard) =>
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
-        onReturn: () => {
-          // Shares of what is still away count on.
-          if (store.circuit !== 'closed') return
-          localBuckets.forget()
-          ownLocalBuckets.forget()
+        onOpened: () => outages.start(),
+        onRecovered: () => {
+          // Another master may still be unavailable.
+          if (store.circuit === 'closed') outages.stop()
         },
         ...(shard && { probeKey: shard.probeKey }),
         observer,
@@ -73,13 +84,18 @@ export function checkDependencies({ redis, env, policies, observer, logger }: Ch
   // Whoever is connected again need not wait for the next probe.
   redis.on('ready', () => void isStoreUp())
 
+  const sweeper = setInterval(() => {
+    localBuckets.sweep()
+    ownLocalBuckets.sweep()
+  }, LOCAL_SWEEP_INTERVAL_MS).unref()
+
   let closed = false
   return {
     checker: new Checker({
       policies,
       store,
       openQueue,
-      deniedCache: new DeniedCache(() => performance.now()),
+      deniedCache: new DeniedCache(now),
       localBuckets,
       observer,
       onStoreFailure: env.ON_STORE_FAILURE,
@@ -102,6 +118,7 @@ export function checkDependencies({ redis, env, policies, observer, logger }: Ch
     },
     close: async () => {
       closed = true
+      clearInterval(sweeper)
       store.close()
       await heartbeats.stop()
     },
@@ -110,18 +127,19 @@ export function checkDependencies({ redis, env, policies, observer, logger }: Ch
 
 interface GuardedBucketsOptions {
   readonly keys: BucketKeys
+  readonly onMalformed: OnMalformedBucket
   readonly timeoutMs: number
   guard(part: BucketStore, shard?: BucketShard): GuardedStore
 }
 
 /** The store of buckets behind its circuit, and where checks wait for it; on a cluster, for each master by itself. */
-function guardedBuckets(redis: RedisClient, { keys, timeoutMs, guard }: GuardedBucketsOptions) {
+function guardedBuckets(redis: RedisClient, { keys, onMalformed, timeoutMs, guard }: GuardedBucketsOptions) {
   if (redis instanceof Cluster) {
-    const store = new ShardedStore(new ClusterBuckets(redis, keys), shard => guard(shard, shard))
+    const store = new ShardedStore(new ClusterBuckets(redis, keys, onMalformed), shard => guard(shard, shard))
     const openQueue: OpenQueue = answered => new ShardedQueue(store, timeoutMs, answered)
     return { store, openQueue }
   }
-  const store = guard(new RedisBucketStore(redis, keys))
+  const store = guard(new RedisBucketStore(redis, keys, onMalformed))
   const openQueue: OpenQueue = answered => new CheckBatcher(store, timeoutMs, answered)
   return { store, openQueue }
 }

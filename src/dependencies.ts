@@ -50,9 +50,9 @@ export function frontDependencies(env: Env, logger: Logger): Front {
     queueJobs: () => within(SCRAPE_PATIENCE_MS, changes.queue.countJobs()),
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
-  const shared = { env, policies, observer: metrics, logger }
+  const shared = { env, policies, observer: metrics, logger, loggedKey }
   const checks = checkDependencies({ redis: bucketRedis, ...shared })
-  const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared, loggedKey })
+  const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
 
   let draining = false
   const state = {

@@ -4,6 +4,7 @@ import { CheckTally } from './check-tally.ts'
 import type { FollowObserver } from './config-change/follow.ts'
 import type { Decision } from './domain/decision.ts'
 import type { Policy } from './domain/policy.ts'
+import type { MalformedBucketObserver } from './malformed-buckets.ts'
 import { PlainHistogram } from './plain-histogram.ts'
 import { collectProcessMetrics } from './process-metrics.ts'
 
@@ -22,7 +23,7 @@ export interface FrontGauges {
  * The metrics of a front process. Their labels are policies, never caller keys, so their number is bounded.
  * @see https://prometheus.io/docs/practices/naming/
  */
-export class FrontMetrics implements CheckObserver, FollowObserver {
+export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver {
   readonly registry = new Registry()
   readonly #checks = new CheckTally(this.registry)
   readonly #checkDuration = new PlainHistogram({
@@ -75,6 +76,12 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     registers: [this.registry],
   })
 
+  readonly #malformedBuckets = new Counter({
+    name: 'throttler_malformed_buckets_total',
+    help: 'Checks that found a malformed bucket, and took it for a full one',
+    registers: [this.registry],
+  })
+
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
@@ -122,6 +129,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver {
     this.#batchSize.observe(checks)
     this.#storeDuration.observe(seconds)
     if (failure !== undefined) this.#storeErrors.inc({ reason: failure })
+  }
+
+  malformedBucket(): void {
+    this.#malformedBuckets.inc()
   }
 
   applied({ at }: { readonly at: string }): void {

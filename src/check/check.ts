@@ -51,7 +51,9 @@ export class Checker {
 
   constructor(deps: CheckDependencies) {
     this.#deps = deps
-    this.#queue = deps.openQueue((check, reading, nowMs) => this.#answer(check, reading, nowMs))
+    this.#queue = deps.openQueue((check, reading, nowMs) =>
+      this.#isolate(check, () => this.#answer(check, reading, nowMs)),
+    )
   }
 
   /**
@@ -82,6 +84,7 @@ export class Checker {
       throw new Problem('store-unavailable', 'the store of buckets cannot be asked; try again', { cause })
     }
     this.#deps.deniedCache.forget(key)
+    this.#deps.localBuckets.forget(key)
   }
 
   /** Asks the store, unless another check is asking the same again since it was denied: then that one's answer may do. */
@@ -126,12 +129,23 @@ export class Checker {
     return denial && decideByBucket(check, denial, 'denied-cache')
   }
 
-  #hold({ key, tokens, startMs, done }: PendingCheck, askedAgain: Promise<unknown>): void {
+  #hold(check: PendingCheck, askedAgain: Promise<unknown>): void {
+    const { key, tokens, startMs, done } = check
     this.#held++
     void askedAgain.then(() => {
       this.#held--
-      this.#check(key, tokens, startMs, done)
+      this.#isolate(check, () => this.#check(key, tokens, startMs, done))
     })
+  }
+
+  /** A check that cannot be answered because of a bug must not take those along that are answered with it. */
+  #isolate(check: PendingCheck, answer: () => void): void {
+    try {
+      answer()
+    } catch (cause) {
+      const problem = new Problem('internal', 'the check could not be answered', { cause })
+      check.done(problem, performance.now() - check.startMs, check.index)
+    }
   }
 
   #askStore(check: PendingCheck): void {

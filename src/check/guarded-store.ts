@@ -40,8 +40,10 @@ interface GuardedStoreOptions {
   reasonOf(err: unknown): string
   /** Where probes spend; one that is not allowed as a caller's key. */
   readonly probeKey?: string
-  /** The circuit is closed again: the store's own state counts. */
-  onReturn(): void
+  /** The circuit opened. */
+  onOpened(): void
+  /** The circuit is closed again. */
+  onRecovered(): void
   readonly observer: CheckObserver
   readonly logger: Logger
 }
@@ -131,6 +133,7 @@ export class GuardedStore implements BucketStore {
     this.#reason = this.#reasonOf(err)
     if (!wasAway) {
       this.#options.logger.error({ err, reason: this.#reason }, 'the store of buckets is away: the circuit is open')
+      this.#options.onOpened()
     }
     if (this.#closed) return
     clearTimeout(this.#nextProbe)
@@ -140,7 +143,7 @@ export class GuardedStore implements BucketStore {
   #returned(): void {
     this.#reason = undefined
     this.#options.logger.info('the store of buckets is back: the circuit is closed')
-    this.#options.onReturn()
+    this.#options.onRecovered()
   }
 }
 

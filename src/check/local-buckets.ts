@@ -1,5 +1,5 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
-import { type Bucket, type BucketReading, checkBucket } from '../domain/token-bucket.ts'
+import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../domain/token-bucket.ts'
 import { putLast } from './bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
@@ -9,22 +9,29 @@ const MAX_BUCKETS = 100_000
 interface LocalBucket {
   /** How many processes share the limits, for as long as this bucket is kept. */
   readonly processes: number
-  /** From when it counts; a refill of this process's share is never rounded up. */
+  /** From when it counts, by the clock of outages; a refill of this process's share is never rounded up. */
   readonly sinceMs: number
   readonly bucket: Bucket
+  /** From then on it is full, by the process's clock. */
+  readonly fullAtMs: number
 }
 
 interface LocalBucketsOptions {
   /** How many processes share each limit, as far as is known. */
   processes(): number
-  /** A clock in whole milliseconds that never goes back. */
+  /** For how long the store has been unavailable in all, in ms. Shares refill by this clock. */
+  outageMs(): number
+  /** A clock that never goes back, in ms. */
   now(): number
 }
 
 /**
- * This process's own buckets for as long as the store is away, with its share of each limit. A check that is larger than the
- * share passes when the bucket is full, and puts it into debt. So N processes together admit in a time T at most
- * N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
+ * This process's own buckets for checks that the store does not answer, with the process's share of each limit. A check that is
+ * larger than the share passes when the bucket is full, and puts it into debt. So in an outage of T, N processes together admit
+ * at most N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
+ *
+ * A bucket is kept until it would be full, whether the store recovers or not: a store that comes and goes would otherwise give
+ * away the shares again each time. Shares refill only while the store is unavailable, since it refills its own buckets anyway.
  */
 export class LocalBuckets {
   readonly #options: LocalBucketsOptions
@@ -35,22 +42,40 @@ export class LocalBuckets {
     this.#options = options
   }
 
+  get size(): number {
+    return this.#buckets.size
+  }
+
   /** The reading, and the limits that it counts by. */
   check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
-    const nowMs = this.#options.now()
-    const kept = this.#buckets.get(key)
-    const { processes, sinceMs } = kept ?? { processes: this.#options.processes(), sinceMs: nowMs }
+    const outageMs = Math.floor(this.#options.outageMs())
+    const kept = this.#keptFor(key)
+    const { processes, sinceMs } = kept ?? { processes: this.#options.processes(), sinceMs: outageMs }
     const counted = this.#sharesOf(policy, processes)
-    const slowNowMs = Math.floor((nowMs - sinceMs) / processes)
+    const slowNowMs = Math.floor((outageMs - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
     if (bucket === undefined) this.#buckets.delete(key)
-    else putLast(this.#buckets, key, { processes, sinceMs, bucket }, MAX_BUCKETS)
+    else if (bucket !== kept?.bucket) {
+      const fullAtMs = this.#options.now() + (forgottenAt(bucket) - slowNowMs) * processes
+      putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs }, MAX_BUCKETS)
+    }
     return { reading, counted }
   }
 
-  /** Makes all buckets full: the store's own count again. */
-  forget(): void {
-    this.#buckets.clear()
+  /** Drops what is full. */
+  sweep(): void {
+    const nowMs = this.#options.now()
+    for (const [key, { fullAtMs }] of this.#buckets) if (nowMs >= fullAtMs) this.#buckets.delete(key)
+  }
+
+  /** Makes a bucket full. */
+  forget(key: string): void {
+    this.#buckets.delete(key)
+  }
+
+  #keptFor(key: string): LocalBucket | undefined {
+    const kept = this.#buckets.get(key)
+    return kept !== undefined && this.#options.now() < kept.fullAtMs ? kept : undefined
   }
 
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {

@@ -91,6 +91,9 @@ export function shareOf(limit: CompiledLimit, processes: number): CompiledLimit 
   return { ...limit, capacity, capacityUnits: capacity * limit.unit, slowness: processes }
 }
 
+/** Marks an entry of a bucket that belongs to no limit. */
+const RESERVED_ID = 0
+
 /**
  * Each name's hash. Two names of one policy may share it; they must not share an entry in the bucket, whatever order they
  * stand in.
@@ -100,7 +103,7 @@ function idsOf(names: readonly string[]): ReadonlyMap<string, number> {
   const taken = new Set<number>()
   for (const name of names.toSorted()) {
     let id = hash(name, 0, name.length)
-    while (taken.has(id)) id = (id + 1) >>> 0
+    while (taken.has(id) || id === RESERVED_ID) id = (id + 1) >>> 0
     taken.add(id)
     ids.set(name, id)
   }

@@ -1,21 +1,23 @@
 import type { Redis } from 'ioredis'
 import type { BucketCheck, BucketStore } from '../check/ports.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { CheckCall, isUnknownScript, readingsIn } from './check-call.ts'
+import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
 import type { BucketKeys } from './keys.ts'
 
 /** Buckets in a standalone Redis: one script call for a whole batch. */
 export class RedisBucketStore implements BucketStore {
   readonly #redis: Redis
   readonly #keys: BucketKeys
+  readonly #onMalformed: OnMalformedBucket
 
-  constructor(redis: Redis, keys: BucketKeys) {
+  constructor(redis: Redis, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
     this.#redis = redis
     this.#keys = keys
+    this.#onMalformed = onMalformed
   }
 
   async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    return readingsIn(await this.#call(checks), checks)
+    return readingsIn(await this.#call(checks), checks, this.#onMalformed)
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<Buffer> {

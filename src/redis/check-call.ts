@@ -114,8 +114,18 @@ function encodedLimits(limits: Limits): string {
   return encoded
 }
 
+/** The note of a check whose bucket was malformed. */
+const MALFORMED = -1
+
+/** Hears of a value that is no bucket, and so counted as a full one. */
+export type OnMalformedBucket = (key: string) => void
+
 /** What the script's answer says of each check. */
-export function readingsIn(reply: Buffer, checks: readonly BucketCheck[]): readonly BucketReading[] {
+export function readingsIn(
+  reply: Buffer,
+  checks: readonly BucketCheck[],
+  onMalformed: OnMalformedBucket,
+): readonly BucketReading[] {
   const numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
   const readings: BucketReading[] = new Array(checks.length)
   let at = 0
@@ -126,7 +136,9 @@ export function readingsIn(reply: Buffer, checks: readonly BucketCheck[]): reado
   }
   for (; at < reply.length; at += 2 * BYTES_A_NUMBER) {
     const index = numbers.getFloat64(at) - 1
-    readings[index] = { ...(readings[index] as BucketReading), pauseMs: numbers.getFloat64(at + BYTES_A_NUMBER) }
+    const note = numbers.getFloat64(at + BYTES_A_NUMBER)
+    if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
+    else readings[index] = { ...(readings[index] as BucketReading), pauseMs: note }
   }
   return readings
 }

@@ -2,6 +2,7 @@ import type { Cluster, Redis } from 'ioredis'
 import type { BucketShard, ShardedBucketStore } from '../check/ports.ts'
 import { BUCKET_PARTITIONS, bucketPartition } from '../domain/partition.ts'
 import { BUCKET_SLOTS } from './bucket-tags.ts'
+import type { OnMalformedBucket } from './check-call.ts'
 import type { BucketKeys } from './keys.ts'
 import { MasterBuckets } from './master-buckets.ts'
 
@@ -12,6 +13,7 @@ const REFRESH_PAUSE_MS = 150
 export class ClusterBuckets implements ShardedBucketStore {
   readonly #cluster: Cluster
   readonly #keys: BucketKeys
+  readonly #onMalformed: OnMalformedBucket
   readonly #nodes = new Map<string, Redis>()
   #masters: ReadonlyMap<string, MasterBuckets> = new Map()
   /** By partition. */
@@ -20,9 +22,10 @@ export class ClusterBuckets implements ShardedBucketStore {
   readonly #nobody: MasterBuckets
   #refresh: NodeJS.Timeout | undefined
 
-  constructor(cluster: Cluster, keys: BucketKeys) {
+  constructor(cluster: Cluster, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
     this.#cluster = cluster
     this.#keys = keys
+    this.#onMalformed = onMalformed
     this.#nobody = this.#master('nobody', 0)
     cluster.on('+node', (node: Redis) => this.#add(node))
     cluster.on('-node', (node: Redis) => this.#remove(node))
@@ -72,6 +75,7 @@ export class ClusterBuckets implements ShardedBucketStore {
       partition,
       cluster: this.#cluster,
       keys: this.#keys,
+      onMalformed: this.#onMalformed,
       connection: () => this.#nodes.get(address),
       disturbed: () => this.#refreshSoon(),
     })

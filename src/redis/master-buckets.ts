@@ -2,7 +2,7 @@ import { type Cluster, Pipeline, type Redis } from 'ioredis'
 import type { BucketCheck, BucketShard } from '../check/ports.ts'
 import { bucketPartition } from '../domain/partition.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { CheckCall, isUnknownScript, readingsIn } from './check-call.ts'
+import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
 import type { BucketKeys } from './keys.ts'
 import { probeKeyIn } from './probe-keys.ts'
 
@@ -21,6 +21,7 @@ interface MasterBucketsOptions {
   /** Follows redirections. */
   readonly cluster: Cluster
   readonly keys: BucketKeys
+  readonly onMalformed: OnMalformedBucket
   /** The present connection to this master. */
   connection(): Redis | undefined
   /** Called when the map of slots may be out of date. */
@@ -53,7 +54,8 @@ export class MasterBuckets implements BucketShard {
     const settle = async ([, indexes]: [number, number[]], [err, reply]: [Error | null, Buffer]) => {
       const asked = pick(checks, indexes)
       try {
-        const answers = err === null ? readingsIn(reply, asked) : await this.#repeat(asked, err)
+        const answers =
+          err === null ? readingsIn(reply, asked, this.#options.onMalformed) : await this.#repeat(asked, err)
         for (const [i, index] of indexes.entries()) readings[index] = answers[i]
       } catch (failure) {
         failures.push(failure)
@@ -97,9 +99,9 @@ export class MasterBuckets implements BucketShard {
   }
 
   async #ask(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    const { cluster, keys } = this.#options
+    const { cluster, keys, onMalformed } = this.#options
     const reply = await cluster.sendCommand(new CheckCall({ checks, keys, withSource: true }))
-    return readingsIn(reply as Buffer, checks)
+    return readingsIn(reply as Buffer, checks, onMalformed)
   }
 }
 

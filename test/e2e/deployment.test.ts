@@ -1,16 +1,15 @@
 import { spawnSync } from 'node:child_process'
 import { rm } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
-import { describe, expect, it } from '@jest/globals'
+import { beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { type ComposeProject, type ComposeService, composeProject, describeWithCompose } from '../support/compose.ts'
 import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
-import { isOnPath } from '../support/on-path.ts'
 import { describeWithPrometheus } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 import { startStore } from '../support/store.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-const describeWithCompose = isOnPath('docker-compose') ? describe : describe.skip
 
 /** What a program says of our files, and that it was content. */
 function run(program: string, ...args: readonly string[]): string {
@@ -22,29 +21,23 @@ function run(program: string, ...args: readonly string[]): string {
 /** A version to the last number, so that what was tried is what runs. */
 const PINNED = /:v?\d+\.\d+\.\d+(-|$)/
 
-interface ComposeService {
-  readonly build?: unknown
-  readonly image: string
-  readonly command: readonly string[] | null
-  readonly environment: Readonly<Record<string, string>>
-  readonly mem_limit: string
-  readonly networks: Readonly<Record<string, unknown>>
-  readonly ports?: readonly { readonly host_ip: string }[]
-}
-
 describeWithCompose('docker-compose.yml', () => {
-  const config = () => JSON.parse(run('docker-compose', 'config', '--format', 'json'))
-  const services = (): Record<string, ComposeService> => config().services
+  let services: ComposeProject['services']
+  let networks: ComposeProject['networks']
+  const serviceOf = (name: string) => services[name] as ComposeService
+
+  beforeAll(() => {
+    ;({ services, networks } = composeProject())
+  })
 
   it('exposes nothing beyond loopback', () => {
-    const ports = Object.values(services()).flatMap(({ ports = [] }) => ports)
-    expect(ports.length).toBeGreaterThan(0)
-    expect(ports.every(({ host_ip }) => host_ip === '127.0.0.1')).toBe(true)
+    const addresses = Object.values(services).flatMap(({ listensOn }) => listensOn)
+    expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']))
   })
 
   it('checks the health of every service, bounds what it takes and gives it a file system that it cannot write', () => {
-    for (const [name, service] of Object.entries(services())) {
-      expect([name, service]).toEqual([
+    for (const [name, { settings }] of Object.entries(services)) {
+      expect([name, settings]).toEqual([
         name,
         expect.objectContaining({
           healthcheck: expect.anything(),
@@ -61,31 +54,30 @@ describeWithCompose('docker-compose.yml', () => {
   })
 
   it('pins every image that it does not build', () => {
-    for (const { image, build } of Object.values(services())) if (build === undefined) expect(image).toMatch(PINNED)
+    for (const { image, build } of Object.values(services)) if (build === undefined) expect(image).toMatch(PINNED)
   })
 
   it('lets nobody but the service reach Redis, and Redis reach nobody', () => {
-    const inside = Object.entries(services()).filter(([, { networks }]) => 'stores' in networks)
+    const inside = Object.entries(services).filter(([, { networks }]) => networks.includes('stores'))
     expect(inside.map(([name]) => name).toSorted()).toEqual(['api', 'redis-buckets', 'redis-config', 'worker'])
-    expect(config().networks.stores).toMatchObject({ internal: true })
-    for (const name of ['redis-buckets', 'redis-config'] as const)
-      expect(Object.keys(services()[name]?.networks ?? {})).toEqual(['stores'])
+    expect(networks['stores']).toMatchObject({ internal: true })
+    for (const name of ['redis-buckets', 'redis-config']) expect(serviceOf(name).networks).toEqual(['stores'])
   })
 
   it.each([
     ['redis-buckets', 1.25],
     ['redis-config', 2],
   ])('%s may take more memory than its data may, %d times', (name, times) => {
-    const { command, mem_limit } = services()[name] as ComposeService
-    const [, size = '', unit = ''] = /^(\d+)(mb|gb)$/.exec(command?.[command.indexOf('--maxmemory') + 1] ?? '') ?? []
+    const { command, memoryBytes } = serviceOf(name)
+    const [, size = '', unit = ''] = /^(\d+)(mb|gb)$/.exec(command[command.indexOf('--maxmemory') + 1] ?? '') ?? []
     const maxmemory = Number(size) * (unit === 'gb' ? 2 ** 30 : 2 ** 20)
     expect(maxmemory).toBeGreaterThan(0)
-    expect(Number(mem_limit)).toBeGreaterThanOrEqual(maxmemory * times)
+    expect(memoryBytes).toBeGreaterThanOrEqual(maxmemory * times)
   })
 
   it('gives the service its tokens by file', () => {
-    for (const name of ['api', 'worker'] as const) {
-      const { environment } = services()[name] as ComposeService
+    for (const name of ['api', 'worker']) {
+      const { environment } = serviceOf(name)
       expect(environment).toMatchObject({ ADMIN_TOKENS_FILE: '/run/secrets/admin-tokens' })
       expect(environment).not.toHaveProperty('ADMIN_TOKENS')
     }

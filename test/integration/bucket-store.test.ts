@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import type { Policy } from '../../src/domain/policy.ts'
@@ -8,16 +8,22 @@ import { limitOf, policyOf } from '../support/policies.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 
 const DAY = 86_400_000
+/** How much longer than a bucket its key is kept. */
+const EXPIRY_SLACK_MS = 5
 
 describeWithRedis('the bucket store in a real Redis', () => {
   const keys = new BucketKeys('throttler')
   let server: RedisServer
   let redis: Redis
   let store: RedisBucketStore
+  let malformed: string[]
+  beforeEach(() => {
+    malformed = []
+  })
   beforeAll(async () => {
     server = await RedisServer.start()
     redis = new Redis(server.url)
-    store = new RedisBucketStore(redis, keys)
+    store = new RedisBucketStore(redis, keys, key => malformed.push(key))
   })
   afterAll(async () => {
     redis.disconnect()
@@ -136,7 +142,128 @@ describeWithRedis('the bucket store in a real Redis', () => {
     await redis.set(bucket, stored)
     const [denied] = await decide({ key: 'restored', policy: slow, tokens: 1 })
     expect(denied).toMatchObject({ allowed: false, retryAfterMs: DAY })
-    expect(await redis.pttl(bucket)).toBeLessThanOrEqual(1)
+    expect(await redis.pttl(bucket)).toBeLessThanOrEqual(1 + EXPIRY_SLACK_MS)
+  })
+
+  describe('with a malformed bucket', () => {
+    const bucketOf = (...numbers: [write: 'writeDoubleBE' | 'writeUInt32BE' | 'writeUInt8', value: number][]) => {
+      const bytes = Buffer.alloc(256)
+      const end = numbers.reduce((at, [write, value]) => bytes[write](value, at), 0)
+      return bytes.subarray(0, end)
+    }
+    const id = slow.limits[0]?.id ?? 0
+    const entry = (spent: number, unit = DAY) =>
+      [
+        ['writeUInt32BE', id],
+        ['writeUInt32BE', unit],
+        ['writeDoubleBE', spent],
+      ] as const
+    const time = (ms: number) => ['writeDoubleBE', ms] as const
+    const head = (...[version, own, others]: number[]) =>
+      [
+        ['writeUInt32BE', 0],
+        ['writeUInt8', version ?? 2],
+        ['writeUInt8', own ?? 1],
+        ['writeUInt8', others ?? 0],
+        ['writeUInt8', 0],
+        ['writeDoubleBE', Date.now() + DAY],
+      ] as const
+    type Numbers = Parameters<typeof bucketOf>
+    const told = (numbers: readonly (readonly [string, number])[]) => bucketOf(...(numbers as Numbers))
+
+    const values: Record<string, () => Buffer> = {
+      'of 1 byte': () => Buffer.from('x'),
+      'of no byte': () => Buffer.alloc(0),
+      'of a time alone': () => told([time(Date.now())]),
+      'that is cut off': () => told([time(Date.now()), ...entry(5)]).subarray(0, 20),
+      'with eight bytes too many': () => told([time(Date.now()), ...entry(5), time(0)]),
+      'spent from at NaN': () => told([time(Number.NaN), ...entry(5)]),
+      'spent from at infinity': () => told([time(Number.POSITIVE_INFINITY), ...entry(5)]),
+      'spent from before time': () => told([time(Number.NEGATIVE_INFINITY), ...entry(5, 1)]),
+      'with NaN spent': () => told([time(Date.now()), ...entry(Number.NaN)]),
+      'with less than nothing spent': () => told([time(Date.now()), ...entry(-5)]),
+      'with infinitely much spent': () => told([time(Date.now()), ...entry(Number.POSITIVE_INFINITY)]),
+      'with a fraction of a unit spent': () => told([time(Date.now()), ...entry(1.5, 1)]),
+      'counted in units of 0': () => told([time(Date.now()), ...entry(5, 0)]),
+      'of a later version': () => told([time(Date.now()), ...head(3), ...entry(5)]),
+      'with no entry of its own': () => told([time(Date.now()), ...head(2, 0), ...entry(5)]),
+      'with fewer entries than its head says': () => told([time(Date.now()), ...head(2, 2), ...entry(5)]),
+      'with other entries that are not there': () => told([time(Date.now()), ...head(2, 1, 3), ...entry(5)]),
+      'that is text': () => Buffer.from('a text of exactly 24 chars.'.slice(0, 24)),
+    }
+
+    async function expectFullAndHarmless(): Promise<void> {
+      const decisions = await decide(
+        { key: 'well', policy: slow, tokens: 1 },
+        { key: 'bad', policy: slow, tokens: 4 },
+        { key: 'bad', policy: slowPair, tokens: 0 },
+        { key: 'well', policy: slow, tokens: 1 },
+        { key: 'bad', policy: slow, tokens: 7 },
+      )
+      expect(decisions.map(({ allowed, remaining, retryAfterMs }) => [allowed, remaining, retryAfterMs])).toEqual([
+        [true, 9, 0],
+        [true, 6, 0],
+        [true, 1, 0],
+        [true, 8, 0],
+        [false, 6, expect.any(Number)],
+      ])
+      expect(malformed).toEqual(['bad'])
+    }
+
+    beforeEach(() => redis.unlink(keys.bucket('well'), keys.bucket('bad')))
+
+    it.each(Object.entries(values))('%s takes it for full, says so, and decides the others', async (_, value) => {
+      await redis.set(keys.bucket('bad'), value())
+      await expectFullAndHarmless()
+    })
+
+    it.each(['rpush', 'sadd'] as const)(
+      'of another type (%s) takes it for full, says so, and decides the others',
+      async add => {
+        await redis[add](keys.bucket('bad'), 'x')
+        await expectFullAndHarmless()
+      },
+    )
+
+    it('is another thing than a bucket that may not be read, which is never taken for full', async () => {
+      await decide({ key: 'bad', policy: slow, tokens: 10 })
+      await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-get')
+      const blind = new Redis(server.url, { username: 'blind', password: 'any', lazyConnect: true })
+      await blind.connect()
+      const check = new RedisBucketStore(blind, keys).check([{ key: 'bad', policy: slow, tokens: 1 }])
+      await expect(check.finally(() => blind.disconnect())).rejects.toThrow(/can't run this command|NOPERM/)
+    })
+
+    it('is told of each time while nothing is spent', async () => {
+      await redis.set(keys.bucket('bad'), 'x')
+      await decide({ key: 'bad', policy: slow, tokens: 0 }, { key: 'bad', policy: slow, tokens: 11 })
+      expect(malformed).toEqual(['bad', 'bad'])
+    })
+  })
+
+  describe('with limits that the deciding policy does not have', () => {
+    const limitsOf = (...names: string[]) =>
+      policyOf(names.join(), {
+        limits: names.map(name => limitOf({ name, capacity: 3, refillIntervalMs: DAY })),
+      })
+
+    it('keeps them in 32 bytes each, with a head of 16', async () => {
+      await decide({ key: 'others', policy: limitsOf('a', 'b'), tokens: 1 })
+      await decide({ key: 'others', policy: limitsOf('c'), tokens: 1 })
+      expect(await redis.strlen(keys.bucket('others'))).toBe(8 + 16 + 16 + 2 * 32)
+    })
+
+    it('takes no more than before once they are back', async () => {
+      await decide({ key: 'back', policy: limitsOf('a'), tokens: 1 }, { key: 'back', policy: limitsOf('b'), tokens: 1 })
+      await decide({ key: 'back', policy: limitsOf('a', 'b'), tokens: 1 })
+      expect(await redis.strlen(keys.bucket('back'))).toBe(8 + 2 * 16)
+    })
+
+    it('keeps the key until the slowest of them is full', async () => {
+      await decide({ key: 'kept', policy: limitsOf('a'), tokens: 3 })
+      await decide({ key: 'kept', policy: policyOf('fast', { limits: [limitOf({ capacity: 1_000 })] }), tokens: 1 })
+      expect(await expiresIn('kept')).toBeGreaterThan(3 * DAY - 10_000)
+    })
   })
 })
 

@@ -20,6 +20,8 @@ interface Moment {
   /** The limits that it was last spent from under. */
   readonly before: readonly Limit[]
   readonly now: readonly Limit[]
+  /** The names of limits that it was spent from before that, and that the last policy did not have. */
+  readonly away: ReadonlySet<string>
 }
 
 const ofChecks: Record<string, (check: Check) => boolean> = {
@@ -57,6 +59,7 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
     ({ before, now }) =>
       names(before).join() !== names(now).join() && names(before).toSorted().join() === names(now).toSorted().join(),
   ),
+  'after a limit that was away came back': live(({ now, away }) => names(now).some(name => away.has(name))),
   'after a capacity was raised': live(({ before, now }) =>
     pairs(before, now).some(([a, b]) => a.capacity < b.capacity),
   ),
@@ -90,6 +93,7 @@ function live(holds: (moment: Moment) => boolean) {
 
 function momentsOf(steps: readonly Step[]): Moment[] {
   const spentUnder = new Map<string, readonly Limit[]>()
+  const everSpent = new Map<string, ReadonlySet<string>>()
   return steps.flatMap((step, i) => {
     const earlier = steps[i - 1]
     const moments = step.checks.flatMap(({ key, policy }): Moment[] => {
@@ -97,10 +101,13 @@ function momentsOf(steps: readonly Step[]): Moment[] {
       const fullAt = earlier?.forgottenAtMs.get(key)
       if (earlier === undefined || before === undefined || fullAt === undefined) return []
       const left = Number(fullAt - BigInt(step.nowMs))
-      return [{ moved: step.nowMs - earlier.nowMs, left, before, now: policy.limits }]
+      const away = new Set([...(everSpent.get(key) ?? [])].filter(name => !names(before).includes(name)))
+      return [{ moved: step.nowMs - earlier.nowMs, left, before, now: policy.limits, away }]
     })
     for (const { key, policy, tokens, expected } of step.checks) {
-      if (expected.allowed && tokens > 0) spentUnder.set(key, policy.limits)
+      if (!expected.allowed || tokens === 0) continue
+      spentUnder.set(key, policy.limits)
+      everSpent.set(key, new Set([...(everSpent.get(key) ?? []), ...names(policy.limits)]))
     }
     return moments
   })

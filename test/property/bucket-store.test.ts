@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { BucketCheck } from '../../src/check/ports.ts'
 import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
-import type { BucketReading } from '../../src/domain/token-bucket.ts'
+import { type Bucket, type BucketReading, checkBucket } from '../../src/domain/token-bucket.ts'
 import { RedisBucketStore } from '../../src/redis/bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
 import { answerOf } from '../support/answer-of.ts'
@@ -49,6 +49,17 @@ describeWithRedis('the bucket store', () => {
   )
 
   it(
+    'does as the specification does, also with more limits than a bucket keeps',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(turns, told => doesAsSpecified(redis, namespace(), told)),
+        runs(100, 10_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
     'gets every token of a day: 1 a second, asked for every 100 ms, admits one a second',
     async () => {
       const policy = compilePolicy('x', 1, { limits: [A_TOKEN_A_SECOND], mode: 'enforce' })
@@ -67,6 +78,40 @@ describeWithRedis('the bucket store', () => {
 
 const A_TOKEN_A_SECOND = { name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }
 const TENTHS = [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]
+
+/** Policies of one to three of many limits take turns on one key. */
+const manyLimits = fc.uniqueArray(
+  fc.record({
+    name: fc.constantFrom(...'abcdefghijklmn'),
+    capacity: fc.integer({ min: 1, max: 5 }),
+    refillTokens: fc.constantFrom(1, 2, 3),
+    refillIntervalMs: fc.constantFrom(1_000, 1_000_000),
+  }),
+  { selector: ({ name }) => name, minLength: 1, maxLength: 3 },
+)
+const turns = fc.array(
+  fc.record({
+    limits: manyLimits,
+    tokens: fc.constantFrom(0, 1, 1, 2),
+    moved: fc.constantFrom(0, 1, 700, -5, -20_000),
+  }),
+  { minLength: 10, maxLength: 40, size: 'max' },
+)
+type Turns = typeof turns extends fc.Arbitrary<infer T> ? T : never
+
+async function doesAsSpecified(redis: ClockedRedis, prefix: string, told: Turns): Promise<void> {
+  const store = storeIn(redis, prefix)
+  let nowMs = START_MS
+  let bucket: Bucket | undefined
+  for (const { limits, tokens, moved } of told) {
+    nowMs += moved
+    const policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
+    const specified = checkBucket(bucket, policy.limits, tokens, nowMs)
+    bucket = specified.bucket
+    const [, [reading]] = await Promise.all([redis.setClock(nowMs), store.check([{ key: 'x', policy, tokens }])])
+    expect(reading).toEqual(specified.reading)
+  }
+}
 
 let namespaces = 0
 const namespace = () => `namespace-${namespaces++}`

@@ -75,7 +75,7 @@ describe('a user of the token bucket', () => {
           const { limits: compiled } = compilePolicy('x', 1, { limits, mode: 'enforce' })
           const { bucket } = checkBucket(undefined, compiled, spent, START_MS)
           const checkedLater = (asked: number) => checkBucket(bucket, compiled, asked, START_MS + later)
-          const isForgotten = bucket === undefined || later >= bucket.fillsInMs
+          const isForgotten = bucket === undefined || START_MS + later >= bucket.fullAtMs
           const kept = isForgotten ? undefined : bucket
           expect(checkedLater(0).bucket).toEqual(kept)
           const { reading, bucket: left } = checkedLater(wanted)

@@ -21,16 +21,13 @@ export interface Answer {
 
 /** What was spent of one limit, in tokens, and the fraction of a token that it was counted by. */
 interface Spending {
+  readonly limit: string
   readonly tokens: Fraction
   readonly grain: bigint
-}
-
-/** The last time that the bucket was spent from. */
-interface Account {
+  /** When it was last spent from. */
   readonly at: bigint
-  readonly spendings: ReadonlyMap<string, Spending>
-  /** How long its policy takes from then on to fill it. */
-  readonly fillsIn: bigint
+  /** When the limits of the policy that spent it were full again; from then on it is forgotten. */
+  readonly fullAt: bigint
 }
 
 /** A limit as one check finds it. */
@@ -40,31 +37,33 @@ interface Found {
 }
 
 const LARGEST_PAUSE_MS = 10_000n
+const MOST_OTHERS = 8
 
 /**
- * The bucket of one key, written from the words of the contract (sections 2.1 and 2.2) and in exact rational numbers, to hold
+ * The bucket of one key, written from the words of the contract (sections 2.1 and 2.3) and in exact rational numbers, to hold
  * the service's integer arithmetic against. It shares no code with it.
  */
 export class BucketOracle {
-  #account: Account | undefined
+  /** When it was last spent from. */
+  #at: bigint | undefined
+  #spendings: readonly Spending[] = []
 
   /** When the bucket is full and forgotten; `undefined` when it is already. */
   get forgottenAtMs(): bigint | undefined {
-    return this.#account && this.#account.at + this.#account.fillsIn
+    return this.#at === undefined ? undefined : latest(this.#spendings.map(({ fullAt }) => fullAt))
   }
 
   check(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
     const now = BigInt(nowMs)
     this.#lookAtClock(now)
-    const at = this.#account?.at ?? now
-    const pause = at > now ? at - now : 0n
-    const elapsed = at < now ? now - at : 0n
+    const at = this.#at !== undefined && this.#at > now ? this.#at : now
+    const pause = at - now
 
-    const found = limits.map(limit => ({ limit, spent: this.#spentOf(limit, elapsed) }))
+    const found = limits.map(limit => ({ limit, spent: this.#spentOf(limit, at) }))
     const allowed = found.every(state => has(state, tokens))
     if (!allowed) return denial(found, tokens, pause)
     const after = found.map(({ limit, spent }) => ({ limit, spent: spent.plus(new Fraction(tokens)) }))
-    if (tokens > 0) this.#account = accountOf(after, now + pause)
+    if (tokens > 0) this.#spend(after, at)
     return answer(
       true,
       tightest(after),
@@ -74,24 +73,52 @@ export class BucketOracle {
 
   #lookAtClock(now: bigint): void {
     const forgottenAt = this.forgottenAtMs
-    if (forgottenAt !== undefined && now >= forgottenAt) this.#account = undefined
-    if (this.#account !== undefined && this.#account.at - now > LARGEST_PAUSE_MS)
-      this.#account = { ...this.#account, at: now }
+    if (forgottenAt !== undefined && now >= forgottenAt) {
+      this.#at = undefined
+      this.#spendings = []
+    }
+    if (this.#at === undefined || this.#at - now <= LARGEST_PAUSE_MS) return
+    this.#at = now
+    this.#spendings = this.#spendings.map(spending => {
+      const ahead = spending.at > now ? spending.at - now : 0n
+      return { ...spending, at: spending.at - ahead, fullAt: spending.fullAt - ahead }
+    })
   }
 
-  #spentOf(limit: Limit, elapsed: bigint): Fraction {
-    const spending = this.#account?.spendings.get(limit.name)
+  #spentOf(limit: Limit, at: bigint): Fraction {
+    const spending = this.#spendings.find(({ limit: name, fullAt }) => name === limit.name && at < fullAt)
     if (spending === undefined) return ZERO
     const spent = spending.grain === grainOf(limit) ? spending.tokens : new Fraction(spending.tokens.ceil())
     const kept = spent.atMost(new Fraction(limit.capacity))
-    return kept.minus(rateOf(limit).times(new Fraction(elapsed))).atLeast(ZERO)
+    return kept.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)
+  }
+
+  /** What was spent of other limits stays as it was. */
+  #spend(after: readonly Found[], at: bigint): void {
+    const fullAt =
+      at +
+      after
+        .map(timeToFull)
+        .reduce((a, b) => a.atLeast(b))
+        .ceil()
+    const own = after.map(({ limit, spent }) => ({
+      limit: limit.name,
+      tokens: spent,
+      grain: grainOf(limit),
+      at,
+      fullAt,
+    }))
+    const others = this.#spendings.filter(
+      ({ limit, fullAt }) => at < fullAt && !own.some(spending => spending.limit === limit),
+    )
+    const slowest = others.toSorted((a, b) => Number(b.fullAt - a.fullAt)).slice(0, MOST_OTHERS)
+    this.#at = at
+    this.#spendings = [...own, ...slowest]
   }
 }
 
-function accountOf(after: readonly Found[], at: bigint): Account {
-  const spendings = after.map(({ limit, spent }) => [limit.name, { tokens: spent, grain: grainOf(limit) }] as const)
-  const fillsIn = after.map(timeToFull).reduce((a, b) => a.atLeast(b))
-  return { at, spendings: new Map(spendings), fillsIn: fillsIn.ceil() }
+function latest(times: readonly bigint[]): bigint {
+  return times.reduce((a, b) => (b > a ? b : a), 0n)
 }
 
 function denial(found: readonly Found[], tokens: number, pause: bigint): Answer {

@@ -68,11 +68,13 @@ const CLOCKED_SCRIPT = `
     TIME = function() return clock end,
     GET = function(key) return real.call('GET', key) end,
     PTTL = function(key) return real.call('HGET', '${EXPIRIES}', key) - now end,
+    PEXPIRETIME = function(key) return tonumber(real.call('HGET', '${EXPIRIES}', key)) end,
     SET = function(key, value, option, expiry)
       if option ~= 'PXAT' then error('the script left ' .. key .. ' without an expiry') end
       real.call('SET', key, value)
       real.call('HSET', '${EXPIRIES}', key, string.format('%.0f', expiry))
     end,
   }
-  local redis = { call = function(name, ...) return clocked[name](...) end }
+  local function call(name, ...) return clocked[name](...) end
+  local redis = { call = call, pcall = call }
   ${checkScript.lua}`

@@ -1,4 +1,4 @@
 import { describe } from '@jest/globals'
 
-/** A suite that takes too long for every run: only with TEST_LONG. */
+/** A suite of minutes, which runs with `npm run test:long` only. */
 export const describeLong = process.env['TEST_LONG'] === undefined ? describe.skip : describe

@@ -23,21 +23,25 @@ export class RedisServer {
   /** Where its files are. */
   readonly directory: string
   readonly #args: readonly string[]
+  readonly #env: Readonly<Record<string, string>>
   #process: ChildProcess | undefined
 
-  private constructor(port: number, directory: string, args: readonly string[]) {
+  private constructor(port: number, directory: string, args: readonly string[], env: Readonly<Record<string, string>>) {
     this.port = port
     this.directory = directory
     this.#args = args
+    this.#env = env
   }
 
   /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in one stands for its port */
-  static async start(...args: readonly string[]): Promise<RedisServer> {
-    const server = new RedisServer(
-      await freePort('127.0.0.1'),
-      await mkdtemp(join(DIRECTORIES, 'throttler-redis-')),
-      args,
-    )
+  static start(...args: readonly string[]): Promise<RedisServer> {
+    return RedisServer.startWith({}, ...args)
+  }
+
+  /** @param env further variables of its environment */
+  static async startWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<RedisServer> {
+    const directory = await mkdtemp(join(DIRECTORIES, 'throttler-redis-'))
+    const server = new RedisServer(await freePort('127.0.0.1'), directory, args, env)
     await server.restart()
     return server
   }
@@ -63,7 +67,10 @@ export class RedisServer {
       '',
       ...this.#args.map(arg => arg.replace('{port}', String(this.port))),
     ]
-    const child = spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn('redis-server', options, {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...this.#env },
+    })
     this.#process = child
     const output: string[] = []
     for await (const line of createInterface({ input: child.stdout })) {

@@ -110,3 +110,28 @@ describe('a policy', () => {
     expect(answer.body).not.toHaveProperty('description')
   })
 })
+
+describe('a policy that takes turns with another', () => {
+  const burst = { name: 'burst', capacity: 100, refillTokens: 1, refillIntervalMs: 1_000 }
+  const daily = { name: 'daily', capacity: 3, refillTokens: 1, refillIntervalMs: 86_400_000 }
+
+  it('finds its own limits as exhausted as it left them', async () => {
+    const { client } = given.app
+    const admitted: boolean[] = []
+    for (let turn = 0; turn < 3; turn++) {
+      await client.put('turns', { limits: [burst, daily] })
+      for (let i = 0; i < 4; i++) admitted.push((await client.check('turns')).body.allowed)
+      await client.put('turns', { limits: [burst] })
+      expect((await client.check('turns')).body.allowed).toBe(true)
+    }
+    expect(admitted.filter(Boolean)).toHaveLength(3)
+  })
+
+  it('is as full as ever after a reset', async () => {
+    const { client } = given.app
+    await client.put('turns', { limits: [burst] })
+    await client.request('DELETE', '/buckets/turns')
+    await client.put('turns', { limits: [burst, daily] })
+    expect((await client.check('turns')).body).toMatchObject({ allowed: true, limit: 3, remaining: 2 })
+  })
+})

@@ -22,11 +22,12 @@ describeWithRedis('buckets on a cluster', () => {
   let cluster: RedisCluster
   let client: Cluster
   let store: ClusterBuckets
+  const malformed: string[] = []
   beforeAll(async () => {
     cluster = await RedisCluster.start()
     const logger = createLogger({ level: 'silent', role: 'test' })
     client = connect('request', { target: targetOf(cluster.url), name: 'test', logger }) as Cluster
-    store = new ClusterBuckets(client, keys)
+    store = new ClusterBuckets(client, keys, key => malformed.push(key))
     await eventually(async () => {
       expect(store.shards).toHaveLength(3)
       await Promise.all(store.shards.map(shard => shard.check([{ key: shard.probeKey, policy, tokens: 0 }])))
@@ -69,6 +70,14 @@ describeWithRedis('buckets on a cluster', () => {
     expect(after.scripts - before.scripts).toBe(new Set(batch.map(bucketPartition)).size)
     // One of them asks how many there were.
     expect(after.reads - before.reads).toBe(2)
+  })
+
+  it('that are malformed count as full, and no other is affected', async () => {
+    const [shard] = store.shards as [BucketShard]
+    const [bad = '', ...others] = ownKeys(shard, 'malformed', 20)
+    await client.lpush(keys.bucket(bad), 'x')
+    expect(left(await spend(shard, [...others, bad]))).toEqual(Array(20).fill(CAPACITY - 1))
+    expect(malformed).toEqual([bad])
   })
 
   it('are decided in the order of the batch', async () => {

@@ -54,7 +54,7 @@ beforeEach(() => {
     store: { reset: async () => undefined },
     openQueue: queue.open,
     deniedCache: new DeniedCache(() => performance.now()),
-    localBuckets: new LocalBuckets({ now: () => 0, processes: () => 1 }),
+    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, processes: () => 1 }),
     observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
     onStoreFailure: 'local',
     maxWaiting: MOST_WAITING,
@@ -112,5 +112,32 @@ describe('checks that ask again what was denied', () => {
     checker.check('b', 1, result => results.push(inShort(result)))
     await queue.answer(1)
     expect(results).toEqual(['allowed by redis'])
+  })
+})
+
+describe('a check whose answer cannot be given', () => {
+  it('is an internal problem, and the others have their answers', async () => {
+    const answers: string[] = []
+    checker.check('a', 1, result => {
+      if (result instanceof Problem) answers.push(`${result.code}: ${(result.cause as Error).message}`)
+      else throw new Error('a bug')
+    })
+    checker.check('b', 1, result => answers.push(inShort(result)))
+    await queue.answer(1)
+    await queue.answer(1)
+    expect(answers).toEqual(['internal: a bug', 'allowed by redis'])
+  })
+
+  it('is an internal problem too where it waited for what another learned', async () => {
+    await givenDenied()
+    ask(1)
+    const answers: string[] = []
+    checker.check('a', 1, result => {
+      if (result instanceof Problem) answers.push(result.code)
+      else throw new Error('a bug')
+    })
+    ask(1)
+    await queue.answer(FULL + 60_000)
+    expect([answers, results]).toEqual([['internal'], ['denied by redis', 'denied by denied-cache']])
   })
 })

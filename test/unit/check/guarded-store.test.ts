@@ -37,18 +37,21 @@ let store: MoodyStore
 let guarded: GuardedStore
 let said: string[]
 let failures: (string | undefined)[]
-let returns: number
+let openings: number
+let recoveries: number
 beforeEach(() => {
   store = new MoodyStore()
   said = []
   failures = []
-  returns = 0
+  openings = 0
+  recoveries = 0
   const log = (level: string) => (fields: { reason?: string } | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
   guarded = new GuardedStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err as Error).message,
-    onReturn: () => returns++,
+    onOpened: () => openings++,
+    onRecovered: () => recoveries++,
     observer: {
       storeCalled: (_checks, _seconds, failure) => failures.push(failure),
     } as Partial<CheckObserver> as CheckObserver,
@@ -117,7 +120,7 @@ describe('the guarded store', () => {
     store.mood = 'well'
     await eventually(() => expect(guarded.circuit).toBe('closed'))
     expect(store.asked).toEqual(['. 1'])
-    expect([guarded.reason, returns]).toEqual([undefined, 1])
+    expect([guarded.reason, openings, recoveries]).toEqual([undefined, 1, 1])
     expect(await check()).toHaveLength(1)
   })
 
@@ -135,10 +138,10 @@ describe('the guarded store', () => {
   it('says once that the store is away, and once that it is back, however many probes failed', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
-    expect([said, returns]).toEqual([['error gone'], 0])
+    expect([said, openings, recoveries]).toEqual([['error gone'], 1, 0])
     store.mood = 'well'
     await guarded.probe()
-    expect([said, returns]).toEqual([['error gone', 'info'], 1])
+    expect([said, openings, recoveries]).toEqual([['error gone', 'info'], 1, 1])
   })
 
   it('looks for the store no more once it is closed', async () => {

@@ -6,21 +6,67 @@ const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, 
 const MOST_KEYS = 100_000
 
 let now: number
+let outageMs: number
 let processes: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
+  outageMs = 0
   processes = 1
-  buckets = new LocalBuckets({ now: () => now, processes: () => processes })
+  buckets = new LocalBuckets({ now: () => now, outageMs: () => outageMs, processes: () => processes })
 })
+
+/** The store is unavailable for so long. */
+function outage(ms: number): void {
+  now += ms
+  outageMs += ms
+}
 
 const allows = (key: string, tokens: number) => buckets.check({ key, policy, tokens }).reading.allowed
 
 describe('the buckets of a process that cannot ask the store', () => {
-  it('are full again once it can', () => {
+  it('refill while the store is unavailable', () => {
     allows('a', 8)
+    outage(999)
     expect(allows('a', 1)).toBe(false)
-    buckets.forget()
+    outage(1)
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+  })
+
+  it('do not refill while the store answers, since its own buckets do', () => {
+    allows('a', 8)
+    now += 7_999
+    expect(allows('a', 1)).toBe(false)
+  })
+
+  it('are full again once they would be, had the store stayed away', () => {
+    processes = 2
+    expect([allows('a', 4), allows('a', 1)]).toEqual([true, false])
+    now += 8_000
+    expect(allows('a', 4)).toBe(true)
+  })
+
+  it('give away one share, however often the store comes and goes', () => {
+    let admitted = 0
+    for (let flap = 0; flap < 100; flap++) {
+      for (let i = 0; i < 5; i++) if (allows('a', 1)) admitted++
+      outage(1)
+      now += 50
+    }
+    expect(admitted).toBe(8)
+  })
+
+  it('are dropped by a sweep once they are full, and not before', () => {
+    allows('a', 8)
+    allows('b', 1)
+    now += 1_000
+    buckets.sweep()
+    expect([buckets.size, allows('a', 1)]).toEqual([1, false])
+  })
+
+  it('are full again when an operator says so', () => {
+    allows('a', 8)
+    buckets.forget('a')
     expect(allows('a', 8)).toBe(true)
   })
 
@@ -29,7 +75,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([allows('a', 2), allows('a', 1)]).toEqual([true, false])
     processes = 1
     expect(allows('a', 1)).toBe(false)
-    now += 4_000
+    outage(4_000)
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
     expect([allows('b', 7), allows('b', 1)]).toEqual([true, true])
   })

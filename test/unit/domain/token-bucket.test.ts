@@ -99,12 +99,73 @@ describe('several limits', () => {
     expect(key.under(daily, burst).remaining).toEqual([1, 0])
   })
 
-  it('are full when they are new, and when they come back', () => {
+  it('are full when they are new', () => {
     const key = new Key(daily)
     key.check(2)
     expect(key.under(burst, daily).remaining).toEqual([2, 1])
+  })
+})
+
+describe('a limit that the deciding policy does not have', () => {
+  const burst = limitOf({ name: 'burst', capacity: 100, refillIntervalMs: 10 })
+  const daily = limitOf({ name: 'daily', capacity: 3, refillIntervalMs: DAY })
+
+  it('keeps what was spent from it', () => {
+    const key = new Key(burst, daily)
+    key.check(3)
+    for (let i = 0; i < 3; i++) {
+      expect(key.under(burst).check(1).allowed).toBe(true)
+      expect(key.under(burst, daily).check(1)).toMatchObject({ allowed: false, binding: { name: 'daily' } })
+    }
+  })
+
+  it('lets two policies that take turns admit no more than each limit has', () => {
+    const [a, b] = ['a', 'b'].map(name => limitOf({ name, refillIntervalMs: DAY }))
+    const key = new Key()
+    const turns = Array.from({ length: 110 }, (_, i) => key.under((i % 2 === 0 ? a : b) ?? burst).check(1).allowed)
+    expect(turns.filter(Boolean)).toHaveLength(20)
+  })
+
+  it('refills by the time since it was last spent from, at its new rate', () => {
+    const key = new Key(daily)
+    key.check(3)
+    key.after(DAY).under(burst).check(1)
+    expect(key.after(DAY / 2).under(daily).remaining).toEqual([1])
+    expect(key.under(limitOf({ ...daily, refillTokens: 4 })).remaining).toEqual([3])
+  })
+
+  it('is forgotten when it is full by the policy that spent from it', () => {
+    const key = new Key(limitOf({ capacity: 5 }))
+    key.check(5)
+    key.under(daily).check(1)
+    expect(key.after(4_999).under(limitOf({ capacity: 5, refillIntervalMs: DAY })).remaining).toEqual([0])
+    expect(key.after(1).remaining).toEqual([5])
+  })
+
+  it('outlives the limits of the policy in force, which are not brought back with it', () => {
+    const key = new Key(daily)
+    key.check(3)
+    key.under(limitOf({ capacity: 5 })).check(5)
+    expect(key.after(5_000).under(limitOf({ capacity: 5, refillIntervalMs: DAY }), daily).remaining).toEqual([5, 0])
+  })
+
+  it('is kept if it is one of the eight slowest', () => {
+    const limits = Array.from({ length: 10 }, (_, i) =>
+      limitOf({ name: `limit-${i}`, capacity: 1, refillIntervalMs: DAY + i }),
+    )
+    const key = new Key()
+    for (const limit of limits.toReversed()) key.under(limit).check(1)
+    // Eight are kept beside the one that was spent from last.
+    expect(limits.map(limit => key.under(limit).remaining)).toEqual([[0], [1], ...Array(8).fill([0])])
+  })
+
+  it('follows a clock that goes back too far', () => {
+    const key = new Key(daily)
+    key.check(3)
     key.under(burst).check(1)
-    expect(key.under(daily).remaining).toEqual([3])
+    key.after(-DAY).check(1)
+    expect(key.under(daily).check(1)).toMatchObject({ allowed: false, retryAfterMs: DAY })
+    expect(key.after(DAY).check(1).allowed).toBe(true)
   })
 })
 

@@ -1,0 +1,90 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+import { ShiftedClock } from '../support/shifted-clock.ts'
+
+const ATTACK_MS = 30_000
+const JUMP_INTERVAL_MS = 250
+const CALLERS = 32
+const MAX_TOKENS = 4
+const CAPACITY = 50
+const REFILL_PER_SECOND = 20
+
+/** How far the clock may jump at once, ms, and what that does to refill. */
+const JUMPS: [what: string, mostMs: number][] = [
+  ['by less than 10 s, which pauses refill', 9_000],
+  ['by minutes, which is taken as it is', 300_000],
+]
+
+describeLong('a store whose clock jumps', () => {
+  let clock: ShiftedClock
+  let redis: RedisServer
+  let configRedis: RedisServer
+  let services: readonly Service[]
+  let client: Client
+
+  beforeAll(async () => {
+    clock = new ShiftedClock()
+    redis = await RedisServer.startWith(clock.env)
+    configRedis = await RedisServer.start()
+    const env = {
+      REDIS_URL: redis.url,
+      CONFIG_REDIS_URL: configRedis.url,
+      WEB_CONCURRENCY: '2',
+      REDIS_TIMEOUT_MS: '5000',
+    }
+    services = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'worker', env })])
+    client = new Client(services[0]?.url ?? '')
+    const slow = { name: 'slow', capacity: 100_000, refillTokens: 1, refillIntervalMs: 86_400_000 }
+    const fast = { name: 'fast', capacity: CAPACITY, refillTokens: REFILL_PER_SECOND, refillIntervalMs: 1_000 }
+    await client.put('one:*', { limits: [fast] })
+    await client.put('two:*', { limits: [fast, slow] })
+    await obeyedByAll([client], 'two:x', 'two:*')
+  }, 60_000)
+  afterAll(async () => {
+    await Promise.all(services.map(service => service.stop()))
+    await Promise.all([redis.stop(), configRedis.stop()])
+    clock.remove()
+  }, 30_000)
+
+  it.each(JUMPS)(
+    'admits at most capacity + refill by the way that the clock went forward, %s',
+    async (_, mostMs) => {
+      const keys = [`one:${mostMs}`, `two:${mostMs}`]
+      const admitted = new Map(keys.map(key => [key, 0]))
+      const startMs = performance.now()
+      const isOver = () => performance.now() - startMs > ATTACK_MS
+      const callers = Array.from({ length: CALLERS }, async (_, i) => {
+        const [key, tokens] = [keys[i % keys.length] ?? '', 1 + (i % MAX_TOKENS)]
+        while (!isOver()) {
+          const { status, body } = await client.check(key, tokens)
+          expect([200, 429]).toContain(status)
+          expect(body.source).not.toBe('local')
+          expect(body.retryAfterMs).toBeGreaterThanOrEqual(0)
+          if (status === 200) admitted.set(key, (admitted.get(key) ?? 0) + tokens)
+        }
+      })
+      let shiftMs = 0
+      let forwardMs = 0
+      while (!isOver()) {
+        await sleep(JUMP_INTERVAL_MS)
+        const next = Math.round((Math.random() * 2 - 1) * mostMs)
+        forwardMs += Math.max(0, next - shiftMs)
+        shiftMs = next
+        clock.shiftTo(next)
+      }
+      await Promise.all(callers)
+      clock.shiftTo(0)
+      const bound = CAPACITY + (REFILL_PER_SECOND * (performance.now() - startMs + forwardMs)) / 1_000
+      for (const count of admitted.values()) {
+        expect(count).toBeLessThanOrEqual(bound)
+        expect(count).toBeGreaterThan(CAPACITY)
+      }
+    },
+    ATTACK_MS + 30_000,
+  )
+})

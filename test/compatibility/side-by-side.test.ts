@@ -1,0 +1,183 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { runThrottler } from '../support/cli.ts'
+import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
+import { EarlierRelease, RELEASE_0_1_0 } from '../support/earlier-release.ts'
+import { eventually } from '../support/eventually.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { historyOf } from '../support/release-data.ts'
+import { Service } from '../support/service.ts'
+
+const BUILD_MS = 600_000
+const A_DAY_MS = 86_400_000
+/** On a busy machine too, Redis decides every check. */
+const PATIENCE = { REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
+const WAIT = { prefer: 'wait=10' }
+
+const limitOf = (name: string, capacity: number) => ({
+  name,
+  capacity,
+  refillTokens: 1,
+  refillIntervalMs: A_DAY_MS,
+})
+const policyOf = (capacity: number) => ({ limits: [limitOf('default', capacity)] })
+const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i))
+
+describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
+  let release: EarlierRelease
+  let redis: RedisServer
+  let fronts: readonly Service[]
+  /** Of 0.1.0, and of this release. */
+  let clients: readonly [Client, Client]
+
+  const start = (kind: 'api' | 'worker', root?: string) =>
+    Service.start({ kind, env: { REDIS_URL: redis.url, ...PATIENCE }, ...(root !== undefined && { root }) })
+
+  beforeAll(async () => {
+    release = await EarlierRelease.build(RELEASE_0_1_0)
+    redis = await RedisServer.start()
+    const [earlier, present] = await Promise.all([start('api', release.root), start('api')])
+    fronts = [earlier, present]
+    clients = [new Client(earlier.url), new Client(present.url)]
+  }, BUILD_MS)
+  afterAll(async () => {
+    await Promise.all((fronts ?? []).map(front => front.stop()))
+    await redis?.stop()
+    await release?.remove()
+  }, 60_000)
+
+  const inTurn = (i: number) => clients[i % clients.length] as Client
+
+  /** Resolves once every front process of both decides the key by this policy, and by this version of it. */
+  async function obeyed(key: string, policy: string, version: number): Promise<void> {
+    await obeyedByAll(clients, key, policy, 10_000)
+    await eventually(async () => {
+      const answers = await Promise.all(
+        times(16, i => inTurn(i).request('POST', '/check', { key, tokens: 0 }, { connection: 'close' })),
+      )
+      expect(new Set(answers.map(({ body }) => body.policyVersion))).toEqual(new Set([version]))
+    }, 10_000)
+  }
+
+  /** The statuses of so many checks of one token at the same time, through both in turn. */
+  const statusesOf = (key: string, count: number) =>
+    Promise.all(times(count, async i => (await inTurn(i).check(key)).status))
+  const admitted = (statuses: readonly number[]) => statuses.filter(status => status === 200).length
+
+  const WORKERS = [
+    ['of 0.1.0', 'earlier'],
+    ['of this release', 'present'],
+    ['of each', 'both'],
+  ] as const
+
+  describe.each(WORKERS)('with a worker %s', (_, who) => {
+    let workers: readonly Service[]
+
+    beforeAll(async () => {
+      const roots = [...(who === 'present' ? [] : [release.root]), ...(who === 'earlier' ? [] : [undefined])]
+      workers = await Promise.all(roots.map(root => start('worker', root)))
+    }, 60_000)
+    afterAll(async () => {
+      await Promise.all((workers ?? []).map(worker => worker.stop()))
+    }, 60_000)
+
+    it('a change through either is obeyed by both', async () => {
+      for (const [i, client] of clients.entries()) {
+        const prefix = `${who}-${i}:`
+        const path = `/config/${encodeURIComponent(`${prefix}*`)}`
+        const other = inTurn(i + 1)
+        expect((await client.put(`${prefix}*`, policyOf(1))).status).toBe(201)
+        await obeyed(`${prefix}x`, `${prefix}*`, 1)
+        expect((await other.put(`${prefix}*`, policyOf(2), { 'if-match': '"1"' })).body.version).toBe(2)
+        await obeyed(`${prefix}x`, `${prefix}*`, 2)
+        expect((await client.request('POST', `${path}/rollback`, { version: 1 }, WAIT)).body.version).toBe(3)
+        await obeyed(`${prefix}x`, `${prefix}*`, 3)
+        expect((await other.delete(`${prefix}*`)).status).toBe(204)
+        await obeyed(`${prefix}x`, 'default', 0)
+      }
+    }, 60_000)
+
+    it('an import through either is obeyed by both, and repeated under its Idempotency-Key by the other', async () => {
+      for (const [i, client] of clients.entries()) {
+        const keys = times(100, n => `${who}-import-${i}:${n}`)
+        const lines = keys.map(key => JSON.stringify({ key, ...policyOf(1) })).join('\n')
+        const headers = { ...WAIT, 'content-type': 'application/x-ndjson', 'idempotency-key': `${who}-import-${i}` }
+        const { body } = await client.request('POST', '/config/import', lines, headers)
+        expect(body).toMatchObject({ status: 'applied', created: keys.length })
+        for (const key of keys.slice(0, 4)) await obeyed(key, key, 1)
+        const repeated = await inTurn(i + 1).request('POST', '/config/import', lines, headers)
+        expect(repeated.body).toMatchObject({ commandId: body.commandId, created: keys.length })
+      }
+    }, 60_000)
+
+    it('both tell the same of policies and their histories, and find them right', async () => {
+      const [earlier, present] = clients
+      const texts = await Promise.all(clients.map(async client => (await client.get('/config/export')).text))
+      expect(texts[0]).toBe(texts[1])
+      const key = `${who}-0:*`
+      expect(await historyOf(earlier, key)).toHaveLength(4)
+      expect(await historyOf(earlier, key)).toEqual(await historyOf(present, key))
+      for (const root of [release.root, undefined])
+        expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, root)).code).toBe(0)
+    }, 60_000)
+
+    it('two policies in turn on one key cost no check an error', async () => {
+      const prefix = `${who}-errors:`
+      const key = `${prefix}x`
+      await clients[0].put(`${prefix}*`, { limits: [limitOf('a', 1000), limitOf('shared', 1000)] })
+      let isOver = false
+      const checking = clients.map(async client => {
+        const statuses = new Set<number>()
+        while (!isOver) statuses.add((await client.check(key)).status)
+        return statuses
+      })
+      for (const i of times(8, n => n)) {
+        await inTurn(i).put(key, { limits: [limitOf('b', 500 + i), limitOf('shared', 900), limitOf('c', 700)] })
+        await inTurn(i + 1).delete(key)
+      }
+      isOver = true
+      for (const statuses of await Promise.all(checking))
+        expect([200, 429]).toEqual(expect.arrayContaining([...statuses]))
+    }, 60_000)
+
+    it('two policies in turn on one key admit no more than their limits', async () => {
+      const prefix = `${who}-bounds:`
+      const key = `${prefix}x`
+      await clients[0].put(`${prefix}*`, { limits: [limitOf('shared', 20), limitOf('a', 20)] })
+      await obeyed(key, `${prefix}*`, 1)
+      const phases = [admitted(await statusesOf(key, 60))]
+      expect(phases).toEqual([20])
+      for (const i of times(3, n => n)) {
+        const { body } = await inTurn(i).put(key, { limits: [limitOf('shared', 30), limitOf('b', 30)] })
+        await obeyed(key, key, body.version)
+        phases.push(admitted(await statusesOf(key, 60)))
+        await inTurn(i + 1).delete(key)
+        await obeyed(key, `${prefix}*`, 1)
+        phases.push(admitted(await statusesOf(key, 60)))
+      }
+      // What the limit that both have in common allows at most.
+      expect(phases.reduce((sum, count) => sum + count)).toBe(30)
+    }, 120_000)
+  })
+
+  it.each([
+    ['one limit', [limitOf('default', 300)]],
+    ['several limits', [limitOf('a', 300), limitOf('b', 1000), limitOf('c', 500)]],
+  ])(
+    'checks of one key through both spend one bucket, exactly: %s',
+    async (name, limits) => {
+      const worker = await start('worker', release.root)
+      const key = `exact ${name}`
+      expect((await clients[1].put(key, { limits })).status).toBe(201)
+      await obeyed(key, key, 1)
+      await worker.stop()
+      const statuses = await statusesOf(key, 600)
+      expect(admitted(statuses)).toBe(300)
+      expect(new Set(statuses)).toEqual(new Set([200, 429]))
+      const readings = await Promise.all(clients.map(client => client.check(key, 0)))
+      expect(readings.map(({ body }) => body.remaining)).toEqual([0, 0])
+    },
+    60_000,
+  )
+})

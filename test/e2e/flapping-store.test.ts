@@ -1,0 +1,71 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
+import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+const FLAPPING_MS = process.env['TEST_LONG'] === undefined ? 6_000 : 60_000
+const KILL_INTERVAL_MS = 300
+const PROCESSES = 4
+const CALLERS = 32
+const MAX_TOKENS = 4
+const CAPACITY = 100
+const REFILL_PER_SECOND = 1
+
+describeWithRedis('a bucket store whose connections are killed again and again', () => {
+  let redis: RedisServer
+  let configRedis: RedisServer
+  let admin: Redis
+  let services: readonly Service[]
+  let client: Client
+
+  beforeAll(async () => {
+    redis = await RedisServer.start()
+    configRedis = await RedisServer.start()
+    admin = new Redis(redis.url)
+    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url, WEB_CONCURRENCY: String(PROCESSES) }
+    services = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'worker', env })])
+    client = new Client(services[0]?.url ?? '')
+    await client.put('flap:*', { capacity: CAPACITY, refillTokens: REFILL_PER_SECOND, refillIntervalMs: 1_000 })
+    await obeyedByAll([client], 'flap:x', 'flap:*')
+  }, 60_000)
+  afterAll(async () => {
+    admin.disconnect()
+    await Promise.all(services.map(service => service.stop()))
+    await Promise.all([redis.stop(), configRedis.stop()])
+  }, 30_000)
+
+  it(
+    'admits at most capacity + refill + processes × share, and each process refills its share only in outages',
+    async () => {
+      const startMs = performance.now()
+      const isOver = () => performance.now() - startMs > FLAPPING_MS
+      const admitted = { redis: 0, local: 0 }
+      // Of different numbers of tokens, so that denials are not answered from memory.
+      const callers = Array.from({ length: CALLERS }, async (_, caller) => {
+        const tokens = 1 + (caller % MAX_TOKENS)
+        while (!isOver()) {
+          const { status, body } = await client.check('flap:hot', tokens)
+          expect([200, 429]).toContain(status)
+          if (status === 200) admitted[body.source as 'redis' | 'local'] += tokens
+        }
+      })
+      while (!isOver()) {
+        await sleep(KILL_INTERVAL_MS)
+        await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      }
+      await Promise.all(callers)
+      const seconds = (performance.now() - startMs) / 1_000
+      expect(admitted.local).toBeGreaterThan(0)
+      expect(admitted.redis).toBeLessThanOrEqual(CAPACITY + REFILL_PER_SECOND * seconds + 1)
+      expect(admitted.redis + admitted.local).toBeLessThanOrEqual(
+        CAPACITY + REFILL_PER_SECOND * seconds + PROCESSES * Math.ceil(CAPACITY / PROCESSES) + 1,
+      )
+      if (process.env['TEST_FIGURES'] !== undefined)
+        process.stderr.write(`${JSON.stringify({ ...admitted, seconds })}\n`)
+    },
+    FLAPPING_MS + 30_000,
+  )
+})
