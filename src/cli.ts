@@ -11,6 +11,7 @@ import { importCommand } from './cli/import.command.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
+import { DamagedRecord } from './config-change/ports.ts'
 import { EnvError } from './env.ts'
 import { LayoutMismatch } from './redis/layout.ts'
 import { version } from './version.ts'
@@ -79,8 +80,8 @@ function helpOf(name: string, command: CliCommand): string {
 
 /** What an operator can do something about is said in a line; anything else is a bug, and shown whole. */
 function reasonOf(err: unknown): string {
-  const isExpected = err instanceof EnvError || err instanceof StoreTrouble || err instanceof LayoutMismatch
-  return isExpected ? err.message : String(err instanceof Error ? err.stack : err)
+  const isExpected = [EnvError, StoreTrouble, LayoutMismatch, DamagedRecord].some(kind => err instanceof kind)
+  return err instanceof Error && isExpected ? err.message : String(err instanceof Error ? err.stack : err)
 }
 
 function say(text: string): ExitCode {

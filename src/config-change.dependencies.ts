@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { inTime, StoreTimeout } from './check/guarded-store.ts'
 import { CommandStatuses } from './config-change/command-status.ts'
+import { DamageReport } from './config-change/damage-report.ts'
 import { type FollowObserver, PolicyFollower } from './config-change/follow.ts'
 import { NameReserver } from './config-change/idempotency.ts'
 import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
@@ -10,6 +11,7 @@ import { CommandSubmitter } from './config-change/submit.ts'
 import { partitionOfCommand } from './domain/commands.ts'
 import type { PolicyTable } from './domain/policy-table.ts'
 import type { Env } from './env.ts'
+import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
 import { RedisAnnouncements } from './redis/announcements.ts'
@@ -31,6 +33,7 @@ interface ConfigChangeOptions {
   readonly policies: PolicyTable
   readonly observer: FollowObserver
   readonly logger: Logger
+  readonly loggedKey: LoggedKey
 }
 
 export interface ConfigChangeParts {
@@ -51,14 +54,16 @@ export interface ConfigChangeParts {
 }
 
 export function configChangeDependencies(options: ConfigChangeOptions): ConfigChangeParts {
-  const { redis, subscriber, env, policies, observer, logger } = options
+  const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
   const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
   const staging = new RedisImportStaging(redis, kept)
   const queue = new BullCommandQueue(redis, keyPrefix)
   const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
-  const log = new RedisEventLog(redis, keyPrefix)
-  const follower = new PolicyFollower({ log, table: policies, observer, isTransient, logger })
+  const damage = new DamageReport({ logger, loggedKey })
+  const damaged = (key: string) => damage.damaged(key)
+  const log = new RedisEventLog(redis, keyPrefix, damaged)
+  const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
   /** A caller that is told how its command ended finds that this process obeys it. */
   const findObeyedEnding = async (commandId: string) => {
     const ending = await statuses.ending(commandId)
@@ -77,7 +82,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
 
   return {
     submitter,
-    reader: new RedisConfigStore(redis, keyPrefix),
+    reader: new RedisConfigStore(redis, keyPrefix, damaged),
     statuses,
     staging,
     queue,

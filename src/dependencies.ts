@@ -64,8 +64,8 @@ export function frontDependencies(
     queueJobs: () => within(SCRAPE_PATIENCE_MS, changes.queue.countJobs()),
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
-  const shared = { env, policies, observer: metrics, logger }
-  const checks = checkDependencies({ redis: bucketRedis, loggedKey, circuitOpened, ...shared })
+  const shared = { env, policies, observer: metrics, logger, loggedKey }
+  const checks = checkDependencies({ redis: bucketRedis, circuitOpened, ...shared })
   const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
 
   let draining = false

@@ -3,7 +3,8 @@ import type { CommandApplier } from '../src/config-change/apply.ts'
 import type { ImportApplier } from '../src/config-change/apply-import.ts'
 import { parseCommand } from '../src/config-change/command.schema.ts'
 import { recordFailure } from '../src/config-change/fail.ts'
-import type { CommandLog, ImportStaging, Reservations } from '../src/config-change/ports.ts'
+import { endedPart, refusalByName } from '../src/config-change/idempotency.ts'
+import type { CommandLog, Lease, Reservations } from '../src/config-change/ports.ts'
 import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/logger.ts'
@@ -12,13 +13,13 @@ import { isTransient } from '../src/redis/transient.ts'
 import { untilAnswered } from './patience.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
 
-export type ConfigChangeProcessor = (job: Job<CommandJob>) => Promise<Outcome>
+/** Resolves with `undefined` when the command is another worker's, or has ended. */
+export type ConfigChangeProcessor = (job: Job<CommandJob>, lease?: Lease) => Promise<Outcome | undefined>
 
 interface ProcessorOptions {
   readonly applier: CommandApplier
   readonly importer: ImportApplier
   readonly log: CommandLog
-  readonly staging: ImportStaging
   readonly reservations: Reservations
   readonly metrics: Pick<WorkerMetrics, 'commandEnded'>
   readonly logger: Logger
@@ -26,32 +27,46 @@ interface ProcessorOptions {
 
 /** Job → apply → outcome. What can never be applied ends as failed, and its partition goes on. */
 export function configChangeProcessor(options: ProcessorOptions): ConfigChangeProcessor {
-  return async job => {
+  const { log, reservations, metrics, logger } = options
+  return async (job, token) => {
     const id = String(job.id)
+    const lease = String(token)
     const { command: value, requestId } = Object(job.data) as Partial<CommandJob>
-    const { metrics } = options
     try {
       const command = parseCommand(id, value)
-      const outcome = await untilAnswered(() => end(command, job, options))
+      const outcome = await untilAnswered(() => end(command, job, lease, options))
+      if (outcome === undefined) return leave()
       metrics.commandEnded(command.type, outcome.status)
-      options.logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
+      logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
       return outcome
     } catch (err) {
-      options.logger.error({ err, commandId: id, requestId }, 'command cannot be processed')
-      await untilAnswered(() => recordFailure({ id, command: value, err }, { ...options, isTransient }))
+      logger.error({ err, commandId: id, requestId }, 'command cannot be processed')
+      const attempt = { id, command: value, err, lease }
+      if (!(await untilAnswered(() => recordFailure(attempt, { log, reservations, isTransient })))) return leave()
       metrics.commandEnded(job.name, 'failed')
       throw new UnrecoverableError((err as Error).message)
+    }
+
+    function leave(): undefined {
+      logger.warn({ commandId: id, requestId }, 'command left: it has ended, or another worker took it over')
     }
   }
 }
 
-async function end(command: QueuedCommand, job: Job<CommandJob>, options: ProcessorOptions): Promise<Outcome> {
-  const { applier, importer, reservations } = options
-  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId }
+async function end(
+  command: QueuedCommand,
+  job: Job<CommandJob>,
+  lease: Lease,
+  { applier, importer, reservations }: ProcessorOptions,
+): Promise<Outcome | undefined> {
+  const refusal = await refusalByName(command, reservations)
+  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId, lease, refusal }
   const outcome =
     command.type === 'import-part' ? await importer.apply(command, how) : await applier.apply(command, how)
   const { actor, idempotency } = command
-  if (idempotency !== undefined) await reservations.expire({ actor, key: idempotency.key })
+  if (outcome !== undefined && idempotency !== undefined) {
+    await reservations.end({ actor, key: idempotency.key }, endedPart(command))
+  }
   return outcome
 }
 

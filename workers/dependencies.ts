@@ -42,7 +42,6 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     applier: new CommandApplier({ log, now }),
     importer: new ImportApplier({ log, staging, queue, now }),
     log,
-    staging,
     reservations: new RedisReservations(redis, store),
     metrics,
     logger,

@@ -31,5 +31,5 @@ function creation(key: string, policy: PolicyDefinition) {
   const at = new Date().toISOString()
   const id = commandId(key, randomUUID())
   const event = { schema: 1, key, version: 1, type: 'created', at, actor: 'bench', commandId: id, policy } as const
-  return eventArguments(event, { keyPrefix: KEY_PREFIX, retentionMs: 1 })
+  return eventArguments(event, undefined, { keyPrefix: KEY_PREFIX, retentionMs: 1 })
 }

@@ -10,15 +10,19 @@ import { TerminalProgress } from './progress.ts'
 export const exportCommand: CliCommand = {
   arguments: '> FILE',
   summary: 'writes every policy to standard output, a line each',
-  details: 'In byte order of the keys, as `GET /config/export` does.',
+  details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 when a damaged policy was left out, which
+\`throttler rebuild\` restores.`,
   run: () =>
     withConfigStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')
-      await pipeline(Readable.from(lines(new RedisConfigStore(redis, env.KEY_PREFIX), progress)), process.stdout, {
-        end: false,
-      })
+      const damaged: string[] = []
+      const store = new RedisConfigStore(redis, env.KEY_PREFIX, key => damaged.push(key))
+      await pipeline(Readable.from(lines(store, progress)), process.stdout, { end: false })
       progress.clear()
-      return ExitCode.ok
+      for (const key of damaged) {
+        process.stderr.write(`the policy of ${JSON.stringify(key)} is damaged and was left out\n`)
+      }
+      return damaged.length === 0 ? ExitCode.ok : ExitCode.found
     }),
 }
 

@@ -4,7 +4,7 @@ import { effectOf, NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../domain
 import type { Attempt } from './apply.ts'
 import { CommandFault } from './command-fault.ts'
 import { parseImportLine } from './import-line.ts'
-import type { CommandLog, CommandQueue, ImportProgress, ImportStaging, KeyChange } from './ports.ts'
+import type { CommandLog, CommandQueue, ImportProgress, ImportStaging, KeyChange, Lease, NotAppended } from './ports.ts'
 import { supersededBy } from './superseded.ts'
 
 interface ImportApplierOptions {
@@ -22,22 +22,33 @@ export class ImportApplier {
     this.#options = options
   }
 
-  /** @throws {CommandFault} when its lines cannot be read */
-  async apply(part: ImportPart, attempt: Attempt): Promise<Outcome> {
+  /**
+   * @returns `undefined` when nothing is left to do: the lease is lost, or the import ended long ago
+   * @throws {CommandFault} when its lines cannot be read
+   */
+  async apply(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     const { log, staging } = this.#options
     const earlier = await log.outcome(part.id)
     const outcome = earlier ?? (await this.#end(part, attempt))
+    if (outcome === undefined) return undefined
     await staging.drop([part.id])
     // The import ends with the last of its parts, and is remembered as a whole from then on.
     await log.prolong(partIds(part.importId) ?? [])
     return outcome
   }
 
-  async #end(part: ImportPart, attempt: Attempt): Promise<Outcome> {
+  async #end(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     await this.#queueSiblings(part, attempt.requestId)
-    const outcome = (await this.#refusal(part, attempt)) ?? (await this.#applyChunks(part))
-    const result = await this.#options.log.append(outcome)
-    return result.kind === 'repeated' ? result.recorded : outcome
+    const refusal = await this.#refusal(part, attempt)
+    let progress = await this.#options.log.progress(part.id)
+    for (;;) {
+      const advance = refusal
+        ? await this.#finish(refusal, attempt.lease, progress)
+        : await this.#advance(part, attempt.lease, progress)
+      if (advance.kind === 'ended') return advance.outcome
+      if (advance.kind === 'lease-lost' || advance.kind === 'forgotten') return undefined
+      if (advance.kind === 'progressed') progress = advance.progress
+    }
   }
 
   /** Whoever accepted the import may have died between two parts. */
@@ -48,44 +59,70 @@ export class ImportApplier {
     }
   }
 
-  async #refusal({ id }: ImportPart, { isRetry }: Attempt): Promise<Outcome | undefined> {
+  async #refusal({ id }: ImportPart, { isRetry, refusal }: Attempt): Promise<Outcome | undefined> {
     const { log } = this.#options
     const [failure, standing] = await Promise.all([
       log.failure(id),
       log.standing({ partition: partitionOfCommand(id) ?? 0 }),
     ])
-    const rejection = isRetry || failure ? supersededBy(failure, standing) : undefined
+    const rejection = refusal ?? (isRetry || failure ? supersededBy(failure, standing) : undefined)
     return rejection && { id, status: 'rejected', error: rejection }
   }
 
-  async #applyChunks(part: ImportPart): Promise<Outcome> {
-    let progress = await this.#options.log.progress(part.id)
-    for (;;) {
-      const lines = await this.#options.staging.chunk(part.id, progress?.nextChunk ?? 0)
-      if (lines === undefined) throw new CommandFault('the lines of the import are gone from the config store')
-      if (lines.length === 0) return { id: part.id, status: 'applied', counts: progress?.counts ?? NOTHING_IMPORTED }
-      progress = await this.#applyChunk(part, lines, progress)
-    }
+  /** Applies the next chunk, or ends the part behind the last one. */
+  async #advance(part: ImportPart, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
+    const lines = await this.#options.staging.chunk(part.id, from?.nextChunk ?? 0)
+    if (lines === undefined) return this.#advanceWithoutLines(part)
+    if (lines.length > 0) return this.#applyChunk(part, lines, lease, from)
+    return this.#finish({ id: part.id, status: 'applied', counts: from?.counts ?? NOTHING_IMPORTED }, lease, from)
+  }
+
+  async #finish(outcome: Outcome, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
+    const result = await this.#options.log.append({ outcome, lease, from })
+    return result.kind === 'appended' ? { kind: 'ended', outcome } : result
   }
 
   async #applyChunk(
     part: ImportPart,
     lines: readonly string[],
+    lease: Lease,
     from: ImportProgress | undefined,
-  ): Promise<ImportProgress> {
+  ): Promise<Advance> {
+    const { log, now } = this.#options
     const commands = lines.map(line => commandOf(part, line))
-    for (;;) {
-      const states = await this.#options.log.states(commands.map(({ key }) => key))
-      const at = this.#options.now().toISOString()
-      const changes = commands.map((command, i) => changeOf(command, states[i] as PolicyState, at))
-      const counts = sumOfCounts([from?.counts ?? NOTHING_IMPORTED, ...changes.map(({ counts }) => counts)])
-      const to = { nextChunk: (from?.nextChunk ?? 0) + 1, counts }
-      const result = await this.#options.log.appendChunk({ partId: part.id, from, to, changes })
-      if (result.kind === 'ended') return to
-      if (result.kind === 'repeated') return result.recorded
-    }
+    const states = await log.states(commands.map(({ key }) => key))
+    const at = now().toISOString()
+    const changes = commands.map((command, i) => changeOf(command, states[i] as PolicyState, at))
+    const counts = sumOfCounts([from?.counts ?? NOTHING_IMPORTED, ...changes.map(({ counts }) => counts)])
+    const to = { nextChunk: (from?.nextChunk ?? 0) + 1, counts }
+    const result = await log.appendChunk({ partId: part.id, lease, from, to, changes })
+    return result.kind === 'appended' ? { kind: 'progressed', progress: to } : result
+  }
+
+  /** A part's lines go when it ends. */
+  async #advanceWithoutLines(part: ImportPart): Promise<Advance> {
+    const outcome = await this.#options.log.outcome(part.id)
+    if (outcome !== undefined) return { kind: 'ended', outcome }
+    if (await this.#isForgotten(part)) return { kind: 'forgotten' }
+    throw new CommandFault('the lines of the import are no longer in the config store')
+  }
+
+  /**
+   * Whether the store knows nothing of the import any more: it ended, and its outcome has expired. A worker that stood still for
+   * longer than that may queue a part again.
+   */
+  async #isForgotten({ importId }: ImportPart): Promise<boolean> {
+    const { log, staging } = this.#options
+    const ids = partIds(importId) ?? []
+    const found = await Promise.all(
+      ids.flatMap(id => [log.outcome(id), log.failure(id), staging.chunk(id, 0)] as Promise<unknown>[]),
+    )
+    return found.every(known => known === undefined)
   }
 }
+
+/** What came of one step. */
+type Advance = NotAppended | { readonly kind: 'forgotten' }
 
 function commandOf({ importId: id, actor, reason }: ImportPart, line: string): ImportPolicy {
   return { id, actor, ...(reason !== undefined && { reason }), type: 'import', ...parseImportLine(line) }

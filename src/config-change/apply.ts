@@ -1,8 +1,8 @@
 import type { KeyCommand } from '../domain/commands.ts'
-import { type CommandDecision, decide, type PolicyState } from '../domain/decider.ts'
+import { type CommandDecision, decide, type PolicyState, type Rejection } from '../domain/decider.ts'
 import { effectOf, type Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
-import type { CommandLog } from './ports.ts'
+import type { CommandLog, Lease } from './ports.ts'
 import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
@@ -15,6 +15,9 @@ export interface Attempt {
   readonly isRetry: boolean
   /** Of the request that the command came with. */
   readonly requestId: string
+  readonly lease: Lease
+  /** Why the command must not be applied, whatever it asks for. */
+  readonly refusal: Rejection | undefined
 }
 
 /** The worker's side: loads the key's state, decides and appends. */
@@ -27,25 +30,28 @@ export class CommandApplier {
     this.#now = now
   }
 
-  async apply(command: KeyCommand, { isRetry, requestId }: Attempt): Promise<Outcome> {
+  /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
+  async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
         this.#log.failure(command.id),
         this.#targetOf(command),
       ])
-      const rejection = (isRetry || failure) && supersededBy(failure, state.version)
+      const rejection = refusal ?? ((isRetry || failure) && supersededBy(failure, state.version))
       const decision: CommandDecision = rejection
         ? { kind: 'rejected', rejection }
         : decide(state, command, this.#now().toISOString(), target)
       const outcome = outcomeOf(command, state, decision)
-      const result = await this.#log.append(outcome, {
+      const change = {
         key: command.key,
         expectedVersion: state.version,
         ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
-      })
-      if (result.kind === 'ended') return outcome
-      if (result.kind === 'repeated') return result.recorded
+      }
+      const result = await this.#log.append({ outcome, lease, change })
+      if (result.kind === 'appended') return outcome
+      if (result.kind === 'ended') return result.outcome
+      if (result.kind === 'lease-lost') return undefined
     }
   }
 

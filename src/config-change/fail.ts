@@ -1,40 +1,49 @@
 import { partIds, partitionOfCommand } from '../domain/commands.ts'
 import { configKeyFault } from '../domain/key.ts'
+import type { FailedCommand } from '../domain/outcome.ts'
 import { CommandFault } from './command-fault.ts'
-import type { CommandLog, ImportStaging, Reservations, ReservedName } from './ports.ts'
+import { endedPart } from './idempotency.ts'
+import { type CommandLog, DamagedRecord, type Lease, type Reservations, type ReservedName } from './ports.ts'
 
 interface FailedAttempt {
   readonly id: string
   /** As it stands in the queue, whatever it is. */
   readonly command: unknown
   readonly err: unknown
+  readonly lease: Lease
 }
 
 interface FailureOptions {
   readonly log: CommandLog
-  readonly staging: ImportStaging
   readonly reservations: Reservations
   isTransient(err: Error): boolean
 }
 
-/** Records that a command could not be processed, and how far its actor was then. Its name is kept for as long. */
+/**
+ * Records that a command could not be processed, and how far its actor was then. Its name is kept for as long.
+ * @returns false, and nothing is recorded, when the command has ended or the lease is lost
+ */
 export async function recordFailure(
-  { id, command, err }: FailedAttempt,
-  { log, staging, reservations, isTransient }: FailureOptions,
-): Promise<void> {
-  if (partitionOfCommand(id) === undefined) return
+  { id, command, err, lease }: FailedAttempt,
+  { log, reservations, isTransient }: FailureOptions,
+): Promise<boolean> {
+  if (partitionOfCommand(id) === undefined) return true
   const key = keyOf(command)
-  await log.recordFailure({
+  const failure: FailedCommand = {
     id,
     ...(key !== undefined && { key }),
     status: 'failed',
-    error: { code: 'internal', detail: err instanceof CommandFault ? err.message : UNEXPECTED },
+    error: {
+      code: 'internal',
+      detail: err instanceof CommandFault || err instanceof DamagedRecord ? err.message : UNEXPECTED,
+    },
     standing: await standing(),
-  })
-  await staging.abandon(id)
-  await log.prolong(partIds(String(Object(command).importId)) ?? [])
+  }
+  if (!(await log.recordFailure(failure, lease))) return false
+  await log.prolong(partIds(importIdOf(command) ?? '') ?? [])
   const name = nameOf(command)
-  if (name !== undefined) await reservations.expire(name)
+  if (name !== undefined) await reservations.end(name, endedPart({ id, importId: importIdOf(command) }))
+  return true
 
   async function standing(): Promise<number | null> {
     try {
@@ -64,4 +73,9 @@ function nameOf(command: unknown): ReservedName | undefined {
   const { actor, idempotency } = Object(command) as Record<string, unknown>
   const { key } = Object(idempotency) as Record<string, unknown>
   return typeof actor === 'string' && typeof key === 'string' ? { actor, key } : undefined
+}
+
+function importIdOf(command: unknown): string | undefined {
+  const { importId } = Object(command) as Record<string, unknown>
+  return typeof importId === 'string' ? importId : undefined
 }

@@ -3,7 +3,7 @@ import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { Logger } from '../logger.ts'
-import { type EventLog, type LogPosition, LogReplaced } from './ports.ts'
+import { DamagedRecord, type EventLog, LogCompacted, type LogPosition, LogReplaced } from './ports.ts'
 
 /** Announcements are only hints: each log is read this often whether one came or not, ms. */
 const READ_INTERVAL_MS = 1000
@@ -24,6 +24,8 @@ interface PolicyFollowerOptions {
   readonly log: EventLog
   readonly table: PolicyTable
   readonly observer: FollowObserver
+  /** Hears of each policy that was read. */
+  readonly damage: { repaired(key: string): void }
   /** Whether what failed may work the next time. */
   isTransient(err: Error): boolean
   readonly logger: Logger
@@ -114,13 +116,29 @@ export class PolicyFollower {
     try {
       await this.#readOn(partition, partition.at ?? (await this.#load(partition)))
     } catch (err) {
-      if (!(err instanceof LogReplaced)) throw err
-      const reason = err.message
-      this.#options.logger.warn({ partition: partition.number, reason }, 'the log was replaced: loading anew')
-      this.#options.observer.logReplaced(partition.number)
+      if (!this.#isReasonToReload(partition.number, err)) throw err
       partition.at = undefined
       await this.#load(partition)
     }
+  }
+
+  /** Whether the policies themselves say what the log does not, or not any more. */
+  #isReasonToReload(partition: number, err: unknown): boolean {
+    const { logger, observer } = this.#options
+    if (err instanceof LogReplaced) {
+      logger.warn({ partition, reason: err.message }, 'the log was replaced: loading anew')
+      observer.logReplaced(partition)
+      return true
+    }
+    if (err instanceof LogCompacted) {
+      logger.info({ partition, reason: err.message }, 'the log was compacted past this process: loading anew')
+      return true
+    }
+    if (err instanceof DamagedRecord) {
+      logger.error({ partition, reason: err.message }, 'an event is damaged: loading the policies anew')
+      return true
+    }
+    return false
   }
 
   #sayUnreadable(partition: Partition, err: unknown): void {
@@ -131,7 +149,7 @@ export class PolicyFollower {
 
   /** Makes the table equal to the store. The store is read by pieces, and checks go on between them. */
   async #load(partition: Partition): Promise<LogPosition> {
-    const { log, table } = this.#options
+    const { log, table, damage } = this.#options
     const { at, chunks } = await log.snapshot(partition.number)
     const wasInTable = partition.isInTable
     partition.isInTable = true
@@ -139,6 +157,7 @@ export class PolicyFollower {
     for await (const records of chunks) {
       for (const { key, version, policy } of records) {
         table.set(key, version, policy)
+        damage.repaired(key)
         if (wasInTable) kept.add(key)
       }
     }
@@ -169,7 +188,8 @@ export class PolicyFollower {
   }
 
   #apply(event: PolicyEvent): void {
-    const { table, observer, logger } = this.#options
+    const { table, observer, damage, logger } = this.#options
+    damage.repaired(event.key)
     if ((table.get(event.key)?.version ?? 0) >= event.version) return
     if (event.policy === null) table.delete(event.key)
     else table.set(event.key, event.version, event.policy)

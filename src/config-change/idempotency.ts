@@ -1,7 +1,15 @@
 import { createHash } from 'node:crypto'
-import type { Idempotency, NewCommand, Requested } from '../domain/commands.ts'
+import {
+  callersId,
+  type Idempotency,
+  type NewCommand,
+  partIds,
+  type QueuedCommand,
+  type Requested,
+} from '../domain/commands.ts'
+import type { Rejection } from '../domain/decider.ts'
 import { Problem } from '../errors.ts'
-import type { Reservations } from './ports.ts'
+import type { EndedPart, Reservations } from './ports.ts'
 import { orUnavailable } from './unavailable.ts'
 
 interface Named {
@@ -28,16 +36,47 @@ export class NameReserver {
     const fingerprint = fingerprintOf()
     const reserved = await orUnavailable(this.#reservations.reserve({ actor, key }, { commandId: id, fingerprint }))
     if (reserved.fingerprint !== fingerprint) {
-      throw new Problem(
-        'idempotency-key-reused',
-        `the Idempotency-Key "${key}" stands for another request, command ${reserved.commandId}; a new request needs a new key`,
-      )
+      throw new Problem('idempotency-key-reused', reusedDetail(key, reserved.commandId))
     }
     return { id: reserved.commandId, idempotency: { key, fingerprint }, isRepeated: reserved.commandId !== id }
+  }
+
+  /** The command is queued: its name lasts until it has ended. */
+  async keep(command: QueuedCommand): Promise<void> {
+    const { actor, idempotency } = command
+    if (idempotency === undefined) return
+    await orUnavailable(this.#reservations.keep({ actor, key: idempotency.key }, callersId(command)))
   }
 }
 
 /** Equal for requests with the same method, path, conditions and body. */
 export function fingerprintOf({ actor: _actor, reason: _reason, ...content }: NewCommand): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex')
+}
+
+/** What a worker ended, for the name that its caller gave it. */
+export function endedPart(command: { readonly id: string; readonly importId?: string | undefined }): EndedPart {
+  const commandId = callersId(command)
+  return { commandId, id: command.id, parts: partIds(commandId)?.length ?? 1 }
+}
+
+/**
+ * Why a queued command must not be applied, though it is valid: its name expired before the command was queued, and was given to
+ * another one, which is applied instead.
+ */
+export async function refusalByName(
+  command: QueuedCommand,
+  reservations: Reservations,
+): Promise<Rejection | undefined> {
+  const { actor, idempotency } = command
+  if (idempotency === undefined) return undefined
+  const { key, fingerprint } = idempotency
+  const commandId = callersId(command)
+  const reserved = await reservations.reserve({ actor, key }, { commandId, fingerprint })
+  if (reserved.commandId === commandId) return undefined
+  return { code: 'idempotency-key-reused', detail: reusedDetail(key, reserved.commandId) }
+}
+
+function reusedDetail(key: string, commandId: string): string {
+  return `the Idempotency-Key "${key}" stands for another request, command ${commandId}; a new request needs a new key`
 }

@@ -1,6 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import {
+  LIMIT_NAME,
   type Limit,
+  MAX_COUNT,
+  MAX_INTERVAL_MS,
+  MAX_LIMITS,
   MODES,
   type Mode,
   type OnStoreFailure,
@@ -10,9 +14,6 @@ import {
 } from '../domain/policy.ts'
 import { type FieldError, validationProblem } from '../errors.ts'
 
-const MAX_COUNT = 1_000_000_000
-/** 31 days. */
-const MAX_INTERVAL_MS = 2_678_400_000
 const DEFAULT_INTERVAL_MS = 1000
 /** The name of the one limit of a policy that is written short. */
 const DEFAULT_LIMIT = 'default'
@@ -27,7 +28,7 @@ const refillIntervalMs = Type.Integer({
 
 const LimitRequest = Type.Object(
   {
-    name: Type.String({ pattern: '^[a-z0-9_-]{1,32}$' }),
+    name: Type.String({ pattern: LIMIT_NAME.source }),
     capacity,
     refillTokens,
     refillIntervalMs: Type.Optional(refillIntervalMs),
@@ -38,7 +39,7 @@ const LimitRequest = Type.Object(
 /** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
 export const PolicyRequest = Type.Object(
   {
-    limits: Type.Optional(Type.Array(LimitRequest, { minItems: 1, maxItems: 8 })),
+    limits: Type.Optional(Type.Array(LimitRequest, { minItems: 1, maxItems: MAX_LIMITS })),
     capacity: Type.Optional(capacity),
     refillTokens: Type.Optional(refillTokens),
     refillIntervalMs: Type.Optional(refillIntervalMs),

@@ -14,7 +14,10 @@ export interface PolicyRecord {
   readonly updatedBy: string
 }
 
-/** What is read to answer a request; always asks the store, so that what was answered as applied is seen. */
+/**
+ * What is read to answer a request; always asks the store, so that what was answered as applied is seen. Lists leave out damaged
+ * policies; who asks for one key gets a `DamagedRecord`.
+ */
 export interface PolicyReader {
   get(key: string): Promise<PolicyRecord | undefined>
   /** The event that made this version, or `undefined` when there never was one or it was compacted away. */
@@ -55,26 +58,40 @@ export interface ImportProgress {
   readonly counts: ImportCounts
 }
 
-export type AppendResult<T> =
-  | { readonly kind: 'ended' }
-  /** It had been done before: what was recorded then. */
-  | { readonly kind: 'repeated'; readonly recorded: T }
+/** Proof that a worker has a command: the token of its job's lock. It is lost when the worker stands still for too long. */
+export type Lease = string
+
+/** Why nothing was appended. */
+export type NotAppended =
+  /** The command had ended, with this outcome. */
+  | { readonly kind: 'ended'; readonly outcome: Outcome }
+  /** A key is at another version than the decision was made on. */
   | { readonly kind: 'moved-on' }
+  /** Another worker may have the command, and may have ended it. */
+  | { readonly kind: 'lease-lost' }
+  /** The import is at another chunk. */
+  | { readonly kind: 'progressed'; readonly progress: ImportProgress | undefined }
+
+export type AppendResult = { readonly kind: 'appended' } | NotAppended
 
 /** Where commands end: the log, its projection and the outcomes, changed together or not at all. */
 export interface CommandLog {
   state(key: string): Promise<PolicyState>
   states(keys: readonly string[]): Promise<readonly PolicyState[]>
   version(key: string, version: number): Promise<PolicyEvent | undefined>
-  /** Ends a command. */
-  append(outcome: Outcome, change?: KeyChange): Promise<AppendResult<Outcome>>
-  /** Applies a chunk of an import's part, if the part has come so far. */
-  appendChunk(step: ImportStep): Promise<AppendResult<ImportProgress>>
+  /** Ends a command, if the lease still holds. */
+  append(end: CommandEnd): Promise<AppendResult>
+  /** Applies a chunk of an import's part, if the part has come so far and the lease still holds. */
+  appendChunk(step: ImportStep): Promise<AppendResult>
   outcome(commandId: string): Promise<Outcome | undefined>
   progress(partId: string): Promise<ImportProgress | undefined>
   /** The failure of an earlier attempt. */
   failure(commandId: string): Promise<FailedCommand | undefined>
-  recordFailure(failure: FailedCommand): Promise<void>
+  /**
+   * Also keeps the lines of an import's part no longer than its failure.
+   * @returns false, and nothing is recorded, when the command has ended or the lease is lost
+   */
+  recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean>
   /** Tells how these commands ended for as long as if they had just ended, as far as it is known. */
   prolong(commandIds: readonly string[]): Promise<void>
   /** Tells whoever waits that the command ended as failed. */
@@ -83,8 +100,18 @@ export interface CommandLog {
   standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number>
 }
 
+export interface CommandEnd {
+  readonly outcome: Outcome
+  readonly lease: Lease
+  /** How far an import's part must be. */
+  readonly from?: ImportProgress | undefined
+  /** Of a command of one key. */
+  readonly change?: KeyChange
+}
+
 export interface ImportStep {
   readonly partId: string
+  readonly lease: Lease
   readonly from: ImportProgress | undefined
   readonly to: ImportProgress
   readonly changes: readonly KeyChange[]
@@ -100,8 +127,6 @@ export interface ImportStaging {
   /** Its lines; none behind the last chunk; `undefined` where nothing is staged. */
   chunk(partId: string, index: number): Promise<readonly string[] | undefined>
   drop(partIds: readonly string[]): Promise<void>
-  /** Keeps the lines of a part that failed no longer than its failure, if there are any. */
-  abandon(partId: string): Promise<void>
 }
 
 /** Which command a caller's Idempotency-Key stands for. */
@@ -116,10 +141,24 @@ export interface ReservedName {
 }
 
 export interface Reservations {
-  /** Takes the name for a command, unless it was taken. Returns what it stands for now. */
+  /**
+   * Takes the name for a command, unless it is taken. Returns what it stands for now. A name that is not kept expires, as its
+   * command may never be queued.
+   */
   reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  /** The command is queued: the name is kept until the command has ended. */
+  keep(name: ReservedName, commandId: string): Promise<void>
   /** The command ended: the name is kept as long as its outcome. */
-  expire(name: ReservedName): Promise<void>
+  end(name: ReservedName, ended: EndedPart): Promise<void>
+}
+
+/** What ended: a command of one key, or a part of an import, which ends with the last of them. */
+export interface EndedPart {
+  /** The id that the caller knows. */
+  readonly commandId: string
+  readonly id: string
+  /** How many parts the command has. */
+  readonly parts: number
 }
 
 /** A place in a partition's log. `identity` changes when the log is another one; position 0 is before the first event. */
@@ -135,9 +174,28 @@ export interface LogEntry {
   readonly event: PolicyEvent
 }
 
-/** Thrown by `EventLog.read` when the log is not the one that was followed, or begins only behind the position. */
+/** What is wrong with an event that cannot be read. */
+export interface DamagedEntry {
+  readonly position: number
+  readonly event?: undefined
+  readonly damage: string
+}
+
+export type StoredEntry = LogEntry | DamagedEntry
+
+/** Thrown for a policy or event that is not valid JSON, or not of a shape that this release can use. */
+export class DamagedRecord extends Error {
+  override readonly name = 'DamagedRecord'
+}
+
+/** Thrown by `EventLog.read` when the log is not the one that was followed. */
 export class LogReplaced extends Error {
   override readonly name = 'LogReplaced'
+}
+
+/** Thrown by `EventLog.read` when events behind the position were compacted before they were read. */
+export class LogCompacted extends Error {
+  override readonly name = 'LogCompacted'
 }
 
 export interface LogRead {
@@ -152,9 +210,12 @@ export interface LogRead {
 
 /** A partition's event log, as followers read it. */
 export interface EventLog {
-  /** A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile. */
+  /**
+   * A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile.
+   * Damaged policies are left out.
+   */
   snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
-  /** The events after a position, some at a time. @throws {LogReplaced} */
+  /** The events after a position, some at a time. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
   read(partition: number, after: LogPosition): Promise<LogRead>
 }
 

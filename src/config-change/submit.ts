@@ -97,7 +97,7 @@ export class CommandSubmitter {
     const { waiters } = this.#options
     const waits = options.waitMs > 0 ? commands.map(({ id }) => waiters.wait(id, options.waitMs)) : []
     try {
-      await orUnavailable(Promise.all(commands.map(command => this.#add(command, isRepeated, options.requestId))))
+      await Promise.all(commands.map(command => this.#add(command, isRepeated, options.requestId)))
     } catch (err) {
       for (const { cancel } of waits) cancel()
       throw err
@@ -108,11 +108,12 @@ export class CommandSubmitter {
 
   /** Whoever asked first may have died before the command was queued; to queue it a second time does nothing. */
   async #add(command: QueuedCommand, isRepeated: boolean, requestId: string): Promise<void> {
-    const { findEnding, queue, staging, waiters } = this.#options
-    const ending = isRepeated ? await findEnding(command.id) : undefined
+    const { findEnding, names, queue, staging, waiters } = this.#options
+    const ending = isRepeated ? await orUnavailable(findEnding(command.id)) : undefined
     if (ending !== undefined) return waiters.settle(ending)
-    await queue.add(command, requestId)
-    // Not before: lines that nothing in the queue asks for must go away by themselves.
-    if (command.type === 'import-part') await staging.keep([command.id])
+    await orUnavailable(queue.add(command, requestId))
+    // Not before: lines and a name without a command in the queue must go away by themselves.
+    if (command.type === 'import-part') await orUnavailable(staging.keep([command.id]))
+    await names.keep(command)
   }
 }

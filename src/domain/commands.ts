@@ -66,6 +66,11 @@ export interface ImportPart extends Requested {
 /** What the queues hold. */
 export type QueuedCommand = KeyCommand | ImportPart
 
+/** The id that a command's caller knows. */
+export function callersId(command: { readonly id: string; readonly importId?: string | undefined }): string {
+  return command.importId ?? command.id
+}
+
 type WithoutId<T> = T extends KeyCommand ? Omit<T, 'id' | 'idempotency'> : never
 /** What a new command is made of, before it has an id. */
 export type NewCommand = WithoutId<KeyCommand>

@@ -11,6 +11,8 @@ export interface PolicyState {
   /** 0 before the key's first event; deletions count. */
   readonly version: number
   readonly policy: PolicyDefinition | null
+  /** The stored policy cannot be read, and this is what the log says. Whatever replaces it also repairs it. */
+  readonly isDamaged?: boolean
 }
 
 export const initialState: PolicyState = { version: 0, policy: null }
@@ -21,6 +23,7 @@ export type RejectionCode =
   | 'version-not-found'
   | 'version-is-deletion'
   | 'superseded'
+  | 'idempotency-key-reused'
 
 export interface Rejection {
   readonly code: RejectionCode
@@ -76,7 +79,7 @@ function replace(
   type: EventType,
   policy: PolicyDefinition,
 ): CommandDecision {
-  if (state.policy !== null && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
+  if (state.policy !== null && !state.isDamaged && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
   return changed(state, command, at, type, policy)
 }
 

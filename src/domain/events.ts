@@ -37,7 +37,7 @@ export class UnknownEventSchema extends Error {
  * @throws {UnknownEventSchema}
  */
 export function upcast(stored: unknown): PolicyEvent {
-  const { schema } = stored as { schema?: unknown }
+  const { schema } = Object(stored) as { schema?: unknown }
   switch (schema) {
     case EVENT_SCHEMA:
       return stored as PolicyEvent

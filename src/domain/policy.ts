@@ -8,6 +8,12 @@ export const OUTAGE_POLICIES = ['local', 'allow', 'deny'] as const
 /** What a check gets while the store is away. */
 export type OnStoreFailure = (typeof OUTAGE_POLICIES)[number]
 
+export const MAX_LIMITS = 8
+export const MAX_COUNT = 1_000_000_000
+/** 31 days. */
+export const MAX_INTERVAL_MS = 2_678_400_000
+export const LIMIT_NAME = /^[a-z0-9_-]{1,32}$/
+
 /** One token bucket: `capacity` tokens, of which `refillTokens` come back every `refillIntervalMs`, continuously. */
 export interface Limit {
   readonly name: string
@@ -132,8 +138,9 @@ export function policyFaults(definition: PolicyDefinition): readonly PolicyFault
 const INEXACT =
   'capacity × refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs) must not exceed 2^53 − 1, or the limit could not be counted exactly'
 
-function isExact(limit: Limit): boolean {
-  return BigInt(limit.capacity) * BigInt(unitsOf(limit).unit) <= BigInt(Number.MAX_SAFE_INTEGER)
+/** A product that is too large to be exact is never rounded to less than 2^53. */
+export function isExact(limit: Limit): boolean {
+  return limit.capacity * unitsOf(limit).unit <= Number.MAX_SAFE_INTEGER
 }
 
 export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {

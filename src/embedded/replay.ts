@@ -133,7 +133,7 @@ export class Replay {
     }
     if (idempotency !== undefined) {
       const name = reservationKey(keyPrefix, { actor, key: idempotency.key })
-      const reservation = { commandId: id, fingerprint: idempotency.fingerprint }
+      const reservation = { commandId: id, fingerprint: idempotency.fingerprint, isEnded: true }
       commands.push(['SET', name, JSON.stringify(reservation), 'PX', keptForMs])
     }
     return commands

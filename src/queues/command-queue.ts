@@ -3,6 +3,7 @@ import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection.ts'
+import { ConnectionLost } from '../redis/transient.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 import { TolerantQueue } from './tolerant-queue.ts'
@@ -57,7 +58,7 @@ export class BullCommandQueue implements CommandQueue {
 
   /** BullMQ waits for a connection that is not there, and never gets over one that is lost while it opens a queue. */
   async #open(partition: number): Promise<Queue<CommandJob>> {
-    if (this.#redis.status !== 'ready') throw new Error('the connection to Redis is lost')
+    if (this.#redis.status !== 'ready') throw new ConnectionLost('the connection to Redis is lost')
     const queue = this.#queues.get(partition) ?? openQueue(this.#redis, this.#keyPrefix, partition)
     this.#queues.set(partition, queue)
     try {

@@ -1,6 +1,6 @@
 /** The append, as `lua/append.lua` takes it. */
 import { randomUUID } from 'node:crypto'
-import type { ImportProgress, ImportStep, KeyChange } from '../config-change/ports.ts'
+import type { CommandEnd, ImportProgress, ImportStep, KeyChange, Lease } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import type { Outcome } from '../domain/outcome.ts'
@@ -12,82 +12,70 @@ import type { RetentionOptions } from './retention.ts'
 import { appendScript } from './scripts.ts'
 
 /** The codes that `lua/append.lua` returns. */
-export const AppendCode = { ended: 0, repeated: 1, movedOn: 2 } as const
+export const AppendCode = { appended: 0, ended: 1, movedOn: 2, leaseLost: 3, progressed: 4 } as const
 type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
 
 export type AppendCommand = DefinedScript<[AppendCode, string]>
 
-/**
- * Outcomes are kept so much longer than they are told, ms, lest a command be applied a second time that a worker still has in
- * its hands: one that was killed just then, or stood still for a while.
- */
+/** How much longer outcomes are kept than told, ms: a command that is delivered again meanwhile gets its first outcome. */
 export const FENCE_MS = 600_000
+
+/** What is appended without the lease of a worker. */
+const NO_LEASE = ''
 
 export function defineAppend(redis: RedisClient): AppendCommand {
   return defineScript(redis, 'throttlerAppend', appendScript)
 }
 
-/** The outcome of a command or the progress of an import, of which the script lets one follow another. */
+/** What is recorded of a command besides its events. */
 interface Recorded {
-  readonly key: string
-  readonly from: string
-  readonly to: string
-  readonly keptForMs: number
-  readonly announced: string
+  readonly commandId: string
+  readonly lease: Lease
+  /** Absent while the command goes on. */
+  readonly outcome?: Outcome
+  /** How far an import must be. */
+  readonly from?: ImportProgress | undefined
+  /** How far it is then; absent to leave it as it is. */
+  readonly to?: ImportProgress
 }
 
 /** Ends a command. */
-export function outcomeArguments(outcome: Outcome, change: KeyChange | undefined, options: RetentionOptions) {
-  const partition = partitionOfCommand(outcome.id) ?? 0
-  const json = JSON.stringify(outcome)
-  const key = new ConfigKeys(options.keyPrefix, partition).outcome(outcome.id)
-  const record = { key, from: '', to: json, keptForMs: options.retentionMs + FENCE_MS, announced: json }
-  return appendArguments(partition, record, change ? [change] : [], options)
+export function outcomeArguments({ outcome, lease, from, change }: CommandEnd, options: RetentionOptions) {
+  const recorded = { commandId: outcome.id, lease, outcome, from }
+  return appendArguments(partitionOfCommand(outcome.id) ?? 0, recorded, change ? [change] : [], options)
 }
 
-/** Goes a step on in an import. */
-export function stepArguments({ partId, from, to, changes }: ImportStep, options: RetentionOptions) {
-  const partition = partitionOfCommand(partId) ?? 0
-  const record = {
-    key: new ConfigKeys(options.keyPrefix, partition).progress(partId),
-    from: progressJson(from),
-    to: progressJson(to),
-    keptForMs: 0,
-    announced: '',
-  }
-  return appendArguments(partition, record, changes, options)
+/** Applies the next chunk of an import. */
+export function stepArguments({ partId, lease, from, to, changes }: ImportStep, options: RetentionOptions) {
+  return appendArguments(partitionOfCommand(partId) ?? 0, { commandId: partId, lease, from, to }, changes, options)
 }
 
-/** Appends an event whose command nobody asks about any more. */
-export function eventArguments(event: PolicyEvent, options: RetentionOptions) {
+/** Appends an event of a log that is restored, with its command's outcome while that is kept. */
+export function eventArguments(event: PolicyEvent, outcome: Outcome | undefined, options: RetentionOptions) {
   const { key, version, commandId } = event
-  const partition = configPartition(key)
-  const record = {
-    key: new ConfigKeys(options.keyPrefix, partition).outcome(commandId),
-    from: '',
-    to: '',
-    keptForMs: 0,
-    announced: '',
-  }
-  return appendArguments(partition, record, [{ key, expectedVersion: version - 1, event }], options)
+  const recorded = { commandId, lease: NO_LEASE, ...(outcome && { outcome }) }
+  const change = { key, expectedVersion: version - 1, event }
+  return appendArguments(configPartition(key), recorded, [change], options)
 }
 
 function appendArguments(
   partition: number,
-  record: Recorded,
+  { commandId, lease, outcome, from, to }: Recorded,
   changes: readonly KeyChange[],
-  { keyPrefix }: RetentionOptions,
+  { keyPrefix, retentionMs }: RetentionOptions,
 ): ScriptArguments {
   const keys = new ConfigKeys(keyPrefix, partition)
-  const touched = [keys.log, keys.identity, keys.policies, keys.names, record.key, keys.compactedTo]
+  const ofCommand = [keys.outcome(commandId), keys.progress(commandId), keys.lock(commandId)]
+  const touched = [keys.log, keys.identity, keys.policies, keys.names, keys.compactedTo, ...ofCommand]
   return [
     touched.length + changes.length,
     ...touched,
     ...changes.map(({ key }) => keys.versions(key)),
-    record.from,
-    record.to,
-    record.keptForMs,
-    record.announced,
+    lease,
+    jsonOf(outcome),
+    retentionMs + FENCE_MS,
+    jsonOf(from),
+    jsonOf(to),
     announcementChannel(keyPrefix),
     partition,
     randomUUID(),
@@ -104,6 +92,6 @@ export function recordJson({ version, policy, at, actor }: PolicyEvent): string 
   return policy === null ? '' : JSON.stringify({ version, policy, updatedAt: at, updatedBy: actor })
 }
 
-function progressJson(progress: ImportProgress | undefined): string {
-  return progress === undefined ? '' : JSON.stringify(progress)
+function jsonOf(value: object | undefined): string {
+  return value === undefined ? '' : JSON.stringify(value)
 }

@@ -1,10 +1,11 @@
 import type {
   AppendResult,
+  CommandEnd,
   CommandLog,
   EndingReader,
   ImportProgress,
   ImportStep,
-  KeyChange,
+  Lease,
 } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
@@ -14,9 +15,10 @@ import { AppendCode, type AppendCommand, defineAppend, FENCE_MS, outcomeArgument
 import { parsePosition } from './config-json.ts'
 import { RedisConfigStore } from './config-store.ts'
 import type { RedisClient } from './connection.ts'
-import type { ScriptArguments } from './define-script.ts'
+import { type DefinedScript, defineScript, type ScriptArguments } from './define-script.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
 import type { RetentionOptions } from './retention.ts'
+import { failScript } from './scripts.ts'
 
 /** Where commands end, in Redis. */
 export class RedisCommandLog implements CommandLog, EndingReader {
@@ -24,12 +26,14 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   readonly #options: RetentionOptions
   readonly #policies: RedisConfigStore
   readonly #append: AppendCommand
+  readonly #fail: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = redis
     this.#options = options
     this.#policies = new RedisConfigStore(redis, options.keyPrefix)
     this.#append = defineAppend(redis)
+    this.#fail = defineScript(redis, 'throttlerFail', failScript)
   }
 
   state(key: string): Promise<PolicyState> {
@@ -44,19 +48,28 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     return this.#policies.version(key, version)
   }
 
-  append(outcome: Outcome, change?: KeyChange): Promise<AppendResult<Outcome>> {
-    return this.#run(outcomeArguments(outcome, change, this.#options))
+  append(end: CommandEnd): Promise<AppendResult> {
+    return this.#run(outcomeArguments(end, this.#options))
   }
 
-  appendChunk(step: ImportStep): Promise<AppendResult<ImportProgress>> {
+  appendChunk(step: ImportStep): Promise<AppendResult> {
     return this.#run(stepArguments(step, this.#options))
   }
 
-  async #run<T>(args: ScriptArguments): Promise<AppendResult<T>> {
+  async #run(args: ScriptArguments): Promise<AppendResult> {
     const [code, value] = await this.#append(...args)
-    if (code === AppendCode.movedOn) return { kind: 'moved-on' }
-    if (code === AppendCode.repeated) return { kind: 'repeated', recorded: JSON.parse(value) as T }
-    return { kind: 'ended' }
+    switch (code) {
+      case AppendCode.appended:
+        return { kind: 'appended' }
+      case AppendCode.ended:
+        return { kind: 'ended', outcome: JSON.parse(value) as Outcome }
+      case AppendCode.movedOn:
+        return { kind: 'moved-on' }
+      case AppendCode.leaseLost:
+        return { kind: 'lease-lost' }
+      case AppendCode.progressed:
+        return { kind: 'progressed', progress: parse(value || null) }
+    }
   }
 
   async outcome(commandId: string): Promise<Outcome | undefined> {
@@ -71,9 +84,12 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     return parse(await this.#redis.get(this.#keysOf(commandId).failure(commandId)))
   }
 
-  async recordFailure(failure: FailedCommand): Promise<void> {
-    const json = JSON.stringify(failure)
-    await this.#redis.set(this.#keysOf(failure.id).failure(failure.id), json, 'PX', this.#options.retentionMs)
+  async recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean> {
+    const { id } = failure
+    const keys = this.#keysOf(id)
+    const touched = [keys.outcome(id), keys.lock(id), keys.failure(id), keys.staged(id), keys.progress(id)]
+    const args = [lease, JSON.stringify(failure), this.#options.retentionMs]
+    return (await this.#fail(touched.length, ...touched, ...args)) === 1
   }
 
   async prolong(commandIds: readonly string[]): Promise<void> {

@@ -1,8 +1,8 @@
-import type { ListQuery, PolicyReader, PolicyRecord } from '../config-change/ports.ts'
+import { DamagedRecord, type ListQuery, type PolicyReader, type PolicyRecord } from '../config-change/ports.ts'
 import { initialState, type PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../domain/partition.ts'
-import { parseCompacted, parseEvent, parseRecord } from './config-json.ts'
+import { parseCompacted, parseEntry, parseRecord, readRecord } from './config-json.ts'
 import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
@@ -14,9 +14,12 @@ const NAMES_A_READ = 500
 export class RedisConfigStore implements PolicyReader {
   readonly #redis: RedisClient
   readonly #partitions: readonly ConfigKeys[]
+  readonly #damaged: (key: string) => void
 
-  constructor(redis: RedisClient, keyPrefix: string) {
+  /** @param damaged hears of each policy that a list leaves out */
+  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void = () => undefined) {
     this.#redis = redis
+    this.#damaged = damaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }
 
@@ -41,7 +44,7 @@ export class RedisConfigStore implements PolicyReader {
   /** Of the events of a key that were compacted, the last one is kept in the snapshot. */
   async #eventAt(keys: ConfigKeys, key: string, position: string): Promise<PolicyEvent | undefined> {
     const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
-    if (entry !== undefined) return parseEvent(entry)
+    if (entry !== undefined) return parseEntry(entry).event
     const json = await this.#redis.hget(keys.snapshot, key)
     const compacted = json === null ? undefined : parseCompacted(json)
     return compacted?.position === Number(position) ? compacted.event : undefined
@@ -68,19 +71,31 @@ export class RedisConfigStore implements PolicyReader {
     return names.flat().sort(byBytes).slice(0, limit)
   }
 
+  /** The readable ones. */
   async #records(names: readonly string[]): Promise<ReadonlyMap<string, PolicyRecord>> {
     const records = new Map<string, PolicyRecord>()
+    for (const [name, json] of await this.#stored(names)) {
+      const record = readRecord(name, json)
+      if (record === undefined) this.#damaged(name)
+      else records.set(name, record)
+    }
+    return records
+  }
+
+  /** The policies of these keys as they are written. */
+  async #stored(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const stored = new Map<string, string>()
     const read = async (keys: ConfigKeys, partition: number) => {
       const own = names.filter(name => configPartition(name) === partition)
       if (own.length === 0) return
       const values = await this.#redis.hmget(keys.policies, ...own)
       for (const [i, name] of own.entries()) {
         const json = values[i]
-        if (typeof json === 'string') records.set(name, parseRecord(name, json))
+        if (typeof json === 'string') stored.set(name, json)
       }
     }
     await Promise.all(this.#partitions.map(read))
-    return records
+    return stored
   }
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
@@ -102,18 +117,34 @@ export class RedisConfigStore implements PolicyReader {
   }
 
   async state(key: string): Promise<PolicyState> {
-    const keys = this.#keysOf(key)
-    const [version, record] = await Promise.all([this.#versionOf(keys, key), this.get(key)])
-    return stateOf(version, record)
+    const [state] = await this.states([key])
+    return state ?? initialState
   }
 
   /** Of keys of one partition. */
   async states(names: readonly string[]): Promise<readonly PolicyState[]> {
-    const [versions, records] = await Promise.all([
+    const [versions, stored] = await Promise.all([
       Promise.all(names.map(key => this.#versionOf(this.#keysOf(key), key))),
-      this.#records(names),
+      this.#stored(names),
     ])
-    return names.map((key, i) => stateOf(versions[i] ?? 0, records.get(key)))
+    return Promise.all(names.map((key, i) => this.#stateOf(key, versions[i] ?? 0, stored.get(key))))
+  }
+
+  async #stateOf(key: string, version: number, json: string | undefined): Promise<PolicyState> {
+    if (version === 0) return initialState
+    if (json === undefined) return { version, policy: null }
+    const record = readRecord(key, json)
+    if (record !== undefined) return { version, policy: record.policy }
+    return { version, policy: (await this.#eventUnlessDamaged(key, version))?.policy ?? null, isDamaged: true }
+  }
+
+  async #eventUnlessDamaged(key: string, version: number): Promise<PolicyEvent | undefined> {
+    try {
+      return await this.version(key, version)
+    } catch (err) {
+      if (err instanceof DamagedRecord) return undefined
+      throw err
+    }
   }
 
   /** The version of a key's last event, 0 before the first. */
@@ -138,8 +169,4 @@ function upTo(prefix: string): Buffer | string {
 
 function byBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
-}
-
-function stateOf(version: number, record: PolicyRecord | undefined): PolicyState {
-  return version === 0 ? initialState : { version, policy: record?.policy ?? null }
 }

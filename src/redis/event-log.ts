@@ -1,11 +1,12 @@
 import {
   type EventLog,
+  LogCompacted,
   type LogPosition,
   type LogRead,
   LogReplaced,
   type PolicyRecord,
 } from '../config-change/ports.ts'
-import { eventText, parseEntry, parsePosition, parseRecord, type StreamEntry } from './config-json.ts'
+import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
 import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
@@ -16,10 +17,13 @@ const EVENTS_A_READ = 500
 export class RedisEventLog implements EventLog {
   readonly #redis: RedisClient
   readonly #keyPrefix: string
+  readonly #damaged: (key: string) => void
 
-  constructor(redis: RedisClient, keyPrefix: string) {
+  /** @param damaged hears of each policy that is left out */
+  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void) {
     this.#redis = redis
     this.#keyPrefix = keyPrefix
+    this.#damaged = damaged
   }
 
   /** The position is read before the policies, so that what changes meanwhile is followed, not missed. */
@@ -34,8 +38,14 @@ export class RedisEventLog implements EventLog {
 
   async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
     for await (const chunk of scanHash(this.#redis, keys.policies)) {
-      yield chunk.map(([key, json]) => parseRecord(key, json))
+      yield chunk.flatMap(([key, json]) => this.#readable(key, json))
     }
+  }
+
+  #readable(key: string, json: string): PolicyRecord | readonly PolicyRecord[] {
+    const record = readRecord(key, json)
+    if (record === undefined) this.#damaged(key)
+    return record ?? []
   }
 
   /** Reads from the position itself: its event must still be the one that was followed. */
@@ -47,7 +57,7 @@ export class RedisEventLog implements EventLog {
       this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_A_READ + 1),
     ])
     const difference = differenceFrom(after, identity, found)
-    if (difference !== undefined) throw new LogReplaced(difference)
+    if (difference !== undefined) throw await this.#lossOf(keys, after, identity, difference)
     const entries = after.position === 0 ? found : found.slice(1)
     return {
       at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
@@ -55,6 +65,15 @@ export class RedisEventLog implements EventLog {
       hasMore: found.length > EVENTS_A_READ,
       logEvents,
     }
+  }
+
+  /** What was followed is gone: compacted, or of another log. */
+  async #lossOf(keys: ConfigKeys, after: LogPosition, identity: string | null, difference: string): Promise<Error> {
+    const isSameLog = after.identity === null || after.identity === identity
+    const compactedTo = Number((await this.#redis.get(keys.compactedTo)) ?? 0)
+    return isSameLog && compactedTo >= Math.max(1, after.position)
+      ? new LogCompacted(difference)
+      : new LogReplaced(difference)
   }
 }
 

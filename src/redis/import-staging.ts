@@ -49,14 +49,6 @@ export class RedisImportStaging implements ImportStaging {
     )
   }
 
-  async abandon(partId: string): Promise<void> {
-    await Promise.all(
-      [this.#key(partId), this.#keysOf(partId).progress(partId)].map(key =>
-        this.#redis.pexpire(key, this.#options.retentionMs),
-      ),
-    )
-  }
-
   #key(partId: string): string {
     return this.#keysOf(partId).staged(partId)
   }

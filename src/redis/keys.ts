@@ -24,6 +24,11 @@ export class BucketKeys {
   }
 }
 
+/** The name of a partition's queue. */
+export function queueName(partition: number): string {
+  return `config-${partition}`
+}
+
 /** The keys of one config partition. */
 export class ConfigKeys {
   readonly queuePrefix: string
@@ -40,9 +45,11 @@ export class ConfigKeys {
   /** String: the position up to which events were compacted. */
   readonly compactedTo: string
   readonly #tag: string
+  readonly #jobs: string
 
   constructor(keyPrefix: string, partition: number) {
     this.#tag = `{${keyPrefix}:config-${partition}}`
+    this.#jobs = `${this.#tag}:${queueName(partition)}`
     this.queuePrefix = this.#tag
     this.log = `${this.#tag}:log`
     this.identity = `${this.#tag}:identity`
@@ -70,6 +77,11 @@ export class ConfigKeys {
   /** String: why and when a command failed, as JSON. */
   failure(commandId: string): string {
     return `${this.#tag}:failure:${commandId}`
+  }
+
+  /** String: the lease of the worker that has the command. BullMQ sets it, and renews it while the worker lives. */
+  lock(commandId: string): string {
+    return `${this.#jobs}:${commandId}:lock`
   }
 
   /** List: the lines of an import's part, a chunk each, and an empty entry at the end. */

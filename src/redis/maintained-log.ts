@@ -1,7 +1,7 @@
 import type { ChainableCommander } from 'ioredis'
 import type { LogBounds, MaintainedLog } from '../config-change/maintenance/ports.ts'
-import type { LogEntry } from '../config-change/ports.ts'
-import { parseCompacted, parseEntry, parsePosition, type StreamEntry } from './config-json.ts'
+import type { LogEntry, StoredEntry } from '../config-change/ports.ts'
+import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
 import type { RedisClient } from './connection.ts'
 import { type DefinedScript, defineScript } from './define-script.ts'
 import type { ConfigKeys } from './keys.ts'
@@ -27,18 +27,18 @@ export class RedisMaintainedLog implements MaintainedLog {
     return boundsOf(await resultsOf(queueBounds(this.#redis.multi(), this.#keys)))
   }
 
-  async *snapshot(): AsyncGenerator<readonly LogEntry[]> {
+  async *snapshot(): AsyncGenerator<readonly StoredEntry[]> {
     for await (const found of scanHash(this.#redis, this.#keys.snapshot))
-      yield found.map(([, json]) => parseCompacted(json))
+      yield found.map(([, json]) => parseUnlessDamaged(() => parseCompacted(json), 0))
   }
 
-  async read(after: number): Promise<{ bounds: LogBounds; entries: readonly LogEntry[] }> {
+  async read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }> {
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
     const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_A_READ))
     const entries = results.pop() as StreamEntry[]
     return {
       bounds: boundsOf(results),
-      entries: entries.map(parseEntry),
+      entries: entries.map(entry => parseUnlessDamaged(() => parseEntry(entry), parsePosition(entry))),
     }
   }
 

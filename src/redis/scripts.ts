@@ -15,5 +15,8 @@ function load(name: string): Script {
 
 export const checkScript = load('check')
 export const appendScript = load('append')
+export const failScript = load('fail')
+export const keepNameScript = load('keep-name')
+export const endNameScript = load('end-name')
 export const foldScript = load('fold')
 export const replaceScript = load('replace')

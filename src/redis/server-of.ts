@@ -1,5 +1,6 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './connection.ts'
+import { ConnectionLost } from './transient.ts'
 
 /** The server that has a key, for commands that name none, such as SCAN: on a cluster they would go to any node. */
 export async function serverOf(client: RedisClient, key: string): Promise<Redis> {
@@ -7,6 +8,6 @@ export async function serverOf(client: RedisClient, key: string): Promise<Redis>
   const slot = await client.cluster('KEYSLOT', key)
   const address = client.slots[slot]?.[0]
   const server = client.nodes('master').find(({ options }) => `${options.host}:${options.port}` === address)
-  if (server === undefined) throw new Error(`no master is known for the slot ${slot}`)
+  if (server === undefined) throw new ConnectionLost(`no master is known for the slot ${slot}`)
   return server
 }

@@ -1,18 +1,49 @@
 /** Replies that say that Redis cannot do it now, rather than that it was asked for something wrong. */
 const TRANSIENT_REPLIES =
-  /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT)\b/
+  /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
 
-/** As ioredis, its parser and Node name what goes wrong with a connection; bugs and faults have names of their own. */
+/** The connection that a command needs is lost. */
+export class ConnectionLost extends Error {
+  override readonly name = 'ConnectionLost'
+}
+
+/** Errors of connections that have a class of their own, here or in ioredis, its parser and BullMQ. */
 const CONNECTION_ERRORS = new Set([
-  'Error',
+  'ConnectionLost',
   'AbortError',
   'InterruptError',
   'ParserError',
   'MaxRetriesPerRequestError',
   'ClusterAllFailedError',
+  'ConnectionClosedError',
 ])
 
+/** How ioredis words the others, which are plain errors without a code. */
+const CONNECTION_MESSAGES = [
+  'Connection is closed.',
+  'Connection is aborted',
+  'Connection is discarded',
+  'Command timed out',
+  'Socket timeout.',
+  "Stream isn't writeable",
+  "Cluster isn't ready",
+  'Cluster is disconnect',
+  'Node is disconnected',
+  'None of startup nodes is available',
+  'Too many Cluster redirections.',
+  'All sentinels are unreachable',
+  'Unknown RESP type',
+]
+
+/** Node's codes of sockets, name resolution and TLS. */
+const NETWORK_CODES =
+  /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_\w+|ERR_(TLS|SSL)_\w+|ERR_STREAM_(DESTROYED|WRITE_AFTER_END))$/
+
 /** Whether what failed may work the next time: a lost connection may, a wrong command or a bug of ours never will. */
-export function isTransient(err: Error): boolean {
-  return err.name === 'ReplyError' ? TRANSIENT_REPLIES.test(err.message) : CONNECTION_ERRORS.has(err.name)
+export function isTransient(err: Error & { readonly code?: unknown }): boolean {
+  const { name, message, code } = err
+  if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message)
+  if (CONNECTION_ERRORS.has(name)) return true
+  if (typeof code === 'string' && NETWORK_CODES.test(code)) return true
+  return CONNECTION_MESSAGES.some(text => message.startsWith(text))
 }

@@ -43,7 +43,16 @@ describeLongWithSchemathesis('requests that a fuzzer makes of the OpenAPI docume
           ...['run', `${service.url}/openapi.json`],
           ...['--header', 'Authorization: Bearer a-token-of-the-fuzzer'],
           ...['--checks', CHECKS.join(',')],
-          ...['--phases', 'fuzzing,stateful', '--max-time', String(ATTACK_SECONDS), '--workers', '2', '--continue-on-failure', '--no-color'],
+          ...[
+            '--phases',
+            'fuzzing,stateful',
+            '--max-time',
+            String(ATTACK_SECONDS),
+            '--workers',
+            '2',
+            '--continue-on-failure',
+            '--no-color',
+          ],
           // The import's media type is one that the fuzzer cannot write.
           ...['--exclude-path', '/config/import'],
         ],

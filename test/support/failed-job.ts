@@ -17,10 +17,10 @@ export async function failWaitingJobs(
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const partition = configPartition(configKey)
   const log = new RedisCommandLog(connection, { keyPrefix, retentionMs: 60_000 })
-  const fail = async ({ id = '' }: Job<CommandJob>) => {
+  const fail = async ({ id = '' }: Job<CommandJob>, lease?: string) => {
     const standing = await log.standing({ key: configKey })
     const error = { code: 'internal', detail: reason } as const
-    await log.recordFailure({ id, key: configKey, status: 'failed', error, standing })
+    await log.recordFailure({ id, key: configKey, status: 'failed', error, standing }, String(lease))
     throw withoutStack(reason)
   }
   let failed = 0

@@ -9,6 +9,8 @@ import { RedisMaintainedLog } from '../../src/redis/maintained-log.ts'
 import { RedisReservations } from '../../src/redis/reservations.ts'
 import { definitionOf } from './policies.ts'
 
+/** What is changed without a worker's job. */
+const NO_LEASE = ''
 const KEPT = { keyPrefix: 'throttler', retentionMs: 86_400_000 }
 
 /** Changes policies in a store, as a worker does. */
@@ -47,8 +49,9 @@ export class StoreChanges {
       version,
       effect: effectOf(before, event),
     }
-    const result = await this.#log.append(outcome, { key, expectedVersion: version - 1, event })
-    if (result.kind !== 'ended') throw new Error(`the change was not applied: ${JSON.stringify(result)}`)
+    const change = { key, expectedVersion: version - 1, event }
+    const result = await this.#log.append({ outcome, lease: NO_LEASE, change })
+    if (result.kind !== 'appended') throw new Error(`the change was not applied: ${JSON.stringify(result)}`)
     this.#last.set(key, event)
     return event
   }
@@ -57,7 +60,7 @@ export class StoreChanges {
     if (idempotency === undefined) return
     const name = { actor, key: idempotency.key }
     await this.#reservations.reserve(name, { commandId: id, fingerprint: idempotency.fingerprint })
-    await this.#reservations.expire(name)
+    await this.#reservations.end(name, { commandId: id, id, parts: 1 })
   }
 
   async versionOf(key: string): Promise<number> {
@@ -68,6 +71,7 @@ export class StoreChanges {
   async compact(partition: number, events: number): Promise<void> {
     const log = new RedisMaintainedLog(this.#redis, new ConfigKeys(KEPT.keyPrefix, partition))
     const { bounds, entries } = await log.read(0)
-    if (!(await log.fold(bounds, entries.slice(0, events)))) throw new Error('the log was not compacted')
+    const oldest = entries.slice(0, events).filter(entry => entry.event !== undefined)
+    if (!(await log.fold(bounds, oldest))) throw new Error('the log was not compacted')
   }
 }

@@ -5,9 +5,15 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class StoreProxy {
   /** Whether what the store pushes to its subscribers is thrown away. */
   losesAnnouncements = false
+  /** How much later requests and replies arrive, ms. */
+  latencyMs = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #isOpen = true
+  /** The text that makes a connection's requests wait, and what hears of the first that does. */
+  #trap: { readonly text: string; sprung(): void } | undefined
+  /** The connections whose requests wait, each with what they sent since. */
+  readonly #held = new Map<Socket, Buffer[]>()
 
   private constructor(server: Server) {
     this.#server = server
@@ -36,12 +42,12 @@ export class StoreProxy {
     let isSubscriber = false
     client.on('data', bytes => {
       isSubscriber ||= /subscribe/i.test(bytes.toString('latin1'))
-      store.write(bytes)
+      this.#forward(bytes, store)
     })
     store.on('data', bytes => {
       // The answer to SUBSCRIBE itself is let through.
       if (isSubscriber && this.losesAnnouncements && bytes.includes('message')) return
-      client.write(bytes)
+      this.#later(() => client.write(bytes))
     })
     for (const [one, other] of [
       [client, store],
@@ -54,6 +60,38 @@ export class StoreProxy {
         other.destroy()
       })
     }
+  }
+
+  #forward(bytes: Buffer, store: Socket): void {
+    if (this.#trap !== undefined && bytes.includes(this.#trap.text)) {
+      if (!this.#held.has(store)) this.#held.set(store, [])
+      this.#trap.sprung()
+    }
+    const waiting = this.#held.get(store)
+    if (waiting !== undefined) waiting.push(bytes)
+    else this.#later(() => store.write(bytes))
+  }
+
+  /** Timers of one length fire in the order in which they were set. */
+  #later(send: () => void): void {
+    if (this.latencyMs === 0) send()
+    else setTimeout(send, this.latencyMs)
+  }
+
+  /**
+   * From the next request that contains this text on, its connection's requests wait until `release`, as if the caller were
+   * stopped while the request is in flight. Resolves once one waits.
+   */
+  hold(text: string): Promise<void> {
+    return new Promise(resolve => {
+      this.#trap = { text, sprung: resolve }
+    })
+  }
+
+  release(): void {
+    this.#trap = undefined
+    for (const [store, requests] of this.#held) for (const bytes of requests) store.write(bytes)
+    this.#held.clear()
   }
 
   /** Ends every connection, and refuses others. */

@@ -1,4 +1,4 @@
-import type { LogEntry } from '../ports.ts'
+import type { LogEntry, StoredEntry } from '../ports.ts'
 
 /** Where a partition's log stands. */
 export interface LogBounds {
@@ -35,9 +35,9 @@ export interface KeyRecord {
 export interface MaintainedLog {
   bounds(): Promise<LogBounds>
   /** The last event of each key that was compacted, some at a time. */
-  snapshot(): AsyncIterable<readonly LogEntry[]>
+  snapshot(): AsyncIterable<readonly StoredEntry[]>
   /** The events after a position, some at a time, and the bounds at that very moment. */
-  read(after: number): Promise<{ bounds: LogBounds; entries: readonly LogEntry[] }>
+  read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }>
   /**
    * Moves these events, which follow `from.compactedTo`, from the log to the snapshot; all or none of them.
    * @returns false when the log was replaced or others had compacted it

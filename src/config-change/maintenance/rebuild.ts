@@ -7,6 +7,7 @@ import { findAsReplayed, suspectKeys } from './verify.ts'
 /**
  * Makes a partition's projection anew from its log, while changes and checks go on: the index of versions key by key, where it is
  * wrong; policies and names beside those in use, which they then replace at once. Front processes then load the partition anew.
+ * Where an event cannot be read, policies are left as they are: they may hold what only that event said.
  * @returns what is wrong with the log itself, which nothing here can mend
  */
 export async function rebuildPartition(
@@ -14,8 +15,10 @@ export async function rebuildPartition(
   progress: Progress,
 ): Promise<readonly string[]> {
   const replay = await Replay.of(log, number, progress)
-  for await (const key of suspectKeys(projection, replay, progress)) await mendVersions(key, projection, replay)
-  await replacePolicies(projection, replay, progress)
+  if (replay.isComplete) {
+    for await (const key of suspectKeys(projection, replay, progress)) await mendVersions(key, projection, replay)
+    await replacePolicies(projection, replay, progress)
+  }
   return replay.faults
 }
 
@@ -27,8 +30,8 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
     progress.advanced(keys.length)
   }
   do {
-    await replay.catchUp(entries => write([...new Set(entries.map(({ event }) => event.key))]))
-  } while (!(await draft.use(replay.at)))
+    await replay.catchUp(entries => write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))]))
+  } while (replay.isComplete && !(await draft.use(replay.at)))
 }
 
 async function mendVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {

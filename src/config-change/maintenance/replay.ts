@@ -1,7 +1,8 @@
 import { DefinitionPool } from '../../domain/definition-pool.ts'
+import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
-import type { LogEntry } from '../ports.ts'
+import type { LogEntry, StoredEntry } from '../ports.ts'
 import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
 /** The log was replaced or compacted while it was read. */
@@ -28,8 +29,12 @@ export class Replay {
   readonly #progress: Progress
   readonly #keys = new Map<string, ReplayedKey>()
   readonly #definitions = new DefinitionPool()
+  /** Each command with each key that it changed. */
+  readonly #applied = new Set<string>()
   /** What is wrong with the log itself. */
   readonly faults: string[] = []
+  /** Whether every event could be read; else it is not known what the log says of some key. */
+  isComplete = true
   #identity: string | null = null
   #position = 0
   #compactedTo = 0
@@ -55,7 +60,7 @@ export class Replay {
   async #begin(): Promise<void> {
     const begin = await this.#log.bounds()
     for await (const entries of this.#log.snapshot()) {
-      for (const entry of entries) this.#apply(entry)
+      for (const entry of entries) if (this.#isReadable(entry)) this.#apply(entry)
       this.#progress.advanced(entries.length)
     }
     const { bounds } = await this.#log.read(begin.compactedTo)
@@ -66,7 +71,7 @@ export class Replay {
   }
 
   /** Applies what came since. @param onEntries hears of it as well */
-  async catchUp(onEntries: (entries: readonly LogEntry[]) => Promise<void> = async () => {}): Promise<void> {
+  async catchUp(onEntries: (entries: readonly StoredEntry[]) => Promise<void> = async () => {}): Promise<void> {
     for (;;) {
       const { bounds, entries } = await this.#log.read(this.#position)
       if (bounds.compactedTo > this.#position) throw new LogMovedOn('the log was compacted while it was read')
@@ -111,9 +116,19 @@ export class Replay {
     return versions.slice(Math.max(0, firstKept))
   }
 
-  #follow(entry: LogEntry): void {
-    const { position, event } = entry
+  #isReadable(entry: StoredEntry): entry is LogEntry {
+    if (entry.event !== undefined) return true
+    this.faults.push(entry.damage)
+    this.isComplete = false
+    return false
+  }
+
+  #follow(entry: StoredEntry): void {
+    const { position } = entry
     if (position !== this.#position + 1) this.faults.push(`position ${position} follows position ${this.#position}`)
+    this.#position = position
+    if (!this.#isReadable(entry)) return
+    const { event } = entry
     const version = this.#keys.get(event.key)?.version ?? 0
     if (event.version !== version + 1) {
       this.faults.push(`position ${position} makes version ${event.version} of "${event.key}" of version ${version}`)
@@ -122,14 +137,22 @@ export class Replay {
     if (partition !== this.#partition) {
       this.faults.push(`position ${position} is of "${event.key}", which belongs to partition ${partition}`)
     }
-    this.#position = position
+    if (this.#applied.has(applicationOf(event))) {
+      this.faults.push(`position ${position} applies command ${event.commandId} to "${event.key}" a second time`)
+    }
     this.#apply(entry)
   }
 
-  #apply({ position, event: { key, version, policy, at, actor } }: LogEntry): void {
+  #apply({ position, event }: LogEntry): void {
+    const { key, version, policy, at, actor } = event
+    this.#applied.add(applicationOf(event))
     const versions = this.#keys.get(key)?.versions ?? []
     versions.push({ version, position })
     const definition = policy === null ? null : this.#definitions.take(policy).definition
     this.#keys.set(key, { version, policy: definition, updatedAt: at, updatedBy: actor, versions })
   }
+}
+
+function applicationOf({ commandId, key }: PolicyEvent): string {
+  return `${commandId} ${key}`
 }

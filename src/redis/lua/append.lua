@@ -1,18 +1,20 @@
 --[[
   Ends a command, or applies the next chunk of an import: appends the events to the log, updates the projection, records the
-  outcome (or how far the import is) and announces it, or does none of that. There is no instant at which only a part of it has
-  happened.
+  outcome (or the progress of the import) and announces it, or does none of that. There is no instant at which only a part of it
+  has happened.
+
+  A worker may append only while it holds the lock of the command's job. One that stood still may wake after another worker has
+  taken the command over, has ended it, and everything else that is known of it has expired; the lock still tells it apart.
 
   KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] policies (hash)   KEYS[4] names (sorted set)
-  KEYS[5] record (string): the outcome of the command, or the progress of the import
-  KEYS[6] position that the log is compacted to (string)
-  KEYS[7…] versions of each config key (sorted set)
+  KEYS[5] position that the log is compacted to (string)
+  KEYS[6] outcome of the command (string)   KEYS[7] progress of the import (string)   KEYS[8] lock of the job (string)
+  KEYS[9…] versions of each config key (sorted set)
 
-  ARGV[1] what the record must hold, '' nothing yet
-  ARGV[2] what it holds then, '' when nothing is to be recorded
-  ARGV[3] how long to keep it, ms; 0 until it is deleted
-  ARGV[4] outcome to announce, '' when the command goes on
-  ARGV[5] channel to announce on         ARGV[6] partition         ARGV[7] identity for a log that has none yet
+  ARGV[1] lease: what the lock must hold, '' to append without one
+  ARGV[2] outcome, '' while the command goes on        ARGV[3] how long to keep it, ms
+  ARGV[4] what the progress must be, '' none yet       ARGV[5] what it is then, '' to leave it as it is
+  ARGV[6] channel to announce on         ARGV[7] partition         ARGV[8] identity for a log that has none yet
   and five for each config key:
     config key
     version of the key's state that the decision was made on
@@ -20,15 +22,20 @@
     event as JSON
     policy record as JSON, '' when the key has no policy any more
 
-  Returns { code, value }: { 0, position } it was done, { 1, record } it had been done before, { 2, version } a key has moved on
-  to another version. The codes are those of `AppendCode` in redis/append.ts.
+  Returns { code, value }: { 0, position } it was done, { 1, outcome } the command had ended, { 2, version } a key is at another
+  version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are those of
+  `AppendCode` in redis/append.ts.
 ]]
-local log, identity, policies, names, record = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 6, 7, 5
+local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 8, 8, 5
 local call = redis.call
 
-local recorded = call('GET', record) or ''
-if recorded ~= ARGV[1] then return { 1, recorded } end
+local ended = call('GET', outcome)
+if ended then return { 1, ended } end
+if ARGV[1] ~= '' and call('GET', lock) ~= ARGV[1] then return { 3, '' } end
+local progressed = call('GET', progress) or ''
+if progressed ~= ARGV[4] then return { 4, progressed } end
 
 for i = 1, #KEYS - COMMON_KEYS do
   local expected = ARGV[COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY + 2]
@@ -36,9 +43,9 @@ for i = 1, #KEYS - COMMON_KEYS do
   if tonumber(version) ~= tonumber(expected) then return { 2, version } end
 end
 
-call('SET', identity, ARGV[7], 'NX')
+call('SET', identity, ARGV[8], 'NX')
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local position = tonumber(last and string.match(last[1], '^%d+') or call('GET', KEYS[6]) or 0)
+local position = tonumber(last and string.match(last[1], '^%d+') or call('GET', compacted_to) or 0)
 
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
@@ -57,7 +64,7 @@ for i = 1, #KEYS - COMMON_KEYS do
   end
 end
 
-if ARGV[2] ~= '' and ARGV[3] == '0' then call('SET', record, ARGV[2])
-elseif ARGV[2] ~= '' then call('SET', record, ARGV[2], 'PX', ARGV[3]) end
-call('PUBLISH', ARGV[5], string.format('%s %.0f %s', ARGV[6], position, ARGV[4]))
+if ARGV[2] ~= '' then call('SET', outcome, ARGV[2], 'PX', ARGV[3]) end
+if ARGV[5] ~= '' then call('SET', progress, ARGV[5]) end
+call('PUBLISH', ARGV[6], string.format('%s %.0f %s', ARGV[7], position, ARGV[2]))
 return { 0, string.format('%.0f', position) }

@@ -25,9 +25,20 @@ beforeAll(() => {
   given.onEnd(async () => redis.disconnect())
 })
 
-/** Makes every command of the key fail until it is mended. */
-const damage = (key: string) => redis.hset(`${tagOf(key)}:policies`, key, 'no JSON')
-const mend = (key: string) => redis.hdel(`${tagOf(key)}:policies`, key)
+/** Makes every command of the key fail until it is mended: its policy is damaged, and its event is one of a later release. */
+async function damage(key: string): Promise<void> {
+  const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
+  await redis.zadd(keys.versions(key), 1, 999_999)
+  await redis.hset(keys.snapshot, key, JSON.stringify({ position: 999_999, event: { schema: 2 } }))
+  await redis.hset(keys.policies, key, 'not JSON')
+}
+
+/** The key is at version 1, and has no policy. */
+async function mend(key: string): Promise<void> {
+  const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
+  await redis.hdel(keys.policies, key)
+  await redis.hdel(keys.snapshot, key)
+}
 
 async function withQueue<T>(key: string, use: (queue: Queue<CommandJob>) => Promise<T>): Promise<T> {
   const queue = openQueue(redis, KEY_PREFIX, configPartition(key))
@@ -44,7 +55,7 @@ describe('a command that cannot be processed', () => {
     await damage('poisoned')
     const answer = await client().put('poisoned', policy(1))
     expectProblem(answer, 500, 'internal')
-    expect(answer.body.detail).not.toMatch(/JSON/)
+    expect(answer.body.detail).not.toMatch(/schema/)
     const { commandId } = answer.body
     expect(await status(commandId)).toMatchObject({
       id: commandId,
@@ -58,7 +69,7 @@ describe('a command that cannot be processed', () => {
 
   it('is in the queue with its reason', async () => {
     const failed = await withQueue('poisoned', queue => queue.getFailed())
-    expect(failed.map(({ failedReason }) => failedReason)).toEqual([expect.stringContaining('JSON')])
+    expect(failed.map(({ failedReason }) => failedReason)).toEqual([expect.stringContaining('schema')])
   })
 
   it('fails for its repetitions too', async () => {
@@ -76,8 +87,8 @@ describe('a command that cannot be processed', () => {
     await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'failed' }))
     await mend('mended')
     await retry('mended', commandId)
-    await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'applied', version: 1 }))
-    expect((await client().get('/config/mended')).body.version).toBe(1)
+    await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'applied', version: 2 }))
+    expect((await client().get('/config/mended')).body.version).toBe(2)
   })
 
   it('is rejected when its key was changed meanwhile', async () => {
@@ -93,7 +104,7 @@ describe('a command that cannot be processed', () => {
         error: { code: 'superseded', status: 409 },
       }),
     )
-    expect((await client().get('/config/moved')).body).toMatchObject({ version: 1, limits: [{ capacity: 2 }] })
+    expect((await client().get('/config/moved')).body).toMatchObject({ version: 2, limits: [{ capacity: 2 }] })
   })
 
   it('is rejected when it failed longer ago than is remembered', async () => {

@@ -160,11 +160,11 @@ describe('an Idempotency-Key', () => {
     const app = await TestApp.start(given.store, { variables })
     const redis = new Redis(given.store.url)
     try {
-      const { policies } = new ConfigKeys('failing', configPartition('k'))
+      const versions = new ConfigKeys('failing', configPartition('k')).versions('k')
       const ask = () => app.client.put('k', policy(1), named('k', { prefer: 'wait=1' }))
-      await redis.hset(policies, 'k', 'no JSON')
+      await redis.set(versions, 'of another type')
       expectProblem(await ask(), 500, 'internal')
-      await redis.hdel(policies, 'k')
+      await redis.del(versions)
       await eventually(async () => expect((await ask()).status).toBe(201))
     } finally {
       redis.disconnect()

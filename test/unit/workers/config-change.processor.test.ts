@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { type Job, UnrecoverableError } from 'bullmq'
 import type { CommandApplier } from '../../../src/config-change/apply.ts'
 import type { ImportApplier } from '../../../src/config-change/apply-import.ts'
-import type { CommandLog, ImportStaging, Reservations } from '../../../src/config-change/ports.ts'
+import type { CommandLog, Reservation, Reservations } from '../../../src/config-change/ports.ts'
 import { commandId } from '../../../src/domain/commands.ts'
 import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
 import { createLogger } from '../../../src/logger.ts'
@@ -16,7 +16,7 @@ const command = { type: 'delete', id, key, actor: 'ops', idempotency: { key: 'on
 const replyError = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
 
 /** A processor whose attempts end one after another as given: with an error, or with an outcome. */
-function given(...attempts: (Error | Outcome)[]) {
+function given(...attempts: (Error | Outcome | undefined)[]) {
   const retries: boolean[] = []
   const failures: FailedCommand[] = []
   const expired: unknown[] = []
@@ -31,20 +31,25 @@ function given(...attempts: (Error | Outcome)[]) {
   }
   const log = {
     standing: async () => 3,
-    recordFailure: async (failure: FailedCommand) => void failures.push(failure),
+    recordFailure: async (failure: FailedCommand, lease: string) => {
+      failures.push(failure)
+      return lease === 'held'
+    },
     prolong: async () => undefined,
   }
   const process = configChangeProcessor({
     applier: applier as unknown as CommandApplier,
     importer: {} as ImportApplier,
     log: log as unknown as CommandLog,
-    staging: { abandon: async () => undefined } as unknown as ImportStaging,
-    reservations: { expire: async (name: unknown) => void expired.push(name) } as unknown as Reservations,
+    reservations: {
+      reserve: async (_: unknown, asked: Reservation) => asked,
+      end: async (name: unknown) => void expired.push(name),
+    } as unknown as Reservations,
     metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },
     logger: createLogger({ level: 'silent', role: 'test' }),
   })
-  const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }) =>
-    process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>)
+  const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }, lease = 'held') =>
+    process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>, lease)
   return { run, retries, failures, expired, counted }
 }
 
@@ -70,10 +75,26 @@ describe('the processor of commands', () => {
     expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
+  it.each([new Error('a bug'), new TypeError('a bug')])(
+    'ends a command that meets a bug of the service: %s',
+    async bug => {
+      const { run, failures } = given(bug, applied)
+      await expect(run()).rejects.toThrow(UnrecoverableError)
+      expect(failures).toHaveLength(1)
+    },
+  )
+
   it('says what is wrong with a job that holds no command', async () => {
     const { run, failures } = given(applied)
     await expect(run(0, { command: { ...command, actor: 5 } })).rejects.toThrow('/actor: must be string; was 5')
     expect(failures).toMatchObject([{ key, error: { detail: expect.stringContaining('/actor: must be string') } }])
+  })
+
+  it('leaves a command that another worker took over: it neither counts, nor fails, nor lets the name go', async () => {
+    const { run, expired, counted } = given(undefined, replyError('WRONGTYPE of a key'))
+    expect(await run()).toBeUndefined()
+    expect(await run(0, { command, requestId: 'r' }, 'lost')).toBeUndefined()
+    expect([expired, counted]).toEqual([[], []])
   })
 
   it('counts how a command ended', async () => {

@@ -1,0 +1,17 @@
+--[[
+  Records that a command failed, and keeps the lines of an import's part no longer than that.
+
+  KEYS[1] outcome of the command (string)   KEYS[2] lock of the job (string)   KEYS[3] failure of the command (string)
+  KEYS[4] staged lines of the part (list)   KEYS[5] progress of the part (string)
+
+  ARGV[1] lease: what the lock must hold   ARGV[2] failure as JSON   ARGV[3] how long to keep it, ms
+
+  Returns 1, or 0 when the command has ended or the worker does not hold the lock.
+]]
+local call = redis.call
+
+if call('EXISTS', KEYS[1]) == 1 or call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
+call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])
+call('PEXPIRE', KEYS[4], ARGV[3])
+call('PEXPIRE', KEYS[5], ARGV[3])
+return 1

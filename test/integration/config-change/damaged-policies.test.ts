@@ -1,0 +1,178 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
+import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
+import { maintainedPartitions } from '../../../src/redis/maintained-projection.ts'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
+import { expectProblem } from '../http/expect-problem.ts'
+import { given } from './given-store.ts'
+
+const silent = { advanced: () => undefined }
+const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+const limit = { name: 'default', capacity: 1, refillTokens: 1, refillIntervalMs: 1000 }
+const record = (definition: unknown, more = {}) =>
+  JSON.stringify({ version: 1, updatedAt: '2026-01-01T00:00:00.000Z', updatedBy: 'ops', policy: definition, ...more })
+
+/** What may stand where a policy should. */
+const DAMAGES: [what: string, stored: string][] = [
+  ['no JSON', 'not JSON'],
+  ['half a record', '{"version":1,"poli'],
+  ['null', 'null'],
+  ['an array', '[]'],
+  ['a number', '7'],
+  ['an empty object', '{}'],
+  ['a record without a version', record({ limits: [limit], mode: 'enforce' }, { version: null })],
+  ['no policy', record(null)],
+  ['a policy without limits', record({ mode: 'enforce' })],
+  ['no limits', record({ limits: [], mode: 'enforce' })],
+  ['limits that are no list', record({ limits: { 0: limit }, mode: 'enforce' })],
+  ['a limit that is null', record({ limits: [null], mode: 'enforce' })],
+  ['text for a number', record({ limits: [{ ...limit, capacity: '10' }], mode: 'enforce' })],
+  ['a number that is none', record({ limits: [{ ...limit, capacity: Number.NaN }], mode: 'enforce' })],
+  ['a fraction', record({ limits: [{ ...limit, refillTokens: 0.5 }], mode: 'enforce' })],
+  ['a number that is too large', record({ limits: [{ ...limit, capacity: 2 ** 60 }], mode: 'enforce' })],
+  ['a limit without a name', record({ limits: [{ ...limit, name: undefined }], mode: 'enforce' })],
+  ['one name twice', record({ limits: [limit, limit], mode: 'enforce' })],
+  ['an unknown mode', record({ limits: [limit], mode: 'lenient' })],
+  ['an unknown onStoreFailure', record({ limits: [limit], mode: 'enforce', onStoreFailure: 'pray' })],
+]
+
+const store = given()
+let keyPrefix: string
+let app: TestApp
+let redis: Redis
+let keys: ConfigKeys
+
+beforeEach(async () => {
+  keyPrefix = `t-${randomUUID()}`
+  app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent' } })
+  redis = new Redis(store().url)
+  keys = new ConfigKeys(keyPrefix, configPartition('damaged'))
+  for (const key of ['damaged', 'sound', 'user:*']) await app.client.put(key, policy(5))
+})
+afterEach(async () => {
+  await app.close()
+  redis.disconnect()
+})
+
+const damage = (stored: string) => redis.hset(keys.policies, 'damaged', stored)
+
+/** A front process that starts now. */
+async function withLateProcess<T>(use: (late: TestApp, said: () => { key?: string; msg: string }[]) => Promise<T>) {
+  const lines: string[] = []
+  const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
+  const variables = { KEY_PREFIX: keyPrefix, LOG_KEYS: 'hash' }
+  const late = await TestApp.start(store(), { variables, worker: false, logger })
+  try {
+    return await use(late, () => lines.map(line => JSON.parse(line)))
+  } finally {
+    await late.close()
+  }
+}
+
+const damageLines = (lines: { msg: string }[]) => lines.filter(({ msg }) => msg.startsWith('a policy is damaged'))
+
+describe('a damaged policy', () => {
+  it.each(DAMAGES)('that holds %s stays one damaged policy', async (_, stored) => {
+    await damage(stored)
+    const list = await app.client.get('/config')
+    expect([list.status, list.body.items.map(({ key }: { key: string }) => key)]).toEqual([200, ['sound', 'user:*']])
+    expect((await app.client.get('/config/export')).text.split('\n')).toHaveLength(3)
+
+    const answer = await app.client.get('/config/damaged')
+    expectProblem(answer, 503, 'config-store-unavailable')
+    expect(answer.body.detail).toContain('throttler rebuild')
+
+    expect((await app.client.put('sound', policy(6))).status).toBe(200)
+    expect((await app.client.put('damaged', policy(5))).body).toMatchObject({ version: 2 })
+    expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 2, limits: [{ capacity: 5 }] })
+  })
+
+  it('can be deleted, rolled back and imported over', async () => {
+    await damage('null')
+    expect((await app.client.delete('damaged')).status).toBe(204)
+    await app.client.put('damaged', policy(1))
+    await damage('null')
+    const rollback = { version: 1 }
+    const answer = await app.client.request('POST', '/config/damaged/rollback', rollback, { prefer: 'wait=10' })
+    expect(answer.body).toMatchObject({ version: 4, limits: [{ capacity: 5 }] })
+    await damage('null')
+    const imported = await app.client.request(
+      'POST',
+      '/config/import',
+      `${JSON.stringify({ key: 'damaged', ...policy(5) })}\n`,
+      {
+        'content-type': 'application/x-ndjson',
+        prefer: 'wait=10',
+      },
+    )
+    expect(imported.body).toMatchObject({ changed: 1 })
+    expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 5 })
+  })
+
+  it('is left out by a process that starts, which says so once and enforces the rest', async () => {
+    await damage('null')
+    await withLateProcess(async (late, said) => {
+      expect((await late.client.get('/ready')).status).toBe(200)
+      const limitOf = async (key: string) => (await late.client.check(key, 0)).body.limit
+      expect(await Promise.all(['damaged', 'sound', 'user:1'].map(limitOf))).toEqual([100, 5, 5])
+      for (let i = 0; i < 3; i++) await late.client.get('/config')
+      expect(damageLines(said())).toMatchObject([{ key: expect.stringMatching(/^[0-9a-f]{12}$/) }])
+      expect(JSON.stringify(said())).not.toContain('"damaged"')
+
+      await app.client.put('damaged', policy(7))
+      await eventually(async () => expect(await limitOf('damaged')).toBe(7))
+      await damage('null')
+      await late.client.get('/config')
+      expect(damageLines(said())).toHaveLength(2)
+    })
+  })
+
+  it('is named by verify and restored by rebuild, for every process', async () => {
+    await damage('null')
+    await withLateProcess(async late => {
+      const partitions = maintainedPartitions(redis, keyPrefix)
+      const verify = async () => {
+        const found = []
+        for (const partition of partitions) for await (const one of verifyPartition(partition, silent)) found.push(one)
+        return found
+      }
+      expect(await verify()).toMatchObject([{ where: 'policies', key: 'damaged' }])
+      for (const partition of partitions) expect(await rebuildPartition(partition, silent)).toEqual([])
+      expect(await verify()).toEqual([])
+      await eventually(async () => expect((await late.client.check('damaged', 0)).body.limit).toBe(5))
+    })
+  })
+})
+
+describe('a damaged event', () => {
+  it('is named by verify, and keeps rebuild from guessing', async () => {
+    await redis.xadd(keys.log, '100-0', 'event', 'not JSON')
+    const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
+    if (partition === undefined) throw new Error('there is no such partition')
+    const details = []
+    for await (const { detail } of verifyPartition(partition, silent)) details.push(detail)
+    expect(details).toContain('the event at position 100 is damaged')
+    const before = await redis.hgetall(keys.policies)
+    expect(await rebuildPartition(partition, silent)).toContain('the event at position 100 is damaged')
+    expect(await redis.hgetall(keys.policies)).toEqual(before)
+  })
+
+  it('makes only its own version and history unreadable', async () => {
+    await app.client.put('damaged', policy(6))
+    await redis.zadd(keys.versions('damaged'), 3, 100)
+    await redis.xadd(keys.log, '100-0', 'event', 'not JSON')
+    for (const path of ['/config/damaged?version=3', '/config/damaged/history']) {
+      const answer = await app.client.get(path)
+      expectProblem(answer, 503, 'config-store-unavailable')
+      expect(answer.body.detail).toContain('the event at position 100 is damaged')
+    }
+    expect((await app.client.get('/config/damaged')).status).toBe(200)
+    expect((await app.client.get('/config/sound/history')).status).toBe(200)
+  })
+})

@@ -1,0 +1,122 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { commandId, importId, partIds } from '../../../src/domain/commands.ts'
+import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
+import { reservationKey } from '../../../src/redis/keys.ts'
+import { RedisReservations } from '../../../src/redis/reservations.ts'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
+import { given } from './given-store.ts'
+
+/** The shortest that is allowed. */
+const RETENTION_MS = 1_000
+const NAME = { actor: 'anonymous', key: 'once' }
+const FOR_EVER = -1
+const GONE = -2
+
+const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+const store = given()
+let keyPrefix: string
+let redis: Redis
+let names: RedisReservations
+beforeEach(() => {
+  keyPrefix = `t-${randomUUID()}`
+  redis = new Redis(store().url)
+  names = new RedisReservations(redis, { keyPrefix, retentionMs: RETENTION_MS })
+})
+afterEach(() => redis.disconnect())
+
+const ttl = () => redis.pttl(reservationKey(keyPrefix, NAME))
+const isLimited = async () => expect(await ttl()).toBeGreaterThan(0)
+const isGone = () => eventually(async () => expect(await ttl()).toBe(GONE))
+const fingerprint = 'f'
+
+describe('an Idempotency-Key', () => {
+  it('whose command is never queued expires', async () => {
+    await names.reserve(NAME, { commandId: 'a', fingerprint })
+    await isLimited()
+    await isGone()
+  })
+
+  it('whose command is queued is kept until the command has ended', async () => {
+    await names.reserve(NAME, { commandId: 'a', fingerprint })
+    await names.keep(NAME, 'a')
+    expect(await ttl()).toBe(FOR_EVER)
+    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
+    await isLimited()
+    await isGone()
+  })
+
+  it('is not kept when the command ended before the process that queued it came to that', async () => {
+    await names.reserve(NAME, { commandId: 'a', fingerprint })
+    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
+    await names.keep(NAME, 'a')
+    await isLimited()
+  })
+
+  it('is neither kept nor let go by a command that it no longer stands for', async () => {
+    await names.reserve(NAME, { commandId: 'b', fingerprint })
+    await names.keep(NAME, 'a')
+    await isLimited()
+    await names.keep(NAME, 'b')
+    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
+    expect(await ttl()).toBe(FOR_EVER)
+  })
+
+  it('of an import expires after the last of its parts, and not later when one ends a second time', async () => {
+    const id = importId(randomUUID())
+    const [first = '', ...others] = partIds(id) ?? []
+    await names.reserve(NAME, { commandId: id, fingerprint })
+    await names.keep(NAME, id)
+    for (const part of [first, ...others.slice(1), first]) {
+      await names.end(NAME, { commandId: id, id: part, parts: 4 })
+      expect(await ttl()).toBe(FOR_EVER)
+    }
+    await names.end(NAME, { commandId: id, id: others[0] ?? '', parts: 4 })
+    await redis.pexpire(reservationKey(keyPrefix, NAME), 100)
+    await names.end(NAME, { commandId: id, id: first, parts: 4 })
+    expect(await ttl()).toBeLessThanOrEqual(100)
+  })
+})
+
+describe('a command with an Idempotency-Key', () => {
+  let app: TestApp
+  beforeEach(async () => {
+    const variables = { KEY_PREFIX: keyPrefix, COMMAND_RETENTION_MS: String(RETENTION_MS) }
+    app = await TestApp.start(store(), { variables, worker: false })
+  })
+  afterEach(() => app.close())
+
+  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': NAME.key })
+
+  it('that waits for longer than COMMAND_RETENTION_MS keeps it until that time after its end', async () => {
+    const first = await ask()
+    expect(await ttl()).toBe(FOR_EVER)
+    await redis.set('clock', '', 'PX', RETENTION_MS + 100)
+    await eventually(async () => expect(await redis.exists('clock')).toBe(0))
+    expect((await ask()).body).toEqual(first.body)
+    await app.startWorker()
+    await eventually(isLimited)
+    await isGone()
+    expect((await app.client.get('/config/k/history')).body.events).toHaveLength(1)
+  })
+
+  it('that another command has by now, as it was queued too late, is rejected', async () => {
+    await names.reserve(NAME, { commandId: 'another', fingerprint })
+    const id = commandId('k', randomUUID())
+    const queue = new BullCommandQueue(redis, keyPrefix)
+    const asked = { id, type: 'put', key: 'k', actor: NAME.actor, idempotency: { key: NAME.key, fingerprint } } as const
+    await queue.add(
+      { ...asked, policy: { limits: [{ name: 'a', ...policy(1), refillIntervalMs: 1 }], mode: 'off' } },
+      'r',
+    )
+    await app.startWorker()
+    const status = async () => (await app.client.get(`/commands/${id}`)).body
+    await eventually(async () =>
+      expect(await status()).toMatchObject({ status: 'rejected', error: { code: 'idempotency-key-reused' } }),
+    )
+    expect((await app.client.get('/config/k')).status).toBe(404)
+    await queue.close()
+  })
+})

@@ -1,0 +1,135 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { Cluster, Redis } from 'ioredis'
+import { freePort } from '../../../src/processes/free-port.ts'
+import { ConnectionLost, isTransient } from '../../../src/redis/transient.ts'
+
+const closers: (() => unknown)[] = []
+afterEach(() => {
+  for (const close of closers.splice(0)) close()
+})
+
+/** The port of a server that does this with each connection. */
+async function givenServer(serve: (socket: Socket) => void): Promise<number> {
+  const sockets: Socket[] = []
+  const server = createServer(socket => {
+    sockets.push(socket.on('error', () => undefined))
+    serve(socket)
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  closers.push(() => {
+    server.close()
+    for (const socket of sockets) socket.destroy()
+  })
+  return (server.address() as AddressInfo).port
+}
+
+interface ClientOptions {
+  readonly commandTimeout?: number
+  readonly socketTimeout?: number
+  readonly enableOfflineQueue?: boolean
+  readonly maxRetriesPerRequest?: number
+  readonly retryStrategy?: () => number
+}
+
+function client(port: number, options: ClientOptions = {}): Redis {
+  const redis = new Redis({
+    port,
+    host: '127.0.0.1',
+    lazyConnect: true,
+    retryStrategy: () => null,
+    disconnectTimeout: 10,
+    ...options,
+  })
+  redis.on('error', () => undefined)
+  closers.push(() => redis.disconnect())
+  return redis
+}
+
+const reasonOf = (asked: Promise<unknown>): Promise<Error> =>
+  asked.then(
+    () => {
+      throw new Error('it did not fail')
+    },
+    (err: Error) => err,
+  )
+
+const silent = () => givenServer(() => undefined)
+
+/** Each fails as connections really do. */
+const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
+  ['refuses connections', async () => client(await freePort('127.0.0.1')).connect()],
+  ['closes them', async () => client(await givenServer(socket => socket.destroy())).get('k')],
+  ['answers no command in time', async () => client(await silent(), { commandTimeout: 50 }).get('k')],
+  ['says nothing at all', async () => client(await silent(), { socketTimeout: 50 }).get('k')],
+  [
+    'is not connected yet',
+    async () => {
+      const redis = client(await silent(), { enableOfflineQueue: false })
+      redis.connect().catch(() => undefined)
+      return redis.get('k')
+    },
+  ],
+  [
+    'was given up after some tries',
+    async () => client(await freePort('127.0.0.1'), { maxRetriesPerRequest: 0, retryStrategy: () => 10 }).get('k'),
+  ],
+  [
+    'answers what is no protocol',
+    async () => client(await givenServer(socket => socket.write('HTTP/1.1\r\n'))).get('k'),
+  ],
+  [
+    'is a cluster of which no node is there',
+    async () => {
+      const cluster = new Cluster([{ host: '127.0.0.1', port: await freePort('127.0.0.1') }], {
+        clusterRetryStrategy: () => null,
+        lazyConnect: true,
+      })
+      cluster.on('error', () => undefined)
+      closers.push(() => cluster.disconnect())
+      return cluster.get('k')
+    },
+  ],
+]
+
+describe('an error is transient when the store', () => {
+  it.each(LOSSES)('%s', async (_, ask) => {
+    const err = await reasonOf(ask())
+    expect([err.name, err.message, isTransient(err)]).toEqual([err.name, err.message, true])
+  })
+
+  it.each([
+    'LOADING Redis is loading the dataset in memory',
+    'OOM command not allowed when used memory > maxmemory',
+    'READONLY You can not write against a read only replica.',
+    'ERR max number of clients reached',
+  ])('says %j', message => {
+    expect(isTransient(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(true)
+  })
+
+  it('refuses connections, as Node reports it', async () => {
+    const redis = client(await freePort('127.0.0.1'))
+    redis.connect().catch(() => undefined)
+    const [err] = await once(redis, 'error')
+    expect([err.code, isTransient(err)]).toEqual(['ECONNREFUSED', true])
+  })
+
+  it('was seen to be gone by the service itself', () => {
+    expect(isTransient(new ConnectionLost('the connection to Redis is lost'))).toBe(true)
+  })
+})
+
+describe('an error is not transient when it is', () => {
+  it.each([
+    ['a bug', new Error('something was not as expected')],
+    ['a bug of a type', new TypeError("Cannot read properties of undefined (reading 'key')")],
+    ['text that is no JSON', new SyntaxError('Unexpected end of JSON input')],
+    ['a file that is not there', Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', syscall: 'open' })],
+    ['a wrong command', Object.assign(new Error('WRONGTYPE Operation against a key'), { name: 'ReplyError' })],
+    ['a script that is wrong', Object.assign(new Error('ERR user_script:3: attempt to index'), { name: 'ReplyError' })],
+  ])('%s', (_, err) => {
+    expect(isTransient(err)).toBe(false)
+  })
+})
