@@ -8,6 +8,7 @@ import { announcementChannel } from '../../src/redis/keys.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive } from '../support/processes.ts'
+import { checksIn } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 
 const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 }
@@ -128,6 +129,7 @@ describe('npm start without REDIS_URL', () => {
     await replaced
     expect(service.pidsOf('throttler front').filter(pid => fronts.includes(pid))).toEqual([])
     const { text } = await client.get('/metrics')
-    expect(text).toMatch(/throttler_checks_total\{policy="default",outcome="allowed",source="redis"\} 10\n/)
+    // Whoever decided: on a busy machine a check may not wait for the store.
+    expect(checksIn(text)).toBe(10)
   })
 })
