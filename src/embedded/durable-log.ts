@@ -113,7 +113,7 @@ export class DurableLog implements ReplyGate {
     if (added !== undefined) {
       this.#unwritten.push(...added.events)
       this.#ends[partition] = added.end
-    } else if (this.#isWhole()) this.#takeAll()
+    } else if (log.isAnother && this.#isWhole()) this.#takeAll()
     else {
       this.#options.logger.fatal(
         'the log in the store is not the one in the journal: the store restarts from its journal',

@@ -21,14 +21,22 @@ export interface HeldPartition {
 export class HeldLog {
   readonly #store: InProcessConnection
   readonly #keys: ConfigKeys
+  /** As it was when the log was read last. A rebuild changes it too. */
+  #identity: string | null
 
   constructor(store: InProcessConnection, keys: ConfigKeys) {
     this.#store = store
     this.#keys = keys
+    this.#identity = this.#readIdentity()
   }
 
-  get identity(): string | null {
+  #readIdentity(): string | null {
     return this.#store.call('GET', this.#keys.identity) as string | null
+  }
+
+  /** Whether this is not the log that was read last, but one that was begun after the store was emptied. */
+  get isAnother(): boolean {
+    return this.#readIdentity() !== this.#identity
   }
 
   get compactedTo(): number {
@@ -44,6 +52,7 @@ export class HeldLog {
     const next = entries[0]
     // The end itself may be compacted by now, if another event followed it.
     if (next === undefined ? !isThere && end.event !== null : positionOf(next) !== end.position + 1) return undefined
+    this.#identity = this.#readIdentity()
     return { events: entries.map(eventOf), end: endOf(entries) ?? end }
   }
 
@@ -57,6 +66,7 @@ export class HeldLog {
       ['HVALS', snapshot],
       ['XRANGE', log, '-', '+'],
     ]) as [string, string | null, string[], StreamReply]
+    this.#identity = id
     return {
       identity: id,
       compactedTo: Number(position),

@@ -7,6 +7,7 @@ import {
   openSync,
   readSync,
   renameSync,
+  rmSync,
   statSync,
   writeSync,
 } from 'node:fs'
@@ -37,6 +38,10 @@ export function replaceByLines(path: string, temporary: string, lines: Iterable<
   const fd = openSync(temporary, 'w')
   try {
     writeLines(fd, lines)
+  } catch (err) {
+    // It would take space that a full disk needs.
+    rmSync(temporary)
+    throw err
   } finally {
     closeSync(fd)
   }

@@ -84,6 +84,19 @@ describe('a store that is filled from its journal', () => {
     expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
   })
 
+  it('after a compaction, continues versions and positions', async () => {
+    const redis = connect(ConnectionName.worker)
+    const changes = await changeALot(redis)
+    await changes.compact(configPartition('key-1'), 5)
+    await changes.change('key-1')
+    const expected = await redis.xrevrange(logOf('key-1'), '+', '-', 'COUNT', 1)
+    const version = await changes.versionOf('key-1')
+    await store.kill()
+    const again = await start()
+    expect(await again.xrevrange(logOf('key-1'), '+', '-', 'COUNT', 1)).toEqual(expected)
+    expect(await new StoreChanges(again).change('key-1')).toMatchObject({ version: version + 1 })
+  })
+
   it('refuses clients until it is full', async () => {
     await changeALot(connect(ConnectionName.worker))
     await store.kill()
@@ -151,13 +164,24 @@ describe('a store that somebody empties', () => {
     expect(await (await start()).exists(logOf('key-1'))).toBe(0)
   })
 
-  it('refills itself when only its log was deleted', async () => {
+  it.each(['key-1', 'new'])('refills itself when only its log was deleted (then %s is changed)', async changed => {
     const redis = connect(ConnectionName.worker)
     const changes = await changeALot(redis)
-    const held = await redis.xrange(logOf('key-1'), '-', '+')
-    await redis.del(logOf('key-1'))
-    await expect(changes.change('key-1')).rejects.toThrow()
+    const held = await redis.xrange(logOf(changed), '-', '+')
+    await redis.del(logOf(changed))
+    await expect(changes.change(changed)).rejects.toThrow()
     await eventually(() => expect(store.process.exitCode).not.toBeNull())
+    expect(await (await start()).xrange(logOf(changed), '-', '+')).toEqual(held)
+  })
+
+  it('whose log got another identity by a rebuild is not emptied', async () => {
+    const redis = connect(ConnectionName.worker)
+    const changes = await changeALot(redis)
+    await redis.set(new ConfigKeys('throttler', configPartition('key-1')).identity, 'rebuilt')
+    for (let i = 0; i < 2; i++) await changes.change('key-1')
+    const held = await redis.xrange(logOf('key-1'), '-', '+')
+    expect(store.messages()).toEqual([])
+    await store.kill()
     expect(await (await start()).xrange(logOf('key-1'), '-', '+')).toEqual(held)
   })
 })
