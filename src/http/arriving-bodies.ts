@@ -8,6 +8,13 @@ const BYTES_PER_REQUEST = 4_096
 const MIN_CAPACITY = 1_024
 const EMPTY = Buffer.alloc(0)
 
+/** What refuses a body as it arrives. */
+export interface BodyRules {
+  readonly maxBytes: number
+  /** The problem of the body so far, of which these bytes are the next. */
+  problemOf(bytes: Buffer): Problem | undefined
+}
+
 /** Handling a larger body takes milliseconds. */
 const LARGE_BODY_BYTES = 64 * 1024
 
@@ -29,8 +36,9 @@ export class ArrivingBodies {
     this.#maxBytes = maxBytes
   }
 
-  /** Reads a body of at most `maxBytes`. Large ones are handed over one in each turn of the event loop. */
-  read(request: IncomingMessage, maxBytes: number, done: BodyRead): void {
+  /** Reads a body. Large ones are handed over in turns. */
+  read(request: IncomingMessage, rules: BodyRules, done: BodyRead): void {
+    const { maxBytes } = rules
     const announced = Number(request.headers['content-length'])
     if (announced > maxBytes) {
       done(tooLarge(maxBytes))
@@ -51,7 +59,8 @@ export class ArrivingBodies {
     const onData = (chunk: Buffer) => {
       const start = length
       length += chunk.length
-      if (length > maxBytes) finish(tooLarge(maxBytes))
+      const problem = length > maxBytes ? tooLarge(maxBytes) : rules.problemOf(chunk)
+      if (problem !== undefined) finish(problem)
       else if (chunk.length === announced) bytes = chunk
       else {
         bytes = withRoom(bytes, length, maxBytes)

@@ -1,10 +1,11 @@
-import { isUtf8 } from 'node:buffer'
+import { isUtf8, transcode } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 import type { ArrivingBodies } from './arriving-bodies.ts'
-import { jsonBoundsProblem } from './json-bounds.ts'
+import { JsonBounds } from './json-bounds.ts'
 
 const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
+const MANY_BYTES = 64 * 1024
 const BYTE_ORDER_MARK = '\uFEFF'
 
 export interface JsonBodyOptions {
@@ -26,11 +27,12 @@ export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElem
       done(problem)
       return
     }
-    bodies.read(payload, maxBytes, (err, bytes) => {
+    const bounds = new JsonBounds(maxElements)
+    bodies.read(payload, { maxBytes, problemOf: bytes => bounds.problemOf(bytes) }, (err, bytes) => {
       if (bytes === undefined) done(err)
       else if (bytes.length === 0 && request.method === 'DELETE') done(null)
       else {
-        const { value, problem = null } = parse(bytes, maxElements)
+        const { value, problem = null } = parse(bytes)
         done(problem, value)
       }
     })
@@ -42,12 +44,10 @@ interface Parsed {
   readonly problem?: Problem
 }
 
-function parse(bytes: Buffer, maxElements: number): Parsed {
+function parse(bytes: Buffer): Parsed {
   if (bytes.length === 0) return { problem: emptyBody() }
   if (!isUtf8(bytes)) return { problem: malformed('the body is not valid UTF-8') }
-  const problem = jsonBoundsProblem(bytes, maxElements)
-  if (problem !== undefined) return { problem }
-  const text = bytes.toString('utf8')
+  const text = decoded(bytes)
   if (text.startsWith(BYTE_ORDER_MARK)) {
     return { problem: malformed('the body begins with a byte order mark, which JSON must not (RFC 8259, section 8.1)') }
   }
@@ -56,6 +56,11 @@ function parse(bytes: Buffer, maxElements: number): Parsed {
   } catch (err) {
     return { problem: malformed(`the body is not JSON: ${(err as SyntaxError).message}`) }
   }
+}
+
+/** V8 decodes UTF-8 that is not all ASCII ten times more slowly than ICU does, which is worth its overhead where there is much. */
+function decoded(bytes: Buffer): string {
+  return bytes.length > MANY_BYTES ? transcode(bytes, 'utf8', 'ucs2').toString('ucs2') : bytes.toString('utf8')
 }
 
 function malformed(detail: string): Problem {

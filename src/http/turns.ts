@@ -1,6 +1,9 @@
-/** Runs tasks in order, at most one in each turn of the event loop, so that other work waits for one of them at most. */
+/**
+ * Runs tasks in order, at most one in two turns of the event loop: other work waits for one task at most, and what it asks of
+ * others in one turn is answered in the next.
+ */
 export class Turns {
-  #tasks: (() => void)[] = []
+  readonly #tasks: (() => void)[] = []
 
   add(task: () => void): void {
     this.#tasks.push(task)
@@ -13,14 +16,15 @@ export class Turns {
   }
 
   #schedule(): void {
-    setImmediate(() => {
-      const task = this.#tasks[0]
-      try {
-        task?.()
-      } finally {
-        this.#tasks.shift()
-        if (this.#tasks.length > 0) this.#schedule()
-      }
-    })
+    setImmediate(() => setImmediate(() => this.#run()))
+  }
+
+  #run(): void {
+    try {
+      this.#tasks[0]?.()
+    } finally {
+      this.#tasks.shift()
+      if (this.#tasks.length > 0) this.#schedule()
+    }
   }
 }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { jsonBoundsProblem } from '../../../src/http/json-bounds.ts'
+import { JsonBounds } from '../../../src/http/json-bounds.ts'
 
-const problemOf = (text: string, maxElements = 1_000) => jsonBoundsProblem(Buffer.from(text), maxElements)
+const problemOf = (text: string, maxElements = 1_000) => new JsonBounds(maxElements).problemOf(Buffer.from(text))
 
 describe('the bounds of JSON', () => {
   it.each([
@@ -35,7 +35,25 @@ describe('the bounds of JSON', () => {
       }),
     )
   })
+
+  it('are the same however the text is cut into pieces', () => {
+    const text = fc
+      .array(fc.constantFrom('[', ']', '{', '}', ',', '"', '\\\\', 'x'), { maxLength: 60 })
+      .map(parts => parts.join(''))
+    fc.assert(
+      fc.property(text, fc.array(fc.integer({ min: 1, max: 5 })), (given, cuts) => {
+        const bounds = new JsonBounds(10)
+        const found = piecesOf(given, cuts).map(piece => bounds.problemOf(Buffer.from(piece)))
+        expect(found.find(Boolean)?.code).toBe(problemOf(given, 10)?.code)
+      }),
+    )
+  })
 })
+
+function piecesOf(text: string, cuts: readonly number[]): string[] {
+  const [cut = text.length, ...others] = cuts
+  return text.length <= cut ? [text] : [text.slice(0, cut), ...piecesOf(text.slice(cut), others)]
+}
 
 /** Its depth, and the number of its members and items; an empty array or object counts as one. */
 function shapeOf(value: unknown): { depth: number; elements: number } {
