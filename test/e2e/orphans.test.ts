@@ -44,3 +44,24 @@ it('a process goes on that speaks to its parent just when that was killed', asyn
   const { stdout } = spawn(process.execPath, ['--eval', parent], { stdio: ['ignore', 'pipe', 'inherit'] })
   expect(await text(stdout)).toBe('goes on')
 })
+
+it('a front process says nothing of a primary that was killed just before it listens', async () => {
+  const front = new URL('../../dist/src/processes/front-process.js', import.meta.url)
+  const child = `
+    import { createServer } from 'node:net'
+    import { surviveLostPrimary } from ${JSON.stringify(front.href)}
+    surviveLostPrimary()
+    process.kill(process.ppid, 'SIGKILL')
+    const until = performance.now() + 200
+    while (performance.now() < until);
+    createServer().listen(0)
+  `
+  const primary = `
+    const cluster = require('node:cluster')
+    const execArgv = ['--input-type=module', '--eval', ${JSON.stringify(child)}]
+    cluster.setupPrimary({ exec: '-', args: [], execArgv })
+    cluster.fork()
+  `
+  const { stderr } = spawn(process.execPath, ['--eval', primary], { stdio: ['ignore', 'ignore', 'pipe'] })
+  expect(await text(stderr)).toBe('')
+})
