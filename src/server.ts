@@ -1,4 +1,4 @@
-/** One front process: builds the app, listens, and stops in an orderly way. Started by cluster.ts. */
+/** One front process: builds the app, listens, and stops in an orderly way. Started by primary.ts. */
 import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
@@ -18,7 +18,7 @@ process.title = 'throttler front'
 const env = readEnv({ needsRedis: true })
 const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
 const parent = ParentLink.ofThisProcess()
-if (parent === undefined) throw new Error('server.ts is started by cluster.ts')
+if (parent === undefined) throw new Error('server.ts is started by primary.ts')
 surviveLostPrimary()
 
 const front = frontDependencies(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
+import { answers } from '../src/answers.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import type { Logger } from '../src/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
@@ -24,6 +25,9 @@ const WORKER_OPTIONS = {
 }
 
 const DRAIN_POLL_MS = 20
+
+/** At a stop, a Redis that does not answer for so long is taken to hang, in ms. */
+const STOP_PATIENCE_MS = 500
 
 interface ConfigWorkersOptions {
   readonly connection: RedisClient
@@ -91,8 +95,14 @@ export class ConfigWorkers {
   /** Ends the commands that run, and takes no more. */
   async close(): Promise<void> {
     // Without Redis nothing that runs can end, and BullMQ would wait for it.
-    const force = this.#options.connection.status !== 'ready'
+    const force = !(await answersSoon(this.#options.connection))
     await Promise.all(this.#workers.map(worker => worker.close(force)))
     await Promise.all(this.#queues.map(queue => queue.close()))
   }
+}
+
+async function answersSoon(redis: RedisClient): Promise<boolean> {
+  if (redis.status !== 'ready') return false
+  const late = sleep(STOP_PATIENCE_MS, false, { ref: false })
+  return Promise.race([answers(redis.ping()), late])
 }

@@ -66,7 +66,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     })
   }
 
-  /** The processes that are ready, with those that were replaced and still answer. */
+  /** The processes that are ready and were not told to stop. */
   get working(): readonly ChildProcess[] {
     return [...this.#ends.keys()].filter(child => this.#ready.has(child))
   }
@@ -174,6 +174,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
    */
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
+    this.#ready.delete(child)
     child.kill('SIGTERM')
     tell(child, { type: 'stop', ...how })
     await this.#ends.get(child)

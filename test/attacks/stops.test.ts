@@ -9,7 +9,7 @@ import { writeLongJournal } from '../support/long-journal.ts'
 import { descendantsOf } from '../support/processes.ts'
 import { hasRedisServer, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
-import { endOf, expectCleanEnd, handlesSignals } from '../support/stops.ts'
+import { type EndOfService, endOf, faultsOf, handlesSignals } from '../support/stops.ts'
 
 const STOPS = 100
 const TIMEOUT_MS = 15 * 60_000
@@ -20,26 +20,33 @@ const EVENTS = 60_000
 interface Attack {
   readonly kind: 'all' | 'api'
   readonly env?: Readonly<Record<string, string>>
-  /** What happens between the spawn and the stop. */
-  meanwhile?(service: Service): Promise<void>
-  readonly signal?: NodeJS.Signals
+  readonly latestMs?: number
+  /** Sends the signal, and resolves with how the service ended. */
+  stop?(service: Service): Promise<EndOfService>
 }
 
 /** Starts the service and stops it at a random moment. */
-async function attack({ kind, env = {}, meanwhile, signal }: Attack): Promise<void> {
+async function attack({ kind, env = {}, latestMs = LATEST_MS, stop = endOf }: Attack): Promise<EndOfService> {
   const service = await Service.spawn({ kind, env })
   try {
     await handlesSignals(service)
-    await meanwhile?.(service)
-    await sleep(Math.random() * LATEST_MS)
-    expectCleanEnd(await endOf(service, signal))
+    await sleep(Math.random() * latestMs)
+    return await stop(service)
   } finally {
     await service.stop()
   }
 }
 
-async function attackOften(times: number, given: () => Attack): Promise<void> {
-  for (let i = 0; i < times; i++) await attack(given())
+async function attackOften(times: number, given: Attack): Promise<void> {
+  const ends: EndOfService[] = []
+  for (let i = 0; i < times; i++) ends.push(await attack(given))
+  expectCleanEnds(ends)
+}
+
+function expectCleanEnds(ends: readonly EndOfService[]): void {
+  const longest = Math.max(...ends.map(({ tookMs }) => tookMs))
+  process.stderr.write(`${ends.length} stops, the longest took ${Math.round(longest)} ms\n`)
+  expect(ends.flatMap(faultsOf)).toEqual([])
 }
 
 describeLong('stops at random moments', () => {
@@ -51,24 +58,16 @@ describeLong('stops at random moments', () => {
   afterAll(() => redis.stop())
 
   describe('of a start', () => {
-    it(
-      'of everything, with the embedded store',
-      () => attackOften(STOPS, () => ({ kind: 'all', signal: 'SIGINT' })),
-      TIMEOUT_MS,
-    )
+    it('of everything, with the embedded store', () => attackOften(STOPS, { kind: 'all' }), TIMEOUT_MS)
 
-    it(
-      'of the front, with Redis',
-      () => attackOften(STOPS, () => ({ kind: 'api', env: { REDIS_URL: redis.url } })),
-      TIMEOUT_MS,
-    )
+    it('of the front, with Redis', () => attackOften(STOPS, { kind: 'api', env: { REDIS_URL: redis.url } }), TIMEOUT_MS)
 
     it(
       'of everything, while Redis hangs',
       async () => {
         redis.signal('SIGSTOP')
         try {
-          await attackOften(STOPS / 5, () => ({ kind: 'all', env: { REDIS_URL: redis.url } }))
+          await attackOften(STOPS / 5, { kind: 'all', env: { REDIS_URL: redis.url }, latestMs: 3 * LATEST_MS })
         } finally {
           redis.signal('SIGCONT')
         }
@@ -81,7 +80,7 @@ describeLong('stops at random moments', () => {
       async () => {
         const dataDir = await mkdtemp(join(tmpdir(), 'throttler-stops-'))
         await writeLongJournal(dataDir, EVENTS)
-        await attackOften(STOPS / 5, () => ({ kind: 'all', env: { DATA_DIR: dataDir } }))
+        await attackOften(STOPS / 5, { kind: 'all', env: { DATA_DIR: dataDir } })
         const service = await Service.start({ env: { DATA_DIR: dataDir } })
         try {
           expect((await new Client(service.url).get('/config/k')).body.version).toBe(EVENTS)
@@ -94,16 +93,15 @@ describeLong('stops at random moments', () => {
     )
 
     it(
-      'of everything, with two signals to every process at once',
+      'of everything, by a terminal that signals every process at once',
       () =>
-        attackOften(STOPS / 5, () => ({
+        attackOften(STOPS / 5, {
           kind: 'all',
-          meanwhile: async service => {
-            await sleep(Math.random() * LATEST_MS)
+          stop: service => {
             for (const { pid } of descendantsOf(service.process.pid ?? 0)) process.kill(pid, 'SIGINT')
-            service.process.kill('SIGINT')
+            return endOf(service, 'SIGINT')
           },
-        })),
+        }),
       TIMEOUT_MS,
     )
   })
@@ -111,16 +109,18 @@ describeLong('stops at random moments', () => {
   it(
     'of a hundred replacements at once',
     async () => {
+      const ends: EndOfService[] = []
       for (let i = 0; i < STOPS; i++) {
         const service = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url } })
         try {
           for (let signals = 0; signals < 100; signals++) service.process.kill('SIGHUP')
           await sleep(Math.random() * LATEST_MS)
-          expectCleanEnd(await endOf(service))
+          ends.push(await endOf(service))
         } finally {
           await service.stop()
         }
       }
+      expectCleanEnds(ends)
     },
     TIMEOUT_MS,
   )

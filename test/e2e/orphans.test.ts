@@ -59,3 +59,24 @@ it('a store that nobody uses, or that is still filling itself, ends at once with
   }
   await rm(dataDir, { recursive: true, force: true })
 }, 20_000)
+
+it('a front process says nothing of a primary that was killed just before it listens', async () => {
+  const front = new URL('../../dist/src/processes/front-process.js', import.meta.url)
+  const child = `
+    import { createServer } from 'node:net'
+    import { surviveLostPrimary } from ${JSON.stringify(front.href)}
+    surviveLostPrimary()
+    process.kill(process.ppid, 'SIGKILL')
+    const until = performance.now() + 200
+    while (performance.now() < until);
+    createServer().listen(0)
+  `
+  const primary = `
+    const cluster = require('node:cluster')
+    const execArgv = ['--input-type=module', '--eval', ${JSON.stringify(child)}]
+    cluster.setupPrimary({ exec: '-', args: [], execArgv })
+    cluster.fork()
+  `
+  const { stderr } = spawn(process.execPath, ['--eval', primary], { stdio: ['ignore', 'ignore', 'pipe'] })
+  expect(await text(stderr)).toBe('')
+})

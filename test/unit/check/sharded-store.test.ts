@@ -10,6 +10,7 @@ function given(circuits: readonly Circuit[]) {
   const guard = (shard: BucketShard) =>
     ({
       circuit: (shard as unknown as { circuit: Circuit }).circuit,
+      examine: async () => ((shard as unknown as { circuit: Circuit }).circuit === 'closed' ? undefined : 'timeout'),
       close: () => void closed.push(shard.name),
     }) as Partial<GuardedStore> as GuardedStore
   const shardOf = (key: string) => shards[Number(key)] as BucketShard
@@ -24,6 +25,12 @@ describe('a store in parts', () => {
     [[], 'open'],
   ])('with circuits that are %j has one that is %s', (circuits, worst) => {
     expect(given(circuits).store.circuit).toBe(worst)
+  })
+
+  it('is unavailable when a part of it is, or while none is known', async () => {
+    expect(await given(['closed', 'closed']).store.examine()).toBe(undefined)
+    expect(await given(['closed', 'open']).store.examine()).toBe('timeout')
+    expect(await given([]).store.examine()).toBe('cluster-down')
   })
 
   it('keeps one circuit for each part, and closes that of a part that is none any more', () => {
