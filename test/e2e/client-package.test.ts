@@ -65,6 +65,10 @@ const TYPED = `
     const decision = await throttler.check(key, { tokens: 2 })
     return decision.source === 'client' ? undefined : (decision satisfies Decision).remaining
   }
+  // @ts-expect-error: onFailure is required
+  new Throttler({ url: 'http://127.0.0.1:8080' })
+  // @ts-expect-error: times are in milliseconds
+  export const seconds = (decision: Decision) => decision.retryAfter
   export const isKnown = (err: unknown) => err instanceof ServiceError && err.code === 'key-invalid'
   export const middleware = forExpress({ throttler, key: request => clientKey(request.ip) })
   const app = fastify()

@@ -1,5 +1,5 @@
 import type { Check, Decision } from './decision.ts'
-import { type ProblemDocument, ServiceError } from './service-error.ts'
+import { type FieldError, ServiceError } from './service-error.ts'
 
 /** Members of a denial that describe the error response and not the decision. */
 const PROBLEM_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'instance'])
@@ -51,9 +51,10 @@ export class Service {
     const answer = parseObject(text)
     if (answer === undefined) throw new Error(`${this.#url}${path} answered ${response.status} without JSON`)
     if (response.ok || isDenial(answer)) return answer
-    throw isProblem(answer)
-      ? new ServiceError({ ...answer, status: response.status })
-      : new Error(`${this.#url}${path} answered ${response.status}: ${text.slice(0, 200)}`)
+    throw (
+      readProblem(answer, response.status) ??
+      new Error(`${this.#url}${path} answered ${response.status}: ${text.slice(0, 200)}`)
+    )
   }
 
   #malformed(answer: unknown): never {
@@ -62,7 +63,8 @@ export class Service {
 }
 
 function readItem(item: unknown): Decision | ServiceError | undefined {
-  return isObject(item) && isProblem(item) && !isDenial(item) ? new ServiceError(item) : readDecision(item)
+  const { status } = isObject(item) ? item : {}
+  return typeof status === 'number' ? readProblem(item as Json, status) : readDecision(item)
 }
 
 /** The same members, whichever route the decision came from. */
@@ -77,8 +79,19 @@ function isDenial({ code, allowed }: Json): boolean {
   return allowed === false && (code === 'quota-exceeded' || code === 'blocked')
 }
 
-function isProblem(answer: Json): answer is Json & ProblemDocument {
-  return typeof answer['code'] === 'string' && typeof answer['title'] === 'string'
+function readProblem({ code, title, detail, errors }: Json, status: number): ServiceError | undefined {
+  if (typeof code !== 'string' || typeof title !== 'string' || typeof detail !== 'string') return undefined
+  return new ServiceError({
+    code,
+    title,
+    detail,
+    status,
+    errors: Array.isArray(errors) ? errors.filter(isFieldError) : [],
+  })
+}
+
+function isFieldError(value: unknown): value is FieldError {
+  return isObject(value) && typeof value['path'] === 'string' && typeof value['message'] === 'string'
 }
 
 function isObject(value: unknown): value is Json {

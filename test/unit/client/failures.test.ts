@@ -44,6 +44,11 @@ const FAILURES: [string, Answer, object][] = [
     { name: 'TypeError' },
   ],
   [
+    'a gateway describes its errors in another way',
+    (_, response) => problem(response, 400, 'bad-request', { errors: { '/checks/0': 'no' } }),
+    { code: 'bad-request', errors: [] },
+  ],
+  [
     'the token is wrong',
     (_, response) => problem(response, 401, 'unauthorized'),
     { code: 'unauthorized', status: 401 },
@@ -93,6 +98,13 @@ describe('a check', () => {
     ])
     expect(failures).toMatchObject([{ message: 'T: D' }])
     expect(failures[0]).toBeInstanceOf(ServiceError)
+  })
+
+  it('of a batch throws for all of them with throw', async () => {
+    const undecided = { allowed: false, key: 'b', status: 503, code: 'store-unavailable', title: 'T', detail: 'D' }
+    const throttler = await given(() => ({ results: [decision('a'), undecided] }), { onFailure: 'throw' })
+    const checks = throttler.checkMany([{ key: 'a' }, { key: 'b' }])
+    await expect(checks).rejects.toMatchObject({ code: 'store-unavailable', status: 503 })
   })
 
   it('of a batch fails if the answer has no place for it', async () => {

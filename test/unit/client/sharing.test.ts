@@ -61,7 +61,7 @@ describe('checks', () => {
   })
 
   it('do not wait longer for a slow call than they may', async () => {
-    const throttler = await given((call, _, index) => (index === 0 ? undefined : allowAll(call)), { timeoutMs: 1_000 })
+    const throttler = await given((call, _, index) => (index === 0 ? undefined : allowAll(call)), { timeoutMs: 2_000 })
     const slow = throttler.check('slow').catch(err => err)
     while (service.calls.length === 0) await sleep(1)
     await expect(throttler.check('a')).resolves.toMatchObject({ allowed: true, key: 'a' })
@@ -88,7 +88,8 @@ describe('checks', () => {
     }
     for (const check of await Promise.all(checks)) expect(check).toEqual({ name: 'TimeoutError', waitedItsTime: true })
     expect(mostInFlight).toBeGreaterThan(1)
-    expect(mostInFlight).toBeLessThanOrEqual(16)
+    // 16, and as many that have ended without the server having noticed.
+    expect(mostInFlight).toBeLessThanOrEqual(32)
   })
 
   it('get calls of their own without shareCalls', async () => {
