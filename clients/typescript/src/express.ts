@@ -1,16 +1,28 @@
-import type { ServerResponse } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { denialOf } from './denial.ts'
 import { checkThrottleOptions, judge, type ThrottleOptions } from './middleware.ts'
 import { rateLimitFields } from './rate-limit-fields.ts'
 
 export type { ThrottleOptions } from './middleware.ts'
 
-/** What is used of Express's request: its `ip`, which `trust proxy` decides. */
-export interface ExpressRequest {
+/** What every request of Express has. For more of it, annotate the parameter: `(request: Request) => …`. */
+export interface ExpressRequest extends IncomingMessage {
+  /** `trust proxy` decides whose address it is. */
   readonly ip?: string | undefined
+  readonly path: string
+  readonly originalUrl: string
+  readonly params: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly query: Readonly<Record<string, unknown>>
+  get(field: string): string | undefined
 }
 
-/** A middleware of Express 4 and 5, and of any other framework that passes Node's own response. */
+/** What every response of Express has. */
+export interface ExpressResponse extends ServerResponse {
+  json(body: unknown): unknown
+  send(body: unknown): unknown
+}
+
+/** A middleware of Express, or of another framework that passes Node's own response. */
 export type ExpressMiddleware<Request, Response> = (
   request: Request,
   response: Response,
@@ -21,7 +33,7 @@ export type ExpressMiddleware<Request, Response> = (
  * Limits the requests that reach it.
  * @throws {TypeError} if an option is missing, unknown or invalid; the message names it
  */
-export function throttle<Request = ExpressRequest, Response extends ServerResponse = ServerResponse>(
+export function throttle<Request = ExpressRequest, Response extends ServerResponse = ExpressResponse>(
   options: ThrottleOptions<Request, Response>,
 ): ExpressMiddleware<Request, Response> {
   checkThrottleOptions(options)
