@@ -25,6 +25,8 @@ export const ROWS: readonly Row[] = [
   { ...ours, name: 'ours-single' },
   { ...ours, name: 'ours-batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
   { ...ours, name: 'ours-denied', requests: 'denied', status: 429 },
+  { ...ours, name: 'ours-client', requests: 'client-shared' },
+  { ...ours, name: 'ours-client-single-calls', requests: 'client-single' },
   { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
   { ...single, name: 'rate-limiter-flexible', server: 'rate-limiter-flexible' },
   { ...single, name: 'fastify-rate-limit', server: 'fastify-rate-limit' },

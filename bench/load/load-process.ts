@@ -1,4 +1,5 @@
 /** The load generator, in a process of its own, told by its parent what to send and when to count. */
+import { clientLoop } from './client-loop.ts'
 import { closedLoop } from './closed-loop.ts'
 import type { Loop } from './loop.ts'
 import type { FromLoad, LoadPlan, ToLoad } from './messages.ts'
@@ -10,6 +11,9 @@ const tally = new Tally()
 let loop: Loop | undefined
 
 function start({ port, requests, ratePerSecond }: LoadPlan): Loop {
+  if (requests === 'client-shared' || requests === 'client-single') {
+    return clientLoop(port, tally, requests === 'client-shared')
+  }
   const next = atRandom(buildRequests(requests))
   return ratePerSecond === undefined ? closedLoop(port, next, tally) : openLoop(port, next, tally, ratePerSecond)
 }

@@ -6,7 +6,13 @@ export interface LoadPlan {
   readonly ratePerSecond?: number
 }
 
-export type RequestKind = 'single' | 'batch' | 'denied'
+/** Requests that are written as they are. */
+export type RawRequestKind = 'single' | 'batch' | 'denied'
+
+/** Checks that the TypeScript client asks, in calls that they share or each in its own. */
+export type ClientRequestKind = 'client-shared' | 'client-single'
+
+export type RequestKind = RawRequestKind | ClientRequestKind
 
 export interface LoadResult {
   readonly answers: number

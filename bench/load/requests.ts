@@ -1,4 +1,4 @@
-import type { RequestKind } from './messages.ts'
+import type { RawRequestKind } from './messages.ts'
 
 const KEYS = 10_000
 const BATCHES = 500
@@ -10,7 +10,7 @@ export const BATCH_SIZE = 100
 const WHOLE_CAPACITY = 1_000_000
 
 /** Every request of a kind, ready to be written. */
-export function buildRequests(kind: RequestKind): readonly Buffer[] {
+export function buildRequests(kind: RawRequestKind): readonly Buffer[] {
   switch (kind) {
     case 'single':
       return Array.from({ length: KEYS }, (_, i) => post('/check', { key: `user:${i}`, tokens: 1 }))
@@ -26,8 +26,12 @@ export function atRandom(requests: readonly Buffer[]): () => Buffer {
   return () => requests[Math.floor(Math.random() * requests.length)] as Buffer
 }
 
+export function randomKey(): string {
+  return `user:${Math.floor(Math.random() * KEYS)}`
+}
+
 function randomChecks() {
-  return Array.from({ length: BATCH_SIZE }, () => ({ key: `user:${Math.floor(Math.random() * KEYS)}`, tokens: 1 }))
+  return Array.from({ length: BATCH_SIZE }, () => ({ key: randomKey(), tokens: 1 }))
 }
 
 function post(path: string, payload: unknown): Buffer {

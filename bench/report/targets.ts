@@ -58,6 +58,12 @@ const TARGETS: readonly Target[] = [
     of: round => ratio(cpu(round['ours-single']), cpu(round['ours-batch100'])),
   },
   {
+    name: 'decisions a CPU second, client with shared calls ÷ single',
+    unit: '×',
+    atLeast: 4,
+    of: round => ratio(cpu(round['ours-client-single-calls']), cpu(round['ours-client'])),
+  },
+  {
     name: 'Redis script calls a second for a flood on one denied key',
     unit: '/s',
     atMost: 1,

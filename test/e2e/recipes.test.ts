@@ -1,16 +1,13 @@
-import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { ClientPackage } from '../support/client-package.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** How an application of this kind is told to listen, and says where. */
 const LISTEN = {
@@ -19,29 +16,22 @@ const LISTEN = {
 } as const
 
 let service: Service
+let client: ClientPackage
 let directory: string
 beforeAll(async () => {
   // One process, which obeys at once what it answered as applied.
   service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
-  directory = await mkdtemp(join(tmpdir(), 'throttler-recipes-'))
-  await symlink(join(ROOT, 'node_modules'), join(directory, 'node_modules'))
-  const build = spawnSync('npx', ['tsc', '-p', 'clients/typescript', '--outDir', join(directory, 'client')], {
-    cwd: ROOT,
-  })
-  expect(build.status).toBe(0)
-  await writeFile(join(directory, 'package.json'), '{"type": "module"}')
-}, 60_000)
+  client = await ClientPackage.pack()
+  directory = await client.install('module', Object.keys(LISTEN))
+}, 120_000)
 afterAll(async () => {
   await service.stop()
-  await rm(directory, { recursive: true })
+  await client.remove()
 })
 
 /** The recipe as a program, with this service. */
 async function start(name: keyof typeof LISTEN): Promise<{ url: string; program: ChildProcess }> {
-  const source = recipe(name, 'ts', {
-    'http://127.0.0.1:8080': service.url,
-    "'throttler-client'": "'./client/client.js'",
-  })
+  const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url })
   const file = join(directory, `${name}.js`)
   await writeFile(file, `${source}\n${LISTEN[name]}\n`)
   const program = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -52,13 +42,14 @@ async function start(name: keyof typeof LISTEN): Promise<{ url: string; program:
 describe.each(Object.keys(LISTEN) as (keyof typeof LISTEN)[])('the recipe for %s', name => {
   it('serves what is allowed, and says when to come again', async () => {
     const admin = new Client(service.url)
-    await admin.put('ip:127.0.0.1', { capacity: 1, refillTokens: 1, refillIntervalMs: 100_000 })
+    await admin.put('ip:*', { capacity: 1, refillTokens: 1, refillIntervalMs: 100_000 })
     await admin.request('DELETE', '/buckets/ip%3A127.0.0.1')
     const { url, program } = await start(name)
     const allowed = await fetch(url)
     expect([allowed.status, await allowed.json()]).toEqual([200, { hello: 'world' }])
+    expect(allowed.headers.get('ratelimit')).toMatch(/^"default";r=0;t=\d+$/)
     const denied = await fetch(url)
-    expect([denied.status, await denied.json()]).toEqual([429, { error: 'too many requests' }])
+    expect([denied.status, await denied.json()]).toMatchObject([429, { title: 'The rate limit is exceeded' }])
     expect(Number(denied.headers.get('retry-after'))).toBeGreaterThan(90)
     program.kill()
     await once(program, 'exit')

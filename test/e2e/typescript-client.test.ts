@@ -1,8 +1,5 @@
-import { once } from 'node:events'
-import { createServer, type RequestListener, type Server } from 'node:http'
-import type { AddressInfo } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { ServiceError, Throttler } from '../../clients/typescript/src/client.ts'
+import { ServiceError, Throttler } from '../../clients/typescript/src/index.ts'
 import { Client } from '../support/client.ts'
 import { Service } from '../support/service.ts'
 
@@ -15,6 +12,7 @@ beforeAll(async () => {
   throttler = new Throttler({ url: service.url, onFailure: 'throw', token: TOKEN, timeoutMs: 5_000 })
   const admin = new Client(service.url)
   await admin.put('two', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000 })
+  await admin.put('ten', { capacity: 10, refillTokens: 1, refillIntervalMs: 1_000_000 })
   await admin.put('blocked', { capacity: 1, refillTokens: 1, mode: 'block' })
 })
 afterAll(() => service.stop())
@@ -30,102 +28,69 @@ describe('the client', () => {
 
   it('asks for thousands of keys, and answers in the order asked', async () => {
     const keys = Array.from({ length: 2_500 }, (_, i) => `user:${i}`)
-    const decisions = await throttler.checkAll(keys.map(key => ({ key })))
+    const decisions = await throttler.checkMany(keys.map(key => ({ key })))
     expect(decisions.map(({ key }) => key)).toEqual(keys)
     expect(decisions.every(({ allowed }) => allowed)).toBe(true)
-    expect(await throttler.checkAll([])).toEqual([])
+    expect(await throttler.checkMany([])).toEqual([])
   })
 
-  it('tells a check of a batch that can never pass from one that was denied', async () => {
-    const results = await throttler.checkAll([{ key: 'two', tokens: 3 }, { key: 'two' }])
-    expect(results).toMatchObject([
-      { allowed: false, code: 'tokens-exceed-capacity', status: 400 },
+  it('tells why a check of a batch cannot be decided', async () => {
+    const failures: unknown[] = []
+    const lenient = clientThat('allow', failures)
+    expect(await lenient.checkMany([{ key: 'two', tokens: 3 }, { key: 'two' }])).toMatchObject([
+      { allowed: true, source: 'client', failure: { code: 'tokens-exceed-capacity', status: 400 } },
       { allowed: false, 'violated-policies': ['default'] },
+    ])
+    expect(failures).toMatchObject([{ code: 'tokens-exceed-capacity' }])
+  })
+
+  it('says the same of a check, whether it shared a call or not', async () => {
+    const alone = await throttler.check('blocked')
+    const [shared] = await throttler.checkMany([{ key: 'blocked' }, { key: 'two', tokens: 0 }])
+    expect(shared).toEqual(alone)
+  })
+
+  it('keeps the order of checks of one key', async () => {
+    const decisions = await Promise.all(Array.from({ length: 64 }, () => throttler.check('ten')))
+    expect(decisions.map(({ allowed }) => allowed)).toEqual(Array.from({ length: 64 }, (_, i) => i < 10))
+  })
+
+  it('does not let one invalid key cost others their decisions', async () => {
+    const results = await Promise.allSettled(['user:a', 'bad\u0000', 'user:b'].map(key => throttler.check(key)))
+    expect(results).toMatchObject([
+      { value: { allowed: true, key: 'user:a', source: 'redis' } },
+      { reason: { name: 'ServiceError', code: 'key-invalid' } },
+      { value: { allowed: true, key: 'user:b', source: 'redis' } },
     ])
   })
 
-  it.each([
-    ['a key that is none', { key: '' }, 'key-invalid'],
-    ['tokens that never fit', { key: 'two', tokens: 3 }, 'tokens-exceed-capacity'],
+  const WRONG: [string, { key: string; tokens?: number }, string][] = [
+    ['an invalid key', { key: '' }, 'key-invalid'],
+    ['more tokens than the limit holds', { key: 'two', tokens: 3 }, 'tokens-exceed-capacity'],
     ['half a token', { key: 'two', tokens: 0.5 }, 'validation-failed'],
-  ])('throws for %s, whatever a failure means', async (_, { key, tokens }: { key: string; tokens?: number }, code) => {
-    const lenient = new Throttler({ url: service.url, onFailure: 'allow', token: TOKEN })
-    await expect(lenient.check(key, tokens)).rejects.toMatchObject({ name: 'ServiceError', code })
+  ]
+  it.each(WRONG)('does what onFailure says for %s', async (_, { key, tokens }, code) => {
+    const failures: unknown[] = []
+    expect(await clientThat('allow', failures).check(key, tokens)).toMatchObject({ allowed: true, failure: { code } })
+    expect(await clientThat('deny', failures).check(key, tokens)).toMatchObject({ allowed: false, failure: { code } })
+    await expect(clientThat('throw', failures).check(key, tokens)).rejects.toMatchObject({ name: 'ServiceError', code })
+    expect(failures).toMatchObject([{ code }, { code }, { code }])
   })
 
-  it('throws for a token that the service does not know', async () => {
-    const stranger = new Throttler({ url: service.url, onFailure: 'allow', token: 'wrong' })
-    await expect(stranger.check('two')).rejects.toThrow(ServiceError)
-  })
-})
-
-describe('a service that fails', () => {
-  it('means what the owner of the client says', async () => {
-    await withServer(
-      (_, response) => response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>'),
-      async url => {
-        const check = (onFailure: 'allow' | 'deny' | 'throw') => new Throttler({ url, onFailure }).check('a')
-        expect(await check('allow')).toMatchObject({ allowed: true, key: 'a', source: 'client' })
-        expect(await check('deny')).toMatchObject({ allowed: false, key: 'a', source: 'client' })
-        await expect(check('throw')).rejects.toThrow(/answered 502 without JSON/)
-      },
-    )
-  })
-
-  it('may be behind a path of a proxy', async () => {
-    await withServer(
-      ({ url }, response) => response.end(JSON.stringify({ allowed: url === '/limits/check' })),
-      async url => {
-        for (const base of [`${url}/limits`, new URL(`${url}/limits/`)]) {
-          expect(await new Throttler({ url: base, onFailure: 'throw' }).check('a')).toEqual({ allowed: true })
-        }
-      },
-    )
-  })
-
-  it('is told by its own problem', async () => {
-    const problem = { status: 503, code: 'store-unavailable', title: 'Store unavailable', detail: 'try again' }
-    await withServer(
-      (_, response) => response.writeHead(503).end(JSON.stringify(problem)),
-      async url => {
-        const throttler = new Throttler({ url, onFailure: 'deny' })
-        expect(await throttler.check('a')).toMatchObject({ allowed: false, failure: { code: 'store-unavailable' } })
-        expect(await throttler.checkAll([{ key: 'a' }, { key: 'b' }])).toMatchObject([
-          { key: 'a', source: 'client' },
-          { key: 'b', source: 'client' },
-        ])
-      },
-    )
-  })
-
-  it('may not take longer than the client waits', async () => {
-    await withServer(
-      () => undefined,
-      async url => {
-        const throttler = new Throttler({ url, onFailure: 'allow', timeoutMs: 50 })
-        expect(await throttler.check('a')).toMatchObject({ allowed: true, failure: { name: 'TimeoutError' } })
-      },
-    )
-  })
-
-  it('may not be there at all', async () => {
-    const url = await withServer(
-      () => undefined,
-      async url => url,
-    )
-    const throttler = new Throttler({ url, onFailure: 'allow' })
-    expect(await throttler.check('a')).toMatchObject({ allowed: true, failure: { name: 'TypeError' } })
+  it.each([
+    ['a wrong token', { token: 'wrong' }, { status: 401, code: 'unauthorized' }],
+    ['a wrong path', { path: '/limits' }, { status: 404, code: 'not-found' }],
+  ])('does what onFailure says for %s', async (_, { token, path }: { token?: string; path?: string }, failure) => {
+    const failures: unknown[] = []
+    const options = { url: service.url + (path ?? ''), token: token ?? TOKEN, timeoutMs: 5_000 }
+    const stranger = new Throttler({ ...options, onFailure: 'allow', onError: err => failures.push(err) })
+    expect(await stranger.check('two')).toMatchObject({ allowed: true, source: 'client' })
+    expect(failures).toMatchObject([failure])
+    await expect(new Throttler({ ...options, onFailure: 'throw' }).check('two')).rejects.toThrow(ServiceError)
   })
 })
 
-async function withServer<T>(listener: RequestListener, use: (url: string) => Promise<T>): Promise<T> {
-  const server: Server = createServer(listener).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  try {
-    return await use(`http://127.0.0.1:${(server.address() as AddressInfo).port}`)
-  } finally {
-    server.closeAllConnections()
-    server.close()
-    await once(server, 'close')
-  }
+function clientThat(onFailure: 'allow' | 'deny' | 'throw', failures: unknown[]): Throttler {
+  const onError = (failure: unknown) => failures.push(failure)
+  return new Throttler({ url: service.url, onFailure, token: TOKEN, timeoutMs: 5_000, onError })
 }

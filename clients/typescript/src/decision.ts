@@ -1,4 +1,13 @@
-/** What one of several limits has left. */
+export interface CheckOptions {
+  /** How many tokens the check costs; 1 by default. With 0, it reads the limit and spends nothing. */
+  readonly tokens?: number | undefined
+}
+
+export interface Check extends CheckOptions {
+  readonly key: string
+}
+
+/** The values of one of several limits. */
 export interface LimitValues {
   readonly name: string
   readonly limit: number
@@ -7,46 +16,38 @@ export interface LimitValues {
   readonly resetAfterMs: number
 }
 
-/** What the service decided. Times are in milliseconds. */
+/** The service's decision, with the values after spending. Times are in milliseconds. */
 export interface Decision {
   readonly allowed: boolean
   readonly key: string
   /** The config key of the policy that matched, or `default`. */
   readonly policy: string
   readonly policyVersion: number
-  readonly limit: number
-  /** Whole tokens left; `null` while the service's store is away and the policy allows then. */
+  readonly limit: number | null
+  /** Whole tokens left; `null` if the bucket store is unavailable and the policy allows the check without it. */
   readonly remaining: number | null
-  /** 0 when allowed, `null` when the check can never pass, as under a policy that blocks. */
+  /** 0 if allowed; `null` if waiting does not help, as under a policy that blocks. */
   readonly retryAfterMs: number | null
+  /** Time until the limit is full. */
   readonly resetAfterMs: number | null
   readonly source: 'redis' | 'denied-cache' | 'local' | 'outage' | 'policy'
-  /** The service's store could not be asked. */
+  /** The bucket store was needed but unavailable. */
   readonly degraded?: boolean
   /** The check would have been denied if its policy were enforced. */
   readonly shadowed?: boolean
   /** The names of the limits that denied. */
   readonly 'violated-policies'?: readonly string[]
+  /** The values of each limit, if the policy has two or more. */
   readonly limits?: readonly LimitValues[]
-  /** What kind of denial it is. */
+  /** Why the check was denied. */
   readonly code?: 'quota-exceeded' | 'blocked'
 }
 
-/** The service could not decide or be reached: what the owner of the client said shall then be. */
+/** Takes the place of a decision if the service gave none: what `onFailure` says. */
 export interface Fallback {
   readonly allowed: boolean
   readonly key: string
   readonly source: 'client'
-  /** Why: a time-out, a lost connection, or the service's own problem. */
+  /** Why there is no decision: a time-out, a lost connection, or a `ServiceError`. */
   readonly failure: unknown
-}
-
-/** A check of a batch that can never be decided, such as one of more tokens than its limit holds. */
-export interface Refusal {
-  readonly allowed: false
-  readonly key: string
-  readonly code: string
-  readonly status: number
-  readonly title: string
-  readonly detail: string
 }

@@ -1,0 +1,40 @@
+import type { Decision, Fallback } from './decision.ts'
+import { rateLimitFields, violatedPolicies } from './rate-limit-fields.ts'
+
+const IANA_PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types'
+
+/** The response to a denied request. */
+export interface Denial {
+  readonly status: number
+  readonly fields: Readonly<Record<string, string>>
+  /** A problem document (RFC 9457). It has no key and no policy of the service: those are not the caller's business. */
+  readonly problem: string
+}
+
+export function denialOf(decision: Decision | Fallback): Denial {
+  const { status, ...problem } = decision.source === 'client' ? UNAVAILABLE : problemOf(decision)
+  const fields = decision.source === 'client' ? { 'retry-after': '1' } : rateLimitFields(decision)
+  return {
+    status,
+    fields: { ...fields, 'content-type': 'application/problem+json' },
+    problem: JSON.stringify({ ...problem, status }),
+  }
+}
+
+/** Without a decision, nobody exceeded a limit. */
+const UNAVAILABLE = {
+  type: `${IANA_PROBLEM_TYPES}#temporary-reduced-capacity`,
+  title: 'Rate limiting is unavailable',
+  status: 503,
+  detail: 'The request is refused because its rate limit cannot be checked',
+}
+
+function problemOf(decision: Decision) {
+  if (decision.code === 'blocked') return { type: 'about:blank', title: 'Too Many Requests', status: 429 }
+  return {
+    type: `${IANA_PROBLEM_TYPES}#quota-exceeded`,
+    title: 'The rate limit is exceeded',
+    status: 429,
+    'violated-policies': violatedPolicies(decision),
+  }
+}

@@ -1,0 +1,5 @@
+export { clientKey } from './client-key.ts'
+export type { Check, CheckOptions, Decision, Fallback, LimitValues } from './decision.ts'
+export type { OnFailure, ThrottlerOptions } from './options.ts'
+export { type FieldError, type ProblemDocument, ServiceError } from './service-error.ts'
+export { Throttler } from './throttler.ts'

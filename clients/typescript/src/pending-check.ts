@@ -1,0 +1,66 @@
+import type { Decision } from './decision.ts'
+
+/** The service refuses longer keys. A key of so many characters has at least as many bytes of UTF-8. */
+const MAX_KEY_LENGTH = 256
+
+/** A check that was asked. Its time-out counts from now, wherever it waits. */
+export class PendingCheck {
+  readonly key: string
+  readonly tokens: number
+  /** By `performance.now()`. */
+  readonly askedAtMs = performance.now()
+  readonly deadlineMs: number
+  readonly decision: Promise<Decision>
+  readonly #resolve: (decision: Decision) => void
+  readonly #reject: (failure: unknown) => void
+  readonly #timer: NodeJS.Timeout
+  #isSettled = false
+
+  constructor(key: string, tokens: number, timeoutMs: number) {
+    this.key = key
+    this.tokens = tokens
+    this.deadlineMs = this.askedAtMs + timeoutMs
+    const { promise, resolve, reject } = withResolvers<Decision>()
+    this.decision = promise
+    this.#resolve = resolve
+    this.#reject = reject
+    this.#timer = setTimeout(
+      () => this.fail(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError')),
+      timeoutMs,
+    )
+  }
+
+  get isSettled(): boolean {
+    return this.#isSettled
+  }
+
+  /** Whether it has a place in a batch: its size is bounded, and it can be written as JSON. */
+  get isShareable(): boolean {
+    return typeof this.key === 'string' && this.key.length <= MAX_KEY_LENGTH && Number.isInteger(this.tokens)
+  }
+
+  succeed(decision: Decision): void {
+    this.#end()
+    this.#resolve(decision)
+  }
+
+  fail(failure: unknown): void {
+    this.#end()
+    this.#reject(failure)
+  }
+
+  #end(): void {
+    this.#isSettled = true
+    clearTimeout(this.#timer)
+  }
+}
+
+function withResolvers<T>() {
+  let resolve: (value: T) => void = () => undefined
+  let reject: (failure: unknown) => void = () => undefined
+  const promise = new Promise<T>((onResolve, onReject) => {
+    resolve = onResolve
+    reject = onReject
+  })
+  return { promise, resolve, reject }
+}

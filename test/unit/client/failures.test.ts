@@ -1,0 +1,165 @@
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { ServiceError, Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
+import { decision, FakeService, problem } from '../../support/fake-service.ts'
+
+let service: FakeService
+let failures: unknown[]
+afterEach(() => service.stop())
+
+type Answer = NonNullable<ConstructorParameters<typeof FakeService>[0]>
+
+async function given(answer: Answer, options: Partial<ThrottlerOptions> = {}): Promise<Throttler> {
+  service = await new FakeService(answer).start()
+  failures = []
+  const onError = (failure: unknown) => failures.push(failure)
+  return new Throttler({ url: service.url, onFailure: 'allow', timeoutMs: 10_000, onError, ...options })
+}
+
+const html: Answer = (_, response) => {
+  response.writeHead(502, { 'content-type': 'text/html' }).end('<h1>Bad Gateway</h1>')
+}
+
+const FAILURES: [string, Answer, object][] = [
+  [
+    'a proxy answers in its place',
+    html,
+    { message: expect.stringMatching(/\/check(\/batch)? answered 502 without JSON/) },
+  ],
+  ['the path is wrong', (_, response) => problem(response, 404, 'not-found'), { code: 'not-found', status: 404 }],
+  ['another service is there', () => ({ hello: 'world' }), { message: expect.stringContaining('malformed answer') }],
+  ['the answer is not an object', () => 'hello', { message: expect.stringContaining('answered 200 without JSON') }],
+  [
+    'a gateway has limits of its own',
+    (_, response) => {
+      response.writeHead(429)
+      return { message: 'slow down' }
+    },
+    { message: expect.stringContaining('answered 429: {"message":"slow down"}') },
+  ],
+  [
+    'the URL redirects',
+    (_, response) => {
+      response.writeHead(301, { location: '/elsewhere' }).end()
+    },
+    { name: 'TypeError' },
+  ],
+  [
+    'a gateway describes its errors in another way',
+    (_, response) => problem(response, 400, 'bad-request', { errors: { '/checks/0': 'no' } }),
+    { code: 'bad-request', errors: [] },
+  ],
+  [
+    'the token is wrong',
+    (_, response) => problem(response, 401, 'unauthorized'),
+    { code: 'unauthorized', status: 401 },
+  ],
+  ['the connection breaks', (_, response) => void response.destroy(), { name: 'TypeError' }],
+  [
+    'the bucket store is unavailable',
+    (_, response) => problem(response, 503, 'store-unavailable'),
+    { name: 'ServiceError', code: 'store-unavailable' },
+  ],
+  [
+    'the limit is lower than what is asked for',
+    (_, response) => problem(response, 400, 'tokens-exceed-capacity'),
+    { name: 'ServiceError', code: 'tokens-exceed-capacity' },
+  ],
+]
+
+describe.each(FAILURES)('if %s', (_, answer, failure) => {
+  it('a check is allowed, denied or throws, as onFailure says, and onError is told', async () => {
+    const allowing = await given(answer)
+    expect(await allowing.check('a')).toMatchObject({ allowed: true, key: 'a', source: 'client', failure })
+    expect(failures).toMatchObject([failure])
+    const options = { url: service.url, onError: (err: unknown) => failures.push(err) }
+    const denying = new Throttler({ ...options, onFailure: 'deny' })
+    expect(await denying.check('a')).toMatchObject({ allowed: false, key: 'a', source: 'client', failure })
+    await expect(new Throttler({ ...options, onFailure: 'throw' }).check('a')).rejects.toMatchObject(failure)
+    expect(failures).toMatchObject([failure, failure, failure])
+  })
+
+  it('checks that share a call all fail', async () => {
+    const throttler = await given(answer)
+    expect(await Promise.all([throttler.check('a'), throttler.check('b')])).toMatchObject([
+      { allowed: true, key: 'a', source: 'client', failure },
+      { allowed: true, key: 'b', source: 'client', failure },
+    ])
+    expect(failures).toHaveLength(2)
+  })
+})
+
+describe('a check', () => {
+  it('of a batch fails alone if it alone cannot be decided', async () => {
+    const undecided = { allowed: false, key: 'b', status: 400, code: 'tokens-exceed-capacity', title: 'T', detail: 'D' }
+    const throttler = await given(() => ({ results: [decision('a'), undecided] }))
+    expect(await throttler.checkMany([{ key: 'a' }, { key: 'b', tokens: 99 }])).toMatchObject([
+      { allowed: true, source: 'redis' },
+      { allowed: true, key: 'b', source: 'client', failure: { name: 'ServiceError', code: 'tokens-exceed-capacity' } },
+    ])
+    expect(failures).toMatchObject([{ message: 'T: D' }])
+    expect(failures[0]).toBeInstanceOf(ServiceError)
+  })
+
+  it('of a batch throws for all of them with throw', async () => {
+    const undecided = { allowed: false, key: 'b', status: 503, code: 'store-unavailable', title: 'T', detail: 'D' }
+    const throttler = await given(() => ({ results: [decision('a'), undecided] }), { onFailure: 'throw' })
+    const checks = throttler.checkMany([{ key: 'a' }, { key: 'b' }])
+    await expect(checks).rejects.toMatchObject({ code: 'store-unavailable', status: 503 })
+  })
+
+  it('of a batch fails if the answer has no place for it', async () => {
+    const throttler = await given(() => ({ results: [decision('a')] }))
+    const results = await throttler.checkMany([{ key: 'a' }, { key: 'b' }])
+    expect(results.map(({ source }) => source)).toEqual(['client', 'client'])
+  })
+
+  it('fails if the service does not answer in time', async () => {
+    const throttler = await given(() => undefined, { timeoutMs: 50 })
+    const failure = { name: 'TimeoutError', message: 'no answer within 50 ms' }
+    expect(await throttler.check('a')).toMatchObject({ allowed: true, failure })
+  })
+
+  it('fails if the service is not there', async () => {
+    const throttler = await given(() => undefined)
+    await service.stop()
+    expect(await throttler.check('a')).toMatchObject({ allowed: true, failure: { name: 'TypeError' } })
+    await service.start()
+  })
+
+  it.each([
+    ['throws', () => fail()],
+    ['rejects', async () => fail()],
+  ])('has its answer although onError %s', async (_, onError) => {
+    const throttler = await given(html, { onError })
+    expect(await throttler.check('a')).toMatchObject({ allowed: true, source: 'client' })
+  })
+
+  it.each([
+    ['a key', Symbol('a'), 1],
+    ['a key', undefined, 1],
+    ['tokens', 'a', 1n],
+    ['tokens', 'a', null],
+  ])('never throws, whatever is given for %s', async (_, key, tokens) => {
+    const throttler = await given((_call, response) => problem(response, 400, 'validation-failed'))
+    expect(await throttler.check(key as never, tokens as never)).toMatchObject({ allowed: true, source: 'client' })
+  })
+
+  it('sends the token', async () => {
+    const throttler = await given(() => decision('a'), { token: 'a-token' })
+    await throttler.check('a')
+    expect(service.calls[0]?.authorization).toBe('Bearer a-token')
+  })
+
+  it('can go through the path of a proxy', async () => {
+    const throttler = await given(() => decision('a'))
+    await throttler.check('a')
+    for (const url of [`${service.url}/limits`, new URL(`${service.url}/limits/`)]) {
+      await new Throttler({ url, onFailure: 'throw' }).check('a')
+    }
+    expect(service.calls.map(({ path }) => path)).toEqual(['/check', '/limits/check', '/limits/check'])
+  })
+})
+
+function fail(): never {
+  throw new Error('the log is full')
+}

@@ -1,0 +1,260 @@
+import { once } from 'node:events'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { throttle as expressThrottle } from '../../../clients/typescript/src/express.ts'
+import { throttle as fastifyThrottle } from '../../../clients/typescript/src/fastify.ts'
+import type { CheckOptions, Decision, Fallback } from '../../../clients/typescript/src/index.ts'
+import { decision } from '../../support/fake-service.ts'
+
+/** Members of the options that do not depend on the framework. */
+interface Options {
+  readonly tokens?: () => number
+  readonly countOnly?: 'failures'
+  /** Answers with this text, if it is set. */
+  readonly deniedText?: string
+}
+
+interface App {
+  readonly url: string
+  close(): Promise<void>
+}
+
+/** In the place of a Throttler: records what is asked, and answers in turn. */
+class FakeThrottler {
+  readonly asked: [key: string, tokens: number | undefined][] = []
+  readonly answers: (Decision | Fallback | Error)[] = []
+
+  async check(key: string, { tokens }: CheckOptions = {}): Promise<Decision | Fallback> {
+    this.asked.push([key, tokens])
+    const answer = this.answers.shift() ?? decision(key)
+    if (answer instanceof Error) throw answer
+    return answer
+  }
+}
+
+let throttler: FakeThrottler
+let app: App
+beforeEach(() => {
+  throttler = new FakeThrottler()
+})
+afterEach(() => app.close())
+
+const keyOf = ({ headers }: { headers: IncomingMessage['headers'] }) => headers['x-key'] as string | undefined
+
+/** The routes of both applications: `/` is fine, `/failed` is 401, `/error` fails with 500, `/hanging` answers never. */
+const STATUS: Readonly<Record<string, number>> = { '/': 200, '/failed': 401, '/error': 500 }
+
+const FRAMEWORKS = {
+  express: async ({ deniedText, ...options }: Options) => {
+    const middleware = expressThrottle<IncomingMessage, ServerResponse>({
+      throttler,
+      key: keyOf,
+      ...options,
+      onDenied: deniedText === undefined ? undefined : (_request, response) => response.end(deniedText),
+    })
+    const server = createServer((request, response) => {
+      middleware(request, response, err => {
+        const status = err === undefined ? STATUS[request.url ?? ''] : 500
+        if (status !== undefined) response.writeHead(status).end(err === undefined ? 'hello' : (err as Error).message)
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return {
+      url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+      close: async () => {
+        server.closeAllConnections()
+        server.close()
+        await once(server, 'close')
+      },
+    }
+  },
+
+  fastify: async ({ deniedText, ...options }: Options) => {
+    const app = fastify({ forceCloseConnections: true })
+    await app.register(fastifyThrottle, {
+      throttler,
+      key: keyOf,
+      ...options,
+      onDenied: deniedText === undefined ? undefined : (_request, reply) => reply.send(deniedText),
+    })
+    app.get('/*', async (request, reply) => {
+      const status = STATUS[request.url]
+      if (status === undefined) return new Promise(() => undefined)
+      return reply.code(status).send('hello')
+    })
+    return { url: await app.listen({ host: '127.0.0.1', port: 0 }), close: () => app.close() }
+  },
+}
+
+const DENIED = decision('a', {
+  allowed: false,
+  remaining: 0,
+  retryAfterMs: 2_100,
+  resetAfterMs: 20_000,
+  'violated-policies': ['burst'],
+  code: 'quota-exceeded',
+}) as Decision
+
+const OUTAGE = { key: 'a', source: 'client', failure: new Error('unavailable') } as const
+
+describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middleware for %s', framework => {
+  const start = async (options: Options = {}) => {
+    app = await FRAMEWORKS[framework](options)
+  }
+  const get = (path = '/', headers: Record<string, string> = { 'x-key': 'a' }) => fetch(app.url + path, { headers })
+
+  it('lets an allowed request pass, with RateLimit fields', async () => {
+    await start({ tokens: () => 3 })
+    const response = await get()
+    expect([response.status, await response.text()]).toEqual([200, 'hello'])
+    expect(response.headers.get('ratelimit-policy')).toBe('"default";q=10')
+    expect(response.headers.get('ratelimit')).toBe('"default";r=9;t=2')
+    expect(response.headers.get('retry-after')).toBeNull()
+    expect(throttler.asked).toEqual([['a', 3]])
+  })
+
+  it('refuses a denied request with a problem document that says nothing of the key', async () => {
+    await start()
+    throttler.answers.push(DENIED)
+    const response = await get()
+    expect(response.status).toBe(429)
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/)
+    expect(response.headers.get('retry-after')).toBe('3')
+    expect(response.headers.get('ratelimit')).toBe('"default";r=0;t=3')
+    expect(await response.json()).toEqual({
+      type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+      title: 'The rate limit is exceeded',
+      status: 429,
+      'violated-policies': ['default'],
+    })
+  })
+
+  it('refuses a blocked request without a time', async () => {
+    await start()
+    throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })
+    const response = await get()
+    expect(response.status).toBe(429)
+    expect([response.headers.get('retry-after'), response.headers.get('ratelimit')]).toEqual([null, null])
+    expect(await response.json()).toEqual({ type: 'about:blank', title: 'Too Many Requests', status: 429 })
+  })
+
+  it('lets onDenied write the body', async () => {
+    await start({ deniedText: 'come back later' })
+    throttler.answers.push(DENIED)
+    const response = await get()
+    expect([response.status, await response.text()]).toEqual([429, 'come back later'])
+    expect(response.headers.get('retry-after')).toBe('3')
+  })
+
+  it('does not limit a request without a key', async () => {
+    await start()
+    const response = await get('/', {})
+    expect([response.status, response.headers.get('ratelimit')]).toEqual([200, null])
+    expect(throttler.asked).toEqual([])
+  })
+
+  it('does what onFailure says while the service gives no decisions', async () => {
+    await start()
+    throttler.answers.push({ ...OUTAGE, allowed: true }, { ...OUTAGE, allowed: false }, new Error('unavailable'))
+    const allowed = await get()
+    expect([allowed.status, allowed.headers.get('ratelimit')]).toEqual([200, null])
+    const denied = await get()
+    expect([denied.status, denied.headers.get('retry-after')]).toEqual([503, '1'])
+    expect(await denied.json()).toMatchObject({ title: 'Rate limiting is unavailable', status: 503 })
+    const thrown = await get()
+    expect([thrown.status, await thrown.text()]).toEqual([500, expect.stringContaining('unavailable')])
+  })
+
+  describe('that counts only failures', () => {
+    const reading = (members: object = {}) => decision('a', members) as Decision
+
+    it.each([
+      ['/', []],
+      ['/failed', [['a', 2]]],
+      ['/error', [['a', 2]]],
+    ])('reads first, and spends after the response: %s', async (path, spent) => {
+      await start({ countOnly: 'failures', tokens: () => 2 })
+      throttler.answers.push(reading({ remaining: 2 }))
+      const response = await get(path)
+      await response.text()
+      expect(response.headers.get('ratelimit')).toBe('"default";r=2;t=2')
+      await until(() => throttler.asked.length === 1 + spent.length)
+      expect(throttler.asked).toEqual([['a', 0], ...spent])
+    })
+
+    it('refuses a request if too little is left, and spends nothing', async () => {
+      await start({ countOnly: 'failures', tokens: () => 2 })
+      throttler.answers.push(reading({ remaining: 1 }), DENIED)
+      const response = await get('/failed')
+      expect([response.status, response.headers.get('retry-after')]).toEqual([429, '3'])
+      await response.text()
+      expect(throttler.asked).toEqual([
+        ['a', 0],
+        ['a', 2],
+      ])
+    })
+
+    it('refuses a request if one of several limits has too little left', async () => {
+      await start({ countOnly: 'failures' })
+      const limit = { limit: 100, retryAfterMs: 0, resetAfterMs: 1_000 }
+      const limits = [
+        { ...limit, name: 'burst', remaining: 0 },
+        { ...limit, name: 'daily', remaining: 50 },
+      ]
+      throttler.answers.push(reading({ remaining: 50, limits }), { ...DENIED, limits })
+      const response = await get()
+      expect(response.status).toBe(429)
+      expect(response.headers.get('ratelimit-policy')).toBe('"burst";q=100, "daily";q=100')
+      expect(response.headers.get('ratelimit')).toBe('"burst";r=0;t=1, "daily";r=50;t=1')
+      expect(await response.json()).toMatchObject({ 'violated-policies': ['burst'] })
+    })
+
+    it('refuses a request that is denied whatever it costs', async () => {
+      await start({ countOnly: 'failures' })
+      throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })
+      expect((await get()).status).toBe(429)
+      expect(throttler.asked).toEqual([['a', 0]])
+    })
+
+    it('counts a request whose client does not wait for the response', async () => {
+      await start({ countOnly: 'failures' })
+      const abort = new AbortController()
+      const request = fetch(`${app.url}/hanging`, { headers: { 'x-key': 'a' }, signal: abort.signal })
+      await until(() => throttler.asked.length === 1)
+      abort.abort()
+      await request.catch(() => undefined)
+      await until(() => throttler.asked.length === 2)
+      expect(throttler.asked[1]).toEqual(['a', 1])
+    })
+
+    it('goes on if the failure cannot be counted', async () => {
+      await start({ countOnly: 'failures' })
+      throttler.answers.push(reading(), new Error('unavailable'))
+      expect((await get('/failed')).status).toBe(401)
+      await until(() => throttler.asked.length === 2)
+      expect((await get()).status).toBe(200)
+    })
+  })
+})
+
+it('the plugin for Fastify takes what Fastify knows of a request, and limits only where it is registered', async () => {
+  const server = fastify()
+  app = { url: '', close: () => server.close() }
+  server.register(async scope => {
+    await scope.register(fastifyThrottle<FastifyRequest, FastifyReply>, {
+      throttler,
+      key: request => `route:${request.routeOptions.url}`,
+    })
+    scope.get('/limited', async () => 'hello')
+  })
+  server.get('/free', async () => 'hello')
+  await server.inject('/limited')
+  await server.inject('/free')
+  expect(throttler.asked).toEqual([['route:/limited', 1]])
+})
+
+async function until(isTrue: () => boolean): Promise<void> {
+  while (!isTrue()) await new Promise(resolve => setImmediate(resolve))
+}

@@ -1,0 +1,145 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
+import { allowAll, decision, FakeService, problem } from '../../support/fake-service.ts'
+
+type Answer = NonNullable<ConstructorParameters<typeof FakeService>[0]>
+
+let service: FakeService
+afterEach(() => service.stop())
+
+async function given(answer?: Answer, options: Partial<ThrottlerOptions> = {}): Promise<Throttler> {
+  service = await new FakeService(answer).start()
+  return new Throttler({ url: service.url, onFailure: 'throw', timeoutMs: 10_000, ...options })
+}
+
+const keys = (count: number) => Array.from({ length: count }, (_, i) => `user:${i}`)
+
+describe('checks', () => {
+  it('go out alone and at once if nothing else is asked', async () => {
+    const throttler = await given()
+    await throttler.check('a')
+    await throttler.check('b', 2)
+    await throttler.check('c', { tokens: 3 })
+    expect(service.calls).toMatchObject([
+      { path: '/check', body: { key: 'a', tokens: 1 } },
+      { path: '/check', body: { key: 'b', tokens: 2 } },
+      { path: '/check', body: { key: 'c', tokens: 3 } },
+    ])
+  })
+
+  it('share a call if they are asked in the same turn, in the order asked, and each gets its own answer', async () => {
+    const throttler = await given()
+    const asked = ['a', 'b', 'a', 'c', 'a']
+    const decisions = await Promise.all(asked.map((key, i) => throttler.check(key, i)))
+    expect(decisions.map(({ key }) => key)).toEqual(asked)
+    expect(service.calls.map(({ path }) => path)).toEqual(['/check/batch'])
+    expect(service.calls[0]?.body.checks).toEqual(asked.map((key, tokens) => ({ key, tokens })))
+  })
+
+  it('that are asked while a call is in flight share the next', async () => {
+    let answerFirst: () => void = () => undefined
+    const throttler = await given((call, response, index) => {
+      if (index > 0) return allowAll(call)
+      answerFirst = () => response.end(JSON.stringify(allowAll(call)))
+      return undefined
+    })
+    const first = throttler.check('first')
+    while (service.calls.length === 0) await sleep(1)
+    const others = ['a', 'b', 'c'].map(key => throttler.check(key))
+    answerFirst()
+    await Promise.all([first, ...others])
+    expect(service.keys).toEqual([['first'], ['a', 'b', 'c']])
+  })
+
+  it('are at most a thousand in one call', async () => {
+    const throttler = await given()
+    const decisions = await Promise.all(keys(2_500).map(key => throttler.check(key)))
+    expect(decisions.map(({ key }) => key)).toEqual(keys(2_500))
+    expect(service.keys.map(({ length }) => length)).toEqual([1_000, 1_000, 500])
+    expect(service.keys.flat()).toEqual(keys(2_500))
+  })
+
+  it('do not wait longer for a slow call than they may', async () => {
+    const throttler = await given((call, _, index) => (index === 0 ? undefined : allowAll(call)), { timeoutMs: 2_000 })
+    const slow = throttler.check('slow').catch(err => err)
+    while (service.calls.length === 0) await sleep(1)
+    await expect(throttler.check('a')).resolves.toMatchObject({ allowed: true, key: 'a' })
+    await expect(slow).resolves.toMatchObject({ name: 'TimeoutError' })
+  })
+
+  it('time out each on its own while the service hangs, in a bounded number of calls', async () => {
+    let inFlight = 0
+    let mostInFlight = 0
+    const hang: Answer = (_, response) => {
+      mostInFlight = Math.max(mostInFlight, ++inFlight)
+      response.on('close', () => inFlight--)
+    }
+    const throttler = await given(hang, { timeoutMs: 320 })
+    const ask = async (key: string) => {
+      const askedAtMs = performance.now()
+      const { name } = await throttler.check(key).catch(err => err)
+      return { name, waitedItsTime: performance.now() - askedAtMs > 310 }
+    }
+    const checks: Promise<unknown>[] = []
+    for (const key of keys(100)) {
+      checks.push(ask(key))
+      await sleep(3)
+    }
+    for (const check of await Promise.all(checks)) expect(check).toEqual({ name: 'TimeoutError', waitedItsTime: true })
+    expect(mostInFlight).toBeGreaterThan(1)
+    // 16, and as many that have ended without the server having noticed.
+    expect(mostInFlight).toBeLessThanOrEqual(32)
+  })
+
+  it('get calls of their own without shareCalls', async () => {
+    const throttler = await given(undefined, { shareCalls: false })
+    await Promise.all(['a', 'b', 'c'].map(key => throttler.check(key)))
+    expect(service.calls.map(({ path }) => path)).toEqual(['/check', '/check', '/check'])
+    await throttler.checkMany([{ key: 'a' }, { key: 'b', tokens: 2 }])
+    expect(service.calls[3]).toMatchObject({ path: '/check/batch', body: { checks: [{}, { key: 'b', tokens: 2 }] } })
+  })
+
+  it('look the same, whichever call they shared', async () => {
+    const denied = decision('a', { allowed: false, remaining: 0, retryAfterMs: 100, 'violated-policies': ['default'] })
+    const throttler = await given(({ body }, response) =>
+      body.checks === undefined
+        ? problem(response, 429, 'quota-exceeded', { ...denied, instance: 'urn:request:1' })
+        : { results: [denied, { ...decision('b'), allowed: false, code: 'blocked' }] },
+    )
+    const alone = await throttler.check('a')
+    const [shared, blocked] = await throttler.checkMany([{ key: 'a' }, { key: 'b' }])
+    expect(alone).toEqual({ ...denied, code: 'quota-exceeded' })
+    expect(shared).toEqual(alone)
+    expect(blocked).toMatchObject({ allowed: false, code: 'blocked' })
+  })
+})
+
+describe('a check that the service refuses', () => {
+  const refuse = ['bad', 'worse']
+
+  it('does not cost the checks beside it their decisions', async () => {
+    const throttler = await given((call, response) => {
+      const errors = (call.body.checks ?? []).flatMap(({ key }, i) =>
+        refuse.includes(key) ? [{ path: `/checks/${i}/key`, message: `${key} is not allowed` }] : [],
+      )
+      return errors.length > 0 ? problem(response, 400, 'key-invalid', { errors }) : allowAll(call)
+    })
+    const asked = ['a', 'bad', 'b', 'worse', 'a']
+    const results = await Promise.allSettled(asked.map(key => throttler.check(key)))
+    expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled', 'rejected', 'fulfilled'])
+    expect(results[1]).toMatchObject({ reason: { name: 'ServiceError', code: 'key-invalid', status: 400 } })
+    expect(service.keys).toEqual([asked, ['a', 'b', 'a']])
+  })
+
+  it.each([
+    ['is too long', 'x'.repeat(257), 1],
+    ['is not a string', 42, 1],
+    ['is asked for half a token', 'half', 0.5],
+    ['is asked for what is not a number', 'two', '2'],
+  ])('has no place in a batch if its key %s', async (_, key, tokens) => {
+    const throttler = await given()
+    await Promise.all([throttler.check('a'), throttler.check(key as string, tokens as number), throttler.check('b')])
+    expect(service.keys.toSorted((a, b) => a.length - b.length)).toEqual([[key], ['a', 'b']])
+  })
+})
