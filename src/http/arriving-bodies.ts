@@ -46,6 +46,7 @@ export class ArrivingBodies {
     }
     let bytes: Buffer = EMPTY
     let length = 0
+    let problem: Problem | undefined
     let isDone = false
 
     const finish: BodyRead = (...result) => {
@@ -59,9 +60,12 @@ export class ArrivingBodies {
     const onData = (chunk: Buffer) => {
       const start = length
       length += chunk.length
-      const problem = length > maxBytes ? tooLarge(maxBytes) : rules.problemOf(chunk)
-      if (problem !== undefined) finish(problem)
-      else if (chunk.length === announced) bytes = chunk
+      problem ??= rules.problemOf(chunk)
+      if (length > maxBytes) finish(tooLarge(maxBytes))
+      else if (problem !== undefined) {
+        bytes = EMPTY
+        this.#hold(finish, BYTES_PER_REQUEST)
+      } else if (chunk.length === announced) bytes = chunk
       else {
         bytes = withRoom(bytes, length, maxBytes)
         chunk.copy(bytes, start)
@@ -69,8 +73,10 @@ export class ArrivingBodies {
       }
     }
     const handOver = () => finish(null, bytes.subarray(0, length))
+    // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
-      if (length <= LARGE_BODY_BYTES) handOver()
+      if (problem !== undefined) finish(problem)
+      else if (length <= LARGE_BODY_BYTES) handOver()
       else this.#turns.add(handOver)
     }
     request.on('data', onData).on('end', onEnd).on('error', finish)

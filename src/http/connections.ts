@@ -1,8 +1,12 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** So many requests of one connection may be unanswered. Each that waits for those before it takes a few kilobytes. */
-const MAX_PIPELINED = 1_000
+/**
+ * How many requests may be unanswered that were sent without waiting for answers: of one connection, and of all together. Each
+ * takes a few kilobytes.
+ */
+const MAX_PIPELINED_PER_CONNECTION = 500
+const MAX_PIPELINED = 20_000
 
 /** What a request takes that waits for the answers before its own. */
 const BYTES_PER_WAITING_REQUEST = 4_096
@@ -27,6 +31,7 @@ interface ConnectionsOptions {
  */
 export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
+  #pipelined = 0
 
   constructor(server: Server, { max, onRefused }: ConnectionsOptions) {
     server.prependListener('connection', (socket: Socket) => {
@@ -36,7 +41,7 @@ export class Connections implements Iterable<Socket> {
         return
       }
       this.#open.add(socket)
-      socket.once('close', () => this.#open.delete(socket))
+      socket.once('close', () => this.#closed(socket))
     })
     // Rather than in a hook of the app, which requests with an unreadable path never reach.
     server.prependListener('request', (_request, response) => this.#begin(response))
@@ -84,14 +89,28 @@ export class Connections implements Iterable<Socket> {
     const last = connection[LAST]
     connection[LAST] = response
     if (last === undefined || last.writableFinished) return
-    connection[PIPELINE] ??= []
-    if (connection[PIPELINE].at(-1) !== last) enqueue(connection[PIPELINE], last)
-    enqueue(connection[PIPELINE], response)
-    if (connection[PIPELINE].length > MAX_PIPELINED) connection.destroy()
+    const pipeline = connection[PIPELINE] ?? []
+    connection[PIPELINE] = pipeline
+    if (pipeline.at(-1) !== last) this.#enqueue(pipeline, last)
+    this.#enqueue(pipeline, response)
+    const isTooMuch = pipeline.length > MAX_PIPELINED_PER_CONNECTION || this.#pipelined > MAX_PIPELINED
+    if (isTooMuch) connection.destroy()
   }
-}
 
-function enqueue(pipeline: ServerResponse[], response: ServerResponse): void {
-  pipeline.push(response)
-  response.once('close', () => pipeline.splice(pipeline.indexOf(response), 1))
+  #enqueue(pipeline: ServerResponse[], response: ServerResponse): void {
+    pipeline.push(response)
+    this.#pipelined++
+    response.once('close', () => {
+      const index = pipeline.indexOf(response)
+      if (index === -1) return
+      pipeline.splice(index, 1)
+      this.#pipelined--
+    })
+  }
+
+  /** What its client had sent is answered to nobody. */
+  #closed(connection: Connection): void {
+    this.#open.delete(connection)
+    this.#pipelined -= connection[PIPELINE]?.splice(0).length ?? 0
+  }
 }

@@ -1,4 +1,4 @@
-import { isUtf8, transcode } from 'node:buffer'
+import { isAscii, isUtf8, transcode } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 import type { ArrivingBodies } from './arriving-bodies.ts'
@@ -58,9 +58,10 @@ function parse(bytes: Buffer): Parsed {
   }
 }
 
-/** V8 decodes UTF-8 that is not all ASCII ten times more slowly than ICU does, which is worth its overhead where there is much. */
+/** Decodes valid UTF-8. Where not all of much text is ASCII, V8 takes ten times as long as ICU. */
 function decoded(bytes: Buffer): string {
-  return bytes.length > MANY_BYTES ? transcode(bytes, 'utf8', 'ucs2').toString('ucs2') : bytes.toString('utf8')
+  if (bytes.length <= MANY_BYTES) return bytes.toString('utf8')
+  return isAscii(bytes) ? bytes.toString('latin1') : transcode(bytes, 'utf8', 'ucs2').toString('ucs2')
 }
 
 function malformed(detail: string): Problem {

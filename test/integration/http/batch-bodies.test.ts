@@ -89,6 +89,14 @@ describe('a batch may have 4 MiB', () => {
     expect(body.results[999]).toMatchObject({ allowed: true, key: 'a'.repeat(256), remaining: 100 })
   })
 
+  it('of keys in any script', async () => {
+    const keys = Array.from({ length: 1000 }, (_, i) => `${i}-ключ-鍵-🔑`)
+    const checks = keys.map(key => ({ key, tokens: 0 }))
+    const { status, body } = await postBatch(JSON.stringify({ checks }).padEnd(MAX_BYTES / 2))
+    expect(status).toBe(200)
+    expect(body.results.map(({ key }: { key: string }) => key)).toEqual(keys)
+  })
+
   it.each([
     ['announced', `content-length: ${MAX_BYTES + 1}\r\n\r\n`, ''],
     ['chunked', `transfer-encoding: chunked\r\n\r\n${(MAX_BYTES + 1).toString(16)}\r\n`, '\r\n0\r\n\r\n'],
