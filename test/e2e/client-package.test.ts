@@ -94,7 +94,7 @@ it('a program in TypeScript finds the types, as an ES module and as a CommonJS m
   const directory = await client.install('module', ['typescript', '@types/node', 'undici-types', 'fastify'])
   for (const name of ['program.mts', 'program.cts']) await writeFile(join(directory, name), TYPED)
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--types', 'node', '--skipLibCheck']
-  await run(directory, 'npx', ['tsc', ...options, 'program.mts', 'program.cts'])
+  await run(directory, process.execPath, ['node_modules/typescript/bin/tsc', ...options, 'program.mts', 'program.cts'])
 }, 120_000)
 
 describe.each(Object.entries(APPLICATIONS))('%s', (_, { type, module, source }) => {

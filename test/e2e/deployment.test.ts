@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** What a program says of our files, and that it was content. */
 function run(program: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8' })
-  expect([status, stderr]).toEqual([0, expect.not.stringMatching(/error/i)])
+  expect([status, stdout, stderr]).toEqual([0, expect.any(String), expect.not.stringMatching(/error/i)])
   return stdout
 }
 

@@ -62,7 +62,9 @@ async function read(redis: Redis, key: string): Promise<unknown> {
   if (type === 'hash') return redis.hgetall(key)
   if (type === 'zset') return redis.zrange(key, 0, '-1', 'WITHSCORES')
   if (type === 'stream') return redis.xrange(key, '-', '+')
-  return redis.get(key)
+  const text = (await redis.get(key)) ?? ''
+  // Members of an object have no order.
+  return text.startsWith('{') ? JSON.parse(text) : text
 }
 
 async function changeALot(redis: Redis): Promise<StoreChanges> {

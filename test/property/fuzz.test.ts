@@ -199,7 +199,8 @@ describe('whatever is sent, with any token or none,', () => {
         fc.asyncProperty(fc.array(request, { minLength: 20, maxLength: 20 }), async requests => {
           const answers = await Promise.all(requests.map(statusesOf))
           for (const status of answers.flat()) reached.add(status.slice(-3))
-          expect(answers.flat().filter(status => / 5\d\d$/.test(status))).toEqual([])
+          // 505 is an answer to the HTTP version that was sent.
+          expect(answers.flat().filter(status => / 5\d\d$/.test(status) && !status.endsWith('505'))).toEqual([])
         }),
         runs(60, 3_000),
       )

@@ -14,13 +14,17 @@ if not value then return 0 end
 local name = cjson.decode(value)
 if name.commandId ~= ARGV[1] then return 0 end
 
+if name.isEnded then return 0 end
 local ended = name.endedParts or {}
 for _, part in ipairs(ended) do
   if part == ARGV[2] then return 0 end
 end
 table.insert(ended, ARGV[2])
-name.endedParts = ended
-name.isEnded = #ended >= tonumber(ARGV[3])
-if name.isEnded then redis.call('SET', KEYS[1], cjson.encode(name), 'PX', ARGV[4])
-else redis.call('SET', KEYS[1], cjson.encode(name), 'KEEPTTL') end
+if #ended >= tonumber(ARGV[3]) then
+  name.isEnded, name.endedParts = true, nil
+  redis.call('SET', KEYS[1], cjson.encode(name), 'PX', ARGV[4])
+else
+  name.endedParts = ended
+  redis.call('SET', KEYS[1], cjson.encode(name), 'KEEPTTL')
+end
 return 1
