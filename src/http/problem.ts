@@ -38,7 +38,7 @@ export function fail(reply: FastifyReply, problem: Problem): void {
 export function answerErrors(log: RequestLog) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = err instanceof Problem ? err : toProblem(err, request)
-    if (problem.status >= 500) log.failed(request, problem)
+    if (problem.status >= 500 && problem.code !== 'http-version-unsupported') log.failed(request, problem)
     keepConnection(reply)
     return sendProblem(request, reply, problem)
   }

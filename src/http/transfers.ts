@@ -1,22 +1,28 @@
-/** A transfer must not be slower than this, after a grace period from when it was first found unfinished. */
-const GRACE_MS = 10_000
+/** A transfer must bring so much on average, over each of these periods. */
 const MIN_BYTES_PER_SECOND = 4_096
+const PERIOD_MS = 10_000
 
-/** How far a transfer has got since it was first found unfinished. */
+/** How far a transfer has got in the present period. */
 export interface Transfer {
   readonly bytes: number
   readonly elapsedMs: number
 }
 
-/** When transfers were first found unfinished, and at which byte. */
+/** Where unfinished transfers were when their present period began. */
 export class Transfers {
   readonly #begun = new WeakMap<object, { readonly atMs: number; readonly atByte: number }>()
 
-  /** @param byte how far it is by now */
+  /**
+   * A first period begins now, and another one after each that brought enough: a burst at the beginning, which may have filled
+   * buffers only, does not excuse a standstill.
+   * @param byte how far the transfer is by now
+   */
   progress(transfer: object, byte: number, nowMs: number): Transfer {
-    const begun = this.#begun.get(transfer) ?? { atMs: nowMs, atByte: byte }
-    this.#begun.set(transfer, begun)
-    return { bytes: byte - begun.atByte, elapsedMs: nowMs - begun.atMs }
+    const { atMs, atByte } = this.#begun.get(transfer) ?? { atMs: nowMs, atByte: byte }
+    const progress = { bytes: byte - atByte, elapsedMs: nowMs - atMs }
+    if (progress.elapsedMs >= PERIOD_MS || progress.elapsedMs === 0)
+      this.#begun.set(transfer, { atMs: nowMs, atByte: byte })
+    return progress
   }
 
   end(transfer: object): void {
@@ -25,5 +31,5 @@ export class Transfers {
 }
 
 export function isTooSlow({ bytes, elapsedMs }: Transfer): boolean {
-  return elapsedMs > GRACE_MS + (bytes / MIN_BYTES_PER_SECOND) * 1000
+  return elapsedMs >= PERIOD_MS && bytes < (MIN_BYTES_PER_SECOND * elapsedMs) / 1000
 }

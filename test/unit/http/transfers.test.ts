@@ -11,12 +11,26 @@ describe('a transfer', () => {
     expect(transfers.progress(request, 900, 4_000)).toEqual({ bytes: 0, elapsedMs: 0 })
   })
 
+  it('that began with a burst and then stands still is too slow ten seconds later', () => {
+    const transfers = new Transfers()
+    const request = {}
+    const slowAt = [0, 5_000, 10_000, 15_000, 20_000].filter(nowMs =>
+      isTooSlow(transfers.progress(request, nowMs === 0 ? 0 : 8_000_000, nowMs)),
+    )
+    expect(slowAt).toEqual([20_000])
+  })
+
+  it('that goes on slowly never is', () => {
+    const transfers = new Transfers()
+    const request = {}
+    for (let s = 0; s < 600; s++) expect(isTooSlow(transfers.progress(request, s * 4_096, s * 1_000))).toBe(false)
+  })
+
   it.each([
-    { bytes: 0, elapsedMs: 10_000, tooSlow: false },
-    { bytes: 0, elapsedMs: 10_001, tooSlow: true },
-    { bytes: 4_096, elapsedMs: 11_000, tooSlow: false },
-    { bytes: 4_096, elapsedMs: 11_001, tooSlow: true },
-    { bytes: 4_096 * 600, elapsedMs: 610_000, tooSlow: false },
+    { bytes: 0, elapsedMs: 9_999, tooSlow: false },
+    { bytes: 0, elapsedMs: 10_000, tooSlow: true },
+    { bytes: 40_960, elapsedMs: 10_000, tooSlow: false },
+    { bytes: 40_959, elapsedMs: 10_000, tooSlow: true },
   ])('of $bytes bytes in $elapsedMs ms is too slow: $tooSlow', ({ tooSlow, ...transfer }) => {
     expect(isTooSlow(transfer)).toBe(tooSlow)
   })
