@@ -17,6 +17,9 @@ import type { CompactionJob } from './write-compacted.ts'
 /** How often the store is compared with the journal, in ms: whether its log was compacted or emptied. */
 const COMPARISON_INTERVAL_MS = 10_000
 
+/** A journal of so many entries is compacted in a moment: each time that it can be, and before the store stops. */
+const SMALL_JOURNAL_ENTRIES = 10_000
+
 /** How often a journal that cannot be written is tried again, in ms. */
 const RETRY_INTERVAL_MS = 500
 
@@ -199,21 +202,27 @@ export class DurableLog implements ReplyGate {
   }
 
   /**
-   * Compacts the journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
+   * Compacts a large journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
    * holds more than the store, which does no harm.
    */
   async #followCompaction(): Promise<void> {
     const { header, entryCount: before } = this.#journal
     const compactedTo = this.#logs.map(log => log.compactedTo)
     const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
-    if (compacted === 0 || 2 * compacted < before) return
+    if (compacted === 0 || (2 * compacted < before && !this.#isSmall)) return
     await this.#journal.compact({ ...header, compactedTo }, this.#options.writeCompacted)
     this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
   }
 
+  get #isSmall(): boolean {
+    return this.#journal.entryCount <= SMALL_JOURNAL_ENTRIES
+  }
+
   /** Before the store stops. */
-  close(): void {
+  async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
+    if (this.#isSmall) this.#compare()
+    await this.#compaction
     this.#takeEverything()
     this.#journal.close()
   }

@@ -30,7 +30,7 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       if (orphaned) await clientsGone()
-      log?.close()
+      await log?.close()
       await valkey.stop()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
