@@ -49,15 +49,15 @@ export class ArrivingBodies {
     let problem: Problem | undefined
     let isDone = false
 
-    const finish: BodyRead = (...result) => {
+    const finish: BodyRead = (err, body) => {
       if (isDone) return
       isDone = true
       bytes = EMPTY
-      request.off('data', onData).off('end', onEnd).off('error', finish)
-      this.#hold(finish, 0)
-      done(...result)
+      if (this.#held.has(finish)) this.#hold(finish, 0)
+      done(err, body)
     }
     const onData = (chunk: Buffer) => {
+      if (isDone) return
       const start = length
       length += chunk.length
       problem ??= rules.problemOf(chunk)
