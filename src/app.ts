@@ -99,6 +99,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
+    // What its client had sent before it was disconnected is still parsed.
+    if (request.raw.socket.destroyed) return
     writeCommonFields(request, reply)
     const problem = headProblem(request)
     if (problem !== undefined) done(problem)

@@ -8,6 +8,10 @@ const BYTES_PER_REQUEST = 4_096
 const MIN_CAPACITY = 1_024
 const EMPTY = Buffer.alloc(0)
 
+/** A body of more chunks must have so many bytes in each on average: a chunk costs as much time as a kilobyte. */
+const MAX_SMALL_CHUNKS = 1_000
+const MIN_CHUNK_BYTES = 64
+
 /** What refuses a body as it arrives. */
 export interface BodyRules {
   readonly maxBytes: number
@@ -46,6 +50,8 @@ export class ArrivingBodies {
     }
     let bytes: Buffer = EMPTY
     let length = 0
+    let chunks = 0
+    let pauseAfter = LARGE_BODY_BYTES
     let problem: Problem | undefined
     let isDone = false
 
@@ -60,6 +66,15 @@ export class ArrivingBodies {
       if (isDone) return
       const start = length
       length += chunk.length
+      chunks++
+      if (chunks > MAX_SMALL_CHUNKS && length < chunks * MIN_CHUNK_BYTES) {
+        request.destroy()
+        return
+      }
+      if (length >= pauseAfter) {
+        pauseAfter = length + LARGE_BODY_BYTES
+        pauseForTurn(request)
+      }
       problem ??= rules.problemOf(chunk)
       if (length > maxBytes) finish(tooLarge(maxBytes))
       else if (problem !== undefined) {
@@ -91,6 +106,12 @@ export class ArrivingBodies {
       refuseOldest(new Problem('overloaded', 'the process holds too many bodies that have not arrived completely'))
     }
   }
+}
+
+/** A socket is otherwise read for as long as there is something, which can be megabytes in one turn of the event loop. */
+function pauseForTurn(request: IncomingMessage): void {
+  request.pause()
+  setImmediate(() => request.resume())
 }
 
 /** The same bytes in a buffer for at least `length`, at most twice as long. */

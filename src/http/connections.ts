@@ -6,7 +6,7 @@ import type { Socket } from 'node:net'
  * takes a few kilobytes.
  */
 const MAX_PIPELINED_PER_CONNECTION = 500
-const MAX_PIPELINED = 20_000
+const MAX_PIPELINED = 10_000
 
 /** What a request takes that waits for the answers before its own. */
 const BYTES_PER_WAITING_REQUEST = 4_096

@@ -62,6 +62,7 @@ export class HtmlPages {
   readonly #options: HtmlPagesOptions
   readonly #turns = new Turns()
   readonly #kept = new Map<string, Page>()
+  readonly #asked = new Map<string, Promise<Page>>()
   #keptBytes = 0
   #app: Promise<FastifyInstance> | undefined
 
@@ -72,16 +73,20 @@ export class HtmlPages {
   async request(request: FastifyRequest): Promise<Page> {
     await this.#turns.next()
     const path = routePath(request.url)
-    const kept = this.#kept.get(path)
-    if (kept !== undefined) return kept
-    const page = await this.#ask(request)
-    if (page.statusCode === 200 && request.method === 'GET' && this.#options.isStatic(path)) this.#keep(path, page)
-    return page
+    const isShared = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
+    return this.#kept.get(path) ?? (isShared ? this.#askOnce(path, request) : this.#ask(request))
   }
 
   async close(): Promise<void> {
     const app = await this.#app?.catch(() => undefined)
     await app?.close()
+  }
+
+  /** Those who ask for the same file at the same time share one page. */
+  #askOnce(path: string, request: FastifyRequest): Promise<Page> {
+    const asked = this.#asked.get(path) ?? this.#ask(request).finally(() => this.#asked.delete(path))
+    this.#asked.set(path, asked)
+    return asked.then(page => this.#keep(path, page))
   }
 
   async #ask({ method, url, headers }: FastifyRequest): Promise<Page> {
@@ -94,10 +99,12 @@ export class HtmlPages {
     })
   }
 
-  #keep(path: string, { statusCode, headers, rawPayload }: Page): void {
-    if (!PLAIN_PATH.test(path) || this.#keptBytes + rawPayload.length > MAX_KEPT_BYTES) return
+  #keep(path: string, page: Page): Page {
+    const { statusCode, headers, rawPayload } = page
+    if (statusCode !== 200 || this.#kept.has(path) || this.#keptBytes + rawPayload.length > MAX_KEPT_BYTES) return page
     this.#keptBytes += rawPayload.length
     this.#kept.set(path, { statusCode, headers, rawPayload })
+    return page
   }
 
   #opened(): Promise<FastifyInstance> {

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { RouteDocs } from './route-docs.ts'
+import { Turns } from './turns.ts'
 
 export interface MetricsRouteOptions {
   /** The metrics of all front processes together, as Prometheus text. */
@@ -14,9 +15,21 @@ const DOCS: RouteDocs = {
   responses: { 200: { mediaType: 'text/plain' } },
 }
 
-/** `GET /metrics` */
+/** `GET /metrics`. Those who ask at the same time share one scrape and its bytes, and are answered in turns, since it can be large. */
 export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape }) => {
-  app.get('/metrics', { config: { docs: DOCS } }, async (_request, reply) =>
-    reply.type(PROMETHEUS_TEXT).send(await scrape()),
-  )
+  const turns = new Turns()
+  let scraped: Promise<Buffer> | undefined
+  const shared = () => {
+    scraped ??= scrape()
+      .then(text => Buffer.from(text))
+      .finally(() => {
+        scraped = undefined
+      })
+    return scraped
+  }
+
+  app.get('/metrics', { config: { docs: DOCS } }, async (_request, reply) => {
+    await turns.next()
+    return reply.type(PROMETHEUS_TEXT).send(await shared())
+  })
 }

@@ -123,6 +123,15 @@ describe('bodies of which only a part arrives', () => {
   })
 })
 
+describe('a client that sends a body in thousands of tiny chunks', () => {
+  it('is disconnected', async () => {
+    const socket = await connected()
+    const fields = 'host: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n'
+    socket.write(`POST /check HTTP/1.1\r\n${fields}${'1\r\n \r\n'.repeat(2_000)}`)
+    await ended(socket)
+  })
+})
+
 describe('a client that sends thousands of requests without waiting', () => {
   it('is disconnected', async () => {
     const socket = await connected()

@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals'
+import { expectProblem } from './expect-problem.ts'
+import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
+
+const given = givenApp()
+const BUNDLE = '/docs/static/swagger-ui-bundle.js'
+
+describe.each(['/openapi.json', BUNDLE])('%s', path => {
+  it('is the same for all who ask at the same time, and not sent to those who have it', async () => {
+    const answers = await Promise.all(Array.from({ length: 20 }, () => given.app.client.get(path)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
+    expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+
+    const etag = answers[0]?.headers.get('etag') ?? ''
+    const again = await given.app.client.request('GET', path, undefined, { 'if-none-match': `"other", ${etag}` })
+    expect([again.status, again.text]).toEqual([304, ''])
+    const changed = await given.app.client.request('GET', path, undefined, { 'if-none-match': '"other"' })
+    expect([changed.status, changed.text]).toEqual([200, answers[0]?.text])
+  })
+
+  it('has a HEAD', async () => {
+    const { status, headers, text } = await rawRequest(given.app.port, { method: 'HEAD', path })
+    expect([status, text]).toEqual([200, ''])
+    expect(Number(headers.get('content-length'))).toBeGreaterThan(100_000)
+  })
+})
+
+describe('what Swagger UI does not have', () => {
+  it('is not found, however often it is asked for', async () => {
+    for (let i = 0; i < 3; i++) expectProblem(await given.app.client.get('/docs/static/nothing.js'), 404, 'not-found')
+  })
+})
