@@ -1,6 +1,10 @@
 import { Problem } from '../errors.ts'
+import { JsonBounds } from '../http/json-bounds.ts'
 import { type ImportedPolicy, parseImportLine } from './import-line.ts'
 import { importInvalid, type Line } from './ndjson.ts'
+
+/** Members and items of a line, far more than a policy has. */
+const MAX_ELEMENTS = 1_000
 
 /** Checks a file line by line: each is a policy, and no key stands on two. */
 export class ImportChecker {
@@ -19,6 +23,8 @@ export class ImportChecker {
 
 function parse(line: number, bytes: Buffer): ImportedPolicy {
   try {
+    const problem = new JsonBounds(MAX_ELEMENTS).problemOf(bytes)
+    if (problem !== undefined) throw problem
     return parseImportLine(bytes)
   } catch (err) {
     if (err instanceof Problem) throw importInvalid(line, err.detail, err.members)

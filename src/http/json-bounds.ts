@@ -61,7 +61,7 @@ export class JsonBounds {
 }
 
 function tooDeep(): Problem {
-  return new Problem('body-malformed', `the body is nested more deeply than the ${MAX_DEPTH} levels allowed`)
+  return new Problem('body-malformed', `the JSON is nested more deeply than the ${MAX_DEPTH} levels allowed`)
 }
 
 function tooManyElements(max: number): Problem {

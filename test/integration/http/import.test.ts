@@ -216,6 +216,13 @@ describe('a file is refused whole', () => {
     ['a key that is not allowed', good + line('a\u0001', 1), 2, /\/key: .*control character/],
     ['a reserved key', good + line('export', 1), 2, /\/key: .*reserved/],
     ['a bad policy', good + line('x', 0), 2, /\/capacity: must be an integer from 1 to 1000000000; was 0/],
+    [
+      'JSON nested nine levels deep',
+      `${good}${'['.repeat(9)}${']'.repeat(9)}`,
+      2,
+      /nested more deeply than the 8 levels/,
+    ],
+    ['many members', `${good}{${Array.from({ length: 2_000 }, (_, i) => `"m${i}":1`).join()}}`, 2, /1000 members/],
     ['an unknown member', `{"key":"x","capacity":1,"refillTokens":1,"version":1}`, 1, /\/version: is unknown/],
     [
       'a policy that cannot be exact',
