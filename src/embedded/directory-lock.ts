@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
 import { connect, createServer } from 'node:net'
-import { join, relative } from 'node:path'
+import { dirname, join, relative, resolve } from 'node:path'
 import { CannotStart } from '../processes/supervised-process.ts'
 
 const OWNER_ONLY = 0o600
@@ -24,7 +24,7 @@ const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
 export async function lockDirectory(directory: string, told: string): Promise<void> {
   const own = join(directory, `lock-${randomUUID().slice(0, 8)}`)
   try {
-    mkdirSync(directory, { recursive: true })
+    makeDirectory(directory)
     // Whoever sees one of the lock's names can connect, as it gets them only now.
     await listen(socketPath(own), told)
     if (await claim(directory, own)) return renameSync(own, join(directory, LOCK))
@@ -34,6 +34,17 @@ export async function lockDirectory(directory: string, told: string): Promise<vo
   }
   rmSync(own)
   throw new CannotStart(`DATA_DIR was ${JSON.stringify(directory)}, which another process uses`)
+}
+
+/** Node's own recursion never ends where no directory can be made in one that is there, such as `/proc`. */
+function makeDirectory(directory: string): void {
+  if (existsSync(directory)) return
+  makeDirectory(dirname(resolve(directory)))
+  try {
+    mkdirSync(directory)
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err
+  }
 }
 
 /** What the process that holds the directory tells, or `undefined` when none does. */

@@ -85,3 +85,15 @@ describe('the lock of a data directory', () => {
     )
   })
 })
+
+it('makes the directory, and those above it', async () => {
+  const deep = join(directory, 'a', 'b', 'c')
+  await lockDirectory(deep, 'redis://deep')
+  expect(await askLock(deep)).toBe('redis://deep')
+})
+
+it('says at once which directory cannot be made', async () => {
+  await expect(lockDirectory('/proc/throttler/data', 'redis://x')).rejects.toThrow(
+    /DATA_DIR was "\/proc\/throttler\/data", which cannot be used: ENOENT/,
+  )
+})
