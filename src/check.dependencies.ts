@@ -22,7 +22,7 @@ import { RedisBucketStore } from './redis/bucket-store.ts'
 import type { OnMalformedBucket } from './redis/check-call.ts'
 import { ClusterBuckets } from './redis/cluster-buckets.ts'
 import type { RedisClient } from './redis/connection.ts'
-import { failureReason } from './redis/failure-reason.ts'
+import { failureReason, refusesWrites } from './redis/failure-reason.ts'
 import { Heartbeats } from './redis/heartbeats.ts'
 import { BucketKeys } from './redis/keys.ts'
 
@@ -74,6 +74,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
+        refusesWrites,
         onOpened: reason => {
           outages.start()
           options.circuitOpened(reason)
@@ -82,7 +83,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
           // Another master may still be unavailable.
           if (store.circuit === 'closed') outages.stop()
         },
-        ...(shard && { probeKey: shard.probeKey }),
+        ...(shard && { probeKey: () => shard.probeKey }),
         observer,
         logger: shard ? logger.child({ master: shard.name }) : logger,
       }),

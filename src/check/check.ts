@@ -176,8 +176,9 @@ export class Checker {
   }
 
   #conclude(check: PendingCheck, reading: BucketReading): Decision {
-    const { deniedCache } = this.#deps
+    const { deniedCache, localBuckets } = this.#deps
     const decision = decideByBucket(check, reading, 'redis')
+    if (localBuckets.size > 0 && wasFull(check, reading)) localBuckets.forget(check.key)
     if (reading.allowed) {
       // What another question was answered is no longer true.
       if (check.tokens > 0) deniedCache.forget(check.key)
@@ -199,6 +200,12 @@ export class Checker {
         return undefined
     }
   }
+}
+
+/** Whether nothing was spent before this check. */
+function wasFull({ policy, tokens }: BucketCheck, { allowed, spent }: BucketReading): boolean {
+  const byThis = allowed ? tokens : 0
+  return policy.limits.every(({ unit }, i) => spent[i] === byThis * unit)
 }
 
 const DENIED_IN_OUTAGE =

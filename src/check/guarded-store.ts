@@ -1,4 +1,4 @@
-import { CircuitState, ConsecutiveBreaker, circuitBreaker, handleAll } from 'cockatiel'
+import { CircuitState, circuitBreaker, handleAll, type IBreaker } from 'cockatiel'
 import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import type { Logger } from '../logger.ts'
@@ -38,14 +38,32 @@ interface GuardedStoreOptions {
   readonly timeoutMs: number
   /** What kind of failure an error of the store is, in a word or two; of few kinds. */
   reasonOf(err: unknown): string
+  /** Whether the store said, by this reason, that it can be read but not written. */
+  refusesWrites(reason: string): boolean
   /** Where probes spend; one that is not allowed as a caller's key. */
-  readonly probeKey?: string
+  probeKey?(): string
   /** The circuit has just opened. */
   onOpened(reason: string): void
   /** The circuit is closed again. */
   onRecovered(): void
   readonly observer: CheckObserver
   readonly logger: Logger
+}
+
+/** Opens after five failures in a row; at once where the store refuses writes, since reads would succeed in between. */
+class FailureBreaker implements IBreaker {
+  state: unknown
+  refusesWrites = false
+  #failures = 0
+
+  success(): void {
+    this.#failures = 0
+  }
+
+  failure(): boolean {
+    this.#failures++
+    return this.refusesWrites || this.#failures >= FAILURES_TO_OPEN
+  }
 }
 
 /**
@@ -57,10 +75,11 @@ export class GuardedStore implements BucketStore {
   readonly #store: BucketStore
   readonly #options: GuardedStoreOptions
   readonly #away = new CircuitOpen('the store of buckets is away')
+  readonly #failures = new FailureBreaker()
   readonly #breaker = circuitBreaker(handleAll, {
     // Only probes are let through, whenever they come; counted from the wall clock, which may be set, it could be never.
     halfOpenAfter: Number.NEGATIVE_INFINITY,
-    breaker: new ConsecutiveBreaker(FAILURES_TO_OPEN),
+    breaker: this.#failures,
   })
   #reason: string | undefined
   #nextProbe: NodeJS.Timeout | undefined
@@ -122,8 +141,16 @@ export class GuardedStore implements BucketStore {
     clearTimeout(this.#nextProbe)
   }
 
+  /** The part of the store that was behind this is gone; the others may all be well. */
+  retire(): void {
+    this.close()
+    if (this.#reason === undefined) return
+    this.#options.logger.info('the part of the store that was away is gone')
+    this.#options.onRecovered()
+  }
+
   get #probeCheck(): BucketCheck {
-    return { ...PROBE, key: this.#options.probeKey ?? PROBE.key }
+    return { ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
@@ -134,7 +161,9 @@ export class GuardedStore implements BucketStore {
       observer.storeCalled(checks.length, (performance.now() - start) / 1000)
       return readings
     } catch (err) {
-      observer.storeCalled(checks.length, (performance.now() - start) / 1000, this.#reasonOf(err))
+      const reason = this.#reasonOf(err)
+      this.#failures.refusesWrites = this.#options.refusesWrites(reason)
+      observer.storeCalled(checks.length, (performance.now() - start) / 1000, reason)
       throw err
     }
   }

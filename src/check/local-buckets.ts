@@ -3,6 +3,9 @@ import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../do
 import { putLast } from './bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
+/** A bucket that nobody asked for so long may be dropped once it is full, in ms. */
+const IDLE_MS = 600_000
+
 /** Beyond so many buckets the one used longest ago is forgotten, which makes it full. */
 const MAX_BUCKETS = 100_000
 
@@ -12,8 +15,9 @@ interface LocalBucket {
   /** From when it counts, by the clock of outages; a refill of this process's share is never rounded up. */
   readonly sinceMs: number
   readonly bucket: Bucket
-  /** From then on it is full, by the process's clock. */
+  /** Not before then is it full, by the process's clock. */
   readonly fullAtMs: number
+  readonly lastAskedAtMs: number
 }
 
 interface LocalBucketsOptions {
@@ -30,8 +34,9 @@ interface LocalBucketsOptions {
  * larger than the share passes when the bucket is full, and puts it into debt. So in an outage of T, N processes together admit
  * at most N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
  *
- * A bucket is kept until it would be full, whether the store recovers or not: a store that comes and goes would otherwise give
- * away the shares again each time. Shares refill only while the store is unavailable, since it refills its own buckets anyway.
+ * A bucket is kept when the store recovers: a store that comes and goes would otherwise give away the shares again each time.
+ * Shares refill only while the store is unavailable, since it refills its own buckets anyway. So a share is full again after so
+ * much of outages, or once the store itself has found the key's bucket full.
  */
 export class LocalBuckets {
   readonly #options: LocalBucketsOptions
@@ -49,33 +54,31 @@ export class LocalBuckets {
   /** The reading, and the limits that it counts by. */
   check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
     const outageMs = Math.floor(this.#options.outageMs())
-    const kept = this.#keptFor(key)
+    const nowMs = this.#options.now()
+    const kept = this.#buckets.get(key)
     const { processes, sinceMs } = kept ?? { processes: this.#options.processes(), sinceMs: outageMs }
     const counted = this.#sharesOf(policy, processes)
     const slowNowMs = Math.floor((outageMs - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
     if (bucket === undefined) this.#buckets.delete(key)
-    else if (bucket !== kept?.bucket) {
-      const fullAtMs = this.#options.now() + (forgottenAt(bucket) - slowNowMs) * processes
-      putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs }, MAX_BUCKETS)
+    else {
+      const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
+      putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading, counted }
   }
 
-  /** Drops what is full. */
+  /** Drops what nobody asks for any more. */
   sweep(): void {
     const nowMs = this.#options.now()
-    for (const [key, { fullAtMs }] of this.#buckets) if (nowMs >= fullAtMs) this.#buckets.delete(key)
+    for (const [key, { fullAtMs, lastAskedAtMs }] of this.#buckets) {
+      if (nowMs >= fullAtMs && nowMs - lastAskedAtMs >= IDLE_MS) this.#buckets.delete(key)
+    }
   }
 
-  /** Makes a bucket full. */
+  /** Makes a bucket full, since an operator or the store says that the key's is. */
   forget(key: string): void {
-    this.#buckets.delete(key)
-  }
-
-  #keptFor(key: string): LocalBucket | undefined {
-    const kept = this.#buckets.get(key)
-    return kept !== undefined && this.#options.now() < kept.fullAtMs ? kept : undefined
+    if (this.#buckets.size > 0) this.#buckets.delete(key)
   }
 
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {

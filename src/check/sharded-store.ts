@@ -70,8 +70,8 @@ export class ShardedStore {
   #forgetWhatIsNoPartAnyMore(): void {
     for (const [shard, guard] of this.#guards) {
       if (this.#store.shards.includes(shard)) continue
-      guard.close()
       this.#guards.delete(shard)
+      guard.retire()
     }
   }
 }

@@ -62,11 +62,17 @@ export class ClusterBuckets implements ShardedBucketStore {
     this.#owners = Array.from({ length: BUCKET_PARTITIONS }, (_, partition) => {
       const address = this.#cluster.slots[BUCKET_SLOTS[partition] as number]?.[0]
       if (address === undefined) return undefined
-      const master = masters.get(address) ?? this.#masters.get(address) ?? this.#master(address, partition)
+      const master = masters.get(address) ?? this.#knownMaster(address, partition)
       masters.set(address, master)
       return master
     })
     this.#masters = masters
+  }
+
+  #knownMaster(address: string, partition: number): MasterBuckets {
+    const known = this.#masters.get(address)
+    known?.owns(partition)
+    return known ?? this.#master(address, partition)
   }
 
   #master(address: string, partition: number): MasterBuckets {

@@ -3,6 +3,7 @@ const REASONS: Readonly<Record<string, string>> = {
   OOM: 'out-of-memory',
   MISCONF: 'cannot-persist',
   READONLY: 'read-only',
+  NOREPLICAS: 'too-few-replicas',
   LOADING: 'loading',
   BUSY: 'busy',
   CLUSTERDOWN: 'cluster-down',
@@ -18,6 +19,13 @@ export const FAILURE_REASONS: readonly string[] = [
   'refused',
   ...new Set(Object.values(REASONS)),
 ]
+
+const WRITE_REFUSALS = new Set(['out-of-memory', 'cannot-persist', 'read-only', 'too-few-replicas'])
+
+/** Whether a store that fails for this reason can still be read. */
+export function refusesWrites(reason: string): boolean {
+  return WRITE_REFUSALS.has(reason)
+}
 
 /** Older servers put the code of an error inside a script behind one of the script's own. */
 const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)

@@ -8,6 +8,8 @@ import { probeKeyIn } from './probe-keys.ts'
 
 /** Replies to a call that was not executed, since some of its keys are elsewhere now or on their way. */
 const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN) /
+/** Says nothing of the master's other slots. */
+const UNSERVED_SLOT = /^CLUSTERDOWN Hash slot not served/
 /** What says nothing of the map of slots. */
 const SLOW = /timed out/
 
@@ -16,7 +18,7 @@ type Readings = (BucketReading | undefined)[]
 interface MasterBucketsOptions {
   /** As the map of slots spells it. */
   readonly address: string
-  /** One that it owns. */
+  /** One that it owns; see `owns`. */
   readonly partition: number
   /** Follows redirections. */
   readonly cluster: Cluster
@@ -31,16 +33,26 @@ interface MasterBucketsOptions {
 /** The buckets of one master: one script call for each partition in a batch, and all of them in one write. */
 export class MasterBuckets implements BucketShard {
   readonly name: string
-  readonly probeKey: string
+  #partition: number
   readonly #options: MasterBucketsOptions
 
   constructor(options: MasterBucketsOptions) {
     this.name = options.address
-    this.probeKey = probeKeyIn(options.partition)
+    this.#partition = options.partition
     this.#options = options
   }
 
-  /** Checks whose call failed have no reading; rejects when all failed. */
+  /** In a partition that it owns now. */
+  get probeKey(): string {
+    return probeKeyIn(this.#partition)
+  }
+
+  /** From now on it owns this partition, and perhaps no longer the one that it was known by. */
+  owns(partition: number): void {
+    this.#partition = partition
+  }
+
+  /** Checks whose call failed have no reading; rejects when all failed, and not for slots that nobody serves. */
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
     const groups = indexesBy(checks, ({ key }) => bucketPartition(key))
     const pipeline = this.#pipeline()
@@ -63,7 +75,8 @@ export class MasterBuckets implements BucketShard {
     }
     await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Buffer])))
     if (failures.some(failure => !SLOW.test((failure as Error).message))) this.#options.disturbed()
-    if (failures.length === groups.size) throw failures[0]
+    const failure = failures.find(failure => !UNSERVED_SLOT.test((failure as Error).message))
+    if (failures.length === groups.size && failure !== undefined) throw failure
     return readings
   }
 

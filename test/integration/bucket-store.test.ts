@@ -185,6 +185,11 @@ describeWithRedis('the bucket store in a real Redis', () => {
       'with infinitely much spent': () => told([time(Date.now()), ...entry(Number.POSITIVE_INFINITY)]),
       'with a fraction of a unit spent': () => told([time(Date.now()), ...entry(1.5, 1)]),
       'counted in units of 0': () => told([time(Date.now()), ...entry(5, 0)]),
+      'spent from in the far future': () => told([time(2 ** 53), ...entry(5)]),
+      'with a head that was full before it was spent from': () =>
+        told([time(Date.now() + 2 * DAY), ...head(2), ...entry(5)]),
+      'whose other entry was spent from last': () =>
+        told([time(Date.now()), ...head(2, 1, 1), ...entry(5), ...entry(5), time(2 ** 54), time(2 ** 54)]),
       'of a later version': () => told([time(Date.now()), ...head(3), ...entry(5)]),
       'with no entry of its own': () => told([time(Date.now()), ...head(2, 0), ...entry(5)]),
       'with fewer entries than its head says': () => told([time(Date.now()), ...head(2, 2), ...entry(5)]),
@@ -213,7 +218,7 @@ describeWithRedis('the bucket store in a real Redis', () => {
     beforeEach(() => redis.unlink(keys.bucket('well'), keys.bucket('bad')))
 
     it.each(Object.entries(values))('%s takes it for full, says so, and decides the others', async (_, value) => {
-      await redis.set(keys.bucket('bad'), value())
+      await redis.set(keys.bucket('bad'), value(), 'PX', DAY)
       await expectFullAndHarmless()
     })
 

@@ -97,13 +97,14 @@ end
 
 local function read_entry(stored, at, last_spent_at, full_at)
   local id, unit, spent = unpack('>I4I4d', stored, at)
-  if id == EXTENDED or unit == 0 or not is_whole(spent, MAX_UNITS) then return nil end
+  if id == EXTENDED or unit == 0 or not is_whole(spent, MAX_UNITS) or full_at < last_spent_at then return nil end
   return { id = id, unit = unit, spent = spent, last_spent_at = last_spent_at, full_at = full_at }
 end
 
-local function read_other(stored, at)
+-- No other limit was spent from after the own ones.
+local function read_other(stored, at, latest)
   local last_spent_at, full_at = unpack('>dd', stored, at + ENTRY)
-  if not (is_whole(last_spent_at, MAX_TIME) and is_whole(full_at, MAX_TIME)) then return nil end
+  if not (is_whole(last_spent_at, latest) and is_whole(full_at, MAX_TIME)) then return nil end
   return read_entry(stored, at, last_spent_at, full_at)
 end
 
@@ -134,7 +135,7 @@ local function parse(key, stored)
     if not bucket[i] then return nil end
   end
   for i = 1, others do
-    bucket[own + i] = read_other(stored, at + own * ENTRY + (i - 1) * OTHER)
+    bucket[own + i] = read_other(stored, at + own * ENTRY + (i - 1) * OTHER, last_spent_at)
     if not bucket[own + i] then return nil end
   end
   return bucket

@@ -115,6 +115,23 @@ describe('checks that ask again what was denied', () => {
   })
 })
 
+describe('a share that was used in an outage', () => {
+  it('is given again once the store has found the bucket full', async () => {
+    const askLocally = async () => {
+      ask(1)
+      await queue.answer(undefined)
+      return results.pop()
+    }
+    for (let i = 0; i < FULL; i++) expect(await askLocally()).toBe('allowed by local')
+    ask(1)
+    await queue.answer(2)
+    expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'denied by local'])
+    ask(1)
+    await queue.answer(1)
+    expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'allowed by local'])
+  })
+})
+
 describe('a check whose answer cannot be given', () => {
   it('is an internal problem, and the others have their answers', async () => {
     const answers: string[] = []

@@ -50,6 +50,7 @@ beforeEach(() => {
   guarded = new GuardedStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err as Error).message,
+    refusesWrites: reason => reason === 'full',
     onOpened: reason => openings.push(reason),
     onRecovered: () => recoveries++,
     observer: {
@@ -98,6 +99,18 @@ describe('the guarded store', () => {
     expect([guarded.circuit, guarded.reason]).toEqual(['closed', undefined])
     await failOften(1)
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
+  })
+
+  it('opens the circuit at once when the store refuses writes, since reads would succeed in between', async () => {
+    store.mood = new Error('full')
+    await failOften(1)
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'full'])
+  })
+
+  it('takes an outage for over when its part of the store is gone', async () => {
+    await givenOpenCircuit()
+    guarded.retire()
+    expect([said, recoveries]).toEqual([['error gone', 'info'], 1])
   })
 
   it('takes a reset that fails for a failure like any other', async () => {

@@ -35,14 +35,17 @@ describe('the buckets of a process that cannot ask the store', () => {
 
   it('do not refill while the store answers, since its own buckets do', () => {
     allows('a', 8)
-    now += 7_999
+    now += 3_600_000
     expect(allows('a', 1)).toBe(false)
   })
 
-  it('are full again once they would be, had the store stayed away', () => {
+  it('are full again after so much of outages', () => {
     processes = 2
     expect([allows('a', 4), allows('a', 1)]).toEqual([true, false])
-    now += 8_000
+    for (let i = 0; i < 8; i++) {
+      outage(1_000)
+      now += 60_000
+    }
     expect(allows('a', 4)).toBe(true)
   })
 
@@ -56,9 +59,11 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(admitted).toBe(8)
   })
 
-  it('are dropped by a sweep once they are full, and not before', () => {
+  it('are dropped by a sweep once they are full and nobody asks for them', () => {
     allows('a', 8)
     allows('b', 1)
+    now += 599_000
+    expect(allows('a', 1)).toBe(false)
     now += 1_000
     buckets.sweep()
     expect([buckets.size, allows('a', 1)]).toEqual([1, false])

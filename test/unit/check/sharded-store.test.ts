@@ -11,7 +11,7 @@ function given(circuits: readonly Circuit[]) {
     ({
       circuit: (shard as unknown as { circuit: Circuit }).circuit,
       examine: async () => ((shard as unknown as { circuit: Circuit }).circuit === 'closed' ? undefined : 'timeout'),
-      close: () => void closed.push(shard.name),
+      retire: () => void closed.push(shard.name),
     }) as Partial<GuardedStore> as GuardedStore
   const shardOf = (key: string) => shards[Number(key)] as BucketShard
   return { shards, closed, store: new ShardedStore({ shards, shardOf }, guard) }
