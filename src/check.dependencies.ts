@@ -62,6 +62,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     outageMs: () => outages.elapsedMs,
+    pauseMs: () => outages.pauseMs,
     now,
   }
   const localBuckets = new LocalBuckets(sharing)

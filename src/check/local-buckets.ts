@@ -25,6 +25,8 @@ interface LocalBucketsOptions {
   processes(): number
   /** For how long the store has been unavailable in all, in ms. Shares refill by this clock. */
   outageMs(): number
+  /** How long that clock still stands still, in ms; a part of every waiting time. */
+  pauseMs(): number
   /** A clock that never goes back, in ms. */
   now(): number
 }
@@ -60,12 +62,13 @@ export class LocalBuckets {
     const counted = this.#sharesOf(policy, processes)
     const slowNowMs = Math.floor((outageMs - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
+    const pauseMs = Math.ceil(this.#options.pauseMs())
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
       putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
     }
-    return { reading, counted }
+    return { reading: { ...reading, pauseMs }, counted }
   }
 
   /** Drops what nobody asks for any more. */

@@ -12,7 +12,7 @@ const PROCESSES = 4
 const CALLERS = 32
 const MAX_TOKENS = 4
 const CAPACITY = 100
-const REFILL_PER_SECOND = 1
+const REFILL_PER_SECOND = 10
 
 describeWithRedis('a bucket store whose connections are killed again and again', () => {
   let redis: RedisServer

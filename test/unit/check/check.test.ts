@@ -54,7 +54,7 @@ beforeEach(() => {
     store: { reset: async () => undefined },
     openQueue: queue.open,
     deniedCache: new DeniedCache(() => performance.now()),
-    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, processes: () => 1 }),
+    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, pauseMs: () => 0, processes: () => 1 }),
     observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
     onStoreFailure: 'local',
     maxWaiting: MOST_WAITING,

@@ -7,13 +7,20 @@ const MOST_KEYS = 100_000
 
 let now: number
 let outageMs: number
+let pauseMs: number
 let processes: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
   outageMs = 0
+  pauseMs = 0
   processes = 1
-  buckets = new LocalBuckets({ now: () => now, outageMs: () => outageMs, processes: () => processes })
+  buckets = new LocalBuckets({
+    now: () => now,
+    outageMs: () => outageMs,
+    pauseMs: () => pauseMs,
+    processes: () => processes,
+  })
 })
 
 /** The store is unavailable for so long. */
@@ -31,6 +38,16 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(allows('a', 1)).toBe(false)
     outage(1)
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+  })
+
+  it('say how long it takes until they refill in an outage that has just begun', () => {
+    pauseMs = 400.5
+    allows('a', 8)
+    expect(buckets.check({ key: 'a', policy, tokens: 1 }).reading).toEqual({
+      allowed: false,
+      spent: [8_000],
+      pauseMs: 401,
+    })
   })
 
   it('do not refill while the store answers, since its own buckets do', () => {

@@ -1,0 +1,38 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { OutageClock } from '../../../src/check/outage-clock.ts'
+
+let now: number
+let clock: OutageClock
+beforeEach(() => {
+  now = 5_000
+  clock = new OutageClock(() => now)
+})
+
+function outage(ms: number): void {
+  clock.start()
+  now += ms
+  clock.stop()
+}
+
+describe('the clock of outages', () => {
+  it('counts each outage from its second second on', () => {
+    outage(3_000)
+    now += 60_000
+    outage(1_500)
+    expect([clock.elapsedMs, clock.pauseMs]).toEqual([2_500, 0])
+  })
+
+  it('does not count outages of up to a second, however many', () => {
+    for (let i = 0; i < 100; i++) outage(1_000)
+    expect(clock.elapsedMs).toBe(0)
+  })
+
+  it('says for how long it does not count yet', () => {
+    clock.start()
+    now += 300
+    expect([clock.elapsedMs, clock.pauseMs]).toEqual([0, 700])
+    clock.start()
+    now += 900
+    expect([clock.elapsedMs, clock.pauseMs]).toEqual([200, 0])
+  })
+})
