@@ -23,18 +23,23 @@ export class LogCompaction {
   }
 
   #run(): void {
-    this.#running ??= this.#compactAll()
-      .catch(err => this.#options.logger.warn({ err }, 'the logs could not be compacted; this will be tried again'))
-      .finally(() => {
-        this.#running = undefined
-      })
+    this.#running ??= this.#compactAll().finally(() => {
+      this.#running = undefined
+    })
   }
 
   async #compactAll(): Promise<void> {
-    const { partitions, keep, logger } = this.#options
-    for (const { number: partition, log } of partitions) {
+    for (const partition of this.#options.partitions) await this.#compact(partition)
+  }
+
+  /** A log that cannot be compacted does not keep the others from it. */
+  async #compact({ number: partition, log }: MaintainedPartition): Promise<void> {
+    const { keep, logger } = this.#options
+    try {
       const events = await compactLog(log, keep, { advanced: () => undefined })
       if (events > 0) logger.info({ partition, events }, 'the log was compacted')
+    } catch (err) {
+      logger.warn({ err, partition }, 'the log could not be compacted; this is tried again')
     }
   }
 

@@ -1,4 +1,4 @@
-import { close, closeSync, existsSync, ftruncateSync, openSync, rmSync } from 'node:fs'
+import { close, closeSync, existsSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
 import type { Logger } from '../logger.ts'
 import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
 import {
@@ -84,11 +84,19 @@ export class Journal {
 
   /** Returns once the events are on disk. @throws when they are not; then none of them counts as written. */
   append(events: readonly string[]): void {
+    this.#requireFile()
     if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
     this.#isTorn = true
     this.#bytes += writeLines(this.#fd, events)
     this.#lines += events.length
     this.#isTorn = false
+  }
+
+  /** A file that was removed or cut takes what is written to nowhere. */
+  #requireFile(): void {
+    const [own, found] = [fstatSync(this.#fd), statSync(this.path, { throwIfNoEntry: false })]
+    if (found?.ino === own.ino && found.dev === own.dev && found.size >= this.#bytes) return
+    throw new Error(`${this.path} was removed or changed by somebody else; restart the service`)
   }
 
   /** Begins the journal again. Whenever the machine ends, either the old one or the new one is there, and whole. */

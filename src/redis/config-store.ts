@@ -131,11 +131,23 @@ export class RedisConfigStore implements PolicyReader {
   }
 
   async #stateOf(key: string, version: number, json: string | undefined): Promise<PolicyState> {
+    const record = json === undefined ? undefined : readRecord(key, json)
+    if (record !== undefined) {
+      if (record.version > version) await this.#requireIndexed(key, record.version)
+      return { version: Math.max(version, record.version), policy: record.policy }
+    }
     if (version === 0) return initialState
     if (json === undefined) return { version, policy: null }
-    const record = readRecord(key, json)
-    if (record !== undefined) return { version, policy: record.policy }
     return { version, policy: (await this.#eventUnlessDamaged(key, version))?.policy ?? null, isDamaged: true }
+  }
+
+  /**
+   * The policy may have changed since the index was read. One that is still behind has lost entries.
+   * @throws {DamagedRecord} since versions must not begin again
+   */
+  async #requireIndexed(key: string, version: number): Promise<void> {
+    const indexed = await this.versionOf(key)
+    if (indexed < version) throw damagedIndex(`ends at version ${indexed}, but the policy is at version ${version}`)
   }
 
   async #eventUnlessDamaged(key: string, version: number): Promise<PolicyEvent | undefined> {
@@ -153,13 +165,19 @@ export class RedisConfigStore implements PolicyReader {
   }
 
   async #versionOf(keys: ConfigKeys, key: string): Promise<number> {
-    const [, version] = await this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES')
-    return Number(version ?? 0)
+    const [, score] = await this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES')
+    const version = Number(score ?? 0)
+    if (Number.isSafeInteger(version + 1) && version >= 0) return version
+    throw damagedIndex(`holds ${score}, which is no version`)
   }
 
   #keysOf(configKey: string): ConfigKeys {
     return this.#partitions[configPartition(configKey)] as ConfigKeys
   }
+}
+
+function damagedIndex(fault: string): DamagedRecord {
+  return new DamagedRecord(`the index of versions ${fault}; run "throttler rebuild"`)
 }
 
 /** The end of a range over names: behind every name with the prefix, since 0xFF does not occur in UTF-8. */

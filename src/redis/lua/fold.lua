@@ -14,7 +14,7 @@
 local log, identity, compacted_to, snapshot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
 
-if call('GET', identity) ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
+if (call('GET', identity) or '') ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
 
 for i = 1, #KEYS - 4 do
   call('HSET', snapshot, ARGV[1 + 3 * i], ARGV[2 + 3 * i])

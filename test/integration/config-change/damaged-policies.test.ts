@@ -176,3 +176,28 @@ describe('a damaged event', () => {
     expect((await app.client.get('/config/sound/history')).status).toBe(200)
   })
 })
+
+describe('an index of versions', () => {
+  const index = () => keys.versions('damaged')
+  const harms: [what: string, harm: () => Promise<unknown>][] = [
+    ['is gone', () => redis.del(index())],
+    ['holds an infinite version', () => redis.zadd(index(), 'inf', '77')],
+    ['holds half a version', () => redis.zadd(index(), 2.5, '77')],
+    ['holds a version that nobody can count to', () => redis.zadd(index(), 1e300, '77')],
+  ]
+
+  it.each(harms)('that %s lets no version begin again, holds up no other key, and is rebuilt', async (_, harm) => {
+    await harm()
+    expect((await app.client.put('damaged', policy(6))).status).toBe(500)
+    const neighbour = Array.from({ length: 100 }, (_, i) => `other-${i}`).find(
+      key => configPartition(key) === configPartition('damaged'),
+    )
+    expect((await app.client.put(neighbour ?? '', policy(1))).status).toBe(201)
+    expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 1, limits: [{ capacity: 5 }] })
+
+    const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
+    if (partition === undefined) throw new Error('there is no such partition')
+    await rebuildPartition(partition, silent)
+    expect((await app.client.put('damaged', policy(7))).body).toMatchObject({ version: 2, limits: [{ capacity: 7 }] })
+  })
+})

@@ -258,4 +258,23 @@ describe('the compaction of the journal', () => {
     expect(await open()).toMatchObject({ compactedTo: [0, 0, 0, 0], snapshot: [], events: [event(1, 'new')] })
     expect(readdirSync(directory)).toEqual(['journal.ndjson'])
   })
+
+  it.each([
+    ['was removed', () => rmSync(path)],
+    ['was cut', () => truncateSync(path, 10)],
+    [
+      'was replaced',
+      () => {
+        const bytes = readFileSync(path)
+        rmSync(path)
+        writeFileSync(path, bytes)
+      },
+    ],
+  ])('takes no event when the file %s by somebody else', async (_, harm) => {
+    await open(journal => {
+      journal.append(jsonOf(event(1)))
+      harm()
+      expect(() => journal.append(jsonOf(event(2)))).toThrow(/journal\.ndjson was removed or changed by somebody else/)
+    })
+  })
 })
