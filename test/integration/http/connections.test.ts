@@ -92,6 +92,15 @@ describe('the version of HTTP', () => {
     }
   })
 
+  it.each(['PLAY', 'SETUP', 'FLUSH'])('may not be that of RTSP: %s', async method => {
+    for (const path of ['/check', '/nothing', '/config/%ff']) {
+      const answer = await exchange(given.app.port, `${get('/health')}${method} ${path} RTSP/1.0\r\n\r\n`)
+      expect(statusesIn(answer)).toEqual([200, 505])
+      const last = answer.slice(answer.lastIndexOf('HTTP/1.1 505'))
+      expect(last).toMatch(/x-request-id: [\s\S]*cache-control: no-store[\s\S]*"code":"http-version-unsupported"\}$/)
+    }
+  })
+
   it.each(['1.0', '1.1'])('may be %s', async version => {
     const socket = await connected()
     socket.end(checkRequest('v', { version }))
