@@ -4,10 +4,10 @@ import { Problem } from './errors.ts'
 import { ArrivingBodies } from './http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from './http/auth.ts'
 import { Connections } from './http/connections.ts'
-import { headProblem } from './http/head-problem.ts'
+import { headProblem, versionUnsupported } from './http/head-problem.ts'
 import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
-import { rejectMalformedRequests, versionUnsupported } from './http/malformed-requests.ts'
+import { rejectMalformedRequests, rejectTunnels } from './http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from './http/methods.ts'
 import { answerErrors } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
@@ -97,6 +97,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
   new SlowClients(app.server, connections)
   const rejectMalformed = rejectMalformedRequests(connections)
+  app.server.on('connect', rejectTunnels(connections))
 
   app.setErrorHandler<FastifyError | Problem>((err, request, reply) => {
     if (err.code !== NOT_ROUTED) return handleError(err, request, reply)

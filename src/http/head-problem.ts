@@ -1,6 +1,5 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '../errors.ts'
-import { versionUnsupported } from './malformed-requests.ts'
 
 /** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
 export function headProblem({ httpVersion, httpVersionMajor, rawHeaders }: IncomingMessage): Problem | undefined {
@@ -19,4 +18,9 @@ function countHosts(rawHeaders: readonly string[]): number {
     if (name.length === 4 && name.toLowerCase() === 'host') count++
   }
   return count
+}
+
+export function versionUnsupported(): Problem {
+  const headers = { connection: 'close' }
+  return new Problem('http-version-unsupported', 'the request is neither HTTP/1.1 nor HTTP/1.0', { headers })
 }

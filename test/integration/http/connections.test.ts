@@ -83,6 +83,25 @@ describe('the order of answers on a connection', () => {
   })
 })
 
+describe('CONNECT', () => {
+  const tunnel = 'CONNECT elsewhere:443 HTTP/1.1\r\nhost: localhost\r\nx-request-id: tunnel\r\n\r\n'
+
+  it('is answered after the requests before it, and the connection ends', async () => {
+    const requests = checkRequest('tunnel') + get('/openapi.json') + get('/config')
+    const answer = await exchange(given.app.port, requests + tunnel, get('/health'))
+    expect(statusesIn(answer)).toEqual([200, 200, 200, 404])
+    expect(answer).toMatch(/x-request-id: tunnel\r\n[\s\S]*"detail":"there is nothing at elsewhere:443"/)
+  })
+
+  it('may be followed by a reset', async () => {
+    const socket = await connected()
+    socket.write(get('/openapi.json').repeat(5) + tunnel)
+    await once(socket, 'data')
+    socket.resetAndDestroy()
+    expect(statusesIn(await exchange(given.app.port, tunnel))).toEqual([404])
+  })
+})
+
 describe('the version of HTTP', () => {
   it.each(['2.0', '3.0', '0.9', '1.2', '9.9'])('may not be %s', async version => {
     for (const request of [checkRequest('v', { version }), checkRequest('v', { version, path: '/config/%ff' })]) {
