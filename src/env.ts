@@ -1,6 +1,5 @@
 /** The only reader of the environment: read once, with all faults in one report. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import type { Ajv, ErrorObject } from 'ajv'
 import { envSchema } from 'env-schema'
@@ -11,6 +10,7 @@ import { isTrustable } from './http/client-address.ts'
 import { isLoopbackHost } from './http/loopback.ts'
 import { readTlsFiles, type TlsFiles } from './redis/redis-tls.ts'
 import { ALLOWED_REDIS_URLS, parseRedisUrl, RedisUrlFault, withoutLogin } from './redis/redis-url.ts'
+import { readSettingFile } from './setting-file.ts'
 
 const URL_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL'] as const
 
@@ -88,7 +88,7 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
       continue
     }
     try {
-      merged[name] = readFileSync(path, 'utf8').trim()
+      merged[name] = readSettingFile(path).trim()
     } catch (err) {
       faults.push(`${name}_FILE was ${JSON.stringify(path)}, which cannot be read: ${(err as Error).message}`)
     }

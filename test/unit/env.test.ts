@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -140,6 +141,20 @@ describe('the environment', () => {
     expect(faultsOf({ CHECK_TOKENS_FILE: '/nowhere' })).toEqual([
       expect.stringMatching(/^CHECK_TOKENS_FILE was "\/nowhere", which cannot be read: ENOENT/),
     ])
+  })
+
+  it.each(['CHECK_TOKENS_FILE', 'REDIS_TLS_CA'])('refuses for %s whatever is not a small regular file', name => {
+    const pipe = join(directory, `${name}.pipe`)
+    execFileSync('mkfifo', [pipe])
+    const large = join(directory, `${name}.large`)
+    writeFileSync(large, 'a:'.padEnd(1024 * 1024 + 1, 'x'))
+    const faultOf = (path: string) => faultsOf({ [name]: path })[0]
+    for (const path of [pipe, '/dev/null', directory]) {
+      expect(faultOf(path)).toBe(`${name} was "${path}", which cannot be read: it is not a regular file`)
+    }
+    expect(faultOf(large)).toBe(
+      `${name} was "${large}", which cannot be read: it has 1048577 bytes; at most 1048576 are allowed`,
+    )
   })
 
   it('is shown whole by .env.example', () => {
