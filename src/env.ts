@@ -99,13 +99,24 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
 function parse(given: Record<string, string>, faults: string[]): Parsed | undefined {
   try {
     const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['allowed', 'secret']) }
-    return envSchema<Parsed>({ schema: EnvSchema, data: { ...given }, env: false, ajv })
+    return envSchema<Parsed>({ schema: EnvSchema, data: withStrictIntegers(given), env: false, ajv })
   } catch (err) {
     const errors = (err as { errors?: ErrorObject[] }).errors
     if (errors === undefined) throw err
     faults.push(...errors.map(({ instancePath }) => describe(instancePath.slice(1), given)))
     return undefined
   }
+}
+
+/** JavaScript, and so ajv, would also read " 2", 0x50 and 1e3 as integers. */
+function withStrictIntegers(given: Record<string, string>): Record<string, string | number> {
+  const { properties } = EnvSchema as TObject
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const isRefused = properties[name]?.['type'] === 'integer' && !/^[0-9]+$/.test(value)
+      return [name, isRefused ? Number.NaN : value]
+    }),
+  )
 }
 
 function describe(name: string, given: Record<string, string>): string {

@@ -35,6 +35,12 @@ describe('the environment', () => {
   it.each([
     [{ PORT: '65536' }, 'PORT was "65536"; allowed: an integer from 0 to 65535'],
     [{ PORT: '80.5' }, 'PORT was "80.5"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '0x50' }, 'PORT was "0x50"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '1e3' }, 'PORT was "1e3"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '80.0' }, 'PORT was "80.0"; allowed: an integer from 0 to 65535'],
+    [{ WEB_CONCURRENCY: ' 2' }, 'WEB_CONCURRENCY was " 2"; allowed: an integer from 1 to 512'],
+    [{ WEB_CONCURRENCY: '+2' }, 'WEB_CONCURRENCY was "+2"; allowed: an integer from 1 to 512'],
+    [{ WEB_CONCURRENCY: '2\n' }, 'WEB_CONCURRENCY was "2\\n"; allowed: an integer from 1 to 512'],
     [{ REDIS_TIMEOUT_MS: '-1' }, 'REDIS_TIMEOUT_MS was "-1"; allowed: an integer from 1 to 60000'],
     [{ RATELIMIT_HEADERS: 'all' }, 'RATELIMIT_HEADERS was "all"; allowed: draft, legacy, both, none'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL was "loud"; allowed: fatal, error, warn, info, debug, trace, silent'],
