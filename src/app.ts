@@ -1,12 +1,13 @@
 import { maxHeaderSize } from 'node:http'
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Problem } from './errors.ts'
 import { ArrivingBodies } from './http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from './http/auth.ts'
 import { Connections } from './http/connections.ts'
+import { headProblem, versionUnsupported } from './http/head-problem.ts'
 import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
-import { rejectMalformedRequests, versionUnsupported } from './http/malformed-requests.ts'
+import { rejectMalformedRequests, rejectTunnels } from './http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from './http/methods.ts'
 import { answerErrors } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
@@ -30,6 +31,9 @@ const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
 
 /** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
+
+/** Fastify's error for a method of RTSP, which Node's parser accepts and no router knows. No hook has run. */
+const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
@@ -68,7 +72,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
       writeCommonFields(request, reply)
       forbidSniffing(reply)
       try {
-        const problem = headProblem(request)
+        const problem = headProblem(request.raw)
         if (problem !== undefined) throw problem
         answerUnreadablePath(request, reply, routes)
       } catch (err) {
@@ -93,8 +97,14 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
   new SlowClients(app.server, connections)
   const rejectMalformed = rejectMalformedRequests(connections)
+  app.server.on('connect', rejectTunnels(connections))
 
-  app.setErrorHandler(handleError)
+  app.setErrorHandler<FastifyError | Problem>((err, request, reply) => {
+    if (err.code !== NOT_ROUTED) return handleError(err, request, reply)
+    writeCommonFields(request, reply)
+    forbidSniffing(reply)
+    return handleError(versionUnsupported(), request, reply)
+  })
   acceptOnlyJson(app, { bodies, ...BODY })
   validateStrictly(app)
 
@@ -102,7 +112,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     // What its client had sent before it was disconnected is still parsed.
     if (request.raw.socket.destroyed) return
     writeCommonFields(request, reply)
-    const problem = headProblem(request)
+    const problem = headProblem(request.raw)
     if (problem !== undefined) done(problem)
     else if (request.is404) {
       forbidSniffing(reply)
@@ -157,11 +167,4 @@ function behindHook(isBehind: () => boolean): OnRequest {
     if (isBehind()) done(new Problem('overloaded', 'the process is further behind than EVENT_LOOP_LAG_MS allows'))
     else done()
   }
-}
-
-/** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
-function headProblem({ headers, raw }: FastifyRequest): Problem | undefined {
-  if (raw.httpVersionMajor !== 1) return versionUnsupported()
-  if (headers.host !== undefined || raw.httpVersion !== '1.1') return undefined
-  return new Problem('validation-failed', 'the request names no Host')
 }

@@ -1,6 +1,5 @@
 /** The only reader of the environment: read once, with all faults in one report. */
 import { randomBytes } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import type { Ajv, ErrorObject } from 'ajv'
 import { envSchema } from 'env-schema'
@@ -11,6 +10,7 @@ import { isTrustable } from './http/client-address.ts'
 import { isLoopbackHost } from './http/loopback.ts'
 import { readTlsFiles, type TlsFiles } from './redis/redis-tls.ts'
 import { ALLOWED_REDIS_URLS, parseRedisUrl, RedisUrlFault, withoutLogin } from './redis/redis-url.ts'
+import { readSettingFile } from './setting-file.ts'
 
 const URL_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL'] as const
 
@@ -88,7 +88,7 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
       continue
     }
     try {
-      merged[name] = readFileSync(path, 'utf8').trim()
+      merged[name] = readSettingFile(path).trim()
     } catch (err) {
       faults.push(`${name}_FILE was ${JSON.stringify(path)}, which cannot be read: ${(err as Error).message}`)
     }
@@ -99,13 +99,24 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
 function parse(given: Record<string, string>, faults: string[]): Parsed | undefined {
   try {
     const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['allowed', 'secret']) }
-    return envSchema<Parsed>({ schema: EnvSchema, data: { ...given }, env: false, ajv })
+    return envSchema<Parsed>({ schema: EnvSchema, data: withStrictIntegers(given), env: false, ajv })
   } catch (err) {
     const errors = (err as { errors?: ErrorObject[] }).errors
     if (errors === undefined) throw err
     faults.push(...errors.map(({ instancePath }) => describe(instancePath.slice(1), given)))
     return undefined
   }
+}
+
+/** JavaScript, and so ajv, would also read " 2", 0x50 and 1e3 as integers. */
+function withStrictIntegers(given: Record<string, string>): Record<string, string | number> {
+  const { properties } = EnvSchema as TObject
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => {
+      const isRefused = properties[name]?.['type'] === 'integer' && !/^[0-9]+$/.test(value)
+      return [name, isRefused ? Number.NaN : value]
+    }),
+  )
 }
 
 function describe(name: string, given: Record<string, string>): string {

@@ -1,6 +1,21 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import { Connections } from '../src/http/connections.ts'
+import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/http/slow-clients.ts'
 import type { Logger } from '../src/logger.ts'
+import { shareNextRun } from '../src/shared-runs.ts'
 import { version } from '../src/version.ts'
+
+/** A worker is asked by a few monitoring systems only. Beyond so many connections, a new one is closed at once. */
+const MAX_CONNECTIONS = 50
+
+/** The request being answered, and one more. */
+const MAX_UNANSWERED_PER_CONNECTION = 2
+
+const TIMEOUTS = {
+  headersTimeout: HEADERS_TIMEOUT_MS,
+  requestTimeout: HEADERS_TIMEOUT_MS,
+  connectionsCheckingInterval: 2_500,
+}
 
 interface MetricsServerOptions {
   readonly host: string
@@ -16,7 +31,10 @@ interface MetricsServerOptions {
 export function serveMetrics(options: MetricsServerOptions): Server | undefined {
   const { host, port, logger } = options
   if (port === 0) return undefined
-  const server = createServer({ requestTimeout: 10_000 }, async ({ url, method }, response) => {
+  const metrics = shareNextRun(options.metrics)
+  const server = createServer(TIMEOUTS, async ({ url, method, socket }, response) => {
+    // Requests that arrived before their client was disconnected are still parsed.
+    if (socket.destroyed) return
     const path = url?.replace(/[?#].*$/s, '')
     if (path !== '/health' && path !== '/metrics')
       return answer(response, 404, { error: 'there are /health and /metrics' })
@@ -24,8 +42,14 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
       return answer(response.setHeader('allow', 'GET, HEAD'), 405, { error: `${method} is not allowed here` })
     }
     if (path === '/health') return answer(response, 200, health(options))
-    response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await options.metrics())
+    response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await metrics())
   })
+  const connections = new Connections(server, {
+    max: MAX_CONNECTIONS,
+    maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
+    onRefused: () => undefined,
+  })
+  new SlowClients(server, connections)
   server.on('error', err => logger.warn({ err, host, port }, 'the worker answers no /health and /metrics'))
   server.listen({ host, port })
   return server

@@ -21,6 +21,8 @@ interface Connection extends Socket {
 
 interface ConnectionsOptions {
   readonly max: number
+  /** How many requests of one connection may be unanswered. Default: 500. */
+  readonly maxPipelined?: number
   /** A connection was closed because there were too many. */
   readonly onRefused: () => void
 }
@@ -31,9 +33,11 @@ interface ConnectionsOptions {
  */
 export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
+  readonly #maxPipelinedPerConnection: number
   #pipelined = 0
 
-  constructor(server: Server, { max, onRefused }: ConnectionsOptions) {
+  constructor(server: Server, { max, maxPipelined, onRefused }: ConnectionsOptions) {
+    this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
       if (this.#open.size >= max) {
         socket.destroy()
@@ -93,7 +97,7 @@ export class Connections implements Iterable<Socket> {
     connection[PIPELINE] = pipeline
     if (pipeline.at(-1) !== last) this.#enqueue(pipeline, last)
     this.#enqueue(pipeline, response)
-    const isTooMuch = pipeline.length > MAX_PIPELINED_PER_CONNECTION || this.#pipelined > MAX_PIPELINED
+    const isTooMuch = pipeline.length > this.#maxPipelinedPerConnection || this.#pipelined > MAX_PIPELINED
     if (isTooMuch) connection.destroy()
   }
 

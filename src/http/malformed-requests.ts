@@ -1,7 +1,10 @@
-import { maxHeaderSize, STATUS_CODES } from 'node:http'
+import { type IncomingMessage, maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { Problem } from '../errors.ts'
 import type { Connections } from './connections.ts'
+import { headProblem, versionUnsupported } from './head-problem.ts'
+import { nothingAt } from './methods.ts'
 import { PROBLEM_MEDIA_TYPE, problemBody } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 
@@ -16,22 +19,32 @@ export function rejectMalformedRequests(connections: Connections): (err: ParserE
   return (err, socket) => {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    connections.whenAnswered(socket, () => {
-      if (socket.writable) socket.write(responseOf(problemOf(err), requestIdOf({ headers: {} })))
-      socket.destroySoon()
-    })
+    answerLast(connections, socket, responseOf(problemOf(err), requestIdOf({ headers: {} })))
   }
+}
+
+/** Answers CONNECT, for which Node hands over the connection, once the requests before it are answered, and closes it. */
+export function rejectTunnels(connections: Connections): (request: IncomingMessage, socket: Duplex) => void {
+  return (request, duplex) => {
+    const socket = duplex as Socket
+    // Node has removed its own listeners: an error would end the process, and a client that leaves would not be noticed.
+    socket.on('error', () => socket.destroy()).resume()
+    const problem = headProblem(request) ?? nothingAt(request)
+    answerLast(connections, socket, responseOf(problem, requestIdOf(request)))
+  }
+}
+
+function answerLast(connections: Connections, socket: Socket, response: string): void {
+  connections.whenAnswered(socket, () => {
+    if (socket.writable) socket.write(response)
+    socket.destroySoon()
+  })
 }
 
 function problemOf({ code }: ParserError): Problem {
   if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
   const detail = `what was sent is not an HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${code}`
   return new Problem('validation-failed', detail)
-}
-
-export function versionUnsupported(): Problem {
-  const headers = { connection: 'close' }
-  return new Problem('http-version-unsupported', 'the request is neither HTTP/1.1 nor HTTP/1.0', { headers })
 }
 
 function responseOf(problem: Problem, requestId: string): string {

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../errors.ts'
 
@@ -58,7 +59,7 @@ function answer(request: FastifyRequest, reply: FastifyReply, allowed: readonly 
   throw new Problem('method-not-allowed', detail, { headers: { allow } })
 }
 
-export function nothingAt({ url }: FastifyRequest): Problem {
+export function nothingAt({ url = '' }: Pick<IncomingMessage, 'url'>): Problem {
   return new Problem('not-found', `there is nothing at ${routePath(url)}`)
 }
 

@@ -12,6 +12,7 @@ const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 
 const DOCS: RouteDocs = {
   summary: 'The metrics of all front processes together',
+  errors: ['overloaded'],
   responses: { 200: { mediaType: 'text/plain' } },
 }
 

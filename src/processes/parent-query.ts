@@ -1,3 +1,4 @@
+import { Problem } from '../errors.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 
@@ -29,14 +30,14 @@ export class ParentQuery<T> {
     })
   }
 
-  /** Rejects when the parent does not answer in time. */
+  /** Rejects with `overloaded` when the parent does not answer in time. */
   ask(): Promise<T> {
     const { question, timeoutMs } = this.#options
     const id = ++this.#lastId
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => {
         this.#waiting.delete(id)
-        reject(new Error(`the parent did not answer: ${question}`))
+        reject(new Problem('overloaded', `the parent process did not answer "${question}" within ${timeoutMs} ms`))
       }, timeoutMs)
       this.#waiting.set(id, value => {
         clearTimeout(deadline)

@@ -1,6 +1,6 @@
 import { X509Certificate } from 'node:crypto'
-import { readFileSync } from 'node:fs'
 import { createSecureContext } from 'node:tls'
+import { readSettingFile } from '../setting-file.ts'
 
 /** Certificates and key in PEM. */
 export interface TlsFiles {
@@ -35,7 +35,7 @@ export function readTlsFiles(given: TlsVariables, faults: string[]): TlsFiles {
 function readPem(name: string, value: string, faults: string[]): string | undefined {
   if (value.startsWith('-----BEGIN ')) return value
   try {
-    return readFileSync(value, 'utf8')
+    return readSettingFile(value)
   } catch (err) {
     faults.push(`${name} was ${JSON.stringify(value)}, which cannot be read: ${(err as Error).message}`)
     return undefined

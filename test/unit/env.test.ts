@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -34,6 +35,12 @@ describe('the environment', () => {
   it.each([
     [{ PORT: '65536' }, 'PORT was "65536"; allowed: an integer from 0 to 65535'],
     [{ PORT: '80.5' }, 'PORT was "80.5"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '0x50' }, 'PORT was "0x50"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '1e3' }, 'PORT was "1e3"; allowed: an integer from 0 to 65535'],
+    [{ PORT: '80.0' }, 'PORT was "80.0"; allowed: an integer from 0 to 65535'],
+    [{ WEB_CONCURRENCY: ' 2' }, 'WEB_CONCURRENCY was " 2"; allowed: an integer from 1 to 512'],
+    [{ WEB_CONCURRENCY: '+2' }, 'WEB_CONCURRENCY was "+2"; allowed: an integer from 1 to 512'],
+    [{ WEB_CONCURRENCY: '2\n' }, 'WEB_CONCURRENCY was "2\\n"; allowed: an integer from 1 to 512'],
     [{ REDIS_TIMEOUT_MS: '-1' }, 'REDIS_TIMEOUT_MS was "-1"; allowed: an integer from 1 to 60000'],
     [{ RATELIMIT_HEADERS: 'all' }, 'RATELIMIT_HEADERS was "all"; allowed: draft, legacy, both, none'],
     [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL was "loud"; allowed: fatal, error, warn, info, debug, trace, silent'],
@@ -140,6 +147,20 @@ describe('the environment', () => {
     expect(faultsOf({ CHECK_TOKENS_FILE: '/nowhere' })).toEqual([
       expect.stringMatching(/^CHECK_TOKENS_FILE was "\/nowhere", which cannot be read: ENOENT/),
     ])
+  })
+
+  it.each(['CHECK_TOKENS_FILE', 'REDIS_TLS_CA'])('refuses for %s whatever is not a small regular file', name => {
+    const pipe = join(directory, `${name}.pipe`)
+    execFileSync('mkfifo', [pipe])
+    const large = join(directory, `${name}.large`)
+    writeFileSync(large, 'a:'.padEnd(1024 * 1024 + 1, 'x'))
+    const faultOf = (path: string) => faultsOf({ [name]: path })[0]
+    for (const path of [pipe, '/dev/null', directory]) {
+      expect(faultOf(path)).toBe(`${name} was "${path}", which cannot be read: it is not a regular file`)
+    }
+    expect(faultOf(large)).toBe(
+      `${name} was "${large}", which cannot be read: it has 1048577 bytes; at most 1048576 are allowed`,
+    )
   })
 
   it('is shown whole by .env.example', () => {

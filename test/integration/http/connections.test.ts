@@ -83,12 +83,40 @@ describe('the order of answers on a connection', () => {
   })
 })
 
+describe('CONNECT', () => {
+  const tunnel = 'CONNECT elsewhere:443 HTTP/1.1\r\nhost: localhost\r\nx-request-id: tunnel\r\n\r\n'
+
+  it('is answered after the requests before it, and the connection ends', async () => {
+    const requests = checkRequest('tunnel') + get('/openapi.json') + get('/config')
+    const answer = await exchange(given.app.port, requests + tunnel, get('/health'))
+    expect(statusesIn(answer)).toEqual([200, 200, 200, 404])
+    expect(answer).toMatch(/x-request-id: tunnel\r\n[\s\S]*"detail":"there is nothing at elsewhere:443"/)
+  })
+
+  it('may be followed by a reset', async () => {
+    const socket = await connected()
+    socket.write(get('/openapi.json').repeat(5) + tunnel)
+    await once(socket, 'data')
+    socket.resetAndDestroy()
+    expect(statusesIn(await exchange(given.app.port, tunnel))).toEqual([404])
+  })
+})
+
 describe('the version of HTTP', () => {
   it.each(['2.0', '3.0', '0.9', '1.2', '9.9'])('may not be %s', async version => {
     for (const request of [checkRequest('v', { version }), checkRequest('v', { version, path: '/config/%ff' })]) {
       const answer = await exchange(given.app.port, request)
       expect(statusesIn(answer)).toEqual([505])
       expect(answer).toMatch(/x-request-id: [\s\S]*"code":"http-version-unsupported"\}$/)
+    }
+  })
+
+  it.each(['PLAY', 'SETUP', 'FLUSH'])('may not be that of RTSP: %s', async method => {
+    for (const path of ['/check', '/nothing', '/config/%ff']) {
+      const answer = await exchange(given.app.port, `${get('/health')}${method} ${path} RTSP/1.0\r\n\r\n`)
+      expect(statusesIn(answer)).toEqual([200, 505])
+      const last = answer.slice(answer.lastIndexOf('HTTP/1.1 505'))
+      expect(last).toMatch(/x-request-id: [\s\S]*cache-control: no-store[\s\S]*"code":"http-version-unsupported"\}$/)
     }
   })
 

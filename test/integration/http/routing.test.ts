@@ -146,6 +146,8 @@ describe('what is no HTTP/1.1', () => {
       'two lengths',
       'POST /check HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
     ],
+    ['two Hosts', 'GET /health HTTP/1.1\r\nhost: a\r\nHost: a\r\nconnection: close\r\n\r\n'],
+    ['two Hosts in HTTP/1.0', 'GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n'],
     ['no Host', 'GET /health HTTP/1.1\r\nconnection: close\r\n\r\n'],
   ])('is a 400 like any other, and the connection ends: %s', async (_, bytes) => {
     const [head = '', body = ''] = (await exchange(given.app.port, bytes)).split('\r\n\r\n')

@@ -1,0 +1,36 @@
+import { describe, expect, it } from '@jest/globals'
+import { Problem } from '../../../src/errors.ts'
+import type { FromChild, ToChild } from '../../../src/processes/messages.ts'
+import type { ParentLink } from '../../../src/processes/parent-link.ts'
+import { ParentQuery } from '../../../src/processes/parent-query.ts'
+
+function givenQuery(answer: (question: FromChild, reply: (message: ToChild) => void) => void, timeoutMs: number) {
+  let reply: (message: ToChild) => void = () => undefined
+  const parent = {
+    send: (question: FromChild) => answer(question, message => reply(message)),
+    onMessage: (listener: typeof reply) => {
+      reply = listener
+    },
+  } as unknown as ParentLink
+  return new ParentQuery(parent, {
+    question: 'scrape',
+    answerIn: message => (message.type === 'scraped' ? { id: message.id, value: message.text } : undefined),
+    timeoutMs,
+  })
+}
+
+describe('a question to the parent process', () => {
+  it('resolves with the answer', async () => {
+    const query = givenQuery((question, reply) => {
+      if (question.type === 'scrape') reply({ type: 'scraped', id: question.id, text: 'up 1' })
+    }, 60_000)
+    expect(await query.ask()).toBe('up 1')
+  })
+
+  it('is overloaded, rather than a bug, when the parent does not answer in time', async () => {
+    const query = givenQuery(() => undefined, 10)
+    const problem = await query.ask().catch(err => err)
+    expect(problem).toBeInstanceOf(Problem)
+    expect(problem).toMatchObject({ code: 'overloaded', status: 503, detail: expect.stringContaining('"scrape"') })
+  })
+})

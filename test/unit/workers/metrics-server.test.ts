@@ -1,0 +1,107 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { createLogger } from '../../../src/logger.ts'
+import { freePort } from '../../../src/processes/free-port.ts'
+import { serveMetrics } from '../../../workers/metrics-server.ts'
+import { eventually } from '../../support/eventually.ts'
+
+const HOST = '127.0.0.1'
+const SCRAPE = 'GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'
+const logger = createLogger({ level: 'silent', role: 'worker' })
+
+let server: Server
+let port: number
+let scrapes: number
+let metrics: () => Promise<string>
+const sockets: Socket[] = []
+
+beforeEach(async () => {
+  scrapes = 0
+  metrics = async () => 'up 1\n'
+  port = await freePort(HOST)
+  const text = () => {
+    scrapes++
+    return metrics()
+  }
+  server = serveMetrics({ host: HOST, port, isStoreUp: () => true, metrics: text, logger }) as Server
+  await once(server, 'listening')
+})
+
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  server.close()
+  server.closeAllConnections()
+  await once(server, 'close')
+})
+
+async function connected(): Promise<Socket> {
+  const socket = connect({ host: HOST, port })
+  socket.on('error', () => undefined)
+  sockets.push(socket)
+  await once(socket, 'connect')
+  return socket
+}
+
+/** Resolves once the server has closed a connection, whichever way. */
+async function closed(socket: Socket): Promise<void> {
+  socket.resume()
+  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+}
+
+function connectionCount(): Promise<number> {
+  return new Promise((resolve, reject) => server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
+}
+
+async function answerTo(request: string): Promise<string> {
+  const socket = await connected()
+  socket.write(request)
+  return String((await once(socket, 'data'))[0])
+}
+
+describe('the metrics server of a worker', () => {
+  it('answers requests one after another on one connection', async () => {
+    const socket = await connected()
+    for (let i = 0; i < 5; i++) {
+      socket.write(SCRAPE)
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 200 OK\r\n[\s\S]*up 1\n/)
+    }
+  })
+
+  it('closes connections beyond the 50th at once', async () => {
+    const open = []
+    for (let i = 0; i < 50; i++) open.push(await connected())
+    await closed(await connected())
+    expect(open.every(socket => !socket.destroyed)).toBe(true)
+    open[0]?.destroy()
+    await eventually(async () => expect(await connectionCount()).toBe(49))
+    expect(await answerTo(SCRAPE)).toMatch(/^HTTP\/1.1 200 OK/)
+  })
+
+  it('disconnects a client that sends many requests without waiting, and collects nothing for it', async () => {
+    const socket = await connected()
+    socket.write(SCRAPE.repeat(1_800))
+    await closed(socket)
+    expect(scrapes).toBeLessThanOrEqual(2)
+  })
+
+  it('collects once for all that ask while a collection is under way', async () => {
+    let finish = (_text: string) => {}
+    metrics = () => new Promise(resolve => (finish = resolve))
+    const first = answerTo(SCRAPE)
+    await eventually(async () => expect(scrapes).toBe(1))
+
+    metrics = async () => 'up 2\n'
+    const arrived = new Promise<void>(resolve => {
+      let requests = 0
+      server.on('request', () => ++requests === 20 && resolve())
+    })
+    const others = Array.from({ length: 20 }, () => answerTo(SCRAPE))
+    await arrived
+    finish('up 1\n')
+    expect(await first).toMatch(/up 1\n/)
+    for (const answer of await Promise.all(others)) expect(answer).toMatch(/up 2\n/)
+    expect(scrapes).toBe(2)
+  })
+})
