@@ -8,6 +8,7 @@ import { headProblem, versionUnsupported } from './http/head-problem.ts'
 import type { OnRequest } from './http/hook.ts'
 import { acceptOnlyJson } from './http/json-body.ts'
 import { rejectMalformedRequests, rejectTunnels } from './http/malformed-requests.ts'
+import { MAX_CONNECTIONS } from './http/max-connections.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from './http/methods.ts'
 import { answerErrors } from './http/problem.ts'
 import { requestIdOf } from './http/request-id.ts'
@@ -20,8 +21,6 @@ import { addRoutes, type RouteDependencies } from './routes.ts'
 
 /** What a body may have, unless its route says otherwise. */
 const BODY = { maxBytes: 64 * 1024, maxElements: 1_000 }
-
-const MAX_CONNECTIONS = 10_000
 
 /** Interval between looks for requests whose head is late, in ms. */
 const HEADERS_CHECK_INTERVAL_MS = 2_500

@@ -52,7 +52,7 @@ try {
   const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
+    spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_PATIENCE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,

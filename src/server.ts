@@ -1,10 +1,12 @@
 /** One front process: builds the app, listens, and stops in an orderly way. Started by primary.ts. */
+import { readFileSync } from 'node:fs'
 import { buildApp } from './app.ts'
 import { frontDependencies } from './dependencies.ts'
 import { readEnv } from './env.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { healthOfInstance } from './health.ts'
 import { drained, stopAccepting } from './http/drained.ts'
+import { MAX_CONNECTIONS, maxConnections } from './http/max-connections.ts'
 import { createLogger } from './logger.ts'
 import { surviveLostPrimary } from './processes/front-process.ts'
 import { healthOfFleet, metricsOfInstance } from './processes/instance-queries.ts'
@@ -23,10 +25,17 @@ surviveLostPrimary()
 
 const front = frontDependencies(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
 const { registry } = front.metrics
+const connections = maxConnections(limitsOfThisProcess())
+if (connections < MAX_CONNECTIONS) {
+  logger.warn(
+    `the limit of open files is low: this process holds at most ${connections} connections (of ${MAX_CONNECTIONS})`,
+  )
+}
 const metrics = metricsOfInstance(parent)
 const health = healthOfFleet(parent, env.REDIS_TIMEOUT_MS)
 const app = buildApp({
   ...front.app,
+  maxConnections: connections,
   metrics: { scrape: shareNextRun(() => metrics.ask()) },
   health: {
     isReady: front.isReady,
@@ -69,4 +78,13 @@ try {
 
 function cannotListen(err: Error): never {
   throw new CannotStart(`cannot listen on ${env.HOST}:${env.PORT}: ${err.message}`)
+}
+
+/** The limits of this process; only Linux tells them. */
+function limitsOfThisProcess(): string | undefined {
+  try {
+    return readFileSync('/proc/self/limits', 'utf8')
+  } catch {
+    return undefined
+  }
 }

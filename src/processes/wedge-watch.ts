@@ -9,19 +9,34 @@ export const BEAT_INTERVAL_MS = 1_000
  */
 const SILENT_LOOKS = 10
 
-/** Calls back once when a child that has begun to speak falls silent: its event loop is blocked, and it will not end by itself. */
-export function watchForWedge(child: ChildProcess, wedged: () => void): void {
-  let silentLooks = 0
-  const look = () => {
-    silentLooks++
-    if (silentLooks <= SILENT_LOOKS) return
+/** Until its first message a child loads its code, which takes long on a busy machine. */
+const SILENT_LOOKS_AT_START = 60
+
+export interface WedgeLimits {
+  readonly intervalMs?: number
+  readonly silentLooks?: number
+  readonly silentLooksAtStart?: number
+}
+
+/** Calls back once when a child falls silent, or never speaks: its event loop is blocked, and it will not end by itself. */
+export function watchForWedge(child: ChildProcess, wedged: () => void, limits: WedgeLimits = {}): void {
+  const {
+    intervalMs = BEAT_INTERVAL_MS,
+    silentLooks = SILENT_LOOKS,
+    silentLooksAtStart = SILENT_LOOKS_AT_START,
+  } = limits
+  let allowed = silentLooksAtStart
+  let silent = 0
+  const timer = setInterval(() => {
+    silent++
+    if (silent <= allowed) return
     clearInterval(timer)
     wedged()
-  }
-  let timer: NodeJS.Timeout | undefined
+  }, intervalMs)
   child.on('message', () => {
-    silentLooks = 0
-    timer ??= setInterval(look, BEAT_INTERVAL_MS)
+    silent = 0
+    allowed = silentLooks
   })
   child.once('exit', () => clearInterval(timer))
+  child.once('error', () => child.pid === undefined && clearInterval(timer))
 }

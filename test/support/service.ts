@@ -21,6 +21,8 @@ interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Where it was built; unset: here. */
   readonly root?: string
+  /** How many file descriptors each of its processes may have; unset: as many as this one. */
+  readonly openFiles?: number
 }
 
 /** The built service in processes of its own, as its user runs it. */
@@ -47,9 +49,12 @@ export class Service {
   }
 
   /** Starts it without waiting for anything. */
-  static async spawn({ kind = 'all', env = {}, root = ROOT }: ServiceOptions = {}): Promise<Service> {
+  static async spawn({ kind = 'all', env = {}, root = ROOT, openFiles }: ServiceOptions = {}): Promise<Service> {
     const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
-    const child = spawn('node', [ENTRIES[kind]], {
+    const command = ['node', ENTRIES[kind]]
+    const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...command]
+    const [program = 'node', ...args] = limited
+    const child = spawn(program, args, {
       cwd: root,
       env: {
         PATH: process.env['PATH'],

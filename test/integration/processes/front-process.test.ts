@@ -1,12 +1,13 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { expect, it } from '@jest/globals'
+import { createLogger } from '../../../src/logger.ts'
 import { forkFront } from '../../../src/processes/front-process.ts'
 
 it('lets the primary live that speaks to a front process which has just died', async () => {
   const code = `setInterval(() => undefined, 1_000); process.send('up')`
   cluster.setupPrimary({ exec: '-', args: [], execArgv: ['--eval', code] })
-  const front = forkFront({ NODE_OPTIONS: '' })
+  const front = forkFront({ NODE_OPTIONS: '' }, createLogger({ level: 'silent', role: 'test' }))
   const errors: unknown[] = []
   front.on('error', err => errors.push(err))
   await once(front, 'message')

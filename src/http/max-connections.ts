@@ -1,0 +1,12 @@
+/** The connections of a process, unless its file descriptors allow fewer. */
+export const MAX_CONNECTIONS = 10_000
+
+/** File descriptors for everything but callers' connections: stores, channels, modules, and callers that are being refused. */
+const RESERVED_DESCRIPTORS = 100
+
+/** @param limits the text of `/proc/self/limits`; without it (not on Linux), the descriptors are taken to suffice */
+export function maxConnections(limits: string | undefined): number {
+  const [, descriptors = 'unlimited'] = /^Max open files\s+(\d+|unlimited)/m.exec(limits ?? '') ?? []
+  if (descriptors === 'unlimited') return MAX_CONNECTIONS
+  return Math.max(1, Math.min(MAX_CONNECTIONS, Number(descriptors) - RESERVED_DESCRIPTORS))
+}
