@@ -7,6 +7,7 @@ import {
   stdTimeFunctions,
 } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
+import { LogStream } from './log-stream.ts'
 
 export type Logger = PinoLogger
 
@@ -38,13 +39,19 @@ function cut(text: string): string {
 
 /** JSON lines; on a terminal, lines for people. */
 export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOptions): Logger {
+  const stream = new LogStream(fd, dropped => {
+    logger.warn({ suppressed: dropped }, 'log lines were dropped: the log could not be written')
+  })
   const onTerminal = fd === process.stdout.fd && process.stdout.isTTY
-  const destination = onTerminal ? prettyDestination(fd) : pino.destination({ fd, sync: true })
-  return pino({ ...safety, level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }, destination)
+  const destination = onTerminal ? prettyDestination(stream) : stream
+  const options = { ...safety, level, base: { role, pid: process.pid }, timestamp: stdTimeFunctions.isoTime }
+  const logger = pino(options, destination)
+  return logger
 }
 
 /** Loaded only where somebody looks, since every process would pay for it in memory. */
-function prettyDestination(fd: number): DestinationStream {
-  const { default: pretty } = createRequire(import.meta.url)('pino-pretty') as { default: typeof PinoPretty }
-  return pretty({ sync: true, ignore: 'pid,hostname', destination: fd })
+function prettyDestination(stream: DestinationStream): DestinationStream {
+  const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
+  const format = prettyFactory({ ignore: 'pid,hostname' })
+  return { write: line => stream.write(format(line)) }
 }

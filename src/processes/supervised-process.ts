@@ -117,7 +117,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     // Not `disconnect`, which Node leaves out where the process died while a connection was being handed to it.
     child.once('close', () => this.emit('gone', child))
     watchForWedge(child, () => {
-      logger.error({ process: name, pid: child.pid }, 'a process hangs and is killed')
+      logger.error({ process: name, childPid: child.pid }, 'a process hangs and is killed')
       this.#hung.add(child)
       child.kill('SIGKILL')
     })
@@ -135,7 +135,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const { name, logger } = this.#options
     const { pid, exitCode: code, signalCode: signal } = child
     if (lifeMs >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
-    logger.warn({ process: name, pid, code, signal, pauseMs: this.#pauseMs }, 'a process died and is replaced')
+    logger.warn(
+      { process: name, childPid: pid, code, signal, pauseMs: this.#pauseMs },
+      'a process died and is replaced',
+    )
     this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfEnd(child))
     this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
     this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)

@@ -5,7 +5,7 @@ import { commandOf, pidsWithVariable } from './processes.ts'
 import type { Service } from './service.ts'
 
 /** The longest that a stop during a start may take, in ms; more where other suites keep the machine busy. */
-const STOP_LIMIT_MS = process.env['TEST_LONG'] === undefined ? 8_000 : 3_000
+export const STOP_LIMIT_MS = process.env['TEST_LONG'] === undefined ? 8_000 : 3_000
 
 export interface EndOfService {
   readonly code: number | null
