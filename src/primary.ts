@@ -34,8 +34,6 @@ const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge',
 const LAST_ANSWERS_MS = 500
 
 process.title = 'throttler primary'
-// There is nothing to replace yet.
-process.on('SIGHUP', () => undefined)
 const parent = ParentLink.ofThisProcess()
 
 let stopFronts = async () => {}

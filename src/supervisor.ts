@@ -28,9 +28,6 @@ const WORKER_NODE_OPTIONS = ['--max-semi-space-size=4']
 
 const PARENT_CHECK_INTERVAL_MS = 1_000
 
-// There is nothing to replace yet.
-process.on('SIGHUP', () => undefined)
-
 let stopChildren = async () => {}
 try {
   const env = readEnv({ needsRedis: false })
@@ -40,7 +37,8 @@ try {
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
   // One secret for all, so that a key has the same hash in the logs of every process.
   const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
-  const front = child('front', './cluster.js', { env, logger, variables })
+  const frontVariables: Record<string, string> = { ...variables }
+  const front = child('front', './cluster.js', { env, logger, variables: frontVariables })
   const worker = child('worker', '../workers/config.worker.js', {
     env,
     logger,
@@ -53,6 +51,8 @@ try {
   countReplacements([front, worker, ...(store ? [store.process] : [])], own)
   const workerMetrics = new FleetMetrics([worker])
   front.on('message', async (message, primary) => {
+    // A free port that the first primary found is that of its successors too: it is what callers were told.
+    if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
     if (message.type !== 'scrape') return
     const metrics = await Promise.all([workerMetrics.collect(), own.getMetricsAsJSON() as Promise<MetricsSnapshot>])
     tell(primary, { type: 'collected', id: message.id, metrics: metrics.flat() })

@@ -1,8 +1,10 @@
 /**
  * The first import of an entry: until the rest has loaded there is nothing to stop, so a signal ends the process at once, with the
- * exit code of an orderly stop. The title shows that this is in force.
+ * exit code of an orderly stop. So does the loss of the parent. The title shows that this is in force.
  */
-import { handleStopSignals } from './stop-signals.ts'
+import { ParentLink, SUPERVISED } from './parent-link.ts'
+import { exitIfStarting, handleStopSignals } from './stop-signals.ts'
 
 handleStopSignals()
+if (process.argv.includes(SUPERVISED)) new ParentLink().onLost(exitIfStarting)
 process.title = 'throttler'

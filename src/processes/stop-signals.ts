@@ -1,6 +1,7 @@
 const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
-let act: () => void = () => process.exit(0)
+const exitAtOnce = () => process.exit(0)
+let act: () => void = exitAtOnce
 let isHandling = false
 
 /** From now on SIGTERM and SIGINT do what `onStopSignal` says; until it is called, the process exits at once with 0. */
@@ -14,4 +15,9 @@ export function handleStopSignals(): void {
 export function onStopSignal(stop: () => void): void {
   act = stop
   handleStopSignals()
+}
+
+/** Exits at once, unless `onStopSignal` has been called: then there is something to stop. */
+export function exitIfStarting(): void {
+  if (act === exitAtOnce) exitAtOnce()
 }

@@ -90,6 +90,15 @@ describe('npm start without REDIS_URL', () => {
     expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
   })
 
+  it('keeps the free port that it found when the primary is killed', async () => {
+    const [victim = 0] = service.pidsOf('throttler primary')
+    process.kill(victim, 'SIGKILL')
+    await eventually(async () => {
+      expect(service.pidsOf('throttler primary')).not.toContain(victim)
+      expect((await new Client(service.url).get('/health')).status).toBe(200)
+    }, 10_000)
+  })
+
   it('is not disturbed by what others say in its store', async () => {
     const pids = service.pids
     const redis = new Redis((await askLock(dataDir)) ?? '')

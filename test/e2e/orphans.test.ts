@@ -28,6 +28,38 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embed
   },
 )
 
+it('a worker whose store is gone too does not wait for its queue to be empty', async () => {
+  const port = await freePort('127.0.0.1')
+  const worker = fork(
+    fileURLToPath(new URL('../../dist/workers/config.worker.js', import.meta.url)),
+    ['--supervised', '--empty-queue-first'],
+    {
+      env: { PATH: process.env['PATH'], WORKER_METRICS_PORT: '0', REDIS_URL: `redis://127.0.0.1:${port}` },
+      stdio: ['ignore', 'ignore', 'ignore', 'ipc'],
+    },
+  )
+  const exited = once(worker, 'exit')
+  await new Promise<void>(resolve =>
+    worker.on('message', ({ type }: { type: string }) => type === 'ready' && resolve()),
+  )
+  const start = performance.now()
+  worker.disconnect()
+  expect(await exited).toEqual([0, null])
+  expect(performance.now() - start).toBeLessThan(3_900)
+}, 20_000)
+
+it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js'])(
+  '%s that is still loading ends at once when its parent is lost',
+  async entry => {
+    const path = fileURLToPath(new URL(`../../${entry}`, import.meta.url))
+    const child = fork(path, ['--supervised'], { env: { PATH: process.env['PATH'] }, silent: true })
+    const exited = once(child, 'exit')
+    // It would say so if it had got as far as its settings, which lack REDIS_URL.
+    child.disconnect()
+    expect(await exited).toEqual([0, null])
+  },
+)
+
 it('a process goes on that speaks to its parent just when that was killed', async () => {
   const link = new URL('../../dist/src/processes/parent-link.js', import.meta.url)
   const child = `

@@ -36,6 +36,17 @@ describe('a stop during the start', () => {
   })
 })
 
+it('SIGHUP during the start changes nothing', async () => {
+  const service = await Service.spawn({ kind: 'all' })
+  try {
+    await handlesSignals(service)
+    service.process.kill('SIGHUP')
+    await service.says(/"supervisor".*listening on/)
+  } finally {
+    await service.stop()
+  }
+})
+
 describe('a stop', () => {
   let service: Service
   beforeEach(async () => {

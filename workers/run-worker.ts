@@ -1,0 +1,78 @@
+/** One config worker: takes commands from every partition's queue and applies them. Loaded by config.worker.ts. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { setFlagsFromString } from 'node:v8'
+import { readEnv } from '../src/env.ts'
+import { exitWithReport } from '../src/exit-with-report.ts'
+import { createLogger } from '../src/logger.ts'
+import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
+import { tellProcessManager } from '../src/processes/process-manager.ts'
+import { examineStores } from '../src/redis/examine-stores.ts'
+import { claimLayout } from '../src/redis/layout.ts'
+import { maintainedPartitions } from '../src/redis/maintained-projection.ts'
+import { configTarget } from '../src/redis/redis-target.ts'
+import { stopOnRequest } from '../src/shutdown.ts'
+import { workerDependencies } from './dependencies.ts'
+import { LogCompaction } from './log-compaction.ts'
+import { serveMetrics } from './metrics-server.ts'
+import { untilAnswered } from './patience.ts'
+
+/**
+ * Under constant changes a worker holds 20 MB, whatever it has done. V8 would let it grow to twice as much before it collects what
+ * is no longer used. V8 reads this setting at each collection, so that it takes effect however the worker was started.
+ */
+setFlagsFromString('--heap-growing-percent=30')
+
+/** How long an orphaned worker tries to empty its queue, in ms. The store may be gone already, so that it never could. */
+const ORPHAN_DRAIN_MS = 1_500
+
+process.title = 'throttler worker'
+const parent = ParentLink.ofThisProcess()
+
+try {
+  const env = readEnv({ needsRedis: true })
+  const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
+  if (parent === undefined) await examineStores([configTarget(env)], logger)
+  const { redis, workers, metrics, close } = workerDependencies(env, logger)
+
+  const compaction =
+    env.CONFIG_LOG_KEEP === undefined
+      ? undefined
+      : new LogCompaction({
+          partitions: maintainedPartitions(redis, env.KEY_PREFIX),
+          keep: env.CONFIG_LOG_KEEP,
+          logger,
+        })
+
+  const server = serveMetrics({
+    host: env.HOST,
+    port: env.WORKER_METRICS_PORT,
+    isStoreUp: () => redis.status === 'ready',
+    metrics: () => metrics.text(),
+    logger,
+  })
+  const reportMetrics = async () => parent?.sendLast({ type: 'metrics', metrics: await metrics.snapshot() })
+  parent?.onMessage(({ type }) => type === 'collect' && void reportMetrics())
+
+  stopOnRequest(
+    async ({ orphaned }) => {
+      compaction?.stop()
+      if (process.argv.includes(EMPTY_QUEUE_FIRST)) {
+        await (orphaned ? Promise.race([workers.drain(), sleep(ORPHAN_DRAIN_MS)]) : workers.drain())
+      }
+      await close()
+      server?.close()
+      await reportMetrics()
+    },
+    { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
+  )
+
+  // Redis may be away for as long as it likes; the worker is there, and waits.
+  untilAnswered(() => claimLayout(redis, env.KEY_PREFIX))
+    .then(() => workers.start())
+    .catch(err => exitWithReport(err, parent))
+  logger.info('ready to take commands')
+  if (parent === undefined) tellProcessManager()
+  else parent.send({ type: 'ready' })
+} catch (err) {
+  await exitWithReport(err, parent)
+}
