@@ -58,6 +58,7 @@ class FailureBreaker implements IBreaker {
 
   success(): void {
     this.#failures = 0
+    this.refusesWrites = false
   }
 
   failure(): boolean {
@@ -141,11 +142,11 @@ export class GuardedStore implements BucketStore {
     clearTimeout(this.#nextProbe)
   }
 
-  /** The part of the store that was behind this is gone; the others may all be well. */
+  /** This part of the store no longer exists, so its outage is over. */
   retire(): void {
     this.close()
     if (this.#reason === undefined) return
-    this.#options.logger.info('the part of the store that was away is gone')
+    this.#options.logger.info('the unavailable part of the bucket store no longer exists')
     this.#options.onRecovered()
   }
 

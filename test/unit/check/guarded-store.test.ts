@@ -107,7 +107,17 @@ describe('the guarded store', () => {
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'full'])
   })
 
-  it('takes an outage for over when its part of the store is gone', async () => {
+  it('forgets that the store refused writes once it accepts them again', async () => {
+    store.mood = new Error('full')
+    await failOften(1)
+    store.mood = 'well'
+    await guarded.probe()
+    store.mood = new Error('gone')
+    await expect(guarded.reset('a')).rejects.toThrow('gone')
+    expect(guarded.circuit).toBe('closed')
+  })
+
+  it('ends an outage when its part of the store no longer exists', async () => {
     await givenOpenCircuit()
     guarded.retire()
     expect([said, recoveries]).toEqual([['error gone', 'info'], 1])
