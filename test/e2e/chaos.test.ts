@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { CheckLoad } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isAlive } from '../support/processes.ts'
@@ -14,9 +15,7 @@ const PAUSE_MS = 2_000
 const CAPACITY = 1_000
 const PARTITIONS = [0, 1, 2, 3]
 
-const long = process.env['TEST_LONG'] !== undefined ? describe : describe.skip
-
-long('a minute in which every two seconds something is killed', () => {
+describeLong('a minute in which every two seconds something is killed', () => {
   let redis: RedisServer
   let admin: Redis
   let service: Service

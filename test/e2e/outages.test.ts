@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { CheckLoad, expectInTime, reportFigures, type Sample, summarize } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
+import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { residentMegabytes } from '../support/processes.ts'
@@ -154,8 +155,7 @@ describeWithRedis('under a steady load of checks', () => {
     expect((await client.get('/health')).body).not.toHaveProperty('reason')
   }, 30_000)
 
-  const long = IS_LONG ? describe : describe.skip
-  long('for minutes', () => {
+  describeLong('for minutes', () => {
     it('no process grows by more than a fifth after its first minute', async () => {
       const load = startLoad()
       await load.runsFor(60_000)

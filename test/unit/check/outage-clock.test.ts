@@ -15,7 +15,7 @@ function outage(ms: number): void {
 }
 
 describe('the clock of outages', () => {
-  it('counts each outage from its second second on', () => {
+  it('counts each outage after its first second', () => {
     outage(3_000)
     now += 60_000
     outage(1_500)
