@@ -1,11 +1,33 @@
-/** The rules of the tree; ARCHITECTURE.md says why each is there. */
+/** The rules of the tree; ARCHITECTURE.md gives the reason of each. */
 const FLOWS = 'check|config-change'
+const TECHNOLOGIES = 'redis|queues|embedded|processes|connections'
+const HTTP = '^src/http/|^src/check/http/|^src/config-change/http/|^src/front/'
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
   forbidden: [
     { name: 'no-cycles', severity: 'error', from: {}, to: { circular: true } },
+    {
+      name: 'no-cycles-of-folders',
+      severity: 'error',
+      scope: 'folder',
+      from: { path: '^(src|workers)' },
+      to: { circular: true },
+    },
     { name: 'no-orphans', severity: 'error', from: { orphan: true, pathNot: ['\\.d\\.ts$'] }, to: {} },
+    {
+      name: 'entry-points-only-in-the-root',
+      comment: 'Everything but an entry point belongs to a folder of its subject.',
+      severity: 'error',
+      from: { path: '^src/(?!(main|cluster|server|cli)\\.ts$)[^/]+\\.ts$' },
+      to: {},
+    },
+    {
+      name: 'nothing-imports-an-entry-point',
+      severity: 'error',
+      from: {},
+      to: { path: '^src/[^/]+\\.ts$' },
+    },
     {
       name: 'domain-is-pure',
       comment: 'The domain imports nothing but itself: no I/O, no clock, no library.',
@@ -14,11 +36,31 @@ module.exports = {
       to: { pathNot: '^src/domain/' },
     },
     {
+      name: 'lib-knows-nothing-of-the-service',
+      severity: 'error',
+      from: { path: '^src/lib/' },
+      to: { path: '^src/', pathNot: '^src/lib/' },
+    },
+    {
+      name: 'only-http-folders-know-fastify',
+      comment: 'The core of a flow knows no protocol, so that another one can be added next to HTTP.',
+      severity: 'error',
+      from: { path: '^(src|workers)/', pathNot: HTTP },
+      to: { path: '^node_modules/(fastify|@fastify)/' },
+    },
+    {
+      name: 'only-routes-use-the-http-toolbox',
+      severity: 'error',
+      from: { path: '^(src|workers)/', pathNot: HTTP },
+      to: { path: HTTP, pathNot: '^src/front/' },
+    },
+    {
       name: 'flows-know-no-technology',
-      comment: 'A flow imports the domain, the catalogues at the root, its own files and the HTTP toolbox.',
+      comment:
+        'A flow imports the domain, small helpers and its own files. Its ports say what it needs of a technology.',
       severity: 'error',
       from: { path: `^src/(${FLOWS})/` },
-      to: { path: '^src/(redis|queues|embedded|processes)/' },
+      to: { path: `^src/(${TECHNOLOGIES})/|^node_modules/(ioredis|bullmq|prom-client)/` },
     },
     {
       name: 'flows-do-not-know-each-other',
@@ -27,11 +69,11 @@ module.exports = {
       to: { path: `^src/(${FLOWS})/`, pathNot: '^src/$1/' },
     },
     {
-      name: 'only-the-composition-roots-join-adapters-to-ports',
+      name: 'only-the-composition-joins-adapters-to-ports',
       comment: 'Technologies implement the ports of the flows; they call nothing else of them.',
       severity: 'error',
-      from: { path: '^src/(redis|queues|embedded|processes|http)/' },
-      to: { path: `^src/(${FLOWS})/`, pathNot: '/ports\\.ts$' },
+      from: { path: `^src/(${TECHNOLOGIES}|http|settings|observability)/` },
+      to: { path: `^src/(${FLOWS}|front)/`, pathNot: '/ports\\.ts$' },
     },
     {
       name: 'src-never-imports-workers',

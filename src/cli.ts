@@ -4,17 +4,14 @@ import { parseArgs } from 'node:util'
 import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
 import { compactCommand } from './cli/compact.command.ts'
-import { StoreTrouble } from './cli/config-store.ts'
 import { ExitCode } from './cli/exit-code.ts'
 import { exportCommand } from './cli/export.command.ts'
 import { importCommand } from './cli/import.command.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
-import { DamagedRecord } from './config-change/ports.ts'
-import { EnvError } from './env.ts'
-import { LayoutMismatch } from './redis/layout.ts'
-import { version } from './version.ts'
+import { OperatorError } from './lib/operator-error.ts'
+import { version } from './lib/version.ts'
 
 const COMMANDS: Readonly<Record<string, CliCommand>> = {
   start: startCommand,
@@ -78,10 +75,9 @@ function helpOf(name: string, command: CliCommand): string {
   return `throttler ${name} ${command.arguments}`.trimEnd().concat(`\n\n${command.summary}\n\n${command.details}\n`)
 }
 
-/** What an operator can do something about is said in a line; anything else is a bug, and shown whole. */
+/** Anything but an operator's error is a bug, so its stack is shown. */
 function reasonOf(err: unknown): string {
-  const isExpected = [EnvError, StoreTrouble, LayoutMismatch, DamagedRecord].some(kind => err instanceof kind)
-  return err instanceof Error && isExpected ? err.message : String(err instanceof Error ? err.stack : err)
+  return err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
 }
 
 function say(text: string): ExitCode {

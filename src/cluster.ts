@@ -4,4 +4,4 @@ import './processes/early-stop.ts'
 // There is nothing to replace yet.
 process.on('SIGHUP', () => undefined)
 
-await import('./primary.ts')
+await import('./processes/primary.ts')

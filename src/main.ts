@@ -4,4 +4,4 @@ import './processes/early-stop.ts'
 // There is nothing to replace yet.
 process.on('SIGHUP', () => undefined)
 
-await import('./supervisor.ts')
+await import('./processes/supervisor.ts')

@@ -1,15 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
-import { answers } from '../src/answers.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
-import type { Logger } from '../src/logger.ts'
+import { answers } from '../src/lib/is-fulfilled.ts'
+import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
+import { TolerantWorker } from '../src/queues/malformed-job-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
-import { TolerantWorker } from '../src/queues/tolerant-queue.ts'
-import type { RedisClient } from '../src/redis/connection.ts'
+import type { RedisClient } from '../src/redis/connection/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
-import { untilAnswered } from './patience.ts'
+import { untilAnswered } from './retry-while-unavailable.ts'
 
 /**
  * Short locks: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may be struck often

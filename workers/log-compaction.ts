@@ -1,6 +1,6 @@
 import { compactLog } from '../src/config-change/maintenance/compact.ts'
 import type { MaintainedPartition } from '../src/config-change/maintenance/ports.ts'
-import type { Logger } from '../src/logger.ts'
+import type { Logger } from '../src/observability/logger.ts'
 
 const INTERVAL_MS = 5_000
 

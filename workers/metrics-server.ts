@@ -1,9 +1,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
-import { Connections } from '../src/http/connections.ts'
-import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/http/slow-clients.ts'
-import type { Logger } from '../src/logger.ts'
-import { shareNextRun } from '../src/shared-runs.ts'
-import { version } from '../src/version.ts'
+import { Connections } from '../src/connections/connections.ts'
+import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/connections/slow-clients.ts'
+import { shareNextRun } from '../src/lib/share-runs.ts'
+import { version } from '../src/lib/version.ts'
+import type { Logger } from '../src/observability/logger.ts'
 
 /** A worker is asked by a few monitoring systems only. Beyond so many connections, a new one is closed at once. */
 const MAX_CONNECTIONS = 50

@@ -1,5 +1,5 @@
 import { Counter, Registry } from 'prom-client'
-import { collectProcessMetrics } from '../src/process-metrics.ts'
+import { collectProcessMetrics } from '../src/observability/process-metrics.ts'
 import type { MetricsSnapshot } from '../src/processes/messages.ts'
 
 /** The labels of commands; others than this service may put whatever they like into a queue. */

@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { commandId } from '../../src/domain/commands.ts'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
-import { eventArguments } from '../../src/redis/append.ts'
+import { eventArguments } from '../../src/redis/policies/append.ts'
 import { appendScript } from '../../src/redis/scripts.ts'
 
 const KEY_PREFIX = 'throttler'

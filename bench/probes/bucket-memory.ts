@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
 import { compilePolicy } from '../../src/domain/policy.ts'
-import { RedisBucketStore } from '../../src/redis/bucket-store.ts'
+import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
 import { startRedis } from '../processes/redis-server.ts'
 

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
-import { CheckRequest, DecisionResponse } from '../../src/check/check.schema.ts'
+import { CheckRequest, DecisionResponse } from '../../src/check/http/check.schema.ts'
 import { LIMIT } from '../policy.ts'
 
 export type CheckHttpRequest = FastifyRequest<{ Body: CheckRequest }>

@@ -1,6 +1,6 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
 import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../domain/token-bucket.ts'
-import { putLast } from './bounded-map.ts'
+import { putLast } from '../lib/bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** A bucket that nobody asked for so long may be dropped once it is full, in ms. */

@@ -1,5 +1,5 @@
-import { type Answered, CheckBatcher, type CheckQueue, type WaitingCheck } from './batcher.ts'
-import type { GuardedStore } from './guarded-store.ts'
+import { type Answered, CheckBatcher, type CheckQueue, type WaitingCheck } from './check-batcher.ts'
+import type { GuardedStore } from './circuit-breaker-store.ts'
 import type { ShardedStore } from './sharded-store.ts'
 
 /** Checks wait for each part of the store by themselves, so that one that is slow holds up none that ask another. */

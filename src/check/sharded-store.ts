@@ -1,4 +1,4 @@
-import type { Circuit, GuardedStore } from './guarded-store.ts'
+import type { Circuit, GuardedStore } from './circuit-breaker-store.ts'
 import type { BucketShard, ShardedBucketStore } from './ports.ts'
 
 const FROM_BEST_TO_WORST: readonly Circuit[] = ['closed', 'half-open', 'open']

@@ -1,6 +1,6 @@
 import { compactLog } from '../config-change/maintenance/compact.ts'
-import type { Env } from '../env.ts'
-import { maintainedPartitions } from '../redis/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import type { Env } from '../settings/env.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'

@@ -1,16 +1,15 @@
 import { once } from 'node:events'
 import { askLock } from '../embedded/directory-lock.ts'
-import { type Env, readEnv } from '../env.ts'
-import { createLogger } from '../logger.ts'
-import { connect, type RedisClient } from '../redis/connection.ts'
-import { ConnectionName } from '../redis/connection-names.ts'
-import { compareLayout } from '../redis/layout.ts'
-import { configTarget } from '../redis/redis-target.ts'
+import { OperatorError } from '../lib/operator-error.ts'
+import { createLogger } from '../observability/logger.ts'
+import { connect, type RedisClient } from '../redis/connection/connection.ts'
+import { ConnectionName } from '../redis/connection/connection-names.ts'
+import { configTarget } from '../redis/connection/redis-target.ts'
+import { compareLayout } from '../redis/policies/layout.ts'
+import { type Env, readEnv } from '../settings/env.ts'
 
 /** The store cannot be reached, or is none that this release can work on. */
-export class StoreTrouble extends Error {
-  override readonly name = 'StoreTrouble'
-}
+export class StoreTrouble extends OperatorError {}
 
 export interface ConfigStoreAccess {
   readonly env: Env

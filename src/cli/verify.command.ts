@@ -1,5 +1,5 @@
 import { type Difference, verifyPartition } from '../config-change/maintenance/verify.ts'
-import { maintainedPartitions } from '../redis/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
 import type { CliCommand } from './command.ts'
 import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'

@@ -12,7 +12,7 @@ import {
   type PolicyDefinition,
   policyFaults,
 } from '../domain/policy.ts'
-import { type FieldError, validationProblem } from '../errors.ts'
+import { type FieldError, validationProblem } from '../lib/errors.ts'
 
 const DEFAULT_INTERVAL_MS = 1000
 /** The name of the one limit of a policy that is written short. */

@@ -3,6 +3,7 @@ import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import type { Ending, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
+import { OperatorError } from '../lib/operator-error.ts'
 
 /** A config key's current policy. */
 export interface PolicyRecord {
@@ -184,9 +185,7 @@ export interface DamagedEntry {
 export type StoredEntry = LogEntry | DamagedEntry
 
 /** Thrown for a policy or event that is not valid JSON, or not of a shape that this release can use. */
-export class DamagedRecord extends Error {
-  override readonly name = 'DamagedRecord'
-}
+export class DamagedRecord extends OperatorError {}
 
 /** Thrown by `EventLog.read` when the log is not the one that was followed. */
 export class LogReplaced extends Error {

@@ -13,7 +13,7 @@ import {
 } from 'node:fs'
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
-import { inChunks } from '../chunks.ts'
+import { inChunks } from '../lib/keyed-chunks.ts'
 
 /** Copied at once while other work waits. */
 const COPIED_BYTES = 2 ** 18

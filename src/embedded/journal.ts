@@ -1,5 +1,5 @@
 import { close, closeSync, existsSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../observability/logger.ts'
 import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
 import {
   headerLine,

@@ -1,6 +1,6 @@
 import { closeSync, openSync } from 'node:fs'
-import { inChunks } from '../chunks.ts'
 import { configPartition } from '../domain/partition.ts'
+import { inChunks } from '../lib/keyed-chunks.ts'
 import { writeLines } from './journal-files.ts'
 import { compactedLine, headerLine, type JournalHeader, parseEntry, parseHeader, readLines } from './journal-lines.ts'
 

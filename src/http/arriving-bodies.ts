@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { Problem } from '../errors.ts'
+import { Problem } from '../lib/errors.ts'
 import { Turns } from './turns.ts'
 
 /** What an unfinished request takes beside its body: its head, and the objects that represent it. */

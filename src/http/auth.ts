@@ -1,9 +1,10 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Problem } from '../errors.ts'
-import { clientOf } from './client-address.ts'
+import { Problem } from '../lib/errors.ts'
+import { isLoopbackAuthority } from '../lib/loopback-hosts.ts'
+import type { Token } from '../settings/token.ts'
+import { clientOf } from './client-of.ts'
 import type { Done, OnRequest } from './hook.ts'
-import { isLoopbackAuthority } from './loopback.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -22,12 +23,6 @@ declare module 'fastify' {
 
 /** `admin` routes read and change limits, `check` routes spend from them. */
 export type Access = 'admin' | 'check'
-
-export interface Token {
-  readonly name: string
-  readonly token: string
-  readonly readOnly: boolean
-}
 
 /** How often somebody may call. Each resolves with how long the caller must wait, ms; 0 when it need not. */
 export interface AdminLimits {

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { Problem } from '../errors.ts'
+import { Problem } from '../lib/errors.ts'
 
 /** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
 export function headProblem({ httpVersion, httpVersionMajor, rawHeaders }: IncomingMessage): Problem | undefined {

@@ -1,8 +1,8 @@
 import { isAscii, isUtf8, transcode } from 'node:buffer'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { Problem } from '../errors.ts'
+import { Problem } from '../lib/errors.ts'
+import { JsonBounds } from '../lib/json-bounds.ts'
 import type { ArrivingBodies } from './arriving-bodies.ts'
-import { JsonBounds } from './json-bounds.ts'
 
 const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
 const MANY_BYTES = 64 * 1024

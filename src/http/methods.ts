@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { Problem } from '../errors.ts'
+import { Problem } from '../lib/errors.ts'
 
 /** Which methods every path of the service has, also for requests that the router gives up on. */
 export class RouteMap {

@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import { Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
-import { ERRORS, type ErrorCode, errorType } from '../errors.ts'
+import { ERRORS, type ErrorCode, errorType } from '../lib/errors.ts'
 import { type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
 
 const Field = Type.Object({ path: Type.String({ description: 'A JSON pointer.' }), message: Type.String() })

@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } from 'fastify'
-import { version } from '../version.ts'
+import { version } from '../lib/version.ts'
 import type { Access } from './auth.ts'
 import { CHANGE_FIELDS, type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
 import { PROBLEM_SCHEMA, problemExamples, problemResponses } from './openapi-problems.ts'

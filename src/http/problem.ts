@@ -1,6 +1,6 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
-import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../errors.ts'
-import { fieldErrors } from './field-errors.ts'
+import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../lib/errors.ts'
+import { fieldErrors } from '../lib/field-errors.ts'
 import { emptyBody } from './json-body.ts'
 import type { RequestLog } from './request-log.ts'
 

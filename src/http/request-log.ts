@@ -1,10 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import type { Problem } from '../errors.ts'
-import type { LoggedKey } from '../log-keys.ts'
-import type { Logger } from '../logger.ts'
+import type { Problem } from '../lib/errors.ts'
+import { LineBudget } from '../lib/line-budget.ts'
+import type { LoggedKey } from '../observability/logged-keys.ts'
+import type { Logger } from '../observability/logger.ts'
 import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
-import { LineBudget } from './line-budget.ts'
 
 /** A check that takes longer is worth a line, in ms. */
 const SLOW_CHECK_MS = 250

@@ -1,5 +1,5 @@
 import type { TSchema } from '@sinclair/typebox'
-import type { ErrorCode } from '../errors.ts'
+import type { ErrorCode } from '../lib/errors.ts'
 import type { FieldName } from './openapi-fields.ts'
 
 declare module 'fastify' {

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
-import { healthOfInstance, type InstanceHealth, type StoresState, worstOf } from '../health.ts'
-import { shareRun } from '../shared-runs.ts'
+import { shareRun } from '../lib/share-runs.ts'
+import { healthOfInstance, type InstanceHealth, type StoresState, worstOf } from '../observability/stores-state.ts'
 import { askProcesses } from './ask-processes.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 

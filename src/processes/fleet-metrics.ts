@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry, type MetricValue } from 'prom-client'
-import { shareNextRun } from '../shared-runs.ts'
+import { shareNextRun } from '../lib/share-runs.ts'
 import { askProcesses } from './ask-processes.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import type { SupervisedProcess } from './supervised-process.ts'

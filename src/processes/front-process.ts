@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import cluster from 'node:cluster'
-import type { Logger } from '../logger.ts'
+import type { Logger } from '../observability/logger.ts'
 import { closeLostHandover } from './lost-handover.ts'
 
 /** Lets this front process live whose primary died while node:cluster spoke to it; `ParentLink` notices and ends it in order. */

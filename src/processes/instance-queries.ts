@@ -1,4 +1,4 @@
-import type { InstanceHealth } from '../health.ts'
+import type { InstanceHealth } from '../observability/stores-state.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { ParentQuery } from './parent-query.ts'

@@ -1,5 +1,5 @@
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
-import type { InstanceHealth, StoresState } from '../health.ts'
+import type { InstanceHealth, StoresState } from '../observability/stores-state.ts'
 
 /** All metrics of one process, as prom-client hands them over. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]

@@ -1,5 +1,5 @@
+import { BEAT_INTERVAL_MS } from './hang-watch.ts'
 import type { FromChild, ToChild } from './messages.ts'
-import { BEAT_INTERVAL_MS } from './wedge-watch.ts'
 
 /** The argument by which a process knows that its parent supervises it. */
 export const SUPERVISED = '--supervised'

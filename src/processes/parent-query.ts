@@ -1,4 +1,4 @@
-import { Problem } from '../errors.ts'
+import { Problem } from '../lib/errors.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 

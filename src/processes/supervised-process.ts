@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
-import type { Logger } from '../logger.ts'
+import { OperatorError } from '../lib/operator-error.ts'
+import type { Logger } from '../observability/logger.ts'
 import { endOf, tell } from './child-process.ts'
+import { watchForWedge } from './hang-watch.ts'
 import type { FromChild, ToChild } from './messages.ts'
 import { type ReplacementReason, reasonOfEnd } from './replacement-reason.ts'
-import { watchForWedge } from './wedge-watch.ts'
 
 const SHORTEST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 5_000
@@ -12,9 +13,7 @@ const LONGEST_PAUSE_MS = 5_000
 const LONG_LIFE_MS = 10_000
 
 /** The process said that it cannot start, and why. */
-export class CannotStart extends Error {
-  override readonly name = 'CannotStart'
-}
+export class CannotStart extends OperatorError {}
 
 interface SupervisedProcessOptions {
   readonly name: string

@@ -2,11 +2,11 @@ import type { ConnectionOptions, Queue } from 'bullmq'
 import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
-import type { RedisClient } from '../redis/connection.ts'
-import { ConnectionLost } from '../redis/transient.ts'
+import type { RedisClient } from '../redis/connection/connection.ts'
+import { ConnectionLost } from '../redis/connection/transient.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
+import { TolerantQueue } from './malformed-job-queue.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
-import { TolerantQueue } from './tolerant-queue.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]

@@ -1,4 +1,4 @@
-import type { RedisClient } from './connection.ts'
+import type { RedisClient } from './connection/connection.ts'
 import type { Script } from './scripts.ts'
 
 export type ScriptArguments = [numberOfKeys: number, ...keysAndArguments: (string | number)[]]

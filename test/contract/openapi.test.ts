@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { Validator } from '@seriousme/openapi-schema-validator'
-import { ERRORS } from '../../src/errors.ts'
-import { describeService } from '../../src/openapi.ts'
+import { describeService } from '../../src/front/describe-service.ts'
+import { ERRORS } from '../../src/lib/errors.ts'
 import { describeContract } from '../support/openapi.ts'
 
 const committed = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { linesOf } from '../../src/config-change/ndjson.ts'
+import { linesOf } from '../../src/config-change/import/ndjson.ts'
 import { runs } from '../support/property-runs.ts'
 
 async function* pieces(bytes: Buffer, cuts: readonly number[]): AsyncGenerator<Buffer> {

@@ -1,5 +1,5 @@
 import { Command, Redis } from 'ioredis'
-import { CheckCall } from '../../src/redis/check-call.ts'
+import { CheckCall } from '../../src/redis/buckets/check-call.ts'
 import { checkScript } from '../../src/redis/scripts.ts'
 
 type WriteableStream = Parameters<Redis['sendCommand']>[1]

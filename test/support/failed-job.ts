@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import type { CommandJob } from '../../src/queues/command-job.ts'
 import { queueName, queuePrefix } from '../../src/queues/queue-names.ts'
-import { RedisCommandLog } from '../../src/redis/command-log.ts'
+import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
 

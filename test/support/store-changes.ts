@@ -3,10 +3,10 @@ import type { Redis } from 'ioredis'
 import { commandId } from '../../src/domain/commands.ts'
 import type { PolicyEvent } from '../../src/domain/events.ts'
 import { type AppliedCommand, effectOf } from '../../src/domain/outcome.ts'
-import { RedisCommandLog } from '../../src/redis/command-log.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { RedisMaintainedLog } from '../../src/redis/maintained-log.ts'
-import { RedisReservations } from '../../src/redis/reservations.ts'
+import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
+import { RedisMaintainedLog } from '../../src/redis/policies/maintained-log.ts'
+import { RedisReservations } from '../../src/redis/policies/reservations.ts'
 import { definitionOf } from './policies.ts'
 
 /** What is changed without a worker's job. */

@@ -1,5 +1,5 @@
-import { readEnv } from '../../src/env.ts'
-import { bucketTarget, type RedisTarget } from '../../src/redis/redis-target.ts'
+import { bucketTarget, type RedisTarget } from '../../src/redis/connection/redis-target.ts'
+import { readEnv } from '../../src/settings/env.ts'
 
 /** What the service makes of a URL, and of further variables. */
 export function targetOf(url: string, variables: Readonly<Record<string, string>> = {}): RedisTarget {

@@ -2,10 +2,10 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { Ajv } from 'ajv'
 import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
-import { EnvSchema } from '../../src/env.schema.ts'
-import { ERRORS } from '../../src/errors.ts'
-import { FrontMetrics } from '../../src/metrics.ts'
+import { FrontMetrics } from '../../src/front/front-metrics.ts'
+import { ERRORS } from '../../src/lib/errors.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
+import { EnvSchema } from '../../src/settings/env.schema.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 
 const ROOT = new URL('../../', import.meta.url)

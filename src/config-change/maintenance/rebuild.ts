@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { inChunks } from '../../chunks.ts'
+import { inChunks } from '../../lib/keyed-chunks.ts'
 import type { MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
 import { Replay } from './replay.ts'
 import { findAsReplayed, suspectKeys } from './verify.ts'

@@ -3,8 +3,8 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { Connections } from '../../../src/http/connections.ts'
-import { SlowClients } from '../../../src/http/slow-clients.ts'
+import { Connections } from '../../../src/connections/connections.ts'
+import { SlowClients } from '../../../src/connections/slow-clients.ts'
 import { eventually } from '../../support/eventually.ts'
 
 const MIB = 1024 * 1024

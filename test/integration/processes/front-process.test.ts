@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { expect, it } from '@jest/globals'
-import { createLogger } from '../../../src/logger.ts'
+import { createLogger } from '../../../src/observability/logger.ts'
 import { forkFront } from '../../../src/processes/front-process.ts'
 
 it('lets the primary live that speaks to a front process which has just died', async () => {

@@ -1,7 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { afterEach, expect, it } from '@jest/globals'
-import { createLogger } from '../../../src/logger.ts'
+import { createLogger } from '../../../src/observability/logger.ts'
 import { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
 import { eventually } from '../../support/eventually.ts'
 import { isAlive } from '../../support/processes.ts'

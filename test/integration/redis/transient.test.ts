@@ -3,7 +3,7 @@ import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
 import { freePort } from '../../../src/processes/free-port.ts'
-import { ConnectionLost, isTransient } from '../../../src/redis/transient.ts'
+import { ConnectionLost, isTransient } from '../../../src/redis/connection/transient.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(() => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Circuit, GuardedStore } from '../../../src/check/guarded-store.ts'
+import type { Circuit, GuardedStore } from '../../../src/check/circuit-breaker-store.ts'
 import type { BucketShard } from '../../../src/check/ports.ts'
 import { ShardedStore } from '../../../src/check/sharded-store.ts'
 

@@ -1,7 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { expect, it } from '@jest/globals'
-import type { StoresState } from '../../../src/health.ts'
+import type { StoresState } from '../../../src/observability/stores-state.ts'
 import { FleetHealth } from '../../../src/processes/fleet-health.ts'
 import type { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { Problem } from '../../../src/errors.ts'
+import { Problem } from '../../../src/lib/errors.ts'
 import type { FromChild, ToChild } from '../../../src/processes/messages.ts'
 import type { ParentLink } from '../../../src/processes/parent-link.ts'
 import { ParentQuery } from '../../../src/processes/parent-query.ts'

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import type { MaintainedLog, MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
-import type { Logger } from '../../../src/logger.ts'
+import type { Logger } from '../../../src/observability/logger.ts'
 import { LogCompaction } from '../../../workers/log-compaction.ts'
 
 const INTERVAL_MS = 5_000

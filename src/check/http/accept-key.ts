@@ -1,0 +1,35 @@
+import { keyFault } from '../../domain/key.ts'
+import { Problem } from '../../lib/errors.ts'
+
+/**
+ * Refuses a key that no caller may have.
+ * @param path where it stands
+ * @throws {Problem} `key-invalid`
+ */
+export function acceptKey(path: '/key' | '/params/key' | '/query/key', key: string): void {
+  const fault = keyFault(key)
+  if (fault !== undefined) throw invalidKey(path, fault)
+}
+
+/**
+ * Refuses a query that is not percent-encoded UTF-8, of which two could come to mean the same key.
+ * @throws {Problem} `key-invalid`
+ */
+export function acceptQuery(target: string): void {
+  const query = target.slice(target.indexOf('?'))
+  if (isPercentEncoded(query)) return
+  throw invalidKey('/query/key', `the query ${query} is not percent-encoded UTF-8, such as key=a%26b for the key a&b`)
+}
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    decodeURIComponent(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
+function invalidKey(path: string, message: string): Problem {
+  return new Problem('key-invalid', message, { members: { errors: [{ path, message }] } })
+}

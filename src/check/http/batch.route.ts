@@ -1,0 +1,62 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { FastifySchemaCompiler } from 'fastify'
+import type { ArrivingBodies } from '../../http/arriving-bodies.ts'
+import { acceptOnlyJson } from '../../http/json-body.ts'
+import type { RouteDocs } from '../../http/route-docs.ts'
+import { sendJson } from '../../http/send-json.ts'
+import { ERRORS, Problem } from '../../lib/errors.ts'
+import type { CheckResult } from '../checker.ts'
+import { BATCH_BODY, BatchRequest, BatchResponse } from './batch.schema.ts'
+import { validateBatch } from './batch-validation.ts'
+import type { CheckRoutesOptions } from './check.route.ts'
+import { decisionJson, decisionMembers } from './decision-json.ts'
+
+const DOCS: RouteDocs = {
+  summary: 'Decide up to 1,000 checks, each for itself',
+  errors: ['key-invalid'],
+  responses: { 200: BatchResponse },
+}
+
+export interface BatchRouteOptions extends CheckRoutesOptions {
+  readonly bodies: ArrivingBodies
+}
+
+/** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
+export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (app, { checker, log, bodies }) => {
+  acceptOnlyJson(app, { bodies, ...BATCH_BODY })
+  const compile = app.validatorCompiler
+  const validatorCompiler: FastifySchemaCompiler<unknown> = route =>
+    compile === undefined || route.httpPart === 'body' ? validateBatch : compile(route)
+
+  app.post(
+    '/check/batch',
+    {
+      config: { access: 'check', docs: DOCS },
+      schema: { body: BatchRequest },
+      validatorCompiler,
+    },
+    (request, reply) => {
+      const { checks } = request.body
+      const startMs = performance.now()
+      const items: string[] = new Array(checks.length)
+      let undecided = checks.length
+      checker.checkAll(checks, (result, _tookMs, index) => {
+        items[index] = itemJson(checks[index]?.key ?? '', result)
+        undecided--
+        if (undecided > 0) return
+        log.checked(request, performance.now() - startMs)
+        sendJson(reply, `{"results":[${items.join()}]}`)
+        // A batch that waited is old when it is answered, and would keep its items alive until the next full collection.
+        items.fill('')
+      })
+    },
+  )
+}
+
+function itemJson(key: string, result: CheckResult): string {
+  if (result instanceof Problem) {
+    const { code, status, detail } = result
+    return JSON.stringify({ key, allowed: false, status, code, title: ERRORS[code].title, detail })
+  }
+  return result.blocked ? `{${decisionMembers(result)},"code":"blocked"}` : decisionJson(result)
+}

@@ -1,0 +1,47 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { fail } from '../../http/problem.ts'
+import type { RequestLog } from '../../http/request-log.ts'
+import type { RouteDocs } from '../../http/route-docs.ts'
+import { Problem } from '../../lib/errors.ts'
+import type { FieldStyle } from '../../settings/env.schema.ts'
+import type { Checker } from '../checker.ts'
+import { acceptKey } from './accept-key.ts'
+import { CheckRequest, DecisionResponse } from './check.schema.ts'
+import { writeRateLimitFields } from './rate-limit-fields.ts'
+import { sendDecision, sendDenial } from './send-decision.ts'
+
+export interface CheckRoutesOptions {
+  readonly checker: Checker
+  readonly fieldStyle: FieldStyle
+  readonly log: RequestLog
+}
+
+const DOCS: RouteDocs = {
+  summary: 'Decide a check',
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  responses: { 200: DecisionResponse },
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+}
+
+/** `POST /check`: may this key do this now? */
+export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, options) => {
+  const { checker, fieldStyle, log } = options
+
+  app.post(
+    '/check',
+    {
+      config: { access: 'check', docs: DOCS },
+      schema: { body: CheckRequest },
+    },
+    (request, reply) => {
+      const { key, tokens } = request.body
+      acceptKey('/key', key)
+      checker.check(key, tokens, (result, tookMs) => {
+        log.checked(request, tookMs)
+        if (result instanceof Problem) return fail(reply, result)
+        writeRateLimitFields(result, fieldStyle, reply)
+        return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
+      })
+    },
+  )
+}

@@ -1,0 +1,52 @@
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import { fail } from '../../http/problem.ts'
+import type { RouteDocs } from '../../http/route-docs.ts'
+import { Problem } from '../../lib/errors.ts'
+import { acceptKey, acceptQuery } from './accept-key.ts'
+import type { CheckRoutesOptions } from './check.route.ts'
+import { CheckRequest } from './check.schema.ts'
+import { writeRateLimitFields } from './rate-limit-fields.ts'
+import { sendDenial } from './send-decision.ts'
+
+const ForwardAuthQuery = Type.Object(
+  {
+    ...CheckRequest.properties,
+    deny: Type.Optional(
+      Type.Unsafe<403>({
+        type: 'integer',
+        enum: [403],
+        description: 'The status of a denial, where a proxy knows no 429.',
+      }),
+    ),
+  },
+  { additionalProperties: false },
+)
+
+const DOCS: RouteDocs = {
+  summary: 'Decide a check for a proxy’s sub-request',
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  responses: { 200: Type.Null() },
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+}
+
+/** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
+export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
+  app,
+  { checker, fieldStyle, log },
+) => {
+  app.get(
+    '/forward-auth',
+    { config: { access: 'check', docs: DOCS }, schema: { querystring: ForwardAuthQuery } },
+    (request, reply) => {
+      const { key, tokens, deny } = request.query
+      acceptQuery(request.url)
+      acceptKey('/query/key', key)
+      checker.check(key, tokens, (result, tookMs) => {
+        log.checked(request, tookMs)
+        if (result instanceof Problem) return fail(reply, result)
+        writeRateLimitFields(result, fieldStyle, reply)
+        return result.allowed ? reply.send() : sendDenial(request, reply, result, deny)
+      })
+    },
+  )
+}

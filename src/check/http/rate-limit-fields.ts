@@ -1,0 +1,56 @@
+import type { Decision, LimitState } from '../../domain/decision.ts'
+import { ceilDiv } from '../../domain/exact.ts'
+import type { CompiledLimit, Policy } from '../../domain/policy.ts'
+import type { FieldStyle } from '../../settings/env.schema.ts'
+
+/** Receives response fields; a reply does. */
+interface Fields {
+  header(name: string, value: string): unknown
+}
+
+/**
+ * Writes the rate limit fields of a decision, if it came from a bucket.
+ * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11
+ */
+export function writeRateLimitFields(decision: Decision, style: FieldStyle, fields: Fields): void {
+  if (!decision.blocked && !decision.allowed && decision.retryAfterMs !== null) {
+    fields.header('retry-after', seconds(decision.retryAfterMs))
+  }
+  if (decision.states.length === 0) return
+  if (style === 'draft' || style === 'both') {
+    fields.header('ratelimit-policy', policyField(decision.policy))
+    fields.header('ratelimit', decision.states.map(serviceLimit).join(', '))
+  }
+  if (style === 'legacy' || style === 'both') {
+    fields.header('x-ratelimit-limit', String(decision.binding.capacity))
+    fields.header('x-ratelimit-remaining', String(decision.remaining))
+    fields.header('x-ratelimit-reset', seconds(decision.resetAfterMs ?? 0))
+  }
+}
+
+const policyFields = new WeakMap<Policy, string>()
+
+/** The same for every decision of a policy, so it is written once. */
+function policyField(policy: Policy): string {
+  const known = policyFields.get(policy)
+  if (known !== undefined) return known
+  const field = policy.limits.map(quotaPolicy).join(', ')
+  policyFields.set(policy, field)
+  return field
+}
+
+/** `"burst";q=100;w=10`; w is how long the limit takes from empty to full. */
+function quotaPolicy({ name, capacity, capacityUnits, unitsPerMs }: CompiledLimit): string {
+  return `"${name}";q=${capacity};w=${seconds(ceilDiv(capacityUnits, unitsPerMs))}`
+}
+
+/** `"burst";r=99;t=1`; t is how long until one more token, or until the check that was denied is allowed. */
+function serviceLimit({ limit, remaining, resetAfterMs, allows, retryAfterMs, nextTokenAfterMs }: LimitState): string {
+  const field = `"${limit.name}";r=${remaining}`
+  const waitMs = allows ? nextTokenAfterMs : retryAfterMs
+  return resetAfterMs === 0 || waitMs === null ? field : `${field};t=${seconds(waitMs)}`
+}
+
+function seconds(ms: number): string {
+  return String(ceilDiv(ms, 1000))
+}

@@ -1,0 +1,44 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { type Decision, explain } from '../../domain/decision.ts'
+import { PROBLEM_MEDIA_TYPE } from '../../http/problem.ts'
+import { sendJson } from '../../http/send-json.ts'
+import { ERRORS, errorType } from '../../lib/errors.ts'
+import { decisionJson, decisionMembers } from './decision-json.ts'
+
+export function sendDecision(reply: FastifyReply, decision: Decision): FastifyReply {
+  return sendJson(reply, decisionJson(decision))
+}
+
+/** A denial is a problem that has the members of the decision. `status` where it is not to be 429. */
+export function sendDenial(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  decision: Decision,
+  status = 429,
+): FastifyReply {
+  return reply
+    .code(status)
+    .header('content-type', PROBLEM_MEDIA_TYPE)
+    .send(denialJson(decision, status, request.id))
+}
+
+/**
+ * What `problemBody` says of a problem, but written out, as decisions are: a flood is answered by nothing else, and a `Problem` would
+ * be made for each answer.
+ */
+export function denialJson(decision: Decision, status: number, requestId: string): string {
+  const { code, opening, detail } = decision.blocked ? BLOCKED : QUOTA_EXCEEDED
+  const problem = `${opening},"status":${status},"detail":${JSON.stringify(detail(decision))},"instance":"urn:request:${requestId}","code":"${code}"`
+  return `{${problem},${decisionMembers(decision)}}`
+}
+
+const QUOTA_EXCEEDED = { ...denialOf('quota-exceeded'), detail: explain }
+
+const BLOCKED = {
+  ...denialOf('blocked'),
+  detail: ({ policy }: Decision) => `the policy "${policy.configKey}" blocks the key`,
+}
+
+function denialOf(code: 'quota-exceeded' | 'blocked') {
+  return { code, opening: `"type":"${errorType(code)}","title":"${ERRORS[code].title}"` }
+}

@@ -1,0 +1,73 @@
+import type { KeyCommand } from '../../domain/commands.ts'
+import { type CommandDecision, decide, type PolicyState, type Rejection } from '../../domain/decider.ts'
+import { effectOf, type Outcome } from '../../domain/outcome.ts'
+import type { PolicyDefinition } from '../../domain/policy.ts'
+import type { CommandLog, Lease } from '../ports.ts'
+import { supersededBy } from './superseded.ts'
+
+interface CommandApplierOptions {
+  readonly log: CommandLog
+  now(): Date
+}
+
+export interface Attempt {
+  /** Whether an operator has it tried again after it had failed. */
+  readonly isRetry: boolean
+  /** Of the request that the command came with. */
+  readonly requestId: string
+  readonly lease: Lease
+  /** Why the command must not be applied, whatever it asks for. */
+  readonly refusal: Rejection | undefined
+}
+
+/** The worker's side: loads the key's state, decides and appends. */
+export class CommandApplier {
+  readonly #log: CommandLog
+  readonly #now: () => Date
+
+  constructor({ log, now }: CommandApplierOptions) {
+    this.#log = log
+    this.#now = now
+  }
+
+  /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
+  async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
+    for (;;) {
+      const [state, failure, target] = await Promise.all([
+        this.#log.state(command.key),
+        this.#log.failure(command.id),
+        this.#targetOf(command),
+      ])
+      const rejection = refusal ?? ((isRetry || failure) && supersededBy(failure, state.version))
+      const decision: CommandDecision = rejection
+        ? { kind: 'rejected', rejection }
+        : decide(state, command, this.#now().toISOString(), target)
+      const outcome = outcomeOf(command, state, decision)
+      const change = {
+        key: command.key,
+        expectedVersion: state.version,
+        ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
+      }
+      const result = await this.#log.append({ outcome, lease, change })
+      if (result.kind === 'appended') return outcome
+      if (result.kind === 'ended') return result.outcome
+      if (result.kind === 'lease-lost') return undefined
+    }
+  }
+
+  async #targetOf(command: KeyCommand): Promise<PolicyDefinition | null | undefined> {
+    if (command.type !== 'rollback') return undefined
+    return (await this.#log.version(command.key, command.version))?.policy
+  }
+}
+
+function outcomeOf({ id, key }: KeyCommand, state: PolicyState, decision: CommandDecision): Outcome {
+  switch (decision.kind) {
+    case 'changed':
+      return { id, key, status: 'applied', version: decision.event.version, effect: effectOf(state, decision.event) }
+    case 'unchanged':
+      return { id, key, status: 'applied', version: state.version, effect: 'unchanged' }
+    case 'rejected':
+      return { id, key, status: 'rejected', error: decision.rejection }
+  }
+}

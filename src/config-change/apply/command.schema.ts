@@ -1,0 +1,82 @@
+import { type TSchema, Type } from '@sinclair/typebox'
+import { partIds, partitionOfCommand, type QueuedCommand } from '../../domain/commands.ts'
+import { configKeyFault } from '../../domain/key.ts'
+import { configPartition } from '../../domain/partition.ts'
+import { Problem } from '../../lib/errors.ts'
+import { fieldErrors } from '../../lib/field-errors.ts'
+import { validator } from '../../lib/validator.ts'
+import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
+import { CommandFault } from './command-fault.ts'
+
+const strict = { additionalProperties: false }
+const version = Type.Integer({ minimum: 0 })
+
+const requested = {
+  id: Type.String(),
+  actor: Type.String(),
+  reason: Type.Optional(Type.String()),
+  idempotency: Type.Optional(Type.Object({ key: Type.String(), fingerprint: Type.String() }, strict)),
+}
+const keyed = {
+  ...requested,
+  key: Type.String(),
+  conditions: Type.Optional(
+    Type.Object(
+      {
+        ifMatch: Type.Optional(Type.Union([Type.Array(version), Type.Literal('*')])),
+        ifNoneMatch: Type.Optional(Type.Literal('*')),
+      },
+      strict,
+    ),
+  ),
+}
+
+/** What may stand in a queue, by the command's type. */
+const validators = {
+  put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
+  delete: validator.compile(command('delete', keyed)),
+  rollback: validator.compile(command('rollback', { ...keyed, version })),
+  'import-part': validator.compile(command('import-part', { ...requested, importId: Type.String() })),
+}
+
+function command(type: string, properties: Record<string, TSchema>): TSchema {
+  return Type.Object({ type: Type.Literal(type), ...properties }, strict)
+}
+
+/**
+ * Reads what stands in a queue, which others than this service may have written.
+ * @param id the job's, which is also the command's
+ * @throws {CommandFault}
+ */
+export function parseCommand(id: string, value: unknown): QueuedCommand {
+  const { type } = Object(value) as { type?: unknown }
+  const validate = Object.hasOwn(validators, String(type)) ? validators[type as keyof typeof validators] : undefined
+  if (validate === undefined) throw new CommandFault(`the job holds no command: its type is ${JSON.stringify(type)}`)
+  if (!validate(value)) {
+    const faults = fieldErrors(validate.errors ?? []).map(({ path, message }) => `${path}: ${message}`)
+    throw new CommandFault(`the job holds no valid command: ${faults.join('; ')}`)
+  }
+  const command = value as QueuedCommand
+  const fault = identityFault(id, command)
+  if (fault !== undefined) throw new CommandFault(`the job holds no valid command: ${fault}`)
+  return command.type === 'put' ? { ...command, policy: definitionOf(command.policy) } : command
+}
+
+function identityFault(id: string, command: QueuedCommand): string | undefined {
+  if (command.id !== id) return `its id is ${command.id}, the job's is ${id}`
+  if (command.type === 'import-part') {
+    return partIds(command.importId)?.includes(id) ? undefined : `it is no part of ${command.importId}`
+  }
+  const keyFault = configKeyFault(command.key)
+  if (keyFault !== undefined) return keyFault.detail
+  return configPartition(command.key) === partitionOfCommand(id) ? undefined : 'its key belongs to another partition'
+}
+
+function definitionOf(policy: object) {
+  try {
+    return toPolicyDefinition(policy)
+  } catch (err) {
+    if (err instanceof Problem) throw new CommandFault(`the job holds no valid policy: ${err.detail}`, { cause: err })
+    throw err
+  }
+}

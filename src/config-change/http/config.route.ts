@@ -1,0 +1,87 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { Problem } from '../../lib/errors.ts'
+import { orUnavailable } from '../map-store-errors.ts'
+import type { PolicyReader } from '../ports.ts'
+import { readCurrent, readVersion } from '../read-version.ts'
+import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
+import {
+  acceptKey,
+  eventBody,
+  GetPolicyQuery,
+  HistoryResponse,
+  KeyParams,
+  ListQuery,
+  PageQuery,
+  PolicyListResponse,
+  PolicyResponse,
+  policyBody,
+  sendPolicy,
+} from './config.schema.ts'
+import { keyCursor, versionCursor } from './cursor.ts'
+
+export interface ConfigRoutesOptions {
+  readonly reader: PolicyReader
+}
+
+/** `GET /config…`: policies as they are and were. */
+export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader }) => {
+  app.get(
+    '/config/:key',
+    {
+      config: { access: 'admin', docs: GET_DOCS },
+      schema: { params: KeyParams, querystring: GetPolicyQuery, response: { 200: PolicyResponse } },
+    },
+    async (request, reply) => {
+      const { key } = acceptKey(request.params)
+      const { version } = request.query
+      return sendPolicy(
+        reply,
+        await (version === undefined ? readCurrent(reader, key) : readVersion(reader, key, version)),
+      )
+    },
+  )
+
+  app.get(
+    '/config/:key/history',
+    {
+      config: { access: 'admin', docs: HISTORY_DOCS },
+      schema: { params: KeyParams, querystring: PageQuery, response: { 200: HistoryResponse } },
+    },
+    async request => {
+      const { key } = acceptKey(request.params)
+      const { limit, cursor } = request.query
+      const cursors = versionCursor(key)
+      const after = cursor === undefined ? 0 : cursors.decode(cursor)
+      const events = await orUnavailable(reader.history(key, { after, limit: limit + 1 }))
+      if (events.length === 0 && cursor === undefined) {
+        throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
+      }
+      const page = events.slice(0, limit)
+      const last = page.at(-1)
+      return {
+        key,
+        events: page.map(eventBody),
+        ...(events.length > limit && last && { nextCursor: cursors.encode(last.version) }),
+      }
+    },
+  )
+
+  app.get(
+    '/config',
+    {
+      config: { access: 'admin', docs: LIST_DOCS },
+      schema: { querystring: ListQuery, response: { 200: PolicyListResponse } },
+    },
+    async ({ query: { prefix, limit, cursor } }) => {
+      const cursors = keyCursor(prefix)
+      const after = cursor === undefined ? undefined : cursors.decode(cursor)
+      const records = await orUnavailable(reader.list({ prefix, after, limit: limit + 1 }))
+      const page = records.slice(0, limit)
+      const last = page.at(-1)
+      return {
+        items: page.map(policyBody),
+        ...(records.length > limit && last && { nextCursor: cursors.encode(last.key) }),
+      }
+    },
+  )
+}

@@ -1,0 +1,71 @@
+import type { IncomingHttpHeaders } from 'node:http'
+import type { Conditions } from '../../domain/commands.ts'
+import { validationProblem } from '../../lib/errors.ts'
+
+const MAX_WAIT_SECONDS = 60
+/** One preference of a list, in which a quoted string may contain commas. */
+const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.)*")+/g
+/** `wait=5`, with or without quotes, before any parameters. */
+const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
+const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
+const MAX_REASON_CHARACTERS = 500
+
+/**
+ * How long the caller would wait for the outcome, ms; 0 when it does not say so, or not so that it can be understood.
+ * @see https://www.rfc-editor.org/rfc/rfc7240#section-4.3 Prefer: wait
+ */
+export function preferredWaitMs({ prefer }: IncomingHttpHeaders): number {
+  const preferences = [prefer ?? []].flat().join(',').match(PREFERENCE) ?? []
+  const [, plain, quoted] = preferences.map(preference => WAIT.exec(preference)).find(found => found !== null) ?? []
+  return Math.min(Number(plain ?? quoted ?? 0), MAX_WAIT_SECONDS) * 1000
+}
+
+/**
+ * The conditions of a change.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-13.1
+ * @throws {Problem} `validation-failed`
+ */
+export function conditionsOf(headers: IncomingHttpHeaders): Conditions | undefined {
+  const ifMatch = headers['if-match']
+  const ifNoneMatch = headers['if-none-match']
+  if (ifMatch === undefined && ifNoneMatch === undefined) return undefined
+  if (ifNoneMatch !== undefined && ifNoneMatch.trim() !== '*') {
+    throw validationProblem([{ path: '/headers/if-none-match', message: `was ${ifNoneMatch}; only * is allowed` }])
+  }
+  return {
+    ...(ifMatch !== undefined && { ifMatch: versionsOf(ifMatch) }),
+    ...(ifNoneMatch !== undefined && { ifNoneMatch: '*' as const }),
+  }
+}
+
+function versionsOf(ifMatch: string): readonly number[] | '*' {
+  if (ifMatch.trim() === '*') return '*'
+  if (ENTITY_TAGS.test(ifMatch)) return (ifMatch.match(/[0-9]+/g) ?? []).map(Number)
+  const message = `was ${ifMatch}; versions such as "3", "4" or * are allowed`
+  throw validationProblem([{ path: '/headers/if-match', message }])
+}
+
+/** Why the caller changes it, to be kept in the event. Fields are bytes, which Node reads as Latin-1. */
+export function changeReason(headers: IncomingHttpHeaders): string | undefined {
+  const raw = headers['x-change-reason']
+  if (raw === undefined) return undefined
+  const reason = Buffer.from(String(raw), 'latin1').toString('utf8')
+  if ([...reason].length <= MAX_REASON_CHARACTERS) return reason
+  const message = `has ${[...reason].length} characters; at most ${MAX_REASON_CHARACTERS} are allowed`
+  throw validationProblem([{ path: '/headers/x-change-reason', message }])
+}
+
+const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/
+
+/**
+ * The caller's own name for the request.
+ * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
+ * @throws {Problem} `validation-failed`
+ */
+export function idempotencyKey(headers: IncomingHttpHeaders): string | undefined {
+  const key = headers['idempotency-key']
+  if (key === undefined) return undefined
+  if (typeof key === 'string' && IDEMPOTENCY_KEY.test(key)) return key
+  const message = `was ${JSON.stringify(key)}; 1 to 255 visible ASCII characters are allowed`
+  throw validationProblem([{ path: '/headers/idempotency-key', message }])
+}

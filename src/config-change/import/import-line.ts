@@ -1,0 +1,38 @@
+import { isUtf8 } from 'node:buffer'
+import { type Static, Type } from '@sinclair/typebox'
+import { configKeyFault } from '../../domain/key.ts'
+import type { PolicyDefinition } from '../../domain/policy.ts'
+import { validationProblem } from '../../lib/errors.ts'
+import { fieldErrors } from '../../lib/field-errors.ts'
+import { validator } from '../../lib/validator.ts'
+import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
+
+/** A line of an import: a policy and its config key. */
+const ImportLine = Type.Composite([Type.Object({ key: Type.String() }), PolicyRequest], { additionalProperties: false })
+
+const validate = validator.compile(ImportLine)
+
+export interface ImportedPolicy {
+  readonly key: string
+  readonly policy: PolicyDefinition
+}
+
+/**
+ * Reads a line of an import.
+ * @throws {SyntaxError} it is not JSON
+ * @throws {Problem} `validation-failed`
+ */
+export function parseImportLine(line: string | Buffer): ImportedPolicy {
+  if (typeof line !== 'string' && !isUtf8(line)) throw new SyntaxError('it is not valid UTF-8')
+  const value: unknown = JSON.parse(line.toString())
+  if (!validate(value)) throw validationProblem(fieldErrors(validate.errors ?? []))
+  const { key, ...policy } = value as Static<typeof ImportLine>
+  const fault = configKeyFault(key)
+  if (fault !== undefined) throw validationProblem([{ path: '/key', message: fault.detail }])
+  return { key, policy: toPolicyDefinition(policy) }
+}
+
+/** A policy as a line of an export; what is imported from it is exported just so again. */
+export function importLine({ key, policy }: ImportedPolicy): string {
+  return JSON.stringify({ key, ...policy })
+}

@@ -1,0 +1,53 @@
+import { Problem } from '../../lib/errors.ts'
+
+export const NDJSON = 'application/x-ndjson'
+
+const NEWLINE = 0x0a
+
+/** A longer line is no policy, bytes. */
+const MAX_LINE_BYTES = 65_536
+
+export interface Line {
+  /** From 1. */
+  readonly number: number
+  readonly bytes: Buffer
+}
+
+/**
+ * The lines of a file, of which the last may or may not end in a newline.
+ * @see https://github.com/ndjson/ndjson-spec
+ * @throws {Problem} `import-invalid` for a line that is too long
+ */
+export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<readonly Line[]> {
+  let number = 0
+  let rest: Buffer = Buffer.alloc(0)
+  for await (const bytes of file) {
+    const lines: Line[] = []
+    let from = 0
+    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+      number++
+      lines.push({ number, bytes: checkLength(number, join(rest, bytes.subarray(from, end))) })
+      rest = Buffer.alloc(0)
+      from = end + 1
+    }
+    rest = checkLength(number + 1, join(rest, bytes.subarray(from)))
+    yield lines
+  }
+  if (rest.length > 0) yield [{ number: number + 1, bytes: rest }]
+}
+
+function join(a: Buffer, b: Buffer): Buffer {
+  return a.length === 0 ? b : Buffer.concat([a, b])
+}
+
+function checkLength(line: number, bytes: Buffer): Buffer {
+  if (bytes.length <= MAX_LINE_BYTES) return bytes
+  throw importInvalid(line, `it has more than ${MAX_LINE_BYTES} bytes`)
+}
+
+export function importInvalid(line: number, why: string, members: Readonly<Record<string, unknown>> = {}): Problem {
+  return new Problem('import-invalid', `line ${line} cannot be taken, so nothing was imported: ${why}`, {
+    members: { line, ...members },
+    cause: why,
+  })
+}

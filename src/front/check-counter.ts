@@ -1,0 +1,69 @@
+import { Counter, type Registry } from 'prom-client'
+import type { DecisionSource } from '../domain/decision.ts'
+import { DEFAULT_POLICY, type Policy } from '../domain/policy.ts'
+
+/** So many prefix policies have series of their own; the others share `other`. */
+const MAX_POLICY_LABELS = 1000
+
+export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
+
+/** Counts since the last scrape of one policy, by source and outcome. */
+type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number>>>>
+
+/**
+ * Counts checks in plain numbers, and hands them to Prometheus' counter when that is scraped: finding a counter's series by
+ * its labels costs more than all the rest of counting.
+ */
+export class CheckTally {
+  readonly #countsByLabel = new Map<string, Counts>()
+  readonly #countsByPolicy = new WeakMap<Policy, Counts>()
+  /** Prefix policies that have series of their own. */
+  readonly #named = new Set<string>()
+
+  constructor(registry: Registry) {
+    const tally = this
+    new Counter({
+      name: 'throttler_checks_total',
+      help: 'Checks answered, by policy, outcome and who decided',
+      labelNames: ['policy', 'outcome', 'source'],
+      registers: [registry],
+      collect() {
+        for (const { policy, source, outcome, count } of tally.#take()) this.inc({ policy, outcome, source }, count)
+      },
+    })
+  }
+
+  add(policy: Policy, outcome: CheckOutcome, source: DecisionSource): void {
+    const counts = this.#countsByPolicy.get(policy) ?? this.#countsOf(policy)
+    counts[source] ??= {}
+    const outcomes = counts[source]
+    outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+  }
+
+  #countsOf(policy: Policy): Counts {
+    const label = this.#labelOf(policy)
+    const counts = this.#countsByLabel.get(label) ?? {}
+    this.#countsByLabel.set(label, counts)
+    this.#countsByPolicy.set(policy, counts)
+    return counts
+  }
+
+  #labelOf({ configKey }: Policy): string {
+    if (configKey === DEFAULT_POLICY) return configKey
+    if (!configKey.endsWith('*')) return 'exact'
+    if (this.#named.size < MAX_POLICY_LABELS) this.#named.add(configKey)
+    return this.#named.has(configKey) ? configKey : 'other'
+  }
+
+  /** What was counted since the last time. */
+  *#take() {
+    for (const [policy, counts] of this.#countsByLabel) {
+      for (const [source, outcomes] of Object.entries(counts)) {
+        for (const [outcome, count] of Object.entries(outcomes)) {
+          if (count > 0) yield { policy, source, outcome, count }
+          outcomes[outcome as CheckOutcome] = 0
+        }
+      }
+    }
+  }
+}

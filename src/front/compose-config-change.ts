@@ -1,0 +1,118 @@
+/** The one place where the front's adapters of configuration changes meet the ports of their flow. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Redis } from 'ioredis'
+import { inTime, StoreTimeout } from '../check/circuit-breaker-store.ts'
+import { DamageReport } from '../config-change/follow/damage-report.ts'
+import { type FollowObserver, PolicyFollower } from '../config-change/follow/policy-follower.ts'
+import { NameReserver } from '../config-change/idempotency-keys.ts'
+import { CommandStatuses } from '../config-change/submit/command-status.ts'
+import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
+import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
+import { partitionOfCommand } from '../domain/commands.ts'
+import type { PolicyTable } from '../domain/policy-table.ts'
+import type { LoggedKey } from '../observability/logged-keys.ts'
+import type { Logger } from '../observability/logger.ts'
+import { BullCommandQueue } from '../queues/command-queue.ts'
+import type { RedisClient } from '../redis/connection/connection.ts'
+import { failureReason } from '../redis/connection/failure-reason.ts'
+import { isTransient } from '../redis/connection/transient.ts'
+import { RedisAnnouncements } from '../redis/policies/announcements.ts'
+import { RedisCommandLog } from '../redis/policies/command-log.ts'
+import { RedisConfigStore } from '../redis/policies/config-store.ts'
+import { RedisEventLog } from '../redis/policies/event-log.ts'
+import { RedisImportStaging } from '../redis/policies/import-staging.ts'
+import { claimLayout } from '../redis/policies/layout.ts'
+import { RedisReservations } from '../redis/policies/reservations.ts'
+import type { Env } from '../settings/env.ts'
+
+interface ConfigChangeOptions {
+  readonly redis: RedisClient
+  readonly subscriber: Redis
+  readonly env: Env
+  /** What follows the configuration. */
+  readonly policies: PolicyTable
+  readonly observer: FollowObserver
+  readonly logger: Logger
+  readonly loggedKey: LoggedKey
+}
+
+export interface ConfigChangeParts {
+  readonly submitter: CommandSubmitter
+  readonly reader: RedisConfigStore
+  readonly statuses: CommandStatuses
+  readonly staging: RedisImportStaging
+  readonly queue: BullCommandQueue
+  /** Why the store is unavailable; `undefined` if it is not. */
+  examineStore(): Promise<string | undefined>
+  /** Whether the policies were loaded once. */
+  isLoaded(): boolean
+  /** Starts to follow. Resolves once the policies are loaded, or have not been for so long, ms. @throws {LayoutMismatch} */
+  start(patienceMs: number): Promise<void>
+  /** From now on nobody waits for the outcome of a change. */
+  endWaits(): void
+  close(): Promise<void>
+}
+
+export function configChangeDependencies(options: ConfigChangeOptions): ConfigChangeParts {
+  const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
+  const { KEY_PREFIX: keyPrefix } = env
+  const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, kept)
+  const queue = new BullCommandQueue(redis, keyPrefix)
+  const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
+  const damage = new DamageReport({ logger, loggedKey })
+  const damaged = (key: string) => damage.damaged(key)
+  const log = new RedisEventLog(redis, keyPrefix, damaged)
+  const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
+  /** A caller that is told how its command ended finds that this process obeys it. */
+  const findObeyedEnding = async (commandId: string) => {
+    const ending = await statuses.ending(commandId)
+    if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
+    return ending
+  }
+  const waiters = new OutcomeWaiters({ find: findObeyedEnding })
+  const submitter = new CommandSubmitter({
+    queue,
+    waiters,
+    names: new NameReserver(new RedisReservations(redis, kept)),
+    staging,
+    findEnding: findObeyedEnding,
+  })
+  const announcements = new RedisAnnouncements(subscriber, keyPrefix)
+
+  return {
+    submitter,
+    reader: new RedisConfigStore(redis, keyPrefix, damaged),
+    statuses,
+    staging,
+    queue,
+    examineStore: () => inTime(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    isLoaded: () => follower.isLoaded,
+    start: async patienceMs => {
+      follower.start()
+      announcements.subscribe({
+        announced: ({ partition, ending }) => {
+          follower.catchUp(partition).then(
+            () => ending && waiters.settle(ending),
+            () => undefined,
+          )
+        },
+        reconnected: () => {
+          follower.catchUpAll()
+          waiters.lookAll()
+        },
+      })
+      await Promise.race([follower.firstLoad, sleep(patienceMs, undefined, { ref: false })])
+      if (follower.isLoaded) await claimLayout(redis, keyPrefix)
+    },
+    endWaits: () => waiters.end(),
+    close: async () => {
+      follower.stop()
+      await queue.close()
+    },
+  }
+}
+
+function reasonOf(err: unknown): string {
+  return err instanceof StoreTimeout ? 'timeout' : failureReason(err)
+}

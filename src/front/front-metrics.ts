@@ -1,0 +1,159 @@
+import { Counter, Gauge, Histogram, Registry } from 'prom-client'
+import type { CheckObserver } from '../check/ports.ts'
+import type { FollowObserver } from '../config-change/follow/policy-follower.ts'
+import type { Decision } from '../domain/decision.ts'
+import type { Policy } from '../domain/policy.ts'
+import { PlainHistogram } from '../observability/plain-histogram.ts'
+import { collectProcessMetrics } from '../observability/process-metrics.ts'
+import { CheckTally } from './check-counter.ts'
+import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
+
+const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
+const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
+
+export interface FrontGauges {
+  policies(): number
+  /** 0 closed, 1 half-open, 2 open. */
+  circuitState(): number
+  /** Jobs in the queues of commands, by state. Rejects when nobody can say. */
+  queueJobs(): Promise<Readonly<Record<string, number>>>
+}
+
+/**
+ * The metrics of a front process. Their labels are policies, never caller keys, so their number is bounded.
+ * @see https://prometheus.io/docs/practices/naming/
+ */
+export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver {
+  readonly registry = new Registry()
+  readonly #checks = new CheckTally(this.registry)
+  readonly #checkDuration = new PlainHistogram({
+    name: 'throttler_check_duration_seconds',
+    help: 'Time to decide a check',
+    buckets: SECONDS,
+    registry: this.registry,
+  })
+  readonly #batchSize = new PlainHistogram({
+    name: 'throttler_store_batch_size',
+    help: 'Checks in one call of the store',
+    buckets: BATCH_SIZES,
+    registry: this.registry,
+  })
+  readonly #storeDuration = new PlainHistogram({
+    name: 'throttler_store_duration_seconds',
+    help: 'Time of one call of the store',
+    buckets: SECONDS,
+    registry: this.registry,
+  })
+  readonly #storeErrors = new Counter({
+    name: 'throttler_store_errors_total',
+    help: 'Calls of the store that failed, by the kind of error',
+    labelNames: ['reason'] as const,
+    registers: [this.registry],
+  })
+  readonly #propagation = new Histogram({
+    name: 'throttler_config_propagation_seconds',
+    help: 'Time from the event of a change until this process obeys it',
+    buckets: [...SECONDS, 2.5, 5],
+    registers: [this.registry],
+  })
+  readonly #version = new Gauge({
+    name: 'throttler_config_version',
+    help: 'Position in the event log up to which every process follows, by partition',
+    labelNames: ['partition'] as const,
+    aggregator: 'min',
+    registers: [this.registry],
+  })
+  readonly #logEvents = new Gauge({
+    name: 'throttler_config_log_events',
+    help: 'Events that the event log holds, by partition',
+    labelNames: ['partition'] as const,
+    aggregator: 'max',
+    registers: [this.registry],
+  })
+  readonly #logResets = new Counter({
+    name: 'throttler_config_log_resets_total',
+    help: 'Partitions that were loaded anew because their log was another one',
+    registers: [this.registry],
+  })
+  readonly #connectionsRefused = new Counter({
+    name: 'throttler_connections_refused_total',
+    help: 'Connections closed at once because the process had as many as it takes',
+    registers: [this.registry],
+  })
+
+  readonly #malformedBuckets = new Counter({
+    name: 'throttler_malformed_buckets_total',
+    help: 'Checks that found a malformed bucket, and took it for a full one',
+    registers: [this.registry],
+  })
+
+  constructor(gauges: FrontGauges) {
+    collectProcessMetrics(this.registry)
+    this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
+    this.#gauge('throttler_circuit_state', 'Circuit to the store of buckets: 0 closed, 1 half-open, 2 open', () =>
+      gauges.circuitState(),
+    )
+    new Gauge({
+      name: 'throttler_queue_jobs',
+      help: 'Jobs in the queues of commands, by state',
+      labelNames: ['state'] as const,
+      aggregator: 'max',
+      registers: [this.registry],
+      async collect() {
+        const jobs = await gauges.queueJobs().catch(() => ({}))
+        this.reset()
+        for (const [state, count] of Object.entries(jobs)) this.set({ state }, count)
+      },
+    })
+  }
+
+  #gauge(name: string, help: string, value: () => number): void {
+    new Gauge({
+      name,
+      help,
+      aggregator: 'max',
+      registers: [this.registry],
+      collect() {
+        this.set(value())
+      },
+    })
+  }
+
+  decided(decision: Decision, seconds: number): void {
+    const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
+    this.#checks.add(decision.policy, outcome, decision.source)
+    this.#checkDuration.observe(seconds)
+  }
+
+  undecided(policy: Policy, seconds: number): void {
+    this.#checks.add(policy, 'error', 'outage')
+    this.#checkDuration.observe(seconds)
+  }
+
+  storeCalled(checks: number, seconds: number, failure?: string): void {
+    this.#batchSize.observe(checks)
+    this.#storeDuration.observe(seconds)
+    if (failure !== undefined) this.#storeErrors.inc({ reason: failure })
+  }
+
+  malformedBucket(): void {
+    this.#malformedBuckets.inc()
+  }
+
+  applied({ at }: { readonly at: string }): void {
+    this.#propagation.observe(Math.max(0, Date.now() - Date.parse(at)) / 1000)
+  }
+
+  followed(partition: number, position: number, logEvents: number): void {
+    this.#version.set({ partition: String(partition) }, position)
+    this.#logEvents.set({ partition: String(partition) }, logEvents)
+  }
+
+  connectionRefused(): void {
+    this.#connectionsRefused.inc()
+  }
+
+  logReplaced(): void {
+    this.#logResets.inc()
+  }
+}

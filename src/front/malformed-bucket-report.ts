@@ -1,0 +1,33 @@
+import { LineBudget } from '../lib/line-budget.ts'
+import type { LoggedKey } from '../observability/logged-keys.ts'
+import type { Logger } from '../observability/logger.ts'
+import type { OnMalformedBucket } from '../redis/buckets/check-call.ts'
+
+/** A malformed bucket is reported by each check that reads it. */
+const MAX_LINES_PER_SECOND = 10
+
+export interface MalformedBucketObserver {
+  /** A check found a value that is no bucket, and took it for a full one. */
+  malformedBucket(): void
+}
+
+interface MalformedBucketReportOptions {
+  readonly observer: MalformedBucketObserver
+  readonly logger: Logger
+  readonly loggedKey: LoggedKey
+}
+
+/** Counts malformed buckets, and names them in the log. */
+export function malformedBucketReport(options: MalformedBucketReportOptions): OnMalformedBucket {
+  const { observer, logger, loggedKey } = options
+  const lines = new LineBudget(MAX_LINES_PER_SECOND, () => performance.now())
+  return key => {
+    observer.malformedBucket()
+    const suppressed = lines.take()
+    if (suppressed === undefined) return
+    logger.error(
+      { key: loggedKey(key), suppressed: suppressed || undefined },
+      'malformed bucket: it counts as full, and the next check that spends replaces it',
+    )
+  }
+}

@@ -1,0 +1,36 @@
+import type { FastifyPluginAsync } from 'fastify'
+import type { RouteDocs } from '../http/route-docs.ts'
+import { Turns } from '../http/turns.ts'
+
+export interface MetricsRouteOptions {
+  /** The metrics of all front processes together, as Prometheus text. */
+  scrape(): Promise<string>
+}
+
+/** @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
+const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
+
+const DOCS: RouteDocs = {
+  summary: 'The metrics of all front processes together',
+  errors: ['overloaded'],
+  responses: { 200: { mediaType: 'text/plain' } },
+}
+
+/** `GET /metrics`. Those who ask at the same time share one scrape and its bytes, and are answered in turns, since it can be large. */
+export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape }) => {
+  const turns = new Turns()
+  let scraped: Promise<Buffer> | undefined
+  const shared = () => {
+    scraped ??= scrape()
+      .then(text => Buffer.from(text))
+      .finally(() => {
+        scraped = undefined
+      })
+    return scraped
+  }
+
+  app.get('/metrics', { config: { docs: DOCS } }, async (_request, reply) => {
+    await turns.next()
+    return reply.type(PROMETHEUS_TEXT).send(await shared())
+  })
+}

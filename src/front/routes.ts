@@ -1,0 +1,39 @@
+import type { FastifyInstance } from 'fastify'
+import { type BatchRouteOptions, batchRoute } from '../check/http/batch.route.ts'
+import { bucketRoutes } from '../check/http/buckets.route.ts'
+import { checkRoutes } from '../check/http/check.route.ts'
+import { forwardAuthRoute } from '../check/http/forward-auth.route.ts'
+import { type ChangeRoutesOptions, changeRoutes } from '../config-change/http/change.route.ts'
+import { type CommandRoutesOptions, commandRoutes } from '../config-change/http/commands.route.ts'
+import { type ConfigRoutesOptions, configRoutes } from '../config-change/http/config.route.ts'
+import { type ExportRouteOptions, exportRoute } from '../config-change/http/export.route.ts'
+import { type ImportRouteOptions, importRoute } from '../config-change/http/import.route.ts'
+import { type BullBoardRouteOptions, bullBoardRoute } from './bull-board.route.ts'
+import { docsRoute } from './docs.route.ts'
+import { type HealthRoutesOptions, healthRoutes } from './health.route.ts'
+import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
+
+type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
+
+export interface RouteDependencies extends BatchRouteOptions, ConfigOptions, CommandRoutesOptions {
+  readonly health: HealthRoutesOptions
+  readonly metrics: MetricsRouteOptions
+  readonly board: BullBoardRouteOptions
+}
+
+/** Every route of the service. */
+export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
+  app.register(checkRoutes, deps)
+  app.register(batchRoute, deps)
+  app.register(forwardAuthRoute, deps)
+  app.register(bucketRoutes, deps)
+  app.register(changeRoutes, deps)
+  app.register(configRoutes, deps)
+  app.register(exportRoute, deps)
+  app.register(importRoute, deps)
+  app.register(commandRoutes, deps)
+  app.register(healthRoutes, deps.health)
+  app.register(metricsRoute, deps.metrics)
+  app.register(bullBoardRoute, deps.board)
+  app.register(docsRoute)
+}

@@ -1,0 +1,37 @@
+import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
+import { validator } from '../lib/validator.ts'
+
+interface TextSchema {
+  readonly properties?: Readonly<Record<string, { readonly type?: string }>>
+}
+
+/**
+ * Validates requests without coercion. Path and query parameters are text: integers and booleans are read as JSON writes them,
+ * so `0x10` and ` 5` are refused. Unknown members are refused, not removed; a route without a query schema takes no query.
+ */
+export function validateStrictly(app: FastifyInstance): void {
+  const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
+    const validate = validator.compile<Record<string, unknown>>(schema)
+    if (httpPart === 'body') return validate
+    return given => {
+      const value = readText(given, schema)
+      return validate(value) ? { value } : { error: validate.errors ?? [] }
+    }
+  }
+  app.setValidatorCompiler(compile)
+
+  app.addHook('onRoute', route => {
+    route.schema = { querystring: { type: 'object', additionalProperties: false }, ...route.schema }
+  })
+}
+
+const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)$/, boolean: /^(true|false)$/ }
+
+function readText(given: Readonly<Record<string, unknown>>, { properties = {} }: TextSchema): Record<string, unknown> {
+  const value = { ...given }
+  for (const [name, { type = '' }] of Object.entries(properties)) {
+    const text = value[name]
+    if (typeof text === 'string' && READERS[type]?.test(text)) value[name] = JSON.parse(text)
+  }
+  return value
+}

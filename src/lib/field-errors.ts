@@ -1,0 +1,82 @@
+import type { FieldError } from './errors.ts'
+
+/** An error of Ajv; its option `verbose` adds the data and the schema. @see https://ajv.js.org/api.html#error-objects */
+interface ValidationError {
+  readonly keyword: string
+  readonly instancePath: string
+  readonly params: Readonly<Record<string, unknown>>
+  readonly message?: string | undefined
+  readonly data?: unknown
+  readonly parentSchema?: object | undefined
+}
+
+interface FieldSchema {
+  readonly type?: string
+  readonly minimum?: number
+  readonly maximum?: number
+  readonly minItems?: number
+  readonly maxItems?: number
+  readonly enum?: readonly unknown[]
+  readonly properties?: Readonly<Record<string, unknown>>
+}
+
+/** Longer values are not repeated to the caller. */
+const MAX_SHOWN_CHARACTERS = 100
+
+/** What callers call the parts of a request that Fastify names otherwise. */
+const POINTER_ROOTS: Readonly<Record<string, string>> = { body: '', querystring: '/query' }
+
+/**
+ * What a schema refused, in the caller's terms: a JSON pointer to the field, what is allowed there and what was given.
+ * @param context the part of the request, as Fastify names it
+ * @see https://www.rfc-editor.org/rfc/rfc6901 JSON Pointer
+ */
+export function fieldErrors(errors: readonly ValidationError[], context = 'body'): readonly FieldError[] {
+  const root = POINTER_ROOTS[context] ?? `/${context}`
+  const byText = new Map(errors.map(error => fieldError(error, root)).map(error => [JSON.stringify(error), error]))
+  return [...byText.values()]
+}
+
+function fieldError(error: ValidationError, root: string): FieldError {
+  const field = `${root}${error.instancePath}`
+  const { keyword, params } = error
+  switch (keyword) {
+    case 'additionalProperties':
+      return { path: `${field}/${escaped(params['additionalProperty'])}`, message: unknownMember(error) }
+    case 'required':
+      return { path: `${field}/${escaped(params['missingProperty'])}`, message: 'is missing' }
+    case 'minItems':
+    case 'maxItems':
+      return { path: field, message: `${allowed(error)}; has ${(error.data as unknown[]).length}` }
+    default:
+      return { path: field, message: `${allowed(error)}; was ${shown(error.data)}` }
+  }
+}
+
+function escaped(member: unknown): string {
+  return String(member).replaceAll('~', '~0').replaceAll('/', '~1')
+}
+
+function unknownMember({ parentSchema }: ValidationError): string {
+  const { properties = {} }: FieldSchema = parentSchema ?? {}
+  const known = Object.keys(properties)
+  return known.length === 0 ? 'is unknown; none is allowed here' : `is unknown; allowed: ${known.join(', ')}`
+}
+
+function allowed({ keyword, parentSchema, message = 'is not allowed' }: ValidationError): string {
+  const schema: FieldSchema = parentSchema ?? {}
+  if (schema.enum !== undefined) return `must be one of ${schema.enum.join(', ')}`
+  if (keyword === 'minItems' || keyword === 'maxItems') {
+    return `must have ${schema.minItems ?? 0} to ${schema.maxItems} items`
+  }
+  if (schema.type !== 'integer') return message
+  const { minimum, maximum } = schema
+  return `must be an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`
+}
+
+function shown(value: unknown): string {
+  if (Array.isArray(value)) return 'an array'
+  if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value !== 'string') return String(value)
+  return value.length > MAX_SHOWN_CHARACTERS ? `a string of ${value.length} characters` : JSON.stringify(value)
+}

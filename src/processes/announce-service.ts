@@ -1,0 +1,19 @@
+import type { Logger } from '../observability/logger.ts'
+import type { Env } from '../settings/env.ts'
+import { withoutLogin } from '../settings/redis-url.ts'
+
+/** Says where the service listens, where it keeps what, and how to try it. */
+export function announceService(logger: Logger, env: Env): void {
+  const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
+  const url = `http://${host}:${env.PORT}`
+  logger.info(
+    { url, processes: env.WEB_CONCURRENCY },
+    `listening on ${url} with ${env.WEB_CONCURRENCY} front processes`,
+  )
+  logger.info(
+    env.REDIS_URL === undefined
+      ? `store: embedded, keeping policies in ${env.DATA_DIR}; set REDIS_URL to use Redis`
+      : `store: ${withoutLogin(env.REDIS_URL)}, policies in ${withoutLogin(env.CONFIG_REDIS_URL ?? env.REDIS_URL)}`,
+  )
+  logger.info(`try: curl -i ${url}/check -H 'content-type: application/json' -d '{"key":"user:42"}'`)
+}

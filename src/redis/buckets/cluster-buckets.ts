@@ -1,0 +1,105 @@
+import type { Cluster, Redis } from 'ioredis'
+import type { BucketShard, ShardedBucketStore } from '../../check/ports.ts'
+import { BUCKET_PARTITIONS, bucketPartition } from '../../domain/partition.ts'
+import { BUCKET_SLOTS } from '../bucket-tags.ts'
+import type { BucketKeys } from '../keys.ts'
+import type { OnMalformedBucket } from './check-call.ts'
+import { MasterBuckets } from './master-buckets.ts'
+
+/** The map of slots is read again so long after something went wrong, and no more often than that, ms. */
+const REFRESH_PAUSE_MS = 150
+
+/** Buckets on Redis Cluster: each master is a shard. */
+export class ClusterBuckets implements ShardedBucketStore {
+  readonly #cluster: Cluster
+  readonly #keys: BucketKeys
+  readonly #onMalformed: OnMalformedBucket
+  readonly #nodes = new Map<string, Redis>()
+  #masters: ReadonlyMap<string, MasterBuckets> = new Map()
+  /** By partition. */
+  #owners: readonly (MasterBuckets | undefined)[] = []
+  /** What has no owner is away until the map says who owns it. */
+  readonly #nobody: MasterBuckets
+  #refresh: NodeJS.Timeout | undefined
+
+  constructor(cluster: Cluster, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
+    this.#cluster = cluster
+    this.#keys = keys
+    this.#onMalformed = onMalformed
+    this.#nobody = this.#master('nobody', 0)
+    cluster.on('+node', (node: Redis) => this.#add(node))
+    cluster.on('-node', (node: Redis) => this.#remove(node))
+    cluster.on('refresh', () => this.#readSlots())
+    cluster.on('ready', () => this.#connectAll())
+    cluster.on('end', () => clearTimeout(this.#refresh))
+  }
+
+  get shards(): readonly BucketShard[] {
+    return [...this.#masters.values()]
+  }
+
+  shardOf(key: string): BucketShard {
+    return this.#owners[bucketPartition(key)] ?? this.#nobody
+  }
+
+  #add(node: Redis): void {
+    this.#nodes.set(addressOf(node), node)
+    if (this.#cluster.status === 'ready') connectTo(node)
+  }
+
+  /** Not before the cluster's own client is ready, which takes nodes that are being connected to for lost. */
+  #connectAll(): void {
+    for (const node of this.#nodes.values()) connectTo(node)
+  }
+
+  #remove(node: Redis): void {
+    if (this.#nodes.get(addressOf(node)) === node) this.#nodes.delete(addressOf(node))
+    this.#refreshSoon()
+  }
+
+  #readSlots(): void {
+    const masters = new Map<string, MasterBuckets>()
+    this.#owners = Array.from({ length: BUCKET_PARTITIONS }, (_, partition) => {
+      const address = this.#cluster.slots[BUCKET_SLOTS[partition] as number]?.[0]
+      if (address === undefined) return undefined
+      const master = masters.get(address) ?? this.#knownMaster(address, partition)
+      masters.set(address, master)
+      return master
+    })
+    this.#masters = masters
+  }
+
+  #knownMaster(address: string, partition: number): MasterBuckets {
+    const known = this.#masters.get(address)
+    known?.owns(partition)
+    return known ?? this.#master(address, partition)
+  }
+
+  #master(address: string, partition: number): MasterBuckets {
+    return new MasterBuckets({
+      address,
+      partition,
+      cluster: this.#cluster,
+      keys: this.#keys,
+      onMalformed: this.#onMalformed,
+      connection: () => this.#nodes.get(address),
+      disturbed: () => this.#refreshSoon(),
+    })
+  }
+
+  #refreshSoon(): void {
+    this.#refresh ??= setTimeout(() => {
+      this.#refresh = undefined
+      this.#cluster.refreshSlotsCache()
+    }, REFRESH_PAUSE_MS).unref()
+  }
+}
+
+/** Before somebody asks, since a check would not wait for it. Replicas are never asked. */
+function connectTo(node: Redis): void {
+  if (node.status === 'wait' && node.options.readOnly !== true) node.connect().catch(() => undefined)
+}
+
+function addressOf({ options }: Redis): string {
+  return `${options.host}:${options.port}`
+}

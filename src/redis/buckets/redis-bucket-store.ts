@@ -1,0 +1,39 @@
+import type { Redis } from 'ioredis'
+import type { BucketCheck, BucketStore } from '../../check/ports.ts'
+import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { BucketKeys } from '../keys.ts'
+import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
+
+/** Buckets in a standalone Redis: one script call for a whole batch. */
+export class RedisBucketStore implements BucketStore {
+  readonly #redis: Redis
+  readonly #keys: BucketKeys
+  readonly #onMalformed: OnMalformedBucket
+
+  constructor(redis: Redis, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#onMalformed = onMalformed
+  }
+
+  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    return readingsIn(await this.#call(checks), checks, this.#onMalformed)
+  }
+
+  async #call(checks: readonly BucketCheck[]): Promise<Buffer> {
+    try {
+      return await this.#send(new CheckCall({ checks, keys: this.#keys }))
+    } catch (err) {
+      if (!isUnknownScript(err)) throw err
+      return await this.#send(new CheckCall({ checks, keys: this.#keys, withSource: true }))
+    }
+  }
+
+  #send(call: CheckCall): Promise<Buffer> {
+    return this.#redis.sendCommand(call) as Promise<Buffer>
+  }
+
+  async reset(key: string): Promise<void> {
+    await this.#redis.unlink(this.#keys.bucket(key))
+  }
+}

@@ -1,0 +1,51 @@
+import { Cluster, type Redis } from 'ioredis'
+import type { Logger } from '../../observability/logger.ts'
+
+interface ReportOptions {
+  /** Of the connection. */
+  readonly name: string
+  readonly logger: Logger
+}
+
+/** Says once when a connection is lost, and once when it is back. */
+export function reportLosses(client: Redis | Cluster, { name, logger }: ReportOptions): void {
+  let lost = false
+  client.on('error', (err: Error) => {
+    if (!lost) logger.warn({ reason: reasonOf(err), connection: name }, 'the connection to Redis is lost')
+    lost = true
+  })
+  client.on('ready', () => {
+    if (lost) logger.info({ connection: name }, 'the connection to Redis is back')
+    lost = false
+  })
+  if (client instanceof Cluster) reportLostMasters(client, { name, logger })
+}
+
+/** The same for the masters of a cluster, each of which is away by itself. Its client makes a new connection for each attempt. */
+function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): void {
+  const lost = new Set<string>()
+  const reasons = new Map<string, string>()
+  cluster.on('node error', (err: Error, node: string) => reasons.set(node, reasonOf(err)))
+  cluster.on('-node', ({ options }: Redis) => {
+    const node = `${options.host}:${options.port}`
+    const reason = reasons.get(node)
+    reasons.delete(node)
+    if (options.readOnly || lost.has(node) || cluster.status !== 'ready') return
+    lost.add(node)
+    logger.warn({ reason, connection: name, node }, 'the connection to a master of Redis Cluster is lost')
+  })
+  cluster.on('+node', (redis: Redis) => {
+    const node = `${redis.options.host}:${redis.options.port}`
+    redis.once('ready', () => {
+      if (lost.delete(node))
+        logger.info({ connection: name, node }, 'the connection to a node of Redis Cluster is back')
+    })
+  })
+}
+
+/** What an error of ioredis says. Not the error itself, since that may bear the command, and with it a password. */
+export function reasonOf(err: Error): string {
+  const { code, lastNodeError, errors } = err as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
+  if (lastNodeError) return reasonOf(lastNodeError)
+  return err.message || errors?.map(({ message }) => message).join(', ') || code || err.name
+}

@@ -1,0 +1,53 @@
+import type { Redis } from 'ioredis'
+import type { Announcement, Announcements } from '../../config-change/ports.ts'
+import type { Ending } from '../../domain/outcome.ts'
+import { announcementChannel } from '../keys.ts'
+
+/** A server that hangs leaves a subscriber that only listens in the belief that nothing happens, so it is asked this often, ms. */
+const PING_INTERVAL_MS = 1_000
+
+/** Announcements over Redis pub/sub, which delivers each at most once. */
+export class RedisAnnouncements implements Announcements {
+  readonly #subscriber: Redis
+  readonly #channel: string
+
+  /** @param subscriber a connection of its own, as pub/sub takes it over; it drops itself where it is left without an answer */
+  constructor(subscriber: Redis, keyPrefix: string) {
+    this.#subscriber = subscriber
+    this.#channel = announcementChannel(keyPrefix)
+  }
+
+  subscribe(listener: Parameters<Announcements['subscribe']>[0]): void {
+    this.#subscriber.on('message', (_channel, message) => {
+      const announcement = parse(message)
+      if (announcement !== undefined) listener.announced(announcement)
+    })
+    this.#subscriber.on('ready', () => {
+      // ioredis subscribes again by itself where it had been subscribed before.
+      this.#subscriber.subscribe(this.#channel).then(
+        () => listener.reconnected(),
+        () => undefined,
+      )
+    })
+    const ping = setInterval(() => this.#ping(), PING_INTERVAL_MS).unref()
+    this.#subscriber.on('end', () => clearInterval(ping))
+  }
+
+  #ping(): void {
+    if (this.#subscriber.status === 'ready') this.#subscriber.ping().catch(() => undefined)
+  }
+}
+
+/** As `lua/append.lua` publishes it. */
+const MESSAGE = /^(?<partition>\d+) \d+ (?<ending>.*)$/s
+
+/** `<partition> <position> <ending as JSON>`, nothing behind the position of a step; `undefined` for what somebody else published. */
+function parse(message: string): Announcement | undefined {
+  const { partition, ending } = MESSAGE.exec(message)?.groups ?? {}
+  if (partition === undefined) return undefined
+  try {
+    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as Ending }) }
+  } catch {
+    return undefined
+  }
+}

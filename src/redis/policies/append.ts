@@ -1,0 +1,97 @@
+/** The append, as `lua/append.lua` takes it. */
+import { randomUUID } from 'node:crypto'
+import type { CommandEnd, ImportProgress, ImportStep, KeyChange, Lease } from '../../config-change/ports.ts'
+import { partitionOfCommand } from '../../domain/commands.ts'
+import type { PolicyEvent } from '../../domain/events.ts'
+import type { Outcome } from '../../domain/outcome.ts'
+import { configPartition } from '../../domain/partition.ts'
+import type { RedisClient } from '../connection/connection.ts'
+import { type DefinedScript, defineScript, type ScriptArguments } from '../define-script.ts'
+import { announcementChannel, ConfigKeys } from '../keys.ts'
+import { appendScript } from '../scripts.ts'
+import type { RetentionOptions } from './retention.ts'
+
+/** The codes that `lua/append.lua` returns. */
+export const AppendCode = { appended: 0, ended: 1, movedOn: 2, leaseLost: 3, progressed: 4 } as const
+type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
+
+export type AppendCommand = DefinedScript<[AppendCode, string]>
+
+/** How much longer outcomes are kept than told, ms: a command that is delivered again meanwhile gets its first outcome. */
+export const FENCE_MS = 600_000
+
+/** What is appended without the lease of a worker. */
+const NO_LEASE = ''
+
+export function defineAppend(redis: RedisClient): AppendCommand {
+  return defineScript(redis, 'throttlerAppend', appendScript)
+}
+
+/** What is recorded of a command besides its events. */
+interface Recorded {
+  readonly commandId: string
+  readonly lease: Lease
+  /** Absent while the command goes on. */
+  readonly outcome?: Outcome
+  /** How far an import must be. */
+  readonly from?: ImportProgress | undefined
+  /** How far it is then; absent to leave it as it is. */
+  readonly to?: ImportProgress
+}
+
+/** Ends a command. */
+export function outcomeArguments({ outcome, lease, from, change }: CommandEnd, options: RetentionOptions) {
+  const recorded = { commandId: outcome.id, lease, outcome, from }
+  return appendArguments(partitionOfCommand(outcome.id) ?? 0, recorded, change ? [change] : [], options)
+}
+
+/** Applies the next chunk of an import. */
+export function stepArguments({ partId, lease, from, to, changes }: ImportStep, options: RetentionOptions) {
+  return appendArguments(partitionOfCommand(partId) ?? 0, { commandId: partId, lease, from, to }, changes, options)
+}
+
+/** Appends an event of a log that is restored, with its command's outcome while that is kept. */
+export function eventArguments(event: PolicyEvent, outcome: Outcome | undefined, options: RetentionOptions) {
+  const { key, version, commandId } = event
+  const recorded = { commandId, lease: NO_LEASE, ...(outcome && { outcome }) }
+  const change = { key, expectedVersion: version - 1, event }
+  return appendArguments(configPartition(key), recorded, [change], options)
+}
+
+function appendArguments(
+  partition: number,
+  { commandId, lease, outcome, from, to }: Recorded,
+  changes: readonly KeyChange[],
+  { keyPrefix, retentionMs }: RetentionOptions,
+): ScriptArguments {
+  const keys = new ConfigKeys(keyPrefix, partition)
+  const ofCommand = [keys.outcome(commandId), keys.progress(commandId), keys.lock(commandId)]
+  const touched = [keys.log, keys.identity, keys.policies, keys.names, keys.compactedTo, ...ofCommand]
+  return [
+    touched.length + changes.length,
+    ...touched,
+    ...changes.map(({ key }) => keys.versions(key)),
+    lease,
+    jsonOf(outcome),
+    retentionMs + FENCE_MS,
+    jsonOf(from),
+    jsonOf(to),
+    announcementChannel(keyPrefix),
+    partition,
+    randomUUID(),
+    ...changes.flatMap(changeArguments),
+  ]
+}
+
+function changeArguments({ key, expectedVersion, event }: KeyChange): readonly (string | number)[] {
+  if (event === undefined) return [key, expectedVersion, '', '', '']
+  return [key, expectedVersion, event.version, JSON.stringify(event), recordJson(event)]
+}
+
+export function recordJson({ version, policy, at, actor }: PolicyEvent): string {
+  return policy === null ? '' : JSON.stringify({ version, policy, updatedAt: at, updatedBy: actor })
+}
+
+function jsonOf(value: object | undefined): string {
+  return value === undefined ? '' : JSON.stringify(value)
+}

@@ -1,0 +1,109 @@
+/** How events and policies stand in Redis: as JSON that only this service should write. */
+import {
+  type DamagedEntry,
+  DamagedRecord,
+  type LogEntry,
+  type PolicyRecord,
+  type StoredEntry,
+} from '../../config-change/ports.ts'
+import { EVENT_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
+import { isPolicyDefinition } from '../../domain/stored-policy.ts'
+
+/** An entry of a stream, as ioredis returns it: its id, and its fields and values in turn. */
+export type StreamEntry = [id: string, fields: string[]]
+
+/** The event of an entry as it is written. */
+export function eventText([, fields]: StreamEntry): string {
+  return fields[fields.indexOf('event') + 1] ?? ''
+}
+
+/** The position of an entry `1841-0`: 1841. */
+export function parsePosition([id]: StreamEntry): number {
+  return Number.parseInt(id, 10)
+}
+
+/** @throws {UnknownEventSchema} for an event of a later release @throws {DamagedRecord} */
+export function parseEntry(entry: StreamEntry): LogEntry {
+  const position = parsePosition(entry)
+  return { position, event: parseEvent(parseJson(eventText(entry)), `the event at position ${position} is damaged`) }
+}
+
+/** An event of the snapshot, with its position. @throws as `parseEntry` */
+export function parseCompacted(json: string): LogEntry {
+  const { position, event } = Object(parseJson(json)) as { position?: unknown; event?: unknown }
+  const damage = 'a compacted event is damaged'
+  if (!isNumber(position)) throw new DamagedRecord(damage)
+  return { position, event: parseEvent(event, damage) }
+}
+
+/** For who goes on where an entry is damaged. @throws {UnknownEventSchema} */
+export function parseUnlessDamaged(parse: () => LogEntry, position: number): StoredEntry {
+  try {
+    return parse()
+  } catch (err) {
+    if (!(err instanceof DamagedRecord)) throw err
+    return { position, damage: err.message } satisfies DamagedEntry
+  }
+}
+
+/** `undefined` for a damaged one. */
+export function readRecord(key: string, json: string): PolicyRecord | undefined {
+  const record: unknown = parseJson(json)
+  return isRecord(record) ? { key, ...record } : undefined
+}
+
+/** @throws {DamagedRecord} */
+export function parseRecord(key: string, json: string): PolicyRecord {
+  const record = readRecord(key, json)
+  if (record === undefined) {
+    throw new DamagedRecord(
+      'the stored policy of this key is damaged; run "throttler rebuild" to restore it from the log',
+    )
+  }
+  return record
+}
+
+function parseJson(json: string): unknown {
+  try {
+    return JSON.parse(json)
+  } catch {
+    return undefined
+  }
+}
+
+function isRecord(value: unknown): value is Omit<PolicyRecord, 'key'> {
+  const { version, policy, updatedAt, updatedBy } = Object(value) as Record<string, unknown>
+  return isNumber(version) && isString(updatedAt) && isString(updatedBy) && isPolicyDefinition(policy)
+}
+
+function parseEvent(stored: unknown, damage: string): PolicyEvent {
+  const { schema } = Object(stored) as { schema?: unknown }
+  if (!isNumber(schema) || schema < EVENT_SCHEMA) throw new DamagedRecord(damage)
+  const event = upcast(stored)
+  if (!isEvent(event)) throw new DamagedRecord(damage)
+  return event
+}
+
+function isEvent({
+  key,
+  version,
+  type,
+  at,
+  actor,
+  commandId,
+  policy,
+}: { readonly [member in keyof PolicyEvent]?: unknown }) {
+  return (
+    isNumber(version) &&
+    [key, type, at, actor, commandId].every(isString) &&
+    (policy === null || isPolicyDefinition(policy))
+  )
+}
+
+function isNumber(value: unknown): value is number {
+  return Number.isSafeInteger(value) && (value as number) > 0
+}
+
+function isString(value: unknown): value is string {
+  return typeof value === 'string'
+}

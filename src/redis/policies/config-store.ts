@@ -1,0 +1,190 @@
+import { DamagedRecord, type ListQuery, type PolicyReader, type PolicyRecord } from '../../config-change/ports.ts'
+import { initialState, type PolicyState } from '../../domain/decider.ts'
+import type { PolicyEvent } from '../../domain/events.ts'
+import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
+import type { RedisClient } from '../connection/connection.ts'
+import { ConfigKeys } from '../keys.ts'
+import { parseCompacted, parseEntry, parseRecord, readRecord } from './config-json.ts'
+import { inChunks, mergeSorted } from './merge-sorted.ts'
+
+/** Names that are read at once where all are. */
+const NAMES_A_READ = 500
+
+/** Policies and their events in Redis. */
+export class RedisConfigStore implements PolicyReader {
+  readonly #redis: RedisClient
+  readonly #partitions: readonly ConfigKeys[]
+  readonly #damaged: (key: string) => void
+
+  /** @param damaged hears of each policy that a list leaves out */
+  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void = () => undefined) {
+    this.#redis = redis
+    this.#damaged = damaged
+    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
+  }
+
+  async get(key: string): Promise<PolicyRecord | undefined> {
+    const json = await this.#redis.hget(this.#keysOf(key).policies, key)
+    return json === null ? undefined : parseRecord(key, json)
+  }
+
+  async version(key: string, version: number): Promise<PolicyEvent | undefined> {
+    const keys = this.#keysOf(key)
+    const [position] = await this.#redis.zrangebyscore(keys.versions(key), version, version)
+    return position === undefined ? undefined : this.#eventAt(keys, key, position)
+  }
+
+  async history(key: string, { after, limit }: { after: number; limit: number }): Promise<readonly PolicyEvent[]> {
+    const keys = this.#keysOf(key)
+    const positions = await this.#redis.zrangebyscore(keys.versions(key), `(${after}`, '+inf', 'LIMIT', 0, limit)
+    const events = await Promise.all(positions.map(position => this.#eventAt(keys, key, position)))
+    return events.filter(event => event !== undefined)
+  }
+
+  /** Of the events of a key that were compacted, the last one is kept in the snapshot. */
+  async #eventAt(keys: ConfigKeys, key: string, position: string): Promise<PolicyEvent | undefined> {
+    const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
+    if (entry !== undefined) return parseEntry(entry).event
+    const json = await this.#redis.hget(keys.snapshot, key)
+    const compacted = json === null ? undefined : parseCompacted(json)
+    return compacted?.position === Number(position) ? compacted.event : undefined
+  }
+
+  async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
+    const found: PolicyRecord[] = []
+    for (let last = after; ; ) {
+      const wanted = limit - found.length
+      const names = await this.#names({ prefix, after: last, limit: wanted })
+      const records = await this.#records(names)
+      found.push(...names.flatMap(key => records.get(key) ?? []))
+      // A policy that was deleted since its name was read must not end the list before its time.
+      if (names.length < wanted || found.length === limit) return found
+      last = names.at(-1)
+    }
+  }
+
+  async #names({ prefix, after, limit }: ListQuery): Promise<readonly string[]> {
+    const from = after === undefined ? `[${prefix}` : `(${after}`
+    const names = await Promise.all(
+      this.#partitions.map(keys => this.#redis.zrangebylex(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
+    )
+    return names.flat().sort(byBytes).slice(0, limit)
+  }
+
+  /** The readable ones. */
+  async #records(names: readonly string[]): Promise<ReadonlyMap<string, PolicyRecord>> {
+    const records = new Map<string, PolicyRecord>()
+    for (const [name, json] of await this.#stored(names)) {
+      const record = readRecord(name, json)
+      if (record === undefined) this.#damaged(name)
+      else records.set(name, record)
+    }
+    return records
+  }
+
+  /** The policies of these keys as they are written. */
+  async #stored(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    const stored = new Map<string, string>()
+    const read = async (keys: ConfigKeys, partition: number) => {
+      const own = names.filter(name => configPartition(name) === partition)
+      if (own.length === 0) return
+      const values = await this.#redis.hmget(keys.policies, ...own)
+      for (const [i, name] of own.entries()) {
+        const json = values[i]
+        if (typeof json === 'string') stored.set(name, json)
+      }
+    }
+    await Promise.all(this.#partitions.map(read))
+    return stored
+  }
+
+  async *all(): AsyncGenerator<readonly PolicyRecord[]> {
+    const sources = this.#partitions.map(keys => this.#namesOf(keys))
+    for await (const names of inChunks(mergeSorted(sources, byBytes), NAMES_A_READ)) {
+      const records = await this.#records(names)
+      yield names.flatMap(key => records.get(key) ?? [])
+    }
+  }
+
+  async *#namesOf(keys: ConfigKeys): AsyncGenerator<string> {
+    for (let from = '-'; ; ) {
+      const names = await this.#redis.zrangebylex(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
+      yield* names
+      const last = names.at(-1)
+      if (last === undefined) return
+      from = `(${last}`
+    }
+  }
+
+  async state(key: string): Promise<PolicyState> {
+    const [state] = await this.states([key])
+    return state ?? initialState
+  }
+
+  /** Of keys of one partition. */
+  async states(names: readonly string[]): Promise<readonly PolicyState[]> {
+    const [versions, stored] = await Promise.all([
+      Promise.all(names.map(key => this.#versionOf(this.#keysOf(key), key))),
+      this.#stored(names),
+    ])
+    return Promise.all(names.map((key, i) => this.#stateOf(key, versions[i] ?? 0, stored.get(key))))
+  }
+
+  async #stateOf(key: string, version: number, json: string | undefined): Promise<PolicyState> {
+    const record = json === undefined ? undefined : readRecord(key, json)
+    if (record !== undefined) {
+      if (record.version > version) await this.#requireIndexed(key, record.version)
+      return { version: Math.max(version, record.version), policy: record.policy }
+    }
+    if (version === 0) return initialState
+    if (json === undefined) return { version, policy: null }
+    return { version, policy: (await this.#eventUnlessDamaged(key, version))?.policy ?? null, isDamaged: true }
+  }
+
+  /**
+   * The policy may have changed since the index was read. One that is still behind has lost entries.
+   * @throws {DamagedRecord} since versions must not begin again
+   */
+  async #requireIndexed(key: string, version: number): Promise<void> {
+    const indexed = await this.versionOf(key)
+    if (indexed < version) throw damagedIndex(`ends at version ${indexed}, but the policy is at version ${version}`)
+  }
+
+  async #eventUnlessDamaged(key: string, version: number): Promise<PolicyEvent | undefined> {
+    try {
+      return await this.version(key, version)
+    } catch (err) {
+      if (err instanceof DamagedRecord) return undefined
+      throw err
+    }
+  }
+
+  /** The version of a key's last event, 0 before the first. */
+  async versionOf(key: string): Promise<number> {
+    return this.#versionOf(this.#keysOf(key), key)
+  }
+
+  async #versionOf(keys: ConfigKeys, key: string): Promise<number> {
+    const [, score] = await this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES')
+    const version = Number(score ?? 0)
+    if (Number.isSafeInteger(version + 1) && version >= 0) return version
+    throw damagedIndex(`holds ${score}, which is no version`)
+  }
+
+  #keysOf(configKey: string): ConfigKeys {
+    return this.#partitions[configPartition(configKey)] as ConfigKeys
+  }
+}
+
+function damagedIndex(fault: string): DamagedRecord {
+  return new DamagedRecord(`the index of versions ${fault}; run "throttler rebuild"`)
+}
+
+/** The end of a range over names: behind every name with the prefix, since 0xFF does not occur in UTF-8. */
+function upTo(prefix: string): Buffer | string {
+  return prefix === '' ? '+' : Buffer.concat([Buffer.from(`(${prefix}`), Buffer.from([0xff])])
+}
+
+function byBytes(a: string, b: string): number {
+  return Buffer.compare(Buffer.from(a), Buffer.from(b))
+}

@@ -1,0 +1,99 @@
+import {
+  type EventLog,
+  LogCompacted,
+  type LogPosition,
+  type LogRead,
+  LogReplaced,
+  type PolicyRecord,
+} from '../../config-change/ports.ts'
+import type { RedisClient } from '../connection/connection.ts'
+import { ConfigKeys } from '../keys.ts'
+import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
+import { scanHash } from './scan-hash.ts'
+
+const EVENTS_A_READ = 500
+
+/** The partitions' logs as Redis Streams, whose entries are numbered 1-0, 2-0, 3-0 … */
+export class RedisEventLog implements EventLog {
+  readonly #redis: RedisClient
+  readonly #keyPrefix: string
+  readonly #damaged: (key: string) => void
+
+  /** @param damaged hears of each policy that is left out */
+  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void) {
+    this.#redis = redis
+    this.#keyPrefix = keyPrefix
+    this.#damaged = damaged
+  }
+
+  /** The position is read before the policies, so that what changes meanwhile is followed, not missed. */
+  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
+    const keys = new ConfigKeys(this.#keyPrefix, partition)
+    const [identity, [last]] = await Promise.all([
+      this.#redis.get(keys.identity),
+      this.#redis.xrevrange(keys.log, '+', '-', 'COUNT', 1),
+    ])
+    return { at: positionAt(identity, last), chunks: this.#policies(keys) }
+  }
+
+  async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
+    for await (const chunk of scanHash(this.#redis, keys.policies)) {
+      yield chunk.flatMap(([key, json]) => this.#readable(key, json))
+    }
+  }
+
+  #readable(key: string, json: string): PolicyRecord | readonly PolicyRecord[] {
+    const record = readRecord(key, json)
+    if (record === undefined) this.#damaged(key)
+    return record ?? []
+  }
+
+  /** Reads from the position itself: its event must still be the one that was followed. */
+  async read(partition: number, after: LogPosition): Promise<LogRead> {
+    const keys = new ConfigKeys(this.#keyPrefix, partition)
+    const [identity, logEvents, found] = await Promise.all([
+      this.#redis.get(keys.identity),
+      this.#redis.xlen(keys.log),
+      this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_A_READ + 1),
+    ])
+    const difference = differenceFrom(after, identity, found)
+    if (difference !== undefined) throw await this.#lossOf(keys, after, identity, difference)
+    const entries = after.position === 0 ? found : found.slice(1)
+    return {
+      at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
+      entries: entries.map(parseEntry),
+      hasMore: found.length > EVENTS_A_READ,
+      logEvents,
+    }
+  }
+
+  /** What was followed is gone: compacted, or of another log. */
+  async #lossOf(keys: ConfigKeys, after: LogPosition, identity: string | null, difference: string): Promise<Error> {
+    const isSameLog = after.identity === null || after.identity === identity
+    const compactedTo = Number((await this.#redis.get(keys.compactedTo)) ?? 0)
+    return isSameLog && compactedTo >= Math.max(1, after.position)
+      ? new LogCompacted(difference)
+      : new LogReplaced(difference)
+  }
+}
+
+function positionAt(identity: string | null, entry: StreamEntry | undefined): LogPosition {
+  if (entry === undefined) return { identity, position: 0, event: null }
+  return { identity, position: parsePosition(entry), event: eventText(entry) }
+}
+
+/** Why what was found from the position on does not continue what was followed up to it, or `undefined` when it does. */
+function differenceFrom(
+  after: LogPosition,
+  identity: string | null,
+  found: readonly StreamEntry[],
+): string | undefined {
+  if (after.identity !== null && identity !== after.identity) return 'the log has another identity'
+  const [first] = found
+  if (after.position === 0) {
+    return first === undefined || parsePosition(first) === 1 ? undefined : 'the log begins behind what was followed'
+  }
+  if (first === undefined) return `the log ends before position ${after.position}`
+  if (parsePosition(first) !== after.position) return `the log begins behind position ${after.position}`
+  return eventText(first) === after.event ? undefined : `position ${after.position} holds another event`
+}

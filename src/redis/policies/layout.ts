@@ -1,0 +1,27 @@
+import { BUCKET_PARTITIONS, CONFIG_PARTITIONS } from '../../domain/partition.ts'
+import { OperatorError } from '../../lib/operator-error.ts'
+import type { RedisClient } from '../connection/connection.ts'
+import { layoutKey } from '../keys.ts'
+
+const LAYOUT = `${BUCKET_PARTITIONS} bucket partitions, ${CONFIG_PARTITIONS} config partitions`
+
+/** The store was filled by a release that places keys elsewhere. */
+export class LayoutMismatch extends OperatorError {}
+
+/**
+ * Records how many partitions keys are spread over, or compares it with what is recorded.
+ * @throws {LayoutMismatch}
+ */
+export async function claimLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
+  await redis.set(layoutKey(keyPrefix), LAYOUT, 'NX')
+  await compareLayout(redis, keyPrefix)
+}
+
+/** @throws {LayoutMismatch} when another one is recorded */
+export async function compareLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
+  const recorded = await redis.get(layoutKey(keyPrefix))
+  if (recorded === null || recorded === LAYOUT) return
+  throw new LayoutMismatch(
+    `the config store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
+  )
+}

@@ -1,0 +1,169 @@
+import { randomUUID } from 'node:crypto'
+import type {
+  FoundProjection,
+  IndexedVersion,
+  KeyRecord,
+  LogBounds,
+  MaintainedPartition,
+  MaintainedProjection,
+  ProjectionDraft,
+} from '../../config-change/maintenance/ports.ts'
+import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
+import { inChunks } from '../../lib/keyed-chunks.ts'
+import type { RedisClient } from '../connection/connection.ts'
+import { serverOf } from '../connection/server-of.ts'
+import { type DefinedScript, defineScript } from '../define-script.ts'
+import { ConfigKeys } from '../keys.ts'
+import { replaceScript } from '../scripts.ts'
+import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf } from './maintained-log.ts'
+import { scanHash } from './scan-hash.ts'
+
+const KEYS_A_SCAN = 500
+
+/** A draft that is left alone for so long was left by a process that died, ms. */
+const DRAFT_LIFETIME_MS = 3_600_000
+
+/** Every partition of the configuration, for who looks after them. */
+export function maintainedPartitions(redis: RedisClient, keyPrefix: string): readonly MaintainedPartition[] {
+  return Array.from({ length: CONFIG_PARTITIONS }, (_, number) => {
+    const keys = new ConfigKeys(keyPrefix, number)
+    return { number, log: new RedisMaintainedLog(redis, keys), projection: new RedisMaintainedProjection(redis, keys) }
+  })
+}
+
+class RedisMaintainedProjection implements MaintainedProjection {
+  readonly #redis: RedisClient
+  readonly #keys: ConfigKeys
+
+  readonly #replace: DefinedScript<0 | 1>
+
+  constructor(redis: RedisClient, keys: ConfigKeys) {
+    this.#redis = redis
+    this.#keys = keys
+    this.#replace = defineScript(redis, 'throttlerReplace', replaceScript)
+  }
+
+  records(): AsyncIterable<readonly [key: string, record: string][]> {
+    return scanHash(this.#redis, this.#keys.policies)
+  }
+
+  async *names(): AsyncGenerator<readonly [key: string, score: number][]> {
+    let cursor = '0'
+    do {
+      const [next, found] = await this.#redis.zscan(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
+      cursor = next
+      yield inPairs(found).map(([key, score]) => [key, Number(score)])
+    } while (cursor !== '0')
+  }
+
+  async *indexedKeys(): AsyncGenerator<readonly string[]> {
+    const prefix = this.#keys.versions('')
+    const server = await serverOf(this.#redis, prefix)
+    let cursor = '0'
+    do {
+      const [next, found] = await server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_A_SCAN)
+      cursor = next
+      yield found.map(key => key.slice(prefix.length))
+    } while (cursor !== '0')
+  }
+
+  async versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[])[]> {
+    const pipeline = this.#redis.pipeline()
+    for (const key of keys) pipeline.zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
+    return (await resultsOf(pipeline)).map(found => parseVersions(found as string[]))
+  }
+
+  async find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }> {
+    const { policies, names } = this.#keys
+    const transaction = queueBounds(this.#redis.multi(), this.#keys)
+    transaction.hget(policies, key).zscore(names, key).zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
+    const results = await resultsOf(transaction)
+    const [record, score, versions] = results.slice(-3) as [string | null, string | null, string[]]
+    const nameScore = score === null ? null : Number(score)
+    return { bounds: boundsOf(results), found: { record, nameScore, versions: parseVersions(versions) } }
+  }
+
+  draft(): ProjectionDraft {
+    return new RedisProjectionDraft(this.#redis, this.#keys, this.#replace)
+  }
+
+  async replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean> {
+    const draft = this.#keys.draft(randomUUID(), 'versions')
+    for (const chunk of inChunks(versions)) {
+      const members = chunk.flatMap(({ version, position }) => [version, position])
+      await resultsOf(
+        this.#redis
+          .pipeline()
+          .zadd(draft, ...members)
+          .pexpire(draft, DRAFT_LIFETIME_MS),
+      )
+    }
+    const replacement = { inUse: this.#keys.versions(key), draft, hasDraft: versions.length > 0 }
+    const isReplaced = await replace(this.#replace, this.#keys, at, '', [replacement])
+    if (!isReplaced) await this.#redis.unlink(draft)
+    return isReplaced
+  }
+}
+
+class RedisProjectionDraft implements ProjectionDraft {
+  readonly #redis: RedisClient
+  readonly #keys: ConfigKeys
+  readonly #policies: string
+  readonly #names: string
+  readonly #replace: DefinedScript<0 | 1>
+
+  constructor(redis: RedisClient, keys: ConfigKeys, replace: DefinedScript<0 | 1>) {
+    const id = randomUUID()
+    this.#redis = redis
+    this.#keys = keys
+    this.#replace = replace
+    this.#policies = keys.draft(id, 'policies')
+    this.#names = keys.draft(id, 'names')
+  }
+
+  async write(records: readonly KeyRecord[]): Promise<void> {
+    const pipeline = this.#redis.pipeline()
+    for (const { key, record } of records) {
+      if (record === null) pipeline.hdel(this.#policies, key).zrem(this.#names, key)
+      else pipeline.hset(this.#policies, key, record).zadd(this.#names, 0, key)
+    }
+    for (const draft of [this.#policies, this.#names]) pipeline.pexpire(draft, DRAFT_LIFETIME_MS)
+    await resultsOf(pipeline)
+  }
+
+  async use(at: LogBounds): Promise<boolean> {
+    const hasPolicies = (await this.#redis.exists(this.#policies)) === 1
+    return replace(this.#replace, this.#keys, at, randomUUID(), [
+      { inUse: this.#keys.policies, draft: this.#policies, hasDraft: hasPolicies },
+      { inUse: this.#keys.names, draft: this.#names, hasDraft: hasPolicies },
+    ])
+  }
+}
+
+interface Replacement {
+  readonly inUse: string
+  readonly draft: string
+  /** Else nothing takes the place. */
+  readonly hasDraft: boolean
+}
+
+async function replace(
+  run: DefinedScript<0 | 1>,
+  keys: ConfigKeys,
+  at: LogBounds,
+  identity: string,
+  pairs: readonly Replacement[],
+) {
+  const touched = [keys.log, keys.identity, keys.compactedTo, ...pairs.flatMap(({ inUse, draft }) => [inUse, draft])]
+  const existing = pairs.map(({ hasDraft }) => (hasDraft ? '1' : '0'))
+  const position = [at.identity ?? '', at.compactedTo, at.last]
+  return (await run(touched.length, ...touched, ...position, identity, ...existing)) === 1
+}
+
+function inPairs(flat: readonly string[]): [string, string][] {
+  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? '', flat[2 * i + 1] ?? ''])
+}
+
+function parseVersions(found: readonly string[]): IndexedVersion[] {
+  return inPairs(found).map(([position, version]) => ({ version: Number(version), position: Number(position) }))
+}

@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer } from 'node:net'
+import { expect, it } from '@jest/globals'
+import { pino } from 'pino'
+import { UnfitStore } from '../../../src/redis/connection/inspect-store.ts'
+import { examineStores } from '../../../src/redis/connection/preflight.ts'
+import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { targetOf } from '../../support/target-of.ts'
+
+/** The messages of what it warns of. @throws what it refuses to start with */
+async function warningsOf(...urls: readonly string[]): Promise<string[]> {
+  const lines: string[] = []
+  const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
+  await examineStores(
+    urls.map(url => targetOf(url)),
+    logger,
+  )
+  return lines.map(line => {
+    const { msg, reason } = JSON.parse(line) as { msg: string; reason?: string }
+    return reason === undefined ? msg : `${msg} (${reason})`
+  })
+}
+
+async function withServer<T>(args: readonly string[], use: (server: RedisServer) => Promise<T>): Promise<T> {
+  const server = await RedisServer.start(...args)
+  try {
+    return await use(server)
+  } finally {
+    await server.stop()
+  }
+}
+
+const mayEvict = expect.stringMatching(/may evict them: its maxmemory-policy is allkeys-lru, and should be noeviction/)
+const keepsNothing = expect.stringMatching(/keeps nothing on disk: its appendonly is no and its save is empty/)
+
+describeWithRedis('before the start a store of policies', () => {
+  it.each([
+    ['may evict', ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], [mayEvict]],
+    ['keeps nothing on disk', [], [keepsNothing]],
+    ['does both', ['--maxmemory-policy', 'allkeys-lru'], [mayEvict, keepsNothing]],
+    ['writes each change to disk', ['--appendonly', 'yes'], []],
+    ['writes snapshots', ['--save', '60', '1'], []],
+    ['refuses to tell', ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-config'], []],
+  ])('that %s', (_, args, expected) =>
+    withServer(args, async ({ url }) => {
+      expect(await warningsOf(url)).toEqual(expected)
+    }),
+  )
+})
+
+describeWithRedis('before the start a store that', () => {
+  it.each([
+    ['refuses', 'redis://127.0.0.1:1', /ECONNREFUSED/],
+    ['has no address', 'redis://no-such-host.invalid:6379', /no-such-host\.invalid/],
+    [
+      'is a cluster of which no node answers',
+      'redis+cluster://127.0.0.1:1,127.0.0.1:2',
+      /:1: .*ECONNREFUSED.*:2: .*ECONNREFUSED/,
+    ],
+    ['is watched by Sentinels that do not answer', 'redis+sentinel://127.0.0.1:1/main', /ECONNREFUSED/],
+  ])('%s is away, which is said', async (_, url, reason) => {
+    expect(await warningsOf(url)).toEqual([expect.stringMatching(/^a store cannot be reached yet: serving without it/)])
+    expect((await warningsOf(url))[0]).toMatch(reason)
+  })
+
+  it('is one node of a cluster that answers stands for all', () =>
+    withServer(['--cluster-enabled', 'yes', '--appendonly', 'yes'], async ({ port }) => {
+      expect(await warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:${port}`)).toEqual([])
+    }))
+
+  it('is of another kind, or has no such database, or wants a password, is refused, all in one report', () =>
+    withServer(['--requirepass', 'secret'], async ({ port }) => {
+      const urls = [
+        `redis+cluster://:secret@127.0.0.1:${port}`,
+        `redis://:secret@127.0.0.1:${port}/99`,
+        `redis://127.0.0.1:${port}`,
+        `redis://:hunter2@127.0.0.1:${port}`,
+      ]
+      const refusal = await warningsOf(...urls).catch(err => err as Error)
+      expect(refusal).toBeInstanceOf(UnfitStore)
+      expect((refusal as Error).message.split('\n')).toEqual([
+        'The stores are not as they must be:',
+        `  REDIS_URL is a standalone server at 127.0.0.1:${port}; it takes redis://…`,
+        expect.stringMatching(/REDIS_URL is refused by \S+: .*DB index is out of range/),
+        expect.stringMatching(/REDIS_URL is refused by \S+: NOAUTH/),
+        expect.stringMatching(/REDIS_URL is refused by \S+: WRONGPASS/),
+      ])
+      expect((refusal as Error).message).not.toMatch(/secret|hunter2/)
+    }))
+
+  it.each([
+    ['6.0.16', false],
+    ['5.0.14', false],
+    ['6.2.0', true],
+    ['7.2.4', true],
+    ['10.0.0', true],
+  ])('is like Redis %s may be used: %s', async (version, isTaken) => {
+    const server = createServer(socket => {
+      const info = `redis_mode:standalone\r\nredis_version:${version}\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
+      socket.on('data', data => {
+        for (const _ of String(data).matchAll(/^\*/gm)) {
+          socket.write(/info/i.test(String(data)) ? `$${info.length}\r\n${info}\r\n` : '-ERR unknown command\r\n')
+        }
+      })
+    }).listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    const { port } = server.address() as AddressInfo
+    const examined = warningsOf(`redis://127.0.0.1:${port}`).then(
+      () => undefined,
+      (err: Error) => err.message,
+    )
+    const refusal = expect.stringContaining(`is Redis ${version} at 127.0.0.1:${port}; it takes 6.2 or later`)
+    expect(await examined).toEqual(isTaken ? undefined : refusal)
+    server.close()
+  })
+
+  it('speaks no TLS where TLS is wanted cannot be told from one that hangs, which is said', () =>
+    withServer([], async ({ port }) => {
+      expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or speaks no TLS/)])
+    }))
+})

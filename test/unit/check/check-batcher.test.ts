@@ -1,0 +1,152 @@
+import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { CheckBatcher, type WaitingCheck } from '../../../src/check/check-batcher.ts'
+import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
+import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import { eventually } from '../../support/eventually.ts'
+import { policyOf } from '../../support/policies.ts'
+
+const policy = policyOf('*')
+const TIMEOUT_MS = 60
+
+/** A store that answers when it is told to. */
+class HeldStore implements BucketStore {
+  readonly calls: { keys: string[]; answer(): void; fail(): void }[] = []
+
+  check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    return new Promise((resolve, reject) => {
+      this.calls.push({
+        keys: checks.map(({ key }) => key),
+        answer: () => resolve(checks.map(({ tokens }) => ({ allowed: true, spent: [tokens], pauseMs: 0 }))),
+        fail: () => reject(new Error('away')),
+      })
+    })
+  }
+
+  async reset(): Promise<void> {}
+}
+
+let store: HeldStore
+let batcher: CheckBatcher<WaitingCheck>
+let answered: [key: string, spent: number | undefined][]
+/** How long each check waited, by its key, ms. */
+let waitedMs: Map<string, number>
+beforeEach(() => {
+  store = new HeldStore()
+  waitedMs = new Map()
+  // What a batcher of an earlier test gives up later is none of this one's answers.
+  const own: typeof answered = []
+  answered = own
+  batcher = new CheckBatcher(store, TIMEOUT_MS, ({ key, startMs }, reading) => {
+    own.push([key, reading?.spent[0]])
+    waitedMs.set(key, performance.now() - startMs)
+  })
+})
+
+function ask(key: string, tokens = 1): void {
+  batcher.enqueue({ key, policy, tokens, startMs: performance.now(), isAnswered: false })
+}
+
+const keysOfCalls = () => store.calls.map(({ keys }) => keys)
+
+describe('the batcher', () => {
+  it('makes one call of all checks of a turn, in order', async () => {
+    for (const [i, key] of ['a', 'b', 'a'].entries()) ask(key, i)
+    expect(store.calls).toEqual([])
+    await nextTurn()
+    expect(keysOfCalls()).toEqual([['a', 'b', 'a']])
+    store.calls[0]?.answer()
+    await nextTurn()
+    expect(answered).toEqual([
+      ['a', 0],
+      ['b', 1],
+      ['a', 2],
+    ])
+  })
+
+  it('has at most two calls under way; what comes meanwhile is the next', async () => {
+    for (const key of ['a', 'b', 'c', 'd']) {
+      ask(key)
+      await nextTurn()
+    }
+    expect(keysOfCalls()).toEqual([['a'], ['b']])
+    store.calls[1]?.answer()
+    await nextTurn()
+    await nextTurn()
+    expect(keysOfCalls()).toEqual([['a'], ['b'], ['c', 'd']])
+  })
+
+  it('asks for at most 256 at once', async () => {
+    for (let i = 0; i < 600; i++) ask(String(i))
+    await nextTurn()
+    expect(keysOfCalls().map(keys => keys.length)).toEqual([256, 256])
+    for (const { answer } of store.calls) answer()
+    await nextTurn()
+    await nextTurn()
+    expect(keysOfCalls().map(keys => keys.length)).toEqual([256, 256, 88])
+  })
+
+  it('lets one failed call fail only its checks', async () => {
+    ask('a')
+    await nextTurn()
+    ask('b')
+    await nextTurn()
+    store.calls[0]?.fail()
+    store.calls[1]?.answer()
+    await nextTurn()
+    expect(answered).toEqual([
+      ['a', undefined],
+      ['b', 1],
+    ])
+  })
+
+  it('gives no check up before its time, whether it was sent or waits for a call', async () => {
+    for (const key of ['sent', 'sent too', 'waiting']) {
+      ask(key)
+      await nextTurn()
+    }
+    await sleep(TIMEOUT_MS / 2)
+    ask('late')
+    await eventually(() => expect(answered).toHaveLength(4))
+    for (const ms of waitedMs.values()) expect(ms).toBeGreaterThan(TIMEOUT_MS - 1)
+    expect(answered).toEqual(['sent', 'sent too', 'waiting', 'late'].map(key => [key, undefined]))
+    expect(keysOfCalls()).toEqual([['sent'], ['sent too']])
+  })
+
+  it('answers a check once, also when the store answers after it was given up', async () => {
+    ask('a')
+    await eventually(() => expect(answered).toEqual([['a', undefined]]))
+    store.calls[0]?.answer()
+    await nextTurn()
+    expect(answered).toHaveLength(1)
+  })
+
+  it('asks nothing about a check that was given up', async () => {
+    for (const key of ['a', 'b', 'c']) {
+      ask(key)
+      await nextTurn()
+    }
+    await eventually(() => expect(answered).toHaveLength(3))
+    expect(batcher.waiting).toBe(0)
+    for (const { fail } of store.calls) fail()
+    await nextTurn()
+    expect(keysOfCalls()).toEqual([['a'], ['b']])
+  })
+
+  it('takes the store for slow no sooner because this process was busy', async () => {
+    ask('a')
+    const busyUntil = performance.now() + 2 * TIMEOUT_MS
+    while (performance.now() < busyUntil);
+    await nextTurn()
+    store.calls[0]?.answer()
+    await nextTurn()
+    expect(answered).toEqual([['a', 1]])
+  })
+
+  it('says how many wait for a call', async () => {
+    for (let i = 0; i < 4; i++) ask(String(i))
+    expect(batcher.waiting).toBe(4)
+    await nextTurn()
+    expect(batcher.waiting).toBe(0)
+  })
+})

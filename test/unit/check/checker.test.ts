@@ -1,0 +1,160 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import type { Answered, OpenQueue, WaitingCheck } from '../../../src/check/check-batcher.ts'
+import { Checker, type CheckResult } from '../../../src/check/checker.ts'
+import { DeniedCache } from '../../../src/check/denial-cache.ts'
+import { LocalBuckets } from '../../../src/check/local-buckets.ts'
+import type { CheckObserver } from '../../../src/check/ports.ts'
+import { PolicyTable } from '../../../src/domain/policy-table.ts'
+import { Problem } from '../../../src/lib/errors.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
+
+const MOST_WAITING = 3
+const FULL = 10
+
+/** A bucket that would allow in the next millisecond, so that a denial is forgotten as soon as it is remembered. */
+const policy = policyOf('default', { limits: [limitOf({ capacity: FULL, refillTokens: 1, refillIntervalMs: 1 })] })
+
+/** A queue whose checks are answered when the test says. */
+class HeldQueue {
+  readonly #waiting: { answer: (spent: number | undefined) => void }[] = []
+
+  readonly open: OpenQueue = <Check extends WaitingCheck>(answered: Answered<Check>) => {
+    const waiting = this.#waiting
+    return {
+      get waiting() {
+        return waiting.length
+      },
+      enqueue: (check: Check) =>
+        void waiting.push({
+          answer: spent =>
+            answered(check, spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], pauseMs: 0 }, 0),
+        }),
+    }
+  }
+
+  get length(): number {
+    return this.#waiting.length
+  }
+
+  /** Answers the check that came first; `undefined` when the store cannot be asked. */
+  async answer(spent: number | undefined): Promise<void> {
+    this.#waiting.shift()?.answer(spent)
+    await new Promise(resolve => setImmediate(resolve))
+  }
+}
+
+let queue: HeldQueue
+let checker: Checker
+let results: string[]
+beforeEach(() => {
+  queue = new HeldQueue()
+  results = []
+  checker = new Checker({
+    policies: new PolicyTable(policy),
+    store: { reset: async () => undefined },
+    openQueue: queue.open,
+    deniedCache: new DeniedCache(() => performance.now()),
+    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, pauseMs: () => 0, processes: () => 1 }),
+    observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
+    onStoreFailure: 'local',
+    maxWaiting: MOST_WAITING,
+  })
+})
+
+function ask(times: number): void {
+  for (let i = 0; i < times; i++) checker.check('a', 1, result => results.push(inShort(result)))
+}
+
+function inShort(result: CheckResult): string {
+  return result instanceof Problem ? result.code : `${result.allowed ? 'allowed' : 'denied'} by ${result.source}`
+}
+
+async function givenDenied(): Promise<void> {
+  ask(1)
+  await queue.answer(FULL)
+  expect(results.splice(0)).toEqual(['denied by redis'])
+}
+
+describe('checks that ask again what was denied', () => {
+  it('wait for the first of them, and ask by themselves once it is allowed', async () => {
+    await givenDenied()
+    ask(3)
+    expect(queue.length).toBe(1)
+    await queue.answer(FULL - 1)
+    expect([results, queue.length]).toEqual([['allowed by redis'], 2])
+    await queue.answer(FULL - 1)
+    await queue.answer(FULL)
+    expect(results).toEqual(['allowed by redis', 'allowed by redis', 'denied by redis'])
+  })
+
+  it('are answered from what the first of them learns, as long as that holds', async () => {
+    await givenDenied()
+    ask(3)
+    // Far more than was ever spent of the bucket, so that it allows only in a minute.
+    await queue.answer(FULL + 60_000)
+    expect(results).toEqual(['denied by redis', 'denied by denied-cache', 'denied by denied-cache'])
+    expect(queue.length).toBe(0)
+  })
+
+  it('ask by themselves when the first of them had no answer', async () => {
+    await givenDenied()
+    ask(3)
+    await queue.answer(undefined)
+    expect([results, queue.length]).toEqual([['allowed by local'], 2])
+  })
+
+  it('count among those that wait, until they have their answers', async () => {
+    await givenDenied()
+    ask(MOST_WAITING + 1)
+    expect([results.splice(0), queue.length]).toEqual([['overloaded'], 1])
+    await queue.answer(FULL + 60_000)
+    expect(results.splice(0)).toHaveLength(MOST_WAITING)
+    checker.check('b', 1, result => results.push(inShort(result)))
+    await queue.answer(1)
+    expect(results).toEqual(['allowed by redis'])
+  })
+})
+
+describe('a share that was used in an outage', () => {
+  it('is given again once the store has found the bucket full', async () => {
+    const askLocally = async () => {
+      ask(1)
+      await queue.answer(undefined)
+      return results.pop()
+    }
+    for (let i = 0; i < FULL; i++) expect(await askLocally()).toBe('allowed by local')
+    ask(1)
+    await queue.answer(2)
+    expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'denied by local'])
+    ask(1)
+    await queue.answer(1)
+    expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'allowed by local'])
+  })
+})
+
+describe('a check whose answer cannot be given', () => {
+  it('is an internal problem, and the others have their answers', async () => {
+    const answers: string[] = []
+    checker.check('a', 1, result => {
+      if (result instanceof Problem) answers.push(`${result.code}: ${(result.cause as Error).message}`)
+      else throw new Error('a bug')
+    })
+    checker.check('b', 1, result => answers.push(inShort(result)))
+    await queue.answer(1)
+    await queue.answer(1)
+    expect(answers).toEqual(['internal: a bug', 'allowed by redis'])
+  })
+
+  it('is an internal problem too where it waited for what another learned', async () => {
+    await givenDenied()
+    ask(1)
+    const answers: string[] = []
+    checker.check('a', 1, result => {
+      if (result instanceof Problem) answers.push(result.code)
+      else throw new Error('a bug')
+    })
+    ask(1)
+    await queue.answer(FULL + 60_000)
+    expect([answers, results]).toEqual([['internal'], ['denied by redis', 'denied by denied-cache']])
+  })
+})

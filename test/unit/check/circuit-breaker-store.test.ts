@@ -1,0 +1,197 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { GuardedStore } from '../../../src/check/circuit-breaker-store.ts'
+import type { BucketCheck, BucketStore, CheckObserver } from '../../../src/check/ports.ts'
+import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import type { Logger } from '../../../src/observability/logger.ts'
+import { eventually } from '../../support/eventually.ts'
+import { policyOf } from '../../support/policies.ts'
+
+const TIMEOUT_MS = 40
+const CHECK: BucketCheck = { key: 'a', policy: policyOf('*'), tokens: 1 }
+
+type Mood = 'well' | 'hanging' | Error
+
+/** A store in some mood, which remembers what it was asked. */
+class MoodyStore implements BucketStore {
+  mood: Mood = 'well'
+  readonly asked: string[] = []
+
+  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    this.asked.push(...checks.map(({ key, tokens }) => `${key} ${tokens}`))
+    await this.#act()
+    return checks.map(() => ({ allowed: true, spent: [1], pauseMs: 0 }))
+  }
+
+  async reset(key: string): Promise<void> {
+    this.asked.push(`reset ${key}`)
+    await this.#act()
+  }
+
+  async #act(): Promise<void> {
+    if (this.mood === 'hanging') await new Promise(() => undefined)
+    if (this.mood instanceof Error) throw this.mood
+  }
+}
+
+let store: MoodyStore
+let guarded: GuardedStore
+let said: string[]
+let failures: (string | undefined)[]
+let openings: string[]
+let recoveries: number
+beforeEach(() => {
+  store = new MoodyStore()
+  said = []
+  failures = []
+  openings = []
+  recoveries = 0
+  const log = (level: string) => (fields: { reason?: string } | string) =>
+    said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
+  guarded = new GuardedStore(store, {
+    timeoutMs: TIMEOUT_MS,
+    reasonOf: err => (err as Error).message,
+    refusesWrites: reason => reason === 'full',
+    onOpened: reason => openings.push(reason),
+    onRecovered: () => recoveries++,
+    observer: {
+      storeCalled: (_checks, _seconds, failure) => failures.push(failure),
+    } as Partial<CheckObserver> as CheckObserver,
+    logger: { error: log('error'), info: log('info') } as unknown as Logger,
+  })
+})
+
+const check = () => guarded.check([CHECK])
+
+async function failOften(times: number): Promise<void> {
+  for (let i = 0; i < times; i++) await expect(check()).rejects.toThrow()
+}
+
+async function givenOpenCircuit(): Promise<void> {
+  store.mood = new Error('gone')
+  await failOften(5)
+  expect(guarded.circuit).toBe('open')
+}
+
+describe('the guarded store', () => {
+  it('passes calls on while all is well, and counts each', async () => {
+    expect(await check()).toHaveLength(1)
+    await guarded.reset('a')
+    expect([store.asked, failures]).toEqual([['a 1', 'reset a'], [undefined]])
+    expect([guarded.circuit, guarded.reason, said]).toEqual(['closed', undefined, []])
+  })
+
+  it('waits for no answer longer than it may', async () => {
+    store.mood = 'hanging'
+    const start = performance.now()
+    await expect(check()).rejects.toThrow(`no answer within ${TIMEOUT_MS} ms`)
+    await expect(guarded.reset('a')).rejects.toThrow(`no answer within ${TIMEOUT_MS} ms`)
+    expect(performance.now() - start).toBeGreaterThan(2 * TIMEOUT_MS - 2)
+    expect(failures).toEqual(['timeout'])
+  })
+
+  it('opens the circuit after five failures in a row, not before', async () => {
+    store.mood = new Error('gone')
+    await failOften(4)
+    store.mood = 'well'
+    await check()
+    store.mood = new Error('gone')
+    await failOften(4)
+    expect([guarded.circuit, guarded.reason]).toEqual(['closed', undefined])
+    await failOften(1)
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
+  })
+
+  it('opens the circuit at once when the store refuses writes, since reads would succeed in between', async () => {
+    store.mood = new Error('full')
+    await failOften(1)
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'full'])
+  })
+
+  it('forgets that the store refused writes once it accepts them again', async () => {
+    store.mood = new Error('full')
+    await failOften(1)
+    store.mood = 'well'
+    await guarded.probe()
+    store.mood = new Error('gone')
+    await expect(guarded.reset('a')).rejects.toThrow('gone')
+    expect(guarded.circuit).toBe('closed')
+  })
+
+  it('ends an outage when its part of the store no longer exists', async () => {
+    await givenOpenCircuit()
+    guarded.retire()
+    expect([said, recoveries]).toEqual([['error gone', 'info'], 1])
+  })
+
+  it('takes a reset that fails for a failure like any other', async () => {
+    store.mood = new Error('gone')
+    for (let i = 0; i < 5; i++) await expect(guarded.reset('a')).rejects.toThrow('gone')
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
+  })
+
+  it('asks nothing of the store for a caller while the circuit is open', async () => {
+    await givenOpenCircuit()
+    store.asked.length = 0
+    await failOften(100)
+    await expect(guarded.reset('a')).rejects.toThrow('away')
+    expect(store.asked).toEqual([])
+  })
+
+  it('closes the circuit by itself once a probe could spend', async () => {
+    await givenOpenCircuit()
+    store.asked.length = 0
+    store.mood = 'well'
+    await eventually(() => expect(guarded.circuit).toBe('closed'))
+    expect(store.asked).toEqual(['. 1'])
+    expect([guarded.reason, openings, recoveries]).toEqual([undefined, ['gone'], 1])
+    expect(await check()).toHaveLength(1)
+  })
+
+  it('lets no caller wait for a probe that hangs', async () => {
+    await givenOpenCircuit()
+    store.mood = 'hanging'
+    const probe = guarded.probe()
+    expect(guarded.circuit).toBe('half-open')
+    await failOften(1)
+    expect(guarded.circuit).toBe('half-open')
+    await expect(probe).rejects.toThrow('no answer')
+    expect([guarded.circuit, guarded.reason]).toEqual(['open', 'timeout'])
+  })
+
+  it('says once that the store is away, and once that it is back, however many probes failed', async () => {
+    await givenOpenCircuit()
+    for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
+    expect([said, openings, recoveries]).toEqual([['error gone'], ['gone'], 0])
+    store.mood = 'well'
+    await guarded.probe()
+    expect([said, openings, recoveries]).toEqual([['error gone', 'info'], ['gone'], 1])
+  })
+
+  it('never opens the circuit by being examined, and says why the store is unavailable', async () => {
+    expect(await guarded.examine()).toBe(undefined)
+    store.mood = new Error('gone')
+    await failOften(4)
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(guarded.circuit).toBe('closed')
+    store.mood = 'hanging'
+    expect(await guarded.examine()).toBe('timeout')
+    await failOften(1)
+    expect(guarded.circuit).toBe('open')
+  })
+
+  it('asks nothing of the store for an examination while the circuit is open', async () => {
+    await givenOpenCircuit()
+    store.asked.length = 0
+    for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
+    expect(store.asked).toEqual([])
+  })
+
+  it('looks for the store no more once it is closed', async () => {
+    guarded.close()
+    await givenOpenCircuit()
+    store.asked.length = 0
+    store.mood = 'well'
+    await new Promise(resolve => setTimeout(resolve, 400))
+    expect([store.asked, guarded.circuit]).toEqual([[], 'open'])
+  })
+})

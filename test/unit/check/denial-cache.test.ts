@@ -1,0 +1,103 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { DeniedCache } from '../../../src/check/denial-cache.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
+
+const policy = policyOf('user:*', { limits: [limitOf({ capacity: 10, refillTokens: 1, refillIntervalMs: 1_000 })] })
+const asked = { key: 'user:1', policy, tokens: 1 }
+/** Ten tokens of 1,000 units each, all spent. */
+const EMPTY = { allowed: false, spent: [10_000], pauseMs: 0 }
+
+let now: number
+let cache: DeniedCache
+beforeEach(() => {
+  now = 5_000
+  cache = new DeniedCache(() => now)
+})
+
+describe('a denial', () => {
+  it('is recalled for the same question only', () => {
+    cache.remember(asked, EMPTY, 1_000, 5_000)
+    expect(cache.recall(asked)).toEqual(EMPTY)
+    expect(cache.recall({ ...asked, key: 'user:2' })).toBeUndefined()
+    expect(cache.recall({ ...asked, tokens: 2 })).toBeUndefined()
+    expect(cache.recall({ ...asked, policy: policyOf('user:*', {}, 2) })).toBeUndefined()
+  })
+
+  it('is forgotten a millisecond before it would be allowed, counted from before the store was asked', () => {
+    now = 5_080
+    cache.remember(asked, EMPTY, 300, 5_000)
+    now = 5_298
+    expect(cache.recall(asked)).toBeDefined()
+    now = 5_299
+    expect(cache.recall(asked)).toBeUndefined()
+  })
+
+  it('is forgotten after a second, however long it would last', () => {
+    cache.remember(asked, EMPTY, 60_000, 5_000)
+    now = 5_999
+    expect(cache.recall(asked)).toBeDefined()
+    now = 6_000
+    expect(cache.recall(asked)).toBeUndefined()
+  })
+
+  it('refills from when the reply was received', () => {
+    now = 5_080
+    cache.remember(asked, EMPTY, 1_000, 5_000)
+    now = 5_480.9
+    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_600], pauseMs: 0 })
+  })
+
+  it('rests while the clock of the store has to catch up', () => {
+    cache.remember(asked, { ...EMPTY, pauseMs: 300 }, 1_300, 5_000)
+    now = 5_200
+    expect(cache.recall(asked)).toEqual({ ...EMPTY, pauseMs: 100 })
+    now = 5_500
+    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_800], pauseMs: 0 })
+  })
+
+  it('can be forgotten at once', () => {
+    cache.remember(asked, EMPTY, 1_000, 5_000)
+    cache.forget('user:1')
+    expect(cache.recall(asked)).toBeUndefined()
+  })
+
+  it('gives way to newer ones beyond 10,000 keys, however many are denied', () => {
+    const questions = Array.from({ length: 100_000 }, (_, i) => ({ ...asked, key: `user:${i}` }))
+    for (const question of questions) cache.remember(question, EMPTY, 1_000, 5_000)
+    const known = questions.filter(question => cache.recall(question) !== undefined)
+    expect(known).toEqual(questions.slice(-10_000))
+  })
+
+  it('is among the newer ones again when the same question is denied again', () => {
+    cache.remember(asked, EMPTY, 1_000, 5_000)
+    for (let i = 1; i < 10_000; i++) cache.remember({ ...asked, key: `other:${i}` }, EMPTY, 1_000, 5_000)
+    cache.remember(asked, EMPTY, 1_000, 5_000)
+    cache.remember({ ...asked, key: 'one more' }, EMPTY, 1_000, 5_000)
+    expect(cache.recall(asked)).toBeDefined()
+    expect(cache.recall({ ...asked, key: 'other:1' })).toBeUndefined()
+  })
+})
+
+describe('a question that was denied', () => {
+  it('is asked again by one, and the others wait for that', async () => {
+    expect(cache.isToBeAskedAgain(asked)).toBe(false)
+    cache.remember(asked, EMPTY, 100, 5_000)
+    now = 5_100
+    expect(cache.isToBeAskedAgain(asked)).toBe(true)
+    cache.askAgain(asked, Promise.resolve())
+    expect(cache.isToBeAskedAgain(asked)).toBe(false)
+    await cache.askedAgain(asked)
+    expect(cache.askedAgain(asked)).toBeUndefined()
+  })
+
+  it('keeps what was learnt when it is denied again', async () => {
+    cache.remember(asked, EMPTY, 100, 5_000)
+    now = 5_100
+    const answer = Promise.resolve()
+    cache.askAgain(asked, answer)
+    const others = cache.askedAgain(asked)
+    cache.remember(asked, EMPTY, 100, 5_100)
+    await others
+    expect(cache.recall(asked)).toEqual(EMPTY)
+  })
+})

@@ -1,0 +1,33 @@
+import { describe, expect, it } from '@jest/globals'
+import { withoutSecrets } from '../../../src/http/redact-secrets.ts'
+
+describe('what is shown of a job', () => {
+  it('has nothing in members that are called secret', () => {
+    const secrets = {
+      authorization: 'a',
+      password: 'b',
+      token: 'c',
+      adminToken: 'd',
+      api_key: 'e',
+      'idempotency-key': 'f',
+      idempotencyKey: 'g',
+      clientSecret: 'h',
+      Cookie: 'i',
+    }
+    const shown = withoutSecrets({ list: [secrets], deep: { secrets } })
+    const redacted = Object.fromEntries(Object.keys(secrets).map(name => [name, '[redacted]']))
+    expect(shown).toEqual({ list: [redacted], deep: { secrets: redacted } })
+  })
+
+  it('is otherwise as it was', () => {
+    const data = {
+      key: 'user:42',
+      policy: { limits: [{ refillTokens: 1, capacity: 2 }] },
+      requestId: 'r',
+      nothing: null,
+    }
+    expect(withoutSecrets(data)).toEqual(data)
+    expect(withoutSecrets('text')).toBe('text')
+    expect(withoutSecrets(undefined)).toBeUndefined()
+  })
+})

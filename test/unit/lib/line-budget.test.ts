@@ -1,0 +1,14 @@
+import { describe, expect, it } from '@jest/globals'
+import { LineBudget } from '../../../src/lib/line-budget.ts'
+
+describe('a budget of lines', () => {
+  it('allows so many a second, and says how many it suppressed', () => {
+    let now = 0
+    const budget = new LineBudget(2, () => now)
+    expect([budget.take(), budget.take(), budget.take(), budget.take()]).toEqual([0, 0, undefined, undefined])
+    now = 999
+    expect(budget.take()).toBeUndefined()
+    now = 1_000
+    expect([budget.take(), budget.take(), budget.take()]).toEqual([3, 0, undefined])
+  })
+})

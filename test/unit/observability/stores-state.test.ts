@@ -1,0 +1,23 @@
+import { expect, it } from '@jest/globals'
+import { type StoresState, storesState, worstOf } from '../../../src/observability/stores-state.ts'
+
+const WELL: StoresState = { store: 'up', configStore: 'up', circuit: 'closed' }
+
+it('a process whose stores answer has no reason', () => {
+  expect(storesState('closed', { store: undefined, configStore: undefined })).toEqual(WELL)
+})
+
+it('a process whose policy store is down says why, even while its bucket store is up', () => {
+  const state = storesState('closed', { store: undefined, configStore: 'timeout' })
+  expect(state).toEqual({ store: 'up', configStore: 'down', circuit: 'closed', reason: 'timeout' })
+})
+
+it('an instance is as well as its worst process, part by part', () => {
+  const withoutPolicies: StoresState = { ...WELL, configStore: 'down', reason: 'connection-lost' }
+  const probing: StoresState = { ...WELL, store: 'down', circuit: 'half-open', reason: 'timeout' }
+  expect(worstOf([WELL, WELL])).toEqual(WELL)
+  expect(worstOf([WELL, withoutPolicies])).toEqual(withoutPolicies)
+  const worst = { store: 'down', configStore: 'down', circuit: 'half-open', reason: 'timeout' }
+  expect(worstOf([withoutPolicies, WELL, probing])).toEqual(worst)
+  expect(worstOf([probing, { ...WELL, store: 'down', circuit: 'open', reason: 'read-only' }]).circuit).toBe('open')
+})

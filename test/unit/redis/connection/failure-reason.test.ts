@@ -1,0 +1,22 @@
+import { expect, it } from '@jest/globals'
+import { failureReason } from '../../../../src/redis/connection/failure-reason.ts'
+
+const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
+
+it.each([
+  ["OOM command not allowed when used memory > 'maxmemory'.", 'out-of-memory'],
+  ['ERR Error running script (call to f_1): @user_script:9: -OOM command not allowed', 'out-of-memory'],
+  ["READONLY You can't write against a read only replica.", 'read-only'],
+  ['MISCONF Redis is configured to save RDB snapshots', 'cannot-persist'],
+  ['LOADING Redis is loading the dataset in memory', 'loading'],
+  ['BUSY Redis is busy running a script.', 'busy'],
+  ['WRONGPASS invalid username-password pair', 'not-authorized'],
+  ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
+])('of "%s" is %s', (message, reason) => {
+  expect(failureReason(reply(message))).toBe(reason)
+})
+
+it('of whatever is no reply is that the connection is lost', () => {
+  expect(failureReason(new Error('Connection is closed.'))).toBe('connection-lost')
+  expect(failureReason(undefined)).toBe('connection-lost')
+})

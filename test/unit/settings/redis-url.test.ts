@@ -1,0 +1,90 @@
+import { describe, expect, it } from '@jest/globals'
+import { parseRedisUrl, withoutLogin } from '../../../src/settings/redis-url.ts'
+
+const plain = { kind: 'standalone', tls: false, database: 0 }
+
+describe('the URL of a Redis', () => {
+  it.each([
+    ['redis://host', { ...plain, endpoints: [{ host: 'host', port: 6379 }] }],
+    ['redis://host:1/', { ...plain, endpoints: [{ host: 'host', port: 1 }] }],
+    ['redis://10.0.0.1:6380/15', { ...plain, endpoints: [{ host: '10.0.0.1', port: 6380 }], database: 15 }],
+    ['redis://[::1]:6380', { ...plain, endpoints: [{ host: '::1', port: 6380 }] }],
+    ['rediss://a.b-c_d', { ...plain, tls: true, endpoints: [{ host: 'a.b-c_d', port: 6379 }] }],
+    ['redis://:secret@h', { ...plain, endpoints: [{ host: 'h', port: 6379 }], password: 'secret' }],
+    [
+      'redis://a%40b:p%3Aq%2Fr%25@h',
+      { ...plain, endpoints: [{ host: 'h', port: 6379 }], username: 'a@b', password: 'p:q/r%' },
+    ],
+    [
+      'redis+cluster://ann:p:q@h1:7000,h2,[::1]:7002',
+      {
+        ...plain,
+        kind: 'cluster',
+        endpoints: [
+          { host: 'h1', port: 7000 },
+          { host: 'h2', port: 6379 },
+          { host: '::1', port: 7002 },
+        ],
+        username: 'ann',
+        password: 'p:q',
+      },
+    ],
+    ['rediss+cluster://h/0', { ...plain, kind: 'cluster', tls: true, endpoints: [{ host: 'h', port: 6379 }] }],
+    [
+      'redis+sentinel://s1,s2:1/my%20master/3',
+      {
+        ...plain,
+        kind: 'sentinel',
+        endpoints: [
+          { host: 's1', port: 26_379 },
+          { host: 's2', port: 1 },
+        ],
+        masterName: 'my master',
+        database: 3,
+      },
+    ],
+    [
+      'rediss+sentinel://:x@s/m',
+      {
+        ...plain,
+        kind: 'sentinel',
+        tls: true,
+        endpoints: [{ host: 's', port: 26_379 }],
+        masterName: 'm',
+        password: 'x',
+      },
+    ],
+  ])('%s', (url, expected) => {
+    expect(parseRedisUrl(url)).toEqual(expected)
+  })
+
+  it.each([
+    ['http://host', /no URL of a Redis/],
+    ['redis:host', /no URL of a Redis/],
+    ['redis+cloud://host', /no URL of a Redis/],
+    ['redis://host?db=1', /no URL of a Redis/],
+    ['redis://', /"" is no host/],
+    ['redis://a b', /"a b" is no host/],
+    ['redis://host:x', /"host:x" is no host/],
+    ['redis://host:65536', /port 65536 is not from 1 to 65535/],
+    ['redis://a,b', /several servers/],
+    ['redis+cluster://a,,b', /"" is no host/],
+    ['redis://host/one', /"one" is no number of a database/],
+    ['redis://host/1/2', /"1\/2" is no number of a database/],
+    ['redis+cluster://host/1', /only database 0/],
+    ['redis+sentinel://host', /what the Sentinels call the master/],
+    ['redis+sentinel://host/name/x', /"x" is no number/],
+    ['redis://ann@host', /a user without a password/],
+    ['redis://ann:@host', /a user without a password/],
+    ['redis://:100%@host', /begins no percent-encoding/],
+  ])('%s is refused', (url, fault) => {
+    expect(() => parseRedisUrl(url)).toThrow(fault)
+  })
+
+  it.each(['redis://ann:hunter2@h', 'redis://:hunter2@h', 'redis://ann:hunt@er2@h/1', 'redis+cluster://a:hunter2@h,i'])(
+    'of %s no password is shown',
+    url => {
+      expect(withoutLogin(url)).not.toMatch(/hunt|er2/)
+    },
+  )
+})
