@@ -1,84 +1,67 @@
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { startDeadline } from '../lib/deadline.ts'
+import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
 
-/** As many as one script call may decide, so that no call keeps the store from others for long. */
+/** Checks in one call. Bounds how long one script call keeps the store from others. */
 const MAX_BATCH = 256
 
-/** Calls that are under way at once. More of them only make batches smaller. */
+/** Calls in flight. More would only make batches smaller. */
 const MAX_IN_FLIGHT = 2
 
-/** A check on its way to its answer. */
-export interface WaitingCheck extends BucketCheck {
-  /** When it came, by `performance.now()`. */
-  readonly startMs: number
-  isAnswered: boolean
-}
-
-/** Receives the reading of a check, or nothing when the store could not be asked, and when that was, by `performance.now()`. */
-export type Answered<Check> = (check: Check, reading: BucketReading | undefined, nowMs: number) => void
-
-/** Where checks wait for the store. */
-export interface CheckQueue<Check> {
-  /** How many wait for a call. */
-  readonly waiting: number
-  /** Asks the store with the next call. */
-  enqueue(check: Check): void
-}
-
-export type OpenQueue = <Check extends WaitingCheck>(answered: Answered<Check>) => CheckQueue<Check>
-
 /**
- * Makes one call of all checks that arrive in one turn of the event loop. While two calls are under way, checks gather for the
- * next, so batches grow with load and a lone check waits for nothing. Calls are sent in the order in which checks came.
+ * Sends all checks that arrive in one turn of the event loop as one call of the store. While two calls are in flight, checks
+ * gather for the next one: batches grow with load, and a single check waits for nothing. Calls keep the order of the checks.
+ *
+ * The deadline here is for a check's whole wait, queue included; the store has one of its own for each call.
  */
-export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Check> {
+export class CheckBatcher implements CheckQueue {
   readonly #store: BucketStore
   readonly #timeoutMs: number
-  readonly #answered: Answered<Check>
-  /** In the order in which checks came; all but the last are full. */
-  readonly #batches: Check[][] = []
-  readonly #inFlight = new Set<readonly Check[]>()
+  readonly #onReading: OnReading
+  /** In order of arrival; all but the last are full. */
+  readonly #batches: PendingCheck[][] = []
+  readonly #inFlight = new Set<readonly PendingCheck[]>()
   #waiting = 0
-  #scheduled = false
-  /** When checks that waited too long are looked for, by `performance.now()`. */
-  #nextLookMs = Number.POSITIVE_INFINITY
-  #look: NodeJS.Timeout | undefined
+  #isSendScheduled = false
+  /** When the oldest check times out, by `performance.now()`. */
+  #nextExpiryMs = Number.POSITIVE_INFINITY
+  #expiryTimer: NodeJS.Timeout | undefined
 
-  /** @param timeoutMs how long a check may wait for its answer; then it gets none */
-  constructor(store: BucketStore, timeoutMs: number, answered: Answered<Check>) {
+  /** @param timeoutMs how long a check waits for its reading; then it gets `undefined` */
+  constructor(store: BucketStore, timeoutMs: number, onReading: OnReading) {
     this.#store = store
     this.#timeoutMs = timeoutMs
-    this.#answered = answered
+    this.#onReading = onReading
   }
 
   get waiting(): number {
     return this.#waiting
   }
 
-  enqueue(check: Check): void {
-    this.#add(check)
-    this.#schedule()
-    if (check.startMs + this.#timeoutMs < this.#nextLookMs) this.#lookAt(check.startMs + this.#timeoutMs)
+  enqueue(check: PendingCheck): void {
+    this.#append(check)
+    this.#scheduleSend()
+    if (check.startMs + this.#timeoutMs < this.#nextExpiryMs) this.#scheduleExpiry(check.startMs + this.#timeoutMs)
   }
 
-  #add(check: Check): void {
+  #append(check: PendingCheck): void {
     const last = this.#batches.at(-1)
     if (last === undefined || last.length === MAX_BATCH) this.#batches.push([check])
     else last.push(check)
     this.#waiting++
   }
 
-  #schedule(): void {
-    if (this.#scheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.#waiting === 0) return
-    this.#scheduled = true
+  #scheduleSend(): void {
+    if (this.#isSendScheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.#waiting === 0) return
+    this.#isSendScheduled = true
     setImmediate(() => {
-      this.#scheduled = false
-      this.#sendWhatMay()
+      this.#isSendScheduled = false
+      this.#sendBatches()
     })
   }
 
-  #sendWhatMay(): void {
+  #sendBatches(): void {
     while (this.#inFlight.size < MAX_IN_FLIGHT) {
       const batch = this.#batches.shift()
       if (batch === undefined) return
@@ -87,45 +70,45 @@ export class CheckBatcher<Check extends WaitingCheck> implements CheckQueue<Chec
     }
   }
 
-  async #send(batch: readonly Check[]): Promise<void> {
+  async #send(batch: readonly PendingCheck[]): Promise<void> {
     this.#inFlight.add(batch)
     const readings = await this.#ask(batch)
     this.#inFlight.delete(batch)
-    this.#schedule()
+    this.#scheduleSend()
     const nowMs = performance.now()
-    for (let i = 0; i < batch.length; i++) this.#answer(batch[i] as Check, readings[i], nowMs)
+    for (let i = 0; i < batch.length; i++) this.#deliver(batch[i] as PendingCheck, readings[i], nowMs)
   }
 
-  #answer(check: Check, reading: BucketReading | undefined, nowMs: number): void {
-    if (check.isAnswered) return
-    check.isAnswered = true
-    this.#answered(check, reading, nowMs)
+  #deliver(check: PendingCheck, reading: BucketReading | undefined, nowMs: number): void {
+    if (check.hasReading) return
+    check.hasReading = true
+    this.#onReading(check, reading, nowMs)
   }
 
-  /** One timer for all checks, as one for each would cost more than what it guards. */
-  #lookAt(ms: number): void {
-    clearTimeout(this.#look)
-    this.#nextLookMs = ms
-    this.#look = startDeadline(ms - performance.now(), () => this.#giveUpLate())
+  /** One timer serves all checks: one for each would cost more than the call that it guards. */
+  #scheduleExpiry(atMs: number): void {
+    clearTimeout(this.#expiryTimer)
+    this.#nextExpiryMs = atMs
+    this.#expiryTimer = startDeadline(atMs - performance.now(), () => this.#expireOldChecks())
   }
 
-  /** Answers those that waited as long as they may, and looks again when the oldest of the others will have. */
-  #giveUpLate(): void {
+  /** Gives up on checks that have waited too long, and schedules the next look for the oldest of the others. */
+  #expireOldChecks(): void {
     const nowMs = performance.now()
     const latestMs = nowMs - this.#timeoutMs
     const waiting = this.#batches.splice(0).flat()
     const unanswered = [...this.#inFlight].flat().concat(waiting)
-    const inTime = unanswered.filter(({ isAnswered, startMs }) => !isAnswered && startMs > latestMs)
+    const inTime = unanswered.filter(({ hasReading, startMs }) => !hasReading && startMs > latestMs)
     const oldestMs = inTime.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Number.POSITIVE_INFINITY)
-    this.#nextLookMs = Number.POSITIVE_INFINITY
-    if (inTime.length > 0) this.#lookAt(oldestMs + this.#timeoutMs)
+    this.#nextExpiryMs = Number.POSITIVE_INFINITY
+    if (inTime.length > 0) this.#scheduleExpiry(oldestMs + this.#timeoutMs)
 
     this.#waiting = 0
-    for (const check of waiting) if (check.startMs > latestMs) this.#add(check)
-    for (const check of unanswered) if (check.startMs <= latestMs) this.#answer(check, undefined, nowMs)
+    for (const check of waiting) if (check.startMs > latestMs) this.#append(check)
+    for (const check of unanswered) if (check.startMs <= latestMs) this.#deliver(check, undefined, nowMs)
   }
 
-  async #ask(batch: readonly Check[]): Promise<readonly (BucketReading | undefined)[]> {
+  async #ask(batch: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
     try {
       return await this.#store.check(batch)
     } catch {

@@ -4,216 +4,184 @@ import {
   decideByMode,
   decideByOutage,
   limitTooSmallFor,
-  outagePolicyOf,
+  onStoreFailureOf,
 } from '../domain/decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../lib/errors.ts'
-import type { CheckQueue, OpenQueue, WaitingCheck } from './check-batcher.ts'
-import type { DeniedCache } from './denial-cache.ts'
+import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
+import type { CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
+import { Rechecks } from './rechecks.ts'
 
-export interface CheckDependencies {
+export interface CheckerOptions {
   readonly policies: PolicyTable
   readonly store: Pick<BucketStore, 'reset'>
   readonly openQueue: OpenQueue
-  readonly deniedCache: DeniedCache
+  readonly denialCache: DenialCache
   readonly localBuckets: LocalBuckets
   readonly observer: CheckObserver
-  /** For policies that do not say. */
+  /** For policies that name none. */
   readonly onStoreFailure: OnStoreFailure
-  /** How many checks may wait, for a call of the store or for what another check learns. */
+  /** How many checks may wait, for the store or for another check's result. */
   readonly maxWaiting: number
 }
 
-/** A decision, or why there is none. */
-export type CheckResult = Decision | Problem
-
-/** Receives a result, how long it took, ms, and which of the checks that came together it is of. */
-type Done = (result: CheckResult, tookMs: number, index: number) => void
-
-/** All that is kept of a check while it waits, in one object: most of what a check costs beside HTTP is what it allocates. */
-interface PendingCheck extends WaitingCheck {
-  readonly index: number
-  readonly done: Done
-  /** Lets those go on that wait for what this check learns. */
-  release?: (() => void) | undefined
-}
-
-/** May this key do this now? The use case of flow 1. Whether somebody may have such a key is for the routes to say. */
+/** May this key do this now? The use case of flow 1. The routes decide who may ask for which key. */
 export class Checker {
-  readonly #deps: CheckDependencies
-  readonly #queue: CheckQueue<PendingCheck>
-  /** Checks that wait for what another learns. */
-  #held = 0
+  readonly #options: CheckerOptions
+  readonly #queue: CheckQueue
+  readonly #rechecks = new Rechecks()
 
-  constructor(deps: CheckDependencies) {
-    this.#deps = deps
-    this.#queue = deps.openQueue((check, reading, nowMs) =>
-      this.#isolate(check, () => this.#answer(check, reading, nowMs)),
-    )
+  constructor(options: CheckerOptions) {
+    this.#options = options
+    this.#queue = options.openQueue((check, reading, nowMs) => this.#onReading(check, reading, nowMs))
   }
 
   /**
-   * Calls back with the decision, or with a problem: `tokens-exceed-capacity`, `overloaded`, or `store-unavailable` where the
-   * policy denies in an outage.
+   * Calls back, at once or later, with the decision or with a problem: `tokens-exceed-capacity`, `overloaded`, or
+   * `store-unavailable` where the policy denies while the store is unavailable.
    */
-  check(key: string, tokens: number, done: Done): void {
-    this.#check(key, tokens, performance.now(), done)
+  check(key: string, tokens: number, onResult: OnResult): void {
+    this.#decide(this.#pending({ key, tokens, startMs: performance.now(), index: 0, onResult }))
   }
 
-  /** Decides each for itself, in order. */
-  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[], done: Done): void {
+  /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
+  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[], onResult: OnResult): void {
     const startMs = performance.now()
     for (let index = 0; index < checks.length; index++) {
       const { key, tokens } = checks[index] as (typeof checks)[number]
-      this.#checkInTurn(key, tokens, startMs, index, done)
+      this.#decideInOrder(this.#pending({ key, tokens, startMs, index, onResult }))
     }
   }
 
   /**
-   * Makes the bucket of a key full: at once in the store and here, within a second in processes that remember a denial.
+   * Fills the bucket of a key: at once in the store and here, within a second in processes that remember a denial.
    * @throws {Problem} `store-unavailable`
    */
   async reset(key: string): Promise<void> {
     try {
-      await this.#deps.store.reset(key)
+      await this.#options.store.reset(key)
     } catch (cause) {
-      throw new Problem('store-unavailable', 'the store of buckets cannot be asked; try again', { cause })
+      throw new Problem('store-unavailable', 'the bucket store is unavailable; try again', { cause })
     }
-    this.#deps.deniedCache.forget(key)
-    this.#deps.localBuckets.forget(key)
+    this.#options.denialCache.forget(key)
+    this.#options.localBuckets.forget(key)
   }
 
-  /** Asks the store, unless another check is asking the same again since it was denied: then that one's answer may do. */
-  #check(key: string, tokens: number, startMs: number, done: Done): void {
-    const check = this.#undecided(key, tokens, startMs, 0, done)
-    if (check === undefined) return
-    const askedAgain = this.#deps.deniedCache.askedAgain(check)
-    if (askedAgain === undefined) this.#askStore(check)
-    else this.#hold(check, askedAgain)
+  #pending({ key, tokens, startMs, index, onResult }: Asked): PendingCheck {
+    const policy = this.#options.policies.match(key)
+    return { key, policy, tokens, startMs, index, onResult, hasReading: false, recheck: undefined }
   }
 
-  /** Asks the store after all that was asked before. What follows is not answered from what was known before this spends. */
-  #checkInTurn(key: string, tokens: number, startMs: number, index: number, done: Done): void {
-    const check = this.#undecided(key, tokens, startMs, index, done)
-    if (check === undefined) return
-    if (tokens > 0) this.#deps.deniedCache.forgetOtherThan(check)
+  /** Without the store if possible; else by the result of the same check in flight after a denial; else by the store. */
+  #decide(check: PendingCheck): void {
+    if (this.#decideWithoutStore(check) || this.#rechecks.join(check)) return
     this.#askStore(check)
   }
 
-  /** The check, unless it is answered without the store. */
-  #undecided(key: string, tokens: number, startMs: number, index: number, done: Done): PendingCheck | undefined {
-    const policy = this.#deps.policies.match(key)
-    const check: PendingCheck = { key, policy, tokens, startMs, index, done, isAnswered: false, release: undefined }
-    const known = this.#decideAlone(check)
-    if (known === undefined) return check
-    this.#finish(check, known, performance.now())
-    return undefined
+  /** Like `#decide`, but after everything that was asked before. A spending check makes what is remembered of its key obsolete. */
+  #decideInOrder(check: PendingCheck): void {
+    if (this.#decideWithoutStore(check)) return
+    if (check.tokens > 0) this.#options.denialCache.forgetOtherThan(check)
+    this.#askStore(check)
   }
 
-  /** What can be said without the store. */
-  #decideAlone(check: PendingCheck): CheckResult | undefined {
-    const problem = impossibleProblem(check)
-    if (problem !== undefined) return problem
-    const decision = decideByMode(check) ?? this.#recall(check)
-    if (decision !== undefined) return decision
-    const waiting = this.#queue.waiting + this.#held
-    return waiting >= this.#deps.maxWaiting ? new Problem('overloaded', OVERLOADED) : undefined
+  #decideWithoutStore(check: PendingCheck): boolean {
+    const result = tooManyTokens(check) ?? decideByMode(check) ?? this.#decideByDenial(check) ?? this.#overloaded()
+    if (result === undefined) return false
+    this.#complete(check, result, performance.now())
+    return true
   }
 
-  #recall(check: PendingCheck): Decision | undefined {
-    const denial = this.#deps.deniedCache.recall(check)
-    return denial && decideByBucket(check, denial, 'denied-cache')
+  #decideByDenial(check: PendingCheck): Decision | undefined {
+    const reading = this.#options.denialCache.recall(check)
+    return reading && decideByBucket(check, reading, 'denied-cache')
   }
 
-  #hold(check: PendingCheck, askedAgain: Promise<unknown>): void {
-    const { key, tokens, startMs, done } = check
-    this.#held++
-    void askedAgain.then(() => {
-      this.#held--
-      this.#isolate(check, () => this.#check(key, tokens, startMs, done))
-    })
-  }
-
-  /** A check that cannot be answered because of a bug must not take those along that are answered with it. */
-  #isolate(check: PendingCheck, answer: () => void): void {
-    try {
-      answer()
-    } catch (cause) {
-      const problem = new Problem('internal', 'the check could not be answered', { cause })
-      check.done(problem, performance.now() - check.startMs, check.index)
-    }
+  #overloaded(): Problem | undefined {
+    const { maxWaiting } = this.#options
+    if (this.#queue.waiting + this.#rechecks.waiting < maxWaiting) return undefined
+    return new Problem(
+      'overloaded',
+      `${maxWaiting} checks wait for the bucket store, as many as MAX_WAITING_CHECKS allows`,
+    )
   }
 
   #askStore(check: PendingCheck): void {
-    if (this.#deps.deniedCache.isToBeAskedAgain(check)) this.#holdOthers(check)
+    const hadExpiredDenial = this.#options.denialCache.remove(check)
+    if (hadExpiredDenial) this.#rechecks.begin(check)
     this.#queue.enqueue(check)
   }
 
-  /** From now on others who ask the same wait for this check's answer. */
-  #holdOthers(check: PendingCheck): void {
-    const answer = new Promise<void>(resolve => {
-      check.release = resolve
+  #onReading(check: PendingCheck, reading: BucketReading | undefined, nowMs: number): void {
+    isolate(check, () => {
+      const result = reading === undefined ? this.#decideInOutage(check) : this.#decideByReading(check, reading)
+      this.#complete(check, result, nowMs)
     })
-    this.#deps.deniedCache.askAgain(check, answer)
+    for (const waiting of this.#rechecks.end(check)) isolate(waiting, () => this.#decide(this.#pending(waiting)))
   }
 
-  #answer(check: PendingCheck, reading: BucketReading | undefined, nowMs: number): void {
-    check.release?.()
-    const decision = reading === undefined ? this.#decideWithoutStore(check) : this.#conclude(check, reading)
-    if (decision === undefined) this.#deps.observer.undecided(check.policy, (nowMs - check.startMs) / 1000)
-    this.#finish(check, decision ?? new Problem('store-unavailable', DENIED_IN_OUTAGE), nowMs)
-  }
-
-  /** What was refused is no decision, and not counted. */
-  #finish(check: PendingCheck, result: CheckResult, nowMs: number): void {
-    const tookMs = nowMs - check.startMs
-    if (!(result instanceof Problem)) this.#deps.observer.decided(result, tookMs / 1000)
-    check.done(result, tookMs, check.index)
-  }
-
-  #conclude(check: PendingCheck, reading: BucketReading): Decision {
-    const { deniedCache, localBuckets } = this.#deps
+  #decideByReading(check: PendingCheck, reading: BucketReading): Decision {
+    const { denialCache, localBuckets } = this.#options
     const decision = decideByBucket(check, reading, 'redis')
     if (localBuckets.size > 0 && wasFull(check, reading)) localBuckets.forget(check.key)
     if (reading.allowed) {
-      // What another question was answered is no longer true.
-      if (check.tokens > 0) deniedCache.forget(check.key)
+      // Tokens were spent, so what is remembered of the key is no longer exact.
+      if (check.tokens > 0) denialCache.forget(check.key)
     } else if (!decision.allowed && decision.retryAfterMs !== null) {
-      deniedCache.remember(check, reading, decision.retryAfterMs, check.startMs)
+      denialCache.remember(check, reading, decision.retryAfterMs, check.startMs)
     }
     return decision
   }
 
-  #decideWithoutStore(asked: BucketCheck): Decision | undefined {
-    switch (outagePolicyOf(asked.policy, this.#deps.onStoreFailure)) {
+  #decideInOutage(check: PendingCheck): CheckResult {
+    const { localBuckets, onStoreFailure } = this.#options
+    switch (onStoreFailureOf(check.policy, onStoreFailure)) {
       case 'local': {
-        const { reading, counted } = this.#deps.localBuckets.check(asked)
-        return decideByBucket(asked, reading, 'local', counted)
+        const { reading, counted } = localBuckets.check(check)
+        return decideByBucket(check, reading, 'local', counted)
       }
       case 'allow':
-        return decideByOutage(asked)
+        return decideByOutage(check)
       case 'deny':
-        return undefined
+        return new Problem('store-unavailable', DENIED_IN_OUTAGE)
     }
+  }
+
+  #complete(check: PendingCheck, result: CheckResult, nowMs: number): void {
+    const { observer } = this.#options
+    const tookMs = nowMs - check.startMs
+    if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000)
+    else if (result.code === 'store-unavailable') observer.undecided(check.policy, tookMs / 1000)
+    check.onResult(result, tookMs, check.index)
+  }
+}
+
+interface Asked extends Pick<PendingCheck, 'key' | 'tokens' | 'startMs' | 'index' | 'onResult'> {}
+
+const DENIED_IN_OUTAGE =
+  'the bucket store is unavailable, and the policy refuses checks meanwhile; this is no decision about the limit'
+
+/** A bug that keeps one check from its result must not take the others of its batch along. */
+function isolate(check: PendingCheck, decide: () => void): void {
+  try {
+    decide()
+  } catch (cause) {
+    const problem = new Problem('internal', 'the check could not be answered', { cause })
+    check.onResult(problem, performance.now() - check.startMs, check.index)
   }
 }
 
 /** Whether nothing was spent before this check. */
 function wasFull({ policy, tokens }: BucketCheck, { allowed, spent }: BucketReading): boolean {
-  const byThis = allowed ? tokens : 0
-  return policy.limits.every(({ unit }, i) => spent[i] === byThis * unit)
+  const bySelf = allowed ? tokens : 0
+  return policy.limits.every(({ unitsPerToken }, i) => spent[i] === bySelf * unitsPerToken)
 }
 
-const DENIED_IN_OUTAGE =
-  'the store of buckets cannot be asked, and the policy says that a check is then refused; this is no decision about the limit'
-
-const OVERLOADED = 'as many checks wait for the store as MAX_WAITING_CHECKS allows'
-
-function impossibleProblem({ key, policy, tokens }: BucketCheck): Problem | undefined {
+function tooManyTokens({ key, policy, tokens }: BucketCheck): Problem | undefined {
   const limit = policy.definition.mode === 'enforce' ? limitTooSmallFor(policy, tokens) : undefined
   if (limit === undefined) return undefined
   const detail = `${tokens} tokens asked for "${key}", but the limit "${limit.name}" of the policy "${policy.configKey}" never holds more than ${limit.capacity}`

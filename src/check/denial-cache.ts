@@ -1,12 +1,12 @@
 import type { Policy } from '../domain/policy.ts'
 import { type BucketReading, readingAfter } from '../domain/token-bucket.ts'
-import { putLast } from '../lib/bounded-map.ts'
+import { setBounded } from '../lib/set-bounded.ts'
 import type { BucketCheck } from './ports.ts'
 
-/** So that a reset, an eviction or a failover of the store is seen within a second. */
-const LONGEST_MEMORY_MS = 1_000
+/** Bounds, in ms, how long a reset, an eviction or a failover of the store goes unnoticed. */
+const MAX_DENIAL_TTL_MS = 1_000
 
-/** Beyond so many keys the oldest denial is forgotten. */
+/** Past this number the oldest denial is dropped. */
 const MAX_KEYS = 10_000
 
 interface Denial {
@@ -14,78 +14,60 @@ interface Denial {
   readonly tokens: number
   readonly reading: BucketReading
   readonly receivedAtMs: number
-  readonly forgetAtMs: number
-  /** The first check to ask the store again once this was forgotten; the others wait for what it learns. */
-  askedAgain?: Promise<unknown>
+  readonly expiresAtMs: number
 }
 
 /**
- * What this process knows of exhausted keys: after a denial the same question is answered without the store, until it would be
- * allowed. Then one check asks again, and the others wait for what it learns, so a flood on one key costs the store one call a
- * second.
+ * The last denial of each key. Until the denied check could be allowed, the same check is answered from here, without the store.
+ * An expired denial is kept as the sign that the key was exhausted a moment ago.
  */
-export class DeniedCache {
+export class DenialCache {
   readonly #now: () => number
   readonly #denials = new Map<string, Denial>()
 
-  /** @param now a monotonic clock, ms */
+  /** @param now a monotonic clock, in ms */
   constructor(now: () => number) {
     this.#now = now
   }
 
   /**
    * Remembers a denial.
-   * @param sentAtMs from before the store was asked: forgetting counts from then, so that no denial lasts too long. The store
-   * counts from the beginning of its millisecond, which may be almost 1 ms before.
+   * @param sentAtMs a moment before the store was asked. The denial expires by this clock, so it never lasts too long. The store
+   * counts from the start of its millisecond, which may lie almost 1 ms earlier.
    */
   remember({ key, policy, tokens }: BucketCheck, reading: BucketReading, retryAfterMs: number, sentAtMs: number): void {
-    const forgetAtMs = sentAtMs + Math.min(retryAfterMs - 1, LONGEST_MEMORY_MS)
-    putLast(this.#denials, key, { policy, tokens, reading, receivedAtMs: this.#now(), forgetAtMs }, MAX_KEYS)
+    const expiresAtMs = sentAtMs + Math.min(retryAfterMs - 1, MAX_DENIAL_TTL_MS)
+    setBounded(this.#denials, key, { policy, tokens, reading, receivedAtMs: this.#now(), expiresAtMs }, MAX_KEYS)
   }
 
   /**
-   * The reading as it is by now, if the same question was denied and still is. It counts from when the reply was received, so
-   * that no waiting time is too short.
+   * The reading as it is now, if the same check was denied and still would be. It is counted from when the reply was received, so
+   * no waiting time is too short.
    */
-  recall(asked: BucketCheck): BucketReading | undefined {
-    const denial = this.#denials.get(asked.key)
-    if (denial === undefined || !isSameQuestion(denial, asked)) return undefined
+  recall(check: BucketCheck): BucketReading | undefined {
+    const denial = this.#denialOf(check)
+    if (denial === undefined) return undefined
     const now = this.#now()
-    if (now >= denial.forgetAtMs) return undefined
-    return readingAfter(denial.reading, asked.policy.limits, Math.floor(now - denial.receivedAtMs))
+    if (now >= denial.expiresAtMs) return undefined
+    return readingAfter(denial.reading, check.policy.limits, Math.floor(now - denial.receivedAtMs))
   }
 
-  /** Settles once a check that asks the same question again has its answer; `undefined` when none does. */
-  askedAgain(asked: BucketCheck): Promise<unknown> | undefined {
-    const denial = this.#denials.get(asked.key)
-    return denial !== undefined && isSameQuestion(denial, asked) ? denial.askedAgain : undefined
+  /** Removes the denial of the same check. Returns whether there was one. */
+  remove(check: BucketCheck): boolean {
+    return this.#denialOf(check) !== undefined && this.#denials.delete(check.key)
   }
 
-  /** Whether the same question was denied, and nobody asks it again yet. */
-  isToBeAskedAgain(asked: BucketCheck): boolean {
-    const denial = this.#denials.get(asked.key)
-    return denial !== undefined && isSameQuestion(denial, asked) && denial.askedAgain === undefined
-  }
-
-  /** The question is being asked again. */
-  askAgain(asked: BucketCheck, answer: Promise<unknown>): void {
-    const denial = this.#denials.get(asked.key)
-    if (denial === undefined || !isSameQuestion(denial, asked)) return
-    const forgotten = () => this.#denials.get(asked.key) === denial && this.#denials.delete(asked.key)
-    denial.askedAgain = answer.then(forgotten, forgotten)
-  }
-
-  /** Forgets what another question about the key was answered. */
-  forgetOtherThan(asked: BucketCheck): void {
-    const denial = this.#denials.get(asked.key)
-    if (denial !== undefined && !isSameQuestion(denial, asked)) this.#denials.delete(asked.key)
+  /** Forgets the denial of the key, unless it was for the same check. */
+  forgetOtherThan(check: BucketCheck): void {
+    if (this.#denials.size > 0 && this.#denialOf(check) === undefined) this.#denials.delete(check.key)
   }
 
   forget(key: string): void {
     if (this.#denials.size > 0) this.#denials.delete(key)
   }
-}
 
-function isSameQuestion(denial: Denial, { policy, tokens }: BucketCheck): boolean {
-  return denial.policy === policy && denial.tokens === tokens
+  #denialOf({ key, policy, tokens }: BucketCheck): Denial | undefined {
+    const denial = this.#denials.get(key)
+    return denial?.policy === policy && denial.tokens === tokens ? denial : undefined
+  }
 }

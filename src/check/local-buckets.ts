@@ -1,6 +1,6 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
 import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../domain/token-bucket.ts'
-import { putLast } from '../lib/bounded-map.ts'
+import { setBounded } from '../lib/set-bounded.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** A bucket that nobody asked for so long may be dropped once it is full, in ms. */
@@ -26,7 +26,7 @@ interface LocalBucketsOptions {
   /** For how long the store has been unavailable in all, in ms. Shares refill by this clock. */
   outageMs(): number
   /** How long that clock still stands still, in ms; a part of every waiting time. */
-  pauseMs(): number
+  refillPausedMs(): number
   /** A clock that never goes back, in ms. */
   now(): number
 }
@@ -62,13 +62,13 @@ export class LocalBuckets {
     const counted = this.#sharesOf(policy, processes)
     const slowNowMs = Math.floor((outageMs - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
-    const pauseMs = Math.ceil(this.#options.pauseMs())
+    const refillPausedMs = Math.ceil(this.#options.refillPausedMs())
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
-      putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
+      setBounded(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
     }
-    return { reading: { ...reading, pauseMs }, counted }
+    return { reading: { ...reading, refillPausedMs }, counted }
   }
 
   /** Drops what nobody asks for any more. */

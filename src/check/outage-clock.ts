@@ -34,7 +34,7 @@ export class OutageClock {
   }
 
   /** How long the clock still stands still in an outage that has just begun. */
-  get pauseMs(): number {
+  get refillPausedMs(): number {
     return this.#startedAtMs === undefined ? 0 : Math.max(0, GRACE_MS - this.#sinceStartMs)
   }
 

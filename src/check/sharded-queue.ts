@@ -1,34 +1,35 @@
-import { type Answered, CheckBatcher, type CheckQueue, type WaitingCheck } from './check-batcher.ts'
-import type { GuardedStore } from './circuit-breaker-store.ts'
+import { CheckBatcher } from './check-batcher.ts'
+import type { CircuitBreakerStore } from './circuit-breaker-store.ts'
+import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import type { ShardedStore } from './sharded-store.ts'
 
-/** Checks wait for each part of the store by themselves, so that one that is slow holds up none that ask another. */
-export class ShardedQueue<Check extends WaitingCheck> implements CheckQueue<Check> {
+/** One queue for each shard of the store, so that a slow shard delays no checks of another. */
+export class ShardedQueue implements CheckQueue {
   readonly #store: ShardedStore
   readonly #timeoutMs: number
-  readonly #answered: Answered<Check>
-  readonly #batchers = new WeakMap<GuardedStore, CheckBatcher<Check>>()
+  readonly #onReading: OnReading
+  readonly #batchers = new WeakMap<CircuitBreakerStore, CheckBatcher>()
 
-  /** @param timeoutMs how long a check may wait for its answer */
-  constructor(store: ShardedStore, timeoutMs: number, answered: Answered<Check>) {
+  /** @param timeoutMs how long a check waits for its reading */
+  constructor(store: ShardedStore, timeoutMs: number, onReading: OnReading) {
     this.#store = store
     this.#timeoutMs = timeoutMs
-    this.#answered = answered
+    this.#onReading = onReading
   }
 
   get waiting(): number {
-    return this.#store.guards.reduce((sum, guard) => sum + this.#batcherOf(guard).waiting, 0)
+    return this.#store.breakers.reduce((sum, breaker) => sum + this.#batcherOf(breaker).waiting, 0)
   }
 
-  enqueue(check: Check): void {
-    this.#batcherOf(this.#store.guardFor(check.key)).enqueue(check)
+  enqueue(check: PendingCheck): void {
+    this.#batcherOf(this.#store.breakerFor(check.key)).enqueue(check)
   }
 
-  #batcherOf(guard: GuardedStore): CheckBatcher<Check> {
-    const known = this.#batchers.get(guard)
+  #batcherOf(breaker: CircuitBreakerStore): CheckBatcher {
+    const known = this.#batchers.get(breaker)
     if (known !== undefined) return known
-    const batcher = new CheckBatcher<Check>(guard, this.#timeoutMs, this.#answered)
-    this.#batchers.set(guard, batcher)
+    const batcher = new CheckBatcher(breaker, this.#timeoutMs, this.#onReading)
+    this.#batchers.set(breaker, batcher)
     return batcher
   }
 }

@@ -1,77 +1,78 @@
-import type { Circuit, GuardedStore } from './circuit-breaker-store.ts'
+import type { Circuit, CircuitBreakerStore } from './circuit-breaker-store.ts'
 import type { BucketShard, ShardedBucketStore } from './ports.ts'
 
-const FROM_BEST_TO_WORST: readonly Circuit[] = ['closed', 'half-open', 'open']
+const CIRCUITS_FROM_BEST: readonly Circuit[] = ['closed', 'half-open', 'open']
 
-/** A store in parts behind circuits: each part has its own, so that one that is away takes none of the others with it. */
+/** A sharded store with a circuit breaker for each shard, so that one that is unavailable takes no other with it. */
 export class ShardedStore {
   readonly #store: ShardedBucketStore
-  readonly #guard: (shard: BucketShard) => GuardedStore
-  readonly #guards = new Map<BucketShard, GuardedStore>()
+  readonly #guard: (shard: BucketShard) => CircuitBreakerStore
+  readonly #breakers = new Map<BucketShard, CircuitBreakerStore>()
 
-  constructor(store: ShardedBucketStore, guard: (shard: BucketShard) => GuardedStore) {
+  constructor(store: ShardedBucketStore, guard: (shard: BucketShard) => CircuitBreakerStore) {
     this.#store = store
     this.#guard = guard
   }
 
-  /** Of each part that there is now. */
-  get guards(): readonly GuardedStore[] {
-    return this.#store.shards.map(shard => this.#guardOf(shard))
+  /** Of the present shards. */
+  get breakers(): readonly CircuitBreakerStore[] {
+    return this.#store.shards.map(shard => this.#breakerOf(shard))
   }
 
-  /** Of the part where the key's bucket lives now. */
-  guardFor(key: string): GuardedStore {
-    return this.#guardOf(this.#store.shardOf(key))
+  /** Of the shard that holds the key's bucket now. */
+  breakerFor(key: string): CircuitBreakerStore {
+    return this.#breakerOf(this.#store.shardOf(key))
   }
 
-  /** The worst of all. */
+  /** The worst of all shards. */
   get circuit(): Circuit {
-    const circuits = this.guards.map(({ circuit }) => circuit)
-    return FROM_BEST_TO_WORST.findLast(circuit => circuits.includes(circuit)) ?? 'open'
+    const circuits = this.breakers.map(({ circuit }) => circuit)
+    return CIRCUITS_FROM_BEST.findLast(circuit => circuits.includes(circuit)) ?? 'open'
   }
 
-  /** Why a part is away. */
+  /** Why a shard is unavailable. */
   get reason(): string | undefined {
-    return this.guards.find(({ reason }) => reason !== undefined)?.reason
+    return this.breakers.find(({ reason }) => reason !== undefined)?.reason
   }
 
   reset(key: string): Promise<void> {
-    return this.guardFor(key).reset(key)
+    return this.breakerFor(key).reset(key)
   }
 
-  /** Rejects unless every part answers. */
+  /** Rejects unless every shard answers. */
   async probe(): Promise<void> {
-    const { shards } = this.#store
-    if (shards.length === 0) throw new Error('no part of the store is known yet')
-    await Promise.all(shards.map(shard => this.#guardOf(shard).probe()))
+    const { breakers } = this
+    if (breakers.length === 0) throw new Error('no shard of the bucket store is known yet')
+    await Promise.all(breakers.map(breaker => breaker.probe()))
   }
 
-  /** Why a part is unavailable, or `undefined` if every part answered. */
+  /** Why a shard is unavailable, or `undefined` if every shard answered. */
   async examine(): Promise<string | undefined> {
-    if (this.#store.shards.length === 0) return 'cluster-down'
-    const reasons = await Promise.all(this.guards.map(guard => guard.examine()))
+    const { breakers } = this
+    if (breakers.length === 0) return 'cluster-down'
+    const reasons = await Promise.all(breakers.map(breaker => breaker.examine()))
     return reasons.find(reason => reason !== undefined)
   }
 
-  /** Looks for no part any more. */
+  /** Ends all probes. */
   close(): void {
-    for (const guard of this.#guards.values()) guard.close()
+    for (const breaker of this.#breakers.values()) breaker.close()
   }
 
-  #guardOf(shard: BucketShard): GuardedStore {
-    const known = this.#guards.get(shard)
+  #breakerOf(shard: BucketShard): CircuitBreakerStore {
+    const known = this.#breakers.get(shard)
     if (known !== undefined) return known
-    this.#forgetWhatIsNoPartAnyMore()
-    const guard = this.#guard(shard)
-    this.#guards.set(shard, guard)
-    return guard
+    this.#retireGoneShards()
+    const breaker = this.#guard(shard)
+    this.#breakers.set(shard, breaker)
+    return breaker
   }
 
-  #forgetWhatIsNoPartAnyMore(): void {
-    for (const [shard, guard] of this.#guards) {
+  #retireGoneShards(): void {
+    for (const [shard, breaker] of this.#breakers) {
       if (this.#store.shards.includes(shard)) continue
-      this.#guards.delete(shard)
-      guard.retire()
+      this.#breakers.delete(shard)
+      breaker.retire()
     }
   }
 }

@@ -8,9 +8,9 @@ import {
   MODES,
   type Mode,
   type OnStoreFailure,
-  OUTAGE_POLICIES,
   type PolicyDefinition,
   policyFaults,
+  STORE_FAILURE_MODES,
 } from '../domain/policy.ts'
 import { type FieldError, validationProblem } from '../lib/errors.ts'
 
@@ -44,7 +44,7 @@ export const PolicyRequest = Type.Object(
     refillTokens: Type.Optional(refillTokens),
     refillIntervalMs: Type.Optional(refillIntervalMs),
     mode: Type.Optional(Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] })),
-    onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...OUTAGE_POLICIES] })),
+    onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
     description: Type.Optional(Type.String({ maxLength: 500 })),
   },
   { additionalProperties: false, examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }] },

@@ -118,7 +118,7 @@ export function limitTooSmallFor(policy: Policy, tokens: number): CompiledLimit 
 }
 
 /** What a policy does while the store is away, given what the service does by default. `shadow` never refuses. */
-export function outagePolicyOf({ definition }: Policy, byDefault: OnStoreFailure): OnStoreFailure {
+export function onStoreFailureOf({ definition }: Policy, byDefault: OnStoreFailure): OnStoreFailure {
   const asked = definition.onStoreFailure ?? byDefault
   return asked === 'deny' && definition.mode === 'shadow' ? 'local' : asked
 }
@@ -152,23 +152,24 @@ function limitState(
   return {
     limit: named,
     allows: allowing,
-    remaining: left < 0 ? 0 : floorDiv(left, limit.unit),
+    remaining: left < 0 ? 0 : floorDiv(left, limit.unitsPerToken),
     retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, spent, tokens),
     resetAfterMs: spent === 0 ? 0 : waitFor(limit, reading, spent),
-    nextTokenAfterMs: spent === 0 ? 0 : waitFor(limit, reading, limit.unit - (left < 0 ? left : left % limit.unit)),
+    nextTokenAfterMs:
+      spent === 0 ? 0 : waitFor(limit, reading, limit.unitsPerToken - (left < 0 ? left : left % limit.unitsPerToken)),
   }
 }
 
 /** `null`: for ever. */
 function waitUntilAllowed(limit: CompiledLimit, reading: BucketReading, spent: number, tokens: number): number | null {
-  if (tokens > limit.largest) return null
-  const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unit
+  if (tokens > limit.maxTokensPerCheck) return null
+  const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unitsPerToken
   return waitFor(limit, reading, spent - free)
 }
 
 /** How long until so many units are back, ms. */
-function waitFor(limit: CompiledLimit, { pauseMs }: BucketReading, units: number): number {
-  return ceilDiv(units, limit.unitsPerMs) * limit.slowness + pauseMs
+function waitFor(limit: CompiledLimit, { refillPausedMs }: BucketReading, units: number): number {
+  return ceilDiv(units, limit.unitsPerMs) * limit.timeScale + refillPausedMs
 }
 
 /** The smallest remaining ÷ capacity, then the first. */

@@ -4,9 +4,9 @@ import { hash } from './partition.ts'
 export const MODES = ['enforce', 'shadow', 'off', 'block'] as const
 export type Mode = (typeof MODES)[number]
 
-export const OUTAGE_POLICIES = ['local', 'allow', 'deny'] as const
+export const STORE_FAILURE_MODES = ['local', 'allow', 'deny'] as const
 /** What a check gets while the store is away. */
-export type OnStoreFailure = (typeof OUTAGE_POLICIES)[number]
+export type OnStoreFailure = (typeof STORE_FAILURE_MODES)[number]
 
 export const MAX_LIMITS = 8
 export const MAX_COUNT = 1_000_000_000
@@ -35,13 +35,13 @@ export interface CompiledLimit extends Limit {
   /** Names the limit in a bucket: 4 bytes, unique in its policy. */
   readonly id: number
   /** Units in a token: the smallest number for which a whole number of units comes back each millisecond. */
-  readonly unit: number
+  readonly unitsPerToken: number
   readonly unitsPerMs: number
   readonly capacityUnits: number
   /** The most tokens that one check may have. Where that is more than the capacity, a full bucket goes into debt for it. */
-  readonly largest: number
+  readonly maxTokensPerCheck: number
   /** How many milliseconds pass while the limit counts one: 1, but for a share. */
-  readonly slowness: number
+  readonly timeScale: number
 }
 
 /** A policy as checks use it: which config key it came from, at which version, and its compiled limits. */
@@ -63,9 +63,9 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
   const ids = idsOf(limits.map(({ name }) => name))
   return limits.map(limit => {
     const { name, capacity, refillTokens, refillIntervalMs } = limit
-    const { unit, unitsPerMs } = unitsOf(limit)
+    const { unitsPerToken, unitsPerMs } = unitsOf(limit)
     const id = ids.get(name) ?? 0
-    const capacityUnits = capacity * unit
+    const capacityUnits = capacity * unitsPerToken
     // Written out, since an object that others were spread into takes twice the memory.
     return {
       name,
@@ -73,11 +73,11 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
       refillTokens,
       refillIntervalMs,
       id,
-      unit,
+      unitsPerToken,
       unitsPerMs,
       capacityUnits,
-      largest: capacity,
-      slowness: 1,
+      maxTokensPerCheck: capacity,
+      timeScale: 1,
     }
   })
 }
@@ -88,7 +88,7 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
  */
 export function shareOf(limit: CompiledLimit, processes: number): CompiledLimit {
   const capacity = ceilDiv(limit.capacity, processes)
-  return { ...limit, capacity, capacityUnits: capacity * limit.unit, slowness: processes }
+  return { ...limit, capacity, capacityUnits: capacity * limit.unitsPerToken, timeScale: processes }
 }
 
 /** Marks an entry of a bucket that belongs to no limit. */
@@ -110,9 +110,9 @@ function idsOf(names: readonly string[]): ReadonlyMap<string, number> {
   return ids
 }
 
-function unitsOf(limit: Limit): { unit: number; unitsPerMs: number } {
+function unitsOf(limit: Limit): { unitsPerToken: number; unitsPerMs: number } {
   const divisor = greatestCommonDivisor(limit.refillTokens, limit.refillIntervalMs)
-  return { unit: limit.refillIntervalMs / divisor, unitsPerMs: limit.refillTokens / divisor }
+  return { unitsPerToken: limit.refillIntervalMs / divisor, unitsPerMs: limit.refillTokens / divisor }
 }
 
 export interface PolicyFault {
@@ -140,7 +140,7 @@ const INEXACT =
 
 /** A product that is too large to be exact is never rounded to less than 2^53. */
 export function isExact(limit: Limit): boolean {
-  return limit.capacity * unitsOf(limit).unit <= Number.MAX_SAFE_INTEGER
+  return limit.capacity * unitsOf(limit).unitsPerToken <= Number.MAX_SAFE_INTEGER
 }
 
 export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {

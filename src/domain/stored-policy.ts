@@ -10,8 +10,8 @@ import {
   MAX_INTERVAL_MS,
   MAX_LIMITS,
   MODES,
-  OUTAGE_POLICIES,
   type PolicyDefinition,
+  STORE_FAILURE_MODES,
 } from './policy.ts'
 
 type Unknown<T> = { readonly [member in keyof T]?: unknown }
@@ -21,7 +21,7 @@ export function isPolicyDefinition(value: unknown): value is PolicyDefinition {
   const { limits, mode, onStoreFailure, description } = value as Unknown<PolicyDefinition>
   return (
     isOneOf(MODES, mode) &&
-    (onStoreFailure === undefined || isOneOf(OUTAGE_POLICIES, onStoreFailure)) &&
+    (onStoreFailure === undefined || isOneOf(STORE_FAILURE_MODES, onStoreFailure)) &&
     (description === undefined || typeof description === 'string') &&
     areLimits(limits)
   )

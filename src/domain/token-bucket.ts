@@ -2,7 +2,7 @@
  * The token bucket as an executable specification: `redis/lua/check.lua` does the same, and a property test holds the two
  * against each other. Processes use this one for their own buckets while the store is unavailable.
  *
- * A bucket holds what was *spent*, in units of 1 ÷ `unit` token, so every number is an integer below 2^53. Nothing spent is a
+ * A bucket holds what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. Nothing spent is a
  * full bucket under any capacity, which is why a bucket may be forgotten once it would be full, and why a changed policy
  * needs no migration.
  */
@@ -18,7 +18,7 @@ export const MAX_OTHER_ENTRIES = 8
 /** What was spent of one limit when it was last spent from. */
 export interface BucketEntry {
   readonly id: number
-  readonly unit: number
+  readonly unitsPerToken: number
   readonly spent: number
 }
 
@@ -45,7 +45,7 @@ export interface BucketReading {
   /** Units spent, after this check. */
   readonly spent: readonly number[]
   /** How long refill rests because the clock went back; a part of every waiting time. */
-  readonly pauseMs: number
+  readonly refillPausedMs: number
 }
 
 export interface BucketCheckResult {
@@ -63,13 +63,13 @@ export function checkBucket(
 ): BucketCheckResult {
   const bucket = stored && nowMs < forgottenAt(stored) ? withSaneClock(stored, nowMs) : undefined
   const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
-  const pauseMs = atMs - nowMs
+  const refillPausedMs = atMs - nowMs
   const spent = limits.map(limit => spentOf(limit, bucket, atMs))
   const allowed = limits.every((limit, i) => allows(limit, spent[i] ?? 0, tokens))
-  if (!allowed || tokens === 0) return { reading: { allowed, spent, pauseMs }, bucket }
+  if (!allowed || tokens === 0) return { reading: { allowed, spent, refillPausedMs }, bucket }
 
-  const after = limits.map((limit, i) => (spent[i] ?? 0) + tokens * limit.unit)
-  return { reading: { allowed, spent: after, pauseMs }, bucket: spentFrom(bucket, limits, after, atMs) }
+  const after = limits.map((limit, i) => (spent[i] ?? 0) + tokens * limit.unitsPerToken)
+  return { reading: { allowed, spent: after, refillPausedMs }, bucket: spentFrom(bucket, limits, after, atMs) }
 }
 
 /** When nothing of a bucket counts any more. */
@@ -79,8 +79,8 @@ export function forgottenAt({ fullAtMs, others }: Bucket): number {
 
 /** Whether the limit, with `spent` units gone, has `tokens` left. Written so that only a proof allows. */
 export function allows(limit: CompiledLimit, spent: number, tokens: number): boolean {
-  if (tokens <= limit.capacity) return limit.capacityUnits - spent >= tokens * limit.unit
-  return tokens <= limit.largest && spent === 0
+  if (tokens <= limit.capacity) return limit.capacityUnits - spent >= tokens * limit.unitsPerToken
+  return tokens <= limit.maxTokensPerCheck && spent === 0
 }
 
 /** A clock that went back too far takes what lies ahead of it along. */
@@ -104,8 +104,8 @@ function entryOf({ id }: CompiledLimit, bucket: Bucket): OtherEntry | undefined 
   return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
 }
 
-function asOther({ id, unit, spent }: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
-  return { id, unit, spent, lastSpentAtMs, fullAtMs }
+function asOther({ id, unitsPerToken, spent }: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
+  return { id, unitsPerToken, spent, lastSpentAtMs, fullAtMs }
 }
 
 /** The bucket once so many units are spent of each limit. Limits that the policy does not have stay as they were. */
@@ -115,11 +115,11 @@ function spentFrom(
   spent: readonly number[],
   atMs: number,
 ): Bucket {
-  const fillsInMs = Math.max(...limits.map((limit, i) => ceilDiv(spent[i] ?? 0, limit.unitsPerMs)))
+  const fullAfterMs = Math.max(...limits.map((limit, i) => ceilDiv(spent[i] ?? 0, limit.unitsPerMs)))
   return {
     lastSpentAtMs: atMs,
-    fullAtMs: atMs + fillsInMs,
-    entries: limits.map(({ id, unit }, i) => ({ id, unit, spent: spent[i] ?? 0 })),
+    fullAtMs: atMs + fullAfterMs,
+    entries: limits.map(({ id, unitsPerToken }, i) => ({ id, unitsPerToken, spent: spent[i] ?? 0 })),
     others: bucket === undefined ? [] : othersThan(limits, bucket, atMs),
   }
 }
@@ -134,8 +134,9 @@ function othersThan(limits: readonly CompiledLimit[], bucket: Bucket, atMs: numb
 
 /** What was spent stays spent when the limit changes, at most all of its new capacity. */
 function spentUnder(limit: CompiledLimit, entry: BucketEntry): number {
-  if (entry.unit === limit.unit) return Math.min(entry.spent, limit.largest * limit.unit)
-  return Math.min(ceilDiv(entry.spent, entry.unit), limit.largest) * limit.unit
+  if (entry.unitsPerToken === limit.unitsPerToken)
+    return Math.min(entry.spent, limit.maxTokensPerCheck * limit.unitsPerToken)
+  return Math.min(ceilDiv(entry.spent, entry.unitsPerToken), limit.maxTokensPerCheck) * limit.unitsPerToken
 }
 
 function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): number {
@@ -144,14 +145,14 @@ function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): numbe
 
 /** What a reading becomes when `elapsedMs` have passed since and nothing was spent. */
 export function readingAfter(
-  { allowed, spent, pauseMs }: BucketReading,
+  { allowed, spent, refillPausedMs }: BucketReading,
   limits: readonly CompiledLimit[],
   elapsedMs: number,
 ): BucketReading {
-  const refillMs = Math.max(0, elapsedMs - pauseMs)
+  const refillMs = Math.max(0, elapsedMs - refillPausedMs)
   return {
     allowed,
     spent: limits.map((limit, i) => refilled(limit, spent[i] ?? 0, refillMs)),
-    pauseMs: Math.max(0, pauseMs - elapsedMs),
+    refillPausedMs: Math.max(0, refillPausedMs - elapsedMs),
   }
 }

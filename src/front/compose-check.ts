@@ -1,12 +1,13 @@
 /** The one place where the adapters of checks meet the ports of their flow. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
-import { CheckBatcher, type OpenQueue } from '../check/check-batcher.ts'
+import { CheckBatcher } from '../check/check-batcher.ts'
 import { Checker } from '../check/checker.ts'
-import { type Circuit, GuardedStore } from '../check/circuit-breaker-store.ts'
-import { DeniedCache } from '../check/denial-cache.ts'
+import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-store.ts'
+import { DenialCache } from '../check/denial-cache.ts'
 import { LocalBuckets } from '../check/local-buckets.ts'
 import { OutageClock } from '../check/outage-clock.ts'
+import type { OpenQueue } from '../check/pending-check.ts'
 import type { BucketShard, BucketStore, CheckObserver } from '../check/ports.ts'
 import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
@@ -62,7 +63,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     outageMs: () => outages.elapsedMs,
-    pauseMs: () => outages.pauseMs,
+    refillPausedMs: () => outages.refillPausedMs,
     now,
   }
   const localBuckets = new LocalBuckets(sharing)
@@ -72,7 +73,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
     onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
     timeoutMs: env.REDIS_TIMEOUT_MS,
     guard: (part, shard) =>
-      new GuardedStore(part, {
+      new CircuitBreakerStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf: failureReason,
         refusesWrites,
@@ -104,7 +105,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
       policies,
       store,
       openQueue,
-      deniedCache: new DeniedCache(now),
+      denialCache: new DenialCache(now),
       localBuckets,
       observer,
       onStoreFailure: env.ON_STORE_FAILURE,
@@ -138,17 +139,17 @@ interface GuardedBucketsOptions {
   readonly keys: BucketKeys
   readonly onMalformed: OnMalformedBucket
   readonly timeoutMs: number
-  guard(part: BucketStore, shard?: BucketShard): GuardedStore
+  guard(part: BucketStore, shard?: BucketShard): CircuitBreakerStore
 }
 
 /** The store of buckets behind its circuit, and where checks wait for it; on a cluster, for each master by itself. */
 function guardedBuckets(redis: RedisClient, { keys, onMalformed, timeoutMs, guard }: GuardedBucketsOptions) {
   if (redis instanceof Cluster) {
     const store = new ShardedStore(new ClusterBuckets(redis, keys, onMalformed), shard => guard(shard, shard))
-    const openQueue: OpenQueue = answered => new ShardedQueue(store, timeoutMs, answered)
+    const openQueue: OpenQueue = onReading => new ShardedQueue(store, timeoutMs, onReading)
     return { store, openQueue }
   }
   const store = guard(new RedisBucketStore(redis, keys, onMalformed))
-  const openQueue: OpenQueue = answered => new CheckBatcher(store, timeoutMs, answered)
+  const openQueue: OpenQueue = onReading => new CheckBatcher(store, timeoutMs, onReading)
   return { store, openQueue }
 }

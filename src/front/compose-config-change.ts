@@ -1,7 +1,6 @@
 /** The one place where the front's adapters of configuration changes meet the ports of their flow. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
-import { inTime, StoreTimeout } from '../check/circuit-breaker-store.ts'
 import { DamageReport } from '../config-change/follow/damage-report.ts'
 import { type FollowObserver, PolicyFollower } from '../config-change/follow/policy-follower.ts'
 import { NameReserver } from '../config-change/idempotency-keys.ts'
@@ -10,6 +9,7 @@ import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
 import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
+import { TimeoutError, withDeadline } from '../lib/deadline.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
@@ -86,7 +86,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     statuses,
     staging,
     queue,
-    examineStore: () => inTime(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    examineStore: () => withDeadline(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()
@@ -114,5 +114,5 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
 }
 
 function reasonOf(err: unknown): string {
-  return err instanceof StoreTimeout ? 'timeout' : failureReason(err)
+  return err instanceof TimeoutError ? 'timeout' : failureReason(err)
 }

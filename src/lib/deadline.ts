@@ -1,10 +1,26 @@
-/** So long a process that was busy has to send and read what it is late with, before it takes the store for slow. */
+/** Grace period, in ms, for a process that was itself busy: pending I/O is sent and read before the store is blamed. */
 const GRACE_MS = 5
 
+/** No answer arrived in time; the call may have taken effect all the same. */
+export class TimeoutError extends Error {
+  override readonly name = 'TimeoutError'
+}
+
 /**
- * Calls back in `ms`, at the earliest `GRACE_MS` after the process had time again and has read what had arrived by then.
- * Clearing the timer may come too late for that.
+ * Calls back in `ms`. A process that was busy at that moment first gets `GRACE_MS` to read what has arrived; within the grace
+ * period it is too late to clear the timer.
  */
 export function startDeadline(ms: number, expired: () => void): NodeJS.Timeout {
   return setTimeout(() => setTimeout(() => setImmediate(expired), GRACE_MS), ms - GRACE_MS)
+}
+
+/**
+ * The answer, if it arrives within `limitMs`.
+ * @throws {TimeoutError}
+ */
+export function withDeadline<T>(answer: Promise<T>, limitMs: number): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const deadline = startDeadline(limitMs, () => reject(new TimeoutError(`no answer within ${limitMs} ms`)))
+    void answer.then(resolve, reject).then(() => clearTimeout(deadline))
+  })
 }

@@ -1,7 +1,7 @@
 /** Every variable of the environment: its default, what is allowed and what it means. */
 import { availableParallelism } from 'node:os'
 import { Type } from '@sinclair/typebox'
-import { type OnStoreFailure, OUTAGE_POLICIES } from '../domain/policy.ts'
+import { type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
 import { KEY_STYLES, type KeyStyle } from '../observability/logged-keys.ts'
 
 const FIELD_STYLES = ['draft', 'legacy', 'both', 'none'] as const
@@ -63,7 +63,7 @@ export const EnvSchema = Type.Object({
   DEFAULT_CAPACITY: integer(100, 1, MAX_COUNT, 'The built-in policy: how many tokens fit.'),
   DEFAULT_REFILL_TOKENS: integer(10, 1, MAX_COUNT, 'The built-in policy: how many tokens come back …'),
   DEFAULT_REFILL_INTERVAL_MS: integer(1000, 1, MAX_INTERVAL_MS, '… in so many milliseconds.'),
-  ON_STORE_FAILURE: choice<OnStoreFailure>('local', OUTAGE_POLICIES, 'What checks get while the store is away.'),
+  ON_STORE_FAILURE: choice<OnStoreFailure>('local', STORE_FAILURE_MODES, 'What checks get while the store is away.'),
   RATELIMIT_HEADERS: choice<FieldStyle>('draft', FIELD_STYLES, 'Which fields tell clients about their limit.'),
   ADMIN_TOKENS: tokens(`${TOKEN}(:read)?`, 'Who may read and change policies: name:token, or name:token:read.'),
   CHECK_TOKENS: tokens(TOKEN, 'Who may check. Unset: anybody.'),

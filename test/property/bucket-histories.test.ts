@@ -31,7 +31,9 @@ const ofChecks: Record<string, (check: Check) => boolean> = {
   'of the largest capacity that can be counted exactly': ({ policy }) =>
     policy.limits.some(limit => limit.capacity === largestCapacity(limit) && limit.capacity < 1_000_000_000),
   'of more than 2^50 units': ({ policy, expected }) =>
-    policy.limits.some(({ capacity, unit }, i) => (capacity - (expected.limits[i]?.remaining ?? 0)) * unit > 2 ** 50),
+    policy.limits.some(
+      ({ capacity, unitsPerToken }, i) => (capacity - (expected.limits[i]?.remaining ?? 0)) * unitsPerToken > 2 ** 50,
+    ),
   'of eight limits': ({ policy }) => policy.limits.length === 8,
   'of 0 tokens': ({ tokens }) => tokens === 0,
   'that takes the last token': ({ tokens, expected }) =>

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { DeniedCache } from '../../src/check/denial-cache.ts'
+import { DenialCache } from '../../src/check/denial-cache.ts'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import { compilePolicy, type Limit } from '../../src/domain/policy.ts'
 import { checkBucket } from '../../src/domain/token-bucket.ts'
@@ -42,7 +42,7 @@ describe('what a process knows of a denied key', () => {
         fc.property(denial, drawn => {
           const { asked, bucket, oracle, decidedAt } = givenSpentBucket(drawn)
           let now = decidedAt - drawn.wayThere
-          const cache = new DeniedCache(() => now)
+          const cache = new DenialCache(() => now)
           const sentAt = now
           const { reading } = checkBucket(bucket, asked.policy.limits, asked.tokens, Math.floor(decidedAt))
           const { retryAfterMs } = decideByBucket(asked, reading, 'redis')

@@ -119,7 +119,12 @@ class Fleet {
   constructor(limits: readonly Limit[], size: number) {
     this.size = size
     this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
-    const options = { processes: () => size, outageMs: () => this.nowMs, pauseMs: () => 0, now: () => this.nowMs }
+    const options = {
+      processes: () => size,
+      outageMs: () => this.nowMs,
+      refillPausedMs: () => 0,
+      now: () => this.nowMs,
+    }
     this.#processes = Array.from({ length: size }, () => new LocalBuckets(options))
   }
 

@@ -53,8 +53,8 @@ export interface StoredBucket {
 /** Writes the bucket as if it had been spent from `ageMs` ago. */
 export async function restoreBucket(redis: Redis, bucket: StoredBucket): Promise<void> {
   const [seconds, microseconds] = await redis.time()
-  const usedAtMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - bucket.ageMs
+  const lastSpentAtMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - bucket.ageMs
   const value = Buffer.from(bucket.value, 'base64')
-  value.writeDoubleBE(usedAtMs)
-  await redis.set(bucket.redisKey, value, 'PXAT', usedAtMs + bucket.expiresAfterMs)
+  value.writeDoubleBE(lastSpentAtMs)
+  await redis.set(bucket.redisKey, value, 'PXAT', lastSpentAtMs + bucket.expiresAfterMs)
 }

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { DecisionSource } from '../../domain/decision.ts'
-import { MODES, type Mode, type OnStoreFailure, OUTAGE_POLICIES } from '../../domain/policy.ts'
+import { MODES, type Mode, type OnStoreFailure, STORE_FAILURE_MODES } from '../../domain/policy.ts'
 
 export const MAX_TOKENS = 1_000_000_000
 
@@ -71,5 +71,5 @@ export const PolicyMembers = {
     }),
   ),
   mode: Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] }),
-  onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...OUTAGE_POLICIES] })),
+  onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
 }

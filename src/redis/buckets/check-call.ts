@@ -106,8 +106,8 @@ function encodedLimits(limits: Limits): string {
   const known = encodings.get(limits)
   if (known !== undefined) return known
   const encoded = limits
-    .map(({ id, unit, unitsPerMs, capacityUnits, capacity }) =>
-      [id, unit, unitsPerMs, capacityUnits, capacity].join(' '),
+    .map(({ id, unitsPerToken, unitsPerMs, capacityUnits, capacity }) =>
+      [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' '),
     )
     .join(' ')
   encodings.set(limits, encoded)
@@ -138,7 +138,7 @@ export function readingsIn(
     const index = numbers.getFloat64(at) - 1
     const note = numbers.getFloat64(at + BYTES_A_NUMBER)
     if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
-    else readings[index] = { ...(readings[index] as BucketReading), pauseMs: note }
+    else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   return readings
 }
@@ -151,5 +151,5 @@ function readingAt(numbers: DataView, at: number, limits: number): BucketReading
     const units = numbers.getFloat64(at + i * BYTES_A_NUMBER)
     spent[i] = allowed ? units : -1 - units
   }
-  return { allowed, spent, pauseMs: 0 }
+  return { allowed, spent, refillPausedMs: 0 }
 }

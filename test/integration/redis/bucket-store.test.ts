@@ -103,13 +103,13 @@ describeWithRedis('the bucket store in a real Redis', () => {
       { key: 'units', policy, tokens: capacity },
       { key: 'units', policy, tokens: capacity },
     ])
-    expect(full).toEqual({ allowed: true, spent: [Number.MAX_SAFE_INTEGER], pauseMs: 0 })
-    expect(denied).toEqual({ allowed: false, spent: [Number.MAX_SAFE_INTEGER], pauseMs: 0 })
+    expect(full).toEqual({ allowed: true, spent: [Number.MAX_SAFE_INTEGER], refillPausedMs: 0 })
+    expect(denied).toEqual({ allowed: false, spent: [Number.MAX_SAFE_INTEGER], refillPausedMs: 0 })
   })
 
   it('tells a denied check of a full bucket from an allowed one', async () => {
     expect(await store.check([{ key: 'never', policy: slow, tokens: 11 }])).toEqual([
-      { allowed: false, spent: [0], pauseMs: 0 },
+      { allowed: false, spent: [0], refillPausedMs: 0 },
     ])
   })
 

@@ -147,8 +147,8 @@ describeWithRedis('buckets on a cluster', () => {
 })
 
 function tokensSpent({ spent }: BucketReading): number {
-  const { unit } = policy.limits[0] ?? { unit: 1 }
-  return Math.ceil((spent[0] ?? 0) / unit)
+  const { unitsPerToken } = policy.limits[0] ?? { unitsPerToken: 1 }
+  return Math.ceil((spent[0] ?? 0) / unitsPerToken)
 }
 
 async function activity({ redis }: ClusterNode): Promise<{ scripts: number; reads: number }> {

@@ -1,9 +1,10 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { CheckBatcher, type WaitingCheck } from '../../../src/check/check-batcher.ts'
+import { CheckBatcher } from '../../../src/check/check-batcher.ts'
 import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/token-bucket.ts'
 import { eventually } from '../../support/eventually.ts'
+import { pendingCheck } from '../../support/pending-checks.ts'
 import { policyOf } from '../../support/policies.ts'
 
 const policy = policyOf('*')
@@ -17,7 +18,7 @@ class HeldStore implements BucketStore {
     return new Promise((resolve, reject) => {
       this.calls.push({
         keys: checks.map(({ key }) => key),
-        answer: () => resolve(checks.map(({ tokens }) => ({ allowed: true, spent: [tokens], pauseMs: 0 }))),
+        answer: () => resolve(checks.map(({ tokens }) => ({ allowed: true, spent: [tokens], refillPausedMs: 0 }))),
         fail: () => reject(new Error('away')),
       })
     })
@@ -27,7 +28,7 @@ class HeldStore implements BucketStore {
 }
 
 let store: HeldStore
-let batcher: CheckBatcher<WaitingCheck>
+let batcher: CheckBatcher
 let answered: [key: string, spent: number | undefined][]
 /** How long each check waited, by its key, ms. */
 let waitedMs: Map<string, number>
@@ -44,7 +45,7 @@ beforeEach(() => {
 })
 
 function ask(key: string, tokens = 1): void {
-  batcher.enqueue({ key, policy, tokens, startMs: performance.now(), isAnswered: false })
+  batcher.enqueue(pendingCheck({ key, policy, tokens }))
 }
 
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)

@@ -1,8 +1,8 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import type { Answered, OpenQueue, WaitingCheck } from '../../../src/check/check-batcher.ts'
-import { Checker, type CheckResult } from '../../../src/check/checker.ts'
-import { DeniedCache } from '../../../src/check/denial-cache.ts'
+import { Checker } from '../../../src/check/checker.ts'
+import { DenialCache } from '../../../src/check/denial-cache.ts'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
+import type { CheckResult, OpenQueue } from '../../../src/check/pending-check.ts'
 import type { CheckObserver } from '../../../src/check/ports.ts'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
 import { Problem } from '../../../src/lib/errors.ts'
@@ -18,16 +18,20 @@ const policy = policyOf('default', { limits: [limitOf({ capacity: FULL, refillTo
 class HeldQueue {
   readonly #waiting: { answer: (spent: number | undefined) => void }[] = []
 
-  readonly open: OpenQueue = <Check extends WaitingCheck>(answered: Answered<Check>) => {
+  readonly open: OpenQueue = onReading => {
     const waiting = this.#waiting
     return {
       get waiting() {
         return waiting.length
       },
-      enqueue: (check: Check) =>
+      enqueue: check =>
         void waiting.push({
           answer: spent =>
-            answered(check, spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], pauseMs: 0 }, 0),
+            onReading(
+              check,
+              spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], refillPausedMs: 0 },
+              0,
+            ),
         }),
     }
   }
@@ -53,8 +57,8 @@ beforeEach(() => {
     policies: new PolicyTable(policy),
     store: { reset: async () => undefined },
     openQueue: queue.open,
-    deniedCache: new DeniedCache(() => performance.now()),
-    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, pauseMs: () => 0, processes: () => 1 }),
+    denialCache: new DenialCache(() => performance.now()),
+    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, refillPausedMs: () => 0, processes: () => 1 }),
     observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
     onStoreFailure: 'local',
     maxWaiting: MOST_WAITING,

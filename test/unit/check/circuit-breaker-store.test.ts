@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { GuardedStore } from '../../../src/check/circuit-breaker-store.ts'
+import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/token-bucket.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
@@ -19,7 +19,7 @@ class MoodyStore implements BucketStore {
   async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
     this.asked.push(...checks.map(({ key, tokens }) => `${key} ${tokens}`))
     await this.#act()
-    return checks.map(() => ({ allowed: true, spent: [1], pauseMs: 0 }))
+    return checks.map(() => ({ allowed: true, spent: [1], refillPausedMs: 0 }))
   }
 
   async reset(key: string): Promise<void> {
@@ -34,7 +34,7 @@ class MoodyStore implements BucketStore {
 }
 
 let store: MoodyStore
-let guarded: GuardedStore
+let guarded: CircuitBreakerStore
 let said: string[]
 let failures: (string | undefined)[]
 let openings: string[]
@@ -47,7 +47,7 @@ beforeEach(() => {
   recoveries = 0
   const log = (level: string) => (fields: { reason?: string } | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
-  guarded = new GuardedStore(store, {
+  guarded = new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err as Error).message,
     refusesWrites: reason => reason === 'full',
@@ -133,7 +133,7 @@ describe('the guarded store', () => {
     await givenOpenCircuit()
     store.asked.length = 0
     await failOften(100)
-    await expect(guarded.reset('a')).rejects.toThrow('away')
+    await expect(guarded.reset('a')).rejects.toThrow('unavailable')
     expect(store.asked).toEqual([])
   })
 

@@ -1,17 +1,17 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { DeniedCache } from '../../../src/check/denial-cache.ts'
+import { DenialCache } from '../../../src/check/denial-cache.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
 const policy = policyOf('user:*', { limits: [limitOf({ capacity: 10, refillTokens: 1, refillIntervalMs: 1_000 })] })
 const asked = { key: 'user:1', policy, tokens: 1 }
 /** Ten tokens of 1,000 units each, all spent. */
-const EMPTY = { allowed: false, spent: [10_000], pauseMs: 0 }
+const EMPTY = { allowed: false, spent: [10_000], refillPausedMs: 0 }
 
 let now: number
-let cache: DeniedCache
+let cache: DenialCache
 beforeEach(() => {
   now = 5_000
-  cache = new DeniedCache(() => now)
+  cache = new DenialCache(() => now)
 })
 
 describe('a denial', () => {
@@ -44,15 +44,15 @@ describe('a denial', () => {
     now = 5_080
     cache.remember(asked, EMPTY, 1_000, 5_000)
     now = 5_480.9
-    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_600], pauseMs: 0 })
+    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_600], refillPausedMs: 0 })
   })
 
   it('rests while the clock of the store has to catch up', () => {
-    cache.remember(asked, { ...EMPTY, pauseMs: 300 }, 1_300, 5_000)
+    cache.remember(asked, { ...EMPTY, refillPausedMs: 300 }, 1_300, 5_000)
     now = 5_200
-    expect(cache.recall(asked)).toEqual({ ...EMPTY, pauseMs: 100 })
+    expect(cache.recall(asked)).toEqual({ ...EMPTY, refillPausedMs: 100 })
     now = 5_500
-    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_800], pauseMs: 0 })
+    expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_800], refillPausedMs: 0 })
   })
 
   it('can be forgotten at once', () => {
@@ -78,26 +78,20 @@ describe('a denial', () => {
   })
 })
 
-describe('a question that was denied', () => {
-  it('is asked again by one, and the others wait for that', async () => {
-    expect(cache.isToBeAskedAgain(asked)).toBe(false)
+describe('an expired denial', () => {
+  it('is there once more, as the sign that the same check was denied', () => {
+    expect(cache.remove(asked)).toBe(false)
     cache.remember(asked, EMPTY, 100, 5_000)
     now = 5_100
-    expect(cache.isToBeAskedAgain(asked)).toBe(true)
-    cache.askAgain(asked, Promise.resolve())
-    expect(cache.isToBeAskedAgain(asked)).toBe(false)
-    await cache.askedAgain(asked)
-    expect(cache.askedAgain(asked)).toBeUndefined()
+    expect(cache.remove({ ...asked, tokens: 2 })).toBe(false)
+    expect([cache.remove(asked), cache.remove(asked)]).toEqual([true, false])
   })
 
-  it('keeps what was learnt when it is denied again', async () => {
+  it('stays when the same check spends, and goes when another check of the key does', () => {
     cache.remember(asked, EMPTY, 100, 5_000)
-    now = 5_100
-    const answer = Promise.resolve()
-    cache.askAgain(asked, answer)
-    const others = cache.askedAgain(asked)
-    cache.remember(asked, EMPTY, 100, 5_100)
-    await others
+    cache.forgetOtherThan(asked)
     expect(cache.recall(asked)).toEqual(EMPTY)
+    cache.forgetOtherThan({ ...asked, tokens: 2 })
+    expect(cache.recall(asked)).toBeUndefined()
   })
 })

@@ -7,18 +7,18 @@ const MOST_KEYS = 100_000
 
 let now: number
 let outageMs: number
-let pauseMs: number
+let refillPausedMs: number
 let processes: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
   outageMs = 0
-  pauseMs = 0
+  refillPausedMs = 0
   processes = 1
   buckets = new LocalBuckets({
     now: () => now,
     outageMs: () => outageMs,
-    pauseMs: () => pauseMs,
+    refillPausedMs: () => refillPausedMs,
     processes: () => processes,
   })
 })
@@ -41,12 +41,12 @@ describe('the buckets of a process that cannot ask the store', () => {
   })
 
   it('say how long it takes until they refill in an outage that has just begun', () => {
-    pauseMs = 400.5
+    refillPausedMs = 400.5
     allows('a', 8)
     expect(buckets.check({ key: 'a', policy, tokens: 1 }).reading).toEqual({
       allowed: false,
       spent: [8_000],
-      pauseMs: 401,
+      refillPausedMs: 401,
     })
   })
 

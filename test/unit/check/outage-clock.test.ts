@@ -19,7 +19,7 @@ describe('the clock of outages', () => {
     outage(3_000)
     now += 60_000
     outage(1_500)
-    expect([clock.elapsedMs, clock.pauseMs]).toEqual([2_500, 0])
+    expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([2_500, 0])
   })
 
   it('does not count outages of up to a second, however many', () => {
@@ -30,9 +30,9 @@ describe('the clock of outages', () => {
   it('says for how long it does not count yet', () => {
     clock.start()
     now += 300
-    expect([clock.elapsedMs, clock.pauseMs]).toEqual([0, 700])
+    expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([0, 700])
     clock.start()
     now += 900
-    expect([clock.elapsedMs, clock.pauseMs]).toEqual([200, 0])
+    expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([200, 0])
   })
 })

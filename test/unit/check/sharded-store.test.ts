@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Circuit, GuardedStore } from '../../../src/check/circuit-breaker-store.ts'
+import type { Circuit, CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import type { BucketShard } from '../../../src/check/ports.ts'
 import { ShardedStore } from '../../../src/check/sharded-store.ts'
 
@@ -12,7 +12,7 @@ function given(circuits: readonly Circuit[]) {
       circuit: (shard as unknown as { circuit: Circuit }).circuit,
       examine: async () => ((shard as unknown as { circuit: Circuit }).circuit === 'closed' ? undefined : 'timeout'),
       retire: () => void closed.push(shard.name),
-    }) as Partial<GuardedStore> as GuardedStore
+    }) as Partial<CircuitBreakerStore> as CircuitBreakerStore
   const shardOf = (key: string) => shards[Number(key)] as BucketShard
   return { shards, closed, store: new ShardedStore({ shards, shardOf }, guard) }
 }
@@ -35,10 +35,10 @@ describe('a store in parts', () => {
 
   it('keeps one circuit for each part, and closes that of a part that is none any more', () => {
     const { shards, closed, store } = given(['closed', 'closed'])
-    const [first, second] = [store.guardFor('0'), store.guardFor('1')]
-    expect(store.guardFor('0')).toBe(first)
+    const [first, second] = [store.breakerFor('0'), store.breakerFor('1')]
+    expect(store.breakerFor('0')).toBe(first)
     shards[0] = { name: 'another' } as BucketShard
-    expect(store.guardFor('0')).not.toBe(first)
-    expect([store.guardFor('1') === second, closed]).toEqual([true, ['shard 0']])
+    expect(store.breakerFor('0')).not.toBe(first)
+    expect([store.breakerFor('1') === second, closed]).toEqual([true, ['shard 0']])
   })
 })

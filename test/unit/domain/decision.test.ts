@@ -5,16 +5,16 @@ import {
   decideByOutage,
   explain,
   limitTooSmallFor,
-  outagePolicyOf,
+  onStoreFailureOf,
   violatedLimits,
 } from '../../../src/domain/decision.ts'
 import { compileLimits, type Mode, type Policy } from '../../../src/domain/policy.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
 /** What a bucket says of limits that count in units of 1/1000 token, given the tokens spent of each. */
-function decisionOf(policy: Policy, allowed: boolean, spentTokens: number[], tokens = 1, pauseMs = 0) {
+function decisionOf(policy: Policy, allowed: boolean, spentTokens: number[], tokens = 1, refillPausedMs = 0) {
   const spent = spentTokens.map(count => count * 1_000)
-  return decideByBucket({ key: 'x', policy, tokens }, { allowed, spent, pauseMs }, 'redis')
+  return decideByBucket({ key: 'x', policy, tokens }, { allowed, spent, refillPausedMs }, 'redis')
 }
 
 const threeLimits = (mode: Mode = 'enforce') =>
@@ -84,7 +84,7 @@ describe('each limit’s own values', () => {
   it('are those of a process’s share while the store is away', () => {
     const policy = policyOf('x', { limits: [limitOf({ capacity: 10 })] })
     const share = compileLimits([limitOf({ capacity: 5, refillIntervalMs: 2_000 })])
-    const reading = { allowed: true, spent: [2_000], pauseMs: 0 }
+    const reading = { allowed: true, spent: [2_000], refillPausedMs: 0 }
     const decision = decideByBucket({ key: 'x', policy, tokens: 1 }, reading, 'local', share)
     expect(decision).toMatchObject({ source: 'local', degraded: true, remaining: 4, binding: { capacity: 10 } })
   })
@@ -133,14 +133,14 @@ describe('while the store is away', () => {
   })
 
   it('a policy does what it says, else what the service does', () => {
-    expect(outagePolicyOf(policyOf('x', { onStoreFailure: 'deny' }), 'local')).toBe('deny')
-    expect(outagePolicyOf(policyOf('x'), 'allow')).toBe('allow')
+    expect(onStoreFailureOf(policyOf('x', { onStoreFailure: 'deny' }), 'local')).toBe('deny')
+    expect(onStoreFailureOf(policyOf('x'), 'allow')).toBe('allow')
   })
 
   it('a policy in shadow mode does not deny either', () => {
-    expect(outagePolicyOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'deny' }), 'deny')).toBe('local')
-    expect(outagePolicyOf(policyOf('x', { mode: 'shadow' }), 'deny')).toBe('local')
-    expect(outagePolicyOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'allow' }), 'deny')).toBe('allow')
+    expect(onStoreFailureOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'deny' }), 'deny')).toBe('local')
+    expect(onStoreFailureOf(policyOf('x', { mode: 'shadow' }), 'deny')).toBe('local')
+    expect(onStoreFailureOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'allow' }), 'deny')).toBe('allow')
   })
 })
 
@@ -157,7 +157,7 @@ describe('the explanation', () => {
     const policy = policyOf('x', { limits: [limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })] })
     const decision = decideByBucket(
       { key: 'x', policy, tokens: 1 },
-      { allowed: false, spent: [10_000], pauseMs: 0 },
+      { allowed: false, spent: [10_000], refillPausedMs: 0 },
       'redis',
     )
     expect(explain(decision)).toBe('0 of 100 tokens left; 10 more every 1000 ms')

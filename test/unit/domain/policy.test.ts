@@ -56,7 +56,7 @@ describe('the names of limits', () => {
 describe('a compiled limit', () => {
   it('counts in the smallest units of which a whole number comes back each millisecond', () => {
     const [limit] = compileLimits([limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })])
-    expect(limit).toMatchObject({ unit: 100, unitsPerMs: 1, capacityUnits: 10_000 })
+    expect(limit).toMatchObject({ unitsPerToken: 100, unitsPerMs: 1, capacityUnits: 10_000 })
   })
 })
 

@@ -14,14 +14,14 @@ const parsed = (decision: Decision | undefined) => JSON.parse(decisionJson(decis
 
 describe('the JSON of a decision', () => {
   it('has the members of the contract', () => {
-    const decision = decideByBucket(asked([BURST]), { allowed: true, spent: [2000], pauseMs: 0 }, 'redis')
+    const decision = decideByBucket(asked([BURST]), { allowed: true, spent: [2000], refillPausedMs: 0 }, 'redis')
     expect(decisionJson(decision)).toBe(
       '{"allowed":true,"key":"user:1","policy":"user:*","policyVersion":3,"limit":10,"remaining":8,"retryAfterMs":0,"resetAfterMs":2000,"source":"redis"}',
     )
   })
 
   it('names the limits that denied, and gives each of several its own values', () => {
-    const reading = { allowed: false, spent: [9000, 0], pauseMs: 0 }
+    const reading = { allowed: false, spent: [9000, 0], refillPausedMs: 0 }
     expect(parsed(decideByBucket(asked([BURST, DAILY]), reading, 'denied-cache'))).toMatchObject({
       allowed: false,
       retryAfterMs: 1000,
@@ -35,7 +35,7 @@ describe('the JSON of a decision', () => {
   })
 
   it('says that a limit would have denied, and that nobody could be asked', () => {
-    const reading = { allowed: false, spent: [10_000], pauseMs: 0 }
+    const reading = { allowed: false, spent: [10_000], refillPausedMs: 0 }
     const shadowed = parsed(decideByBucket(asked([BURST], 'shadow'), reading, 'local'))
     expect(shadowed).toMatchObject({ allowed: true, shadowed: true, degraded: true, 'violated-policies': ['burst'] })
     const unknown = parsed(decideByOutage(asked([BURST])))

@@ -16,7 +16,7 @@ describe('the JSON of a denial', () => {
   it.each([
     {
       name: 'whose limit is used up',
-      decision: decideByBucket(asked('enforce'), { allowed: false, spent: [3000], pauseMs: 0 }, 'redis'),
+      decision: decideByBucket(asked('enforce'), { allowed: false, spent: [3000], refillPausedMs: 0 }, 'redis'),
       problem: new Problem('quota-exceeded', '0 of 3 tokens left; 1 more every 1000 ms'),
     },
     {

@@ -1,0 +1,42 @@
+import type { Decision } from '../domain/decision.ts'
+import type { BucketReading } from '../domain/token-bucket.ts'
+import type { Problem } from '../lib/errors.ts'
+import type { BucketCheck } from './ports.ts'
+import type { Recheck } from './rechecks.ts'
+
+/** A decision, or why there is none. */
+export type CheckResult = Decision | Problem
+
+/** Receives a result, the time that it took in ms, and the index of its check among those that came together. */
+export type OnResult = (result: CheckResult, tookMs: number, index: number) => void
+
+/**
+ * A check that waits for its result. Most of what a check costs beside HTTP is what it allocates, so everything that is kept of
+ * it is in this one object.
+ */
+export interface PendingCheck extends BucketCheck {
+  /** Arrival, by `performance.now()`. */
+  readonly startMs: number
+  readonly index: number
+  readonly onResult: OnResult
+  /** Its reading was delivered, or the wait for it given up. */
+  hasReading: boolean
+  /** Set while other checks wait for this one's result. */
+  recheck: Recheck | undefined
+}
+
+/**
+ * Receives the reading of a check, or `undefined` if the store could not be asked.
+ * @param nowMs by `performance.now()`
+ */
+export type OnReading = (check: PendingCheck, reading: BucketReading | undefined, nowMs: number) => void
+
+/** Where checks wait for the store. */
+export interface CheckQueue {
+  /** Checks that wait to be sent. */
+  readonly waiting: number
+  /** Sends the check with the next call of the store. */
+  enqueue(check: PendingCheck): void
+}
+
+export type OpenQueue = (onReading: OnReading) => CheckQueue

@@ -1,0 +1,17 @@
+import type { PendingCheck } from '../../src/check/pending-check.ts'
+import { policyOf } from './policies.ts'
+
+/** A check of one token that has just arrived, whose result nobody receives. */
+export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingCheck {
+  return {
+    key: 'user:1',
+    policy: policyOf('user:*'),
+    tokens: 1,
+    startMs: performance.now(),
+    index: 0,
+    onResult: () => undefined,
+    hasReading: false,
+    recheck: undefined,
+    ...overrides,
+  }
+}

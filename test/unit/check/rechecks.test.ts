@@ -1,0 +1,42 @@
+import { describe, expect, it } from '@jest/globals'
+import { Rechecks } from '../../../src/check/rechecks.ts'
+import { pendingCheck } from '../../support/pending-checks.ts'
+import { policyOf } from '../../support/policies.ts'
+
+const policy = policyOf('user:*')
+
+describe('checks that ask the store again', () => {
+  it('let the same checks wait, and give them back in order when they end', () => {
+    const rechecks = new Rechecks()
+    const [first, second, third] = [pendingCheck({ policy }), pendingCheck({ policy }), pendingCheck({ policy })]
+    expect(rechecks.join(second)).toBe(false)
+    rechecks.begin(first)
+    expect([rechecks.join(second), rechecks.join(third), rechecks.waiting]).toEqual([true, true, 2])
+    expect(rechecks.end(first)).toEqual([second, third])
+    expect([rechecks.join(second), rechecks.waiting]).toEqual([false, 0])
+  })
+
+  it.each([{ key: 'user:2' }, { tokens: 2 }, { policy: policyOf('user:*') }])('do not answer for %j', other => {
+    const rechecks = new Rechecks()
+    rechecks.begin(pendingCheck({ policy }))
+    expect(rechecks.join(pendingCheck({ policy, ...other }))).toBe(false)
+  })
+
+  it('end only themselves where another has begun for the key', () => {
+    const rechecks = new Rechecks()
+    const [older, newer, waiting] = [
+      pendingCheck({ policy }),
+      pendingCheck({ policy, tokens: 2 }),
+      pendingCheck({ policy, tokens: 2 }),
+    ]
+    rechecks.begin(older)
+    rechecks.begin(newer)
+    expect(rechecks.end(older)).toEqual([])
+    expect(rechecks.join(waiting)).toBe(true)
+    expect(rechecks.end(newer)).toEqual([waiting])
+  })
+
+  it('have nobody to give back when none waits for them', () => {
+    expect(new Rechecks().end(pendingCheck())).toEqual([])
+  })
+})
