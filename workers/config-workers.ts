@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
-import { answers } from '../src/lib/is-fulfilled.ts'
+import { isFulfilled } from '../src/lib/is-fulfilled.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
-import { TolerantWorker } from '../src/queues/malformed-job-queue.ts'
+import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
@@ -42,7 +42,7 @@ interface ConfigWorkersOptions {
 export class ConfigWorkers {
   readonly #options: ConfigWorkersOptions
   readonly #queues: readonly Queue<CommandJob>[]
-  readonly #workers: readonly TolerantWorker[]
+  readonly #workers: readonly MalformedJobWorker[]
 
   constructor(options: ConfigWorkersOptions) {
     const { connection, keyPrefix, processor, logger } = options
@@ -51,7 +51,7 @@ export class ConfigWorkers {
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
     this.#workers = partitions.map(partition => {
       const prefix = queuePrefix(keyPrefix, partition)
-      const worker = new TolerantWorker(queueName(partition), processor, {
+      const worker = new MalformedJobWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,
         prefix,
@@ -104,5 +104,5 @@ export class ConfigWorkers {
 async function answersSoon(redis: RedisClient): Promise<boolean> {
   if (redis.status !== 'ready') return false
   const late = sleep(STOP_PATIENCE_MS, false, { ref: false })
-  return Promise.race([answers(redis.ping()), late])
+  return Promise.race([isFulfilled(redis.ping()), late])
 }

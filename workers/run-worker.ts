@@ -6,7 +6,7 @@ import { exitWithReport } from '../src/processes/exit-with-report.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
 import { tellProcessManager } from '../src/processes/process-manager.ts'
 import { stopOnRequest } from '../src/processes/shutdown.ts'
-import { examineStores } from '../src/redis/connection/preflight.ts'
+import { preflight } from '../src/redis/connection/preflight.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
 import { claimLayout } from '../src/redis/policies/layout.ts'
 import { maintainedPartitions } from '../src/redis/policies/maintained-projection.ts'
@@ -31,7 +31,7 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
-  if (parent === undefined) await examineStores([configTarget(env)], logger)
+  if (parent === undefined) await preflight([configTarget(env)], logger)
   const { redis, workers, metrics, close } = workerDependencies(env, logger)
 
   const compaction =

@@ -3,42 +3,42 @@ import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../do
 import { setBounded } from '../lib/set-bounded.ts'
 import type { BucketCheck } from './ports.ts'
 
-/** A bucket that nobody asked for so long may be dropped once it is full, in ms. */
+/** A full bucket is dropped when it has not been used for this long, in ms. */
 const IDLE_MS = 600_000
 
-/** Beyond so many buckets the one used longest ago is forgotten, which makes it full. */
+/** Past this number the bucket used longest ago is dropped, which makes it full. */
 const MAX_BUCKETS = 100_000
 
 interface LocalBucket {
-  /** How many processes share the limits, for as long as this bucket is kept. */
+  /** Processes that share the limits; fixed while this bucket is kept. */
   readonly processes: number
-  /** From when it counts, by the clock of outages; a refill of this process's share is never rounded up. */
+  /** The start of its own clock, by the outage clock. A share's refill is never rounded up. */
   readonly sinceMs: number
   readonly bucket: Bucket
-  /** Not before then is it full, by the process's clock. */
+  /** The earliest time when it is full, by the process's clock. */
   readonly fullAtMs: number
-  readonly lastAskedAtMs: number
+  readonly lastUsedAtMs: number
 }
 
 interface LocalBucketsOptions {
-  /** How many processes share each limit, as far as is known. */
+  /** Processes that share each limit, as far as known. */
   processes(): number
-  /** For how long the store has been unavailable in all, in ms. Shares refill by this clock. */
+  /** Total time of all outages, in ms. Shares refill by this clock. */
   outageMs(): number
-  /** How long that clock still stands still, in ms; a part of every waiting time. */
+  /** How long that clock is still paused, in ms; part of every waiting time. */
   refillPausedMs(): number
-  /** A clock that never goes back, in ms. */
+  /** A monotonic clock, in ms. */
   now(): number
 }
 
 /**
- * This process's own buckets for checks that the store does not answer, with the process's share of each limit. A check that is
- * larger than the share passes when the bucket is full, and puts it into debt. So in an outage of T, N processes together admit
- * at most N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
+ * This process's own buckets, for checks that the store does not answer. Each holds the process's share of the limits. A check
+ * larger than the share passes when the bucket is full, and puts it into debt. So in an outage of length T, N processes together
+ * admit at most N · ⌈capacity ÷ N⌉ + refill · T + N · (the largest check).
  *
- * A bucket is kept when the store recovers: a store that comes and goes would otherwise give away the shares again each time.
- * Shares refill only while the store is unavailable, since it refills its own buckets anyway. So a share is full again after so
- * much of outages, or once the store itself has found the key's bucket full.
+ * Buckets are kept when the store recovers; otherwise a flapping store would give away the shares each time. Shares refill only
+ * during outages, since the store refills its own buckets in between. A share is full again after enough time of outages, or
+ * once the store finds the key's bucket full.
  */
 export class LocalBuckets {
   readonly #options: LocalBucketsOptions
@@ -53,7 +53,7 @@ export class LocalBuckets {
     return this.#buckets.size
   }
 
-  /** The reading, and the limits that it counts by. */
+  /** Returns the reading, and the shares by which it was counted. */
   check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
     const outageMs = Math.floor(this.#options.outageMs())
     const nowMs = this.#options.now()
@@ -66,20 +66,20 @@ export class LocalBuckets {
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
-      setBounded(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
+      setBounded(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }
   }
 
-  /** Drops what nobody asks for any more. */
+  /** Drops full buckets that are not used any more. */
   sweep(): void {
     const nowMs = this.#options.now()
-    for (const [key, { fullAtMs, lastAskedAtMs }] of this.#buckets) {
-      if (nowMs >= fullAtMs && nowMs - lastAskedAtMs >= IDLE_MS) this.#buckets.delete(key)
+    for (const [key, { fullAtMs, lastUsedAtMs }] of this.#buckets) {
+      if (nowMs >= fullAtMs && nowMs - lastUsedAtMs >= IDLE_MS) this.#buckets.delete(key)
     }
   }
 
-  /** Makes a bucket full, since an operator or the store says that the key's is. */
+  /** Fills a bucket, because an operator or the store has found the key's bucket full. */
   forget(key: string): void {
     if (this.#buckets.size > 0) this.#buckets.delete(key)
   }

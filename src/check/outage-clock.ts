@@ -1,29 +1,29 @@
 /**
- * An outage that is shorter than this does not count, in ms: what the store refills meanwhile is there when it has recovered, and
- * must not be given by the processes as well.
+ * The first part of an outage that does not count, in ms. The store's buckets refill in that time too, and the tokens must not be
+ * given twice.
  */
 const GRACE_MS = 1_000
 
 /**
- * Counts the time for which the store was unavailable, in ms. While the store is available the clock stands still: the store
- * refills its own buckets then, and what this process lends from its shares must not refill a second time.
+ * Counts the time of outages, in ms. The clock stands still while the store is available: the store refills its own buckets then,
+ * and this process's shares must not refill as well.
  */
 export class OutageClock {
   readonly #now: () => number
   #elapsedMs = 0
   #startedAtMs: number | undefined
 
-  /** @param now a monotonic clock, ms */
+  /** @param now a monotonic clock, in ms */
   constructor(now: () => number) {
     this.#now = now
   }
 
-  /** The store became unavailable, if it was not already. */
+  /** Starts an outage, unless one has started already. */
   start(): void {
     this.#startedAtMs ??= this.#now()
   }
 
-  /** The store is available again. */
+  /** Ends the outage. */
   stop(): void {
     this.#elapsedMs = this.elapsedMs
     this.#startedAtMs = undefined
@@ -33,7 +33,7 @@ export class OutageClock {
     return this.#elapsedMs + Math.max(0, this.#sinceStartMs - GRACE_MS)
   }
 
-  /** How long the clock still stands still in an outage that has just begun. */
+  /** How long the clock is still paused in an outage that has just started, in ms. */
   get refillPausedMs(): number {
     return this.#startedAtMs === undefined ? 0 : Math.max(0, GRACE_MS - this.#sinceStartMs)
   }

@@ -2,7 +2,7 @@ import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 
-/** One check as the store sees it. */
+/** One check, as the store sees it. */
 export interface BucketCheck {
   readonly key: string
   readonly policy: Policy
@@ -10,33 +10,36 @@ export interface BucketCheck {
   readonly tokens: number
 }
 
-/** Where buckets live. Decides checks exactly, one after another in the order given, and all with one clock. */
+/** Holds the buckets. Decides checks exactly, in the given order, and all by one clock. */
 export interface BucketStore {
-  /** Rejects when the store cannot be asked; whether something was spent is then unknown. A check without a reading could not be asked. */
+  /**
+   * Returns one reading for each check; `undefined` where the store was unavailable for it. Rejects if the store is unavailable;
+   * whether tokens were spent is then unknown.
+   */
   check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]>
-  /** Makes a bucket full. Rejects when the store cannot be asked. */
+  /** Fills a bucket. Rejects if the store is unavailable. */
   reset(key: string): Promise<void>
 }
 
-/** A part of a store that lives and fails by itself. */
+/** A part of a store that fails independently of the others. */
 export interface BucketShard extends BucketStore {
   readonly name: string
-  /** Not allowed as a caller's key; its bucket would live here. */
+  /** A key of this shard that callers may not use. */
   readonly probeKey: string
 }
 
-/** A store in parts. Which there are, and what lives where, may change at any time. */
+/** A store in shards. Shards, and the keys that they hold, may change at any time. */
 export interface ShardedBucketStore {
   readonly shards: readonly BucketShard[]
-  /** Where the key's bucket lives now. */
+  /** The shard that holds the key's bucket now. */
   shardOf(key: string): BucketShard
 }
 
-/** What the flow tells whoever counts. */
+/** Counts what the flow does. */
 export interface CheckObserver {
   decided(decision: Decision, seconds: number): void
-  /** The store was away and the policy denies then. Refused input is not told. */
+  /** The store was unavailable, and the policy denies checks meanwhile. Invalid input is not reported. */
   undecided(policy: Policy, seconds: number): void
-  /** A batch was sent and answered, or not; then with the reason, of which there are few. */
+  /** A batch was sent. `failure` is one of few words; absent if the batch was answered. */
   storeCalled(checks: number, seconds: number, failure?: string): void
 }

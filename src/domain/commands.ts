@@ -1,17 +1,17 @@
 import { CONFIG_PARTITIONS, configPartition } from './partition.ts'
 import type { PolicyDefinition } from './policy.ts'
 
-/** The name that a caller gave a command, so that repeating it is safe; each actor has names of its own. */
+/** A caller's Idempotency-Key, which makes it safe to repeat a request. Each actor has its own keys. */
 export interface Idempotency {
   readonly key: string
-  /** Of everything that must be the same in a repetition. */
+  /** A hash of everything that must be the same in a repetition. */
   readonly fingerprint: string
 }
 
-/** Who asks for a change, and why. */
+/** Who requests a change, and why. */
 export interface Requested {
   readonly id: string
-  /** The name of the token that asked, `anonymous` without tokens. */
+  /** The name of the caller's token; `anonymous` without tokens. */
   readonly actor: string
   readonly reason?: string
   readonly idempotency?: Idempotency
@@ -22,11 +22,11 @@ interface CommandBase extends Requested {
   readonly conditions?: Conditions
 }
 
-/** What must hold of the key's policy for the command to be applied (RFC 9110, section 13). */
+/** Preconditions on the key's policy. @see https://www.rfc-editor.org/rfc/rfc9110#section-13 */
 export interface Conditions {
-  /** Any of these versions, or `*`: there is a policy. */
+  /** The policy is at one of these versions; `*`: it exists. */
   readonly ifMatch?: readonly number[] | '*'
-  /** There is no policy. */
+  /** The policy does not exist. */
   readonly ifNoneMatch?: '*'
 }
 
@@ -39,7 +39,7 @@ export interface DeletePolicy extends CommandBase {
   readonly type: 'delete'
 }
 
-/** Asks for a new version that is equal to an earlier one. */
+/** Creates a new version that is equal to an earlier one. */
 export interface RollBackPolicy extends CommandBase {
   readonly type: 'rollback'
   readonly version: number
@@ -51,51 +51,51 @@ export interface ImportPolicy extends CommandBase {
   readonly policy: PolicyDefinition
 }
 
-/** A request to change the policy of one config key, as it waits in a queue. */
+/** A change of the policy of one config key. */
 export type KeyCommand = PutPolicy | DeletePolicy | RollBackPolicy
 
-/** What one config key is asked for. */
+/** A change of one config key, by itself or as a line of an import. */
 export type Command = KeyCommand | ImportPolicy
 
-/** One partition's lines of an import, which were staged in the config store. */
+/** One partition's lines of an import, staged in the policy store. */
 export interface ImportPart extends Requested {
   readonly type: 'import-part'
   readonly importId: string
 }
 
-/** What the queues hold. */
+/** A command in a queue. */
 export type QueuedCommand = KeyCommand | ImportPart
 
-/** The id that a command's caller knows. */
+/** The id that the command's caller knows. */
 export function callersId(command: { readonly id: string; readonly importId?: string | undefined }): string {
   return command.importId ?? command.id
 }
 
 type WithoutId<T> = T extends KeyCommand ? Omit<T, 'id' | 'idempotency'> : never
-/** What a new command is made of, before it has an id. */
+/** A command without an id. */
 export type NewCommand = WithoutId<KeyCommand>
 
 const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
 const COMMAND_ID = new RegExp(`^([0-9]{1,2})-${UUID}$`)
 const IMPORT_ID = new RegExp(`^import-(${UUID})$`)
 
-/** An id names its command's partition, so that the outcome is found from the id alone. */
+/** The id contains the partition, so an outcome is found by the id alone. */
 export function commandId(configKey: string, uuid: string): string {
   return `${configPartition(configKey)}-${uuid}`
 }
 
-/** The partition that a command id names, or `undefined` when it is no such id. */
+/** The partition in a command id; `undefined` if it is not a command id. */
 export function partitionOfCommand(id: string): number | undefined {
   const partition = Number(COMMAND_ID.exec(id)?.[1])
   return partition < CONFIG_PARTITIONS ? partition : undefined
 }
 
-/** An import is one command for its caller, and one in each partition. */
+/** An import is one command for its caller, and one command in each partition. */
 export function importId(uuid: string): string {
   return `import-${uuid}`
 }
 
-/** The ids of an import's parts, by partition, or `undefined` when it is no import's id. */
+/** The ids of an import's parts, by partition; `undefined` if it is not an import id. */
 export function partIds(importId: string): readonly string[] | undefined {
   const uuid = IMPORT_ID.exec(importId)?.[1]
   return uuid === undefined

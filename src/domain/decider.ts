@@ -1,6 +1,6 @@
 /**
- * A config key as an actor: `decide` turns a command into an event (or says why not), `evolve` applies the event, and
- * `initialState` is what every key starts from. Nothing else changes a policy.
+ * The decider of a config key: `decide` turns a command into an event or a rejection, `evolve` applies the event, and every key
+ * starts from `initialState`. Nothing else changes a policy.
  * @see https://thinkbeforecoding.com/post/2021/12/17/functional-event-sourcing-decider
  */
 import type { Command, Conditions, RollBackPolicy } from './commands.ts'
@@ -8,10 +8,10 @@ import { EVENT_SCHEMA, type EventType, type PolicyEvent } from './events.ts'
 import { type PolicyDefinition, samePolicy } from './policy.ts'
 
 export interface PolicyState {
-  /** 0 before the key's first event; deletions count. */
+  /** 0 before the key's first event. Deletions count. */
   readonly version: number
   readonly policy: PolicyDefinition | null
-  /** The stored policy cannot be read, and this is what the log says. Whatever replaces it also repairs it. */
+  /** The stored policy is damaged, so the state was read from the log. The next change repairs it. */
   readonly isDamaged?: boolean
 }
 
@@ -36,8 +36,8 @@ export type CommandDecision =
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
 /**
- * @param at when it is decided, ISO 8601
- * @param target the version that a rollback asks for: `null` where it is a deletion, `undefined` where there is none
+ * @param at time of the decision, ISO 8601
+ * @param target the policy at the version of a rollback: `null` for a deletion, `undefined` if the version does not exist
  */
 export function decide(
   state: PolicyState,

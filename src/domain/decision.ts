@@ -3,12 +3,12 @@ import type { CompiledLimit, OnStoreFailure, Policy } from './policy.ts'
 import { allows, type BucketReading } from './token-bucket.ts'
 
 /**
- * Who decided: the store, this process's memory of a denial, its own bucket, nobody because the store is away, or the policy
- * alone.
+ * Who decided: the store, a remembered denial, the process's own bucket, `onStoreFailure: allow` (`outage`), or the policy's mode
+ * (`policy`).
  */
 export type DecisionSource = 'redis' | 'denied-cache' | 'local' | 'outage' | 'policy'
 
-/** What one limit has left after a check; times in whole milliseconds, rounded up. */
+/** The state of one limit after a check. Times are whole milliseconds, rounded up. */
 export interface LimitState {
   readonly limit: CompiledLimit
   readonly allows: boolean
@@ -32,16 +32,16 @@ export interface Decision {
   readonly key: string
   readonly policy: Policy
   readonly tokens: number
-  /** `null` while nobody knows. */
+  /** `null` if unknown. */
   readonly remaining: number | null
   readonly retryAfterMs: number | null
   readonly resetAfterMs: number | null
-  /** The limit whose values the decision bears: the tightest one, or the one that denied for longest. */
+  /** The limit whose values the decision shows: the most exhausted one, or the one that denies for longest. */
   readonly binding: CompiledLimit
-  /** Each limit's own values; empty when no bucket was asked. */
+  /** Of each limit; empty if no bucket was read. */
   readonly states: readonly LimitState[]
   readonly source: DecisionSource
-  /** The store was needed and could not be asked. */
+  /** The store was needed but unavailable. */
   readonly degraded: boolean
 }
 
@@ -52,8 +52,8 @@ interface Asked {
 }
 
 /**
- * The decision that follows from what a bucket said.
- * @param counted the limits that the bucket counted by: the policy's own, or a process's share of them
+ * The decision by a bucket's reading.
+ * @param counted the limits by which the bucket counted: the policy's own, or a process's shares
  */
 export function decideByBucket(
   asked: Asked,
@@ -82,7 +82,7 @@ export function decideByBucket(
   }
 }
 
-/** The decision of a policy that needs no bucket (`off`, `block`), or `undefined`. */
+/** The decision of the modes `off` and `block`, which need no bucket; `undefined` for other modes. */
 export function decideByMode(asked: Asked): Decision | undefined {
   const { mode } = asked.policy.definition
   if (mode === 'off') return withoutBucket(asked, { source: 'policy', remaining: firstLimit(asked.policy).capacity })
@@ -91,7 +91,7 @@ export function decideByMode(asked: Asked): Decision | undefined {
   return { ...decision, allowed: false, blocked: true, retryAfterMs: null, resetAfterMs: null }
 }
 
-/** The decision of `onStoreFailure: allow`: yes, and nobody knows what is left. */
+/** The decision of `onStoreFailure: allow`: allowed, with unknown values. */
 export function decideByOutage(asked: Asked): Decision {
   const decision = withoutBucket(asked, { source: 'outage', remaining: null })
   return { ...decision, resetAfterMs: null, degraded: true }
@@ -112,24 +112,24 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
   }
 }
 
-/** A check of more tokens than a limit's capacity can never pass; this is the limit, or `undefined`. */
+/** The limit whose capacity is below `tokens`, so that the check can never be allowed; `undefined` if there is none. */
 export function limitTooSmallFor(policy: Policy, tokens: number): CompiledLimit | undefined {
   return policy.limits.find(limit => tokens > limit.capacity)
 }
 
-/** What a policy does while the store is away, given what the service does by default. `shadow` never refuses. */
-export function onStoreFailureOf({ definition }: Policy, byDefault: OnStoreFailure): OnStoreFailure {
-  const asked = definition.onStoreFailure ?? byDefault
+/** What a policy does while the store is unavailable. Mode `shadow` never denies. */
+export function onStoreFailureOf({ definition }: Policy, fallback: OnStoreFailure): OnStoreFailure {
+  const asked = definition.onStoreFailure ?? fallback
   return asked === 'deny' && definition.mode === 'shadow' ? 'local' : asked
 }
 
-/** The names of the limits that denied, or would have denied were they enforced. */
+/** The names of the limits that denied, or in mode `shadow` would have denied. */
 export function violatedLimits(decision: Decision): string[] {
   if (decision.allowed && !decision.shadowed) return []
   return decision.states.filter(state => !state.allows).map(state => state.limit.name)
 }
 
-/** The bucket in words: "0 of 100 tokens left; 10 more every 1000 ms". */
+/** The state in words: "0 of 100 tokens left; 10 more every 1000 ms". */
 export function explain(decision: Decision): string {
   const { binding, states } = decision
   const name = states.length > 1 ? `${binding.name}: ` : ''
@@ -137,7 +137,7 @@ export function explain(decision: Decision): string {
   return `${name}${left}; ${binding.refillTokens} more every ${binding.refillIntervalMs} ms`
 }
 
-/** @param named the limit as the policy has it, of which `limit` may be a share */
+/** @param named the policy's limit, of which `limit` may be a share */
 function limitState(
   limit: CompiledLimit,
   named: CompiledLimit,
@@ -146,7 +146,7 @@ function limitState(
   tokens: number,
 ): LimitState {
   const spent = reading.spent[index] ?? 0
-  /** Below 0 when the bucket is in debt. */
+  /** Negative for a bucket in debt. */
   const left = limit.capacityUnits - spent
   const allowing = reading.allowed || allows(limit, spent, tokens)
   return {
@@ -160,14 +160,14 @@ function limitState(
   }
 }
 
-/** `null`: for ever. */
+/** `null` if never. */
 function waitUntilAllowed(limit: CompiledLimit, reading: BucketReading, spent: number, tokens: number): number | null {
   if (tokens > limit.maxTokensPerCheck) return null
   const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unitsPerToken
   return waitFor(limit, reading, spent - free)
 }
 
-/** How long until so many units are back, ms. */
+/** The time until `units` are refilled, in ms. */
 function waitFor(limit: CompiledLimit, { refillPausedMs }: BucketReading, units: number): number {
   return ceilDiv(units, limit.unitsPerMs) * limit.timeScale + refillPausedMs
 }
@@ -177,7 +177,7 @@ function tightest(states: readonly LimitState[]): LimitState {
   return states.reduce((a, b) => (isSmallerRatio(b.remaining, b.limit.capacity, a.remaining, a.limit.capacity) ? b : a))
 }
 
-/** The largest time until it allows, where never is largest, then the first. */
+/** The longest time until the check is allowed, where never is longest, then the first. */
 function longest(states: readonly LimitState[]): LimitState {
   const wait = (state: LimitState) => state.retryAfterMs ?? Number.POSITIVE_INFINITY
   return states.reduce((a, b) => (wait(b) > wait(a) ? b : a))

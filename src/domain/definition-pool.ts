@@ -1,12 +1,12 @@
 import { type CompiledLimit, compileLimits, type PolicyDefinition } from './policy.ts'
 
-/** A definition and its limits, compiled: one object for all policies that say the same. */
+/** A definition with its compiled limits: one object for all equal definitions. */
 export interface SharedDefinition {
   readonly definition: PolicyDefinition
   readonly limits: readonly CompiledLimit[]
 }
 
-/** Lets equal definitions be one object, and forgets those that nobody uses any more. A million policies have few definitions. */
+/** Shares one object between equal definitions, with a count of its users. A million policies have few definitions. */
 export class DefinitionPool {
   readonly #used = new Map<string, SharedDefinition & { users: number }>()
 
@@ -21,7 +21,7 @@ export class DefinitionPool {
     return shared
   }
 
-  /** Takes back one `take` of an equal definition. */
+  /** Undoes one `take` of an equal definition. */
   release(definition: PolicyDefinition): void {
     const text = textOf(definition)
     const shared = this.#used.get(text)
@@ -29,7 +29,7 @@ export class DefinitionPool {
   }
 }
 
-/** Equal for equal definitions only: the description stands last, and nothing before it may contain the separator. */
+/** Equal for equal definitions only: the description comes last, and nothing before it may contain the separator. */
 function textOf({ mode, onStoreFailure, limits, description }: PolicyDefinition): string {
   const numbers = limits.flatMap(limit => [limit.name, limit.capacity, limit.refillTokens, limit.refillIntervalMs])
   return [mode, onStoreFailure, ...numbers, description === undefined ? 0 : 1, description].join(' ')

@@ -1,16 +1,16 @@
 import type { Idempotency } from './commands.ts'
 import type { PolicyDefinition } from './policy.ts'
 
-/** The schema of events as this release writes them. */
+/** The schema of the events that this release writes. */
 export const EVENT_SCHEMA = 1
 
 export type EventType = 'created' | 'changed' | 'deleted' | 'rolled-back' | 'imported'
 
-/** The recorded fact that a policy changed; never edited. */
+/** A recorded change of a policy. Events are never edited. */
 export interface PolicyEvent {
   readonly schema: typeof EVENT_SCHEMA
   readonly key: string
-  /** 1 for a key's first event, then one more each. */
+  /** 1 for a key's first event, one more for each further one. */
   readonly version: number
   readonly type: EventType
   /** ISO 8601, UTC. */
@@ -18,22 +18,22 @@ export interface PolicyEvent {
   readonly actor: string
   readonly reason?: string
   readonly commandId: string
-  /** So that the embedded store knows, after a restart, under which name the command was asked for. */
+  /** The embedded store restores Idempotency-Keys from it after a restart. */
   readonly idempotency?: Idempotency
-  /** The request that the command came with, so that a change can be followed through logs. */
+  /** The id of the request, which links the log lines of a change. */
   readonly requestId?: string
-  /** The policy from then on; `null` when it was deleted. */
+  /** The new policy; `null` for a deletion. */
   readonly policy: PolicyDefinition | null
 }
 
-/** An event that this release cannot read: one of a later release, or none at all. */
+/** An event that this release cannot read: of a later release, or invalid. */
 export class UnknownEventSchema extends Error {
   override readonly name = 'UnknownEventSchema'
 }
 
 /**
- * An event as it stands in a log, written by any release up to this one, as one of today. Events in a log are never rewritten: a
- * release that changes `PolicyEvent` so that old events do not fit adds a schema, and here a case that lifts them.
+ * Converts an event of this or an earlier release to the present schema. Events in a log are never rewritten: a release whose
+ * `PolicyEvent` no longer fits old events adds a schema, and here a case that converts them.
  * @throws {UnknownEventSchema}
  */
 export function upcast(stored: unknown): PolicyEvent {

@@ -17,7 +17,7 @@ export function greatestCommonDivisor(a: number, b: number): number {
   return x
 }
 
-/** Whether a ÷ b < c ÷ d, also where the quotients round to the same number. */
+/** Whether a ÷ b < c ÷ d, even if both quotients round to the same number. */
 export function isSmallerRatio(a: number, b: number, c: number, d: number): boolean {
   const [x, y] = [a / b, c / d]
   return x === y ? BigInt(a) * BigInt(d) < BigInt(c) * BigInt(b) : x < y

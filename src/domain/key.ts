@@ -1,10 +1,10 @@
-/** The longest key, in bytes of UTF-8. */
+/** Maximum length of a key, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 256
 
 const PRINTABLE_ASCII = /^[ -~]{1,256}$/
 const RESERVED_CONFIG_KEYS = new Set(['export', 'import', 'default'])
 
-/** Why a caller's key is refused, or `undefined` when it may be used. */
+/** Why a caller's key is invalid; `undefined` if it is valid. */
 export function keyFault(key: string): string | undefined {
   if (key === '.' || key === '..') return `the key "${key}" is not allowed`
   if (PRINTABLE_ASCII.test(key)) return undefined
@@ -29,7 +29,7 @@ export interface ConfigKeyFault {
   readonly detail: string
 }
 
-/** Why a config key (`user:42`, `user:*`, `*`) is refused, or `undefined` when it may be used. */
+/** Why a config key (`user:42`, `user:*`, `*`) is invalid; `undefined` if it is valid. */
 export function configKeyFault(configKey: string): ConfigKeyFault | undefined {
   if (RESERVED_CONFIG_KEYS.has(configKey)) {
     return { code: 'key-reserved', detail: `the key "${configKey}" is reserved, like export, import and default` }

@@ -1,10 +1,10 @@
 import type { PolicyState, Rejection } from './decider.ts'
 import type { PolicyEvent } from './events.ts'
 
-/** What an applied command did to its key. */
+/** The effect of an applied command on its key. */
 export type Effect = 'created' | 'changed' | 'deleted' | 'unchanged'
 
-/** What an import did to the keys that it names. */
+/** The effects of an import on its keys. */
 export interface ImportCounts {
   readonly created: number
   readonly changed: number
@@ -33,17 +33,17 @@ export interface RejectedCommand {
   readonly error: Rejection
 }
 
-/** How a command ended; final. */
+/** The final result of a command. */
 export type Outcome = AppliedCommand | AppliedPart | RejectedCommand
 
-/** A command that could not be processed. An operator may have it tried again, so it is not final. */
+/** A command that could not be processed. Not final, since an operator may retry it. */
 export interface FailedCommand {
   readonly id: string
-  /** Absent for a part of an import, and where the command could not be read. */
+  /** Absent for a part of an import, and for an unreadable command. */
   readonly key?: string
   readonly status: 'failed'
   readonly error: { readonly code: 'internal'; readonly detail: string }
-  /** How far the actor was then, so that a retry is noticed that comes too late; `null` where that could not be read. */
+  /** Revision of the key (or position of the log, for a part of an import) at the failure; a retry at another one comes too late. `null` if it could not be read. */
   readonly standing: number | null
 }
 

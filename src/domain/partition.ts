@@ -1,10 +1,10 @@
-/** How many partitions the buckets are spread over; recorded in the config store, since changing it moves every bucket. */
+/** Partitions of the buckets. Recorded in the policy store, since another number would move every bucket. */
 export const BUCKET_PARTITIONS = 64
 
-/** How many partitions, each with its queue and its log, the config keys are spread over. */
+/** Partitions of the config keys, each with a queue and an event log. */
 export const CONFIG_PARTITIONS = 4
 
-/** The partition in which the bucket of `key` lives: decided by its hash tag, if it has one. */
+/** The partition of a key's bucket, decided by the key's hash tag if it has one. */
 export function bucketPartition(key: string): number {
   const open = key.indexOf('{')
   if (open !== -1) {
@@ -14,13 +14,13 @@ export function bucketPartition(key: string): number {
   return hash(key, 0, key.length) % BUCKET_PARTITIONS
 }
 
-/** The partition whose queue and log the policy of `configKey` belongs to. */
+/** The partition of a config key. */
 export function configPartition(configKey: string): number {
   return hash(configKey, 0, configKey.length) % CONFIG_PARTITIONS
 }
 
 /**
- * 32-bit FNV-1a over UTF-16 code units, with MurmurHash3's finalizer, so that the low bits are as good as the high ones.
+ * 32-bit FNV-1a over UTF-16 code units. MurmurHash3's finalizer makes the low bits as good as the high ones.
  * @see https://datatracker.ietf.org/doc/html/draft-eastlake-fnv
  */
 export function hash(text: string, from: number, to: number): number {

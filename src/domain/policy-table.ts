@@ -3,13 +3,13 @@ import { prefixOf } from './key.ts'
 import type { Policy, PolicyDefinition } from './policy.ts'
 
 /**
- * Every policy, as checks look them up: an exact one wins, then the longest prefix, then the built-in default. A look-up costs
- * one map access and one more for each *length* of prefix in use, however many policies there are.
+ * All policies, for the lookup of a check: an exact one wins, then the longest prefix, then the built-in default. A lookup costs
+ * one map access, plus one for each *length* of prefix in use, however many policies there are.
  */
 export class PolicyTable {
   readonly #exact = new Map<string, Policy>()
   readonly #byPrefix = new Map<string, Policy>()
-  /** How many prefixes of each length there are, in UTF-16 units. */
+  /** The number of prefixes of each length, in UTF-16 units. */
   readonly #lengths = new Map<number, number>()
   #lengthsDescending: readonly number[] = []
   readonly #definitions = new DefinitionPool()

@@ -5,7 +5,7 @@ export const MODES = ['enforce', 'shadow', 'off', 'block'] as const
 export type Mode = (typeof MODES)[number]
 
 export const STORE_FAILURE_MODES = ['local', 'allow', 'deny'] as const
-/** What a check gets while the store is away. */
+/** What a check gets while the bucket store is unavailable. */
 export type OnStoreFailure = (typeof STORE_FAILURE_MODES)[number]
 
 export const MAX_LIMITS = 8
@@ -14,7 +14,7 @@ export const MAX_COUNT = 1_000_000_000
 export const MAX_INTERVAL_MS = 2_678_400_000
 export const LIMIT_NAME = /^[a-z0-9_-]{1,32}$/
 
-/** One token bucket: `capacity` tokens, of which `refillTokens` come back every `refillIntervalMs`, continuously. */
+/** One token bucket: `capacity` tokens; `refillTokens` are added every `refillIntervalMs`, continuously. */
 export interface Limit {
   readonly name: string
   readonly capacity: number
@@ -22,7 +22,7 @@ export interface Limit {
   readonly refillIntervalMs: number
 }
 
-/** What an operator stores under a config key, in its long form. */
+/** The policy that an operator stores under a config key, in its long form. */
 export interface PolicyDefinition {
   readonly limits: readonly Limit[]
   readonly mode: Mode
@@ -30,21 +30,21 @@ export interface PolicyDefinition {
   readonly description?: string
 }
 
-/** A limit with everything that its arithmetic needs, in integers below 2^53. */
+/** A limit with the numbers for its arithmetic, all integers below 2^53. */
 export interface CompiledLimit extends Limit {
-  /** Names the limit in a bucket: 4 bytes, unique in its policy. */
+  /** Identifies the limit in a bucket: 4 bytes, unique in its policy. */
   readonly id: number
-  /** Units in a token: the smallest number for which a whole number of units comes back each millisecond. */
+  /** The smallest number for which a whole number of units refills each millisecond. */
   readonly unitsPerToken: number
   readonly unitsPerMs: number
   readonly capacityUnits: number
-  /** The most tokens that one check may have. Where that is more than the capacity, a full bucket goes into debt for it. */
+  /** May exceed the capacity of a share; a full bucket then goes into debt. */
   readonly maxTokensPerCheck: number
-  /** How many milliseconds pass while the limit counts one: 1, but for a share. */
+  /** Milliseconds of real time for each millisecond of the limit's clock: 1, or the number of processes for a share. */
   readonly timeScale: number
 }
 
-/** A policy as checks use it: which config key it came from, at which version, and its compiled limits. */
+/** A policy as checks use it: its config key, its version and its compiled limits. */
 export interface Policy {
   readonly configKey: string
   readonly version: number
@@ -52,7 +52,7 @@ export interface Policy {
   readonly limits: readonly CompiledLimit[]
 }
 
-/** The config key that decisions name when the built-in policy decided. */
+/** The config key of decisions by the built-in policy. */
 export const DEFAULT_POLICY = 'default'
 
 export function compilePolicy(configKey: string, version: number, definition: PolicyDefinition): Policy {
@@ -66,7 +66,7 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
     const { unitsPerToken, unitsPerMs } = unitsOf(limit)
     const id = ids.get(name) ?? 0
     const capacityUnits = capacity * unitsPerToken
-    // Written out, since an object that others were spread into takes twice the memory.
+    // Written out, since an object made by spreading takes twice the memory.
     return {
       name,
       capacity,
@@ -83,20 +83,19 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
 }
 
 /**
- * What each of several processes may give of a limit when they cannot ask each other: ⌈capacity ÷ processes⌉ tokens, and
- * refill ÷ processes. Its arithmetic is the limit's own, counted by a clock that is so much slower, and so as exact.
+ * One process's share of a limit: ⌈capacity ÷ processes⌉ tokens, and refill ÷ processes. The arithmetic stays the limit's own and
+ * exact, by a clock that is slower by the factor `processes`.
  */
 export function shareOf(limit: CompiledLimit, processes: number): CompiledLimit {
   const capacity = ceilDiv(limit.capacity, processes)
   return { ...limit, capacity, capacityUnits: capacity * limit.unitsPerToken, timeScale: processes }
 }
 
-/** Marks an entry of a bucket that belongs to no limit. */
+/** Reserved by the layout of a bucket. */
 const RESERVED_ID = 0
 
 /**
- * Each name's hash. Two names of one policy may share it; they must not share an entry in the bucket, whatever order they
- * stand in.
+ * The id of each name: its hash. Two names of one policy with the same hash get different ids, independent of their order.
  */
 function idsOf(names: readonly string[]): ReadonlyMap<string, number> {
   const ids = new Map<string, number>()
@@ -121,7 +120,7 @@ export interface PolicyFault {
   readonly message: string
 }
 
-/** What a schema cannot say of a policy: names are unique, and every limit can be counted exactly. */
+/** Faults that a schema cannot express: duplicate names, and limits that cannot be counted exactly. */
 export function policyFaults(definition: PolicyDefinition): readonly PolicyFault[] {
   const names = new Set<string>()
   return definition.limits.flatMap((limit, index) => {
@@ -138,7 +137,7 @@ export function policyFaults(definition: PolicyDefinition): readonly PolicyFault
 const INEXACT =
   'capacity × refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs) must not exceed 2^53 − 1, or the limit could not be counted exactly'
 
-/** A product that is too large to be exact is never rounded to less than 2^53. */
+/** Floating point never rounds a product above 2^53 to below it. */
 export function isExact(limit: Limit): boolean {
   return limit.capacity * unitsOf(limit).unitsPerToken <= Number.MAX_SAFE_INTEGER
 }

@@ -1,6 +1,6 @@
 /**
- * Whether what stands in a store is a policy that this release can count by. Others than this service may have written it, or a
- * later release. It is asked of every policy at a start, so it is written by hand: about half a microsecond for one limit.
+ * Whether a stored value is a policy that this release can enforce; another program or a later release may have written it. It is
+ * written by hand because a start validates every policy with it: about half a microsecond for one limit.
  */
 import {
   isExact,

@@ -1,60 +1,59 @@
 /**
- * The token bucket as an executable specification: `redis/lua/check.lua` does the same, and a property test holds the two
- * against each other. Processes use this one for their own buckets while the store is unavailable.
+ * The token bucket as an executable specification: `redis/lua/check.lua` does the same, and a property test compares the two.
+ * Processes use this one for their own buckets while the store is unavailable.
  *
- * A bucket holds what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. Nothing spent is a
- * full bucket under any capacity, which is why a bucket may be forgotten once it would be full, and why a changed policy
- * needs no migration.
+ * A bucket records what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. A bucket with
+ * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
 import { ceilDiv } from './exact.ts'
 import type { CompiledLimit } from './policy.ts'
 
-/** A clock that went back by up to this much pauses refill; one that went back further is taken as it is. */
+/** A clock that goes back by up to this much pauses refill; one that goes back further is believed. */
 export const CLOCK_TOLERANCE_MS = 10_000
 
-/** The most limits that a bucket keeps although the policy that spent from it last does not have them. */
+/** Entries that a bucket keeps for limits which the last policy does not have. */
 export const MAX_OTHER_ENTRIES = 8
 
-/** What was spent of one limit when it was last spent from. */
+/** Units of one limit that were spent at its last spending. */
 export interface BucketEntry {
   readonly id: number
   readonly unitsPerToken: number
   readonly spent: number
 }
 
-/** What was spent of a limit that the policy which spent last does not have. */
+/** An entry of a limit that the last policy does not have. */
 export interface OtherEntry extends BucketEntry, Times {}
 
 interface Times {
-  /** In whole milliseconds of the store's clock. */
+  /** By the store's clock, in whole milliseconds. */
   readonly lastSpentAtMs: number
-  /** From then on nothing counts as spent. */
+  /** From then on nothing is spent. */
   readonly fullAtMs: number
 }
 
-/** The state of one key. Its times are those of the policy that spent last, and of that policy's entries. */
+/** The state of one key. The times belong to `entries`, the limits of the policy that spent last. */
 export interface Bucket extends Times {
   readonly entries: readonly BucketEntry[]
-  /** Kept until they are full, so that a limit which is away for a while is not forgotten. */
+  /** Kept until they are full, so that a limit that is removed and restored is not forgotten. */
   readonly others: readonly OtherEntry[]
 }
 
-/** What one check found, for each limit of its policy in order. */
+/** The result of one check, for each limit of its policy in order. */
 export interface BucketReading {
   readonly allowed: boolean
   /** Units spent, after this check. */
   readonly spent: readonly number[]
-  /** How long refill rests because the clock went back; a part of every waiting time. */
+  /** How long refill is paused because the clock went back, in ms; part of every waiting time. */
   readonly refillPausedMs: number
 }
 
 export interface BucketCheckResult {
   readonly reading: BucketReading
-  /** The bucket to keep, or `undefined` when it is full. */
+  /** The bucket to store; `undefined` if it is full. */
   readonly bucket: Bucket | undefined
 }
 
-/** Decides one check of `tokens` (0 only reads) at `nowMs`; all limits must allow, else nothing is spent. */
+/** Decides one check of `tokens` at `nowMs`; 0 tokens only read. Nothing is spent unless all limits allow. */
 export function checkBucket(
   stored: Bucket | undefined,
   limits: readonly CompiledLimit[],
@@ -72,18 +71,18 @@ export function checkBucket(
   return { reading: { allowed, spent: after, refillPausedMs }, bucket: spentFrom(bucket, limits, after, atMs) }
 }
 
-/** When nothing of a bucket counts any more. */
+/** When a bucket may be dropped. */
 export function forgottenAt({ fullAtMs, others }: Bucket): number {
   return others.reduce((latest, other) => Math.max(latest, other.fullAtMs), fullAtMs)
 }
 
-/** Whether the limit, with `spent` units gone, has `tokens` left. Written so that only a proof allows. */
+/** Whether the limit has `tokens` left after `spent` units. Written so that NaN denies. */
 export function allows(limit: CompiledLimit, spent: number, tokens: number): boolean {
   if (tokens <= limit.capacity) return limit.capacityUnits - spent >= tokens * limit.unitsPerToken
   return tokens <= limit.maxTokensPerCheck && spent === 0
 }
 
-/** A clock that went back too far takes what lies ahead of it along. */
+/** After a clock that went back too far, moves times that lie ahead of it to now. */
 function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
   if (bucket.lastSpentAtMs - nowMs <= CLOCK_TOLERANCE_MS) return bucket
   const notAhead = <T extends Times>(times: T): T => {
@@ -108,7 +107,7 @@ function asOther({ id, unitsPerToken, spent }: BucketEntry, { lastSpentAtMs, ful
   return { id, unitsPerToken, spent, lastSpentAtMs, fullAtMs }
 }
 
-/** The bucket once so many units are spent of each limit. Limits that the policy does not have stay as they were. */
+/** The bucket with these units spent of each limit. Entries of other limits stay. */
 function spentFrom(
   bucket: Bucket | undefined,
   limits: readonly CompiledLimit[],
@@ -124,7 +123,7 @@ function spentFrom(
   }
 }
 
-/** What was spent of limits that are not among these, the slowest first. */
+/** Entries of limits that are not among these, the slowest first. */
 function othersThan(limits: readonly CompiledLimit[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
   return [...bucket.entries.map(entry => asOther(entry, bucket)), ...bucket.others]
     .filter(({ id, fullAtMs }) => fullAtMs > atMs && !limits.some(limit => limit.id === id))
@@ -132,7 +131,7 @@ function othersThan(limits: readonly CompiledLimit[], bucket: Bucket, atMs: numb
     .slice(0, MAX_OTHER_ENTRIES)
 }
 
-/** What was spent stays spent when the limit changes, at most all of its new capacity. */
+/** Spent tokens stay spent when the limit changes, up to all of its new capacity. */
 function spentUnder(limit: CompiledLimit, entry: BucketEntry): number {
   if (entry.unitsPerToken === limit.unitsPerToken)
     return Math.min(entry.spent, limit.maxTokensPerCheck * limit.unitsPerToken)
@@ -143,7 +142,7 @@ function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): numbe
   return elapsedMs >= ceilDiv(spent, limit.unitsPerMs) ? 0 : spent - elapsedMs * limit.unitsPerMs
 }
 
-/** What a reading becomes when `elapsedMs` have passed since and nothing was spent. */
+/** The reading after `elapsedMs` in which nothing was spent. */
 export function readingAfter(
   { allowed, spent, refillPausedMs }: BucketReading,
   limits: readonly CompiledLimit[],

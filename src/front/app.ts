@@ -124,7 +124,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const refuseWhenBehind = behindHook(deps.isBehind)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
   const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
-    // Checks are decided together. Other answers can be large, so a client gets them one by one, as it reads them.
+    // Checks are decided together. Other isFulfilled can be large, so a client gets them one by one, as it reads them.
     ...(access === 'check' ? [] : [inOrder]),
     ...(access === undefined ? [] : [refuseWhenBehind]),
     ...(access === 'check' ? [] : [sniffingHook]),
@@ -150,7 +150,7 @@ function commonFields(isDraining: () => boolean) {
   }
 }
 
-/** For all but checks, which are asked for by programs only, and whose answers are kept as short as they can be. */
+/** For all but checks, which are asked for by programs only, and whose isFulfilled are kept as short as they can be. */
 function forbidSniffing(reply: FastifyReply): void {
   reply.header('x-content-type-options', 'nosniff')
 }

@@ -13,7 +13,7 @@ import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { AdminLimits } from '../http/auth.ts'
-import { answers } from '../lib/is-fulfilled.ts'
+import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OnMalformedBucket } from '../redis/buckets/check-call.ts'
@@ -90,7 +90,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
         logger: shard ? logger.child({ master: shard.name }) : logger,
       }),
   })
-  const isStoreUp = () => answers(store.probe())
+  const isStoreUp = () => isFulfilled(store.probe())
   // Whoever is connected again need not wait for the next probe.
   redis.on('ready', () => void isStoreUp())
 

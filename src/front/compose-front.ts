@@ -19,7 +19,7 @@ import { FrontMetrics } from './front-metrics.ts'
 /** What one call of the config store may take, ms. */
 const CONFIG_TIMEOUT_MS = 2_000
 
-/** A store that answers nothing for so long is taken for hanging, and its connection is made anew, ms. */
+/** A store that isFulfilled nothing for so long is taken for hanging, and its connection is made anew, ms. */
 const HANG_TIMEOUT_MS = 1_000
 
 /** A start waits so long for both stores, ms; then it serves without them, by the built-in policy, until they are there. */
@@ -69,7 +69,7 @@ export function frontDependencies(
   const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
 
   let draining = false
-  const examineStores = async () => {
+  const preflight = async () => {
     const [store, configStore] = await Promise.all([checks.examineStore(), changes.examineStore()])
     return storesState(checks.store.circuit, { store, configStore })
   }
@@ -95,7 +95,7 @@ export function frontDependencies(
     },
     metrics,
     isReady: () => changes.isLoaded() && !draining,
-    stores: shareRun(examineStores, HEALTH_INTERVAL_MS),
+    stores: shareRun(preflight, HEALTH_INTERVAL_MS),
     start: async () => {
       const deadlineMs = performance.now() + START_PATIENCE_MS
       await changes.start(START_PATIENCE_MS)

@@ -31,7 +31,7 @@ const HELMET_OPTIONS = {
   strictTransportSecurity: false,
 }
 
-/** What a page answers. */
+/** What a page isFulfilled. */
 type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
 
 /** What a page may want to know of a request; it never has a body. */

@@ -5,9 +5,9 @@
 interface ErrorKind {
   readonly status: number
   readonly title: string
-  /** When it is not `urn:throttler:error:<code>`. */
+  /** Default: `urn:throttler:error:<code>`. */
   readonly type?: string
-  /** Seconds. */
+  /** In seconds. */
   readonly retryAfter?: number
 }
 
@@ -15,40 +15,40 @@ const IANA_PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types'
 
 export const ERRORS = {
   'body-malformed': { status: 400, title: 'The body is not well-formed JSON in UTF-8' },
-  'validation-failed': { status: 400, title: 'The request does not fit its schema' },
+  'validation-failed': { status: 400, title: 'The request is invalid' },
   'key-invalid': { status: 400, title: 'The key is not allowed' },
   'key-reserved': { status: 400, title: 'The key is reserved' },
-  'cursor-invalid': { status: 400, title: 'The cursor is not one that this service gave' },
-  'import-invalid': { status: 400, title: 'A line of the import cannot be taken' },
-  'tokens-exceed-capacity': { status: 400, title: 'More tokens than the limit can ever hold' },
-  unauthorized: { status: 401, title: 'A token is needed' },
+  'cursor-invalid': { status: 400, title: 'The cursor is invalid' },
+  'import-invalid': { status: 400, title: 'A line of the import is invalid' },
+  'tokens-exceed-capacity': { status: 400, title: 'More tokens than the limit ever holds' },
+  unauthorized: { status: 401, title: 'A valid token is required' },
   forbidden: { status: 403, title: 'Not allowed' },
-  'not-found': { status: 404, title: 'There is no such resource' },
+  'not-found': { status: 404, title: 'The resource does not exist' },
   'policy-not-found': { status: 404, title: 'The key has no policy' },
-  'version-not-found': { status: 404, title: 'The policy has no such version' },
-  'command-not-found': { status: 404, title: 'There is no such command' },
-  'method-not-allowed': { status: 405, title: 'The resource has no such method' },
+  'version-not-found': { status: 404, title: 'The version does not exist' },
+  'command-not-found': { status: 404, title: 'The command does not exist' },
+  'method-not-allowed': { status: 405, title: 'The resource does not support this method' },
   'version-is-deletion': { status: 409, title: 'The version is a deletion' },
-  superseded: { status: 409, title: 'The policy was changed since the command failed' },
-  'version-conflict': { status: 412, title: 'The policy is not at the version asked for' },
+  superseded: { status: 409, title: 'The policy has changed since the command failed' },
+  'version-conflict': { status: 412, title: 'The policy is at another version' },
   'body-too-large': { status: 413, title: 'The body is too large' },
-  'media-type-unsupported': { status: 415, title: 'The body is not of a media type that is allowed here' },
-  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key stands for another request' },
-  'quota-exceeded': { status: 429, title: 'The limit is used up', type: `${IANA_PROBLEM_TYPES}#quota-exceeded` },
+  'media-type-unsupported': { status: 415, title: 'The media type is not supported' },
+  'idempotency-key-reused': { status: 422, title: 'The Idempotency-Key belongs to another request' },
+  'quota-exceeded': { status: 429, title: 'The limit is exceeded', type: `${IANA_PROBLEM_TYPES}#quota-exceeded` },
   blocked: { status: 429, title: 'The key is blocked' },
   'admin-limit-exceeded': { status: 429, title: 'Too many admin calls' },
   'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
   'store-unavailable': {
     status: 503,
-    title: 'The store of buckets is away',
+    title: 'The bucket store is unavailable',
     type: `${IANA_PROBLEM_TYPES}#temporary-reduced-capacity`,
     retryAfter: 1,
   },
-  'config-store-unavailable': { status: 503, title: 'The store of policies is away', retryAfter: 1 },
-  overloaded: { status: 503, title: 'The service has more to do than it can', retryAfter: 1 },
-  draining: { status: 503, title: 'The service is stopping or not ready yet', retryAfter: 1 },
+  'config-store-unavailable': { status: 503, title: 'The policy store is unavailable', retryAfter: 1 },
+  overloaded: { status: 503, title: 'The service is overloaded', retryAfter: 1 },
+  draining: { status: 503, title: 'The service is not ready or is stopping', retryAfter: 1 },
   'http-version-unsupported': { status: 505, title: 'The HTTP version is not supported' },
-  internal: { status: 500, title: 'Something went wrong inside the service' },
+  internal: { status: 500, title: 'Internal error' },
 } as const satisfies Record<string, ErrorKind>
 
 export type ErrorCode = keyof typeof ERRORS
@@ -62,7 +62,7 @@ export function errorType(code: ErrorCode): string {
   return errorKind(code).type ?? `urn:throttler:error:${code}`
 }
 
-/** One field that is wrong: a JSON pointer into the body, query or headers, and what is allowed there. */
+/** One invalid field: a JSON pointer into the body, query or headers, with what is allowed there and what was given. */
 export interface FieldError {
   readonly path: string
   readonly message: string
@@ -74,7 +74,7 @@ interface ProblemOptions extends ErrorOptions {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** An error of the catalogue with its context: what was given and what is allowed. */
+/** An error of the catalogue, with a detail that says what was given and what is allowed. */
 export class Problem extends Error {
   override readonly name = 'Problem'
   readonly code: ErrorCode
@@ -83,7 +83,7 @@ export class Problem extends Error {
   readonly status: number
 
   constructor(code: ErrorCode, detail: string, options: ProblemOptions = {}) {
-    // A stack would say nothing that the code does not, and costs as much as the rest of a refusal.
+    // A stack adds nothing to the code, and costs as much as the rest of a refusal.
     const { stackTraceLimit } = Error
     Error.stackTraceLimit = 0
     super(detail, options)
@@ -99,11 +99,11 @@ export class Problem extends Error {
   }
 }
 
-/** So many fields are named to the caller; a body can be wrong in more places than anybody reads. */
+/** Fields that a problem lists; a body can be wrong in more places than anybody reads. */
 const MAX_FIELD_ERRORS = 2000
 const MAX_FIELD_ERRORS_IN_DETAIL = 10
 
-/** The problem of one or more fields that do not fit. */
+/** The problem of one or more invalid fields. */
 export function validationProblem(errors: readonly FieldError[]): Problem {
   const named = errors
     .slice(0, MAX_FIELD_ERRORS_IN_DETAIL)

@@ -1,6 +1,6 @@
-/** Whether what was asked answers, rather than fails. */
-export function answers(asked: Promise<unknown>): Promise<boolean> {
-  return asked.then(
+/** Whether a promise is fulfilled, once it is settled. */
+export function isFulfilled(promise: Promise<unknown>): Promise<boolean> {
+  return promise.then(
     () => true,
     () => false,
   )

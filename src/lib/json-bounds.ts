@@ -11,9 +11,9 @@ const OPEN_BRACE = 0x7b
 const CLOSE_BRACE = 0x7d
 
 /**
- * Finds JSON that would be too expensive to parse and validate: a few megabytes of brackets or commas keep a process busy for a
- * second and take half a gigabyte. Reads the bytes as they arrive, in about a nanosecond each; whatever is not JSON is left to
- * the parser, which stops at the first byte that is wrong.
+ * Finds JSON that is too expensive to parse and validate: a few megabytes of brackets or commas keep a process busy for a second
+ * and take half a gigabyte. Scans the bytes as they arrive, in about a nanosecond each. Invalid JSON is left to the parser, which
+ * stops at the first wrong byte.
  */
 export class JsonBounds {
   readonly #maxElements: number
@@ -22,12 +22,12 @@ export class JsonBounds {
   #isInString = false
   #isEscaped = false
 
-  /** @param maxElements members and items, at all levels together */
+  /** @param maxElements members and items of all levels together */
   constructor(maxElements: number) {
     this.#maxElements = maxElements
   }
 
-  /** The problem of the text so far, of which these bytes are the next. */
+  /** The problem of the text up to and including these bytes. */
   problemOf(bytes: Uint8Array): Problem | undefined {
     for (let i = this.#isInString ? this.#endOfString(bytes, 0) : 0; i < bytes.length; i++) {
       switch (bytes[i]) {
@@ -50,7 +50,7 @@ export class JsonBounds {
     return undefined
   }
 
-  /** The index of the quote that ends the string which goes on at `start`; the length if it does not end here. */
+  /** The index of the quote that ends the string which continues at `start`, or the length if it does not end here. */
   #endOfString(bytes: Uint8Array, start: number): number {
     let i = this.#isEscaped ? start + 1 : start
     for (; i < bytes.length && bytes[i] !== QUOTE; i++) if (bytes[i] === BACKSLASH) i++
@@ -66,6 +66,6 @@ function tooDeep(): Problem {
 
 function tooManyElements(max: number): Problem {
   return validationProblem([
-    { path: '', message: `has more than ${max} members and items, which is all that is allowed` },
+    { path: '', message: `has more than ${max} members and items; at most ${max} are allowed` },
   ])
 }

@@ -1,6 +1,6 @@
 const WINDOW_MS = 1_000
 
-/** Allows so many lines a second, and counts those that it suppressed. */
+/** Limits log lines per second, and counts the suppressed ones. */
 export class LineBudget {
   readonly #limit: number
   readonly #now: () => number
@@ -8,13 +8,16 @@ export class LineBudget {
   #written = 0
   #suppressed = 0
 
-  /** @param now a monotonic clock, ms */
+  /**
+   * @param limit lines per second
+   * @param now a monotonic clock, in ms
+   */
   constructor(limit: number, now: () => number) {
     this.#limit = limit
     this.#now = now
   }
 
-  /** How many lines were suppressed before this one; `undefined` if this one is suppressed too. */
+  /** The number of lines suppressed before this one; `undefined` if this one is suppressed too. */
   take(): number | undefined {
     const now = this.#now()
     if (now >= this.#windowEndMs) {

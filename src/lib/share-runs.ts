@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
- * Runs a task for all who ask for it. Those who ask while it runs share the next run, so that what they get is no older than
- * their question. However often it is asked for, one run is under way and at most one more is to follow, which starts no sooner
- * than `intervalMs` after the one before.
+ * Coalesces calls of a task. Callers that arrive during a run share the next one, so no result is older than its call. At most one
+ * run is in flight and one waits, which starts no sooner than `intervalMs` after the start of the previous one.
  */
 export function shareNextRun<T>(task: () => Promise<T>, intervalMs = 0): () => Promise<T> {
   let last: Promise<unknown> = Promise.resolve()
@@ -23,7 +22,7 @@ export function shareNextRun<T>(task: () => Promise<T>, intervalMs = 0): () => P
   }
 }
 
-/** Runs a task for all who ask for it while it runs, and in the `intervalMs` after its start. */
+/** Coalesces calls of a task: callers share the run in flight, and its result until `intervalMs` after its start. */
 export function shareRun<T>(task: () => Promise<T>, intervalMs: number): () => Promise<T> {
   let current: Promise<T> | undefined
   let startedAt = Number.NEGATIVE_INFINITY

@@ -1,7 +1,7 @@
 import { writeSync } from 'node:fs'
 import { nonBlocking } from './non-blocking.ts'
 
-/** Bytes of lines that wait while the output takes none; lines beyond are dropped. */
+/** Bytes that wait while the output takes none; further lines are dropped. */
 const MAX_PENDING_BYTES = 1024 * 1024
 const RETRY_MS = 20
 /** How long an exit may wait for a full pipe or terminal to take the pending lines. */

@@ -1,17 +1,17 @@
 import { createHmac } from 'node:crypto'
 
 export const KEY_STYLES = ['hash', 'plain', 'none'] as const
-/** How callers' keys stand in logs. */
+/** How keys appear in logs. */
 export type KeyStyle = (typeof KEY_STYLES)[number]
 
-/** What stands in logs for a key; `undefined` for nothing. */
+/** A key as it appears in logs; `undefined` leaves it out. */
 export type LoggedKey = (key: string) => string | undefined
 
 const HASH_DIGITS = 12
 
 /**
- * Keys often name people. By default they stand in logs as hashes, which are the same for the same key, and which only who has
- * the secret can tell from those of other keys.
+ * Keys often name people, so by default logs show hashes. One key always has the same hash; without the secret nobody can find
+ * the key of a hash by trying.
  */
 export function loggedKeys(style: KeyStyle, secret: string): LoggedKey {
   switch (style) {

@@ -19,7 +19,7 @@ export interface LoggerOptions {
   readonly fd?: number
 }
 
-/** What no line may show, whoever writes it: tokens, and what a command of Redis was called with, among which are callers' keys. */
+/** Keeps secrets out of every line: tokens, and the arguments of Redis commands, which contain callers' keys. */
 export const safety = {
   redact: { paths: ['authorization', '*.authorization', '*.headers.authorization'], censor: '[redacted]' },
   serializers: { err: withoutArguments },
@@ -32,12 +32,12 @@ function withoutArguments(err: unknown): unknown {
   return { type, message: cut(message), stack: cut(stack), code, command }
 }
 
-/** Redis repeats what it was sent with a command that it does not know. */
+/** Redis quotes the arguments of a command that it does not know. */
 function cut(text: string): string {
   return text.replace(/, with args beginning with: .*$/gm, '')
 }
 
-/** JSON lines; on a terminal, lines for people. */
+/** Logs JSON lines; on a terminal, readable lines. */
 export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOptions): Logger {
   const stream = new LogStream(fd, dropped => {
     logger.warn({ suppressed: dropped }, 'log lines were dropped: the log could not be written')
@@ -49,7 +49,7 @@ export function createLogger({ level, role, fd = process.stdout.fd }: LoggerOpti
   return logger
 }
 
-/** Loaded only where somebody looks, since every process would pay for it in memory. */
+/** Loaded only on a terminal, since it costs memory in every process. */
 function prettyDestination(stream: DestinationStream): DestinationStream {
   const { prettyFactory } = createRequire(import.meta.url)('pino-pretty') as typeof PinoPretty
   const format = prettyFactory({ ignore: 'pid,hostname' })

@@ -1,6 +1,6 @@
 import type { Metric, MetricObjectWithValues, MetricValueWithName, Registry } from 'prom-client'
 
-/** What a registry reads of a metric; the library's declarations ask for more, and for a type that it gives no name. */
+/** The members that a registry reads of a metric. The library declares more, and a type that it does not export. */
 type MetricObject = Omit<MetricObjectWithValues<MetricValueWithName<string>>, 'type' | 'collect'> & {
   type: 'histogram'
 }
@@ -13,12 +13,12 @@ interface PlainHistogramOptions {
   readonly registry: Registry
 }
 
-/** A histogram without labels that counts in plain numbers, and is put into Prometheus' terms when it is scraped. */
+/** A histogram without labels. It counts in plain numbers, which a scrape turns into Prometheus' format. */
 export class PlainHistogram {
   readonly name: string
   readonly #help: string
   readonly #bounds: readonly number[]
-  /** How many values fell between the bound before and this one; the last is for those beyond all bounds. */
+  /** Values between the previous bound and this one; the last counts those above all bounds. */
   readonly #counts: Float64Array
   #sum = 0
 
@@ -27,7 +27,7 @@ export class PlainHistogram {
     this.#help = help
     this.#bounds = buckets
     this.#counts = new Float64Array(buckets.length + 1)
-    // All that a registry asks of a metric is its name and `get`.
+    // A registry uses only the name and `get` of a metric.
     registry.registerMetric(this as unknown as Metric)
   }
 

@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { createLogger } from '../observability/logger.ts'
 import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
-import { examineStores } from '../redis/connection/preflight.ts'
+import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { childVariables, type Env, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
@@ -40,7 +40,7 @@ let stopFronts = async () => {}
 try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
-  if (parent === undefined) await examineStores(allTargets(env), logger)
+  if (parent === undefined) await preflight(allTargets(env), logger)
   cluster.setupPrimary({
     exec: fileURLToPath(new URL('../server.js', import.meta.url)),
     args: [SUPERVISED],

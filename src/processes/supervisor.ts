@@ -3,7 +3,7 @@ import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
-import { examineStores } from '../redis/connection/preflight.ts'
+import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
@@ -32,7 +32,7 @@ let stopChildren = async () => {}
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
-  if (env.REDIS_URL !== undefined) await examineStores(allTargets(env), logger)
+  if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
   // One secret for all, so that a key has the same hash in the logs of every process.

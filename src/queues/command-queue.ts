@@ -5,13 +5,13 @@ import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
-import { TolerantQueue } from './malformed-job-queue.ts'
+import { MalformedJobQueue } from './malformed-job-queue.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]
 
-/** The producers' side: one BullMQ queue for each config partition, over one connection that fails fast. */
+/** The producers' side: one BullMQ queue for each config partition, over one connection whose commands fail fast. */
 export class BullCommandQueue implements CommandQueue {
   readonly #redis: RedisClient
   readonly #keyPrefix: string
@@ -22,7 +22,7 @@ export class BullCommandQueue implements CommandQueue {
     this.#keyPrefix = keyPrefix
   }
 
-  /** Sets the order anew each time, before the command is there: a flush would have taken it away. */
+  /** Restores the queue's concurrency of 1 with each command, since a flush of the store removes it. */
   async add(command: QueuedCommand, requestId: string): Promise<void> {
     const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
     await Promise.all([
@@ -36,12 +36,12 @@ export class BullCommandQueue implements CommandQueue {
     if (partition === undefined) return undefined
     const job = await (await this.#open(partition)).getJob(commandId)
     if (job === undefined || job.finishedOn !== undefined) return undefined
-    // Others than this service may have written it.
+    // Another program may have written the job.
     const key: unknown = Object(Object(job.data).command).key
     return typeof key === 'string' ? { key } : {}
   }
 
-  /** How many jobs there are in all queues together, by state. */
+  /** Jobs of all queues together, by state. */
   async countJobs(): Promise<Record<JobState, number>> {
     const sum = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 }
     for (const queue of await this.queues()) {
@@ -56,7 +56,7 @@ export class BullCommandQueue implements CommandQueue {
     return Promise.all(Array.from({ length: CONFIG_PARTITIONS }, (_, partition) => this.#open(partition)))
   }
 
-  /** BullMQ waits for a connection that is not there, and never gets over one that is lost while it opens a queue. */
+  /** Fails without a connection: BullMQ would wait for one, and never recovers from losing it while it opens a queue. */
   async #open(partition: number): Promise<Queue<CommandJob>> {
     if (this.#redis.status !== 'ready') throw new ConnectionLost('the connection to Redis is lost')
     const queue = this.#queues.get(partition) ?? openQueue(this.#redis, this.#keyPrefix, partition)
@@ -77,13 +77,13 @@ export class BullCommandQueue implements CommandQueue {
 
 export function openQueue(connection: ConnectionOptions, keyPrefix: string, partition: number): Queue<CommandJob> {
   const prefix = queuePrefix(keyPrefix, partition)
-  const queue = new TolerantQueue(queueName(partition), { connection, prefix })
-  // Connections report their own losses; without a listener the same error would end the process.
+  const queue = new MalformedJobQueue(queueName(partition), { connection, prefix })
+  // The connection reports its losses; an error without a listener would end the process.
   queue.on('error', () => undefined)
   return queue
 }
 
-/** Commands of a partition run in order, whichever worker takes them. */
+/** Makes the commands of a partition run in order, whichever worker takes them. */
 export async function runOneAtATime(queue: Queue<CommandJob>): Promise<void> {
   await queue.setGlobalConcurrency(1)
 }

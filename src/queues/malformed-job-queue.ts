@@ -2,11 +2,10 @@ import { Job, type JobProgress, Queue, Worker } from 'bullmq'
 import type { CommandJob } from './command-job.ts'
 
 /**
- * BullMQ as it is, but for jobs whose data somebody made no JSON: BullMQ throws whenever it reads one, so that nobody would see it
- * and no worker could end it. It would hold up its partition for the minutes until it is given up as stalled. Here its data is
- * the text that stands there.
+ * BullMQ, except that it tolerates jobs whose data is not valid JSON. BullMQ throws whenever it reads such a job, so no operator
+ * would see it and no worker could end it; it would block its partition until it counts as stalled. Here its data is the raw text.
  */
-class TolerantJob<Data, Result, Name extends string, Progress extends JobProgress> extends Job<
+class MalformedJob<Data, Result, Name extends string, Progress extends JobProgress> extends Job<
   Data,
   Result,
   Name,
@@ -17,15 +16,15 @@ class TolerantJob<Data, Result, Name extends string, Progress extends JobProgres
   }
 }
 
-export class TolerantQueue extends Queue<CommandJob> {
+export class MalformedJobQueue extends Queue<CommandJob> {
   protected override get Job() {
-    return TolerantJob
+    return MalformedJob
   }
 }
 
-export class TolerantWorker extends Worker<CommandJob> {
+export class MalformedJobWorker extends Worker<CommandJob> {
   protected override get Job() {
-    return TolerantJob
+    return MalformedJob
   }
 }
 

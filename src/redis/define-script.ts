@@ -4,7 +4,7 @@ import type { Script } from './scripts.ts'
 export type ScriptArguments = [numberOfKeys: number, ...keysAndArguments: (string | number)[]]
 export type DefinedScript<Reply> = (...args: ScriptArguments) => Promise<Reply>
 
-/** Makes a script a command of this client, which declares none of them. */
+/** Defines a script as a command of this client. ioredis does not type such commands. */
 export function defineScript<Reply>(redis: RedisClient, name: string, script: Script): DefinedScript<Reply> {
   redis.defineCommand(name, script)
   const defined = redis as unknown as { [command: string]: DefinedScript<Reply> }

@@ -1,6 +1,6 @@
 /**
- * The one place that spells keys. What stands in `{…}` decides the slot on Redis Cluster, so everything that one script
- * touches bears the same hash tag.
+ * The names of all keys in Redis. On Redis Cluster the part in `{…}` decides the slot, so all keys of one script have the same
+ * hash tag.
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
  */
 import { bucketPartition } from '../domain/partition.ts'
@@ -18,7 +18,7 @@ export class BucketKeys {
     return this.prefixOf(key) + key
   }
 
-  /** What stands before the caller's key; one of as many as there are partitions. */
+  /** The part before the caller's key; there is one for each partition. */
   prefixOf(key: string): string {
     return this.#prefixes[bucketPartition(key)] as string
   }
@@ -64,7 +64,7 @@ export class ConfigKeys {
     return `${this.#tag}:versions:${configKey}`
   }
 
-  /** What takes the place of another key once it is whole. */
+  /** Replaces another key once it is complete. */
   draft(id: string, of: 'policies' | 'names' | 'versions'): string {
     return `${this.#tag}:draft:${id}:${of}`
   }
@@ -79,12 +79,12 @@ export class ConfigKeys {
     return `${this.#tag}:failure:${commandId}`
   }
 
-  /** String: the lease of the worker that has the command. BullMQ sets it, and renews it while the worker lives. */
+  /** String: the lease of the worker that processes the command. BullMQ sets it and renews it. */
   lock(commandId: string): string {
     return `${this.#jobs}:${commandId}:lock`
   }
 
-  /** List: the lines of an import's part, a chunk each, and an empty entry at the end. */
+  /** List: the chunks of an import's part, closed by an empty entry. */
   staged(partId: string): string {
     return `${this.#tag}:staged:${partId}`
   }
@@ -95,7 +95,7 @@ export class ConfigKeys {
   }
 }
 
-/** String: the command that an actor's Idempotency-Key stands for, as JSON. */
+/** String: the command of an actor's Idempotency-Key, as JSON. */
 export function reservationKey(keyPrefix: string, { actor, key }: { actor: string; key: string }): string {
   return `${keyPrefix}:idempotency:${actor}:${key}`
 }
@@ -105,12 +105,12 @@ export function announcementChannel(keyPrefix: string): string {
   return `${keyPrefix}:config:announcements`
 }
 
-/** Sorted set: the front processes, by when they were last heard. */
+/** Sorted set: the front processes, scored by their last heartbeat. */
 export function heartbeatsKey(keyPrefix: string): string {
   return `{${keyPrefix}:fronts}`
 }
 
-/** String: the number of partitions that this store was filled with. */
+/** String: the numbers of partitions with which this store was filled. */
 export function layoutKey(keyPrefix: string): string {
   return `{${keyPrefix}:layout}`
 }

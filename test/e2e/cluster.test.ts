@@ -208,12 +208,12 @@ describeWithRedis('a start is refused', () => {
     const wrong = await failToStart('all', { REDIS_URL: `redis+cluster://127.0.0.1:${standalone.port}` })
     expect([wrong.code, wrong.said]).toEqual([
       1,
-      expect.stringMatching(/REDIS_URL is a standalone server at \S+; it takes redis:\/\//),
+      expect.stringMatching(/REDIS_URL is a standalone server at \S+; use redis:\/\//),
     ])
     const other = await failToStart('all', { REDIS_URL: standalone.url, CONFIG_REDIS_URL: cluster.url })
     expect([other.code, other.said]).toEqual([
       1,
-      expect.stringMatching(/CONFIG_REDIS_URL is a cluster server at \S+; it takes redis\+cluster:\/\//),
+      expect.stringMatching(/CONFIG_REDIS_URL is a cluster server at \S+; use redis\+cluster:\/\//),
     ])
     for (const { said } of [wrong, other]) expect(said.match(/throttler cannot start/g)).toHaveLength(1)
     await Promise.all([standalone.stop(), cluster.stop()])

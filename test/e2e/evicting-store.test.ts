@@ -6,7 +6,7 @@ import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const SLOW = { capacity: 5, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
-const RISKS = /the store of policies (may evict them|keeps nothing on disk)/
+const RISKS = /the policy store (may evict policies|keeps nothing on disk)/
 
 const risksOf = (service: Service) => service.output.flatMap(line => RISKS.exec(line)?.[1] ?? [])
 
@@ -67,7 +67,7 @@ describeWithRedis('a store that may evict policies and keeps nothing on disk', (
   it('is warned of, once', async () => {
     const redis = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
     const service = await Service.start({ env: { REDIS_URL: redis.url } })
-    expect(risksOf(service)).toEqual(['may evict them', 'keeps nothing on disk'])
+    expect(risksOf(service)).toEqual(['may evict policies', 'keeps nothing on disk'])
     await service.stop()
     await redis.stop()
   })

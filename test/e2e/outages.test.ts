@@ -124,7 +124,7 @@ describeWithRedis('under a steady load of checks', () => {
     expectWellBehaved(samples, mendedAtMs)
   }, 60_000)
 
-  it('says once for each process that the store is away, and why, and once that it is back', async () => {
+  it('logs the outage with its reason and the recovery, each once for each process', async () => {
     const from = api.output.length
     const openingsBefore = openingsIn((await client.get('/metrics')).text)
     /** Each check on a connection of its own, so that every process has some. */

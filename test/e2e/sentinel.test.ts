@@ -48,7 +48,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     const { code, said } = await failToStart('api', { REDIS_URL: `redis://${sentinel}` })
     expect([code, said]).toEqual([
       1,
-      expect.stringContaining(`REDIS_URL is a sentinel server at ${sentinel}; it takes redis+sentinel://`),
+      expect.stringContaining(`REDIS_URL is a sentinel server at ${sentinel}; use redis+sentinel://`),
     ])
   })
 

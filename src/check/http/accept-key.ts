@@ -2,8 +2,8 @@ import { keyFault } from '../../domain/key.ts'
 import { Problem } from '../../lib/errors.ts'
 
 /**
- * Refuses a key that no caller may have.
- * @param path where it stands
+ * Refuses an invalid key.
+ * @param path the JSON pointer to the key in the request
  * @throws {Problem} `key-invalid`
  */
 export function acceptKey(path: '/key' | '/params/key' | '/query/key', key: string): void {
@@ -12,7 +12,7 @@ export function acceptKey(path: '/key' | '/params/key' | '/query/key', key: stri
 }
 
 /**
- * Refuses a query that is not percent-encoded UTF-8, of which two could come to mean the same key.
+ * Refuses a query that is not percent-encoded UTF-8; otherwise two different queries could mean the same key.
  * @throws {Problem} `key-invalid`
  */
 export function acceptQuery(target: string): void {

@@ -7,12 +7,12 @@ import { CheckRequest } from './check.schema.ts'
 
 type Outcome = { readonly value: BatchRequest } | { readonly error: ErrorObject[] | Problem }
 
-// The first fault of each check is enough to name it: a batch can be wrong in ten thousand places.
+// One fault for each check is enough: a batch can be wrong in ten thousand places.
 const ajv = new Ajv({ useDefaults: true, verbose: true, addUsedSchema: false })
 const isEnvelope = ajv.compile<{ checks: unknown[] }>(BatchEnvelope)
 const isCheck = ajv.compile<CheckRequest>(CheckRequest)
 
-/** Whether a body is a batch; if not, each check that is wrong is named, be it for its members or for its key. */
+/** Validates a batch. The problem names each invalid check, whether for its members or for its key. */
 export function validateBatch(body: unknown): Outcome {
   if (!isEnvelope(body)) return { error: isEnvelope.errors ?? [] }
   const faults = body.checks.flatMap((check, index) => faultsOf(check, `/checks/${index}`))

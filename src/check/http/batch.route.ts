@@ -12,7 +12,7 @@ import type { CheckRoutesOptions } from './check.route.ts'
 import { decisionJson, decisionMembers } from './decision-json.ts'
 
 const DOCS: RouteDocs = {
-  summary: 'Decide up to 1,000 checks, each for itself',
+  summary: 'Decide up to 1,000 checks, each by itself',
   errors: ['key-invalid'],
   responses: { 200: BatchResponse },
 }
@@ -21,7 +21,7 @@ export interface BatchRouteOptions extends CheckRoutesOptions {
   readonly bodies: ArrivingBodies
 }
 
-/** `POST /check/batch`: up to 1,000 checks, each decided for itself. */
+/** `POST /check/batch`: up to 1,000 checks, each decided by itself. */
 export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (app, { checker, log, bodies }) => {
   acceptOnlyJson(app, { bodies, ...BATCH_BODY })
   const compile = app.validatorCompiler
@@ -39,14 +39,14 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
       const { checks } = request.body
       const startMs = performance.now()
       const items: string[] = new Array(checks.length)
-      let undecided = checks.length
+      let pending = checks.length
       checker.checkAll(checks, (result, _tookMs, index) => {
         items[index] = itemJson(checks[index]?.key ?? '', result)
-        undecided--
-        if (undecided > 0) return
+        pending--
+        if (pending > 0) return
         log.checked(request, performance.now() - startMs)
         sendJson(reply, `{"results":[${items.join()}]}`)
-        // A batch that waited is old when it is answered, and would keep its items alive until the next full collection.
+        // An old batch would keep its items alive until the next full garbage collection.
         items.fill('')
       })
     },

@@ -1,7 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { CheckRequest, DecisionResponse } from './check.schema.ts'
 
-/** What a batch may have: 1,000 checks with the longest keys, every byte escaped, need less than half of it. */
+/** Bounds of a batch. 1,000 checks with the longest keys, every byte escaped, need less than half. */
 export const BATCH_BODY = { maxBytes: 4 * 1024 * 1024, maxElements: 10_000 }
 
 const size = { minItems: 1, maxItems: 1000 }
@@ -12,7 +12,7 @@ export const BatchRequest = Type.Object(
 )
 export type BatchRequest = Static<typeof BatchRequest>
 
-/** A batch before anybody has looked at its checks. */
+/** A batch whose checks are not validated yet. */
 export const BatchEnvelope = Type.Object({ checks: Type.Array(Type.Unknown(), size) }, { additionalProperties: false })
 
 const Blocked = Type.Object({ ...DecisionResponse.properties, code: Type.Literal('blocked') })

@@ -29,12 +29,12 @@ const READ_DOCS: RouteDocs = {
 }
 
 const RESET_DOCS: RouteDocs = {
-  summary: 'Make a key’s bucket full again',
+  summary: 'Fill the bucket of a key',
   errors: ['store-unavailable'],
   responses: { 204: Type.Null() },
 }
 
-/** `/buckets/{key}`: operators look at the live state of a key, and fill it up again. */
+/** `/buckets/{key}`: operators read the live state of a key, and fill its bucket. */
 export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
   app.get(
     '/buckets/:key',

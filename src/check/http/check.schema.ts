@@ -6,8 +6,13 @@ export const MAX_TOKENS = 1_000_000_000
 
 export const CheckRequest = Type.Object(
   {
-    key: Type.String({ description: 'What is asked about: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
-    tokens: Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description: '0 reads and spends nothing.' }),
+    key: Type.String({ description: 'The key to check: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
+    tokens: Type.Integer({
+      minimum: 0,
+      maximum: MAX_TOKENS,
+      default: 1,
+      description: 'Tokens to spend; 0 only reads.',
+    }),
   },
   { additionalProperties: false, examples: [{ key: 'user:42', tokens: 1 }] },
 )
@@ -36,7 +41,7 @@ const EXAMPLE_DECISION = {
   source: 'redis',
 }
 
-/** A decision as the caller gets it, without members that do not apply. */
+/** A decision in JSON, without members that do not apply. */
 export const DecisionResponse = Type.Object(
   {
     allowed: Type.Boolean(),
@@ -60,7 +65,7 @@ export const DecisionResponse = Type.Object(
 )
 export type DecisionResponse = Static<typeof DecisionResponse>
 
-/** The policy in force, as it is shown with a bucket. */
+/** The policy in force, as shown with a bucket. */
 export const PolicyMembers = {
   limits: Type.Array(
     Type.Object({

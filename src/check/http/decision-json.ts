@@ -2,8 +2,9 @@ import { type Decision, type LimitState, violatedLimits } from '../../domain/dec
 import type { Policy } from '../../domain/policy.ts'
 
 /**
- * The members of a decision as its callers get it, without those that do not apply; `check.schema.ts` describes them. Written out,
- * since a serializer that knows the schema takes twice as long, `JSON.stringify` four times, and an answer consists of little else.
+ * The members of a decision in JSON, without those that do not apply; `check.schema.ts` describes them. Written by hand, since
+ * serializing is most of the work of a response: a serializer made from the schema takes twice as long, `JSON.stringify` four
+ * times.
  */
 export function decisionMembers(decision: Decision): string {
   const { allowed, key, policy, binding, remaining, retryAfterMs, resetAfterMs, source, states } = decision
@@ -24,7 +25,7 @@ export function decisionJson(decision: Decision): string {
 
 const knownMembers = new WeakMap<Policy, string>()
 
-/** The same for every decision of a policy, so they are written once. */
+/** Cached, since they are the same for every decision of a policy. */
 function policyMembers(policy: Policy): string {
   const known = knownMembers.get(policy)
   if (known !== undefined) return known

@@ -15,7 +15,7 @@ const ForwardAuthQuery = Type.Object(
       Type.Unsafe<403>({
         type: 'integer',
         enum: [403],
-        description: 'The status of a denial, where a proxy knows no 429.',
+        description: 'Status of a denial, for proxies that do not support 429.',
       }),
     ),
   },
@@ -23,13 +23,13 @@ const ForwardAuthQuery = Type.Object(
 )
 
 const DOCS: RouteDocs = {
-  summary: 'Decide a check for a proxy’s sub-request',
+  summary: 'Decide a check for a proxy’s subrequest',
   errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
   responses: { 200: Type.Null() },
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 
-/** `GET /forward-auth`: the decision of a check for a proxy's sub-request, as a status without a body. */
+/** `GET /forward-auth`: decides a check for a proxy's subrequest. The status is the decision; there is no body. */
 export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
   app,
   { checker, fieldStyle, log },

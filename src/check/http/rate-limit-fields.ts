@@ -3,7 +3,7 @@ import { ceilDiv } from '../../domain/exact.ts'
 import type { CompiledLimit, Policy } from '../../domain/policy.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 
-/** Receives response fields; a reply does. */
+/** Where response fields are set, such as a reply. */
 interface Fields {
   header(name: string, value: string): unknown
 }
@@ -30,7 +30,7 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
 
 const policyFields = new WeakMap<Policy, string>()
 
-/** The same for every decision of a policy, so it is written once. */
+/** Cached, since it is the same for every decision of a policy. */
 function policyField(policy: Policy): string {
   const known = policyFields.get(policy)
   if (known !== undefined) return known
@@ -39,12 +39,12 @@ function policyField(policy: Policy): string {
   return field
 }
 
-/** `"burst";q=100;w=10`; w is how long the limit takes from empty to full. */
+/** `"burst";q=100;w=10`; w is the time in seconds from empty to full. */
 function quotaPolicy({ name, capacity, capacityUnits, unitsPerMs }: CompiledLimit): string {
   return `"${name}";q=${capacity};w=${seconds(ceilDiv(capacityUnits, unitsPerMs))}`
 }
 
-/** `"burst";r=99;t=1`; t is how long until one more token, or until the check that was denied is allowed. */
+/** `"burst";r=99;t=1`; t is the time in seconds until one more token, or until the denied check is allowed. */
 function serviceLimit({ limit, remaining, resetAfterMs, allows, retryAfterMs, nextTokenAfterMs }: LimitState): string {
   const field = `"${limit.name}";r=${remaining}`
   const waitMs = allows ? nextTokenAfterMs : retryAfterMs

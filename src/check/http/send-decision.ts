@@ -9,7 +9,7 @@ export function sendDecision(reply: FastifyReply, decision: Decision): FastifyRe
   return sendJson(reply, decisionJson(decision))
 }
 
-/** A denial is a problem that has the members of the decision. `status` where it is not to be 429. */
+/** Sends a denial: a problem with the members of the decision. @param status replaces 429 */
 export function sendDenial(
   request: FastifyRequest,
   reply: FastifyReply,
@@ -23,8 +23,8 @@ export function sendDenial(
 }
 
 /**
- * What `problemBody` says of a problem, but written out, as decisions are: a flood is answered by nothing else, and a `Problem` would
- * be made for each answer.
+ * The same as `problemBody`, but written by hand, since a flood is answered by nothing else; a `Problem` for each response would be
+ * costly.
  */
 export function denialJson(decision: Decision, status: number, requestId: string): string {
   const { code, opening, detail } = decision.blocked ? BLOCKED : QUOTA_EXCEEDED

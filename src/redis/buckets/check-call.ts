@@ -1,4 +1,4 @@
-/** How a batch of checks is put to `lua/check.lua`, and what its answer means. */
+/** Encodes a batch of checks for `lua/check.lua`, and decodes its reply. */
 import { Command } from 'ioredis'
 import type { BucketCheck } from '../../check/ports.ts'
 import type { Policy } from '../../domain/policy.ts'
@@ -6,10 +6,10 @@ import type { BucketReading } from '../../domain/token-bucket.ts'
 import type { BucketKeys } from '../keys.ts'
 import { checkScript } from '../scripts.ts'
 
-/** What Redis answers that does not know the script yet; then nothing was executed. */
+/** The reply of a Redis that does not know the script yet. Nothing was executed. */
 const UNKNOWN_SCRIPT = /^NOSCRIPT /
 
-const BYTES_A_NUMBER = 8
+const BYTES_PER_NUMBER = 8
 
 type Limits = Policy['limits']
 
@@ -21,13 +21,13 @@ interface CheckCallOptions {
 }
 
 /**
- * One call of the script. It writes itself, as one text that is put together once: with hundreds of arguments a call, what
- * ioredis does for each would cost more than deciding.
+ * One call of the script. It is serialized here, as one text: ioredis would spend more on each of its hundreds of arguments than
+ * the decision costs.
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
 export class CheckCall extends Command {
   readonly #text: string
-  /** Nothing else is kept of the checks: ioredis may keep a call for longer than it takes, and with it all that hangs on them. */
+  /** Only the key is kept: ioredis may keep a call after its reply, which would keep the checks alive too. */
   readonly #firstKey: string[]
 
   constructor({ checks, keys, withSource = false }: CheckCallOptions) {
@@ -42,7 +42,7 @@ export class CheckCall extends Command {
     this.#firstKey = checks.slice(0, 1).map(({ key }) => keys.bucket(key))
   }
 
-  /** By it a cluster finds who is to be asked; all keys of a call are in one place. */
+  /** A cluster routes by it; all keys of a call are in one slot. */
   override getKeys(): string[] {
     return this.#firstKey
   }
@@ -52,12 +52,12 @@ export class CheckCall extends Command {
   }
 }
 
-/** Whether the call was not executed, since the script is to be sent along. */
+/** Whether the call was not executed because Redis does not know the script. */
 export function isUnknownScript(err: unknown): boolean {
   return UNKNOWN_SCRIPT.test((err as Error).message)
 }
 
-/** A bulk string, with the line end of what stands before it. */
+/** A bulk string, preceded by the line end of the previous one. */
 function argument(text: string): string {
   return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
@@ -65,10 +65,10 @@ function argument(text: string): string {
 const EVAL = argument('EVAL') + argument(checkScript.lua)
 const EVALSHA = argument('EVALSHA') + argument(checkScript.sha)
 
-/** By prefix, and by how many bytes the caller's key has. */
+/** By prefix, then by the length of the caller's key in bytes. */
 const heads = new Map<string, string[]>()
 
-/** What comes before the caller's key in the argument that is its bucket's key. There are few, so none is put together twice. */
+/** The serialized part before the caller's key. There are few, so each is built once. */
 function headOf(key: string, keys: BucketKeys): string {
   const prefix = keys.prefixOf(key)
   const bytes = Buffer.byteLength(key)
@@ -82,8 +82,8 @@ function headOf(key: string, keys: BucketKeys): string {
 }
 
 /**
- * The checks as runs that ask the same limits for as many tokens: "policy tokens count policy tokens count …".
- * @param policies receives the limits and their numbers; equal policies share them
+ * Run-length encodes checks with the same limits and tokens: "policy tokens count policy tokens count …".
+ * @param policies receives the limits with their numbers; policies with the same limits share one
  */
 function runsOf(checks: readonly BucketCheck[], policies: Map<Limits, number>): string {
   const runs: string[] = []
@@ -114,13 +114,13 @@ function encodedLimits(limits: Limits): string {
   return encoded
 }
 
-/** The note of a check whose bucket was malformed. */
+/** Marks a check whose bucket was malformed. */
 const MALFORMED = -1
 
-/** Hears of a value that is no bucket, and so counted as a full one. */
+/** Called with the key of a malformed bucket, which counts as full. */
 export type OnMalformedBucket = (key: string) => void
 
-/** What the script's answer says of each check. */
+/** The reading of each check in the script's reply. */
 export function readingsIn(
   reply: Buffer,
   checks: readonly BucketCheck[],
@@ -132,23 +132,23 @@ export function readingsIn(
   for (let i = 0; i < checks.length; i++) {
     const { limits } = (checks[i] as BucketCheck).policy
     readings[i] = readingAt(numbers, at, limits.length)
-    at += limits.length * BYTES_A_NUMBER
+    at += limits.length * BYTES_PER_NUMBER
   }
-  for (; at < reply.length; at += 2 * BYTES_A_NUMBER) {
+  for (; at < reply.length; at += 2 * BYTES_PER_NUMBER) {
     const index = numbers.getFloat64(at) - 1
-    const note = numbers.getFloat64(at + BYTES_A_NUMBER)
+    const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
     if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
     else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   return readings
 }
 
-/** A denied check's units come as −1 − units, which is below 0 even when nothing was spent. */
+/** A denied check is encoded as −1 − units, which is negative even if nothing is spent. */
 function readingAt(numbers: DataView, at: number, limits: number): BucketReading {
   const allowed = numbers.getFloat64(at) >= 0
   const spent: number[] = new Array(limits)
   for (let i = 0; i < limits; i++) {
-    const units = numbers.getFloat64(at + i * BYTES_A_NUMBER)
+    const units = numbers.getFloat64(at + i * BYTES_PER_NUMBER)
     spent[i] = allowed ? units : -1 - units
   }
   return { allowed, spent, refillPausedMs: 0 }

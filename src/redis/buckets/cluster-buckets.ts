@@ -6,7 +6,7 @@ import type { BucketKeys } from '../keys.ts'
 import type { OnMalformedBucket } from './check-call.ts'
 import { MasterBuckets } from './master-buckets.ts'
 
-/** The map of slots is read again so long after something went wrong, and no more often than that, ms. */
+/** Pause before the slot map is read again after a failure, and the shortest time between two readings, in ms. */
 const REFRESH_PAUSE_MS = 150
 
 /** Buckets on Redis Cluster: each master is a shard. */
@@ -18,15 +18,15 @@ export class ClusterBuckets implements ShardedBucketStore {
   #masters: ReadonlyMap<string, MasterBuckets> = new Map()
   /** By partition. */
   #owners: readonly (MasterBuckets | undefined)[] = []
-  /** What has no owner is away until the map says who owns it. */
-  readonly #nobody: MasterBuckets
+  /** Stands for the owner of slots that have none now; it is never available. */
+  readonly #unowned: MasterBuckets
   #refresh: NodeJS.Timeout | undefined
 
   constructor(cluster: Cluster, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
     this.#cluster = cluster
     this.#keys = keys
     this.#onMalformed = onMalformed
-    this.#nobody = this.#master('nobody', 0)
+    this.#unowned = this.#master('unowned', 0)
     cluster.on('+node', (node: Redis) => this.#add(node))
     cluster.on('-node', (node: Redis) => this.#remove(node))
     cluster.on('refresh', () => this.#readSlots())
@@ -39,7 +39,7 @@ export class ClusterBuckets implements ShardedBucketStore {
   }
 
   shardOf(key: string): BucketShard {
-    return this.#owners[bucketPartition(key)] ?? this.#nobody
+    return this.#owners[bucketPartition(key)] ?? this.#unowned
   }
 
   #add(node: Redis): void {
@@ -47,7 +47,7 @@ export class ClusterBuckets implements ShardedBucketStore {
     if (this.#cluster.status === 'ready') connectTo(node)
   }
 
-  /** Not before the cluster's own client is ready, which takes nodes that are being connected to for lost. */
+  /** Only once the cluster client is ready: it treats nodes that are still connecting as lost. */
   #connectAll(): void {
     for (const node of this.#nodes.values()) connectTo(node)
   }
@@ -95,7 +95,7 @@ export class ClusterBuckets implements ShardedBucketStore {
   }
 }
 
-/** Before somebody asks, since a check would not wait for it. Replicas are never asked. */
+/** Connects before the first check, which would not wait for it. Replicas are not used. */
 function connectTo(node: Redis): void {
   if (node.status === 'wait' && node.options.readOnly !== true) node.connect().catch(() => undefined)
 }

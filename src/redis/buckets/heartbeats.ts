@@ -4,12 +4,12 @@ import { heartbeatsKey } from '../keys.ts'
 
 const BEAT_INTERVAL_MS = 2_000
 
-/** A process counts for so long after its last heartbeat. */
+/** How long a process counts after its last heartbeat, in ms. */
 const COUNTED_FOR_MS = 10_000
 
 /**
- * Front processes, on however many machines, know how many they are from the heartbeats that each leaves in the store of buckets.
- * While that is away, what was counted last stands.
+ * Counts the front processes on all machines by the heartbeats that each writes to the bucket store. While the store is
+ * unavailable, the last count stays.
  */
 export class Heartbeats {
   readonly #redis: RedisClient
@@ -24,36 +24,36 @@ export class Heartbeats {
     this.#key = heartbeatsKey(keyPrefix)
   }
 
-  /** How many processes were heard when the store was last asked; 0 before it ever was. */
+  /** Processes at the last heartbeat; 0 before the first. */
   get counted(): number {
     return this.#counted
   }
 
-  /** Beats from now on. Resolves once the first beat was heard, or could not be. */
+  /** Starts the heartbeats. Resolves after the first one, even if it failed. */
   async start(): Promise<void> {
     try {
       this.#counted = await this.#beat()
     } catch {
-      // The store is away, which others report.
+      // The circuit breaker reports an unavailable store.
     }
     if (!this.#stopped) this.#next = setTimeout(() => void this.start(), BEAT_INTERVAL_MS).unref()
   }
 
-  /** From now on the process does not count. */
+  /** Ends the heartbeats, so that the process no longer counts. */
   async stop(): Promise<void> {
     this.#stopped = true
     clearTimeout(this.#next)
     await this.#redis.zrem(this.#key, this.#process).catch(() => undefined)
   }
 
-  /** Says that this process lives; returns how many do, by the clock of the store. */
+  /** Returns the number of live processes, by the store's clock. */
   async #beat(): Promise<number> {
     const [seconds, microseconds] = await this.#redis.time()
     const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
     const replies = await this.#redis
       .multi()
       .zremrangebyscore(this.#key, '-inf', nowMs - COUNTED_FOR_MS)
-      // Those from before the clock was set back.
+      // From before the clock was set back.
       .zremrangebyscore(this.#key, nowMs + COUNTED_FOR_MS, '+inf')
       .zadd(this.#key, nowMs, this.#process)
       .pexpire(this.#key, COUNTED_FOR_MS)

@@ -6,31 +6,31 @@ import type { BucketKeys } from '../keys.ts'
 import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
 import { probeKeyIn } from './probe-keys.ts'
 
-/** Replies to a call that was not executed, since some of its keys are elsewhere now or on their way. */
+/** Replies to a call that was not executed because some of its keys have moved or are moving. */
 const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN) /
-/** Says nothing of the master's other slots. */
+/** Concerns one slot only, not the master. */
 const UNSERVED_SLOT = /^CLUSTERDOWN Hash slot not served/
-/** What says nothing of the map of slots. */
+/** A failure that does not mean that the slot map is out of date. */
 const SLOW = /timed out/
 
 type Readings = (BucketReading | undefined)[]
 
 interface MasterBucketsOptions {
-  /** As the map of slots spells it. */
+  /** As the slot map spells it. */
   readonly address: string
-  /** One that it owns; see `owns`. */
+  /** One that the master owns; see `owns`. */
   readonly partition: number
   /** Follows redirections. */
   readonly cluster: Cluster
   readonly keys: BucketKeys
   readonly onMalformed: OnMalformedBucket
-  /** The present connection to this master. */
+  /** The connection to this master, if there is one. */
   connection(): Redis | undefined
-  /** Called when the map of slots may be out of date. */
+  /** Called when the slot map may be out of date. */
   disturbed(): void
 }
 
-/** The buckets of one master: one script call for each partition in a batch, and all of them in one write. */
+/** The buckets of one master. A batch becomes one script call for each partition, all sent in one write. */
 export class MasterBuckets implements BucketShard {
   readonly name: string
   #partition: number
@@ -42,17 +42,17 @@ export class MasterBuckets implements BucketShard {
     this.#options = options
   }
 
-  /** In a partition that it owns now. */
+  /** In a partition that the master owns. */
   get probeKey(): string {
     return probeKeyIn(this.#partition)
   }
 
-  /** From now on it owns this partition, and perhaps no longer the one that it was known by. */
+  /** The master owns this partition, and perhaps no longer the one known before. */
   owns(partition: number): void {
     this.#partition = partition
   }
 
-  /** Checks whose call failed have no reading; rejects when all failed, and not for slots that nobody serves. */
+  /** Checks whose call failed have no reading. Rejects if all calls failed, unless only for slots that no master serves. */
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
     const groups = indexesBy(checks, ({ key }) => bucketPartition(key))
     const pipeline = this.#pipeline()
@@ -88,12 +88,12 @@ export class MasterBuckets implements BucketShard {
     const connection = this.#options.connection()
     if (connection?.status === 'ready') return new Pipeline(connection)
     this.#options.disturbed()
-    throw new Error(`the master ${this.name} is away`)
+    throw new Error(`the master ${this.name} is unavailable`)
   }
 
   /**
-   * Asks again what was not executed, with the script, or where a redirection says; nothing else may be repeated. One call for
-   * each key in the latter case: while a slot is on its way, some of its keys are here and some are there.
+   * Repeats a call that was not executed: with the script's source, or where a redirection points to. Nothing else may be
+   * repeated. A redirected call is split by key, since some keys of a moving slot are here and some there.
    */
   async #repeat(checks: readonly BucketCheck[], err: Error): Promise<readonly (BucketReading | undefined)[]> {
     if (isUnknownScript(err)) return this.#ask(checks)

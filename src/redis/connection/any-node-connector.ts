@@ -7,8 +7,8 @@ import type { RedisTarget } from './redis-target.ts'
 const DISCONNECT_TIMEOUT_MS = 200
 
 /**
- * Connects a subscriber to any node of a cluster, and to another one each time: a message reaches every node. The subscriber of
- * ioredis' own cluster client does not tell when it has changed nodes, so nobody would read what was missed meanwhile.
+ * Connects a subscriber to any node of a cluster, to another one each time: a message reaches every node. ioredis' own cluster
+ * subscriber does not report that it has changed nodes, so missed messages would go unnoticed.
  * @see https://redis.io/docs/latest/develop/interact/pubsub/
  */
 export function anyNodeConnector(cluster: Cluster, { endpoints, tls, tlsFiles }: RedisTarget) {

@@ -1,4 +1,4 @@
-/** How the service's connections are named; shown by `CLIENT LIST`. */
+/** Names of the service's connections, as `CLIENT LIST` shows them. */
 export const ConnectionName = {
   buckets: 'throttler-buckets',
   config: 'throttler-config',

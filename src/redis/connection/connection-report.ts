@@ -2,12 +2,12 @@ import { Cluster, type Redis } from 'ioredis'
 import type { Logger } from '../../observability/logger.ts'
 
 interface ReportOptions {
-  /** Of the connection. */
+  /** Name of the connection. */
   readonly name: string
   readonly logger: Logger
 }
 
-/** Says once when a connection is lost, and once when it is back. */
+/** Logs once when a connection is lost, and once when it has recovered. */
 export function reportLosses(client: Redis | Cluster, { name, logger }: ReportOptions): void {
   let lost = false
   client.on('error', (err: Error) => {
@@ -15,13 +15,13 @@ export function reportLosses(client: Redis | Cluster, { name, logger }: ReportOp
     lost = true
   })
   client.on('ready', () => {
-    if (lost) logger.info({ connection: name }, 'the connection to Redis is back')
+    if (lost) logger.info({ connection: name }, 'the connection to Redis has recovered')
     lost = false
   })
   if (client instanceof Cluster) reportLostMasters(client, { name, logger })
 }
 
-/** The same for the masters of a cluster, each of which is away by itself. Its client makes a new connection for each attempt. */
+/** The same for each master of a cluster. The cluster client creates a new connection for each attempt. */
 function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): void {
   const lost = new Set<string>()
   const reasons = new Map<string, string>()
@@ -38,12 +38,12 @@ function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): v
     const node = `${redis.options.host}:${redis.options.port}`
     redis.once('ready', () => {
       if (lost.delete(node))
-        logger.info({ connection: name, node }, 'the connection to a node of Redis Cluster is back')
+        logger.info({ connection: name, node }, 'the connection to a node of Redis Cluster has recovered')
     })
   })
 }
 
-/** What an error of ioredis says. Not the error itself, since that may bear the command, and with it a password. */
+/** The message of an ioredis error. The error itself may contain the command, and with it a password. */
 export function reasonOf(err: Error): string {
   const { code, lastNodeError, errors } = err as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
   if (lastNodeError) return reasonOf(lastNodeError)

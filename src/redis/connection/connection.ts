@@ -4,25 +4,24 @@ import { anyNodeConnector } from './any-node-connector.ts'
 import { reportLosses } from './connection-report.ts'
 import type { RedisTarget } from './redis-target.ts'
 
-/** One server (that Sentinels may have named), or a cluster that looks like one. */
+/** One server, possibly named by Sentinels, or a cluster. */
 export type RedisClient = Redis | Cluster
 
-const LONGEST_RECONNECT_PAUSE_MS = 200
-const reconnectPause = (attempt: number) => Math.min(attempt * 20, LONGEST_RECONNECT_PAUSE_MS)
+const MAX_RECONNECT_PAUSE_MS = 200
+const reconnectPause = (attempt: number) => Math.min(attempt * 20, MAX_RECONNECT_PAUSE_MS)
 
 const common = {
   connectTimeout: 1_000,
-  // A server that hangs does not even close a connection.
+  // A hung server does not even close a connection.
   disconnectTimeout: 200,
 }
 
-/** A server that was a master until now refuses to write: where the master is has to be asked again. */
+/** A demoted master refuses writes, so the present master must be looked up again. */
 const isDemoted = (err: Error) => err.message.startsWith('READONLY')
 
 /**
- * What a connection is for decides what it does while Redis is away.
- * Requests fail at once rather than wait, and nothing is sent twice: a batch that was sent again after a reconnect could
- * spend twice. Workers wait for as long as it takes, tools for about a second.
+ * The purpose of a connection decides what its commands do while Redis is unavailable. Requests fail at once, and nothing is sent
+ * twice: a batch that is sent again after a reconnect could spend twice. Workers wait without limit, tools for about a second.
  * @see https://docs.bullmq.io/guide/going-to-production
  */
 const purposes = {
@@ -32,11 +31,11 @@ const purposes = {
   tool: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 10 },
 } satisfies Record<string, CommonRedisOptions>
 
-/** How often the map of slots is read although nothing seems to have changed, and how long a node may take over it, ms. */
+/** How often the slot map is read, and how long a node may take to answer, in ms. */
 const SLOTS_REFRESH_INTERVAL_MS = 2_000
 const SLOTS_REFRESH_TIMEOUT_MS = 500
 
-/** The same for a cluster. A request follows redirections, which were not executed, but is never repeated for a lost connection. */
+/** The same for a cluster. A redirected request was not executed, so it follows; after a lost connection it is never repeated. */
 const clusterPurposes = {
   request: { enableOfflineQueue: false, retryDelayOnFailover: 0, retryDelayOnClusterDown: 0 },
   worker: { maxRedirections: 100 },
@@ -48,13 +47,13 @@ export interface ConnectionOptions {
   /** Shown by `CLIENT LIST`. */
   readonly name: string
   readonly logger: Logger
-  /** A connection that leaves a command unanswered for so long, ms, is dropped and made anew. */
+  /** Reconnects when a command has had no answer for this long, in ms. */
   readonly hangTimeoutMs?: number
-  /** A command that takes longer fails, ms. */
+  /** Fails a command that takes longer, in ms. */
   readonly commandTimeoutMs?: number
 }
 
-/** A connection that heals by itself; says once when it is lost and once when it is back. */
+/** A connection that reconnects by itself and logs each loss and recovery once. */
 export function connect(purpose: keyof typeof clusterPurposes, options: ConnectionOptions): RedisClient {
   const client =
     options.target.kind === 'cluster' ? connectToCluster(purpose, options) : connectToServer(purpose, options)
@@ -62,7 +61,7 @@ export function connect(purpose: keyof typeof clusterPurposes, options: Connecti
   return client
 }
 
-/** A connection for pub/sub alone; on a cluster, to any of the nodes that the other client knows. */
+/** A connection for pub/sub only; on a cluster, to any node that `client` knows. */
 export function connectSubscriber(options: ConnectionOptions, client: RedisClient): Redis {
   const redis =
     client instanceof Cluster
@@ -96,12 +95,12 @@ function connectToCluster(purpose: keyof typeof clusterPurposes, options: Connec
     clusterRetryStrategy: reconnectPause,
     slotsRefreshInterval: SLOTS_REFRESH_INTERVAL_MS,
     slotsRefreshTimeout: SLOTS_REFRESH_TIMEOUT_MS,
-    // A certificate is issued for the name, not for what it resolves to.
+    // A certificate is issued for the name, not for the address.
     dnsLookup: (host, done) => done(null, host),
   })
 }
 
-/** What holds for each server that is connected to. */
+/** Options of the connection to each server. */
 function serverOptions(purpose: keyof typeof purposes, { target, ...options }: ConnectionOptions) {
   return {
     ...common,
@@ -122,8 +121,8 @@ export function loginOptions({ username, password, tls, tlsFiles }: RedisTarget)
 }
 
 /**
- * Without ioredis' failover detector: what it hears while a connection asks for the new master ends that connection for good.
- * A master that hangs is noticed by who waits for it.
+ * Leaves ioredis' failover detector off: an event that arrives while a connection looks up the new master ends that connection
+ * for good. A hung master is found by the command timeout instead.
  */
 export function sentinelOptions({ endpoints, masterName, sentinelPassword, tls, tlsFiles }: RedisTarget) {
   return {

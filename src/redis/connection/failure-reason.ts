@@ -1,4 +1,4 @@
-/** What Redis answers when it is there but cannot do it. */
+/** Error codes of a Redis that answers but cannot execute the command. */
 const REASONS: Readonly<Record<string, string>> = {
   OOM: 'out-of-memory',
   MISCONF: 'cannot-persist',
@@ -12,7 +12,7 @@ const REASONS: Readonly<Record<string, string>> = {
   WRONGPASS: 'not-authorized',
 }
 
-/** Every word for why a call of a store failed; `timeout` is for those who wait no longer to say. */
+/** Every reason of a failed store call. Callers report `timeout` themselves. */
 export const FAILURE_REASONS: readonly string[] = [
   'timeout',
   'connection-lost',
@@ -27,10 +27,10 @@ export function refusesWrites(reason: string): boolean {
   return WRITE_REFUSALS.has(reason)
 }
 
-/** Older servers put the code of an error inside a script behind one of the script's own. */
+/** Older servers put their own code in front of the code of an error inside a script. */
 const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 
-/** Why a call of Redis failed, in one of a few words, for metrics and for whoever looks at `/health`. */
+/** Why a Redis call failed: one of a few words, for metrics and `/health`. */
 export function failureReason(err: unknown): string {
   if (!(err instanceof Error) || err.name !== 'ReplyError') return 'connection-lost'
   return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'

@@ -4,56 +4,56 @@ import type { TlsFiles } from '../../settings/redis-tls.ts'
 import type { Endpoint } from '../../settings/redis-url.ts'
 import { loginOptions } from './connection.ts'
 import { reasonOf } from './connection-report.ts'
-import { shakeHands } from './probe-tls.ts'
+import { probeTls } from './probe-tls.ts'
 import type { RedisTarget } from './redis-target.ts'
 
-const PATIENCE_MS = 1_000
+const TIMEOUT_MS = 1_000
 
-/** It will not be otherwise later: certificates that nobody vouches for, a server that speaks no TLS. */
+/** Permanent TLS failures, such as an unknown certificate authority; retrying will not help. */
 const TLS_FAULTS = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
-/** It may be otherwise in a moment. */
-const PASSING_REPLIES = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|ERR max number of clients)/
+/** Replies that may be different in a moment. */
+const TEMPORARY_REPLIES = /^(LOADING|BUSY|MASTERDOWN|CLUSTERDOWN|ERR max number of clients)/
 
-/** The first that takes `SET … PXAT`, as `lua/check.lua` does. Valkey and others say which Redis they are like. */
+/** The first version with `SET … PXAT`, which `lua/check.lua` uses. Valkey and others report a compatible version. */
 const OLDEST_REDIS = [6, 2] as const
 
 const MODE_OF_URL = { standalone: 'redis://', cluster: 'redis+cluster://', sentinel: 'redis+sentinel://' } as const
 
-/** What was found of a store at the start: what INFO says, or why it cannot be asked now. */
-export type Examination =
+/** A store at the start: its INFO, or why it is unavailable. */
+export type Inspection =
   | { readonly info: ReadonlyMap<string, string>; readonly savePoints: string | undefined }
-  | { readonly away: string }
+  | { readonly unavailable: string }
 
-/** The store can be reached, but not as the configuration says. */
-export class UnfitStore extends OperatorError {}
+/** A store can be reached, but cannot be used as it is configured. */
+export class PreflightError extends OperatorError {}
 
 /**
- * Asks the store as the service will, but once: a store that is away may come back, but one of another kind, or one that refuses
- * the password, will not serve whatever one waits for.
- * @throws {UnfitStore}
+ * Asks the store once, as the service will. An unavailable store may recover; one of the wrong kind, or one that refuses the
+ * password, never works.
+ * @throws {PreflightError}
  */
-export async function examineStore(target: RedisTarget): Promise<Examination> {
-  const examine = async (endpoint: Endpoint) =>
-    examineMaster(target, target.kind === 'sentinel' ? await askSentinel(target, endpoint) : endpoint)
+export async function inspectStore(target: RedisTarget): Promise<Inspection> {
+  const inspect = async (endpoint: Endpoint) =>
+    inspectMaster(target, target.kind === 'sentinel' ? await askSentinel(target, endpoint) : endpoint)
   try {
-    return await Promise.any(target.endpoints.map(examine))
+    return await Promise.any(target.endpoints.map(inspect))
   } catch (err) {
     const { errors } = err as AggregateError
-    const unfit = errors.find(error => error instanceof UnfitStore)
-    if (unfit !== undefined) throw unfit
+    const permanent = errors.find(error => error instanceof PreflightError)
+    if (permanent !== undefined) throw permanent
     const reasons = target.endpoints.map(({ host, port }, i) => `${host}:${port}: ${reasonOf(errors[i])}`)
-    return { away: reasons.join('; ') }
+    return { unavailable: reasons.join('; ') }
   }
 }
 
-async function examineMaster(target: RedisTarget, endpoint: Endpoint): Promise<Examination> {
+async function inspectMaster(target: RedisTarget, endpoint: Endpoint): Promise<Inspection> {
   const options = { ...loginOptions(target), db: target.database }
   return ask(endpoint, options, async redis => {
     const info = parseInfo(await redis.info())
     const mode = info.get('redis_mode') as keyof typeof MODE_OF_URL | undefined
     const wanted = target.kind === 'cluster' ? 'cluster' : 'standalone'
     if (mode !== undefined && mode !== wanted) {
-      throw new UnfitStore(`is a ${mode} server at ${endpoint.host}:${endpoint.port}; it takes ${MODE_OF_URL[mode]}…`)
+      throw new PreflightError(`is a ${mode} server at ${endpoint.host}:${endpoint.port}; use ${MODE_OF_URL[mode]}…`)
     }
     refuseOlderRedis(info.get('redis_version'), endpoint)
     const [, savePoints] = (await redis.config('GET', 'save').catch(() => [])) as string[]
@@ -65,23 +65,25 @@ function refuseOlderRedis(version: string | undefined, { host, port }: Endpoint)
   const [major = Number.NaN, minor = 0] = (version ?? '').split('.').map(Number)
   const [oldestMajor, oldestMinor] = OLDEST_REDIS
   if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor) || Number.isNaN(major)) return
-  throw new UnfitStore(`is Redis ${version} at ${host}:${port}; it takes ${OLDEST_REDIS.join('.')} or later`)
+  throw new PreflightError(
+    `is Redis ${version} at ${host}:${port}; the service needs ${OLDEST_REDIS.join('.')} or later`,
+  )
 }
 
-/** Where the master is. */
+/** The address of the master. */
 function askSentinel(target: RedisTarget, endpoint: Endpoint): Promise<Endpoint> {
   const { masterName = '', sentinelPassword: password, tls, tlsFiles } = target
   const options = { ...(password !== undefined && { password }), ...(tls && { tls: tlsFiles }) }
   return ask(endpoint, options, async sentinel => {
     const place = `${endpoint.host}:${endpoint.port}`
     if (parseInfo(await sentinel.info('server')).get('redis_mode') !== 'sentinel') {
-      throw new UnfitStore(`has no Sentinel at ${place}`)
+      throw new PreflightError(`has no Sentinel at ${place}`)
     }
     const address = (await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', masterName)) as [string, string] | null
     if (address !== null) return { host: address[0], port: Number(address[1]) }
     const masters = (await sentinel.call('SENTINEL', 'MASTERS')) as string[][]
     const known = masters.map(master => master[master.indexOf('name') + 1])
-    throw new UnfitStore(
+    throw new PreflightError(
       `names a master "${masterName}" that the Sentinel at ${place} does not know; it knows ${known}`,
     )
   })
@@ -94,7 +96,7 @@ interface Login {
   readonly tls?: TlsFiles
 }
 
-/** One connection for one conversation. @throws {UnfitStore} when it is refused for good */
+/** Opens one connection for `talk`. @throws {PreflightError} for a permanent failure */
 async function ask<T>({ host, port }: Endpoint, options: Login, talk: (redis: Redis) => Promise<T>): Promise<T> {
   const redis = new Redis({
     ...options,
@@ -103,29 +105,29 @@ async function ask<T>({ host, port }: Endpoint, options: Login, talk: (redis: Re
     lazyConnect: true,
     enableReadyCheck: false,
     retryStrategy: null,
-    connectTimeout: PATIENCE_MS,
-    commandTimeout: PATIENCE_MS,
+    connectTimeout: TIMEOUT_MS,
+    commandTimeout: TIMEOUT_MS,
   })
   let first: Error | undefined
   redis.on('error', err => {
     first ??= err
   })
   try {
-    if (options.tls !== undefined) await shakeHands({ host, port }, options.tls)
+    if (options.tls !== undefined) await probeTls({ host, port }, options.tls)
     await redis.connect()
     const answer = await talk(redis)
     if (first !== undefined) throw first
     return answer
   } catch (err) {
     const cause = first ?? (err as Error)
-    throw isForGood(cause) ? new UnfitStore(`is refused by ${host}:${port}: ${reasonOf(cause)}`) : cause
+    throw isPermanent(cause) ? new PreflightError(`is refused by ${host}:${port}: ${reasonOf(cause)}`) : cause
   } finally {
     redis.disconnect()
   }
 }
 
-function isForGood(err: Error): boolean {
-  if (err.name === 'ReplyError') return !PASSING_REPLIES.test(err.message)
+function isPermanent(err: Error): boolean {
+  if (err.name === 'ReplyError') return !TEMPORARY_REPLIES.test(err.message)
   return TLS_FAULTS.test((err as NodeJS.ErrnoException).code ?? '')
 }
 

@@ -1,50 +1,55 @@
 import type { Logger } from '../../observability/logger.ts'
-import { type Examination, examineStore, UnfitStore } from './inspect-store.ts'
+import { type Inspection, inspectStore, PreflightError } from './inspect-store.ts'
 import type { RedisTarget } from './redis-target.ts'
 
-const NOTHING_SAVED = ''
+/** `CONFIG GET save` of a server without snapshots. */
+const NO_SAVE_POINTS = ''
 
 /**
- * Looks at the stores once, for all processes that a start brings up. What is away is said, and what may lose policies too.
- * @throws {UnfitStore} with everything because of which it makes no sense to start
+ * Inspects the stores once for all processes of a start. Warns of a store that is unavailable, and of one that may lose policies.
+ * @throws {PreflightError} lists every store that cannot be used
  */
-export async function examineStores(targets: readonly RedisTarget[], logger: Logger): Promise<void> {
-  const outcomes = await Promise.allSettled(targets.map(examineStore))
+export async function preflight(targets: readonly RedisTarget[], logger: Logger): Promise<void> {
+  const outcomes = await Promise.allSettled(targets.map(inspectStore))
   const faults = outcomes.flatMap((outcome, i) =>
     outcome.status === 'rejected' ? `  ${targets[i]?.variable} ${faultOf(outcome.reason)}` : [],
   )
-  if (faults.length > 0) throw new UnfitStore(`The stores are not as they must be:\n${faults.join('\n')}`)
+  if (faults.length > 0) throw new PreflightError(`Cannot use the configured stores:\n${faults.join('\n')}`)
   for (const [i, outcome] of outcomes.entries()) {
     if (outcome.status === 'fulfilled') report(targets[i] as RedisTarget, outcome.value, logger)
   }
 }
 
 function faultOf(reason: unknown): string {
-  if (reason instanceof UnfitStore) return reason.message
+  if (reason instanceof PreflightError) return reason.message
   throw reason
 }
 
-function report({ variable, holdsPolicies }: RedisTarget, found: Examination, logger: Logger): void {
-  if ('away' in found) {
-    logger.warn({ variable, reason: found.away }, 'a store cannot be reached yet: serving without it until it can be')
+function report({ variable, holdsPolicies }: RedisTarget, found: Inspection, logger: Logger): void {
+  if ('unavailable' in found) {
+    logger.warn({ variable, reason: found.unavailable }, 'a store is unavailable: the service starts without it')
   } else if (holdsPolicies) {
     reportRisks(variable, found, logger)
   }
 }
 
-/** Policies are to stay. A server that does not tell is believed to know what it does. */
-function reportRisks(variable: string, { info, savePoints }: Exclude<Examination, { away: string }>, logger: Logger) {
+/** Policies must not be lost. A server that does not report its settings is not warned of. */
+function reportRisks(
+  variable: string,
+  { info, savePoints }: Exclude<Inspection, { unavailable: string }>,
+  logger: Logger,
+) {
   const policy = info.get('maxmemory_policy')
   if (policy !== undefined && policy !== 'noeviction') {
     logger.warn(
       { variable, maxmemoryPolicy: policy },
-      `the store of policies may evict them: its maxmemory-policy is ${policy}, and should be noeviction`,
+      `the policy store may evict policies: its maxmemory-policy is ${policy}; set it to noeviction`,
     )
   }
-  if (info.get('aof_enabled') === '0' && savePoints === NOTHING_SAVED) {
+  if (info.get('aof_enabled') === '0' && savePoints === NO_SAVE_POINTS) {
     logger.warn(
       { variable },
-      'the store of policies keeps nothing on disk: its appendonly is no and its save is empty, so that it forgets all policies when it ends',
+      'the policy store keeps nothing on disk: appendonly is no and save is empty, so all policies are lost when it ends',
     )
   }
 }

@@ -6,10 +6,10 @@ const TIMEOUT_MS = 1_000
 const QUIET_MS = 100
 
 /**
- * Does nothing but a handshake, and waits for what the server makes of it: with TLS 1.3 it looks at the client's certificate when the
- * client thinks that all is done, and one who writes at once may see a connection that was reset instead of the reason.
+ * Performs only a TLS handshake, then waits for the server's verdict. With TLS 1.3 the server verifies the client's certificate
+ * after the client considers the handshake done; a client that writes at once may see a reset instead of the reason.
  */
-export function shakeHands(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void> {
+export function probeTls(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...endpoint, ...tlsFiles })
     const end = (err?: Error) => {
@@ -17,9 +17,11 @@ export function shakeHands(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void
       if (err === undefined) resolve()
       else reject(err)
     }
-    socket.setTimeout(TIMEOUT_MS, () => end(new Error('no answer to a TLS handshake: it hangs, or speaks no TLS')))
+    socket.setTimeout(TIMEOUT_MS, () =>
+      end(new Error('no answer to a TLS handshake: the server hangs or does not speak TLS')),
+    )
     socket.once('secureConnect', () => setTimeout(end, QUIET_MS).unref())
-    // A server that has made up its mind sends a ticket for the next session.
+    // A server that accepts the client sends a session ticket.
     socket.once('session', () => end())
     socket.on('error', end)
   })

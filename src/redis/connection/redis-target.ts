@@ -2,28 +2,28 @@ import type { Env } from '../../settings/env.ts'
 import type { TlsFiles } from '../../settings/redis-tls.ts'
 import { parseRedisUrl, type RedisUrl } from '../../settings/redis-url.ts'
 
-/** A Redis with everything that it takes to connect to it. */
+/** A Redis with everything needed to connect to it. */
 export interface RedisTarget extends RedisUrl {
-  /** The variable that named it. */
+  /** The setting that names it. */
   readonly variable: 'REDIS_URL' | 'CONFIG_REDIS_URL'
   readonly holdsPolicies: boolean
   readonly tlsFiles: TlsFiles
   readonly sentinelPassword?: string
 }
 
-/** Where buckets live. */
+/** The bucket store. */
 export function bucketTarget(env: Env): RedisTarget {
   return targetOf('REDIS_URL', env.REDIS_URL ?? '', env)
 }
 
-/** Where policies, events and queues live. */
+/** The policy store: policies, events and queues. */
 export function configTarget(env: Env): RedisTarget {
   return env.CONFIG_REDIS_URL === undefined
     ? bucketTarget(env)
     : targetOf('CONFIG_REDIS_URL', env.CONFIG_REDIS_URL, env)
 }
 
-/** Every Redis that the front needs. */
+/** Every store of the service. */
 export function allTargets(env: Env): readonly RedisTarget[] {
   return env.CONFIG_REDIS_URL === undefined ? [bucketTarget(env)] : [bucketTarget(env), configTarget(env)]
 }

@@ -2,7 +2,7 @@ import { Cluster, type Redis } from 'ioredis'
 import type { RedisClient } from './connection.ts'
 import { ConnectionLost } from './transient.ts'
 
-/** The server that has a key, for commands that name none, such as SCAN: on a cluster they would go to any node. */
+/** The server that holds a key. A cluster client sends commands without keys, such as SCAN, to any node. */
 export async function serverOf(client: RedisClient, key: string): Promise<Redis> {
   if (!(client instanceof Cluster)) return client
   const slot = await client.cluster('KEYSLOT', key)

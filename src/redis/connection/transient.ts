@@ -1,4 +1,4 @@
-/** Replies that say that Redis cannot do it now, rather than that it was asked for something wrong. */
+/** Replies of a Redis that cannot execute a command now, though the command is right. */
 const TRANSIENT_REPLIES =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
 
@@ -7,7 +7,7 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
-/** Errors of connections that have a class of their own, here or in ioredis, its parser and BullMQ. */
+/** Names of connection errors, here and in ioredis, its parser and BullMQ. */
 const CONNECTION_ERRORS = new Set([
   'ConnectionLost',
   'AbortError',
@@ -18,7 +18,7 @@ const CONNECTION_ERRORS = new Set([
   'ConnectionClosedError',
 ])
 
-/** How ioredis words the others, which are plain errors without a code. */
+/** Messages of ioredis' other connection errors, which are plain errors without a code. */
 const CONNECTION_MESSAGES = [
   'Connection is closed.',
   'Connection is aborted',
@@ -39,7 +39,7 @@ const CONNECTION_MESSAGES = [
 const NETWORK_CODES =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_\w+|ERR_(TLS|SSL)_\w+|ERR_STREAM_(DESTROYED|WRITE_AFTER_END))$/
 
-/** Whether what failed may work the next time: a lost connection may, a wrong command or a bug of ours never will. */
+/** Whether a retry may succeed: after a lost connection it may, after a wrong command or a bug of ours never. */
 export function isTransient(err: Error & { readonly code?: unknown }): boolean {
   const { name, message, code } = err
   if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message)

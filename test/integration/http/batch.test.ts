@@ -127,7 +127,7 @@ describe('a batch of more checks than may wait', () => {
         allowed: false,
         status: 503,
         code: 'overloaded',
-        title: 'The service has more to do than it can',
+        title: 'The service is overloaded',
         detail: expect.stringContaining('MAX_WAITING_CHECKS'),
       })
       expect(new Set(body.results.slice(10).map(({ code }: { code: string }) => code))).toEqual(new Set(['overloaded']))

@@ -33,7 +33,7 @@ describe('a check', () => {
     expectProblem(answer, 429, 'quota-exceeded')
     const { retryAfterMs, resetAfterMs } = answer.body
     expect(answer.body).toMatchObject({
-      title: 'The limit is used up',
+      title: 'The limit is exceeded',
       detail: '2 of 10 tokens left; 1 more every 1000000 ms',
       'violated-policies': ['default'],
       allowed: false,

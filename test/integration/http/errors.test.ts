@@ -17,32 +17,32 @@ const CATALOGUE: [code: string, status: number, title: string, provoke: () => Pr
     'The body is not well-formed JSON in UTF-8',
     () => client().request('POST', '/check', '{', {}),
   ],
-  ['validation-failed', 400, 'The request does not fit its schema', () => client().request('POST', '/check', {})],
+  ['validation-failed', 400, 'The request is invalid', () => client().request('POST', '/check', {})],
   ['key-invalid', 400, 'The key is not allowed', () => client().check('')],
   ['key-reserved', 400, 'The key is reserved', () => client().get('/config/default')],
-  ['cursor-invalid', 400, 'The cursor is not one that this service gave', () => client().get('/config?cursor=!')],
-  ['tokens-exceed-capacity', 400, 'More tokens than the limit can ever hold', () => client().check('k', 6)],
+  ['cursor-invalid', 400, 'The cursor is invalid', () => client().get('/config?cursor=!')],
+  ['tokens-exceed-capacity', 400, 'More tokens than the limit ever holds', () => client().check('k', 6)],
   [
     'forbidden',
     403,
     'Not allowed',
     () => client().request('GET', '/config', undefined, { origin: 'http://elsewhere.example' }),
   ],
-  ['not-found', 404, 'There is no such resource', () => client().get('/nothing')],
+  ['not-found', 404, 'The resource does not exist', () => client().get('/nothing')],
   ['policy-not-found', 404, 'The key has no policy', () => client().get('/config/nobody')],
-  ['version-not-found', 404, 'The policy has no such version', () => client().get('/config/nobody?version=1')],
-  ['command-not-found', 404, 'There is no such command', () => client().get('/commands/none')],
-  ['method-not-allowed', 405, 'The resource has no such method', () => client().get('/check')],
+  ['version-not-found', 404, 'The version does not exist', () => client().get('/config/nobody?version=1')],
+  ['command-not-found', 404, 'The command does not exist', () => client().get('/commands/none')],
+  ['method-not-allowed', 405, 'The resource does not support this method', () => client().get('/check')],
   [
     'import-invalid',
     400,
-    'A line of the import cannot be taken',
+    'A line of the import is invalid',
     () => client().request('POST', '/config/import', '{}', { 'content-type': 'application/x-ndjson' }),
   ],
   [
     'version-conflict',
     412,
-    'The policy is not at the version asked for',
+    'The policy is at another version',
     () => client().put('nobody', { capacity: 1, refillTokens: 1 }, { 'if-match': '"1"' }),
   ],
   [
@@ -54,7 +54,7 @@ const CATALOGUE: [code: string, status: number, title: string, provoke: () => Pr
   [
     'media-type-unsupported',
     415,
-    'The body is not of a media type that is allowed here',
+    'The media type is not supported',
     () => client().request('POST', '/check', '{}', { 'content-type': 'text/plain' }),
   ],
 ]
@@ -111,7 +111,7 @@ describe('a bug', () => {
     try {
       const answer = await app.client.get('/metrics')
       expectProblem(answer, 500, 'internal')
-      expect(answer.body.title).toBe('Something went wrong inside the service')
+      expect(answer.body.title).toBe('Internal error')
       expect(answer.text).not.toContain('secret')
       expect(lines.join()).toContain('the secret')
       expect(lines.join()).toContain(answer.headers.get('x-request-id'))
@@ -128,10 +128,10 @@ describe('an outage', () => {
     await store.stop()
     app.drain()
     const expected: [Answer, string, string][] = [
-      [await app.client.get('/ready'), 'draining', 'The service is stopping or not ready yet'],
-      [await app.client.check('k'), 'store-unavailable', 'The store of buckets is away'],
-      [await app.client.get('/config/k'), 'config-store-unavailable', 'The store of policies is away'],
-      [await app.client.delete('k'), 'config-store-unavailable', 'The store of policies is away'],
+      [await app.client.get('/ready'), 'draining', 'The service is not ready or is stopping'],
+      [await app.client.check('k'), 'store-unavailable', 'The bucket store is unavailable'],
+      [await app.client.get('/config/k'), 'config-store-unavailable', 'The policy store is unavailable'],
+      [await app.client.delete('k'), 'config-store-unavailable', 'The policy store is unavailable'],
     ]
     await app.close()
     for (const [answer, code, title] of expected) {

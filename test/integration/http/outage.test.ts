@@ -35,7 +35,7 @@ describe('while the store of buckets is away', () => {
       allowed: false,
       status: 503,
       code: 'store-unavailable',
-      title: 'The store of buckets is away',
+      title: 'The bucket store is unavailable',
       detail: expect.stringMatching(/no decision about the limit/),
     })
     const unknown = { remaining: null, resetAfterMs: null }

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
-import { UnfitStore } from '../../../src/redis/connection/inspect-store.ts'
-import { examineStores } from '../../../src/redis/connection/preflight.ts'
+import { PreflightError } from '../../../src/redis/connection/inspect-store.ts'
+import { preflight } from '../../../src/redis/connection/preflight.ts'
 import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
@@ -11,7 +11,7 @@ import { targetOf } from '../../support/target-of.ts'
 async function warningsOf(...urls: readonly string[]): Promise<string[]> {
   const lines: string[] = []
   const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
-  await examineStores(
+  await preflight(
     urls.map(url => targetOf(url)),
     logger,
   )
@@ -30,7 +30,7 @@ async function withServer<T>(args: readonly string[], use: (server: RedisServer)
   }
 }
 
-const mayEvict = expect.stringMatching(/may evict them: its maxmemory-policy is allkeys-lru, and should be noeviction/)
+const mayEvict = expect.stringMatching(/may evict policies: its maxmemory-policy is allkeys-lru; set it to noeviction/)
 const keepsNothing = expect.stringMatching(/keeps nothing on disk: its appendonly is no and its save is empty/)
 
 describeWithRedis('before the start a store of policies', () => {
@@ -59,7 +59,7 @@ describeWithRedis('before the start a store that', () => {
     ],
     ['is watched by Sentinels that do not answer', 'redis+sentinel://127.0.0.1:1/main', /ECONNREFUSED/],
   ])('%s is away, which is said', async (_, url, reason) => {
-    expect(await warningsOf(url)).toEqual([expect.stringMatching(/^a store cannot be reached yet: serving without it/)])
+    expect(await warningsOf(url)).toEqual([expect.stringMatching(/^a store is unavailable: the service starts without it/)])
     expect((await warningsOf(url))[0]).toMatch(reason)
   })
 
@@ -77,10 +77,10 @@ describeWithRedis('before the start a store that', () => {
         `redis://:hunter2@127.0.0.1:${port}`,
       ]
       const refusal = await warningsOf(...urls).catch(err => err as Error)
-      expect(refusal).toBeInstanceOf(UnfitStore)
+      expect(refusal).toBeInstanceOf(PreflightError)
       expect((refusal as Error).message.split('\n')).toEqual([
-        'The stores are not as they must be:',
-        `  REDIS_URL is a standalone server at 127.0.0.1:${port}; it takes redis://…`,
+        'Cannot use the configured stores:',
+        `  REDIS_URL is a standalone server at 127.0.0.1:${port}; use redis://…`,
         expect.stringMatching(/REDIS_URL is refused by \S+: .*DB index is out of range/),
         expect.stringMatching(/REDIS_URL is refused by \S+: NOAUTH/),
         expect.stringMatching(/REDIS_URL is refused by \S+: WRONGPASS/),
@@ -109,7 +109,7 @@ describeWithRedis('before the start a store that', () => {
       () => undefined,
       (err: Error) => err.message,
     )
-    const refusal = expect.stringContaining(`is Redis ${version} at 127.0.0.1:${port}; it takes 6.2 or later`)
+    const refusal = expect.stringContaining(`is Redis ${version} at 127.0.0.1:${port}; the service needs 6.2 or later`)
     expect(await examined).toEqual(isTaken ? undefined : refusal)
     server.close()
   })

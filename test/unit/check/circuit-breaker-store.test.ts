@@ -158,7 +158,7 @@ describe('the guarded store', () => {
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'timeout'])
   })
 
-  it('says once that the store is away, and once that it is back, however many probes failed', async () => {
+  it('logs an outage once and the recovery once, however many probes fail', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
     expect([said, openings, recoveries]).toEqual([['error gone'], ['gone'], 0])
