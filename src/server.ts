@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs'
 import { drained, stopAccepting } from './connections/drained.ts'
 import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
-import { frontDependencies } from './front/compose-front.ts'
+import { composeFront } from './front/compose-front.ts'
 import { shareNextRun, shareRun } from './lib/share-runs.ts'
 import { version } from './lib/version.ts'
 import { createLogger } from './observability/logger.ts'
@@ -23,7 +23,7 @@ const parent = ParentLink.ofThisProcess()
 if (parent === undefined) throw new Error('server.ts is started by primary.ts')
 surviveLostPrimary()
 
-const front = frontDependencies(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
+const front = composeFront(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
 const { registry } = front.metrics
 const connections = maxConnections(limitsOfThisProcess())
 if (connections < MAX_CONNECTIONS) {

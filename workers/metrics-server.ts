@@ -50,7 +50,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)
-  server.on('error', err => logger.warn({ err, host, port }, 'the worker isFulfilled no /health and /metrics'))
+  server.on('error', err => logger.warn({ err, host, port }, 'the worker answers no /health and /metrics'))
   server.listen({ host, port })
   return server
 }

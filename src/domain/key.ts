@@ -4,6 +4,8 @@ export const MAX_KEY_BYTES = 256
 const PRINTABLE_ASCII = /^[ -~]{1,256}$/
 const RESERVED_CONFIG_KEYS = new Set(['export', 'import', 'default'])
 
+const RESERVED_HINT = 'use "*" to set the limit of every key; export, import and default are not config keys'
+
 /** Why a caller's key is invalid; `undefined` if it is valid. */
 export function keyFault(key: string): string | undefined {
   if (key === '.' || key === '..') return `the key "${key}" is not allowed`
@@ -32,7 +34,7 @@ export interface ConfigKeyFault {
 /** Why a config key (`user:42`, `user:*`, `*`) is invalid; `undefined` if it is valid. */
 export function configKeyFault(configKey: string): ConfigKeyFault | undefined {
   if (RESERVED_CONFIG_KEYS.has(configKey)) {
-    return { code: 'key-reserved', detail: `the key "${configKey}" is reserved, like export, import and default` }
+    return { code: 'key-reserved', detail: `"${configKey}" is reserved; ${RESERVED_HINT}` }
   }
   const detail = keyFault(configKey) ?? starFault(configKey)
   return detail === undefined ? undefined : { code: 'key-invalid', detail }
@@ -41,7 +43,7 @@ export function configKeyFault(configKey: string): ConfigKeyFault | undefined {
 function starFault(configKey: string): string | undefined {
   const star = configKey.indexOf('*')
   if (star === -1 || star === configKey.length - 1) return undefined
-  return `the key has a "*" at position ${star + 1}; "*" may only stand last`
+  return `the key has a "*" at position ${star + 1}; "*" is allowed only at the end`
 }
 
 /** The prefix of a prefix policy's config key (`user:` for `user:*`), or `undefined` for an exact one. */

@@ -19,45 +19,45 @@ import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
-/** What a body may have, unless its route says otherwise. */
+/** Bounds of a body, unless its route has others. */
 const BODY = { maxBytes: 64 * 1024, maxElements: 1_000 }
 
-/** Interval between looks for requests whose head is late, in ms. */
+/** Interval of the search for requests whose head is late, in ms. */
 const HEADERS_CHECK_INTERVAL_MS = 2_500
 
-/** For bodies that are still arriving, all together. */
+/** Bytes of all bodies that are still arriving. */
 const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
 
-/** As long as a whole request's head may be, so that it is for the key to say that it is too long. */
+/** As long as the whole head of a request may be, so that a long key is refused as a key. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
-/** Fastify's error for a method of RTSP, which Node's parser accepts and no router knows. No hook has run. */
+/** Fastify's error for RTSP methods, which Node's parser accepts and no router knows. No hook has run then. */
 const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
   readonly isDraining: () => boolean
-  /** Whether the process has more to do than it can. */
+  /** Whether the process is overloaded. */
   readonly isBehind: () => boolean
   readonly keepAliveTimeoutMs: number
-  /** Beyond so many, a new connection is closed at once. Default: 10,000. */
+  /** Further connections are closed at once. Default: 10,000. */
   readonly maxConnections?: number
-  /** A connection was closed because there were too many. */
+  /** A connection was refused because there were too many. */
   readonly onConnectionRefused: () => void
-  /** Whose `X-Forwarded-For` names the client. */
+  /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
 
-/** The HTTP service as a function of what it depends on; it does not listen yet. */
+/** The HTTP service as a function of its dependencies. It does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
   const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES)
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.isDraining)
-  // Fastify gets no logger: it would make one for each request, which costs more than a decision.
+  // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
@@ -66,7 +66,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (err, socket) => rejectMalformed(err, socket),
-    // Paths that cannot be decoded are reported here, before any hook has run.
+    // Paths that cannot be decoded end here, before any hook has run.
     frameworkErrors: (_err, request, reply) => {
       writeCommonFields(request, reply)
       forbidSniffing(reply)
@@ -78,7 +78,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
         handleError(err as Problem, request, reply)
       }
     },
-    // Node's own answer would bear none of our fields; see `headProblem`.
+    // Node's own response would have none of our fields; see `headProblem`.
     http: {
       requireHostHeader: false,
       headersTimeout: HEADERS_TIMEOUT_MS,
@@ -87,7 +87,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
   // For the same reason an unknown `Expect` is ignored.
   app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
-  // A client may shut down its side once it has sent its request. Node's types do not know this.
+  // A client may shut down its side after its request. Node's types do not declare this option.
   Object.assign(app.server, { httpAllowHalfOpen: true })
 
   const connections = new Connections(app.server, {
@@ -108,7 +108,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   validateStrictly(app)
 
   app.addHook('onRequest', (request, reply, done) => {
-    // What its client had sent before it was disconnected is still parsed.
+    // Bytes that arrived before the client was disconnected are still parsed.
     if (request.raw.socket.destroyed) return
     writeCommonFields(request, reply)
     const problem = headProblem(request.raw)
@@ -124,14 +124,14 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const refuseWhenBehind = behindHook(deps.isBehind)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
   const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
-    // Checks are decided together. Other isFulfilled can be large, so a client gets them one by one, as it reads them.
+    // Checks are decided together. Other responses can be large, so a client gets one at a time, as it reads them.
     ...(access === 'check' ? [] : [inOrder]),
     ...(access === undefined ? [] : [refuseWhenBehind]),
     ...(access === 'check' ? [] : [sniffingHook]),
     ...log.hooksFor(url, access),
     ...authentication.hooksFor(access),
   ]
-  // Each route gets the hooks that it needs and no others, as none is free for a check.
+  // Each route gets only the hooks that it needs: every hook costs a check something.
   app.addHook('onRoute', route => {
     routes.add(route.url, [route.method].flat())
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
@@ -141,7 +141,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   return app
 }
 
-/** Writes the fields of every answer. A process that is about to stop asks its callers to connect anew, to another one. */
+/** Sets the fields of every response. A process that drains asks clients to reconnect, to another process. */
 function commonFields(isDraining: () => boolean) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
@@ -150,7 +150,7 @@ function commonFields(isDraining: () => boolean) {
   }
 }
 
-/** For all but checks, which are asked for by programs only, and whose isFulfilled are kept as short as they can be. */
+/** Not for checks: only programs read their responses, which are kept short. */
 function forbidSniffing(reply: FastifyReply): void {
   reply.header('x-content-type-options', 'nosniff')
 }
@@ -160,10 +160,10 @@ const sniffingHook: OnRequest = (_request, reply, done) => {
   done()
 }
 
-/** Whoever watches the service is answered even when it is behind. */
+/** Routes that watch the service answer even when it is overloaded, so they have no such hook. */
 function behindHook(isBehind: () => boolean): OnRequest {
   return (_request, _reply, done) => {
-    if (isBehind()) done(new Problem('overloaded', 'the process is further behind than EVENT_LOOP_LAG_MS allows'))
+    if (isBehind()) done(new Problem('overloaded', 'the event loop lags by more than EVENT_LOOP_LAG_MS allows'))
     else done()
   }
 }

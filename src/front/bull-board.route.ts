@@ -6,21 +6,21 @@ import { Problem } from '../lib/errors.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
 
 export interface BullBoardRouteOptions {
-  /** The queues that are shown. Rejects while their store is away. */
+  /** The queues to show. Rejects while the policy store is unavailable. */
   boardQueues(): Promise<readonly Queue[]>
 }
 
 const BASE_PATH = '/admin/queues'
 
-/** What the page offers. Its types do not know the second. */
+/** Actions that the page offers. Its types do not declare the second. */
 const ADAPTER_OPTIONS = { allowRetries: true, allowCompletedRetries: false }
 
-/** The only changes that pass: all failed jobs of a queue, or one job, are tried again. As they are sent, nothing decoded. */
+/** The only changes that are allowed: retry all failed jobs of a queue, or one job. Matched as sent, without decoding. */
 const RETRY_ALL = /^\/admin\/queues\/api\/queues\/[a-z0-9-]+\/retry\/failed$/
 const RETRY_ONE = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/(?<job>(?!\.{1,2}\/)[A-Za-z0-9_.-]+)\/retry$/
 
 /**
- * `/admin/queues`: Bull Board, which knows no access rights of its own, and so gets only what may pass.
+ * `/admin/queues`: Bull Board. It has no access control of its own, so only allowed requests reach it.
  * @see https://github.com/felixmosh/bull-board
  */
 export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (app, { boardQueues }) => {
@@ -57,7 +57,7 @@ function refuseOtherChanges(request: FastifyRequest): void {
   if (request.method === 'GET' || request.method === 'HEAD') return
   const path = pathOf(request)
   if (request.method === 'PUT' && (RETRY_ALL.test(path) || RETRY_ONE.test(path))) return
-  throw new Problem('forbidden', 'through this page failed jobs may be retried; everything else it may only show')
+  throw new Problem('forbidden', 'this page is read-only, except that failed jobs may be retried')
 }
 
 async function refuseUnlessFailed(request: FastifyRequest, queues: readonly Queue[]): Promise<void> {
@@ -65,14 +65,14 @@ async function refuseUnlessFailed(request: FastifyRequest, queues: readonly Queu
   const { queue: name, job: id = '' } = RETRY_ONE.exec(pathOf(request))?.groups ?? {}
   const job = await queues.find(queue => queue.name === name)?.getJob(id)
   if (job === undefined || (await job.isFailed())) return
-  throw new Problem('forbidden', `only failed jobs may be retried; this one is ${await job.getState()}`)
+  throw new Problem('forbidden', `only failed jobs may be retried; this job is ${await job.getState()}`)
 }
 
 function unavailable(cause: unknown): never {
-  throw new Problem('config-store-unavailable', 'the queues cannot be shown; try again', { cause })
+  throw new Problem('config-store-unavailable', 'the queues are unavailable; try again', { cause })
 }
 
-/** Loaded only when somebody looks. */
+/** Loaded on first use. */
 async function installBoard(app: FastifyInstance, queues: readonly Queue[]): Promise<void> {
   const [{ createBullBoard }, { BullMQAdapter }, { FastifyAdapter }] = await Promise.all([
     import('@bull-board/api'),

@@ -2,7 +2,7 @@ import { Counter, type Registry } from 'prom-client'
 import type { DecisionSource } from '../domain/decision.ts'
 import { DEFAULT_POLICY, type Policy } from '../domain/policy.ts'
 
-/** So many prefix policies have series of their own; the others share `other`. */
+/** Prefix policies with a series of their own; further ones share the label `other`. */
 const MAX_POLICY_LABELS = 1000
 
 export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
@@ -11,24 +11,24 @@ export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
 type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number>>>>
 
 /**
- * Counts checks in plain numbers, and hands them to Prometheus' counter when that is scraped: finding a counter's series by
- * its labels costs more than all the rest of counting.
+ * Counts checks in plain numbers, and adds them to Prometheus' counter at a scrape: finding a counter's series by its labels
+ * costs more than everything else about counting.
  */
-export class CheckTally {
+export class CheckCounter {
   readonly #countsByLabel = new Map<string, Counts>()
   readonly #countsByPolicy = new WeakMap<Policy, Counts>()
-  /** Prefix policies that have series of their own. */
+  /** Prefix policies with a series of their own. */
   readonly #named = new Set<string>()
 
   constructor(registry: Registry) {
-    const tally = this
+    const counter = this
     new Counter({
       name: 'throttler_checks_total',
-      help: 'Checks answered, by policy, outcome and who decided',
+      help: 'Checks answered, by policy, outcome and source of the decision',
       labelNames: ['policy', 'outcome', 'source'],
       registers: [registry],
       collect() {
-        for (const { policy, source, outcome, count } of tally.#take()) this.inc({ policy, outcome, source }, count)
+        for (const { policy, source, outcome, count } of counter.#take()) this.inc({ policy, outcome, source }, count)
       },
     })
   }
@@ -55,7 +55,7 @@ export class CheckTally {
     return this.#named.has(configKey) ? configKey : 'other'
   }
 
-  /** What was counted since the last time. */
+  /** Returns the counts since the last call, and resets them. */
   *#take() {
     for (const [policy, counts] of this.#countsByLabel) {
       for (const [source, outcomes] of Object.entries(counts)) {

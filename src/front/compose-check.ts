@@ -1,4 +1,4 @@
-/** The one place where the adapters of checks meet the ports of their flow. */
+/** Connects the ports of the check flow to their adapters. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { CheckBatcher } from '../check/check-batcher.ts'
@@ -29,7 +29,7 @@ import { type MalformedBucketObserver, malformedBucketReport } from './malformed
 
 const PROBE_INTERVAL_MS = 20
 
-/** How often local buckets that are full again are dropped, in ms. */
+/** Interval at which full local buckets are dropped, in ms. */
 const LOCAL_SWEEP_INTERVAL_MS = 10_000
 
 interface CheckOptions {
@@ -37,7 +37,7 @@ interface CheckOptions {
   readonly env: Env
   readonly policies: PolicyTable
   readonly observer: CheckObserver & MalformedBucketObserver
-  /** A circuit to the store opened. */
+  /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
   readonly logger: Logger
   readonly loggedKey: LoggedKey
@@ -46,16 +46,16 @@ interface CheckOptions {
 export interface CheckParts {
   readonly checker: Checker
   readonly adminLimits: AdminLimits
-  /** The circuit to the store of buckets, and why it is not closed. */
+  /** The circuit to the bucket store, and why it is not closed. */
   readonly store: { readonly circuit: Circuit; readonly reason: string | undefined }
-  /** Why the store is unavailable; `undefined` if it is not. */
-  examineStore(): Promise<string | undefined>
-  /** Resolves once the store answered, or has not until the deadline, by `performance.now()`. */
+  /** Why the bucket store is unavailable; `undefined` if it is available. */
+  inspectStore(): Promise<string | undefined>
+  /** Resolves when the store has answered, or at the deadline, by `performance.now()`. */
   start(deadlineMs: number): Promise<void>
   close(): Promise<void>
 }
 
-export function checkDependencies(options: CheckOptions): CheckParts {
+export function composeCheck(options: CheckOptions): CheckParts {
   const { redis, env, policies, observer, logger, loggedKey } = options
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX)
   const now = () => performance.now()
@@ -82,7 +82,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
           options.circuitOpened(reason)
         },
         onRecovered: () => {
-          // Another master may still be unavailable.
+          // Another shard may still be unavailable.
           if (store.circuit === 'closed') outages.stop()
         },
         ...(shard && { probeKey: () => shard.probeKey }),
@@ -91,7 +91,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
       }),
   })
   const isStoreUp = () => isFulfilled(store.probe())
-  // Whoever is connected again need not wait for the next probe.
+  // A new connection need not wait for the next probe.
   redis.on('ready', () => void isStoreUp())
 
   const sweeper = setInterval(() => {
@@ -120,9 +120,9 @@ export function checkDependencies(options: CheckOptions): CheckParts {
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     store,
-    examineStore: () => store.examine(),
+    inspectStore: () => store.examine(),
     start: async deadlineMs => {
-      // The first call also makes Redis compile the script; no caller should have to wait for that.
+      // The first call makes Redis compile the script, which no caller should wait for.
       while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(PROBE_INTERVAL_MS)
       await heartbeats.start()
     },
@@ -142,7 +142,7 @@ interface GuardedBucketsOptions {
   guard(part: BucketStore, shard?: BucketShard): CircuitBreakerStore
 }
 
-/** The store of buckets behind its circuit, and where checks wait for it; on a cluster, for each master by itself. */
+/** The bucket store with its circuit breaker, and the queue in front of it; on a cluster, one of each for each master. */
 function guardedBuckets(redis: RedisClient, { keys, onMalformed, timeoutMs, guard }: GuardedBucketsOptions) {
   if (redis instanceof Cluster) {
     const store = new ShardedStore(new ClusterBuckets(redis, keys, onMalformed), shard => guard(shard, shard))

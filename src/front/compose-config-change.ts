@@ -1,4 +1,4 @@
-/** The one place where the front's adapters of configuration changes meet the ports of their flow. */
+/** Connects the ports of the change flow to their adapters, for a front process. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { DamageReport } from '../config-change/follow/damage-report.ts'
@@ -29,7 +29,7 @@ interface ConfigChangeOptions {
   readonly redis: RedisClient
   readonly subscriber: Redis
   readonly env: Env
-  /** What follows the configuration. */
+  /** Kept up to date with the policy store. */
   readonly policies: PolicyTable
   readonly observer: FollowObserver
   readonly logger: Logger
@@ -42,18 +42,18 @@ export interface ConfigChangeParts {
   readonly statuses: CommandStatuses
   readonly staging: RedisImportStaging
   readonly queue: BullCommandQueue
-  /** Why the store is unavailable; `undefined` if it is not. */
-  examineStore(): Promise<string | undefined>
-  /** Whether the policies were loaded once. */
+  /** Why the policy store is unavailable; `undefined` if it is available. */
+  inspectStore(): Promise<string | undefined>
+  /** Whether the policies have been loaded. */
   isLoaded(): boolean
-  /** Starts to follow. Resolves once the policies are loaded, or have not been for so long, ms. @throws {LayoutMismatch} */
+  /** Starts to follow. Resolves when the policies are loaded, or after `patienceMs`. @throws {LayoutMismatch} */
   start(patienceMs: number): Promise<void>
-  /** From now on nobody waits for the outcome of a change. */
+  /** Ends all waits for outcomes of changes. */
   endWaits(): void
   close(): Promise<void>
 }
 
-export function configChangeDependencies(options: ConfigChangeOptions): ConfigChangeParts {
+export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeParts {
   const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
   const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
@@ -64,7 +64,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
   const damaged = (key: string) => damage.damaged(key)
   const log = new RedisEventLog(redis, keyPrefix, damaged)
   const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
-  /** A caller that is told how its command ended finds that this process obeys it. */
+  /** Waits until this process obeys the change, so that its caller can rely on it. */
   const findObeyedEnding = async (commandId: string) => {
     const ending = await statuses.ending(commandId)
     if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
@@ -86,7 +86,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     statuses,
     staging,
     queue,
-    examineStore: () => withDeadline(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    inspectStore: () => withDeadline(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()

@@ -1,4 +1,4 @@
-/** Makes all that a front process depends on: its connections, and upon them what checks and changes need. */
+/** Creates everything that a front process needs: its connections, and with them both flows. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
@@ -12,23 +12,23 @@ import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { bucketTarget, configTarget, type RedisTarget } from '../redis/connection/redis-target.ts'
 import { builtInDefinition, type Env } from '../settings/env.ts'
 import type { AppDependencies } from './app.ts'
-import { checkDependencies } from './compose-check.ts'
-import { configChangeDependencies } from './compose-config-change.ts'
+import { composeCheck } from './compose-check.ts'
+import { composeConfigChange } from './compose-config-change.ts'
 import { FrontMetrics } from './front-metrics.ts'
 
-/** What one call of the config store may take, ms. */
+/** Timeout of one call of the policy store, in ms. */
 const CONFIG_TIMEOUT_MS = 2_000
 
-/** A store that isFulfilled nothing for so long is taken for hanging, and its connection is made anew, ms. */
+/** A store that leaves a command unanswered for this long counts as hung; the connection is replaced. In ms. */
 const HANG_TIMEOUT_MS = 1_000
 
-/** A start waits so long for both stores, ms; then it serves without them, by the built-in policy, until they are there. */
+/** How long a start waits for both stores, in ms; then it serves without them, by the built-in policy. */
 const START_PATIENCE_MS = 2_000
 
-/** A scrape waits so long for the queues, ms. */
+/** How long a scrape waits for the queues, in ms. */
 const SCRAPE_PATIENCE_MS = 500
 
-/** The shortest time from one look at the stores for `/health` to the next, in ms. */
+/** The shortest interval between two inspections of the stores for `/health`, in ms. */
 const HEALTH_INTERVAL_MS = 250
 
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
@@ -36,22 +36,22 @@ const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 export interface Front {
   readonly app: Omit<AppDependencies, 'metrics' | 'health'>
   readonly metrics: FrontMetrics
-  /** Whether requests may be sent here. */
+  /** Whether the process accepts requests. */
   isReady(): boolean
-  /** How this process sees its stores, which it asks at most four times a second. */
+  /** The stores as this process sees them. It inspects them at most four times a second. */
   stores(): Promise<StoresState>
-  /** Starts to follow the configuration. Resolves once both stores answered, or have been away for a while. @throws {LayoutMismatch} */
+  /** Starts both flows. Resolves when both stores have answered, or after a while. @throws {LayoutMismatch} */
   start(): Promise<void>
-  /** From now on the process says that it is not ready. */
+  /** The process is no longer ready. */
   drain(): void
-  /** From now on nobody waits for the outcome of a change. */
+  /** Ends all waits for outcomes of changes. */
   endWaits(): void
   /** Closes every connection. */
   close(): Promise<void>
 }
 
-/** @param circuitOpened hears of each circuit to the bucket store that opens, and why */
-export function frontDependencies(
+/** @param circuitOpened called with the reason when a circuit to the bucket store opens */
+export function composeFront(
   env: Env,
   logger: Logger,
   circuitOpened: (reason: string) => void = () => undefined,
@@ -65,12 +65,12 @@ export function frontDependencies(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger, loggedKey }
-  const checks = checkDependencies({ redis: bucketRedis, circuitOpened, ...shared })
-  const changes = configChangeDependencies({ redis: configRedis, subscriber, ...shared })
+  const checks = composeCheck({ redis: bucketRedis, circuitOpened, ...shared })
+  const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   let draining = false
   const preflight = async () => {
-    const [store, configStore] = await Promise.all([checks.examineStore(), changes.examineStore()])
+    const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
     return storesState(checks.store.circuit, { store, configStore })
   }
 

@@ -34,7 +34,7 @@ interface ApiDocument {
 
 let document: ApiDocument | undefined
 
-/** The OpenAPI document, read when somebody first asks for it. */
+/** The OpenAPI document, read on first use. */
 function apiDocument(): ApiDocument {
   document ??= withEtag(Buffer.from(readProjectFile('docs/openapi.json')))
   return document
@@ -44,7 +44,7 @@ function withEtag(bytes: Buffer): ApiDocument {
   return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
 }
 
-/** Loaded only when somebody looks. */
+/** Loaded on first use. */
 async function installSwaggerUi(app: FastifyInstance): Promise<void> {
   const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
     import('@fastify/swagger'),

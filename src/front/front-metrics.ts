@@ -5,7 +5,7 @@ import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
 import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
-import { CheckTally } from './check-counter.ts'
+import { CheckCounter } from './check-counter.ts'
 import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
@@ -15,17 +15,17 @@ export interface FrontGauges {
   policies(): number
   /** 0 closed, 1 half-open, 2 open. */
   circuitState(): number
-  /** Jobs in the queues of commands, by state. Rejects when nobody can say. */
+  /** Jobs in the command queues, by state. Rejects while the policy store is unavailable. */
   queueJobs(): Promise<Readonly<Record<string, number>>>
 }
 
 /**
- * The metrics of a front process. Their labels are policies, never caller keys, so their number is bounded.
+ * The metrics of a front process. Labels are policies, never callers' keys, so the number of series is bounded.
  * @see https://prometheus.io/docs/practices/naming/
  */
 export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver {
   readonly registry = new Registry()
-  readonly #checks = new CheckTally(this.registry)
+  readonly #checks = new CheckCounter(this.registry)
   readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',
@@ -34,19 +34,19 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
   })
   readonly #batchSize = new PlainHistogram({
     name: 'throttler_store_batch_size',
-    help: 'Checks in one call of the store',
+    help: 'Checks in one call of the bucket store',
     buckets: BATCH_SIZES,
     registry: this.registry,
   })
   readonly #storeDuration = new PlainHistogram({
     name: 'throttler_store_duration_seconds',
-    help: 'Time of one call of the store',
+    help: 'Time of one call of the bucket store',
     buckets: SECONDS,
     registry: this.registry,
   })
   readonly #storeErrors = new Counter({
     name: 'throttler_store_errors_total',
-    help: 'Calls of the store that failed, by the kind of error',
+    help: 'Failed calls of the bucket store, by reason',
     labelNames: ['reason'] as const,
     registers: [this.registry],
   })
@@ -58,44 +58,44 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
   })
   readonly #version = new Gauge({
     name: 'throttler_config_version',
-    help: 'Position in the event log up to which every process follows, by partition',
+    help: 'Position in the event log that every process has reached, by partition',
     labelNames: ['partition'] as const,
     aggregator: 'min',
     registers: [this.registry],
   })
   readonly #logEvents = new Gauge({
     name: 'throttler_config_log_events',
-    help: 'Events that the event log holds, by partition',
+    help: 'Events in the event log, by partition',
     labelNames: ['partition'] as const,
     aggregator: 'max',
     registers: [this.registry],
   })
   readonly #logResets = new Counter({
     name: 'throttler_config_log_resets_total',
-    help: 'Partitions that were loaded anew because their log was another one',
+    help: 'Partitions that were reloaded because their log was replaced',
     registers: [this.registry],
   })
   readonly #connectionsRefused = new Counter({
     name: 'throttler_connections_refused_total',
-    help: 'Connections closed at once because the process had as many as it takes',
+    help: 'Connections refused because the process had too many',
     registers: [this.registry],
   })
 
   readonly #malformedBuckets = new Counter({
     name: 'throttler_malformed_buckets_total',
-    help: 'Checks that found a malformed bucket, and took it for a full one',
+    help: 'Checks that found a malformed bucket, which counts as full',
     registers: [this.registry],
   })
 
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
-    this.#gauge('throttler_circuit_state', 'Circuit to the store of buckets: 0 closed, 1 half-open, 2 open', () =>
+    this.#gauge('throttler_circuit_state', 'Circuit to the bucket store: 0 closed, 1 half-open, 2 open', () =>
       gauges.circuitState(),
     )
     new Gauge({
       name: 'throttler_queue_jobs',
-      help: 'Jobs in the queues of commands, by state',
+      help: 'Jobs in the command queues, by state',
       labelNames: ['state'] as const,
       aggregator: 'max',
       registers: [this.registry],

@@ -4,9 +4,9 @@ import { Problem } from '../lib/errors.ts'
 import type { InstanceHealth, StoreState } from '../observability/stores-state.ts'
 
 export interface HealthRoutesOptions {
-  /** Whether requests may be sent here: the policies were loaded once, and the process is not about to stop. */
+  /** Whether the process accepts requests: the policies are loaded, and it is not draining. */
   isReady(): boolean
-  /** How the whole instance is; never waits for long. */
+  /** The health of the whole instance. Bounded in time. */
   instance(): Promise<InstanceHealth>
   readonly version: string
 }
@@ -30,7 +30,7 @@ const HealthResponse = Type.Object(
     store: Up,
     configStore: Up,
     circuit: Type.String(),
-    reason: Type.Optional(Type.String({ description: 'Why a store is down.' })),
+    reason: Type.Optional(Type.String({ description: 'Why a store is unavailable.' })),
   },
   { examples: [EXAMPLE_HEALTH] },
 )
@@ -38,9 +38,9 @@ const HealthResponse = Type.Object(
 const ReadyResponse = Type.Object({ status: Type.Literal('ready') })
 
 const HEALTH_DOCS: RouteDocs = { summary: 'The health of the instance and its stores' }
-const READY_DOCS: RouteDocs = { summary: 'Whether to send it requests', errors: ['draining'] }
+const READY_DOCS: RouteDocs = { summary: 'Whether the process accepts requests', errors: ['draining'] }
 
-/** `GET /health`: the process serves, and how its instance is. `GET /ready`: send it requests. */
+/** `GET /health`: the process is alive, and the health of its instance. `GET /ready`: the process accepts requests. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
   app,
   { isReady, instance, version },

@@ -10,7 +10,7 @@ import { routePath } from '../http/methods.ts'
 import { Turns } from '../http/turns.ts'
 
 /**
- * What both pages need, and no more: both write styles into their documents. TLS is for the proxy to speak of.
+ * The content security policy that both pages need: both have inline styles. HSTS is left to the proxy.
  * @see https://github.com/fastify/fastify-helmet
  */
 const HELMET_OPTIONS = {
@@ -31,32 +31,32 @@ const HELMET_OPTIONS = {
   strictTransportSecurity: false,
 }
 
-/** What a page isFulfilled. */
+/** The response of a page. */
 type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
 
-/** What a page may want to know of a request; it never has a body. */
+/** The parts of a request that a page gets; it never has a body. */
 const PASSED_FIELDS = new Set(['host', 'accept'])
 
-/** Fields that belong to a connection, or that the service itself writes. */
+/** Fields of the connection, and fields that the service itself sets. */
 const OWN_FIELDS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding', 'x-request-id'])
 
-/** How much of static files is kept in memory, in bytes. */
+/** Bytes of static files that are cached. */
 const MAX_KEPT_BYTES = 16 * 1024 * 1024
 
-/** Other spellings of the same path are not kept. */
+/** Other spellings of a path are not cached. */
 const PLAIN_PATH = /^[\w./-]+$/
 
 interface HtmlPagesOptions {
-  /** Adds the pages. */
+  /** Registers the pages. */
   readonly install: (app: FastifyInstance) => Promise<void>
-  /** Whether what is at a path never changes. */
+  /** Whether the file at a path never changes. */
   readonly isStatic: (path: string) => boolean
 }
 
 /**
- * Pages for people in an application of their own, made when somebody first looks: most processes are never looked at, and
- * everything that pages need costs memory. One request is taken up in each turn of the event loop, so that checks are answered
- * in between, and static files are kept.
+ * Pages for people, in a Fastify application of their own. It is created on first use, since it costs memory and most processes
+ * never need it. It takes one request in each turn of the event loop, so that checks are answered in between. Static files are
+ * cached.
  */
 export class HtmlPages {
   readonly #options: HtmlPagesOptions
@@ -82,7 +82,7 @@ export class HtmlPages {
     await app?.close()
   }
 
-  /** Those who ask for the same file at the same time share one page. */
+  /** Coalesces concurrent requests for the same file. */
   #askOnce(path: string, request: FastifyRequest): Promise<Page> {
     const asked = this.#asked.get(path) ?? this.#ask(request).finally(() => this.#asked.delete(path))
     this.#asked.set(path, asked)
@@ -125,7 +125,7 @@ export class HtmlPages {
   }
 }
 
-/** Answers with a page as it is, or says that the caller has it already. */
+/** Sends a page, or 304 if the caller has it already. */
 export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Page): FastifyReply {
   for (const [name, value] of Object.entries(page.headers)) {
     if (value !== undefined && !OWN_FIELDS.has(name)) reply.header(name, value)
@@ -133,7 +133,7 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Pag
   return sendUnlessCurrent(request, reply.code(page.statusCode), page.rawPayload)
 }
 
-/** Answers with 304 where the caller names the `ETag` that was set. */
+/** Sends 304 if the caller's `If-None-Match` has the `ETag`. */
 export function sendUnlessCurrent(request: FastifyRequest, reply: FastifyReply, body: Buffer): FastifyReply {
   const etag = reply.getHeader('etag')
   const known = request.headers['if-none-match']?.split(/\s*,\s*/) ?? []

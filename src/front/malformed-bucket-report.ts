@@ -3,11 +3,11 @@ import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OnMalformedBucket } from '../redis/buckets/check-call.ts'
 
-/** A malformed bucket is reported by each check that reads it. */
+/** Bounds the log: each check that reads a malformed bucket reports it. */
 const MAX_LINES_PER_SECOND = 10
 
 export interface MalformedBucketObserver {
-  /** A check found a value that is no bucket, and took it for a full one. */
+  /** A check found a malformed bucket, which counts as full. */
   malformedBucket(): void
 }
 
@@ -17,7 +17,7 @@ interface MalformedBucketReportOptions {
   readonly loggedKey: LoggedKey
 }
 
-/** Counts malformed buckets, and names them in the log. */
+/** Counts malformed buckets, and logs their keys. */
 export function malformedBucketReport(options: MalformedBucketReportOptions): OnMalformedBucket {
   const { observer, logger, loggedKey } = options
   const lines = new LineBudget(MAX_LINES_PER_SECOND, () => performance.now())
@@ -27,7 +27,7 @@ export function malformedBucketReport(options: MalformedBucketReportOptions): On
     if (suppressed === undefined) return
     logger.error(
       { key: loggedKey(key), suppressed: suppressed || undefined },
-      'malformed bucket: it counts as full, and the next check that spends replaces it',
+      'malformed bucket: it counts as full, and the next spending check replaces it',
     )
   }
 }

@@ -3,7 +3,7 @@ import type { RouteDocs } from '../http/route-docs.ts'
 import { Turns } from '../http/turns.ts'
 
 export interface MetricsRouteOptions {
-  /** The metrics of all front processes together, as Prometheus text. */
+  /** Merged metrics of all front processes, as Prometheus text. */
   scrape(): Promise<string>
 }
 
@@ -11,12 +11,12 @@ export interface MetricsRouteOptions {
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 
 const DOCS: RouteDocs = {
-  summary: 'The metrics of all front processes together',
+  summary: 'The metrics of all front processes',
   errors: ['overloaded'],
   responses: { 200: { mediaType: 'text/plain' } },
 }
 
-/** `GET /metrics`. Those who ask at the same time share one scrape and its bytes, and are answered in turns, since it can be large. */
+/** `GET /metrics`. Concurrent requests share one scrape and its bytes, and are answered in turns, since it can be large. */
 export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape }) => {
   const turns = new Turns()
   let scraped: Promise<Buffer> | undefined

@@ -90,7 +90,8 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, string>> = {
   'media-type-unsupported': 'the body is not application/json in UTF-8, which is all that is allowed here',
   'validation-failed': '/tokens: must be an integer from 0 to 1000000000; was -1',
   'key-invalid': 'the key is empty; 1 to 256 bytes of UTF-8 are allowed',
-  'key-reserved': 'the key "default" is reserved, like export, import and default',
+  'key-reserved':
+    '"default" is reserved; use "*" to set the limit of every key; export, import and default are not config keys',
   'tokens-exceed-capacity':
     '101 tokens asked for "user:42", but the limit "default" of the policy "default" never holds more than 100',
   unauthorized: 'send a valid token: Authorization: Bearer <token>',

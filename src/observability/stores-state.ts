@@ -3,16 +3,16 @@ export type StoreState = 'up' | 'down'
 const CIRCUITS_FROM_BEST = ['closed', 'half-open', 'open'] as const
 export type CircuitState = (typeof CIRCUITS_FROM_BEST)[number]
 
-/** The stores as a process sees them. */
+/** The state of both stores, as a process sees it. */
 export interface StoresState {
   readonly store: StoreState
   readonly configStore: StoreState
   readonly circuit: CircuitState
-  /** Why a store is down; of the bucket store if both are. */
+  /** Why a store is unavailable; of the bucket store if both are. */
   readonly reason?: string
 }
 
-/** The health of an instance: what its worst front process sees, and how long its primary has been running. */
+/** The health of an instance: the worst state that a front process sees, and the primary's uptime. */
 export interface InstanceHealth extends StoresState {
   readonly uptimeSeconds: number
 }
@@ -31,7 +31,7 @@ export function storesState(
   }
 }
 
-/** What several processes see, each part as the worst of them sees it. */
+/** Merges the states of several processes; each member is the worst. */
 export function worstOf(states: readonly StoresState[]): StoresState {
   const isDown = (name: 'store' | 'configStore') => states.some(state => state[name] === 'down')
   const reason = (states.find(({ store }) => store === 'down') ?? states.find(state => state.reason))?.reason

@@ -112,7 +112,7 @@ describe('throttler check-policies', () => {
     expect(output.split('\n')).toEqual([
       expect.stringMatching(/^line 2: it is no JSON/),
       'line 3: the key "a" stands on line 1 already',
-      expect.stringMatching(/^line 4: .*"\*" may only stand last/),
+      expect.stringMatching(/^line 4: .*"\*" is allowed only at the end/),
       expect.stringMatching(/^line 5: \/capacity/),
       '1 good, 4 bad',
       '',

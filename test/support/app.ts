@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
 import { buildApp } from '../../src/front/app.ts'
-import { frontDependencies } from '../../src/front/compose-front.ts'
+import { composeFront } from '../../src/front/compose-front.ts'
 import { version } from '../../src/lib/version.ts'
 import { createLogger, type Logger } from '../../src/observability/logger.ts'
 import { healthOfInstance } from '../../src/observability/stores-state.ts'
@@ -57,7 +57,7 @@ export class TestApp {
       },
     )
     const logger = options.logger ?? createLogger({ level: env.LOG_LEVEL, role: 'test' })
-    const front = frontDependencies(env, logger)
+    const front = composeFront(env, logger)
     const http = buildApp({
       ...front.app,
       ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),

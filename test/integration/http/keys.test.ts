@@ -82,7 +82,7 @@ describe('a key in a path', () => {
   it.each([
     ['', /empty/] as const,
     ...INVALID,
-    ['a*b', /position 2; "\*" may only stand last/] as const,
+    ['a*b', /position 2; "\*" is allowed only at the end/] as const,
     ['**', /position 1/] as const,
     ['x'.repeat(15_000), /15000 bytes/] as const,
   ])('may not be %.20j', async (key, detail) => {

@@ -59,7 +59,9 @@ describeWithRedis('before the start a store that', () => {
     ],
     ['is watched by Sentinels that do not answer', 'redis+sentinel://127.0.0.1:1/main', /ECONNREFUSED/],
   ])('%s is away, which is said', async (_, url, reason) => {
-    expect(await warningsOf(url)).toEqual([expect.stringMatching(/^a store is unavailable: the service starts without it/)])
+    expect(await warningsOf(url)).toEqual([
+      expect.stringMatching(/^a store is unavailable: the service starts without it/),
+    ])
     expect((await warningsOf(url))[0]).toMatch(reason)
   })
 

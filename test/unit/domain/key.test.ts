@@ -69,7 +69,7 @@ describe('a config key', () => {
     ['**', 1],
     ['user:**', 6],
   ])('may have a star only at its end, unlike %s', (configKey, position) => {
-    const detail = `the key has a "*" at position ${position}; "*" may only stand last`
+    const detail = `the key has a "*" at position ${position}; "*" is allowed only at the end`
     expect(configKeyFault(configKey)).toEqual({ code: 'key-invalid', detail })
   })
 
