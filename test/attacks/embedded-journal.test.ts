@@ -84,7 +84,7 @@ describeLong('a journal of 300,000 events', () => {
     expect(seconds).toBeLessThan(MOST_CPU_SECONDS)
   }, 600_000)
 
-  it('is compacted while checks and changes go on', async () => {
+  it('is compacted while checks and changes continue', async () => {
     // A busy machine alone makes a check wait for longer than the default.
     const env = { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', CONFIG_LOG_KEEP: '100', REDIS_TIMEOUT_MS: '1000' }
     const service = await Service.start({ env })

@@ -18,7 +18,7 @@ const AFTERMATH_MS = 150
 const APPLIED_WITHIN_MS = 15_000
 const TIMEOUT_MS = 3_600_000
 
-describeLong('an import whose worker is stopped at a random moment, and goes on later', () => {
+describeLong('an import whose worker is suspended at a random moment and resumed later', () => {
   let redis: RedisServer
   let link: StoreProxy
   let api: Service

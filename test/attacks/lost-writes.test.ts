@@ -65,7 +65,7 @@ describeLongWithRedis('a replica that lost writes and takes over', () => {
     }
   }
 
-  it('is what every process obeys: nothing that the store does not hold, and changes go on from there', async () => {
+  it('is what every process obeys: only what the store holds, and later changes build on it', async () => {
     await putAll(KEYS, 1_001)
     const master = new Redis(sentinels.master.url)
     await master.wait(1, 5_000)

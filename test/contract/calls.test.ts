@@ -62,7 +62,7 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     },
   )
 
-  it.each(named)('%s with a query that nobody knows', async (_, operation) => {
+  it.each(named)('%s with an unknown query parameter', async (_, operation) => {
     const { status, breach } = await ask(operation, 'secret', {
       body: operation.body,
       query: query(operation, 'unknown=1'),
@@ -70,7 +70,7 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     expect([status, breach]).toEqual([400, undefined])
   })
 
-  it.each(withBody)('%s with a member that nobody knows', async (_, operation) => {
+  it.each(withBody)('%s with an unknown member', async (_, operation) => {
     const { status, breach } = await ask(operation, 'secret', { body: { ...(operation.body as object), unknown: 1 } })
     expect([status, breach]).toEqual([400, undefined])
   })
@@ -92,7 +92,7 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     }
   })
 
-  it.each(withBody)('%s with a body that is no JSON, of another kind, or too large', async (_, operation) => {
+  it.each(withBody)('%s with a body that is invalid JSON, of another type, or too large', async (_, operation) => {
     const broken = await ask(operation, 'secret', { body: '{' })
     expect([broken.status, broken.breach]).toEqual([400, undefined])
     const xml = await ask(operation, 'secret', { body: '<a/>', headers: { 'content-type': 'text/xml' } })

@@ -140,7 +140,7 @@ describe('a process that exits', () => {
     expect(numbers).toEqual(Array.from({ length: 5_000 }, (_, n) => n))
   })
 
-  it('does not wait for a pipe that nobody reads', async () => {
+  it('does not wait for an unread pipe', async () => {
     const [code] = await once(run(20_000, fifo.writeEnd), 'exit')
     expect(code).toBe(7)
   })

@@ -34,7 +34,7 @@ describe('throttler', () => {
     })
   })
 
-  it('ends without a word when whoever reads has seen enough', async () => {
+  it('ends silently when the reader of its output has closed the pipe', async () => {
     expect(await runThrottlerUnheard('--help')).toBe('')
   })
 
@@ -171,7 +171,7 @@ describeWithRedis('throttler on Redis', () => {
 
   const keysOf = (key: string) => new ConfigKeys('throttler', configPartition(key))
 
-  it('verify names a field that was edited by hand, and rebuild mends it while checks and changes go on', async () => {
+  it('verify names a field that was edited by hand, and rebuild repairs it while checks and changes continue', async () => {
     await client.put('edited', policy(3))
     let isOver = false
     const statuses = new Set<number>()
@@ -249,7 +249,7 @@ describeWithRedis('throttler on Redis', () => {
     }
   })
 
-  it('compact keeps so many events, and workers keep as few by themselves', async () => {
+  it('compact keeps the given number of events, and workers keep that number by themselves', async () => {
     for (let capacity = 1; capacity <= 8; capacity++) await client.put('compacted', policy(capacity))
     const { log } = keysOf('compacted')
     expect(await runThrottler(['compact', '--keep', '5'], variables)).toMatchObject({ code: 0 })

@@ -57,7 +57,7 @@ describeWithCompose('docker-compose.yml', () => {
     for (const { image, build } of Object.values(services)) if (build === undefined) expect(image).toMatch(PINNED)
   })
 
-  it('lets nobody but the service reach Redis, and Redis reach nobody', () => {
+  it('lets only the service reach Redis, and Redis reach nothing', () => {
     const inside = Object.entries(services).filter(([, { networks }]) => networks.includes('stores'))
     expect(inside.map(([name]) => name).toSorted()).toEqual(['api', 'redis-buckets', 'redis-config', 'worker'])
     expect(networks['stores']).toMatchObject({ internal: true })

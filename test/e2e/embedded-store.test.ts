@@ -132,7 +132,7 @@ describe('a store that is filled from its journal', () => {
   })
 })
 
-describe('a store that somebody empties', () => {
+describe('a store that is emptied from outside', () => {
   it.each(['FLUSHALL', 'FLUSHDB'])('(%s) keeps what is changed afterwards, and nothing else', async command => {
     const redis = connect(ConnectionName.worker)
     await changeALot(redis)

@@ -35,7 +35,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
     expect(risksOf(service)).toEqual([])
   })
 
-  it('goes on when buckets are evicted: they are full again, and no policy is lost', async () => {
+  it('continues when buckets are evicted: they are full again, and no policy is lost', async () => {
     let checked = 0
     await eventually(async () => {
       for (let i = 0; i < 20; i++) {
@@ -53,7 +53,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
     expect((await client.get('/config/kept%3A*')).status).toBe(200)
   }, 60_000)
 
-  it('goes on when the buckets are flushed, scripts too: they are full, for everybody within a second', async () => {
+  it('continues when buckets and scripts are flushed: buckets are full, in every process within a second', async () => {
     for (let i = 0; i < 5; i++) await client.check('spent')
     expect((await client.check('spent')).status).toBe(429)
     await admin.flushall()

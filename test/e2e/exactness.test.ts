@@ -120,7 +120,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     }
   })
 
-  it.each(WAITS)('let nobody pass before that, however often is asked for %s', async (what, policy, tokens) => {
+  it.each(WAITS)('let no check pass earlier, however often %s is asked for', async (what, policy, tokens) => {
     await policyIs(`impatient for ${what}`, policy)
     for (let i = 0; i < 3; i++) {
       const { fromMs, retryAfterMs } = await denial(`impatient for ${what}`, tokens)

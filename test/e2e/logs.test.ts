@@ -23,7 +23,7 @@ const lines = (): Line[] => service.output.filter(line => line.startsWith('{')).
 const linesOf = (requestId: string) => lines().filter(line => line['requestId'] === requestId)
 
 describe('the logs of all processes, at LOG_LEVEL=trace,', () => {
-  it('show neither a key nor a token, whatever was asked and whatever failed', async () => {
+  it('show neither keys nor tokens, for every request and every failure', async () => {
     const encoded = encodeURIComponent(KEY)
     const check = new Client(service.url, { authorization: `Bearer ${TOKENS[1]}` })
     const askAll = async () => {

@@ -33,7 +33,7 @@ describeWithRedis('a malformed bucket', () => {
   const malformedCount = async () =>
     Number(/^throttler_malformed_buckets_total (\d+)$/m.exec(await (await fetch(`${service.url}/metrics`)).text())?.[1])
 
-  it('opens no circuit and gives nobody else a token, is counted, and named in the log', async () => {
+  it('opens no circuit, gives no other key a token, is counted, and is named in the log', async () => {
     expect(await malformedCount()).toBe(0)
     const startMs = performance.now()
     const isOver = () => performance.now() - startMs > HOT_KEY_MS
@@ -58,7 +58,7 @@ describeWithRedis('a malformed bucket', () => {
     )
   }, 20_000)
 
-  it('answers with numbers, whatever it holds', async () => {
+  it('answers with numbers for every content', async () => {
     const notANumber = Buffer.alloc(24)
     notANumber.writeDoubleBE(Number.NaN)
     await admin.set(bucketKeys.bucket('nan'), notANumber)

@@ -152,7 +152,7 @@ describeWithPrometheus('for Prometheus, /metrics', () => {
     expect(lintedByPromtool((await new Client(workerUrl).get('/metrics')).text)).toBe('')
   })
 
-  it('is scraped as it is', async () => {
+  it('is valid as it is scraped', async () => {
     const prometheus = await Prometheus.start(new URL(service.url).host)
     try {
       await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)

@@ -27,7 +27,7 @@ async function start(variables: Record<string, string> = {}): Promise<Client> {
 }
 
 describe('the embedded store', () => {
-  it('goes on from a journal of the first release', async () => {
+  it('starts from a journal of the first release', async () => {
     await copyFile(JOURNAL_1, join(dataDir, 'journal.ndjson'))
     const client = await start()
     expect((await client.get('/config')).body.items).toEqual([

@@ -60,7 +60,7 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js'])(
   },
 )
 
-it('a process goes on that speaks to its parent just when that was killed', async () => {
+it('a process that sends to its parent just after the parent was killed continues', async () => {
   const link = new URL('../../dist/src/processes/parent-link.js', import.meta.url)
   const child = `
     import { ParentLink } from ${JSON.stringify(link.href)}
@@ -78,7 +78,7 @@ it('a process goes on that speaks to its parent just when that was killed', asyn
   expect(await text(stdout)).toBe('goes on')
 })
 
-it('a store that nobody uses, or that is still filling itself, ends at once with its parent', async () => {
+it('an idle store, or one that is still replaying its journal, ends at once with its parent', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
   for (const isReady of [true, false]) {
     const store = isReady ? await EmbeddedStore.start({ dataDir }) : await EmbeddedStore.spawn({ dataDir })

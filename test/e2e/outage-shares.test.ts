@@ -11,7 +11,7 @@ const HUNDRED_AND_ONE_AN_HOUR = { capacity: 100, refillTokens: 1, refillInterval
 /** Who ask at the same time, so that every process is asked. */
 const CALLERS = 16
 
-describeWithRedis('four processes on two machines while Redis is away', () => {
+describeWithRedis('four processes on two machines while Redis is unavailable', () => {
   let redis: RedisServer
   let configRedis: RedisServer
   let services: readonly Service[]
@@ -68,7 +68,7 @@ describeWithRedis('four processes on two machines while Redis is away', () => {
     expect(body).toMatchObject({ source: 'local', degraded: true })
   }, 30_000)
 
-  it('count nothing of that when Redis is back', async () => {
+  it('count nothing of that when Redis has recovered', async () => {
     await redis.restart()
     for (const client of clients) {
       await eventually(async () => expect((await client.check('hourly:a', 0)).body.source).toBe('redis'))

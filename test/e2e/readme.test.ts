@@ -54,7 +54,7 @@ describe('the README, where it runs the service', () => {
   })
 })
 
-describe('the README, of a service that nobody used before', () => {
+describe('the README, run against a new service', () => {
   let service: Service
   beforeAll(async () => {
     service = await Service.start()

@@ -64,7 +64,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     admin.disconnect()
   })
 
-  it('starts while Redis is away, and heals without a restart', async () => {
+  it('starts while Redis is unavailable, and recovers without a restart', async () => {
     const own = await RedisServer.start()
     await own.kill()
     const [api, worker] = await Promise.all([

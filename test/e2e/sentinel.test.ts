@@ -37,7 +37,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     ])
   })
 
-  it('is refused at the start where there is no Sentinel', async () => {
+  it('is refused at the start if there is no Sentinel', async () => {
     const { port } = sentinels.master
     const { code, said } = await failToStart('api', { REDIS_URL: `redis+sentinel://127.0.0.1:${port}/main` })
     expect([code, said]).toEqual([1, expect.stringContaining(`REDIS_URL has no Sentinel at 127.0.0.1:${port}`)])

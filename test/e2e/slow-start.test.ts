@@ -8,7 +8,7 @@ import { Service } from '../support/service.ts'
 
 const EVENTS = 60_000
 
-it('says nothing of a store that is away while the embedded one fills itself', async () => {
+it('logs no unavailable store while the embedded store replays its journal', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'throttler-slow-'))
   await writeLongJournal(dataDir, EVENTS)
   const service = await Service.start({ env: { DATA_DIR: dataDir } })

@@ -72,7 +72,7 @@ describe('a stop', () => {
     expectCleanEnd(await endOf(service))
   })
 
-  it('goes on when the worker dies meanwhile', async () => {
+  it('continues when the worker dies meanwhile', async () => {
     const [worker = 0] = service.pidsOf('throttler worker')
     const end = endOf(service)
     process.kill(worker, 'SIGKILL')

@@ -7,7 +7,7 @@ import { Service } from '../support/service.ts'
 
 const THREE_A_DAY = { capacity: 3, refillTokens: 1, refillIntervalMs: 86_400_000 }
 
-describeWithRedis('a store of buckets and a store of policies', () => {
+describeWithRedis('a bucket store and a policy store', () => {
   let redis: RedisServer
   let configRedis: RedisServer
   let services: readonly Service[]
@@ -48,7 +48,7 @@ describeWithRedis('a store of buckets and a store of policies', () => {
     for (const { body } of answers) expect(body).toMatchObject({ policy: 'known:*', policyVersion: 1, source: 'redis' })
   }
 
-  it('fail apart: while policies are away changes are refused at once, and those known are enforced', async () => {
+  it('fail independently: without the policy store changes are refused at once, and known policies are enforced', async () => {
     await configRedis.kill()
     await expectChangesRefused(1_000)
     await expectKnownPolicyEnforced('known:killed')
@@ -68,7 +68,7 @@ describeWithRedis('a store of buckets and a store of policies', () => {
     await eventually(async () => expect((await client.put('mended-too', THREE_A_DAY)).status).toBe(201), 10_000)
   }, 40_000)
 
-  it('fail apart: while buckets are away policies can be changed, and the changes are obeyed', async () => {
+  it('fail independently: without the bucket store policies can be changed, and the changes are obeyed', async () => {
     await redis.kill()
     expect((await client.put('changed:*', { capacity: 1, refillTokens: 1, onStoreFailure: 'deny' })).status).toBe(201)
     const { status, body } = await client.check('changed:x')

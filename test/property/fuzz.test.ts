@@ -186,7 +186,7 @@ function complaints(): string[] {
   return service.output.filter(line => /"level":[4-6]0/.test(line))
 }
 
-describe('whatever is sent, with any token or none,', () => {
+describe('any request, with any token or none,', () => {
   it(
     'is answered without a 5xx, a crash, a line that says so, or growth',
     async () => {

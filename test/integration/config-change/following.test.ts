@@ -142,7 +142,7 @@ describeWithRedis('a front process', () => {
     expect(reloads()).toHaveLength(partitions.size)
   })
 
-  it('loads anew what was compacted while it was away', async () => {
+  it('reloads what was compacted while it was disconnected', async () => {
     proxy.cut()
     for (const capacity of [2, 3, 4]) await change(capacity)
     await writer.client.delete('a')
@@ -171,7 +171,7 @@ describeWithRedis('a front process', () => {
     expect([reloads(), await resets()]).toEqual([[], 0])
   })
 
-  it('never enforces less than everything while it loads anew', async () => {
+  it('enforces every policy while it reloads', async () => {
     const answers: unknown[] = []
     let isOver = false
     const checks = (async () => {
@@ -198,7 +198,7 @@ describeWithRedis('a front process', () => {
     await obeys(2)
   })
 
-  it('says that it cannot read an event of a later release, and goes on with the rest', async () => {
+  it('logs an event of a later release that it cannot read, and continues with the rest', async () => {
     const event = { schema: 2, key: 'a', version: 2, type: 'changed', from: 'the future' }
     const partition = configPartition('a')
     await redis.xadd(new ConfigKeys(keyPrefix, partition).log, '999-0', 'event', JSON.stringify(event))

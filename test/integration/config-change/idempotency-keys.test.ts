@@ -55,7 +55,7 @@ describe('an Idempotency-Key', () => {
     await isLimited()
   })
 
-  it('is neither kept nor let go by a command that it no longer stands for', async () => {
+  it('is neither kept nor released by a command that it no longer belongs to', async () => {
     await names.reserve(NAME, { commandId: 'b', fingerprint })
     await names.keep(NAME, 'a')
     await isLimited()

@@ -53,7 +53,7 @@ describe('a list that is read while policies change', () => {
     }
   })
 
-  it('goes on behind a policy that is deleted just then', async () => {
+  it('continues after a policy that is deleted meanwhile', async () => {
     const redis = new Redis(store().url)
     for (const key of KEPT.slice(3, 9)) {
       // Its name has been read, its policy not yet.

@@ -152,7 +152,7 @@ describe('verify', () => {
 })
 
 describe('rebuild', () => {
-  it.each(damages)('mends %s', async (_, _where, key, spoil) => {
+  it.each(damages)('repairs %s', async (_, _where, key, spoil) => {
     await givenHistory()
     const before = await app.client.get('/config')
     await spoil(keysOf(key), key)
@@ -161,7 +161,7 @@ describe('rebuild', () => {
     expect((await app.client.get('/config')).body).toEqual(before.body)
   })
 
-  it('lets every process load anew what it had loaded of the damage', async () => {
+  it('makes every process reload what was damaged', async () => {
     await app.client.put('user:1', policy(3))
     const { policies } = keysOf('user:1')
     const record = (await redis.hget(policies, 'user:1')) ?? ''
@@ -201,7 +201,7 @@ describe('rebuild', () => {
 })
 
 describe('compaction', () => {
-  it('keeps so many events of each partition, and every policy', async () => {
+  it('keeps the given number of events of each partition, and every policy', async () => {
     await givenHistory()
     const before = await app.client.get('/config')
     const lengths = () => Promise.all(partitions.map(({ number }) => redis.xlen(new ConfigKeys(keyPrefix, number).log)))
@@ -229,7 +229,7 @@ describe('compaction', () => {
     expect((await app.client.get('/config/user:2')).body).toMatchObject({ version: 5 })
   })
 
-  it('makes a process that was behind load anew', async () => {
+  it('makes a process that lags behind reload', async () => {
     await app.client.put('user:1', policy(1))
     const resets = async () => Number(/log_resets_total (\d+)/.exec((await app.client.get('/metrics')).text)?.[1])
     const { log, compactedTo, policies } = keysOf('user:1')
@@ -241,7 +241,7 @@ describe('compaction', () => {
     expect(await resets()).toBe(0)
   })
 
-  it('may run several times at once, beside changes', async () => {
+  it('may run several times at once, during changes', async () => {
     const changes = (async () => {
       for (let capacity = 1; capacity <= 60; capacity++) {
         await Promise.all(['a', 'b', 'c*', 'd'].map(key => app.client.put(key, policy(capacity))))

@@ -88,7 +88,7 @@ async function expectAppliedOnce(keys: readonly string[]): Promise<void> {
   expect(await verify()).toEqual([])
 }
 
-describe('an import whose worker stands still with a step in flight', () => {
+describe('an import whose worker is suspended with a step in flight', () => {
   it('undoes no change that was made after another worker had ended it', async () => {
     const keys = keysOf(160)
     const held = proxy.hold(append())
@@ -134,7 +134,7 @@ describe('a part of an import that is queued again', () => {
   })
 })
 
-describe('a change whose worker stands still with its append in flight', () => {
+describe('a change whose worker is suspended with its append in flight', () => {
   it('is not applied again once its outcome is forgotten', async () => {
     const held = proxy.hold(append())
     const { commandId } = (await app.client.request('PUT', '/config/k', policy(1))).body

@@ -34,7 +34,7 @@ describe('admin calls are limited', () => {
     expect(refused.headers.get('retry-after')).toBe('1')
   })
 
-  it('for each address, whatever the token', async () => {
+  it('for each address, with any token', async () => {
     const own = givenAddress()
     const calls = await times(3, () => from(base, own, 'ben-secret').get('/config'))
     expect(statuses(calls)).toEqual([200, 200, 200])
@@ -42,7 +42,7 @@ describe('admin calls are limited', () => {
     expect((await from(base, givenAddress(), 'cat-secret').get('/config')).status).toBe(200)
   })
 
-  it('where nobody is trusted to say it, by the address that the connection comes from', async () => {
+  it('without a trusted proxy, by the address of the connection', async () => {
     await times(3, () => from(direct, givenAddress(), 'ann-secret').get('/config'))
     expectProblem(await from(direct, givenAddress(), 'ben-secret').get('/config'), 429, 'admin-limit-exceeded')
   })

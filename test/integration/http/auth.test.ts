@@ -67,7 +67,7 @@ describe('with ADMIN_TOKENS', () => {
     expect((await guarded.app.as({ authorization: 'bEARER  admin-secret ' }).get('/config')).status).toBe(200)
   })
 
-  it('the name of the token is who changed it; without tokens nobody is', async () => {
+  it('the name of the token is the actor; without tokens there is none', async () => {
     expect((await as('other-secret').put('named', POLICY)).body.updatedBy).toBe('bob')
     expect((await as('read-secret').get('/config/named')).body.updatedBy).toBe('bob')
     expect((await open.app.client.put('named', POLICY)).body.updatedBy).toBe('anonymous')

@@ -130,7 +130,7 @@ describe('a body may have 64 KiB', () => {
     expect(text.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200'])
   })
 
-  it('and a caller that goes away in the middle of it is no error of the service', async () => {
+  it('and a caller that disconnects in the middle of it causes no error of the service', async () => {
     const socket = connect(given.app.port, '127.0.0.1')
     socket.write(`POST /check HTTP/1.1\r\n${fields}expect: 100-continue\r\ncontent-length: 50\r\n\r\n{"key"`)
     await new Promise(resolve => socket.once('data', resolve))

@@ -89,14 +89,14 @@ describe('a bucket', () => {
     expect(body.definition.limits).toEqual(limits)
   })
 
-  it('is no bucket where the policy needs none, and is answered all the same', async () => {
+  it('exists even for a policy that needs no bucket', async () => {
     await client().put('shut', { ...SLOW, capacity: 1, mode: 'block' })
     const { status, body } = await client().get('/buckets/shut')
     expect(status).toBe(200)
     expect(body).toMatchObject({ allowed: false, source: 'policy', definition: { mode: 'block' } })
   })
 
-  it('that nobody spent from can be deleted too', async () => {
+  it('that was never spent from can be deleted too', async () => {
     expect((await client().request('DELETE', '/buckets/untouched')).status).toBe(204)
   })
 

@@ -10,7 +10,7 @@ const POLICY = { capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
 const LONG = { limits: [{ name: 'default', ...POLICY }], mode: 'enforce' }
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-describe('a change that nobody waits for', () => {
+describe('a change without Prefer: wait', () => {
   it('is accepted, then queued until a worker comes, then applied', async () => {
     const app = await TestApp.start(given.store, { worker: false })
     try {

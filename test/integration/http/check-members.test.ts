@@ -65,7 +65,7 @@ describe('the body of a check', () => {
     expect(answer.body.detail).toBe('/key: is missing')
   })
 
-  it('may have no other member, each of which is named', async () => {
+  it('may have no other member; each one is named', async () => {
     const answer = await postCheck(given.app.port, '{"key":"k","Tokens":1,"a/b~c":2}')
     expectFields(answer, 'validation-failed', ['/Tokens', '/a~1b~0c'])
     expect(answer.body.errors[0].message).toBe('is unknown; allowed: key, tokens')

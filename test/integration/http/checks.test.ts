@@ -8,7 +8,7 @@ const client = () => given.app.client
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 
 describe('a check', () => {
-  it('that is allowed answers with the bucket as it is after spending', async () => {
+  it('that is allowed answers with the state after spending', async () => {
     await client().put('fresh', { ...SLOW, capacity: 10 })
     const answer = await client().check('fresh', 3)
     expect(answer.status).toBe(200)
@@ -136,7 +136,7 @@ describe('the mode', () => {
     expect(body).toMatchObject({ shadowed: true, retryAfterMs: null, 'violated-policies': ['default'] })
   })
 
-  it('off allows whatever is asked, without a bucket', async () => {
+  it('off allows every check, without a bucket', async () => {
     const limits = [7, 3].map(capacity => ({ ...SLOW, name: `l${capacity}`, capacity }))
     await client().put('off', { limits, mode: 'off' })
     for (const tokens of [0, 1, 1_000_000_000]) {
@@ -147,7 +147,7 @@ describe('the mode', () => {
     }
   })
 
-  it('block denies whatever is asked, without a time to come again', async () => {
+  it('block denies every check, without a time to retry', async () => {
     await client().put('block', { ...SLOW, capacity: 7, mode: 'block' })
     for (const tokens of [0, 1, 1_000_000_000]) {
       const answer = await client().check('block', tokens)

@@ -60,7 +60,7 @@ describe('a process with as many connections as it takes', () => {
 })
 
 describe('the order of answers on a connection', () => {
-  it('is that of the requests, whatever takes how long, and what is not HTTP comes last', async () => {
+  it('is that of the requests, however long each takes, and the refusal of invalid HTTP comes last', async () => {
     const answer = await exchange(
       given.app.port,
       checkRequest('order') + get('/openapi.json') + get('/nothing') + checkRequest('order') + get('/ready'),
@@ -127,7 +127,7 @@ describe('the version of HTTP', () => {
   })
 })
 
-describe('bodies of which only a part arrives', () => {
+describe('bodies that arrive only in part', () => {
   const length = 4 * MIB
   const head = `POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
   const checks = JSON.stringify({ checks: [{ key: 'late' }] })

@@ -88,7 +88,9 @@ describe('every answer', () => {
     ['metrics', () => client().get('/metrics')],
     ['412', () => client().put('common', { capacity: 1, refillTokens: 1 }, { 'if-match': '"99"' })],
   ]
-  it.each(answers)('of kind %s is not stored and bears a request id', async (_, ask) => expectCommonFields(await ask()))
+  it.each(answers)('of kind %s is not cacheable and has a request id', async (_, ask) =>
+    expectCommonFields(await ask()),
+  )
 
   it.each(['a', 'A-z_0.9', 'x'.repeat(128)])('repeats the request id %s', async id => {
     const answer = await client().request('POST', '/check', { key: 'k' }, { 'x-request-id': id })

@@ -51,7 +51,7 @@ async function withQueue<T>(key: string, use: (queue: Queue<CommandJob>) => Prom
 const retry = (key: string, id: string) => withQueue(key, async queue => (await queue.getJob(id))?.retry())
 
 describe('a command that cannot be processed', () => {
-  it('fails alone: its partition goes on', async () => {
+  it('fails alone: its partition continues', async () => {
     await damage('poisoned')
     const answer = await client().put('poisoned', policy(1))
     expectProblem(answer, 500, 'internal')
@@ -126,7 +126,7 @@ describe('a part of an import that cannot be processed', () => {
     })
   const keys = Array.from({ length: 40 }, (_, i) => `import:${i}`)
 
-  it('fails the import; tried again when mended, the rest is applied', async () => {
+  it('fails the import; when it is repaired and retried, the rest is applied', async () => {
     await damage('import:7')
     const answer = await importFile(keys)
     expectProblem(answer, 500, 'internal')
@@ -204,7 +204,7 @@ describe('a job that holds no command this service could have written', () => {
     expect((await client().put('job', policy(1))).status).toBeLessThan(300)
   })
 
-  it('fails also when its data is no JSON any more, and its partition goes on', async () => {
+  it('fails also when its data is no longer JSON, and its partition continues', async () => {
     await withQueue('job', async queue => {
       await queue.pause()
       const { commandId } = (await client().request('PUT', '/config/job', policy(1))).body
@@ -220,7 +220,7 @@ describe('a job that holds no command this service could have written', () => {
     expect((await client().put('job', policy(2))).status).toBeLessThan(300)
   })
 
-  it('fails also under an id that is no command id', async () => {
+  it('fails also under an id that is not a command id', async () => {
     await withQueue('job', async queue => {
       await queue.add('x', {} as CommandJob, { jobId: 'whatever' })
       await eventually(async () =>

@@ -49,7 +49,7 @@ describe('forward-auth', () => {
     expect((await client().request('HEAD', '/forward-auth?key=headed&deny=403')).status).toBe(403)
   })
 
-  it('has one body less: what a proxy sends along is not looked at', async () => {
+  it('ignores the body that a proxy sends along', async () => {
     const headers = { 'content-type': 'text/plain', 'content-encoding': 'gzip' }
     const path = '/forward-auth?key=proxied&tokens=0'
     expect((await rawRequest(given.app.port, { path, headers, body: 'anything' })).status).toBe(200)

@@ -99,7 +99,7 @@ describe('a rollback', () => {
     expect((await history()).body.events).toHaveLength(5)
   })
 
-  it('that nobody waits for is accepted, and rejected later', async () => {
+  it('without Prefer: wait is accepted, and rejected later', async () => {
     const accepted = await rollBack(3, { prefer: '' })
     expect([accepted.status, accepted.body.status]).toEqual([202, 'queued'])
     await rollBack(2)

@@ -36,7 +36,7 @@ describe('fifty requests at once with one Idempotency-Key', () => {
 })
 
 describe('a repetition', () => {
-  it('gets the first outcome, whatever was changed since', async () => {
+  it('gets the first outcome, even after later changes', async () => {
     const first = await client().put('again', policy(1), named('again'))
     await client().put('again', policy(2))
     const second = await client().put('again', policy(1), named('again'))
@@ -78,7 +78,7 @@ describe('a repetition', () => {
   })
 })
 
-describe('an Idempotency-Key that stands for another request is 422 at once:', () => {
+describe('an Idempotency-Key that belongs to another request is 422 at once:', () => {
   const refusals: [string, () => Promise<Answer>][] = [
     ['another body', () => client().put('one', policy(2), named('taken'))],
     ['another key', () => client().put('two', policy(1), named('taken'))],
@@ -122,7 +122,7 @@ describe('an Idempotency-Key', () => {
     expect((await client().put(`good ${key.length}`, policy(1), named(key))).status).toBe(201)
   })
 
-  it('whose request was accepted but never queued is mended by a repetition', async () => {
+  it('whose request was accepted but never queued is queued by a repetition', async () => {
     const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'unqueued' }, worker: false })
     const redis = new Redis(given.store.url)
     try {

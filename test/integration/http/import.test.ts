@@ -27,7 +27,7 @@ async function withApp<T>(use: (app: TestApp) => Promise<T>, options: Parameters
 }
 
 describe('an import', () => {
-  it('whose caller goes away before all of it was read is no error of the service', async () => {
+  it('whose caller disconnects before all of it was read causes no error of the service', async () => {
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: text => void lines.push(text) })
     const file = line('a', 1).repeat(100)
@@ -106,7 +106,7 @@ describe('an import', () => {
     redis.disconnect()
   })
 
-  it('that nobody waits for is one command', async () => {
+  it('without Prefer: wait is one command', async () => {
     await withApp(
       async app => {
         const accepted = await importInto(app.client, line('a', 1), { prefer: '' })
@@ -128,7 +128,7 @@ describe('an import', () => {
     expect((await importInto(given.app.client, '')).body).toMatchObject({ created: 0, changed: 0, unchanged: 0 })
   })
 
-  it('goes on where only one of its parts was queued when the process that took it died', async () => {
+  it('continues when only one of its parts was queued before the accepting process died', async () => {
     const redis = new Redis(given.store.url)
     await withApp(
       async app => {
@@ -241,7 +241,7 @@ describe('a file is refused whole', () => {
     await expectNothingDone(answer)
   })
 
-  it('for bytes that are no UTF-8', async () => {
+  it('for bytes that are not UTF-8', async () => {
     const file = Buffer.concat([
       Buffer.from(good),
       Buffer.from('{"key":"\xff","capacity":1,"refillTokens":1}', 'latin1'),

@@ -94,7 +94,7 @@ describe('a key in a path', () => {
     }
   })
 
-  it.each(['%2e', '%2e%2e', '.%2E', '..'])('is not normalised away: /config/%s', async key => {
+  it.each(['%2e', '%2e%2e', '.%2E', '..'])('is not removed by normalization: /config/%s', async key => {
     expectFields(await rawRequest(given.app.port, { path: `/config/${key}` }), 'key-invalid', ['/params/key'])
   })
 

@@ -65,7 +65,7 @@ describe('GET /config', () => {
     },
   )
 
-  it('goes on behind a key that was deleted meanwhile', async () => {
+  it('continues after a key that was deleted meanwhile', async () => {
     const { body } = await client().get('/config?limit=3')
     const [, , last] = body.items
     await client().delete(last.key)

@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => cutOff.close())
 
-describe('while the store of buckets is away', () => {
+describe('while the bucket store is unavailable', () => {
   it('a batch decides each check as its policy says', async () => {
     const keys = ['deny', 'allow', 'local', 'shadow', 'block', 'off']
     const checks = keys.map(key => ({ key, tokens: 2 }))
@@ -56,7 +56,7 @@ describe('while the store of buckets is away', () => {
     expect(answer.headers.get('ratelimit')).toBeNull()
   })
 
-  it('forward-auth allows where the policy does, without RateLimit fields that nobody knows', async () => {
+  it('forward-auth allows where the policy does, without RateLimit fields', async () => {
     const answer = await cutOff.client.get('/forward-auth?key=allow')
     expect([answer.status, answer.text]).toEqual([200, ''])
     expect(answer.headers.get('ratelimit')).toBeNull()
@@ -69,7 +69,7 @@ describe('while the store of buckets is away', () => {
     expect(shown.body.definition).toMatchObject({ policy: 'allow', version: 1, onStoreFailure: 'allow' })
   })
 
-  it('no bucket can be made full, whatever the policy says', async () => {
+  it('no bucket can be filled, under any policy', async () => {
     for (const key of ['deny', 'allow', 'local']) {
       const answer = await cutOff.client.request('DELETE', `/buckets/${key}`)
       expectProblem(answer, 503, 'store-unavailable')

@@ -42,14 +42,14 @@ describe('a path that does not exist is 404:', () => {
   })
 })
 
-it.each(['/docs/nope', '/docs/static/nope.js'])('there is no page %s', async path => {
+it.each(['/docs/nope', '/docs/static/nope.js'])('the page %s does not exist', async path => {
   const answer = await ask('GET', path)
   expectProblem(answer, 404, 'not-found')
   expect(answer.body.detail).toBe(`there is nothing at ${path}`)
 })
 
 describe('a path that exists', () => {
-  it.each(PATHS)('%s answers other methods with 405 and Allow, whatever they are', async (path, methods) => {
+  it.each(PATHS)('%s answers every other method with 405 and Allow', async (path, methods) => {
     const others = METHODS.filter(method => ![...methods, 'OPTIONS', 'CONNECT', 'HEAD'].includes(method))
     expect(others).toEqual(expect.arrayContaining(['TRACE', 'PROPFIND', 'PATCH', 'M-SEARCH']))
     for (const method of others) {
@@ -137,7 +137,7 @@ describe('a query parameter', () => {
   })
 })
 
-describe('what is no HTTP/1.1', () => {
+describe('a request that is not HTTP/1.1', () => {
   it.each([
     ['garbage', '\u0016\u0003\u0001 garbage\r\n\r\n'],
     ['an unknown method', 'BREW /pot HTTP/1.1\r\nhost: localhost\r\n\r\n'],
@@ -158,7 +158,7 @@ describe('what is no HTTP/1.1', () => {
     expect(JSON.parse(body)).toMatchObject({ code: 'validation-failed', status: 400, instance: `urn:request:${id}` })
   })
 
-  it('expects what nobody knows: the expectation is ignored', async () => {
+  it('ignores an unknown expectation', async () => {
     const bytes = 'GET /health HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\nconnection: close\r\n\r\n'
     expect(await exchange(given.app.port, bytes)).toMatch(/^HTTP\/1.1 200 OK\r\n.*x-request-id: /s)
   })

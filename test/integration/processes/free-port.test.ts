@@ -3,7 +3,7 @@ import { createServer } from 'node:net'
 import { expect, it } from '@jest/globals'
 import { holdFreePort } from '../../../src/processes/free-port.ts'
 
-it('a port that is held is nobody else’s, and whoever listens right after its release gets it', async () => {
+it('a held port is taken, and is free right after its release', async () => {
   const { port, release } = await holdFreePort('127.0.0.1')
   const [err] = await once(createServer().listen(port, '127.0.0.1'), 'error')
   expect(err).toMatchObject({ code: 'EADDRINUSE' })

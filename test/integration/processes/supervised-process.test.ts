@@ -114,7 +114,7 @@ it('starts no process any more once it is stopped', async () => {
   expect(child.current).toBe(undefined)
 })
 
-it('bears that a process dies just when it is told to stop', async () => {
+it('tolerates a process that dies just when it is told to stop', async () => {
   const child = await given()
   process.kill(pidOf(child), 'SIGKILL')
   // Nothing is heard of its death before it is spoken to.

@@ -96,7 +96,7 @@ describeWithRedis('the bucket store in a real Redis', () => {
     },
   )
 
-  it('counts up to 2^53 − 1 units exactly, whatever Redis makes of large integers', async () => {
+  it('counts up to 2^53 − 1 units exactly, despite how Redis formats large integers', async () => {
     const capacity = 441_650_591
     const policy = policyOf('x', { limits: [limitOf({ capacity, refillIntervalMs: 20_394_401 })] })
     const [full, denied] = await store.check([

@@ -33,7 +33,7 @@ async function withServer<T>(args: readonly string[], use: (server: RedisServer)
 const mayEvict = expect.stringMatching(/may evict policies: its maxmemory-policy is allkeys-lru; set it to noeviction/)
 const keepsNothing = expect.stringMatching(/keeps nothing on disk: its appendonly is no and its save is empty/)
 
-describeWithRedis('before the start a store of policies', () => {
+describeWithRedis('before the start a policy store', () => {
   it.each([
     ['may evict', ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], [mayEvict]],
     ['keeps nothing on disk', [], [keepsNothing]],
@@ -58,14 +58,14 @@ describeWithRedis('before the start a store that', () => {
       /:1: .*ECONNREFUSED.*:2: .*ECONNREFUSED/,
     ],
     ['is watched by Sentinels that do not answer', 'redis+sentinel://127.0.0.1:1/main', /ECONNREFUSED/],
-  ])('%s is away, which is said', async (_, url, reason) => {
+  ])('%s is unavailable, which is logged', async (_, url, reason) => {
     expect(await warningsOf(url)).toEqual([
       expect.stringMatching(/^a store is unavailable: the service starts without it/),
     ])
     expect((await warningsOf(url))[0]).toMatch(reason)
   })
 
-  it('is one node of a cluster that answers stands for all', () =>
+  it('is a cluster of which one node answers', () =>
     withServer(['--cluster-enabled', 'yes', '--appendonly', 'yes'], async ({ port }) => {
       expect(await warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:${port}`)).toEqual([])
     }))

@@ -13,7 +13,7 @@ describe('the page on scaling', () => {
     expect(read('docs/scaling.md')).toContain(toMarkdown(scalingTable(bench, rows)))
   })
 
-  it('takes ten times the processors for ten times the load, but for what is rounded up', () => {
+  it('takes ten times the processors for ten times the load, except for rounding up', () => {
     const cores = new Map(scalingTable(bench, rows).map(([load = '', front]) => [load, Number(front)]))
     const [less = 0, more = 0] = [cores.get('100,000 *'), cores.get('1,000,000 *')]
     expect(more).toBeLessThanOrEqual(10 * less)

@@ -136,7 +136,7 @@ describe('a share that was used in an outage', () => {
   })
 })
 
-describe('a check whose answer cannot be given', () => {
+describe('a check that cannot be answered because of a bug', () => {
   it('is an internal problem, and the others have their answers', async () => {
     const answers: string[] = []
     checker.check('a', 1, result => {

@@ -66,7 +66,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(allows('a', 4)).toBe(true)
   })
 
-  it('give away one share, however often the store comes and goes', () => {
+  it('give one share, however often the store flaps', () => {
     let admitted = 0
     for (let flap = 0; flap < 100; flap++) {
       for (let i = 0; i < 5; i++) if (allows('a', 1)) admitted++
@@ -76,7 +76,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(admitted).toBe(8)
   })
 
-  it('are dropped by a sweep once they are full and nobody asks for them', () => {
+  it('are dropped by a sweep once they are full and unused', () => {
     allows('a', 8)
     allows('b', 1)
     now += 599_000

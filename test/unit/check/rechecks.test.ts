@@ -36,7 +36,7 @@ describe('checks that ask the store again', () => {
     expect(rechecks.end(newer)).toEqual([waiting])
   })
 
-  it('have nobody to give back when none waits for them', () => {
+  it('end with nothing when no check waits for them', () => {
     expect(new Rechecks().end(pendingCheck())).toEqual([])
   })
 })

@@ -139,7 +139,7 @@ describe('a check', () => {
     ['a key', undefined, 1],
     ['tokens', 'a', 1n],
     ['tokens', 'a', null],
-  ])('never throws, whatever is given for %s', async (_, key, tokens) => {
+  ])('never throws, for any value of %s', async (_, key, tokens) => {
     const throttler = await given((_call, response) => problem(response, 400, 'validation-failed'))
     expect(await throttler.check(key as never, tokens as never)).toMatchObject({ allowed: true, source: 'client' })
   })

@@ -211,7 +211,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
       expect(await response.json()).toMatchObject({ 'violated-policies': ['burst'] })
     })
 
-    it('refuses a request that is denied whatever it costs', async () => {
+    it('refuses a request that is denied at any cost', async () => {
       await start({ countOnly: 'failures' })
       throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })
       expect((await get()).status).toBe(429)
@@ -229,7 +229,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
       expect(throttler.asked[1]).toEqual(['a', 1])
     })
 
-    it('goes on if the failure cannot be counted', async () => {
+    it('continues if the failure cannot be counted', async () => {
       await start({ countOnly: 'failures' })
       throttler.answers.push(reading(), new Error('unavailable'))
       expect((await get('/failed')).status).toBe(401)

@@ -118,7 +118,7 @@ describe('checks', () => {
 describe('a check that the service refuses', () => {
   const refuse = ['bad', 'worse']
 
-  it('does not cost the checks beside it their decisions', async () => {
+  it('does not affect the other checks of the batch', async () => {
     const throttler = await given((call, response) => {
       const errors = (call.body.checks ?? []).flatMap(({ key }, i) =>
         refuse.includes(key) ? [{ path: `/checks/${i}/key`, message: `${key} is not allowed` }] : [],

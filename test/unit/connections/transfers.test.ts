@@ -11,7 +11,7 @@ describe('a transfer', () => {
     expect(transfers.progress(request, 900, 4_000)).toEqual({ bytes: 0, elapsedMs: 0 })
   })
 
-  it('that began with a burst and then stands still is too slow ten seconds later', () => {
+  it('that begins with a burst and then stalls is too slow ten seconds later', () => {
     const transfers = new Transfers()
     const request = {}
     const slowAt = [0, 5_000, 10_000, 15_000, 20_000].filter(nowMs =>
@@ -20,7 +20,7 @@ describe('a transfer', () => {
     expect(slowAt).toEqual([20_000])
   })
 
-  it('that goes on slowly never is', () => {
+  it('that continues slowly never is', () => {
     const transfers = new Transfers()
     const request = {}
     for (let s = 0; s < 600; s++) expect(isTooSlow(transfers.progress(request, s * 4_096, s * 1_000))).toBe(false)

@@ -54,11 +54,11 @@ describe('a policy that is put', () => {
     expect(given(put(small)).when(put(structuredClone(small)))).toEqual({ kind: 'unchanged' })
   })
 
-  it('is created anew after a deletion, and versions go on', () => {
+  it('is created again after a deletion, with the next version', () => {
     expect(given(put(small), remove()).when(put(small))).toEqual(changed('created', 3, small))
   })
 
-  it('bears the reason of its change', () => {
+  it('contains the reason of the change', () => {
     expect(given().when({ ...put(small), reason: 'launch' })).toMatchObject({ event: { reason: 'launch' } })
   })
 })
@@ -144,7 +144,7 @@ describe('If-Match', () => {
     ['* after a deletion', [put(small), remove()], { ifMatch: '*' }],
     ['the version of the deletion', [put(small), remove()], { ifMatch: [2] }],
     ['version 0', [], { ifMatch: [0] }],
-  ] satisfies [string, Command[], Conditions][])('refuses %s where there is no policy', (_, history, conditions) => {
+  ] satisfies [string, Command[], Conditions][])('refuses %s without a policy', (_, history, conditions) => {
     expect(codeOf(given(...history).when(put(large, conditions)))).toBe('version-conflict')
     expect(codeOf(given(...history).when(remove(conditions)))).toBe('version-conflict')
   })

@@ -81,7 +81,7 @@ describe('each limit’s own values', () => {
     expect(states[0]).toMatchObject({ remaining: 10, retryAfterMs: 0, resetAfterMs: 0, nextTokenAfterMs: 0 })
   })
 
-  it('are those of a process’s share while the store is away', () => {
+  it('are those of a process’s share while the store is unavailable', () => {
     const policy = policyOf('x', { limits: [limitOf({ capacity: 10 })] })
     const share = compileLimits([limitOf({ capacity: 5, refillIntervalMs: 2_000 })])
     const reading = { allowed: true, spent: [2_000], refillPausedMs: 0 }
@@ -125,7 +125,7 @@ describe('a mode', () => {
   })
 })
 
-describe('while the store is away', () => {
+describe('while the store is unavailable', () => {
   it('an allowed check knows nothing of what is left', () => {
     const decision = decideByOutage({ key: 'x', policy: policyOf('x'), tokens: 1 })
     const unknown = { remaining: null, resetAfterMs: null, retryAfterMs: 0 }

@@ -28,7 +28,7 @@ describe('the partition of a bucket', () => {
     expect(bucketPartition(key)).not.toBe(bucketPartition(other))
   })
 
-  it('stays as it is, since stored buckets lie by it', () => {
+  it('never changes, since stored buckets depend on it', () => {
     expect(['user:42', 'ip:203.0.113.7', '{acme}:search', '🦊'].map(bucketPartition)).toEqual([18, 8, 2, 10])
   })
 
@@ -55,7 +55,7 @@ describe('the partition of a config key', () => {
     expect(new Set(partitions).size).toBe(CONFIG_PARTITIONS)
   })
 
-  it('stays as it is, since events lie by it', () => {
+  it('never changes, since stored events depend on it', () => {
     expect(['user:42', 'user:*', '*', '🦊'].map(configPartition)).toEqual([2, 2, 1, 2])
   })
 
@@ -71,7 +71,7 @@ describe('the partition of a config key', () => {
     '123-0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11',
     '4-0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11',
     '0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11',
-  ])('is not found in %j, which is no command id', id => {
+  ])('is not found in %j, which is not a command id', id => {
     expect(partitionOfCommand(id)).toBeUndefined()
   })
 })

@@ -15,7 +15,7 @@ function given(...configKeys: string[]): void {
 const matched = (key: string) => table.match(key).configKey
 
 describe('the policy in force for a key', () => {
-  it('is the built-in one while there is no other', () => {
+  it('is the built-in one by default', () => {
     expect(table.match('user:42')).toBe(builtIn)
   })
 

@@ -45,7 +45,7 @@ describe('the names of limits', () => {
     ])
   })
 
-  it('stand for the limit in a bucket, wherever it stands in its policy', () => {
+  it('identify the limit in a bucket, independent of the order in its policy', () => {
     const [burst, daily] = [limitOf({ name: 'burst' }), limitOf({ name: 'daily' })]
     const idsOf = (...limits: (typeof burst)[]) => Object.fromEntries(compileLimits(limits).map(l => [l.name, l.id]))
     expect(idsOf(burst, daily)).toEqual(idsOf(daily, burst))
@@ -54,7 +54,7 @@ describe('the names of limits', () => {
 })
 
 describe('a compiled limit', () => {
-  it('counts in the smallest units of which a whole number comes back each millisecond', () => {
+  it('counts in the smallest units of which a whole number refills each millisecond', () => {
     const [limit] = compileLimits([limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })])
     expect(limit).toMatchObject({ unitsPerToken: 100, unitsPerMs: 1, capacityUnits: 10_000 })
   })

@@ -234,7 +234,7 @@ describe('a clock that goes back', () => {
     expect(key.after(1).check(1).allowed).toBe(true)
   })
 
-  it('by more is taken as it is', () => {
+  it('by more is believed', () => {
     const key = drained().after(-10_001)
     expect(key.check(1)).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
     expect(key.after(1_000).check(1).allowed).toBe(true)

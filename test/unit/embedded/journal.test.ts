@@ -270,7 +270,7 @@ describe('the compaction of the journal', () => {
         writeFileSync(path, bytes)
       },
     ],
-  ])('takes no event when the file %s by somebody else', async (_, harm) => {
+  ])('takes no event when the file %s by another program', async (_, harm) => {
     await open(journal => {
       journal.append(jsonOf(event(1)))
       harm()

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { clientOf } from '../../../src/http/client-of.ts'
 import { isTrustable } from '../../../src/settings/trusted-proxies.ts'
 
-describe('whom an address stands for', () => {
+describe('the client of an address', () => {
   it.each([
     ['203.0.113.7', '203.0.113.7'],
     ['::ffff:203.0.113.7', '203.0.113.7'],

@@ -25,7 +25,7 @@ describe('the bounds of JSON', () => {
     expect(problemOf(text)).toMatchObject({ code })
   })
 
-  it('count what a JSON value has, whatever its strings say', () => {
+  it('count the elements of a JSON value, and ignore its strings', () => {
     fc.assert(
       fc.property(fc.jsonValue({ maxDepth: 5 }), value => {
         const { depth, elements } = shapeOf(value)

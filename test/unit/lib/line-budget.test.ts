@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { LineBudget } from '../../../src/lib/line-budget.ts'
 
 describe('a budget of lines', () => {
-  it('allows so many a second, and says how many it suppressed', () => {
+  it('allows a number of lines a second, and counts the suppressed ones', () => {
     let now = 0
     const budget = new LineBudget(2, () => now)
     expect([budget.take(), budget.take(), budget.take(), budget.take()]).toEqual([0, 0, undefined, undefined])

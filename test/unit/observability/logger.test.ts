@@ -15,7 +15,7 @@ const written = (value: object): string => {
 }
 
 describe('a log line', () => {
-  it('shows no authorization, wherever it stands', () => {
+  it('shows no authorization at any depth', () => {
     const headers = { authorization: 'Bearer hunter2' }
     for (const value of [headers, { headers }, { request: { headers } }]) {
       expect(written(value)).toContain('[redacted]')
@@ -57,7 +57,7 @@ describe('a log', () => {
   })
 })
 
-describe('a log to a pipe that nobody reads', () => {
+describe('a log to an unread pipe', () => {
   let fifo: Fifo
   beforeEach(() => {
     fifo = new Fifo()

@@ -29,7 +29,7 @@ describe('the hash tags of buckets', () => {
     expect(BUCKET_TAGS.map(slotOf)).toEqual(BUCKET_SLOTS)
   })
 
-  it.each(['user:42', '{acme}:search', '}{', '{}'])('stand before all that a key like %s may contain', key => {
+  it.each(['user:42', '{acme}:search', '}{', '{}'])('come before everything that a key like %s may contain', key => {
     const [, tag] = /^throttler:\{([^}]+)\}:/.exec(new BucketKeys('throttler').bucket(key)) ?? []
     expect(BUCKET_TAGS).toContain(tag)
   })

@@ -149,7 +149,7 @@ describe('the environment', () => {
     ])
   })
 
-  it.each(['CHECK_TOKENS_FILE', 'REDIS_TLS_CA'])('refuses for %s whatever is not a small regular file', name => {
+  it.each(['CHECK_TOKENS_FILE', 'REDIS_TLS_CA'])('refuses for %s everything but a small regular file', name => {
     const pipe = join(directory, `${name}.pipe`)
     execFileSync('mkfifo', [pipe])
     const large = join(directory, `${name}.large`)

@@ -54,7 +54,7 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
 }
 
 describe('the processor of commands', () => {
-  it('waits for a store that is away, rather than fail', async () => {
+  it('waits for an unavailable store instead of failing', async () => {
     const outages = [new Error('Connection is closed.'), replyError('OOM command not allowed'), replyError('LOADING')]
     const { run, failures } = given(...outages, applied)
     expect(await run()).toEqual(applied)
@@ -67,7 +67,7 @@ describe('the processor of commands', () => {
     expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
-  it('ends a command that can never be applied, for good, and tells nobody how the service broke', async () => {
+  it('ends a command that can never be applied, without revealing internals', async () => {
     const { run, failures, expired } = given(replyError('WRONGTYPE of a key'))
     await expect(run()).rejects.toThrow(new UnrecoverableError('WRONGTYPE of a key'))
     const detail = 'the command could not be processed; the log of the service says more'

@@ -34,7 +34,7 @@ describe('the JSON of a decision', () => {
     })
   })
 
-  it('says that a limit would have denied, and that nobody could be asked', () => {
+  it('says that a limit would have denied, and that the store was unavailable', () => {
     const reading = { allowed: false, spent: [10_000], refillPausedMs: 0 }
     const shadowed = parsed(decideByBucket(asked([BURST], 'shadow'), reading, 'local'))
     expect(shadowed).toMatchObject({ allowed: true, shadowed: true, degraded: true, 'violated-policies': ['burst'] })
@@ -47,7 +47,7 @@ describe('the JSON of a decision', () => {
     for (const member of ['degraded', 'shadowed', 'violated-policies', 'limits']) expect(members).not.toContain(member)
   })
 
-  it.each(['"', '\\', 'a"b\\c', '{"}', 'ключ', '🗝️', '\u2028', 'a/b', '</script>'])('bears the key %j', key => {
+  it.each(['"', '\\', 'a"b\\c', '{"}', 'ключ', '🗝️', '\u2028', 'a/b', '</script>'])('contains the key %j', key => {
     expect(parsed(decideByMode(asked([BURST], 'off', key)))).toMatchObject({ key })
   })
 })

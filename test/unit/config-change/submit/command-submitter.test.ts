@@ -28,7 +28,7 @@ it('keeps the lines of an import once something in the queue asks for them', asy
   expect(await submitTo(async () => undefined)).toEqual(partIds(id))
 })
 
-it('lets the lines of an import go away by themselves when it could not be queued', async () => {
+it('lets the lines of an import expire when it could not be queued', async () => {
   const away = async () => {
     throw new Error('Connection is closed.')
   }

@@ -22,7 +22,7 @@ describe('a request that waits for a command', () => {
     expect(await second.ended).toEqual(ending('second'))
   })
 
-  it('goes on waiting while the store is away', async () => {
+  it('continues to wait while the store is unavailable', async () => {
     let isAway = true
     const waiters = new OutcomeWaiters({
       find: async id => {

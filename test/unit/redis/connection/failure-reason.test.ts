@@ -16,7 +16,7 @@ it.each([
   expect(failureReason(reply(message))).toBe(reason)
 })
 
-it('of whatever is no reply is that the connection is lost', () => {
+it('of an error that is not a reply is connection-lost', () => {
   expect(failureReason(new Error('Connection is closed.'))).toBe('connection-lost')
   expect(failureReason(undefined)).toBe('connection-lost')
 })
