@@ -14,7 +14,7 @@ import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 import { WorkerMetrics } from './worker-metrics.ts'
 
-/** Longer than BullMQ ever waits for a job, 10 s: a worker that is left without an answer for so long connects anew. */
+/** A worker reconnects when a command has had no answer for this long, in ms. BullMQ itself waits up to 10 s for a job. */
 const HANG_TIMEOUT_MS = 12_000
 
 export interface WorkerParts {

@@ -25,7 +25,7 @@ interface ProcessorOptions {
   readonly logger: Logger
 }
 
-/** Job → apply → outcome. What can never be applied ends as failed, and its partition goes on. */
+/** Job → apply → outcome. A command that can never be applied ends as failed, and its partition continues. */
 export function configChangeProcessor(options: ProcessorOptions): ConfigChangeProcessor {
   const { log, reservations, metrics, logger } = options
   return async (job, token) => {

@@ -26,7 +26,7 @@ const WORKER_OPTIONS = {
 
 const DRAIN_POLL_MS = 20
 
-/** At a stop, a Redis that does not answer for so long is taken to hang, in ms. */
+/** During a stop, a Redis that does not answer for this long counts as hung, in ms. */
 const STOP_PATIENCE_MS = 500
 
 interface ConfigWorkersOptions {

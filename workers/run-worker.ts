@@ -66,7 +66,7 @@ try {
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )
 
-  // Redis may be away for as long as it likes; the worker is there, and waits.
+  // The worker is ready even while Redis is unavailable, and waits for it.
   untilAnswered(() => claimLayout(redis, env.KEY_PREFIX))
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))

@@ -2,7 +2,7 @@ import { Counter, Registry } from 'prom-client'
 import { collectProcessMetrics } from '../src/observability/process-metrics.ts'
 import type { MetricsSnapshot } from '../src/processes/messages.ts'
 
-/** The labels of commands; others than this service may put whatever they like into a queue. */
+/** The labels of commands. Another program may put anything into a queue. */
 const TYPES: Readonly<Record<string, string>> = {
   put: 'put',
   delete: 'delete',

@@ -27,7 +27,7 @@ function groupsOf(address: string): readonly number[] {
   return [...first, ...Array<number>(8 - first.length - last.length).fill(0), ...last]
 }
 
-/** An IPv4 address at the end stands for two groups. */
+/** An IPv4 address at the end replaces two groups. */
 function groupsIn(part: string): readonly number[] {
   if (part === '') return []
   return part.split(':').flatMap(group => {

@@ -21,7 +21,7 @@ export function denialOf(decision: Decision | Fallback): Denial {
   }
 }
 
-/** Without a decision, nobody exceeded a limit. */
+/** Without a decision, no limit was exceeded. */
 const UNAVAILABLE = {
   type: `${IANA_PROBLEM_TYPES}#temporary-reduced-capacity`,
   title: 'Rate limiting is unavailable',

@@ -1,6 +1,6 @@
 import type { Decision } from './decision.ts'
 
-/** The service refuses longer keys. A key of so many characters has at least as many bytes of UTF-8. */
+/** The service refuses longer keys. A key has at least as many bytes of UTF-8 as characters. */
 const MAX_KEY_LENGTH = 256
 
 /** A check that was asked. Its time-out counts from now, wherever it waits. */
