@@ -5,12 +5,12 @@ import { promisify } from 'node:util'
 
 const POLL_MS = 50
 
-/** Leaves new connections to others. An HTTP server's own `close` would also cut idle ones, on which a request may be on its way. */
+/** Stops accepting connections. An HTTP server's own `close` would also cut idle ones, on which a request may be arriving. */
 export function stopAccepting(server: Server): void {
   NetServer.prototype.close.call(server)
 }
 
-/** Resolves once no client is connected any more, at the latest after `limitMs`. */
+/** Resolves when no client is connected, at the latest after `limitMs`. */
 export async function drained(server: Server, limitMs: number): Promise<void> {
   const connections = promisify(server.getConnections.bind(server))
   const deadline = performance.now() + limitMs

@@ -1,10 +1,10 @@
-/** The connections of a process, unless its file descriptors allow fewer. */
+/** Maximum connections of a process, if its file descriptors allow them. */
 export const MAX_CONNECTIONS = 10_000
 
-/** File descriptors for everything but callers' connections: stores, channels, modules, and callers that are being refused. */
+/** File descriptors for everything else: stores, channels, modules, and connections that are being refused. */
 const RESERVED_DESCRIPTORS = 100
 
-/** @param limits the text of `/proc/self/limits`; without it (not on Linux), the descriptors are taken to suffice */
+/** @param limits the text of `/proc/self/limits`; without it (not on Linux), the descriptors are assumed to suffice */
 export function maxConnections(limits: string | undefined): number {
   const [, descriptors = 'unlimited'] = /^Max open files\s+(\d+|unlimited)/m.exec(limits ?? '') ?? []
   if (descriptors === 'unlimited') return MAX_CONNECTIONS

@@ -3,25 +3,25 @@ import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
 import { isTooSlow, type Transfer, Transfers } from './transfers.ts'
 
-/** A request's head must have arrived within this time, in ms. */
+/** Time for the head of a request, in ms. */
 export const HEADERS_TIMEOUT_MS = 10_000
 
-/** Interval between looks at all connections, in ms. */
+/** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
 
-/** For responses that clients have not read, all together. */
+/** Bytes of all responses that clients have not read. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
-/** What Node knows of a socket and does not tell: bytes handed to the kernel are those dispatched without those queued. */
+/** Undocumented members of a socket: bytes sent to the kernel are those dispatched minus those queued. */
 interface SocketInternals {
   readonly _bytesDispatched: number
   readonly _handle: { readonly writeQueueSize: number } | null
 }
 
 /**
- * Disconnects clients that send a body, or read a response, so slowly that they can only want to keep the connection; and the
- * slowest readers, if all together leave too much unread. Node has a limit for whole requests, which a large import over a slow
- * line would break. All connections are looked at together from time to time, so a request costs nothing.
+ * Disconnects clients that send a body or read a response too slowly, and the slowest readers when all clients together leave too
+ * much unread. Node limits the time of whole requests, which would break a large import over a slow line. All connections are
+ * inspected together at an interval, so a request costs nothing.
  * @see https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html, which does the same for bodies
  */
 export class SlowClients {
@@ -46,7 +46,7 @@ export class SlowClients {
     disconnectSlowest(unread)
   }
 
-  /** How far a client has got with reading; nothing, if it has read everything. */
+  /** A client's progress in reading; `undefined` if it has read everything. */
   #readingOf(connection: Socket, nowMs: number): (Transfer & { readonly unreadBytes: number }) | undefined {
     const unreadBytes = this.#connections.unreadBytes(connection)
     if (unreadBytes > 0) return { unreadBytes, ...this.#readers.progress(connection, sentBytes(connection), nowMs) }
@@ -57,7 +57,7 @@ export class SlowClients {
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
     const request = this.#connections.current(connection)?.req
     if (request === undefined || request.complete) return false
-    // While the service itself does not read on, the client cannot send.
+    // While the service does not read, the client cannot send.
     if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))
   }
@@ -78,7 +78,7 @@ function disconnectSlowest(unread: readonly UnreadResponses[]): void {
   }
 }
 
-/** Those that were found just now come last, since nobody knows yet how fast they are. */
+/** Sorts transfers that have just started last, since their speed is unknown. */
 function rateOf({ bytes, elapsedMs }: Transfer): number {
   return elapsedMs === 0 ? Number.MAX_VALUE : bytes / elapsedMs
 }

@@ -1,21 +1,21 @@
-/** A transfer must bring so much on average, over each of these periods. */
+/** The minimum average speed of a transfer, over each period. */
 const MIN_BYTES_PER_SECOND = 4_096
 const PERIOD_MS = 10_000
 
-/** How far a transfer has got in the present period. */
+/** The progress of a transfer in its present period. */
 export interface Transfer {
   readonly bytes: number
   readonly elapsedMs: number
 }
 
-/** Where unfinished transfers were when their present period began. */
+/** Unfinished transfers, with their progress at the start of the present period. */
 export class Transfers {
   readonly #begun = new WeakMap<object, { readonly atMs: number; readonly atByte: number }>()
 
   /**
-   * A first period begins now, and another one after each that brought enough: a burst at the beginning, which may have filled
-   * buffers only, does not excuse a standstill.
-   * @param byte how far the transfer is by now
+   * Starts a period, now and after each one that was fast enough. So an initial burst, which may only fill buffers, does not excuse
+   * a later stall.
+   * @param byte bytes transferred so far
    */
   progress(transfer: object, byte: number, nowMs: number): Transfer {
     const { atMs, atByte } = this.#begun.get(transfer) ?? { atMs: nowMs, atByte: byte }

@@ -1,7 +1,7 @@
 import type { Queue } from 'bullmq'
 import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
-import { withoutSecrets } from '../http/redact-secrets.ts'
+import { redactSecrets } from '../http/redact-secrets.ts'
 import { Problem } from '../lib/errors.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
 
@@ -82,8 +82,8 @@ async function installBoard(app: FastifyInstance, queues: readonly Queue[]): Pro
   const serverAdapter = new FastifyAdapter().setBasePath(BASE_PATH)
   const adapters = queues.map(queue => {
     const adapter = new BullMQAdapter(queue, ADAPTER_OPTIONS)
-    adapter.setFormatter('data', withoutSecrets)
-    adapter.setFormatter('returnValue', withoutSecrets)
+    adapter.setFormatter('data', redactSecrets)
+    adapter.setFormatter('returnValue', redactSecrets)
     return adapter
   })
   createBullBoard({ queues: adapters, serverAdapter, options: { uiConfig: { boardTitle: 'Throttler' } } })

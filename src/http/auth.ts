@@ -8,15 +8,15 @@ import type { Done, OnRequest } from './hook.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
-    /** Who calls: the name of the token, `anonymous` without tokens. */
+    /** The caller: the name of its token, or `anonymous`. */
     actor: string
-    /** Whether the caller may call admin routes, and does. */
+    /** Whether the caller used an admin token on an admin route. */
     isOperator: boolean
   }
   interface FastifyContextConfig {
-    /** Who may call the route; anybody where it is not said. */
+    /** Who may call the route; everybody by default. */
     access?: Access
-    /** For browsers, which can be asked for a password, but not for a bearer token: the password is the token. */
+    /** Accepts Basic authentication with the token as password: browsers ask for a password, not for a bearer token. */
     basic?: boolean
   }
 }
@@ -24,7 +24,7 @@ declare module 'fastify' {
 /** `admin` routes read and change limits, `check` routes spend from them. */
 export type Access = 'admin' | 'check'
 
-/** How often somebody may call. Each resolves with how long the caller must wait, ms; 0 when it need not. */
+/** Rate limits of admin calls and failed logins. Each resolves with the time to wait in ms; 0 if the call is allowed. */
 export interface AdminLimits {
   adminCall(tokenName: string, client: string): Promise<number>
   failedLogin(client: string): Promise<number>
@@ -38,7 +38,7 @@ export interface AuthOptions {
 
 const READING_METHODS = new Set(['GET', 'HEAD'])
 
-/** Decides who calls, before a body is looked at. */
+/** Authenticates callers before their body is read. */
 export class Authentication {
   readonly #limits: AdminLimits
   readonly #admin: TokenSet
@@ -52,7 +52,7 @@ export class Authentication {
     app.decorateRequest('isOperator', false)
   }
 
-  /** For a route of that access. */
+  /** The hooks of a route with this access. */
   hooksFor(access: Access | undefined): readonly OnRequest[] {
     if (access === 'admin') return [(request, _reply, done) => this.#admitOperator(request, done)]
     if (access === 'check' && !this.#check.isEmpty)
@@ -92,7 +92,7 @@ export class Authentication {
     done()
   }
 
-  /** Only who presents something tries to log in. */
+  /** A request without credentials is not a failed login. */
   #refuse(request: FastifyRequest, done: Done): void {
     if (request.headers.authorization === undefined) throw unauthorized(request)
     const allowed = this.#limits.failedLogin(clientOf(request.ip))
@@ -124,7 +124,8 @@ function tooManyCalls(waitMs: number): Problem | undefined {
 }
 
 function tooManyLogins(waitMs: number): Problem | undefined {
-  const detail = 'too many wrong tokens came from this address; one a second is looked at, and a right one always'
+  const detail =
+    'too many failed logins from this address; one attempt per second is accepted; valid tokens are never refused'
   return waitMs === 0 ? undefined : new Problem('too-many-failed-logins', detail, { headers: retryAfter(waitMs) })
 }
 
@@ -132,7 +133,7 @@ function retryAfter(waitMs: number): Record<string, string> {
   return { 'retry-after': String(Math.ceil(waitMs / 1000)) }
 }
 
-/** The token that a request presents, if it does so in a way that the route takes. */
+/** The token of a request, if it is sent in a way that the route accepts. */
 function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
   const { authorization = '' } = headers
   const bearer = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
@@ -148,7 +149,7 @@ function passwordOf(authorization: string): string | undefined {
   return colon === -1 ? undefined : credentials.slice(colon + 1)
 }
 
-/** Compares hashes, each in constant time, so that neither a token nor its length can be guessed by timing. */
+/** Compares hashes in constant time, so timing reveals neither a token nor its length. */
 class TokenSet {
   readonly #entries: readonly { digest: Buffer; token: Token }[]
 
@@ -171,12 +172,12 @@ function digestOf(token: string): Buffer {
   return createHash('sha256').update(token).digest()
 }
 
-/** Without tokens a page in the operator's browser must not reach us under a name of its own (DNS rebinding). */
+/** Without tokens, a page in the operator's browser must not reach the service under another name (DNS rebinding). */
 function refuseForeignHost({ headers }: FastifyRequest): void {
   if (isLoopbackAuthority(headers.host ?? '')) return
   throw new Problem(
     'forbidden',
-    `without ADMIN_TOKENS only loopback names such as localhost are answered here; the Host was ${headers.host ?? 'missing'}`,
+    `without ADMIN_TOKENS the Host must be a loopback name such as localhost; it was ${headers.host ?? 'missing'}`,
   )
 }
 
@@ -184,5 +185,5 @@ function refuseForeignOrigin({ headers }: FastifyRequest): void {
   const { origin, host } = headers
   if (origin === undefined) return
   if (URL.canParse(origin) && new URL(origin).host === host?.toLowerCase()) return
-  throw new Problem('forbidden', `pages of another origin may not call this; the Origin was ${origin}`)
+  throw new Problem('forbidden', `pages of another origin may not call this route; the Origin was ${origin}`)
 }

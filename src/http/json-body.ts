@@ -11,13 +11,13 @@ const BYTE_ORDER_MARK = '\uFEFF'
 export interface JsonBodyOptions {
   readonly bodies: ArrivingBodies
   readonly maxBytes: number
-  /** Members and items, at all levels together. */
+  /** Members and items of all levels together. */
   readonly maxElements: number
 }
 
 /**
- * Bodies are JSON in UTF-8, not compressed, and nothing else. Bytes that are not UTF-8 are refused rather than replaced, since
- * two keys could become one. Members such as `__proto__` are left to the schemas, which know none of that name.
+ * Accepts only uncompressed JSON in UTF-8. Invalid UTF-8 is refused, not replaced, since two keys could become the same. The
+ * schemas refuse members such as `__proto__`, since they allow no unknown members.
  */
 export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElements }: JsonBodyOptions): void {
   app.removeAllContentTypeParsers()
@@ -49,7 +49,9 @@ function parse(bytes: Buffer): Parsed {
   if (!isUtf8(bytes)) return { problem: malformed('the body is not valid UTF-8') }
   const text = decoded(bytes)
   if (text.startsWith(BYTE_ORDER_MARK)) {
-    return { problem: malformed('the body begins with a byte order mark, which JSON must not (RFC 8259, section 8.1)') }
+    return {
+      problem: malformed('the body starts with a byte order mark, which JSON does not allow (RFC 8259, section 8.1)'),
+    }
   }
   try {
     return { value: JSON.parse(text) }
@@ -58,7 +60,7 @@ function parse(bytes: Buffer): Parsed {
   }
 }
 
-/** Decodes valid UTF-8. Where not all of much text is ASCII, V8 takes ten times as long as ICU. */
+/** Decodes valid UTF-8. V8 takes ten times as long as ICU for long text that is not all ASCII. */
 function decoded(bytes: Buffer): string {
   if (bytes.length <= MANY_BYTES) return bytes.toString('utf8')
   return isAscii(bytes) ? bytes.toString('latin1') : transcode(bytes, 'utf8', 'ucs2').toString('ucs2')
@@ -72,7 +74,7 @@ export function emptyBody(): Problem {
   return malformed('the body is empty; JSON is expected')
 }
 
-/** The problem of a body that is compressed. */
+/** The problem of a compressed body. */
 export function compressionFault({ headers }: FastifyRequest): Problem | undefined {
   const encoding = headers['content-encoding']
   if (encoding === undefined || encoding.toLowerCase() === 'identity') return undefined

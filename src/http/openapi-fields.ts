@@ -1,4 +1,4 @@
-/** Fields of requests and answers, as the OpenAPI document describes them. */
+/** Request and response fields, for the OpenAPI document. */
 
 const text = (description: string, example: string | number) => ({ type: 'string', description, examples: [example] })
 
@@ -15,7 +15,7 @@ export const RESPONSE_FIELDS = {
 
 export type FieldName = keyof typeof RESPONSE_FIELDS
 
-/** What every change may say beside its body. */
+/** The request fields of every change. */
 export const CHANGE_FIELDS = {
   type: 'object',
   properties: {

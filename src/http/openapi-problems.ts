@@ -1,4 +1,4 @@
-/** Which problems a route may answer with, as the OpenAPI document describes them. */
+/** The problems of a route, for the OpenAPI document. */
 import { STATUS_CODES } from 'node:http'
 import { Type } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
@@ -20,7 +20,7 @@ export const PROBLEM_SCHEMA = Type.Object(
   { description: 'Problem details (RFC 9457); a problem of a denied check has every member of the decision too.' },
 )
 
-/** By status, every problem that the route may answer with. */
+/** Every problem of a route, by status. */
 export function problemResponses(route: RouteOptions, schema: FastifySchema): Record<string, unknown> {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of new Set([...codesOf(route, schema), ...(route.config?.docs?.errors ?? [])])) {
@@ -30,7 +30,7 @@ export function problemResponses(route: RouteOptions, schema: FastifySchema): Re
   return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes)]))
 }
 
-/** What comes of the route's access, body and path. */
+/** The problems that follow from the route's access, body and path. */
 function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCode[] {
   const codes: ErrorCode[] = ['validation-failed', 'internal']
   if (schema.body !== undefined || config?.docs?.body !== undefined)
@@ -41,7 +41,7 @@ function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCod
   return codes
 }
 
-/** One problem of each code. */
+/** An example of each code. */
 export function problemExamples(): Record<string, { value: object }> {
   const codes = Object.keys(ERRORS) as ErrorCode[]
   return Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }]))
@@ -87,7 +87,7 @@ function exampleOf(code: ErrorCode) {
 const EXAMPLE_DETAILS: Partial<Record<ErrorCode, string>> = {
   'body-malformed': 'the body is empty; JSON is expected',
   'body-too-large': 'the body has more than the 65536 bytes allowed here',
-  'media-type-unsupported': 'the body is not application/json in UTF-8, which is all that is allowed here',
+  'media-type-unsupported': 'the body is not application/json in UTF-8; only that is allowed here',
   'validation-failed': '/tokens: must be an integer from 0 to 1000000000; was -1',
   'key-invalid': 'the key is empty; 1 to 256 bytes of UTF-8 are allowed',
   'key-reserved':

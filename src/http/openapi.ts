@@ -1,4 +1,4 @@
-/** The OpenAPI document, made of what the routes say of themselves. */
+/** The OpenAPI document, generated from the descriptions of the routes. */
 import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } from 'fastify'
@@ -34,7 +34,7 @@ const SECURITY_SCHEMES = {
   checkToken: { type: 'http', scheme: 'bearer', description: 'One of CHECK_TOKENS. Without any, everybody may check.' },
 } as const
 
-/** @param addRoutes adds the routes that are to be described */
+/** @param addRoutes registers the routes to describe */
 export async function describeApi(addRoutes: (app: FastifyInstance) => void): Promise<Record<string, unknown>> {
   const app = fastify({ exposeHeadRoutes: false })
   app.setValidatorCompiler(() => () => true)
@@ -73,11 +73,11 @@ function describeRoute(schema: FastifySchema, url: string, route: RouteOptions):
     tags: [tagOf(url)],
     security: SECURITY[access ?? 'open'],
     ...(isChange(method, url) && { headers: CHANGE_FIELDS }),
-    response: { ...answers(schema, docs), ...problemResponses(route, schema) },
+    response: { ...responsesOf(schema, docs), ...problemResponses(route, schema) },
   }
 }
 
-function answers(schema: FastifySchema, docs: RouteDocs | undefined): Record<string, unknown> {
+function responsesOf(schema: FastifySchema, docs: RouteDocs | undefined): Record<string, unknown> {
   const schemas: Record<string, object> = { ...(schema.response as Record<string, object>), ...docs?.responses }
   return Object.fromEntries(
     Object.entries(schemas).map(([status, answer]) => [
@@ -110,7 +110,7 @@ interface ObjectSchema {
   readonly items?: ObjectSchema
 }
 
-/** What has a default need not be sent, though it is there once a request was read. */
+/** A member with a default is optional in requests, though it is always set in the validated request. */
 function defaultsOptional(schema: ObjectSchema): ObjectSchema {
   const { required, properties, items } = schema
   return {

@@ -1,10 +1,10 @@
-/** How often the turns of the event loop are noted, ms; by so much the lag may be taken for smaller than it is. */
+/** Sampling interval of the event loop, in ms. The lag is underestimated by up to this much. */
 const TICK_MS = 20
 
 /**
- * Whether this process is behind: its event loop has been at the same turn for longer than allowed, as it was before. What still
- * waits in that turn is better refused at once than answered too late. A single pause is no overload; an average over the last
- * second, as libraries take it, would refuse for a second after one, and notice an overload no sooner.
+ * Detects an overloaded process: one turn of its event loop takes longer than allowed, and so did the one before. Requests that
+ * still wait in that turn are better refused at once than answered too late. A single pause is not an overload. An average over
+ * the last second, as libraries use it, would refuse requests for a second after a pause, and detect an overload no sooner.
  */
 export function watchEventLoop(maxLagMs: number): () => boolean {
   let turnedAtMs = performance.now()

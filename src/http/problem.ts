@@ -29,12 +29,12 @@ function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Prob
     .send(JSON.stringify(problemBody(problem, request.id)))
 }
 
-/** What `throw` does in a route, for code that calls back: the error handler answers, and logs what has to be. */
+/** Ends a request with a problem from a callback, as `throw` does in a route. */
 export function fail(reply: FastifyReply, problem: Problem): void {
   reply.send(problem)
 }
 
-/** Answers whatever was thrown with a problem of the catalogue; what is not in it is a bug, logged and not shown. */
+/** Answers thrown errors with problems of the catalogue. Other errors are bugs, which are logged and not shown. */
 export function answerErrors(log: RequestLog) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
     const problem = err instanceof Problem ? err : toProblem(err, request)
@@ -45,8 +45,8 @@ export function answerErrors(log: RequestLog) {
 }
 
 /**
- * Fastify closes the connection after a body that it did not take, which can cost the caller our answer while it still sends.
- * The rest of the body is read and thrown away instead, unless the server is closing, which stands in the raw fields.
+ * Keeps the connection open after a refused body. Fastify would close it, and a caller that is still sending could lose the
+ * response. The rest of the body is read and discarded, unless the server is closing, which the raw fields show.
  */
 function keepConnection(reply: FastifyReply): void {
   const { raw } = reply
@@ -55,7 +55,7 @@ function keepConnection(reply: FastifyReply): void {
 }
 
 /**
- * What Fastify reports, in terms of the catalogue.
+ * Maps an error of Fastify to a problem.
  * @see https://fastify.dev/docs/latest/Reference/Errors/
  */
 function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
@@ -64,13 +64,12 @@ function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
   if (err === raw.errored) return new Problem('body-malformed', 'the connection ended before the body was read')
-  return new Problem('internal', 'the service could not answer; its log says more', { cause: err })
+  return new Problem('internal', 'the service could not answer; its log has the reason', { cause: err })
 }
 
 const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string }>> = {
   FST_ERR_CTP_INVALID_MEDIA_TYPE: {
     code: 'media-type-unsupported',
-    detail:
-      'the body is not of the media type that is allowed here: application/json, or application/x-ndjson for imports, in UTF-8',
+    detail: 'the body must be application/json, or application/x-ndjson for imports, in UTF-8',
   },
 }

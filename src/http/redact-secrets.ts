@@ -3,11 +3,11 @@ const SECRET_NAME =
 
 const REDACTED = '[redacted]'
 
-/** The same value, in which members whose name says that they are secret show nothing. */
-export function withoutSecrets(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(withoutSecrets)
+/** A copy in which members with secret names, such as `token`, are redacted. */
+export function redactSecrets(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(redactSecrets)
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
-    Object.entries(value).map(([name, member]) => [name, SECRET_NAME.test(name) ? REDACTED : withoutSecrets(member)]),
+    Object.entries(value).map(([name, member]) => [name, SECRET_NAME.test(name) ? REDACTED : redactSecrets(member)]),
   )
 }

@@ -3,11 +3,11 @@ import type { IncomingMessage } from 'node:http'
 
 const ALLOWED = /^[A-Za-z0-9._-]{1,128}$/
 
-/** Tells the requests of this process from those of all others. */
+/** Distinguishes the requests of this process from those of all others. */
 const PROCESS_ID = randomBytes(8).toString('hex')
 let requests = 0
 
-/** The caller's request id, if it may be repeated in logs and answers; else a new one. */
+/** The caller's request id if it is safe to log and to return, else a new one. */
 export function requestIdOf({ headers }: Pick<IncomingMessage, 'headers'>): string {
   const given = headers['x-request-id']
   if (typeof given === 'string' && ALLOWED.test(given)) return given

@@ -6,16 +6,16 @@ import type { Logger } from '../observability/logger.ts'
 import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
 
-/** A check that takes longer is worth a line, in ms. */
+/** A check that takes longer is logged, in ms. */
 const SLOW_CHECK_MS = 250
 
 /**
- * How many lines a second each kind of request may write. Lines cost more than what they report, and operators' requests must be
- * found in the log whatever strangers send.
+ * Lines a second for each kind of request. A line costs more than the request that it reports, and a flood of other requests must
+ * not hide those of operators.
  */
 const LINES_PER_SECOND = { check: 50, operator: 200, other: 50 }
 
-/** Asked every few seconds by whatever watches the service. */
+/** Monitoring systems request these every few seconds. */
 const PROBES = new Set(['/health', '/ready', '/metrics'])
 
 interface RequestLogOptions {
@@ -24,8 +24,8 @@ interface RequestLogOptions {
 }
 
 /**
- * One line for each request that is neither a check nor a probe, within a budget. A check has one if it failed or was slow. At
- * `debug`, every request has one.
+ * Logs one line for each request that is neither a check nor a probe, within a budget; for a check only if it failed or was slow.
+ * At level `debug`, logs every request.
  */
 export class RequestLog {
   readonly #logger: Logger
@@ -41,7 +41,7 @@ export class RequestLog {
     this.#loggedKey = loggedKey
   }
 
-  /** For a route. */
+  /** The hooks of a route. */
   hooksFor(url: string, access: Access | undefined): readonly OnRequest[] {
     if (isQuiet(url, access) && !this.#logger.isLevelEnabled('debug')) return []
     const hook: OnRequest = (request, reply, done) => {
@@ -51,18 +51,18 @@ export class RequestLog {
     return [hook]
   }
 
-  /** @param ms how long the check took */
+  /** @param ms duration of the check */
   checked(request: FastifyRequest, ms: number): void {
     if (ms >= SLOW_CHECK_MS) this.#write('warn', request, { ms: rounded(ms) }, 'slow check')
   }
 
-  /** A request is answered with a problem that is not the caller's doing. */
+  /** A request is answered with a problem that the service caused. */
   failed(request: FastifyRequest, { code, cause: err, detail }: Problem): void {
     if (code === 'internal') this.#write('error', request, { code, err }, 'internal error')
     else this.#write('warn', request, { code, err }, detail)
   }
 
-  /** Writes a line once the request has ended: `close` comes for every one, also for those that a caller gave up. */
+  /** Writes a line when the request has ended. `close` is emitted for every request, even if the caller has disconnected. */
   watch(request: FastifyRequest, reply: FastifyReply): void {
     const startMs = performance.now()
     const { config, url = '' } = request.routeOptions
@@ -85,7 +85,7 @@ export class RequestLog {
     return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address }
   }
 
-  /** The path as it was asked for, but for keys; of a path that no route has, nobody knows what it bears. */
+  /** The path with its keys redacted. An unknown path may contain anything, so it is left out. */
   #path({ routeOptions, params }: FastifyRequest): string | undefined {
     return routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => {
       const value = (params as Record<string, string>)[name] ?? ''
@@ -93,7 +93,7 @@ export class RequestLog {
     })
   }
 
-  /** The key that a body or a query bears. */
+  /** The key in a body or a query. */
   #key({ body, query }: FastifyRequest): string | undefined {
     const key = (body as Bearer)?.key ?? (query as Bearer)?.key
     return typeof key === 'string' ? this.#loggedKey(key) : undefined

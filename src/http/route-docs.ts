@@ -8,20 +8,20 @@ declare module 'fastify' {
   }
 }
 
-/** What the document says of a route beside its schemas. */
+/** The description of a route for the OpenAPI document, in addition to its schemas. */
 export interface RouteDocs {
   readonly summary: string
-  /** The body, where no schema reads it. */
+  /** The body, if no schema validates it. */
   readonly body?: MediaType
-  /** Codes of its own, beside those that its access, body and path bring with them. */
+  /** Error codes in addition to those of the route's access, body and path. */
   readonly errors?: readonly ErrorCode[]
-  /** What it answers where no schema writes it; a text is what is no JSON. */
+  /** Responses that no schema serializes; a string describes a body that is not JSON. */
   readonly responses?: Readonly<Record<number, TSchema | MediaType>>
-  /** Fields of answers, by status. */
+  /** Response fields, by status. */
   readonly fields?: Readonly<Record<number, readonly FieldName[]>>
 }
 
-/** A text that is no JSON. */
+/** A body that is text, not JSON. */
 export interface MediaType {
   readonly mediaType: string
   readonly example?: string

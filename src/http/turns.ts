@@ -1,6 +1,6 @@
 /**
- * Runs tasks in order, at most one in two turns of the event loop: other work waits for one task at most, and what it asks of
- * others in one turn is answered in the next.
+ * Runs tasks in order, at most one in two turns of the event loop. So other work waits for one task at most, and its I/O of one
+ * turn is answered in the next.
  */
 export class Turns {
   readonly #tasks: (() => void)[] = []
@@ -10,7 +10,7 @@ export class Turns {
     if (this.#tasks.length === 1) this.#schedule()
   }
 
-  /** Resolves when it is the caller's turn. */
+  /** Resolves when the caller may run its task. */
   next(): Promise<void> {
     return new Promise(resolve => this.add(resolve))
   }

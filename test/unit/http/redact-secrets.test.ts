@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { withoutSecrets } from '../../../src/http/redact-secrets.ts'
+import { redactSecrets } from '../../../src/http/redact-secrets.ts'
 
 describe('what is shown of a job', () => {
   it('has nothing in members that are called secret', () => {
@@ -14,7 +14,7 @@ describe('what is shown of a job', () => {
       clientSecret: 'h',
       Cookie: 'i',
     }
-    const shown = withoutSecrets({ list: [secrets], deep: { secrets } })
+    const shown = redactSecrets({ list: [secrets], deep: { secrets } })
     const redacted = Object.fromEntries(Object.keys(secrets).map(name => [name, '[redacted]']))
     expect(shown).toEqual({ list: [redacted], deep: { secrets: redacted } })
   })
@@ -26,8 +26,8 @@ describe('what is shown of a job', () => {
       requestId: 'r',
       nothing: null,
     }
-    expect(withoutSecrets(data)).toEqual(data)
-    expect(withoutSecrets('text')).toBe('text')
-    expect(withoutSecrets(undefined)).toBeUndefined()
+    expect(redactSecrets(data)).toEqual(data)
+    expect(redactSecrets('text')).toBe('text')
+    expect(redactSecrets(undefined)).toBeUndefined()
   })
 })
