@@ -22,7 +22,7 @@ import { RedisBucketStore } from './redis/bucket-store.ts'
 import type { OnMalformedBucket } from './redis/check-call.ts'
 import { ClusterBuckets } from './redis/cluster-buckets.ts'
 import type { RedisClient } from './redis/connection.ts'
-import { failureReason, refusesWrites } from './redis/failure-reason.ts'
+import { failureReasonOf, refusesWrites } from './redis/failure-reason.ts'
 import { Heartbeats } from './redis/heartbeats.ts'
 import { BucketKeys } from './redis/keys.ts'
 
@@ -67,6 +67,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
   }
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)
+  const reasonOf = failureReasonOf(redis)
   const { store, openQueue } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
     onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
@@ -74,7 +75,7 @@ export function checkDependencies(options: CheckOptions): CheckParts {
     guard: (part, shard) =>
       new GuardedStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
-        reasonOf: failureReason,
+        reasonOf,
         refusesWrites,
         onOpened: reason => {
           outages.start()

@@ -19,9 +19,10 @@ import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
 import type { RedisClient } from './redis/connection.ts'
 import { RedisEventLog } from './redis/event-log.ts'
-import { failureReason } from './redis/failure-reason.ts'
+import { failureReasonOf } from './redis/failure-reason.ts'
 import { RedisImportStaging } from './redis/import-staging.ts'
 import { claimLayout } from './redis/layout.ts'
+import { probeWrites } from './redis/probe-writes.ts'
 import { RedisReservations } from './redis/reservations.ts'
 import { isTransient } from './redis/transient.ts'
 
@@ -78,6 +79,8 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     staging,
     findEnding: findObeyedEnding,
   })
+  const failureReason = failureReasonOf(redis)
+  const reasonOf = (err: unknown) => (err instanceof StoreTimeout ? 'timeout' : failureReason(err))
   const announcements = new RedisAnnouncements(subscriber, keyPrefix)
 
   return {
@@ -86,7 +89,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     statuses,
     staging,
     queue,
-    examineStore: () => inTime(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    examineStore: () => inTime(probeWrites(redis, keyPrefix), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()
@@ -111,8 +114,4 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
       await queue.close()
     },
   }
-}
-
-function reasonOf(err: unknown): string {
-  return err instanceof StoreTimeout ? 'timeout' : failureReason(err)
 }
