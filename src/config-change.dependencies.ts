@@ -9,11 +9,13 @@ import { NameReserver } from './config-change/idempotency.ts'
 import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
 import { CommandSubmitter } from './config-change/submit.ts'
 import { partitionOfCommand } from './domain/commands.ts'
+import { CONFIG_PARTITIONS } from './domain/partition.ts'
 import type { PolicyTable } from './domain/policy-table.ts'
 import type { Env } from './env.ts'
 import type { LoggedKey } from './log-keys.ts'
 import type { Logger } from './logger.ts'
 import { BullCommandQueue } from './queues/command-queue.ts'
+import { QueueWatch } from './queues/queue-watch.ts'
 import { RedisAnnouncements } from './redis/announcements.ts'
 import { RedisCommandLog } from './redis/command-log.ts'
 import { RedisConfigStore } from './redis/config-store.ts'
@@ -45,6 +47,8 @@ export interface ConfigChangeParts {
   readonly queue: BullCommandQueue
   /** Why the store is unavailable; `undefined` if it is not. */
   examineStore(): Promise<string | undefined>
+  /** Why commands wait although nothing is done about them; `undefined` if they do not. */
+  readonly queueWatch: { readonly reason: string | undefined }
   /** Whether the policies were loaded once. */
   isLoaded(): boolean
   /** Starts to follow. Resolves once the policies are loaded, or have not been for so long, ms. @throws {LayoutMismatch} */
@@ -81,6 +85,14 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
   })
   const failureReason = failureReasonOf(redis)
   const reasonOf = (err: unknown) => (err instanceof StoreTimeout ? 'timeout' : failureReason(err))
+  const queueWatch = new QueueWatch({
+    partitions: CONFIG_PARTITIONS,
+    look: partition => queue.state(partition),
+    hasWorker: partition => queue.hasWorker(partition),
+    isTransient,
+    logger,
+    now: () => performance.now(),
+  })
   const announcements = new RedisAnnouncements(subscriber, keyPrefix)
 
   return {
@@ -90,9 +102,11 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     staging,
     queue,
     examineStore: () => inTime(probeWrites(redis, keyPrefix), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    queueWatch,
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()
+      queueWatch.start()
       announcements.subscribe({
         announced: ({ partition, ending }) => {
           follower.catchUp(partition).then(
@@ -111,6 +125,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
     endWaits: () => waiters.end(),
     close: async () => {
       follower.stop()
+      queueWatch.stop()
       await queue.close()
     },
   }

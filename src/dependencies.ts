@@ -71,7 +71,7 @@ export function frontDependencies(
   let draining = false
   const examineStores = async () => {
     const [store, configStore] = await Promise.all([checks.examineStore(), changes.examineStore()])
-    return storesState(checks.store.circuit, { store, configStore })
+    return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
   }
 
   return {

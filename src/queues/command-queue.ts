@@ -3,9 +3,11 @@ import type { CommandQueue } from '../config-change/ports.ts'
 import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection.ts'
+import { ConfigKeys } from '../redis/keys.ts'
 import { ConnectionLost } from '../redis/transient.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
+import type { QueueState } from './queue-watch.ts'
 import { TolerantQueue } from './tolerant-queue.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
@@ -49,6 +51,33 @@ export class BullCommandQueue implements CommandQueue {
       for (const state of JOB_STATES) sum[state] += counts[state] ?? 0
     }
     return sum
+  }
+
+  /** What keeps a partition's commands from being taken, or does not. */
+  async state(partition: number): Promise<QueueState> {
+    const queue = await this.#open(partition)
+    const [isPaused, [next], active] = await Promise.all([
+      queue.isPaused(),
+      queue.getRanges(['waiting'], 0, 0, true),
+      queue.getRanges(['active']),
+    ])
+    return { isPaused, next, active, isWorkedOn: await this.#isAnyLocked(partition, active) }
+  }
+
+  /** A worker renews the lock of its command for as long as it lives. */
+  async #isAnyLocked(partition: number, commandIds: readonly string[]): Promise<boolean> {
+    if (commandIds.length === 0) return false
+    const keys = new ConfigKeys(this.#keyPrefix, partition)
+    return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
+  }
+
+  /** Where the server does not say, one is believed to be. */
+  async hasWorker(partition: number): Promise<boolean> {
+    const queue = await this.#open(partition)
+    return queue.getWorkersCount().then(
+      count => count > 0,
+      () => true,
+    )
   }
 
   /** The queue of every partition. */
