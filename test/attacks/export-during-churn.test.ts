@@ -105,28 +105,28 @@ describeLongWithRedis('an export while policies change and connections are kille
 
   it('has each policy that is there before and after exactly once, and every line is whole', () => {
     process.stderr.write(`exports: ${exports.length} whole, ${cutOff} cut off or refused; ${changes} changes\n`)
-    expect(exports.length).toBeGreaterThan(20)
-    expect(changes).toBeGreaterThan(500)
+    expect(exports.length).toBeGreaterThan(5)
+    expect(changes).toBeGreaterThan(100 + CHANGING.length)
     const permanent = [...STEADY, ...CHANGING].sort()
     for (const whole of exports) {
       const keys = parsed(whole).map(({ key }) => key)
-      expect(keys).toEqual([...new Set(keys)].sort())
-      expect(keys.filter(key => !key.endsWith('passing'))).toEqual(permanent)
+      expect(keys.join('\n')).toBe([...new Set(keys)].sort().join('\n'))
+      expect(keys.filter(key => !key.endsWith('passing')).join('\n')).toBe(permanent.join('\n'))
     }
   })
 
+  /** Whether the policy had this capacity at some moment while the export was made. */
+  function wasCurrent(key: string, capacity: number, { startMs, endMs }: Export): boolean {
+    if (key.endsWith('passing')) return capacity === 1
+    const known = values.get(key)
+    if (known === undefined) return capacity === STEADY_CAPACITY
+    return known.some(value => value.capacity === capacity && value.fromMs <= endMs && value.toMs >= startMs)
+  }
+
   it('has of each policy a value that was current while it was made', () => {
-    for (const whole of exports) {
-      for (const { key, limits } of parsed(whole)) {
-        const [{ capacity } = { capacity: 0 }] = limits
-        if (key.endsWith('passing')) expect(capacity).toBe(1)
-        else if (!values.has(key)) expect(capacity).toBe(STEADY_CAPACITY)
-        else {
-          const value = values.get(key)?.find(value => value.capacity === capacity)
-          expect(value?.fromMs).toBeLessThanOrEqual(whole.endMs)
-          expect(value?.toMs).toBeGreaterThanOrEqual(whole.startMs)
-        }
-      }
-    }
+    const outdated = exports.flatMap(whole =>
+      parsed(whole).filter(({ key, limits }) => !wasCurrent(key, limits[0]?.capacity ?? 0, whole)),
+    )
+    expect(outdated).toEqual([])
   })
 })

@@ -90,8 +90,8 @@ describeLongWithRedis('clients that race by If-Match while connections and worke
 
   it('no two of them were told that they made the same revision', () => {
     process.stderr.write(`if-match races: ${JSON.stringify(Object.fromEntries(answered))}\n`)
-    expect(wins.length).toBeGreaterThan(100)
-    expect(answered.get(412)).toBeGreaterThan(100)
+    expect(wins.length).toBeGreaterThan(30)
+    expect(answered.get(412)).toBeGreaterThan(30)
     const revisions = wins.map(({ key, version }) => `${key} ${version}`)
     expect(revisions).toHaveLength(new Set(revisions).size)
   })
