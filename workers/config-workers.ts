@@ -81,9 +81,9 @@ export class ConfigWorkers {
     await Promise.all(this.#queues.map(runOneAtATime))
   }
 
-  /** Resolves once no command waits any more. */
+  /** Resolves once no command waits any more, however long the store takes to say so. */
   async drain(): Promise<void> {
-    while ((await this.#countUnended()) > 0) await sleep(DRAIN_POLL_MS)
+    while ((await untilAnswered(() => this.#countUnended())) > 0) await sleep(DRAIN_POLL_MS)
   }
 
   /** Of all queues together, since a part of an import may queue others. */

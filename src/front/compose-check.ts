@@ -21,7 +21,7 @@ import { ClusterBuckets } from '../redis/buckets/cluster-buckets.ts'
 import { Heartbeats } from '../redis/buckets/heartbeats.ts'
 import { RedisBucketStore } from '../redis/buckets/redis-bucket-store.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
-import { failureReason, refusesWrites } from '../redis/connection/failure-reason.ts'
+import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reason.ts'
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import { adminLimits } from './admin-limits.ts'
@@ -68,6 +68,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
   }
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)
+  const reasonOf = failureReasonOf(redis)
   const { store, openQueue } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
     onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
@@ -75,7 +76,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     guard: (part, shard) =>
       new CircuitBreakerStore(part, {
         timeoutMs: env.REDIS_TIMEOUT_MS,
-        reasonOf: failureReason,
+        reasonOf,
         refusesWrites,
         onOpened: reason => {
           outages.start()

@@ -8,13 +8,15 @@ import { CommandStatuses } from '../config-change/submit/command-status.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
 import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
+import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { TimeoutError, withDeadline } from '../lib/deadline.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
+import { QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
-import { failureReason } from '../redis/connection/failure-reason.ts'
+import { failureReasonOf } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
 import { RedisCommandLog } from '../redis/policies/command-log.ts'
@@ -22,6 +24,7 @@ import { RedisConfigStore } from '../redis/policies/config-store.ts'
 import { RedisEventLog } from '../redis/policies/event-log.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { claimLayout } from '../redis/policies/layout.ts'
+import { probeWrites } from '../redis/policies/probe-writes.ts'
 import { RedisReservations } from '../redis/policies/reservations.ts'
 import type { Env } from '../settings/env.ts'
 
@@ -44,6 +47,8 @@ export interface ConfigChangeParts {
   readonly queue: BullCommandQueue
   /** Why the policy store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
+  /** Why commands wait without being processed; `undefined` if they do not. */
+  readonly queueWatch: { readonly reason: string | undefined }
   /** Whether the policies have been loaded. */
   isLoaded(): boolean
   /** Starts to follow. Resolves when the policies are loaded, or after `patienceMs`. @throws {LayoutMismatch} */
@@ -78,6 +83,16 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     staging,
     findEnding: findObeyedEnding,
   })
+  const failureReason = failureReasonOf(redis)
+  const reasonOf = (err: unknown) => (err instanceof TimeoutError ? 'timeout' : failureReason(err))
+  const queueWatch = new QueueWatch({
+    partitions: CONFIG_PARTITIONS,
+    stateOf: partition => queue.state(partition),
+    hasWorker: partition => queue.hasWorker(partition),
+    isTransient,
+    logger,
+    now: () => performance.now(),
+  })
   const announcements = new RedisAnnouncements(subscriber, keyPrefix)
 
   return {
@@ -86,10 +101,13 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     statuses,
     staging,
     queue,
-    inspectStore: () => withDeadline(redis.ping(), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    inspectStore: () =>
+      withDeadline(probeWrites(redis, keyPrefix), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    queueWatch,
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()
+      queueWatch.start()
       announcements.subscribe({
         announced: ({ partition, ending }) => {
           follower.catchUp(partition).then(
@@ -108,11 +126,8 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     endWaits: () => waiters.end(),
     close: async () => {
       follower.stop()
+      queueWatch.stop()
       await queue.close()
     },
   }
-}
-
-function reasonOf(err: unknown): string {
-  return err instanceof TimeoutError ? 'timeout' : failureReason(err)
 }

@@ -69,9 +69,9 @@ export function composeFront(
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   let draining = false
-  const preflight = async () => {
+  const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
-    return storesState(checks.store.circuit, { store, configStore })
+    return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
   }
 
   return {
@@ -95,7 +95,7 @@ export function composeFront(
     },
     metrics,
     isReady: () => changes.isLoaded() && !draining,
-    stores: shareRun(preflight, HEALTH_INTERVAL_MS),
+    stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
     start: async () => {
       const deadlineMs = performance.now() + START_PATIENCE_MS
       await changes.start(START_PATIENCE_MS)

@@ -30,7 +30,7 @@ const HealthResponse = Type.Object(
     store: Up,
     configStore: Up,
     circuit: Type.String(),
-    reason: Type.Optional(Type.String({ description: 'Why a store is unavailable.' })),
+    reason: Type.Optional(Type.String({ description: 'Why a store is unavailable, or why changes wait.' })),
   },
   { examples: [EXAMPLE_HEALTH] },
 )
@@ -47,8 +47,7 @@ export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = asyn
 ) => {
   app.get('/health', { config: { docs: HEALTH_DOCS }, schema: { response: { 200: HealthResponse } } }, async () => {
     const { uptimeSeconds, ...stores } = await instance()
-    const isWell = stores.store === 'up' && stores.configStore === 'up'
-    const status = isWell ? ('ok' as const) : ('degraded' as const)
+    const status = stores.reason === undefined ? ('ok' as const) : ('degraded' as const)
     return { status, version, uptimeSeconds, ...stores }
   })
 

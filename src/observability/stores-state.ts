@@ -8,7 +8,7 @@ export interface StoresState {
   readonly store: StoreState
   readonly configStore: StoreState
   readonly circuit: CircuitState
-  /** Why a store is unavailable; of the bucket store if both are. */
+  /** Why a store is unavailable, of the bucket store if both are; or why changes wait although both are available. */
   readonly reason?: string
 }
 
@@ -17,12 +17,16 @@ export interface InstanceHealth extends StoresState {
   readonly uptimeSeconds: number
 }
 
-/** @param reasons why each store is unavailable; `undefined` if it answered */
+/** @param reasons why each store is unavailable, and why changes wait; `undefined` if all is well */
 export function storesState(
   circuit: CircuitState,
-  reasons: { readonly store: string | undefined; readonly configStore: string | undefined },
+  reasons: {
+    readonly store: string | undefined
+    readonly configStore: string | undefined
+    readonly queue: string | undefined
+  },
 ): StoresState {
-  const reason = reasons.store ?? reasons.configStore
+  const reason = reasons.store ?? reasons.configStore ?? reasons.queue
   return {
     store: reasons.store === undefined ? 'up' : 'down',
     configStore: reasons.configStore === undefined ? 'up' : 'down',
@@ -34,7 +38,11 @@ export function storesState(
 /** Merges the states of several processes; each member is the worst. */
 export function worstOf(states: readonly StoresState[]): StoresState {
   const isDown = (name: 'store' | 'configStore') => states.some(state => state[name] === 'down')
-  const reason = (states.find(({ store }) => store === 'down') ?? states.find(state => state.reason))?.reason
+  const worst =
+    states.find(({ store }) => store === 'down') ??
+    states.find(({ configStore }) => configStore === 'down') ??
+    states.find(state => state.reason)
+  const reason = worst?.reason
   return {
     store: isDown('store') ? 'down' : 'up',
     configStore: isDown('configStore') ? 'down' : 'up',

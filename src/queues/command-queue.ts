@@ -4,9 +4,11 @@ import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
+import { ConfigKeys } from '../redis/keys.ts'
 import { type CommandJob, jobOptions } from './command-job.ts'
 import { MalformedJobQueue } from './malformed-job-queue.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
+import type { QueueState } from './queue-watch.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]
@@ -49,6 +51,33 @@ export class BullCommandQueue implements CommandQueue {
       for (const state of JOB_STATES) sum[state] += counts[state] ?? 0
     }
     return sum
+  }
+
+  /** What is seen of a partition's queue. It is asked often, and plain commands cost less than BullMQ's scripts. */
+  async state(partition: number): Promise<QueueState> {
+    const queue = await this.#open(partition)
+    const [isPaused, next, active] = await Promise.all([
+      queue.isPaused(),
+      this.#redis.lindex(queue.toKey('wait'), -1),
+      this.#redis.lrange(queue.toKey('active'), 0, -1),
+    ])
+    return { isPaused, next: next ?? undefined, active, isWorkedOn: await this.#isAnyLocked(partition, active) }
+  }
+
+  /** A worker renews the lock of its command for as long as it lives. */
+  async #isAnyLocked(partition: number, commandIds: readonly string[]): Promise<boolean> {
+    if (commandIds.length === 0) return false
+    const keys = new ConfigKeys(this.#keyPrefix, partition)
+    return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
+  }
+
+  /** Where the server does not say, one is believed to be. */
+  async hasWorker(partition: number): Promise<boolean> {
+    const queue = await this.#open(partition)
+    return queue.getWorkersCount().then(
+      count => count > 0,
+      () => true,
+    )
   }
 
   /** The queue of every partition. */

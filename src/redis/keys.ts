@@ -44,6 +44,8 @@ export class ConfigKeys {
   readonly snapshot: string
   /** String: the position up to which events were compacted. */
   readonly compactedTo: string
+  /** Never exists. Whether the store takes writes is found out by asking for one here that applies to existing keys only. */
+  readonly writeProbe: string
   readonly #tag: string
   readonly #jobs: string
 
@@ -57,6 +59,7 @@ export class ConfigKeys {
     this.names = `${this.#tag}:names`
     this.snapshot = `${this.#tag}:snapshot`
     this.compactedTo = `${this.#tag}:compacted-to`
+    this.writeProbe = `${this.#tag}:write-probe`
   }
 
   /** Sorted set: version of this config key → position in the log. */

@@ -76,7 +76,12 @@ describeWithMount('npm start on a disk that becomes full (needs the right to mou
     await eventually(async () => {
       const { status, body } = await client.put('other', THREE_A_MINUTE, { prefer: 'wait=1' })
       expect([status, body.code]).toEqual([503, 'config-store-unavailable'])
-      expect((await client.get('/health')).body).toMatchObject({ status: 'degraded', store: 'up', configStore: 'down' })
+      expect((await client.get('/health')).body).toMatchObject({
+        status: 'degraded',
+        store: 'up',
+        configStore: 'down',
+        reason: 'cannot-persist',
+      })
     }, 10_000)
     for (const remaining of [1, 0]) {
       expect((await client.check('limited')).body).toMatchObject({ remaining, source: 'redis', policyVersion: 1 })

@@ -3,6 +3,7 @@ import { type CommandDecision, decide, type PolicyState, type Rejection } from '
 import { effectOf, type Outcome } from '../../domain/outcome.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
 import type { CommandLog, Lease } from '../ports.ts'
+import { AppendRetries } from './append-retries.ts'
 import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
@@ -30,8 +31,12 @@ export class CommandApplier {
     this.#now = now
   }
 
-  /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
+  /**
+   * @returns `undefined` when the lease is lost: another worker ends the command, or has ended it
+   * @throws {CommandFault} when the key's state can never match
+   */
   async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
+    const retries = new AppendRetries()
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
@@ -52,6 +57,7 @@ export class CommandApplier {
       if (result.kind === 'appended') return outcome
       if (result.kind === 'ended') return result.outcome
       if (result.kind === 'lease-lost') return undefined
+      if (result.kind === 'moved-on') await retries.pauseAfter(result.mismatch)
     }
   }
 

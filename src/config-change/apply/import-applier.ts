@@ -11,6 +11,7 @@ import type {
   Lease,
   NotAppended,
 } from '../ports.ts'
+import { AppendRetries } from './append-retries.ts'
 import type { Attempt } from './command-applier.ts'
 import { CommandFault } from './command-fault.ts'
 import { supersededBy } from './superseded.ts'
@@ -32,7 +33,7 @@ export class ImportApplier {
 
   /**
    * @returns `undefined` when nothing is left to do: the lease is lost, or the import ended long ago
-   * @throws {CommandFault} when its lines cannot be read
+   * @throws {CommandFault} when its lines cannot be read, or what is stored can never match
    */
   async apply(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     const { log, staging } = this.#options
@@ -49,13 +50,28 @@ export class ImportApplier {
     await this.#queueSiblings(part, attempt.requestId)
     const refusal = await this.#refusal(part, attempt)
     let progress = await this.#options.log.progress(part.id)
+    let retries = new AppendRetries()
     for (;;) {
       const advance = refusal
         ? await this.#finish(refusal, attempt.lease, progress)
         : await this.#advance(part, attempt.lease, progress)
-      if (advance.kind === 'ended') return advance.outcome
-      if (advance.kind === 'lease-lost' || advance.kind === 'forgotten') return undefined
-      if (advance.kind === 'progressed') progress = advance.progress
+      switch (advance.kind) {
+        case 'ended':
+          return advance.outcome
+        case 'lease-lost':
+        case 'forgotten':
+          return undefined
+        case 'applied':
+          progress = advance.progress
+          retries = new AppendRetries()
+          break
+        case 'progressed':
+          await retries.pauseAfter({ expectedProgress: progress })
+          progress = advance.progress
+          break
+        case 'moved-on':
+          await retries.pauseAfter(advance.mismatch)
+      }
     }
   }
 
@@ -104,7 +120,7 @@ export class ImportApplier {
     const counts = sumOfCounts([from?.counts ?? NOTHING_IMPORTED, ...changes.map(({ counts }) => counts)])
     const to = { nextChunk: (from?.nextChunk ?? 0) + 1, counts }
     const result = await log.appendChunk({ partId: part.id, lease, from, to, changes })
-    return result.kind === 'appended' ? { kind: 'progressed', progress: to } : result
+    return result.kind === 'appended' ? { kind: 'applied', progress: to } : result
   }
 
   /** A part's lines go when it ends. */
@@ -130,7 +146,11 @@ export class ImportApplier {
 }
 
 /** What came of one step. */
-type Advance = NotAppended | { readonly kind: 'forgotten' }
+type Advance =
+  | NotAppended
+  | { readonly kind: 'forgotten' }
+  /** A chunk was applied. */
+  | { readonly kind: 'applied'; readonly progress: ImportProgress }
 
 function commandOf({ importId: id, actor, reason }: ImportPart, line: string): ImportPolicy {
   return { id, actor, ...(reason !== undefined && { reason }), type: 'import', ...parseImportLine(line) }

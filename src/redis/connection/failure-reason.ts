@@ -1,3 +1,5 @@
+import type { RedisClient } from './connection.ts'
+
 /** Error codes of a Redis that answers but cannot execute the command. */
 const REASONS: Readonly<Record<string, string>> = {
   OOM: 'out-of-memory',
@@ -32,6 +34,22 @@ const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 
 /** Why a Redis call failed: one of a few words, for metrics and `/health`. */
 export function failureReason(err: unknown): string {
-  if (!(err instanceof Error) || err.name !== 'ReplyError') return 'connection-lost'
+  if (!isReply(err)) return 'connection-lost'
   return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'
+}
+
+/** The same for the calls of one client. While a server refuses its connections, what the server says is the reason. */
+export function failureReasonOf(client: RedisClient): (err: unknown) => string {
+  let refusal: Error | undefined
+  client.on('error', (err: Error) => {
+    refusal = err
+  })
+  client.on('ready', () => {
+    refusal = undefined
+  })
+  return err => failureReason(isReply(err) ? err : refusal)
+}
+
+function isReply(err: unknown): err is Error {
+  return err instanceof Error && err.name === 'ReplyError'
 }

@@ -22,9 +22,9 @@
     event as JSON
     policy record as JSON, '' when the key has no policy any more
 
-  Returns { code, value }: { 0, position } it was done, { 1, outcome } the command had ended, { 2, version } a key is at another
-  version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are those of
-  `AppendCode` in redis/append.ts.
+  Returns { code, value }: { 0, position } it was done, { 1, outcome } the command had ended, { 2, config key } this key is at
+  another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are
+  those of `AppendCode` in redis/append.ts.
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
@@ -38,9 +38,10 @@ local progressed = call('GET', progress) or ''
 if progressed ~= ARGV[4] then return { 4, progressed } end
 
 for i = 1, #KEYS - COMMON_KEYS do
-  local expected = ARGV[COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY + 2]
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
+  local key, expected = ARGV[at + 1], ARGV[at + 2]
   local version = call('ZREVRANGE', KEYS[COMMON_KEYS + i], 0, 0, 'WITHSCORES')[2] or '0'
-  if tonumber(version) ~= tonumber(expected) then return { 2, version } end
+  if tonumber(version) ~= tonumber(expected) then return { 2, key } end
 end
 
 call('SET', identity, ARGV[8], 'NX')

@@ -5,7 +5,9 @@ import type {
   EndingReader,
   ImportProgress,
   ImportStep,
+  KeyChange,
   Lease,
+  VersionMismatch,
 } from '../../config-change/ports.ts'
 import { partitionOfCommand } from '../../domain/commands.ts'
 import type { PolicyState } from '../../domain/decider.ts'
@@ -49,14 +51,14 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   }
 
   append(end: CommandEnd): Promise<AppendResult> {
-    return this.#run(outcomeArguments(end, this.#options))
+    return this.#run(outcomeArguments(end, this.#options), end.change ? [end.change] : [])
   }
 
   appendChunk(step: ImportStep): Promise<AppendResult> {
-    return this.#run(stepArguments(step, this.#options))
+    return this.#run(stepArguments(step, this.#options), step.changes)
   }
 
-  async #run(args: ScriptArguments): Promise<AppendResult> {
+  async #run(args: ScriptArguments, changes: readonly KeyChange[]): Promise<AppendResult> {
     const [code, value] = await this.#append(...args)
     switch (code) {
       case AppendCode.appended:
@@ -64,7 +66,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
       case AppendCode.ended:
         return { kind: 'ended', outcome: JSON.parse(value) as Outcome }
       case AppendCode.movedOn:
-        return { kind: 'moved-on' }
+        return { kind: 'moved-on', mismatch: mismatchOf(value, changes) }
       case AppendCode.leaseLost:
         return { kind: 'lease-lost' }
       case AppendCode.progressed:
@@ -131,6 +133,10 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   #keysOf(commandId: string): ConfigKeys {
     return new ConfigKeys(this.#options.keyPrefix, partitionOfCommand(commandId) ?? 0)
   }
+}
+
+function mismatchOf(key: string, changes: readonly KeyChange[]): VersionMismatch {
+  return { key, expectedVersion: changes.find(change => change.key === key)?.expectedVersion ?? 0 }
 }
 
 function parse<T>(json: string | null): T | undefined {

@@ -1,0 +1,115 @@
+import type { Logger } from '../observability/logger.ts'
+
+/** Longer than a worker needs to take over the command of one that died, in ms. */
+const STANDSTILL_AFTER_MS = 10_000
+const INTERVAL_MS = 2_000
+
+/** The state of one partition's queue. */
+export interface QueueState {
+  readonly isPaused: boolean
+  /** The id of the next command. */
+  readonly next: string | undefined
+  /** The ids of commands that workers have taken. */
+  readonly active: readonly string[]
+  /** Whether a live worker has one of them. */
+  readonly isWorkedOn: boolean
+}
+
+/** Why commands are not processed, for `/health` and the log. */
+type Standstill = 'queue-paused' | 'queue-unreadable' | 'no-worker' | 'queue-stalled'
+
+const MEANINGS: Readonly<Record<Standstill, string>> = {
+  'queue-paused': 'the queue of changes is paused: changes wait until it is resumed',
+  'queue-unreadable': 'the queue of changes cannot be read: something in it is damaged',
+  'no-worker': 'changes wait, and no worker is connected',
+  'queue-stalled': 'changes wait, and no worker takes them although one is connected',
+}
+
+interface QueueWatchOptions {
+  readonly partitions: number
+  stateOf(partition: number): Promise<QueueState>
+  /** Whether a worker of this partition is connected. */
+  hasWorker(partition: number): Promise<boolean>
+  /** Whether an error means that the store is unavailable, which is reported elsewhere. */
+  isTransient(err: Error): boolean
+  readonly logger: Logger
+  /** Monotonic, in ms. */
+  now(): number
+}
+
+/** The last observation of one queue. */
+interface Watched {
+  /** The observed state as JSON, and the time since when it has been the same. */
+  readonly seen: string
+  readonly sinceMs: number
+  readonly standstill: Standstill | undefined
+}
+
+/** Detects queues whose commands wait without being processed, and reports why. */
+export class QueueWatch {
+  readonly #options: QueueWatchOptions
+  readonly #watched = new Map<number, Watched>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(options: QueueWatchOptions) {
+    this.#options = options
+  }
+
+  /** Why commands of a partition are not processed; `undefined` if all are. */
+  get reason(): string | undefined {
+    return [...this.#watched.values()].find(({ standstill }) => standstill !== undefined)?.standstill
+  }
+
+  start(): void {
+    this.#timer = setTimeout(
+      () => void this.inspectAll().finally(() => this.#timer && this.start()),
+      INTERVAL_MS,
+    ).unref()
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Inspects every queue once. */
+  async inspectAll(): Promise<void> {
+    const partitions = Array.from({ length: this.#options.partitions }, (_, partition) => partition)
+    await Promise.all(partitions.map(partition => this.#inspect(partition)))
+  }
+
+  /** While the store is unavailable nothing is known, so the observation starts again afterwards. */
+  async #inspect(partition: number): Promise<void> {
+    try {
+      const state = await this.#options.stateOf(partition)
+      await this.#see(partition, JSON.stringify(state), () => this.#standstillOf(partition, state))
+    } catch (err) {
+      if (this.#options.isTransient(err as Error)) this.#watched.delete(partition)
+      else await this.#see(partition, String(err), async () => 'queue-unreadable')
+    }
+  }
+
+  async #standstillOf(partition: number, state: QueueState): Promise<Standstill | undefined> {
+    if (state.isWorkedOn) return undefined
+    if (state.isPaused) return 'queue-paused'
+    if (state.next === undefined && state.active.length === 0) return undefined
+    return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
+  }
+
+  /** A queue stands still if its state has been the same for long. */
+  async #see(partition: number, seen: string, find: () => Promise<Standstill | undefined>): Promise<void> {
+    const { now } = this.#options
+    const last = this.#watched.get(partition)
+    const sinceMs = last?.seen === seen ? last.sinceMs : now()
+    const waitedMs = now() - sinceMs
+    const standstill = waitedMs >= STANDSTILL_AFTER_MS ? await find() : undefined
+    this.#watched.set(partition, { seen, sinceMs, standstill })
+    if (standstill !== last?.standstill) this.#report(partition, standstill, waitedMs)
+  }
+
+  #report(partition: number, reason: Standstill | undefined, waitedMs: number): void {
+    const { logger } = this.#options
+    if (reason === undefined) logger.info({ partition }, 'changes no longer wait for their queue')
+    else logger.warn({ partition, reason, waitedMs: Math.round(waitedMs) }, MEANINGS[reason])
+  }
+}

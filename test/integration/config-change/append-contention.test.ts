@@ -1,0 +1,116 @@
+import { randomUUID } from 'node:crypto'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
+import { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
+import type { CommandQueue } from '../../../src/config-change/ports.ts'
+import { commandId, type ImportPart, importId, type PutPolicy, partIds } from '../../../src/domain/commands.ts'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
+import { RedisCommandLog } from '../../../src/redis/policies/command-log.ts'
+import { RedisConfigStore } from '../../../src/redis/policies/config-store.ts'
+import { RedisImportStaging } from '../../../src/redis/policies/import-staging.ts'
+import { given } from './given-store.ts'
+
+const CHANGES = 60
+const LEASE = 'held'
+const NO_QUEUE: CommandQueue = { add: async () => undefined, findQueued: async () => undefined }
+
+const key = 'contended'
+const partition = configPartition(key)
+const limits = (capacity: number) => [{ name: 'default', capacity, refillTokens: 1, refillIntervalMs: 1000 }]
+
+const store = given()
+let keyPrefix: string
+let redis: Redis
+let keys: ConfigKeys
+let log: RedisCommandLog
+let staging: RedisImportStaging
+let policies: RedisConfigStore
+let applier: CommandApplier
+let importer: ImportApplier
+
+beforeEach(() => {
+  keyPrefix = `t-${randomUUID()}`
+  const kept = { keyPrefix, retentionMs: 60_000 }
+  const now = () => new Date()
+  redis = new Redis(store().url)
+  keys = new ConfigKeys(keyPrefix, partition)
+  log = new RedisCommandLog(redis, kept)
+  staging = new RedisImportStaging(redis, kept)
+  policies = new RedisConfigStore(redis, keyPrefix)
+  applier = new CommandApplier({ log, now })
+  importer = new ImportApplier({ log, staging, queue: NO_QUEUE, now })
+})
+afterEach(() => redis.disconnect())
+
+/** As if a worker of its own had each command, and the queue did not keep them apart. */
+async function attempt(id: string) {
+  await redis.set(keys.lock(id), LEASE)
+  return { isRetry: false, requestId: 'r', lease: LEASE, refusal: undefined }
+}
+
+async function put(capacity: number) {
+  const id = commandId(key, randomUUID())
+  const command: PutPolicy = {
+    type: 'put',
+    id,
+    key,
+    actor: 'ops',
+    policy: { limits: limits(capacity), mode: 'enforce' },
+  }
+  return applier.apply(command, await attempt(id))
+}
+
+const putAll = () => Promise.all(Array.from({ length: CHANGES }, (_, i) => put(i + 1)))
+
+async function stagedImport(lines: readonly string[]): Promise<ImportPart> {
+  const id = importId(randomUUID())
+  const part = partIds(id)?.[partition] ?? ''
+  await staging.add(part, lines)
+  await staging.seal([part])
+  return { type: 'import-part', id: part, importId: id, actor: 'ops' }
+}
+
+const line = (name: string, capacity: number) => JSON.stringify({ key: name, limits: limits(capacity) })
+const versions = async () => (await policies.history(key, { after: 0, limit: 1_000 })).map(({ version }) => version)
+const numbered = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
+
+it('of many changes of one key at the same moment all are applied, one after another', async () => {
+  const outcomes = await putAll()
+  const applied = outcomes.map(outcome => outcome?.status === 'applied' && 'version' in outcome && outcome.version)
+  expect(applied.toSorted((a, b) => Number(a) - Number(b))).toEqual(numbered(CHANGES))
+  expect(await versions()).toEqual(numbered(CHANGES))
+})
+
+it('an import beside as many changes of one of its keys is applied, and so are they', async () => {
+  const part = await stagedImport([line(key, 1_000_000)])
+  const [imported, ...changed] = await Promise.all([attempt(part.id).then(how => importer.apply(part, how)), putAll()])
+  expect(imported).toMatchObject({ status: 'applied' })
+  expect(changed.flat().filter(outcome => outcome?.status !== 'applied')).toEqual([])
+  expect(await versions()).toEqual(numbered(CHANGES + 1))
+})
+
+describe('an import fails', () => {
+  it('naming the policy, when the stored state of one can never match', async () => {
+    // A line that was moved into another partition, where its key has another version.
+    const moved = numbered(100)
+      .map(n => `moved-${n}`)
+      .find(name => configPartition(name) !== partition) as string
+    const elsewhere = new ConfigKeys(keyPrefix, configPartition(moved))
+    await redis.zadd(elsewhere.versions(moved), 3, '1')
+    const part = await stagedImport([line(moved, 1)])
+    await expect(importer.apply(part, await attempt(part.id))).rejects.toThrow(
+      `the stored state of the policy "${moved}" does not match its event log`,
+    )
+  })
+
+  it('when its stored progress can never match', async () => {
+    const part = await stagedImport([line(key, 1)])
+    const progress = '{"nextChunk": 0, "counts": {"created": 0, "changed": 0, "unchanged": 0}}'
+    await redis.set(keys.progress(part.id), progress)
+    await expect(importer.apply(part, await attempt(part.id))).rejects.toThrow(
+      'the stored progress of the import is damaged; import the file again',
+    )
+  })
+})

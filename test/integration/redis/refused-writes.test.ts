@@ -1,0 +1,75 @@
+import { rm } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
+import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+
+const HEALTH_INTERVAL_MS = 260
+
+type Admin = (server: RedisServer, redis: Redis) => Promise<unknown>
+
+/** How a server comes to refuse writes, although it can be reached and read, and how it comes to take them again. */
+const REFUSALS: [reason: string, refuse: Admin, accept: Admin][] = [
+  [
+    'out-of-memory',
+    (_, redis) => redis.config('SET', 'maxmemory', '1'),
+    (_, redis) => redis.config('SET', 'maxmemory', '0'),
+  ],
+  ['read-only', (_, redis) => redis.replicaof('127.0.0.1', 1), (_, redis) => redis.replicaof('NO', 'ONE')],
+  [
+    'too-few-replicas',
+    (_, redis) => redis.config('SET', 'min-replicas-to-write', '1'),
+    (_, redis) => redis.config('SET', 'min-replicas-to-write', '0'),
+  ],
+  [
+    'cannot-persist',
+    async ({ directory }, redis) => {
+      await redis.config('SET', 'save', '3600 1')
+      await rm(directory, { recursive: true })
+      await redis.bgsave()
+    },
+    (_, redis) => redis.config('SET', 'save', ''),
+  ],
+]
+
+describeWithRedis('a store that refuses writes', () => {
+  let bucketServer: RedisServer
+  let configServer: RedisServer
+  let app: TestApp
+  beforeEach(async () => {
+    bucketServer = await RedisServer.start()
+    configServer = await RedisServer.start()
+    const variables = { REDIS_URL: bucketServer.url, CONFIG_REDIS_URL: configServer.url, LOG_LEVEL: 'silent' }
+    app = await TestApp.start({ url: bucketServer.url, stop: async () => undefined }, { variables })
+  })
+  afterEach(async () => {
+    await app.close()
+    await bucketServer.stop()
+    await configServer.stop()
+  })
+
+  async function expectReason(server: RedisServer, [reason, refuse, accept]: (typeof REFUSALS)[number], down: object) {
+    const redis = new Redis(server.url)
+    const health = async () => (await app.client.get('/health')).body
+    await refuse(server, redis)
+    await eventually(async () => expect(await health()).toMatchObject({ status: 'degraded', ...down, reason }), 10_000)
+    // Each time, the stores are asked again.
+    for (let i = 0; i < 5; i++) {
+      await sleep(HEALTH_INTERVAL_MS)
+      expect(await health()).toMatchObject({ ...down, reason })
+    }
+    await accept(server, redis)
+    await eventually(async () => expect(await health()).toMatchObject({ status: 'ok' }), 10_000)
+    redis.disconnect()
+  }
+
+  it.each(REFUSALS)('of policies is down in /health, with the reason %s', (...refusal) =>
+    expectReason(configServer, refusal, { store: 'up', configStore: 'down' }),
+  )
+
+  it.each(REFUSALS)('of buckets is down in /health, with the reason %s', (...refusal) =>
+    expectReason(bucketServer, refusal, { store: 'down', configStore: 'up' }),
+  )
+})

@@ -1,0 +1,78 @@
+import { beforeEach, expect, it } from '@jest/globals'
+import { pino } from 'pino'
+import { type QueueState, QueueWatch } from '../../../src/queues/queue-watch.ts'
+
+const EMPTY: QueueState = { isPaused: false, next: undefined, active: [], isWorkedOn: false }
+const WAITING: QueueState = { ...EMPTY, next: 'a' }
+
+let found: QueueState | Error
+let hasWorker: boolean
+let nowMs: number
+let said: string[]
+let watch: QueueWatch
+
+beforeEach(() => {
+  found = EMPTY
+  hasWorker = true
+  nowMs = 0
+  said = []
+  watch = new QueueWatch({
+    partitions: 1,
+    stateOf: async () => {
+      if (found instanceof Error) throw found
+      return found
+    },
+    hasWorker: async () => hasWorker,
+    isTransient: ({ message }) => message === 'the connection is lost',
+    logger: pino({ base: null, timestamp: false }, { write: line => void said.push(JSON.parse(line).msg) }),
+    now: () => nowMs,
+  })
+})
+
+/** Looks often for so long. */
+async function watchFor(seconds: number): Promise<void> {
+  for (let i = 0; i <= seconds; i++) {
+    await watch.inspectAll()
+    nowMs += 1000
+  }
+}
+
+it.each([
+  ['is paused, also without changes that wait', { ...EMPTY, isPaused: true }, true, 'queue-paused'],
+  ['is paused', { ...WAITING, isPaused: true }, true, 'queue-paused'],
+  ['has no worker', WAITING, false, 'no-worker'],
+  ['holds what no worker takes', WAITING, true, 'queue-stalled'],
+  ['holds what a worker that died has begun', { ...EMPTY, active: ['a'] }, false, 'no-worker'],
+  ['cannot be read', new Error('WRONGTYPE'), true, 'queue-unreadable'],
+])('says once why nothing is done about a queue that %s', async (_, state, workers, reason) => {
+  found = state
+  hasWorker = workers
+  await watchFor(9)
+  expect([watch.reason, said]).toEqual([undefined, []])
+  await watchFor(20)
+  expect(watch.reason).toBe(reason)
+  expect(said).toHaveLength(1)
+
+  found = EMPTY
+  await watchFor(0)
+  expect(watch.reason).toBeUndefined()
+  expect(said.slice(1)).toEqual(['changes no longer wait for their queue'])
+})
+
+it.each([
+  ['is empty', EMPTY],
+  ['has a command that takes its worker long', { ...WAITING, active: ['b'], isWorkedOn: true }],
+  ['is in a store that is unavailable', new Error('the connection is lost')],
+])('says nothing of a queue that %s', async (_, state) => {
+  found = state
+  await watchFor(60)
+  expect([watch.reason, said]).toEqual([undefined, []])
+})
+
+it('says nothing while commands wait, but are taken one after another', async () => {
+  for (let i = 0; i < 60; i++) {
+    found = { ...WAITING, next: `${i}` }
+    await watchFor(5)
+  }
+  expect([watch.reason, said]).toEqual([undefined, []])
+})
