@@ -10,6 +10,7 @@ import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } fr
 import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { scanHash } from './scan-hash.ts'
+import { parseName, shownName } from './stored-name.ts'
 
 const EVENTS_A_READ = 500
 
@@ -38,13 +39,14 @@ export class RedisEventLog implements EventLog {
 
   async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
     for await (const chunk of scanHash(this.#redis, keys.policies)) {
-      yield chunk.flatMap(([key, json]) => this.#readable(key, json))
+      yield chunk.flatMap(([name, json]) => this.#readable(name, json))
     }
   }
 
-  #readable(key: string, json: string): PolicyRecord | readonly PolicyRecord[] {
-    const record = readRecord(key, json)
-    if (record === undefined) this.#damaged(key)
+  #readable(name: Buffer, json: string): PolicyRecord | readonly PolicyRecord[] {
+    const key = parseName(name)
+    const record = key === undefined ? undefined : readRecord(key, json)
+    if (record === undefined) this.#damaged(shownName(name))
     return record ?? []
   }
 

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { inChunks } from '../chunks.ts'
 import type {
+  FoundName,
   FoundProjection,
   IndexedVersion,
   KeyRecord,
@@ -12,11 +13,13 @@ import type {
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from './connection.ts'
 import { type DefinedScript, defineScript } from './define-script.ts'
+import { inPairs } from './in-pairs.ts'
 import { ConfigKeys } from './keys.ts'
 import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf } from './maintained-log.ts'
 import { scanHash } from './scan-hash.ts'
 import { replaceScript } from './scripts.ts'
 import { serverOf } from './server-of.ts'
+import { parseName, shownName } from './stored-name.ts'
 
 const KEYS_A_SCAN = 500
 
@@ -43,16 +46,18 @@ class RedisMaintainedProjection implements MaintainedProjection {
     this.#replace = defineScript(redis, 'throttlerReplace', replaceScript)
   }
 
-  records(): AsyncIterable<readonly [key: string, record: string][]> {
-    return scanHash(this.#redis, this.#keys.policies)
+  async *records(): AsyncGenerator<readonly [name: FoundName, record: string][]> {
+    for await (const found of scanHash(this.#redis, this.#keys.policies)) {
+      yield found.map(([name, record]) => [foundName(name), record])
+    }
   }
 
-  async *names(): AsyncGenerator<readonly [key: string, score: number][]> {
+  async *names(): AsyncGenerator<readonly [name: FoundName, score: number][]> {
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.zscan(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
-      cursor = next
-      yield inPairs(found).map(([key, score]) => [key, Number(score)])
+      const [next, found] = await this.#redis.zscanBuffer(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
+      cursor = next.toString()
+      yield inPairs(found).map(([name, score]) => [foundName(name), Number(score)])
     } while (cursor !== '0')
   }
 
@@ -160,8 +165,8 @@ async function replace(
   return (await run(touched.length, ...touched, ...position, identity, ...existing)) === 1
 }
 
-function inPairs(flat: readonly string[]): [string, string][] {
-  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? '', flat[2 * i + 1] ?? ''])
+function foundName(bytes: Buffer): FoundName {
+  return { key: parseName(bytes), shown: shownName(bytes) }
 }
 
 function parseVersions(found: readonly string[]): IndexedVersion[] {

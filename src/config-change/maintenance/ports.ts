@@ -15,6 +15,14 @@ export interface IndexedVersion {
   readonly position: number
 }
 
+/** Where the projection names a config key. */
+export interface FoundName {
+  /** `undefined` if it is not valid UTF-8, so that no key can have it. */
+  readonly key: string | undefined
+  /** For reports. */
+  readonly shown: string
+}
+
 /** What the projection says of one config key. */
 export interface FoundProjection {
   /** The policy record as it is written, or `null` when there is none. */
@@ -47,8 +55,8 @@ export interface MaintainedLog {
 
 /** What is made of a partition's log: policies, their names and the index of versions. Scans give some keys at a time. */
 export interface MaintainedProjection {
-  records(): AsyncIterable<readonly (readonly [key: string, record: string])[]>
-  names(): AsyncIterable<readonly (readonly [key: string, score: number])[]>
+  records(): AsyncIterable<readonly (readonly [name: FoundName, record: string])[]>
+  names(): AsyncIterable<readonly (readonly [name: FoundName, score: number])[]>
   /** The keys that have an index of versions. */
   indexedKeys(): AsyncIterable<readonly string[]>
   versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[])[]>

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { inChunks } from '../../chunks.ts'
 import type { MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
 import { Replay } from './replay.ts'
-import { findAsReplayed, suspectKeys } from './verify.ts'
+import { findAsReplayed, suspectIndexes } from './verify.ts'
 
 /**
  * Makes a partition's projection anew from its log, while changes and checks go on: the index of versions key by key, where it is
@@ -16,7 +16,7 @@ export async function rebuildPartition(
 ): Promise<readonly string[]> {
   const replay = await Replay.of(log, number, progress)
   if (replay.isComplete) {
-    for await (const key of suspectKeys(projection, replay, progress)) await mendVersions(key, projection, replay)
+    for await (const key of suspectIndexes(projection, replay, progress)) await mendVersions(key, projection, replay)
     await replacePolicies(projection, replay, progress)
   }
   return replay.faults
