@@ -11,7 +11,8 @@ import { importCommand } from './cli/import.command.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
-import { DamagedRecord } from './config-change/ports.ts'
+import { LogMovedOn } from './config-change/maintenance/replay.ts'
+import { DamagedStore } from './config-change/ports.ts'
 import { EnvError } from './env.ts'
 import { LayoutMismatch } from './redis/layout.ts'
 import { version } from './version.ts'
@@ -80,7 +81,9 @@ function helpOf(name: string, command: CliCommand): string {
 
 /** What an operator can do something about is said in a line; anything else is a bug, and shown whole. */
 function reasonOf(err: unknown): string {
-  const isExpected = [EnvError, StoreTrouble, LayoutMismatch, DamagedRecord].some(kind => err instanceof kind)
+  const isExpected = [EnvError, StoreTrouble, LayoutMismatch, DamagedStore, LogMovedOn].some(
+    kind => err instanceof kind,
+  )
   return err instanceof Error && isExpected ? err.message : String(err instanceof Error ? err.stack : err)
 }
 

@@ -9,6 +9,7 @@ import { NameReserver } from './config-change/idempotency.ts'
 import { OutcomeWaiters } from './config-change/outcome-waiters.ts'
 import { CommandSubmitter } from './config-change/submit.ts'
 import { partitionOfCommand } from './domain/commands.ts'
+import type { Ending } from './domain/outcome.ts'
 import type { PolicyTable } from './domain/policy-table.ts'
 import type { Env } from './env.ts'
 import type { LoggedKey } from './log-keys.ts'
@@ -61,13 +62,15 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
   const queue = new BullCommandQueue(redis, keyPrefix)
   const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
   const damage = new DamageReport({ logger, loggedKey })
-  const damaged = (key: string) => damage.damaged(key)
-  const log = new RedisEventLog(redis, keyPrefix, damaged)
+  const log = new RedisEventLog(redis, keyPrefix, damage)
   const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
-  /** A caller that is told how its command ended finds that this process obeys it. */
+  /** A caller that is told how its command ended finds that this process obeys it. What failed changed nothing. */
+  const catchUpWith = async (partition: number, ending: Ending) => {
+    if (ending.status !== 'failed') await follower.catchUp(partition)
+  }
   const findObeyedEnding = async (commandId: string) => {
     const ending = await statuses.ending(commandId)
-    if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
+    if (ending !== undefined) await catchUpWith(partitionOfCommand(commandId) ?? 0, ending)
     return ending
   }
   const waiters = new OutcomeWaiters({ find: findObeyedEnding })
@@ -82,7 +85,7 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
 
   return {
     submitter,
-    reader: new RedisConfigStore(redis, keyPrefix, damaged),
+    reader: new RedisConfigStore(redis, keyPrefix, key => damage.damaged(key)),
     statuses,
     staging,
     queue,
@@ -92,7 +95,8 @@ export function configChangeDependencies(options: ConfigChangeOptions): ConfigCh
       follower.start()
       announcements.subscribe({
         announced: ({ partition, ending }) => {
-          follower.catchUp(partition).then(
+          const isCaughtUp = ending === undefined ? follower.catchUp(partition) : catchUpWith(partition, ending)
+          isCaughtUp.then(
             () => ending && waiters.settle(ending),
             () => undefined,
           )

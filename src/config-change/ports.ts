@@ -186,8 +186,18 @@ export interface DamagedEntry {
 
 export type StoredEntry = LogEntry | DamagedEntry
 
+/** The store holds what this service did not write. An operator has to act: it is not a bug, and it does not pass. */
+export class DamagedStore extends Error {
+  override readonly name: string = 'DamagedStore'
+}
+
+/** Thrown for a key of the store that is of another type than this service gives it. */
+export class DamagedKey extends DamagedStore {
+  override readonly name = 'DamagedKey'
+}
+
 /** Thrown for a stored record, such as a policy or an event, that is not valid JSON, or not of a shape that this release can use. */
-export class DamagedRecord extends Error {
+export class DamagedRecord extends DamagedStore {
   override readonly name = 'DamagedRecord'
 }
 

@@ -1,11 +1,12 @@
-import type {
-  AppendResult,
-  CommandEnd,
-  CommandLog,
-  EndingReader,
-  ImportProgress,
-  ImportStep,
-  Lease,
+import {
+  type AppendResult,
+  type CommandEnd,
+  type CommandLog,
+  DamagedRecord,
+  type EndingReader,
+  type ImportProgress,
+  type ImportStep,
+  type Lease,
 } from '../config-change/ports.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
@@ -17,6 +18,7 @@ import { RedisConfigStore } from './config-store.ts'
 import type { RedisClient } from './connection.ts'
 import { type DefinedScript, defineScript, type ScriptArguments } from './define-script.ts'
 import { announcementChannel, ConfigKeys } from './keys.ts'
+import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 import { failScript } from './scripts.ts'
 
@@ -29,11 +31,11 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   readonly #fail: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, options: RetentionOptions) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#options = options
     this.#policies = new RedisConfigStore(redis, options.keyPrefix)
-    this.#append = defineAppend(redis)
-    this.#fail = defineScript(redis, 'throttlerFail', failScript)
+    this.#append = defineAppend(this.#redis)
+    this.#fail = defineScript(this.#redis, 'throttlerFail', failScript)
   }
 
   state(key: string): Promise<PolicyState> {
@@ -62,7 +64,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
       case AppendCode.appended:
         return { kind: 'appended' }
       case AppendCode.ended:
-        return { kind: 'ended', outcome: JSON.parse(value) as Outcome }
+        return { kind: 'ended', outcome: parse<Outcome>(value) as Outcome }
       case AppendCode.movedOn:
         return { kind: 'moved-on' }
       case AppendCode.leaseLost:
@@ -133,6 +135,12 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   }
 }
 
+/** @throws {DamagedRecord} */
 function parse<T>(json: string | null): T | undefined {
-  return json === null ? undefined : (JSON.parse(json) as T)
+  if (json === null) return undefined
+  try {
+    return JSON.parse(json) as T
+  } catch {
+    throw new DamagedRecord('what is recorded of the command is not valid JSON')
+  }
 }

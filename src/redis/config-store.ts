@@ -6,6 +6,7 @@ import { parseCompacted, parseEntry, parseRecord, readRecord } from './config-js
 import type { RedisClient } from './connection.ts'
 import { ConfigKeys } from './keys.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
+import { namingDamage } from './naming-damage.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 /** Names that are read at once where all are. */
@@ -25,7 +26,7 @@ export class RedisConfigStore implements PolicyReader {
 
   /** @param damaged hears of each policy that a list leaves out */
   constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void = () => undefined) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#damaged = damaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }

@@ -19,10 +19,11 @@ function read(name: string): string {
 }
 
 export const checkScript = load('check')
-export const appendScript = load('append')
-export const failScript = load('fail')
+export const appendScript = load('append', 'wrong-type', 'is-position')
+export const failScript = load('fail', 'wrong-type')
 export const claimNameScript = load('claim-name', 'read-name')
 export const keepNameScript = load('keep-name', 'read-name')
 export const endNameScript = load('end-name', 'read-name')
-export const foldScript = load('fold')
-export const replaceScript = load('replace')
+export const foldScript = load('fold', 'wrong-type')
+export const replaceScript = load('replace', 'wrong-type')
+export const repairLogScript = load('repair-log', 'is-position')

@@ -6,7 +6,7 @@ import type { LogEntry, StoredEntry } from '../ports.ts'
 import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
 /** The log was replaced or compacted while it was read. */
-class LogMovedOn extends Error {
+export class LogMovedOn extends Error {
   override readonly name = 'LogMovedOn'
 }
 

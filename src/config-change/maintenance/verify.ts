@@ -12,13 +12,22 @@ export interface Difference {
   readonly detail: string
 }
 
-/** Replays the partition's log and compares it with the projection, also while both go on. */
+/**
+ * Replays the partition's log and compares it with the projection, also while both go on. What cannot be read at all is named, and
+ * nothing is compared with it.
+ */
 export async function* verifyPartition(
   { number, log, projection }: MaintainedPartition,
   progress: Progress,
 ): AsyncGenerator<Difference> {
+  const damage = await log.damage()
+  for (const detail of damage) yield { partition: number, where: 'log', detail }
+  if (damage.length > 0) return
   const replay = await Replay.of(log, number, progress)
   for (const detail of replay.faults) yield { partition: number, where: 'log', detail }
+  const unreadable = await projection.damage()
+  for (const fault of unreadable) yield { partition: number, ...fault }
+  if (unreadable.length > 0) return
   const invalidNames: Difference[] = []
   const onInvalidName = (where: Difference['where'], key: string) =>
     invalidNames.push({ partition: number, where, key, detail: 'is not valid UTF-8, so it is the name of no policy' })
@@ -114,7 +123,8 @@ function compare(key: string, found: FoundProjection, replay: Replay, { compacte
   }
   const versions = replay.versionsOf(key, compactedTo)
   if (!isDeepStrictEqual(found.versions, versions)) {
-    const detail = `has ${JSON.stringify(found.versions)}, the log says ${JSON.stringify(versions)}`
+    const held = found.versions === null ? 'a value of another type' : JSON.stringify(found.versions)
+    const detail = `has ${held}, the log says ${JSON.stringify(versions)}`
     differences.push({ where: 'versions', detail })
   }
   return differences
