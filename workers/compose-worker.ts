@@ -42,7 +42,9 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     applier: new CommandApplier({ log, now }),
     importer: new ImportApplier({ log, staging, queue, now }),
     log,
-    reservations: new RedisReservations(redis, store),
+    reservations: new RedisReservations(redis, store, commandId =>
+      logger.error({ commandId }, 'what an Idempotency-Key stands for was damaged; its command takes it back'),
+    ),
     metrics,
     logger,
   })

@@ -3,6 +3,7 @@ import { parseCommand } from '../src/config-change/apply/command.schema.ts'
 import type { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import type { ImportApplier } from '../src/config-change/apply/import-applier.ts'
 import { recordFailure } from '../src/config-change/apply/record-failure.ts'
+import { faultFields } from '../src/config-change/fault-fields.ts'
 import { endedPart, refusalByName } from '../src/config-change/idempotency-keys.ts'
 import type { CommandLog, Lease, Reservations } from '../src/config-change/ports.ts'
 import type { QueuedCommand } from '../src/domain/commands.ts'
@@ -40,7 +41,7 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
       logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
       return outcome
     } catch (err) {
-      logger.error({ err, commandId: id, requestId }, 'command cannot be processed')
+      logger.error({ ...faultFields(err), commandId: id, requestId }, 'command cannot be processed')
       const attempt = { id, command: value, err, lease }
       if (!(await untilAnswered(() => recordFailure(attempt, { log, reservations, isTransient })))) return leave()
       metrics.commandEnded(job.name, 'failed')

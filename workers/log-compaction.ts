@@ -1,3 +1,4 @@
+import { faultFields } from '../src/config-change/fault-fields.ts'
 import { compactLog } from '../src/config-change/maintenance/compact.ts'
 import type { MaintainedPartition } from '../src/config-change/maintenance/ports.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -39,7 +40,7 @@ export class LogCompaction {
       const events = await compactLog(log, keep, { advanced: () => undefined })
       if (events > 0) logger.info({ partition, events }, 'the log was compacted')
     } catch (err) {
-      logger.warn({ err, partition }, 'the log could not be compacted; this is tried again')
+      logger.warn({ ...faultFields(err), partition }, 'the log could not be compacted; this is tried again')
     }
   }
 

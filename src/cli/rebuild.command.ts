@@ -1,4 +1,4 @@
-import { rebuildPartition } from '../config-change/maintenance/rebuild.ts'
+import { type RebuiltPartition, rebuildPartition } from '../config-change/maintenance/rebuild.ts'
 import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
 import type { CliCommand } from './command.ts'
 import { withConfigStore } from './config-store.ts'
@@ -9,20 +9,31 @@ export const rebuildCommand: CliCommand = {
   arguments: '',
   summary: 'makes the policies in use anew from the event log',
   details: `The service may go on meanwhile: each partition's policies are made beside those in use and replace them at once, and every
-front process then loads them anew. Exit code 1 when the log itself is damaged, which nothing can mend.`,
+front process then loads them anew. Exit code 1 when the log itself is damaged, which nothing can mend, or a partition was left as it was.`,
   run: () =>
     withConfigStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('gone through')
+      const partitions = maintainedPartitions(redis, env.KEY_PREFIX)
       let faults = 0
-      for (const partition of maintainedPartitions(redis, env.KEY_PREFIX)) {
-        for (const fault of await rebuildPartition(partition, progress)) {
-          progress.clear()
-          process.stdout.write(`partition ${partition.number}, log: ${fault}\n`)
-          faults++
-        }
+      let skipped = 0
+      for (const partition of partitions) {
+        const result = await rebuildPartition(partition, progress)
+        progress.clear()
+        process.stdout.write(describe(partition.number, result))
+        faults += result.faults.length
+        if (result.skipped !== undefined) skipped++
       }
-      progress.clear()
-      process.stdout.write('rebuilt\n')
-      return faults === 0 ? ExitCode.ok : ExitCode.found
+      const rebuilt = partitions.length - skipped
+      process.stdout.write(skipped === 0 ? 'rebuilt\n' : `rebuilt ${rebuilt} of ${partitions.length} partitions\n`)
+      return faults + skipped === 0 ? ExitCode.ok : ExitCode.found
     }),
+}
+
+function describe(partition: number, { repaired, faults, skipped }: RebuiltPartition): string {
+  const lines = [
+    ...repaired.map(what => `partition ${partition}, log: repaired "${what}"`),
+    ...faults.map(fault => `partition ${partition}, log: ${fault}`),
+    ...(skipped === undefined ? [] : [`partition ${partition} was not rebuilt: ${skipped}`]),
+  ]
+  return lines.map(line => `${line}\n`).join('')
 }

@@ -72,7 +72,7 @@ export async function refusalByName(
   if (idempotency === undefined) return undefined
   const { key, fingerprint } = idempotency
   const commandId = callersId(command)
-  const reserved = await reservations.reserve({ actor, key }, { commandId, fingerprint })
+  const reserved = await reservations.restore({ actor, key }, { commandId, fingerprint })
   if (reserved.commandId === commandId) return undefined
   return { code: 'idempotency-key-reused', detail: reusedDetail(key, reserved.commandId) }
 }

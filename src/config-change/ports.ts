@@ -151,8 +151,11 @@ export interface Reservations {
   /**
    * Takes the name for a command, unless it is taken. Returns what it stands for now. A name that is not kept expires, as its
    * command may never be queued.
+   * @throws {DamagedRecord} if it is not known what it stands for: under a second command, the change could be applied twice
    */
   reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  /** The same for a command that is queued, which takes its name back where it is damaged. */
+  restore(name: ReservedName, reservation: Reservation): Promise<Reservation>
   /** The command is queued: the name is kept until the command has ended. */
   keep(name: ReservedName, commandId: string): Promise<void>
   /** The command ended: the name is kept as long as its outcome. */
@@ -190,8 +193,14 @@ export interface DamagedEntry {
 
 export type StoredEntry = LogEntry | DamagedEntry
 
-/** Thrown for a policy or event that is not valid JSON, or not of a shape that this release can use. */
-export class DamagedRecord extends OperatorError {}
+/** The store holds something that this service did not write. An operator has to act: it is not a bug, and no retry helps. */
+export class DamagedStore extends OperatorError {}
+
+/** A key of the store has another type than this service gives it. */
+export class DamagedKey extends DamagedStore {}
+
+/** A stored record, such as a policy or an event, is not valid JSON, or not of a shape that this release can use. */
+export class DamagedRecord extends DamagedStore {}
 
 /** Thrown by `EventLog.read` when the log is not the one that was followed. */
 export class LogReplaced extends Error {

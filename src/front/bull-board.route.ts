@@ -1,9 +1,10 @@
-import type { Queue } from 'bullmq'
-import type { FastifyInstance, FastifyPluginAsync, FastifyRequest } from 'fastify'
+import type { Job, Queue } from 'bullmq'
+import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
 import { redactSecrets } from '../http/redact-secrets.ts'
 import { Problem } from '../lib/errors.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
+import { retryAllFailed, retryFailed } from './retry-failed.ts'
 
 export interface BullBoardRouteOptions {
   /** The queues to show. Rejects while the policy store is unavailable. */
@@ -16,7 +17,7 @@ const BASE_PATH = '/admin/queues'
 const ADAPTER_OPTIONS = { allowRetries: true, allowCompletedRetries: false }
 
 /** The only changes that are allowed: retry all failed jobs of a queue, or one job. Matched as sent, without decoding. */
-const RETRY_ALL = /^\/admin\/queues\/api\/queues\/[a-z0-9-]+\/retry\/failed$/
+const RETRY_ALL = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/retry\/failed$/
 const RETRY_ONE = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/(?<job>(?!\.{1,2}\/)[A-Za-z0-9_.-]+)\/retry$/
 
 /**
@@ -39,7 +40,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
       onRequest: async request => refuseOtherChanges(request),
       handler: async (request, reply) => {
         const queues = await boardQueues().catch(unavailable)
-        await refuseUnlessFailed(request, queues)
+        if (request.method === 'PUT') return retry(request, reply, queues).catch(orUnavailable)
         const page = await pages.request(request)
         if (page.statusCode === 404) throw nothingAt(request)
         if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.rawPayload}`))
@@ -60,12 +61,29 @@ function refuseOtherChanges(request: FastifyRequest): void {
   throw new Problem('forbidden', 'this page is read-only, except that failed jobs may be retried')
 }
 
-async function refuseUnlessFailed(request: FastifyRequest, queues: readonly Queue[]): Promise<void> {
-  if (request.method !== 'PUT') return
-  const { queue: name, job: id = '' } = RETRY_ONE.exec(pathOf(request))?.groups ?? {}
-  const job = await queues.find(queue => queue.name === name)?.getJob(id)
-  if (job === undefined || (await job.isFailed())) return
+/** Bull Board itself answers with an error if several people retry a job at the same time. */
+async function retry(request: FastifyRequest, reply: FastifyReply, queues: readonly Queue[]): Promise<FastifyReply> {
+  const path = pathOf(request)
+  const { queue: name, job: id } = (RETRY_ONE.exec(path) ?? RETRY_ALL.exec(path))?.groups ?? {}
+  const queue = queues.find(queue => queue.name === name)
+  if (queue === undefined) throw nothingAt(request)
+  if (id === undefined) return reply.send(await retryAllFailed(queue))
+  const job = await queue.getJob(id)
+  if (job === undefined) throw nothingAt(request)
+  await refuseUnlessFailed(job)
+  // Another operator may retry it at the same time, which has the same effect.
+  await retryFailed(job)
+  return reply.code(204).send()
+}
+
+async function refuseUnlessFailed(job: Job): Promise<void> {
+  if (await job.isFailed()) return
   throw new Problem('forbidden', `only failed jobs may be retried; this job is ${await job.getState()}`)
+}
+
+function orUnavailable(err: unknown): never {
+  if (err instanceof Problem) throw err
+  return unavailable(err)
 }
 
 function unavailable(cause: unknown): never {

@@ -8,6 +8,7 @@ import { CommandStatuses } from '../config-change/submit/command-status.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
 import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
 import { partitionOfCommand } from '../domain/commands.ts'
+import type { Ending } from '../domain/outcome.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { TimeoutError, withDeadline } from '../lib/deadline.ts'
@@ -66,13 +67,15 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
   const queue = new BullCommandQueue(redis, keyPrefix)
   const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
   const damage = new DamageReport({ logger, loggedKey })
-  const damaged = (key: string) => damage.damaged(key)
-  const log = new RedisEventLog(redis, keyPrefix, damaged)
+  const log = new RedisEventLog(redis, keyPrefix, damage)
   const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
   /** Waits until this process obeys the change, so that its caller can rely on it. */
+  const catchUpWith = async (partition: number, ending: Ending) => {
+    if (ending.status !== 'failed') await follower.catchUp(partition)
+  }
   const findObeyedEnding = async (commandId: string) => {
     const ending = await statuses.ending(commandId)
-    if (ending !== undefined) await follower.catchUp(partitionOfCommand(commandId) ?? 0)
+    if (ending !== undefined) await catchUpWith(partitionOfCommand(commandId) ?? 0, ending)
     return ending
   }
   const waiters = new OutcomeWaiters({ find: findObeyedEnding })
@@ -97,7 +100,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
 
   return {
     submitter,
-    reader: new RedisConfigStore(redis, keyPrefix, damaged),
+    reader: new RedisConfigStore(redis, keyPrefix, key => damage.damaged(key)),
     statuses,
     staging,
     queue,
@@ -110,7 +113,8 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       queueWatch.start()
       announcements.subscribe({
         announced: ({ partition, ending }) => {
-          follower.catchUp(partition).then(
+          const isCaughtUp = ending === undefined ? follower.catchUp(partition) : catchUpWith(partition, ending)
+          isCaughtUp.then(
             () => ending && waiters.settle(ending),
             () => undefined,
           )

@@ -8,15 +8,22 @@ export interface Script {
   readonly sha: string
 }
 
-function load(name: string): Script {
-  const lua = readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+/** @param preludes files of functions that the script uses */
+function load(name: string, ...preludes: readonly string[]): Script {
+  const lua = [...preludes, name].map(read).join('')
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
 }
 
+function read(name: string): string {
+  return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
+}
+
 export const checkScript = load('check')
-export const appendScript = load('append')
-export const failScript = load('fail')
-export const keepNameScript = load('keep-name')
-export const endNameScript = load('end-name')
-export const foldScript = load('fold')
-export const replaceScript = load('replace')
+export const appendScript = load('append', 'wrong-type', 'is-position')
+export const failScript = load('fail', 'wrong-type')
+export const claimNameScript = load('claim-name', 'read-name')
+export const keepNameScript = load('keep-name', 'read-name')
+export const endNameScript = load('end-name', 'read-name')
+export const foldScript = load('fold', 'wrong-type')
+export const replaceScript = load('replace', 'wrong-type')
+export const repairLogScript = load('repair-log', 'is-position')

@@ -216,6 +216,36 @@ describeWithRedis('throttler on Redis', () => {
     expect((await client.get('/config/edited')).body.limits[0].capacity).toBe(3)
   })
 
+  it('reports damaged keys in a line each, repairs what the log knows, and says what it did not rebuild', async () => {
+    const other = { ...variables, KEY_PREFIX: 'damaged' }
+    const { names, log, compactedTo } = new ConfigKeys('damaged', 1)
+    await admin.set(names, 'of another type')
+    await admin.set(compactedTo, '1000000000000000000')
+    await admin.xadd(log, '1-0', 'event', 'not JSON')
+    const unreadable = 'partition 1, log: the event at position 1 is damaged'
+    const notRebuilt = 'partition 1 was not rebuilt: its log holds an event that cannot be read'
+    const complaints = ''
+    expect(await runThrottler(['verify'], other)).toEqual({
+      code: 1,
+      output: expect.stringMatching(
+        /^partition 1, log: "compacted-to" is "10+", but the log begins at position 1; .*\n1 difference\n$/,
+      ),
+      complaints,
+    })
+    expect(await runThrottler(['rebuild'], other)).toEqual({
+      code: 1,
+      output: `partition 1, log: repaired "compacted-to"\n${unreadable}\n${notRebuilt}\nrebuilt 3 of 4 partitions\n`,
+      complaints,
+    })
+    const wrongType = `partition 1, names: the key "${names}" is of type string instead of zset`
+    const found = { code: 1, output: `${unreadable}\n${wrongType}\n2 differences\n`, complaints }
+    expect(await runThrottler(['verify'], other)).toEqual(found)
+    expect(await runThrottler(['export'], other)).toMatchObject({
+      code: 2,
+      complaints: expect.stringMatching(/^throttler export: the key .* is of type string instead of zset; .*\n$/),
+    })
+  }, 60_000)
+
   it('exports what it imports, byte for byte', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
     const file = join(directory, 'policies.ndjson')

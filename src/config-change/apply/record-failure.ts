@@ -2,7 +2,7 @@ import { partIds, partitionOfCommand } from '../../domain/commands.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import type { FailedCommand } from '../../domain/outcome.ts'
 import { endedPart } from '../idempotency-keys.ts'
-import { type CommandLog, DamagedRecord, type Lease, type Reservations, type ReservedName } from '../ports.ts'
+import { type CommandLog, DamagedStore, type Lease, type Reservations, type ReservedName } from '../ports.ts'
 import { CommandFault } from './command-fault.ts'
 
 interface FailedAttempt {
@@ -35,7 +35,7 @@ export async function recordFailure(
     status: 'failed',
     error: {
       code: 'internal',
-      detail: err instanceof CommandFault || err instanceof DamagedRecord ? err.message : UNEXPECTED,
+      detail: err instanceof CommandFault || err instanceof DamagedStore ? err.message : UNEXPECTED,
     },
     standing: await standing(),
   }

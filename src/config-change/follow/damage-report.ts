@@ -1,4 +1,5 @@
 import type { Logger } from '../../observability/logger.ts'
+import type { DamagedKey } from '../ports.ts'
 
 interface DamageReportOptions {
   readonly logger: Logger
@@ -20,6 +21,11 @@ export class DamageReport {
     this.#reported.add(key)
     const { logger, loggedKey } = this.#options
     logger.error({ key: loggedKey(key) }, 'a policy is damaged and not enforced; "throttler rebuild" restores it')
+  }
+
+  /** Policies are left out, since they cannot be read at all. */
+  unreadable(fault: DamagedKey): void {
+    this.#options.logger.error({ reason: fault.message }, 'policies cannot be read and are not enforced')
   }
 
   /** A policy of the key was read. */

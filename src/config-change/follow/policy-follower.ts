@@ -3,6 +3,7 @@ import type { PolicyEvent } from '../../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
 import type { PolicyTable } from '../../domain/policy-table.ts'
 import type { Logger } from '../../observability/logger.ts'
+import { faultFields } from '../fault-fields.ts'
 import { DamagedRecord, type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../ports.ts'
 
 /** Announcements are only hints: each log is read this often whether one came or not, ms. */
@@ -144,7 +145,7 @@ export class PolicyFollower {
   #sayUnreadable(partition: Partition, err: unknown): void {
     if (partition.saidUnreadable) return
     partition.saidUnreadable = true
-    this.#options.logger.error({ partition: partition.number, err }, 'changes are not obeyed')
+    this.#options.logger.error({ partition: partition.number, ...faultFields(err) }, 'changes are not obeyed')
   }
 
   /** Makes the table equal to the store. The store is read by pieces, and checks go on between them. */

@@ -15,14 +15,27 @@ export interface IndexedVersion {
   readonly position: number
 }
 
+/** Where the projection names a config key. */
+export interface FoundName {
+  /** `undefined` if it is not valid UTF-8, so that no key can have it. */
+  readonly key: string | undefined
+  /** For reports. */
+  readonly shown: string
+}
+
 /** What the projection says of one config key. */
 export interface FoundProjection {
   /** The policy record as it is written, or `null` when there is none. */
   readonly record: string | null
   /** Its score among the names, which should be 0, or `null` when it is not among them. */
   readonly nameScore: number | null
-  /** In ascending order. */
-  readonly versions: readonly IndexedVersion[]
+  /** In ascending order; `null` if the key of the index is of another type. */
+  readonly versions: readonly IndexedVersion[] | null
+}
+
+export interface ProjectionDamage {
+  readonly where: 'policies' | 'names'
+  readonly detail: string
 }
 
 /** A config key's policy record as it should be written, or `null` when the key has no policy. */
@@ -33,6 +46,10 @@ export interface KeyRecord {
 
 /** A partition's event log with its snapshot. */
 export interface MaintainedLog {
+  /** Why the log cannot be read; empty if it can. */
+  damage(): Promise<readonly string[]>
+  /** Makes anew what is known of the log from the log itself, where it cannot be right. Returns what was repaired. */
+  repair(): Promise<readonly string[]>
   bounds(): Promise<LogBounds>
   /** The last event of each key that was compacted, some at a time. */
   snapshot(): AsyncIterable<readonly StoredEntry[]>
@@ -47,11 +64,14 @@ export interface MaintainedLog {
 
 /** What is made of a partition's log: policies, their names and the index of versions. Scans give some keys at a time. */
 export interface MaintainedProjection {
-  records(): AsyncIterable<readonly (readonly [key: string, record: string])[]>
-  names(): AsyncIterable<readonly (readonly [key: string, score: number])[]>
+  /** Why policies or names cannot be read at all; empty if they can. */
+  damage(): Promise<readonly ProjectionDamage[]>
+  records(): AsyncIterable<readonly (readonly [name: FoundName, record: string])[]>
+  names(): AsyncIterable<readonly (readonly [name: FoundName, score: number])[]>
   /** The keys that have an index of versions. */
   indexedKeys(): AsyncIterable<readonly string[]>
-  versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[])[]>
+  /** `null` as in `FoundProjection`. */
+  versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[] | null)[]>
   /** What it says of one key, and where the log stands, at the same moment. */
   find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }>
   /** Begins another set of policies and names beside those in use. */

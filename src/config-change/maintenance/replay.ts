@@ -2,13 +2,12 @@ import { DefinitionPool } from '../../domain/definition-pool.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
+import { OperatorError } from '../../lib/operator-error.ts'
 import type { LogEntry, StoredEntry } from '../ports.ts'
 import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
 /** The log was replaced or compacted while it was read. */
-class LogMovedOn extends Error {
-  override readonly name = 'LogMovedOn'
-}
+export class LogMovedOn extends OperatorError {}
 
 /** A log that is compacted all the time must let a reading through some time. */
 const MAX_ATTEMPTS = 20

@@ -12,54 +12,85 @@ export interface Difference {
   readonly detail: string
 }
 
-/** Replays the partition's log and compares it with the projection, also while both go on. */
+/**
+ * Replays the partition's log and compares it with the projection, also while both go on. What cannot be read at all is named, and
+ * nothing is compared with it.
+ */
 export async function* verifyPartition(
   { number, log, projection }: MaintainedPartition,
   progress: Progress,
 ): AsyncGenerator<Difference> {
+  const damage = await log.damage()
+  for (const detail of damage) yield { partition: number, where: 'log', detail }
+  if (damage.length > 0) return
   const replay = await Replay.of(log, number, progress)
   for (const detail of replay.faults) yield { partition: number, where: 'log', detail }
-  for await (const key of suspectKeys(projection, replay, progress)) {
+  const unreadable = await projection.damage()
+  for (const fault of unreadable) yield { partition: number, ...fault }
+  if (unreadable.length > 0) return
+  const invalidNames: Difference[] = []
+  const onInvalidName = (where: Difference['where'], key: string) =>
+    invalidNames.push({ partition: number, where, key, detail: 'is not valid UTF-8, so it is the name of no policy' })
+  for await (const key of suspectKeys(projection, replay, progress, onInvalidName)) {
     for (const difference of await differencesOf(key, projection, replay))
       yield { partition: number, key, ...difference }
   }
+  yield* invalidNames
 }
 
 /**
  * The keys of which the projection does not say what the log said a moment ago, each once: a change in between makes a suspect as
  * damage does.
  */
-export async function* suspectKeys(
+async function* suspectKeys(
   projection: MaintainedProjection,
   replay: Replay,
   progress: Progress,
+  onInvalidName: (where: 'policies' | 'names', shown: string) => void,
 ): AsyncGenerator<string> {
   const suspects = new Set<string>()
   const missing = { records: new Set(replay.livingKeys()), names: new Set(replay.livingKeys()) }
   for await (const found of projection.records()) {
-    for (const [key, record] of found) {
+    for (const [{ key, shown }, record] of found) {
+      if (key === undefined) {
+        onInvalidName('policies', shown)
+        continue
+      }
       missing.records.delete(key)
       if (!isSameRecord(record, replay.recordOf(key))) suspects.add(key)
     }
     progress.advanced(found.length)
   }
   for await (const found of projection.names()) {
-    for (const [key, score] of found) {
+    for (const [{ key, shown }, score] of found) {
+      if (key === undefined) {
+        onInvalidName('names', shown)
+        continue
+      }
       missing.names.delete(key)
       if (score !== 0 || replay.recordOf(key) === null) suspects.add(key)
     }
     progress.advanced(found.length)
   }
+  for await (const key of suspectIndexes(projection, replay, progress)) suspects.add(key)
+  for (const keys of [missing.records, missing.names]) for (const key of keys) suspects.add(key)
+  yield* suspects
+}
+
+/** The keys whose index of versions does not say what the log said a moment ago. */
+export async function* suspectIndexes(
+  projection: MaintainedProjection,
+  replay: Replay,
+  progress: Progress,
+): AsyncGenerator<string> {
   for await (const keys of projection.indexedKeys()) {
-    for (const key of keys) if (!replay.has(key)) suspects.add(key)
+    for (const key of keys) if (!replay.has(key)) yield key
   }
   for (const keys of inChunks(replay.keys)) {
     const found = await projection.versions(keys)
-    for (const [i, key] of keys.entries()) if (!isDeepStrictEqual(found[i], replay.versionsOf(key))) suspects.add(key)
+    for (const [i, key] of keys.entries()) if (!isDeepStrictEqual(found[i], replay.versionsOf(key))) yield key
     progress.advanced(keys.length)
   }
-  for (const keys of [missing.records, missing.names]) for (const key of keys) suspects.add(key)
-  yield* suspects
 }
 
 async function differencesOf(key: string, projection: MaintainedProjection, replay: Replay) {
@@ -92,7 +123,8 @@ function compare(key: string, found: FoundProjection, replay: Replay, { compacte
   }
   const versions = replay.versionsOf(key, compactedTo)
   if (!isDeepStrictEqual(found.versions, versions)) {
-    const detail = `has ${JSON.stringify(found.versions)}, the log says ${JSON.stringify(versions)}`
+    const held = found.versions === null ? 'a value of another type' : JSON.stringify(found.versions)
+    const detail = `has ${held}, the log says ${JSON.stringify(versions)}`
     differences.push({ where: 'versions', detail })
   }
   return differences

@@ -24,12 +24,15 @@
 
   Returns { code, value }: { 0, position } it was done, { 1, outcome } the command had ended, { 2, config key } this key is at
   another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are
-  those of `AppendCode` in redis/append.ts.
+  those of `AppendCode` in redis/policies/append.ts. An error that starts with DAMAGED reports what another program wrote.
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
 local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 8, 8, 5
 local call = redis.call
+
+local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string' }, 'zset')
+if damage then return damage end
 
 local ended = call('GET', outcome)
 if ended then return { 1, ended } end
@@ -44,9 +47,13 @@ for i = 1, #KEYS - COMMON_KEYS do
   if tonumber(version) ~= tonumber(expected) then return { 2, key } end
 end
 
-call('SET', identity, ARGV[8], 'NX')
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
-local position = tonumber(last and string.match(last[1], '^%d+') or call('GET', compacted_to) or 0)
+local end_of_log = last and string.match(last[1], '^%d+') or call('GET', compacted_to) or '0'
+if not is_position(end_of_log, 9007199254740991 - #KEYS) then
+  return redis.error_reply('DAMAGED the log "' .. log .. '" ends at position ' .. end_of_log .. ', behind which nothing can be counted')
+end
+local position = tonumber(end_of_log)
+call('SET', identity, ARGV[8], 'NX')
 
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY

@@ -9,13 +9,10 @@
 
   Returns 1, or 0 when the key stands for another command, or for none, or the part had ended before.
 ]]
-local value = redis.call('GET', KEYS[1])
-if not value then return 0 end
-local name = cjson.decode(value)
-if name.commandId ~= ARGV[1] then return 0 end
+local name = read_name(KEYS[1])
+if not name or name.commandId ~= ARGV[1] or name.isEnded then return 0 end
 
-if name.isEnded then return 0 end
-local ended = name.endedParts or {}
+local ended = type(name.endedParts) == 'table' and name.endedParts or {}
 for _, part in ipairs(ended) do
   if part == ARGV[2] then return 0 end
 end

@@ -9,6 +9,9 @@
   Returns 1, or 0 when the command has ended or the worker does not hold the lock.
 ]]
 local call = redis.call
+-- The others may be of any type: what is written replaces it.
+local damage = wrong_type({ 'string', 'string' })
+if damage then return damage end
 
 if call('EXISTS', KEYS[1]) == 1 or call('GET', KEYS[2]) ~= ARGV[1] then return 0 end
 call('SET', KEYS[3], ARGV[2], 'PX', ARGV[3])

@@ -13,6 +13,8 @@
 ]]
 local log, identity, compacted_to, snapshot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call
+local damage = wrong_type({ 'stream', 'string', 'string', 'hash' }, 'zset')
+if damage then return damage end
 
 if (call('GET', identity) or '') ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
 

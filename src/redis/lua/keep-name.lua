@@ -5,9 +5,7 @@
 
   Returns 1, or 0 when the key stands for another command, for none, or for one that has ended.
 ]]
-local value = redis.call('GET', KEYS[1])
-if not value then return 0 end
-local name = cjson.decode(value)
-if name.commandId ~= ARGV[1] or name.isEnded then return 0 end
+local name = read_name(KEYS[1])
+if not name or name.commandId ~= ARGV[1] or name.isEnded then return 0 end
 redis.call('PERSIST', KEYS[1])
 return 1

@@ -12,6 +12,9 @@
 ]]
 local log, identity, compacted_to = KEYS[1], KEYS[2], KEYS[3]
 local call = redis.call
+-- What is in use may be of any type: it is replaced.
+local damage = wrong_type({ 'stream', 'string', 'string' })
+if damage then return damage end
 
 local compacted = call('GET', compacted_to) or '0'
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]

@@ -1,13 +1,14 @@
-import type {
-  AppendResult,
-  CommandEnd,
-  CommandLog,
-  EndingReader,
-  ImportProgress,
-  ImportStep,
-  KeyChange,
-  Lease,
-  VersionMismatch,
+import {
+  type AppendResult,
+  type CommandEnd,
+  type CommandLog,
+  DamagedRecord,
+  type EndingReader,
+  type ImportProgress,
+  type ImportStep,
+  type KeyChange,
+  type Lease,
+  type VersionMismatch,
 } from '../../config-change/ports.ts'
 import { partitionOfCommand } from '../../domain/commands.ts'
 import type { PolicyState } from '../../domain/decider.ts'
@@ -20,6 +21,7 @@ import { failScript } from '../scripts.ts'
 import { AppendCode, type AppendCommand, defineAppend, FENCE_MS, outcomeArguments, stepArguments } from './append.ts'
 import { parsePosition } from './config-json.ts'
 import { RedisConfigStore } from './config-store.ts'
+import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 
 /** Where commands end, in Redis. */
@@ -31,11 +33,11 @@ export class RedisCommandLog implements CommandLog, EndingReader {
   readonly #fail: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, options: RetentionOptions) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#options = options
     this.#policies = new RedisConfigStore(redis, options.keyPrefix)
-    this.#append = defineAppend(redis)
-    this.#fail = defineScript(redis, 'throttlerFail', failScript)
+    this.#append = defineAppend(this.#redis)
+    this.#fail = defineScript(this.#redis, 'throttlerFail', failScript)
   }
 
   state(key: string): Promise<PolicyState> {
@@ -64,7 +66,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
       case AppendCode.appended:
         return { kind: 'appended' }
       case AppendCode.ended:
-        return { kind: 'ended', outcome: JSON.parse(value) as Outcome }
+        return { kind: 'ended', outcome: parse<Outcome>(value) as Outcome }
       case AppendCode.movedOn:
         return { kind: 'moved-on', mismatch: mismatchOf(value, changes) }
       case AppendCode.leaseLost:
@@ -139,6 +141,12 @@ function mismatchOf(key: string, changes: readonly KeyChange[]): VersionMismatch
   return { key, expectedVersion: changes.find(change => change.key === key)?.expectedVersion ?? 0 }
 }
 
+/** @throws {DamagedRecord} */
 function parse<T>(json: string | null): T | undefined {
-  return json === null ? undefined : (JSON.parse(json) as T)
+  if (json === null) return undefined
+  try {
+    return JSON.parse(json) as T
+  } catch {
+    throw new DamagedRecord('what is recorded of the command is not valid JSON')
+  }
 }

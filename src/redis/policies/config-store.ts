@@ -6,9 +6,17 @@ import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { parseCompacted, parseEntry, parseRecord, readRecord } from './config-json.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
+import { namingDamage } from './naming-damage.ts'
+import { parseName, shownName } from './stored-name.ts'
 
 /** Names that are read at once where all are. */
 const NAMES_A_READ = 500
+
+interface NamesQuery {
+  readonly prefix: string
+  readonly after: Buffer | undefined
+  readonly limit: number
+}
 
 /** Policies and their events in Redis. */
 export class RedisConfigStore implements PolicyReader {
@@ -18,7 +26,7 @@ export class RedisConfigStore implements PolicyReader {
 
   /** @param damaged hears of each policy that a list leaves out */
   constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void = () => undefined) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#damaged = damaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }
@@ -52,34 +60,42 @@ export class RedisConfigStore implements PolicyReader {
 
   async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
     const found: PolicyRecord[] = []
-    for (let last = after; ; ) {
+    for (let last: Buffer | undefined = after === undefined ? undefined : Buffer.from(after); ; ) {
       const wanted = limit - found.length
       const names = await this.#names({ prefix, after: last, limit: wanted })
-      const records = await this.#records(names)
-      found.push(...names.flatMap(key => records.get(key) ?? []))
+      found.push(...(await this.#records(names)))
       // A policy that was deleted since its name was read must not end the list before its time.
       if (names.length < wanted || found.length === limit) return found
       last = names.at(-1)
     }
   }
 
-  async #names({ prefix, after, limit }: ListQuery): Promise<readonly string[]> {
-    const from = after === undefined ? `[${prefix}` : `(${after}`
+  async #names({ prefix, after, limit }: NamesQuery): Promise<readonly Buffer[]> {
+    const from = after === undefined ? `[${prefix}` : behind(after)
     const names = await Promise.all(
-      this.#partitions.map(keys => this.#redis.zrangebylex(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
+      this.#partitions.map(keys => this.#redis.zrangebylexBuffer(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
     )
-    return names.flat().sort(byBytes).slice(0, limit)
+    return names.flat().sort(Buffer.compare).slice(0, limit)
   }
 
-  /** The readable ones. */
-  async #records(names: readonly string[]): Promise<ReadonlyMap<string, PolicyRecord>> {
-    const records = new Map<string, PolicyRecord>()
-    for (const [name, json] of await this.#stored(names)) {
-      const record = readRecord(name, json)
-      if (record === undefined) this.#damaged(name)
-      else records.set(name, record)
-    }
-    return records
+  /** The readable ones, in the order of their names. */
+  async #records(names: readonly Buffer[]): Promise<readonly PolicyRecord[]> {
+    const keys = names.flatMap(name => this.#keyNamed(name) ?? [])
+    const stored = await this.#stored(keys)
+    return keys.flatMap(key => this.#readable(key, stored.get(key)) ?? [])
+  }
+
+  #keyNamed(name: Buffer): string | undefined {
+    const key = parseName(name)
+    if (key === undefined) this.#damaged(shownName(name))
+    return key
+  }
+
+  #readable(key: string, json: string | undefined): PolicyRecord | undefined {
+    if (json === undefined) return undefined
+    const record = readRecord(key, json)
+    if (record === undefined) this.#damaged(key)
+    return record
   }
 
   /** The policies of these keys as they are written. */
@@ -100,19 +116,18 @@ export class RedisConfigStore implements PolicyReader {
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
     const sources = this.#partitions.map(keys => this.#namesOf(keys))
-    for await (const names of inChunks(mergeSorted(sources, byBytes), NAMES_A_READ)) {
-      const records = await this.#records(names)
-      yield names.flatMap(key => records.get(key) ?? [])
+    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_A_READ)) {
+      yield await this.#records(names)
     }
   }
 
-  async *#namesOf(keys: ConfigKeys): AsyncGenerator<string> {
-    for (let from = '-'; ; ) {
-      const names = await this.#redis.zrangebylex(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
+  async *#namesOf(keys: ConfigKeys): AsyncGenerator<Buffer> {
+    for (let from: string | Buffer = '-'; ; ) {
+      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
       yield* names
       const last = names.at(-1)
       if (last === undefined) return
-      from = `(${last}`
+      from = behind(last)
     }
   }
 
@@ -180,11 +195,12 @@ function damagedIndex(fault: string): DamagedRecord {
   return new DamagedRecord(`the index of versions ${fault}; run "throttler rebuild"`)
 }
 
+/** The beginning of a range over names. Names are bytes: of two that are not UTF-8, the text may be the same. */
+function behind(name: Buffer): Buffer {
+  return Buffer.concat([Buffer.from('('), name])
+}
+
 /** The end of a range over names: behind every name with the prefix, since 0xFF does not occur in UTF-8. */
 function upTo(prefix: string): Buffer | string {
   return prefix === '' ? '+' : Buffer.concat([Buffer.from(`(${prefix}`), Buffer.from([0xff])])
-}
-
-function byBytes(a: string, b: string): number {
-  return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }

@@ -1,4 +1,5 @@
 import {
+  DamagedKey,
   type EventLog,
   LogCompacted,
   type LogPosition,
@@ -9,42 +10,60 @@ import {
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
+import { namingDamage } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
+import { parseName, shownName } from './stored-name.ts'
 
 const EVENTS_A_READ = 500
+
+interface DamageListener {
+  /** Hears of each policy that is left out. */
+  damaged(key: string): void
+  /** Hears that all policies of a partition are left out. */
+  unreadable(fault: DamagedKey): void
+}
 
 /** The partitions' logs as Redis Streams, whose entries are numbered 1-0, 2-0, 3-0 … */
 export class RedisEventLog implements EventLog {
   readonly #redis: RedisClient
   readonly #keyPrefix: string
-  readonly #damaged: (key: string) => void
+  readonly #damage: DamageListener
 
-  /** @param damaged hears of each policy that is left out */
-  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void) {
-    this.#redis = redis
+  /** @param damage hears of what is left out */
+  constructor(redis: RedisClient, keyPrefix: string, damage: DamageListener) {
+    this.#redis = namingDamage(redis)
     this.#keyPrefix = keyPrefix
-    this.#damaged = damaged
+    this.#damage = damage
   }
 
-  /** The position is read before the policies, so that what changes meanwhile is followed, not missed. */
+  /**
+   * The position is read before the policies, so that what changes meanwhile is followed, not missed. Where the log itself is
+   * damaged, policies are read all the same.
+   */
   async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
     const [identity, [last]] = await Promise.all([
-      this.#redis.get(keys.identity),
-      this.#redis.xrevrange(keys.log, '+', '-', 'COUNT', 1),
+      unlessDamaged(this.#redis.get(keys.identity), null),
+      unlessDamaged(this.#redis.xrevrange(keys.log, '+', '-', 'COUNT', 1), []),
     ])
     return { at: positionAt(identity, last), chunks: this.#policies(keys) }
   }
 
   async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
-    for await (const chunk of scanHash(this.#redis, keys.policies)) {
-      yield chunk.flatMap(([key, json]) => this.#readable(key, json))
+    try {
+      for await (const chunk of scanHash(this.#redis, keys.policies)) {
+        yield chunk.flatMap(([name, json]) => this.#readable(name, json))
+      }
+    } catch (err) {
+      if (!(err instanceof DamagedKey)) throw err
+      this.#damage.unreadable(err)
     }
   }
 
-  #readable(key: string, json: string): PolicyRecord | readonly PolicyRecord[] {
-    const record = readRecord(key, json)
-    if (record === undefined) this.#damaged(key)
+  #readable(name: Buffer, json: string): PolicyRecord | readonly PolicyRecord[] {
+    const key = parseName(name)
+    const record = key === undefined ? undefined : readRecord(key, json)
+    if (record === undefined) this.#damage.damaged(shownName(name))
     return record ?? []
   }
 
@@ -74,6 +93,15 @@ export class RedisEventLog implements EventLog {
     return isSameLog && compactedTo >= Math.max(1, after.position)
       ? new LogCompacted(difference)
       : new LogReplaced(difference)
+  }
+}
+
+async function unlessDamaged<T>(answer: Promise<T>, otherwise: T): Promise<T> {
+  try {
+    return await answer
+  } catch (err) {
+    if (err instanceof DamagedKey) return otherwise
+    throw err
   }
 }
 

@@ -2,6 +2,7 @@ import type { ImportStaging } from '../../config-change/ports.ts'
 import { partitionOfCommand } from '../../domain/commands.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
+import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 
 /** An import that is not accepted within this time after its last line never was, ms. */
@@ -16,7 +17,7 @@ export class RedisImportStaging implements ImportStaging {
   readonly #options: RetentionOptions
 
   constructor(redis: RedisClient, options: RetentionOptions) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#options = options
   }
 

@@ -13,15 +13,24 @@ export class LayoutMismatch extends OperatorError {}
  * @throws {LayoutMismatch}
  */
 export async function claimLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
-  await redis.set(layoutKey(keyPrefix), LAYOUT, 'NX')
+  const key = layoutKey(keyPrefix)
+  // Every release writes a string, so anything else is not a layout.
+  if (isLayout(await redis.type(key))) await redis.set(key, LAYOUT, 'NX')
+  else await redis.set(key, LAYOUT)
   await compareLayout(redis, keyPrefix)
 }
 
 /** @throws {LayoutMismatch} when another one is recorded */
 export async function compareLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
-  const recorded = await redis.get(layoutKey(keyPrefix))
+  const key = layoutKey(keyPrefix)
+  const recorded = isLayout(await redis.type(key)) ? await redis.get(key) : null
   if (recorded === null || recorded === LAYOUT) return
   throw new LayoutMismatch(
     `the config store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
   )
+}
+
+/** Whether a key of this Redis type holds a layout, or none yet. */
+function isLayout(type: string): boolean {
+  return type === 'string' || type === 'none'
 }

@@ -1,11 +1,13 @@
+import { randomUUID } from 'node:crypto'
 import type { ChainableCommander } from 'ioredis'
 import type { LogBounds, MaintainedLog } from '../../config-change/maintenance/ports.ts'
-import type { LogEntry, StoredEntry } from '../../config-change/ports.ts'
+import { DamagedKey, DamagedRecord, type LogEntry, type StoredEntry } from '../../config-change/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'
 import type { ConfigKeys } from '../keys.ts'
-import { foldScript } from '../scripts.ts'
+import { foldScript, repairLogScript } from '../scripts.ts'
 import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
+import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 
 /** Also the most that one step of a compaction moves. */
@@ -16,10 +18,12 @@ export class RedisMaintainedLog implements MaintainedLog {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
   readonly #fold: DefinedScript<0 | 1>
+  readonly #repair: DefinedScript<readonly string[]>
 
   constructor(redis: RedisClient, keys: ConfigKeys) {
-    this.#redis = redis
-    this.#fold = defineScript(redis, 'throttlerFold', foldScript)
+    this.#redis = namingDamage(redis)
+    this.#fold = defineScript(this.#redis, 'throttlerFold', foldScript)
+    this.#repair = defineScript(this.#redis, 'throttlerRepairLog', repairLogScript)
     this.#keys = keys
   }
 
@@ -42,6 +46,25 @@ export class RedisMaintainedLog implements MaintainedLog {
     }
   }
 
+  async damage(): Promise<readonly string[]> {
+    const { log, identity, compactedTo, snapshot } = this.#keys
+    const expected = { [log]: 'stream', [identity]: 'string', [compactedTo]: 'string', [snapshot]: 'hash' }
+    const ofAnotherType = await wrongTypes(this.#redis, expected)
+    if (ofAnotherType.length > 0) return ofAnotherType
+    return this.bounds().then(
+      () => [],
+      err => {
+        if (err instanceof DamagedRecord) return [err.message]
+        throw err
+      },
+    )
+  }
+
+  repair(): Promise<readonly string[]> {
+    const { log, identity, compactedTo } = this.#keys
+    return this.#repair(3, log, identity, compactedTo, randomUUID())
+  }
+
   async fold({ identity, compactedTo }: LogBounds, entries: readonly LogEntry[]): Promise<boolean> {
     const lastByKey = new Map(entries.map(entry => [entry.event.key, entry]))
     const { log, identity: identityKey, compactedTo: compactedToKey, snapshot } = this.#keys
@@ -60,20 +83,40 @@ export class RedisMaintainedLog implements MaintainedLog {
 
 /** What `boundsOf` reads, in a transaction with whatever else is asked. */
 export function queueBounds(transaction: ChainableCommander, keys: ConfigKeys): ChainableCommander {
-  return transaction.get(keys.identity).get(keys.compactedTo).xrevrange(keys.log, '+', '-', 'COUNT', 1)
+  const { identity, compactedTo, log } = keys
+  return transaction
+    .get(identity)
+    .get(compactedTo)
+    .xrange(log, '-', '+', 'COUNT', 1)
+    .xrevrange(log, '+', '-', 'COUNT', 1)
 }
 
+/** @throws {DamagedRecord} if the log cannot be compacted to where it says */
 export function boundsOf(results: readonly unknown[]): LogBounds {
-  const [identity, compacted, [lastEntry]] = results as [string | null, string | null, StreamEntry[]]
-  const compactedTo = Number(compacted ?? 0)
-  return { identity, compactedTo, last: lastEntry === undefined ? compactedTo : parsePosition(lastEntry) }
+  const [identity, stored, [first], [last]] = results as [string | null, string | null, StreamEntry[], StreamEntry[]]
+  const compactedTo = parseCompactedTo(stored ?? '0', first && parsePosition(first))
+  return { identity, compactedTo, last: last === undefined ? compactedTo : parsePosition(last) }
 }
 
-/** The results of a transaction or pipeline. @throws the first error among them */
+/** As `lua/repair-log.lua` reads it. */
+function parseCompactedTo(stored: string, first: number | undefined): number {
+  const position = /^\d+$/.test(stored) ? Number(stored) : Number.NaN
+  if (position < (first ?? Number.MAX_SAFE_INTEGER)) return position
+  const log = first === undefined ? 'is empty' : `begins at position ${first}`
+  throw new DamagedRecord(`"compacted-to" is ${JSON.stringify(stored)}, but the log ${log}; run "throttler rebuild"`)
+}
+
+/** Errors of a transaction do not say which of its commands failed. */
+const UNNAMED_DAMAGE = 'a key of the config store is of another type; "throttler verify" names it'
+
+/** The results of a transaction or pipeline. @throws {DamagedKey} or the first error among them */
 export async function resultsOf(commands: ChainableCommander): Promise<unknown[]> {
-  const results = (await commands.exec()) ?? []
+  return throwingErrors((await commands.exec()) ?? [])
+}
+
+export function throwingErrors(results: readonly [Error | null, unknown][]): unknown[] {
   return results.map(([err, result]) => {
-    if (err !== null) throw err
-    return result
+    if (err === null) return result
+    throw isWrongType(err) ? new DamagedKey(UNNAMED_DAMAGE, { cause: err }) : err
   })
 }

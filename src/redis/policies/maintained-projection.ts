@@ -1,11 +1,13 @@
 import { randomUUID } from 'node:crypto'
 import type {
+  FoundName,
   FoundProjection,
   IndexedVersion,
   KeyRecord,
   LogBounds,
   MaintainedPartition,
   MaintainedProjection,
+  ProjectionDamage,
   ProjectionDraft,
 } from '../../config-change/maintenance/ports.ts'
 import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
@@ -15,8 +17,11 @@ import { serverOf } from '../connection/server-of.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'
 import { ConfigKeys } from '../keys.ts'
 import { replaceScript } from '../scripts.ts'
-import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf } from './maintained-log.ts'
+import { inPairs } from './in-pairs.ts'
+import { boundsOf, queueBounds, RedisMaintainedLog, resultsOf, throwingErrors } from './maintained-log.ts'
+import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
+import { parseName, shownName } from './stored-name.ts'
 
 const KEYS_A_SCAN = 500
 
@@ -38,21 +43,35 @@ class RedisMaintainedProjection implements MaintainedProjection {
   readonly #replace: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, keys: ConfigKeys) {
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#keys = keys
-    this.#replace = defineScript(redis, 'throttlerReplace', replaceScript)
+    this.#replace = defineScript(this.#redis, 'throttlerReplace', replaceScript)
   }
 
-  records(): AsyncIterable<readonly [key: string, record: string][]> {
-    return scanHash(this.#redis, this.#keys.policies)
+  async damage(): Promise<readonly ProjectionDamage[]> {
+    const { policies, names } = this.#keys
+    const [ofPolicies, ofNames] = await Promise.all([
+      wrongTypes(this.#redis, { [policies]: 'hash' }),
+      wrongTypes(this.#redis, { [names]: 'zset' }),
+    ])
+    return [
+      ...ofPolicies.map(detail => ({ where: 'policies' as const, detail })),
+      ...ofNames.map(detail => ({ where: 'names' as const, detail })),
+    ]
   }
 
-  async *names(): AsyncGenerator<readonly [key: string, score: number][]> {
+  async *records(): AsyncGenerator<readonly [name: FoundName, record: string][]> {
+    for await (const found of scanHash(this.#redis, this.#keys.policies)) {
+      yield found.map(([name, record]) => [foundName(name), record])
+    }
+  }
+
+  async *names(): AsyncGenerator<readonly [name: FoundName, score: number][]> {
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.zscan(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
-      cursor = next
-      yield inPairs(found).map(([key, score]) => [key, Number(score)])
+      const [next, found] = await this.#redis.zscanBuffer(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
+      cursor = next.toString()
+      yield inPairs(found).map(([name, score]) => [foundName(name), Number(score)])
     } while (cursor !== '0')
   }
 
@@ -67,20 +86,23 @@ class RedisMaintainedProjection implements MaintainedProjection {
     } while (cursor !== '0')
   }
 
-  async versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[])[]> {
+  async versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[] | null)[]> {
     const pipeline = this.#redis.pipeline()
     for (const key of keys) pipeline.zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
-    return (await resultsOf(pipeline)).map(found => parseVersions(found as string[]))
+    return unlessWrongType((await pipeline.exec()) ?? []).map(found => parseVersions(found as string[] | null))
   }
 
   async find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }> {
     const { policies, names } = this.#keys
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
     transaction.hget(policies, key).zscore(names, key).zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
-    const results = await resultsOf(transaction)
-    const [record, score, versions] = results.slice(-3) as [string | null, string | null, string[]]
+    const results = (await transaction.exec()) ?? []
+    const [record, score, versions] = unlessWrongType(results.splice(-3)) as Nullable<[string, string, string[]]>
     const nameScore = score === null ? null : Number(score)
-    return { bounds: boundsOf(results), found: { record, nameScore, versions: parseVersions(versions) } }
+    return {
+      bounds: boundsOf(throwingErrors(results)),
+      found: { record, nameScore, versions: parseVersions(versions) },
+    }
   }
 
   draft(): ProjectionDraft {
@@ -114,7 +136,7 @@ class RedisProjectionDraft implements ProjectionDraft {
 
   constructor(redis: RedisClient, keys: ConfigKeys, replace: DefinedScript<0 | 1>) {
     const id = randomUUID()
-    this.#redis = redis
+    this.#redis = namingDamage(redis)
     this.#keys = keys
     this.#replace = replace
     this.#policies = keys.draft(id, 'policies')
@@ -140,6 +162,8 @@ class RedisProjectionDraft implements ProjectionDraft {
   }
 }
 
+type Nullable<T> = { [part in keyof T]: T[part] | null }
+
 interface Replacement {
   readonly inUse: string
   readonly draft: string
@@ -160,10 +184,19 @@ async function replace(
   return (await run(touched.length, ...touched, ...position, identity, ...existing)) === 1
 }
 
-function inPairs(flat: readonly string[]): [string, string][] {
-  return Array.from({ length: flat.length / 2 }, (_, i) => [flat[2 * i] ?? '', flat[2 * i + 1] ?? ''])
+function foundName(bytes: Buffer): FoundName {
+  return { key: parseName(bytes), shown: shownName(bytes) }
 }
 
-function parseVersions(found: readonly string[]): IndexedVersion[] {
-  return inPairs(found).map(([position, version]) => ({ version: Number(version), position: Number(position) }))
+/** `null` for a key of another type. */
+function unlessWrongType(results: readonly [Error | null, unknown][]): unknown[] {
+  return throwingErrors(
+    results.map(([err, result]) => (err !== null && isWrongType(err) ? [null, null] : [err, result])),
+  )
+}
+
+function parseVersions(found: readonly string[] | null): IndexedVersion[] | null {
+  return (
+    found && inPairs(found).map(([position, version]) => ({ version: Number(version), position: Number(position) }))
+  )
 }

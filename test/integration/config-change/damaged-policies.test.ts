@@ -1,7 +1,9 @@
+import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
+import type { MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
 import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
 import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
@@ -143,10 +145,50 @@ describe('a damaged policy', () => {
         return found
       }
       expect(await verify()).toMatchObject([{ where: 'policies', key: 'damaged' }])
-      for (const partition of partitions) expect(await rebuildPartition(partition, silent)).toEqual([])
+      for (const partition of partitions) {
+        expect(await rebuildPartition(partition, silent)).toEqual({ repaired: [], faults: [] })
+      }
       expect(await verify()).toEqual([])
       await eventually(async () => expect((await late.client.check('damaged', 0)).body.limit).toBe(5))
     })
+  })
+})
+
+describe('a name that is not valid UTF-8', () => {
+  const NAMES = ['fffe', 'ff', 'c328', '75ff'].map(hex => Buffer.from(hex, 'hex'))
+  const SHOWN = ['\\xff\\xfe', '\\xff', '\\xc3(', 'u\\xff']
+  beforeEach(async () => {
+    const stored = record({ limits: [limit], mode: 'enforce' })
+    for (const name of NAMES) await redis.multi().zadd(keys.names, '0', name).hset(keys.policies, name, stored).exec()
+  })
+  const keysOf = (items: { key: string }[]) => items.map(({ key }) => key)
+
+  it('is skipped by lists and exports, which end', async () => {
+    expect(keysOf((await app.client.get('/config')).body.items)).toEqual(['damaged', 'sound', 'user:*'])
+    const first = (await app.client.get('/config?limit=2')).body
+    expect(keysOf(first.items)).toEqual(['damaged', 'sound'])
+    const second = (await app.client.get(`/config?limit=2&cursor=${first.nextCursor}`)).body
+    expect([keysOf(second.items), second.nextCursor]).toEqual([['user:*'], undefined])
+    expect(keysOf((await app.client.get('/config?prefix=u')).body.items)).toEqual(['user:*'])
+    expect((await app.client.get('/config/export')).text.split('\n')).toHaveLength(4)
+  })
+
+  it('is named in the log by a process that starts, which does not enforce its policy', async () => {
+    await withLateProcess(async (late, said) => {
+      expect((await late.client.check('\ufffd\ufffd', 0)).body.policy).toBe('default')
+      await late.client.get('/config')
+      expect(damageLines(said()).map(line => (line as { key?: string }).key)).toHaveLength(NAMES.length)
+    })
+  })
+
+  it('is reported by verify and removed by rebuild', async () => {
+    const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')] as MaintainedPartition
+    const found = []
+    for await (const { where, key } of verifyPartition(partition, silent)) found.push(`${where} ${key}`)
+    expect(found.sort()).toEqual(['names', 'policies'].flatMap(where => SHOWN.map(key => `${where} ${key}`)).sort())
+    await rebuildPartition(partition, silent)
+    for await (const difference of verifyPartition(partition, silent)) throw new Error(difference.detail)
+    expect((await redis.zrangeBuffer(keys.names, '0', '-1')).filter(name => !isUtf8(name))).toEqual([])
   })
 })
 
@@ -159,7 +201,10 @@ describe('a damaged event', () => {
     for await (const { detail } of verifyPartition(partition, silent)) details.push(detail)
     expect(details).toContain('the event at position 100 is damaged')
     const before = await redis.hgetall(keys.policies)
-    expect(await rebuildPartition(partition, silent)).toContain('the event at position 100 is damaged')
+    expect(await rebuildPartition(partition, silent)).toMatchObject({
+      faults: expect.arrayContaining(['the event at position 100 is damaged']),
+      skipped: 'its log holds an event that cannot be read',
+    })
     expect(await redis.hgetall(keys.policies)).toEqual(before)
   })
 

@@ -7,6 +7,7 @@ import { reservationKey } from '../../../src/redis/keys.ts'
 import { RedisReservations } from '../../../src/redis/policies/reservations.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
+import { expectProblem } from '../http/expect-problem.ts'
 import { given } from './given-store.ts'
 
 /** The shortest that is allowed. */
@@ -83,7 +84,7 @@ describe('an Idempotency-Key', () => {
 describe('a command with an Idempotency-Key', () => {
   let app: TestApp
   beforeEach(async () => {
-    const variables = { KEY_PREFIX: keyPrefix, COMMAND_RETENTION_MS: String(RETENTION_MS) }
+    const variables = { KEY_PREFIX: keyPrefix, COMMAND_RETENTION_MS: String(RETENTION_MS), LOG_LEVEL: 'silent' }
     app = await TestApp.start(store(), { variables, worker: false })
   })
   afterEach(() => app.close())
@@ -118,5 +119,59 @@ describe('a command with an Idempotency-Key', () => {
     )
     expect((await app.client.get('/config/k')).status).toBe(404)
     await queue.close()
+  })
+})
+
+describe('an Idempotency-Key that others than this service wrote to:', () => {
+  let app: TestApp
+  beforeEach(async () => {
+    app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent' }, worker: false })
+  })
+  afterEach(() => app.close())
+
+  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': NAME.key })
+  const DAMAGES = ['null', '[]', '{}', '7', '{"commandId":1,"fingerprint":"f"}', 'not JSON', '']
+  const damage = (stored: string) => redis.set(reservationKey(keyPrefix, NAME), stored)
+  const eventsOf = async () => (await app.client.get('/config/k/history')).body.events
+
+  it.each(DAMAGES)('after its command ended, %j is not another command', async stored => {
+    await app.startWorker()
+    expect((await app.client.put('k', policy(1), { 'idempotency-key': NAME.key })).status).toBe(201)
+    await damage(stored)
+    const answer = await ask()
+    expectProblem(answer, 503, 'config-store-unavailable')
+    expect(answer.body.detail).toContain(`Idempotency-Key "${NAME.key}" stands for is damaged`)
+    expectProblem(await importNothing(), 503, 'config-store-unavailable')
+    expect(await eventsOf()).toHaveLength(1)
+    expect((await app.client.put('k', policy(2), { 'idempotency-key': 'another' })).status).toBe(200)
+  })
+
+  const importNothing = () =>
+    app.client.request('POST', '/config/import', '', {
+      'content-type': 'application/x-ndjson',
+      'idempotency-key': NAME.key,
+    })
+
+  it.each(DAMAGES)(
+    'while its command is queued, %j neither loses nor repeats the command, which takes its key back',
+    async stored => {
+      const first = await ask()
+      await damage(stored)
+      expectProblem(await ask(), 503, 'config-store-unavailable')
+      await app.startWorker()
+      await eventually(async () => expect(await eventsOf()).toMatchObject([{ commandId: first.body.commandId }]))
+      expect((await ask()).body).toEqual(first.body)
+      expect(await eventsOf()).toHaveLength(1)
+      await eventually(isLimited)
+    },
+  )
+
+  it('a value of another type does no more harm', async () => {
+    const first = await ask()
+    await redis.del(reservationKey(keyPrefix, NAME))
+    await redis.rpush(reservationKey(keyPrefix, NAME), 'a')
+    expectProblem(await ask(), 503, 'config-store-unavailable')
+    await app.startWorker()
+    await eventually(async () => expect(await eventsOf()).toMatchObject([{ commandId: first.body.commandId }]))
   })
 })

@@ -50,7 +50,7 @@ async function verify(): Promise<Difference[]> {
 
 async function rebuild(): Promise<string[]> {
   const faults = []
-  for (const partition of partitions) faults.push(...(await rebuildPartition(partition, silent)))
+  for (const partition of partitions) faults.push(...(await rebuildPartition(partition, silent)).faults)
   return faults
 }
 

@@ -1,6 +1,7 @@
 import { appRoutes } from '@bull-board/api/dist/routes.js'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { configPartition } from '../../../src/domain/partition.ts'
+import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { failWaitingJobs } from '../../support/failed-job.ts'
 import { expectProblem } from './expect-problem.ts'
@@ -132,5 +133,37 @@ describe('/admin/queues', () => {
     const bearer = given.app.as({ authorization: 'Bearer secret' })
     await eventually(async () => expect((await bearer.get('/config/failing')).body).toMatchObject({ version: 1 }))
     expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+  })
+
+  it('retries a job once, however many people ask for it at the same time', async () => {
+    const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'together' }, worker: false })
+    try {
+      const { commandId: id } = (await app.client.request('PUT', '/config/failing', POLICY)).body
+      for (let round = 0; round < 20; round++) {
+        await failWaitingJobs(given.store, 'together', 'failing', 'the disk is full')
+        const retry = () => app.client.request('PUT', `${BASE}/api/queues/${QUEUE}/${id}/retry`)
+        const statuses = (await Promise.all(Array.from({ length: 5 }, retry))).map(({ status }) => status)
+        expect(statuses).toContain(204)
+        expect(statuses.filter(status => status !== 204 && status !== 403)).toEqual([])
+      }
+    } finally {
+      await app.close()
+    }
+  })
+
+  it('retries all failed jobs once, however many people ask for it at the same time', async () => {
+    const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'all-together' }, worker: false })
+    try {
+      await app.client.request('PUT', '/config/failing', POLICY)
+      for (let round = 0; round < 10; round++) {
+        await failWaitingJobs(given.store, 'all-together', 'failing', 'the disk is full')
+        const retry = () => app.client.request('PUT', `${BASE}/api/queues/${QUEUE}/retry/failed`)
+        const answers = await Promise.all(Array.from({ length: 5 }, retry))
+        expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200])
+        expect(answers.reduce((sum, { body }) => sum + body.retried, 0)).toBe(1)
+      }
+    } finally {
+      await app.close()
+    }
   })
 })

@@ -42,7 +42,7 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
     importer: {} as ImportApplier,
     log: log as unknown as CommandLog,
     reservations: {
-      reserve: async (_: unknown, asked: Reservation) => asked,
+      restore: async (_: unknown, asked: Reservation) => asked,
       end: async (name: unknown) => void expired.push(name),
     } as unknown as Reservations,
     metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },

@@ -1,0 +1,30 @@
+--[[
+  Makes anew what is known of a log from the log itself, where it cannot be right: others than this service may have written it.
+
+  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position compacted to (string)
+
+  ARGV[1] identity for a log whose own is of another type
+
+  Returns what was repaired: any of 'identity' and 'compacted-to'; nothing of a log that is no stream.
+]]
+local log, identity, compacted_to = KEYS[1], KEYS[2], KEYS[3]
+local call = redis.call
+
+local function is_of_another_type(key, expected)
+  local found = call('TYPE', key).ok
+  return found ~= 'none' and found ~= expected
+end
+
+if is_of_another_type(log, 'stream') then return {} end
+local repaired = {}
+if is_of_another_type(identity, 'string') then
+  call('SET', identity, ARGV[1])
+  table.insert(repaired, 'identity')
+end
+local first = call('XRANGE', log, '-', '+', 'COUNT', 1)[1]
+local first_position = first and tonumber(string.match(first[1], '^%d+'))
+if is_of_another_type(compacted_to, 'string') or not is_position(call('GET', compacted_to) or '0', first_position) then
+  call('SET', compacted_to, string.format('%.0f', first_position and first_position - 1 or 0))
+  table.insert(repaired, 'compacted-to')
+end
+return repaired
