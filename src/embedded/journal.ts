@@ -1,5 +1,6 @@
 import { close, closeSync, existsSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
 import type { Logger } from '../logger.ts'
+import { CannotStart } from '../processes/supervised-process.ts'
 import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
 import {
   headerLine,
@@ -41,20 +42,25 @@ export class Journal {
    */
   constructor({ path, identities, logger }: JournalOptions) {
     this.path = path
-    for (const temporary of [this.#replacement, this.#compacted]) rmSync(temporary, { force: true })
-    if (!existsSync(path)) {
-      const compactedTo = identities.map(() => 0)
-      replaceByLines(path, this.#replacement, [headerLine({ identities, compactedTo })])
+    try {
+      for (const temporary of [this.#replacement, this.#compacted]) rmSync(temporary, { force: true })
+      if (!existsSync(path)) {
+        const compactedTo = identities.map(() => 0)
+        replaceByLines(path, this.#replacement, [headerLine({ identities, compactedTo })])
+      }
+      const { lines, bytes, torn } = measureLines(path)
+      const [first] = readLines(path)
+      this.#header = parseHeader(path, first)
+      this.#fd = openSync(path, 'a')
+      this.#bytes = bytes
+      this.#lines = lines
+      if (torn === 0) return
+      logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
+      ftruncateSync(this.#fd, bytes)
+    } catch (err) {
+      if (err instanceof CannotStart) throw err
+      throw new CannotStart(`${path} cannot be used: ${(err as Error).message}`)
     }
-    const { lines, bytes, torn } = measureLines(path)
-    const [first] = readLines(path)
-    this.#header = parseHeader(path, first)
-    this.#fd = openSync(path, 'a')
-    this.#bytes = bytes
-    this.#lines = lines
-    if (torn === 0) return
-    logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
-    ftruncateSync(this.#fd, bytes)
   }
 
   get #replacement(): string {

@@ -63,7 +63,7 @@ export class Replay {
     let entries = 0
     for (const entry of journal.entries()) {
       const hadPolicy = this.#versions.hasPolicy(entry.event.key)
-      this.#check(entry, journal.path)
+      this.#check(entry, journal)
       commands.push(...this.#commandsOf(entry), ...this.#memories(entry, effectOf(entry, hadPolicy)))
       if (++entries % EVENTS_PER_BATCH !== 0) continue
       store.pipeline(commands)
@@ -76,11 +76,16 @@ export class Replay {
     if (entries > 0) this.#options.logger.info({ events: entries, ms }, 'the journal was replayed')
   }
 
-  #check({ event, position, line }: JournalEntry, path: string): void {
+  #check({ event, position, line }: JournalEntry, { path, header }: Journal): void {
     const { key, version } = event
+    const compactedTo = header.compactedTo[configPartition(key)] as number
+    if (position !== undefined && position > compactedTo) {
+      const allowed = `at most ${compactedTo}, as "compactedTo" says of its partition`
+      throw damagedLine(path, line, `"position" must be ${allowed} (got ${position})`)
+    }
     const expected = position === undefined ? this.#versions.accept(event) : this.#versions.acceptCompacted(event)
     if (expected === undefined) return
-    throw damagedLine(path, line, `: it has version ${version} of ${JSON.stringify(key)} instead of ${expected}`)
+    throw damagedLine(path, line, `it has version ${version} of ${JSON.stringify(key)} instead of ${expected}`)
   }
 
   #report(events: number, of: number): void {

@@ -121,7 +121,26 @@ describe('a store that is filled from its journal', () => {
       ([a = '', b = '', c = '']: string[]) => [a, c, b],
       /line 2 of .*: it has version 2 .* instead of 1/,
     ],
-    ['is null', (l: string[]) => [...l, 'null'], /line 4 of .* is damaged; restore/],
+    ['is null', (l: string[]) => [...l, 'null'], /line 4 of .* is damaged: it must be a JSON object \(got null\)/],
+    [
+      'has a malformed member',
+      ([header = '', first = '', second = '']: string[]) => [
+        header,
+        first.replace('"capacity":10', '"capacity":-10'),
+        second,
+      ],
+      /line 2 of .*: "policy.limits\[0\].capacity" must be an integer between 1 and 1000000000 \(got -10\)/,
+    ],
+    [
+      'is compacted further than its log',
+      ([header = '', first = '']: string[]) => [header, `{"position":3,"event":${first}}`],
+      /line 2 of .*: "position" must be at most 0, as "compactedTo" says of its partition \(got 3\)/,
+    ],
+    [
+      'follows a malformed header',
+      ([header = '', ...events]: string[]) => [header.replace('[0,0,0,0]', 'null'), ...events],
+      /line 1 of .*: "compactedTo" must be an array of 4 integers \(got null\)/,
+    ],
   ])('refuses a journal in which an event %s', async (_, damage, report) => {
     const changes = new StoreChanges(connect(ConnectionName.worker))
     for (let i = 0; i < 2; i++) await changes.change('k')
