@@ -23,6 +23,7 @@ import { CannotStart } from '../../../src/processes/supervised-process.ts'
 import { definitionOf } from '../../support/policies.ts'
 
 const IDENTITIES = ['a', 'b', 'c', 'd']
+const HELD = { isHeld: true, requireHeld: () => undefined }
 /** What needs a gigabyte. */
 const long = process.env['TEST_LONG'] !== undefined ? it : it.skip
 const FORMAT_1 = fileURLToPath(new URL('../../fixtures/journal-1.ndjson', import.meta.url))
@@ -40,7 +41,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 /** Opens it, reads it, lets it be used, and closes it. */
 async function open(use: (journal: Journal) => void | Promise<void> = () => undefined) {
   const logger = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) })
-  const journal = new Journal({ path, identities: IDENTITIES, logger })
+  const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger })
   const entries = [...journal.entries()]
   expect(journal.entryCount).toBe(entries.length)
   await use(journal)
@@ -359,7 +360,7 @@ describe('the journal', () => {
       const line = JSON.stringify({ ...event(1), reason: 'x'.repeat(2 ** 20) })
       const lines = Array.from({ length: Math.ceil(constants.MAX_STRING_LENGTH / line.length) }, () => line)
       await open(journal => journal.replace(journal.header, lines))
-      const journal = new Journal({ path, identities: IDENTITIES, logger: pino({ level: 'silent' }) })
+      const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger: pino({ level: 'silent' }) })
       let count = 0
       for (const _ of journal.entries()) count++
       expect(count).toBe(lines.length)
@@ -448,21 +449,23 @@ describe('the compaction of the journal', () => {
   })
 
   it.each([
-    ['was removed', () => rmSync(path)],
-    ['was cut', () => truncateSync(path, 10)],
+    ['was removed', 'was removed', () => rmSync(path)],
+    ['was cut', 'was changed by another process', () => truncateSync(path, 10)],
+    ['was written by another process', 'was changed by another process', () => appendFileSync(path, '{}\n')],
     [
       'was replaced',
+      'was changed by another process',
       () => {
         const bytes = readFileSync(path)
         rmSync(path)
         writeFileSync(path, bytes)
       },
     ],
-  ])('takes no event when the file %s by somebody else', async (_, harm) => {
+  ])('takes no event when the file %s', async (_, reason, harm) => {
     await open(journal => {
       journal.append(jsonOf(event(1)))
       harm()
-      expect(() => journal.append(jsonOf(event(2)))).toThrow(/journal\.ndjson was removed or changed by somebody else/)
+      expect(() => journal.append(jsonOf(event(2)))).toThrow(`${path} ${reason}`)
     })
   })
 })
