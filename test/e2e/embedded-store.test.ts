@@ -92,6 +92,15 @@ describe('a store that is filled from its journal', () => {
     expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
   })
 
+  it('keeps what a clock that was ahead has made for as long as anything else', async () => {
+    const before = connect(ConnectionName.worker)
+    const changes = new StoreChanges(before)
+    await changes.change('k', { at: '2099-01-01T00:00:00.000Z', idempotency: { key: 'k', fingerprint: 'f' } })
+    const held = await contentOf(before)
+    await store.kill()
+    expect(await contentOf(await start())).toEqual(held)
+  })
+
   it('after a compaction, continues versions and positions', async () => {
     const redis = connect(ConnectionName.worker)
     const changes = await changeALot(redis)
