@@ -1,7 +1,20 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
-import { chmodSync, existsSync, linkSync, mkdirSync, readdirSync, renameSync, rmSync } from 'node:fs'
-import { connect, createServer } from 'node:net'
+import {
+  chmodSync,
+  closeSync,
+  existsSync,
+  fstatSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+} from 'node:fs'
+import { connect, createServer, type Server } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
 import { CannotStart } from '../processes/supervised-process.ts'
 
@@ -21,19 +34,120 @@ const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
  * @param told to whoever asks the lock, which only the same user may
  * @throws {CannotStart}
  */
-export async function lockDirectory(directory: string, told: string): Promise<void> {
-  const own = join(directory, `lock-${randomUUID().slice(0, 8)}`)
-  try {
-    makeDirectory(directory)
-    // Whoever sees one of the lock's names can connect, as it gets them only now.
-    await listen(socketPath(own), told)
-    if (await claim(directory, own)) return renameSync(own, join(directory, LOCK))
-  } catch (err) {
-    if (existsSync(own)) rmSync(own)
-    throw new CannotStart(`DATA_DIR was ${JSON.stringify(directory)}, which cannot be used: ${(err as Error).message}`)
+export async function lockDirectory(directory: string, told: string): Promise<DirectoryLock> {
+  const lock = new DirectoryLock(directory, told)
+  await lock.take()
+  return lock
+}
+
+/** What is open while a directory is held. Nothing else can get the inode numbers of open files. */
+interface Held {
+  /** The directory itself. */
+  readonly fd: number
+  readonly server: Server
+}
+
+/** A directory that this process has locked. Whoever removes it, or its lock, lets another process lock the same path. */
+export class DirectoryLock {
+  readonly #directory: string
+  readonly #told: string
+  /** The name of the socket before it is the lock. */
+  readonly #own = `lock-${randomUUID().slice(0, 8)}`
+  #held: Held | undefined
+  #lock: FileId | undefined
+  #device: number | undefined
+
+  constructor(directory: string, told: string) {
+    this.#directory = directory
+    this.#told = told
   }
-  rmSync(own)
-  throw new CannotStart(`DATA_DIR was ${JSON.stringify(directory)}, which another process uses`)
+
+  /** @throws {CannotStart} */
+  async take(): Promise<void> {
+    const directory = this.#directory
+    const own = join(directory, this.#own)
+    try {
+      makeDirectory(directory)
+      this.#held = { fd: openSync(directory, 'r'), server: createServer() }
+      // Whoever sees one of the lock's names can connect, as it gets them only now.
+      await listen(this.#held.server, socketPath(own), this.#told)
+      if (await claim(directory, own)) {
+        renameSync(own, this.#path)
+        this.#lock = idOf(this.#path)
+        this.#device = fstatSync(this.#held.fd).dev
+        return
+      }
+    } catch (err) {
+      this.#giveUp(own)
+      throw new CannotStart(
+        `DATA_DIR was ${JSON.stringify(directory)}, which cannot be used: ${(err as Error).message}`,
+      )
+    }
+    this.#giveUp(own)
+    throw this.#inUse
+  }
+
+  #giveUp(own: string): void {
+    this.release()
+    if (existsSync(own)) rmSync(own)
+  }
+
+  get #path(): string {
+    return join(this.#directory, LOCK)
+  }
+
+  get #inUse(): CannotStart {
+    return new CannotStart(`DATA_DIR was ${JSON.stringify(this.#directory)}, which another process uses`)
+  }
+
+  /** Whether the directory is still the one that was locked, and the lock still this process's. */
+  get isHeld(): boolean {
+    return (
+      this.#held !== undefined &&
+      isSameFile(fstatSync(this.#held.fd), idOf(this.#directory)) &&
+      isSameFile(this.#lock, idOf(this.#path))
+    )
+  }
+
+  /** @throws when it is not held */
+  requireHeld(): void {
+    if (!this.isHeld) throw new Error(`${this.#directory} or the lock in it was removed or replaced`)
+  }
+
+  /** Gives up what is left of a lock that was lost. */
+  release(): void {
+    if (this.#held === undefined) return
+    this.#held.server.close()
+    closeSync(this.#held.fd)
+    this.#held = undefined
+  }
+
+  /**
+   * @throws when the directory that was lost may not be taken again: another process holds it, or a volume was unmounted, which
+   * would come back without what is written meanwhile
+   */
+  async requireFree(): Promise<void> {
+    const directory = this.#directory
+    if (deviceOf(directory) !== this.#device) {
+      throw new Error(`${directory} is on another file system than before; restart the service to use it`)
+    }
+    if (existsSync(directory) && (await isListenedTo(directory, numbersIn(directory)[0] ?? 0))) throw this.#inUse
+  }
+}
+
+type FileId = Pick<Stats, 'ino' | 'dev'>
+
+function idOf(path: string): FileId | undefined {
+  return statSync(path, { throwIfNoEntry: false })
+}
+
+/** The file system of a directory, or of where it would be made. */
+function deviceOf(path: string): number {
+  return idOf(path)?.dev ?? deviceOf(dirname(resolve(path)))
+}
+
+function isSameFile(a: FileId | undefined, b: FileId | undefined): boolean {
+  return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
 }
 
 /** Node's own recursion never ends where no directory can be made in one that is there, such as `/proc`. */
@@ -63,7 +177,7 @@ export function askLock(directory: string): Promise<string | undefined> {
 /** Gives the socket the next number. Returns whether the directory is this process's from now on. */
 async function claim(directory: string, own: string): Promise<boolean> {
   const [last = 0, ...earlier] = numbersIn(directory)
-  if (await isHeld(directory, last)) return false
+  if (await isListenedTo(directory, last)) return false
   const next = join(directory, `${LOCK}.${last + 1}`)
   try {
     linkSync(own, next)
@@ -87,7 +201,7 @@ function numbersIn(directory: string): number[] {
 }
 
 /** A release before the numbers has only the lock itself. */
-async function isHeld(directory: string, number: number): Promise<boolean> {
+async function isListenedTo(directory: string, number: number): Promise<boolean> {
   const names = [LOCK, `${LOCK}.${number}`]
   const held = await Promise.all(names.map(name => isListenedOn(socketPath(join(directory, name)))))
   return held.includes(true)
@@ -113,8 +227,8 @@ function socketPath(path: string): string {
   return fromHere.length < path.length ? fromHere : path
 }
 
-async function listen(path: string, told: string): Promise<void> {
-  const server = createServer(socket => {
+async function listen(server: Server, path: string, told: string): Promise<void> {
+  server.on('connection', socket => {
     socket.on('error', () => undefined)
     socket.end(told)
   })

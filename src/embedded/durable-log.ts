@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Logger } from '../observability/logger.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { announcementChannel, ConfigKeys } from '../redis/keys.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import { ClientNames } from './client-names.ts'
+import type { DirectoryLock } from './directory-lock.ts'
 import { HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
+import { LogReader } from './log-reader.ts'
 import { type LogEnd, Replay } from './replay.ts'
 import type { ReplyGate } from './valkey.ts'
 import { VersionChain } from './version-chain.ts'
@@ -20,11 +23,12 @@ const COMPARISON_INTERVAL_MS = 10_000
 /** A journal of so many entries is compacted in a moment: each time that it can be, and before the store stops. */
 const SMALL_JOURNAL_ENTRIES = 10_000
 
-/** How often a journal that cannot be written is tried again, in ms. */
-const RETRY_INTERVAL_MS = 500
+/** How often the journal's file is looked for, and one that cannot be written is tried again, in ms. */
+const WATCH_INTERVAL_MS = 500
 
 interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
+  readonly directory: DirectoryLock
   readonly logger: Logger
   /** Does what `writeCompacted` does. */
   writeCompacted(job: CompactionJob): Promise<number>
@@ -58,14 +62,15 @@ export class DurableLog implements ReplyGate {
   #isReplaced = false
   /** Why the journal could not be written last time. */
   #failure: NodeJS.ErrnoException | undefined
+  #recovery: Promise<void> | undefined
   #compaction: Promise<void> | undefined
 
   /** @throws {CannotStart} when the journal cannot be read */
   static async open(connections: Connections, options: DurableLogOptions): Promise<DurableLog> {
-    const { dataDir, keyPrefix, logger } = options
+    const { dataDir, directory, keyPrefix, logger } = options
     const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
     const identities = partitions.map(() => randomUUID())
-    const journal = new Journal({ path: join(dataDir, 'journal.ndjson'), identities, logger })
+    const journal = new Journal({ path: join(dataDir, 'journal.ndjson'), identities, directory, logger })
     const ends = await Replay.fill(connections.commands, journal, { ...options, partitions })
     return new DurableLog(connections, partitions, { journal, ends }, options)
   }
@@ -85,7 +90,7 @@ export class DurableLog implements ReplyGate {
     announcements.call('SUBSCRIBE', announcementChannel(options.keyPrefix))
     this.#timers = [
       setInterval(() => this.#compare(), COMPARISON_INTERVAL_MS),
-      setInterval(() => this.#failure && this.#write(), RETRY_INTERVAL_MS),
+      setInterval(() => this.#watch(), WATCH_INTERVAL_MS),
     ]
   }
 
@@ -170,9 +175,57 @@ export class DurableLog implements ReplyGate {
     this.#isReplaced = false
   }
 
-  #reportFailure(err: NodeJS.ErrnoException): void {
+  /** Notices that the journal's file or its directory was removed, before the next change does, and recovers from any failure. */
+  #watch(): void {
     if (this.#failure === undefined) {
-      const { code, message: reason } = err
+      try {
+        this.#journal.requireWritable()
+        return
+      } catch (err) {
+        this.#reportFailure(err as Error)
+      }
+    }
+    this.#recovery ??= this.#recover()
+      .catch(err => this.#reportFailure(err))
+      .finally(() => {
+        this.#recovery = undefined
+      })
+  }
+
+  async #recover(): Promise<void> {
+    if (!this.#options.directory.isHeld) await this.#regainDirectory()
+    if (this.#journal.isMissing) await this.#rewrite()
+    this.#takeEverything()
+  }
+
+  /** Makes and locks a directory again that was removed, unless it belongs to another process by now. */
+  async #regainDirectory(): Promise<void> {
+    const { directory, dataDir, logger } = this.#options
+    directory.release()
+    await directory.requireFree()
+    this.#journal.requireNoOther()
+    await directory.take()
+    logger.warn({ dataDir }, 'the data directory, or the lock in it, was removed: it is locked again')
+  }
+
+  /** Writes the journal again from what the store holds. Checks go on meanwhile. */
+  async #rewrite(): Promise<void> {
+    const readers = this.#logs.map(log => new LogReader(log))
+    const header = {
+      identities: readers.map(({ beginning }) => beginning.identity),
+      compactedTo: readers.map(({ beginning }) => beginning.compactedTo),
+    }
+    const rest = () => readers.flatMap(reader => [...reader.events()].flat())
+    await this.#journal.rewrite(header, readInTurns(readers), rest)
+    for (const [partition, { end }] of readers.entries()) this.#ends[partition] = end
+    this.#unwritten = []
+    const { path, entryCount: entries } = this.#journal
+    this.#options.logger.warn({ path, entries }, 'the journal was removed: it is written again from memory')
+  }
+
+  #reportFailure(err: NodeJS.ErrnoException): void {
+    const { code, message: reason } = err
+    if (this.#failure?.message !== reason) {
       const { path } = this.#journal
       this.#options.logger.error({ path, code, reason }, 'the journal cannot be written: changes are refused')
     }
@@ -221,10 +274,22 @@ export class DurableLog implements ReplyGate {
   /** Before the store stops. */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
+    this.#watch()
+    await this.#recovery
     if (this.#isSmall) this.#compare()
     await this.#compaction
     this.#takeEverything()
     this.#journal.close()
+  }
+}
+
+/** Between two pieces the store does other work. */
+async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<readonly string[]> {
+  for (const reader of readers) {
+    for (const piece of reader.everything()) {
+      yield piece
+      await nextTurn()
+    }
   }
 }
 

@@ -1,15 +1,22 @@
 import { randomUUID } from 'node:crypto'
+import { inChunks } from '../lib/keyed-chunks.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
 import type { LogEnd } from './replay.ts'
 
+const ALL = Number.MAX_SAFE_INTEGER
+
 /** Entries of a stream as they are replied: an id, and its fields and values in turn. */
 type StreamReply = [id: string, fields: [name: string, event: string]][]
 
-/** What a partition of the store holds. */
-export interface HeldPartition {
+/** Where a partition's log begins. */
+export interface LogBeginning {
   readonly identity: string
   readonly compactedTo: number
+}
+
+/** What a partition of the store holds. */
+export interface HeldPartition extends LogBeginning {
   /** The last event of each key that was compacted, as a journal has it. */
   readonly compacted: readonly string[]
   /** As JSON. */
@@ -43,9 +50,23 @@ export class HeldLog {
     return Number(this.#store.call('GET', this.#keys.compactedTo))
   }
 
-  /** The events after `end`, or `undefined` when the log does not continue there. */
-  readAfter(end: LogEnd): { events: readonly string[]; end: LogEnd } | undefined {
-    const found = this.#store.call('XRANGE', this.#keys.log, `${end.position}-0`, '+') as StreamReply
+  /** A log that has no identity gets one. */
+  readBeginning(): LogBeginning {
+    this.#store.call('SET', this.#keys.identity, randomUUID(), 'NX')
+    return { identity: this.#readIdentity() as string, compactedTo: this.compactedTo }
+  }
+
+  /** As `readAll` has them, in pieces. */
+  *readCompacted(): Generator<readonly string[]> {
+    const { snapshot } = this.#keys
+    const keys = this.#store.call('HKEYS', snapshot) as string[]
+    for (const some of inChunks(keys)) yield this.#store.call('HMGET', snapshot, ...some) as string[]
+  }
+
+  /** The events after `end`, at most so many, or `undefined` when the log does not continue there. */
+  readAfter(end: LogEnd, count = ALL): { events: readonly string[]; end: LogEnd } | undefined {
+    const range = [this.#keys.log, `${end.position}-0`, '+', 'COUNT', count] as const
+    const found = this.#store.call('XRANGE', ...range) as StreamReply
     const [first] = found
     const isThere = first !== undefined && positionOf(first) === end.position && eventOf(first) === end.event
     const entries = isThere ? found.slice(1) : found
@@ -56,24 +77,17 @@ export class HeldLog {
     return { events: entries.map(eventOf), end: endOf(entries) ?? end }
   }
 
-  /** Everything, at one instant. A log that has no identity gets one. */
+  /** Everything, at one instant. */
   readAll(): HeldPartition {
-    const { identity, compactedTo, snapshot, log } = this.#keys
-    this.#store.call('SET', identity, randomUUID(), 'NX')
-    const [id, position, values, entries] = this.#store.pipeline([
-      ['GET', identity],
-      ['GET', compactedTo],
+    const { snapshot, log } = this.#keys
+    const beginning = this.readBeginning()
+    const [compacted, entries] = this.#store.pipeline([
       ['HVALS', snapshot],
       ['XRANGE', log, '-', '+'],
-    ]) as [string, string | null, string[], StreamReply]
-    this.#identity = id
-    return {
-      identity: id,
-      compactedTo: Number(position),
-      compacted: values,
-      events: entries.map(eventOf),
-      end: endOf(entries) ?? { position: Number(position), event: null },
-    }
+    ]) as [string[], StreamReply]
+    this.#identity = beginning.identity
+    const end = endOf(entries) ?? { position: beginning.compactedTo, event: null }
+    return { ...beginning, compacted, events: entries.map(eventOf), end }
   }
 }
 

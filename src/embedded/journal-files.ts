@@ -1,6 +1,7 @@
 /** What the journal does with files. */
 import {
   closeSync,
+  constants,
   fdatasync,
   fdatasyncSync,
   fsyncSync,
@@ -14,6 +15,9 @@ import {
 import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { inChunks } from '../lib/keyed-chunks.ts'
+
+/** Appends to a file that is there. Another process may have the directory by now: no file is made in it. */
+const EXISTING = constants.O_WRONLY | constants.O_APPEND
 
 /** Copied at once while other work waits. */
 const COPIED_BYTES = 2 ** 18
@@ -68,7 +72,7 @@ export async function copyMost(from: string, to: string, at: number, size: () =>
 }
 
 async function copyPiece(from: string, to: string, at: number): Promise<number> {
-  const target = openSync(to, 'a')
+  const target = openSync(to, EXISTING)
   try {
     copyBytes(from, target, at, at + COPIED_BYTES)
     await dataSync(target)
@@ -80,7 +84,7 @@ async function copyPiece(from: string, to: string, at: number): Promise<number> 
 
 /** Copies a part of a file to the end of another. Returns once it is on disk. */
 export function copyRest(from: string, to: string, at: number, end: number): void {
-  const target = openSync(to, 'a')
+  const target = openSync(to, EXISTING)
   try {
     copyBytes(from, target, at, end)
     fdatasyncSync(target)

@@ -1,14 +1,23 @@
 /** The format of the journal's lines, and how they are read. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
+import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-
-/** Format 1 had no compaction; otherwise it is the same. */
-const FORMATS = [1, 2]
-const FORMAT = 2
+import {
+  compactedFault,
+  eventFault,
+  FORMAT,
+  headerFault,
+  isObject,
+  type Members,
+  schemaFault,
+} from './journal-members.ts'
 
 const READ_BYTES = 2 ** 20
 const NEWLINE = 0x0a
+
+/** How much of a value a report quotes, in characters. */
+const QUOTED_LENGTH = 100
 
 export interface JournalHeader {
   /** Of each partition's log. */
@@ -38,50 +47,68 @@ export function compactedLine(position: number, event: string): string {
 }
 
 /** @throws {CannotStart} */
-export function parseHeader(path: string, line: string | undefined): JournalHeader {
-  const value = parseJson(line ?? '')
-  if (!isObject(value) || !FORMATS.includes(Number(value['journal'])) || !Array.isArray(value['identities'])) {
-    throw new CannotStart(`${path} is not a journal that this version can read`)
+export function parseHeader(path: string, line = ''): JournalHeader {
+  const header = parseMembers(path, line, 1)
+  const { journal } = header
+  if (Number.isInteger(journal) && Number(journal) > FORMAT) {
+    throw new CannotStart(`line 1 of ${path}: the journal has format ${journal}; this release reads up to ${FORMAT}`)
   }
-  const { identities, compactedTo = identities.map(() => 0) } = value
-  return { identities, compactedTo: compactedTo as number[] }
+  requireSound(path, 1, headerFault(header))
+  const { identities, compactedTo = identities.map(() => 0) } = header as Members & JournalHeader
+  return { identities, compactedTo }
 }
 
 /** @throws {CannotStart} */
 export function parseEntry(path: string, text: string, line: number): JournalEntry {
-  const value = parseJson(text)
-  const isCompacted = isObject(value) && 'position' in value
-  const event = readEvent(path, isCompacted ? value['event'] : value, line)
-  if (!isCompacted) return { line, text, event }
-  return { line, text: JSON.stringify(event), event, position: Number(value['position']) }
+  const value = parseMembers(path, text, line)
+  if (!('position' in value)) return { line, text, event: readEvent(path, value, line) }
+  requireSound(path, line, compactedFault(value))
+  const { position, event: stored } = value as { position: number; event: Members }
+  const event = readEvent(path, stored, line, 'event')
+  return { line, text: JSON.stringify(event), event, position }
 }
 
 /** The report of a line that cannot be what this service wrote. */
-export function damagedLine(path: string, line: number, detail = ''): CannotStart {
-  return new CannotStart(`line ${line} of ${path} is damaged${detail}; restore the file from a backup`)
+export function damagedLine(path: string, line: number, detail: string): CannotStart {
+  return new CannotStart(`line ${line} of ${path} is damaged: ${detail}; restore the file from a backup`)
 }
 
-function readEvent(path: string, value: unknown, line: number): PolicyEvent {
-  if (!isObject(value)) throw damagedLine(path, line)
+/** @param parent the member that holds the event, if any */
+function readEvent(path: string, stored: Members, line: number, parent = ''): PolicyEvent {
+  requireSound(path, line, faultWithin(parent, schemaFault(stored)))
+  const event = upcastAt(path, stored, line)
+  requireSound(path, line, faultWithin(parent, eventFault(event)))
+  return event
+}
+
+function upcastAt(path: string, stored: Members, line: number): PolicyEvent {
   try {
-    const event = upcast(value)
-    if (isEvent(event)) return event
+    return upcast(stored)
   } catch (err) {
     throw new CannotStart(`line ${line} of ${path}: ${(err as Error).message}`)
   }
-  throw damagedLine(path, line)
 }
 
-function isEvent({ key, version, at, actor, commandId, policy }: PolicyEvent): boolean {
-  return (
-    [key, at, actor, commandId].every(text => typeof text === 'string') &&
-    Number.isSafeInteger(version) &&
-    typeof policy === 'object'
-  )
+function requireSound(path: string, line: number, fault: MemberFault | undefined): void {
+  if (fault === undefined) return
+  const { member, found, allowed } = fault
+  const got = found === undefined ? 'it is missing' : `got ${quote(found)}`
+  throw damagedLine(path, line, `"${shorten(member)}" must be ${allowed} (${got})`)
 }
 
-function isObject(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
+/** A number may be infinite, which JSON cannot say. */
+function quote(value: unknown): string {
+  return shorten(typeof value === 'number' ? String(value) : JSON.stringify(value))
+}
+
+function shorten(text: string): string {
+  return text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text
+}
+
+function parseMembers(path: string, text: string, line: number): Members {
+  const value = parseJson(text)
+  if (isObject(value)) return value
+  throw damagedLine(path, line, `it must be a JSON object (got ${shorten(text) || 'nothing'})`)
 }
 
 function parseJson(text: string): unknown {

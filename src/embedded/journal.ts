@@ -1,5 +1,7 @@
 import { close, closeSync, existsSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
 import type { Logger } from '../observability/logger.ts'
+import { CannotStart } from '../processes/supervised-process.ts'
+import type { DirectoryLock } from './directory-lock.ts'
 import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
 import {
   headerLine,
@@ -12,10 +14,14 @@ import {
 } from './journal-lines.ts'
 import type { CompactionJob } from './write-compacted.ts'
 
+type HeldDirectory = Pick<DirectoryLock, 'isHeld' | 'requireHeld'>
+
 interface JournalOptions {
   readonly path: string
   /** For the logs of a new journal. */
   readonly identities: readonly string[]
+  /** Only the process that holds it writes into it. */
+  readonly directory: HeldDirectory
   readonly logger: Logger
 }
 
@@ -25,6 +31,7 @@ interface JournalOptions {
  */
 export class Journal {
   readonly path: string
+  readonly #directory: HeldDirectory
   #header: JournalHeader
   #fd: number
   /** How much of the file is valid. Anything after it was being written when a write failed. */
@@ -39,22 +46,28 @@ export class Journal {
    * never answered as applied, and is cut off.
    * @throws {CannotStart}
    */
-  constructor({ path, identities, logger }: JournalOptions) {
+  constructor({ path, identities, directory, logger }: JournalOptions) {
     this.path = path
-    for (const temporary of [this.#replacement, this.#compacted]) rmSync(temporary, { force: true })
-    if (!existsSync(path)) {
-      const compactedTo = identities.map(() => 0)
-      replaceByLines(path, this.#replacement, [headerLine({ identities, compactedTo })])
+    this.#directory = directory
+    try {
+      for (const temporary of [this.#replacement, this.#compacted]) rmSync(temporary, { force: true })
+      if (!existsSync(path)) {
+        const compactedTo = identities.map(() => 0)
+        replaceByLines(path, this.#replacement, [headerLine({ identities, compactedTo })])
+      }
+      const { lines, bytes, torn } = measureLines(path)
+      const [first] = readLines(path)
+      this.#header = parseHeader(path, first)
+      this.#fd = openSync(path, 'a')
+      this.#bytes = bytes
+      this.#lines = lines
+      if (torn === 0) return
+      logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
+      ftruncateSync(this.#fd, bytes)
+    } catch (err) {
+      if (err instanceof CannotStart) throw err
+      throw new CannotStart(`${path} cannot be used: ${(err as Error).message}`)
     }
-    const { lines, bytes, torn } = measureLines(path)
-    const [first] = readLines(path)
-    this.#header = parseHeader(path, first)
-    this.#fd = openSync(path, 'a')
-    this.#bytes = bytes
-    this.#lines = lines
-    if (torn === 0) return
-    logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
-    ftruncateSync(this.#fd, bytes)
   }
 
   get #replacement(): string {
@@ -84,7 +97,7 @@ export class Journal {
 
   /** Returns once the events are on disk. @throws when they are not; then none of them counts as written. */
   append(events: readonly string[]): void {
-    this.#requireFile()
+    this.requireWritable()
     if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
     this.#isTorn = true
     this.#bytes += writeLines(this.#fd, events)
@@ -92,17 +105,63 @@ export class Journal {
     this.#isTorn = false
   }
 
-  /** A file that was removed or cut takes what is written to nowhere. */
-  #requireFile(): void {
+  /** @throws when what is appended would be lost, or belong to another process */
+  requireWritable(): void {
+    this.#directory.requireHeld()
+    if (this.isMissing) throw new Error(`${this.path} was removed`)
+    this.requireNoOther()
+  }
+
+  /** Whether the file was removed: what is written to it goes nowhere. */
+  get isMissing(): boolean {
+    return !existsSync(this.path)
+  }
+
+  /** @throws when another process has written the file, or has put another in its place */
+  requireNoOther(): void {
     const [own, found] = [fstatSync(this.#fd), statSync(this.path, { throwIfNoEntry: false })]
-    if (found?.ino === own.ino && found.dev === own.dev && found.size >= this.#bytes) return
-    throw new Error(`${this.path} was removed or changed by somebody else; restart the service`)
+    if (found === undefined) return
+    const hasLength = this.#isTorn ? found.size >= this.#bytes : found.size === this.#bytes
+    if (hasLength && found.ino === own.ino && found.dev === own.dev) return
+    throw new Error(`${this.path} was changed by another process; restart the service to read it`)
   }
 
   /** Begins the journal again. Whenever the machine ends, either the old one or the new one is there, and whole. */
   replace(header: JournalHeader, entries: readonly string[]): void {
+    this.#directory.requireHeld()
     const bytes = replaceByLines(this.path, this.#replacement, [headerLine(header), ...entries])
     this.#adopt(header, bytes, entries.length + 1)
+  }
+
+  /**
+   * Begins a journal that was removed again, in pieces and while other work goes on.
+   * @param rest what follows the pieces by the time that they are written
+   */
+  async rewrite(header: JournalHeader, pieces: AsyncIterable<readonly string[]>, rest: () => readonly string[]) {
+    this.#directory.requireHeld()
+    const fd = openSync(this.#replacement, 'w')
+    let lines = 1
+    const write = (entries: readonly string[]) => {
+      writeLines(fd, entries)
+      lines += entries.length
+    }
+    try {
+      writeLines(fd, [headerLine(header)])
+      for await (const piece of pieces) write(piece)
+      // From here on nothing is awaited, so that no event comes between.
+      write(rest())
+      this.#directory.requireHeld()
+      this.requireNoOther()
+      this.#adopt(header, replaceFile(this.path, this.#replacement), lines)
+    } finally {
+      closeSync(fd)
+      this.#discard(this.#replacement)
+    }
+  }
+
+  /** Another process that holds the directory by now may have a file of that name. */
+  #discard(temporary: string): void {
+    if (this.#directory.isHeld) rmSync(temporary, { force: true })
   }
 
   /**
@@ -113,15 +172,17 @@ export class Journal {
   async compact(header: JournalHeader, write: (job: CompactionJob) => Promise<number>): Promise<void> {
     const [generation, bytes, lines] = [this.#generation, this.#bytes, this.#lines]
     const [from, to] = [this.path, this.#compacted]
+    this.requireWritable()
     try {
       const linesLeft = await write({ from, to, bytes, lines, header })
       const copied = await copyMost(from, to, bytes, () => this.#bytes)
       // From here on nothing is awaited, so that no event comes between.
       if (this.#generation !== generation) return
+      this.requireWritable()
       copyRest(from, to, copied, this.#bytes)
       this.#adopt(header, replaceFile(from, to), linesLeft + this.#lines - lines)
     } finally {
-      rmSync(to, { force: true })
+      this.#discard(to)
     }
   }
 

@@ -1,15 +1,15 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { partitionOfCommand } from '../domain/commands.ts'
-import type { PolicyEvent } from '../domain/events.ts'
 import type { AppliedCommand, Effect } from '../domain/outcome.ts'
 import { configPartition } from '../domain/partition.ts'
 import type { Logger } from '../observability/logger.ts'
 import { ConfigKeys, reservationKey } from '../redis/keys.ts'
-import { FENCE_MS, recordJson } from '../redis/policies/append.ts'
+import { FENCE_MS } from '../redis/policies/append.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import type { Command, InProcessConnection } from './in-process-connection.ts'
 import type { Journal } from './journal.ts'
 import { damagedLine, type JournalEntry } from './journal-lines.ts'
+import { ReplayedPolicies } from './replayed-policies.ts'
 import { VersionChain } from './version-chain.ts'
 
 /** Sent to the store at once; between two such batches the process can do other things. */
@@ -37,11 +37,14 @@ export class Replay {
   readonly #options: ReplayOptions
   readonly #versions = new VersionChain()
   readonly #ends: LogEnd[]
+  /** By partition. */
+  readonly #policies: readonly ReplayedPolicies[]
   readonly #startedAt = performance.now()
   #reportedAt = performance.now()
 
   private constructor(journal: Journal, options: ReplayOptions) {
     this.#options = options
+    this.#policies = options.partitions.map(keys => new ReplayedPolicies(keys))
     this.#ends = journal.header.compactedTo.map(position => ({ position, event: null }))
   }
 
@@ -63,24 +66,33 @@ export class Replay {
     let entries = 0
     for (const entry of journal.entries()) {
       const hadPolicy = this.#versions.hasPolicy(entry.event.key)
-      this.#check(entry, journal.path)
+      this.#check(entry, journal)
       commands.push(...this.#commandsOf(entry), ...this.#memories(entry, effectOf(entry, hadPolicy)))
       if (++entries % EVENTS_PER_BATCH !== 0) continue
-      store.pipeline(commands)
+      store.pipeline([...commands, ...this.#takePolicies()])
       commands = []
       this.#report(entries, journal.entryCount)
       await nextTurn()
     }
-    store.pipeline(commands)
+    store.pipeline([...commands, ...this.#takePolicies()])
     const ms = Math.round(performance.now() - this.#startedAt)
     if (entries > 0) this.#options.logger.info({ events: entries, ms }, 'the journal was replayed')
   }
 
-  #check({ event, position, line }: JournalEntry, path: string): void {
+  #takePolicies(): Command[] {
+    return this.#policies.flatMap(policies => policies.take())
+  }
+
+  #check({ event, position, line }: JournalEntry, { path, header }: Journal): void {
     const { key, version } = event
+    const compactedTo = header.compactedTo[configPartition(key)] as number
+    if (position !== undefined && position > compactedTo) {
+      const allowed = `at most ${compactedTo}, as "compactedTo" says of its partition`
+      throw damagedLine(path, line, `"position" must be ${allowed} (got ${position})`)
+    }
     const expected = position === undefined ? this.#versions.accept(event) : this.#versions.acceptCompacted(event)
     if (expected === undefined) return
-    throw damagedLine(path, line, `: it has version ${version} of ${JSON.stringify(key)} instead of ${expected}`)
+    throw damagedLine(path, line, `it has version ${version} of ${JSON.stringify(key)} instead of ${expected}`)
   }
 
   #report(events: number, of: number): void {
@@ -89,39 +101,32 @@ export class Replay {
     this.#options.logger.info({ events, of }, 'the journal is being replayed')
   }
 
-  #commandsOf(entry: JournalEntry): Command[] {
-    const { event, text, position } = entry
-    const partition = configPartition(event.key)
+  #commandsOf({ event, text, position }: JournalEntry): Command[] {
+    const { key, version } = event
+    const partition = configPartition(key)
     const keys = this.#options.partitions[partition] as ConfigKeys
+    this.#policies[partition]?.add(event)
     if (position !== undefined) {
       const record = JSON.stringify({ position, event })
-      return [['HSET', keys.snapshot, event.key, record], ...this.#effects(keys, event, position)]
+      return [
+        ['HSET', keys.snapshot, key, record],
+        ['ZADD', keys.versions(key), version, position],
+      ]
     }
     const end = { position: (this.#ends[partition]?.position ?? 0) + 1, event: text }
     this.#ends[partition] = end
-    return [['XADD', keys.log, `${end.position}-0`, 'event', text], ...this.#effects(keys, event, end.position)]
-  }
-
-  #effects(keys: ConfigKeys, event: PolicyEvent, position: number): Command[] {
-    const { key, version, policy } = event
-    const projection: Command[] =
-      policy === null
-        ? [
-            ['HDEL', keys.policies, key],
-            ['ZREM', keys.names, key],
-          ]
-        : [
-            ['HSET', keys.policies, key, recordJson(event)],
-            ['ZADD', keys.names, 0, key],
-          ]
-    return [['ZADD', keys.versions(key), version, position], ...projection]
+    return [
+      ['XADD', keys.log, `${end.position}-0`, 'event', text],
+      ['ZADD', keys.versions(key), version, end.position],
+    ]
   }
 
   /** How the event's command ended, and under which name it had been asked for, while that is kept. */
   #memories({ event }: JournalEntry, effect: Effect): Command[] {
     const { keyPrefix, retentionMs } = this.#options
     const { key, version, actor, at, commandId: id, idempotency } = event
-    const keptForMs = Date.parse(at) + retentionMs - Date.now()
+    // An event is not kept for longer because the clock was ahead when it was made.
+    const keptForMs = Math.min(Date.parse(at) - Date.now(), 0) + retentionMs
     if (!(keptForMs > 0)) return []
     const commands: Command[] = []
     // Of an import, this is one of many keys.

@@ -40,11 +40,12 @@ try {
     while (valkey.hasClients && performance.now() < deadline) await sleep(CLIENT_CHECK_INTERVAL_MS)
   }
 
-  await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
+  const directory = await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
   await valkey.start()
   const connections = { commands: valkey.connectInProcess(), announcements: valkey.connectInProcess() }
   log = await DurableLog.open(connections, {
     dataDir: env.DATA_DIR,
+    directory,
     keyPrefix: env.KEY_PREFIX,
     retentionMs: env.COMMAND_RETENTION_MS,
     writeCompacted: writeCompactedInThread,

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -67,6 +67,12 @@ async function read(redis: Redis, key: string): Promise<unknown> {
   return text.startsWith('{') ? JSON.parse(text) : text
 }
 
+/** What a store holds of policies: not how commands ended, which a compaction forgets, and no buckets. */
+async function policiesOf(redis: Redis): Promise<Record<string, unknown>> {
+  const contents = Object.entries(await contentOf(redis))
+  return Object.fromEntries(contents.filter(([key]) => /^\{throttler:config-\d\}:(?!outcome:)/.test(key)))
+}
+
 async function changeALot(redis: Redis): Promise<StoreChanges> {
   const changes = new StoreChanges(redis)
   for (const key of KEYS) await changes.change(key)
@@ -84,6 +90,15 @@ describe('a store that is filled from its journal', () => {
     await store.kill()
     expect(await contentOf(await start())).toEqual(held)
     expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
+  })
+
+  it('keeps what a clock that was ahead has made for as long as anything else', async () => {
+    const before = connect(ConnectionName.worker)
+    const changes = new StoreChanges(before)
+    await changes.change('k', { at: '2099-01-01T00:00:00.000Z', idempotency: { key: 'k', fingerprint: 'f' } })
+    const held = await contentOf(before)
+    await store.kill()
+    expect(await contentOf(await start())).toEqual(held)
   })
 
   it('after a compaction, continues versions and positions', async () => {
@@ -121,7 +136,26 @@ describe('a store that is filled from its journal', () => {
       ([a = '', b = '', c = '']: string[]) => [a, c, b],
       /line 2 of .*: it has version 2 .* instead of 1/,
     ],
-    ['is null', (l: string[]) => [...l, 'null'], /line 4 of .* is damaged; restore/],
+    ['is null', (l: string[]) => [...l, 'null'], /line 4 of .* is damaged: it must be a JSON object \(got null\)/],
+    [
+      'has a malformed member',
+      ([header = '', first = '', second = '']: string[]) => [
+        header,
+        first.replace('"capacity":10', '"capacity":-10'),
+        second,
+      ],
+      /line 2 of .*: "policy.limits\[0\].capacity" must be an integer between 1 and 1000000000 \(got -10\)/,
+    ],
+    [
+      'is compacted further than its log',
+      ([header = '', first = '']: string[]) => [header, `{"position":3,"event":${first}}`],
+      /line 2 of .*: "position" must be at most 0, as "compactedTo" says of its partition \(got 3\)/,
+    ],
+    [
+      'follows a malformed header',
+      ([header = '', ...events]: string[]) => [header.replace('[0,0,0,0]', 'null'), ...events],
+      /line 1 of .*: "compactedTo" must be an array of 4 integers \(got null\)/,
+    ],
   ])('refuses a journal in which an event %s', async (_, damage, report) => {
     const changes = new StoreChanges(connect(ConnectionName.worker))
     for (let i = 0; i < 2; i++) await changes.change('k')
@@ -185,6 +219,68 @@ describe('a store that is emptied from outside', () => {
     expect(store.messages()).toEqual([])
     await store.kill()
     expect(await (await start()).xrange(logOf('key-1'), '-', '+')).toEqual(held)
+  })
+})
+
+describe('a store whose journal is removed', () => {
+  const REMOVALS: [what: string, remove: () => void][] = [
+    ['the file', () => rmSync(journalPath())],
+    ['the directory', () => rmSync(dataDir, { recursive: true })],
+    [
+      'the directory, which somebody makes again,',
+      () => {
+        rmSync(dataDir, { recursive: true })
+        mkdirSync(dataDir)
+      },
+    ],
+  ]
+
+  it.each(REMOVALS)('(%s) writes it again from memory, without a change', async (_, remove) => {
+    const redis = connect(ConnectionName.worker)
+    const changes = await changeALot(redis)
+    await changes.compact(configPartition('key-1'), 5)
+    const held = await policiesOf(redis)
+    remove()
+    await eventually(() => expect(store.messages()).toContain('the journal can be written again: changes are accepted'))
+    expect(store.said).toContainEqual(
+      expect.objectContaining({ path: journalPath(), msg: 'the journal was removed: it is written again from memory' }),
+    )
+    await store.kill()
+    expect(await policiesOf(await start())).toEqual(held)
+  })
+
+  it.each(REMOVALS)('(%s) takes changes again, and serves buckets meanwhile', async (_, remove) => {
+    const [worker, buckets] = [connect(ConnectionName.worker), connect(ConnectionName.buckets)]
+    const changes = await changeALot(worker)
+    remove()
+    for (let i = 1; i <= 100; i++) expect(await buckets.incr('bucket')).toBe(i)
+    await eventually(() => new StoreChanges(worker).change('after'))
+    await changes.change('key-19')
+    const held = await policiesOf(worker)
+    await store.kill()
+    expect(await policiesOf(await start())).toEqual(held)
+  })
+
+  it('writes it again before it stops', async () => {
+    const redis = connect(ConnectionName.worker)
+    await changeALot(redis)
+    const held = await policiesOf(redis)
+    rmSync(dataDir, { recursive: true })
+    await store.stop()
+    expect(await policiesOf(await start())).toEqual(held)
+  })
+
+  it('leaves alone a journal that somebody put in its place, and refuses changes', async () => {
+    const changes = new StoreChanges(connect(ConnectionName.worker))
+    await changes.change('before')
+    const restored = `${journalLines()[0]}\n`
+    rmSync(journalPath())
+    writeFileSync(journalPath(), restored)
+    await expect(changes.change('during')).rejects.toThrow(
+      /^MISCONF cannot write .*journal.ndjson was changed by another process; restart the service to read it/,
+    )
+    await store.stop()
+    expect(readFileSync(journalPath(), 'utf8')).toBe(restored)
   })
 })
 

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { linkSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer, type Server } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -96,4 +96,80 @@ it('says at once which directory cannot be made', async () => {
   await expect(lockDirectory('/proc/throttler/data', 'redis://x')).rejects.toThrow(
     /DATA_DIR was "\/proc\/throttler\/data", which cannot be used: ENOENT/,
   )
+})
+
+describe('a held directory', () => {
+  const lost = /^.* or the lock in it was removed or replaced$/
+  const remove = () => rmSync(directory, { recursive: true })
+  const replace = () => {
+    remove()
+    mkdirSync(directory)
+  }
+  const removeLock = () => {
+    for (const name of readdirSync(directory)) rmSync(join(directory, name))
+  }
+
+  it('stays held when others try to lock it', async () => {
+    const lock = await lockDirectory(directory, 'redis://first')
+    expect(await raceOf(3)).toEqual([])
+    expect(lock.isHeld).toBe(true)
+    expect(() => lock.requireHeld()).not.toThrow()
+  })
+
+  it.each([
+    ['is removed', remove],
+    ['is replaced', replace],
+    ['loses its lock', removeLock],
+    ['loses a name of its lock', () => rmSync(join(directory, 'lock'))],
+  ])('that %s is no longer held, and can be taken again', async (_, harm) => {
+    const lock = await lockDirectory(directory, 'redis://first')
+    harm()
+    expect(lock.isHeld).toBe(false)
+    expect(() => lock.requireHeld()).toThrow(lost)
+    lock.release()
+    await lock.requireFree()
+    await lock.take()
+    expect(lock.isHeld).toBe(true)
+    expect(await askLock(directory)).toBe('redis://first')
+    expect(await raceOf(2)).toEqual([])
+    expect(readdirSync(directory)).toHaveLength(2)
+  })
+
+  it.each([
+    ['is removed', remove],
+    ['is replaced', replace],
+    ['loses its lock', removeLock],
+  ])('that %s and is locked by another is not free', async (_, harm) => {
+    const lock = await lockDirectory(directory, 'redis://first')
+    harm()
+    await lockDirectory(directory, 'redis://second')
+    const found = readdirSync(directory)
+    expect(() => lock.requireHeld()).toThrow(lost)
+    lock.release()
+    await expect(lock.requireFree()).rejects.toThrow(/DATA_DIR was .*, which another process uses/)
+    await expect(lock.take()).rejects.toThrow(/which another process uses/)
+    expect(await askLock(directory)).toBe('redis://second')
+    expect(readdirSync(directory)).toEqual(found)
+  })
+
+  it('is held again when it is moved away and back', async () => {
+    const lock = await lockDirectory(directory, 'redis://first')
+    renameSync(directory, `${directory}-moved`)
+    expect(lock.isHeld).toBe(false)
+    renameSync(`${directory}-moved`, directory)
+    expect(lock.isHeld).toBe(true)
+  })
+
+  it('on another file system than before is not free', async () => {
+    const lock = await lockDirectory(directory, 'redis://first')
+    remove()
+    symlinkSync('/proc', directory)
+    try {
+      lock.release()
+      await expect(lock.requireFree()).rejects.toThrow(/is on another file system than before; restart the service/)
+    } finally {
+      rmSync(directory)
+      mkdirSync(directory)
+    }
+  })
 })

@@ -2,6 +2,7 @@ import { constants } from 'node:buffer'
 import {
   appendFileSync,
   copyFileSync,
+  mkdirSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -18,9 +19,11 @@ import type { PolicyEvent } from '../../../src/domain/events.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { Journal } from '../../../src/embedded/journal.ts'
 import { writeCompacted } from '../../../src/embedded/write-compacted.ts'
+import { CannotStart } from '../../../src/processes/supervised-process.ts'
 import { definitionOf } from '../../support/policies.ts'
 
 const IDENTITIES = ['a', 'b', 'c', 'd']
+const HELD = { isHeld: true, requireHeld: () => undefined }
 /** What needs a gigabyte. */
 const long = process.env['TEST_LONG'] !== undefined ? it : it.skip
 const FORMAT_1 = fileURLToPath(new URL('../../fixtures/journal-1.ndjson', import.meta.url))
@@ -38,7 +41,7 @@ afterEach(() => rmSync(directory, { recursive: true }))
 /** Opens it, reads it, lets it be used, and closes it. */
 async function open(use: (journal: Journal) => void | Promise<void> = () => undefined) {
   const logger = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) })
-  const journal = new Journal({ path, identities: IDENTITIES, logger })
+  const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger })
   const entries = [...journal.entries()]
   expect(journal.entryCount).toBe(entries.length)
   await use(journal)
@@ -94,30 +97,216 @@ describe('the journal', () => {
   it('refuses a line that is damaged before the last, and names it', async () => {
     await append(1, 2)
     writeFileSync(path, readFileSync(path, 'utf8').replace('"version":1', '"version":'))
-    await expect(open()).rejects.toThrow(/^line 2 of .*journal.ndjson is damaged; restore the file from a backup$/)
+    await expect(open()).rejects.toThrow(
+      /^line 2 of .*journal.ndjson is damaged: it must be a JSON object \(got \{"schema".{0,100}…\); restore the file/,
+    )
   })
 
-  it.each([
-    'null',
-    '1',
-    '"text"',
-    'true',
-    '[]',
-    '{"position":1}',
-    '{"position":1,"event":null}',
-    '{"schema":1}',
-    JSON.stringify({ ...event(2), key: 7 }),
-    JSON.stringify({ ...event(2), version: '2' }),
-  ])('refuses the line %s, and names it', async line => {
+  /** What a line may be that is not an event, and what the report says of it. */
+  const policy = (members: object) => ({ policy: { ...definitionOf(), ...members } })
+  const limit = (members: object) => policy({ limits: [{ ...definitionOf().limits[0], ...members }] })
+  const policyMembers = 'limits, mode, onStoreFailure, description'
+
+  it.each<[member: string, written: object | string, fault: string]>([
+    ['schema', { schema: undefined }, '"schema" must be an integer between 1 and 9007199254740991 (it is missing)'],
+    ['schema', { schema: '1' }, '"schema" must be an integer between 1 and 9007199254740991 (got "1")'],
+    ['key', { key: 7 }, '"key" must be a string (got 7)'],
+    [
+      'key',
+      { key: '' },
+      '"key" must be a valid config key: the key is empty; 1 to 256 bytes of UTF-8 are allowed (got "")',
+    ],
+    ['version', { version: undefined }, '"version" must be an integer between 1 and 9007199254740991 (it is missing)'],
+    ['version', { version: '2' }, '"version" must be an integer between 1 and 9007199254740991 (got "2")'],
+    ['version', { version: -1 }, '"version" must be an integer between 1 and 9007199254740991 (got -1)'],
+    ['version', '"version":1e999', '"version" must be an integer between 1 and 9007199254740991 (got Infinity)'],
+    [
+      'type',
+      { type: 'renamed' },
+      '"type" must be one of created, changed, deleted, rolled-back, imported (got "renamed")',
+    ],
+    ['at', { at: 'yesterday' }, '"at" must be a UTC time such as "2026-01-31T12:00:00.000Z" (got "yesterday")'],
+    ['at', { at: '2026-13-31T12:00:00Z' }, '"at" must be a UTC time such as'],
+    ['actor', { actor: null }, '"actor" must be a string (got null)'],
+    ['reason', { reason: 1 }, '"reason" must be a string (got 1)'],
+    ['commandId', { commandId: undefined }, '"commandId" must be a string that is not empty (it is missing)'],
+    ['requestId', { requestId: {} }, '"requestId" must be a string (got {})'],
+    ['idempotency', { idempotency: null }, '"idempotency" must be an object (got null)'],
+    ['idempotency', { idempotency: 'k' }, '"idempotency" must be an object (got "k")'],
+    [
+      'idempotency',
+      { idempotency: { key: 'k' } },
+      '"idempotency.fingerprint" must be a string that is not empty (it is missing)',
+    ],
+    [
+      'idempotency',
+      { idempotency: { key: 1, fingerprint: 'f' } },
+      '"idempotency.key" must be a string that is not empty (got 1)',
+    ],
+    [
+      'idempotency',
+      { idempotency: { key: 'k', fingerprint: 'f', actor: 'a' } },
+      '"idempotency.actor" must be absent: only key, fingerprint are allowed (got "a")',
+    ],
+    ['policy', { policy: undefined }, '"policy" must be an object (it is missing)'],
+    ['policy', { policy: 'none' }, '"policy" must be an object (got "none")'],
+    [
+      'policy',
+      policy({ mode: 'lenient' }),
+      '"policy.mode" must be one of "enforce", "shadow", "off", "block" (got "lenient")',
+    ],
+    [
+      'policy',
+      policy({ onStoreFailure: 1 }),
+      '"policy.onStoreFailure" must be one of "local", "allow", "deny" (got 1)',
+    ],
+    ['policy', policy({ description: [] }), '"policy.description" must be a string (got [])'],
+    [
+      'policy',
+      policy({ algorithm: 'gcra' }),
+      `"policy.algorithm" must be absent: only ${policyMembers} are allowed (got "gcra")`,
+    ],
+    ['policy', policy({ limits: undefined }), '"policy.limits" must be an array of 1 to 8 limits (it is missing)'],
+    ['policy', policy({ limits: [] }), '"policy.limits" must be an array of 1 to 8 limits (got [])'],
+    ['policy', policy({ limits: [null] }), '"policy.limits[0]" must be an object (got null)'],
+    ['policy', limit({ name: 'A B' }), '"policy.limits[0].name" must be a string like ^[a-z0-9_-]{1,32}$ (got "A B")'],
+    [
+      'policy',
+      limit({ capacity: 0 }),
+      '"policy.limits[0].capacity" must be an integer between 1 and 1000000000 (got 0)',
+    ],
+    [
+      'policy',
+      limit({ capacity: Number.NaN }),
+      '"policy.limits[0].capacity" must be an integer between 1 and 1000000000 (got null)',
+    ],
+    [
+      'policy',
+      limit({ refillTokens: 0.5 }),
+      '"policy.limits[0].refillTokens" must be an integer between 1 and 1000000000 (got 0.5)',
+    ],
+    [
+      'policy',
+      limit({ refillIntervalMs: 1e10 }),
+      '"policy.limits[0].refillIntervalMs" must be an integer between 1 and 2678400000 (got 10000000000)',
+    ],
+    [
+      'policy',
+      limit({ burst: 1 }),
+      '"policy.limits[0].burst" must be absent: only name, capacity, refillTokens, refillIntervalMs are allowed (got 1)',
+    ],
+    [
+      'policy',
+      policy({ limits: [definitionOf().limits[0], definitionOf().limits[0]] }),
+      '"policy.limits" must be limits with distinct names (got [{',
+    ],
+  ])('refuses an event whose %s is %j', async (_, written, fault) => {
+    await append(1)
+    const line = JSON.stringify({ ...event(2), ...(typeof written === 'object' && written) })
+    appendFileSync(path, `${typeof written === 'string' ? line.replace(/"version":2/, written) : line}\n`)
+    await expectDamage(3, fault)
+  })
+
+  it('leaves alone what a later release of the same schema adds to an event', async () => {
+    await open(journal => journal.append([JSON.stringify({ ...event(1), approvedBy: 'lead' })]))
+    expect((await open()).events).toMatchObject([event(1)])
+  })
+
+  it.each<[line: string, fault: string]>([
+    ['', 'it must be a JSON object (got nothing)'],
+    ['null', 'it must be a JSON object (got null)'],
+    ['1', 'it must be a JSON object (got 1)'],
+    ['"text"', 'it must be a JSON object (got "text")'],
+    ['[]', 'it must be a JSON object (got [])'],
+    ['{"version":NaN}', 'it must be a JSON object (got {"version":NaN})'],
+    ['{"position":1}', '"event" must be an object (it is missing)'],
+    ['{"position":1,"event":null}', '"event" must be an object (got null)'],
+    ['{"position":"1","event":{}}', '"position" must be an integer between 1 and 9007199254740991 (got "1")'],
+    ['{"position":0,"event":{}}', '"position" must be an integer between 1 and 9007199254740991 (got 0)'],
+    ['{"position":1,"event":{},"key":"k"}', '"key" must be absent: only position, event are allowed (got "k")'],
+    ['{"position":1,"event":{"schema":1}}', '"event.key" must be a string (it is missing)'],
+  ])('refuses the line %s', async (line, fault) => {
     await append(1)
     appendFileSync(path, `${line}\n`)
-    await expect(open()).rejects.toThrow(/^line 3 of .*journal.ndjson is damaged; restore the file from a backup$/)
+    await expectDamage(3, fault)
   })
 
-  it.each(['{"journal":99,"identities":[]}\n', '{}\n', 'null\n', '"journal"\n', '\n', ''])('refuses %j', async text => {
-    writeFileSync(path, text)
-    await expect(open()).rejects.toThrow(/is not a journal that this version can read/)
+  const header = (members: object) =>
+    JSON.stringify({ journal: 2, identities: IDENTITIES, compactedTo: [0, 0, 0, 0], ...members })
+
+  it.each<[header: string, fault: string]>([
+    ['', 'it must be a JSON object (got nothing)'],
+    ['null', 'it must be a JSON object (got null)'],
+    ['"journal"', 'it must be a JSON object (got "journal")'],
+    ['{}', '"journal" must be 1 or 2 (it is missing)'],
+    [header({ journal: '2' }), '"journal" must be 1 or 2 (got "2")'],
+    [header({ journal: 0 }), '"journal" must be 1 or 2 (got 0)'],
+    [header({ identities: undefined }), '"identities" must be an array of 4 strings (it is missing)'],
+    [header({ identities: {} }), '"identities" must be an array of 4 strings (got {})'],
+    [header({ identities: ['a'] }), '"identities" must be an array of 4 strings (got ["a"])'],
+    [header({ identities: ['a', 'b', 3, 'd'] }), '"identities[2]" must be a string that is not empty (got 3)'],
+    [header({ identities: ['a', 'b', 'c', ''] }), '"identities[3]" must be a string that is not empty (got "")'],
+    [header({ compactedTo: undefined }), '"compactedTo" must be an array of 4 integers (it is missing)'],
+    [header({ compactedTo: null }), '"compactedTo" must be an array of 4 integers (got null)'],
+    [header({ compactedTo: 5 }), '"compactedTo" must be an array of 4 integers (got 5)'],
+    [header({ compactedTo: [0, 0, 0] }), '"compactedTo" must be an array of 4 integers (got [0,0,0])'],
+    [
+      header({ compactedTo: [0, -1, 0, 0] }),
+      '"compactedTo[1]" must be an integer between 0 and 9007199254740991 (got -1)',
+    ],
+    [
+      header({ compactedTo: [0, 0, 0, '7'] }),
+      '"compactedTo[3]" must be an integer between 0 and 9007199254740991 (got "7")',
+    ],
+    [
+      header({ compactedTo: [1.5, 0, 0, 0] }),
+      '"compactedTo[0]" must be an integer between 0 and 9007199254740991 (got 1.5)',
+    ],
+    [
+      header({ compactedTo: [2 ** 60, 0, 0, 0] }),
+      '"compactedTo[0]" must be an integer between 0 and 9007199254740991 (got 1152921504606847000)',
+    ],
+    [
+      header({ compactedTo: [Number.NaN, 0, 0, 0] }),
+      '"compactedTo[0]" must be an integer between 0 and 9007199254740991 (got null)',
+    ],
+    [
+      header({ partitions: 8 }),
+      '"partitions" must be absent: only journal, identities, compactedTo are allowed (got 8)',
+    ],
+    [
+      header({ compactedTo: 'x'.repeat(500) }),
+      `"compactedTo" must be an array of 4 integers (got "${'x'.repeat(99)}…)`,
+    ],
+  ])('refuses the header %s', async (line, fault) => {
+    writeFileSync(path, `${line}\n`)
+    await expectDamage(1, fault)
   })
+
+  it('refuses an empty file', async () => {
+    writeFileSync(path, '')
+    await expectDamage(1, 'it must be a JSON object (got nothing)')
+  })
+
+  it('refuses a journal that cannot be opened', async () => {
+    mkdirSync(path)
+    await expect(open()).rejects.toThrow(CannotStart)
+    await expect(open()).rejects.toThrow(/journal.ndjson cannot be used: EISDIR: illegal operation on a directory/)
+  })
+
+  it('refuses a journal of a later format', async () => {
+    writeFileSync(path, '{"journal":3,"partitions":8}\n')
+    await expect(open()).rejects.toThrow(
+      /^line 1 of .*journal.ndjson: the journal has format 3; this release reads up to 2$/,
+    )
+  })
+
+  async function expectDamage(line: number, fault: string): Promise<void> {
+    const report = `line ${line} of ${path} is damaged: ${fault}`
+    await expect(open()).rejects.toThrow(CannotStart)
+    await expect(open()).rejects.toThrow(report)
+    await expect(open()).rejects.toThrow(/; restore the file from a backup$/)
+  }
 
   it('refuses events of a later release, and names the line', async () => {
     await open(journal => journal.append([JSON.stringify({ ...event(1), schema: 2 })]))
@@ -171,7 +360,7 @@ describe('the journal', () => {
       const line = JSON.stringify({ ...event(1), reason: 'x'.repeat(2 ** 20) })
       const lines = Array.from({ length: Math.ceil(constants.MAX_STRING_LENGTH / line.length) }, () => line)
       await open(journal => journal.replace(journal.header, lines))
-      const journal = new Journal({ path, identities: IDENTITIES, logger: pino({ level: 'silent' }) })
+      const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger: pino({ level: 'silent' }) })
       let count = 0
       for (const _ of journal.entries()) count++
       expect(count).toBe(lines.length)
@@ -260,21 +449,23 @@ describe('the compaction of the journal', () => {
   })
 
   it.each([
-    ['was removed', () => rmSync(path)],
-    ['was cut', () => truncateSync(path, 10)],
+    ['was removed', 'was removed', () => rmSync(path)],
+    ['was cut', 'was changed by another process', () => truncateSync(path, 10)],
+    ['was written by another process', 'was changed by another process', () => appendFileSync(path, '{}\n')],
     [
       'was replaced',
+      'was changed by another process',
       () => {
         const bytes = readFileSync(path)
         rmSync(path)
         writeFileSync(path, bytes)
       },
     ],
-  ])('takes no event when the file %s by another program', async (_, harm) => {
+  ])('takes no event when the file %s', async (_, reason, harm) => {
     await open(journal => {
       journal.append(jsonOf(event(1)))
       harm()
-      expect(() => journal.append(jsonOf(event(2)))).toThrow(/journal\.ndjson was removed or changed by somebody else/)
+      expect(() => journal.append(jsonOf(event(2)))).toThrow(`${path} ${reason}`)
     })
   })
 })

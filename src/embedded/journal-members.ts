@@ -1,0 +1,198 @@
+/** What the members of the journal's lines may be. */
+
+import type { Idempotency } from '../domain/commands.ts'
+import type { EventType, PolicyEvent } from '../domain/events.ts'
+import { configKeyFault } from '../domain/key.ts'
+import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
+import { CONFIG_PARTITIONS } from '../domain/partition.ts'
+import type { Limit, PolicyDefinition } from '../domain/policy.ts'
+import { storedPolicyFault } from '../domain/stored-policy.ts'
+
+/** Format 1 had no compaction; otherwise it is the same. */
+const FORMATS = [1, 2]
+export const FORMAT = 2
+
+export type Members = Readonly<Record<string, unknown>>
+
+interface Rule {
+  isAllowed(value: unknown): boolean
+  /** Completes "must be …". */
+  readonly allowed: string
+}
+
+type Rules<Member extends string> = { readonly [member in Member]: Rule }
+
+const string: Rule = { isAllowed: value => typeof value === 'string', allowed: 'a string' }
+const filledString: Rule = {
+  isAllowed: value => typeof value === 'string' && value !== '',
+  allowed: 'a string that is not empty',
+}
+const object: Rule = { isAllowed: isObject, allowed: 'an object' }
+const position = integerFrom(1)
+
+const HEADER: Rules<'journal' | 'identities' | 'compactedTo'> = {
+  journal: { isAllowed: value => FORMATS.includes(value as number), allowed: FORMATS.join(' or ') },
+  identities: onePerPartition('strings'),
+  compactedTo: onePerPartition('integers'),
+}
+const IDENTITY = filledString
+const COMPACTED_TO = integerFrom(0)
+
+const COMPACTED: Rules<'position' | 'event'> = { position, event: object }
+
+const EVENT_TYPES: { readonly [type in EventType]: true } = {
+  created: true,
+  changed: true,
+  deleted: true,
+  'rolled-back': true,
+  imported: true,
+}
+const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
+
+/** Those that have members of their own have functions of their own too. */
+const EVENT: Rules<Exclude<keyof PolicyEvent, 'schema' | 'key' | 'idempotency' | 'policy'>> = {
+  version: position,
+  type: {
+    isAllowed: value => typeof value === 'string' && Object.hasOwn(EVENT_TYPES, value),
+    allowed: `one of ${Object.keys(EVENT_TYPES).join(', ')}`,
+  },
+  at: {
+    isAllowed: value => typeof value === 'string' && UTC_TIME.test(value) && !Number.isNaN(Date.parse(value)),
+    allowed: 'a UTC time such as "2026-01-31T12:00:00.000Z"',
+  },
+  actor: string,
+  reason: optional(string),
+  commandId: filledString,
+  requestId: optional(string),
+}
+const SCHEMA = integerFrom(1)
+
+const IDEMPOTENCY: Rules<keyof Idempotency> = { key: filledString, fingerprint: filledString }
+
+const POLICY_MEMBERS: { readonly [member in keyof Required<PolicyDefinition>]: true } = {
+  limits: true,
+  mode: true,
+  onStoreFailure: true,
+  description: true,
+}
+const LIMIT_MEMBERS: { readonly [member in keyof Limit]: true } = {
+  name: true,
+  capacity: true,
+  refillTokens: true,
+  refillIntervalMs: true,
+}
+
+/** The first fault of a header, or `undefined`. */
+export function headerFault(header: Members): MemberFault | undefined {
+  const { journal, identities, compactedTo } = header
+  return (
+    ruleFault('journal', journal, HEADER.journal) ??
+    unknownMember(header, HEADER) ??
+    elementsFault('identities', identities, IDENTITY) ??
+    (journal === 1 && compactedTo === undefined ? undefined : elementsFault('compactedTo', compactedTo, COMPACTED_TO))
+  )
+}
+
+function elementsFault(member: 'identities' | 'compactedTo', elements: unknown, rule: Rule): MemberFault | undefined {
+  const fault = ruleFault(member, elements, HEADER[member])
+  if (fault !== undefined) return fault
+  const index = (elements as unknown[]).findIndex(element => !rule.isAllowed(element))
+  return index === -1 ? undefined : ruleFault(`${member}[${index}]`, (elements as unknown[])[index], rule)
+}
+
+/** The first fault of a line that holds a compacted event, or `undefined`; the event has a check of its own. */
+export function compactedFault(entry: Members): MemberFault | undefined {
+  return rulesFault(entry, COMPACTED) ?? unknownMember(entry, COMPACTED)
+}
+
+/** Whether the number of the schema can be one. */
+export function schemaFault({ schema }: Members): MemberFault | undefined {
+  return ruleFault('schema', schema, SCHEMA)
+}
+
+/**
+ * The first fault of an event of this release's schema, or `undefined`. A member of the event that is unknown is left alone: a
+ * later release that writes this schema means it to be read without. One of a policy is not, since checks would ignore it.
+ */
+export function eventFault(event: PolicyEvent): MemberFault | undefined {
+  const { key, idempotency, policy } = event
+  return (
+    keyFault(key) ??
+    rulesFault(event as unknown as Members, EVENT) ??
+    (idempotency === undefined ? undefined : faultWithin('idempotency', idempotencyFault(idempotency))) ??
+    (policy === null ? undefined : faultWithin('policy', policyFault(policy)))
+  )
+}
+
+function keyFault(key: unknown): MemberFault | undefined {
+  const fault = ruleFault('key', key, string)
+  if (fault !== undefined) return fault
+  const detail = configKeyFault(key as string)?.detail
+  return detail === undefined ? undefined : { member: 'key', found: key, allowed: `a valid config key: ${detail}` }
+}
+
+function idempotencyFault(value: unknown): MemberFault | undefined {
+  return (
+    ruleFault('', value, object) ??
+    rulesFault(value as Members, IDEMPOTENCY) ??
+    unknownMember(value as Members, IDEMPOTENCY)
+  )
+}
+
+function policyFault(value: unknown): MemberFault | undefined {
+  return (
+    storedPolicyFault(value) ??
+    unknownMember(value as Members, POLICY_MEMBERS) ??
+    unknownLimitMember(value as PolicyDefinition)
+  )
+}
+
+function unknownLimitMember({ limits }: PolicyDefinition): MemberFault | undefined {
+  for (const [index, limit] of limits.entries()) {
+    const fault = unknownMember(limit as unknown as Members, LIMIT_MEMBERS)
+    if (fault !== undefined) return faultWithin(`limits[${index}]`, fault)
+  }
+  return undefined
+}
+
+function rulesFault(members: Members, rules: Rules<string>): MemberFault | undefined {
+  for (const member in rules) {
+    const fault = ruleFault(member, members[member], rules[member] as Rule)
+    if (fault !== undefined) return fault
+  }
+  return undefined
+}
+
+function ruleFault(member: string, found: unknown, { isAllowed, allowed }: Rule): MemberFault | undefined {
+  return isAllowed(found) ? undefined : { member, found, allowed }
+}
+
+function unknownMember(members: Members, known: object): MemberFault | undefined {
+  for (const member in members) {
+    if (Object.hasOwn(known, member)) continue
+    return { member, found: members[member], allowed: `absent: only ${Object.keys(known).join(', ')} are allowed` }
+  }
+  return undefined
+}
+
+function integerFrom(min: number): Rule {
+  return {
+    isAllowed: value => Number.isSafeInteger(value) && (value as number) >= min,
+    allowed: `an integer between ${min} and ${Number.MAX_SAFE_INTEGER}`,
+  }
+}
+
+function onePerPartition(elements: string): Rule {
+  return {
+    isAllowed: value => Array.isArray(value) && value.length === CONFIG_PARTITIONS,
+    allowed: `an array of ${CONFIG_PARTITIONS} ${elements}`,
+  }
+}
+
+function optional({ isAllowed, allowed }: Rule): Rule {
+  return { isAllowed: value => value === undefined || isAllowed(value), allowed }
+}
+
+export function isObject(value: unknown): value is Members {
+  return typeof value === 'object' && value !== null && !Array.isArray(value)
+}

@@ -1,0 +1,37 @@
+import type { PolicyEvent } from '../domain/events.ts'
+import type { ConfigKeys } from '../redis/keys.ts'
+import { recordJson } from '../redis/policies/append.ts'
+import type { Command } from './in-process-connection.ts'
+
+/**
+ * The policies that a batch of events leaves in a partition. They go to the store in few commands: a command for each would take
+ * a fifth of the time of a replay.
+ */
+export class ReplayedPolicies {
+  readonly #keys: ConfigKeys
+  readonly #lastEvents = new Map<string, PolicyEvent>()
+
+  constructor(keys: ConfigKeys) {
+    this.#keys = keys
+  }
+
+  add(event: PolicyEvent): void {
+    this.#lastEvents.set(event.key, event)
+  }
+
+  /** What stores them, and forgets them here. */
+  take(): Command[] {
+    const { policies, names } = this.#keys
+    const events = [...this.#lastEvents.values()]
+    this.#lastEvents.clear()
+    const held = events.filter(({ policy }) => policy !== null)
+    const deleted = events.filter(({ policy }) => policy === null).map(({ key }) => key)
+    const commands: Command[] = []
+    if (held.length > 0) {
+      commands.push(['HSET', policies, ...held.flatMap(event => [event.key, recordJson(event)])])
+      commands.push(['ZADD', names, ...held.flatMap(({ key }) => [0, key])])
+    }
+    if (deleted.length > 0) commands.push(['HDEL', policies, ...deleted], ['ZREM', names, ...deleted])
+    return commands
+  }
+}
