@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
+import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
-import { EnvSchema } from '../../src/env.schema.ts'
+import { EnvSchema, FILE_VARIABLES } from '../../src/env.schema.ts'
 import { ERRORS } from '../../src/errors.ts'
 import { FrontMetrics } from '../../src/metrics.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
+import { blocksUnder } from '../support/documents.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8')
@@ -15,26 +17,23 @@ const sources = ['src', 'workers', 'test'].flatMap(folder =>
     .filter(path => /\.(?:ts|lua)$/.test(path))
     .map(path => `${folder}/${path}`),
 )
-const readme = read('README.md')
 const documents = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'docs/benchmarks.md',
-  'docs/consistency.md',
-  'docs/errors.md',
-  'docs/observability.md',
-  'docs/operations.md',
-  'docs/recipes/express.md',
-  'docs/recipes/fastify.md',
-  'docs/recipes/haproxy.md',
-  'docs/recipes/nginx.md',
-  'docs/scaling.md',
-  'docs/security.md',
-  'clients/typescript/README.md',
-  'docs/alerts.md',
-] as const
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'clients/typescript/README.md'],
+  ...readdirSync(new URL('docs', ROOT), { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.md'))
+    .map(path => `docs/${path}`),
+]
+
+/** A document for newcomers stays short; what it cannot hold goes to `docs`. */
+const MAX_WORDS: Readonly<Record<string, number>> = { 'README.md': 2_100 }
+
+const wordsIn = (text: string) => text.split(/\s+/).filter(word => word !== '').length
+
+/** What `docs/settings.md` says is allowed, where a schema says it exactly. */
+const allowedBy = ({ type, minimum, maximum, enum: choices }: TSchema): string | undefined => {
+  if (type === 'integer') return `${minimum} to ${maximum}`
+  return choices?.map((choice: string) => `\`${choice}\``).join(', ')
+}
 
 /** As the heading is linked to. */
 const anchorOf = (heading: string) =>
@@ -44,14 +43,28 @@ const anchorOf = (heading: string) =>
     .replaceAll(' ', '-')
 
 describe('the documents', () => {
-  it('list every variable with its default', () => {
-    const rows = Object.entries(EnvSchema.properties).map(([name, schema]) => {
+  it.each(Object.entries(MAX_WORDS))('%s has at most %i words', (document, words) => {
+    expect(wordsIn(read(document))).toBeLessThanOrEqual(words)
+  })
+
+  it('list every setting with its default and what is allowed', () => {
+    const rows = [...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
+    const listed = rows.map(([, name = '', byDefault, allowed]) => ({ name, byDefault, allowed }))
+    const settings = Object.entries<TSchema>(EnvSchema.properties).map(([name, schema]) => {
       const byDefault = schema['default'] === undefined ? '–' : `\`${schema['default']}\``
-      return `| \`${name}\` | ${name === 'WEB_CONCURRENCY' ? 'cores' : byDefault} | ${schema.description} |`
+      return {
+        name,
+        byDefault: name === 'WEB_CONCURRENCY' ? 'number of cores' : byDefault,
+        allowed: allowedBy(schema) ?? expect.any(String),
+      }
     })
-    const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## More'))
-    const listed = section.split('\n').filter(line => line.startsWith('| `'))
-    expect(listed.map(line => line.replace(/ +/g, ' '))).toEqual(rows)
+    expect(listed).toEqual(settings)
+  })
+
+  it('name every setting that a file can hold', () => {
+    const [, section = ''] = read('docs/settings.md').split('## Secrets in files')
+    const [named = ''] = section.split('can be in a file')
+    expect([...named.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(FILE_VARIABLES)
   })
 
   it.each(documents)('%s names only commands that exist', document => {
@@ -75,7 +88,8 @@ describe('the documents', () => {
   })
 
   it('show a policy that can be stored', () => {
-    const policy: unknown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '')
+    const [block = ''] = blocksUnder('docs/api.md', '## Policies', 'json')
+    const policy: unknown = JSON.parse(block)
     expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
     expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
   })
@@ -141,7 +155,8 @@ describe('the documents', () => {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
     )
-    const table = readme.slice(readme.indexOf('## Use'), readme.indexOf('A **policy**'))
+    const [, calls = ''] = read('docs/api.md').split('## Calls')
+    const [table = ''] = calls.split('\n## ')
     expect(routes.filter(route => !table.includes(`\`${route}`))).toEqual([])
   })
 })
