@@ -79,6 +79,14 @@ describe('the documents', () => {
     for (const path of links) expect(() => read(folder + path)).not.toThrow()
   })
 
+  it('list every command of the command line', () => {
+    const [table = ''] = read('docs/cli.md').split('| exit code')
+    const listed = [...table.matchAll(/^\| `([a-z-]+)/gm)].map(([, name]) => name)
+    const files = sources.flatMap(path => /([a-z-]+)\.command\.ts$/.exec(path)?.[1] ?? [])
+    const names = files.flatMap(name => (name === 'service' ? ['start', 'api', 'worker'] : [name]))
+    expect(listed.toSorted()).toEqual(names.toSorted())
+  })
+
   it('name only files of the tree that exist', () => {
     const named = [...read('ARCHITECTURE.md').matchAll(/`((?:[a-z-]+\/)*[a-z][a-z.-]*\.(?:ts|lua))`/g)].map(
       ([, path = '']) => path,
@@ -87,8 +95,11 @@ describe('the documents', () => {
     expect(named.filter(path => !sources.some(source => `/${source}`.endsWith(`/${path}`)))).toEqual([])
   })
 
-  it('show a policy that can be stored', () => {
-    const [block = ''] = blocksUnder('docs/api.md', '## Policies', 'json')
+  it.each([
+    ['README.md', '## Use'],
+    ['docs/api.md', '## Policies'],
+  ])('%s shows a policy that can be stored', (document, heading) => {
+    const [block = ''] = blocksUnder(document, heading, 'json')
     const policy: unknown = JSON.parse(block)
     expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
     expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
