@@ -116,6 +116,18 @@ describe('the documents', () => {
     )
   })
 
+  it.each(['docs/alerts.md', 'docs/consistency.md', 'docs/operations.md'])(
+    '%s quotes only lines of the log',
+    document => {
+      // Four words or more, without options and paths: no command is written so.
+      const quoted = [...read(document).matchAll(/`([a-z]+(?:[:,]?\s[a-z]+){3,})`/g)]
+      const lines = quoted.map(([, line = '']) => line.replace(/\s+/g, ' '))
+      const texts = sources.filter(source => !source.startsWith('test/')).map(read)
+      expect(lines.length).toBeGreaterThan(0)
+      expect(lines.filter(line => !texts.some(text => text.includes(line)))).toEqual([])
+    },
+  )
+
   it.each(documents)('%s links only to headings that exist', document => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
     const folder = document.slice(0, document.lastIndexOf('/') + 1)
