@@ -8,10 +8,10 @@ import {
   describeWithHaproxy,
   describeWithNginx,
   HAPROXY,
-  type Limited,
   NGINX,
   ProxiedApplication,
   type ReverseProxy,
+  type Variant,
 } from '../support/proxies.ts'
 
 describeWithNginx('behind nginx', () => itLimits(NGINX))
@@ -19,6 +19,7 @@ describeWithHaproxy('behind HAProxy', () => itLimits(HAPROXY))
 
 function itLimits(proxy: ReverseProxy): void {
   describe('by address', () => itLimitsByAddress(proxy))
+  describe('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
 }
 
@@ -45,8 +46,8 @@ function application(request: IncomingMessage, response: ServerResponse): void {
 }
 
 /** Every address, and every owner of a key, may make a few requests. */
-async function start(proxy: ReverseProxy, limited: Limited): Promise<ProxiedApplication> {
-  const proxied = await ProxiedApplication.start(proxy, limited, application)
+async function start(proxy: ReverseProxy, variant: Variant): Promise<ProxiedApplication> {
+  const proxied = await ProxiedApplication.start(proxy, variant, application)
   for (const key of ['ip:*', 'api:*']) await new Client(proxied.service.url).put(key, scarce(CAPACITY))
   return proxied
 }
@@ -100,6 +101,24 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
       for (const socket of sockets) socket.destroy()
       hanging.close()
     }
+  })
+}
+
+function itLimitsBehindAnotherProxy(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    proxied = await start(proxy, 'behind another proxy')
+  })
+  afterAll(() => proxied.stop())
+
+  /** The other proxy adds the client's address to what the client sent. */
+  const statusFor = async (ip: string, sent: string) =>
+    (await fetch(proxied.url, { headers: { 'x-forwarded-for': `${sent}, ${ip}` } })).status
+
+  it('counts the client of the other proxy, whatever it sends itself', async () => {
+    expect(await inTurn(i => statusFor('198.51.100.9', `203.0.113.${i}`))).toEqual(fewAllowed)
+    expect(await statusFor('198.51.100.10', '198.51.100.9')).toBe(200)
   })
 }
 

@@ -2,28 +2,37 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { type AddressInfo, connect } from 'node:net'
+import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
+import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
 import { isOnPath } from './on-path.ts'
-import { blocksOf, recipe, replaceAll } from './recipe.ts'
+import { replaceAll } from './recipe.ts'
 import { Service } from './service.ts'
 
 /** Suites that only the real proxy can prove; left out, and said so, where there is none. */
 export const describeWithNginx = isOnPath('nginx') ? describe : describe.skip
 export const describeWithHaproxy = isOnPath('haproxy') ? describe : describe.skip
 
-/** Which of the two configurations of a recipe. */
-export type Limited = 'by address' | 'by verified key'
+/** What a recipe can do, and the heading that describes it. */
+const VARIANTS = {
+  'by address': '## By address',
+  'behind another proxy': '## Behind another proxy',
+  'by verified key': '## By verified API key',
+} as const
+export type Variant = keyof typeof VARIANTS
+
+const blocksFor = (program: string, variant: Variant, language: string) =>
+  blocksUnder(`docs/recipes/${program}.md`, VARIANTS[variant], language)
 
 export interface ReverseProxy {
   readonly program: string
   /** Writes the recipe's files for these addresses. Resolves with the arguments that start the proxy. */
-  readonly configure: (directory: string, limited: Limited, addresses: Addresses) => Promise<readonly string[]>
+  readonly configure: (directory: string, variant: Variant, addresses: Addresses) => Promise<readonly string[]>
 }
 
 interface Addresses {
@@ -34,16 +43,22 @@ interface Addresses {
   readonly application: string
 }
 
+/** The address that a recipe gives another proxy in front; in a test, that is the client of the proxy. */
+const OTHER_PROXY = { '192.0.2.10': '127.0.0.1' }
+
+const portOf = (address: string) => new URL(`http://${address}`).port
+
 export const NGINX: ReverseProxy = {
   program: 'nginx',
-  configure: async (directory, limited, { listen, listenForProxy, service, application }) => {
+  configure: async (directory, variant, { listen, listenForProxy, service, application }) => {
+    const [file = ''] = blocksFor('nginx', 'by address', 'nginx')
     const proxied = `listen ${listenForProxy} proxy_protocol; set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;`
-    const file = recipe('nginx', 'nginx', {
-      'listen 80;': `listen ${listen}; ${proxied}`,
+    const listens = variant === 'behind another proxy' ? '' : proxied
+    const http = replaceAll(nginxVariants[variant](file), {
+      'listen 80;': `listen ${listen}; ${listens}`,
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
     })
-    const http = limited === 'by address' ? file : verifyingNginx(file)
     const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory};`)
     await writeFile(
       join(directory, 'nginx.conf'),
@@ -53,43 +68,59 @@ export const NGINX: ReverseProxy = {
   },
 }
 
-/** The three changes that the recipe describes. */
-function verifyingNginx(file: string): string {
-  const [, map = '', locations = ''] = blocksOf('nginx', 'nginx')
-  return replaceAll(file, {
-    'server {\n    listen': `${map}\nserver {\n    listen`,
-    'key=$client_key': 'key=$throttle_key',
-    '    location / {': `${locations}\n    location @limited {`,
-  })
+/** The changes to the first configuration that the recipe describes. */
+const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
+  'by address': file => file,
+  'behind another proxy': file => {
+    const [directives = ''] = blocksFor('nginx', 'behind another proxy', 'nginx')
+    return replaceAll(file, { 'server {\n    listen': `server {\n${replaceAll(directives, OTHER_PROXY)}    listen` })
+  },
+  'by verified key': file => {
+    const [map = '', locations = ''] = blocksFor('nginx', 'by verified key', 'nginx')
+    return replaceAll(file, {
+      'server {\n    listen': `${map}\nserver {\n    listen`,
+      'key=$client_key': 'key=$throttle_key',
+      '    location / {': `${locations}\n    location @limited {`,
+    })
+  },
 }
 
 export const HAPROXY: ReverseProxy = {
   program: 'haproxy',
-  configure: async (directory, limited, { listen, listenForProxy, service, application }) => {
-    const [lua = [], config = []] = ['lua', 'haproxy'].map(language => blocksOf('haproxy', language))
+  configure: async (directory, variant, { listen, listenForProxy, service, application }) => {
+    const [file = ''] = blocksFor('haproxy', 'by address', 'haproxy')
+    const [action = ''] = blocksFor('haproxy', 'by address', 'lua')
+    const [moreActions = ''] = blocksFor('haproxy', variant, 'lua')
     // The name of an abstract socket belongs to the whole machine.
-    const socket = { 'abns@throttler': `abns@throttler-${new URL(`http://${listen}`).port}` }
+    const socket = { 'abns@throttler': `abns@throttler-${portOf(listen)}` }
     const addresses = {
       'bind :80': `bind ${listen}\n    bind ${listenForProxy} accept-proxy`,
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
     }
-    const isVerifying = limited === 'by verified key'
-    const actions = isVerifying ? lua.join('\n') : (lua[0] ?? '')
-    const sections = isVerifying ? verifyingHaproxy(config) : (config[0] ?? '')
-    await writeFile(join(directory, 'throttle.lua'), replaceAll(actions, socket))
-    await writeFile(join(directory, 'haproxy.cfg'), replaceAll(sections, { ...socket, ...addresses }))
+    const lua = variant === 'by verified key' ? `${action}\n${moreActions}` : action
+    await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, socket))
+    const config = replaceAll(haproxyVariants[variant](file), { ...socket, ...addresses })
+    await writeFile(join(directory, 'haproxy.cfg'), config)
     return ['-db', '-C', directory, '-f', join(directory, 'haproxy.cfg')]
   },
 }
 
-/** The three additions that the recipe describes. */
-function verifyingHaproxy([file = '', rules = '', route = '', section = '']: readonly string[]): string {
-  const changed = replaceAll(file, {
-    '    http-request lua.throttle\n': `${rules}    http-request lua.throttle\n`,
-    '\nbackend application\n': `${route}\nbackend application\n`,
-  })
-  return `${changed}\n${section}`
+/** The additions to the first configuration that the recipe describes. */
+const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
+  'by address': file => file,
+  'behind another proxy': file => {
+    const [rule = ''] = blocksFor('haproxy', 'behind another proxy', 'haproxy')
+    return replaceAll(file, { '    bind :80\n': `    bind :80\n${replaceAll(rule, OTHER_PROXY)}` })
+  },
+  'by verified key': file => {
+    const [rules = '', route = '', section = ''] = blocksFor('haproxy', 'by verified key', 'haproxy')
+    const changed = replaceAll(file, {
+      '    http-request lua.throttle\n': `${rules}    http-request lua.throttle\n`,
+      '\nbackend application\n': `${route}\nbackend application\n`,
+    })
+    return `${changed}\n${section}`
+  },
 }
 
 /** An application behind a proxy that asks the service, all of it on free ports. */
@@ -113,27 +144,28 @@ export class ProxiedApplication {
     this.#process = parts.process
     this.#directory = parts.directory
     this.#url = `http://${parts.addresses.listen}`
-    this.#proxiedPort = Number(new URL(`http://${parts.addresses.listenForProxy}`).port)
+    this.#proxiedPort = Number(portOf(parts.addresses.listenForProxy))
   }
 
   /** @param answer how the application answers */
   static async start(
     proxy: ReverseProxy,
-    limited: Limited,
+    variant: Variant,
     answer: (request: IncomingMessage, response: ServerResponse) => void,
   ): Promise<ProxiedApplication> {
-    // One process, which obeys at once what it answered as applied.
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
-    const application = createServer(answer)
-    await once(application.listen(0, '127.0.0.1'), 'listening')
-    const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
+    const freeAddress = async () => `127.0.0.1:${await freePort('127.0.0.1')}`
     const addresses = {
-      listen: `127.0.0.1:${await freePort('127.0.0.1')}`,
-      listenForProxy: `127.0.0.1:${await freePort('127.0.0.1')}`,
-      service: new URL(service.url).host,
-      application: `127.0.0.1:${(application.address() as AddressInfo).port}`,
+      listen: await freeAddress(),
+      listenForProxy: await freeAddress(),
+      service: await freeAddress(),
+      application: await freeAddress(),
     }
-    const args = await proxy.configure(directory, limited, addresses)
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
+    const args = await proxy.configure(directory, variant, addresses)
+    // One process, which obeys at once what it answered as applied.
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', PORT: portOf(addresses.service) } })
+    const application = createServer(answer)
+    await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
     const process = spawn(proxy.program, args, { stdio: 'inherit' })
     const started = new ProxiedApplication({ service, application, process, directory, addresses })
     await eventually(() => fetch(started.url), 5_000)

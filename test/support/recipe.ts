@@ -4,14 +4,10 @@ type Replacements = Readonly<Record<string, string>>
 
 /** The first block of a language in one of `docs/recipes`, with addresses and names replaced by those of a test. */
 export function recipe(name: string, language: string, replaced: Replacements): string {
-  return replaceAll(blocksOf(name, language)[0] ?? missing(name, language), replaced)
-}
-
-/** All blocks of a language in one of `docs/recipes`, in their order. */
-export function blocksOf(name: string, language: string): readonly string[] {
   const text = readFileSync(new URL(`../../docs/recipes/${name}.md`, import.meta.url), 'utf8')
-  const blocks = text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))
-  return [...blocks].map(([, block = '']) => block)
+  const block = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1]
+  if (block === undefined) throw new Error(`docs/recipes/${name}.md has no block of ${language}`)
+  return replaceAll(block, replaced)
 }
 
 /** Replaces each text wherever it occurs. Throws if one does not occur at all. */
@@ -20,8 +16,4 @@ export function replaceAll(text: string, replaced: Replacements): string {
     if (!text.includes(from)) throw new Error(`the recipe does not contain "${from}"`)
     return text.replaceAll(from, to)
   }, text)
-}
-
-function missing(name: string, language: string): never {
-  throw new Error(`docs/recipes/${name}.md has no block of ${language}`)
 }
