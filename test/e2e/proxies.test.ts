@@ -1,61 +1,27 @@
-import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
-import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { createServer as createTcpServer, type Socket } from 'node:net'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { clientKey } from '../../clients/typescript/src/index.ts'
 import { Client } from '../support/client.ts'
-import { eventually } from '../support/eventually.ts'
-import { describeWithHaproxy, describeWithNginx } from '../support/proxies.ts'
-import { recipe } from '../support/recipe.ts'
-import { Service } from '../support/service.ts'
-
-interface Proxy {
-  readonly program: string
-  /** Writes the recipe's files for these addresses. Resolves with the arguments that start the proxy. */
-  readonly configure: (directory: string, addresses: Addresses) => Promise<readonly string[]>
-}
-
-interface Addresses {
-  readonly listen: string
-  readonly service: string
-  readonly application: string
-}
-
-const NGINX: Proxy = {
-  program: 'nginx',
-  configure: async (directory, { listen, service, application }) => {
-    const http = recipe('nginx', 'nginx', {
-      'listen 80;': `listen ${listen};`,
-      '127.0.0.1:8080': service,
-      '127.0.0.1:3000': application,
-    })
-    const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory};`)
-    await writeFile(
-      join(directory, 'nginx.conf'),
-      `daemon off; pid ${directory}/pid; events {}\nhttp { access_log off; ${own.join(' ')}\n${http}\n}`,
-    )
-    return ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr']
-  },
-}
-
-const HAPROXY: Proxy = {
-  program: 'haproxy',
-  configure: async (directory, { listen, service, application }) => {
-    // Names of abstract sockets belong to the whole machine.
-    const socket = { 'abns@throttler': `abns@throttler-${listen}` }
-    const config = { ...socket, 'bind :80': `bind ${listen}`, '127.0.0.1:8080': service, '127.0.0.1:3000': application }
-    await writeFile(join(directory, 'throttle.lua'), recipe('haproxy', 'lua', socket))
-    await writeFile(join(directory, 'haproxy.cfg'), recipe('haproxy', 'haproxy', config))
-    return ['-db', '-C', directory, '-f', join(directory, 'haproxy.cfg')]
-  },
-}
+import {
+  describeWithHaproxy,
+  describeWithNginx,
+  HAPROXY,
+  NGINX,
+  ProxiedApplication,
+  type ReverseProxy,
+  type Variant,
+} from '../support/proxies.ts'
 
 describeWithNginx('behind nginx', () => itLimits(NGINX))
 describeWithHaproxy('behind HAProxy', () => itLimits(HAPROXY))
+
+function itLimits(proxy: ReverseProxy): void {
+  describe('by address', () => itLimitsByAddress(proxy))
+  describe('behind another proxy', () => itLimitsBehindAnotherProxy(proxy))
+  describe('by verified key', () => itLimitsByVerifiedKey(proxy))
+}
 
 /** Half a second is configured; the rest is for a slow machine. */
 const MOMENT_MS = 2_000
@@ -66,44 +32,43 @@ async function expectToPassSoon(url: string): Promise<void> {
   expect(performance.now() - startedAt).toBeLessThan(MOMENT_MS)
 }
 
-function itLimits(proxy: Proxy): void {
-  let service: Service
-  let application: Server
-  let process: ChildProcess
-  let directory: string
-  let url: string
+const CAPACITY = 3
+const ATTEMPTS = 12
+const attempts = Array.from({ length: ATTEMPTS }, (_, i) => i)
+const OWNERS: Readonly<Record<string, string>> = { 'acme-key-1': 'acme', 'acme-key-2': 'acme', 'globex-key': 'globex' }
+
+/** Says whose key it was asked with, and answers everything else. */
+function application(request: IncomingMessage, response: ServerResponse): void {
+  if (request.url !== '/verify') return void response.end(`the application saw ${request.url}`)
+  const owner = OWNERS[String(request.headers['x-api-key'])]
+  if (owner === undefined) response.writeHead(401, { 'www-authenticate': 'ApiKey' }).end()
+  else response.writeHead(204, { 'x-subject': owner }).end()
+}
+
+/** Every address, and every owner of a key, may make a few requests. */
+async function start(proxy: ReverseProxy, variant: Variant): Promise<ProxiedApplication> {
+  const proxied = await ProxiedApplication.start(proxy, variant, application)
+  for (const key of ['ip:*', 'api:*']) await new Client(proxied.service.url).put(key, scarce(CAPACITY))
+  return proxied
+}
+
+const scarce = (capacity: number) => ({ capacity, refillTokens: 1, refillIntervalMs: 1_000_000 })
+
+function itLimitsByAddress(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
 
   beforeAll(async () => {
-    // One process, which obeys at once what it answered as applied.
-    service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
-    application = createServer((request, response) => response.end(`the application saw ${request.url}`))
-    await once(application.listen(0, '127.0.0.1'), 'listening')
-    directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
-    const listen = `127.0.0.1:${await freePort('127.0.0.1')}`
-    const args = await proxy.configure(directory, {
-      listen,
-      service: new URL(service.url).host,
-      application: `127.0.0.1:${(application.address() as AddressInfo).port}`,
-    })
-    process = spawn(proxy.program, args, { stdio: 'inherit' })
-    url = `http://${listen}`
-    await eventually(() => fetch(url), 5_000)
+    proxied = await start(proxy, 'by address')
   })
-  afterAll(async () => {
-    const ended = once(process, 'exit')
-    process.kill('SIGTERM')
-    await ended
-    application.closeAllConnections()
-    application.close()
-    await service.stop()
-    await rm(directory, { recursive: true })
-  })
+  afterAll(() => proxied?.stop())
+
+  itCountsTheAddress(() => proxied)
 
   it('passes what is allowed, with its RateLimit fields', async () => {
-    const client = new Client(service.url)
-    await client.put('ip:127.0.0.1', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const client = new Client(proxied.service.url)
+    await client.put('ip:127.0.0.1', scarce(2))
     await client.request('DELETE', '/buckets/ip%3A127.0.0.1')
-    const response = await fetch(`${url}/page?q=1`)
+    const response = await fetch(`${proxied.url}/page?q=1`)
     expect(response.status).toBe(200)
     expect(await response.text()).toBe('the application saw /page?q=1')
     expect(response.headers.get('ratelimit')).toBe('"default";r=1;t=1000')
@@ -111,8 +76,8 @@ function itLimits(proxy: Proxy): void {
   })
 
   it('answers a denial with 429 and its fields', async () => {
-    await fetch(url)
-    const response = await fetch(url)
+    await fetch(proxied.url)
+    const response = await fetch(proxied.url)
     expect(response.status).toBe(429)
     expect(response.headers.get('ratelimit')).toMatch(/^"default";r=0;t=\d+$/)
     expect(Number(response.headers.get('retry-after'))).toBeGreaterThan(900)
@@ -120,21 +85,128 @@ function itLimits(proxy: Proxy): void {
   })
 
   it('does not take an outage for a denial, and does not wait for it', async () => {
-    await service.stop()
-    await expectToPassSoon(url)
+    await proxied.service.stop()
+    await expectToPassSoon(proxied.url)
   })
 
   it('waits only a moment for a service that hangs', async () => {
     const sockets: Socket[] = []
     // A proxy that gives up may reset its connection.
     const hanging = createTcpServer(socket => sockets.push(socket.on('error', () => undefined)))
-    await once(hanging.listen(Number(new URL(service.url).port), '127.0.0.1'), 'listening')
+    await once(hanging.listen(Number(new URL(proxied.service.url).port), '127.0.0.1'), 'listening')
     try {
-      await expectToPassSoon(url)
+      await expectToPassSoon(proxied.url)
       expect(sockets).toHaveLength(1)
     } finally {
       for (const socket of sockets) socket.destroy()
       hanging.close()
     }
+  })
+}
+
+function itLimitsBehindAnotherProxy(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    proxied = await start(proxy, 'behind another proxy')
+  })
+  afterAll(() => proxied?.stop())
+
+  /** The other proxy adds the client's address to what the client sent. */
+  const statusFor = async (ip: string, sent: string) =>
+    (await fetch(proxied.url, { headers: { 'x-forwarded-for': `${sent}, ${ip}` } })).status
+
+  it('counts the client of the other proxy, whatever it sends itself', async () => {
+    expect(await inTurn(i => statusFor('198.51.100.9', `203.0.113.${i}`))).toEqual(fewAllowed)
+    expect(await statusFor('198.51.100.10', '198.51.100.9')).toBe(200)
+  })
+}
+
+function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    proxied = await start(proxy, 'by verified key')
+  })
+  afterAll(() => proxied?.stop())
+
+  itCountsTheAddress(() => proxied)
+
+  it('counts the owner of a verified key, with all keys and from all addresses', async () => {
+    const statuses = await inTurn(i =>
+      proxied.statusFor(`192.0.2.${i}`, { 'x-api-key': i % 2 ? 'acme-key-1' : 'acme-key-2' }),
+    )
+    expect(statuses).toEqual(fewAllowed)
+    expect(await proxied.statusFor('192.0.2.1', { 'x-api-key': 'globex-key' })).toBe(200)
+  })
+
+  it('does not take the name of an owner from the client', async () => {
+    const statuses = await inTurn(i => proxied.statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
+    expect(statuses).toEqual(fewAllowed)
+  })
+
+  it('keeps what a request without a verified key gets', async () => {
+    const response = await fetch(proxied.url, { headers: { 'x-api-key': 'made-up' } })
+    expect([response.status, await response.text()]).toEqual([200, 'the application saw /'])
+  })
+}
+
+/** The first few of all attempts are allowed. */
+const fewAllowed = attempts.map(i => (i < CAPACITY ? 200 : 429))
+
+/** One attempt after another. */
+async function inTurn(attempt: (i: number) => Promise<number>): Promise<number[]> {
+  const statuses = []
+  for (const i of attempts) statuses.push(await attempt(i))
+  return statuses
+}
+
+function itCountsTheAddress(started: () => ProxiedApplication): void {
+  it('cannot be escaped with made-up API keys', async () => {
+    expect(await inTurn(i => started().statusFor('198.51.100.1', { 'x-api-key': `made-up-${i}` }))).toEqual(fewAllowed)
+  })
+
+  it('cannot be escaped with a forged X-Forwarded-For', async () => {
+    const statuses = await inTurn(i => {
+      const forged = `203.0.113.${i}`
+      const headers = { 'x-forwarded-for': forged, 'x-real-ip': forged, forwarded: `for=${forged}` }
+      return started().statusFor('198.51.100.2', headers)
+    })
+    expect(statuses).toEqual(fewAllowed)
+  })
+
+  it('cannot be escaped with the addresses of an IPv6 /64', async () => {
+    const statuses = await inTurn(i => started().statusFor(`2001:db8:1:2:${i}::${i * i}`))
+    expect(statuses).toEqual(fewAllowed)
+    expect(await started().statusFor('2001:db8:1:3::1')).toBe(200)
+  })
+
+  it('takes an IPv4-mapped address for the IPv4 address', async () => {
+    const statuses = await inTurn(i => started().statusFor(i % 2 ? '::ffff:198.51.100.3' : '198.51.100.3'))
+    expect(statuses).toEqual(fewAllowed)
+    expect(await started().statusFor('::ffff:198.51.100.4')).toBe(200)
+  })
+
+  it.each([
+    '198.51.100.5',
+    '::ffff:198.51.100.6',
+    '2001:db8:a:b:c:d:e:f',
+    '2001:db8:a:c::1',
+    '2001:db8:a:0:1:2:3:4',
+    '2001:db8:b:0:1::',
+    '2001:db8:0:a::',
+    '2001:db8::1:0:0:1',
+    '2001:db9:0:0:1::',
+    '2001:dba::',
+    '2001:0:0:a:b:c:d:e',
+    '2001:0:0:b::1',
+    '2002::1',
+    '2003:0:a:b:c:d:e:f',
+    '2003:0:b::1',
+    '2004:0:0:0:a:b:c:d',
+  ])('counts %s under the key of the client', async ip => {
+    expect(await started().statusFor(ip)).toBe(200)
+    const { body } = await new Client(started().service.url).get(`/buckets/${encodeURIComponent(clientKey(ip))}`)
+    expect(body).toMatchObject({ remaining: CAPACITY - 1 })
   })
 }

@@ -3,11 +3,18 @@ import { readFileSync } from 'node:fs'
 /** The code blocks of a language under a heading of a document, up to the next heading of its rank or above. */
 export function blocksUnder(path: string, heading: string, language: string): string[] {
   const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
-  const [, afterHeading] = text.split(`\n${heading}\n`)
-  if (afterHeading === undefined) throw new Error(`${path} has no heading "${heading}"`)
+  const outline = withoutComments(text)
+  const start = outline.indexOf(`\n${heading}\n`)
+  if (start === -1) throw new Error(`${path} has no heading "${heading}"`)
   const rank = heading.indexOf(' ')
-  const [section = ''] = afterHeading.split(new RegExp(`^#{1,${rank}} `, 'm'))
+  const length = outline.slice(start + 1 + rank).search(new RegExp(`^#{1,${rank}} `, 'm'))
+  const section = text.slice(start, length === -1 ? undefined : start + 1 + rank + length)
   return [...section.matchAll(new RegExp(`^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\``, 'gm'))].map(
     ([, block = '']) => block,
   )
+}
+
+/** The same text, of the same length, in which no comment of a code block looks like a heading. */
+function withoutComments(text: string): string {
+  return text.replace(/^```[\s\S]*?^```/gm, code => code.replace(/^#/gm, ' '))
 }

@@ -1,6 +1,200 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { buffer } from 'node:stream/consumers'
 import { describe } from '@jest/globals'
+import { freePort } from '../../src/processes/free-port.ts'
+import { blocksUnder } from './documents.ts'
+import { eventually } from './eventually.ts'
 import { isOnPath } from './on-path.ts'
+import { replaceAll } from './recipe.ts'
+import { Service } from './service.ts'
 
 /** Suites that only the real proxy can prove; left out, and said so, where there is none. */
 export const describeWithNginx = isOnPath('nginx') ? describe : describe.skip
 export const describeWithHaproxy = isOnPath('haproxy') ? describe : describe.skip
+
+/** What a recipe can do, and the heading that describes it. */
+const VARIANTS = {
+  'by address': '## By address',
+  'behind another proxy': '## Behind another proxy',
+  'by verified key': '## By verified API key',
+} as const
+export type Variant = keyof typeof VARIANTS
+
+const blocksFor = (program: string, variant: Variant, language: string) =>
+  blocksUnder(`docs/recipes/${program}.md`, VARIANTS[variant], language)
+
+export interface ReverseProxy {
+  readonly program: string
+  /** Writes the recipe's files for these addresses. Resolves with the arguments that start the proxy. */
+  readonly configure: (directory: string, variant: Variant, addresses: Addresses) => Promise<readonly string[]>
+}
+
+interface Addresses {
+  readonly listen: string
+  /** Where a client's address comes from the PROXY protocol, so that a test can have any. */
+  readonly listenForProxy: string
+  readonly service: string
+  readonly application: string
+}
+
+/** The address that a recipe gives another proxy in front; in a test, that is the client of the proxy. */
+const OTHER_PROXY = { '192.0.2.10': '127.0.0.1' }
+
+const portOf = (address: string) => new URL(`http://${address}`).port
+
+export const NGINX: ReverseProxy = {
+  program: 'nginx',
+  configure: async (directory, variant, { listen, listenForProxy, service, application }) => {
+    const [file = ''] = blocksFor('nginx', 'by address', 'nginx')
+    const proxied = `listen ${listenForProxy} proxy_protocol; set_real_ip_from 127.0.0.1; real_ip_header proxy_protocol;`
+    const listens = variant === 'behind another proxy' ? '' : proxied
+    const http = replaceAll(nginxVariants[variant](file), {
+      'listen 80;': `listen ${listen}; ${listens}`,
+      '127.0.0.1:8080': service,
+      '127.0.0.1:3000': application,
+    })
+    const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory};`)
+    await writeFile(
+      join(directory, 'nginx.conf'),
+      `daemon off; pid ${directory}/pid; events {}\nhttp { access_log off; ${own.join(' ')}\n${http}\n}`,
+    )
+    return ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr']
+  },
+}
+
+/** The changes to the first configuration that the recipe describes. */
+const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
+  'by address': file => file,
+  'behind another proxy': file => {
+    const [directives = ''] = blocksFor('nginx', 'behind another proxy', 'nginx')
+    return replaceAll(file, { 'server {\n    listen': `server {\n${replaceAll(directives, OTHER_PROXY)}    listen` })
+  },
+  'by verified key': file => {
+    const [map = '', locations = ''] = blocksFor('nginx', 'by verified key', 'nginx')
+    return replaceAll(file, {
+      'server {\n    listen': `${map}\nserver {\n    listen`,
+      'key=$client_key': 'key=$throttle_key',
+      '    location / {': `${locations}\n    location @limited {`,
+    })
+  },
+}
+
+export const HAPROXY: ReverseProxy = {
+  program: 'haproxy',
+  configure: async (directory, variant, { listen, listenForProxy, service, application }) => {
+    const [file = ''] = blocksFor('haproxy', 'by address', 'haproxy')
+    const [action = ''] = blocksFor('haproxy', 'by address', 'lua')
+    const [moreActions = ''] = blocksFor('haproxy', variant, 'lua')
+    // The name of an abstract socket belongs to the whole machine.
+    const socket = { 'abns@throttler': `abns@throttler-${portOf(listen)}` }
+    const addresses = {
+      'bind :80': `bind ${listen}\n    bind ${listenForProxy} accept-proxy`,
+      '127.0.0.1:8080': service,
+      '127.0.0.1:3000': application,
+    }
+    const lua = variant === 'by verified key' ? `${action}\n${moreActions}` : action
+    await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, socket))
+    const config = replaceAll(haproxyVariants[variant](file), { ...socket, ...addresses })
+    await writeFile(join(directory, 'haproxy.cfg'), config)
+    return ['-db', '-C', directory, '-f', join(directory, 'haproxy.cfg')]
+  },
+}
+
+/** The additions to the first configuration that the recipe describes. */
+const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
+  'by address': file => file,
+  'behind another proxy': file => {
+    const [rule = ''] = blocksFor('haproxy', 'behind another proxy', 'haproxy')
+    return replaceAll(file, { '    bind :80\n': `    bind :80\n${replaceAll(rule, OTHER_PROXY)}` })
+  },
+  'by verified key': file => {
+    const [rules = '', route = '', section = ''] = blocksFor('haproxy', 'by verified key', 'haproxy')
+    const changed = replaceAll(file, {
+      '    http-request lua.throttle\n': `${rules}    http-request lua.throttle\n`,
+      '\nbackend application\n': `${route}\nbackend application\n`,
+    })
+    return `${changed}\n${section}`
+  },
+}
+
+/** An application behind a proxy that asks the service, all of it on free ports. */
+export class ProxiedApplication {
+  readonly service: Service
+  readonly #url: string
+  readonly #proxiedPort: number
+  readonly #application: Server
+  readonly #process: ChildProcess
+  readonly #directory: string
+
+  private constructor(parts: {
+    service: Service
+    application: Server
+    process: ChildProcess
+    directory: string
+    addresses: Addresses
+  }) {
+    this.service = parts.service
+    this.#application = parts.application
+    this.#process = parts.process
+    this.#directory = parts.directory
+    this.#url = `http://${parts.addresses.listen}`
+    this.#proxiedPort = Number(portOf(parts.addresses.listenForProxy))
+  }
+
+  /** @param answer how the application answers */
+  static async start(
+    proxy: ReverseProxy,
+    variant: Variant,
+    answer: (request: IncomingMessage, response: ServerResponse) => void,
+  ): Promise<ProxiedApplication> {
+    const freeAddress = async () => `127.0.0.1:${await freePort('127.0.0.1')}`
+    const addresses = {
+      listen: await freeAddress(),
+      listenForProxy: await freeAddress(),
+      service: await freeAddress(),
+      application: await freeAddress(),
+    }
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
+    const args = await proxy.configure(directory, variant, addresses)
+    // One process, which obeys at once what it answered as applied.
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', PORT: portOf(addresses.service) } })
+    const application = createServer(answer)
+    await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
+    const process = spawn(proxy.program, args, { stdio: 'inherit' })
+    const started = new ProxiedApplication({ service, application, process, directory, addresses })
+    await eventually(() => fetch(started.url), 5_000)
+    return started
+  }
+
+  /** Where the proxy listens. */
+  get url(): string {
+    return this.#url
+  }
+
+  /** The status that a client with this address gets. */
+  async statusFor(ip: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+    const socket = connect({ host: '127.0.0.1', port: this.#proxiedPort })
+    const fields = Object.entries({ host: 'example.org', connection: 'close', ...headers })
+    const [family, server] = ip.includes(':') ? ['TCP6', '2001:db8::80'] : ['TCP4', '192.0.2.80']
+    const request = `GET / HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+    socket.write(`PROXY ${family} ${ip} ${server} 40000 80\r\n${request}`)
+    const text = (await buffer(socket)).toString()
+    return Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1])
+  }
+
+  async stop(): Promise<void> {
+    const ended = once(this.#process, 'exit')
+    this.#process.kill('SIGTERM')
+    await ended
+    this.#application.closeAllConnections()
+    this.#application.close()
+    await this.service.stop()
+    await rm(this.#directory, { recursive: true })
+  }
+}

@@ -1,12 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
+import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
 import { FrontMetrics } from '../../src/front/front-metrics.ts'
 import { ERRORS } from '../../src/lib/errors.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
-import { EnvSchema } from '../../src/settings/env.schema.ts'
+import { EnvSchema, FILE_VARIABLES } from '../../src/settings/env.schema.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
+import { blocksUnder } from '../support/documents.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8')
@@ -15,26 +17,23 @@ const sources = ['src', 'workers', 'test'].flatMap(folder =>
     .filter(path => /\.(?:ts|lua)$/.test(path))
     .map(path => `${folder}/${path}`),
 )
-const readme = read('README.md')
 const documents = [
-  'README.md',
-  'ARCHITECTURE.md',
-  'CONTRIBUTING.md',
-  'CHANGELOG.md',
-  'docs/benchmarks.md',
-  'docs/consistency.md',
-  'docs/errors.md',
-  'docs/observability.md',
-  'docs/operations.md',
-  'docs/recipes/express.md',
-  'docs/recipes/fastify.md',
-  'docs/recipes/haproxy.md',
-  'docs/recipes/nginx.md',
-  'docs/scaling.md',
-  'docs/security.md',
-  'clients/typescript/README.md',
-  'docs/alerts.md',
-] as const
+  ...['README.md', 'ARCHITECTURE.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'clients/typescript/README.md'],
+  ...readdirSync(new URL('docs', ROOT), { recursive: true, encoding: 'utf8' })
+    .filter(path => path.endsWith('.md'))
+    .map(path => `docs/${path}`),
+]
+
+/** A document for newcomers stays short; what it cannot hold goes to `docs`. */
+const MAX_WORDS: Readonly<Record<string, number>> = { 'README.md': 2_100, 'ARCHITECTURE.md': 3_500 }
+
+const wordsIn = (text: string) => text.split(/\s+/).filter(word => word !== '').length
+
+/** What `docs/settings.md` says is allowed, where a schema says it exactly. */
+const allowedBy = ({ type, minimum, maximum, enum: choices }: TSchema): string | undefined => {
+  if (type === 'integer') return `${minimum} to ${maximum}`
+  return choices?.map((choice: string) => `\`${choice}\``).join(', ')
+}
 
 /** As the heading is linked to. */
 const anchorOf = (heading: string) =>
@@ -44,14 +43,28 @@ const anchorOf = (heading: string) =>
     .replaceAll(' ', '-')
 
 describe('the documents', () => {
-  it('list every variable with its default', () => {
-    const rows = Object.entries(EnvSchema.properties).map(([name, schema]) => {
+  it.each(Object.entries(MAX_WORDS))('%s has at most %i words', (document, words) => {
+    expect(wordsIn(read(document))).toBeLessThanOrEqual(words)
+  })
+
+  it('list every setting with its default and what is allowed', () => {
+    const rows = [...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
+    const listed = rows.map(([, name = '', byDefault, allowed]) => ({ name, byDefault, allowed }))
+    const settings = Object.entries<TSchema>(EnvSchema.properties).map(([name, schema]) => {
       const byDefault = schema['default'] === undefined ? '–' : `\`${schema['default']}\``
-      return `| \`${name}\` | ${name === 'WEB_CONCURRENCY' ? 'cores' : byDefault} | ${schema.description} |`
+      return {
+        name,
+        byDefault: name === 'WEB_CONCURRENCY' ? 'number of cores' : byDefault,
+        allowed: allowedBy(schema) ?? expect.any(String),
+      }
     })
-    const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## More'))
-    const listed = section.split('\n').filter(line => line.startsWith('| `'))
-    expect(listed.map(line => line.replace(/ +/g, ' '))).toEqual(rows)
+    expect(listed).toEqual(settings)
+  })
+
+  it('name every setting that a file can hold', () => {
+    const [, section = ''] = read('docs/settings.md').split('## Secrets in files')
+    const [named = ''] = section.split('can be in a file')
+    expect([...named.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(FILE_VARIABLES)
   })
 
   it.each(documents)('%s names only commands that exist', document => {
@@ -66,6 +79,14 @@ describe('the documents', () => {
     for (const path of links) expect(() => read(folder + path)).not.toThrow()
   })
 
+  it('list every command of the command line', () => {
+    const [table = ''] = read('docs/cli.md').split('| exit code')
+    const listed = [...table.matchAll(/^\| `([a-z-]+)/gm)].map(([, name]) => name)
+    const files = sources.flatMap(path => /([a-z-]+)\.command\.ts$/.exec(path)?.[1] ?? [])
+    const names = files.flatMap(name => (name === 'service' ? ['start', 'api', 'worker'] : [name]))
+    expect(listed.toSorted()).toEqual(names.toSorted())
+  })
+
   it('name only files of the tree that exist', () => {
     const named = [...read('ARCHITECTURE.md').matchAll(/`((?:[a-z-]+\/)*[a-z][a-z.-]*\.(?:ts|lua))`/g)].map(
       ([, path = '']) => path,
@@ -74,12 +95,12 @@ describe('the documents', () => {
     expect(named.filter(path => !sources.some(source => `/${source}`.endsWith(`/${path}`)))).toEqual([])
   })
 
-  it('describe the architecture in a page that is read in fifteen minutes', () => {
-    expect(read('ARCHITECTURE.md').split(/\s+/).length).toBeLessThanOrEqual(3_500)
-  })
-
-  it('show a policy that can be stored', () => {
-    const policy: unknown = JSON.parse(/```json\n([\s\S]*?)```/.exec(readme)?.[1] ?? '')
+  it.each([
+    ['README.md', '## Use'],
+    ['docs/api.md', '## Policies'],
+  ])('%s shows a policy that can be stored', (document, heading) => {
+    const [block = ''] = blocksUnder(document, heading, 'json')
+    const policy: unknown = JSON.parse(block)
     expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
     expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
   })
@@ -94,6 +115,18 @@ describe('the documents', () => {
       [],
     )
   })
+
+  it.each(['docs/alerts.md', 'docs/consistency.md', 'docs/operations.md'])(
+    '%s quotes only lines of the log',
+    document => {
+      // Four words or more, without options and paths: no command is written so.
+      const quoted = [...read(document).matchAll(/`([a-z]+(?:[:,]?\s[a-z]+){3,})`/g)]
+      const lines = quoted.map(([, line = '']) => line.replace(/\s+/g, ' '))
+      const texts = sources.filter(source => !source.startsWith('test/')).map(read)
+      expect(lines.length).toBeGreaterThan(0)
+      expect(lines.filter(line => !texts.some(text => text.includes(line)))).toEqual([])
+    },
+  )
 
   it.each(documents)('%s links only to headings that exist', document => {
     const links = [...read(document).matchAll(/\]\((?!https?:)([^)#]*)#([^)]+)\)/g)]
@@ -145,7 +178,8 @@ describe('the documents', () => {
     const routes = Object.entries(paths).flatMap(([path, methods]) =>
       Object.keys(methods).map(method => `${method.toUpperCase()} ${path}`),
     )
-    const table = readme.slice(readme.indexOf('## Use'), readme.indexOf('A **policy**'))
+    const [, calls = ''] = read('docs/api.md').split('## Calls')
+    const [table = ''] = calls.split('\n## ')
     expect(routes.filter(route => !table.includes(`\`${route}`))).toEqual([])
   })
 })
