@@ -5,7 +5,7 @@ import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/polic
 import { FrontMetrics } from '../../src/front/front-metrics.ts'
 import { ERRORS } from '../../src/lib/errors.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
-import { EnvSchema } from '../../src/settings/env.schema.ts'
+import { EnvSchema, exampleOf } from '../../src/settings/env.schema.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 
 const ROOT = new URL('../../', import.meta.url)
@@ -47,7 +47,9 @@ describe('the documents', () => {
   it('list every variable with its default', () => {
     const rows = Object.entries(EnvSchema.properties).map(([name, schema]) => {
       const byDefault = schema['default'] === undefined ? '–' : `\`${schema['default']}\``
-      return `| \`${name}\` | ${name === 'WEB_CONCURRENCY' ? 'cores' : byDefault} | ${schema.description} |`
+      const example = exampleOf(schema)
+      const meaning = example === undefined ? schema.description : `${schema.description} Example: \`${example}\``
+      return `| \`${name}\` | ${name === 'WEB_CONCURRENCY' ? 'cores' : byDefault} | ${meaning} |`
     })
     const section = readme.slice(readme.indexOf('## Settings'), readme.indexOf('## More'))
     const listed = section.split('\n').filter(line => line.startsWith('| `'))
