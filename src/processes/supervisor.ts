@@ -107,7 +107,7 @@ async function embeddedStore(env: Env, logger: Logger): Promise<{ process: Super
 }
 
 /** npm that was killed cannot say so; what it started would go on without anybody to stop it. */
-function stopWithNpm(stop: () => void): void {
+function stopWithNpm(stop: (reason: 'parent lost') => void): void {
   const npm = process.ppid
-  setInterval(() => process.ppid !== npm && stop(), PARENT_CHECK_INTERVAL_MS).unref()
+  setInterval(() => process.ppid !== npm && stop('parent lost'), PARENT_CHECK_INTERVAL_MS).unref()
 }
