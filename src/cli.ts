@@ -34,7 +34,8 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
   throttler COMMAND --help says more of one, throttler --version which release this is.
-  Commands find the store as the service does: by CONFIG_REDIS_URL or REDIS_URL, or the embedded one by DATA_DIR.
+  Commands find the store as the service does: by CONFIG_REDIS_URL or REDIS_URL, or the embedded one by DATA_DIR. Like the service, they
+  read settings from .env in the working directory; variables of the environment take precedence.
   Exit codes: 0 done, 1 the answer is no (differences, bad policies, rejected), 2 it could not be done.
 `
 

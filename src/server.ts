@@ -1,9 +1,11 @@
 /** One front process: builds the app, listens, and stops in an orderly way. Started by primary.ts. */
 import { readFileSync } from 'node:fs'
 import { drained, stopAccepting } from './connections/drained.ts'
+import { closed, furtherListener, listenOn } from './connections/further-listener.ts'
 import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
 import { composeFront } from './front/compose-front.ts'
+import { listenAddresses } from './lib/loopback-hosts.ts'
 import { shareNextRun, shareRun } from './lib/share-runs.ts'
 import { version } from './lib/version.ts'
 import { createLogger } from './observability/logger.ts'
@@ -50,16 +52,21 @@ const reportStores = async () => parent.send({ type: 'stores', stores: await fro
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 
+const [host, ...furtherHosts] = listenAddresses(env.HOST)
+const further = furtherHosts.map(host => ({ host, listener: furtherListener(app.server) }))
+const furtherListeners = further.map(({ listener }) => listener)
+const listeners = [app.server, ...furtherListeners]
+
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
   async ({ drainMs, replaced }) => {
     front.drain()
     // node:cluster throws if its answer to a listen finds the server closed.
     await listening.catch(() => undefined)
-    if (replaced) stopAccepting(app.server)
-    await drained(app.server, drainMs)
+    if (replaced) listeners.forEach(stopAccepting)
+    await drained(listeners, drainMs)
     front.endWaits()
-    await app.close()
+    await Promise.all([app.close(), ...furtherListeners.map(closed)])
     await front.close()
     await reportMetrics()
   },
@@ -69,11 +76,19 @@ stopOnRequest(
 try {
   await front.start()
   parent.send({ type: 'listens-next' })
-  listening = app.listen({ host: env.HOST, port: env.PORT }).catch(cannotListen)
+  listening = listen().catch(cannotListen)
   await listening
   parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)
+}
+
+function listen(): Promise<unknown> {
+  const { PORT: port } = env
+  return Promise.all([
+    app.listen({ host, port }),
+    ...further.map(({ host, listener }) => listenOn(listener, host, port)),
+  ])
 }
 
 function cannotListen(err: Error): never {

@@ -1,6 +1,9 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
+import type { Server as Listener } from 'node:net'
 import { Connections } from '../src/connections/connections.ts'
+import { furtherListener } from '../src/connections/further-listener.ts'
 import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/connections/slow-clients.ts'
+import { listenAddresses } from '../src/lib/loopback-hosts.ts'
 import { shareNextRun } from '../src/lib/share-runs.ts'
 import { version } from '../src/lib/version.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -50,8 +53,17 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)
-  server.on('error', err => logger.warn({ err, host, port }, 'the worker answers no /health and /metrics'))
-  server.listen({ host, port })
+  const [address, ...furtherAddresses] = listenAddresses(host)
+  const listen = (listener: Listener, host: string) => {
+    listener.on('error', err => logger.warn({ err, host, port }, 'the worker answers no /health and /metrics'))
+    listener.listen({ host, port })
+  }
+  listen(server, address)
+  for (const further of furtherAddresses) {
+    const listener = furtherListener(server)
+    listen(listener, further)
+    server.once('close', () => listener.close())
+  }
   return server
 }
 

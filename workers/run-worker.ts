@@ -10,6 +10,7 @@ import { preflight } from '../src/redis/connection/preflight.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
 import { claimLayout } from '../src/redis/policies/layout.ts'
 import { maintainedPartitions } from '../src/redis/policies/maintained-projection.ts'
+import { loadDotenv } from '../src/settings/dotenv.ts'
 import { readEnv } from '../src/settings/env.ts'
 import { workerDependencies } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
@@ -29,8 +30,10 @@ process.title = 'throttler worker'
 const parent = ParentLink.ofThisProcess()
 
 try {
+  const dotenv = parent === undefined ? loadDotenv() : undefined
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
+  if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], logger)
   const { redis, workers, metrics, close } = workerDependencies(env, logger)
 

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { descendantsOf } from '../../test/support/processes.ts'
@@ -11,6 +12,8 @@ const ENTRY = fileURLToPath(new URL('../../src/cluster.js', import.meta.url))
 /** Starts the front as `npm run start:api` does, one process under its primary, with everything that is on by default. */
 export async function startService(redisUrl: string): Promise<MeasuredProcess> {
   const child = spawn(process.execPath, [ENTRY], {
+    // A `.env` of the project must not change what is measured.
+    cwd: dirname(ENTRY),
     env: { PATH: process.env['PATH'], PORT: '0', WEB_CONCURRENCY: '1', REDIS_URL: redisUrl, ...POLICY_VARIABLES },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { dirname } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
@@ -8,6 +9,8 @@ const ENTRY = fileURLToPath(new URL('../../workers/config.worker.js', import.met
 /** Starts a config worker as `npm run start:worker` does. Resolves, once it takes commands, with what ends it. */
 export async function startWorker(redisUrl: string): Promise<() => Promise<void>> {
   const child = spawn(process.execPath, [ENTRY], {
+    // A `.env` of the project must not change what is measured.
+    cwd: dirname(ENTRY),
     env: { PATH: process.env['PATH'], REDIS_URL: redisUrl, WORKER_METRICS_PORT: '0' },
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -6,6 +6,7 @@ import { connect, type RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
+import { loadDotenv } from '../settings/dotenv.ts'
 import { type Env, readEnv } from '../settings/env.ts'
 
 /** The store cannot be reached, or is none that this release can work on. */
@@ -22,6 +23,9 @@ export interface ConfigStoreAccess {
  * @throws {StoreTrouble}
  */
 export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Promise<T>): Promise<T> {
+  const dotenv = loadDotenv()
+  // Standard output is for results.
+  if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)
   const given = readEnv({ needsRedis: false })
   const env = given.REDIS_URL === undefined ? { ...given, REDIS_URL: await embeddedUrl(given.DATA_DIR) } : given
   const logger = createLogger({ level: 'silent', role: 'cli' })

@@ -1,7 +1,7 @@
 import type { CliCommand } from './command.ts'
 
 const VARIABLES =
-  'It is set up by the environment; .env.example lists every variable. A bad one ends it with exit code 1.'
+  'Settings are variables of the environment, or of .env in the working directory; .env.example lists them. If any are invalid, it exits with 1.'
 
 /** A command that is one of the service's entries, in this very process. */
 function serviceCommand(summary: string, entry: string): CliCommand {

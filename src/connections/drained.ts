@@ -1,5 +1,4 @@
-import type { Server } from 'node:http'
-import { Server as NetServer } from 'node:net'
+import { Server } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 
@@ -7,12 +6,13 @@ const POLL_MS = 50
 
 /** Stops accepting connections. An HTTP server's own `close` would also cut idle ones, on which a request may be arriving. */
 export function stopAccepting(server: Server): void {
-  NetServer.prototype.close.call(server)
+  Server.prototype.close.call(server)
 }
 
 /** Resolves when no client is connected, at the latest after `limitMs`. */
-export async function drained(server: Server, limitMs: number): Promise<void> {
-  const connections = promisify(server.getConnections.bind(server))
+export async function drained(servers: readonly Server[], limitMs: number): Promise<void> {
+  const counts = servers.map(server => promisify(server.getConnections.bind(server)))
+  const connections = async () => (await Promise.all(counts.map(count => count()))).reduce((sum, count) => sum + count)
   const deadline = performance.now() + limitMs
   while (performance.now() < deadline && (await connections()) > 0) await sleep(POLL_MS)
 }

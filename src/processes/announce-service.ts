@@ -1,6 +1,6 @@
 import type { Logger } from '../observability/logger.ts'
 import type { Env } from '../settings/env.ts'
-import { withoutLogin } from '../settings/redis-url.ts'
+import { redactCredentials } from '../settings/redis-url.ts'
 
 /** Says where the service listens, where it keeps what, and how to try it. */
 export function announceService(logger: Logger, env: Env): void {
@@ -13,7 +13,7 @@ export function announceService(logger: Logger, env: Env): void {
   logger.info(
     env.REDIS_URL === undefined
       ? `store: embedded, keeping policies in ${env.DATA_DIR}; set REDIS_URL to use Redis`
-      : `store: ${withoutLogin(env.REDIS_URL)}, policies in ${withoutLogin(env.CONFIG_REDIS_URL ?? env.REDIS_URL)}`,
+      : `store: ${redactCredentials(env.REDIS_URL)}, policies in ${redactCredentials(env.CONFIG_REDIS_URL ?? env.REDIS_URL)}`,
   )
   logger.info(`try: curl -i ${url}/check -H 'content-type: application/json' -d '{"key":"user:42"}'`)
 }

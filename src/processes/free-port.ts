@@ -1,5 +1,6 @@
 import { once } from 'node:events'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Server } from 'node:net'
+import { listenAddresses } from '../lib/loopback-hosts.ts'
 
 /** A port that nobody else gets until it is released. */
 export interface HeldPort {
@@ -8,12 +9,32 @@ export interface HeldPort {
   release(): void
 }
 
-/** Holds a port of this host that nobody listens on. */
-export async function holdFreePort(host: string): Promise<HeldPort> {
-  const server = createServer().listen(0, host)
+/** A port that is free on one address may be taken on another. */
+const MAX_ATTEMPTS = 10
+
+/** Holds a port that nobody listens on, on every address of this host. */
+export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promise<HeldPort> {
+  const [address, ...others] = listenAddresses(host)
+  const first = await listening(address, 0)
+  const servers = [first]
+  const release = () => {
+    for (const server of servers) server.close()
+  }
+  const { port } = first.address() as AddressInfo
+  try {
+    for (const other of others) servers.push(await listening(other, port))
+    return { port, release }
+  } catch (err) {
+    release()
+    if (attempts === 1) throw err
+    return holdFreePort(host, attempts - 1)
+  }
+}
+
+async function listening(host: string, port: number): Promise<Server> {
+  const server = createServer().listen(port, host)
   await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  return { port, release: () => void server.close() }
+  return server
 }
 
 /** A port of this host that nobody listens on, for a process that cannot be waited for: another may be faster. */

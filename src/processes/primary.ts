@@ -5,6 +5,7 @@ import { createLogger } from '../observability/logger.ts'
 import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
 import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
+import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, type Env, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
 import { exitWithReport } from './exit-with-report.ts'
@@ -38,8 +39,10 @@ const parent = ParentLink.ofThisProcess()
 
 let stopFronts = async () => {}
 try {
+  const dotenv = parent === undefined ? loadDotenv() : undefined
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
+  if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight(allTargets(env), logger)
   cluster.setupPrimary({
     exec: fileURLToPath(new URL('../server.js', import.meta.url)),

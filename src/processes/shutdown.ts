@@ -1,6 +1,9 @@
 import type { Logger } from '../observability/logger.ts'
 import type { ParentLink } from './parent-link.ts'
-import { onStopSignal } from './stop-signals.ts'
+import { onStopSignal, type StopSignal } from './stop-signals.ts'
+
+/** Why a process stops. */
+type StopReason = StopSignal | 'parent lost' | 'told by the parent'
 
 export interface StopRequest {
   /** Go on answering those who are connected for up to so long, ms. */
@@ -30,17 +33,22 @@ const ORPHAN_TIMEOUT_MS = 4_000
 export function stopOnRequest(
   stop: (request: StopRequest) => Promise<void>,
   options: ShutdownOptions,
-): (request?: StopRequest) => void {
+): (reason: StopReason) => void {
   const { parent, timeoutMs, logger } = options
   let stopping = false
+  const say = (fields: object, message: string) => logger[parent === undefined ? 'info' : 'debug'](fields, message)
 
-  const begin = (request: StopRequest = { drainMs: 0, replaced: false, orphaned: false }) => {
+  const begin = (reason: StopReason, request: StopRequest = { drainMs: 0, replaced: false, orphaned: false }) => {
     // Of a stop that is under way, only its limit may become shorter.
     if (request.orphaned || !stopping) limitTo(request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs)
     if (stopping) return
     stopping = true
+    say({ reason }, 'stopping')
     stop(request).then(
-      () => process.exit(0),
+      () => {
+        say({ reason }, 'stopped')
+        process.exit(0)
+      },
       err => {
         logger.error({ err }, 'the stop failed')
         process.exit(1)
@@ -54,10 +62,10 @@ export function stopOnRequest(
       process.exit(1)
     }, limitMs).unref()
 
-  onStopSignal(() => parent === undefined && begin())
+  onStopSignal(signal => parent === undefined && begin(signal))
   // A terminal that closes sends this to all; to a primary it says to replace its processes.
   if (parent !== undefined) process.on('SIGHUP', () => undefined)
-  parent?.onMessage(message => message.type === 'stop' && begin({ ...message, orphaned: false }))
-  parent?.onLost(() => begin({ drainMs: 0, replaced: false, orphaned: true }))
-  return begin
+  parent?.onMessage(message => message.type === 'stop' && begin('told by the parent', { ...message, orphaned: false }))
+  parent?.onLost(() => begin('parent lost', { drainMs: 0, replaced: false, orphaned: true }))
+  return reason => begin(reason)
 }

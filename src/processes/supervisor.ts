@@ -5,6 +5,7 @@ import { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
+import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
 import { tell } from './child-process.ts'
@@ -30,8 +31,10 @@ const PARENT_CHECK_INTERVAL_MS = 1_000
 
 let stopChildren = async () => {}
 try {
+  const dotenv = loadDotenv()
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
+  if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
@@ -107,7 +110,7 @@ async function embeddedStore(env: Env, logger: Logger): Promise<{ process: Super
 }
 
 /** npm that was killed cannot say so; what it started would go on without anybody to stop it. */
-function stopWithNpm(stop: () => void): void {
+function stopWithNpm(stop: (reason: 'parent lost') => void): void {
   const npm = process.ppid
-  setInterval(() => process.ppid !== npm && stop(), PARENT_CHECK_INTERVAL_MS).unref()
+  setInterval(() => process.ppid !== npm && stop('parent lost'), PARENT_CHECK_INTERVAL_MS).unref()
 }

@@ -1,4 +1,4 @@
-/** The only reader of the environment: read once, with all faults in one report. */
+/** The only reader of the environment. Reads it once, and reports all faults together. */
 import { randomBytes } from 'node:crypto'
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import type { Ajv, ErrorObject } from 'ajv'
@@ -6,18 +6,19 @@ import { envSchema } from 'env-schema'
 import { policyFaults } from '../domain/policy.ts'
 import { isLoopbackHost } from '../lib/loopback-hosts.ts'
 import { OperatorError } from '../lib/operator-error.ts'
-import { EnvSchema, FILE_VARIABLES, TRUSTABLE } from './env.schema.ts'
+import { EnvSchema, FILE_VARIABLES } from './env.schema.ts'
+import { fault } from './fault.ts'
 import { readSettingFile } from './read-setting-file.ts'
 import { readTlsFiles, type TlsFiles } from './redis-tls.ts'
-import { ALLOWED_REDIS_URLS, parseRedisUrl, RedisUrlFault, withoutLogin } from './redis-url.ts'
-import type { Token } from './token.ts'
-import { isTrustable } from './trusted-proxies.ts'
+import { redisUrlFaults } from './redis-url.ts'
+import { ADMIN_TOKENS, CHECK_TOKENS, readTokens, type Token } from './token.ts'
+import { readTrustedProxies } from './trusted-proxies.ts'
 
-const URL_VARIABLES = ['REDIS_URL', 'CONFIG_REDIS_URL'] as const
+const NOTHING = 'nothing'
 
 type Variables = Readonly<Record<string, string | undefined>>
 
-/** The variables as the schema takes them. */
+/** The variables as the schema validates them. */
 type Parsed = Static<typeof EnvSchema>
 
 export interface Env extends Omit<Parsed, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CONFIG_LOG_KEEP' | 'TRUST_PROXY'> {
@@ -25,21 +26,21 @@ export interface Env extends Omit<Parsed, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CON
   readonly CHECK_TOKENS: readonly Token[]
   /** `undefined`: all. */
   readonly CONFIG_LOG_KEEP: number | undefined
-  /** What `REDIS_TLS_CA`, `REDIS_TLS_CERT` and `REDIS_TLS_KEY` name. */
+  /** The contents of `REDIS_TLS_CA`, `REDIS_TLS_CERT` and `REDIS_TLS_KEY`. */
   readonly redisTls: TlsFiles
   readonly TRUST_PROXY: readonly string[]
   readonly LOG_KEY_SECRET: string
 }
 
-/** Which part of the service reads: those that are started alone have no embedded store to fall back on. */
 export interface EnvOptions {
+  /** Whether the process cannot fall back on an embedded store. */
   readonly needsRedis: boolean
 }
 
-/** Every fault of the environment, each with the variable's name, what was given and what is allowed. */
+/** Lists every fault of the settings. */
 export class EnvError extends OperatorError {
   constructor(faults: readonly string[]) {
-    super(`The environment is not as it must be:\n${faults.map(fault => `  ${fault}`).join('\n')}`)
+    super(`Invalid settings:\n${faults.map(line => `  ${line}`).join('\n')}`)
   }
 }
 
@@ -48,27 +49,31 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const faults: string[] = []
   const given = withFiles(withoutEmpty(variables), faults)
   const env = parse(given, faults)
-  faults.push(...urlFaults(given))
+  faults.push(...storeFaults(given, options))
   const redisTls = readTlsFiles(given, faults)
-  if (env !== undefined) faults.push(...crossFaults(env, options))
+  const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
+  const checkTokens = readTokens(CHECK_TOKENS, given['CHECK_TOKENS'], faults)
+  faults.push(...hostFaults(given))
+  const trustedProxies = readTrustedProxies(given['TRUST_PROXY'], faults)
+  if (env !== undefined) faults.push(...builtInFaults(env))
   if (env === undefined || faults.length > 0) throw new EnvError(faults)
   return {
     ...env,
     redisTls,
-    ADMIN_TOKENS: parseTokens(env.ADMIN_TOKENS),
-    CHECK_TOKENS: parseTokens(env.CHECK_TOKENS),
+    ADMIN_TOKENS: adminTokens,
+    CHECK_TOKENS: checkTokens,
     CONFIG_LOG_KEEP: env.CONFIG_LOG_KEEP === 'all' ? undefined : Number(env.CONFIG_LOG_KEEP),
-    TRUST_PROXY: env.TRUST_PROXY?.split(',') ?? [],
+    TRUST_PROXY: trustedProxies,
     LOG_KEY_SECRET: env.LOG_KEY_SECRET ?? randomBytes(32).toString('hex'),
   }
 }
 
-/** The environment of a child process: this one's, with some variables set. */
+/** The environment of a child process: that of this process, with some variables replaced. */
 export function childVariables(overrides: Variables): NodeJS.ProcessEnv {
   return { ...process.env, ...overrides }
 }
 
-/** Whether npm started this process; then npm's death is a reason to end. */
+/** Whether npm started this process, which then stops when npm dies. */
 export function isRunByNpm(): boolean {
   return process.env['npm_lifecycle_event'] !== undefined
 }
@@ -80,16 +85,19 @@ function withoutEmpty(variables: Variables): Record<string, string> {
 function withFiles(given: Record<string, string>, faults: string[]): Record<string, string> {
   const merged = { ...given }
   for (const name of FILE_VARIABLES) {
-    const path = given[`${name}_FILE`]
+    const fileName = `${name}_FILE`
+    const path = given[fileName]
     if (path === undefined) continue
     if (given[name] !== undefined) {
-      faults.push(`${name} and ${name}_FILE are both set; set one of them`)
+      faults.push(fault(name, `be set directly or by "${fileName}"`, 'both'))
       continue
     }
     try {
       merged[name] = readSettingFile(path).trim()
     } catch (err) {
-      faults.push(`${name}_FILE was ${JSON.stringify(path)}, which cannot be read: ${(err as Error).message}`)
+      faults.push(
+        fault(fileName, 'be the path of a readable file', `${JSON.stringify(path)}: ${(err as Error).message}`),
+      )
     }
   }
   return merged
@@ -97,12 +105,12 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
 
 function parse(given: Record<string, string>, faults: string[]): Parsed | undefined {
   try {
-    const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['allowed', 'secret']) }
+    const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['rule']) }
     return envSchema<Parsed>({ schema: EnvSchema, data: withStrictIntegers(given), env: false, ajv })
   } catch (err) {
     const errors = (err as { errors?: ErrorObject[] }).errors
     if (errors === undefined) throw err
-    faults.push(...errors.map(({ instancePath }) => describe(instancePath.slice(1), given)))
+    faults.push(...errors.map(({ instancePath }) => schemaFault(instancePath.slice(1), given)))
     return undefined
   }
 }
@@ -118,60 +126,48 @@ function withStrictIntegers(given: Record<string, string>): Record<string, strin
   )
 }
 
-function describe(name: string, given: Record<string, string>): string {
+function schemaFault(name: string, given: Record<string, string>): string {
   const schema = (EnvSchema as TObject).properties[name] as TSchema
-  const was = schema['secret'] ? 'is not of the right form' : `was ${JSON.stringify(given[name])}`
-  return `${name} ${was}; allowed: ${allowedBy(schema)}`
+  return fault(name, ruleOf(schema), JSON.stringify(given[name]))
 }
 
-function allowedBy(schema: TSchema): string {
-  if (schema['enum']) return (schema['enum'] as string[]).join(', ')
-  if (schema['type'] === 'integer') return `an integer from ${schema['minimum']} to ${schema['maximum']}`
-  return String(schema['allowed'])
+function ruleOf(schema: TSchema): string {
+  if (schema['enum']) return `be one of ${(schema['enum'] as string[]).join(', ')}`
+  if (schema['type'] === 'integer') return `be an integer between ${schema['minimum']} and ${schema['maximum']}`
+  return String(schema['rule'])
 }
 
-function urlFaults(given: Record<string, string>): string[] {
-  return URL_VARIABLES.flatMap(name => {
-    const url = given[name]
-    if (url === undefined) return []
-    try {
-      parseRedisUrl(url)
-      return []
-    } catch (err) {
-      if (!(err instanceof RedisUrlFault)) throw err
-      return [`${name} was ${JSON.stringify(withoutLogin(url))}: ${err.message}; allowed: ${ALLOWED_REDIS_URLS}`]
-    }
-  })
-}
-
-/** What no variable can be blamed for alone. */
-function crossFaults(env: Parsed, { needsRedis }: EnvOptions): string[] {
-  const faults: string[] = []
-  if (env.REDIS_URL === undefined && env.CONFIG_REDIS_URL !== undefined) {
-    faults.push('CONFIG_REDIS_URL was set without REDIS_URL; allowed: both, or REDIS_URL alone')
-  } else if (env.REDIS_URL === undefined && needsRedis) {
-    faults.push('REDIS_URL was not set; without the embedded store of `npm start` it is needed')
-  }
-  if (!isLoopbackHost(env.HOST) && env.ADMIN_TOKENS === undefined) {
-    faults.push(
-      `HOST was ${JSON.stringify(env.HOST)} without ADMIN_TOKENS; allowed: a loopback address, or any with ADMIN_TOKENS`,
-    )
-  }
-  if (env.TRUST_PROXY?.split(',').every(isTrustable) === false) {
-    faults.push(`TRUST_PROXY was ${JSON.stringify(env.TRUST_PROXY)}; allowed: ${TRUSTABLE}`)
-  }
-  const [fault] = policyFaults(builtInDefinition(env))
-  if (fault !== undefined) {
-    faults.push(
-      `DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS and DEFAULT_REFILL_INTERVAL_MS do not go together: ${fault.message}`,
-    )
+function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
+  const { REDIS_URL, CONFIG_REDIS_URL } = given
+  const faults = [...redisUrlFaults('REDIS_URL', REDIS_URL), ...redisUrlFaults('CONFIG_REDIS_URL', CONFIG_REDIS_URL)]
+  if (REDIS_URL !== undefined) return faults
+  if (CONFIG_REDIS_URL !== undefined) {
+    faults.push(fault('REDIS_URL', 'be set if "CONFIG_REDIS_URL" is', NOTHING))
+  } else if (needsRedis) {
+    faults.push(fault('REDIS_URL', 'be set, because only `npm start` runs an embedded store', NOTHING))
   }
   return faults
 }
 
+function hostFaults({ HOST, ADMIN_TOKENS }: Variables): string[] {
+  if (HOST === undefined || isLoopbackHost(HOST) || ADMIN_TOKENS !== undefined) return []
+  return [fault('HOST', 'be a loopback address unless "ADMIN_TOKENS" is set', JSON.stringify(HOST))]
+}
+
+function builtInFaults(env: BuiltIn): string[] {
+  const { DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS, DEFAULT_REFILL_INTERVAL_MS } = env
+  return policyFaults(builtInDefinition(env)).map(({ message }) =>
+    fault(
+      'DEFAULT_CAPACITY',
+      'be small enough for "DEFAULT_REFILL_TOKENS" and "DEFAULT_REFILL_INTERVAL_MS"',
+      `${DEFAULT_CAPACITY}, ${DEFAULT_REFILL_TOKENS} and ${DEFAULT_REFILL_INTERVAL_MS}: ${message}`,
+    ),
+  )
+}
+
 type BuiltIn = Pick<Parsed, 'DEFAULT_CAPACITY' | 'DEFAULT_REFILL_TOKENS' | 'DEFAULT_REFILL_INTERVAL_MS'>
 
-/** The policy of keys that no config key matches. */
+/** The policy for keys that match no stored policy. */
 export function builtInDefinition(env: BuiltIn) {
   const limit = {
     name: 'default',
@@ -180,12 +176,4 @@ export function builtInDefinition(env: BuiltIn) {
     refillIntervalMs: env.DEFAULT_REFILL_INTERVAL_MS,
   }
   return { limits: [limit], mode: 'enforce' as const }
-}
-
-function parseTokens(list: string | undefined): readonly Token[] {
-  if (list === undefined) return []
-  return list.split(',').map(entry => {
-    const [name = '', token = '', access] = entry.split(':')
-    return { name, token, readOnly: access === 'read' }
-  })
 }

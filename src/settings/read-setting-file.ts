@@ -3,15 +3,15 @@ import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs
 const MAX_BYTES = 1024 * 1024
 
 /**
- * Reads a small text file that a setting names. A pipe or a device, which might block the start or never end, is refused.
+ * Reads a small text file that a setting names. Refuses a pipe or a device, which could block the start or never end.
  * @throws {Error}
  */
 export function readSettingFile(path: string): string {
   const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = fstatSync(file)
-    if (!stats.isFile()) throw new Error('it is not a regular file')
-    if (stats.size > MAX_BYTES) throw new Error(`it has ${stats.size} bytes; at most ${MAX_BYTES} are allowed`)
+    if (!stats.isFile()) throw new Error('not a regular file')
+    if (stats.size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`)
     return readFileSync(file, 'utf8')
   } finally {
     closeSync(file)

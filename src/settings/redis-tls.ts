@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
+import { fault } from './fault.ts'
 import { readSettingFile } from './read-setting-file.ts'
 
 /** Certificates and key in PEM. */
@@ -12,42 +13,50 @@ export interface TlsFiles {
 /** The variables, each of which holds PEM or the path of a file that does. */
 const VARIABLES = { ca: 'REDIS_TLS_CA', cert: 'REDIS_TLS_CERT', key: 'REDIS_TLS_KEY' } as const
 
-export type TlsVariables = Readonly<Partial<Record<(typeof VARIABLES)[keyof typeof VARIABLES], string | undefined>>>
+type Part = keyof typeof VARIABLES
 
-/** Reads what the variables name. Everything that is wrong is added to the faults. */
+export type TlsVariables = Readonly<Partial<Record<(typeof VARIABLES)[Part], string | undefined>>>
+
+const PEM_START = '-----BEGIN '
+
+/** Reads the files that the variables name. Everything that is wrong is added to the faults. */
 export function readTlsFiles(given: TlsVariables, faults: string[]): TlsFiles {
   const found = faults.length
-  const files: Record<string, string> = {}
-  for (const [part, name] of Object.entries(VARIABLES)) {
-    const pem = given[name] === undefined ? undefined : readPem(name, given[name], faults)
+  const files: Partial<Record<Part, string>> = {}
+  for (const part of ['ca', 'cert', 'key'] as const) {
+    const pem = readPem(part, given[VARIABLES[part]], faults)
     if (pem !== undefined) files[part] = pem
   }
-  const { ca, cert, key } = files as TlsFiles
-  if ((given.REDIS_TLS_CERT === undefined) !== (given.REDIS_TLS_KEY === undefined)) {
-    faults.push('REDIS_TLS_CERT and REDIS_TLS_KEY belong together; allowed: both, or none')
+  const { REDIS_TLS_CERT, REDIS_TLS_KEY } = given
+  if ((REDIS_TLS_CERT === undefined) !== (REDIS_TLS_KEY === undefined)) {
+    const [only, missing] =
+      REDIS_TLS_KEY === undefined ? ['REDIS_TLS_CERT', 'REDIS_TLS_KEY'] : ['REDIS_TLS_KEY', 'REDIS_TLS_CERT']
+    faults.push(fault(only, `be set together with "${missing}"`, `no "${missing}"`))
   }
-  if (ca !== undefined) faults.push(...certificateFaults('REDIS_TLS_CA', ca))
-  if (cert !== undefined) faults.push(...certificateFaults('REDIS_TLS_CERT', cert))
-  if (faults.length === found && key !== undefined) faults.push(...pairFaults(files))
+  if (faults.length === found && files.key !== undefined) faults.push(...pairFaults(files))
   return files
 }
 
-function readPem(name: string, value: string, faults: string[]): string | undefined {
-  if (value.startsWith('-----BEGIN ')) return value
+function readPem(part: Part, value: string | undefined, faults: string[]): string | undefined {
+  if (value === undefined) return undefined
+  const kind = part === 'key' ? 'private key' : 'certificate'
+  const rule = `be a ${kind} in PEM, or the path of a file that contains one`
   try {
-    return readSettingFile(value)
+    const pem = value.startsWith(PEM_START) ? value : readSettingFile(value)
+    if (part === 'key' || isCertificate(pem)) return pem
+    faults.push(fault(VARIABLES[part], rule, `no certificate${value === pem ? '' : ` in ${JSON.stringify(value)}`}`))
   } catch (err) {
-    faults.push(`${name} was ${JSON.stringify(value)}, which cannot be read: ${(err as Error).message}`)
-    return undefined
+    faults.push(fault(VARIABLES[part], rule, `${JSON.stringify(value)}: ${(err as Error).message}`))
   }
+  return undefined
 }
 
-function certificateFaults(name: string, pem: string): string[] {
+function isCertificate(pem: string): boolean {
   try {
     new X509Certificate(pem)
-    return []
+    return true
   } catch {
-    return [`${name} holds no certificate; allowed: a certificate in PEM, or the path of a file with one`]
+    return false
   }
 }
 
@@ -56,6 +65,6 @@ function pairFaults(files: TlsFiles): string[] {
     createSecureContext(files)
     return []
   } catch (err) {
-    return [`REDIS_TLS_CERT and REDIS_TLS_KEY do not go together: ${(err as Error).message}`]
+    return [fault('REDIS_TLS_KEY', 'be the private key of "REDIS_TLS_CERT"', (err as Error).message)]
   }
 }

@@ -1,13 +1,15 @@
-/** Where a Redis is and who asks it, as one URL says it. */
+import { fault } from './fault.ts'
+
+/** The parts of a Redis URL: servers, credentials and database. */
 export interface RedisUrl {
   readonly kind: 'standalone' | 'cluster' | 'sentinel'
   readonly tls: boolean
-  /** One server; some nodes of the cluster; or the Sentinels. */
+  /** One server, some nodes of the cluster, or the Sentinels. */
   readonly endpoints: readonly [Endpoint, ...Endpoint[]]
   readonly username?: string
   readonly password?: string
   readonly database: number
-  /** What the Sentinels call the master. */
+  /** The name by which the Sentinels know the master. */
   readonly masterName?: string
 }
 
@@ -16,15 +18,15 @@ export interface Endpoint {
   readonly port: number
 }
 
-export const ALLOWED_REDIS_URLS =
-  'redis://[user:password@]host[:port][/database], redis+cluster://host:port,host:port, redis+sentinel://host:port,host:port/name[/database], each with rediss for TLS'
+const FORMS =
+  'redis://[user:password@]host[:port][/database], redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/name[/database], each with rediss for TLS'
 
 const SHAPE = /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<login>.*)@)?(?<hosts>[^/?#]*)(?<path>[^?#]*)$/
 const HOST_AND_PORT = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\d+))?$/
 const DEFAULT_PORTS = { standalone: 6379, cluster: 6379, sentinel: 26_379 } as const
 const MAX_PORT = 65_535
 
-/** Thrown with what is wrong with a URL. */
+/** The message says what is wrong with a URL. */
 export class RedisUrlFault extends Error {
   override readonly name = 'RedisUrlFault'
 }
@@ -32,11 +34,11 @@ export class RedisUrlFault extends Error {
 /** @throws {RedisUrlFault} */
 export function parseRedisUrl(url: string): RedisUrl {
   const parts = SHAPE.exec(url)?.groups
-  if (parts === undefined) throw new RedisUrlFault('it is no URL of a Redis')
+  if (parts === undefined) throw new RedisUrlFault('not a Redis URL')
   const kind = (parts['kind'] ?? 'standalone') as RedisUrl['kind']
   const endpoints = parseEndpoints(parts['hosts'] ?? '', DEFAULT_PORTS[kind])
   if (kind === 'standalone' && endpoints.length > 1) {
-    throw new RedisUrlFault('it names several servers without +cluster or +sentinel')
+    throw new RedisUrlFault('several hosts require +cluster or +sentinel')
   }
   return {
     kind,
@@ -47,30 +49,42 @@ export function parseRedisUrl(url: string): RedisUrl {
   }
 }
 
-/** The URL as it may be shown: without user and password. */
-export function withoutLogin(url: string): string {
+/** The faults of a variable that holds a Redis URL. */
+export function redisUrlFaults(name: string, url: string | undefined): string[] {
+  if (url === undefined) return []
+  try {
+    parseRedisUrl(url)
+    return []
+  } catch (err) {
+    if (!(err instanceof RedisUrlFault)) throw err
+    return [fault(name, `be ${FORMS}`, `${JSON.stringify(redactCredentials(url))}: ${err.message}`)]
+  }
+}
+
+/** Replaces user and password, so that the URL can be shown. */
+export function redactCredentials(url: string): string {
   return url.replace(/\/\/.*@/s, '//***@')
 }
 
 function parseEndpoints(hosts: string, defaultPort: number): RedisUrl['endpoints'] {
   const [first, ...others] = hosts.split(',').map(text => {
     const parts = HOST_AND_PORT.exec(text)?.groups
-    if (parts === undefined) throw new RedisUrlFault(`${JSON.stringify(text)} is no host, or host:port`)
+    if (parts === undefined) throw new RedisUrlFault(`${JSON.stringify(text)} is not a host or host:port`)
     const port = Number(parts['port'] ?? defaultPort)
-    if (port < 1 || port > MAX_PORT) throw new RedisUrlFault(`the port ${port} is not from 1 to ${MAX_PORT}`)
+    if (port < 1 || port > MAX_PORT) throw new RedisUrlFault(`the port ${port} is not between 1 and ${MAX_PORT}`)
     return { host: parts['ipv6'] ?? parts['name'] ?? '', port }
   })
-  if (first === undefined) throw new RedisUrlFault('it names no host')
+  if (first === undefined) throw new RedisUrlFault('the host is missing')
   return [first, ...others]
 }
 
-/** A password alone (`:password@`) is the default user's. */
+/** A password without a user (`:password@`) belongs to Redis's default user. */
 function parseLogin(login: string | undefined): Pick<RedisUrl, 'username' | 'password'> {
   if (login === undefined || login === '' || login === ':') return {}
   const colon = login.indexOf(':')
   const username = decode(colon === -1 ? login : login.slice(0, colon))
   const password = colon === -1 ? '' : decode(login.slice(colon + 1))
-  if (password === '') throw new RedisUrlFault('it has a user without a password')
+  if (password === '') throw new RedisUrlFault('the user has no password')
   return username === '' ? { password } : { username, password }
 }
 
@@ -78,12 +92,12 @@ function parsePath(kind: RedisUrl['kind'], path: string): Pick<RedisUrl, 'databa
   const segments = path.split('/').slice(1)
   if (segments.at(-1) === '') segments.pop()
   const masterName = kind === 'sentinel' ? decode(segments.shift() ?? '') : undefined
-  if (masterName === '') throw new RedisUrlFault('it does not say what the Sentinels call the master: …/name')
+  if (masterName === '') throw new RedisUrlFault('the name of the master is missing: …/name')
   const [database = '0', ...rest] = segments
   if (rest.length > 0 || !/^\d{1,5}$/.test(database)) {
-    throw new RedisUrlFault(`${JSON.stringify(segments.join('/'))} is no number of a database`)
+    throw new RedisUrlFault(`${JSON.stringify(segments.join('/'))} is not a database number`)
   }
-  if (kind === 'cluster' && Number(database) !== 0) throw new RedisUrlFault('a Redis Cluster has only database 0')
+  if (kind === 'cluster' && Number(database) !== 0) throw new RedisUrlFault('Redis Cluster has database 0 only')
   return { database: Number(database), ...(masterName !== undefined && { masterName }) }
 }
 
@@ -91,6 +105,6 @@ function decode(text: string): string {
   try {
     return decodeURIComponent(text)
   } catch {
-    throw new RedisUrlFault('it has a % that begins no percent-encoding')
+    throw new RedisUrlFault('a % does not begin a percent-encoded character')
   }
 }

@@ -1,7 +1,63 @@
+import { fault } from './fault.ts'
+
 /** A bearer token of `ADMIN_TOKENS` or `CHECK_TOKENS`. */
 export interface Token {
-  /** Who calls, in the log and in the history of policies. */
+  /** Names the caller in the log and in the history of policies. */
   readonly name: string
   readonly token: string
   readonly readOnly: boolean
+}
+
+/** A shorter token could be guessed. */
+export const MIN_TOKEN_LENGTH = 16
+
+/** A name, and visible ASCII, which an Authorization field can carry, without the separators `,` and `:`. */
+const ENTRY = /^(?<name>[^:,\s]+):(?<token>[!-+\x2d-9;-~]+)(?::(?<access>read))?$/
+
+interface TokenList {
+  readonly name: 'ADMIN_TOKENS' | 'CHECK_TOKENS'
+  /** How each entry is written. */
+  readonly forms: string
+  /** Whether a token can be restricted to reading. */
+  readonly hasReaders: boolean
+}
+
+export const ADMIN_TOKENS: TokenList = {
+  name: 'ADMIN_TOKENS',
+  forms: 'name:token or name:token:read',
+  hasReaders: true,
+}
+export const CHECK_TOKENS: TokenList = { name: 'CHECK_TOKENS', forms: 'name:token', hasReaders: false }
+
+/** Reads a list of tokens. Everything that is wrong is added to the faults, which never show a token. */
+export function readTokens(list: TokenList, value: string | undefined, faults: string[]): readonly Token[] {
+  if (value === undefined) return []
+  const tokens = value.split(',').map(entry => parseEntry(list, entry))
+  if (tokens.includes(undefined)) {
+    const rule = `be a comma-separated list of ${list.forms}, with tokens of visible ASCII characters`
+    faults.push(fault(list.name, rule, 'a value that is not shown because it is secret'))
+  }
+  const readable = tokens.filter(token => token !== undefined)
+  faults.push(...lengthFaults(list, readable), ...nameFaults(list, readable))
+  return readable
+}
+
+function parseEntry({ hasReaders }: TokenList, entry: string): Token | undefined {
+  const { name, token, access } = ENTRY.exec(entry)?.groups ?? {}
+  if (name === undefined || token === undefined || (access !== undefined && !hasReaders)) return undefined
+  return { name, token, readOnly: access === 'read' }
+}
+
+function lengthFaults(list: TokenList, tokens: readonly Token[]): string[] {
+  const short = tokens.filter(({ token }) => token.length < MIN_TOKEN_LENGTH)
+  const rule = `have at least ${MIN_TOKEN_LENGTH} characters in each token`
+  return short.map(({ name, token }) =>
+    fault(list.name, rule, `${token.length} in the token named ${JSON.stringify(name)}`),
+  )
+}
+
+function nameFaults(list: TokenList, tokens: readonly Token[]): string[] {
+  const names = tokens.map(({ name }) => name)
+  const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index))
+  return [...repeated].map(name => fault(list.name, 'use each name once', `${JSON.stringify(name)} more than once`))
 }

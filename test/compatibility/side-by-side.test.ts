@@ -119,7 +119,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
       expect(await historyOf(earlier, key)).toHaveLength(4)
       expect(await historyOf(earlier, key)).toEqual(await historyOf(present, key))
       for (const root of [release.root, undefined])
-        expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, root)).code).toBe(0)
+        expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, { root })).code).toBe(0)
     }, 60_000)
 
     it('two policies in turn on one key cost no check an error', async () => {

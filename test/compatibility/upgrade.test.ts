@@ -52,7 +52,7 @@ describeLong('the way from release 0.1.0 to this one, and back', () => {
         await state.expectIn(client)
         await state.spendIn(client)
         await state.changeIn(client)
-        expect((await runThrottler(['verify'], variables, root)).code).toBe(0)
+        expect((await runThrottler(['verify'], variables, { root })).code).toBe(0)
         await Promise.all(services.map(service => service.stop()))
       }
     },
@@ -71,9 +71,9 @@ describeLong('the way from release 0.1.0 to this one, and back', () => {
         const client = new Client(service.url)
         await state.expectIn(client)
         await state.changeIn(client)
-        expect((await runThrottler(['compact', '--keep', '8'], variables, root)).code).toBe(0)
+        expect((await runThrottler(['compact', '--keep', '8'], variables, { root })).code).toBe(0)
         await state.readAgainIn(client)
-        expect((await runThrottler(['verify'], variables, root)).code).toBe(0)
+        expect((await runThrottler(['verify'], variables, { root })).code).toBe(0)
         await service.stop()
       }
     },

@@ -9,7 +9,12 @@ const { operations } = describeContract(document)
 const named = operations.map(operation => [operation.id, operation] as const)
 const withBody = named.filter(([, { mediaType }]) => mediaType === 'application/json')
 
-const guarded = givenApp({ variables: { ADMIN_TOKENS: 'ann:secret,eve:reading:read', CHECK_TOKENS: 'gate:checking' } })
+const guarded = givenApp({
+  variables: {
+    ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
+    CHECK_TOKENS: 'gate:secret-of-a-caller',
+  },
+})
 
 type Operation = (typeof operations)[number]
 
@@ -39,7 +44,7 @@ const query = (operation: Operation, text: string) => (operation.path.includes('
 
 describe('what docs/openapi.json promises, the running service does:', () => {
   it.each(named)('%s with its example', async (_, operation) => {
-    const { status, breach } = await ask(operation, 'secret', { body: operation.body })
+    const { status, breach } = await ask(operation, 'secret-of-an-admin', { body: operation.body })
     expect(breach).toBeUndefined()
     expect([200, 201, 204, 404]).toContain(status)
   })
@@ -55,7 +60,7 @@ describe('what docs/openapi.json promises, the running service does:', () => {
   it.each(named.filter(([, { isGuarded }]) => isGuarded))(
     '%s with a token that may only read',
     async (_, operation) => {
-      const { status, breach } = await ask(operation, 'reading', { body: operation.body })
+      const { status, breach } = await ask(operation, 'secret-of-a-reader', { body: operation.body })
       expect(breach).toBeUndefined()
       const changesNothing = operation.method === 'GET' && operation.id !== 'getForwardAuth'
       expect(status === 403).toBe(!changesNothing)
@@ -63,7 +68,7 @@ describe('what docs/openapi.json promises, the running service does:', () => {
   )
 
   it.each(named)('%s with an unknown query parameter', async (_, operation) => {
-    const { status, breach } = await ask(operation, 'secret', {
+    const { status, breach } = await ask(operation, 'secret-of-an-admin', {
       body: operation.body,
       query: query(operation, 'unknown=1'),
     })
@@ -71,13 +76,15 @@ describe('what docs/openapi.json promises, the running service does:', () => {
   })
 
   it.each(withBody)('%s with an unknown member', async (_, operation) => {
-    const { status, breach } = await ask(operation, 'secret', { body: { ...(operation.body as object), unknown: 1 } })
+    const { status, breach } = await ask(operation, 'secret-of-an-admin', {
+      body: { ...(operation.body as object), unknown: 1 },
+    })
     expect([status, breach]).toEqual([400, undefined])
   })
 
   it.each(withBody)('%s with each member of another type', async (_, operation) => {
     for (const name of Object.keys(operation.bodySchema.properties)) {
-      const { status, breach } = await ask(operation, 'secret', {
+      const { status, breach } = await ask(operation, 'secret-of-an-admin', {
         body: { ...(operation.body as object), [name]: { wrong: true } },
       })
       expect([name, status, breach]).toEqual([name, 400, undefined])
@@ -87,24 +94,24 @@ describe('what docs/openapi.json promises, the running service does:', () => {
   it.each(withBody)('%s without each member that is required', async (_, operation) => {
     for (const name of operation.bodySchema.required ?? []) {
       const { [name]: _left, ...body } = operation.body as Record<string, unknown>
-      const { status, breach } = await ask(operation, 'secret', { body })
+      const { status, breach } = await ask(operation, 'secret-of-an-admin', { body })
       expect([name, status, breach]).toEqual([name, 400, undefined])
     }
   })
 
   it.each(withBody)('%s with a body that is invalid JSON, of another type, or too large', async (_, operation) => {
-    const broken = await ask(operation, 'secret', { body: '{' })
+    const broken = await ask(operation, 'secret-of-an-admin', { body: '{' })
     expect([broken.status, broken.breach]).toEqual([400, undefined])
-    const xml = await ask(operation, 'secret', { body: '<a/>', headers: { 'content-type': 'text/xml' } })
+    const xml = await ask(operation, 'secret-of-an-admin', { body: '<a/>', headers: { 'content-type': 'text/xml' } })
     expect([xml.status, xml.breach]).toEqual([415, undefined])
-    const client = guarded.app.as({ authorization: 'Bearer secret' })
+    const client = guarded.app.as({ authorization: 'Bearer secret-of-an-admin' })
     const large = await client.request(operation.method, operation.path, `"${'x'.repeat(9 * 1024 * 1024)}"`)
     expect([large.status, operation.breach(large)]).toEqual([413, undefined])
   })
 
   it('a check that is denied, blocked, or can never pass', async () => {
     const check = operations.find(({ id }) => id === 'postCheck') as Operation
-    const admin = guarded.app.as({ authorization: 'Bearer secret' })
+    const admin = guarded.app.as({ authorization: 'Bearer secret-of-an-admin' })
     await admin.put('spent', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000 })
     await admin.put('two', {
       limits: [
@@ -116,14 +123,14 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     await admin.check('spent')
     const expected = { spent: 429, two: 200, blocked: 429 }
     for (const [key, status] of Object.entries(expected)) {
-      const answer = await ask(check, 'checking', { body: { key } })
+      const answer = await ask(check, 'secret-of-a-caller', { body: { key } })
       expect([key, answer.status, answer.breach]).toEqual([key, status, undefined])
     }
-    const impossible = await ask(check, 'checking', { body: { key: 'spent', tokens: 2 } })
+    const impossible = await ask(check, 'secret-of-a-caller', { body: { key: 'spent', tokens: 2 } })
     expect([impossible.body.code, impossible.breach]).toEqual(['tokens-exceed-capacity', undefined])
     const batch = operations.find(({ id }) => id === 'postCheckBatch') as Operation
     const checks = [{ key: 'two' }, { key: 'spent' }, { key: 'blocked' }, { key: 'spent', tokens: 2 }]
-    const answer = await ask(batch, 'checking', { body: { checks } })
+    const answer = await ask(batch, 'secret-of-a-caller', { body: { checks } })
     expect([answer.status, answer.breach]).toEqual([200, undefined])
   })
 })

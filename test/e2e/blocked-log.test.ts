@@ -41,7 +41,7 @@ function spawnNode(
   stdout: number | 'pipe',
   env: NodeJS.ProcessEnv = process.env,
 ): ChildProcess {
-  const child = spawn('node', args, { cwd: ROOT, env, stdio: ['ignore', stdout, 'inherit'] })
+  const child = spawn('node', args, { cwd: dataDir, env, stdio: ['ignore', stdout, 'inherit'] })
   started.push(child)
   return child
 }
@@ -55,7 +55,7 @@ function start(stdout: number | 'pipe'): ChildProcess {
     DATA_DIR: dataDir,
     LOG_LEVEL: 'debug',
   }
-  return spawnNode(['dist/src/main.js'], stdout, env)
+  return spawnNode([join(ROOT, 'dist/src/main.js')], stdout, env)
 }
 
 const answersChecks = () => eventually(async () => expect((await client.check('a')).status).toBe(200), 20_000)
@@ -118,7 +118,7 @@ describe('the service', () => {
 
 describe('a process that exits', () => {
   const exitAfter = (lines: number) =>
-    `import { createLogger } from './dist/src/logger.js'
+    `import { createLogger } from '${ROOT}dist/src/observability/logger.js'
     const logger = createLogger({ level: 'info', role: 'test' })
     for (let n = 0; n < ${lines}; n++) logger.info({ n }, 'said')
     process.exit(7)`

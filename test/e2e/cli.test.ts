@@ -53,7 +53,7 @@ describe('throttler', () => {
   })
 
   it.each([
-    ['a variable that is wrong', { REDIS_URL: 'nonsense' }, /REDIS_URL was "nonsense"/],
+    ['a variable that is wrong', { REDIS_URL: 'nonsense' }, /"REDIS_URL" must be redis:.*got "nonsense"/],
     ['a store that is away', { REDIS_URL: 'redis://127.0.0.1:1' }, /the config store does not answer/],
     ['no service on DATA_DIR', { DATA_DIR: '/nonexistent' }, /no service runs on DATA_DIR "\/nonexistent"/],
   ])('ends with exit code 2 where there is %s', async (_, variables, complaint) => {
@@ -77,7 +77,7 @@ describe('throttler', () => {
     for (const command of ['start', 'api', 'worker']) {
       const { code, complaints } = await runThrottler([command], { PORT: 'nonsense' })
       expect([command, code]).toEqual([command, 1])
-      expect(complaints).toContain('PORT was "nonsense"')
+      expect(complaints).toContain('"PORT" must be an integer between 0 and 65535 (got "nonsense")')
     }
   })
 })

@@ -1,7 +1,11 @@
 import { spawnSync } from 'node:child_process'
+import { readFileSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { beforeAll, describe, expect, it } from '@jest/globals'
+import { parse } from 'yaml'
+import { readEnv } from '../../src/settings/env.ts'
 import { Client } from '../support/client.ts'
 import { type ComposeProject, type ComposeService, composeProject, describeWithCompose } from '../support/compose.ts'
 import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
@@ -109,9 +113,29 @@ describe('the Dockerfile', () => {
   }, 90_000)
 })
 
+describe('deploy/prometheus/prometheus.pm2.yml', () => {
+  it('scrapes the default addresses, with the labels that the rules select', () => {
+    const { scrape_configs } = parse(readFileSync(join(ROOT, 'deploy/prometheus/prometheus.pm2.yml'), 'utf8'))
+    const { HOST, PORT, WORKER_METRICS_PORT } = readEnv({ needsRedis: false }, {})
+    expect(scrape_configs).toEqual([
+      {
+        job_name: 'throttler',
+        static_configs: [
+          { targets: [`${HOST}:${PORT}`], labels: { role: 'api' } },
+          { targets: [`${HOST}:${WORKER_METRICS_PORT}`], labels: { role: 'worker' } },
+        ],
+      },
+    ])
+    const rules = readFileSync(join(ROOT, 'deploy/prometheus/rules.yml'), 'utf8')
+    const selected = [...rules.matchAll(/\b(job|role)="(\w+)"/g)].map(([, label, value]) => `${label}=${value}`)
+    expect(new Set(selected)).toEqual(new Set(['job=throttler', 'role=api', 'role=worker']))
+  })
+})
+
 describeWithPrometheus('deploy/prometheus', () => {
   it('has a configuration and rules that Prometheus takes, and rules that do as they should', () => {
-    expect(run('promtool', 'check', 'config', 'deploy/prometheus/prometheus.yml')).toContain('SUCCESS')
+    for (const name of ['prometheus.yml', 'prometheus.pm2.yml'])
+      expect(run('promtool', 'check', 'config', `deploy/prometheus/${name}`)).toContain('SUCCESS')
     expect(run('promtool', 'check', 'rules', 'deploy/prometheus/rules.yml')).toContain('SUCCESS')
     expect(run('promtool', 'test', 'rules', 'deploy/prometheus/rules.test.yml')).toContain('SUCCESS')
   })

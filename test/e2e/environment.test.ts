@@ -13,22 +13,25 @@ describe('a start with a bad environment', () => {
     })
     expect(code).toBe(1)
     expect(said.split('\n')).toEqual([
-      'throttler cannot start. The environment is not as it must be:',
-      '  PORT was "http"; allowed: an integer from 0 to 65535',
-      '  WEB_CONCURRENCY was "0"; allowed: an integer from 1 to 512',
-      '  KEY_PREFIX was "a b"; allowed: 1 to 64 of A–Z a–z 0–9 . _ : -',
-      '  ON_STORE_FAILURE was "maybe"; allowed: local, allow, deny',
+      'throttler cannot start. Invalid settings:',
+      '  "PORT" must be an integer between 0 and 65535 (got "http")',
+      '  "WEB_CONCURRENCY" must be an integer between 1 and 512 (got "0")',
+      '  "KEY_PREFIX" must have 1 to 64 characters, each a letter, a digit or one of . _ : - (got "a b")',
+      '  "ON_STORE_FAILURE" must be one of local, allow, deny (got "maybe")',
     ])
   })
 
   it.each(['api', 'worker'] as const)('asks for REDIS_URL when the %s is started alone', async kind => {
     const { code, said } = await failToStart(kind, {})
-    expect([code, said]).toEqual([1, expect.stringMatching(/^throttler cannot start.*\n {2}REDIS_URL was not set/)])
+    expect([code, said]).toEqual([1, expect.stringMatching(/^throttler cannot start.*\n {2}"REDIS_URL" must be set/)])
   })
 
   it('refuses to listen to others without tokens', async () => {
     const { code, said } = await failToStart('all', { HOST: '0.0.0.0' })
-    expect([code, said]).toEqual([1, expect.stringContaining('HOST was "0.0.0.0" without ADMIN_TOKENS')])
+    expect([code, said]).toEqual([
+      1,
+      expect.stringContaining('"HOST" must be a loopback address unless "ADMIN_TOKENS" is set'),
+    ])
   })
 
   it.each(['all', 'api'] as const)('says once that a port is taken (%s)', async kind => {

@@ -4,7 +4,7 @@ import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
 const KEY = 'card:secret-4111/1111 1111&1111'
-const TOKENS = ['admin-hunter2', 'check-hunter2']
+const TOKENS = ['admin-hunter2-hunter2', 'check-hunter2-hunter2']
 const POLICY = { capacity: 5, refillTokens: 1 }
 const REQUEST_ID = 'follow-me-1'
 

@@ -9,7 +9,7 @@ import { type Store, startStore } from '../support/store.ts'
 
 const KEY_PREFIX = 'pages'
 const POLICY = { capacity: 5, refillTokens: 1 }
-const TOKEN = { authorization: 'Bearer secret' }
+const TOKEN = { authorization: 'Bearer secret-of-an-admin' }
 const QUEUE = `config-${configPartition('failing')}`
 
 /** Bull Board would like to have its letters from elsewhere; the policy keeps it from telling others who looks. */
@@ -21,7 +21,10 @@ describeWithChromium('in a browser', () => {
   let browser: Browser
   beforeAll(async () => {
     store = await startStore()
-    app = await TestApp.start(store, { worker: false, variables: { ADMIN_TOKENS: 'ann:secret', KEY_PREFIX } })
+    app = await TestApp.start(store, {
+      worker: false,
+      variables: { ADMIN_TOKENS: 'ann:secret-of-an-admin', KEY_PREFIX },
+    })
     browser = await launchBrowser()
   })
   afterAll(async () => {
@@ -52,7 +55,7 @@ describeWithChromium('in a browser', () => {
     await failWaitingJobs(store, KEY_PREFIX, 'failing', 'the disk is full')
 
     const { page, complaints } = await open('/admin/queues', {
-      httpCredentials: { username: 'ann', password: 'secret' },
+      httpCredentials: { username: 'ann', password: 'secret-of-an-admin' },
     })
     for (const name of ['config-0', 'config-1', 'config-2', 'config-3']) await page.getByText(name).first().waitFor()
     await page.goto(`${app.url}/admin/queues/queue/${QUEUE}?status=failed`)

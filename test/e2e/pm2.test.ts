@@ -1,5 +1,7 @@
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
+import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { freePort } from '../../src/processes/free-port.ts'
@@ -89,5 +91,34 @@ describeWithPm2('under pm2', () => {
     const clients = String(await admin.client('LIST'))
     admin.disconnect()
     expect(clients).not.toContain('name=throttler')
+  }, 60_000)
+})
+
+describeWithPm2('under pm2, without REDIS_URL in the environment', () => {
+  let pm2: Pm2
+  beforeAll(async () => {
+    pm2 = await Pm2.create({})
+  })
+  afterAll(() => pm2.kill(), 30_000)
+
+  it('start says what is missing, and starts nothing', async () => {
+    await expect(pm2.run(['start', 'ecosystem.config.cjs'])).rejects.toMatchObject({
+      stderr: expect.stringContaining(`Error: "REDIS_URL" must be set (got nothing). Set it in the environment or in `),
+    })
+    expect(JSON.parse(await pm2.run(['jlist']))).toEqual([])
+  }, 30_000)
+
+  it('starts with .env, and is deleted without', async () => {
+    const redis = await RedisServer.start()
+    const port = await freePort('127.0.0.1')
+    const dotenv = join(pm2.directory, '.env')
+    await writeFile(dotenv, `REDIS_URL=${redis.url}\nPORT=${port}\nWORKER_METRICS_PORT=0\nWEB_CONCURRENCY=1\n`)
+    await pm2.run(['start', 'ecosystem.config.cjs'])
+    const { body } = await new Client(`http://127.0.0.1:${port}`).check('first')
+    expect(body).toMatchObject({ allowed: true, source: 'redis' })
+    await writeFile(dotenv, '')
+    await pm2.run(['delete', 'ecosystem.config.cjs'])
+    expect(JSON.parse(await pm2.run(['jlist']))).toEqual([])
+    await redis.stop()
   }, 60_000)
 })

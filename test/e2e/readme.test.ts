@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { linkCheckout } from '../support/checkout.ts'
 import { Client } from '../support/client.ts'
 import { itGivesTheTour, itShows, shellCommands } from '../support/readme.ts'
 import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
@@ -14,16 +15,18 @@ import { Service } from '../support/service.ts'
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 let directory: string
+let checkout: string
 beforeAll(async () => {
+  checkout = await linkCheckout()
   directory = await mkdtemp(join(tmpdir(), 'throttler-readme-'))
 })
-afterAll(() => rm(directory, { recursive: true }))
+afterAll(() => Promise.all([directory, checkout].map(path => rm(path, { recursive: true }))))
 
 /** Runs a command that starts something, until a line of it matches. */
 async function start(command: string, env: Readonly<Record<string, string>>, pattern: RegExp) {
   const variables = { PATH: process.env['PATH'], PORT: '0', WORKER_METRICS_PORT: '0', ...env }
   const shell = spawn('sh', ['-c', command], {
-    cwd: ROOT,
+    cwd: checkout,
     env: variables,
     detached: true,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -65,6 +68,7 @@ describe('the README, run against a new service', () => {
 
   describe('operates it', () =>
     itShows('Operate', () => ({
+      cwd: checkout,
       env: { DATA_DIR: service.dataDir },
       replaced: { 'policies.ndjson': join(directory, 'policies.ndjson') },
     })))

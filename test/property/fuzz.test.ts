@@ -11,7 +11,7 @@ import { residentMegabytes } from '../support/processes.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { Service } from '../support/service.ts'
 
-const TOKENS = [undefined, 'wrong', 'checking', 'reading', 'secret']
+const TOKENS = [undefined, 'wrong', 'secret-of-a-caller', 'secret-of-a-reader', 'secret-of-an-admin']
 /** V8 lets its heap grow for a while before it looks for what is dead; what would leak with each request exceeds this. */
 const MOST_GROWTH_MB = 128
 const PATIENCE_MS = 10_000
@@ -35,8 +35,8 @@ beforeAll(async () => {
     LOG_LEVEL: 'warn',
     // So that a machine that is busy is not taken for a store that is away.
     REDIS_TIMEOUT_MS: '20000',
-    ADMIN_TOKENS: 'ann:secret,eve:reading:read',
-    CHECK_TOKENS: 'gate:checking',
+    ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
+    CHECK_TOKENS: 'gate:secret-of-a-caller',
     PORT: String(port),
   }
   service = await Service.spawn({ env })

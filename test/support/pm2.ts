@@ -2,12 +2,10 @@ import { execFile } from 'node:child_process'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { describe } from '@jest/globals'
+import { linkCheckout } from './checkout.ts'
 import { isOnPath } from './on-path.ts'
-
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** A suite that only the real pm2 can prove; left out, and said so, where there is none. */
 export const describeWithPm2 = isOnPath('pm2') ? describe : describe.skip
@@ -27,22 +25,25 @@ export interface Pm2App {
 
 /** A pm2 daemon of the test's own. */
 export class Pm2 {
+  /** Where it finds `ecosystem.config.cjs`, and its apps `.env`. */
+  readonly directory: string
   readonly #home: string
   readonly #env: Readonly<Record<string, string>>
 
-  private constructor(home: string, env: Readonly<Record<string, string>>) {
+  private constructor(directory: string, home: string, env: Readonly<Record<string, string>>) {
+    this.directory = directory
     this.#home = home
     this.#env = env
   }
 
   /** @param env what the apps get */
   static async create(env: Readonly<Record<string, string>>): Promise<Pm2> {
-    return new Pm2(await mkdtemp(join(tmpdir(), 'throttler-pm2-')), env)
+    return new Pm2(await linkCheckout(), await mkdtemp(join(tmpdir(), 'throttler-pm2-')), env)
   }
 
   /** Resolves with what a command of pm2 wrote. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const options = { cwd: ROOT, env: { ...withHome(this.#home), ...this.#env, ...env } }
+    const options = { cwd: this.directory, env: { ...withHome(this.#home), ...this.#env, ...env } }
     const { stdout } = await promisify(execFile)('pm2', [...args], options)
     return stdout
   }
@@ -57,7 +58,7 @@ export class Pm2 {
   /** Ends the daemon and all that it started. */
   async kill(): Promise<void> {
     await this.run(['kill'])
-    await rm(this.#home, { recursive: true, force: true })
+    for (const path of [this.directory, this.#home]) await rm(path, { recursive: true, force: true })
   }
 }
 

@@ -58,14 +58,14 @@ export function recordedJournal(): string {
 
 /** The environment in which the data was recorded. */
 export const RECORDED_ENV = {
-  ADMIN_TOKENS: 'ops:token-of-ops,eve:token-of-eve',
+  ADMIN_TOKENS: 'ops:the-token-of-ops,eve:the-token-of-eve',
   WEB_CONCURRENCY: '1',
   DEFAULT_CAPACITY: '50',
   DEFAULT_REFILL_TOKENS: '1',
   DEFAULT_REFILL_INTERVAL_MS: '1000000',
 }
 
-export const AS_OPS = { authorization: 'Bearer token-of-ops' }
+export const AS_OPS = { authorization: 'Bearer the-token-of-ops' }
 
 export async function historyOf(client: Client, key: string): Promise<unknown> {
   return (await client.get(`/config/${encodeURIComponent(key)}/history?limit=1000`)).body.events

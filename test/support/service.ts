@@ -9,6 +9,9 @@ import { descendantsOf, isAlive } from './processes.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
+/** A working directory without the `.env` that a developer may have in the root. */
+const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
+
 /** What `npm start`, `npm run start:api` and `npm run start:worker` run. */
 const ENTRIES = {
   all: 'dist/src/main.js',
@@ -21,6 +24,8 @@ interface ServiceOptions {
   readonly env?: Readonly<Record<string, string>>
   /** Where it was built; unset: here. */
   readonly root?: string
+  /** Its working directory; unset: one without `.env`. */
+  readonly cwd?: string
   /** How many file descriptors each of its processes may have; unset: as many as this one. */
   readonly openFiles?: number
 }
@@ -49,13 +54,14 @@ export class Service {
   }
 
   /** Starts it without waiting for anything. */
-  static async spawn({ kind = 'all', env = {}, root = ROOT, openFiles }: ServiceOptions = {}): Promise<Service> {
+  static async spawn(options: ServiceOptions = {}): Promise<Service> {
+    const { kind = 'all', env = {}, root = ROOT, cwd = WITHOUT_DOTENV, openFiles } = options
     const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
-    const command = ['node', ENTRIES[kind]]
+    const command = ['node', join(root, ENTRIES[kind])]
     const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...command]
     const [program = 'node', ...args] = limited
     const child = spawn(program, args, {
-      cwd: root,
+      cwd,
       env: {
         PATH: process.env['PATH'],
         PORT: '0',

@@ -7,8 +7,9 @@ const PATIENCE_MS = 15_000
 export async function failToStart(
   kind: 'all' | 'api' | 'worker',
   env: Readonly<Record<string, string>>,
+  cwd?: string,
 ): Promise<{ code: number; said: string }> {
-  const service = await Service.spawn({ kind, env })
+  const service = await Service.spawn({ kind, env, ...(cwd !== undefined && { cwd }) })
   try {
     const [code] = (await once(service.process, 'close', { signal: AbortSignal.timeout(PATIENCE_MS) })) as [number]
     return { code, said: service.output.join('\n') }

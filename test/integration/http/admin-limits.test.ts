@@ -3,12 +3,12 @@ import type { Answer } from '../../support/client.ts'
 import { expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
-const ADMIN_TOKENS = 'ann:ann-secret,ben:ben-secret,cat:cat-secret'
+const ADMIN_TOKENS = 'ann:secret-token-of-ann,ben:secret-token-of-ben,cat:secret-token-of-cat'
 const TIGHT = { ADMIN_TOKENS, ADMIN_CAPACITY: '3', ADMIN_REFILL_PER_SECOND: '1', TRUST_PROXY: 'loopback' }
 
 const base = givenApp({ variables: TIGHT })
 const guarded = givenApp(
-  { variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gate:gate-secret', TRUST_PROXY: 'loopback' } },
+  { variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gate:secret-token-of-gate', TRUST_PROXY: 'loopback' } },
   base,
 )
 const direct = givenApp({ variables: { ...TIGHT, TRUST_PROXY: '' } }, base)
@@ -27,7 +27,7 @@ const statuses = (answers: readonly Answer[]) => answers.map(({ status }) => sta
 describe('admin calls are limited', () => {
   it('for each token, wherever it is used', async () => {
     const calls: Answer[] = []
-    for (const i of [1, 2, 3, 4]) calls.push(await from(base, `192.0.2.${i}`, 'ann-secret').get('/config'))
+    for (const i of [1, 2, 3, 4]) calls.push(await from(base, `192.0.2.${i}`, 'secret-token-of-ann').get('/config'))
     expect(statuses(calls)).toEqual([200, 200, 200, 429])
     const [, , , refused] = calls as [Answer, Answer, Answer, Answer]
     expectProblem(refused, 429, 'admin-limit-exceeded')
@@ -36,15 +36,15 @@ describe('admin calls are limited', () => {
 
   it('for each address, with any token', async () => {
     const own = givenAddress()
-    const calls = await times(3, () => from(base, own, 'ben-secret').get('/config'))
+    const calls = await times(3, () => from(base, own, 'secret-token-of-ben').get('/config'))
     expect(statuses(calls)).toEqual([200, 200, 200])
-    expectProblem(await from(base, own, 'cat-secret').get('/config'), 429, 'admin-limit-exceeded')
-    expect((await from(base, givenAddress(), 'cat-secret').get('/config')).status).toBe(200)
+    expectProblem(await from(base, own, 'secret-token-of-cat').get('/config'), 429, 'admin-limit-exceeded')
+    expect((await from(base, givenAddress(), 'secret-token-of-cat').get('/config')).status).toBe(200)
   })
 
   it('without a trusted proxy, by the address of the connection', async () => {
-    await times(3, () => from(direct, givenAddress(), 'ann-secret').get('/config'))
-    expectProblem(await from(direct, givenAddress(), 'ben-secret').get('/config'), 429, 'admin-limit-exceeded')
+    await times(3, () => from(direct, givenAddress(), 'secret-token-of-ann').get('/config'))
+    expectProblem(await from(direct, givenAddress(), 'secret-token-of-ben').get('/config'), 429, 'admin-limit-exceeded')
   })
 })
 
@@ -57,8 +57,8 @@ describe('failed logins', () => {
     const refused = answers.find(({ status }) => status === 429) as Answer
     expectProblem(refused, 429, 'too-many-failed-logins')
     expect(refused.headers.get('retry-after')).toBe('1')
-    expect((await from(guarded, address, 'ann-secret').get('/config')).status).toBe(200)
-    expect((await from(guarded, address, 'gate-secret').check('k')).status).toBe(200)
+    expect((await from(guarded, address, 'secret-token-of-ann').get('/config')).status).toBe(200)
+    expect((await from(guarded, address, 'secret-token-of-gate').check('k')).status).toBe(200)
     expect((await from(guarded, givenAddress(), 'wrong').get('/config')).status).toBe(401)
   })
 
@@ -77,7 +77,7 @@ describe('failed logins', () => {
 
 describe('the buckets of the service itself', () => {
   it('are matched by no policy, and asked for by no caller', async () => {
-    const ben = from(guarded, givenAddress(), 'ben-secret')
+    const ben = from(guarded, givenAddress(), 'secret-token-of-ben')
     await ben.put('*', { capacity: 1, refillTokens: 1, mode: 'block' })
     expect(statuses(await times(3, () => ben.get('/config')))).toEqual([200, 200, 200])
     expectProblem(await ben.get('/buckets/%00admin:calls:address:127.0.0.1'), 400, 'key-invalid')

@@ -4,11 +4,11 @@ import { expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { exchange, rawRequest } from './raw-http.ts'
 
-const ADMIN_TOKENS = 'alice:admin-secret,bob:other-secret,eve:read-secret:read'
+const ADMIN_TOKENS = 'alice:secret-of-an-admin,bob:secret-of-another,eve:secret-of-a-reader:read'
 const POLICY = { capacity: 5, refillTokens: 1 }
 
 const open = givenApp()
-const guarded = givenApp({ variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gateway:check-secret' } }, open)
+const guarded = givenApp({ variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gateway:secret-of-a-caller' } }, open)
 const adminOnly = givenApp({ variables: { ADMIN_TOKENS } }, open)
 const bearer = (token: string) => ({ authorization: `Bearer ${token}` })
 const as = (token: string) => guarded.app.as(bearer(token))
@@ -33,43 +33,43 @@ describe('with ADMIN_TOKENS', () => {
     const wrong: Record<string, string>[] = [
       {},
       bearer('wrong'),
-      bearer('admin-secret2'),
-      bearer('Admin-secret'),
-      bearer('alice:admin-secret'),
-      bearer('admin-secret,other-secret'),
-      bearer('admin-secret x'),
-      { authorization: 'admin-secret' },
+      bearer('secret-of-an-admin2'),
+      bearer('Secret-of-an-admin'),
+      bearer('alice:secret-of-an-admin'),
+      bearer('secret-of-an-admin,secret-of-another'),
+      bearer('secret-of-an-admin x'),
+      { authorization: 'secret-of-an-admin' },
       { authorization: 'Bearer' },
-      { authorization: `Basic ${btoa('alice:admin-secret')}` },
+      { authorization: `Basic ${btoa('alice:secret-of-an-admin')}` },
     ]
     for (const headers of wrong) expectUnauthorized(await call(guarded.app.as(headers)))
-    expect([401, 403]).not.toContain((await call(as('admin-secret'))).status)
+    expect([401, 403]).not.toContain((await call(as('secret-of-an-admin'))).status)
   })
 
   it.each(ADMIN_CALLS)('%s is forbidden to a check token', async (_, call) => {
-    expectProblem(await call(as('check-secret')), 403, 'forbidden')
+    expectProblem(await call(as('secret-of-a-caller')), 403, 'forbidden')
   })
 
   it.each(CHANGES)('%s is forbidden to a token that may only read', async (_, call) => {
-    const answer = await call(as('read-secret'))
+    const answer = await call(as('secret-of-a-reader'))
     expectProblem(answer, 403, 'forbidden')
     expect(answer.body.detail).toContain('"eve" may only read')
   })
 
   it.each(READS)('%s is open to a token that may only read, and so is HEAD', async (what, call) => {
-    expect([401, 403]).not.toContain((await call(as('read-secret'))).status)
+    expect([401, 403]).not.toContain((await call(as('secret-of-a-reader'))).status)
     const path = what.replace('GET ', '')
-    const head = await rawRequest(guarded.app.port, { method: 'HEAD', path, headers: bearer('read-secret') })
+    const head = await rawRequest(guarded.app.port, { method: 'HEAD', path, headers: bearer('secret-of-a-reader') })
     expect([401, 403]).not.toContain(head.status)
   })
 
   it('the scheme may be written as one likes', async () => {
-    expect((await guarded.app.as({ authorization: 'bEARER  admin-secret ' }).get('/config')).status).toBe(200)
+    expect((await guarded.app.as({ authorization: 'bEARER  secret-of-an-admin ' }).get('/config')).status).toBe(200)
   })
 
   it('the name of the token is the actor; without tokens there is none', async () => {
-    expect((await as('other-secret').put('named', POLICY)).body.updatedBy).toBe('bob')
-    expect((await as('read-secret').get('/config/named')).body.updatedBy).toBe('bob')
+    expect((await as('secret-of-another').put('named', POLICY)).body.updatedBy).toBe('bob')
+    expect((await as('secret-of-a-reader').get('/config/named')).body.updatedBy).toBe('bob')
     expect((await open.app.client.put('named', POLICY)).body.updatedBy).toBe('anonymous')
   })
 
@@ -87,25 +87,25 @@ describe('with ADMIN_TOKENS', () => {
 
 describe('POST /check', () => {
   it('is open to everybody without CHECK_TOKENS', async () => {
-    for (const headers of [{}, bearer('wrong'), bearer('read-secret')]) {
+    for (const headers of [{}, bearer('wrong'), bearer('secret-of-a-reader')]) {
       expect((await adminOnly.app.as(headers).check('k')).status).toBe(200)
     }
   })
 
   it('needs one of CHECK_TOKENS, or an admin token', async () => {
     for (const headers of [{}, bearer('wrong')]) expectUnauthorized(await guarded.app.as(headers).check('k'))
-    for (const token of ['check-secret', 'admin-secret', 'other-secret']) {
+    for (const token of ['secret-of-a-caller', 'secret-of-an-admin', 'secret-of-another']) {
       expect((await as(token).check('k')).status).toBe(200)
     }
   })
 
   it('spends, so an admin token that may only read does not do', async () => {
-    expectProblem(await as('read-secret').check('k'), 403, 'forbidden')
-    const { body } = await as('check-secret').check('read-only', 0)
-    const answer = await as('read-secret').get('/forward-auth?key=read-only&tokens=5')
+    expectProblem(await as('secret-of-a-reader').check('k'), 403, 'forbidden')
+    const { body } = await as('secret-of-a-caller').check('read-only', 0)
+    const answer = await as('secret-of-a-reader').get('/forward-auth?key=read-only&tokens=5')
     expectProblem(answer, 403, 'forbidden')
     expect(answer.body.detail).toContain('"eve" may only read')
-    expect((await as('check-secret').check('read-only', 0)).body.remaining).toBe(body.remaining)
+    expect((await as('secret-of-a-caller').check('read-only', 0)).body.remaining).toBe(body.remaining)
   })
 })
 
@@ -115,8 +115,8 @@ describe('who calls is decided before a body is looked at:', () => {
   it.each([
     ['POST', '/check', 'wrong', 401],
     ['PUT', '/config/k', 'wrong', 401],
-    ['PUT', '/config/k', 'check-secret', 403],
-    ['DELETE', '/config/k', 'read-secret', 403],
+    ['PUT', '/config/k', 'secret-of-a-caller', 403],
+    ['DELETE', '/config/k', 'secret-of-a-reader', 403],
   ])('%s %s with a megabyte of garbage and the token %s is %i', async (method, path, token, status) => {
     const headers = { ...bearer(token), 'content-type': 'x/y', 'content-encoding': 'gzip' }
     const answer = await rawRequest(guarded.app.port, { method, path, headers, body: garbage })

@@ -15,15 +15,22 @@ const QUEUE = `config-${configPartition('failing')}`
 
 const given = givenApp({
   worker: false,
-  variables: { ADMIN_TOKENS: 'ann:secret,eve:reading:read', CHECK_TOKENS: 'gate:checking', KEY_PREFIX },
+  variables: {
+    ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
+    CHECK_TOKENS: 'gate:secret-of-a-caller',
+    KEY_PREFIX,
+  },
 })
 const basic = (token: string) => ({ authorization: `Basic ${btoa(`anybody:${token}`)}` })
 const as = (token: string) => given.app.as(basic(token))
 
 let commandId: string
 beforeAll(async () => {
-  commandId = (await as('secret').request('PUT', '/config/failing', POLICY, { authorization: 'Bearer secret' })).body
-    .commandId
+  commandId = (
+    await as('secret-of-an-admin').request('PUT', '/config/failing', POLICY, {
+      authorization: 'Bearer secret-of-an-admin',
+    })
+  ).body.commandId
   await failWaitingJobs(given.store, KEY_PREFIX, 'failing', 'the disk is full')
 })
 
@@ -36,9 +43,9 @@ describe('/admin/queues', () => {
     expect(refused.headers.get('www-authenticate')).toMatch(/^Basic realm="throttler", charset="UTF-8", Bearer /)
     expectProblem(await as('wrong').get(BASE), 401, 'unauthorized')
     expectProblem(await given.app.as({ authorization: 'Basic !' }).get(BASE), 401, 'unauthorized')
-    expectProblem(await as('checking').get(BASE), 403, 'forbidden')
+    expectProblem(await as('secret-of-a-caller').get(BASE), 403, 'forbidden')
     for (const path of [BASE, `${BASE}/`, `${BASE}/queue/${QUEUE}`]) {
-      const page = await as('reading').get(path)
+      const page = await as('secret-of-a-reader').get(path)
       expect([page.status, page.headers.get('content-type')]).toEqual([200, expect.stringMatching(/^text\/html/)])
       expect(page.headers.get('cache-control')).toBe('no-store')
       expect(page.headers.get('content-security-policy')).toContain("script-src 'self'")
@@ -46,11 +53,11 @@ describe('/admin/queues', () => {
   })
 
   it('is the only place that takes a password', async () => {
-    expectProblem(await as('secret').get('/config'), 401, 'unauthorized')
+    expectProblem(await as('secret-of-an-admin').get('/config'), 401, 'unauthorized')
   })
 
   it('shows the queues of all partitions, and their jobs with what went wrong', async () => {
-    const { body } = await as('reading').get(
+    const { body } = await as('secret-of-a-reader').get(
       `${BASE}/api/queues?activeQueue=${QUEUE}&status=failed&page=1&jobsPerPage=10`,
     )
     expect(body.queues.map(({ name }: { name: string }) => name)).toEqual([
@@ -79,13 +86,13 @@ describe('/admin/queues', () => {
   it.each(changes.filter(([method, path]) => method !== 'GET' && !path.endsWith('/:jobId/retry')))(
     'lets %s %s not pass',
     async (method, path) => {
-      const headers = { ...basic('secret'), 'content-type': 'application/json' }
+      const headers = { ...basic('secret-of-an-admin'), 'content-type': 'application/json' }
       expectProblem(await rawRequest(given.app.port, { method, path: filledIn(path), headers }), 403, 'forbidden')
     },
   )
 
   it.each(changes.filter(([method]) => method === 'GET'))('%s %s is a read, and answered', async (_, path) => {
-    expect([200, 400, 404]).toContain((await as('reading').get(filledIn(path))).status)
+    expect([200, 400, 404]).toContain((await as('secret-of-a-reader').get(filledIn(path))).status)
   })
 
   it.each([
@@ -102,16 +109,16 @@ describe('/admin/queues', () => {
     ['PATCH', '/api/queues'],
     ['DELETE', `/api/queues/${QUEUE}/retry/failed`],
   ])('lets no trick pass: %s %s', async (method, path) => {
-    const answer = await rawRequest(given.app.port, { method, path: BASE + path, headers: basic('secret') })
+    const answer = await rawRequest(given.app.port, { method, path: BASE + path, headers: basic('secret-of-an-admin') })
     expectProblem(answer, 403, 'forbidden')
   })
 
   it.each(['/api/queues/none/1', '/nothing', '/static/none.js'])('has nothing at %s', async path => {
-    expectProblem(await as('reading').get(BASE + path), 404, 'not-found')
+    expectProblem(await as('secret-of-a-reader').get(BASE + path), 404, 'not-found')
   })
 
   it('answers only its own pages', async () => {
-    const headers = { ...basic('secret'), origin: 'http://evil.example' }
+    const headers = { ...basic('secret-of-an-admin'), origin: 'http://evil.example' }
     expectProblem(
       await rawRequest(given.app.port, { method: 'PUT', path: `${jobPath()}/retry`, headers }),
       403,
@@ -120,19 +127,25 @@ describe('/admin/queues', () => {
   })
 
   it('lets a failed job be retried, by who may change things, and no other', async () => {
-    expectProblem(await as('reading').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
-    expect((await as('secret').request('PUT', `${jobPath()}/retry`)).status).toBe(204)
-    expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
-    expectProblem(await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/nobody/retry`), 404, 'not-found')
+    expectProblem(await as('secret-of-a-reader').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+    expect((await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`)).status).toBe(204)
+    expectProblem(await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+    expectProblem(
+      await as('secret-of-an-admin').request('PUT', `${BASE}/api/queues/${QUEUE}/nobody/retry`),
+      404,
+      'not-found',
+    )
 
     await failWaitingJobs(given.store, KEY_PREFIX, 'failing', 'again')
-    expect((await as('secret').request('PUT', `${BASE}/api/queues/${QUEUE}/retry/failed`)).body).toMatchObject({
+    expect(
+      (await as('secret-of-an-admin').request('PUT', `${BASE}/api/queues/${QUEUE}/retry/failed`)).body,
+    ).toMatchObject({
       retried: 1,
     })
     await given.app.startWorker()
-    const bearer = given.app.as({ authorization: 'Bearer secret' })
+    const bearer = given.app.as({ authorization: 'Bearer secret-of-an-admin' })
     await eventually(async () => expect((await bearer.get('/config/failing')).body).toMatchObject({ version: 1 }))
-    expectProblem(await as('secret').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
+    expectProblem(await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
   })
 
   it('retries a job once, however many people ask for it at the same time', async () => {

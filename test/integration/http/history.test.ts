@@ -2,8 +2,8 @@ import { beforeAll, describe, expect, it } from '@jest/globals'
 import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
-const given = givenApp({ variables: { ADMIN_TOKENS: 'ann:secret-ann,ben:secret-ben' } })
-const as = (name: string) => given.app.as({ authorization: `Bearer secret-${name}` })
+const given = givenApp({ variables: { ADMIN_TOKENS: 'ann:the-secret-of-ann,ben:the-secret-of-ben' } })
+const as = (name: string) => given.app.as({ authorization: `Bearer the-secret-of-${name}` })
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const long = (capacity: number) => ({

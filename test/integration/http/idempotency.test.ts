@@ -99,11 +99,13 @@ describe('an Idempotency-Key that belongs to another request is 422 at once:', (
   })
 
   it('but each actor has names of its own', async () => {
-    const app = await TestApp.start(given.store, { variables: { ADMIN_TOKENS: 'a:secret-a,b:secret-b' } })
+    const app = await TestApp.start(given.store, {
+      variables: { ADMIN_TOKENS: 'a:secret-of-actor-a,b:secret-of-actor-b' },
+    })
     try {
       const as = (token: string) => app.as({ authorization: `Bearer ${token}` })
-      expect((await as('secret-a').put('x', policy(1), named('k'))).status).toBe(201)
-      expect((await as('secret-b').put('y', policy(2), named('k'))).status).toBe(201)
+      expect((await as('secret-of-actor-a').put('x', policy(1), named('k'))).status).toBe(201)
+      expect((await as('secret-of-actor-b').put('y', policy(2), named('k'))).status).toBe(201)
     } finally {
       await app.close()
     }

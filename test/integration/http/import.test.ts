@@ -34,7 +34,7 @@ describe('an import', () => {
     const head = [
       'POST /config/import HTTP/1.1',
       'host: localhost',
-      'authorization: Bearer secret',
+      'authorization: Bearer secret-of-an-admin',
       'content-type: application/x-ndjson',
       `content-length: ${file.length}`,
     ]
@@ -49,7 +49,7 @@ describe('an import', () => {
       async ({ port }) => {
         for (let i = 0; i < 200; i++) await goAway(port, i % 8)
       },
-      { logger, variables: { ADMIN_TOKENS: 'ann:secret' } },
+      { logger, variables: { ADMIN_TOKENS: 'ann:secret-of-an-admin' } },
     )
     expect(lines).toEqual([])
   })

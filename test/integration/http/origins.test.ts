@@ -4,8 +4,8 @@ import { givenApp } from './given-app.ts'
 import { exchange, rawRequest } from './raw-http.ts'
 
 const open = givenApp()
-const guarded = givenApp({ variables: { ADMIN_TOKENS: 'alice:secret' } }, open)
-const authorization = 'Bearer secret'
+const guarded = givenApp({ variables: { ADMIN_TOKENS: 'alice:secret-of-an-admin' } }, open)
+const authorization = 'Bearer secret-of-an-admin'
 
 describe('without ADMIN_TOKENS, /config answers', () => {
   const ask = (host: string) => rawRequest(open.app.port, { path: '/config', headers: { host } })

@@ -7,8 +7,8 @@ type Line = Readonly<Record<string, unknown>>
 
 const lines: Line[] = []
 const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-const given = givenApp({ logger, variables: { ADMIN_TOKENS: 'ann:secret', ADMIN_CAPACITY: '1000' } })
-const admin = () => given.app.as({ authorization: 'Bearer secret' })
+const given = givenApp({ logger, variables: { ADMIN_TOKENS: 'ann:secret-of-an-admin', ADMIN_CAPACITY: '1000' } })
+const admin = () => given.app.as({ authorization: 'Bearer secret-of-an-admin' })
 const requests = () => lines.filter(({ msg }) => msg === 'request')
 const suppressed = () => requests().reduce((sum, line) => sum + Number(line['suppressed'] ?? 0), 0)
 

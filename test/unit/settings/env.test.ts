@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
-import { EnvSchema, FILE_VARIABLES } from '../../../src/settings/env.schema.ts'
+import { EnvSchema, exampleOf, FILE_VARIABLES } from '../../../src/settings/env.schema.ts'
 import { EnvError, readEnv } from '../../../src/settings/env.ts'
 import { makeCertificates } from '../../support/certificates.ts'
 
@@ -33,20 +33,23 @@ describe('the environment', () => {
   })
 
   it.each([
-    [{ PORT: '65536' }, 'PORT was "65536"; allowed: an integer from 0 to 65535'],
-    [{ PORT: '80.5' }, 'PORT was "80.5"; allowed: an integer from 0 to 65535'],
-    [{ PORT: '0x50' }, 'PORT was "0x50"; allowed: an integer from 0 to 65535'],
-    [{ PORT: '1e3' }, 'PORT was "1e3"; allowed: an integer from 0 to 65535'],
-    [{ PORT: '80.0' }, 'PORT was "80.0"; allowed: an integer from 0 to 65535'],
-    [{ WEB_CONCURRENCY: ' 2' }, 'WEB_CONCURRENCY was " 2"; allowed: an integer from 1 to 512'],
-    [{ WEB_CONCURRENCY: '+2' }, 'WEB_CONCURRENCY was "+2"; allowed: an integer from 1 to 512'],
-    [{ WEB_CONCURRENCY: '2\n' }, 'WEB_CONCURRENCY was "2\\n"; allowed: an integer from 1 to 512'],
-    [{ REDIS_TIMEOUT_MS: '-1' }, 'REDIS_TIMEOUT_MS was "-1"; allowed: an integer from 1 to 60000'],
-    [{ RATELIMIT_HEADERS: 'all' }, 'RATELIMIT_HEADERS was "all"; allowed: draft, legacy, both, none'],
-    [{ LOG_LEVEL: 'loud' }, 'LOG_LEVEL was "loud"; allowed: fatal, error, warn, info, debug, trace, silent'],
+    [{ PORT: '65536' }, '"PORT" must be an integer between 0 and 65535 (got "65536")'],
+    [{ PORT: '80.5' }, '"PORT" must be an integer between 0 and 65535 (got "80.5")'],
+    [{ PORT: '0x50' }, '"PORT" must be an integer between 0 and 65535 (got "0x50")'],
+    [{ PORT: '1e3' }, '"PORT" must be an integer between 0 and 65535 (got "1e3")'],
+    [{ PORT: '80.0' }, '"PORT" must be an integer between 0 and 65535 (got "80.0")'],
+    [{ WEB_CONCURRENCY: ' 2' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got " 2")'],
+    [{ WEB_CONCURRENCY: '+2' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "+2")'],
+    [{ WEB_CONCURRENCY: '2\n' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "2\\n")'],
+    [{ REDIS_TIMEOUT_MS: '-1' }, '"REDIS_TIMEOUT_MS" must be an integer between 1 and 60000 (got "-1")'],
+    [{ RATELIMIT_HEADERS: 'all' }, '"RATELIMIT_HEADERS" must be one of draft, legacy, both, none (got "all")'],
+    [{ LOG_LEVEL: 'loud' }, '"LOG_LEVEL" must be one of fatal, error, warn, info, debug, trace, silent (got "loud")'],
+    [{ CONFIG_LOG_KEEP: '0' }, '"CONFIG_LOG_KEEP" must be all, or an integer between 1 and 999999999 (got "0")'],
+    [{ CONFIG_REDIS_URL: 'redis://a' }, '"REDIS_URL" must be set if "CONFIG_REDIS_URL" is (got nothing)'],
+    [{ HOST: '0.0.0.0' }, '"HOST" must be a loopback address unless "ADMIN_TOKENS" is set (got "0.0.0.0")'],
     [
-      { CONFIG_REDIS_URL: 'redis://a' },
-      'CONFIG_REDIS_URL was set without REDIS_URL; allowed: both, or REDIS_URL alone',
+      { TRUST_PROXY: '10.0.0.0/8,proxy' },
+      '"TRUST_PROXY" must be a comma-separated list of addresses, networks such as 10.0.0.0/8, loopback, linklocal or uniquelocal (got "10.0.0.0/8,proxy")',
     ],
   ])('refuses %j', (variables, fault) => {
     expect(faultsOf(variables)).toEqual([fault])
@@ -55,23 +58,29 @@ describe('the environment', () => {
   it('never repeats a password', () => {
     const [fault] = faultsOf({ REDIS_URL: 'redis://ann:hunter2@redis:0' })
     expect(fault).toMatch(
-      /^REDIS_URL was "redis:\/\/\*\*\*@redis:0": the port 0 is not from 1 to 65535; allowed: redis:/,
+      /^"REDIS_URL" must be redis:.* \(got "redis:\/\/\*\*\*@redis:0": the port 0 is not between 1 and 65535\)$/,
     )
   })
 
   it('reports everything at once', () => {
     const faults = faultsOf({
       PORT: 'x',
+      HOST: '0.0.0.0',
       REDIS_URL: 'http://a',
       CONFIG_REDIS_URL: 'redis://a/b',
       REDIS_TLS_CERT: '/nowhere',
+      CHECK_TOKENS: 'gate:short',
+      TRUST_PROXY: 'proxy',
     })
-    expect(faults.map(fault => fault.split(' ')[0])).toEqual([
+    expect(faults.map(fault => fault.split('"')[1])).toEqual([
       'PORT',
       'REDIS_URL',
       'CONFIG_REDIS_URL',
       'REDIS_TLS_CERT',
       'REDIS_TLS_CERT',
+      'CHECK_TOKENS',
+      'HOST',
+      'TRUST_PROXY',
     ])
   })
 
@@ -85,43 +94,72 @@ describe('the environment', () => {
 
   it('refuses certificates and keys that are none, or do not go together', () => {
     const { ca, server, client } = makeCertificates(directory)
-    const none = 'holds no certificate; allowed: a certificate in PEM, or the path of a file with one'
-    expect(faultsOf({ REDIS_TLS_CA: client.key })).toEqual([`REDIS_TLS_CA ${none}`])
+    const rule = '"REDIS_TLS_CA" must be a certificate in PEM, or the path of a file that contains one'
+    expect(faultsOf({ REDIS_TLS_CA: client.key })).toEqual([`${rule} (got no certificate)`])
+    const path = join(directory, 'no-certificate')
+    writeFileSync(path, 'text')
+    expect(faultsOf({ REDIS_TLS_CA: path })).toEqual([`${rule} (got no certificate in "${path}")`])
     expect(faultsOf({ REDIS_TLS_CERT: ca })).toEqual([
-      'REDIS_TLS_CERT and REDIS_TLS_KEY belong together; allowed: both, or none',
+      '"REDIS_TLS_CERT" must be set together with "REDIS_TLS_KEY" (got no "REDIS_TLS_KEY")',
     ])
     expect(faultsOf({ REDIS_TLS_CERT: client.cert, REDIS_TLS_KEY: server.key })).toEqual([
-      expect.stringMatching(/^REDIS_TLS_CERT and REDIS_TLS_KEY do not go together: .*key values mismatch/),
+      expect.stringMatching(
+        /^"REDIS_TLS_KEY" must be the private key of "REDIS_TLS_CERT" \(got .*key values mismatch\)$/,
+      ),
     ])
   })
 
   it('never repeats a token', () => {
     expect(faultsOf({ ADMIN_TOKENS: 'hunter2' })).toEqual([
-      'ADMIN_TOKENS is not of the right form; allowed: name:token, comma-separated, tokens of visible ASCII',
+      '"ADMIN_TOKENS" must be a comma-separated list of name:token or name:token:read, with tokens of visible ASCII characters (got a value that is not shown because it is secret)',
     ])
+  })
+
+  it('refuses a check token with the rights of an admin token', () => {
+    expect(faultsOf({ CHECK_TOKENS: 'gate:0123456789abcdef:read' })).toEqual([
+      expect.stringMatching(/^"CHECK_TOKENS" must be a comma-separated list of name:token, /),
+    ])
+  })
+
+  it.each(['ADMIN_TOKENS', 'CHECK_TOKENS'])('refuses short tokens in %s, and names each without showing it', name => {
+    const faults = faultsOf({ [name]: 'ann:0123456789abcde,bob:0123456789abcdef,eve:hunter2' })
+    const rule = `"${name}" must have at least 16 characters in each token`
+    expect(faults).toEqual([`${rule} (got 15 in the token named "ann")`, `${rule} (got 7 in the token named "eve")`])
+  })
+
+  it.each(['ADMIN_TOKENS', 'CHECK_TOKENS'])('refuses a name that is used twice in %s', name => {
+    const tokens = ['0', '1', '2'].map(digit => `ann:${digit.repeat(16)}`).join(',')
+    expect(faultsOf({ [name]: tokens })).toEqual([`"${name}" must use each name once (got "ann" more than once)`])
+  })
+
+  it('accepts one name in both lists: one caller may have a token of each kind', () => {
+    expect(faultsOf({ ADMIN_TOKENS: `ann:${'0'.repeat(16)}`, CHECK_TOKENS: `ann:${'1'.repeat(16)}` })).toEqual([])
   })
 
   it.each(['pässword', 'два', 'a b', 'a\u0000', ''])('refuses the token %j, which no caller could present', token => {
     for (const name of ['ADMIN_TOKENS', 'CHECK_TOKENS']) {
-      expect(faultsOf({ [name]: `ann:${token}` })).toEqual([expect.stringMatching(/is not of the right form/)])
+      expect(faultsOf({ [name]: `ann:${token}` })).toEqual([expect.stringMatching(/must be a comma-separated list/)])
     }
   })
 
-  it.each(['a-b', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('takes the token %j', token => {
+  it.each(['a-0123456789abcd', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('takes the token %j', token => {
     expect(faultsOf({ ADMIN_TOKENS: `änn:${token}:read`, CHECK_TOKENS: `b:${token},c:${token}` })).toEqual([])
   })
 
   it('reads tokens with their names and rights', () => {
-    const { ADMIN_TOKENS } = readEnv({ needsRedis: false }, { ADMIN_TOKENS: 'ann:secret,bob:other:read' })
+    const { ADMIN_TOKENS } = readEnv(
+      { needsRedis: false },
+      { ADMIN_TOKENS: 'ann:0123456789abcdef,bob:fedcba9876543210:read' },
+    )
     expect(ADMIN_TOKENS).toEqual([
-      { name: 'ann', token: 'secret', readOnly: false },
-      { name: 'bob', token: 'other', readOnly: true },
+      { name: 'ann', token: '0123456789abcdef', readOnly: false },
+      { name: 'bob', token: 'fedcba9876543210', readOnly: true },
     ])
   })
 
   it('refuses a built-in policy that cannot be counted exactly', () => {
     const [fault] = faultsOf({ DEFAULT_CAPACITY: '1000000000', DEFAULT_REFILL_INTERVAL_MS: '2678399999' })
-    expect(fault).toMatch(/^DEFAULT_CAPACITY, .* do not go together: .*2\^53/)
+    expect(fault).toMatch(/^"DEFAULT_CAPACITY" must be small enough .* \(got 1000000000, 10 and 2678399999: .*2\^53/)
   })
 
   it.each(['127.0.0.1', '::1', 'localhost', '127.9.9.9'])('listens on %s without tokens', HOST => {
@@ -130,22 +168,22 @@ describe('the environment', () => {
 
   it.each(['0.0.0.0', '::', '10.0.0.1', 'example.org'])('refuses to listen on %s without tokens', HOST => {
     expect(faultsOf({ HOST })).toHaveLength(1)
-    expect(faultsOf({ HOST, ADMIN_TOKENS: 'ann:secret' })).toEqual([])
+    expect(faultsOf({ HOST, ADMIN_TOKENS: 'ann:0123456789abcdef' })).toEqual([])
   })
 
   it.each(FILE_VARIABLES)('takes %s from a file', name => {
     const path = join(directory, name)
-    writeFileSync(path, name.endsWith('URL') ? 'redis://from-file:1\n' : 'ann:from-file\n')
+    writeFileSync(path, name.endsWith('URL') ? 'redis://from-a-file:1\n' : 'ann:token-from-a-file\n')
     const env = readEnv({ needsRedis: false }, { REDIS_URL: '', ...withRedis(name), [`${name}_FILE`]: path })
-    expect(JSON.stringify(env)).toContain('from-file')
+    expect(JSON.stringify(env)).toContain('from-a-file')
   })
 
   it('refuses a variable that is set twice, and a file that cannot be read', () => {
-    expect(faultsOf({ CHECK_TOKENS: 'a:b', CHECK_TOKENS_FILE: '/nowhere' })).toEqual([
-      'CHECK_TOKENS and CHECK_TOKENS_FILE are both set; set one of them',
+    expect(faultsOf({ CHECK_TOKENS: 'a:0123456789abcdef', CHECK_TOKENS_FILE: '/nowhere' })).toEqual([
+      '"CHECK_TOKENS" must be set directly or by "CHECK_TOKENS_FILE" (got both)',
     ])
     expect(faultsOf({ CHECK_TOKENS_FILE: '/nowhere' })).toEqual([
-      expect.stringMatching(/^CHECK_TOKENS_FILE was "\/nowhere", which cannot be read: ENOENT/),
+      expect.stringMatching(/^"CHECK_TOKENS_FILE" must be the path of a readable file \(got "\/nowhere": ENOENT/),
     ])
   })
 
@@ -156,29 +194,38 @@ describe('the environment', () => {
     writeFileSync(large, 'a:'.padEnd(1024 * 1024 + 1, 'x'))
     const faultOf = (path: string) => faultsOf({ [name]: path })[0]
     for (const path of [pipe, '/dev/null', directory]) {
-      expect(faultOf(path)).toBe(`${name} was "${path}", which cannot be read: it is not a regular file`)
+      expect(faultOf(path)).toMatch(new RegExp(`^"${name}" must be .* \\(got "${path}": not a regular file\\)$`))
     }
-    expect(faultOf(large)).toBe(
-      `${name} was "${large}", which cannot be read: it has 1048577 bytes; at most 1048576 are allowed`,
+    expect(faultOf(large)).toMatch(new RegExp(`^"${name}" must be .* \\(got "${large}": larger than 1048576 bytes\\)$`))
+  })
+
+  it('accepts the example of each setting', () => {
+    const { REDIS_TLS_CA, REDIS_TLS_CERT, REDIS_TLS_KEY, ...examples } = Object.fromEntries(
+      Object.entries(EnvSchema.properties).flatMap(([name, schema]) => [[name, exampleOf(schema) ?? '']]),
     )
+    expect(faultsOf(examples)).toEqual([])
   })
 
   it('is shown whole by .env.example', () => {
     const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')
-    expect(example).toBe(exampleOf())
+    expect(example).toBe(exampleFile())
   })
 })
+
+const HEADING = `# Every setting with its default. Copy this file to .env: every command reads it from its working directory.
+# Variables of the environment take precedence. An empty variable counts as unset.`
 
 function withRedis(name: string): Record<string, string> {
   return name === 'CONFIG_REDIS_URL' ? { REDIS_URL: 'redis://other:1' } : {}
 }
 
-/** What `.env.example` must say: every variable with what it means, and its default. */
-function exampleOf(): string {
+/** What `.env.example` must say: every variable with its meaning, an example and its default. */
+function exampleFile(): string {
   const entries = Object.entries(EnvSchema.properties).map(([name, schema]) => {
     const byDefault = name === 'WEB_CONCURRENCY' ? '' : String(schema['default'] ?? '')
-    return `# ${schema.description}\n${name}=${byDefault}\n`
+    const example = exampleOf(schema)
+    return `# ${schema.description}\n${example === undefined ? '' : `# Example: ${name}=${example}\n`}${name}=${byDefault}\n`
   })
   const files = FILE_VARIABLES.map(name => `${name}_FILE=\n`).join('')
-  return `# Every variable with its default; an empty one counts as unset.\n\n${entries.join('\n')}\n# Paths of files that hold the variable instead.\n${files}`
+  return `${HEADING}\n\n${entries.join('\n')}\n# Paths of files to read these variables from instead.\n${files}`
 }

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseRedisUrl, withoutLogin } from '../../../src/settings/redis-url.ts'
+import { parseRedisUrl, redactCredentials } from '../../../src/settings/redis-url.ts'
 
 const plain = { kind: 'standalone', tls: false, database: 0 }
 
@@ -59,24 +59,24 @@ describe('the URL of a Redis', () => {
   })
 
   it.each([
-    ['http://host', /no URL of a Redis/],
-    ['redis:host', /no URL of a Redis/],
-    ['redis+cloud://host', /no URL of a Redis/],
-    ['redis://host?db=1', /no URL of a Redis/],
-    ['redis://', /"" is no host/],
-    ['redis://a b', /"a b" is no host/],
-    ['redis://host:x', /"host:x" is no host/],
-    ['redis://host:65536', /port 65536 is not from 1 to 65535/],
-    ['redis://a,b', /several servers/],
-    ['redis+cluster://a,,b', /"" is no host/],
-    ['redis://host/one', /"one" is no number of a database/],
-    ['redis://host/1/2', /"1\/2" is no number of a database/],
-    ['redis+cluster://host/1', /only database 0/],
-    ['redis+sentinel://host', /what the Sentinels call the master/],
-    ['redis+sentinel://host/name/x', /"x" is no number/],
-    ['redis://ann@host', /a user without a password/],
-    ['redis://ann:@host', /a user without a password/],
-    ['redis://:100%@host', /begins no percent-encoding/],
+    ['http://host', /not a Redis URL/],
+    ['redis:host', /not a Redis URL/],
+    ['redis+cloud://host', /not a Redis URL/],
+    ['redis://host?db=1', /not a Redis URL/],
+    ['redis://', /"" is not a host/],
+    ['redis://a b', /"a b" is not a host/],
+    ['redis://host:x', /"host:x" is not a host/],
+    ['redis://host:65536', /port 65536 is not between 1 and 65535/],
+    ['redis://a,b', /several hosts/],
+    ['redis+cluster://a,,b', /"" is not a host/],
+    ['redis://host/one', /"one" is not a database number/],
+    ['redis://host/1/2', /"1\/2" is not a database number/],
+    ['redis+cluster://host/1', /database 0 only/],
+    ['redis+sentinel://host', /name of the master is missing/],
+    ['redis+sentinel://host/name/x', /"x" is not a database number/],
+    ['redis://ann@host', /user has no password/],
+    ['redis://ann:@host', /user has no password/],
+    ['redis://:100%@host', /% does not begin/],
   ])('%s is refused', (url, fault) => {
     expect(() => parseRedisUrl(url)).toThrow(fault)
   })
@@ -84,7 +84,7 @@ describe('the URL of a Redis', () => {
   it.each(['redis://ann:hunter2@h', 'redis://:hunter2@h', 'redis://ann:hunt@er2@h/1', 'redis+cluster://a:hunter2@h,i'])(
     'of %s no password is shown',
     url => {
-      expect(withoutLogin(url)).not.toMatch(/hunt|er2/)
+      expect(redactCredentials(url)).not.toMatch(/hunt|er2/)
     },
   )
 })

@@ -1,0 +1,22 @@
+import { once } from 'node:events'
+import type { Server as HttpServer } from 'node:http'
+import { createServer, type Server } from 'node:net'
+
+/** As Node makes the sockets of an HTTP server. */
+const HTTP_SOCKETS = { allowHalfOpen: true, noDelay: true }
+
+/** Hands its connections to an HTTP server, which itself can listen on one address only. */
+export function furtherListener(server: HttpServer): Server {
+  return createServer(HTTP_SOCKETS, socket => void server.emit('connection', socket))
+}
+
+/** Resolves once the server listens. */
+export async function listenOn(server: Server, host: string, port: number): Promise<void> {
+  server.listen({ host, port })
+  await once(server, 'listening')
+}
+
+/** Accepts no more connections. Resolves once every connection is closed. */
+export function closed(server: Server): Promise<void> {
+  return new Promise(resolve => server.close(() => resolve()))
+}

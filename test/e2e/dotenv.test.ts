@@ -1,0 +1,78 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, it } from '@jest/globals'
+import { runThrottler } from '../support/cli.ts'
+import { Service } from '../support/service.ts'
+import { failToStart } from '../support/start-failure.ts'
+
+const directory = mkdtempSync(join(tmpdir(), 'throttler-dotenv-'))
+afterAll(() => rmSync(directory, { recursive: true }))
+
+let folders = 0
+/** A working directory with this `.env`. */
+function withDotenv(text: string): string {
+  const cwd = join(directory, String(folders++))
+  mkdirSync(cwd)
+  writeFileSync(join(cwd, '.env'), text)
+  return cwd
+}
+
+describe('.env in the working directory', () => {
+  it('is read by the service and by its commands, unless the environment has the variable', async () => {
+    const cwd = withDotenv(
+      '# by hand\nKEY_PREFIX=ignored\r\nexport CHECK_TOKENS="gate:0123456789abcdef" # one\nLOG_LEVEL=info\n',
+    )
+    const service = await Service.start({ cwd, env: { KEY_PREFIX: 'chosen', WEB_CONCURRENCY: '1' } })
+    try {
+      const path = join(cwd, '.env')
+      const said = service.output.filter(line => line.includes('read settings from .env'))
+      expect(said.map(line => JSON.parse(line))).toEqual([
+        expect.objectContaining({ role: 'supervisor', path, msg: 'read settings from .env' }),
+      ])
+      const check = (headers: Record<string, string>) =>
+        fetch(`${service.url}/check`, {
+          method: 'POST',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: '{"key":"k"}',
+        })
+      expect((await check({})).status).toBe(401)
+      expect((await check({ authorization: 'Bearer 0123456789abcdef' })).status).toBe(200)
+
+      writeFileSync(path, `DATA_DIR=${service.dataDir}\nKEY_PREFIX=chosen\n`)
+      const { code, output, complaints } = await runThrottler(['export'], {}, { cwd })
+      expect([code, output, complaints]).toEqual([0, '', `throttler: read settings from ${path}\n`])
+    } finally {
+      await service.stop()
+    }
+  }, 60_000)
+
+  it.each(['api', 'worker'] as const)('gives the %s its settings', async kind => {
+    const { code, said } = await failToStart(kind, {}, withDotenv('REDIS_URL=http://a\n'))
+    expect([code, said]).toEqual([1, expect.stringContaining('"REDIS_URL" must be')])
+    expect(said).toContain('(got "http://a": not a Redis URL)')
+  })
+
+  it.each([
+    ['no assignment', 'PORT=1\nREDIS_URL redis://hunter2\n', 2],
+    ['a quote that is not closed', 'PORT=1\n\n# \nA="hunter2\n', 4],
+    ['text after a quote', 'A="b\nc" hunter2\n', 1],
+    ['a name that is none', '1A=hunter2', 1],
+    ['bytes before the first name', '\u{feff}PORT=1\n', 1],
+  ])('stops the start if it has %s', async (_, text, line) => {
+    const cwd = withDotenv(text)
+    const expected = `Invalid settings:\n  "${join(cwd, '.env')}" must contain only lines such as NAME=value and comments (got another line: ${line})`
+    expect(await failToStart('all', {}, cwd)).toEqual({ code: 1, said: `throttler cannot start. ${expected}` })
+    expect(await runThrottler(['verify'], {}, { cwd })).toMatchObject({
+      code: 2,
+      complaints: `throttler verify: ${expected}\n`,
+    })
+  })
+
+  it('stops the start if it is no file that can be read', async () => {
+    const cwd = join(directory, 'unreadable')
+    mkdirSync(join(cwd, '.env'), { recursive: true })
+    const { code, said } = await failToStart('all', {}, cwd)
+    expect([code, said]).toEqual([1, expect.stringContaining(`"${join(cwd, '.env')}" must be a readable file (got`)])
+  })
+})
