@@ -8,7 +8,7 @@ import {
 } from '../domain/decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
-import type { BucketReading } from '../domain/token-bucket.ts'
+import { type BucketReading, previewOf } from '../domain/token-bucket.ts'
 import { Problem } from '../lib/errors.ts'
 import type { CheckQueue, OpenQueue, WaitingCheck } from './check-batcher.ts'
 import type { DeniedCache } from './denial-cache.ts'
@@ -42,10 +42,17 @@ interface PendingCheck extends WaitingCheck {
   release?: (() => void) | undefined
 }
 
+/** A check of 0 tokens that finds out what another would be told. */
+interface Preview extends PendingCheck {
+  readonly asked: BucketCheck
+}
+
 /** May this key do this now? The use case of flow 1. Whether somebody may have such a key is for the routes to say. */
 export class Checker {
   readonly #deps: CheckDependencies
   readonly #queue: CheckQueue<PendingCheck>
+  /** Apart from the checks, which are many, so that these need not know of previews. */
+  readonly #previews: CheckQueue<Preview>
   /** Checks that wait for what another learns. */
   #held = 0
 
@@ -53,6 +60,9 @@ export class Checker {
     this.#deps = deps
     this.#queue = deps.openQueue((check, reading, nowMs) =>
       this.#isolate(check, () => this.#answer(check, reading, nowMs)),
+    )
+    this.#previews = deps.openQueue((preview, reading, nowMs) =>
+      this.#isolate(preview, () => this.#answerPreview(preview, reading, nowMs)),
     )
   }
 
@@ -71,6 +81,15 @@ export class Checker {
       const { key, tokens } = checks[index] as (typeof checks)[number]
       this.#checkInTurn(key, tokens, startMs, index, done)
     }
+  }
+
+  /** Calls back with what `check` would, but spends nothing. Previews are not counted, and read the store despite known denials. */
+  preview(key: string, tokens: number, done: Done): void {
+    const startMs = performance.now()
+    const asked = { key, policy: this.#deps.policies.match(key), tokens }
+    const known = impossibleProblem(asked) ?? decideByMode(asked) ?? this.#overloadedBy(this.#previews.waiting)
+    if (known !== undefined) done(known, performance.now() - startMs, 0)
+    else this.#previews.enqueue({ ...asked, tokens: 0, asked, startMs, index: 0, done, isAnswered: false })
   }
 
   /**
@@ -119,8 +138,10 @@ export class Checker {
     const problem = impossibleProblem(check)
     if (problem !== undefined) return problem
     const decision = decideByMode(check) ?? this.#recall(check)
-    if (decision !== undefined) return decision
-    const waiting = this.#queue.waiting + this.#held
+    return decision ?? this.#overloadedBy(this.#queue.waiting + this.#held)
+  }
+
+  #overloadedBy(waiting: number): Problem | undefined {
     return waiting >= this.#deps.maxWaiting ? new Problem('overloaded', OVERLOADED) : undefined
   }
 
@@ -188,10 +209,19 @@ export class Checker {
     return decision
   }
 
-  #decideWithoutStore(asked: BucketCheck): Decision | undefined {
+  #answerPreview({ asked, startMs, index, done }: Preview, reading: BucketReading | undefined, nowMs: number): void {
+    const { limits } = asked.policy
+    const decision =
+      reading === undefined
+        ? this.#decideWithoutStore(asked, 'preview')
+        : decideByBucket(asked, previewOf(reading, limits, asked.tokens), 'redis')
+    done(decision ?? new Problem('store-unavailable', DENIED_IN_OUTAGE), nowMs - startMs, index)
+  }
+
+  #decideWithoutStore(asked: BucketCheck, use: 'check' | 'preview' = 'check'): Decision | undefined {
     switch (outagePolicyOf(asked.policy, this.#deps.onStoreFailure)) {
       case 'local': {
-        const { reading, counted } = this.#deps.localBuckets.check(asked)
+        const { reading, counted } = this.#deps.localBuckets[use](asked)
         return decideByBucket(asked, reading, 'local', counted)
       }
       case 'allow':

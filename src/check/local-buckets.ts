@@ -1,5 +1,5 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
-import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../domain/token-bucket.ts'
+import { type Bucket, type BucketReading, checkBucket, forgottenAt, previewOf } from '../domain/token-bucket.ts'
 import { putLast } from '../lib/bounded-map.ts'
 import type { BucketCheck } from './ports.ts'
 
@@ -18,6 +18,12 @@ interface LocalBucket {
   /** Not before then is it full, by the process's clock. */
   readonly fullAtMs: number
   readonly lastAskedAtMs: number
+}
+
+interface LocalReading {
+  readonly reading: BucketReading
+  /** The limits that it counts by. */
+  readonly counted: readonly CompiledLimit[]
 }
 
 interface LocalBucketsOptions {
@@ -53,8 +59,7 @@ export class LocalBuckets {
     return this.#buckets.size
   }
 
-  /** The reading, and the limits that it counts by. */
-  check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
+  check({ key, policy, tokens }: BucketCheck): LocalReading {
     const outageMs = Math.floor(this.#options.outageMs())
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
@@ -69,6 +74,12 @@ export class LocalBuckets {
       putLast(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastAskedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, pauseMs }, counted }
+  }
+
+  /** What `check` would find, without spending. */
+  preview(asked: BucketCheck): LocalReading {
+    const { reading, counted } = this.check({ ...asked, tokens: 0 })
+    return { reading: previewOf(reading, counted, asked.tokens), counted }
   }
 
   /** Drops what nobody asks for any more. */

@@ -142,6 +142,11 @@ function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): numbe
   return elapsedMs >= ceilDiv(spent, limit.unitsPerMs) ? 0 : spent - elapsedMs * limit.unitsPerMs
 }
 
+/** The reading as a check of `tokens` would find it, without spending them. @param reading of a check of 0 tokens */
+export function previewOf(reading: BucketReading, limits: readonly CompiledLimit[], tokens: number): BucketReading {
+  return { ...reading, allowed: limits.every((limit, i) => allows(limit, reading.spent[i] ?? 0, tokens)) }
+}
+
 /** What a reading becomes when `elapsedMs` have passed since and nothing was spent. */
 export function readingAfter(
   { allowed, spent, pauseMs }: BucketReading,

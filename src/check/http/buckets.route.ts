@@ -5,7 +5,7 @@ import { sendJson } from '../../http/send-json.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { Checker, CheckResult } from '../checker.ts'
 import { acceptKey } from './accept-key.ts'
-import { DecisionResponse, PolicyMembers } from './check.schema.ts'
+import { DecisionResponse, PolicyMembers, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
 
 export interface BucketRoutesOptions {
@@ -16,14 +16,19 @@ const KeyParams = Type.Object({
   key: Type.String({ description: 'A caller’s key, percent-encoded.', examples: ['user:42'] }),
 })
 
+const BucketQuery = Type.Object(
+  { tokens: Tokens('What the check would ask for. Nothing is spent.') },
+  { additionalProperties: false },
+)
+
 const BucketResponse = Type.Object({
   ...DecisionResponse.properties,
   definition: Type.Object({ policy: Type.String(), version: Type.Integer(), ...PolicyMembers }),
 })
 
 const READ_DOCS: RouteDocs = {
-  summary: 'The live state of a key',
-  errors: ['store-unavailable', 'overloaded'],
+  summary: 'The live state of a key, and the decision that a check would get now',
+  errors: ['tokens-exceed-capacity', 'store-unavailable', 'overloaded'],
   responses: { 200: BucketResponse },
 }
 
@@ -37,11 +42,12 @@ const RESET_DOCS: RouteDocs = {
 export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
   app.get(
     '/buckets/:key',
-    { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams } },
+    { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams, querystring: BucketQuery } },
     async (request, reply) => {
       const { key } = request.params
+      const { tokens } = request.query
       acceptKey('/params/key', key)
-      const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
+      const decision = decided(await new Promise<CheckResult>(resolve => checker.preview(key, tokens, resolve)))
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
       return sendJson(reply, json)
     },

@@ -4,10 +4,14 @@ import { MODES, type Mode, type OnStoreFailure, OUTAGE_POLICIES } from '../../do
 
 export const MAX_TOKENS = 1_000_000_000
 
+export function Tokens(description: string) {
+  return Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description })
+}
+
 export const CheckRequest = Type.Object(
   {
     key: Type.String({ description: 'What is asked about: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
-    tokens: Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description: '0 reads and spends nothing.' }),
+    tokens: Tokens('0 reads and spends nothing.'),
   },
   { additionalProperties: false, examples: [{ key: 'user:42', tokens: 1 }] },
 )
