@@ -50,8 +50,6 @@ try {
     metrics: () => metrics.text(),
     logger,
   })
-  const reportMetrics = async () => parent?.sendLast({ type: 'metrics', metrics: await metrics.snapshot() })
-  parent?.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 
   stopOnRequest(
     async ({ orphaned }) => {
@@ -61,7 +59,6 @@ try {
       }
       await close()
       server?.close()
-      await reportMetrics()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )

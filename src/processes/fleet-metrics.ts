@@ -75,5 +75,5 @@ function isLasting({ type }: MetricsSnapshot[number]): boolean {
 }
 
 function merged(snapshots: readonly MetricsSnapshot[]): Promise<MetricsSnapshot> {
-  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON() as Promise<MetricsSnapshot>
+  return AggregatorRegistry.aggregate([...snapshots]).getMetricsAsJSON()
 }

@@ -22,8 +22,8 @@ interface FrontFleetOptions {
   readonly replacedDrainMs: number
   /** A process is about to listen, and does so, through node:cluster, right after this. */
   listensNext(): void
-  /** What processes of this instance count that are no fronts. */
-  collectBesides(): Promise<MetricsSnapshot>
+  /** The last metrics that the supervisor sent; empty without one. */
+  supervisorMetrics(): MetricsSnapshot
   /** Why circuits to the bucket store open. */
   readonly circuitOpeningReasons: readonly string[]
   readonly logger: Logger
@@ -35,15 +35,15 @@ export class FrontFleet {
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
   readonly #health: FleetHealth
-  readonly #collectBesides: () => Promise<MetricsSnapshot>
+  readonly #supervisorMetrics: () => MetricsSnapshot
   readonly #own: PrimaryMetrics
   readonly #drainMs: number
 
   constructor(options: FrontFleetOptions) {
-    const { size, spawn, stopTimeoutMs, listensNext, collectBesides, logger } = options
+    const { size, spawn, stopTimeoutMs, listensNext, logger } = options
     this.#logger = logger
     this.#drainMs = options.replacedDrainMs
-    this.#collectBesides = collectBesides
+    this.#supervisorMetrics = options.supervisorMetrics
     this.#slots = Array.from(
       { length: size },
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
@@ -90,11 +90,7 @@ export class FrontFleet {
   readonly #metricsText = shareNextRun(() => this.#collectText(), SCRAPE_INTERVAL_MS)
 
   async #collectText(): Promise<string> {
-    const metrics = await Promise.all([
-      this.#metrics.collect(),
-      this.#collectBesides(),
-      this.#own.registry.getMetricsAsJSON() as Promise<MetricsSnapshot>,
-    ])
-    return AggregatorRegistry.aggregate(metrics).metrics()
+    const [fronts, own] = await Promise.all([this.#metrics.collect(), this.#own.registry.getMetricsAsJSON()])
+    return AggregatorRegistry.aggregate([fronts, own, this.#supervisorMetrics()]).metrics()
   }
 }

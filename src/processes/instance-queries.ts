@@ -1,5 +1,4 @@
 import type { InstanceHealth } from '../observability/stores-state.ts'
-import type { MetricsSnapshot } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { ParentQuery } from './parent-query.ts'
 
@@ -23,14 +22,5 @@ export function healthOfFleet(parent: ParentLink, storeTimeoutMs: number): Paren
     question: 'ask-health',
     answerIn: message => (message.type === 'health' ? { id: message.id, value: message.health } : undefined),
     timeoutMs: storeTimeoutMs + 2 * REPORT_PATIENCE_MS,
-  })
-}
-
-/** What the primary asks its parent: the metrics of the processes that are not front processes. */
-export function metricsOfPeers(parent: ParentLink): ParentQuery<MetricsSnapshot> {
-  return new ParentQuery(parent, {
-    question: 'scrape',
-    answerIn: message => (message.type === 'collected' ? { id: message.id, value: message.metrics } : undefined),
-    timeoutMs: METRICS_TIMEOUT_MS,
   })
 }

@@ -32,5 +32,5 @@ export type ToChild =
   | { readonly type: 'examine-stores' }
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
-  /** What the processes beside the front count, for the front's primary. */
-  | { readonly type: 'collected'; readonly id: number; readonly metrics: MetricsSnapshot }
+  /** What the supervisor counts, for the primary to publish with its own metrics. */
+  | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }

@@ -12,9 +12,9 @@ import { type HeldPort, holdFreePort } from './free-port.ts'
 import { FrontFleet } from './front-fleet.ts'
 import { forkFront } from './front-process.ts'
 import { REPORT_PATIENCE_MS } from './instance-queries.ts'
+import type { MetricsSnapshot } from './messages.ts'
 import { ParentLink, SUPERVISED } from './parent-link.ts'
 import { tellProcessManager } from './process-manager.ts'
-import { RelayedMetrics } from './relayed-metrics.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
@@ -36,6 +36,11 @@ const LAST_ANSWERS_MS = 500
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
 
+let supervisorMetrics: MetricsSnapshot = []
+parent?.onMessage(message => {
+  if (message.type === 'supervisor-metrics') supervisorMetrics = message.metrics
+})
+
 let stopFronts = async () => {}
 try {
   const env = readEnv({ needsRedis: true })
@@ -47,7 +52,6 @@ try {
     execArgv: [...process.execArgv, ...FRONT_NODE_OPTIONS],
   })
   const { port, release } = await portFor(env)
-  const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
     spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
@@ -56,7 +60,7 @@ try {
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     listensNext: release,
     circuitOpeningReasons: FAILURE_REASONS,
-    collectBesides: async () => besides?.collect() ?? [],
+    supervisorMetrics: () => supervisorMetrics,
     logger,
   })
 

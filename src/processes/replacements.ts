@@ -1,4 +1,4 @@
-import { Counter, type Registry } from 'prom-client'
+import { Counter, Registry } from 'prom-client'
 import { REPLACEMENT_REASONS } from './replacement-reason.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
@@ -14,4 +14,13 @@ export function countReplacements(slots: readonly SupervisedProcess[], registry:
     for (const reason of REPLACEMENT_REASONS) counter.inc({ process: slot.name, reason }, 0)
     slot.on('replaced', reason => counter.inc({ process: slot.name, reason }))
   }
+}
+
+/** Counts replacements for the primary to publish: a new primary gets the counts at once, a running one whenever they change. */
+export function publishReplacements(slots: readonly SupervisedProcess[], primary: SupervisedProcess): void {
+  const registry = new Registry()
+  countReplacements(slots, registry)
+  const publish = async () => primary.send({ type: 'supervisor-metrics', metrics: await registry.getMetricsAsJSON() })
+  primary.on('spawned', publish)
+  for (const slot of slots) slot.on('replaced', publish)
 }

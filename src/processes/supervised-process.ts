@@ -25,6 +25,8 @@ interface SupervisedProcessOptions {
 }
 
 interface SupervisedProcessEvents {
+  /** A process was started. It receives messages once it has loaded. */
+  spawned: []
   message: [FromChild, ChildProcess]
   /** Everything that a process said has been heard, and nothing more will come. */
   gone: [ChildProcess]
@@ -125,6 +127,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#ended(child, performance.now() - startedAt)
     })
     this.#ends.set(child, end)
+    this.emit('spawned')
   }
 
   #ended(child: ChildProcess, lifeMs: number): void {

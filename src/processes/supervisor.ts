@@ -1,20 +1,16 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. Loaded by main.ts. */
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { examineStores } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
-import { tell } from './child-process.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { FleetMetrics } from './fleet-metrics.ts'
 import { freePort } from './free-port.ts'
-import type { MetricsSnapshot } from './messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './parent-link.ts'
 import { tellProcessManager } from './process-manager.ts'
-import { countReplacements } from './replacements.ts'
+import { publishReplacements } from './replacements.ts'
 import { stopOnRequest } from './shutdown.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
@@ -47,15 +43,10 @@ try {
     options: { execArgv: [...process.execArgv, ...WORKER_NODE_OPTIONS] },
   })
 
-  const own = new Registry()
-  countReplacements([front, worker, ...(store ? [store.process] : [])], own)
-  const workerMetrics = new FleetMetrics([worker])
-  front.on('message', async (message, primary) => {
+  publishReplacements([front, worker, ...(store ? [store.process] : [])], front)
+  front.on('message', message => {
     // A free port that the first primary found is that of its successors too: it is what callers were told.
     if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
-    if (message.type !== 'scrape') return
-    const metrics = await Promise.all([workerMetrics.collect(), own.getMetricsAsJSON() as Promise<MetricsSnapshot>])
-    tell(primary, { type: 'collected', id: message.id, metrics: metrics.flat() })
   })
 
   stopChildren = async () => {
