@@ -1,9 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { describeLongWithRedis } from '../support/describe-with-redis.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isOnPath } from '../support/on-path.ts'
-import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 

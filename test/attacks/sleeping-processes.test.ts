@@ -1,10 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { describeLongWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isAlive } from '../support/processes.ts'
-import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const ATTACK_MS = 60_000

@@ -3,8 +3,9 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined

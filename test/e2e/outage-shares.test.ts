@@ -2,9 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type Answer, Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const HUNDRED_AND_ONE_AN_HOUR = { capacity: 100, refillTokens: 1, refillIntervalMs: 3_600_000 }

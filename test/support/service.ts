@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { descendantsOf, isAlive } from './processes.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** The benchmark runs the compiled form of this file, which is one folder deeper. */
+const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '../../..', import.meta.url))
 
 /** What `npm start`, `npm run start:api` and `npm run start:worker` run. */
 const ENTRIES = {
