@@ -1,14 +1,14 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
 
-/** A port that nobody else gets until it is released. */
+/** A port that no other process can take until it is released. */
 export interface HeldPort {
   readonly port: number
-  /** Lets whoever listens next have it. */
+  /** Frees the port for the next listener. */
   release(): void
 }
 
-/** Holds a port of this host that nobody listens on. */
+/** Finds a free port on this host and holds it. */
 export async function holdFreePort(host: string): Promise<HeldPort> {
   const server = createServer().listen(0, host)
   await once(server, 'listening')
@@ -16,7 +16,7 @@ export async function holdFreePort(host: string): Promise<HeldPort> {
   return { port, release: () => void server.close() }
 }
 
-/** A port of this host that nobody listens on, for a process that cannot be waited for: another may be faster. */
+/** Finds a free port on this host. Another process may take it before the caller listens; `holdFreePort` prevents that. */
 export async function freePort(host: string): Promise<number> {
   const { port, release } = await holdFreePort(host)
   release()

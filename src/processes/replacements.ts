@@ -2,11 +2,11 @@ import { Counter, Registry } from 'prom-client'
 import { REPLACEMENT_REASONS } from './replacement-reason.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
-/** Counts replacements where they outlive the process: in its parent. Every series exists from the start. */
+/** Counts replacements in the parent, where the counts outlive the process. Every series exists from the start. */
 export function countReplacements(slots: readonly SupervisedProcess[], registry: Registry): void {
   const counter = new Counter({
     name: 'throttler_process_replacements_total',
-    help: 'Processes that were replaced, by what they were and why',
+    help: 'Processes that were replaced, by kind and reason',
     labelNames: ['process', 'reason'] as const,
     registers: [registry],
   })
@@ -16,7 +16,7 @@ export function countReplacements(slots: readonly SupervisedProcess[], registry:
   }
 }
 
-/** Counts replacements for the primary to publish: a new primary gets the counts at once, a running one whenever they change. */
+/** Counts replacements and sends the counts to the primary, which publishes them: when it starts, and whenever they change. */
 export function publishReplacements(slots: readonly SupervisedProcess[], primary: SupervisedProcess): void {
   const registry = new Registry()
   countReplacements(slots, registry)
