@@ -3,10 +3,10 @@ import type { ConfigKeys } from '../redis/keys.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
 import type { LogEnd } from './replay.ts'
 
-/** Entries of a stream as they are replied: an id, and its fields and values in turn. */
+/** Stream entries as in a reply: an id, then alternating fields and values. */
 type StreamReply = [id: string, fields: [name: string, event: string]][]
 
-/** What a partition of the store holds. */
+/** The contents of one partition of the store. */
 export interface HeldPartition {
   readonly identity: string
   readonly compactedTo: number
@@ -21,7 +21,7 @@ export interface HeldPartition {
 export class HeldLog {
   readonly #store: InProcessConnection
   readonly #keys: ConfigKeys
-  /** As it was when the log was read last. A rebuild changes it too. */
+  /** Its value when the log was last read. A rebuild changes it too. */
   #identity: string | null
 
   constructor(store: InProcessConnection, keys: ConfigKeys) {
@@ -34,7 +34,7 @@ export class HeldLog {
     return this.#store.call('GET', this.#keys.identity) as string | null
   }
 
-  /** Whether this is not the log that was read last, but one that was begun after the store was emptied. */
+  /** Whether this is a new log, begun after the store was emptied, rather than the one that was last read. */
   get isAnother(): boolean {
     return this.#readIdentity() !== this.#identity
   }
@@ -43,20 +43,20 @@ export class HeldLog {
     return Number(this.#store.call('GET', this.#keys.compactedTo))
   }
 
-  /** The events after `end`, or `undefined` when the log does not continue there. */
+  /** The events after `end`, or `undefined` if the log does not continue there. */
   readAfter(end: LogEnd): { events: readonly string[]; end: LogEnd } | undefined {
     const found = this.#store.call('XRANGE', this.#keys.log, `${end.position}-0`, '+') as StreamReply
     const [first] = found
     const isThere = first !== undefined && positionOf(first) === end.position && eventOf(first) === end.event
     const entries = isThere ? found.slice(1) : found
     const next = entries[0]
-    // The end itself may be compacted by now, if another event followed it.
+    // The event at the end may have been compacted since, if another event followed it.
     if (next === undefined ? !isThere && end.event !== null : positionOf(next) !== end.position + 1) return undefined
     this.#identity = this.#readIdentity()
     return { events: entries.map(eventOf), end: endOf(entries) ?? end }
   }
 
-  /** Everything, at one instant. A log that has no identity gets one. */
+  /** Reads everything in one atomic step. Gives the log an identity if it has none. */
   readAll(): HeldPartition {
     const { identity, compactedTo, snapshot, log } = this.#keys
     this.#store.call('SET', identity, randomUUID(), 'NX')

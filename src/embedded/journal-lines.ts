@@ -1,9 +1,9 @@
-/** The format of the journal's lines, and how they are read. */
+/** The journal's line format, and how to read it. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 
-/** Format 1 had no compaction; otherwise it is the same. */
+/** Format 1 is the same without compaction. */
 const FORMATS = [1, 2]
 const FORMAT = 2
 
@@ -56,7 +56,7 @@ export function parseEntry(path: string, text: string, line: number): JournalEnt
   return { line, text: JSON.stringify(event), event, position: Number(value['position']) }
 }
 
-/** The report of a line that cannot be what this service wrote. */
+/** Reports a line that this service cannot have written. */
 export function damagedLine(path: string, line: number, detail = ''): CannotStart {
   return new CannotStart(`line ${line} of ${path} is damaged${detail}; restore the file from a backup`)
 }
@@ -92,7 +92,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The whole lines of a file's first bytes, read in pieces. A last line without its end is left out. */
+/** Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line. */
 export function* readLines(path: string, end = Number.POSITIVE_INFINITY): Generator<string> {
   let rest: Buffer = Buffer.alloc(0)
   for (const piece of readPieces(path, end)) {
@@ -103,7 +103,7 @@ export function* readLines(path: string, end = Number.POSITIVE_INFINITY): Genera
   }
 }
 
-/** How many whole lines a file has, and how many bytes they take. */
+/** Counts the complete lines of a file and their bytes. */
 export function measureLines(path: string): { lines: number; bytes: number; torn: number } {
   let [lines, read, bytes] = [0, 0, 0]
   for (const piece of readPieces(path, Number.POSITIVE_INFINITY)) {

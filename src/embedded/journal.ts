@@ -20,23 +20,23 @@ interface JournalOptions {
 }
 
 /**
- * The event log on disk: a header, then one event a line, in the order in which each partition appended them. Of compacted
- * events, the last one of each key is left, with its position.
+ * The event log on disk: a header, then one event a line, in the order in which each partition appended them. Compaction
+ * keeps the last event of each key, with its position.
  */
 export class Journal {
   readonly path: string
   #header: JournalHeader
   #fd: number
-  /** How much of the file is valid. Anything after it was being written when a write failed. */
+  /** Size of the valid part of the file, in bytes. Anything after it was left by a failed write. */
   #bytes: number
   #lines: number
   #isTorn = false
-  /** How often the journal was replaced as a whole. */
+  /** How often the whole journal was replaced. */
   #generation = 0
 
   /**
-   * Opens the journal, or begins one. A last line that is not whole was being written when the machine or process ended; it was
-   * never answered as applied, and is cut off.
+   * Opens the journal or creates one. Truncates an unterminated last line: it was being written when the machine or process ended,
+   * and was never acknowledged.
    * @throws {CannotStart}
    */
   constructor({ path, identities, logger }: JournalOptions) {
@@ -53,7 +53,7 @@ export class Journal {
     this.#bytes = bytes
     this.#lines = lines
     if (torn === 0) return
-    logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
+    logger.warn({ path, bytes: torn }, 'the last line of the journal is incomplete and was truncated')
     ftruncateSync(this.#fd, bytes)
   }
 
@@ -82,7 +82,7 @@ export class Journal {
     }
   }
 
-  /** Returns once the events are on disk. @throws when they are not; then none of them counts as written. */
+  /** Syncs the events to disk. @throws if that fails; then none of them counts as written. */
   append(events: readonly string[]): void {
     this.#requireFile()
     if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
@@ -92,23 +92,22 @@ export class Journal {
     this.#isTorn = false
   }
 
-  /** A file that was removed or cut takes what is written to nowhere. */
+  /** Writes to a file that was removed or truncated would be lost. */
   #requireFile(): void {
     const [own, found] = [fstatSync(this.#fd), statSync(this.path, { throwIfNoEntry: false })]
     if (found?.ino === own.ino && found.dev === own.dev && found.size >= this.#bytes) return
     throw new Error(`${this.path} was removed or changed by somebody else; restart the service`)
   }
 
-  /** Begins the journal again. Whenever the machine ends, either the old one or the new one is there, and whole. */
+  /** Replaces the journal, atomically even if the machine crashes. */
   replace(header: JournalHeader, entries: readonly string[]): void {
     const bytes = replaceByLines(this.path, this.#replacement, [headerLine(header), ...entries])
     this.#adopt(header, bytes, entries.length + 1)
   }
 
   /**
-   * Leaves of the events up to these positions only the last one of each key, while further events are appended. As `replace`,
-   * it is whole at every instant.
-   * @param write does what `writeCompacted` does
+   * Keeps only the last event of each key up to these positions, while further events are appended. Atomic, like `replace`.
+   * @param write see `writeCompacted`
    */
   async compact(header: JournalHeader, write: (job: CompactionJob) => Promise<number>): Promise<void> {
     const [generation, bytes, lines] = [this.#generation, this.#bytes, this.#lines]
@@ -116,7 +115,7 @@ export class Journal {
     try {
       const linesLeft = await write({ from, to, bytes, lines, header })
       const copied = await copyMost(from, to, bytes, () => this.#bytes)
-      // From here on nothing is awaited, so that no event comes between.
+      // Nothing is awaited from here on, so no event can be appended in between.
       if (this.#generation !== generation) return
       copyRest(from, to, copied, this.#bytes)
       this.#adopt(header, replaceFile(from, to), linesLeft + this.#lines - lines)
@@ -126,7 +125,7 @@ export class Journal {
   }
 
   #adopt(header: JournalHeader, bytes: number, lines: number): void {
-    // In the background, as the file system takes a while to free a long file.
+    // In the background: freeing a long file takes the file system a while.
     close(this.#fd, () => undefined)
     this.#fd = openSync(this.path, 'a')
     this.#header = header
