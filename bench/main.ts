@@ -1,7 +1,7 @@
 /** The benchmark: `npm run bench`. docs/benchmarks.md says what is measured and how. */
 import { renderPage } from './cluster/report.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { redisVersion } from './processes/redis-server.ts'
+import { redisVersion } from './probes/redis-version.ts'
 import { buildReport } from './report/report.ts'
 import { keep, render } from './report/write.ts'
 import { run } from './run.ts'

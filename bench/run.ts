@@ -1,11 +1,11 @@
 import { Redis } from 'ioredis'
+import { RedisServer } from '../test/support/redis-server.ts'
 import { checksWithoutStore, startAll, whySkipped } from './fleet.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { type Measurement, measure } from './measure.ts'
 import type { Options } from './options.ts'
 import { type BucketMemory, measureBucketMemory } from './probes/bucket-memory.ts'
 import type { MeasuredProcess } from './processes/measured-process.ts'
-import { startRedis } from './processes/redis-server.ts'
 import { MEMORY, ROWS, type Row, SERVICE } from './rows.ts'
 
 /** What the rows showed in one round, by name. */
@@ -34,7 +34,7 @@ export async function run(options: RunOptions, say: Say): Promise<RunResult> {
 }
 
 async function runRows(rows: readonly Row[], options: RunOptions, say: Say): Promise<Omit<RunResult, 'memory'>> {
-  const server = await startRedis()
+  const server = await RedisServer.start()
   const redis = new Redis(server.url)
   const load = new LoadGenerator()
   const stops = [() => load.end(), () => redis.disconnect(), () => server.stop()]

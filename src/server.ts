@@ -1,4 +1,4 @@
-/** One front process: builds the app, listens, and stops in an orderly way. Started by primary.ts. */
+/** One front process: builds the app, listens, and shuts down gracefully. Started by primary.ts. */
 import { readFileSync } from 'node:fs'
 import { drained, stopAccepting } from './connections/drained.ts'
 import { closed, furtherListener, listenOn } from './connections/further-listener.ts'
@@ -11,8 +11,8 @@ import { version } from './lib/version.ts'
 import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
-import { surviveLostPrimary } from './processes/front-process.ts'
-import { healthOfFleet, metricsOfInstance } from './processes/instance-queries.ts'
+import { ignoreLostPrimary } from './processes/front-process.ts'
+import { fleetHealth, instanceMetrics } from './processes/instance-queries.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
@@ -22,32 +22,32 @@ process.title = 'throttler front'
 const env = readEnv({ needsRedis: true })
 const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
 const parent = ParentLink.ofThisProcess()
-if (parent === undefined) throw new Error('server.ts is started by primary.ts')
-surviveLostPrimary()
+if (parent === undefined) throw new Error('server.ts must be started by primary.ts')
+ignoreLostPrimary()
 
 const front = composeFront(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
 const { registry } = front.metrics
-const connections = maxConnections(limitsOfThisProcess())
+const connections = maxConnections(readOwnLimits())
 if (connections < MAX_CONNECTIONS) {
   logger.warn(
-    `the limit of open files is low: this process holds at most ${connections} connections (of ${MAX_CONNECTIONS})`,
+    `the open file limit is low: this process accepts at most ${connections} connections instead of ${MAX_CONNECTIONS}`,
   )
 }
-const metrics = metricsOfInstance(parent)
-const health = healthOfFleet(parent, env.REDIS_TIMEOUT_MS)
+const metrics = instanceMetrics(parent)
+const health = fleetHealth(parent, env.REDIS_TIMEOUT_MS)
 const app = buildApp({
   ...front.app,
   maxConnections: connections,
   metrics: { scrape: shareNextRun(() => metrics.ask()) },
   health: {
     isReady: front.isReady,
-    // While the primary does not answer, what this process sees counts.
+    // Falls back to this process's own view if the primary does not answer.
     instance: shareRun(() => health.ask().catch(async () => healthOfInstance(await front.stores())), 0),
     version,
   },
 })
 
-const reportMetrics = async () => parent.sendLast({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
+const reportMetrics = async () => parent.sendAndFlush({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
 const reportStores = async () => parent.send({ type: 'stores', stores: await front.stores() })
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
@@ -61,7 +61,7 @@ let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
   async ({ drainMs, replaced }) => {
     front.drain()
-    // node:cluster throws if its answer to a listen finds the server closed.
+    // node:cluster throws if the server is closed before its reply to `listen` arrives.
     await listening.catch(() => undefined)
     if (replaced) listeners.forEach(stopAccepting)
     await drained(listeners, drainMs)
@@ -75,7 +75,7 @@ stopOnRequest(
 
 try {
   await front.start()
-  parent.send({ type: 'listens-next' })
+  parent.send({ type: 'about-to-listen' })
   listening = listen().catch(cannotListen)
   await listening
   parent.send({ type: 'ready' })
@@ -95,8 +95,8 @@ function cannotListen(err: Error): never {
   throw new CannotStart(`cannot listen on ${env.HOST}:${env.PORT}: ${err.message}`)
 }
 
-/** The limits of this process; only Linux tells them. */
-function limitsOfThisProcess(): string | undefined {
+/** The resource limits of this process; `undefined` except on Linux. */
+function readOwnLimits(): string | undefined {
   try {
     return readFileSync('/proc/self/limits', 'utf8')
   } catch {

@@ -1,4 +1,4 @@
-/** The entry of `npm run start:worker`. What it runs loads later, so that a stop is obeyed almost from the first moment. */
+/** The entry of `npm run start:worker`. It loads the rest dynamically, so that a stop signal works almost from the first moment. */
 import '../src/processes/early-stop.ts'
 
 await import('./run-worker.ts')

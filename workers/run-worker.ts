@@ -4,7 +4,7 @@ import { setFlagsFromString } from 'node:v8'
 import { createLogger } from '../src/observability/logger.ts'
 import { exitWithReport } from '../src/processes/exit-with-report.ts'
 import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
-import { tellProcessManager } from '../src/processes/process-manager.ts'
+import { reportReady } from '../src/processes/report-ready.ts'
 import { stopOnRequest } from '../src/processes/shutdown.ts'
 import { preflight } from '../src/redis/connection/preflight.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
@@ -53,8 +53,6 @@ try {
     metrics: () => metrics.text(),
     logger,
   })
-  const reportMetrics = async () => parent?.sendLast({ type: 'metrics', metrics: await metrics.snapshot() })
-  parent?.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 
   stopOnRequest(
     async ({ orphaned }) => {
@@ -64,7 +62,6 @@ try {
       }
       await close()
       server?.close()
-      await reportMetrics()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
   )
@@ -74,7 +71,7 @@ try {
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')
-  if (parent === undefined) tellProcessManager()
+  if (parent === undefined) reportReady()
   else parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)

@@ -1,8 +1,10 @@
 import { Counter, Registry } from 'prom-client'
 import { collectProcessMetrics } from '../src/observability/process-metrics.ts'
-import type { MetricsSnapshot } from '../src/processes/messages.ts'
 
-/** The labels of commands. Another program may put anything into a queue. */
+/** Label of jobs that this service did not queue: their names could be anything. */
+const UNKNOWN_TYPE = 'unknown'
+
+/** The label of each type, by its name in the queue. */
 const TYPES: Readonly<Record<string, string>> = {
   put: 'put',
   delete: 'delete',
@@ -10,36 +12,35 @@ const TYPES: Readonly<Record<string, string>> = {
   'import-part': 'import',
 }
 
-/** How a command left the worker. */
-export type CommandEnd = 'applied' | 'rejected' | 'failed'
+const ENDS = ['applied', 'rejected', 'failed'] as const
 
-/** The metrics of a worker. */
+/** How a command left the worker. */
+export type CommandEnd = (typeof ENDS)[number]
+
+/** The metrics of a worker, served on its own port only. Every series exists from the start. */
 export class WorkerMetrics {
-  readonly #own = new Registry()
-  readonly #process = new Registry()
+  readonly #registry = new Registry()
   readonly #commands = new Counter({
     name: 'throttler_config_commands_total',
     help: 'Commands that ended, by type and outcome',
     labelNames: ['type', 'outcome'] as const,
-    registers: [this.#own],
+    registers: [this.#registry],
   })
 
   constructor() {
-    collectProcessMetrics(this.#process)
+    collectProcessMetrics(this.#registry)
+    for (const type of [...Object.values(TYPES), UNKNOWN_TYPE]) {
+      for (const outcome of ENDS) this.#commands.inc({ type, outcome }, 0)
+    }
   }
 
   /** @param type as the queue names it; an import is one command for each partition */
   commandEnded(type: string, outcome: CommandEnd): void {
-    this.#commands.inc({ type: TYPES[type] ?? 'unknown', outcome })
+    this.#commands.inc({ type: TYPES[type] ?? UNKNOWN_TYPE, outcome })
   }
 
   /** Prometheus text, with Node's metrics of this process. */
   text(): Promise<string> {
-    return Registry.merge([this.#own, this.#process]).metrics()
-  }
-
-  /** Without those of the process, which are of no meaning summed up with those of fronts. */
-  snapshot(): Promise<MetricsSnapshot> {
-    return this.#own.getMetricsAsJSON() as Promise<MetricsSnapshot>
+    return this.#registry.metrics()
   }
 }

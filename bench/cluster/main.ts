@@ -1,6 +1,6 @@
 /** What a check costs on Redis Cluster against one server: `npm run bench:cluster`. docs/scaling.md says what follows from it. */
 import { parseArgs } from 'node:util'
-import { redisVersion } from '../processes/redis-server.ts'
+import { redisVersion } from '../probes/redis-version.ts'
 import { clusterReport, keep, render } from './report.ts'
 import { runCluster } from './run.ts'
 

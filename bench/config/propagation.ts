@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { RedisServer } from '../../test/support/redis-server.ts'
 import type { MeasuredProcess } from '../processes/measured-process.ts'
-import { startRedis } from '../processes/redis-server.ts'
 import { startService } from '../processes/service.ts'
 import { startWorker } from '../processes/worker.ts'
 import { putPolicy } from './change.ts'
@@ -35,7 +35,7 @@ interface Pending {
 
 /** How long changes take from their acceptance until every front process obeys them, at a steady rate. */
 export async function measurePropagation(seconds: number): Promise<Propagation> {
-  const redis = await startRedis()
+  const redis = await RedisServer.start()
   const fronts: MeasuredProcess[] = []
   const stops = [() => redis.stop()]
   try {

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
+import { RedisServer } from '../../test/support/redis-server.ts'
 import { LoadGenerator } from '../load/load-generator.ts'
 import { LIMIT } from '../policy.ts'
 import { cpuMicros, residentBytes } from '../probes/process-usage.ts'
 import type { MeasuredProcess } from '../processes/measured-process.ts'
-import { type RedisServer, startRedis } from '../processes/redis-server.ts'
 import { startService } from '../processes/service.ts'
 import { fillWithPolicies } from './fill.ts'
 
@@ -43,7 +43,7 @@ export async function measureScale(policies: number, seconds: number, say: (line
   const results: Scale[] = []
   for (const { name, share, definitionOf } of CASES) {
     say(`scale: ${name}`)
-    const server = await startRedis()
+    const server = await RedisServer.start()
     try {
       await fillWithPolicies(server.url, policies * share, definitionOf)
       results.push({ name, policies: policies * share, ...(await measureFront(server, seconds)) })

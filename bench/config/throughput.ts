@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { CONFIG_PARTITIONS } from '../../src/domain/partition.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { startRedis } from '../processes/redis-server.ts'
+import { RedisServer } from '../../test/support/redis-server.ts'
 import { startService } from '../processes/service.ts'
 import { startWorker } from '../processes/worker.ts'
 import { putPolicy } from './change.ts'
@@ -25,7 +25,7 @@ export async function measureThroughput(commands: number): Promise<Throughput> {
 }
 
 async function applyAll(commands: number, workers: number): Promise<number> {
-  const server = await startRedis()
+  const server = await RedisServer.start()
   const front = await startService(server.url)
   const redis = new Redis(server.url)
   const stops: (() => unknown)[] = [front.stop, () => redis.disconnect(), () => server.stop()]

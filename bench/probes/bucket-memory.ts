@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { compilePolicy } from '../../src/domain/policy.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
-import { startRedis } from '../processes/redis-server.ts'
+import { RedisServer } from '../../test/support/redis-server.ts'
 
 const CALL_SIZE = 256
 const SAMPLE = 1000
@@ -22,7 +22,7 @@ export interface BucketMemory {
 
 /** What so many buckets of one limit with keys of 16 bytes take in a Redis of their own. */
 export async function measureBucketMemory(buckets: number): Promise<BucketMemory> {
-  const server = await startRedis()
+  const server = await RedisServer.start()
   const redis = new Redis(server.url)
   try {
     const keys = new BucketKeys(KEY_PREFIX)

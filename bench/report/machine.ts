@@ -1,5 +1,5 @@
 import { cpus } from 'node:os'
-import { redisVersion } from '../processes/redis-server.ts'
+import { redisVersion } from '../probes/redis-version.ts'
 
 /** What a run was measured on. */
 export type Machine = Readonly<Record<'cpu' | 'cores' | 'node' | 'redis', string>>

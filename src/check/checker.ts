@@ -1,11 +1,4 @@
-import {
-  type Decision,
-  decideByBucket,
-  decideByMode,
-  decideByOutage,
-  limitTooSmallFor,
-  onStoreFailureOf,
-} from '../domain/decision.ts'
+import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
@@ -13,12 +6,12 @@ import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
-import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
+import type { BucketCheck, CheckObserver } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
+import { decideInOutage, tooManyTokens } from './without-store.ts'
 
 export interface CheckerOptions {
   readonly policies: PolicyTable
-  readonly store: Pick<BucketStore, 'reset'>
   readonly openQueue: OpenQueue
   readonly denialCache: DenialCache
   readonly localBuckets: LocalBuckets
@@ -55,20 +48,6 @@ export class Checker {
       const { key, tokens } = checks[index] as (typeof checks)[number]
       this.#decideInOrder(this.#pending({ key, tokens, startMs, index, onResult }))
     }
-  }
-
-  /**
-   * Fills the bucket of a key: at once in the store and here, within a second in processes that remember a denial.
-   * @throws {Problem} `store-unavailable`
-   */
-  async reset(key: string): Promise<void> {
-    try {
-      await this.#options.store.reset(key)
-    } catch (cause) {
-      throw new Problem('store-unavailable', 'the bucket store is unavailable; try again', { cause })
-    }
-    this.#options.denialCache.forget(key)
-    this.#options.localBuckets.forget(key)
   }
 
   #pending({ key, tokens, startMs, index, onResult }: Asked): PendingCheck {
@@ -139,16 +118,7 @@ export class Checker {
 
   #decideInOutage(check: PendingCheck): CheckResult {
     const { localBuckets, onStoreFailure } = this.#options
-    switch (onStoreFailureOf(check.policy, onStoreFailure)) {
-      case 'local': {
-        const { reading, counted } = localBuckets.check(check)
-        return decideByBucket(check, reading, 'local', counted)
-      }
-      case 'allow':
-        return decideByOutage(check)
-      case 'deny':
-        return new Problem('store-unavailable', DENIED_IN_OUTAGE)
-    }
+    return decideInOutage(check, onStoreFailure, asked => localBuckets.check(asked))
   }
 
   #complete(check: PendingCheck, result: CheckResult, nowMs: number): void {
@@ -161,9 +131,6 @@ export class Checker {
 }
 
 interface Asked extends Pick<PendingCheck, 'key' | 'tokens' | 'startMs' | 'index' | 'onResult'> {}
-
-const DENIED_IN_OUTAGE =
-  'the bucket store is unavailable, and the policy refuses checks meanwhile; this is no decision about the limit'
 
 /** A bug that keeps one check from its result must not take the others of its batch along. */
 function isolate(check: PendingCheck, decide: () => void): void {
@@ -179,11 +146,4 @@ function isolate(check: PendingCheck, decide: () => void): void {
 function wasFull({ policy, tokens }: BucketCheck, { allowed, spent }: BucketReading): boolean {
   const bySelf = allowed ? tokens : 0
   return policy.limits.every(({ unitsPerToken }, i) => spent[i] === bySelf * unitsPerToken)
-}
-
-function tooManyTokens({ key, policy, tokens }: BucketCheck): Problem | undefined {
-  const limit = policy.definition.mode === 'enforce' ? limitTooSmallFor(policy, tokens) : undefined
-  if (limit === undefined) return undefined
-  const detail = `${tokens} tokens asked for "${key}", but the limit "${limit.name}" of the policy "${policy.configKey}" never holds more than ${limit.capacity}`
-  return new Problem('tokens-exceed-capacity', detail)
 }

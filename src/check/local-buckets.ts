@@ -1,5 +1,5 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
-import { type Bucket, type BucketReading, checkBucket, forgottenAt } from '../domain/token-bucket.ts'
+import { type Bucket, type BucketReading, checkBucket, forgottenAt, previewOf } from '../domain/token-bucket.ts'
 import { setBounded } from '../lib/set-bounded.ts'
 import type { BucketCheck } from './ports.ts'
 
@@ -18,6 +18,12 @@ interface LocalBucket {
   /** The earliest time when it is full, by the process's clock. */
   readonly fullAtMs: number
   readonly lastUsedAtMs: number
+}
+
+export interface LocalReading {
+  readonly reading: BucketReading
+  /** The limits that it counts by. */
+  readonly counted: readonly CompiledLimit[]
 }
 
 interface LocalBucketsOptions {
@@ -53,8 +59,7 @@ export class LocalBuckets {
     return this.#buckets.size
   }
 
-  /** Returns the reading, and the shares by which it was counted. */
-  check({ key, policy, tokens }: BucketCheck): { reading: BucketReading; counted: readonly CompiledLimit[] } {
+  check({ key, policy, tokens }: BucketCheck): LocalReading {
     const outageMs = Math.floor(this.#options.outageMs())
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
@@ -69,6 +74,12 @@ export class LocalBuckets {
       setBounded(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }
+  }
+
+  /** What `check` would find, without spending. */
+  preview(check: BucketCheck): LocalReading {
+    const { reading, counted } = this.check({ ...check, tokens: 0 })
+    return { reading: previewOf(reading, counted, check.tokens), counted }
   }
 
   /** Drops full buckets that are not used any more. */

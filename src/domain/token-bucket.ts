@@ -142,6 +142,11 @@ function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): numbe
   return elapsedMs >= ceilDiv(spent, limit.unitsPerMs) ? 0 : spent - elapsedMs * limit.unitsPerMs
 }
 
+/** The reading that a check of `tokens` would find. @param reading of a check of 0 tokens */
+export function previewOf(reading: BucketReading, limits: readonly CompiledLimit[], tokens: number): BucketReading {
+  return { ...reading, allowed: limits.every((limit, i) => allows(limit, reading.spent[i] ?? 0, tokens)) }
+}
+
 /** The reading after `elapsedMs` in which nothing was spent. */
 export function readingAfter(
   { allowed, spent, refillPausedMs }: BucketReading,

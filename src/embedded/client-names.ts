@@ -1,16 +1,16 @@
 import type { InProcessConnection } from './in-process-connection.ts'
 
-/** What the store's clients call themselves. */
+/** The names that the store's clients have set for themselves. */
 export class ClientNames {
   readonly #store: InProcessConnection
-  /** By file descriptor, which is never used twice. */
+  /** By file descriptor; descriptors are never reused. */
   #names = new Map<number, string>()
 
   constructor(store: InProcessConnection) {
     this.#store = store
   }
 
-  /** Empty until the client has given its name. */
+  /** Empty until the client has set its name. */
   nameOf(fd: number): string {
     if (!this.#names.get(fd)) this.#names = parse(String(this.#store.call('CLIENT', 'LIST')))
     return this.#names.get(fd) ?? ''

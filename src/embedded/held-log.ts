@@ -28,7 +28,7 @@ export interface HeldPartition extends LogBeginning {
 export class HeldLog {
   readonly #store: InProcessConnection
   readonly #keys: ConfigKeys
-  /** As it was when the log was read last. A rebuild changes it too. */
+  /** Its value when the log was last read. A rebuild changes it too. */
   #identity: string | null
 
   constructor(store: InProcessConnection, keys: ConfigKeys) {
@@ -41,7 +41,7 @@ export class HeldLog {
     return this.#store.call('GET', this.#keys.identity) as string | null
   }
 
-  /** Whether this is not the log that was read last, but one that was begun after the store was emptied. */
+  /** Whether this is a new log, begun after the store was emptied, rather than the one that was last read. */
   get isAnother(): boolean {
     return this.#readIdentity() !== this.#identity
   }
@@ -71,7 +71,7 @@ export class HeldLog {
     const isThere = first !== undefined && positionOf(first) === end.position && eventOf(first) === end.event
     const entries = isThere ? found.slice(1) : found
     const next = entries[0]
-    // The end itself may be compacted by now, if another event followed it.
+    // The event at the end may have been compacted since, if another event followed it.
     if (next === undefined ? !isThere && end.event !== null : positionOf(next) !== end.position + 1) return undefined
     this.#identity = this.#readIdentity()
     return { events: entries.map(eventOf), end: endOf(entries) ?? end }

@@ -4,12 +4,12 @@ import type { Connection } from './connection.ts'
 export type Reply = string | number | null | Reply[]
 export type Command = readonly (string | number)[]
 
-/** More steps than the server takes, for any command that is used here, before the next part of its reply is there. */
+/** Upper bound of the steps that the server needs to produce the next part of a reply, for any command used here. */
 const MAX_SILENT_STEPS = 100
 
-/** A client in the store's own process, whose commands are answered at once. */
+/** A client in the store's own process. Its commands are answered synchronously. */
 export class InProcessConnection {
-  /** What the server reads from and writes to. */
+  /** The connection as the server sees it. */
   readonly end: Connection
   readonly #step: () => void
   readonly #parser: RedisParser
@@ -23,18 +23,18 @@ export class InProcessConnection {
     this.#parser = new RedisParser({ returnReply: receive, returnError: receive })
   }
 
-  /** @throws what the server answers as an error */
+  /** @throws an error reply of the server */
   call(...command: Command): Reply {
     const [reply] = this.pipeline([command])
     return reply as Reply
   }
 
   /**
-   * Many commands at the price of few steps.
+   * Runs many commands in few steps.
    * @throws the first error among the replies
    */
   pipeline(commands: readonly Command[]): Reply[] {
-    // An empty read would be the end of the connection.
+    // The server takes an empty read for the end of the connection.
     if (commands.length === 0) return []
     this.end.chunks.push(encode(commands))
     for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length < commands.length; ) {
@@ -51,7 +51,7 @@ export class InProcessConnection {
     })
   }
 
-  /** Everything that was pushed to this connection since the last call. */
+  /** All messages pushed to this connection since the last call. */
   takePushed(): (Reply | Error)[] {
     return this.#received.splice(0)
   }

@@ -1,4 +1,4 @@
-/** What the journal does with files. */
+/** File operations of the journal. */
 import {
   closeSync,
   constants,
@@ -24,7 +24,7 @@ const COPIED_BYTES = 2 ** 18
 
 const dataSync = promisify(fdatasync)
 
-/** Appends lines, and returns once they are on disk. Returns how many bytes they take. */
+/** Appends lines and syncs them to disk. Returns their size in bytes. */
 export function writeLines(fd: number, lines: Iterable<string>): number {
   let bytes = 0
   for (const some of inChunks(lines)) bytes += writeBytes(fd, Buffer.from(`${some.join('\n')}\n`))
@@ -37,13 +37,13 @@ function writeBytes(fd: number, bytes: Uint8Array): number {
   return bytes.length
 }
 
-/** Writes lines into a file that takes the place of another. Returns how many bytes they take. */
+/** Writes lines to a file that atomically replaces another. Returns their size in bytes. */
 export function replaceByLines(path: string, temporary: string, lines: Iterable<string>): number {
   const fd = openSync(temporary, 'w')
   try {
     writeLines(fd, lines)
   } catch (err) {
-    // It would take space that a full disk needs.
+    // A partial file would take space on a full disk.
     rmSync(temporary)
     throw err
   } finally {
@@ -52,7 +52,7 @@ export function replaceByLines(path: string, temporary: string, lines: Iterable<
   return replaceFile(path, temporary)
 }
 
-/** Puts a file in the place of another. Whenever the machine ends, one of them is there. Returns its size in bytes. */
+/** Replaces a file by another, atomically even if the machine crashes. Returns its size in bytes. */
 export function replaceFile(path: string, by: string): number {
   renameSync(by, path)
   const directory = openSync(dirname(path), 'r')
@@ -62,8 +62,8 @@ export function replaceFile(path: string, by: string): number {
 }
 
 /**
- * Copies what is added to a file, from `at` on, in pieces and while other work goes on, until little is missing. Returns up to
- * where it is copied, and on disk.
+ * Copies a growing file from `at` on, in chunks and without blocking other work, until little is missing. Returns the position
+ * up to which the copy is on disk.
  */
 export async function copyMost(from: string, to: string, at: number, size: () => number): Promise<number> {
   let copied = at
@@ -82,7 +82,7 @@ async function copyPiece(from: string, to: string, at: number): Promise<number> 
   return at + COPIED_BYTES
 }
 
-/** Copies a part of a file to the end of another. Returns once it is on disk. */
+/** Appends a part of a file to another and syncs it to disk. */
 export function copyRest(from: string, to: string, at: number, end: number): void {
   const target = openSync(to, EXISTING)
   try {

@@ -1,4 +1,4 @@
-/** The format of the journal's lines, and how they are read. */
+/** The journal's line format, and how to read it. */
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
@@ -119,7 +119,7 @@ function parseJson(text: string): unknown {
   }
 }
 
-/** The whole lines of a file's first bytes, read in pieces. A last line without its end is left out. */
+/** Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line. */
 export function* readLines(path: string, end = Number.POSITIVE_INFINITY): Generator<string> {
   let rest: Buffer = Buffer.alloc(0)
   for (const piece of readPieces(path, end)) {
@@ -130,7 +130,7 @@ export function* readLines(path: string, end = Number.POSITIVE_INFINITY): Genera
   }
 }
 
-/** How many whole lines a file has, and how many bytes they take. */
+/** Counts the complete lines of a file and their bytes. */
 export function measureLines(path: string): { lines: number; bytes: number; torn: number } {
   let [lines, read, bytes] = [0, 0, 0]
   for (const piece of readPieces(path, Number.POSITIVE_INFINITY)) {

@@ -26,24 +26,24 @@ interface JournalOptions {
 }
 
 /**
- * The event log on disk: a header, then one event a line, in the order in which each partition appended them. Of compacted
- * events, the last one of each key is left, with its position.
+ * The event log on disk: a header, then one event a line, in the order in which each partition appended them. Compaction
+ * keeps the last event of each key, with its position.
  */
 export class Journal {
   readonly path: string
   readonly #directory: HeldDirectory
   #header: JournalHeader
   #fd: number
-  /** How much of the file is valid. Anything after it was being written when a write failed. */
+  /** Size of the valid part of the file, in bytes. Anything after it was left by a failed write. */
   #bytes: number
   #lines: number
   #isTorn = false
-  /** How often the journal was replaced as a whole. */
+  /** How often the whole journal was replaced. */
   #generation = 0
 
   /**
-   * Opens the journal, or begins one. A last line that is not whole was being written when the machine or process ended; it was
-   * never answered as applied, and is cut off.
+   * Opens the journal or creates one. Truncates an unterminated last line: it was being written when the machine or process ended,
+   * and was never acknowledged.
    * @throws {CannotStart}
    */
   constructor({ path, identities, directory, logger }: JournalOptions) {
@@ -95,7 +95,7 @@ export class Journal {
     }
   }
 
-  /** Returns once the events are on disk. @throws when they are not; then none of them counts as written. */
+  /** Syncs the events to disk. @throws if that fails; then none of them counts as written. */
   append(events: readonly string[]): void {
     this.requireWritable()
     if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
@@ -126,7 +126,7 @@ export class Journal {
     throw new Error(`${this.path} was changed by another process; restart the service to read it`)
   }
 
-  /** Begins the journal again. Whenever the machine ends, either the old one or the new one is there, and whole. */
+  /** Replaces the journal, atomically even if the machine crashes. */
   replace(header: JournalHeader, entries: readonly string[]): void {
     this.#directory.requireHeld()
     const bytes = replaceByLines(this.path, this.#replacement, [headerLine(header), ...entries])
@@ -176,7 +176,7 @@ export class Journal {
     try {
       const linesLeft = await write({ from, to, bytes, lines, header })
       const copied = await copyMost(from, to, bytes, () => this.#bytes)
-      // From here on nothing is awaited, so that no event comes between.
+      // Nothing is awaited from here on, so no event can be appended in between.
       if (this.#generation !== generation) return
       this.requireWritable()
       copyRest(from, to, copied, this.#bytes)
@@ -187,7 +187,7 @@ export class Journal {
   }
 
   #adopt(header: JournalHeader, bytes: number, lines: number): void {
-    // In the background, as the file system takes a while to free a long file.
+    // In the background: freeing a long file takes the file system a while.
     close(this.#fd, () => undefined)
     this.#fd = openSync(this.path, 'a')
     this.#header = header

@@ -12,7 +12,7 @@ import { damagedLine, type JournalEntry } from './journal-lines.ts'
 import { ReplayedPolicies } from './replayed-policies.ts'
 import { VersionChain } from './version-chain.ts'
 
-/** Sent to the store at once; between two such batches the process can do other things. */
+/** Events per batch; the process can do other work between two batches. */
 const EVENTS_PER_BATCH = 250
 
 const PROGRESS_INTERVAL_MS = 2_000
@@ -22,16 +22,16 @@ interface ReplayOptions extends RetentionOptions {
   readonly logger: Logger
 }
 
-/** The last event of a log: where it is, and how it was written. */
+/** The last event of a log: its position and its text. */
 export interface LogEnd {
   readonly position: number
-  /** `null` when the log holds no event. */
+  /** `null` if the log has no event. */
   readonly event: string | null
 }
 
 /**
- * Fills an empty store from the journal. It does what `append.lua` did when the events were new, except to announce them, in
- * fewer steps: a test compares the two.
+ * Fills an empty store from the journal. Has the same effect as `append.lua`, in fewer steps and without announcements; a test
+ * compares the two.
  */
 export class Replay {
   readonly #options: ReplayOptions
@@ -48,7 +48,7 @@ export class Replay {
     this.#ends = journal.header.compactedTo.map(position => ({ position, event: null }))
   }
 
-  /** Resolves with where each partition's log ends. @throws {CannotStart} at a line that cannot follow those before it */
+  /** Resolves with the end of each partition's log. @throws {CannotStart} at a line that cannot follow those before it */
   static async fill(store: InProcessConnection, journal: Journal, options: ReplayOptions): Promise<LogEnd[]> {
     const replay = new Replay(journal, options)
     store.pipeline(
@@ -121,7 +121,7 @@ export class Replay {
     ]
   }
 
-  /** How the event's command ended, and under which name it had been asked for, while that is kept. */
+  /** The outcome and the idempotency key of the event's command, if they are still retained. */
   #memories({ event }: JournalEntry, effect: Effect): Command[] {
     const { keyPrefix, retentionMs } = this.#options
     const { key, version, actor, at, commandId: id, idempotency } = event
@@ -129,7 +129,7 @@ export class Replay {
     const keptForMs = Math.min(Date.parse(at) - Date.now(), 0) + retentionMs
     if (!(keptForMs > 0)) return []
     const commands: Command[] = []
-    // Of an import, this is one of many keys.
+    // An import has many keys; this is one of them.
     const partition = partitionOfCommand(id)
     if (partition !== undefined) {
       const outcome: AppliedCommand = { id, key, status: 'applied', version, effect }
@@ -145,7 +145,7 @@ export class Replay {
   }
 }
 
-/** What is not known of a compacted event, because those before it are gone, is said by its type. */
+/** The events before a compacted one are gone, so its type says whether the policy was new. */
 function effectOf({ event, position }: JournalEntry, hadPolicy: boolean): Effect {
   if (event.policy === null) return 'deleted'
   const isNew = position === undefined ? !hadPolicy : event.type === 'created'

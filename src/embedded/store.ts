@@ -10,10 +10,10 @@ import { lockDirectory } from './directory-lock.ts'
 import { DurableLog } from './durable-log.ts'
 import { EmbeddedValkey } from './valkey.ts'
 
-/** Where main.ts wants log lines, as standard output is Valkey's. */
+/** File descriptor for log lines, opened by the supervisor; standard output belongs to Valkey. */
 const LOG_FD = 4
 
-/** Fronts and worker end before the store, also when nobody is left to say so. */
+/** Fronts and worker stop before the store, even if their common parent is gone. */
 const LAST_OF_ORPHANS_MS = 3_500
 const CLIENT_CHECK_INTERVAL_MS = 50
 

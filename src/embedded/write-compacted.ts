@@ -7,20 +7,20 @@ import { compactedLine, headerLine, type JournalHeader, parseEntry, parseHeader,
 export interface CompactionJob {
   readonly from: string
   readonly to: string
-  /** How much of `from` is compacted, with its header. */
+  /** Size of the part of `from` to compact, including its header, in bytes. */
   readonly bytes: number
   readonly lines: number
   /** Of the compacted journal. */
   readonly header: JournalHeader
 }
 
-/** What becomes of a line. Every other value is that of an event which is left as the last compacted one of its key: its position. */
+/** What happens to a line. Any other value is the position of an event that is kept as the last compacted one of its key. */
 const DROPPED = -1
 const COPIED = 0
 
 /**
- * Writes a journal without the events that are compacted, except the last one of each key. Returns how many lines it has.
- * It reads the journal twice, so that only the keys are held in memory.
+ * Writes a journal that omits compacted events except the last one of each key. Returns the number of its lines.
+ * Reads the journal twice, so that only the keys are held in memory.
  */
 export function writeCompacted(job: CompactionJob): number {
   const fates = fatesOf(job)
@@ -28,7 +28,7 @@ export function writeCompacted(job: CompactionJob): number {
   let lines = 0
   try {
     for (const some of inChunks(compactedLines(job, fates))) {
-      // Each with a sync of its own, so that the sync of a change never waits for the whole file.
+      // Each chunk is synced separately, so that the sync of a change never waits for the whole file.
       writeLines(fd, some)
       lines += some.length
     }

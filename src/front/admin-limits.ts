@@ -2,8 +2,7 @@ import { createHash } from 'node:crypto'
 import { Checker, type CheckerOptions } from '../check/checker.ts'
 import { DenialCache } from '../check/denial-cache.ts'
 import type { CheckResult } from '../check/pending-check.ts'
-import type { PolicyDefinition } from '../domain/policy.ts'
-import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
+import { compilePolicy, DEFAULT_POLICY, type PolicyDefinition } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import type { AdminLimits } from '../http/auth.ts'
 import { Problem } from '../lib/errors.ts'
@@ -14,7 +13,7 @@ const PREFIX = '\u0000admin:'
 /** Failed logins of one address: a burst of this many, then one a second. */
 const FAILED_LOGINS = 50
 
-interface AdminLimitsOptions extends Pick<CheckerOptions, 'store' | 'openQueue' | 'localBuckets' | 'maxWaiting'> {
+interface AdminLimitsOptions extends Pick<CheckerOptions, 'openQueue' | 'localBuckets' | 'maxWaiting'> {
   /** Admin calls of one token, or of one address. */
   readonly capacity: number
   readonly refillPerSecond: number

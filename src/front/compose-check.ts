@@ -5,6 +5,7 @@ import { CheckBatcher } from '../check/check-batcher.ts'
 import { Checker } from '../check/checker.ts'
 import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-store.ts'
 import { DenialCache } from '../check/denial-cache.ts'
+import { LiveBuckets } from '../check/live-buckets.ts'
 import { LocalBuckets } from '../check/local-buckets.ts'
 import { OutageClock } from '../check/outage-clock.ts'
 import type { OpenQueue } from '../check/pending-check.ts'
@@ -45,6 +46,7 @@ interface CheckOptions {
 
 export interface CheckParts {
   readonly checker: Checker
+  readonly buckets: LiveBuckets
   readonly adminLimits: AdminLimits
   /** The circuit to the bucket store, and why it is not closed. */
   readonly store: { readonly circuit: Circuit; readonly reason: string | undefined }
@@ -69,7 +71,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)
   const reasonOf = failureReasonOf(redis)
-  const { store, openQueue } = guardedBuckets(redis, {
+  const { store, openQueue, storeOf } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
     onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
     timeoutMs: env.REDIS_TIMEOUT_MS,
@@ -100,20 +102,12 @@ export function composeCheck(options: CheckOptions): CheckParts {
     ownLocalBuckets.sweep()
   }, LOCAL_SWEEP_INTERVAL_MS).unref()
 
+  const shared = { policies, denialCache: new DenialCache(now), localBuckets, onStoreFailure: env.ON_STORE_FAILURE }
   let closed = false
   return {
-    checker: new Checker({
-      policies,
-      store,
-      openQueue,
-      denialCache: new DenialCache(now),
-      localBuckets,
-      observer,
-      onStoreFailure: env.ON_STORE_FAILURE,
-      maxWaiting: env.MAX_WAITING_CHECKS,
-    }),
+    checker: new Checker({ ...shared, openQueue, observer, maxWaiting: env.MAX_WAITING_CHECKS }),
+    buckets: new LiveBuckets({ ...shared, storeOf }),
     adminLimits: adminLimits({
-      store,
       openQueue,
       localBuckets: ownLocalBuckets,
       capacity: env.ADMIN_CAPACITY,
@@ -148,9 +142,9 @@ function guardedBuckets(redis: RedisClient, { keys, onMalformed, timeoutMs, guar
   if (redis instanceof Cluster) {
     const store = new ShardedStore(new ClusterBuckets(redis, keys, onMalformed), shard => guard(shard, shard))
     const openQueue: OpenQueue = onReading => new ShardedQueue(store, timeoutMs, onReading)
-    return { store, openQueue }
+    return { store, openQueue, storeOf: (key: string) => store.breakerFor(key) }
   }
   const store = guard(new RedisBucketStore(redis, keys, onMalformed))
   const openQueue: OpenQueue = onReading => new CheckBatcher(store, timeoutMs, onReading)
-  return { store, openQueue }
+  return { store, openQueue, storeOf: () => store }
 }

@@ -77,6 +77,7 @@ export function composeFront(
   return {
     app: {
       checker: checks.checker,
+      buckets: checks.buckets,
       fieldStyle: env.RATELIMIT_HEADERS,
       submitter: changes.submitter,
       reader: changes.reader,

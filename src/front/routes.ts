@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import { type BatchRouteOptions, batchRoute } from '../check/http/batch.route.ts'
-import { bucketRoutes } from '../check/http/buckets.route.ts'
+import { type BucketRoutesOptions, bucketRoutes } from '../check/http/buckets.route.ts'
 import { checkRoutes } from '../check/http/check.route.ts'
 import { forwardAuthRoute } from '../check/http/forward-auth.route.ts'
 import { type ChangeRoutesOptions, changeRoutes } from '../config-change/http/change.route.ts'
@@ -15,7 +15,7 @@ import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
 
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
-export interface RouteDependencies extends BatchRouteOptions, ConfigOptions, CommandRoutesOptions {
+export interface RouteDependencies extends BatchRouteOptions, BucketRoutesOptions, ConfigOptions, CommandRoutesOptions {
   readonly health: HealthRoutesOptions
   readonly metrics: MetricsRouteOptions
   readonly board: BullBoardRouteOptions

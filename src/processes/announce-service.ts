@@ -2,7 +2,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { Env } from '../settings/env.ts'
 import { redactCredentials } from '../settings/redis-url.ts'
 
-/** Says where the service listens, where it keeps what, and how to try it. */
+/** Logs where the service listens, which stores it uses, and how to try it. */
 export function announceService(logger: Logger, env: Env): void {
   const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
   const url = `http://${host}:${env.PORT}`

@@ -1,13 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import type { ToChild } from './messages.ts'
 
-/** A process that has just died cannot be told anything; its end is noticed elsewhere. */
-export function tell(child: ChildProcess, message: ToChild): void {
+/** Sends a message. Ignores a process that has just died: its supervisor handles that. */
+export function sendTo(child: ChildProcess, message: ToChild): void {
   if (child.connected) child.send(message, () => undefined)
 }
 
-/** Resolves once the process has ended, or could not even be started, of which there is no `exit`. */
-export function endOf(child: ChildProcess): Promise<void> {
+/** Resolves once the process has exited or failed to start; in the second case Node emits no `exit`. */
+export function exitOf(child: ChildProcess): Promise<void> {
   return new Promise(resolve => {
     child.once('exit', () => resolve())
     child.once('error', () => child.pid === undefined && resolve())

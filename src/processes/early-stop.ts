@@ -1,6 +1,6 @@
 /**
- * The first import of an entry: until the rest has loaded there is nothing to stop, so a signal ends the process at once, with the
- * exit code of an orderly stop. So does the loss of the parent. The title shows that this is in force.
+ * The first import of every entry point. Until the rest has loaded there is nothing to stop, so a stop signal or the loss of the
+ * parent ends the process immediately with the exit code of a graceful stop. The process title shows that the handlers are set.
  */
 import { ParentLink, SUPERVISED } from './parent-link.ts'
 import { exitIfStarting, handleStopSignals } from './stop-signals.ts'

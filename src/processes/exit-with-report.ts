@@ -2,8 +2,8 @@ import { OperatorError } from '../lib/operator-error.ts'
 import type { ParentLink } from './parent-link.ts'
 
 /**
- * Ends a start that failed with one report: written here, or handed to the parent, which then does so. Processes that were
- * started already are stopped first.
+ * Reports why the start failed, stops the children that were already started, and exits with 1. A supervised process sends the
+ * report to its parent, which writes it.
  */
 export async function exitWithReport(
   err: unknown,
@@ -12,7 +12,7 @@ export async function exitWithReport(
 ): Promise<never> {
   const reason = err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
   if (parent === undefined) process.stderr.write(`throttler cannot start. ${reason}\n`)
-  else await parent.sendLast({ type: 'cannot-start', reason })
+  else await parent.sendAndFlush({ type: 'cannot-start', reason })
   await stopChildren()
   process.exit(1)
 }

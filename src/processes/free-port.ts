@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { listenAddresses } from '../lib/loopback-hosts.ts'
 
-/** A port that nobody else gets until it is released. */
+/** A port that no other process can take until it is released. */
 export interface HeldPort {
   readonly port: number
-  /** Lets whoever listens next have it. */
+  /** Frees the port for the next listener. */
   release(): void
 }
 
@@ -37,7 +37,7 @@ async function listening(host: string, port: number): Promise<Server> {
   return server
 }
 
-/** A port of this host that nobody listens on, for a process that cannot be waited for: another may be faster. */
+/** Finds a free port on this host. Another process may take it before the caller listens; `holdFreePort` prevents that. */
 export async function freePort(host: string): Promise<number> {
   const { port, release } = await holdFreePort(host)
   release()

@@ -2,48 +2,48 @@ import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry } from 'prom-client'
 import { shareNextRun } from '../lib/share-runs.ts'
 import type { Logger } from '../observability/logger.ts'
-import { tell } from './child-process.ts'
+import { sendTo } from './child-process.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import { PrimaryMetrics } from './primary-metrics.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
-/** The shortest time from one collection of all metrics to the next, in ms: however many ask, checks hardly feel it. */
+/** Minimum interval between two collections, in ms, so that frequent scrapes do not slow down checks. */
 const SCRAPE_INTERVAL_MS = 100
 
 interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
   readonly stopTimeoutMs: number
-  /** The longest wait for a process to say how it sees its stores, in ms. */
+  /** How long to wait for a process to report the state of its stores, in ms. */
   readonly healthTimeoutMs: number
-  /** How long a process that is replaced goes on answering those who are connected to it, ms. */
+  /** How long a replaced process keeps serving its open connections, in ms. */
   readonly replacedDrainMs: number
-  /** A process is about to listen, and does so, through node:cluster, right after this. */
-  listensNext(): void
-  /** What processes of this instance count that are no fronts. */
-  collectBesides(): Promise<MetricsSnapshot>
-  /** Why circuits to the bucket store open. */
+  /** Called right before a process listens through node:cluster. */
+  onAboutToListen(): void
+  /** The last metrics that the supervisor sent; empty without one. */
+  supervisorMetrics(): MetricsSnapshot
+  /** The reasons for which a circuit to the bucket store can open. */
   readonly circuitOpeningReasons: readonly string[]
   readonly logger: Logger
 }
 
-/** All front processes: starts, replaces and stops them, and speaks for them together. */
+/** All front processes: starts, replaces and stops them, and answers for their metrics and health. */
 export class FrontFleet {
   readonly #logger: Logger
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
   readonly #health: FleetHealth
-  readonly #collectBesides: () => Promise<MetricsSnapshot>
+  readonly #supervisorMetrics: () => MetricsSnapshot
   readonly #own: PrimaryMetrics
   readonly #drainMs: number
 
   constructor(options: FrontFleetOptions) {
-    const { size, spawn, stopTimeoutMs, listensNext, collectBesides, logger } = options
+    const { size, spawn, stopTimeoutMs, onAboutToListen, logger } = options
     this.#logger = logger
     this.#drainMs = options.replacedDrainMs
-    this.#collectBesides = collectBesides
+    this.#supervisorMetrics = options.supervisorMetrics
     this.#slots = Array.from(
       { length: size },
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
@@ -54,8 +54,8 @@ export class FrontFleet {
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
-        if (message.type === 'ask-health') void this.#answerHealth(message.id, child)
-        if (message.type === 'listens-next') listensNext()
+        if (message.type === 'query-health') void this.#answerHealth(message.id, child)
+        if (message.type === 'about-to-listen') onAboutToListen()
       })
     }
   }
@@ -65,13 +65,13 @@ export class FrontFleet {
     await Promise.all(this.#slots.map(slot => slot.start()))
   }
 
-  /** Replaces the processes one by one; those who ask meanwhile share the next round. */
+  /** Replaces the processes one by one. Requests that arrive meanwhile share one further round. */
   readonly replaceAll = shareNextRun(() => this.#replaceAllNow())
 
   async #replaceAllNow(): Promise<void> {
     this.#logger.info('replacing all front processes')
     for (const slot of this.#slots) await slot.replace(this.#drainMs)
-    await Promise.all(this.#slots.map(slot => slot.predecessorsGone()))
+    await Promise.all(this.#slots.map(slot => slot.whenPredecessorsExited()))
     this.#logger.info('all front processes are replaced')
   }
 
@@ -80,21 +80,17 @@ export class FrontFleet {
   }
 
   async #answerScrape(id: number, asker: ChildProcess): Promise<void> {
-    tell(asker, { type: 'scraped', id, text: await this.#metricsText() })
+    sendTo(asker, { type: 'scraped', id, text: await this.#metricsText() })
   }
 
   async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
-    tell(asker, { type: 'health', id, health: await this.#health.current() })
+    sendTo(asker, { type: 'health', id, health: await this.#health.current() })
   }
 
   readonly #metricsText = shareNextRun(() => this.#collectText(), SCRAPE_INTERVAL_MS)
 
   async #collectText(): Promise<string> {
-    const metrics = await Promise.all([
-      this.#metrics.collect(),
-      this.#collectBesides(),
-      this.#own.registry.getMetricsAsJSON() as Promise<MetricsSnapshot>,
-    ])
-    return AggregatorRegistry.aggregate(metrics).metrics()
+    const [fronts, own] = await Promise.all([this.#metrics.collect(), this.#own.registry.getMetricsAsJSON()])
+    return AggregatorRegistry.aggregate([fronts, own, this.#supervisorMetrics()]).metrics()
   }
 }

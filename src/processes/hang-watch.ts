@@ -1,41 +1,37 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** How often a child says that it lives, and its parent looks whether it did, ms. */
-export const BEAT_INTERVAL_MS = 1_000
+/** How often a child sends a heartbeat and its parent checks for one, in ms. */
+export const HEARTBEAT_INTERVAL_MS = 1_000
 
 /**
- * So many looks in a row heard nothing, and yet the process may only have been frozen for a while. Looks are counted, not time,
- * since the parent may have been paused itself.
+ * Consecutive missed heartbeats before a child counts as hung; a child may also be frozen for a moment. Counts checks rather than
+ * time, because the parent may have been paused itself.
  */
-const SILENT_LOOKS = 10
+const MAX_MISSED = 10
 
-/** Until its first message a child loads its code, which takes long on a busy machine. */
-const SILENT_LOOKS_AT_START = 60
+/** The same before the first message: a child that loads its code on a busy machine needs longer. */
+const MAX_MISSED_AT_START = 60
 
-export interface WedgeLimits {
+export interface HangLimits {
   readonly intervalMs?: number
-  readonly silentLooks?: number
-  readonly silentLooksAtStart?: number
+  readonly maxMissed?: number
+  readonly maxMissedAtStart?: number
 }
 
-/** Calls back once when a child falls silent, or never speaks: its event loop is blocked, and it will not end by itself. */
-export function watchForWedge(child: ChildProcess, wedged: () => void, limits: WedgeLimits = {}): void {
-  const {
-    intervalMs = BEAT_INTERVAL_MS,
-    silentLooks = SILENT_LOOKS,
-    silentLooksAtStart = SILENT_LOOKS_AT_START,
-  } = limits
-  let allowed = silentLooksAtStart
-  let silent = 0
+/** Calls `onHang` once if the child stops sending messages or never sends any: its event loop is blocked. */
+export function watchForHang(child: ChildProcess, onHang: () => void, limits: HangLimits = {}): void {
+  const { intervalMs = HEARTBEAT_INTERVAL_MS, maxMissed = MAX_MISSED, maxMissedAtStart = MAX_MISSED_AT_START } = limits
+  let allowed = maxMissedAtStart
+  let missed = 0
   const timer = setInterval(() => {
-    silent++
-    if (silent <= allowed) return
+    missed++
+    if (missed <= allowed) return
     clearInterval(timer)
-    wedged()
+    onHang()
   }, intervalMs)
   child.on('message', () => {
-    silent = 0
-    allowed = silentLooks
+    missed = 0
+    allowed = maxMissed
   })
   child.once('exit', () => clearInterval(timer))
   child.once('error', () => child.pid === undefined && clearInterval(timer))

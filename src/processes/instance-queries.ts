@@ -1,15 +1,14 @@
 import type { InstanceHealth } from '../observability/stores-state.ts'
-import type { MetricsSnapshot } from './messages.ts'
 import type { ParentLink } from './parent-link.ts'
 import { ParentQuery } from './parent-query.ts'
 
 const METRICS_TIMEOUT_MS = 5_000
 
-/** How much longer than one answer of the stores the primary waits for a front process to report it, in ms. */
-export const REPORT_PATIENCE_MS = 400
+/** Grace period beyond a store's timeout within which a front process reports its result to the primary, in ms. */
+export const REPORT_GRACE_MS = 400
 
-/** What a front process asks its primary: the metrics of the whole instance, as Prometheus text. */
-export function metricsOfInstance(parent: ParentLink): ParentQuery<string> {
+/** Asks the primary for the metrics of the whole instance, as Prometheus text. */
+export function instanceMetrics(parent: ParentLink): ParentQuery<string> {
   return new ParentQuery(parent, {
     question: 'scrape',
     answerIn: message => (message.type === 'scraped' ? { id: message.id, value: message.text } : undefined),
@@ -17,20 +16,11 @@ export function metricsOfInstance(parent: ParentLink): ParentQuery<string> {
   })
 }
 
-/** What a front process asks its primary: how the whole instance is. */
-export function healthOfFleet(parent: ParentLink, storeTimeoutMs: number): ParentQuery<InstanceHealth> {
+/** Asks the primary for the health of the whole instance. */
+export function fleetHealth(parent: ParentLink, storeTimeoutMs: number): ParentQuery<InstanceHealth> {
   return new ParentQuery(parent, {
-    question: 'ask-health',
+    question: 'query-health',
     answerIn: message => (message.type === 'health' ? { id: message.id, value: message.health } : undefined),
-    timeoutMs: storeTimeoutMs + 2 * REPORT_PATIENCE_MS,
-  })
-}
-
-/** What the primary asks its parent: the metrics of the processes that are not front processes. */
-export function metricsOfPeers(parent: ParentLink): ParentQuery<MetricsSnapshot> {
-  return new ParentQuery(parent, {
-    question: 'scrape',
-    answerIn: message => (message.type === 'collected' ? { id: message.id, value: message.metrics } : undefined),
-    timeoutMs: METRICS_TIMEOUT_MS,
+    timeoutMs: storeTimeoutMs + 2 * REPORT_GRACE_MS,
   })
 }

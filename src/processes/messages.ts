@@ -1,30 +1,30 @@
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { InstanceHealth, StoresState } from '../observability/stores-state.ts'
 
-/** All metrics of one process, as prom-client hands them over. */
+/** All metrics of one process, as prom-client serializes them. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
 
-/** What a child tells its parent. */
+/** Messages from a child to its parent. */
 export type FromChild =
-  /** Its event loop turns. */
+  /** Heartbeat: the event loop is not blocked. */
   | { readonly type: 'alive' }
-  /** The next that it asks node:cluster for is to listen. */
-  | { readonly type: 'listens-next' }
-  /** It does its work from now on. `port` is where the front listens. */
+  /** The next request to node:cluster is to listen. */
+  | { readonly type: 'about-to-listen' }
+  /** The process is ready. `port` is where the front listens. */
   | { readonly type: 'ready'; readonly port?: number }
-  /** It cannot start, and would not if it were started again. */
+  /** The process cannot start; retrying will not help. */
   | { readonly type: 'cannot-start'; readonly reason: string }
   | { readonly type: 'metrics'; readonly metrics: MetricsSnapshot }
-  /** How this process sees its stores. */
+  /** The state of the stores as this process sees it. */
   | { readonly type: 'stores'; readonly stores: StoresState }
-  | { readonly type: 'ask-health'; readonly id: number }
-  /** Its circuit to the bucket store opened. */
+  | { readonly type: 'query-health'; readonly id: number }
+  /** The circuit to the bucket store opened. */
   | { readonly type: 'circuit-opened'; readonly reason: string }
   | { readonly type: 'scrape'; readonly id: number }
 
-/** What a parent tells its child. */
+/** Messages from a parent to its child. */
 export type ToChild =
-  /** End what is under way, then end. Go on answering those who are connected for up to `drainMs`. */
+  /** Finish requests in flight and exit. Keep serving open connections for up to `drainMs`. */
   | { readonly type: 'stop'; readonly drainMs: number; readonly replaced: boolean }
   /** Replace the front processes. */
   | { readonly type: 'replace' }
@@ -32,5 +32,5 @@ export type ToChild =
   | { readonly type: 'examine-stores' }
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
-  /** What the processes beside the front count, for the front's primary. */
-  | { readonly type: 'collected'; readonly id: number; readonly metrics: MetricsSnapshot }
+  /** What the supervisor counts, for the primary to publish with its own metrics. */
+  | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }

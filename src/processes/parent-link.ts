@@ -1,28 +1,28 @@
-import { BEAT_INTERVAL_MS } from './hang-watch.ts'
+import { HEARTBEAT_INTERVAL_MS } from './hang-watch.ts'
 import type { FromChild, ToChild } from './messages.ts'
 
-/** The argument by which a process knows that its parent supervises it. */
+/** Command-line argument of a process that is supervised by its parent. */
 export const SUPERVISED = '--supervised'
 
-/** The argument by which a worker knows that its queue ends with the store, and so must be emptied first. */
+/** Command-line argument of a worker whose queue is lost with the store, so it must drain the queue before it stops. */
 export const EMPTY_QUEUE_FIRST = '--empty-queue-first'
 
-/** A child's line to the parent that supervises it. */
+/** A supervised process's channel to its parent. */
 export class ParentLink {
-  /** The line of this process, or `undefined` when it was started by itself. */
+  /** The channel of this process, or `undefined` if it is not supervised. */
   static ofThisProcess(): ParentLink | undefined {
     if (!process.argv.includes(SUPERVISED)) return undefined
     const link = new ParentLink()
-    setInterval(() => link.send({ type: 'alive' }), BEAT_INTERVAL_MS).unref()
+    setInterval(() => link.send({ type: 'alive' }), HEARTBEAT_INTERVAL_MS).unref()
     return link
   }
 
   send(message: FromChild): void {
-    void this.sendLast(message)
+    void this.sendAndFlush(message)
   }
 
-  /** Resolves once the message has left this process, or cannot: a parent that has just died is no reason to die too. */
-  sendLast(message: FromChild): Promise<void> {
+  /** Resolves once the message has been written. Resolves also if the parent is gone: that must not fail the caller. */
+  sendAndFlush(message: FromChild): Promise<void> {
     return new Promise(resolve => {
       if (process.connected && process.send !== undefined) process.send(message, undefined, {}, () => resolve())
       else resolve()
@@ -33,7 +33,7 @@ export class ParentLink {
     process.on('message', message => listener(message as ToChild))
   }
 
-  /** The parent is gone, however it ended; perhaps before this process had begun to look. */
+  /** Calls back when the parent is gone, even if it ended before this call. */
   onLost(listener: () => void): void {
     if (process.connected) process.on('disconnect', listener)
     else setImmediate(listener)

@@ -9,12 +9,12 @@ interface Answer<T> {
 
 interface ParentQueryOptions<T> {
   readonly question: Extract<FromChild, { id: number }>['type']
-  /** The answer that a message holds, if it is one. */
+  /** Returns the answer in a message, or `undefined` if it holds none. */
   answerIn(message: ToChild): Answer<T> | undefined
   readonly timeoutMs: number
 }
 
-/** Asks the parent for what other processes know. */
+/** A request to the parent for information from other processes. */
 export class ParentQuery<T> {
   readonly #parent: ParentLink
   readonly #options: ParentQueryOptions<T>
@@ -30,7 +30,7 @@ export class ParentQuery<T> {
     })
   }
 
-  /** Rejects with `overloaded` when the parent does not answer in time. */
+  /** Rejects with `overloaded` if the parent does not answer in time. */
   ask(): Promise<T> {
     const { question, timeoutMs } = this.#options
     const id = ++this.#lastId

@@ -2,17 +2,17 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import { countReplacements } from './replacements.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
-/** What the primary counts of its front processes, so that it outlives each of them. */
+/** Metrics that the primary keeps about its front processes, so that they outlive each of them. */
 export class PrimaryMetrics {
   readonly registry = new Registry()
   readonly #openings = new Counter({
     name: 'throttler_circuit_openings_total',
-    help: 'How often a circuit to the bucket store opened, by the reason of the last failure',
+    help: 'Times that a circuit to the bucket store opened, by the reason of the last failure',
     labelNames: ['reason'] as const,
     registers: [this.registry],
   })
 
-  /** @param openingReasons those of which a series exists from the start */
+  /** @param openingReasons the reasons whose series exist from the start */
   constructor(slots: readonly SupervisedProcess[], openingReasons: readonly string[]) {
     countReplacements(slots, this.registry)
     for (const reason of openingReasons) this.#openings.inc({ reason }, 0)
@@ -21,7 +21,7 @@ export class PrimaryMetrics {
     }
     new Gauge({
       name: 'throttler_front_processes',
-      help: 'Front processes that run',
+      help: 'Running front processes',
       registers: [this.registry],
       collect() {
         this.set(slots.filter(({ current }) => current !== undefined).length)

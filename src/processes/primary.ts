@@ -12,30 +12,35 @@ import { exitWithReport } from './exit-with-report.ts'
 import { type HeldPort, holdFreePort } from './free-port.ts'
 import { FrontFleet } from './front-fleet.ts'
 import { forkFront } from './front-process.ts'
-import { REPORT_PATIENCE_MS } from './instance-queries.ts'
+import { REPORT_GRACE_MS } from './instance-queries.ts'
+import type { MetricsSnapshot } from './messages.ts'
 import { ParentLink, SUPERVISED } from './parent-link.ts'
-import { tellProcessManager } from './process-manager.ts'
-import { RelayedMetrics } from './relayed-metrics.ts'
+import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
 
 /**
- * Connections are handed round, so that each process has its part of the checks: of a machine's cores, and of a limit that the
- * processes share while the store is away. Left to the kernel, some would have several times as many as others.
+ * Distributes connections round robin, so that each process gets its share of the checks, of the machine's cores, and of the limits
+ * that the processes divide while the store is unavailable. The kernel would give some processes several times as many as others.
  */
 cluster.schedulingPolicy = cluster.SCHED_RR
 
 /**
- * What a check allocates is dead soon after. The space for it is half of V8's default, in MB, and collected by the thread that
- * filled it: helpers would take the cores from the other front processes. What outlives it (the policies, and batches that wait)
- * may grow by 80 % before it is collected, rather than to several times as much.
+ * Most of what a check allocates is garbage soon after. The young generation has half of V8's default size, in MB, and is collected
+ * on the main thread: helper threads would take cores from other front processes. The old generation (policies, waiting batches)
+ * is collected after it has grown by 80 %; by default, it could grow to several times its size.
  */
 const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge', '--heap-growing-percent=80']
 
-/** At a stop, those who are connected are still answered for so long, and told that the connection closes. */
-const LAST_ANSWERS_MS = 500
+/** How long open connections are still served during a stop, with `Connection: close`, in ms. */
+const STOP_DRAIN_MS = 500
 
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
+
+let supervisorMetrics: MetricsSnapshot = []
+parent?.onMessage(message => {
+  if (message.type === 'supervisor-metrics') supervisorMetrics = message.metrics
+})
 
 let stopFronts = async () => {}
 try {
@@ -50,20 +55,19 @@ try {
     execArgv: [...process.execArgv, ...FRONT_NODE_OPTIONS],
   })
   const { port, release } = await portFor(env)
-  const besides = parent && new RelayedMetrics(parent)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
     spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
-    healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_PATIENCE_MS,
+    healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
-    listensNext: release,
+    onAboutToListen: release,
     circuitOpeningReasons: FAILURE_REASONS,
-    collectBesides: async () => besides?.collect() ?? [],
+    supervisorMetrics: () => supervisorMetrics,
     logger,
   })
 
-  stopFronts = () => fleet.stop(Math.min(LAST_ANSWERS_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
+  stopFronts = () => fleet.stop(Math.min(STOP_DRAIN_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
   stopOnRequest(stopFronts, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
   process.on('SIGHUP', () => void fleet.replaceAll())
   parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
@@ -71,18 +75,18 @@ try {
   await fleet.start()
   if (parent === undefined) {
     announceService(logger, { ...env, PORT: port })
-    tellProcessManager()
+    reportReady()
   } else parent.send({ type: 'ready', port })
 } catch (err) {
   await exitWithReport(err, parent, stopFronts)
 }
 
 /**
- * Where the front listens. A free port is found here, rather than left to node:cluster, so that it stays the same however often
- * all processes are replaced; and held until the first of them listens, so that nobody else gets it meanwhile.
+ * The port that the front listens on. For `PORT=0`, the primary finds a free port itself, so that the port stays the same when all
+ * processes are replaced. It holds the port until the first process listens, so that no other program takes it.
  */
 async function portFor({ HOST, PORT }: Env): Promise<HeldPort> {
   const given = { port: PORT, release: () => undefined }
-  // Where nothing can be listened on, whoever tries to says why.
+  // If no port can be held, listening fails as well and reports why.
   return PORT === 0 ? holdFreePort(HOST).catch(() => given) : given
 }

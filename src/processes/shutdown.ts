@@ -6,47 +6,47 @@ import { onStopSignal, type StopSignal } from './stop-signals.ts'
 type StopReason = StopSignal | 'parent lost' | 'told by the parent'
 
 export interface StopRequest {
-  /** Go on answering those who are connected for up to so long, ms. */
+  /** How long to keep serving open connections, in ms. */
   readonly drainMs: number
-  /** A successor is there already, and takes those who connect. */
+  /** A successor is running and accepts new connections. */
   readonly replaced: boolean
-  /** The parent was killed: there is little time, and nobody to ask. */
+  /** The parent is gone: there is little time, and no one answers queries. */
   readonly orphaned: boolean
 }
 
 interface ShutdownOptions {
-  /** The parent, if this process has one; then it alone says when to stop. */
+  /** The parent, if this process is supervised; then only the parent decides when to stop. */
   readonly parent: ParentLink | undefined
-  /** After so long the process ends whatever is still under way, ms. */
+  /** Time limit of the stop, in ms. After it, the process exits with 1. */
   readonly timeoutMs: number
   readonly logger: Logger
 }
 
-/** Nothing may be left 5 s after a parent was killed. */
+/** No process may be left 5 s after its parent was killed. */
 const ORPHAN_TIMEOUT_MS = 4_000
 
 /**
- * Ends the process once, in an orderly way: on SIGTERM or SIGINT, or, where it is supervised, on its parent's word or death.
- * Further signals change nothing, since npm passes on those that a terminal had sent to all processes already; supervised
- * processes ignore them altogether, as only the parent knows who must go first.
+ * Stops the process gracefully, once: on SIGTERM or SIGINT or, if it is supervised, at its parent's request or after its parent's
+ * death. Further signals change nothing, because npm forwards signals that the terminal has already sent to all processes.
+ * Supervised processes ignore signals, because only the parent knows the order in which they stop.
  */
 export function stopOnRequest(
   stop: (request: StopRequest) => Promise<void>,
   options: ShutdownOptions,
 ): (reason: StopReason) => void {
   const { parent, timeoutMs, logger } = options
-  let stopping = false
-  const say = (fields: object, message: string) => logger[parent === undefined ? 'info' : 'debug'](fields, message)
+  let isStopping = false
+  const log = (fields: object, message: string) => logger[parent === undefined ? 'info' : 'debug'](fields, message)
 
   const begin = (reason: StopReason, request: StopRequest = { drainMs: 0, replaced: false, orphaned: false }) => {
-    // Of a stop that is under way, only its limit may become shorter.
-    if (request.orphaned || !stopping) limitTo(request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs)
-    if (stopping) return
-    stopping = true
-    say({ reason }, 'stopping')
+    // During a stop, only the time limit can change, and only to a shorter one.
+    if (request.orphaned || !isStopping) limitTo(request.orphaned ? Math.min(timeoutMs, ORPHAN_TIMEOUT_MS) : timeoutMs)
+    if (isStopping) return
+    isStopping = true
+    log({ reason }, 'stopping')
     stop(request).then(
       () => {
-        say({ reason }, 'stopped')
+        log({ reason }, 'stopped')
         process.exit(0)
       },
       err => {
@@ -58,12 +58,12 @@ export function stopOnRequest(
 
   const limitTo = (limitMs: number) =>
     setTimeout(() => {
-      logger.error(`not stopped after ${limitMs} ms: ending now`)
+      logger.error(`not stopped within ${limitMs} ms: exiting now`)
       process.exit(1)
     }, limitMs).unref()
 
   onStopSignal(signal => parent === undefined && begin(signal))
-  // A terminal that closes sends this to all; to a primary it says to replace its processes.
+  // A closing terminal sends SIGHUP to all processes. Only the supervisor and an unsupervised primary act on it.
   if (parent !== undefined) process.on('SIGHUP', () => undefined)
   parent?.onMessage(message => message.type === 'stop' && begin('told by the parent', { ...message, orphaned: false }))
   parent?.onLost(() => begin('parent lost', { drainMs: 0, replaced: false, orphaned: true }))

@@ -2,24 +2,24 @@ const SIGNALS = ['SIGTERM', 'SIGINT'] as const
 
 export type StopSignal = (typeof SIGNALS)[number]
 
-const exitAtOnce = () => process.exit(0)
-let act: (signal: StopSignal) => void = exitAtOnce
+const exitImmediately = () => process.exit(0)
+let onSignal: (signal: StopSignal) => void = exitImmediately
 let isHandling = false
 
-/** From now on SIGTERM and SIGINT do what `onStopSignal` says; until it is called, the process exits at once with 0. */
+/** Installs handlers for SIGTERM and SIGINT. Until `onStopSignal` is called, they exit with 0 immediately. */
 export function handleStopSignals(): void {
   if (isHandling) return
   isHandling = true
-  // The listeners stay: a signal that has arrived already would be lost with the listener that is removed.
-  for (const signal of SIGNALS) process.on(signal, () => act(signal))
+  // The listeners are never replaced: a signal that has already arrived would be lost with its listener.
+  for (const signal of SIGNALS) process.on(signal, () => onSignal(signal))
 }
 
 export function onStopSignal(stop: (signal: StopSignal) => void): void {
-  act = stop
+  onSignal = stop
   handleStopSignals()
 }
 
-/** Exits at once, unless `onStopSignal` has been called: then there is something to stop. */
+/** Exits immediately unless `onStopSignal` was called: then there is something to stop. */
 export function exitIfStarting(): void {
-  if (act === exitAtOnce) exitAtOnce()
+  if (onSignal === exitImmediately) exitImmediately()
 }

@@ -2,49 +2,51 @@ import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { OperatorError } from '../lib/operator-error.ts'
 import type { Logger } from '../observability/logger.ts'
-import { endOf, tell } from './child-process.ts'
-import { watchForWedge } from './hang-watch.ts'
+import { exitOf, sendTo } from './child-process.ts'
+import { watchForHang } from './hang-watch.ts'
 import type { FromChild, ToChild } from './messages.ts'
-import { type ReplacementReason, reasonOfEnd } from './replacement-reason.ts'
+import { type ReplacementReason, reasonOfExit } from './replacement-reason.ts'
 
-const SHORTEST_PAUSE_MS = 100
-const LONGEST_PAUSE_MS = 5_000
-/** A process that lived so long is not in a crash loop. */
-const LONG_LIFE_MS = 10_000
+const MIN_BACKOFF_MS = 100
+const MAX_BACKOFF_MS = 5_000
+/** Uptime after which a process is no longer considered to be in a crash loop, in ms. */
+const STABLE_AFTER_MS = 10_000
 
-/** The process said that it cannot start, and why. */
+/** The process reported why it cannot start. */
 export class CannotStart extends OperatorError {}
 
 interface SupervisedProcessOptions {
   readonly name: string
-  /** Starts the process, with a channel to it. */
+  /** Starts the process with an IPC channel. */
   spawn(): ChildProcess
   readonly logger: Logger
-  /** How long an orderly stop may take before the process is killed, ms. */
+  /** How long a graceful stop may take before the process is killed, in ms. */
   readonly stopTimeoutMs: number
 }
 
 interface SupervisedProcessEvents {
+  /** A process was started. It receives messages once it has loaded. */
+  spawned: []
   message: [FromChild, ChildProcess]
-  /** Everything that a process said has been heard, and nothing more will come. */
+  /** A process has exited, and all its messages have been received. */
   gone: [ChildProcess]
-  /** Another process takes the place of one, or will after a pause. */
+  /** A process is replaced by another, now or after a back-off. */
   replaced: [ReplacementReason]
 }
 
 /**
- * One process that is always there: when it dies, another takes its place, after a pause that doubles in a crash loop. One whose
- * event loop is blocked is killed.
+ * Keeps one process running. A process that dies is replaced, with exponential back-off in a crash loop. A process whose event loop
+ * is blocked is killed.
  */
 export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   readonly #options: SupervisedProcessOptions
   #current: ChildProcess | undefined
-  #pauseMs = SHORTEST_PAUSE_MS
+  #backoffMs = MIN_BACKOFF_MS
   #respawn: NodeJS.Timeout | undefined
-  /** The ends of all that live: of the current process, and of those that it has replaced, or will once it is ready. */
-  readonly #ends = new Map<ChildProcess, Promise<void>>()
-  /** No process is started any more. */
-  #stopped = false
+  /** The exits of all running processes: the current one and its predecessors that have not exited yet. */
+  readonly #exits = new Map<ChildProcess, Promise<void>>()
+  /** Once set, no process is started any more. */
+  #isStopped = false
   readonly #ready = new WeakSet<ChildProcess>()
   readonly #hung = new WeakSet<ChildProcess>()
   #wasReady = false
@@ -54,20 +56,20 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.#options = options
   }
 
-  /** Resolves with the first process's word that it is ready; never, once it is stopped. @throws {CannotStart} */
+  /** Resolves with the `ready` message of the first process; never, if it is stopped before. @throws {CannotStart} */
   start(): Promise<Extract<FromChild, { type: 'ready' }>> {
     return new Promise((resolve, reject) => {
       this.on('message', message => {
-        if (message.type === 'ready' && !this.#stopped) resolve(message)
+        if (message.type === 'ready' && !this.#isStopped) resolve(message)
         if (message.type === 'cannot-start') reject(new CannotStart(message.reason))
       })
       this.#spawn()
     })
   }
 
-  /** The processes that are ready and were not told to stop. */
+  /** The processes that are ready and are not being stopped. */
   get working(): readonly ChildProcess[] {
-    return [...this.#ends.keys()].filter(child => this.#ready.has(child))
+    return [...this.#exits.keys()].filter(child => this.#ready.has(child))
   }
 
   get name(): string {
@@ -79,68 +81,69 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   send(message: ToChild): void {
-    if (this.#current !== undefined) tell(this.#current, message)
+    if (this.#current !== undefined) sendTo(this.#current, message)
   }
 
-  /** Starts a successor, and stops the present process once that is ready. Resolves then; see `predecessorsGone`. */
+  /** Starts a successor and, once it is ready, begins to stop the current process. Resolves then; see `whenPredecessorsExited`. */
   async replace(drainMs: number): Promise<void> {
     const predecessor = this.#current
     clearTimeout(this.#respawn)
-    const ready = this.#successorOf(predecessor)
+    const ready = this.#successorReady(predecessor)
     this.#spawn()
     await ready
     this.emit('replaced', 'replaced')
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
 
-  /** Resolves once no process is left that was replaced. */
-  async predecessorsGone(): Promise<void> {
-    await Promise.all([...this.#ends].map(([child, end]) => child !== this.#current && end))
+  /** Resolves once all replaced processes have exited. */
+  async whenPredecessorsExited(): Promise<void> {
+    await Promise.all([...this.#exits].map(([child, exit]) => child !== this.#current && exit))
   }
 
-  /** Ends the process for good. */
+  /** Stops the process for good. */
   async stop(drainMs = 0): Promise<void> {
-    this.#stopped = true
+    this.#isStopped = true
     clearTimeout(this.#respawn)
-    await Promise.all([...this.#ends.keys()].map(child => this.#stop(child, { drainMs, replaced: false })))
+    await Promise.all([...this.#exits.keys()].map(child => this.#stop(child, { drainMs, replaced: false })))
   }
 
   #spawn(): void {
-    if (this.#stopped) return
+    if (this.#isStopped) return
     const { name, logger } = this.#options
     const child = this.#options.spawn()
     const startedAt = performance.now()
     this.#current = child
     child.on('message', message => this.#receive(message as FromChild, child))
-    child.on('error', err => logger.error({ err, process: name }, 'cannot reach the process'))
-    // Not `disconnect`, which Node leaves out where the process died while a connection was being handed to it.
+    child.on('error', err => logger.error({ err, process: name }, 'cannot send a message to the process'))
+    // Not `disconnect`: Node does not emit it if the process dies while a connection is being handed over.
     child.once('close', () => this.emit('gone', child))
-    watchForWedge(child, () => {
+    watchForHang(child, () => {
       logger.error({ process: name, childPid: child.pid }, 'a process hangs and is killed')
       this.#hung.add(child)
       child.kill('SIGKILL')
     })
-    const end = endOf(child).then(() => {
-      this.#ends.delete(child)
-      this.#ended(child, performance.now() - startedAt)
+    const exit = exitOf(child).then(() => {
+      this.#exits.delete(child)
+      this.#onExit(child, performance.now() - startedAt)
     })
-    this.#ends.set(child, end)
+    this.#exits.set(child, exit)
+    this.emit('spawned')
   }
 
-  #ended(child: ChildProcess, lifeMs: number): void {
+  #onExit(child: ChildProcess, uptimeMs: number): void {
     if (this.#current !== child) return
     this.#current = undefined
-    if (this.#stopped) return
+    if (this.#isStopped) return
     const { name, logger } = this.#options
     const { pid, exitCode: code, signalCode: signal } = child
-    if (lifeMs >= LONG_LIFE_MS) this.#pauseMs = SHORTEST_PAUSE_MS
+    if (uptimeMs >= STABLE_AFTER_MS) this.#backoffMs = MIN_BACKOFF_MS
     logger.warn(
-      { process: name, childPid: pid, code, signal, pauseMs: this.#pauseMs },
+      { process: name, childPid: pid, code, signal, backoffMs: this.#backoffMs },
       'a process died and is replaced',
     )
-    this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfEnd(child))
-    this.#respawn = setTimeout(() => this.#spawn(), this.#pauseMs)
-    this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
+    this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfExit(child))
+    this.#respawn = setTimeout(() => this.#spawn(), this.#backoffMs)
+    this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS)
   }
 
   #receive(message: FromChild, child: ChildProcess): void {
@@ -152,14 +155,14 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.emit('message', message, child)
   }
 
-  /** A first process that cannot start fails the start; a later one is tried again, since others may still do its work. */
+  /** If the first process cannot start, the start fails. A successor is retried, as other processes may still be working. */
   #cannotStart(reason: string): void {
     if (this.#wasReady) this.#options.logger.error({ process: this.#options.name, reason }, 'a successor cannot start')
-    else this.#stopped = true
+    else this.#isStopped = true
   }
 
-  /** Resolves once another process than the predecessor is ready, even if that takes more than one start. */
-  #successorOf(predecessor: ChildProcess | undefined): Promise<void> {
+  /** Resolves once a successor is ready, even if it takes more than one start. */
+  #successorReady(predecessor: ChildProcess | undefined): Promise<void> {
     return new Promise(resolve => {
       const listener = (message: FromChild, child: ChildProcess) => {
         if (message.type !== 'ready' || child === predecessor) return
@@ -171,15 +174,15 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   /**
-   * A process that is still starting may not listen to messages yet. SIGTERM ends it at once, since it has nothing to stop; one
-   * that listens ignores SIGTERM (see `stopOnRequest`). The signal goes first: who ignores it hears the message that follows.
+   * A process that is still starting may not receive messages yet, but SIGTERM ends it at once: it has nothing to stop. A process
+   * that receives messages ignores SIGTERM (see `stopOnRequest`). So the signal goes first and the message follows.
    */
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
     this.#ready.delete(child)
     child.kill('SIGTERM')
-    tell(child, { type: 'stop', ...how })
-    await this.#ends.get(child)
+    sendTo(child, { type: 'stop', ...how })
+    await this.#exits.get(child)
     clearTimeout(kill)
   }
 }

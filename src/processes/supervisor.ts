@@ -1,30 +1,26 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. Loaded by main.ts. */
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { Registry } from 'prom-client'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
-import { tell } from './child-process.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { FleetMetrics } from './fleet-metrics.ts'
 import { freePort } from './free-port.ts'
-import type { MetricsSnapshot } from './messages.ts'
 import { EMPTY_QUEUE_FIRST, SUPERVISED } from './parent-link.ts'
-import { tellProcessManager } from './process-manager.ts'
-import { countReplacements } from './replacements.ts'
+import { publishReplacements } from './replacements.ts'
+import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
-/** Valkey writes to the store's standard output; our own log lines go to its descriptor 4, which is our standard output. */
+/** Standard output of the store belongs to Valkey and is discarded. Log lines go to its descriptor 4, which is our standard output. */
 const STORE_STDIO: StdioOptions = ['ignore', 'ignore', 'inherit', 'ipc', 1]
-/** Node's WASI does what the store needs of it. */
+/** The store needs WASI, which Node calls experimental. */
 const STORE_NODE_OPTIONS = ['--disable-warning=ExperimentalWarning']
 
-/** A worker's young objects need little space, in MB: a quarter of V8's default, which it would fill within seconds. */
+/** Young generation of a worker, in MB. A worker needs little, but would fill V8's default, four times as much, within seconds. */
 const WORKER_NODE_OPTIONS = ['--max-semi-space-size=4']
 
 const PARENT_CHECK_INTERVAL_MS = 1_000
@@ -38,7 +34,7 @@ try {
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
-  // One secret for all, so that a key has the same hash in the logs of every process.
+  // A shared secret, so that a key has the same hash in the logs of every process.
   const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
   const frontVariables: Record<string, string> = { ...variables }
   const front = child('front', '../cluster.js', { env, logger, variables: frontVariables })
@@ -50,15 +46,10 @@ try {
     options: { execArgv: [...process.execArgv, ...WORKER_NODE_OPTIONS] },
   })
 
-  const own = new Registry()
-  countReplacements([front, worker, ...(store ? [store.process] : [])], own)
-  const workerMetrics = new FleetMetrics([worker])
-  front.on('message', async (message, primary) => {
-    // A free port that the first primary found is that of its successors too: it is what callers were told.
+  publishReplacements([front, worker, ...(store ? [store.process] : [])], front)
+  front.on('message', message => {
+    // Successors of the first primary listen on the free port that it found: callers know that one.
     if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
-    if (message.type !== 'scrape') return
-    const metrics = await Promise.all([workerMetrics.collect(), own.getMetricsAsJSON() as Promise<MetricsSnapshot>])
-    tell(primary, { type: 'collected', id: message.id, metrics: metrics.flat() })
   })
 
   stopChildren = async () => {
@@ -67,15 +58,15 @@ try {
     await store?.process.stop()
   }
   const stop = stopOnRequest(stopChildren, { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger })
-  // A message, unlike a signal, waits for a primary that is still starting.
+  // Unlike a signal, a message waits until the primary has started.
   process.on('SIGHUP', () => front.send({ type: 'replace' }))
   if (isRunByNpm()) stopWithNpm(stop)
 
-  // Nobody finds it away while it fills itself from its journal.
+  // The others start once the store has loaded its journal, so they never find it unavailable.
   await store?.process.start()
   const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start()])
   announceService(logger, { ...env, PORT: port })
-  tellProcessManager()
+  reportReady()
 } catch (err) {
   await exitWithReport(err, undefined, stopChildren)
 }
@@ -102,14 +93,14 @@ function child(
   })
 }
 
-/** The store keeps its port when it is replaced, so that everybody finds it again. */
+/** A replaced store keeps its port, so that clients can reconnect. */
 async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; port: number }> {
   const port = await freePort('127.0.0.1')
   const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
   return { process: child('store', '../embedded/store.js', { env, logger, args: [String(port)], options }), port }
 }
 
-/** npm that was killed cannot say so; what it started would go on without anybody to stop it. */
+/** Stops the service if npm was killed: npm could not forward a signal, and the service would keep running. */
 function stopWithNpm(stop: (reason: 'parent lost') => void): void {
   const npm = process.ppid
   setInterval(() => process.ppid !== npm && stop('parent lost'), PARENT_CHECK_INTERVAL_MS).unref()

@@ -2,8 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
+import { describeLongWithRedis } from '../support/describe-with-redis.ts'
 import { killConnections } from '../support/faults.ts'
-import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const CHURN_MS = 60_000

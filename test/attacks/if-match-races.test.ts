@@ -3,9 +3,10 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
+import { describeLongWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { killConnections, killWorker } from '../support/faults.ts'
-import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const RACE_MS = 60_000

@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { Client } from '../support/client.ts'
+import { describeLongWithRedis } from '../support/describe-with-redis.ts'
+import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isOnPath } from '../support/on-path.ts'
-import { describeLongWithRedis, RedisServer } from '../support/redis-server.ts'
-import { Service } from '../support/service.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
 
 const ATTACK_MS = 30_000
@@ -24,23 +23,13 @@ const describeLongWithCc = isOnPath('cc') ? describeLongWithRedis : describe.ski
 
 describeLongWithCc('a store whose clock jumps', () => {
   let clock: ShiftedClock
-  let redis: RedisServer
-  let configRedis: RedisServer
-  let services: readonly Service[]
-  let client: Client
+  let installation: Installation
 
   beforeAll(async () => {
     clock = new ShiftedClock()
-    redis = await RedisServer.startWith(clock.env)
-    configRedis = await RedisServer.start()
-    const env = {
-      REDIS_URL: redis.url,
-      CONFIG_REDIS_URL: configRedis.url,
-      WEB_CONCURRENCY: '2',
-      REDIS_TIMEOUT_MS: '5000',
-    }
-    services = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'worker', env })])
-    client = new Client(services[0]?.url ?? '')
+    const env = { WEB_CONCURRENCY: '2', REDIS_TIMEOUT_MS: '5000' }
+    installation = await Installation.start({ env, redisEnv: clock.env })
+    const { client } = installation
     const slow = { name: 'slow', capacity: 100_000, refillTokens: 1, refillIntervalMs: 86_400_000 }
     const fast = { name: 'fast', capacity: CAPACITY, refillTokens: REFILL_PER_SECOND, refillIntervalMs: 1_000 }
     await client.put('one:*', { limits: [fast] })
@@ -48,14 +37,14 @@ describeLongWithCc('a store whose clock jumps', () => {
     await obeyedByAll([client], 'two:x', 'two:*')
   }, 60_000)
   afterAll(async () => {
-    await Promise.all(services.map(service => service.stop()))
-    await Promise.all([redis.stop(), configRedis.stop()])
+    await installation.stop()
     clock.remove()
   }, 30_000)
 
   it.each(JUMPS)(
     'admits at most capacity + refill by the way that the clock went forward, %s',
     async (_, mostMs) => {
+      const { client } = installation
       const keys = [`one:${mostMs}`, `two:${mostMs}`]
       const admitted = new Map(keys.map(key => [key, 0]))
       const startMs = performance.now()

@@ -2,8 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import {
   AS_OPS,
   historyOf,

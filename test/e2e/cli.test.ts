@@ -7,8 +7,9 @@ import { configPartition } from '../../src/domain/partition.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
 import { runThrottler, runThrottlerUnheard } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const COMMANDS = ['start', 'api', 'worker', 'export', 'import', 'check-policies', 'verify', 'rebuild', 'compact']

@@ -4,11 +4,12 @@ import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.t
 import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
 import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { itGivesTheTour } from '../support/readme.ts'
 import { type ClusterNode, RedisCluster } from '../support/redis-cluster.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { failToStart } from '../support/start-failure.ts'
 

@@ -20,10 +20,12 @@ describeWithPrometheus('the dashboard', () => {
   let prometheus: Prometheus
   let client: Client
   beforeAll(async () => {
-    service = await Service.start({ env: { WORKER_METRICS_PORT: String(await freePort('127.0.0.1')) } })
+    const workerPort = await freePort('127.0.0.1')
+    service = await Service.start({ env: { WORKER_METRICS_PORT: String(workerPort) } })
     client = new Client(service.url)
-    prometheus = await Prometheus.start(new URL(service.url).host, { [PAGE]: consolePage(SHOWN_S) })
-    await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
+    const targets = [new URL(service.url).host, `127.0.0.1:${workerPort}`]
+    prometheus = await Prometheus.start(targets, { [PAGE]: consolePage(SHOWN_S) })
+    await eventually(async () => expect(await prometheus.value('sum(up)')).toBe(2), 20_000)
   }, 40_000)
   afterAll(async () => {
     await prometheus.stop()

@@ -1,7 +1,8 @@
 import { afterEach, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const OUTAGES = process.env['TEST_LONG'] === undefined ? 2 : 10

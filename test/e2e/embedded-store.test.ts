@@ -177,7 +177,7 @@ describe('a store that is emptied from outside', () => {
     for (let i = 0; i < 3; i++) await changes.change('key-1')
     const held = await contentOf(redis)
     expect(await redis.get(identity)).not.toBe(before)
-    expect(store.messages()).toContain('the store was emptied: its journal begins again')
+    expect(store.messages()).toContain('the store was emptied: its journal is rewritten')
     await store.kill()
     expect(await contentOf(await start())).toMatchObject(held)
   })

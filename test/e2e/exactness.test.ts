@@ -1,11 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
 import { PATIENCE } from '../support/check-load.ts'
-import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
-import { Service } from '../support/service.ts'
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const HAMMERING_MS = IS_LONG ? 10_000 : 1_500
@@ -24,48 +22,25 @@ function limit(name: string, capacity: number, refillIntervalMs: number) {
 }
 
 describeWithRedis('limits over two apis with several processes each', () => {
-  let redis: RedisServer
-  /** Apart, so that only checks are counted where the buckets are. */
-  let configRedis: RedisServer
-  let admin: Redis
-  let services: readonly Service[]
-  let clients: readonly Client[]
-
+  /** Policies are in a store of their own, so that only checks are counted where the buckets are. */
+  let installation: Installation
   beforeAll(async () => {
-    redis = await RedisServer.start()
-    configRedis = await RedisServer.start()
-    admin = new Redis(redis.url)
-    const env = {
-      REDIS_URL: redis.url,
-      CONFIG_REDIS_URL: configRedis.url,
-      WEB_CONCURRENCY: String(PROCESSES),
-      ...PATIENCE,
-    }
-    services = await Promise.all([
-      Service.start({ kind: 'api', env }),
-      Service.start({ kind: 'api', env }),
-      Service.start({ kind: 'worker', env }),
-    ])
-    clients = services.slice(0, 2).map(({ url }) => new Client(url))
+    installation = await Installation.start({ apis: 2, env: { WEB_CONCURRENCY: String(PROCESSES), ...PATIENCE } })
   }, 60_000)
-  afterAll(async () => {
-    admin.disconnect()
-    await Promise.all(services.map(service => service.stop()))
-    await Promise.all([redis.stop(), configRedis.stop()])
-  })
+  afterAll(() => installation.stop())
 
-  const clientOf = (caller: number) => clients[caller % clients.length] as Client
+  const clientOf = (caller: number) => installation.clientOf(caller)
 
   /** The store's clock, ms. */
   async function storeTime(): Promise<number> {
-    const [seconds, microseconds] = (await admin.time()).map(Number) as [number, number]
+    const [seconds, microseconds] = (await installation.admin.time()).map(Number) as [number, number]
     return seconds * 1000 + Math.floor(microseconds / 1000)
   }
 
   /** Resolves once a policy is obeyed by everybody; nothing is spent. */
   async function policyIs(key: string, policy: unknown): Promise<void> {
     expect((await clientOf(0).put(key, policy)).status).toBe(201)
-    await obeyedByAll(clients, key, key)
+    await obeyedByAll(installation.clients, key, key)
   }
 
   const everyCaller = (act: (caller: number) => Promise<void>) =>
@@ -158,7 +133,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
   })
 
   async function scriptCalls(): Promise<number> {
-    const stats = await admin.info('commandstats')
+    const stats = await installation.admin.info('commandstats')
     return Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1] ?? 0)
   }
 })

@@ -28,7 +28,7 @@ async function openIdleConnections(url: string): Promise<void> {
 
 it('connections beyond what the file descriptors allow are closed at once, and others are served after that', async () => {
   service = await Service.start({ openFiles: 200 })
-  expect(service.output.join('\n')).toMatch(/"level":40.*holds at most 100 connections/)
+  expect(service.output.join('\n')).toMatch(/"level":40.*accepts at most 100 connections/)
   const client = new Client(service.url)
   await openIdleConnections(service.url)
   await eventually(() => expect(sockets.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(200), 5_000)
@@ -40,7 +40,7 @@ it('connections beyond what the file descriptors allow are closed at once, and o
 it('front processes that ran out of file descriptors serve again once they have some', async () => {
   service = await Service.start()
   const client = new Client(service.url)
-  const lost = service.says(/could not receive a connection/)
+  const lost = service.says(/a connection was closed: /)
   for (const pid of service.pidsOf('throttler front')) {
     execFileSync('prlimit', ['--pid', String(pid), '--nofile=80:80'])
   }

@@ -1,10 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
-import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
-import { Service } from '../support/service.ts'
 
 const FLAPPING_MS = process.env['TEST_LONG'] === undefined ? 6_000 : 60_000
 const KILL_INTERVAL_MS = 300
@@ -15,31 +13,20 @@ const CAPACITY = 100
 const REFILL_PER_SECOND = 10
 
 describeWithRedis('a bucket store whose connections are killed again and again', () => {
-  let redis: RedisServer
-  let configRedis: RedisServer
-  let admin: Redis
-  let services: readonly Service[]
-  let client: Client
+  let installation: Installation
 
   beforeAll(async () => {
-    redis = await RedisServer.start()
-    configRedis = await RedisServer.start()
-    admin = new Redis(redis.url)
-    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url, WEB_CONCURRENCY: String(PROCESSES) }
-    services = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'worker', env })])
-    client = new Client(services[0]?.url ?? '')
+    installation = await Installation.start({ env: { WEB_CONCURRENCY: String(PROCESSES) } })
+    const { client } = installation
     await client.put('flap:*', { capacity: CAPACITY, refillTokens: REFILL_PER_SECOND, refillIntervalMs: 1_000 })
     await obeyedByAll([client], 'flap:x', 'flap:*')
   }, 60_000)
-  afterAll(async () => {
-    admin.disconnect()
-    await Promise.all(services.map(service => service.stop()))
-    await Promise.all([redis.stop(), configRedis.stop()])
-  }, 30_000)
+  afterAll(() => installation.stop(), 30_000)
 
   it(
     'admits at most capacity + refill + processes × share, and each process refills its share only in outages',
     async () => {
+      const { admin, client } = installation
       const startMs = performance.now()
       const isOver = () => performance.now() - startMs > FLAPPING_MS
       const admitted = { redis: 0, local: 0 }

@@ -61,15 +61,12 @@ describe('/metrics', () => {
     expect(await scrape()).not.toContain('series:')
   })
 
-  it('counts commands by type and outcome, and jobs by state', async () => {
+  it('counts jobs by state', async () => {
     await client.put('counted', POLICY)
     await client.put('counted', { ...POLICY, capacity: 6 })
     await client.put('counted', POLICY, { 'if-match': '"1"' })
     await client.delete('counted')
     const samples = samplesIn(await scrape())
-    expect(samples.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBe(2)
-    expect(samples.get('throttler_config_commands_total{type="put",outcome="rejected"}')).toBe(1)
-    expect(samples.get('throttler_config_commands_total{type="delete",outcome="applied"}')).toBe(1)
     expect(samples.get('throttler_queue_jobs{state="completed"}')).toBe(4)
     expect(samples.get('throttler_queue_jobs{state="waiting"}')).toBe(0)
   })
@@ -86,7 +83,7 @@ describe('/metrics', () => {
 
     const after = growingIn(await scrape())
     expect(fallenIn(before, after)).toEqual([])
-    expect(after.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBe(3)
+    expect(after.get('throttler_process_replacements_total{process="worker",reason="killed"}')).toBe(1)
     expect(before.size).toBeGreaterThan(50)
   })
 
@@ -106,6 +103,19 @@ describe('/metrics', () => {
     expect(await replacements('crashed')).toEqual(crashed)
   })
 
+  it('keeps the replacements that the supervisor counted when the primary is replaced', async () => {
+    const ofSupervisor = (text: string) =>
+      [...growingIn(text)].filter(([name]) => /^throttler_process_.*"(worker|store)"/.test(name))
+    const before = ofSupervisor(await scrape())
+    expect(before.filter(([, count]) => count > 0)).not.toEqual([])
+    const [primary = 0] = service.pidsOf('throttler primary')
+    process.kill(primary, 'SIGKILL')
+    await eventually(() => expect(service.pidsOf('throttler primary')).not.toContain(primary), RESTART_MS)
+    const text = await eventually(scrape, RESTART_MS)
+    expect(ofSupervisor(text)).toEqual(before)
+    expect(growingIn(text).get('throttler_process_replacements_total{process="front",reason="killed"}')).toBe(1)
+  }, 100_000)
+
   it('loses nothing that was counted by processes that end at the same moment', async () => {
     const before = growingIn(await scrape())
     for (const pid of service.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
@@ -123,15 +133,33 @@ describe('a worker’s own port', () => {
       200,
       { status: 'ok', version: expect.any(String), uptimeSeconds: expect.any(Number), configStore: 'up' },
     ])
-    await client.put('own-port', POLICY)
     const { text, headers } = await worker.get('/metrics')
     expect(headers.get('content-type')).toBe('text/plain; version=0.0.4; charset=utf-8')
     const samples = samplesIn(text)
-    expect(samples.get('throttler_config_commands_total{type="put",outcome="applied"}')).toBeGreaterThan(0)
     expect(samples.get('process_resident_memory_bytes')).toBeGreaterThan(0)
     expect((await worker.get('/config')).status).toBe(404)
     const post = await worker.request('POST', '/metrics')
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
+  })
+
+  it('alone counts commands, by type and outcome, from 0', async () => {
+    const worker = new Client(workerUrl)
+    const commands = async () => samplesIn((await worker.get('/metrics')).text)
+    const series = (type: string, outcome: string) =>
+      `throttler_config_commands_total{type="${type}",outcome="${outcome}"}`
+    const applied = series('put', 'applied')
+    const before = (await commands()).get(applied) ?? Number.NaN
+    expect((await commands()).get(series('rollback', 'failed'))).toBe(0)
+
+    await client.put('commands', POLICY)
+    await client.put('commands', { ...POLICY, capacity: 6 })
+    await client.put('commands', POLICY, { 'if-match': '"1"' })
+    await client.delete('commands')
+    const after = await commands()
+    expect(after.get(applied)).toBe(before + 2)
+    expect(after.get(series('put', 'rejected'))).toBe(1)
+    expect(after.get(series('delete', 'applied'))).toBe(1)
+    expect(await scrape()).not.toContain('throttler_config_commands_total')
   })
 
   it('that is taken does not keep a worker from its work', async () => {
@@ -153,7 +181,8 @@ describeWithPrometheus('for Prometheus, /metrics', () => {
   })
 
   it('is valid as it is scraped', async () => {
-    const prometheus = await Prometheus.start(new URL(service.url).host)
+    await check(['scraped'])
+    const prometheus = await Prometheus.start([new URL(service.url).host])
     try {
       await eventually(async () => expect(await prometheus.value('up')).toBe(1), 20_000)
       const counted = checksIn(await scrape())

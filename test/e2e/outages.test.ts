@@ -4,11 +4,12 @@ import { Redis } from 'ioredis'
 import { CheckLoad, expectInTime, reportFigures, type Sample, summarize } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { residentMegabytes } from '../support/processes.ts'
 import { samplesIn } from '../support/prometheus.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined

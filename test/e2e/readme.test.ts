@@ -8,8 +8,9 @@ import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { linkCheckout } from '../support/checkout.ts'
 import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { itGivesTheTour, itShows, shellCommands } from '../support/readme.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))

@@ -9,8 +9,9 @@ import { answerOf } from '../support/answer-of.ts'
 import { type History, history, play, START_MS, type Step } from '../support/bucket-histories.ts'
 import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
 import { counterexamples } from '../support/counterexamples.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
-import { describeWithRedis, RedisServer } from '../support/redis-server.ts'
+import { RedisServer } from '../support/redis-server.ts'
 
 describeWithRedis('the bucket store', () => {
   let server: RedisServer

@@ -1,14 +1,19 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-interface ProcessEntry {
+export interface ProcessEntry {
   readonly pid: number
+  /** In clock ticks since the machine started. */
+  readonly startedAt: string
   readonly parent: number
   readonly command: string
 }
 
+/** Position after the command's name. @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
+const START_TIME_FIELD = 19
+
 /** Every process below this one, however deep. */
 export function descendantsOf(pid: number): ProcessEntry[] {
-  const all = processes()
+  const all = runningProcesses()
   const below = (parent: number): ProcessEntry[] =>
     all.filter(entry => entry.parent === parent).flatMap(entry => [entry, ...below(entry.pid)])
   return below(pid)
@@ -16,19 +21,22 @@ export function descendantsOf(pid: number): ProcessEntry[] {
 
 /** Whether a process runs (a zombie does not). */
 export function isAlive(pid: number): boolean {
-  return processes().some(entry => entry.pid === pid)
+  return runningProcesses().some(entry => entry.pid === pid)
 }
 
-function processes(): ProcessEntry[] {
+/** All processes but zombies. */
+export function runningProcesses(): ProcessEntry[] {
   return readdirSync('/proc')
     .filter(name => /^[0-9]+$/.test(name))
     .flatMap(name => {
       try {
         const status = readFileSync(`/proc/${name}/stat`, 'utf8')
-        const [state, parent] = status.slice(status.lastIndexOf(')') + 2).split(' ')
+        const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
+        const [state, parent] = fields
+        const startedAt = fields[START_TIME_FIELD] ?? ''
         if (state === 'Z') return []
         const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
-        return [{ pid: Number(name), parent: Number(parent), command }]
+        return [{ pid: Number(name), startedAt, parent: Number(parent), command }]
       } catch {
         return []
       }
@@ -37,7 +45,7 @@ function processes(): ProcessEntry[] {
 
 /** The command line of a process; empty once it has ended. */
 export function commandOf(pid: number): string {
-  return processes().find(entry => entry.pid === pid)?.command ?? ''
+  return runningProcesses().find(entry => entry.pid === pid)?.command ?? ''
 }
 
 /** The processes that were started with this environment variable, whoever their parent is now. */
@@ -49,7 +57,7 @@ export function pidsWithVariable(name: string, value: string): number[] {
       return false
     }
   }
-  return processes()
+  return runningProcesses()
     .map(({ pid }) => pid)
     .filter(holds)
 }

@@ -43,7 +43,7 @@ export function lintedByPromtool(text: string): string {
   return stdout + stderr
 }
 
-/** A Prometheus of the test's own that scrapes one target each second. */
+/** A Prometheus of the test's own that scrapes its targets each second. */
 export class Prometheus {
   readonly url: string
   readonly #process: ChildProcess
@@ -56,10 +56,10 @@ export class Prometheus {
   }
 
   /** @param pages console templates, by name: pages that it serves under /consoles */
-  static async start(target: string, pages: Readonly<Record<string, string>> = {}): Promise<Prometheus> {
+  static async start(targets: readonly string[], pages: Readonly<Record<string, string>> = {}): Promise<Prometheus> {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-prometheus-'))
     const config = join(directory, 'prometheus.yml')
-    const job = `  - job_name: throttler\n    static_configs: [{targets: ['${target}']}]\n`
+    const job = `  - job_name: throttler\n    static_configs: [{targets: ${JSON.stringify(targets)}}]\n`
     for (const [name, text] of Object.entries(pages)) await writeFile(join(directory, name), text)
     await writeFile(config, `global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n${job}`)
     const port = await freePort('127.0.0.1')

@@ -5,21 +5,13 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
-import { describeLong } from './describe-long.ts'
 import { isOnPath } from './on-path.ts'
 
 /** In memory where that is possible: a cluster's node syncs its file at each change, and a slow disk would make it look slow. */
 const DIRECTORIES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 export const hasRedisServer = isOnPath('redis-server')
-
-/** A suite that only a real Redis can prove; left out, and said so, where there is none. */
-export const describeWithRedis = hasRedisServer ? describe : describe.skip
-
-/** The same of a suite of minutes. */
-export const describeLongWithRedis = hasRedisServer ? describeLong : describe.skip
 
 /** A `redis-server` of the test's own, on a free port of loopback, gone with the test. */
 export class RedisServer {

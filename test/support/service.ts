@@ -7,7 +7,8 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { descendantsOf, isAlive } from './processes.ts'
 
-const ROOT = fileURLToPath(new URL('../..', import.meta.url))
+/** The benchmark runs the compiled form of this file, which is one folder deeper. */
+const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '../../..', import.meta.url))
 
 /** A working directory without the `.env` that a developer may have in the root. */
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))

@@ -2,20 +2,23 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import type { Decision } from '../../domain/decision.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
-import { Problem } from '../../lib/errors.ts'
-import type { Checker } from '../checker.ts'
-import type { CheckResult } from '../pending-check.ts'
+import type { LiveBuckets } from '../live-buckets.ts'
 import { acceptKey } from './accept-key.ts'
-import { DecisionResponse, PolicyMembers } from './check.schema.ts'
+import { DecisionResponse, PolicyMembers, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
 
 export interface BucketRoutesOptions {
-  readonly checker: Checker
+  readonly buckets: LiveBuckets
 }
 
 const KeyParams = Type.Object({
   key: Type.String({ description: 'A caller’s key, percent-encoded.', examples: ['user:42'] }),
 })
+
+const BucketQuery = Type.Object(
+  { tokens: Tokens('Tokens of the previewed check; nothing is spent.') },
+  { additionalProperties: false },
+)
 
 const BucketResponse = Type.Object({
   ...DecisionResponse.properties,
@@ -23,8 +26,8 @@ const BucketResponse = Type.Object({
 })
 
 const READ_DOCS: RouteDocs = {
-  summary: 'The live state of a key',
-  errors: ['store-unavailable', 'overloaded'],
+  summary: 'The live state of a key, and the decision that a check would get now',
+  errors: ['tokens-exceed-capacity', 'store-unavailable'],
   responses: { 200: BucketResponse },
 }
 
@@ -35,14 +38,15 @@ const RESET_DOCS: RouteDocs = {
 }
 
 /** `/buckets/{key}`: operators read the live state of a key, and fill its bucket. */
-export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { checker }) => {
+export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = async (app, { buckets }) => {
   app.get(
     '/buckets/:key',
-    { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams } },
+    { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams, querystring: BucketQuery } },
     async (request, reply) => {
       const { key } = request.params
+      const { tokens } = request.query
       acceptKey('/params/key', key)
-      const decision = decided(await new Promise<CheckResult>(resolve => checker.check(key, 0, resolve)))
+      const decision = await buckets.preview(key, tokens)
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
       return sendJson(reply, json)
     },
@@ -54,7 +58,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     async (request, reply) => {
       const { key } = request.params
       acceptKey('/params/key', key)
-      await checker.reset(key)
+      await buckets.reset(key)
       return reply.code(204).send()
     },
   )
@@ -64,10 +68,4 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
 function definitionBody({ policy }: Decision): Record<string, unknown> {
   const { configKey, version, definition } = policy
   return { policy: configKey, version, ...definition, description: undefined }
-}
-
-/** @throws {Problem} the result, if it is one */
-function decided(result: CheckResult): Decision {
-  if (result instanceof Problem) throw result
-  return result
 }

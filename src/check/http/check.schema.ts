@@ -4,15 +4,14 @@ import { MODES, type Mode, type OnStoreFailure, STORE_FAILURE_MODES } from '../.
 
 export const MAX_TOKENS = 1_000_000_000
 
+export function Tokens(description: string) {
+  return Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description })
+}
+
 export const CheckRequest = Type.Object(
   {
     key: Type.String({ description: 'The key to check: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
-    tokens: Type.Integer({
-      minimum: 0,
-      maximum: MAX_TOKENS,
-      default: 1,
-      description: 'Tokens to spend; 0 only reads.',
-    }),
+    tokens: Tokens('Tokens to spend; 0 only reads.'),
   },
   { additionalProperties: false, examples: [{ key: 'user:42', tokens: 1 }] },
 )

@@ -7,8 +7,9 @@ import { configPartition } from '../../../src/domain/partition.ts'
 import { announcementChannel, ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
 import { TestApp } from '../../support/app.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
-import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { RedisServer } from '../../support/redis-server.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 
 /** What the contract allows after any lost message or connection, and a machine that has other things to do. */

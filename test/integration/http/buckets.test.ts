@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
-import { expectFields } from './expect-problem.ts'
+import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
 
@@ -96,6 +96,49 @@ describe('a bucket', () => {
     expect(body).toMatchObject({ allowed: false, source: 'policy', definition: { mode: 'block' } })
   })
 
+  it('shows the denial that a check would get, however often it is read', async () => {
+    await client().put('spent', { ...SLOW, capacity: 3 })
+    await client().check('spent', 2)
+    const read = async (query = '') => (await client().get(`/buckets/spent${query}`)).body
+    expect(await read()).toMatchObject({ allowed: true, remaining: 1 })
+    expect(await read('?tokens=1')).toMatchObject({ allowed: true, remaining: 1, retryAfterMs: 0 })
+    const wouldBeDenied = await read('?tokens=2')
+    expect(wouldBeDenied).toMatchObject({ allowed: false, remaining: 1, 'violated-policies': ['default'] })
+    expect(wouldBeDenied.retryAfterMs).toBeGreaterThan(900_000)
+
+    await client().check('spent')
+    expect(await read()).toMatchObject({ allowed: false, remaining: 0, source: 'redis' })
+    expect(await read('?tokens=0')).toMatchObject({ allowed: true, remaining: 0, retryAfterMs: 0 })
+  })
+
+  it('shows what a check would get that the policy only shadows', async () => {
+    await client().put('shadowed', { ...SLOW, capacity: 1, mode: 'shadow' })
+    await client().check('shadowed')
+    const { body } = await client().get('/buckets/shadowed')
+    expect(body).toMatchObject({ allowed: true, shadowed: true, 'violated-policies': ['default'] })
+    expect(body.retryAfterMs).toBeGreaterThan(0)
+  })
+
+  it('is not shown for more tokens than its limit ever holds', async () => {
+    await client().put('small', { ...SLOW, capacity: 3 })
+    const answer = await client().get('/buckets/small?tokens=4')
+    expectProblem(answer, 400, 'tokens-exceed-capacity')
+    expect(answer.body.detail).toBe((await client().check('small', 4)).body.detail)
+  })
+
+  it.each(['-1', '1000000001', '1.5', 'many', ''])('is not shown for a bad number of tokens: %j', async tokens => {
+    expectFields(await client().get(`/buckets/a?tokens=${tokens}`), 'validation-failed', ['/query/tokens'])
+  })
+
+  it('is not counted as a check when it is shown', async () => {
+    const checks = async () => (await client().get('/metrics')).text.match(/^throttler_checks_total.*"default".*$/gm)
+    await client().check('uncounted')
+    const before = await checks()
+    expect(before).not.toBeNull()
+    await client().get('/buckets/uncounted')
+    expect(await checks()).toEqual(before)
+  })
+
   it('that was never spent from can be deleted too', async () => {
     expect((await client().request('DELETE', '/buckets/untouched')).status).toBe(204)
   })
@@ -120,8 +163,8 @@ describe('a bucket', () => {
     }
   })
 
-  it.each(['GET', 'DELETE'])('has no key that cannot be read, and no parameters (%s)', async method => {
+  it.each(['GET', 'DELETE'])('has no key that cannot be read, and no other parameters (%s)', async method => {
     expectFields(await rawRequest(given.app.port, { method, path: '/buckets/%ZZ' }), 'key-invalid', ['/params/key'])
-    expectFields(await client().request(method, '/buckets/a?tokens=1'), 'validation-failed', ['/query/tokens'])
+    expectFields(await client().request(method, '/buckets/a?token=1'), 'validation-failed', ['/query/token'])
   })
 })

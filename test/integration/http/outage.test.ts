@@ -67,6 +67,11 @@ describe('while the bucket store is unavailable', () => {
     const shown = await cutOff.client.get('/buckets/allow')
     expect(shown.body).toMatchObject({ source: 'outage', degraded: true, remaining: null })
     expect(shown.body.definition).toMatchObject({ policy: 'allow', version: 1, onStoreFailure: 'allow' })
+    const local = { source: 'local', degraded: true, remaining: 0 }
+    for (let i = 0; i < 2; i++) {
+      expect((await cutOff.client.get('/buckets/local')).body).toMatchObject({ ...local, allowed: false })
+      expect((await cutOff.client.get('/buckets/local?tokens=0')).body).toMatchObject({ ...local, allowed: true })
+    }
   })
 
   it('no bucket can be filled, under any policy', async () => {

@@ -4,8 +4,9 @@ import { decideByBucket } from '../../../src/domain/decision.ts'
 import type { Policy } from '../../../src/domain/policy.ts'
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
-import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { RedisServer } from '../../support/redis-server.ts'
 
 const DAY = 86_400_000
 /** How much longer than a bucket its key is kept. */

@@ -8,10 +8,10 @@ import { BUCKET_SLOTS } from '../../../src/redis/bucket-tags.ts'
 import { ClusterBuckets } from '../../../src/redis/buckets/cluster-buckets.ts'
 import { connect } from '../../../src/redis/connection/connection.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 import { type ClusterNode, RedisCluster } from '../../support/redis-cluster.ts'
-import { describeWithRedis } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
 const CAPACITY = 10

@@ -4,7 +4,8 @@ import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { PreflightError } from '../../../src/redis/connection/inspect-store.ts'
 import { preflight } from '../../../src/redis/connection/preflight.ts'
-import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
 /** The messages of what it warns of. @throws what it refuses to start with */

@@ -3,8 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { TestApp } from '../../support/app.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
-import { describeWithRedis, RedisServer } from '../../support/redis-server.ts'
+import { RedisServer } from '../../support/redis-server.ts'
 
 const HEALTH_INTERVAL_MS = 260
 

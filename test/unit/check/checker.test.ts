@@ -55,7 +55,6 @@ beforeEach(() => {
   results = []
   checker = new Checker({
     policies: new PolicyTable(policy),
-    store: { reset: async () => undefined },
     openQueue: queue.open,
     denialCache: new DenialCache(() => performance.now()),
     localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, refillPausedMs: () => 0, processes: () => 1 }),

@@ -86,7 +86,7 @@ describe('the journal', () => {
       said = []
       truncateSync(path, cut)
       expect((await open()).events).toEqual([event(1)])
-      expect(said).toEqual([expect.stringContaining('the last line of the journal is torn')])
+      expect(said).toEqual([expect.stringContaining('the last line of the journal is incomplete')])
       expect(readFileSync(path)).toHaveLength(whole)
       await append(2)
       expect((await open()).events).toEqual([event(1), event(2)])

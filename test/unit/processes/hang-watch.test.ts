@@ -1,33 +1,33 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
-import { watchForWedge } from '../../../src/processes/hang-watch.ts'
+import { watchForHang } from '../../../src/processes/hang-watch.ts'
 
-const LIMITS = { intervalMs: 10, silentLooks: 2, silentLooksAtStart: 5 }
+const LIMITS = { intervalMs: 10, maxMissed: 2, maxMissedAtStart: 5 }
 
 let child: ChildProcess
-let wedged: jest.Mock<() => void>
+let onHang: jest.Mock<() => void>
 beforeEach(() => {
   jest.useFakeTimers()
   child = new EventEmitter() as ChildProcess
-  wedged = jest.fn<() => void>()
-  watchForWedge(child, wedged, LIMITS)
+  onHang = jest.fn<() => void>()
+  watchForHang(child, onHang, LIMITS)
 })
 afterEach(() => void jest.useRealTimers())
 
 it('reports a child that never speaks, once, after the limit of the start', () => {
   jest.advanceTimersByTime(50)
-  expect(wedged).not.toHaveBeenCalled()
+  expect(onHang).not.toHaveBeenCalled()
   jest.advanceTimersByTime(100)
-  expect(wedged).toHaveBeenCalledTimes(1)
+  expect(onHang).toHaveBeenCalledTimes(1)
 })
 
 it('reports a child that falls silent sooner', () => {
   child.emit('message', { type: 'alive' })
   jest.advanceTimersByTime(20)
-  expect(wedged).not.toHaveBeenCalled()
+  expect(onHang).not.toHaveBeenCalled()
   jest.advanceTimersByTime(10)
-  expect(wedged).toHaveBeenCalledTimes(1)
+  expect(onHang).toHaveBeenCalledTimes(1)
 })
 
 it.each([
@@ -36,5 +36,5 @@ it.each([
 ])('does not report a child that %s', (_, event) => {
   child.emit(event)
   jest.advanceTimersByTime(1_000)
-  expect(wedged).not.toHaveBeenCalled()
+  expect(onHang).not.toHaveBeenCalled()
 })

@@ -1,0 +1,60 @@
+import { Redis } from 'ioredis'
+import { Client } from './client.ts'
+import { RedisServer } from './redis-server.ts'
+import { Service } from './service.ts'
+
+interface InstallationOptions {
+  /** How many apis, each as on a machine of its own. */
+  readonly apis?: number
+  /** Of every process of the service. */
+  readonly env?: Readonly<Record<string, string>>
+  /** Of the Redis that holds the buckets. */
+  readonly redisEnv?: Readonly<Record<string, string>>
+}
+
+/** The service as it runs on several machines: a Redis for buckets, a Redis for policies, apis and a worker. */
+export class Installation {
+  /** Where the buckets are. */
+  readonly redis: RedisServer
+  readonly configRedis: RedisServer
+  /** A connection of the test's own to the buckets. */
+  readonly admin: Redis
+  /** One for each api. */
+  readonly clients: readonly Client[]
+  readonly #services: readonly Service[]
+
+  private constructor(redis: RedisServer, configRedis: RedisServer, apis: readonly Service[], worker: Service) {
+    this.redis = redis
+    this.configRedis = configRedis
+    this.admin = new Redis(redis.url, { lazyConnect: true })
+    this.admin.on('error', () => undefined)
+    this.clients = apis.map(({ url }) => new Client(url))
+    this.#services = [...apis, worker]
+  }
+
+  static async start({ apis = 1, env = {}, redisEnv = {} }: InstallationOptions = {}): Promise<Installation> {
+    const [redis, configRedis] = await Promise.all([RedisServer.startWith(redisEnv), RedisServer.start()])
+    const variables = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url, ...env }
+    const [worker, ...others] = await Promise.all([
+      Service.start({ kind: 'worker', env: variables }),
+      ...Array.from({ length: apis }, () => Service.start({ kind: 'api', env: variables })),
+    ])
+    return new Installation(redis, configRedis, others, worker)
+  }
+
+  /** The client of the first api. */
+  get client(): Client {
+    return this.clientOf(0)
+  }
+
+  /** The client of a caller; callers take turns at the apis. */
+  clientOf(caller: number): Client {
+    return this.clients[caller % this.clients.length] as Client
+  }
+
+  async stop(): Promise<void> {
+    this.admin.disconnect()
+    await Promise.all(this.#services.map(service => service.stop()))
+    await Promise.all([this.redis.stop(), this.configRedis.stop()])
+  }
+}
