@@ -65,8 +65,8 @@ async function importFile(
   })
   const id = importId(randomUUID())
   const fingerprint = await stageImport(id, readInput(file, progress), staging)
-  const asked = { id, actor: ACTOR, fingerprint, ...(typeof reason === 'string' && { reason }) }
-  await submitter.submitImport(asked, { requestId: id, waitMs: 0, idempotencyKey: undefined })
+  const asked = { id, actor: ACTOR, requestId: id, fingerprint, ...(typeof reason === 'string' && { reason }) }
+  await submitter.submitImport(asked, { waitMs: 0, idempotencyKey: undefined })
   try {
     return await endingOf(id, statuses)
   } finally {

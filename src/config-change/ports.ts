@@ -233,7 +233,7 @@ export interface Announcements {
 /** The mailboxes: one queue for each partition, each worked off in order. */
 export interface CommandQueue {
   /** Returns once the command is as durable as the store. */
-  add(command: QueuedCommand, requestId: string): Promise<void>
+  add(command: QueuedCommand): Promise<void>
   /** The command while it waits or runs. */
   findQueued(commandId: string): Promise<{ readonly key?: string } | undefined>
 }

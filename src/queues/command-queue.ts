@@ -4,7 +4,7 @@ import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
-import { type CommandJob, jobOptions } from './command-job.ts'
+import { type CommandJob, jobOf, jobOptions } from './command-job.ts'
 import { TolerantQueue } from './malformed-job-queue.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 
@@ -23,11 +23,11 @@ export class BullCommandQueue implements CommandQueue {
   }
 
   /** Sets the order anew each time, before the command is there: a flush would have taken it away. */
-  async add(command: QueuedCommand, requestId: string): Promise<void> {
+  async add(command: QueuedCommand): Promise<void> {
     const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
     await Promise.all([
       runOneAtATime(queue),
-      queue.add(command.type, { command, requestId }, { ...jobOptions, jobId: command.id }),
+      queue.add(command.type, jobOf(command), { ...jobOptions, jobId: command.id }),
     ])
   }
 

@@ -13,8 +13,6 @@ interface CommandApplierOptions {
 export interface Attempt {
   /** Whether an operator has it tried again after it had failed. */
   readonly isRetry: boolean
-  /** Of the request that the command came with. */
-  readonly requestId: string
   readonly lease: Lease
   /** Why the command must not be applied, whatever it asks for. */
   readonly refusal: Rejection | undefined
@@ -31,7 +29,7 @@ export class CommandApplier {
   }
 
   /** @returns `undefined` when the lease is lost: another worker ends the command, or has ended it */
-  async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
+  async apply(command: KeyCommand, { isRetry, lease, refusal }: Attempt): Promise<Outcome | undefined> {
     for (;;) {
       const [state, failure, target] = await Promise.all([
         this.#log.state(command.key),
@@ -46,7 +44,7 @@ export class CommandApplier {
       const change = {
         key: command.key,
         expectedVersion: state.version,
-        ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
+        ...(decision.kind === 'changed' && { event: decision.event }),
       }
       const result = await this.#log.append({ outcome, lease, change })
       if (result.kind === 'appended') return outcome

@@ -46,7 +46,7 @@ export class ImportApplier {
   }
 
   async #end(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
-    await this.#queueSiblings(part, attempt.requestId)
+    await this.#queueSiblings(part)
     const refusal = await this.#refusal(part, attempt)
     let progress = await this.#options.log.progress(part.id)
     for (;;) {
@@ -60,10 +60,10 @@ export class ImportApplier {
   }
 
   /** Whoever accepted the import may have died between two parts. */
-  async #queueSiblings(part: ImportPart, requestId: string): Promise<void> {
+  async #queueSiblings(part: ImportPart): Promise<void> {
     const { log, queue } = this.#options
     for (const id of partIds(part.importId) ?? []) {
-      if (id !== part.id && (await log.outcome(id)) === undefined) await queue.add({ ...part, id }, requestId)
+      if (id !== part.id && (await log.outcome(id)) === undefined) await queue.add({ ...part, id })
     }
   }
 
@@ -132,8 +132,9 @@ export class ImportApplier {
 /** What came of one step. */
 type Advance = NotAppended | { readonly kind: 'forgotten' }
 
-function commandOf({ importId: id, actor, reason }: ImportPart, line: string): ImportPolicy {
-  return { id, actor, ...(reason !== undefined && { reason }), type: 'import', ...parseImportLine(line) }
+function commandOf({ importId: id, actor, reason, requestId }: ImportPart, line: string): ImportPolicy {
+  const why = { ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) }
+  return { id, actor, ...why, type: 'import', ...parseImportLine(line) }
 }
 
 function changeOf(command: ImportPolicy, state: PolicyState, at: string) {

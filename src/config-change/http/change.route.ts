@@ -87,7 +87,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     idempotencyKey: string | undefined,
   ): Promise<FastifyReply> {
     const waitMs = preferredWaitMs(request.headers)
-    const { commandId, ending } = await submitter.submit(command, { requestId: request.id, waitMs, idempotencyKey })
+    const { commandId, ending } = await submitter.submit(command, { waitMs, idempotencyKey })
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
     if (ending !== undefined) return answerEnding(reply, command.key, ending)
@@ -107,5 +107,10 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 function commandFields(request: FastifyRequest) {
   const reason = changeReason(request.headers)
   const conditions = conditionsOf(request.headers)
-  return { actor: request.actor, ...(reason !== undefined && { reason }), ...(conditions && { conditions }) }
+  return {
+    actor: request.actor,
+    requestId: request.id,
+    ...(reason !== undefined && { reason }),
+    ...(conditions && { conditions }),
+  }
 }
