@@ -41,6 +41,12 @@ export class BullCommandQueue implements CommandQueue {
     return typeof key === 'string' ? { key } : {}
   }
 
+  /** Whether a worker has the command, or had it. */
+  async isTaken(commandId: string): Promise<boolean> {
+    const queue = await this.#open(partitionOfCommand(commandId) ?? 0)
+    return (await queue.getJobState(commandId)) !== 'waiting'
+  }
+
   /** How many jobs there are in all queues together, by state. */
   async countJobs(): Promise<Record<JobState, number>> {
     const sum = { waiting: 0, active: 0, delayed: 0, completed: 0, failed: 0 }

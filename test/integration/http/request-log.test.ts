@@ -7,7 +7,14 @@ type Line = Readonly<Record<string, unknown>>
 
 const lines: Line[] = []
 const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-const given = givenApp({ logger, variables: { ADMIN_TOKENS: 'ann:secret', ADMIN_CAPACITY: '1000' } })
+const given = givenApp({
+  logger,
+  variables: {
+    ADMIN_TOKENS: 'ann:secret,eve:read-secret:read',
+    CHECK_TOKENS: 'gate:check-secret',
+    ADMIN_CAPACITY: '1000',
+  },
+})
 const admin = () => given.app.as({ authorization: 'Bearer secret' })
 const requests = () => lines.filter(({ msg }) => msg === 'request')
 const suppressed = () => requests().reduce((sum, line) => sum + Number(line['suppressed'] ?? 0), 0)
@@ -28,6 +35,20 @@ describe('the log of requests', () => {
     await given.app.client.get('/nothing')
     await eventually(() => expect(requests()).toHaveLength(1))
     expect(requests()).toMatchObject([{ status: 404 }])
+  })
+
+  it('names a token that is known but not allowed to do it', async () => {
+    const as = (token: string) => given.app.as({ authorization: `Bearer ${token}` })
+    await as('read-secret').delete('a')
+    await as('check-secret').get('/config')
+    await as('unknown-secret').get('/config')
+    await eventually(() => expect(requests()).toHaveLength(3))
+    expect(requests().map(({ actor, status }) => `${actor} ${status}`)).toEqual([
+      'eve 403',
+      'gate 403',
+      'anonymous 401',
+    ])
+    expect(JSON.stringify(lines)).not.toContain('secret')
   })
 
   it('has a bounded number a second, says how many were suppressed, and keeps room for operators', async () => {
