@@ -29,6 +29,8 @@ export interface PolicyReader {
   all(): AsyncIterable<readonly PolicyRecord[]>
   /** The key's events after a version, oldest first, at most `limit`. */
   history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
+  /** How many other policies stand under config keys that this prefix policy's prefix begins; 0 for an exact key. */
+  countInside(configKey: string): Promise<number>
   /** The state that the next command would be decided on, but for what is queued. */
   state(key: string): Promise<PolicyState>
 }

@@ -102,6 +102,14 @@ describe('throttler check-policies', () => {
     expect(await check(good('a'), good('b:*'))).toEqual({ code: 0, output: '2 good, 0 bad\n', complaints: '' })
   })
 
+  it('warns of a key that looks like a network', async () => {
+    const { code, output } = await check(good('a'), good('ip:10.0.0.0/8'))
+    expect([code, output.split('\n')]).toEqual([
+      0,
+      [expect.stringMatching(/^line 2: warning: the key "ip:10.0.0.0\/8" looks like a network/), '2 good, 0 bad', ''],
+    ])
+  })
+
   it('names every line that is wrong, and why', async () => {
     const { code, output } = await check(
       good('a'),

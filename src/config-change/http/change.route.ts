@@ -10,7 +10,15 @@ import type { CommandSubmitter } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
 import { endingProblem } from './command-problem.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
-import { AcceptedResponse, acceptKey, KeyParams, PolicyResponse, policyBody, sendPolicy } from './config.schema.ts'
+import {
+  AcceptedResponse,
+  acceptKey,
+  DryRunResponse,
+  dryRunBody,
+  KeyParams,
+  PolicyResponse,
+  sendPolicy,
+} from './config.schema.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 
 export interface ChangeRoutesOptions {
@@ -25,6 +33,11 @@ const changeResponses = {
   202: AcceptedResponse,
   204: { type: 'null' },
 } as const
+
+const putResponses = {
+  ...changeResponses,
+  200: Type.Union([PolicyResponse, DryRunResponse], { examples: PolicyResponse['examples'] }),
+}
 
 const PutQuery = Type.Object(
   { dryRun: Type.Boolean({ default: false, description: 'Says what would be applied, and changes nothing.' }) },
@@ -45,7 +58,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     '/config/:key',
     {
       config: { access: 'admin', docs: PUT_DOCS },
-      schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: changeResponses },
+      schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: putResponses },
     },
     async (request, reply) => {
       const { key } = acceptKey(request.params)
@@ -53,7 +66,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       const command = { ...commandFields(request), type: 'put', key, policy } as const
       const name = idempotencyKey(request.headers)
       if (!request.query.dryRun) return change(request, reply, command, name)
-      return policyBody(await dryRun(command, { reader, at: new Date().toISOString() }))
+      return dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() }))
     },
   )
 
