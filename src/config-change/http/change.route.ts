@@ -17,6 +17,7 @@ import {
   dryRunBody,
   KeyParams,
   PolicyResponse,
+  sendBody,
   sendPolicy,
 } from './config.schema.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
@@ -66,7 +67,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       const command = { ...commandFields(request), type: 'put', key, policy } as const
       const name = idempotencyKey(request.headers)
       if (!request.query.dryRun) return change(request, reply, command, name)
-      return dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() }))
+      return sendBody(reply, dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() })))
     },
   )
 

@@ -3,6 +3,7 @@ import type { FastifyReply } from 'fastify'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
+import { sendJson } from '../../http/send-json.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { PolicyRecord } from '../ports.ts'
 import type { DryRun } from '../submit/dry-run.ts'
@@ -142,8 +143,13 @@ export function dryRunBody({ from, to, matches, warnings }: DryRun): Static<type
   return { dryRun: true, from: bodyOf(from), to: bodyOf(to), matches, warnings: [...warnings] }
 }
 
+/** Sends members in their order here. A serializer that knows the schema would put those that are optional last. */
+export function sendBody(reply: FastifyReply, body: object): FastifyReply {
+  return sendJson(reply, JSON.stringify(body))
+}
+
 export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
-  return reply.header('etag', `"${record.version}"`).send(policyBody(record))
+  return sendBody(reply.header('etag', `"${record.version}"`), policyBody(record))
 }
 
 export function eventBody({ version, type, at, actor, reason, commandId, policy }: PolicyEvent) {
