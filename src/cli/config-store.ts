@@ -54,6 +54,6 @@ async function embeddedUrl(directory: string): Promise<string> {
   const url = await askLock(directory)
   if (url) return url
   throw new StoreTrouble(
-    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with npm start, or set REDIS_URL`,
+    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with "throttler start" (npm start), or set REDIS_URL`,
   )
 }

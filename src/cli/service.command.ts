@@ -1,14 +1,23 @@
+import { EnvSchema } from '../settings/env.schema.ts'
 import type { CliCommand } from './command.ts'
 
-const VARIABLES =
-  'It is set up by the environment; .env.example lists every variable. A bad one ends it with exit code 1.'
+const NAME_WIDTH = 28
+
+const VARIABLES = Object.entries(EnvSchema.properties).map(([name, { description, default: byDefault }]) => {
+  const suffix = byDefault === undefined ? '' : ` Default: ${byDefault}`
+  return `  ${name.padEnd(NAME_WIDTH)}${description}${suffix}`
+})
+
+const DETAILS = `It is set up by these variables of the environment. A bad one ends it with exit code 1.
+
+${VARIABLES.join('\n')}`
 
 /** A command that is one of the service's entries, in this very process. */
 function serviceCommand(summary: string, entry: string): CliCommand {
   return {
     arguments: '',
     summary,
-    details: VARIABLES,
+    details: DETAILS,
     run: async () => {
       await import(new URL(entry, import.meta.url).href)
       return new Promise(() => undefined)
