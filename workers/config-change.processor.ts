@@ -9,7 +9,7 @@ import type { CommandLog, Lease, Reservations } from '../src/config-change/ports
 import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/observability/logger.ts'
-import type { CommandJob } from '../src/queues/command-job.ts'
+import { type CommandJob, requestIdOf } from '../src/queues/command-job.ts'
 import { isTransient } from '../src/redis/connection/transient.ts'
 import { untilAnswered } from './retry-while-unavailable.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
@@ -32,9 +32,10 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
   return async (job, token) => {
     const id = String(job.id)
     const lease = String(token)
-    const { command: value, requestId } = Object(job.data) as Partial<CommandJob>
+    const { command: value } = Object(job.data) as Partial<CommandJob>
+    const requestId = requestIdOf(job.data)
     try {
-      const command = parseCommand(id, value)
+      const command = { ...parseCommand(id, value), ...(requestId !== undefined && { requestId }) }
       const outcome = await untilAnswered(() => end(command, job, lease, options))
       if (outcome === undefined) return leave()
       metrics.commandEnded(command.type, outcome.status)
@@ -61,7 +62,7 @@ async function end(
   { applier, importer, reservations }: ProcessorOptions,
 ): Promise<Outcome | undefined> {
   const refusal = await refusalByName(command, reservations)
-  const how = { isRetry: job.attemptsMade > 0, requestId: job.data.requestId, lease, refusal }
+  const how = { isRetry: job.attemptsMade > 0, lease, refusal }
   const outcome =
     command.type === 'import-part' ? await importer.apply(command, how) : await applier.apply(command, how)
   const { actor, idempotency } = command

@@ -1,3 +1,4 @@
+import { configKeyWarnings } from '../config-change/config-key-warnings.ts'
 import { ImportChecker } from '../config-change/import/import-checker.ts'
 import { linesOf } from '../config-change/import/ndjson.ts'
 import { Problem } from '../lib/errors.ts'
@@ -10,7 +11,7 @@ export const checkPoliciesCommand: CliCommand = {
   arguments: 'FILE',
   summary: 'checks a file of policies without a service or a store',
   details: `Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them, and names every line that could not be
-imported. Exit code 1 when there is one.`,
+imported; exit code 1 when there is one. It warns of keys that are probably not meant so, such as networks: keys are text.`,
   operands: { min: 1, max: 1 },
   run: async (_, [file = '']) => {
     const progress = new TerminalProgress('bytes read')
@@ -22,12 +23,19 @@ imported. Exit code 1 when there is one.`,
       process.stdout.write(`line ${err.members['line']}: ${err.cause}\n`)
       counts.bad++
     }
+    const warn = (line: number, key: string) => {
+      for (const warning of configKeyWarnings(key)) {
+        progress.clear()
+        process.stdout.write(`line ${line}: warning: ${warning}\n`)
+      }
+    }
     try {
       for await (const lines of linesOf(readInput(file, progress))) {
         for (const line of lines) {
           try {
-            checker.check(line)
+            const { key } = checker.check(line)
             counts.good++
+            warn(line.number, key)
           } catch (err) {
             complain(err)
           }

@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util'
+import { OperatorError } from '../lib/operator-error.ts'
 import type { ExitCode } from './exit-code.ts'
 
 /** What was given on the command line, by the name of the option. */
@@ -20,6 +21,4 @@ export interface CliCommand {
 }
 
 /** Something is wrong with what was given; the message says what, and what is allowed. */
-export class UsageError extends Error {
-  override readonly name = 'UsageError'
-}
+export class UsageError extends OperatorError {}

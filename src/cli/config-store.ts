@@ -1,10 +1,13 @@
 import { once } from 'node:events'
+import { UnknownEventSchema } from '../domain/events.ts'
 import { askLock } from '../embedded/directory-lock.ts'
+import { Problem } from '../lib/errors.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger } from '../observability/logger.ts'
 import { connect, type RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
+import { isTransient } from '../redis/connection/transient.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { type Env, readEnv } from '../settings/env.ts'
@@ -36,15 +39,25 @@ export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Pro
     })
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
+  } catch (err) {
+    throw troubleOf(err) ?? err
   } finally {
     redis.disconnect()
   }
+}
+
+/** What failed, if the store is the reason. */
+function troubleOf(err: unknown): StoreTrouble | undefined {
+  const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? err.cause : err
+  if (!(cause instanceof Error)) return undefined
+  if (isTransient(cause)) return new StoreTrouble(`the config store does not answer: ${cause.message}`)
+  return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined
 }
 
 async function embeddedUrl(directory: string): Promise<string> {
   const url = await askLock(directory)
   if (url) return url
   throw new StoreTrouble(
-    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with npm start, or set REDIS_URL`,
+    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with "throttler start" (npm start), or set REDIS_URL`,
   )
 }

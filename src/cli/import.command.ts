@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { NameReserver } from '../config-change/idempotency-keys.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
 import { CommandStatuses, type ImportEnding } from '../config-change/submit/command-status.ts'
@@ -11,30 +10,41 @@ import { BullCommandQueue } from '../queues/command-queue.ts'
 import { RedisCommandLog } from '../redis/policies/command-log.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { RedisReservations } from '../redis/policies/reservations.ts'
-import type { CliCommand } from './command.ts'
+import { actorOf } from './actor.ts'
+import { type CliCommand, UsageError } from './command.ts'
 import { type ConfigStoreAccess, withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
+import { endingOf } from './import-ending.ts'
 import { readInput } from './input-file.ts'
 import { TerminalProgress } from './progress.ts'
 
-/** Who changed it, as the history of each key says. */
-const ACTOR = 'throttler-cli'
-const POLL_MS = 100
+const MAX_TIMEOUT_SECONDS = 86_400
+
+interface Import {
+  readonly file: string
+  readonly actor: string
+  readonly reason: string | undefined
+  readonly timeoutMs: number
+}
 
 export const importCommand: CliCommand = {
-  arguments: 'FILE [--reason TEXT]',
+  arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --reason TEXT   kept in the history of each key that changes
+  details: `  --actor NAME        who imports, kept in the history of each key that changes; default: the user's name
+  --reason TEXT       why, kept likewise
+  --timeout SECONDS   how long to wait for the end, from 1 to ${MAX_TIMEOUT_SECONDS}; default: as long as it takes
 
 Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them. One bad line, and nothing is imported: exit code 1.
-Workers apply it like any other change, and the command waits until they have; interrupted, it is applied all the same.`,
-  options: { reason: { type: 'string' } },
+Workers apply it like any other change, and the command waits until they have. An import that was interrupted, or that did not end in
+time (exit code 2), is applied all the same.`,
+  options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
-  run: ({ reason }, [file = '']) =>
-    withConfigStore(async access => {
+  run: async ({ actor, reason, timeout }, [file = '']) => {
+    const asked = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
+    return withConfigStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        const ending = await importFile(access, file, reason, progress)
+        const ending = await importFile(access, asked, progress)
         progress.clear()
         return report(ending)
       } catch (err) {
@@ -43,13 +53,25 @@ Workers apply it like any other change, and the command waits until they have; i
         process.stdout.write(`${err.detail}\n`)
         return ExitCode.found
       }
-    }),
+    })
+  },
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+/** @throws {UsageError} */
+function timeoutMs(given: string | undefined): number {
+  if (given === undefined) return Number.POSITIVE_INFINITY
+  const seconds = /^[1-9][0-9]{0,4}$/.test(given) ? Number(given) : Number.NaN
+  if (seconds <= MAX_TIMEOUT_SECONDS) return seconds * 1000
+  throw new UsageError(`--timeout was ${given}; allowed: an integer from 1 to ${MAX_TIMEOUT_SECONDS}`)
 }
 
 async function importFile(
   { redis, env }: ConfigStoreAccess,
-  file: string,
-  reason: string | boolean | undefined,
+  { file, actor, reason, timeoutMs }: Import,
   progress: TerminalProgress,
 ): Promise<ImportEnding> {
   const kept = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
@@ -65,20 +87,14 @@ async function importFile(
   })
   const id = importId(randomUUID())
   const fingerprint = await stageImport(id, readInput(file, progress), staging)
-  const asked = { id, actor: ACTOR, fingerprint, ...(typeof reason === 'string' && { reason }) }
-  await submitter.submitImport(asked, { requestId: id, waitMs: 0, idempotencyKey: undefined })
+  const asked = { id, actor, requestId: id, fingerprint, ...(reason !== undefined && { reason }) }
+  await submitter.submitImport(asked, { waitMs: 0, idempotencyKey: undefined })
   try {
-    return await endingOf(id, statuses)
+    progress.clear()
+    const say = (text: string) => void process.stderr.write(`${text}\n`)
+    return await endingOf(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
   } finally {
     await queue.close()
-  }
-}
-
-async function endingOf(id: string, statuses: CommandStatuses): Promise<ImportEnding> {
-  for (;;) {
-    const status = await statuses.of(id)
-    if (status !== undefined && status.status !== 'queued') return status as ImportEnding
-    await sleep(POLL_MS)
   }
 }
 

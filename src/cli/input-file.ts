@@ -1,10 +1,12 @@
 import { createReadStream } from 'node:fs'
-import { UsageError } from './command.ts'
+import { OperatorError } from '../lib/operator-error.ts'
 import type { TerminalProgress } from './progress.ts'
+
+class UnreadableFile extends OperatorError {}
 
 /**
  * The bytes of a file, or of standard input for `-`.
- * @throws {UsageError} it cannot be read
+ * @throws {UnreadableFile}
  */
 export async function* readInput(path: string, progress: TerminalProgress): AsyncGenerator<Buffer> {
   try {
@@ -13,7 +15,7 @@ export async function* readInput(path: string, progress: TerminalProgress): Asyn
       progress.advanced((bytes as Buffer).length)
     }
   } catch (err) {
-    throw isSystemError(err) ? new UsageError(`${path} cannot be read: ${err.message}`) : err
+    throw isSystemError(err) ? new UnreadableFile(`${path} cannot be read: ${err.message}`) : err
   }
 }
 

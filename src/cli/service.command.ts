@@ -1,14 +1,23 @@
+import { EnvSchema } from '../settings/env.schema.ts'
 import type { CliCommand } from './command.ts'
 
-const VARIABLES =
-  'Settings are variables of the environment, or of .env in the working directory; .env.example lists them. If any are invalid, it exits with 1.'
+const NAME_WIDTH = 28
+
+const SETTINGS = Object.entries(EnvSchema.properties).map(([name, { description, default: byDefault }]) => {
+  const suffix = byDefault === undefined ? '' : ` Default: ${byDefault}`
+  return `  ${name.padEnd(NAME_WIDTH)}${description}${suffix}`
+})
+
+const DETAILS = `Settings are environment variables, or lines of .env in the working directory. If any are invalid, it exits with 1.
+
+${SETTINGS.join('\n')}`
 
 /** A command that is one of the service's entries, in this very process. */
 function serviceCommand(summary: string, entry: string): CliCommand {
   return {
     arguments: '',
     summary,
-    details: VARIABLES,
+    details: DETAILS,
     run: async () => {
       await import(new URL(entry, import.meta.url).href)
       return new Promise(() => undefined)

@@ -50,7 +50,12 @@ export class NameReserver {
 }
 
 /** Equal for requests with the same method, path, conditions and body. */
-export function fingerprintOf({ actor: _actor, reason: _reason, ...content }: NewCommand): string {
+export function fingerprintOf({
+  actor: _actor,
+  reason: _reason,
+  requestId: _requestId,
+  ...content
+}: NewCommand): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex')
 }
 

@@ -7,6 +7,8 @@ import {
   MAX_LIMITS,
   MODES,
   type Mode,
+  NO_LIMITS,
+  needsLimits,
   type OnStoreFailure,
   type PolicyDefinition,
   policyFaults,
@@ -17,6 +19,7 @@ import { type FieldError, validationProblem } from '../lib/errors.ts'
 const DEFAULT_INTERVAL_MS = 1000
 /** The name of the one limit of a policy that is written short. */
 const DEFAULT_LIMIT = 'default'
+const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
 
 const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens fit.' })
 const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens come back …' })
@@ -39,7 +42,13 @@ const LimitRequest = Type.Object(
 /** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
 export const PolicyRequest = Type.Object(
   {
-    limits: Type.Optional(Type.Array(LimitRequest, { minItems: 1, maxItems: MAX_LIMITS })),
+    limits: Type.Optional(
+      Type.Array(LimitRequest, {
+        minItems: 1,
+        maxItems: MAX_LIMITS,
+        description: 'All must allow. Not needed for the modes `off` and `block`.',
+      }),
+    ),
     capacity: Type.Optional(capacity),
     refillTokens: Type.Optional(refillTokens),
     refillIntervalMs: Type.Optional(refillIntervalMs),
@@ -53,11 +62,9 @@ export type PolicyRequest = Static<typeof PolicyRequest>
 
 /** @throws {Problem} `validation-failed` for what the schema alone cannot say */
 export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
-  const formFaults = request.limits ? shortFormBesides(request) : missingFromShortForm(request)
-  if (formFaults.length > 0) throw validationProblem(formFaults)
   const { mode = 'enforce', onStoreFailure, description } = request
   const definition: PolicyDefinition = {
-    limits: (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval),
+    limits: needsLimits(mode) || hasLimits(request) ? requestedLimits(request) : NO_LIMITS,
     mode,
     ...(onStoreFailure !== undefined && { onStoreFailure }),
     ...(description !== undefined && { description }),
@@ -65,6 +72,17 @@ export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
   const faults = request.limits ? policyFaults(definition) : policyFaults(definition).map(asOfShortForm)
   if (faults.length > 0) throw validationProblem(faults)
   return definition
+}
+
+function hasLimits(request: PolicyRequest): boolean {
+  return request.limits !== undefined || SHORT_FORM.some(member => request[member] !== undefined)
+}
+
+/** @throws {Problem} `validation-failed` */
+function requestedLimits(request: PolicyRequest): readonly Limit[] {
+  const faults = request.limits ? shortFormBesides(request) : missingFromShortForm(request)
+  if (faults.length > 0) throw validationProblem(faults)
+  return (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval)
 }
 
 /** Written short, the one limit is the body itself. */
@@ -84,10 +102,10 @@ function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static
 }
 
 function shortFormBesides(request: PolicyRequest): FieldError[] {
-  const members = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
-  return members
-    .filter(member => request[member] !== undefined)
-    .map(member => ({ path: `/${member}`, message: 'stands beside limits; give either limits or the short form' }))
+  return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
+    path: `/${member}`,
+    message: 'stands beside limits; give either limits or the short form',
+  }))
 }
 
 function missingFromShortForm(request: PolicyRequest): FieldError[] {

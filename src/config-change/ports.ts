@@ -29,6 +29,8 @@ export interface PolicyReader {
   all(): AsyncIterable<readonly PolicyRecord[]>
   /** The key's events after a version, oldest first, at most `limit`. */
   history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
+  /** How many other policies stand under config keys that this prefix policy's prefix begins; 0 for an exact key. */
+  countInside(configKey: string): Promise<number>
   /** The state that the next command would be decided on, but for what is queued. */
   state(key: string): Promise<PolicyState>
 }
@@ -248,7 +250,7 @@ export interface Announcements {
 /** The mailboxes: one queue for each partition, each worked off in order. */
 export interface CommandQueue {
   /** Returns once the command is as durable as the store. */
-  add(command: QueuedCommand, requestId: string): Promise<void>
+  add(command: QueuedCommand): Promise<void>
   /** The command while it waits or runs. */
   findQueued(commandId: string): Promise<{ readonly key?: string } | undefined>
 }

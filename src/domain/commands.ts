@@ -14,6 +14,8 @@ export interface Requested {
   /** The name of the caller's token; `anonymous` without tokens. */
   readonly actor: string
   readonly reason?: string
+  /** The request that the command came with, so that logs can be followed from one to the other. */
+  readonly requestId?: string
   readonly idempotency?: Idempotency
 }
 

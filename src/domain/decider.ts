@@ -113,6 +113,7 @@ function changed(
     ...(command.reason !== undefined && { reason: command.reason }),
     commandId: command.id,
     ...(command.idempotency !== undefined && { idempotency: command.idempotency }),
+    ...(command.requestId !== undefined && { requestId: command.requestId }),
     policy,
   }
   return { kind: 'changed', event }

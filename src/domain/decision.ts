@@ -32,17 +32,21 @@ export interface Decision {
   readonly key: string
   readonly policy: Policy
   readonly tokens: number
-  /** `null` if unknown. */
+  /** `null` if unknown, or if the policy has no limits. */
   readonly remaining: number | null
   readonly retryAfterMs: number | null
   readonly resetAfterMs: number | null
   /** The limit whose values the decision shows: the most exhausted one, or the one that denies for longest. */
-  readonly binding: CompiledLimit
+  readonly binding: CompiledLimit | undefined
   /** Of each limit; empty if no bucket was read. */
   readonly states: readonly LimitState[]
   readonly source: DecisionSource
   /** The store was needed but unavailable. */
   readonly degraded: boolean
+}
+
+export interface BucketDecision extends Decision {
+  readonly binding: CompiledLimit
 }
 
 interface Asked {
@@ -60,7 +64,7 @@ export function decideByBucket(
   reading: BucketReading,
   source: DecisionSource,
   counted: readonly CompiledLimit[] = asked.policy.limits,
-): Decision {
+): BucketDecision {
   const { key, policy, tokens } = asked
   const states = counted.map((limit, i) => limitState(limit, policy.limits[i] ?? limit, reading, i, tokens))
   const binding = reading.allowed ? tightest(states) : longest(states)
@@ -85,7 +89,9 @@ export function decideByBucket(
 /** The decision of the modes `off` and `block`, which need no bucket; `undefined` for other modes. */
 export function decideByMode(asked: Asked): Decision | undefined {
   const { mode } = asked.policy.definition
-  if (mode === 'off') return withoutBucket(asked, { source: 'policy', remaining: firstLimit(asked.policy).capacity })
+  if (mode === 'off') {
+    return withoutBucket(asked, { source: 'policy', remaining: asked.policy.limits[0]?.capacity ?? null })
+  }
   if (mode !== 'block') return undefined
   const decision = withoutBucket(asked, { source: 'policy', remaining: 0 })
   return { ...decision, allowed: false, blocked: true, retryAfterMs: null, resetAfterMs: null }
@@ -106,7 +112,7 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
     ...known,
     retryAfterMs: 0,
     resetAfterMs: 0,
-    binding: firstLimit(asked.policy),
+    binding: asked.policy.limits[0],
     states: [],
     degraded: false,
   }
@@ -130,7 +136,7 @@ export function violatedLimits(decision: Decision): string[] {
 }
 
 /** The state in words: "0 of 100 tokens left; 10 more every 1000 ms". */
-export function explain(decision: Decision): string {
+export function explain(decision: BucketDecision): string {
   const { binding, states } = decision
   const name = states.length > 1 ? `${binding.name}: ` : ''
   const left = `${decision.remaining} of ${binding.capacity} tokens left`
@@ -181,10 +187,4 @@ function tightest(states: readonly LimitState[]): LimitState {
 function longest(states: readonly LimitState[]): LimitState {
   const wait = (state: LimitState) => state.retryAfterMs ?? Number.POSITIVE_INFINITY
   return states.reduce((a, b) => (wait(b) > wait(a) ? b : a))
-}
-
-function firstLimit(policy: Policy): CompiledLimit {
-  const [first] = policy.limits
-  if (first === undefined) throw new RangeError(`the policy ${policy.configKey} has no limit`)
-  return first
 }

@@ -1,4 +1,4 @@
-import { type CompiledLimit, compileLimits, type PolicyDefinition } from './policy.ts'
+import { type CompiledLimit, compileLimits, limitsOf, type PolicyDefinition } from './policy.ts'
 
 /** A definition with its compiled limits: one object for all equal definitions. */
 export interface SharedDefinition {
@@ -14,7 +14,7 @@ export class DefinitionPool {
     const text = textOf(definition)
     let shared = this.#used.get(text)
     if (shared === undefined) {
-      shared = { definition, limits: compileLimits(definition.limits), users: 0 }
+      shared = { definition, limits: compileLimits(limitsOf(definition)), users: 0 }
       this.#used.set(text, shared)
     }
     shared.users++

@@ -24,10 +24,36 @@ export interface Limit {
 
 /** The policy that an operator stores under a config key, in its long form. */
 export interface PolicyDefinition {
+  /** Those that `limitsOf` returns, unless there are none. */
   readonly limits: readonly Limit[]
   readonly mode: Mode
   readonly onStoreFailure?: OnStoreFailure
   readonly description?: string
+}
+
+/**
+ * Stored in place of no limits, in a policy that needs none. Release 0.1.0 reads no policy without limits; it reads this one, and
+ * does what the mode says. Callers never see it.
+ */
+export const NO_LIMITS: readonly Limit[] = [{ name: 'no-limits', capacity: 1, refillTokens: 1, refillIntervalMs: 1 }]
+
+/** The modes `off` and `block` decide without a bucket. */
+export function needsLimits(mode: Mode): boolean {
+  return mode !== 'off' && mode !== 'block'
+}
+
+/** The limits of a policy; empty for one that was stored without limits. */
+export function limitsOf({ mode, limits }: PolicyDefinition): readonly Limit[] {
+  return !needsLimits(mode) && sameLimits(limits, NO_LIMITS) ? [] : limits
+}
+
+/** A policy as callers see it: one without limits has no member `limits`. */
+export function policyMembers(
+  definition: PolicyDefinition,
+): Omit<PolicyDefinition, 'limits'> & { readonly limits?: Limit[] } {
+  const { limits: _, ...rest } = definition
+  const limits = limitsOf(definition)
+  return limits.length === 0 ? rest : { limits: [...limits], ...rest }
 }
 
 /** A limit with the numbers for its arithmetic, all integers below 2^53. */
@@ -56,7 +82,7 @@ export interface Policy {
 export const DEFAULT_POLICY = 'default'
 
 export function compilePolicy(configKey: string, version: number, definition: PolicyDefinition): Policy {
-  return { configKey, version, definition, limits: compileLimits(definition.limits) }
+  return { configKey, version, definition, limits: compileLimits(limitsOf(definition)) }
 }
 
 export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[] {
@@ -147,9 +173,12 @@ export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {
     a.mode === b.mode &&
     a.onStoreFailure === b.onStoreFailure &&
     a.description === b.description &&
-    a.limits.length === b.limits.length &&
-    a.limits.every((limit, i) => sameLimit(limit, b.limits[i]))
+    sameLimits(a.limits, b.limits)
   )
+}
+
+function sameLimits(a: readonly Limit[], b: readonly Limit[]): boolean {
+  return a.length === b.length && a.every((limit, i) => sameLimit(limit, b[i]))
 }
 
 function sameLimit(a: Limit, b: Limit | undefined): boolean {

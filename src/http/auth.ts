@@ -75,9 +75,17 @@ export class Authentication {
       act(request, token)
       const allowed = this.#limits.adminCall(token.name, clientOf(request.ip))
       allowed.then(waitMs => done(tooManyCalls(waitMs)), done)
-    } else if (this.#check.find(presented)) {
-      throw new Problem('forbidden', CHECK_TOKEN)
-    } else this.#refuse(request, done)
+    } else this.#refuseOperator(request, presented, done)
+  }
+
+  #refuseOperator(request: FastifyRequest, presented: string | undefined, done: Done): void {
+    const checkToken = this.#check.find(presented)
+    if (checkToken === undefined) {
+      this.#refuse(request, done)
+      return
+    }
+    request.actor = checkToken.name
+    throw new Problem('forbidden', CHECK_TOKEN)
   }
 
   #admitChecker(request: FastifyRequest, done: Done): void {
@@ -87,8 +95,8 @@ export class Authentication {
       this.#refuse(request, done)
       return
     }
+    request.actor = token.name
     if (token.readOnly) throw new Problem('forbidden', `the token "${token.name}" may only read; a check spends`)
-    act(request, token)
     done()
   }
 
@@ -100,11 +108,12 @@ export class Authentication {
   }
 }
 
+/** A token that is not allowed to do it is named in the log all the same. */
 function act(request: FastifyRequest, token: Token): void {
+  request.actor = token.name
   if (token.readOnly && !READING_METHODS.has(request.method)) {
     throw new Problem('forbidden', `the token "${token.name}" may only read; the method was ${request.method}`)
   }
-  request.actor = token.name
 }
 
 const CHECK_TOKEN = 'a check token may only check; policies and commands need an admin token'

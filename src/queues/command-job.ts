@@ -1,10 +1,20 @@
 import type { JobsOptions } from 'bullmq'
 import type { QueuedCommand } from '../domain/commands.ts'
 
-/** The data of a job: a command, and the id of its request, which links the log lines of both. */
+/** The data of a job: a command, and beside it its request id. Release 0.1.0 refuses a command that contains one. */
 export interface CommandJob {
   readonly command: QueuedCommand
-  readonly requestId: string
+  readonly requestId?: string | undefined
+}
+
+export function jobOf({ requestId, ...command }: QueuedCommand): CommandJob {
+  return { command, requestId }
+}
+
+/** The request id of a job that others than this service may have written. */
+export function requestIdOf(data: unknown): string | undefined {
+  const { requestId } = Object(data) as { requestId?: unknown }
+  return typeof requestId === 'string' ? requestId : undefined
 }
 
 /**

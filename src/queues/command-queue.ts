@@ -5,7 +5,7 @@ import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
 import { ConfigKeys } from '../redis/keys.ts'
-import { type CommandJob, jobOptions } from './command-job.ts'
+import { type CommandJob, jobOf, jobOptions } from './command-job.ts'
 import { MalformedJobQueue } from './malformed-job-queue.ts'
 import { queueName, queuePrefix } from './queue-names.ts'
 import type { QueueState } from './queue-watch.ts'
@@ -25,11 +25,11 @@ export class BullCommandQueue implements CommandQueue {
   }
 
   /** Restores the queue's concurrency of 1 with each command, since a flush of the store removes it. */
-  async add(command: QueuedCommand, requestId: string): Promise<void> {
+  async add(command: QueuedCommand): Promise<void> {
     const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
     await Promise.all([
       runOneAtATime(queue),
-      queue.add(command.type, { command, requestId }, { ...jobOptions, jobId: command.id }),
+      queue.add(command.type, jobOf(command), { ...jobOptions, jobId: command.id }),
     ])
   }
 
@@ -41,6 +41,12 @@ export class BullCommandQueue implements CommandQueue {
     // Another program may have written the job.
     const key: unknown = Object(Object(job.data).command).key
     return typeof key === 'string' ? { key } : {}
+  }
+
+  /** Whether a worker has taken the command. */
+  async isTaken(commandId: string): Promise<boolean> {
+    const queue = await this.#open(partitionOfCommand(commandId) ?? 0)
+    return (await queue.getJobState(commandId)) !== 'waiting'
   }
 
   /** Jobs of all queues together, by state. */

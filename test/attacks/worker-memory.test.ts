@@ -52,7 +52,7 @@ describeLong('the memory of a worker under constant changes', () => {
     const key = `key:${number % KEYS}`
     const limit = { name: 'default', capacity: 1 + (number % 997), refillTokens: 1, refillIntervalMs: 1000 }
     const id = commandId(key, randomUUID())
-    return queue.add({ id, type: 'put', key, actor: 'ops', policy: { limits: [limit], mode: 'off' } }, 'r')
+    return queue.add({ id, type: 'put', key, actor: 'ops', policy: { limits: [limit], mode: 'off' } })
   }
 
   it(

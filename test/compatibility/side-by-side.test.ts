@@ -122,6 +122,27 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
         expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, { root })).code).toBe(0)
     }, 60_000)
 
+    it('a policy without limits is obeyed by both, and neither finds it damaged', async () => {
+      for (const [mode, status] of [
+        ['block', 429],
+        ['off', 200],
+      ] as const) {
+        const key = `${who}-without-limits:${mode}`
+        expect((await clients[1].put(key, { mode })).status).toBe(201)
+        await obeyed(key, key, 1)
+        expect(new Set(await statusesOf(key, 8))).toEqual(new Set([status]))
+        const line = `${JSON.stringify({ key: `${key}:imported`, mode })}\n`
+        const headers = { ...WAIT, 'content-type': 'application/x-ndjson' }
+        const imported = await clients[1].request('POST', '/config/import', line, headers)
+        expect(imported.body).toMatchObject({ status: 'applied', created: 1 })
+        await obeyed(`${key}:imported`, `${key}:imported`, 1)
+        // In its export, 0.1.0 shows what stands for no limits.
+        for (const name of [key, `${key}:imported`]) expect((await clients[1].delete(name)).status).toBe(204)
+      }
+      for (const root of [release.root, undefined])
+        expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, { root })).code).toBe(0)
+    }, 60_000)
+
     it('two policies in turn on one key cost no check an error', async () => {
       const prefix = `${who}-errors:`
       const key = `${prefix}x`

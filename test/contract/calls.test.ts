@@ -120,8 +120,10 @@ describe('what docs/openapi.json promises, the running service does:', () => {
       ],
     })
     await admin.put('blocked', { capacity: 1, refillTokens: 1, mode: 'block' })
+    await admin.put('shut', { mode: 'block' })
+    await admin.put('open', { mode: 'off' })
     await admin.check('spent')
-    const expected = { spent: 429, two: 200, blocked: 429 }
+    const expected = { spent: 429, two: 200, blocked: 429, shut: 429, open: 200 }
     for (const [key, status] of Object.entries(expected)) {
       const answer = await ask(check, 'secret-of-a-caller', { body: { key } })
       expect([key, answer.status, answer.breach]).toEqual([key, status, undefined])
@@ -129,7 +131,14 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     const impossible = await ask(check, 'secret-of-a-caller', { body: { key: 'spent', tokens: 2 } })
     expect([impossible.body.code, impossible.breach]).toEqual(['tokens-exceed-capacity', undefined])
     const batch = operations.find(({ id }) => id === 'postCheckBatch') as Operation
-    const checks = [{ key: 'two' }, { key: 'spent' }, { key: 'blocked' }, { key: 'spent', tokens: 2 }]
+    const checks = [
+      { key: 'two' },
+      { key: 'spent' },
+      { key: 'blocked' },
+      { key: 'shut' },
+      { key: 'open' },
+      { key: 'spent', tokens: 2 },
+    ]
     const answer = await ask(batch, 'secret-of-a-caller', { body: { checks } })
     expect([answer.status, answer.breach]).toEqual([200, undefined])
   })

@@ -46,6 +46,8 @@ describe('throttler', () => {
     [['verify', '--quick'], /Unknown option '--quick'/],
     [['verify', 'please'], /"please" is one argument too many/],
     [['compact', '--keep'], /argument missing/],
+    [['import', 'file', '--timeout', '0'], /--timeout was 0; allowed: an integer from 1 to 86400/],
+    [['import', 'file', '--actor', 'a b'], /--actor was "a b"; allowed: 1 to 128 characters/],
   ])('%j is refused with exit code 2, and usage', async (args, complaint) => {
     const { code, output, complaints } = await runThrottler(args)
     expect([code, output]).toEqual([2, ''])
@@ -101,6 +103,14 @@ describe('throttler check-policies', () => {
     expect(await check(good('a'), good('b:*'))).toEqual({ code: 0, output: '2 good, 0 bad\n', complaints: '' })
   })
 
+  it('warns of a key that looks like a network', async () => {
+    const { code, output } = await check(good('a'), good('ip:10.0.0.0/8'))
+    expect([code, output.split('\n')]).toEqual([
+      0,
+      [expect.stringMatching(/^line 2: warning: the key "ip:10.0.0.0\/8" looks like a network/), '2 good, 0 bad', ''],
+    ])
+  })
+
   it('names every line that is wrong, and why', async () => {
     const { code, output } = await check(
       good('a'),
@@ -120,10 +130,14 @@ describe('throttler check-policies', () => {
     ])
   })
 
-  it('says of a file that cannot be read that it cannot', async () => {
-    expect(await runThrottler(['check-policies', '/nonexistent'])).toMatchObject({
+  it.each([
+    ['that does not exist', '/nonexistent', /^throttler check-policies: \/nonexistent cannot be read: ENOENT.*\n$/],
+    ['that is a directory', tmpdir(), /^throttler check-policies: .* cannot be read: EISDIR.*\n$/],
+  ])('says in one line that a file %s cannot be read', async (_, file, complaint) => {
+    expect(await runThrottler(['check-policies', file])).toEqual({
       code: 2,
-      complaints: expect.stringContaining('/nonexistent cannot be read'),
+      output: '',
+      complaints: expect.stringMatching(complaint),
     })
   })
 })
@@ -274,6 +288,32 @@ describeWithRedis('throttler on Redis', () => {
         1,
         expect.stringMatching(new RegExp(`^line ${count + 1} cannot be`)),
       ])
+    } finally {
+      await worker.stop()
+      await rm(directory, { recursive: true })
+    }
+  })
+
+  it('an import that no worker takes says so, ends in time, and is applied once there is one', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
+    const file = join(directory, 'policies.ndjson')
+    const other = { ...variables, KEY_PREFIX: 'waiting' }
+    const line = '{"key":"a","limits":[{"name":"x","capacity":1,"refillTokens":1,"refillIntervalMs":1}],"mode":"off"}\n'
+    await writeFile(file, line)
+    const { code, output, complaints } = await runThrottler(['import', file, '--timeout', '3', '--actor', 'ann'], other)
+    expect([code, output]).toEqual([2, ''])
+    expect(complaints.split('\n')).toEqual([
+      expect.stringMatching(/^no worker has taken command import-\S+ yet; .*start one with "throttler worker"$/),
+      expect.stringMatching(/^throttler import: command import-\S+ has not ended within 3 s; it stays queued/),
+      '',
+    ])
+    const worker = await Service.start({ kind: 'worker', env: other })
+    try {
+      const { policies } = new ConfigKeys('waiting', configPartition('a'))
+      await eventually(async () => expect(await admin.hget(policies, 'a')).toMatch(/"updatedBy":"ann"/), 10_000)
+      expect(await runThrottler(['export'], other)).toMatchObject({ code: 0, output: line })
+      const missing = await runThrottler(['import', '/nonexistent'], other)
+      expect(missing.complaints).toMatch(/^throttler import: \/nonexistent cannot be read: ENOENT.*\n$/)
     } finally {
       await worker.stop()
       await rm(directory, { recursive: true })

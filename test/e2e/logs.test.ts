@@ -95,4 +95,15 @@ describe('the logs of all processes, at LOG_LEVEL=trace,', () => {
     )
     expect(ids.size).toBe(1)
   })
+
+  it('let one follow an import likewise', async () => {
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10', 'x-request-id': 'follow-me-2' }
+    const line = JSON.stringify({ key: 'imported', ...POLICY })
+    const { body } = await admin.request('POST', '/config/import', line, headers)
+    expect(body).toMatchObject({ status: 'applied', created: 1 })
+    await eventually(() => {
+      const obeyed = linesOf('follow-me-2').filter(({ msg }) => msg === 'change obeyed')
+      expect(obeyed).toMatchObject(Array(2).fill({ role: 'front', commandId: body.commandId }))
+    })
+  })
 })

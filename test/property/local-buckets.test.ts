@@ -82,7 +82,7 @@ describe('processes that cannot ask the store', () => {
             expect(fleet.check(0, asked).allowed).toBe(true)
           } else {
             fleet.nowMs += Number(resetAfterMs)
-            const found = fleet.check(0, 0).states.find(({ limit }) => limit.name === binding.name)
+            const found = fleet.check(0, 0).states.find(({ limit }) => limit.name === binding?.name)
             expect(found?.resetAfterMs).toBe(0)
           }
         }),

@@ -1,5 +1,6 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../../domain/decision.ts'
+import { policyMembers } from '../../domain/policy.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { LiveBuckets } from '../live-buckets.ts'
@@ -67,5 +68,5 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
 /** The policy in force. */
 function definitionBody({ policy }: Decision): Record<string, unknown> {
   const { configKey, version, definition } = policy
-  return { policy: configKey, version, ...definition, description: undefined }
+  return { policy: configKey, version, ...policyMembers(definition), description: undefined }
 }

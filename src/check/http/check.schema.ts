@@ -47,7 +47,7 @@ export const DecisionResponse = Type.Object(
     key: Type.String(),
     policy: Type.String({ description: 'The config key that matched, or `default`.' }),
     policyVersion: Count,
-    limit: Count,
+    limit: CountOrUnknown,
     remaining: CountOrUnknown,
     retryAfterMs: CountOrUnknown,
     resetAfterMs: CountOrUnknown,
@@ -66,13 +66,15 @@ export type DecisionResponse = Static<typeof DecisionResponse>
 
 /** The policy in force, as shown with a bucket. */
 export const PolicyMembers = {
-  limits: Type.Array(
-    Type.Object({
-      name: Type.String(),
-      capacity: Type.Integer(),
-      refillTokens: Type.Integer(),
-      refillIntervalMs: Type.Integer(),
-    }),
+  limits: Type.Optional(
+    Type.Array(
+      Type.Object({
+        name: Type.String(),
+        capacity: Type.Integer(),
+        refillTokens: Type.Integer(),
+        refillIntervalMs: Type.Integer(),
+      }),
+    ),
   ),
   mode: Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] }),
   onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),

@@ -9,7 +9,7 @@ import type { Policy } from '../../domain/policy.ts'
 export function decisionMembers(decision: Decision): string {
   const { allowed, key, policy, binding, remaining, retryAfterMs, resetAfterMs, source, states } = decision
   let json =
-    `"allowed":${allowed},"key":${JSON.stringify(key)},${policyMembers(policy)},"limit":${binding.capacity},` +
+    `"allowed":${allowed},"key":${JSON.stringify(key)},${policyMembers(policy)},"limit":${binding?.capacity ?? null},` +
     `"remaining":${remaining},"retryAfterMs":${retryAfterMs},"resetAfterMs":${resetAfterMs},"source":"${source}"`
   if (decision.degraded) json += ',"degraded":true'
   if (decision.shadowed) json += ',"shadowed":true'

@@ -22,7 +22,7 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
     fields.header('ratelimit', decision.states.map(serviceLimit).join(', '))
   }
   if (style === 'legacy' || style === 'both') {
-    fields.header('x-ratelimit-limit', String(decision.binding.capacity))
+    fields.header('x-ratelimit-limit', String(decision.binding?.capacity))
     fields.header('x-ratelimit-remaining', String(decision.remaining))
     fields.header('x-ratelimit-reset', seconds(decision.resetAfterMs ?? 0))
   }

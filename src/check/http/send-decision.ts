@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { type Decision, explain } from '../../domain/decision.ts'
+import { type BucketDecision, type Decision, explain } from '../../domain/decision.ts'
 import { PROBLEM_MEDIA_TYPE } from '../../http/problem.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { ERRORS, errorType } from '../../lib/errors.ts'
@@ -32,7 +32,11 @@ export function denialJson(decision: Decision, status: number, requestId: string
   return `{${problem},${decisionMembers(decision)}}`
 }
 
-const QUOTA_EXCEEDED = { ...denialOf('quota-exceeded'), detail: explain }
+/** Only a bucket can deny so. */
+const QUOTA_EXCEEDED = {
+  ...denialOf('quota-exceeded'),
+  detail: (decision: Decision) => explain(decision as BucketDecision),
+}
 
 const BLOCKED = {
   ...denialOf('blocked'),

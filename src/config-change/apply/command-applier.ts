@@ -14,8 +14,6 @@ interface CommandApplierOptions {
 export interface Attempt {
   /** Whether an operator has it tried again after it had failed. */
   readonly isRetry: boolean
-  /** Of the request that the command came with. */
-  readonly requestId: string
   readonly lease: Lease
   /** Why the command must not be applied, whatever it asks for. */
   readonly refusal: Rejection | undefined
@@ -32,10 +30,10 @@ export class CommandApplier {
   }
 
   /**
-   * @returns `undefined` when the lease is lost: another worker ends the command, or has ended it
-   * @throws {CommandFault} when the key's state can never match
+   * @returns `undefined` if the lease is lost: another worker ends the command, or has ended it
+   * @throws {CommandFault} if the key's state can never match
    */
-  async apply(command: KeyCommand, { isRetry, requestId, lease, refusal }: Attempt): Promise<Outcome | undefined> {
+  async apply(command: KeyCommand, { isRetry, lease, refusal }: Attempt): Promise<Outcome | undefined> {
     const retries = new AppendRetries()
     for (;;) {
       const [state, failure, target] = await Promise.all([
@@ -51,7 +49,7 @@ export class CommandApplier {
       const change = {
         key: command.key,
         expectedVersion: state.version,
-        ...(decision.kind === 'changed' && { event: { ...decision.event, requestId } }),
+        ...(decision.kind === 'changed' && { event: decision.event }),
       }
       const result = await this.#log.append({ outcome, lease, change })
       if (result.kind === 'appended') return outcome

@@ -47,7 +47,7 @@ export class ImportApplier {
   }
 
   async #end(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
-    await this.#queueSiblings(part, attempt.requestId)
+    await this.#queueSiblings(part)
     const refusal = await this.#refusal(part, attempt)
     let progress = await this.#options.log.progress(part.id)
     let retries = new AppendRetries()
@@ -76,10 +76,10 @@ export class ImportApplier {
   }
 
   /** Whoever accepted the import may have died between two parts. */
-  async #queueSiblings(part: ImportPart, requestId: string): Promise<void> {
+  async #queueSiblings(part: ImportPart): Promise<void> {
     const { log, queue } = this.#options
     for (const id of partIds(part.importId) ?? []) {
-      if (id !== part.id && (await log.outcome(id)) === undefined) await queue.add({ ...part, id }, requestId)
+      if (id !== part.id && (await log.outcome(id)) === undefined) await queue.add({ ...part, id })
     }
   }
 
@@ -152,8 +152,9 @@ type Advance =
   /** A chunk was applied. */
   | { readonly kind: 'applied'; readonly progress: ImportProgress }
 
-function commandOf({ importId: id, actor, reason }: ImportPart, line: string): ImportPolicy {
-  return { id, actor, ...(reason !== undefined && { reason }), type: 'import', ...parseImportLine(line) }
+function commandOf({ importId: id, actor, reason, requestId }: ImportPart, line: string): ImportPolicy {
+  const why = { ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) }
+  return { id, actor, ...why, type: 'import', ...parseImportLine(line) }
 }
 
 function changeOf(command: ImportPolicy, state: PolicyState, at: string) {

@@ -10,7 +10,16 @@ import type { CommandSubmitter } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
 import { endingProblem } from './command-problem.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
-import { AcceptedResponse, acceptKey, KeyParams, PolicyResponse, policyBody, sendPolicy } from './config.schema.ts'
+import {
+  AcceptedResponse,
+  acceptKey,
+  DryRunResponse,
+  dryRunBody,
+  KeyParams,
+  PolicyResponse,
+  sendBody,
+  sendPolicy,
+} from './config.schema.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 
 export interface ChangeRoutesOptions {
@@ -25,6 +34,11 @@ const changeResponses = {
   202: AcceptedResponse,
   204: { type: 'null' },
 } as const
+
+const putResponses = {
+  ...changeResponses,
+  200: Type.Union([PolicyResponse, DryRunResponse], { examples: PolicyResponse['examples'] }),
+}
 
 const PutQuery = Type.Object(
   { dryRun: Type.Boolean({ default: false, description: 'Says what would be applied, and changes nothing.' }) },
@@ -45,7 +59,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     '/config/:key',
     {
       config: { access: 'admin', docs: PUT_DOCS },
-      schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: changeResponses },
+      schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: putResponses },
     },
     async (request, reply) => {
       const { key } = acceptKey(request.params)
@@ -53,7 +67,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       const command = { ...commandFields(request), type: 'put', key, policy } as const
       const name = idempotencyKey(request.headers)
       if (!request.query.dryRun) return change(request, reply, command, name)
-      return policyBody(await dryRun(command, { reader, at: new Date().toISOString() }))
+      return sendBody(reply, dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() })))
     },
   )
 
@@ -87,7 +101,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     idempotencyKey: string | undefined,
   ): Promise<FastifyReply> {
     const waitMs = preferredWaitMs(request.headers)
-    const { commandId, ending } = await submitter.submit(command, { requestId: request.id, waitMs, idempotencyKey })
+    const { commandId, ending } = await submitter.submit(command, { waitMs, idempotencyKey })
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
     if (ending !== undefined) return answerEnding(reply, command.key, ending)
@@ -107,5 +121,10 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
 function commandFields(request: FastifyRequest) {
   const reason = changeReason(request.headers)
   const conditions = conditionsOf(request.headers)
-  return { actor: request.actor, ...(reason !== undefined && { reason }), ...(conditions && { conditions }) }
+  return {
+    actor: request.actor,
+    requestId: request.id,
+    ...(reason !== undefined && { reason }),
+    ...(conditions && { conditions }),
+  }
 }

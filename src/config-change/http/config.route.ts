@@ -15,6 +15,7 @@ import {
   PolicyListResponse,
   PolicyResponse,
   policyBody,
+  sendBody,
   sendPolicy,
 } from './config.schema.ts'
 import { keyCursor, versionCursor } from './cursor.ts'
@@ -47,7 +48,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       config: { access: 'admin', docs: HISTORY_DOCS },
       schema: { params: KeyParams, querystring: PageQuery, response: { 200: HistoryResponse } },
     },
-    async request => {
+    async (request, reply) => {
       const { key } = acceptKey(request.params)
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
@@ -58,11 +59,11 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       }
       const page = events.slice(0, limit)
       const last = page.at(-1)
-      return {
+      return sendBody(reply, {
         key,
         events: page.map(eventBody),
         ...(events.length > limit && last && { nextCursor: cursors.encode(last.version) }),
-      }
+      })
     },
   )
 
@@ -72,16 +73,16 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       config: { access: 'admin', docs: LIST_DOCS },
       schema: { querystring: ListQuery, response: { 200: PolicyListResponse } },
     },
-    async ({ query: { prefix, limit, cursor } }) => {
+    async ({ query: { prefix, limit, cursor } }, reply) => {
       const cursors = keyCursor(prefix)
       const after = cursor === undefined ? undefined : cursors.decode(cursor)
       const records = await orUnavailable(reader.list({ prefix, after, limit: limit + 1 }))
       const page = records.slice(0, limit)
       const last = page.at(-1)
-      return {
+      return sendBody(reply, {
         items: page.map(policyBody),
         ...(records.length > limit && last && { nextCursor: cursors.encode(last.key) }),
-      }
+      })
     },
   )
 }

@@ -2,8 +2,11 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configKeyFault } from '../../domain/key.ts'
+import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
+import { sendJson } from '../../http/send-json.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { PolicyRecord } from '../ports.ts'
+import type { DryRun } from '../submit/dry-run.ts'
 
 export const KeyParams = Type.Object({
   key: Type.String({ description: 'A config key, percent-encoded: `user:42`, `user:*`, `*`.', examples: ['user:*'] }),
@@ -41,11 +44,13 @@ const Limit = Type.Object({
 })
 
 const policy = {
-  limits: Type.Array(Limit),
+  limits: Type.Optional(Type.Array(Limit, { description: 'Absent if the policy has none.' })),
   mode: Type.String(),
   onStoreFailure: Type.Optional(Type.String()),
   description: Type.Optional(Type.String()),
 }
+
+const PolicyOrNone = Type.Union([Type.Object(policy), Type.Null()])
 
 const EXAMPLE_POLICY = {
   key: 'user:*',
@@ -88,7 +93,7 @@ export const HistoryResponse = Type.Object(
         actor: Type.String(),
         reason: Type.Optional(Type.String()),
         commandId: Type.String(),
-        policy: Type.Union([Type.Object(policy), Type.Null()]),
+        policy: PolicyOrNone,
       }),
     ),
     nextCursor: Type.Optional(Type.String()),
@@ -103,6 +108,16 @@ export const PolicyListResponse = Type.Object(
   },
   { examples: [{ items: [EXAMPLE_POLICY], nextCursor: 'dXNlcjoq' }] },
 )
+
+export const DryRunResponse = Type.Object({
+  dryRun: Type.Literal(true),
+  from: PolicyOrNone,
+  to: PolicyOrNone,
+  matches: Type.Integer({
+    description: 'For a prefix, how many stored policies inside it still take precedence; 0 for an exact key.',
+  }),
+  warnings: Type.Array(Type.String(), { description: 'What is allowed, but probably not meant.' }),
+})
 
 export const AcceptedResponse = Type.Object(
   {
@@ -120,12 +135,21 @@ export function policyBody({
   updatedAt,
   updatedBy,
 }: PolicyRecord): Static<typeof PolicyResponse> {
-  const { limits, ...rest } = policy
-  return { key, version, limits: [...limits], ...rest, updatedAt, updatedBy }
+  return { key, version, ...policyMembers(policy), updatedAt, updatedBy }
+}
+
+export function dryRunBody({ from, to, matches, warnings }: DryRun): Static<typeof DryRunResponse> {
+  const bodyOf = (policy: PolicyDefinition | null) => policy && policyMembers(policy)
+  return { dryRun: true, from: bodyOf(from), to: bodyOf(to), matches, warnings: [...warnings] }
+}
+
+/** Sends members in their order here. A serializer that knows the schema would put those that are optional last. */
+export function sendBody(reply: FastifyReply, body: object): FastifyReply {
+  return sendJson(reply, JSON.stringify(body))
 }
 
 export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
-  return reply.header('etag', `"${record.version}"`).send(policyBody(record))
+  return sendBody(reply.header('etag', `"${record.version}"`), policyBody(record))
 }
 
 export function eventBody({ version, type, at, actor, reason, commandId, policy }: PolicyEvent) {
@@ -136,6 +160,6 @@ export function eventBody({ version, type, at, actor, reason, commandId, policy 
     actor,
     ...(reason !== undefined && { reason }),
     commandId,
-    policy: policy && { ...policy, limits: [...policy.limits] },
+    policy: policy && policyMembers(policy),
   }
 }

@@ -46,14 +46,13 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
       const { headers, actor } = request
       const reason = changeReason(headers)
       const submitOptions = {
-        requestId: request.id,
         waitMs: preferredWaitMs(headers),
         idempotencyKey: idempotencyKey(headers),
       }
       refuseConditions(headers)
       const id = importId(randomUUID())
       const fingerprint = await stageImport(id, limited(request.body), staging)
-      const asked = { id, actor, fingerprint, ...(reason !== undefined && { reason }) }
+      const asked = { id, actor, requestId: request.id, fingerprint, ...(reason !== undefined && { reason }) }
       const { commandId, ending } = await submitter.submitImport(asked, submitOptions)
       logger.info({ requestId: request.id, commandId, type: 'import' }, 'command accepted')
       if (submitOptions.waitMs > 0) reply.header('preference-applied', 'wait')

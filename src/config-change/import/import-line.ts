@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { type Static, Type } from '@sinclair/typebox'
 import { configKeyFault } from '../../domain/key.ts'
-import type { PolicyDefinition } from '../../domain/policy.ts'
+import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
 import { validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { validator } from '../../lib/validator.ts'
@@ -33,6 +33,11 @@ export function parseImportLine(line: string | Buffer): ImportedPolicy {
 }
 
 /** A policy as a line of an export; what is imported from it is exported just so again. */
+export function exportLine({ key, policy }: ImportedPolicy): string {
+  return JSON.stringify({ key, ...policyMembers(policy) })
+}
+
+/** A policy as it is staged, for workers of release 0.1.0 too. */
 export function importLine({ key, policy }: ImportedPolicy): string {
   return JSON.stringify({ key, ...policy })
 }

@@ -22,7 +22,6 @@ export interface Submission<T> {
 }
 
 interface SubmitOptions {
-  readonly requestId: string
   /** How long to wait for the outcome, ms; 0 not at all. */
   readonly waitMs: number
   /** The caller's own name for the command. */
@@ -43,6 +42,7 @@ export interface NewImport {
   readonly id: string
   readonly actor: string
   readonly reason?: string
+  readonly requestId: string
   /** Of the imported lines. */
   readonly fingerprint: string
 }
@@ -97,7 +97,7 @@ export class CommandSubmitter {
     const { waiters } = this.#options
     const waits = options.waitMs > 0 ? commands.map(({ id }) => waiters.wait(id, options.waitMs)) : []
     try {
-      await Promise.all(commands.map(command => this.#add(command, isRepeated, options.requestId)))
+      await Promise.all(commands.map(command => this.#add(command, isRepeated)))
     } catch (err) {
       for (const { cancel } of waits) cancel()
       throw err
@@ -107,11 +107,11 @@ export class CommandSubmitter {
   }
 
   /** Whoever asked first may have died before the command was queued; to queue it a second time does nothing. */
-  async #add(command: QueuedCommand, isRepeated: boolean, requestId: string): Promise<void> {
+  async #add(command: QueuedCommand, isRepeated: boolean): Promise<void> {
     const { findEnding, names, queue, staging, waiters } = this.#options
     const ending = isRepeated ? await orUnavailable(findEnding(command.id)) : undefined
     if (ending !== undefined) return waiters.settle(ending)
-    await orUnavailable(queue.add(command, requestId))
+    await orUnavailable(queue.add(command))
     // Not before: lines and a name without a command in the queue must go away by themselves.
     if (command.type === 'import-part') await orUnavailable(staging.keep([command.id]))
     await names.keep(command)

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import { commandId, type PutPolicy } from '../../domain/commands.ts'
 import { decide } from '../../domain/decider.ts'
+import type { PolicyDefinition } from '../../domain/policy.ts'
 import { Problem } from '../../lib/errors.ts'
+import { configKeyWarnings } from '../config-key-warnings.ts'
 import { orUnavailable } from '../map-store-errors.ts'
-import type { PolicyReader, PolicyRecord } from '../ports.ts'
-import { readCurrent } from '../read-version.ts'
+import type { PolicyReader } from '../ports.ts'
 
 interface DryRunOptions {
   readonly reader: PolicyReader
@@ -12,20 +13,21 @@ interface DryRunOptions {
   readonly at: string
 }
 
-/**
- * The policy as it would be, were it put now and nothing queued before it.
- * @throws {Problem} what it would be rejected for
- */
-export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: DryRunOptions): Promise<PolicyRecord> {
-  const { key, policy, actor: updatedBy } = command
-  const state = await orUnavailable(reader.state(key))
+/** What a command would do, were it applied now and nothing queued before it. */
+export interface DryRun {
+  /** `null`: none. */
+  readonly from: PolicyDefinition | null
+  readonly to: PolicyDefinition | null
+  /** For a prefix, how many stored policies inside it still take precedence. */
+  readonly matches: number
+  readonly warnings: readonly string[]
+}
+
+/** @throws {Problem} what it would be rejected for */
+export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: DryRunOptions): Promise<DryRun> {
+  const { key, policy } = command
+  const [state, matches] = await orUnavailable(Promise.all([reader.state(key), reader.countInside(key)]))
   const decision = decide(state, { ...command, id: commandId(key, randomUUID()) }, at)
-  switch (decision.kind) {
-    case 'rejected':
-      throw new Problem(decision.rejection.code, decision.rejection.detail)
-    case 'unchanged':
-      return readCurrent(reader, key)
-    case 'changed':
-      return { key, version: decision.event.version, policy, updatedAt: at, updatedBy }
-  }
+  if (decision.kind === 'rejected') throw new Problem(decision.rejection.code, decision.rejection.detail)
+  return { from: state.policy, to: policy, matches, warnings: configKeyWarnings(key) }
 }

@@ -1,6 +1,7 @@
 import { DamagedRecord, type ListQuery, type PolicyReader, type PolicyRecord } from '../../config-change/ports.ts'
 import { initialState, type PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
+import { prefixOf } from '../../domain/key.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
@@ -76,6 +77,18 @@ export class RedisConfigStore implements PolicyReader {
       this.#partitions.map(keys => this.#redis.zrangebylexBuffer(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
     )
     return names.flat().sort(Buffer.compare).slice(0, limit)
+  }
+
+  async countInside(configKey: string): Promise<number> {
+    const prefix = prefixOf(configKey)
+    if (prefix === undefined) return 0
+    const counts = await Promise.all(
+      this.#partitions.flatMap(({ names }) => [
+        this.#redis.zlexcount(names, `[${prefix}`, `(${configKey}`),
+        this.#redis.zlexcount(names, `(${configKey}`, upTo(prefix)),
+      ]),
+    )
+    return counts.reduce((sum, count) => sum + count)
   }
 
   /** The readable ones, in the order of their names. */

@@ -108,10 +108,7 @@ describe('a command with an Idempotency-Key', () => {
     const id = commandId('k', randomUUID())
     const queue = new BullCommandQueue(redis, keyPrefix)
     const asked = { id, type: 'put', key: 'k', actor: NAME.actor, idempotency: { key: NAME.key, fingerprint } } as const
-    await queue.add(
-      { ...asked, policy: { limits: [{ name: 'a', ...policy(1), refillIntervalMs: 1 }], mode: 'off' } },
-      'r',
-    )
+    await queue.add({ ...asked, policy: { limits: [{ name: 'a', ...policy(1), refillIntervalMs: 1 }], mode: 'off' } })
     await app.startWorker()
     const status = async () => (await app.client.get(`/commands/${id}`)).body
     await eventually(async () =>

@@ -125,7 +125,7 @@ describe('a part of an import that is queued again', () => {
     await redis.del(...(await redis.keys(`{${keyPrefix}:config-*}:config-*:*`)))
     const queue = new BullCommandQueue(redis, keyPrefix)
     for (const id of partIds(commandId) ?? []) {
-      await queue.add({ id, type: 'import-part', importId: commandId, actor: 'ops' }, 'r')
+      await queue.add({ id, type: 'import-part', importId: commandId, actor: 'ops' })
     }
     await eventually(async () => expect(await queue.countJobs()).toMatchObject({ completed: 4, failed: 0 }))
     await queue.close()

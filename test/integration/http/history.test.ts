@@ -123,16 +123,35 @@ describe('a dry run', () => {
   it('says what would be applied, and changes nothing', async () => {
     const changed = await dryRun(50)
     expect(changed.status).toBe(200)
-    expect(changed.body).toMatchObject({ key: 'life', version: 6, ...long(50), updatedBy: 'ben' })
+    expect(changed.body).toEqual({ dryRun: true, from: long(2), to: long(50), matches: 0, warnings: [] })
     const created = await dryRun(50, { prefer: 'wait=5', 'idempotency-key': 'dry' }, 'dry')
-    expect([created.status, created.body.version]).toEqual([200, 1])
+    expect([created.status, created.body]).toEqual([
+      200,
+      { dryRun: true, from: null, to: long(50), matches: 0, warnings: [] },
+    ])
     expectProblem(await as('ann').get('/config/dry'), 404, 'policy-not-found')
     expect((await history()).body.events).toHaveLength(5)
   })
 
   it('of what is there already says so', async () => {
-    const current = (await as('ann').get('/config/life')).body
-    expect((await dryRun(2)).body).toEqual(current)
+    expect((await dryRun(2)).body).toMatchObject({ from: long(2), to: long(2) })
+  })
+
+  it('of a prefix counts the stored policies inside it that still take precedence', async () => {
+    for (const key of ['plan:*', 'plan:', 'plan:é', 'plan:vip:*', 'plan:vip:7', 'plam:z', 'plan;']) {
+      await as('ann').put(key, policy(1))
+    }
+    const matches = async (key: string) => (await dryRun(1, {}, encodeURIComponent(key))).body.matches
+    expect(await Promise.all(['plan:*', 'plan:vip:*', 'plan:vip*', 'plan:vip:7'].map(matches))).toEqual([4, 1, 2, 0])
+    const all = (await as('ann').get('/config')).body.items.length
+    expect(await matches('*')).toBe(all)
+  })
+
+  it('warns of a key that looks like a network', async () => {
+    const { body } = await dryRun(1, {}, encodeURIComponent('ip:10.0.0.0/8'))
+    expect(body.warnings).toEqual([
+      expect.stringMatching(/^the key "ip:10.0.0.0\/8" looks like a network, but matches/),
+    ])
   })
 
   it('says what would be rejected, or refused', async () => {

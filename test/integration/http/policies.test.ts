@@ -1,9 +1,12 @@
 import { afterAll, describe, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { expectFields } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
 
-const given = givenApp()
+const given = givenApp({ variables: { KEY_PREFIX: 'policies' } })
 const LIMIT = { name: 'a', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
 const SHORT = { capacity: 10, refillTokens: 1 }
 const MAX = 1_000_000_000
@@ -13,7 +16,10 @@ const put = (policy: unknown) => given.app.client.put('k', policy)
 
 const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp][] = [
   ['nothing', {}, ['/capacity', '/refillTokens'], /missing; give limits, or capacity and refillTokens/],
-  ['a mode alone', { mode: 'off' }, ['/capacity', '/refillTokens'], /missing/],
+  ['a mode alone that needs limits', { mode: 'shadow' }, ['/capacity', '/refillTokens'], /missing/],
+  ['half of the short form, though none is needed', { mode: 'off', capacity: 1 }, ['/refillTokens'], /missing/],
+  ['an interval alone', { mode: 'block', refillIntervalMs: 1 }, ['/capacity', '/refillTokens'], /missing/],
+  ['an empty list of limits, though none is needed', { mode: 'off', limits: [] }, ['/limits'], /1 to 8 items; has 0/],
   ['half of the short form', { capacity: 1 }, ['/refillTokens'], /missing/],
   ['both forms', { limits: [LIMIT], ...SHORT }, ['/capacity', '/refillTokens'], /either limits or the short form/],
   ['no limit', { limits: [] }, ['/limits'], /1 to 8 items; has 0/],
@@ -106,8 +112,56 @@ describe('a policy', () => {
   it('written short is one limit named default, with the interval of a second unless given', async () => {
     const answer = await given.app.client.put('short', SHORT)
     expect(answer.body.limits).toEqual([{ name: 'default', ...SHORT, refillIntervalMs: 1000 }])
-    expect(answer.body).not.toHaveProperty('onStoreFailure')
-    expect(answer.body).not.toHaveProperty('description')
+    expect(Object.keys(answer.body)).toEqual(['key', 'version', 'limits', 'mode', 'updatedAt', 'updatedBy'])
+  })
+})
+
+describe.each(['off', 'block'])('a policy without limits in mode %s', mode => {
+  const key = `without limits: ${mode}`
+  const path = `/config/${encodeURIComponent(key)}`
+  const policy = { mode, description: 'needs none' }
+  const client = () => given.app.client
+
+  it('decides, shows and remembers no limits', async () => {
+    expect((await client().put(key, { ...policy, description: 'first' })).status).toBe(201)
+    const { status, body } = await client().put(key, policy)
+    expect([status, body]).toEqual([200, expect.objectContaining({ key, version: 2, ...policy })])
+    expect((await client().put(key, policy)).body.version).toBe(2)
+    const decision = (await client().check(key, 5)).body
+    const expected = { allowed: mode === 'off', limit: null, remaining: mode === 'off' ? null : 0, source: 'policy' }
+    expect(decision).toMatchObject(expected)
+    const bucket = (await client().get(`/buckets/${encodeURIComponent(key)}`)).body
+    expect(bucket.definition).toEqual({ policy: key, version: 2, mode })
+    const { events } = (await client().get(`${path}/history`)).body
+    expect(events[1].policy).toEqual(policy)
+    const list = (await client().get('/config')).body.items
+    for (const shown of [body, decision, bucket, bucket.definition, events[1].policy, ...list.slice(-1)])
+      expect(shown).not.toHaveProperty('limits')
+  })
+
+  it('can be rolled back to, exported and imported', async () => {
+    await client().put(key, { ...SHORT, mode })
+    const rolledBack = await client().request('POST', `${path}/rollback`, { version: 2 }, { prefer: 'wait=10' })
+    expect(rolledBack.body).toMatchObject({ version: 4, ...policy })
+    const line = JSON.stringify({ key, ...policy })
+    expect((await client().get('/config/export')).text.split('\n')).toContain(line)
+    await client().delete(key)
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    expect((await client().request('POST', '/config/import', line, headers)).body.created).toBe(1)
+    expect((await client().get('/config/export')).text.split('\n')).toContain(line)
+    const { version, limits } = (await client().get(path)).body
+    expect([version, limits]).toEqual([6, undefined])
+  })
+
+  it('stands in the store as release 0.1.0 reads it: with a limit', async () => {
+    const redis = new Redis(given.store.url)
+    const keys = new ConfigKeys('policies', configPartition(key))
+    const stored = JSON.parse((await redis.hget(keys.policies, key)) ?? '')
+    const [[, fields] = ['', []]] = await redis.xrevrange(keys.log, '+', '-', 'COUNT', 1)
+    redis.disconnect()
+    const event = JSON.parse(fields[fields.indexOf('event') + 1] ?? '')
+    const limits = [{ name: 'no-limits', capacity: 1, refillTokens: 1, refillIntervalMs: 1 }]
+    for (const { policy } of [stored, event]) expect(policy).toMatchObject({ limits, mode })
   })
 })
 

@@ -7,7 +7,14 @@ type Line = Readonly<Record<string, unknown>>
 
 const lines: Line[] = []
 const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-const given = givenApp({ logger, variables: { ADMIN_TOKENS: 'ann:secret-of-an-admin', ADMIN_CAPACITY: '1000' } })
+const given = givenApp({
+  logger,
+  variables: {
+    ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
+    CHECK_TOKENS: 'gate:secret-of-a-checker',
+    ADMIN_CAPACITY: '1000',
+  },
+})
 const admin = () => given.app.as({ authorization: 'Bearer secret-of-an-admin' })
 const requests = () => lines.filter(({ msg }) => msg === 'request')
 const suppressed = () => requests().reduce((sum, line) => sum + Number(line['suppressed'] ?? 0), 0)
@@ -28,6 +35,20 @@ describe('the log of requests', () => {
     await given.app.client.get('/nothing')
     await eventually(() => expect(requests()).toHaveLength(1))
     expect(requests()).toMatchObject([{ status: 404 }])
+  })
+
+  it('names a token that is known but not allowed to do it', async () => {
+    const as = (token: string) => given.app.as({ authorization: `Bearer ${token}` })
+    await as('secret-of-a-reader').delete('a')
+    await as('secret-of-a-checker').get('/config')
+    await as('unknown-secret').get('/config')
+    await eventually(() => expect(requests()).toHaveLength(3))
+    expect(requests().map(({ actor, status }) => `${actor} ${status}`)).toEqual([
+      'eve 403',
+      'gate 403',
+      'anonymous 401',
+    ])
+    expect(JSON.stringify(lines)).not.toContain('secret')
   })
 
   it('has a bounded number a second, says how many were suppressed, and keeps room for operators', async () => {

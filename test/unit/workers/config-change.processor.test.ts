@@ -3,7 +3,7 @@ import { type Job, UnrecoverableError } from 'bullmq'
 import type { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
 import type { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
 import type { CommandLog, Reservation, Reservations } from '../../../src/config-change/ports.ts'
-import { commandId } from '../../../src/domain/commands.ts'
+import { commandId, type KeyCommand } from '../../../src/domain/commands.ts'
 import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import type { CommandJob } from '../../../src/queues/command-job.ts'
@@ -18,11 +18,13 @@ const replyError = (message: string) => Object.assign(new Error(message), { name
 /** A processor whose attempts end one after another as given: with an error, or with an outcome. */
 function given(...attempts: (Error | Outcome | undefined)[]) {
   const retries: boolean[] = []
+  const requestIds: unknown[] = []
   const failures: FailedCommand[] = []
   const expired: unknown[] = []
   const counted: string[] = []
   const applier = {
-    apply: async (_command: unknown, { isRetry }: { isRetry: boolean }) => {
+    apply: async ({ requestId }: KeyCommand, { isRetry }: { isRetry: boolean }) => {
+      requestIds.push(requestId)
       retries.push(isRetry)
       const next = attempts.shift()
       if (next instanceof Error) throw next
@@ -50,7 +52,7 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
   })
   const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }, lease = 'held') =>
     process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>, lease)
-  return { run, retries, failures, expired, counted }
+  return { run, retries, requestIds, failures, expired, counted }
 }
 
 describe('the processor of commands', () => {
@@ -102,6 +104,14 @@ describe('the processor of commands', () => {
     await run()
     await expect(run()).rejects.toThrow(UnrecoverableError)
     expect(counted).toEqual(['delete applied', 'delete failed'])
+  })
+
+  it('hands the request id that stands beside a command on with it, if it is a text', async () => {
+    const { run, requestIds } = given(applied, applied, applied)
+    await run(0, { command, requestId: 'r' })
+    await run(0, { command, requestId: { not: 'a text' } })
+    await run(0, { command })
+    expect(requestIds).toEqual(['r', undefined, undefined])
   })
 
   it('knows a retry', async () => {

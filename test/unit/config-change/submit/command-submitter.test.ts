@@ -16,8 +16,8 @@ async function submitTo(add: CommandQueue['add']): Promise<readonly string[]> {
     staging: staging as ImportStaging,
     findEnding: async () => undefined,
   })
-  const asked = { id, actor: 'ops', fingerprint: 'f' }
-  const options = { requestId: 'r', waitMs: 0, idempotencyKey: undefined }
+  const asked = { id, actor: 'ops', requestId: 'r', fingerprint: 'f' }
+  const options = { waitMs: 0, idempotencyKey: undefined }
   await submitter.submitImport(asked, options).catch(() => undefined)
   return kept
 }

@@ -1,0 +1,55 @@
+import type { CommandStatuses, ImportEnding } from '../config-change/submit/command-status.ts'
+import { partIds } from '../domain/commands.ts'
+import { OperatorError } from '../lib/operator-error.ts'
+
+const POLL_MS = 100
+
+/** Whoever waits for longer is told what for, ms. */
+const SILENCE_MS = 2_000
+
+/** The import is accepted, but how it ended is not known. */
+class EndingUnknown extends OperatorError {}
+
+interface EndingOptions {
+  readonly statuses: Pick<CommandStatuses, 'of'>
+  /** Whether a worker has taken a part of the import. */
+  isTaken(partId: string): Promise<boolean>
+  /** Infinity: waits for as long as it takes. */
+  readonly timeoutMs: number
+  say(text: string): void
+}
+
+/** Waits until an import has ended. @throws {EndingUnknown} */
+export async function endingOf(
+  id: string,
+  { statuses, isTaken, timeoutMs, say }: EndingOptions,
+): Promise<ImportEnding> {
+  const startMs = performance.now()
+  for (let hasSaid = false; ; await nextPoll()) {
+    const status = await statuses.of(id)
+    if (status === undefined) throw new EndingUnknown(`the config store no longer knows how command ${id} ended`)
+    if (status.status !== 'queued') return status as ImportEnding
+    const waitedMs = performance.now() - startMs
+    if (waitedMs >= timeoutMs) throw new EndingUnknown(timedOut(id, timeoutMs))
+    if (hasSaid || waitedMs < SILENCE_MS) continue
+    say(await whatIsMissing(id, isTaken))
+    hasSaid = true
+  }
+}
+
+function nextPoll(): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, POLL_MS))
+}
+
+async function whatIsMissing(id: string, isTaken: EndingOptions['isTaken']): Promise<string> {
+  const taken = await Promise.all((partIds(id) ?? []).map(isTaken))
+  if (taken.includes(true)) return `waiting for command ${id}, which is being applied`
+  return `no worker has taken command ${id} yet; if none is running, start one with "throttler worker"`
+}
+
+function timedOut(id: string, timeoutMs: number): string {
+  return (
+    `command ${id} has not ended within ${timeoutMs / 1000} s; it stays queued, and workers apply it in full. ` +
+    `GET /commands/${id} says how it ended`
+  )
+}

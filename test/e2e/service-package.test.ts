@@ -1,0 +1,71 @@
+import { readFile } from 'node:fs/promises'
+import { dirname, join, normalize } from 'node:path'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { run } from '../support/client-package.ts'
+import { Service } from '../support/service.ts'
+import { ServicePackage } from '../support/service-package.ts'
+
+const COMMANDS = ['start', 'api', 'worker', 'export', 'import', 'check-policies', 'verify', 'rebuild', 'compact']
+
+describe('the package of the service, in an empty directory', () => {
+  let installed: ServicePackage
+  beforeAll(async () => {
+    installed = await ServicePackage.install()
+  }, 60_000)
+  afterAll(() => installed?.remove())
+
+  const throttler = (...args: string[]) => run(installed.directory, 'npx', ['--no', '--', 'throttler', ...args])
+
+  it('contains what runs and what it refers to, and neither sources, tests nor maps', () => {
+    const { files } = installed
+    for (const path of ['dist/src/cli.js', 'dist/src/redis/lua/check.lua', 'docs/openapi.json', 'README.md', 'LICENSE'])
+      expect(files).toContain(path)
+    expect(
+      files.filter(path => /\.(ts|map)$|^(src|test|workers|bench|scripts|dist\/(bench|test))\//.test(path)),
+    ).toEqual([])
+    expect(files.length).toBeLessThan(320)
+  })
+
+  it('has every file that its documents link to', async () => {
+    const documents = installed.files.filter(path => path.endsWith('.md'))
+    const links = await Promise.all(
+      documents.map(async path => {
+        const text = await readFile(join(installed.root, path), 'utf8')
+        return [...text.matchAll(/\]\((?!https?:|#)([^)#]+)/g)].map(([, link = '']) =>
+          normalize(join(dirname(path), link)),
+        )
+      }),
+    )
+    const linked = new Set(links.flat())
+    expect(linked.size).toBeGreaterThan(15)
+    expect([...linked].filter(path => !installed.files.includes(path))).toEqual([])
+  })
+
+  it('says what each command does', async () => {
+    const usage = await throttler('--help')
+    for (const command of COMMANDS) {
+      expect(usage).toContain(`\n  ${command} `)
+      expect(await throttler(command, '--help')).toMatch(new RegExp(`^throttler ${command}`))
+    }
+    expect(await throttler('start', '--help')).toMatch(/^ {2}PORT {24}.*Default: 8080$/m)
+  }, 120_000)
+
+  it('runs the whole service on the embedded store, with its pages', async () => {
+    const service = await Service.start({ root: installed.root, env: { WEB_CONCURRENCY: '1' } })
+    try {
+      const client = new Client(service.url)
+      expect((await client.put('user:*', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000 })).status).toBe(201)
+      expect([(await client.check('user:1')).status, (await client.check('user:1')).status]).toEqual([200, 429])
+      expect((await client.get('/openapi.json')).body.openapi).toBe('3.1.0')
+      const page = await fetch(`${service.url}/docs`)
+      const html = await page.text()
+      expect([page.status, html]).toEqual([200, expect.stringContaining('swagger-ui')])
+      const assets = [...html.matchAll(/(?:href|src)="([^"#]+)"/g)].map(([, path = '']) => new URL(path, page.url))
+      expect(assets.length).toBeGreaterThan(3)
+      for (const asset of assets) expect([asset.pathname, (await fetch(asset)).status]).toEqual([asset.pathname, 200])
+    } finally {
+      await service.stop()
+    }
+  }, 120_000)
+})
