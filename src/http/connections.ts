@@ -80,12 +80,15 @@ export class Connections implements Iterable<Socket> {
     else before.once('close', () => connection.destroyed || callback())
   }
 
-  /** Calls back once every request that has arrived completely is answered. */
-  whenAnswered(connection: Connection, callback: () => void): void {
+  /**
+   * Calls back once every request that has arrived completely is answered. One that is still arriving may have its answer
+   * already, if what it asked for was plain from its head.
+   */
+  whenAnswered(connection: Connection, callback: (isLastAnswered: boolean) => void): void {
     const last = this.current(connection)
-    if (last === undefined) callback()
-    else if (last.req.complete) last.once('close', callback)
-    else this.whenNext(last, callback)
+    if (last === undefined) callback(false)
+    else if (last.req.complete) last.once('close', () => callback(false))
+    else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 
   #begin(response: ServerResponse): void {
@@ -117,4 +120,10 @@ export class Connections implements Iterable<Socket> {
     this.#open.delete(connection)
     this.#pipelined -= connection[PIPELINE]?.splice(0).length ?? 0
   }
+}
+
+/** Calls back now if an answer has not been begun, or at its end. */
+function whenSettled(response: ServerResponse, callback: () => void): void {
+  if (response.headersSent && !response.writableFinished) response.once('close', callback)
+  else callback()
 }

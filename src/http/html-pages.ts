@@ -6,7 +6,7 @@ import {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
-import { routePath } from './methods.ts'
+import { nothingAt, routePath } from './methods.ts'
 import { Turns } from './turns.ts'
 
 /**
@@ -46,6 +46,8 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024
 /** Other spellings of the same path are not kept. */
 const PLAIN_PATH = /^[\w./-]+$/
 
+const ANY_ORIGIN = 'http://localhost'
+
 interface HtmlPagesOptions {
   /** Adds the pages. */
   readonly install: (app: FastifyInstance) => Promise<void>
@@ -71,8 +73,9 @@ export class HtmlPages {
   }
 
   async request(request: FastifyRequest): Promise<Page> {
-    await this.#turns.next()
     const path = routePath(request.url)
+    if (!isNormal(path)) throw nothingAt(request)
+    await this.#turns.next()
     const isShared = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
     return this.#kept.get(path) ?? (isShared ? this.#askOnce(path, request) : this.#ask(request))
   }
@@ -123,6 +126,14 @@ export class HtmlPages {
     await app.ready()
     return app
   }
+}
+
+/**
+ * Whether a path is as browsers send it. The pages' own application would take another spelling, such as `/static/../api`, for
+ * the path that it comes to, after it was judged here by what it looks like.
+ */
+function isNormal(path: string): boolean {
+  return URL.canParse(path, ANY_ORIGIN) && new URL(path, ANY_ORIGIN).pathname === path
 }
 
 /** Answers with a page as it is, or says that the caller has it already. */

@@ -76,6 +76,21 @@ describe('the order of answers on a connection', () => {
     expect(statusesIn(await exchange(given.app.port, checkRequest('framing') + chunked))).toEqual([200, 400])
   })
 
+  it.each(['/nothing', '/config/%ff', '/health'])(
+    'has one answer for a request to %s that was answered before its body turned out to be malformed',
+    async path => {
+      const socket = await connected()
+      const answer = text(socket)
+      socket.write(`PUT ${path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n`)
+      await once(socket, 'data')
+      socket.write('xyz\r\n')
+      expect(statusesIn(await answer)).toHaveLength(1)
+
+      const atOnce = `PUT ${path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n`
+      expect(statusesIn(await exchange(given.app.port, checkRequest('one') + atOnce))).toHaveLength(2)
+    },
+  )
+
   it('ends with the answers to all requests of a client that has shut down its side', async () => {
     const socket = await connected()
     socket.end(checkRequest('half') + get('/health'))
