@@ -64,11 +64,11 @@ export class Connections implements Iterable<Socket> {
 
   /** The memory taken by answers that the client has not read. */
   unreadBytes(connection: Connection): number {
-    const waiting = (connection[PIPELINE] ?? []).filter(({ socket }) => socket === null)
-    return waiting.reduce(
-      (sum, { writableLength }) => sum + writableLength + BYTES_PER_WAITING_REQUEST,
-      connection.writableLength,
-    )
+    let bytes = connection.writableLength
+    for (const { socket, writableLength } of connection[PIPELINE] ?? []) {
+      if (socket === null) bytes += writableLength + BYTES_PER_WAITING_REQUEST
+    }
+    return bytes
   }
 
   /** Calls back once those before it on the connection are answered; never, if the connection is closed before. */

@@ -181,4 +181,9 @@ describe('a client that sends thousands of requests without waiting', () => {
     socket.write(get('/health').repeat(20_000))
     await ended(socket)
   })
+
+  it('is served up to a hundred of them', async () => {
+    const answer = await exchange(given.app.port, get('/ready').repeat(99) + get('/ready', '1.0'))
+    expect(statusesIn(answer)).toEqual(Array(100).fill(200))
+  })
 })
