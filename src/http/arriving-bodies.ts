@@ -47,10 +47,6 @@ export class ArrivingBodies {
   read(request: IncomingMessage, rules: BodyRules, done: BodyRead): void {
     const { maxBytes } = rules
     const announced = Number(request.headers['content-length'])
-    if (announced > maxBytes) {
-      done(tooLarge(maxBytes))
-      return
-    }
     let bytes: Buffer = EMPTY
     let length = 0
     let chunks = 0
@@ -97,6 +93,7 @@ export class ArrivingBodies {
       else if (length <= LARGE_BODY_BYTES) handOver()
       else this.#handingOver.add(handOver)
     }
+    if (announced > maxBytes) finish(tooLarge(maxBytes))
     request.on('data', onData).on('end', onEnd).on('error', finish)
   }
 

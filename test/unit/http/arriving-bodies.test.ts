@@ -12,27 +12,28 @@ const SENDERS = 20
 const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
 /** A request whose client sends as fast as it is read. */
-function flood(onRead: (bytes: number) => void): IncomingMessage {
+function flood(onRead: (bytes: number) => void, announced?: number): IncomingMessage {
   const body = new Readable({
     highWaterMark: CHUNK_BYTES,
     read() {
       onRead(CHUNK_BYTES)
-      this.push(Buffer.alloc(CHUNK_BYTES))
+      setImmediate(() => this.push(Buffer.alloc(CHUNK_BYTES)))
     },
   })
-  return Object.assign(body, { headers: {} }) as unknown as IncomingMessage
+  return Object.assign(body, { headers: { 'content-length': announced?.toString() } }) as unknown as IncomingMessage
 }
 
 describe('large bodies that arrive at once', () => {
   const refused = () => new Problem('body-malformed', 'bad')
-  it.each<[string, BodyRules]>([
+  it.each<[what: string, rules: BodyRules, announced?: number]>([
     ['accepted', { maxBytes: 4 * MIB, problemOf: () => undefined }],
     ['refused', { maxBytes: 4 * MIB, problemOf: refused }],
     ['larger than is allowed', { maxBytes: 1, problemOf: () => undefined }],
-  ])('are read one at a time, also when they are %s', async (_, rules) => {
+    ['announced as larger than is allowed', { maxBytes: 1, problemOf: () => undefined }, 4 * MIB],
+  ])('are read one at a time, also when they are %s', async (_, rules, announced) => {
     const bodies = new ArrivingBodies(SENDERS * 4 * MIB)
     let bytes = 0
-    const requests = Array.from({ length: SENDERS }, () => flood(read => (bytes += read)))
+    const requests = Array.from({ length: SENDERS }, () => flood(read => (bytes += read), announced))
     for (const request of requests) bodies.read(request, rules, () => undefined)
     // A first part is read of each.
     await nextTurn()
