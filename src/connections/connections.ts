@@ -3,10 +3,10 @@ import type { Socket } from 'node:net'
 
 /**
  * How many requests may be unanswered that were sent without waiting for answers: of one connection, and of all together. Each
- * takes a few kilobytes.
+ * takes ten kilobytes, and what arrives in one packet is handled in one turn of the event loop, about 20 µs each.
  */
-const MAX_PIPELINED_PER_CONNECTION = 500
-const MAX_PIPELINED = 10_000
+const MAX_PIPELINED_PER_CONNECTION = 100
+const MAX_PIPELINED = 2_000
 
 /** What a request takes that waits for the answers before its own. */
 const BYTES_PER_WAITING_REQUEST = 4_096
@@ -21,7 +21,7 @@ interface Connection extends Socket {
 
 interface ConnectionsOptions {
   readonly max: number
-  /** How many requests of one connection may be unanswered. Default: 500. */
+  /** How many requests of one connection may be unanswered. Default: 100. */
   readonly maxPipelined?: number
   /** A connection was closed because there were too many. */
   readonly onRefused: () => void
@@ -64,11 +64,11 @@ export class Connections implements Iterable<Socket> {
 
   /** The memory taken by answers that the client has not read. */
   unreadBytes(connection: Connection): number {
-    const waiting = (connection[PIPELINE] ?? []).filter(({ socket }) => socket === null)
-    return waiting.reduce(
-      (sum, { writableLength }) => sum + writableLength + BYTES_PER_WAITING_REQUEST,
-      connection.writableLength,
-    )
+    let bytes = connection.writableLength
+    for (const { socket, writableLength } of connection[PIPELINE] ?? []) {
+      if (socket === null) bytes += writableLength + BYTES_PER_WAITING_REQUEST
+    }
+    return bytes
   }
 
   /** Calls back once those before it on the connection are answered; never, if the connection is closed before. */
@@ -80,12 +80,15 @@ export class Connections implements Iterable<Socket> {
     else before.once('close', () => connection.destroyed || callback())
   }
 
-  /** Calls back once every request that has arrived completely is answered. */
-  whenAnswered(connection: Connection, callback: () => void): void {
+  /**
+   * Calls back once every request that has arrived completely is answered. One that is still arriving may have its answer
+   * already, if what it asked for was plain from its head.
+   */
+  whenAnswered(connection: Connection, callback: (isLastAnswered: boolean) => void): void {
     const last = this.current(connection)
-    if (last === undefined) callback()
-    else if (last.req.complete) last.once('close', callback)
-    else this.whenNext(last, callback)
+    if (last === undefined) callback(false)
+    else if (last.req.complete) last.once('close', () => callback(false))
+    else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 
   #begin(response: ServerResponse): void {
@@ -98,7 +101,7 @@ export class Connections implements Iterable<Socket> {
     if (pipeline.at(-1) !== last) this.#enqueue(pipeline, last)
     this.#enqueue(pipeline, response)
     const isTooMuch = pipeline.length > this.#maxPipelinedPerConnection || this.#pipelined > MAX_PIPELINED
-    if (isTooMuch) connection.destroy()
+    if (isTooMuch) disconnect(connection)
   }
 
   #enqueue(pipeline: ServerResponse[], response: ServerResponse): void {
@@ -117,4 +120,25 @@ export class Connections implements Iterable<Socket> {
     this.#open.delete(connection)
     this.#pipelined -= connection[PIPELINE]?.splice(0).length ?? 0
   }
+}
+
+/** What Node knows of a connection's parser and does not tell: what is done with a request's head, and what follows. */
+interface ParserInternals {
+  readonly parser?: { onIncoming: () => number } | null
+}
+
+/** The parser's word for bytes that are no more HTTP, as after an upgrade: it leaves them. */
+const NOT_HTTP = 2
+
+/** Closes a connection, and leaves what it has sent: Node would parse all that it read at once, for nobody. */
+function disconnect(connection: Socket): void {
+  connection.destroy()
+  const { parser } = connection as ParserInternals
+  if (parser) parser.onIncoming = () => NOT_HTTP
+}
+
+/** Calls back now if an answer has not been begun, or at its end. */
+function whenSettled(response: ServerResponse, callback: () => void): void {
+  if (response.headersSent && !response.writableFinished) response.once('close', callback)
+  else callback()
 }

@@ -6,7 +6,7 @@ import {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
-import { routePath } from '../http/methods.ts'
+import { nothingAt, routePath } from '../http/methods.ts'
 import { Turns } from '../http/turns.ts'
 
 /**
@@ -46,6 +46,8 @@ const MAX_KEPT_BYTES = 16 * 1024 * 1024
 /** Other spellings of a path are not cached. */
 const PLAIN_PATH = /^[\w./-]+$/
 
+const ANY_ORIGIN = 'http://localhost'
+
 interface HtmlPagesOptions {
   /** Registers the pages. */
   readonly install: (app: FastifyInstance) => Promise<void>
@@ -71,8 +73,9 @@ export class HtmlPages {
   }
 
   async request(request: FastifyRequest): Promise<Page> {
-    await this.#turns.next()
     const path = routePath(request.url)
+    if (!isNormal(path)) throw nothingAt(request)
+    await this.#turns.next()
     const isShared = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
     return this.#kept.get(path) ?? (isShared ? this.#askOnce(path, request) : this.#ask(request))
   }
@@ -123,6 +126,14 @@ export class HtmlPages {
     await app.ready()
     return app
   }
+}
+
+/**
+ * Whether a path is spelled as browsers send it. The pages' own application would normalize another spelling, such as
+ * `/static/../api`, after the rules for the original path were applied.
+ */
+function isNormal(path: string): boolean {
+  return URL.canParse(path, ANY_ORIGIN) && new URL(path, ANY_ORIGIN).pathname === path
 }
 
 /** Sends a page, or 304 if the caller has it already. */

@@ -19,7 +19,7 @@ export interface BodyRules {
   problemOf(bytes: Buffer): Problem | undefined
 }
 
-/** Handling a larger body takes milliseconds. */
+/** Handling a larger body takes milliseconds. So many bytes are read of one body in a turn. */
 const LARGE_BODY_BYTES = 64 * 1024
 
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
@@ -30,7 +30,10 @@ export type BodyRead = (err: Error | null, bytes?: Buffer) => void
  */
 export class ArrivingBodies {
   readonly #maxBytes: number
-  readonly #turns = new Turns()
+  /** Bodies of which a part was read, and which are read on. */
+  readonly #reading = new Turns()
+  /** Bodies that are handed over. */
+  readonly #handingOver = new Turns()
   /** How many bytes each unfinished body holds, by what refuses it, oldest first. */
   readonly #held = new Map<(problem: Problem) => void, number>()
   #heldBytes = 0
@@ -44,10 +47,6 @@ export class ArrivingBodies {
   read(request: IncomingMessage, rules: BodyRules, done: BodyRead): void {
     const { maxBytes } = rules
     const announced = Number(request.headers['content-length'])
-    if (announced > maxBytes) {
-      done(tooLarge(maxBytes))
-      return
-    }
     let bytes: Buffer = EMPTY
     let length = 0
     let chunks = 0
@@ -63,7 +62,6 @@ export class ArrivingBodies {
       done(err, body)
     }
     const onData = (chunk: Buffer) => {
-      if (isDone) return
       const start = length
       length += chunk.length
       chunks++
@@ -73,8 +71,9 @@ export class ArrivingBodies {
       }
       if (length >= pauseAfter) {
         pauseAfter = length + LARGE_BODY_BYTES
-        pauseForTurn(request)
+        this.#pauseForTurn(request)
       }
+      if (isDone) return
       problem ??= rules.problemOf(chunk)
       if (length > maxBytes) finish(tooLarge(maxBytes))
       else if (problem !== undefined) {
@@ -92,9 +91,19 @@ export class ArrivingBodies {
     const onEnd = () => {
       if (problem !== undefined) finish(problem)
       else if (length <= LARGE_BODY_BYTES) handOver()
-      else this.#turns.add(handOver)
+      else this.#handingOver.add(handOver)
     }
+    if (announced > maxBytes) finish(tooLarge(maxBytes))
     request.on('data', onData).on('end', onEnd).on('error', finish)
+  }
+
+  /**
+   * A socket is otherwise read for as long as there is something, which can be megabytes in one turn of the event loop; and so
+   * are all others in the same turn. Node takes up one new connection in each.
+   */
+  #pauseForTurn(request: IncomingMessage): void {
+    request.pause()
+    this.#reading.add(() => request.resume())
   }
 
   #hold(refuse: (problem: Problem) => void, bytes: number): void {
@@ -106,12 +115,6 @@ export class ArrivingBodies {
       refuseOldest(new Problem('overloaded', 'the process holds too many bodies that have not arrived completely'))
     }
   }
-}
-
-/** A socket is otherwise read for as long as there is something, which can be megabytes in one turn of the event loop. */
-function pauseForTurn(request: IncomingMessage): void {
-  request.pause()
-  setImmediate(() => request.resume())
 }
 
 /** The same bytes in a buffer for at least `length`, at most twice as long. */

@@ -2,12 +2,30 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '../lib/errors.ts'
 
 /** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
-export function headProblem({ httpVersion, httpVersionMajor, rawHeaders }: IncomingMessage): Problem | undefined {
+export function headProblem(request: IncomingMessage): Problem | undefined {
+  const { httpVersion, httpVersionMajor, rawHeaders } = request
   if (httpVersionMajor !== 1) return versionUnsupported()
   const hosts = countHosts(rawHeaders)
   if (hosts > 1) return new Problem('validation-failed', 'the request has more than one Host field; one is allowed')
   if (hosts === 0 && httpVersion === '1.1') return new Problem('validation-failed', 'the request names no Host')
-  return undefined
+  return transferCodingProblem(request)
+}
+
+/**
+ * Node's parser finds the end of a body by its last coding and ignores the others, and those of HTTP/1.0 may come from a proxy
+ * that does not know the field.
+ * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.1
+ */
+function transferCodingProblem({ httpVersion, headers }: IncomingMessage): Problem | undefined {
+  const coding = headers['transfer-encoding']
+  if (coding === undefined) return undefined
+  if (httpVersion === '1.0') return badFraming(`an HTTP/1.0 request has no Transfer-Encoding; it was ${coding}`)
+  if (coding.toLowerCase() === 'chunked') return undefined
+  return badFraming(`the only Transfer-Encoding that is allowed is chunked; it was ${coding}`)
+}
+
+function badFraming(detail: string): Problem {
+  return new Problem('validation-failed', detail, { headers: { connection: 'close' } })
 }
 
 /** Node shows the first one only. */

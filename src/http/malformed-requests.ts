@@ -19,7 +19,7 @@ export function rejectMalformedRequests(connections: Connections): (err: ParserE
   return (err, socket) => {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    answerLast(connections, socket, responseOf(problemOf(err), requestIdOf({ headers: {} })))
+    answerLast(connections, socket, () => responseOf(problemOf(err), requestIdOf({ headers: {} })))
   }
 }
 
@@ -30,13 +30,13 @@ export function rejectTunnels(connections: Connections): (request: IncomingMessa
     // Node has removed its own listeners: an error would end the process, and a client that leaves would not be noticed.
     socket.on('error', () => socket.destroy()).resume()
     const problem = headProblem(request) ?? nothingAt(request)
-    answerLast(connections, socket, responseOf(problem, requestIdOf(request)))
+    answerLast(connections, socket, () => responseOf(problem, requestIdOf(request)))
   }
 }
 
-function answerLast(connections: Connections, socket: Socket, response: string): void {
-  connections.whenAnswered(socket, () => {
-    if (socket.writable) socket.write(response)
+function answerLast(connections: Connections, socket: Socket, response: () => string): void {
+  connections.whenAnswered(socket, isAnswered => {
+    if (socket.writable && !isAnswered) socket.write(response())
     socket.destroySoon()
   })
 }

@@ -14,13 +14,21 @@ export class RouteMap {
 
   /** The methods that a path has; none when there is nothing at it. */
   methodsAt(url: string): readonly string[] {
-    const methods = this.#matching(url).flatMap(pattern => [...(this.#methodsByPattern.get(pattern) ?? [])])
-    return [...new Set(methods)]
+    return this.#methodsOf(this.#matching(url))
+  }
+
+  /** The methods that any path has. */
+  get methods(): readonly string[] {
+    return this.#methodsOf([...this.#methodsByPattern.keys()])
   }
 
   /** Whether the path bears a key. */
   hasKey(url: string): boolean {
     return this.#matching(url).some(pattern => pattern.includes('/:key'))
+  }
+
+  #methodsOf(patterns: readonly string[]): readonly string[] {
+    return [...new Set(patterns.flatMap(pattern => [...(this.#methodsByPattern.get(pattern) ?? [])]))]
   }
 
   #matching(url: string): readonly string[] {
@@ -32,11 +40,14 @@ export class RouteMap {
 /**
  * Answers a request that no route takes: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404.
  * Called before a body is read, which may be of any kind here.
+ * `OPTIONS *` asks about the service as a whole.
  * @throws {Problem} `not-found`, `method-not-allowed`
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-9.3.7
  */
 export function answerUnrouted(request: FastifyRequest, reply: FastifyReply, routes: RouteMap): void {
-  answer(request, reply, routes.methodsAt(request.url))
+  const isAboutService = request.method === 'OPTIONS' && request.url === '*'
+  answer(request, reply, isAboutService ? routes.methods : routes.methodsAt(request.url))
 }
 
 /**

@@ -1,6 +1,9 @@
 import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
 import { validator } from '../lib/validator.ts'
 
+/** Of a path or query. Thousands would fit into a request, and each unknown one is named in the answer. */
+const MAX_PARAMETERS = 100
+
 interface TextSchema {
   readonly properties?: Readonly<Record<string, { readonly type?: string }>>
 }
@@ -14,6 +17,7 @@ export function validateStrictly(app: FastifyInstance): void {
     const validate = validator.compile<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
     return given => {
+      if (Object.keys(given).length > MAX_PARAMETERS) return { error: [tooManyParameters(given)] }
       const value = readText(given, schema)
       return validate(value) ? { value } : { error: validate.errors ?? [] }
     }
@@ -23,6 +27,11 @@ export function validateStrictly(app: FastifyInstance): void {
   app.addHook('onRoute', route => {
     route.schema = { querystring: { type: 'object', additionalProperties: false }, ...route.schema }
   })
+}
+
+function tooManyParameters(given: object) {
+  const message = `must have at most ${MAX_PARAMETERS} parameters`
+  return { keyword: 'maxProperties', instancePath: '', schemaPath: '', params: {}, message, data: given }
 }
 
 const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)$/, boolean: /^(true|false)$/ }

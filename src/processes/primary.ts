@@ -34,6 +34,13 @@ const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge',
 /** How long open connections are still served during a stop, with `Connection: close`, in ms. */
 const STOP_DRAIN_MS = 500
 
+/**
+ * glibc returns large freed blocks, such as bodies, to the system, until it has freed a few and adapts its thresholds. Setting its
+ * own initial values, in bytes, keeps it from adapting: 70 MB less for a front process that receives many large bodies.
+ * @see https://man7.org/linux/man-pages/man3/mallopt.3.html
+ */
+const FRONT_ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
+
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()
 
@@ -57,7 +64,8 @@ try {
   const { port, release } = await portFor(env)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
-    spawn: () => forkFront(childVariables({ PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
+    spawn: () =>
+      forkFront(childVariables({ ...FRONT_ALLOCATOR, PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,

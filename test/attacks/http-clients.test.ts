@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { freePort } from '../../src/processes/free-port.ts'
 import { expectUnharmed, underAttack } from '../support/attack.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
@@ -7,8 +8,11 @@ import { Service } from '../support/service.ts'
 const MIB = 1024 * 1024
 
 let service: Service
+let workerPort: number
 beforeAll(async () => {
-  service = await Service.start({ env: { WEB_CONCURRENCY: '1', DEFAULT_CAPACITY: '1000000000' } })
+  workerPort = await freePort('127.0.0.1')
+  const env = { WEB_CONCURRENCY: '1', DEFAULT_CAPACITY: '1000000000', WORKER_METRICS_PORT: String(workerPort) }
+  service = await Service.start({ env })
 })
 afterAll(() => service.stop())
 
@@ -74,6 +78,10 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
         fill: ['1\r\n \r\n', 500_000] as const,
       },
     ],
+    [
+      'send large bodies where small ones are allowed',
+      { connections: 150, head: post('/check', 4 * MIB), fill: [' ', 4 * MIB] as const, again: true },
+    ],
     ['never send the body of a path that cannot be read', { connections: 2_000, head: post('/config/%ff', 1_000) }],
   ])(
     '%s',
@@ -105,6 +113,20 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
     const attack = { connections: 500, head: check.repeat(100), reads: false, reopens: true }
     expectUnharmed('unread checks', await underAttack(service, attack))
   }, 60_000)
+
+  it.each([
+    ['/health', 'of the service'],
+    ['/metrics', 'of the service'],
+    ['/metrics', "of the worker's metrics"],
+  ])(
+    'send 500 requests for %s at once on each new connection to the port %s',
+    async (path, whose) => {
+      const attack = { connections: 1_500, head: get(path).repeat(500), reads: false, reopens: true }
+      const port = whose === 'of the service' ? {} : { port: workerPort }
+      expectUnharmed(`500 requests for ${path} ${whose}`, await underAttack(service, { ...attack, ...port }))
+    },
+    60_000,
+  )
 })
 
 describeLong('a process with as many connections as it takes', () => {
@@ -113,6 +135,8 @@ describeLong('a process with as many connections as it takes', () => {
     const { samples, residentMb } = await underAttack(service, attack)
     expect(residentMb).toBeLessThan(300)
     expect(samples.length).toBeGreaterThan(0)
+    // It recovers at once.
+    expect((await new Client(service.url).check('afterwards')).status).toBe(200)
     const metrics = await new Client(service.url).get('/metrics')
     expect(metrics.text).toMatch(/throttler_connections_refused_total [1-9]/)
   }, 60_000)

@@ -20,6 +20,8 @@ const MAX_RESIDENT_MB = 300
 
 /** What each connection of an attacker does. */
 interface Attack {
+  /** Where it connects to; by default, to where the service listens. */
+  readonly port?: number
   readonly connections: number
   /** Sent first: the head of a request. */
   readonly head: string
@@ -38,7 +40,7 @@ interface Attack {
 
 interface Figures {
   readonly samples: readonly Sample[]
-  /** The most that a front process held in memory, in MB. */
+  /** The most that a front process or a worker held in memory, in MB. */
   readonly residentMb: number
 }
 
@@ -50,12 +52,13 @@ export async function underAttack(service: Service, attack: Attack): Promise<Fig
     keyOf: i => `caller:${i % 100}`,
   })
   await load.runsFor(WARM_UP_MS)
-  const { port } = new URL(service.url)
+  const port = String(attack.port ?? new URL(service.url).port)
   const command = `ulimit -n ${OPEN_FILES}; exec node "$0" "$@"`
   const startMs = performance.now()
   const attacker = spawn('sh', ['-c', command, ATTACKER, port, JSON.stringify(attack)], { stdio: 'inherit' })
   try {
-    const residentMb = await mostResident(service.pidsOf('throttler front'), ATTACK_MS)
+    const pids = [...service.pidsOf('throttler front'), ...service.pidsOf('throttler worker')]
+    const residentMb = await mostResident(pids, ATTACK_MS)
     return { samples: load.samples.filter(({ at }) => at > startMs), residentMb }
   } finally {
     await load.stop()

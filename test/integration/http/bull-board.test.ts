@@ -113,6 +113,19 @@ describe('/admin/queues', () => {
     expectProblem(answer, 403, 'forbidden')
   })
 
+  it.each([
+    '/static/../api/queues',
+    '/static/%2e%2e/api/queues',
+    '/static/.%2E/api/queues',
+    '/static/..\\api/queues',
+    '/./api/queues',
+    '/static//../api/queues',
+  ])('has nothing at %s, and asks for a token first', async path => {
+    const ask = (headers = {}) => rawRequest(given.app.port, { path: BASE + path, headers })
+    expectProblem(await ask(), 401, 'unauthorized')
+    expectProblem(await ask(basic('reading')), 404, 'not-found')
+  })
+
   it.each(['/api/queues/none/1', '/nothing', '/static/none.js'])('has nothing at %s', async path => {
     expectProblem(await as('secret-of-a-reader').get(BASE + path), 404, 'not-found')
   })

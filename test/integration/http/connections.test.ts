@@ -76,6 +76,21 @@ describe('the order of answers on a connection', () => {
     expect(statusesIn(await exchange(given.app.port, checkRequest('framing') + chunked))).toEqual([200, 400])
   })
 
+  it.each(['/nothing', '/config/%ff', '/health'])(
+    'has one answer for a request to %s that was answered before its body turned out to be malformed',
+    async path => {
+      const socket = await connected()
+      const answer = text(socket)
+      socket.write(`PUT ${path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n3\r\nabc\r\n`)
+      await once(socket, 'data')
+      socket.write('xyz\r\n')
+      expect(statusesIn(await answer)).toHaveLength(1)
+
+      const atOnce = `PUT ${path} HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\nxyz\r\n`
+      expect(statusesIn(await exchange(given.app.port, checkRequest('one') + atOnce))).toHaveLength(2)
+    },
+  )
+
   it('ends with the answers to all requests of a client that has shut down its side', async () => {
     const socket = await connected()
     socket.end(checkRequest('half') + get('/health'))
@@ -165,5 +180,10 @@ describe('a client that sends thousands of requests without waiting', () => {
     const socket = await connected()
     socket.write(get('/health').repeat(20_000))
     await ended(socket)
+  })
+
+  it('is served up to a hundred of them', async () => {
+    const answer = await exchange(given.app.port, get('/ready').repeat(99) + get('/ready', '1.0'))
+    expect(statusesIn(answer)).toEqual(Array(100).fill(200))
   })
 })

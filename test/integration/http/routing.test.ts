@@ -32,7 +32,6 @@ describe('a path that does not exist is 404:', () => {
     '/config//',
     '/healthz',
     '/health/..',
-    '*',
   ])('%s', async path => {
     for (const method of ['GET', 'POST', 'OPTIONS']) {
       const answer = await ask(method, path)
@@ -42,11 +41,36 @@ describe('a path that does not exist is 404:', () => {
   })
 })
 
+describe('the target *', () => {
+  it('is the service as a whole: OPTIONS answers with all methods', async () => {
+    const answer = await ask('OPTIONS', '*')
+    expect([answer.status, answer.text]).toEqual([204, ''])
+    const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']
+    expect(answer.headers.get('allow')?.split(', ').toSorted()).toEqual(methods.toSorted())
+    expectCommonFields(answer)
+  })
+
+  it.each(['GET', 'POST'])('is nothing for %s', async method => {
+    const answer = await ask(method, '*')
+    expectProblem(answer, 404, 'not-found')
+    expect(answer.body.detail).toBe('there is nothing at *')
+  })
+})
+
 it.each(['/docs/nope', '/docs/static/nope.js'])('the page %s does not exist', async path => {
   const answer = await ask('GET', path)
   expectProblem(answer, 404, 'not-found')
   expect(answer.body.detail).toBe(`there is nothing at ${path}`)
 })
+
+it.each(['/docs/nope', '/docs/static/nope.js', '/docs/./', '/docs/static/..', '/docs/%2e/static/index.html'])(
+  'there is no page %s',
+  async path => {
+    const answer = await ask('GET', path)
+    expectProblem(answer, 404, 'not-found')
+    expect(answer.body.detail).toBe(`there is nothing at ${path}`)
+  },
+)
 
 describe('a path that exists', () => {
   it.each(PATHS)('%s answers every other method with 405 and Allow', async (path, methods) => {
@@ -134,6 +158,41 @@ describe('a query parameter', () => {
     const answer = await ask('GET', path)
     expectFields(answer, 'validation-failed', [pointer])
     expect(answer.body.errors[0].message).toBe(message)
+  })
+})
+
+it.each(['/health', '/docs', '/forward-auth', '/config'])('%s takes a hundred query parameters', async path => {
+  const query = Array.from({ length: 3_000 }, (_, i) => i.toString(36)).join('&')
+  const answer = await ask('GET', `${path}?${query}`)
+  expectFields(answer, 'validation-failed', ['/query'])
+  expect(answer.body.errors[0].message).toBe('must have at most 100 parameters; has 3000')
+})
+
+describe('the Transfer-Encoding', () => {
+  const check = (coding: string, version = '1.1') =>
+    `POST /check HTTP/${version}\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: ${coding}\r\n\r\n` +
+    'c\r\n{"key":"te"}\r\n0\r\n\r\n'
+
+  it.each(['chunked', 'Chunked'])('may be %s', async coding => {
+    const last = 'GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
+    const answer = await exchange(given.app.port, check(coding) + last)
+    expect(answer.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 200', 'HTTP/1.1 200'])
+  })
+
+  it.each([
+    ['gzip, chunked', '1.1'],
+    ['gzip\r\ntransfer-encoding: chunked', '1.1'],
+    ['chunked', '1.0'],
+    ['chunked\r\nconnection: keep-alive', '1.0'],
+  ])('may not be %j in HTTP/%s: the answer is a 400, and the connection ends', async (coding, version) => {
+    const answer = await exchange(
+      given.app.port,
+      `${check(coding, version)}GET /ready HTTP/1.1\r\nhost: localhost\r\n\r\n`,
+    )
+    expect(answer.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400'])
+    expect(answer).toMatch(
+      /connection: close\r\n[\s\S]*"detail":"[^"]*Transfer-Encoding[^"]*"[\s\S]*"code":"validation-failed"\}$/i,
+    )
   })
 })
 

@@ -81,9 +81,13 @@ describe('the metrics server of a worker', () => {
 
   it('disconnects a client that sends many requests without waiting, and collects nothing for it', async () => {
     const socket = await connected()
+    let requests = 0
+    server.on('request', () => requests++)
     socket.write(SCRAPE.repeat(1_800))
     await closed(socket)
     expect(scrapes).toBeLessThanOrEqual(2)
+    // What it had sent beyond them is not even parsed.
+    expect(requests).toBeLessThanOrEqual(3)
   })
 
   it('collects once for all that ask while a collection is under way', async () => {
