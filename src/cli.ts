@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-/** The `throttler` command: finds out what is wanted, does it, and ends with an exit code that scripts can use. */
+/** The `throttler` command: parses the command line, runs one command, and exits with a code that scripts can use. */
 import { parseArgs } from 'node:util'
 import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
@@ -33,10 +33,10 @@ ${Object.entries(COMMANDS)
   .map(([name, { summary }]) => `  ${name.padEnd(NAME_WIDTH)}${summary}`)
   .join('\n')}
 
-  throttler COMMAND --help says more of one, throttler --version which release this is.
-  Commands find the store as the service does: by CONFIG_REDIS_URL or REDIS_URL, or the embedded one by DATA_DIR. Like the service, they
-  read settings from .env in the working directory; variables of the environment take precedence.
-  Exit codes: 0 done, 1 the answer is no (differences, bad policies, rejected), 2 it could not be done.
+  throttler COMMAND --help describes a command; throttler --version prints the release.
+  Commands use the store of the service: CONFIG_REDIS_URL or REDIS_URL, or the embedded store in DATA_DIR. Like the service, they read
+  settings from .env in the working directory; environment variables take precedence.
+  Exit codes: 0 success; 1 a negative result (differences, invalid policies, a rejected change); 2 the command could not run.
 `
 
 async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
@@ -45,7 +45,7 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
     return name === undefined ? complain(USAGE) : say(USAGE)
   }
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command === undefined) return complain(`throttler: there is no command ${JSON.stringify(name)}\n\n${USAGE}`)
+  if (command === undefined) return complain(`throttler: unknown command ${JSON.stringify(name)}\n\n${USAGE}`)
   try {
     const { values, positionals } = parse(command, args)
     if (values['help'] === true) return say(helpOf(name, command))
@@ -91,7 +91,7 @@ function complain(text: string): ExitCode {
   return ExitCode.trouble
 }
 
-// Whoever reads may have seen enough, as `head` has.
+// A reader such as `head` may close the pipe early.
 process.stdout.on('error', (err: NodeJS.ErrnoException) => {
   if (err.code !== 'EPIPE') throw err
   process.exit(ExitCode.trouble)

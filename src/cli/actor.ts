@@ -4,17 +4,17 @@ import { UsageError } from './command.ts'
 const ACTOR = /^[^:,\s\p{Cc}]{1,128}$/u
 const ALLOWED = '1 to 128 characters, without spaces, colons, commas and control characters'
 
-/** For a user who has no name, as in many containers, or one that is not allowed. */
+/** For a user without a name, as in many containers, or with one that is not allowed. */
 const NAMELESS = 'throttler-cli'
 
 /**
- * Who changes policies, as their history says: the name that was given, or the user's.
+ * The actor of a change, as the history shows it: the given name, or the user's.
  * @throws {UsageError}
  */
 export function actorOf(given: string | undefined, userName = () => userInfo().username): string {
   if (given === undefined) return allowedName(userName) ?? NAMELESS
   if (ACTOR.test(given)) return given
-  throw new UsageError(`--actor was ${JSON.stringify(given)}; allowed: ${ALLOWED}`)
+  throw new UsageError(`--actor must have ${ALLOWED} (got ${JSON.stringify(given)})`)
 }
 
 function allowedName(userName: () => string): string | undefined {

@@ -9,10 +9,10 @@ import { TerminalProgress } from './progress.ts'
 export const compactCommand: CliCommand = {
   arguments: '[--keep EVENTS]',
   summary: 'compacts the event log to a snapshot and its last events',
-  details: `  --keep EVENTS   how many events of each partition are kept, from 1; default: CONFIG_LOG_KEEP
+  details: `  --keep EVENTS   number of events to keep in each partition, at least 1; default: CONFIG_LOG_KEEP
 
-What is compacted is no longer in the history of its keys; their versions go on. The service may go on meanwhile. Where
-CONFIG_LOG_KEEP is a number, workers do the same by themselves.`,
+Compacted events are no longer in the history of their keys; versions continue. The service may run meanwhile. If CONFIG_LOG_KEEP
+is a number, workers compact by themselves.`,
   options: { keep: { type: 'string' } },
   run: ({ keep }) =>
     withConfigStore(async ({ redis, env }) => {
@@ -29,7 +29,7 @@ CONFIG_LOG_KEEP is a number, workers do the same by themselves.`,
 
 function eventsToKeep(given: string | boolean | undefined, { CONFIG_LOG_KEEP: byDefault }: Env): number {
   if (given === undefined && byDefault !== undefined) return byDefault
-  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; say with --keep how many events to keep')
+  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; set the number of events with --keep')
   if (/^[1-9][0-9]{0,8}$/.test(String(given))) return Number(given)
-  throw new UsageError(`--keep was ${given}; allowed: an integer from 1 to 999999999`)
+  throw new UsageError(`--keep must be an integer between 1 and 999999999 (got ${JSON.stringify(given)})`)
 }

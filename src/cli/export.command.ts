@@ -9,9 +9,9 @@ import { TerminalProgress } from './progress.ts'
 
 export const exportCommand: CliCommand = {
   arguments: '> FILE',
-  summary: 'writes every policy to standard output, a line each',
-  details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 when a damaged policy was left out, which
-\`throttler rebuild\` restores.`,
+  summary: 'writes every policy to standard output, one a line',
+  details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 if a damaged policy was left out;
+\`throttler rebuild\` restores it.`,
   run: () =>
     withConfigStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')

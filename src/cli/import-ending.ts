@@ -4,17 +4,17 @@ import { OperatorError } from '../lib/operator-error.ts'
 
 const POLL_MS = 100
 
-/** Whoever waits for longer is told what for, ms. */
+/** How long to wait before saying what the command waits for, in ms. */
 const SILENCE_MS = 2_000
 
-/** The import is accepted, but how it ended is not known. */
+/** The import was accepted, but its result is unknown. */
 class EndingUnknown extends OperatorError {}
 
 interface EndingOptions {
   readonly statuses: Pick<CommandStatuses, 'of'>
   /** Whether a worker has taken a part of the import. */
   isTaken(partId: string): Promise<boolean>
-  /** Infinity: waits for as long as it takes. */
+  /** Infinity: no limit. */
   readonly timeoutMs: number
   say(text: string): void
 }
@@ -25,15 +25,15 @@ export async function endingOf(
   { statuses, isTaken, timeoutMs, say }: EndingOptions,
 ): Promise<ImportEnding> {
   const startMs = performance.now()
-  for (let hasSaid = false; ; await nextPoll()) {
+  for (let isExplained = false; ; await nextPoll()) {
     const status = await statuses.of(id)
-    if (status === undefined) throw new EndingUnknown(`the config store no longer knows how command ${id} ended`)
+    if (status === undefined) throw new EndingUnknown(`the policy store no longer has the result of command ${id}`)
     if (status.status !== 'queued') return status as ImportEnding
     const waitedMs = performance.now() - startMs
     if (waitedMs >= timeoutMs) throw new EndingUnknown(timedOut(id, timeoutMs))
-    if (hasSaid || waitedMs < SILENCE_MS) continue
-    say(await whatIsMissing(id, isTaken))
-    hasSaid = true
+    if (isExplained || waitedMs < SILENCE_MS) continue
+    say(await reasonOfWait(id, isTaken))
+    isExplained = true
   }
 }
 
@@ -41,7 +41,7 @@ function nextPoll(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, POLL_MS))
 }
 
-async function whatIsMissing(id: string, isTaken: EndingOptions['isTaken']): Promise<string> {
+async function reasonOfWait(id: string, isTaken: EndingOptions['isTaken']): Promise<string> {
   const taken = await Promise.all((partIds(id) ?? []).map(isTaken))
   if (taken.includes(true)) return `waiting for command ${id}, which is being applied`
   return `no worker has taken command ${id} yet; if none is running, start one with "throttler worker"`
@@ -50,6 +50,6 @@ async function whatIsMissing(id: string, isTaken: EndingOptions['isTaken']): Pro
 function timedOut(id: string, timeoutMs: number): string {
   return (
     `command ${id} has not ended within ${timeoutMs / 1000} s; it stays queued, and workers apply it in full. ` +
-    `GET /commands/${id} says how it ended`
+    `GET /commands/${id} returns its result`
   )
 }

@@ -30,13 +30,13 @@ interface Import {
 export const importCommand: CliCommand = {
   arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --actor NAME        who imports, kept in the history of each key that changes; default: the user's name
-  --reason TEXT       why, kept likewise
-  --timeout SECONDS   how long to wait for the end, from 1 to ${MAX_TIMEOUT_SECONDS}; default: as long as it takes
+  details: `  --actor NAME        who imports, for the history of each changed key; default: the user's name
+  --reason TEXT       why, for the history
+  --timeout SECONDS   how long to wait for the result, 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
-Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them. One bad line, and nothing is imported: exit code 1.
-Workers apply it like any other change, and the command waits until they have. An import that was interrupted, or that did not end in
-time (exit code 2), is applied all the same.`,
+Reads FILE (- for standard input), one policy a line, as \`throttler export\` writes them. If a line is invalid, nothing is imported: exit
+code 1. Workers apply the import like any other change, and the command waits for the result. An import that is interrupted, or that does
+not end in time (exit code 2), is applied all the same.`,
   options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {
@@ -66,7 +66,9 @@ function timeoutMs(given: string | undefined): number {
   if (given === undefined) return Number.POSITIVE_INFINITY
   const seconds = /^[1-9][0-9]{0,4}$/.test(given) ? Number(given) : Number.NaN
   if (seconds <= MAX_TIMEOUT_SECONDS) return seconds * 1000
-  throw new UsageError(`--timeout was ${given}; allowed: an integer from 1 to ${MAX_TIMEOUT_SECONDS}`)
+  throw new UsageError(
+    `--timeout must be an integer between 1 and ${MAX_TIMEOUT_SECONDS} (got ${JSON.stringify(given)})`,
+  )
 }
 
 async function importFile(

@@ -7,12 +7,12 @@ import { TerminalProgress } from './progress.ts'
 
 export const rebuildCommand: CliCommand = {
   arguments: '',
-  summary: 'makes the policies in use anew from the event log',
-  details: `The service may go on meanwhile: each partition's policies are made beside those in use and replace them at once, and every
-front process then loads them anew. Exit code 1 when the log itself is damaged, which nothing can mend, or a partition was left as it was.`,
+  summary: 'rebuilds the policies in use from the event log',
+  details: `The service may run meanwhile: the policies of a partition are rebuilt separately and replace those in use atomically; then every
+front process reloads them. Exit code 1 if a log is damaged, which cannot be repaired, or if a partition was skipped.`,
   run: () =>
     withConfigStore(async ({ redis, env }) => {
-      const progress = new TerminalProgress('gone through')
+      const progress = new TerminalProgress('replayed')
       const partitions = maintainedPartitions(redis, env.KEY_PREFIX)
       let faults = 0
       let skipped = 0

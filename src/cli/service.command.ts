@@ -12,7 +12,7 @@ const DETAILS = `Settings are environment variables, or lines of .env in the wor
 
 ${SETTINGS.join('\n')}`
 
-/** A command that is one of the service's entries, in this very process. */
+/** A command that runs an entry point of the service in this process. */
 function serviceCommand(summary: string, entry: string): CliCommand {
   return {
     arguments: '',
@@ -26,5 +26,5 @@ function serviceCommand(summary: string, entry: string): CliCommand {
 }
 
 export const startCommand = serviceCommand('runs the whole service on this machine', '../main.js')
-export const apiCommand = serviceCommand('runs the front alone; needs REDIS_URL', '../cluster.js')
-export const workerCommand = serviceCommand('runs one config worker; needs REDIS_URL', '../../workers/config.worker.js')
+export const apiCommand = serviceCommand('runs the front processes; needs REDIS_URL', '../cluster.js')
+export const workerCommand = serviceCommand('runs one worker; needs REDIS_URL', '../../workers/config.worker.js')

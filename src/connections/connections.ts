@@ -2,17 +2,17 @@ import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * How many requests may be unanswered that were sent without waiting for answers: of one connection, and of all together. Each
- * takes ten kilobytes, and what arrives in one packet is handled in one turn of the event loop, about 20 µs each.
+ * Pipelined requests that may be unanswered: of one connection, and of all connections. Each takes ten kilobytes. All requests of one
+ * packet are handled in one turn of the event loop, about 20 µs each.
  */
 const MAX_PIPELINED_PER_CONNECTION = 100
 const MAX_PIPELINED = 2_000
 
-/** What a request takes that waits for the answers before its own. */
+/** Memory of a pipelined request that waits for the responses before its own. */
 const BYTES_PER_WAITING_REQUEST = 4_096
 
-const LAST = Symbol('the answer to the last request')
-const PIPELINE = Symbol('the unfinished answers, in order, of a client that did not wait for them')
+const LAST = Symbol('the response to the last request')
+const PIPELINE = Symbol('the unfinished responses of a pipelining client, in order')
 
 interface Connection extends Socket {
   [LAST]?: ServerResponse | undefined
@@ -21,15 +21,15 @@ interface Connection extends Socket {
 
 interface ConnectionsOptions {
   readonly max: number
-  /** How many requests of one connection may be unanswered. Default: 100. */
+  /** Pipelined requests of one connection. Default: 100. */
   readonly maxPipelined?: number
-  /** A connection was closed because there were too many. */
+  /** A connection was refused because there were too many. */
   readonly onRefused: () => void
 }
 
 /**
- * The connections of a server, and what each has under way. `server.maxConnections` would not do: under node:cluster, a process
- * that is full hands connections back to the primary, which offers them to the next one, for ever.
+ * The connections of a server, with their requests in flight. Replaces `server.maxConnections`: under node:cluster, a full process
+ * would return a connection to the primary, which offers it to the next process, endlessly.
  */
 export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
@@ -47,7 +47,7 @@ export class Connections implements Iterable<Socket> {
       this.#open.add(socket)
       socket.once('close', () => this.#closed(socket))
     })
-    // Rather than in a hook of the app, which requests with an unreadable path never reach.
+    // Not in a hook of the app, which requests with an unreadable path never reach.
     server.prependListener('request', (_request, response) => this.#begin(response))
   }
 
@@ -55,14 +55,14 @@ export class Connections implements Iterable<Socket> {
     return this.#open.values()
   }
 
-  /** The answer to the last request, unless both are finished. */
+  /** The response to the last request, unless both are finished. */
   current(connection: Connection): ServerResponse | undefined {
     const last = connection[LAST]
     if (last?.writableFinished && last.req.complete) connection[LAST] = undefined
     return connection[LAST]
   }
 
-  /** The memory taken by answers that the client has not read. */
+  /** Memory of the responses that the client has not read. */
   unreadBytes(connection: Connection): number {
     let bytes = connection.writableLength
     for (const { socket, writableLength } of connection[PIPELINE] ?? []) {
@@ -71,7 +71,7 @@ export class Connections implements Iterable<Socket> {
     return bytes
   }
 
-  /** Calls back once those before it on the connection are answered; never, if the connection is closed before. */
+  /** Calls back when all earlier responses of the connection are finished; never, if it is closed before. */
   whenNext(response: ServerResponse, callback: () => void): void {
     const connection: Connection = response.req.socket
     const pipeline = connection[PIPELINE] ?? []
@@ -81,8 +81,8 @@ export class Connections implements Iterable<Socket> {
   }
 
   /**
-   * Calls back once every request that has arrived completely is answered. One that is still arriving may have its answer
-   * already, if what it asked for was plain from its head.
+   * Calls back when every request that has arrived completely is answered. A request that is still arriving may have its response
+   * already, if its head decided it.
    */
   whenAnswered(connection: Connection, callback: (isLastAnswered: boolean) => void): void {
     const last = this.current(connection)
@@ -115,29 +115,29 @@ export class Connections implements Iterable<Socket> {
     })
   }
 
-  /** What its client had sent is answered to nobody. */
+  /** The requests of a closed connection need no response. */
   #closed(connection: Connection): void {
     this.#open.delete(connection)
     this.#pipelined -= connection[PIPELINE]?.splice(0).length ?? 0
   }
 }
 
-/** What Node knows of a connection's parser and does not tell: what is done with a request's head, and what follows. */
+/** Undocumented members of a connection's parser: the handler of a request's head, which returns how to continue. */
 interface ParserInternals {
   readonly parser?: { onIncoming: () => number } | null
 }
 
-/** The parser's word for bytes that are no more HTTP, as after an upgrade: it leaves them. */
+/** Tells the parser that the remaining bytes are not HTTP, as after an upgrade, so it ignores them. */
 const NOT_HTTP = 2
 
-/** Closes a connection, and leaves what it has sent: Node would parse all that it read at once, for nobody. */
+/** Closes a connection and ignores what it has sent. Otherwise Node would parse everything that it has read. */
 function disconnect(connection: Socket): void {
   connection.destroy()
   const { parser } = connection as ParserInternals
   if (parser) parser.onIncoming = () => NOT_HTTP
 }
 
-/** Calls back now if an answer has not been begun, or at its end. */
+/** Calls back now if the response has not started, else at its end. */
 function whenSettled(response: ServerResponse, callback: () => void): void {
   if (response.headersSent && !response.writableFinished) response.once('close', callback)
   else callback()

@@ -25,7 +25,7 @@ const LOCK = 'lock'
 /** The same socket, numbered by how many processes have held the directory. */
 const NUMBERED_LOCK = /^lock\.(\d+)$/
 
-/** Errors of connecting to a socket that nobody listens on: its process was killed. */
+/** Errors of connecting to a socket without a listener: its process was killed. */
 const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
 
 /**
@@ -40,18 +40,18 @@ export async function lockDirectory(directory: string, told: string): Promise<Di
   return lock
 }
 
-/** What is open while a directory is held. Nothing else can get the inode numbers of open files. */
+/** Open files of a held directory. No other file can get their inode numbers. */
 interface Held {
   /** The directory itself. */
   readonly fd: number
   readonly server: Server
 }
 
-/** A directory that this process has locked. Whoever removes it, or its lock, lets another process lock the same path. */
+/** A directory that this process has locked. If it or its lock is removed, another process can lock the same path. */
 export class DirectoryLock {
   readonly #directory: string
   readonly #told: string
-  /** The name of the socket before it is the lock. */
+  /** The name of the socket before it becomes the lock. */
   readonly #own = `lock-${randomUUID().slice(0, 8)}`
   #held: Held | undefined
   #lock: FileId | undefined
@@ -69,7 +69,7 @@ export class DirectoryLock {
     try {
       makeDirectory(directory)
       this.#held = { fd: openSync(directory, 'r'), server: createServer() }
-      // Whoever sees one of the lock's names can connect, as it gets them only now.
+      // The lock gets its names only now, so every process that sees one can connect.
       await listen(this.#held.server, socketPath(own), this.#told)
       if (await claim(directory, own)) {
         renameSync(own, this.#path)
@@ -109,12 +109,12 @@ export class DirectoryLock {
     )
   }
 
-  /** @throws when it is not held */
+  /** @throws if it is not held */
   requireHeld(): void {
     if (!this.isHeld) throw new Error(`${this.#directory} or the lock in it was removed or replaced`)
   }
 
-  /** Gives up what is left of a lock that was lost. */
+  /** Releases the remains of a lost lock. */
   release(): void {
     if (this.#held === undefined) return
     this.#held.server.close()
@@ -123,8 +123,8 @@ export class DirectoryLock {
   }
 
   /**
-   * @throws when the directory that was lost may not be taken again: another process holds it, or a volume was unmounted, which
-   * would come back without what is written meanwhile
+   * @throws if the lost directory must not be taken again: another process holds it, or its volume was unmounted and would come back
+   * without what is written meanwhile
    */
   async requireFree(): Promise<void> {
     const directory = this.#directory
@@ -141,7 +141,7 @@ function idOf(path: string): FileId | undefined {
   return statSync(path, { throwIfNoEntry: false })
 }
 
-/** The file system of a directory, or of where it would be made. */
+/** The file system of a directory, or of the place where it would be created. */
 function deviceOf(path: string): number {
   return idOf(path)?.dev ?? deviceOf(dirname(resolve(path)))
 }
@@ -194,13 +194,13 @@ async function claim(directory: string, own: string): Promise<boolean> {
   return true
 }
 
-/** The highest first. */
+/** Sorts the highest number first. */
 function numbersIn(directory: string): number[] {
   const numbers = readdirSync(directory).flatMap(name => NUMBERED_LOCK.exec(name)?.[1] ?? [])
   return numbers.map(Number).sort((a, b) => b - a)
 }
 
-/** A release before the numbers has only the lock itself. */
+/** Releases without numbers have only the lock itself. */
 async function isListenedTo(directory: string, number: number): Promise<boolean> {
   const names = [LOCK, `${LOCK}.${number}`]
   const held = await Promise.all(names.map(name => isListenedOn(socketPath(join(directory, name)))))

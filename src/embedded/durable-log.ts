@@ -23,7 +23,7 @@ const COMPARISON_INTERVAL_MS = 10_000
 /** A journal of up to this many entries compacts in a moment, so it is compacted whenever possible and before a stop. */
 const SMALL_JOURNAL_ENTRIES = 10_000
 
-/** How often the journal's file is looked for, and one that cannot be written is tried again, in ms. */
+/** Interval at which the journal's file is checked, and a failed write retried, in ms. */
 const WATCH_INTERVAL_MS = 500
 
 interface DurableLogOptions extends RetentionOptions {
@@ -175,7 +175,7 @@ export class DurableLog implements ReplyGate {
     this.#isReplaced = false
   }
 
-  /** Notices that the journal's file or its directory was removed, before the next change does, and recovers from any failure. */
+  /** Detects that the journal or its directory was removed, before the next change does. Retries after any failure. */
   #watch(): void {
     if (this.#failure === undefined) {
       try {
@@ -198,7 +198,7 @@ export class DurableLog implements ReplyGate {
     this.#takeEverything()
   }
 
-  /** Makes and locks a directory again that was removed, unless it belongs to another process by now. */
+  /** Creates and locks a removed directory again, unless another process has it by now. */
   async #regainDirectory(): Promise<void> {
     const { directory, dataDir, logger } = this.#options
     directory.release()
@@ -208,7 +208,7 @@ export class DurableLog implements ReplyGate {
     logger.warn({ dataDir }, 'the data directory, or the lock in it, was removed: it is locked again')
   }
 
-  /** Writes the journal again from what the store holds. Checks go on meanwhile. */
+  /** Writes the journal again from the store, while checks continue. */
   async #rewrite(): Promise<void> {
     const readers = this.#logs.map(log => new LogReader(log))
     const header = {
@@ -283,7 +283,7 @@ export class DurableLog implements ReplyGate {
   }
 }
 
-/** Between two pieces the store does other work. */
+/** Lets the store do other work between two pieces. */
 async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<readonly string[]> {
   for (const reader of readers) {
     for (const piece of reader.everything()) {
@@ -293,7 +293,7 @@ async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<reado
   }
 }
 
-/** An announcement arrives as `['message', channel, '<partition> …']`; what somebody else published is of no partition. */
+/** An announcement arrives as `['message', channel, '<partition> …']`; messages of other publishers have no partition. */
 function partitionOf(pushed: Reply | Error): number {
   return Array.isArray(pushed) ? Number.parseInt(String(pushed[2]), 10) : Number.NaN
 }

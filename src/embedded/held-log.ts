@@ -6,29 +6,29 @@ import type { LogEnd } from './replay.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
-/** Entries of a stream as they are replied: an id, and its fields and values in turn. */
+/** Stream entries of a reply: an id, then alternating fields and values. */
 type StreamReply = [id: string, fields: [name: string, event: string]][]
 
-/** Where a partition's log begins. */
+/** The start of a partition's log. */
 export interface LogBeginning {
   readonly identity: string
   readonly compactedTo: number
 }
 
-/** What a partition of the store holds. */
+/** The contents of one partition of the store. */
 export interface HeldPartition extends LogBeginning {
-  /** The last event of each key that was compacted, as a journal has it. */
+  /** The last compacted event of each key, as in a journal. */
   readonly compacted: readonly string[]
   /** As JSON. */
   readonly events: readonly string[]
   readonly end: LogEnd
 }
 
-/** A partition's log in the store's memory, as the process that keeps it on disk sees it. */
+/** A partition's log in the store's memory, read to keep it on disk. */
 export class HeldLog {
   readonly #store: InProcessConnection
   readonly #keys: ConfigKeys
-  /** Its value when the log was last read. A rebuild changes it too. */
+  /** The identity at the last read. A rebuild changes it too. */
   #identity: string | null
 
   constructor(store: InProcessConnection, keys: ConfigKeys) {
@@ -41,7 +41,7 @@ export class HeldLog {
     return this.#store.call('GET', this.#keys.identity) as string | null
   }
 
-  /** Whether this is a new log, begun after the store was emptied, rather than the one that was last read. */
+  /** Whether this is a new log, started after the store was emptied, and not the one that was read last. */
   get isAnother(): boolean {
     return this.#readIdentity() !== this.#identity
   }
@@ -50,20 +50,20 @@ export class HeldLog {
     return Number(this.#store.call('GET', this.#keys.compactedTo))
   }
 
-  /** A log that has no identity gets one. */
+  /** Reads the start of the log, and gives the log an identity if it has none. */
   readBeginning(): LogBeginning {
     this.#store.call('SET', this.#keys.identity, randomUUID(), 'NX')
     return { identity: this.#readIdentity() as string, compactedTo: this.compactedTo }
   }
 
-  /** As `readAll` has them, in pieces. */
+  /** Reads the compacted events in pieces. */
   *readCompacted(): Generator<readonly string[]> {
     const { snapshot } = this.#keys
     const keys = this.#store.call('HKEYS', snapshot) as string[]
     for (const some of inChunks(keys)) yield this.#store.call('HMGET', snapshot, ...some) as string[]
   }
 
-  /** The events after `end`, at most so many, or `undefined` when the log does not continue there. */
+  /** At most `count` events after `end`; `undefined` if the log does not continue there. */
   readAfter(end: LogEnd, count = ALL): { events: readonly string[]; end: LogEnd } | undefined {
     const range = [this.#keys.log, `${end.position}-0`, '+', 'COUNT', count] as const
     const found = this.#store.call('XRANGE', ...range) as StreamReply
@@ -71,13 +71,13 @@ export class HeldLog {
     const isThere = first !== undefined && positionOf(first) === end.position && eventOf(first) === end.event
     const entries = isThere ? found.slice(1) : found
     const next = entries[0]
-    // The event at the end may have been compacted since, if another event followed it.
+    // The event at the end may have been compacted, if another event followed it.
     if (next === undefined ? !isThere && end.event !== null : positionOf(next) !== end.position + 1) return undefined
     this.#identity = this.#readIdentity()
     return { events: entries.map(eventOf), end: endOf(entries) ?? end }
   }
 
-  /** Everything, at one instant. */
+  /** Reads everything in one atomic step. */
   readAll(): HeldPartition {
     const { snapshot, log } = this.#keys
     const beginning = this.readBeginning()

@@ -16,10 +16,10 @@ import { dirname } from 'node:path'
 import { promisify } from 'node:util'
 import { inChunks } from '../lib/keyed-chunks.ts'
 
-/** Appends to a file that is there. Another process may have the directory by now: no file is made in it. */
+/** Appends to an existing file. Never creates one, since another process may have the directory by now. */
 const EXISTING = constants.O_WRONLY | constants.O_APPEND
 
-/** Copied at once while other work waits. */
+/** Bytes to copy in one blocking step. */
 const COPIED_BYTES = 2 ** 18
 
 const dataSync = promisify(fdatasync)

@@ -16,7 +16,7 @@ import {
 const READ_BYTES = 2 ** 20
 const NEWLINE = 0x0a
 
-/** How much of a value a report quotes, in characters. */
+/** Characters of a value that a report quotes. */
 const QUOTED_LENGTH = 100
 
 export interface JournalHeader {
@@ -33,7 +33,7 @@ export interface JournalEntry {
   /** The event as it was written. */
   readonly text: string
   readonly event: PolicyEvent
-  /** Present for the last event of a key that was compacted: its position in the log. */
+  /** The position in the log; only for the last compacted event of a key. */
   readonly position?: number
 }
 
@@ -68,12 +68,12 @@ export function parseEntry(path: string, text: string, line: number): JournalEnt
   return { line, text: JSON.stringify(event), event, position }
 }
 
-/** The report of a line that cannot be what this service wrote. */
+/** Reports a line that this service cannot have written. */
 export function damagedLine(path: string, line: number, detail: string): CannotStart {
   return new CannotStart(`line ${line} of ${path} is damaged: ${detail}; restore the file from a backup`)
 }
 
-/** @param parent the member that holds the event, if any */
+/** @param parent the member that contains the event, if any */
 function readEvent(path: string, stored: Members, line: number, parent = ''): PolicyEvent {
   requireSound(path, line, faultWithin(parent, schemaFault(stored)))
   const event = upcastAt(path, stored, line)
@@ -96,7 +96,7 @@ function requireSound(path: string, line: number, fault: MemberFault | undefined
   throw damagedLine(path, line, `"${shorten(member)}" must be ${allowed} (${got})`)
 }
 
-/** A number may be infinite, which JSON cannot say. */
+/** Numbers may be infinite, which JSON cannot express. */
 function quote(value: unknown): string {
   return shorten(typeof value === 'number' ? String(value) : JSON.stringify(value))
 }

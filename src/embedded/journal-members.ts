@@ -1,4 +1,4 @@
-/** What the members of the journal's lines may be. */
+/** The rules for the members of the journal's lines. */
 
 import type { Idempotency } from '../domain/commands.ts'
 import type { EventType, PolicyEvent } from '../domain/events.ts'
@@ -8,7 +8,7 @@ import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Limit, PolicyDefinition } from '../domain/policy.ts'
 import { storedPolicyFault } from '../domain/stored-policy.ts'
 
-/** Format 1 had no compaction; otherwise it is the same. */
+/** Format 1 is the same without compaction. */
 const FORMATS = [1, 2]
 export const FORMAT = 2
 
@@ -49,7 +49,7 @@ const EVENT_TYPES: { readonly [type in EventType]: true } = {
 }
 const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 
-/** Those that have members of their own have functions of their own too. */
+/** Members with members of their own have functions of their own. */
 const EVENT: Rules<Exclude<keyof PolicyEvent, 'schema' | 'key' | 'idempotency' | 'policy'>> = {
   version: position,
   type: {
@@ -100,19 +100,19 @@ function elementsFault(member: 'identities' | 'compactedTo', elements: unknown, 
   return index === -1 ? undefined : ruleFault(`${member}[${index}]`, (elements as unknown[])[index], rule)
 }
 
-/** The first fault of a line that holds a compacted event, or `undefined`; the event has a check of its own. */
+/** The first fault of a line with a compacted event, or `undefined`; the event itself is validated separately. */
 export function compactedFault(entry: Members): MemberFault | undefined {
   return rulesFault(entry, COMPACTED) ?? unknownMember(entry, COMPACTED)
 }
 
-/** Whether the number of the schema can be one. */
+/** Whether a value can be the number of a schema. */
 export function schemaFault({ schema }: Members): MemberFault | undefined {
   return ruleFault('schema', schema, SCHEMA)
 }
 
 /**
- * The first fault of an event of this release's schema, or `undefined`. A member of the event that is unknown is left alone: a
- * later release that writes this schema means it to be read without. One of a policy is not, since checks would ignore it.
+ * The first fault of an event of this release's schema, or `undefined`. Unknown members of the event are tolerated: a later release
+ * with the same schema may add them. Unknown members of a policy are not, since checks would ignore them.
  */
 export function eventFault(event: PolicyEvent): MemberFault | undefined {
   const { key, idempotency, policy } = event

@@ -18,9 +18,9 @@ type HeldDirectory = Pick<DirectoryLock, 'isHeld' | 'requireHeld'>
 
 interface JournalOptions {
   readonly path: string
-  /** For the logs of a new journal. */
+  /** The identities of the logs of a new journal. */
   readonly identities: readonly string[]
-  /** Only the process that holds it writes into it. */
+  /** Only the process that holds it writes to it. */
   readonly directory: HeldDirectory
   readonly logger: Logger
 }
@@ -38,7 +38,7 @@ export class Journal {
   #bytes: number
   #lines: number
   #isTorn = false
-  /** How often the whole journal was replaced. */
+  /** Number of times that the whole journal was replaced. */
   #generation = 0
 
   /**
@@ -62,7 +62,7 @@ export class Journal {
       this.#bytes = bytes
       this.#lines = lines
       if (torn === 0) return
-      logger.warn({ path, bytes: torn }, 'the last line of the journal is torn: it is cut off')
+      logger.warn({ path, bytes: torn }, 'the last line of the journal is incomplete and was truncated')
       ftruncateSync(this.#fd, bytes)
     } catch (err) {
       if (err instanceof CannotStart) throw err
@@ -82,12 +82,12 @@ export class Journal {
     return this.#header
   }
 
-  /** How many lines follow the header. */
+  /** Number of lines after the header. */
   get entryCount(): number {
     return this.#lines - 1
   }
 
-  /** @throws {CannotStart} at a line that is damaged, or was written by a later release */
+  /** @throws {CannotStart} at a damaged line, or one of a later release */
   *entries(): Generator<JournalEntry> {
     let number = 0
     for (const line of readLines(this.path, this.#bytes)) {
@@ -105,19 +105,19 @@ export class Journal {
     this.#isTorn = false
   }
 
-  /** @throws when what is appended would be lost, or belong to another process */
+  /** @throws if an append would be lost, or change the file of another process */
   requireWritable(): void {
     this.#directory.requireHeld()
     if (this.isMissing) throw new Error(`${this.path} was removed`)
     this.requireNoOther()
   }
 
-  /** Whether the file was removed: what is written to it goes nowhere. */
+  /** Whether the file was removed, so that writes to it would be lost. */
   get isMissing(): boolean {
     return !existsSync(this.path)
   }
 
-  /** @throws when another process has written the file, or has put another in its place */
+  /** @throws if another process has changed or replaced the file */
   requireNoOther(): void {
     const [own, found] = [fstatSync(this.#fd), statSync(this.path, { throwIfNoEntry: false })]
     if (found === undefined) return
@@ -134,8 +134,8 @@ export class Journal {
   }
 
   /**
-   * Begins a journal that was removed again, in pieces and while other work goes on.
-   * @param rest what follows the pieces by the time that they are written
+   * Writes a removed journal again, in pieces, while other work continues.
+   * @param rest returns the lines that were added while the pieces were written
    */
   async rewrite(header: JournalHeader, pieces: AsyncIterable<readonly string[]>, rest: () => readonly string[]) {
     this.#directory.requireHeld()
@@ -148,7 +148,7 @@ export class Journal {
     try {
       writeLines(fd, [headerLine(header)])
       for await (const piece of pieces) write(piece)
-      // From here on nothing is awaited, so that no event comes between.
+      // Nothing is awaited from here on, so no event can be added in between.
       write(rest())
       this.#directory.requireHeld()
       this.requireNoOther()
@@ -159,15 +159,14 @@ export class Journal {
     }
   }
 
-  /** Another process that holds the directory by now may have a file of that name. */
+  /** Leaves the file if another process holds the directory, since it may be that process's. */
   #discard(temporary: string): void {
     if (this.#directory.isHeld) rmSync(temporary, { force: true })
   }
 
   /**
-   * Leaves of the events up to these positions only the last one of each key, while further events are appended. As `replace`,
-   * it is whole at every instant.
-   * @param write does what `writeCompacted` does
+   * Keeps only the last event of each key up to these positions, while further events are appended. Atomic, like `replace`.
+   * @param write see `writeCompacted`
    */
   async compact(header: JournalHeader, write: (job: CompactionJob) => Promise<number>): Promise<void> {
     const [generation, bytes, lines] = [this.#generation, this.#bytes, this.#lines]

@@ -1,10 +1,10 @@
 import type { HeldLog, LogBeginning } from './held-log.ts'
 import type { LogEnd } from './replay.ts'
 
-/** One more than is read at once: a reading begins with the last event of the one before it. */
+/** One more than a read returns: each read starts with the last event of the previous one. */
 const EVENTS_PER_READ = 501
 
-/** Reads everything that a partition of the store holds, in pieces, between which the store does other work. */
+/** Reads a whole partition of the store in pieces, between which the store does other work. */
 export class LogReader {
   readonly beginning: LogBeginning
   readonly #log: HeldLog
@@ -16,12 +16,12 @@ export class LogReader {
     this.#end = { position: this.beginning.compactedTo, event: null }
   }
 
-  /** How far it has read. */
+  /** The position up to which it has read. */
   get end(): LogEnd {
     return this.#end
   }
 
-  /** As lines of a journal. @throws when the store was compacted or emptied meanwhile */
+  /** Lines of a journal. @throws if the store is compacted or emptied meanwhile */
   *everything(): Generator<readonly string[]> {
     yield* this.#log.readCompacted()
     const { identity, compactedTo } = this.#log.readBeginning()
@@ -29,7 +29,7 @@ export class LogReader {
     yield* this.events()
   }
 
-  /** The events that were not read before. @throws as `everything` */
+  /** The events that are not read yet. @throws as `everything` */
   *events(): Generator<readonly string[]> {
     for (;;) {
       const added = this.#log.readAfter(this.#end, EVENTS_PER_READ)
@@ -42,5 +42,5 @@ export class LogReader {
 }
 
 function changedMeanwhile(): Error {
-  return new Error('the store was compacted or emptied while it was read; this is tried again')
+  return new Error('the store was compacted or emptied while it was read; this is retried')
 }

@@ -125,7 +125,7 @@ export class Replay {
   #memories({ event }: JournalEntry, effect: Effect): Command[] {
     const { keyPrefix, retentionMs } = this.#options
     const { key, version, actor, at, commandId: id, idempotency } = event
-    // An event is not kept for longer because the clock was ahead when it was made.
+    // An event from a time when the clock was ahead is not retained for longer.
     const keptForMs = Math.min(Date.parse(at) - Date.now(), 0) + retentionMs
     if (!(keptForMs > 0)) return []
     const commands: Command[] = []

@@ -4,8 +4,8 @@ import { recordJson } from '../redis/policies/append.ts'
 import type { Command } from './in-process-connection.ts'
 
 /**
- * The policies that a batch of events leaves in a partition. They go to the store in few commands: a command for each would take
- * a fifth of the time of a replay.
+ * Collects the policies of a batch of events, so that few commands store them: one command for each would take a fifth of the time
+ * of a replay.
  */
 export class ReplayedPolicies {
   readonly #keys: ConfigKeys
@@ -19,7 +19,7 @@ export class ReplayedPolicies {
     this.#lastEvents.set(event.key, event)
   }
 
-  /** What stores them, and forgets them here. */
+  /** Returns the commands that store them, and clears the batch. */
   take(): Command[] {
     const { policies, names } = this.#keys
     const events = [...this.#lastEvents.values()]

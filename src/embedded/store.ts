@@ -13,7 +13,7 @@ import { EmbeddedValkey } from './valkey.ts'
 /** File descriptor for log lines, opened by the supervisor; standard output belongs to Valkey. */
 const LOG_FD = 4
 
-/** Fronts and worker stop before the store, even if their common parent is gone. */
+/** Front processes and worker stop before the store, even if their parent is gone. */
 const LAST_OF_ORPHANS_MS = 3_500
 const CLIENT_CHECK_INTERVAL_MS = 50
 

@@ -44,7 +44,7 @@ export interface ReplyGate {
   makeDurable(): boolean
   /** Whether a connection may get replies although not everything is durable. */
   isExempt(fd: number): boolean
-  /** The error that any other connection gets in place of its replies, before it is closed. */
+  /** The error that other connections get instead of their replies, before they are closed. */
   readonly refusal: string
 }
 
@@ -165,7 +165,7 @@ export class EmbeddedValkey extends Base {
     }
   }
 
-  /** Ends a connection, with an error in place of each of its replies. */
+  /** Closes a connection after an error in place of each of its replies. */
   #refuse({ to: connection, bytes }: Output): void {
     if (connection.isRefused) return
     connection.isRefused = true

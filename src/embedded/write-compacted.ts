@@ -14,7 +14,7 @@ export interface CompactionJob {
   readonly header: JournalHeader
 }
 
-/** What happens to a line. Any other value is the position of an event that is kept as the last compacted one of its key. */
+/** The fate of a line. Any other value is the position of the last compacted event of a key, which is kept. */
 const DROPPED = -1
 const COPIED = 0
 

@@ -3,7 +3,7 @@ import { ErrorCode, type Job, type Queue } from 'bullmq'
 /** Jobs that are read at once. */
 const JOBS_PER_READ = 100
 
-/** Retries a failed job. @returns false if it has not failed, or somebody else retries it at this moment */
+/** Retries a failed job. @returns `false` if it has not failed, or is being retried already */
 export async function retryFailed(job: Job): Promise<boolean> {
   try {
     await job.retry('failed')

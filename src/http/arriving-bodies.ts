@@ -2,43 +2,43 @@ import type { IncomingMessage } from 'node:http'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from './turns.ts'
 
-/** What an unfinished request takes beside its body: its head, and the objects that represent it. */
+/** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096
 
 const MIN_CAPACITY = 1_024
 const EMPTY = Buffer.alloc(0)
 
-/** A body of more chunks must have so many bytes in each on average: a chunk costs as much time as a kilobyte. */
+/** Minimum average size of chunks, for a body of many chunks: a chunk costs as much time as a kilobyte. */
 const MAX_SMALL_CHUNKS = 1_000
 const MIN_CHUNK_BYTES = 64
 
-/** What refuses a body as it arrives. */
+/** Refuses a body as it arrives. */
 export interface BodyRules {
   readonly maxBytes: number
-  /** The problem of the body so far, of which these bytes are the next. */
+  /** The problem of the body up to and including these bytes. */
   problemOf(bytes: Buffer): Problem | undefined
 }
 
-/** Handling a larger body takes milliseconds. So many bytes are read of one body in a turn. */
+/** Bytes that are read of one body in a turn of the event loop. Handling a larger body takes milliseconds. */
 const LARGE_BODY_BYTES = 64 * 1024
 
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
 
 /**
- * Reads whole bodies, and bounds the memory of all that are unfinished. Over budget, the body that began first is refused: a
- * caller that means well has sent its own long before. The body of a check arrives with its head and is never held.
+ * Reads whole bodies, and bounds the memory of all unfinished ones. Over budget, the oldest is refused: a well-behaved client has
+ * sent its own long before. The body of a check arrives with its head and is never held.
  */
 export class ArrivingBodies {
   readonly #maxBytes: number
-  /** Bodies of which a part was read, and which are read on. */
+  /** Bodies that are read in part, and wait for their next turn. */
   readonly #reading = new Turns()
-  /** Bodies that are handed over. */
+  /** Complete bodies that wait to be handed over. */
   readonly #handingOver = new Turns()
-  /** How many bytes each unfinished body holds, by what refuses it, oldest first. */
+  /** Bytes of each unfinished body, by the function that refuses it, oldest first. */
   readonly #held = new Map<(problem: Problem) => void, number>()
   #heldBytes = 0
 
-  /** @param maxBytes for all unfinished bodies together */
+  /** @param maxBytes of all unfinished bodies */
   constructor(maxBytes: number) {
     this.#maxBytes = maxBytes
   }
@@ -98,8 +98,8 @@ export class ArrivingBodies {
   }
 
   /**
-   * A socket is otherwise read for as long as there is something, which can be megabytes in one turn of the event loop; and so
-   * are all others in the same turn. Node takes up one new connection in each.
+   * Otherwise Node reads a socket until it is empty, which can be megabytes in one turn of the event loop, and all other sockets in
+   * the same turn, while it accepts only one new connection in each.
    */
   #pauseForTurn(request: IncomingMessage): void {
     request.pause()
@@ -112,12 +112,12 @@ export class ArrivingBodies {
     else this.#held.set(refuse, bytes)
     for (const refuseOldest of this.#held.keys()) {
       if (this.#heldBytes <= this.#maxBytes) return
-      refuseOldest(new Problem('overloaded', 'the process holds too many bodies that have not arrived completely'))
+      refuseOldest(new Problem('overloaded', 'the process holds too many incomplete bodies'))
     }
   }
 }
 
-/** The same bytes in a buffer for at least `length`, at most twice as long. */
+/** Copies the bytes to a buffer of at least `length` bytes and at most twice as many. */
 function withRoom(bytes: Buffer, length: number, maxLength: number): Buffer {
   if (length <= bytes.length) return bytes
   const larger = Buffer.allocUnsafeSlow(Math.min(maxLength, Math.max(2 * bytes.length, length, MIN_CAPACITY)))

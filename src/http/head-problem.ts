@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { Problem } from '../lib/errors.ts'
 
-/** What is wrong with a request, whatever it asks for. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
+/** The problem of a request's head, independent of its route. @see https://www.rfc-editor.org/rfc/rfc9112#section-3.2 */
 export function headProblem(request: IncomingMessage): Problem | undefined {
   const { httpVersion, httpVersionMajor, rawHeaders } = request
   if (httpVersionMajor !== 1) return versionUnsupported()
@@ -12,8 +12,8 @@ export function headProblem(request: IncomingMessage): Problem | undefined {
 }
 
 /**
- * Node's parser finds the end of a body by its last coding and ignores the others, and those of HTTP/1.0 may come from a proxy
- * that does not know the field.
+ * Node's parser delimits a body by its last coding and ignores the others. In HTTP/1.0 the field may come from a proxy that does
+ * not know it.
  * @see https://www.rfc-editor.org/rfc/rfc9112#section-6.1
  */
 function transferCodingProblem({ httpVersion, headers }: IncomingMessage): Problem | undefined {
@@ -28,7 +28,7 @@ function badFraming(detail: string): Problem {
   return new Problem('validation-failed', detail, { headers: { connection: 'close' } })
 }
 
-/** Node shows the first one only. */
+/** Node exposes only the first one. */
 function countHosts(rawHeaders: readonly string[]): number {
   let count = 0
   for (let i = 0; i < rawHeaders.length; i += 2) {

@@ -11,8 +11,8 @@ import { requestIdOf } from './request-id.ts'
 type ParserError = Error & { readonly code?: string }
 
 /**
- * Answers what is not HTTP/1.1 once the requests before it are answered, and closes the connection: where the next request
- * begins, nobody can tell.
+ * Refuses bytes that are not HTTP/1.1, after the requests before them are answered. Closes the connection, since the start of the
+ * next request is unknown.
  */
 export function rejectMalformedRequests(connections: Connections): (err: ParserError, socket: Socket) => void {
   const rejected = new WeakSet<Socket>()
@@ -23,11 +23,11 @@ export function rejectMalformedRequests(connections: Connections): (err: ParserE
   }
 }
 
-/** Answers CONNECT, for which Node hands over the connection, once the requests before it are answered, and closes it. */
+/** Refuses CONNECT, for which Node hands over the connection, after the requests before it are answered; then closes it. */
 export function rejectTunnels(connections: Connections): (request: IncomingMessage, socket: Duplex) => void {
   return (request, duplex) => {
     const socket = duplex as Socket
-    // Node has removed its own listeners: an error would end the process, and a client that leaves would not be noticed.
+    // Node has removed its own listeners: an error would end the process, and a disconnect would go unnoticed.
     socket.on('error', () => socket.destroy()).resume()
     const problem = headProblem(request) ?? nothingAt(request)
     answerLast(connections, socket, () => responseOf(problem, requestIdOf(request)))
@@ -43,7 +43,7 @@ function answerLast(connections: Connections, socket: Socket, response: () => st
 
 function problemOf({ code }: ParserError): Problem {
   if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
-  const detail = `what was sent is not an HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${code}`
+  const detail = `this is not an HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${code}`
   return new Problem('validation-failed', detail)
 }
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../lib/errors.ts'
 
-/** Which methods every path of the service has, also for requests that the router gives up on. */
+/** The methods of every path of the service, also for requests that the router refuses. */
 export class RouteMap {
   readonly #methodsByPattern = new Map<string, Set<string>>()
 
@@ -12,17 +12,17 @@ export class RouteMap {
     this.#methodsByPattern.set(pattern, known)
   }
 
-  /** The methods that a path has; none when there is nothing at it. */
+  /** The methods of a path; empty if it does not exist. */
   methodsAt(url: string): readonly string[] {
     return this.#methodsOf(this.#matching(url))
   }
 
-  /** The methods that any path has. */
+  /** The methods of all paths. */
   get methods(): readonly string[] {
     return this.#methodsOf([...this.#methodsByPattern.keys()])
   }
 
-  /** Whether the path bears a key. */
+  /** Whether the path contains a key. */
   hasKey(url: string): boolean {
     return this.#matching(url).some(pattern => pattern.includes('/:key'))
   }
@@ -38,9 +38,8 @@ export class RouteMap {
 }
 
 /**
- * Answers a request that no route takes: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404.
- * Called before a body is read, which may be of any kind here.
- * `OPTIONS *` asks about the service as a whole.
+ * Answers a request without a route: OPTIONS with 204, a known path with 405, both with `Allow`, everything else with 404. Runs
+ * before the body is read, which may be of any type here. `OPTIONS *` concerns the whole service.
  * @throws {Problem} `not-found`, `method-not-allowed`
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-15.5.6
  * @see https://www.rfc-editor.org/rfc/rfc9110#section-9.3.7
@@ -51,7 +50,7 @@ export function answerUnrouted(request: FastifyRequest, reply: FastifyReply, rou
 }
 
 /**
- * Refuses a path that is not percent-encoded UTF-8; one that has no such method is answered as if it could be read.
+ * Refuses a path that is not percent-encoded UTF-8. A method that the path does not support is refused first.
  * @throws {Problem} `key-invalid`, `not-found`, `method-not-allowed`
  */
 export function answerUnreadablePath(request: FastifyRequest, reply: FastifyReply, routes: RouteMap): FastifyReply {

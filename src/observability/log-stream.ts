@@ -11,7 +11,7 @@ const sleeper = new Int32Array(new SharedArrayBuffer(4))
 
 /**
  * Writes each line at once and whole, so that lines of several processes do not mix and none is lost at exit. It neither
- * throws nor blocks: while the output takes nothing (a full disk, a pipe that nobody reads), lines wait in bounded memory,
+ * throws nor blocks: while the output takes nothing (a full disk, an unread pipe), lines wait in bounded memory,
  * and then are dropped.
  */
 export class LogStream {

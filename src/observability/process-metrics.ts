@@ -9,7 +9,7 @@ const EXPENSIVE = ['nodejs_active_handles', 'nodejs_active_resources', 'process_
 /** Age up to which an expensive metric is reported again, in ms. */
 const EXPENSIVE_MAX_AGE_MS = 10_000
 
-/** What the library does with a metric whose value is only known when it is asked for; its declarations do not say so. */
+/** The undeclared member of metrics whose value is collected at a scrape. */
 interface Collected {
   collect(): void
 }

@@ -12,7 +12,7 @@ export interface HeldPort {
 /** A port that is free on one address may be taken on another. */
 const MAX_ATTEMPTS = 10
 
-/** Holds a port that nobody listens on, on every address of this host. */
+/** Finds a port that is free on every address of this host, and holds it. */
 export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promise<HeldPort> {
   const [address, ...others] = listenAddresses(host)
   const first = await listening(address, 0)

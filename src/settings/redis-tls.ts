@@ -10,7 +10,7 @@ export interface TlsFiles {
   readonly key?: string
 }
 
-/** The variables, each of which holds PEM or the path of a file that does. */
+/** The variables. Each holds PEM, or the path of a PEM file. */
 const VARIABLES = { ca: 'REDIS_TLS_CA', cert: 'REDIS_TLS_CERT', key: 'REDIS_TLS_KEY' } as const
 
 type Part = keyof typeof VARIABLES
@@ -19,7 +19,7 @@ export type TlsVariables = Readonly<Partial<Record<(typeof VARIABLES)[Part], str
 
 const PEM_START = '-----BEGIN '
 
-/** Reads the files that the variables name. Everything that is wrong is added to the faults. */
+/** Reads the files that the variables name, and adds each fault to `faults`. */
 export function readTlsFiles(given: TlsVariables, faults: string[]): TlsFiles {
   const found = faults.length
   const files: Partial<Record<Part, string>> = {}

@@ -55,6 +55,6 @@ describe('the end of an import', () => {
   })
 
   it('is not waited for in a store that does not know the import', async () => {
-    await expect(waitFor({ of: () => undefined }).ending).rejects.toThrow(`no longer knows how command ${id} ended`)
+    await expect(waitFor({ of: () => undefined }).ending).rejects.toThrow(`no longer has the result of command ${id}`)
   })
 })
