@@ -1,14 +1,14 @@
 import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 
-/** A Lua script; also as ioredis defines a command. */
+/** A Lua script, in the shape in which ioredis defines a command. */
 export interface Script {
   readonly lua: string
-  /** Its SHA-1 in hex, by which a Redis knows it that has seen it once. */
+  /** SHA-1 in hex, by which Redis finds a script that it has seen before. */
   readonly sha: string
 }
 
-/** @param preludes files of functions that the script uses */
+/** @param preludes files that come before the script, with functions that it uses */
 function load(name: string, ...preludes: readonly string[]): Script {
   const lua = [...preludes, name].map(read).join('')
   return { lua, sha: createHash('sha1').update(lua).digest('hex') }
@@ -18,7 +18,7 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
-export const checkScript = load('check')
+export const checkScript = load('check', 'bucket-layout')
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimNameScript = load('claim-name', 'read-name')
