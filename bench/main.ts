@@ -19,7 +19,7 @@ function optionsOrExit(): Options {
 
 const options = optionsOrExit()
 if (redisVersion() === undefined) {
-  console.error('There is no redis-server on this machine, and the benchmark measures a real one: install it.')
+  console.error('redis-server is not installed, and the benchmark measures a real one.')
   process.exit(1)
 }
 

@@ -8,7 +8,7 @@ const FRONTS = 2
 /** That of Redis itself: a node that is busy under load is not to be taken for dead. */
 const NODE_TIMEOUT_MS = 15_000
 
-/** Fronts as on so many machines, and the Redis servers that they share. */
+/** Front processes as on several machines, and the Redis servers that they share. */
 export interface Deployment {
   readonly name: 'standalone' | 'cluster'
   readonly servers: readonly RedisServer[]

@@ -6,7 +6,7 @@ import { runCluster } from './run.ts'
 
 const { quick } = parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values
 if (redisVersion() === undefined) {
-  console.error('There is no redis-server on this machine, and the benchmark measures real ones: install it.')
+  console.error('redis-server is not installed, and the benchmark measures real servers.')
   process.exit(1)
 }
 

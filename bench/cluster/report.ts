@@ -42,7 +42,7 @@ export function keep(report: ClusterReport): void {
   renderPage()
 }
 
-/** Writes the tables of the page on scaling anew, from the results of both benchmarks that were kept. */
+/** Rewrites the tables of the page on scaling from the kept results of both benchmarks. */
 export function renderPage(): void {
   const page = readFileSync(PAGE, 'utf8')
   const [before = '', after = ''] = [page.split(BEGIN)[0], page.split(END)[1]]

@@ -1,4 +1,4 @@
-/** What so many checks a second take, from what the benchmarks measured. */
+/** The hardware for a given number of checks a second, computed from the benchmarks. */
 import type { Measurement } from '../measure.ts'
 import type { ClusterResult } from './run.ts'
 

@@ -8,7 +8,7 @@ import { appendScript } from '../../src/redis/scripts.ts'
 const KEY_PREFIX = 'throttler'
 const EVENTS_A_CALL = 1_000
 
-/** Gives so many keys, `user:0`, `user:1` …, a policy each, as so many changes would have. */
+/** Gives each of the keys `user:0`, `user:1` … a policy, as if by changes. */
 export async function fillWithPolicies(
   redisUrl: string,
   policies: number,

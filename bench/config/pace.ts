@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Does something so many times a second, whether what was done before is over or not. Resolves when the last is over. */
+/** Runs a task at a fixed rate, without waiting for earlier runs. Resolves when all have ended. */
 export async function pace(perSecond: number, seconds: number, act: (n: number) => Promise<void>): Promise<void> {
   const under: Promise<void>[] = []
   const begin = performance.now()

@@ -18,7 +18,7 @@ export interface Propagation {
   readonly fronts: number
   readonly changesPerSecond: number
   readonly changes: number
-  /** From when a change was accepted until the last front process obeyed it, ms. */
+  /** Time from the acceptance of a change until the last front process enforces it, in ms. */
   readonly p50Ms: number
   readonly p99Ms: number
   readonly maxMs: number

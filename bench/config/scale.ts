@@ -38,7 +38,7 @@ const CASES = [
   },
 ] as const
 
-/** What so many policies cost a front process. */
+/** The cost of a number of policies for a front process. */
 export async function measureScale(policies: number, seconds: number, say: (line: string) => void): Promise<Scale[]> {
   const results: Scale[] = []
   for (const { name, share, definitionOf } of CASES) {

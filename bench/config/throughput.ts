@@ -45,7 +45,7 @@ async function applyAll(commands: number, workers: number): Promise<number> {
   }
 }
 
-/** Queues them, while nobody applies any. */
+/** Queues them while no worker runs. */
 async function acceptAll(commands: number, port: number): Promise<void> {
   let sent = 0
   const sender = async () => {

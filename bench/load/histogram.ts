@@ -1,6 +1,6 @@
 const BINS = 1_000_000
 
-/** Latencies in bins of one microsecond, the last of which takes all from a second on. */
+/** Latencies in bins of one microsecond; the last bin counts everything from one second on. */
 export class Histogram {
   readonly #bins = new Uint32Array(BINS)
   #count = 0
@@ -23,7 +23,7 @@ export class Histogram {
     return this.#max
   }
 
-  /** The latency, ms, that the given share of all was at most. */
+  /** The latency in ms at a quantile. */
   quantile(share: number): number {
     const rank = Math.ceil(share * this.#count)
     let seen = 0

@@ -20,7 +20,7 @@ export interface BucketMemory {
   readonly memoryUsage: number
 }
 
-/** What so many buckets of one limit with keys of 16 bytes take in a Redis of their own. */
+/** Memory of buckets with one limit and keys of 16 bytes, in a Redis of their own. */
 export async function measureBucketMemory(buckets: number): Promise<BucketMemory> {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)

@@ -8,7 +8,7 @@ export type CheckHttpRequest = FastifyRequest<{ Body: CheckRequest }>
 /** What a route of the benchmark has to be told of; the plugin of a peer reads its part. */
 export const CHECK_SCHEMA = { body: CheckRequest, response: { 200: DecisionResponse } }
 
-/** Fastify as it comes, without a logger, and the two fields that every answer of the service bears. */
+/** Fastify with its defaults, without a logger, and with the two fields of every response of the service. */
 export function plainApp(): FastifyInstance {
   const app = fastify({ genReqId: () => randomUUID() })
   app.addHook('onRequest', (request, reply, done) => {

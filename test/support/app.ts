@@ -12,7 +12,7 @@ import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
 
 export interface AppOptions {
-  /** What the environment says beside `REDIS_URL`; `KEY_PREFIX` is the app's own unless given. */
+  /** Variables besides `REDIS_URL`. `KEY_PREFIX` is the app's own by default. */
   readonly variables?: Readonly<Record<string, string>>
   /** Whether commands are applied from the start; else they stay queued until `startWorker`. */
   readonly worker?: boolean

@@ -61,7 +61,7 @@ const upToLimits = (maxLength: number) =>
 /** The limits of a policy. */
 export const limits = fc.oneof({ weight: 3, arbitrary: upToLimits(3) }, { weight: 1, arbitrary: upToLimits(8) })
 
-/** What is written anew of a limit. */
+/** The members of a limit that change. */
 const alteration: fc.Arbitrary<Partial<Limit>> = fc.oneof(
   fc.constant({}),
   fc.record({ capacity }),

@@ -25,7 +25,7 @@ interface Attack {
   readonly connections: number
   /** Sent first: the head of a request. */
   readonly head: string
-  /** Sent after it: a text, so many times. */
+  /** A text that is sent after it, with the number of times. */
   readonly fill?: readonly [text: string, times: number]
   readonly tail?: string
   /** Whether all of it is sent again whenever an answer arrives. */

@@ -21,7 +21,7 @@ export function complaintsOf(page: Page): string[] {
   return complaints
 }
 
-/** With SCREENSHOTS=true, the pictures of the documents are taken anew. */
+/** With SCREENSHOTS=true, takes the pictures of the documents again. */
 export async function picture(page: Page, name: string, options: PageScreenshotOptions = {}): Promise<void> {
   if (process.env['SCREENSHOTS'] !== 'true') return
   const path = fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url))

@@ -8,7 +8,7 @@ type Move =
   | { readonly by: number }
   | { readonly until: 'retryAfterMs' | 'resetAfterMs' | 'nextTokenAfterMs'; readonly plus: number }
 
-/** How many tokens a check asks for: so many, quarters of the smallest capacity, or what is left, give or take. */
+/** The tokens of a check: a number, quarters of the smallest capacity, or about what is left. */
 type Wish = { readonly tokens: number } | { readonly quarters: number } | { readonly ofWhatIsLeft: number }
 
 interface Batch {

@@ -14,7 +14,7 @@ export interface LimitAnswer {
 /** What the contract promises of a check. */
 export interface Answer {
   readonly allowed: boolean
-  /** The limit whose values the answer bears. */
+  /** The limit whose values the response shows. */
   readonly binding: string
   readonly limits: readonly LimitAnswer[]
 }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 
 const TICK_MS = 2
-/** Beyond so many, checks wait in the caller for others to be answered. */
+/** Checks in flight; further ones wait in the caller. */
 const MOST_CONNECTIONS = 500
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
@@ -13,7 +13,7 @@ const BACK_WITHIN_MS = 2_000
 const P99_LIMIT_MS = 150
 
 /**
- * For services under load: beside other suites a machine may be so busy that a process looks slow, or takes the store for slow.
+ * For services under load: other suites may keep a machine so busy that a process, or the store, looks slow.
  * The long tests, which have the machine for themselves, go by the defaults.
  */
 export const PATIENCE: Readonly<Record<string, string>> = IS_LONG
@@ -55,7 +55,7 @@ export class CheckLoad {
     this.#timer = setInterval(() => this.#issueDue(), TICK_MS)
   }
 
-  /** Goes on for so long. */
+  /** Duration of the load. */
   runsFor(ms: number): Promise<void> {
     return sleep(ms)
   }

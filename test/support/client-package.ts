@@ -10,7 +10,7 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** What the package is built with, by its own account, and what that needs. */
 const BUILD_TOOLS = ['typescript', '@types/node', 'undici-types']
 
-/** The client, packed from a copy of its folder alone, as somebody without this repository would. */
+/** The client, packed from a copy of its folder alone, as if without this repository. */
 export class ClientPackage {
   readonly #directory: string
   readonly #tarball: string

@@ -7,7 +7,7 @@ type WriteableStream = Parameters<Redis['sendCommand']>[1]
 const CLOCK = 'test:clock'
 const EXPIRIES = 'test:expiries'
 
-/** How much longer than a bucket the script keeps its key, ms. */
+/** How much longer the script keeps a key than its bucket needs, in ms. */
 export const EXPIRY_SLACK_MS = 5n
 
 /**

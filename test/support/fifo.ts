@@ -3,7 +3,7 @@ import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
-/** A pipe that nobody reads until `read` is called. */
+/** A pipe that is not read until `read` is called. */
 export class Fifo {
   readonly #directory = mkdtempSync(join(tmpdir(), 'throttler-fifo-'))
   readonly #readEnd: number
@@ -17,7 +17,7 @@ export class Fifo {
     this.writeEnd = openSync(path, constants.O_WRONLY)
   }
 
-  /** Whatever the pipe holds. */
+  /** Everything that the pipe holds. */
   read(): string {
     const chunk = Buffer.alloc(1024 * 1024)
     try {

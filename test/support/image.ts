@@ -27,7 +27,7 @@ export function letThrough(): string[] {
   return patterns.slice(1).map(pattern => pattern.replace('!', ''))
 }
 
-/** The images that stages begin with, but for other stages. */
+/** The base images of the stages, except other stages. */
 export function baseImages(): string[] {
   const froms = instructions.filter(({ name }) => name === 'FROM')
   const stages = froms.map(({ words }) => words[2])

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { definitionOf } from './policies.ts'
 
-/** Writes a journal of so many versions of the policy of `k`, which keep the embedded store busy when it starts. */
+/** Writes a journal with many versions of the policy of `k`, which keeps the embedded store busy during its start. */
 export async function writeLongJournal(dataDir: string, versions: number): Promise<void> {
   const header = { journal: 2, identities: ['a', 'b', 'c', 'd'], compactedTo: [0, 0, 0, 0] }
   const common = { schema: 1, key: 'k', type: 'changed', at: '2026-01-31T12:00:00.000Z', actor: 'ops', commandId: 'c' }

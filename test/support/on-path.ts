@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
-/** Whether a program can be run by its name. Looked for rather than run: pm2 starts its daemon whatever it is asked. */
+/** Whether a program can be run by its name. The program is not run: pm2 starts its daemon for every command. */
 export function isOnPath(program: string): boolean {
   return pathOf(program) !== undefined
 }

@@ -1,7 +1,7 @@
 import type { PendingCheck } from '../../src/check/pending-check.ts'
 import { policyOf } from './policies.ts'
 
-/** A check of one token that has just arrived, whose result nobody receives. */
+/** A check of one token that has just arrived; its result is ignored. */
 export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingCheck {
   return {
     key: 'user:1',

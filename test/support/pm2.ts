@@ -17,7 +17,7 @@ export interface Pm2App {
   readonly pm2_env: {
     readonly status: string
     readonly restart_time: number
-    /** The last pause before a restart, ms. */
+    /** The last pause before a restart, in ms. */
     readonly prev_restart_delay?: number
     readonly exit_code?: number
   }

@@ -1,6 +1,6 @@
 import { compilePolicy, type Limit, type Policy, type PolicyDefinition } from '../../src/domain/policy.ts'
 
-/** A limit of 10 tokens, one of which comes back every second, but for what is given. */
+/** By default a limit of 10 tokens that refills one token a second. */
 export function limitOf(overrides: Partial<Limit> = {}): Limit {
   return { name: 'default', capacity: 10, refillTokens: 1, refillIntervalMs: 1_000, ...overrides }
 }

@@ -48,7 +48,7 @@ export function commandOf(pid: number): string {
   return runningProcesses().find(entry => entry.pid === pid)?.command ?? ''
 }
 
-/** The processes that were started with this environment variable, whoever their parent is now. */
+/** The processes that were started with this environment variable, even if their parent has changed. */
 export function pidsWithVariable(name: string, value: string): number[] {
   const holds = (pid: number) => {
     try {

@@ -5,5 +5,5 @@ export function runs(short: number, long: number): { readonly numRuns: number } 
   return { numRuns: IS_LONG ? long : short }
 }
 
-/** How long one property may take, ms. */
+/** Time limit of one property, in ms. */
 export const PROPERTY_TIMEOUT_MS = IS_LONG ? 600_000 : 30_000

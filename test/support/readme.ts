@@ -57,7 +57,7 @@ export function itShows(heading: string, conditionsOf: () => Conditions): void {
   })
 }
 
-/** The tour of a service that nobody used before. */
+/** The tour of a new service. */
 export function itGivesTheTour(serviceOf: () => Service): void {
   itShows('Two-minute tour', () => ({ replaced: { 'localhost:8080': new URL(serviceOf().url).host } }))
 }

@@ -11,7 +11,7 @@ interface RedisClusterOptions {
   readonly masters?: number
   /** How many masters, from the first, have a replica. */
   readonly replicas?: number
-  /** After how long without a sign a node is taken for dead, ms. */
+  /** Time without a heartbeat after which a node counts as dead, in ms. */
   readonly nodeTimeoutMs?: number
   /** Of each server. */
   readonly args?: readonly string[]

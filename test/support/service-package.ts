@@ -6,7 +6,7 @@ import { run } from './client-package.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The service, packed as it is built here, and installed into an empty directory without asking a registry. */
+/** The service, packed as built here, and installed into an empty directory without a registry. */
 export class ServicePackage {
   /** Where an operator who installed it works. */
   readonly directory: string

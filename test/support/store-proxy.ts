@@ -3,9 +3,9 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 
 /** A TCP proxy before a store, which loses what it is told to lose. */
 export class StoreProxy {
-  /** Whether what the store pushes to its subscribers is thrown away. */
+  /** Whether messages to subscribers are discarded. */
   losesAnnouncements = false
-  /** How much later requests and replies arrive, ms. */
+  /** Delay of requests and replies, in ms. */
   latencyMs = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()

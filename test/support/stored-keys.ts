@@ -10,7 +10,7 @@ type StoredValue =
   | { readonly type: 'zset'; readonly members: readonly (readonly [member: string, score: string])[] }
   | { readonly type: 'stream'; readonly entries: readonly (readonly [id: string, fields: readonly string[]])[] }
 
-/** Writes the keys. What expired goes on from the time to live that it had. */
+/** Writes the keys. Expiring keys continue with the time to live that they had. */
 export async function restoreKeys(redis: Redis, keys: readonly StoredKey[]): Promise<void> {
   for (const stored of keys) {
     await restore(redis, stored)
@@ -42,7 +42,7 @@ async function restore(redis: Redis, stored: StoredKey): Promise<void> {
 /** A bucket as a release wrote it, at an age that the test chooses. */
 export interface StoredBucket {
   readonly redisKey: string
-  /** What is stored, in base64. Its first 8 bytes say when it was last spent from, ms. */
+  /** The stored value in base64. Its first 8 bytes are the time of the last spending, in ms. */
   readonly value: string
   /** How long ago it was last spent from; negative: Redis's clock has gone back since. */
   readonly ageMs: number

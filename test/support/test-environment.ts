@@ -5,7 +5,7 @@ import { descendantsOf, type ProcessEntry, runningProcesses } from './processes.
 type Arguments = ConstructorParameters<typeof TestEnvironment>
 
 /**
- * Kills the processes that a test file leaves behind, whatever became of its hooks, and names them. A process whose parent has
+ * Kills the processes that a test file leaves behind, even if its hooks failed, and names them. A process whose parent has
  * died is found too if it ran when a test began.
  */
 export default class CleanEnvironment extends TestEnvironment {
