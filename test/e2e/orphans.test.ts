@@ -96,8 +96,8 @@ it('a front process says nothing of a primary that was killed just before it lis
   const front = new URL('../../dist/src/processes/front-process.js', import.meta.url)
   const child = `
     import { createServer } from 'node:net'
-    import { surviveLostPrimary } from ${JSON.stringify(front.href)}
-    surviveLostPrimary()
+    import { ignoreLostPrimary } from ${JSON.stringify(front.href)}
+    ignoreLostPrimary()
     process.kill(process.ppid, 'SIGKILL')
     const until = performance.now() + 200
     while (performance.now() < until);

@@ -32,7 +32,7 @@ async function withServer<T>(args: readonly string[], use: (server: RedisServer)
 }
 
 const mayEvict = expect.stringMatching(/may evict policies: its maxmemory-policy is allkeys-lru; set it to noeviction/)
-const keepsNothing = expect.stringMatching(/keeps nothing on disk: its appendonly is no and its save is empty/)
+const keepsNothing = expect.stringMatching(/keeps nothing on disk: appendonly is no and save is empty/)
 
 describeWithRedis('before the start a policy store', () => {
   it.each([
