@@ -40,7 +40,7 @@ describe('without ADMIN_TOKENS, /config answers', () => {
   ])('not the Host %j', async host => {
     const answer = await ask(host)
     expectProblem(answer, 403, 'forbidden')
-    expect(answer.body.detail).toContain(`the Host was ${host}`)
+    expect(answer.body.detail).toContain(`it was ${host}`)
   })
 
   it.each([
