@@ -12,7 +12,7 @@ function documentOf(...schemas: object[]) {
 
 function named(...schemas: object[]) {
   const { components, paths } = nameSchemas(documentOf(...schemas)) as ReturnType<typeof documentOf>
-  const used = Object.values(paths['/'].get.responses[200].content).map(({ schema }: { schema: object }) => schema)
+  const used = Object.values<{ schema: object }>(paths['/'].get.responses[200].content).map(({ schema }) => schema)
   return { used, components }
 }
 

@@ -123,7 +123,7 @@ describe('/admin/queues', () => {
   ])('has nothing at %s, and asks for a token first', async path => {
     const ask = (headers = {}) => rawRequest(given.app.port, { path: BASE + path, headers })
     expectProblem(await ask(), 401, 'unauthorized')
-    expectProblem(await ask(basic('reading')), 404, 'not-found')
+    expectProblem(await ask(basic('secret-of-a-reader')), 404, 'not-found')
   })
 
   it.each(['/api/queues/none/1', '/nothing', '/static/none.js'])('has nothing at %s', async path => {
