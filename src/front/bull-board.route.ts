@@ -19,8 +19,7 @@ const BASE_PATH = '/admin/queues'
 function adapterOptions(partition: number) {
   return {
     displayName: `Policy changes, partition ${partition}`,
-    description:
-      'Changes of policies, applied one at a time. Only failed changes can be retried; all else is read-only.',
+    description: 'Changes of policies, applied one at a time. Failed changes can be retried; all else is read-only.',
     allowRetries: true,
     allowCompletedRetries: false,
   }

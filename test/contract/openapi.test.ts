@@ -36,7 +36,10 @@ function describedIn(place: string, schema: Json): Described[] {
 
 function membersIn(place: string, { properties = {}, items, anyOf = [], allOf = [] }: Json): Described[] {
   const members = Object.entries<Json>(properties).flatMap(([name, schema]) => describedIn(`${place}.${name}`, schema))
-  return [...members, ...[...(items === undefined ? [] : [items]), ...anyOf, ...allOf].flatMap(schema => membersIn(place, schema))]
+  return [
+    ...members,
+    ...[...(items === undefined ? [] : [items]), ...anyOf, ...allOf].flatMap(schema => membersIn(place, schema)),
+  ]
 }
 
 describe('docs/openapi.json', () => {

@@ -36,7 +36,7 @@ describeWithChromium('in a browser', () => {
     path: string,
     options: BrowserContextOptions = {},
   ): Promise<{ page: Page; complaints: string[]; foreign: string[] }> {
-    const page = await browser.newPage({ viewport: { width: 1200, height: 700 }, ...options })
+    const page = await browser.newPage(options)
     const complaints = complaintsOf(page)
     const foreign = foreignRequestsOf(page)
     await page.goto(app.url + path)
@@ -64,6 +64,7 @@ describeWithChromium('in a browser', () => {
 
     const { page, complaints, foreign } = await open('/admin/queues', {
       httpCredentials: { username: 'ann', password: 'secret-of-an-admin' },
+      viewport: { width: 1400, height: 600 },
     })
     expect(await page.title()).toBe('Throttler')
     for (let partition = 0; partition < 4; partition++)
@@ -92,7 +93,7 @@ describeWithChromium('in a browser', () => {
   })
 
   it('Swagger UI shows every call, and tries one out', async () => {
-    const { page, complaints, foreign } = await open('/docs')
+    const { page, complaints, foreign } = await open('/docs', { viewport: { width: 1200, height: 900 } })
     expect(await page.title()).toBe('Throttler API')
     await page.getByText('/check/batch').waitFor()
     expect(await page.locator('link[rel="icon"]').getAttribute('href')).toBe('/docs/static/theme/favicon.svg')
