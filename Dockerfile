@@ -23,7 +23,7 @@ WORKDIR /app
 COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
-COPY docs/openapi.json ./docs/
+COPY docs/openapi.json docs/errors.md ./docs/
 # The user node, as a number, which Kubernetes wants in order to see that it is not root.
 USER 1000:1000
 EXPOSE 8080 9464

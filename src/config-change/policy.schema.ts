@@ -21,22 +21,26 @@ const DEFAULT_INTERVAL_MS = 1000
 const DEFAULT_LIMIT = 'default'
 const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
 
-const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens fit.' })
-const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens come back …' })
+const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'Tokens that fit into the bucket.' })
+const refillTokens = Type.Integer({
+  minimum: 1,
+  maximum: MAX_COUNT,
+  description: 'Tokens that return to the bucket in each interval, continuously and not all at once.',
+})
 const refillIntervalMs = Type.Integer({
   minimum: 1,
   maximum: MAX_INTERVAL_MS,
-  description: '… in so many milliseconds.',
+  description: `Length of the interval, in ms. If omitted, ${DEFAULT_INTERVAL_MS}.`,
 })
 
 const LimitRequest = Type.Object(
   {
-    name: Type.String({ pattern: LIMIT_NAME.source }),
+    name: Type.String({ pattern: LIMIT_NAME.source, description: 'Name of the limit, unique in its policy.' }),
     capacity,
     refillTokens,
     refillIntervalMs: Type.Optional(refillIntervalMs),
   },
-  { additionalProperties: false },
+  { title: 'LimitRequest', description: 'A token bucket.', additionalProperties: false },
 )
 
 /** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
@@ -46,17 +50,37 @@ export const PolicyRequest = Type.Object(
       Type.Array(LimitRequest, {
         minItems: 1,
         maxItems: MAX_LIMITS,
-        description: 'All must allow. Not needed for the modes `off` and `block`.',
+        description: 'Every limit must allow a check. Not needed for the modes `off` and `block`.',
       }),
     ),
     capacity: Type.Optional(capacity),
     refillTokens: Type.Optional(refillTokens),
     refillIntervalMs: Type.Optional(refillIntervalMs),
-    mode: Type.Optional(Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] })),
-    onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
-    description: Type.Optional(Type.String({ maxLength: 500 })),
+    mode: Type.Optional(
+      Type.Unsafe<Mode>({
+        type: 'string',
+        enum: [...MODES],
+        description: 'How checks are decided. If omitted, `enforce`.',
+      }),
+    ),
+    onStoreFailure: Type.Optional(
+      Type.Unsafe<OnStoreFailure>({
+        type: 'string',
+        enum: [...STORE_FAILURE_MODES],
+        description:
+          'What a check gets while the bucket store is unavailable. If omitted, the setting `ON_STORE_FAILURE` applies.',
+      }),
+    ),
+    description: Type.Optional(Type.String({ maxLength: 500, description: 'What the policy is for.' })),
   },
-  { additionalProperties: false, examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }] },
+  {
+    title: 'PolicyRequest',
+    description:
+      'A policy with `limits`; or, in its short form, with `capacity`, `refillTokens` and `refillIntervalMs` of one limit ' +
+      `named \`${DEFAULT_LIMIT}\`.`,
+    additionalProperties: false,
+    examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }],
+  },
 )
 export type PolicyRequest = Static<typeof PolicyRequest>
 

@@ -4,7 +4,8 @@ import type { PolicyDefinition } from './policy.ts'
 /** The schema of the events that this release writes. */
 export const EVENT_SCHEMA = 1
 
-export type EventType = 'created' | 'changed' | 'deleted' | 'rolled-back' | 'imported'
+export const EVENT_TYPES = ['created', 'changed', 'deleted', 'rolled-back', 'imported'] as const
+export type EventType = (typeof EVENT_TYPES)[number]
 
 /** A recorded change of a policy. Events are never edited. */
 export interface PolicyEvent {

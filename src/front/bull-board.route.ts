@@ -3,7 +3,9 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { nothingAt } from '../http/methods.ts'
 import { redactSecrets } from '../http/redact-secrets.ts'
 import { Problem } from '../lib/errors.ts'
+import { adaptBullBoardPage } from './bull-board-page.ts'
 import { HtmlPages, sendPage } from './html-pages.ts'
+import { LOGO_URL } from './logo.ts'
 import { retryAllFailed, retryFailed } from './retry-failed.ts'
 
 export interface BullBoardRouteOptions {
@@ -13,8 +15,22 @@ export interface BullBoardRouteOptions {
 
 const BASE_PATH = '/admin/queues'
 
-/** Actions that the page offers. Its types do not declare the second. */
-const ADAPTER_OPTIONS = { allowRetries: true, allowCompletedRetries: false }
+/** How the page shows the queue of a partition. The types of Bull Board do not declare `allowCompletedRetries`. */
+function adapterOptions(partition: number) {
+  return {
+    displayName: `Policy changes, partition ${partition}`,
+    description: 'Changes of policies, applied one at a time. Failed changes can be retried; all else is read-only.',
+    allowRetries: true,
+    allowCompletedRetries: false,
+  }
+}
+
+const UI_OPTIONS = {
+  boardTitle: 'Throttler',
+  boardLogo: { path: LOGO_URL, width: 28, height: 28 },
+  favIcon: { default: LOGO_URL, alternative: LOGO_URL },
+  hideDocsLink: true,
+}
 
 /** The only changes that are allowed: retry all failed jobs of a queue, or one job. Matched as sent, without decoding. */
 const RETRY_ALL = /^\/admin\/queues\/api\/queues\/(?<queue>[a-z0-9-]+)\/retry\/failed$/
@@ -98,12 +114,19 @@ async function installBoard(app: FastifyInstance, queues: readonly Queue[]): Pro
     import('@bull-board/fastify'),
   ])
   const serverAdapter = new FastifyAdapter().setBasePath(BASE_PATH)
-  const adapters = queues.map(queue => {
-    const adapter = new BullMQAdapter(queue, ADAPTER_OPTIONS)
+  const adapters = queues.map((queue, partition) => {
+    const adapter = new BullMQAdapter(queue, adapterOptions(partition))
     adapter.setFormatter('data', redactSecrets)
     adapter.setFormatter('returnValue', redactSecrets)
     return adapter
   })
-  createBullBoard({ queues: adapters, serverAdapter, options: { uiConfig: { boardTitle: 'Throttler' } } })
+  createBullBoard({ queues: adapters, serverAdapter, options: { uiConfig: UI_OPTIONS } })
+  app.addHook('onSend', async (_request, reply, payload) =>
+    isHtml(reply) ? adaptBullBoardPage(String(payload)) : payload,
+  )
   await app.register(serverAdapter.registerPlugin(), { prefix: BASE_PATH })
+}
+
+function isHtml(reply: FastifyReply): boolean {
+  return String(reply.getHeader('content-type')).startsWith('text/html')
 }

@@ -4,20 +4,35 @@ import { nothingAt } from '../http/methods.ts'
 import { Turns } from '../http/turns.ts'
 import { readProjectFile } from '../lib/project-file.ts'
 import { HtmlPages, sendPage, sendUnlessCurrent } from './html-pages.ts'
+import { LOGO_SVG } from './logo.ts'
 
 const BASE_PATH = '/docs'
 
-/** `GET /openapi.json`, and `GET /docs`: Swagger UI. @see https://github.com/fastify/fastify-swagger-ui */
+/** The documents that the service serves, each read on first use. */
+const DOCUMENTS = {
+  api: lazyDocument('docs/openapi.json', 'application/json; charset=utf-8'),
+  // Browsers show plain text, and download Markdown.
+  errors: lazyDocument('docs/errors.md', 'text/plain; charset=utf-8'),
+}
+
+/**
+ * `GET /openapi.json`; `GET /docs/errors.md`, to which the OpenAPI document refers; and `GET /docs`: Swagger UI.
+ * @see https://github.com/fastify/fastify-swagger-ui
+ */
 export const docsRoute: FastifyPluginAsync = async app => {
   const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true })
   app.addHook('onClose', () => pages.close())
 
   const turns = new Turns()
-  app.get('/openapi.json', { schema: { hide: true } }, async (request, reply) => {
-    await turns.next()
-    const { bytes, etag } = apiDocument()
-    return sendUnlessCurrent(request, reply.type('application/json; charset=utf-8').header('etag', etag), bytes)
-  })
+  const serve = (url: string, open: () => ProjectDocument) =>
+    app.get(url, { schema: { hide: true } }, async (request, reply) => {
+      await turns.next()
+      const { bytes, mediaType, etag } = open()
+      return sendUnlessCurrent(request, reply.type(mediaType).header('etag', etag), bytes)
+    })
+  serve('/openapi.json', DOCUMENTS.api)
+  serve(`${BASE_PATH}/errors.md`, DOCUMENTS.errors)
+
   for (const url of [BASE_PATH, `${BASE_PATH}/*`]) {
     app.get(url, { schema: { hide: true, querystring: {} } }, async (request, reply) => {
       const page = await pages.request(request)
@@ -27,21 +42,22 @@ export const docsRoute: FastifyPluginAsync = async app => {
   }
 }
 
-interface ApiDocument {
+interface ProjectDocument {
   readonly bytes: Buffer
+  readonly mediaType: string
   readonly etag: string
 }
 
-let document: ApiDocument | undefined
-
-/** The OpenAPI document, read on first use. */
-function apiDocument(): ApiDocument {
-  document ??= withEtag(Buffer.from(readProjectFile('docs/openapi.json')))
-  return document
+function lazyDocument(path: string, mediaType: string): () => ProjectDocument {
+  let document: ProjectDocument | undefined
+  return () => {
+    document ??= withEtag(Buffer.from(readProjectFile(path)), mediaType)
+    return document
+  }
 }
 
-function withEtag(bytes: Buffer): ApiDocument {
-  return { bytes, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
+function withEtag(bytes: Buffer, mediaType: string): ProjectDocument {
+  return { bytes, mediaType, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
 }
 
 /** Loaded on first use. */
@@ -50,7 +66,14 @@ async function installSwaggerUi(app: FastifyInstance): Promise<void> {
     import('@fastify/swagger'),
     import('@fastify/swagger-ui'),
   ])
-  const specification = { document: JSON.parse(apiDocument().bytes.toString()) }
+  const specification = { document: JSON.parse(DOCUMENTS.api().bytes.toString()) }
   await app.register(swagger, { mode: 'static', specification })
-  await app.register(swaggerUi, { routePrefix: BASE_PATH, theme: { title: 'Throttler' } })
+  await app.register(swaggerUi, {
+    routePrefix: BASE_PATH,
+    theme: { title: 'Throttler API', favicon: [FAVICON] },
+    // Without the bar of Swagger UI, which offers to load the document of any other service.
+    uiConfig: { layout: 'BaseLayout', defaultModelsExpandDepth: 0 },
+  })
 }
+
+const FAVICON = { filename: 'favicon.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: LOGO_SVG }

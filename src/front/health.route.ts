@@ -1,7 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { RouteDocs } from '../http/route-docs.ts'
 import { Problem } from '../lib/errors.ts'
-import type { InstanceHealth, StoreState } from '../observability/stores-state.ts'
+import type { CircuitState, InstanceHealth, StoreState } from '../observability/stores-state.ts'
 
 export interface HealthRoutesOptions {
   /** Whether the process accepts requests: the policies are loaded, and it is not draining. */
@@ -11,7 +11,9 @@ export interface HealthRoutesOptions {
   readonly version: string
 }
 
-const Up = Type.Unsafe<StoreState>({ type: 'string', enum: ['up', 'down'] })
+function storeState(description: string) {
+  return Type.Unsafe<StoreState>({ type: 'string', enum: ['up', 'down'], description })
+}
 
 const EXAMPLE_HEALTH = {
   status: 'ok',
@@ -24,21 +26,46 @@ const EXAMPLE_HEALTH = {
 
 const HealthResponse = Type.Object(
   {
-    status: Type.Unsafe<'ok' | 'degraded'>({ type: 'string', enum: ['ok', 'degraded'] }),
-    version: Type.String(),
-    uptimeSeconds: Type.Integer(),
-    store: Up,
-    configStore: Up,
-    circuit: Type.String(),
-    reason: Type.Optional(Type.String({ description: 'Why a store is unavailable, or why changes wait.' })),
+    status: Type.Unsafe<'ok' | 'degraded'>({
+      type: 'string',
+      enum: ['ok', 'degraded'],
+      description: '`degraded` if a store is unavailable or changes wait. The service answers checks all the same.',
+    }),
+    version: Type.String({ description: 'Version of the service.' }),
+    uptimeSeconds: Type.Integer({ description: 'Time since the start of the instance, in seconds.' }),
+    store: storeState('The bucket store.'),
+    configStore: storeState('The policy store.'),
+    circuit: Type.Unsafe<CircuitState>({
+      type: 'string',
+      enum: ['closed', 'half-open', 'open'],
+      description:
+        'The circuit breaker of the bucket store: `open` while it is not asked, `half-open` while it is probed.',
+    }),
+    reason: Type.Optional(
+      Type.String({ description: 'Why a store is unavailable, or why changes wait. Absent if `status` is `ok`.' }),
+    ),
   },
-  { examples: [EXAMPLE_HEALTH] },
+  {
+    title: 'Health',
+    description: 'The health of an instance: the worst state that a front process sees.',
+    examples: [EXAMPLE_HEALTH],
+  },
 )
 
-const ReadyResponse = Type.Object({ status: Type.Literal('ready') })
+const ReadyResponse = Type.Object(
+  { status: Type.Literal('ready', { description: 'The process accepts requests.' }) },
+  { title: 'Readiness', description: 'The process has loaded the policies, and is not stopping.' },
+)
 
-const HEALTH_DOCS: RouteDocs = { summary: 'The health of the instance and its stores' }
-const READY_DOCS: RouteDocs = { summary: 'Whether the process accepts requests', errors: ['draining'] }
+const HEALTH_DOCS: RouteDocs = {
+  summary: 'Get the health of the instance',
+  description: 'Always 200 while the process is alive, even if a store is unavailable.',
+}
+const READY_DOCS: RouteDocs = {
+  summary: 'Get the readiness of the process',
+  description: '200 if the process accepts requests; 503 while it starts or stops.',
+  errors: ['draining'],
+}
 
 /** `GET /health`: the process is alive, and the health of its instance. `GET /ready`: the process accepts requests. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (

@@ -11,9 +11,10 @@ export interface MetricsRouteOptions {
 const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 
 const DOCS: RouteDocs = {
-  summary: 'The metrics of all front processes',
+  summary: 'Get metrics',
+  description: 'The metrics of all front processes of the instance, as Prometheus text.',
   errors: ['overloaded'],
-  responses: { 200: { mediaType: 'text/plain' } },
+  responses: { 200: { mediaType: 'text/plain', description: 'Metrics in the Prometheus text format.' } },
 }
 
 /** `GET /metrics`. Concurrent requests share one scrape and its bytes, and are answered in turns, since it can be large. */

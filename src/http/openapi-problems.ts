@@ -1,24 +1,10 @@
 /** The problems of a route, for the OpenAPI document. */
 import { STATUS_CODES } from 'node:http'
-import { Type } from '@sinclair/typebox'
+import type { TSchema } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
 import { ERRORS, type ErrorCode, errorType } from '../lib/errors.ts'
 import { type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
-
-const Field = Type.Object({ path: Type.String({ description: 'A JSON pointer.' }), message: Type.String() })
-
-export const PROBLEM_SCHEMA = Type.Object(
-  {
-    type: Type.String({ description: 'A URI that names the kind of problem.' }),
-    title: Type.String(),
-    status: Type.Integer(),
-    detail: Type.String({ description: 'What was given, and what is allowed.' }),
-    instance: Type.String({ description: '`urn:request:` and the `x-request-id`.' }),
-    code: Type.Unsafe<ErrorCode>({ type: 'string', enum: Object.keys(ERRORS) }),
-    errors: Type.Optional(Type.Array(Field, { description: 'Each field that is wrong, where fields are.' })),
-  },
-  { description: 'Problem details (RFC 9457); a problem of a denied check has every member of the decision too.' },
-)
+import { ProblemResponse } from './problem.schema.ts'
 
 /** Every problem of a route, by status. */
 export function problemResponses(route: RouteOptions, schema: FastifySchema): Record<string, unknown> {
@@ -27,7 +13,8 @@ export function problemResponses(route: RouteOptions, schema: FastifySchema): Re
     const { status } = ERRORS[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes)]))
+  const denial = route.config?.docs?.denial
+  return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes, denial)]))
 }
 
 /** The problems that follow from the route's access, body and path. */
@@ -47,7 +34,7 @@ export function problemExamples(): Record<string, { value: object }> {
   return Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }]))
 }
 
-function problemResponse(status: number, codes: readonly ErrorCode[]) {
+function problemResponse(status: number, codes: readonly ErrorCode[], denial: TSchema | undefined) {
   const decides = codes.includes('quota-exceeded')
   const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? LIMIT_FIELDS : [])]
   return {
@@ -55,7 +42,7 @@ function problemResponse(status: number, codes: readonly ErrorCode[]) {
     headers: Object.fromEntries(names.map(name => [name, RESPONSE_FIELDS[name]])),
     content: {
       'application/problem+json': {
-        schema: { $ref: '#/components/schemas/Problem' },
+        schema: decides && denial !== undefined ? { anyOf: [denial, ProblemResponse] } : ProblemResponse,
         examples: Object.fromEntries(codes.map(code => [code, { $ref: `#/components/examples/${code}` }])),
       },
     },

@@ -4,19 +4,23 @@ import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } from 'fastify'
 import { version } from '../lib/version.ts'
 import type { Access } from './auth.ts'
-import { CHANGE_FIELDS, type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
-import { PROBLEM_SCHEMA, problemExamples, problemResponses } from './openapi-problems.ts'
+import { CHANGE_FIELDS, type FieldName, IMPORT_FIELDS, RESPONSE_FIELDS } from './openapi-fields.ts'
+import { problemExamples, problemResponses } from './openapi-problems.ts'
+import { nameSchemas } from './openapi-schemas.ts'
 import type { MediaType, RouteDocs } from './route-docs.ts'
 
 const DESCRIPTION =
   'A distributed rate limiter. `POST /check` asks whether a key may do something now; operators change its limits under `/config`. ' +
-  'Errors are problem details (RFC 9457); their codes are explained in docs/errors.md.'
+  'Every error is a problem document (RFC 9457) with a `code`.'
+
+/** Served by the service itself. */
+const ERRORS_DOCUMENT = { url: '/docs/errors.md', description: 'The error codes: causes and what to do' }
 
 const TAGS: Readonly<Record<string, string>> = {
   checks: 'May this key do this now?',
   buckets: 'The live state of keys.',
-  policies: 'What limits are, and how they change.',
-  service: 'For whoever watches it.',
+  policies: 'The limits, and how they change.',
+  service: 'Health and metrics.',
 }
 
 const SECURITY: Readonly<Record<Access | 'open', readonly Record<string, string[]>[]>> = {
@@ -29,9 +33,13 @@ const SECURITY_SCHEMES = {
   adminToken: {
     type: 'http',
     scheme: 'bearer',
-    description: 'One of ADMIN_TOKENS. Without any, loopback names are answered.',
+    description: 'A token of `ADMIN_TOKENS`. If none is set, only requests to a loopback name are answered.',
   },
-  checkToken: { type: 'http', scheme: 'bearer', description: 'One of CHECK_TOKENS. Without any, everybody may check.' },
+  checkToken: {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'A token of `CHECK_TOKENS`. If none is set, no token is needed.',
+  },
 } as const
 
 /** @param addRoutes registers the routes to describe */
@@ -44,10 +52,10 @@ export async function describeApi(addRoutes: (app: FastifyInstance) => void): Pr
       openapi: '3.1.0',
       info: { title: 'Throttler', version, description: DESCRIPTION, license: { name: 'MIT', identifier: 'MIT' } },
       servers: [{ url: '/' }],
+      externalDocs: ERRORS_DOCUMENT,
       tags: Object.entries(TAGS).map(([name, description]) => ({ name, description })),
       components: {
         securitySchemes: SECURITY_SCHEMES,
-        schemas: { Problem: PROBLEM_SCHEMA as object },
         examples: problemExamples(),
       },
     },
@@ -55,7 +63,7 @@ export async function describeApi(addRoutes: (app: FastifyInstance) => void): Pr
   })
   addRoutes(app)
   await app.ready()
-  const document = JSON.parse(JSON.stringify(app.swagger())) as Record<string, unknown>
+  const document = nameSchemas(JSON.parse(JSON.stringify(app.swagger())))
   await app.close()
   return document
 }
@@ -69,10 +77,11 @@ function describeRoute(schema: FastifySchema, url: string, route: RouteOptions):
     ...(schema.querystring !== undefined && { querystring: defaultsOptional(schema.querystring as ObjectSchema) }),
     operationId: operationId(method, url),
     ...(docs && { summary: docs.summary }),
+    ...(docs?.description && { description: docs.description }),
     ...(docs?.body && { body: { content: textContent(docs.body) } }),
     tags: [tagOf(url)],
     security: SECURITY[access ?? 'open'],
-    ...(isChange(method, url) && { headers: CHANGE_FIELDS }),
+    ...(isChange(method, url) && { headers: url === '/config/import' ? IMPORT_FIELDS : CHANGE_FIELDS }),
     response: { ...responsesOf(schema, docs), ...problemResponses(route, schema) },
   }
 }
@@ -125,8 +134,9 @@ function mapValues<T, U>(values: Readonly<Record<string, T>>, map: (value: T) =>
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
 }
 
-function textContent({ mediaType, example }: MediaType) {
-  return { [mediaType]: { schema: { type: 'string', ...(example !== undefined && { examples: [example] }) } } }
+function textContent({ mediaType, description, example }: MediaType) {
+  const examples = example !== undefined && { examples: [example] }
+  return { [mediaType]: { schema: { type: 'string', description, ...examples } } }
 }
 
 /** `POST /config/:key/rollback` is `postConfigKeyRollback`. */

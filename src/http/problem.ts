@@ -2,12 +2,13 @@ import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../lib/errors.ts'
 import { fieldErrors } from '../lib/field-errors.ts'
 import { emptyBody } from './json-body.ts'
+import type { ProblemResponse } from './problem.schema.ts'
 import type { RequestLog } from './request-log.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
 
 /** The members of a problem response (RFC 9457). */
-export function problemBody(problem: Problem, requestId: string): Record<string, unknown> {
+export function problemBody(problem: Problem, requestId: string): ProblemResponse {
   return {
     type: errorType(problem.code),
     title: ERRORS[problem.code].title,

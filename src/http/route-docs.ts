@@ -10,13 +10,18 @@ declare module 'fastify' {
 
 /** The description of a route for the OpenAPI document, in addition to its schemas. */
 export interface RouteDocs {
+  /** A few words: a verb and its object. */
   readonly summary: string
+  /** What the summary leaves open. */
+  readonly description?: string
   /** The body, if no schema validates it. */
   readonly body?: MediaType
   /** Error codes in addition to those of the route's access, body and path. */
   readonly errors?: readonly ErrorCode[]
   /** Responses that no schema serializes; a string describes a body that is not JSON. */
   readonly responses?: Readonly<Record<number, TSchema | MediaType>>
+  /** The 429 of a denied check. Other 429s are plain problems. */
+  readonly denial?: TSchema
   /** Response fields, by status. */
   readonly fields?: Readonly<Record<number, readonly FieldName[]>>
 }
@@ -24,5 +29,6 @@ export interface RouteDocs {
 /** A body that is text, not JSON. */
 export interface MediaType {
   readonly mediaType: string
+  readonly description: string
   readonly example?: string
 }

@@ -7,6 +7,41 @@ import { describeContract } from '../support/openapi.ts'
 
 const committed = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
 
+// biome-ignore lint/suspicious/noExplicitAny: the document is looked at as what it says it is
+type Json = any
+
+const operations: readonly Json[] = Object.entries<Json>(committed.paths).flatMap(([path, methods]) =>
+  Object.entries<Json>(methods).map(([method, operation]) => ({ path: `${method} ${path}`, ...operation })),
+)
+
+const schemasInUse = operations.flatMap(({ path, requestBody, responses }) =>
+  [requestBody ?? {}, ...Object.values<Json>(responses)].flatMap(({ content = {} }) =>
+    Object.entries<Json>(content).map(([mediaType, { schema }]) => ({ place: path, mediaType, schema })),
+  ),
+)
+
+function isNamed({ $ref, anyOf }: Json): boolean {
+  return $ref !== undefined || (anyOf?.every(isNamed) ?? false)
+}
+
+interface Described {
+  readonly place: string
+  readonly description: string | undefined
+}
+
+function describedIn(place: string, schema: Json): Described[] {
+  if (schema.$ref !== undefined) return []
+  return [{ place, description: schema.description }, ...membersIn(place, schema)]
+}
+
+function membersIn(place: string, { properties = {}, items, anyOf = [], allOf = [] }: Json): Described[] {
+  const members = Object.entries<Json>(properties).flatMap(([name, schema]) => describedIn(`${place}.${name}`, schema))
+  return [
+    ...members,
+    ...[...(items === undefined ? [] : [items]), ...anyOf, ...allOf].flatMap(schema => membersIn(place, schema)),
+  ]
+}
+
 describe('docs/openapi.json', () => {
   it('is what the routes say now; if not, run npm run openapi', async () => {
     expect(committed).toEqual(await describeService())
@@ -25,6 +60,34 @@ describe('docs/openapi.json', () => {
   it('names every operation once, each with a summary', () => {
     const operations = describeContract(committed).operations
     expect(new Set(operations.map(({ id }) => id)).size).toBe(operations.length)
-    expect(operations.filter(({ summary }) => !summary).map(({ id }) => id)).toEqual([])
+    const isShort = (summary = '') => summary !== '' && summary.split(' ').length <= 7
+    expect(operations.filter(({ summary }) => !isShort(summary)).map(({ id }) => id)).toEqual([])
+  })
+
+  it('names the schema of every body in JSON, so that generated clients have named types', () => {
+    const unnamed = schemasInUse.filter(({ mediaType }) => mediaType.endsWith('json') && !/ndjson/.test(mediaType))
+    expect(unnamed.filter(({ schema }) => !isNamed(schema)).map(({ place }) => place)).toEqual([])
+    const names = Object.keys(committed.components.schemas)
+    expect(names).toEqual(expect.arrayContaining(['CheckRequest', 'Command', 'Decision', 'Limit', 'Policy', 'Problem']))
+    const used = new Set(JSON.stringify(committed).match(/(?<="#\/components\/schemas\/)\w+/g))
+    expect(names.filter(name => !used.has(name))).toEqual([])
+  })
+
+  it('describes every schema, every member and every parameter', () => {
+    const named = Object.entries<Json>(committed.components.schemas)
+    const parameters = operations.flatMap(({ path, parameters = [] }) =>
+      parameters.map(({ name, description }: Json) => ({ place: `${path} ${name}`, description })),
+    )
+    const described = [
+      ...named.flatMap(([name, schema]) => describedIn(name, schema)),
+      ...schemasInUse.flatMap(({ place, schema }) => membersIn(place, schema)),
+      ...parameters,
+    ]
+    expect(described.length).toBeGreaterThan(100)
+    expect(described.filter(({ description }) => !description).map(({ place }) => place)).toEqual([])
+  })
+
+  it('refers to the explanation of the errors that the service itself serves', () => {
+    expect(committed.externalDocs.url).toBe('/docs/errors.md')
   })
 })

@@ -105,7 +105,7 @@ describe('the Dockerfile', () => {
     const client = new Client(services[0].url)
     expect((await client.put('of-the-image', { capacity: 1, refillTokens: 1 })).status).toBe(201)
     expect((await client.check('of-the-image')).body).toMatchObject({ allowed: true, source: 'redis' })
-    for (const page of ['/docs', '/openapi.json', '/admin/queues', '/metrics'])
+    for (const page of ['/docs', '/docs/errors.md', '/openapi.json', '/admin/queues', '/metrics'])
       expect([page, (await client.get(page)).status]).toEqual([page, 200])
     await Promise.all(services.map(service => service.stop()))
     await store.stop()

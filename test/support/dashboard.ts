@@ -4,12 +4,29 @@ interface Panel {
   readonly type: 'stat' | 'timeseries'
   readonly title: string
   readonly targets: readonly { readonly expr: string; readonly legendFormat: string }[]
+  readonly fieldConfig: { readonly overrides: readonly ColorOverride[] }
+}
+
+/** The fixed color of a curve. */
+interface ColorOverride {
+  readonly matcher: { readonly options: string }
+  readonly properties: readonly [{ readonly value: { readonly fixedColor: string } }]
 }
 
 /** What the dashboard shows. */
 export const panels: readonly Panel[] = JSON.parse(
   readFileSync(new URL('../../deploy/grafana/dashboards/throttler.json', import.meta.url), 'utf8'),
 ).panels
+
+/** The fixed colors of a panel, by the name of the curve. */
+export function colorsOf({ fieldConfig }: Panel): Readonly<Record<string, string>> {
+  return Object.fromEntries(
+    fieldConfig.overrides.map(({ matcher, properties: [{ value }] }) => [matcher.options, value.fixedColor]),
+  )
+}
+
+/** Colors of the other curves: none of them says that something is right or wrong. */
+const NEUTRAL_COLORS = ['steelblue', 'darkcyan', 'slateblue', 'peru', 'gray']
 
 /**
  * The queries of the dashboard as a page that Prometheus draws itself, by its own console library: what Grafana would ask,
@@ -19,8 +36,10 @@ export const panels: readonly Panel[] = JSON.parse(
 export function consolePage(seconds: number): string {
   const graphs = panels
     .filter(({ type }) => type === 'timeseries')
-    .map(({ title, targets }) => ({
+    .map(panel => ({ ...panel, colors: colorsOf(panel) }))
+    .map(({ title, targets, colors }) => ({
       title,
+      colors,
       expr: targets.map(({ expr }) => expr),
       name: targets.map(({ legendFormat }) => legendFormat.replaceAll('{{', '[[').replaceAll('}}', ']]')),
     }))
@@ -37,13 +56,25 @@ ${['d3/d3.min.js', 'rickshaw/rickshaw.min.js', 'jquery/jquery.min.js'].map(path 
 <script>
 const legend = text => metric => text.replace(/\\[\\[(\\w+)\\]\\]/g, (_, label) => metric[label] ?? '')
 const graphs = ${JSON.stringify(graphs)}
-for (const { title, expr, name } of graphs) {
+const draw = PromConsole.Graph.prototype._render
+const moves = ({ values }) => values.some(([, value]) => Number(value) !== 0)
+PromConsole.Graph.prototype._render = function (data) {
+  // A curve that is 0 all the time is left out, unless its query has no other.
+  for (const { data: found } of data) found.result = found.result.filter((series, i, all) => moves(series) || (i === 0 && !all.some(moves)))
+  const names = data.flatMap(({ data: { result } }, i) => result.map(({ metric }) => this.params.name[i](metric)))
+  const neutral = ${JSON.stringify(NEUTRAL_COLORS)}
+  this.params.colorScheme = names.map((name, i) => this.params.colors[name] ?? neutral[i % neutral.length])
+  draw.call(this, data)
+}
+const { humanize } = PromConsole.NumberFormatter
+for (const { title, expr, name, colors } of graphs) {
   const section = document.body.appendChild(document.createElement('section'))
   section.appendChild(document.createElement('h2')).textContent = title
   const node = section.appendChild(document.createElement('div'))
   new PromConsole.Graph({
-    node, expr, name: name.map(legend), min: 0, duration: ${seconds}, width: 320, height: 120, yTitle: '', xTitle: '',
-    yAxisFormatter: PromConsole.NumberFormatter.humanize, yHoverFormatter: PromConsole.NumberFormatter.humanize,
+    node, expr, colors, name: name.map(legend), min: 0, duration: ${seconds}, width: 320, height: 120, yTitle: '', xTitle: '',
+    // Without the 0, which the times of the other axis cover.
+    yAxisFormatter: y => (y === 0 ? '' : humanize(y)), yHoverFormatter: humanize,
   })
 }
 </script>

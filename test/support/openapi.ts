@@ -25,13 +25,26 @@ export function describeContract(document: Json): { operations: readonly Operati
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   ajv.addSchema({ $id: 'http://throttler/openapi', ...document })
   const operations = Object.entries<Json>(document.paths).flatMap(([path, methods]) =>
-    Object.entries<Json>(methods).map(([method, operation]) => operationOf(ajv, path, method, operation)),
+    Object.entries<Json>(methods).map(([method, operation]) => ({
+      ...operationOf(ajv, path, method, operation),
+      bodySchema: resolved(document, bodyOf(operation)[1]?.schema),
+    })),
   )
   return { operations }
 }
 
-function operationOf(ajv: Ajv2020, path: string, method: string, operation: Json): Operation {
-  const [mediaType, media] = Object.entries<Json>(operation.requestBody?.content ?? {})[0] ?? []
+function bodyOf(operation: Json): [mediaType?: string, media?: Json] {
+  return Object.entries<Json>(operation.requestBody?.content ?? {})[0] ?? []
+}
+
+/** A named schema is where its reference says. */
+function resolved(document: Json, schema: Json): Json {
+  const name = /^#\/components\/schemas\/(.+)$/.exec(schema?.$ref ?? '')?.[1]
+  return name === undefined ? schema : document.components.schemas[name]
+}
+
+function operationOf(ajv: Ajv2020, path: string, method: string, operation: Json): Omit<Operation, 'bodySchema'> {
+  const [mediaType, media] = bodyOf(operation)
   const query = (operation.parameters ?? []).filter(({ in: place }: Json) => place === 'query')
   const required = query.filter(({ required }: Json) => required).map(({ name }: Json) => `${name}=example`)
   return {
@@ -43,7 +56,6 @@ function operationOf(ajv: Ajv2020, path: string, method: string, operation: Json
     summary: operation.summary,
     mediaType,
     body: media?.example,
-    bodySchema: media?.schema,
     queryNames: query.map(({ name }: Json) => name),
     isGuarded: operation.security.length > 0,
     takesNobody: operation.security.every((scheme: Json) => Object.keys(scheme).length === 0),

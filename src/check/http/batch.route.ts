@@ -12,7 +12,9 @@ import type { CheckRoutesOptions } from './check.route.ts'
 import { decisionJson, decisionMembers } from './decision-json.ts'
 
 const DOCS: RouteDocs = {
-  summary: 'Decide up to 1,000 checks, each by itself',
+  summary: 'Decide many checks',
+  description:
+    'Decides up to 1,000 checks, each on its own. The response is 200 even if checks are denied; each result says so.',
   errors: ['key-invalid'],
   responses: { 200: BatchResponse },
 }

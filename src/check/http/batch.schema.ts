@@ -7,24 +7,44 @@ export const BATCH_BODY = { maxBytes: 4 * 1024 * 1024, maxElements: 10_000 }
 const size = { minItems: 1, maxItems: 1000 }
 
 export const BatchRequest = Type.Object(
-  { checks: Type.Array(CheckRequest, size) },
-  { additionalProperties: false, examples: [{ checks: [{ key: 'user:42' }, { key: 'ip:203.0.113.7', tokens: 2 }] }] },
+  { checks: Type.Array(CheckRequest, { ...size, description: 'The checks; each is decided on its own.' }) },
+  {
+    title: 'BatchRequest',
+    description: 'Up to 1,000 checks. Checks of the same key are decided one after another.',
+    additionalProperties: false,
+    examples: [{ checks: [{ key: 'user:42' }, { key: 'ip:203.0.113.7', tokens: 2 }] }],
+  },
 )
 export type BatchRequest = Static<typeof BatchRequest>
 
 /** A batch whose checks are not validated yet. */
 export const BatchEnvelope = Type.Object({ checks: Type.Array(Type.Unknown(), size) }, { additionalProperties: false })
 
-const Blocked = Type.Object({ ...DecisionResponse.properties, code: Type.Literal('blocked') })
+const BlockedDecision = Type.Object(
+  {
+    ...DecisionResponse.properties,
+    code: Type.Literal('blocked', { description: 'The mode of the policy is `block`.' }),
+  },
+  { title: 'BlockedDecision', description: 'The decision of a policy that blocks the key.' },
+)
 
-const Undecided = Type.Object({
-  key: Type.String(),
-  allowed: Type.Literal(false),
-  status: Type.Integer(),
-  code: Type.String(),
-  title: Type.String(),
-  detail: Type.String(),
-})
+const UndecidedCheck = Type.Object(
+  {
+    key: Type.String({ description: 'The key that was to be checked.' }),
+    allowed: Type.Literal(false, { description: 'The check spent nothing.' }),
+    status: Type.Integer({ description: 'HTTP status code that the check alone would have got.' }),
+    code: Type.String({ description: 'Code of the error, such as `tokens-exceed-capacity` or `store-unavailable`.' }),
+    title: Type.String({ description: 'The kind of problem in a few words.' }),
+    detail: Type.String({ description: 'What was given, and what is allowed.' }),
+  },
+  { title: 'UndecidedCheck', description: 'Why a check of a batch has no decision.' },
+)
 
-/** In the order of the checks: a decision, or why there is none. */
-export const BatchResponse = Type.Object({ results: Type.Array(Type.Union([DecisionResponse, Blocked, Undecided])) })
+export const BatchResponse = Type.Object(
+  {
+    results: Type.Array(Type.Union([DecisionResponse, BlockedDecision, UndecidedCheck]), {
+      description: 'In the order of the checks: a decision, or why there is none.',
+    }),
+  },
+  { title: 'BatchResponse', description: 'The results of a batch.' },
+)

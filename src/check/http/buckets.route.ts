@@ -1,11 +1,12 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../../domain/decision.ts'
 import { policyMembers } from '../../domain/policy.ts'
+import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { LiveBuckets } from '../live-buckets.ts'
 import { acceptKey } from './accept-key.ts'
-import { DecisionResponse, PolicyMembers, Tokens } from './check.schema.ts'
+import { DecisionResponse, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
 
 export interface BucketRoutesOptions {
@@ -13,27 +14,39 @@ export interface BucketRoutesOptions {
 }
 
 const KeyParams = Type.Object({
-  key: Type.String({ description: 'A caller’s key, percent-encoded.', examples: ['user:42'] }),
+  key: Type.String({ description: 'The key, percent-encoded: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
 })
 
 const BucketQuery = Type.Object(
-  { tokens: Tokens('Tokens of the previewed check; nothing is spent.') },
+  { tokens: Tokens('Tokens of the check that is previewed. Nothing is spent.') },
   { additionalProperties: false },
 )
 
-const BucketResponse = Type.Object({
-  ...DecisionResponse.properties,
-  definition: Type.Object({ policy: Type.String(), version: Type.Integer(), ...PolicyMembers }),
-})
+const PolicyInForce = Type.Object(
+  {
+    policy: Type.String({ description: 'Its config key, or `default` for the built-in policy.' }),
+    version: Type.Integer({ description: 'Its version. 0 for the built-in policy.' }),
+    ...POLICY_DEFINITION_MEMBERS,
+  },
+  { title: 'PolicyInForce', description: 'The policy in force for a key.' },
+)
+
+const BucketResponse = Type.Object(
+  { ...DecisionResponse.properties, definition: PolicyInForce },
+  { title: 'Bucket', description: 'The live state of a key: the decision that a check would get now, and its policy.' },
+)
 
 const READ_DOCS: RouteDocs = {
-  summary: 'The live state of a key, and the decision that a check would get now',
+  summary: 'Get the live state of a key',
+  description:
+    'Returns the decision that a check for `tokens` would get now. Spends nothing, and is not counted as a check.',
   errors: ['tokens-exceed-capacity', 'store-unavailable'],
   responses: { 200: BucketResponse },
 }
 
 const RESET_DOCS: RouteDocs = {
-  summary: 'Fill the bucket of a key',
+  summary: 'Reset the bucket of a key',
+  description: 'Makes the bucket full. The reset takes effect in every process within a second.',
   errors: ['store-unavailable'],
   responses: { 204: Type.Null() },
 }

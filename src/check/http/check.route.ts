@@ -6,7 +6,7 @@ import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { Checker } from '../checker.ts'
 import { acceptKey } from './accept-key.ts'
-import { CheckRequest, DecisionResponse } from './check.schema.ts'
+import { CheckRequest, DecisionResponse, DenialResponse } from './check.schema.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDecision, sendDenial } from './send-decision.ts'
 
@@ -18,8 +18,12 @@ export interface CheckRoutesOptions {
 
 const DOCS: RouteDocs = {
   summary: 'Decide a check',
+  description:
+    'Spends tokens of a key if its policy allows it. A denied check spends nothing, and gets 429 with the time after ' +
+    'which it would be allowed.',
   errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
   responses: { 200: DecisionResponse },
+  denial: DenialResponse,
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 

@@ -1,6 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { DecisionSource } from '../../domain/decision.ts'
-import { MODES, type Mode, type OnStoreFailure, STORE_FAILURE_MODES } from '../../domain/policy.ts'
+import { ProblemResponse } from '../../http/problem.schema.ts'
 
 export const MAX_TOKENS = 1_000_000_000
 
@@ -11,22 +11,35 @@ export function Tokens(description: string) {
 export const CheckRequest = Type.Object(
   {
     key: Type.String({ description: 'The key to check: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
-    tokens: Tokens('Tokens to spend; 0 only reads.'),
+    tokens: Tokens('Tokens to spend. With 0, the check reads the bucket and spends nothing.'),
   },
-  { additionalProperties: false, examples: [{ key: 'user:42', tokens: 1 }] },
+  {
+    title: 'CheckRequest',
+    description: 'One check: may this key spend these tokens now?',
+    additionalProperties: false,
+    examples: [{ key: 'user:42', tokens: 1 }],
+  },
 )
 export type CheckRequest = Static<typeof CheckRequest>
 
-const Count = Type.Integer({ minimum: 0 })
-const CountOrUnknown = Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0 })
+function count(description: string) {
+  return Type.Integer({ minimum: 0, description })
+}
 
-const LimitValues = Type.Object({
-  name: Type.String(),
-  limit: Count,
-  remaining: Count,
-  retryAfterMs: CountOrUnknown,
-  resetAfterMs: Count,
-})
+function countOrNull(description: string) {
+  return Type.Unsafe<number | null>({ type: ['integer', 'null'], minimum: 0, description })
+}
+
+const LimitState = Type.Object(
+  {
+    name: Type.String({ description: 'Name of the limit.' }),
+    limit: count('Capacity of the limit, in tokens.'),
+    remaining: count('Whole tokens that are left.'),
+    retryAfterMs: countOrNull('Time until this limit allows the same check, in ms. 0 if it does now, `null` if never.'),
+    resetAfterMs: count('Time until the limit is full, in ms.'),
+  },
+  { title: 'LimitState', description: 'The state of one limit after a check.' },
+)
 
 const EXAMPLE_DECISION = {
   allowed: true,
@@ -43,39 +56,37 @@ const EXAMPLE_DECISION = {
 /** A decision in JSON, without members that do not apply. */
 export const DecisionResponse = Type.Object(
   {
-    allowed: Type.Boolean(),
-    key: Type.String(),
-    policy: Type.String({ description: 'The config key that matched, or `default`.' }),
-    policyVersion: Count,
-    limit: CountOrUnknown,
-    remaining: CountOrUnknown,
-    retryAfterMs: CountOrUnknown,
-    resetAfterMs: CountOrUnknown,
+    allowed: Type.Boolean({ description: 'Whether the check is allowed. A denied check spends nothing.' }),
+    key: Type.String({ description: 'The key that was checked.' }),
+    policy: Type.String({
+      description: 'The config key of the policy in force, or `default` for the built-in policy.',
+    }),
+    policyVersion: count('Version of the policy. 0 for the built-in policy.'),
+    limit: countOrNull('Capacity of the most exhausted limit, in tokens. `null` if the policy has no limits.'),
+    remaining: countOrNull('Whole tokens that are left after the check. `null` if unknown.'),
+    retryAfterMs: countOrNull('Time until the same check is allowed, in ms. 0 if it is allowed now, `null` if never.'),
+    resetAfterMs: countOrNull('Time until the limit is full, in ms. `null` if unknown.'),
     source: Type.Unsafe<DecisionSource>({
       type: 'string',
       enum: ['redis', 'denied-cache', 'local', 'outage', 'policy'],
+      description:
+        'Who decided: the bucket store (`redis`), a remembered denial (`denied-cache`), the process from its share of the ' +
+        'limit (`local`), `onStoreFailure: allow` (`outage`), or the mode of the policy (`policy`).',
     }),
-    degraded: Type.Optional(Type.Boolean()),
-    shadowed: Type.Optional(Type.Boolean()),
-    'violated-policies': Type.Optional(Type.Array(Type.String())),
-    limits: Type.Optional(Type.Array(LimitValues)),
+    degraded: Type.Optional(Type.Boolean({ description: 'The bucket store was needed but unavailable.' })),
+    shadowed: Type.Optional(Type.Boolean({ description: 'A policy in mode `shadow` would have denied the check.' })),
+    'violated-policies': Type.Optional(
+      Type.Array(Type.String(), { description: 'Names of the limits that denied, or would have in mode `shadow`.' }),
+    ),
+    limits: Type.Optional(
+      Type.Array(LimitState, { description: 'The state of each limit, if the policy has several.' }),
+    ),
   },
-  { examples: [EXAMPLE_DECISION] },
+  { title: 'Decision', description: 'The answer to a check.', examples: [EXAMPLE_DECISION] },
 )
 export type DecisionResponse = Static<typeof DecisionResponse>
 
-/** The policy in force, as shown with a bucket. */
-export const PolicyMembers = {
-  limits: Type.Optional(
-    Type.Array(
-      Type.Object({
-        name: Type.String(),
-        capacity: Type.Integer(),
-        refillTokens: Type.Integer(),
-        refillIntervalMs: Type.Integer(),
-      }),
-    ),
-  ),
-  mode: Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] }),
-  onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
-}
+export const DenialResponse = Type.Intersect([ProblemResponse, DecisionResponse], {
+  title: 'Denial',
+  description: 'The problem of a denied check, with every member of its decision.',
+})

@@ -4,7 +4,7 @@ import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptQuery } from './accept-key.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
-import { CheckRequest } from './check.schema.ts'
+import { CheckRequest, DenialResponse } from './check.schema.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDenial } from './send-decision.ts'
 
@@ -15,7 +15,7 @@ const ForwardAuthQuery = Type.Object(
       Type.Unsafe<403>({
         type: 'integer',
         enum: [403],
-        description: 'Status of a denial, for proxies that do not support 429.',
+        description: 'Status of a denial instead of 429, for proxies that do not pass 429 on.',
       }),
     ),
   },
@@ -23,9 +23,13 @@ const ForwardAuthQuery = Type.Object(
 )
 
 const DOCS: RouteDocs = {
-  summary: 'Decide a check for a proxy’s subrequest',
+  summary: 'Decide a check for a proxy',
+  description:
+    'Decides like `POST /check`, for the subrequest of a proxy such as nginx or Traefik. The status is the decision: an ' +
+    'allowed check gets 200 without a body.',
   errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
   responses: { 200: Type.Null() },
+  denial: DenialResponse,
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 

@@ -41,13 +41,18 @@ const putResponses = {
 }
 
 const PutQuery = Type.Object(
-  { dryRun: Type.Boolean({ default: false, description: 'Says what would be applied, and changes nothing.' }) },
+  { dryRun: Type.Boolean({ default: false, description: 'Returns what would be applied, and changes nothing.' }) },
   { additionalProperties: false },
 )
 
 const RollbackRequest = Type.Object(
-  { version: Type.Integer({ minimum: 1, description: 'The version to go back to.' }) },
-  { additionalProperties: false, examples: [{ version: 1 }] },
+  { version: Type.Integer({ minimum: 1, description: 'The version to restore.' }) },
+  {
+    title: 'RollbackRequest',
+    description: 'Which version of the policy to restore.',
+    additionalProperties: false,
+    examples: [{ version: 1 }],
+  },
 )
 
 /** `PUT` and `DELETE /config/{key}`, `POST /config/{key}/rollback`: changes of one policy. */

@@ -1,31 +1,53 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { Ending } from '../../domain/outcome.ts'
+import { ProblemResponse } from '../../http/problem.schema.ts'
 import { problemBody } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { orUnavailable } from '../map-store-errors.ts'
-import type { CommandStatuses } from '../submit/command-status.ts'
+import type { CommandStatuses, QueuedStatus } from '../submit/command-status.ts'
 import { endingProblem } from './command-problem.ts'
 
 export interface CommandRoutesOptions {
   readonly statuses: CommandStatuses
 }
 
+type CommandState = QueuedStatus['status'] | Ending['status']
+
 const CommandResponse = Type.Object(
   {
-    id: Type.String(),
-    status: Type.String(),
-    key: Type.Optional(Type.String()),
-    version: Type.Optional(Type.Integer()),
-    created: Type.Optional(Type.Integer()),
-    changed: Type.Optional(Type.Integer()),
-    unchanged: Type.Optional(Type.Integer()),
-    error: Type.Optional(Type.Object({}, { additionalProperties: true })),
+    id: Type.String({ description: 'Id of the command.' }),
+    status: Type.Unsafe<CommandState>({
+      type: 'string',
+      enum: ['queued', 'applied', 'rejected', 'failed'],
+      description:
+        '`queued` until it ends. `rejected` if it cannot be applied, such as when a condition does not hold. `failed` if it ' +
+        'could not be processed; an operator may retry it.',
+    }),
+    key: Type.Optional(Type.String({ description: 'The config key. Absent for an import.' })),
+    version: Type.Optional(Type.Integer({ description: 'The version of the policy after an applied command.' })),
+    created: Type.Optional(Type.Integer({ description: 'For an import: policies whose config key had none.' })),
+    changed: Type.Optional(Type.Integer({ description: 'For an import: policies that replaced another one.' })),
+    unchanged: Type.Optional(Type.Integer({ description: 'For an import: policies that were stored already.' })),
+    error: Type.Optional(ProblemResponse),
   },
-  { examples: [{ id: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'applied', key: 'user:*', version: 3 }] },
+  {
+    title: 'Command',
+    description: 'The status of a change. `error` says why it was rejected or has failed.',
+    examples: [{ id: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'applied', key: 'user:*', version: 3 }],
+  },
 )
 
+const CommandParams = Type.Object({
+  id: Type.String({
+    description: 'The `commandId` of the change.',
+    examples: ['2-4f09fe02-81cd-4b82-a4cb-7253acf57da9'],
+  }),
+})
+
 const DOCS: RouteDocs = {
-  summary: 'What became of a change',
+  summary: 'Get the status of a change',
+  description: 'The outcome of a command is kept for `COMMAND_RETENTION_MS`, by default a day.',
   errors: ['command-not-found', 'config-store-unavailable'],
 }
 
@@ -35,7 +57,7 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
     '/commands/:id',
     {
       config: { access: 'admin', docs: DOCS },
-      schema: { params: Type.Object({ id: Type.String() }), response: { 200: CommandResponse } },
+      schema: { params: CommandParams, response: { 200: CommandResponse } },
     },
     async request => {
       const { id } = request.params

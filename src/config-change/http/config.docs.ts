@@ -12,51 +12,69 @@ const changeFields = {
 const changeErrors = ['key-reserved', 'version-conflict', 'idempotency-key-reused', 'config-store-unavailable'] as const
 
 export const PUT_DOCS: RouteDocs = {
-  summary: 'Replace the policy of a key',
+  summary: 'Replace a policy',
+  description:
+    'Stores the policy under a config key, in place of the one it has. The change is queued, and applied in the order of ' +
+    'the changes of its key: 202 with the id of the command, or its outcome with `Prefer: wait`.',
   errors: changeErrors,
   fields: changeFields,
 }
 
 export const DELETE_DOCS: RouteDocs = {
-  summary: 'Delete the policy of a key',
+  summary: 'Delete a policy',
+  description:
+    'Keys that it matched then have the policy of a shorter prefix, or the built-in one. Queued and answered like a `PUT`.',
   errors: [...changeErrors, 'policy-not-found'],
   fields: changeFields,
 }
 
 export const ROLLBACK_DOCS: RouteDocs = {
-  summary: 'Make a version of a policy the current one again',
+  summary: 'Roll back a policy',
+  description: 'Makes a new version that equals an earlier one. Queued and answered like a `PUT`.',
   errors: [...changeErrors, 'version-not-found', 'version-is-deletion'],
   fields: changeFields,
 }
 
 export const GET_DOCS: RouteDocs = {
-  summary: 'The policy of a key, or one of its versions',
+  summary: 'Get a policy',
+  description: 'Returns the current version, or the one that `version` asks for.',
   errors: ['key-reserved', 'policy-not-found', 'version-not-found', 'config-store-unavailable'],
   fields: { 200: ['etag'] },
 }
 
 export const HISTORY_DOCS: RouteDocs = {
-  summary: 'Every event of a key, oldest first',
+  summary: 'List the changes of a policy',
+  description: 'Who changed it, when, why and to what; oldest first.',
   errors: ['key-reserved', 'cursor-invalid', 'policy-not-found', 'config-store-unavailable'],
 }
 
 export const LIST_DOCS: RouteDocs = {
-  summary: 'All policies, page by page',
+  summary: 'List policies',
   errors: ['cursor-invalid', 'config-store-unavailable'],
 }
 
 const EXAMPLE_LINE =
   '{"key":"user:*","limits":[{"name":"default","capacity":100,"refillTokens":10}],"mode":"enforce"}\n'
 
+const POLICY_LINES = {
+  mediaType: NDJSON,
+  description: 'One policy per line, with its config key as `key`.',
+  example: EXAMPLE_LINE,
+}
+
 export const EXPORT_DOCS: RouteDocs = {
-  summary: 'All policies, a line each',
+  summary: 'Export all policies',
+  description: 'One line of JSON for each policy, in byte order of the config keys.',
   errors: ['config-store-unavailable'],
-  responses: { 200: { mediaType: NDJSON, example: EXAMPLE_LINE } },
+  responses: { 200: POLICY_LINES },
 }
 
 export const IMPORT_DOCS: RouteDocs = {
-  summary: 'Replace the policies of many keys',
-  body: { mediaType: NDJSON, example: EXAMPLE_LINE },
+  summary: 'Import policies',
+  description:
+    'Replaces the policies of the config keys in a file, and leaves all others. The file has the format of the export. If ' +
+    'a line is invalid, nothing is imported.',
+  body: POLICY_LINES,
   errors: ['import-invalid', 'idempotency-key-reused', 'config-store-unavailable'],
   fields: { 200: ['preference-applied'], 202: ['location', 'preference-applied'] },
 }

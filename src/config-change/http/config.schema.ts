@@ -1,15 +1,19 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
-import type { PolicyEvent } from '../../domain/events.ts'
+import { EVENT_TYPES, type EventType, type PolicyEvent } from '../../domain/events.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
+import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { PolicyRecord } from '../ports.ts'
 import type { DryRun } from '../submit/dry-run.ts'
 
 export const KeyParams = Type.Object({
-  key: Type.String({ description: 'A config key, percent-encoded: `user:42`, `user:*`, `*`.', examples: ['user:*'] }),
+  key: Type.String({
+    description: 'A config key, percent-encoded: an exact key (`user:42`), a prefix (`user:*`) or `*`.',
+    examples: ['user:*'],
+  }),
 })
 
 /** @throws {Problem} `key-invalid`, `key-reserved` */
@@ -20,37 +24,43 @@ export function acceptKey(params: { key: string }): { key: string } {
 }
 
 export const GetPolicyQuery = Type.Object(
-  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'As it was at this version.' })) },
+  {
+    version: Type.Optional(
+      Type.Integer({ minimum: 1, description: 'Returns this version instead of the current one.' }),
+    ),
+  },
   { additionalProperties: false },
 )
 
 const page = {
-  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100 }),
-  cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the page before.' })),
+  limit: Type.Integer({ minimum: 1, maximum: 1000, default: 100, description: 'Entries per page.' }),
+  cursor: Type.Optional(Type.String({ description: 'The `nextCursor` of the previous page.' })),
 }
 
 export const PageQuery = Type.Object(page, { additionalProperties: false })
 
 export const ListQuery = Type.Object(
-  { prefix: Type.String({ default: '', description: 'Only config keys that begin so.' }), ...page },
+  { prefix: Type.String({ default: '', description: 'Returns only config keys with this prefix.' }), ...page },
   { additionalProperties: false },
 )
 
-const Limit = Type.Object({
-  name: Type.String(),
-  capacity: Type.Integer(),
-  refillTokens: Type.Integer(),
-  refillIntervalMs: Type.Integer(),
-})
+const nextCursor = Type.Optional(
+  Type.String({ description: 'The `cursor` of the next page. Absent on the last page.' }),
+)
 
-const policy = {
-  limits: Type.Optional(Type.Array(Limit, { description: 'Absent if the policy has none.' })),
-  mode: Type.String(),
-  onStoreFailure: Type.Optional(Type.String()),
-  description: Type.Optional(Type.String()),
+const definition = {
+  ...POLICY_DEFINITION_MEMBERS,
+  description: Type.Optional(Type.String({ description: 'What the policy is for.' })),
 }
 
-const PolicyOrNone = Type.Union([Type.Object(policy), Type.Null()])
+const PolicyDefinitionResponse = Type.Object(definition, {
+  title: 'PolicyDefinition',
+  description: 'The part of a policy that an operator writes.',
+})
+
+function definitionOrNull(description: string) {
+  return Type.Union([PolicyDefinitionResponse, Type.Null()], { description })
+}
 
 const EXAMPLE_POLICY = {
   key: 'user:*',
@@ -63,13 +73,13 @@ const EXAMPLE_POLICY = {
 
 export const PolicyResponse = Type.Object(
   {
-    key: Type.String(),
-    version: Type.Integer(),
-    ...policy,
-    updatedAt: Type.String(),
-    updatedBy: Type.String(),
+    key: Type.String({ description: 'The config key.' }),
+    version: Type.Integer({ description: 'Number of the change among those of the config key, from 1.' }),
+    ...definition,
+    updatedAt: Type.String({ description: 'Time of the change (RFC 3339, UTC).' }),
+    updatedBy: Type.String({ description: 'Who made the change: the name of the token.' }),
   },
-  { examples: [EXAMPLE_POLICY] },
+  { title: 'Policy', description: 'A policy as it is stored under a config key.', examples: [EXAMPLE_POLICY] },
 )
 
 const EXAMPLE_EVENT = {
@@ -82,50 +92,68 @@ const EXAMPLE_EVENT = {
   policy: { limits: EXAMPLE_POLICY.limits, mode: 'enforce' },
 }
 
+const EventResponse = Type.Object(
+  {
+    version: Type.Integer({ description: 'The version of the policy that the change made.' }),
+    type: Type.Unsafe<EventType>({ type: 'string', enum: [...EVENT_TYPES], description: 'The kind of change.' }),
+    at: Type.String({ description: 'Time of the change (RFC 3339, UTC).' }),
+    actor: Type.String({ description: 'Who made the change: the name of the token.' }),
+    reason: Type.Optional(Type.String({ description: 'The `X-Change-Reason` of the request.' })),
+    commandId: Type.String({ description: 'Id of the command that made the change.' }),
+    policy: definitionOrNull('The new policy. `null` if it was deleted.'),
+  },
+  { title: 'PolicyEvent', description: 'The record of a change. It is never edited.' },
+)
+
 export const HistoryResponse = Type.Object(
   {
-    key: Type.String(),
-    events: Type.Array(
-      Type.Object({
-        version: Type.Integer(),
-        type: Type.String(),
-        at: Type.String(),
-        actor: Type.String(),
-        reason: Type.Optional(Type.String()),
-        commandId: Type.String(),
-        policy: PolicyOrNone,
-      }),
-    ),
-    nextCursor: Type.Optional(Type.String()),
+    key: Type.String({ description: 'The config key.' }),
+    events: Type.Array(EventResponse, { description: 'The changes of the policy, oldest first.' }),
+    nextCursor,
   },
-  { examples: [{ key: 'user:*', events: [EXAMPLE_EVENT] }] },
+  {
+    title: 'PolicyHistory',
+    description: 'One page of the history of a policy.',
+    examples: [{ key: 'user:*', events: [EXAMPLE_EVENT] }],
+  },
 )
 
 export const PolicyListResponse = Type.Object(
   {
-    items: Type.Array(PolicyResponse),
-    nextCursor: Type.Optional(Type.String()),
+    items: Type.Array(PolicyResponse, { description: 'The policies, in byte order of their config keys.' }),
+    nextCursor,
   },
-  { examples: [{ items: [EXAMPLE_POLICY], nextCursor: 'dXNlcjoq' }] },
+  {
+    title: 'PolicyList',
+    description: 'One page of the policies.',
+    examples: [{ items: [EXAMPLE_POLICY], nextCursor: 'dXNlcjoq' }],
+  },
 )
 
-export const DryRunResponse = Type.Object({
-  dryRun: Type.Literal(true),
-  from: PolicyOrNone,
-  to: PolicyOrNone,
-  matches: Type.Integer({
-    description: 'For a prefix, how many stored policies inside it still take precedence; 0 for an exact key.',
-  }),
-  warnings: Type.Array(Type.String(), { description: 'What is allowed, but probably not meant.' }),
-})
+export const DryRunResponse = Type.Object(
+  {
+    dryRun: Type.Literal(true, { description: 'Nothing was changed.' }),
+    from: definitionOrNull('The current policy. `null` if the key has none.'),
+    to: definitionOrNull('The policy that the change would store.'),
+    matches: Type.Integer({
+      description: 'For a prefix, how many stored policies inside it would still take precedence. 0 for an exact key.',
+    }),
+    warnings: Type.Array(Type.String(), { description: 'What is allowed, but probably a mistake.' }),
+  },
+  { title: 'DryRun', description: 'What a change would do.' },
+)
 
 export const AcceptedResponse = Type.Object(
   {
-    commandId: Type.String(),
-    status: Type.Literal('queued'),
-    key: Type.String(),
+    commandId: Type.String({ description: 'Id of the command, for `GET /commands/{id}`.' }),
+    status: Type.Literal('queued', { description: 'The change waits to be applied.' }),
+    key: Type.String({ description: 'The config key.' }),
   },
-  { examples: [{ commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'queued', key: 'user:*' }] },
+  {
+    title: 'AcceptedChange',
+    description: 'A change that was accepted, and is applied later.',
+    examples: [{ commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'queued', key: 'user:*' }],
+  },
 )
 
 export function policyBody({

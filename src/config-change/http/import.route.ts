@@ -24,10 +24,22 @@ export interface ImportRouteOptions {
 
 const MEDIA_TYPE = new RegExp(`^${NDJSON.replace('x-', '(x-)?')}\\s*(;\\s*charset\\s*=\\s*"?utf-?8"?\\s*)?;?\\s*$`, 'i')
 
-const Counts = { created: Type.Integer(), changed: Type.Integer(), unchanged: Type.Integer() }
+const commandId = Type.String({ description: 'Id of the command, for `GET /commands/{id}`.' })
 const responses = {
-  200: Type.Object({ commandId: Type.String(), status: Type.String(), ...Counts }),
-  202: Type.Object({ commandId: Type.String(), status: Type.Literal('queued') }),
+  200: Type.Object(
+    {
+      commandId,
+      status: Type.Literal('applied', { description: 'Every policy of the file is in force.' }),
+      created: Type.Integer({ description: 'Policies whose config key had none.' }),
+      changed: Type.Integer({ description: 'Policies that replaced another one.' }),
+      unchanged: Type.Integer({ description: 'Policies that were stored already.' }),
+    },
+    { title: 'ImportResult', description: 'What an import did.' },
+  ),
+  202: Type.Object(
+    { commandId, status: Type.Literal('queued', { description: 'The import waits to be applied.' }) },
+    { title: 'AcceptedImport', description: 'An import that was accepted, and is applied later.' },
+  ),
 }
 
 /** `POST /config/import`: replaces the policies of all keys in a file, and leaves the others. */
