@@ -6,9 +6,9 @@ import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { connect, type RedisClient } from '../src/redis/connection/connection.ts'
 import { ConnectionName } from '../src/redis/connection/connection-names.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
-import { RedisCommandLog } from '../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../src/redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../src/redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
-import { RedisReservations } from '../src/redis/policies/reservations.ts'
 import type { Env } from '../src/settings/env.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
@@ -34,7 +34,7 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
   })
   const store = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
   const now = () => new Date()
-  const log = new RedisCommandLog(redis, store)
+  const log = new RedisCommandStore(redis, store)
   const staging = new RedisImportStaging(redis, store)
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
   const metrics = new WorkerMetrics()
@@ -42,7 +42,7 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     applier: new CommandApplier({ log, now }),
     importer: new ImportApplier({ log, staging, queue, now }),
     log,
-    reservations: new RedisReservations(redis, store, commandId =>
+    reservations: new RedisIdempotencyStore(redis, store, commandId =>
       logger.error({ commandId }, 'what an Idempotency-Key stands for was damaged; its command takes it back'),
     ),
     metrics,

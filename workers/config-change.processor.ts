@@ -5,13 +5,13 @@ import type { ImportApplier } from '../src/config-change/apply/import-applier.ts
 import { recordFailure } from '../src/config-change/apply/record-failure.ts'
 import { faultFields } from '../src/config-change/fault-fields.ts'
 import { endedPart, refusalByName } from '../src/config-change/idempotency-keys.ts'
-import type { CommandLog, Lease, Reservations } from '../src/config-change/ports.ts'
+import type { CommandStore, IdempotencyStore, Lease } from '../src/config-change/ports.ts'
 import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { type CommandJob, requestIdOf } from '../src/queues/command-job.ts'
 import { isTransient } from '../src/redis/connection/transient.ts'
-import { untilAnswered } from './retry-while-unavailable.ts'
+import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
 
 /** Resolves with `undefined` when the command is another worker's, or has ended. */
@@ -20,8 +20,8 @@ export type ConfigChangeProcessor = (job: Job<CommandJob>, lease?: Lease) => Pro
 interface ProcessorOptions {
   readonly applier: CommandApplier
   readonly importer: ImportApplier
-  readonly log: CommandLog
-  readonly reservations: Reservations
+  readonly log: CommandStore
+  readonly reservations: IdempotencyStore
   readonly metrics: Pick<WorkerMetrics, 'commandEnded'>
   readonly logger: Logger
 }
@@ -36,7 +36,7 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     const requestId = requestIdOf(job.data)
     try {
       const command = { ...parseCommand(id, value), ...(requestId !== undefined && { requestId }) }
-      const outcome = await untilAnswered(() => end(command, job, lease, options))
+      const outcome = await retryWhileUnavailable(() => end(command, job, lease, options))
       if (outcome === undefined) return leave()
       metrics.commandEnded(command.type, outcome.status)
       logger.info({ commandId: id, requestId, type: command.type, ...gist(outcome) }, 'command ended')
@@ -44,7 +44,8 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     } catch (err) {
       logger.error({ ...faultFields(err), commandId: id, requestId }, 'command cannot be processed')
       const attempt = { id, command: value, err, lease }
-      if (!(await untilAnswered(() => recordFailure(attempt, { log, reservations, isTransient })))) return leave()
+      if (!(await retryWhileUnavailable(() => recordFailure(attempt, { log, reservations, isTransient }))))
+        return leave()
       metrics.commandEnded(job.name, 'failed')
       throw new UnrecoverableError((err as Error).message)
     }

@@ -9,7 +9,7 @@ import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
-import { untilAnswered } from './retry-while-unavailable.ts'
+import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
  * Short locks: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may be struck often
@@ -71,7 +71,7 @@ export class ConfigWorkers {
 
   /** Takes commands once each queue lets one run at a time, whichever worker takes it. */
   async start(): Promise<void> {
-    await untilAnswered(() => this.#assertOrder())
+    await retryWhileUnavailable(() => this.#assertOrder())
     this.#options.connection.on('ready', () => void this.#assertOrder().catch(() => undefined))
     for (const worker of this.#workers) void worker.run()
   }
@@ -83,7 +83,7 @@ export class ConfigWorkers {
 
   /** Resolves once no command waits any more, however long the store takes to say so. */
   async drain(): Promise<void> {
-    while ((await untilAnswered(() => this.#countUnended())) > 0) await sleep(DRAIN_POLL_MS)
+    while ((await retryWhileUnavailable(() => this.#countUnended())) > 0) await sleep(DRAIN_POLL_MS)
   }
 
   /** Of all queues together, since a part of an import may queue others. */

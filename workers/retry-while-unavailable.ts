@@ -5,7 +5,7 @@ import { isTransient } from '../src/redis/connection/transient.ts'
  * Does it again for as long as it fails because the store is away or cannot do it now: a command that BullMQ tried again later
  * would be overtaken by its successors.
  */
-export function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+export function retryWhileUnavailable<T>(attempt: () => Promise<T>): Promise<T> {
   return policy.execute(attempt)
 }
 

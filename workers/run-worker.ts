@@ -15,7 +15,7 @@ import { readEnv } from '../src/settings/env.ts'
 import { workerDependencies } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
 import { serveMetrics } from './metrics-server.ts'
-import { untilAnswered } from './retry-while-unavailable.ts'
+import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
  * Under constant changes a worker holds 20 MB, whatever it has done. V8 would let it grow to twice as much before it collects what
@@ -67,7 +67,7 @@ try {
   )
 
   // The worker is ready even while Redis is unavailable, and waits for it.
-  untilAnswered(() => claimLayout(redis, env.KEY_PREFIX))
+  retryWhileUnavailable(() => claimLayout(redis, env.KEY_PREFIX))
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')

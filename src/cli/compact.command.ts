@@ -2,9 +2,9 @@ import { compactLog } from '../config-change/maintenance/compact.ts'
 import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
 import type { Env } from '../settings/env.ts'
 import { type CliCommand, UsageError } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const compactCommand: CliCommand = {
   arguments: '[--keep EVENTS]',
@@ -15,7 +15,7 @@ What is compacted is no longer in the history of its keys; their versions go on.
 CONFIG_LOG_KEEP is a number, workers do the same by themselves.`,
   options: { keep: { type: 'string' } },
   run: ({ keep }) =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const kept = eventsToKeep(keep, env)
       const progress = new TerminalProgress('compacted')
       let compacted = 0

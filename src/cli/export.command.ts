@@ -1,11 +1,11 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { exportLines } from '../config-change/import/export-lines.ts'
-import { RedisConfigStore } from '../redis/policies/config-store.ts'
+import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const exportCommand: CliCommand = {
   arguments: '> FILE',
@@ -13,10 +13,10 @@ export const exportCommand: CliCommand = {
   details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 when a damaged policy was left out, which
 \`throttler rebuild\` restores.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')
       const damaged: string[] = []
-      const store = new RedisConfigStore(redis, env.KEY_PREFIX, key => damaged.push(key))
+      const store = new RedisPolicyReader(redis, env.KEY_PREFIX, key => damaged.push(key))
       await pipeline(Readable.from(lines(store, progress)), process.stdout, { end: false })
       progress.clear()
       for (const key of damaged) {
@@ -26,7 +26,7 @@ export const exportCommand: CliCommand = {
     }),
 }
 
-async function* lines(store: RedisConfigStore, progress: TerminalProgress): AsyncGenerator<string> {
+async function* lines(store: RedisPolicyReader, progress: TerminalProgress): AsyncGenerator<string> {
   for await (const chunk of exportLines(store)) {
     progress.advanced(chunk.length)
     yield chunk.join('')

@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { NameReserver } from '../config-change/idempotency-keys.ts'
+import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
-import { CommandStatuses, type ImportEnding } from '../config-change/submit/command-status.ts'
+import { CommandStatuses, type ImportResult } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
 import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
 import { importId } from '../domain/commands.ts'
 import { Problem } from '../lib/errors.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
-import { RedisCommandLog } from '../redis/policies/command-log.ts'
+import { RedisCommandStore } from '../redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
-import { RedisReservations } from '../redis/policies/reservations.ts'
 import { actorOf } from './actor.ts'
+import { awaitImport } from './await-import.ts'
 import { type CliCommand, UsageError } from './command.ts'
-import { type ConfigStoreAccess, withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
-import { endingOf } from './import-ending.ts'
 import { readInput } from './input-file.ts'
 import { TerminalProgress } from './progress.ts'
+import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 const MAX_TIMEOUT_SECONDS = 86_400
 
@@ -41,7 +41,7 @@ time (exit code 2), is applied all the same.`,
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {
     const asked = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
-    return withConfigStore(async access => {
+    return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
         const ending = await importFile(access, asked, progress)
@@ -70,20 +70,20 @@ function timeoutMs(given: string | undefined): number {
 }
 
 async function importFile(
-  { redis, env }: ConfigStoreAccess,
+  { redis, env }: PolicyStoreAccess,
   { file, actor, reason, timeoutMs }: Import,
   progress: TerminalProgress,
-): Promise<ImportEnding> {
+): Promise<ImportResult> {
   const kept = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
   const staging = new RedisImportStaging(redis, kept)
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
-  const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, kept))
   const submitter = new CommandSubmitter({
     queue,
     waiters: new OutcomeWaiters({ find: id => statuses.ending(id) }),
-    names: new NameReserver(new RedisReservations(redis, kept)),
+    names: new IdempotencyKeys(new RedisIdempotencyStore(redis, kept)),
     staging,
-    findEnding: id => statuses.ending(id),
+    findResult: id => statuses.ending(id),
   })
   const id = importId(randomUUID())
   const fingerprint = await stageImport(id, readInput(file, progress), staging)
@@ -92,13 +92,13 @@ async function importFile(
   try {
     progress.clear()
     const say = (text: string) => void process.stderr.write(`${text}\n`)
-    return await endingOf(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
+    return await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
   } finally {
     await queue.close()
   }
 }
 
-function report(ending: ImportEnding): ExitCode {
+function report(ending: ImportResult): ExitCode {
   if (ending.status === 'applied') {
     const { created, changed, unchanged } = ending.counts
     process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged\n`)

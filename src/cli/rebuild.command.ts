@@ -1,9 +1,9 @@
 import { type RebuiltPartition, rebuildPartition } from '../config-change/maintenance/rebuild.ts'
 import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const rebuildCommand: CliCommand = {
   arguments: '',
@@ -11,7 +11,7 @@ export const rebuildCommand: CliCommand = {
   details: `The service may go on meanwhile: each partition's policies are made beside those in use and replace them at once, and every
 front process then loads them anew. Exit code 1 when the log itself is damaged, which nothing can mend, or a partition was left as it was.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('gone through')
       const partitions = maintainedPartitions(redis, env.KEY_PREFIX)
       let faults = 0

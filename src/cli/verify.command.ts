@@ -1,9 +1,9 @@
 import { type Difference, verifyPartition } from '../config-change/maintenance/verify.ts'
 import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const verifyCommand: CliCommand = {
   arguments: '',
@@ -11,7 +11,7 @@ export const verifyCommand: CliCommand = {
   details: `Replays the event log, partition by partition, and names each difference from what is in use: policies, their names,
 the index of versions. The service may go on meanwhile. Exit code 1 when there is a difference; \`throttler rebuild\` mends it.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('compared')
       let differences = 0
       for (const partition of maintainedPartitions(redis, env.KEY_PREFIX)) {

@@ -9,8 +9,8 @@ import {
 } from '../domain/commands.ts'
 import type { Rejection } from '../domain/decider.ts'
 import { Problem } from '../lib/errors.ts'
-import { orUnavailable } from './map-store-errors.ts'
-import type { EndedPart, Reservations } from './ports.ts'
+import { mapStoreErrors } from './map-store-errors.ts'
+import type { EndedPart, IdempotencyStore } from './ports.ts'
 
 interface Named {
   readonly id: string
@@ -20,10 +20,10 @@ interface Named {
 }
 
 /** Gives commands the names that their callers want them to have, and finds those that have one. */
-export class NameReserver {
-  readonly #reservations: Reservations
+export class IdempotencyKeys {
+  readonly #reservations: IdempotencyStore
 
-  constructor(reservations: Reservations) {
+  constructor(reservations: IdempotencyStore) {
     this.#reservations = reservations
   }
 
@@ -34,7 +34,7 @@ export class NameReserver {
   async name({ id, actor }: Requested, key: string | undefined, fingerprintOf: () => string): Promise<Named> {
     if (key === undefined) return { id, isRepeated: false }
     const fingerprint = fingerprintOf()
-    const reserved = await orUnavailable(this.#reservations.reserve({ actor, key }, { commandId: id, fingerprint }))
+    const reserved = await mapStoreErrors(this.#reservations.reserve({ actor, key }, { commandId: id, fingerprint }))
     if (reserved.fingerprint !== fingerprint) {
       throw new Problem('idempotency-key-reused', reusedDetail(key, reserved.commandId))
     }
@@ -45,7 +45,7 @@ export class NameReserver {
   async keep(command: QueuedCommand): Promise<void> {
     const { actor, idempotency } = command
     if (idempotency === undefined) return
-    await orUnavailable(this.#reservations.keep({ actor, key: idempotency.key }, callersId(command)))
+    await mapStoreErrors(this.#reservations.keep({ actor, key: idempotency.key }, callersId(command)))
   }
 }
 
@@ -71,7 +71,7 @@ export function endedPart(command: { readonly id: string; readonly importId?: st
  */
 export async function refusalByName(
   command: QueuedCommand,
-  reservations: Reservations,
+  reservations: IdempotencyStore,
 ): Promise<Rejection | undefined> {
   const { actor, idempotency } = command
   if (idempotency === undefined) return undefined

@@ -2,7 +2,7 @@ import { Problem } from '../lib/errors.ts'
 import { DamagedStore } from './ports.ts'
 
 /** Whatever fails in the config store, callers are told that it is unavailable, or that what they ask for is damaged. */
-export async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
+export async function mapStoreErrors<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {

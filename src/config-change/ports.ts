@@ -1,7 +1,7 @@
 import type { QueuedCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import type { Ending, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
+import type { CommandResult, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 
@@ -41,9 +41,9 @@ export interface ListQuery {
   readonly limit: number
 }
 
-export interface EndingReader {
+export interface ResultReader {
   /** How a command ended, for as long as that is told. */
-  ending(commandId: string): Promise<Ending | undefined>
+  ending(commandId: string): Promise<CommandResult | undefined>
 }
 
 /** What happens to one key: the state that was decided on, and the event unless nothing changes. */
@@ -84,7 +84,7 @@ export type NotAppended =
 export type AppendResult = { readonly kind: 'appended' } | NotAppended
 
 /** Where commands end: the log, its projection and the outcomes, changed together or not at all. */
-export interface CommandLog {
+export interface CommandStore {
   state(key: string): Promise<PolicyState>
   states(keys: readonly string[]): Promise<readonly PolicyState[]>
   version(key: string, version: number): Promise<PolicyEvent | undefined>
@@ -102,7 +102,7 @@ export interface CommandLog {
    */
   recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean>
   /** Tells how these commands ended for as long as if they had just ended, as far as it is known. */
-  prolong(commandIds: readonly string[]): Promise<void>
+  extendRetention(commandIds: readonly string[]): Promise<void>
   /** Tells whoever waits that the command ended as failed. */
   announceFailure(commandId: string): Promise<void>
   /** How far the actor of a command is: its key's version, or for a part of an import the partition's position. */
@@ -139,29 +139,29 @@ export interface ImportStaging {
 }
 
 /** Which command a caller's Idempotency-Key stands for. */
-export interface Reservation {
+export interface IdempotencyClaim {
   readonly commandId: string
   readonly fingerprint: string
 }
 
-export interface ReservedName {
+export interface IdempotencyScope {
   readonly actor: string
   readonly key: string
 }
 
-export interface Reservations {
+export interface IdempotencyStore {
   /**
    * Takes the name for a command, unless it is taken. Returns what it stands for now. A name that is not kept expires, as its
    * command may never be queued.
    * @throws {DamagedRecord} if it is not known what it stands for: under a second command, the change could be applied twice
    */
-  reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  reserve(name: IdempotencyScope, reservation: IdempotencyClaim): Promise<IdempotencyClaim>
   /** The same for a command that is queued, which takes its name back where it is damaged. */
-  restore(name: ReservedName, reservation: Reservation): Promise<Reservation>
+  restore(name: IdempotencyScope, reservation: IdempotencyClaim): Promise<IdempotencyClaim>
   /** The command is queued: the name is kept until the command has ended. */
-  keep(name: ReservedName, commandId: string): Promise<void>
+  keep(name: IdempotencyScope, commandId: string): Promise<void>
   /** The command ended: the name is kept as long as its outcome. */
-  end(name: ReservedName, ended: EndedPart): Promise<void>
+  end(name: IdempotencyScope, ended: EndedPart): Promise<void>
 }
 
 /** What ended: a command of one key, or a part of an import, which ends with the last of them. */
@@ -239,7 +239,7 @@ export interface EventLog {
 export interface Announcement {
   readonly partition: number
   /** The command that ended with it, unless it goes on. */
-  readonly ending?: Ending
+  readonly ending?: CommandResult
 }
 
 export interface Announcements {

@@ -47,7 +47,7 @@ export interface FailedCommand {
   readonly standing: number | null
 }
 
-export type Ending = Outcome | FailedCommand
+export type CommandResult = Outcome | FailedCommand
 
 export function effectOf(before: PolicyState, { policy }: Pick<PolicyEvent, 'policy'>): Effect {
   if (policy === null) return 'deleted'

@@ -3,8 +3,8 @@ import { partitionOfCommand } from '../domain/commands.ts'
 import type { AppliedCommand, Effect } from '../domain/outcome.ts'
 import { configPartition } from '../domain/partition.ts'
 import type { Logger } from '../observability/logger.ts'
-import { ConfigKeys, reservationKey } from '../redis/keys.ts'
-import { FENCE_MS } from '../redis/policies/append.ts'
+import { ConfigKeys, idempotencyKeyOf } from '../redis/keys.ts'
+import { DEDUP_GRACE_MS } from '../redis/policies/append.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import type { Command, InProcessConnection } from './in-process-connection.ts'
 import type { Journal } from './journal.ts'
@@ -134,10 +134,10 @@ export class Replay {
     if (partition !== undefined) {
       const outcome: AppliedCommand = { id, key, status: 'applied', version, effect }
       const name = new ConfigKeys(keyPrefix, partition).outcome(id)
-      commands.push(['SET', name, JSON.stringify(outcome), 'PX', keptForMs + FENCE_MS])
+      commands.push(['SET', name, JSON.stringify(outcome), 'PX', keptForMs + DEDUP_GRACE_MS])
     }
     if (idempotency !== undefined) {
-      const name = reservationKey(keyPrefix, { actor, key: idempotency.key })
+      const name = idempotencyKeyOf(keyPrefix, { actor, key: idempotency.key })
       const reservation = { commandId: id, fingerprint: idempotency.fingerprint, isEnded: true }
       commands.push(['SET', name, JSON.stringify(reservation), 'PX', keptForMs])
     }

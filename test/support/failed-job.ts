@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import type { CommandJob } from '../../src/queues/command-job.ts'
 import { queueName, queuePrefix } from '../../src/queues/queue-names.ts'
-import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../../src/redis/policies/command-store.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
 
@@ -16,7 +16,7 @@ export async function failWaitingJobs(
 ): Promise<void> {
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const partition = configPartition(configKey)
-  const log = new RedisCommandLog(connection, { keyPrefix, retentionMs: 60_000 })
+  const log = new RedisCommandStore(connection, { keyPrefix, retentionMs: 60_000 })
   const fail = async ({ id = '' }: Job<CommandJob>, lease?: string) => {
     const standing = await log.standing({ key: configKey })
     const error = { code: 'internal', detail: reason } as const

@@ -4,9 +4,9 @@ import { commandId } from '../../src/domain/commands.ts'
 import type { PolicyEvent } from '../../src/domain/events.ts'
 import { type AppliedCommand, effectOf } from '../../src/domain/outcome.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../../src/redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../../src/redis/policies/idempotency-store.ts'
 import { RedisMaintainedLog } from '../../src/redis/policies/maintained-log.ts'
-import { RedisReservations } from '../../src/redis/policies/reservations.ts'
 import { definitionOf } from './policies.ts'
 
 /** What is changed without a worker's job. */
@@ -16,14 +16,14 @@ const KEPT = { keyPrefix: 'throttler', retentionMs: 86_400_000 }
 /** Changes policies in a store, as a worker does. */
 export class StoreChanges {
   readonly #redis: Redis
-  readonly #log: RedisCommandLog
-  readonly #reservations: RedisReservations
+  readonly #log: RedisCommandStore
+  readonly #reservations: RedisIdempotencyStore
   readonly #last = new Map<string, PolicyEvent>()
 
   constructor(redis: Redis) {
     this.#redis = redis
-    this.#log = new RedisCommandLog(redis, KEPT)
-    this.#reservations = new RedisReservations(redis, KEPT)
+    this.#log = new RedisCommandStore(redis, KEPT)
+    this.#reservations = new RedisIdempotencyStore(redis, KEPT)
   }
 
   /** Resolves with the event, once it was appended. */

@@ -2,12 +2,12 @@ import type { KeyCommand } from '../../domain/commands.ts'
 import { type CommandDecision, decide, type PolicyState, type Rejection } from '../../domain/decider.ts'
 import { effectOf, type Outcome } from '../../domain/outcome.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
-import type { CommandLog, Lease } from '../ports.ts'
+import type { CommandStore, Lease } from '../ports.ts'
 import { AppendRetries } from './append-retries.ts'
 import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
-  readonly log: CommandLog
+  readonly log: CommandStore
   now(): Date
 }
 
@@ -21,7 +21,7 @@ export interface Attempt {
 
 /** The worker's side: loads the key's state, decides and appends. */
 export class CommandApplier {
-  readonly #log: CommandLog
+  readonly #log: CommandStore
   readonly #now: () => Date
 
   constructor({ log, now }: CommandApplierOptions) {

@@ -3,8 +3,8 @@ import { decide, type PolicyState } from '../../domain/decider.ts'
 import { effectOf, NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../../domain/outcome.ts'
 import { parseImportLine } from '../import/import-line.ts'
 import type {
-  CommandLog,
   CommandQueue,
+  CommandStore,
   ImportProgress,
   ImportStaging,
   KeyChange,
@@ -17,7 +17,7 @@ import { CommandFault } from './command-fault.ts'
 import { supersededBy } from './superseded.ts'
 
 interface ImportApplierOptions {
-  readonly log: CommandLog
+  readonly log: CommandStore
   readonly staging: ImportStaging
   readonly queue: CommandQueue
   now(): Date
@@ -42,7 +42,7 @@ export class ImportApplier {
     if (outcome === undefined) return undefined
     await staging.drop([part.id])
     // The import ends with the last of its parts, and is remembered as a whole from then on.
-    await log.prolong(partIds(part.importId) ?? [])
+    await log.extendRetention(partIds(part.importId) ?? [])
     return outcome
   }
 

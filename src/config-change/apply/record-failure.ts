@@ -2,7 +2,7 @@ import { partIds, partitionOfCommand } from '../../domain/commands.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import type { FailedCommand } from '../../domain/outcome.ts'
 import { endedPart } from '../idempotency-keys.ts'
-import { type CommandLog, DamagedStore, type Lease, type Reservations, type ReservedName } from '../ports.ts'
+import { type CommandStore, DamagedStore, type IdempotencyScope, type IdempotencyStore, type Lease } from '../ports.ts'
 import { CommandFault } from './command-fault.ts'
 
 interface FailedAttempt {
@@ -14,8 +14,8 @@ interface FailedAttempt {
 }
 
 interface FailureOptions {
-  readonly log: CommandLog
-  readonly reservations: Reservations
+  readonly log: CommandStore
+  readonly reservations: IdempotencyStore
   isTransient(err: Error): boolean
 }
 
@@ -40,7 +40,7 @@ export async function recordFailure(
     standing: await standing(),
   }
   if (!(await log.recordFailure(failure, lease))) return false
-  await log.prolong(partIds(importIdOf(command) ?? '') ?? [])
+  await log.extendRetention(partIds(importIdOf(command) ?? '') ?? [])
   const name = nameOf(command)
   if (name !== undefined) await reservations.end(name, endedPart({ id, importId: importIdOf(command) }))
   return true
@@ -58,7 +58,7 @@ export async function recordFailure(
 
 const UNEXPECTED = 'the command could not be processed; the log of the service says more'
 
-async function standingOf(id: string, command: unknown, log: CommandLog): Promise<number | null> {
+async function standingOf(id: string, command: unknown, log: CommandStore): Promise<number | null> {
   if (Object(command).type === 'import-part') return log.standing({ partition: partitionOfCommand(id) ?? 0 })
   const key = keyOf(command)
   return key === undefined ? null : log.standing({ key })
@@ -69,7 +69,7 @@ function keyOf(command: unknown): string | undefined {
   return typeof key === 'string' && configKeyFault(key) === undefined ? key : undefined
 }
 
-function nameOf(command: unknown): ReservedName | undefined {
+function nameOf(command: unknown): IdempotencyScope | undefined {
   const { actor, idempotency } = Object(command) as Record<string, unknown>
   const { key } = Object(idempotency) as Record<string, unknown>
   return typeof actor === 'string' && typeof key === 'string' ? { actor, key } : undefined

@@ -10,7 +10,7 @@ import { DamagedRecord, type EventLog, LogCompacted, type LogPosition, LogReplac
 const READ_INTERVAL_MS = 1000
 
 /** So many entries of the table are looked at in one turn of the event loop, which takes about a millisecond. */
-const KEYS_A_TURN = 10_000
+const KEYS_PER_TURN = 10_000
 
 export interface FollowObserver {
   /** A policy is obeyed from now on. */
@@ -174,7 +174,7 @@ export class PolicyFollower {
     let looked = 0
     for (const key of table.configKeys()) {
       if (configPartition(key) === partition && !kept.has(key)) table.delete(key)
-      if (++looked % KEYS_A_TURN === 0) await nextTurn()
+      if (++looked % KEYS_PER_TURN === 0) await nextTurn()
     }
   }
 

@@ -1,14 +1,14 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NewCommand } from '../../domain/commands.ts'
-import type { Ending } from '../../domain/outcome.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readVersion } from '../read-version.ts'
+import { readVersion } from '../read-policy.ts'
 import type { CommandSubmitter } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
-import { endingProblem } from './command-problem.ts'
+import { commandProblem } from './command-problem.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
 import {
   AcceptedResponse,
@@ -104,13 +104,13 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     const { commandId, ending } = await submitter.submit(command, { waitMs, idempotencyKey })
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
-    if (ending !== undefined) return answerEnding(reply, command.key, ending)
+    if (ending !== undefined) return sendResult(reply, command.key, ending)
     reply.header('location', `/commands/${commandId}`)
     return reply.code(202).send({ commandId, status: 'queued', key: command.key })
   }
 
-  async function answerEnding(reply: FastifyReply, key: string, ending: Ending): Promise<FastifyReply> {
-    if (ending.status !== 'applied') throw endingProblem(ending.id, ending)
+  async function sendResult(reply: FastifyReply, key: string, ending: CommandResult): Promise<FastifyReply> {
+    if (ending.status !== 'applied') throw commandProblem(ending.id, ending)
     if ('counts' in ending) throw new Error(`command ${ending.id} of one key ended like an import`)
     if (ending.effect === 'deleted') return reply.code(204).send()
     const record = await readVersion(reader, key, ending.version)

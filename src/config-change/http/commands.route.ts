@@ -2,9 +2,9 @@ import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typ
 import { problemBody } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
-import { orUnavailable } from '../map-store-errors.ts'
-import type { CommandStatuses } from '../submit/command-status.ts'
-import { endingProblem } from './command-problem.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
+import type { CommandStatuses } from '../submit/command-statuses.ts'
+import { commandProblem } from './command-problem.ts'
 
 export interface CommandRoutesOptions {
   readonly statuses: CommandStatuses
@@ -39,7 +39,7 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
     },
     async request => {
       const { id } = request.params
-      const command = await orUnavailable(statuses.of(id))
+      const command = await mapStoreErrors(statuses.of(id))
       if (command !== undefined) return commandBody(command, request.id)
       throw new Problem(
         'command-not-found',
@@ -53,6 +53,6 @@ function commandBody(command: NonNullable<Awaited<ReturnType<CommandStatuses['of
   const { id, status } = command
   const common = { id, status, ...('key' in command && command.key !== undefined && { key: command.key }) }
   if ('counts' in command) return { ...common, ...command.counts }
-  if ('error' in command) return { ...common, error: problemBody(endingProblem(id, command), requestId) }
+  if ('error' in command) return { ...common, error: problemBody(commandProblem(id, command), requestId) }
   return 'version' in command ? { ...common, version: command.version } : common
 }

@@ -1,8 +1,8 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { Problem } from '../../lib/errors.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readCurrent, readVersion } from '../read-version.ts'
+import { readCurrent, readVersion } from '../read-policy.ts'
 import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
 import {
   acceptKey,
@@ -53,7 +53,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
       const after = cursor === undefined ? 0 : cursors.decode(cursor)
-      const events = await orUnavailable(reader.history(key, { after, limit: limit + 1 }))
+      const events = await mapStoreErrors(reader.history(key, { after, limit: limit + 1 }))
       if (events.length === 0 && cursor === undefined) {
         throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
       }
@@ -76,7 +76,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
     async ({ query: { prefix, limit, cursor } }, reply) => {
       const cursors = keyCursor(prefix)
       const after = cursor === undefined ? undefined : cursors.decode(cursor)
-      const records = await orUnavailable(reader.list({ prefix, after, limit: limit + 1 }))
+      const records = await mapStoreErrors(reader.list({ prefix, after, limit: limit + 1 }))
       const page = records.slice(0, limit)
       const last = page.at(-1)
       return sendBody(reply, {

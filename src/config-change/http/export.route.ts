@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { exportLines } from '../import/export-lines.ts'
 import { NDJSON } from '../import/ndjson.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 import { EXPORT_DOCS } from './config.docs.ts'
 
@@ -20,7 +20,7 @@ export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async 
 async function* lines(reader: PolicyReader): AsyncGenerator<string> {
   const chunks = exportLines(reader)
   for (;;) {
-    const { done, value } = await orUnavailable(chunks.next())
+    const { done, value } = await mapStoreErrors(chunks.next())
     if (done === true) return
     yield value.join('')
   }

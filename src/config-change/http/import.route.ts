@@ -9,9 +9,9 @@ import type { Logger } from '../../observability/logger.ts'
 import { NDJSON } from '../import/ndjson.ts'
 import { stageImport } from '../import/stage-import.ts'
 import type { ImportStaging } from '../ports.ts'
-import type { ImportEnding } from '../submit/command-status.ts'
+import type { ImportResult } from '../submit/command-statuses.ts'
 import type { CommandSubmitter } from '../submit/command-submitter.ts'
-import { endingProblem } from './command-problem.ts'
+import { commandProblem } from './command-problem.ts'
 import { IMPORT_DOCS } from './config.docs.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 
@@ -56,7 +56,7 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
       const { commandId, ending } = await submitter.submitImport(asked, submitOptions)
       logger.info({ requestId: request.id, commandId, type: 'import' }, 'command accepted')
       if (submitOptions.waitMs > 0) reply.header('preference-applied', 'wait')
-      if (ending !== undefined) return answerEnding(reply, ending)
+      if (ending !== undefined) return sendResult(reply, ending)
       reply.header('location', `/commands/${commandId}`)
       return reply.code(202).send({ commandId, status: 'queued' })
     },
@@ -95,7 +95,7 @@ function refuseConditions(headers: Parameters<typeof conditionsOf>[0]): void {
   ])
 }
 
-function answerEnding(reply: FastifyReply, ending: ImportEnding): FastifyReply {
-  if (ending.status !== 'applied') throw endingProblem(ending.id, ending)
+function sendResult(reply: FastifyReply, ending: ImportResult): FastifyReply {
+  if (ending.status !== 'applied') throw commandProblem(ending.id, ending)
   return reply.code(200).send({ commandId: ending.id, status: ending.status, ...ending.counts })
 }

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { partIds } from '../../domain/commands.ts'
 import { configPartition } from '../../domain/partition.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { ImportStaging } from '../ports.ts'
 import { ImportChecker } from './import-checker.ts'
 import { type ImportedPolicy, importLine } from './import-line.ts'
@@ -58,13 +58,13 @@ class StagingWriter {
     part.lines.push(line)
     part.characters += line.length
     if (part.lines.length < MAX_CHUNK_LINES && part.characters < MAX_CHUNK_CHARACTERS) return
-    await orUnavailable(this.#staging.add(part.id, part.lines))
+    await mapStoreErrors(this.#staging.add(part.id, part.lines))
     part.lines = []
     part.characters = 0
   }
 
   async end(): Promise<void> {
-    for (const { id, lines } of this.#parts) if (lines.length > 0) await orUnavailable(this.#staging.add(id, lines))
-    await orUnavailable(this.#staging.seal(this.#parts.map(({ id }) => id)))
+    for (const { id, lines } of this.#parts) if (lines.length > 0) await mapStoreErrors(this.#staging.add(id, lines))
+    await mapStoreErrors(this.#staging.seal(this.#parts.map(({ id }) => id)))
   }
 }

@@ -7,12 +7,12 @@ import {
   partIds,
   type QueuedCommand,
 } from '../../domain/commands.ts'
-import type { Ending } from '../../domain/outcome.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { Problem } from '../../lib/errors.ts'
-import { fingerprintOf, type NameReserver } from '../idempotency-keys.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { fingerprintOf, type IdempotencyKeys } from '../idempotency-keys.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { CommandQueue, ImportStaging } from '../ports.ts'
-import { type ImportEnding, importEnding } from './command-status.ts'
+import { type ImportResult, importResult } from './command-statuses.ts'
 import type { OutcomeWaiters } from './outcome-waiters.ts'
 
 export interface Submission<T> {
@@ -31,10 +31,10 @@ interface SubmitOptions {
 interface CommandSubmitterOptions {
   readonly queue: CommandQueue
   readonly waiters: OutcomeWaiters
-  readonly names: NameReserver
+  readonly names: IdempotencyKeys
   readonly staging: ImportStaging
   /** How a command ended that this process obeys. */
-  findEnding(commandId: string): Promise<Ending | undefined>
+  findResult(commandId: string): Promise<CommandResult | undefined>
 }
 
 /** What is asked for with a staged import. */
@@ -59,7 +59,7 @@ export class CommandSubmitter {
    * @throws {Problem} `config-store-unavailable`: not known to be accepted
    * @throws {Problem} `idempotency-key-reused`
    */
-  async submit(asked: NewCommand, options: SubmitOptions): Promise<Submission<Ending>> {
+  async submit(asked: NewCommand, options: SubmitOptions): Promise<Submission<CommandResult>> {
     const proposed: KeyCommand = { ...asked, id: commandId(asked.key, randomUUID()) }
     const { isRepeated, ...named } = await this.#options.names.name(proposed, options.idempotencyKey, () =>
       fingerprintOf(asked),
@@ -72,9 +72,9 @@ export class CommandSubmitter {
    * Accepts an import whose lines are staged under its id. They are dropped where it turns out to be a repetition.
    * @throws as `submit`
    */
-  async submitImport({ fingerprint, ...asked }: NewImport, options: SubmitOptions): Promise<Submission<ImportEnding>> {
+  async submitImport({ fingerprint, ...asked }: NewImport, options: SubmitOptions): Promise<Submission<ImportResult>> {
     const { staging, names } = this.#options
-    const dropOwn = () => orUnavailable(staging.drop(partIds(asked.id) ?? []))
+    const dropOwn = () => mapStoreErrors(staging.drop(partIds(asked.id) ?? []))
     const { isRepeated, ...named } = await names
       .name(asked, options.idempotencyKey, () => fingerprint)
       .catch(async err => {
@@ -89,11 +89,15 @@ export class CommandSubmitter {
     )
     const endings = await this.#enqueue(commands, isRepeated, options)
     const isEnded = endings.length === parts.length
-    return { commandId: named.id, ...(isEnded && { ending: importEnding(named.id, endings) }) }
+    return { commandId: named.id, ...(isEnded && { ending: importResult(named.id, endings) }) }
   }
 
   /** Returns how they ended, of those that did in time. */
-  async #enqueue(commands: readonly QueuedCommand[], isRepeated: boolean, options: SubmitOptions): Promise<Ending[]> {
+  async #enqueue(
+    commands: readonly QueuedCommand[],
+    isRepeated: boolean,
+    options: SubmitOptions,
+  ): Promise<CommandResult[]> {
     const { waiters } = this.#options
     const waits = options.waitMs > 0 ? commands.map(({ id }) => waiters.wait(id, options.waitMs)) : []
     try {
@@ -108,12 +112,12 @@ export class CommandSubmitter {
 
   /** Whoever asked first may have died before the command was queued; to queue it a second time does nothing. */
   async #add(command: QueuedCommand, isRepeated: boolean): Promise<void> {
-    const { findEnding, names, queue, staging, waiters } = this.#options
-    const ending = isRepeated ? await orUnavailable(findEnding(command.id)) : undefined
+    const { findResult, names, queue, staging, waiters } = this.#options
+    const ending = isRepeated ? await mapStoreErrors(findResult(command.id)) : undefined
     if (ending !== undefined) return waiters.settle(ending)
-    await orUnavailable(queue.add(command))
+    await mapStoreErrors(queue.add(command))
     // Not before: lines and a name without a command in the queue must go away by themselves.
-    if (command.type === 'import-part') await orUnavailable(staging.keep([command.id]))
+    if (command.type === 'import-part') await mapStoreErrors(staging.keep([command.id]))
     await names.keep(command)
   }
 }

@@ -4,7 +4,7 @@ import { decide } from '../../domain/decider.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
 import { Problem } from '../../lib/errors.ts'
 import { configKeyWarnings } from '../config-key-warnings.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 
 interface DryRunOptions {
@@ -26,7 +26,7 @@ export interface DryRun {
 /** @throws {Problem} what it would be rejected for */
 export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: DryRunOptions): Promise<DryRun> {
   const { key, policy } = command
-  const [state, matches] = await orUnavailable(Promise.all([reader.state(key), reader.countInside(key)]))
+  const [state, matches] = await mapStoreErrors(Promise.all([reader.state(key), reader.countInside(key)]))
   const decision = decide(state, { ...command, id: commandId(key, randomUUID()) }, at)
   if (decision.kind === 'rejected') throw new Problem(decision.rejection.code, decision.rejection.detail)
   return { from: state.policy, to: policy, matches, warnings: configKeyWarnings(key) }

@@ -1,23 +1,23 @@
-import type { Ending } from '../../domain/outcome.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 
 /** Announcements can be lost; a waiting request looks for itself this often, ms. */
 const POLL_INTERVAL_MS = 1000
 
 interface OutcomeWaitersOptions {
   /** Asks the store. */
-  find(commandId: string): Promise<Ending | undefined>
+  find(commandId: string): Promise<CommandResult | undefined>
 }
 
 export interface Wait {
   /** How the command ended, or `undefined` when it has not in time or nobody waits any more. */
-  readonly ended: Promise<Ending | undefined>
+  readonly ended: Promise<CommandResult | undefined>
   cancel(): void
 }
 
 /** Requests that wait for the outcome of their command: an entry in a map, released by the announcement. */
 export class OutcomeWaiters {
   readonly #options: OutcomeWaitersOptions
-  readonly #waiting = new Map<string, Set<(ending?: Ending) => void>>()
+  readonly #waiting = new Map<string, Set<(ending?: CommandResult) => void>>()
   #isOver = false
 
   constructor(options: OutcomeWaitersOptions) {
@@ -29,8 +29,8 @@ export class OutcomeWaiters {
     const finishers = this.#waiting.get(commandId) ?? new Set()
     this.#waiting.set(commandId, finishers)
     let cancel = () => {}
-    const ended = new Promise<Ending | undefined>(resolve => {
-      const finish = (ending?: Ending) => {
+    const ended = new Promise<CommandResult | undefined>(resolve => {
+      const finish = (ending?: CommandResult) => {
         clearTimeout(deadline)
         clearInterval(poll)
         finishers.delete(finish)
@@ -45,7 +45,7 @@ export class OutcomeWaiters {
     return { ended, cancel: () => cancel() }
   }
 
-  settle(ending: Ending): void {
+  settle(ending: CommandResult): void {
     for (const finish of this.#waiting.get(ending.id) ?? []) finish(ending)
   }
 

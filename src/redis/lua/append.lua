@@ -28,7 +28,7 @@
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 8, 8, 5
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 8, 8, 5
 local call = redis.call
 
 local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string' }, 'zset')
@@ -41,7 +41,7 @@ local progressed = call('GET', progress) or ''
 if progressed ~= ARGV[4] then return { 4, progressed } end
 
 for i = 1, #KEYS - COMMON_KEYS do
-  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, expected = ARGV[at + 1], ARGV[at + 2]
   local version = call('ZREVRANGE', KEYS[COMMON_KEYS + i], 0, 0, 'WITHSCORES')[2] or '0'
   if tonumber(version) ~= tonumber(expected) then return { 2, key } end
@@ -56,7 +56,7 @@ local position = tonumber(end_of_log)
 call('SET', identity, ARGV[8], 'NX')
 
 for i = 1, #KEYS - COMMON_KEYS do
-  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, version, event, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
   if version ~= '' then
     position = position + 1

@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Announcement, Announcements } from '../../config-change/ports.ts'
-import type { Ending } from '../../domain/outcome.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { announcementChannel } from '../keys.ts'
 
 /** A server that hangs leaves a subscriber that only listens in the belief that nothing happens, so it is asked this often, ms. */
@@ -46,7 +46,7 @@ function parse(message: string): Announcement | undefined {
   const { partition, ending } = MESSAGE.exec(message)?.groups ?? {}
   if (partition === undefined) return undefined
   try {
-    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as Ending }) }
+    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as CommandResult }) }
   } catch {
     return undefined
   }

@@ -18,7 +18,7 @@ type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
 export type AppendCommand = DefinedScript<[AppendCode, string]>
 
 /** How much longer outcomes are kept than told, ms: a command that is delivered again meanwhile gets its first outcome. */
-export const FENCE_MS = 600_000
+export const DEDUP_GRACE_MS = 600_000
 
 /** What is appended without the lease of a worker. */
 const NO_LEASE = ''
@@ -73,7 +73,7 @@ function appendArguments(
     ...changes.map(({ key }) => keys.versions(key)),
     lease,
     jsonOf(outcome),
-    retentionMs + FENCE_MS,
+    retentionMs + DEDUP_GRACE_MS,
     jsonOf(from),
     jsonOf(to),
     announcementChannel(keyPrefix),

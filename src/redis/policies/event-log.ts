@@ -14,7 +14,7 @@ import { namingDamage } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 import { parseName, shownName } from './stored-name.ts'
 
-const EVENTS_A_READ = 500
+const EVENTS_PER_READ = 500
 
 interface DamageListener {
   /** Hears of each policy that is left out. */
@@ -73,7 +73,7 @@ export class RedisEventLog implements EventLog {
     const [identity, logEvents, found] = await Promise.all([
       this.#redis.get(keys.identity),
       this.#redis.xlen(keys.log),
-      this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_A_READ + 1),
+      this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_PER_READ + 1),
     ])
     const difference = differenceFrom(after, identity, found)
     if (difference !== undefined) throw await this.#lossOf(keys, after, identity, difference)
@@ -81,7 +81,7 @@ export class RedisEventLog implements EventLog {
     return {
       at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
       entries: entries.map(parseEntry),
-      hasMore: found.length > EVENTS_A_READ,
+      hasMore: found.length > EVENTS_PER_READ,
       logEvents,
     }
   }

@@ -11,7 +11,7 @@ import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 
 /** Also the most that one step of a compaction moves. */
-const EVENTS_A_READ = 500
+const EVENTS_PER_READ = 500
 
 /** A partition's log, for who compacts it or compares it with what was made of it. */
 export class RedisMaintainedLog implements MaintainedLog {
@@ -38,7 +38,7 @@ export class RedisMaintainedLog implements MaintainedLog {
 
   async read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }> {
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_A_READ))
+    const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_PER_READ))
     const entries = results.pop() as StreamEntry[]
     return {
       bounds: boundsOf(results),

@@ -23,7 +23,7 @@ import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 import { parseName, shownName } from './stored-name.ts'
 
-const KEYS_A_SCAN = 500
+const KEYS_PER_SCAN = 500
 
 /** A draft that is left alone for so long was left by a process that died, ms. */
 const DRAFT_LIFETIME_MS = 3_600_000
@@ -69,7 +69,7 @@ class RedisMaintainedProjection implements MaintainedProjection {
   async *names(): AsyncGenerator<readonly [name: FoundName, score: number][]> {
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.zscanBuffer(this.#keys.names, cursor, 'COUNT', KEYS_A_SCAN)
+      const [next, found] = await this.#redis.zscanBuffer(this.#keys.names, cursor, 'COUNT', KEYS_PER_SCAN)
       cursor = next.toString()
       yield inPairs(found).map(([name, score]) => [foundName(name), Number(score)])
     } while (cursor !== '0')
@@ -80,7 +80,7 @@ class RedisMaintainedProjection implements MaintainedProjection {
     const server = await serverOf(this.#redis, prefix)
     let cursor = '0'
     do {
-      const [next, found] = await server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_A_SCAN)
+      const [next, found] = await server.scan(cursor, 'MATCH', `${prefix}*`, 'COUNT', KEYS_PER_SCAN)
       cursor = next
       yield found.map(key => key.slice(prefix.length))
     } while (cursor !== '0')

@@ -7,9 +7,9 @@ import type { CommandQueue } from '../../../src/config-change/ports.ts'
 import { commandId, type ImportPart, importId, type PutPolicy, partIds } from '../../../src/domain/commands.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { RedisCommandLog } from '../../../src/redis/policies/command-log.ts'
-import { RedisConfigStore } from '../../../src/redis/policies/config-store.ts'
+import { RedisCommandStore } from '../../../src/redis/policies/command-store.ts'
 import { RedisImportStaging } from '../../../src/redis/policies/import-staging.ts'
+import { RedisPolicyReader } from '../../../src/redis/policies/policy-reader.ts'
 import { given } from './given-store.ts'
 
 const CHANGES = 60
@@ -24,9 +24,9 @@ const store = given()
 let keyPrefix: string
 let redis: Redis
 let keys: ConfigKeys
-let log: RedisCommandLog
+let log: RedisCommandStore
 let staging: RedisImportStaging
-let policies: RedisConfigStore
+let policies: RedisPolicyReader
 let applier: CommandApplier
 let importer: ImportApplier
 
@@ -36,9 +36,9 @@ beforeEach(() => {
   const now = () => new Date()
   redis = new Redis(store().url)
   keys = new ConfigKeys(keyPrefix, partition)
-  log = new RedisCommandLog(redis, kept)
+  log = new RedisCommandStore(redis, kept)
   staging = new RedisImportStaging(redis, kept)
-  policies = new RedisConfigStore(redis, keyPrefix)
+  policies = new RedisPolicyReader(redis, keyPrefix)
   applier = new CommandApplier({ log, now })
   importer = new ImportApplier({ log, staging, queue: NO_QUEUE, now })
 })

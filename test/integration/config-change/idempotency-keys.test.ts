@@ -3,8 +3,8 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { commandId, importId, partIds } from '../../../src/domain/commands.ts'
 import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
-import { reservationKey } from '../../../src/redis/keys.ts'
-import { RedisReservations } from '../../../src/redis/policies/reservations.ts'
+import { idempotencyKeyOf } from '../../../src/redis/keys.ts'
+import { RedisIdempotencyStore } from '../../../src/redis/policies/idempotency-store.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../http/expect-problem.ts'
@@ -20,15 +20,15 @@ const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const store = given()
 let keyPrefix: string
 let redis: Redis
-let names: RedisReservations
+let names: RedisIdempotencyStore
 beforeEach(() => {
   keyPrefix = `t-${randomUUID()}`
   redis = new Redis(store().url)
-  names = new RedisReservations(redis, { keyPrefix, retentionMs: RETENTION_MS })
+  names = new RedisIdempotencyStore(redis, { keyPrefix, retentionMs: RETENTION_MS })
 })
 afterEach(() => redis.disconnect())
 
-const ttl = () => redis.pttl(reservationKey(keyPrefix, NAME))
+const ttl = () => redis.pttl(idempotencyKeyOf(keyPrefix, NAME))
 const isLimited = async () => expect(await ttl()).toBeGreaterThan(0)
 const isGone = () => eventually(async () => expect(await ttl()).toBe(GONE))
 const fingerprint = 'f'
@@ -75,7 +75,7 @@ describe('an Idempotency-Key', () => {
       expect(await ttl()).toBe(FOR_EVER)
     }
     await names.end(NAME, { commandId: id, id: others[0] ?? '', parts: 4 })
-    await redis.pexpire(reservationKey(keyPrefix, NAME), 100)
+    await redis.pexpire(idempotencyKeyOf(keyPrefix, NAME), 100)
     await names.end(NAME, { commandId: id, id: first, parts: 4 })
     expect(await ttl()).toBeLessThanOrEqual(100)
   })
@@ -128,7 +128,7 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
 
   const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': NAME.key })
   const DAMAGES = ['null', '[]', '{}', '7', '{"commandId":1,"fingerprint":"f"}', 'not JSON', '']
-  const damage = (stored: string) => redis.set(reservationKey(keyPrefix, NAME), stored)
+  const damage = (stored: string) => redis.set(idempotencyKeyOf(keyPrefix, NAME), stored)
   const eventsOf = async () => (await app.client.get('/config/k/history')).body.events
 
   it.each(DAMAGES)('after its command ended, %j is not another command', async stored => {
@@ -165,8 +165,8 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
 
   it('a value of another type does no more harm', async () => {
     const first = await ask()
-    await redis.del(reservationKey(keyPrefix, NAME))
-    await redis.rpush(reservationKey(keyPrefix, NAME), 'a')
+    await redis.del(idempotencyKeyOf(keyPrefix, NAME))
+    await redis.rpush(idempotencyKeyOf(keyPrefix, NAME), 'a')
     expectProblem(await ask(), 503, 'config-store-unavailable')
     await app.startWorker()
     await eventually(async () => expect(await eventsOf()).toMatchObject([{ commandId: first.body.commandId }]))

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { type Job, UnrecoverableError } from 'bullmq'
 import type { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
 import type { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
-import type { CommandLog, Reservation, Reservations } from '../../../src/config-change/ports.ts'
+import type { CommandStore, IdempotencyClaim, IdempotencyStore } from '../../../src/config-change/ports.ts'
 import { commandId, type KeyCommand } from '../../../src/domain/commands.ts'
 import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
@@ -37,16 +37,16 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
       failures.push(failure)
       return lease === 'held'
     },
-    prolong: async () => undefined,
+    extendRetention: async () => undefined,
   }
   const process = configChangeProcessor({
     applier: applier as unknown as CommandApplier,
     importer: {} as ImportApplier,
-    log: log as unknown as CommandLog,
+    log: log as unknown as CommandStore,
     reservations: {
-      restore: async (_: unknown, asked: Reservation) => asked,
+      restore: async (_: unknown, asked: IdempotencyClaim) => asked,
       end: async (name: unknown) => void expired.push(name),
-    } as unknown as Reservations,
+    } as unknown as IdempotencyStore,
     metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },
     logger: createLogger({ level: 'silent', role: 'test' }),
   })

@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals'
 import { CommandApplier } from '../../../../src/config-change/apply/command-applier.ts'
 import { CommandFault } from '../../../../src/config-change/apply/command-fault.ts'
-import type { AppendResult, CommandEnd, CommandLog } from '../../../../src/config-change/ports.ts'
+import type { AppendResult, CommandEnd, CommandStore } from '../../../../src/config-change/ports.ts'
 import { commandId, type KeyCommand } from '../../../../src/domain/commands.ts'
 
 const key = 'user:42'
@@ -25,7 +25,7 @@ async function apply(versionAt: (attempt: number) => number, answer: (attempt: n
       return kind === 'moved-on' ? { kind, mismatch: { key, expectedVersion: change?.expectedVersion } } : { kind }
     },
   }
-  const applier = new CommandApplier({ log: log as unknown as CommandLog, now: () => new Date() })
+  const applier = new CommandApplier({ log: log as unknown as CommandStore, now: () => new Date() })
   const outcome = await applier.apply(command, attempt).catch((err: Error) => err)
   return { outcome, attempts }
 }

@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
-import { NameReserver } from '../../../../src/config-change/idempotency-keys.ts'
-import type { CommandQueue, ImportStaging, Reservations } from '../../../../src/config-change/ports.ts'
+import { IdempotencyKeys } from '../../../../src/config-change/idempotency-keys.ts'
+import type { CommandQueue, IdempotencyStore, ImportStaging } from '../../../../src/config-change/ports.ts'
 import { CommandSubmitter } from '../../../../src/config-change/submit/command-submitter.ts'
 import { OutcomeWaiters } from '../../../../src/config-change/submit/outcome-waiters.ts'
 import { importId, partIds } from '../../../../src/domain/commands.ts'
@@ -12,9 +12,9 @@ async function submitTo(add: CommandQueue['add']): Promise<readonly string[]> {
   const submitter = new CommandSubmitter({
     queue: { add } as CommandQueue,
     waiters: new OutcomeWaiters({ find: async () => undefined }),
-    names: new NameReserver({} as Reservations),
+    names: new IdempotencyKeys({} as IdempotencyStore),
     staging: staging as ImportStaging,
-    findEnding: async () => undefined,
+    findResult: async () => undefined,
   })
   const asked = { id, actor: 'ops', requestId: 'r', fingerprint: 'f' }
   const options = { waitMs: 0, idempotencyKey: undefined }

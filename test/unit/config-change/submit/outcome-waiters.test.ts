@@ -1,9 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { OutcomeWaiters } from '../../../../src/config-change/submit/outcome-waiters.ts'
-import type { Ending } from '../../../../src/domain/outcome.ts'
+import type { CommandResult } from '../../../../src/domain/outcome.ts'
 
 const WAIT_MS = 60_000
-const ending = (id: string): Ending => ({ id, key: 'a', status: 'applied', version: 1, effect: 'created' })
+const ending = (id: string): CommandResult => ({ id, key: 'a', status: 'applied', version: 1, effect: 'created' })
 
 // Nothing is due unless the test says so.
 beforeEach(() => void jest.useFakeTimers())
@@ -11,7 +11,7 @@ afterEach(() => void jest.useRealTimers())
 
 describe('a request that waits for a command', () => {
   it('looks for itself once announcements may have been missed', async () => {
-    const ended = new Map<string, Ending>()
+    const ended = new Map<string, CommandResult>()
     const waiters = new OutcomeWaiters({ find: async id => ended.get(id) })
     const [first, second] = [waiters.wait('first', WAIT_MS), waiters.wait('second', WAIT_MS)]
     ended.set('first', ending('first'))

@@ -1,4 +1,4 @@
-import type { CommandStatuses, ImportEnding } from '../config-change/submit/command-status.ts'
+import type { CommandStatuses, ImportResult } from '../config-change/submit/command-statuses.ts'
 import { partIds } from '../domain/commands.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 
@@ -8,9 +8,9 @@ const POLL_MS = 100
 const SILENCE_MS = 2_000
 
 /** The import is accepted, but how it ended is not known. */
-class EndingUnknown extends OperatorError {}
+class ResultUnknown extends OperatorError {}
 
-interface EndingOptions {
+interface AwaitOptions {
   readonly statuses: Pick<CommandStatuses, 'of'>
   /** Whether a worker has taken a part of the import. */
   isTaken(partId: string): Promise<boolean>
@@ -19,18 +19,18 @@ interface EndingOptions {
   say(text: string): void
 }
 
-/** Waits until an import has ended. @throws {EndingUnknown} */
-export async function endingOf(
+/** Waits until an import has ended. @throws {ResultUnknown} */
+export async function awaitImport(
   id: string,
-  { statuses, isTaken, timeoutMs, say }: EndingOptions,
-): Promise<ImportEnding> {
+  { statuses, isTaken, timeoutMs, say }: AwaitOptions,
+): Promise<ImportResult> {
   const startMs = performance.now()
   for (let hasSaid = false; ; await nextPoll()) {
     const status = await statuses.of(id)
-    if (status === undefined) throw new EndingUnknown(`the config store no longer knows how command ${id} ended`)
-    if (status.status !== 'queued') return status as ImportEnding
+    if (status === undefined) throw new ResultUnknown(`the config store no longer knows how command ${id} ended`)
+    if (status.status !== 'queued') return status as ImportResult
     const waitedMs = performance.now() - startMs
-    if (waitedMs >= timeoutMs) throw new EndingUnknown(timedOut(id, timeoutMs))
+    if (waitedMs >= timeoutMs) throw new ResultUnknown(timedOut(id, timeoutMs))
     if (hasSaid || waitedMs < SILENCE_MS) continue
     say(await whatIsMissing(id, isTaken))
     hasSaid = true
@@ -41,7 +41,7 @@ function nextPoll(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, POLL_MS))
 }
 
-async function whatIsMissing(id: string, isTaken: EndingOptions['isTaken']): Promise<string> {
+async function whatIsMissing(id: string, isTaken: AwaitOptions['isTaken']): Promise<string> {
   const taken = await Promise.all((partIds(id) ?? []).map(isTaken))
   if (taken.includes(true)) return `waiting for command ${id}, which is being applied`
   return `no worker has taken command ${id} yet; if none is running, start one with "throttler worker"`

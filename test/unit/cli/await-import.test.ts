@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { endingOf } from '../../../src/cli/import-ending.ts'
-import type { CommandStatuses } from '../../../src/config-change/submit/command-status.ts'
+import { awaitImport } from '../../../src/cli/await-import.ts'
+import type { CommandStatuses } from '../../../src/config-change/submit/command-statuses.ts'
 import { importId } from '../../../src/domain/commands.ts'
 
 const id = importId('00000000-0000-4000-8000-000000000000')
@@ -15,7 +15,7 @@ function waitFor({ of, isTaken = false, timeoutMs = Number.POSITIVE_INFINITY }: 
   const said: string[] = []
   const statuses = { of: async () => of() }
   const options = { statuses, isTaken: async () => isTaken, timeoutMs, say: (text: string) => void said.push(text) }
-  return { said, ending: endingOf(id, options) }
+  return { said, ending: awaitImport(id, options) }
 }
 
 interface Given {

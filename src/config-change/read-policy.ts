@@ -1,10 +1,10 @@
 import { Problem } from '../lib/errors.ts'
-import { orUnavailable } from './map-store-errors.ts'
+import { mapStoreErrors } from './map-store-errors.ts'
 import type { PolicyReader, PolicyRecord } from './ports.ts'
 
 /** @throws {Problem} `policy-not-found` */
 export async function readCurrent(reader: PolicyReader, key: string): Promise<PolicyRecord> {
-  const record = await orUnavailable(reader.get(key))
+  const record = await mapStoreErrors(reader.get(key))
   if (record === undefined) throw new Problem('policy-not-found', `the key "${key}" has no policy`)
   return record
 }
@@ -14,7 +14,7 @@ export async function readCurrent(reader: PolicyReader, key: string): Promise<Po
  * @throws {Problem} `version-not-found`, also for a deletion
  */
 export async function readVersion(reader: PolicyReader, key: string, version: number): Promise<PolicyRecord> {
-  const event = await orUnavailable(reader.version(key, version))
+  const event = await mapStoreErrors(reader.version(key, version))
   if (event === undefined) throw new Problem('version-not-found', `the key "${key}" has no version ${version}`)
   if (event.policy === null) throw new Problem('version-not-found', `version ${version} of "${key}" is its deletion`)
   return { key, version, policy: event.policy, updatedAt: event.at, updatedBy: event.actor }

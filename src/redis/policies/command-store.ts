@@ -1,41 +1,48 @@
 import {
   type AppendResult,
   type CommandEnd,
-  type CommandLog,
+  type CommandStore,
   DamagedRecord,
-  type EndingReader,
   type ImportProgress,
   type ImportStep,
   type KeyChange,
   type Lease,
+  type ResultReader,
   type VersionMismatch,
 } from '../../config-change/ports.ts'
 import { partitionOfCommand } from '../../domain/commands.ts'
 import type { PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
-import type { Ending, FailedCommand, Outcome } from '../../domain/outcome.ts'
+import type { CommandResult, FailedCommand, Outcome } from '../../domain/outcome.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript, type ScriptArguments } from '../define-script.ts'
 import { announcementChannel, ConfigKeys } from '../keys.ts'
 import { failScript } from '../scripts.ts'
-import { AppendCode, type AppendCommand, defineAppend, FENCE_MS, outcomeArguments, stepArguments } from './append.ts'
+import {
+  AppendCode,
+  type AppendCommand,
+  DEDUP_GRACE_MS,
+  defineAppend,
+  outcomeArguments,
+  stepArguments,
+} from './append.ts'
 import { parsePosition } from './config-json.ts'
-import { RedisConfigStore } from './config-store.ts'
 import { namingDamage } from './naming-damage.ts'
+import { RedisPolicyReader } from './policy-reader.ts'
 import type { RetentionOptions } from './retention.ts'
 
 /** Where commands end, in Redis. */
-export class RedisCommandLog implements CommandLog, EndingReader {
+export class RedisCommandStore implements CommandStore, ResultReader {
   readonly #redis: RedisClient
   readonly #options: RetentionOptions
-  readonly #policies: RedisConfigStore
+  readonly #policies: RedisPolicyReader
   readonly #append: AppendCommand
   readonly #fail: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = namingDamage(redis)
     this.#options = options
-    this.#policies = new RedisConfigStore(redis, options.keyPrefix)
+    this.#policies = new RedisPolicyReader(redis, options.keyPrefix)
     this.#append = defineAppend(this.#redis)
     this.#fail = defineScript(this.#redis, 'throttlerFail', failScript)
   }
@@ -96,12 +103,12 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     return (await this.#fail(touched.length, ...touched, ...args)) === 1
   }
 
-  async prolong(commandIds: readonly string[]): Promise<void> {
+  async extendRetention(commandIds: readonly string[]): Promise<void> {
     const { retentionMs } = this.#options
     const prolongOne = async (id: string) => {
       const keys = this.#keysOf(id)
       await Promise.all([
-        this.#redis.pexpire(keys.outcome(id), retentionMs + FENCE_MS),
+        this.#redis.pexpire(keys.outcome(id), retentionMs + DEDUP_GRACE_MS),
         this.#redis.pexpire(keys.failure(id), retentionMs),
       ])
     }
@@ -121,7 +128,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
     return last === undefined ? 0 : parsePosition(last)
   }
 
-  async ending(commandId: string): Promise<Ending | undefined> {
+  async ending(commandId: string): Promise<CommandResult | undefined> {
     if (partitionOfCommand(commandId) === undefined) return undefined
     const keys = this.#keysOf(commandId)
     const [json, ttl, failure] = await Promise.all([
@@ -129,7 +136,7 @@ export class RedisCommandLog implements CommandLog, EndingReader {
       this.#redis.pttl(keys.outcome(commandId)),
       this.failure(commandId),
     ])
-    return json !== null && ttl > FENCE_MS ? parse<Outcome>(json) : failure
+    return json !== null && ttl > DEDUP_GRACE_MS ? parse<Outcome>(json) : failure
   }
 
   #keysOf(commandId: string): ConfigKeys {

@@ -15,7 +15,7 @@ import { type Env, readEnv } from '../settings/env.ts'
 /** The store cannot be reached, or is none that this release can work on. */
 export class StoreTrouble extends OperatorError {}
 
-export interface ConfigStoreAccess {
+export interface PolicyStoreAccess {
   readonly env: Env
   readonly redis: RedisClient
 }
@@ -25,7 +25,7 @@ export interface ConfigStoreAccess {
  * of the service that runs on `DATA_DIR`.
  * @throws {StoreTrouble}
  */
-export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Promise<T>): Promise<T> {
+export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Promise<T>): Promise<T> {
   const dotenv = loadDotenv()
   // Standard output is for results.
   if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)

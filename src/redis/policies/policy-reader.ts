@@ -11,7 +11,7 @@ import { namingDamage } from './naming-damage.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 /** Names that are read at once where all are. */
-const NAMES_A_READ = 500
+const NAMES_PER_READ = 500
 
 interface NamesQuery {
   readonly prefix: string
@@ -20,7 +20,7 @@ interface NamesQuery {
 }
 
 /** Policies and their events in Redis. */
-export class RedisConfigStore implements PolicyReader {
+export class RedisPolicyReader implements PolicyReader {
   readonly #redis: RedisClient
   readonly #partitions: readonly ConfigKeys[]
   readonly #damaged: (key: string) => void
@@ -129,14 +129,14 @@ export class RedisConfigStore implements PolicyReader {
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
     const sources = this.#partitions.map(keys => this.#namesOf(keys))
-    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_A_READ)) {
+    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_PER_READ)) {
       yield await this.#records(names)
     }
   }
 
   async *#namesOf(keys: ConfigKeys): AsyncGenerator<Buffer> {
     for (let from: string | Buffer = '-'; ; ) {
-      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
+      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_PER_READ)
       yield* names
       const last = names.at(-1)
       if (last === undefined) return
