@@ -43,7 +43,7 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     importer: new ImportApplier({ log, staging, queue, now }),
     log,
     reservations: new RedisIdempotencyStore(redis, store, commandId =>
-      logger.error({ commandId }, 'what an Idempotency-Key stands for was damaged; its command takes it back'),
+      logger.error({ commandId }, 'the record of an Idempotency-Key was damaged: restored it for its command'),
     ),
     metrics,
     logger,
@@ -52,7 +52,7 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     connection: redis,
     keyPrefix: env.KEY_PREFIX,
     processor,
-    // Should it be lost, whoever waits looks for it too, every now and then.
+    // A lost announcement only delays the response: waiting requests also poll.
     failed: commandId => void log.announceFailure(commandId).catch(() => undefined),
     logger,
   })

@@ -4,11 +4,11 @@ import { UsageError } from './command.ts'
 const ACTOR = /^[^:,\s\p{Cc}]{1,128}$/u
 const ALLOWED = '1 to 128 characters, without spaces, colons, commas and control characters'
 
-/** For a user who has no name, as in many containers, or one that is not allowed. */
+/** The actor if the user has no name, as in many containers, or one that is not allowed. */
 const NAMELESS = 'throttler-cli'
 
 /**
- * Who changes policies, as their history says: the name that was given, or the user's.
+ * The actor that the history of a policy records: the given name, or the user's.
  * @throws {UsageError}
  */
 export function actorOf(given: string | undefined, userName = () => userInfo().username): string {

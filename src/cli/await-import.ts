@@ -4,36 +4,36 @@ import { OperatorError } from '../lib/operator-error.ts'
 
 const POLL_MS = 100
 
-/** Whoever waits for longer is told what for, ms. */
-const SILENCE_MS = 2_000
+/** A longer wait is explained to the user, in ms. */
+const EXPLAIN_AFTER_MS = 2_000
 
-/** The import is accepted, but how it ended is not known. */
+/** The import is accepted, but its result is not known. */
 class ResultUnknown extends OperatorError {}
 
 interface AwaitOptions {
   readonly statuses: Pick<CommandStatuses, 'of'>
   /** Whether a worker has taken a part of the import. */
   isTaken(partId: string): Promise<boolean>
-  /** Infinity: waits for as long as it takes. */
+  /** Infinity waits without a limit. */
   readonly timeoutMs: number
   say(text: string): void
 }
 
-/** Waits until an import has ended. @throws {ResultUnknown} */
+/** Waits for the result of an import. @throws {ResultUnknown} */
 export async function awaitImport(
   id: string,
   { statuses, isTaken, timeoutMs, say }: AwaitOptions,
 ): Promise<ImportResult> {
   const startMs = performance.now()
-  for (let hasSaid = false; ; await nextPoll()) {
+  for (let isExplained = false; ; await nextPoll()) {
     const status = await statuses.of(id)
-    if (status === undefined) throw new ResultUnknown(`the config store no longer knows how command ${id} ended`)
+    if (status === undefined) throw new ResultUnknown(`the policy store no longer knows how command ${id} ended`)
     if (status.status !== 'queued') return status as ImportResult
     const waitedMs = performance.now() - startMs
     if (waitedMs >= timeoutMs) throw new ResultUnknown(timedOut(id, timeoutMs))
-    if (hasSaid || waitedMs < SILENCE_MS) continue
-    say(await whatIsMissing(id, isTaken))
-    hasSaid = true
+    if (isExplained || waitedMs < EXPLAIN_AFTER_MS) continue
+    say(await explanationOf(id, isTaken))
+    isExplained = true
   }
 }
 
@@ -41,7 +41,7 @@ function nextPoll(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, POLL_MS))
 }
 
-async function whatIsMissing(id: string, isTaken: AwaitOptions['isTaken']): Promise<string> {
+async function explanationOf(id: string, isTaken: AwaitOptions['isTaken']): Promise<string> {
   const taken = await Promise.all((partIds(id) ?? []).map(isTaken))
   if (taken.includes(true)) return `waiting for command ${id}, which is being applied`
   return `no worker has taken command ${id} yet; if none is running, start one with "throttler worker"`

@@ -8,11 +8,11 @@ import { withPolicyStore } from './with-policy-store.ts'
 
 export const compactCommand: CliCommand = {
   arguments: '[--keep EVENTS]',
-  summary: 'compacts the event log to a snapshot and its last events',
-  details: `  --keep EVENTS   how many events of each partition are kept, from 1; default: CONFIG_LOG_KEEP
+  summary: 'compacts the event log into a snapshot and the last events',
+  details: `  --keep EVENTS   number of events to keep in each partition, at least 1; default: CONFIG_LOG_KEEP
 
-What is compacted is no longer in the history of its keys; their versions go on. The service may go on meanwhile. Where
-CONFIG_LOG_KEEP is a number, workers do the same by themselves.`,
+Compacted events disappear from the history of their keys; version numbers continue. The service can run meanwhile. If
+CONFIG_LOG_KEEP is a number, workers compact the log themselves.`,
   options: { keep: { type: 'string' } },
   run: ({ keep }) =>
     withPolicyStore(async ({ redis, env }) => {
@@ -29,7 +29,7 @@ CONFIG_LOG_KEEP is a number, workers do the same by themselves.`,
 
 function eventsToKeep(given: string | boolean | undefined, { CONFIG_LOG_KEEP: byDefault }: Env): number {
   if (given === undefined && byDefault !== undefined) return byDefault
-  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; say with --keep how many events to keep')
+  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; give the number of events with --keep')
   if (/^[1-9][0-9]{0,8}$/.test(String(given))) return Number(given)
   throw new UsageError(`--keep was ${given}; allowed: an integer from 1 to 999999999`)
 }

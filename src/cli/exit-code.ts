@@ -1,10 +1,10 @@
-/** What a command of `throttler` ends with, as diff and grep do; scripts may rely on it. */
+/** Exit codes of `throttler`, like those of diff and grep. Scripts may rely on them. */
 export const ExitCode = {
-  /** Done, or nothing was found. */
+  /** Done, or no difference was found. */
   ok: 0,
   /** The answer is no: differences, invalid policies, a change that was rejected. */
   found: 1,
-  /** It could not be done: wrong arguments or variables, a store that is away. */
+  /** The command could not run: invalid arguments or settings, or an unavailable store. */
   trouble: 2,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

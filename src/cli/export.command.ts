@@ -9,9 +9,9 @@ import { withPolicyStore } from './with-policy-store.ts'
 
 export const exportCommand: CliCommand = {
   arguments: '> FILE',
-  summary: 'writes every policy to standard output, a line each',
-  details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 when a damaged policy was left out, which
-\`throttler rebuild\` restores.`,
+  summary: 'writes every policy to standard output, one per line',
+  details: `In byte order of the keys, like \`GET /config/export\`. Exit code 1 if damaged policies were left out; \`throttler rebuild\`
+restores them.`,
   run: () =>
     withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')

@@ -30,13 +30,13 @@ interface Import {
 export const importCommand: CliCommand = {
   arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --actor NAME        who imports, kept in the history of each key that changes; default: the user's name
-  --reason TEXT       why, kept likewise
-  --timeout SECONDS   how long to wait for the end, from 1 to ${MAX_TIMEOUT_SECONDS}; default: as long as it takes
+  details: `  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
+  --reason TEXT       recorded as the reason
+  --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
-Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them. One bad line, and nothing is imported: exit code 1.
-Workers apply it like any other change, and the command waits until they have. An import that was interrupted, or that did not end in
-time (exit code 2), is applied all the same.`,
+Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
+exit code 1. Workers apply the import like any other change, and the command waits for the result. An import whose command was
+interrupted, or timed out (exit code 2), is still applied.`,
   options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {

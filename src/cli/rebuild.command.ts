@@ -7,12 +7,12 @@ import { withPolicyStore } from './with-policy-store.ts'
 
 export const rebuildCommand: CliCommand = {
   arguments: '',
-  summary: 'makes the policies in use anew from the event log',
-  details: `The service may go on meanwhile: each partition's policies are made beside those in use and replace them at once, and every
-front process then loads them anew. Exit code 1 when the log itself is damaged, which nothing can mend, or a partition was left as it was.`,
+  summary: 'rebuilds the policies in use from the event log',
+  details: `The service can run meanwhile: the policies of each partition are rebuilt as a draft, which then replaces those in use in one step.
+Front processes reload them. Exit code 1 if the log itself is damaged, which a rebuild cannot repair, or a partition was not rebuilt.`,
   run: () =>
     withPolicyStore(async ({ redis, env }) => {
-      const progress = new TerminalProgress('gone through')
+      const progress = new TerminalProgress('processed')
       const partitions = maintainedPartitions(redis, env.KEY_PREFIX)
       let faults = 0
       let skipped = 0

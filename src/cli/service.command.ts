@@ -12,7 +12,7 @@ const DETAILS = `Settings are environment variables, or lines of .env in the wor
 
 ${SETTINGS.join('\n')}`
 
-/** A command that is one of the service's entries, in this very process. */
+/** A command that runs an entry point of the service in this process. */
 function serviceCommand(summary: string, entry: string): CliCommand {
   return {
     arguments: '',

@@ -8,8 +8,8 @@ import { withPolicyStore } from './with-policy-store.ts'
 export const verifyCommand: CliCommand = {
   arguments: '',
   summary: 'compares the policies in use with the event log',
-  details: `Replays the event log, partition by partition, and names each difference from what is in use: policies, their names,
-the index of versions. The service may go on meanwhile. Exit code 1 when there is a difference; \`throttler rebuild\` mends it.`,
+  details: `Replays the event log, partition by partition, and reports each difference from what is in use: policies, the list of keys, the
+index of versions. The service can run meanwhile. Exit code 1 if there is a difference; \`throttler rebuild\` repairs it.`,
   run: () =>
     withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('compared')

@@ -12,7 +12,7 @@ import { compareLayout } from '../redis/policies/layout.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { type Env, readEnv } from '../settings/env.ts'
 
-/** The store cannot be reached, or is none that this release can work on. */
+/** The store is unavailable, or this release cannot work on it. */
 export class StoreTrouble extends OperatorError {}
 
 export interface PolicyStoreAccess {
@@ -21,8 +21,8 @@ export interface PolicyStoreAccess {
 }
 
 /**
- * Lets `use` work on the config store that the environment names: that of `CONFIG_REDIS_URL` or `REDIS_URL`, or the embedded one
- * of the service that runs on `DATA_DIR`.
+ * Runs `use` with a connection to the policy store of the settings: the Redis of `CONFIG_REDIS_URL` or `REDIS_URL`, or the embedded
+ * store of the service that runs on `DATA_DIR`.
  * @throws {StoreTrouble}
  */
 export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Promise<T>): Promise<T> {
@@ -35,7 +35,7 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
   const redis = connect('tool', { target: configTarget(env), name: ConnectionName.cli, logger })
   try {
     await once(redis, 'ready').catch(cause => {
-      throw new StoreTrouble(`the config store does not answer: ${(cause as Error).message}`)
+      throw new StoreTrouble(`the policy store is unavailable: ${(cause as Error).message}`)
     })
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
@@ -46,11 +46,11 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
   }
 }
 
-/** What failed, if the store is the reason. */
+/** The error for the operator, if the store is the cause. */
 function troubleOf(err: unknown): StoreTrouble | undefined {
   const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? err.cause : err
   if (!(cause instanceof Error)) return undefined
-  if (isTransient(cause)) return new StoreTrouble(`the config store does not answer: ${cause.message}`)
+  if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${cause.message}`)
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined
 }
 

@@ -17,16 +17,16 @@ import {
 import { type FieldError, validationProblem } from '../lib/errors.ts'
 
 const DEFAULT_INTERVAL_MS = 1000
-/** The name of the one limit of a policy that is written short. */
+/** Name of the limit of a policy in its short form. */
 const DEFAULT_LIMIT = 'default'
 const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
 
-const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens fit.' })
-const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens come back …' })
+const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens the bucket holds.' })
+const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens are added …' })
 const refillIntervalMs = Type.Integer({
   minimum: 1,
   maximum: MAX_INTERVAL_MS,
-  description: '… in so many milliseconds.',
+  description: '… per this many milliseconds.',
 })
 
 const LimitRequest = Type.Object(
@@ -39,14 +39,14 @@ const LimitRequest = Type.Object(
   { additionalProperties: false },
 )
 
-/** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
+/** A policy in its long form (`limits`) or its short form (`capacity`, `refillTokens`, `refillIntervalMs`). */
 export const PolicyRequest = Type.Object(
   {
     limits: Type.Optional(
       Type.Array(LimitRequest, {
         minItems: 1,
         maxItems: MAX_LIMITS,
-        description: 'All must allow. Not needed for the modes `off` and `block`.',
+        description: 'A check must pass all of them. Not needed for the modes `off` and `block`.',
       }),
     ),
     capacity: Type.Optional(capacity),
@@ -60,7 +60,7 @@ export const PolicyRequest = Type.Object(
 )
 export type PolicyRequest = Static<typeof PolicyRequest>
 
-/** @throws {Problem} `validation-failed` for what the schema alone cannot say */
+/** @throws {Problem} `validation-failed` for faults that the schema cannot express */
 export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
   const { mode = 'enforce', onStoreFailure, description } = request
   const definition: PolicyDefinition = {
@@ -80,12 +80,12 @@ function hasLimits(request: PolicyRequest): boolean {
 
 /** @throws {Problem} `validation-failed` */
 function requestedLimits(request: PolicyRequest): readonly Limit[] {
-  const faults = request.limits ? shortFormBesides(request) : missingFromShortForm(request)
+  const faults = request.limits ? mixedForms(request) : missingFromShortForm(request)
   if (faults.length > 0) throw validationProblem(faults)
   return (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval)
 }
 
-/** Written short, the one limit is the body itself. */
+/** In the short form, the body itself is the limit. */
 function asOfShortForm({ path, message }: FieldError): FieldError {
   return { path: path.replace('/limits/0', ''), message }
 }
@@ -101,10 +101,10 @@ function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static
   return { name, capacity, refillTokens, refillIntervalMs: refillIntervalMs ?? DEFAULT_INTERVAL_MS }
 }
 
-function shortFormBesides(request: PolicyRequest): FieldError[] {
+function mixedForms(request: PolicyRequest): FieldError[] {
   return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
     path: `/${member}`,
-    message: 'stands beside limits; give either limits or the short form',
+    message: 'is not allowed together with limits; give either limits or the short form',
   }))
 }
 

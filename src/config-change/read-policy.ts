@@ -10,8 +10,8 @@ export async function readCurrent(reader: PolicyReader, key: string): Promise<Po
 }
 
 /**
- * The policy as it was.
- * @throws {Problem} `version-not-found`, also for a deletion
+ * An earlier version of a policy.
+ * @throws {Problem} `version-not-found`, also if the version is a deletion
  */
 export async function readVersion(reader: PolicyReader, key: string, version: number): Promise<PolicyRecord> {
   const event = await mapStoreErrors(reader.version(key, version))

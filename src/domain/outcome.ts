@@ -43,7 +43,10 @@ export interface FailedCommand {
   readonly key?: string
   readonly status: 'failed'
   readonly error: { readonly code: 'internal'; readonly detail: string }
-  /** Revision of the key (or position of the log, for a part of an import) at the failure; a retry at another one comes too late. `null` if it could not be read. */
+  /**
+   * The version of the key at the failure, or the log's position for a part of an import. A retry at another revision is
+   * superseded. `null` if it could not be read.
+   */
   readonly standing: number | null
 }
 

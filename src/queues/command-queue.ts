@@ -13,7 +13,7 @@ import type { QueueState } from './queue-watch.ts'
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]
 
-/** The producers' side: one BullMQ queue for each config partition, over one connection whose commands fail fast. */
+/** The producer's side: one BullMQ queue for each partition, over one connection whose commands fail fast. */
 export class BullCommandQueue implements CommandQueue {
   readonly #redis: RedisClient
   readonly #keyPrefix: string
@@ -59,7 +59,7 @@ export class BullCommandQueue implements CommandQueue {
     return sum
   }
 
-  /** What is seen of a partition's queue. It is asked often, and plain commands cost less than BullMQ's scripts. */
+  /** The state of a partition's queue. It is read often, and plain commands cost less than BullMQ's scripts. */
   async state(partition: number): Promise<QueueState> {
     const queue = await this.#open(partition)
     const [isPaused, next, active] = await Promise.all([
@@ -77,7 +77,7 @@ export class BullCommandQueue implements CommandQueue {
     return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
   }
 
-  /** Where the server does not say, one is believed to be. */
+  /** True as well if the server does not tell. */
   async hasWorker(partition: number): Promise<boolean> {
     const queue = await this.#open(partition)
     return queue.getWorkersCount().then(

@@ -31,7 +31,7 @@ const keyed = {
   ),
 }
 
-/** What may stand in a queue, by the command's type. */
+/** Validators of queued commands, by type. */
 const validators = {
   put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
   delete: validator.compile(command('delete', keyed)),
@@ -44,7 +44,7 @@ function command(type: string, properties: Record<string, TSchema>): TSchema {
 }
 
 /**
- * Reads what stands in a queue, which others than this service may have written.
+ * Reads a command from a queue, to which another program may have written.
  * @param id the job's, which is also the command's
  * @throws {CommandFault}
  */

@@ -1,7 +1,7 @@
 import type { FailedCommand, RejectedCommand } from '../../domain/outcome.ts'
 import { Problem } from '../../lib/errors.ts'
 
-/** Why a command was not applied, as it is answered to whoever waited for it or asks. */
+/** The problem that tells a caller why a command was not applied. */
 export function commandProblem(
   commandId: string,
   ending: Pick<RejectedCommand | FailedCommand, 'status' | 'error'>,

@@ -25,11 +25,11 @@ const CommandResponse = Type.Object(
 )
 
 const DOCS: RouteDocs = {
-  summary: 'What became of a change',
+  summary: 'The state of a change',
   errors: ['command-not-found', 'config-store-unavailable'],
 }
 
-/** `GET /commands/{id}`: what became of a change. */
+/** `GET /commands/{id}`: whether a change is queued, or how it ended. */
 export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = async (app, { statuses }) => {
   app.get(
     '/commands/:id',
@@ -41,10 +41,7 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
       const { id } = request.params
       const command = await mapStoreErrors(statuses.of(id))
       if (command !== undefined) return commandBody(command, request.id)
-      throw new Problem(
-        'command-not-found',
-        `there is no command "${id}", or it ended longer ago than outcomes are kept`,
-      )
+      throw new Problem('command-not-found', `there is no command "${id}", or its outcome has expired`)
     },
   )
 }

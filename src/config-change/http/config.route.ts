@@ -24,7 +24,7 @@ export interface ConfigRoutesOptions {
   readonly reader: PolicyReader
 }
 
-/** `GET /config…`: policies as they are and were. */
+/** `GET /config…`: present policies, earlier versions and histories. */
 export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader }) => {
   app.get(
     '/config/:key',

@@ -10,7 +10,7 @@ export interface ExportRouteOptions {
   readonly reader: PolicyReader
 }
 
-/** `GET /config/export`: every policy, a line each, in byte order of the keys. */
+/** `GET /config/export`: every policy, one per line, in byte order of the keys. */
 export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async (app, { reader }) => {
   app.get('/config/export', { config: { access: 'admin', docs: EXPORT_DOCS } }, async (_request, reply) =>
     reply.type(NDJSON).send(Readable.from(lines(reader), { objectMode: false })),

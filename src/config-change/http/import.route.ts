@@ -30,7 +30,7 @@ const responses = {
   202: Type.Object({ commandId: Type.String(), status: Type.Literal('queued') }),
 }
 
-/** `POST /config/import`: replaces the policies of all keys in a file, and leaves the others. */
+/** `POST /config/import`: replaces the policies of all keys in a file, and leaves the other policies as they are. */
 export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async (app, options) => {
   const { submitter, staging, importMaxBytes, logger } = options
   app.removeAllContentTypeParsers()
@@ -66,7 +66,7 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
     return contentLength > importMaxBytes ? tooLarge() : undefined
   }
 
-  /** The file as it arrives. When it is refused the rest is read all the same, so that the answer arrives. */
+  /** The file as it arrives. A refused file is read to its end, or the client might not receive the response. */
   async function* limited(body: unknown): AsyncGenerator<Buffer> {
     if (!(body instanceof Readable)) return
     let size = 0

@@ -13,9 +13,9 @@ interface DryRunOptions {
   readonly at: string
 }
 
-/** What a command would do, were it applied now and nothing queued before it. */
+/** What a command would change if it were applied now, before all queued commands. */
 export interface DryRun {
-  /** `null`: none. */
+  /** `null` if the key has no policy. */
   readonly from: PolicyDefinition | null
   readonly to: PolicyDefinition | null
   /** For a prefix, how many stored policies inside it still take precedence. */
@@ -23,7 +23,7 @@ export interface DryRun {
   readonly warnings: readonly string[]
 }
 
-/** @throws {Problem} what it would be rejected for */
+/** @throws {Problem} the reason why it would be rejected */
 export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: DryRunOptions): Promise<DryRun> {
   const { key, policy } = command
   const [state, matches] = await mapStoreErrors(Promise.all([reader.state(key), reader.countInside(key)]))

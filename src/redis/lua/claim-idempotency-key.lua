@@ -1,15 +1,15 @@
 --[[
-  Takes an Idempotency-Key for a command, unless it stands for one already.
+  Claims an Idempotency-Key for a command, unless another command has claimed it.
 
-  KEYS[1] what the Idempotency-Key stands for (string, JSON)
+  KEYS[1] claim of the Idempotency-Key (string, JSON)
 
-  ARGV[1] what it stands for then, as JSON   ARGV[2] how long to keep it, ms
-  ARGV[3] '1' to take it also if what it stands for is damaged
+  ARGV[1] claim of this command as JSON   ARGV[2] lifetime of the claim in ms
+  ARGV[3] '1' to replace a damaged claim
 
-  Returns { code, what it stands for now }. The codes are those of `ClaimCode` in redis/reservations.ts.
+  Returns { code, claim in force }. The codes are those of `ClaimCode` in redis/policies/idempotency-store.ts.
 ]]
-local name = read_name(KEYS[1])
-if name then return { 0, redis.call('GET', KEYS[1]) } end
-if name == false and ARGV[3] ~= '1' then return { 1, '' } end
+local claim = read_claim(KEYS[1])
+if claim then return { 0, redis.call('GET', KEYS[1]) } end
+if claim == false and ARGV[3] ~= '1' then return { 1, '' } end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return { name == false and 2 or 0, ARGV[1] }
+return { claim == false and 2 or 0, ARGV[1] }

@@ -5,13 +5,13 @@ import { ConfigKeys } from '../keys.ts'
 import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 
-/** An import that is not accepted within this time after its last line never was, ms. */
+/** Lifetime of staged lines, in ms, until their import is accepted. */
 const ABANDONED_AFTER_MS = 3_600_000
 
-/** Behind the last chunk, so that lines which are not all there are told from those that are. */
+/** Entry after the last chunk, which tells complete lines from incomplete ones. */
 const END = ''
 
-/** Staged lines in Redis: a list for each part, whose entries are chunks. */
+/** Staged lines in Redis: one list for each part, whose entries are chunks. */
 export class RedisImportStaging implements ImportStaging {
   readonly #redis: RedisClient
   readonly #options: RetentionOptions

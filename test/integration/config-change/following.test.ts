@@ -74,7 +74,7 @@ describeWithRedis('a front process', () => {
     eventually(async () => expect((await follower.client.check(key, 0)).body.limit).toBe(capacity), BOUND_MS)
 
   const compactions = () => said.filter(line => line.includes('the log was compacted past this process'))
-  const reloads = () => said.filter(line => line.includes('the log was replaced: loading anew'))
+  const reloads = () => said.filter(line => line.includes('the log was replaced: reloading'))
 
   it('obeys changes that it was not told of', async () => {
     proxy.losesAnnouncements = true
