@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
+import { type CommandId, parseCommandId } from '../src/domain/command-id.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import { isFulfilled } from '../src/lib/is-fulfilled.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -34,7 +35,7 @@ interface ConfigWorkersOptions {
   readonly keyPrefix: string
   readonly processor: ConfigChangeProcessor
   /** Called for each command that failed. */
-  failed(commandId: string): void
+  failed(commandId: CommandId): void
   readonly logger: Logger
 }
 
@@ -63,7 +64,8 @@ export class ConfigWorkers {
       )
       worker.on('failed', (job, err) => {
         logger.error({ commandId: job?.id, partition, reason: err.message }, 'command failed')
-        if (job?.id !== undefined) options.failed(job.id)
+        const id = parseCommandId(job?.id ?? '')
+        if (id !== undefined) options.failed(id)
       })
       return worker
     })

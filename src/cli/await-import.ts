@@ -1,5 +1,5 @@
 import type { CommandStatuses, ImportResult } from '../config-change/submit/command-statuses.ts'
-import { partIds } from '../domain/commands.ts'
+import { type CommandId, type ImportId, partIds } from '../domain/command-id.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 
 const POLL_MS = 100
@@ -11,9 +11,9 @@ const EXPLAIN_AFTER_MS = 2_000
 class ResultUnknown extends OperatorError {}
 
 interface AwaitOptions {
-  readonly statuses: Pick<CommandStatuses, 'of'>
+  readonly statuses: Pick<CommandStatuses, 'ofImport'>
   /** Whether a worker has taken a part of the import. */
-  isTaken(partId: string): Promise<boolean>
+  isTaken(partId: CommandId): Promise<boolean>
   /** Infinity waits without a limit. */
   readonly timeoutMs: number
   say(text: string): void
@@ -21,14 +21,14 @@ interface AwaitOptions {
 
 /** Waits for the result of an import. @throws {ResultUnknown} */
 export async function awaitImport(
-  id: string,
+  id: ImportId,
   { statuses, isTaken, timeoutMs, say }: AwaitOptions,
 ): Promise<ImportResult> {
   const startMs = performance.now()
   for (let isExplained = false; ; await nextPoll()) {
-    const status = await statuses.of(id)
+    const status = await statuses.ofImport(id)
     if (status === undefined) throw new ResultUnknown(`the policy store no longer knows how command ${id} ended`)
-    if (status.status !== 'queued') return status as ImportResult
+    if (status.status !== 'queued') return status
     const waitedMs = performance.now() - startMs
     if (waitedMs >= timeoutMs) throw new ResultUnknown(timedOut(id, timeoutMs))
     if (isExplained || waitedMs < EXPLAIN_AFTER_MS) continue
@@ -41,13 +41,13 @@ function nextPoll(): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, POLL_MS))
 }
 
-async function explanationOf(id: string, isTaken: AwaitOptions['isTaken']): Promise<string> {
-  const taken = await Promise.all((partIds(id) ?? []).map(isTaken))
+async function explanationOf(id: ImportId, isTaken: AwaitOptions['isTaken']): Promise<string> {
+  const taken = await Promise.all(partIds(id).map(isTaken))
   if (taken.includes(true)) return `waiting for command ${id}, which is being applied`
   return `no worker has taken command ${id} yet; if none is running, start one with "throttler worker"`
 }
 
-function timedOut(id: string, timeoutMs: number): string {
+function timedOut(id: ImportId, timeoutMs: number): string {
   return (
     `command ${id} has not ended within ${timeoutMs / 1000} s; it stays queued, and workers apply it in full. ` +
     `GET /commands/${id} says how it ended`

@@ -1,5 +1,5 @@
 import { compactLog } from '../config-change/maintenance/compact.ts'
-import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
 import type { Env } from '../settings/env.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'

@@ -16,19 +16,14 @@ restores them.`,
     withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')
       const damaged: string[] = []
-      const store = new RedisPolicyReader(redis, env.KEY_PREFIX, key => damaged.push(key))
-      await pipeline(Readable.from(lines(store, progress)), process.stdout, { end: false })
+      const reader = new RedisPolicyReader(redis, env.KEY_PREFIX, key => damaged.push(key))
+      await pipeline(Readable.from(exportLines(reader, lines => progress.advanced(lines))), process.stdout, {
+        end: false,
+      })
       progress.clear()
       for (const key of damaged) {
         process.stderr.write(`the policy of ${JSON.stringify(key)} is damaged and was left out\n`)
       }
       return damaged.length === 0 ? ExitCode.ok : ExitCode.found
     }),
-}
-
-async function* lines(store: RedisPolicyReader, progress: TerminalProgress): AsyncGenerator<string> {
-  for await (const chunk of exportLines(store)) {
-    progress.advanced(chunk.length)
-    yield chunk.join('')
-  }
 }

@@ -3,8 +3,8 @@ import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
 import { CommandStatuses, type ImportResult } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
-import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
-import { importId } from '../domain/commands.ts'
+import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
+import { importId } from '../domain/command-id.ts'
 import { Problem } from '../lib/errors.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
 import { RedisCommandStore } from '../redis/policies/command-store.ts'
@@ -44,9 +44,9 @@ interrupted, or timed out (exit code 2), is still applied.`,
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        const ending = await importFile(access, asked, progress)
+        const result = await importFile(access, asked, progress)
         progress.clear()
-        return report(ending)
+        return report(result)
       } catch (err) {
         progress.clear()
         if (!(err instanceof Problem) || err.code !== 'import-invalid') throw err
@@ -74,16 +74,15 @@ async function importFile(
   { file, actor, reason, timeoutMs }: Import,
   progress: TerminalProgress,
 ): Promise<ImportResult> {
-  const kept = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
-  const staging = new RedisImportStaging(redis, kept)
+  const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
-  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, kept))
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
   const submitter = new CommandSubmitter({
     queue,
-    waiters: new OutcomeWaiters({ find: id => statuses.ending(id) }),
-    names: new IdempotencyKeys(new RedisIdempotencyStore(redis, kept)),
+    waiters: new ResultWaiters({ find: id => statuses.result(id) }),
+    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
-    findResult: id => statuses.ending(id),
   })
   const id = importId(randomUUID())
   const fingerprint = await stageImport(id, readInput(file, progress), staging)
@@ -98,12 +97,12 @@ async function importFile(
   }
 }
 
-function report(ending: ImportResult): ExitCode {
-  if (ending.status === 'applied') {
-    const { created, changed, unchanged } = ending.counts
+function report(result: ImportResult): ExitCode {
+  if (result.status === 'applied') {
+    const { created, changed, unchanged } = result.counts
     process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged\n`)
     return ExitCode.ok
   }
-  process.stdout.write(`${ending.status}: ${ending.error.detail}\n`)
+  process.stdout.write(`${result.status}: ${result.error.detail}\n`)
   return ExitCode.found
 }

@@ -1,5 +1,5 @@
 import { type RebuiltPartition, rebuildPartition } from '../config-change/maintenance/rebuild.ts'
-import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'

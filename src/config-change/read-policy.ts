@@ -1,6 +1,7 @@
+import { type PolicyRecord, recordOf } from '../domain/policy-record.ts'
 import { Problem } from '../lib/errors.ts'
 import { mapStoreErrors } from './map-store-errors.ts'
-import type { PolicyReader, PolicyRecord } from './ports.ts'
+import type { PolicyReader } from './ports.ts'
 
 /** @throws {Problem} `policy-not-found` */
 export async function readCurrent(reader: PolicyReader, key: string): Promise<PolicyRecord> {
@@ -10,12 +11,13 @@ export async function readCurrent(reader: PolicyReader, key: string): Promise<Po
 }
 
 /**
- * An earlier version of a policy.
+ * Reads an earlier version of a policy.
  * @throws {Problem} `version-not-found`, also if the version is a deletion
  */
 export async function readVersion(reader: PolicyReader, key: string, version: number): Promise<PolicyRecord> {
   const event = await mapStoreErrors(reader.version(key, version))
   if (event === undefined) throw new Problem('version-not-found', `the key "${key}" has no version ${version}`)
-  if (event.policy === null) throw new Problem('version-not-found', `version ${version} of "${key}" is its deletion`)
-  return { key, version, policy: event.policy, updatedAt: event.at, updatedBy: event.actor }
+  const record = recordOf(event)
+  if (record === undefined) throw new Problem('version-not-found', `version ${version} of "${key}" is its deletion`)
+  return record
 }

@@ -6,9 +6,8 @@ import { type FollowObserver, PolicyFollower } from '../config-change/follow/pol
 import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { CommandStatuses } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
-import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
-import { partitionOfCommand } from '../domain/commands.ts'
-import type { CommandResult } from '../domain/outcome.ts'
+import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
+import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { TimeoutError, withDeadline } from '../lib/deadline.ts'
@@ -62,29 +61,28 @@ export interface ConfigChangeParts {
 export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeParts {
   const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
-  const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
-  const staging = new RedisImportStaging(redis, kept)
+  const retention = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, keyPrefix)
-  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, kept))
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
   const damage = new DamageReport({ logger, loggedKey })
   const log = new RedisEventLog(redis, keyPrefix, damage)
-  const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
-  /** Waits until this process obeys the change, so that its caller can rely on it. */
-  const catchUpWith = async (partition: number, ending: CommandResult) => {
-    if (ending.status !== 'failed') await follower.catchUp(partition)
-  }
-  const findObeyedResult = async (commandId: string) => {
-    const ending = await statuses.ending(commandId)
-    if (ending !== undefined) await catchUpWith(partitionOfCommand(commandId) ?? 0, ending)
-    return ending
-  }
-  const waiters = new OutcomeWaiters({ find: findObeyedResult })
+  const follower = new PolicyFollower({
+    log,
+    table: policies,
+    observer,
+    onApplied: event => waiters.eventApplied(event),
+    damage,
+    isTransient,
+    logger,
+  })
+  const results = new EnforcedResults({ statuses, follower })
+  const waiters = new ResultWaiters({ find: id => results.find(id) })
   const submitter = new CommandSubmitter({
     queue,
     waiters,
-    names: new IdempotencyKeys(new RedisIdempotencyStore(redis, kept)),
+    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
-    findResult: findObeyedResult,
   })
   const failureReason = failureReasonOf(redis)
   const reasonOf = (err: unknown) => (err instanceof TimeoutError ? 'timeout' : failureReason(err))
@@ -112,16 +110,15 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       follower.start()
       queueWatch.start()
       announcements.subscribe({
-        announced: ({ partition, ending }) => {
-          const isCaughtUp = ending === undefined ? follower.catchUp(partition) : catchUpWith(partition, ending)
-          isCaughtUp.then(
-            () => ending && waiters.settle(ending),
+        announced: announcement => {
+          results.enforce(announcement).then(
+            () => announcement.result && waiters.settle(announcement.result),
             () => undefined,
           )
         },
         reconnected: () => {
           follower.catchUpAll()
-          waiters.lookAll()
+          waiters.findAll()
         },
       })
       await Promise.race([follower.firstLoad, sleep(patienceMs, undefined, { ref: false })])

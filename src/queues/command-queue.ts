@@ -1,6 +1,7 @@
 import type { ConnectionOptions, Queue } from 'bullmq'
 import type { CommandQueue } from '../config-change/ports.ts'
-import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
+import { type CommandId, partitionOf } from '../domain/command-id.ts'
+import type { QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
@@ -26,17 +27,15 @@ export class BullCommandQueue implements CommandQueue {
 
   /** Restores the queue's concurrency of 1 with each command, since a flush of the store removes it. */
   async add(command: QueuedCommand): Promise<void> {
-    const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
+    const queue = await this.#open(partitionOf(command.id))
     await Promise.all([
       runOneAtATime(queue),
       queue.add(command.type, jobOf(command), { ...jobOptions, jobId: command.id }),
     ])
   }
 
-  async findQueued(commandId: string): Promise<{ key?: string } | undefined> {
-    const partition = partitionOfCommand(commandId)
-    if (partition === undefined) return undefined
-    const job = await (await this.#open(partition)).getJob(commandId)
+  async findQueued(id: CommandId): Promise<{ key?: string } | undefined> {
+    const job = await (await this.#open(partitionOf(id))).getJob(id)
     if (job === undefined || job.finishedOn !== undefined) return undefined
     // Another program may have written the job.
     const key: unknown = Object(Object(job.data).command).key
@@ -44,9 +43,9 @@ export class BullCommandQueue implements CommandQueue {
   }
 
   /** Whether a worker has taken the command. */
-  async isTaken(commandId: string): Promise<boolean> {
-    const queue = await this.#open(partitionOfCommand(commandId) ?? 0)
-    return (await queue.getJobState(commandId)) !== 'waiting'
+  async isTaken(id: CommandId): Promise<boolean> {
+    const queue = await this.#open(partitionOf(id))
+    return (await queue.getJobState(id)) !== 'waiting'
   }
 
   /** Jobs of all queues together, by state. */

@@ -25,6 +25,8 @@ interface PolicyFollowerOptions {
   readonly log: EventLog
   readonly table: PolicyTable
   readonly observer: FollowObserver
+  /** Called for each event that the process enforces from now on. */
+  onApplied(event: PolicyEvent): void
   /** Called for each policy that was read. */
   readonly damage: { repaired(key: string): void }
   /** Whether the error means that the store is unavailable, so that a retry may succeed. */
@@ -189,12 +191,13 @@ export class PolicyFollower {
   }
 
   #apply(event: PolicyEvent): void {
-    const { table, observer, damage, logger } = this.#options
+    const { table, observer, onApplied, damage, logger } = this.#options
     damage.repaired(event.key)
     if ((table.get(event.key)?.version ?? 0) >= event.version) return
     if (event.policy === null) table.delete(event.key)
     else table.set(event.key, event.version, event.policy)
     observer.applied(event)
+    onApplied(event)
     const { commandId, requestId, version } = event
     logger.debug({ commandId, requestId, version }, 'change obeyed')
   }

@@ -1,4 +1,5 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import { parseCommandId, parseImportId } from '../../domain/command-id.ts'
 import { problemBody } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
@@ -38,10 +39,11 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
       schema: { params: Type.Object({ id: Type.String() }), response: { 200: CommandResponse } },
     },
     async request => {
-      const { id } = request.params
-      const command = await mapStoreErrors(statuses.of(id))
+      const { id: text } = request.params
+      const id = parseCommandId(text) ?? parseImportId(text)
+      const command = id && (await mapStoreErrors(statuses.of(id)))
       if (command !== undefined) return commandBody(command, request.id)
-      throw new Problem('command-not-found', `there is no command "${id}", or its outcome has expired`)
+      throw new Problem('command-not-found', `there is no command "${text}", or its outcome has expired`)
     },
   )
 }

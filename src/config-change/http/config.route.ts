@@ -1,28 +1,23 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../../lib/errors.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 import { readCurrent, readVersion } from '../read-policy.ts'
 import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
-import {
-  acceptKey,
-  eventBody,
-  GetPolicyQuery,
-  HistoryResponse,
-  KeyParams,
-  ListQuery,
-  PageQuery,
-  PolicyListResponse,
-  PolicyResponse,
-  policyBody,
-  sendBody,
-  sendPolicy,
-} from './config.schema.ts'
+import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { keyCursor, versionCursor } from './cursor.ts'
+import { eventBody, HistoryResponse } from './history-json.ts'
+import { ListQuery, PageQuery } from './pages.schema.ts'
+import { PolicyListResponse, PolicyResponse, policyBody, sendBody, sendPolicy } from './policy-json.ts'
 
 export interface ConfigRoutesOptions {
   readonly reader: PolicyReader
 }
+
+const GetPolicyQuery = Type.Object(
+  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'As it was at this version.' })) },
+  { additionalProperties: false },
+)
 
 /** `GET /config…`: present policies, earlier versions and histories. */
 export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader }) => {
@@ -33,7 +28,8 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       schema: { params: KeyParams, querystring: GetPolicyQuery, response: { 200: PolicyResponse } },
     },
     async (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const { version } = request.query
       return sendPolicy(
         reply,
@@ -49,7 +45,8 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       schema: { params: KeyParams, querystring: PageQuery, response: { 200: HistoryResponse } },
     },
     async (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
       const after = cursor === undefined ? 0 : cursors.decode(cursor)

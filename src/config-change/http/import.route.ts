@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
-import { importId } from '../../domain/commands.ts'
+import { importId } from '../../domain/command-id.ts'
 import { compressionFault } from '../../http/json-body.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
 import type { Logger } from '../../observability/logger.ts'
@@ -53,10 +53,10 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
       const id = importId(randomUUID())
       const fingerprint = await stageImport(id, limited(request.body), staging)
       const asked = { id, actor, requestId: request.id, fingerprint, ...(reason !== undefined && { reason }) }
-      const { commandId, ending } = await submitter.submitImport(asked, submitOptions)
+      const { commandId, result } = await submitter.submitImport(asked, submitOptions)
       logger.info({ requestId: request.id, commandId, type: 'import' }, 'command accepted')
       if (submitOptions.waitMs > 0) reply.header('preference-applied', 'wait')
-      if (ending !== undefined) return sendResult(reply, ending)
+      if (result !== undefined) return sendResult(reply, result)
       reply.header('location', `/commands/${commandId}`)
       return reply.code(202).send({ commandId, status: 'queued' })
     },
@@ -95,7 +95,7 @@ function refuseConditions(headers: Parameters<typeof conditionsOf>[0]): void {
   ])
 }
 
-function sendResult(reply: FastifyReply, ending: ImportResult): FastifyReply {
-  if (ending.status !== 'applied') throw commandProblem(ending.id, ending)
-  return reply.code(200).send({ commandId: ending.id, status: ending.status, ...ending.counts })
+function sendResult(reply: FastifyReply, result: ImportResult): FastifyReply {
+  if (result.status !== 'applied') throw commandProblem(result.id, result)
+  return reply.code(200).send({ commandId: result.id, status: result.status, ...result.counts })
 }

@@ -1,4 +1,4 @@
-import { partIds } from '../../domain/commands.ts'
+import { type CommandId, type ImportId, isImportId, partIds } from '../../domain/command-id.ts'
 import {
   type CommandResult,
   type FailedCommand,
@@ -8,67 +8,63 @@ import {
 } from '../../domain/outcome.ts'
 import type { CommandQueue, ResultReader } from '../ports.ts'
 
-export interface QueuedStatus {
-  readonly id: string
+export interface QueuedStatus<Id = CommandId | ImportId> {
+  readonly id: Id
   readonly key?: string
   readonly status: 'queued'
 }
 
-/** How an import ended: as its parts did. */
+/** The result of an import, which combines those of its parts. */
 export type ImportResult =
-  | { readonly id: string; readonly status: 'applied'; readonly counts: ImportCounts }
-  | { readonly id: string; readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
-  | { readonly id: string; readonly status: 'failed'; readonly error: FailedCommand['error'] }
+  | { readonly id: ImportId; readonly status: 'applied'; readonly counts: ImportCounts }
+  | { readonly id: ImportId; readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
+  | { readonly id: ImportId; readonly status: 'failed'; readonly error: FailedCommand['error'] }
 
-/** What has become of commands: in the queue, or ended. */
+/** The state of commands: queued, or how they ended. */
 export class CommandStatuses {
   readonly #queue: CommandQueue
-  readonly #endings: ResultReader
+  readonly #results: ResultReader
 
-  constructor(queue: CommandQueue, endings: ResultReader) {
+  constructor(queue: CommandQueue, results: ResultReader) {
     this.#queue = queue
-    this.#endings = endings
+    this.#results = results
   }
 
-  /** @param id of a command of one key, or of an import */
-  async of(id: string): Promise<QueuedStatus | CommandResult | ImportResult | undefined> {
+  async of(id: CommandId | ImportId): Promise<QueuedStatus | CommandResult | ImportResult | undefined> {
+    return isImportId(id) ? this.ofImport(id) : this.#ofCommand(id)
+  }
+
+  async ofImport(id: ImportId): Promise<QueuedStatus<ImportId> | ImportResult | undefined> {
     const parts = partIds(id)
-    return parts === undefined ? this.#ofOne(id) : this.#ofImport(id, parts)
-  }
-
-  /** How a command ended, unless it goes on; a failed one goes on when it is tried again. */
-  async ending(id: string): Promise<CommandResult | undefined> {
-    const ending = await this.#endings.ending(id)
-    if (ending?.status !== 'failed') return ending
-    return (await this.#queue.findQueued(id)) === undefined ? ending : undefined
-  }
-
-  async #ofOne(id: string): Promise<QueuedStatus | CommandResult | undefined> {
-    // The queue first: a command that ends between the two reads is then found by its outcome.
-    const queued = await this.#queue.findQueued(id)
-    const ending = await this.#endings.ending(id)
-    const isFinal = ending !== undefined && ending.status !== 'failed'
-    return isFinal || queued === undefined ? ending : { id, ...queued, status: 'queued' }
-  }
-
-  async #ofImport(id: string, parts: readonly string[]): Promise<QueuedStatus | ImportResult | undefined> {
-    const statuses = await Promise.all(parts.map(part => this.#ofOne(part)))
+    const statuses = await Promise.all(parts.map(part => this.#ofCommand(part)))
     const known = statuses.filter(status => status !== undefined)
     if (known.length === 0) return undefined
-    const endings = known.filter(status => status.status !== 'queued')
-    return endings.length < parts.length ? { id, status: 'queued' } : importResult(id, endings)
+    const results = known.filter(status => status.status !== 'queued')
+    return results.length < parts.length ? { id, status: 'queued' } : importResult(id, results)
+  }
+
+  /** The result of a command; `undefined` while a failed one is queued for a retry. */
+  async result(id: CommandId): Promise<CommandResult | undefined> {
+    const result = await this.#results.result(id)
+    if (result?.status !== 'failed') return result
+    return (await this.#queue.findQueued(id)) === undefined ? result : undefined
+  }
+
+  async #ofCommand(id: CommandId): Promise<QueuedStatus<CommandId> | CommandResult | undefined> {
+    // The queue first: a command that ends between the two reads is then found by its result.
+    const queued = await this.#queue.findQueued(id)
+    const result = await this.#results.result(id)
+    const isFinal = result !== undefined && result.status !== 'failed'
+    return isFinal || queued === undefined ? result : { id, ...queued, status: 'queued' }
   }
 }
 
-/** @param endings of all of its parts */
-export function importResult(id: string, endings: readonly CommandResult[]): ImportResult {
-  const failed = endings.find(ending => ending.status === 'failed')
+/** @param results of all of its parts */
+export function importResult(id: ImportId, results: readonly CommandResult[]): ImportResult {
+  const failed = results.find(result => result.status === 'failed')
   if (failed !== undefined) return { id, status: 'failed', error: failed.error }
-  const rejected = endings.find(ending => ending.status === 'rejected')
+  const rejected = results.find(result => result.status === 'rejected')
   if (rejected !== undefined) return { id, status: 'rejected', error: rejected.error }
-  return {
-    id,
-    status: 'applied',
-    counts: sumOfCounts(endings.flatMap(ending => ('counts' in ending ? ending.counts : []))),
-  }
+  const counts = sumOfCounts(results.flatMap(result => ('counts' in result ? result.counts : [])))
+  return { id, status: 'applied', counts }
 }

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
-import { commandId, type PutPolicy } from '../../domain/commands.ts'
+import { commandId } from '../../domain/command-id.ts'
+import type { PutPolicy } from '../../domain/commands.ts'
 import { decide } from '../../domain/decider.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
 import { Problem } from '../../lib/errors.ts'

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import type { Announcement, Announcements } from '../../config-change/ports.ts'
-import type { CommandResult } from '../../domain/outcome.ts'
 import { announcementChannel } from '../keys.ts'
+import { parseResult } from './result-json.ts'
 
 /** Ping interval, in ms. A subscriber only receives, so without pings it cannot tell a hung server from a quiet one. */
 const PING_INTERVAL_MS = 1_000
@@ -39,14 +39,14 @@ export class RedisAnnouncements implements Announcements {
 }
 
 /** The format of `lua/append.lua`: `<partition> <position> <outcome as JSON>`. */
-const MESSAGE = /^(?<partition>\d+) \d+ (?<ending>.*)$/s
+const MESSAGE = /^(?<partition>\d+) \d+ (?<result>.*)$/s
 
-/** `<partition> <position> <ending as JSON>`, nothing behind the position of a step; `undefined` for what somebody else published. */
+/** `undefined` for a message of another program. */
 function parse(message: string): Announcement | undefined {
-  const { partition, ending } = MESSAGE.exec(message)?.groups ?? {}
+  const { partition, result } = MESSAGE.exec(message)?.groups ?? {}
   if (partition === undefined) return undefined
   try {
-    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as CommandResult }) }
+    return { partition: Number(partition), ...(result && { result: parseResult(result) }) }
   } catch {
     return undefined
   }

@@ -4,7 +4,8 @@ import { Redis } from 'ioredis'
 import { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
 import { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
 import type { CommandQueue } from '../../../src/config-change/ports.ts'
-import { commandId, type ImportPart, importId, type PutPolicy, partIds } from '../../../src/domain/commands.ts'
+import { type CommandId, commandId, importId, partIds } from '../../../src/domain/command-id.ts'
+import type { ImportPart, PutPolicy } from '../../../src/domain/commands.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { RedisCommandStore } from '../../../src/redis/policies/command-store.ts'
@@ -24,7 +25,7 @@ const store = given()
 let keyPrefix: string
 let redis: Redis
 let keys: ConfigKeys
-let log: RedisCommandStore
+let commands: RedisCommandStore
 let staging: RedisImportStaging
 let policies: RedisPolicyReader
 let applier: CommandApplier
@@ -36,11 +37,11 @@ beforeEach(() => {
   const now = () => new Date()
   redis = new Redis(store().url)
   keys = new ConfigKeys(keyPrefix, partition)
-  log = new RedisCommandStore(redis, kept)
+  commands = new RedisCommandStore(redis, kept)
   staging = new RedisImportStaging(redis, kept)
   policies = new RedisPolicyReader(redis, keyPrefix)
-  applier = new CommandApplier({ log, now })
-  importer = new ImportApplier({ log, staging, queue: NO_QUEUE, now })
+  applier = new CommandApplier({ reader: policies, store: commands, now })
+  importer = new ImportApplier({ reader: policies, store: commands, staging, queue: NO_QUEUE, now })
 })
 afterEach(() => redis.disconnect())
 
@@ -66,7 +67,7 @@ const putAll = () => Promise.all(Array.from({ length: CHANGES }, (_, i) => put(i
 
 async function stagedImport(lines: readonly string[]): Promise<ImportPart> {
   const id = importId(randomUUID())
-  const part = partIds(id)?.[partition] ?? ''
+  const part = partIds(id)[partition] as CommandId
   await staging.add(part, lines)
   await staging.seal([part])
   return { type: 'import-part', id: part, importId: id, actor: 'ops' }

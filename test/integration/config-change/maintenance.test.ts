@@ -7,7 +7,7 @@ import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild
 import { type Difference, verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { given } from './given-store.ts'

@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { commandId } from '../../../src/domain/command-id.ts'
 import type { Command, Conditions } from '../../../src/domain/commands.ts'
 import { type CommandDecision, decide, evolve, initialState } from '../../../src/domain/decider.ts'
 import type { PolicyEvent } from '../../../src/domain/events.ts'
@@ -7,6 +8,7 @@ import { definitionOf, limitOf } from '../../support/policies.ts'
 
 const AT = '2025-10-09T08:00:00.000Z'
 const key = 'user:*'
+const id = commandId(key, '00000000-0000-4000-8000-000000000000')
 const small = definitionOf({ limits: [limitOf({ capacity: 10 })] })
 const large = definitionOf({ limits: [limitOf({ capacity: 1_000 })] })
 
@@ -17,7 +19,7 @@ function command(
   what: { type: 'put'; policy: PolicyDefinition } | { type: 'delete' },
   conditions?: Conditions,
 ): Command {
-  return { id: '2-command', key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
+  return { id, key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
 }
 
 /** Decides the last command after all before it were applied. */
@@ -34,7 +36,7 @@ function given(...history: Command[]) {
 
 const changed = (type: PolicyEvent['type'], version: number, policy: PolicyDefinition | null) => ({
   kind: 'changed',
-  event: { schema: 1, key, version, type, at: AT, actor: 'ops', commandId: '2-command', policy },
+  event: { schema: 1, key, version, type, at: AT, actor: 'ops', commandId: id, policy },
 })
 
 function codeOf(decision: CommandDecision): string | undefined {
@@ -81,7 +83,7 @@ describe('a policy that is deleted', () => {
 
 describe('a rollback', () => {
   const rollBack = (version: number, conditions?: Conditions): Command =>
-    ({ id: '2-command', key, actor: 'ops', type: 'rollback', version, ...(conditions && { conditions }) }) as const
+    ({ id, key, actor: 'ops', type: 'rollback', version, ...(conditions && { conditions }) }) as const
   it('is a new version, equal to an earlier one', () => {
     expect(given(put(small), put(large)).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
   })
