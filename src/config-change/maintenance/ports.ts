@@ -99,9 +99,10 @@ export interface ProjectionDraft {
   write(policies: readonly KeyPolicy[]): Promise<void>
   /**
    * Replaces what is in use by the draft, in one step, and changes the identity of the log, so that followers reload.
-   * @returns false if the log has changed
+   * @param hasPolicies whether the draft holds a policy
+   * @returns false if the log has changed, or the draft has expired
    */
-  use(at: LogBounds): Promise<boolean>
+  use(at: LogBounds, hasPolicies: boolean): Promise<boolean>
 }
 
 export interface MaintainedPartition {

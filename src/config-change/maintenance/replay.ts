@@ -94,8 +94,13 @@ export class Replay {
   }
 
   /** The keys that have a policy. */
-  *livingKeys(): Iterable<string> {
+  *livingKeys(): Generator<string> {
     for (const [key, { state }] of this.#keys) if (state.policy !== null) yield key
+  }
+
+  /** Whether any key has a policy. */
+  get hasPolicies(): boolean {
+    return this.livingKeys().next().done === false
   }
 
   has(key: string): boolean {

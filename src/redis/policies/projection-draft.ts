@@ -36,11 +36,11 @@ export class RedisProjectionDraft implements ProjectionDraft {
     await resultsOf(pipeline)
   }
 
-  async use(at: LogBounds): Promise<boolean> {
-    const hasDraft = (await this.#redis.exists(this.#policies)) === 1
+  /** A single call: the more time passes after the replay, the more often a change precedes it. */
+  async use(at: LogBounds, hasPolicies: boolean): Promise<boolean> {
     const replacements = [
-      { inUse: this.#keys.policies, draft: this.#policies, hasDraft },
-      { inUse: this.#keys.names, draft: this.#names, hasDraft },
+      { inUse: this.#keys.policies, draft: this.#policies, hasDraft: hasPolicies },
+      { inUse: this.#keys.names, draft: this.#names, hasDraft: hasPolicies },
     ]
     return this.#replacer.replace(replacements, at, randomUUID())
   }
