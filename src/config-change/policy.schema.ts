@@ -21,21 +21,32 @@ const DEFAULT_INTERVAL_MS = 1000
 const DEFAULT_LIMIT = 'default'
 const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
 
-const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens the bucket holds.' })
-const refillTokens = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens are added …' })
-const refillIntervalMs = Type.Integer({
-  minimum: 1,
-  maximum: MAX_INTERVAL_MS,
-  description: '… per this many milliseconds.',
-})
+const limit = {
+  name: Type.String({ pattern: LIMIT_NAME.source }),
+  capacity: Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens the bucket holds.' }),
+  refillTokens: Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'How many tokens are added …' }),
+  refillIntervalMs: Type.Integer({
+    minimum: 1,
+    maximum: MAX_INTERVAL_MS,
+    description: '… per this many milliseconds.',
+  }),
+}
+
+/** The members of a policy apart from its limits. */
+const settings = {
+  mode: Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] }),
+  onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
+  description: Type.Optional(Type.String({ maxLength: 500 })),
+}
+
+/** The members of a policy as responses show it: in its long form. */
+export const policyMembersSchema = {
+  limits: Type.Optional(Type.Array(Type.Object(limit), { description: 'Absent if the policy has none.' })),
+  ...settings,
+}
 
 const LimitRequest = Type.Object(
-  {
-    name: Type.String({ pattern: LIMIT_NAME.source }),
-    capacity,
-    refillTokens,
-    refillIntervalMs: Type.Optional(refillIntervalMs),
-  },
+  { ...limit, refillIntervalMs: Type.Optional(limit.refillIntervalMs) },
   { additionalProperties: false },
 )
 
@@ -49,12 +60,11 @@ export const PolicyRequest = Type.Object(
         description: 'A check must pass all of them. Not needed for the modes `off` and `block`.',
       }),
     ),
-    capacity: Type.Optional(capacity),
-    refillTokens: Type.Optional(refillTokens),
-    refillIntervalMs: Type.Optional(refillIntervalMs),
-    mode: Type.Optional(Type.Unsafe<Mode>({ type: 'string', enum: [...MODES] })),
-    onStoreFailure: Type.Optional(Type.Unsafe<OnStoreFailure>({ type: 'string', enum: [...STORE_FAILURE_MODES] })),
-    description: Type.Optional(Type.String({ maxLength: 500 })),
+    capacity: Type.Optional(limit.capacity),
+    refillTokens: Type.Optional(limit.refillTokens),
+    refillIntervalMs: Type.Optional(limit.refillIntervalMs),
+    ...settings,
+    mode: Type.Optional(settings.mode),
   },
   { additionalProperties: false, examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }] },
 )

@@ -3,23 +3,10 @@ import type { FastifyReply } from 'fastify'
 import { policyMembers } from '../../domain/policy.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { sendJson } from '../../http/send-json.ts'
+import { policyMembersSchema } from '../policy.schema.ts'
 import { nextCursor } from './pages.schema.ts'
 
-const Limit = Type.Object({
-  name: Type.String(),
-  capacity: Type.Integer(),
-  refillTokens: Type.Integer(),
-  refillIntervalMs: Type.Integer(),
-})
-
-const policy = {
-  limits: Type.Optional(Type.Array(Limit, { description: 'Absent if the policy has none.' })),
-  mode: Type.String(),
-  onStoreFailure: Type.Optional(Type.String()),
-  description: Type.Optional(Type.String()),
-}
-
-export const PolicyOrNone = Type.Union([Type.Object(policy), Type.Null()])
+export const PolicyOrNone = Type.Union([Type.Object(policyMembersSchema), Type.Null()])
 
 export const EXAMPLE_POLICY = {
   key: 'user:*',
@@ -34,7 +21,7 @@ export const PolicyResponse = Type.Object(
   {
     key: Type.String(),
     version: Type.Integer(),
-    ...policy,
+    ...policyMembersSchema,
     updatedAt: Type.String(),
     updatedBy: Type.String(),
   },
