@@ -18,8 +18,8 @@ import { serveMetrics } from './metrics-server.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
- * Under constant changes a worker holds 20 MB, whatever it has done. V8 would let it grow to twice as much before it collects what
- * is no longer used. V8 reads this setting at each collection, so that it takes effect however the worker was started.
+ * Under constant changes a worker uses 20 MB. V8 would let the heap grow to twice as much before it collects garbage. V8 reads this
+ * flag at each collection, so it takes effect in every way to start a worker.
  */
 setFlagsFromString('--heap-growing-percent=30')
 

@@ -44,7 +44,7 @@ const PutQuery = Type.Object(
 )
 
 const RollbackRequest = Type.Object(
-  { version: Type.Integer({ minimum: 1, description: 'The version to go back to.' }) },
+  { version: Type.Integer({ minimum: 1, description: 'The version to restore.' }) },
   { additionalProperties: false, examples: [{ version: 1 }] },
 )
 

@@ -24,7 +24,7 @@ export const DELETE_DOCS: RouteDocs = {
 }
 
 export const ROLLBACK_DOCS: RouteDocs = {
-  summary: 'Make a version of a policy the current one again',
+  summary: 'Restore an earlier version of a policy',
   errors: [...changeErrors, 'version-not-found', 'version-is-deletion'],
   fields: changeFields,
 }
@@ -49,7 +49,7 @@ const EXAMPLE_LINE =
   '{"key":"user:*","limits":[{"name":"default","capacity":100,"refillTokens":10}],"mode":"enforce"}\n'
 
 export const EXPORT_DOCS: RouteDocs = {
-  summary: 'All policies, a line each',
+  summary: 'All policies, one per line',
   errors: ['config-store-unavailable'],
   responses: { 200: { mediaType: NDJSON, example: EXAMPLE_LINE } },
 }

@@ -15,7 +15,7 @@ export interface ConfigRoutesOptions {
 }
 
 const GetPolicyQuery = Type.Object(
-  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'As it was at this version.' })) },
+  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'Return this version of the policy.' })) },
   { additionalProperties: false },
 )
 

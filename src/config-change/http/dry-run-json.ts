@@ -10,7 +10,7 @@ export const DryRunResponse = Type.Object({
   matches: Type.Integer({
     description: 'For a prefix, how many stored policies inside it still take precedence; 0 for an exact key.',
   }),
-  warnings: Type.Array(Type.String(), { description: 'What is allowed, but probably not meant.' }),
+  warnings: Type.Array(Type.String(), { description: 'Valid, but probably not intended.' }),
 })
 
 export function dryRunBody({ from, to, matches, warnings }: DryRun): Static<typeof DryRunResponse> {

@@ -8,7 +8,7 @@ const page = {
 export const PageQuery = Type.Object(page, { additionalProperties: false })
 
 export const ListQuery = Type.Object(
-  { prefix: Type.String({ default: '', description: 'Only config keys that begin so.' }), ...page },
+  { prefix: Type.String({ default: '', description: 'Only config keys with this prefix.' }), ...page },
   { additionalProperties: false },
 )
 

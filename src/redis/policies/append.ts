@@ -28,7 +28,7 @@ export function defineAppend(redis: RedisClient): AppendCommand {
   return defineScript(redis, 'throttlerAppend', appendScript)
 }
 
-/** The records of a command besides its events. */
+/** The records of a command, apart from its events. */
 interface Recorded {
   readonly commandId: string
   readonly lease: Lease

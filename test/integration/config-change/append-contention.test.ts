@@ -45,7 +45,7 @@ beforeEach(() => {
 })
 afterEach(() => redis.disconnect())
 
-/** As if a worker of its own had each command, and the queue did not keep them apart. */
+/** Simulates a separate worker for each command, without the queue that would run them one at a time. */
 async function attempt(id: string) {
   await redis.set(keys.lock(id), LEASE)
   return { isRetry: false, requestId: 'r', lease: LEASE, refusal: undefined }
@@ -77,14 +77,14 @@ const line = (name: string, capacity: number) => JSON.stringify({ key: name, lim
 const versions = async () => (await policies.history(key, { after: 0, limit: 1_000 })).map(({ version }) => version)
 const numbered = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
-it('of many changes of one key at the same moment all are applied, one after another', async () => {
+it('many concurrent changes of one key are all applied, one after another', async () => {
   const outcomes = await putAll()
   const applied = outcomes.map(outcome => outcome?.status === 'applied' && 'version' in outcome && outcome.version)
   expect(applied.toSorted((a, b) => Number(a) - Number(b))).toEqual(numbered(CHANGES))
   expect(await versions()).toEqual(numbered(CHANGES))
 })
 
-it('an import beside as many changes of one of its keys is applied, and so are they', async () => {
+it('an import concurrent with as many changes of one of its keys is applied, and so are the changes', async () => {
   const part = await stagedImport([line(key, 1_000_000)])
   const [imported, ...changed] = await Promise.all([attempt(part.id).then(how => importer.apply(part, how)), putAll()])
   expect(imported).toMatchObject({ status: 'applied' })
@@ -93,7 +93,7 @@ it('an import beside as many changes of one of its keys is applied, and so are t
 })
 
 describe('an import fails', () => {
-  it('naming the policy, when the stored state of one can never match', async () => {
+  it('and names the policy if the stored state of one can never match', async () => {
     // A line that was moved into another partition, where its key has another version.
     const moved = numbered(100)
       .map(n => `moved-${n}`)
@@ -106,7 +106,7 @@ describe('an import fails', () => {
     )
   })
 
-  it('when its stored progress can never match', async () => {
+  it('if its stored progress can never match', async () => {
     const part = await stagedImport([line(key, 1)])
     const progress = '{"nextChunk": 0, "counts": {"created": 0, "changed": 0, "unchanged": 0}}'
     await redis.set(keys.progress(part.id), progress)

@@ -50,7 +50,7 @@ describe('an Idempotency-Key', () => {
     await isGone()
   })
 
-  it('is not kept when the command ended before the process that queued it came to that', async () => {
+  it('is not kept if the command ended before the process that queued it could keep it', async () => {
     await keys.claim(SCOPE, { commandId: a, fingerprint })
     await keys.end(SCOPE, { commandId: a, id: a, parts: 1 })
     await keys.keep(SCOPE, a)
@@ -66,7 +66,7 @@ describe('an Idempotency-Key', () => {
     expect(await ttl()).toBe(FOR_EVER)
   })
 
-  it('of an import expires after the last of its parts, and not later when one ends a second time', async () => {
+  it('of an import expires after the last of its parts, and no later if one ends a second time', async () => {
     const id = importId(randomUUID())
     const [first, second, ...others] = partIds(id) as [CommandId, CommandId, ...CommandId[]]
     await keys.claim(SCOPE, { commandId: id, fingerprint })
@@ -92,7 +92,7 @@ describe('a command with an Idempotency-Key', () => {
 
   const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': SCOPE.key })
 
-  it('that waits for longer than COMMAND_RETENTION_MS keeps it until that time after its end', async () => {
+  it('that is queued for longer than COMMAND_RETENTION_MS keeps it until that time after its end', async () => {
     const first = await ask()
     expect(await ttl()).toBe(FOR_EVER)
     await redis.set('clock', '', 'PX', RETENTION_MS + 100)
@@ -104,7 +104,7 @@ describe('a command with an Idempotency-Key', () => {
     expect((await app.client.get('/config/k/history')).body.events).toHaveLength(1)
   })
 
-  it('that another command has by now, as it was queued too late, is rejected', async () => {
+  it('is rejected if it was queued so late that another command has claimed the key', async () => {
     await keys.claim(SCOPE, { commandId: a, fingerprint })
     const id = commandId('k', randomUUID())
     const queue = new BullCommandQueue(redis, keyPrefix)
@@ -126,7 +126,7 @@ describe('a command with an Idempotency-Key', () => {
   })
 })
 
-describe('an Idempotency-Key that others than this service wrote to:', () => {
+describe('an Idempotency-Key that another program has overwritten:', () => {
   let app: TestApp
   beforeEach(async () => {
     app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent' }, worker: false })
@@ -166,7 +166,7 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
     })
 
   it.each(DAMAGES)(
-    'while its command is queued, %j neither loses nor repeats the command, which takes its key back',
+    'while its command is queued, %j neither loses nor repeats the command, which claims its key again',
     async stored => {
       const first = await ask()
       await damage(stored)
@@ -179,7 +179,7 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
     },
   )
 
-  it('a value of another type does no more harm', async () => {
+  it('a value of another type has the same effect', async () => {
     const first = await ask()
     await redis.del(idempotencyKeyOf(keyPrefix, SCOPE))
     await redis.rpush(idempotencyKeyOf(keyPrefix, SCOPE), 'a')

@@ -96,13 +96,13 @@ describe('a rollback', () => {
     expect(given(put(small)).when(rollBack(1), small)).toEqual({ kind: 'unchanged' })
   })
 
-  it('needs a version that there was, and that had a policy', () => {
+  it('needs a version that exists and has a policy', () => {
     const { when } = given(put(small), remove())
     expect(codeOf(when(rollBack(7), undefined))).toBe('version-not-found')
     expect(codeOf(when(rollBack(2), null))).toBe('version-is-deletion')
   })
 
-  it('obeys conditions first', () => {
+  it('checks conditions first', () => {
     expect(codeOf(given(put(small)).when(rollBack(7, { ifMatch: [2] }), undefined))).toBe('version-conflict')
   })
 })
@@ -110,7 +110,7 @@ describe('a rollback', () => {
 describe('an imported line', () => {
   const imported = (policy: PolicyDefinition): Command => ({ ...put(policy), type: 'import' }) as Command
 
-  it('replaces a policy or makes one', () => {
+  it('replaces or creates a policy', () => {
     expect(given().when(imported(small))).toEqual(changed('imported', 1, small))
     expect(given(put(small)).when(imported(large))).toEqual(changed('imported', 2, large))
   })
@@ -161,7 +161,7 @@ describe('If-None-Match: *', () => {
     expect(decision).toEqual(changed('created', version, large))
   })
 
-  it('refuses where there is a policy', () => {
+  it('refuses if the key has a policy', () => {
     expect(given(put(small)).when(put(large, { ifNoneMatch: '*' }))).toEqual({
       kind: 'rejected',
       rejection: { code: 'version-conflict', detail: 'the policy is at version 1; If-None-Match: * asks for none' },

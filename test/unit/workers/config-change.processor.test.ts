@@ -122,7 +122,7 @@ describe('the processor of commands', () => {
     expect(requestIds).toEqual(['r', undefined, undefined])
   })
 
-  it('knows a retry', async () => {
+  it('recognizes a retry', async () => {
     const { run, retries } = given(applied, applied)
     await run(0)
     await run(1)
