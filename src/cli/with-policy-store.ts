@@ -40,15 +40,20 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
   } catch (err) {
-    throw troubleOf(err) ?? err
+    const cause = causeOf(err)
+    throw troubleOf(cause) ?? cause
   } finally {
     redis.disconnect()
   }
 }
 
-/** The error for the operator, if the store is the cause. */
-function troubleOf(err: unknown): StoreTrouble | undefined {
-  const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? err.cause : err
+/** The error of the store, without the problem that an HTTP caller would get. */
+function causeOf(err: unknown): unknown {
+  return err instanceof Problem && err.code === 'config-store-unavailable' ? (err.cause ?? err) : err
+}
+
+/** The error for the operator, if the store is unavailable or of a later release. */
+function troubleOf(cause: unknown): StoreTrouble | undefined {
   if (!(cause instanceof Error)) return undefined
   if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${cause.message}`)
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined

@@ -286,7 +286,7 @@ describeWithRedis('throttler on Redis', () => {
       const refused = await runThrottler(['import', file], other)
       expect([refused.code, refused.output]).toEqual([
         1,
-        expect.stringMatching(new RegExp(`^line ${count + 1} cannot be`)),
+        expect.stringMatching(new RegExp(`^line ${count + 1} is invalid`)),
       ])
     } finally {
       await worker.stop()
