@@ -79,7 +79,12 @@ const damages: [
       return redis.hset(keys.policies, key, record.replace('"capacity":3', '"capacity":30'))
     },
   ],
-  ['a policy that is not valid JSON', 'policies', 'user:1', (keys, key) => redis.hset(keys.policies, key, '{"version":')],
+  [
+    'a policy that is not valid JSON',
+    'policies',
+    'user:1',
+    (keys, key) => redis.hset(keys.policies, key, '{"version":'),
+  ],
   ['a policy that is gone', 'policies', 'user:1', (keys, key) => redis.hdel(keys.policies, key)],
   ['a policy that was deleted', 'policies', 'user:2', (keys, key) => redis.hset(keys.policies, key, '{}')],
   ['a name that is gone', 'names', 'user:1', (keys, key) => redis.zrem(keys.names, key)],
@@ -87,7 +92,12 @@ const damages: [
   ['a name without a policy', 'names', 'stranger', (keys, key) => redis.zadd(keys.names, 0, key)],
   ['an index of versions that is gone', 'versions', 'user:2', (keys, key) => redis.del(keys.versions(key))],
   ['a version at a wrong position', 'versions', 'again', (keys, key) => redis.zadd(keys.versions(key), 2, '999')],
-  ['an index of a key that never existed', 'versions', 'stranger', (keys, key) => redis.zadd(keys.versions(key), 1, '1')],
+  [
+    'an index of a key that never existed',
+    'versions',
+    'stranger',
+    (keys, key) => redis.zadd(keys.versions(key), 1, '1'),
+  ],
 ]
 
 describe('verify', () => {
