@@ -6,9 +6,10 @@ import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { connect, type RedisClient } from '../src/redis/connection/connection.ts'
 import { ConnectionName } from '../src/redis/connection/connection-names.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
-import { RedisCommandLog } from '../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../src/redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../src/redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
-import { RedisReservations } from '../src/redis/policies/reservations.ts'
+import { RedisPolicyReader } from '../src/redis/policies/policy-reader.ts'
 import type { Env } from '../src/settings/env.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
@@ -32,28 +33,31 @@ export function workerDependencies(env: Env, logger: Logger): WorkerParts {
     hangTimeoutMs: HANG_TIMEOUT_MS,
     logger,
   })
-  const store = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
+  const { KEY_PREFIX: keyPrefix, COMMAND_RETENTION_MS: retentionMs } = env
+  const retention = { keyPrefix, retentionMs }
   const now = () => new Date()
-  const log = new RedisCommandLog(redis, store)
-  const staging = new RedisImportStaging(redis, store)
-  const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
+  const reader = new RedisPolicyReader(redis, keyPrefix)
+  const store = new RedisCommandStore(redis, retention)
+  const staging = new RedisImportStaging(redis, retention)
+  const queue = new BullCommandQueue(redis, keyPrefix)
   const metrics = new WorkerMetrics()
   const processor = configChangeProcessor({
-    applier: new CommandApplier({ log, now }),
-    importer: new ImportApplier({ log, staging, queue, now }),
-    log,
-    reservations: new RedisReservations(redis, store, commandId =>
-      logger.error({ commandId }, 'what an Idempotency-Key stands for was damaged; its command takes it back'),
+    applier: new CommandApplier({ reader, store, now }),
+    importer: new ImportApplier({ reader, store, staging, queue, now }),
+    reader,
+    store,
+    idempotency: new RedisIdempotencyStore(redis, retention, commandId =>
+      logger.error({ commandId }, 'the record of an Idempotency-Key was damaged: restored it for its command'),
     ),
     metrics,
     logger,
   })
   const workers = new ConfigWorkers({
     connection: redis,
-    keyPrefix: env.KEY_PREFIX,
+    keyPrefix,
     processor,
-    // Should it be lost, whoever waits looks for it too, every now and then.
-    failed: commandId => void log.announceFailure(commandId).catch(() => undefined),
+    // A lost announcement only delays the response: waiting requests also poll.
+    failed: commandId => void store.announceFailure(commandId).catch(() => undefined),
     logger,
   })
   const close = async () => {

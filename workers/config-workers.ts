@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
+import { type CommandId, parseCommandId } from '../src/domain/command-id.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import { isFulfilled } from '../src/lib/is-fulfilled.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -9,11 +10,11 @@ import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
 import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
-import { untilAnswered } from './retry-while-unavailable.ts'
+import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
- * Short locks: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may be struck often
- * before BullMQ gives it up, since it is never the job's fault; the append's fence makes running it twice harmless.
+ * Locks are short: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may stall often
+ * before BullMQ fails it, since a stall is never the job's fault. Running a command twice is harmless, since the append compares leases.
  * @see https://docs.bullmq.io/guide/jobs/stalled
  */
 const WORKER_OPTIONS = {
@@ -33,8 +34,8 @@ interface ConfigWorkersOptions {
   readonly connection: RedisClient
   readonly keyPrefix: string
   readonly processor: ConfigChangeProcessor
-  /** Hears of each command that ended as failed. */
-  failed(commandId: string): void
+  /** Called for each command that failed. */
+  failed(commandId: CommandId): void
   readonly logger: Logger
 }
 
@@ -57,44 +58,45 @@ export class ConfigWorkers {
         prefix,
         autorun: false,
       })
-      worker.on('error', err => logger.debug({ err, partition }, 'the worker was disturbed'))
+      worker.on('error', err => logger.debug({ err, partition }, 'the worker had an error'))
       worker.on('stalled', commandId =>
-        logger.warn({ commandId, partition }, 'a command was left by a worker that died, and runs again'),
+        logger.warn({ commandId, partition }, 'the worker of a command died: the command runs again'),
       )
       worker.on('failed', (job, err) => {
         logger.error({ commandId: job?.id, partition, reason: err.message }, 'command failed')
-        if (job?.id !== undefined) options.failed(job.id)
+        const id = parseCommandId(job?.id ?? '')
+        if (id !== undefined) options.failed(id)
       })
       return worker
     })
   }
 
-  /** Takes commands once each queue lets one run at a time, whichever worker takes it. */
+  /** Takes commands once every queue is set to run one at a time across all workers. */
   async start(): Promise<void> {
-    await untilAnswered(() => this.#assertOrder())
-    this.#options.connection.on('ready', () => void this.#assertOrder().catch(() => undefined))
+    await retryWhileUnavailable(() => this.#restoreConcurrency())
+    this.#options.connection.on('ready', () => void this.#restoreConcurrency().catch(() => undefined))
     for (const worker of this.#workers) void worker.run()
   }
 
-  /** A flush takes the setting with it, so it is made again on every reconnect. */
-  async #assertOrder(): Promise<void> {
+  /** A flush of the store removes the setting, so it is restored on every reconnect. */
+  async #restoreConcurrency(): Promise<void> {
     await Promise.all(this.#queues.map(runOneAtATime))
   }
 
-  /** Resolves once no command waits any more, however long the store takes to say so. */
+  /** Resolves once no command is queued or running. Waits while the store is unavailable. */
   async drain(): Promise<void> {
-    while ((await untilAnswered(() => this.#countUnended())) > 0) await sleep(DRAIN_POLL_MS)
+    while ((await retryWhileUnavailable(() => this.#countUnfinished())) > 0) await sleep(DRAIN_POLL_MS)
   }
 
-  /** Of all queues together, since a part of an import may queue others. */
-  async #countUnended(): Promise<number> {
+  /** In all queues together, since a part of an import may queue the other parts. */
+  async #countUnfinished(): Promise<number> {
     const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
     return counts.reduce((sum, count) => sum + count)
   }
 
-  /** Ends the commands that run, and takes no more. */
+  /** Takes no further commands, and resolves once the running ones have ended. */
   async close(): Promise<void> {
-    // Without Redis nothing that runs can end, and BullMQ would wait for it.
+    // Without Redis no running command can end, and BullMQ would wait for them.
     const force = !(await answersSoon(this.#options.connection))
     await Promise.all(this.#workers.map(worker => worker.close(force)))
     await Promise.all(this.#queues.map(queue => queue.close()))

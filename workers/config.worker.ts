@@ -1,4 +1,4 @@
-/** The entry of `npm run start:worker`. It loads the rest dynamically, so that a stop signal works almost from the first moment. */
+/** Entry point of `npm run start:worker`. It loads everything else dynamically, so that stop signals work almost at once. */
 import '../src/processes/early-stop.ts'
 
 await import('./run-worker.ts')

@@ -12,7 +12,7 @@ interface LogCompactionOptions {
   readonly logger: Logger
 }
 
-/** Keeps the logs short. Several workers may do so at once. */
+/** Compacts the logs regularly. Several workers may do so at the same time. */
 export class LogCompaction {
   readonly #options: LogCompactionOptions
   readonly #timer: NodeJS.Timeout
@@ -33,14 +33,14 @@ export class LogCompaction {
     for (const partition of this.#options.partitions) await this.#compact(partition)
   }
 
-  /** A log that cannot be compacted does not keep the others from it. */
+  /** If a log cannot be compacted, the others still are. */
   async #compact({ number: partition, log }: MaintainedPartition): Promise<void> {
     const { keep, logger } = this.#options
     try {
       const events = await compactLog(log, keep, { advanced: () => undefined })
       if (events > 0) logger.info({ partition, events }, 'the log was compacted')
     } catch (err) {
-      logger.warn({ ...faultFields(err), partition }, 'the log could not be compacted; this is tried again')
+      logger.warn({ ...faultFields(err), partition }, 'cannot compact the log; retrying')
     }
   }
 

@@ -8,10 +8,10 @@ import { shareNextRun } from '../src/lib/share-runs.ts'
 import { version } from '../src/lib/version.ts'
 import type { Logger } from '../src/observability/logger.ts'
 
-/** A worker is asked by a few monitoring systems only. Beyond so many connections, a new one is closed at once. */
+/** Only a few monitoring systems query a worker. Further connections are closed at once. */
 const MAX_CONNECTIONS = 50
 
-/** The request being answered, and one more. */
+/** The request in progress and one more. */
 const MAX_UNANSWERED_PER_CONNECTION = 2
 
 const TIMEOUTS = {
@@ -22,7 +22,7 @@ const TIMEOUTS = {
 
 interface MetricsServerOptions {
   readonly host: string
-  /** 0: listens nowhere. */
+  /** 0 disables the server. */
   readonly port: number
   isStoreUp(): boolean
   /** Prometheus text. */
@@ -30,7 +30,7 @@ interface MetricsServerOptions {
   readonly logger: Logger
 }
 
-/** A worker's own `/health` and `/metrics`. Where another has the port, the worker does without: its work matters more. */
+/** A worker's own `/health` and `/metrics`. If the port is taken, the worker runs without them: applying changes matters more. */
 export function serveMetrics(options: MetricsServerOptions): Server | undefined {
   const { host, port, logger } = options
   if (port === 0) return undefined
@@ -55,7 +55,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   new SlowClients(server, connections)
   const [address, ...furtherAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
-    listener.on('error', err => logger.warn({ err, host, port }, 'the worker answers no /health and /metrics'))
+    listener.on('error', err => logger.warn({ err, host, port }, 'cannot serve /health and /metrics'))
     listener.listen({ host, port })
   }
   listen(server, address)

@@ -2,10 +2,10 @@ import { ExponentialBackoff, handleWhen, retry } from 'cockatiel'
 import { isTransient } from '../src/redis/connection/transient.ts'
 
 /**
- * Does it again for as long as it fails because the store is away or cannot do it now: a command that BullMQ tried again later
- * would be overtaken by its successors.
+ * Retries for as long as the store is unavailable or temporarily refuses. A retry by BullMQ would run after later commands of the
+ * same key.
  */
-export function untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+export function retryWhileUnavailable<T>(attempt: () => Promise<T>): Promise<T> {
   return policy.execute(attempt)
 }
 

@@ -9,17 +9,17 @@ import { stopOnRequest } from '../src/processes/shutdown.ts'
 import { preflight } from '../src/redis/connection/preflight.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
 import { claimLayout } from '../src/redis/policies/layout.ts'
-import { maintainedPartitions } from '../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../src/redis/policies/maintained-partitions.ts'
 import { loadDotenv } from '../src/settings/dotenv.ts'
 import { readEnv } from '../src/settings/env.ts'
 import { workerDependencies } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
 import { serveMetrics } from './metrics-server.ts'
-import { untilAnswered } from './retry-while-unavailable.ts'
+import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
- * Under constant changes a worker holds 20 MB, whatever it has done. V8 would let it grow to twice as much before it collects what
- * is no longer used. V8 reads this setting at each collection, so that it takes effect however the worker was started.
+ * Under constant changes a worker uses 20 MB. V8 would let the heap grow to twice as much before it collects garbage. V8 reads this
+ * flag at each collection, so it takes effect in every way to start a worker.
  */
 setFlagsFromString('--heap-growing-percent=30')
 
@@ -67,7 +67,7 @@ try {
   )
 
   // The worker is ready even while Redis is unavailable, and waits for it.
-  untilAnswered(() => claimLayout(redis, env.KEY_PREFIX))
+  retryWhileUnavailable(() => claimLayout(redis, env.KEY_PREFIX))
     .then(() => workers.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
-import { commandId } from '../../src/domain/commands.ts'
+import { commandId } from '../../src/domain/command-id.ts'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
 import { eventArguments } from '../../src/redis/policies/append.ts'
 import { appendScript } from '../../src/redis/scripts.ts'

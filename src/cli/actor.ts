@@ -4,11 +4,11 @@ import { UsageError } from './command.ts'
 const ACTOR = /^[^:,\s\p{Cc}]{1,128}$/u
 const ALLOWED = '1 to 128 characters, without spaces, colons, commas and control characters'
 
-/** For a user without a name, as in many containers, or with one that is not allowed. */
+/** The actor if the user has no name, as in many containers, or one that is not allowed. */
 const NAMELESS = 'throttler-cli'
 
 /**
- * The actor of a change, as the history shows it: the given name, or the user's.
+ * The actor that the history of a policy records: the given name, or the user's.
  * @throws {UsageError}
  */
 export function actorOf(given: string | undefined, userName = () => userInfo().username): string {

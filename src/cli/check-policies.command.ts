@@ -9,9 +9,10 @@ import { TerminalProgress } from './progress.ts'
 
 export const checkPoliciesCommand: CliCommand = {
   arguments: 'FILE',
-  summary: 'checks a file of policies without a service or a store',
-  details: `Reads FILE (- for standard input), a policy a line as \`throttler export\` writes them, and names every line that could not be
-imported; exit code 1 when there is one. It warns of keys that are probably not meant so, such as networks: keys are text.`,
+  summary: 'validates a file of policies, without a service or a store',
+  details: `Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them, and reports every line that cannot be
+imported; exit code 1 if there is one. It also warns about keys that probably match something else than intended, such as networks:
+keys are text.`,
   operands: { min: 1, max: 1 },
   run: async (_, [file = '']) => {
     const progress = new TerminalProgress('bytes read')

@@ -2,23 +2,23 @@ import type { ParseArgsConfig } from 'node:util'
 import { OperatorError } from '../lib/operator-error.ts'
 import type { ExitCode } from './exit-code.ts'
 
-/** The options of a command line, by name. */
+/** The given options, by name. */
 type Values = Readonly<Record<string, string | boolean | undefined>>
 
 /** One command of `throttler`. */
 export interface CliCommand {
-  /** Its arguments, as usage shows them. */
+  /** The arguments in the usage line. */
   readonly arguments: string
-  /** One line for the list of commands. */
+  /** One line in the list of commands. */
   readonly summary: string
   /** The text of `--help` after the summary. */
   readonly details: string
   readonly options?: NonNullable<ParseArgsConfig['options']>
-  /** The number of arguments that are not options. */
+  /** How many operands it takes. */
   readonly operands?: { readonly min: number; readonly max: number }
-  /** Resolves with the exit code; never resolves for a service. */
+  /** Resolves with the exit code of the process; never resolves if the command is a service. */
   run(values: Values, operands: readonly string[]): Promise<ExitCode>
 }
 
-/** An invalid command line. The message says what was given and what is allowed. */
+/** An argument is invalid. The message says which, and what is allowed. */
 export class UsageError extends OperatorError {}

@@ -1,21 +1,21 @@
 import { compactLog } from '../config-change/maintenance/compact.ts'
-import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
 import type { Env } from '../settings/env.ts'
 import { type CliCommand, UsageError } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const compactCommand: CliCommand = {
   arguments: '[--keep EVENTS]',
-  summary: 'compacts the event log to a snapshot and its last events',
+  summary: 'compacts the event log into a snapshot and the last events',
   details: `  --keep EVENTS   number of events to keep in each partition, at least 1; default: CONFIG_LOG_KEEP
 
-Compacted events are no longer in the history of their keys; versions continue. The service may run meanwhile. If CONFIG_LOG_KEEP
-is a number, workers compact by themselves.`,
+Compacted events disappear from the history of their keys; version numbers continue. The service can run meanwhile. If
+CONFIG_LOG_KEEP is a number, workers compact the log themselves.`,
   options: { keep: { type: 'string' } },
   run: ({ keep }) =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const kept = eventsToKeep(keep, env)
       const progress = new TerminalProgress('compacted')
       let compacted = 0
@@ -29,7 +29,7 @@ is a number, workers compact by themselves.`,
 
 function eventsToKeep(given: string | boolean | undefined, { CONFIG_LOG_KEEP: byDefault }: Env): number {
   if (given === undefined && byDefault !== undefined) return byDefault
-  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; set the number of events with --keep')
+  if (given === undefined) throw new UsageError('CONFIG_LOG_KEEP is all; give the number of events with --keep')
   if (/^[1-9][0-9]{0,8}$/.test(String(given))) return Number(given)
   throw new UsageError(`--keep must be an integer between 1 and 999999999 (got ${JSON.stringify(given)})`)
 }

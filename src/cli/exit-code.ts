@@ -1,10 +1,10 @@
 /** Exit codes of `throttler`, like those of diff and grep. Scripts may rely on them. */
 export const ExitCode = {
-  /** Success. */
+  /** Done, or no difference was found. */
   ok: 0,
-  /** A negative result: differences, invalid policies, a rejected change. */
+  /** The answer is no: differences, invalid policies, a change that was rejected. */
   found: 1,
-  /** The command could not run: invalid arguments or settings, an unavailable store. */
+  /** The command could not run: invalid arguments or settings, or an unavailable store. */
   trouble: 2,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

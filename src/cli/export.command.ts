@@ -1,34 +1,29 @@
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { exportLines } from '../config-change/import/export-lines.ts'
-import { RedisConfigStore } from '../redis/policies/config-store.ts'
+import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const exportCommand: CliCommand = {
   arguments: '> FILE',
-  summary: 'writes every policy to standard output, one a line',
-  details: `In byte order of the keys, as \`GET /config/export\` does. Exit code 1 if a damaged policy was left out;
-\`throttler rebuild\` restores it.`,
+  summary: 'writes every policy to standard output, one per line',
+  details: `In byte order of the keys, like \`GET /config/export\`. Exit code 1 if damaged policies were left out; \`throttler rebuild\`
+restores them.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('policies')
       const damaged: string[] = []
-      const store = new RedisConfigStore(redis, env.KEY_PREFIX, key => damaged.push(key))
-      await pipeline(Readable.from(lines(store, progress)), process.stdout, { end: false })
+      const reader = new RedisPolicyReader(redis, env.KEY_PREFIX, key => damaged.push(key))
+      await pipeline(Readable.from(exportLines(reader, lines => progress.advanced(lines))), process.stdout, {
+        end: false,
+      })
       progress.clear()
       for (const key of damaged) {
         process.stderr.write(`the policy of ${JSON.stringify(key)} is damaged and was left out\n`)
       }
       return damaged.length === 0 ? ExitCode.ok : ExitCode.found
     }),
-}
-
-async function* lines(store: RedisConfigStore, progress: TerminalProgress): AsyncGenerator<string> {
-  for await (const chunk of exportLines(store)) {
-    progress.advanced(chunk.length)
-    yield chunk.join('')
-  }
 }

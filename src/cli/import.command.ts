@@ -1,22 +1,22 @@
 import { randomUUID } from 'node:crypto'
-import { NameReserver } from '../config-change/idempotency-keys.ts'
+import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
-import { CommandStatuses, type ImportEnding } from '../config-change/submit/command-status.ts'
+import { CommandStatuses, type ImportResult } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
-import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
-import { importId } from '../domain/commands.ts'
+import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
+import { importId } from '../domain/command-id.ts'
 import { Problem } from '../lib/errors.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
-import { RedisCommandLog } from '../redis/policies/command-log.ts'
+import { RedisCommandStore } from '../redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
-import { RedisReservations } from '../redis/policies/reservations.ts'
 import { actorOf } from './actor.ts'
+import { awaitImport } from './await-import.ts'
 import { type CliCommand, UsageError } from './command.ts'
-import { type ConfigStoreAccess, withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
-import { endingOf } from './import-ending.ts'
 import { readInput } from './input-file.ts'
 import { TerminalProgress } from './progress.ts'
+import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 const MAX_TIMEOUT_SECONDS = 86_400
 
@@ -30,23 +30,23 @@ interface Import {
 export const importCommand: CliCommand = {
   arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --actor NAME        who imports, for the history of each changed key; default: the user's name
-  --reason TEXT       why, for the history
-  --timeout SECONDS   how long to wait for the result, 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
+  details: `  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
+  --reason TEXT       recorded as the reason
+  --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
-Reads FILE (- for standard input), one policy a line, as \`throttler export\` writes them. If a line is invalid, nothing is imported: exit
-code 1. Workers apply the import like any other change, and the command waits for the result. An import that is interrupted, or that does
-not end in time (exit code 2), is applied all the same.`,
+Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
+exit code 1. Workers apply the import like any other change, and the command waits for the result. An import whose command was
+interrupted, or timed out (exit code 2), is still applied.`,
   options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {
     const asked = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
-    return withConfigStore(async access => {
+    return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        const ending = await importFile(access, asked, progress)
+        const result = await importFile(access, asked, progress)
         progress.clear()
-        return report(ending)
+        return report(result)
       } catch (err) {
         progress.clear()
         if (!(err instanceof Problem) || err.code !== 'import-invalid') throw err
@@ -72,20 +72,19 @@ function timeoutMs(given: string | undefined): number {
 }
 
 async function importFile(
-  { redis, env }: ConfigStoreAccess,
+  { redis, env }: PolicyStoreAccess,
   { file, actor, reason, timeoutMs }: Import,
   progress: TerminalProgress,
-): Promise<ImportEnding> {
-  const kept = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
-  const staging = new RedisImportStaging(redis, kept)
+): Promise<ImportResult> {
+  const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
-  const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
   const submitter = new CommandSubmitter({
     queue,
-    waiters: new OutcomeWaiters({ find: id => statuses.ending(id) }),
-    names: new NameReserver(new RedisReservations(redis, kept)),
+    waiters: new ResultWaiters({ find: id => statuses.result(id) }),
+    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
-    findEnding: id => statuses.ending(id),
   })
   const id = importId(randomUUID())
   const fingerprint = await stageImport(id, readInput(file, progress), staging)
@@ -94,18 +93,18 @@ async function importFile(
   try {
     progress.clear()
     const say = (text: string) => void process.stderr.write(`${text}\n`)
-    return await endingOf(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
+    return await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
   } finally {
     await queue.close()
   }
 }
 
-function report(ending: ImportEnding): ExitCode {
-  if (ending.status === 'applied') {
-    const { created, changed, unchanged } = ending.counts
+function report(result: ImportResult): ExitCode {
+  if (result.status === 'applied') {
+    const { created, changed, unchanged } = result.counts
     process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged\n`)
     return ExitCode.ok
   }
-  process.stdout.write(`${ending.status}: ${ending.error.detail}\n`)
+  process.stdout.write(`${result.status}: ${result.error.detail}\n`)
   return ExitCode.found
 }

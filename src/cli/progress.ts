@@ -3,7 +3,7 @@ import type { Progress } from '../config-change/maintenance/ports.ts'
 const INTERVAL_MS = 200
 const ERASE_LINE = '\r\u001b[K'
 
-/** A progress line on standard error, if that is a terminal. */
+/** Shows the progress of a long operation on the terminal; shows nothing if standard error is not a terminal. */
 export class TerminalProgress implements Progress {
   readonly #what: string
   #count = 0
@@ -22,7 +22,7 @@ export class TerminalProgress implements Progress {
     this.#isShown = true
   }
 
-  /** Erases the line, before other output or at the end. */
+  /** Removes the line, before other output and at the end. */
   clear(): void {
     if (this.#isShown) process.stderr.write(ERASE_LINE)
     this.#isShown = false

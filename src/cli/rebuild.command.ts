@@ -1,18 +1,18 @@
 import { type RebuiltPartition, rebuildPartition } from '../config-change/maintenance/rebuild.ts'
-import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const rebuildCommand: CliCommand = {
   arguments: '',
   summary: 'rebuilds the policies in use from the event log',
-  details: `The service may run meanwhile: the policies of a partition are rebuilt separately and replace those in use atomically; then every
-front process reloads them. Exit code 1 if a log is damaged, which cannot be repaired, or if a partition was skipped.`,
+  details: `The service can run meanwhile: the policies of each partition are rebuilt as a draft, which then replaces those in use in one step.
+Front processes reload them. Exit code 1 if the log itself is damaged, which a rebuild cannot repair, or a partition was not rebuilt.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
-      const progress = new TerminalProgress('replayed')
+    withPolicyStore(async ({ redis, env }) => {
+      const progress = new TerminalProgress('processed')
       const partitions = maintainedPartitions(redis, env.KEY_PREFIX)
       let faults = 0
       let skipped = 0

@@ -1,17 +1,17 @@
 import { type Difference, verifyPartition } from '../config-change/maintenance/verify.ts'
-import { maintainedPartitions } from '../redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
 import type { CliCommand } from './command.ts'
-import { withConfigStore } from './config-store.ts'
 import { ExitCode } from './exit-code.ts'
 import { TerminalProgress } from './progress.ts'
+import { withPolicyStore } from './with-policy-store.ts'
 
 export const verifyCommand: CliCommand = {
   arguments: '',
   summary: 'compares the policies in use with the event log',
-  details: `Replays the event log, partition by partition, and names each difference from what is in use: policies, their names, and the
-index of versions. The service may run meanwhile. Exit code 1 if there is a difference; \`throttler rebuild\` repairs it.`,
+  details: `Replays the event log, partition by partition, and reports each difference from what is in use: policies, the list of keys, the
+index of versions. The service can run meanwhile. Exit code 1 if there is a difference; \`throttler rebuild\` repairs it.`,
   run: () =>
-    withConfigStore(async ({ redis, env }) => {
+    withPolicyStore(async ({ redis, env }) => {
       const progress = new TerminalProgress('compared')
       let differences = 0
       for (const partition of maintainedPartitions(redis, env.KEY_PREFIX)) {

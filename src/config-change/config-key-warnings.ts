@@ -1,11 +1,11 @@
 import { isIP } from 'node:net'
 
-/** What may be an address and its prefix length, as `10.0.0.0/8` in `ip:10.0.0.0/8`. */
+/** An address with a prefix length, such as `10.0.0.0/8` in `ip:10.0.0.0/8`. */
 const NETWORK = /([0-9A-Fa-f:.]+)\/([0-9]{1,3})(?=$|[*:])/
-/** By version of IP. */
+/** Address length in bits, by IP version. */
 const ADDRESS_BITS = [0, 0, 0, 0, 32, 0, 128]
 
-/** What is allowed as a config key, but probably not meant. */
+/** Warnings about a valid config key that probably does not do what its author intends. */
 export function configKeyWarnings(configKey: string): readonly string[] {
   if (!namesNetwork(configKey)) return []
   const matched = configKey.endsWith('*') ? 'keys that begin with this text' : 'this text'
@@ -19,7 +19,7 @@ function namesNetwork(configKey: string): boolean {
   return addressesIn(text).some(address => Number(bits) <= (ADDRESS_BITS[isIP(address)] ?? 0))
 }
 
-/** The text and what follows each of its colons, any of which may separate the address from what stands before it. */
+/** The text, and the rest of it after each colon: any of the colons may separate the address from a prefix. */
 function addressesIn(text: string): readonly string[] {
   const parts = text.split(':')
   return parts.map((_, i) => parts.slice(i).join(':'))

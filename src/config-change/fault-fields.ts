@@ -1,6 +1,6 @@
 import { DamagedStore } from './ports.ts'
 
-/** What a log line says of a failure: damage in one line, since a stack would say nothing; anything else with its stack. */
+/** Log fields of a failure: damage as one line, since its stack says nothing; any other error with its stack. */
 export function faultFields(err: unknown): { reason: string } | { err: unknown } {
   return err instanceof DamagedStore ? { reason: err.message } : { err }
 }

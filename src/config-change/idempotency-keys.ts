@@ -1,52 +1,54 @@
 import { createHash } from 'node:crypto'
-import {
-  callersId,
-  type Idempotency,
-  type NewCommand,
-  partIds,
-  type QueuedCommand,
-  type Requested,
-} from '../domain/commands.ts'
-import type { Rejection } from '../domain/decider.ts'
+import { type CommandId, type ImportId, isImportId } from '../domain/command-id.ts'
+import { acceptedId, type Idempotency, type NewCommand, type QueuedCommand } from '../domain/commands.ts'
 import { Problem } from '../lib/errors.ts'
-import { orUnavailable } from './map-store-errors.ts'
-import type { EndedPart, Reservations } from './ports.ts'
+import { mapStoreErrors } from './map-store-errors.ts'
+import type { IdempotencyStore } from './ports.ts'
 
-interface Named {
-  readonly id: string
+interface Claimed<Id> {
+  readonly id: Id
   readonly idempotency?: Idempotency
-  /** Whether it had been asked for before under this name. */
+  /** Whether an earlier request has claimed the key. */
   readonly isRepeated: boolean
 }
 
-/** Gives commands the names that their callers want them to have, and finds those that have one. */
-export class NameReserver {
-  readonly #reservations: Reservations
+/** Maps an Idempotency-Key to a command id, creating the mapping on first use. */
+export class IdempotencyKeys {
+  readonly #store: IdempotencyStore
 
-  constructor(reservations: Reservations) {
-    this.#reservations = reservations
+  constructor(store: IdempotencyStore) {
+    this.#store = store
   }
 
   /**
-   * The id that the command has under this name: its own, or that of the first that was asked for.
-   * @throws {Problem} `idempotency-key-reused`: it was another command
+   * Returns the id of the command that has the key: the given one, or that of the first request with this key.
+   * @throws {Problem} `idempotency-key-reused` if the first request was a different one
    */
-  async name({ id, actor }: Requested, key: string | undefined, fingerprintOf: () => string): Promise<Named> {
+  async claim<Id extends CommandId | ImportId>(
+    { id, actor }: { readonly id: Id; readonly actor: string },
+    key: string | undefined,
+    fingerprintOf: () => string,
+  ): Promise<Claimed<Id>> {
     if (key === undefined) return { id, isRepeated: false }
     const fingerprint = fingerprintOf()
-    const reserved = await orUnavailable(this.#reservations.reserve({ actor, key }, { commandId: id, fingerprint }))
-    if (reserved.fingerprint !== fingerprint) {
-      throw new Problem('idempotency-key-reused', reusedDetail(key, reserved.commandId))
+    const claim = await mapStoreErrors(this.#store.claim({ actor, key }, { commandId: id, fingerprint }))
+    const { commandId } = claim
+    if (claim.fingerprint !== fingerprint || !isSameKind(commandId, id)) {
+      throw new Problem('idempotency-key-reused', reusedDetail(key, commandId))
     }
-    return { id: reserved.commandId, idempotency: { key, fingerprint }, isRepeated: reserved.commandId !== id }
+    return { id: commandId, idempotency: { key, fingerprint }, isRepeated: commandId !== id }
   }
 
-  /** The command is queued: its name lasts until it has ended. */
+  /** Keeps the key of a queued command until the command has ended. */
   async keep(command: QueuedCommand): Promise<void> {
     const { actor, idempotency } = command
     if (idempotency === undefined) return
-    await orUnavailable(this.#reservations.keep({ actor, key: idempotency.key }, callersId(command)))
+    await mapStoreErrors(this.#store.keep({ actor, key: idempotency.key }, acceptedId(command)))
   }
+}
+
+function isSameKind<Id extends CommandId | ImportId>(id: CommandId | ImportId, other: Id): id is Id {
+  return isImportId(id) === isImportId(other)
 }
 
 /** Equal for requests with the same method, path, conditions and body. */
@@ -59,29 +61,6 @@ export function fingerprintOf({
   return createHash('sha256').update(JSON.stringify(content)).digest('hex')
 }
 
-/** What a worker ended, for the name that its caller gave it. */
-export function endedPart(command: { readonly id: string; readonly importId?: string | undefined }): EndedPart {
-  const commandId = callersId(command)
-  return { commandId, id: command.id, parts: partIds(commandId)?.length ?? 1 }
-}
-
-/**
- * Why a queued command must not be applied, though it is valid: its name expired before the command was queued, and was given to
- * another one, which is applied instead.
- */
-export async function refusalByName(
-  command: QueuedCommand,
-  reservations: Reservations,
-): Promise<Rejection | undefined> {
-  const { actor, idempotency } = command
-  if (idempotency === undefined) return undefined
-  const { key, fingerprint } = idempotency
-  const commandId = callersId(command)
-  const reserved = await reservations.restore({ actor, key }, { commandId, fingerprint })
-  if (reserved.commandId === commandId) return undefined
-  return { code: 'idempotency-key-reused', detail: reusedDetail(key, reserved.commandId) }
-}
-
-function reusedDetail(key: string, commandId: string): string {
-  return `the Idempotency-Key "${key}" stands for another request, command ${commandId}; a new request needs a new key`
+export function reusedDetail(key: string, commandId: CommandId | ImportId): string {
+  return `the Idempotency-Key "${key}" belongs to another request, command ${commandId}; use a new key for a new request`
 }

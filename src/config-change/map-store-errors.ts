@@ -1,12 +1,20 @@
 import { Problem } from '../lib/errors.ts'
 import { DamagedStore } from './ports.ts'
 
-/** Whatever fails in the config store, callers are told that it is unavailable, or that what they ask for is damaged. */
-export async function orUnavailable<T>(answer: Promise<T>): Promise<T> {
+/**
+ * Turns every error of the policy store into a problem for the caller.
+ * @throws {Problem} `config-store-unavailable`
+ */
+export async function mapStoreErrors<T>(answer: Promise<T>): Promise<T> {
   try {
     return await answer
   } catch (cause) {
-    if (cause instanceof DamagedStore) throw new Problem('config-store-unavailable', cause.message, { cause })
-    throw new Problem('config-store-unavailable', 'the store of policies cannot be asked; try again', { cause })
+    throw storeProblem(cause)
   }
+}
+
+/** Says that the store is unavailable, or that the requested data are damaged. */
+export function storeProblem(cause: unknown): Problem {
+  const detail = cause instanceof DamagedStore ? cause.message : 'the policy store is unavailable; try again'
+  return new Problem('config-store-unavailable', detail, { cause })
 }

@@ -1,38 +1,39 @@
+/** What the change flow needs of a store and a queue. */
+import type { CommandId, ImportId } from '../domain/command-id.ts'
 import type { QueuedCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import type { Ending, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
-import type { PolicyDefinition } from '../domain/policy.ts'
+import type { CommandResult, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
+import type { PolicyRecord } from '../domain/policy-record.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 
-/** A config key's current policy. */
-export interface PolicyRecord {
-  readonly key: string
-  readonly version: number
-  readonly policy: PolicyDefinition
-  /** ISO 8601, UTC. */
-  readonly updatedAt: string
-  readonly updatedBy: string
+/** The state on which commands are decided. */
+export interface StateReader {
+  state(key: string): Promise<PolicyState>
+  /** @param keys of one partition */
+  states(keys: readonly string[]): Promise<readonly PolicyState[]>
+  /** The event that created this version; `undefined` if there never was one, or if it was compacted. */
+  version(key: string, version: number): Promise<PolicyEvent | undefined>
+  /** The version of a key, also if its policy is damaged; 0 before its first event. */
+  keyRevision(key: string): Promise<number>
+  /** The position of a partition's last event; 0 before the first one. */
+  partitionRevision(partition: number): Promise<number>
 }
 
 /**
- * What is read to answer a request; always asks the store, so that what was answered as applied is seen. Lists leave out damaged
- * policies; who asks for one key gets a `DamagedRecord`.
+ * Reads for requests. Every call asks the store, so a change that was reported as applied is visible. Lists leave out damaged
+ * policies; reading a single damaged policy throws `DamagedRecord`.
  */
-export interface PolicyReader {
+export interface PolicyReader extends Pick<StateReader, 'state' | 'version'> {
   get(key: string): Promise<PolicyRecord | undefined>
-  /** The event that made this version, or `undefined` when there never was one or it was compacted away. */
-  version(key: string, version: number): Promise<PolicyEvent | undefined>
-  /** In byte order of their keys: those with the prefix, after the key `after`, at most `limit`. */
+  /** At most `limit` policies whose keys have the prefix and follow `after`, in byte order of the keys. */
   list(query: ListQuery): Promise<readonly PolicyRecord[]>
-  /** Every policy, in byte order of the keys, some at a time. */
+  /** Every policy, in byte order of the keys, in chunks. */
   all(): AsyncIterable<readonly PolicyRecord[]>
-  /** The key's events after a version, oldest first, at most `limit`. */
+  /** At most `limit` events of the key after a version, oldest first. */
   history(key: string, query: { after: number; limit: number }): Promise<readonly PolicyEvent[]>
-  /** How many other policies stand under config keys that this prefix policy's prefix begins; 0 for an exact key. */
+  /** How many other policies have config keys within the prefix of this config key; 0 for an exact key. */
   countInside(configKey: string): Promise<number>
-  /** The state that the next command would be decided on, but for what is queued. */
-  state(key: string): Promise<PolicyState>
 }
 
 export interface ListQuery {
@@ -41,30 +42,30 @@ export interface ListQuery {
   readonly limit: number
 }
 
-export interface EndingReader {
-  /** How a command ended, for as long as that is told. */
-  ending(commandId: string): Promise<Ending | undefined>
+export interface ResultReader {
+  /** The result of a command, for as long as it is retained. */
+  result(id: CommandId): Promise<CommandResult | undefined>
 }
 
-/** What happens to one key: the state that was decided on, and the event unless nothing changes. */
+/** A decision about one key: the version on which it is based, and its event unless nothing changes. */
 export interface KeyChange {
   readonly key: string
-  /** The append fails if the key has moved on. */
+  /** The append fails if the key is at another version. */
   readonly expectedVersion: number
   readonly event?: PolicyEvent
 }
 
 /** How far a part of an import has been applied. */
 export interface ImportProgress {
-  /** The staged chunk that comes next, from 0. */
+  /** Index of the next staged chunk, from 0. */
   readonly nextChunk: number
   readonly counts: ImportCounts
 }
 
-/** Proof that a worker has a command: the token of its job's lock. It is lost when the worker stands still for too long. */
+/** Proof that a worker holds a command: the token of its job's lock, which a suspended worker loses. */
 export type Lease = string
 
-/** A key that is not at the version that was expected. */
+/** A key that is not at the expected version. */
 export interface VersionMismatch {
   readonly key: string
   readonly expectedVersion: number
@@ -72,113 +73,111 @@ export interface VersionMismatch {
 
 /** Why nothing was appended. */
 export type NotAppended =
-  /** The command had ended, with this outcome. */
+  /** The command had already ended, with this outcome. */
   | { readonly kind: 'ended'; readonly outcome: Outcome }
-  /** A key is at another version than the decision was made on. */
+  /** A key is not at the version on which the decision is based. */
   | { readonly kind: 'moved-on'; readonly mismatch: VersionMismatch }
-  /** Another worker may have the command, and may have ended it. */
+  /** Another worker may hold the command, or may have ended it. */
   | { readonly kind: 'lease-lost' }
   /** The import is at another chunk. */
   | { readonly kind: 'progressed'; readonly progress: ImportProgress | undefined }
 
 export type AppendResult = { readonly kind: 'appended' } | NotAppended
 
-/** Where commands end: the log, its projection and the outcomes, changed together or not at all. */
-export interface CommandLog {
-  state(key: string): Promise<PolicyState>
-  states(keys: readonly string[]): Promise<readonly PolicyState[]>
-  version(key: string, version: number): Promise<PolicyEvent | undefined>
-  /** Ends a command, if the lease still holds. */
+/** Applies commands and records their results. Each call takes effect as a whole or not at all. */
+export interface CommandStore {
+  /** Ends a command, if the worker holds the lease: appends the event, updates the projection, records and announces the outcome. */
   append(end: CommandEnd): Promise<AppendResult>
-  /** Applies a chunk of an import's part, if the part has come so far and the lease still holds. */
+  /** Applies a chunk of an import's part, if the part is at this chunk and the worker holds the lease. */
   appendChunk(step: ImportStep): Promise<AppendResult>
-  outcome(commandId: string): Promise<Outcome | undefined>
-  progress(partId: string): Promise<ImportProgress | undefined>
+  outcome(id: CommandId): Promise<Outcome | undefined>
+  progress(partId: CommandId): Promise<ImportProgress | undefined>
   /** The failure of an earlier attempt. */
-  failure(commandId: string): Promise<FailedCommand | undefined>
+  failure(id: CommandId): Promise<FailedCommand | undefined>
   /**
-   * Also keeps the lines of an import's part no longer than its failure.
-   * @returns false, and nothing is recorded, when the command has ended or the lease is lost
+   * Records a failure. The staged lines of an import's part expire with it.
+   * @returns false, and records nothing, if the command has ended or the lease is lost
    */
   recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean>
-  /** Tells how these commands ended for as long as if they had just ended, as far as it is known. */
-  prolong(commandIds: readonly string[]): Promise<void>
-  /** Tells whoever waits that the command ended as failed. */
-  announceFailure(commandId: string): Promise<void>
-  /** How far the actor of a command is: its key's version, or for a part of an import the partition's position. */
-  standing(actor: { readonly key: string } | { readonly partition: number }): Promise<number>
+  /** Retains the results of these commands for as long as if they had just ended. */
+  extendRetention(ids: readonly CommandId[]): Promise<void>
+  /** Announces a recorded failure to requests that wait for the command. */
+  announceFailure(id: CommandId): Promise<void>
 }
 
 export interface CommandEnd {
   readonly outcome: Outcome
   readonly lease: Lease
-  /** How far an import's part must be. */
+  /** Expected progress of an import's part. */
   readonly from?: ImportProgress | undefined
-  /** Of a command of one key. */
+  /** Absent for a part of an import. */
   readonly change?: KeyChange
 }
 
 export interface ImportStep {
-  readonly partId: string
+  readonly partId: CommandId
   readonly lease: Lease
   readonly from: ImportProgress | undefined
   readonly to: ImportProgress
   readonly changes: readonly KeyChange[]
 }
 
-/** The lines of an import between their validation and their being applied, in chunks, by part. */
+/** The validated lines of an import until they are applied, in chunks for each part. */
 export interface ImportStaging {
-  add(partId: string, lines: readonly string[]): Promise<void>
-  /** Ends each part's lines. What is not kept after that goes away by itself. */
-  seal(partIds: readonly string[]): Promise<void>
+  add(partId: CommandId, lines: readonly string[]): Promise<void>
+  /** Marks the lines of each part as complete. They expire unless they are kept. */
+  seal(partIds: readonly CommandId[]): Promise<void>
   /** Keeps the lines until they are dropped. */
-  keep(partIds: readonly string[]): Promise<void>
-  /** Its lines; none behind the last chunk; `undefined` where nothing is staged. */
-  chunk(partId: string, index: number): Promise<readonly string[] | undefined>
-  drop(partIds: readonly string[]): Promise<void>
+  keep(partIds: readonly CommandId[]): Promise<void>
+  /** The lines of a chunk; empty after the last chunk; `undefined` if no such chunk is staged. */
+  chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined>
+  drop(partIds: readonly CommandId[]): Promise<void>
 }
 
-/** Which command a caller's Idempotency-Key stands for. */
-export interface Reservation {
-  readonly commandId: string
+/** The command that has claimed an Idempotency-Key. */
+export interface IdempotencyClaim {
+  readonly commandId: CommandId | ImportId
   readonly fingerprint: string
 }
 
-export interface ReservedName {
+/** Each actor has its own Idempotency-Keys. */
+export interface IdempotencyScope {
   readonly actor: string
   readonly key: string
 }
 
-export interface Reservations {
+export interface IdempotencyStore {
   /**
-   * Takes the name for a command, unless it is taken. Returns what it stands for now. A name that is not kept expires, as its
+   * Claims the key for a command, unless it is claimed. Returns the claim in force. A claim expires unless it is kept, since its
    * command may never be queued.
-   * @throws {DamagedRecord} if it is not known what it stands for: under a second command, the change could be applied twice
+   * @throws {DamagedRecord} if the stored claim is damaged: with a second command, the change could be applied twice
    */
-  reserve(name: ReservedName, reservation: Reservation): Promise<Reservation>
-  /** The same for a command that is queued, which takes its name back where it is damaged. */
-  restore(name: ReservedName, reservation: Reservation): Promise<Reservation>
-  /** The command is queued: the name is kept until the command has ended. */
-  keep(name: ReservedName, commandId: string): Promise<void>
-  /** The command ended: the name is kept as long as its outcome. */
-  end(name: ReservedName, ended: EndedPart): Promise<void>
+  claim(scope: IdempotencyScope, claim: IdempotencyClaim): Promise<IdempotencyClaim>
+  /** The same for a command that is already queued; it replaces a damaged claim. */
+  reclaim(scope: IdempotencyScope, claim: IdempotencyClaim): Promise<IdempotencyClaim>
+  /** Keeps the claim until the command has ended. */
+  keep(scope: IdempotencyScope, commandId: CommandId | ImportId): Promise<void>
+  /** Retains the claim for as long as the outcome, once every part of the command has ended. */
+  end(scope: IdempotencyScope, ended: EndedPart): Promise<void>
 }
 
-/** What ended: a command of one key, or a part of an import, which ends with the last of them. */
+/** A command of one key, or a part of an import, that has ended. */
 export interface EndedPart {
   /** The id that the caller knows. */
-  readonly commandId: string
-  readonly id: string
+  readonly commandId: CommandId | ImportId
+  readonly id: CommandId
   /** How many parts the command has. */
   readonly parts: number
 }
 
-/** A place in a partition's log. `identity` changes when the log is another one; position 0 is before the first event. */
+/** A place in a partition's log, which also identifies the log. Only the position has a meaning outside of the adapter. */
 export interface LogPosition {
-  readonly identity: string | null
+  /** 0 is before the first event. */
   readonly position: number
-  /** The event at `position` as it is written, to notice a log that was replaced. */
-  readonly event: string | null
+  /** Changes when the log is replaced by another one. */
+  readonly identity: string | null
+  /** Distinguishes the event at this position from any other one. */
+  readonly eventMark: string | null
 }
 
 export interface LogEntry {
@@ -186,7 +185,7 @@ export interface LogEntry {
   readonly event: PolicyEvent
 }
 
-/** What is wrong with an event that cannot be read. */
+/** An event that cannot be read. */
 export interface DamagedEntry {
   readonly position: number
   readonly event?: undefined
@@ -195,27 +194,27 @@ export interface DamagedEntry {
 
 export type StoredEntry = LogEntry | DamagedEntry
 
-/** The store holds something that this service did not write. An operator has to act: it is not a bug, and no retry helps. */
+/** The store holds data that this service did not write. This is not a bug, and no retry helps: an operator has to act. */
 export class DamagedStore extends OperatorError {}
 
 /** A key of the store has another type than this service gives it. */
 export class DamagedKey extends DamagedStore {}
 
-/** A stored record, such as a policy or an event, is not valid JSON, or not of a shape that this release can use. */
+/** A stored record, such as a policy or an event, is not valid JSON, or has a shape that this release cannot use. */
 export class DamagedRecord extends DamagedStore {}
 
-/** Thrown by `EventLog.read` when the log is not the one that was followed. */
+/** Thrown by `EventLog.read` if the log is not the one that was followed. */
 export class LogReplaced extends Error {
   override readonly name = 'LogReplaced'
 }
 
-/** Thrown by `EventLog.read` when events behind the position were compacted before they were read. */
+/** Thrown by `EventLog.read` if events after the position were compacted before they were read. */
 export class LogCompacted extends Error {
   override readonly name = 'LogCompacted'
 }
 
 export interface LogRead {
-  /** Behind the last of the entries. */
+  /** The position of the last of the entries. */
   readonly at: LogPosition
   readonly entries: readonly LogEntry[]
   /** Whether there may be more to read. */
@@ -224,33 +223,33 @@ export interface LogRead {
   readonly logEvents: number
 }
 
-/** A partition's event log, as followers read it. */
+/** The event log of each partition, as followers read it. */
 export interface EventLog {
   /**
-   * A position, and after it the current policies, some at a time: following from there loses nothing of what changes meanwhile.
+   * A position, and the present policies in chunks. Following the log from the position misses no change that is made meanwhile.
    * Damaged policies are left out.
    */
   snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
-  /** The events after a position, some at a time. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
+  /** Some events after a position. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
   read(partition: number, after: LogPosition): Promise<LogRead>
 }
 
-/** A partition's log has grown, or a command ended. Announcements may be lost; they are only hints. */
+/** A partition's log has grown, or a command has ended. Announcements are only hints, since they may be lost. */
 export interface Announcement {
   readonly partition: number
-  /** The command that ended with it, unless it goes on. */
-  readonly ending?: Ending
+  /** Absent if the command has not ended yet. */
+  readonly result?: CommandResult
 }
 
 export interface Announcements {
-  /** Also calls `reconnected` whenever announcements may have been missed before. */
+  /** Also calls `reconnected` whenever announcements may have been missed. */
   subscribe(listener: { announced(announcement: Announcement): void; reconnected(): void }): void
 }
 
-/** The mailboxes: one queue for each partition, each worked off in order. */
+/** One queue for each partition. Its commands run one at a time, in the order in which they were added. */
 export interface CommandQueue {
-  /** Returns once the command is as durable as the store. */
+  /** Resolves once the command is as durable as the store. Adding a queued command again has no effect. */
   add(command: QueuedCommand): Promise<void>
   /** The command while it waits or runs. */
-  findQueued(commandId: string): Promise<{ readonly key?: string } | undefined>
+  findQueued(id: CommandId): Promise<{ readonly key?: string } | undefined>
 }

@@ -1,4 +1,4 @@
-import { CONFIG_PARTITIONS, configPartition } from './partition.ts'
+import type { CommandId, ImportId } from './command-id.ts'
 import type { PolicyDefinition } from './policy.ts'
 
 /** A caller's Idempotency-Key, which makes it safe to repeat a request. Each actor has its own keys. */
@@ -10,7 +10,6 @@ export interface Idempotency {
 
 /** Who requests a change, and why. */
 export interface Requested {
-  readonly id: string
   /** The name of the caller's token; `anonymous` without tokens. */
   readonly actor: string
   readonly reason?: string
@@ -20,6 +19,8 @@ export interface Requested {
 }
 
 interface CommandBase extends Requested {
+  /** Of the command, or of the import that it is a line of. */
+  readonly id: CommandId | ImportId
   readonly key: string
   readonly conditions?: Conditions
 }
@@ -33,22 +34,26 @@ export interface Conditions {
 }
 
 export interface PutPolicy extends CommandBase {
+  readonly id: CommandId
   readonly type: 'put'
   readonly policy: PolicyDefinition
 }
 
 export interface DeletePolicy extends CommandBase {
+  readonly id: CommandId
   readonly type: 'delete'
 }
 
 /** Creates a new version that is equal to an earlier one. */
 export interface RollBackPolicy extends CommandBase {
+  readonly id: CommandId
   readonly type: 'rollback'
   readonly version: number
 }
 
 /** A line of an import. */
 export interface ImportPolicy extends CommandBase {
+  readonly id: ImportId
   readonly type: 'import'
   readonly policy: PolicyDefinition
 }
@@ -61,46 +66,19 @@ export type Command = KeyCommand | ImportPolicy
 
 /** One partition's lines of an import, staged in the policy store. */
 export interface ImportPart extends Requested {
+  readonly id: CommandId
   readonly type: 'import-part'
-  readonly importId: string
+  readonly importId: ImportId
 }
 
 /** A command in a queue. */
 export type QueuedCommand = KeyCommand | ImportPart
 
-/** The id that the command's caller knows. */
-export function callersId(command: { readonly id: string; readonly importId?: string | undefined }): string {
-  return command.importId ?? command.id
+/** The id under which the caller knows a queued command. */
+export function acceptedId(command: QueuedCommand): CommandId | ImportId {
+  return command.type === 'import-part' ? command.importId : command.id
 }
 
 type WithoutId<T> = T extends KeyCommand ? Omit<T, 'id' | 'idempotency'> : never
 /** A command without an id. */
 export type NewCommand = WithoutId<KeyCommand>
-
-const UUID = '[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}'
-const COMMAND_ID = new RegExp(`^([0-9]{1,2})-${UUID}$`)
-const IMPORT_ID = new RegExp(`^import-(${UUID})$`)
-
-/** The id contains the partition, so an outcome is found by the id alone. */
-export function commandId(configKey: string, uuid: string): string {
-  return `${configPartition(configKey)}-${uuid}`
-}
-
-/** The partition in a command id; `undefined` if it is not a command id. */
-export function partitionOfCommand(id: string): number | undefined {
-  const partition = Number(COMMAND_ID.exec(id)?.[1])
-  return partition < CONFIG_PARTITIONS ? partition : undefined
-}
-
-/** An import is one command for its caller, and one command in each partition. */
-export function importId(uuid: string): string {
-  return `import-${uuid}`
-}
-
-/** The ids of an import's parts, by partition; `undefined` if it is not an import id. */
-export function partIds(importId: string): readonly string[] | undefined {
-  const uuid = IMPORT_ID.exec(importId)?.[1]
-  return uuid === undefined
-    ? undefined
-    : Array.from({ length: CONFIG_PARTITIONS }, (_, partition) => `${partition}-${uuid}`)
-}

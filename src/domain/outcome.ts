@@ -1,3 +1,4 @@
+import type { CommandId } from './command-id.ts'
 import type { PolicyState, Rejection } from './decider.ts'
 import type { PolicyEvent } from './events.ts'
 
@@ -12,7 +13,7 @@ export interface ImportCounts {
 }
 
 export interface AppliedCommand {
-  readonly id: string
+  readonly id: CommandId
   readonly key: string
   readonly status: 'applied'
   readonly version: number
@@ -20,13 +21,13 @@ export interface AppliedCommand {
 }
 
 export interface AppliedPart {
-  readonly id: string
+  readonly id: CommandId
   readonly status: 'applied'
   readonly counts: ImportCounts
 }
 
 export interface RejectedCommand {
-  readonly id: string
+  readonly id: CommandId
   /** Absent for a part of an import. */
   readonly key?: string
   readonly status: 'rejected'
@@ -38,16 +39,19 @@ export type Outcome = AppliedCommand | AppliedPart | RejectedCommand
 
 /** A command that could not be processed. Not final, since an operator may retry it. */
 export interface FailedCommand {
-  readonly id: string
+  readonly id: CommandId
   /** Absent for a part of an import, and for an unreadable command. */
   readonly key?: string
   readonly status: 'failed'
   readonly error: { readonly code: 'internal'; readonly detail: string }
-  /** Revision of the key (or position of the log, for a part of an import) at the failure; a retry at another one comes too late. `null` if it could not be read. */
-  readonly standing: number | null
+  /**
+   * The version of the key at the failure, or the log's position for a part of an import. A retry at another revision is
+   * superseded. `null` if it could not be read.
+   */
+  readonly revisionAtFailure: number | null
 }
 
-export type Ending = Outcome | FailedCommand
+export type CommandResult = Outcome | FailedCommand
 
 export function effectOf(before: PolicyState, { policy }: Pick<PolicyEvent, 'policy'>): Effect {
   if (policy === null) return 'deleted'

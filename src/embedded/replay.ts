@@ -1,10 +1,10 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { partitionOfCommand } from '../domain/commands.ts'
+import { parseCommandId, partitionOf } from '../domain/command-id.ts'
 import type { AppliedCommand, Effect } from '../domain/outcome.ts'
 import { configPartition } from '../domain/partition.ts'
 import type { Logger } from '../observability/logger.ts'
-import { ConfigKeys, reservationKey } from '../redis/keys.ts'
-import { FENCE_MS } from '../redis/policies/append.ts'
+import { ConfigKeys, idempotencyKeyOf } from '../redis/keys.ts'
+import { DEDUP_GRACE_MS } from '../redis/policies/append.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import type { Command, InProcessConnection } from './in-process-connection.ts'
 import type { Journal } from './journal.ts'
@@ -124,22 +124,22 @@ export class Replay {
   /** The outcome and the idempotency key of the event's command, if they are still retained. */
   #memories({ event }: JournalEntry, effect: Effect): Command[] {
     const { keyPrefix, retentionMs } = this.#options
-    const { key, version, actor, at, commandId: id, idempotency } = event
-    // An event from a time when the clock was ahead is not retained for longer.
+    const { key, version, actor, at, commandId, idempotency } = event
+    // An event is not kept for longer because the clock was ahead when it was made.
     const keptForMs = Math.min(Date.parse(at) - Date.now(), 0) + retentionMs
     if (!(keptForMs > 0)) return []
     const commands: Command[] = []
     // An import has many keys; this is one of them.
-    const partition = partitionOfCommand(id)
-    if (partition !== undefined) {
+    const id = parseCommandId(commandId)
+    if (id !== undefined) {
       const outcome: AppliedCommand = { id, key, status: 'applied', version, effect }
-      const name = new ConfigKeys(keyPrefix, partition).outcome(id)
-      commands.push(['SET', name, JSON.stringify(outcome), 'PX', keptForMs + FENCE_MS])
+      const name = new ConfigKeys(keyPrefix, partitionOf(id)).outcome(id)
+      commands.push(['SET', name, JSON.stringify(outcome), 'PX', keptForMs + DEDUP_GRACE_MS])
     }
     if (idempotency !== undefined) {
-      const name = reservationKey(keyPrefix, { actor, key: idempotency.key })
-      const reservation = { commandId: id, fingerprint: idempotency.fingerprint, isEnded: true }
-      commands.push(['SET', name, JSON.stringify(reservation), 'PX', keptForMs])
+      const name = idempotencyKeyOf(keyPrefix, { actor, key: idempotency.key })
+      const claim = { commandId, fingerprint: idempotency.fingerprint, isEnded: true }
+      commands.push(['SET', name, JSON.stringify(claim), 'PX', keptForMs])
     }
     return commands
   }

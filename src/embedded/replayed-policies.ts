@@ -1,4 +1,5 @@
 import type { PolicyEvent } from '../domain/events.ts'
+import { recordOf } from '../domain/policy-record.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
 import { recordJson } from '../redis/policies/append.ts'
 import type { Command } from './in-process-connection.ts'
@@ -24,11 +25,11 @@ export class ReplayedPolicies {
     const { policies, names } = this.#keys
     const events = [...this.#lastEvents.values()]
     this.#lastEvents.clear()
-    const held = events.filter(({ policy }) => policy !== null)
+    const held = events.map(recordOf).filter(record => record !== undefined)
     const deleted = events.filter(({ policy }) => policy === null).map(({ key }) => key)
     const commands: Command[] = []
     if (held.length > 0) {
-      commands.push(['HSET', policies, ...held.flatMap(event => [event.key, recordJson(event)])])
+      commands.push(['HSET', policies, ...held.flatMap(record => [record.key, recordJson(record)])])
       commands.push(['ZADD', names, ...held.flatMap(({ key }) => [0, key])])
     }
     if (deleted.length > 0) commands.push(['HDEL', policies, ...deleted], ['ZREM', names, ...deleted])

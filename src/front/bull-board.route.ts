@@ -56,7 +56,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
       onRequest: async request => refuseOtherChanges(request),
       handler: async (request, reply) => {
         const queues = await boardQueues().catch(unavailable)
-        if (request.method === 'PUT') return retry(request, reply, queues).catch(orUnavailable)
+        if (request.method === 'PUT') return retry(request, reply, queues).catch(mapStoreErrors)
         const page = await pages.request(request)
         if (page.statusCode === 404) throw nothingAt(request)
         if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.rawPayload}`))
@@ -97,7 +97,7 @@ async function refuseUnlessFailed(job: Job): Promise<void> {
   throw new Problem('forbidden', `only failed jobs may be retried; this job is ${await job.getState()}`)
 }
 
-function orUnavailable(err: unknown): never {
+function mapStoreErrors(err: unknown): never {
   if (err instanceof Problem) throw err
   return unavailable(err)
 }

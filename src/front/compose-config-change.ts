@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { DamageReport } from '../config-change/follow/damage-report.ts'
 import { type FollowObserver, PolicyFollower } from '../config-change/follow/policy-follower.ts'
-import { NameReserver } from '../config-change/idempotency-keys.ts'
-import { CommandStatuses } from '../config-change/submit/command-status.ts'
+import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
+import { CommandStatuses } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
-import { OutcomeWaiters } from '../config-change/submit/outcome-waiters.ts'
-import { partitionOfCommand } from '../domain/commands.ts'
-import type { Ending } from '../domain/outcome.ts'
+import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
+import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { TimeoutError, withDeadline } from '../lib/deadline.ts'
@@ -20,13 +19,13 @@ import type { RedisClient } from '../redis/connection/connection.ts'
 import { failureReasonOf } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
-import { RedisCommandLog } from '../redis/policies/command-log.ts'
-import { RedisConfigStore } from '../redis/policies/config-store.ts'
+import { RedisCommandStore } from '../redis/policies/command-store.ts'
 import { RedisEventLog } from '../redis/policies/event-log.ts'
+import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { claimLayout } from '../redis/policies/layout.ts'
+import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { probeWrites } from '../redis/policies/probe-writes.ts'
-import { RedisReservations } from '../redis/policies/reservations.ts'
 import type { Env } from '../settings/env.ts'
 
 interface ConfigChangeOptions {
@@ -42,7 +41,7 @@ interface ConfigChangeOptions {
 
 export interface ConfigChangeParts {
   readonly submitter: CommandSubmitter
-  readonly reader: RedisConfigStore
+  readonly reader: RedisPolicyReader
   readonly statuses: CommandStatuses
   readonly staging: RedisImportStaging
   readonly queue: BullCommandQueue
@@ -62,29 +61,28 @@ export interface ConfigChangeParts {
 export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeParts {
   const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
-  const kept = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
-  const staging = new RedisImportStaging(redis, kept)
+  const retention = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
+  const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, keyPrefix)
-  const statuses = new CommandStatuses(queue, new RedisCommandLog(redis, kept))
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
   const damage = new DamageReport({ logger, loggedKey })
   const log = new RedisEventLog(redis, keyPrefix, damage)
-  const follower = new PolicyFollower({ log, table: policies, observer, damage, isTransient, logger })
-  /** Waits until this process obeys the change, so that its caller can rely on it. */
-  const catchUpWith = async (partition: number, ending: Ending) => {
-    if (ending.status !== 'failed') await follower.catchUp(partition)
-  }
-  const findObeyedEnding = async (commandId: string) => {
-    const ending = await statuses.ending(commandId)
-    if (ending !== undefined) await catchUpWith(partitionOfCommand(commandId) ?? 0, ending)
-    return ending
-  }
-  const waiters = new OutcomeWaiters({ find: findObeyedEnding })
+  const follower = new PolicyFollower({
+    log,
+    table: policies,
+    observer,
+    onApplied: event => waiters.eventApplied(event),
+    damage,
+    isTransient,
+    logger,
+  })
+  const results = new EnforcedResults({ statuses, follower })
+  const waiters = new ResultWaiters({ find: id => results.find(id) })
   const submitter = new CommandSubmitter({
     queue,
     waiters,
-    names: new NameReserver(new RedisReservations(redis, kept)),
+    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
-    findEnding: findObeyedEnding,
   })
   const failureReason = failureReasonOf(redis)
   const reasonOf = (err: unknown) => (err instanceof TimeoutError ? 'timeout' : failureReason(err))
@@ -100,7 +98,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
 
   return {
     submitter,
-    reader: new RedisConfigStore(redis, keyPrefix, key => damage.damaged(key)),
+    reader: new RedisPolicyReader(redis, keyPrefix, key => damage.damaged(key)),
     statuses,
     staging,
     queue,
@@ -112,16 +110,15 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       follower.start()
       queueWatch.start()
       announcements.subscribe({
-        announced: ({ partition, ending }) => {
-          const isCaughtUp = ending === undefined ? follower.catchUp(partition) : catchUpWith(partition, ending)
-          isCaughtUp.then(
-            () => ending && waiters.settle(ending),
+        announced: announcement => {
+          results.enforce(announcement).then(
+            () => announcement.result && waiters.settle(announcement.result),
             () => undefined,
           )
         },
         reconnected: () => {
           follower.catchUpAll()
-          waiters.lookAll()
+          waiters.findAll()
         },
       })
       await Promise.race([follower.firstLoad, sleep(patienceMs, undefined, { ref: false })])

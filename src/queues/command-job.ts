@@ -1,7 +1,7 @@
 import type { JobsOptions } from 'bullmq'
 import type { QueuedCommand } from '../domain/commands.ts'
 
-/** The data of a job: a command, and beside it its request id. Release 0.1.0 refuses a command that contains one. */
+/** The data of a job: a command, and next to it its request id. Release 0.1.0 refuses a command that contains one. */
 export interface CommandJob {
   readonly command: QueuedCommand
   readonly requestId?: string | undefined

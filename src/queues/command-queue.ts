@@ -1,6 +1,7 @@
 import type { ConnectionOptions, Queue } from 'bullmq'
 import type { CommandQueue } from '../config-change/ports.ts'
-import { partitionOfCommand, type QueuedCommand } from '../domain/commands.ts'
+import { type CommandId, partitionOf } from '../domain/command-id.ts'
+import type { QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
@@ -13,7 +14,7 @@ import type { QueueState } from './queue-watch.ts'
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
 type JobState = (typeof JOB_STATES)[number]
 
-/** The producers' side: one BullMQ queue for each config partition, over one connection whose commands fail fast. */
+/** The producer's side: one BullMQ queue for each partition, over one connection whose commands fail fast. */
 export class BullCommandQueue implements CommandQueue {
   readonly #redis: RedisClient
   readonly #keyPrefix: string
@@ -26,17 +27,15 @@ export class BullCommandQueue implements CommandQueue {
 
   /** Restores the queue's concurrency of 1 with each command, since a flush of the store removes it. */
   async add(command: QueuedCommand): Promise<void> {
-    const queue = await this.#open(partitionOfCommand(command.id) ?? 0)
+    const queue = await this.#open(partitionOf(command.id))
     await Promise.all([
       runOneAtATime(queue),
       queue.add(command.type, jobOf(command), { ...jobOptions, jobId: command.id }),
     ])
   }
 
-  async findQueued(commandId: string): Promise<{ key?: string } | undefined> {
-    const partition = partitionOfCommand(commandId)
-    if (partition === undefined) return undefined
-    const job = await (await this.#open(partition)).getJob(commandId)
+  async findQueued(id: CommandId): Promise<{ key?: string } | undefined> {
+    const job = await (await this.#open(partitionOf(id))).getJob(id)
     if (job === undefined || job.finishedOn !== undefined) return undefined
     // Another program may have written the job.
     const key: unknown = Object(Object(job.data).command).key
@@ -44,9 +43,9 @@ export class BullCommandQueue implements CommandQueue {
   }
 
   /** Whether a worker has taken the command. */
-  async isTaken(commandId: string): Promise<boolean> {
-    const queue = await this.#open(partitionOfCommand(commandId) ?? 0)
-    return (await queue.getJobState(commandId)) !== 'waiting'
+  async isTaken(id: CommandId): Promise<boolean> {
+    const queue = await this.#open(partitionOf(id))
+    return (await queue.getJobState(id)) !== 'waiting'
   }
 
   /** Jobs of all queues together, by state. */
@@ -59,7 +58,7 @@ export class BullCommandQueue implements CommandQueue {
     return sum
   }
 
-  /** What is seen of a partition's queue. It is asked often, and plain commands cost less than BullMQ's scripts. */
+  /** The state of a partition's queue. It is read often, and plain commands cost less than BullMQ's scripts. */
   async state(partition: number): Promise<QueueState> {
     const queue = await this.#open(partition)
     const [isPaused, next, active] = await Promise.all([
@@ -77,7 +76,7 @@ export class BullCommandQueue implements CommandQueue {
     return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
   }
 
-  /** Where the server does not say, one is believed to be. */
+  /** True as well if the server does not tell. */
   async hasWorker(partition: number): Promise<boolean> {
     const queue = await this.#open(partition)
     return queue.getWorkersCount().then(

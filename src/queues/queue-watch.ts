@@ -1,7 +1,7 @@
 import type { Logger } from '../observability/logger.ts'
 
 /** Longer than a worker needs to take over the command of one that died, in ms. */
-const STANDSTILL_AFTER_MS = 10_000
+const STALLED_AFTER_MS = 10_000
 const INTERVAL_MS = 2_000
 
 /** The state of one partition's queue. */
@@ -16,9 +16,9 @@ export interface QueueState {
 }
 
 /** Why commands are not processed, for `/health` and the log. */
-type Standstill = 'queue-paused' | 'queue-unreadable' | 'no-worker' | 'queue-stalled'
+type StallReason = 'queue-paused' | 'queue-unreadable' | 'no-worker' | 'queue-stalled'
 
-const MEANINGS: Readonly<Record<Standstill, string>> = {
+const MEANINGS: Readonly<Record<StallReason, string>> = {
   'queue-paused': 'the queue of changes is paused: changes wait until it is resumed',
   'queue-unreadable': 'the queue of changes cannot be read: something in it is damaged',
   'no-worker': 'changes wait, and no worker is connected',
@@ -42,7 +42,7 @@ interface Watched {
   /** The observed state as JSON, and the time since when it has been the same. */
   readonly seen: string
   readonly sinceMs: number
-  readonly standstill: Standstill | undefined
+  readonly stallReason: StallReason | undefined
 }
 
 /** Detects queues whose commands wait without being processed, and reports why. */
@@ -57,7 +57,7 @@ export class QueueWatch {
 
   /** Why commands of a partition are not processed; `undefined` if all are. */
   get reason(): string | undefined {
-    return [...this.#watched.values()].find(({ standstill }) => standstill !== undefined)?.standstill
+    return [...this.#watched.values()].find(({ stallReason }) => stallReason !== undefined)?.stallReason
   }
 
   start(): void {
@@ -82,32 +82,32 @@ export class QueueWatch {
   async #inspect(partition: number): Promise<void> {
     try {
       const state = await this.#options.stateOf(partition)
-      await this.#see(partition, JSON.stringify(state), () => this.#standstillOf(partition, state))
+      await this.#see(partition, JSON.stringify(state), () => this.#stallReasonOf(partition, state))
     } catch (err) {
       if (this.#options.isTransient(err as Error)) this.#watched.delete(partition)
       else await this.#see(partition, String(err), async () => 'queue-unreadable')
     }
   }
 
-  async #standstillOf(partition: number, state: QueueState): Promise<Standstill | undefined> {
+  async #stallReasonOf(partition: number, state: QueueState): Promise<StallReason | undefined> {
     if (state.isWorkedOn) return undefined
     if (state.isPaused) return 'queue-paused'
     if (state.next === undefined && state.active.length === 0) return undefined
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue stands still if its state has been the same for long. */
-  async #see(partition: number, seen: string, find: () => Promise<Standstill | undefined>): Promise<void> {
+  /** A queue is stalled if its state has been the same for `STALLED_AFTER_MS`. */
+  async #see(partition: number, seen: string, find: () => Promise<StallReason | undefined>): Promise<void> {
     const { now } = this.#options
     const last = this.#watched.get(partition)
     const sinceMs = last?.seen === seen ? last.sinceMs : now()
     const waitedMs = now() - sinceMs
-    const standstill = waitedMs >= STANDSTILL_AFTER_MS ? await find() : undefined
-    this.#watched.set(partition, { seen, sinceMs, standstill })
-    if (standstill !== last?.standstill) this.#report(partition, standstill, waitedMs)
+    const stallReason = waitedMs >= STALLED_AFTER_MS ? await find() : undefined
+    this.#watched.set(partition, { seen, sinceMs, stallReason })
+    if (stallReason !== last?.stallReason) this.#report(partition, stallReason, waitedMs)
   }
 
-  #report(partition: number, reason: Standstill | undefined, waitedMs: number): void {
+  #report(partition: number, reason: StallReason | undefined, waitedMs: number): void {
     const { logger } = this.#options
     if (reason === undefined) logger.info({ partition }, 'changes no longer wait for their queue')
     else logger.warn({ partition, reason, waitedMs: Math.round(waitedMs) }, MEANINGS[reason])

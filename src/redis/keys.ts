@@ -99,7 +99,7 @@ export class ConfigKeys {
 }
 
 /** String: the command of an actor's Idempotency-Key, as JSON. */
-export function reservationKey(keyPrefix: string, { actor, key }: { actor: string; key: string }): string {
+export function idempotencyKeyOf(keyPrefix: string, { actor, key }: { actor: string; key: string }): string {
   return `${keyPrefix}:idempotency:${actor}:${key}`
 }
 

@@ -1,7 +1,7 @@
 /** Every setting: its default, what is allowed and what it means. */
 import { availableParallelism } from 'node:os'
 import { type TSchema, Type } from '@sinclair/typebox'
-import { type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
+import { MAX_COUNT, MAX_INTERVAL_MS, type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
 import { KEY_STYLES, type KeyStyle } from '../observability/logged-keys.ts'
 import { MIN_TOKEN_LENGTH } from './token.ts'
 
@@ -9,8 +9,6 @@ const FIELD_STYLES = ['draft', 'legacy', 'both', 'none'] as const
 /** Which response fields tell a client about its limit. */
 export type FieldStyle = (typeof FIELD_STYLES)[number]
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-const MAX_COUNT = 1_000_000_000
-const MAX_INTERVAL_MS = 2_678_400_000
 const MAX_TIMER_MS = 2_147_483_647
 const MAX_IMPORT_BYTES = 17_179_869_184
 

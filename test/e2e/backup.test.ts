@@ -133,7 +133,7 @@ describeWithRedis('the policies in Redis', () => {
       for (const command of restore) await run(command)
       await obeysOf(CONFIGURED)
       expect(await told(client)).toEqual(before)
-      expect(services[0]?.output.join('\n')).toContain('the log was replaced: loading anew')
+      expect(services[0]?.output.join('\n')).toContain('the log was replaced: reloading')
       expect(samplesIn((await client.get('/metrics')).text).get('throttler_config_log_resets_total')).toBeGreaterThan(0)
       expect((await client.put('user:*', policy(4))).body).toMatchObject({ version: 4 })
       expect((await client.put('gone', policy(1))).body).toMatchObject({ version: 3 })

@@ -57,7 +57,7 @@ describe('throttler', () => {
 
   it.each([
     ['a variable that is wrong', { REDIS_URL: 'nonsense' }, /"REDIS_URL" must be redis:.*got "nonsense"/],
-    ['an unavailable store', { REDIS_URL: 'redis://127.0.0.1:1' }, /the policy store does not answer/],
+    ['an unavailable store', { REDIS_URL: 'redis://127.0.0.1:1' }, /the policy store is unavailable/],
     ['no service on DATA_DIR', { DATA_DIR: '/nonexistent' }, /no service runs on DATA_DIR "\/nonexistent"/],
   ])('ends with exit code 2 where there is %s', async (_, variables, complaint) => {
     for (const command of [['verify'], ['rebuild'], ['compact', '--keep', '1']]) {
@@ -121,8 +121,8 @@ describe('throttler check-policies', () => {
     )
     expect(code).toBe(1)
     expect(output.split('\n')).toEqual([
-      expect.stringMatching(/^line 2: it is no JSON/),
-      'line 3: the key "a" stands on line 1 already',
+      expect.stringMatching(/^line 2: it is not valid JSON/),
+      'line 3: the key "a" is already on line 1',
       expect.stringMatching(/^line 4: .*"\*" is allowed only at the end/),
       expect.stringMatching(/^line 5: \/capacity/),
       '1 good, 4 bad',
@@ -286,7 +286,7 @@ describeWithRedis('throttler on Redis', () => {
       const refused = await runThrottler(['import', file], other)
       expect([refused.code, refused.output]).toEqual([
         1,
-        expect.stringMatching(new RegExp(`^line ${count + 1} cannot be`)),
+        expect.stringMatching(new RegExp(`^line ${count + 1} is invalid`)),
       ])
     } finally {
       await worker.stop()

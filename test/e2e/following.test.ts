@@ -74,7 +74,7 @@ describeWithRedis('every front process', () => {
       expect(ended).toBe(capacity * KEYS.length)
     }, 15_000)
 
-  const saysReload = (line: string) => line.includes('the log was replaced: loading anew')
+  const saysReload = (line: string) => line.includes('the log was replaced: reloading')
 
   it('agrees with the log within 2 s, however often its subscription is cut', async () => {
     for (let i = 0; i < 30; i++) {

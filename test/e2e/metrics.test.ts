@@ -167,7 +167,7 @@ describe('a worker’s own port', () => {
     const second = await Service.start({ env: { WORKER_METRICS_PORT: taken } })
     try {
       expect((await new Client(second.url).put('k', POLICY)).status).toBe(201)
-      expect(second.output.join()).toContain('the worker answers no /health and /metrics')
+      expect(second.output.join()).toContain('cannot serve /health and /metrics')
     } finally {
       await second.stop()
     }

@@ -1,13 +1,15 @@
 import { type Job, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
+import { parseCommandId } from '../../src/domain/command-id.ts'
 import { configPartition } from '../../src/domain/partition.ts'
 import type { CommandJob } from '../../src/queues/command-job.ts'
 import { queueName, queuePrefix } from '../../src/queues/queue-names.ts'
-import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../../src/redis/policies/command-store.ts'
+import { RedisPolicyReader } from '../../src/redis/policies/policy-reader.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
 
-/** Takes the jobs that wait in the queue of a config key, and ends each as failed for this reason. Resolves once one has. */
+/** Fails every waiting job in the queue of a config key for this reason. Resolves once one has failed. */
 export async function failWaitingJobs(
   store: Store,
   keyPrefix: string,
@@ -16,11 +18,14 @@ export async function failWaitingJobs(
 ): Promise<void> {
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const partition = configPartition(configKey)
-  const log = new RedisCommandLog(connection, { keyPrefix, retentionMs: 60_000 })
-  const fail = async ({ id = '' }: Job<CommandJob>, lease?: string) => {
-    const standing = await log.standing({ key: configKey })
+  const commands = new RedisCommandStore(connection, { keyPrefix, retentionMs: 60_000 })
+  const reader = new RedisPolicyReader(connection, keyPrefix)
+  const fail = async (job: Job<CommandJob>, lease?: string) => {
+    const id = parseCommandId(job.id ?? '')
+    if (id === undefined) throw new Error(`${job.id} is not a command id`)
+    const revisionAtFailure = await reader.keyRevision(configKey)
     const error = { code: 'internal', detail: reason } as const
-    await log.recordFailure({ id, key: configKey, status: 'failed', error, standing }, String(lease))
+    await commands.recordFailure({ id, key: configKey, status: 'failed', error, revisionAtFailure }, String(lease))
     throw withoutStack(reason)
   }
   let failed = 0

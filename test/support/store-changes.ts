@@ -1,36 +1,39 @@
 import { randomUUID } from 'node:crypto'
 import type { Redis } from 'ioredis'
-import { commandId } from '../../src/domain/commands.ts'
+import { type CommandId, commandId } from '../../src/domain/command-id.ts'
 import type { PolicyEvent } from '../../src/domain/events.ts'
 import { type AppliedCommand, effectOf } from '../../src/domain/outcome.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { RedisCommandLog } from '../../src/redis/policies/command-log.ts'
+import { RedisCommandStore } from '../../src/redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../../src/redis/policies/idempotency-store.ts'
 import { RedisMaintainedLog } from '../../src/redis/policies/maintained-log.ts'
-import { RedisReservations } from '../../src/redis/policies/reservations.ts'
+import { RedisPolicyReader } from '../../src/redis/policies/policy-reader.ts'
 import { definitionOf } from './policies.ts'
 
-/** What is changed without a worker's job. */
+/** For changes without a worker's job. */
 const NO_LEASE = ''
 const KEPT = { keyPrefix: 'throttler', retentionMs: 86_400_000 }
 
 /** Changes policies in a store, as a worker does. */
 export class StoreChanges {
   readonly #redis: Redis
-  readonly #log: RedisCommandLog
-  readonly #reservations: RedisReservations
+  readonly #reader: RedisPolicyReader
+  readonly #store: RedisCommandStore
+  readonly #idempotency: RedisIdempotencyStore
   readonly #last = new Map<string, PolicyEvent>()
 
   constructor(redis: Redis) {
     this.#redis = redis
-    this.#log = new RedisCommandLog(redis, KEPT)
-    this.#reservations = new RedisReservations(redis, KEPT)
+    this.#reader = new RedisPolicyReader(redis, KEPT.keyPrefix)
+    this.#store = new RedisCommandStore(redis, KEPT)
+    this.#idempotency = new RedisIdempotencyStore(redis, KEPT)
   }
 
   /** Resolves with the event, once it was appended. */
-  async change(key: string, overrides: Partial<PolicyEvent> = {}): Promise<PolicyEvent> {
+  async change(key: string, overrides: Partial<PolicyEvent> & { commandId?: CommandId } = {}): Promise<PolicyEvent> {
     const before = this.#last.get(key) ?? { version: await this.versionOf(key), policy: null }
     const version = before.version + 1
-    const event: PolicyEvent = {
+    const event: PolicyEvent & { commandId: CommandId } = {
       schema: 1,
       key,
       version,
@@ -41,7 +44,7 @@ export class StoreChanges {
       policy: definitionOf({ description: `ü ${version}` }),
       ...overrides,
     }
-    await this.#reserve(event)
+    await this.#claim(event)
     const outcome: AppliedCommand = {
       id: event.commandId,
       key,
@@ -50,21 +53,21 @@ export class StoreChanges {
       effect: effectOf(before, event),
     }
     const change = { key, expectedVersion: version - 1, event }
-    const result = await this.#log.append({ outcome, lease: NO_LEASE, change })
+    const result = await this.#store.append({ outcome, lease: NO_LEASE, change })
     if (result.kind !== 'appended') throw new Error(`the change was not applied: ${JSON.stringify(result)}`)
     this.#last.set(key, event)
     return event
   }
 
-  async #reserve({ actor, commandId: id, idempotency }: PolicyEvent): Promise<void> {
+  async #claim({ actor, commandId: id, idempotency }: PolicyEvent & { commandId: CommandId }): Promise<void> {
     if (idempotency === undefined) return
-    const name = { actor, key: idempotency.key }
-    await this.#reservations.reserve(name, { commandId: id, fingerprint: idempotency.fingerprint })
-    await this.#reservations.end(name, { commandId: id, id, parts: 1 })
+    const scope = { actor, key: idempotency.key }
+    await this.#idempotency.claim(scope, { commandId: id, fingerprint: idempotency.fingerprint })
+    await this.#idempotency.end(scope, { commandId: id, id, parts: 1 })
   }
 
   async versionOf(key: string): Promise<number> {
-    return (await this.#log.state(key)).version
+    return this.#reader.keyRevision(key)
   }
 
   /** Moves the first events of a partition into its snapshot. */

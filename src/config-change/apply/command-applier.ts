@@ -2,30 +2,33 @@ import type { KeyCommand } from '../../domain/commands.ts'
 import { type CommandDecision, decide, type PolicyState, type Rejection } from '../../domain/decider.ts'
 import { effectOf, type Outcome } from '../../domain/outcome.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
-import type { CommandLog, Lease } from '../ports.ts'
+import type { CommandStore, Lease, StateReader } from '../ports.ts'
 import { AppendRetries } from './append-retries.ts'
 import { supersededBy } from './superseded.ts'
 
 interface CommandApplierOptions {
-  readonly log: CommandLog
+  readonly reader: StateReader
+  readonly store: CommandStore
   now(): Date
 }
 
 export interface Attempt {
-  /** Whether an operator has it tried again after it had failed. */
+  /** Whether an operator retries the command after a failure. */
   readonly isRetry: boolean
   readonly lease: Lease
-  /** Why the command must not be applied, whatever it asks for. */
+  /** A reason to reject the command before it is decided. */
   readonly refusal: Rejection | undefined
 }
 
-/** The worker's side: loads the key's state, decides and appends. */
+/** Applies a command of one key: reads the key's state, decides and appends. */
 export class CommandApplier {
-  readonly #log: CommandLog
+  readonly #reader: StateReader
+  readonly #store: CommandStore
   readonly #now: () => Date
 
-  constructor({ log, now }: CommandApplierOptions) {
-    this.#log = log
+  constructor({ reader, store, now }: CommandApplierOptions) {
+    this.#reader = reader
+    this.#store = store
     this.#now = now
   }
 
@@ -37,8 +40,8 @@ export class CommandApplier {
     const retries = new AppendRetries()
     for (;;) {
       const [state, failure, target] = await Promise.all([
-        this.#log.state(command.key),
-        this.#log.failure(command.id),
+        this.#reader.state(command.key),
+        this.#store.failure(command.id),
         this.#targetOf(command),
       ])
       const rejection = refusal ?? ((isRetry || failure) && supersededBy(failure, state.version))
@@ -51,7 +54,7 @@ export class CommandApplier {
         expectedVersion: state.version,
         ...(decision.kind === 'changed' && { event: decision.event }),
       }
-      const result = await this.#log.append({ outcome, lease, change })
+      const result = await this.#store.append({ outcome, lease, change })
       if (result.kind === 'appended') return outcome
       if (result.kind === 'ended') return result.outcome
       if (result.kind === 'lease-lost') return undefined
@@ -61,7 +64,7 @@ export class CommandApplier {
 
   async #targetOf(command: KeyCommand): Promise<PolicyDefinition | null | undefined> {
     if (command.type !== 'rollback') return undefined
-    return (await this.#log.version(command.key, command.version))?.policy
+    return (await this.#reader.version(command.key, command.version))?.policy
   }
 }
 

@@ -1,4 +1,4 @@
-/** A command that can never be processed as it stands, for a reason that its caller may be told. */
+/** A command can never be processed. The message may be shown to its caller. */
 export class CommandFault extends Error {
   override readonly name = 'CommandFault'
 }

@@ -1,5 +1,6 @@
 import { type TSchema, Type } from '@sinclair/typebox'
-import { partIds, partitionOfCommand, type QueuedCommand } from '../../domain/commands.ts'
+import { type CommandId, parseImportId, partIds, partitionOf } from '../../domain/command-id.ts'
+import type { QueuedCommand } from '../../domain/commands.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import { configPartition } from '../../domain/partition.ts'
 import { Problem } from '../../lib/errors.ts'
@@ -31,7 +32,7 @@ const keyed = {
   ),
 }
 
-/** What may stand in a queue, by the command's type. */
+/** Validators of queued commands, by type. */
 const validators = {
   put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
   delete: validator.compile(command('delete', keyed)),
@@ -44,39 +45,42 @@ function command(type: string, properties: Record<string, TSchema>): TSchema {
 }
 
 /**
- * Reads what stands in a queue, which others than this service may have written.
- * @param id the job's, which is also the command's
+ * Reads a command from a queue, to which another program may have written.
+ * @param id the id of the job, which is also that of the command
  * @throws {CommandFault}
  */
-export function parseCommand(id: string, value: unknown): QueuedCommand {
+export function parseCommand(id: CommandId, value: unknown): QueuedCommand {
   const { type } = Object(value) as { type?: unknown }
   const validate = Object.hasOwn(validators, String(type)) ? validators[type as keyof typeof validators] : undefined
-  if (validate === undefined) throw new CommandFault(`the job holds no command: its type is ${JSON.stringify(type)}`)
+  if (validate === undefined) throw new CommandFault(`the job is not a command: its type is ${JSON.stringify(type)}`)
   if (!validate(value)) {
     const faults = fieldErrors(validate.errors ?? []).map(({ path, message }) => `${path}: ${message}`)
-    throw new CommandFault(`the job holds no valid command: ${faults.join('; ')}`)
+    throw new CommandFault(`the job is not a valid command: ${faults.join('; ')}`)
   }
   const command = value as QueuedCommand
   const fault = identityFault(id, command)
-  if (fault !== undefined) throw new CommandFault(`the job holds no valid command: ${fault}`)
+  if (fault !== undefined) throw new CommandFault(`the job is not a valid command: ${fault}`)
   return command.type === 'put' ? { ...command, policy: definitionOf(command.policy) } : command
 }
 
-function identityFault(id: string, command: QueuedCommand): string | undefined {
+function identityFault(id: CommandId, command: QueuedCommand): string | undefined {
   if (command.id !== id) return `its id is ${command.id}, the job's is ${id}`
   if (command.type === 'import-part') {
-    return partIds(command.importId)?.includes(id) ? undefined : `it is no part of ${command.importId}`
+    const importId = parseImportId(command.importId)
+    const isPart = importId !== undefined && partIds(importId).includes(id)
+    return isPart ? undefined : `it is not a part of ${command.importId}`
   }
   const keyFault = configKeyFault(command.key)
   if (keyFault !== undefined) return keyFault.detail
-  return configPartition(command.key) === partitionOfCommand(id) ? undefined : 'its key belongs to another partition'
+  return configPartition(command.key) === partitionOf(id) ? undefined : 'its key belongs to another partition'
 }
 
 function definitionOf(policy: object) {
   try {
     return toPolicyDefinition(policy)
   } catch (err) {
-    if (err instanceof Problem) throw new CommandFault(`the job holds no valid policy: ${err.detail}`, { cause: err })
+    if (err instanceof Problem)
+      throw new CommandFault(`the policy of the job is invalid: ${err.detail}`, { cause: err })
     throw err
   }
 }

@@ -1,15 +1,17 @@
-import { type ImportPart, type ImportPolicy, partIds, partitionOfCommand } from '../../domain/commands.ts'
+import { partIds, partitionOf } from '../../domain/command-id.ts'
+import type { ImportPart, ImportPolicy } from '../../domain/commands.ts'
 import { decide, type PolicyState } from '../../domain/decider.ts'
 import { effectOf, NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../../domain/outcome.ts'
 import { parseImportLine } from '../import/import-line.ts'
 import type {
-  CommandLog,
   CommandQueue,
+  CommandStore,
   ImportProgress,
   ImportStaging,
   KeyChange,
   Lease,
   NotAppended,
+  StateReader,
 } from '../ports.ts'
 import { AppendRetries } from './append-retries.ts'
 import type { Attempt } from './command-applier.ts'
@@ -17,13 +19,14 @@ import { CommandFault } from './command-fault.ts'
 import { supersededBy } from './superseded.ts'
 
 interface ImportApplierOptions {
-  readonly log: CommandLog
+  readonly reader: StateReader
+  readonly store: CommandStore
   readonly staging: ImportStaging
   readonly queue: CommandQueue
   now(): Date
 }
 
-/** The worker's side of an import: applies one partition's staged lines chunk by chunk, from where an earlier attempt ended. */
+/** Applies a part of an import: the staged lines of one partition, chunk by chunk, from where an earlier attempt stopped. */
 export class ImportApplier {
   readonly #options: ImportApplierOptions
 
@@ -32,24 +35,24 @@ export class ImportApplier {
   }
 
   /**
-   * @returns `undefined` when nothing is left to do: the lease is lost, or the import ended long ago
-   * @throws {CommandFault} when its lines cannot be read, or what is stored can never match
+   * @returns `undefined` if nothing is left to do: the lease is lost, or the import has ended and its outcome has expired
+   * @throws {CommandFault} if its lines are gone, or the stored state can never match
    */
   async apply(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
-    const { log, staging } = this.#options
-    const earlier = await log.outcome(part.id)
+    const { store, staging } = this.#options
+    const earlier = await store.outcome(part.id)
     const outcome = earlier ?? (await this.#end(part, attempt))
     if (outcome === undefined) return undefined
     await staging.drop([part.id])
-    // The import ends with the last of its parts, and is remembered as a whole from then on.
-    await log.prolong(partIds(part.importId) ?? [])
+    // The import ends with its last part, so the results of all parts are retained from then on.
+    await store.extendRetention(partIds(part.importId))
     return outcome
   }
 
   async #end(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     await this.#queueSiblings(part)
     const refusal = await this.#refusal(part, attempt)
-    let progress = await this.#options.log.progress(part.id)
+    let progress = await this.#options.store.progress(part.id)
     let retries = new AppendRetries()
     for (;;) {
       const advance = refusal
@@ -75,25 +78,22 @@ export class ImportApplier {
     }
   }
 
-  /** Whoever accepted the import may have died between two parts. */
+  /** Queues the other parts, since the process that accepted the import may have died before it queued all of them. */
   async #queueSiblings(part: ImportPart): Promise<void> {
-    const { log, queue } = this.#options
-    for (const id of partIds(part.importId) ?? []) {
-      if (id !== part.id && (await log.outcome(id)) === undefined) await queue.add({ ...part, id })
+    const { store, queue } = this.#options
+    for (const id of partIds(part.importId)) {
+      if (id !== part.id && (await store.outcome(id)) === undefined) await queue.add({ ...part, id })
     }
   }
 
   async #refusal({ id }: ImportPart, { isRetry, refusal }: Attempt): Promise<Outcome | undefined> {
-    const { log } = this.#options
-    const [failure, standing] = await Promise.all([
-      log.failure(id),
-      log.standing({ partition: partitionOfCommand(id) ?? 0 }),
-    ])
-    const rejection = refusal ?? (isRetry || failure ? supersededBy(failure, standing) : undefined)
+    const { reader, store } = this.#options
+    const [failure, revision] = await Promise.all([store.failure(id), reader.partitionRevision(partitionOf(id))])
+    const rejection = refusal ?? (isRetry || failure ? supersededBy(failure, revision) : undefined)
     return rejection && { id, status: 'rejected', error: rejection }
   }
 
-  /** Applies the next chunk, or ends the part behind the last one. */
+  /** Applies the next chunk, or ends the part after the last one. */
   async #advance(part: ImportPart, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
     const lines = await this.#options.staging.chunk(part.id, from?.nextChunk ?? 0)
     if (lines === undefined) return this.#advanceWithoutLines(part)
@@ -102,7 +102,7 @@ export class ImportApplier {
   }
 
   async #finish(outcome: Outcome, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
-    const result = await this.#options.log.append({ outcome, lease, from })
+    const result = await this.#options.store.append({ outcome, lease, from })
     return result.kind === 'appended' ? { kind: 'ended', outcome } : result
   }
 
@@ -112,40 +112,41 @@ export class ImportApplier {
     lease: Lease,
     from: ImportProgress | undefined,
   ): Promise<Advance> {
-    const { log, now } = this.#options
+    const { reader, store, now } = this.#options
     const commands = lines.map(line => commandOf(part, line))
-    const states = await log.states(commands.map(({ key }) => key))
+    const states = await reader.states(commands.map(({ key }) => key))
     const at = now().toISOString()
     const changes = commands.map((command, i) => changeOf(command, states[i] as PolicyState, at))
     const counts = sumOfCounts([from?.counts ?? NOTHING_IMPORTED, ...changes.map(({ counts }) => counts)])
     const to = { nextChunk: (from?.nextChunk ?? 0) + 1, counts }
-    const result = await log.appendChunk({ partId: part.id, lease, from, to, changes })
+    const result = await store.appendChunk({ partId: part.id, lease, from, to, changes })
     return result.kind === 'appended' ? { kind: 'applied', progress: to } : result
   }
 
-  /** A part's lines go when it ends. */
+  /** The lines of a part are dropped when it ends. */
   async #advanceWithoutLines(part: ImportPart): Promise<Advance> {
-    const outcome = await this.#options.log.outcome(part.id)
+    const outcome = await this.#options.store.outcome(part.id)
     if (outcome !== undefined) return { kind: 'ended', outcome }
     if (await this.#isForgotten(part)) return { kind: 'forgotten' }
-    throw new CommandFault('the lines of the import are no longer in the config store')
+    throw new CommandFault('the lines of the import are no longer in the policy store')
   }
 
   /**
-   * Whether the store knows nothing of the import any more: it ended, and its outcome has expired. A worker that stood still for
-   * longer than that may queue a part again.
+   * Whether every record of the import has expired: it ended long ago. A worker that was suspended for longer than that may queue a
+   * part again.
    */
   async #isForgotten({ importId }: ImportPart): Promise<boolean> {
-    const { log, staging } = this.#options
-    const ids = partIds(importId) ?? []
+    const { store, staging } = this.#options
     const found = await Promise.all(
-      ids.flatMap(id => [log.outcome(id), log.failure(id), staging.chunk(id, 0)] as Promise<unknown>[]),
+      partIds(importId).flatMap(
+        id => [store.outcome(id), store.failure(id), staging.chunk(id, 0)] as Promise<unknown>[],
+      ),
     )
     return found.every(known => known === undefined)
   }
 }
 
-/** What came of one step. */
+/** The result of one step. */
 type Advance =
   | NotAppended
   | { readonly kind: 'forgotten' }

@@ -1,81 +1,90 @@
-import { partIds, partitionOfCommand } from '../../domain/commands.ts'
+import { type CommandId, type ImportId, parseImportId, partIds, partitionOf } from '../../domain/command-id.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import type { FailedCommand } from '../../domain/outcome.ts'
-import { endedPart } from '../idempotency-keys.ts'
-import { type CommandLog, DamagedStore, type Lease, type Reservations, type ReservedName } from '../ports.ts'
+import {
+  type CommandStore,
+  DamagedStore,
+  type IdempotencyScope,
+  type IdempotencyStore,
+  type Lease,
+  type StateReader,
+} from '../ports.ts'
 import { CommandFault } from './command-fault.ts'
 
 interface FailedAttempt {
-  readonly id: string
-  /** As it stands in the queue, whatever it is. */
+  readonly id: CommandId
+  /** The content of the job, which may be malformed. */
   readonly command: unknown
   readonly err: unknown
   readonly lease: Lease
 }
 
 interface FailureOptions {
-  readonly log: CommandLog
-  readonly reservations: Reservations
+  readonly reader: StateReader
+  readonly store: CommandStore
+  readonly idempotency: IdempotencyStore
   isTransient(err: Error): boolean
-}
-
-/**
- * Records that a command could not be processed, and how far its actor was then. Its name is kept for as long.
- * @returns false, and nothing is recorded, when the command has ended or the lease is lost
- */
-export async function recordFailure(
-  { id, command, err, lease }: FailedAttempt,
-  { log, reservations, isTransient }: FailureOptions,
-): Promise<boolean> {
-  if (partitionOfCommand(id) === undefined) return true
-  const key = keyOf(command)
-  const failure: FailedCommand = {
-    id,
-    ...(key !== undefined && { key }),
-    status: 'failed',
-    error: {
-      code: 'internal',
-      detail: err instanceof CommandFault || err instanceof DamagedStore ? err.message : UNEXPECTED,
-    },
-    standing: await standing(),
-  }
-  if (!(await log.recordFailure(failure, lease))) return false
-  await log.prolong(partIds(importIdOf(command) ?? '') ?? [])
-  const name = nameOf(command)
-  if (name !== undefined) await reservations.end(name, endedPart({ id, importId: importIdOf(command) }))
-  return true
-
-  async function standing(): Promise<number | null> {
-    try {
-      return await standingOf(id, command, log)
-    } catch (err) {
-      // What cannot be read must not keep the failure from being recorded.
-      if (isTransient(err as Error)) throw err
-      return null
-    }
-  }
 }
 
 const UNEXPECTED = 'the command could not be processed; the log of the service says more'
 
-async function standingOf(id: string, command: unknown, log: CommandLog): Promise<number | null> {
-  if (Object(command).type === 'import-part') return log.standing({ partition: partitionOfCommand(id) ?? 0 })
-  const key = keyOf(command)
-  return key === undefined ? null : log.standing({ key })
+/**
+ * Records that a command could not be processed, with the revision of what it would have changed. Its Idempotency-Key is retained
+ * for as long as the failure.
+ * @returns false, and records nothing, if the command has ended or the lease is lost
+ */
+export async function recordFailure(attempt: FailedAttempt, options: FailureOptions): Promise<boolean> {
+  const { id, command, err, lease } = attempt
+  const { store, idempotency } = options
+  const { key, importId, scope } = readableMembers(command)
+  const failure: FailedCommand = {
+    id,
+    ...(key !== undefined && { key }),
+    status: 'failed',
+    error: { code: 'internal', detail: detailOf(err) },
+    revisionAtFailure: await readableRevision(attempt, options),
+  }
+  if (!(await store.recordFailure(failure, lease))) return false
+  const parts = importId === undefined ? [id] : partIds(importId)
+  if (importId !== undefined) await store.extendRetention(parts)
+  if (scope !== undefined) await idempotency.end(scope, { commandId: importId ?? id, id, parts: parts.length })
+  return true
 }
 
-function keyOf(command: unknown): string | undefined {
-  const key: unknown = Object(command).key
-  return typeof key === 'string' && configKeyFault(key) === undefined ? key : undefined
+function detailOf(err: unknown): string {
+  return err instanceof CommandFault || err instanceof DamagedStore ? err.message : UNEXPECTED
 }
 
-function nameOf(command: unknown): ReservedName | undefined {
-  const { actor, idempotency } = Object(command) as Record<string, unknown>
-  const { key } = Object(idempotency) as Record<string, unknown>
-  return typeof actor === 'string' && typeof key === 'string' ? { actor, key } : undefined
+/** An unreadable revision must not keep the failure from being recorded. */
+async function readableRevision(attempt: FailedAttempt, options: FailureOptions): Promise<number | null> {
+  try {
+    return await revisionOf(attempt, options.reader)
+  } catch (err) {
+    if (options.isTransient(err as Error)) throw err
+    return null
+  }
 }
 
-function importIdOf(command: unknown): string | undefined {
-  const { importId } = Object(command) as Record<string, unknown>
-  return typeof importId === 'string' ? importId : undefined
+async function revisionOf({ id, command }: FailedAttempt, reader: StateReader): Promise<number | null> {
+  if (Object(command).type === 'import-part') return reader.partitionRevision(partitionOf(id))
+  const { key } = readableMembers(command)
+  return key === undefined ? null : reader.keyRevision(key)
+}
+
+interface ReadableMembers {
+  readonly key?: string | undefined
+  readonly importId?: ImportId | undefined
+  readonly scope?: IdempotencyScope | undefined
+}
+
+/** The valid members of a command that may be malformed. */
+function readableMembers(command: unknown): ReadableMembers {
+  const { key, importId, actor, idempotency } = Object(command) as Record<string, unknown>
+  const { key: idempotencyKey } = Object(idempotency) as Record<string, unknown>
+  const isScope = typeof actor === 'string' && typeof idempotencyKey === 'string'
+  return {
+    key: typeof key === 'string' && configKeyFault(key) === undefined ? key : undefined,
+    importId: typeof importId === 'string' ? parseImportId(importId) : undefined,
+    scope: isScope ? { actor, key: idempotencyKey } : undefined,
+  }
 }

@@ -2,15 +2,15 @@ import type { Rejection } from '../../domain/decider.ts'
 import type { FailedCommand } from '../../domain/outcome.ts'
 
 /**
- * Why a command that had failed must not be applied any more: what was decided after it would be undone.
- * @param standing how far its actor is now
+ * Why a retry of a failed command must be rejected: it would undo what was changed since.
+ * @param revision the present one of the command's key, or of its partition for a part of an import
  */
-export function supersededBy(failure: FailedCommand | undefined, standing: number): Rejection | undefined {
+export function supersededBy(failure: FailedCommand | undefined, revision: number): Rejection | undefined {
   if (failure === undefined) return superseded('it failed longer ago than is remembered')
-  if (failure.standing === standing) return undefined
-  return superseded('what it asks to change was changed since it failed')
+  if (failure.revisionAtFailure === revision) return undefined
+  return superseded('the policy was changed since it failed')
 }
 
 function superseded(why: string): Rejection {
-  return { code: 'superseded', detail: `the command comes too late: ${why}; ask for the change anew` }
+  return { code: 'superseded', detail: `the command is superseded: ${why}; request the change again` }
 }

@@ -3,11 +3,11 @@ import type { DamagedKey } from '../ports.ts'
 
 interface DamageReportOptions {
   readonly logger: Logger
-  /** As keys appear in logs. */
+  /** How the key appears in logs. */
   loggedKey(key: string): string | undefined
 }
 
-/** Says of each damaged policy once that it is left out, whoever comes across it, until it is repaired. */
+/** Logs each damaged policy once, whichever part of the process finds it, until it is repaired. */
 export class DamageReport {
   readonly #options: DamageReportOptions
   readonly #reported = new Set<string>()
@@ -23,12 +23,12 @@ export class DamageReport {
     logger.error({ key: loggedKey(key) }, 'a policy is damaged and not enforced; "throttler rebuild" restores it')
   }
 
-  /** Policies are left out, since they cannot be read at all. */
+  /** All policies of a partition are skipped, because their key cannot be read. */
   unreadable(fault: DamagedKey): void {
     this.#options.logger.error({ reason: fault.message }, 'policies cannot be read and are not enforced')
   }
 
-  /** A policy of the key was read. */
+  /** The key has a readable policy again. */
   repaired(key: string): void {
     this.#reported.delete(key)
   }

@@ -6,18 +6,18 @@ import type { Logger } from '../../observability/logger.ts'
 import { faultFields } from '../fault-fields.ts'
 import { DamagedRecord, type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../ports.ts'
 
-/** Announcements are only hints: each log is read this often whether one came or not, ms. */
+/** In ms. Announcements are only hints, so each log is also read at this interval. */
 const READ_INTERVAL_MS = 1000
 
-/** So many entries of the table are looked at in one turn of the event loop, which takes about a millisecond. */
-const KEYS_A_TURN = 10_000
+/** Entries of the table that are examined in one turn of the event loop: about a millisecond. */
+const KEYS_PER_TURN = 10_000
 
 export interface FollowObserver {
-  /** A policy is obeyed from now on. */
+  /** The process enforces this change from now on. */
   applied(event: PolicyEvent): void
-  /** The log, which holds so many events, is followed up to this position. */
+  /** The process has followed the log up to this position. @param logEvents how many events the log holds */
   followed(partition: number, position: number, logEvents: number): void
-  /** The log was another one, and the partition was loaded anew. */
+  /** The log was replaced by another one, so the partition is reloaded. */
   logReplaced(partition: number): void
 }
 
@@ -25,9 +25,11 @@ interface PolicyFollowerOptions {
   readonly log: EventLog
   readonly table: PolicyTable
   readonly observer: FollowObserver
-  /** Hears of each policy that was read. */
+  /** Called for each event that the process enforces from now on. */
+  onApplied(event: PolicyEvent): void
+  /** Called for each policy that was read. */
   readonly damage: { repaired(key: string): void }
-  /** Whether what failed may work the next time. */
+  /** Whether the error means that the store is unavailable, so that a retry may succeed. */
   isTransient(err: Error): boolean
   readonly logger: Logger
 }
@@ -35,25 +37,25 @@ interface PolicyFollowerOptions {
 /** One partition's log, followed by one reader at a time. */
 interface Partition {
   readonly number: number
-  /** Absent until the policies were loaded, and while they are loaded anew. */
+  /** Absent until the policies are loaded, and during a reload. */
   at: LogPosition | undefined
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean
   wasLoaded: boolean
-  /** Whether it was said that something stands in the store that this release cannot read. */
-  saidUnreadable: boolean
+  /** Whether it was logged that the log cannot be read. */
+  isReportedUnreadable: boolean
   current: Promise<void>
-  /** The catch-up that everybody shares who asks while the current one is under way. */
+  /** The catch-up that follows the current one, shared by all who ask meanwhile. */
   next: Promise<void> | undefined
 }
 
-/** Keeps the policy table equal to the logs: loads it once, then applies the events behind its own position, in order. */
+/** Keeps the policy table equal to the logs: loads it once, then applies the events after its own position in order. */
 export class PolicyFollower {
   readonly #options: PolicyFollowerOptions
   readonly #partitions: readonly Partition[]
   #timer: NodeJS.Timeout | undefined
   #firstLoadDone: () => void = () => undefined
-  /** Resolves once every partition was loaded, however long the store is away. */
+  /** Resolves once every partition was loaded; an unavailable store only delays it. */
   readonly firstLoad = new Promise<void>(resolve => {
     this.#firstLoadDone = resolve
   })
@@ -65,7 +67,7 @@ export class PolicyFollower {
       at: undefined,
       isInTable: false,
       wasLoaded: false,
-      saidUnreadable: false,
+      isReportedUnreadable: false,
       current: Promise.resolve(),
       next: undefined,
     }))
@@ -89,7 +91,7 @@ export class PolicyFollower {
     for (const { number } of this.#partitions) this.catchUp(number).catch(() => undefined)
   }
 
-  /** Resolves once everything is applied that stood in the log when it was called. */
+  /** Resolves once the process enforces every event that was in the log at the call. */
   catchUp(number: number): Promise<void> {
     const partition = this.#partitions[number]
     if (partition === undefined) return Promise.resolve()
@@ -105,17 +107,17 @@ export class PolicyFollower {
 
   async #follow(partition: Partition): Promise<void> {
     try {
-      await this.#readOnOrReload(partition)
-      partition.saidUnreadable = false
+      await this.#readOrReload(partition)
+      partition.isReportedUnreadable = false
     } catch (err) {
-      if (!this.#options.isTransient(err as Error)) this.#sayUnreadable(partition, err)
+      if (!this.#options.isTransient(err as Error)) this.#reportUnreadable(partition, err)
       throw err
     }
   }
 
-  async #readOnOrReload(partition: Partition): Promise<void> {
+  async #readOrReload(partition: Partition): Promise<void> {
     try {
-      await this.#readOn(partition, partition.at ?? (await this.#load(partition)))
+      await this.#readNewEvents(partition, partition.at ?? (await this.#load(partition)))
     } catch (err) {
       if (!this.#isReasonToReload(partition.number, err)) throw err
       partition.at = undefined
@@ -123,32 +125,32 @@ export class PolicyFollower {
     }
   }
 
-  /** Whether the policies themselves say what the log does not, or not any more. */
+  /** Whether the policies must be read from the projection, because the log no longer continues what was followed. */
   #isReasonToReload(partition: number, err: unknown): boolean {
     const { logger, observer } = this.#options
     if (err instanceof LogReplaced) {
-      logger.warn({ partition, reason: err.message }, 'the log was replaced: loading anew')
+      logger.warn({ partition, reason: err.message }, 'the log was replaced: reloading')
       observer.logReplaced(partition)
       return true
     }
     if (err instanceof LogCompacted) {
-      logger.info({ partition, reason: err.message }, 'the log was compacted past this process: loading anew')
+      logger.info({ partition, reason: err.message }, 'the log was compacted past this process: reloading')
       return true
     }
     if (err instanceof DamagedRecord) {
-      logger.error({ partition, reason: err.message }, 'an event is damaged: loading the policies anew')
+      logger.error({ partition, reason: err.message }, 'an event is damaged: reloading the policies')
       return true
     }
     return false
   }
 
-  #sayUnreadable(partition: Partition, err: unknown): void {
-    if (partition.saidUnreadable) return
-    partition.saidUnreadable = true
+  #reportUnreadable(partition: Partition, err: unknown): void {
+    if (partition.isReportedUnreadable) return
+    partition.isReportedUnreadable = true
     this.#options.logger.error({ partition: partition.number, ...faultFields(err) }, 'changes are not obeyed')
   }
 
-  /** Makes the table equal to the store. The store is read by pieces, and checks go on between them. */
+  /** Makes the table equal to the projection, which is read in chunks so that checks continue in between. */
   async #load(partition: Partition): Promise<LogPosition> {
     const { log, table, damage } = this.#options
     const { at, chunks } = await log.snapshot(partition.number)
@@ -171,14 +173,14 @@ export class PolicyFollower {
 
   async #deleteOthers(partition: number, kept: ReadonlySet<string>): Promise<void> {
     const { table } = this.#options
-    let looked = 0
+    let examined = 0
     for (const key of table.configKeys()) {
       if (configPartition(key) === partition && !kept.has(key)) table.delete(key)
-      if (++looked % KEYS_A_TURN === 0) await nextTurn()
+      if (++examined % KEYS_PER_TURN === 0) await nextTurn()
     }
   }
 
-  async #readOn(partition: Partition, from: LogPosition): Promise<void> {
+  async #readNewEvents(partition: Partition, from: LogPosition): Promise<void> {
     for (let at = from, hasMore = true; hasMore; ) {
       const read = await this.#options.log.read(partition.number, at)
       for (const { event } of read.entries) this.#apply(event)
@@ -189,12 +191,13 @@ export class PolicyFollower {
   }
 
   #apply(event: PolicyEvent): void {
-    const { table, observer, damage, logger } = this.#options
+    const { table, observer, onApplied, damage, logger } = this.#options
     damage.repaired(event.key)
     if ((table.get(event.key)?.version ?? 0) >= event.version) return
     if (event.policy === null) table.delete(event.key)
     else table.set(event.key, event.version, event.policy)
     observer.applied(event)
+    onApplied(event)
     const { commandId, requestId, version } = event
     logger.debug({ commandId, requestId, version }, 'change obeyed')
   }

@@ -1,25 +1,18 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NewCommand } from '../../domain/commands.ts'
-import type { Ending } from '../../domain/outcome.ts'
+import { recordOf } from '../../domain/policy-record.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readVersion } from '../read-version.ts'
-import type { CommandSubmitter } from '../submit/command-submitter.ts'
+import { readVersion } from '../read-policy.ts'
+import type { CommandSubmitter, Submission } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
-import { endingProblem } from './command-problem.ts'
+import { commandProblem } from './command-problem.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
-import {
-  AcceptedResponse,
-  acceptKey,
-  DryRunResponse,
-  dryRunBody,
-  KeyParams,
-  PolicyResponse,
-  sendBody,
-  sendPolicy,
-} from './config.schema.ts'
+import { acceptConfigKey, KeyParams } from './config-key.ts'
+import { DryRunResponse, dryRunBody } from './dry-run-json.ts'
+import { PolicyResponse, sendBody, sendPolicy } from './policy-json.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 
 export interface ChangeRoutesOptions {
@@ -27,6 +20,19 @@ export interface ChangeRoutesOptions {
   readonly reader: PolicyReader
   readonly logger: Logger
 }
+
+const AcceptedResponse = Type.Object(
+  {
+    commandId: Type.String({ description: 'Id of the command, for `GET /commands/{id}`.' }),
+    status: Type.Literal('queued', { description: 'The change waits to be applied.' }),
+    key: Type.String({ description: 'The config key.' }),
+  },
+  {
+    title: 'AcceptedChange',
+    description: 'A change that was accepted, and is applied later.',
+    examples: [{ commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'queued', key: 'user:*' }],
+  },
+)
 
 const changeResponses = {
   200: PolicyResponse,
@@ -41,7 +47,7 @@ const putResponses = {
 }
 
 const PutQuery = Type.Object(
-  { dryRun: Type.Boolean({ default: false, description: 'Returns what would be applied, and changes nothing.' }) },
+  { dryRun: Type.Boolean({ default: false, description: 'Returns what would change, and changes nothing.' }) },
   { additionalProperties: false },
 )
 
@@ -67,11 +73,12 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       schema: { params: KeyParams, querystring: PutQuery, body: PolicyRequest, response: putResponses },
     },
     async (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const policy = toPolicyDefinition(request.body)
       const command = { ...commandFields(request), type: 'put', key, policy } as const
-      const name = idempotencyKey(request.headers)
-      if (!request.query.dryRun) return change(request, reply, command, name)
+      const repeatKey = idempotencyKey(request.headers)
+      if (!request.query.dryRun) return change(request, reply, command, repeatKey)
       return sendBody(reply, dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() })))
     },
   )
@@ -80,7 +87,8 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     '/config/:key',
     { config: { access: 'admin', docs: DELETE_DOCS }, schema: { params: KeyParams, response: changeResponses } },
     (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const command = { ...commandFields(request), type: 'delete', key } as const
       return change(request, reply, command, idempotencyKey(request.headers))
     },
@@ -93,7 +101,8 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       schema: { params: KeyParams, body: RollbackRequest, response: changeResponses },
     },
     (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const command = { ...commandFields(request), type: 'rollback', key, version: request.body.version } as const
       return change(request, reply, command, idempotencyKey(request.headers))
     },
@@ -106,20 +115,26 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     idempotencyKey: string | undefined,
   ): Promise<FastifyReply> {
     const waitMs = preferredWaitMs(request.headers)
-    const { commandId, ending } = await submitter.submit(command, { waitMs, idempotencyKey })
+    const submission = await submitter.submit(command, { waitMs, idempotencyKey })
+    const { commandId, result } = submission
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
-    if (ending !== undefined) return answerEnding(reply, command.key, ending)
+    if (result !== undefined) return sendResult(reply, command.key, { ...submission, result })
     reply.header('location', `/commands/${commandId}`)
     return reply.code(202).send({ commandId, status: 'queued', key: command.key })
   }
 
-  async function answerEnding(reply: FastifyReply, key: string, ending: Ending): Promise<FastifyReply> {
-    if (ending.status !== 'applied') throw endingProblem(ending.id, ending)
-    if ('counts' in ending) throw new Error(`command ${ending.id} of one key ended like an import`)
-    if (ending.effect === 'deleted') return reply.code(204).send()
-    const record = await readVersion(reader, key, ending.version)
-    return sendPolicy(reply.code(ending.effect === 'created' ? 201 : 200), record)
+  /** The record usually follows from the event, which this process has just read. */
+  async function sendResult(
+    reply: FastifyReply,
+    key: string,
+    { result, event }: Required<Pick<Submission, 'result'>> & Submission,
+  ): Promise<FastifyReply> {
+    if (result.status !== 'applied') throw commandProblem(result.id, result)
+    if ('counts' in result) throw new Error(`command ${result.id} of one key has the result of an import`)
+    if (result.effect === 'deleted') return reply.code(204).send()
+    const record = (event && recordOf(event)) ?? (await readVersion(reader, key, result.version))
+    return sendPolicy(reply.code(result.effect === 'created' ? 201 : 200), record)
   }
 }
 

@@ -1,11 +1,11 @@
 import type { FailedCommand, RejectedCommand } from '../../domain/outcome.ts'
 import { Problem } from '../../lib/errors.ts'
 
-/** Why a command was not applied, as it is answered to whoever waited for it or asks. */
-export function endingProblem(
+/** The problem that tells a caller why a command was not applied. */
+export function commandProblem(
   commandId: string,
-  ending: Pick<RejectedCommand | FailedCommand, 'status' | 'error'>,
+  result: Pick<RejectedCommand | FailedCommand, 'status' | 'error'>,
 ): Problem {
-  const { code, detail } = ending.error
-  return new Problem(code, detail, ending.status === 'failed' ? { members: { commandId } } : {})
+  const { code, detail } = result.error
+  return new Problem(code, detail, result.status === 'failed' ? { members: { commandId } } : {})
 }

@@ -1,18 +1,19 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
-import type { Ending } from '../../domain/outcome.ts'
+import { parseCommandId, parseImportId } from '../../domain/command-id.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
 import { problemBody } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
-import { orUnavailable } from '../map-store-errors.ts'
-import type { CommandStatuses, QueuedStatus } from '../submit/command-status.ts'
-import { endingProblem } from './command-problem.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
+import type { CommandStatuses, QueuedStatus } from '../submit/command-statuses.ts'
+import { commandProblem } from './command-problem.ts'
 
 export interface CommandRoutesOptions {
   readonly statuses: CommandStatuses
 }
 
-type CommandState = QueuedStatus['status'] | Ending['status']
+type CommandState = QueuedStatus['status'] | CommandResult['status']
 
 const CommandResponse = Type.Object(
   {
@@ -51,7 +52,7 @@ const DOCS: RouteDocs = {
   errors: ['command-not-found', 'config-store-unavailable'],
 }
 
-/** `GET /commands/{id}`: what became of a change. */
+/** `GET /commands/{id}`: whether a change is queued, or how it ended. */
 export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = async (app, { statuses }) => {
   app.get(
     '/commands/:id',
@@ -60,13 +61,11 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
       schema: { params: CommandParams, response: { 200: CommandResponse } },
     },
     async request => {
-      const { id } = request.params
-      const command = await orUnavailable(statuses.of(id))
+      const { id: text } = request.params
+      const id = parseCommandId(text) ?? parseImportId(text)
+      const command = id && (await mapStoreErrors(statuses.of(id)))
       if (command !== undefined) return commandBody(command, request.id)
-      throw new Problem(
-        'command-not-found',
-        `there is no command "${id}", or it ended longer ago than outcomes are kept`,
-      )
+      throw new Problem('command-not-found', `there is no command "${text}", or its outcome has expired`)
     },
   )
 }
@@ -75,6 +74,6 @@ function commandBody(command: NonNullable<Awaited<ReturnType<CommandStatuses['of
   const { id, status } = command
   const common = { id, status, ...('key' in command && command.key !== undefined && { key: command.key }) }
   if ('counts' in command) return { ...common, ...command.counts }
-  if ('error' in command) return { ...common, error: problemBody(endingProblem(id, command), requestId) }
+  if ('error' in command) return { ...common, error: problemBody(commandProblem(id, command), requestId) }
   return 'version' in command ? { ...common, version: command.version } : common
 }

@@ -1,7 +1,7 @@
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { NDJSON } from '../import/ndjson.ts'
 
-/** What the OpenAPI document says of `/config` beside its schemas. */
+/** The parts of the OpenAPI description of `/config` that schemas do not contain. */
 const changeFields = {
   200: ['etag', 'preference-applied'],
   201: ['etag', 'preference-applied'],

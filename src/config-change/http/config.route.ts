@@ -1,30 +1,25 @@
-import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { Problem } from '../../lib/errors.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readCurrent, readVersion } from '../read-version.ts'
+import { readCurrent, readVersion } from '../read-policy.ts'
 import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
-import {
-  acceptKey,
-  eventBody,
-  GetPolicyQuery,
-  HistoryResponse,
-  KeyParams,
-  ListQuery,
-  PageQuery,
-  PolicyListResponse,
-  PolicyResponse,
-  policyBody,
-  sendBody,
-  sendPolicy,
-} from './config.schema.ts'
+import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { keyCursor, versionCursor } from './cursor.ts'
+import { eventBody, HistoryResponse } from './history-json.ts'
+import { ListQuery, PageQuery } from './pages.schema.ts'
+import { PolicyListResponse, PolicyResponse, policyBody, sendBody, sendPolicy } from './policy-json.ts'
 
 export interface ConfigRoutesOptions {
   readonly reader: PolicyReader
 }
 
-/** `GET /config…`: policies as they are and were. */
+const GetPolicyQuery = Type.Object(
+  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'Return this version of the policy.' })) },
+  { additionalProperties: false },
+)
+
+/** `GET /config…`: present policies, earlier versions and histories. */
 export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader }) => {
   app.get(
     '/config/:key',
@@ -33,7 +28,8 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       schema: { params: KeyParams, querystring: GetPolicyQuery, response: { 200: PolicyResponse } },
     },
     async (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const { version } = request.query
       return sendPolicy(
         reply,
@@ -49,11 +45,12 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       schema: { params: KeyParams, querystring: PageQuery, response: { 200: HistoryResponse } },
     },
     async (request, reply) => {
-      const { key } = acceptKey(request.params)
+      const { key } = request.params
+      acceptConfigKey(key)
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
       const after = cursor === undefined ? 0 : cursors.decode(cursor)
-      const events = await orUnavailable(reader.history(key, { after, limit: limit + 1 }))
+      const events = await mapStoreErrors(reader.history(key, { after, limit: limit + 1 }))
       if (events.length === 0 && cursor === undefined) {
         throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
       }
@@ -76,7 +73,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
     async ({ query: { prefix, limit, cursor } }, reply) => {
       const cursors = keyCursor(prefix)
       const after = cursor === undefined ? undefined : cursors.decode(cursor)
-      const records = await orUnavailable(reader.list({ prefix, after, limit: limit + 1 }))
+      const records = await mapStoreErrors(reader.list({ prefix, after, limit: limit + 1 }))
       const page = records.slice(0, limit)
       const last = page.at(-1)
       return sendBody(reply, {

@@ -1,14 +1,14 @@
 import { configKeyFault } from '../../domain/key.ts'
 import { Problem } from '../../lib/errors.ts'
 
-/** Writes and reads places in one list. Opaque to callers. */
+/** Encodes places in one list as cursors, which are opaque to callers. */
 export interface Cursors<T> {
   encode(place: T): string
   /** @throws {Problem} `cursor-invalid` */
   decode(cursor: string): T
 }
 
-/** Behind a key, in a list of keys with this prefix. */
+/** Cursors that continue a list of keys with this prefix after a key. */
 export function keyCursor(prefix: string): Cursors<string> {
   return cursors(`for the prefix "${prefix}"`, {
     write: key => `k${key}`,
@@ -19,7 +19,7 @@ export function keyCursor(prefix: string): Cursors<string> {
   })
 }
 
-/** Behind a version, in the history of this key. */
+/** Cursors that continue the history of this key after a version. */
 export function versionCursor(key: string): Cursors<number> {
   return cursors(`for the history of "${key}"`, {
     write: version => `v${version} ${key}`,
@@ -41,7 +41,7 @@ function cursors<T>(
       const text = Buffer.from(cursor, 'base64url').toString()
       const place = encode(text) === cursor ? read(text) : undefined
       if (place !== undefined) return place
-      const detail = `the cursor "${cursor}" was not given by this service ${list}; leave it out to start anew`
+      const detail = `the cursor "${cursor}" was not issued by this service ${list}; omit it to start from the beginning`
       throw new Problem('cursor-invalid', detail)
     },
   }

@@ -2,7 +2,6 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { exportLines } from '../import/export-lines.ts'
 import { NDJSON } from '../import/ndjson.ts'
-import { orUnavailable } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 import { EXPORT_DOCS } from './config.docs.ts'
 
@@ -10,18 +9,9 @@ export interface ExportRouteOptions {
   readonly reader: PolicyReader
 }
 
-/** `GET /config/export`: every policy, a line each, in byte order of the keys. */
+/** `GET /config/export`: every policy, one per line, in byte order of the keys. */
 export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async (app, { reader }) => {
   app.get('/config/export', { config: { access: 'admin', docs: EXPORT_DOCS } }, async (_request, reply) =>
-    reply.type(NDJSON).send(Readable.from(lines(reader), { objectMode: false })),
+    reply.type(NDJSON).send(Readable.from(exportLines(reader), { objectMode: false })),
   )
-}
-
-async function* lines(reader: PolicyReader): AsyncGenerator<string> {
-  const chunks = exportLines(reader)
-  for (;;) {
-    const { done, value } = await orUnavailable(chunks.next())
-    if (done === true) return
-    yield value.join('')
-  }
 }

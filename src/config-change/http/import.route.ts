@@ -2,16 +2,16 @@ import { randomUUID } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply } from 'fastify'
-import { importId } from '../../domain/commands.ts'
+import { importId } from '../../domain/command-id.ts'
 import { compressionFault } from '../../http/json-body.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { NDJSON } from '../import/ndjson.ts'
 import { stageImport } from '../import/stage-import.ts'
 import type { ImportStaging } from '../ports.ts'
-import type { ImportEnding } from '../submit/command-status.ts'
+import type { ImportResult } from '../submit/command-statuses.ts'
 import type { CommandSubmitter } from '../submit/command-submitter.ts'
-import { endingProblem } from './command-problem.ts'
+import { commandProblem } from './command-problem.ts'
 import { IMPORT_DOCS } from './config.docs.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 
@@ -42,7 +42,7 @@ const responses = {
   ),
 }
 
-/** `POST /config/import`: replaces the policies of all keys in a file, and leaves the others. */
+/** `POST /config/import`: replaces the policies of all keys in a file, and leaves the other policies as they are. */
 export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async (app, options) => {
   const { submitter, staging, importMaxBytes, logger } = options
   app.removeAllContentTypeParsers()
@@ -65,10 +65,10 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
       const id = importId(randomUUID())
       const fingerprint = await stageImport(id, limited(request.body), staging)
       const asked = { id, actor, requestId: request.id, fingerprint, ...(reason !== undefined && { reason }) }
-      const { commandId, ending } = await submitter.submitImport(asked, submitOptions)
+      const { commandId, result } = await submitter.submitImport(asked, submitOptions)
       logger.info({ requestId: request.id, commandId, type: 'import' }, 'command accepted')
       if (submitOptions.waitMs > 0) reply.header('preference-applied', 'wait')
-      if (ending !== undefined) return answerEnding(reply, ending)
+      if (result !== undefined) return sendResult(reply, result)
       reply.header('location', `/commands/${commandId}`)
       return reply.code(202).send({ commandId, status: 'queued' })
     },
@@ -78,7 +78,7 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
     return contentLength > importMaxBytes ? tooLarge() : undefined
   }
 
-  /** The file as it arrives. When it is refused the rest is read all the same, so that the answer arrives. */
+  /** The file as it arrives. A refused file is read to its end, or the client might not receive the response. */
   async function* limited(body: unknown): AsyncGenerator<Buffer> {
     if (!(body instanceof Readable)) return
     let size = 0
@@ -107,7 +107,7 @@ function refuseConditions(headers: Parameters<typeof conditionsOf>[0]): void {
   ])
 }
 
-function answerEnding(reply: FastifyReply, ending: ImportEnding): FastifyReply {
-  if (ending.status !== 'applied') throw endingProblem(ending.id, ending)
-  return reply.code(200).send({ commandId: ending.id, status: ending.status, ...ending.counts })
+function sendResult(reply: FastifyReply, result: ImportResult): FastifyReply {
+  if (result.status !== 'applied') throw commandProblem(result.id, result)
+  return reply.code(200).send({ commandId: result.id, status: result.status, ...result.counts })
 }

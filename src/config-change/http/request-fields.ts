@@ -11,7 +11,7 @@ const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
 const MAX_REASON_CHARACTERS = 500
 
 /**
- * How long the caller would wait for the outcome, ms; 0 when it does not say so, or not so that it can be understood.
+ * How long the caller would wait for the outcome, in ms; 0 without a valid `Prefer: wait`.
  * @see https://www.rfc-editor.org/rfc/rfc7240#section-4.3 Prefer: wait
  */
 export function preferredWaitMs({ prefer }: IncomingHttpHeaders): number {
@@ -45,7 +45,10 @@ function versionsOf(ifMatch: string): readonly number[] | '*' {
   throw validationProblem([{ path: '/headers/if-match', message }])
 }
 
-/** Why the caller changes it, to be kept in the event. Fields are bytes, which Node reads as Latin-1. */
+/**
+ * The reason of a change, which its event records. Node decodes header fields as Latin-1, so UTF-8 is restored here.
+ * @throws {Problem} `validation-failed`
+ */
 export function changeReason(headers: IncomingHttpHeaders): string | undefined {
   const raw = headers['x-change-reason']
   if (raw === undefined) return undefined
@@ -58,7 +61,7 @@ export function changeReason(headers: IncomingHttpHeaders): string | undefined {
 const IDEMPOTENCY_KEY = /^[!-~]{1,255}$/
 
 /**
- * The caller's own name for the request.
+ * The key by which a repeated request is recognized.
  * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-idempotency-key-header
  * @throws {Problem} `validation-failed`
  */

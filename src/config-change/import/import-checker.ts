@@ -3,19 +3,18 @@ import { JsonBounds } from '../../lib/json-bounds.ts'
 import { type ImportedPolicy, parseImportLine } from './import-line.ts'
 import { importInvalid, type Line } from './ndjson.ts'
 
-/** Members and items of a line, far more than a policy has. */
+/** Members and items in a line; a policy has far fewer. */
 const MAX_ELEMENTS = 1_000
 
-/** Checks a file line by line: each is a policy, and no key stands on two. */
+/** Validates a file line by line: each line is a policy, and no key occurs twice. */
 export class ImportChecker {
   readonly #seen = new Map<string, number>()
 
-  /** @throws {Problem} `import-invalid`, whose cause says what is wrong with the line */
+  /** @throws {Problem} `import-invalid`, whose cause is the fault of the line */
   check({ number, bytes }: Line): ImportedPolicy {
     const imported = parse(number, bytes)
     const earlier = this.#seen.get(imported.key)
-    if (earlier !== undefined)
-      throw importInvalid(number, `the key "${imported.key}" stands on line ${earlier} already`)
+    if (earlier !== undefined) throw importInvalid(number, `the key "${imported.key}" is already on line ${earlier}`)
     this.#seen.set(imported.key, number)
     return imported
   }
@@ -28,7 +27,7 @@ function parse(line: number, bytes: Buffer): ImportedPolicy {
     return parseImportLine(bytes)
   } catch (err) {
     if (err instanceof Problem) throw importInvalid(line, err.detail, err.members)
-    if (err instanceof SyntaxError) throw importInvalid(line, `it is no JSON: ${err.message}`)
+    if (err instanceof SyntaxError) throw importInvalid(line, `it is not valid JSON: ${err.message}`)
     throw err
   }
 }

@@ -19,7 +19,7 @@ export interface ImportedPolicy {
 
 /**
  * Reads a line of an import.
- * @throws {SyntaxError} it is not JSON
+ * @throws {SyntaxError} if it is not valid JSON in UTF-8
  * @throws {Problem} `validation-failed`
  */
 export function parseImportLine(line: string | Buffer): ImportedPolicy {
@@ -32,12 +32,12 @@ export function parseImportLine(line: string | Buffer): ImportedPolicy {
   return { key, policy: toPolicyDefinition(policy) }
 }
 
-/** A policy as a line of an export; what is imported from it is exported just so again. */
+/** A policy as a line of an export. An import of this line leads to the same export. */
 export function exportLine({ key, policy }: ImportedPolicy): string {
   return JSON.stringify({ key, ...policyMembers(policy) })
 }
 
-/** A policy as it is staged, for workers of release 0.1.0 too. */
+/** A policy as a staged line, which workers of release 0.1.0 read too. */
 export function importLine({ key, policy }: ImportedPolicy): string {
   return JSON.stringify({ key, ...policy })
 }

@@ -4,7 +4,7 @@ export const NDJSON = 'application/x-ndjson'
 
 const NEWLINE = 0x0a
 
-/** A longer line is no policy, bytes. */
+/** In bytes; no policy is longer. */
 const MAX_LINE_BYTES = 65_536
 
 export interface Line {
@@ -14,9 +14,9 @@ export interface Line {
 }
 
 /**
- * The lines of a file, of which the last may or may not end in a newline.
+ * Splits a file into lines. The newline after the last line is optional.
  * @see https://github.com/ndjson/ndjson-spec
- * @throws {Problem} `import-invalid` for a line that is too long
+ * @throws {Problem} `import-invalid` if a line is too long
  */
 export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<readonly Line[]> {
   let number = 0
@@ -46,7 +46,7 @@ function checkLength(line: number, bytes: Buffer): Buffer {
 }
 
 export function importInvalid(line: number, why: string, members: Readonly<Record<string, unknown>> = {}): Problem {
-  return new Problem('import-invalid', `line ${line} cannot be taken, so nothing was imported: ${why}`, {
+  return new Problem('import-invalid', `line ${line} is invalid, so nothing was imported: ${why}`, {
     members: { line, ...members },
     cause: why,
   })

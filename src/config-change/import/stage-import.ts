@@ -1,24 +1,24 @@
 import { createHash } from 'node:crypto'
-import { partIds } from '../../domain/commands.ts'
+import { type CommandId, type ImportId, partIds } from '../../domain/command-id.ts'
 import { configPartition } from '../../domain/partition.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { ImportStaging } from '../ports.ts'
 import { ImportChecker } from './import-checker.ts'
 import { type ImportedPolicy, importLine } from './import-line.ts'
 import { linesOf } from './ndjson.ts'
 
-/** So many policies are applied by one call of the store, which does nothing else meanwhile … */
+/** Policies per chunk. One call of the store applies a chunk and blocks all other calls meanwhile. */
 const MAX_CHUNK_LINES = 100
-/** … and so many characters. */
+/** Characters per chunk. */
 const MAX_CHUNK_CHARACTERS = 262_144
 
 /**
- * Validates a file line by line and stages it in the config store, chunk by chunk, so that neither is ever held as a whole.
+ * Validates a file line by line and stages it in the policy store, chunk by chunk, so that it is never in memory as a whole.
  * @returns a fingerprint of the file
- * @throws {Problem} `import-invalid`, and then nothing stays staged
+ * @throws {Problem} `import-invalid`; then no lines stay staged
  */
-export async function stageImport(id: string, file: AsyncIterable<Buffer>, staging: ImportStaging): Promise<string> {
-  const parts = partIds(id) ?? []
+export async function stageImport(id: ImportId, file: AsyncIterable<Buffer>, staging: ImportStaging): Promise<string> {
+  const parts = partIds(id)
   const digest = createHash('sha256')
   const writer = new StagingWriter(parts, staging)
   const checker = new ImportChecker()
@@ -44,9 +44,9 @@ async function* digested(file: AsyncIterable<Buffer>, digest: ReturnType<typeof 
 /** Collects lines into chunks of their partition. */
 class StagingWriter {
   readonly #staging: ImportStaging
-  readonly #parts: readonly { readonly id: string; lines: string[]; characters: number }[]
+  readonly #parts: readonly { readonly id: CommandId; lines: string[]; characters: number }[]
 
-  constructor(partIds: readonly string[], staging: ImportStaging) {
+  constructor(partIds: readonly CommandId[], staging: ImportStaging) {
     this.#staging = staging
     this.#parts = partIds.map(id => ({ id, lines: [], characters: 0 }))
   }
@@ -58,13 +58,13 @@ class StagingWriter {
     part.lines.push(line)
     part.characters += line.length
     if (part.lines.length < MAX_CHUNK_LINES && part.characters < MAX_CHUNK_CHARACTERS) return
-    await orUnavailable(this.#staging.add(part.id, part.lines))
+    await mapStoreErrors(this.#staging.add(part.id, part.lines))
     part.lines = []
     part.characters = 0
   }
 
   async end(): Promise<void> {
-    for (const { id, lines } of this.#parts) if (lines.length > 0) await orUnavailable(this.#staging.add(id, lines))
-    await orUnavailable(this.#staging.seal(this.#parts.map(({ id }) => id)))
+    for (const { id, lines } of this.#parts) if (lines.length > 0) await mapStoreErrors(this.#staging.add(id, lines))
+    await mapStoreErrors(this.#staging.seal(this.#parts.map(({ id }) => id)))
   }
 }

@@ -2,12 +2,11 @@ import { DamagedRecord, type LogEntry, type StoredEntry } from '../ports.ts'
 import type { MaintainedLog, Progress } from './ports.ts'
 
 /**
- * Compacts a partition's log until it holds no more than the last `keep` events; the others live on in the snapshot, as far as
- * they are the last of their keys. Each step is whole in itself, so it may end anywhere, and run beside changes and others of its
- * kind.
- * @param keep at least 1, since the last event is how a follower knows the log again
+ * Compacts a partition's log to its last `keep` events. Of the others, the snapshot keeps the last one of each key. Each step is
+ * atomic, so a compaction may be interrupted, and may run together with changes and other compactions.
+ * @param keep at least 1, since a follower recognizes the log by its last event
  * @returns how many events were compacted
- * @throws {DamagedRecord} at an event that cannot be read: it stays in the log, where it can be looked at
+ * @throws {DamagedRecord} at an unreadable event, which stays in the log for inspection
  */
 export async function compactLog(log: MaintainedLog, keep: number, progress: Progress): Promise<number> {
   let compacted = 0

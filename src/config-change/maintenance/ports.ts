@@ -1,35 +1,47 @@
+/** What verify, rebuild and compact need of a store. */
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { LogEntry, StoredEntry } from '../ports.ts'
 
-/** Where a partition's log stands. */
+/** The extent of a partition's log. */
 export interface LogBounds {
   readonly identity: string | null
-  /** Events up to this position are in the snapshot only; 0 when none is. */
+  /** Events up to this position are only in the snapshot; 0 if none is. */
   readonly compactedTo: number
   /** The position of the last event. */
   readonly last: number
 }
 
-/** What the index of versions says of a key's version: where in the log its event stands, or stood. */
+/** An entry in a key's index of versions: the position of the version's event. */
 export interface IndexedVersion {
   readonly version: number
   readonly position: number
 }
 
-/** Where the projection names a config key. */
+/** A config key as the projection contains it. */
 export interface FoundName {
-  /** `undefined` if it is not valid UTF-8, so that no key can have it. */
+  /** `undefined` if it is not valid UTF-8, so that it cannot be a key. */
   readonly key: string | undefined
   /** For reports. */
   readonly shown: string
 }
 
-/** What the projection says of one config key. */
+/** A policy as the projection contains it. */
+export interface FoundRecord {
+  /** `undefined` if it is damaged. */
+  readonly record: PolicyRecord | undefined
+  /** For reports. */
+  readonly shown: string
+}
+
+/** Whether a key is in the list of keys; `misplaced` if it is, but out of order. */
+export type Listing = 'listed' | 'misplaced' | 'absent'
+
+/** Everything that the projection contains of one config key. */
 export interface FoundProjection {
-  /** The policy record as it is written, or `null` when there is none. */
-  readonly record: string | null
-  /** Its score among the names, which should be 0, or `null` when it is not among them. */
-  readonly nameScore: number | null
-  /** In ascending order; `null` if the key of the index is of another type. */
+  /** `undefined` if the key has no policy. */
+  readonly policy: FoundRecord | undefined
+  readonly listing: Listing
+  /** In ascending order; `null` if the index has another type. */
   readonly versions: readonly IndexedVersion[] | null
 }
 
@@ -38,56 +50,59 @@ export interface ProjectionDamage {
   readonly detail: string
 }
 
-/** A config key's policy record as it should be written, or `null` when the key has no policy. */
-export interface KeyRecord {
+/** The policy of a config key, or that it has none. */
+export interface KeyPolicy {
   readonly key: string
-  readonly record: string | null
+  readonly record: PolicyRecord | undefined
 }
 
 /** A partition's event log with its snapshot. */
 export interface MaintainedLog {
   /** Why the log cannot be read; empty if it can. */
   damage(): Promise<readonly string[]>
-  /** Makes anew what is known of the log from the log itself, where it cannot be right. Returns what was repaired. */
+  /** Restores overwritten data about the log from the log itself. Returns what was repaired. */
   repair(): Promise<readonly string[]>
   bounds(): Promise<LogBounds>
-  /** The last event of each key that was compacted, some at a time. */
+  /** The last compacted event of each key, in chunks. */
   snapshot(): AsyncIterable<readonly StoredEntry[]>
-  /** The events after a position, some at a time, and the bounds at that very moment. */
+  /** Some events after a position, and the bounds at the same moment. */
   read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }>
   /**
    * Moves these events, which follow `from.compactedTo`, from the log to the snapshot; all or none of them.
-   * @returns false when the log was replaced or others had compacted it
+   * @returns false if the log was replaced or compacted meanwhile
    */
   fold(from: LogBounds, entries: readonly LogEntry[]): Promise<boolean>
 }
 
-/** What is made of a partition's log: policies, their names and the index of versions. Scans give some keys at a time. */
+/** What is derived from a partition's log: policies, the list of their keys, and the index of versions. */
 export interface MaintainedProjection {
-  /** Why policies or names cannot be read at all; empty if they can. */
+  /** Why policies or the list of keys cannot be read at all; empty if they can. */
   damage(): Promise<readonly ProjectionDamage[]>
-  records(): AsyncIterable<readonly (readonly [name: FoundName, record: string])[]>
-  names(): AsyncIterable<readonly (readonly [name: FoundName, score: number])[]>
-  /** The keys that have an index of versions. */
+  /** Every policy, in chunks. */
+  records(): AsyncIterable<readonly (readonly [name: FoundName, policy: FoundRecord])[]>
+  /** Every listed key, in chunks. */
+  names(): AsyncIterable<readonly (readonly [name: FoundName, listing: Listing])[]>
+  /** The keys that have an index of versions, in chunks. */
   indexedKeys(): AsyncIterable<readonly string[]>
   /** `null` as in `FoundProjection`. */
   versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[] | null)[]>
-  /** What it says of one key, and where the log stands, at the same moment. */
+  /** The projection of one key, and the bounds of the log at the same moment. */
   find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }>
-  /** Begins another set of policies and names beside those in use. */
+  /** Begins a second set of policies and listed keys next to those in use. */
   draft(): ProjectionDraft
-  /** Makes the key's index say this. @returns false when the log stands elsewhere */
+  /** Replaces the key's index. @returns false if the log has changed */
   replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean>
 }
 
-/** Policies and names that nobody uses yet. One that is left alone vanishes by itself. */
+/** Policies and listed keys that are not in use yet. An abandoned draft expires. */
 export interface ProjectionDraft {
-  write(records: readonly KeyRecord[]): Promise<void>
+  write(policies: readonly KeyPolicy[]): Promise<void>
   /**
-   * Puts the draft in the place of what was in use, at once, and gives the log another identity, so that whoever holds policies
-   * in memory loads them anew. @returns false when the log stands elsewhere
+   * Replaces what is in use by the draft, in one step, and changes the identity of the log, so that followers reload.
+   * @param hasPolicies whether the draft holds a policy
+   * @returns false if the log has changed, or the draft has expired
    */
-  use(at: LogBounds): Promise<boolean>
+  use(at: LogBounds, hasPolicies: boolean): Promise<boolean>
 }
 
 export interface MaintainedPartition {
@@ -96,8 +111,8 @@ export interface MaintainedPartition {
   readonly projection: MaintainedProjection
 }
 
-/** Hears how far a long work is. */
+/** Reports the progress of a long operation. */
 export interface Progress {
-  /** So many keys or events more were gone through. */
+  /** This many more keys or events were processed. */
   advanced(count: number): void
 }

@@ -4,22 +4,22 @@ import type { MaintainedPartition, MaintainedProjection, Progress } from './port
 import { LogMovedOn, Replay } from './replay.ts'
 import { findAsReplayed, suspectIndexes } from './verify.ts'
 
-/** A log that is replaced or compacted all the time must let a rebuild through at some time. */
+/** Attempts to rebuild a partition whose log is replaced or compacted meanwhile. */
 const MAX_ATTEMPTS = 20
 
 export interface RebuiltPartition {
-  /** What was repaired of the log itself. */
+  /** The repaired parts of the log itself. */
   readonly repaired: readonly string[]
-  /** What is wrong with the log itself, which nothing here can repair. */
+  /** Faults of the log itself, which a rebuild cannot repair. */
   readonly faults: readonly string[]
-  /** Why the policies are left as they were; absent if they were rebuilt. */
+  /** Why the policies were not rebuilt; absent if they were. */
   readonly skipped?: string
 }
 
 /**
- * Makes a partition's projection anew from its log, while changes and checks go on: the index of versions key by key, where it is
- * wrong; policies and names beside those in use, which they then replace at once. Front processes then load the partition anew.
- * Where an event cannot be read, policies are left as they are: they may hold what only that event said.
+ * Rebuilds a partition's projection from its log, while changes and checks continue. Wrong indexes of versions are replaced key by
+ * key. Policies and the list of keys are written to a draft, which then replaces those in use in one step; front processes then
+ * reload the partition. If an event cannot be read, the policies stay as they are, since they may hold what only that event said.
  */
 export async function rebuildPartition(partition: MaintainedPartition, progress: Progress): Promise<RebuiltPartition> {
   const repaired = await partition.log.repair()
@@ -48,7 +48,7 @@ async function attemptRebuild(
 ): Promise<RebuiltFromLog> {
   const replay = await Replay.of(log, number, progress)
   if (replay.isComplete) {
-    for await (const key of suspectIndexes(projection, replay, progress)) await mendVersions(key, projection, replay)
+    for await (const key of suspectIndexes(projection, replay, progress)) await repairVersions(key, projection, replay)
     await replacePolicies(projection, replay, progress)
   }
   const { faults, isComplete } = replay
@@ -64,10 +64,10 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
   }
   do {
     await replay.catchUp(entries => write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))]))
-  } while (replay.isComplete && !(await draft.use(replay.at)))
+  } while (replay.isComplete && !(await draft.use(replay.at, replay.hasPolicies)))
 }
 
-async function mendVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {
+async function repairVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {
   for (;;) {
     const { bounds, found } = await findAsReplayed(key, projection, replay)
     const versions = replay.versionsOf(key, bounds.compactedTo)

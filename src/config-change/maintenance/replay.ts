@@ -1,38 +1,38 @@
+import { evolve, initialState, type PolicyState } from '../../domain/decider.ts'
 import { DefinitionPool } from '../../domain/definition-pool.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
-import type { PolicyDefinition } from '../../domain/policy.ts'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { OperatorError } from '../../lib/operator-error.ts'
 import type { LogEntry, StoredEntry } from '../ports.ts'
 import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
-/** The log was replaced or compacted while it was read. */
+/** The log was replaced or compacted during the replay. */
 export class LogMovedOn extends OperatorError {}
 
-/** A log that is compacted all the time must let a reading through some time. */
+/** Attempts to replay a log that is compacted meanwhile. */
 const MAX_ATTEMPTS = 20
 
-/** What the log says of one key. */
+/** One key according to the log. */
 interface ReplayedKey {
-  readonly version: number
-  readonly policy: PolicyDefinition | null
+  readonly state: PolicyState
   readonly updatedAt: string
   readonly updatedBy: string
   readonly versions: IndexedVersion[]
 }
 
-/** A partition as its log says it is: its snapshot and every event after it, applied to nothing. */
+/** A partition according to its log: the snapshot and every event after it, applied to the initial state. */
 export class Replay {
   readonly #log: MaintainedLog
   readonly #partition: number
   readonly #progress: Progress
   readonly #keys = new Map<string, ReplayedKey>()
   readonly #definitions = new DefinitionPool()
-  /** Each command with each key that it changed. */
+  /** Each command together with a key that it changed. */
   readonly #applied = new Set<string>()
-  /** What is wrong with the log itself. */
+  /** Faults of the log itself. */
   readonly faults: string[] = []
-  /** Whether every event could be read; else it is not known what the log says of some key. */
+  /** Whether every event could be read. If not, the state of some key is not known. */
   isComplete = true
   #identity: string | null = null
   #position = 0
@@ -69,7 +69,7 @@ export class Replay {
     await this.catchUp()
   }
 
-  /** Applies what came since. @param onEntries hears of it as well */
+  /** Applies the events that were appended meanwhile. @param onEntries called for them too */
   async catchUp(onEntries: (entries: readonly StoredEntry[]) => Promise<void> = async () => {}): Promise<void> {
     for (;;) {
       const { bounds, entries } = await this.#log.read(this.#position)
@@ -83,7 +83,7 @@ export class Replay {
     }
   }
 
-  /** Up to where the log was replayed. */
+  /** The bounds up to which the log was replayed. */
   get at(): LogBounds {
     return { identity: this.#identity, compactedTo: this.#compactedTo, last: this.#position }
   }
@@ -94,21 +94,29 @@ export class Replay {
   }
 
   /** The keys that have a policy. */
-  *livingKeys(): Iterable<string> {
-    for (const [key, { policy }] of this.#keys) if (policy !== null) yield key
+  *livingKeys(): Generator<string> {
+    for (const [key, { state }] of this.#keys) if (state.policy !== null) yield key
+  }
+
+  /** Whether any key has a policy. */
+  get hasPolicies(): boolean {
+    return this.livingKeys().next().done === false
   }
 
   has(key: string): boolean {
     return this.#keys.has(key)
   }
 
-  /** The key's policy record as it should be written, or `null` when it has no policy. */
-  recordOf(key: string): string | null {
-    const { policy = null, version, updatedAt, updatedBy } = this.#keys.get(key) ?? {}
-    return policy && JSON.stringify({ version, policy, updatedAt, updatedBy })
+  /** The record that the projection should contain; `undefined` if the key has no policy. */
+  recordOf(key: string): PolicyRecord | undefined {
+    const replayed = this.#keys.get(key)
+    if (replayed === undefined) return undefined
+    const { state, updatedAt, updatedBy } = replayed
+    const { version, policy } = state
+    return policy === null ? undefined : { key, version, policy, updatedAt, updatedBy }
   }
 
-  /** What the index should say of a key where the log is compacted so far: the last version of the snapshot, and all after it. */
+  /** What the index of a key should contain if the log is compacted to this position: its last compacted version and all later ones. */
   versionsOf(key: string, compactedTo = this.#compactedTo): readonly IndexedVersion[] {
     const versions = this.#keys.get(key)?.versions ?? []
     const firstKept = versions.findLastIndex(({ position }) => position <= compactedTo)
@@ -128,13 +136,15 @@ export class Replay {
     this.#position = position
     if (!this.#isReadable(entry)) return
     const { event } = entry
-    const version = this.#keys.get(event.key)?.version ?? 0
+    const { version } = this.#stateOf(event.key)
     if (event.version !== version + 1) {
-      this.faults.push(`position ${position} makes version ${event.version} of "${event.key}" of version ${version}`)
+      this.faults.push(
+        `position ${position} changes "${event.key}" from version ${version} to version ${event.version}`,
+      )
     }
     const partition = configPartition(event.key)
     if (partition !== this.#partition) {
-      this.faults.push(`position ${position} is of "${event.key}", which belongs to partition ${partition}`)
+      this.faults.push(`position ${position} changes "${event.key}", which belongs to partition ${partition}`)
     }
     if (this.#applied.has(applicationOf(event))) {
       this.faults.push(`position ${position} applies command ${event.commandId} to "${event.key}" a second time`)
@@ -143,12 +153,21 @@ export class Replay {
   }
 
   #apply({ position, event }: LogEntry): void {
-    const { key, version, policy, at, actor } = event
+    const { key, version, at, actor } = event
     this.#applied.add(applicationOf(event))
     const versions = this.#keys.get(key)?.versions ?? []
     versions.push({ version, position })
-    const definition = policy === null ? null : this.#definitions.take(policy).definition
-    this.#keys.set(key, { version, policy: definition, updatedAt: at, updatedBy: actor, versions })
+    const state = this.#pooled(evolve(this.#stateOf(key), event))
+    this.#keys.set(key, { state, updatedAt: at, updatedBy: actor, versions })
+  }
+
+  #stateOf(key: string): PolicyState {
+    return this.#keys.get(key)?.state ?? initialState
+  }
+
+  /** Equal policies share one definition, which saves memory. */
+  #pooled(state: PolicyState): PolicyState {
+    return state.policy === null ? state : { ...state, policy: this.#definitions.take(state.policy).definition }
   }
 }
 

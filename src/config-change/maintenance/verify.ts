@@ -1,9 +1,18 @@
 import { isDeepStrictEqual } from 'node:util'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { inChunks } from '../../lib/keyed-chunks.ts'
-import type { FoundProjection, LogBounds, MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
+import type {
+  FoundProjection,
+  FoundRecord,
+  Listing,
+  LogBounds,
+  MaintainedPartition,
+  MaintainedProjection,
+  Progress,
+} from './ports.ts'
 import { Replay } from './replay.ts'
 
-/** A place where the projection is not what the log makes of it, or the log not what it should be. */
+/** A place where the projection does not match the log, or where the log itself is faulty. */
 export interface Difference {
   readonly partition: number
   readonly where: 'log' | 'policies' | 'names' | 'versions'
@@ -13,8 +22,8 @@ export interface Difference {
 }
 
 /**
- * Replays the partition's log and compares it with the projection, also while both go on. What cannot be read at all is named, and
- * nothing is compared with it.
+ * Replays the partition's log and compares it with the projection, while changes continue. What cannot be read at all is reported
+ * and not compared.
  */
 export async function* verifyPartition(
   { number, log, projection }: MaintainedPartition,
@@ -30,7 +39,7 @@ export async function* verifyPartition(
   if (unreadable.length > 0) return
   const invalidNames: Difference[] = []
   const onInvalidName = (where: Difference['where'], key: string) =>
-    invalidNames.push({ partition: number, where, key, detail: 'is not valid UTF-8, so it is the name of no policy' })
+    invalidNames.push({ partition: number, where, key, detail: 'is not valid UTF-8, so it cannot be a config key' })
   for await (const key of suspectKeys(projection, replay, progress, onInvalidName)) {
     for (const difference of await differencesOf(key, projection, replay))
       yield { partition: number, key, ...difference }
@@ -39,8 +48,7 @@ export async function* verifyPartition(
 }
 
 /**
- * The keys of which the projection does not say what the log said a moment ago, each once: a change in between makes a suspect as
- * damage does.
+ * The keys whose projection differs from the log as it was a moment ago, each once. A change in between also makes a key suspect.
  */
 async function* suspectKeys(
   projection: MaintainedProjection,
@@ -51,24 +59,24 @@ async function* suspectKeys(
   const suspects = new Set<string>()
   const missing = { records: new Set(replay.livingKeys()), names: new Set(replay.livingKeys()) }
   for await (const found of projection.records()) {
-    for (const [{ key, shown }, record] of found) {
+    for (const [{ key, shown }, policy] of found) {
       if (key === undefined) {
         onInvalidName('policies', shown)
         continue
       }
       missing.records.delete(key)
-      if (!isSameRecord(record, replay.recordOf(key))) suspects.add(key)
+      if (!isSameRecord(policy, replay.recordOf(key))) suspects.add(key)
     }
     progress.advanced(found.length)
   }
   for await (const found of projection.names()) {
-    for (const [{ key, shown }, score] of found) {
+    for (const [{ key, shown }, listing] of found) {
       if (key === undefined) {
         onInvalidName('names', shown)
         continue
       }
       missing.names.delete(key)
-      if (score !== 0 || replay.recordOf(key) === null) suspects.add(key)
+      if (listing !== listingOf(replay.recordOf(key))) suspects.add(key)
     }
     progress.advanced(found.length)
   }
@@ -77,7 +85,7 @@ async function* suspectKeys(
   yield* suspects
 }
 
-/** The keys whose index of versions does not say what the log said a moment ago. */
+/** The keys whose index of versions differs from the log as it was a moment ago. */
 export async function* suspectIndexes(
   projection: MaintainedProjection,
   replay: Replay,
@@ -98,7 +106,7 @@ async function differencesOf(key: string, projection: MaintainedProjection, repl
   return compare(key, found, replay, bounds)
 }
 
-/** What the projection says of a key at an instant at which the log stands where it was replayed to. */
+/** The projection of a key at a moment at which the whole log is replayed. */
 export async function findAsReplayed(key: string, projection: MaintainedProjection, replay: Replay) {
   for (;;) {
     const snapshot = await projection.find(key)
@@ -111,15 +119,15 @@ export async function findAsReplayed(key: string, projection: MaintainedProjecti
 function compare(key: string, found: FoundProjection, replay: Replay, { compactedTo }: LogBounds) {
   const differences: Pick<Difference, 'where' | 'detail'>[] = []
   const record = replay.recordOf(key)
-  if (!isSameRecord(found.record, record)) {
+  if (!isSameRecord(found.policy, record)) {
     differences.push({
       where: 'policies',
-      detail: `has ${found.record ?? 'nothing'}, the log says ${record ?? 'nothing'}`,
+      detail: `has ${found.policy?.shown ?? 'nothing'}, the log says ${shownRecord(record)}`,
     })
   }
-  const score = record === null ? null : 0
-  if (found.nameScore !== score) {
-    differences.push({ where: 'names', detail: `has ${shown(found.nameScore)}, the log says ${shown(score)}` })
+  const listing = listingOf(record)
+  if (found.listing !== listing) {
+    differences.push({ where: 'names', detail: `has ${LISTINGS[found.listing]}, the log says ${LISTINGS[listing]}` })
   }
   const versions = replay.versionsOf(key, compactedTo)
   if (!isDeepStrictEqual(found.versions, versions)) {
@@ -130,16 +138,24 @@ function compare(key: string, found: FoundProjection, replay: Replay, { compacte
   return differences
 }
 
-function shown(score: number | null): string {
-  return score === null ? 'nothing' : `it with score ${score}`
+const LISTINGS: Readonly<Record<Listing, string>> = {
+  listed: 'the key',
+  misplaced: 'the key out of order',
+  absent: 'nothing',
 }
 
-/** Whether both say the same, in whatever order. */
-function isSameRecord(found: string | null, expected: string | null): boolean {
-  if (found === expected || found === null || expected === null) return found === expected
-  try {
-    return isDeepStrictEqual(JSON.parse(found), JSON.parse(expected))
-  } catch {
-    return false
-  }
+/** How the list of keys should contain a key with this record. */
+function listingOf(record: PolicyRecord | undefined): Listing {
+  return record === undefined ? 'absent' : 'listed'
+}
+
+function shownRecord(record: PolicyRecord | undefined): string {
+  if (record === undefined) return 'nothing'
+  const { key: _, ...shown } = record
+  return JSON.stringify(shown)
+}
+
+function isSameRecord(found: FoundRecord | undefined, expected: PolicyRecord | undefined): boolean {
+  if (found === undefined) return expected === undefined
+  return found.record !== undefined && isDeepStrictEqual(found.record, expected)
 }

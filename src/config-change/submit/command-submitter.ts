@@ -1,45 +1,45 @@
 import { randomUUID } from 'node:crypto'
-import {
-  commandId,
-  type ImportPart,
-  type KeyCommand,
-  type NewCommand,
-  partIds,
-  type QueuedCommand,
-} from '../../domain/commands.ts'
-import type { Ending } from '../../domain/outcome.ts'
+import { commandId, type ImportId, partIds } from '../../domain/command-id.ts'
+import type { ImportPart, KeyCommand, NewCommand, QueuedCommand } from '../../domain/commands.ts'
+import type { PolicyEvent } from '../../domain/events.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { Problem } from '../../lib/errors.ts'
-import { fingerprintOf, type NameReserver } from '../idempotency-keys.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { fingerprintOf, type IdempotencyKeys } from '../idempotency-keys.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { CommandQueue, ImportStaging } from '../ports.ts'
-import { type ImportEnding, importEnding } from './command-status.ts'
-import type { OutcomeWaiters } from './outcome-waiters.ts'
+import { type ImportResult, importResult } from './command-statuses.ts'
+import type { ResultWaiters, Settled } from './result-waiters.ts'
 
-export interface Submission<T> {
+export interface Submission {
   readonly commandId: string
-  /** Absent when nobody waited, or not for long enough. */
-  readonly ending?: T
+  /** Absent if the caller did not wait, or not long enough. */
+  readonly result?: CommandResult
+  /** The event of the command, if this process has read it meanwhile. */
+  readonly event?: PolicyEvent
+}
+
+export interface ImportSubmission {
+  readonly commandId: string
+  /** As in `Submission`. */
+  readonly result?: ImportResult
 }
 
 interface SubmitOptions {
-  /** How long to wait for the outcome, ms; 0 not at all. */
+  /** How long to wait for the result, in ms; 0 does not wait. */
   readonly waitMs: number
-  /** The caller's own name for the command. */
   readonly idempotencyKey: string | undefined
 }
 
 interface CommandSubmitterOptions {
   readonly queue: CommandQueue
-  readonly waiters: OutcomeWaiters
-  readonly names: NameReserver
+  readonly waiters: ResultWaiters
+  readonly idempotencyKeys: IdempotencyKeys
   readonly staging: ImportStaging
-  /** How a command ended that this process obeys. */
-  findEnding(commandId: string): Promise<Ending | undefined>
 }
 
-/** What is asked for with a staged import. */
+/** An import whose lines are staged under its id. */
 export interface NewImport {
-  readonly id: string
+  readonly id: ImportId
   readonly actor: string
   readonly reason?: string
   readonly requestId: string
@@ -47,7 +47,7 @@ export interface NewImport {
   readonly fingerprint: string
 }
 
-/** Accepts commands: from when `submit` has queued one, it is applied or rejected, whatever crashes. */
+/** Accepts commands. Once `submit` has queued a command, it is applied or rejected, even if processes crash. */
 export class CommandSubmitter {
   readonly #options: CommandSubmitterOptions
 
@@ -56,44 +56,52 @@ export class CommandSubmitter {
   }
 
   /**
-   * @throws {Problem} `config-store-unavailable`: not known to be accepted
+   * @throws {Problem} `config-store-unavailable`: the command may or may not have been accepted
    * @throws {Problem} `idempotency-key-reused`
    */
-  async submit(asked: NewCommand, options: SubmitOptions): Promise<Submission<Ending>> {
-    const proposed: KeyCommand = { ...asked, id: commandId(asked.key, randomUUID()) }
-    const { isRepeated, ...named } = await this.#options.names.name(proposed, options.idempotencyKey, () =>
-      fingerprintOf(asked),
+  async submit(command: NewCommand, options: SubmitOptions): Promise<Submission> {
+    const proposed: KeyCommand = { ...command, id: commandId(command.key, randomUUID()) }
+    const { isRepeated, ...claimed } = await this.#options.idempotencyKeys.claim(proposed, options.idempotencyKey, () =>
+      fingerprintOf(command),
     )
-    const [ending] = await this.#enqueue([{ ...proposed, ...named }], isRepeated, options)
-    return { commandId: named.id, ...(ending && { ending }) }
+    const [settled] = await this.#enqueue([{ ...proposed, ...claimed }], isRepeated, options)
+    const { result, event } = settled ?? {}
+    return { commandId: claimed.id, ...(result && { result }), ...(event && { event }) }
   }
 
   /**
-   * Accepts an import whose lines are staged under its id. They are dropped where it turns out to be a repetition.
+   * Accepts an import. If it is a repetition, its lines are dropped.
    * @throws as `submit`
    */
-  async submitImport({ fingerprint, ...asked }: NewImport, options: SubmitOptions): Promise<Submission<ImportEnding>> {
-    const { staging, names } = this.#options
-    const dropOwn = () => orUnavailable(staging.drop(partIds(asked.id) ?? []))
-    const { isRepeated, ...named } = await names
-      .name(asked, options.idempotencyKey, () => fingerprint)
-      .catch(async err => {
-        // Where the store is away the name may have been taken, and a repetition will want the lines.
-        if (err instanceof Problem && err.code === 'idempotency-key-reused') await dropOwn()
-        throw err
-      })
-    if (isRepeated) await dropOwn()
-    const parts = partIds(named.id) ?? []
+  async submitImport({ fingerprint, ...asked }: NewImport, options: SubmitOptions): Promise<ImportSubmission> {
+    const { isRepeated, ...claimed } = await this.#claimForImport(asked, options.idempotencyKey, fingerprint)
+    if (isRepeated) await this.#dropLines(asked.id)
+    const parts = partIds(claimed.id)
     const commands = parts.map(
-      (id): ImportPart => ({ ...asked, ...named, id, type: 'import-part', importId: named.id }),
+      (id): ImportPart => ({ ...asked, ...claimed, id, type: 'import-part', importId: claimed.id }),
     )
-    const endings = await this.#enqueue(commands, isRepeated, options)
-    const isEnded = endings.length === parts.length
-    return { commandId: named.id, ...(isEnded && { ending: importEnding(named.id, endings) }) }
+    const settled = await this.#enqueue(commands, isRepeated, options)
+    const results = settled.map(({ result }) => result)
+    const hasEnded = results.length === parts.length
+    return { commandId: claimed.id, ...(hasEnded && { result: importResult(claimed.id, results) }) }
   }
 
-  /** Returns how they ended, of those that did in time. */
-  async #enqueue(commands: readonly QueuedCommand[], isRepeated: boolean, options: SubmitOptions): Promise<Ending[]> {
+  /** If the store fails, the lines are kept: the claim may have succeeded, and then a repetition needs them. */
+  async #claimForImport(asked: Pick<NewImport, 'id' | 'actor'>, key: string | undefined, fingerprint: string) {
+    try {
+      return await this.#options.idempotencyKeys.claim(asked, key, () => fingerprint)
+    } catch (err) {
+      if (err instanceof Problem && err.code === 'idempotency-key-reused') await this.#dropLines(asked.id)
+      throw err
+    }
+  }
+
+  #dropLines(id: ImportId): Promise<void> {
+    return mapStoreErrors(this.#options.staging.drop(partIds(id)))
+  }
+
+  /** Returns the results of the commands that ended in time. */
+  async #enqueue(commands: readonly QueuedCommand[], isRepeated: boolean, options: SubmitOptions): Promise<Settled[]> {
     const { waiters } = this.#options
     const waits = options.waitMs > 0 ? commands.map(({ id }) => waiters.wait(id, options.waitMs)) : []
     try {
@@ -102,18 +110,17 @@ export class CommandSubmitter {
       for (const { cancel } of waits) cancel()
       throw err
     }
-    const endings = await Promise.all(waits.map(({ ended }) => ended))
-    return endings.filter(ending => ending !== undefined)
+    const settled = await Promise.all(waits.map(wait => wait.settled))
+    return settled.filter(one => one !== undefined)
   }
 
-  /** Whoever asked first may have died before the command was queued; to queue it a second time does nothing. */
+  /** A repeated command is added again, since its first request may have died before it did. Adding it twice has no effect. */
   async #add(command: QueuedCommand, isRepeated: boolean): Promise<void> {
-    const { findEnding, names, queue, staging, waiters } = this.#options
-    const ending = isRepeated ? await orUnavailable(findEnding(command.id)) : undefined
-    if (ending !== undefined) return waiters.settle(ending)
-    await orUnavailable(queue.add(command))
-    // Not before: lines and a name without a command in the queue must go away by themselves.
-    if (command.type === 'import-part') await orUnavailable(staging.keep([command.id]))
-    await names.keep(command)
+    const { idempotencyKeys, queue, staging, waiters } = this.#options
+    if (isRepeated && (await mapStoreErrors(waiters.find(command.id))) !== undefined) return
+    await mapStoreErrors(queue.add(command))
+    // Only now: lines and claims without a queued command have to expire.
+    if (command.type === 'import-part') await mapStoreErrors(staging.keep([command.id]))
+    await idempotencyKeys.keep(command)
   }
 }

@@ -1,10 +1,11 @@
 import { randomUUID } from 'node:crypto'
-import { commandId, type PutPolicy } from '../../domain/commands.ts'
+import { commandId } from '../../domain/command-id.ts'
+import type { PutPolicy } from '../../domain/commands.ts'
 import { decide } from '../../domain/decider.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
 import { Problem } from '../../lib/errors.ts'
 import { configKeyWarnings } from '../config-key-warnings.ts'
-import { orUnavailable } from '../map-store-errors.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 
 interface DryRunOptions {
@@ -13,9 +14,9 @@ interface DryRunOptions {
   readonly at: string
 }
 
-/** What a command would do, were it applied now and nothing queued before it. */
+/** What a command would change if it were applied now, before all queued commands. */
 export interface DryRun {
-  /** `null`: none. */
+  /** `null` if the key has no policy. */
   readonly from: PolicyDefinition | null
   readonly to: PolicyDefinition | null
   /** For a prefix, how many stored policies inside it still take precedence. */
@@ -23,10 +24,10 @@ export interface DryRun {
   readonly warnings: readonly string[]
 }
 
-/** @throws {Problem} what it would be rejected for */
+/** @throws {Problem} the reason why it would be rejected */
 export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: DryRunOptions): Promise<DryRun> {
   const { key, policy } = command
-  const [state, matches] = await orUnavailable(Promise.all([reader.state(key), reader.countInside(key)]))
+  const [state, matches] = await mapStoreErrors(Promise.all([reader.state(key), reader.countInside(key)]))
   const decision = decide(state, { ...command, id: commandId(key, randomUUID()) }, at)
   if (decision.kind === 'rejected') throw new Problem(decision.rejection.code, decision.rejection.detail)
   return { from: state.policy, to: policy, matches, warnings: configKeyWarnings(key) }

@@ -1,34 +1,33 @@
 --[[
   Ends a command, or applies the next chunk of an import: appends the events to the log, updates the projection, records the
-  outcome (or the progress of the import) and announces it, or does none of that. There is no instant at which only a part of it
-  has happened.
+  outcome (or the progress of the import) and announces it. All of this happens at once, or none of it.
 
-  A worker may append only while it holds the lock of the command's job. One that stood still may wake after another worker has
-  taken the command over, has ended it, and everything else that is known of it has expired; the lock still tells it apart.
+  A worker may append only while it holds the lock of the command's job. A suspended worker may resume after another worker has
+  taken over and ended the command, and after every record of the command has expired. The lock still distinguishes the two.
 
   KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] policies (hash)   KEYS[4] names (sorted set)
-  KEYS[5] position that the log is compacted to (string)
+  KEYS[5] position up to which the log is compacted (string)
   KEYS[6] outcome of the command (string)   KEYS[7] progress of the import (string)   KEYS[8] lock of the job (string)
   KEYS[9…] versions of each config key (sorted set)
 
-  ARGV[1] lease: what the lock must hold, '' to append without one
-  ARGV[2] outcome, '' while the command goes on        ARGV[3] how long to keep it, ms
-  ARGV[4] what the progress must be, '' none yet       ARGV[5] what it is then, '' to leave it as it is
-  ARGV[6] channel to announce on         ARGV[7] partition         ARGV[8] identity for a log that has none yet
-  and five for each config key:
+  ARGV[1] lease: the value that the lock must have, '' to append without a lease
+  ARGV[2] outcome, '' if the command has not ended   ARGV[3] lifetime of the outcome in ms
+  ARGV[4] expected progress, '' for none             ARGV[5] new progress, '' to leave it unchanged
+  ARGV[6] channel to announce on         ARGV[7] partition         ARGV[8] identity for a log without one
+  and five arguments for each config key:
     config key
-    version of the key's state that the decision was made on
-    version of the event, '' when nothing changes
+    expected version of the key, on which the decision was based
+    version of the event, '' if nothing changes
     event as JSON
-    policy record as JSON, '' when the key has no policy any more
+    policy record as JSON, '' if the event is a deletion
 
-  Returns { code, value }: { 0, position } it was done, { 1, outcome } the command had ended, { 2, config key } this key is at
-  another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are
-  those of `AppendCode` in redis/policies/append.ts. An error that starts with DAMAGED reports what another program wrote.
+  Returns { code, value }: { 0, position } appended, { 1, outcome } the command had already ended, { 2, config key } this key is
+  at another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are
+  those of `AppendCode` in redis/policies/append.ts. An error that starts with DAMAGED reports data of another program.
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_A_KEY = 8, 8, 5
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 8, 8, 5
 local call = redis.call
 
 local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string' }, 'zset')
@@ -41,7 +40,7 @@ local progressed = call('GET', progress) or ''
 if progressed ~= ARGV[4] then return { 4, progressed } end
 
 for i = 1, #KEYS - COMMON_KEYS do
-  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, expected = ARGV[at + 1], ARGV[at + 2]
   local version = call('ZREVRANGE', KEYS[COMMON_KEYS + i], 0, 0, 'WITHSCORES')[2] or '0'
   if tonumber(version) ~= tonumber(expected) then return { 2, key } end
@@ -50,13 +49,13 @@ end
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local end_of_log = last and string.match(last[1], '^%d+') or call('GET', compacted_to) or '0'
 if not is_position(end_of_log, 9007199254740991 - #KEYS) then
-  return redis.error_reply('DAMAGED the log "' .. log .. '" ends at position ' .. end_of_log .. ', behind which nothing can be counted')
+  return redis.error_reply('DAMAGED the log "' .. log .. '" ends at position ' .. end_of_log .. ', after which no position can be counted')
 end
 local position = tonumber(end_of_log)
 call('SET', identity, ARGV[8], 'NX')
 
 for i = 1, #KEYS - COMMON_KEYS do
-  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_A_KEY
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, version, event, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
   if version ~= '' then
     position = position + 1

@@ -1,15 +1,15 @@
 --[[
-  Records that a command failed, and keeps the lines of an import's part no longer than that.
+  Records that a command failed. The staged lines of an import's part expire together with the failure.
 
   KEYS[1] outcome of the command (string)   KEYS[2] lock of the job (string)   KEYS[3] failure of the command (string)
   KEYS[4] staged lines of the part (list)   KEYS[5] progress of the part (string)
 
-  ARGV[1] lease: what the lock must hold   ARGV[2] failure as JSON   ARGV[3] how long to keep it, ms
+  ARGV[1] lease: the value that the lock must have   ARGV[2] failure as JSON   ARGV[3] lifetime in ms
 
-  Returns 1, or 0 when the command has ended or the worker does not hold the lock.
+  Returns 1, or 0 if the command has ended or the worker does not hold the lock.
 ]]
 local call = redis.call
--- The others may be of any type: what is written replaces it.
+-- The other keys may have any type, since the writes below replace them or only set their expiry.
 local damage = wrong_type({ 'string', 'string' })
 if damage then return damage end
 

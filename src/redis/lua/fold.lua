@@ -1,15 +1,15 @@
 --[[
-  Compacts a log by one step: moves its oldest events into the snapshot, which keeps the last one of each key, and forgets the
-  versions that they made, except the last of each key, from which numbers go on.
+  Compacts a log by one step: moves its oldest events into the snapshot, which keeps the last event of each key, and removes their
+  versions from the index. The last version of each key stays, so that numbering continues.
 
-  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position compacted to (string)
+  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position up to which the log is compacted (string)
   KEYS[4] snapshot (hash)   KEYS[4 + i] versions of config key i (sorted set)
 
-  ARGV[1] identity that the events were read under       ARGV[2] position compacted to when they were read
-  ARGV[3] position of the last of the events
-  ARGV[1 + 3i], ARGV[2 + 3i], ARGV[3 + 3i] config key i, its last event with its position as JSON, that event's version
+  ARGV[1] identity of the log when the events were read   ARGV[2] value of KEYS[3] when they were read
+  ARGV[3] position of the last event
+  ARGV[1 + 3i], ARGV[2 + 3i], ARGV[3 + 3i] config key i, its last event with position as JSON, version of that event
 
-  Returns 1, or 0 when the log was replaced or compacted since the events were read.
+  Returns 1, or 0 if the log was replaced or compacted since the events were read.
 ]]
 local log, identity, compacted_to, snapshot = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local call = redis.call

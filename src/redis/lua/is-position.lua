@@ -1,5 +1,5 @@
 --[[
-  Whether a text is a position before `first`. Without one, it must be one that doubles count exactly.
+  Whether a text is a position before `first`; without `first`, whether a double can hold it exactly.
 ]]
 local function is_position(text, first)
   local position = string.match(text, '^%d+$') and tonumber(text)

@@ -1,11 +1,11 @@
 --[[
-  Makes anew what is known of a log from the log itself, where it cannot be right: others than this service may have written it.
+  Restores the identity and the compacted position of a log from the log itself if another program has overwritten them.
 
-  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position compacted to (string)
+  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position up to which the log is compacted (string)
 
-  ARGV[1] identity for a log whose own is of another type
+  ARGV[1] new identity, used if the present one has another type
 
-  Returns what was repaired: any of 'identity' and 'compacted-to'; nothing of a log that is no stream.
+  Returns what was repaired, any of 'identity' and 'compacted-to'; nothing if the log is not a stream.
 ]]
 local log, identity, compacted_to = KEYS[1], KEYS[2], KEYS[3]
 local call = redis.call

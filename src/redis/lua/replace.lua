@@ -1,18 +1,18 @@
 --[[
-  Puts drafts in the place of what is in use, if the log still stands where the drafts were made from.
+  Replaces keys by their drafts, if the log has not changed since the drafts were made.
 
-  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position compacted to (string)
-  KEYS[2 + 2i], KEYS[3 + 2i] what is in use, and its draft
+  KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] position up to which the log is compacted (string)
+  KEYS[2 + 2i], KEYS[3 + 2i] key in use, and its draft
 
-  ARGV[1] identity, ARGV[2] position compacted to and ARGV[3] last position of the log that the drafts were made from
-  ARGV[4] the log's identity from now on
-  ARGV[4 + i] '1' when draft i exists, '0' when nothing is to take the place
+  ARGV[1] identity, ARGV[2] compacted position and ARGV[3] last position of the log from which the drafts were made
+  ARGV[4] new identity of the log, '' to keep the present one
+  ARGV[4 + i] '1' if draft i exists, '0' if the key in use is only deleted
 
-  Returns 1, or 0 when the log stands elsewhere or a draft is gone.
+  Returns 1, or 0 if the log has changed or a draft has expired.
 ]]
 local log, identity, compacted_to = KEYS[1], KEYS[2], KEYS[3]
 local call = redis.call
--- What is in use may be of any type: it is replaced.
+-- The keys in use may have any type, since they are replaced.
 local damage = wrong_type({ 'stream', 'string', 'string' })
 if damage then return damage end
 

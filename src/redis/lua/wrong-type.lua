@@ -1,8 +1,9 @@
 --[[
-  Stands before the scripts that write. A write to a key of another type fails, and what was written before it stays: so the types
-  are compared before the first write. Others than this service may have written those keys.
+  Prelude of the scripts that write. A write to a key of the wrong type fails, but earlier writes of the script stay. So the types
+  are compared before the first write, since another program may have written the keys.
 
-  Returns an error that names the first key of another type, or nil. Keys behind those of `types` are `others`; nil is any type.
+  Returns an error that names the first key of the wrong type, or nil. `others` is the type of the keys after those of `types`;
+  nil allows any type.
 ]]
 local function wrong_type(types, others)
   for i, key in ipairs(KEYS) do

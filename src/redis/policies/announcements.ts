@@ -1,9 +1,9 @@
 import type { Redis } from 'ioredis'
 import type { Announcement, Announcements } from '../../config-change/ports.ts'
-import type { Ending } from '../../domain/outcome.ts'
 import { announcementChannel } from '../keys.ts'
+import { parseResult } from './result-json.ts'
 
-/** A server that hangs leaves a subscriber that only listens in the belief that nothing happens, so it is asked this often, ms. */
+/** Ping interval, in ms. A subscriber only receives, so without pings it cannot tell a hung server from a quiet one. */
 const PING_INTERVAL_MS = 1_000
 
 /** Announcements over Redis pub/sub, which delivers each at most once. */
@@ -11,7 +11,7 @@ export class RedisAnnouncements implements Announcements {
   readonly #subscriber: Redis
   readonly #channel: string
 
-  /** @param subscriber a connection of its own, as pub/sub takes it over; it drops itself where it is left without an answer */
+  /** @param subscriber a connection for this alone, since pub/sub takes it over; it reconnects when a ping is not answered */
   constructor(subscriber: Redis, keyPrefix: string) {
     this.#subscriber = subscriber
     this.#channel = announcementChannel(keyPrefix)
@@ -23,7 +23,7 @@ export class RedisAnnouncements implements Announcements {
       if (announcement !== undefined) listener.announced(announcement)
     })
     this.#subscriber.on('ready', () => {
-      // ioredis subscribes again by itself where it had been subscribed before.
+      // ioredis restores earlier subscriptions itself; subscribing again tells when that is done.
       this.#subscriber.subscribe(this.#channel).then(
         () => listener.reconnected(),
         () => undefined,
@@ -38,15 +38,15 @@ export class RedisAnnouncements implements Announcements {
   }
 }
 
-/** As `lua/append.lua` publishes it. */
-const MESSAGE = /^(?<partition>\d+) \d+ (?<ending>.*)$/s
+/** The format of `lua/append.lua`: `<partition> <position> <outcome as JSON>`. */
+const MESSAGE = /^(?<partition>\d+) \d+ (?<result>.*)$/s
 
-/** `<partition> <position> <ending as JSON>`, nothing behind the position of a step; `undefined` for what somebody else published. */
+/** `undefined` for a message of another program. */
 function parse(message: string): Announcement | undefined {
-  const { partition, ending } = MESSAGE.exec(message)?.groups ?? {}
+  const { partition, result } = MESSAGE.exec(message)?.groups ?? {}
   if (partition === undefined) return undefined
   try {
-    return { partition: Number(partition), ...(ending && { ending: JSON.parse(ending) as Ending }) }
+    return { partition: Number(partition), ...(result && { result: parseResult(result) }) }
   } catch {
     return undefined
   }

@@ -1,10 +1,11 @@
-/** The append, as `lua/append.lua` takes it. */
+/** Arguments of `lua/append.lua`. */
 import { randomUUID } from 'node:crypto'
 import type { CommandEnd, ImportProgress, ImportStep, KeyChange, Lease } from '../../config-change/ports.ts'
-import { partitionOfCommand } from '../../domain/commands.ts'
+import { partitionOf } from '../../domain/command-id.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { configPartition } from '../../domain/partition.ts'
+import { type PolicyRecord, recordOf } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript, type ScriptArguments } from '../define-script.ts'
 import { announcementChannel, ConfigKeys } from '../keys.ts'
@@ -17,40 +18,40 @@ type AppendCode = (typeof AppendCode)[keyof typeof AppendCode]
 
 export type AppendCommand = DefinedScript<[AppendCode, string]>
 
-/** How much longer outcomes are kept than told, ms: a command that is delivered again meanwhile gets its first outcome. */
-export const FENCE_MS = 600_000
+/** How much longer outcomes are stored than reported, in ms. A command that is delivered again meanwhile gets its first outcome. */
+export const DEDUP_GRACE_MS = 600_000
 
-/** What is appended without the lease of a worker. */
+/** For appends without a worker. */
 const NO_LEASE = ''
 
 export function defineAppend(redis: RedisClient): AppendCommand {
   return defineScript(redis, 'throttlerAppend', appendScript)
 }
 
-/** What is recorded of a command besides its events. */
+/** The records of a command, apart from its events. */
 interface Recorded {
   readonly commandId: string
   readonly lease: Lease
-  /** Absent while the command goes on. */
+  /** Absent if the command has not ended. */
   readonly outcome?: Outcome
-  /** How far an import must be. */
+  /** Expected progress of an import. */
   readonly from?: ImportProgress | undefined
-  /** How far it is then; absent to leave it as it is. */
+  /** New progress; absent to leave it unchanged. */
   readonly to?: ImportProgress
 }
 
 /** Ends a command. */
 export function outcomeArguments({ outcome, lease, from, change }: CommandEnd, options: RetentionOptions) {
   const recorded = { commandId: outcome.id, lease, outcome, from }
-  return appendArguments(partitionOfCommand(outcome.id) ?? 0, recorded, change ? [change] : [], options)
+  return appendArguments(partitionOf(outcome.id), recorded, change ? [change] : [], options)
 }
 
 /** Applies the next chunk of an import. */
 export function stepArguments({ partId, lease, from, to, changes }: ImportStep, options: RetentionOptions) {
-  return appendArguments(partitionOfCommand(partId) ?? 0, { commandId: partId, lease, from, to }, changes, options)
+  return appendArguments(partitionOf(partId), { commandId: partId, lease, from, to }, changes, options)
 }
 
-/** Appends an event of a log that is restored, with its command's outcome while that is kept. */
+/** Appends an event without a worker, with the outcome of its command if there is one. */
 export function eventArguments(event: PolicyEvent, outcome: Outcome | undefined, options: RetentionOptions) {
   const { key, version, commandId } = event
   const recorded = { commandId, lease: NO_LEASE, ...(outcome && { outcome }) }
@@ -73,7 +74,7 @@ function appendArguments(
     ...changes.map(({ key }) => keys.versions(key)),
     lease,
     jsonOf(outcome),
-    retentionMs + FENCE_MS,
+    retentionMs + DEDUP_GRACE_MS,
     jsonOf(from),
     jsonOf(to),
     announcementChannel(keyPrefix),
@@ -85,11 +86,13 @@ function appendArguments(
 
 function changeArguments({ key, expectedVersion, event }: KeyChange): readonly (string | number)[] {
   if (event === undefined) return [key, expectedVersion, '', '', '']
-  return [key, expectedVersion, event.version, JSON.stringify(event), recordJson(event)]
+  const record = recordOf(event)
+  return [key, expectedVersion, event.version, JSON.stringify(event), record === undefined ? '' : recordJson(record)]
 }
 
-export function recordJson({ version, policy, at, actor }: PolicyEvent): string {
-  return policy === null ? '' : JSON.stringify({ version, policy, updatedAt: at, updatedBy: actor })
+/** A policy record as it is stored under its key. */
+export function recordJson({ key: _, ...record }: PolicyRecord): string {
+  return JSON.stringify(record)
 }
 
 function jsonOf(value: object | undefined): string {

@@ -1,18 +1,13 @@
-/** How events and policies stand in Redis: as JSON that only this service should write. */
-import {
-  type DamagedEntry,
-  DamagedRecord,
-  type LogEntry,
-  type PolicyRecord,
-  type StoredEntry,
-} from '../../config-change/ports.ts'
+/** How events and policies are stored in Redis: as JSON, which another program may have overwritten. */
+import { type DamagedEntry, DamagedRecord, type LogEntry, type StoredEntry } from '../../config-change/ports.ts'
 import { EVENT_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { isPolicyDefinition } from '../../domain/stored-policy.ts'
 
-/** An entry of a stream, as ioredis returns it: its id, and its fields and values in turn. */
+/** An entry of a stream as ioredis returns it: the id, then fields and values in turn. */
 export type StreamEntry = [id: string, fields: string[]]
 
-/** The event of an entry as it is written. */
+/** The stored JSON of an event. */
 export function eventText([, fields]: StreamEntry): string {
   return fields[fields.indexOf('event') + 1] ?? ''
 }
@@ -22,13 +17,13 @@ export function parsePosition([id]: StreamEntry): number {
   return Number.parseInt(id, 10)
 }
 
-/** @throws {UnknownEventSchema} for an event of a later release @throws {DamagedRecord} */
+/** @throws {UnknownEventSchema} if a later release wrote the event @throws {DamagedRecord} */
 export function parseEntry(entry: StreamEntry): LogEntry {
   const position = parsePosition(entry)
   return { position, event: parseEvent(parseJson(eventText(entry)), `the event at position ${position} is damaged`) }
 }
 
-/** An event of the snapshot, with its position. @throws as `parseEntry` */
+/** Parses an entry of the snapshot: an event with its position. @throws as `parseEntry` */
 export function parseCompacted(json: string): LogEntry {
   const { position, event } = Object(parseJson(json)) as { position?: unknown; event?: unknown }
   const damage = 'a compacted event is damaged'
@@ -36,7 +31,7 @@ export function parseCompacted(json: string): LogEntry {
   return { position, event: parseEvent(event, damage) }
 }
 
-/** For who goes on where an entry is damaged. @throws {UnknownEventSchema} */
+/** Returns damage instead of throwing it. @throws {UnknownEventSchema} */
 export function parseUnlessDamaged(parse: () => LogEntry, position: number): StoredEntry {
   try {
     return parse()
@@ -46,7 +41,7 @@ export function parseUnlessDamaged(parse: () => LogEntry, position: number): Sto
   }
 }
 
-/** `undefined` for a damaged one. */
+/** `undefined` if the record is damaged. */
 export function readRecord(key: string, json: string): PolicyRecord | undefined {
   const record: unknown = parseJson(json)
   return isRecord(record) ? { key, ...record } : undefined

@@ -5,8 +5,8 @@ import {
   type LogPosition,
   type LogRead,
   LogReplaced,
-  type PolicyRecord,
 } from '../../config-change/ports.ts'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
@@ -14,12 +14,12 @@ import { namingDamage } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 import { parseName, shownName } from './stored-name.ts'
 
-const EVENTS_A_READ = 500
+const EVENTS_PER_READ = 500
 
 interface DamageListener {
-  /** Hears of each policy that is left out. */
+  /** Called for each policy that is left out. */
   damaged(key: string): void
-  /** Hears that all policies of a partition are left out. */
+  /** Called if all policies of a partition are left out. */
   unreadable(fault: DamagedKey): void
 }
 
@@ -29,7 +29,7 @@ export class RedisEventLog implements EventLog {
   readonly #keyPrefix: string
   readonly #damage: DamageListener
 
-  /** @param damage hears of what is left out */
+  /** @param damage is notified of policies that are left out */
   constructor(redis: RedisClient, keyPrefix: string, damage: DamageListener) {
     this.#redis = namingDamage(redis)
     this.#keyPrefix = keyPrefix
@@ -37,8 +37,8 @@ export class RedisEventLog implements EventLog {
   }
 
   /**
-   * The position is read before the policies, so that what changes meanwhile is followed, not missed. Where the log itself is
-   * damaged, policies are read all the same.
+   * The position is read before the policies, so changes that are made meanwhile are followed and none is missed. Policies are read
+   * even if the log itself is damaged.
    */
   async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
@@ -67,13 +67,13 @@ export class RedisEventLog implements EventLog {
     return record ?? []
   }
 
-  /** Reads from the position itself: its event must still be the one that was followed. */
+  /** Reads from the position itself, whose event must still be the one that was followed. */
   async read(partition: number, after: LogPosition): Promise<LogRead> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
     const [identity, logEvents, found] = await Promise.all([
       this.#redis.get(keys.identity),
       this.#redis.xlen(keys.log),
-      this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_A_READ + 1),
+      this.#redis.xrange(keys.log, `${after.position}-0`, '+', 'COUNT', EVENTS_PER_READ + 1),
     ])
     const difference = differenceFrom(after, identity, found)
     if (difference !== undefined) throw await this.#lossOf(keys, after, identity, difference)
@@ -81,12 +81,12 @@ export class RedisEventLog implements EventLog {
     return {
       at: entries.length === 0 ? { ...after, identity } : positionAt(identity, entries.at(-1)),
       entries: entries.map(parseEntry),
-      hasMore: found.length > EVENTS_A_READ,
+      hasMore: found.length > EVENTS_PER_READ,
       logEvents,
     }
   }
 
-  /** What was followed is gone: compacted, or of another log. */
+  /** Why the followed log does not continue: it was compacted or replaced. */
   async #lossOf(keys: ConfigKeys, after: LogPosition, identity: string | null, difference: string): Promise<Error> {
     const isSameLog = after.identity === null || after.identity === identity
     const compactedTo = Number((await this.#redis.get(keys.compactedTo)) ?? 0)
@@ -106,11 +106,11 @@ async function unlessDamaged<T>(answer: Promise<T>, otherwise: T): Promise<T> {
 }
 
 function positionAt(identity: string | null, entry: StreamEntry | undefined): LogPosition {
-  if (entry === undefined) return { identity, position: 0, event: null }
-  return { identity, position: parsePosition(entry), event: eventText(entry) }
+  if (entry === undefined) return { identity, position: 0, eventMark: null }
+  return { identity, position: parsePosition(entry), eventMark: eventText(entry) }
 }
 
-/** Why what was found from the position on does not continue what was followed up to it, or `undefined` when it does. */
+/** Why the entries from a position on do not continue the followed log; `undefined` if they do. */
 function differenceFrom(
   after: LogPosition,
   identity: string | null,
@@ -119,9 +119,9 @@ function differenceFrom(
   if (after.identity !== null && identity !== after.identity) return 'the log has another identity'
   const [first] = found
   if (after.position === 0) {
-    return first === undefined || parsePosition(first) === 1 ? undefined : 'the log begins behind what was followed'
+    return first === undefined || parsePosition(first) === 1 ? undefined : 'the log does not begin at position 1'
   }
   if (first === undefined) return `the log ends before position ${after.position}`
-  if (parsePosition(first) !== after.position) return `the log begins behind position ${after.position}`
-  return eventText(first) === after.event ? undefined : `position ${after.position} holds another event`
+  if (parsePosition(first) !== after.position) return `the log begins after position ${after.position}`
+  return eventText(first) === after.eventMark ? undefined : `position ${after.position} holds another event`
 }

@@ -1,17 +1,17 @@
 import type { ImportStaging } from '../../config-change/ports.ts'
-import { partitionOfCommand } from '../../domain/commands.ts'
+import { type CommandId, partitionOf } from '../../domain/command-id.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 
-/** An import that is not accepted within this time after its last line never was, ms. */
+/** Lifetime of staged lines, in ms, until their import is accepted. */
 const ABANDONED_AFTER_MS = 3_600_000
 
-/** Behind the last chunk, so that lines which are not all there are told from those that are. */
+/** Entry after the last chunk, which tells complete lines from incomplete ones. */
 const END = ''
 
-/** Staged lines in Redis: a list for each part, whose entries are chunks. */
+/** Staged lines in Redis: one list for each part, whose entries are chunks. */
 export class RedisImportStaging implements ImportStaging {
   readonly #redis: RedisClient
   readonly #options: RetentionOptions
@@ -21,40 +21,40 @@ export class RedisImportStaging implements ImportStaging {
     this.#options = options
   }
 
-  add(partId: string, lines: readonly string[]): Promise<void> {
+  add(partId: CommandId, lines: readonly string[]): Promise<void> {
     return this.#push(partId, lines.join('\n'))
   }
 
-  async seal(partIds: readonly string[]): Promise<void> {
+  async seal(partIds: readonly CommandId[]): Promise<void> {
     await Promise.all(partIds.map(partId => this.#push(partId, END)))
   }
 
-  async #push(partId: string, entry: string): Promise<void> {
+  async #push(partId: CommandId, entry: string): Promise<void> {
     const key = this.#key(partId)
     await Promise.all([this.#redis.rpush(key, entry), this.#redis.pexpire(key, ABANDONED_AFTER_MS)])
   }
 
-  async keep(partIds: readonly string[]): Promise<void> {
+  async keep(partIds: readonly CommandId[]): Promise<void> {
     await Promise.all(partIds.map(partId => this.#redis.persist(this.#key(partId))))
   }
 
-  async chunk(partId: string, index: number): Promise<readonly string[] | undefined> {
+  async chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined> {
     const entry = await this.#redis.lindex(this.#key(partId), index)
     if (entry === null) return undefined
     return entry === END ? [] : entry.split('\n')
   }
 
-  async drop(partIds: readonly string[]): Promise<void> {
+  async drop(partIds: readonly CommandId[]): Promise<void> {
     await Promise.all(
       partIds.map(partId => this.#redis.unlink(this.#key(partId), this.#keysOf(partId).progress(partId))),
     )
   }
 
-  #key(partId: string): string {
+  #key(partId: CommandId): string {
     return this.#keysOf(partId).staged(partId)
   }
 
-  #keysOf(partId: string): ConfigKeys {
-    return new ConfigKeys(this.#options.keyPrefix, partitionOfCommand(partId) ?? 0)
+  #keysOf(partId: CommandId): ConfigKeys {
+    return new ConfigKeys(this.#options.keyPrefix, partitionOf(partId))
   }
 }

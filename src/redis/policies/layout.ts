@@ -5,11 +5,11 @@ import { layoutKey } from '../keys.ts'
 
 const LAYOUT = `${BUCKET_PARTITIONS} bucket partitions, ${CONFIG_PARTITIONS} config partitions`
 
-/** The store was filled by a release that places keys elsewhere. */
+/** The store was filled by a release that distributes keys differently. */
 export class LayoutMismatch extends OperatorError {}
 
 /**
- * Records how many partitions keys are spread over, or compares it with what is recorded.
+ * Records the numbers of partitions, or compares them with the recorded ones.
  * @throws {LayoutMismatch}
  */
 export async function claimLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
@@ -20,13 +20,13 @@ export async function claimLayout(redis: RedisClient, keyPrefix: string): Promis
   await compareLayout(redis, keyPrefix)
 }
 
-/** @throws {LayoutMismatch} when another one is recorded */
+/** @throws {LayoutMismatch} if another layout is recorded */
 export async function compareLayout(redis: RedisClient, keyPrefix: string): Promise<void> {
   const key = layoutKey(keyPrefix)
   const recorded = isLayout(await redis.type(key)) ? await redis.get(key) : null
   if (recorded === null || recorded === LAYOUT) return
   throw new LayoutMismatch(
-    `the config store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
+    `the policy store was filled with ${recorded}; this release has ${LAYOUT}. Give it another KEY_PREFIX`,
   )
 }
 

@@ -10,10 +10,10 @@ import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type Str
 import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 
-/** Also the most that one step of a compaction moves. */
-const EVENTS_A_READ = 500
+/** Also the maximum that one step of a compaction moves. */
+const EVENTS_PER_READ = 500
 
-/** A partition's log, for who compacts it or compares it with what was made of it. */
+/** The log of one partition, for verify, rebuild and compact. */
 export class RedisMaintainedLog implements MaintainedLog {
   readonly #redis: RedisClient
   readonly #keys: ConfigKeys
@@ -38,7 +38,7 @@ export class RedisMaintainedLog implements MaintainedLog {
 
   async read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }> {
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_A_READ))
+    const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_PER_READ))
     const entries = results.pop() as StreamEntry[]
     return {
       bounds: boundsOf(results),
@@ -81,7 +81,7 @@ export class RedisMaintainedLog implements MaintainedLog {
   }
 }
 
-/** What `boundsOf` reads, in a transaction with whatever else is asked. */
+/** Adds the commands whose results `boundsOf` reads to a transaction. */
 export function queueBounds(transaction: ChainableCommander, keys: ConfigKeys): ChainableCommander {
   const { identity, compactedTo, log } = keys
   return transaction
@@ -91,14 +91,14 @@ export function queueBounds(transaction: ChainableCommander, keys: ConfigKeys): 
     .xrevrange(log, '+', '-', 'COUNT', 1)
 }
 
-/** @throws {DamagedRecord} if the log cannot be compacted to where it says */
+/** @throws {DamagedRecord} if the log contradicts the position up to which it is compacted */
 export function boundsOf(results: readonly unknown[]): LogBounds {
   const [identity, stored, [first], [last]] = results as [string | null, string | null, StreamEntry[], StreamEntry[]]
   const compactedTo = parseCompactedTo(stored ?? '0', first && parsePosition(first))
   return { identity, compactedTo, last: last === undefined ? compactedTo : parsePosition(last) }
 }
 
-/** As `lua/repair-log.lua` reads it. */
+/** The same rule as in `lua/repair-log.lua`. */
 function parseCompactedTo(stored: string, first: number | undefined): number {
   const position = /^\d+$/.test(stored) ? Number(stored) : Number.NaN
   if (position < (first ?? Number.MAX_SAFE_INTEGER)) return position
@@ -106,8 +106,8 @@ function parseCompactedTo(stored: string, first: number | undefined): number {
   throw new DamagedRecord(`"compacted-to" is ${JSON.stringify(stored)}, but the log ${log}; run "throttler rebuild"`)
 }
 
-/** Errors of a transaction do not say which of its commands failed. */
-const UNNAMED_DAMAGE = 'a key of the config store is of another type; "throttler verify" names it'
+/** The error of a transaction does not name the command that failed. */
+const UNNAMED_DAMAGE = 'a key of the policy store has another type; "throttler verify" names it'
 
 /** The results of a transaction or pipeline. @throws {DamagedKey} or the first error among them */
 export async function resultsOf(commands: ChainableCommander): Promise<unknown[]> {

@@ -1,4 +1,4 @@
-/** One sorted sequence of several. */
+/** Merges sorted sequences into one. */
 export async function* mergeSorted<T>(
   sources: readonly AsyncGenerator<T>[],
   compare: (a: T, b: T) => number,

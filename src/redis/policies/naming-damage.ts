@@ -1,7 +1,7 @@
 import { DamagedKey } from '../../config-change/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 
-/** The type of the key that each command needs, of those that the config store uses. */
+/** The key type that each command of the policy store needs. */
 const TYPES_BY_COMMAND: Readonly<Record<string, string>> = {
   get: 'string',
   hget: 'hash',
@@ -19,15 +19,15 @@ const TYPES_BY_COMMAND: Readonly<Record<string, string>> = {
   zscan: 'zset',
 }
 
-/** An error of a script of ours, see `lua/wrong-type.lua`. */
+/** How this service's scripts report damage, see `lua/wrong-type.lua`. */
 const SCRIPT_ERROR = /^DAMAGED /
 
-/** How ioredis reports what Redis refused. */
+/** An error reply, as ioredis reports it. */
 interface ReplyError extends Error {
   readonly command?: { readonly name: string; readonly args: readonly unknown[] }
 }
 
-/** The same client, whose commands and scripts reject with a `DamagedKey` that names the key where Redis finds one of another type. */
+/** Wraps a client so that its commands and scripts reject with a `DamagedKey` that names a key of the wrong type. */
 export function namingDamage<Client extends RedisClient>(redis: Client): Client {
   return new Proxy(redis, {
     get: (client, name) => {
@@ -51,12 +51,12 @@ async function named(redis: RedisClient, err: ReplyError): Promise<Error> {
   return damagedKey(wrongType(String(key), { found, expected }), err)
 }
 
-/** Whether Redis refused a command since the key is of another type. */
+/** Whether Redis refused a command because the key has another type. */
 export function isWrongType(err: Error): boolean {
   return err.message.startsWith('WRONGTYPE ')
 }
 
-/** Says of each of these keys if it is there and of another type than expected. */
+/** A fault for each of these keys that exists with another type than expected. */
 export async function wrongTypes(
   redis: RedisClient,
   expected: Readonly<Record<string, string>>,
@@ -68,11 +68,11 @@ export async function wrongTypes(
   })
 }
 
-/** As `lua/wrong-type.lua` says it. */
+/** The wording of `lua/wrong-type.lua`. */
 function wrongType(key: string, { found, expected }: { found: string; expected: string }): string {
   return `the key "${key}" is of type ${found} instead of ${expected}`
 }
 
 function damagedKey(fault: string, cause: Error): DamagedKey {
-  return new DamagedKey(`${fault}; "throttler verify" says whether "throttler rebuild" can repair it`, { cause })
+  return new DamagedKey(`${fault}; run "throttler verify" to see whether "throttler rebuild" can repair it`, { cause })
 }

@@ -1,6 +1,6 @@
-/** Where the records of commands stand, and for how long. */
+/** Where the records of commands are stored, and for how long. */
 export interface RetentionOptions {
   readonly keyPrefix: string
-  /** How long it is told how a command ended, its name is kept, and the lines of an import's part that failed, ms. */
+  /** Lifetime of outcomes, failures, Idempotency-Keys and the lines of a failed import, in ms. */
   readonly retentionMs: number
 }

@@ -1,6 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 
-/** The config key that a name in Redis is, or `undefined` if its bytes are not valid UTF-8: then this service did not write it. */
+/** The config key of a stored name; `undefined` if the name is not valid UTF-8, so that this service did not write it. */
 export function parseName(bytes: Buffer): string | undefined {
   return isUtf8(bytes) ? bytes.toString() : undefined
 }

@@ -4,12 +4,13 @@ import { Redis } from 'ioredis'
 import { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
 import { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
 import type { CommandQueue } from '../../../src/config-change/ports.ts'
-import { commandId, type ImportPart, importId, type PutPolicy, partIds } from '../../../src/domain/commands.ts'
+import { type CommandId, commandId, importId, partIds } from '../../../src/domain/command-id.ts'
+import type { ImportPart, PutPolicy } from '../../../src/domain/commands.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { RedisCommandLog } from '../../../src/redis/policies/command-log.ts'
-import { RedisConfigStore } from '../../../src/redis/policies/config-store.ts'
+import { RedisCommandStore } from '../../../src/redis/policies/command-store.ts'
 import { RedisImportStaging } from '../../../src/redis/policies/import-staging.ts'
+import { RedisPolicyReader } from '../../../src/redis/policies/policy-reader.ts'
 import { given } from './given-store.ts'
 
 const CHANGES = 60
@@ -24,9 +25,9 @@ const store = given()
 let keyPrefix: string
 let redis: Redis
 let keys: ConfigKeys
-let log: RedisCommandLog
+let commands: RedisCommandStore
 let staging: RedisImportStaging
-let policies: RedisConfigStore
+let policies: RedisPolicyReader
 let applier: CommandApplier
 let importer: ImportApplier
 
@@ -36,15 +37,15 @@ beforeEach(() => {
   const now = () => new Date()
   redis = new Redis(store().url)
   keys = new ConfigKeys(keyPrefix, partition)
-  log = new RedisCommandLog(redis, kept)
+  commands = new RedisCommandStore(redis, kept)
   staging = new RedisImportStaging(redis, kept)
-  policies = new RedisConfigStore(redis, keyPrefix)
-  applier = new CommandApplier({ log, now })
-  importer = new ImportApplier({ log, staging, queue: NO_QUEUE, now })
+  policies = new RedisPolicyReader(redis, keyPrefix)
+  applier = new CommandApplier({ reader: policies, store: commands, now })
+  importer = new ImportApplier({ reader: policies, store: commands, staging, queue: NO_QUEUE, now })
 })
 afterEach(() => redis.disconnect())
 
-/** As if a worker of its own had each command, and the queue did not keep them apart. */
+/** Simulates a separate worker for each command, without the queue that would run them one at a time. */
 async function attempt(id: string) {
   await redis.set(keys.lock(id), LEASE)
   return { isRetry: false, requestId: 'r', lease: LEASE, refusal: undefined }
@@ -66,7 +67,7 @@ const putAll = () => Promise.all(Array.from({ length: CHANGES }, (_, i) => put(i
 
 async function stagedImport(lines: readonly string[]): Promise<ImportPart> {
   const id = importId(randomUUID())
-  const part = partIds(id)?.[partition] ?? ''
+  const part = partIds(id)[partition] as CommandId
   await staging.add(part, lines)
   await staging.seal([part])
   return { type: 'import-part', id: part, importId: id, actor: 'ops' }
@@ -76,14 +77,14 @@ const line = (name: string, capacity: number) => JSON.stringify({ key: name, lim
 const versions = async () => (await policies.history(key, { after: 0, limit: 1_000 })).map(({ version }) => version)
 const numbered = (count: number) => Array.from({ length: count }, (_, i) => i + 1)
 
-it('of many changes of one key at the same moment all are applied, one after another', async () => {
+it('many concurrent changes of one key are all applied, one after another', async () => {
   const outcomes = await putAll()
   const applied = outcomes.map(outcome => outcome?.status === 'applied' && 'version' in outcome && outcome.version)
   expect(applied.toSorted((a, b) => Number(a) - Number(b))).toEqual(numbered(CHANGES))
   expect(await versions()).toEqual(numbered(CHANGES))
 })
 
-it('an import beside as many changes of one of its keys is applied, and so are they', async () => {
+it('an import concurrent with as many changes of one of its keys is applied, and so are the changes', async () => {
   const part = await stagedImport([line(key, 1_000_000)])
   const [imported, ...changed] = await Promise.all([attempt(part.id).then(how => importer.apply(part, how)), putAll()])
   expect(imported).toMatchObject({ status: 'applied' })
@@ -92,7 +93,7 @@ it('an import beside as many changes of one of its keys is applied, and so are t
 })
 
 describe('an import fails', () => {
-  it('naming the policy, when the stored state of one can never match', async () => {
+  it('and names the policy if the stored state of one can never match', async () => {
     // A line that was moved into another partition, where its key has another version.
     const moved = numbered(100)
       .map(n => `moved-${n}`)
@@ -105,7 +106,7 @@ describe('an import fails', () => {
     )
   })
 
-  it('when its stored progress can never match', async () => {
+  it('if its stored progress can never match', async () => {
     const part = await stagedImport([line(key, 1)])
     const progress = '{"nextChunk": 0, "counts": {"created": 0, "changed": 0, "unchanged": 0}}'
     await redis.set(keys.progress(part.id), progress)

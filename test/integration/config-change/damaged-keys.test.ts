@@ -8,7 +8,7 @@ import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild
 import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys, layoutKey } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import { given } from './given-store.ts'
@@ -74,7 +74,7 @@ async function verify() {
 const named = (damaged: Damaged) => `the key "${keyOf(damaged)}" is of type list instead of ${TYPES[damaged]}`
 
 describe.each(APPENDED)('a key of another type in the place of "%s"', damaged => {
-  it('makes a change of its partition fail with its name, and nothing is written', async () => {
+  it('makes a change of its partition fail and names the key, and nothing is written', async () => {
     await damage(damaged)
     const before = await stored()
     const answer = await app.client.put('k', policy(6))
@@ -116,7 +116,7 @@ describe.each(Object.keys(TYPES) as Damaged[])('a process that starts while "%s"
 })
 
 describe('a layout of another type', () => {
-  it('is written anew by a process that starts', async () => {
+  it('is replaced by a process that starts', async () => {
     await redis.del(layoutKey(keyPrefix))
     await redis.rpush(layoutKey(keyPrefix), 'of another type')
     await (await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix }, worker: false })).close()
@@ -181,7 +181,7 @@ describe('maintenance', () => {
     expect([await redis.get(keys.compactedTo), await verify()]).toEqual([compactedTo, []])
   })
 
-  it('says that it did not rebuild a partition whose log is replaced all the time', async () => {
+  it('reports a partition that it could not rebuild because its log is replaced constantly', async () => {
     const busy: MaintainedPartition = {
       ...partition,
       log: Object.assign(Object.create(partition.log), {
@@ -201,7 +201,7 @@ describe('maintenance', () => {
   })
 })
 
-it('refuses a change behind which the log could not be counted on', async () => {
+it('refuses a change after which positions could not be counted', async () => {
   await redis.del(keys.log)
   await redis.set(keys.compactedTo, '1000000000000000000')
   const before = await stored()

@@ -8,7 +8,7 @@ import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild
 import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../http/expect-problem.ts'
@@ -117,7 +117,7 @@ describe('a damaged policy', () => {
     expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 5 })
   })
 
-  it('is left out by a process that starts, which says so once and enforces the rest', async () => {
+  it('is left out by a process that starts, which logs it once and enforces the rest', async () => {
     await damage('null')
     await withLateProcess(async (late, said) => {
       expect((await late.client.get('/ready')).status).toBe(200)
@@ -193,7 +193,7 @@ describe('a name that is not valid UTF-8', () => {
 })
 
 describe('a damaged event', () => {
-  it('is named by verify, and keeps rebuild from guessing', async () => {
+  it('is reported by verify, and stops rebuild from guessing', async () => {
     await redis.xadd(keys.log, '100-0', 'event', 'not JSON')
     const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
     if (partition === undefined) throw new Error('there is no such partition')

@@ -5,7 +5,7 @@ import { pino } from 'pino'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { announcementChannel, ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -74,16 +74,16 @@ describeWithRedis('a front process', () => {
     eventually(async () => expect((await follower.client.check(key, 0)).body.limit).toBe(capacity), BOUND_MS)
 
   const compactions = () => said.filter(line => line.includes('the log was compacted past this process'))
-  const reloads = () => said.filter(line => line.includes('the log was replaced: loading anew'))
+  const reloads = () => said.filter(line => line.includes('the log was replaced: reloading'))
 
-  it('obeys changes that it was not told of', async () => {
+  it('enforces changes whose announcements were lost', async () => {
     proxy.losesAnnouncements = true
     await change(2)
     await obeys(2)
     expect(reloads()).toEqual([])
   })
 
-  it('obeys changes while its subscription is cut again and again', async () => {
+  it('enforces changes while its subscription is cut repeatedly', async () => {
     for (let capacity = 2; capacity < 22; capacity++) {
       await Promise.all(KEYS.map(key => writer.client.request('PUT', `/config/${key}`, policy(capacity))))
       await redis.call('CLIENT', 'KILL', 'TYPE', 'pubsub')
@@ -100,7 +100,7 @@ describeWithRedis('a front process', () => {
     expect(reloads()).toEqual([])
   })
 
-  it('forgets every policy when the store is flushed, and says so', async () => {
+  it('forgets every policy when the store is flushed, and logs it', async () => {
     await redis.flushall()
     await obeys(100)
     expect(reloads()).toHaveLength(partitions.size)
@@ -191,7 +191,7 @@ describeWithRedis('a front process', () => {
     expect(new Set(answers)).toEqual(new Set([1]))
   })
 
-  it('is not disturbed by what others say where changes are announced', async () => {
+  it('ignores messages of other programs on the channel of announcements', async () => {
     for (const message of ['', 'hello', '0 1 {', '0 1 null', '99 1 ', '0 x {"id": 5}']) {
       await redis.publish(announcementChannel(keyPrefix), message)
     }

@@ -1,10 +1,10 @@
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { commandId, importId, partIds } from '../../../src/domain/commands.ts'
+import { type CommandId, commandId, importId, partIds } from '../../../src/domain/command-id.ts'
 import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
-import { reservationKey } from '../../../src/redis/keys.ts'
-import { RedisReservations } from '../../../src/redis/policies/reservations.ts'
+import { idempotencyKeyOf } from '../../../src/redis/keys.ts'
+import { RedisIdempotencyStore } from '../../../src/redis/policies/idempotency-store.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../http/expect-problem.ts'
@@ -12,7 +12,7 @@ import { given } from './given-store.ts'
 
 /** The shortest that is allowed. */
 const RETENTION_MS = 1_000
-const NAME = { actor: 'anonymous', key: 'once' }
+const SCOPE = { actor: 'anonymous', key: 'once' }
 const FOR_EVER = -1
 const GONE = -2
 
@@ -20,63 +20,64 @@ const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const store = given()
 let keyPrefix: string
 let redis: Redis
-let names: RedisReservations
+let keys: RedisIdempotencyStore
 beforeEach(() => {
   keyPrefix = `t-${randomUUID()}`
   redis = new Redis(store().url)
-  names = new RedisReservations(redis, { keyPrefix, retentionMs: RETENTION_MS })
+  keys = new RedisIdempotencyStore(redis, { keyPrefix, retentionMs: RETENTION_MS })
 })
 afterEach(() => redis.disconnect())
 
-const ttl = () => redis.pttl(reservationKey(keyPrefix, NAME))
+const ttl = () => redis.pttl(idempotencyKeyOf(keyPrefix, SCOPE))
 const isLimited = async () => expect(await ttl()).toBeGreaterThan(0)
 const isGone = () => eventually(async () => expect(await ttl()).toBe(GONE))
 const fingerprint = 'f'
+const [a, b] = [commandId('k', randomUUID()), commandId('k', randomUUID())]
 
 describe('an Idempotency-Key', () => {
   it('whose command is never queued expires', async () => {
-    await names.reserve(NAME, { commandId: 'a', fingerprint })
+    await keys.claim(SCOPE, { commandId: a, fingerprint })
     await isLimited()
     await isGone()
   })
 
   it('whose command is queued is kept until the command has ended', async () => {
-    await names.reserve(NAME, { commandId: 'a', fingerprint })
-    await names.keep(NAME, 'a')
+    await keys.claim(SCOPE, { commandId: a, fingerprint })
+    await keys.keep(SCOPE, a)
     expect(await ttl()).toBe(FOR_EVER)
-    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
+    await keys.end(SCOPE, { commandId: a, id: a, parts: 1 })
     await isLimited()
     await isGone()
   })
 
-  it('is not kept when the command ended before the process that queued it came to that', async () => {
-    await names.reserve(NAME, { commandId: 'a', fingerprint })
-    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
-    await names.keep(NAME, 'a')
+  it('is not kept if the command ended before the process that queued it could keep it', async () => {
+    await keys.claim(SCOPE, { commandId: a, fingerprint })
+    await keys.end(SCOPE, { commandId: a, id: a, parts: 1 })
+    await keys.keep(SCOPE, a)
     await isLimited()
   })
 
   it('is neither kept nor released by a command that it no longer belongs to', async () => {
-    await names.reserve(NAME, { commandId: 'b', fingerprint })
-    await names.keep(NAME, 'a')
+    await keys.claim(SCOPE, { commandId: b, fingerprint })
+    await keys.keep(SCOPE, a)
     await isLimited()
-    await names.keep(NAME, 'b')
-    await names.end(NAME, { commandId: 'a', id: 'a', parts: 1 })
+    await keys.keep(SCOPE, b)
+    await keys.end(SCOPE, { commandId: a, id: a, parts: 1 })
     expect(await ttl()).toBe(FOR_EVER)
   })
 
-  it('of an import expires after the last of its parts, and not later when one ends a second time', async () => {
+  it('of an import expires after the last of its parts, and no later if one ends a second time', async () => {
     const id = importId(randomUUID())
-    const [first = '', ...others] = partIds(id) ?? []
-    await names.reserve(NAME, { commandId: id, fingerprint })
-    await names.keep(NAME, id)
-    for (const part of [first, ...others.slice(1), first]) {
-      await names.end(NAME, { commandId: id, id: part, parts: 4 })
+    const [first, second, ...others] = partIds(id) as [CommandId, CommandId, ...CommandId[]]
+    await keys.claim(SCOPE, { commandId: id, fingerprint })
+    await keys.keep(SCOPE, id)
+    for (const part of [first, ...others, first]) {
+      await keys.end(SCOPE, { commandId: id, id: part, parts: 4 })
       expect(await ttl()).toBe(FOR_EVER)
     }
-    await names.end(NAME, { commandId: id, id: others[0] ?? '', parts: 4 })
-    await redis.pexpire(reservationKey(keyPrefix, NAME), 100)
-    await names.end(NAME, { commandId: id, id: first, parts: 4 })
+    await keys.end(SCOPE, { commandId: id, id: second, parts: 4 })
+    await redis.pexpire(idempotencyKeyOf(keyPrefix, SCOPE), 100)
+    await keys.end(SCOPE, { commandId: id, id: first, parts: 4 })
     expect(await ttl()).toBeLessThanOrEqual(100)
   })
 })
@@ -89,9 +90,9 @@ describe('a command with an Idempotency-Key', () => {
   })
   afterEach(() => app.close())
 
-  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': NAME.key })
+  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': SCOPE.key })
 
-  it('that waits for longer than COMMAND_RETENTION_MS keeps it until that time after its end', async () => {
+  it('that is queued for longer than COMMAND_RETENTION_MS keeps it until that time after its end', async () => {
     const first = await ask()
     expect(await ttl()).toBe(FOR_EVER)
     await redis.set('clock', '', 'PX', RETENTION_MS + 100)
@@ -103,11 +104,17 @@ describe('a command with an Idempotency-Key', () => {
     expect((await app.client.get('/config/k/history')).body.events).toHaveLength(1)
   })
 
-  it('that another command has by now, as it was queued too late, is rejected', async () => {
-    await names.reserve(NAME, { commandId: 'another', fingerprint })
+  it('is rejected if it was queued so late that another command has claimed the key', async () => {
+    await keys.claim(SCOPE, { commandId: a, fingerprint })
     const id = commandId('k', randomUUID())
     const queue = new BullCommandQueue(redis, keyPrefix)
-    const asked = { id, type: 'put', key: 'k', actor: NAME.actor, idempotency: { key: NAME.key, fingerprint } } as const
+    const asked = {
+      id,
+      type: 'put',
+      key: 'k',
+      actor: SCOPE.actor,
+      idempotency: { key: SCOPE.key, fingerprint },
+    } as const
     await queue.add({ ...asked, policy: { limits: [{ name: 'a', ...policy(1), refillIntervalMs: 1 }], mode: 'off' } })
     await app.startWorker()
     const status = async () => (await app.client.get(`/commands/${id}`)).body
@@ -119,25 +126,34 @@ describe('a command with an Idempotency-Key', () => {
   })
 })
 
-describe('an Idempotency-Key that others than this service wrote to:', () => {
+describe('an Idempotency-Key that another program has overwritten:', () => {
   let app: TestApp
   beforeEach(async () => {
     app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent' }, worker: false })
   })
   afterEach(() => app.close())
 
-  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': NAME.key })
-  const DAMAGES = ['null', '[]', '{}', '7', '{"commandId":1,"fingerprint":"f"}', 'not JSON', '']
-  const damage = (stored: string) => redis.set(reservationKey(keyPrefix, NAME), stored)
+  const ask = () => app.client.request('PUT', '/config/k', policy(1), { 'idempotency-key': SCOPE.key })
+  const DAMAGES = [
+    'null',
+    '[]',
+    '{}',
+    '7',
+    '{"commandId":1,"fingerprint":"f"}',
+    '{"commandId":"no-id","fingerprint":"f"}',
+    'not JSON',
+    '',
+  ]
+  const damage = (stored: string) => redis.set(idempotencyKeyOf(keyPrefix, SCOPE), stored)
   const eventsOf = async () => (await app.client.get('/config/k/history')).body.events
 
   it.each(DAMAGES)('after its command ended, %j is not another command', async stored => {
     await app.startWorker()
-    expect((await app.client.put('k', policy(1), { 'idempotency-key': NAME.key })).status).toBe(201)
+    expect((await app.client.put('k', policy(1), { 'idempotency-key': SCOPE.key })).status).toBe(201)
     await damage(stored)
     const answer = await ask()
     expectProblem(answer, 503, 'config-store-unavailable')
-    expect(answer.body.detail).toContain(`Idempotency-Key "${NAME.key}" stands for is damaged`)
+    expect(answer.body.detail).toContain(`the record of the Idempotency-Key "${SCOPE.key}" is damaged`)
     expectProblem(await importNothing(), 503, 'config-store-unavailable')
     expect(await eventsOf()).toHaveLength(1)
     expect((await app.client.put('k', policy(2), { 'idempotency-key': 'another' })).status).toBe(200)
@@ -146,11 +162,11 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
   const importNothing = () =>
     app.client.request('POST', '/config/import', '', {
       'content-type': 'application/x-ndjson',
-      'idempotency-key': NAME.key,
+      'idempotency-key': SCOPE.key,
     })
 
   it.each(DAMAGES)(
-    'while its command is queued, %j neither loses nor repeats the command, which takes its key back',
+    'while its command is queued, %j neither loses nor repeats the command, which claims its key again',
     async stored => {
       const first = await ask()
       await damage(stored)
@@ -163,10 +179,10 @@ describe('an Idempotency-Key that others than this service wrote to:', () => {
     },
   )
 
-  it('a value of another type does no more harm', async () => {
+  it('a value of another type has the same effect', async () => {
     const first = await ask()
-    await redis.del(reservationKey(keyPrefix, NAME))
-    await redis.rpush(reservationKey(keyPrefix, NAME), 'a')
+    await redis.del(idempotencyKeyOf(keyPrefix, SCOPE))
+    await redis.rpush(idempotencyKeyOf(keyPrefix, SCOPE), 'a')
     expectProblem(await ask(), 503, 'config-store-unavailable')
     await app.startWorker()
     await eventually(async () => expect(await eventsOf()).toMatchObject([{ commandId: first.body.commandId }]))

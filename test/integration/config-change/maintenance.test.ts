@@ -7,7 +7,7 @@ import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild
 import { type Difference, verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { given } from './given-store.ts'
@@ -31,7 +31,7 @@ afterEach(async () => {
   redis.disconnect()
 })
 
-/** Changes that leave policies behind, deleted ones and one that came again. */
+/** Changes that result in policies, deleted policies and one that was created again. */
 async function givenHistory(): Promise<void> {
   for (const key of ['user:*', 'user:1', 'user:2', 'again', 'ü/日本']) {
     for (const capacity of [1, 2, 3]) await app.client.put(key, policy(capacity))
@@ -63,7 +63,7 @@ async function compact(keep: number): Promise<number> {
 const keysOf = (key: string) => new ConfigKeys(keyPrefix, configPartition(key))
 const obeyed = async (key: string) => (await app.client.check(key, 0)).body.limit
 
-/** Each spoils what belongs to one key. */
+/** Each damages the projection of one key. */
 const damages: [
   what: string,
   where: Difference['where'],
@@ -79,7 +79,12 @@ const damages: [
       return redis.hset(keys.policies, key, record.replace('"capacity":3', '"capacity":30'))
     },
   ],
-  ['a policy that is no JSON', 'policies', 'user:1', (keys, key) => redis.hset(keys.policies, key, '{"version":')],
+  [
+    'a policy that is not valid JSON',
+    'policies',
+    'user:1',
+    (keys, key) => redis.hset(keys.policies, key, '{"version":'),
+  ],
   ['a policy that is gone', 'policies', 'user:1', (keys, key) => redis.hdel(keys.policies, key)],
   ['a policy that was deleted', 'policies', 'user:2', (keys, key) => redis.hset(keys.policies, key, '{}')],
   ['a name that is gone', 'names', 'user:1', (keys, key) => redis.zrem(keys.names, key)],
@@ -87,11 +92,16 @@ const damages: [
   ['a name without a policy', 'names', 'stranger', (keys, key) => redis.zadd(keys.names, 0, key)],
   ['an index of versions that is gone', 'versions', 'user:2', (keys, key) => redis.del(keys.versions(key))],
   ['a version at a wrong position', 'versions', 'again', (keys, key) => redis.zadd(keys.versions(key), 2, '999')],
-  ['an index of a key that never was', 'versions', 'stranger', (keys, key) => redis.zadd(keys.versions(key), 1, '1')],
+  [
+    'an index of a key that never existed',
+    'versions',
+    'stranger',
+    (keys, key) => redis.zadd(keys.versions(key), 1, '1'),
+  ],
 ]
 
 describe('verify', () => {
-  it('finds nothing where there is nothing to find', async () => {
+  it('finds no difference in an intact store', async () => {
     expect(await verify()).toEqual([])
     await givenHistory()
     expect(await verify()).toEqual([])
@@ -105,7 +115,7 @@ describe('verify', () => {
     ])
   })
 
-  it('names a hole in the log', async () => {
+  it('reports a gap in the log', async () => {
     await givenHistory()
     await redis.xdel(keysOf('user:1').log, '2-0')
     const differences = await verify()
@@ -116,7 +126,7 @@ describe('verify', () => {
     })
   })
 
-  it('names a command that was applied to its key twice', async () => {
+  it('reports a command that was applied to its key twice', async () => {
     await app.client.put('user:1', policy(1))
     const keys = keysOf('user:1')
     const [[, [, text = '']]] = (await redis.xrange(keys.log, '1-0', '1-0')) as [[string, string[]]]
@@ -131,7 +141,7 @@ describe('verify', () => {
     ])
   })
 
-  it('takes no change that happens meanwhile for a difference', async () => {
+  it('does not mistake a concurrent change for a difference', async () => {
     let isOver = false
     const changes = (async () => {
       for (let capacity = 1; !isOver; capacity++) {
@@ -173,7 +183,7 @@ describe('rebuild', () => {
     await late.close()
   })
 
-  it('loses no change that happens meanwhile, and leaves no draft behind', async () => {
+  it('loses no concurrent change, and leaves no draft', async () => {
     let isOver = false
     const versions = new Map<string, number>()
     const changes = Promise.all(
@@ -213,7 +223,7 @@ describe('compaction', () => {
     expect(await verify()).toEqual([])
   })
 
-  it('forgets older versions, but not those that policies and deletions are at', async () => {
+  it('forgets older versions, but not the present ones of policies and deletions', async () => {
     await givenHistory()
     await compact(1)
     expect((await app.client.get('/config/user:1?version=2')).body).toMatchObject({ code: 'version-not-found' })
@@ -229,7 +239,7 @@ describe('compaction', () => {
     expect((await app.client.get('/config/user:2')).body).toMatchObject({ version: 5 })
   })
 
-  it('makes a process that lags behind reload', async () => {
+  it('makes a lagging process reload', async () => {
     await app.client.put('user:1', policy(1))
     const resets = async () => Number(/log_resets_total (\d+)/.exec((await app.client.get('/metrics')).text)?.[1])
     const { log, compactedTo, policies } = keysOf('user:1')
@@ -241,7 +251,7 @@ describe('compaction', () => {
     expect(await resets()).toBe(0)
   })
 
-  it('may run several times at once, during changes', async () => {
+  it('can run several times at once, during changes', async () => {
     const changes = (async () => {
       for (let capacity = 1; capacity <= 60; capacity++) {
         await Promise.all(['a', 'b', 'c*', 'd'].map(key => app.client.put(key, policy(capacity))))

@@ -2,11 +2,11 @@ import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { type Difference, verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
-import { partIds } from '../../../src/domain/commands.ts'
+import { type ImportId, parseImportId, partIds } from '../../../src/domain/command-id.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
 import { announcementChannel } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-projection.ts'
+import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { readEnv } from '../../../src/settings/env.ts'
 import { type WorkerParts, workerDependencies } from '../../../workers/compose-worker.ts'
 import { TestApp } from '../../support/app.ts'
@@ -124,8 +124,9 @@ describe('a part of an import that is queued again', () => {
     await redis.del(...(await redis.keys(`{${keyPrefix}:config-*}:outcome:*`)))
     await redis.del(...(await redis.keys(`{${keyPrefix}:config-*}:config-*:*`)))
     const queue = new BullCommandQueue(redis, keyPrefix)
-    for (const id of partIds(commandId) ?? []) {
-      await queue.add({ id, type: 'import-part', importId: commandId, actor: 'ops' })
+    const importId = parseImportId(commandId) as ImportId
+    for (const id of partIds(importId)) {
+      await queue.add({ id, type: 'import-part', importId, actor: 'ops' })
     }
     await eventually(async () => expect(await queue.countJobs()).toMatchObject({ completed: 4, failed: 0 }))
     await queue.close()

@@ -1,7 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import type { Queue } from 'bullmq'
 import { Redis } from 'ioredis'
-import { partIds } from '../../../src/domain/commands.ts'
+import { type ImportId, parseImportId, partIds } from '../../../src/domain/command-id.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import type { CommandJob } from '../../../src/queues/command-job.ts'
 import { openQueue } from '../../../src/queues/command-queue.ts'
@@ -158,8 +158,8 @@ describe('an import', () => {
     const { commandId } = (await client().request('POST', '/config/import', lines.join(''), fields)).body
     await new Promise(resolve => setTimeout(resolve, 1_000))
     await mend('late:7')
-    const parts = partIds(commandId) ?? []
-    await retry('late:7', parts[configPartition('late:7')] ?? '')
+    const parts = partIds(parseImportId(commandId) as ImportId)
+    await retry('late:7', parts[configPartition('late:7')] as string)
     await eventually(async () => expect(await status(commandId)).toMatchObject({ status: 'applied', created: 40 }))
     const outcomes = parts.map((id, partition) => new ConfigKeys(KEY_PREFIX, partition).outcome(id))
     await eventually(async () => {
@@ -169,7 +169,7 @@ describe('an import', () => {
   })
 })
 
-describe('a job that holds no command this service could have written', () => {
+describe('a job that is not a command of this service', () => {
   const put = { type: 'put', key: 'job', actor: 'me', policy: { limits: [], mode: 'enforce' } }
   const remove = { type: 'delete', key: 'job', actor: 'me' }
   const inexact = { name: 'a', capacity: 1e9, refillTokens: 7, refillIntervalMs: 2_678_399_999 }
@@ -185,8 +185,8 @@ describe('a job that holds no command this service could have written', () => {
     ['the id of another', /its id is 0-other/, () => ({ ...remove, id: '0-other' })],
     ['an unknown member', /\/force: is unknown/, id => ({ ...remove, id, force: true })],
     [
-      'a part of no import',
-      /it is no part of import-x/,
+      'a part of an invalid import',
+      /it is not a part of import-x/,
       id => ({ type: 'import-part', importId: 'import-x', actor: 'me', id }),
     ],
   ]
@@ -198,13 +198,13 @@ describe('a job that holds no command this service could have written', () => {
       await queue.add('put', data, { jobId: id })
       await eventually(async () => expect(await status(id)).toMatchObject({ id, status: 'failed' }))
       const failedReason = (await queue.getJob(id))?.failedReason
-      expect(failedReason).toMatch(/^the job holds no /)
+      expect(failedReason).toMatch(/^the (?:job|policy of the job) is /)
       expect(failedReason).toMatch(reason)
     })
     expect((await client().put('job', policy(1))).status).toBeLessThan(300)
   })
 
-  it('fails also when its data is no longer JSON, and its partition continues', async () => {
+  it('also fails if its data is not valid JSON, and its partition continues', async () => {
     await withQueue('job', async queue => {
       await queue.pause()
       const { commandId } = (await client().request('PUT', '/config/job', policy(1))).body
@@ -220,11 +220,13 @@ describe('a job that holds no command this service could have written', () => {
     expect((await client().put('job', policy(2))).status).toBeLessThan(300)
   })
 
-  it('fails also under an id that is not a command id', async () => {
+  it('also fails if its id is not a command id', async () => {
     await withQueue('job', async queue => {
       await queue.add('x', {} as CommandJob, { jobId: 'whatever' })
       await eventually(async () =>
-        expect((await queue.getJob('whatever'))?.failedReason).toMatch(/its type is undefined/),
+        expect((await queue.getJob('whatever'))?.failedReason).toBe(
+          'the id of the job is "whatever", which is not a command id',
+        ),
       )
     })
   })

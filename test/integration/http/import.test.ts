@@ -209,8 +209,8 @@ describe('a file is refused whole', () => {
 
   const good = line('good', 1)
   const REFUSED: [what: string, file: string, line: number, detail: RegExp][] = [
-    ['no JSON', `${good}{"key":\n${line('x', 1)}`, 2, /it is no JSON/],
-    ['an empty line', `${good}\n${line('x', 1)}`, 2, /it is no JSON/],
+    ['no JSON', `${good}{"key":\n${line('x', 1)}`, 2, /it is not valid JSON/],
+    ['an empty line', `${good}\n${line('x', 1)}`, 2, /it is not valid JSON/],
     ['something else than an object', `${good}[]\n`, 2, /must be object/],
     ['no key', `${JSON.stringify(policy(1))}\n`, 1, /\/key: is missing/],
     ['a key that is not allowed', good + line('a\u0001', 1), 2, /\/key: .*control character/],
@@ -230,7 +230,7 @@ describe('a file is refused whole', () => {
       1,
       /2\^53/,
     ],
-    ['one key twice', good + line('x', 1) + good, 3, /"good" stands on line 1 already/],
+    ['one key twice', good + line('x', 1) + good, 3, /"good" is already on line 1/],
     ['a line that is too long', `${good}{"key":"${'x'.repeat(70_000)}"}\n`, 2, /more than 65536 bytes/],
   ]
   it.each(REFUSED)('for %s', async (_, file, number, detail) => {

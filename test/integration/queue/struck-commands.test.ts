@@ -73,7 +73,7 @@ describe('the order of a partition', () => {
     }
   }
 
-  it('is one command at a time from the start of a worker on', async () => {
+  it('is one command at a time from the start of a worker', async () => {
     expect(await concurrencies()).toEqual([1, 1, 1, 1])
   })
 

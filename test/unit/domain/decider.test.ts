@@ -1,4 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
+import { commandId } from '../../../src/domain/command-id.ts'
 import type { Command, Conditions } from '../../../src/domain/commands.ts'
 import { type CommandDecision, decide, evolve, initialState } from '../../../src/domain/decider.ts'
 import type { PolicyEvent } from '../../../src/domain/events.ts'
@@ -7,6 +8,7 @@ import { definitionOf, limitOf } from '../../support/policies.ts'
 
 const AT = '2025-10-09T08:00:00.000Z'
 const key = 'user:*'
+const id = commandId(key, '00000000-0000-4000-8000-000000000000')
 const small = definitionOf({ limits: [limitOf({ capacity: 10 })] })
 const large = definitionOf({ limits: [limitOf({ capacity: 1_000 })] })
 
@@ -17,7 +19,7 @@ function command(
   what: { type: 'put'; policy: PolicyDefinition } | { type: 'delete' },
   conditions?: Conditions,
 ): Command {
-  return { id: '2-command', key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
+  return { id, key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
 }
 
 /** Decides the last command after all before it were applied. */
@@ -34,7 +36,7 @@ function given(...history: Command[]) {
 
 const changed = (type: PolicyEvent['type'], version: number, policy: PolicyDefinition | null) => ({
   kind: 'changed',
-  event: { schema: 1, key, version, type, at: AT, actor: 'ops', commandId: '2-command', policy },
+  event: { schema: 1, key, version, type, at: AT, actor: 'ops', commandId: id, policy },
 })
 
 function codeOf(decision: CommandDecision): string | undefined {
@@ -81,7 +83,7 @@ describe('a policy that is deleted', () => {
 
 describe('a rollback', () => {
   const rollBack = (version: number, conditions?: Conditions): Command =>
-    ({ id: '2-command', key, actor: 'ops', type: 'rollback', version, ...(conditions && { conditions }) }) as const
+    ({ id, key, actor: 'ops', type: 'rollback', version, ...(conditions && { conditions }) }) as const
   it('is a new version, equal to an earlier one', () => {
     expect(given(put(small), put(large)).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
   })
@@ -94,13 +96,13 @@ describe('a rollback', () => {
     expect(given(put(small)).when(rollBack(1), small)).toEqual({ kind: 'unchanged' })
   })
 
-  it('needs a version that there was, and that had a policy', () => {
+  it('needs a version that exists and has a policy', () => {
     const { when } = given(put(small), remove())
     expect(codeOf(when(rollBack(7), undefined))).toBe('version-not-found')
     expect(codeOf(when(rollBack(2), null))).toBe('version-is-deletion')
   })
 
-  it('obeys conditions first', () => {
+  it('checks conditions first', () => {
     expect(codeOf(given(put(small)).when(rollBack(7, { ifMatch: [2] }), undefined))).toBe('version-conflict')
   })
 })
@@ -108,7 +110,7 @@ describe('a rollback', () => {
 describe('an imported line', () => {
   const imported = (policy: PolicyDefinition): Command => ({ ...put(policy), type: 'import' }) as Command
 
-  it('replaces a policy or makes one', () => {
+  it('replaces or creates a policy', () => {
     expect(given().when(imported(small))).toEqual(changed('imported', 1, small))
     expect(given(put(small)).when(imported(large))).toEqual(changed('imported', 2, large))
   })
@@ -159,7 +161,7 @@ describe('If-None-Match: *', () => {
     expect(decision).toEqual(changed('created', version, large))
   })
 
-  it('refuses where there is a policy', () => {
+  it('refuses if the key has a policy', () => {
     expect(given(put(small)).when(put(large, { ifNoneMatch: '*' }))).toEqual({
       kind: 'rejected',
       rejection: { code: 'version-conflict', detail: 'the policy is at version 1; If-None-Match: * asks for none' },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { commandId, partitionOfCommand } from '../../../src/domain/commands.ts'
+import { commandId, parseCommandId, partitionOf } from '../../../src/domain/command-id.ts'
 import {
   BUCKET_PARTITIONS,
   bucketPartition,
@@ -59,9 +59,10 @@ describe('the partition of a config key', () => {
     expect(['user:42', 'user:*', '*', '🦊'].map(configPartition)).toEqual([2, 2, 1, 2])
   })
 
-  it('is found again in the id of a command', () => {
+  it('is part of the id of a command', () => {
     const id = commandId('user:42', '0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11')
-    expect(partitionOfCommand(id)).toBe(configPartition('user:42'))
+    expect(parseCommandId(id)).toBe(id)
+    expect(partitionOf(id)).toBe(configPartition('user:42'))
   })
 
   it.each([
@@ -72,6 +73,6 @@ describe('the partition of a config key', () => {
     '4-0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11',
     '0b8f9b4e-6a0e-4d0e-9a52-4b7a2c7f3f11',
   ])('is not found in %j, which is not a command id', id => {
-    expect(partitionOfCommand(id)).toBeUndefined()
+    expect(parseCommandId(id)).toBeUndefined()
   })
 })

@@ -29,7 +29,7 @@ beforeEach(() => {
   })
 })
 
-/** Looks often for so long. */
+/** Inspects the queue every second for this long. */
 async function watchFor(seconds: number): Promise<void> {
   for (let i = 0; i <= seconds; i++) {
     await watch.inspectAll()
@@ -41,10 +41,10 @@ it.each([
   ['is paused, also without changes that wait', { ...EMPTY, isPaused: true }, true, 'queue-paused'],
   ['is paused', { ...WAITING, isPaused: true }, true, 'queue-paused'],
   ['has no worker', WAITING, false, 'no-worker'],
-  ['holds what no worker takes', WAITING, true, 'queue-stalled'],
-  ['holds what a worker that died has begun', { ...EMPTY, active: ['a'] }, false, 'no-worker'],
+  ['has commands that no worker takes', WAITING, true, 'queue-stalled'],
+  ['has a command whose worker died', { ...EMPTY, active: ['a'] }, false, 'no-worker'],
   ['cannot be read', new Error('WRONGTYPE'), true, 'queue-unreadable'],
-])('says once why nothing is done about a queue that %s', async (_, state, workers, reason) => {
+])('reports once why the commands of a queue that %s are not processed', async (_, state, workers, reason) => {
   found = state
   hasWorker = workers
   await watchFor(9)
@@ -61,15 +61,15 @@ it.each([
 
 it.each([
   ['is empty', EMPTY],
-  ['has a command that takes its worker long', { ...WAITING, active: ['b'], isWorkedOn: true }],
+  ['has a command that takes long', { ...WAITING, active: ['b'], isWorkedOn: true }],
   ['is in a store that is unavailable', new Error('the connection is lost')],
-])('says nothing of a queue that %s', async (_, state) => {
+])('reports nothing about a queue that %s', async (_, state) => {
   found = state
   await watchFor(60)
   expect([watch.reason, said]).toEqual([undefined, []])
 })
 
-it('says nothing while commands wait, but are taken one after another', async () => {
+it('reports nothing while waiting commands are taken one after another', async () => {
   for (let i = 0; i < 60; i++) {
     found = { ...WAITING, next: `${i}` }
     await watchFor(5)

@@ -1,13 +1,14 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { type Job, UnrecoverableError } from 'bullmq'
 import type { CommandApplier } from '../../../src/config-change/apply/command-applier.ts'
 import type { ImportApplier } from '../../../src/config-change/apply/import-applier.ts'
-import type { CommandLog, Reservation, Reservations } from '../../../src/config-change/ports.ts'
-import { commandId, type KeyCommand } from '../../../src/domain/commands.ts'
-import type { FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
+import { commandId } from '../../../src/domain/command-id.ts'
+import type { KeyCommand } from '../../../src/domain/commands.ts'
+import type { Outcome } from '../../../src/domain/outcome.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import type { CommandJob } from '../../../src/queues/command-job.ts'
 import { configChangeProcessor } from '../../../workers/config-change.processor.ts'
+import { inMemoryPorts } from '../../support/in-memory/ports.ts'
 
 const key = 'user:42'
 const id = commandId(key, '00000000-0000-4000-8000-000000000000')
@@ -19,9 +20,9 @@ const replyError = (message: string) => Object.assign(new Error(message), { name
 function given(...attempts: (Error | Outcome | undefined)[]) {
   const retries: boolean[] = []
   const requestIds: unknown[] = []
-  const failures: FailedCommand[] = []
-  const expired: unknown[] = []
   const counted: string[] = []
+  const ports = inMemoryPorts()
+  const ends = jest.spyOn(ports.idempotency, 'end')
   const applier = {
     apply: async ({ requestId }: KeyCommand, { isRetry }: { isRetry: boolean }) => {
       requestIds.push(requestId)
@@ -31,72 +32,79 @@ function given(...attempts: (Error | Outcome | undefined)[]) {
       return next
     },
   }
-  const log = {
-    standing: async () => 3,
-    recordFailure: async (failure: FailedCommand, lease: string) => {
-      failures.push(failure)
-      return lease === 'held'
-    },
-    prolong: async () => undefined,
-  }
   const process = configChangeProcessor({
+    ...ports,
     applier: applier as unknown as CommandApplier,
     importer: {} as ImportApplier,
-    log: log as unknown as CommandLog,
-    reservations: {
-      restore: async (_: unknown, asked: Reservation) => asked,
-      end: async (name: unknown) => void expired.push(name),
-    } as unknown as Reservations,
     metrics: { commandEnded: (type, outcome) => void counted.push(`${type} ${outcome}`) },
     logger: createLogger({ level: 'silent', role: 'test' }),
   })
-  const run = (attemptsMade = 0, data: unknown = { command, requestId: 'r' }, lease = 'held') =>
-    process({ id, data, attemptsMade, name: 'delete' } as Job<CommandJob>, lease)
-  return { run, retries, requestIds, failures, expired, counted }
+  const run = async (
+    attemptsMade = 0,
+    data: unknown = { command, requestId: 'r' },
+    lease = 'held',
+    jobId: string = id,
+  ) => {
+    await ports.lend(id, 'held')
+    return process({ id: jobId, data, attemptsMade, name: 'delete' } as Job<CommandJob>, lease)
+  }
+  const failure = () => ports.store.failure(id)
+  const endedScopes = () => ends.mock.calls.map(([scope]) => scope)
+  return { run, retries, requestIds, failure, endedScopes, counted }
 }
 
 describe('the processor of commands', () => {
   it('waits for an unavailable store instead of failing', async () => {
     const outages = [new Error('Connection is closed.'), replyError('OOM command not allowed'), replyError('LOADING')]
-    const { run, failures } = given(...outages, applied)
+    const { run, failure } = given(...outages, applied)
     expect(await run()).toEqual(applied)
-    expect(failures).toEqual([])
+    expect(await failure()).toBeUndefined()
   })
 
-  it('lets the name of a command go with its outcome', async () => {
-    const { run, expired } = given(applied)
+  it('lets the Idempotency-Key of a command expire with its outcome', async () => {
+    const { run, endedScopes } = given(applied)
     await run()
-    expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
+    expect(endedScopes()).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
   it('ends a command that can never be applied, without revealing internals', async () => {
-    const { run, failures, expired } = given(replyError('WRONGTYPE of a key'))
+    const { run, failure, endedScopes } = given(replyError('WRONGTYPE of a key'))
     await expect(run()).rejects.toThrow(new UnrecoverableError('WRONGTYPE of a key'))
     const detail = 'the command could not be processed; the log of the service says more'
-    expect(failures).toEqual([{ id, key, status: 'failed', error: { code: 'internal', detail }, standing: 3 }])
-    expect(expired).toEqual([{ actor: 'ops', key: 'once' }])
+    const error = { code: 'internal', detail }
+    expect(await failure()).toEqual({ id, key, status: 'failed', error, revisionAtFailure: 0 })
+    expect(endedScopes()).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
   it.each([new Error('a bug'), new TypeError('a bug')])(
     'ends a command that meets a bug of the service: %s',
     async bug => {
-      const { run, failures } = given(bug, applied)
+      const { run, failure } = given(bug, applied)
       await expect(run()).rejects.toThrow(UnrecoverableError)
-      expect(failures).toHaveLength(1)
+      expect(await failure()).toMatchObject({ status: 'failed' })
     },
   )
 
-  it('says what is wrong with a job that holds no command', async () => {
-    const { run, failures } = given(applied)
+  it('reports what is wrong with a malformed job', async () => {
+    const { run, failure } = given(applied)
     await expect(run(0, { command: { ...command, actor: 5 } })).rejects.toThrow('/actor: must be string; was 5')
-    expect(failures).toMatchObject([{ key, error: { detail: expect.stringContaining('/actor: must be string') } }])
+    expect(await failure()).toMatchObject({ key, error: { detail: expect.stringContaining('/actor: must be string') } })
   })
 
-  it('leaves a command that another worker took over: it neither counts, nor fails, nor lets the name go', async () => {
-    const { run, expired, counted } = given(undefined, replyError('WRONGTYPE of a key'))
+  it('refuses a job whose id is not a command id', async () => {
+    const { run, counted } = given(applied)
+    const refused = run(0, { command }, 'held', '9-x')
+    await expect(refused).rejects.toThrow(
+      new UnrecoverableError('the id of the job is "9-x", which is not a command id'),
+    )
+    expect(counted).toEqual(['delete failed'])
+  })
+
+  it('leaves a command that another worker took over: it neither counts nor fails it, nor ends its Idempotency-Key', async () => {
+    const { run, endedScopes, counted } = given(undefined, replyError('WRONGTYPE of a key'))
     expect(await run()).toBeUndefined()
     expect(await run(0, { command, requestId: 'r' }, 'lost')).toBeUndefined()
-    expect([expired, counted]).toEqual([[], []])
+    expect([endedScopes(), counted]).toEqual([[], []])
   })
 
   it('counts how a command ended', async () => {
@@ -106,7 +114,7 @@ describe('the processor of commands', () => {
     expect(counted).toEqual(['delete applied', 'delete failed'])
   })
 
-  it('hands the request id that stands beside a command on with it, if it is a text', async () => {
+  it('gives a command the request id of its job, if it is a string', async () => {
     const { run, requestIds } = given(applied, applied, applied)
     await run(0, { command, requestId: 'r' })
     await run(0, { command, requestId: { not: 'a text' } })
@@ -114,7 +122,7 @@ describe('the processor of commands', () => {
     expect(requestIds).toEqual(['r', undefined, undefined])
   })
 
-  it('knows a retry', async () => {
+  it('recognizes a retry', async () => {
     const { run, retries } = given(applied, applied)
     await run(0)
     await run(1)

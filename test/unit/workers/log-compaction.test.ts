@@ -8,7 +8,7 @@ const INTERVAL_MS = 5_000
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())
 
-it('a log that cannot be compacted keeps no other from it, and is named', async () => {
+it('a log that cannot be compacted does not stop the others, and is reported', async () => {
   const asked: number[] = []
   const partition = (number: number, bounds: () => unknown) =>
     ({

@@ -1,53 +1,77 @@
 import { expect, it } from '@jest/globals'
 import { CommandApplier } from '../../../../src/config-change/apply/command-applier.ts'
 import { CommandFault } from '../../../../src/config-change/apply/command-fault.ts'
-import type { AppendResult, CommandEnd, CommandLog } from '../../../../src/config-change/ports.ts'
-import { commandId, type KeyCommand } from '../../../../src/domain/commands.ts'
+import type { AppendResult, CommandEnd } from '../../../../src/config-change/ports.ts'
+import { commandId } from '../../../../src/domain/command-id.ts'
+import type { KeyCommand } from '../../../../src/domain/commands.ts'
+import type { PolicyState } from '../../../../src/domain/decider.ts'
+import { InMemoryPolicyStore } from '../../../support/in-memory/policy-store.ts'
+import { definitionOf } from '../../../support/policies.ts'
 
 const key = 'user:42'
-const command: KeyCommand = {
-  type: 'put',
-  id: commandId(key, '00000000-0000-4000-8000-000000000000'),
-  key,
-  actor: 'ops',
-  policy: { limits: [{ name: 'default', capacity: 1, refillTokens: 1, refillIntervalMs: 1000 }], mode: 'enforce' },
-}
-const attempt = { isRetry: false, requestId: 'r', lease: 'held', refusal: undefined }
+const id = commandId(key, '00000000-0000-4000-8000-000000000000')
+const command: KeyCommand = { type: 'put', id, key, actor: 'ops', policy: definitionOf() }
+const attempt = { isRetry: false, lease: 'held', refusal: undefined }
+const now = () => new Date()
 
-/** Applies the command to a log that answers as told. */
-async function apply(versionAt: (attempt: number) => number, answer: (attempt: number) => AppendResult['kind']) {
-  let attempts = 0
-  const log = {
-    state: async () => ({ version: versionAt(++attempts), policy: null }),
-    failure: async () => undefined,
-    append: async ({ change }: CommandEnd) => {
-      const kind = answer(attempts)
-      return kind === 'moved-on' ? { kind, mismatch: { key, expectedVersion: change?.expectedVersion } } : { kind }
-    },
+/** A store in which another change precedes each append, up to a number of times. */
+class ContendedStore extends InMemoryPolicyStore {
+  #losses: number
+  attempts = 0
+
+  constructor(losses: number) {
+    super()
+    this.#losses = losses
   }
-  const applier = new CommandApplier({ log: log as unknown as CommandLog, now: () => new Date() })
-  const outcome = await applier.apply(command, attempt).catch((err: Error) => err)
-  return { outcome, attempts }
+
+  override async append(end: CommandEnd): Promise<AppendResult> {
+    this.attempts++
+    if (this.#losses-- > 0) await this.#changeFirst(end)
+    return super.append(end)
+  }
+
+  async #changeFirst({ change }: CommandEnd): Promise<void> {
+    const event = change?.event
+    if (event === undefined) return
+    const other = commandId(key, crypto.randomUUID())
+    const outcome = { id: other, key, status: 'applied', version: event.version, effect: 'changed' } as const
+    const policy = definitionOf({ description: `${this.attempts}` })
+    await super.append({
+      outcome,
+      lease: '',
+      change: { ...change, key, expectedVersion: event.version - 1, event: { ...event, policy } },
+    })
+  }
 }
 
-it('a change of a key whose state never matches its log fails soon, and says what repairs it', async () => {
-  const { outcome, attempts } = await apply(
-    () => 3,
-    () => 'moved-on',
+/** A store whose index of versions does not match its log. */
+class MismatchedStore extends InMemoryPolicyStore {
+  attempts = 0
+
+  override async state(): Promise<PolicyState> {
+    this.attempts++
+    return { version: 3, policy: null }
+  }
+}
+
+it('a change of a key whose state never matches its log fails soon, and names the repair', async () => {
+  const store = new MismatchedStore()
+  store.lend(id, 'held')
+  const failure = new CommandApplier({ reader: store, store, now }).apply(command, attempt)
+  await expect(failure).rejects.toThrow(
+    new CommandFault(
+      'the stored state of the policy "user:42" does not match its event log: it reads as version 3, but changes of that ' +
+        'version are refused; "throttler verify" examines it, and "throttler rebuild" repairs it',
+    ),
   )
-  expect(outcome).toBeInstanceOf(CommandFault)
-  expect((outcome as Error).message).toBe(
-    'the stored state of the policy "user:42" does not match its event log: it reads as version 3, but changes of that ' +
-      'version are refused; "throttler verify" examines it, and "throttler rebuild" repairs it',
-  )
-  expect(attempts).toBeLessThanOrEqual(30)
+  expect(store.attempts).toBeLessThanOrEqual(30)
 })
 
-it('a change that loses to other changes again and again is applied all the same', async () => {
+it('a change that loses to other changes many times is still applied', async () => {
   const losses = 50
-  const { outcome } = await apply(
-    attempt => attempt,
-    attempt => (attempt > losses ? 'appended' : 'moved-on'),
-  )
-  expect(outcome).toMatchObject({ status: 'applied', version: losses + 2 })
+  const store = new ContendedStore(losses)
+  store.lend(id, 'held')
+  const outcome = await new CommandApplier({ reader: store, store, now }).apply(command, attempt)
+  expect(outcome).toMatchObject({ status: 'applied', version: losses + 1 })
+  expect(await store.keyRevision(key)).toBe(losses + 1)
 })

@@ -1,21 +1,21 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { endingOf } from '../../../src/cli/import-ending.ts'
-import type { CommandStatuses } from '../../../src/config-change/submit/command-status.ts'
-import { importId } from '../../../src/domain/commands.ts'
+import { awaitImport } from '../../../src/cli/await-import.ts'
+import type { CommandStatuses } from '../../../src/config-change/submit/command-statuses.ts'
+import { importId } from '../../../src/domain/command-id.ts'
 
 const id = importId('00000000-0000-4000-8000-000000000000')
 const applied = { id, status: 'applied', counts: { created: 1, changed: 0, unchanged: 0 } } as const
-type Status = Awaited<ReturnType<CommandStatuses['of']>>
+type Status = Awaited<ReturnType<CommandStatuses['ofImport']>>
 
 beforeEach(() => void jest.useFakeTimers())
 afterEach(() => void jest.useRealTimers())
 
-/** Waits for an import whose status is told by `of`. */
+/** Waits for an import whose status is that of `of`. */
 function waitFor({ of, isTaken = false, timeoutMs = Number.POSITIVE_INFINITY }: Given) {
   const said: string[] = []
-  const statuses = { of: async () => of() }
+  const statuses = { ofImport: async () => of() }
   const options = { statuses, isTaken: async () => isTaken, timeoutMs, say: (text: string) => void said.push(text) }
-  return { said, ending: endingOf(id, options) }
+  return { said, result: awaitImport(id, options) }
 }
 
 interface Given {
@@ -27,11 +27,11 @@ interface Given {
 describe('the end of an import', () => {
   it('is told without a word when it comes soon', async () => {
     let status: Status = { id, status: 'queued' }
-    const { said, ending } = waitFor({ of: () => status })
+    const { said, result } = waitFor({ of: () => status })
     await jest.advanceTimersByTimeAsync(1_500)
     status = applied
     await jest.advanceTimersByTimeAsync(100)
-    expect([await ending, said]).toEqual([applied, []])
+    expect([await result, said]).toEqual([applied, []])
   })
 
   it.each([
@@ -39,22 +39,22 @@ describe('the end of an import', () => {
     [true, /^waiting for command import-.*, which is being applied$/],
   ])('is waited for with one line after two seconds; taken by a worker: %j', async (isTaken, line) => {
     let status: Status = { id, status: 'queued' }
-    const { said, ending } = waitFor({ of: () => status, isTaken })
+    const { said, result } = waitFor({ of: () => status, isTaken })
     await jest.advanceTimersByTimeAsync(60_000)
     expect(said).toEqual([expect.stringMatching(line)])
     status = applied
     await jest.advanceTimersByTimeAsync(100)
-    expect(await ending).toEqual(applied)
+    expect(await result).toEqual(applied)
   })
 
   it('is waited for no longer than asked', async () => {
-    const { ending } = waitFor({ of: () => ({ id, status: 'queued' }), timeoutMs: 5_000 })
-    const refused = expect(ending).rejects.toThrow(`command ${id} has not ended within 5 s; it stays queued`)
+    const { result } = waitFor({ of: () => ({ id, status: 'queued' }), timeoutMs: 5_000 })
+    const refused = expect(result).rejects.toThrow(`command ${id} has not ended within 5 s; it stays queued`)
     await jest.advanceTimersByTimeAsync(5_100)
     await refused
   })
 
   it('is not waited for in a store that does not know the import', async () => {
-    await expect(waitFor({ of: () => undefined }).ending).rejects.toThrow(`no longer has the result of command ${id}`)
+    await expect(waitFor({ of: () => undefined }).result).rejects.toThrow(`no longer knows how command ${id} ended`)
   })
 })

@@ -12,20 +12,20 @@ import { compareLayout } from '../redis/policies/layout.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { type Env, readEnv } from '../settings/env.ts'
 
-/** The policy store is unavailable, or this release cannot work on it. */
+/** The store is unavailable, or this release cannot work on it. */
 export class StoreTrouble extends OperatorError {}
 
-export interface ConfigStoreAccess {
+export interface PolicyStoreAccess {
   readonly env: Env
   readonly redis: RedisClient
 }
 
 /**
- * Runs `use` with the policy store of the settings: `CONFIG_REDIS_URL` or `REDIS_URL`, or the embedded store of the service that
- * runs on `DATA_DIR`.
+ * Runs `use` with a connection to the policy store of the settings: the Redis of `CONFIG_REDIS_URL` or `REDIS_URL`, or the embedded
+ * store of the service that runs on `DATA_DIR`.
  * @throws {StoreTrouble}
  */
-export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Promise<T>): Promise<T> {
+export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Promise<T>): Promise<T> {
   const dotenv = loadDotenv()
   // Standard output is for results.
   if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)
@@ -35,22 +35,27 @@ export async function withConfigStore<T>(use: (access: ConfigStoreAccess) => Pro
   const redis = connect('tool', { target: configTarget(env), name: ConnectionName.cli, logger })
   try {
     await once(redis, 'ready').catch(cause => {
-      throw new StoreTrouble(`the policy store does not answer: ${(cause as Error).message}`)
+      throw new StoreTrouble(`the policy store is unavailable: ${(cause as Error).message}`)
     })
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
   } catch (err) {
-    throw troubleOf(err) ?? err
+    const cause = causeOf(err)
+    throw troubleOf(cause) ?? cause
   } finally {
     redis.disconnect()
   }
 }
 
-/** The error as `StoreTrouble`, if the store caused it. */
-function troubleOf(err: unknown): StoreTrouble | undefined {
-  const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? err.cause : err
+/** The error of the store, without the problem that an HTTP caller would get. */
+function causeOf(err: unknown): unknown {
+  return err instanceof Problem && err.code === 'config-store-unavailable' ? (err.cause ?? err) : err
+}
+
+/** The error for the operator, if the store is unavailable or of a later release. */
+function troubleOf(cause: unknown): StoreTrouble | undefined {
   if (!(cause instanceof Error)) return undefined
-  if (isTransient(cause)) return new StoreTrouble(`the policy store does not answer: ${cause.message}`)
+  if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${cause.message}`)
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined
 }
 
@@ -58,6 +63,6 @@ async function embeddedUrl(directory: string): Promise<string> {
   const url = await askLock(directory)
   if (url) return url
   throw new StoreTrouble(
-    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start one with "throttler start" (npm start), or set REDIS_URL`,
+    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with "throttler start" (npm start), or set REDIS_URL`,
   )
 }

@@ -1,17 +1,18 @@
-import { DamagedRecord, type ListQuery, type PolicyReader, type PolicyRecord } from '../../config-change/ports.ts'
+import { DamagedRecord, type ListQuery, type PolicyReader, type StateReader } from '../../config-change/ports.ts'
 import { initialState, type PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { prefixOf } from '../../domain/key.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
-import { parseCompacted, parseEntry, parseRecord, readRecord } from './config-json.ts'
+import { parseCompacted, parseEntry, parsePosition, parseRecord, readRecord } from './config-json.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
 import { namingDamage } from './naming-damage.ts'
 import { parseName, shownName } from './stored-name.ts'
 
-/** Names that are read at once where all are. */
-const NAMES_A_READ = 500
+/** Names per call when all policies are read. */
+const NAMES_PER_READ = 500
 
 interface NamesQuery {
   readonly prefix: string
@@ -20,15 +21,15 @@ interface NamesQuery {
 }
 
 /** Policies and their events in Redis. */
-export class RedisConfigStore implements PolicyReader {
+export class RedisPolicyReader implements PolicyReader, StateReader {
   readonly #redis: RedisClient
   readonly #partitions: readonly ConfigKeys[]
-  readonly #damaged: (key: string) => void
+  readonly #onDamaged: (key: string) => void
 
-  /** @param damaged hears of each policy that a list leaves out */
-  constructor(redis: RedisClient, keyPrefix: string, damaged: (key: string) => void = () => undefined) {
+  /** @param onDamaged called for each policy that a list leaves out */
+  constructor(redis: RedisClient, keyPrefix: string, onDamaged: (key: string) => void = () => undefined) {
     this.#redis = namingDamage(redis)
-    this.#damaged = damaged
+    this.#onDamaged = onDamaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
   }
 
@@ -50,7 +51,7 @@ export class RedisConfigStore implements PolicyReader {
     return events.filter(event => event !== undefined)
   }
 
-  /** Of the events of a key that were compacted, the last one is kept in the snapshot. */
+  /** The snapshot keeps the last compacted event of each key. */
   async #eventAt(keys: ConfigKeys, key: string, position: string): Promise<PolicyEvent | undefined> {
     const [entry] = await this.#redis.xrange(keys.log, `${position}-0`, `${position}-0`)
     if (entry !== undefined) return parseEntry(entry).event
@@ -65,14 +66,14 @@ export class RedisConfigStore implements PolicyReader {
       const wanted = limit - found.length
       const names = await this.#names({ prefix, after: last, limit: wanted })
       found.push(...(await this.#records(names)))
-      // A policy that was deleted since its name was read must not end the list before its time.
+      // A policy that was deleted after its name was read must not end the list early.
       if (names.length < wanted || found.length === limit) return found
       last = names.at(-1)
     }
   }
 
   async #names({ prefix, after, limit }: NamesQuery): Promise<readonly Buffer[]> {
-    const from = after === undefined ? `[${prefix}` : behind(after)
+    const from = after === undefined ? `[${prefix}` : rangeAfter(after)
     const names = await Promise.all(
       this.#partitions.map(keys => this.#redis.zrangebylexBuffer(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
     )
@@ -100,18 +101,18 @@ export class RedisConfigStore implements PolicyReader {
 
   #keyNamed(name: Buffer): string | undefined {
     const key = parseName(name)
-    if (key === undefined) this.#damaged(shownName(name))
+    if (key === undefined) this.#onDamaged(shownName(name))
     return key
   }
 
   #readable(key: string, json: string | undefined): PolicyRecord | undefined {
     if (json === undefined) return undefined
     const record = readRecord(key, json)
-    if (record === undefined) this.#damaged(key)
+    if (record === undefined) this.#onDamaged(key)
     return record
   }
 
-  /** The policies of these keys as they are written. */
+  /** The stored JSON of the policies of these keys. */
   async #stored(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
     const stored = new Map<string, string>()
     const read = async (keys: ConfigKeys, partition: number) => {
@@ -129,18 +130,18 @@ export class RedisConfigStore implements PolicyReader {
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
     const sources = this.#partitions.map(keys => this.#namesOf(keys))
-    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_A_READ)) {
+    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_PER_READ)) {
       yield await this.#records(names)
     }
   }
 
   async *#namesOf(keys: ConfigKeys): AsyncGenerator<Buffer> {
     for (let from: string | Buffer = '-'; ; ) {
-      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_A_READ)
+      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_PER_READ)
       yield* names
       const last = names.at(-1)
       if (last === undefined) return
-      from = behind(last)
+      from = rangeAfter(last)
     }
   }
 
@@ -149,10 +150,9 @@ export class RedisConfigStore implements PolicyReader {
     return state ?? initialState
   }
 
-  /** Of keys of one partition. */
   async states(names: readonly string[]): Promise<readonly PolicyState[]> {
     const [versions, stored] = await Promise.all([
-      Promise.all(names.map(key => this.#versionOf(this.#keysOf(key), key))),
+      Promise.all(names.map(key => this.keyRevision(key))),
       this.#stored(names),
     ])
     return Promise.all(names.map((key, i) => this.#stateOf(key, versions[i] ?? 0, stored.get(key))))
@@ -170,11 +170,11 @@ export class RedisConfigStore implements PolicyReader {
   }
 
   /**
-   * The policy may have changed since the index was read. One that is still behind has lost entries.
-   * @throws {DamagedRecord} since versions must not begin again
+   * Reads the index again, since the policy may have changed after the first read. An index that is still older has lost entries.
+   * @throws {DamagedRecord} because versions must not be reused
    */
   async #requireIndexed(key: string, version: number): Promise<void> {
-    const indexed = await this.versionOf(key)
+    const indexed = await this.keyRevision(key)
     if (indexed < version) throw damagedIndex(`ends at version ${indexed}, but the policy is at version ${version}`)
   }
 
@@ -187,16 +187,17 @@ export class RedisConfigStore implements PolicyReader {
     }
   }
 
-  /** The version of a key's last event, 0 before the first. */
-  async versionOf(key: string): Promise<number> {
-    return this.#versionOf(this.#keysOf(key), key)
-  }
-
-  async #versionOf(keys: ConfigKeys, key: string): Promise<number> {
-    const [, score] = await this.#redis.zrevrange(keys.versions(key), 0, 0, 'WITHSCORES')
+  async keyRevision(key: string): Promise<number> {
+    const [, score] = await this.#redis.zrevrange(this.#keysOf(key).versions(key), 0, 0, 'WITHSCORES')
     const version = Number(score ?? 0)
     if (Number.isSafeInteger(version + 1) && version >= 0) return version
-    throw damagedIndex(`holds ${score}, which is no version`)
+    throw damagedIndex(`contains ${score}, which is not a version`)
+  }
+
+  async partitionRevision(partition: number): Promise<number> {
+    const { log } = this.#partitions[partition] as ConfigKeys
+    const [last] = await this.#redis.xrevrange(log, '+', '-', 'COUNT', 1)
+    return last === undefined ? 0 : parsePosition(last)
   }
 
   #keysOf(configKey: string): ConfigKeys {
@@ -208,12 +209,12 @@ function damagedIndex(fault: string): DamagedRecord {
   return new DamagedRecord(`the index of versions ${fault}; run "throttler rebuild"`)
 }
 
-/** The beginning of a range over names. Names are bytes: of two that are not UTF-8, the text may be the same. */
-function behind(name: Buffer): Buffer {
+/** The start of a range that follows a name. Names are bytes, since different invalid UTF-8 can have the same text. */
+function rangeAfter(name: Buffer): Buffer {
   return Buffer.concat([Buffer.from('('), name])
 }
 
-/** The end of a range over names: behind every name with the prefix, since 0xFF does not occur in UTF-8. */
+/** The end of a range that contains every name with the prefix: 0xFF does not occur in UTF-8. */
 function upTo(prefix: string): Buffer | string {
   return prefix === '' ? '+' : Buffer.concat([Buffer.from(`(${prefix}`), Buffer.from([0xff])])
 }

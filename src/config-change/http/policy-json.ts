@@ -1,0 +1,67 @@
+import { type Static, Type } from '@sinclair/typebox'
+import type { FastifyReply } from 'fastify'
+import { policyMembers } from '../../domain/policy.ts'
+import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
+import { sendJson } from '../../http/send-json.ts'
+import { nextCursor } from './pages.schema.ts'
+
+const definition = {
+  ...POLICY_DEFINITION_MEMBERS,
+  description: Type.Optional(Type.String({ description: 'What the policy is for.' })),
+}
+
+const PolicyDefinitionResponse = Type.Object(definition, {
+  title: 'PolicyDefinition',
+  description: 'The part of a policy that an operator writes.',
+})
+
+export function definitionOrNull(description: string) {
+  return Type.Union([PolicyDefinitionResponse, Type.Null()], { description })
+}
+
+export const EXAMPLE_POLICY = {
+  key: 'user:*',
+  version: 3,
+  limits: [{ name: 'default', capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }],
+  mode: 'enforce',
+  updatedAt: '2026-01-31T12:00:00.000Z',
+  updatedBy: 'alice',
+}
+
+export const PolicyResponse = Type.Object(
+  {
+    key: Type.String({ description: 'The config key.' }),
+    version: Type.Integer({ description: 'Number of the change among those of the config key, from 1.' }),
+    ...definition,
+    updatedAt: Type.String({ description: 'Time of the change (RFC 3339, UTC).' }),
+    updatedBy: Type.String({ description: 'Who made the change: the name of the token.' }),
+  },
+  { title: 'Policy', description: 'A policy as it is stored under a config key.', examples: [EXAMPLE_POLICY] },
+)
+
+export const PolicyListResponse = Type.Object(
+  {
+    items: Type.Array(PolicyResponse, { description: 'The policies, in byte order of their config keys.' }),
+    nextCursor,
+  },
+  {
+    title: 'PolicyList',
+    description: 'One page of the policies.',
+    examples: [{ items: [EXAMPLE_POLICY], nextCursor: 'dXNlcjoq' }],
+  },
+)
+
+export function policyBody(record: PolicyRecord): Static<typeof PolicyResponse> {
+  const { key, version, policy, updatedAt, updatedBy } = record
+  return { key, version, ...policyMembers(policy), updatedAt, updatedBy }
+}
+
+export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
+  return sendBody(reply.header('etag', `"${record.version}"`), policyBody(record))
+}
+
+/** Sends the members in this order. A serializer that knows the schema would put the optional ones last. */
+export function sendBody(reply: FastifyReply, body: object): FastifyReply {
+  return sendJson(reply, JSON.stringify(body))
+}

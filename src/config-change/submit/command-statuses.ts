@@ -1,0 +1,70 @@
+import { type CommandId, type ImportId, isImportId, partIds } from '../../domain/command-id.ts'
+import {
+  type CommandResult,
+  type FailedCommand,
+  type ImportCounts,
+  type RejectedCommand,
+  sumOfCounts,
+} from '../../domain/outcome.ts'
+import type { CommandQueue, ResultReader } from '../ports.ts'
+
+export interface QueuedStatus<Id = CommandId | ImportId> {
+  readonly id: Id
+  readonly key?: string
+  readonly status: 'queued'
+}
+
+/** The result of an import, which combines those of its parts. */
+export type ImportResult =
+  | { readonly id: ImportId; readonly status: 'applied'; readonly counts: ImportCounts }
+  | { readonly id: ImportId; readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
+  | { readonly id: ImportId; readonly status: 'failed'; readonly error: FailedCommand['error'] }
+
+/** The state of commands: queued, or how they ended. */
+export class CommandStatuses {
+  readonly #queue: CommandQueue
+  readonly #results: ResultReader
+
+  constructor(queue: CommandQueue, results: ResultReader) {
+    this.#queue = queue
+    this.#results = results
+  }
+
+  async of(id: CommandId | ImportId): Promise<QueuedStatus | CommandResult | ImportResult | undefined> {
+    return isImportId(id) ? this.ofImport(id) : this.#ofCommand(id)
+  }
+
+  async ofImport(id: ImportId): Promise<QueuedStatus<ImportId> | ImportResult | undefined> {
+    const parts = partIds(id)
+    const statuses = await Promise.all(parts.map(part => this.#ofCommand(part)))
+    const known = statuses.filter(status => status !== undefined)
+    if (known.length === 0) return undefined
+    const results = known.filter(status => status.status !== 'queued')
+    return results.length < parts.length ? { id, status: 'queued' } : importResult(id, results)
+  }
+
+  /** The result of a command; `undefined` while a failed one is queued for a retry. */
+  async result(id: CommandId): Promise<CommandResult | undefined> {
+    const result = await this.#results.result(id)
+    if (result?.status !== 'failed') return result
+    return (await this.#queue.findQueued(id)) === undefined ? result : undefined
+  }
+
+  async #ofCommand(id: CommandId): Promise<QueuedStatus<CommandId> | CommandResult | undefined> {
+    // The queue first: a command that ends between the two reads is then found by its result.
+    const queued = await this.#queue.findQueued(id)
+    const result = await this.#results.result(id)
+    const isFinal = result !== undefined && result.status !== 'failed'
+    return isFinal || queued === undefined ? result : { id, ...queued, status: 'queued' }
+  }
+}
+
+/** @param results of all of its parts */
+export function importResult(id: ImportId, results: readonly CommandResult[]): ImportResult {
+  const failed = results.find(result => result.status === 'failed')
+  if (failed !== undefined) return { id, status: 'failed', error: failed.error }
+  const rejected = results.find(result => result.status === 'rejected')
+  if (rejected !== undefined) return { id, status: 'rejected', error: rejected.error }
+  const counts = sumOfCounts(results.flatMap(result => ('counts' in result ? result.counts : [])))
+  return { id, status: 'applied', counts }
+}

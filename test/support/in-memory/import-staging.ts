@@ -1,0 +1,55 @@
+import type { ImportStaging } from '../../../src/config-change/ports.ts'
+import type { CommandId } from '../../../src/domain/command-id.ts'
+import type { InMemoryPolicyStore } from './policy-store.ts'
+
+interface Staged {
+  readonly chunks: (readonly string[])[]
+  isSealed: boolean
+  isKept: boolean
+}
+
+/** Staged lines in memory. They do not expire by themselves, but `expire` removes those that are not kept. */
+export class InMemoryImportStaging implements ImportStaging {
+  readonly #store: InMemoryPolicyStore
+  readonly #staged = new Map<CommandId, Staged>()
+
+  constructor(store: InMemoryPolicyStore) {
+    this.#store = store
+  }
+
+  /** What happens to lines after a long time. */
+  expire(): void {
+    for (const [id, { isKept }] of this.#staged) if (!isKept) this.#staged.delete(id)
+  }
+
+  async add(partId: CommandId, lines: readonly string[]): Promise<void> {
+    this.#open(partId).chunks.push([...lines])
+  }
+
+  async seal(partIds: readonly CommandId[]): Promise<void> {
+    for (const id of partIds) this.#open(id).isSealed = true
+  }
+
+  async keep(partIds: readonly CommandId[]): Promise<void> {
+    for (const id of partIds) {
+      const staged = this.#staged.get(id)
+      if (staged !== undefined) staged.isKept = true
+    }
+  }
+
+  async chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined> {
+    const { chunks = [], isSealed = false } = this.#staged.get(partId) ?? {}
+    return chunks[index] ?? (isSealed && index === chunks.length ? [] : undefined)
+  }
+
+  async drop(partIds: readonly CommandId[]): Promise<void> {
+    for (const id of partIds) this.#staged.delete(id)
+    this.#store.forgetProgress(partIds)
+  }
+
+  #open(partId: CommandId): Staged {
+    const staged = this.#staged.get(partId) ?? { chunks: [], isSealed: false, isKept: false }
+    this.#staged.set(partId, staged)
+    return staged
+  }
+}

@@ -1,0 +1,21 @@
+import type { PortAdapters } from '../port-suite.ts'
+import { InMemoryCommandQueue } from './command-queue.ts'
+import { InMemoryIdempotencyStore } from './idempotency-store.ts'
+import { InMemoryImportStaging } from './import-staging.ts'
+import { InMemoryPolicyStore } from './policy-store.ts'
+
+/** The in-memory adapters of every port of the change flow, over one empty store. */
+export function inMemoryPorts() {
+  const store = new InMemoryPolicyStore()
+  const staging = new InMemoryImportStaging(store)
+  const idempotency = new InMemoryIdempotencyStore()
+  const queue = new InMemoryCommandQueue()
+  return {
+    ...{ reader: store, store, log: store, announcements: store, staging, idempotency, queue },
+    lend: async (id, lease) => store.lend(id, lease),
+    damagePolicy: async key => store.damagePolicy(key),
+    damageClaim: async scope => idempotency.damage(scope),
+    replaceLog: async partition => store.replaceLog(partition),
+    close: async () => undefined,
+  } satisfies PortAdapters
+}

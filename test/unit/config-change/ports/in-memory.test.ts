@@ -1,0 +1,4 @@
+import { inMemoryPorts } from '../../../support/in-memory/ports.ts'
+import { describePorts } from '../../../support/port-suite.ts'
+
+describePorts('in memory', async () => inMemoryPorts())
