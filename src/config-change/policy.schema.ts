@@ -128,7 +128,7 @@ function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static
 function shortFormBesides(request: PolicyRequest): FieldError[] {
   return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
     path: `/${member}`,
-    message: 'stands beside limits; give either limits or the short form',
+    message: 'is not allowed together with limits; give either limits or the short form',
   }))
 }
 
