@@ -119,6 +119,6 @@ describeWithRedis('before the start a store that', () => {
 
   it('speaks no TLS where TLS is wanted cannot be told from one that hangs, which is said', () =>
     withServer([], async ({ port }) => {
-      expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or speaks no TLS/)])
+      expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or does not speak TLS/)])
     }))
 })
