@@ -4,7 +4,7 @@ export default {
   testMatch: ['**/*.test.ts'],
   testEnvironment: '<rootDir>/test/support/test-environment.ts',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
-  testTimeout: 30_000,
+  testTimeout: 60_000,
   // Most suites wait for processes most of the time.
   maxWorkers: 2,
   extensionsToTreatAsEsm: ['.ts'],

@@ -39,7 +39,7 @@ describeLongWithRedis('processes that are frozen and continued at random', () =>
   afterAll(async () => {
     await service.stop()
     await redis.stop()
-  }, 30_000)
+  })
 
   it(
     'for a moment, admit the capacity and each share once, obey every change in order, and are not replaced',
@@ -105,7 +105,7 @@ describeLongWithRedis('processes that are frozen and continued at random', () =>
       const { text } = await client.request('GET', '/metrics', undefined, { connection: 'close' })
       expect(samplesIn(text).get('throttler_front_processes')).toBe(PROCESSES)
       expect(service.pidsOf('throttler front')).toHaveLength(PROCESSES)
-    }, 30_000)
+    })
     const samples = await load.stop()
     const after = Array.from({ length: 50 }, (_, i) =>
       client.request('POST', '/check', { key: `after-${i}` }, { connection: 'close' }),

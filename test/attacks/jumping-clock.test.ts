@@ -39,7 +39,7 @@ describeLongWithCc('a store whose clock jumps', () => {
   afterAll(async () => {
     await installation.stop()
     clock.remove()
-  }, 30_000)
+  })
 
   it.each(JUMPS)(
     'admits at most capacity + refill by the way that the clock went forward, %s',

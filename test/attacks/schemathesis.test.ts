@@ -31,8 +31,8 @@ describeLongWithSchemathesis('requests that a fuzzer makes of the OpenAPI docume
         LOG_LEVEL: 'warn',
       },
     })
-  }, 30_000)
-  afterAll(() => service.stop(), 30_000)
+  })
+  afterAll(() => service.stop())
 
   it(
     'are all answered as the document says',

@@ -36,7 +36,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
     await api?.stop()
     admin?.disconnect()
     await redis?.stop()
-  }, 30_000)
+  })
 
   const throttler = (...args: string[]) => runThrottler(args, { REDIS_URL: redis.url })
 
@@ -88,8 +88,8 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
 
     beforeAll(async () => {
       worker = await Service.start({ kind: 'worker', env: { ...RECORDED_ENV, REDIS_URL: redis.url } })
-    }, 30_000)
-    afterAll(() => worker?.stop(), 30_000)
+    })
+    afterAll(() => worker?.stop())
 
     it('a command that was queued is applied', async () => {
       const queued = ANSWERS.commands.find(({ status }) => status === 'queued')

@@ -23,7 +23,7 @@ describe('the journal that release 0.1.0 wrote', () => {
   afterAll(async () => {
     await service?.stop()
     await rm(dataDir, { recursive: true, force: true })
-  }, 30_000)
+  })
 
   it('has the same policies and histories', async () => {
     const { items } = (await client.get('/config?limit=1000')).body

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Service } from './service.ts'
 
-const PATIENCE_MS = 15_000
+const PATIENCE_MS = 40_000
 
 /** Starts what is not to start, and resolves with its exit code and all that it wrote. */
 export async function failToStart(

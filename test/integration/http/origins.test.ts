@@ -44,8 +44,8 @@ describe('without ADMIN_TOKENS, /config answers', () => {
   })
 
   it.each([
-    ['an empty Host', 'HTTP/1.1\r\nhost:\r\nconnection: close', 'the Host was "'],
-    ['no Host, as HTTP/1.0 allows', 'HTTP/1.0', 'the Host was missing'],
+    ['an empty Host', 'HTTP/1.1\r\nhost:\r\nconnection: close', 'it was "'],
+    ['no Host, as HTTP/1.0 allows', 'HTTP/1.0', 'it was missing'],
   ])('not %s', async (_, rest, detail) => {
     const text = await exchange(open.app.port, `GET /config ${rest}\r\n\r\n`)
     expect(text).toMatch(/^HTTP\/1\.1 403 /)

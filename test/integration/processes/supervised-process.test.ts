@@ -48,7 +48,7 @@ it('replaces a process whose event loop is blocked', async () => {
     expect(isAlive(blocked)).toBe(false)
     expect(pidOf(child)).not.toBe(0)
   })
-}, 30_000)
+})
 
 it('tells why it replaces a process', async () => {
   const child = await given()
@@ -66,14 +66,14 @@ it('tells why it replaces a process', async () => {
   await child.replace(0)
   await child.stop()
   expect(reasons).toEqual(['killed', 'crashed', 'crashed', 'replaced'])
-}, 30_000)
+})
 
 it('leaves alone a process that says that it lives', async () => {
   const child = await given()
   const pid = pidOf(child)
   await new Promise(resolve => setTimeout(resolve, 12_000))
   expect(pidOf(child)).toBe(pid)
-}, 30_000)
+})
 
 it('replaces a process that dies again and again after pauses that double', async () => {
   const deaths: number[] = []
@@ -82,7 +82,7 @@ it('replaces a process that dies again and again after pauses that double', asyn
   await eventually(() => expect(deaths).toHaveLength(5), 15_000)
   const pauses = deaths.slice(1).map((at, i) => at - (deaths[i] ?? 0))
   for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i)
-}, 30_000)
+})
 
 it('tries again when a process could not even be started', async () => {
   const starts = [() => run(CHILD), () => run(CHILD, '/nowhere'), () => run(CHILD)]
@@ -94,7 +94,7 @@ it('tries again when a process could not even be started', async () => {
     expect(pidOf(child)).not.toBe(0)
   }, 5_000)
   expect(pidOf(child)).not.toBe(first)
-}, 30_000)
+})
 
 it('stops a process whose successor is not ready yet in an orderly way too', async () => {
   const codes = [CHILD, `process.on('message', () => process.exit(0)); process.send({ type: 'alive' })`]
@@ -105,7 +105,7 @@ it('stops a process whose successor is not ready yet in an orderly way too', asy
   await spoke
   await child.stop()
   expect(predecessor?.exitCode).toBe(0)
-}, 30_000)
+})
 
 it('starts no process any more once it is stopped', async () => {
   const child = await given()

@@ -32,7 +32,7 @@ describeWithRedis('buckets on a cluster', () => {
       expect(store.shards).toHaveLength(3)
       await Promise.all(store.shards.map(shard => shard.check([{ key: shard.probeKey, policy, tokens: 0 }])))
     })
-  }, 30_000)
+  })
   afterAll(async () => {
     client.disconnect()
     await cluster.stop()
