@@ -11,7 +11,7 @@ export class TimeoutError extends Error {
  * period it is too late to clear the timer.
  */
 export function startDeadline(ms: number, expired: () => void): NodeJS.Timeout {
-  return setTimeout(() => setTimeout(() => setImmediate(expired), GRACE_MS), ms - GRACE_MS)
+  return setTimeout(() => setTimeout(() => setImmediate(expired), GRACE_MS), Math.max(0, ms - GRACE_MS))
 }
 
 /**
