@@ -1,7 +1,7 @@
 /** The rules for the members of the journal's lines. */
 
 import type { Idempotency } from '../domain/commands.ts'
-import type { EventType, PolicyEvent } from '../domain/events.ts'
+import { EVENT_TYPES, type EventType, type PolicyEvent } from '../domain/events.ts'
 import { configKeyFault } from '../domain/key.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
@@ -40,21 +40,14 @@ const COMPACTED_TO = integerFrom(0)
 
 const COMPACTED: Rules<'position' | 'event'> = { position, event: object }
 
-const EVENT_TYPES: { readonly [type in EventType]: true } = {
-  created: true,
-  changed: true,
-  deleted: true,
-  'rolled-back': true,
-  imported: true,
-}
 const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 
 /** Members with members of their own have functions of their own. */
 const EVENT: Rules<Exclude<keyof PolicyEvent, 'schema' | 'key' | 'idempotency' | 'policy'>> = {
   version: position,
   type: {
-    isAllowed: value => typeof value === 'string' && Object.hasOwn(EVENT_TYPES, value),
-    allowed: `one of ${Object.keys(EVENT_TYPES).join(', ')}`,
+    isAllowed: value => EVENT_TYPES.includes(value as EventType),
+    allowed: `one of ${EVENT_TYPES.join(', ')}`,
   },
   at: {
     isAllowed: value => typeof value === 'string' && UTC_TIME.test(value) && !Number.isNaN(Date.parse(value)),
