@@ -16,15 +16,20 @@ export interface CheckRoutesOptions {
   readonly log: RequestLog
 }
 
+/** The part of the description that both routes for a single check share. */
+export const CHECK_DOCS = {
+  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  denial: DenialResponse,
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+} as const satisfies Partial<RouteDocs>
+
 const DOCS: RouteDocs = {
   summary: 'Decide a check',
   description:
     'Spends tokens of a key if its policy allows it. A denied check spends nothing, and gets 429 with the time after ' +
     'which it would be allowed.',
-  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  ...CHECK_DOCS,
   responses: { 200: DecisionResponse },
-  denial: DenialResponse,
-  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 
 /** `POST /check`: may this key do this now? */

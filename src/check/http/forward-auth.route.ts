@@ -3,8 +3,8 @@ import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptQuery } from './accept-key.ts'
-import type { CheckRoutesOptions } from './check.route.ts'
-import { CheckRequest, DenialResponse } from './check.schema.ts'
+import { CHECK_DOCS, type CheckRoutesOptions } from './check.route.ts'
+import { CheckRequest } from './check.schema.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDenial } from './send-decision.ts'
 
@@ -27,10 +27,8 @@ const DOCS: RouteDocs = {
   description:
     'Decides like `POST /check`, for the subrequest of a proxy such as nginx or Traefik. The status is the decision: an ' +
     'allowed check gets 200 without a body.',
-  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  ...CHECK_DOCS,
   responses: { 200: Type.Null() },
-  denial: DenialResponse,
-  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 }
 
 /** `GET /forward-auth`: decides a check for a proxy's subrequest. The status is the decision; there is no body. */
