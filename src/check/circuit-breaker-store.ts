@@ -1,6 +1,6 @@
 import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
-import { TimeoutError, withDeadline } from '../lib/deadline.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
@@ -33,7 +33,7 @@ class CircuitOpenError extends Error {
 interface CircuitBreakerStoreOptions {
   /** How long one call may take, in ms. */
   readonly timeoutMs: number
-  /** The kind of a store's error, one of few words. */
+  /** Why a call failed, in one of a few words; a `TimeoutError` says that the deadline passed. */
   reasonOf(err: unknown): string
   /** Whether this reason says that the store can be read but not written. */
   refusesWrites(reason: string): boolean
@@ -89,7 +89,7 @@ export class CircuitBreakerStore implements BucketStore {
     await this.#counted(withDeadline(this.#store.reset(key), this.#options.timeoutMs))
   }
 
-  /** Runs the real script, whatever the circuit is. Success closes the circuit. Rejects if the store is unavailable. */
+  /** Runs the real script, in every state of the circuit. Success closes the circuit. Rejects if the store is unavailable. */
   async probe(): Promise<void> {
     if (this.#circuit === 'closed') {
       await this.#counted(this.#callProbe())
@@ -109,7 +109,7 @@ export class CircuitBreakerStore implements BucketStore {
     if (this.#circuit !== 'closed') return this.#reason
     return this.#callProbe().then(
       () => undefined,
-      err => this.#reasonOf(err),
+      err => this.#options.reasonOf(err),
     )
   }
 
@@ -134,7 +134,7 @@ export class CircuitBreakerStore implements BucketStore {
       this.#consecutiveFailures = 0
       return result
     } catch (err) {
-      const reason = this.#reasonOf(err)
+      const reason = this.#options.reasonOf(err)
       this.#consecutiveFailures++
       const isOneTooMany = this.#consecutiveFailures >= FAILURES_TO_OPEN || this.#options.refusesWrites(reason)
       if (isOneTooMany && this.#circuit === 'closed') this.#open(err, reason)
@@ -158,7 +158,7 @@ export class CircuitBreakerStore implements BucketStore {
       this.#recover()
     } catch (err) {
       this.#circuit = 'open'
-      this.#reason = this.#reasonOf(err)
+      this.#reason = this.#options.reasonOf(err)
       this.#scheduleProbe()
       throw err
     }
@@ -189,12 +189,8 @@ export class CircuitBreakerStore implements BucketStore {
       observer.storeCalled(checks.length, (performance.now() - startMs) / 1000)
       return readings
     } catch (err) {
-      observer.storeCalled(checks.length, (performance.now() - startMs) / 1000, this.#reasonOf(err))
+      observer.storeCalled(checks.length, (performance.now() - startMs) / 1000, this.#options.reasonOf(err))
       throw err
     }
-  }
-
-  #reasonOf(err: unknown): string {
-    return err instanceof TimeoutError ? 'timeout' : this.#options.reasonOf(err)
   }
 }

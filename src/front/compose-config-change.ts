@@ -10,7 +10,7 @@ import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
 import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
-import { TimeoutError, withDeadline } from '../lib/deadline.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
@@ -84,8 +84,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
   })
-  const failureReason = failureReasonOf(redis)
-  const reasonOf = (err: unknown) => (err instanceof TimeoutError ? 'timeout' : failureReason(err))
+  const reasonOf = failureReasonOf(redis)
   const queueWatch = new QueueWatch({
     partitions: CONFIG_PARTITIONS,
     stateOf: partition => queue.state(partition),

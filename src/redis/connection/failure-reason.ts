@@ -1,3 +1,4 @@
+import { TimeoutError } from '../../lib/deadline.ts'
 import type { RedisClient } from './connection.ts'
 
 /** Error codes of a Redis that answers but cannot execute the command. */
@@ -14,7 +15,7 @@ const REASONS: Readonly<Record<string, string>> = {
   WRONGPASS: 'not-authorized',
 }
 
-/** Every reason of a failed store call. Callers report `timeout` themselves. */
+/** Every reason of a failed store call. */
 export const FAILURE_REASONS: readonly string[] = [
   'timeout',
   'connection-lost',
@@ -34,11 +35,12 @@ const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 
 /** Why a Redis call failed: one of a few words, for metrics and `/health`. */
 export function failureReason(err: unknown): string {
+  if (err instanceof TimeoutError) return 'timeout'
   if (!isReply(err)) return 'connection-lost'
   return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'
 }
 
-/** The same for the calls of one client. While a server refuses its connections, what the server says is the reason. */
+/** The same for the calls of one client. While a server refuses its connections, what it says is the reason of a lost connection. */
 export function failureReasonOf(client: RedisClient): (err: unknown) => string {
   let refusal: Error | undefined
   client.on('error', (err: Error) => {
@@ -47,7 +49,7 @@ export function failureReasonOf(client: RedisClient): (err: unknown) => string {
   client.on('ready', () => {
     refusal = undefined
   })
-  return err => failureReason(isReply(err) ? err : refusal)
+  return err => failureReason(isReply(err) || err instanceof TimeoutError ? err : refusal)
 }
 
 function isReply(err: unknown): err is Error {

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import { TimeoutError } from '../../../src/lib/deadline.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
 import { eventually } from '../../support/eventually.ts'
 import { policyOf } from '../../support/policies.ts'
@@ -49,7 +50,7 @@ beforeEach(() => {
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
   guarded = new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
-    reasonOf: err => (err as Error).message,
+    reasonOf: err => (err instanceof TimeoutError ? 'timeout' : (err as Error).message),
     refusesWrites: reason => reason === 'full',
     onOpened: reason => openings.push(reason),
     onRecovered: () => recoveries++,

@@ -1,4 +1,5 @@
 import { expect, it } from '@jest/globals'
+import { TimeoutError } from '../../../../src/lib/deadline.ts'
 import { failureReason } from '../../../../src/redis/connection/failure-reason.ts'
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
@@ -19,4 +20,8 @@ it.each([
 it('of an error that is not a reply is connection-lost', () => {
   expect(failureReason(new Error('Connection is closed.'))).toBe('connection-lost')
   expect(failureReason(undefined)).toBe('connection-lost')
+})
+
+it('of a missed deadline is timeout', () => {
+  expect(failureReason(new TimeoutError('no answer within 50 ms'))).toBe('timeout')
 })
