@@ -1,4 +1,3 @@
-/** The one place where the worker's adapters meet the ports of its flow. */
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -26,7 +25,8 @@ export interface WorkerParts {
   close(): Promise<void>
 }
 
-export function workerDependencies(env: Env, logger: Logger): WorkerParts {
+/** Connects the ports of the change flow to their adapters, for a worker. */
+export function composeWorker(env: Env, logger: Logger): WorkerParts {
   const redis = connect('worker', {
     target: configTarget(env),
     name: ConnectionName.worker,

@@ -12,7 +12,7 @@ import { claimLayout } from '../src/redis/policies/layout.ts'
 import { maintainedPartitions } from '../src/redis/policies/maintained-partitions.ts'
 import { loadDotenv } from '../src/settings/dotenv.ts'
 import { readEnv } from '../src/settings/env.ts'
-import { workerDependencies } from './compose-worker.ts'
+import { composeWorker } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
 import { serveMetrics } from './metrics-server.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
@@ -35,7 +35,7 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], logger)
-  const { redis, workers, metrics, close } = workerDependencies(env, logger)
+  const { redis, workers, metrics, close } = composeWorker(env, logger)
 
   const compaction =
     env.CONFIG_LOG_KEEP === undefined

@@ -2,7 +2,7 @@
 export const ExitCode = {
   /** Done, or no difference was found. */
   ok: 0,
-  /** The answer is no: differences, invalid policies, a change that was rejected. */
+  /** A negative result: differences, invalid policies, a change that was rejected. */
   found: 1,
   /** The command could not run: invalid arguments or settings, or an unavailable store. */
   trouble: 2,

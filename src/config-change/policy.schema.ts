@@ -17,7 +17,7 @@ import {
 import { type FieldError, validationProblem } from '../lib/errors.ts'
 
 const DEFAULT_INTERVAL_MS = 1000
-/** The name of the one limit of a policy that is written short. */
+/** The name of the only limit of a policy in the short form. */
 const DEFAULT_LIMIT = 'default'
 const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
 
@@ -43,7 +43,7 @@ const LimitRequest = Type.Object(
   { title: 'LimitRequest', description: 'A token bucket.', additionalProperties: false },
 )
 
-/** A policy in its long form (`limits`) or written short (`capacity`, `refillTokens`, `refillIntervalMs`). */
+/** A policy in its long form (`limits`) or its short form (`capacity`, `refillTokens`, `refillIntervalMs`). */
 export const PolicyRequest = Type.Object(
   {
     limits: Type.Optional(
@@ -84,7 +84,7 @@ export const PolicyRequest = Type.Object(
 )
 export type PolicyRequest = Static<typeof PolicyRequest>
 
-/** @throws {Problem} `validation-failed` for what the schema alone cannot say */
+/** @throws {Problem} `validation-failed` for the rules that the schema cannot express */
 export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
   const { mode = 'enforce', onStoreFailure, description } = request
   const definition: PolicyDefinition = {
@@ -104,12 +104,12 @@ function hasLimits(request: PolicyRequest): boolean {
 
 /** @throws {Problem} `validation-failed` */
 function requestedLimits(request: PolicyRequest): readonly Limit[] {
-  const faults = request.limits ? shortFormBesides(request) : missingFromShortForm(request)
+  const faults = request.limits ? mixedForms(request) : missingFromShortForm(request)
   if (faults.length > 0) throw validationProblem(faults)
   return (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval)
 }
 
-/** Written short, the one limit is the body itself. */
+/** In the short form, the members of the only limit are members of the body. */
 function asOfShortForm({ path, message }: FieldError): FieldError {
   return { path: path.replace('/limits/0', ''), message }
 }
@@ -125,7 +125,7 @@ function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static
   return { name, capacity, refillTokens, refillIntervalMs: refillIntervalMs ?? DEFAULT_INTERVAL_MS }
 }
 
-function shortFormBesides(request: PolicyRequest): FieldError[] {
+function mixedForms(request: PolicyRequest): FieldError[] {
   return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
     path: `/${member}`,
     message: 'is not allowed together with limits; give either limits or the short form',

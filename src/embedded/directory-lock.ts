@@ -26,7 +26,7 @@ const LOCK = 'lock'
 const NUMBERED_LOCK = /^lock\.(\d+)$/
 
 /** Errors of connecting to a socket without a listener: its process was killed. */
-const NOBODY_LISTENS = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
+const NO_LISTENER_CODES = new Set(['ENOENT', 'ECONNREFUSED', 'ENOTSOCK'])
 
 /**
  * Locks a directory for as long as this process runs. The lock is a Unix socket in the directory that the process listens on. To
@@ -215,7 +215,7 @@ function isListenedOn(path: string): Promise<boolean> {
       resolve(true)
     })
     socket.on('error', (err: NodeJS.ErrnoException) => {
-      if (NOBODY_LISTENS.has(err.code ?? '')) resolve(false)
+      if (NO_LISTENER_CODES.has(err.code ?? '')) resolve(false)
       else reject(err)
     })
   })

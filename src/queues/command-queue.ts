@@ -76,7 +76,7 @@ export class BullCommandQueue implements CommandQueue {
     return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
   }
 
-  /** True as well if the server does not tell. */
+  /** Whether a worker takes commands; also true if the query fails. */
   async hasWorker(partition: number): Promise<boolean> {
     const queue = await this.#open(partition)
     return queue.getWorkersCount().then(

@@ -6,7 +6,7 @@ import { version } from '../../src/lib/version.ts'
 import { createLogger, type Logger } from '../../src/observability/logger.ts'
 import { healthOfInstance } from '../../src/observability/stores-state.ts'
 import { type Env, readEnv } from '../../src/settings/env.ts'
-import { workerDependencies } from '../../workers/compose-worker.ts'
+import { composeWorker } from '../../workers/compose-worker.ts'
 import { Client } from './client.ts'
 import { eventually } from './eventually.ts'
 import type { Store } from './store.ts'
@@ -109,7 +109,7 @@ export class TestApp {
 
 /** Resolves, once it takes commands, with what ends it. */
 async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
-  const { workers, close } = workerDependencies(env, logger)
+  const { workers, close } = composeWorker(env, logger)
   await workers.start()
   return close
 }

@@ -9,7 +9,7 @@ import type { Policy } from '../../domain/policy.ts'
 export function decisionMembers(decision: Decision): string {
   const { allowed, key, policy, binding, remaining, retryAfterMs, resetAfterMs, source, states } = decision
   let json =
-    `"allowed":${allowed},"key":${JSON.stringify(key)},${policyMembers(policy)},"limit":${binding?.capacity ?? null},` +
+    `"allowed":${allowed},"key":${JSON.stringify(key)},${policyReference(policy)},"limit":${binding?.capacity ?? null},` +
     `"remaining":${remaining},"retryAfterMs":${retryAfterMs},"resetAfterMs":${resetAfterMs},"source":"${source}"`
   if (decision.degraded) json += ',"degraded":true'
   if (decision.shadowed) json += ',"shadowed":true'
@@ -23,15 +23,15 @@ export function decisionJson(decision: Decision): string {
   return `{${decisionMembers(decision)}}`
 }
 
-const knownMembers = new WeakMap<Policy, string>()
+const knownReferences = new WeakMap<Policy, string>()
 
 /** Cached, since they are the same for every decision of a policy. */
-function policyMembers(policy: Policy): string {
-  const known = knownMembers.get(policy)
+function policyReference(policy: Policy): string {
+  const known = knownReferences.get(policy)
   if (known !== undefined) return known
-  const members = `"policy":${JSON.stringify(policy.configKey)},"policyVersion":${policy.version}`
-  knownMembers.set(policy, members)
-  return members
+  const reference = `"policy":${JSON.stringify(policy.configKey)},"policyVersion":${policy.version}`
+  knownReferences.set(policy, reference)
+  return reference
 }
 
 function limitBody({ limit, remaining, retryAfterMs, resetAfterMs }: LimitState) {

@@ -8,7 +8,7 @@ import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
 import { announcementChannel } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { readEnv } from '../../../src/settings/env.ts'
-import { type WorkerParts, workerDependencies } from '../../../workers/compose-worker.ts'
+import { composeWorker, type WorkerParts } from '../../../workers/compose-worker.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
@@ -46,7 +46,7 @@ async function givenApp(variables: Readonly<Record<string, string>>): Promise<vo
   const all = { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent', ...variables }
   app = await TestApp.start(store(), { variables: all, worker: false })
   const env = readEnv({ needsRedis: true }, { REDIS_URL: proxy.url, ...all })
-  stale = workerDependencies(env, createLogger({ level: 'silent', role: 'test' }))
+  stale = composeWorker(env, createLogger({ level: 'silent', role: 'test' }))
   await stale.workers.start()
 }
 
