@@ -2,6 +2,7 @@ import { Cluster, type ClusterOptions, type CommonRedisOptions, Redis, type Redi
 import type { Logger } from '../../observability/logger.ts'
 import { anyNodeConnector } from './any-node-connector.ts'
 import { reportLosses } from './connection-report.ts'
+import { isDemoted } from './failure-reason.ts'
 import type { RedisTarget } from './redis-target.ts'
 
 /** One server, possibly named by Sentinels, or a cluster. */
@@ -15,9 +16,6 @@ const common = {
   // A hung server does not even close a connection.
   disconnectTimeout: 200,
 }
-
-/** A demoted master refuses writes, so the present master must be looked up again. */
-const isDemoted = (err: Error) => err.message.startsWith('READONLY')
 
 /**
  * The purpose of a connection decides what its commands do while Redis is unavailable. Requests fail at once, and nothing is sent

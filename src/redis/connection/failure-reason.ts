@@ -1,5 +1,5 @@
+import type { EventEmitter } from 'node:events'
 import { TimeoutError } from '../../lib/deadline.ts'
-import type { RedisClient } from './connection.ts'
 
 /** Error codes of a Redis that answers but cannot execute the command. */
 const REASONS: Readonly<Record<string, string>> = {
@@ -40,8 +40,16 @@ export function failureReason(err: unknown): string {
   return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'
 }
 
-/** The same for the calls of one client. While a server refuses its connections, what it says is the reason of a lost connection. */
-export function failureReasonOf(client: RedisClient): (err: unknown) => string {
+/** Whether a command failed because its server is no longer the master. The client then connects again, to the present master. */
+export function isDemoted(err: Error): boolean {
+  return err.message.startsWith('READONLY')
+}
+
+/**
+ * The same for the calls of one client. While a server refuses its connections, what it says is the reason of a lost connection;
+ * so is the reply of a demoted master until the client has connected again.
+ */
+export function failureReasonOf(client: EventEmitter): (err: unknown) => string {
   let refusal: Error | undefined
   client.on('error', (err: Error) => {
     refusal = err
@@ -49,7 +57,10 @@ export function failureReasonOf(client: RedisClient): (err: unknown) => string {
   client.on('ready', () => {
     refusal = undefined
   })
-  return err => failureReason(isReply(err) || err instanceof TimeoutError ? err : refusal)
+  return err => {
+    if (isReply(err) && isDemoted(err)) refusal = err
+    return failureReason(isReply(err) || err instanceof TimeoutError ? err : refusal)
+  }
 }
 
 function isReply(err: unknown): err is Error {

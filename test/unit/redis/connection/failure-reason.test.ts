@@ -1,6 +1,7 @@
-import { expect, it } from '@jest/globals'
+import { EventEmitter } from 'node:events'
+import { describe, expect, it } from '@jest/globals'
 import { TimeoutError } from '../../../../src/lib/deadline.ts'
-import { failureReason } from '../../../../src/redis/connection/failure-reason.ts'
+import { failureReason, failureReasonOf } from '../../../../src/redis/connection/failure-reason.ts'
 
 const reply = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
 
@@ -24,4 +25,29 @@ it('of an error that is not a reply is connection-lost', () => {
 
 it('of a missed deadline is timeout', () => {
   expect(failureReason(new TimeoutError('no answer within 50 ms'))).toBe('timeout')
+})
+
+describe('of a call that the connection lost', () => {
+  const lost = new Error('Connection is closed.')
+
+  it.each([
+    ['what the server says while it refuses connections', 'WRONGPASS invalid username-password pair', 'not-authorized'],
+    ['nothing known', 'connect ECONNREFUSED 127.0.0.1:1', 'connection-lost'],
+  ])('is %s', (_, message, reason) => {
+    const client = new EventEmitter()
+    const reasonOf = failureReasonOf(client)
+    client.emit('error', message.startsWith('WRONGPASS') ? reply(message) : new Error(message))
+    expect(reasonOf(lost)).toBe(reason)
+    client.emit('ready')
+    expect(reasonOf(lost)).toBe('connection-lost')
+  })
+
+  it('is read-only while the client leaves a demoted master', () => {
+    const client = new EventEmitter()
+    const reasonOf = failureReasonOf(client)
+    expect(reasonOf(reply("READONLY You can't write against a read only replica."))).toBe('read-only')
+    expect(reasonOf(lost)).toBe('read-only')
+    client.emit('ready')
+    expect(reasonOf(lost)).toBe('connection-lost')
+  })
 })
