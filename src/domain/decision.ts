@@ -6,7 +6,8 @@ import { allows, type BucketReading } from './token-bucket.ts'
  * Who decided: the store, a remembered denial, the process's own bucket, `onStoreFailure: allow` (`outage`), or the policy's mode
  * (`policy`).
  */
-export type DecisionSource = 'redis' | 'denied-cache' | 'local' | 'outage' | 'policy'
+export const DECISION_SOURCES = ['redis', 'denied-cache', 'local', 'outage', 'policy'] as const
+export type DecisionSource = (typeof DECISION_SOURCES)[number]
 
 /** The state of one limit after a check. Times are whole milliseconds, rounded up. */
 export interface LimitState {

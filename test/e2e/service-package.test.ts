@@ -24,7 +24,22 @@ describe('the package of the service, in an empty directory', () => {
     expect(
       files.filter(path => /\.(ts|map)$|^(src|test|workers|bench|scripts|dist\/(bench|test))\//.test(path)),
     ).toEqual([])
-    expect(files.length).toBeLessThan(340)
+    expect(files.length).toBeLessThan(100)
+  })
+
+  it('has every module that its code imports', async () => {
+    const code = installed.files.filter(path => /^dist\/.*\.js$/.test(path))
+    const imported = await Promise.all(
+      code.map(async path => {
+        const text = await readFile(join(installed.root, path), 'utf8')
+        return [...text.matchAll(/\b(?:from|import) ?\(?"(\.[^"]*)"/g)].map(([, name = '']) =>
+          normalize(join(dirname(path), name)),
+        )
+      }),
+    )
+    const modules = new Set(imported.flat())
+    expect(modules.size).toBeGreaterThan(5)
+    expect([...modules].filter(path => !code.includes(path))).toEqual([])
   })
 
   it('has every file that its documents link to', async () => {

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import type { DecisionSource } from '../../domain/decision.ts'
+import { DECISION_SOURCES, type DecisionSource } from '../../domain/decision.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
 
 export const MAX_TOKENS = 1_000_000_000
@@ -68,7 +68,7 @@ export const DecisionResponse = Type.Object(
     resetAfterMs: countOrNull('Time until the limit is full, in ms. `null` if unknown.'),
     source: Type.Unsafe<DecisionSource>({
       type: 'string',
-      enum: ['redis', 'denied-cache', 'local', 'outage', 'policy'],
+      enum: [...DECISION_SOURCES],
       description:
         'Who decided: the bucket store (`redis`), a remembered denial (`denied-cache`), the process from its share of the ' +
         'limit (`local`), `onStoreFailure: allow` (`outage`), or the mode of the policy (`policy`).',
