@@ -25,7 +25,7 @@ COPY --from=build /app/package.json ./
 COPY --from=build /app/node_modules ./node_modules
 COPY --from=build /app/dist ./dist
 COPY docs/openapi.json docs/errors.md ./docs/
-# The user node, as a number, which Kubernetes wants in order to see that it is not root.
+# The user node, as a number, so that Kubernetes can verify that it is not root.
 USER 1000:1000
 EXPOSE 8080 9464
 # tini reaps what is orphaned and passes signals on; the service drains on SIGTERM.

@@ -1,5 +1,5 @@
 /**
- * The service under pm2: in fork mode, because the primary of the front processes keeps its own processes. Needs REDIS_URL.
+ * The service under pm2: in fork mode, because the primary of the front processes manages its own processes. Needs REDIS_URL.
  * @see https://pm2.keymetrics.io/docs/usage/application-declaration/
  */
 const { existsSync, readFileSync } = require('node:fs')
@@ -11,8 +11,8 @@ const dotenv = join(__dirname, '.env')
 const fromFile = existsSync(dotenv) ? parseEnv(readFileSync(dotenv, 'utf8')) : {}
 const { REDIS_URL, REDIS_URL_FILE } = { ...fromFile, ...process.env }
 
-const ends = ['stop', 'delete', 'del'].includes(process.argv[2])
-if (!ends && !REDIS_URL && !REDIS_URL_FILE) {
+const isStopping = ['stop', 'delete', 'del'].includes(process.argv[2])
+if (!isStopping && !REDIS_URL && !REDIS_URL_FILE) {
   throw new Error(
     `"REDIS_URL" must be set (got nothing). Set it in the environment or in ${dotenv}, for example REDIS_URL=redis://127.0.0.1:6379`,
   )

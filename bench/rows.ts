@@ -34,5 +34,5 @@ export const ROWS: readonly Row[] = [
   { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },
 ]
 
-/** The measurement that is no row: what buckets take in Redis. */
+/** The only measurement without a row: the memory of buckets in Redis. */
 export const MEMORY = 'memory'

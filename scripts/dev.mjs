@@ -21,15 +21,15 @@ async function restart() {
   service = spawn('node', ['dist/src/main.js'], { stdio: 'inherit' })
 }
 
-/** One after another, since a service may take a while to stop. */
-function soon() {
+/** Restarts once no source has changed for QUIET_MS. Restarts run one after another, since a stop takes a while. */
+function scheduleRestart() {
   clearTimeout(timer)
   timer = setTimeout(() => {
     restarted = restarted.then(restart)
   }, QUIET_MS)
 }
 
-for (const folder of ['src', 'workers']) watch(folder, { recursive: true }, soon)
+for (const folder of ['src', 'workers']) watch(folder, { recursive: true }, scheduleRestart)
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await stop()

@@ -10,7 +10,7 @@ import { importCommand } from './cli/import.command.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
-import { OperatorError } from './lib/operator-error.ts'
+import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
 
 const COMMANDS: Readonly<Record<string, CliCommand>> = {
@@ -52,7 +52,7 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
     return await command.run(values, operandsOf(command, positionals))
   } catch (err) {
     if (err instanceof UsageError) return complain(`throttler ${name}: ${err.message}\n\n${helpOf(name, command)}`)
-    return complain(`throttler ${name}: ${reasonOf(err)}\n`)
+    return complain(`throttler ${name}: ${reportOf(err)}\n`)
   }
 }
 
@@ -74,11 +74,6 @@ function operandsOf({ operands = { min: 0, max: 0 } }: CliCommand, given: readon
 
 function helpOf(name: string, command: CliCommand): string {
   return `throttler ${name} ${command.arguments}`.trimEnd().concat(`\n\n${command.summary}\n\n${command.details}\n`)
-}
-
-/** Anything but an operator's error is a bug, so its stack is shown. */
-function reasonOf(err: unknown): string {
-  return err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
 }
 
 function say(text: string): ExitCode {

@@ -12,7 +12,7 @@ import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
-import { fleetHealth, instanceMetrics } from './processes/instance-queries.ts'
+import { instanceHealth, instanceMetrics } from './processes/instance-queries.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
@@ -34,7 +34,7 @@ if (connections < MAX_CONNECTIONS) {
   )
 }
 const metrics = instanceMetrics(parent)
-const health = fleetHealth(parent, env.REDIS_TIMEOUT_MS)
+const health = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
 const app = buildApp({
   ...front.app,
   maxConnections: connections,

@@ -40,20 +40,20 @@ export function configChangeProcessor(options: ProcessorOptions): ConfigChangePr
     try {
       const command = { ...parseCommand(id, value), ...(requestId !== undefined && { requestId }) }
       const outcome = await retryWhileUnavailable(() => apply(command, job, lease, options))
-      if (outcome === undefined) return leave(id)
+      if (outcome === undefined) return skip(id)
       metrics.commandEnded(command.type, outcome.status)
       logger.info({ commandId: id, requestId, type: command.type, ...outcomeFields(outcome) }, 'command ended')
       return outcome
     } catch (err) {
       logger.error({ ...faultFields(err), commandId: id, requestId }, 'command cannot be processed')
       const attempt = { id, command: value, err, lease }
-      if (!(await retryWhileUnavailable(() => recordFailure(attempt, { ...options, isTransient })))) return leave(id)
+      if (!(await retryWhileUnavailable(() => recordFailure(attempt, { ...options, isTransient })))) return skip(id)
       metrics.commandEnded(job.name, 'failed')
       throw new UnrecoverableError((err as Error).message)
     }
 
-    function leave(commandId: CommandId): undefined {
-      logger.warn({ commandId, requestId }, 'command left: it has ended, or another worker took it over')
+    function skip(commandId: CommandId): undefined {
+      logger.warn({ commandId, requestId }, 'command skipped: it has ended, or another worker has taken it over')
     }
   }
 

@@ -7,8 +7,8 @@ import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
-import { queueName, queuePrefix } from '../src/queues/queue-names.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
+import { ConfigKeys, queueName } from '../src/redis/keys.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
@@ -51,7 +51,7 @@ export class ConfigWorkers {
     this.#options = options
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
     this.#workers = partitions.map(partition => {
-      const prefix = queuePrefix(keyPrefix, partition)
+      const { queuePrefix: prefix } = new ConfigKeys(keyPrefix, partition)
       const worker = new MalformedJobWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,

@@ -40,7 +40,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     if (socket.destroyed) return
     const path = url?.replace(/[?#].*$/s, '')
     if (path !== '/health' && path !== '/metrics')
-      return answer(response, 404, { error: 'there are /health and /metrics' })
+      return answer(response, 404, { error: 'not found; this port serves only /health and /metrics' })
     if (method !== 'GET' && method !== 'HEAD') {
       return answer(response.setHeader('allow', 'GET, HEAD'), 405, { error: `${method} is not allowed here` })
     }

@@ -1,4 +1,4 @@
-/** One config worker: takes commands from every partition's queue and applies them. Loaded by config.worker.ts. */
+/** One worker: takes commands from every partition's queue and applies them. Loaded by config.worker.ts. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { createLogger } from '../src/observability/logger.ts'

@@ -55,13 +55,13 @@ export class Checker {
     return { key, policy, tokens, startMs, index, onResult, hasReading: false, recheck: undefined }
   }
 
-  /** Without the store if possible; else by the result of the same check in flight after a denial; else by the store. */
+  /** Decides without the store if possible. Otherwise joins the same check in flight after a denial, or asks the store. */
   #decide(check: PendingCheck): void {
     if (this.#decideWithoutStore(check) || this.#rechecks.join(check)) return
     this.#askStore(check)
   }
 
-  /** Like `#decide`, but after everything that was asked before. A spending check makes what is remembered of its key obsolete. */
+  /** Like `#decide`, but joins no other check, so that the order is kept. A check that spends makes its key's remembered denial obsolete. */
   #decideInOrder(check: PendingCheck): void {
     if (this.#decideWithoutStore(check)) return
     if (check.tokens > 0) this.#options.denialCache.forgetOtherThan(check)

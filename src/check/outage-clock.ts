@@ -5,7 +5,7 @@
 const GRACE_MS = 1_000
 
 /**
- * Counts the time of outages, in ms. The clock stands still while the store is available: the store refills its own buckets then,
+ * Counts the time of outages, in ms. The clock is paused while the store is available: the store refills its own buckets then,
  * and this process's shares must not refill as well.
  */
 export class OutageClock {

@@ -10,7 +10,7 @@ export type CheckResult = Decision | Problem
 export type OnResult = (result: CheckResult, tookMs: number, index: number) => void
 
 /**
- * A check that waits for its result. Most of what a check costs beside HTTP is what it allocates, so everything that is kept of
+ * A check that waits for its result. Most of what a check costs besides HTTP is what it allocates, so everything that is kept of
  * it is in this one object.
  */
 export interface PendingCheck extends BucketCheck {

@@ -1,6 +1,6 @@
 import { configKeyWarnings } from '../config-change/config-key-warnings.ts'
 import { ImportChecker } from '../config-change/import/import-checker.ts'
-import { linesOf } from '../config-change/import/ndjson.ts'
+import { type Line, linesOf } from '../config-change/import/ndjson.ts'
 import { Problem } from '../lib/errors.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
@@ -16,37 +16,44 @@ keys are text.`,
   operands: { min: 1, max: 1 },
   run: async (_, [file = '']) => {
     const progress = new TerminalProgress('bytes read')
-    const checker = new ImportChecker()
     const counts = { good: 0, bad: 0 }
-    const complain = (err: unknown) => {
-      if (!(err instanceof Problem)) throw err
-      progress.clear()
-      process.stdout.write(`line ${err.members['line']}: ${err.cause}\n`)
-      counts.bad++
-    }
-    const warn = (line: number, key: string) => {
-      for (const warning of configKeyWarnings(key)) {
-        progress.clear()
-        process.stdout.write(`line ${line}: warning: ${warning}\n`)
-      }
-    }
-    try {
-      for await (const lines of linesOf(readInput(file, progress))) {
-        for (const line of lines) {
-          try {
-            const { key } = checker.check(line)
-            counts.good++
-            warn(line.number, key)
-          } catch (err) {
-            complain(err)
-          }
-        }
-      }
-    } catch (err) {
-      complain(err)
+    for await (const { isGood, messages } of findingsIn(readInput(file, progress))) {
+      counts[isGood ? 'good' : 'bad']++
+      if (messages.length > 0) progress.clear()
+      for (const message of messages) process.stdout.write(`${message}\n`)
     }
     progress.clear()
     process.stdout.write(`${counts.good} good, ${counts.bad} bad\n`)
     return counts.bad === 0 ? ExitCode.ok : ExitCode.found
   },
+}
+
+interface Finding {
+  readonly isGood: boolean
+  readonly messages: readonly string[]
+}
+
+/** One finding for each line. A line that is too long ends the file. */
+async function* findingsIn(file: AsyncIterable<Buffer>): AsyncGenerator<Finding> {
+  const checker = new ImportChecker()
+  try {
+    for await (const lines of linesOf(file)) for (const line of lines) yield checkLine(checker, line)
+  } catch (err) {
+    yield badLine(err)
+  }
+}
+
+function checkLine(checker: ImportChecker, line: Line): Finding {
+  try {
+    const { key } = checker.check(line)
+    return { isGood: true, messages: configKeyWarnings(key).map(text => `line ${line.number}: warning: ${text}`) }
+  } catch (err) {
+    return badLine(err)
+  }
+}
+
+/** @throws what is not a problem of the line */
+function badLine(err: unknown): Finding {
+  if (!(err instanceof Problem)) throw err
+  return { isGood: false, messages: [`line ${err.members['line']}: ${err.cause}`] }
 }

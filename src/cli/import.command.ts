@@ -20,7 +20,7 @@ import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 const MAX_TIMEOUT_SECONDS = 86_400
 
-interface Import {
+interface ImportOptions {
   readonly file: string
   readonly actor: string
   readonly reason: string | undefined
@@ -35,16 +35,16 @@ export const importCommand: CliCommand = {
   --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
 Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
-exit code 1. Workers apply the import like any other change, and the command waits for the result. An import whose command was
-interrupted, or timed out (exit code 2), is still applied.`,
+exit code 1. Workers apply the import like any other change, and the command waits for the result. If you interrupt it, or
+it times out (exit code 2), the import is still applied.`,
   options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {
-    const asked = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
+    const options = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        const result = await importFile(access, asked, progress)
+        const result = await importFile(access, options, progress)
         progress.clear()
         return report(result)
       } catch (err) {
@@ -73,7 +73,7 @@ function timeoutMs(given: string | undefined): number {
 
 async function importFile(
   { redis, env }: PolicyStoreAccess,
-  { file, actor, reason, timeoutMs }: Import,
+  { file, actor, reason, timeoutMs }: ImportOptions,
   progress: TerminalProgress,
 ): Promise<ImportResult> {
   const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
@@ -86,11 +86,11 @@ async function importFile(
     idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
   })
-  const id = importId(randomUUID())
-  const fingerprint = await stageImport(id, readInput(file, progress), staging)
-  const asked = { id, actor, requestId: id, fingerprint, ...(reason !== undefined && { reason }) }
-  await submitter.submitImport(asked, { waitMs: 0, idempotencyKey: undefined })
   try {
+    const id = importId(randomUUID())
+    const fingerprint = await stageImport(id, readInput(file, progress), staging)
+    const submission = { id, actor, requestId: id, fingerprint, ...(reason !== undefined && { reason }) }
+    await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
     progress.clear()
     const say = (text: string) => void process.stderr.write(`${text}\n`)
     return await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })

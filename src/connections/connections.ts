@@ -8,7 +8,7 @@ import type { Socket } from 'node:net'
 const MAX_PIPELINED_PER_CONNECTION = 100
 const MAX_PIPELINED = 2_000
 
-/** Memory of a pipelined request that waits for the responses before its own. */
+/** What a pipelined request that waits adds to the unread bytes of its client: a low estimate of its memory. */
 const BYTES_PER_WAITING_REQUEST = 4_096
 
 const LAST = Symbol('the response to the last request')

@@ -1,4 +1,4 @@
-/** The embedded store: Valkey in this process, and the event log on disk. Started by main.ts with the port to listen on. */
+/** The embedded store: Valkey in this process, and the event log on disk. Started by supervisor.ts with the port to listen on. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '../observability/logger.ts'
 import { exitWithReport } from '../processes/exit-with-report.ts'

@@ -38,7 +38,7 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
   readonly auth: AuthOptions
   readonly isDraining: () => boolean
   /** Whether the process is overloaded. */
-  readonly isBehind: () => boolean
+  readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number
   /** Further connections are closed at once. Default: 10,000. */
   readonly maxConnections?: number
@@ -121,12 +121,12 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
 
   const authentication = new Authentication(app, deps.auth)
-  const refuseWhenBehind = behindHook(deps.isBehind)
+  const refuseWhenOverloaded = overloadHook(deps.isOverloaded)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
   const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
     // Checks are decided together. Other responses can be large, so a client gets one at a time, as it reads them.
     ...(access === 'check' ? [] : [inOrder]),
-    ...(access === undefined ? [] : [refuseWhenBehind]),
+    ...(access === undefined ? [] : [refuseWhenOverloaded]),
     ...(access === 'check' ? [] : [sniffingHook]),
     ...log.hooksFor(url, access),
     ...authentication.hooksFor(access),
@@ -161,9 +161,9 @@ const sniffingHook: OnRequest = (_request, reply, done) => {
 }
 
 /** Routes that watch the service answer even when it is overloaded, so they have no such hook. */
-function behindHook(isBehind: () => boolean): OnRequest {
+function overloadHook(isOverloaded: () => boolean): OnRequest {
   return (_request, _reply, done) => {
-    if (isBehind()) done(new Problem('overloaded', 'the event loop lags by more than EVENT_LOOP_LAG_MS allows'))
+    if (isOverloaded()) done(new Problem('overloaded', 'the event loop lags by more than EVENT_LOOP_LAG_MS allows'))
     else done()
   }
 }

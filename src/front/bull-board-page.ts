@@ -3,8 +3,8 @@ const FOREIGN_FONTS = /<link href="https:\/\/fonts\.googleapis\.com\/[^>]*>/
 
 const RETRY_ICON = '.lucide-refresh-cw'
 
-/** Bull Board has no option for a page that only retries. Its class names end in a hash, which is not matched. */
-const REFUSED_ACTIONS = [
+/** Bull Board cannot be configured to offer only retries. Its class names end in a hash, so only their beginning is matched. */
+const HIDDEN_ACTIONS = [
   // Of a job, and of all jobs in a list.
   `[class*="jobActions-"] > li:not(:has(${RETRY_ICON}))`,
   `[class*="queueActions-"] > li:not(:has(${RETRY_ICON}))`,
@@ -18,9 +18,9 @@ const REFUSED_ACTIONS = [
 /** The version of Bull Board, which links to its releases. */
 const FOREIGN_LINKS = ['[class*="appVersion-"]']
 
-const STYLE = `<style>${[...REFUSED_ACTIONS, ...FOREIGN_LINKS].join(',')}{display:none!important}</style>`
+const STYLE = `<style>${[...HIDDEN_ACTIONS, ...FOREIGN_LINKS].join(',')}{display:none!important}</style>`
 
-/** Bull Board's page, which then offers only what the service does not refuse, and asks no other host. */
+/** Hides what the service refuses, and removes what would load from other hosts. The style takes the place of the fonts' link. */
 export function adaptBullBoardPage(html: string): string {
   return html.replace(FOREIGN_FONTS, STYLE)
 }

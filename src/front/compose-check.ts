@@ -28,7 +28,8 @@ import type { Env } from '../settings/env.ts'
 import { adminLimits } from './admin-limits.ts'
 import { type MalformedBucketObserver, malformedBucketReport } from './malformed-bucket-report.ts'
 
-const PROBE_INTERVAL_MS = 20
+/** Interval between attempts to reach the bucket store at the start, in ms. */
+const START_PROBE_INTERVAL_MS = 20
 
 /** Interval at which full local buckets are dropped, in ms. */
 const LOCAL_SWEEP_INTERVAL_MS = 10_000
@@ -118,7 +119,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     inspectStore: () => store.examine(),
     start: async deadlineMs => {
       // The first call makes Redis compile the script, which no caller should wait for.
-      while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(PROBE_INTERVAL_MS)
+      while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(START_PROBE_INTERVAL_MS)
       await heartbeats.start()
     },
     close: async () => {

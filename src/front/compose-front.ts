@@ -1,8 +1,8 @@
 /** Creates everything that a front process needs: its connections, and with them both flows. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import { watchEventLoop } from '../http/overload.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { shareRun } from '../lib/share-runs.ts'
 import { loggedKeys } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -61,7 +61,7 @@ export function composeFront(
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => policies.size,
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],
-    queueJobs: () => within(SCRAPE_PATIENCE_MS, changes.queue.countJobs()),
+    queueJobs: () => withDeadline(changes.queue.countJobs(), SCRAPE_PATIENCE_MS),
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger, loggedKey }
@@ -88,7 +88,7 @@ export function composeFront(
       trustedProxies: env.TRUST_PROXY,
       board: { boardQueues: () => changes.queue.queues() },
       isDraining: () => draining,
-      isBehind: watchEventLoop(env.EVENT_LOOP_LAG_MS),
+      isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       logger,
@@ -130,12 +130,4 @@ function openConnections(env: Env, logger: Logger) {
   })
   const subscriber = connectSubscriber(connection(ConnectionName.subscriber, configTarget(env)), configRedis)
   return { bucketRedis, configRedis, subscriber }
-}
-
-/** @throws when it takes longer than `ms` */
-async function within<T>(ms: number, asked: Promise<T>): Promise<T> {
-  const late = sleep(ms, undefined, { ref: false }).then(() => {
-    throw new Error(`no answer within ${ms} ms`)
-  })
-  return Promise.race([asked, late])
 }

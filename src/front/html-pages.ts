@@ -34,16 +34,16 @@ const HELMET_OPTIONS = {
 /** The response of a page. */
 type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
 
-/** The parts of a request that a page gets; it never has a body. */
+/** Header fields that are passed to the page. Bodies are never passed. */
 const PASSED_FIELDS = new Set(['host', 'accept'])
 
 /** Fields of the connection, and fields that the service itself sets. */
 const OWN_FIELDS = new Set(['connection', 'keep-alive', 'date', 'transfer-encoding', 'x-request-id'])
 
-/** Bytes of static files that are cached. */
-const MAX_KEPT_BYTES = 16 * 1024 * 1024
+/** Maximum size of all cached files together, in bytes. */
+const MAX_CACHED_BYTES = 16 * 1024 * 1024
 
-/** Other spellings of a path are not cached. */
+/** Only paths of these characters are cached, so that other spellings of a path cannot fill the cache. */
 const PLAIN_PATH = /^[\w./-]+$/
 
 const ANY_ORIGIN = 'http://localhost'
@@ -57,15 +57,15 @@ interface HtmlPagesOptions {
 
 /**
  * Pages for people, in a Fastify application of their own. It is created on first use, since it costs memory and most processes
- * never need it. It takes one request in each turn of the event loop, so that checks are answered in between. Static files are
+ * never need it. It takes at most one request in two turns of the event loop, so that checks are answered in between. Static files are
  * cached.
  */
 export class HtmlPages {
   readonly #options: HtmlPagesOptions
   readonly #turns = new Turns()
-  readonly #kept = new Map<string, Page>()
-  readonly #asked = new Map<string, Promise<Page>>()
-  #keptBytes = 0
+  readonly #cache = new Map<string, Page>()
+  readonly #inFlight = new Map<string, Promise<Page>>()
+  #cachedBytes = 0
   #app: Promise<FastifyInstance> | undefined
 
   constructor(options: HtmlPagesOptions) {
@@ -76,8 +76,8 @@ export class HtmlPages {
     const path = routePath(request.url)
     if (!isNormal(path)) throw nothingAt(request)
     await this.#turns.next()
-    const isShared = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
-    return this.#kept.get(path) ?? (isShared ? this.#askOnce(path, request) : this.#ask(request))
+    const isCacheable = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
+    return this.#cache.get(path) ?? (isCacheable ? this.#coalesce(path, request) : this.#render(request))
   }
 
   async close(): Promise<void> {
@@ -86,14 +86,14 @@ export class HtmlPages {
   }
 
   /** Coalesces concurrent requests for the same file. */
-  #askOnce(path: string, request: FastifyRequest): Promise<Page> {
-    const asked = this.#asked.get(path) ?? this.#ask(request).finally(() => this.#asked.delete(path))
-    this.#asked.set(path, asked)
-    return asked.then(page => this.#keep(path, page))
+  #coalesce(path: string, request: FastifyRequest): Promise<Page> {
+    const page = this.#inFlight.get(path) ?? this.#render(request).finally(() => this.#inFlight.delete(path))
+    this.#inFlight.set(path, page)
+    return page.then(page => this.#store(path, page))
   }
 
-  async #ask({ method, url, headers }: FastifyRequest): Promise<Page> {
-    const app = await this.#opened()
+  async #render({ method, url, headers }: FastifyRequest): Promise<Page> {
+    const app = await this.#appOnce()
     const passed = Object.entries(headers).filter(([name]) => PASSED_FIELDS.has(name))
     return app.inject({
       method: method as NonNullable<InjectOptions['method']>,
@@ -102,23 +102,24 @@ export class HtmlPages {
     })
   }
 
-  #keep(path: string, page: Page): Page {
+  #store(path: string, page: Page): Page {
     const { statusCode, headers, rawPayload } = page
-    if (statusCode !== 200 || this.#kept.has(path) || this.#keptBytes + rawPayload.length > MAX_KEPT_BYTES) return page
-    this.#keptBytes += rawPayload.length
-    this.#kept.set(path, { statusCode, headers, rawPayload })
+    if (statusCode !== 200 || this.#cache.has(path) || this.#cachedBytes + rawPayload.length > MAX_CACHED_BYTES)
+      return page
+    this.#cachedBytes += rawPayload.length
+    this.#cache.set(path, { statusCode, headers, rawPayload })
     return page
   }
 
-  #opened(): Promise<FastifyInstance> {
-    this.#app ??= this.#open().catch(err => {
+  #appOnce(): Promise<FastifyInstance> {
+    this.#app ??= this.#createApp().catch(err => {
       this.#app = undefined
       throw err
     })
     return this.#app
   }
 
-  async #open(): Promise<FastifyInstance> {
+  async #createApp(): Promise<FastifyInstance> {
     const { default: helmet } = await import('@fastify/helmet')
     const app = fastify()
     await app.register(helmet, HELMET_OPTIONS)

@@ -72,7 +72,7 @@ export class Authentication {
     const token = this.#admin.find(presented)
     if (token !== undefined) {
       request.isOperator = true
-      act(request, token)
+      authorizeOperator(request, token)
       const allowed = this.#limits.adminCall(token.name, clientOf(request.ip))
       allowed.then(waitMs => done(tooManyCalls(waitMs)), done)
     } else this.#refuseOperator(request, presented, done)
@@ -108,8 +108,8 @@ export class Authentication {
   }
 }
 
-/** A token that is not allowed to do it is named in the log all the same. */
-function act(request: FastifyRequest, token: Token): void {
+/** Sets the actor first, so that the log names a token that is refused too. */
+function authorizeOperator(request: FastifyRequest, token: Token): void {
   request.actor = token.name
   if (token.readOnly && !READING_METHODS.has(request.method)) {
     throw new Problem('forbidden', `the token "${token.name}" may only read; the method was ${request.method}`)

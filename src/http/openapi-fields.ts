@@ -18,7 +18,7 @@ export type FieldName = keyof typeof RESPONSE_FIELDS
 const SUBMISSION_FIELDS = {
   prefer: text('`wait=5` waits up to 5 seconds for the outcome; at most 60.', 'wait=5'),
   'idempotency-key': text(
-    'Repeating a request with the same key returns the original change, until a day after it ended.',
+    'Repeating a request with the same key returns the original change, until `COMMAND_RETENTION_MS` (by default a day) after it ended.',
     'deploy-42',
   ),
   'x-change-reason': { type: 'string', maxLength: 500, description: 'Why the policy is changed; kept in its history.' },

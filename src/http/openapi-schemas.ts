@@ -1,4 +1,5 @@
 /** Named schemas of the OpenAPI document, so that generated clients have named types. */
+import { mapValues } from '../lib/map-values.ts'
 
 type Schema = Readonly<Record<string, unknown>>
 type Components = Map<string, Schema>
@@ -15,29 +16,29 @@ const MAP_MEMBERS = ['properties']
 export function nameSchemas(document: Schema): Schema {
   const components = asObject(document['components'])
   const named: Components = new Map()
-  const declared = mapValues(asObject(components['schemas']), schema => nameWithin(asObject(schema), named))
-  const paths = nameInContent(document['paths'], named)
+  const declared = mapValues(asObject(components['schemas']), schema => extractWithin(asObject(schema), named))
+  const paths = extractFromContent(document['paths'], named)
   const schemas = { ...declared, ...Object.fromEntries([...named].sort(byName)) }
   return { ...document, components: { ...components, schemas }, paths }
 }
 
 /** Names the schemas of every media type below a value. Examples are left alone: their members may have any name. */
-function nameInContent(value: unknown, named: Components): unknown {
-  if (Array.isArray(value)) return value.map(item => nameInContent(item, named))
+function extractFromContent(value: unknown, named: Components): unknown {
+  if (Array.isArray(value)) return value.map(item => extractFromContent(item, named))
   if (typeof value !== 'object' || value === null) return value
   return Object.fromEntries(
     Object.entries(value).map(([name, member]) => {
-      if (name === 'schema') return [name, nameSchema(asObject(member), named)]
-      return [name, name.startsWith('example') ? member : nameInContent(member, named)]
+      if (name === 'schema') return [name, extractSchema(asObject(member), named)]
+      return [name, name.startsWith('example') ? member : extractFromContent(member, named)]
     }),
   )
 }
 
-function nameSchema(schema: Schema, named: Components): Schema {
-  // Examples are where a schema is used, so that they are complete bodies.
+function extractSchema(schema: Schema, named: Components): Schema {
+  // Examples are dropped here: they are given where the schema is used, as complete bodies.
   const { title, examples: _, ...untitled } = schema
-  if (typeof title !== 'string') return nameWithin(schema, named)
-  const resolved = nameWithin(untitled, named)
+  if (typeof title !== 'string') return extractWithin(schema, named)
+  const resolved = extractWithin(untitled, named)
   const known = named.get(title)
   if (known !== undefined && JSON.stringify(known) !== JSON.stringify(resolved))
     throw new Error(`two schemas of the OpenAPI document have the title "${title}"`)
@@ -45,13 +46,13 @@ function nameSchema(schema: Schema, named: Components): Schema {
   return { $ref: `#/components/schemas/${title}` }
 }
 
-function nameWithin(schema: Schema, named: Components): Schema {
-  const name = (value: unknown) => (isObject(value) ? nameSchema(value, named) : value)
+function extractWithin(schema: Schema, named: Components): Schema {
+  const extract = (value: unknown) => (isObject(value) ? extractSchema(value, named) : value)
   return Object.fromEntries(
     Object.entries(schema).map(([member, value]) => {
-      if (SCHEMA_MEMBERS.includes(member)) return [member, name(value)]
-      if (LIST_MEMBERS.includes(member)) return [member, (value as unknown[]).map(name)]
-      if (MAP_MEMBERS.includes(member)) return [member, mapValues(asObject(value), name)]
+      if (SCHEMA_MEMBERS.includes(member)) return [member, extract(value)]
+      if (LIST_MEMBERS.includes(member)) return [member, (value as unknown[]).map(extract)]
+      if (MAP_MEMBERS.includes(member)) return [member, mapValues(asObject(value), extract)]
       return [member, value]
     }),
   )
@@ -67,8 +68,4 @@ function isObject(value: unknown): value is Schema {
 
 function asObject(value: unknown): Schema {
   return isObject(value) ? value : {}
-}
-
-function mapValues<T>(values: Schema, map: (value: unknown) => T): Record<string, T> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
 }

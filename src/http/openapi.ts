@@ -2,6 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import swagger from '@fastify/swagger'
 import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } from 'fastify'
+import { mapValues } from '../lib/map-values.ts'
 import { version } from '../lib/version.ts'
 import type { Access } from './auth.ts'
 import { CHANGE_FIELDS, type FieldName, IMPORT_FIELDS, RESPONSE_FIELDS } from './openapi-fields.ts'
@@ -128,10 +129,6 @@ function defaultsOptional(schema: ObjectSchema): ObjectSchema {
     ...(properties && { properties: mapValues(properties, defaultsOptional) }),
     ...(items && { items: defaultsOptional(items) }),
   }
-}
-
-function mapValues<T, U>(values: Readonly<Record<string, T>>, map: (value: T) => U): Record<string, U> {
-  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, map(value)]))
 }
 
 function textContent({ mediaType, description, example }: MediaType) {

@@ -16,7 +16,7 @@ const SLOW_CHECK_MS = 250
 const LINES_PER_SECOND = { check: 50, operator: 200, other: 50 }
 
 /** Monitoring systems request these every few seconds. */
-const PROBES = new Set(['/health', '/ready', '/metrics'])
+const MONITORING_PATHS = new Set(['/health', '/ready', '/metrics'])
 
 interface RequestLogOptions {
   readonly logger: Logger
@@ -103,7 +103,7 @@ export class RequestLog {
 type Bearer = { readonly key?: unknown } | null | undefined
 
 function isQuiet(url: string, access: Access | undefined): boolean {
-  return access === 'check' || PROBES.has(url)
+  return access === 'check' || MONITORING_PATHS.has(url)
 }
 
 function kindOf({ isOperator, routeOptions }: FastifyRequest): keyof typeof LINES_PER_SECOND {

@@ -4,3 +4,8 @@ export class OperatorError extends Error {
     return this.constructor.name
   }
 }
+
+/** What to report of an error: its message if an operator can act on it. Anything else is a bug, so its stack is reported. */
+export function reportOf(err: unknown): string {
+  return err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
+}

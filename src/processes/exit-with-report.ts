@@ -1,4 +1,4 @@
-import { OperatorError } from '../lib/operator-error.ts'
+import { reportOf } from '../lib/operator-error.ts'
 import type { ParentLink } from './parent-link.ts'
 
 /**
@@ -10,7 +10,7 @@ export async function exitWithReport(
   parent?: ParentLink,
   stopChildren: () => Promise<void> = async () => undefined,
 ): Promise<never> {
-  const reason = err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
+  const reason = reportOf(err)
   if (parent === undefined) process.stderr.write(`throttler cannot start. ${reason}\n`)
   else await parent.sendAndFlush({ type: 'cannot-start', reason })
   await stopChildren()

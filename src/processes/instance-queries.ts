@@ -17,7 +17,7 @@ export function instanceMetrics(parent: ParentLink): ParentQuery<string> {
 }
 
 /** Asks the primary for the health of the whole instance. */
-export function fleetHealth(parent: ParentLink, storeTimeoutMs: number): ParentQuery<InstanceHealth> {
+export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): ParentQuery<InstanceHealth> {
   return new ParentQuery(parent, {
     question: 'query-health',
     answerIn: message => (message.type === 'health' ? { id: message.id, value: message.health } : undefined),

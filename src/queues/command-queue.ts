@@ -5,10 +5,9 @@ import type { QueuedCommand } from '../domain/commands.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
-import { ConfigKeys } from '../redis/keys.ts'
+import { ConfigKeys, queueName } from '../redis/keys.ts'
 import { type CommandJob, jobOf, jobOptions } from './command-job.ts'
 import { MalformedJobQueue } from './malformed-job-queue.ts'
-import { queueName, queuePrefix } from './queue-names.ts'
 import type { QueueState } from './queue-watch.ts'
 
 const JOB_STATES = ['waiting', 'active', 'delayed', 'completed', 'failed'] as const
@@ -110,7 +109,7 @@ export class BullCommandQueue implements CommandQueue {
 }
 
 export function openQueue(connection: ConnectionOptions, keyPrefix: string, partition: number): Queue<CommandJob> {
-  const prefix = queuePrefix(keyPrefix, partition)
+  const { queuePrefix: prefix } = new ConfigKeys(keyPrefix, partition)
   const queue = new MalformedJobQueue(queueName(partition), { connection, prefix })
   // The connection reports its losses; an error without a listener would end the process.
   queue.on('error', () => undefined)

@@ -31,6 +31,7 @@ export function queueName(partition: number): string {
 
 /** The keys of one config partition. */
 export class ConfigKeys {
+  /** Has the partition's hash tag, so that on Redis Cluster a queue and its log are in one slot. */
   readonly queuePrefix: string
   /** Stream: the partition's events. */
   readonly log: string
@@ -44,7 +45,7 @@ export class ConfigKeys {
   readonly snapshot: string
   /** String: the position up to which events were compacted. */
   readonly compactedTo: string
-  /** Never exists. Whether the store takes writes is found out by asking for one here that applies to existing keys only. */
+  /** A key that never exists. A write that applies only to existing keys has no effect here, but shows whether the store accepts writes. */
   readonly writeProbe: string
   readonly #tag: string
   readonly #jobs: string

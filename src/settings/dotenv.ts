@@ -21,7 +21,9 @@ export function loadDotenv(): string | undefined {
   const path = resolve(FILE)
   const line = malformedLine(text)
   if (line !== undefined) {
-    throw new EnvError([fault(path, 'contain only lines such as NAME=value and comments', `another line: ${line}`)])
+    throw new EnvError([
+      fault(path, 'contain only lines such as NAME=value and comments', `something else in line ${line}`),
+    ])
   }
   process.loadEnvFile(path)
   return path
@@ -36,7 +38,7 @@ function readDotenv(): string | undefined {
   }
 }
 
-/** The number of the first line that belongs to no entry. Its text may be secret. */
+/** The number of the first malformed line. Only the number is reported, since the text may be secret. */
 function malformedLine(text: string): number | undefined {
   ENTRY.lastIndex = 0
   let end = 0

@@ -65,7 +65,7 @@ export const EnvSchema = Type.Object({
   ON_STORE_FAILURE: choice<OnStoreFailure>(
     'local',
     STORE_FAILURE_MODES,
-    'How checks are decided while the bucket store is unavailable, unless their policy says: local, allow or deny.',
+    'How checks are decided while the bucket store is unavailable, for policies without onStoreFailure: local, allow or deny.',
   ),
   RATELIMIT_HEADERS: choice<FieldStyle>(
     'draft',

@@ -16,20 +16,20 @@ const ENTRY = /^(?<name>[^:,\s]+):(?<token>[!-+\x2d-9;-~]+)(?::(?<access>read))?
 
 interface TokenList {
   readonly name: 'ADMIN_TOKENS' | 'CHECK_TOKENS'
-  /** How each entry is written. */
+  /** The form of an entry, for reports: `name:token`. */
   readonly forms: string
   /** Whether a token can be restricted to reading. */
-  readonly hasReaders: boolean
+  readonly allowsReadOnly: boolean
 }
 
 export const ADMIN_TOKENS: TokenList = {
   name: 'ADMIN_TOKENS',
   forms: 'name:token or name:token:read',
-  hasReaders: true,
+  allowsReadOnly: true,
 }
-export const CHECK_TOKENS: TokenList = { name: 'CHECK_TOKENS', forms: 'name:token', hasReaders: false }
+export const CHECK_TOKENS: TokenList = { name: 'CHECK_TOKENS', forms: 'name:token', allowsReadOnly: false }
 
-/** Reads a list of tokens. Everything that is wrong is added to the faults, which never show a token. */
+/** Reads a list of tokens, and adds what is invalid to the faults. Faults never contain a token. */
 export function readTokens(list: TokenList, value: string | undefined, faults: string[]): readonly Token[] {
   if (value === undefined) return []
   const tokens = value.split(',').map(entry => parseEntry(list, entry))
@@ -42,9 +42,9 @@ export function readTokens(list: TokenList, value: string | undefined, faults: s
   return readable
 }
 
-function parseEntry({ hasReaders }: TokenList, entry: string): Token | undefined {
+function parseEntry({ allowsReadOnly }: TokenList, entry: string): Token | undefined {
   const { name, token, access } = ENTRY.exec(entry)?.groups ?? {}
-  if (name === undefined || token === undefined || (access !== undefined && !hasReaders)) return undefined
+  if (name === undefined || token === undefined || (access !== undefined && !allowsReadOnly)) return undefined
   return { name, token, readOnly: access === 'read' }
 }
 

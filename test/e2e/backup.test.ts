@@ -15,7 +15,7 @@ import { Service } from '../support/service.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What the contract allows, and a machine that has other things to do. */
+/** The bound of docs/consistency.md, and time for a busy machine. */
 const OBEYED_MS = 2_000 + 3_000
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })

@@ -99,7 +99,7 @@ describeLong('a minute in which every two seconds something is killed', () => {
     )
   }, 90_000)
 
-  it("the log has each key's versions without a gap, and the projection is what it comes to", async () => {
+  it("the log has each key's versions without a gap, and the projection matches it", async () => {
     for (const [key, events] of await loggedEvents()) {
       expect(events.map(({ version }) => version)).toEqual(events.map((_, i) => i + 1))
       const { version, limits } = (await client.get(`/config/${key}`)).body
@@ -107,7 +107,7 @@ describeLong('a minute in which every two seconds something is killed', () => {
     }
   }, 30_000)
 
-  it('no more was admitted than may be', () => {
+  it('no more was admitted than the limits allow', () => {
     const { samples } = load
     const admittedBy = (source: string) => samples.filter(s => s.status === 200 && s.source === source).length
     const [byRedis, local] = [admittedBy('redis'), admittedBy('local')]

@@ -165,7 +165,7 @@ describeWithRedis('a Redis Cluster', () => {
     return (await a.redis.role()).includes('master') ? [a, b] : [b, a]
   }
 
-  it('loses with a master that has no replica only what lay there', async () => {
+  it('loses only the keys of a master that fails without a replica', async () => {
     const lone = cluster.masters[2] as ClusterNode
     const slots = (await lone.redis.cluster('SLOTS')) as unknown as [number, number, [string, number]][]
     const lost = new Set<number>()

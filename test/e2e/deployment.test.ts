@@ -133,7 +133,7 @@ describe('deploy/prometheus/prometheus.pm2.yml', () => {
 })
 
 describeWithPrometheus('deploy/prometheus', () => {
-  it('has a configuration and rules that Prometheus takes, and rules that do as they should', () => {
+  it('has a configuration and rules that Prometheus accepts, and rules that pass their tests', () => {
     for (const name of ['prometheus.yml', 'prometheus.pm2.yml'])
       expect(run('promtool', 'check', 'config', `deploy/prometheus/${name}`)).toContain('SUCCESS')
     expect(run('promtool', 'check', 'rules', 'deploy/prometheus/rules.yml')).toContain('SUCCESS')

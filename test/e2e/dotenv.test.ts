@@ -61,7 +61,7 @@ describe('.env in the working directory', () => {
     ['bytes before the first name', '\u{feff}PORT=1\n', 1],
   ])('stops the start if it has %s', async (_, text, line) => {
     const cwd = withDotenv(text)
-    const expected = `Invalid settings:\n  "${join(cwd, '.env')}" must contain only lines such as NAME=value and comments (got another line: ${line})`
+    const expected = `Invalid settings:\n  "${join(cwd, '.env')}" must contain only lines such as NAME=value and comments (got something else in line ${line})`
     expect(await failToStart('all', {}, cwd)).toEqual({ code: 1, said: `throttler cannot start. ${expected}` })
     expect(await runThrottler(['verify'], {}, { cwd })).toMatchObject({
       code: 2,

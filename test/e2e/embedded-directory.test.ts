@@ -39,7 +39,7 @@ const content = () => ({ names: readdirSync(dataDir).sort(), journal: journal() 
 const journal = () => readFileSync(join(dataDir, 'journal.ndjson'), 'utf8')
 
 describe('a data directory that is removed while the service runs', () => {
-  it('is made again when no other process has it', async () => {
+  it('is created again if no other process holds it', async () => {
     const { service, client } = await start()
     await client.put('limited', THREE_A_MINUTE)
     await client.check('limited')
@@ -55,7 +55,7 @@ describe('a data directory that is removed while the service runs', () => {
     await expect(start()).rejects.toThrow(/DATA_DIR was .*, which another process uses/)
   }, 90_000)
 
-  it('is left to a second process that has it by now, and the first refuses changes', async () => {
+  it('is left to a second process that holds it, and the first refuses changes', async () => {
     const { service, client } = await start()
     await client.put('first', THREE_A_MINUTE)
     await client.check('first')

@@ -32,7 +32,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
     await Promise.all([buckets.stop(), config.stop()])
   })
 
-  it('is as it should be, so that nothing is warned of', () => {
+  it('is configured correctly, so nothing is logged as a warning', () => {
     expect(risksOf(service)).toEqual([])
   })
 
@@ -65,7 +65,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
 })
 
 describeWithRedis('a store that may evict policies and keeps nothing on disk', () => {
-  it('is warned of, once', async () => {
+  it('is warned about once', async () => {
     const redis = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
     const service = await Service.start({ env: { REDIS_URL: redis.url } })
     expect(risksOf(service)).toEqual(['may evict policies', 'keeps nothing on disk'])

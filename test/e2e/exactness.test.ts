@@ -46,7 +46,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
   const everyCaller = (act: (caller: number) => Promise<void>) =>
     Promise.all(Array.from({ length: CALLERS }, (_, caller) => act(caller)))
 
-  it('admit exactly what one key may have, however hard it is hammered', async () => {
+  it('admit exactly what one key may have under heavy load', async () => {
     const [capacity, perSecond] = [100, 50]
     const refilled = (ms: number) => Math.floor((perSecond * ms) / 1_000)
     await policyIs('hammered', { capacity, refillTokens: perSecond, refillIntervalMs: 1_000 })

@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-/** What the contract allows, and a machine that has other things to do. */
+/** The bound of docs/consistency.md, and time for a busy machine. */
 const BOUND_MS = 2_000 + 3_000
 const FROZEN_MS = 5_000
 

@@ -26,7 +26,7 @@ describeWithRedis('the bucket store', () => {
   })
 
   it(
-    'answers what the contract promises, and keeps a bucket until it is full',
+    'answers what the oracle expects, and keeps a bucket until it is full',
     async () => {
       const property = fc.asyncProperty(history, told => answersAsPromised(redis, namespace(), told))
       await fc.assert(property, { ...runs(400, 30_000), examples: counterexamples })

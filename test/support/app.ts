@@ -20,12 +20,12 @@ export interface AppOptions {
   readonly scrape?: () => Promise<string>
   readonly logger?: Logger
   /** Whether the process has more to do than it can; else it looks for itself. */
-  readonly isBehind?: () => boolean
+  readonly isOverloaded?: () => boolean
   /** How many connections it takes. */
   readonly maxConnections?: number
 }
 
-/** A complete front with its config worker in the test's own process, listening on loopback. */
+/** A complete front with its worker in the test's own process, listening on loopback. */
 export class TestApp {
   readonly url: string
   readonly port: number
@@ -61,7 +61,7 @@ export class TestApp {
     const http = buildApp({
       ...front.app,
       ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
-      isBehind: options.isBehind ?? front.app.isBehind,
+      isOverloaded: options.isOverloaded ?? front.app.isOverloaded,
       metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
       health: { isReady: front.isReady, instance: async () => healthOfInstance(await front.stores()), version },
     })

@@ -1,7 +1,7 @@
 import type { Limit } from '../../src/domain/policy.ts'
 import { divisorOf, Fraction, ZERO } from './fraction.ts'
 
-/** What the contract promises of one limit of a check. */
+/** The expected values of one limit of a check. */
 export interface LimitAnswer {
   readonly name: string
   readonly allows: boolean
@@ -11,7 +11,7 @@ export interface LimitAnswer {
   readonly nextTokenAfterMs: number
 }
 
-/** What the contract promises of a check. */
+/** The expected result of a check. */
 export interface Answer {
   readonly allowed: boolean
   /** The limit whose values the response shows. */
@@ -40,8 +40,8 @@ const LARGEST_PAUSE_MS = 10_000n
 const MOST_OTHERS = 8
 
 /**
- * The bucket of one key, written from the words of the contract (sections 2.1 and 2.3) and in exact rational numbers, to hold
- * the service's integer arithmetic against. It shares no code with it.
+ * The bucket of one key, written from docs/api.md and docs/consistency.md, and in exact rational numbers, to compare the service's
+ * integer arithmetic with. It shares no code with it.
  */
 export class BucketOracle {
   /** When it was last spent from. */
@@ -175,7 +175,7 @@ function rateOf(limit: Limit): Fraction {
   return new Fraction(limit.refillTokens, limit.refillIntervalMs)
 }
 
-/** The contract's refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs). */
+/** Units per token: refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs). */
 export function grainOf({ refillTokens, refillIntervalMs }: Limit): bigint {
   return BigInt(refillIntervalMs) / divisorOf(BigInt(refillTokens), BigInt(refillIntervalMs))
 }

@@ -3,7 +3,7 @@ import { Redis } from 'ioredis'
 import { parseCommandId } from '../../src/domain/command-id.ts'
 import { configPartition } from '../../src/domain/partition.ts'
 import type { CommandJob } from '../../src/queues/command-job.ts'
-import { queueName, queuePrefix } from '../../src/queues/queue-names.ts'
+import { ConfigKeys, queueName } from '../../src/redis/keys.ts'
 import { RedisCommandStore } from '../../src/redis/policies/command-store.ts'
 import { RedisPolicyReader } from '../../src/redis/policies/policy-reader.ts'
 import { eventually } from './eventually.ts'
@@ -31,7 +31,7 @@ export async function failWaitingJobs(
   let failed = 0
   const worker = new Worker<CommandJob>(queueName(partition), fail, {
     connection,
-    prefix: queuePrefix(keyPrefix, partition),
+    prefix: new ConfigKeys(keyPrefix, partition).queuePrefix,
   })
   worker.on('failed', () => failed++)
   await eventually(() => {

@@ -8,13 +8,13 @@ const MAX_CHECKS_PER_CALL = 1_000
 
 const MAX_CALLS_IN_FLIGHT = 16
 
-/** How long checks wait for a call in flight before the next call is sent beside it, in ms. */
+/** How long checks wait for a call in flight before the next call is sent in parallel, in ms. */
 const MAX_WAIT_MS = 20
 
 /**
  * Sends all checks that were asked in one turn of the event loop in one call. While a call is in flight, checks gather
- * for the next, so that batches grow with load and a lone check goes out at once. A call that takes long does not hold
- * up the checks behind it: they go out beside it, in the order in which they were asked.
+ * for the next, so that batches grow with load and a lone check goes out at once. A slow call does not
+ * delay the checks that wait for it: they are sent in parallel, in the order in which they were asked.
  */
 export class CheckQueue {
   readonly #service: Service

@@ -48,6 +48,6 @@ export interface Fallback {
   readonly allowed: boolean
   readonly key: string
   readonly source: 'client'
-  /** Why there is no decision: a time-out, a lost connection, or a `ServiceError`. */
+  /** Why there is no decision: a timeout, a lost connection, or a `ServiceError`. */
   readonly failure: unknown
 }

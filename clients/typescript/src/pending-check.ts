@@ -3,7 +3,7 @@ import type { Decision } from './decision.ts'
 /** The service refuses longer keys. A key has at least as many bytes of UTF-8 as characters. */
 const MAX_KEY_LENGTH = 256
 
-/** A check that was asked. Its time-out counts from now, wherever it waits. */
+/** A check that was asked. Its timeout counts from now, wherever it waits. */
 export class PendingCheck {
   readonly key: string
   readonly tokens: number

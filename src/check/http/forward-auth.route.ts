@@ -25,13 +25,13 @@ const ForwardAuthQuery = Type.Object(
 const DOCS: RouteDocs = {
   summary: 'Decide a check for a proxy',
   description:
-    'Decides like `POST /check`, for the subrequest of a proxy such as nginx or Traefik. The status is the decision: an ' +
+    'Decides like `POST /check`, for the sub-request of a proxy such as nginx or Traefik. The status is the decision: an ' +
     'allowed check gets 200 without a body.',
   ...CHECK_DOCS,
   responses: { 200: Type.Null() },
 }
 
-/** `GET /forward-auth`: decides a check for a proxy's subrequest. The status is the decision; there is no body. */
+/** `GET /forward-auth`: decides a check for a proxy's sub-request. The status is the decision; there is no body. */
 export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
   app,
   { checker, fieldStyle, log },

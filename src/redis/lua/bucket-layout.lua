@@ -2,7 +2,7 @@
   The layout of a bucket: reads and writes the value of a bucket's key. A part of check.lua, which follows it.
 
   A bucket is a string of big-endian numbers: a double, the time in ms when it was last spent from; then an entry of 16 bytes for
-  each limit of the policy that spent last: 4 bytes id, 4 bytes unit, and a double, the units spent.
+  each limit of the policy that spent last: 4 bytes id, 4 bytes units per token, and a double, the units spent.
   A bucket with more than that is extended. Its first entry is a head:
     4 bytes 0, a version (1 byte), the number of own entries (1 byte), the number of other entries (1 byte), 1 byte 0,
     and a double, the time in ms when the own entries are full.
@@ -47,9 +47,9 @@ local function full_at_by_expiry(key, last_spent_at)
 end
 
 local function read_entry(stored, at, last_spent_at, full_at)
-  local id, unit, spent = unpack('>I4I4d', stored, at)
-  if id == EXTENDED or unit == 0 or not is_whole(spent, MAX_UNITS) or full_at < last_spent_at then return nil end
-  return { id = id, unit = unit, spent = spent, last_spent_at = last_spent_at, full_at = full_at }
+  local id, units_per_token, spent = unpack('>I4I4d', stored, at)
+  if id == EXTENDED or units_per_token == 0 or not is_whole(spent, MAX_UNITS) or full_at < last_spent_at then return nil end
+  return { id = id, units_per_token = units_per_token, spent = spent, last_spent_at = last_spent_at, full_at = full_at }
 end
 
 -- Other limits were never spent from after the own ones.
@@ -102,7 +102,7 @@ local function write_bucket(key, parts, full_at, others)
   local forgotten_at = full_at
   table.insert(parts, 2, pack('>I4BBBBd', EXTENDED, VERSION, #parts - 1, #others, 0, full_at))
   for _, entry in ipairs(others) do
-    parts[#parts + 1] = pack('>I4I4ddd', entry.id, entry.unit, entry.spent, entry.last_spent_at, entry.full_at)
+    parts[#parts + 1] = pack('>I4I4ddd', entry.id, entry.units_per_token, entry.spent, entry.last_spent_at, entry.full_at)
     forgotten_at = max(forgotten_at, entry.full_at)
   end
   write_until(key, parts, forgotten_at)

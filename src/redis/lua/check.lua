@@ -5,7 +5,7 @@
   KEYS[i]      the bucket of check i
   ARGV[1]      the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
                ask policy number `policy` (from 1) for `tokens`
-  ARGV[1 + p]  the limits of policy p: "id unit unitsPerMs capacityUnits capacity id unit …"
+  ARGV[1 + p]  the limits of policy p: "id unitsPerToken unitsPerMs capacityUnits capacity id unitsPerToken …"
 
   Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, or
   −1 − units if the check was denied; then pairs: the index of a check, and the ms for which its refill is paused because the
@@ -20,10 +20,10 @@ local keys = KEYS
 
 local function read_policy(text)
   local limits = {}
-  for id, unit, per_ms, capacity_units, capacity in string.gmatch(text, '(%d+) (%d+) (%d+) (%d+) (%d+)') do
+  for id, units_per_token, per_ms, capacity_units, capacity in string.gmatch(text, '(%d+) (%d+) (%d+) (%d+) (%d+)') do
     limits[#limits + 1] = {
       id = tonumber(id),
-      unit = tonumber(unit),
+      units_per_token = tonumber(units_per_token),
       per_ms = tonumber(per_ms),
       capacity_units = tonumber(capacity_units),
       capacity = tonumber(capacity),
@@ -45,8 +45,8 @@ local function spent_of_same(stored, limits)
   if not (last_spent_at <= now) then return nil end
   local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
   for i, limit in ipairs(limits) do
-    local id, unit, units = unpack('>I4I4d', stored, at)
-    if id ~= limit.id or unit ~= limit.unit or not (units >= 0 and units <= MAX_UNITS) then return nil end
+    local id, units_per_token, units = unpack('>I4I4d', stored, at)
+    if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
     spent[i], at = refilled(min(units, limit.capacity_units), elapsed * limit.per_ms), at + ENTRY
   end
   return spent
@@ -59,7 +59,7 @@ local function set_back(key, bucket)
     local ahead = max(0, entry.last_spent_at - now)
     entry.last_spent_at, entry.full_at = entry.last_spent_at - ahead, entry.full_at - ahead
     if i <= bucket.own then
-      parts[i + 1] = pack('>I4I4d', entry.id, entry.unit, entry.spent)
+      parts[i + 1] = pack('>I4I4d', entry.id, entry.units_per_token, entry.spent)
     else
       others[i - bucket.own] = entry
     end
@@ -73,10 +73,10 @@ local function spent_now(bucket, limit, at)
     if entry.id == limit.id then
       if at >= entry.full_at then return 0 end
       local spent
-      if entry.unit == limit.unit then
+      if entry.units_per_token == limit.units_per_token then
         spent = min(entry.spent, limit.capacity_units)
       else
-        spent = min(ceil_div(entry.spent, entry.unit), limit.capacity) * limit.unit
+        spent = min(ceil_div(entry.spent, entry.units_per_token), limit.capacity) * limit.units_per_token
       end
       return refilled(spent, (at - entry.last_spent_at) * limit.per_ms)
     end
@@ -121,8 +121,8 @@ local function spend(key, limits, tokens, spent, bucket)
   local at = bucket and max(now, bucket.last_spent_at) or now
   local parts, fills_in = { pack('>d', at) }, 0
   for i, limit in ipairs(limits) do
-    spent[i] = spent[i] + tokens * limit.unit
-    parts[i + 1] = pack('>I4I4d', limit.id, limit.unit, spent[i])
+    spent[i] = spent[i] + tokens * limit.units_per_token
+    parts[i + 1] = pack('>I4I4d', limit.id, limit.units_per_token, spent[i])
     fills_in = max(fills_in, ceil_div(spent[i], limit.per_ms))
   end
   if bucket then
@@ -134,7 +134,7 @@ end
 
 local function allow(limits, tokens, spent)
   for i, limit in ipairs(limits) do
-    if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.unit) then return false end
+    if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then return false end
   end
   return true
 end
@@ -174,8 +174,8 @@ end
 -- would be half of its cost.
 local function check_simply(first, last, limits, tokens)
   local limit = limits[1]
-  local id, unit, per_ms, capacity_units = limit.id, limit.unit, limit.per_ms, limit.capacity_units
-  local cost = tokens * unit
+  local id, units_per_token, per_ms, capacity_units = limit.id, limit.units_per_token, limit.per_ms, limit.capacity_units
+  local cost = tokens * units_per_token
   local most_spent = tokens <= limit.capacity and capacity_units - cost or -1
   for index = first, last do
     local key = keys[index]
@@ -184,8 +184,8 @@ local function check_simply(first, last, limits, tokens)
     if bucket then
       is_own = #bucket == TIME + ENTRY
       if is_own then
-        local last_spent_at, entry_id, entry_unit, stored = unpack('>dI4I4d', bucket)
-        is_own = entry_id == id and entry_unit == unit and last_spent_at <= now and stored >= 0 and stored <= MAX_UNITS
+        local last_spent_at, entry_id, entry_units_per_token, stored = unpack('>dI4I4d', bucket)
+        is_own = entry_id == id and entry_units_per_token == units_per_token and last_spent_at <= now and stored >= 0 and stored <= MAX_UNITS
         if is_own then spent = refilled(min(stored, capacity_units), (now - last_spent_at) * per_ms) end
       end
     end
@@ -197,7 +197,7 @@ local function check_simply(first, last, limits, tokens)
       append(spent)
     else
       spent = spent + cost
-      call('SET', key, pack('>dI4I4d', now, id, unit, spent), 'PXAT', now + ceil_div(spent, per_ms) + EXPIRY_SLACK_MS)
+      call('SET', key, pack('>dI4I4d', now, id, units_per_token, spent), 'PXAT', now + ceil_div(spent, per_ms) + EXPIRY_SLACK_MS)
       append(spent)
     end
   end

@@ -12,7 +12,7 @@ import { eventually } from '../../support/eventually.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 
-/** What the contract allows after any lost message or connection, and a machine that has other things to do. */
+/** The bound of docs/consistency.md after a lost message or connection, and time for a busy machine. */
 const BOUND_MS = 2_000 + 3_000
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f*']
 

@@ -29,7 +29,7 @@ function expectUnauthorized(answer: Answer): void {
 }
 
 describe('with ADMIN_TOKENS', () => {
-  it.each(ADMIN_CALLS)('%s needs a right one', async (_, call) => {
+  it.each(ADMIN_CALLS)('%s needs a valid token', async (_, call) => {
     const wrong: Record<string, string>[] = [
       {},
       bearer('wrong'),
@@ -63,7 +63,7 @@ describe('with ADMIN_TOKENS', () => {
     expect([401, 403]).not.toContain(head.status)
   })
 
-  it('the scheme may be written as one likes', async () => {
+  it('the case of the scheme does not matter', async () => {
     expect((await guarded.app.as({ authorization: 'bEARER  secret-of-an-admin ' }).get('/config')).status).toBe(200)
   })
 
@@ -77,7 +77,7 @@ describe('with ADMIN_TOKENS', () => {
     expect((await guarded.app.client.get(path)).status).toBe(200)
   })
 
-  it('neither do answers that say nothing: 404, 405, OPTIONS', async () => {
+  it('404, 405 and OPTIONS need no token', async () => {
     const { client } = guarded.app
     expectProblem(await client.get('/nothing'), 404, 'not-found')
     expectProblem(await client.request('PATCH', '/config/k'), 405, 'method-not-allowed')
@@ -99,7 +99,7 @@ describe('POST /check', () => {
     }
   })
 
-  it('spends, so an admin token that may only read does not do', async () => {
+  it('is forbidden to a read-only admin token, since a check spends', async () => {
     expectProblem(await as('secret-of-a-reader').check('k'), 403, 'forbidden')
     const { body } = await as('secret-of-a-caller').check('read-only', 0)
     const answer = await as('secret-of-a-reader').get('/forward-auth?key=read-only&tokens=5')

@@ -22,7 +22,7 @@ beforeAll(async () => {
 })
 
 describe('the history of a key', () => {
-  it('tells every change once, oldest first, with who and why', async () => {
+  it('lists every change once, oldest first, with actor and reason', async () => {
     const { status, body } = await history()
     expect(status).toBe(200)
     const common = { at: expect.stringMatching(ISO), commandId: expect.any(String) }
@@ -107,7 +107,7 @@ describe('a rollback', () => {
     expect(body).toMatchObject({ status: 'rejected', key: 'life', error: { code: 'version-is-deletion', status: 409 } })
   })
 
-  it('obeys conditions', async () => {
+  it('applies conditions', async () => {
     expectProblem(await rollBack(1, { 'if-match': '"2"' }), 412, 'version-conflict')
   })
 
@@ -133,7 +133,7 @@ describe('a dry run', () => {
     expect((await history()).body.events).toHaveLength(5)
   })
 
-  it('of what is there already says so', async () => {
+  it('of an equal policy reports that nothing changes', async () => {
     expect((await dryRun(2)).body).toMatchObject({ from: long(2), to: long(2) })
   })
 

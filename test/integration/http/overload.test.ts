@@ -2,28 +2,28 @@ import { describe, expect, it } from '@jest/globals'
 import { expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
-let isBehind = false
-const given = givenApp({ isBehind: () => isBehind })
+let isOverloaded = false
+const given = givenApp({ isOverloaded: () => isOverloaded })
 
-describe('a process that is behind', () => {
+describe('an overloaded process', () => {
   it.each([
     ['POST', '/check', { key: 'a' }],
     ['POST', '/check/batch', { checks: [{ key: 'a' }] }],
     ['GET', '/forward-auth?key=a', undefined],
     ['PUT', '/config/a', { capacity: 1, refillTokens: 1 }],
   ])('refuses %s %s at once', async (method, path, body) => {
-    isBehind = true
+    isOverloaded = true
     const answer = await given.app.client.request(method, path, body)
-    isBehind = false
+    isOverloaded = false
     expectProblem(answer, 503, 'overloaded')
     expect(answer.headers.get('retry-after')).toBe('1')
     expect(answer.body.detail).toContain('EVENT_LOOP_LAG_MS')
   })
 
   it.each(['/health', '/ready', '/metrics'])('answers %s all the same', async path => {
-    isBehind = true
+    isOverloaded = true
     const { status } = await given.app.client.get(path)
-    isBehind = false
+    isOverloaded = false
     expect(status).toBe(200)
   })
 

@@ -23,18 +23,18 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
     await draft.app.client.put('two', { limits: LIMITS })
   })
 
-  it('tells of a full bucket without a time', async () => {
+  it('shows a full bucket without a time', async () => {
     const answer = await draft.app.client.check('one', 0)
     expect(fields(answer, DRAFT)).toEqual(['"default";q=3;w=4502', '"default";r=3'])
   })
 
-  it('tells of an allowed check when one more token comes, rounded up', async () => {
+  it('shows for an allowed check when one more token comes, rounded up', async () => {
     const answer = await draft.app.client.check('one')
     expect(fields(answer, DRAFT)).toEqual(['"default";q=3;w=4502', '"default";r=2;t=1501'])
     expect(fields(answer, [...LEGACY, 'retry-after'])).toEqual(none([...LEGACY, 'retry-after']))
   })
 
-  it('tells of a denied check when that same check would be allowed', async () => {
+  it('shows for a denied check when the same check would be allowed', async () => {
     await draft.app.client.check('one')
     const answer = await draft.app.client.check('one', 3)
     expect(answer.status).toBe(429)
@@ -45,7 +45,7 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
     expect(answer.headers.get('retry-after')).toBe(String(wait))
   })
 
-  it('tells of each limit', async () => {
+  it('shows each limit', async () => {
     const allowed = await draft.app.client.check('two', 2)
     const policy = '"burst";q=2;w=2000, "daily";q=100;w=86400'
     expect(fields(allowed, DRAFT)).toEqual([policy, '"burst";r=0;t=1000, "daily";r=98;t=864'])
@@ -56,7 +56,7 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
     expect(field).toMatch(new RegExp(`^"burst";r=0;t=${wait}, "daily";r=98;t=86[34]$`))
   })
 
-  it('tells nothing of what was no decision about a bucket', async () => {
+  it('shows nothing if no bucket was decided', async () => {
     const answers = [await draft.app.client.check('one', 4), await draft.app.client.check('')]
     for (const answer of answers) expect(fields(answer, DRAFT)).toEqual([null, null])
   })
@@ -65,7 +65,7 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
 describe('RATELIMIT_HEADERS=legacy', () => {
   const legacy = styled('legacy')
 
-  it('tells limit, remaining, and in how many seconds the bucket is full', async () => {
+  it('shows limit, remaining, and in how many seconds the bucket is full', async () => {
     await legacy.app.client.put('one', POLICY)
     const allowed = await legacy.app.client.check('one', 2)
     expect(fields(allowed, LEGACY)).toEqual(['3', '1', '3001'])
@@ -75,7 +75,7 @@ describe('RATELIMIT_HEADERS=legacy', () => {
     expect(denied.headers.get('retry-after')).toBe(String(seconds(denied.body.retryAfterMs)))
   })
 
-  it('tells of the binding limit alone', async () => {
+  it('shows only the binding limit', async () => {
     await legacy.app.client.put('two', { limits: LIMITS })
     expect(fields(await legacy.app.client.check('two'), LEGACY)).toEqual(['2', '1', '1000'])
   })
@@ -84,7 +84,7 @@ describe('RATELIMIT_HEADERS=legacy', () => {
 describe('RATELIMIT_HEADERS=both', () => {
   const both = styled('both')
 
-  it('tells everything', async () => {
+  it('shows all fields', async () => {
     await both.app.client.put('one', POLICY)
     const answer = await both.app.client.check('one')
     const expected = ['"default";q=3;w=4502', '"default";r=2;t=1501', '3', '2', '1501']
@@ -95,7 +95,7 @@ describe('RATELIMIT_HEADERS=both', () => {
 describe('RATELIMIT_HEADERS=none', () => {
   const silent = styled('none')
 
-  it('tells only those who were denied when to come again', async () => {
+  it('shows only denied callers when to retry', async () => {
     await silent.app.client.put('one', POLICY)
     const allowed = await silent.app.client.check('one', 3)
     const denied = await silent.app.client.check('one', 1)

@@ -3,7 +3,7 @@ import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { openQueue } from '../../../src/queues/command-queue.ts'
-import { queueName, queuePrefix } from '../../../src/queues/queue-names.ts'
+import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Store, startStore } from '../../support/store.ts'
@@ -27,7 +27,7 @@ async function strike(partition: number): Promise<string | undefined> {
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const worker = new Worker(queueName(partition), null, {
     connection,
-    prefix: queuePrefix(KEY_PREFIX, partition),
+    prefix: new ConfigKeys(KEY_PREFIX, partition).queuePrefix,
     lockDuration: 100,
     stalledInterval: 100,
     maxStalledCount: 100,

@@ -117,7 +117,7 @@ describeWithRedis('before the start a store that', () => {
     server.close()
   })
 
-  it('speaks no TLS where TLS is wanted cannot be told from one that hangs, which is said', () =>
+  it('hangs or has no TLS is reported as either, since the two cannot be distinguished', () =>
     withServer([], async ({ port }) => {
       expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or does not speak TLS/)])
     }))

@@ -56,7 +56,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(allows('a', 1)).toBe(false)
   })
 
-  it('are full again after so much of outages', () => {
+  it('are full again after enough time in outages', () => {
     processes = 2
     expect([allows('a', 4), allows('a', 1)]).toEqual([true, false])
     for (let i = 0; i < 8; i++) {

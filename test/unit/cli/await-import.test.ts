@@ -25,7 +25,7 @@ interface Given {
 }
 
 describe('the end of an import', () => {
-  it('is told without a word when it comes soon', async () => {
+  it('is reported without a message if it comes soon', async () => {
     let status: Status = { id, status: 'queued' }
     const { said, result } = waitFor({ of: () => status })
     await jest.advanceTimersByTimeAsync(1_500)

@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { watchEventLoop } from '../../../src/http/overload.ts'
 
-let isBehind: () => boolean
+let isOverloaded: () => boolean
 beforeEach(() => {
-  isBehind = watchEventLoop(50)
+  isOverloaded = watchEventLoop(50)
 })
 
 /** Lets the event loop turn, then keeps it at the same turn for so long. */
@@ -15,25 +15,25 @@ async function turnFor(ms: number): Promise<void> {
 }
 
 describe('a process', () => {
-  it('is behind from when a second turn in a row takes too long', async () => {
+  it('is overloaded from when a second turn in a row takes too long', async () => {
     await turnFor(100)
-    expect(isBehind()).toBe(false)
+    expect(isOverloaded()).toBe(false)
     await turnFor(20)
-    expect(isBehind()).toBe(false)
+    expect(isOverloaded()).toBe(false)
     await turnFor(100)
     await turnFor(100)
-    expect(isBehind()).toBe(true)
+    expect(isOverloaded()).toBe(true)
   })
 
   it('has caught up a turn later, and then again may take its time once', async () => {
     await turnFor(100)
     await turnFor(100)
-    expect(isBehind()).toBe(true)
+    expect(isOverloaded()).toBe(true)
     await turnFor(0)
-    expect(isBehind()).toBe(false)
+    expect(isOverloaded()).toBe(false)
     await turnFor(100)
     await sleep(50)
     await turnFor(100)
-    expect(isBehind()).toBe(false)
+    expect(isOverloaded()).toBe(false)
   })
 })

@@ -54,7 +54,7 @@ describe('the metrics of a fleet', () => {
     expect([await value('counted'), await value('open')]).toEqual([7, 3])
   })
 
-  it('are asked for once for all who want them at the same time, and again for those who come meanwhile', async () => {
+  it('are collected once for concurrent requests, and again for later ones', async () => {
     const { slots, value } = given(1)
     const many = () => Promise.all(Array.from({ length: 20 }, () => value('counted')))
     const first = many()

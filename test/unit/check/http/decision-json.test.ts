@@ -13,7 +13,7 @@ function asked(limits: readonly Limit[], mode: Mode = 'enforce', key = 'user:1')
 const parsed = (decision: Decision | undefined) => JSON.parse(decisionJson(decision as Decision))
 
 describe('the JSON of a decision', () => {
-  it('has the members of the contract', () => {
+  it('has the documented members', () => {
     const decision = decideByBucket(asked([BURST]), { allowed: true, spent: [2000], refillPausedMs: 0 }, 'redis')
     expect(decisionJson(decision)).toBe(
       '{"allowed":true,"key":"user:1","policy":"user:*","policyVersion":3,"limit":10,"remaining":8,"retryAfterMs":0,"resetAfterMs":2000,"source":"redis"}',
