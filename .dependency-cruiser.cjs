@@ -73,7 +73,7 @@ module.exports = {
       comment: 'Technologies implement the ports of the flows; they call nothing else of them.',
       severity: 'error',
       from: { path: `^src/(${TECHNOLOGIES}|http|settings|observability)/` },
-      to: { path: `^src/(${FLOWS}|front)/`, pathNot: '/ports\\.ts$' },
+      to: { path: `^src/(${FLOWS}|front)/`, pathNot: '/(ports|log-ports|damaged-store)\\.ts$' },
     },
     {
       name: 'src-never-imports-workers',

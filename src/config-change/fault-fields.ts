@@ -1,4 +1,4 @@
-import { DamagedStore } from './ports.ts'
+import { DamagedStore } from './damaged-store.ts'
 
 /** Log fields of a failure: damage as one line, since its stack says nothing; any other error with its stack. */
 export function faultFields(err: unknown): { reason: string } | { err: unknown } {

@@ -1,5 +1,5 @@
 import { Problem } from '../lib/errors.ts'
-import { DamagedStore } from './ports.ts'
+import { DamagedStore } from './damaged-store.ts'
 
 /**
  * Turns every error of the policy store into a problem for the caller.

@@ -1,11 +1,10 @@
-/** What the change flow needs of a store and a queue. */
+/** What the change flow needs of a store and a queue to decide commands; log-ports.ts has what it needs to follow them. */
 import type { CommandId, ImportId } from '../domain/command-id.ts'
 import type { QueuedCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
 import type { CommandResult, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
 import type { PolicyRecord } from '../domain/policy-record.ts'
-import { OperatorError } from '../lib/operator-error.ts'
 
 /** The state on which commands are decided. */
 export interface StateReader {
@@ -168,82 +167,6 @@ export interface EndedPart {
   readonly id: CommandId
   /** How many parts the command has. */
   readonly parts: number
-}
-
-/** A place in a partition's log, which also identifies the log. Only the position has a meaning outside of the adapter. */
-export interface LogPosition {
-  /** 0 is before the first event. */
-  readonly position: number
-  /** Changes when the log is replaced by another one. */
-  readonly identity: string | null
-  /** Distinguishes the event at this position from any other one. */
-  readonly eventMark: string | null
-}
-
-export interface LogEntry {
-  readonly position: number
-  readonly event: PolicyEvent
-}
-
-/** An event that cannot be read. */
-export interface DamagedEntry {
-  readonly position: number
-  readonly event?: undefined
-  readonly damage: string
-}
-
-export type StoredEntry = LogEntry | DamagedEntry
-
-/** The store holds data that this service did not write. This is not a bug, and no retry helps: an operator has to act. */
-export class DamagedStore extends OperatorError {}
-
-/** A key of the store has another type than this service gives it. */
-export class DamagedKey extends DamagedStore {}
-
-/** A stored record, such as a policy or an event, is not valid JSON, or has a shape that this release cannot use. */
-export class DamagedRecord extends DamagedStore {}
-
-/** Thrown by `EventLog.read` if the log is not the one that was followed. */
-export class LogReplaced extends Error {
-  override readonly name = 'LogReplaced'
-}
-
-/** Thrown by `EventLog.read` if events after the position were compacted before they were read. */
-export class LogCompacted extends Error {
-  override readonly name = 'LogCompacted'
-}
-
-export interface LogRead {
-  /** The position of the last of the entries. */
-  readonly at: LogPosition
-  readonly entries: readonly LogEntry[]
-  /** Whether there may be more to read. */
-  readonly hasMore: boolean
-  /** How many events the log holds. */
-  readonly logEvents: number
-}
-
-/** The event log of each partition, as followers read it. */
-export interface EventLog {
-  /**
-   * A position, and the present policies in chunks. Following the log from the position misses no change that is made meanwhile.
-   * Damaged policies are left out.
-   */
-  snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
-  /** Some events after a position. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
-  read(partition: number, after: LogPosition): Promise<LogRead>
-}
-
-/** A partition's log has grown, or a command has ended. Announcements are only hints, since they may be lost. */
-export interface Announcement {
-  readonly partition: number
-  /** Absent if the command has not ended yet. */
-  readonly result?: CommandResult
-}
-
-export interface Announcements {
-  /** Also calls `reconnected` whenever announcements may have been missed. */
-  subscribe(listener: { announced(announcement: Announcement): void; reconnected(): void }): void
 }
 
 /** One queue for each partition. Its commands run one at a time, in the order in which they were added. */

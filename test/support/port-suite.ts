@@ -1,21 +1,18 @@
 /** The promises of the ports of the change flow. Every adapter has to pass this suite. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import {
-  type Announcement,
-  type Announcements,
-  type CommandQueue,
-  type CommandStore,
-  DamagedRecord,
-  type EventLog,
-  type IdempotencyStore,
-  type ImportStaging,
-  type KeyChange,
-  type Lease,
-  LogReplaced,
-  type PolicyReader,
-  type ResultReader,
-  type StateReader,
+import { DamagedRecord } from '../../src/config-change/damaged-store.ts'
+import { type Announcement, type Announcements, type EventLog, LogReplaced } from '../../src/config-change/log-ports.ts'
+import type {
+  CommandQueue,
+  CommandStore,
+  IdempotencyStore,
+  ImportStaging,
+  KeyChange,
+  Lease,
+  PolicyReader,
+  ResultReader,
+  StateReader,
 } from '../../src/config-change/ports.ts'
 import { type CommandId, commandId, importId, partIds, partitionOf } from '../../src/domain/command-id.ts'
 import type { PutPolicy } from '../../src/domain/commands.ts'

@@ -1,14 +1,8 @@
 import { type CommandId, type ImportId, parseImportId, partIds, partitionOf } from '../../domain/command-id.ts'
 import { configKeyFault } from '../../domain/key.ts'
 import type { FailedCommand } from '../../domain/outcome.ts'
-import {
-  type CommandStore,
-  DamagedStore,
-  type IdempotencyScope,
-  type IdempotencyStore,
-  type Lease,
-  type StateReader,
-} from '../ports.ts'
+import { DamagedStore } from '../damaged-store.ts'
+import type { CommandStore, IdempotencyScope, IdempotencyStore, Lease, StateReader } from '../ports.ts'
 import { CommandFault } from './command-fault.ts'
 
 interface FailedAttempt {

@@ -1,5 +1,5 @@
 import type { Logger } from '../../observability/logger.ts'
-import type { DamagedKey } from '../ports.ts'
+import type { DamagedKey } from '../damaged-store.ts'
 
 interface DamageReportOptions {
   readonly logger: Logger

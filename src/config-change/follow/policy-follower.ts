@@ -3,8 +3,9 @@ import type { PolicyEvent } from '../../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
 import type { PolicyTable } from '../../domain/policy-table.ts'
 import type { Logger } from '../../observability/logger.ts'
+import { DamagedRecord } from '../damaged-store.ts'
 import { faultFields } from '../fault-fields.ts'
-import { DamagedRecord, type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../ports.ts'
+import { type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../log-ports.ts'
 
 /** In ms. Announcements are only hints, so each log is also read at this interval. */
 const READ_INTERVAL_MS = 1000

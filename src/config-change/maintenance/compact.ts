@@ -1,4 +1,5 @@
-import { DamagedRecord, type LogEntry, type StoredEntry } from '../ports.ts'
+import { DamagedRecord } from '../damaged-store.ts'
+import type { LogEntry, StoredEntry } from '../log-ports.ts'
 import type { MaintainedLog, Progress } from './ports.ts'
 
 /**

@@ -1,6 +1,6 @@
 /** What verify, rebuild and compact need of a store. */
 import type { PolicyRecord } from '../../domain/policy-record.ts'
-import type { LogEntry, StoredEntry } from '../ports.ts'
+import type { LogEntry, StoredEntry } from '../log-ports.ts'
 
 /** The extent of a partition's log. */
 export interface LogBounds {

@@ -4,7 +4,7 @@ import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { OperatorError } from '../../lib/operator-error.ts'
-import type { LogEntry, StoredEntry } from '../ports.ts'
+import type { LogEntry, StoredEntry } from '../log-ports.ts'
 import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
 /** The log was replaced or compacted during the replay. */

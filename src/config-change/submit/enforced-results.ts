@@ -1,6 +1,6 @@
 import { type CommandId, partitionOf } from '../../domain/command-id.ts'
 import type { CommandResult } from '../../domain/outcome.ts'
-import type { Announcement } from '../ports.ts'
+import type { Announcement } from '../log-ports.ts'
 
 interface EnforcedResultsOptions {
   readonly statuses: { result(id: CommandId): Promise<CommandResult | undefined> }

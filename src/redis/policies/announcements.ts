@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Announcement, Announcements } from '../../config-change/ports.ts'
+import type { Announcement, Announcements } from '../../config-change/log-ports.ts'
 import { announcementChannel } from '../keys.ts'
 import { parseResult } from './result-json.ts'
 

@@ -1,5 +1,6 @@
 /** How events and policies are stored in Redis: as JSON, which another program may have overwritten. */
-import { type DamagedEntry, DamagedRecord, type LogEntry, type StoredEntry } from '../../config-change/ports.ts'
+import { DamagedRecord } from '../../config-change/damaged-store.ts'
+import type { DamagedEntry, LogEntry, StoredEntry } from '../../config-change/log-ports.ts'
 import { EVENT_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { isPolicyDefinition } from '../../domain/stored-policy.ts'

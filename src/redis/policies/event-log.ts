@@ -1,11 +1,11 @@
+import { DamagedKey } from '../../config-change/damaged-store.ts'
 import {
-  DamagedKey,
   type EventLog,
   LogCompacted,
   type LogPosition,
   type LogRead,
   LogReplaced,
-} from '../../config-change/ports.ts'
+} from '../../config-change/log-ports.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'

@@ -1,10 +1,5 @@
-import {
-  DamagedRecord,
-  type EndedPart,
-  type IdempotencyClaim,
-  type IdempotencyScope,
-  type IdempotencyStore,
-} from '../../config-change/ports.ts'
+import { DamagedRecord } from '../../config-change/damaged-store.ts'
+import type { EndedPart, IdempotencyClaim, IdempotencyScope, IdempotencyStore } from '../../config-change/ports.ts'
 import { type CommandId, type ImportId, parseCommandId, parseImportId } from '../../domain/command-id.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'

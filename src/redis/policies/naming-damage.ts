@@ -1,4 +1,4 @@
-import { DamagedKey } from '../../config-change/ports.ts'
+import { DamagedKey } from '../../config-change/damaged-store.ts'
 import type { RedisClient } from '../connection/connection.ts'
 
 /** The key type that each command of the policy store needs. */

@@ -1,4 +1,5 @@
-import { DamagedRecord, type ListQuery, type PolicyReader, type StateReader } from '../../config-change/ports.ts'
+import { DamagedRecord } from '../../config-change/damaged-store.ts'
+import type { ListQuery, PolicyReader, StateReader } from '../../config-change/ports.ts'
 import { initialState, type PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { prefixOf } from '../../domain/key.ts'

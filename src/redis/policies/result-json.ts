@@ -1,5 +1,5 @@
 /** How results of commands are stored: as JSON, in which a failure's `revisionAtFailure` is called `standing`. */
-import { DamagedRecord } from '../../config-change/ports.ts'
+import { DamagedRecord } from '../../config-change/damaged-store.ts'
 import { parseCommandId } from '../../domain/command-id.ts'
 import type { CommandResult, FailedCommand } from '../../domain/outcome.ts'
 

@@ -1,9 +1,9 @@
-import {
-  DamagedRecord,
-  type EndedPart,
-  type IdempotencyClaim,
-  type IdempotencyScope,
-  type IdempotencyStore,
+import { DamagedRecord } from '../../../src/config-change/damaged-store.ts'
+import type {
+  EndedPart,
+  IdempotencyClaim,
+  IdempotencyScope,
+  IdempotencyStore,
 } from '../../../src/config-change/ports.ts'
 import type { CommandId, ImportId } from '../../../src/domain/command-id.ts'
 

@@ -1,23 +1,25 @@
 import { randomUUID } from 'node:crypto'
+import { DamagedRecord } from '../../../src/config-change/damaged-store.ts'
 import {
   type Announcement,
   type Announcements,
-  type AppendResult,
-  type CommandEnd,
-  type CommandStore,
-  DamagedRecord,
   type EventLog,
-  type ImportProgress,
-  type ImportStep,
-  type KeyChange,
-  type Lease,
-  type ListQuery,
   type LogPosition,
   type LogRead,
   LogReplaced,
-  type PolicyReader,
-  type ResultReader,
-  type StateReader,
+} from '../../../src/config-change/log-ports.ts'
+import type {
+  AppendResult,
+  CommandEnd,
+  CommandStore,
+  ImportProgress,
+  ImportStep,
+  KeyChange,
+  Lease,
+  ListQuery,
+  PolicyReader,
+  ResultReader,
+  StateReader,
 } from '../../../src/config-change/ports.ts'
 import { type CommandId, partitionOf } from '../../../src/domain/command-id.ts'
 import { evolve, initialState, type PolicyState } from '../../../src/domain/decider.ts'
