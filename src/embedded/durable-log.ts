@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { setImmediate as nextTurn } from 'node:timers/promises'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Logger } from '../observability/logger.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
@@ -11,7 +10,7 @@ import type { DirectoryLock } from './directory-lock.ts'
 import { HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
-import { LogReader } from './log-reader.ts'
+import { replaceJournal, rewriteJournal } from './journal-from-store.ts'
 import { type LogEnd, Replay } from './replay.ts'
 import type { ReplyGate } from './valkey.ts'
 import { VersionChain } from './version-chain.ts'
@@ -54,7 +53,7 @@ export class DurableLog implements ReplyGate {
   readonly #journal: Journal
   readonly #logs: readonly HeldLog[]
   /** The position up to which each log was read from the store. */
-  readonly #ends: LogEnd[]
+  #ends: LogEnd[]
   readonly #timers: readonly NodeJS.Timeout[]
   /** Events that were read from the store but are not on disk yet. */
   #unwritten: string[] = []
@@ -163,15 +162,7 @@ export class DurableLog implements ReplyGate {
   }
 
   #replace(): void {
-    const held = this.#logs.map(log => log.readAll())
-    const header = {
-      identities: held.map(({ identity }) => identity),
-      compactedTo: held.map(({ compactedTo }) => compactedTo),
-    }
-    const entries = held.flatMap(({ compacted, events }) => [...compacted, ...events])
-    this.#journal.replace(header, entries)
-    for (const [partition, { end }] of held.entries()) this.#ends[partition] = end
-    this.#unwritten = []
+    this.#restartAt(replaceJournal(this.#journal, this.#logs))
     this.#isReplaced = false
   }
 
@@ -210,17 +201,15 @@ export class DurableLog implements ReplyGate {
 
   /** Writes the journal again from the store, while checks continue. */
   async #rewrite(): Promise<void> {
-    const readers = this.#logs.map(log => new LogReader(log))
-    const header = {
-      identities: readers.map(({ beginning }) => beginning.identity),
-      compactedTo: readers.map(({ beginning }) => beginning.compactedTo),
-    }
-    const rest = () => readers.flatMap(reader => [...reader.events()].flat())
-    await this.#journal.rewrite(header, readInTurns(readers), rest)
-    for (const [partition, { end }] of readers.entries()) this.#ends[partition] = end
-    this.#unwritten = []
+    this.#restartAt(await rewriteJournal(this.#journal, this.#logs))
     const { path, entryCount: entries } = this.#journal
     this.#options.logger.warn({ path, entries }, 'the journal was removed: it is written again from memory')
+  }
+
+  /** The journal contains the logs up to these ends. */
+  #restartAt(ends: readonly LogEnd[]): void {
+    this.#ends = ends.slice()
+    this.#unwritten = []
   }
 
   #reportFailure(err: NodeJS.ErrnoException): void {
@@ -280,16 +269,6 @@ export class DurableLog implements ReplyGate {
     await this.#compaction
     this.#takeEverything()
     this.#journal.close()
-  }
-}
-
-/** Lets the store do other work between two pieces. */
-async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<readonly string[]> {
-  for (const reader of readers) {
-    for (const piece of reader.everything()) {
-      yield piece
-      await nextTurn()
-    }
   }
 }
 

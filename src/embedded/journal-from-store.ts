@@ -1,0 +1,44 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import type { HeldLog } from './held-log.ts'
+import type { Journal } from './journal.ts'
+import { LogReader } from './log-reader.ts'
+import type { LogEnd } from './replay.ts'
+
+/**
+ * Replaces the journal at once by what the store holds.
+ * @param logs of all partitions
+ * @returns the ends up to which the journal now contains the logs
+ */
+export function replaceJournal(journal: Journal, logs: readonly HeldLog[]): LogEnd[] {
+  const held = logs.map(log => log.readAll())
+  const header = {
+    identities: held.map(({ identity }) => identity),
+    compactedTo: held.map(({ compactedTo }) => compactedTo),
+  }
+  journal.replace(
+    header,
+    held.flatMap(({ compacted, events }) => [...compacted, ...events]),
+  )
+  return held.map(({ end }) => end)
+}
+
+/** The same in pieces. Between two pieces, the store does other work. */
+export async function rewriteJournal(journal: Journal, logs: readonly HeldLog[]): Promise<LogEnd[]> {
+  const readers = logs.map(log => new LogReader(log))
+  const header = {
+    identities: readers.map(({ beginning }) => beginning.identity),
+    compactedTo: readers.map(({ beginning }) => beginning.compactedTo),
+  }
+  const rest = () => readers.flatMap(reader => [...reader.events()].flat())
+  await journal.rewrite(header, readInTurns(readers), rest)
+  return readers.map(({ end }) => end)
+}
+
+async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<readonly string[]> {
+  for (const reader of readers) {
+    for (const piece of reader.everything()) {
+      yield piece
+      await nextTurn()
+    }
+  }
+}
