@@ -1,7 +1,7 @@
 /** One front process: builds the app, listens, and shuts down gracefully. Started by primary.ts. */
 import { readFileSync } from 'node:fs'
 import { drained, stopAccepting } from './connections/drained.ts'
-import { closed, furtherListener, listenOn } from './connections/further-listener.ts'
+import { closeListener, forwardingListener, listenOn } from './connections/forwarding-listener.ts'
 import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
 import { composeFront } from './front/compose-front.ts'
@@ -52,10 +52,10 @@ const reportStores = async () => parent.send({ type: 'stores', stores: await fro
 parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 
-const [host, ...furtherHosts] = listenAddresses(env.HOST)
-const further = furtherHosts.map(host => ({ host, listener: furtherListener(app.server) }))
-const furtherListeners = further.map(({ listener }) => listener)
-const listeners = [app.server, ...furtherListeners]
+const [host, ...additionalHosts] = listenAddresses(env.HOST)
+const additional = additionalHosts.map(host => ({ host, listener: forwardingListener(app.server) }))
+const additionalListeners = additional.map(({ listener }) => listener)
+const listeners = [app.server, ...additionalListeners]
 
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
@@ -66,7 +66,7 @@ stopOnRequest(
     if (replaced) listeners.forEach(stopAccepting)
     await drained(listeners, drainMs)
     front.endWaits()
-    await Promise.all([app.close(), ...furtherListeners.map(closed)])
+    await Promise.all([app.close(), ...additionalListeners.map(closeListener)])
     await front.close()
     await reportMetrics()
   },
@@ -87,7 +87,7 @@ function listen(): Promise<unknown> {
   const { PORT: port } = env
   return Promise.all([
     app.listen({ host, port }),
-    ...further.map(({ host, listener }) => listenOn(listener, host, port)),
+    ...additional.map(({ host, listener }) => listenOn(listener, host, port)),
   ])
 }
 

@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Server as Listener } from 'node:net'
 import { Connections } from '../src/connections/connections.ts'
-import { furtherListener } from '../src/connections/further-listener.ts'
+import { forwardingListener } from '../src/connections/forwarding-listener.ts'
 import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/connections/slow-clients.ts'
 import { listenAddresses } from '../src/lib/loopback-hosts.ts'
 import { shareNextRun } from '../src/lib/share-runs.ts'
@@ -53,15 +53,15 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)
-  const [address, ...furtherAddresses] = listenAddresses(host)
+  const [address, ...additionalAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
     listener.on('error', err => logger.warn({ err, host, port }, 'cannot serve /health and /metrics'))
     listener.listen({ host, port })
   }
   listen(server, address)
-  for (const further of furtherAddresses) {
-    const listener = furtherListener(server)
-    listen(listener, further)
+  for (const additional of additionalAddresses) {
+    const listener = forwardingListener(server)
+    listen(listener, additional)
     server.once('close', () => listener.close())
   }
   return server

@@ -2,11 +2,11 @@ import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 
-/** As Node makes the sockets of an HTTP server. */
+/** The options that Node uses for the sockets of an HTTP server. */
 const HTTP_SOCKETS = { allowHalfOpen: true, noDelay: true }
 
-/** Hands its connections to an HTTP server, which itself can listen on one address only. */
-export function furtherListener(server: HttpServer): Server {
+/** A listener for another address. It passes its connections to the HTTP server, which can listen on one address only. */
+export function forwardingListener(server: HttpServer): Server {
   return createServer(HTTP_SOCKETS, socket => void server.emit('connection', socket))
 }
 
@@ -17,6 +17,6 @@ export async function listenOn(server: Server, host: string, port: number): Prom
 }
 
 /** Accepts no more connections. Resolves once every connection is closed. */
-export function closed(server: Server): Promise<void> {
+export function closeListener(server: Server): Promise<void> {
   return new Promise(resolve => server.close(() => resolve()))
 }
