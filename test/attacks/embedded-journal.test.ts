@@ -15,7 +15,7 @@ import { Service } from '../support/service.ts'
 
 const KEYS = 300_000
 const POLICY = { capacity: 1_000_000, refillTokens: 1 }
-/** Several times what a quiet machine takes. */
+/** Several times the CPU time on an idle machine. */
 const MOST_CPU_SECONDS = 30
 
 let dataDir: string
@@ -85,7 +85,7 @@ describeLong('a journal of 300,000 events', () => {
   }, 600_000)
 
   it('is compacted while checks and changes continue', async () => {
-    // A busy machine alone makes a check wait for longer than the default.
+    // On a busy machine, a check may wait for longer than the default timeout.
     const env = { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', CONFIG_LOG_KEEP: '100', REDIS_TIMEOUT_MS: '1000' }
     const service = await Service.start({ env })
     const client = new Client(service.url)

@@ -10,7 +10,7 @@ import { Service } from '../support/service.ts'
 const CHURN_MS = 60_000
 const FAULT_PAUSE_MS = 1_000
 const WRITERS = 4
-/** Several of the pieces that an export is read in. */
+/** So many keys that an export is read in several pieces. */
 const STEADY = Array.from({ length: 3_000 }, (_, i) => `steady:${String(i).padStart(4, '0')}`)
 const CHANGING = Array.from({ length: 200 }, (_, i) => `steady:${String(15 * i).padStart(4, '0')}-changing`)
 const COMING_AND_GOING = Array.from({ length: 200 }, (_, i) => `steady:${String(15 * i).padStart(4, '0')}-passing`)
@@ -66,7 +66,7 @@ describeLongWithRedis('an export while policies change and connections are kille
     }
   }
 
-  /** A change whose answer is not known may be applied at any time from then on; what follows it is certain all the same. */
+  /** A change without an answer may be applied at any later time. A change with an answer outdates all earlier ones. */
   async function change(client: Client, key: string): Promise<void> {
     const value = { capacity: ++changes, fromMs: performance.now(), toMs: Number.POSITIVE_INFINITY }
     const known = values.get(key) ?? []
@@ -89,7 +89,7 @@ describeLongWithRedis('an export while policies change and connections are kille
     }
   }
 
-  /** An export that loses its connection to Redis is cut off, which its caller notices. */
+  /** Exports repeatedly. An export that loses its connection to Redis is cut off, which its caller notices. */
   async function exportAll(untilMs: number): Promise<void> {
     const client = new Client(service.url)
     while (performance.now() < untilMs) {
@@ -104,7 +104,7 @@ describeLongWithRedis('an export while policies change and connections are kille
   const parsed = ({ lines }: Export): { key: string; limits: { capacity: number }[] }[] =>
     lines.map(line => JSON.parse(line))
 
-  it('has each policy that is there before and after exactly once, and every line is whole', () => {
+  it('has each permanent policy exactly once, and only complete lines', () => {
     process.stderr.write(`exports: ${exports.length} whole, ${cutOff} cut off or refused; ${changes} changes\n`)
     expect(exports.length).toBeGreaterThan(5)
     expect(changes).toBeGreaterThan(100 + CHANGING.length)
@@ -116,7 +116,7 @@ describeLongWithRedis('an export while policies change and connections are kille
     }
   })
 
-  /** Whether the policy had this capacity at some moment while the export was made. */
+  /** Whether the policy had this capacity at some moment during the export. */
   function wasCurrent(key: string, capacity: number, { startMs, endMs }: Export): boolean {
     if (key.endsWith('passing')) return capacity === 1
     const known = values.get(key)
@@ -124,7 +124,7 @@ describeLongWithRedis('an export while policies change and connections are kille
     return known.some(value => value.capacity === capacity && value.fromMs <= endMs && value.toMs >= startMs)
   }
 
-  it('has of each policy a value that was current while it was made', () => {
+  it('has a value of each policy that was current during the export', () => {
     const outdated = exports.flatMap(whole =>
       parsed(whole).filter(({ key, limits }) => !wasCurrent(key, limits[0]?.capacity ?? 0, whole)),
     )

@@ -93,7 +93,7 @@ describeLongWithRedis('processes that are frozen and continued at random', () =>
     return events.map((event: { policy: { limits: { capacity: number }[] } }) => event.policy.limits[0]?.capacity)
   }
 
-  it('for longer, under load while others are replaced, run again afterwards, and the service stops in order', async () => {
+  it('for longer, under load and during replacements, are running again afterwards, and the service stops in order', async () => {
     const load = new CheckLoad({
       urls: [service.url],
       ratePerSecond: CHECKS_PER_SECOND,

@@ -20,14 +20,14 @@ const post = (path: string, length: number) =>
   `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`
 
-/** A batch of nothing but this, as large as a batch may be. */
+/** A batch of the maximum size that consists of this unit. */
 function batchOf(begin: string, unit: string, end: string) {
   const times = Math.floor((4 * MIB - begin.length - end.length) / Buffer.byteLength(unit))
   const length = begin.length + times * Buffer.byteLength(unit) + end.length
   return { head: post('/check/batch', length) + begin, fill: [unit, times] as const, tail: end, again: true }
 }
 
-describeLong('checks are answered in time, and memory is bounded, while strangers', () => {
+describeLong('checks are answered in time, and memory is bounded, while other clients', () => {
   it.each([
     ['send brackets nested millions deep', batchOf('', '[', '')],
     ['send millions of numbers', batchOf('{"checks":[0', ',0', ']}')],
@@ -82,7 +82,7 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
       'send large bodies where small ones are allowed',
       { connections: 150, head: post('/check', 4 * MIB), fill: [' ', 4 * MIB] as const, again: true },
     ],
-    ['never send the body of a path that cannot be read', { connections: 2_000, head: post('/config/%ff', 1_000) }],
+    ['never send the body for a path that cannot be decoded', { connections: 2_000, head: post('/config/%ff', 1_000) }],
   ])(
     '%s',
     async (what, attack) => {
@@ -92,7 +92,7 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
   )
 
   it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui-bundle.js', '/metrics', '/health', '/nothing'])(
-    'ask for %s and never read it',
+    'request %s and never read it',
     async path => {
       const attack = { connections: 1_500, head: get(path).repeat(10), reads: false, reopens: true }
       expectUnharmed(`unread ${path}`, await underAttack(service, attack))
@@ -101,7 +101,7 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
   )
 
   it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui-bundle.js', '/docs/nothing'])(
-    'ask for %s all the time',
+    'request %s continuously',
     async path => {
       expectUnharmed(path, await underAttack(service, { connections: 64, head: get(path), again: true }))
     },
@@ -129,8 +129,8 @@ describeLong('checks are answered in time, and memory is bounded, while stranger
   )
 })
 
-describeLong('a process with as many connections as it takes', () => {
-  it('serves those that it has, closes others at once, and counts them', async () => {
+describeLong('a process with the maximum number of connections', () => {
+  it('serves its connections, closes others at once, and counts those', async () => {
     const attack = { connections: 12_000, head: get('/ready'), reopens: true }
     const { samples, residentMb } = await underAttack(service, attack)
     expect(residentMb).toBeLessThan(300)

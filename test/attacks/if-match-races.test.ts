@@ -61,7 +61,7 @@ describeLongWithRedis('clients that race by If-Match while connections and worke
     }
   }
 
-  /** What an operator's tool does: reads a policy, and changes it unless somebody else did meanwhile. */
+  /** Reads policies and changes each one with If-Match, as an operator's tool does. */
   async function race(number: number, untilMs: number): Promise<void> {
     const client = new Client(service.url)
     for (let i = number; performance.now() < untilMs; i++) {
@@ -89,7 +89,7 @@ describeLongWithRedis('clients that race by If-Match while connections and worke
     }
   }
 
-  it('no two of them were told that they made the same revision', () => {
+  it('no two of them are told that they made the same version', () => {
     process.stderr.write(`if-match races: ${JSON.stringify(Object.fromEntries(answered))}\n`)
     expect(wins.length).toBeGreaterThan(30)
     expect(answered.get(412)).toBeGreaterThan(30)
@@ -97,7 +97,7 @@ describeLongWithRedis('clients that race by If-Match while connections and worke
     expect(revisions).toHaveLength(new Set(revisions).size)
   })
 
-  it('each revision that was acknowledged is exactly one change, the one that was asked for', async () => {
+  it('each acknowledged version is exactly one change, the one that was requested', async () => {
     for (const key of KEYS) {
       const events = await history(key)
       expect(events.map(({ version }) => version)).toEqual(events.map((_, i) => i + 1))

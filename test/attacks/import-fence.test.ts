@@ -10,11 +10,11 @@ import { StoreProxy } from '../support/store-proxy.ts'
 
 const TRIES = 200
 const KEYS = Array.from({ length: 100 }, (_, i) => `key:${i}`)
-/** Of each request and of each reply. */
+/** The latency of each request and of each reply. */
 const LATENCY_MS = 4
-/** Long enough for a worker that goes on to send what it had in its hands. */
+/** Long enough for a resumed worker to send its pending step. */
 const AFTERMATH_MS = 150
-/** Until another worker has taken over and ended the import. */
+/** Time limit for another worker to take over and end the import. */
 const APPLIED_WITHIN_MS = 15_000
 const TIMEOUT_MS = 3_600_000
 
@@ -60,7 +60,7 @@ describeLong('an import whose worker is suspended at a random moment and resumed
     return (await client.request('POST', '/config/import', file, headers)).body.commandId
   }
 
-  /** How many acknowledged changes were undone. */
+  /** Resolves with the number of acknowledged changes that were undone. */
   async function tryOnce(number: number): Promise<number> {
     const commandId = await startImport(2 * number + 3)
     await sleep(Math.random() * importMs)

@@ -13,10 +13,10 @@ const MAX_TOKENS = 4
 const CAPACITY = 50
 const REFILL_PER_SECOND = 20
 
-/** How far the clock may jump at once, ms, and what that does to refill. */
+/** How far the clock may jump at once, in ms, and the effect on refill. */
 const JUMPS: [what: string, mostMs: number][] = [
   ['by less than 10 s, which pauses refill', 9_000],
-  ['by minutes, which is taken as it is', 300_000],
+  ['by minutes, which is believed', 300_000],
 ]
 
 const describeLongWithCc = isOnPath('cc') ? describeLongWithRedis : describe.skip
@@ -42,7 +42,7 @@ describeLongWithCc('a store whose clock jumps', () => {
   })
 
   it.each(JUMPS)(
-    'admits at most capacity + refill by the way that the clock went forward, %s',
+    'admits at most capacity + refill for the time by which the clock went forward, when it jumps %s',
     async (_, mostMs) => {
       const { client } = installation
       const keys = [`one:${mostMs}`, `two:${mostMs}`]

@@ -9,9 +9,9 @@ import { Service } from '../support/service.ts'
 
 const KEYS = Array.from({ length: 40 }, (_, i) => `kept-${i}`)
 const NEW_KEYS = KEYS.map(key => `new-${key}`)
-/** More than a connection's buffers hold, so that the master gives the replica up. */
+/** More than the buffers of a connection hold, so that the master disconnects the replica. */
 const BACKLOG_BYTES = 64 * 1024 * 1024
-/** Of each key, so that every process is asked. */
+/** Checks of each key, enough that every process is asked. */
 const ASKED = 8
 
 describeLongWithRedis('a replica that lost writes and takes over', () => {
@@ -32,7 +32,7 @@ describeLongWithRedis('a replica that lost writes and takes over', () => {
     for (const key of keys) expect((await client.put(key, { capacity, refillTokens: 1 })).status).toBeLessThan(202)
   }
 
-  /** From now on the replica gets nothing more. */
+  /** Makes the master disconnect the replica, which gets no later writes. */
   async function giveUpReplica(): Promise<void> {
     const master = new Redis(sentinels.master.url)
     sentinels.replica.signal('SIGSTOP')
@@ -50,7 +50,7 @@ describeLongWithRedis('a replica that lost writes and takes over', () => {
     replica.disconnect()
   }
 
-  /** What processes decide by is what the store holds. */
+  /** Expects that every process decides by the policy in the store. */
   async function expectObeyed(key: string): Promise<void> {
     const stored = await client.get(`/config/${key}`)
     const decided = await Promise.all(
@@ -65,7 +65,7 @@ describeLongWithRedis('a replica that lost writes and takes over', () => {
     }
   }
 
-  it('is what every process obeys: only what the store holds, and later changes build on it', async () => {
+  it('is obeyed by every process: lost changes are forgotten, and later ones continue its versions', async () => {
     await putAll(KEYS, 1_001)
     const master = new Redis(sentinels.master.url)
     await master.wait(1, 5_000)

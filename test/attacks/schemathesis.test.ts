@@ -10,7 +10,7 @@ const describeLongWithSchemathesis = isOnPath('schemathesis') ? describeLong : d
 
 const ATTACK_SECONDS = 120
 
-/** What every answer must be, whatever was sent. */
+/** The checks that every answer must pass. */
 const CHECKS = [
   'not_a_server_error',
   'status_code_conformance',
@@ -21,7 +21,7 @@ const CHECKS = [
 ]
 
 /** @see https://schemathesis.readthedocs.io/ */
-describeLongWithSchemathesis('requests that a fuzzer makes of the OpenAPI document', () => {
+describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI document', () => {
   let service: Service
   beforeAll(async () => {
     service = await Service.start({
@@ -53,7 +53,7 @@ describeLongWithSchemathesis('requests that a fuzzer makes of the OpenAPI docume
             '--continue-on-failure',
             '--no-color',
           ],
-          // The import's media type is one that the fuzzer cannot write.
+          // The fuzzer cannot generate the media type of an import.
           ...['--exclude-path', '/config/import'],
         ],
         { stdio: ['ignore', 'pipe', 'inherit'] },

@@ -49,7 +49,7 @@ function expectCleanEnds(ends: readonly EndOfService[]): void {
   expect(ends.flatMap(faultsOf)).toEqual([])
 }
 
-describeLong('stops at random moments', () => {
+describeLong('a stop at a random moment', () => {
   let redis: RedisServer
   beforeAll(async () => {
     if (!hasRedisServer) throw new Error('these attacks need redis-server')
@@ -58,12 +58,20 @@ describeLong('stops at random moments', () => {
   afterAll(() => redis.stop())
 
   describe('of a start', () => {
-    it('of everything, with the embedded store', () => attackOften(STOPS, { kind: 'all' }), TIMEOUT_MS)
-
-    it('of the front, with Redis', () => attackOften(STOPS, { kind: 'api', env: { REDIS_URL: redis.url } }), TIMEOUT_MS)
+    it(
+      'of the whole service with the embedded store ends every process in time',
+      () => attackOften(STOPS, { kind: 'all' }),
+      TIMEOUT_MS,
+    )
 
     it(
-      'of everything, while Redis hangs',
+      'of the front processes with Redis ends every process in time',
+      () => attackOften(STOPS, { kind: 'api', env: { REDIS_URL: redis.url } }),
+      TIMEOUT_MS,
+    )
+
+    it(
+      'of the whole service ends every process in time while Redis hangs',
       async () => {
         redis.signal('SIGSTOP')
         try {
@@ -76,7 +84,7 @@ describeLong('stops at random moments', () => {
     )
 
     it(
-      'of everything, while the embedded store reads its journal',
+      'of the whole service ends every process in time while the embedded store replays its journal',
       async () => {
         const dataDir = await mkdtemp(join(tmpdir(), 'throttler-stops-'))
         await writeLongJournal(dataDir, EVENTS)
@@ -93,7 +101,7 @@ describeLong('stops at random moments', () => {
     )
 
     it(
-      'of everything, by a terminal that signals every process at once',
+      'of the whole service by a terminal, which signals every process at once, ends every process in time',
       () =>
         attackOften(STOPS / 5, {
           kind: 'all',
@@ -107,7 +115,7 @@ describeLong('stops at random moments', () => {
   })
 
   it(
-    'of a hundred replacements at once',
+    'during a hundred replacements ends every process in time',
     async () => {
       const ends: EndOfService[] = []
       for (let i = 0; i < STOPS; i++) {

@@ -9,9 +9,9 @@ import { describeLong } from '../support/describe-long.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-/** `TEST_MINUTES=60` for the whole hour. */
+/** How long the test runs; `TEST_MINUTES=60` for a whole hour. */
 const MINUTES = Number(process.env['TEST_MINUTES'] ?? 10)
-/** By then everything has its size. */
+/** The minute by which memory has reached its final size. */
 const REFERENCE_MINUTE = Math.min(20, 0.4 * MINUTES)
 const MAX_GROWTH = 1.05
 
@@ -42,7 +42,7 @@ describeLong('the memory of a worker under constant changes', () => {
     await redis.stop()
   }, 30_000)
 
-  /** In MB. */
+  /** The resident memory of the worker, in MB. */
   function residentMemory(): number {
     const status = readFileSync(`/proc/${worker.process.pid}/status`, 'utf8')
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024
@@ -56,7 +56,7 @@ describeLong('the memory of a worker under constant changes', () => {
   }
 
   it(
-    'does not grow once it has its size',
+    'does not grow after it has reached its final size',
     async () => {
       /** The samples of each minute. */
       const minutes: number[][] = []
@@ -77,7 +77,7 @@ describeLong('the memory of a worker under constant changes', () => {
       }
       const reference = medians[Math.ceil(REFERENCE_MINUTE) - 1] ?? 0
       expect(medians.at(-1)).toBeLessThanOrEqual(MAX_GROWTH * reference)
-      // All of it was for something.
+      // No command failed, so all of them did their work.
       expect(await queue.countJobs()).toMatchObject({ failed: 0 })
     },
     (MINUTES + 2) * 60_000,

@@ -11,7 +11,7 @@ import { Service } from '../support/service.ts'
 
 const BUILD_MS = 600_000
 const A_DAY_MS = 86_400_000
-/** On a busy machine too, Redis decides every check. */
+/** Redis must decide every check, even on a busy machine. */
 const PATIENCE = { REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
 const WAIT = { prefer: 'wait=10' }
 
@@ -28,7 +28,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   let release: EarlierRelease
   let redis: RedisServer
   let fronts: readonly Service[]
-  /** Of 0.1.0, and of this release. */
+  /** A client of 0.1.0 and one of this release. */
   let clients: readonly [Client, Client]
 
   const start = (kind: 'api' | 'worker', root?: string) =>
@@ -49,7 +49,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
 
   const inTurn = (i: number) => clients[i % clients.length] as Client
 
-  /** Resolves once every front process of both decides the key by this policy, and by this version of it. */
+  /** Resolves once every front process of both decides the key by this version of this policy. */
   async function obeyed(key: string, policy: string, version: number): Promise<void> {
     await obeyedByAll(clients, key, policy, 10_000)
     await eventually(async () => {
@@ -60,7 +60,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     }, 10_000)
   }
 
-  /** The statuses of so many checks of one token at the same time, through both in turn. */
+  /** The statuses of this many concurrent checks of one token, sent to both in turn. */
   const statusesOf = (key: string, count: number) =>
     Promise.all(times(count, async i => (await inTurn(i).check(key)).status))
   const admitted = (statuses: readonly number[]) => statuses.filter(status => status === 200).length
@@ -111,7 +111,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
       }
     }, 60_000)
 
-    it('both tell the same of policies and their histories, and find them right', async () => {
+    it('both return the same policies and histories, and verify finds no difference in either', async () => {
       const [earlier, present] = clients
       const texts = await Promise.all(clients.map(async client => (await client.get('/config/export')).text))
       expect(texts[0]).toBe(texts[1])
@@ -136,14 +136,14 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
         const imported = await clients[1].request('POST', '/config/import', line, headers)
         expect(imported.body).toMatchObject({ status: 'applied', created: 1 })
         await obeyed(`${key}:imported`, `${key}:imported`, 1)
-        // In its export, 0.1.0 shows what stands for no limits.
+        // 0.1.0 exports a placeholder for no limits, which this release does not.
         for (const name of [key, `${key}:imported`]) expect((await clients[1].delete(name)).status).toBe(204)
       }
       for (const root of [release.root, undefined])
         expect((await runThrottler(['verify'], { REDIS_URL: redis.url }, { root })).code).toBe(0)
     }, 60_000)
 
-    it('two policies in turn on one key cost no check an error', async () => {
+    it('two policies that take turns on one key cause no errors', async () => {
       const prefix = `${who}-errors:`
       const key = `${prefix}x`
       await clients[0].put(`${prefix}*`, { limits: [limitOf('a', 1000), limitOf('shared', 1000)] })
@@ -162,7 +162,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
         expect([200, 429]).toEqual(expect.arrayContaining([...statuses]))
     }, 60_000)
 
-    it('two policies in turn on one key admit no more than their limits', async () => {
+    it('two policies that take turns on one key admit no more than their limits', async () => {
       const prefix = `${who}-bounds:`
       const key = `${prefix}x`
       await clients[0].put(`${prefix}*`, { limits: [limitOf('shared', 20), limitOf('a', 20)] })
@@ -177,7 +177,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
         await obeyed(key, `${prefix}*`, 1)
         phases.push(admitted(await statusesOf(key, 60)))
       }
-      // What the limit that both have in common allows at most.
+      // The most that the limit of both policies allows.
       expect(phases.reduce((sum, count) => sum + count)).toBe(30)
     }, 120_000)
   })
@@ -186,7 +186,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     ['one limit', [limitOf('default', 300)]],
     ['several limits', [limitOf('a', 300), limitOf('b', 1000), limitOf('c', 500)]],
   ])(
-    'checks of one key through both spend one bucket, exactly: %s',
+    'checks of one key through both spend from one bucket, exactly: %s',
     async (name, limits) => {
       const worker = await start('worker', release.root)
       const key = `exact ${name}`

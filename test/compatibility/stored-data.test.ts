@@ -19,7 +19,7 @@ import { restoreBucket, restoreKeys } from '../support/stored-keys.ts'
 const ANSWERS = recordedAnswers()
 const WAIT = { prefer: 'wait=10' }
 
-describeWithRedis('what release 0.1.0 wrote to Redis', () => {
+describeWithRedis('with the data that release 0.1.0 wrote to Redis', () => {
   let redis: RedisServer
   let admin: Redis
   let api: Service
@@ -41,7 +41,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
   const throttler = (...args: string[]) => runThrottler(args, { REDIS_URL: redis.url })
 
   it.each(recordedBuckets().map(bucket => [bucket.holds, bucket] as const))(
-    'a bucket decides as it did: %s',
+    'a bucket decides as in that release: %s',
     async (_, bucket) => {
       await restoreBucket(admin, bucket)
       for (const { tokens, status, decision } of bucket.checks) {
@@ -64,14 +64,14 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
     expect((await client.get('/config/compacted%3A*?version=1')).body.code).toBe('version-not-found')
   })
 
-  it('commands ended as they did', async () => {
+  it('commands have the same results', async () => {
     for (const { error, ...command } of ANSWERS.commands) {
       const { body } = await client.get(`/commands/${command.id}`)
       expect(body).toMatchObject({ ...command, ...(error !== undefined && { error: { code: error.code } }) })
     }
   })
 
-  it('a request can be repeated under its Idempotency-Key, and no other is accepted under it', async () => {
+  it('a request can be repeated under its Idempotency-Key, and another is refused under it', async () => {
     const { request, status, body } = ANSWERS.repeated
     const send = (body: object) => client.request(request.method, request.path, body, request.headers)
     const answer = await send(request.body)
@@ -79,7 +79,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
     expect((await send({ ...request.body, capacity: 6 })).body.code).toBe('idempotency-key-reused')
   })
 
-  it('the log and what is in use agree', async () => {
+  it('the log and the projection agree', async () => {
     expect(await throttler('verify')).toMatchObject({ code: 0, output: expect.stringContaining('clean') })
   })
 
@@ -102,7 +102,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
       ])
     })
 
-    it('its export can be imported, and changes nothing', async () => {
+    it('the export of that release can be imported, and changes nothing', async () => {
       const headers = { ...WAIT, 'content-type': 'application/x-ndjson' }
       const { body } = await client.request('POST', '/config/import', ANSWERS.export.join('\n'), headers)
       const unchanged = ANSWERS.export.length
@@ -121,7 +121,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
       expect(body).toMatchObject({ version: 4, limits: [{ capacity: 2 }] })
     })
 
-    it('the log and what is in use agree, also after compaction', async () => {
+    it('the log and the projection agree, also after compaction', async () => {
       expect((await throttler('verify')).code).toBe(0)
       expect((await throttler('compact', '--keep', '2')).code).toBe(0)
       expect((await throttler('verify')).code).toBe(0)
@@ -129,7 +129,7 @@ describeWithRedis('what release 0.1.0 wrote to Redis', () => {
   })
 })
 
-/** A decision whose times may be some seconds later or earlier. */
+/** A decision whose times may differ by less than 50 s. */
 function aboutNow(value: unknown): unknown {
   if (Array.isArray(value)) return value.map(aboutNow)
   if (typeof value !== 'object' || value === null) return value

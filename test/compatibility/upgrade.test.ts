@@ -17,9 +17,9 @@ const WAIT = { prefer: 'wait=10' }
 
 const policyOf = (capacity: number) => ({ capacity, refillTokens: 1, refillIntervalMs: 86_400_000 })
 
-describeLong('the way from release 0.1.0 to this one, and back', () => {
+describeLong('an upgrade from release 0.1.0 to this one, and back', () => {
   let release: EarlierRelease
-  /** What the test has to end, the first last. */
+  /** Everything that the test must stop, in reverse order. */
   let started: { stop(): Promise<unknown> }[] = []
 
   beforeAll(async () => {
@@ -40,7 +40,7 @@ describeLong('the way from release 0.1.0 to this one, and back', () => {
   const roots = () => [release.root, undefined, release.root, undefined]
 
   it(
-    'leads over one Redis: each finds what the other wrote',
+    'on one Redis loses nothing that either wrote',
     async () => {
       const redis = await RedisServer.start()
       started.push(redis)
@@ -60,7 +60,7 @@ describeLong('the way from release 0.1.0 to this one, and back', () => {
   )
 
   it(
-    'leads over one journal of the embedded store, compacted by both',
+    'on one journal of the embedded store loses nothing that either wrote, though both compact it',
     async () => {
       const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
       started.push({ stop: () => rm(dataDir, { recursive: true }) })
@@ -84,14 +84,14 @@ describeLong('the way from release 0.1.0 to this one, and back', () => {
 const CAPACITY = 20
 const SPENT_EACH_TIME = 5
 
-/** Changes policies and spends tokens in one release after another, and knows what the next must find. */
+/** Changes policies and spends tokens in one release after another, and knows what the next one must find. */
 class ExpectedState {
   #round = 0
   #spent = 0
   #read: unknown
   #repeatable: { readonly key: string; readonly path: string } | undefined
 
-  /** What was read last is there, and repeating the last request under its Idempotency-Key changes nothing. */
+  /** Expects the last reading again, and that repeating the last request under its Idempotency-Key changes nothing. */
   async expectIn(client: Client): Promise<void> {
     if (this.#round === 0) return
     expect(await readingOf(client)).toEqual(this.#read)
@@ -101,7 +101,7 @@ class ExpectedState {
     expect(await readingOf(client)).toEqual(this.#read)
   }
 
-  /** Buckets go on from what was spent. */
+  /** Spends tokens, after expecting that the bucket continues from what was spent before. */
   async spendIn(client: Client): Promise<void> {
     const { body } = await client.check('bucket', 0)
     if (this.#round === 0) expect((await client.put('bucket', policyOf(CAPACITY))).status).toBe(201)

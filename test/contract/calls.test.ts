@@ -42,14 +42,14 @@ interface Sent {
 
 const query = (operation: Operation, text: string) => (operation.path.includes('?') ? '&' : '?') + text
 
-describe('what docs/openapi.json promises, the running service does:', () => {
+describe('the running service answers as docs/openapi.json promises:', () => {
   it.each(named)('%s with its example', async (_, operation) => {
     const { status, breach } = await ask(operation, 'secret-of-an-admin', { body: operation.body })
     expect(breach).toBeUndefined()
     expect([200, 201, 204, 404]).toContain(status)
   })
 
-  it.each(named)('%s without a token, and with a wrong one', async (_, operation) => {
+  it.each(named)('%s without a token, and with an invalid one', async (_, operation) => {
     for (const token of [undefined, 'wrong']) {
       const { status, breach } = await ask(operation, token, { body: operation.body })
       expect(breach).toBeUndefined()
@@ -57,15 +57,12 @@ describe('what docs/openapi.json promises, the running service does:', () => {
     }
   })
 
-  it.each(named.filter(([, { isGuarded }]) => isGuarded))(
-    '%s with a token that may only read',
-    async (_, operation) => {
-      const { status, breach } = await ask(operation, 'secret-of-a-reader', { body: operation.body })
-      expect(breach).toBeUndefined()
-      const changesNothing = operation.method === 'GET' && operation.id !== 'getForwardAuth'
-      expect(status === 403).toBe(!changesNothing)
-    },
-  )
+  it.each(named.filter(([, { isGuarded }]) => isGuarded))('%s with a read-only token', async (_, operation) => {
+    const { status, breach } = await ask(operation, 'secret-of-a-reader', { body: operation.body })
+    expect(breach).toBeUndefined()
+    const changesNothing = operation.method === 'GET' && operation.id !== 'getForwardAuth'
+    expect(status === 403).toBe(!changesNothing)
+  })
 
   it.each(named)('%s with an unknown query parameter', async (_, operation) => {
     const { status, breach } = await ask(operation, 'secret-of-an-admin', {

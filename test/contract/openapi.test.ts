@@ -7,7 +7,7 @@ import { describeContract } from '../support/openapi.ts'
 
 const committed = JSON.parse(readFileSync(new URL('../../docs/openapi.json', import.meta.url), 'utf8'))
 
-// biome-ignore lint/suspicious/noExplicitAny: the document is looked at as what it says it is
+// biome-ignore lint/suspicious/noExplicitAny: the document is read as untyped JSON
 type Json = any
 
 const operations: readonly Json[] = Object.entries<Json>(committed.paths).flatMap(([path, methods]) =>
@@ -43,7 +43,7 @@ function membersIn(place: string, { properties = {}, items, anyOf = [], allOf = 
 }
 
 describe('docs/openapi.json', () => {
-  it('is what the routes say now; if not, run npm run openapi', async () => {
+  it('matches the routes; if it does not, run npm run openapi', async () => {
     expect(committed).toEqual(await describeService())
   })
 
@@ -53,7 +53,7 @@ describe('docs/openapi.json', () => {
     expect([valid, committed.openapi]).toEqual([true, '3.1.0'])
   })
 
-  it('has an example of every code', () => {
+  it('has an example of every error code', () => {
     expect(Object.keys(committed.components.examples)).toEqual(Object.keys(ERRORS))
   })
 
@@ -87,7 +87,7 @@ describe('docs/openapi.json', () => {
     expect(described.filter(({ description }) => !description).map(({ place }) => place)).toEqual([])
   })
 
-  it('refers to the explanation of the errors that the service itself serves', () => {
+  it('links to the explanation of errors that the service itself serves', () => {
     expect(committed.externalDocs.url).toBe('/docs/errors.md')
   })
 })

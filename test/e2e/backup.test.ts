@@ -15,7 +15,7 @@ import { Service } from '../support/service.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** The bound of docs/consistency.md, and time for a busy machine. */
+/** The bound of docs/consistency.md, plus time for a busy machine. */
 const OBEYED_MS = 2_000 + 3_000
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
@@ -48,7 +48,7 @@ async function configure(client: Client): Promise<void> {
   await client.delete('gone')
 }
 
-/** What reading tells of them. */
+/** Everything that can be read about them. */
 async function told(client: Client): Promise<unknown> {
   const paths = ['/config', '/config/user%3A*?version=2', '/config/user%3A*/history', '/config/gone/history']
   return Promise.all(paths.map(async path => (await client.get(path)).body))
@@ -88,7 +88,7 @@ describeWithRedis('the policies in Redis', () => {
     await Promise.all([buckets.stop(), redis.stop()])
   })
 
-  /** What would be run in containers runs beside this test; the containers themselves are its processes. */
+  /** Runs a documented command on this machine. The servers of this test stand in for the containers. */
   async function run(command: string): Promise<void> {
     if (command === 'docker compose stop redis-config') return redis.kill('SIGTERM')
     if (command === 'docker compose start redis-config') return redis.restart()
@@ -110,7 +110,7 @@ describeWithRedis('the policies in Redis', () => {
     admin.disconnect()
   }
 
-  /** Redis ends, and what it had on disk is gone. */
+  /** Kills Redis, deletes its data on disk, and starts it again. */
   async function lose(): Promise<void> {
     await redis.kill()
     await rm(join(redis.directory, 'appendonlydir'), { recursive: true })
@@ -121,7 +121,7 @@ describeWithRedis('the policies in Redis', () => {
     ['was emptied', empty],
     ['lost its directory', lose],
   ])(
-    'come back whole from the documented backup after it %s, and are obeyed',
+    'are restored completely by the documented backup after Redis %s, and are obeyed',
     async (_, damage) => {
       const { backup, restore } = documented('### Everything, from Redis')
       const before = await told(client)
@@ -148,7 +148,7 @@ describeWithRedis('the policies in Redis', () => {
     60_000,
   )
 
-  it('that are known are enforced while a backup is restored, and changes are refused', async () => {
+  it('are still enforced while a backup is restored, and changes are refused', async () => {
     const { backup, restore } = documented('### Everything, from Redis')
     for (const command of backup) await run(command)
     const [stop = '', ...rest] = restore
@@ -159,7 +159,7 @@ describeWithRedis('the policies in Redis', () => {
     await eventually(async () => expect((await client.put('late', policy(5))).status).toBe(201), OBEYED_MS)
   }, 60_000)
 
-  it('come back from the documented export, as version 1, and are obeyed', async () => {
+  it('are restored as version 1 by the documented export, and are obeyed', async () => {
     const { backup, restore } = documented('### The policies, as text')
     for (const command of backup) await run(command)
     const exported = (await client.get('/config/export')).text
@@ -173,8 +173,8 @@ describeWithRedis('the policies in Redis', () => {
   }, 60_000)
 })
 
-describe('the policies without Redis', () => {
-  it('come back whole from the documented backup after their directory is lost, and are obeyed', async () => {
+describe('the policies in the embedded store', () => {
+  it('are restored completely by the documented backup after their directory is lost, and are obeyed', async () => {
     const { backup, restore } = documented('### Everything, without Redis')
     const env = { DATA_DIR: join(folder, 'data'), WEB_CONCURRENCY: '1' }
     const first = await Service.start({ env })

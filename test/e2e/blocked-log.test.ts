@@ -14,7 +14,7 @@ import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
 import { STOP_LIMIT_MS } from '../support/stops.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
-/** Their log lines are more than a pipe holds. */
+/** Their log lines exceed the capacity of a pipe. */
 const REQUESTS = 5_000
 const CONCURRENCY = 50
 
@@ -93,7 +93,7 @@ async function replaceOneFront(service: ChildProcess): Promise<void> {
 }
 
 describe('the service', () => {
-  it('starts, answers and stops where its log cannot be written', async () => {
+  it('starts, answers and stops even if its log cannot be written', async () => {
     const fd = openSync('/dev/full', 'w')
     const service = start(fd)
     await answersChecks()
@@ -102,9 +102,9 @@ describe('the service', () => {
   })
 
   it.each(['pipe', 'socket'])(
-    'answers, replaces a process and stops where nobody reads its log from a %s',
+    'answers, replaces a process and stops even if nobody reads its log from a %s',
     async kind => {
-      // Node gives a child a socket as its pipe, and does not read it unless asked.
+      // What Node calls a pipe is a socket, which it does not read before the test does.
       const service = start(kind === 'pipe' ? fifo.writeEnd : 'pipe')
       await answersChecks()
       await requestMany(REQUESTS)

@@ -15,7 +15,7 @@ const PAUSE_MS = 2_000
 const CAPACITY = 1_000
 const PARTITIONS = [0, 1, 2, 3]
 
-describeLong('a minute in which every two seconds something is killed', () => {
+describeLong('while something is killed every two seconds for a minute', () => {
   let redis: RedisServer
   let admin: Redis
   let service: Service
@@ -84,7 +84,7 @@ describeLong('a minute in which every two seconds something is killed', () => {
     return events
   }
 
-  it('every change that was accepted ends', async () => {
+  it('every accepted change ends', async () => {
     expect(accepted.length).toBeGreaterThan(100)
     const outcomes = await eventually(async () => {
       const answers = await Promise.all(accepted.map(id => client.get(`/commands/${id}`)))
@@ -107,7 +107,7 @@ describeLong('a minute in which every two seconds something is killed', () => {
     }
   }, 30_000)
 
-  it('no more was admitted than the limits allow', () => {
+  it('no more is admitted than the limits allow', () => {
     const { samples } = load
     const admittedBy = (source: string) => samples.filter(s => s.status === 200 && s.source === source).length
     const [byRedis, local] = [admittedBy('redis'), admittedBy('local')]
@@ -117,13 +117,13 @@ describeLong('a minute in which every two seconds something is killed', () => {
     )
     expect(samples.filter(({ status }) => ![0, 200, 429].includes(status))).toEqual([])
     expect(byRedis).toBeLessThanOrEqual(CAPACITY)
-    // In each outage both processes have their share, and one that replaces another has it again.
+    // In each outage both processes have their share, and a process that replaces another has a new one.
     expect(local).toBeLessThanOrEqual((kills.redis * 2 + kills.front) * (CAPACITY / 2))
-    // Only what was under way in a front process that was killed got no answer.
+    // Only checks in flight in a killed front process got no answer.
     expect(failed).toBeLessThanOrEqual(kills.front * 50)
   })
 
-  it('within 5 s of SIGTERM every process is gone, and every connection to Redis', async () => {
+  it('SIGTERM ends every process and every connection to Redis within 5 s', async () => {
     pids = service.pids
     const start = performance.now()
     expect(await service.stop()).toBe(0)

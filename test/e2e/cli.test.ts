@@ -22,13 +22,13 @@ describe('throttler', () => {
     expect(output.match(/^ {2}[a-z-]+(?= {2})/gm)?.map(name => name.trim())).toEqual(COMMANDS)
   })
 
-  it.each(COMMANDS)('%s --help says what it does', async name => {
+  it.each(COMMANDS)('%s --help describes the command', async name => {
     const { code, output, complaints } = await runThrottler([name, '--help'])
     expect([code, complaints]).toEqual([0, ''])
     expect(output).toMatch(new RegExp(`^throttler ${name}`))
   })
 
-  it('says which release it is', async () => {
+  it('prints its release', async () => {
     expect(await runThrottler(['--version'])).toMatchObject({
       code: 0,
       output: expect.stringMatching(/^\d+\.\d+\.\d+\n$/),
@@ -56,10 +56,10 @@ describe('throttler', () => {
   })
 
   it.each([
-    ['a variable that is wrong', { REDIS_URL: 'nonsense' }, /"REDIS_URL" must be redis:.*got "nonsense"/],
+    ['an invalid variable', { REDIS_URL: 'nonsense' }, /"REDIS_URL" must be redis:.*got "nonsense"/],
     ['an unavailable store', { REDIS_URL: 'redis://127.0.0.1:1' }, /the policy store is unavailable/],
     ['no service on DATA_DIR', { DATA_DIR: '/nonexistent' }, /no service runs on DATA_DIR "\/nonexistent"/],
-  ])('ends with exit code 2 where there is %s', async (_, variables, complaint) => {
+  ])('ends with exit code 2 if there is %s', async (_, variables, complaint) => {
     for (const command of [['verify'], ['rebuild'], ['compact', '--keep', '1']]) {
       const { code, complaints } = await runThrottler(command, variables)
       expect(code).toBe(2)
@@ -71,12 +71,12 @@ describe('throttler', () => {
   it.each([
     ['import', { REDIS_URL: 'redis://127.0.0.1:1' }],
     ['check-policies', {}],
-  ])('%s wants a file that can be read', async (command, variables) => {
+  ])('%s is refused without a file', async (command, variables) => {
     const { code, complaints } = await runThrottler([command], variables)
     expect([code, complaints]).toEqual([2, expect.stringContaining('an argument is missing')])
   })
 
-  it('ends a service whose variables are wrong with exit code 1', async () => {
+  it('ends a service that has invalid variables with exit code 1', async () => {
     for (const command of ['start', 'api', 'worker']) {
       const { code, complaints } = await runThrottler([command], { PORT: 'nonsense' })
       expect([command, code]).toEqual([command, 1])
@@ -99,7 +99,7 @@ describe('throttler check-policies', () => {
     return runThrottler(['check-policies', file])
   }
 
-  it('finds nothing wrong with what can be imported', async () => {
+  it('finds no fault in a file that can be imported', async () => {
     expect(await check(good('a'), good('b:*'))).toEqual({ code: 0, output: '2 good, 0 bad\n', complaints: '' })
   })
 
@@ -111,7 +111,7 @@ describe('throttler check-policies', () => {
     ])
   })
 
-  it('names every line that is wrong, and why', async () => {
+  it('names every invalid line, with the reason', async () => {
     const { code, output } = await check(
       good('a'),
       '{"key":',
@@ -133,7 +133,7 @@ describe('throttler check-policies', () => {
   it.each([
     ['that does not exist', '/nonexistent', /^throttler check-policies: \/nonexistent cannot be read: ENOENT.*\n$/],
     ['that is a directory', tmpdir(), /^throttler check-policies: .* cannot be read: EISDIR.*\n$/],
-  ])('says in one line that a file %s cannot be read', async (_, file, complaint) => {
+  ])('reports in one line that a file %s cannot be read', async (_, file, complaint) => {
     expect(await runThrottler(['check-policies', file])).toEqual({
       code: 2,
       output: '',
@@ -154,7 +154,7 @@ describe('throttler on the embedded store', () => {
     await rm(dataDir, { recursive: true, force: true })
   })
 
-  it('finds it by DATA_DIR, as its owner alone can', async () => {
+  it('finds the store by DATA_DIR, whose lock only its owner can access', async () => {
     await new Client(service.url).put('a', policy(1))
     expect(await runThrottler(['verify'], { DATA_DIR: dataDir })).toEqual({
       code: 0,
@@ -231,7 +231,7 @@ describeWithRedis('throttler on Redis', () => {
     expect((await client.get('/config/edited')).body.limits[0].capacity).toBe(3)
   })
 
-  it('reports damaged keys in a line each, repairs what the log knows, and says what it did not rebuild', async () => {
+  it('reports each damaged key in one line, repairs what the log allows, and reports what it did not rebuild', async () => {
     const other = { ...variables, KEY_PREFIX: 'damaged' }
     const { names, log, compactedTo } = new ConfigKeys('damaged', 1)
     await admin.set(names, 'of another type')
@@ -294,7 +294,7 @@ describeWithRedis('throttler on Redis', () => {
     }
   })
 
-  it('an import that no worker takes says so, ends in time, and is applied once there is one', async () => {
+  it('import reports that no worker takes the command, ends after its timeout, and is applied once a worker runs', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
     const file = join(directory, 'policies.ndjson')
     const other = { ...variables, KEY_PREFIX: 'waiting' }
@@ -320,7 +320,7 @@ describeWithRedis('throttler on Redis', () => {
     }
   })
 
-  it('compact keeps the given number of events, and workers keep that number by themselves', async () => {
+  it('compact keeps the given number of events, and a worker keeps CONFIG_LOG_KEEP events by itself', async () => {
     for (let capacity = 1; capacity <= 8; capacity++) await client.put('compacted', policy(capacity))
     const { log } = keysOf('compacted')
     expect(await runThrottler(['compact', '--keep', '5'], variables)).toMatchObject({ code: 0 })

@@ -120,7 +120,7 @@ describe.each(Object.entries(APPLICATIONS))('%s', (_, { type, module, source }) 
     await service.stop()
   })
 
-  it('limits each address, and says when to come again', async () => {
+  it('limits each address, and reports when to retry', async () => {
     const statuses: number[] = []
     for (let i = 0; i < 2; i++) statuses.push((await fetch(url)).status)
     expect(statuses).toEqual([200, 200])
@@ -132,10 +132,10 @@ describe.each(Object.entries(APPLICATIONS))('%s', (_, { type, module, source }) 
     expect(await denied.json()).toMatchObject({ status: 429, 'violated-policies': ['default'] })
   })
 
-  it('limits failed logins, and not those that succeed', async () => {
+  it('limits failed logins, and not successful ones', async () => {
     const logIn = async (password: string) => (await fetch(`${url}/login?user=ann&password=${password}`)).status
     for (let i = 0; i < 4; i++) expect(await logIn('right')).toBe(204)
-    // A failure counts once its response is sent, so the next request can come before that.
+    // A failure is counted after its response is sent, so the next request may arrive before that.
     const admin = new Client(service.url)
     for (const left of [1, 0]) {
       expect(await logIn('wrong')).toBe(401)

@@ -16,11 +16,11 @@ import { failToStart } from '../support/start-failure.ts'
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const MOST_DEGRADED = 0.01
 const RATE_PER_SECOND = 1_000
-/** A third of all: half of what each of the first two masters has. In the quick form of the test, some in which there are buckets. */
+/** Half of the slots of one of three masters. The quick form of the test moves only some slots that contain buckets. */
 const HALF_OF_A_MASTERS_SLOTS = Math.round(16_384 / 6)
 const FIRST_OF_SECOND_MASTER = Math.round(16_384 / 3)
 const SOME_WITH_BUCKETS = BUCKET_SLOTS.slice(0, 7)
-/** Roomy, and slow enough to count exactly what was spent. */
+/** Large, and so slow that the test can count exactly what was spent. */
 const ROOMY = { capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
 
 describeWithRedis('a Redis Cluster', () => {
@@ -44,7 +44,7 @@ describeWithRedis('a Redis Cluster', () => {
   const startLoad = (keyOf = (i: number) => `load:${i % 2_000}`) =>
     new CheckLoad({ urls: services.map(({ url }) => url), ratePerSecond: RATE_PER_SECOND, keyOf })
 
-  it('gives one key exactly what it may have, whichever of four processes is asked', async () => {
+  it('admits exactly the capacity of one key, whichever of four processes is asked', async () => {
     await clients[0].put('hot', { capacity: 100, refillTokens: 1, refillIntervalMs: 2_000_000_000 })
     await obeyedByAll(clients, 'hot', 'hot')
     const answers = await Promise.all(Array.from({ length: 600 }, (_, i) => clients[i % 2 ? 0 : 1].check('hot')))
@@ -52,7 +52,7 @@ describeWithRedis('a Redis Cluster', () => {
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(500)
   })
 
-  it('takes changes of every partition, in order, while several workers run', async () => {
+  it('applies changes of every partition in order while several workers run', async () => {
     const second = await Service.start({ kind: 'worker', env: { REDIS_URL: cluster.url } })
     const names = Array.from({ length: 8 }, (_, i) => `ordered:${i}`)
     await Promise.all(
@@ -159,7 +159,7 @@ describeWithRedis('a Redis Cluster', () => {
     60_000,
   )
 
-  /** The present master of the pair, and its replica. */
+  /** The current master of the pair, and its replica. */
   async function pairOf(index: number): Promise<[ClusterNode, ClusterNode]> {
     const [a, b] = [cluster.masters[index], cluster.replicas[index]] as [ClusterNode, ClusterNode]
     return (await a.redis.role()).includes('master') ? [a, b] : [b, a]
@@ -189,7 +189,7 @@ describeWithRedis('a Redis Cluster', () => {
     expectInTime(samples)
 
     await lone.server.restart()
-    // A master that comes back waits two seconds for another that might have taken its place.
+    // A master that was restarted waits two seconds in case another one has taken its place.
     await eventually(async () => expect(await lone.redis.cluster('INFO')).toContain('cluster_state:ok'))
     const backAt = performance.now()
     await eventually(async () => {
@@ -201,7 +201,7 @@ describeWithRedis('a Redis Cluster', () => {
 })
 
 describeWithRedis('a start is refused', () => {
-  it('for a cluster URL at a standalone server, and the other way round', async () => {
+  it('for a cluster URL of a standalone server, and the other way round', async () => {
     const [standalone, cluster] = await Promise.all([
       RedisServer.start(),
       RedisServer.start('--cluster-enabled', 'yes'),
@@ -220,7 +220,7 @@ describeWithRedis('a start is refused', () => {
     await Promise.all([standalone.stop(), cluster.stop()])
   })
 
-  it('where keys are spread over another number of partitions', async () => {
+  it('if keys are spread over another number of partitions', async () => {
     const server = await RedisServer.start()
     const redis = new Redis(server.url)
     await redis.set('{throttler:layout}', '32 bucket partitions, 4 config partitions')

@@ -35,7 +35,7 @@ describeWithPrometheus('the dashboard', () => {
     await service.stop()
   })
 
-  /** What an operator's day is made of. */
+  /** Causes a change, allowed checks and denied checks. */
   async function work(): Promise<void> {
     await client.put('busy:*', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
     for (let i = 0; i < 3; i++) await client.check('busy:1')
@@ -48,7 +48,7 @@ describeWithPrometheus('the dashboard', () => {
     expect(bad).toEqual(['red', 'red'])
   })
 
-  it('asks for nothing that a service at work does not tell', async () => {
+  it('has no query without a value while the service works', async () => {
     await eventually(async () => {
       await work()
       const answers = await Promise.all(
@@ -65,7 +65,7 @@ describeWithPrometheus('the dashboard', () => {
     })
     afterAll(() => browser.close())
 
-    it('has a curve for each of its queries', async () => {
+    it('has a curve in each of its time series', async () => {
       const end = Date.now() + (WARM_UP_S + SHOWN_S) * 1_000
       for (; Date.now() < end; await sleep(Math.random() * 200)) await work()
       const page = await browser.newPage({ viewport: { width: 1200, height: 760 } })
@@ -74,7 +74,7 @@ describeWithPrometheus('the dashboard', () => {
       for (const { title, type } of panels) {
         if (type !== 'timeseries') continue
         const panel = page.locator('section', { has: page.getByRole('heading', { name: title, exact: true }) })
-        // A curve that is level has no height, and counts as hidden.
+        // A level curve has no height, so the browser counts it as hidden.
         await panel.locator('svg path').first().waitFor({ state: 'attached' })
       }
       await picture(page, 'dashboard-queries', { fullPage: true })

@@ -15,14 +15,14 @@ import { startStore } from '../support/store.ts'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What a program says of our files, and that it was content. */
+/** Runs a program, which must report no error, and returns its output. */
 function run(program: string, ...args: readonly string[]): string {
   const { status, stdout, stderr } = spawnSync(program, args, { cwd: ROOT, encoding: 'utf8' })
   expect([status, stdout, stderr]).toEqual([0, expect.any(String), expect.not.stringMatching(/error/i)])
   return stdout
 }
 
-/** A version to the last number, so that what was tried is what runs. */
+/** A complete version, so that the release that was tested is the one that runs. */
 const PINNED = /:v?\d+\.\d+\.\d+(-|$)/
 
 describeWithCompose('docker-compose.yml', () => {
@@ -39,7 +39,7 @@ describeWithCompose('docker-compose.yml', () => {
     expect(new Set(addresses)).toEqual(new Set(['127.0.0.1']))
   })
 
-  it('checks the health of every service, bounds what it takes and gives it a file system that it cannot write', () => {
+  it('gives every service a health check, resource limits and a read-only file system', () => {
     for (const [name, { settings }] of Object.entries(services)) {
       expect([name, settings]).toEqual([
         name,
@@ -71,7 +71,7 @@ describeWithCompose('docker-compose.yml', () => {
   it.each([
     ['redis-buckets', 1.25],
     ['redis-config', 2],
-  ])('%s may take more memory than its data may, %d times', (name, times) => {
+  ])('%s may use more memory than its data by a factor of %d', (name, times) => {
     const { command, memoryBytes } = serviceOf(name)
     const [, size = '', unit = ''] = /^(\d+)(mb|gb)$/.exec(command[command.indexOf('--maxmemory') + 1] ?? '') ?? []
     const maxmemory = Number(size) * (unit === 'gb' ? 2 ** 30 : 2 ** 20)
@@ -79,7 +79,7 @@ describeWithCompose('docker-compose.yml', () => {
     expect(memoryBytes).toBeGreaterThanOrEqual(maxmemory * times)
   })
 
-  it('gives the service its tokens by file', () => {
+  it('gives the service its tokens in a file', () => {
     for (const name of ['api', 'worker']) {
       const { environment } = serviceOf(name)
       expect(environment).toMatchObject({ ADMIN_TOKENS_FILE: '/run/secrets/admin-tokens' })
@@ -89,12 +89,12 @@ describeWithCompose('docker-compose.yml', () => {
 })
 
 describe('the Dockerfile', () => {
-  it('names the images that it begins with to the last number, and takes all that .dockerignore lets through', () => {
+  it('pins its base image, and copies everything that .dockerignore does not exclude', () => {
     expect(baseImages()).toEqual([expect.stringMatching(PINNED)])
     expect(copiedFromContext().toSorted()).toEqual(letThrough().toSorted())
   })
 
-  it('makes a service that runs with nothing but what is in the image', async () => {
+  it('builds a service that runs with only the files in the image', async () => {
     const store = await startStore()
     const image = await buildImage()
     const env = { REDIS_URL: store.url, NODE_ENV: 'production' }

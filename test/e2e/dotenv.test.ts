@@ -54,12 +54,12 @@ describe('.env in the working directory', () => {
   })
 
   it.each([
-    ['no assignment', 'PORT=1\nREDIS_URL redis://hunter2\n', 2],
+    ['a line without an assignment', 'PORT=1\nREDIS_URL redis://hunter2\n', 2],
     ['a quote that is not closed', 'PORT=1\n\n# \nA="hunter2\n', 4],
     ['text after a quote', 'A="b\nc" hunter2\n', 1],
-    ['a name that is none', '1A=hunter2', 1],
+    ['an invalid name', '1A=hunter2', 1],
     ['bytes before the first name', '\u{feff}PORT=1\n', 1],
-  ])('stops the start if it has %s', async (_, text, line) => {
+  ])('prevents the start if it contains %s', async (_, text, line) => {
     const cwd = withDotenv(text)
     const expected = `Invalid settings:\n  "${join(cwd, '.env')}" must contain only lines such as NAME=value and comments (got something else in line ${line})`
     expect(await failToStart('all', {}, cwd)).toEqual({ code: 1, said: `throttler cannot start. ${expected}` })
@@ -69,7 +69,7 @@ describe('.env in the working directory', () => {
     })
   })
 
-  it('stops the start if it is no file that can be read', async () => {
+  it('prevents the start if it is not a readable file', async () => {
     const cwd = join(directory, 'unreadable')
     mkdirSync(join(cwd, '.env'), { recursive: true })
     const { code, said } = await failToStart('all', {}, cwd)

@@ -17,7 +17,7 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
     await redis?.stop()
   })
 
-  it('killed during changes loses nothing that was reported applied', async () => {
+  it('loses no change that was reported as applied when it is killed', async () => {
     redis = await RedisServer.start('--appendonly', 'yes', '--appendfsync', 'always')
     const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1', LOG_LEVEL: 'info' }
     const [api, worker] = await Promise.all([
@@ -29,7 +29,7 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
 
     const applied = new Map<string, number[]>()
     let isChanging = true
-    /** Changes its key again and again; repeats what is not known to be accepted, under the same name. */
+    /** Changes its key repeatedly. Repeats a change that may not have been accepted with the same Idempotency-Key. */
     async function change(key: string): Promise<void> {
       for (let number = 1; isChanging; number++) {
         const headers = { 'idempotency-key': `${key}-${number}`, prefer: 'wait=10' }
@@ -59,7 +59,7 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
         events: { version: number; policy: { limits: [{ capacity: number }] } }[]
       }
       const capacities = events.map(({ policy }) => policy.limits[0].capacity)
-      // Every change once, in order, and each that was reported applied among them.
+      // The log has every change once, in order, including each one that was reported as applied.
       expect(capacities).toEqual(events.map((_, i) => i + 1))
       expect(events.map(({ version }) => version)).toEqual(capacities)
       expect(numbers.filter(number => !capacities.includes(number))).toEqual([])

@@ -20,7 +20,7 @@ const policy = policyOf('limited', {
   limits: [limitOf({ capacity: CAPACITY, refillTokens: 1, refillIntervalMs: 2_678_400_000 })],
 })
 
-/** What the clock is set to, one after another, in ms from now, and how many of two checks and five after each jump are allowed. */
+/** The shifts of the clock in ms, one after another, and how many of two checks, and of five after each shift, are allowed. */
 const JUMPS: [what: string, shifts: readonly number[], admitted: number][] = [
   ['back by seconds', [-5_000], CAPACITY],
   ['back by ten years', [-10 * YEAR_MS], CAPACITY],
@@ -54,7 +54,7 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
     clock.remove()
   })
 
-  /** How many of so many checks of one token are allowed. */
+  /** How many of this many checks of one token are allowed. */
   async function admittedOf(count: number): Promise<number> {
     const buckets = new RedisBucketStore(redis, new BucketKeys('throttler'), key => expect(key).toBe('well-formed'))
     const checks = Array.from({ length: count }, () => ({ key: 'limited', policy, tokens: 1 }))
@@ -65,14 +65,14 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
     }).length
   }
 
-  /** As the journal has them. */
+  /** The versions of the events in the journal, in its order. */
   function versionsInJournal(): number[] {
     const [, ...events] = readFileSync(join(dataDir, 'journal.ndjson'), 'utf8').trimEnd().split('\n')
     return events.map(event => JSON.parse(event).version)
   }
 
   it.each(JUMPS)(
-    '%s, gives no token twice, applies changes in order, and starts again',
+    '%s, gives no token twice, applies changes in order, and can be restarted',
     async (_, shifts, expected) => {
       await new StoreChanges(redis).change('changed')
       let admitted = await admittedOf(2)

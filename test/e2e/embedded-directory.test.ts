@@ -34,7 +34,7 @@ async function start(): Promise<{ service: Service; client: Client }> {
   return { service, client: new Client(service.url) }
 }
 
-/** What the directory holds, by name, and its journal. */
+/** The names of the files in the directory, and its journal. */
 const content = () => ({ names: readdirSync(dataDir).sort(), journal: journal() })
 const journal = () => readFileSync(join(dataDir, 'journal.ndjson'), 'utf8')
 
@@ -60,7 +60,7 @@ describe('a data directory that is removed while the service runs', () => {
     await client.put('first', THREE_A_MINUTE)
     await client.check('first')
     const [store = 0] = service.pidsOf('throttler store')
-    // Otherwise the first makes the directory again before the second can.
+    // Otherwise the first process creates the directory again before the second can.
     process.kill(store, 'SIGSTOP')
     rmSync(dataDir, { recursive: true })
     second = await EmbeddedStore.start({ dataDir })

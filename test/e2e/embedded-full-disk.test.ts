@@ -23,18 +23,18 @@ async function unmount(directory: string): Promise<void> {
   await rmdir(directory)
 }
 
-/** Leaves no room for another byte. */
+/** Fills the disk to the last byte. */
 function fill(path: string): void {
   const fd = openSync(path, 'w')
   try {
     for (const bytes of [4096, 1]) while (writeSync(fd, Buffer.alloc(bytes, 'x')) > 0);
   } catch {
-    // Full.
+    // The disk is full.
   }
   closeSync(fd)
 }
 
-/** The key of the first change that was not applied: some fit into what the file system had given the journal already. */
+/** The key of the first change that is not applied. Some still fit into the block that the file system gave the journal. */
 async function firstNotApplied(client: Client): Promise<string> {
   for (let i = 0; ; i++) {
     const { status } = await client.put(`filler-${i}`, THREE_A_MINUTE, { prefer: 'wait=1' })

@@ -8,7 +8,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 const DIRECTORIES = 40
 const MODULE = new URL('../../dist/src/embedded/directory-lock.js', import.meta.url)
 
-/** Tries to lock each directory that it is told, and says whether it did. */
+/** Tries to lock each directory that it receives, and answers whether it succeeded. */
 const RACER = `
   import { lockDirectory } from ${JSON.stringify(MODULE.href)}
   process.on('message', async directory => {
@@ -45,7 +45,7 @@ async function lock(racer: ChildProcess, directory: string): Promise<boolean> {
 }
 
 it.each(['never', 'by a process that was killed'])(
-  'of two processes, one locks a directory that was used %s',
+  'of two processes, exactly one locks a directory that was used before %s',
   async before => {
     if (before !== 'never') {
       const killed = await startRacer()

@@ -24,30 +24,33 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Client
 }
 
 describe('the embedded store, after a restart', () => {
-  it.each(['SIGTERM', 'SIGKILL'] as const)('(%s) knows repetitions, history and imports of before', async signal => {
-    const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
-    const named = { 'idempotency-key': 'once' }
-    const before = await start()
-    const first = await before.put('k', policy(1), named)
-    await before.put('k', policy(2))
-    const lines = Array.from({ length: 500 }, (_, i) => `${JSON.stringify({ key: `i:${i}`, ...policy(i + 1) })}\n`)
-    const imported = await before.request('POST', '/config/import', lines.join(''), {
-      'content-type': 'application/x-ndjson',
-      prefer: 'wait=20',
-    })
-    expect(imported.body).toMatchObject({ status: 'applied', created: 500 })
-    const exported = (await before.get('/config/export')).text
-    const history = (await before.get('/config/k/history')).body
-    await service.stop(signal)
+  it.each(['SIGTERM', 'SIGKILL'] as const)(
+    '(%s) still knows repetitions, histories and imports from before',
+    async signal => {
+      const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+      const named = { 'idempotency-key': 'once' }
+      const before = await start()
+      const first = await before.put('k', policy(1), named)
+      await before.put('k', policy(2))
+      const lines = Array.from({ length: 500 }, (_, i) => `${JSON.stringify({ key: `i:${i}`, ...policy(i + 1) })}\n`)
+      const imported = await before.request('POST', '/config/import', lines.join(''), {
+        'content-type': 'application/x-ndjson',
+        prefer: 'wait=20',
+      })
+      expect(imported.body).toMatchObject({ status: 'applied', created: 500 })
+      const exported = (await before.get('/config/export')).text
+      const history = (await before.get('/config/k/history')).body
+      await service.stop(signal)
 
-    const after = await start()
-    const repeated = await after.put('k', policy(1), named)
-    expect([repeated.status, repeated.body]).toEqual([201, first.body])
-    expect((await after.put('k', policy(3), named)).status).toBe(422)
-    expect((await after.get('/config/k/history')).body).toEqual(history)
-    expect((await after.get('/config/export')).text).toBe(exported)
-    expect((await after.get('/config/i:7/history')).body.events).toMatchObject([{ version: 1, type: 'imported' }])
-  })
+      const after = await start()
+      const repeated = await after.put('k', policy(1), named)
+      expect([repeated.status, repeated.body]).toEqual([201, first.body])
+      expect((await after.put('k', policy(3), named)).status).toBe(422)
+      expect((await after.get('/config/k/history')).body).toEqual(history)
+      expect((await after.get('/config/export')).text).toBe(exported)
+      expect((await after.get('/config/i:7/history')).body.events).toMatchObject([{ version: 1, type: 'imported' }])
+    },
+  )
 
   it("knows repetitions of a key's last change, compacted or not", async () => {
     const keys = Array.from({ length: 40 }, (_, i) => `k${i}`).filter(key => configPartition(key) === 0)

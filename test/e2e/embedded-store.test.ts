@@ -48,7 +48,7 @@ const journalPath = () => join(dataDir, 'journal.ndjson')
 const journalLines = () => readFileSync(journalPath(), 'utf8').trimEnd().split('\n')
 const logOf = (key: string) => new ConfigKeys('throttler', configPartition(key)).log
 
-/** Everything that a store holds, with how long it is kept, in hours. */
+/** Everything in a store, with the time to live of each key in hours. */
 async function contentOf(redis: Redis): Promise<Record<string, unknown>> {
   const contents = (await redis.keys('*')).sort().map(async key => {
     const ttl = await redis.pttl(key)
@@ -67,7 +67,7 @@ async function read(redis: Redis, key: string): Promise<unknown> {
   return text.startsWith('{') ? JSON.parse(text) : text
 }
 
-/** What a store holds of policies: not how commands ended, which a compaction forgets, and no buckets. */
+/** The policies in a store, without the outcomes of commands, which a compaction removes, and without buckets. */
 async function policiesOf(redis: Redis): Promise<Record<string, unknown>> {
   const contents = Object.entries(await contentOf(redis))
   return Object.fromEntries(contents.filter(([key]) => /^\{throttler:config-\d\}:(?!outcome:)/.test(key)))
@@ -83,7 +83,7 @@ async function changeALot(redis: Redis): Promise<StoreChanges> {
 }
 
 describe('a store that is filled from its journal', () => {
-  it('holds, key by key, what it held when it was changed', async () => {
+  it('has the same value of each key as before', async () => {
     const before = connect(ConnectionName.worker)
     await changeALot(before)
     const held = await contentOf(before)
@@ -92,7 +92,7 @@ describe('a store that is filled from its journal', () => {
     expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
   })
 
-  it('keeps what a clock that was ahead has made for as long as anything else', async () => {
+  it('keeps data that was written with a clock in the future for as long as other data', async () => {
     const before = connect(ConnectionName.worker)
     const changes = new StoreChanges(before)
     await changes.change('k', { at: '2099-01-01T00:00:00.000Z', idempotency: { key: 'k', fingerprint: 'f' } })
@@ -114,7 +114,7 @@ describe('a store that is filled from its journal', () => {
     expect(await new StoreChanges(again).change('key-1')).toMatchObject({ version: version + 1 })
   })
 
-  it('refuses clients until it is full', async () => {
+  it('refuses clients until it is filled', async () => {
     await changeALot(connect(ConnectionName.worker))
     await store.kill()
     store = await EmbeddedStore.spawn({ dataDir, env: {} })
@@ -126,11 +126,7 @@ describe('a store that is filled from its journal', () => {
 
   it.each([
     ['is missing', (l: string[]) => l.toSpliced(1, 1), /line 2 of .* is damaged: it has version 2 of "k" instead of 1/],
-    [
-      'is there twice',
-      (l: string[]) => l.toSpliced(2, 0, l[1] ?? ''),
-      /line 3 of .*: it has version 1 .* instead of 2/,
-    ],
+    ['is duplicated', (l: string[]) => l.toSpliced(2, 0, l[1] ?? ''), /line 3 of .*: it has version 1 .* instead of 2/],
     [
       'comes too early',
       ([a = '', b = '', c = '']: string[]) => [a, c, b],
@@ -167,7 +163,7 @@ describe('a store that is filled from its journal', () => {
 })
 
 describe('a store that is emptied from outside', () => {
-  it.each(['FLUSHALL', 'FLUSHDB'])('(%s) keeps what is changed afterwards, and nothing else', async command => {
+  it.each(['FLUSHALL', 'FLUSHDB'])('(%s) keeps later changes, and nothing else', async command => {
     const redis = connect(ConnectionName.worker)
     await changeALot(redis)
     const identity = new ConfigKeys('throttler', configPartition('key-1')).identity
@@ -182,7 +178,7 @@ describe('a store that is emptied from outside', () => {
     expect(await contentOf(await start())).toMatchObject(held)
   })
 
-  it('in one step with a change, as long as the log was before, keeps that change', async () => {
+  it('just before a change that makes the log as long as it was keeps that change', async () => {
     const redis = connect(ConnectionName.worker)
     await new StoreChanges(redis).change('key-1')
     const changes = new StoreChanges(redis)
@@ -192,7 +188,7 @@ describe('a store that is emptied from outside', () => {
     expect(await (await start()).xrange(logOf('key-1'), '-', '+')).toEqual([['1-0', ['event', JSON.stringify(event)]]])
   })
 
-  it('without a change stays empty', async () => {
+  it('stays empty without a later change', async () => {
     const redis = connect(ConnectionName.worker)
     await changeALot(redis)
     await redis.call('FLUSHALL')
@@ -200,17 +196,20 @@ describe('a store that is emptied from outside', () => {
     expect(await (await start()).exists(logOf('key-1'))).toBe(0)
   })
 
-  it.each(['key-1', 'new'])('refills itself when only its log was deleted (then %s is changed)', async changed => {
-    const redis = connect(ConnectionName.worker)
-    const changes = await changeALot(redis)
-    const held = await redis.xrange(logOf(changed), '-', '+')
-    await redis.del(logOf(changed))
-    await expect(changes.change(changed)).rejects.toThrow()
-    await eventually(() => expect(store.process.exitCode).not.toBeNull())
-    expect(await (await start()).xrange(logOf(changed), '-', '+')).toEqual(held)
-  })
+  it.each(['key-1', 'new'])(
+    'is filled again after it refused a change of %s because only its log was deleted',
+    async changed => {
+      const redis = connect(ConnectionName.worker)
+      const changes = await changeALot(redis)
+      const held = await redis.xrange(logOf(changed), '-', '+')
+      await redis.del(logOf(changed))
+      await expect(changes.change(changed)).rejects.toThrow()
+      await eventually(() => expect(store.process.exitCode).not.toBeNull())
+      expect(await (await start()).xrange(logOf(changed), '-', '+')).toEqual(held)
+    },
+  )
 
-  it('whose log got another identity by a rebuild is not emptied', async () => {
+  it('is not confused with one whose log got another identity by a rebuild', async () => {
     const redis = connect(ConnectionName.worker)
     const changes = await changeALot(redis)
     await redis.set(new ConfigKeys('throttler', configPartition('key-1')).identity, 'rebuilt')
@@ -227,7 +226,7 @@ describe('a store whose journal is removed', () => {
     ['the file', () => rmSync(journalPath())],
     ['the directory', () => rmSync(dataDir, { recursive: true })],
     [
-      'the directory, which somebody makes again,',
+      'the directory, which is created again,',
       () => {
         rmSync(dataDir, { recursive: true })
         mkdirSync(dataDir)
@@ -249,7 +248,7 @@ describe('a store whose journal is removed', () => {
     expect(await policiesOf(await start())).toEqual(held)
   })
 
-  it.each(REMOVALS)('(%s) takes changes again, and serves buckets meanwhile', async (_, remove) => {
+  it.each(REMOVALS)('(%s) accepts changes again, and serves buckets meanwhile', async (_, remove) => {
     const [worker, buckets] = [connect(ConnectionName.worker), connect(ConnectionName.buckets)]
     const changes = await changeALot(worker)
     remove()
@@ -270,7 +269,7 @@ describe('a store whose journal is removed', () => {
     expect(await policiesOf(await start())).toEqual(held)
   })
 
-  it('leaves alone a journal that somebody put in its place, and refuses changes', async () => {
+  it('does not touch a journal that was put in its place, and refuses changes', async () => {
     const changes = new StoreChanges(connect(ConnectionName.worker))
     await changes.change('before')
     const restored = `${journalLines()[0]}\n`
@@ -284,13 +283,13 @@ describe('a store whose journal is removed', () => {
   })
 })
 
-/** Runs as any user; the limit holds for every file that the process writes. */
+/** Limits the size of every file that the process writes. Any user may do that. */
 const limitFileSize = (bytes: number | 'unlimited') =>
   execFileSync('prlimit', ['--pid', String(store.process.pid), `--fsize=${bytes}:`])
 const describeWithPrlimit = spawnSync('prlimit', ['--version']).status === 0 ? describe : describe.skip
 
 describeWithPrlimit('a store whose disk is full (needs prlimit)', () => {
-  it('answers nothing that is not on disk, serves buckets, and recovers by itself', async () => {
+  it('serves no change that is not on disk, still serves buckets, and recovers by itself', async () => {
     const [worker, buckets] = [connect(ConnectionName.worker), connect(ConnectionName.buckets)]
     const changes = new StoreChanges(worker)
     await changes.change('before')
@@ -322,7 +321,7 @@ describeWithPrlimit('a store whose disk is full (needs prlimit)', () => {
     expect(await contentOf(await start())).toEqual(durable)
   })
 
-  it('that is killed keeps what it had written before', async () => {
+  it('and that is killed keeps the changes that it had written before', async () => {
     const changes = new StoreChanges(connect(ConnectionName.worker))
     await changes.change('before')
     limitFileSize(readFileSync(journalPath()).length + 100)

@@ -24,7 +24,7 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-/** A policy is put, obeyed, deleted, and the default holds again. */
+/** Puts a policy, which is obeyed, and deletes it, so that the default applies again. */
 async function tour(key: string): Promise<void> {
   const client = new Client(service.url)
   expect((await client.put(key, THREE_A_MINUTE)).status).toBe(201)
@@ -36,7 +36,7 @@ async function tour(key: string): Promise<void> {
 }
 
 describe('npm start without REDIS_URL', () => {
-  it('says where it listens, which store it has and how to try it', () =>
+  it('logs where it listens, which store it has and how to try it', () =>
     eventually(() => {
       const said = service.output.join('\n')
       expect(said).toContain(`listening on ${service.url} with 2 front processes`)
@@ -44,7 +44,7 @@ describe('npm start without REDIS_URL', () => {
       expect(said).toContain(`try: curl -i ${service.url}/check`)
     }))
 
-  it('answers on every process with what was changed through any', async () => {
+  it('enforces a change in every process, whichever accepted it', async () => {
     const client = new Client(service.url)
     await client.put('team:*', THREE_A_MINUTE)
     await eventually(async () => {
@@ -99,7 +99,7 @@ describe('npm start without REDIS_URL', () => {
     }, 10_000)
   })
 
-  it('is not disturbed by what others say in its store', async () => {
+  it('is not disturbed by messages of other programs in its store', async () => {
     const pids = service.pids
     const redis = new Redis((await askLock(dataDir)) ?? '')
     for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
@@ -109,14 +109,14 @@ describe('npm start without REDIS_URL', () => {
     expect(service.pids).toEqual(pids)
   })
 
-  it('leaves nothing behind when its first process is killed', async () => {
+  it('leaves no process behind when its first process is killed', async () => {
     const { pids } = service
     expect(pids).toHaveLength(6)
     service.process.kill('SIGKILL')
     await eventually(() => expect(pids.filter(isAlive)).toEqual([]), 5_000)
   })
 
-  it('ends clean when a terminal interrupts all its processes at once', async () => {
+  it('ends cleanly when a terminal interrupts all its processes at once', async () => {
     const { pids } = service
     for (const pid of pids) process.kill(pid, 'SIGINT')
     expect(await service.stop('SIGINT')).toBe(0)
@@ -138,7 +138,7 @@ describe('npm start without REDIS_URL', () => {
     await replaced
     expect(service.pidsOf('throttler front').filter(pid => fronts.includes(pid))).toEqual([])
     const { text } = await client.get('/metrics')
-    // Whoever decided: on a busy machine a check may not wait for the store.
+    // Checks of every source count: on a busy machine, a check may be decided without the store.
     expect(checksIn(text)).toBe(10)
   })
 })

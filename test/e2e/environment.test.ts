@@ -3,8 +3,8 @@ import { createServer } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { failToStart } from '../support/start-failure.ts'
 
-describe('a start with a bad environment', () => {
-  it('reports every bad variable at once, with what was given and what is allowed, and ends with 1', async () => {
+describe('a start with an invalid environment', () => {
+  it('reports every invalid variable at once, with the given and the allowed values, and ends with exit code 1', async () => {
     const { code, said } = await failToStart('all', {
       PORT: 'http',
       WEB_CONCURRENCY: '0',
@@ -21,12 +21,12 @@ describe('a start with a bad environment', () => {
     ])
   })
 
-  it.each(['api', 'worker'] as const)('asks for REDIS_URL when the %s is started alone', async kind => {
+  it.each(['api', 'worker'] as const)('requires REDIS_URL if the %s is started alone', async kind => {
     const { code, said } = await failToStart(kind, {})
     expect([code, said]).toEqual([1, expect.stringMatching(/^throttler cannot start.*\n {2}"REDIS_URL" must be set/)])
   })
 
-  it('refuses to listen to others without tokens', async () => {
+  it('refuses to listen beyond loopback without tokens', async () => {
     const { code, said } = await failToStart('all', { HOST: '0.0.0.0' })
     expect([code, said]).toEqual([
       1,
@@ -34,7 +34,7 @@ describe('a start with a bad environment', () => {
     ])
   })
 
-  it.each(['all', 'api'] as const)('says once that a port is taken (%s)', async kind => {
+  it.each(['all', 'api'] as const)('reports once that a port is taken (%s)', async kind => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')
     const { port } = server.address() as { port: number }

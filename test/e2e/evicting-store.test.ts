@@ -11,7 +11,7 @@ const RISKS = /the policy store (may evict policies|keeps nothing on disk)/
 
 const risksOf = (service: Service) => service.output.flatMap(line => RISKS.exec(line)?.[1] ?? [])
 
-describeWithRedis('buckets in a store that evicts, policies in one that keeps them', () => {
+describeWithRedis('a service with buckets in a store that evicts, and policies in one that does not,', () => {
   let buckets: RedisServer
   let config: RedisServer
   let admin: Redis
@@ -32,7 +32,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
     await Promise.all([buckets.stop(), config.stop()])
   })
 
-  it('is configured correctly, so nothing is logged as a warning', () => {
+  it('logs no warning about its stores', () => {
     expect(risksOf(service)).toEqual([])
   })
 
@@ -65,7 +65,7 @@ describeWithRedis('buckets in a store that evicts, policies in one that keeps th
 })
 
 describeWithRedis('a store that may evict policies and keeps nothing on disk', () => {
-  it('is warned about once', async () => {
+  it('causes one warning for each of the two', async () => {
     const redis = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
     const service = await Service.start({ env: { REDIS_URL: redis.url } })
     expect(risksOf(service)).toEqual(['may evict policies', 'keeps nothing on disk'])

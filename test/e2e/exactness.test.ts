@@ -21,8 +21,8 @@ function limit(name: string, capacity: number, refillIntervalMs: number) {
   return { name, capacity, refillTokens: 1, refillIntervalMs }
 }
 
-describeWithRedis('limits over two apis with several processes each', () => {
-  /** Policies are in a store of their own, so that only checks are counted where the buckets are. */
+describeWithRedis('limits that two instances with several processes each share', () => {
+  /** Policies are in a store of their own, so that only checks are counted in the bucket store. */
   let installation: Installation
   beforeAll(async () => {
     installation = await Installation.start({ apis: 2, env: { WEB_CONCURRENCY: String(PROCESSES), ...PATIENCE } })
@@ -31,13 +31,13 @@ describeWithRedis('limits over two apis with several processes each', () => {
 
   const clientOf = (caller: number) => installation.clientOf(caller)
 
-  /** The store's clock, ms. */
+  /** The store's clock, in ms. */
   async function storeTime(): Promise<number> {
     const [seconds, microseconds] = (await installation.admin.time()).map(Number) as [number, number]
     return seconds * 1000 + Math.floor(microseconds / 1000)
   }
 
-  /** Resolves once a policy is obeyed by everybody; nothing is spent. */
+  /** Resolves once every process obeys the policy. Nothing is spent. */
   async function policyIs(key: string, policy: unknown): Promise<void> {
     expect((await clientOf(0).put(key, policy)).status).toBe(201)
     await obeyedByAll(installation.clients, key, key)
@@ -46,7 +46,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
   const everyCaller = (act: (caller: number) => Promise<void>) =>
     Promise.all(Array.from({ length: CALLERS }, (_, caller) => act(caller)))
 
-  it('admit exactly what one key may have under heavy load', async () => {
+  it('admit exactly the tokens of one key under heavy load', async () => {
     const [capacity, perSecond] = [100, 50]
     const refilled = (ms: number) => Math.floor((perSecond * ms) / 1_000)
     await policyIs('hammered', { capacity, refillTokens: perSecond, refillIntervalMs: 1_000 })
@@ -59,7 +59,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
 
     const from = await storeTime()
     await everyCaller(ask)
-    // From here on the bucket is never full, so every token that comes back can be had.
+    // From here on the bucket is never full, so every refilled token can be spent.
     const underWay = await storeTime()
     const end = performance.now() + HAMMERING_MS
     await everyCaller(async caller => {
@@ -71,11 +71,11 @@ describeWithRedis('limits over two apis with several processes each', () => {
 
     expect(allowed + remaining).toBeLessThanOrEqual(capacity + refilled(by - from))
     expect(allowed + remaining).toBeGreaterThanOrEqual(capacity + refilled(until - underWay))
-    // Callers stop up to a remembered denial before the clock is read.
+    // The last callers may have got a remembered denial some time before the clock is read.
     expect(allowed).toBeGreaterThanOrEqual(capacity + refilled(HAMMERING_MS - 200))
   })
 
-  /** Asks again and again until it is denied by the store. Resolves with the answer, and when it was asked for at the earliest. */
+  /** Checks repeatedly until the store denies. Resolves with the waiting time, and with a time just before that check. */
   async function denial(key: string, tokens: number): Promise<{ fromMs: number; retryAfterMs: number }> {
     for (;;) {
       const fromMs = await storeTime()
@@ -84,7 +84,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     }
   }
 
-  it.each(WAITS)('let the only caller pass who waits exactly retryAfterMs for %s', async (what, policy, tokens) => {
+  it.each(WAITS)('allow an only caller that waits exactly retryAfterMs for %s', async (what, policy, tokens) => {
     await policyIs(`waiting for ${what}`, policy)
     for (let i = 0; i < 3; i++) {
       const { retryAfterMs } = await denial(`waiting for ${what}`, tokens)
@@ -95,7 +95,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     }
   })
 
-  it.each(WAITS)('let no check pass earlier, however often %s is asked for', async (what, policy, tokens) => {
+  it.each(WAITS)('allow no check earlier, however often %s is requested', async (what, policy, tokens) => {
     await policyIs(`impatient for ${what}`, policy)
     for (let i = 0; i < 3; i++) {
       const { fromMs, retryAfterMs } = await denial(`impatient for ${what}`, tokens)
@@ -104,7 +104,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     }
   })
 
-  it('allow a drained key again everywhere within a second of its reset', async () => {
+  it('allow a drained key again in every process within a second of its reset', async () => {
     await policyIs('drained', { capacity: 20, refillTokens: 1, refillIntervalMs: 1_000_000 })
     const statuses = await Promise.all(Array.from({ length: 60 }, (_, i) => clientOf(i).check('drained')))
     expect(statuses.filter(({ status }) => status === 200)).toHaveLength(20)
@@ -114,7 +114,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     expect(again.map(({ status }) => status)).toEqual(Array(20).fill(200))
   })
 
-  it('cost Redis one call a process and second for a flood on a denied key', async () => {
+  it('cost Redis one call per process and second during a flood on a denied key', async () => {
     await policyIs('flooded', { capacity: 1, refillTokens: 1, refillIntervalMs: 2_000_000_000 })
     const floodFor = (ms: number) => {
       const end = performance.now() + ms
@@ -127,7 +127,7 @@ describeWithRedis('limits over two apis with several processes each', () => {
     const start = performance.now()
     await floodFor(3_000)
     const seconds = (performance.now() - start) / 1_000
-    // Each process may have asked just before and just after the seconds that were counted.
+    // Each process may have asked just before and just after the counted seconds.
     const processes = 2 * PROCESSES
     expect((await scriptCalls()) - before).toBeLessThanOrEqual(processes * (Math.ceil(seconds) + 1))
   })

@@ -12,7 +12,7 @@ const MAX_TOKENS = 4
 const CAPACITY = 100
 const REFILL_PER_SECOND = 10
 
-describeWithRedis('a bucket store whose connections are killed again and again', () => {
+describeWithRedis('a bucket store whose connections are killed repeatedly', () => {
   let installation: Installation
 
   beforeAll(async () => {
@@ -30,7 +30,7 @@ describeWithRedis('a bucket store whose connections are killed again and again',
       const startMs = performance.now()
       const isOver = () => performance.now() - startMs > FLAPPING_MS
       const admitted = { redis: 0, local: 0 }
-      // Of different numbers of tokens, so that denials are not answered from memory.
+      // The numbers of tokens differ, so that denials are not answered from memory.
       const callers = Array.from({ length: CALLERS }, async (_, caller) => {
         const tokens = 1 + (caller % MAX_TOKENS)
         while (!isOver()) {

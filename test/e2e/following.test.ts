@@ -8,7 +8,7 @@ import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-/** The bound of docs/consistency.md, and time for a busy machine. */
+/** The bound of docs/consistency.md, plus time for a busy machine. */
 const BOUND_MS = 2_000 + 3_000
 const FROZEN_MS = 5_000
 
@@ -19,7 +19,7 @@ describeWithRedis('every front process', () => {
   let redis: RedisServer
   let admin: Redis
   let services: Service[]
-  /** Two fronts of one process each, so that each can be asked. */
+  /** Two instances with one front process each, so that each process can be asked. */
   let fronts: Client[]
   let capacity: number
 
@@ -57,7 +57,7 @@ describeWithRedis('every front process', () => {
     expect(answers.map(({ status }) => status)).toEqual(KEYS.map(() => 202))
   }
 
-  /** Every front answers as the store says. */
+  /** Expects that every front process enforces the policies in the store. */
   async function agree(): Promise<void> {
     const stored = await Promise.all(KEYS.map(key => fronts[0]?.get(`/config/${key}`)))
     const expected = stored.map(answer => (answer?.status === 200 ? answer.body.version : 0))
@@ -101,7 +101,7 @@ describeWithRedis('every front process', () => {
     await eventually(agree, BOUND_MS)
   })
 
-  it('forgets every policy within 2 s when the store is flushed, says so, and takes new ones', async () => {
+  it('forgets every policy within 2 s when the store is flushed, logs that, and accepts new ones', async () => {
     await change()
     await idle()
     await eventually(agree, BOUND_MS)
@@ -113,7 +113,7 @@ describeWithRedis('every front process', () => {
     await eventually(agree, BOUND_MS)
   })
 
-  it('goes back to an older append-only file within 2 s after it was restored, and says so', async () => {
+  it('returns to an older append-only file within 2 s after it was restored, and logs that', async () => {
     await change()
     await idle()
     await redis.keepCopy()

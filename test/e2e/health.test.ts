@@ -30,7 +30,7 @@ describeWithRedis('/health', () => {
     await redis.stop()
   })
 
-  /** Polls on many connections while something else happens. Resolves with how many answers there were. */
+  /** Polls on many connections while something else happens. Resolves with the number of answers. */
   async function whilePolled(act: () => Promise<void>): Promise<number> {
     let isOver = false
     let answers = 0
@@ -45,7 +45,7 @@ describeWithRedis('/health', () => {
     return answers
   }
 
-  it('opens no circuit, however often it is asked while Redis stalls', async () => {
+  it('opens no circuit, however often it is requested while Redis stalls', async () => {
     const from = api.output.length
     await whilePolled(async () => {
       for (let i = 0; i < STALLS; i++) {
@@ -58,7 +58,7 @@ describeWithRedis('/health', () => {
     expect(api.output.slice(from).filter(line => line.includes('the circuit is open'))).toEqual([])
   }, 120_000)
 
-  it('asks the stores at most four times a second, however often it is asked', async () => {
+  it('asks the stores at most four times a second, however often it is requested', async () => {
     const admin = new Redis(redis.url)
     const asked = async () => {
       const stats = await admin.info('commandstats')
@@ -72,12 +72,12 @@ describeWithRedis('/health', () => {
     admin.disconnect()
     const most = PROCESSES * (4 * ((performance.now() - start) / 1_000) + 1)
     expect(after.scripts - before.scripts).toBeLessThanOrEqual(most)
-    // The subscriber of each process asks for a sign of life each second.
+    // The subscriber of each process sends a ping each second.
     expect(after.pings - before.pings).toBeLessThanOrEqual(1.5 * most)
     expect(answers).toBeGreaterThan(POLLERS)
   }, 30_000)
 
-  it('answers soon while Redis hangs, and says why', async () => {
+  it('is answered soon while Redis hangs, with the reason', async () => {
     redis.signal('SIGSTOP')
     await eventually(async () => {
       const start = performance.now()

@@ -75,7 +75,7 @@ describe('the logs of all processes, at LOG_LEVEL=trace,', () => {
     })
   })
 
-  it('let one follow a change from the request through the worker to the processes that obey it', async () => {
+  it('trace a change from the request through the worker to the processes that obey it', async () => {
     const { status } = await admin.put('followed', POLICY, { 'x-request-id': REQUEST_ID })
     expect(status).toBe(201)
     await eventually(() => {
@@ -96,7 +96,7 @@ describe('the logs of all processes, at LOG_LEVEL=trace,', () => {
     expect(ids.size).toBe(1)
   })
 
-  it('let one follow an import likewise', async () => {
+  it('trace an import in the same way', async () => {
     const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10', 'x-request-id': 'follow-me-2' }
     const line = JSON.stringify({ key: 'imported', ...POLICY })
     const { body } = await admin.request('POST', '/config/import', line, headers)

@@ -15,7 +15,7 @@ import { Service } from '../support/service.ts'
 
 const POLICY = { capacity: 5, refillTokens: 1 }
 const BATCH = 1_000
-/** What a busy machine may take to start a process. */
+/** The time that a busy machine may need to start a process. */
 const RESTART_MS = 40_000
 
 let service: Service
@@ -29,7 +29,7 @@ beforeAll(async () => {
 })
 afterAll(() => service.stop())
 
-/** On a connection of its own, so that any process may answer. */
+/** Scrapes on a new connection, so that any process may answer. */
 async function scrape(): Promise<string> {
   return (await client.request('GET', '/metrics', undefined, { connection: 'close' })).text
 }
@@ -50,7 +50,7 @@ describe('/metrics', () => {
     expect(samplesIn(await scrape()).get('throttler_front_processes')).toBe(2)
   })
 
-  it('has no more series for more keys', async () => {
+  it('has no additional series for additional keys', async () => {
     await check(['series:0'])
     const series = async () => [...samplesIn(await scrape()).keys()].filter(name => name.startsWith('throttler_'))
     const before = await series()
@@ -87,7 +87,7 @@ describe('/metrics', () => {
     expect(before.size).toBeGreaterThan(50)
   })
 
-  it('counts what was replaced and why, of every kind of process', async () => {
+  it('counts replacements by the kind of process and the reason', async () => {
     const kinds = ['front', 'worker', 'store']
     const replacements = async (reason: string) => {
       const samples = samplesIn(await scrape())
@@ -142,7 +142,7 @@ describe('a worker’s own port', () => {
     expect([post.status, post.headers.get('allow')]).toEqual([405, 'GET, HEAD'])
   })
 
-  it('alone counts commands, by type and outcome, from 0', async () => {
+  it('is the only one that counts commands, by type and outcome, from 0', async () => {
     const worker = new Client(workerUrl)
     const commands = async () => samplesIn((await worker.get('/metrics')).text)
     const series = (type: string, outcome: string) =>
@@ -162,7 +162,7 @@ describe('a worker’s own port', () => {
     expect(await scrape()).not.toContain('throttler_config_commands_total')
   })
 
-  it('that is taken does not keep a worker from its work', async () => {
+  it('that is taken does not prevent a worker from applying commands', async () => {
     const taken = String(new URL(workerUrl).port)
     const second = await Service.start({ env: { WORKER_METRICS_PORT: taken } })
     try {
@@ -175,12 +175,12 @@ describe('a worker’s own port', () => {
 })
 
 describeWithPrometheus('for Prometheus, /metrics', () => {
-  it('is clean, of the instance and of a worker', async () => {
+  it('passes promtool, for the instance and for a worker', async () => {
     expect(lintedByPromtool(await scrape())).toBe('')
     expect(lintedByPromtool((await new Client(workerUrl).get('/metrics')).text)).toBe('')
   })
 
-  it('is valid as it is scraped', async () => {
+  it('can be scraped', async () => {
     await check(['scraped'])
     const prometheus = await Prometheus.start([new URL(service.url).host])
     try {

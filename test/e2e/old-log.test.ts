@@ -6,7 +6,7 @@ import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { Service } from '../support/service.ts'
 
-/** The service starts three times, which takes its time where others want the machine too. */
+/** The service starts three times, which takes longer on a busy machine. */
 const RESTARTS_MS = 90_000
 
 const JOURNAL_1 = new URL('../fixtures/journal-1.ndjson', import.meta.url)
@@ -51,7 +51,7 @@ describe('the embedded store', () => {
   })
 
   it(
-    'keeps a compacted log over restarts, and its versions go on',
+    'keeps a compacted log over restarts, and continues its versions',
     async () => {
       const before = await start()
       for (const capacity of [1, 2, 3, 4, 5]) await before.put('changed', { capacity, refillTokens: 1 })

@@ -10,7 +10,7 @@ import { freePort } from '../../src/processes/free-port.ts'
 import { EmbeddedStore } from '../support/embedded-store.ts'
 
 it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embedded/store.js'])(
-  '%s ends by itself when its parent was gone before it looked',
+  '%s ends by itself if its parent ended before it could notice',
   async entry => {
     const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
     const port = await freePort('127.0.0.1')
@@ -28,7 +28,7 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embed
   },
 )
 
-it('a worker whose store is gone too does not wait for its queue to be empty', async () => {
+it('a worker that has lost its parent and its store does not wait for its queue to be empty', async () => {
   const port = await freePort('127.0.0.1')
   const worker = fork(
     fileURLToPath(new URL('../../dist/workers/config.worker.js', import.meta.url)),
@@ -54,7 +54,7 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js'])(
     const path = fileURLToPath(new URL(`../../${entry}`, import.meta.url))
     const child = fork(path, ['--supervised'], { env: { PATH: process.env['PATH'] }, silent: true })
     const exited = once(child, 'exit')
-    // It would say so if it had got as far as its settings, which lack REDIS_URL.
+    // It would end with an error if it had read its settings, which lack REDIS_URL.
     child.disconnect()
     expect(await exited).toEqual([0, null])
   },
@@ -86,13 +86,13 @@ it('an idle store, or one that is still replaying its journal, ends at once with
     const start = performance.now()
     store.process.disconnect()
     await exited
-    // Where others are connected, it waits for them.
+    // A store with connected clients would wait for them.
     expect(performance.now() - start).toBeLessThan(3_000)
   }
   await rm(dataDir, { recursive: true, force: true })
 }, 20_000)
 
-it('a front process says nothing of a primary that was killed just before it listens', async () => {
+it('a front process reports no error if its primary was killed just before it listens', async () => {
   const front = new URL('../../dist/src/processes/front-process.js', import.meta.url)
   const child = `
     import { createServer } from 'node:net'

@@ -7,7 +7,7 @@ import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 
 const HUNDRED_AND_ONE_AN_HOUR = { capacity: 100, refillTokens: 1, refillIntervalMs: 3_600_000 }
-/** Who ask at the same time, so that every process is asked. */
+/** Concurrent callers, enough that every process is asked. */
 const CALLERS = 16
 
 describeWithRedis('four processes on two machines while Redis is unavailable', () => {
@@ -19,7 +19,7 @@ describeWithRedis('four processes on two machines while Redis is unavailable', (
     await client.put('hourly:*', HUNDRED_AND_ONE_AN_HOUR)
     await obeyedByAll(clients, 'hourly:x', 'hourly:*')
     await eventually(async () => expect(await admin.zcard('{throttler:fronts}')).toBe(4))
-    // Every process has heard of all the others once each has beaten again.
+    // Every process knows all the others once each has sent another heartbeat.
     await sleep(2_500)
   }, 60_000)
   afterAll(() => installation.stop(), 30_000)
@@ -36,7 +36,7 @@ describeWithRedis('four processes on two machines while Redis is unavailable', (
     return answers.filter(({ status }) => status === 200).length
   }
 
-  it('admit the limit, and at most four more, beyond what Redis had admitted', async () => {
+  it('admit the capacity, and at most four more, beyond what Redis had admitted', async () => {
     expect(await admittedOf(30, 'hourly:a')).toBe(30)
     await installation.redis.kill()
     const admitted = await admittedOf(400, 'hourly:a')
@@ -52,7 +52,7 @@ describeWithRedis('four processes on two machines while Redis is unavailable', (
     expect(body).toMatchObject({ source: 'local', degraded: true })
   }, 30_000)
 
-  it('count nothing of that when Redis has recovered', async () => {
+  it('do not count those checks once Redis has recovered', async () => {
     await installation.redis.restart()
     for (const client of installation.clients) {
       await eventually(async () => expect((await client.check('hourly:a', 0)).body.source).toBe('redis'))

@@ -15,11 +15,11 @@ import { Service } from '../support/service.ts'
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const CHECKS_PER_SECOND = IS_LONG ? 2_000 : 500
 const OUTAGE_MS = IS_LONG ? 5_000 : 1_200
-/** How long everything is watched before and after an outage, and how soon the store's state must count again. */
+/** The time after an outage within which the store must decide again. */
 const RETURN_MS = 2_000
-/** The default in a long run, whose bounds depend on it. */
+/** The default in a long run, whose bounds depend on this timeout. */
 const TIMEOUT_MS = IS_LONG ? 100 : 500
-/** So many checks in a hundred may find a machine with other work on it to be too slow. */
+/** The share of checks that may time out because other work slows the machine down. */
 const NOISE = IS_LONG ? 0.05 : 0
 const VAST = { capacity: 1_000_000_000, refillTokens: 1_000_000, refillIntervalMs: 1 }
 const POLICIES = ['local', 'allow', 'deny'] as const
@@ -60,7 +60,7 @@ describeWithRedis('under a steady load of checks', () => {
     })
   }
 
-  /** Resolves with what became of the checks before, during and after a fault, and with when it was mended. */
+  /** Resolves with the checks before, during and after a fault, and with the time at which it was repaired. */
   async function during(inflict: () => Promise<unknown>, mend: () => Promise<unknown>) {
     const load = startLoad()
     await load.runsFor(500)
@@ -100,7 +100,7 @@ describeWithRedis('under a steady load of checks', () => {
   ]
 
   it.each(faults)(
-    'no check fails but those of deny, nor waits long, while Redis $fault; then its state counts again',
+    'only checks with deny fail, and none waits long, while Redis $fault; then Redis decides again',
     async ({ inflict, mend }) => {
       const { samples, mendedAtMs } = await during(inflict, mend)
       expectWellBehaved(samples, mendedAtMs)
@@ -110,7 +110,7 @@ describeWithRedis('under a steady load of checks', () => {
     60_000,
   )
 
-  it('no check fails, nor goes without Redis, when scripts are flushed', async () => {
+  it('no check fails or is decided without Redis when scripts are flushed', async () => {
     const { samples, mendedAtMs } = await during(
       () => admin.script('FLUSH'),
       () => admin.script('FLUSH'),
@@ -119,7 +119,7 @@ describeWithRedis('under a steady load of checks', () => {
     expect(shareWithoutRedis(samples)).toBeLessThanOrEqual(NOISE)
   }, 60_000)
 
-  it('no check fails but those of deny when connections are cut', async () => {
+  it('only checks with deny fail when connections are cut', async () => {
     const cut = () => admin.call('CLIENT', 'KILL', 'TYPE', 'normal')
     const { samples, mendedAtMs } = await during(cut, cut)
     expectWellBehaved(samples, mendedAtMs)
@@ -128,7 +128,7 @@ describeWithRedis('under a steady load of checks', () => {
   it('logs the outage with its reason and the recovery, each once for each process', async () => {
     const from = api.output.length
     const openingsBefore = openingsIn((await client.get('/metrics')).text)
-    /** Each check on a connection of its own, so that every process has some. */
+    /** Sends each check on a new connection, so that every process gets some. */
     const lone = new Client(api.url, { connection: 'close' })
     await redis.kill()
     await eventually(async () => {
@@ -143,7 +143,7 @@ describeWithRedis('under a steady load of checks', () => {
     expect(openingsIn(metrics) - openingsBefore).toBe(2)
     expect(metrics).toMatch(/^throttler_store_errors_total\{reason="connection-lost"\} [1-9]/m)
     await Promise.all(Array.from({ length: 100 }, () => lone.check('local:1')))
-    // Some probes later still nothing more was said.
+    // Further probes must not be logged.
     await sleep(600)
 
     await redis.restart()

@@ -51,7 +51,7 @@ describeWithChromium('in a browser', () => {
     return foreign
   }
 
-  it('Bull Board is refused without a token', async () => {
+  it('Bull Board is refused with a wrong token', async () => {
     const page = await browser.newPage({ httpCredentials: { username: 'ann', password: 'wrong' } })
     const response = await page.goto(`${app.url}/admin/queues`)
     expect(response?.status()).toBe(401)
@@ -92,7 +92,7 @@ describeWithChromium('in a browser', () => {
     expect([complaints, foreign]).toEqual([[], []])
   })
 
-  it('Swagger UI shows every call, and tries one out', async () => {
+  it('Swagger UI shows every call, and can try one out', async () => {
     const { page, complaints, foreign } = await open('/docs', { viewport: { width: 1200, height: 900 } })
     expect(await page.title()).toBe('Throttler API')
     await page.getByText('/check/batch').waitFor()
@@ -116,7 +116,7 @@ function buttonsOf(page: Page): Promise<string[]> {
     .evaluateAll(icons => icons.map(icon => /lucide-([a-z-]+)/.exec(icon.getAttribute('class') ?? '')?.[1] ?? ''))
 }
 
-/** What the menu of all queues offers. */
+/** The items in the menu of all queues. */
 async function menuOf(page: Page): Promise<string[]> {
   await page.locator('button:visible:has(.lucide-ellipsis-vertical)').click()
   await page.getByRole('menuitem').first().waitFor()

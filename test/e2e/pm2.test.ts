@@ -35,7 +35,7 @@ describeWithPm2('under pm2', () => {
     return apps.map(({ pm2_env }) => pm2_env.status)
   }
 
-  it('start ends when both are online, which they say themselves: they serve at once', async () => {
+  it('start ends once both apps report that they are online, and they serve at once', async () => {
     await pm2.run(['start', 'ecosystem.config.cjs'])
     expect(await statuses()).toEqual(['online', 'online'])
     expect((await client.check('first')).body).toMatchObject({ allowed: true, source: 'redis' })
@@ -54,7 +54,7 @@ describeWithPm2('under pm2', () => {
     expect((await client.check('under-pm2')).body).toMatchObject({ policy: 'under-pm2', source: 'redis' })
   }, 60_000)
 
-  it('a primary that is killed is replaced, and its processes with it', async () => {
+  it('a killed primary is replaced, together with its processes', async () => {
     const { pid } = await pm2.app('throttler-api')
     const processes = [pid, ...descendantsOf(pid).map(child => child.pid)]
     process.kill(pid, 'SIGKILL')
@@ -63,7 +63,7 @@ describeWithPm2('under pm2', () => {
     await eventually(async () => expect(await statuses()).toEqual(['online', 'online']))
   }, 60_000)
 
-  it('a crash loop has pauses that grow, and ends by itself once the fault is gone', async () => {
+  it('a crash loop has growing pauses, and ends by itself once its cause is removed', async () => {
     await pm2.run(['stop', 'throttler-api'])
     const { restart_time: restartsBefore } = (await pm2.app('throttler-api')).pm2_env
     const squatter = createServer().listen(port, '127.0.0.1')
@@ -101,14 +101,14 @@ describeWithPm2('under pm2, without REDIS_URL in the environment', () => {
   })
   afterAll(() => pm2.kill(), 30_000)
 
-  it('start says what is missing, and starts nothing', async () => {
+  it('start reports the missing variable, and starts nothing', async () => {
     await expect(pm2.run(['start', 'ecosystem.config.cjs'])).rejects.toMatchObject({
       stderr: expect.stringContaining(`Error: "REDIS_URL" must be set (got nothing). Set it in the environment or in `),
     })
     expect(JSON.parse(await pm2.run(['jlist']))).toEqual([])
   }, 30_000)
 
-  it('starts with .env, and is deleted without', async () => {
+  it('the apps start with .env, and can be deleted without it', async () => {
     const redis = await RedisServer.start()
     const port = await freePort('127.0.0.1')
     const dotenv = join(pm2.directory, '.env')

@@ -37,7 +37,7 @@ const ATTEMPTS = 12
 const attempts = Array.from({ length: ATTEMPTS }, (_, i) => i)
 const OWNERS: Readonly<Record<string, string>> = { 'acme-key-1': 'acme', 'acme-key-2': 'acme', 'globex-key': 'globex' }
 
-/** Says whose key it was asked with, and answers everything else. */
+/** Answers `/verify` with the owner of the key in the request, and answers all other requests. */
 function application(request: IncomingMessage, response: ServerResponse): void {
   if (request.url !== '/verify') return void response.end(`the application saw ${request.url}`)
   const owner = OWNERS[String(request.headers['x-api-key'])]
@@ -64,7 +64,7 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
 
   itCountsTheAddress(() => proxied)
 
-  it('passes what is allowed, with its RateLimit fields', async () => {
+  it('the proxy passes allowed requests, with their RateLimit fields', async () => {
     const client = new Client(proxied.service.url)
     await client.put('ip:127.0.0.1', scarce(2))
     await client.request('DELETE', '/buckets/ip%3A127.0.0.1')
@@ -75,7 +75,7 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
     expect(response.headers.get('ratelimit-policy')).toBe('"default";q=2;w=2000')
   })
 
-  it('answers a denial with 429 and its fields', async () => {
+  it('the proxy answers a denial with 429 and its fields', async () => {
     await fetch(proxied.url)
     const response = await fetch(proxied.url)
     expect(response.status).toBe(429)
@@ -84,14 +84,14 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
     expect(await response.json()).toEqual({ error: 'too many requests' })
   })
 
-  it('does not take an outage for a denial, and does not wait for it', async () => {
+  it('the proxy passes requests during an outage, without waiting', async () => {
     await proxied.service.stop()
     await expectToPassSoon(proxied.url)
   })
 
-  it('waits only a moment for a service that hangs', async () => {
+  it('the proxy waits only a moment for a service that hangs', async () => {
     const sockets: Socket[] = []
-    // A proxy that gives up may reset its connection.
+    // A proxy that times out may reset its connection.
     const hanging = createTcpServer(socket => sockets.push(socket.on('error', () => undefined)))
     await once(hanging.listen(Number(new URL(proxied.service.url).port), '127.0.0.1'), 'listening')
     try {
@@ -116,7 +116,7 @@ function itLimitsBehindAnotherProxy(proxy: ReverseProxy): void {
   const statusFor = async (ip: string, sent: string) =>
     (await fetch(proxied.url, { headers: { 'x-forwarded-for': `${sent}, ${ip}` } })).status
 
-  it('counts the client of the other proxy, whatever it sends itself', async () => {
+  it('the proxy counts the client of the other proxy, whatever X-Forwarded-For it sends', async () => {
     expect(await inTurn(i => statusFor('198.51.100.9', `203.0.113.${i}`))).toEqual(fewAllowed)
     expect(await statusFor('198.51.100.10', '198.51.100.9')).toBe(200)
   })
@@ -132,7 +132,7 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
 
   itCountsTheAddress(() => proxied)
 
-  it('counts the owner of a verified key, with all keys and from all addresses', async () => {
+  it('the proxy counts the owner of a verified key, with all keys and from all addresses', async () => {
     const statuses = await inTurn(i =>
       proxied.statusFor(`192.0.2.${i}`, { 'x-api-key': i % 2 ? 'acme-key-1' : 'acme-key-2' }),
     )
@@ -140,21 +140,21 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
     expect(await proxied.statusFor('192.0.2.1', { 'x-api-key': 'globex-key' })).toBe(200)
   })
 
-  it('does not take the name of an owner from the client', async () => {
+  it('the proxy does not accept the name of an owner from the client', async () => {
     const statuses = await inTurn(i => proxied.statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
     expect(statuses).toEqual(fewAllowed)
   })
 
-  it('keeps what a request without a verified key gets', async () => {
+  it('the proxy still serves a request without a verified key', async () => {
     const response = await fetch(proxied.url, { headers: { 'x-api-key': 'made-up' } })
     expect([response.status, await response.text()]).toEqual([200, 'the application saw /'])
   })
 }
 
-/** The first few of all attempts are allowed. */
+/** The statuses if only the first few attempts are allowed. */
 const fewAllowed = attempts.map(i => (i < CAPACITY ? 200 : 429))
 
-/** One attempt after another. */
+/** Makes one attempt after another. */
 async function inTurn(attempt: (i: number) => Promise<number>): Promise<number[]> {
   const statuses = []
   for (const i of attempts) statuses.push(await attempt(i))
@@ -162,11 +162,11 @@ async function inTurn(attempt: (i: number) => Promise<number>): Promise<number[]
 }
 
 function itCountsTheAddress(started: () => ProxiedApplication): void {
-  it('cannot be escaped with made-up API keys', async () => {
+  it('a client cannot escape its limit with made-up API keys', async () => {
     expect(await inTurn(i => started().statusFor('198.51.100.1', { 'x-api-key': `made-up-${i}` }))).toEqual(fewAllowed)
   })
 
-  it('cannot be escaped with a forged X-Forwarded-For', async () => {
+  it('a client cannot escape its limit with a forged X-Forwarded-For', async () => {
     const statuses = await inTurn(i => {
       const forged = `203.0.113.${i}`
       const headers = { 'x-forwarded-for': forged, 'x-real-ip': forged, forwarded: `for=${forged}` }
@@ -175,13 +175,13 @@ function itCountsTheAddress(started: () => ProxiedApplication): void {
     expect(statuses).toEqual(fewAllowed)
   })
 
-  it('cannot be escaped with the addresses of an IPv6 /64', async () => {
+  it('a client cannot escape its limit with the addresses of an IPv6 /64', async () => {
     const statuses = await inTurn(i => started().statusFor(`2001:db8:1:2:${i}::${i * i}`))
     expect(statuses).toEqual(fewAllowed)
     expect(await started().statusFor('2001:db8:1:3::1')).toBe(200)
   })
 
-  it('takes an IPv4-mapped address for the IPv4 address', async () => {
+  it('the proxy counts an IPv4-mapped address as the IPv4 address', async () => {
     const statuses = await inTurn(i => started().statusFor(i % 2 ? '::ffff:198.51.100.3' : '198.51.100.3'))
     expect(statuses).toEqual(fewAllowed)
     expect(await started().statusFor('::ffff:198.51.100.4')).toBe(200)
@@ -204,7 +204,7 @@ function itCountsTheAddress(started: () => ProxiedApplication): void {
     '2003:0:a:b:c:d:e:f',
     '2003:0:b::1',
     '2004:0:0:0:a:b:c:d',
-  ])('counts %s under the key of the client', async ip => {
+  ])('the proxy counts %s under the key of the client', async ip => {
     expect(await started().statusFor(ip)).toBe(200)
     const { body } = await new Client(started().service.url).get(`/buckets/${encodeURIComponent(clientKey(ip))}`)
     expect(body).toMatchObject({ remaining: CAPACITY - 1 })

@@ -23,7 +23,7 @@ beforeAll(async () => {
 })
 afterAll(() => Promise.all([directory, checkout].map(path => rm(path, { recursive: true }))))
 
-/** Runs a command that starts something, until a line of it matches. */
+/** Runs a command that keeps running, until a line of its output matches. */
 async function start(command: string, env: Readonly<Record<string, string>>, pattern: RegExp) {
   const variables = { PATH: process.env['PATH'], PORT: '0', WORKER_METRICS_PORT: '0', ...env }
   const shell = spawn('sh', ['-c', command], {
@@ -47,8 +47,8 @@ async function stop(shell: ChildProcess): Promise<void> {
   await closed
 }
 
-describe('the README, where it runs the service', () => {
-  it('installs it and starts it, which says how to try it', async () => {
+describe('the section "Run it" of the README', () => {
+  it('installs and starts the service, which logs how to try it', async () => {
     const [install, run = ''] = shellCommands('Run it')
     expect(install).toBe('npm ci')
     const { shell, match } = await start(run, { DATA_DIR: join(directory, 'data') }, /"try: (curl .*)"}$/)
@@ -58,7 +58,7 @@ describe('the README, where it runs the service', () => {
   })
 })
 
-describe('the README, run against a new service', () => {
+describe('the README, tested with a new service,', () => {
   let service: Service
   beforeAll(async () => {
     service = await Service.start()
@@ -75,11 +75,11 @@ describe('the README, run against a new service', () => {
     })))
 })
 
-describe('the README, where it deploys', () => {
+describe('the section "Deploy" of the README', () => {
   const [startFront = '', startWorker = '', makeToken = '', ...others] = shellCommands('Deploy')
 
   describeWithRedis('with Redis', () => {
-    it('starts the front and a worker, which together apply a change', async () => {
+    it('starts front processes and a worker, which together apply a change', async () => {
       const redis = await RedisServer.start()
       const withRedis = (command: string) => command.replace('redis://127.0.0.1:6379', redis.url)
       const front = await start(withRedis(startFront), {}, /listening on (http:[^ "]+)/)
@@ -92,7 +92,7 @@ describe('the README, where it deploys', () => {
     })
   })
 
-  it('composes as docker-compose.yml itself says', async () => {
+  it('has the same Compose commands as docker-compose.yml', async () => {
     expect(others).toEqual(['docker compose up -d'])
     const compose = await readFile(join(ROOT, 'docker-compose.yml'), 'utf8')
     for (const command of [makeToken, ...others]) expect(compose).toContain(`#   ${command}\n`)

@@ -9,7 +9,7 @@ import { ClientPackage } from '../support/client-package.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
 
-/** How an application of this kind is told to listen, and says where. */
+/** The code that makes an application of this kind listen and print its URL. */
 const LISTEN = {
   fastify: "console.log(await app.listen({ port: 0, host: '127.0.0.1' }))",
   express: "const server = app.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + server.address().port))",
@@ -19,7 +19,7 @@ let service: Service
 let client: ClientPackage
 let directory: string
 beforeAll(async () => {
-  // One process, which obeys at once what it answered as applied.
+  // With one process, a change is obeyed as soon as it is reported as applied.
   service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
   client = await ClientPackage.pack()
   directory = await client.install('module', Object.keys(LISTEN))
@@ -29,7 +29,7 @@ afterAll(async () => {
   await client.remove()
 })
 
-/** The recipe as a program, with this service. */
+/** Starts the recipe as a program that uses this service. */
 async function start(name: keyof typeof LISTEN): Promise<{ url: string; program: ChildProcess }> {
   const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url })
   const file = join(directory, `${name}.js`)
@@ -40,7 +40,7 @@ async function start(name: keyof typeof LISTEN): Promise<{ url: string; program:
 }
 
 describe.each(Object.keys(LISTEN) as (keyof typeof LISTEN)[])('the recipe for %s', name => {
-  it('serves what is allowed, and says when to come again', async () => {
+  it('serves allowed requests, and reports to denied ones when to retry', async () => {
     const admin = new Client(service.url)
     await admin.put('ip:*', { capacity: 1, refillTokens: 1, refillIntervalMs: 100_000 })
     await admin.request('DELETE', '/buckets/ip%3A127.0.0.1')

@@ -9,7 +9,7 @@ import { Service } from '../support/service.ts'
 
 const TEN_A_DAY = { capacity: 10, refillTokens: 1, refillIntervalMs: 86_400_000 }
 
-describeWithRedis('api and worker started alone, on one Redis', () => {
+describeWithRedis('apis and workers that are started separately on one Redis', () => {
   let redis: RedisServer
   const services: Service[] = []
 
@@ -27,7 +27,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
   })
   afterAll(() => redis.stop())
 
-  it('lets two apis share limits and policies', async () => {
+  it('share limits and policies', async () => {
     const [first, second] = await Promise.all([start('api'), start('api'), start('worker')])
     const clients = [new Client(first.url), new Client(second.url)] as const
     expect((await clients[0].put('shared', TEN_A_DAY)).status).toBe(201)
@@ -42,7 +42,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     await eventually(async () => expect((await clients[0].check('shared', 0)).body.policyVersion).toBe(2), 1_000)
   })
 
-  it('accepts changes while no worker runs, and applies them in order once one does', async () => {
+  it('accept changes while no worker runs, and apply them in order once one does', async () => {
     const api = await start('api')
     const client = new Client(api.url)
     const capacities = [1, 2, 3, 4, 5]
@@ -57,7 +57,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     expect(versions.map(({ body }) => body.limits[0].capacity)).toEqual(capacities)
   })
 
-  it('ends with exit code 0 and leaves no connection', async () => {
+  it('end with exit code 0 and leave no connection', async () => {
     const [api, worker] = await Promise.all([start('api'), start('worker')])
     expect(await Promise.all([api.stop(), worker.stop()])).toEqual([0, 0])
     const admin = new Redis(redis.url)
@@ -65,7 +65,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     admin.disconnect()
   })
 
-  it('starts while Redis is unavailable, and recovers without a restart', async () => {
+  it('start while Redis is unavailable, and recover without a restart', async () => {
     const own = await RedisServer.start()
     await own.kill()
     const [api, worker] = await Promise.all([
@@ -81,7 +81,7 @@ describeWithRedis('api and worker started alone, on one Redis', () => {
     await own.restart()
     await eventually(async () => expect((await client.get('/ready')).status).toBe(200))
     await eventually(async () => expect((await client.check('early')).body.source).toBe('redis'))
-    // Each process heals by itself, and this may come to another one than those before.
+    // Each process recovers by itself, and this request may reach another process than those before.
     await eventually(async () => expect((await client.put('early', TEN_A_DAY)).body.version).toBe(1))
     await own.stop()
   })

@@ -13,7 +13,7 @@ import { Service } from '../support/service.ts'
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const CALLERS = IS_LONG ? 100 : 40
 
-describeWithRedis('the processes of a front', () => {
+describeWithRedis('the front processes of an instance', () => {
   let redis: RedisServer
   let api: Service
   let client: Client
@@ -50,7 +50,7 @@ describeWithRedis('the processes of a front', () => {
     expect(checksIn((await client.get('/metrics')).text)).toBe(answered)
   }, 60_000)
 
-  it('that hang are found and replaced, and the connection that was being handed to one is closed', async () => {
+  it('that hang are detected and replaced, and a connection that was being passed to one is closed', async () => {
     const [victim = 0, other] = api.pidsOf('throttler front')
     const killed = api.says(/a process hangs and is killed/)
     process.kill(victim, 'SIGSTOP')
@@ -68,7 +68,7 @@ describeWithRedis('the processes of a front', () => {
     await eventually(async () => expect((await client.check('after')).body.source).toBe('redis'))
   }, 30_000)
 
-  it('answer those who wait for an outcome before they end', async () => {
+  it('answer requests that wait for an outcome before they end', async () => {
     const waiting = client.request(
       'PUT',
       '/config/nobody-applies',
@@ -88,7 +88,7 @@ describeWithRedis('the processes of a front', () => {
   }, 30_000)
 })
 
-/** A caller with one keep-alive connection at a time, that rests for a while between its checks. */
+/** A caller with one keep-alive connection at a time, which pauses between its checks. */
 class KeepAliveCaller {
   readonly failures: string[] = []
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
@@ -103,7 +103,7 @@ class KeepAliveCaller {
     this.#done = this.#run()
   }
 
-  /** Resolves with how many checks were answered. */
+  /** Resolves with the number of answered checks. */
   async stop(): Promise<number> {
     this.#stopped = true
     const answered = await this.#done
@@ -134,7 +134,7 @@ class KeepAliveCaller {
   }
 }
 
-/** Scrapes all the time. Resolves, when it is called, with what fell between two scrapes. */
+/** Scrapes continuously. Returns a function that stops this and resolves with the counters that fell between two scrapes. */
 function watchCounters(client: Client) {
   const falls: string[] = []
   let scrapes = 0

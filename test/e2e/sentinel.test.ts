@@ -43,7 +43,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     expect([code, said]).toEqual([1, expect.stringContaining(`REDIS_URL has no Sentinel at 127.0.0.1:${port}`)])
   })
 
-  it('is refused at the start where a Sentinel is asked as if it were the Redis', async () => {
+  it('is refused at the start if a redis:// URL has the address of a Sentinel', async () => {
     const [sentinel = ''] = sentinels.hosts.split(',')
     const { code, said } = await failToStart('api', { REDIS_URL: `redis://${sentinel}` })
     expect([code, said]).toEqual([
@@ -90,7 +90,7 @@ describeWithRedis('Sentinels with a password', () => {
   }, 60_000)
   afterAll(() => sentinels.stop())
 
-  it('let those in that know it', async () => {
+  it('accept a service that has it', async () => {
     const service = await Service.start({ env: { REDIS_URL: sentinels.url, SENTINEL_PASSWORD } })
     expect((await new Client(service.url).check('x')).body.source).toBe('redis')
     await service.stop()
@@ -99,7 +99,7 @@ describeWithRedis('Sentinels with a password', () => {
   it.each([
     [{}, /NOAUTH/],
     [{ SENTINEL_PASSWORD: 'hunter2' }, /WRONGPASS/],
-  ])('refuse %j', async (variables, reason) => {
+  ])('refuse a service with %j', async (variables, reason) => {
     const { code, said } = await failToStart('api', { REDIS_URL: sentinels.url, ...variables })
     expect([code, said]).toEqual([1, expect.stringMatching(reason)])
     expect(said).not.toContain('hunter2')

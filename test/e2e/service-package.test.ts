@@ -17,7 +17,7 @@ describe('the package of the service, in an empty directory', () => {
 
   const throttler = (...args: string[]) => run(installed.directory, 'npx', ['--no', '--', 'throttler', ...args])
 
-  it('contains what runs and what it refers to, and neither sources, tests nor maps', () => {
+  it('contains the code that runs and its documents, but no sources, tests or source maps', () => {
     const { files } = installed
     for (const path of ['dist/src/cli.js', 'dist/src/redis/lua/check.lua', 'docs/openapi.json', 'README.md', 'LICENSE'])
       expect(files).toContain(path)
@@ -57,7 +57,7 @@ describe('the package of the service, in an empty directory', () => {
     expect([...linked].filter(path => !installed.files.includes(path))).toEqual([])
   })
 
-  it('says what each command does', async () => {
+  it('describes each command', async () => {
     const usage = await throttler('--help')
     for (const command of COMMANDS) {
       expect(usage).toContain(`\n  ${command} `)

@@ -21,7 +21,7 @@ function connection(): Socket {
   return socket
 }
 
-/** Sends a part of it every so often until all is sent or the service has had enough. Resolves with what came back. */
+/** Sends one part per interval until all are sent or the service closes the connection. Resolves with the answer. */
 async function trickle(parts: readonly string[], intervalMs: number): Promise<string> {
   const socket = connection()
   const answer = text(socket).catch(() => '')
@@ -38,13 +38,13 @@ async function trickle(parts: readonly string[], intervalMs: number): Promise<st
 const head = (length: number) =>
   `POST /check/batch HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 
-/** Refused before its body is read, which the client goes on to send. */
+/** A request that is refused before its body is read, while the client continues to send the body. */
 const unreadable = (length: number) =>
   `POST /config/%ff HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 
 /**
- * Asks for many pages and reads them at this pace for so long, then all the rest at once.
- * @returns how many it got
+ * Requests many pages, reads them at this rate for this time, and then reads the rest at once.
+ * @returns how many pages it received
  */
 async function readPages(count: number, bytesPerSecond: number, ms: number): Promise<number> {
   const socket = connection()
@@ -70,8 +70,8 @@ async function readPages(count: number, bytesPerSecond: number, ms: number): Pro
   return Buffer.concat(parts).toString().split('HTTP/1.1 200 OK').length - 1
 }
 
-describe('a client that is slow', () => {
-  it('is disconnected if it sends too slowly, and served if it is merely slow', async () => {
+describe('a client that sends slowly', () => {
+  it('is disconnected if it is too slow, and served if it keeps the minimum rate', async () => {
     const startMs = performance.now()
     const dropped = Promise.all([
       trickle(['GET /health HTTP/1.1\r\n', ...Array(300).fill('x: y\r\n')], 200),
@@ -91,7 +91,7 @@ describe('a client that is slow', () => {
 })
 
 describe('a client that reads slowly', () => {
-  it('is disconnected if it stops sending, and served if it continues', async () => {
+  it('is disconnected if it stops reading, and served if it continues', async () => {
     const [stopped, slow] = await Promise.all([readPages(100, 0, 22_000), readPages(100, 1_000_000, 22_000)])
     expect(stopped).toBeLessThan(100)
     expect(slow).toBe(100)
@@ -99,7 +99,7 @@ describe('a client that reads slowly', () => {
 })
 
 describe('5,000 idle connections', () => {
-  it('do not keep others from being served', async () => {
+  it('do not prevent other clients from being served', async () => {
     const idle: Socket[] = []
     for (let i = 0; i < IDLE_CONNECTIONS; i += 250) {
       const some = Array.from({ length: 250 }, connection)

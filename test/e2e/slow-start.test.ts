@@ -8,7 +8,7 @@ import { Service } from '../support/service.ts'
 
 const EVENTS = 60_000
 
-it('logs no unavailable store while the embedded store replays its journal', async () => {
+it('the service logs no lost connection while the embedded store replays its journal', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'throttler-slow-'))
   await writeLongJournal(dataDir, EVENTS)
   const service = await Service.start({ env: { DATA_DIR: dataDir } })

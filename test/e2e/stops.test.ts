@@ -55,7 +55,7 @@ describe('a stop', () => {
   })
   afterEach(() => service.stop())
 
-  it('that is asked for twice is one stop', async () => {
+  it('that is requested twice is one stop', async () => {
     const end = endOf(service)
     service.process.kill('SIGTERM')
     expectCleanEnd(await end)
@@ -66,7 +66,7 @@ describe('a stop', () => {
     expectCleanEnd(await endOf(service, 'SIGINT'))
   })
 
-  it('starts nothing any more for processes that died just before', async () => {
+  it('does not replace processes that died just before', async () => {
     const victims = ['front', 'worker', 'store'].map(kind => service.pidsOf(`throttler ${kind}`)[0] ?? 0)
     for (const pid of victims) process.kill(pid, 'SIGKILL')
     await eventually(() => expect(service.output.join()).toContain('a process died and is replaced'))
@@ -80,7 +80,7 @@ describe('a stop', () => {
     expectCleanEnd(await end)
   })
 
-  it('leaves nothing for long when the primary is killed meanwhile', async () => {
+  it('leaves no process for long when the primary is killed meanwhile', async () => {
     const [primary = 0] = service.pidsOf('throttler primary')
     const exited = once(service.process, 'exit')
     service.process.kill('SIGTERM')

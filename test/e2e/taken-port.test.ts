@@ -23,7 +23,7 @@ afterEach(async () => {
 })
 
 it(
-  'a port that is taken ends the start with one report and nothing left, and the next start works at once',
+  'a taken port ends the start with one report and leaves no process, and the next start succeeds at once',
   async () => {
     const { port } = holder.address() as AddressInfo
     for (let round = 0; round < ROUNDS; round++) {

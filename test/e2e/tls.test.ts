@@ -51,10 +51,10 @@ describeWithRedis('a Redis with TLS, client certificates and a user', () => {
   itGivesTheTour(() => service)
 
   it.each([
-    ['a CA that did not sign', () => ({ REDIS_TLS_CA: join(directory, 'stranger', 'ca.pem') }), /certificate/],
+    ['another CA', () => ({ REDIS_TLS_CA: join(directory, 'stranger', 'ca.pem') }), /certificate/],
     ['no client certificate', () => ({ REDIS_TLS_CERT: '', REDIS_TLS_KEY: '' }), /certificate required/],
     [
-      'a client certificate of a stranger',
+      'a client certificate of another CA',
       () => ({
         REDIS_TLS_CERT: join(directory, 'stranger', 'client.pem'),
         REDIS_TLS_KEY: join(directory, 'stranger', 'client.key'),

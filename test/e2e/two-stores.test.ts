@@ -61,7 +61,7 @@ describeWithRedis('a bucket store and a policy store', () => {
     await eventually(async () => expect((await client.put('mended', THREE_A_DAY)).status).toBe(201), 10_000)
   }, 30_000)
 
-  it('fail apart also where one hangs: changes are refused soon, and then at once', async () => {
+  it('fail independently: while the policy store hangs, known policies are enforced and changes are soon refused at once', async () => {
     configRedis.signal('SIGSTOP')
     await expectKnownPolicyEnforced('known:hanging')
     await eventually(() => expectChangesRefused(1_000), 10_000)

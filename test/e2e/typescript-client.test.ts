@@ -18,7 +18,7 @@ beforeAll(async () => {
 afterAll(() => service.stop())
 
 describe('the client', () => {
-  it('says what the service decided, also when it denies', async () => {
+  it('returns the decision of the service, including a denial', async () => {
     expect(await throttler.check('two', 2)).toMatchObject({ allowed: true, key: 'two', limit: 2, remaining: 0 })
     const denied = await throttler.check('two')
     expect(denied).toMatchObject({ allowed: false, code: 'quota-exceeded', 'violated-policies': ['default'] })
@@ -26,7 +26,7 @@ describe('the client', () => {
     expect(await throttler.check('blocked')).toMatchObject({ allowed: false, code: 'blocked', retryAfterMs: null })
   })
 
-  it('asks for thousands of keys, and answers in the order asked', async () => {
+  it('checks thousands of keys, and returns the decisions in the order asked', async () => {
     const keys = Array.from({ length: 2_500 }, (_, i) => `user:${i}`)
     const decisions = await throttler.checkMany(keys.map(key => ({ key })))
     expect(decisions.map(({ key }) => key)).toEqual(keys)
@@ -34,7 +34,7 @@ describe('the client', () => {
     expect(await throttler.checkMany([])).toEqual([])
   })
 
-  it('tells why a check of a batch cannot be decided', async () => {
+  it('reports why a check of a batch cannot be decided', async () => {
     const failures: unknown[] = []
     const lenient = clientThat('allow', failures)
     expect(await lenient.checkMany([{ key: 'two', tokens: 3 }, { key: 'two' }])).toMatchObject([
@@ -44,7 +44,7 @@ describe('the client', () => {
     expect(failures).toMatchObject([{ code: 'tokens-exceed-capacity' }])
   })
 
-  it('says the same of a check, whether it shared a call or not', async () => {
+  it('returns the same decision for a check, whether it shared a call or not', async () => {
     const alone = await throttler.check('blocked')
     const [shared] = await throttler.checkMany([{ key: 'blocked' }, { key: 'two', tokens: 0 }])
     expect(shared).toEqual(alone)
@@ -55,7 +55,7 @@ describe('the client', () => {
     expect(decisions.map(({ allowed }) => allowed)).toEqual(Array.from({ length: 64 }, (_, i) => i < 10))
   })
 
-  it('does not let one invalid key cost others their decisions', async () => {
+  it('returns the decisions of other checks if one key is invalid', async () => {
     const results = await Promise.allSettled(['user:a', 'bad\u0000', 'user:b'].map(key => throttler.check(key)))
     expect(results).toMatchObject([
       { value: { allowed: true, key: 'user:a', source: 'redis' } },

@@ -12,7 +12,7 @@ const KEYS = 20
 const WORKERS = 2
 const KILL_INTERVAL_MS = 2_000
 const STORM_MS = IS_LONG ? 20_000 : 6_000
-/** After the last worker was killed. */
+/** Time limit after the last worker was killed. */
 const APPLIED_WITHIN_MS = 15_000
 const TIMEOUT_MS = 120_000
 
@@ -36,7 +36,7 @@ describeWithRedis('commands while their workers are killed', () => {
     workers.push(await Service.spawn({ kind: 'worker', env: { REDIS_URL: redis.url, LOG_LEVEL: 'error' } }))
   }
 
-  /** Each in its turn; there is another from then on. */
+  /** Kills the oldest worker, and starts another one. */
   async function killOne(): Promise<void> {
     await workers.shift()?.stop('SIGKILL')
     await startWorker()
@@ -54,7 +54,7 @@ describeWithRedis('commands while their workers are killed', () => {
     return sent
   }
 
-  /** Repeats what is not known to be accepted, as a busy machine may have it. */
+  /** Repeats a change until it is accepted, since a busy machine may refuse it. */
   async function accepted(key: string, number: number): Promise<string> {
     const policy = { capacity: number + 1, refillTokens: 1 }
     const headers = { 'idempotency-key': `number-${number}` }
@@ -98,7 +98,7 @@ describeWithRedis('commands while their workers are killed', () => {
         const capacities = events.map(({ policy }) => (policy as { limits: [{ capacity: number }] }).limits[0].capacity)
         expect(capacities).toEqual(events.map((_, n) => n * KEYS + i + 1))
       }
-      // It went on during the storm.
+      // Commands were also applied during the storm.
       expect(progress.at(-1)).toBeGreaterThan(progress[0] ?? 0)
     },
     TIMEOUT_MS,

@@ -6,21 +6,21 @@ import { type History, history, play, type Step } from '../support/bucket-histor
 import { grainOf } from '../support/bucket-oracle.ts'
 
 const HISTORIES = 1_000
-/** Of all histories; the quick form of the slowest property plays 400. */
+/** The smallest share of histories in which each case must occur. The quick run of the slowest property plays 400 histories. */
 const FEWEST = 0.02
 
 type Check = Step['checks'][number]
 
 /** A check of a bucket that was spent from before. */
 interface Moment {
-  /** How far the clock went since the batch before, ms. */
+  /** How far the clock moved since the previous batch, in ms. */
   readonly moved: number
-  /** So long until the bucket is full and forgotten, ms. */
+  /** Time until the bucket is full and forgotten, in ms. */
   readonly left: number
-  /** The limits that it was last spent from under. */
+  /** The limits of the policy that last spent from the bucket. */
   readonly before: readonly Limit[]
   readonly now: readonly Limit[]
-  /** The names of limits that it was spent from before that, and that the last policy did not have. */
+  /** The names of limits that were spent from earlier and that the last policy does not have. */
   readonly away: ReadonlySet<string>
 }
 
@@ -53,7 +53,7 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
   'when the clock went ahead by a year': ({ moved, left }) => moved >= 365 * DAY && left > 0,
   'in the millisecond before the bucket is full': ({ left }) => left === 1,
   'in the millisecond in which it is full': ({ left }) => left === 0,
-  'when a slower policy would have the bucket back': ({ left, before, now }) =>
+  'after it became full, under a policy that refills more slowly': ({ left, before, now }) =>
     left <= 0 && pairs(before, now).some(([a, b]) => rate(b) < rate(a)),
   'after a limit was added': live(({ before, now }) => names(now).some(name => !names(before).includes(name))),
   'after a limit was removed': live(({ before, now }) => names(before).some(name => !names(now).includes(name))),
@@ -61,17 +61,17 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
     ({ before, now }) =>
       names(before).join() !== names(now).join() && names(before).toSorted().join() === names(now).toSorted().join(),
   ),
-  'after a limit that was away came back': live(({ now, away }) => names(now).some(name => away.has(name))),
+  'after a removed limit was added again': live(({ now, away }) => names(now).some(name => away.has(name))),
   'after a capacity was raised': live(({ before, now }) =>
     pairs(before, now).some(([a, b]) => a.capacity < b.capacity),
   ),
   'after a capacity was lowered': live(({ before, now }) =>
     pairs(before, now).some(([a, b]) => a.capacity > b.capacity),
   ),
-  'after a rate changed, and with it the fraction of a token': live(({ before, now }) =>
+  'after a rate changed, and the unit with it': live(({ before, now }) =>
     pairs(before, now).some(([a, b]) => grainOf(a) !== grainOf(b)),
   ),
-  'after a rate changed, but not the fraction of a token': live(({ before, now }) =>
+  'after a rate changed, but not the unit': live(({ before, now }) =>
     pairs(before, now).some(([a, b]) => rate(a) !== rate(b) && grainOf(a) === grainOf(b)),
   ),
 }
@@ -79,7 +79,7 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
 const names = (limits: readonly Limit[]) => limits.map(({ name }) => name)
 const rate = ({ refillTokens, refillIntervalMs }: Limit) => refillTokens / refillIntervalMs
 
-/** Each limit of both, as it was and as it is. */
+/** The limits that both lists have, each in its old and its new form. */
 function pairs(before: readonly Limit[], now: readonly Limit[]): [Limit, Limit][] {
   return before.flatMap(a => now.filter(({ name }) => name === a.name).map((b): [Limit, Limit] => [a, b]))
 }
@@ -115,7 +115,7 @@ function momentsOf(steps: readonly Step[]): Moment[] {
   })
 }
 
-describe('the histories that the service is held against the oracle with', () => {
+describe('the random histories that compare the service with the oracle', () => {
   const histories: readonly History[] = fc.sample(history, { numRuns: HISTORIES, seed: 1 })
   const played = histories.map(play)
 

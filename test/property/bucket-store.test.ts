@@ -50,7 +50,7 @@ describeWithRedis('the bucket store', () => {
   )
 
   it(
-    'does as the specification does, also with more limits than a bucket keeps',
+    'decides as the specification does, also with more limits than a bucket keeps',
     async () => {
       await fc.assert(
         fc.asyncProperty(turns, told => doesAsSpecified(redis, namespace(), told)),
@@ -61,7 +61,7 @@ describeWithRedis('the bucket store', () => {
   )
 
   it(
-    'gets every token of a day: 1 a second, asked for every 100 ms, admits one a second',
+    'admits exactly one token a second if one a second refills and checks come every 100 ms',
     async () => {
       const policy = compilePolicy('x', 1, { limits: [A_TOKEN_A_SECOND], mode: 'enforce' })
       const store = storeIn(redis, namespace())
@@ -80,7 +80,7 @@ describeWithRedis('the bucket store', () => {
 const A_TOKEN_A_SECOND = { name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }
 const TENTHS = [0, 100, 200, 300, 400, 500, 600, 700, 800, 900]
 
-/** Policies of one to three of many limits take turns on one key. */
+/** One to three of many limits: policies with different limits take turns on one key. */
 const manyLimits = fc.uniqueArray(
   fc.record({
     name: fc.constantFrom(...'abcdefghijklmn'),
@@ -129,7 +129,7 @@ async function pollAt(redis: ClockedRedis, store: RedisBucketStore, policy: Poli
 async function answersAsPromised(redis: ClockedRedis, prefix: string, told: History): Promise<void> {
   const keys = new BucketKeys(prefix)
   const store = storeIn(redis, prefix)
-  // Sent all at once: a connection keeps the order.
+  // All steps are sent at once; the connection keeps their order.
   await Promise.all(play(told).map(step => happensAsPromised(redis, store, keys, step)))
 }
 
@@ -150,7 +150,7 @@ async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, k
   }
 }
 
-/** Exact, but for times some 285,000 years ahead: beyond 2^53 doubles lose milliseconds. */
+/** Exact, except for times about 285,000 years ahead: beyond 2^53, doubles lose milliseconds. */
 function expectAbout(expiry: bigint | undefined, expected: bigint): void {
   if (expected < 2n ** 53n) expect(expiry).toBe(expected)
   else expect(Math.abs(Number((expiry ?? 0n) - expected))).toBeLessThan(100)

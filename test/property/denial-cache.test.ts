@@ -18,13 +18,13 @@ const denial = fc.record({
   /** Quarters of the smallest capacity. */
   spent: fc.integer({ min: 1, max: 4 }),
   wanted: fc.integer({ min: 1, max: 4 }),
-  /** When the store decides: so long before it would allow, by a clock that was set back by so much. */
+  /** How long before it would allow the check the store decides, and how far its clock was set back; both in ms. */
   early: fc.oneof(quarters(5), quarters(3_000)),
   setBackMs: fc.oneof(fc.constant(0), fc.nat(10_000)),
-  /** The way to the store and from it. */
+  /** Network latency to the store and back, in ms. */
   wayThere: fc.oneof(quarters(1), quarters(200)),
   wayBack: fc.oneof(quarters(1), quarters(200)),
-  /** When the question is repeated, counted from the reply, or until retryAfterMs after the store was asked. */
+  /** When the check is repeated, in ms: after the reply, or before the end of retryAfterMs. */
   repeated: fc.array(
     fc.oneof(
       quarters(1_100).map(ms => ({ afterReply: ms })),
@@ -34,9 +34,9 @@ const denial = fc.record({
   ),
 })
 
-describe('what a process knows of a denied key', () => {
+describe('a remembered denial', () => {
   it(
-    'is what the store would still say, and promises no shorter a wait',
+    'holds only while the store would still deny, and never promises a shorter wait',
     () => {
       fc.assert(
         fc.property(denial, drawn => {
@@ -80,7 +80,7 @@ interface Drawn {
   readonly setBackMs: number
 }
 
-/** A bucket that was spent from, in the service's arithmetic and in the oracle's, and when it is to be asked. */
+/** A bucket that was spent from, in the service's arithmetic and in the oracle's, and when the store decides. */
 function givenSpentBucket({ limits, spent, wanted, early, setBackMs }: Drawn) {
   const policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
   const smallest = Math.min(...limits.map(({ capacity }) => capacity))

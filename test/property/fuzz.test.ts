@@ -12,7 +12,7 @@ import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { Service } from '../support/service.ts'
 
 const TOKENS = [undefined, 'wrong', 'secret-of-a-caller', 'secret-of-a-reader', 'secret-of-an-admin']
-/** V8 lets its heap grow for a while before it looks for what is dead; what would leak with each request exceeds this. */
+/** V8 lets its heap grow for a while before it collects garbage. A leak in every request would exceed this. */
 const MOST_GROWTH_MB = 128
 const PATIENCE_MS = 10_000
 
@@ -33,7 +33,7 @@ beforeAll(async () => {
   const env = {
     WEB_CONCURRENCY: '1',
     LOG_LEVEL: 'warn',
-    // So that a machine that is busy is not taken for a store that is away.
+    // A busy machine must not look like an unavailable store.
     REDIS_TIMEOUT_MS: '20000',
     ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
     CHECK_TOKENS: 'gate:secret-of-a-caller',
@@ -48,7 +48,7 @@ afterAll(() => service.stop())
 
 const octets = (maxLength: number) => fc.uint8Array({ maxLength }).map(bytes => Buffer.from(bytes).toString('latin1'))
 
-/** What a parser lets through: no control characters, no spaces. */
+/** Visible ASCII, which a parser accepts: no control characters, no spaces. */
 const visible = (maxLength: number) =>
   fc.array(fc.integer({ min: 0x21, max: 0x7e }), { maxLength }).map(codes => String.fromCharCode(...codes))
 
@@ -169,7 +169,7 @@ function withoutBigInt(_name: string, value: unknown): unknown {
   return typeof value === 'bigint' ? String(value) : value
 }
 
-/** The status lines of all that comes back before the connection ends. */
+/** The status lines of all responses that arrive before the connection ends. */
 async function statusesOf(bytes: Buffer): Promise<string[]> {
   const socket = connect({ host: '127.0.0.1', port })
   socket.setTimeout(PATIENCE_MS, () => socket.destroy(new Error('the service neither answers nor hangs up')))
@@ -181,14 +181,14 @@ async function statusesOf(bytes: Buffer): Promise<string[]> {
   return answer.toString('latin1').match(/^HTTP\/1\.1 \d{3}/gm) ?? []
 }
 
-/** What the service says went wrong. */
+/** The service's log lines of level warn or above. */
 function complaints(): string[] {
   return service.output.filter(line => /"level":[4-6]0/.test(line))
 }
 
 describe('any request, with any token or none,', () => {
   it(
-    'is answered without a 5xx, a crash, a line that says so, or growth',
+    'causes no 5xx other than 505, no crash, no logged warning and no memory growth',
     async () => {
       for (let i = 0; i < 200; i++)
         await statusesOf(Buffer.from('GET /docs HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'))

@@ -7,7 +7,7 @@ import { TestApp } from '../support/app.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { type Store, startStore } from '../support/store.ts'
 
-/** A place in a policy, as a JSON pointer, and what must not stand there; `undefined`: nothing must not. */
+/** A place in a policy, as a JSON pointer, and an invalid value for it; `undefined` means that a required member is missing. */
 interface Violation {
   readonly path: string
   readonly value: unknown
@@ -58,7 +58,7 @@ function violationsOf(schema: TSchema, path: string): fc.Arbitrary<Violation> {
   return fc.oneof(...found.map(values => values.map(value => ({ path, value }))), ...deeper)
 }
 
-/** The policy with that value at that path. */
+/** A copy of the policy with this violation. */
 function broken(policy: object, { path, value }: Violation): unknown {
   if (path === '') return value
   const copy = structuredClone(policy) as Record<string, unknown>
@@ -81,11 +81,11 @@ afterAll(async () => {
   await store.stop()
 })
 
-/** What BullMQ keeps of its queues: nothing before the first command. */
+/** The keys of BullMQ's queues. There are none before the first command. */
 async function queueKeys(): Promise<readonly string[]> {
   const redis = new Redis(store.url)
   try {
-    // A queue that was only looked at has a key of its own for its settings.
+    // Reading a queue creates its `meta` key.
     return (await redis.keys('{illegal:config-*}:config-*')).filter(key => !key.endsWith(':meta'))
   } finally {
     redis.disconnect()
@@ -93,7 +93,7 @@ async function queueKeys(): Promise<readonly string[]> {
 }
 
 it(
-  'whatever the schema of policies forbids is refused, named and never queued',
+  'a policy that violates the schema is refused with the path of the fault, and never queued',
   async () => {
     const base = (path: string) => (path.startsWith('/limits/') ? LONG : SHORT)
     await fc.assert(

@@ -9,13 +9,13 @@ import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
 const HOUR_MS = 3_600_000
 
-/** Of the smallest capacity. */
+/** A part of the smallest capacity. */
 const part = fc.oneof(fc.constantFrom(0, 0.25, 0.5, 1), fc.double({ min: 0, max: 1, noNaN: true }))
 const tokens = fc.oneof(
   fc.constantFrom(0, 1, 1, 2).map(count => ({ count })),
   part.map(part => ({ part })),
 )
-/** How the clock moves before a check: by so much, or to where the same process says that the check would pass. */
+/** How the clock moves before a check: by a number of ms, or by the retryAfterMs that the same process returns. */
 const move = fc.oneof(
   fc.constantFrom(0, 0, 1),
   fc.nat(20_000),
@@ -31,7 +31,7 @@ const outage = fc.record({
 
 describe('processes that cannot ask the store', () => {
   it(
-    'admit in a time T, each of N, at most max(⌈capacity ÷ N⌉, the largest check) + refill·T ÷ N',
+    'admit at most max(⌈capacity ÷ N⌉, the largest check) + refill·T ÷ N each, for N processes in a time T',
     () => {
       fc.assert(
         fc.property(outage, ({ limits, processes, checks }) => {
@@ -50,7 +50,7 @@ describe('processes that cannot ask the store', () => {
   )
 
   it(
-    'together admit at least what the policy holds, of single tokens',
+    'together admit ⌈capacity ÷ N⌉ × N checks of one token, for N processes',
     () => {
       const capacity = fc.integer({ min: 1, max: 300 })
       fc.assert(
@@ -67,7 +67,7 @@ describe('processes that cannot ask the store', () => {
   )
 
   it(
-    'let the only caller pass who waits retryAfterMs, and are full after resetAfterMs, in debt or not',
+    'allow an only caller that waits retryAfterMs, and have full buckets after resetAfterMs, in debt or not',
     () => {
       fc.assert(
         fc.property(outage, tokens, ({ limits, processes, checks }, wanted) => {
@@ -75,7 +75,7 @@ describe('processes that cannot ask the store', () => {
           for (const check of checks.slice(0, 12)) fleet.after({ ...check, process: 0 })
           const asked = fleet.tokens(wanted)
           const { binding, resetAfterMs, retryAfterMs } = fleet.check(0, asked)
-          // No clock of whole milliseconds goes further.
+          // Beyond this, a clock cannot count whole milliseconds.
           fc.pre(fleet.nowMs + Number(retryAfterMs) + Number(resetAfterMs) <= Number.MAX_SAFE_INTEGER)
           if (retryAfterMs !== 0) {
             fleet.nowMs += Number(retryAfterMs)

@@ -12,7 +12,7 @@ async function* pieces(bytes: Buffer, cuts: readonly number[]): AsyncGenerator<B
   yield bytes.subarray(from)
 }
 
-it('a file has the same lines, however it arrives', async () => {
+it('a file yields the same lines, however it is split into pieces', async () => {
   const text = fc.string({ unit: fc.constantFrom('a', 'ü', '😀', '\n', '\r', ' ') })
   await fc.assert(
     fc.asyncProperty(text, fc.array(fc.nat()), async (text, cuts) => {

@@ -8,7 +8,7 @@ import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
 describe('the token bucket', () => {
   it(
-    'answers what the oracle expects, whatever happens to policies and clock',
+    'answers what the oracle expects, for any changes of policies and clock',
     () => {
       fc.assert(fc.property(history, answersAsPromised), { ...runs(1_000, 60_000), examples: counterexamples })
     },

@@ -9,7 +9,7 @@ import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
 describe('a user of the token bucket', () => {
   it(
-    'never gets more than capacity + refill × elapsed in any window, though the clock be set back',
+    'never gets more than capacity + refill × elapsed in any window, even if the clock is set back',
     () => {
       const calls = fc.array(fc.record({ move, tokens }), { maxLength: 30, size: 'max' })
       fc.assert(
@@ -18,7 +18,7 @@ describe('a user of the token bucket', () => {
           let [nowMs, elapsedMs] = [START_MS, 0]
           const admitted = calls.flatMap(({ move, tokens }) => {
             nowMs += move
-            // A clock that went back may have stood still for all that a caller knows.
+            // When the clock goes back, no time may have passed for the caller.
             elapsedMs += Math.max(0, move)
             return key.check(tokens, nowMs).allowed ? [{ elapsedMs, tokens }] : []
           })
@@ -31,7 +31,7 @@ describe('a user of the token bucket', () => {
   )
 
   it(
-    'passes by waiting exactly retryAfterMs, and not by waiting 1 ms less',
+    'is allowed after waiting exactly retryAfterMs, and not 1 ms earlier',
     () => {
       fc.assert(
         fc.property(limits, fc.array(tokens, { minLength: 1, maxLength: 8 }), tokens, (limits, spendings, wanted) => {
@@ -87,7 +87,7 @@ describe('a user of the token bucket', () => {
     PROPERTY_TIMEOUT_MS,
   )
 
-  it('gets every token of a day: 1 a second, asked for every 100 ms for 24 hours, admits 86,400', () => {
+  it('gets 86,400 tokens by asking a limit of 1 token a second every 100 ms for 24 hours', () => {
     const key = new LoneCaller([{ name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }])
     const day = Array.from({ length: 864_000 }, (_, i) => START_MS + i * 100)
     expect(day.filter(nowMs => key.check(1, nowMs).allowed)).toHaveLength(86_400)
@@ -112,7 +112,7 @@ class LoneCaller {
   }
 }
 
-/** Every window is one from some admitted check to a later one. */
+/** Examines every window from one admitted check to a later one. */
 function expectWithin(limit: Limit, admitted: readonly { elapsedMs: number; tokens: number }[]): void {
   for (const [i, { elapsedMs: from }] of admitted.entries()) {
     let total = 0n

@@ -3,7 +3,7 @@ import type { Policy } from '../../src/domain/policy.ts'
 import type { BucketReading } from '../../src/domain/token-bucket.ts'
 import type { Answer } from './bucket-oracle.ts'
 
-/** What a reading comes to, as the oracle would put it. */
+/** The answer that follows from a reading, in the form of the oracle. */
 export function answerOf(asked: { key: string; policy: Policy; tokens: number }, reading: BucketReading): Answer {
   const decision = decideByBucket(asked, reading, 'redis')
   return {

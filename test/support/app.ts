@@ -14,18 +14,18 @@ import type { Store } from './store.ts'
 export interface AppOptions {
   /** Variables besides `REDIS_URL`. `KEY_PREFIX` is the app's own by default. */
   readonly variables?: Readonly<Record<string, string>>
-  /** Whether commands are applied from the start; else they stay queued until `startWorker`. */
+  /** Whether a worker applies commands from the start. Otherwise they stay queued until `startWorker`. */
   readonly worker?: boolean
-  /** What `GET /metrics` answers. */
+  /** Returns the text of `GET /metrics`. */
   readonly scrape?: () => Promise<string>
   readonly logger?: Logger
-  /** Whether the process has more to do than it can; else it looks for itself. */
+  /** Whether the process counts as overloaded. By default it measures that itself. */
   readonly isOverloaded?: () => boolean
-  /** How many connections it takes. */
+  /** How many connections it accepts. */
   readonly maxConnections?: number
 }
 
-/** A complete front with its worker in the test's own process, listening on loopback. */
+/** A complete front process with its worker, within the process of the test, listening on loopback. */
 export class TestApp {
   readonly url: string
   readonly port: number
@@ -91,23 +91,23 @@ export class TestApp {
     return new Client(this.url, headers)
   }
 
-  /** Lets commands be applied, of an app that was started without a worker. */
+  /** Starts the worker of an app that was started without one. */
   startWorker(): Promise<void> {
     return this.#startWorker()
   }
 
-  /** From now on it says that it is not ready. */
+  /** Makes `/ready` report that the app is not ready. */
   drain(): void {
     this.#drain()
   }
 
-  /** Ends everything that it started. */
+  /** Stops everything that the app started. */
   close(): Promise<void> {
     return this.#close()
   }
 }
 
-/** Resolves, once it takes commands, with what ends it. */
+/** Resolves, once the worker takes commands, with a function that stops it. */
 async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
   const { workers, close } = composeWorker(env, logger)
   await workers.start()

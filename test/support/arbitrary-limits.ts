@@ -12,12 +12,12 @@ const extremeRates: Rate[] = [
   { refillTokens: 1, refillIntervalMs: 31 * DAY },
   { refillTokens: MOST_TOKENS, refillIntervalMs: 1 },
   { refillTokens: 999_999_937, refillIntervalMs: 8_640_000 },
-  // 441,650,591 × 20,394,401 = 2^53 − 1: the most units that there can be.
+  // 441,650,591 × 20,394,401 = 2^53 − 1: the largest number of units.
   { refillTokens: 1, refillIntervalMs: 20_394_401 },
   { refillTokens: 999_999_937, refillIntervalMs: 31 * DAY },
 ]
 
-// Few enough that two policies often count by the same fraction of a token, or have the very same rate.
+// Few enough that two policies often have the same unit, or the same rate.
 const smallRate = fc.record({
   refillTokens: fc.constantFrom(1, 2, 3, 5, 7),
   refillIntervalMs: fc.constantFrom(1, 2, 3, 10, 14, SECOND),
@@ -50,7 +50,7 @@ export const limit: fc.Arbitrary<Limit> = fc
   .record({ name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), rate, capacity })
   .map(({ name, rate, capacity }) => exact({ name, ...rate, capacity }))
 
-/** The limit, with no more capacity than can be counted exactly. */
+/** The limit, with its capacity reduced to what can be counted exactly. */
 function exact(limit: Limit): Limit {
   return { ...limit, capacity: Math.min(limit.capacity, largestCapacity(limit)) }
 }
@@ -69,7 +69,7 @@ const alteration: fc.Arbitrary<Partial<Limit>> = fc.oneof(
   rate,
 )
 
-/** What an operator makes of limits: others, or the same in another order, without some, and with one altered. */
+/** How an operator changes limits: to others, or to the same ones reordered, without some, and with one altered. */
 const change = fc.oneof(
   limits.map(others => () => others),
   fc
@@ -80,7 +80,7 @@ const change = fc.oneof(
     }),
 )
 
-/** The limits of a policy, and what its changes made of them. */
+/** The limits of a policy before and after each of its changes. */
 export const policies = fc
   .tuple(limits, fc.array(change, { maxLength: 3, size: 'max' }))
   .map(([first, changes]) => [first, ...changes.map(changed => changed(first))])

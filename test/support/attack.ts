@@ -9,7 +9,7 @@ import type { Service } from './service.ts'
 
 const ATTACKER = fileURLToPath(new URL('./attacker.mjs', import.meta.url))
 const ATTACK_MS = 15_000
-/** Other callers are connected before. */
+/** Time for the other callers to connect before the attack. */
 const WARM_UP_MS = 1_000
 const CHECKS_PER_SECOND = 200
 /** The attacker opens ten thousand connections. */
@@ -23,14 +23,14 @@ interface Attack {
   /** Where it connects to; by default, to where the service listens. */
   readonly port?: number
   readonly connections: number
-  /** Sent first: the head of a request. */
+  /** The head of a request, which is sent first. */
   readonly head: string
-  /** A text that is sent after it, with the number of times. */
+  /** A text that follows the head, and how many times it is repeated. */
   readonly fill?: readonly [text: string, times: number]
   readonly tail?: string
-  /** Whether all of it is sent again whenever an answer arrives. */
+  /** Whether the whole request is sent again whenever an answer arrives. */
   readonly again?: boolean
-  /** What is sent once a second after that. */
+  /** A text that is sent once a second after the request. */
   readonly trickle?: string
   /** Whether answers are read; by default they are. */
   readonly reads?: boolean
@@ -40,11 +40,11 @@ interface Attack {
 
 interface Figures {
   readonly samples: readonly Sample[]
-  /** The most that a front process or a worker held in memory, in MB. */
+  /** The largest resident memory of a front process or a worker, in MB. */
   readonly residentMb: number
 }
 
-/** Attacks a service for a while, and sees how its other callers fare meanwhile. */
+/** Attacks a service for a while, and measures the checks of its other callers meanwhile. */
 export async function underAttack(service: Service, attack: Attack): Promise<Figures> {
   const load = new CheckLoad({
     urls: [service.url],
@@ -67,7 +67,7 @@ export async function underAttack(service: Service, attack: Attack): Promise<Fig
   }
 }
 
-/** That other callers hardly noticed, and that memory is bounded. */
+/** Expects that other callers were answered in time, and that memory is bounded. */
 export function expectUnharmed(attack: string, { samples, residentMb }: Figures): void {
   reportFigures(`${attack}, ${Math.round(residentMb)} MB`, samples)
   const { errors, p99Ms } = summarize(samples)

@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 const [port, attack] = [Number(process.argv[2]), JSON.parse(process.argv[3] ?? '{}')]
 const { connections, head, fill = ['', 0], tail = '', again = false, trickle, reads = true, reopens = false } = attack
 const request = Buffer.concat([head, fill[0].repeat(fill[1]), tail].map(part => Buffer.from(part)))
-/** A burst would overflow the queue of the listening socket, which is the kernel's. */
+/** More at once would overflow the kernel's queue of the listening socket. */
 const OPENED_AT_ONCE = 50
 
 function open() {

@@ -3,17 +3,17 @@ import { describe } from '@jest/globals'
 import { type Browser, chromium, type Page, type PageScreenshotOptions } from 'playwright-core'
 import { isOnPath, pathOf } from './on-path.ts'
 
-/** A suite that only a real browser can prove; left out, and said so, where there is none. */
+/** A suite that needs a real browser. It is skipped, with a message, if there is none. */
 export const describeWithChromium = isOnPath('chromium') ? describe : describe.skip
 
-/** The machine's own Chromium, without a window. */
+/** Starts the Chromium of the machine, without a window. */
 export function launchBrowser(): Promise<Browser> {
   const executablePath = pathOf('chromium')
   if (executablePath === undefined) throw new Error('there is no chromium')
   return chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
 }
 
-/** What the page says went wrong: its own errors, and what the content security policy kept from it. */
+/** The errors of the page, including violations of the content security policy. */
 export function complaintsOf(page: Page): string[] {
   const complaints: string[] = []
   page.on('pageerror', err => complaints.push(err.message))
@@ -21,7 +21,7 @@ export function complaintsOf(page: Page): string[] {
   return complaints
 }
 
-/** With SCREENSHOTS=true, takes the pictures of the documents again. */
+/** With SCREENSHOTS=true, updates a picture in the documents. */
 export async function picture(page: Page, name: string, options: PageScreenshotOptions = {}): Promise<void> {
   if (process.env['SCREENSHOTS'] !== 'true') return
   const path = fileURLToPath(new URL(`../../docs/images/${name}.png`, import.meta.url))

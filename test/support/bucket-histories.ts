@@ -3,12 +3,12 @@ import { compilePolicy, type Limit, type Policy } from '../../src/domain/policy.
 import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
 import { type Answer, BucketOracle } from './bucket-oracle.ts'
 
-/** How the clock moves: by so much, or to where the last answer said that something would happen, give or take. */
+/** How the clock moves: by a number of ms, or by a waiting time in the last answer, plus or minus a few ms. */
 type Move =
   | { readonly by: number }
   | { readonly until: 'retryAfterMs' | 'resetAfterMs' | 'nextTokenAfterMs'; readonly plus: number }
 
-/** The tokens of a check: a number, quarters of the smallest capacity, or about what is left. */
+/** The tokens of a check: a number, quarters of the smallest capacity, or about the remaining tokens. */
 type Wish = { readonly tokens: number } | { readonly quarters: number } | { readonly ofWhatIsLeft: number }
 
 interface Batch {
@@ -16,13 +16,13 @@ interface Batch {
   readonly checks: readonly { readonly key: string; readonly policy: number; readonly wish: Wish }[]
 }
 
-/** What happens to a few buckets: policies that alternate, batches of checks, and the clock between them. */
+/** A history of a few buckets: alternating policies, batches of checks, and moves of the clock between them. */
 export interface History {
   readonly policies: readonly (readonly Limit[])[]
   readonly batches: readonly Batch[]
 }
 
-/** One batch with everything decided: when, what is asked, and what the oracle answers. */
+/** One batch with its time, its checks and the answers of the oracle. */
 export interface Step {
   readonly nowMs: number
   readonly checks: readonly {
@@ -31,7 +31,7 @@ export interface Step {
     readonly tokens: number
     readonly expected: Answer
   }[]
-  /** For each key, when it is forgotten after this step. */
+  /** For each key, when its bucket is forgotten after this step. */
   readonly forgottenAtMs: ReadonlyMap<string, bigint | undefined>
 }
 
@@ -73,7 +73,7 @@ export const history: fc.Arbitrary<History> = fc.record({
   ),
 })
 
-/** Plays a history to the oracle. */
+/** Runs a history through the oracle. */
 export function play({ policies, batches }: History): Step[] {
   const compiled = policies.map((definition, i) => compilePolicy(`p${i}`, 1, { limits: definition, mode: 'enforce' }))
   const oracles = new Map<string, BucketOracle>()
@@ -93,7 +93,7 @@ export function play({ policies, batches }: History): Step[] {
   })
 }
 
-/** Years are enough: beyond 40 of them a waiting time is not waited for. */
+/** The move in ms. A waiting time of more than 40 years is cut to that. */
 function distance(move: Move, last: Answer | undefined): number {
   if ('by' in move) return move.by
   const binding = last?.limits.find(({ name }) => name === last.binding)

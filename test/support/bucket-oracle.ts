@@ -19,18 +19,18 @@ export interface Answer {
   readonly limits: readonly LimitAnswer[]
 }
 
-/** What was spent of one limit, in tokens, and the fraction of a token that it was counted by. */
+/** The tokens spent of one limit, and the number of units per token in which they were counted. */
 interface Spending {
   readonly limit: string
   readonly tokens: Fraction
   readonly grain: bigint
   /** When it was last spent from. */
   readonly at: bigint
-  /** When the limits of the policy that spent it were full again; from then on it is forgotten. */
+  /** When all limits of the policy that spent it are full again. From then on the spending is forgotten. */
   readonly fullAt: bigint
 }
 
-/** A limit as one check finds it. */
+/** A limit and what was spent of it, at the time of a check. */
 interface Found {
   readonly limit: Limit
   readonly spent: Fraction
@@ -40,15 +40,15 @@ const LARGEST_PAUSE_MS = 10_000n
 const MOST_OTHERS = 8
 
 /**
- * The bucket of one key, written from docs/api.md and docs/consistency.md, and in exact rational numbers, to compare the service's
- * integer arithmetic with. It shares no code with it.
+ * The bucket of one key, implemented from docs/api.md and docs/consistency.md in exact rational numbers. Tests compare the
+ * service's integer arithmetic with it. It shares no code with the service.
  */
 export class BucketOracle {
   /** When it was last spent from. */
   #at: bigint | undefined
   #spendings: readonly Spending[] = []
 
-  /** When the bucket is full and forgotten; `undefined` when it is already. */
+  /** When the bucket is full and forgotten; `undefined` if it already is. */
   get forgottenAtMs(): bigint | undefined {
     return this.#at === undefined ? undefined : latest(this.#spendings.map(({ fullAt }) => fullAt))
   }
@@ -93,7 +93,7 @@ export class BucketOracle {
     return kept.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)
   }
 
-  /** What was spent of other limits stays as it was. */
+  /** Records the spending of the policy's limits, and keeps that of other limits unchanged. */
   #spend(after: readonly Found[], at: bigint): void {
     const fullAt =
       at +
@@ -146,7 +146,7 @@ function limitAnswer(state: Found, wait: bigint | null, pause: bigint): LimitAns
   }
 }
 
-/** How long until the limit allows; `null`: never. */
+/** Time until the limit allows the tokens, in ms; `null` means never. */
 function waitFor(state: Found, tokens: number, pause: bigint): bigint | null {
   if (has(state, tokens)) return 0n
   if (tokens > state.limit.capacity) return null
@@ -170,7 +170,7 @@ function timeToFull({ limit, spent }: Found): Fraction {
   return spent.over(rateOf(limit))
 }
 
-/** Tokens a millisecond. */
+/** Tokens per millisecond. */
 function rateOf(limit: Limit): Fraction {
   return new Fraction(limit.refillTokens, limit.refillIntervalMs)
 }

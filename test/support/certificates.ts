@@ -7,7 +7,7 @@ export interface KeyPair {
   readonly key: string
 }
 
-/** PEM of an authority of its own and of what it vouches for; the files lie in the directory. */
+/** A new CA and the certificates that it signed, in PEM. The files are in the directory. */
 export interface Certificates {
   readonly directory: string
   readonly ca: string
@@ -15,7 +15,7 @@ export interface Certificates {
   readonly client: KeyPair
 }
 
-/** Makes `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key` for 127.0.0.1 and localhost, good for a day. */
+/** Makes `ca.pem`, `server.pem`, `server.key`, `client.pem` and `client.key` for 127.0.0.1 and localhost, valid for one day. */
 export function makeCertificates(directory: string): Certificates {
   mkdirSync(directory, { recursive: true })
   const path = (name: string) => join(directory, name)

@@ -4,31 +4,31 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 
 const TICK_MS = 2
-/** Checks in flight; further ones wait in the caller. */
+/** Maximum number of checks in flight; further ones wait in the caller. */
 const MOST_CONNECTIONS = 500
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 const BACK_WITHIN_MS = 2_000
-/** What is promised: `REDIS_TIMEOUT_MS` by its default, and 50 ms. */
+/** The promised latency: the default of `REDIS_TIMEOUT_MS`, plus 50 ms. */
 const P99_LIMIT_MS = 150
 
 /**
- * For services under load: other suites may keep a machine so busy that a process, or the store, looks slow.
- * The long tests, which have the machine for themselves, go by the defaults.
+ * Settings for services under load: other suites may keep a machine so busy that a process or the store looks slow.
+ * The long tests have the machine for themselves, and use the defaults.
  */
 export const PATIENCE: Readonly<Record<string, string>> = IS_LONG
   ? {}
   : { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
 
-/** One check and what became of it. */
+/** One check and its result. */
 export interface Sample {
   readonly key: string
-  /** When it was due, by `performance.now()`. */
+  /** When the check was due, by `performance.now()`. */
   readonly at: number
   readonly latencyMs: number
   /** 0 when there was no answer. */
   readonly status: number
-  /** `none` when nothing was decided. */
+  /** `none` if there was no decision. */
   readonly source: string
   /** Why there was no answer. */
   readonly error?: string
@@ -40,7 +40,7 @@ interface CheckLoadOptions {
   readonly keyOf: (i: number) => string
 }
 
-/** Checks at a fixed rate, whether answers come or not. Latency counts from when a check was due. */
+/** Sends checks at a fixed rate, whether answers arrive or not. Latency is measured from when a check was due. */
 export class CheckLoad {
   readonly samples: Sample[] = []
   readonly #options: CheckLoadOptions
@@ -55,7 +55,7 @@ export class CheckLoad {
     this.#timer = setInterval(() => this.#issueDue(), TICK_MS)
   }
 
-  /** Duration of the load. */
+  /** Resolves after this time, while the load continues. */
   runsFor(ms: number): Promise<void> {
     return sleep(ms)
   }
@@ -98,7 +98,7 @@ export class CheckLoad {
   }
 }
 
-/** What the samples come to. */
+/** Figures about the samples. */
 export function summarize(samples: readonly Sample[]) {
   const latencies = samples.map(({ latencyMs }) => latencyMs).toSorted((a, b) => a - b)
   const count = (holds: (sample: Sample) => boolean) => samples.filter(holds).length
@@ -115,14 +115,14 @@ export function summarize(samples: readonly Sample[]) {
   }
 }
 
-/** That checks were answered as soon as is promised, and by the store again; the long tests alone can tell. */
+/** Expects that checks were answered within the promised time, and by the store again. Only long tests measure that. */
 export function expectInTime(samples: readonly Sample[], newMasterAt?: number): void {
   if (!IS_LONG) return
   expect(summarize(samples).p99Ms).toBeLessThanOrEqual(P99_LIMIT_MS)
   if (newMasterAt !== undefined) expect(lastDegraded(samples) - newMasterAt).toBeLessThan(BACK_WITHIN_MS)
 }
 
-/** When the last check was due that the store was needed for and could not be asked. */
+/** When the last check was due that needed the store and could not ask it. */
 function lastDegraded(samples: readonly Sample[]): number {
   return Math.max(
     0,
@@ -134,7 +134,7 @@ function quantile(sorted: readonly number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.ceil(share * sorted.length) - 1)] ?? 0
 }
 
-/** The figures, for who wants to see them: `TEST_FIGURES=true`. */
+/** Prints the figures with `TEST_FIGURES=true`. */
 export function reportFigures(what: string, samples: readonly Sample[], newMasterAt?: number): void {
   if (process.env['TEST_FIGURES'] === undefined) return
   const backAfterMs = newMasterAt === undefined ? undefined : Math.max(0, lastDegraded(samples) - newMasterAt)

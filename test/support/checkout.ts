@@ -5,11 +5,11 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A directory in which the built service runs as in the root, without the `.env` that a developer may have there. */
+/** A directory in which the built service runs as in the root of the repository, without a developer's `.env`. */
 export async function linkCheckout(): Promise<string> {
   const directory = await mkdtemp(join(tmpdir(), 'throttler-checkout-'))
   for (const name of ['dist', 'node_modules', 'package.json']) await symlink(join(ROOT, name), join(directory, name))
-  // Node resolves a link, and this file asks where it is.
+  // Node resolves links, and this file uses its own location.
   await copyFile(join(ROOT, 'ecosystem.config.cjs'), join(directory, 'ecosystem.config.cjs'))
   return directory
 }

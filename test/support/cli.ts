@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** A working directory without the `.env` that a developer may have in the root. */
+/** A working directory without a developer's `.env`. */
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
 
 export interface CliResult {
@@ -18,9 +18,9 @@ export interface CliResult {
 }
 
 interface CliPlace {
-  /** Where it was built; unset: here. */
+  /** The root of the build; by default that of this repository. */
   readonly root?: string | undefined
-  /** Its working directory; unset: one without `.env`. */
+  /** The working directory; by default one without `.env`. */
   readonly cwd?: string
 }
 
@@ -34,7 +34,7 @@ function spawnThrottler(
   return spawn(process.execPath, [join(root, 'dist/src/cli.js'), ...args], { cwd, env, stdio: [...stdio] })
 }
 
-/** Runs the `throttler` command for a reader that has seen enough before it says anything. Resolves with what it complains of. */
+/** Runs the `throttler` command for a reader that has closed the pipe before. Resolves with its standard error. */
 export async function runThrottlerUnheard(...args: readonly string[]): Promise<string> {
   const child = spawnThrottler(args)
   child.stdout.destroy()

@@ -7,10 +7,10 @@ import { promisify } from 'node:util'
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
-/** What the package is built with, by its own account, and what that needs. */
+/** The development dependencies of the package, and what those need. */
 const BUILD_TOOLS = ['typescript', '@types/node', 'undici-types']
 
-/** The client, packed from a copy of its folder alone, as if without this repository. */
+/** The client, packed from a copy of its folder, as if outside this repository. */
 export class ClientPackage {
   readonly #directory: string
   readonly #tarball: string
@@ -48,7 +48,7 @@ export class ClientPackage {
   }
 }
 
-/** @throws with its output, if it fails */
+/** @throws with the output of the program, if it fails */
 export async function run(cwd: string, command: string, args: readonly string[]): Promise<string> {
   try {
     return (await promisify(execFile)(command, args, { cwd })).stdout

@@ -1,4 +1,4 @@
-/** A caller of the service: JSON in and out, with everything that a test may want to look at. */
+/** A caller of the service that sends and receives JSON, and returns everything that a test may examine. */
 export class Client {
   readonly #url: string
   readonly #headers: Readonly<Record<string, string>>
@@ -46,6 +46,6 @@ export interface Answer {
   readonly status: number
   readonly headers: Headers
   readonly text: string
-  // biome-ignore lint/suspicious/noExplicitAny: tests look at whatever was answered
+  // biome-ignore lint/suspicious/noExplicitAny: tests examine bodies of any form
   readonly body: any
 }

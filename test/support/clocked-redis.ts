@@ -11,28 +11,28 @@ const EXPIRIES = 'test:expiries'
 export const EXPIRY_SLACK_MS = 5n
 
 /**
- * A connection whose checks live by a clock that the test sets, expiry included: when the script wants a key to expire is noted,
- * and the key deleted by the next check that comes that much later by the test's clock.
+ * A connection whose checks, including expiry, use a clock that the test sets. The expiry that the script sets is only recorded,
+ * and the first check after that time, by the test's clock, deletes the key.
  */
 export class ClockedRedis extends Redis {
   override sendCommand(command: Command, stream?: WriteableStream): unknown {
     return super.sendCommand(command instanceof CheckCall ? new ClockedCall(command) : command, stream)
   }
 
-  /** Sets the clock to the first microsecond of an even, the last of an odd millisecond: it is rounded down. */
+  /** Sets the clock, which is rounded down, to the first microsecond of an even or the last one of an odd millisecond. */
   async setClock(nowMs: number): Promise<void> {
     const microseconds = (nowMs % 1000) * 1000 + (nowMs % 2) * 999
     await this.hset(CLOCK, { seconds: Math.floor(nowMs / 1000), microseconds })
   }
 
-  /** When a key is to expire by the test's clock; `undefined` when there is no such key. */
+  /** When a key expires by the test's clock; `undefined` if there is no such key. */
   async expiryOf(key: string): Promise<bigint | undefined> {
     const expiry = await this.hget(EXPIRIES, key)
     return expiry === null ? undefined : BigInt(expiry)
   }
 }
 
-/** The call with another script, which is always sent along. */
+/** A check call with the script of this clock, whose text is sent with every call. */
 class ClockedCall extends Command {
   readonly #text: string
 

@@ -20,7 +20,7 @@ export interface ComposeService {
   readonly networks: readonly string[]
   /** The addresses that its published ports listen on. */
   readonly listensOn: readonly string[]
-  /** Everything else, as Compose prints it. */
+  /** All other settings, as Compose prints them. */
   readonly settings: Readonly<Record<string, unknown>>
 }
 
@@ -39,7 +39,7 @@ interface PrintedService extends Readonly<Record<string, unknown>> {
   readonly ports?: readonly (string | { readonly host_ip?: string })[]
 }
 
-/** docker-compose.yml as Docker Compose understands it. Versions 1.29 and 2 print the same project in different forms. */
+/** docker-compose.yml as interpreted by Docker Compose. Versions 1.29 and 2 print the same project in different forms. */
 export function composeProject(): ComposeProject {
   const { services, networks } = parse(printedProject()) as {
     services: Record<string, PrintedService>
@@ -51,7 +51,7 @@ export function composeProject(): ComposeProject {
   }
 }
 
-/** Version 1 does not know the file's `name`, so it gets the file without that line. */
+/** Version 1 does not support `name` in the file, so it gets the file without that line. */
 function printedProject(): string {
   const file = readFileSync(join(ROOT, 'docker-compose.yml'), 'utf8')
   const isVersion1 = run(['version', '--short']).startsWith('1.')
@@ -81,12 +81,12 @@ function normalized(service: PrintedService): ComposeService {
   }
 }
 
-/** Of a port such as `127.0.0.1:8080:8080/tcp`; empty when it names no host, which is every address. */
+/** The host of a port such as `127.0.0.1:8080:8080/tcp`. It is empty if none is named, which means every address. */
 function hostOf(port: string): string {
   return port.split(':').slice(0, -2).join(':')
 }
 
-/** Of `512m` or `536870912`. */
+/** The bytes in a size such as `512m` or `536870912`. */
 function bytesOf(size: string): number {
   const [, digits, unit] = /^(\d+)([kmg])?b?$/.exec(size) ?? []
   if (digits === undefined) throw new Error(`not a size: ${size}`)

@@ -1,9 +1,9 @@
 import type { Limit } from '../../src/domain/policy.ts'
 import type { History } from './bucket-histories.ts'
 
-/** Histories that were once answered wrongly. */
+/** Histories that earlier code answered wrongly. */
 export const counterexamples: [History][] = [
-  // Reading a bucket of one limit for the third of a policy, the script read past its end.
+  // The script read past the end of a bucket of one limit when it looked for the third limit of a policy.
   [
     {
       policies: [[perSecond('a')], [perSecond('b'), perSecond('c'), perSecond('d')]],
@@ -13,8 +13,8 @@ export const counterexamples: [History][] = [
       ],
     },
   ],
-  // When the clock went back by more than 10 s, the bucket was spent from then, but forgotten no sooner, so that a slower
-  // policy could bring it back.
+  // When the clock went back by more than 10 s, the time of the last spending followed it, but not the time at which the bucket
+  // is forgotten. So a slower policy could restore what was spent.
   [
     {
       policies: [[perSecond('a')], [{ name: 'a', capacity: 5, refillTokens: 1, refillIntervalMs: 1_000_000 }]],

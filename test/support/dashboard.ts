@@ -13,7 +13,7 @@ interface ColorOverride {
   readonly properties: readonly [{ readonly value: { readonly fixedColor: string } }]
 }
 
-/** What the dashboard shows. */
+/** The panels of the dashboard. */
 export const panels: readonly Panel[] = JSON.parse(
   readFileSync(new URL('../../deploy/grafana/dashboards/throttler.json', import.meta.url), 'utf8'),
 ).panels
@@ -25,12 +25,12 @@ export function colorsOf({ fieldConfig }: Panel): Readonly<Record<string, string
   )
 }
 
-/** Colors of the other curves: none of them says that something is right or wrong. */
+/** Colors of the other curves, none of which suggests that something is right or wrong. */
 const NEUTRAL_COLORS = ['steelblue', 'darkcyan', 'slateblue', 'peru', 'gray']
 
 /**
- * The queries of the dashboard as a page that Prometheus draws itself, by its own console library: what Grafana would ask,
- * though not how it would look.
+ * The queries of the dashboard as a page of Prometheus' own console library: it has the queries of Grafana,
+ * but not its appearance.
  * @see https://prometheus.io/docs/visualization/consoles/
  */
 export function consolePage(seconds: number): string {
@@ -59,7 +59,7 @@ const graphs = ${JSON.stringify(graphs)}
 const draw = PromConsole.Graph.prototype._render
 const moves = ({ values }) => values.some(([, value]) => Number(value) !== 0)
 PromConsole.Graph.prototype._render = function (data) {
-  // A curve that is 0 all the time is left out, unless its query has no other.
+  // A curve that is always 0 is left out, unless its query has no other.
   for (const { data: found } of data) found.result = found.result.filter((series, i, all) => moves(series) || (i === 0 && !all.some(moves)))
   const names = data.flatMap(({ data: { result } }, i) => result.map(({ metric }) => this.params.name[i](metric)))
   const neutral = ${JSON.stringify(NEUTRAL_COLORS)}
@@ -73,7 +73,7 @@ for (const { title, expr, name, colors } of graphs) {
   const node = section.appendChild(document.createElement('div'))
   new PromConsole.Graph({
     node, expr, colors, name: name.map(legend), min: 0, duration: ${seconds}, width: 320, height: 120, yTitle: '', xTitle: '',
-    // Without the 0, which the times of the other axis cover.
+    // Without the 0, which the labels of the time axis would cover.
     yAxisFormatter: y => (y === 0 ? '' : humanize(y)), yHoverFormatter: humanize,
   })
 }

@@ -1,4 +1,4 @@
 import { describe } from '@jest/globals'
 
-/** A suite of minutes, which runs with `npm run test:long` only. */
+/** A suite that takes minutes, and runs only with `npm run test:long`. */
 export const describeLong = process.env['TEST_LONG'] === undefined ? describe.skip : describe

@@ -2,8 +2,8 @@ import { describe } from '@jest/globals'
 import { describeLong } from './describe-long.ts'
 import { hasRedisServer } from './redis-server.ts'
 
-/** A suite that only a real Redis can prove; left out, and said so, where there is none. */
+/** A suite that needs a real Redis. It is skipped, with a message, if there is none. */
 export const describeWithRedis = hasRedisServer ? describe : describe.skip
 
-/** The same of a suite of minutes. */
+/** The same for a suite that takes minutes. */
 export const describeLongWithRedis = hasRedisServer ? describeLong : describe.skip

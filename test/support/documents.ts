@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 
-/** The code blocks of a language under a heading of a document, up to the next heading of its rank or above. */
+/** The code blocks of a language under a heading of a document, up to the next heading of the same or a higher level. */
 export function blocksUnder(path: string, heading: string, language: string): string[] {
   const text = readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8')
   const outline = withoutComments(text)
@@ -14,7 +14,7 @@ export function blocksUnder(path: string, heading: string, language: string): st
   )
 }
 
-/** The same text, of the same length, in which no comment of a code block looks like a heading. */
+/** The same text, with the same length, but without comments in code blocks that look like headings. */
 function withoutComments(text: string): string {
   return text.replace(/^```[\s\S]*?^```/gm, code => code.replace(/^#/gm, ' '))
 }

@@ -10,7 +10,7 @@ export const RELEASE_0_1_0 = '7a9e43a8e075edb059056e77da80a87170aeca60'
 
 /** An earlier release, built from its commit in a folder of its own. Needs the repository's history and the npm registry. */
 export class EarlierRelease {
-  /** Where it was built. */
+  /** The root of its build. */
   readonly root: string
 
   private constructor(root: string) {
@@ -33,7 +33,7 @@ export class EarlierRelease {
 }
 
 function run(command: string, cwd: string): void {
-  // Jest's flags are not for npm.
+  // npm must not inherit Jest's flags.
   const { NODE_OPTIONS: _, ...env } = process.env
   const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd, env, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command} ended with ${status}:\n${stdout}${stderr}`)

@@ -16,7 +16,7 @@ interface EmbeddedStoreOptions {
 export class EmbeddedStore {
   readonly port: number
   readonly process: ChildProcess
-  /** What it logged, by line. */
+  /** The lines that it logged. */
   readonly said: { msg: string; level: number; [field: string]: unknown }[] = []
 
   private constructor(port: number, child: ChildProcess) {
@@ -25,7 +25,7 @@ export class EmbeddedStore {
     createInterface({ input: child.stdio[4] as Readable }).on('line', line => this.said.push(JSON.parse(line)))
   }
 
-  /** Resolves once it is ready. Rejects with its report when it cannot start. */
+  /** Resolves once it is ready. Rejects with its report if it cannot start. */
   static async start(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
     const store = await EmbeddedStore.spawn(options)
     await new Promise((resolve, reject) => {
@@ -57,7 +57,7 @@ export class EmbeddedStore {
     return this.said.map(({ msg }) => msg)
   }
 
-  /** Ends it as its parent does. Resolves with the exit code. */
+  /** Stops it as its parent does. Resolves with the exit code. */
   async stop(): Promise<number | null> {
     if (this.process.connected) this.process.send({ type: 'stop', drainMs: 0, replaced: false })
     return this.#exit()

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 
 const POLL_MS = 20
 
-/** Asks again until it does not throw; throws the last error when it still does after `timeoutMs`. */
+/** Repeats a call until it does not throw. After `timeoutMs`, throws its last error. */
 export async function eventually<T>(ask: () => Promise<T> | T, timeoutMs = 5_000): Promise<T> {
   const deadline = performance.now() + timeoutMs
   for (;;) {

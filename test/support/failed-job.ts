@@ -41,7 +41,7 @@ export async function failWaitingJobs(
   connection.disconnect()
 }
 
-/** As short as it can be shown. */
+/** An error whose stack, which Bull Board shows, is as short as possible. */
 function withoutStack(reason: string): Error {
   return Object.assign(new Error(reason), { stack: `Error: ${reason}` })
 }

@@ -15,12 +15,12 @@ interface FakeCheck {
 
 type Answer = (call: FakeCall, response: ServerResponse, index: number) => unknown
 
-/** A server in the place of the service. It records every call, and answers as the test says. */
+/** A server that stands in for the service. It records every call, and answers as the test specifies. */
 export class FakeService {
   readonly calls: FakeCall[] = []
   readonly #server
 
-  /** @param answer an answer of its own, unless it returns `undefined` and writes the response itself, now or later */
+  /** @param answer returns the answer, or returns `undefined` and writes the response itself, now or later */
   constructor(answer: Answer = allowAll) {
     this.#server = createServer(async (request, response) => {
       const chunks: Buffer[] = []

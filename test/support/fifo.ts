@@ -7,7 +7,7 @@ import { join } from 'node:path'
 export class Fifo {
   readonly #directory = mkdtempSync(join(tmpdir(), 'throttler-fifo-'))
   readonly #readEnd: number
-  /** Blocks a writer while the pipe is full, as a pipe of a shell does. */
+  /** Blocks a writer while the pipe is full, like a pipe of a shell. */
   readonly writeEnd: number
 
   constructor() {
@@ -17,7 +17,7 @@ export class Fifo {
     this.writeEnd = openSync(path, constants.O_WRONLY)
   }
 
-  /** Everything that the pipe holds. */
+  /** Reads everything that is in the pipe. */
   read(): string {
     const chunk = Buffer.alloc(1024 * 1024)
     try {

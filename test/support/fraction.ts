@@ -1,4 +1,4 @@
-/** A rational number, exact however large: what tests count with where the service counts with integers below 2^53. */
+/** An exact rational number of any size. Tests count with it where the service counts with integers below 2^53. */
 export class Fraction {
   readonly #numerator: bigint
   /** Above 0. */

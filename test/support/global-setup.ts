@@ -6,14 +6,14 @@ const TESTS = new URL('..', import.meta.url).pathname
 
 interface Tool {
   readonly tool: string
-  /** What the suites that need it call. */
+  /** The text in the source of each suite that needs the tool. */
   readonly suites: string
   readonly rest: string
   /** Only suites that run with `TEST_LONG` need it. */
   readonly isForLongSuites?: boolean
 }
 
-/** What some suites need, and how they say so. */
+/** The tools that some suites need. */
 const TOOLS: readonly Tool[] = [
   {
     tool: 'redis-server',
@@ -35,7 +35,7 @@ const TOOLS: readonly Tool[] = [
   },
 ]
 
-/** Says which suites are left out for want of a tool; in CI a missing one is a failure. */
+/** Reports which suites are skipped because a tool is missing. In CI, a missing tool is a failure. */
 export default function globalSetup(): void {
   const isLong = process.env['TEST_LONG'] !== undefined
   for (const { tool, suites, rest, isForLongSuites = false } of TOOLS) {

@@ -20,7 +20,7 @@ const instructions: readonly Instruction[] = linesOf('Dockerfile')
     return { name, words }
   })
 
-/** The files and folders that .dockerignore does not keep from a build. */
+/** The files and folders that .dockerignore does not exclude from a build. */
 export function letThrough(): string[] {
   const patterns = linesOf('.dockerignore').filter(line => line !== '' && !line.startsWith('#'))
   if (patterns[0] !== '*') throw new Error('.dockerignore does not begin by keeping everything back')
@@ -34,15 +34,15 @@ export function baseImages(): string[] {
   return froms.map(({ words: [image = ''] }) => image).filter(image => !stages.includes(image))
 }
 
-/** What stages take that no other stage made. */
+/** The paths that stages copy from the build context, not from other stages. */
 export function copiedFromContext(): string[] {
   const copies = instructions.filter(({ name, words }) => name === 'COPY' && !words[0]?.startsWith('--from='))
   return copies.flatMap(({ words }) => words.slice(0, -1))
 }
 
 /**
- * Does in folders what the Dockerfile does in stages: the same files to the same places, and the same build. What it would
- * install is there already. Resolves with the folder of the last stage's /app.
+ * Does in folders what the Dockerfile does in stages: copies the same files to the same places, and runs the same build. The
+ * dependencies that it would install are already there. Resolves with the folder of the last stage's /app.
  */
 export async function buildImage(): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), 'throttler-image-'))
@@ -76,7 +76,7 @@ async function copy(words: readonly string[], folder: string, stage: string): Pr
 
 async function runIn(stage: string, command: string): Promise<void> {
   if (command.startsWith('npm ci')) await symlink(join(ROOT, 'node_modules'), join(stage, 'node_modules'))
-  // Nothing else: what removes something would remove it from here.
+  // Other commands are not run, since a command that deletes files would delete them here.
   if (!/^npm run [a-z:]+$/.test(command)) return
   const { status, stdout, stderr } = spawnSync('sh', ['-c', command], { cwd: stage, encoding: 'utf8' })
   if (status !== 0) throw new Error(`${command}: ${stdout}${stderr}`)

@@ -4,22 +4,22 @@ import { RedisServer } from './redis-server.ts'
 import { Service } from './service.ts'
 
 interface InstallationOptions {
-  /** How many apis, each as on a machine of its own. */
+  /** The number of apis, each as if on its own machine. */
   readonly apis?: number
-  /** Of every process of the service. */
+  /** Variables of every process of the service. */
   readonly env?: Readonly<Record<string, string>>
-  /** Of the Redis that holds the buckets. */
+  /** Variables of the Redis that holds the buckets. */
   readonly redisEnv?: Readonly<Record<string, string>>
 }
 
-/** The service as it runs on several machines: a Redis for buckets, a Redis for policies, apis and a worker. */
+/** The service as on several machines: a Redis for buckets, a Redis for policies, apis and a worker. */
 export class Installation {
-  /** Where the buckets are. */
+  /** The Redis that holds the buckets. */
   readonly redis: RedisServer
   readonly configRedis: RedisServer
-  /** A connection of the test's own to the buckets. */
+  /** The test's own connection to that Redis. */
   readonly admin: Redis
-  /** One for each api. */
+  /** One client for each api. */
   readonly clients: readonly Client[]
   readonly #services: readonly Service[]
 
@@ -47,7 +47,7 @@ export class Installation {
     return this.clientOf(0)
   }
 
-  /** The client of a caller; callers take turns at the apis. */
+  /** The client of a caller. Callers are distributed over the apis in turn. */
   clientOf(caller: number): Client {
     return this.clients[caller % this.clients.length] as Client
   }

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals'
 import type { Client } from './client.ts'
 import { eventually } from './eventually.ts'
 
-/** Of each service; on connections of their own, which a service hands round, they come to every process. */
+/** Checks of each service. Each has a new connection, and a service distributes those, so that every process is asked. */
 const ASKED = 16
 
 /** Resolves once every process of these services decides the key by this policy. Nothing is spent. */

@@ -1,7 +1,7 @@
 import { Ajv2020, type ValidateFunction } from 'ajv/dist/2020.js'
 import type { Answer } from './client.ts'
 
-// biome-ignore lint/suspicious/noExplicitAny: the document is looked at as what it says it is
+// biome-ignore lint/suspicious/noExplicitAny: the document is read as untyped JSON
 type Json = any
 
 interface Operation {
@@ -16,11 +16,11 @@ interface Operation {
   readonly queryNames: readonly string[]
   readonly isGuarded: boolean
   readonly takesNobody: boolean
-  /** Why the answer is none that was promised, or `undefined`. */
+  /** Why the document does not allow the answer, or `undefined` if it does. */
   readonly breach: (answer: Answer) => string | undefined
 }
 
-/** The operations of an OpenAPI document, with what each promises. */
+/** The operations of an OpenAPI document, with a check of their answers. */
 export function describeContract(document: Json): { operations: readonly Operation[] } {
   const ajv = new Ajv2020({ strict: false, allErrors: true })
   ajv.addSchema({ $id: 'http://throttler/openapi', ...document })
@@ -37,7 +37,7 @@ function bodyOf(operation: Json): [mediaType?: string, media?: Json] {
   return Object.entries<Json>(operation.requestBody?.content ?? {})[0] ?? []
 }
 
-/** A named schema is where its reference says. */
+/** Resolves the reference to a named schema. */
 function resolved(document: Json, schema: Json): Json {
   const name = /^#\/components\/schemas\/(.+)$/.exec(schema?.$ref ?? '')?.[1]
   return name === undefined ? schema : document.components.schemas[name]

@@ -7,10 +7,10 @@ import { describe } from '@jest/globals'
 import { linkCheckout } from './checkout.ts'
 import { isOnPath } from './on-path.ts'
 
-/** A suite that only the real pm2 can prove; left out, and said so, where there is none. */
+/** A suite that needs the real pm2. It is skipped, with a message, if there is none. */
 export const describeWithPm2 = isOnPath('pm2') ? describe : describe.skip
 
-/** What pm2 says of one app. */
+/** The state of one app, as reported by pm2. */
 export interface Pm2App {
   readonly name: string
   readonly pid: number
@@ -25,7 +25,7 @@ export interface Pm2App {
 
 /** A pm2 daemon of the test's own. */
 export class Pm2 {
-  /** Where it finds `ecosystem.config.cjs`, and its apps `.env`. */
+  /** The directory that contains `ecosystem.config.cjs`, and the `.env` of the apps. */
   readonly directory: string
   readonly #home: string
   readonly #env: Readonly<Record<string, string>>
@@ -36,12 +36,12 @@ export class Pm2 {
     this.#env = env
   }
 
-  /** @param env what the apps get */
+  /** @param env the environment of the apps */
   static async create(env: Readonly<Record<string, string>>): Promise<Pm2> {
     return new Pm2(await linkCheckout(), await mkdtemp(join(tmpdir(), 'throttler-pm2-')), env)
   }
 
-  /** Resolves with what a command of pm2 wrote. */
+  /** Runs a command of pm2. Resolves with its output. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
     const options = { cwd: this.directory, env: { ...withHome(this.#home), ...this.#env, ...env } }
     const { stdout } = await promisify(execFile)('pm2', [...args], options)
@@ -55,7 +55,7 @@ export class Pm2 {
     return app
   }
 
-  /** Ends the daemon and all that it started. */
+  /** Stops the daemon and everything that it started. */
   async kill(): Promise<void> {
     await this.run(['kill'])
     for (const path of [this.directory, this.#home]) await rm(path, { recursive: true, force: true })

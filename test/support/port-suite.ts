@@ -1,4 +1,4 @@
-/** The promises of the ports of the change flow. Every adapter has to pass this suite. */
+/** The promises of the ports of the change flow. Every adapter must pass this suite. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { DamagedRecord } from '../../src/config-change/damaged-store.ts'
@@ -136,7 +136,7 @@ export function describePorts(name: string, start: () => Promise<PortAdapters>):
       expect(await ports.reader.partitionRevision(partitionOf(id))).toBe(0)
     })
 
-    it('applies the chunks of an import in turn', async () => {
+    it('applies the chunks of an import in order', async () => {
       const import_ = importId(randomUUID())
       const partId = partIds(import_)[configPartition(KEY)] as CommandId
       await ports.lend(partId, LEASE)
@@ -178,7 +178,7 @@ export function describePorts(name: string, start: () => Promise<PortAdapters>):
       expect(await ports.store.result(ended)).toEqual(outcome)
     })
 
-    it('knows nothing of another command', async () => {
+    it('finds nothing for another command', async () => {
       const id = newId()
       expect(await ports.store.result(id)).toBeUndefined()
       expect(await ports.store.failure(id)).toBeUndefined()
@@ -264,7 +264,7 @@ export function describePorts(name: string, start: () => Promise<PortAdapters>):
       expect(read.at.position).toBe(2)
     })
 
-    it('is followed from before its first event', async () => {
+    it('can be followed from before its first event', async () => {
       const { at } = await recordsOf()
       expect(at.position).toBe(0)
       const { event } = await change()

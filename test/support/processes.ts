@@ -11,7 +11,7 @@ export interface ProcessEntry {
 /** Position after the command's name. @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 const START_TIME_FIELD = 19
 
-/** Every process below this one, however deep. */
+/** All descendants of this process. */
 export function descendantsOf(pid: number): ProcessEntry[] {
   const all = runningProcesses()
   const below = (parent: number): ProcessEntry[] =>
@@ -62,7 +62,7 @@ export function pidsWithVariable(name: string, value: string): number[] {
     .filter(holds)
 }
 
-/** What a process holds in memory, MB. */
+/** The resident memory of a process, in MB. */
 export function residentMegabytes(pid: number): number {
   const [, kilobytes = ''] = /^VmRSS:\s+([0-9]+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? []
   return Number(kilobytes) / 1024

@@ -7,7 +7,7 @@ import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
 import { isOnPath } from './on-path.ts'
 
-/** A suite that only a real Prometheus can prove; left out, and said so, where there is none. */
+/** A suite that needs a real Prometheus. It is skipped, with a message, if there is none. */
 export const describeWithPrometheus = isOnPath('prometheus') ? describe : describe.skip
 
 /** The samples of Prometheus' text format: name with labels → value. */
@@ -18,26 +18,26 @@ export function samplesIn(text: string): Map<string, number> {
   )
 }
 
-/** Those samples that may only grow: of counters and histograms. */
+/** The samples that may only grow: those of counters and histograms. */
 export function growingIn(text: string): Map<string, number> {
   const families = [...text.matchAll(/^# TYPE (\S+) (?:counter|histogram)$/gm)].map(([, name = '']) => name)
   const growing = new Set(families.flatMap(name => ['', '_bucket', '_sum', '_count'].map(suffix => name + suffix)))
   return new Map([...samplesIn(text)].filter(([sample]) => growing.has(sample.replace(/\{.*/, ''))))
 }
 
-/** What fell from one scrape to a later one, though it may only grow. */
+/** The samples that fell from one scrape to a later one, although they may only grow. */
 export function fallenIn(before: ReadonlyMap<string, number>, after: ReadonlyMap<string, number>): string[] {
   const fallen = [...before].filter(([sample, value]) => (after.get(sample) ?? 0) < value)
   return fallen.map(([sample, value]) => `${sample} ${value} → ${after.get(sample)}`)
 }
 
-/** All checks that were counted, however they ended. */
+/** The number of counted checks of all kinds. */
 export function checksIn(text: string): number {
   const counted = [...samplesIn(text)].filter(([sample]) => sample.startsWith('throttler_checks_total{'))
   return counted.reduce((sum, [, count]) => sum + count, 0)
 }
 
-/** What Prometheus' own linter has to say; nothing is best. */
+/** The complaints of Prometheus' own linter; empty if there are none. */
 export function lintedByPromtool(text: string): string {
   const { stdout, stderr } = spawnSync('promtool', ['check', 'metrics'], { input: text, encoding: 'utf8' })
   return stdout + stderr

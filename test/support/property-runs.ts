@@ -1,6 +1,6 @@
 const IS_LONG = process.env['TEST_LONG'] !== undefined
 
-/** How often a property is tried: a few times on every change, many times with `npm run test:long`. */
+/** How often a property is tried: a few times by default, and many times with `npm run test:long`. */
 export function runs(short: number, long: number): { readonly numRuns: number } {
   return { numRuns: IS_LONG ? long : short }
 }

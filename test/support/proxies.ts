@@ -14,7 +14,7 @@ import { isOnPath } from './on-path.ts'
 import { replaceAll } from './recipe.ts'
 import { Service } from './service.ts'
 
-/** Suites that only the real proxy can prove; left out, and said so, where there is none. */
+/** Suites that need the real proxy. They are skipped, with a message, if there is none. */
 export const describeWithNginx = isOnPath('nginx') ? describe : describe.skip
 export const describeWithHaproxy = isOnPath('haproxy') ? describe : describe.skip
 
@@ -37,7 +37,7 @@ export interface ReverseProxy {
 
 interface Addresses {
   readonly listen: string
-  /** Where a client's address comes from the PROXY protocol, so that a test can have any. */
+  /** An address at which the PROXY protocol states the client's address, so that a test can use any. */
   readonly listenForProxy: string
   readonly service: string
   readonly application: string
@@ -91,7 +91,7 @@ export const HAPROXY: ReverseProxy = {
     const [file = ''] = blocksFor('haproxy', 'by address', 'haproxy')
     const [action = ''] = blocksFor('haproxy', 'by address', 'lua')
     const [moreActions = ''] = blocksFor('haproxy', variant, 'lua')
-    // The name of an abstract socket belongs to the whole machine.
+    // The name of an abstract socket must be unique on the machine.
     const socket = { 'abns@throttler': `abns@throttler-${portOf(listen)}` }
     const addresses = {
       'bind :80': `bind ${listen}\n    bind ${listenForProxy} accept-proxy`,
@@ -123,7 +123,7 @@ const haproxyVariants: Readonly<Record<Variant, (file: string) => string>> = {
   },
 }
 
-/** An application behind a proxy that asks the service, all of it on free ports. */
+/** An application behind a proxy that asks the service. All of them use free ports. */
 export class ProxiedApplication {
   readonly service: Service
   readonly #url: string
@@ -162,7 +162,7 @@ export class ProxiedApplication {
     }
     const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
     const args = await proxy.configure(directory, variant, addresses)
-    // One process, which obeys at once what it answered as applied.
+    // With one process, a change is obeyed as soon as it is reported as applied.
     const service = await Service.start({ env: { WEB_CONCURRENCY: '1', PORT: portOf(addresses.service) } })
     const application = createServer(answer)
     await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
@@ -172,7 +172,7 @@ export class ProxiedApplication {
     return started
   }
 
-  /** Where the proxy listens. */
+  /** The URL of the proxy. */
   get url(): string {
     return this.#url
   }

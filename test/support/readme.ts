@@ -5,7 +5,7 @@ import type { Service } from './service.ts'
 
 interface Step {
   readonly command: string
-  /** Lines of the answer; `…` stands for anything. */
+  /** Lines of the output; `…` stands for any text. */
   readonly expected: readonly string[]
 }
 
@@ -13,7 +13,7 @@ interface Step {
 interface Conditions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
-  /** What of a command stands for something of the test's own. */
+  /** Texts in a command, and what the test uses in their place. */
   readonly replaced?: Readonly<Record<string, string>>
 }
 
@@ -22,7 +22,7 @@ export function shellCommands(heading: string): string[] {
   return blocksUnder('README.md', `## ${heading}`, 'sh').flatMap(text => text.trim().split('\n'))
 }
 
-/** The commands of the `console` blocks under a heading, word for word, each with the lines that the README promises. */
+/** The commands of the `console` blocks under a heading, word for word, each with the lines of output that the README shows. */
 function steps(heading: string): Step[] {
   return blocksUnder('README.md', `## ${heading}`, 'console').flatMap(text =>
     text
@@ -47,9 +47,9 @@ function run(command: string, { cwd, env, replaced = {} }: Conditions): string {
   return stdout
 }
 
-/** What the README shows under a heading, word for word. */
+/** Tests the commands that the README shows under a heading, word for word. */
 export function itShows(heading: string, conditionsOf: () => Conditions): void {
-  it('shows something', () => expect(steps(heading)).not.toEqual([]))
+  it('shows at least one command', () => expect(steps(heading)).not.toEqual([]))
 
   it.each(steps(heading))('$command', ({ command, expected }) => {
     const lines = run(command, conditionsOf()).split(/\r?\n/)
@@ -57,7 +57,7 @@ export function itShows(heading: string, conditionsOf: () => Conditions): void {
   })
 }
 
-/** The tour of a new service. */
+/** Tests the tour of a new service in the README. */
 export function itGivesTheTour(serviceOf: () => Service): void {
   itShows('Two-minute tour', () => ({ replaced: { 'localhost:8080': new URL(serviceOf().url).host } }))
 }

@@ -9,11 +9,11 @@ const MOST_ATTEMPTS = 5
 
 interface RedisClusterOptions {
   readonly masters?: number
-  /** How many masters, from the first, have a replica. */
+  /** The number of masters, counted from the first, that have a replica. */
   readonly replicas?: number
   /** Time without a heartbeat after which a node counts as dead, in ms. */
   readonly nodeTimeoutMs?: number
-  /** Of each server. */
+  /** Additional arguments of each server. */
   readonly args?: readonly string[]
 }
 
@@ -35,7 +35,7 @@ export class RedisCluster {
     this.replicas = replicas
   }
 
-  /** Resolves once every node knows who serves what. */
+  /** Resolves once every node knows which node serves which slots. */
   static async start(options: RedisClusterOptions = {}): Promise<RedisCluster> {
     const { masters = 3, replicas = 0 } = options
     const nodes = await Promise.all(Array.from({ length: masters + replicas }, () => startNode(options)))

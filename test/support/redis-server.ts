@@ -8,15 +8,15 @@ import { createInterface } from 'node:readline'
 import { freePort } from '../../src/processes/free-port.ts'
 import { isOnPath } from './on-path.ts'
 
-/** In memory where that is possible: a cluster's node syncs its file at each change, and a slow disk would make it look slow. */
+/** In memory if possible: a cluster node syncs its file at each change, so a slow disk would make the node look slow. */
 const DIRECTORIES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 export const hasRedisServer = isOnPath('redis-server')
 
-/** A `redis-server` of the test's own, on a free port of loopback, gone with the test. */
+/** A `redis-server` of the test's own on a free port of loopback. It ends with the test. */
 export class RedisServer {
   readonly port: number
-  /** Where its files are. */
+  /** The directory of its files. */
   readonly directory: string
   readonly #args: readonly string[]
   readonly #env: Readonly<Record<string, string>>
@@ -29,12 +29,12 @@ export class RedisServer {
     this.#env = env
   }
 
-  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in one stands for its port */
+  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in an argument stands for its port */
   static start(...args: readonly string[]): Promise<RedisServer> {
     return RedisServer.startWith({}, ...args)
   }
 
-  /** @param env further variables of its environment */
+  /** @param env additional variables of its environment */
   static async startWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(DIRECTORIES, 'throttler-redis-'))
     const server = new RedisServer(await freePort('127.0.0.1'), directory, args, env)
@@ -85,12 +85,12 @@ export class RedisServer {
     await exited
   }
 
-  /** Keeps what is on disk now. */
+  /** Copies its current files. */
   async keepCopy(): Promise<void> {
     await cp(this.directory, this.#copy, { recursive: true })
   }
 
-  /** Puts what was kept in the place of what is on disk, while the server does not run. */
+  /** Replaces its files by the copy. The server must not be running. */
   async restoreCopy(): Promise<void> {
     await rm(this.directory, { recursive: true })
     await cp(this.#copy, this.directory, { recursive: true })
@@ -100,7 +100,7 @@ export class RedisServer {
     return `${this.directory}-copy`
   }
 
-  /** For signals that do not end it, such as SIGSTOP. */
+  /** Sends a signal that does not end the server, such as SIGSTOP. */
   signal(signal: NodeJS.Signals): void {
     this.#process?.kill(signal)
   }

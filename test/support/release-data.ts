@@ -2,12 +2,12 @@ import { readFileSync } from 'node:fs'
 import type { Client } from './client.ts'
 import type { StoredBucket, StoredKey } from './stored-keys.ts'
 
-/** What release 0.1.0 wrote and answered; `test/fixtures/0.1.0/README.md` says how it was recorded. */
+/** The data and answers of release 0.1.0. `test/fixtures/0.1.0/README.md` describes how they were recorded. */
 
 interface RecordedBucket extends StoredBucket {
   readonly key: string
   readonly holds: string
-  /** One after another, each with the release's decision. */
+  /** The checks in order, each with the decision of that release. */
   readonly checks: readonly { readonly tokens: number; readonly status: number; readonly decision: object }[]
 }
 
@@ -51,7 +51,7 @@ export const recordedStore = (): readonly StoredKey[] => JSON.parse(read('config
 export const recordedAnswers = (): RecordedAnswers => JSON.parse(read('config-answers.json'))
 export const recordedJournalAnswers = (): RecordedPolicies => JSON.parse(read('journal-answers.json'))
 
-/** The journal, with every event moved to now: an Idempotency-Key is known only for a time after it was used. */
+/** The journal with current times in its events, since an Idempotency-Key is known only for a time after its use. */
 export function recordedJournal(): string {
   return read('journal.ndjson').replaceAll(/"at":"[^"]+"/g, `"at":"${new Date().toISOString()}"`)
 }

@@ -49,7 +49,7 @@ export class SentinelSet {
     return set
   }
 
-  /** `host:port` of each Sentinel, with commas between. */
+  /** `host:port` of each Sentinel, separated by commas. */
   get hosts(): string {
     return this.#sentinels.map(({ port }) => `${LOOPBACK}:${port}`).join(',')
   }

@@ -8,11 +8,11 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 
 /** The service, packed as built here, and installed into an empty directory without a registry. */
 export class ServicePackage {
-  /** Where an operator who installed it works. */
+  /** The working directory of an operator who has installed it. */
   readonly directory: string
-  /** Where it is installed. */
+  /** The directory in which it is installed. */
   readonly root: string
-  /** The paths of what it contains. */
+  /** The paths of its files. */
   readonly files: readonly string[]
 
   private constructor(directory: string, files: readonly string[]) {
@@ -33,7 +33,7 @@ export class ServicePackage {
     return found
   }
 
-  /** Does what npm does: unpacks, links its command, and gives it its dependencies, which are those of this repository. */
+  /** Does what npm does: unpacks the package, links its command, and links its dependencies, which are those of this repository. */
   async #unpack(tarball: string): Promise<void> {
     await mkdir(this.root, { recursive: true })
     await run(this.root, 'tar', ['xzf', tarball, '--strip-components=1'])

@@ -7,13 +7,13 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { descendantsOf, isAlive } from './processes.ts'
 
-/** The benchmark runs the compiled form of this file, which is one folder deeper. */
+/** The root of the repository. The benchmark runs the compiled form of this file, which is one folder deeper. */
 const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '../../..', import.meta.url))
 
-/** A working directory without the `.env` that a developer may have in the root. */
+/** A working directory without a developer's `.env`. */
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
 
-/** What `npm start`, `npm run start:api` and `npm run start:worker` run. */
+/** The programs of `npm start`, `npm run start:api` and `npm run start:worker`. */
 const ENTRIES = {
   all: 'dist/src/main.js',
   api: 'dist/src/cluster.js',
@@ -23,18 +23,18 @@ const ENTRIES = {
 interface ServiceOptions {
   readonly kind?: keyof typeof ENTRIES
   readonly env?: Readonly<Record<string, string>>
-  /** Where it was built; unset: here. */
+  /** The root of the build; by default that of this repository. */
   readonly root?: string
-  /** Its working directory; unset: one without `.env`. */
+  /** The working directory; by default one without `.env`. */
   readonly cwd?: string
-  /** How many file descriptors each of its processes may have; unset: as many as this one. */
+  /** The limit of file descriptors of each process; by default that of this process. */
   readonly openFiles?: number
 }
 
-/** The built service in processes of its own, as its user runs it. */
+/** The built service in its own processes, as a user runs it. */
 export class Service {
   readonly process: ChildProcess
-  /** Everything that it wrote, a line each. */
+  /** The lines of its output. */
   readonly output: string[] = []
   readonly dataDir: string
   #url: string | undefined
@@ -46,7 +46,7 @@ export class Service {
     this.#keepData = keepData
   }
 
-  /** Resolves once it says that it listens (a worker: that it takes commands). Rejects if it ends before. */
+  /** Resolves once it logs that it listens, or as a worker that it takes commands. Rejects if it ends before. */
   static async start({ kind = 'all', ...options }: ServiceOptions = {}): Promise<Service> {
     const service = await Service.spawn({ kind, ...options })
     if (kind === 'worker') await service.says(/ready to take commands/)
@@ -83,13 +83,13 @@ export class Service {
     return service
   }
 
-  /** Where it listens. */
+  /** The URL at which it listens. */
   get url(): string {
     if (this.#url === undefined) throw new Error('the service does not listen')
     return this.#url
   }
 
-  /** Resolves with what a line from now on matches. Rejects if the service ends before. */
+  /** Resolves with the match of the first later line that matches. Rejects if the service ends before. */
   says(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
       const listener = (line: string) => {
@@ -103,7 +103,7 @@ export class Service {
     })
   }
 
-  /** The service's processes by what they are: `throttler front`, `throttler worker` … */
+  /** The ids of the service's processes with a title such as `throttler front` or `throttler worker`. */
   pidsOf(title: string): number[] {
     return descendantsOf(this.process.pid ?? 0)
       .filter(({ command }) => command.startsWith(title))
@@ -114,7 +114,7 @@ export class Service {
     return [this.process.pid ?? 0, ...descendantsOf(this.process.pid ?? 0).map(({ pid }) => pid)]
   }
 
-  /** Ends it in an orderly way. Resolves with the exit code. */
+  /** Stops it in an orderly way. Resolves with the exit code. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<number | null> {
     const code = await this.#end(signal)
     if (!this.#keepData) await rm(this.dataDir, { recursive: true, force: true })

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 
 const SOURCE = fileURLToPath(new URL('./shifted-clock.c', import.meta.url))
 
-/** A clock that a test shifts while the server that lives by it runs. */
+/** A clock that a test shifts while a server uses it. */
 export class ShiftedClock {
   readonly #directory = mkdtempSync(join(tmpdir(), 'throttler-clock-'))
   readonly #file = join(this.#directory, 'shift')
@@ -18,12 +18,12 @@ export class ShiftedClock {
     this.shiftTo(0)
   }
 
-  /** What the server's environment takes. */
+  /** The variables that make a server use this clock. */
   get env(): Record<string, string> {
     return { SHIFTED_CLOCK: this.#file, LD_PRELOAD: this.#library }
   }
 
-  /** From now on the server's clock is so far ahead of the machine's, in ms. */
+  /** Sets how far the server's clock is ahead of that of the machine, in ms. */
   shiftTo(ms: number): void {
     writeFileSync(this.#file, String(ms))
   }

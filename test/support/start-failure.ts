@@ -3,7 +3,7 @@ import { Service } from './service.ts'
 
 const PATIENCE_MS = 40_000
 
-/** Starts what is not to start, and resolves with its exit code and all that it wrote. */
+/** Starts a service that must fail to start. Resolves with its exit code and its output. */
 export async function failToStart(
   kind: 'all' | 'api' | 'worker',
   env: Readonly<Record<string, string>>,

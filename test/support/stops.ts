@@ -4,13 +4,13 @@ import { eventually } from './eventually.ts'
 import { commandOf, pidsWithVariable } from './processes.ts'
 import type { Service } from './service.ts'
 
-/** The longest that a stop during a start may take, in ms; more where other suites keep the machine busy. */
+/** The longest time that a stop during a start may take, in ms. It is longer if other suites keep the machine busy. */
 export const STOP_LIMIT_MS = process.env['TEST_LONG'] === undefined ? 8_000 : 3_000
 
 export interface EndOfService {
   readonly code: number | null
   readonly tookMs: number
-  /** Processes that outlived the first one. */
+  /** The number of processes that outlived the first one. */
   readonly left: number
   readonly said: string
 }
@@ -35,7 +35,7 @@ export async function endOf(service: Service, signal: NodeJS.Signals = 'SIGTERM'
   return { code, tookMs, left: left.length, said: output.join('\n') }
 }
 
-/** What is wrong with an end; nothing is best. */
+/** The faults of an end; empty if there are none. */
 export function faultsOf({ code, tookMs, left, said }: EndOfService): string[] {
   const isClean = code === 0 && left === 0 && tookMs < STOP_LIMIT_MS
   return isClean ? [] : [`code ${code} after ${Math.round(tookMs)} ms, ${left} processes left:\n${said}`]

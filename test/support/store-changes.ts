@@ -10,11 +10,11 @@ import { RedisMaintainedLog } from '../../src/redis/policies/maintained-log.ts'
 import { RedisPolicyReader } from '../../src/redis/policies/policy-reader.ts'
 import { definitionOf } from './policies.ts'
 
-/** For changes without a worker's job. */
+/** The lease of changes that have no job. */
 const NO_LEASE = ''
 const KEPT = { keyPrefix: 'throttler', retentionMs: 86_400_000 }
 
-/** Changes policies in a store, as a worker does. */
+/** Changes policies in a store in the same way as a worker. */
 export class StoreChanges {
   readonly #redis: Redis
   readonly #reader: RedisPolicyReader
@@ -29,7 +29,7 @@ export class StoreChanges {
     this.#idempotency = new RedisIdempotencyStore(redis, KEPT)
   }
 
-  /** Resolves with the event, once it was appended. */
+  /** Appends a change. Resolves with its event. */
   async change(key: string, overrides: Partial<PolicyEvent> & { commandId?: CommandId } = {}): Promise<PolicyEvent> {
     const before = this.#last.get(key) ?? { version: await this.versionOf(key), policy: null }
     const version = before.version + 1

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
 
-/** A TCP proxy before a store, which loses what it is told to lose. */
+/** A TCP proxy in front of a store. It delays, holds or loses data as the test requests. */
 export class StoreProxy {
   /** Whether messages to subscribers are discarded. */
   losesAnnouncements = false
@@ -10,9 +10,9 @@ export class StoreProxy {
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
   #isOpen = true
-  /** The text that makes a connection's requests wait, and what hears of the first that does. */
+  /** The text that makes a connection's requests wait, and a callback for the first one. */
   #trap: { readonly text: string; sprung(): void } | undefined
-  /** The connections whose requests wait, each with what they sent since. */
+  /** The connections whose requests wait, each with the data that it has sent since. */
   readonly #held = new Map<Socket, Buffer[]>()
 
   private constructor(server: Server) {
@@ -45,7 +45,7 @@ export class StoreProxy {
       this.#forward(bytes, store)
     })
     store.on('data', bytes => {
-      // The answer to SUBSCRIBE itself is let through.
+      // The answer to SUBSCRIBE itself is passed on.
       if (isSubscriber && this.losesAnnouncements && bytes.includes('message')) return
       this.#later(() => client.write(bytes))
     })
@@ -79,8 +79,8 @@ export class StoreProxy {
   }
 
   /**
-   * From the next request that contains this text on, its connection's requests wait until `release`, as if the caller were
-   * stopped while the request is in flight. Resolves once one waits.
+   * Holds the next request that contains this text, and all later ones of its connection, until `release`, as if the caller were
+   * stopped while the request is in flight. Resolves once a request is held.
    */
   hold(text: string): Promise<void> {
     return new Promise(resolve => {
@@ -94,7 +94,7 @@ export class StoreProxy {
     this.#held.clear()
   }
 
-  /** Ends every connection, and refuses others. */
+  /** Closes every connection, and refuses new ones. */
   cut(): void {
     this.#isOpen = false
     for (const socket of this.#sockets) socket.destroy()

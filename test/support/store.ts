@@ -14,7 +14,7 @@ export interface Store {
 
 const ENTRY = fileURLToPath(new URL('../../dist/src/embedded/store.js', import.meta.url))
 
-/** A store of the test's own: a real `redis-server` where there is one, else the embedded store. */
+/** A store of the test's own: a real `redis-server` if there is one, else the embedded store. */
 export async function startStore(): Promise<Store> {
   return hasRedisServer ? RedisServer.start() : startEmbedded()
 }
@@ -39,7 +39,7 @@ async function startEmbedded(): Promise<Store> {
   }
 }
 
-/** While it starts, it also says that it lives. */
+/** Waits for the ready message. The store also sends heartbeats while it starts. */
 function isReady(child: ChildProcess): Promise<void> {
   return new Promise(resolve => {
     child.on('message', ({ type }: { type: string }) => type === 'ready' && resolve())

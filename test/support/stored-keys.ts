@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-/** A key of Redis as plain JSON, which any version of Redis takes, unlike what DUMP writes. */
+/** A key of Redis as plain JSON. Unlike the format of DUMP, it can be restored to any version of Redis. */
 export type StoredKey = { readonly key: string; readonly ttlMs?: number } & StoredValue
 
 type StoredValue =
@@ -10,7 +10,7 @@ type StoredValue =
   | { readonly type: 'zset'; readonly members: readonly (readonly [member: string, score: string])[] }
   | { readonly type: 'stream'; readonly entries: readonly (readonly [id: string, fields: readonly string[]])[] }
 
-/** Writes the keys. Expiring keys continue with the time to live that they had. */
+/** Writes the keys. Expiring keys keep the time to live that they had. */
 export async function restoreKeys(redis: Redis, keys: readonly StoredKey[]): Promise<void> {
   for (const stored of keys) {
     await restore(redis, stored)
@@ -44,7 +44,7 @@ export interface StoredBucket {
   readonly redisKey: string
   /** The stored value in base64. Its first 8 bytes are the time of the last spending, in ms. */
   readonly value: string
-  /** How long ago it was last spent from; negative: Redis's clock has gone back since. */
+  /** How long ago it was last spent from; negative if Redis's clock has gone back since. */
   readonly ageMs: number
   /** When it expires, counted from when it was last spent from. */
   readonly expiresAfterMs: number

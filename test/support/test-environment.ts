@@ -47,7 +47,7 @@ export default class CleanEnvironment extends TestEnvironment {
   }
 }
 
-/** It may have ended with its parent meanwhile. */
+/** Kills a process, which may have ended with its parent meanwhile. */
 function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')
@@ -56,7 +56,7 @@ function kill(pid: number): void {
   }
 }
 
-/** The kernel gives the number of an ended process to another. */
+/** Includes the start time, since the kernel reuses the ids of ended processes. */
 function identityOf({ pid, startedAt }: ProcessEntry): string {
   return `${pid} since ${startedAt}`
 }

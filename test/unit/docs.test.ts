@@ -24,18 +24,18 @@ const documents = [
     .map(path => `docs/${path}`),
 ]
 
-/** A document for newcomers stays short; what it cannot hold goes to `docs`. */
+/** Documents for newcomers stay short; details go to `docs`. */
 const MAX_WORDS: Readonly<Record<string, number>> = { 'README.md': 2_100, 'ARCHITECTURE.md': 3_500 }
 
 const wordsIn = (text: string) => text.split(/\s+/).filter(word => word !== '').length
 
-/** What `docs/settings.md` says is allowed, where a schema says it exactly. */
+/** The allowed values that `docs/settings.md` must state, if the schema defines them exactly. */
 const allowedBy = ({ type, minimum, maximum, enum: choices }: TSchema): string | undefined => {
   if (type === 'integer') return `${minimum} to ${maximum}`
   return choices?.map((choice: string) => `\`${choice}\``).join(', ')
 }
 
-/** As the heading is linked to. */
+/** The anchor of a heading in links. */
 const anchorOf = (heading: string) =>
   heading
     .toLowerCase()
@@ -47,7 +47,7 @@ describe('the documents', () => {
     expect(wordsIn(read(document))).toBeLessThanOrEqual(words)
   })
 
-  it('list every setting with its default and what is allowed', () => {
+  it('list every setting with its default and its allowed values', () => {
     const rows = [...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
     const listed = rows.map(([, name = '', byDefault, allowed]) => ({ name, byDefault, allowed }))
     const settings = Object.entries<TSchema>(EnvSchema.properties).map(([name, schema]) => {
@@ -61,7 +61,7 @@ describe('the documents', () => {
     expect(listed).toEqual(settings)
   })
 
-  it('name every setting that a file can hold', () => {
+  it('name every setting that can be read from a file', () => {
     const [, section = ''] = read('docs/settings.md').split('## Secrets in files')
     const [named = ''] = section.split('can be in a file')
     expect([...named.matchAll(/`([A-Z_]+)`/g)].map(([, name]) => name)).toEqual(FILE_VARIABLES)
@@ -105,7 +105,7 @@ describe('the documents', () => {
     expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
   })
 
-  it('know lines of the log by what they say', () => {
+  it('list only log messages that the code contains', () => {
     const [, logs = ''] = read('docs/observability.md').split('## ')
     const cells = [...logs.matchAll(/^\| (.*?) +\| (?:debug|info|warn|error)/gm)].map(([, cell = '']) => cell)
     const named = cells.flatMap(cell => [...cell.matchAll(/`([^`…]+)`/g)].map(([, message = '']) => message))
@@ -117,9 +117,9 @@ describe('the documents', () => {
   })
 
   it.each(['docs/alerts.md', 'docs/consistency.md', 'docs/operations.md'])(
-    '%s quotes only lines of the log',
+    '%s quotes only log lines that the code contains',
     document => {
-      // Four words or more, without options and paths: no command is written so.
+      // Four or more words without options and paths are a log line; no command looks like that.
       const quoted = [...read(document).matchAll(/`([a-z]+(?:[:,]?\s[a-z]+){3,})`/g)]
       const lines = quoted.map(([, line = '']) => line.replace(/\s+/g, ' '))
       const texts = sources.filter(source => !source.startsWith('test/')).map(read)
@@ -145,7 +145,7 @@ describe('the documents', () => {
     for (const section of sections) expect(section).toMatch(/\*\*Means\*\*[\s\S]*\*\*Look\*\*[\s\S]*\*\*[Dd]o\*\*/)
   })
 
-  it('name only metrics that there are, where alerts are made of them', () => {
+  it('name only documented metrics in alert rules and in docs/alerts.md', () => {
     const named = (path: string) => [...read(path).matchAll(/\bthrottler_[a-z_]+/g)].map(([name]) => name)
     const known = new Set(named('docs/observability.md'))
     const withoutSuffix = (name: string) => name.replace(/_(bucket|sum|count)$/, '')
@@ -153,7 +153,7 @@ describe('the documents', () => {
     expect([...unknown('deploy/prometheus/rules.yml'), ...unknown('docs/alerts.md')]).toEqual([])
   })
 
-  it('explain every code, with its status', () => {
+  it('explain every error code, with its status', () => {
     const rows = [...read('docs/errors.md').matchAll(/^\| `([a-z-]+)` +\| (\d+) +\| \S.*? \| \S.*? \|$/gm)]
     const documented = Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))
     const statuses = Object.fromEntries(Object.entries(ERRORS).map(([code, { status }]) => [code, status]))

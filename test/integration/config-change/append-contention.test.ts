@@ -84,7 +84,7 @@ it('many concurrent changes of one key are all applied, one after another', asyn
   expect(await versions()).toEqual(numbered(CHANGES))
 })
 
-it('an import concurrent with as many changes of one of its keys is applied, and so are the changes', async () => {
+it('an import and many concurrent changes of one of its keys are all applied', async () => {
   const part = await stagedImport([line(key, 1_000_000)])
   const [imported, ...changed] = await Promise.all([attempt(part.id).then(how => importer.apply(part, how)), putAll()])
   expect(imported).toMatchObject({ status: 'applied' })
@@ -93,8 +93,8 @@ it('an import concurrent with as many changes of one of its keys is applied, and
 })
 
 describe('an import fails', () => {
-  it('and names the policy if the stored state of one can never match', async () => {
-    // A line that was moved into another partition, where its key has another version.
+  it('with an error that names the policy if its stored state can never match its log', async () => {
+    // The line belongs to another partition, in which its key has another version.
     const moved = numbered(100)
       .map(n => `moved-${n}`)
       .find(name => configPartition(name) !== partition) as string
@@ -106,7 +106,7 @@ describe('an import fails', () => {
     )
   })
 
-  it('if its stored progress can never match', async () => {
+  it('if its stored progress is damaged', async () => {
     const part = await stagedImport([line(key, 1)])
     const progress = '{"nextChunk": 0, "counts": {"created": 0, "changed": 0, "unchanged": 0}}'
     await redis.set(keys.progress(part.id), progress)

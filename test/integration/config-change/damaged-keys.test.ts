@@ -16,9 +16,9 @@ import { given } from './given-store.ts'
 const silent = { advanced: () => undefined }
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const PARTITION = configPartition('k')
-/** Of the same partition as `k`. */
+/** A key of the same partition as `k`. */
 const NEIGHBOUR = Array.from({ length: 100 }, (_, i) => `n-${i}`).find(key => configPartition(key) === PARTITION) ?? ''
-/** Of another one. */
+/** A key of another partition. */
 const STRANGER = Array.from({ length: 100 }, (_, i) => `s-${i}`).find(key => configPartition(key) !== PARTITION) ?? ''
 
 const store = given()
@@ -58,7 +58,7 @@ async function damage(damaged: Damaged): Promise<void> {
   await redis.rpush(keyOf(damaged), 'of another type')
 }
 
-/** What an append writes of the partition, but for what is recorded of commands. */
+/** Everything that an append writes to the partition, except for the records of commands. */
 async function stored(): Promise<Record<string, string>> {
   const names = [...APPENDED.map(keyOf), keys.versions(NEIGHBOUR)]
   const values = await Promise.all(names.map(name => redis.dumpBuffer(name)))
@@ -74,7 +74,7 @@ async function verify() {
 const named = (damaged: Damaged) => `the key "${keyOf(damaged)}" is of type list instead of ${TYPES[damaged]}`
 
 describe.each(APPENDED)('a key of another type in the place of "%s"', damaged => {
-  it('makes a change of its partition fail and names the key, and nothing is written', async () => {
+  it('makes a change of its partition fail without writing anything, with an error that names the key', async () => {
     await damage(damaged)
     const before = await stored()
     const answer = await app.client.put('k', policy(6))
@@ -84,7 +84,7 @@ describe.each(APPENDED)('a key of another type in the place of "%s"', damaged =>
     expect((await app.client.put(STRANGER, policy(6))).body).toMatchObject({ version: 2 })
   })
 
-  it('makes an import fail, and nothing of its chunk is written', async () => {
+  it('makes an import fail without writing anything of its chunk', async () => {
     await damage(damaged)
     const before = await stored()
     const lines = [NEIGHBOUR, 'k'].map(key => `${JSON.stringify({ key, ...policy(7) })}\n`).join('')
@@ -97,7 +97,7 @@ describe.each(APPENDED)('a key of another type in the place of "%s"', damaged =>
 })
 
 describe.each(Object.keys(TYPES) as Damaged[])('a process that starts while "%s" is of another type', damaged => {
-  it('is ready with what is readable', async () => {
+  it('is ready, and enforces the policies that it can read', async () => {
     await damage(damaged)
     const lines: string[] = []
     const logger = pino({ level: 'error' }, { write: line => void lines.push(line) })
@@ -141,7 +141,7 @@ describe('maintenance', () => {
   })
 
   it.each<Damaged>(['log', 'snapshot'])(
-    'names "%s" of another type, and says that it is not rebuilt',
+    'names "%s" of another type, and reports that it is not rebuilt',
     async damaged => {
       await damage(damaged)
       expect(await verify()).toEqual([{ partition: PARTITION, where: 'log', detail: named(damaged) }])
@@ -201,7 +201,7 @@ describe('maintenance', () => {
   })
 })
 
-it('refuses a change after which positions could not be counted', async () => {
+it('a change is refused if its position could not be counted exactly', async () => {
   await redis.del(keys.log)
   await redis.set(keys.compactedTo, '1000000000000000000')
   const before = await stored()

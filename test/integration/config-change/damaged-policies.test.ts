@@ -20,9 +20,9 @@ const limit = { name: 'default', capacity: 1, refillTokens: 1, refillIntervalMs:
 const record = (definition: unknown, more = {}) =>
   JSON.stringify({ version: 1, updatedAt: '2026-01-01T00:00:00.000Z', updatedBy: 'ops', policy: definition, ...more })
 
-/** What may stand where a policy should. */
+/** Damaged values of a stored policy. */
 const DAMAGES: [what: string, stored: string][] = [
-  ['no JSON', 'not JSON'],
+  ['invalid JSON', 'not JSON'],
   ['half a record', '{"version":1,"poli'],
   ['null', 'null'],
   ['an array', '[]'],
@@ -32,14 +32,14 @@ const DAMAGES: [what: string, stored: string][] = [
   ['no policy', record(null)],
   ['a policy without limits', record({ mode: 'enforce' })],
   ['no limits', record({ limits: [], mode: 'enforce' })],
-  ['limits that are no list', record({ limits: { 0: limit }, mode: 'enforce' })],
+  ['limits that are not a list', record({ limits: { 0: limit }, mode: 'enforce' })],
   ['a limit that is null', record({ limits: [null], mode: 'enforce' })],
   ['text for a number', record({ limits: [{ ...limit, capacity: '10' }], mode: 'enforce' })],
-  ['a number that is none', record({ limits: [{ ...limit, capacity: Number.NaN }], mode: 'enforce' })],
+  ['a number that is NaN', record({ limits: [{ ...limit, capacity: Number.NaN }], mode: 'enforce' })],
   ['a fraction', record({ limits: [{ ...limit, refillTokens: 0.5 }], mode: 'enforce' })],
   ['a number that is too large', record({ limits: [{ ...limit, capacity: 2 ** 60 }], mode: 'enforce' })],
   ['a limit without a name', record({ limits: [{ ...limit, name: undefined }], mode: 'enforce' })],
-  ['one name twice', record({ limits: [limit, limit], mode: 'enforce' })],
+  ['a duplicate name', record({ limits: [limit, limit], mode: 'enforce' })],
   ['an unknown mode', record({ limits: [limit], mode: 'lenient' })],
   ['an unknown onStoreFailure', record({ limits: [limit], mode: 'enforce', onStoreFailure: 'pray' })],
 ]
@@ -64,7 +64,7 @@ afterEach(async () => {
 
 const damage = (stored: string) => redis.hset(keys.policies, 'damaged', stored)
 
-/** A front process that starts now. */
+/** Passes a front process that starts now, and its log lines. */
 async function withLateProcess<T>(use: (late: TestApp, said: () => { key?: string; msg: string }[]) => Promise<T>) {
   const lines: string[] = []
   const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
@@ -80,7 +80,7 @@ async function withLateProcess<T>(use: (late: TestApp, said: () => { key?: strin
 const damageLines = (lines: { msg: string }[]) => lines.filter(({ msg }) => msg.startsWith('a policy is damaged'))
 
 describe('a damaged policy', () => {
-  it.each(DAMAGES)('that holds %s stays one damaged policy', async (_, stored) => {
+  it.each(DAMAGES)('that contains %s affects no other policy, and can be replaced', async (_, stored) => {
     await damage(stored)
     const list = await app.client.get('/config')
     expect([list.status, list.body.items.map(({ key }: { key: string }) => key)]).toEqual([200, ['sound', 'user:*']])
@@ -95,7 +95,7 @@ describe('a damaged policy', () => {
     expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 2, limits: [{ capacity: 5 }] })
   })
 
-  it('can be deleted, rolled back and imported over', async () => {
+  it('can be deleted, rolled back, and replaced by an import', async () => {
     await damage('null')
     expect((await app.client.delete('damaged')).status).toBe(204)
     await app.client.put('damaged', policy(1))
@@ -117,7 +117,7 @@ describe('a damaged policy', () => {
     expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 5 })
   })
 
-  it('is left out by a process that starts, which logs it once and enforces the rest', async () => {
+  it('is skipped by a process that starts, which logs it once and enforces the other policies', async () => {
     await damage('null')
     await withLateProcess(async (late, said) => {
       expect((await late.client.get('/ready')).status).toBe(200)
@@ -135,7 +135,7 @@ describe('a damaged policy', () => {
     })
   })
 
-  it('is named by verify and restored by rebuild, for every process', async () => {
+  it('is reported by verify, and restored by rebuild in every process', async () => {
     await damage('null')
     await withLateProcess(async late => {
       const partitions = maintainedPartitions(redis, keyPrefix)
@@ -163,7 +163,7 @@ describe('a name that is not valid UTF-8', () => {
   })
   const keysOf = (items: { key: string }[]) => items.map(({ key }) => key)
 
-  it('is skipped by lists and exports, which end', async () => {
+  it('is skipped by lists and exports', async () => {
     expect(keysOf((await app.client.get('/config')).body.items)).toEqual(['damaged', 'sound', 'user:*'])
     const first = (await app.client.get('/config?limit=2')).body
     expect(keysOf(first.items)).toEqual(['damaged', 'sound'])
@@ -173,7 +173,7 @@ describe('a name that is not valid UTF-8', () => {
     expect((await app.client.get('/config/export')).text.split('\n')).toHaveLength(4)
   })
 
-  it('is named in the log by a process that starts, which does not enforce its policy', async () => {
+  it('is logged by a process that starts, which does not enforce its policy', async () => {
     await withLateProcess(async (late, said) => {
       expect((await late.client.check('\ufffd\ufffd', 0)).body.policy).toBe('default')
       await late.client.get('/config')
@@ -193,7 +193,7 @@ describe('a name that is not valid UTF-8', () => {
 })
 
 describe('a damaged event', () => {
-  it('is reported by verify, and stops rebuild from guessing', async () => {
+  it('is reported by verify, and prevents a rebuild', async () => {
     await redis.xadd(keys.log, '100-0', 'event', 'not JSON')
     const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
     if (partition === undefined) throw new Error('there is no such partition')
@@ -225,24 +225,27 @@ describe('a damaged event', () => {
 describe('an index of versions', () => {
   const index = () => keys.versions('damaged')
   const harms: [what: string, harm: () => Promise<unknown>][] = [
-    ['is gone', () => redis.del(index())],
+    ['is missing', () => redis.del(index())],
     ['holds an infinite version', () => redis.zadd(index(), 'inf', '77')],
     ['holds half a version', () => redis.zadd(index(), 2.5, '77')],
-    ['holds a version that nobody can count to', () => redis.zadd(index(), 1e300, '77')],
+    ['holds a version that is too large to count', () => redis.zadd(index(), 1e300, '77')],
   ]
 
-  it.each(harms)('that %s lets no version begin again, holds up no other key, and is rebuilt', async (_, harm) => {
-    await harm()
-    expect((await app.client.put('damaged', policy(6))).status).toBe(500)
-    const neighbour = Array.from({ length: 100 }, (_, i) => `other-${i}`).find(
-      key => configPartition(key) === configPartition('damaged'),
-    )
-    expect((await app.client.put(neighbour ?? '', policy(1))).status).toBe(201)
-    expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 1, limits: [{ capacity: 5 }] })
+  it.each(harms)(
+    'that %s does not restart versions, does not block other keys, and can be rebuilt',
+    async (_, harm) => {
+      await harm()
+      expect((await app.client.put('damaged', policy(6))).status).toBe(500)
+      const neighbour = Array.from({ length: 100 }, (_, i) => `other-${i}`).find(
+        key => configPartition(key) === configPartition('damaged'),
+      )
+      expect((await app.client.put(neighbour ?? '', policy(1))).status).toBe(201)
+      expect((await app.client.get('/config/damaged')).body).toMatchObject({ version: 1, limits: [{ capacity: 5 }] })
 
-    const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
-    if (partition === undefined) throw new Error('there is no such partition')
-    await rebuildPartition(partition, silent)
-    expect((await app.client.put('damaged', policy(7))).body).toMatchObject({ version: 2, limits: [{ capacity: 7 }] })
-  })
+      const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')]
+      if (partition === undefined) throw new Error('there is no such partition')
+      await rebuildPartition(partition, silent)
+      expect((await app.client.put('damaged', policy(7))).body).toMatchObject({ version: 2, limits: [{ capacity: 7 }] })
+    },
+  )
 })

@@ -12,7 +12,7 @@ import { eventually } from '../../support/eventually.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 
-/** The bound of docs/consistency.md after a lost message or connection, and time for a busy machine. */
+/** The bound of docs/consistency.md after a lost message or connection, plus time for a busy machine. */
 const BOUND_MS = 2_000 + 3_000
 const KEYS = ['a', 'b', 'c', 'd', 'e', 'f*']
 
@@ -110,7 +110,7 @@ describeWithRedis('a front process', () => {
     expect((await follower.client.check('a', 0)).body.policyVersion).toBe(1)
   })
 
-  it('notices a store that was flushed and filled to the same position meanwhile', async () => {
+  it('detects a store that was flushed and filled to the same position meanwhile', async () => {
     proxy.cut()
     await redis.flushall()
     await change(5)
@@ -119,7 +119,7 @@ describeWithRedis('a front process', () => {
     expect(reloads()).toHaveLength(partitions.size)
   })
 
-  it('goes back to an older dump that was restored', async () => {
+  it('returns to the policies of an older dump that was restored', async () => {
     await redis.save()
     await change(2)
     await obeys(2)
@@ -129,7 +129,7 @@ describeWithRedis('a front process', () => {
     expect(reloads()).toHaveLength(partitions.size)
   })
 
-  it('notices an older dump that was restored and has grown past its position since', async () => {
+  it('detects an older dump that was restored and has grown past its position since', async () => {
     await redis.save()
     await change(2)
     await obeys(2)
@@ -215,7 +215,7 @@ describeWithRedis('a front process', () => {
     ['is not JSON', 'not JSON'],
     ['is null', 'null'],
     ['has no policy', '{"schema":1,"key":"a","version":2,"type":"changed","at":"","actor":"","commandId":""}'],
-  ])('says once that an event %s, and obeys the changes before and after it', async (_, event) => {
+  ])('logs once that an event %s, and obeys the changes before and after it', async (_, event) => {
     const { log } = new ConfigKeys(keyPrefix, configPartition('a'))
     proxy.losesAnnouncements = true
     await writer.client.put('a', policy(2))

@@ -10,7 +10,7 @@ import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import { given } from './given-store.ts'
 
-/** The shortest that is allowed. */
+/** The shortest retention that is allowed. */
 const RETENTION_MS = 1_000
 const SCOPE = { actor: 'anonymous', key: 'once' }
 const FOR_EVER = -1
@@ -147,7 +147,7 @@ describe('an Idempotency-Key that another program has overwritten:', () => {
   const damage = (stored: string) => redis.set(idempotencyKeyOf(keyPrefix, SCOPE), stored)
   const eventsOf = async () => (await app.client.get('/config/k/history')).body.events
 
-  it.each(DAMAGES)('after its command ended, %j is not another command', async stored => {
+  it.each(DAMAGES)('after its command ended, %j does not start another command', async stored => {
     await app.startWorker()
     expect((await app.client.put('k', policy(1), { 'idempotency-key': SCOPE.key })).status).toBe(201)
     await damage(stored)

@@ -56,7 +56,7 @@ describe('a list that is read while policies change', () => {
   it('continues after a policy that is deleted meanwhile', async () => {
     const redis = new Redis(store().url)
     for (const key of KEPT.slice(3, 9)) {
-      // Its name has been read, its policy not yet.
+      // As if it were deleted after its name was read and before its policy is read.
       await redis.hdel(new ConfigKeys(keyPrefix, configPartition(key)).policies, key)
     }
     expect(await listed(2)).toEqual([...KEPT.slice(0, 3), ...KEPT.slice(9)])

@@ -85,12 +85,12 @@ const damages: [
     'user:1',
     (keys, key) => redis.hset(keys.policies, key, '{"version":'),
   ],
-  ['a policy that is gone', 'policies', 'user:1', (keys, key) => redis.hdel(keys.policies, key)],
-  ['a policy that was deleted', 'policies', 'user:2', (keys, key) => redis.hset(keys.policies, key, '{}')],
-  ['a name that is gone', 'names', 'user:1', (keys, key) => redis.zrem(keys.names, key)],
+  ['a policy that is missing', 'policies', 'user:1', (keys, key) => redis.hdel(keys.policies, key)],
+  ['a deleted policy that is still stored', 'policies', 'user:2', (keys, key) => redis.hset(keys.policies, key, '{}')],
+  ['a name that is missing', 'names', 'user:1', (keys, key) => redis.zrem(keys.names, key)],
   ['a name out of order', 'names', 'user:1', (keys, key) => redis.zadd(keys.names, 7, key)],
   ['a name without a policy', 'names', 'stranger', (keys, key) => redis.zadd(keys.names, 0, key)],
-  ['an index of versions that is gone', 'versions', 'user:2', (keys, key) => redis.del(keys.versions(key))],
+  ['an index of versions that is missing', 'versions', 'user:2', (keys, key) => redis.del(keys.versions(key))],
   ['a version at a wrong position', 'versions', 'again', (keys, key) => redis.zadd(keys.versions(key), 2, '999')],
   [
     'an index of a key that never existed',
@@ -223,7 +223,7 @@ describe('compaction', () => {
     expect(await verify()).toEqual([])
   })
 
-  it('forgets older versions, but not the present ones of policies and deletions', async () => {
+  it('removes older versions, but not the current ones of policies and deletions', async () => {
     await givenHistory()
     await compact(1)
     expect((await app.client.get('/config/user:1?version=2')).body).toMatchObject({ code: 'version-not-found' })
@@ -245,7 +245,7 @@ describe('compaction', () => {
     const { log, compactedTo, policies } = keysOf('user:1')
     const record = (await redis.hget(policies, 'user:1')) ?? ''
     await redis.hset(policies, 'user:1', record.replace('"capacity":1', '"capacity":2'))
-    // What a process would see that slept while the log was compacted past it: its own event is gone.
+    // As if the process had slept while the log was compacted past it: the event at its position is missing.
     await redis.multi().xtrim(log, 'MINID', '2-0').set(compactedTo, '1').exec()
     await eventually(async () => expect(await obeyed('user:1')).toBe(2), 2_000)
     expect(await resets()).toBe(0)
@@ -270,7 +270,7 @@ describe('compaction', () => {
     for (const key of ['a', 'b', 'c*', 'd']) expect((await app.client.get(`/config/${key}`)).body.version).toBe(60)
   })
 
-  it('can be rebuilt from', async () => {
+  it('leaves a log from which policies can be rebuilt', async () => {
     await givenHistory()
     await compact(1)
     const before = await app.client.get('/config')

@@ -15,7 +15,7 @@ import { StoreProxy } from '../../support/store-proxy.ts'
 import { expectProblem } from '../http/expect-problem.ts'
 import { given } from './given-store.ts'
 
-/** Until another worker has taken over and the command has ended. */
+/** Time limit for another worker to take over and end the command. */
 const TAKEN_OVER_WITHIN_MS = 10_000
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
@@ -41,7 +41,7 @@ afterEach(async () => {
   redis.disconnect()
 })
 
-/** An app whose commands the worker behind the proxy takes first; the app's own one starts later. */
+/** An app whose commands the worker behind the proxy takes first; the app's own worker starts later. */
 async function givenApp(variables: Readonly<Record<string, string>>): Promise<void> {
   const all = { KEY_PREFIX: keyPrefix, LOG_LEVEL: 'silent', ...variables }
   app = await TestApp.start(store(), { variables: all, worker: false })
@@ -50,7 +50,7 @@ async function givenApp(variables: Readonly<Record<string, string>>): Promise<vo
   await stale.workers.start()
 }
 
-/** Every append has it among its arguments. */
+/** A text that is among the arguments of every append. */
 const append = () => announcementChannel(keyPrefix)
 
 async function startImport(keys: readonly string[], capacity: number): Promise<string> {
@@ -64,7 +64,7 @@ const isApplied = (commandId: string) =>
     expect((await app.client.get(`/commands/${commandId}`)).body).toMatchObject({ status: 'applied' })
   }, TAKEN_OVER_WITHIN_MS)
 
-/** Lets the worker go on that was held back, and waits until nothing is left of it. */
+/** Resumes the suspended worker, and resolves once it has closed. */
 async function letGoOn(): Promise<void> {
   proxy.release()
   await stale.close()
@@ -89,7 +89,7 @@ async function expectAppliedOnce(keys: readonly string[]): Promise<void> {
 }
 
 describe('an import whose worker is suspended with a step in flight', () => {
-  it('undoes no change that was made after another worker had ended it', async () => {
+  it('undoes no change that was made after another worker completed the import', async () => {
     const keys = keysOf(160)
     const held = proxy.hold(append())
     const commandId = await startImport(keys, 1)
@@ -118,7 +118,7 @@ describe('an import whose worker is suspended with a step in flight', () => {
 })
 
 describe('a part of an import that is queued again', () => {
-  it('after the import was forgotten is neither applied nor failed', async () => {
+  it('after the outcome of the import has expired is neither applied nor failed', async () => {
     const commandId = await startImport(keysOf(8), 1)
     await isApplied(commandId)
     await redis.del(...(await redis.keys(`{${keyPrefix}:config-*}:outcome:*`)))
@@ -136,7 +136,7 @@ describe('a part of an import that is queued again', () => {
 })
 
 describe('a change whose worker is suspended with its append in flight', () => {
-  it('is not applied again once its outcome is forgotten', async () => {
+  it('is not applied again once its outcome has expired', async () => {
     const held = proxy.hold(append())
     const { commandId } = (await app.client.request('PUT', '/config/k', policy(1))).body
     await held

@@ -25,7 +25,7 @@ const times = async (count: number, ask: () => Promise<Answer>) => {
 const statuses = (answers: readonly Answer[]) => answers.map(({ status }) => status)
 
 describe('admin calls are limited', () => {
-  it('for each token, wherever it is used', async () => {
+  it('for each token, from any address', async () => {
     const calls: Answer[] = []
     for (const i of [1, 2, 3, 4]) calls.push(await from(base, `192.0.2.${i}`, 'secret-token-of-ann').get('/config'))
     expect(statuses(calls)).toEqual([200, 200, 200, 429])
@@ -49,7 +49,7 @@ describe('admin calls are limited', () => {
 })
 
 describe('failed logins', () => {
-  it('are limited for each address, on every route, and a right token is never refused for them', async () => {
+  it('are limited for each address, on every route, and never cause a valid token to be refused', async () => {
     const address = givenAddress()
     const wrong = from(guarded, address, 'wrong')
     const answers = [...(await times(30, () => wrong.get('/config'))), ...(await times(30, () => wrong.check('k')))]
@@ -62,7 +62,7 @@ describe('failed logins', () => {
     expect((await from(guarded, givenAddress(), 'wrong').get('/config')).status).toBe(401)
   })
 
-  it('are not those who present nothing', async () => {
+  it('do not include requests without a token', async () => {
     const nobody = guarded.app.as({ 'x-forwarded-for': givenAddress() })
     expect(statuses(await times(60, () => nobody.get('/config')))).toEqual(Array(60).fill(401))
   })
@@ -76,7 +76,7 @@ describe('failed logins', () => {
 })
 
 describe('the buckets of the service itself', () => {
-  it('are matched by no policy, and asked for by no caller', async () => {
+  it('are not matched by policies, and cannot be read by callers', async () => {
     const ben = from(guarded, givenAddress(), 'secret-token-of-ben')
     await ben.put('*', { capacity: 1, refillTokens: 1, mode: 'block' })
     expect(statuses(await times(3, () => ben.get('/config')))).toEqual([200, 200, 200])

@@ -50,13 +50,13 @@ describe('with ADMIN_TOKENS', () => {
     expectProblem(await call(as('secret-of-a-caller')), 403, 'forbidden')
   })
 
-  it.each(CHANGES)('%s is forbidden to a token that may only read', async (_, call) => {
+  it.each(CHANGES)('%s is forbidden to a read-only token', async (_, call) => {
     const answer = await call(as('secret-of-a-reader'))
     expectProblem(answer, 403, 'forbidden')
     expect(answer.body.detail).toContain('"eve" may only read')
   })
 
-  it.each(READS)('%s is open to a token that may only read, and so is HEAD', async (what, call) => {
+  it.each(READS)('%s is allowed to a read-only token, and so is HEAD', async (what, call) => {
     expect([401, 403]).not.toContain((await call(as('secret-of-a-reader'))).status)
     const path = what.replace('GET ', '')
     const head = await rawRequest(guarded.app.port, { method: 'HEAD', path, headers: bearer('secret-of-a-reader') })
@@ -67,13 +67,13 @@ describe('with ADMIN_TOKENS', () => {
     expect((await guarded.app.as({ authorization: 'bEARER  secret-of-an-admin ' }).get('/config')).status).toBe(200)
   })
 
-  it('the name of the token is the actor; without tokens there is none', async () => {
+  it('the actor is the name of the token; without ADMIN_TOKENS it is anonymous', async () => {
     expect((await as('secret-of-another').put('named', POLICY)).body.updatedBy).toBe('bob')
     expect((await as('secret-of-a-reader').get('/config/named')).body.updatedBy).toBe('bob')
     expect((await open.app.client.put('named', POLICY)).body.updatedBy).toBe('anonymous')
   })
 
-  it.each(['/health', '/ready', '/metrics'])('%s needs none', async path => {
+  it.each(['/health', '/ready', '/metrics'])('%s needs no token', async path => {
     expect((await guarded.app.client.get(path)).status).toBe(200)
   })
 
@@ -109,7 +109,7 @@ describe('POST /check', () => {
   })
 })
 
-describe('who calls is decided before a body is looked at:', () => {
+describe('callers are authorized before their body is read:', () => {
   const garbage = 'x'.repeat(1_000_000)
 
   it.each([
@@ -123,7 +123,7 @@ describe('who calls is decided before a body is looked at:', () => {
     expectProblem(answer, status, status === 401 ? 'unauthorized' : 'forbidden')
   })
 
-  it('a body that never comes is not waited for', async () => {
+  it('a body that never arrives is not waited for', async () => {
     const head = 'POST /check HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\ncontent-length: 1000000\r\n\r\n'
     expect(await exchange(guarded.app.port, head)).toMatch(/^HTTP\/1\.1 401 /)
   })

@@ -49,7 +49,7 @@ describe('the body of a batch', () => {
     expectFields(await postBatch(body), 'validation-failed', [''])
   })
 
-  it('may not be empty, nor anything but JSON', async () => {
+  it('must be JSON, and not empty', async () => {
     for (const body of ['', '{"checks":[']) expectProblem(await postBatch(body), 400, 'body-malformed')
     expectProblem(await postBatch(with1(longest), { 'content-type': 'text/plain' }), 415, 'media-type-unsupported')
   })
@@ -66,7 +66,7 @@ describe('the body of a batch', () => {
     expect(answer.body.detail).toMatch(message)
   })
 
-  it('has each bad check named, in order, also when all are bad; ten of them in words', async () => {
+  it('has every invalid check named in order, even if all are invalid, and ten of them in the detail', async () => {
     const checks = Array.from({ length: 1000 }, (_, i) => (i % 2 ? { key: '..' } : { key: i, x: 1, y: 1 }))
     const answer = await postBatch(JSON.stringify({ checks }))
     expectProblem(answer, 400, 'validation-failed')
@@ -75,7 +75,7 @@ describe('the body of a batch', () => {
     expect(answer.body.detail).toMatch(/; and 990 more$/)
   })
 
-  it('that was refused has spent nothing', async () => {
+  it('that is refused spends nothing', async () => {
     expect((await given.app.client.check(KEY, 0)).body).toMatchObject({ remaining: 100 })
   })
 })
@@ -83,13 +83,13 @@ describe('the body of a batch', () => {
 describe('a batch may have 4 MiB', () => {
   const full = `{"checks":[${Array(1000).fill(longest)}]}`
 
-  it.each([{}, { 'transfer-encoding': 'chunked' }])('of 1,000 checks; %j', async headers => {
+  it.each([{}, { 'transfer-encoding': 'chunked' }])('and 1,000 checks, sent with %j', async headers => {
     const { status, body } = await postBatch(full.padEnd(MAX_BYTES), headers)
     expect([status, body.results.length]).toEqual([200, 1000])
     expect(body.results[999]).toMatchObject({ allowed: true, key: 'a'.repeat(256), remaining: 100 })
   })
 
-  it('of keys in any script', async () => {
+  it('and keys in any script', async () => {
     const keys = Array.from({ length: 1000 }, (_, i) => `${i}-ключ-鍵-🔑`)
     const checks = keys.map(key => ({ key, tokens: 0 }))
     const { status, body } = await postBatch(JSON.stringify({ checks }).padEnd(MAX_BYTES / 2))
@@ -100,7 +100,7 @@ describe('a batch may have 4 MiB', () => {
   it.each([
     ['announced', `content-length: ${MAX_BYTES + 1}\r\n\r\n`, ''],
     ['chunked', `transfer-encoding: chunked\r\n\r\n${(MAX_BYTES + 1).toString(16)}\r\n`, '\r\n0\r\n\r\n'],
-  ])('and not a byte more, %s; the connection still answers', async (_, framing, end) => {
+  ])('but not a byte more, %s; the connection remains usable', async (_, framing, end) => {
     const head = 'POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\n'
     const next = 'GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
     const text = await exchange(given.app.port, head + framing, full.padEnd(MAX_BYTES + 1), end, next)
@@ -112,7 +112,7 @@ describe('a batch may have 4 MiB', () => {
     ])
   })
 
-  it('and more checks than allowed are counted', async () => {
+  it('but more than 1,000 checks are refused with their number', async () => {
     const answer = await postBatch(`{"checks":[${Array(1001).fill('{"key":"a","tokens":0}')}]}`)
     expectFields(answer, 'validation-failed', ['/checks'])
     expect(answer.body.errors[0].message).toBe('must have 1 to 1000 items; has 1001')
@@ -123,13 +123,13 @@ describe('a batch may have 4 MiB', () => {
     ['300,000 unknown members', `{"checks":[{"key":"a"${members(300_000)}}]}`, ''],
     ['300,000 members next to the checks', `{"checks":[{"key":"a"}]${members(300_000)}}`, ''],
     ['a member with a name of millions of letters', `{"checks":[{"${'x'.repeat(4_000_000)}":1}]}`, '/checks/0/key'],
-  ])('and %s are refused shortly', async (_, body, path) => {
+  ])('but not with %s, which gets a short answer', async (_, body, path) => {
     const answer = await postBatch(body)
     expectFields(answer, 'validation-failed', [path])
     expect(answer.text.length).toBeLessThan(1_000)
   })
 
-  it('and brackets nested two million deep are refused as malformed', async () => {
+  it('but brackets nested two million deep are refused as malformed', async () => {
     const answer = await postBatch(`{"checks":${'['.repeat(2_000_000)}${']'.repeat(2_000_000)}}`)
     expectProblem(answer, 400, 'body-malformed')
     expect(answer.body.detail).toContain('8 levels')

@@ -4,7 +4,7 @@ import { givenApp } from './given-app.ts'
 
 const given = givenApp()
 const client = () => given.app.client
-/** So slow that a test does not see a token come back. */
+/** Refills so slowly that no token comes back during a test. */
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 
 function batch(checks: readonly unknown[]) {
@@ -16,7 +16,7 @@ function keys(count: number): { key: string; tokens: number }[] {
 }
 
 describe('a batch', () => {
-  it('is answered in order, one token each unless said', async () => {
+  it('is answered in order, with one token for each check by default', async () => {
     await client().put('batch:*', { ...SLOW, capacity: 10 })
     const { status, body } = await batch([
       { key: 'batch:a' },
@@ -31,7 +31,7 @@ describe('a batch', () => {
     ])
   })
 
-  it('decides a repeated key one check after another, also over more than one call of the store', async () => {
+  it('decides the checks of a repeated key one after another, also across several calls of the store', async () => {
     await client().put('repeated', { ...SLOW, capacity: 500 })
     const { body } = await batch(Array.from({ length: 600 }, () => ({ key: 'repeated' })))
     const allowed = body.results.map((result: { allowed: boolean }) => result.allowed)
@@ -58,7 +58,7 @@ describe('a batch', () => {
     expect(body.results[2]).toMatchObject({ allowed: true, remaining: 0 })
   })
 
-  it('spends as many tokens as there can be', async () => {
+  it('spends up to 10^9 tokens in one check', async () => {
     const most = 1_000_000_000
     await client().put('most', { ...SLOW, capacity: most })
     const { body } = await batch([most, 1, most].map(tokens => ({ key: 'most', tokens })))
@@ -71,7 +71,7 @@ describe('a batch', () => {
     expect(retryAfterMs).toBe(most * 1_000_000)
   })
 
-  it('takes 1,000 checks with the longest keys', async () => {
+  it('accepts 1,000 checks with the longest keys', async () => {
     const key = '\u{1F512}'.repeat(64)
     const { body } = await batch(Array.from({ length: 1000 }, () => ({ key, tokens: 0 })))
     expect(body.results).toHaveLength(1000)
@@ -87,7 +87,7 @@ describe('a batch', () => {
     expect(answer.body.detail).toContain(message)
   })
 
-  it('is refused whole when some checks are bad, naming each', async () => {
+  it('is refused as a whole if some checks are invalid, naming each', async () => {
     const checks: { key: unknown; tokens: unknown }[] = keys(1000)
     checks[3] = { key: 'many-3', tokens: '1' }
     checks[977] = { key: 'a\u0000b', tokens: 1 }
@@ -96,7 +96,7 @@ describe('a batch', () => {
     expect((await client().check('many-0', 0)).body.remaining).toBe(100)
   })
 
-  it('is refused as key-invalid when only keys are bad', async () => {
+  it('is refused as key-invalid if only keys are invalid', async () => {
     expectFields(await batch([{ key: 'fine' }, { key: '..' }]), 'key-invalid', ['/checks/1/key'])
   })
 
@@ -112,11 +112,11 @@ describe('a batch', () => {
 })
 
 describe('a batch of more checks than may wait', () => {
-  // The default policy refills; this test counts.
+  // The default policy must not refill during the test, which counts tokens.
   const variables = { MAX_WAITING_CHECKS: '10', DEFAULT_REFILL_INTERVAL_MS: '2678400000' }
   const crowded = givenApp({ variables }, given)
 
-  it('has the first decided and the others refused at once, which spends nothing; then there is room again', async () => {
+  it('has the first decided and the others refused at once, which spends nothing and leaves room for the next batch', async () => {
     const checks = Array.from({ length: 300 }, () => ({ key: 'crowd' }))
     for (const remaining of [90, 80]) {
       const { status, body } = await crowded.app.client.request('POST', '/check/batch', { checks })
@@ -134,7 +134,7 @@ describe('a batch of more checks than may wait', () => {
     }
   })
 
-  it('does not keep from others what needs no store', async () => {
+  it('still has checks decided that need no store', async () => {
     await crowded.app.client.put('shut', { ...SLOW, capacity: 1, mode: 'block' })
     const checks = [...Array.from({ length: 300 }, () => ({ key: 'crowd' })), { key: 'shut' }]
     const { body } = await crowded.app.client.request('POST', '/check/batch', { checks })

@@ -45,7 +45,7 @@ describe('a body that is not JSON in UTF-8 is refused as malformed:', () => {
   })
 })
 
-describe('a body that is JSON, but no object, does not fit:', () => {
+describe('a body that is JSON but not an object is refused:', () => {
   it.each([
     ['[]', 'an array'],
     [`[${CHECK}]`, 'an array'],
@@ -86,16 +86,19 @@ describe('the media type', () => {
     expectProblem(await postCheck(given.app.port, CHECK, { 'content-type': type }), 415, 'media-type-unsupported')
   })
 
-  it('may not be left out', async () => {
+  it('may not be missing', async () => {
     const answer = await rawRequest(given.app.port, { method: 'POST', path: '/check', body: CHECK })
     expectProblem(answer, 415, 'media-type-unsupported')
   })
 
-  it.each(['gzip', 'GZIP', 'br', 'deflate', 'gzip, identity'])('may not be compressed: %s', async encoding => {
-    const answer = await postCheck(given.app.port, CHECK, { 'content-encoding': encoding })
-    expectProblem(answer, 415, 'media-type-unsupported')
-    expect(answer.body.detail).toContain(encoding)
-  })
+  it.each(['gzip', 'GZIP', 'br', 'deflate', 'gzip, identity'])(
+    'may not come with the Content-Encoding %s',
+    async encoding => {
+      const answer = await postCheck(given.app.port, CHECK, { 'content-encoding': encoding })
+      expectProblem(answer, 415, 'media-type-unsupported')
+      expect(answer.body.detail).toContain(encoding)
+    },
+  )
 })
 
 describe('a body may have 64 KiB', () => {
@@ -103,14 +106,14 @@ describe('a body may have 64 KiB', () => {
   const fields = 'host: localhost\r\ncontent-type: application/json\r\n'
   const normal = `POST /check HTTP/1.1\r\n${fields}connection: close\r\ncontent-length: 29\r\n\r\n{"key":"whoever","tokens": 0}`
 
-  it('and not a byte more', async () => {
+  it('but not a byte more', async () => {
     expectFields(await postCheck(given.app.port, ofBytes(65_536)), 'validation-failed', ['/key'])
     const answer = await postCheck(given.app.port, ofBytes(65_537))
     expectProblem(answer, 413, 'body-too-large')
     expect(answer.body.detail).toContain('65536')
   })
 
-  it('also when it does not say beforehand how long it is', async () => {
+  it('also if its length is not announced', async () => {
     const headers = { 'transfer-encoding': 'chunked' }
     expectFields(await postCheck(given.app.port, ofBytes(65_536), headers), 'validation-failed', ['/key'])
     expectProblem(await postCheck(given.app.port, ofBytes(65_537), headers), 413, 'body-too-large')
@@ -119,18 +122,18 @@ describe('a body may have 64 KiB', () => {
   it.each([
     ['announced', 'content-length: 1000000\r\n\r\n', ' '.repeat(1_000_000)],
     ['chunked', 'transfer-encoding: chunked\r\n\r\n', `f4240\r\n${' '.repeat(1_000_000)}\r\n0\r\n\r\n`],
-  ])('and when it has more, %s, the connection still answers', async (_, framing, body) => {
+  ])('and after a larger one, %s, the connection remains usable', async (_, framing, body) => {
     const text = await exchange(given.app.port, `POST /check HTTP/1.1\r\n${fields}${framing}`, body, normal)
     expect(text.match(/HTTP\/1\.1 [0-9]+|"allowed":true/g)).toEqual(['HTTP/1.1 413', 'HTTP/1.1 200', '"allowed":true'])
   })
 
-  it('and when it is malformed, the connection still answers', async () => {
+  it('and after a malformed one the connection remains usable', async () => {
     const malformed = `POST /check HTTP/1.1\r\n${fields}content-length: 1\r\n\r\n{`
     const text = await exchange(given.app.port, malformed, normal)
     expect(text.match(/HTTP\/1\.1 [0-9]+/g)).toEqual(['HTTP/1.1 400', 'HTTP/1.1 200'])
   })
 
-  it('and a caller that disconnects in the middle of it causes no error of the service', async () => {
+  it('and a caller that disconnects while it sends one causes no error of the service', async () => {
     const socket = connect(given.app.port, '127.0.0.1')
     socket.write(`POST /check HTTP/1.1\r\n${fields}expect: 100-continue\r\ncontent-length: 50\r\n\r\n{"key"`)
     await new Promise(resolve => socket.once('data', resolve))

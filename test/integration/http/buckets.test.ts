@@ -7,7 +7,7 @@ import { rawRequest } from './raw-http.ts'
 
 const variables = { KEY_PREFIX: `t-${randomUUID()}` }
 const given = givenApp({ variables })
-/** Another front of the same service. */
+/** Another front process of the same service. */
 const other = givenApp({ variables, worker: false }, given)
 const client = () => given.app.client
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
@@ -40,7 +40,7 @@ describe('a bucket', () => {
     }
   })
 
-  it('is full at once when it is deleted, also where a denial was remembered', async () => {
+  it('is full at once after it is deleted, even if a denial was remembered', async () => {
     await client().put('reset', { ...SLOW, capacity: 1 })
     await client().check('reset')
     expect((await client().check('reset')).body.source).toBe('redis')
@@ -50,7 +50,7 @@ describe('a bucket', () => {
     expect((await client().check('reset')).body).toMatchObject({ allowed: true, source: 'redis' })
   })
 
-  it('is full at once in the store for others too; they obey within a second', async () => {
+  it('is full at once in the store after it is deleted; other processes obey within a second', async () => {
     const path = '/buckets/everywhere'
     await client().put('everywhere', { ...SLOW, capacity: 1 })
     await eventually(async () => expect((await other.app.client.get(path)).body.definition.version).toBe(1))
@@ -65,7 +65,7 @@ describe('a bucket', () => {
     expect(performance.now() - deletedAt).toBeLessThan(1_100)
   })
 
-  it('of a key that has none is full, by the default policy', async () => {
+  it('of a key that was never checked is full, under the default policy', async () => {
     const { body } = await client().get('/buckets/nobody')
     const definition = {
       policy: 'default',
@@ -96,7 +96,7 @@ describe('a bucket', () => {
     expect(body).toMatchObject({ allowed: false, source: 'policy', definition: { mode: 'block' } })
   })
 
-  it('shows the denial that a check would get, however often it is read', async () => {
+  it('shows the denial that a check would get, without spending', async () => {
     await client().put('spent', { ...SLOW, capacity: 3 })
     await client().check('spent', 2)
     const read = async (query = '') => (await client().get(`/buckets/spent${query}`)).body
@@ -111,7 +111,7 @@ describe('a bucket', () => {
     expect(await read('?tokens=0')).toMatchObject({ allowed: true, remaining: 0, retryAfterMs: 0 })
   })
 
-  it('shows what a check would get that the policy only shadows', async () => {
+  it('shows what a check would get under a policy in shadow mode', async () => {
     await client().put('shadowed', { ...SLOW, capacity: 1, mode: 'shadow' })
     await client().check('shadowed')
     const { body } = await client().get('/buckets/shadowed')
@@ -126,7 +126,7 @@ describe('a bucket', () => {
     expect(answer.body.detail).toBe((await client().check('small', 4)).body.detail)
   })
 
-  it.each(['-1', '1000000001', '1.5', 'many', ''])('is not shown for a bad number of tokens: %j', async tokens => {
+  it.each(['-1', '1000000001', '1.5', 'many', ''])('is not shown for an invalid number of tokens: %j', async tokens => {
     expectFields(await client().get(`/buckets/a?tokens=${tokens}`), 'validation-failed', ['/query/tokens'])
   })
 
@@ -156,15 +156,18 @@ describe('a bucket', () => {
     },
   )
 
-  it.each(['', '.', '..', 'x'.repeat(257), 'a\u0000b', '\u009f'])('has no bad key: %.12j', async key => {
+  it.each(['', '.', '..', 'x'.repeat(257), 'a\u0000b', '\u009f'])('may not have the invalid key %.12j', async key => {
     const path = `/buckets/${encodeURIComponent(key).replaceAll('.', '%2E')}`
     for (const method of ['GET', 'DELETE']) {
       expectFields(await rawRequest(given.app.port, { method, path }), 'key-invalid', ['/params/key'])
     }
   })
 
-  it.each(['GET', 'DELETE'])('has no key that cannot be read, and no other parameters (%s)', async method => {
-    expectFields(await rawRequest(given.app.port, { method, path: '/buckets/%ZZ' }), 'key-invalid', ['/params/key'])
-    expectFields(await client().request(method, '/buckets/a?token=1'), 'validation-failed', ['/query/token'])
-  })
+  it.each(['GET', 'DELETE'])(
+    'may have neither a key that cannot be decoded nor unknown parameters (%s)',
+    async method => {
+      expectFields(await rawRequest(given.app.port, { method, path: '/buckets/%ZZ' }), 'key-invalid', ['/params/key'])
+      expectFields(await client().request(method, '/buckets/a?token=1'), 'validation-failed', ['/query/token'])
+    },
+  )
 })

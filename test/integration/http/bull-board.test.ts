@@ -37,7 +37,7 @@ beforeAll(async () => {
 const jobPath = () => `${BASE}/api/queues/${QUEUE}/${commandId}`
 
 describe('/admin/queues', () => {
-  it('asks a browser for a token, and takes it as the password', async () => {
+  it('asks a browser for a token, and accepts it as the password', async () => {
     const refused = await given.app.client.get(BASE)
     expectProblem(refused, 401, 'unauthorized')
     expect(refused.headers.get('www-authenticate')).toMatch(/^Basic realm="throttler", charset="UTF-8", Bearer /)
@@ -52,11 +52,11 @@ describe('/admin/queues', () => {
     }
   })
 
-  it('is the only place that takes a password', async () => {
+  it('is the only path that accepts a password', async () => {
     expectProblem(await as('secret-of-an-admin').get('/config'), 401, 'unauthorized')
   })
 
-  it('shows the queues of all partitions, and their jobs with what went wrong', async () => {
+  it('shows the queues of all partitions, and their jobs with the reasons for failures', async () => {
     const { body } = await as('secret-of-a-reader').get(
       `${BASE}/api/queues?activeQueue=${QUEUE}&status=failed&page=1&jobsPerPage=10`,
     )
@@ -84,14 +84,14 @@ describe('/admin/queues', () => {
       .replace(/:\w+/, 'x')
 
   it.each(changes.filter(([method, path]) => method !== 'GET' && !path.endsWith('/:jobId/retry')))(
-    'lets %s %s not pass',
+    'refuses %s %s',
     async (method, path) => {
       const headers = { ...basic('secret-of-an-admin'), 'content-type': 'application/json' }
       expectProblem(await rawRequest(given.app.port, { method, path: filledIn(path), headers }), 403, 'forbidden')
     },
   )
 
-  it.each(changes.filter(([method]) => method === 'GET'))('%s %s is a read, and answered', async (_, path) => {
+  it.each(changes.filter(([method]) => method === 'GET'))('answers %s %s, which is a read', async (_, path) => {
     expect([200, 400, 404]).toContain((await as('secret-of-a-reader').get(filledIn(path))).status)
   })
 
@@ -108,7 +108,7 @@ describe('/admin/queues', () => {
     ['POST', '/'],
     ['PATCH', '/api/queues'],
     ['DELETE', `/api/queues/${QUEUE}/retry/failed`],
-  ])('lets no trick pass: %s %s', async (method, path) => {
+  ])('refuses disguised changes: %s %s', async (method, path) => {
     const answer = await rawRequest(given.app.port, { method, path: BASE + path, headers: basic('secret-of-an-admin') })
     expectProblem(answer, 403, 'forbidden')
   })
@@ -130,7 +130,7 @@ describe('/admin/queues', () => {
     expectProblem(await as('secret-of-a-reader').get(BASE + path), 404, 'not-found')
   })
 
-  it('answers only its own pages', async () => {
+  it('refuses changes from pages of another origin', async () => {
     const headers = { ...basic('secret-of-an-admin'), origin: 'http://evil.example' }
     expectProblem(
       await rawRequest(given.app.port, { method: 'PUT', path: `${jobPath()}/retry`, headers }),
@@ -139,7 +139,7 @@ describe('/admin/queues', () => {
     )
   })
 
-  it('lets a failed job be retried, by who may change things, and no other', async () => {
+  it('lets only failed jobs be retried, and only by admin tokens that are not read-only', async () => {
     expectProblem(await as('secret-of-a-reader').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
     expect((await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`)).status).toBe(204)
     expectProblem(await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
@@ -161,7 +161,7 @@ describe('/admin/queues', () => {
     expectProblem(await as('secret-of-an-admin').request('PUT', `${jobPath()}/retry`), 403, 'forbidden')
   })
 
-  it('retries a job once, however many people ask for it at the same time', async () => {
+  it('retries a job once for concurrent requests', async () => {
     const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'together' }, worker: false })
     try {
       const { commandId: id } = (await app.client.request('PUT', '/config/failing', POLICY)).body
@@ -177,7 +177,7 @@ describe('/admin/queues', () => {
     }
   })
 
-  it('retries all failed jobs once, however many people ask for it at the same time', async () => {
+  it('retries all failed jobs once for concurrent requests', async () => {
     const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'all-together' }, worker: false })
     try {
       await app.client.request('PUT', '/config/failing', POLICY)

@@ -10,8 +10,8 @@ const POLICY = { capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
 const LONG = { limits: [{ name: 'default', ...POLICY }], mode: 'enforce' }
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/
 
-describe('a change without Prefer: wait', () => {
-  it('is accepted, then queued until a worker comes, then applied', async () => {
+describe('an accepted change', () => {
+  it('without Prefer: wait is queued until a worker runs, and then applied', async () => {
     const app = await TestApp.start(given.store, { worker: false })
     try {
       const accepted = await app.client.request('PUT', '/config/k', POLICY)
@@ -38,7 +38,7 @@ describe('a change without Prefer: wait', () => {
     }
   })
 
-  it('also when it would wait, but not for long enough', async () => {
+  it('is answered with 202 also if its outcome does not come within the time to wait', async () => {
     const app = await TestApp.start(given.store, { worker: false })
     try {
       const answer = await app.client.put('k', POLICY, { prefer: 'wait=1' })
@@ -52,7 +52,7 @@ describe('a change without Prefer: wait', () => {
 })
 
 describe('a change that is waited for', () => {
-  it('is answered with its outcome, from the first version to the last', async () => {
+  it('is answered with its outcome, for each version of a key', async () => {
     const { client } = given.app
     const created = await client.put('life', POLICY, { prefer: 'wait=5' })
     expect(created.status).toBe(201)
@@ -82,7 +82,7 @@ describe('a change that is waited for', () => {
     expect([back.status, back.headers.get('etag'), back.body.version]).toEqual([201, '"4"', 4])
   })
 
-  it('leaves every version to be read as it was, a deletion as none', async () => {
+  it('leaves every earlier version readable, except for deletions', async () => {
     const { client } = given.app
     const at = (version: number) => client.get(`/config/life?version=${version}`)
     const [first, second, deletion, fourth, fifth] = await Promise.all([1, 2, 3, 4, 5].map(at))
@@ -105,7 +105,7 @@ describe('a change that is waited for', () => {
     expect((await client.check('obeyed', 0)).body).toMatchObject({ policy: 'default', policyVersion: 0 })
   })
 
-  it('replaces the whole policy: what is left out is gone', async () => {
+  it('replaces the whole policy: omitted members are removed', async () => {
     await given.app.client.put('whole', { ...POLICY, mode: 'shadow', onStoreFailure: 'deny', description: 'x' })
     const { body } = await given.app.client.put('whole', POLICY)
     const { version, updatedAt, updatedBy, ...rest } = body

@@ -11,12 +11,12 @@ describe('the body of a check', () => {
     ['1.0', 99],
     ['1e0', 99],
     ['-0', 100],
-  ])('may say tokens as %s, a whole number', async (tokens, remaining) => {
+  ])('may give tokens as %s, which is an integer', async (tokens, remaining) => {
     const answer = await postCheck(given.app.port, `{"key":"whole ${tokens}","tokens":${tokens}}`)
     expect(answer.body).toMatchObject({ allowed: true, remaining })
   })
 
-  it(`may say as many tokens as ${MAX}; whether they ever fit is up to the policy`, async () => {
+  it(`may give up to ${MAX} tokens, which the capacity of the policy may not allow`, async () => {
     const body = (key: string) => `{"key":"${key}","tokens":${MAX}}`
     expectProblem(await postCheck(given.app.port, body('k')), 400, 'tokens-exceed-capacity')
     await given.app.client.put('vast', { capacity: MAX, refillTokens: 1 })
@@ -24,7 +24,7 @@ describe('the body of a check', () => {
   })
 
   it.each(['NaN', '-NaN', 'nan', 'Infinity', '-Infinity', '01', '1.', '.5', '+1', '0x10', '1_000', '1n'])(
-    'may not say tokens as %s, which is no JSON',
+    'may not give tokens as %s, which is not JSON',
     async tokens => {
       expectProblem(await postCheck(given.app.port, `{"key":"k","tokens":${tokens}}`), 400, 'body-malformed')
     },
@@ -46,14 +46,14 @@ describe('the body of a check', () => {
     ['null', 'null'],
     ['[1]', 'an array'],
     ['{"valueOf":1}', 'an object'],
-  ])('may not say tokens as %s', async (tokens, was) => {
+  ])('may not give tokens as %s', async (tokens, was) => {
     const answer = await postCheck(given.app.port, `{"key":"k","tokens":${tokens}}`)
     expectFields(answer, 'validation-failed', ['/tokens'])
     expect(answer.body.errors[0].message).toBe(`must be an integer from 0 to ${MAX}; was ${was}`)
     expect(answer.body.detail).toBe(`/tokens: ${answer.body.errors[0].message}`)
   })
 
-  it.each(['5', 'true', 'null', '["k"]', '{"toString":"k"}'])('may not say the key as %s', async key => {
+  it.each(['5', 'true', 'null', '["k"]', '{"toString":"k"}'])('may not give the key as %s', async key => {
     const answer = await postCheck(given.app.port, `{"key":${key}}`)
     expectFields(answer, 'validation-failed', ['/key'])
     expect(answer.body.detail).toMatch(/must be string; was /)
@@ -71,13 +71,16 @@ describe('the body of a check', () => {
     expect(answer.body.errors[0].message).toBe('is unknown; allowed: key, tokens')
   })
 
-  it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])('may not have %s', async member => {
-    const answer = await postCheck(given.app.port, `{"key":"k","${member}":{"tokens":5,"prototype":{"admin":true}}}`)
-    expectFields(answer, 'validation-failed', [`/${member}`])
-    expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false)
-  })
+  it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])(
+    'may not have the member %s',
+    async member => {
+      const answer = await postCheck(given.app.port, `{"key":"k","${member}":{"tokens":5,"prototype":{"admin":true}}}`)
+      expectFields(answer, 'validation-failed', [`/${member}`])
+      expect(Object.hasOwn(Object.prototype, 'admin')).toBe(false)
+    },
+  )
 
-  it('with every member wrong has every member named', async () => {
+  it('with only invalid members has each of them named', async () => {
     expectFields(await postCheck(given.app.port, '{"key":1,"tokens":"1","x":1}'), 'validation-failed', [
       '/x',
       '/key',
@@ -85,7 +88,7 @@ describe('the body of a check', () => {
     ])
   })
 
-  it('with hundreds of wrong members has each named: the first ten in words', async () => {
+  it('with hundreds of invalid members has each of them named, and the first ten in the detail', async () => {
     const members = Array.from({ length: 998 }, (_, i) => `"${i}":0`)
     const answer = await postCheck(given.app.port, `{"key":"k",${members}}`)
     expectProblem(answer, 400, 'validation-failed')
@@ -93,25 +96,25 @@ describe('the body of a check', () => {
     expect(answer.body.detail).toMatch(/^\/0: .*; \/9: [^;]*; [^;]*; and 988 more$/)
   })
 
-  it('with thousands of members is refused by their number', async () => {
+  it('with thousands of members is refused because of their number', async () => {
     const members = Array.from({ length: 5000 }, (_, i) => `"${i}":0`)
     const answer = await postCheck(given.app.port, `{"key":"k",${members}}`)
     expectFields(answer, 'validation-failed', [''])
     expect(answer.body.detail).toContain('1000 members and items')
   })
 
-  it('with a member nested deeply is refused like any other, up to eight levels', async () => {
+  it('with a member of up to eight levels is refused by its path, and with a deeper one as malformed', async () => {
     const nested = (levels: number) => `${'{"key":'.repeat(levels)}1${'}'.repeat(levels)}`
     expectFields(await postCheck(given.app.port, nested(8)), 'validation-failed', ['/key'])
     expectProblem(await postCheck(given.app.port, nested(9)), 400, 'body-malformed')
   })
 
-  it('with a member given twice means the last one, as JSON.parse does', async () => {
+  it('with a duplicate member has the value of the last one, as with JSON.parse', async () => {
     const answer = await postCheck(given.app.port, '{"key":"first","tokens":7,"key":"last","tokens":2}')
     expect(answer.body).toMatchObject({ key: 'last', remaining: 98 })
   })
 
-  it('that was refused has spent nothing', async () => {
+  it('that is refused spends nothing', async () => {
     expect((await given.app.client.check('k')).body).toMatchObject({ allowed: true, remaining: 99 })
   })
 })

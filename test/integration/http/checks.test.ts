@@ -4,11 +4,11 @@ import { givenApp } from './given-app.ts'
 
 const given = givenApp()
 const client = () => given.app.client
-/** So slow that a test does not see a token come back. */
+/** Refills so slowly that no token comes back during a test. */
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 
 describe('a check', () => {
-  it('that is allowed answers with the state after spending', async () => {
+  it('that is allowed is answered with the state after spending', async () => {
     await client().put('fresh', { ...SLOW, capacity: 10 })
     const answer = await client().check('fresh', 3)
     expect(answer.status).toBe(200)
@@ -26,7 +26,7 @@ describe('a check', () => {
     })
   })
 
-  it('that is denied is a problem with every member of the decision, and spends nothing', async () => {
+  it('that is denied is answered with a problem and every member of the decision, and spends nothing', async () => {
     await client().put('denied', { ...SLOW, capacity: 10 })
     await client().check('denied', 8)
     const answer = await client().check('denied', 3)
@@ -50,7 +50,7 @@ describe('a check', () => {
     expect((await client().check('denied', 2)).body).toMatchObject({ allowed: true, remaining: 0 })
   })
 
-  it('of 0 tokens reads and spends nothing, and is allowed of an empty bucket too', async () => {
+  it('of 0 tokens reads and spends nothing, and is allowed even if the bucket is empty', async () => {
     await client().put('read', { ...SLOW, capacity: 2 })
     expect((await client().check('read', 0)).body).toMatchObject({ remaining: 2, resetAfterMs: 0 })
     await client().check('read', 2)
@@ -59,7 +59,7 @@ describe('a check', () => {
     expect(empty.body).toMatchObject({ allowed: true, remaining: 0, retryAfterMs: 0 })
   })
 
-  it('of more tokens than ever fit is refused, naming the limit that is too small', async () => {
+  it('of more tokens than the capacity is refused, naming the limit that is too small', async () => {
     const limits = [10, 5, 7].map((capacity, i) => ({ ...SLOW, name: `l${i}`, capacity }))
     await client().put('small', { limits })
     const answer = await client().check('small', 6)
@@ -77,7 +77,7 @@ describe('a policy with several limits', () => {
   ]
   const values = (name: string, limit: number, remaining: number) => ({ name, limit, remaining, retryAfterMs: 0 })
 
-  it('answers with the tightest one, and with each for itself', async () => {
+  it('gives the values of the binding limit, and those of each limit', async () => {
     await client().put('several', { limits })
     const { body } = await client().check('several', 2)
     expect(body).toMatchObject({ limit: 4, remaining: 2, retryAfterMs: 0, resetAfterMs: 2_000_000 })
@@ -88,7 +88,7 @@ describe('a policy with several limits', () => {
     ])
   })
 
-  it('denies when one of them does, and spends from none', async () => {
+  it('denies if one limit denies, and spends from none', async () => {
     const answer = await client().check('several', 3)
     expectProblem(answer, 429, 'quota-exceeded')
     expect(answer.body).toMatchObject({ limit: 4, remaining: 2, 'violated-policies': ['burst'] })
@@ -97,7 +97,7 @@ describe('a policy with several limits', () => {
     expect(answer.body.limits[1]).toMatchObject(values('daily', 10, 8))
   })
 
-  it('names all that denied; the one to wait for longest binds', async () => {
+  it('names all limits that deny; the one with the longest wait binds', async () => {
     await client().put('both', {
       limits: [
         { ...limits[0], refillTokens: 2 },
@@ -113,7 +113,7 @@ describe('a policy with several limits', () => {
 })
 
 describe('the mode', () => {
-  it('shadow always allows, and says what would have been', async () => {
+  it('shadow always allows, and reports a check that would have been denied', async () => {
     await client().put('shadow', { ...SLOW, capacity: 2, mode: 'shadow' })
     expect((await client().check('shadow', 2)).body).not.toHaveProperty('shadowed')
     const { status, body, headers } = await client().check('shadow', 1)
@@ -123,14 +123,14 @@ describe('the mode', () => {
     expect(headers.get('retry-after')).toBeNull()
   })
 
-  it('shadow has nothing to say of a check that reads', async () => {
+  it('shadow reports nothing for a check of 0 tokens', async () => {
     const { status, body } = await client().check('shadow', 0)
     expect(status).toBe(200)
     expect(body).toMatchObject({ allowed: true, remaining: 0, retryAfterMs: 0 })
     for (const member of ['shadowed', 'violated-policies']) expect(body).not.toHaveProperty(member)
   })
 
-  it('shadow also allows more tokens than ever fit: null says never', async () => {
+  it('shadow also allows more tokens than the capacity, with a retryAfterMs of null', async () => {
     const { status, body } = await client().check('shadow', 3)
     expect(status).toBe(200)
     expect(body).toMatchObject({ shadowed: true, retryAfterMs: null, 'violated-policies': ['default'] })

@@ -17,7 +17,7 @@ describe('If-Match', () => {
     expect([answer.status, answer.headers.get('etag')]).toEqual([200, '"2"'])
   })
 
-  it.each(['"1"', '"3", "1"', '"99999999999999999999"'])('%s does not', async ifMatch => {
+  it.each(['"1"', '"3", "1"', '"99999999999999999999"'])('%s refuses a change of version 2', async ifMatch => {
     for (const answer of [
       await client().put('k', policy(9), { 'if-match': ifMatch }),
       await client().delete('k', { 'if-match': ifMatch }),
@@ -28,7 +28,7 @@ describe('If-Match', () => {
     expect((await client().get('/config/k')).body).toMatchObject({ version: 2, limits: [{ capacity: 2 }] })
   })
 
-  it.each(['*', '"1"'])('%s asks for a policy, which a key without one has not', async ifMatch => {
+  it.each(['*', '"1"'])('%s refuses a change of a key without a policy', async ifMatch => {
     expectProblem(await client().put('nobody', policy(1), { 'if-match': ifMatch }), 412, 'version-conflict')
     expectProblem(await client().delete('nobody', { 'if-match': ifMatch }), 412, 'version-conflict')
   })
@@ -48,7 +48,7 @@ describe('If-None-Match: *', () => {
     expect((await client().get('/config/once')).body.version).toBe(1)
   })
 
-  it('passes again once the policy was deleted', async () => {
+  it('lets a policy be created again after its deletion', async () => {
     await client().delete('once')
     expect((await client().put('once', policy(1), { 'if-none-match': '*' })).status).toBe(201)
   })
@@ -58,7 +58,7 @@ describe('If-None-Match: *', () => {
     expectFields(answer, 'validation-failed', ['/headers/if-none-match'])
   })
 
-  it('that is not waited for is accepted, and rejected later', async () => {
+  it('without Prefer: wait is accepted, and rejected later', async () => {
     const { status, body } = await client().request('PUT', '/config/k', policy(9), { 'if-none-match': '*' })
     expect(status).toBe(202)
     expectProblem(await client().put('k', policy(2), { 'if-none-match': '*' }), 412, 'version-conflict')
@@ -100,7 +100,7 @@ describe('Prefer', () => {
     '=',
     '"',
     '',
-  ])('%j does not', async prefer => {
+  ])('%j does not wait', async prefer => {
     const answer = await client().put('k', policy(2), { prefer })
     expect([answer.status, answer.headers.get('preference-applied')]).toEqual([202, null])
   })
@@ -109,12 +109,12 @@ describe('Prefer', () => {
 describe('X-Change-Reason', () => {
   const latin1 = (text: string) => Buffer.from(text, 'utf8').toString('latin1')
 
-  it('may have 500 characters, also such as are not ASCII', async () => {
+  it('may have 500 characters, including non-ASCII ones', async () => {
     const answer = await client().put('k', policy(2), { 'x-change-reason': latin1('ü'.repeat(500)) })
     expect(answer.status).toBe(200)
   })
 
-  it('may not have more, and then nothing is changed', async () => {
+  it('of more characters is refused, and nothing is changed', async () => {
     const answer = await client().put('k', policy(9), { 'x-change-reason': 'x'.repeat(501) })
     expectFields(answer, 'validation-failed', ['/headers/x-change-reason'])
     expect(answer.body.detail).toContain('has 501 characters; at most 500 are allowed')

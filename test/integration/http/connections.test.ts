@@ -43,8 +43,8 @@ function checkRequest(key: string, { version = '1.1', path = '/check' } = {}): s
 const get = (path: string, version = '1.1') => `GET ${path} HTTP/${version}\r\nhost: localhost\r\n\r\n`
 const statusesIn = (answer: string) => answer.match(/HTTP\/1\.1 [0-9]+ /g)?.map(line => Number(line.slice(9)))
 
-describe('a process with as many connections as it takes', () => {
-  it('closes a new one at once, counts it, and takes another when one has gone', async () => {
+describe('a process with the maximum number of connections', () => {
+  it('closes a new one at once, counts it, and accepts another once one is closed', async () => {
     const open = await Promise.all(Array.from({ length: MAX_CONNECTIONS }, connected))
     await ended(connection())
     expect(open.filter(({ closed }) => closed)).toEqual([])
@@ -70,14 +70,14 @@ describe('the order of answers on a connection', () => {
     expect(answer).toMatch(/"code":"validation-failed"\}$/)
   })
 
-  it('is kept when a body turns out to be malformed in its framing', async () => {
+  it('is kept if the framing of a body is malformed', async () => {
     const chunked =
       'POST /check HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\ncontent-type: application/json\r\n\r\nxyz\r\n'
     expect(statusesIn(await exchange(given.app.port, checkRequest('framing') + chunked))).toEqual([200, 400])
   })
 
   it.each(['/nothing', '/config/%ff', '/health'])(
-    'has one answer for a request to %s that was answered before its body turned out to be malformed',
+    'has one answer for a request to %s that is answered before its body turns out to be malformed',
     async path => {
       const socket = await connected()
       const answer = text(socket)
@@ -108,7 +108,7 @@ describe('CONNECT', () => {
     expect(answer).toMatch(/x-request-id: tunnel\r\n[\s\S]*"detail":"there is nothing at elsewhere:443"/)
   })
 
-  it('may be followed by a reset', async () => {
+  it('may be followed by a reset of the connection', async () => {
     const socket = await connected()
     socket.write(get('/openapi.json').repeat(5) + tunnel)
     await once(socket, 'data')
@@ -148,7 +148,7 @@ describe('bodies that arrive only in part', () => {
   const checks = JSON.stringify({ checks: [{ key: 'late' }] })
   const unfinished = head + ' '.repeat(length - checks.length)
 
-  it('are refused from the oldest on when all together are too large; the newest is still taken', async () => {
+  it('are refused, the oldest first, if they are too large together; the newest is still accepted', async () => {
     const senders = []
     for (let i = 0; i < 24; i++) {
       const socket = await connected()

@@ -5,12 +5,12 @@ import { rawRequest } from './raw-http.ts'
 
 const given = givenApp()
 
-it('of a thousand changes at once with the same If-Match exactly one wins', async () => {
+it('of a thousand concurrent changes with the same If-Match, exactly one is applied', async () => {
   const { client } = given.app
   const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
   await client.put('k', policy(1_000_000))
   const headers = { 'content-type': 'application/json', 'if-match': '"1"', prefer: 'wait=30' }
-  // Not with `fetch`, which gives up a connection after ten seconds; a thousand at once may take longer.
+  // `fetch` gives up a connection after ten seconds; a thousand concurrent requests may take longer.
   const put = (_: unknown, i: number) =>
     rawRequest(given.app.port, { method: 'PUT', path: '/config/k', headers, body: JSON.stringify(policy(i + 1)) })
   const answers = await Promise.all(Array.from({ length: 1_000 }, put))

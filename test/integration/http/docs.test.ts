@@ -7,7 +7,7 @@ const given = givenApp()
 const BUNDLE = '/docs/static/swagger-ui-bundle.js'
 
 describe.each(['/openapi.json', '/docs/errors.md', BUNDLE])('%s', path => {
-  it('is the same for all who ask at the same time, and not sent to those who have it', async () => {
+  it('is the same for concurrent requests, and 304 for a client that already has it', async () => {
     const answers = await Promise.all(Array.from({ length: 20 }, () => given.app.client.get(path)))
     expect(answers.map(({ status }) => status)).toEqual(Array(20).fill(200))
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
@@ -19,15 +19,15 @@ describe.each(['/openapi.json', '/docs/errors.md', BUNDLE])('%s', path => {
     expect([changed.status, changed.text]).toEqual([200, answers[0]?.text])
   })
 
-  it('has a HEAD', async () => {
+  it('supports HEAD', async () => {
     const { status, headers, text } = await rawRequest(given.app.port, { method: 'HEAD', path })
     expect([status, text]).toEqual([200, ''])
     expect(Number(headers.get('content-length'))).toBeGreaterThan(5_000)
   })
 })
 
-describe('what Swagger UI does not have', () => {
-  it('is not found, however often it is asked for', async () => {
+describe('a file that Swagger UI does not have', () => {
+  it('is 404, also when it is requested again', async () => {
     for (let i = 0; i < 3; i++) expectProblem(await given.app.client.get('/docs/static/nothing.js'), 404, 'not-found')
   })
 })

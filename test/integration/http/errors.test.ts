@@ -67,7 +67,7 @@ describe('an error', () => {
     expect(answer.headers.get('retry-after')).toBeNull()
   })
 
-  it('that is a rejected command has the same members in the answer and in the command', async () => {
+  it('of a rejected command has the same members in the answer and in the command', async () => {
     const { headers } = await client().request('DELETE', '/config/nobody')
     const rejected = await client().delete('nobody')
     expectProblem(rejected, 404, 'policy-not-found')
@@ -105,7 +105,7 @@ describe('every answer', () => {
 })
 
 describe('a bug', () => {
-  it('is shown as internal, without a word of what happened, and logged', async () => {
+  it('is answered as internal, without details, and logged', async () => {
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
     const scrape = () => Promise.reject(new Error('the secret'))

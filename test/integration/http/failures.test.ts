@@ -25,7 +25,7 @@ beforeAll(() => {
   given.onEnd(async () => redis.disconnect())
 })
 
-/** Makes every command of the key fail until it is mended: its policy is damaged, and its event is one of a later release. */
+/** Makes every command of the key fail until it is repaired: damages its policy, and makes its event one of a later release. */
 async function damage(key: string): Promise<void> {
   const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
   await redis.zadd(keys.versions(key), 1, 999_999)
@@ -33,7 +33,7 @@ async function damage(key: string): Promise<void> {
   await redis.hset(keys.policies, key, 'not JSON')
 }
 
-/** The key is at version 1, and has no policy. */
+/** Repairs the key. It is then at version 1, and has no policy. */
 async function mend(key: string): Promise<void> {
   const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
   await redis.hdel(keys.policies, key)
@@ -67,7 +67,7 @@ describe('a command that cannot be processed', () => {
     expect((await client().put(neighbour, policy(1))).status).toBe(201)
   })
 
-  it('is in the queue with its reason', async () => {
+  it('stays in the queue with its reason', async () => {
     const failed = await withQueue('poisoned', queue => queue.getFailed())
     expect(failed.map(({ failedReason }) => failedReason)).toEqual([expect.stringContaining('schema')])
   })
@@ -80,7 +80,7 @@ describe('a command that cannot be processed', () => {
     expect(second.body.commandId).toBe(first.body.commandId)
   })
 
-  it('is applied when an operator has it tried again, and its key is as it was', async () => {
+  it('is applied when an operator retries it and its key has not changed', async () => {
     await damage('mended')
     const { commandId } = (await client().put('mended', policy(1))).body
     await retry('mended', commandId)
@@ -91,7 +91,7 @@ describe('a command that cannot be processed', () => {
     expect((await client().get('/config/mended')).body.version).toBe(2)
   })
 
-  it('is rejected when its key was changed meanwhile', async () => {
+  it('is rejected when it is retried after its key has changed', async () => {
     await damage('moved')
     const { commandId } = (await client().put('moved', policy(1))).body
     await mend('moved')
@@ -107,7 +107,7 @@ describe('a command that cannot be processed', () => {
     expect((await client().get('/config/moved')).body).toMatchObject({ version: 2, limits: [{ capacity: 2 }] })
   })
 
-  it('is rejected when it failed longer ago than is remembered', async () => {
+  it('is rejected when it is retried after the record of its failure has expired', async () => {
     await damage('old')
     const { commandId } = (await client().put('old', policy(1))).body
     await mend('old')
@@ -126,7 +126,7 @@ describe('a part of an import that cannot be processed', () => {
     })
   const keys = Array.from({ length: 40 }, (_, i) => `import:${i}`)
 
-  it('fails the import; when it is repaired and retried, the rest is applied', async () => {
+  it('fails the import; once it is repaired and retried, the rest is applied', async () => {
     await damage('import:7')
     const answer = await importFile(keys)
     expectProblem(answer, 500, 'internal')
@@ -151,7 +151,7 @@ describe('a part of an import that cannot be processed', () => {
 })
 
 describe('an import', () => {
-  it('is remembered as a whole: each part as long as the last that ended', async () => {
+  it('keeps the outcome of each part for as long as that of the last part that ended', async () => {
     await damage('late:7')
     const lines = Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ key: `late:${i}`, ...policy(9) })}\n`)
     const fields = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
@@ -178,9 +178,9 @@ describe('a job that is not a command of this service', () => {
     ['nothing', /its type is undefined/, () => undefined],
     ['an unknown type', /its type is "explode"/, id => ({ ...put, type: 'explode', id })],
     ['a type of every object', /its type is "constructor"/, id => ({ ...put, type: 'constructor', id })],
-    ['an illegal policy', /\/policy\/limits: must have 1 to 8 items/, id => ({ ...put, id })],
+    ['an invalid policy', /\/policy\/limits: must have 1 to 8 items/, id => ({ ...put, id })],
     ['an inexact policy', /2\^53/, id => ({ ...put, id, policy: { ...put.policy, limits: [inexact] } })],
-    ['an illegal key', /"\*" is allowed only at the end/, id => ({ ...remove, key: 'a*b', id })],
+    ['an invalid key', /"\*" is allowed only at the end/, id => ({ ...remove, key: 'a*b', id })],
     ['a key of another partition', /belongs to another partition/, id => ({ ...remove, id }), elsewhere],
     ['the id of another', /its id is 0-other/, () => ({ ...remove, id: '0-other' })],
     ['an unknown member', /\/force: is unknown/, id => ({ ...remove, id, force: true })],
@@ -233,7 +233,7 @@ describe('a job that is not a command of this service', () => {
 })
 
 describe('while the store has no memory left', () => {
-  it('a worker that starts waits, and then applies what is queued in its order', async () => {
+  it('a worker that starts waits, and then applies the queued commands in order', async () => {
     const app = await TestApp.start(given.store, { worker: false })
     try {
       for (const capacity of [1, 2, 3]) await app.client.request('PUT', '/config/k', policy(capacity))

@@ -16,7 +16,7 @@ describe('forward-auth', () => {
     expect(answer.headers.get('ratelimit-policy')).toBe('"default";q=10;w=10000')
   })
 
-  it('denies like a check, or with the status that the proxy knows', async () => {
+  it('denies like a check, or with the status that `deny` requests', async () => {
     await client().put('spent', { ...SLOW, capacity: 1 })
     await client().get('/forward-auth?key=spent')
     const denied = await client().get('/forward-auth?key=spent')
@@ -29,13 +29,13 @@ describe('forward-auth', () => {
     for (const { body } of [denied, forbidden]) expect(body).toMatchObject(decision)
   })
 
-  it('answers a blocked key with that status too', async () => {
+  it('denies a blocked key with that status too', async () => {
     await client().put('shut', { ...SLOW, capacity: 1, mode: 'block' })
     expectProblem(await client().get('/forward-auth?key=shut'), 429, 'blocked')
     expectProblem(await client().get('/forward-auth?key=shut&deny=403'), 403, 'blocked')
   })
 
-  it('of more tokens than ever fit is a mistake, not a denial', async () => {
+  it('answers a request for more tokens than the capacity with 400, not with a denial', async () => {
     await client().put('tiny', { ...SLOW, capacity: 1 })
     expectProblem(await client().get('/forward-auth?key=tiny&tokens=2&deny=403'), 400, 'tokens-exceed-capacity')
   })
@@ -55,7 +55,7 @@ describe('forward-auth', () => {
     expect((await rawRequest(given.app.port, { path, headers, body: 'anything' })).status).toBe(200)
   })
 
-  it('takes percent-encoded keys', async () => {
+  it('accepts percent-encoded keys', async () => {
     await client().put('a/ü&b', { ...SLOW, capacity: 5 })
     await client().get(`/forward-auth?key=${encodeURIComponent('a/ü&b')}`)
     expect((await client().check('a/ü&b', 0)).body).toMatchObject({ policy: 'a/ü&b', remaining: 4 })
@@ -90,7 +90,7 @@ describe('forward-auth', () => {
     expectFields(await client().get(`/forward-auth${query}`), code, [path])
   })
 
-  it('says what is allowed', async () => {
+  it('states the allowed values of each invalid parameter', async () => {
     const { body } = await client().get('/forward-auth?key=a&tokens=many&deny=no')
     expect(body.detail).toBe(
       '/query/tokens: must be an integer from 0 to 1000000000; was "many"; /query/deny: must be one of 403; was "no"',

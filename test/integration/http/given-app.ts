@@ -5,12 +5,12 @@ import { type Store, startStore } from '../../support/store.ts'
 interface GivenApp {
   readonly app: TestApp
   readonly store: Store
-  /** Lets this be done before the store goes. */
+  /** Calls this before the store stops. */
   onEnd(close: () => Promise<void>): void
 }
 
 /**
- * An app for all tests of a file, closed behind them.
+ * An app for all tests of a file, closed after them.
  * @param on another app of the file, whose store is used; else the app has a store of its own
  */
 export function givenApp(options: AppOptions = {}, on?: GivenApp): GivenApp {

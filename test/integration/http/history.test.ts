@@ -84,7 +84,7 @@ describe('a rollback', () => {
     expect((await history()).body.events).toHaveLength(5)
   })
 
-  it('brings a deleted policy back', async () => {
+  it('restores a deleted policy', async () => {
     await as('ann').put('deleted', policy(7))
     await as('ann').delete('deleted')
     const answer = await rollBack(1, {}, 'deleted')
@@ -120,7 +120,7 @@ describe('a dry run', () => {
   const dryRun = (capacity: number, headers: Record<string, string> = {}, key = 'life') =>
     as('ben').request('PUT', `/config/${key}?dryRun=true`, policy(capacity), headers)
 
-  it('says what would be applied, and changes nothing', async () => {
+  it('shows what would be applied, and changes nothing', async () => {
     const changed = await dryRun(50)
     expect(changed.status).toBe(200)
     expect(changed.body).toEqual({ dryRun: true, from: long(2), to: long(50), matches: 0, warnings: [] })
@@ -154,18 +154,18 @@ describe('a dry run', () => {
     ])
   })
 
-  it('says what would be rejected, or refused', async () => {
+  it('reports what would be rejected or refused', async () => {
     expectProblem(await dryRun(50, { 'if-match': '"1"' }), 412, 'version-conflict')
     expectProblem(await dryRun(50, { 'if-none-match': '*' }), 412, 'version-conflict')
     expectFields(await dryRun(0), 'validation-failed', ['/capacity'])
   })
 
-  it.each(['', 'yes', '1'])('is either true or false, not %j', async value => {
+  it.each(['', 'yes', '1'])('is requested with true, and not with %j', async value => {
     const answer = await as('ann').request('PUT', `/config/life?dryRun=${value}`, policy(3))
     expectFields(answer, 'validation-failed', ['/query/dryRun'])
   })
 
-  it('is none when it is false', async () => {
+  it('that is requested with false is an ordinary change', async () => {
     const answer = await as('ann').request('PUT', '/config/wet?dryRun=false', policy(3), { prefer: 'wait=10' })
     expect(answer.status).toBe(201)
   })

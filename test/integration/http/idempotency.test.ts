@@ -57,7 +57,7 @@ describe('a repetition', () => {
     expect([second.status, second.body]).toEqual([202, first.body])
   })
 
-  it('may be written otherwise, as long as it asks for the same', async () => {
+  it('may be written differently if it requests the same change', async () => {
     const long = { limits: [{ name: 'default', refillIntervalMs: 1000, ...policy(5) }], mode: 'enforce' }
     const first = await client().put('form', policy(5), named('form', { 'x-change-reason': 'one' }))
     const second = await client().put('form', long, named('form', { 'x-change-reason': 'two' }))
@@ -98,7 +98,7 @@ describe('an Idempotency-Key that belongs to another request is 422 at once:', (
     expect((await client().get('/config/one')).body.version).toBe(1)
   })
 
-  it('but each actor has names of its own', async () => {
+  it('but not if it belongs to another actor', async () => {
     const app = await TestApp.start(given.store, {
       variables: { ADMIN_TOKENS: 'a:secret-of-actor-a,b:secret-of-actor-b' },
     })
@@ -120,17 +120,17 @@ describe('an Idempotency-Key', () => {
     expectProblem(await client().get('/config/bad'), 404, 'policy-not-found')
   })
 
-  it.each(['x', '"0d6a-4c:{}"', '~'.repeat(255)])('%j is taken', async key => {
+  it.each(['x', '"0d6a-4c:{}"', '~'.repeat(255)])('%j is accepted', async key => {
     expect((await client().put(`good ${key.length}`, policy(1), named(key))).status).toBe(201)
   })
 
-  it('whose request was accepted but never queued is queued by a repetition', async () => {
+  it('lets a repetition queue a command that was accepted but never queued', async () => {
     const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'unqueued' }, worker: false })
     const redis = new Redis(given.store.url)
     try {
       const ask = () => app.client.request('PUT', '/config/k', policy(1), named('crash'))
       const first = await ask()
-      // As if the process had died between the reservation and the queue.
+      // As if the process had died after it claimed the key and before it queued the command.
       const jobs = await redis.keys(`{unqueued:config-*}:config-*`)
       await redis.del(...jobs)
       expectProblem(await app.client.get(`/commands/${first.body.commandId}`), 404, 'command-not-found')

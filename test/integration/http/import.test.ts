@@ -27,7 +27,7 @@ async function withApp<T>(use: (app: TestApp) => Promise<T>, options: Parameters
 }
 
 describe('an import', () => {
-  it('whose caller disconnects before all of it was read causes no error of the service', async () => {
+  it('whose caller disconnects before it is read completely causes no error of the service', async () => {
     const lines: string[] = []
     const logger = pino({ level: 'warn' }, { write: text => void lines.push(text) })
     const file = line('a', 1).repeat(100)
@@ -87,7 +87,7 @@ describe('an import', () => {
     })
   })
 
-  it('of more lines than one call applies is whole, and nothing of it stays staged', async () => {
+  it('of more lines than one call applies is applied completely, and leaves no staged lines', async () => {
     const keys = keysOf(3_000)
     const redis = new Redis(given.store.url)
     await withApp(
@@ -124,11 +124,11 @@ describe('an import', () => {
     )
   })
 
-  it('of nothing changes nothing', async () => {
+  it('of an empty file changes nothing', async () => {
     expect((await importInto(given.app.client, '')).body).toMatchObject({ created: 0, changed: 0, unchanged: 0 })
   })
 
-  it('continues when only one of its parts was queued before the accepting process died', async () => {
+  it('is applied completely even if the accepting process died after it had queued only one part', async () => {
     const redis = new Redis(given.store.url)
     await withApp(
       async app => {
@@ -152,7 +152,7 @@ describe('an import', () => {
 })
 
 describe('an export', () => {
-  it('imports into an empty service, and exports byte for byte the same', async () => {
+  it('can be imported into an empty service, whose export is then the same byte for byte', async () => {
     const strange = ['*', 'user:*', '{acme}:search', 'a/b?c#d%', 'ü', '😀', '\uffee', ' ', 'quote"\\', 'z'.repeat(256)]
     const exported = await withApp(async ({ client }) => {
       for (const [i, key] of strange.entries()) await client.put(key, policy(i + 1))
@@ -196,12 +196,12 @@ describe('an export', () => {
     })
   })
 
-  it('of nothing is empty', async () => {
+  it('of no policies is empty', async () => {
     await withApp(async ({ client }) => expect((await client.get('/config/export')).text).toBe(''))
   })
 })
 
-describe('a file is refused whole', () => {
+describe('an import file is refused as a whole', () => {
   async function expectNothingDone(answer: Answer): Promise<void> {
     expect(answer.headers.get('location')).toBeNull()
     expect((await given.app.client.get('/config')).body).toEqual({ items: [] })
@@ -209,28 +209,28 @@ describe('a file is refused whole', () => {
 
   const good = line('good', 1)
   const REFUSED: [what: string, file: string, line: number, detail: RegExp][] = [
-    ['no JSON', `${good}{"key":\n${line('x', 1)}`, 2, /it is not valid JSON/],
+    ['invalid JSON', `${good}{"key":\n${line('x', 1)}`, 2, /it is not valid JSON/],
     ['an empty line', `${good}\n${line('x', 1)}`, 2, /it is not valid JSON/],
-    ['something else than an object', `${good}[]\n`, 2, /must be object/],
-    ['no key', `${JSON.stringify(policy(1))}\n`, 1, /\/key: is missing/],
+    ['a line that is not an object', `${good}[]\n`, 2, /must be object/],
+    ['a missing key', `${JSON.stringify(policy(1))}\n`, 1, /\/key: is missing/],
     ['a key that is not allowed', good + line('a\u0001', 1), 2, /\/key: .*control character/],
     ['a reserved key', good + line('export', 1), 2, /\/key: .*reserved/],
-    ['a bad policy', good + line('x', 0), 2, /\/capacity: must be an integer from 1 to 1000000000; was 0/],
+    ['an invalid policy', good + line('x', 0), 2, /\/capacity: must be an integer from 1 to 1000000000; was 0/],
     [
       'JSON nested nine levels deep',
       `${good}${'['.repeat(9)}${']'.repeat(9)}`,
       2,
       /nested more deeply than the 8 levels/,
     ],
-    ['many members', `${good}{${Array.from({ length: 2_000 }, (_, i) => `"m${i}":1`).join()}}`, 2, /1000 members/],
+    ['too many members', `${good}{${Array.from({ length: 2_000 }, (_, i) => `"m${i}":1`).join()}}`, 2, /1000 members/],
     ['an unknown member', `{"key":"x","capacity":1,"refillTokens":1,"version":1}`, 1, /\/version: is unknown/],
     [
-      'a policy that cannot be exact',
+      'a policy that cannot be counted exactly',
       `{"key":"x","capacity":1000000000,"refillTokens":7,"refillIntervalMs":2678399999}`,
       1,
       /2\^53/,
     ],
-    ['one key twice', good + line('x', 1) + good, 3, /"good" is already on line 1/],
+    ['a duplicate key', good + line('x', 1) + good, 3, /"good" is already on line 1/],
     ['a line that is too long', `${good}{"key":"${'x'.repeat(70_000)}"}\n`, 2, /more than 65536 bytes/],
   ]
   it.each(REFUSED)('for %s', async (_, file, number, detail) => {
@@ -250,7 +250,7 @@ describe('a file is refused whole', () => {
     expect([response.status, ((await response.json()) as { line: number }).line]).toEqual([400, 2])
   })
 
-  it('for line 57,312 of 100,000', async () => {
+  it('for one invalid line among 100,000', async () => {
     const lines = Array.from({ length: 100_000 }, (_, i) => line(`user:${i}`, i === 57_311 ? 0 : 5))
     const answer = await importInto(given.app.client, lines.join(''))
     expectProblem(answer, 400, 'import-invalid')
@@ -258,13 +258,13 @@ describe('a file is refused whole', () => {
     await expectNothingDone(answer)
   })
 
-  it('and nothing of it stays staged', async () => {
+  it('and leaves no staged lines', async () => {
     const redis = new Redis(given.store.url)
     expect((await redis.keys('*:staged:*')).filter(key => !key.includes('staged:config'))).toEqual([])
     redis.disconnect()
   })
 
-  it('when it is larger than IMPORT_MAX_BYTES, whether it says so or not', async () => {
+  it('if it is larger than IMPORT_MAX_BYTES, whether its length is announced or not', async () => {
     await withApp(
       async app => {
         const file = line('x', 1).repeat(2_000)

@@ -40,7 +40,7 @@ const INVALID: [key: string, detail: RegExp][] = [
 ]
 
 describe('a key in a body', () => {
-  it.each([...ALLOWED, 'a*b', '*', 'default', 'export'])('may be %j, and is answered as it was given', async key => {
+  it.each([...ALLOWED, 'a*b', '*', 'default', 'export'])('may be %j, and is returned unchanged', async key => {
     const answer = await given.app.client.check(key)
     expect(answer.status).toBe(200)
     expect(answer.body.key).toBe(key)
@@ -66,7 +66,7 @@ describe('a key in a body', () => {
 })
 
 describe('a key in a path', () => {
-  it.each([...ALLOWED, '*', 'ü*', 'a/b*', ' *'])('may be %j, and comes back as it was given', async key => {
+  it.each([...ALLOWED, '*', 'ü*', 'a/b*', ' *'])('may be %j, and is returned unchanged', async key => {
     expect((await given.app.client.put(key, POLICY)).body.key).toBe(key)
     const path = `/config/${encodeURIComponent(key)}`
     expect((await rawRequest(given.app.port, { path })).body).toMatchObject({ key, version: 1 })
@@ -99,7 +99,7 @@ describe('a key in a path', () => {
   })
 
   it.each(['%ZZ', '%', '%4', 'a%FFb', '%E2%82', '%C0%AF', '%ED%A0%80'])(
-    'must be UTF-8, percent-encoded rightly; not %s',
+    'must be validly percent-encoded UTF-8, not %s',
     async key => {
       const answer = await rawRequest(given.app.port, { path: `/config/${key}` })
       expectFields(answer, 'key-invalid', ['/params/key'])
@@ -116,7 +116,10 @@ describe('a key in a path', () => {
     }
   })
 
-  it.each(['/%ZZ', '/config/a/%ZZ', '/commands/%ZZ'])('is not what is wrong with %s: nothing is there', async path => {
-    expectProblem(await rawRequest(given.app.port, { path }), 404, 'not-found')
-  })
+  it.each(['/%ZZ', '/config/a/%ZZ', '/commands/%ZZ'])(
+    'is not reported as invalid for a path that does not exist: %s',
+    async path => {
+      expectProblem(await rawRequest(given.app.port, { path }), 404, 'not-found')
+    },
+  )
 })

@@ -5,7 +5,7 @@ import { givenApp } from './given-app.ts'
 const given = givenApp()
 const client = () => given.app.client
 
-/** In the order of their bytes, which is not that of UTF-16: 😀 stands behind ｡. */
+/** In byte order, which differs from that of UTF-16: 😀 comes after ｡. */
 const KEYS = [
   '*',
   ...Array.from({ length: 20 }, (_, i) => `user:${String(i).padStart(2, '0')}`),
@@ -43,7 +43,7 @@ async function pages(query: string): Promise<{ keys: string[]; sizes: number[] }
 }
 
 describe('GET /config', () => {
-  it('lists every policy by the bytes of its key', async () => {
+  it('lists every policy, in byte order of the keys', async () => {
     const { body } = await client().get('/config')
     expect(body.items.map(({ key }: { key: string }) => key)).toEqual(KEYS)
     expect(body).not.toHaveProperty('nextCursor')
@@ -83,7 +83,7 @@ describe('GET /config', () => {
     Buffer.from('a*b').toString('base64url'),
     Buffer.from('x'.repeat(257)).toString('base64url'),
     `${Buffer.from('user:01').toString('base64url')}=`,
-  ])('refuses the cursor %j, which it never gave', async cursor => {
+  ])('refuses the cursor %j, which it never returned', async cursor => {
     const answer = await client().get(`/config?cursor=${cursor}`)
     expectProblem(answer, 400, 'cursor-invalid')
   })

@@ -7,7 +7,7 @@ const open = givenApp()
 const guarded = givenApp({ variables: { ADMIN_TOKENS: 'alice:secret-of-an-admin' } }, open)
 const authorization = 'Bearer secret-of-an-admin'
 
-describe('without ADMIN_TOKENS, /config answers', () => {
+describe('without ADMIN_TOKENS, /config', () => {
   const ask = (host: string) => rawRequest(open.app.port, { path: '/config', headers: { host } })
 
   it.each([
@@ -20,7 +20,7 @@ describe('without ADMIN_TOKENS, /config answers', () => {
     '127.255.0.9:65535',
     '[::1]',
     '[::1]:8080',
-  ])('the Host %s', async host => {
+  ])('accepts the Host %s', async host => {
     expect((await ask(host)).status).toBe(200)
   })
 
@@ -37,7 +37,7 @@ describe('without ADMIN_TOKENS, /config answers', () => {
     '0.0.0.0',
     '[::]',
     '[fe80::1]',
-  ])('not the Host %j', async host => {
+  ])('refuses the Host %j', async host => {
     const answer = await ask(host)
     expectProblem(answer, 403, 'forbidden')
     expect(answer.body.detail).toContain(`it was ${host}`)
@@ -46,21 +46,21 @@ describe('without ADMIN_TOKENS, /config answers', () => {
   it.each([
     ['an empty Host', 'HTTP/1.1\r\nhost:\r\nconnection: close', 'it was "'],
     ['no Host, as HTTP/1.0 allows', 'HTTP/1.0', 'it was missing'],
-  ])('not %s', async (_, rest, detail) => {
+  ])('refuses %s', async (_, rest, detail) => {
     const text = await exchange(open.app.port, `GET /config ${rest}\r\n\r\n`)
     expect(text).toMatch(/^HTTP\/1\.1 403 /)
     expect(text).toContain(detail)
   })
 })
 
-describe('with ADMIN_TOKENS, /config answers any Host', () => {
-  it.each(['throttler.example', '10.0.0.1:8080'])('%s', async host => {
+describe('with ADMIN_TOKENS, /config', () => {
+  it.each(['throttler.example', '10.0.0.1:8080'])('accepts any Host, such as %s', async host => {
     const headers = { host, authorization }
     expect((await rawRequest(guarded.app.port, { path: '/config', headers })).status).toBe(200)
   })
 })
 
-describe('whether there are tokens or not, /config answers', () => {
+describe('with and without ADMIN_TOKENS, /config', () => {
   const ask = async (host: string, origin: string) => {
     const headers = { host, origin, authorization }
     const answers = [open, guarded].map(({ app }) => rawRequest(app.port, { path: '/config', headers }))
@@ -72,7 +72,7 @@ describe('whether there are tokens or not, /config answers', () => {
     ['localhost:8080', 'http://localhost:8080'],
     ['LOCALHOST:8080', 'http://localhost:8080'],
     ['[::1]:8080', 'http://[::1]:8080'],
-  ])('at the Host %s a page from %s', async (host, origin) => {
+  ])('at the Host %s accepts requests from a page of %s', async (host, origin) => {
     for (const { status } of await ask(host, origin)) expect(status).toBe(200)
   })
 
@@ -84,14 +84,14 @@ describe('whether there are tokens or not, /config answers', () => {
     ['localhost', 'null'],
     ['localhost', 'localhost'],
     ['localhost', ''],
-  ])('at the Host %s no page from %j', async (host, origin) => {
+  ])('at the Host %s refuses requests from a page of %j', async (host, origin) => {
     for (const answer of await ask(host, origin)) {
       expectProblem(answer, 403, 'forbidden')
       expect(answer.body.detail).toContain(`the Origin was ${origin}`)
     }
   })
 
-  it('no change from a page of another origin either', async () => {
+  it('refuses a change from a page of another origin', async () => {
     const headers = { origin: 'http://evil.example', authorization, 'content-type': 'application/json' }
     const body = '{"capacity":1,"refillTokens":1}'
     const answer = await rawRequest(guarded.app.port, { method: 'PUT', path: '/config/k', headers, body })
@@ -101,8 +101,8 @@ describe('whether there are tokens or not, /config answers', () => {
   })
 })
 
-describe('checks and /health answer', () => {
-  it('any Host and any Origin', async () => {
+describe('checks and /health', () => {
+  it('accept any Host and any Origin', async () => {
     const headers = { host: 'throttler.example', origin: 'http://app.example', 'content-type': 'application/json' }
     const check = await rawRequest(open.app.port, { method: 'POST', path: '/check', headers, body: '{"key":"k"}' })
     expect(check.status).toBe(200)

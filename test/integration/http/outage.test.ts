@@ -8,7 +8,7 @@ const KEY_PREFIX = `t-${randomUUID()}`
 const SLOW = { capacity: 4, refillTokens: 1, refillIntervalMs: 1_000_000 }
 const given = givenApp({ variables: { KEY_PREFIX } })
 
-/** A front of the same service whose store of buckets is away. */
+/** A front process of the same service whose bucket store is unavailable. */
 let cutOff: TestApp
 beforeAll(async () => {
   const urls = { REDIS_URL: 'redis://127.0.0.1:1', CONFIG_REDIS_URL: given.store.url }
@@ -24,7 +24,7 @@ beforeAll(async () => {
 afterAll(() => cutOff.close())
 
 describe('while the bucket store is unavailable', () => {
-  it('a batch decides each check as its policy says', async () => {
+  it('a batch decides each check by the onStoreFailure of its policy', async () => {
     const keys = ['deny', 'allow', 'local', 'shadow', 'block', 'off']
     const checks = keys.map(key => ({ key, tokens: 2 }))
     const { status, body } = await cutOff.client.request('POST', '/check/batch', { checks })
@@ -49,20 +49,23 @@ describe('while the bucket store is unavailable', () => {
     for (const result of others.slice(3)) expect(result).not.toHaveProperty('degraded')
   })
 
-  it.each(['', '&deny=403'])('forward-auth answers 503 where the policy denies, not a denial (%j)', async deny => {
-    const answer = await cutOff.client.get(`/forward-auth?key=deny${deny}`)
-    expectProblem(answer, 503, 'store-unavailable')
-    expect(answer.headers.get('retry-after')).toBe('1')
-    expect(answer.headers.get('ratelimit')).toBeNull()
-  })
+  it.each(['', '&deny=403'])(
+    'forward-auth answers 503, not a denial, where onStoreFailure is deny (%j)',
+    async deny => {
+      const answer = await cutOff.client.get(`/forward-auth?key=deny${deny}`)
+      expectProblem(answer, 503, 'store-unavailable')
+      expect(answer.headers.get('retry-after')).toBe('1')
+      expect(answer.headers.get('ratelimit')).toBeNull()
+    },
+  )
 
-  it('forward-auth allows where the policy does, without RateLimit fields', async () => {
+  it('forward-auth allows where onStoreFailure is allow, without RateLimit fields', async () => {
     const answer = await cutOff.client.get('/forward-auth?key=allow')
     expect([answer.status, answer.text]).toEqual([200, ''])
     expect(answer.headers.get('ratelimit')).toBeNull()
   })
 
-  it('a bucket cannot be shown where the policy denies; else what is shown says that it is degraded', async () => {
+  it('a bucket is 503 where onStoreFailure is deny, and otherwise shown as degraded', async () => {
     expectProblem(await cutOff.client.get('/buckets/deny'), 503, 'store-unavailable')
     const shown = await cutOff.client.get('/buckets/allow')
     expect(shown.body).toMatchObject({ source: 'outage', degraded: true, remaining: null })
@@ -74,7 +77,7 @@ describe('while the bucket store is unavailable', () => {
     }
   })
 
-  it('no bucket can be filled, under any policy', async () => {
+  it('no bucket can be reset, under any policy', async () => {
     for (const key of ['deny', 'allow', 'local']) {
       const answer = await cutOff.client.request('DELETE', `/buckets/${key}`)
       expectProblem(answer, 503, 'store-unavailable')
@@ -82,7 +85,7 @@ describe('while the bucket store is unavailable', () => {
     }
   })
 
-  it('and a front that reaches it decides as ever', async () => {
+  it('a front process that can reach it decides as usual', async () => {
     expect((await given.app.client.check('deny', 0)).body).toMatchObject({ source: 'redis', remaining: 4 })
   })
 })

@@ -20,14 +20,14 @@ describe('an overloaded process', () => {
     expect(answer.body.detail).toContain('EVENT_LOOP_LAG_MS')
   })
 
-  it.each(['/health', '/ready', '/metrics'])('answers %s all the same', async path => {
+  it.each(['/health', '/ready', '/metrics'])('still answers %s', async path => {
     isOverloaded = true
     const { status } = await given.app.client.get(path)
     isOverloaded = false
     expect(status).toBe(200)
   })
 
-  it('has spent nothing, and decides again once it has caught up', async () => {
+  it('decides again once it has recovered, and has spent nothing before', async () => {
     expect((await given.app.client.check('a', 0)).body).toMatchObject({ allowed: true, remaining: 100 })
   })
 })

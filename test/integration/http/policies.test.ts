@@ -16,21 +16,26 @@ const put = (policy: unknown) => given.app.client.put('k', policy)
 
 const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp][] = [
   ['nothing', {}, ['/capacity', '/refillTokens'], /missing; give limits, or capacity and refillTokens/],
-  ['a mode alone that needs limits', { mode: 'shadow' }, ['/capacity', '/refillTokens'], /missing/],
-  ['half of the short form, though none is needed', { mode: 'off', capacity: 1 }, ['/refillTokens'], /missing/],
-  ['an interval alone', { mode: 'block', refillIntervalMs: 1 }, ['/capacity', '/refillTokens'], /missing/],
-  ['an empty list of limits, though none is needed', { mode: 'off', limits: [] }, ['/limits'], /1 to 8 items; has 0/],
+  ['only a mode that needs limits', { mode: 'shadow' }, ['/capacity', '/refillTokens'], /missing/],
+  ['half of the short form in a mode that needs no limits', { mode: 'off', capacity: 1 }, ['/refillTokens'], /missing/],
+  ['only an interval', { mode: 'block', refillIntervalMs: 1 }, ['/capacity', '/refillTokens'], /missing/],
+  [
+    'an empty list of limits in a mode that needs none',
+    { mode: 'off', limits: [] },
+    ['/limits'],
+    /1 to 8 items; has 0/,
+  ],
   ['half of the short form', { capacity: 1 }, ['/refillTokens'], /missing/],
   ['both forms', { limits: [LIMIT], ...SHORT }, ['/capacity', '/refillTokens'], /either limits or the short form/],
   ['no limit', { limits: [] }, ['/limits'], /1 to 8 items; has 0/],
   ['9 limits', { limits: named(9) }, ['/limits'], /1 to 8 items; has 9/],
-  ['limits that are no list', { limits: LIMIT }, ['/limits'], /must be array; was an object/],
-  ['a limit that is no object', { limits: [LIMIT, 5] }, ['/limits/1'], /must be object; was 5/],
-  ['a name twice', { limits: [LIMIT, LIMIT] }, ['/limits/1/name'], /"a" names two limits; names must be unique/],
-  ['no name', { limits: [SHORT] }, ['/limits/0/name'], /missing/],
+  ['limits that are not a list', { limits: LIMIT }, ['/limits'], /must be array; was an object/],
+  ['a limit that is not an object', { limits: [LIMIT, 5] }, ['/limits/1'], /must be object; was 5/],
+  ['a duplicate name', { limits: [LIMIT, LIMIT] }, ['/limits/1/name'], /"a" names two limits; names must be unique/],
+  ['a missing name', { limits: [SHORT] }, ['/limits/0/name'], /missing/],
   ['an empty name', { limits: [{ ...LIMIT, name: '' }] }, ['/limits/0/name'], /\[a-z0-9_-\]\{1,32\}.*was ""/],
   ['a name with capitals', { limits: [{ ...LIMIT, name: 'Burst' }] }, ['/limits/0/name'], /was "Burst"/],
-  ['a name of 33', { limits: [{ ...LIMIT, name: 'x'.repeat(33) }] }, ['/limits/0/name'], /\{1,32\}/],
+  ['a name of 33 characters', { limits: [{ ...LIMIT, name: 'x'.repeat(33) }] }, ['/limits/0/name'], /\{1,32\}/],
   ['a name with a newline', { limits: [{ ...LIMIT, name: 'a\n' }] }, ['/limits/0/name'], /\{1,32\}/],
   ['an unknown member', { ...SHORT, burst: 1 }, ['/burst'], /unknown; allowed: limits, capacity/],
   ['an unknown member of a limit', { limits: [{ ...LIMIT, mode: 'off' }] }, ['/limits/0/mode'], /allowed: name, cap/],
@@ -45,7 +50,12 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
   ['interval null', { ...SHORT, refillIntervalMs: null }, ['/refillIntervalMs'], /was null$/],
   ['an unknown mode', { ...SHORT, mode: 'Enforce' }, ['/mode'], /enforce, shadow, off, block; was "Enforce"/],
   ['an unknown onStoreFailure', { ...SHORT, onStoreFailure: '' }, ['/onStoreFailure'], /local, allow, deny; was ""/],
-  ['a description of 501', { ...SHORT, description: 'x'.repeat(501) }, ['/description'], /more than 500 characters/],
+  [
+    'a description of 501 characters',
+    { ...SHORT, description: 'x'.repeat(501) },
+    ['/description'],
+    /more than 500 characters/,
+  ],
   ['a description that is null', { ...SHORT, description: null }, ['/description'], /must be string; was null/],
 ]
 
@@ -73,18 +83,18 @@ describe('a policy with', () => {
 })
 
 describe('every decision must be exact:', () => {
-  // The refill has no divisor in common with the interval, so a token counts as so many units as the interval has ms.
+  // The refill has no divisor in common with the interval, so a token counts as many units as the interval has ms.
   const interval = 2_678_399_999
   const capacity = Math.floor(Number.MAX_SAFE_INTEGER / interval)
   const policy = { capacity, refillTokens: 7, refillIntervalMs: interval }
 
-  it('the largest capacity that can be counted exactly is taken', async () => {
+  it('the largest capacity that can be counted exactly is accepted', async () => {
     expect(interval % 7).not.toBe(0)
     expect((await given.app.client.put('exact', policy)).status).toBe(201)
     expect((await given.app.client.check('exact', capacity)).body).toMatchObject({ allowed: true, remaining: 0 })
   })
 
-  it('one token more is refused, naming the limit, or the body if it was written short', async () => {
+  it('one token more is refused, naming the limit, or the body if it has the short form', async () => {
     const short = await given.app.client.put('exact', { ...policy, capacity: capacity + 1 })
     expectFields(short, 'validation-failed', [''])
     expect(short.body.detail).toContain('2^53 − 1')
@@ -102,14 +112,14 @@ describe('a policy', () => {
     ],
     ['the longest name', { limits: [{ ...LIMIT, name: 'az09_-'.padEnd(32, 'x') }] }],
     ['500 characters of description', { limits: [LIMIT], description: '😀'.repeat(500) }],
-    ['everything said', { limits: [LIMIT], mode: 'block', onStoreFailure: 'deny', description: '' }],
+    ['every member', { limits: [LIMIT], mode: 'block', onStoreFailure: 'deny', description: '' }],
   ])('may have %s, and is answered in the long form', async (what, policy) => {
     const answer = await given.app.client.put(`may have ${what}`, policy)
     expect(answer.status).toBe(201)
     expect(answer.body).toMatchObject({ mode: 'enforce', ...policy })
   })
 
-  it('written short is one limit named default, with the interval of a second unless given', async () => {
+  it('in the short form has one limit named default, with an interval of one second by default', async () => {
     const answer = await given.app.client.put('short', SHORT)
     expect(answer.body.limits).toEqual([{ name: 'default', ...SHORT, refillIntervalMs: 1000 }])
     expect(Object.keys(answer.body)).toEqual(['key', 'version', 'limits', 'mode', 'updatedAt', 'updatedBy'])
@@ -122,7 +132,7 @@ describe.each(['off', 'block'])('a policy without limits in mode %s', mode => {
   const policy = { mode, description: 'needs none' }
   const client = () => given.app.client
 
-  it('decides, shows and remembers no limits', async () => {
+  it('has no limits in decisions, buckets, lists and its history', async () => {
     expect((await client().put(key, { ...policy, description: 'first' })).status).toBe(201)
     const { status, body } = await client().put(key, policy)
     expect([status, body]).toEqual([200, expect.objectContaining({ key, version: 2, ...policy })])
@@ -153,7 +163,7 @@ describe.each(['off', 'block'])('a policy without limits in mode %s', mode => {
     expect([version, limits]).toEqual([6, undefined])
   })
 
-  it('stands in the store as release 0.1.0 reads it: with a limit', async () => {
+  it('is stored with a limit, so that release 0.1.0 can read it', async () => {
     const redis = new Redis(given.store.url)
     const keys = new ConfigKeys('policies', configPartition(key))
     const stored = JSON.parse((await redis.hget(keys.policies, key)) ?? '')
@@ -169,7 +179,7 @@ describe('a policy that takes turns with another', () => {
   const burst = { name: 'burst', capacity: 100, refillTokens: 1, refillIntervalMs: 1_000 }
   const daily = { name: 'daily', capacity: 3, refillTokens: 1, refillIntervalMs: 86_400_000 }
 
-  it('finds its own limits as exhausted as it left them', async () => {
+  it('finds its own limits still exhausted', async () => {
     const { client } = given.app
     const admitted: boolean[] = []
     for (let turn = 0; turn < 3; turn++) {
@@ -181,7 +191,7 @@ describe('a policy that takes turns with another', () => {
     expect(admitted.filter(Boolean)).toHaveLength(3)
   })
 
-  it('is as full as ever after a reset', async () => {
+  it('finds its own limits full after a reset', async () => {
     const { client } = given.app
     await client.put('turns', { limits: [burst] })
     await client.request('DELETE', '/buckets/turns')

@@ -28,18 +28,18 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
     expect(fields(answer, DRAFT)).toEqual(['"default";q=3;w=4502', '"default";r=3'])
   })
 
-  it('shows for an allowed check when one more token comes, rounded up', async () => {
+  it('shows for an allowed check in how many seconds the next token comes, rounded up', async () => {
     const answer = await draft.app.client.check('one')
     expect(fields(answer, DRAFT)).toEqual(['"default";q=3;w=4502', '"default";r=2;t=1501'])
     expect(fields(answer, [...LEGACY, 'retry-after'])).toEqual(none([...LEGACY, 'retry-after']))
   })
 
-  it('shows for a denied check when the same check would be allowed', async () => {
+  it('shows for a denied check in how many seconds the same check would be allowed', async () => {
     await draft.app.client.check('one')
     const answer = await draft.app.client.check('one', 3)
     expect(answer.status).toBe(429)
     const wait = seconds(answer.body.retryAfterMs)
-    // Two more tokens, not only the next.
+    // The check waits for two more tokens, not only for the next.
     expect(wait).toBeGreaterThan(2_900)
     expect(fields(answer, DRAFT)).toEqual(['"default";q=3;w=4502', `"default";r=1;t=${wait}`])
     expect(answer.headers.get('retry-after')).toBe(String(wait))
@@ -56,7 +56,7 @@ describe('RATELIMIT_HEADERS=draft, which is the default', () => {
     expect(field).toMatch(new RegExp(`^"burst";r=0;t=${wait}, "daily";r=98;t=86[34]$`))
   })
 
-  it('shows nothing if no bucket was decided', async () => {
+  it('shows nothing if there is no decision', async () => {
     const answers = [await draft.app.client.check('one', 4), await draft.app.client.check('')]
     for (const answer of answers) expect(fields(answer, DRAFT)).toEqual([null, null])
   })
@@ -95,7 +95,7 @@ describe('RATELIMIT_HEADERS=both', () => {
 describe('RATELIMIT_HEADERS=none', () => {
   const silent = styled('none')
 
-  it('shows only denied callers when to retry', async () => {
+  it('shows only Retry-After, and only to denied callers', async () => {
     await silent.app.client.put('one', POLICY)
     const allowed = await silent.app.client.check('one', 3)
     const denied = await silent.app.client.check('one', 1)

@@ -6,10 +6,10 @@ import type { Answer } from '../../support/client.ts'
 
 interface RawRequest {
   readonly method?: string
-  /** Sent as it is: neither normalised nor encoded. */
+  /** Sent unchanged: neither normalized nor encoded. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
-  /** Sent with a `content-length`, unless it is to be `transfer-encoding: chunked`. */
+  /** Sent with a `content-length`, unless the headers have a `transfer-encoding`. */
   readonly body?: string | Buffer
 }
 
@@ -50,7 +50,7 @@ export function postCheck(
   })
 }
 
-/** Sends bytes and resolves with all that comes back until the service closes the connection. */
+/** Sends bytes, and resolves with everything received until the service closes the connection. */
 export async function exchange(port: number, ...bytes: readonly (string | Buffer)[]): Promise<string> {
   const socket = connect({ host: '127.0.0.1', port, allowHalfOpen: true })
   for (const part of bytes) socket.write(part)

@@ -4,7 +4,7 @@ import { givenApp } from './given-app.ts'
 
 const given = givenApp()
 const client = () => given.app.client
-/** So slow that a test does not see a token come back. */
+/** Refills so slowly that no token comes back during a test. */
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 
 /** Checks of one key in one batch. */
@@ -21,7 +21,7 @@ async function givenDenied(key: string): Promise<void> {
 }
 
 describe('a denial that the process remembers', () => {
-  it('answers the same question, with values that count down', async () => {
+  it('answers the same check, with values that count down', async () => {
     await givenDenied('same')
     const first = await client().check('same', 6)
     expect(first.status).toBe(429)
@@ -34,7 +34,7 @@ describe('a denial that the process remembers', () => {
     }, 500)
   })
 
-  it('answers no other number of tokens', async () => {
+  it('does not answer a check of another number of tokens', async () => {
     await givenDenied('other')
     expect((await client().check('other', 0)).body).toMatchObject({ source: 'redis', remaining: 5 })
     expect((await client().check('other', 7)).body).toMatchObject({ source: 'redis', allowed: false })
@@ -47,7 +47,7 @@ describe('a denial that the process remembers', () => {
     expect((await client().check('changed', 6)).body).toMatchObject({ source: 'redis', allowed: true, remaining: 0 })
   })
 
-  it('tells the truth also after another check has spent', async () => {
+  it('is not outdated after another check has spent', async () => {
     await givenDenied('spent')
     expect((await client().check('spent', 4)).body.remaining).toBe(1)
     const { body } = await client().check('spent', 6)
@@ -55,7 +55,7 @@ describe('a denial that the process remembers', () => {
     expect(body.retryAfterMs).toBeGreaterThan(4_900_000)
   })
 
-  it('tells the truth in a batch that spends before', async () => {
+  it('is not outdated in a batch that spends first', async () => {
     await givenDenied('batched')
     const [spent, denied] = await batch('batched', 4, 6)
     expect([spent, denied]).toMatchObject([
@@ -65,7 +65,7 @@ describe('a denial that the process remembers', () => {
     expect(denied.retryAfterMs).toBeGreaterThan(4_900_000)
   })
 
-  it('tells the truth after a batch that was denied first and then spent', async () => {
+  it('is not outdated after a batch whose first check was denied and whose second spent', async () => {
     await client().put('after', { ...SLOW, capacity: 10 })
     await client().check('after', 5)
     expect(await batch('after', 6, 4)).toMatchObject([{ allowed: false }, { allowed: true, remaining: 1 }])
@@ -74,7 +74,7 @@ describe('a denial that the process remembers', () => {
     expect(body.retryAfterMs).toBeGreaterThan(4_900_000)
   })
 
-  it('keeps a batch in its order when it has just been forgotten', async () => {
+  it('does not change the order of a batch when it has just expired', async () => {
     await client().put('forgotten', { capacity: 12, refillTokens: 12, refillIntervalMs: 600 })
     await client().check('forgotten', 12)
     expect((await client().check('forgotten', 6)).status).toBe(429)

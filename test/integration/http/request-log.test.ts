@@ -37,7 +37,7 @@ describe('the log of requests', () => {
     expect(requests()).toMatchObject([{ status: 404 }])
   })
 
-  it('names a token that is known but not allowed to do it', async () => {
+  it('names a known token, even if its request is forbidden', async () => {
     const as = (token: string) => given.app.as({ authorization: `Bearer ${token}` })
     await as('secret-of-a-reader').delete('a')
     await as('secret-of-a-checker').get('/config')
@@ -51,7 +51,7 @@ describe('the log of requests', () => {
     expect(JSON.stringify(lines)).not.toContain('secret')
   })
 
-  it('has a bounded number a second, says how many were suppressed, and keeps room for operators', async () => {
+  it('has a bounded number of lines a second, counts the suppressed ones, and suppresses none of operators', async () => {
     const startMs = performance.now()
     await ask(1_000, '/nothing')
     await ask(200, '/config', given.app.as({ authorization: 'Bearer wrong' }))
@@ -60,7 +60,7 @@ describe('the log of requests', () => {
     await eventually(() => expect(requests().filter(({ actor }) => actor === 'ann')).toHaveLength(20))
     expect(requests().length).toBeLessThanOrEqual(20 + 50 * seconds)
 
-    // Until the next second, what was suppressed is not known.
+    // The number of suppressed lines is logged only in the next second.
     await eventually(async () => {
       await given.app.client.get('/nothing')
       expect(suppressed() + requests().length).toBeGreaterThan(1_220)

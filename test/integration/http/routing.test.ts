@@ -42,7 +42,7 @@ describe('a path that does not exist is 404:', () => {
 })
 
 describe('the target *', () => {
-  it('is the service as a whole: OPTIONS answers with all methods', async () => {
+  it('stands for the whole service: OPTIONS answers with all methods', async () => {
     const answer = await ask('OPTIONS', '*')
     expect([answer.status, answer.text]).toEqual([204, ''])
     const methods = ['GET', 'HEAD', 'POST', 'PUT', 'DELETE', 'PATCH', 'OPTIONS']
@@ -50,7 +50,7 @@ describe('the target *', () => {
     expectCommonFields(answer)
   })
 
-  it.each(['GET', 'POST'])('is nothing for %s', async method => {
+  it.each(['GET', 'POST'])('does not exist for %s', async method => {
     const answer = await ask(method, '*')
     expectProblem(answer, 404, 'not-found')
     expect(answer.body.detail).toBe('there is nothing at *')
@@ -95,7 +95,7 @@ describe('a path that exists', () => {
     expectCommonFields(answer)
   })
 
-  it('refuses another method before it looks at the body', async () => {
+  it('refuses another method before it reads the body', async () => {
     const headers = { 'content-type': 'text/plain' }
     const answer = await rawRequest(given.app.port, {
       method: 'PUT',
@@ -106,7 +106,7 @@ describe('a path that exists', () => {
     expectProblem(answer, 405, 'method-not-allowed')
   })
 
-  it('may be named by a whole URI', async () => {
+  it('may be given as an absolute URI', async () => {
     expect((await ask('GET', 'http://localhost/health')).status).toBe(200)
     expectProblem(await ask('GET', 'http://localhost/check?x'), 405, 'method-not-allowed')
   })
@@ -154,19 +154,22 @@ describe('a query parameter', () => {
     ['/config/k?version=0', '/query/version', 'must be an integer of at least 1; was 0'],
     ['/config/k?version=-1', '/query/version', 'must be an integer of at least 1; was -1'],
     ['/config/k?version=latest', '/query/version', 'must be an integer of at least 1; was "latest"'],
-  ])('that is bad is refused: %s', async (path, pointer, message) => {
+  ])('that is invalid is refused: %s', async (path, pointer, message) => {
     const answer = await ask('GET', path)
     expectFields(answer, 'validation-failed', [pointer])
     expect(answer.body.errors[0].message).toBe(message)
   })
 })
 
-it.each(['/health', '/docs', '/forward-auth', '/config'])('%s takes a hundred query parameters', async path => {
-  const query = Array.from({ length: 3_000 }, (_, i) => i.toString(36)).join('&')
-  const answer = await ask('GET', `${path}?${query}`)
-  expectFields(answer, 'validation-failed', ['/query'])
-  expect(answer.body.errors[0].message).toBe('must have at most 100 parameters; has 3000')
-})
+it.each(['/health', '/docs', '/forward-auth', '/config'])(
+  '%s accepts at most a hundred query parameters',
+  async path => {
+    const query = Array.from({ length: 3_000 }, (_, i) => i.toString(36)).join('&')
+    const answer = await ask('GET', `${path}?${query}`)
+    expectFields(answer, 'validation-failed', ['/query'])
+    expect(answer.body.errors[0].message).toBe('must have at most 100 parameters; has 3000')
+  },
+)
 
 describe('the Transfer-Encoding', () => {
   const check = (coding: string, version = '1.1') =>
@@ -196,11 +199,11 @@ describe('the Transfer-Encoding', () => {
   })
 })
 
-describe('a request that is not HTTP/1.1', () => {
+describe('an irregular HTTP request', () => {
   it.each([
     ['garbage', '\u0016\u0003\u0001 garbage\r\n\r\n'],
     ['an unknown method', 'BREW /pot HTTP/1.1\r\nhost: localhost\r\n\r\n'],
-    ['more fields than fit', `GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`],
+    ['header fields that are too large', `GET /health HTTP/1.1\r\nhost: localhost\r\nx: ${'x'.repeat(20_000)}\r\n\r\n`],
     [
       'two lengths',
       'POST /check HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n',
@@ -208,7 +211,7 @@ describe('a request that is not HTTP/1.1', () => {
     ['two Hosts', 'GET /health HTTP/1.1\r\nhost: a\r\nHost: a\r\nconnection: close\r\n\r\n'],
     ['two Hosts in HTTP/1.0', 'GET /health HTTP/1.0\r\nhost: a\r\nhost: b\r\n\r\n'],
     ['no Host', 'GET /health HTTP/1.1\r\nconnection: close\r\n\r\n'],
-  ])('is a 400 like any other, and the connection ends: %s', async (_, bytes) => {
+  ])('is answered with the usual 400, and the connection ends: %s', async (_, bytes) => {
     const [head = '', body = ''] = (await exchange(given.app.port, bytes)).split('\r\n\r\n')
     expect(head).toMatch(/^HTTP\/1.1 400 Bad Request\r\n/)
     expect(head).toContain('content-type: application/problem+json; charset=utf-8')
@@ -217,7 +220,7 @@ describe('a request that is not HTTP/1.1', () => {
     expect(JSON.parse(body)).toMatchObject({ code: 'validation-failed', status: 400, instance: `urn:request:${id}` })
   })
 
-  it('ignores an unknown expectation', async () => {
+  it('is answered as usual if only its expectation is unknown', async () => {
     const bytes = 'GET /health HTTP/1.1\r\nhost: localhost\r\nexpect: wonders\r\nconnection: close\r\n\r\n'
     expect(await exchange(given.app.port, bytes)).toMatch(/^HTTP\/1.1 200 OK\r\n.*x-request-id: /s)
   })

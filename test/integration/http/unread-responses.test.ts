@@ -35,7 +35,7 @@ async function ask(): Promise<Socket> {
 const unreadBytes = () => [...connections].reduce((sum, socket) => sum + connections.unreadBytes(socket), 0)
 
 describe('unread responses', () => {
-  it('close the slowest connections once they are too many; clients that read are served', async () => {
+  it('end the slowest connections once they are too large together; clients that read are served', async () => {
     const idle = await Promise.all(Array.from({ length: 12 }, ask))
     await eventually(() => expect([...connections].length).toBeLessThan(idle.length))
     const reader = await text(await ask())

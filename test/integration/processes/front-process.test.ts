@@ -4,7 +4,7 @@ import { expect, it } from '@jest/globals'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { forkFront } from '../../../src/processes/front-process.ts'
 
-it('lets the primary live that speaks to a front process which has just died', async () => {
+it('the primary survives sending a message to a front process that has just died', async () => {
   const code = `setInterval(() => undefined, 1_000); process.send('up')`
   cluster.setupPrimary({ exec: '-', args: [], execArgv: ['--eval', code] })
   const front = forkFront({ NODE_OPTIONS: '' }, createLogger({ level: 'silent', role: 'test' }))
@@ -13,7 +13,7 @@ it('lets the primary live that speaks to a front process which has just died', a
   await once(front, 'message')
   const exited = new Promise(resolve => front.once('exit', resolve))
   front.kill('SIGKILL')
-  // Nothing is heard of its death before it is spoken to.
+  // Blocks the event loop, so that the exit is not noticed before the message is sent.
   const until = performance.now() + 200
   while (performance.now() < until);
   front.send('are you there?')

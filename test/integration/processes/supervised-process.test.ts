@@ -6,7 +6,7 @@ import { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
 import { eventually } from '../../support/eventually.ts'
 import { isAlive } from '../../support/processes.ts'
 
-/** What a supervised process does, in as few words as can be. */
+/** A minimal supervised process. */
 const CHILD = `
   setInterval(() => process.send({ type: 'alive' }), 200)
   process.on('SIGTERM', () => undefined)
@@ -24,7 +24,7 @@ function run(code: string, execPath = process.execPath): ChildProcess {
   return fork('-', [], { execPath, execArgv: ['--eval', code], env: {} })
 }
 
-/** @param code what the process runs, or how each one is started */
+/** @param code the code that each process runs, or a function that starts each process */
 async function given(code: string | (() => ChildProcess) = CHILD): Promise<SupervisedProcess> {
   supervised = new SupervisedProcess({
     name: 'child',
@@ -38,7 +38,7 @@ async function given(code: string | (() => ChildProcess) = CHILD): Promise<Super
 
 const pidOf = ({ current }: SupervisedProcess) => current?.pid ?? 0
 
-it('replaces a process whose event loop is blocked', async () => {
+it('the supervisor replaces a process whose event loop is blocked', async () => {
   const child = await given()
   const blocked = pidOf(child)
   const replaced = once(child, 'replaced')
@@ -50,7 +50,7 @@ it('replaces a process whose event loop is blocked', async () => {
   })
 })
 
-it('tells why it replaces a process', async () => {
+it('the supervisor reports why it replaces a process', async () => {
   const child = await given()
   const reasons: string[] = []
   child.on('replaced', reason => reasons.push(reason))
@@ -68,14 +68,14 @@ it('tells why it replaces a process', async () => {
   expect(reasons).toEqual(['killed', 'crashed', 'crashed', 'replaced'])
 })
 
-it('leaves alone a process that says that it lives', async () => {
+it('the supervisor does not replace a process that sends heartbeats', async () => {
   const child = await given()
   const pid = pidOf(child)
   await new Promise(resolve => setTimeout(resolve, 12_000))
   expect(pidOf(child)).toBe(pid)
 })
 
-it('replaces a process that dies again and again after pauses that double', async () => {
+it('the supervisor replaces a process that dies repeatedly after pauses that double', async () => {
   const deaths: number[] = []
   const child = await given(`process.send({ type: 'ready' }); setTimeout(() => process.exit(1), 50)`)
   child.on('gone', () => deaths.push(performance.now()))
@@ -84,7 +84,7 @@ it('replaces a process that dies again and again after pauses that double', asyn
   for (const [i, pause] of pauses.entries()) expect(pause).toBeGreaterThan(100 * 2 ** i)
 })
 
-it('tries again when a process could not even be started', async () => {
+it('the supervisor retries when a process cannot be started', async () => {
   const starts = [() => run(CHILD), () => run(CHILD, '/nowhere'), () => run(CHILD)]
   const child = await given(() => (starts.shift() ?? (() => run(CHILD)))())
   const first = pidOf(child)
@@ -96,7 +96,7 @@ it('tries again when a process could not even be started', async () => {
   expect(pidOf(child)).not.toBe(first)
 })
 
-it('stops a process whose successor is not ready yet in an orderly way too', async () => {
+it('the supervisor stops a process in an orderly way even if its successor is not ready yet', async () => {
   const codes = [CHILD, `process.on('message', () => process.exit(0)); process.send({ type: 'alive' })`]
   const child = await given(() => run(codes.shift() ?? CHILD))
   const predecessor = child.current
@@ -107,17 +107,17 @@ it('stops a process whose successor is not ready yet in an orderly way too', asy
   expect(predecessor?.exitCode).toBe(0)
 })
 
-it('starts no process any more once it is stopped', async () => {
+it('the supervisor starts no process after it is stopped', async () => {
   const child = await given()
   await child.stop()
   void child.replace(0)
   expect(child.current).toBe(undefined)
 })
 
-it('tolerates a process that dies just when it is told to stop', async () => {
+it('the supervisor tolerates a process that dies just before it is asked to stop', async () => {
   const child = await given()
   process.kill(pidOf(child), 'SIGKILL')
-  // Nothing is heard of its death before it is spoken to.
+  // Blocks the event loop, so that the exit is not noticed before the message is sent.
   const until = performance.now() + 200
   while (performance.now() < until);
   await child.stop()

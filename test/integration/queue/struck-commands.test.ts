@@ -32,7 +32,7 @@ async function strike(partition: number): Promise<string | undefined> {
     stalledInterval: 100,
     maxStalledCount: 100,
   })
-  // Should the one before have left a command, it comes back first.
+  // If the previous worker left a command, it returns to the queue first.
   await worker.startStalledCheckTimer()
   const id = await eventually(async () => {
     const job = await worker.getNextJob('token', { block: false })
@@ -61,7 +61,7 @@ describe('a command whose workers die', () => {
   }, 60_000)
 })
 
-describe('the order of a partition', () => {
+describe('the limit of one command at a time in each partition', () => {
   const concurrencies = async () => {
     const redis = new Redis(store.url, { maxRetriesPerRequest: null })
     const queues = [0, 1, 2, 3].map(partition => openQueue(redis, KEY_PREFIX, partition))
@@ -73,11 +73,11 @@ describe('the order of a partition', () => {
     }
   }
 
-  it('is one command at a time from the start of a worker', async () => {
+  it('applies from the start of a worker', async () => {
     expect(await concurrencies()).toEqual([1, 1, 1, 1])
   })
 
-  it('holds for the first command after a flush', async () => {
+  it('applies to the first command after a flush', async () => {
     const redis = new Redis(store.url)
     await redis.flushall()
     redis.disconnect()
@@ -85,7 +85,7 @@ describe('the order of a partition', () => {
     expect((await concurrencies())[configPartition('k')]).toBe(1)
   })
 
-  it('holds after every reconnect of a worker', async () => {
+  it('applies after every reconnect of a worker', async () => {
     const redis = new Redis(store.url)
     await redis.flushall()
     await redis.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')

@@ -34,7 +34,7 @@ afterEach(async () => {
 const startChange = async () => (await app.client.request('PUT', '/config/k', POLICY)).body.commandId
 const waitList = () => `${new ConfigKeys(keyPrefix, partition).queuePrefix}:${queueName(partition)}:wait`
 
-it('reports the next command, and whether a worker is connected', async () => {
+it('the queue reports the next command, and whether a worker is connected', async () => {
   expect(await queue.state(partition)).toEqual({ isPaused: false, next: undefined, active: [], isWorkedOn: false })
   const first = await startChange()
   await startChange()
@@ -45,7 +45,7 @@ it('reports the next command, and whether a worker is connected', async () => {
   await eventually(async () => expect(await queue.state(partition)).toMatchObject({ next: undefined, active: [] }))
 })
 
-it('reports that the queue is paused', async () => {
+it('the queue reports that it is paused', async () => {
   const paused = (await queue.queues())[partition]
   await paused?.pause()
   const first = await startChange()
@@ -54,7 +54,7 @@ it('reports that the queue is paused', async () => {
   expect(await queue.state(partition)).toMatchObject({ isPaused: false, next: first })
 })
 
-it('distinguishes a command whose worker lives from an abandoned one', async () => {
+it('the queue distinguishes a command whose worker lives from an abandoned one', async () => {
   const first = await startChange()
   await redis.rpoplpush(waitList(), waitList().replace(/wait$/, 'active'))
   expect(await queue.state(partition)).toMatchObject({ active: [first], isWorkedOn: false })
@@ -62,7 +62,7 @@ it('distinguishes a command whose worker lives from an abandoned one', async () 
   expect(await queue.state(partition)).toMatchObject({ active: [first], isWorkedOn: true })
 })
 
-it('fails if the list of the queue is damaged, which is not an outage of the store', async () => {
+it('the queue reports a damaged list as an error that is not an outage of the store', async () => {
   await redis.set(waitList(), 'damaged')
   const err = await queue.state(partition).catch((err: Error) => err)
   expect(err).toMatchObject({ message: expect.stringContaining('WRONGTYPE') })

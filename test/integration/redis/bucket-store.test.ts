@@ -108,13 +108,13 @@ describeWithRedis('the bucket store in a real Redis', () => {
     expect(denied).toEqual({ allowed: false, spent: [Number.MAX_SAFE_INTEGER], refillPausedMs: 0 })
   })
 
-  it('tells a denied check of a full bucket from an allowed one', async () => {
+  it('distinguishes a denied check of a full bucket from an allowed one', async () => {
     expect(await store.check([{ key: 'never', policy: slow, tokens: 11 }])).toEqual([
       { allowed: false, spent: [0], refillPausedMs: 0 },
     ])
   })
 
-  it('keeps a bucket until it is full, and hardly longer', async () => {
+  it('keeps a bucket until it is full, and at most 5 ms longer', async () => {
     await decide({ key: 'expiry', policy: slowPair, tokens: 3 })
     const left = await expiresIn('expiry')
     expect(left).toBeLessThanOrEqual(3 * DAY + 5)
@@ -130,12 +130,12 @@ describeWithRedis('the bucket store in a real Redis', () => {
     expect(await redis.getBuffer(keys.bucket('silent'))).toEqual(before)
   })
 
-  it('takes 16 bytes for each limit and 8 for the time', async () => {
+  it('stores 16 bytes for each limit and 8 for the time', async () => {
     await decide({ key: 'size', policy: slowPair, tokens: 1 })
     expect(await redis.strlen(keys.bucket('size'))).toBe(8 + 2 * 16)
   })
 
-  it('recovers from a bucket that lost its expiry and lies in the future', async () => {
+  it('recovers from a bucket that lost its expiry and whose time is in the future', async () => {
     const bucket = keys.bucket('restored')
     await decide({ key: 'restored', policy: slow, tokens: 10 })
     const stored = (await redis.getBuffer(bucket)) ?? never()
@@ -174,16 +174,16 @@ describeWithRedis('the bucket store in a real Redis', () => {
 
     const values: Record<string, () => Buffer> = {
       'of 1 byte': () => Buffer.from('x'),
-      'of no byte': () => Buffer.alloc(0),
-      'of a time alone': () => told([time(Date.now())]),
+      'of 0 bytes': () => Buffer.alloc(0),
+      'of only a time': () => told([time(Date.now())]),
       'that is cut off': () => told([time(Date.now()), ...entry(5)]).subarray(0, 20),
-      'with eight bytes too many': () => told([time(Date.now()), ...entry(5), time(0)]),
+      'with eight additional bytes': () => told([time(Date.now()), ...entry(5), time(0)]),
       'spent from at NaN': () => told([time(Number.NaN), ...entry(5)]),
       'spent from at infinity': () => told([time(Number.POSITIVE_INFINITY), ...entry(5)]),
-      'spent from before time': () => told([time(Number.NEGATIVE_INFINITY), ...entry(5, 1)]),
+      'spent from at minus infinity': () => told([time(Number.NEGATIVE_INFINITY), ...entry(5, 1)]),
       'with NaN spent': () => told([time(Date.now()), ...entry(Number.NaN)]),
-      'with less than nothing spent': () => told([time(Date.now()), ...entry(-5)]),
-      'with infinitely much spent': () => told([time(Date.now()), ...entry(Number.POSITIVE_INFINITY)]),
+      'with a negative number spent': () => told([time(Date.now()), ...entry(-5)]),
+      'with infinity spent': () => told([time(Date.now()), ...entry(Number.POSITIVE_INFINITY)]),
       'with a fraction of a unit spent': () => told([time(Date.now()), ...entry(1.5, 1)]),
       'counted in units of 0': () => told([time(Date.now()), ...entry(5, 0)]),
       'spent from in the far future': () => told([time(2 ** 53), ...entry(5)]),
@@ -193,8 +193,8 @@ describeWithRedis('the bucket store in a real Redis', () => {
         told([time(Date.now()), ...head(2, 1, 1), ...entry(5), ...entry(5), time(2 ** 54), time(2 ** 54)]),
       'of a later version': () => told([time(Date.now()), ...head(3), ...entry(5)]),
       'with no entry of its own': () => told([time(Date.now()), ...head(2, 0), ...entry(5)]),
-      'with fewer entries than its head says': () => told([time(Date.now()), ...head(2, 2), ...entry(5)]),
-      'with other entries that are not there': () => told([time(Date.now()), ...head(2, 1, 3), ...entry(5)]),
+      'with fewer entries than its head states': () => told([time(Date.now()), ...head(2, 2), ...entry(5)]),
+      'with missing entries of other limits': () => told([time(Date.now()), ...head(2, 1, 3), ...entry(5)]),
       'that is text': () => Buffer.from('a text of exactly 24 chars.'.slice(0, 24)),
     }
 
@@ -218,20 +218,23 @@ describeWithRedis('the bucket store in a real Redis', () => {
 
     beforeEach(() => redis.unlink(keys.bucket('well'), keys.bucket('bad')))
 
-    it.each(Object.entries(values))('%s takes it for full, says so, and decides the others', async (_, value) => {
-      await redis.set(keys.bucket('bad'), value(), 'PX', DAY)
-      await expectFullAndHarmless()
-    })
+    it.each(Object.entries(values))(
+      '%s counts it as full, reports it, and decides the other checks',
+      async (_, value) => {
+        await redis.set(keys.bucket('bad'), value(), 'PX', DAY)
+        await expectFullAndHarmless()
+      },
+    )
 
     it.each(['rpush', 'sadd'] as const)(
-      'of another type (%s) takes it for full, says so, and decides the others',
+      'of another type (%s) counts it as full, reports it, and decides the other checks',
       async add => {
         await redis[add](keys.bucket('bad'), 'x')
         await expectFullAndHarmless()
       },
     )
 
-    it('is another thing than a bucket that may not be read, which is never taken for full', async () => {
+    it('does not confuse it with a bucket that may not be read, which never counts as full', async () => {
       await decide({ key: 'bad', policy: slow, tokens: 10 })
       await redis.acl('SETUSER', 'blind', 'on', 'nopass', '~*', '+@all', '-get')
       const blind = new Redis(server.url, { username: 'blind', password: 'any', lazyConnect: true })
@@ -240,7 +243,7 @@ describeWithRedis('the bucket store in a real Redis', () => {
       await expect(check.finally(() => blind.disconnect())).rejects.toThrow(/can't run this command|NOPERM/)
     })
 
-    it('is told of each time while nothing is spent', async () => {
+    it('reports it for each check until one spends', async () => {
       await redis.set(keys.bucket('bad'), 'x')
       await decide({ key: 'bad', policy: slow, tokens: 0 }, { key: 'bad', policy: slow, tokens: 11 })
       expect(malformed).toEqual(['bad', 'bad'])
@@ -259,7 +262,7 @@ describeWithRedis('the bucket store in a real Redis', () => {
       expect(await redis.strlen(keys.bucket('others'))).toBe(8 + 16 + 16 + 2 * 32)
     })
 
-    it('takes no more than before once they are back', async () => {
+    it('keeps them in 16 bytes each once a policy has them again', async () => {
       await decide({ key: 'back', policy: limitsOf('a'), tokens: 1 }, { key: 'back', policy: limitsOf('b'), tokens: 1 })
       await decide({ key: 'back', policy: limitsOf('a', 'b'), tokens: 1 })
       expect(await redis.strlen(keys.bucket('back'))).toBe(8 + 2 * 16)

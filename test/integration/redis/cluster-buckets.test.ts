@@ -49,7 +49,7 @@ describeWithRedis('buckets on a cluster', () => {
       .filter(key => store.shardOf(key) === shard)
       .slice(0, count)
 
-  it('lie on every master, each with its share', async () => {
+  it('are spread evenly over the masters', async () => {
     const names = Array.from({ length: 30_000 }, (_, i) => `spread:${i}`)
     for (const shard of store.shards) {
       const own = names.filter(key => store.shardOf(key) === shard)
@@ -60,7 +60,7 @@ describeWithRedis('buckets on a cluster', () => {
     expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * names.length) / counts.length)
   })
 
-  it('are asked with one call for each partition in a batch, and one write for all of them', async () => {
+  it('are checked with one script call for each partition in a batch, and one write for all of them', async () => {
     const [node] = cluster.masters as [ClusterNode]
     const batch = ownKeys(shardAt(node), 'calls', 100)
     await spend(shardAt(node), batch)
@@ -68,7 +68,7 @@ describeWithRedis('buckets on a cluster', () => {
     await spend(shardAt(node), batch)
     const after = await activity(node)
     expect(after.scripts - before.scripts).toBe(new Set(batch.map(bucketPartition)).size)
-    // One of them asks how many there were.
+    // The second one is the request for the statistics itself.
     expect(after.reads - before.reads).toBe(2)
   })
 
@@ -93,14 +93,14 @@ describeWithRedis('buckets on a cluster', () => {
     expect(left(readings)).toEqual([6, 9, 'denied', 0, 8])
   })
 
-  it('are found where they are now, whichever master is asked', async () => {
+  it('are found on their own master, whichever master is asked', async () => {
     const names = Array.from({ length: 20 }, (_, i) => `anywhere:${i}`)
     for (const [i, shard] of store.shards.entries()) {
       expect(left(await spend(shard, names))).toEqual(names.map(() => CAPACITY - 1 - i))
     }
   })
 
-  it('are spent from once and only once while their slot moves', async () => {
+  it('are spent from exactly once by each check while their slot moves', async () => {
     const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
     const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
     const slot = BUCKET_SLOTS[partition] as number
@@ -113,7 +113,7 @@ describeWithRedis('buckets on a cluster', () => {
     await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
     const moved = names.slice(0, 4).map(key => keys.bucket(key))
     await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', ...moved)
-    // Four are there, four still here, and four nowhere yet. Asked twice, one after another, in one batch.
+    // Four are on the new master, four still on the old one, and four do not exist yet. Each is checked twice in one batch.
     const twice = names.flatMap(key => [key, key])
     const expected = names.flatMap((_, i) => (i < 8 ? [8, 7] : [9, 8]))
     expect(left(await spend(shardAt(from), twice))).toEqual(expected)
@@ -133,7 +133,7 @@ describeWithRedis('buckets on a cluster', () => {
     }
   })
 
-  it('of a master that is gone are the only ones that cannot be asked', async () => {
+  it('of an unavailable master are the only ones that cannot be checked', async () => {
     const [, , gone] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
     const lost = shardAt(gone)
     await gone.server.kill()

@@ -8,7 +8,7 @@ import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
-/** The messages of what it warns of. @throws what it refuses to start with */
+/** The warnings of the preflight. @throws its refusal to start */
 async function warningsOf(...urls: readonly string[]): Promise<string[]> {
   const lines: string[] = []
   const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
@@ -34,14 +34,14 @@ async function withServer<T>(args: readonly string[], use: (server: RedisServer)
 const mayEvict = expect.stringMatching(/may evict policies: its maxmemory-policy is allkeys-lru; set it to noeviction/)
 const keepsNothing = expect.stringMatching(/keeps nothing on disk: appendonly is no and save is empty/)
 
-describeWithRedis('before the start a policy store', () => {
+describeWithRedis('the preflight logs the warnings for a policy store', () => {
   it.each([
     ['may evict', ['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], [mayEvict]],
     ['keeps nothing on disk', [], [keepsNothing]],
     ['does both', ['--maxmemory-policy', 'allkeys-lru'], [mayEvict, keepsNothing]],
     ['writes each change to disk', ['--appendonly', 'yes'], []],
     ['writes snapshots', ['--save', '60', '1'], []],
-    ['refuses to tell', ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-config'], []],
+    ['does not allow the command CONFIG', ['--user', 'default', 'on', 'nopass', '~*', '&*', '+@all', '-config'], []],
   ])('that %s', (_, args, expected) =>
     withServer(args, async ({ url }) => {
       expect(await warningsOf(url)).toEqual(expected)
@@ -49,10 +49,10 @@ describeWithRedis('before the start a policy store', () => {
   )
 })
 
-describeWithRedis('before the start a store that', () => {
+describeWithRedis('for the preflight, a store that', () => {
   it.each([
-    ['refuses', 'redis://127.0.0.1:1', /ECONNREFUSED/],
-    ['has no address', 'redis://no-such-host.invalid:6379', /no-such-host\.invalid/],
+    ['refuses connections', 'redis://127.0.0.1:1', /ECONNREFUSED/],
+    ['has an unknown host', 'redis://no-such-host.invalid:6379', /no-such-host\.invalid/],
     [
       'is a cluster of which no node answers',
       'redis+cluster://127.0.0.1:1,127.0.0.1:2',
@@ -66,12 +66,12 @@ describeWithRedis('before the start a store that', () => {
     expect((await warningsOf(url))[0]).toMatch(reason)
   })
 
-  it('is a cluster of which one node answers', () =>
+  it('is a cluster of which one node answers is available', () =>
     withServer(['--cluster-enabled', 'yes', '--appendonly', 'yes'], async ({ port }) => {
       expect(await warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:${port}`)).toEqual([])
     }))
 
-  it('is of another kind, or has no such database, or wants a password, is refused, all in one report', () =>
+  it('is of another kind, lacks the database, or requires another password is refused, all in one report', () =>
     withServer(['--requirepass', 'secret'], async ({ port }) => {
       const urls = [
         `redis+cluster://:secret@127.0.0.1:${port}`,
@@ -97,7 +97,7 @@ describeWithRedis('before the start a store that', () => {
     ['6.2.0', true],
     ['7.2.4', true],
     ['10.0.0', true],
-  ])('is like Redis %s may be used: %s', async (version, isTaken) => {
+  ])('has the version %s of Redis is accepted: %s', async (version, isTaken) => {
     const server = createServer(socket => {
       const info = `redis_mode:standalone\r\nredis_version:${version}\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
       socket.on('data', data => {
@@ -117,7 +117,7 @@ describeWithRedis('before the start a store that', () => {
     server.close()
   })
 
-  it('hangs or has no TLS is reported as either, since the two cannot be distinguished', () =>
+  it('hangs or does not speak TLS is reported as either, since the two cannot be distinguished', () =>
     withServer([], async ({ port }) => {
       expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or does not speak TLS/)])
     }))

@@ -11,7 +11,7 @@ const HEALTH_INTERVAL_MS = 260
 
 type Admin = (server: RedisServer, redis: Redis) => Promise<unknown>
 
-/** How a server comes to refuse writes, although it can be reached and read, and how it comes to take them again. */
+/** Ways to make a server refuse writes while it can still be read, and to make it accept them again. */
 const REFUSALS: [reason: string, refuse: Admin, accept: Admin][] = [
   [
     'out-of-memory',
@@ -56,7 +56,7 @@ describeWithRedis('a store that refuses writes', () => {
     const health = async () => (await app.client.get('/health')).body
     await refuse(server, redis)
     await eventually(async () => expect(await health()).toMatchObject({ status: 'degraded', ...down, reason }), 10_000)
-    // Each time, the stores are asked again.
+    // Each of these requests asks the stores again.
     for (let i = 0; i < 5; i++) {
       await sleep(HEALTH_INTERVAL_MS)
       expect(await health()).toMatchObject({ ...down, reason })
@@ -66,11 +66,11 @@ describeWithRedis('a store that refuses writes', () => {
     redis.disconnect()
   }
 
-  it.each(REFUSALS)('of policies is down in /health, with the reason %s', (...refusal) =>
+  it.each(REFUSALS)('for policies is down in /health, with the reason %s', (...refusal) =>
     expectReason(configServer, refusal, { store: 'up', configStore: 'down' }),
   )
 
-  it.each(REFUSALS)('of buckets is down in /health, with the reason %s', (...refusal) =>
+  it.each(REFUSALS)('for buckets is down in /health, with the reason %s', (...refusal) =>
     expectReason(bucketServer, refusal, { store: 'down', configStore: 'up' }),
   )
 })

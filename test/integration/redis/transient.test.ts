@@ -10,7 +10,7 @@ afterEach(() => {
   for (const close of closers.splice(0)) close()
 })
 
-/** The port of a server that does this with each connection. */
+/** Starts a server that handles each connection in this way. Resolves with its port. */
 async function givenServer(serve: (socket: Socket) => void): Promise<number> {
   const sockets: Socket[] = []
   const server = createServer(socket => {
@@ -58,12 +58,12 @@ const reasonOf = (asked: Promise<unknown>): Promise<Error> =>
 
 const silent = () => givenServer(() => undefined)
 
-/** Each fails as connections really do. */
+/** Calls that fail as real connections do. */
 const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
   ['refuses connections', async () => client(await freePort('127.0.0.1')).connect()],
-  ['closes them', async () => client(await givenServer(socket => socket.destroy())).get('k')],
+  ['closes connections', async () => client(await givenServer(socket => socket.destroy())).get('k')],
   ['answers no command in time', async () => client(await silent(), { commandTimeout: 50 }).get('k')],
-  ['says nothing at all', async () => client(await silent(), { socketTimeout: 50 }).get('k')],
+  ['sends nothing at all', async () => client(await silent(), { socketTimeout: 50 }).get('k')],
   [
     'is not connected yet',
     async () => {
@@ -73,15 +73,15 @@ const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
     },
   ],
   [
-    'was given up after some tries',
+    'is given up after some attempts',
     async () => client(await freePort('127.0.0.1'), { maxRetriesPerRequest: 0, retryStrategy: () => 10 }).get('k'),
   ],
   [
-    'answers what is no protocol',
+    'answers in another protocol',
     async () => client(await givenServer(socket => socket.write('HTTP/1.1\r\n'))).get('k'),
   ],
   [
-    'is a cluster of which no node is there',
+    'is a cluster of which no node answers',
     async () => {
       const cluster = new Cluster([{ host: '127.0.0.1', port: await freePort('127.0.0.1') }], {
         clusterRetryStrategy: () => null,
@@ -105,7 +105,7 @@ describe('an error is transient when the store', () => {
     'OOM command not allowed when used memory > maxmemory',
     'READONLY You can not write against a read only replica.',
     'ERR max number of clients reached',
-  ])('says %j', message => {
+  ])('answers %j', message => {
     expect(isTransient(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(true)
   })
 
@@ -116,7 +116,7 @@ describe('an error is transient when the store', () => {
     expect([err.code, isTransient(err)]).toEqual(['ECONNREFUSED', true])
   })
 
-  it('was seen to be gone by the service itself', () => {
+  it('is disconnected, as the service itself has noticed', () => {
     expect(isTransient(new ConnectionLost('the connection to Redis is lost'))).toBe(true)
   })
 })
@@ -124,11 +124,14 @@ describe('an error is transient when the store', () => {
 describe('an error is not transient when it is', () => {
   it.each([
     ['a bug', new Error('something was not as expected')],
-    ['a bug of a type', new TypeError("Cannot read properties of undefined (reading 'key')")],
-    ['text that is no JSON', new SyntaxError('Unexpected end of JSON input')],
-    ['a file that is not there', Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', syscall: 'open' })],
-    ['a wrong command', Object.assign(new Error('WRONGTYPE Operation against a key'), { name: 'ReplyError' })],
-    ['a script that is wrong', Object.assign(new Error('ERR user_script:3: attempt to index'), { name: 'ReplyError' })],
+    ['a TypeError', new TypeError("Cannot read properties of undefined (reading 'key')")],
+    ['invalid JSON', new SyntaxError('Unexpected end of JSON input')],
+    ['a missing file', Object.assign(new Error('ENOENT: no such file'), { code: 'ENOENT', syscall: 'open' })],
+    [
+      'a command for a key of another type',
+      Object.assign(new Error('WRONGTYPE Operation against a key'), { name: 'ReplyError' }),
+    ],
+    ['an error in a script', Object.assign(new Error('ERR user_script:3: attempt to index'), { name: 'ReplyError' })],
   ])('%s', (_, err) => {
     expect(isTransient(err)).toBe(false)
   })

@@ -20,7 +20,7 @@ export class InMemoryCommandQueue implements CommandQueue {
     return [...this.#commands.values()].filter(({ id }) => partitionOf(id) === partition)
   }
 
-  /** The command has ended. */
+  /** Removes a command that has ended. */
   remove(id: CommandId): void {
     this.#commands.delete(id)
   }

@@ -17,7 +17,7 @@ interface StoredClaim extends IdempotencyClaim {
 export class InMemoryIdempotencyStore implements IdempotencyStore {
   readonly #claims = new Map<string, StoredClaim | 'damaged'>()
 
-  /** What happens to claims after a long time. */
+  /** Expires claims, as happens after a long time. */
   expire(): void {
     for (const [scope, claim] of this.#claims) {
       if (claim !== 'damaged' && !claim.isKept) this.#claims.delete(scope)

@@ -17,7 +17,7 @@ export class InMemoryImportStaging implements ImportStaging {
     this.#store = store
   }
 
-  /** What happens to lines after a long time. */
+  /** Expires lines, as happens after a long time. */
   expire(): void {
     for (const [id, { isKept }] of this.#staged) if (!isKept) this.#staged.delete(id)
   }

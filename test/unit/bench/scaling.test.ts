@@ -9,18 +9,18 @@ const bench = JSON.parse(read('bench/results/latest.json')) as BenchInputs
 const { rows } = JSON.parse(read('bench/results/cluster.json')) as ClusterReport
 
 describe('the page on scaling', () => {
-  it('says what follows from the kept results of the benchmarks, and nothing else', () => {
+  it('contains the table that the stored benchmark results give', () => {
     expect(read('docs/scaling.md')).toContain(toMarkdown(scalingTable(bench, rows)))
   })
 
-  it('takes ten times the processors for ten times the load, except for rounding up', () => {
+  it('states ten times the processors for ten times the load, except for rounding up', () => {
     const cores = new Map(scalingTable(bench, rows).map(([load = '', front]) => [load, Number(front)]))
     const [less = 0, more = 0] = [cores.get('100,000 *'), cores.get('1,000,000 *')]
     expect(more).toBeLessThanOrEqual(10 * less)
     expect(more).toBeGreaterThan(10 * (less - 1))
   })
 
-  it('marks what is beyond what was measured, up to a million checks a second', () => {
+  it('goes up to a million checks a second, and marks loads beyond those measured', () => {
     const [, ...loads] = scalingTable(bench, rows)
     expect(loads.at(-1)?.[0]).toBe('1,000,000 *')
     expect(loads[0]?.[0]).toBe('1,000')

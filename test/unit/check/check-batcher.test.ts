@@ -10,7 +10,7 @@ import { policyOf } from '../../support/policies.ts'
 const policy = policyOf('*')
 const TIMEOUT_MS = 60
 
-/** A store that answers when it is told to. */
+/** A store whose calls the test answers. */
 class HeldStore implements BucketStore {
   readonly calls: { keys: string[]; answer(): void; fail(): void }[] = []
 
@@ -30,12 +30,12 @@ class HeldStore implements BucketStore {
 let store: HeldStore
 let batcher: CheckBatcher
 let answered: [key: string, spent: number | undefined][]
-/** How long each check waited, by its key, ms. */
+/** How long each check waited, in ms, by its key. */
 let waitedMs: Map<string, number>
 beforeEach(() => {
   store = new HeldStore()
   waitedMs = new Map()
-  // What a batcher of an earlier test gives up later is none of this one's answers.
+  // The batcher of an earlier test may time out checks later; they must not count as answers of this test.
   const own: typeof answered = []
   answered = own
   batcher = new CheckBatcher(store, TIMEOUT_MS, ({ key, startMs }, reading) => {
@@ -51,7 +51,7 @@ function ask(key: string, tokens = 1): void {
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)
 
 describe('the batcher', () => {
-  it('makes one call of all checks of a turn, in order', async () => {
+  it('sends all checks of one turn of the event loop in one call, in order', async () => {
     for (const [i, key] of ['a', 'b', 'a'].entries()) ask(key, i)
     expect(store.calls).toEqual([])
     await nextTurn()
@@ -65,7 +65,7 @@ describe('the batcher', () => {
     ])
   })
 
-  it('has at most two calls under way; what comes meanwhile is the next', async () => {
+  it('has at most two calls in flight; checks that arrive meanwhile share the next call', async () => {
     for (const key of ['a', 'b', 'c', 'd']) {
       ask(key)
       await nextTurn()
@@ -77,7 +77,7 @@ describe('the batcher', () => {
     expect(keysOfCalls()).toEqual([['a'], ['b'], ['c', 'd']])
   })
 
-  it('asks for at most 256 at once', async () => {
+  it('sends at most 256 checks in a call', async () => {
     for (let i = 0; i < 600; i++) ask(String(i))
     await nextTurn()
     expect(keysOfCalls().map(keys => keys.length)).toEqual([256, 256])
@@ -87,7 +87,7 @@ describe('the batcher', () => {
     expect(keysOfCalls().map(keys => keys.length)).toEqual([256, 256, 88])
   })
 
-  it('lets one failed call fail only its checks', async () => {
+  it('fails only the checks of a failed call', async () => {
     ask('a')
     await nextTurn()
     ask('b')
@@ -101,7 +101,7 @@ describe('the batcher', () => {
     ])
   })
 
-  it('gives no check up before its time, whether it was sent or waits for a call', async () => {
+  it('times out no check before its deadline, whether it was sent or waits for a call', async () => {
     for (const key of ['sent', 'sent too', 'waiting']) {
       ask(key)
       await nextTurn()
@@ -114,7 +114,7 @@ describe('the batcher', () => {
     expect(keysOfCalls()).toEqual([['sent'], ['sent too']])
   })
 
-  it('answers a check once, also when the store answers after it was given up', async () => {
+  it('answers a check once, also if the store answers after the check has timed out', async () => {
     ask('a')
     await eventually(() => expect(answered).toEqual([['a', undefined]]))
     store.calls[0]?.answer()
@@ -122,7 +122,7 @@ describe('the batcher', () => {
     expect(answered).toHaveLength(1)
   })
 
-  it('asks nothing about a check that was given up', async () => {
+  it('does not send a check that has timed out', async () => {
     for (const key of ['a', 'b', 'c']) {
       ask(key)
       await nextTurn()
@@ -134,7 +134,7 @@ describe('the batcher', () => {
     expect(keysOfCalls()).toEqual([['a'], ['b']])
   })
 
-  it('takes the store for slow no sooner because this process was busy', async () => {
+  it('does not time out a check because its own process was busy', async () => {
     ask('a')
     const busyUntil = performance.now() + 2 * TIMEOUT_MS
     while (performance.now() < busyUntil);
@@ -144,7 +144,7 @@ describe('the batcher', () => {
     expect(answered).toEqual([['a', 1]])
   })
 
-  it('says how many wait for a call', async () => {
+  it('reports how many checks wait for a call', async () => {
     for (let i = 0; i < 4; i++) ask(String(i))
     expect(batcher.waiting).toBe(4)
     await nextTurn()

@@ -11,10 +11,10 @@ import { limitOf, policyOf } from '../../support/policies.ts'
 const MOST_WAITING = 3
 const FULL = 10
 
-/** A bucket that would allow in the next millisecond, so that a denial is forgotten as soon as it is remembered. */
+/** Its bucket would allow in the next millisecond, so a denial expires as soon as it is remembered. */
 const policy = policyOf('default', { limits: [limitOf({ capacity: FULL, refillTokens: 1, refillIntervalMs: 1 })] })
 
-/** A queue whose checks are answered when the test says. */
+/** A queue whose checks the test answers. */
 class HeldQueue {
   readonly #waiting: { answer: (spent: number | undefined) => void }[] = []
 
@@ -40,7 +40,7 @@ class HeldQueue {
     return this.#waiting.length
   }
 
-  /** Answers the check that came first; `undefined` when the store cannot be asked. */
+  /** Answers the oldest check; `undefined` means that the store cannot be asked. */
   async answer(spent: number | undefined): Promise<void> {
     this.#waiting.shift()?.answer(spent)
     await new Promise(resolve => setImmediate(resolve))
@@ -78,8 +78,8 @@ async function givenDenied(): Promise<void> {
   expect(results.splice(0)).toEqual(['denied by redis'])
 }
 
-describe('checks that ask again what was denied', () => {
-  it('wait for the first of them, and ask by themselves once it is allowed', async () => {
+describe('repetitions of a denied check', () => {
+  it('wait for the first of them, and ask the store themselves if it is allowed', async () => {
     await givenDenied()
     ask(3)
     expect(queue.length).toBe(1)
@@ -90,23 +90,23 @@ describe('checks that ask again what was denied', () => {
     expect(results).toEqual(['allowed by redis', 'allowed by redis', 'denied by redis'])
   })
 
-  it('are answered from what the first of them learns, as long as that holds', async () => {
+  it('are answered from the denial of the first of them', async () => {
     await givenDenied()
     ask(3)
-    // Far more than was ever spent of the bucket, so that it allows only in a minute.
+    // Spent so far beyond the capacity that the bucket allows again only in a minute.
     await queue.answer(FULL + 60_000)
     expect(results).toEqual(['denied by redis', 'denied by denied-cache', 'denied by denied-cache'])
     expect(queue.length).toBe(0)
   })
 
-  it('ask by themselves when the first of them had no answer', async () => {
+  it('ask the store themselves if the first of them gets no answer', async () => {
     await givenDenied()
     ask(3)
     await queue.answer(undefined)
     expect([results, queue.length]).toEqual([['allowed by local'], 2])
   })
 
-  it('count among those that wait, until they have their answers', async () => {
+  it('count as waiting until they are answered', async () => {
     await givenDenied()
     ask(MOST_WAITING + 1)
     expect([results.splice(0), queue.length]).toEqual([['overloaded'], 1])
@@ -119,7 +119,7 @@ describe('checks that ask again what was denied', () => {
 })
 
 describe('a share that was used in an outage', () => {
-  it('is given again once the store has found the bucket full', async () => {
+  it('is granted again once the store has found the bucket full', async () => {
     const askLocally = async () => {
       ask(1)
       await queue.answer(undefined)
@@ -136,7 +136,7 @@ describe('a share that was used in an outage', () => {
 })
 
 describe('a check that cannot be answered because of a bug', () => {
-  it('is an internal problem, and the others have their answers', async () => {
+  it('gets an internal problem, and the other checks are answered', async () => {
     const answers: string[] = []
     checker.check('a', 1, result => {
       if (result instanceof Problem) answers.push(`${result.code}: ${(result.cause as Error).message}`)
@@ -148,7 +148,7 @@ describe('a check that cannot be answered because of a bug', () => {
     expect(answers).toEqual(['internal: a bug', 'allowed by redis'])
   })
 
-  it('is an internal problem too where it waited for what another learned', async () => {
+  it('gets an internal problem also if it waited for the result of another check', async () => {
     await givenDenied()
     ask(1)
     const answers: string[] = []

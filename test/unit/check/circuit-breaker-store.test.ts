@@ -12,7 +12,7 @@ const CHECK: BucketCheck = { key: 'a', policy: policyOf('*'), tokens: 1 }
 
 type Mood = 'well' | 'hanging' | Error
 
-/** A store in some mood, which remembers what it was asked. */
+/** A store that works, hangs or fails as the test says, and records its calls. */
 class MoodyStore implements BucketStore {
   mood: Mood = 'well'
   readonly asked: string[] = []
@@ -73,15 +73,15 @@ async function givenOpenCircuit(): Promise<void> {
   expect(guarded.circuit).toBe('open')
 }
 
-describe('the guarded store', () => {
-  it('passes calls on while all is well, and counts each', async () => {
+describe('the circuit breaker of a store', () => {
+  it('passes calls on while the store works, and counts each call of checks', async () => {
     expect(await check()).toHaveLength(1)
     await guarded.reset('a')
     expect([store.asked, failures]).toEqual([['a 1', 'reset a'], [undefined]])
     expect([guarded.circuit, guarded.reason, said]).toEqual(['closed', undefined, []])
   })
 
-  it('waits for no answer longer than it may', async () => {
+  it('waits for no answer longer than its timeout', async () => {
     store.mood = 'hanging'
     const start = performance.now()
     await expect(check()).rejects.toThrow(`no answer within ${TIMEOUT_MS} ms`)
@@ -118,19 +118,19 @@ describe('the guarded store', () => {
     expect(guarded.circuit).toBe('closed')
   })
 
-  it('ends an outage when its part of the store no longer exists', async () => {
+  it('ends an outage when its shard no longer exists', async () => {
     await givenOpenCircuit()
     guarded.retire()
     expect([said, recoveries]).toEqual([['error gone', 'info'], 1])
   })
 
-  it('takes a reset that fails for a failure like any other', async () => {
+  it('counts a failed reset like any other failure', async () => {
     store.mood = new Error('gone')
     for (let i = 0; i < 5; i++) await expect(guarded.reset('a')).rejects.toThrow('gone')
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
   })
 
-  it('asks nothing of the store for a caller while the circuit is open', async () => {
+  it('sends no request of a caller to the store while the circuit is open', async () => {
     await givenOpenCircuit()
     store.asked.length = 0
     await failOften(100)
@@ -138,7 +138,7 @@ describe('the guarded store', () => {
     expect(store.asked).toEqual([])
   })
 
-  it('closes the circuit by itself once a probe could spend', async () => {
+  it('closes the circuit by itself once a probe has spent a token', async () => {
     await givenOpenCircuit()
     store.asked.length = 0
     store.mood = 'well'
@@ -168,7 +168,7 @@ describe('the guarded store', () => {
     expect([said, openings, recoveries]).toEqual([['error gone', 'info'], ['gone'], 1])
   })
 
-  it('never opens the circuit by being examined, and says why the store is unavailable', async () => {
+  it('reports why the store is unavailable when examined, without opening the circuit', async () => {
     expect(await guarded.examine()).toBe(undefined)
     store.mood = new Error('gone')
     await failOften(4)
@@ -180,14 +180,14 @@ describe('the guarded store', () => {
     expect(guarded.circuit).toBe('open')
   })
 
-  it('asks nothing of the store for an examination while the circuit is open', async () => {
+  it('does not ask the store when examined while the circuit is open', async () => {
     await givenOpenCircuit()
     store.asked.length = 0
     for (let i = 0; i < 20; i++) expect(await guarded.examine()).toBe('gone')
     expect(store.asked).toEqual([])
   })
 
-  it('looks for the store no more once it is closed', async () => {
+  it('sends no more probes after close()', async () => {
     guarded.close()
     await givenOpenCircuit()
     store.asked.length = 0

@@ -15,7 +15,7 @@ beforeEach(() => {
 })
 
 describe('a denial', () => {
-  it('is recalled for the same question only', () => {
+  it('is recalled for the same check only', () => {
     cache.remember(asked, EMPTY, 1_000, 5_000)
     expect(cache.recall(asked)).toEqual(EMPTY)
     expect(cache.recall({ ...asked, key: 'user:2' })).toBeUndefined()
@@ -23,7 +23,7 @@ describe('a denial', () => {
     expect(cache.recall({ ...asked, policy: policyOf('user:*', {}, 2) })).toBeUndefined()
   })
 
-  it('is forgotten a millisecond before it would be allowed, counted from before the store was asked', () => {
+  it('expires a millisecond before the check would be allowed, counted from before the store was asked', () => {
     now = 5_080
     cache.remember(asked, EMPTY, 300, 5_000)
     now = 5_298
@@ -32,7 +32,7 @@ describe('a denial', () => {
     expect(cache.recall(asked)).toBeUndefined()
   })
 
-  it('is forgotten after a second, however long it would last', () => {
+  it('expires after a second, even if the store would deny for longer', () => {
     cache.remember(asked, EMPTY, 60_000, 5_000)
     now = 5_999
     expect(cache.recall(asked)).toBeDefined()
@@ -47,7 +47,7 @@ describe('a denial', () => {
     expect(cache.recall(asked)).toEqual({ allowed: false, spent: [9_600], refillPausedMs: 0 })
   })
 
-  it('rests while the clock of the store has to catch up', () => {
+  it('does not refill while refill is paused', () => {
     cache.remember(asked, { ...EMPTY, refillPausedMs: 300 }, 1_300, 5_000)
     now = 5_200
     expect(cache.recall(asked)).toEqual({ ...EMPTY, refillPausedMs: 100 })
@@ -61,14 +61,14 @@ describe('a denial', () => {
     expect(cache.recall(asked)).toBeUndefined()
   })
 
-  it('gives way to newer ones beyond 10,000 keys, however many are denied', () => {
+  it('is evicted by newer ones beyond 10,000 keys', () => {
     const questions = Array.from({ length: 100_000 }, (_, i) => ({ ...asked, key: `user:${i}` }))
     for (const question of questions) cache.remember(question, EMPTY, 1_000, 5_000)
     const known = questions.filter(question => cache.recall(question) !== undefined)
     expect(known).toEqual(questions.slice(-10_000))
   })
 
-  it('is among the newer ones again when the same question is denied again', () => {
+  it('counts as new when the same check is denied again', () => {
     cache.remember(asked, EMPTY, 1_000, 5_000)
     for (let i = 1; i < 10_000; i++) cache.remember({ ...asked, key: `other:${i}` }, EMPTY, 1_000, 5_000)
     cache.remember(asked, EMPTY, 1_000, 5_000)
@@ -78,8 +78,8 @@ describe('a denial', () => {
   })
 })
 
-describe('an expired denial', () => {
-  it('is there once more, as the sign that the same check was denied', () => {
+describe('a remembered denial', () => {
+  it('is found once by the same check after it has expired', () => {
     expect(cache.remove(asked)).toBe(false)
     cache.remember(asked, EMPTY, 100, 5_000)
     now = 5_100
@@ -87,7 +87,7 @@ describe('an expired denial', () => {
     expect([cache.remove(asked), cache.remove(asked)]).toEqual([true, false])
   })
 
-  it('stays when the same check spends, and goes when another check of the key does', () => {
+  it('stays when the same check spends, and is removed when another check of the key does', () => {
     cache.remember(asked, EMPTY, 100, 5_000)
     cache.forgetOtherThan(asked)
     expect(cache.recall(asked)).toEqual(EMPTY)

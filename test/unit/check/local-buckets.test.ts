@@ -23,7 +23,7 @@ beforeEach(() => {
   })
 })
 
-/** The store is unavailable for so long. */
+/** Simulates an outage of this length. */
 function outage(ms: number): void {
   now += ms
   outageMs += ms
@@ -40,7 +40,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
   })
 
-  it('say how long it takes until they refill in an outage that has just begun', () => {
+  it('report how long refill is still paused when an outage has just begun', () => {
     refillPausedMs = 400.5
     allows('a', 8)
     expect(buckets.check({ key: 'a', policy, tokens: 1 }).reading).toEqual({
@@ -66,7 +66,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(allows('a', 4)).toBe(true)
   })
 
-  it('give one share, however often the store flaps', () => {
+  it('grant one share, however often the store flaps', () => {
     let admitted = 0
     for (let flap = 0; flap < 100; flap++) {
       for (let i = 0; i < 5; i++) if (allows('a', 1)) admitted++
@@ -86,13 +86,13 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([buckets.size, allows('a', 1)]).toEqual([1, false])
   })
 
-  it('are full again when an operator says so', () => {
+  it('are full again after a reset', () => {
     allows('a', 8)
     buckets.forget('a')
     expect(allows('a', 8)).toBe(true)
   })
 
-  it('are each shared by as many processes as when they were first spent from', () => {
+  it('are each divided by the number of processes when they were first spent from', () => {
     processes = 4
     expect([allows('a', 2), allows('a', 1)]).toEqual([true, false])
     processes = 1
@@ -102,7 +102,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([allows('b', 7), allows('b', 1)]).toEqual([true, true])
   })
 
-  it(`are at most ${MOST_KEYS}: of more the one used longest ago is forgotten`, () => {
+  it(`are at most ${MOST_KEYS}: beyond that, the least recently used one is forgotten`, () => {
     for (let i = 0; i < MOST_KEYS; i++) allows(`key ${i}`, 7)
     expect(allows('key 0', 1)).toBe(true)
     allows('one more', 1)

@@ -14,7 +14,7 @@ function outage(ms: number): void {
   clock.stop()
 }
 
-describe('the clock of outages', () => {
+describe('the outage clock', () => {
   it('counts each outage after its first second', () => {
     outage(3_000)
     now += 60_000
@@ -27,7 +27,7 @@ describe('the clock of outages', () => {
     expect(clock.elapsedMs).toBe(0)
   })
 
-  it('says for how long it does not count yet', () => {
+  it('reports for how long it does not count yet', () => {
     clock.start()
     now += 300
     expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([0, 700])

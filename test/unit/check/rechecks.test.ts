@@ -5,8 +5,8 @@ import { policyOf } from '../../support/policies.ts'
 
 const policy = policyOf('user:*')
 
-describe('checks that ask the store again', () => {
-  it('let the same checks wait, and give them back in order when they end', () => {
+describe('rechecks', () => {
+  it('make the same checks wait, and return them in order when they end', () => {
     const rechecks = new Rechecks()
     const [first, second, third] = [pendingCheck({ policy }), pendingCheck({ policy }), pendingCheck({ policy })]
     expect(rechecks.join(second)).toBe(false)
@@ -16,13 +16,16 @@ describe('checks that ask the store again', () => {
     expect([rechecks.join(second), rechecks.waiting]).toEqual([false, 0])
   })
 
-  it.each([{ key: 'user:2' }, { tokens: 2 }, { policy: policyOf('user:*') }])('do not answer for %j', other => {
-    const rechecks = new Rechecks()
-    rechecks.begin(pendingCheck({ policy }))
-    expect(rechecks.join(pendingCheck({ policy, ...other }))).toBe(false)
-  })
+  it.each([{ key: 'user:2' }, { tokens: 2 }, { policy: policyOf('user:*') }])(
+    'do not make a different check wait: %j',
+    other => {
+      const rechecks = new Rechecks()
+      rechecks.begin(pendingCheck({ policy }))
+      expect(rechecks.join(pendingCheck({ policy, ...other }))).toBe(false)
+    },
+  )
 
-  it('end only themselves where another has begun for the key', () => {
+  it('do not end a newer recheck of the same key', () => {
     const rechecks = new Rechecks()
     const [older, newer, waiting] = [
       pendingCheck({ policy }),
@@ -36,7 +39,7 @@ describe('checks that ask the store again', () => {
     expect(rechecks.end(newer)).toEqual([waiting])
   })
 
-  it('end with nothing when no check waits for them', () => {
+  it('return nothing if no check waits for them', () => {
     expect(new Rechecks().end(pendingCheck())).toEqual([])
   })
 })

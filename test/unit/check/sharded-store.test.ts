@@ -3,7 +3,7 @@ import type { Circuit, CircuitBreakerStore } from '../../../src/check/circuit-br
 import type { BucketShard } from '../../../src/check/ports.ts'
 import { ShardedStore } from '../../../src/check/sharded-store.ts'
 
-/** A store in parts, each behind a circuit that is as given. */
+/** A store whose shards have these circuit states. */
 function given(circuits: readonly Circuit[]) {
   const shards = circuits.map((circuit, i) => ({ name: `shard ${i}`, circuit }) as unknown as BucketShard)
   const closed: string[] = []
@@ -17,23 +17,23 @@ function given(circuits: readonly Circuit[]) {
   return { shards, closed, store: new ShardedStore({ shards, shardOf }, guard) }
 }
 
-describe('a store in parts', () => {
+describe('a sharded store', () => {
   it.each<[Circuit[], Circuit]>([
     [['closed', 'closed'], 'closed'],
     [['closed', 'half-open', 'closed'], 'half-open'],
     [['half-open', 'open', 'closed'], 'open'],
     [[], 'open'],
-  ])('with circuits that are %j has one that is %s', (circuits, worst) => {
+  ])('with the circuits %j reports the worst: %s', (circuits, worst) => {
     expect(given(circuits).store.circuit).toBe(worst)
   })
 
-  it('is unavailable when a part of it is, or while none is known', async () => {
+  it('is unavailable while a shard is, or while no shard is known', async () => {
     expect(await given(['closed', 'closed']).store.examine()).toBe(undefined)
     expect(await given(['closed', 'open']).store.examine()).toBe('timeout')
     expect(await given([]).store.examine()).toBe('cluster-down')
   })
 
-  it('keeps one circuit for each part, and closes that of a part that is none any more', () => {
+  it('keeps one circuit breaker for each shard, and retires that of a shard that no longer exists', () => {
     const { shards, closed, store } = given(['closed', 'closed'])
     const [first, second] = [store.breakerFor('0'), store.breakerFor('1')]
     expect(store.breakerFor('0')).toBe(first)

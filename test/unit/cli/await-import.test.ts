@@ -37,7 +37,7 @@ describe('the end of an import', () => {
   it.each([
     [false, /^no worker has taken command import-.* yet; if none is running, start one with "throttler worker"$/],
     [true, /^waiting for command import-.*, which is being applied$/],
-  ])('is waited for with one line after two seconds; taken by a worker: %j', async (isTaken, line) => {
+  ])('is waited for with one message after two seconds; taken by a worker: %j', async (isTaken, line) => {
     let status: Status = { id, status: 'queued' }
     const { said, result } = waitFor({ of: () => status, isTaken })
     await jest.advanceTimersByTimeAsync(60_000)
@@ -47,7 +47,7 @@ describe('the end of an import', () => {
     expect(await result).toEqual(applied)
   })
 
-  it('is waited for no longer than asked', async () => {
+  it('is not waited for beyond the timeout', async () => {
     const { result } = waitFor({ of: () => ({ id, status: 'queued' }), timeoutMs: 5_000 })
     const refused = expect(result).rejects.toThrow(`command ${id} has not ended within 5 s; it stays queued`)
     await jest.advanceTimersByTimeAsync(5_100)

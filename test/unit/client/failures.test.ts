@@ -26,7 +26,7 @@ const FAILURES: [string, Answer, object][] = [
     { message: expect.stringMatching(/\/check(\/batch)? answered 502 without JSON/) },
   ],
   ['the path is wrong', (_, response) => problem(response, 404, 'not-found'), { code: 'not-found', status: 404 }],
-  ['another service is there', () => ({ hello: 'world' }), { message: expect.stringContaining('malformed answer') }],
+  ['another service answers', () => ({ hello: 'world' }), { message: expect.stringContaining('malformed answer') }],
   ['the answer is not an object', () => 'hello', { message: expect.stringContaining('answered 200 without JSON') }],
   [
     'a gateway has limits of its own',
@@ -44,7 +44,7 @@ const FAILURES: [string, Answer, object][] = [
     { name: 'TypeError' },
   ],
   [
-    'a gateway describes its errors in another way',
+    'a gateway has another format of errors',
     (_, response) => problem(response, 400, 'bad-request', { errors: { '/checks/0': 'no' } }),
     { code: 'bad-request', errors: [] },
   ],
@@ -60,14 +60,14 @@ const FAILURES: [string, Answer, object][] = [
     { name: 'ServiceError', code: 'store-unavailable' },
   ],
   [
-    'the limit is lower than what is asked for',
+    'the check exceeds the capacity',
     (_, response) => problem(response, 400, 'tokens-exceed-capacity'),
     { name: 'ServiceError', code: 'tokens-exceed-capacity' },
   ],
 ]
 
 describe.each(FAILURES)('if %s', (_, answer, failure) => {
-  it('a check is allowed, denied or throws, as onFailure says, and onError is told', async () => {
+  it('a check is allowed, denied or throws, as onFailure says, and onError is called', async () => {
     const allowing = await given(answer)
     expect(await allowing.check('a')).toMatchObject({ allowed: true, key: 'a', source: 'client', failure })
     expect(failures).toMatchObject([failure])
@@ -100,14 +100,14 @@ describe('a check', () => {
     expect(failures[0]).toBeInstanceOf(ServiceError)
   })
 
-  it('of a batch throws for all of them with throw', async () => {
+  it('of a batch that cannot be decided makes the whole batch throw with onFailure "throw"', async () => {
     const undecided = { allowed: false, key: 'b', status: 503, code: 'store-unavailable', title: 'T', detail: 'D' }
     const throttler = await given(() => ({ results: [decision('a'), undecided] }), { onFailure: 'throw' })
     const checks = throttler.checkMany([{ key: 'a' }, { key: 'b' }])
     await expect(checks).rejects.toMatchObject({ code: 'store-unavailable', status: 503 })
   })
 
-  it('of a batch fails if the answer has no place for it', async () => {
+  it('of a batch fails if the answer has no result for it', async () => {
     const throttler = await given(() => ({ results: [decision('a')] }))
     const results = await throttler.checkMany([{ key: 'a' }, { key: 'b' }])
     expect(results.map(({ source }) => source)).toEqual(['client', 'client'])
@@ -119,7 +119,7 @@ describe('a check', () => {
     expect(await throttler.check('a')).toMatchObject({ allowed: true, failure })
   })
 
-  it('fails if the service is not there', async () => {
+  it('fails if the service does not run', async () => {
     const throttler = await given(() => undefined)
     await service.stop()
     expect(await throttler.check('a')).toMatchObject({ allowed: true, failure: { name: 'TypeError' } })
@@ -129,7 +129,7 @@ describe('a check', () => {
   it.each([
     ['throws', () => fail()],
     ['rejects', async () => fail()],
-  ])('has its answer although onError %s', async (_, onError) => {
+  ])('is answered even if onError %s', async (_, onError) => {
     const throttler = await given(html, { onError })
     expect(await throttler.check('a')).toMatchObject({ allowed: true, source: 'client' })
   })
@@ -150,7 +150,7 @@ describe('a check', () => {
     expect(service.calls[0]?.authorization).toBe('Bearer a-token')
   })
 
-  it('can go through the path of a proxy', async () => {
+  it('goes to the path of the configured URL', async () => {
     const throttler = await given(() => decision('a'))
     await throttler.check('a')
     for (const url of [`${service.url}/limits`, new URL(`${service.url}/limits/`)]) {

@@ -12,7 +12,7 @@ import { decision } from '../../support/fake-service.ts'
 interface Options {
   readonly tokens?: () => number
   readonly countOnly?: 'failures'
-  /** Answers with this text, if it is set. */
+  /** The text with which onDenied answers; without it there is no onDenied. */
   readonly deniedText?: string
 }
 
@@ -21,7 +21,7 @@ interface App {
   close(): Promise<void>
 }
 
-/** In the place of a Throttler: records what is asked, and answers in turn. */
+/** Stands in for a Throttler: records the checks, and returns the given answers in turn. */
 class FakeThrottler {
   readonly asked: [key: string, tokens: number | undefined][] = []
   readonly answers: (Decision | Fallback | Error)[] = []
@@ -43,7 +43,7 @@ afterEach(() => app.close())
 
 const keyOf = ({ headers }: { headers: IncomingMessage['headers'] }) => headers['x-key'] as string | undefined
 
-/** The routes of both applications: `/` is fine, `/failed` is 401, `/error` fails with 500, `/hanging` answers never. */
+/** The routes of both applications: `/` is 200, `/failed` is 401, `/error` fails with 500, `/hanging` never answers. */
 const STATUS: Readonly<Record<string, number>> = { '/': 200, '/failed': 401, '/error': 500 }
 
 const FRAMEWORKS = {
@@ -115,7 +115,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
     expect(throttler.asked).toEqual([['a', 3]])
   })
 
-  it('refuses a denied request with a problem document that says nothing of the key', async () => {
+  it('refuses a denied request with a problem document that does not reveal the key', async () => {
     await start()
     throttler.answers.push(DENIED)
     const response = await get()
@@ -131,7 +131,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
     })
   })
 
-  it('refuses a blocked request without a time', async () => {
+  it('refuses a blocked request without Retry-After and RateLimit', async () => {
     await start()
     throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })
     const response = await get()
@@ -211,7 +211,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
       expect(await response.json()).toMatchObject({ 'violated-policies': ['burst'] })
     })
 
-    it('refuses a request that is denied at any cost', async () => {
+    it('refuses a request of a blocked key', async () => {
       await start({ countOnly: 'failures' })
       throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })
       expect((await get()).status).toBe(429)
@@ -239,7 +239,7 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
   })
 })
 
-it('the plugin for Fastify takes what Fastify knows of a request, and limits only where it is registered', async () => {
+it('the plugin for Fastify passes a FastifyRequest to `key`, and limits only the scope in which it is registered', async () => {
   const server = fastify()
   app = { url: '', close: () => server.close() }
   server.register(async scope => {

@@ -41,14 +41,14 @@ describe('the options of Throttler', () => {
     ['onError', { onError: 'log' }],
     ['shareCalls', { shareCalls: 'yes' }],
     ['timeout', { timeout: 500 }],
-  ])('name "%s" if it is wrong: %p', (name, wrong) => {
+  ])('are refused with an error that names "%s": %p', (name, wrong) => {
     const error = thrownBy(create({ ...VALID, ...wrong }))
     expect(error).toBeInstanceOf(TypeError)
     expect(error.message).toMatch(new RegExp(`^"${name}" `))
     expect(error.message).not.toContain('secret')
   })
 
-  it.each([[undefined], [null], ['http://127.0.0.1:8080']])('must be an object, and not %p', options => {
+  it.each([[undefined], [null], ['http://127.0.0.1:8080']])('must be an object, not %p', options => {
     expect(thrownBy(create(options))).toBeInstanceOf(TypeError)
   })
 })
@@ -66,7 +66,7 @@ describe('the options of the middleware', () => {
     ['countOnly', { throttler, key, countOnly: 'successes' }],
     ['onDenied', { throttler, key, onDenied: true }],
     ['limit', { throttler, key, limit: 100 }],
-  ])('name "%s" if it is wrong', async (name, options) => {
+  ])('are refused with an error that names "%s"', async (name, options) => {
     const message = new RegExp(`^"${name}" `)
     expect(() => expressThrottle(options as never)).toThrow(message)
     await expect(fastifyThrottle({ addHook: () => undefined } as never, options as never)).rejects.toThrow(message)

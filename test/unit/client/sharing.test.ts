@@ -16,7 +16,7 @@ async function given(answer?: Answer, options: Partial<ThrottlerOptions> = {}): 
 const keys = (count: number) => Array.from({ length: count }, (_, i) => `user:${i}`)
 
 describe('checks', () => {
-  it('go out alone and at once if nothing else is asked', async () => {
+  it('are sent alone and at once if no other check waits', async () => {
     const throttler = await given()
     await throttler.check('a')
     await throttler.check('b', 2)
@@ -60,7 +60,7 @@ describe('checks', () => {
     expect(service.keys.flat()).toEqual(keys(2_500))
   })
 
-  it('do not wait longer for a slow call than they may', async () => {
+  it('do not wait for a slow call until they time out', async () => {
     const throttler = await given((call, _, index) => (index === 0 ? undefined : allowAll(call)), { timeoutMs: 2_000 })
     const slow = throttler.check('slow').catch(err => err)
     while (service.calls.length === 0) await sleep(1)
@@ -68,7 +68,7 @@ describe('checks', () => {
     await expect(slow).resolves.toMatchObject({ name: 'TimeoutError' })
   })
 
-  it('time out each on its own while the service hangs, in a bounded number of calls', async () => {
+  it('time out individually while the service hangs, in a bounded number of calls', async () => {
     let inFlight = 0
     let mostInFlight = 0
     const hang: Answer = (_, response) => {
@@ -88,7 +88,7 @@ describe('checks', () => {
     }
     for (const check of await Promise.all(checks)) expect(check).toEqual({ name: 'TimeoutError', waitedItsTime: true })
     expect(mostInFlight).toBeGreaterThan(1)
-    // 16, and as many that have ended without the server having noticed.
+    // 16 calls in flight, and as many that were aborted before the server noticed.
     expect(mostInFlight).toBeLessThanOrEqual(32)
   })
 
@@ -100,7 +100,7 @@ describe('checks', () => {
     expect(service.calls[3]).toMatchObject({ path: '/check/batch', body: { checks: [{}, { key: 'b', tokens: 2 }] } })
   })
 
-  it('look the same, whichever call they shared', async () => {
+  it('have the same decision, whether they shared a call or not', async () => {
     const denied = decision('a', { allowed: false, remaining: 0, retryAfterMs: 100, 'violated-policies': ['default'] })
     const throttler = await given(({ body }, response) =>
       body.checks === undefined
@@ -136,8 +136,8 @@ describe('a check that the service refuses', () => {
     ['is too long', 'x'.repeat(257), 1],
     ['is not a string', 42, 1],
     ['is asked for half a token', 'half', 0.5],
-    ['is asked for what is not a number', 'two', '2'],
-  ])('has no place in a batch if its key %s', async (_, key, tokens) => {
+    ['is asked for tokens that are not a number', 'two', '2'],
+  ])('is not put in a batch if its key %s', async (_, key, tokens) => {
     const throttler = await given()
     await Promise.all([throttler.check('a'), throttler.check(key as string, tokens as number), throttler.check('b')])
     expect(service.keys.toSorted((a, b) => a.length - b.length)).toEqual([[key], ['a', 'b']])

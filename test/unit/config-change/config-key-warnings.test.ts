@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { configKeyWarnings } from '../../../src/config-change/config-key-warnings.ts'
 
-describe('a config key is warned of', () => {
+describe('a warning is given for a config key', () => {
   it.each(['ip:10.0.0.0/8', '10.0.0.0/8', 'ip:0.0.0.0/0', 'face:10.1.2.3/32'])(
     'that names an IPv4 network: %s',
     key => {
@@ -12,13 +12,13 @@ describe('a config key is warned of', () => {
   )
 
   it.each(['ip:2001:db8::/32', '::/0', 'ip:fe80::1/128', 'ip:::ffff:10.0.0.0/104'])(
-    'that names an IPv6 one: %s',
+    'that names an IPv6 network: %s',
     key => {
       expect(configKeyWarnings(key)).toHaveLength(1)
     },
   )
 
-  it.each(['ip:10.0.0.0/8*', 'ip:10.0.0.0/8:*'])('that is a prefix: %s', key => {
+  it.each(['ip:10.0.0.0/8*', 'ip:10.0.0.0/8:*'])('that is a prefix and names a network: %s', key => {
     expect(configKeyWarnings(key)).toEqual([expect.stringContaining('matches only keys that begin with this text')])
   })
 
@@ -33,5 +33,5 @@ describe('a config key is warned of', () => {
     'a/8',
     '*',
     '1:2/3',
-  ])('only then, not for %s', key => expect(configKeyWarnings(key)).toEqual([]))
+  ])('only if it names a network, not for %s', key => expect(configKeyWarnings(key)).toEqual([]))
 })

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { isTooSlow, Transfers } from '../../../src/connections/transfers.ts'
 
 describe('a transfer', () => {
-  it('counts from when it was first found unfinished', () => {
+  it('is measured from when it was first found unfinished', () => {
     const transfers = new Transfers()
     const request = {}
     expect(transfers.progress(request, 500, 1_000)).toEqual({ bytes: 0, elapsedMs: 0 })
@@ -20,7 +20,7 @@ describe('a transfer', () => {
     expect(slowAt).toEqual([20_000])
   })
 
-  it('that continues slowly never is', () => {
+  it('of a constant 4 KiB a second is never too slow', () => {
     const transfers = new Transfers()
     const request = {}
     for (let s = 0; s < 600; s++) expect(isTooSlow(transfers.progress(request, s * 4_096, s * 1_000))).toBe(false)

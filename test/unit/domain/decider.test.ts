@@ -22,7 +22,7 @@ function command(
   return { id, key, actor: 'ops', ...what, ...(conditions !== undefined && { conditions }) }
 }
 
-/** Decides the last command after all before it were applied. */
+/** Applies the commands of the history; `when` decides the next one. */
 function given(...history: Command[]) {
   const events: PolicyEvent[] = []
   const decideNext = (next: Command, target?: PolicyDefinition | null) =>
@@ -60,20 +60,20 @@ describe('a policy that is put', () => {
     expect(given(put(small), remove()).when(put(small))).toEqual(changed('created', 3, small))
   })
 
-  it('contains the reason of the change', () => {
+  it('has the reason of the change in its event', () => {
     expect(given().when({ ...put(small), reason: 'launch' })).toMatchObject({ event: { reason: 'launch' } })
   })
 })
 
-describe('a policy that is deleted', () => {
+describe('a deletion', () => {
   it('leaves a version without a policy', () => {
     expect(given(put(small), put(large)).when(remove())).toEqual(changed('deleted', 3, null))
   })
 
   it.each([
-    ['never was', []],
-    ['is deleted already', [put(small), remove()]],
-  ])('is refused when it %s', (_, history) => {
+    ['never existed', []],
+    ['is already deleted', [put(small), remove()]],
+  ])('is refused if the policy %s', (_, history) => {
     expect(given(...history).when(remove())).toEqual({
       kind: 'rejected',
       rejection: { code: 'policy-not-found', detail: 'the key "user:*" has no policy to delete' },
@@ -88,7 +88,7 @@ describe('a rollback', () => {
     expect(given(put(small), put(large)).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
   })
 
-  it('brings a deleted policy back', () => {
+  it('restores a deleted policy', () => {
     expect(given(put(small), remove()).when(rollBack(1), small)).toEqual(changed('rolled-back', 3, small))
   })
 
@@ -130,14 +130,14 @@ describe('If-Match', () => {
     expect(given(put(small), put(large)).when(remove(conditions))).toEqual(changed('deleted', 3, null))
   })
 
-  it('refuses other versions, and names both', () => {
+  it('refuses other versions, and names the current and the requested ones', () => {
     expect(given(put(small), put(large)).when(put(small, { ifMatch: [1, 3] }))).toEqual({
       kind: 'rejected',
       rejection: { code: 'version-conflict', detail: 'the policy is at version 2; If-Match asks for "1", "3"' },
     })
   })
 
-  it('refuses even a change that would change nothing', () => {
+  it('refuses even a command that would change nothing', () => {
     expect(codeOf(given(put(small)).when(put(small, { ifMatch: [2] })))).toBe('version-conflict')
   })
 
@@ -154,7 +154,7 @@ describe('If-Match', () => {
 
 describe('If-None-Match: *', () => {
   it.each([
-    ['never was', [], 1],
+    ['never existed', [], 1],
     ['was deleted', [put(small), remove()], 3],
   ])('lets a policy be created that %s', (_, history, version) => {
     const decision = given(...history).when(put(large, { ifNoneMatch: '*' }))

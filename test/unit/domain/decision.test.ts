@@ -11,7 +11,7 @@ import {
 import { compileLimits, type Mode, type Policy } from '../../../src/domain/policy.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
-/** What a bucket says of limits that count in units of 1/1000 token, given the tokens spent of each. */
+/** The decision for limits that count in units of 1/1000 token, given the tokens spent of each. */
 function decisionOf(policy: Policy, allowed: boolean, spentTokens: number[], tokens = 1, refillPausedMs = 0) {
   const spent = spentTokens.map(count => count * 1_000)
   return decideByBucket({ key: 'x', policy, tokens }, { allowed, spent, refillPausedMs }, 'redis')
@@ -57,7 +57,7 @@ describe('the binding limit', () => {
 })
 
 describe('each limit’s own values', () => {
-  it('tell which of them deny, and those that would allow wait for nothing', () => {
+  it('show which limits deny, and no waiting time for those that would allow', () => {
     const decision = decisionOf(threeLimits(), false, [10, 0, 20], 1)
     expect(decision.states.map(({ allows, retryAfterMs }) => [allows, retryAfterMs])).toEqual([
       [false, 1_000],
@@ -67,7 +67,7 @@ describe('each limit’s own values', () => {
     expect(violatedLimits(decision)).toEqual(['a', 'c'])
   })
 
-  it('include the rest of a pause in every waiting time', () => {
+  it('include the rest of a refill pause in every waiting time', () => {
     const { states } = decisionOf(policyOf('x'), false, [9.5], 2, 700)
     expect(states[0]).toMatchObject({
       retryAfterMs: 1_500 + 700,
@@ -76,7 +76,7 @@ describe('each limit’s own values', () => {
     })
   })
 
-  it('wait for nothing in a full bucket, pause or not', () => {
+  it('show no waiting time for a full bucket, even while refill is paused', () => {
     const { states } = decisionOf(policyOf('x'), true, [0], 0, 700)
     expect(states[0]).toMatchObject({ remaining: 10, retryAfterMs: 0, resetAfterMs: 0, nextTokenAfterMs: 0 })
   })
@@ -90,54 +90,54 @@ describe('each limit’s own values', () => {
   })
 })
 
-describe('a mode', () => {
+describe('the mode', () => {
   const asked = (mode: Mode, tokens = 1) => ({ key: 'x', policy: threeLimits(mode), tokens })
 
-  it('of shadow allows what would be denied, and says so', () => {
+  it('shadow allows a check that would be denied, and reports that', () => {
     const decision = decisionOf(threeLimits('shadow'), false, [10, 0, 0])
     expect(decision).toMatchObject({ allowed: true, shadowed: true, retryAfterMs: 1_000 })
     expect(violatedLimits(decision)).toEqual(['a'])
   })
 
-  it('of shadow allows more tokens than there can be: “never” is its waiting time', () => {
+  it('shadow allows more tokens than the capacity, with a retryAfterMs of null', () => {
     expect(decisionOf(threeLimits('shadow'), false, [0, 0, 0], 11)).toMatchObject({ allowed: true, retryAfterMs: null })
   })
 
-  it('of shadow says nothing of what would be allowed', () => {
+  it('shadow reports nothing for a check that would be allowed', () => {
     const decision = decisionOf(threeLimits('shadow'), true, [1, 1, 1])
     expect(decision).toMatchObject({ allowed: true, shadowed: false })
     expect(violatedLimits(decision)).toEqual([])
   })
 
-  it('of off allows everything without asking, with the first limit’s capacity left', () => {
+  it('off allows everything without asking the store, with the first limit’s capacity left', () => {
     const decision = decideByMode(asked('off', 1_000_000_000))
     expect(decision).toMatchObject({ allowed: true, source: 'policy', remaining: 10, retryAfterMs: 0, states: [] })
     expect(decision?.binding?.name).toBe('a')
   })
 
-  it('of block denies everything for ever, even 0 tokens', () => {
+  it('block denies everything for ever, even 0 tokens', () => {
     const denial = { allowed: false, blocked: true, source: 'policy', remaining: 0, retryAfterMs: null, states: [] }
     expect(decideByMode(asked('block', 0))).toMatchObject(denial)
   })
 
-  it.each(['enforce', 'shadow'] as const)('of %s needs the bucket', mode => {
+  it.each(['enforce', 'shadow'] as const)('%s needs the bucket', mode => {
     expect(decideByMode(asked(mode))).toBeUndefined()
   })
 })
 
 describe('while the store is unavailable', () => {
-  it('an allowed check knows nothing of what is left', () => {
+  it('an allowed check reports neither remaining tokens nor a reset time', () => {
     const decision = decideByOutage({ key: 'x', policy: policyOf('x'), tokens: 1 })
     const unknown = { remaining: null, resetAfterMs: null, retryAfterMs: 0 }
     expect(decision).toMatchObject({ allowed: true, source: 'outage', degraded: true, states: [], ...unknown })
   })
 
-  it('a policy does what it says, else what the service does', () => {
+  it('the onStoreFailure of the policy applies, or else that of the service', () => {
     expect(onStoreFailureOf(policyOf('x', { onStoreFailure: 'deny' }), 'local')).toBe('deny')
     expect(onStoreFailureOf(policyOf('x'), 'allow')).toBe('allow')
   })
 
-  it('a policy in shadow mode does not deny either', () => {
+  it('a policy in shadow mode never denies', () => {
     expect(onStoreFailureOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'deny' }), 'deny')).toBe('local')
     expect(onStoreFailureOf(policyOf('x', { mode: 'shadow' }), 'deny')).toBe('local')
     expect(onStoreFailureOf(policyOf('x', { mode: 'shadow', onStoreFailure: 'allow' }), 'deny')).toBe('allow')
@@ -145,7 +145,7 @@ describe('while the store is unavailable', () => {
 })
 
 describe('a check of more tokens than a limit holds', () => {
-  it('is recognised by its first such limit', () => {
+  it('is detected, with the first such limit', () => {
     expect(limitTooSmallFor(threeLimits(), 10)).toBeUndefined()
     expect(limitTooSmallFor(threeLimits(), 11)?.name).toBe('a')
     expect(limitTooSmallFor(threeLimits(), 1_000_000_000)?.name).toBe('a')
@@ -153,7 +153,7 @@ describe('a check of more tokens than a limit holds', () => {
 })
 
 describe('the explanation', () => {
-  it('tells the bucket in words', () => {
+  it('describes the bucket in words', () => {
     const policy = policyOf('x', { limits: [limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })] })
     const decision = decideByBucket(
       { key: 'x', policy, tokens: 1 },

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import { UnknownEventSchema, upcast } from '../../../src/domain/events.ts'
 
-/** As the first release wrote it. */
+/** An event as the first release wrote it. */
 const OF_SCHEMA_1 =
   '{"schema":1,"key":"user:*","version":2,"type":"changed","at":"2025-10-09T08:00:01.000Z","actor":"ops","reason":"plan B",' +
   '"commandId":"2-5b7f0c1e-3a52-4a8e-8a59-1f0c5d3e0002","policy":{"limits":[{"name":"burst","capacity":20,"refillTokens":10,' +
@@ -27,7 +27,7 @@ describe('an event of a log', () => {
     })
   })
 
-  it.each(['{"schema":2}', '{"schema":"1"}', '{"schema":0}', '{}'])('such as %s is refused, not guessed at', json => {
+  it.each(['{"schema":2}', '{"schema":"1"}', '{"schema":0}', '{}'])('of an unknown schema is refused: %s', json => {
     expect(() => upcast(JSON.parse(json))).toThrow(UnknownEventSchema)
   })
 })

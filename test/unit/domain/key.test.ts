@@ -32,7 +32,7 @@ describe('a caller’s key', () => {
     expect(keyFault(key)).toBe(`the key has ${bytes} bytes; 1 to 256 bytes of UTF-8 are allowed`)
   })
 
-  it.each(['.', '..'])('may not be %j, which a URL would swallow', key => {
+  it.each(['.', '..'])('may not be %j, which URL normalization would remove', key => {
     expect(keyFault(key)).toBe(`the key "${key}" is not allowed`)
   })
 
@@ -74,7 +74,7 @@ describe('a config key', () => {
   })
 
   it.each(['', '..', 'x'.repeat(257), `${'x'.repeat(256)}*`, 'a\nb*'])(
-    'may not be what no key may be: %j',
+    'may not be what is invalid for every key: %j',
     configKey => {
       expect(configKeyFault(configKey)?.code).toBe('key-invalid')
     },

@@ -24,7 +24,7 @@ describe('the partition of a bucket', () => {
     ['with an empty tag before another', '{}{user}:1', '{}{user}:2'],
     ['with a tag that does not close', '{user:1', '{user:2'],
     ['that closes before it opens', '}user{:1', '}user{:2'],
-  ])('of a key %s is decided by all of it', (_, key, other) => {
+  ])('of a key %s is decided by the whole key', (_, key, other) => {
     expect(bucketPartition(key)).not.toBe(bucketPartition(other))
   })
 
@@ -34,11 +34,11 @@ describe('the partition of a bucket', () => {
 
   it.each([
     ['numbered', (i: number) => `user:${i}`],
-    ['numbered in front', (i: number) => `${i}:requests`],
+    ['numbered at the front', (i: number) => `${i}:requests`],
     ['addresses', (i: number) => `ip:10.0.${i >> 8}.${i & 255}`],
-    ['tags', (i: number) => `{tenant-${i}}:search`],
-    ['other scripts', (i: number) => `ключ-${i}`],
-  ])('is each about as frequent, for keys that are %s', (_, keyOf) => {
+    ['tagged', (i: number) => `{tenant-${i}}:search`],
+    ['in another script', (i: number) => `ключ-${i}`],
+  ])('is evenly distributed for keys that are %s', (_, keyOf) => {
     const keys = 64_000
     const counts = new Array(BUCKET_PARTITIONS).fill(0)
     for (let i = 0; i < keys; i++) counts[bucketPartition(keyOf(i))]++
@@ -50,7 +50,7 @@ describe('the partition of a bucket', () => {
 })
 
 describe('the partition of a config key', () => {
-  it('is decided by all of it, hash tags too', () => {
+  it('is decided by the whole key, including hash tags', () => {
     const partitions = Array.from({ length: 20 }, (_, i) => configPartition(`{acme}:${i}`))
     expect(new Set(partitions).size).toBe(CONFIG_PARTITIONS)
   })

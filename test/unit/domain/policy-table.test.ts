@@ -19,23 +19,23 @@ describe('the policy in force for a key', () => {
     expect(table.match('user:42')).toBe(builtIn)
   })
 
-  it('is the exact one before the longest prefix, before the catch-all', () => {
+  it('is that of the key itself, else of its longest prefix, else the catch-all', () => {
     given('*', 'user:*', 'user:4*', 'user:42')
     expect(['user:42', 'user:43', 'user:5', 'ip:1'].map(matched)).toEqual(['user:42', 'user:4*', 'user:*', '*'])
   })
 
-  it('does not depend on the order in which policies came', () => {
+  it('does not depend on the order in which policies were set', () => {
     given('user:42', 'user:4*', 'user:*', '*')
     expect(['user:42', 'user:43', 'user:5', 'ip:1'].map(matched)).toEqual(['user:42', 'user:4*', 'user:*', '*'])
   })
 
-  it('is the prefix’s for the prefix itself', () => {
+  it('is that of a prefix, also for the prefix itself', () => {
     given('user:*')
     expect(matched('user:')).toBe('user:*')
     expect(matched('user')).toBe('default')
   })
 
-  it('takes a star in a key for an ordinary character', () => {
+  it('is found with a star in the key as an ordinary character', () => {
     given('user:*')
     expect(matched('user:*')).toBe('user:*')
     expect(matched('use*')).toBe('default')
@@ -51,7 +51,7 @@ describe('the policy in force for a key', () => {
     expect(matched('e\u0301a')).toBe('default')
   })
 
-  it('is the next best one when it is deleted', () => {
+  it('is the next best match after a deletion', () => {
     given('*', 'user:*', 'user:42')
     const matchedWithout = (configKey: string) => {
       table.delete(configKey)
@@ -60,7 +60,7 @@ describe('the policy in force for a key', () => {
     expect(['user:42', 'user:*', '*'].map(matchedWithout)).toEqual(['user:*', '*', 'default'])
   })
 
-  it('is still found by prefixes as long as one that was deleted', () => {
+  it('is still found by a prefix of the same length as a deleted one', () => {
     given('aa*', 'bb*')
     table.delete('aa*')
     expect(['aax', 'bbx'].map(matched)).toEqual(['default', 'bb*'])
@@ -76,14 +76,14 @@ describe('the policy in force for a key', () => {
 })
 
 describe('the table of policies', () => {
-  it('gives a policy by its own config key only', () => {
+  it('returns a policy for its own config key only', () => {
     given('user:*', 'user:42')
     expect(table.get('user:*')?.configKey).toBe('user:*')
     expect(table.get('user:42')?.configKey).toBe('user:42')
     expect(table.get('user:43')).toBeUndefined()
   })
 
-  it('lists what it holds', () => {
+  it('lists the config keys of its policies', () => {
     given('*', 'user:*', 'user:42')
     table.delete('nothing')
     table.delete('nothing*')
@@ -91,7 +91,7 @@ describe('the table of policies', () => {
     expect(table.size).toBe(3)
   })
 
-  it.each(['user:42', 'user:*'])('holds one definition for all of %s that say the same', configKey => {
+  it.each(['user:42', 'user:*'])('shares one definition between equal policies, here with %s', configKey => {
     const [first, equal, other] = [definitionOf(), definitionOf(), definitionOf({ description: 'another' })]
     table.set('first', 1, first)
     table.set(configKey, 1, other)
@@ -101,13 +101,13 @@ describe('the table of policies', () => {
     expect(table.get(configKey)?.limits).toBe(table.get('first')?.limits)
   })
 
-  it('tells a definition without a description from one with an empty one', () => {
+  it('distinguishes a definition without a description from one with an empty description', () => {
     table.set('without', 1, definitionOf())
     table.set('empty', 1, definitionOf({ description: '' }))
     expect(table.get('empty')?.definition).toEqual({ ...definitionOf(), description: '' })
   })
 
-  it('forgets a definition that its last policy left', () => {
+  it('forgets a definition once no policy has it', () => {
     const [forgotten, later] = [definitionOf(), definitionOf()]
     for (const configKey of ['deleted', 'changed', 'changed:*']) table.set(configKey, 1, forgotten)
     table.delete('deleted')

@@ -19,7 +19,7 @@ describe('the exactness rule', () => {
     ['2^53 units and more', { capacity: 441_650_592, refillTokens: 1, refillIntervalMs: 20_394_401 }],
     ['a token more in 31 days', { capacity: 3_362_903, refillTokens: 1, refillIntervalMs: 2_678_400_000 }],
     ['exactly 2^53 units', { capacity: 2 ** 26, refillTokens: 1, refillIntervalMs: 2 ** 27 }],
-  ])('refuses %s, and says where', (_, limit) => {
+  ])('refuses %s, and reports where', (_, limit) => {
     const faults = policyFaults(definitionOf({ limits: [limitOf({ name: 'fine' }), limitOf(limit)] }))
     expect(faults).toEqual([{ path: '/limits/1', message: expect.stringContaining('must not exceed 2^53 − 1') }])
   })
@@ -54,7 +54,7 @@ describe('the names of limits', () => {
 })
 
 describe('a compiled limit', () => {
-  it('counts in the smallest units of which a whole number refills each millisecond', () => {
+  it('counts in the largest units of which a whole number refills each millisecond', () => {
     const [limit] = compileLimits([limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })])
     expect(limit).toMatchObject({ unitsPerToken: 100, unitsPerMs: 1, capacityUnits: 10_000 })
   })
@@ -63,20 +63,20 @@ describe('a compiled limit', () => {
 describe('two policies are the same', () => {
   const policy = definitionOf({ limits: [limitOf({ name: 'a' }), limitOf({ name: 'b' })], description: 'x' })
 
-  it('when all that an operator wrote is', () => {
+  it('if their definitions are equal', () => {
     expect(samePolicy(policy, structuredClone(policy))).toBe(true)
   })
 
   it.each([
     ['a mode', definitionOf({ ...policy, mode: 'shadow' })],
-    ['what to do in an outage', definitionOf({ ...policy, onStoreFailure: 'deny' })],
+    ['onStoreFailure', definitionOf({ ...policy, onStoreFailure: 'deny' })],
     ['a description', definitionOf({ ...policy, description: 'y' })],
-    ['a limit more', definitionOf({ ...policy, limits: [...policy.limits, limitOf({ name: 'c' })] })],
-    ['a limit less', definitionOf({ ...policy, limits: policy.limits.slice(1) })],
+    ['an added limit', definitionOf({ ...policy, limits: [...policy.limits, limitOf({ name: 'c' })] })],
+    ['a removed limit', definitionOf({ ...policy, limits: policy.limits.slice(1) })],
     ['the order of limits', definitionOf({ ...policy, limits: [...policy.limits].reverse() })],
     ['a capacity', definitionOf({ ...policy, limits: [limitOf({ name: 'a', capacity: 11 }), limitOf({ name: 'b' })] })],
-    ['a rate written otherwise', changedRate()],
-  ])('but not when they differ by %s', (_, other) => {
+    ['an equal rate that is written differently', changedRate()],
+  ])('but not if they differ by %s', (_, other) => {
     expect(samePolicy(policy, other)).toBe(false)
     expect(samePolicy(other, policy)).toBe(false)
   })

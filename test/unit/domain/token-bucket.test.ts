@@ -58,7 +58,7 @@ describe('a token bucket', () => {
     expect(key.after(40 * 365 * DAY).remaining).toEqual([3])
   })
 
-  it('gives its values after spending, tokens rounded down and times up', () => {
+  it('reports its values after spending, with tokens rounded down and times rounded up', () => {
     const key = new Key(limitOf({ capacity: 10, refillTokens: 3, refillIntervalMs: 1_000 }))
     key.check(10)
     expect(key.after(500).check(1)).toMatchObject({ remaining: 0, retryAfterMs: 0, resetAfterMs: 3_167 })
@@ -99,7 +99,7 @@ describe('several limits', () => {
     expect(key.under(daily, burst).remaining).toEqual([1, 0])
   })
 
-  it('are full when they are new', () => {
+  it('are full when they are added', () => {
     const key = new Key(daily)
     key.check(2)
     expect(key.under(burst, daily).remaining).toEqual([2, 1])
@@ -134,7 +134,7 @@ describe('a limit that the deciding policy does not have', () => {
     expect(key.under(limitOf({ ...daily, refillTokens: 4 })).remaining).toEqual([3])
   })
 
-  it('is forgotten when it is full by the policy that spent from it', () => {
+  it('is forgotten when it is full under the policy that spent from it', () => {
     const key = new Key(limitOf({ capacity: 5 }))
     key.check(5)
     key.under(daily).check(1)
@@ -142,7 +142,7 @@ describe('a limit that the deciding policy does not have', () => {
     expect(key.after(1).remaining).toEqual([5])
   })
 
-  it('outlives the limits of the policy in force, which are not brought back with it', () => {
+  it('is kept when the limits of the policy in force are full and forgotten', () => {
     const key = new Key(daily)
     key.check(3)
     key.under(limitOf({ capacity: 5 })).check(5)
@@ -155,11 +155,11 @@ describe('a limit that the deciding policy does not have', () => {
     )
     const key = new Key()
     for (const limit of limits.toReversed()) key.under(limit).check(1)
-    // Eight are kept beside the one that was spent from last.
+    // Eight are kept in addition to the one that was spent from last.
     expect(limits.map(limit => key.under(limit).remaining)).toEqual([[0], [1], ...Array(8).fill([0])])
   })
 
-  it('follows a clock that goes back too far', () => {
+  it('follows a clock that goes back by more than 10 s', () => {
     const key = new Key(daily)
     key.check(3)
     key.under(burst).check(1)
@@ -172,7 +172,7 @@ describe('a limit that the deciding policy does not have', () => {
 describe('a changed policy', () => {
   const slow = (capacity: number) => limitOf({ capacity, refillIntervalMs: DAY })
 
-  it('leaves spent what was spent', () => {
+  it('keeps what was spent', () => {
     const key = new Key(slow(100))
     key.check(30)
     expect(key.under(slow(200)).remaining).toEqual([170])
@@ -195,14 +195,14 @@ describe('a changed policy', () => {
     expect(key.after(5_000).under(limitOf({ capacity: 100 })).remaining).toEqual([75])
   })
 
-  it('keeps the fraction of a token while tokens are counted in the same units', () => {
+  it('keeps the fraction of a token while the unit stays the same', () => {
     const key = new Key(limitOf({ refillTokens: 1, refillIntervalMs: 10 }))
     key.check(2)
     key.after(5).check(1)
     expect(key.under(limitOf({ refillTokens: 3, refillIntervalMs: 10 })).check(0).resetAfterMs).toBe(9)
   })
 
-  it('rounds up to whole tokens what was spent when they are counted in others', () => {
+  it('rounds what was spent up to whole tokens when the unit changes', () => {
     const key = new Key(limitOf({ refillTokens: 1, refillIntervalMs: 10 }))
     key.check(2)
     key.after(5).check(1)
@@ -212,7 +212,7 @@ describe('a changed policy', () => {
     })
   })
 
-  it('does not bring back a bucket that its last policy would have filled', () => {
+  it('does not restore what was spent once the bucket is full under its last policy', () => {
     const key = new Key(limitOf({ capacity: 5 }))
     key.check(5)
     expect(key.after(4_999).under(slow(5)).remaining).toEqual([0])
@@ -234,19 +234,19 @@ describe('a clock that goes back', () => {
     expect(key.after(1).check(1).allowed).toBe(true)
   })
 
-  it('by more is believed', () => {
+  it('by more than 10 s is believed', () => {
     const key = drained().after(-10_001)
     expect(key.check(1)).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
     expect(key.after(1_000).check(1).allowed).toBe(true)
   })
 
-  it('by more also brings forward when the bucket is forgotten', () => {
+  it('by more than 10 s also moves the time at which the bucket is forgotten', () => {
     const key = drained().after(-DAY)
     key.check(0)
     expect(key.after(5_000).under(limitOf({ capacity: 5, refillIntervalMs: DAY })).remaining).toEqual([5])
   })
 
-  it('mints nothing for two callers whose clocks, a second apart, take turns', () => {
+  it('creates no tokens when two callers whose clocks are a second apart take turns', () => {
     const key = new Key(limitOf({ capacity: 5, refillTokens: 5, refillIntervalMs: 1_000 }))
     const turns = Array.from({ length: 2_002 }, (_, i) => (i % 2 === 0 ? 1_000 : -999))
     expect(turns.filter(turn => key.after(turn).check(1).allowed).length).toBeLessThanOrEqual(5 + 5 * 2)

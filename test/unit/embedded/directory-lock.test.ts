@@ -16,7 +16,7 @@ afterEach(() => {
   rmSync(directory, { recursive: true })
 })
 
-/** A socket as it was before locks had numbers. */
+/** A lock as releases created it before locks had numbers. */
 async function listenAt(name: string): Promise<Server> {
   const server = createServer(socket => socket.end('redis://old')).listen(join(directory, name))
   await once(server, 'listening')
@@ -24,7 +24,7 @@ async function listenAt(name: string): Promise<Server> {
   return server
 }
 
-/** What a process leaves that is killed: a socket that nobody listens on. */
+/** Creates what a killed process leaves: a socket on which nothing listens. */
 async function leaveStale(name: string): Promise<void> {
   const server = await listenAt('listened-on')
   linkSync(join(directory, 'listened-on'), join(directory, name))
@@ -32,7 +32,7 @@ async function leaveStale(name: string): Promise<void> {
   await once(server, 'close')
 }
 
-/** Who of so many got the directory. */
+/** Locks the directory this many times at once. Resolves with the names of those that succeeded. */
 async function raceOf(racers: number): Promise<string[]> {
   const names = Array.from({ length: racers }, (_, i) => `redis://${i}`)
   const results = await Promise.allSettled(names.map(name => lockDirectory(directory, name)))
@@ -44,7 +44,7 @@ async function raceOf(racers: number): Promise<string[]> {
 }
 
 describe('the lock of a data directory', () => {
-  it.each([1, 2, 8])('goes to one of %i that want it at once, and tells what that one says', async racers => {
+  it.each([1, 2, 8])('is granted to one of %i concurrent attempts, and reports the URL of that one', async racers => {
     const winners = await raceOf(racers)
     expect(winners).toHaveLength(1)
     expect(await askLock(directory)).toBe(winners[0])
@@ -52,23 +52,23 @@ describe('the lock of a data directory', () => {
   })
 
   it.each([
-    ['of an earlier release', ['lock']],
-    ['', ['lock', 'lock.1']],
-    ['of several', ['lock', 'lock.3', 'lock.4', 'lock.10']],
-  ])('goes to one of many when a killed process left one %s', async (_, names) => {
+    ['a lock of an earlier release', ['lock']],
+    ['a lock', ['lock', 'lock.1']],
+    ['several locks', ['lock', 'lock.3', 'lock.4', 'lock.10']],
+  ])('is granted to one of many concurrent attempts if killed processes left %s', async (_, names) => {
     for (const name of names) await leaveStale(name)
     const winners = await raceOf(8)
     expect(winners).toHaveLength(1)
     expect(await askLock(directory)).toBe(winners[0])
   })
 
-  it('is respected when a running process of an earlier release has it', async () => {
+  it('is respected if a running process of an earlier release has it', async () => {
     await listenAt('lock')
     expect(await raceOf(2)).toEqual([])
     expect(await askLock(directory)).toBe('redis://old')
   })
 
-  it('works in a directory whose path is longer than that of a socket can be', async () => {
+  it('works in a directory whose path is too long for a socket', async () => {
     const parent = directory
     directory = join(directory, 'd'.repeat(200))
     mkdirSync(directory)
@@ -86,13 +86,13 @@ describe('the lock of a data directory', () => {
   })
 })
 
-it('makes the directory, and those above it', async () => {
+it('locking a directory creates it, and those above it', async () => {
   const deep = join(directory, 'a', 'b', 'c')
   await lockDirectory(deep, 'redis://deep')
   expect(await askLock(deep)).toBe('redis://deep')
 })
 
-it('says at once which directory cannot be made', async () => {
+it('locking a directory that cannot be created fails at once, and names it', async () => {
   await expect(lockDirectory('/proc/throttler/data', 'redis://x')).rejects.toThrow(
     /DATA_DIR was "\/proc\/throttler\/data", which cannot be used: ENOENT/,
   )
@@ -120,7 +120,7 @@ describe('a held directory', () => {
     ['is removed', remove],
     ['is replaced', replace],
     ['loses its lock', removeLock],
-    ['loses a name of its lock', () => rmSync(join(directory, 'lock'))],
+    ['loses one file of its lock', () => rmSync(join(directory, 'lock'))],
   ])('that %s is no longer held, and can be taken again', async (_, harm) => {
     const lock = await lockDirectory(directory, 'redis://first')
     harm()

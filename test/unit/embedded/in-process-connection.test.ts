@@ -1,7 +1,7 @@
 import { expect, it } from '@jest/globals'
 import { InProcessConnection } from '../../../src/embedded/in-process-connection.ts'
 
-/** A connection to a server that sends one part of its reply a step. */
+/** A connection to a server that sends one part of its reply in each step. */
 function given(parts: readonly string[]): InProcessConnection {
   const left = parts.map(part => Buffer.from(part))
   const connection = new InProcessConnection(() => {
@@ -11,11 +11,11 @@ function given(parts: readonly string[]): InProcessConnection {
   return connection
 }
 
-it('takes a reply of however many parts', () => {
+it('the connection accepts a reply in any number of parts', () => {
   const parts = Array.from({ length: 1_000 }, () => 'x'.repeat(64))
   expect(given([`$${parts.join('').length}\r\n`, ...parts, '\r\n']).call('GET', 'k')).toBe(parts.join(''))
 })
 
-it('does not wait for ever', () => {
+it('the connection fails if a reply stays incomplete', () => {
   expect(() => given(['$5\r\nhal']).call('GET', 'k')).toThrow('the embedded store did not answer GET')
 })

@@ -24,7 +24,7 @@ import { definitionOf } from '../../support/policies.ts'
 
 const IDENTITIES = ['a', 'b', 'c', 'd']
 const HELD = { isHeld: true, requireHeld: () => undefined }
-/** What needs a gigabyte. */
+/** For a test that needs a gigabyte. */
 const long = process.env['TEST_LONG'] !== undefined ? it : it.skip
 const FORMAT_1 = fileURLToPath(new URL('../../fixtures/journal-1.ndjson', import.meta.url))
 
@@ -38,7 +38,7 @@ beforeEach(() => {
 })
 afterEach(() => rmSync(directory, { recursive: true }))
 
-/** Opens it, reads it, lets it be used, and closes it. */
+/** Opens the journal, reads it, passes it to `use`, and closes it. */
 async function open(use: (journal: Journal) => void | Promise<void> = () => undefined) {
   const logger = pino({ level: 'warn' }, { write: (line: string) => void said.push(line) })
   const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger })
@@ -77,7 +77,7 @@ describe('the journal', () => {
     expect(said).toEqual([])
   })
 
-  it('cuts off a last line that is torn, wherever, says so, and continues after it', async () => {
+  it('cuts off an incomplete last line, logs that, and continues after it', async () => {
     await append(1)
     const whole = readFileSync(path).length
     await append(2)
@@ -94,7 +94,7 @@ describe('the journal', () => {
     }
   })
 
-  it('refuses a line that is damaged before the last, and names it', async () => {
+  it('refuses a damaged line before the last, and names it', async () => {
     await append(1, 2)
     writeFileSync(path, readFileSync(path, 'utf8').replace('"version":1', '"version":'))
     await expect(open()).rejects.toThrow(
@@ -102,7 +102,7 @@ describe('the journal', () => {
     )
   })
 
-  /** What a line may be that is not an event, and what the report says of it. */
+  /** Members of an event with an invalid policy. */
   const policy = (members: object) => ({ policy: { ...definitionOf(), ...members } })
   const limit = (members: object) => policy({ limits: [{ ...definitionOf().limits[0], ...members }] })
   const policyMembers = 'limits, mode, onStoreFailure, description'
@@ -207,7 +207,7 @@ describe('the journal', () => {
     await expectDamage(3, fault)
   })
 
-  it('leaves alone what a later release of the same schema adds to an event', async () => {
+  it('accepts members that a later release of the same schema adds to an event', async () => {
     await open(journal => journal.append([JSON.stringify({ ...event(1), approvedBy: 'lead' })]))
     expect((await open()).events).toMatchObject([event(1)])
   })
@@ -329,7 +329,7 @@ describe('the journal', () => {
     })
   })
 
-  it.each(['new', 'compacted'])('removes a .%s that was half written when the machine ended', async suffix => {
+  it.each(['new', 'compacted'])('removes a .%s file that was only partly written before a crash', async suffix => {
     await append(1)
     writeFileSync(`${path}.${suffix}`, '{"journal":2,"identi')
     expect((await open()).events).toEqual([event(1)])
@@ -348,7 +348,7 @@ describe('the journal', () => {
     ])
   })
 
-  it('is read in pieces, wherever they end', async () => {
+  it('is read in pieces, which may end within a line', async () => {
     const events = Array.from({ length: 5_000 }, (_, i) => ({ ...event(i + 1), reason: '日'.repeat(i % 1_000) }))
     await open(journal => journal.append(jsonOf(...events)))
     expect((await open()).events).toEqual(events)
@@ -369,12 +369,12 @@ describe('the journal', () => {
   )
 })
 
-describe('the compaction of the journal', () => {
+describe('a journal', () => {
   const keys = Array.from({ length: 100 }, (_, i) => `key-${i}`)
   const [A = '', B = ''] = keys.filter(key => configPartition(key) === 0)
   const [C = ''] = keys.filter(key => configPartition(key) === 1)
 
-  it('leaves the last compacted event of each key, and every later one', async () => {
+  it('keeps the last compacted event of each key, and every later one, when it is compacted', async () => {
     const history = [event(1, A), event(1, C), event(2, A), event(1, B), event(3, A), event(2, B), event(2, C)]
     const header = { identities: IDENTITIES, compactedTo: [4, 0, 0, 0] }
     await open(async journal => {
@@ -391,7 +391,7 @@ describe('the compaction of the journal', () => {
       ],
       events: [event(1, C), event(2, B), event(2, C), event(4, A)],
     })
-    // And once more, when what was left is superseded.
+    // The second compaction removes events that have been superseded since the first.
     const further = { identities: IDENTITIES, compactedTo: [6, 1, 0, 0] }
     await open(journal => journal.compact(further, inThisThread))
     expect(await open()).toEqual({
@@ -405,7 +405,7 @@ describe('the compaction of the journal', () => {
     })
   })
 
-  it.each([1, 5_000])('loses none of %i events that are appended meanwhile', async count => {
+  it.each([1, 5_000])('loses none of %i events that are appended during a compaction', async count => {
     const added = Array.from({ length: count }, (_, i) => event(i + 3, A))
     const header = { identities: IDENTITIES, compactedTo: [1, 0, 0, 0] }
     await open(async journal => {
@@ -421,7 +421,7 @@ describe('the compaction of the journal', () => {
     expect((await open()).events).toEqual([event(2, A), ...added])
   })
 
-  it('that fails leaves the journal as it was, and nothing else', async () => {
+  it('is unchanged after a failed compaction, which leaves no other file', async () => {
     await open(async journal => {
       journal.append(jsonOf(event(1), event(2)))
       const failing = async (job: Parameters<typeof writeCompacted>[0]) => {
@@ -435,7 +435,7 @@ describe('the compaction of the journal', () => {
     expect(readdirSync(directory)).toEqual(['journal.ndjson'])
   })
 
-  it('gives way to a replacement', async () => {
+  it('discards a compaction if it is replaced meanwhile', async () => {
     await open(async journal => {
       journal.append(jsonOf(event(1), event(2)))
       await journal.compact({ ...journal.header, compactedTo: [9, 9, 9, 9] }, async job => {
@@ -461,7 +461,7 @@ describe('the compaction of the journal', () => {
         writeFileSync(path, bytes)
       },
     ],
-  ])('takes no event when the file %s', async (_, reason, harm) => {
+  ])('accepts no event if its file %s', async (_, reason, harm) => {
     await open(journal => {
       journal.append(jsonOf(event(1)))
       harm()

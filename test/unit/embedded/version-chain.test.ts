@@ -4,7 +4,7 @@ import { definitionOf } from '../../support/policies.ts'
 
 const policy = definitionOf()
 
-it('accepts the versions of each key without gaps, and says which one is missing', () => {
+it('the chain accepts the versions of each key without gaps, and reports the one that is missing', () => {
   const chain = new VersionChain()
   const accept = (key: string, version: number) => chain.accept({ key, version, policy })
   expect([accept('a', 1), accept('b', 1), accept('a', 2)]).toEqual([undefined, undefined, undefined])
@@ -12,7 +12,7 @@ it('accepts the versions of each key without gaps, and says which one is missing
   expect(accept('a', 3)).toBeUndefined()
 })
 
-it('begins with any version where a key was compacted', () => {
+it('the chain of a compacted key begins with any version', () => {
   const chain = new VersionChain()
   expect(chain.acceptCompacted({ key: 'a', version: 7, policy })).toBeUndefined()
   expect(chain.accept({ key: 'a', version: 9, policy })).toBe(8)
@@ -20,7 +20,7 @@ it('begins with any version where a key was compacted', () => {
   expect(chain.acceptCompacted({ key: 'a', version: 8, policy })).toBe(9)
 })
 
-it('knows which keys have a policy', () => {
+it('the chain knows which keys have a policy', () => {
   const chain = new VersionChain()
   const has = () => chain.hasPolicy('a')
   expect(has()).toBe(false)

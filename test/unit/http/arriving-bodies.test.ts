@@ -9,7 +9,7 @@ const MIB = 1024 * 1024
 const CHUNK_BYTES = 64 * 1024
 const SENDERS = 20
 const FIRST_TURNS = 5
-/** What a stream holds of a body in advance, beside the chunk that is read. */
+/** The chunk that is read, and the part of a body that its stream buffers in advance. */
 const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
 /** A request whose client sends as fast as it is read. */
@@ -36,7 +36,7 @@ describe('large bodies that arrive at once', () => {
     let bytes = 0
     const requests = Array.from({ length: SENDERS }, () => flood(read => (bytes += read), announced))
     for (const request of requests) bodies.read(request, rules, () => undefined)
-    // A first part is read of each, and its stream holds another.
+    // The first part of each body is read, and its stream buffers another.
     for (let turn = 0; turn < FIRST_TURNS; turn++) await nextTurn()
 
     let most = 0

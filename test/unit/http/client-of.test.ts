@@ -17,7 +17,7 @@ describe('the client of an address', () => {
     ['64:ff9b::203.0.113.7', '64:ff9b:0:0::/64'],
     ['unix', 'unknown'],
     ['', 'unknown'],
-    // Of a caller that sent its request and reset the connection at once.
+    // The caller has sent its request and reset the connection at once.
     [undefined, 'unknown'],
   ])('%s is %s', (address, client) => {
     expect(clientOf(address)).toBe(client)
@@ -29,14 +29,14 @@ describe('the client of an address', () => {
   })
 })
 
-describe('a proxy that may be trusted', () => {
+describe('TRUST_PROXY', () => {
   it.each(['loopback', 'linklocal', 'uniquelocal', '10.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8', '2001:db8::/128'])(
-    'is %s',
+    'may contain %s',
     entry => expect(isTrustable(entry)).toBe(true),
   )
 
   it.each(['', 'true', 'proxy.example', '10.0.0.0/0', '10.0.0.0/33', '10.0.0.0/8/8', '::/129', '10.0.0.0/a', '1'])(
-    'is not %j',
+    'may not contain %j',
     entry => expect(isTrustable(entry)).toBe(false),
   )
 })

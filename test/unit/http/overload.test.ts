@@ -7,7 +7,7 @@ beforeEach(() => {
   isOverloaded = watchEventLoop(50)
 })
 
-/** Lets the event loop turn, then keeps it at the same turn for so long. */
+/** Lets the event loop turn once, then blocks it for this long. */
 async function turnFor(ms: number): Promise<void> {
   await sleep(1)
   const end = performance.now() + ms
@@ -15,7 +15,7 @@ async function turnFor(ms: number): Promise<void> {
 }
 
 describe('a process', () => {
-  it('is overloaded from when a second turn in a row takes too long', async () => {
+  it('is overloaded once two turns in a row take too long', async () => {
     await turnFor(100)
     expect(isOverloaded()).toBe(false)
     await turnFor(20)
@@ -25,7 +25,7 @@ describe('a process', () => {
     expect(isOverloaded()).toBe(true)
   })
 
-  it('has caught up a turn later, and then again may take its time once', async () => {
+  it('has recovered after a short turn, and then may again take one long turn', async () => {
     await turnFor(100)
     await turnFor(100)
     expect(isOverloaded()).toBe(true)

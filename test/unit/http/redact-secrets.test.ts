@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { redactSecrets } from '../../../src/http/redact-secrets.ts'
 
-describe('what is shown of a job', () => {
-  it('has nothing in members that are called secret', () => {
+describe('the shown data of a job', () => {
+  it('has the values of secret members redacted', () => {
     const secrets = {
       authorization: 'a',
       password: 'b',
@@ -19,7 +19,7 @@ describe('what is shown of a job', () => {
     expect(shown).toEqual({ list: [redacted], deep: { secrets: redacted } })
   })
 
-  it('is otherwise as it was', () => {
+  it('is otherwise unchanged', () => {
     const data = {
       key: 'user:42',
       policy: { limits: [{ refillTokens: 1, capacity: 2 }] },

@@ -55,7 +55,7 @@ function piecesOf(text: string, cuts: readonly number[]): string[] {
   return text.length <= cut ? [text] : [text.slice(0, cut), ...piecesOf(text.slice(cut), others)]
 }
 
-/** Its depth, and the number of its members and items; an empty array or object counts as one. */
+/** The depth of a value, and the number of its members and items. An empty array or object counts as one. */
 function shapeOf(value: unknown): { depth: number; elements: number } {
   if (typeof value !== 'object' || value === null) return { depth: 0, elements: 0 }
   const inner = Object.values(value).map(shapeOf)

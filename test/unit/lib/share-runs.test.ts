@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { shareNextRun, shareRun } from '../../../src/lib/share-runs.ts'
 import { eventually } from '../../support/eventually.ts'
 
-/** A task that ends when it is told to, and numbers its runs. */
+/** A task that numbers its runs; the test ends each of them. */
 function givenTask() {
   const ends: (() => void)[] = []
   const task = () => {
@@ -13,7 +13,7 @@ function givenTask() {
 }
 
 describe('a shared next run', () => {
-  it('begins at once when nothing runs, and after the present one for all who ask meanwhile', async () => {
+  it('begins at once if none is in progress, else after the current one, once for all callers', async () => {
     const { task, ends, end } = givenTask()
     const ask = shareNextRun(task)
     const first = ask()
@@ -26,7 +26,7 @@ describe('a shared next run', () => {
     expect(ends).toHaveLength(2)
   })
 
-  it('takes place although the one before failed', async () => {
+  it('takes place even if the previous one failed', async () => {
     const outcomes = [Promise.reject(new Error('failed')), Promise.resolve('done')]
     const ask = shareNextRun(() => outcomes.shift() as Promise<string>)
     await expect(ask()).rejects.toThrow('failed')

@@ -23,7 +23,7 @@ describe('a log line', () => {
     }
   })
 
-  it('names the command of Redis that failed, but not what it was called with', () => {
+  it('names the Redis command that failed, but not its arguments', () => {
     const message = "ERR unknown command 'EVALSHA', with args beginning with: 'abc' '1' 'throttler:{x}:user:42' "
     const err = Object.assign(new Error(message), { command: { name: 'evalsha', args: ['abc', '1', 'user:42'] } })
     const line = written({ err })
@@ -76,7 +76,7 @@ describe('a log to an unread pipe', () => {
     let text = ''
     await eventually(() => {
       text += fifo.read()
-      // Without a matcher's message, which would quote a megabyte at each try.
+      // A matcher for texts would quote a megabyte in its message at each try.
       expect(text.includes('log lines were dropped')).toBe(true)
     })
     logger.info('said again')

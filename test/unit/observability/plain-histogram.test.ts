@@ -17,12 +17,12 @@ function both(values: readonly number[]): [plain: Registry, library: Registry] {
 }
 
 describe('a plain histogram', () => {
-  it.each([[[]], [VALUES]])('reads like the one of the library: %j', async values => {
+  it.each([[[]], [VALUES]])('has the same text as a histogram of prom-client: %j', async values => {
     const [plain, library] = both(values)
     expect(await plain.metrics()).toBe(await library.metrics())
   })
 
-  it('is added up over processes like the one of the library', async () => {
+  it('is aggregated over processes like a histogram of prom-client', async () => {
     const [plain, library] = both(VALUES)
     const sum = async (registry: Registry) => {
       const snapshot = await registry.getMetricsAsJSON()

@@ -5,7 +5,7 @@ import { collectProcessMetrics } from '../../../src/observability/process-metric
 afterEach(() => void jest.restoreAllMocks())
 
 describe('the metrics of a process', () => {
-  it('walk all its connections at most once in ten seconds', async () => {
+  it('count its connections at most once in ten seconds', async () => {
     const walk = jest.spyOn(process, 'getActiveResourcesInfo')
     const now = jest.spyOn(performance, 'now').mockReturnValue(0)
     const registry = new Registry()

@@ -3,21 +3,21 @@ import { type StoresState, storesState, worstOf } from '../../../src/observabili
 
 const WELL: StoresState = { store: 'up', configStore: 'up', circuit: 'closed' }
 
-it('a process whose stores answer has no reason', () => {
+it('a process whose stores answer reports no reason', () => {
   expect(storesState('closed', { store: undefined, configStore: undefined, queue: undefined })).toEqual(WELL)
 })
 
-it('a process whose policy store is down says why, even while its bucket store is up', () => {
+it('a process whose policy store is down reports why, even while its bucket store is up', () => {
   const state = storesState('closed', { store: undefined, configStore: 'timeout', queue: 'queue-paused' })
   expect(state).toEqual({ store: 'up', configStore: 'down', circuit: 'closed', reason: 'timeout' })
 })
 
-it('a process whose stores are up says why changes wait', () => {
+it('a process whose stores are up reports why changes wait', () => {
   const state = storesState('closed', { store: undefined, configStore: undefined, queue: 'queue-paused' })
   expect(state).toEqual({ ...WELL, reason: 'queue-paused' })
 })
 
-it('an instance is as well as its worst process, part by part', () => {
+it('an instance reports the worst state of its processes, for each store separately', () => {
   const withoutPolicies: StoresState = { ...WELL, configStore: 'down', reason: 'connection-lost' }
   const probing: StoresState = { ...WELL, store: 'down', circuit: 'half-open', reason: 'timeout' }
   expect(worstOf([WELL, WELL])).toEqual(WELL)

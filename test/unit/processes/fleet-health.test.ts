@@ -9,7 +9,7 @@ const TIMEOUT_MS = 40
 const UP: StoresState = { store: 'up', configStore: 'up', circuit: 'closed' }
 const DOWN: StoresState = { store: 'down', configStore: 'up', circuit: 'open', reason: 'timeout' }
 
-/** A place for a process that sees its stores in some state, or does not answer. */
+/** A slot whose process reports this state of its stores, or does not answer. */
 class Slot extends EventEmitter {
   stores: StoresState | 'no answer' = UP
   asked = 0
@@ -33,7 +33,7 @@ function given() {
   return { slots, fleet: new FleetHealth(slots as unknown as SupervisedProcess[], TIMEOUT_MS) }
 }
 
-it('asks each process once for all who want to know within a quarter of a second', async () => {
+it('the fleet asks each process once for all callers within a quarter of a second', async () => {
   const { slots, fleet } = given()
   slots[1].stores = DOWN
   const health = await Promise.all(Array.from({ length: 100 }, () => fleet.current()))
@@ -42,7 +42,7 @@ it('asks each process once for all who want to know within a quarter of a second
   expect(slots.map(({ asked }) => asked)).toEqual([1, 1])
 })
 
-it('counts a process that does not answer as it was last known', async () => {
+it('the fleet uses the last known state of a process that does not answer', async () => {
   const { slots, fleet } = given()
   slots[0].stores = DOWN
   expect((await fleet.current()).store).toBe('down')

@@ -5,7 +5,7 @@ import { FleetMetrics } from '../../../src/processes/fleet-metrics.ts'
 import type { MetricsSnapshot } from '../../../src/processes/messages.ts'
 import type { SupervisedProcess } from '../../../src/processes/supervised-process.ts'
 
-/** A place for a process, in which one has counted so much. */
+/** A slot whose process has this value of its counter. */
 class Slot extends EventEmitter {
   readonly #child = Object.assign(new EventEmitter(), { connected: true, send: () => this.#answer() })
   readonly #count: number
@@ -63,7 +63,7 @@ describe('the metrics of a fleet', () => {
     expect(slots[0]?.asked).toBe(2)
   })
 
-  it('keep what was counted by processes that are gone, also when several go at once, and nothing else of them', async () => {
+  it('keep the counters of processes that have ended, also of several at once, and nothing else of them', async () => {
     const { slots, value } = given(1, 2, 4, 8)
     await value('counted')
     for (const slot of slots.slice(0, 3)) slot.end()
@@ -71,7 +71,7 @@ describe('the metrics of a fleet', () => {
     expect([...counted, await value('counted'), await value('open')]).toEqual([15, 15, 15, 15, 1])
   })
 
-  it('do not fall by the last digit of a fraction when they are added up in another order', async () => {
+  it('do not fall by a rounding error when values are added in another order', async () => {
     expect(0.2 + 0.3 + 0.1).toBeLessThan(0.1 + 0.2 + 0.3)
     const { slots, value } = given(0.1, 0.2, 0.3)
     expect(await value('counted')).toBe(0.1 + 0.2 + 0.3)

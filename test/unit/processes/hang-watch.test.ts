@@ -15,14 +15,14 @@ beforeEach(() => {
 })
 afterEach(() => void jest.useRealTimers())
 
-it('reports a child that never speaks, once, after the limit of the start', () => {
+it('the watch reports a child that never sends a heartbeat, once, after the limit for starting', () => {
   jest.advanceTimersByTime(50)
   expect(onHang).not.toHaveBeenCalled()
   jest.advanceTimersByTime(100)
   expect(onHang).toHaveBeenCalledTimes(1)
 })
 
-it('reports a child that falls silent sooner', () => {
+it('the watch reports a child whose heartbeats stop after the shorter limit', () => {
   child.emit('message', { type: 'alive' })
   jest.advanceTimersByTime(20)
   expect(onHang).not.toHaveBeenCalled()
@@ -33,7 +33,7 @@ it('reports a child that falls silent sooner', () => {
 it.each([
   ['has ended', 'exit'],
   ['could not be started', 'error'],
-])('does not report a child that %s', (_, event) => {
+])('the watch does not report a child that %s', (_, event) => {
   child.emit(event)
   jest.advanceTimersByTime(1_000)
   expect(onHang).not.toHaveBeenCalled()

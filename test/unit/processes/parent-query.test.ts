@@ -27,7 +27,7 @@ describe('a question to the parent process', () => {
     expect(await query.ask()).toBe('up 1')
   })
 
-  it('is overloaded, rather than a bug, when the parent does not answer in time', async () => {
+  it('is answered with overloaded, not as a bug, if the parent does not answer in time', async () => {
     const query = givenQuery(() => undefined, 10)
     const problem = await query.ask().catch(err => err)
     expect(problem).toBeInstanceOf(Problem)

@@ -17,7 +17,7 @@ class Slot extends EventEmitter {
     this.received.push(message)
   }
 
-  /** How often a process was killed, by the message received last. */
+  /** How often a process was killed, according to the last message received. */
   async killed(process: string): Promise<number | undefined> {
     await new Promise(resolve => setImmediate(resolve))
     const last = this.received.at(-1)
@@ -26,7 +26,7 @@ class Slot extends EventEmitter {
   }
 }
 
-it('publishes replacements to each new primary at once, and to a running one whenever they change', async () => {
+it('the supervisor publishes replacements to each new primary at once, and to a running one whenever they change', async () => {
   const [primary, worker] = [new Slot('front'), new Slot('worker')]
   publishReplacements([primary, worker] as unknown as SupervisedProcess[], primary as unknown as SupervisedProcess)
   expect(primary.received).toEqual([])

@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals'
 import { commandId } from '../../../src/domain/command-id.ts'
 import { jobOf } from '../../../src/queues/command-job.ts'
 
-it('writes a command as release 0.1.0 reads it: the request id is next to it, not in it', () => {
+it('a job has the request id next to its command, not in it, as release 0.1.0 reads it', () => {
   const id = commandId('a', '00000000-0000-4000-8000-000000000000')
   const command = { type: 'delete', id, key: 'a', actor: 'ops' } as const
   expect(jobOf({ ...command, requestId: 'r' })).toEqual({ command, requestId: 'r' })

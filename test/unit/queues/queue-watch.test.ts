@@ -38,38 +38,41 @@ async function watchFor(seconds: number): Promise<void> {
 }
 
 it.each([
-  ['is paused, also without changes that wait', { ...EMPTY, isPaused: true }, true, 'queue-paused'],
+  ['is paused, even if no change waits', { ...EMPTY, isPaused: true }, true, 'queue-paused'],
   ['is paused', { ...WAITING, isPaused: true }, true, 'queue-paused'],
   ['has no worker', WAITING, false, 'no-worker'],
   ['has commands that no worker takes', WAITING, true, 'queue-stalled'],
   ['has a command whose worker died', { ...EMPTY, active: ['a'] }, false, 'no-worker'],
   ['cannot be read', new Error('WRONGTYPE'), true, 'queue-unreadable'],
-])('reports once why the commands of a queue that %s are not processed', async (_, state, workers, reason) => {
-  found = state
-  hasWorker = workers
-  await watchFor(9)
-  expect([watch.reason, said]).toEqual([undefined, []])
-  await watchFor(20)
-  expect(watch.reason).toBe(reason)
-  expect(said).toHaveLength(1)
+])(
+  'the watch reports once why the commands of a queue that %s are not processed',
+  async (_, state, workers, reason) => {
+    found = state
+    hasWorker = workers
+    await watchFor(9)
+    expect([watch.reason, said]).toEqual([undefined, []])
+    await watchFor(20)
+    expect(watch.reason).toBe(reason)
+    expect(said).toHaveLength(1)
 
-  found = EMPTY
-  await watchFor(0)
-  expect(watch.reason).toBeUndefined()
-  expect(said.slice(1)).toEqual(['changes no longer wait for their queue'])
-})
+    found = EMPTY
+    await watchFor(0)
+    expect(watch.reason).toBeUndefined()
+    expect(said.slice(1)).toEqual(['changes no longer wait for their queue'])
+  },
+)
 
 it.each([
   ['is empty', EMPTY],
   ['has a command that takes long', { ...WAITING, active: ['b'], isWorkedOn: true }],
   ['is in a store that is unavailable', new Error('the connection is lost')],
-])('reports nothing about a queue that %s', async (_, state) => {
+])('the watch reports nothing about a queue that %s', async (_, state) => {
   found = state
   await watchFor(60)
   expect([watch.reason, said]).toEqual([undefined, []])
 })
 
-it('reports nothing while waiting commands are taken one after another', async () => {
+it('the watch reports nothing while waiting commands are taken one after another', async () => {
   for (let i = 0; i < 60; i++) {
     found = { ...WAITING, next: `${i}` }
     await watchFor(5)

@@ -6,7 +6,7 @@ import { BucketKeys } from '../../../src/redis/keys.ts'
 const SLOTS = 16_384
 
 describe('the hash tags of buckets', () => {
-  it('are one for each partition', () => {
+  it('are as many as partitions, and distinct', () => {
     expect(BUCKET_TAGS).toHaveLength(BUCKET_PARTITIONS)
     expect(new Set(BUCKET_TAGS).size).toBe(BUCKET_PARTITIONS)
   })
@@ -25,11 +25,11 @@ describe('the hash tags of buckets', () => {
     expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * BUCKET_PARTITIONS) / masters)
   })
 
-  it('lie in the slots that they are said to', () => {
+  it('lie in the slots of BUCKET_SLOTS', () => {
     expect(BUCKET_TAGS.map(slotOf)).toEqual(BUCKET_SLOTS)
   })
 
-  it.each(['user:42', '{acme}:search', '}{', '{}'])('come before everything that a key like %s may contain', key => {
+  it.each(['user:42', '{acme}:search', '}{', '{}'])('precede the braces of a key such as %s', key => {
     const [, tag] = /^throttler:\{([^}]+)\}:/.exec(new BucketKeys('throttler').bucket(key)) ?? []
     expect(BUCKET_TAGS).toContain(tag)
   })

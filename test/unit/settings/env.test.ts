@@ -24,7 +24,7 @@ function faultsOf(variables: Record<string, string>, needsRedis = false): string
 }
 
 describe('the environment', () => {
-  it('needs nothing: everything has a default', () => {
+  it('may be empty: every setting has a default', () => {
     expect(readEnv({ needsRedis: false }, {})).toMatchObject({ HOST: '127.0.0.1', PORT: 8080, KEY_PREFIX: 'throttler' })
   })
 
@@ -84,7 +84,7 @@ describe('the environment', () => {
     ])
   })
 
-  it('takes a certificate as PEM or as the path of a file', () => {
+  it('accepts a certificate as PEM or as the path of a file', () => {
     const { ca } = makeCertificates(directory)
     const path = join(directory, 'ca.pem')
     for (const REDIS_TLS_CA of [ca, path]) {
@@ -92,7 +92,7 @@ describe('the environment', () => {
     }
   })
 
-  it('refuses certificates and keys that are none, or do not go together', () => {
+  it('refuses invalid or missing certificates and keys, and a key of another certificate', () => {
     const { ca, server, client } = makeCertificates(directory)
     const rule = '"REDIS_TLS_CA" must be a certificate in PEM, or the path of a file that contains one'
     expect(faultsOf({ REDIS_TLS_CA: client.key })).toEqual([`${rule} (got no certificate)`])
@@ -142,7 +142,7 @@ describe('the environment', () => {
     }
   })
 
-  it.each(['a-0123456789abcd', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('takes the token %j', token => {
+  it.each(['a-0123456789abcd', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('accepts the token %j', token => {
     expect(faultsOf({ ADMIN_TOKENS: `änn:${token}:read`, CHECK_TOKENS: `b:${token},c:${token}` })).toEqual([])
   })
 
@@ -171,7 +171,7 @@ describe('the environment', () => {
     expect(faultsOf({ HOST, ADMIN_TOKENS: 'ann:0123456789abcdef' })).toEqual([])
   })
 
-  it.each(FILE_VARIABLES)('takes %s from a file', name => {
+  it.each(FILE_VARIABLES)('reads %s from a file', name => {
     const path = join(directory, name)
     writeFileSync(path, name.endsWith('URL') ? 'redis://from-a-file:1\n' : 'ann:token-from-a-file\n')
     const env = readEnv({ needsRedis: false }, { REDIS_URL: '', ...withRedis(name), [`${name}_FILE`]: path })
@@ -206,7 +206,7 @@ describe('the environment', () => {
     expect(faultsOf(examples)).toEqual([])
   })
 
-  it('is shown whole by .env.example', () => {
+  it('is documented completely by .env.example', () => {
     const example = readFileSync(new URL('../../../.env.example', import.meta.url), 'utf8')
     expect(example).toBe(exampleFile())
   })

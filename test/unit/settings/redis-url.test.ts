@@ -54,7 +54,7 @@ describe('the URL of a Redis', () => {
         password: 'x',
       },
     ],
-  ])('%s', (url, expected) => {
+  ])('may be %s', (url, expected) => {
     expect(parseRedisUrl(url)).toEqual(expected)
   })
 
@@ -77,12 +77,12 @@ describe('the URL of a Redis', () => {
     ['redis://ann@host', /user has no password/],
     ['redis://ann:@host', /user has no password/],
     ['redis://:100%@host', /% does not begin/],
-  ])('%s is refused', (url, fault) => {
+  ])('may not be %s', (url, fault) => {
     expect(() => parseRedisUrl(url)).toThrow(fault)
   })
 
   it.each(['redis://ann:hunter2@h', 'redis://:hunter2@h', 'redis://ann:hunt@er2@h/1', 'redis+cluster://a:hunter2@h,i'])(
-    'of %s no password is shown',
+    'is shown without its password: %s',
     url => {
       expect(redactCredentials(url)).not.toMatch(/hunt|er2/)
     },

@@ -16,7 +16,7 @@ const applied: Outcome = { id, key, status: 'applied', version: 4, effect: 'dele
 const command = { type: 'delete', id, key, actor: 'ops', idempotency: { key: 'once', fingerprint: 'f' } }
 const replyError = (message: string) => Object.assign(new Error(message), { name: 'ReplyError' })
 
-/** A processor whose attempts end one after another as given: with an error, or with an outcome. */
+/** A processor whose attempts end in turn with these errors and outcomes. */
 function given(...attempts: (Error | Outcome | undefined)[]) {
   const retries: boolean[] = []
   const requestIds: unknown[] = []
@@ -67,7 +67,7 @@ describe('the processor of commands', () => {
     expect(endedScopes()).toEqual([{ actor: 'ops', key: 'once' }])
   })
 
-  it('ends a command that can never be applied, without revealing internals', async () => {
+  it('fails a command that can never be applied, without revealing internals', async () => {
     const { run, failure, endedScopes } = given(replyError('WRONGTYPE of a key'))
     await expect(run()).rejects.toThrow(new UnrecoverableError('WRONGTYPE of a key'))
     const detail = 'the command could not be processed; the log of the service says more'
@@ -77,7 +77,7 @@ describe('the processor of commands', () => {
   })
 
   it.each([new Error('a bug'), new TypeError('a bug')])(
-    'ends a command that meets a bug of the service: %s',
+    'fails a command that hits a bug of the service: %s',
     async bug => {
       const { run, failure } = given(bug, applied)
       await expect(run()).rejects.toThrow(UnrecoverableError)

@@ -44,7 +44,7 @@ async function connected(): Promise<Socket> {
   return socket
 }
 
-/** Resolves once the server has closed a connection, whichever way. */
+/** Resolves once the server has closed or reset a connection. */
 async function closed(socket: Socket): Promise<void> {
   socket.resume()
   if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
@@ -79,18 +79,18 @@ describe('the metrics server of a worker', () => {
     expect(await answerTo(SCRAPE)).toMatch(/^HTTP\/1.1 200 OK/)
   })
 
-  it('disconnects a client that sends many requests without waiting, and collects nothing for it', async () => {
+  it('disconnects a client that sends many requests without waiting, after at most two collections', async () => {
     const socket = await connected()
     let requests = 0
     server.on('request', () => requests++)
     socket.write(SCRAPE.repeat(1_800))
     await closed(socket)
     expect(scrapes).toBeLessThanOrEqual(2)
-    // What it had sent beyond them is not even parsed.
+    // The requests after those are not even parsed.
     expect(requests).toBeLessThanOrEqual(3)
   })
 
-  it('collects once for all that ask while a collection is under way', async () => {
+  it('collects once more for all requests that arrive during a collection', async () => {
     let finish = (_text: string) => {}
     metrics = () => new Promise(resolve => (finish = resolve))
     const first = answerTo(SCRAPE)

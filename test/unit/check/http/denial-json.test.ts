@@ -24,7 +24,7 @@ describe('the JSON of a denial', () => {
       decision: decideByMode(asked('block')) as Decision,
       problem: new Problem('blocked', 'the policy "a "policy*" blocks the key'),
     },
-  ])('$name is its problem, and the decision', ({ decision, problem }) => {
+  ])('$name contains its problem and the decision', ({ decision, problem }) => {
     expect(JSON.parse(denialJson(decision, 403, 'id-1'))).toEqual({
       ...problemBody(problem, 'id-1'),
       status: 403,

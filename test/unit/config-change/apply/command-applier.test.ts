@@ -54,7 +54,7 @@ class MismatchedStore extends InMemoryPolicyStore {
   }
 }
 
-it('a change of a key whose state never matches its log fails soon, and names the repair', async () => {
+it('a change of a key whose state never matches its log fails soon, with an error that names the repair', async () => {
   const store = new MismatchedStore()
   store.lend(id, 'held')
   const failure = new CommandApplier({ reader: store, store, now }).apply(command, attempt)

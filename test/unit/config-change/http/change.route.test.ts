@@ -69,7 +69,7 @@ const wait = { prefer: 'wait=10' }
 const put = (capacity: number) =>
   app.inject({ method: 'PUT', url: '/config/k', payload: { capacity, refillTokens: 1 }, headers: wait })
 
-it('answers a change from its event, without reading the policy again', async () => {
+it('the route answers a change from its event, without reading the policy again', async () => {
   const created = await put(1)
   expect([created.statusCode, created.headers.etag]).toEqual([201, '"1"'])
   const changed = await put(2)
@@ -85,7 +85,7 @@ it('answers a change from its event, without reading the policy again', async ()
   expect(readsOfVersions).not.toHaveBeenCalled()
 })
 
-it('reads the policy if the change has no event of its own', async () => {
+it('the route reads the policy if the change has no event of its own', async () => {
   const created = await put(1)
   const unchanged = await put(1)
   expect(unchanged.statusCode).toBe(200)

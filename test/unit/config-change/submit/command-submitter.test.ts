@@ -43,7 +43,7 @@ const outage = async () => {
   throw new Error('Connection is closed.')
 }
 
-it('keeps the lines of an import once its parts are queued', async () => {
+it('the submitter keeps the lines of an import once its parts are queued', async () => {
   const { submitter, staging } = given()
   await staging.seal(partIds(id))
   await submitter.submitImport(newImport, now)
@@ -51,7 +51,7 @@ it('keeps the lines of an import once its parts are queued', async () => {
   expect(await Promise.all(partIds(id).map(part => staging.chunk(part, 0)))).toEqual([[], [], [], []])
 })
 
-it('lets the lines of an import expire if it could not be queued', async () => {
+it('the submitter lets the lines of an import expire if it could not be queued', async () => {
   const { submitter, staging, queue } = given()
   queue.add = outage
   await staging.seal(partIds(id))
@@ -60,15 +60,18 @@ it('lets the lines of an import expire if it could not be queued', async () => {
   expect(await staging.chunk(partIds(id)[0] as never, 0)).toBeUndefined()
 })
 
-it.each([true, false])('returns the result, with its event if the process has read it: %j', async followsFirst => {
-  const ports = given()
-  const submission = ports.submitter.submit(put, { waitMs: 60_000, idempotencyKey: undefined })
-  await new Promise(setImmediate)
-  const { event, outcome } = await end(ports, followsFirst)
-  expect(await submission).toEqual({ commandId: outcome.id, result: outcome, ...(followsFirst && { event }) })
-})
+it.each([true, false])(
+  'the submitter returns the result, with its event if the process has read it: %j',
+  async followsFirst => {
+    const ports = given()
+    const submission = ports.submitter.submit(put, { waitMs: 60_000, idempotencyKey: undefined })
+    await new Promise(setImmediate)
+    const { event, outcome } = await end(ports, followsFirst)
+    expect(await submission).toEqual({ commandId: outcome.id, result: outcome, ...(followsFirst && { event }) })
+  },
+)
 
-it('does not queue a repetition of a command that has ended', async () => {
+it('the submitter does not queue a repetition of a command that has ended', async () => {
   const ports = given()
   const first = await ports.submitter.submit(put, { waitMs: 0, idempotencyKey: 'once' })
   const { outcome } = await end(ports, false)
@@ -77,7 +80,7 @@ it('does not queue a repetition of a command that has ended', async () => {
   expect(ports.queue.commands(2)).toEqual([])
 })
 
-it('queues a repetition of a command again whose first request died before it was queued', async () => {
+it('the submitter queues a repeated command if the first request failed before it was queued', async () => {
   const ports = given()
   const { add } = ports.queue
   ports.queue.add = outage
@@ -87,7 +90,7 @@ it('queues a repetition of a command again whose first request died before it wa
   expect(ports.queue.commands(2)).toMatchObject([{ id: parseCommandId(commandId) }])
 })
 
-it('refuses an Idempotency-Key of a different request, and drops the lines of such an import', async () => {
+it('the submitter refuses an Idempotency-Key of a different request, and drops the lines of such an import', async () => {
   const { submitter, staging } = given()
   const options = { waitMs: 0, idempotencyKey: 'once' }
   await submitter.submit(put, options)

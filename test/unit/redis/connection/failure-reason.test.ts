@@ -14,25 +14,25 @@ it.each([
   ['BUSY Redis is busy running a script.', 'busy'],
   ['WRONGPASS invalid username-password pair', 'not-authorized'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
-])('of "%s" is %s', (message, reason) => {
+])('the failure reason of "%s" is %s', (message, reason) => {
   expect(failureReason(reply(message))).toBe(reason)
 })
 
-it('of an error that is not a reply is connection-lost', () => {
+it('the failure reason of an error that is not a reply is connection-lost', () => {
   expect(failureReason(new Error('Connection is closed.'))).toBe('connection-lost')
   expect(failureReason(undefined)).toBe('connection-lost')
 })
 
-it('of a missed deadline is timeout', () => {
+it('the failure reason of a missed deadline is timeout', () => {
   expect(failureReason(new TimeoutError('no answer within 50 ms'))).toBe('timeout')
 })
 
-describe('of a call that the connection lost', () => {
+describe('the failure reason of a call whose connection was lost', () => {
   const lost = new Error('Connection is closed.')
 
   it.each([
-    ['what the server says while it refuses connections', 'WRONGPASS invalid username-password pair', 'not-authorized'],
-    ['nothing known', 'connect ECONNREFUSED 127.0.0.1:1', 'connection-lost'],
+    ['why the server refuses connections', 'WRONGPASS invalid username-password pair', 'not-authorized'],
+    ['connection-lost if the server cannot be reached', 'connect ECONNREFUSED 127.0.0.1:1', 'connection-lost'],
   ])('is %s', (_, message, reason) => {
     const client = new EventEmitter()
     const reasonOf = failureReasonOf(client)
