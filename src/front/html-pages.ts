@@ -43,7 +43,9 @@ const OWN_FIELDS = new Set(['connection', 'keep-alive', 'date', 'transfer-encodi
 /** Maximum size of all cached files together, in bytes. */
 const MAX_CACHED_BYTES = 16 * 1024 * 1024
 
-/** Only paths of these characters are cached, so that other spellings of a path cannot fill the cache. */
+const READING_METHODS = new Set(['GET', 'HEAD'])
+
+/** Files have only these names, so that each path that is served from the cache has one spelling. */
 const PLAIN_PATH = /^[\w./-]+$/
 
 const ANY_ORIGIN = 'http://localhost'
@@ -75,9 +77,11 @@ export class HtmlPages {
   async request(request: FastifyRequest): Promise<Page> {
     const path = routePath(request.url)
     if (!isNormal(path)) throw nothingAt(request)
+    const isFile = READING_METHODS.has(request.method) && this.#options.isStatic(path)
+    if (isFile && !PLAIN_PATH.test(path)) throw nothingAt(request)
     await this.#turns.next()
-    const isCacheable = request.method === 'GET' && PLAIN_PATH.test(path) && this.#options.isStatic(path)
-    return this.#cache.get(path) ?? (isCacheable ? this.#coalesce(path, request) : this.#render(request))
+    if (!isFile) return this.#render(request)
+    return this.#cache.get(path) ?? this.#coalesce(path, request)
   }
 
   async close(): Promise<void> {
@@ -86,13 +90,14 @@ export class HtmlPages {
   }
 
   /** Coalesces concurrent requests for the same file. */
-  #coalesce(path: string, request: FastifyRequest): Promise<Page> {
-    const page = this.#inFlight.get(path) ?? this.#render(request).finally(() => this.#inFlight.delete(path))
+  #coalesce(path: string, { url, headers }: FastifyRequest): Promise<Page> {
+    const file = { method: 'GET', url, headers }
+    const page = this.#inFlight.get(path) ?? this.#render(file).finally(() => this.#inFlight.delete(path))
     this.#inFlight.set(path, page)
     return page.then(page => this.#store(path, page))
   }
 
-  async #render({ method, url, headers }: FastifyRequest): Promise<Page> {
+  async #render({ method, url, headers }: Pick<FastifyRequest, 'method' | 'url' | 'headers'>): Promise<Page> {
     const app = await this.#appOnce()
     const passed = Object.entries(headers).filter(([name]) => PASSED_FIELDS.has(name))
     return app.inject({
@@ -148,6 +153,6 @@ export function sendPage(request: FastifyRequest, reply: FastifyReply, page: Pag
 /** Sends 304 if the caller's `If-None-Match` has the `ETag`. */
 export function sendUnlessCurrent(request: FastifyRequest, reply: FastifyReply, body: Buffer): FastifyReply {
   const etag = reply.getHeader('etag')
-  const known = request.headers['if-none-match']?.split(/\s*,\s*/) ?? []
+  const known = request.headers['if-none-match']?.split(',').map(tag => tag.trim()) ?? []
   return typeof etag === 'string' && known.includes(etag) ? reply.code(304).send() : reply.send(body)
 }

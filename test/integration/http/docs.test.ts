@@ -26,6 +26,23 @@ describe.each(['/openapi.json', '/docs/errors.md', BUNDLE])('%s', path => {
   })
 })
 
+const BLANKS = ' '.repeat(15_000)
+
+describe.each(['/openapi.json', '/docs/errors.md', '/docs', BUNDLE])('%s', path => {
+  it('is served at once to clients that send thousands of blanks in If-None-Match', async () => {
+    const headers = { 'if-none-match': `a${BLANKS}b` }
+    for (let i = 0; i < 100; i++) {
+      expect((await rawRequest(given.app.port, { path, headers })).status).toBe(200)
+    }
+  }, 20_000)
+})
+
+describe.each(['/docs/static/%73wagger-ui-bundle.js', '/docs/%79aml', '/docs/static/a b.js'])('%s', path => {
+  it('is 404, since each file has one spelling', async () => {
+    expectProblem(await given.app.client.get(path), 404, 'not-found')
+  })
+})
+
 describe('a file that Swagger UI does not have', () => {
   it('is 404, also when it is requested again', async () => {
     for (let i = 0; i < 3; i++) expectProblem(await given.app.client.get('/docs/static/nothing.js'), 404, 'not-found')
