@@ -3,8 +3,8 @@ import type { Conditions } from '../../domain/commands.ts'
 import { validationProblem } from '../../lib/errors.ts'
 
 const MAX_WAIT_SECONDS = 60
-/** One preference of a list, in which a quoted string may contain commas. */
-const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.)*")+/g
+/** One preference of a list, in which a quoted string may contain commas. A string that does not end takes the rest, in linear time. */
+const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.?)*(?:"|$))+/g
 /** `wait=5`, with or without quotes, before any parameters. */
 const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
 const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
@@ -38,9 +38,10 @@ export function conditionsOf(headers: IncomingHttpHeaders): Conditions | undefin
   }
 }
 
+/** A number that is too large for a version matches none. */
 function versionsOf(ifMatch: string): readonly number[] | '*' {
   if (ifMatch.trim() === '*') return '*'
-  if (ENTITY_TAGS.test(ifMatch)) return (ifMatch.match(/[0-9]+/g) ?? []).map(Number)
+  if (ENTITY_TAGS.test(ifMatch)) return (ifMatch.match(/[0-9]+/g) ?? []).map(Number).filter(Number.isSafeInteger)
   const message = `was ${ifMatch}; versions such as "3", "4" or * are allowed`
   throw validationProblem([{ path: '/headers/if-match', message }])
 }
