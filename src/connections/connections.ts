@@ -91,6 +91,15 @@ export class Connections implements Iterable<Socket> {
     else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 
+  /** Closes each connection with a request in flight after its response, which announces it unless it has begun. */
+  closeAfterResponses(): void {
+    for (const connection of this.#open) {
+      const last = this.current(connection)
+      if (last?.headersSent) whenSettled(last, () => connection.end())
+      else if (last) last.shouldKeepAlive = false
+    }
+  }
+
   #begin(response: ServerResponse): void {
     const connection: Connection = response.req.socket
     const last = connection[LAST]

@@ -36,7 +36,8 @@ const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
-  readonly isDraining: () => boolean
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number
@@ -56,7 +57,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES)
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
-  const writeCommonFields = commonFields(deps.isDraining)
+  const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
@@ -95,6 +96,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     onRefused: deps.onConnectionRefused,
   })
   new SlowClients(app.server, connections)
+  deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests(connections)
   app.server.on('connect', rejectTunnels(connections))
 
@@ -142,11 +144,11 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 }
 
 /** Sets the fields of every response. A process that drains asks clients to reconnect, to another process. */
-function commonFields(isDraining: () => boolean) {
+function commonFields(drain: AbortSignal) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
-    if (isDraining()) reply.header('connection', 'close')
+    if (drain.aborted) reply.header('connection', 'close')
   }
 }
 

@@ -68,7 +68,7 @@ export function composeFront(
   const checks = composeCheck({ redis: bucketRedis, circuitOpened, ...shared })
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
-  let draining = false
+  const drain = new AbortController()
   const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
@@ -87,7 +87,7 @@ export function composeFront(
       auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS, limits: checks.adminLimits },
       trustedProxies: env.TRUST_PROXY,
       board: { boardQueues: () => changes.queue.queues() },
-      isDraining: () => draining,
+      drain: drain.signal,
       isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
@@ -95,16 +95,14 @@ export function composeFront(
       loggedKey,
     },
     metrics,
-    isReady: () => changes.isLoaded() && !draining,
+    isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
     start: async () => {
       const deadlineMs = performance.now() + START_PATIENCE_MS
       await changes.start(START_PATIENCE_MS)
       await checks.start(deadlineMs)
     },
-    drain: () => {
-      draining = true
-    },
+    drain: () => drain.abort(),
     endWaits: () => changes.endWaits(),
     close: async () => {
       await Promise.all([checks.close(), changes.close()])
