@@ -1,11 +1,14 @@
 import { isUtf8 } from 'node:buffer'
+import { configKeyFault } from '../../domain/key.ts'
 
-/** The config key of a stored name; `undefined` if the name is not valid UTF-8, so that this service did not write it. */
+/** The config key of a stored name; `undefined` if the name cannot be one, so that this service did not write it. */
 export function parseName(bytes: Buffer): string | undefined {
-  return isUtf8(bytes) ? bytes.toString() : undefined
+  if (!isUtf8(bytes)) return undefined
+  const name = bytes.toString()
+  return configKeyFault(name) === undefined ? name : undefined
 }
 
-/** A name as it is shown in logs and reports. Bytes that are not UTF-8 appear as `\xff`. */
+/** A name as it is shown in logs and reports. Of a name that is no config key, bytes that are not visible ASCII appear as `\xff`. */
 export function shownName(bytes: Buffer): string {
   return parseName(bytes) ?? bytes.toString('latin1').replace(/[^ -~]/g, escaped)
 }

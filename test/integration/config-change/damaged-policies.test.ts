@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -154,9 +153,17 @@ describe('a damaged policy', () => {
   })
 })
 
-describe('a name that is not valid UTF-8', () => {
-  const NAMES = ['fffe', 'ff', 'c328', '75ff'].map(hex => Buffer.from(hex, 'hex'))
-  const SHOWN = ['\\xff\\xfe', '\\xff', '\\xc3(', 'u\\xff']
+const LONG_NAME = 'n'.repeat(300)
+
+describe.each([
+  ['valid UTF-8', ['fffe', 'ff', 'c328', '75ff'], ['\\xff\\xfe', '\\xff', '\\xc3(', 'u\\xff']],
+  [
+    'a config key',
+    ['b\u0001x', 'default', 'a*b', LONG_NAME].map(name => Buffer.from(name).toString('hex')),
+    ['b\\x01x', 'default', 'a*b', LONG_NAME],
+  ],
+])('a name that is not %s', (_, hex, SHOWN) => {
+  const NAMES = hex.map(bytes => Buffer.from(bytes, 'hex'))
   beforeEach(async () => {
     const stored = record({ limits: [limit], mode: 'enforce' })
     for (const name of NAMES) await redis.multi().zadd(keys.names, '0', name).hset(keys.policies, name, stored).exec()
@@ -188,7 +195,8 @@ describe('a name that is not valid UTF-8', () => {
     expect(found.sort()).toEqual(['names', 'policies'].flatMap(where => SHOWN.map(key => `${where} ${key}`)).sort())
     await rebuildPartition(partition, silent)
     for await (const difference of verifyPartition(partition, silent)) throw new Error(difference.detail)
-    expect((await redis.zrangeBuffer(keys.names, '0', '-1')).filter(name => !isUtf8(name))).toEqual([])
+    const left = (await redis.zrangeBuffer(keys.names, '0', '-1')).map(name => name.toString('hex'))
+    expect(left.filter(name => hex.includes(name))).toEqual([])
   })
 })
 
