@@ -16,9 +16,13 @@ import {
 } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
+import { OperatorError } from '../lib/operator-error.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 
 const OWNER_ONLY = 0o600
+
+/** @see https://man7.org/linux/man-pages/man7/unix.7.html, which limits a path to 108 bytes with its final zero */
+const MAX_SOCKET_PATH_BYTES = 107
 
 /** The socket of the process that holds the directory. */
 const LOCK = 'lock'
@@ -221,10 +225,17 @@ function isListenedOn(path: string): Promise<boolean> {
   })
 }
 
-/** The path of a socket is limited to 107 bytes; that of a data directory can be longer. */
+/**
+ * The path of a socket, from the working directory if that is shorter. A longer path than a socket may have would be cut silently.
+ * @throws {OperatorError} if it is too long either way
+ */
 function socketPath(path: string): string {
-  const fromHere = relative('', path)
-  return fromHere.length < path.length ? fromHere : path
+  const [shorter = path] = [path, relative('', path)].toSorted((a, b) => a.length - b.length)
+  const bytes = Buffer.byteLength(shorter)
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return shorter
+  throw new OperatorError(
+    `the path of the socket ${path} has ${bytes} bytes; at most ${MAX_SOCKET_PATH_BYTES} are allowed`,
+  )
 }
 
 async function listen(server: Server, path: string, told: string): Promise<void> {

@@ -79,6 +79,14 @@ describe('the lock of a data directory', () => {
     directory = parent
   })
 
+  it('refuses a directory whose path is too long for a socket from everywhere, and creates no socket', async () => {
+    const deep = join(directory, 'd'.repeat(120))
+    await expect(lockDirectory(deep, '')).rejects.toThrow(
+      /^DATA_DIR was .* has 1[0-9][0-9] bytes; at most 107 are allowed$/,
+    )
+    expect(readdirSync(directory, { recursive: true })).toEqual(['d'.repeat(120)])
+  })
+
   it('names a directory that cannot be used', async () => {
     await expect(lockDirectory('/dev/null/data', '')).rejects.toThrow(
       /DATA_DIR was "\/dev\/null\/data", which cannot be used/,
