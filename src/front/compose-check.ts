@@ -60,7 +60,7 @@ export interface CheckParts {
 
 export function composeCheck(options: CheckOptions): CheckParts {
   const { redis, env, policies, observer, logger, loggedKey } = options
-  const heartbeats = new Heartbeats(redis, env.KEY_PREFIX)
+  const heartbeats = new Heartbeats(redis, env.KEY_PREFIX, logger)
   const now = () => performance.now()
   const outages = new OutageClock(now)
   const sharing = {

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { Logger } from '../../observability/logger.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { heartbeatsKey } from '../keys.ts'
 
@@ -7,6 +8,12 @@ const BEAT_INTERVAL_MS = 2_000
 /** How long a process counts after its last heartbeat, in ms. */
 const COUNTED_FOR_MS = 10_000
 
+/** How long the store keeps the heartbeats, in ms: long, since a store that evicts may begin with what expires first. */
+const RETENTION_MS = 86_400_000
+
+/** A process is missed only after as many heartbeats: a store that has lost them gets those of all processes by then. */
+const COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
+
 /**
  * Counts the front processes on all machines by the heartbeats that each writes to the bucket store. While the store is
  * unavailable, the last count stays.
@@ -14,27 +21,32 @@ const COUNTED_FOR_MS = 10_000
 export class Heartbeats {
   readonly #redis: RedisClient
   readonly #key: string
+  readonly #logger: Logger
   readonly #process = randomUUID()
-  #counted = 0
+  /** Of the last heartbeats. */
+  #counts: readonly number[] = []
   #next: NodeJS.Timeout | undefined
   #stopped = false
 
-  constructor(redis: RedisClient, keyPrefix: string) {
+  constructor(redis: RedisClient, keyPrefix: string, logger: Logger) {
     this.#redis = redis
+    this.#logger = logger
     this.#key = heartbeatsKey(keyPrefix)
   }
 
-  /** Processes at the last heartbeat; 0 before the first. */
+  /** The most processes at one of the last heartbeats; 0 before the first. */
   get counted(): number {
-    return this.#counted
+    return Math.max(0, ...this.#counts)
   }
 
   /** Starts the heartbeats. Resolves after the first one, even if it failed. */
   async start(): Promise<void> {
     try {
-      this.#counted = await this.#beat()
-    } catch {
+      const counted = await this.#beat()
+      this.#counts = [...this.#counts, counted].slice(-COUNTS)
+    } catch (err) {
       // The circuit breaker reports an unavailable store.
+      if (isWrongType(err)) await this.#removeForeign()
     }
     if (!this.#stopped) this.#next = setTimeout(() => void this.start(), BEAT_INTERVAL_MS).unref()
   }
@@ -44,6 +56,12 @@ export class Heartbeats {
     this.#stopped = true
     clearTimeout(this.#next)
     await this.#redis.zrem(this.#key, this.#process).catch(() => undefined)
+  }
+
+  /** Otherwise no process would ever be counted, since nothing else repairs the key. */
+  async #removeForeign(): Promise<void> {
+    this.#logger.warn({ key: this.#key }, 'the key of the heartbeats has another type: it is removed')
+    await this.#redis.del(this.#key).catch(() => undefined)
   }
 
   /** Returns the number of live processes, by the store's clock. */
@@ -56,11 +74,15 @@ export class Heartbeats {
       // From before the clock was set back.
       .zremrangebyscore(this.#key, nowMs + COUNTED_FOR_MS, '+inf')
       .zadd(this.#key, nowMs, this.#process)
-      .pexpire(this.#key, COUNTED_FOR_MS)
+      .pexpire(this.#key, RETENTION_MS)
       .zcard(this.#key)
       .exec()
     const [err, counted] = replies?.at(-1) ?? [new Error('the transaction was not executed')]
     if (err) throw err
     return Number(counted)
   }
+}
+
+function isWrongType(err: unknown): boolean {
+  return err instanceof Error && err.message.startsWith('WRONGTYPE')
 }

@@ -1,0 +1,69 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { Heartbeats } from '../../../src/redis/buckets/heartbeats.ts'
+import { heartbeatsKey } from '../../../src/redis/keys.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { eventually } from '../../support/eventually.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+
+const KEY = heartbeatsKey('throttler')
+/** Several heartbeats. */
+const PATIENCE_MS = 8_000
+
+describeWithRedis('heartbeats', () => {
+  let server: RedisServer
+  let redis: Redis
+  let logged: { msg: string; key?: string }[]
+  const processes: Heartbeats[] = []
+  beforeEach(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+    logged = []
+  })
+  afterEach(async () => {
+    for (const heartbeats of processes.splice(0)) await heartbeats.stop()
+    redis.disconnect()
+    await server.stop()
+  })
+
+  async function startProcesses(count: number): Promise<void> {
+    const logger = pino({}, { write: line => void logged.push(JSON.parse(line)) })
+    for (let i = 0; i < count; i++) processes.push(new Heartbeats(redis, 'throttler', logger))
+    for (const heartbeats of processes) await heartbeats.start()
+  }
+  const counts = () => processes.map(({ counted }) => counted)
+  const expectCounts = (counted: number) =>
+    eventually(() => expect(counts()).toEqual(processes.map(() => counted)), PATIENCE_MS)
+
+  it('count every process', async () => {
+    await startProcesses(4)
+    await expectCounts(4)
+  })
+
+  it('count processes whose heartbeats the store has lost, until they have had time to send others', async () => {
+    await startProcesses(4)
+    await expectCounts(4)
+    await redis.flushall()
+    let fewest = 4
+    await eventually(async () => {
+      fewest = Math.min(fewest, ...counts())
+      expect(await redis.zcard(KEY)).toBe(4)
+    }, PATIENCE_MS)
+    expect(fewest).toBe(4)
+  })
+
+  it('no longer count a process that has stopped, after a while', async () => {
+    await startProcesses(2)
+    await expectCounts(2)
+    await processes.pop()?.stop()
+    await eventually(() => expect(counts()).toEqual([1]), 20_000)
+  })
+
+  it('remove a key of another type, and say so', async () => {
+    await redis.set(KEY, 'foreign')
+    await startProcesses(2)
+    await expectCounts(2)
+    expect(logged).toContainEqual(expect.objectContaining({ level: 40, key: KEY }))
+  })
+})
