@@ -14,6 +14,9 @@ const MAX_CONNECTIONS = 50
 /** The request in progress and one more. */
 const MAX_UNANSWERED_PER_CONNECTION = 2
 
+/** Minimum interval between two collections, in ms, so that frequent scrapes do not slow down changes. */
+const SCRAPE_INTERVAL_MS = 100
+
 const TIMEOUTS = {
   headersTimeout: HEADERS_TIMEOUT_MS,
   requestTimeout: HEADERS_TIMEOUT_MS,
@@ -34,7 +37,7 @@ interface MetricsServerOptions {
 export function serveMetrics(options: MetricsServerOptions): Server | undefined {
   const { host, port, logger } = options
   if (port === 0) return undefined
-  const metrics = shareNextRun(options.metrics)
+  const metrics = shareNextRun(options.metrics, SCRAPE_INTERVAL_MS)
   const server = createServer(TIMEOUTS, async ({ url, method, socket }, response) => {
     // Requests that arrived before their client was disconnected are still parsed.
     if (socket.destroyed) return

@@ -69,6 +69,13 @@ describe('the metrics server of a worker', () => {
     }
   })
 
+  it('collects at most ten times a second', async () => {
+    const startMs = performance.now()
+    for (let i = 0; i < 5; i++) await answerTo(SCRAPE)
+    expect(scrapes).toBe(5)
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(399)
+  })
+
   it('closes connections beyond the 50th at once', async () => {
     const open = []
     for (let i = 0; i < 50; i++) open.push(await connected())
