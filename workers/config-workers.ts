@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Queue } from 'bullmq'
 import { type CommandId, parseCommandId } from '../src/domain/command-id.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
+import { withDeadline } from '../src/lib/deadline.ts'
 import { isFulfilled } from '../src/lib/is-fulfilled.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
@@ -83,15 +84,36 @@ export class ConfigWorkers {
     await Promise.all(this.#queues.map(runOneAtATime))
   }
 
-  /** Resolves once no command is queued or running. Waits while the store is unavailable. */
-  async drain(): Promise<void> {
-    while ((await retryWhileUnavailable(() => this.#countUnfinished())) > 0) await sleep(DRAIN_POLL_MS)
+  /**
+   * Waits until no command is queued or running.
+   * @returns false if nothing advanced for `patienceMs`
+   */
+  async drain(patienceMs: number): Promise<boolean> {
+    let progress = ''
+    let advancedAt = performance.now()
+    while (performance.now() - advancedAt < patienceMs) {
+      const found = await withDeadline(this.#findUnfinished(), patienceMs).catch(() => undefined)
+      if (found?.commands === 0) return true
+      if (found !== undefined && found.progress !== progress) {
+        progress = found.progress
+        advancedAt = performance.now()
+      }
+      await sleep(DRAIN_POLL_MS)
+    }
+    return false
   }
 
-  /** In all queues together, since a part of an import may queue the other parts. */
-  async #countUnfinished(): Promise<number> {
+  /**
+   * In all queues together, since a part of an import may queue the other parts. An import is one command for a long time, so the
+   * events that it appends are progress too.
+   */
+  async #findUnfinished(): Promise<{ readonly commands: number; readonly progress: string }> {
+    const { connection, keyPrefix } = this.#options
     const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
-    return counts.reduce((sum, count) => sum + count)
+    const events = await Promise.all(
+      this.#queues.map((_, partition) => connection.xlen(new ConfigKeys(keyPrefix, partition).log)),
+    )
+    return { commands: counts.reduce((sum, count) => sum + count), progress: [...counts, ...events].join() }
   }
 
   /** Takes no further commands, and resolves once the running ones have ended. */

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
 import { createLogger } from '../src/observability/logger.ts'
 import { exitWithReport } from '../src/processes/exit-with-report.ts'
-import { EMPTY_QUEUE_FIRST, ParentLink } from '../src/processes/parent-link.ts'
+import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, ParentLink } from '../src/processes/parent-link.ts'
 import { reportReady } from '../src/processes/report-ready.ts'
 import { stopOnRequest } from '../src/processes/shutdown.ts'
 import { preflight } from '../src/redis/connection/preflight.ts'
@@ -36,6 +36,7 @@ try {
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], logger)
   const { redis, workers, metrics, close } = composeWorker(env, logger)
+  const emptiesQueue = process.argv.includes(EMPTY_QUEUE_FIRST)
 
   const compaction =
     env.CONFIG_LOG_KEEP === undefined
@@ -57,14 +58,17 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       compaction?.stop()
-      if (process.argv.includes(EMPTY_QUEUE_FIRST)) {
-        await (orphaned ? Promise.race([workers.drain(), sleep(ORPHAN_DRAIN_MS)]) : workers.drain())
-      }
+      const isEmptied = !emptiesQueue || (await emptyQueue(orphaned))
       await close()
       server?.close()
+      if (!isEmptied) throw new Error('accepted changes could not be applied, and are lost with the embedded store')
     },
-    { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
+    { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + (emptiesQueue ? MAX_DRAIN_MS : 0), logger },
   )
+  function emptyQueue(orphaned: boolean): Promise<boolean> {
+    const emptied = workers.drain(env.SHUTDOWN_TIMEOUT_MS)
+    return orphaned ? Promise.race([emptied, sleep(ORPHAN_DRAIN_MS, false)]) : emptied
+  }
 
   // The worker is ready even while Redis is unavailable, and waits for it.
   retryWhileUnavailable(() => claimLayout(redis, env.KEY_PREFIX))

@@ -7,6 +7,9 @@ export const SUPERVISED = '--supervised'
 /** Command-line argument of a worker whose queue is lost with the store, so it must drain the queue before it stops. */
 export const EMPTY_QUEUE_FIRST = '--empty-queue-first'
 
+/** How long a worker may take for that, in ms, as long as it advances. */
+export const MAX_DRAIN_MS = 300_000
+
 /** A supervised process's channel to its parent. */
 export class ParentLink {
   /** The channel of this process, or `undefined` if it is not supervised. */

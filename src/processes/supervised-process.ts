@@ -100,11 +100,13 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     await Promise.all([...this.#exits].map(([child, exit]) => child !== this.#current && exit))
   }
 
-  /** Stops the process for good. */
-  async stop(drainMs = 0): Promise<void> {
+  /** Stops the process for good. Resolves with whether it, and its predecessors that still ran, stopped in order. */
+  async stop(drainMs = 0): Promise<boolean> {
     this.#isStopped = true
     clearTimeout(this.#respawn)
-    await Promise.all([...this.#exits.keys()].map(child => this.#stop(child, { drainMs, replaced: false })))
+    const children = [...this.#exits.keys()]
+    await Promise.all(children.map(child => this.#stop(child, { drainMs, replaced: false })))
+    return children.every(({ exitCode }) => exitCode === 0)
   }
 
   #spawn(): void {

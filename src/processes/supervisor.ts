@@ -9,7 +9,7 @@ import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.t
 import { announceService } from './announce-service.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { freePort } from './free-port.ts'
-import { EMPTY_QUEUE_FIRST, SUPERVISED } from './parent-link.ts'
+import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, SUPERVISED } from './parent-link.ts'
 import { publishReplacements } from './replacements.ts'
 import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -33,6 +33,7 @@ try {
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
+  const drainMs = store ? MAX_DRAIN_MS : 0
   const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
   // A shared secret, so that a key has the same hash in the logs of every process.
   const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
@@ -43,6 +44,7 @@ try {
     logger,
     variables,
     args: store ? [EMPTY_QUEUE_FIRST] : [],
+    drainMs,
     options: { execArgv: [...process.execArgv, ...WORKER_NODE_OPTIONS] },
   })
 
@@ -52,12 +54,19 @@ try {
     if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
   })
 
+  let isWorkerDone = true
   stopChildren = async () => {
     await front.stop()
-    await worker.stop()
+    isWorkerDone = await worker.stop()
     await store?.process.stop()
   }
-  const stop = stopOnRequest(stopChildren, { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS, logger })
+  const stop = stopOnRequest(
+    async () => {
+      await stopChildren()
+      if (store && !isWorkerDone) throw new Error('the worker could not apply all accepted changes: those are lost')
+    },
+    { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS + drainMs, logger },
+  )
   // Unlike a signal, a message waits until the primary has started.
   process.on('SIGHUP', () => front.send({ type: 'replace' }))
   if (isRunByNpm()) stopWithNpm(stop)
@@ -76,19 +85,21 @@ interface ChildOptions {
   readonly logger: Logger
   readonly variables?: Record<string, string>
   readonly args?: readonly string[]
+  /** What it may take to stop, besides the time for any process, in ms. */
+  readonly drainMs?: number
   readonly options?: ForkOptions
 }
 
 function child(
   name: string,
   entry: string,
-  { env, logger, variables = {}, args = [], options }: ChildOptions,
+  { env, logger, variables = {}, args = [], drainMs = 0, options }: ChildOptions,
 ): SupervisedProcess {
   const path = fileURLToPath(new URL(entry, import.meta.url))
   return new SupervisedProcess({
     name,
     logger,
-    stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 3_000,
+    stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + drainMs + 3_000,
     spawn: () => fork(path, [SUPERVISED, ...args], { env: childVariables(variables), ...options }),
   })
 }
