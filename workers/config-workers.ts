@@ -85,22 +85,24 @@ export class ConfigWorkers {
   }
 
   /**
-   * Waits until no command is queued or running.
-   * @returns false if nothing advanced for `patienceMs`
+   * Waits until no command is queued or running, or nothing has advanced for `patienceMs`.
+   * @returns the commands that are left, as far as the store tells
    */
-  async drain(patienceMs: number): Promise<boolean> {
+  async drain(patienceMs: number): Promise<number> {
+    let left = 0
     let progress = ''
     let advancedAt = performance.now()
     while (performance.now() - advancedAt < patienceMs) {
       const found = await withDeadline(this.#findUnfinished(), patienceMs).catch(() => undefined)
-      if (found?.commands === 0) return true
+      if (found?.commands === 0) return 0
+      left = found?.commands ?? left
       if (found !== undefined && found.progress !== progress) {
         progress = found.progress
         advancedAt = performance.now()
       }
       await sleep(DRAIN_POLL_MS)
     }
-    return false
+    return left
   }
 
   /**

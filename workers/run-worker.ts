@@ -58,16 +58,16 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       compaction?.stop()
-      const isEmptied = !emptiesQueue || (await emptyQueue(orphaned))
+      const lost = emptiesQueue ? await emptyQueue(orphaned) : 0
       await close()
       server?.close()
-      if (!isEmptied) throw new Error('accepted changes could not be applied, and are lost with the embedded store')
+      if (lost > 0) throw new Error(`${lost} queued changes could not be applied, and are lost with the embedded store`)
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + (emptiesQueue ? MAX_DRAIN_MS : 0), logger },
   )
-  function emptyQueue(orphaned: boolean): Promise<boolean> {
-    const emptied = workers.drain(env.SHUTDOWN_TIMEOUT_MS)
-    return orphaned ? Promise.race([emptied, sleep(ORPHAN_DRAIN_MS, false)]) : emptied
+  function emptyQueue(orphaned: boolean): Promise<number> {
+    const left = workers.drain(env.SHUTDOWN_TIMEOUT_MS)
+    return orphaned ? Promise.race([left, sleep(ORPHAN_DRAIN_MS, 0)]) : left
   }
 
   // The worker is ready even while Redis is unavailable, and waits for it.
