@@ -45,14 +45,17 @@ export class ConfigWorkers {
   readonly #options: ConfigWorkersOptions
   readonly #queues: readonly Queue<CommandJob>[]
   readonly #workers: readonly MalformedJobWorker[]
+  /** The keys of the partitions' event logs. */
+  readonly #logs: readonly string[]
 
   constructor(options: ConfigWorkersOptions) {
     const { connection, keyPrefix, processor, logger } = options
     const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, partition) => partition)
+    const keys = partitions.map(partition => new ConfigKeys(keyPrefix, partition))
     this.#options = options
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
-    this.#workers = partitions.map(partition => {
-      const { queuePrefix: prefix } = new ConfigKeys(keyPrefix, partition)
+    this.#logs = keys.map(({ log }) => log)
+    this.#workers = keys.map(({ queuePrefix: prefix }, partition) => {
       const worker = new MalformedJobWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,
@@ -110,11 +113,9 @@ export class ConfigWorkers {
    * events that it appends are progress too.
    */
   async #findUnfinished(): Promise<{ readonly commands: number; readonly progress: string }> {
-    const { connection, keyPrefix } = this.#options
+    const { connection } = this.#options
     const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
-    const events = await Promise.all(
-      this.#queues.map((_, partition) => connection.xlen(new ConfigKeys(keyPrefix, partition).log)),
-    )
+    const events = await Promise.all(this.#logs.map(log => connection.xlen(log)))
     return { commands: counts.reduce((sum, count) => sum + count), progress: [...counts, ...events].join() }
   }
 

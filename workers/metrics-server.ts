@@ -7,15 +7,13 @@ import { listenAddresses } from '../src/lib/loopback-hosts.ts'
 import { shareNextRun } from '../src/lib/share-runs.ts'
 import { version } from '../src/lib/version.ts'
 import type { Logger } from '../src/observability/logger.ts'
+import { SCRAPE_INTERVAL_MS } from '../src/observability/process-metrics.ts'
 
 /** Only a few monitoring systems query a worker. Further connections are closed at once. */
 const MAX_CONNECTIONS = 50
 
 /** The request in progress and one more. */
 const MAX_UNANSWERED_PER_CONNECTION = 2
-
-/** Minimum interval between two collections, in ms, so that frequent scrapes do not slow down changes. */
-const SCRAPE_INTERVAL_MS = 100
 
 const TIMEOUTS = {
   headersTimeout: HEADERS_TIMEOUT_MS,

@@ -61,7 +61,7 @@ export class Checker {
     this.#askStore(check)
   }
 
-  /** Like `#decide`, but joins no other check, so that the order is kept. A check that spends makes its key's remembered denial obsolete. */
+  /** Like `#decide`, but joins no other check, which keeps the order. Spending makes the key's remembered denial obsolete. */
   #decideInOrder(check: PendingCheck): void {
     if (this.#decideWithoutStore(check)) return
     if (check.tokens > 0) this.#options.denialCache.forgetOtherThan(check)

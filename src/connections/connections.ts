@@ -91,7 +91,7 @@ export class Connections implements Iterable<Socket> {
     else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 
-  /** Closes each connection with a request in flight after its response, which announces it unless it has begun. */
+  /** Closes each connection that has a request in flight, after the response. A response that has not begun yet announces it. */
   closeAfterResponses(): void {
     for (const connection of this.#open) {
       const last = this.current(connection)

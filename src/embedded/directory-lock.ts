@@ -230,11 +230,12 @@ function isListenedOn(path: string): Promise<boolean> {
  * @throws {OperatorError} if it is too long either way
  */
 function socketPath(path: string): string {
-  const [shorter = path] = [path, relative('', path)].toSorted((a, b) => a.length - b.length)
+  const fromHere = relative('', path)
+  const shorter = fromHere.length < path.length ? fromHere : path
   const bytes = Buffer.byteLength(shorter)
   if (bytes <= MAX_SOCKET_PATH_BYTES) return shorter
   throw new OperatorError(
-    `the path of the socket ${path} has ${bytes} bytes; at most ${MAX_SOCKET_PATH_BYTES} are allowed`,
+    `the path of the socket ${shorter} has ${bytes} bytes; at most ${MAX_SOCKET_PATH_BYTES} are allowed`,
   )
 }
 

@@ -207,8 +207,8 @@ export class DurableLog implements ReplyGate {
   }
 
   /** The journal contains the logs up to these ends. */
-  #restartAt(ends: readonly LogEnd[]): void {
-    this.#ends = ends.slice()
+  #restartAt(ends: LogEnd[]): void {
+    this.#ends = ends
     this.#unwritten = []
   }
 

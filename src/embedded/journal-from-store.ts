@@ -1,5 +1,5 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import type { HeldLog } from './held-log.ts'
+import type { HeldLog, LogBeginning } from './held-log.ts'
 import type { Journal } from './journal.ts'
 import { LogReader } from './log-reader.ts'
 import type { LogEnd } from './replay.ts'
@@ -11,27 +11,25 @@ import type { LogEnd } from './replay.ts'
  */
 export function replaceJournal(journal: Journal, logs: readonly HeldLog[]): LogEnd[] {
   const held = logs.map(log => log.readAll())
-  const header = {
-    identities: held.map(({ identity }) => identity),
-    compactedTo: held.map(({ compactedTo }) => compactedTo),
-  }
-  journal.replace(
-    header,
-    held.flatMap(({ compacted, events }) => [...compacted, ...events]),
-  )
+  const entries = held.flatMap(({ compacted, events }) => [...compacted, ...events])
+  journal.replace(headerOf(held), entries)
   return held.map(({ end }) => end)
 }
 
 /** The same in pieces. Between two pieces, the store does other work. */
 export async function rewriteJournal(journal: Journal, logs: readonly HeldLog[]): Promise<LogEnd[]> {
   const readers = logs.map(log => new LogReader(log))
-  const header = {
-    identities: readers.map(({ beginning }) => beginning.identity),
-    compactedTo: readers.map(({ beginning }) => beginning.compactedTo),
-  }
+  const header = headerOf(readers.map(({ beginning }) => beginning))
   const rest = () => readers.flatMap(reader => [...reader.events()].flat())
   await journal.rewrite(header, readInTurns(readers), rest)
   return readers.map(({ end }) => end)
+}
+
+function headerOf(beginnings: readonly LogBeginning[]) {
+  return {
+    identities: beginnings.map(({ identity }) => identity),
+    compactedTo: beginnings.map(({ compactedTo }) => compactedTo),
+  }
 }
 
 async function* readInTurns(readers: readonly LogReader[]): AsyncGenerator<readonly string[]> {

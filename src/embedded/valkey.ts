@@ -41,7 +41,7 @@ const RESERVED_KEY = 'throttler:reserved-memory'
  */
 const MAX_MEMORY_BYTES = 1_280 * 2 ** 20
 
-/** Bytes of memory from which on Valkey may evict. Before, BullMQ would only warn of it. */
+/** Bytes of memory from which on Valkey may evict. Below, its policy stays `noeviction`: BullMQ warns of any other. */
 const EVICTING_FROM_BYTES = 1_024 * 2 ** 20
 
 /**
@@ -152,8 +152,12 @@ export class EmbeddedValkey extends Base {
   #stepOnce(): void {
     super.step()
     const { byteLength } = this.instance.exports.memory.buffer
-    if (byteLength <= this.#reservedTo) return
+    if (byteLength > this.#reservedTo) this.#memoryGrew(byteLength)
+  }
+
+  #memoryGrew(byteLength: number): void {
     if (byteLength >= EVICTING_FROM_BYTES && !this.#evicts) this.#startToEvict()
+    // Near the limit, a reservation would evict buckets.
     if (byteLength + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES) this.#reserveMemory(byteLength)
   }
 

@@ -6,7 +6,7 @@ import {
   type InjectOptions,
   type LightMyRequestResponse,
 } from 'fastify'
-import { nothingAt, routePath } from '../http/methods.ts'
+import { nothingAt, READING_METHODS, routePath } from '../http/methods.ts'
 import { Turns } from '../http/turns.ts'
 
 /**
@@ -43,9 +43,7 @@ const OWN_FIELDS = new Set(['connection', 'keep-alive', 'date', 'transfer-encodi
 /** Maximum size of all cached files together, in bytes. */
 const MAX_CACHED_BYTES = 16 * 1024 * 1024
 
-const READING_METHODS = new Set(['GET', 'HEAD'])
-
-/** Files have only these names, so that each path that is served from the cache has one spelling. */
+/** Names of files have only these characters, so that each file has one spelling of its path. */
 const PLAIN_PATH = /^[\w./-]+$/
 
 const ANY_ORIGIN = 'http://localhost'
@@ -59,8 +57,8 @@ interface HtmlPagesOptions {
 
 /**
  * Pages for people, in a Fastify application of their own. It is created on first use, since it costs memory and most processes
- * never need it. It takes at most one request in two turns of the event loop, so that checks are answered in between. Static files are
- * cached.
+ * never need it. It takes at most one request in two turns of the event loop, so that checks are answered in between. Static files
+ * are cached.
  */
 export class HtmlPages {
   readonly #options: HtmlPagesOptions

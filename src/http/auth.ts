@@ -5,6 +5,7 @@ import { isLoopbackAuthority } from '../lib/loopback-hosts.ts'
 import type { Token } from '../settings/token.ts'
 import { clientOf } from './client-of.ts'
 import type { Done, OnRequest } from './hook.ts'
+import { READING_METHODS } from './methods.ts'
 
 declare module 'fastify' {
   interface FastifyRequest {
@@ -35,8 +36,6 @@ export interface AuthOptions {
   readonly checkTokens: readonly Token[]
   readonly limits: AdminLimits
 }
-
-const READING_METHODS = new Set(['GET', 'HEAD'])
 
 /** Authenticates callers before their body is read. */
 export class Authentication {

@@ -2,6 +2,9 @@ import type { IncomingMessage } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Problem } from '../lib/errors.ts'
 
+/** Methods that change nothing. */
+export const READING_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
+
 /** The methods of every path of the service, also for requests that the router refuses. */
 export class RouteMap {
   readonly #methodsByPattern = new Map<string, Set<string>>()

@@ -2,15 +2,13 @@ import type { ChildProcess } from 'node:child_process'
 import { AggregatorRegistry } from 'prom-client'
 import { shareNextRun } from '../lib/share-runs.ts'
 import type { Logger } from '../observability/logger.ts'
+import { SCRAPE_INTERVAL_MS } from '../observability/process-metrics.ts'
 import { sendTo } from './child-process.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
 import { PrimaryMetrics } from './primary-metrics.ts'
 import { SupervisedProcess } from './supervised-process.ts'
-
-/** Minimum interval between two collections, in ms, so that frequent scrapes do not slow down checks. */
-const SCRAPE_INTERVAL_MS = 100
 
 interface FrontFleetOptions {
   readonly size: number

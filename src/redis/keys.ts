@@ -45,7 +45,7 @@ export class ConfigKeys {
   readonly snapshot: string
   /** String: the position up to which events were compacted. */
   readonly compactedTo: string
-  /** A key that never exists. A write that applies only to existing keys has no effect here, but shows whether the store accepts writes. */
+  /** Never exists. A write that applies only to existing keys has no effect here, but shows whether the store accepts writes. */
   readonly writeProbe: string
   readonly #tag: string
   readonly #jobs: string

@@ -3,7 +3,7 @@ import type { Conditions } from '../../domain/commands.ts'
 import { validationProblem } from '../../lib/errors.ts'
 
 const MAX_WAIT_SECONDS = 60
-/** One preference of a list, in which a quoted string may contain commas. A string that does not end takes the rest, in linear time. */
+/** One preference of a list. A quoted string may contain commas; one that does not end takes the rest, so that time is linear. */
 const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.?)*(?:"|$))+/g
 /** `wait=5`, with or without quotes, before any parameters. */
 const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i

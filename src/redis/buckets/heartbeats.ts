@@ -11,8 +11,8 @@ const COUNTED_FOR_MS = 10_000
 /** How long the store keeps the heartbeats, in ms: long, since a store that evicts may begin with what expires first. */
 const RETENTION_MS = 86_400_000
 
-/** A process is missed only after as many heartbeats: a store that has lost them gets those of all processes by then. */
-const COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
+/** How many counts are remembered. By then, a store that has lost the heartbeats has new ones of all processes. */
+const REMEMBERED_COUNTS = COUNTED_FOR_MS / BEAT_INTERVAL_MS
 
 /**
  * Counts the front processes on all machines by the heartbeats that each writes to the bucket store. While the store is
@@ -23,7 +23,7 @@ export class Heartbeats {
   readonly #key: string
   readonly #logger: Logger
   readonly #process = randomUUID()
-  /** Of the last heartbeats. */
+  /** The processes that were counted at the last heartbeats. */
   #counts: readonly number[] = []
   #next: NodeJS.Timeout | undefined
   #stopped = false
@@ -43,7 +43,7 @@ export class Heartbeats {
   async start(): Promise<void> {
     try {
       const counted = await this.#beat()
-      this.#counts = [...this.#counts, counted].slice(-COUNTS)
+      this.#counts = [...this.#counts, counted].slice(-REMEMBERED_COUNTS)
     } catch (err) {
       // The circuit breaker reports an unavailable store.
       if (isWrongType(err)) await this.#removeForeign()

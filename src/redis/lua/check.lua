@@ -185,7 +185,8 @@ local function check_simply(first, last, limits, tokens)
       is_own = #bucket == TIME + ENTRY
       if is_own then
         local last_spent_at, entry_id, entry_units_per_token, stored = unpack('>dI4I4d', bucket)
-        is_own = entry_id == id and entry_units_per_token == units_per_token and last_spent_at <= now and stored >= 0 and stored <= MAX_UNITS
+        is_own = entry_id == id and entry_units_per_token == units_per_token
+          and last_spent_at <= now and stored >= 0 and stored <= MAX_UNITS
         if is_own then spent = refilled(min(stored, capacity_units), (now - last_spent_at) * per_ms) end
       end
     end

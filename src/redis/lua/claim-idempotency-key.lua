@@ -9,7 +9,7 @@
   Returns { code, claim in force }. The codes are those of `ClaimCode` in redis/policies/idempotency-store.ts.
 ]]
 local claim = read_claim(KEYS[1])
--- Only what was validated: what else another program wrote may be no JSON elsewhere.
+-- Only the validated members: cjson also reads text that is not JSON, such as nan.
 if claim then return { 0, cjson.encode({ commandId = claim.commandId, fingerprint = claim.fingerprint }) } end
 if claim == false and ARGV[3] ~= '1' then return { 1, '' } end
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])

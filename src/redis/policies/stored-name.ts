@@ -8,7 +8,7 @@ export function parseName(bytes: Buffer): string | undefined {
   return configKeyFault(name) === undefined ? name : undefined
 }
 
-/** A name as it is shown in logs and reports. Of a name that is no config key, bytes that are not visible ASCII appear as `\xff`. */
+/** A name as logs and reports show it. If it cannot be a config key, bytes other than visible ASCII appear as `\xff`. */
 export function shownName(bytes: Buffer): string {
   return parseName(bytes) ?? bytes.toString('latin1').replace(/[^ -~]/g, escaped)
 }
