@@ -8,7 +8,9 @@ import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
 import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
+import { repairJobs } from '../src/queues/repair-jobs.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
+import { isTransient } from '../src/redis/connection/transient.ts'
 import { ConfigKeys, queueName } from '../src/redis/keys.ts'
 import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
@@ -62,7 +64,7 @@ export class ConfigWorkers {
         prefix,
         autorun: false,
       })
-      worker.on('error', err => logger.debug({ err, partition }, 'the worker had an error'))
+      worker.on('error', err => void this.#handleError(partition, err))
       worker.on('stalled', commandId =>
         logger.warn({ commandId, partition }, 'the worker of a command died: the command runs again'),
       )
@@ -73,6 +75,16 @@ export class ConfigWorkers {
       })
       return worker
     })
+  }
+
+  /** The error may be that of a malformed job. Without Redis there is nothing to repair. */
+  async #handleError(partition: number, err: Error): Promise<void> {
+    const { connection, logger } = this.#options
+    logger.debug({ err, partition }, 'the worker had an error')
+    const queue = this.#queues[partition]
+    if (queue === undefined || isTransient(err)) return
+    const repairs = await repairJobs(connection, queue).catch(() => [])
+    for (const repair of repairs) logger.error({ ...repair, partition, err }, 'a malformed job was repaired')
   }
 
   /** Takes commands once every queue is set to run one at a time across all workers. */

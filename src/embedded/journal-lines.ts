@@ -1,17 +1,11 @@
 /** The journal's line format, and how to read it. */
+
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
+import { isObject, type Members } from '../lib/is-object.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-import {
-  compactedFault,
-  eventFault,
-  FORMAT,
-  headerFault,
-  isObject,
-  type Members,
-  schemaFault,
-} from './journal-members.ts'
+import { compactedFault, eventFault, FORMAT, headerFault, schemaFault } from './journal-members.ts'
 
 const READ_BYTES = 2 ** 20
 const NEWLINE = 0x0a

@@ -7,12 +7,11 @@ import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Limit, PolicyDefinition } from '../domain/policy.ts'
 import { storedPolicyFault } from '../domain/stored-policy.ts'
+import { isObject, type Members } from '../lib/is-object.ts'
 
 /** Format 1 is the same without compaction. */
 const FORMATS = [1, 2]
 export const FORMAT = 2
-
-export type Members = Readonly<Record<string, unknown>>
 
 interface Rule {
   isAllowed(value: unknown): boolean
@@ -184,8 +183,4 @@ function onePerPartition(elements: string): Rule {
 
 function optional({ isAllowed, allowed }: Rule): Rule {
   return { isAllowed: value => value === undefined || isAllowed(value), allowed }
-}
-
-export function isObject(value: unknown): value is Members {
-  return typeof value === 'object' && value !== null && !Array.isArray(value)
 }

@@ -1,7 +1,8 @@
 /** Named schemas of the OpenAPI document, so that generated clients have named types. */
+import { isObject, type Members } from '../lib/is-object.ts'
 import { mapValues } from '../lib/map-values.ts'
 
-type Schema = Readonly<Record<string, unknown>>
+type Schema = Members
 type Components = Map<string, Schema>
 
 /** Members of a schema that hold a schema, a list of schemas, or schemas by name. */
@@ -60,10 +61,6 @@ function extractWithin(schema: Schema, named: Components): Schema {
 
 function byName([a]: [string, unknown], [b]: [string, unknown]): number {
   return a < b ? -1 : 1
-}
-
-function isObject(value: unknown): value is Schema {
-  return typeof value === 'object' && value !== null
 }
 
 function asObject(value: unknown): Schema {

@@ -60,19 +60,24 @@ export class BullCommandQueue implements CommandQueue {
   /** The state of a partition's queue. It is read often, and plain commands cost less than BullMQ's scripts. */
   async state(partition: number): Promise<QueueState> {
     const queue = await this.#open(partition)
-    const [isPaused, next, active] = await Promise.all([
+    const [isPaused, active, next] = await Promise.all([
       queue.isPaused(),
+      this.#redis.lindex(queue.toKey('active'), -1),
       this.#redis.lindex(queue.toKey('wait'), -1),
-      this.#redis.lrange(queue.toKey('active'), 0, -1),
+      ...this.#readable(queue),
     ])
-    return { isPaused, next: next ?? undefined, active, isWorkedOn: await this.#isAnyLocked(partition, active) }
+    return { isPaused, first: active ?? next ?? undefined, lease: await this.#leaseOf(partition, active) }
+  }
+
+  /** Fails if BullMQ cannot add commands, because one of its own keys is of another type. */
+  #readable(queue: Queue): readonly Promise<unknown>[] {
+    return [this.#redis.get(queue.toKey('id')), this.#redis.xlen(queue.toKey('events'))]
   }
 
   /** A worker renews the lock of its command for as long as it lives. */
-  async #isAnyLocked(partition: number, commandIds: readonly string[]): Promise<boolean> {
-    if (commandIds.length === 0) return false
-    const keys = new ConfigKeys(this.#keyPrefix, partition)
-    return (await this.#redis.exists(...commandIds.map(id => keys.lock(id)))) > 0
+  #leaseOf(partition: number, taken: string | null): Promise<string | null> {
+    if (taken === null) return Promise.resolve(null)
+    return this.#redis.get(new ConfigKeys(this.#keyPrefix, partition).lock(taken))
   }
 
   /** Whether a worker takes commands; also true if the query fails. */

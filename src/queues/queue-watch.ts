@@ -7,12 +7,10 @@ const INTERVAL_MS = 2_000
 /** The state of one partition's queue. */
 export interface QueueState {
   readonly isPaused: boolean
-  /** The id of the next command. */
-  readonly next: string | undefined
-  /** The ids of commands that workers have taken. */
-  readonly active: readonly string[]
-  /** Whether a live worker has one of them. */
-  readonly isWorkedOn: boolean
+  /** The id of the first command: the one that a worker has taken, else the next one. */
+  readonly first: string | undefined
+  /** The lease of the worker that has taken it; `null` if no live worker has. */
+  readonly lease: string | null
 }
 
 /** Why commands are not processed, for `/health` and the log. */
@@ -22,7 +20,7 @@ const MEANINGS: Readonly<Record<StallReason, string>> = {
   'queue-paused': 'the queue of changes is paused: changes wait until it is resumed',
   'queue-unreadable': 'the queue of changes cannot be read: something in it is damaged',
   'no-worker': 'changes wait, and no worker is connected',
-  'queue-stalled': 'changes wait, and no worker takes them although one is connected',
+  'queue-stalled': 'changes wait, and no worker processes them although one is connected',
 }
 
 interface QueueWatchOptions {
@@ -39,9 +37,10 @@ interface QueueWatchOptions {
 
 /** The last observation of one queue. */
 interface Watched {
-  /** The observed state as JSON, and the time since when it has been the same. */
+  /** What blocks the queue, or its first command, and the time since when it has been the same. */
   readonly seen: string
   readonly sinceMs: number
+  readonly lease: string | null
   readonly stallReason: StallReason | undefined
 }
 
@@ -82,28 +81,34 @@ export class QueueWatch {
   async #inspect(partition: number): Promise<void> {
     try {
       const state = await this.#options.stateOf(partition)
-      await this.#see(partition, JSON.stringify(state), () => this.#stallReasonOf(partition, state))
+      const { lease, ...seen } = state
+      await this.#see(partition, { seen: JSON.stringify(seen), lease }, () => this.#stallReasonOf(partition, state))
     } catch (err) {
       if (this.#options.isTransient(err as Error)) this.#watched.delete(partition)
-      else await this.#see(partition, String(err), async () => 'queue-unreadable')
+      else await this.#see(partition, { seen: String(err), lease: null }, async () => 'queue-unreadable')
     }
   }
 
-  async #stallReasonOf(partition: number, state: QueueState): Promise<StallReason | undefined> {
-    if (state.isWorkedOn) return undefined
-    if (state.isPaused) return 'queue-paused'
-    if (state.next === undefined && state.active.length === 0) return undefined
+  /** A command whose lease changes is not worked on: workers take it again and again, and cannot start it. */
+  async #stallReasonOf(partition: number, { isPaused, first, lease }: QueueState): Promise<StallReason | undefined> {
+    if (lease !== null && lease === this.#watched.get(partition)?.lease) return undefined
+    if (isPaused) return 'queue-paused'
+    if (first === undefined) return undefined
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue is stalled if its state has been the same for `STALLED_AFTER_MS`. */
-  async #see(partition: number, seen: string, find: () => Promise<StallReason | undefined>): Promise<void> {
+  /** A queue is stalled if its first command has been the same for `STALLED_AFTER_MS`. */
+  async #see(
+    partition: number,
+    { seen, lease }: Pick<Watched, 'seen' | 'lease'>,
+    find: () => Promise<StallReason | undefined>,
+  ): Promise<void> {
     const { now } = this.#options
     const last = this.#watched.get(partition)
     const sinceMs = last?.seen === seen ? last.sinceMs : now()
     const waitedMs = now() - sinceMs
     const stallReason = waitedMs >= STALLED_AFTER_MS ? await find() : undefined
-    this.#watched.set(partition, { seen, sinceMs, stallReason })
+    this.#watched.set(partition, { seen, lease, sinceMs, stallReason })
     if (stallReason !== last?.stallReason) this.#report(partition, stallReason, waitedMs)
   }
 

@@ -10,7 +10,6 @@ import { eventually } from '../../support/eventually.ts'
 import { given } from '../config-change/given-store.ts'
 
 const partition = configPartition('k')
-const POLICY = { capacity: 1, refillTokens: 1 }
 
 const store = given()
 let keyPrefix: string
@@ -31,40 +30,84 @@ afterEach(async () => {
   redis.disconnect()
 })
 
-const startChange = async () => (await app.client.request('PUT', '/config/k', POLICY)).body.commandId
-const waitList = () => `${new ConfigKeys(keyPrefix, partition).queuePrefix}:${queueName(partition)}:wait`
+const startChange = async (capacity = 1) =>
+  (await app.client.request('PUT', '/config/k', { capacity, refillTokens: 1 })).body.commandId
+const queueKey = (name: string) => `${new ConfigKeys(keyPrefix, partition).queuePrefix}:${queueName(partition)}:${name}`
 
 it('the queue reports the next command, and whether a worker is connected', async () => {
-  expect(await queue.state(partition)).toEqual({ isPaused: false, next: undefined, active: [], isWorkedOn: false })
+  expect(await queue.state(partition)).toEqual({ isPaused: false, first: undefined, lease: null })
   const first = await startChange()
   await startChange()
-  expect(await queue.state(partition)).toMatchObject({ next: first, active: [], isWorkedOn: false })
+  expect(await queue.state(partition)).toMatchObject({ first, lease: null })
   expect(await queue.hasWorker(partition)).toBe(false)
   await app.startWorker()
   await eventually(async () => expect(await queue.hasWorker(partition)).toBe(true))
-  await eventually(async () => expect(await queue.state(partition)).toMatchObject({ next: undefined, active: [] }))
+  await eventually(async () => expect(await queue.state(partition)).toMatchObject({ first: undefined }))
 })
 
 it('the queue reports that it is paused', async () => {
   const paused = (await queue.queues())[partition]
   await paused?.pause()
   const first = await startChange()
-  expect(await queue.state(partition)).toMatchObject({ isPaused: true, next: first })
+  expect(await queue.state(partition)).toMatchObject({ isPaused: true, first })
   await paused?.resume()
-  expect(await queue.state(partition)).toMatchObject({ isPaused: false, next: first })
+  expect(await queue.state(partition)).toMatchObject({ isPaused: false, first })
 })
 
 it('the queue distinguishes a command whose worker lives from an abandoned one', async () => {
   const first = await startChange()
-  await redis.rpoplpush(waitList(), waitList().replace(/wait$/, 'active'))
-  expect(await queue.state(partition)).toMatchObject({ active: [first], isWorkedOn: false })
+  await redis.rpoplpush(queueKey('wait'), queueKey('active'))
+  expect(await queue.state(partition)).toMatchObject({ first, lease: null })
   await redis.set(new ConfigKeys(keyPrefix, partition).lock(first), 'held')
-  expect(await queue.state(partition)).toMatchObject({ active: [first], isWorkedOn: true })
+  expect(await queue.state(partition)).toMatchObject({ first, lease: 'held' })
 })
 
-it('the queue reports a damaged list as an error that is not an outage of the store', async () => {
-  await redis.set(waitList(), 'damaged')
-  const err = await queue.state(partition).catch((err: Error) => err)
-  expect(err).toMatchObject({ message: expect.stringContaining('WRONGTYPE') })
-  expect(isTransient(err as Error)).toBe(false)
-})
+it.each(['wait', 'active', 'id', 'events'])(
+  'the queue reports a damaged key "%s" as an error that is not an outage of the store',
+  async name => {
+    await redis.del(queueKey(name))
+    await redis.hset(queueKey(name), 'damaged', 'yes')
+    const err = await queue.state(partition).catch((err: Error) => err)
+    expect(err).toMatchObject({ message: expect.stringContaining('WRONGTYPE') })
+    expect(isTransient(err as Error)).toBe(false)
+  },
+)
+
+it.each([
+  ['opts', '{'],
+  ['opts', 'null'],
+  ['progress', 'half'],
+  ['parent', '{'],
+  ['parent', '{"id":"a","queueKey":"b"}'],
+  ['parentKey', 'nobody'],
+  ['rjk', 'nothing'],
+  ['ats', 'many'],
+  ['atm', 'many'],
+])(
+  'a worker repairs a job whose "%s" is %s, and applies its command and the next',
+  async (field, text) => {
+    const first = await startChange()
+    await redis.hset(queueKey(first), field, text)
+    const second = await startChange(2)
+    await app.startWorker()
+    await eventually(async () => {
+      const { events } = (await app.client.get('/config/k/history')).body
+      expect(events.map(({ commandId }: { commandId: string }) => commandId)).toEqual([first, second])
+    }, 15_000)
+    await eventually(async () => expect(await queue.state(partition)).toMatchObject({ first: undefined }))
+  },
+  30_000,
+)
+
+it('a worker drops a job that is no job, and applies the next command', async () => {
+  const first = await startChange()
+  await redis.del(queueKey(first))
+  await redis.sadd(queueKey(first), 'no job')
+  const second = await startChange(2)
+  await app.startWorker()
+  await eventually(async () => {
+    const { events } = (await app.client.get('/config/k/history')).body
+    expect(events.map(({ commandId }: { commandId: string }) => commandId)).toEqual([second])
+  }, 15_000)
+  await eventually(async () => expect(await queue.state(partition)).toMatchObject({ first: undefined }))
+}, 30_000)

@@ -2,8 +2,8 @@ import { beforeEach, expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { type QueueState, QueueWatch } from '../../../src/queues/queue-watch.ts'
 
-const EMPTY: QueueState = { isPaused: false, next: undefined, active: [], isWorkedOn: false }
-const WAITING: QueueState = { ...EMPTY, next: 'a' }
+const EMPTY: QueueState = { isPaused: false, first: undefined, lease: null }
+const WAITING: QueueState = { ...EMPTY, first: 'a' }
 
 let found: QueueState | Error
 let hasWorker: boolean
@@ -42,7 +42,6 @@ it.each([
   ['is paused', { ...WAITING, isPaused: true }, true, 'queue-paused'],
   ['has no worker', WAITING, false, 'no-worker'],
   ['has commands that no worker takes', WAITING, true, 'queue-stalled'],
-  ['has a command whose worker died', { ...EMPTY, active: ['a'] }, false, 'no-worker'],
   ['cannot be read', new Error('WRONGTYPE'), true, 'queue-unreadable'],
 ])(
   'the watch reports once why the commands of a queue that %s are not processed',
@@ -64,7 +63,7 @@ it.each([
 
 it.each([
   ['is empty', EMPTY],
-  ['has a command that takes long', { ...WAITING, active: ['b'], isWorkedOn: true }],
+  ['has a command that takes long', { ...WAITING, lease: 'held' }],
   ['is in a store that is unavailable', new Error('the connection is lost')],
 ])('the watch reports nothing about a queue that %s', async (_, state) => {
   found = state
@@ -74,8 +73,16 @@ it.each([
 
 it('the watch reports nothing while waiting commands are taken one after another', async () => {
   for (let i = 0; i < 60; i++) {
-    found = { ...WAITING, next: `${i}` }
+    found = { ...WAITING, first: `${i}` }
     await watchFor(5)
   }
   expect([watch.reason, said]).toEqual([undefined, []])
+})
+
+it('the watch reports a command that workers take again and again, each time with a new lease', async () => {
+  for (let i = 0; i < 11; i++) {
+    found = { ...WAITING, lease: i % 3 === 0 ? null : `${i}` }
+    await watchFor(0)
+  }
+  expect(watch.reason).toBe('queue-stalled')
 })
