@@ -6,8 +6,8 @@ import type { BucketCheck } from './ports.ts'
 /** A full bucket is dropped when it has not been used for this long, in ms. */
 const IDLE_MS = 600_000
 
-/** Past this number the bucket used longest ago is dropped, which makes it full. */
-const MAX_BUCKETS = 100_000
+/** Past this number the bucket used longest ago is dropped, which makes it full. Buckets of eight limits take 180 MB then. */
+const MAX_BUCKETS = 80_000
 
 interface LocalBucket {
   /** Processes that share the limits; fixed while this bucket is kept. */

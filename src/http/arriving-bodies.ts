@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { disconnect } from '../connections/disconnect.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from './turns.ts'
 
@@ -22,6 +23,13 @@ export interface BodyRules {
 /** Bytes that are read of one body in a turn of the event loop. Handling a larger body takes milliseconds. */
 const LARGE_BODY_BYTES = 64 * 1024
 
+/** 64 MB a second of all large bodies, after a burst of 4 MB: more than they need, and a tenth of the time of a process. */
+const READING_PACE = { perSecond: 1_000, burst: 64 }
+
+/** Larger than a thousand checks with the longest keys. Parsing such a body can take 40 ms, so it must be rare. */
+const HUGE_BODY_BYTES = 2 * 1024 * 1024
+const HUGE_BODY_PACE = { perSecond: 0.25, burst: 1 }
+
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
 
 /**
@@ -31,9 +39,10 @@ export type BodyRead = (err: Error | null, bytes?: Buffer) => void
 export class ArrivingBodies {
   readonly #maxBytes: number
   /** Bodies that are read in part, and wait for their next turn. */
-  readonly #reading = new Turns()
+  readonly #reading = new Turns(READING_PACE)
   /** Complete bodies that wait to be handed over. */
   readonly #handingOver = new Turns()
+  readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
   /** Bytes of each unfinished body, by the function that refuses it, oldest first. */
   readonly #held = new Map<(problem: Problem) => void, number>()
   #heldBytes = 0
@@ -66,7 +75,7 @@ export class ArrivingBodies {
       length += chunk.length
       chunks++
       if (chunks > MAX_SMALL_CHUNKS && length < chunks * MIN_CHUNK_BYTES) {
-        request.destroy()
+        disconnect(request.socket)
         return
       }
       if (length >= pauseAfter) {
@@ -91,7 +100,8 @@ export class ArrivingBodies {
     const onEnd = () => {
       if (problem !== undefined) finish(problem)
       else if (length <= LARGE_BODY_BYTES) handOver()
-      else this.#handingOver.add(handOver)
+      else if (length <= HUGE_BODY_BYTES) this.#handingOver.add(handOver)
+      else this.#handingOverHuge.add(handOver)
     }
     if (announced > maxBytes) finish(tooLarge(maxBytes))
     request.on('data', onData).on('end', onEnd).on('error', finish)

@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, type Registry } from 'prom-client'
 
 /** Minimum interval between two collections, in ms, so that frequent scrapes do not slow down other work. */
-export const SCRAPE_INTERVAL_MS = 100
+export const SCRAPE_INTERVAL_MS = 250
 
 /** Gauges that are named like counters; each repeats the sum of a labelled gauge that stays. */
 const MISNAMED = ['nodejs_active_handles_total', 'nodejs_active_requests_total', 'nodejs_active_resources_total']

@@ -182,8 +182,8 @@ describe('a client that sends thousands of requests without waiting', () => {
     await ended(socket)
   })
 
-  it('is served up to a hundred of them', async () => {
-    const answer = await exchange(given.app.port, get('/ready').repeat(99) + get('/ready', '1.0'))
-    expect(statusesIn(answer)).toEqual(Array(100).fill(200))
+  it('is served up to sixteen of them', async () => {
+    const answer = await exchange(given.app.port, get('/ready').repeat(15) + get('/ready', '1.0'))
+    expect(statusesIn(answer)).toEqual(Array(16).fill(200))
   })
 })

@@ -3,7 +3,7 @@ import { LocalBuckets } from '../../../src/check/local-buckets.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
 const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, refillIntervalMs: 1_000 })] })
-const MOST_KEYS = 100_000
+const MOST_KEYS = 80_000
 
 let now: number
 let outageMs: number
