@@ -2,6 +2,7 @@ import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
+import type { OutageClock } from './outage-clock.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
 
 /** Consecutive failures that open the circuit. */
@@ -41,8 +42,8 @@ interface CircuitBreakerStoreOptions {
   probeKey?(): string
   /** The circuit has just opened. */
   onOpened(reason: string): void
-  /** The circuit is closed again. */
-  onRecovered(): void
+  /** Runs while the circuit is not closed. */
+  readonly outage: OutageClock
   readonly observer: CheckObserver
   readonly logger: Logger
 }
@@ -72,6 +73,10 @@ export class CircuitBreakerStore implements BucketStore {
 
   get circuit(): Circuit {
     return this.#circuit
+  }
+
+  get outage(): OutageClock {
+    return this.#options.outage
   }
 
   /** Why the circuit is not closed. */
@@ -124,7 +129,7 @@ export class CircuitBreakerStore implements BucketStore {
     this.close()
     if (this.#circuit === 'closed') return
     this.#options.logger.info('the unavailable part of the bucket store no longer exists')
-    this.#options.onRecovered()
+    this.outage.stop()
   }
 
   /** Opens the circuit if this call fails and is one too many. */
@@ -146,6 +151,7 @@ export class CircuitBreakerStore implements BucketStore {
     this.#circuit = 'open'
     this.#reason = reason
     this.#options.logger.error({ err, reason }, 'the bucket store is unavailable: the circuit is open')
+    this.outage.start()
     this.#options.onOpened(reason)
     this.#scheduleProbe()
   }
@@ -168,8 +174,8 @@ export class CircuitBreakerStore implements BucketStore {
     this.#circuit = 'closed'
     this.#reason = undefined
     this.#consecutiveFailures = 0
+    this.outage.stop()
     this.#options.logger.info('the bucket store has recovered: the circuit is closed')
-    this.#options.onRecovered()
   }
 
   #scheduleProbe(): void {

@@ -1,6 +1,7 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
 import { type Bucket, type BucketReading, checkBucket, forgottenAt, previewOf } from '../domain/token-bucket.ts'
 import { setBounded } from '../lib/set-bounded.ts'
+import type { OutageClock } from './outage-clock.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** A full bucket is dropped when it has not been used for this long, in ms. */
@@ -12,7 +13,9 @@ const MAX_BUCKETS = 80_000
 interface LocalBucket {
   /** Processes that share the limits; fixed while this bucket is kept. */
   readonly processes: number
-  /** The start of its own clock, by the outage clock. A share's refill is never rounded up. */
+  /** The clock by which it refills: that of the part of the store which held the key's bucket at the last check. */
+  readonly outage: Outage
+  /** The start of its own time, by that clock. A share's refill is never rounded up. */
   readonly sinceMs: number
   readonly bucket: Bucket
   /** The earliest time when it is full, by the process's clock. */
@@ -26,13 +29,14 @@ export interface LocalReading {
   readonly counted: readonly CompiledLimit[]
 }
 
+/** The clock of a part of the store. Shares of its keys refill by this clock. */
+type Outage = Pick<OutageClock, 'elapsedMs' | 'refillPausedMs'>
+
 interface LocalBucketsOptions {
   /** Processes that share each limit, as far as known. */
   processes(): number
-  /** Total time of all outages, in ms. Shares refill by this clock. */
-  outageMs(): number
-  /** How long that clock is still paused, in ms; part of every waiting time. */
-  refillPausedMs(): number
+  /** The clock of the part of the store that holds the key's bucket now. */
+  outageOf(key: string): Outage
   /** A monotonic clock, in ms. */
   now(): number
 }
@@ -60,18 +64,19 @@ export class LocalBuckets {
   }
 
   check({ key, policy, tokens }: BucketCheck): LocalReading {
-    const outageMs = Math.floor(this.#options.outageMs())
+    const outage = this.#options.outageOf(key)
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
-    const { processes, sinceMs } = kept ?? { processes: this.#options.processes(), sinceMs: outageMs }
+    const processes = kept?.processes ?? this.#options.processes()
+    const sinceMs = elapsedMs(outage) - (kept === undefined ? 0 : elapsedMs(kept.outage) - kept.sinceMs)
     const counted = this.#sharesOf(policy, processes)
-    const slowNowMs = Math.floor((outageMs - sinceMs) / processes)
+    const slowNowMs = Math.floor((elapsedMs(outage) - sinceMs) / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
-    const refillPausedMs = Math.ceil(this.#options.refillPausedMs())
+    const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
-      setBounded(this.#buckets, key, { processes, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
+      setBounded(this.#buckets, key, { processes, outage, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }
   }
@@ -102,4 +107,8 @@ export class LocalBuckets {
     this.#shares.set(policy, { processes, limits })
     return limits
   }
+}
+
+function elapsedMs(outage: Outage): number {
+  return Math.floor(outage.elapsedMs)
 }

@@ -5,8 +5,8 @@
 const GRACE_MS = 1_000
 
 /**
- * Counts the time of outages, in ms. The clock is paused while the store is available: the store refills its own buckets then,
- * and this process's shares must not refill as well.
+ * Counts the time of outages of the store, or of one part of it, in ms. The clock is paused while it is available: it refills its own
+ * buckets then, and this process's shares must not refill as well.
  */
 export class OutageClock {
   readonly #now: () => number

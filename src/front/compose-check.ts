@@ -62,11 +62,9 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const { redis, env, policies, observer, logger, loggedKey } = options
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX, logger)
   const now = () => performance.now()
-  const outages = new OutageClock(now)
   const sharing = {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
-    outageMs: () => outages.elapsedMs,
-    refillPausedMs: () => outages.refillPausedMs,
+    outageOf: (key: string) => storeOf(key).outage,
     now,
   }
   const localBuckets = new LocalBuckets(sharing)
@@ -81,14 +79,8 @@ export function composeCheck(options: CheckOptions): CheckParts {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf,
         refusesWrites,
-        onOpened: reason => {
-          outages.start()
-          options.circuitOpened(reason)
-        },
-        onRecovered: () => {
-          // Another shard may still be unavailable.
-          if (store.circuit === 'closed') outages.stop()
-        },
+        onOpened: options.circuitOpened,
+        outage: new OutageClock(now),
         ...(shard && { probeKey: () => shard.probeKey }),
         observer,
         logger: shard ? logger.child({ master: shard.name }) : logger,

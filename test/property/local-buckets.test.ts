@@ -119,11 +119,17 @@ class Fleet {
   constructor(limits: readonly Limit[], size: number) {
     this.size = size
     this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
+    const now = () => this.nowMs
+    const outage = {
+      get elapsedMs() {
+        return now()
+      },
+      refillPausedMs: 0,
+    }
     const options = {
       processes: () => size,
-      outageMs: () => this.nowMs,
-      refillPausedMs: () => 0,
-      now: () => this.nowMs,
+      outageOf: () => outage,
+      now,
     }
     this.#processes = Array.from({ length: size }, () => new LocalBuckets(options))
   }

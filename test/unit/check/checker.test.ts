@@ -57,7 +57,11 @@ beforeEach(() => {
     policies: new PolicyTable(policy),
     openQueue: queue.open,
     denialCache: new DenialCache(() => performance.now()),
-    localBuckets: new LocalBuckets({ now: () => 0, outageMs: () => 0, refillPausedMs: () => 0, processes: () => 1 }),
+    localBuckets: new LocalBuckets({
+      now: () => 0,
+      outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+      processes: () => 1,
+    }),
     observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
     onStoreFailure: 'local',
     maxWaiting: MOST_WAITING,

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
+import { OutageClock } from '../../../src/check/outage-clock.ts'
 import type { BucketCheck, BucketStore, CheckObserver } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/token-bucket.ts'
 import { TimeoutError } from '../../../src/lib/deadline.ts'
@@ -39,13 +40,13 @@ let guarded: CircuitBreakerStore
 let said: string[]
 let failures: (string | undefined)[]
 let openings: string[]
-let recoveries: number
+let nowMs: number
 beforeEach(() => {
   store = new MoodyStore()
   said = []
   failures = []
   openings = []
-  recoveries = 0
+  nowMs = 0
   const log = (level: string) => (fields: { reason?: string } | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
   guarded = new CircuitBreakerStore(store, {
@@ -53,7 +54,7 @@ beforeEach(() => {
     reasonOf: err => (err instanceof TimeoutError ? 'timeout' : (err as Error).message),
     refusesWrites: reason => reason === 'full',
     onOpened: reason => openings.push(reason),
-    onRecovered: () => recoveries++,
+    outage: new OutageClock(() => nowMs),
     observer: {
       storeCalled: (_checks, _seconds, failure) => failures.push(failure),
     } as Partial<CheckObserver> as CheckObserver,
@@ -62,6 +63,13 @@ beforeEach(() => {
 })
 
 const check = () => guarded.check([CHECK])
+
+/** Whether the clock of outages runs. */
+function isOutage(): boolean {
+  const { elapsedMs } = guarded.outage
+  nowMs += 60_000
+  return guarded.outage.elapsedMs > elapsedMs
+}
 
 async function failOften(times: number): Promise<void> {
   for (let i = 0; i < times; i++) await expect(check()).rejects.toThrow()
@@ -121,7 +129,7 @@ describe('the circuit breaker of a store', () => {
   it('ends an outage when its shard no longer exists', async () => {
     await givenOpenCircuit()
     guarded.retire()
-    expect([said, recoveries]).toEqual([['error gone', 'info'], 1])
+    expect([said, isOutage()]).toEqual([['error gone', 'info'], false])
   })
 
   it('counts a failed reset like any other failure', async () => {
@@ -144,7 +152,7 @@ describe('the circuit breaker of a store', () => {
     store.mood = 'well'
     await eventually(() => expect(guarded.circuit).toBe('closed'))
     expect(store.asked).toEqual(['. 1'])
-    expect([guarded.reason, openings, recoveries]).toEqual([undefined, ['gone'], 1])
+    expect([guarded.reason, openings, isOutage()]).toEqual([undefined, ['gone'], false])
     expect(await check()).toHaveLength(1)
   })
 
@@ -162,10 +170,10 @@ describe('the circuit breaker of a store', () => {
   it('logs an outage once and the recovery once, however many probes fail', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
-    expect([said, openings, recoveries]).toEqual([['error gone'], ['gone'], 0])
+    expect([said, openings, isOutage()]).toEqual([['error gone'], ['gone'], true])
     store.mood = 'well'
     await guarded.probe()
-    expect([said, openings, recoveries]).toEqual([['error gone', 'info'], ['gone'], 1])
+    expect([said, openings, isOutage()]).toEqual([['error gone', 'info'], ['gone'], false])
   })
 
   it('reports why the store is unavailable when examined, without opening the circuit', async () => {

@@ -6,19 +6,16 @@ const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, 
 const MOST_KEYS = 80_000
 
 let now: number
-let outageMs: number
-let refillPausedMs: number
+let clock: { elapsedMs: number; refillPausedMs: number }
 let processes: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
-  outageMs = 0
-  refillPausedMs = 0
+  clock = { elapsedMs: 0, refillPausedMs: 0 }
   processes = 1
   buckets = new LocalBuckets({
     now: () => now,
-    outageMs: () => outageMs,
-    refillPausedMs: () => refillPausedMs,
+    outageOf: () => clock,
     processes: () => processes,
   })
 })
@@ -26,7 +23,7 @@ beforeEach(() => {
 /** Simulates an outage of this length. */
 function outage(ms: number): void {
   now += ms
-  outageMs += ms
+  clock.elapsedMs += ms
 }
 
 const allows = (key: string, tokens: number) => buckets.check({ key, policy, tokens }).reading.allowed
@@ -41,7 +38,7 @@ describe('the buckets of a process that cannot ask the store', () => {
   })
 
   it('report how long refill is still paused when an outage has just begun', () => {
-    refillPausedMs = 400.5
+    clock.refillPausedMs = 400.5
     allows('a', 8)
     expect(buckets.check({ key: 'a', policy, tokens: 1 }).reading).toEqual({
       allowed: false,
@@ -74,6 +71,30 @@ describe('the buckets of a process that cannot ask the store', () => {
       now += 50
     }
     expect(admitted).toBe(8)
+  })
+
+  it('refill only while the part of the store that holds the bucket is unavailable', () => {
+    const other = { elapsedMs: 0, refillPausedMs: 0 }
+    const parted = new LocalBuckets({
+      now: () => now,
+      outageOf: key => (key === 'a' ? clock : other),
+      processes: () => 1,
+    })
+    const allows = (key: string) => parted.check({ key, policy, tokens: 8 }).reading.allowed
+    expect([allows('a'), allows('b')]).toEqual([true, true])
+    outage(8_000)
+    expect([allows('a'), allows('b')]).toEqual([true, false])
+  })
+
+  it('neither gain nor lose tokens when another part of the store takes over, and refill by its outages from then on', () => {
+    outage(60_000)
+    allows('a', 8)
+    outage(3_000)
+    expect(allows('a', 2)).toBe(true)
+    clock = { elapsedMs: 500, refillPausedMs: 0 }
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+    outage(1_000)
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
   })
 
   it('are dropped by a sweep once they are full and unused', () => {
