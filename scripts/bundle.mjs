@@ -12,6 +12,7 @@ const ENTRIES = [
   'src/cli.js',
   'src/cluster.js',
   'src/embedded/compaction-thread.js',
+  'src/embedded/replay-thread.js',
   'src/embedded/store.js',
   'src/main.js',
   'src/server.js',

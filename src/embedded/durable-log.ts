@@ -11,7 +11,9 @@ import { HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
 import { replaceJournal, rewriteJournal } from './journal-from-store.ts'
-import { type LogEnd, Replay } from './replay.ts'
+import type { LogEnd } from './log-end.ts'
+import { fillFromJournal } from './replay.ts'
+import type { ReplayBatch, ReplaySource } from './replay-batches.ts'
 import type { ReplyGate } from './valkey.ts'
 import { VersionChain } from './version-chain.ts'
 import type { CompactionJob } from './write-compacted.ts'
@@ -29,6 +31,8 @@ interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
   readonly directory: DirectoryLock
   readonly logger: Logger
+  /** See `fillFromJournal`. */
+  batchesInThread(source: ReplaySource): AsyncIterable<ReplayBatch>
   /** See `writeCompacted`. */
   writeCompacted(job: CompactionJob): Promise<number>
   /** Ends the process, so that its successor loads the journal. */
@@ -66,11 +70,13 @@ export class DurableLog implements ReplyGate {
 
   /** @throws {CannotStart} when the journal cannot be read */
   static async open(connections: Connections, options: DurableLogOptions): Promise<DurableLog> {
-    const { dataDir, directory, keyPrefix, logger } = options
+    const { dataDir, directory, keyPrefix, retentionMs, logger } = options
     const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
     const identities = partitions.map(() => randomUUID())
     const journal = new Journal({ path: join(dataDir, 'journal.ndjson'), identities, directory, logger })
-    const ends = await Replay.fill(connections.commands, journal, { ...options, partitions })
+    const { entryCount, file } = journal
+    const source = { keyPrefix, retentionMs, ...file }
+    const ends = await fillFromJournal(connections.commands, source, { ...options, entryCount })
     return new DurableLog(connections, partitions, { journal, ends }, options)
   }
 

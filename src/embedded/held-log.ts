@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
-import type { LogEnd } from './replay.ts'
+import type { LogEnd } from './log-end.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 

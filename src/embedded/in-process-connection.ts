@@ -1,8 +1,8 @@
 import RedisParser from 'redis-parser'
+import { type Command, type EncodedCommands, encode } from './commands.ts'
 import type { Connection } from './connection.ts'
 
 export type Reply = string | number | null | Reply[]
-export type Command = readonly (string | number)[]
 
 /** Upper bound of the steps that the server needs to produce the next part of a reply, for any command used here. */
 const MAX_SILENT_STEPS = 100
@@ -34,17 +34,20 @@ export class InProcessConnection {
    * @throws the first error among the replies
    */
   pipeline(commands: readonly Command[]): Reply[] {
+    return this.send(encode(commands))
+  }
+
+  /** The same for commands that are encoded already. */
+  send({ bytes, count }: EncodedCommands): Reply[] {
     // The server takes an empty read for the end of the connection.
-    if (commands.length === 0) return []
-    this.end.chunks.push(encode(commands))
-    for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length < commands.length; ) {
+    if (count === 0) return []
+    this.end.chunks.push(bytes)
+    for (this.#silentSteps = 0; this.#silentSteps < MAX_SILENT_STEPS && this.#received.length < count; ) {
       this.#silentSteps++
       this.#step()
     }
-    const replies = this.#received.splice(0, commands.length)
-    if (replies.length < commands.length) {
-      throw new Error(`the embedded store did not answer ${commands[replies.length]?.[0]}`)
-    }
+    const replies = this.#received.splice(0, count)
+    if (replies.length < count) throw new Error(`the embedded store answered ${replies.length} of ${count} commands`)
     return replies.map(reply => {
       if (reply instanceof Error) throw reply
       return reply
@@ -65,17 +68,4 @@ export class InProcessConnection {
   destroy(): void {
     this.end.eof = true
   }
-}
-
-/** @see https://redis.io/docs/latest/develop/reference/protocol-spec/ */
-function encode(commands: readonly Command[]): Buffer {
-  let text = ''
-  for (const command of commands) {
-    text += `*${command.length}\r\n`
-    for (const argument of command) {
-      const value = String(argument)
-      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`
-    }
-  }
-  return Buffer.from(text)
 }

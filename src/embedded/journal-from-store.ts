@@ -1,8 +1,8 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { HeldLog, LogBeginning } from './held-log.ts'
 import type { Journal } from './journal.ts'
+import type { LogEnd } from './log-end.ts'
 import { LogReader } from './log-reader.ts'
-import type { LogEnd } from './replay.ts'
 
 /**
  * Replaces the journal at once by what the store holds.

@@ -20,6 +20,14 @@ export interface JournalHeader {
   readonly compactedTo: readonly number[]
 }
 
+/** The valid part of a journal. */
+export interface JournalFile {
+  readonly path: string
+  readonly header: JournalHeader
+  /** Size of the part, in bytes. */
+  readonly bytes: number
+}
+
 /** One line of the journal after the header. */
 export interface JournalEntry {
   /** The number of the line, from 1. */
@@ -60,6 +68,14 @@ export function parseEntry(path: string, text: string, line: number): JournalEnt
   const { position, event: stored } = value as { position: number; event: Members }
   const event = readEvent(path, stored, line, 'event')
   return { line, text: JSON.stringify(event), event, position }
+}
+
+/** @throws {CannotStart} at a damaged line, or one of a later release */
+export function* readEntries({ path, bytes }: JournalFile): Generator<JournalEntry> {
+  let number = 0
+  for (const line of readLines(path, bytes)) {
+    if (++number > 1) yield parseEntry(path, line, number)
+  }
 }
 
 /** Reports a line that this service cannot have written. */

@@ -5,10 +5,9 @@ import type { DirectoryLock } from './directory-lock.ts'
 import { copyMost, copyRest, replaceByLines, replaceFile, writeLines } from './journal-files.ts'
 import {
   headerLine,
-  type JournalEntry,
+  type JournalFile,
   type JournalHeader,
   measureLines,
-  parseEntry,
   parseHeader,
   readLines,
 } from './journal-lines.ts'
@@ -87,12 +86,8 @@ export class Journal {
     return this.#lines - 1
   }
 
-  /** @throws {CannotStart} at a damaged line, or one of a later release */
-  *entries(): Generator<JournalEntry> {
-    let number = 0
-    for (const line of readLines(this.path, this.#bytes)) {
-      if (++number > 1) yield parseEntry(this.path, line, number)
-    }
+  get file(): JournalFile {
+    return { path: this.path, header: this.#header, bytes: this.#bytes }
   }
 
   /** Syncs the events to disk. @throws if that fails; then none of them counts as written. */

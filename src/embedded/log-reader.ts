@@ -1,5 +1,5 @@
 import type { HeldLog, LogBeginning } from './held-log.ts'
-import type { LogEnd } from './replay.ts'
+import type { LogEnd } from './log-end.ts'
 
 /** One more than a read returns: each read starts with the last event of the previous one. */
 const EVENTS_PER_READ = 501

@@ -2,7 +2,7 @@ import type { PolicyEvent } from '../domain/events.ts'
 import { recordOf } from '../domain/policy-record.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
 import { recordJson } from '../redis/policies/append.ts'
-import type { Command } from './in-process-connection.ts'
+import type { Command } from './commands.ts'
 
 /**
  * Collects the policies of a batch of events, so that few commands store them: one command for each would take a fifth of the time

@@ -8,6 +8,7 @@ import { readEnv } from '../settings/env.ts'
 import { writeCompactedInThread } from './compaction-thread.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { DurableLog } from './durable-log.ts'
+import { batchesInThread } from './replay-thread.ts'
 import { EmbeddedValkey } from './valkey.ts'
 
 /** File descriptor for log lines, opened by the supervisor; standard output belongs to Valkey. */
@@ -48,6 +49,7 @@ try {
     directory,
     keyPrefix: env.KEY_PREFIX,
     retentionMs: env.COMMAND_RETENTION_MS,
+    batchesInThread,
     writeCompacted: writeCompactedInThread,
     restart: () => process.exit(1),
     logger,

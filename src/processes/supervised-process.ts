@@ -106,7 +106,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     clearTimeout(this.#respawn)
     const children = [...this.#exits.keys()]
     await Promise.all(children.map(child => this.#stop(child, { drainMs, replaced: false })))
-    return children.every(({ exitCode }) => exitCode === 0)
+    return children.every(endedInOrder)
   }
 
   #spawn(): void {
@@ -187,4 +187,9 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     await this.#exits.get(child)
     clearTimeout(kill)
   }
+}
+
+/** A signal ends only a process that was still starting, which had nothing to stop. */
+function endedInOrder({ exitCode, signalCode }: ChildProcess): boolean {
+  return exitCode === 0 || signalCode === 'SIGTERM' || signalCode === 'SIGINT'
 }

@@ -28,7 +28,6 @@ describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI 
       env: {
         ADMIN_TOKENS: 'fuzzer:a-token-of-the-fuzzer',
         CHECK_TOKENS: 'caller:a-token-of-a-caller',
-        LOG_LEVEL: 'warn',
       },
     })
   })

@@ -9,6 +9,7 @@ import { ConnectionName } from '../../src/redis/connection/connection-names.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
 import { EmbeddedStore } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
+import { writeLongJournal } from '../support/long-journal.ts'
 import { StoreChanges } from '../support/store-changes.ts'
 
 const KEYS = Array.from({ length: 20 }, (_, i) => `key-${i}`)
@@ -159,6 +160,35 @@ describe('a store that is filled from its journal', () => {
     writeFileSync(journalPath(), `${damage(journalLines()).join('\n')}\n`)
     await expect(start()).rejects.toThrow(report)
     await expect(start()).rejects.toThrow(/restore the file from a backup$/)
+  })
+})
+
+describe('a journal that is long enough for a thread of its own', () => {
+  const EVENTS = 12_345
+
+  beforeEach(async () => {
+    await store.kill()
+    await writeLongJournal(dataDir, EVENTS)
+  })
+
+  it('is replayed to its end, and continued', async () => {
+    const redis = await start()
+    const log = logOf('k')
+    expect(await redis.xlen(log)).toBe(EVENTS)
+    const event = await new StoreChanges(redis).change('k')
+    expect(event.version).toBe(EVENTS + 1)
+    expect(JSON.parse(journalLines().at(-1) ?? '')).toEqual(event)
+    const { policies } = new ConfigKeys('throttler', configPartition('k'))
+    const held = await redis.hgetall(policies)
+    await store.kill()
+    const restarted = await start()
+    expect(await restarted.xlen(logOf('k'))).toBe(EVENTS + 1)
+    expect(await restarted.hgetall(policies)).toEqual(held)
+  })
+
+  it('is refused if its last line is damaged', async () => {
+    writeFileSync(journalPath(), `${journalLines().slice(0, -1).join('\n')}\nnull\n`)
+    await expect(start()).rejects.toThrow(/line 12346 of .* is damaged: it must be a JSON object \(got null\)/)
   })
 })
 

@@ -12,6 +12,7 @@ const ATTACK_MS = 15_000
 /** Time for the other callers to connect before the attack. */
 const WARM_UP_MS = 1_000
 const CHECKS_PER_SECOND = 200
+const CONNECTIONS = 50
 /** The attacker opens ten thousand connections. */
 const OPEN_FILES = 20_000
 
@@ -50,7 +51,9 @@ export async function underAttack(service: Service, attack: Attack): Promise<Fig
     urls: [service.url],
     ratePerSecond: CHECKS_PER_SECOND,
     keyOf: i => `caller:${i % 100}`,
+    connections: CONNECTIONS,
   })
+  await load.connect()
   await load.runsFor(WARM_UP_MS)
   const port = String(attack.port ?? new URL(service.url).port)
   const command = `ulimit -n ${OPEN_FILES}; exec node "$0" "$@"`

@@ -4,7 +4,6 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { expect } from '@jest/globals'
 
 const TICK_MS = 2
-/** Maximum number of checks in flight; further ones wait in the caller. */
 const MOST_CONNECTIONS = 500
 
 const IS_LONG = process.env['TEST_LONG'] !== undefined
@@ -38,13 +37,15 @@ interface CheckLoadOptions {
   readonly urls: readonly string[]
   readonly ratePerSecond: number
   readonly keyOf: (i: number) => string
+  /** Maximum number of checks in flight; further ones wait in the caller. Default: 500. */
+  readonly connections?: number
 }
 
 /** Sends checks at a fixed rate, whether answers arrive or not. Latency is measured from when a check was due. */
 export class CheckLoad {
   readonly samples: Sample[] = []
   readonly #options: CheckLoadOptions
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: MOST_CONNECTIONS })
+  readonly #agent: Agent
   readonly #begin = performance.now()
   readonly #timer: NodeJS.Timeout
   readonly #underWay = new Set<Promise<unknown>>()
@@ -52,7 +53,14 @@ export class CheckLoad {
 
   constructor(options: CheckLoadOptions) {
     this.#options = options
+    this.#agent = new Agent({ keepAlive: true, maxSockets: options.connections ?? MOST_CONNECTIONS })
     this.#timer = setInterval(() => this.#issueDue(), TICK_MS)
+  }
+
+  /** Opens every connection to one of the services. Callers keep connections, and a flood of new ones delays other new ones. */
+  async connect(): Promise<void> {
+    const { connections = MOST_CONNECTIONS, keyOf, urls } = this.#options
+    await Promise.all(Array.from({ length: connections }, (_, i) => this.#check(`${urls[0]}/check`, keyOf(i))))
   }
 
   /** Resolves after this time, while the load continues. */

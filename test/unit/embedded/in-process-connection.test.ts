@@ -17,5 +17,5 @@ it('the connection accepts a reply in any number of parts', () => {
 })
 
 it('the connection fails if a reply stays incomplete', () => {
-  expect(() => given(['$5\r\nhal']).call('GET', 'k')).toThrow('the embedded store did not answer GET')
+  expect(() => given(['$5\r\nhal']).call('GET', 'k')).toThrow('the embedded store answered 0 of 1 commands')
 })

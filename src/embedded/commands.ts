@@ -1,0 +1,20 @@
+export type Command = readonly (string | number)[]
+
+/** Commands as the store reads them. */
+export interface EncodedCommands {
+  readonly bytes: Buffer
+  readonly count: number
+}
+
+/** @see https://redis.io/docs/latest/develop/reference/protocol-spec/ */
+export function encode(commands: readonly Command[]): EncodedCommands {
+  let text = ''
+  for (const command of commands) {
+    text += `*${command.length}\r\n`
+    for (const argument of command) {
+      const value = String(argument)
+      text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`
+    }
+  }
+  return { bytes: Buffer.from(text), count: commands.length }
+}
