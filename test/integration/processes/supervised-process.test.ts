@@ -123,3 +123,17 @@ it('the supervisor tolerates a process that dies just before it is asked to stop
   await child.stop()
   expect(child.current).toBe(undefined)
 })
+
+it.each([
+  ['in order, if it does as it is told', CHILD, true],
+  [
+    'in order, if it is still starting, so that the signal ends it',
+    "process.send({ type: 'ready' }); setInterval(() => {}, 1e3)",
+    true,
+  ],
+  ['not in order, if it fails', CHILD.replace('process.exit(0)', 'process.exit(1)'), false],
+  ['not in order, if it has to be killed', CHILD.replace('process.exit(0)', '0'), false],
+])('a process stops %s', async (_, code, inOrder) => {
+  const child = await given(code)
+  expect(await child.stop()).toBe(inOrder)
+})
