@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
-import { Turns } from '../http/turns.ts'
+import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
 import { readProjectFile } from '../lib/project-file.ts'
 import { HtmlPages, sendPage, sendUnlessCurrent } from './html-pages.ts'
 import { LOGO_SVG } from './logo.ts'
@@ -23,7 +23,7 @@ export const docsRoute: FastifyPluginAsync = async app => {
   const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true })
   app.addHook('onClose', () => pages.close())
 
-  const turns = new Turns()
+  const turns = new Turns(LARGE_RESPONSE_PACE)
   const serve = (url: string, open: () => ProjectDocument) =>
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
       await turns.next()

@@ -7,7 +7,7 @@ import {
   type LightMyRequestResponse,
 } from 'fastify'
 import { nothingAt, READING_METHODS, routePath } from '../http/methods.ts'
-import { Turns } from '../http/turns.ts'
+import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
 
 /**
  * The content security policy that both pages need: both have inline styles. HSTS is left to the proxy.
@@ -62,7 +62,7 @@ interface HtmlPagesOptions {
  */
 export class HtmlPages {
   readonly #options: HtmlPagesOptions
-  readonly #turns = new Turns()
+  readonly #turns = new Turns(LARGE_RESPONSE_PACE)
   readonly #cache = new Map<string, Page>()
   readonly #inFlight = new Map<string, Promise<Page>>()
   #cachedBytes = 0

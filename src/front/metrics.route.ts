@@ -1,6 +1,6 @@
 import type { FastifyPluginAsync } from 'fastify'
 import type { RouteDocs } from '../http/route-docs.ts'
-import { Turns } from '../http/turns.ts'
+import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
 
 export interface MetricsRouteOptions {
   /** Merged metrics of all front processes, as Prometheus text. */
@@ -19,7 +19,7 @@ const DOCS: RouteDocs = {
 
 /** `GET /metrics`. Concurrent requests share one scrape and its bytes, and are answered in turns, since it can be large. */
 export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape }) => {
-  const turns = new Turns()
+  const turns = new Turns(LARGE_RESPONSE_PACE)
   let scraped: Promise<Buffer> | undefined
   const shared = () => {
     scraped ??= scrape()

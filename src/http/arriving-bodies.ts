@@ -23,8 +23,8 @@ export interface BodyRules {
 /** Bytes that are read of one body in a turn of the event loop. Handling a larger body takes milliseconds. */
 const LARGE_BODY_BYTES = 64 * 1024
 
-/** 64 MB a second of all large bodies, after a burst of 4 MB: more than they need, and a tenth of the time of a process. */
-const READING_PACE = { perSecond: 1_000, burst: 64 }
+/** 32 MB a second of all large bodies, after a burst of 4 MB: more than they need, and a small part of the time of a process. */
+const READING_PACE = { perSecond: 500, burst: 64 }
 
 /** Larger than a thousand checks with the longest keys. Parsing such a body can take 40 ms, so it must be rare. */
 const HUGE_BODY_BYTES = 2 * 1024 * 1024

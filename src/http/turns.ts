@@ -5,6 +5,9 @@ interface Pace {
   readonly burst: number
 }
 
+/** For responses of up to megabytes that people and monitoring ask for: more than they need. */
+export const LARGE_RESPONSE_PACE: Pace = { perSecond: 200, burst: 50 }
+
 const UNLIMITED: Pace = { perSecond: Number.POSITIVE_INFINITY, burst: 0 }
 
 /** A check needs several turns of the event loop, so long tasks must not follow each other at once. */
