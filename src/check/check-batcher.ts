@@ -2,6 +2,7 @@ import type { BucketReading } from '../domain/token-bucket.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
+import { WaitingChecks } from './waiting-checks.ts'
 
 /** Checks in one call. Bounds how long one script call keeps the store from others. */
 const MAX_BATCH = 256
@@ -13,16 +14,20 @@ const MAX_IN_FLIGHT = 2
  * Sends all checks that arrive in one turn of the event loop as one call of the store. While two calls are in flight, checks
  * gather for the next one: batches grow with load, and a single check waits for nothing. Calls keep the order of the checks.
  *
+ * Checks that came with many others wait apart, and while both kinds wait, their calls alternate. So a caller that sends a thousand
+ * checks at once delays the others by one call, not by four.
+ *
  * The deadline here is for a check's whole wait, queue included; the store has one of its own for each call.
  */
 export class CheckBatcher implements CheckQueue {
   readonly #store: BucketStore
   readonly #timeoutMs: number
   readonly #onReading: OnReading
-  /** In order of arrival; all but the last are full. */
-  readonly #batches: PendingCheck[][] = []
+  readonly #few = new WaitingChecks(MAX_BATCH)
+  readonly #many = new WaitingChecks(MAX_BATCH)
+  /** Which of the two the last call was for. */
+  #last = this.#many
   readonly #inFlight = new Set<readonly PendingCheck[]>()
-  #waiting = 0
   #isSendScheduled = false
   /** When the oldest check times out, by `performance.now()`. */
   #nextExpiryMs = Number.POSITIVE_INFINITY
@@ -36,24 +41,22 @@ export class CheckBatcher implements CheckQueue {
   }
 
   get waiting(): number {
-    return this.#waiting
+    return this.#few.count + this.#many.count
   }
 
   enqueue(check: PendingCheck): void {
-    this.#append(check)
+    this.#add(check)
     this.#scheduleSend()
     if (check.startMs + this.#timeoutMs < this.#nextExpiryMs) this.#scheduleExpiry(check.startMs + this.#timeoutMs)
   }
 
-  #append(check: PendingCheck): void {
-    const last = this.#batches.at(-1)
-    if (last === undefined || last.length === MAX_BATCH) this.#batches.push([check])
-    else last.push(check)
-    this.#waiting++
+  #add(check: PendingCheck): void {
+    const checks = check.isOfMany ? this.#many : this.#few
+    checks.add(check)
   }
 
   #scheduleSend(): void {
-    if (this.#isSendScheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.#waiting === 0) return
+    if (this.#isSendScheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.waiting === 0) return
     this.#isSendScheduled = true
     setImmediate(() => {
       this.#isSendScheduled = false
@@ -63,11 +66,16 @@ export class CheckBatcher implements CheckQueue {
 
   #sendBatches(): void {
     while (this.#inFlight.size < MAX_IN_FLIGHT) {
-      const batch = this.#batches.shift()
+      const batch = this.#takeBatch()
       if (batch === undefined) return
-      this.#waiting -= batch.length
       void this.#send(batch)
     }
+  }
+
+  #takeBatch(): readonly PendingCheck[] | undefined {
+    const [next, other] = this.#last === this.#few ? [this.#many, this.#few] : [this.#few, this.#many]
+    this.#last = next.count > 0 ? next : other
+    return this.#last.take()
   }
 
   async #send(batch: readonly PendingCheck[]): Promise<void> {
@@ -96,15 +104,14 @@ export class CheckBatcher implements CheckQueue {
   #expireOldChecks(): void {
     const nowMs = performance.now()
     const latestMs = nowMs - this.#timeoutMs
-    const waiting = this.#batches.splice(0).flat()
+    const waiting = [...this.#few.takeAll(), ...this.#many.takeAll()]
     const unanswered = [...this.#inFlight].flat().concat(waiting)
     const inTime = unanswered.filter(({ hasReading, startMs }) => !hasReading && startMs > latestMs)
     const oldestMs = inTime.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Number.POSITIVE_INFINITY)
     this.#nextExpiryMs = Number.POSITIVE_INFINITY
     if (inTime.length > 0) this.#scheduleExpiry(oldestMs + this.#timeoutMs)
 
-    this.#waiting = 0
-    for (const check of waiting) if (check.startMs > latestMs) this.#append(check)
+    for (const check of waiting) if (check.startMs > latestMs) this.#add(check)
     for (const check of unanswered) if (check.startMs <= latestMs) this.#deliver(check, undefined, nowMs)
   }
 

@@ -10,6 +10,9 @@ import type { BucketCheck, CheckObserver } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
 
+/** From this number on, the checks of one request wait apart from those of others. */
+const MANY_CHECKS = 100
+
 export interface CheckerOptions {
   readonly policies: PolicyTable
   readonly openQueue: OpenQueue
@@ -38,21 +41,22 @@ export class Checker {
    * `store-unavailable` where the policy denies while the store is unavailable.
    */
   check(key: string, tokens: number, onResult: OnResult): void {
-    this.#decide(this.#pending({ key, tokens, startMs: performance.now(), index: 0, onResult }))
+    this.#decide(this.#pending({ key, tokens, startMs: performance.now(), index: 0, isOfMany: false, onResult }))
   }
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
   checkAll(checks: readonly { readonly key: string; readonly tokens: number }[], onResult: OnResult): void {
     const startMs = performance.now()
+    const isOfMany = checks.length >= MANY_CHECKS
     for (let index = 0; index < checks.length; index++) {
       const { key, tokens } = checks[index] as (typeof checks)[number]
-      this.#decideInOrder(this.#pending({ key, tokens, startMs, index, onResult }))
+      this.#decideInOrder(this.#pending({ key, tokens, startMs, index, isOfMany, onResult }))
     }
   }
 
-  #pending({ key, tokens, startMs, index, onResult }: Asked): PendingCheck {
+  #pending({ key, tokens, startMs, index, isOfMany, onResult }: Asked): PendingCheck {
     const policy = this.#options.policies.match(key)
-    return { key, policy, tokens, startMs, index, onResult, hasReading: false, recheck: undefined }
+    return { key, policy, tokens, startMs, index, isOfMany, onResult, hasReading: false, recheck: undefined }
   }
 
   /** Decides without the store if possible. Otherwise joins the same check in flight after a denial, or asks the store. */
@@ -130,7 +134,7 @@ export class Checker {
   }
 }
 
-interface Asked extends Pick<PendingCheck, 'key' | 'tokens' | 'startMs' | 'index' | 'onResult'> {}
+interface Asked extends Pick<PendingCheck, 'key' | 'tokens' | 'startMs' | 'index' | 'isOfMany' | 'onResult'> {}
 
 /** A bug that keeps one check from its result must not take the others of its batch along. */
 function isolate(check: PendingCheck, decide: () => void): void {

@@ -17,6 +17,8 @@ export interface PendingCheck extends BucketCheck {
   /** Arrival, by `performance.now()`. */
   readonly startMs: number
   readonly index: number
+  /** It came with many others, which others must not wait for. */
+  readonly isOfMany: boolean
   readonly onResult: OnResult
   /** Its reading was delivered, or the wait for it given up. */
   hasReading: boolean

@@ -9,6 +9,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     tokens: 1,
     startMs: performance.now(),
     index: 0,
+    isOfMany: false,
     onResult: () => undefined,
     hasReading: false,
     recheck: undefined,

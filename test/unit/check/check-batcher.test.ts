@@ -44,8 +44,8 @@ beforeEach(() => {
   })
 })
 
-function ask(key: string, tokens = 1): void {
-  batcher.enqueue(pendingCheck({ key, policy, tokens }))
+function ask(key: string, tokens = 1, isOfMany = false): void {
+  batcher.enqueue(pendingCheck({ key, policy, tokens, isOfMany }))
 }
 
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)
@@ -75,6 +75,35 @@ describe('the batcher', () => {
     await nextTurn()
     await nextTurn()
     expect(keysOfCalls()).toEqual([['a'], ['b'], ['c', 'd']])
+  })
+
+  it('lets checks of many and other checks take turns, each kind in order', async () => {
+    const many = Array.from({ length: 1_000 }, (_, i) => `many ${i}`)
+    for (const key of many) ask(key, 1, true)
+    ask('a')
+    await nextTurn()
+    for (const key of ['b', 'c']) ask(key)
+    for (let i = 0; store.calls.length > i; i++) {
+      store.calls[i]?.answer()
+      await nextTurn()
+      await nextTurn()
+    }
+    const calls = keysOfCalls()
+    expect(calls.map(keys => keys[0])).toEqual(['a', 'many 0', 'b', 'many 256', 'many 512', 'many 768'])
+    expect(calls[2]).toEqual(['b', 'c'])
+    expect(calls.flat().filter(key => key.startsWith('many'))).toEqual(many)
+    expect(batcher.waiting).toBe(0)
+  })
+
+  it('gives up on checks of both kinds that have waited too long', async () => {
+    ask('a')
+    ask('b', 1, true)
+    await nextTurn()
+    ask('c')
+    ask('d', 1, true)
+    await eventually(() => expect(answered).toHaveLength(4))
+    expect(new Map(answered)).toEqual(new Map(['a', 'b', 'c', 'd'].map(key => [key, undefined])))
+    expect(batcher.waiting).toBe(0)
   })
 
   it('sends at most 256 checks in a call', async () => {
