@@ -1,5 +1,8 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { describeLong } from '../support/describe-long.ts'
@@ -23,7 +26,10 @@ const CHECKS = [
 /** @see https://schemathesis.readthedocs.io/ */
 describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI document', () => {
   let service: Service
+  /** The fuzzer leaves files where it runs. */
+  let directory: string
   beforeAll(async () => {
+    directory = await mkdtemp(join(tmpdir(), 'throttler-fuzzer-'))
     service = await Service.start({
       env: {
         ADMIN_TOKENS: 'fuzzer:a-token-of-the-fuzzer',
@@ -31,7 +37,10 @@ describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI 
       },
     })
   })
-  afterAll(() => service.stop())
+  afterAll(async () => {
+    await service.stop()
+    await rm(directory, { recursive: true })
+  })
 
   it(
     'are all answered as the document says',
@@ -55,7 +64,7 @@ describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI 
           // The fuzzer cannot generate the media type of an import.
           ...['--exclude-path', '/config/import'],
         ],
-        { stdio: ['ignore', 'pipe', 'inherit'] },
+        { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] },
       )
       const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
       expect([code, output]).toEqual([0, expect.stringContaining('Test cases')])
