@@ -42,13 +42,16 @@ const head = (length: number) =>
 const unreadable = (length: number) =>
   `POST /config/%ff HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
 
+/** A page of more than a megabyte, so that a few fill every buffer on the way. */
+const PAGE = '/docs/static/swagger-ui-bundle.js'
+
 /**
- * Requests many pages, reads them at this rate for this time, and then reads the rest at once.
+ * Requests some pages, reads them at this rate for this time, and then reads the rest at once.
  * @returns how many pages it received
  */
 async function readPages(count: number, bytesPerSecond: number, ms: number): Promise<number> {
   const socket = connection()
-  socket.write('GET /openapi.json HTTP/1.1\r\nhost: localhost\r\n\r\n'.repeat(count))
+  socket.write(`GET ${PAGE} HTTP/1.1\r\nhost: localhost\r\n\r\n`.repeat(count))
   const parts: Buffer[] = []
   let bytes = 0
   const startMs = performance.now()
@@ -92,9 +95,9 @@ describe('a client that sends slowly', () => {
 
 describe('a client that reads slowly', () => {
   it('is disconnected if it stops reading, and served if it continues', async () => {
-    const [stopped, slow] = await Promise.all([readPages(100, 0, 22_000), readPages(100, 1_000_000, 22_000)])
-    expect(stopped).toBeLessThan(100)
-    expect(slow).toBe(100)
+    const [stopped, slow] = await Promise.all([readPages(16, 0, 22_000), readPages(16, 1_000_000, 22_000)])
+    expect(stopped).toBeLessThan(16)
+    expect(slow).toBe(16)
   }, 90_000)
 })
 
