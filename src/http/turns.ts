@@ -42,7 +42,7 @@ export class Turns {
 
   #schedule(): void {
     const waitMs = this.#dueMs - performance.now()
-    if (waitMs > 0) setTimeout(() => this.#run(), waitMs)
+    if (waitMs > 0) setTimeout(() => this.#run(), waitMs).unref()
     else setImmediate(() => setImmediate(() => this.#run()))
   }
 
