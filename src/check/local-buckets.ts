@@ -68,14 +68,15 @@ export class LocalBuckets {
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
     const processes = kept?.processes ?? this.#options.processes()
-    const sinceMs = elapsedMs(outage) - (kept === undefined ? 0 : elapsedMs(kept.outage) - kept.sinceMs)
+    const ownMs = kept === undefined ? 0 : elapsedMs(kept.outage) - kept.sinceMs
     const counted = this.#sharesOf(policy, processes)
-    const slowNowMs = Math.floor((elapsedMs(outage) - sinceMs) / processes)
+    const slowNowMs = Math.floor(ownMs / processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
+      const sinceMs = elapsedMs(outage) - ownMs
       setBounded(this.#buckets, key, { processes, outage, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }

@@ -3,9 +3,13 @@ import type { Socket } from 'node:net'
 /** Node's name for the function of a parser that takes a part of a body. */
 const TAKE_BODY = 3
 
-/** Undocumented members of a connection's parser: the handler of a request's head, which returns how to continue, and that one. */
+/** Undocumented members of a connection. */
 interface ParserInternals {
-  readonly parser?: { onIncoming: () => number; [TAKE_BODY]: (() => void) | undefined } | null
+  readonly parser?: {
+    /** Handles the head of a request, and returns how to continue. */
+    onIncoming: () => number
+    [TAKE_BODY]: (() => void) | undefined
+  } | null
 }
 
 /** Tells the parser that the remaining bytes are not HTTP, as after an upgrade, so it ignores them. */

@@ -1,9 +1,9 @@
 /** The journal's line format, and how to read it. */
-
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
+import { parseJson } from '../lib/parse-json.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 import { compactedFault, eventFault, FORMAT, headerFault, schemaFault } from './journal-members.ts'
 
@@ -119,14 +119,6 @@ function parseMembers(path: string, text: string, line: number): Members {
   const value = parseJson(text)
   if (isObject(value)) return value
   throw damagedLine(path, line, `it must be a JSON object (got ${shorten(text) || 'nothing'})`)
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }
 
 /** Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line. */

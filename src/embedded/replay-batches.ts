@@ -13,7 +13,7 @@ import { VersionChain } from './version-chain.ts'
 /** The store can do other work between two batches. */
 const EVENTS_PER_BATCH = 250
 
-/** A journal, and what its events become in the store. */
+/** A journal, and where and for how long the records of its commands are stored. */
 export interface ReplaySource extends RetentionOptions, JournalFile {}
 
 /** Commands that store some events. */

@@ -6,7 +6,7 @@ import { type ReplayBatch, ReplayBatches, type ReplaySource } from './replay-bat
 
 const PROGRESS_INTERVAL_MS = 2_000
 
-/** Starting a thread takes longer than to read a smaller journal. */
+/** A smaller journal is read before a thread has started. */
 const LARGE_JOURNAL_EVENTS = 10_000
 
 interface ReplayOptions {
@@ -28,11 +28,11 @@ export async function fillFromJournal(
 ): Promise<LogEnd[]> {
   const startedAt = performance.now()
   let reportedAt = startedAt
-  let ends: LogEnd[] = []
+  let ends: readonly LogEnd[] = []
   const batches = entryCount < LARGE_JOURNAL_EVENTS ? new ReplayBatches(source) : batchesInThread(source)
   for await (const batch of batches) {
     store.send(batch)
-    ends = [...batch.ends]
+    ends = batch.ends
     if (performance.now() - reportedAt >= PROGRESS_INTERVAL_MS) {
       reportedAt = performance.now()
       logger.info({ events: batch.events, of: entryCount }, 'the journal is being replayed')
@@ -41,5 +41,5 @@ export async function fillFromJournal(
   }
   const ms = Math.round(performance.now() - startedAt)
   if (entryCount > 0) logger.info({ events: entryCount, ms }, 'the journal was replayed')
-  return ends
+  return [...ends]
 }

@@ -10,8 +10,10 @@ export const LARGE_RESPONSE_PACE: Pace = { perSecond: 200, burst: 50 }
 
 const UNLIMITED: Pace = { perSecond: Number.POSITIVE_INFINITY, burst: 0 }
 
-/** A check needs several turns of the event loop, so long tasks must not follow each other at once. */
+/** A check takes several turns of the event loop, so two long tasks in a row would delay it twice. */
 const LONG_TASK_MS = 5
+
+/** The time that others have after a long task, as a multiple of the task's. */
 const REST_PER_TASK_TIME = 5
 
 /**

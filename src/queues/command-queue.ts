@@ -64,14 +64,14 @@ export class BullCommandQueue implements CommandQueue {
       queue.isPaused(),
       this.#redis.lindex(queue.toKey('active'), -1),
       this.#redis.lindex(queue.toKey('wait'), -1),
-      ...this.#readable(queue),
+      this.#requireOwnKeys(queue),
     ])
     return { isPaused, first: active ?? next ?? undefined, lease: await this.#leaseOf(partition, active) }
   }
 
   /** Fails if BullMQ cannot add commands, because one of its own keys is of another type. */
-  #readable(queue: Queue): readonly Promise<unknown>[] {
-    return [this.#redis.get(queue.toKey('id')), this.#redis.xlen(queue.toKey('events'))]
+  async #requireOwnKeys(queue: Queue): Promise<void> {
+    await Promise.all([this.#redis.get(queue.toKey('id')), this.#redis.xlen(queue.toKey('events'))])
   }
 
   /** A worker renews the lock of its command for as long as it lives. */

@@ -1,4 +1,5 @@
 import { Job, type JobProgress, Queue, Worker } from 'bullmq'
+import { parseJson } from '../lib/parse-json.ts'
 import type { CommandJob } from './command-job.ts'
 
 /**
@@ -29,10 +30,5 @@ export class MalformedJobWorker extends Worker<CommandJob> {
 }
 
 function asJson(data: string): string {
-  try {
-    JSON.parse(data)
-    return data
-  } catch {
-    return JSON.stringify(data)
-  }
+  return parseJson(data) === undefined ? JSON.stringify(data) : data
 }

@@ -37,7 +37,7 @@ interface QueueWatchOptions {
 
 /** The last observation of one queue. */
 interface Watched {
-  /** What blocks the queue, or its first command, and the time since when it has been the same. */
+  /** The observed state without the lease, or the error, as text, and the time since when it has been the same. */
   readonly seen: string
   readonly sinceMs: number
   readonly lease: string | null
@@ -97,7 +97,7 @@ export class QueueWatch {
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue is stalled if its first command has been the same for `STALLED_AFTER_MS`. */
+  /** A queue is stalled if its state has been the same for `STALLED_AFTER_MS`, whatever the lease. */
   async #see(
     partition: number,
     { seen, lease }: Pick<Watched, 'seen' | 'lease'>,

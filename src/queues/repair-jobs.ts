@@ -1,28 +1,29 @@
 import type { Queue } from 'bullmq'
 import { isObject } from '../lib/is-object.ts'
+import { parseJson } from '../lib/parse-json.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 
-const COUNT = /^\d{1,15}$/
-const NEVER = () => false
+const isCount = (text: string) => /^\d{1,15}$/.test(text)
+const never = () => false
 
-/** BullMQ's own fields of a job that keep it from taking or ending the job, and their valid values in a job of this service. */
-const VALID: Readonly<Record<string, (text: string) => boolean>> = {
-  opts: text => isObject(parsed(text)),
-  progress: text => parsed(text) !== undefined,
-  ats: text => COUNT.test(text),
-  atm: text => COUNT.test(text),
-  stc: text => COUNT.test(text),
-  parent: NEVER,
-  parentKey: NEVER,
-  rjk: NEVER,
-  deid: NEVER,
+/** BullMQ's own fields of a job that can keep it from taking or ending the job, and which values a job of this service may have. */
+const IS_VALID: Readonly<Record<string, (text: string) => boolean>> = {
+  opts: text => isObject(parseJson(text)),
+  progress: text => parseJson(text) !== undefined,
+  ats: isCount,
+  atm: isCount,
+  stc: isCount,
+  parent: never,
+  parentKey: never,
+  rjk: never,
+  deid: never,
 }
-const FIELDS = Object.keys(VALID)
+const FIELDS = Object.keys(IS_VALID)
 
 /** A job that was repaired, and how. */
 export interface Repair {
   readonly jobId: string
-  /** The fields that were reset; without them the job itself was no hash, and is deleted. */
+  /** The fields that were removed. Absent if the key held no job, and was deleted. */
   readonly fields?: readonly string[]
 }
 
@@ -47,16 +48,8 @@ async function repairJob(redis: RedisClient, key: string, jobId: string): Promis
     return { jobId }
   }
   const values = await redis.hmget(key, ...FIELDS)
-  const fields = FIELDS.filter((field, i) => values[i] != null && !VALID[field]?.(values[i]))
+  const fields = FIELDS.filter((field, i) => values[i] != null && !IS_VALID[field]?.(values[i]))
   if (fields.length === 0) return undefined
   await redis.hdel(key, ...fields)
   return { jobId, fields }
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text)
-  } catch {
-    return undefined
-  }
 }

@@ -1,9 +1,11 @@
 /** How events and policies are stored in Redis: as JSON, which another program may have overwritten. */
+
 import { DamagedRecord } from '../../config-change/damaged-store.ts'
 import type { DamagedEntry, LogEntry, StoredEntry } from '../../config-change/log-ports.ts'
 import { EVENT_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { isPolicyDefinition } from '../../domain/stored-policy.ts'
+import { parseJson } from '../../lib/parse-json.ts'
 
 /** An entry of a stream as ioredis returns it: the id, then fields and values in turn. */
 export type StreamEntry = [id: string, fields: string[]]
@@ -57,14 +59,6 @@ export function parseRecord(key: string, json: string): PolicyRecord {
     )
   }
   return record
-}
-
-function parseJson(json: string): unknown {
-  try {
-    return JSON.parse(json)
-  } catch {
-    return undefined
-  }
 }
 
 function isRecord(value: unknown): value is Omit<PolicyRecord, 'key'> {
