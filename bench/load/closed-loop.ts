@@ -2,12 +2,10 @@ import { Connection } from './connection.ts'
 import type { Loop } from './loop.ts'
 import type { Tally } from './tally.ts'
 
-const CONNECTIONS = 64
-
 /** Each connection sends its next request when it has its answer: shows how much the measured process can do. */
-export function closedLoop(port: number, next: () => Buffer, tally: Tally): Loop {
+export function closedLoop(port: number, next: () => Buffer, tally: Tally, connections: number): Loop {
   let stopped = false
-  let underWay = CONNECTIONS
+  let underWay = connections
   let drained: () => void = () => undefined
 
   const answered = (connection: Connection, status: number) => {
@@ -18,7 +16,7 @@ export function closedLoop(port: number, next: () => Buffer, tally: Tally): Loop
     if (--underWay === 0) drained()
   }
 
-  for (let i = 0; i < CONNECTIONS; i++) new Connection(port, answered).send(next(), performance.now())
+  for (let i = 0; i < connections; i++) new Connection(port, answered).send(next(), performance.now())
   return {
     stop: () =>
       new Promise(resolve => {

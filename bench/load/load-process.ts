@@ -8,6 +8,10 @@ import { atRandom, buildRequests } from './requests.ts'
 import { Tally } from './tally.ts'
 
 const tally = new Tally()
+/** So many batches have 1,600 checks under way. With 64, checks would wait longer than their time-out on a slow machine. */
+const BATCH_CONNECTIONS = 16
+const SINGLE_CONNECTIONS = 64
+
 let loop: Loop | undefined
 
 function start({ port, requests, ratePerSecond }: LoadPlan): Loop {
@@ -15,7 +19,8 @@ function start({ port, requests, ratePerSecond }: LoadPlan): Loop {
     return clientLoop(port, tally, requests === 'client-shared')
   }
   const next = atRandom(buildRequests(requests))
-  return ratePerSecond === undefined ? closedLoop(port, next, tally) : openLoop(port, next, tally, ratePerSecond)
+  if (ratePerSecond !== undefined) return openLoop(port, next, tally, ratePerSecond)
+  return closedLoop(port, next, tally, requests === 'batch' ? BATCH_CONNECTIONS : SINGLE_CONNECTIONS)
 }
 
 async function stop(): Promise<void> {
