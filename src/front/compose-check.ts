@@ -17,9 +17,10 @@ import type { AdminLimits } from '../http/auth.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { OnMalformedBucket } from '../redis/buckets/check-call.ts'
+import type { OnMalformedBucket } from '../redis/buckets/check-reply.ts'
 import { ClusterBuckets } from '../redis/buckets/cluster-buckets.ts'
 import { Heartbeats } from '../redis/buckets/heartbeats.ts'
+import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { RedisBucketStore } from '../redis/buckets/redis-bucket-store.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reason.ts'
@@ -38,7 +39,7 @@ interface CheckOptions {
   readonly redis: RedisClient
   readonly env: Env
   readonly policies: PolicyTable
-  readonly observer: CheckObserver & MalformedBucketObserver
+  readonly observer: CheckObserver & MalformedBucketObserver & ClusterObserver
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
   readonly logger: Logger
@@ -73,6 +74,8 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const { store, openQueue, storeOf } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
     onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
+    observer,
+    logger,
     timeoutMs: env.REDIS_TIMEOUT_MS,
     guard: (part, shard) =>
       new CircuitBreakerStore(part, {
@@ -126,18 +129,20 @@ export function composeCheck(options: CheckOptions): CheckParts {
 interface GuardedBucketsOptions {
   readonly keys: BucketKeys
   readonly onMalformed: OnMalformedBucket
+  readonly observer: ClusterObserver
+  readonly logger: Logger
   readonly timeoutMs: number
   guard(part: BucketStore, shard?: BucketShard): CircuitBreakerStore
 }
 
 /** The bucket store with its circuit breaker, and the queue in front of it; on a cluster, one of each for each master. */
-function guardedBuckets(redis: RedisClient, { keys, onMalformed, timeoutMs, guard }: GuardedBucketsOptions) {
+function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: GuardedBucketsOptions) {
   if (redis instanceof Cluster) {
-    const store = new ShardedStore(new ClusterBuckets(redis, keys, onMalformed), shard => guard(shard, shard))
+    const store = new ShardedStore(new ClusterBuckets(redis, options), shard => guard(shard, shard))
     const openQueue: OpenQueue = onReading => new ShardedQueue(store, timeoutMs, onReading)
     return { store, openQueue, storeOf: (key: string) => store.breakerFor(key) }
   }
-  const store = guard(new RedisBucketStore(redis, keys, onMalformed))
+  const store = guard(new RedisBucketStore(redis, options.keys, options.onMalformed))
   const openQueue: OpenQueue = onReading => new CheckBatcher(store, timeoutMs, onReading)
   return { store, openQueue, storeOf: () => store }
 }

@@ -5,6 +5,7 @@ import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
 import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
+import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
 import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
 
@@ -23,7 +24,7 @@ export interface FrontGauges {
  * The metrics of a front process. Labels are policies, never callers' keys, so the number of series is bounded.
  * @see https://prometheus.io/docs/practices/naming/
  */
-export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver {
+export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver, ClusterObserver {
   readonly registry = new Registry()
   readonly #checks = new CheckCounter(this.registry)
   readonly #checkDuration = new PlainHistogram({
@@ -86,6 +87,16 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
     help: 'Checks that found a malformed bucket, which counts as full',
     registers: [this.registry],
   })
+  readonly #partitionCalls = new Counter({
+    name: 'throttler_store_partition_calls_total',
+    help: 'Calls for a single partition, because a master of the cluster takes no call for several',
+    registers: [this.registry],
+  })
+  readonly #redirectedChecks = new Counter({
+    name: 'throttler_store_redirected_checks_total',
+    help: 'Checks asked again because their slot is at another master of the cluster, or moves there',
+    registers: [this.registry],
+  })
 
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
@@ -138,6 +149,14 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
 
   malformedBucket(): void {
     this.#malformedBuckets.inc()
+  }
+
+  calledByPartition(calls: number): void {
+    this.#partitionCalls.inc(calls)
+  }
+
+  redirected(checks: number): void {
+    this.#redirectedChecks.inc(checks)
   }
 
   applied({ at }: { readonly at: string }): void {

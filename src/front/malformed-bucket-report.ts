@@ -1,7 +1,7 @@
 import { LineBudget } from '../lib/line-budget.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { OnMalformedBucket } from '../redis/buckets/check-call.ts'
+import type { OnMalformedBucket } from '../redis/buckets/check-reply.ts'
 
 /** Bounds the log: each check that reads a malformed bucket reports it. */
 const MAX_LINES_PER_SECOND = 10

@@ -18,7 +18,10 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
-export const checkScript = load('check', 'bucket-layout')
+/** For buckets in one slot of a cluster, or on a server that is not in a cluster. */
+export const checkScript = load('check', 'keys-declared', 'bucket-layout')
+/** For buckets in any slots of one master. */
+export const checkAcrossSlotsScript = load('check', 'keys-as-arguments', 'bucket-layout')
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

@@ -140,7 +140,7 @@ async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, k
     store.check(checks),
     ...checks.map(({ key }) => redis.expiryOf(keys.bucket(key))),
   ])
-  expect(readings.map((reading, i) => answerOf(checks[i] as BucketCheck, reading))).toEqual(
+  expect(readings.map((reading, i) => answerOf(checks[i] as BucketCheck, reading as BucketReading))).toEqual(
     checks.map(({ expected }) => expected),
   )
   for (const [i, { key }] of checks.entries()) {

@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { freePort } from '../../src/processes/free-port.ts'
 import { eventually } from './eventually.ts'
 import { RedisServer } from './redis-server.ts'
+import { StoreProxy } from './store-proxy.ts'
 
 const SLOTS = 16_384
 const LOOPBACK = '127.0.0.1'
@@ -15,12 +16,17 @@ interface RedisClusterOptions {
   readonly nodeTimeoutMs?: number
   /** Additional arguments of each server. */
   readonly args?: readonly string[]
+  /** Whether the servers refuse scripts with flags, as Redis 6.2 does. */
+  readonly refusesScriptFlags?: boolean
 }
 
 /** One server of a cluster, with a connection of the test's own. */
 export interface ClusterNode {
   readonly server: RedisServer
   readonly redis: Redis
+  /** Where clients find it. */
+  readonly port: number
+  readonly proxy: StoreProxy | undefined
   readonly busPort: number
   readonly id: string
 }
@@ -45,7 +51,7 @@ export class RedisCluster {
   }
 
   get url(): string {
-    return `redis+cluster://${this.masters.map(({ server }) => `${LOOPBACK}:${server.port}`).join(',')}`
+    return `redis+cluster://${this.masters.map(({ port }) => `${LOOPBACK}:${port}`).join(',')}`
   }
 
   get nodes(): readonly ClusterNode[] {
@@ -55,6 +61,13 @@ export class RedisCluster {
   async stop(): Promise<void> {
     for (const { redis } of this.nodes) redis.disconnect()
     await Promise.all(this.nodes.map(({ server }) => server.stop()))
+    await Promise.all(this.nodes.map(({ proxy }) => proxy?.stop()))
+  }
+
+  /** Starts a killed server again. */
+  async restart({ server, redis, proxy }: ClusterNode): Promise<void> {
+    await server.restart()
+    if (proxy !== undefined) await announce(proxy, redis)
   }
 
   /** The number of keys on each master. */
@@ -124,7 +137,8 @@ async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
   }
 }
 
-async function tryToStartNode({ nodeTimeoutMs = 1_000, args = [] }: RedisClusterOptions): Promise<ClusterNode> {
+async function tryToStartNode(options: RedisClusterOptions): Promise<ClusterNode> {
+  const { nodeTimeoutMs = 1_000, args = [], refusesScriptFlags = false } = options
   const busPort = await freePort(LOOPBACK)
   const server = await RedisServer.start(
     '--cluster-enabled',
@@ -143,5 +157,18 @@ async function tryToStartNode({ nodeTimeoutMs = 1_000, args = [] }: RedisCluster
   )
   const redis = new Redis(server.url, { lazyConnect: false })
   redis.on('error', () => undefined)
-  return { server, redis, busPort, id: String(await redis.cluster('MYID')) }
+  const proxy = refusesScriptFlags ? await announcedProxy(server, redis) : undefined
+  const id = String(await redis.cluster('MYID'))
+  return { server, redis, port: proxy?.port ?? server.port, proxy, busPort, id }
+}
+
+async function announcedProxy(server: RedisServer, redis: Redis): Promise<StoreProxy> {
+  const proxy = await StoreProxy.start(server.url)
+  proxy.knowsScriptFlags = false
+  await announce(proxy, redis)
+  return proxy
+}
+
+async function announce({ port }: StoreProxy, redis: Redis): Promise<void> {
+  await redis.config('SET', 'cluster-announce-port', String(port))
 }

@@ -5,6 +5,8 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class StoreProxy {
   /** Whether messages to subscribers are discarded. */
   losesAnnouncements = false
+  /** Whether scripts may begin with `#!`. Without, the store refuses them as Redis 6.2 does. */
+  knowsScriptFlags = true
   /** Delay of requests and replies, in ms. */
   latencyMs = 0
   readonly #server: Server
@@ -29,8 +31,12 @@ export class StoreProxy {
     return proxy
   }
 
+  get port(): number {
+    return (this.#server.address() as AddressInfo).port
+  }
+
   get url(): string {
-    return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+    return `redis://127.0.0.1:${this.port}`
   }
 
   #join(client: Socket, store: Socket): void {
@@ -42,7 +48,7 @@ export class StoreProxy {
     let isSubscriber = false
     client.on('data', bytes => {
       isSubscriber ||= /subscribe/i.test(bytes.toString('latin1'))
-      this.#forward(bytes, store)
+      this.#forward(this.knowsScriptFlags ? bytes : withoutShebang(bytes), store)
     })
     store.on('data', bytes => {
       // The answer to SUBSCRIBE itself is passed on.
@@ -109,4 +115,9 @@ export class StoreProxy {
     this.#server.close()
     await once(this.#server, 'close')
   }
+}
+
+/** As long as before. For Redis it is then Lua that cannot be compiled. */
+function withoutShebang(bytes: Buffer): Buffer {
+  return bytes.includes('#!lua') ? Buffer.from(bytes.toString('latin1').replaceAll('#!lua', '#?lua'), 'latin1') : bytes
 }

@@ -1,21 +1,20 @@
-/** Encodes a batch of checks for `lua/check.lua`, and decodes its reply. */
+/** Encodes a batch of checks for `lua/check.lua`; `check-reply.ts` decodes its reply. */
 import { Command } from 'ioredis'
 import type { BucketCheck } from '../../check/ports.ts'
 import type { Policy } from '../../domain/policy.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
 import type { BucketKeys } from '../keys.ts'
-import { checkScript } from '../scripts.ts'
+import { checkAcrossSlotsScript, checkScript, type Script } from '../scripts.ts'
 
 /** The reply of a Redis that does not know the script yet. Nothing was executed. */
 const UNKNOWN_SCRIPT = /^NOSCRIPT /
 
-const BYTES_PER_NUMBER = 8
-
 type Limits = Policy['limits']
 
-interface CheckCallOptions {
+export interface CheckCallOptions {
   readonly checks: readonly BucketCheck[]
   readonly keys: BucketKeys
+  /** Whether the buckets may be in several slots of one master, which not every Redis supports. */
+  readonly acrossSlots?: boolean
   /** Whether to send the script itself, for a Redis that may not know it. */
   readonly withSource?: boolean
 }
@@ -30,19 +29,20 @@ export class CheckCall extends Command {
   /** Only the key is kept: ioredis may keep a call after its reply, which would keep the checks alive too. */
   readonly #firstKey: string[]
 
-  constructor({ checks, keys, withSource = false }: CheckCallOptions) {
+  constructor({ checks, keys, acrossSlots = false, withSource = false }: CheckCallOptions) {
     super(withSource ? 'eval' : 'evalsha')
+    const script = acrossSlots ? ACROSS_SLOTS : IN_ONE_SLOT
     const policies = new Map<Limits, number>()
-    const runs = runsOf(checks, policies)
-    let text = `*${4 + checks.length + policies.size}${withSource ? EVAL : EVALSHA}${argument(String(checks.length))}`
+    const decided = argument(runsOf(checks, policies)) + argument(encoded(policies))
+    let text = `*${5 + checks.length}${withSource ? script.eval : script.evalsha}`
+    text += acrossSlots ? NO_KEYS + decided : argument(String(checks.length))
     for (const { key } of checks) text += headOf(key, keys) + key
-    text += argument(runs)
-    for (const limits of policies.keys()) text += argument(encodedLimits(limits))
+    if (!acrossSlots) text += decided
     this.#text = `${text}\r\n`
     this.#firstKey = checks.slice(0, 1).map(({ key }) => keys.bucket(key))
   }
 
-  /** A cluster routes by it; all keys of a call are in one slot. */
+  /** A cluster client routes by it. */
   override getKeys(): string[] {
     return this.#firstKey
   }
@@ -62,8 +62,13 @@ function argument(text: string): string {
   return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
-const EVAL = argument('EVAL') + argument(checkScript.lua)
-const EVALSHA = argument('EVALSHA') + argument(checkScript.sha)
+function calling({ lua, sha }: Script) {
+  return { eval: argument('EVAL') + argument(lua), evalsha: argument('EVALSHA') + argument(sha) }
+}
+
+const IN_ONE_SLOT = calling(checkScript)
+const ACROSS_SLOTS = calling(checkAcrossSlotsScript)
+const NO_KEYS = argument('0')
 
 /** By prefix, then by the length of the caller's key in bytes. */
 const heads = new Map<string, string[]>()
@@ -102,54 +107,18 @@ function runsOf(checks: readonly BucketCheck[], policies: Map<Limits, number>): 
 
 const encodings = new WeakMap<Limits, string>()
 
+function encoded(policies: ReadonlyMap<Limits, number>): string {
+  return Array.from(policies.keys(), encodedLimits).join(';')
+}
+
 function encodedLimits(limits: Limits): string {
   const known = encodings.get(limits)
   if (known !== undefined) return known
-  const encoded = limits
+  const text = limits
     .map(({ id, unitsPerToken, unitsPerMs, capacityUnits, capacity }) =>
       [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' '),
     )
     .join(' ')
-  encodings.set(limits, encoded)
-  return encoded
-}
-
-/** Marks a check whose bucket was malformed. */
-const MALFORMED = -1
-
-/** Called with the key of a malformed bucket, which counts as full. */
-export type OnMalformedBucket = (key: string) => void
-
-/** The reading of each check in the script's reply. */
-export function readingsIn(
-  reply: Buffer,
-  checks: readonly BucketCheck[],
-  onMalformed: OnMalformedBucket,
-): readonly BucketReading[] {
-  const numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
-  const readings: BucketReading[] = new Array(checks.length)
-  let at = 0
-  for (let i = 0; i < checks.length; i++) {
-    const { limits } = (checks[i] as BucketCheck).policy
-    readings[i] = readingAt(numbers, at, limits.length)
-    at += limits.length * BYTES_PER_NUMBER
-  }
-  for (; at < reply.length; at += 2 * BYTES_PER_NUMBER) {
-    const index = numbers.getFloat64(at) - 1
-    const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
-    if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
-    else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
-  }
-  return readings
-}
-
-/** A denied check is encoded as −1 − units, which is negative even if nothing is spent. */
-function readingAt(numbers: DataView, at: number, limits: number): BucketReading {
-  const allowed = numbers.getFloat64(at) >= 0
-  const spent: number[] = new Array(limits)
-  for (let i = 0; i < limits; i++) {
-    const units = numbers.getFloat64(at + i * BYTES_PER_NUMBER)
-    spent[i] = allowed ? units : -1 - units
-  }
-  return { allowed, spent, refillPausedMs: 0 }
+  encodings.set(limits, text)
+  return text
 }

@@ -1,19 +1,30 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { BucketShard, ShardedBucketStore } from '../../check/ports.ts'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../domain/partition.ts'
+import type { Logger } from '../../observability/logger.ts'
 import { BUCKET_SLOTS } from '../bucket-tags.ts'
 import type { BucketKeys } from '../keys.ts'
-import type { OnMalformedBucket } from './check-call.ts'
-import { MasterBuckets } from './master-buckets.ts'
+import { AcrossSlots } from './across-slots.ts'
+import type { OnMalformedBucket } from './check-reply.ts'
+import { type ClusterObserver, MasterBuckets } from './master-buckets.ts'
+import { RedirectedChecks } from './redirected-checks.ts'
 
 /** Pause before the slot map is read again after a failure, and the shortest time between two readings, in ms. */
 const REFRESH_PAUSE_MS = 150
 
+interface ClusterBucketsOptions {
+  readonly keys: BucketKeys
+  readonly onMalformed: OnMalformedBucket
+  readonly observer: ClusterObserver
+  readonly logger: Logger
+}
+
 /** Buckets on Redis Cluster: each master is a shard. */
 export class ClusterBuckets implements ShardedBucketStore {
   readonly #cluster: Cluster
-  readonly #keys: BucketKeys
-  readonly #onMalformed: OnMalformedBucket
+  readonly #options: ClusterBucketsOptions
+  readonly #acrossSlots: AcrossSlots
+  readonly #redirected: RedirectedChecks
   readonly #nodes = new Map<string, Redis>()
   #masters: ReadonlyMap<string, MasterBuckets> = new Map()
   /** By partition. */
@@ -22,10 +33,11 @@ export class ClusterBuckets implements ShardedBucketStore {
   readonly #unowned: MasterBuckets
   #refresh: NodeJS.Timeout | undefined
 
-  constructor(cluster: Cluster, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
+  constructor(cluster: Cluster, options: ClusterBucketsOptions) {
     this.#cluster = cluster
-    this.#keys = keys
-    this.#onMalformed = onMalformed
+    this.#options = options
+    this.#acrossSlots = new AcrossSlots(options.keys, options.logger)
+    this.#redirected = new RedirectedChecks({ cluster, ...options })
     this.#unowned = this.#master('unowned', 0)
     cluster.on('+node', (node: Redis) => this.#add(node))
     cluster.on('-node', (node: Redis) => this.#remove(node))
@@ -44,6 +56,8 @@ export class ClusterBuckets implements ShardedBucketStore {
 
   #add(node: Redis): void {
     this.#nodes.set(addressOf(node), node)
+    node.on('ready', () => this.#acrossSlots.examine(node))
+    node.on('close', () => this.#acrossSlots.forget(node))
     if (this.#cluster.status === 'ready') connectTo(node)
   }
 
@@ -67,6 +81,13 @@ export class ClusterBuckets implements ShardedBucketStore {
       return master
     })
     this.#masters = masters
+    for (const address of masters.keys()) this.#examine(address)
+  }
+
+  /** Again and again, for a master that owned fewer than two partitions until now. */
+  #examine(address: string): void {
+    const node = this.#nodes.get(address)
+    if (node !== undefined) void this.#acrossSlots.examine(node)
   }
 
   #knownMaster(address: string, partition: number): MasterBuckets {
@@ -77,11 +98,12 @@ export class ClusterBuckets implements ShardedBucketStore {
 
   #master(address: string, partition: number): MasterBuckets {
     return new MasterBuckets({
+      ...this.#options,
       address,
       partition,
       cluster: this.#cluster,
-      keys: this.#keys,
-      onMalformed: this.#onMalformed,
+      acrossSlots: this.#acrossSlots,
+      redirected: this.#redirected,
       connection: () => this.#nodes.get(address),
       disturbed: () => this.#refreshSoon(),
     })

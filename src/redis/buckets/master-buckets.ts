@@ -3,34 +3,52 @@ import type { BucketCheck, BucketShard } from '../../check/ports.ts'
 import { bucketPartition } from '../../domain/partition.ts'
 import type { BucketReading } from '../../domain/token-bucket.ts'
 import type { BucketKeys } from '../keys.ts'
-import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
+import type { AcrossSlots } from './across-slots.ts'
+import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'
+import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
+import { indexesBy, pick } from './groups.ts'
 import { probeKeyIn } from './probe-keys.ts'
+import type { RedirectedChecks } from './redirected-checks.ts'
 
-/** Replies to a call that was not executed because some of its keys have moved or are moving. */
-const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN) /
+/** Replies to a call that was not executed, since its keys have moved or are moving, or the server is no longer their master. */
+const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN|READONLY) /
 /** Concerns one slot only, not the master. */
 const UNSERVED_SLOT = /^CLUSTERDOWN Hash slot not served/
 /** A failure that does not mean that the slot map is out of date. */
 const SLOW = /timed out/
 
-type Readings = (BucketReading | undefined)[]
+/** Counts what a cluster costs beyond one call of each master. */
+export interface ClusterObserver {
+  /** A batch took so many calls, one for each partition in it, because its master takes no call for several. */
+  calledByPartition(calls: number): void
+  /** So many checks were asked again, because their slot is at another master or moves there. */
+  redirected(checks: number): void
+}
 
 interface MasterBucketsOptions {
   /** As the slot map spells it. */
   readonly address: string
   /** One that the master owns; see `owns`. */
   readonly partition: number
-  /** Follows redirections. */
   readonly cluster: Cluster
   readonly keys: BucketKeys
+  readonly acrossSlots: AcrossSlots
+  readonly redirected: RedirectedChecks
   readonly onMalformed: OnMalformedBucket
+  readonly observer: ClusterObserver
   /** The connection to this master, if there is one. */
   connection(): Redis | undefined
   /** Called when the slot map may be out of date. */
   disturbed(): void
 }
 
-/** The buckets of one master. A batch becomes one script call for each partition, all sent in one write. */
+/** The reply to a call, as a pipeline returns it. */
+type Reply = readonly [Error | null, Buffer]
+
+/**
+ * The buckets of one master. A batch becomes one script call; at a master that takes no call for several slots, one for each
+ * partition, all sent in one write.
+ */
 export class MasterBuckets implements BucketShard {
   readonly name: string
   #partition: number
@@ -54,81 +72,70 @@ export class MasterBuckets implements BucketShard {
 
   /** Checks whose call failed have no reading. Rejects if all calls failed, unless only for slots that no master serves. */
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
-    const groups = indexesBy(checks, ({ key }) => bucketPartition(key))
-    const pipeline = this.#pipeline()
-    for (const indexes of groups.values()) {
-      pipeline.sendCommand(new CheckCall({ checks: pick(checks, indexes), keys: this.#options.keys }))
-    }
-    const replies = (await pipeline.exec()) as [Error | null, Buffer][]
-
-    const readings: Readings = new Array(checks.length)
-    const failures: unknown[] = []
-    const settle = async ([, indexes]: [number, number[]], [err, reply]: [Error | null, Buffer]) => {
-      const asked = pick(checks, indexes)
-      try {
-        const answers =
-          err === null ? readingsIn(reply, asked, this.#options.onMalformed) : await this.#repeat(asked, err)
-        for (const [i, index] of indexes.entries()) readings[index] = answers[i]
-      } catch (failure) {
-        failures.push(failure)
-      }
-    }
-    await Promise.all([...groups].map((group, i) => settle(group, replies[i] as [Error | null, Buffer])))
-    if (failures.some(failure => !SLOW.test((failure as Error).message))) this.#options.disturbed()
-    const failure = failures.find(failure => !UNSERVED_SLOT.test((failure as Error).message))
-    if (failures.length === groups.size && failure !== undefined) throw failure
-    return readings
+    const connection = this.#readyConnection()
+    const acrossSlots = this.#options.acrossSlots.isSupportedBy(connection)
+    const groups = acrossSlots ? [[...checks.keys()]] : indexesBy(checks, ({ key }) => bucketPartition(key))
+    if (!acrossSlots) this.#options.observer.calledByPartition(groups.length)
+    const { keys } = this.#options
+    const calls = groups.map(indexes => ({ checks: pick(checks, indexes), keys, acrossSlots }))
+    const replies = await sendTogether(connection, calls)
+    const settled = calls.map((call, i) => this.#settle(connection, call, replies[i] as Reply))
+    return this.#merge(groups, await Promise.allSettled(settled), checks.length)
   }
 
   async reset(key: string): Promise<void> {
     await this.#options.cluster.unlink(this.#options.keys.bucket(key))
   }
 
-  #pipeline(): Pipeline {
+  #readyConnection(): Redis {
     const connection = this.#options.connection()
-    if (connection?.status === 'ready') return new Pipeline(connection)
+    if (connection?.status === 'ready') return connection
     this.#options.disturbed()
     throw new Error(`the master ${this.name} is unavailable`)
   }
 
-  /**
-   * Repeats a call that was not executed: with the script's source, or where a redirection points to. Nothing else may be
-   * repeated. A redirected call is split by key, since some keys of a moving slot are here and some there.
-   */
-  async #repeat(checks: readonly BucketCheck[], err: Error): Promise<readonly (BucketReading | undefined)[]> {
-    if (isUnknownScript(err)) return this.#ask(checks)
-    if (!REDIRECTIONS.test(err.message)) throw err
-    this.#options.disturbed()
-    const readings: Readings = new Array(checks.length)
-    const ask = async (indexes: readonly number[]) => {
-      const answers = await this.#ask(pick(checks, indexes))
-      for (const [i, index] of indexes.entries()) readings[index] = answers[i]
+  #merge(groups: readonly number[][], outcomes: readonly PromiseSettledResult<Readings>[], checks: number): Readings {
+    const merged: (BucketReading | undefined)[] = new Array(checks)
+    const failures: Error[] = []
+    for (const [i, outcome] of outcomes.entries()) {
+      if (outcome.status === 'rejected') failures.push(outcome.reason)
+      else for (const [j, index] of (groups[i] as number[]).entries()) merged[index] = outcome.value[j]
     }
-    const asked = indexesBy(checks, ({ key }) => key)
-    const outcomes = await Promise.allSettled([...asked.values()].map(ask))
-    const failed = outcomes.filter(outcome => outcome.status === 'rejected')
-    if (failed.length === outcomes.length) throw failed[0]?.reason
-    return readings
+    if (failures.some(({ message }) => !SLOW.test(message))) this.#options.disturbed()
+    const failure = failures.find(({ message }) => !UNSERVED_SLOT.test(message))
+    if (failures.length === groups.length && failure !== undefined) throw failure
+    return merged
   }
 
-  async #ask(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    const { cluster, keys, onMalformed } = this.#options
-    const reply = await cluster.sendCommand(new CheckCall({ checks, keys, withSource: true }))
-    return readingsIn(reply as Buffer, checks, onMalformed)
+  /** Asks again what was not executed, and nothing else: for the rest it is unknown whether tokens were spent. */
+  async #settle(connection: Redis, call: CheckCallOptions, [err, reply]: Reply): Promise<Readings> {
+    const { checks } = call
+    if (err === null) return this.#askElsewhere(checks, readingsIn(reply, checks, this.#options.onMalformed))
+    if (REDIRECTIONS.test(err.message)) return this.#askAgain(checks)
+    if (!isUnknownScript(err)) throw err
+    const [again] = await sendTogether(connection, [{ ...call, withSource: true }])
+    return this.#settle(connection, call, again as Reply)
+  }
+
+  async #askElsewhere(checks: readonly BucketCheck[], readings: Readings): Promise<Readings> {
+    if (!readings.includes(undefined)) return readings
+    const elsewhere = [...readings.keys()].filter(index => readings[index] === undefined)
+    const answers = await this.#askAgain(pick(checks, elsewhere))
+    const complete = [...readings]
+    for (const [i, index] of elsewhere.entries()) complete[index] = answers[i]
+    return complete
+  }
+
+  #askAgain(checks: readonly BucketCheck[]): Promise<Readings> {
+    this.#options.disturbed()
+    this.#options.observer.redirected(checks.length)
+    return this.#options.redirected.ask(checks)
   }
 }
 
-function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: BucketCheck) => K): Map<K, number[]> {
-  const groups = new Map<K, number[]>()
-  for (const [index, check] of checks.entries()) {
-    const group = groupOf(check)
-    const indexes = groups.get(group)
-    if (indexes === undefined) groups.set(group, [index])
-    else indexes.push(index)
-  }
-  return groups
-}
-
-function pick(checks: readonly BucketCheck[], indexes: readonly number[]): readonly BucketCheck[] {
-  return indexes.map(index => checks[index] as BucketCheck)
+/** In one write. */
+async function sendTogether(connection: Redis, calls: readonly CheckCallOptions[]): Promise<readonly Reply[]> {
+  const pipeline = new Pipeline(connection)
+  for (const call of calls) pipeline.sendCommand(new CheckCall(call))
+  return (await pipeline.exec()) as Reply[]
 }

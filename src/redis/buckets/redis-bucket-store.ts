@@ -1,8 +1,8 @@
 import type { Redis } from 'ioredis'
 import type { BucketCheck, BucketStore } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
 import type { BucketKeys } from '../keys.ts'
-import { CheckCall, isUnknownScript, type OnMalformedBucket, readingsIn } from './check-call.ts'
+import { CheckCall, isUnknownScript } from './check-call.ts'
+import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
 
 /** Buckets in a standalone Redis: one script call for a whole batch. */
 export class RedisBucketStore implements BucketStore {
@@ -16,7 +16,7 @@ export class RedisBucketStore implements BucketStore {
     this.#onMalformed = onMalformed
   }
 
-  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+  async check(checks: readonly BucketCheck[]): Promise<Readings> {
     return readingsIn(await this.#call(checks), checks, this.#onMalformed)
   }
 

@@ -108,11 +108,20 @@ local function write_bucket(key, parts, full_at, others)
   write_until(key, parts, forgotten_at)
 end
 
--- The value of a bucket's key: false if there is none, a table if it is of another type. Any other error ends the script, since a
--- bucket that cannot be read is not full.
+local function is_error(stored, text)
+  return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
+end
+
+-- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
+local function is_elsewhere(stored)
+  return is_error(stored, 'Script attempted to ')
+end
+
+-- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
+-- script, since a bucket that cannot be read is not full.
 local function get(key)
   local stored = pcall('GET', key)
-  if type(stored) == 'table' and not string.find(stored.err, 'WRONGTYPE', 1, true) then call('GET', key) end
+  if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
   return stored
 end
 

@@ -1,22 +1,21 @@
 --[[
   Decides a batch of checks, one after another, each by its own token bucket. domain/token-bucket.ts has the same arithmetic, with
-  the reasons. bucket-layout.lua comes before it.
+  the reasons. bucket-layout.lua comes before it, and one of keys-declared.lua and keys-as-arguments.lua before that.
 
-  KEYS[i]      the bucket of check i
-  ARGV[1]      the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
-               ask policy number `policy` (from 1) for `tokens`
-  ARGV[1 + p]  the limits of policy p: "id unitsPerToken unitsPerMs capacityUnits capacity id unitsPerToken …"
+  keys[keys_from + i]  the bucket of check i
+  ARGV[1]              the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
+                       ask policy number `policy` (from 1) for `tokens`
+  ARGV[2]              the limits of each policy: "id unitsPerToken unitsPerMs capacityUnits capacity id unitsPerToken …;id …"
 
   Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, or
   −1 − units if the check was denied; then pairs: the index of a check, and the ms for which its refill is paused because the
-  clock went back, or −1 if its bucket was malformed. Doubles are exact for these integers, and cheaper for client and server
-  than as many separate replies.
+  clock went back, or −1 if its bucket was malformed, or −2 if it was not decided because its slot is at another master or moves
+  there. Doubles are exact for these integers, and cheaper for client and server than as many separate replies.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
 local MAX_OTHER_ENTRIES = 8
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51
-local keys = KEYS
 
 local function read_policy(text)
   local limits = {}
@@ -100,8 +99,7 @@ local function others_than(limits, bucket, at)
 end
 
 -- The units spent now of each limit; the bucket if it holds more than that; and whether it was malformed.
-local function read_bucket(key, limits)
-  local stored = get(key)
+local function read_bucket(key, stored, limits)
   local is_text = type(stored) == 'string'
   local spent = is_text and spent_of_same(stored, limits)
   if spent then return spent, nil, false end
@@ -146,7 +144,7 @@ local function append(value)
   reply[replied] = value
 end
 
--- Pairs of an index, and a pause or −1.
+-- Pairs of an index, and a pause, MALFORMED or ELSEWHERE.
 local notes = {}
 
 local function note(index, value)
@@ -154,11 +152,18 @@ local function note(index, value)
   notes[#notes + 1] = value
 end
 
-local MALFORMED = -1
+local MALFORMED, ELSEWHERE = -1, -2
+
+local function leave_undecided(index, limits)
+  note(index, ELSEWHERE)
+  for _ = 1, #limits do append(0) end
+end
 
 local function check(index, limits, tokens)
-  local key = keys[index]
-  local spent, bucket, is_malformed = read_bucket(key, limits)
+  local key = keys[keys_from + index]
+  local stored = get(key)
+  if is_elsewhere(stored) then return leave_undecided(index, limits) end
+  local spent, bucket, is_malformed = read_bucket(key, stored, limits)
   if is_malformed then note(index, MALFORMED) end
   if bucket and bucket.last_spent_at > now then note(index, bucket.last_spent_at - now) end
   local allowed = allow(limits, tokens, spent)
@@ -178,7 +183,7 @@ local function check_simply(first, last, limits, tokens)
   local cost = tokens * units_per_token
   local most_spent = tokens <= limit.capacity and capacity_units - cost or -1
   for index = first, last do
-    local key = keys[index]
+    local key = keys[keys_from + index]
     local bucket = pcall('GET', key)
     local spent, is_own = 0, true
     if bucket then
@@ -205,7 +210,7 @@ local function check_simply(first, last, limits, tokens)
 end
 
 local policies = {}
-for p = 2, #ARGV do policies[p - 1] = read_policy(ARGV[p]) end
+for text in string.gmatch(ARGV[2], '[^;]+') do policies[#policies + 1] = read_policy(text) end
 
 local last = 0
 for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Cluster } from 'ioredis'
 import type { BucketShard } from '../../../src/check/ports.ts'
 import { bucketPartition } from '../../../src/domain/partition.ts'
@@ -7,6 +7,7 @@ import { createLogger } from '../../../src/observability/logger.ts'
 import { BUCKET_SLOTS } from '../../../src/redis/bucket-tags.ts'
 import { ClusterBuckets } from '../../../src/redis/buckets/cluster-buckets.ts'
 import { connect } from '../../../src/redis/connection/connection.ts'
+import { failureReason } from '../../../src/redis/connection/failure-reason.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -18,131 +19,172 @@ const CAPACITY = 10
 const policy = policyOf('slow', { limits: [limitOf({ capacity: CAPACITY, refillIntervalMs: 86_400_000 })] })
 const keys = new BucketKeys('throttler')
 
-describeWithRedis('buckets on a cluster', () => {
-  let cluster: RedisCluster
-  let client: Cluster
-  let store: ClusterBuckets
-  const malformed: string[] = []
-  beforeAll(async () => {
-    cluster = await RedisCluster.start()
-    const logger = createLogger({ level: 'silent', role: 'test' })
-    client = connect('request', { target: targetOf(cluster.url), name: 'test', logger }) as Cluster
-    store = new ClusterBuckets(client, keys, key => malformed.push(key))
-    await eventually(async () => {
-      expect(store.shards).toHaveLength(3)
-      await Promise.all(store.shards.map(shard => shard.check([{ key: shard.probeKey, policy, tokens: 0 }])))
+const kinds = [
+  { servers: 'that take one call for several slots', refusesScriptFlags: false },
+  { servers: 'that take a call for each slot only', refusesScriptFlags: true },
+]
+
+describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
+  describeWithRedis('buckets on a cluster', () => {
+    let cluster: RedisCluster
+    let client: Cluster
+    let store: ClusterBuckets
+    const malformed: string[] = []
+    let partitionCalls = 0
+    let redirected = 0
+    const observer = {
+      calledByPartition: (calls: number) => {
+        partitionCalls += calls
+      },
+      redirected: (checks: number) => {
+        redirected += checks
+      },
+    }
+    beforeAll(async () => {
+      cluster = await RedisCluster.start({ refusesScriptFlags })
+      const logger = createLogger({ level: 'silent', role: 'test' })
+      client = connect('request', { target: targetOf(cluster.url), name: 'test', logger }) as Cluster
+      store = new ClusterBuckets(client, { keys, onMalformed: key => malformed.push(key), observer, logger })
+      await eventually(async () => {
+        expect(store.shards).toHaveLength(3)
+        const before = partitionCalls
+        await Promise.all(store.shards.map(shard => shard.check([{ key: shard.probeKey, policy, tokens: 0 }])))
+        if (!refusesScriptFlags) expect(partitionCalls).toBe(before)
+      })
     })
-  })
-  afterAll(async () => {
-    client.disconnect()
-    await cluster.stop()
-  })
+    afterAll(async () => {
+      client.disconnect()
+      await cluster.stop()
+    })
 
-  const spend = (shard: BucketShard, names: readonly string[]) =>
-    shard.check(names.map(key => ({ key, policy, tokens: 1 })))
-  const left = (readings: readonly (BucketReading | undefined)[]) =>
-    readings.map(reading => reading && (reading.allowed ? CAPACITY - tokensSpent(reading) : 'denied'))
-  const shardAt = ({ server }: ClusterNode) =>
-    store.shards.find(({ name }) => name === `127.0.0.1:${server.port}`) as BucketShard
-  const ownKeys = (shard: BucketShard, tag: string, count: number) =>
-    Array.from({ length: 10 * count }, (_, i) => `${tag}:${i}`)
-      .filter(key => store.shardOf(key) === shard)
-      .slice(0, count)
+    const spend = (shard: BucketShard, names: readonly string[]) =>
+      shard.check(names.map(key => ({ key, policy, tokens: 1 })))
+    const left = (readings: readonly (BucketReading | undefined)[]) =>
+      readings.map(reading => reading && (reading.allowed ? CAPACITY - tokensSpent(reading) : 'denied'))
+    const shardAt = ({ port }: ClusterNode) =>
+      store.shards.find(({ name }) => name === `127.0.0.1:${port}`) as BucketShard
+    const ownKeys = (shard: BucketShard, tag: string, count: number) =>
+      Array.from({ length: 10 * count }, (_, i) => `${tag}:${i}`)
+        .filter(key => store.shardOf(key) === shard)
+        .slice(0, count)
 
-  it('are spread evenly over the masters', async () => {
-    const names = Array.from({ length: 30_000 }, (_, i) => `spread:${i}`)
-    for (const shard of store.shards) {
-      const own = names.filter(key => store.shardOf(key) === shard)
-      for (let i = 0; i < own.length; i += 1_000) await spend(shard, own.slice(i, i + 1_000))
-    }
-    const counts = await cluster.keyCounts()
-    expect(counts.reduce((a, b) => a + b)).toBe(names.length)
-    expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * names.length) / counts.length)
-  })
+    it('are spread evenly over the masters', async () => {
+      const names = Array.from({ length: 30_000 }, (_, i) => `spread:${i}`)
+      for (const shard of store.shards) {
+        const own = names.filter(key => store.shardOf(key) === shard)
+        for (let i = 0; i < own.length; i += 1_000) await spend(shard, own.slice(i, i + 1_000))
+      }
+      const counts = await cluster.keyCounts()
+      expect(counts.reduce((a, b) => a + b)).toBe(names.length)
+      expect(Math.max(...counts)).toBeLessThanOrEqual((1.1 * names.length) / counts.length)
+    })
 
-  it('are checked with one script call for each partition in a batch, and one write for all of them', async () => {
-    const [node] = cluster.masters as [ClusterNode]
-    const batch = ownKeys(shardAt(node), 'calls', 100)
-    await spend(shardAt(node), batch)
-    const before = await activity(node)
-    await spend(shardAt(node), batch)
-    const after = await activity(node)
-    expect(after.scripts - before.scripts).toBe(new Set(batch.map(bucketPartition)).size)
-    // The second one is the request for the statistics itself.
-    expect(after.reads - before.reads).toBe(2)
-  })
+    it('are checked with as few script calls as the servers allow, and one write for all of them', async () => {
+      const [node] = cluster.masters as [ClusterNode]
+      const batch = ownKeys(shardAt(node), 'calls', 100)
+      await spend(shardAt(node), batch)
+      const before = await activity(node)
+      await spend(shardAt(node), batch)
+      const after = await activity(node)
+      const partitions = new Set(batch.map(bucketPartition)).size
+      expect(after.scripts - before.scripts).toBe(refusesScriptFlags ? partitions : 1)
+      // The second one is the request for the statistics itself.
+      expect(after.reads - before.reads).toBe(2)
+    })
 
-  it('that are malformed count as full, and no other is affected', async () => {
-    const [shard] = store.shards as [BucketShard]
-    const [bad = '', ...others] = ownKeys(shard, 'malformed', 20)
-    await client.lpush(keys.bucket(bad), 'x')
-    expect(left(await spend(shard, [...others, bad]))).toEqual(Array(20).fill(CAPACITY - 1))
-    expect(malformed).toEqual([bad])
-  })
+    it('that are malformed count as full, and no other is affected', async () => {
+      const [shard] = store.shards as [BucketShard]
+      const [bad = '', ...others] = ownKeys(shard, 'malformed', 20)
+      await client.lpush(keys.bucket(bad), 'x')
+      expect(left(await spend(shard, [...others, bad]))).toEqual(Array(20).fill(CAPACITY - 1))
+      expect(malformed).toEqual([bad])
+    })
 
-  it('are decided in the order of the batch', async () => {
-    const [shard] = store.shards as [BucketShard]
-    const [a, b] = ownKeys(shard, 'order', 2) as [string, string]
-    const readings = await shard.check([
-      { key: a, policy, tokens: 4 },
-      { key: b, policy, tokens: 1 },
-      { key: a, policy, tokens: 7 },
-      { key: a, policy, tokens: 6 },
-      { key: b, policy, tokens: 1 },
-    ])
-    expect(left(readings)).toEqual([6, 9, 'denied', 0, 8])
-  })
+    it('are decided in the order of the batch', async () => {
+      const [shard] = store.shards as [BucketShard]
+      const [a, b] = ownKeys(shard, 'order', 2) as [string, string]
+      const readings = await shard.check([
+        { key: a, policy, tokens: 4 },
+        { key: b, policy, tokens: 1 },
+        { key: a, policy, tokens: 7 },
+        { key: a, policy, tokens: 6 },
+        { key: b, policy, tokens: 1 },
+      ])
+      expect(left(readings)).toEqual([6, 9, 'denied', 0, 8])
+    })
 
-  it('are found on their own master, whichever master is asked', async () => {
-    const names = Array.from({ length: 20 }, (_, i) => `anywhere:${i}`)
-    for (const [i, shard] of store.shards.entries()) {
-      expect(left(await spend(shard, names))).toEqual(names.map(() => CAPACITY - 1 - i))
-    }
-  })
+    it('are found on their own master, whichever master is asked', async () => {
+      const names = Array.from({ length: 20 }, (_, i) => `anywhere:${i}`)
+      for (const [i, shard] of store.shards.entries()) {
+        expect(left(await spend(shard, names))).toEqual(names.map(() => CAPACITY - 1 - i))
+      }
+    })
 
-  it('are spent from exactly once by each check while their slot moves', async () => {
-    const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
-    const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
-    const slot = BUCKET_SLOTS[partition] as number
-    const names = Array.from({ length: 2_000 }, (_, i) => `moving:${i}`)
-      .filter(key => bucketPartition(key) === partition)
-      .slice(0, 12)
-    expect(left(await spend(shardAt(from), names.slice(0, 8)))).toEqual(Array(8).fill(9))
+    it('are spent from exactly once by each check while their slot moves', async () => {
+      const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+      const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
+      const slot = BUCKET_SLOTS[partition] as number
+      const names = Array.from({ length: 2_000 }, (_, i) => `moving:${i}`)
+        .filter(key => bucketPartition(key) === partition)
+        .slice(0, 12)
+      expect(left(await spend(shardAt(from), names.slice(0, 8)))).toEqual(Array(8).fill(9))
+      const redirectedBefore = redirected
 
-    await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
-    await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
-    const moved = names.slice(0, 4).map(key => keys.bucket(key))
-    await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', ...moved)
-    // Four are on the new master, four still on the old one, and four do not exist yet. Each is checked twice in one batch.
-    const twice = names.flatMap(key => [key, key])
-    const expected = names.flatMap((_, i) => (i < 8 ? [8, 7] : [9, 8]))
-    expect(left(await spend(shardAt(from), twice))).toEqual(expected)
+      await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
+      await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
+      const moved = names.slice(0, 4).map(key => keys.bucket(key))
+      await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', ...moved)
+      // Four are on the new master, four still on the old one, and four do not exist yet. Each is checked twice in one batch.
+      const twice = names.flatMap(key => [key, key])
+      const expected = names.flatMap((_, i) => (i < 8 ? [8, 7] : [9, 8]))
+      expect(left(await spend(shardAt(from), twice))).toEqual(expected)
+      expect(redirected).toBeGreaterThan(redirectedBefore)
 
-    await cluster.moveSlot(slot, from, to)
-    expect(left(await spend(shardAt(from), names))).toEqual(names.map((_, i) => (i < 8 ? 6 : 7)))
-    await eventually(() => expect(store.shardOf(names[0] ?? '')).toBe(shardAt(to)))
-    expect(left(await spend(shardAt(to), names))).toEqual(names.map((_, i) => (i < 8 ? 5 : 6)))
-  })
+      await cluster.moveSlot(slot, from, to)
+      expect(left(await spend(shardAt(from), names))).toEqual(names.map((_, i) => (i < 8 ? 6 : 7)))
+      await eventually(() => expect(store.shardOf(names[0] ?? '')).toBe(shardAt(to)))
+      expect(left(await spend(shardAt(to), names))).toEqual(names.map((_, i) => (i < 8 ? 5 : 6)))
+    })
 
-  it('are full again after a reset, wherever they are', async () => {
-    for (const shard of store.shards) {
-      const [key] = ownKeys(shard, 'reset', 1) as [string]
-      await spend(shard, [key, key])
-      await shard.reset(key)
-      expect(left(await spend(shard, [key]))).toEqual([9])
-    }
-  })
+    it('are full again after a reset, wherever they are', async () => {
+      for (const shard of store.shards) {
+        const [key] = ownKeys(shard, 'reset', 1) as [string]
+        await spend(shard, [key, key])
+        await shard.reset(key)
+        expect(left(await spend(shard, [key]))).toEqual([9])
+      }
+    })
 
-  it('of an unavailable master are the only ones that cannot be checked', async () => {
-    const [, , gone] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
-    const lost = shardAt(gone)
-    await gone.server.kill()
-    await expect(spend(lost, ownKeys(lost, 'gone', 5))).rejects.toThrow()
-    for (const shard of store.shards.filter(shard => shard !== lost)) {
-      expect(left(await spend(shard, ownKeys(shard, 'gone', 5)))).toEqual(Array(5).fill(9))
-    }
-    await gone.server.restart()
-    await eventually(async () => expect(left(await spend(lost, ownKeys(lost, 'back', 5)))).toEqual(Array(5).fill(9)))
+    it('of an unavailable master are the only ones that cannot be checked', async () => {
+      const [, , gone] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
+      const lost = shardAt(gone)
+      await gone.server.kill()
+      await expect(spend(lost, ownKeys(lost, 'gone', 5))).rejects.toThrow()
+      for (const shard of store.shards.filter(shard => shard !== lost)) {
+        expect(left(await spend(shard, ownKeys(shard, 'gone', 5)))).toEqual(Array(5).fill(9))
+      }
+      await cluster.restart(gone)
+      await eventually(async () => {
+        const back = shardAt(gone)
+        expect(left(await spend(back, ownKeys(back, 'back', 5)))).toEqual(Array(5).fill(9))
+      })
+    })
+
+    it('cannot be checked while the cluster is down, which the failure says, and can be afterwards', async () => {
+      const [last, ...others] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
+      for (const { server } of others) await server.kill()
+      const failure = await eventually(async () => {
+        const outcome = await spend(shardAt(last), ownKeys(shardAt(last), 'down', 5)).catch((err: Error) => err)
+        if (!(outcome instanceof Error)) throw new Error('the master still answers')
+        return outcome
+      }, 20_000)
+      expect(failureReason(failure)).toBe('cluster-down')
+      for (const other of others) await cluster.restart(other)
+      await eventually(async () => {
+        const again = shardAt(last)
+        expect(left(await spend(again, ownKeys(again, 'up', 5)))).toEqual(Array(5).fill(9))
+      }, 20_000)
+    })
   })
 })
 
