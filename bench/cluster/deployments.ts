@@ -3,25 +3,33 @@ import { RedisServer } from '../../test/support/redis-server.ts'
 import type { MeasuredProcess } from '../processes/measured-process.ts'
 import { startService } from '../processes/service.ts'
 
-const MASTERS = 3
 const FRONTS = 2
+
+/** One server, and clusters of so many masters. */
+export const MASTERS = [1, 3, 6] as const
 /** That of Redis itself: a node that is busy under load is not to be taken for dead. */
 const NODE_TIMEOUT_MS = 15_000
 
+export type DeploymentName = ReturnType<typeof nameOf>
+
+export function nameOf(masters: (typeof MASTERS)[number]) {
+  return masters === 1 ? 'one server' : (`${masters} masters` as const)
+}
+
 /** Front processes as on several machines, and the Redis servers that they share. */
 export interface Deployment {
-  readonly name: 'standalone' | 'cluster'
+  readonly name: DeploymentName
   readonly servers: readonly RedisServer[]
   readonly fronts: readonly MeasuredProcess[]
   stop(): Promise<void>
 }
 
-export async function startDeployment(name: Deployment['name']): Promise<Deployment> {
-  const { url, servers, stop } = await (name === 'cluster' ? startCluster() : startStandalone())
+export async function startDeployment(masters: (typeof MASTERS)[number]): Promise<Deployment> {
+  const { url, servers, stop } = await (masters === 1 ? startServer() : startCluster(masters))
   const fronts: MeasuredProcess[] = []
   for (let i = 0; i < FRONTS; i++) fronts.push(await startService(url))
   return {
-    name,
+    name: nameOf(masters),
     servers,
     fronts,
     stop: async () => {
@@ -37,12 +45,12 @@ interface Store {
   stop(): Promise<void>
 }
 
-async function startCluster(): Promise<Store> {
-  const cluster = await RedisCluster.start({ masters: MASTERS, nodeTimeoutMs: NODE_TIMEOUT_MS })
+async function startCluster(masters: number): Promise<Store> {
+  const cluster = await RedisCluster.start({ masters, nodeTimeoutMs: NODE_TIMEOUT_MS })
   return { url: cluster.url, servers: cluster.masters.map(({ server }) => server), stop: () => cluster.stop() }
 }
 
-async function startStandalone(): Promise<Store> {
+async function startServer(): Promise<Store> {
   const server = await RedisServer.start()
   return { url: server.url, servers: [server], stop: () => server.stop() }
 }

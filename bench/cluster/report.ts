@@ -1,9 +1,11 @@
 import { readFileSync, writeFileSync } from 'node:fs'
+import type { TargetResult } from '../report/judge.ts'
 import { described, thisMachine } from '../report/machine.ts'
-import { COMMON_COLUMNS, type Column, toMarkdown, toText } from '../report/tables.ts'
+import { COMMON_COLUMNS, type Column, targetTable, toMarkdown, toText } from '../report/tables.ts'
 import type { DeploymentMeasurement } from './measure-deployment.ts'
-import type { ClusterResult } from './run.ts'
+import { type ClusterRound, medians } from './run.ts'
 import { type BenchInputs, scalingTable } from './scaling.ts'
+import { judgeCluster } from './targets.ts'
 
 const ROOT = new URL('../../../', import.meta.url)
 const RESULTS = new URL('bench/results/cluster.json', ROOT)
@@ -23,16 +25,23 @@ const COLUMNS: readonly Column<DeploymentMeasurement>[] = [
 export interface ClusterReport {
   readonly date: string
   readonly machine: string
-  readonly rows: ClusterResult
+  readonly targets: readonly TargetResult[]
+  /** The medians of the rounds. */
+  readonly rows: ClusterRound
 }
 
-export function clusterReport(rows: ClusterResult): ClusterReport {
-  return { date: new Date().toISOString(), machine: described(thisMachine()), rows }
+export function clusterReport(rounds: readonly ClusterRound[]): ClusterReport {
+  return {
+    date: new Date().toISOString(),
+    machine: described(thisMachine()),
+    targets: judgeCluster(rounds),
+    rows: medians(rounds),
+  }
 }
 
 /** For a terminal. */
 export function render(report: ClusterReport): string {
-  return toText(measuredTable(report))
+  return [measuredTable(report), targetTable(report)].map(toText).join('\n\n')
 }
 
 /** Keeps the run: as JSON, and on the page on scaling. */
@@ -53,7 +62,8 @@ function measuredSection(): string {
   const report = JSON.parse(readFileSync(RESULTS, 'utf8')) as ClusterReport
   const bench = JSON.parse(readFileSync(BENCH_RESULTS, 'utf8')) as BenchInputs
   const run = `${report.machine}; ${report.date.slice(0, 10)}; \`npm run bench:cluster\``
-  return [run, toMarkdown(measuredTable(report)), toMarkdown(scalingTable(bench, report.rows))].join('\n\n')
+  const tables = [measuredTable(report), targetTable(report), scalingTable(bench, report.rows)]
+  return [run, ...tables.map(toMarkdown)].join('\n\n')
 }
 
 function measuredTable({ rows }: ClusterReport): readonly (readonly string[])[] {

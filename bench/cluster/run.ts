@@ -1,7 +1,7 @@
 import { BATCH_SIZE } from '../load/requests.ts'
 import { median } from '../report/statistics.ts'
 import type { Row } from '../rows.ts'
-import { type Deployment, startDeployment } from './deployments.ts'
+import { type Deployment, type DeploymentName, MASTERS, nameOf, startDeployment } from './deployments.ts'
 import { type DeploymentMeasurement, measureDeployment } from './measure-deployment.ts'
 
 const LIGHT_RATE = 1_000
@@ -15,8 +15,8 @@ const ROWS: readonly Omit<Row, 'server'>[] = [
   { ...single, name: 'batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
 ]
 
-/** By row and deployment: `single`, `standalone`. The median of the rounds. */
-export type ClusterResult = Readonly<Record<string, Readonly<Record<Deployment['name'], DeploymentMeasurement>>>>
+/** What each deployment showed, by row. */
+export type ClusterRound = Readonly<Record<string, Readonly<Record<DeploymentName, DeploymentMeasurement>>>>
 
 interface ClusterRunOptions {
   readonly rounds: number
@@ -24,38 +24,56 @@ interface ClusterRunOptions {
   readonly stop: AbortSignal
 }
 
-export async function runCluster(options: ClusterRunOptions, say: (line: string) => void): Promise<ClusterResult> {
+export async function runCluster(
+  options: ClusterRunOptions,
+  say: (line: string) => void,
+): Promise<readonly ClusterRound[]> {
   const deployments: Deployment[] = []
   try {
-    for (const name of ['standalone', 'cluster'] as const) deployments.push(await startDeployment(name))
-    const measured = new Map<string, DeploymentMeasurement[]>()
-    for (let round = 1; round <= options.rounds; round++) {
-      for (const row of ROWS) {
-        for (const deployment of deployments) {
-          const name = nameOf(row, deployment)
-          say(`round ${round} of ${options.rounds}: ${name}`)
-          const found = await measureDeployment(row, deployment, { ...options, warmUpSeconds: 1 })
-          measured.set(name, [...(measured.get(name) ?? []), found])
-        }
-      }
+    for (const masters of MASTERS) deployments.push(await startDeployment(masters))
+    const rounds: ClusterRound[] = []
+    for (let i = 1; i <= options.rounds; i++) {
+      const sayOf = (name: string) => say(`round ${i} of ${options.rounds}: ${name}`)
+      rounds.push(await runRound(deployments, options, sayOf))
     }
-    const medianOf = (row: (typeof ROWS)[number], deployment: Deployment) =>
-      medians(measured.get(nameOf(row, deployment)) ?? [])
-    return Object.fromEntries(
-      ROWS.map(row => [row.name, Object.fromEntries(deployments.map(each => [each.name, medianOf(row, each)]))]),
-    ) as ClusterResult
+    return rounds
   } finally {
     for (const { stop } of deployments) await stop()
   }
 }
 
-function nameOf(row: (typeof ROWS)[number], deployment: Deployment): string {
-  return `${row.name} on ${deployment.name}`
+async function runRound(
+  deployments: readonly Deployment[],
+  options: ClusterRunOptions,
+  say: (name: string) => void,
+): Promise<ClusterRound> {
+  const round: Record<string, Record<string, DeploymentMeasurement>> = {}
+  for (const row of ROWS) {
+    const measured: Record<string, DeploymentMeasurement> = {}
+    for (const deployment of deployments) {
+      say(`${row.name} on ${deployment.name}`)
+      measured[deployment.name] = await measureDeployment(row, deployment, { ...options, warmUpSeconds: 1 })
+    }
+    round[row.name] = measured
+  }
+  return round as ClusterRound
 }
 
-function medians(rounds: readonly DeploymentMeasurement[]): DeploymentMeasurement {
-  const columns = Object.keys(rounds[0] ?? {}) as (keyof DeploymentMeasurement)[]
+/** Of the rounds, for each figure. */
+export function medians(rounds: readonly ClusterRound[]): ClusterRound {
+  const merged = (row: string, deployment: DeploymentName) =>
+    medianOf(rounds.map(round => round[row]?.[deployment] as DeploymentMeasurement))
   return Object.fromEntries(
-    columns.map(column => [column, median(rounds.map(round => round[column]))]),
+    ROWS.map(({ name }) => {
+      const deployments = MASTERS.map(nameOf)
+      return [name, Object.fromEntries(deployments.map(deployment => [deployment, merged(name, deployment)]))]
+    }),
+  ) as ClusterRound
+}
+
+function medianOf(measured: readonly DeploymentMeasurement[]): DeploymentMeasurement {
+  const columns = Object.keys(measured[0] ?? {}) as (keyof DeploymentMeasurement)[]
+  return Object.fromEntries(
+    columns.map(column => [column, median(measured.map(each => each[column]))]),
   ) as unknown as DeploymentMeasurement
 }

@@ -1,6 +1,6 @@
 /** The hardware for a given number of checks a second, computed from the benchmarks. */
 import type { Measurement } from '../measure.ts'
-import type { ClusterResult } from './run.ts'
+import type { ClusterRound } from './run.ts'
 
 /** Bucket partitions: there cannot be more masters that have buckets. */
 const MOST_MASTERS = 64
@@ -18,7 +18,7 @@ export interface BenchInputs {
 }
 
 /** One row for each load; a `*` marks those beyond what one front process was measured at, which follow in proportion. */
-export function scalingTable(bench: BenchInputs, cluster: ClusterResult): readonly (readonly string[])[] {
+export function scalingTable(bench: BenchInputs, cluster: ClusterRound): readonly (readonly string[])[] {
   const single = costOnCluster(bench, cluster, 'ours-single', 'single')
   const batch = costOnCluster(bench, cluster, 'ours-batch100', 'batch100')
   const oneCallEach = benchRow(bench, 'evalsha-per-check').redisMicros
@@ -43,13 +43,14 @@ export function scalingTable(bench: BenchInputs, cluster: ClusterResult): readon
 }
 
 /** What a decision costs, CPU µs: the benchmark's, times what the cluster was dearer by when both were measured side by side. */
-function costOnCluster(bench: BenchInputs, cluster: ClusterResult, row: string, clusterRow: string) {
+function costOnCluster(bench: BenchInputs, cluster: ClusterRound, row: string, clusterRow: string) {
   const alone = benchRow(bench, row)
   const measured = cluster[clusterRow]
   if (measured === undefined) throw new Error(`there is no row ${clusterRow}`)
+  const { 'one server': server, '3 masters': masters } = measured
   return {
-    frontMicros: alone.frontMicros * (measured.cluster.frontMicros / measured.standalone.frontMicros),
-    redisMicros: alone.redisMicros * (measured.cluster.redisMicros / measured.standalone.redisMicros),
+    frontMicros: alone.frontMicros * (masters.frontMicros / server.frontMicros),
+    redisMicros: alone.redisMicros * (masters.redisMicros / server.redisMicros),
   }
 }
 

@@ -1,9 +1,10 @@
 import type { Measurement } from '../measure.ts'
 import type { BucketMemory } from '../probes/bucket-memory.ts'
 import type { Round, RunResult } from '../run.ts'
+import type { TargetResult } from './judge.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import { median } from './statistics.ts'
-import { judge, type TargetResult } from './targets.ts'
+import { judgeRun } from './targets.ts'
 
 /** What a run is remembered by. */
 export interface Report {
@@ -22,7 +23,7 @@ export function buildReport(result: RunResult, args: readonly string[]): Report 
     date: new Date().toISOString(),
     command: ['npm run bench', ...(args.length > 0 ? ['--', ...args] : [])].join(' '),
     machine: thisMachine(),
-    targets: judge(result),
+    targets: judgeRun(result),
     rows: Object.fromEntries(Object.keys(result.rounds[0] ?? {}).map(name => [name, summary(name, result.rounds)])),
     memory: result.memory,
     remarks: result.remarks.join('\n'),

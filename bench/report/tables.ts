@@ -34,7 +34,7 @@ export function rowTable({ rows }: Report): readonly Cells[] {
   return [head, ...Object.entries(rows).map(([name, row]) => [name, ...COLUMNS.map(({ cell }) => cell(row.median))])]
 }
 
-export function targetTable({ targets }: Report): readonly Cells[] {
+export function targetTable({ targets }: Pick<Report, 'targets'>): readonly Cells[] {
   const rows = targets.map(({ name, value, unit, target, isMet }) => [
     name,
     `${value.toFixed(2)} ${unit}`,
