@@ -10,9 +10,13 @@ const MAX_BATCH = 256
 /** Calls in flight. More would only make batches smaller. */
 const MAX_IN_FLIGHT = 2
 
+/** Checks that are worth a second call in flight. Fewer wait for the reply to the first, since a call costs more than they do. */
+const WORTH_A_SECOND_CALL = 16
+
 /**
- * Sends all checks that arrive in one turn of the event loop as one call of the store. While two calls are in flight, checks
- * gather for the next one: batches grow with load, and a single check waits for nothing. Calls keep the order of the checks.
+ * Sends all checks that arrive in one turn of the event loop as one call of the store. While a call is in flight, checks gather for
+ * the next one, which follows once there are many or the first is answered: batches grow with load, and a lone check waits for
+ * nothing. Calls keep the order of the checks.
  *
  * Checks that came with many others wait apart, and while both kinds wait, their calls alternate. So a caller that sends a thousand
  * checks at once delays the others by one call, not by four.
@@ -56,7 +60,7 @@ export class CheckBatcher implements CheckQueue {
   }
 
   #scheduleSend(): void {
-    if (this.#isSendScheduled || this.#inFlight.size >= MAX_IN_FLIGHT || this.waiting === 0) return
+    if (this.#isSendScheduled || !this.#isCallDue()) return
     this.#isSendScheduled = true
     setImmediate(() => {
       this.#isSendScheduled = false
@@ -64,15 +68,16 @@ export class CheckBatcher implements CheckQueue {
     })
   }
 
-  #sendBatches(): void {
-    while (this.#inFlight.size < MAX_IN_FLIGHT) {
-      const batch = this.#takeBatch()
-      if (batch === undefined) return
-      void this.#send(batch)
-    }
+  #isCallDue(): boolean {
+    if (this.#inFlight.size === 0) return this.waiting > 0
+    return this.#inFlight.size < MAX_IN_FLIGHT && this.waiting >= WORTH_A_SECOND_CALL
   }
 
-  #takeBatch(): readonly PendingCheck[] | undefined {
+  #sendBatches(): void {
+    while (this.#isCallDue()) void this.#send(this.#takeBatch())
+  }
+
+  #takeBatch(): readonly PendingCheck[] {
     const [next, other] = this.#last === this.#few ? [this.#many, this.#few] : [this.#few, this.#many]
     this.#last = next.count > 0 ? next : other
     return this.#last.take()

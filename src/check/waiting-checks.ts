@@ -23,10 +23,10 @@ export class WaitingChecks {
     this.#count++
   }
 
-  /** Removes the checks of the next call; none wait if it returns `undefined`. */
-  take(): readonly PendingCheck[] | undefined {
-    const batch = this.#batches.shift()
-    this.#count -= batch?.length ?? 0
+  /** Removes the checks of the next call. */
+  take(): readonly PendingCheck[] {
+    const batch = this.#batches.shift() ?? []
+    this.#count -= batch.length
     return batch
   }
 
