@@ -11,14 +11,15 @@ const IDLE_MS = 600_000
 const MAX_BUCKETS = 80_000
 
 interface LocalBucket {
-  /** Processes that share the limits; fixed while this bucket is kept. */
+  /** Processes that share the limits: the most that were known while this bucket was kept. */
   readonly processes: number
   /** The clock by which it refills: that of the part of the store which held the key's bucket at the last check. */
   readonly outage: Outage
-  /** The start of its own time, by that clock. A share's refill is never rounded up. */
-  readonly sinceMs: number
+  /** When it was last used, by that clock, and by its own, which is slower by the number of processes. */
+  readonly outageMs: number
+  readonly ownMs: number
   readonly bucket: Bucket
-  /** The earliest time when it is full, by the process's clock. */
+  /** When it is full if its refill is never paused, by the process's clock. */
   readonly fullAtMs: number
   readonly lastUsedAtMs: number
 }
@@ -48,7 +49,7 @@ interface LocalBucketsOptions {
  *
  * Buckets are kept when the store recovers; otherwise a flapping store would give away the shares each time. Shares refill only
  * during outages, since the store refills its own buckets in between. A share is full again after enough time of outages, or
- * once the store finds the key's bucket full.
+ * once the store finds the key's bucket full and the share has had the time to refill.
  */
 export class LocalBuckets {
   readonly #options: LocalBucketsOptions
@@ -67,17 +68,18 @@ export class LocalBuckets {
     const outage = this.#options.outageOf(key)
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
-    const processes = kept?.processes ?? this.#options.processes()
-    const ownMs = kept === undefined ? 0 : elapsedMs(kept.outage) - kept.sinceMs
+    const processes = Math.max(kept?.processes ?? 1, this.#options.processes())
+    // A share's refill is never rounded up.
+    const ownMs = kept === undefined ? 0 : kept.ownMs + Math.max(0, kept.outage.elapsedMs - kept.outageMs) / processes
     const counted = this.#sharesOf(policy, processes)
-    const slowNowMs = Math.floor(ownMs / processes)
-    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, slowNowMs)
+    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, Math.floor(ownMs))
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else {
-      const fullAtMs = nowMs + (forgottenAt(bucket) - slowNowMs) * processes
-      const sinceMs = elapsedMs(outage) - ownMs
-      setBounded(this.#buckets, key, { processes, outage, sinceMs, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
+      const isUnchanged = bucket === kept?.bucket && processes === kept.processes
+      const fullAtMs = isUnchanged ? kept.fullAtMs : nowMs + (forgottenAt(bucket) - ownMs) * processes
+      const used = { outage, outageMs: outage.elapsedMs, ownMs, lastUsedAtMs: nowMs }
+      setBounded(this.#buckets, key, { ...used, processes, bucket, fullAtMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }
   }
@@ -96,9 +98,18 @@ export class LocalBuckets {
     }
   }
 
-  /** Fills a bucket, because an operator or the store has found the key's bucket full. */
+  /** Fills a bucket, because an operator has. */
   forget(key: string): void {
-    if (this.#buckets.size > 0) this.#buckets.delete(key)
+    this.#buckets.delete(key)
+  }
+
+  /**
+   * The store has found the key's bucket full. Its refill may have been lost since, so the share is full too, unless it has been
+   * spent so recently that the store cannot have refilled as much.
+   */
+  foundFull(key: string): void {
+    const kept = this.#buckets.get(key)
+    if (kept !== undefined && this.#options.now() >= kept.fullAtMs) this.#buckets.delete(key)
   }
 
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
@@ -108,8 +119,4 @@ export class LocalBuckets {
     this.#shares.set(policy, { processes, limits })
     return limits
   }
-}
-
-function elapsedMs(outage: Outage): number {
-  return Math.floor(outage.elapsedMs)
 }

@@ -50,7 +50,9 @@ class HeldQueue {
 let queue: HeldQueue
 let checker: Checker
 let results: string[]
+let nowMs: number
 beforeEach(() => {
+  nowMs = 0
   queue = new HeldQueue()
   results = []
   checker = new Checker({
@@ -58,7 +60,7 @@ beforeEach(() => {
     openQueue: queue.open,
     denialCache: new DenialCache(() => performance.now()),
     localBuckets: new LocalBuckets({
-      now: () => 0,
+      now: () => nowMs,
       outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
       processes: () => 1,
     }),
@@ -123,7 +125,7 @@ describe('repetitions of a denied check', () => {
 })
 
 describe('a share that was used in an outage', () => {
-  it('is granted again once the store has found the bucket full', async () => {
+  it('is granted again once the store has found the bucket full, and no sooner than it would have refilled', async () => {
     const askLocally = async () => {
       ask(1)
       await queue.answer(undefined)
@@ -133,6 +135,11 @@ describe('a share that was used in an outage', () => {
     ask(1)
     await queue.answer(2)
     expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'denied by local'])
+    nowMs = FULL - 1
+    ask(1)
+    await queue.answer(1)
+    expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'denied by local'])
+    nowMs = FULL
     ask(1)
     await queue.answer(1)
     expect([results.pop(), await askLocally()]).toEqual(['allowed by redis', 'allowed by local'])

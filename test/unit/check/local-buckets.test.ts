@@ -113,7 +113,42 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(allows('a', 8)).toBe(true)
   })
 
-  it('are each divided by the number of processes when they were first spent from', () => {
+  it('grant little more than what refills, although the store is found full between its outages', () => {
+    let admitted = 0
+    const cycles = 20
+    for (let i = 0; i < cycles; i++) {
+      while (allows('a', 1)) admitted++
+      outage(0)
+      now += 1_600
+      buckets.foundFull('a')
+    }
+    expect(admitted).toBeLessThanOrEqual(8 + (cycles * 1_600) / 1_000)
+  })
+
+  it('refill after the store has found the key full only once they have had the time', () => {
+    allows('a', 8)
+    now += 7_999
+    buckets.foundFull('a')
+    expect(allows('a', 1)).toBe(false)
+    now += 1
+    buckets.foundFull('a')
+    expect(allows('a', 8)).toBe(true)
+  })
+
+  it('shrink when there are more processes, and refill more slowly from then on', () => {
+    expect([allows('a', 8), allows('a', 1)]).toEqual([true, false])
+    outage(4_000)
+    expect(allows('a', 5)).toBe(false)
+    processes = 4
+    // Four tokens are back of eight that were spent, and the share is two now.
+    expect(allows('a', 1)).toBe(false)
+    outage(8_000)
+    expect(allows('a', 1)).toBe(false)
+    outage(4_000)
+    expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
+  })
+
+  it('are each divided by the most processes that were known since they were first spent from', () => {
     processes = 4
     expect([allows('a', 2), allows('a', 1)]).toEqual([true, false])
     processes = 1
