@@ -1,4 +1,4 @@
-/** The embedded store: Valkey in this process, and the event log on disk. Started by supervisor.ts with the port to listen on. */
+/** The embedded store: Valkey in this process, and the event log on disk. Started by supervisor.ts with its own URL as `REDIS_URL`. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '../observability/logger.ts'
 import { exitWithReport } from '../processes/exit-with-report.ts'
@@ -24,8 +24,9 @@ const parent = ParentLink.ofThisProcess()
 try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'store', fd: LOG_FD })
-  const port = Number(process.argv.at(-1))
-  const valkey = new EmbeddedValkey(port)
+  const url = env.REDIS_URL as string
+  const { port, password } = new URL(url)
+  const valkey = new EmbeddedValkey(Number(port), password)
   let log: DurableLog | undefined
 
   stopOnRequest(
@@ -41,7 +42,7 @@ try {
     while (valkey.hasClients && performance.now() < deadline) await sleep(CLIENT_CHECK_INTERVAL_MS)
   }
 
-  const directory = await lockDirectory(env.DATA_DIR, `redis://127.0.0.1:${port}`)
+  const directory = await lockDirectory(env.DATA_DIR, url)
   await valkey.start()
   const connections = { commands: valkey.connectInProcess(), announcements: valkey.connectInProcess() }
   log = await DurableLog.open(connections, {

@@ -75,6 +75,7 @@ interface Output {
  * is durable, as with an append-only file that is synced on each write.
  */
 export class EmbeddedValkey extends Base {
+  readonly #password: string
   #listenerFd = -1
   #gate: ReplyGate | undefined
   #memory: InProcessConnection | undefined
@@ -83,13 +84,16 @@ export class EmbeddedValkey extends Base {
   #outputs: Output[] = []
   #closing: number[] = []
 
-  constructor(port: number) {
+  /** @param password of every client: other users of the machine can reach the port too */
+  constructor(port: number, password: string) {
     super({ port, host: '127.0.0.1' })
+    this.#password = password
   }
 
   override async start(): Promise<void> {
     await super.start()
     this.#memory = this.connectInProcess()
+    this.#memory.call('CONFIG', 'SET', 'requirepass', this.#password)
     this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES)
   }
 
@@ -108,7 +112,8 @@ export class EmbeddedValkey extends Base {
     const fd = this.allocFd()
     this.socks.set(fd, connection.end)
     this.listeners.get(this.#listenerFd)?.pending.push(fd)
-    connection.call('PING')
+    // The first connection sets the password, and is accepted without it.
+    connection.call(...(this.#memory === undefined ? (['PING'] as const) : (['AUTH', this.#password] as const)))
     return connection
   }
 

@@ -1,5 +1,6 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. Loaded by main.ts. */
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { preflight } from '../redis/connection/preflight.ts'
@@ -25,6 +26,9 @@ const WORKER_NODE_OPTIONS = ['--max-semi-space-size=4']
 
 const PARENT_CHECK_INTERVAL_MS = 1_000
 
+/** Of the embedded store's password. */
+const PASSWORD_BYTES = 16
+
 let stopChildren = async () => {}
 try {
   const dotenv = loadDotenv()
@@ -34,9 +38,8 @@ try {
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const drainMs = store ? MAX_DRAIN_MS : 0
-  const redisUrl = env.REDIS_URL ?? `redis://127.0.0.1:${store?.port}`
   // A shared secret, so that a key has the same hash in the logs of every process.
-  const variables = { REDIS_URL: redisUrl, LOG_KEY_SECRET: env.LOG_KEY_SECRET }
+  const variables = { REDIS_URL: env.REDIS_URL ?? store?.url ?? '', LOG_KEY_SECRET: env.LOG_KEY_SECRET }
   const frontVariables: Record<string, string> = { ...variables }
   const front = child('front', '../cluster.js', { env, logger, variables: frontVariables })
   const worker = child('worker', '../../workers/config.worker.js', {
@@ -104,11 +107,15 @@ function child(
   })
 }
 
-/** A replaced store keeps its port, so that clients can reconnect. */
-async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; port: number }> {
-  const port = await freePort('127.0.0.1')
+/** A replaced store keeps its port and password, so that clients can reconnect. Only this user can read the variables of a process. */
+async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; url: string }> {
+  const password = randomBytes(PASSWORD_BYTES).toString('hex')
+  const url = `redis://:${password}@127.0.0.1:${await freePort('127.0.0.1')}`
   const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
-  return { process: child('store', '../embedded/store.js', { env, logger, args: [String(port)], options }), port }
+  return {
+    process: child('store', '../embedded/store.js', { env, logger, variables: { REDIS_URL: url }, options }),
+    url,
+  }
 }
 
 /** Stops the service if npm was killed: npm could not forward a signal, and the service would keep running. */

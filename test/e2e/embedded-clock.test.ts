@@ -37,7 +37,7 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
   let redis: Redis
   const start = async () => {
     store = await EmbeddedStore.start({ dataDir, env: clock.env })
-    redis = new Redis(store.port, { connectionName: ConnectionName.worker })
+    redis = new Redis(store.url, { connectionName: ConnectionName.worker })
   }
   const stop = async () => {
     redis.disconnect()

@@ -34,7 +34,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Redis>
 }
 
 function connect(connectionName: string): Redis {
-  const client = new Redis(store.port, {
+  const client = new Redis(store.url, {
     connectionName,
     maxRetriesPerRequest: 0,
     retryStrategy: () => 50,

@@ -5,6 +5,8 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '../../src/processes/free-port.ts'
 
+const PASSWORD = 'a-password-of-the-test'
+
 const ENTRY = fileURLToPath(new URL('../../dist/src/embedded/store.js', import.meta.url))
 
 interface EmbeddedStoreOptions {
@@ -41,8 +43,8 @@ export class EmbeddedStore {
   /** Starts it without waiting for anything. */
   static async spawn({ dataDir, env = {} }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
     const port = await freePort('127.0.0.1')
-    const child = fork(ENTRY, ['--supervised', String(port)], {
-      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, ...env },
+    const child = fork(ENTRY, ['--supervised'], {
+      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, REDIS_URL: urlAt(port), ...env },
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     })
@@ -50,7 +52,7 @@ export class EmbeddedStore {
   }
 
   get url(): string {
-    return `redis://127.0.0.1:${this.port}`
+    return urlAt(this.port)
   }
 
   messages(): string[] {
@@ -73,4 +75,8 @@ export class EmbeddedStore {
     if (exitCode === null && signalCode === null) await once(this.process, 'exit')
     return this.process.exitCode
   }
+}
+
+function urlAt(port: number): string {
+  return `redis://:${PASSWORD}@127.0.0.1:${port}`
 }
