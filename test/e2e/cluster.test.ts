@@ -23,13 +23,18 @@ const SOME_WITH_BUCKETS = BUCKET_SLOTS.slice(0, 7)
 /** Large, and so slow that the test can count exactly what was spent. */
 const ROOMY = { capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
 
-describeWithRedis('a Redis Cluster', () => {
+const SERVERS = [
+  { servers: 'whose masters take one call for all their slots', refusesScriptFlags: false },
+  ...(IS_LONG ? [{ servers: 'whose masters take a call for each slot only', refusesScriptFlags: true }] : []),
+]
+
+describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlags }) => {
   let cluster: RedisCluster
   let services: readonly Service[]
   let clients: readonly [Client, Client]
   beforeAll(async () => {
     // The last of three masters has no replica.
-    cluster = await RedisCluster.start({ masters: 3, replicas: 2 })
+    cluster = await RedisCluster.start({ masters: 3, replicas: 2, refusesScriptFlags })
     const start = (kind: 'all' | 'api') => Service.start({ kind, env: { REDIS_URL: cluster.url, ...PATIENCE } })
     services = await Promise.all([start('all'), start('api')])
     clients = services.map(({ url }) => new Client(url)) as unknown as [Client, Client]
@@ -50,6 +55,16 @@ describeWithRedis('a Redis Cluster', () => {
     const answers = await Promise.all(Array.from({ length: 600 }, (_, i) => clients[i % 2 ? 0 : 1].check('hot')))
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(100)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(500)
+  })
+
+  it('is asked in as few calls as its masters allow, and says so', async () => {
+    const metrics = await (await fetch(`${services[1]?.url}/metrics`)).text()
+    const calls = Number(/^throttler_store_partition_calls_total (\d+)$/m.exec(metrics)?.[1])
+    const refused =
+      services[1]?.output.filter(line => line.includes('takes no call for buckets in several slots')) ?? []
+    if (refusesScriptFlags) expect(calls).toBeGreaterThan(100)
+    else expect(calls).toBeLessThan(100)
+    expect(refused.length > 0).toBe(refusesScriptFlags)
   })
 
   it('applies changes of every partition in order while several workers run', async () => {
@@ -153,7 +168,7 @@ describeWithRedis('a Redis Cluster', () => {
         )
       }
       if (kind === 'hangs') process.kill(master.server.pid, 'SIGCONT')
-      if (kind === 'is killed') await master.server.restart()
+      if (kind === 'is killed') await cluster.restart(master)
       await eventually(async () => expect(await master.redis.role()).toContain('slave'), 20_000)
     },
     60_000,
@@ -172,7 +187,7 @@ describeWithRedis('a Redis Cluster', () => {
     for (let partition = 0; partition < BUCKET_PARTITIONS; partition++) {
       const slot = BUCKET_SLOTS[partition] as number
       const range = slots.find(([from, to]) => from <= slot && slot <= to)
-      if (range?.[2][1] === lone.server.port) lost.add(partition)
+      if (range?.[2][1] === lone.port) lost.add(partition)
     }
     expect(lost.size).toBeGreaterThan(15)
 
@@ -188,7 +203,7 @@ describeWithRedis('a Redis Cluster', () => {
     expect(summarize(samples).errors).toBe(0)
     expectInTime(samples)
 
-    await lone.server.restart()
+    await cluster.restart(lone)
     // A master that was restarted waits two seconds in case another one has taken its place.
     await eventually(async () => expect(await lone.redis.cluster('INFO')).toContain('cluster_state:ok'))
     const backAt = performance.now()

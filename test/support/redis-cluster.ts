@@ -106,8 +106,9 @@ export class RedisCluster {
       }
     }, 20_000)
     await this.#all(async ({ redis }) => {
-      const known = ((await redis.cluster('SLOTS')) as unknown[][]).reduce((sum, range) => sum + range.length - 2, 0)
-      return known === this.nodes.length
+      const ranges = (await redis.cluster('SLOTS')) as unknown[][]
+      const ports = ranges.flatMap(([, , ...servers]) => (servers as [string, number][]).map(([, port]) => port))
+      return ports.length === this.nodes.length && this.nodes.every(({ port }) => ports.includes(port))
     })
   }
 
