@@ -37,9 +37,13 @@ const ATTEMPTS = 12
 const attempts = Array.from({ length: ATTEMPTS }, (_, i) => i)
 const OWNERS: Readonly<Record<string, string>> = { 'acme-key-1': 'acme', 'acme-key-2': 'acme', 'globex-key': 'globex' }
 
+/** More than the service accepts in the header of a request, in fields that nginx accepts. */
+const LARGE_FIELDS = { 'x-a': 'a'.repeat(7_000), 'x-b': 'b'.repeat(7_000), 'x-c': 'c'.repeat(7_000) }
+
 /** Answers `/verify` with the owner of the key in the request, and answers all other requests. */
 function application(request: IncomingMessage, response: ServerResponse): void {
   if (request.url !== '/verify') return void response.end(`the application saw ${request.url}`)
+  if ('x-a' in request.headers) return void response.writeHead(431).end()
   const owner = OWNERS[String(request.headers['x-api-key'])]
   if (owner === undefined) response.writeHead(401, { 'www-authenticate': 'ApiKey' }).end()
   else response.writeHead(204, { 'x-subject': owner }).end()
@@ -140,6 +144,12 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
     expect(await proxied.statusFor('192.0.2.1', { 'x-api-key': 'globex-key' })).toBe(200)
   })
 
+  it('the owner of a key cannot escape its limit with large header fields', async () => {
+    await new Client(proxied.service.url).request('DELETE', '/buckets/api%3Aglobex')
+    const headers = { 'x-api-key': 'globex-key', ...LARGE_FIELDS }
+    expectFewAllowed(await inTurn(i => proxied.statusFor(`192.0.2.${i}`, headers)))
+  })
+
   it('the proxy does not accept the name of an owner from the client', async () => {
     const statuses = await inTurn(i => proxied.statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
     expect(statuses).toEqual(fewAllowed)
@@ -153,6 +163,11 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
 
 /** The statuses if only the first few attempts are allowed. */
 const fewAllowed = attempts.map(i => (i < CAPACITY ? 200 : 429))
+
+/** A proxy may also refuse the requests themselves. */
+function expectFewAllowed(statuses: readonly number[]): void {
+  expect(statuses.filter(status => status !== 429 && status !== 400).length).toBeLessThanOrEqual(CAPACITY)
+}
 
 /** Makes one attempt after another. */
 async function inTurn(attempt: (i: number) => Promise<number>): Promise<number[]> {
@@ -173,6 +188,10 @@ function itCountsTheAddress(started: () => ProxiedApplication): void {
       return started().statusFor('198.51.100.2', headers)
     })
     expect(statuses).toEqual(fewAllowed)
+  })
+
+  it('a client cannot escape its limit with large header fields', async () => {
+    expectFewAllowed(await inTurn(() => started().statusFor('198.51.100.7', LARGE_FIELDS)))
   })
 
   it('a client cannot escape its limit with the addresses of an IPv6 /64', async () => {

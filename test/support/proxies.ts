@@ -164,7 +164,8 @@ export class ProxiedApplication {
     const args = await proxy.configure(directory, variant, addresses)
     // With one process, a change is obeyed as soon as it is reported as applied.
     const service = await Service.start({ env: { WEB_CONCURRENCY: '1', PORT: portOf(addresses.service) } })
-    const application = createServer(answer)
+    // An application that accepts more than the service does.
+    const application = createServer({ maxHeaderSize: 65_536 }, answer)
     await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
     const process = spawn(proxy.program, args, { stdio: 'inherit' })
     const started = new ProxiedApplication({ service, application, process, directory, addresses })
