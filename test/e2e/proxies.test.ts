@@ -42,7 +42,8 @@ const LARGE_FIELDS = { 'x-a': 'a'.repeat(7_000), 'x-b': 'b'.repeat(7_000), 'x-c'
 
 /** Answers `/verify` with the owner of the key in the request, and answers all other requests. */
 function application(request: IncomingMessage, response: ServerResponse): void {
-  if (request.url !== '/verify') return void response.end(`the application saw ${request.url}`)
+  const keys = request.rawHeaders.filter((_, i, fields) => fields[i - 1]?.toLowerCase() === 'x-api-key')
+  if (request.url !== '/verify') return void response.end(`the application saw ${request.url} ${keys.join()}`.trim())
   if ('x-a' in request.headers) return void response.writeHead(431).end()
   const owner = OWNERS[String(request.headers['x-api-key'])]
   if (owner === undefined) response.writeHead(401, { 'www-authenticate': 'ApiKey' }).end()
@@ -150,6 +151,19 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
     expectFewAllowed(await inTurn(i => proxied.statusFor(`192.0.2.${i}`, headers)))
   })
 
+  it.each([[['globex-key', 'made-up']], [['made-up', 'globex-key']], [['', 'globex-key']], [['globex-key', '']]])(
+    'of the keys %j, the application sees only the one that was verified',
+    async keys => {
+      const client = new Client(proxied.service.url)
+      await client.request('DELETE', '/buckets/api%3Aglobex')
+      const { text } = await proxied.responseFor('198.51.100.200', { 'x-api-key': keys })
+      const { body } = await client.get('/buckets/api%3Aglobex')
+      const isVerified = Number(body['remaining']) < CAPACITY
+      expect(text.includes('globex-key')).toBe(isVerified)
+      expect(text.includes('made-up')).toBe(keys.includes('made-up') && !isVerified)
+    },
+  )
+
   it('the proxy does not accept the name of an owner from the client', async () => {
     const statuses = await inTurn(i => proxied.statusFor('192.0.2.100', { 'x-subject': `owner-${i}` }))
     expect(statuses).toEqual(fewAllowed)
@@ -157,7 +171,7 @@ function itLimitsByVerifiedKey(proxy: ReverseProxy): void {
 
   it('the proxy still serves a request without a verified key', async () => {
     const response = await fetch(proxied.url, { headers: { 'x-api-key': 'made-up' } })
-    expect([response.status, await response.text()]).toEqual([200, 'the application saw /'])
+    expect([response.status, await response.text()]).toEqual([200, 'the application saw / made-up'])
   })
 }
 

@@ -43,6 +43,9 @@ interface Addresses {
   readonly application: string
 }
 
+/** Header fields of a request. One with several values is sent several times. */
+type RequestFields = Readonly<Record<string, string | readonly string[]>>
+
 /** The address that a recipe gives another proxy in front; in a test, that is the client of the proxy. */
 const OTHER_PROXY = { '192.0.2.10': '127.0.0.1' }
 
@@ -76,9 +79,9 @@ const nginxVariants: Readonly<Record<Variant, (file: string) => string>> = {
     return replaceAll(file, { 'server {\n    listen': `server {\n${replaceAll(directives, OTHER_PROXY)}    listen` })
   },
   'by verified key': file => {
-    const [map = '', locations = ''] = blocksFor('nginx', 'by verified key', 'nginx')
+    const [map = '', field = '', locations = ''] = blocksFor('nginx', 'by verified key', 'nginx')
     return replaceAll(file, {
-      'server {\n    listen': `${map}\nserver {\n    listen`,
+      'server {\n    listen': `${map}\nserver {\n${field}    listen`,
       'key=$client_key': 'key=$throttle_key',
       '    location / {': `${locations}\n    location @limited {`,
     })
@@ -179,14 +182,20 @@ export class ProxiedApplication {
   }
 
   /** The status that a client with this address gets. */
-  async statusFor(ip: string, headers: Readonly<Record<string, string>> = {}): Promise<number> {
+  async statusFor(ip: string, headers: RequestFields = {}): Promise<number> {
+    return (await this.responseFor(ip, headers)).status
+  }
+
+  /** The response that a client with this address gets. */
+  async responseFor(ip: string, headers: RequestFields): Promise<{ status: number; text: string }> {
     const socket = connect({ host: '127.0.0.1', port: this.#proxiedPort })
     const fields = Object.entries({ host: 'example.org', connection: 'close', ...headers })
     const [family, server] = ip.includes(':') ? ['TCP6', '2001:db8::80'] : ['TCP4', '192.0.2.80']
-    const request = `GET / HTTP/1.1\r\n${fields.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n`
+    const lines = fields.flatMap(([name, values]) => [values].flat().map(value => `${name}: ${value}\r\n`))
+    const request = `GET / HTTP/1.1\r\n${lines.join('')}\r\n`
     socket.write(`PROXY ${family} ${ip} ${server} 40000 80\r\n${request}`)
     const text = (await buffer(socket)).toString()
-    return Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1])
+    return { status: Number(/^HTTP\/1\.1 (\d{3})/.exec(text)?.[1]), text }
   }
 
   async stop(): Promise<void> {
