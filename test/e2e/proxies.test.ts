@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { connect as connectHttp2 } from 'node:http2'
 import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { clientKey } from '../../clients/typescript/src/index.ts'
@@ -15,7 +16,10 @@ import {
 } from '../support/proxies.ts'
 
 describeWithNginx('behind nginx', () => itLimits(NGINX))
-describeWithHaproxy('behind HAProxy', () => itLimits(HAPROXY))
+describeWithHaproxy('behind HAProxy', () => {
+  itLimits(HAPROXY)
+  describe('over HTTP/2', () => itRefusesHttp2(HAPROXY))
+})
 
 function itLimits(proxy: ReverseProxy): void {
   describe('by address', () => itLimitsByAddress(proxy))
@@ -105,6 +109,25 @@ function itLimitsByAddress(proxy: ReverseProxy): void {
     } finally {
       for (const socket of sockets) socket.destroy()
       hanging.close()
+    }
+  })
+}
+
+/** Each request of a connection would need a connection to the service. */
+function itRefusesHttp2(proxy: ReverseProxy): void {
+  let proxied: ProxiedApplication
+
+  beforeAll(async () => {
+    proxied = await start(proxy, 'by address')
+  })
+  afterAll(() => proxied?.stop())
+
+  it('the proxy refuses HTTP/2 without TLS, whose connections have many requests at a time', async () => {
+    const session = connectHttp2(proxied.url)
+    try {
+      await expect(once(session, 'remoteSettings')).rejects.toMatchObject({ code: 'ERR_HTTP2_ERROR' })
+    } finally {
+      session.destroy()
     }
   })
 }
@@ -206,6 +229,12 @@ function itCountsTheAddress(started: () => ProxiedApplication): void {
 
   it('a client cannot escape its limit with large header fields', async () => {
     expectFewAllowed(await inTurn(() => started().statusFor('198.51.100.7', LARGE_FIELDS)))
+  })
+
+  it('a client cannot escape its limit with many connections', async () => {
+    await inTurn(() => started().statusFor('198.51.100.8'))
+    const statuses = await Promise.all(Array.from({ length: 60 }, () => started().statusFor('198.51.100.8')))
+    expect(new Set(statuses)).toEqual(new Set([429]))
   })
 
   it('a client cannot escape its limit with the addresses of an IPv6 /64', async () => {

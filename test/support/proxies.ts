@@ -100,6 +100,9 @@ export const HAPROXY: ReverseProxy = {
       'bind :80': `bind ${listen}\n    bind ${listenForProxy} accept-proxy`,
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
+      // So few that a test can use them up.
+      'maxconn 5000': 'maxconn 50',
+      'maxconn 2000': 'maxconn 20',
     }
     const lua = variant === 'by verified key' ? `${action}\n${moreActions}` : action
     await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, socket))
