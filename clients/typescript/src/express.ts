@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
+import { chargeIfFailed } from './charge-failure.ts'
 import { denialOf } from './denial.ts'
 import { checkThrottleOptions, judge, type ThrottleOptions } from './middleware.ts'
 import { rateLimitFields } from './rate-limit-fields.ts'
@@ -55,7 +56,7 @@ async function admit<Request, Response extends ServerResponse>(
   const { decision, chargeFailure } = verdict
   if (decision.allowed) {
     setFields(response, rateLimitFields(decision))
-    if (chargeFailure !== undefined) whenFailed(response, chargeFailure)
+    if (chargeFailure !== undefined) chargeIfFailed(response, chargeFailure)
     return true
   }
   const { status, fields, problem } = denialOf(decision)
@@ -64,15 +65,6 @@ async function admit<Request, Response extends ServerResponse>(
   if (options.onDenied === undefined) response.end(problem)
   else await options.onDenied(request, response, decision)
   return false
-}
-
-/** A client that leaves before the response could otherwise try without limits. */
-function whenFailed(response: ServerResponse, charge: () => void): void {
-  const settle = () => {
-    if (response.statusCode >= 400 || !response.headersSent) charge()
-  }
-  if (response.closed) settle()
-  else response.once('close', settle)
 }
 
 function setFields(response: ServerResponse, fields: Readonly<Record<string, string>>): void {

@@ -1,3 +1,4 @@
+import { type ClosingResponse, chargeIfFailed } from './charge-failure.ts'
 import { denialOf } from './denial.ts'
 import { checkThrottleOptions, judge, type ThrottleOptions } from './middleware.ts'
 import { rateLimitFields } from './rate-limit-fields.ts'
@@ -20,7 +21,7 @@ export interface ThrottledRequest {
 
 /** What is used of Fastify's reply. */
 export interface ThrottledReply {
-  readonly statusCode: number
+  readonly raw: ClosingResponse
   code(status: number): unknown
   headers(fields: Record<string, string>): unknown
   send(body?: unknown): unknown
@@ -29,8 +30,6 @@ export interface ThrottledReply {
 /** What is used of a Fastify instance. */
 export interface ThrottledApp<Request, Reply> {
   addHook(name: 'onRequest', hook: (request: Request, reply: Reply) => Promise<unknown>): unknown
-  addHook(name: 'onResponse', hook: (request: Request, reply: Reply) => Promise<void>): unknown
-  addHook(name: 'onRequestAbort', hook: (request: Request) => Promise<void>): unknown
 }
 
 export interface ThrottlePlugin {
@@ -61,28 +60,15 @@ async function addHooks<Request extends object, Reply extends ThrottledReply>(
   options: ThrottleOptions<Request, Reply>,
 ): Promise<void> {
   checkThrottleOptions(options, REGISTER_OPTIONS)
-  const charges = new WeakMap<Request, () => void>()
-
   app.addHook('onRequest', async (request, reply) => {
     const verdict = await judge(options, request)
     if (verdict === undefined) return undefined
     const { decision, chargeFailure } = verdict
     if (!decision.allowed) return deny(options, request, reply, decision)
     reply.headers(rateLimitFields(decision))
-    if (chargeFailure !== undefined) charges.set(request, chargeFailure)
+    if (chargeFailure !== undefined) chargeIfFailed(reply.raw, chargeFailure)
     return undefined
   })
-
-  if (options.countOnly === undefined) return
-  const charge = (request: Request) => {
-    charges.get(request)?.()
-    charges.delete(request)
-  }
-  app.addHook('onResponse', async (request, reply) => {
-    if (reply.statusCode >= 400) charge(request)
-  })
-  // A client that leaves before the response could otherwise try without limits.
-  app.addHook('onRequestAbort', async request => charge(request))
 }
 
 async function deny<Request, Reply extends ThrottledReply>(

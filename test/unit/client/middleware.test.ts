@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { throttle as expressThrottle } from '../../../clients/typescript/src/express.ts'
@@ -21,14 +21,16 @@ interface App {
   close(): Promise<void>
 }
 
+type GivenAnswer = Decision | Fallback | Error
+
 /** Stands in for a Throttler: records the checks, and returns the given answers in turn. */
 class FakeThrottler {
   readonly asked: [key: string, tokens: number | undefined][] = []
-  readonly answers: (Decision | Fallback | Error)[] = []
+  readonly answers: (GivenAnswer | Promise<GivenAnswer>)[] = []
 
   async check(key: string, { tokens }: CheckOptions = {}): Promise<Decision | Fallback> {
     this.asked.push([key, tokens])
-    const answer = this.answers.shift() ?? decision(key)
+    const answer = (await this.answers.shift()) ?? decision(key)
     if (answer instanceof Error) throw answer
     return answer
   }
@@ -36,12 +38,20 @@ class FakeThrottler {
 
 let throttler: FakeThrottler
 let app: App
+/** How many requests the application has begun to handle, with their bodies. */
+let handled: number
+/** The application's side of the last connection. */
+let socket: Socket
 beforeEach(() => {
   throttler = new FakeThrottler()
+  handled = 0
 })
 afterEach(() => app.close())
 
 const keyOf = ({ headers }: { headers: IncomingMessage['headers'] }) => headers['x-key'] as string | undefined
+const remember = (connected: Socket) => {
+  socket = connected
+}
 
 /** The routes of both applications: `/` is 200, `/failed` is 401, `/error` fails with 500, `/hanging` never answers. */
 const STATUS: Readonly<Record<string, number>> = { '/': 200, '/failed': 401, '/error': 500 }
@@ -57,9 +67,13 @@ const FRAMEWORKS = {
     const server = createServer((request, response) => {
       middleware(request, response, err => {
         const status = err === undefined ? STATUS[request.url ?? ''] : 500
-        if (status !== undefined) response.writeHead(status).end(err === undefined ? 'hello' : (err as Error).message)
+        request.resume().once('end', () => {
+          handled++
+          if (status !== undefined) response.writeHead(status).end(err === undefined ? 'hello' : (err as Error).message)
+        })
       })
-    }).listen(0, '127.0.0.1')
+    })
+    server.on('connection', remember).listen(0, '127.0.0.1')
     await once(server, 'listening')
     return {
       url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
@@ -73,13 +87,15 @@ const FRAMEWORKS = {
 
   fastify: async ({ deniedText, ...options }: Options) => {
     const app = fastify({ forceCloseConnections: true })
+    app.server.on('connection', remember)
     await app.register(fastifyThrottle, {
       throttler,
       key: keyOf,
       ...options,
       onDenied: deniedText === undefined ? undefined : (_request, reply) => reply.send(deniedText),
     })
-    app.get('/*', async (request, reply) => {
+    app.all('/*', async (request, reply) => {
+      handled++
       const status = STATUS[request.url]
       if (status === undefined) return new Promise(() => undefined)
       return reply.code(status).send('hello')
@@ -229,6 +245,58 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
       expect(throttler.asked[1]).toEqual(['a', 1])
     })
 
+    const POST =
+      'POST /hanging HTTP/1.1\r\nhost: a\r\nx-key: a\r\ncontent-type: application/json\r\ncontent-length: 2\r\n\r\n{}'
+    const send = (text: string) => {
+      const client = connect(Number(new URL(app.url).port), '127.0.0.1')
+      client.write(text)
+      return client
+    }
+
+    it('counts a request whose client leaves once its body was read', async () => {
+      await start({ countOnly: 'failures' })
+      const client = send(POST)
+      await until(() => handled === 1)
+      client.resetAndDestroy()
+      await until(() => throttler.asked.length === 2)
+      expect(throttler.asked[1]).toEqual(['a', 1])
+    })
+
+    it('counts a request whose client leaves before it is judged', async () => {
+      await start({ countOnly: 'failures' })
+      let judge = (_reading: Decision) => {}
+      throttler.answers.push(
+        new Promise(resolve => {
+          judge = resolve
+        }),
+      )
+      const client = send(POST)
+      await until(() => throttler.asked.length === 1)
+      client.resetAndDestroy()
+      await closed(socket)
+      judge(reading())
+      await until(() => throttler.asked.length === 2)
+      expect(throttler.asked[1]).toEqual(['a', 1])
+    })
+
+    it('counts each of several requests that a client sends at once before it leaves', async () => {
+      await start({ countOnly: 'failures' })
+      const client = send(POST.repeat(20))
+      await until(() => handled === 20)
+      client.resetAndDestroy()
+      await until(() => throttler.asked.length === 40)
+      expect(throttler.asked.filter(([, tokens]) => tokens === 1)).toHaveLength(20)
+    })
+
+    it('counts a request once, even if its connection closes', async () => {
+      await start({ countOnly: 'failures' })
+      const client = send(POST.replace('/hanging', '/failed'))
+      await until(() => throttler.asked.length === 2)
+      client.resetAndDestroy()
+      await closed(socket)
+      expect(throttler.asked).toHaveLength(2)
+    })
+
     it('continues if the failure cannot be counted', async () => {
       await start({ countOnly: 'failures' })
       throttler.answers.push(reading(), new Error('unavailable'))
@@ -254,6 +322,11 @@ it('the plugin for Fastify passes a FastifyRequest to `key`, and limits only the
   await server.inject('/free')
   expect(throttler.asked).toEqual([['route:/limited', 1]])
 })
+
+/** Unlike `once`, it accepts a connection that was reset. */
+async function closed(socket: Socket): Promise<void> {
+  if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
+}
 
 async function until(isTrue: () => boolean): Promise<void> {
   while (!isTrue()) await new Promise(resolve => setImmediate(resolve))
