@@ -160,6 +160,7 @@ export class DurableLog implements ReplyGate {
     try {
       if (this.#isReplaced) this.#replace()
       if (this.#unwritten.length > 0) this.#journal.append(this.#unwritten)
+      else if (this.#failure !== undefined) this.#journal.requireWritable()
       this.#unwritten = []
       this.#reportRecovery()
     } catch (err) {

@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -311,7 +311,28 @@ describe('a store whose journal is removed', () => {
     await store.stop()
     expect(readFileSync(journalPath(), 'utf8')).toBe(restored)
   })
+
+  it('refuses changes until its own journal is back, and says both once', async () => {
+    await new StoreChanges(connect(ConnectionName.worker)).change('before')
+    renameSync(journalPath(), join(dataDir, 'own'))
+    writeFileSync(journalPath(), `${readFileSync(join(dataDir, 'own'), 'utf8')}more`)
+    await eventually(() => expect(aboutJournal()).toHaveLength(1))
+    const worker = connect(ConnectionName.worker)
+    const startedAt = performance.now()
+    while (performance.now() - startedAt < TWO_RETRIES_MS) await expect(worker.ping()).rejects.toThrow()
+    renameSync(join(dataDir, 'own'), journalPath())
+    await eventually(() => expect(aboutJournal()).toHaveLength(2))
+    expect(aboutJournal()).toEqual([
+      'the journal cannot be written: changes are refused',
+      'the journal can be written again: changes are accepted',
+    ])
+  })
 })
+
+/** How long the store takes to check its journal twice, with a margin. */
+const TWO_RETRIES_MS = 1_200
+
+const aboutJournal = () => store.messages().filter(message => message.startsWith('the journal can'))
 
 /** Limits the size of every file that the process writes. Any user may do that. */
 const limitFileSize = (bytes: number | 'unlimited') =>
