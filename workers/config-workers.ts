@@ -30,6 +30,12 @@ const WORKER_OPTIONS = {
 
 const DRAIN_POLL_MS = 20
 
+/**
+ * How long a stop waits for a store that cannot be reached, and for each of its answers, in ms. The embedded store refuses
+ * connections while it cannot write, which it retries twice a second.
+ */
+const UNREACHABLE_PATIENCE_MS = 1_500
+
 /** During a stop, a Redis that does not answer for this long counts as hung, in ms. */
 const STOP_PATIENCE_MS = 500
 
@@ -100,21 +106,25 @@ export class ConfigWorkers {
   }
 
   /**
-   * Waits until no command is queued or running, or nothing has advanced for `patienceMs`.
+   * Waits until no command is queued or running, nothing has advanced for `patienceMs`, or the store cannot be reached.
    * @returns the commands that are left, as far as the store tells
    */
   async drain(patienceMs: number): Promise<number> {
     let left = 0
     let progress = ''
     let advancedAt = performance.now()
-    while (performance.now() - advancedAt < patienceMs) {
-      const found = await withDeadline(this.#findUnfinished(), patienceMs).catch(() => undefined)
+    let reachedAt = advancedAt
+    const isLate = () =>
+      performance.now() - advancedAt >= patienceMs || performance.now() - reachedAt >= UNREACHABLE_PATIENCE_MS
+    while (!isLate()) {
+      const found = await withDeadline(this.#findUnfinished(), UNREACHABLE_PATIENCE_MS).catch(() => undefined)
       if (found?.commands === 0) return 0
       left = found?.commands ?? left
       if (found !== undefined && found.progress !== progress) {
         progress = found.progress
         advancedAt = performance.now()
       }
+      if (this.#options.connection.status === 'ready') reachedAt = performance.now()
       await sleep(DRAIN_POLL_MS)
     }
     return left

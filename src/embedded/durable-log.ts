@@ -12,6 +12,7 @@ import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
 import { replaceJournal, rewriteJournal } from './journal-from-store.ts'
 import type { LogEnd } from './log-end.ts'
+import { hasQueuedCommands } from './queued-commands.ts'
 import { fillFromJournal } from './replay.ts'
 import type { ReplayBatch, ReplaySource } from './replay-batches.ts'
 import type { ReplyGate } from './valkey.ts'
@@ -52,6 +53,7 @@ interface Connections {
  */
 export class DurableLog implements ReplyGate {
   readonly #options: DurableLogOptions
+  readonly #commands: InProcessConnection
   readonly #announcements: InProcessConnection
   readonly #clients: ClientNames
   readonly #journal: Journal
@@ -87,6 +89,7 @@ export class DurableLog implements ReplyGate {
     options: DurableLogOptions,
   ) {
     this.#options = options
+    this.#commands = commands
     this.#announcements = announcements
     this.#clients = new ClientNames(commands)
     this.#journal = journal
@@ -267,7 +270,10 @@ export class DurableLog implements ReplyGate {
     return this.#journal.entryCount <= SMALL_JOURNAL_ENTRIES
   }
 
-  /** Before the store stops. */
+  /**
+   * Before the store stops.
+   * @throws if accepted changes are lost
+   */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     this.#watch()
@@ -276,6 +282,14 @@ export class DurableLog implements ReplyGate {
     await this.#compaction
     this.#takeEverything()
     this.#journal.close()
+    if (this.#failure !== undefined && this.#hasUnwritten) {
+      throw new Error(`accepted changes are not on disk, and are lost: ${this.#failure.message}`)
+    }
+  }
+
+  /** Whether the store holds more than the journal: events, or commands that its clients could not apply. */
+  get #hasUnwritten(): boolean {
+    return this.#unwritten.length > 0 || this.#isReplaced || hasQueuedCommands(this.#commands, this.#options.keyPrefix)
   }
 }
 

@@ -57,16 +57,16 @@ try {
     if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
   })
 
-  let isWorkerDone = true
+  let isEverythingKept = true
   stopChildren = async () => {
     await front.stop()
-    isWorkerDone = await worker.stop()
-    await store?.process.stop()
+    const isWorkerDone = await worker.stop()
+    if (store) isEverythingKept = (await store.process.stop()) && isWorkerDone
   }
   const stop = stopOnRequest(
     async () => {
       await stopChildren()
-      if (store && !isWorkerDone) throw new Error('the worker could not apply all accepted changes: those are lost')
+      if (!isEverythingKept) throw new Error('not all accepted changes could be applied and kept: the others are lost')
     },
     { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS + drainMs, logger },
   )

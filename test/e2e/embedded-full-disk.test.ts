@@ -7,6 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
+import { STOP_LIMIT_MS } from '../support/stops.ts'
 
 const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 }
 
@@ -101,5 +102,14 @@ describeWithMount('npm start on a disk that becomes full (needs the right to mou
     for (const key of ['limited', 'other', undecided]) {
       expect((await new Client(service.url).get(`/config/${key}`)).body).toMatchObject({ version: 1 })
     }
+  }, 60_000)
+
+  it('does not wait for space to stop, exits with 1, and says that accepted changes are lost', async () => {
+    fill(join(disk, 'full'))
+    await firstNotApplied(new Client(service.url))
+    const startedAt = performance.now()
+    expect(await service.stop()).toBe(1)
+    expect(performance.now() - startedAt).toBeLessThan(STOP_LIMIT_MS)
+    expect(service.output.join('\n')).toContain('accepted changes are not on disk, and are lost: ENOSPC')
   }, 60_000)
 })

@@ -50,6 +50,8 @@ describe('a stop of the embedded store', () => {
     redis.disconnect()
     expect((await client.request('PUT', '/config/kept', POLICY)).status).toBe(202)
     expect(await service.stop()).toBe(1)
-    expect(service.output.join('\n')).toContain('the worker could not apply all accepted changes: those are lost')
+    expect(service.output.join('\n')).toContain(
+      '1 queued changes could not be applied, and are lost with the embedded store',
+    )
   }, 120_000)
 })
