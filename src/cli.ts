@@ -88,8 +88,13 @@ function complain(text: string): ExitCode {
 
 // A reader such as `head` may close the pipe early.
 process.stdout.on('error', (err: NodeJS.ErrnoException) => {
-  if (err.code !== 'EPIPE') throw err
-  process.exit(ExitCode.trouble)
+  process.exit(
+    err.code === 'EPIPE'
+      ? ExitCode.trouble
+      : complain(`throttler: standard output cannot be written: ${err.message}\n`),
+  )
 })
+// Without standard error, nobody can be told of its failure.
+process.stderr.on('error', () => undefined)
 
 process.exitCode = await main(process.argv.slice(2))

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { runThrottler, runThrottlerUnheard } from '../support/cli.ts'
+import { runThrottler, runThrottlerUnheard, runThrottlerWith } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -37,6 +37,12 @@ describe('throttler', () => {
 
   it('ends silently when the reader of its output has closed the pipe', async () => {
     expect(await runThrottlerUnheard('--help')).toBe('')
+  })
+
+  it('reports in one line, with exit code 2, that its output cannot be written', async () => {
+    const { code, complaints } = await runThrottlerWith('> /dev/full', ['--help'])
+    expect(code).toBe(2)
+    expect(complaints).toMatch(/^throttler: standard output cannot be written: ENOSPC.*\n$/)
   })
 
   it.each([

@@ -41,6 +41,15 @@ export async function runThrottlerUnheard(...args: readonly string[]): Promise<s
   return text(child.stderr)
 }
 
+/** Runs the `throttler` command with a file as a standard stream, as a shell redirects it: `> /dev/full`. */
+export async function runThrottlerWith(redirection: string, args: readonly string[]): Promise<CliResult> {
+  const command = [process.execPath, join(ROOT, 'dist/src/cli.js'), ...args]
+  const options = { cwd: WITHOUT_DOTENV, env: { PATH: process.env['PATH'] } }
+  const child = spawn('sh', ['-c', `exec "$@" ${redirection}`, 'sh', ...command], options)
+  const [output, complaints] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
+  return { code: child.exitCode, output, complaints }
+}
+
 /** Runs the `throttler` command to its end. */
 export async function runThrottler(
   args: readonly string[],
