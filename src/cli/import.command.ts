@@ -16,6 +16,7 @@ import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { readInput } from './input-file.ts'
 import { TerminalProgress } from './progress.ts'
+import { reasonOf } from './reason.ts'
 import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 const MAX_TIMEOUT_SECONDS = 86_400
@@ -31,7 +32,7 @@ export const importCommand: CliCommand = {
   arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
   details: `  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
-  --reason TEXT       recorded as the reason
+  --reason TEXT       recorded as the reason; at most 500 characters
   --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
 Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
@@ -40,7 +41,12 @@ it times out (exit code 2), the import is still applied.`,
   options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
   operands: { min: 1, max: 1 },
   run: async ({ actor, reason, timeout }, [file = '']) => {
-    const options = { file, actor: actorOf(text(actor)), reason: text(reason), timeoutMs: timeoutMs(text(timeout)) }
+    const options = {
+      file,
+      actor: actorOf(text(actor)),
+      reason: reasonOf(text(reason)),
+      timeoutMs: timeoutMs(text(timeout)),
+    }
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {

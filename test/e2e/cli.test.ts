@@ -54,6 +54,11 @@ describe('throttler', () => {
     [['compact', '--keep'], /argument missing/],
     [['import', 'file', '--timeout', '0'], /--timeout must be an integer between 1 and 86400 \(got "0"\)/],
     [['import', 'file', '--actor', 'a b'], /--actor must have 1 to 128 characters.* \(got "a b"\)/],
+    [['import', 'file', '--reason', 'x'.repeat(501)], /--reason has 501 characters; at most 500 are allowed/],
+    [
+      ['import', 'file', '--reason', 'a\nb\u001b[1m'],
+      /--reason must not contain control characters \(got "a\\nb\\u001b\[1m"\)/,
+    ],
   ])('%j is refused with exit code 2, and usage', async (args, complaint) => {
     const { code, output, complaints } = await runThrottler(args)
     expect([code, output]).toEqual([2, ''])

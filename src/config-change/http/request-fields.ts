@@ -1,4 +1,5 @@
 import type { IncomingHttpHeaders } from 'node:http'
+import { reasonProblem } from '../../domain/change-reason.ts'
 import type { Conditions } from '../../domain/commands.ts'
 import { validationProblem } from '../../lib/errors.ts'
 
@@ -8,7 +9,6 @@ const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.?)*(?:"|$))+/g
 /** `wait=5`, with or without quotes, before any parameters. */
 const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
 const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
-const MAX_REASON_CHARACTERS = 500
 
 /**
  * How long the caller would wait for the outcome, in ms; 0 without a valid `Prefer: wait`.
@@ -54,8 +54,8 @@ export function changeReason(headers: IncomingHttpHeaders): string | undefined {
   const raw = headers['x-change-reason']
   if (raw === undefined) return undefined
   const reason = Buffer.from(String(raw), 'latin1').toString('utf8')
-  if ([...reason].length <= MAX_REASON_CHARACTERS) return reason
-  const message = `has ${[...reason].length} characters; at most ${MAX_REASON_CHARACTERS} are allowed`
+  const message = reasonProblem(reason)
+  if (message === undefined) return reason
   throw validationProblem([{ path: '/headers/x-change-reason', message }])
 }
 
