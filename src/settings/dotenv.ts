@@ -1,49 +1,70 @@
+import { isUtf8 } from 'node:buffer'
 import { resolve } from 'node:path'
 import { EnvError } from './env.ts'
 import { fault } from './fault.ts'
-import { readSettingFile } from './read-setting-file.ts'
+import { readSettingBytes } from './read-setting-file.ts'
 
 const FILE = '.env'
 
 /** An entry, a comment or an empty line. A quoted value can span lines. */
 const ENTRY =
-  /[ \t]*(?:(?:export[ \t]+)?[A-Za-z_]\w*[ \t]*=[ \t]*(?:(["'`])(?:(?!\1)[\s\S])*\1|[^"'`\s#][^\n]*)?[ \t]*)?(?:#[^\n]*)?\r?(?:\n|$)/y
+  /[ \t]*(?:(?:export[ \t]+)?(?<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:(?<quote>["'`])(?:(?!\k<quote>)[\s\S])*\k<quote>|[^"'`\s#][^\n]*)?[ \t]*)?(?:#[^\n]*)?\r?(?:\n|$)/y
 
 /**
- * Loads `.env` of the working directory into the environment, whose own variables take precedence. Node.js ignores malformed
- * lines, so that a setting would silently keep its default: they are refused here.
+ * Loads `.env` of the working directory into the environment, whose own variables take precedence. Of malformed lines, bytes that
+ * are not text and repeated names, Node.js takes what it understands, so that a setting would silently get another value: they are
+ * refused here.
  * @returns the path of the file, if there is one
  * @throws {EnvError}
  */
 export function loadDotenv(): string | undefined {
-  const text = readDotenv()
-  if (text === undefined) return undefined
+  const bytes = readDotenv()
+  if (bytes === undefined) return undefined
   const path = resolve(FILE)
-  const line = malformedLine(text)
-  if (line !== undefined) {
-    throw new EnvError([
-      fault(path, 'contain only lines such as NAME=value and comments', `something else in line ${line}`),
-    ])
-  }
+  const found = bytesFault(bytes) ?? entriesFault(bytes.toString('utf8'))
+  if (found !== undefined) throw new EnvError([fault(path, found.rule, found.given)])
   process.loadEnvFile(path)
   return path
 }
 
-function readDotenv(): string | undefined {
+function readDotenv(): Buffer | undefined {
   try {
-    return readSettingFile(FILE)
+    return readSettingBytes(FILE)
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new EnvError([fault(resolve(FILE), 'be a readable file', (err as Error).message)])
   }
 }
 
-/** The number of the first malformed line. Only the number is reported, since the text may be secret. */
-function malformedLine(text: string): number | undefined {
-  ENTRY.lastIndex = 0
+interface FileFault {
+  readonly rule: string
+  /** Only names and numbers of lines, since the rest of the text may be secret. */
+  readonly given: string
+}
+
+function bytesFault(bytes: Buffer): FileFault | undefined {
+  const lines = bytes.toString('latin1').split('\n')
+  const index = lines.findIndex(line => line.includes('\0') || !isUtf8(Buffer.from(line, 'latin1')))
+  if (index === -1) return undefined
+  return { rule: 'be UTF-8 text without null bytes', given: `something else in line ${index + 1}` }
+}
+
+function entriesFault(text: string): FileFault | undefined {
+  const names = new Set<string>()
   let end = 0
   while (end < text.length) {
-    if (!ENTRY.test(text)) return text.slice(0, end).split('\n').length
+    const lineNumber = () => text.slice(0, end).split('\n').length
+    ENTRY.lastIndex = end
+    const entry = ENTRY.exec(text)
+    if (entry === null) {
+      const rule = 'contain only lines such as NAME=value and comments'
+      return { rule, given: `something else in line ${lineNumber()}` }
+    }
+    const { name } = entry.groups as { name?: string }
+    if (name !== undefined && names.has(name)) {
+      return { rule: 'set each variable once', given: `${JSON.stringify(name)} again in line ${lineNumber()}` }
+    }
+    if (name !== undefined) names.add(name)
     end = ENTRY.lastIndex
   }
   return undefined

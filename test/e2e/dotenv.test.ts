@@ -11,7 +11,7 @@ afterAll(() => rmSync(directory, { recursive: true }))
 
 let folders = 0
 /** A working directory with this `.env`. */
-function withDotenv(text: string): string {
+function withDotenv(text: string | Buffer): string {
   const cwd = join(directory, String(folders++))
   mkdirSync(cwd)
   writeFileSync(join(cwd, '.env'), text)
@@ -67,6 +67,20 @@ describe('.env in the working directory', () => {
       code: 2,
       complaints: `throttler verify: ${expected}\n`,
     })
+  })
+
+  it.each([
+    ['a name twice', 'PORT=1\n# hunter2\nexport PORT="2"\n', 'set each variable once (got "PORT" again in line 3)'],
+    ['a null byte', 'A=1\nPORT=220\0 79\n', 'be UTF-8 text without null bytes (got something else in line 2)'],
+    [
+      'bytes that are not UTF-8',
+      Buffer.from('A=1\n\nB=h\xfcnter\n', 'latin1'),
+      'be UTF-8 text without null bytes (got something else in line 3)',
+    ],
+  ])('prevents the start if it contains %s', async (_, content, fault) => {
+    const cwd = withDotenv(content)
+    const complaints = `throttler verify: Invalid settings:\n  "${join(cwd, '.env')}" must ${fault}\n`
+    expect(await runThrottler(['verify'], {}, { cwd })).toMatchObject({ code: 2, complaints })
   })
 
   it('prevents the start if it is not a readable file', async () => {
