@@ -17,6 +17,7 @@ import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
 import { readEnv } from './settings/env.ts'
+import { listenFault } from './settings/host.ts'
 
 process.title = 'throttler front'
 const env = readEnv({ needsRedis: true })
@@ -91,8 +92,8 @@ function listen(): Promise<unknown> {
   ])
 }
 
-function cannotListen(err: Error): never {
-  throw new CannotStart(`cannot listen on ${env.HOST}:${env.PORT}: ${err.message}`)
+function cannotListen(err: NodeJS.ErrnoException): never {
+  throw new CannotStart(listenFault(env.HOST, env.PORT, err))
 }
 
 /** The resource limits of this process; `undefined` except on Linux. */

@@ -56,6 +56,8 @@ export const EnvSchema = Type.Object({
   }),
   DATA_DIR: Type.String({
     default: './data',
+    pattern: '\\S',
+    rule: 'be the path of a directory',
     description: 'Directory in which the embedded store keeps policies and their events.',
     examples: ['/var/lib/throttler'],
   }),

@@ -4,14 +4,14 @@ import type { Static, TObject, TSchema } from '@sinclair/typebox'
 import type { Ajv, ErrorObject } from 'ajv'
 import { envSchema } from 'env-schema'
 import { policyFaults } from '../domain/policy.ts'
-import { isLoopbackHost } from '../lib/loopback-hosts.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 import { EnvSchema, FILE_VARIABLES } from './env.schema.ts'
 import { fault } from './fault.ts'
+import { hostFaults } from './host.ts'
 import { readSettingFile } from './read-setting-file.ts'
 import { readTlsFiles, type TlsFiles } from './redis-tls.ts'
 import { redisUrlFaults } from './redis-url.ts'
-import { ADMIN_TOKENS, CHECK_TOKENS, readTokens, type Token } from './token.ts'
+import { ADMIN_TOKENS, CHECK_TOKENS, readTokens, sharedTokenFaults, type Token } from './token.ts'
 import { readTrustedProxies } from './trusted-proxies.ts'
 
 const NOTHING = 'nothing'
@@ -53,7 +53,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const redisTls = readTlsFiles(given, faults)
   const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
   const checkTokens = readTokens(CHECK_TOKENS, given['CHECK_TOKENS'], faults)
-  faults.push(...hostFaults(given))
+  faults.push(...sharedTokenFaults(adminTokens, checkTokens), ...hostFaults(given))
   const trustedProxies = readTrustedProxies(given['TRUST_PROXY'], faults)
   if (env !== undefined) faults.push(...builtInFaults(env))
   if (env === undefined || faults.length > 0) throw new EnvError(faults)
@@ -147,11 +147,6 @@ function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
     faults.push(fault('REDIS_URL', 'be set, because only `npm start` runs an embedded store', NOTHING))
   }
   return faults
-}
-
-function hostFaults({ HOST, ADMIN_TOKENS }: Variables): string[] {
-  if (HOST === undefined || isLoopbackHost(HOST) || ADMIN_TOKENS !== undefined) return []
-  return [fault('HOST', 'be a loopback address unless "ADMIN_TOKENS" is set', JSON.stringify(HOST))]
 }
 
 function builtInFaults(env: BuiltIn): string[] {

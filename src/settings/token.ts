@@ -61,3 +61,16 @@ function nameFaults(list: TokenList, tokens: readonly Token[]): string[] {
   const repeated = new Set(names.filter((name, index) => names.indexOf(name) !== index))
   return [...repeated].map(name => fault(list.name, 'use each name once', `${JSON.stringify(name)} more than once`))
 }
+
+/** The log and the history of policies could not tell the callers of one token apart. Faults never contain a token. */
+export function sharedTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
+  const owners = new Map<string, string>()
+  const faultsOf = (list: TokenList, tokens: readonly Token[]) =>
+    tokens.flatMap(({ name, token }) => {
+      const owner = owners.get(token) ?? name
+      owners.set(token, owner)
+      const names = `${JSON.stringify(owner)} and ${JSON.stringify(name)} for the same token`
+      return owner === name ? [] : [fault(list.name, 'have a token of its own for each name', names)]
+    })
+  return [...faultsOf(ADMIN_TOKENS, adminTokens), ...faultsOf(CHECK_TOKENS, checkTokens)]
+}

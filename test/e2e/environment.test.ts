@@ -34,6 +34,12 @@ describe('a start with an invalid environment', () => {
     ])
   })
 
+  it('names HOST if this machine has no such address', async () => {
+    const { code, said } = await failToStart('all', { HOST: '192.0.2.1', ADMIN_TOKENS: 'ann:0123456789abcdef' })
+    const fault = /"HOST" must be an address of this machine, or a name of one \(got "192\.0\.2\.1": .*EADDRNOTAVAIL/
+    expect([code, said]).toEqual([1, expect.stringMatching(fault)])
+  })
+
   it.each(['all', 'api'] as const)('reports once that a port is taken (%s)', async kind => {
     const server = createServer().listen(0, '127.0.0.1')
     await once(server, 'listening')

@@ -46,6 +46,14 @@ describe('the environment', () => {
     [{ LOG_LEVEL: 'loud' }, '"LOG_LEVEL" must be one of fatal, error, warn, info, debug, trace, silent (got "loud")'],
     [{ CONFIG_LOG_KEEP: '0' }, '"CONFIG_LOG_KEEP" must be all, or an integer between 1 and 999999999 (got "0")'],
     [{ CONFIG_REDIS_URL: 'redis://a' }, '"REDIS_URL" must be set if "CONFIG_REDIS_URL" is (got nothing)'],
+    [{ DATA_DIR: '   ' }, '"DATA_DIR" must be the path of a directory (got "   ")'],
+    ...['a b', '   ', 'localhost:80', '[::1]', 'a..b', '-a', 'http://a'].map(
+      HOST =>
+        [{ HOST }, `"HOST" must be an IP address or a host name, without a port (got "${HOST}")`] as [
+          Record<string, string>,
+          string,
+        ],
+    ),
     [{ HOST: '0.0.0.0' }, '"HOST" must be a loopback address unless "ADMIN_TOKENS" is set (got "0.0.0.0")'],
     [
       { TRUST_PROXY: '10.0.0.0/8,proxy' },
@@ -143,7 +151,17 @@ describe('the environment', () => {
   })
 
   it.each(['a-0123456789abcd', '!"#$%&()*+-./09;<=>?@AZ[\\]^_`az{|}~'])('accepts the token %j', token => {
-    expect(faultsOf({ ADMIN_TOKENS: `änn:${token}:read`, CHECK_TOKENS: `b:${token},c:${token}` })).toEqual([])
+    expect(faultsOf({ ADMIN_TOKENS: `änn:${token}:read`, CHECK_TOKENS: `b:${token}b,c:${token}c` })).toEqual([])
+  })
+
+  it('refuses a token of two names, in one list or in both', () => {
+    const [token, other] = ['0123456789abcdef', 'fedcba9876543210']
+    const rule = 'must have a token of its own for each name'
+    expect(faultsOf({ ADMIN_TOKENS: `a:${token},b:${token}:read`, CHECK_TOKENS: `c:${other},d:${token}` })).toEqual([
+      `"ADMIN_TOKENS" ${rule} (got "a" and "b" for the same token)`,
+      `"CHECK_TOKENS" ${rule} (got "a" and "d" for the same token)`,
+    ])
+    expect(faultsOf({ ADMIN_TOKENS: `a:${token}`, CHECK_TOKENS: `a:${token}` })).toEqual([])
   })
 
   it('reads tokens with their names and rights', () => {
