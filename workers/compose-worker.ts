@@ -1,6 +1,7 @@
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
 import type { Logger } from '../src/observability/logger.ts'
+import { refusalReport } from '../src/observability/refusal-report.ts'
 import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { connect, type RedisClient } from '../src/redis/connection/connection.ts'
 import { ConnectionName } from '../src/redis/connection/connection-names.ts'
@@ -37,7 +38,11 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
   const retention = { keyPrefix, retentionMs }
   const now = () => new Date()
   const reader = new RedisPolicyReader(redis, keyPrefix)
-  const store = new RedisCommandStore(redis, retention)
+  const onAnnounced = refusalReport(logger, {
+    refused: 'changes cannot be announced: they take effect up to a second later',
+    accepted: 'changes are announced again',
+  })
+  const store = new RedisCommandStore(redis, retention, onAnnounced)
   const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, keyPrefix)
   const metrics = new WorkerMetrics()

@@ -1,6 +1,7 @@
 --[[
   Ends a command, or applies the next chunk of an import: appends the events to the log, updates the projection, records the
-  outcome (or the progress of the import) and announces it. All of this happens at once, or none of it.
+  outcome (or the progress of the import) and announces it. All of this happens at once, or none of it. Only the announcement may be
+  refused, if the user may not publish: an error after the writes would not undo them, and followers also read the log regularly.
 
   A worker may append only while it holds the lock of the command's job. A suspended worker may resume after another worker has
   taken over and ended the command, and after every record of the command has expired. The lock still distinguishes the two.
@@ -21,9 +22,10 @@
     event as JSON
     policy record as JSON, '' if the event is a deletion
 
-  Returns { code, value }: { 0, position } appended, { 1, outcome } the command had already ended, { 2, config key } this key is
-  at another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import is at another chunk. The codes are
-  those of `AppendCode` in redis/policies/append.ts. An error that starts with DAMAGED reports data of another program.
+  Returns { code, value }: { 0, refusal } appended, with the error of the announcement or '', { 1, outcome } the command had already
+  ended, { 2, config key } this key is at another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import
+  is at another chunk. The codes are those of `AppendCode` in redis/policies/append.ts. An error that starts with DAMAGED reports
+  data of another program.
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
@@ -73,5 +75,5 @@ end
 
 if ARGV[2] ~= '' then call('SET', outcome, ARGV[2], 'PX', ARGV[3]) end
 if ARGV[5] ~= '' then call('SET', progress, ARGV[5]) end
-call('PUBLISH', ARGV[6], string.format('%s %.0f %s', ARGV[7], position, ARGV[2]))
-return { 0, string.format('%.0f', position) }
+local announced = redis.pcall('PUBLISH', ARGV[6], string.format('%s %.0f %s', ARGV[7], position, ARGV[2]))
+return { 0, type(announced) == 'table' and announced.err or '' }

@@ -33,8 +33,15 @@ export class RedisCommandStore implements CommandStore, ResultReader {
   readonly #options: RetentionOptions
   readonly #append: AppendCommand
   readonly #fail: DefinedScript<0 | 1>
+  readonly #onAnnounced: (refusal: string | undefined) => void
 
-  constructor(redis: RedisClient, options: RetentionOptions) {
+  /** @param onAnnounced called after each append, with Redis' error if the user may not announce it */
+  constructor(
+    redis: RedisClient,
+    options: RetentionOptions,
+    onAnnounced: (refusal: string | undefined) => void = () => undefined,
+  ) {
+    this.#onAnnounced = onAnnounced
     this.#redis = namingDamage(redis)
     this.#options = options
     this.#append = defineAppend(this.#redis)
@@ -53,6 +60,7 @@ export class RedisCommandStore implements CommandStore, ResultReader {
     const [code, value] = await this.#append(...args)
     switch (code) {
       case AppendCode.appended:
+        this.#onAnnounced(value || undefined)
         return { kind: 'appended' }
       case AppendCode.ended:
         return { kind: 'ended', outcome: parseResult<Outcome>(value) }
