@@ -13,6 +13,7 @@ import type { PolicyTable } from '../domain/policy-table.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
+import { refusalReport } from '../observability/refusal-report.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
 import { QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
@@ -93,7 +94,14 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     logger,
     now: () => performance.now(),
   })
-  const announcements = new RedisAnnouncements(subscriber, keyPrefix)
+  const announcements = new RedisAnnouncements(
+    subscriber,
+    keyPrefix,
+    refusalReport(logger, {
+      refused: 'changes cannot be subscribed to: this process reads them once a second',
+      accepted: 'changes are subscribed to again',
+    }),
+  )
 
   return {
     submitter,

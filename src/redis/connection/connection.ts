@@ -24,7 +24,8 @@ const common = {
  */
 const purposes = {
   request: { enableOfflineQueue: false, autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 0 },
-  subscriber: { maxRetriesPerRequest: null },
+  // ioredis would subscribe again by itself, and leave its failure to nobody, which ends the process.
+  subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
   worker: { maxRetriesPerRequest: null },
   tool: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 10 },
 } satisfies Record<string, CommonRedisOptions>

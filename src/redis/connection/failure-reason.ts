@@ -63,6 +63,7 @@ export function failureReasonOf(client: EventEmitter): (err: unknown) => string 
   }
 }
 
-function isReply(err: unknown): err is Error {
+/** Whether an error is the reply of a server, and not that of a lost connection. */
+export function isReply(err: unknown): err is Error {
   return err instanceof Error && err.name === 'ReplyError'
 }

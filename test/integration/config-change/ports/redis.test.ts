@@ -24,7 +24,7 @@ describePorts('Redis', async () => {
   await redis.ping()
   const queue = new BullCommandQueue(redis, keyPrefix)
   const keysOf = (partition: number) => new ConfigKeys(keyPrefix, partition)
-  const announcements = new RedisAnnouncements(subscriber, keyPrefix)
+  const announcements = new RedisAnnouncements(subscriber, keyPrefix, () => undefined)
   return {
     reader: new RedisPolicyReader(redis, keyPrefix),
     store: new RedisCommandStore(redis, retention),
