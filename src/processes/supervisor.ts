@@ -35,7 +35,7 @@ try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
-  if (env.REDIS_URL !== undefined) await preflight(allTargets(env), logger)
+  if (env.REDIS_URL !== undefined) await preflight(allTargets(env), { keyPrefix: env.KEY_PREFIX, logger })
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const drainMs = store ? MAX_DRAIN_MS : 0
   // A shared secret, so that a key has the same hash in the logs of every process.

@@ -1,7 +1,9 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { blocksUnder } from '../support/documents.ts'
 import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
@@ -23,15 +25,31 @@ describeWithRedis('a service whose Redis user', () => {
     await server.stop()
   })
 
-  const setUser = (...rules: readonly string[]) => admin.call('ACL', 'SETUSER', 'service', ...rules)
+  const setUser = (...rules: readonly string[]) => admin.call('ACL', 'SETUSER', 'throttler', ...rules)
+  const environment = () => ({ REDIS_URL: server.url.replace('//', '//throttler:password@') })
 
   async function start(): Promise<[Service, Client]> {
-    service = await Service.start({ env: { REDIS_URL: server.url.replace('//', '//service:secret@') } })
+    service = await Service.start({ env: environment() })
     return [service, new Client(service.url)]
   }
 
+  it('has the documented rights can do everything', async () => {
+    const [documented = ''] = blocksUnder('docs/security.md', '## The Redis user', 'acl')
+    await admin.call('ACL', ...documented.trim().split(' ').slice(1))
+    const [service, client] = await start()
+    expect((await client.put('a', POLICY)).status).toBe(201)
+    expect((await client.check('a')).status).toBe(200)
+    expect((await client.request('DELETE', '/buckets/a')).status).toBe(204)
+    const lines = ['b', 'c'].map(key => JSON.stringify({ key, ...POLICY })).join('\n')
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    expect((await client.request('POST', '/config/import', lines, headers)).body.status).toBe('applied')
+    const { code, output } = await runThrottler(['verify'], environment())
+    expect([code, output]).toEqual([0, expect.stringContaining('clean')])
+    expect(service.output.filter(line => /NOPERM|"level":[4-6]0/.test(line))).toEqual([])
+  })
+
   it('loses the right to its channel continues, and subscribes again once it has the right', async () => {
-    await setUser('on', '>secret', '~*', 'allchannels', '+@all')
+    await setUser('on', '>password', '~*', 'allchannels', '+@all')
     const [service, client] = await start()
     const pids = service.pids
     const lost = Promise.all([service.says(/changes cannot be subscribed to/), service.says(/cannot be announced/)])

@@ -2,10 +2,13 @@ import { Redis } from 'ioredis'
 import { OperatorError } from '../../lib/operator-error.ts'
 import type { TlsFiles } from '../../settings/redis-tls.ts'
 import type { Endpoint } from '../../settings/redis-url.ts'
+import { announcementChannel } from '../keys.ts'
 import { loginOptions } from './connection.ts'
 import { reasonOf } from './connection-report.ts'
+import { describeMissing, type MissingRight, missingRights, missingSubscription } from './missing-rights.ts'
 import { probeTls } from './probe-tls.ts'
 import type { RedisTarget } from './redis-target.ts'
+import { requiredRights } from './required-rights.ts'
 
 const TIMEOUT_MS = 1_000
 
@@ -32,9 +35,9 @@ export class PreflightError extends OperatorError {}
  * password, never works.
  * @throws {PreflightError}
  */
-export async function inspectStore(target: RedisTarget): Promise<Inspection> {
+export async function inspectStore(target: RedisTarget, keyPrefix: string): Promise<Inspection> {
   const inspect = async (endpoint: Endpoint) =>
-    inspectMaster(target, target.kind === 'sentinel' ? await askSentinel(target, endpoint) : endpoint)
+    inspectMaster(target, target.kind === 'sentinel' ? await askSentinel(target, endpoint) : endpoint, keyPrefix)
   try {
     return await Promise.any(target.endpoints.map(inspect))
   } catch (err) {
@@ -46,9 +49,9 @@ export async function inspectStore(target: RedisTarget): Promise<Inspection> {
   }
 }
 
-async function inspectMaster(target: RedisTarget, endpoint: Endpoint): Promise<Inspection> {
+async function inspectMaster(target: RedisTarget, endpoint: Endpoint, keyPrefix: string): Promise<Inspection> {
   const options = { ...loginOptions(target), db: target.database }
-  return ask(endpoint, options, async redis => {
+  const { missing, ...inspection } = await ask(endpoint, options, async redis => {
     const info = parseInfo(await redis.info())
     const mode = info.get('redis_mode') as keyof typeof MODE_OF_URL | undefined
     const wanted = target.kind === 'cluster' ? 'cluster' : 'standalone'
@@ -57,8 +60,21 @@ async function inspectMaster(target: RedisTarget, endpoint: Endpoint): Promise<I
     }
     refuseOlderRedis(info.get('redis_version'), endpoint)
     const [, savePoints] = (await redis.config('GET', 'save').catch(() => [])) as string[]
-    return { info, savePoints }
+    return { info, savePoints, missing: await missingRights(redis, requiredRights(target, keyPrefix)) }
   })
+  const channel = announcementChannel(keyPrefix)
+  const subscription = target.holdsPolicies
+    ? await ask(endpoint, options, redis => missingSubscription(redis, channel))
+    : []
+  requireAll([...missing, ...subscription])
+  return inspection
+}
+
+function requireAll(missing: readonly MissingRight[]): void {
+  if (missing.length === 0) return
+  throw new PreflightError(
+    `names a Redis user that may not ${describeMissing(missing)}; docs/security.md lists the rights that it needs`,
+  )
 }
 
 function refuseOlderRedis(version: string | undefined, { host, port }: Endpoint): void {

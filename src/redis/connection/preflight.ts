@@ -5,12 +5,20 @@ import type { RedisTarget } from './redis-target.ts'
 /** `CONFIG GET save` of a server without snapshots. */
 const NO_SAVE_POINTS = ''
 
+interface PreflightOptions {
+  readonly keyPrefix: string
+  readonly logger: Logger
+}
+
 /**
  * Inspects the stores once for all processes of a start. Warns of a store that is unavailable, and of one that may lose policies.
  * @throws {PreflightError} lists every store that cannot be used
  */
-export async function preflight(targets: readonly RedisTarget[], logger: Logger): Promise<void> {
-  const outcomes = await Promise.allSettled(targets.map(inspectStore))
+export async function preflight(
+  targets: readonly RedisTarget[],
+  { keyPrefix, logger }: PreflightOptions,
+): Promise<void> {
+  const outcomes = await Promise.allSettled(targets.map(target => inspectStore(target, keyPrefix)))
   const faults = outcomes.flatMap((outcome, i) =>
     outcome.status === 'rejected' ? `  ${targets[i]?.variable} ${faultOf(outcome.reason)}` : [],
   )

@@ -14,7 +14,7 @@ async function warningsOf(...urls: readonly string[]): Promise<string[]> {
   const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
   await preflight(
     urls.map(url => targetOf(url)),
-    logger,
+    { keyPrefix: 'throttler', logger },
   )
   return lines.map(line => {
     const { msg, reason } = JSON.parse(line) as { msg: string; reason?: string }
@@ -47,6 +47,43 @@ describeWithRedis('the preflight logs the warnings for a policy store', () => {
       expect(await warningsOf(url)).toEqual(expected)
     }),
   )
+})
+
+describeWithRedis('the preflight names the rights that a Redis user lacks', () => {
+  it.each([
+    ['the channel', ['~*', '+@all'], 'use the channel "throttler:config:announcements"'],
+    ['publishing', ['~*', '&*', '+@all', '-publish'], 'run PUBLISH'],
+    ['subscribing', ['~*', '&*', '+@all', '-subscribe'], 'run SUBSCRIBE'],
+    ['keys of policies', ['~throttler*', '&*', '+@all'], 'use the keys "{throttler:*"'],
+    ['keys of buckets', ['~{throttler:*', '&*', '+@all'], 'use the keys "throttler:*"'],
+    ['keys for writing', ['%R~*', '&*', '+@all'], 'use the keys "throttler:*", "{throttler:*"'],
+    [
+      'several',
+      ['~{throttler:*', '+@all', '-xadd', '-eval'],
+      'run EVAL, XADD; use the keys "throttler:*"; use the channel "throttler:config:announcements"',
+    ],
+    ['transactions', ['~*', '&*', '+@all', '-multi'], 'run MULTI'],
+    ['INFO', ['~*', '&*', '+@all', '-info'], /is refused by \S+: NOPERM .*'info' command/],
+  ])('%s', (_, rules, expected) =>
+    withServer(['--user', 'default', 'on', 'nopass', ...rules], async ({ url }) => {
+      const refusal = await warningsOf(url).catch(err => err as Error)
+      expect(refusal).toBeInstanceOf(PreflightError)
+      const report =
+        typeof expected === 'string'
+          ? `  REDIS_URL names a Redis user that may not ${expected}; docs/security.md lists the rights that it needs`
+          : expect.stringMatching(expected)
+      expect((refusal as Error).message.split('\n').slice(1)).toEqual([report])
+    }),
+  )
+
+  it('only for what a store holds', () =>
+    withServer(
+      ['--user', 'default', 'on', 'nopass', '~throttler:*', '~{throttler:fronts}', '+@all'],
+      async ({ url }) => {
+        const bucketsOnly = { ...targetOf(url), holdsPolicies: false }
+        await preflight([bucketsOnly], { keyPrefix: 'throttler', logger: pino({ level: 'silent' }) })
+      },
+    ))
 })
 
 describeWithRedis('for the preflight, a store that', () => {
