@@ -1,9 +1,10 @@
-import { Cluster, type ClusterOptions, type CommonRedisOptions, Redis, type RedisOptions } from 'ioredis'
+import { Cluster, type ClusterOptions, type CommonRedisOptions, type Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../../observability/logger.ts'
 import { anyNodeConnector } from './any-node-connector.ts'
 import { reportLosses } from './connection-report.ts'
 import { isDemoted } from './failure-reason.ts'
 import type { RedisTarget } from './redis-target.ts'
+import { ServerConnection } from './server-connection.ts'
 
 /** One server, possibly named by Sentinels, or a cluster. */
 export type RedisClient = Redis | Cluster
@@ -64,7 +65,7 @@ export function connect(purpose: keyof typeof clusterPurposes, options: Connecti
 export function connectSubscriber(options: ConnectionOptions, client: RedisClient): Redis {
   const redis =
     client instanceof Cluster
-      ? new Redis({
+      ? new ServerConnection({
           ...serverOptions('subscriber', options),
           retryStrategy: reconnectPause,
           Connector: anyNodeConnector(client, options.target),
@@ -78,7 +79,7 @@ export function connectSubscriber(options: ConnectionOptions, client: RedisClien
 function connectToServer(purpose: keyof typeof purposes, options: ConnectionOptions): Redis {
   const { target } = options
   const place = target.kind === 'sentinel' ? sentinelOptions(target) : target.endpoints[0]
-  return new Redis({
+  return new ServerConnection({
     ...serverOptions(purpose, options),
     ...place,
     db: target.database,

@@ -1,0 +1,91 @@
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import { connect } from '../../../src/redis/connection/connection.ts'
+import { failureReasonOf } from '../../../src/redis/connection/failure-reason.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { eventually } from '../../support/eventually.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+import { targetOf } from '../../support/target-of.ts'
+
+const ATTEMPTS = 5
+
+/** Events of so many failed attempts to connect. */
+function refusals(client: Redis): Promise<void> {
+  return new Promise(resolve => {
+    let seen = 0
+    client.on('reconnecting', () => ++seen === ATTEMPTS && resolve())
+  })
+}
+
+describeWithRedis('a connection', () => {
+  let server: RedisServer
+  let admin: Redis
+  let log: { msg: string; reason?: string }[]
+  const clients: Redis[] = []
+  beforeEach(async () => {
+    server = await RedisServer.start()
+    admin = new Redis(server.url)
+    admin.on('error', () => undefined)
+    log = []
+  })
+  afterEach(async () => {
+    for (const client of clients.splice(0)) client.disconnect()
+    admin.disconnect()
+    await server.stop()
+  })
+
+  function connected(purpose: 'request' | 'worker' | 'tool', database: number): Promise<Redis> {
+    const logger = pino({ level: 'warn' }, { write: line => void log.push(JSON.parse(line)) })
+    return ready(connect(purpose, { target: targetOf(`${server.url}/${database}`), name: 'test', logger }) as Redis)
+  }
+
+  async function ready(client: Redis): Promise<Redis> {
+    clients.push(client)
+    client.on('error', () => undefined)
+    await eventually(() => expect(client.status).toBe('ready'))
+    return client
+  }
+
+  it.each([
+    ['of a request', () => connected('request', 3)],
+    ['of a worker', () => connected('worker', 3)],
+    ['of a tool', () => connected('tool', 3)],
+    ['that BullMQ duplicates', async () => ready((await connected('worker', 3)).duplicate({ connectionName: 'copy' }))],
+  ])('%s is unusable while its database is refused', async (_, open) => {
+    const client = await open()
+    const reasonOf = failureReasonOf(client)
+    const refused = refusals(client)
+    await admin.acl('SETUSER', 'default', '-select')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    const states = new Set<string>()
+    client.on('ready', () => states.add('ready'))
+    await refused
+    expect([...states]).toEqual([])
+    expect(reasonOf(new Error('Connection is closed.'))).toBe('not-authorized')
+    expect(log).toEqual(
+      expect.arrayContaining([
+        expect.objectContaining({
+          msg: 'the connection to Redis is lost',
+          reason: expect.stringMatching(/NOPERM .*'select'/),
+        }),
+      ]),
+    )
+    await admin.acl('SETUSER', 'default', '+select')
+    await ready(client)
+    await client.set('key', 'value')
+    expect(await admin.dbsize()).toBe(0)
+  })
+
+  it('of a worker keeps its commands until its database can be selected', async () => {
+    const client = await connected('worker', 3)
+    const refused = refusals(client)
+    await admin.acl('SETUSER', 'default', '-select')
+    await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+    const written = client.set('key', 'value')
+    await refused
+    await admin.acl('SETUSER', 'default', '+select')
+    expect(await written).toBe('OK')
+    expect([await admin.dbsize(), await client.dbsize()]).toEqual([0, 1])
+  })
+})
