@@ -16,6 +16,8 @@ const common = {
   connectTimeout: 1_000,
   // A hung server does not even close a connection.
   disconnectTimeout: 200,
+  // How often a server that loads its data is asked whether it is ready.
+  maxLoadingRetryTime: 200,
 }
 
 /**

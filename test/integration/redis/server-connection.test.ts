@@ -24,7 +24,7 @@ describeWithRedis('a connection', () => {
   let log: { msg: string; reason?: string }[]
   const clients: Redis[] = []
   beforeEach(async () => {
-    server = await RedisServer.start()
+    server = await RedisServer.start('--appendonly', 'yes', '--key-load-delay', '100')
     admin = new Redis(server.url)
     admin.on('error', () => undefined)
     log = []
@@ -87,5 +87,19 @@ describeWithRedis('a connection', () => {
     await admin.acl('SETUSER', 'default', '+select')
     expect(await written).toBe('OK')
     expect([await admin.dbsize(), await client.dbsize()]).toEqual([0, 1])
+  })
+
+  it('says while the server loads its data, and is ready soon after', async () => {
+    const client = await connected('request', 0)
+    const reasonOf = failureReasonOf(client)
+    const pipeline = admin.pipeline()
+    for (let i = 0; i < 10_000; i++) pipeline.set(`key:${i}`, 'x')
+    await pipeline.exec()
+    await server.kill()
+    const restarted = server.restart()
+    await eventually(() => expect(reasonOf(new Error('Connection is closed.'))).toBe('loading'))
+    await restarted
+    await eventually(() => expect(client.status).toBe('ready'), 500)
+    expect(reasonOf(new Error('Connection is closed.'))).toBe('connection-lost')
   })
 })
