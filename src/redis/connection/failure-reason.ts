@@ -1,7 +1,8 @@
 import type { EventEmitter } from 'node:events'
 import { TimeoutError } from '../../lib/deadline.ts'
+import { CLUSTER_DOWN_IN_SCRIPT } from './transient.ts'
 
-/** Error codes of a Redis that answers but cannot execute the command. */
+/** Error codes, or parts of the error, of a Redis that answers but cannot execute the command. */
 const REASONS: Readonly<Record<string, string>> = {
   OOM: 'out-of-memory',
   MISCONF: 'cannot-persist',
@@ -10,6 +11,7 @@ const REASONS: Readonly<Record<string, string>> = {
   LOADING: 'loading',
   BUSY: 'busy',
   CLUSTERDOWN: 'cluster-down',
+  [CLUSTER_DOWN_IN_SCRIPT]: 'cluster-down',
   NOAUTH: 'not-authorized',
   NOPERM: 'not-authorized',
   WRONGPASS: 'not-authorized',

@@ -2,6 +2,9 @@
 const TRANSIENT_REPLIES =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
 
+/** What a script is told, without a code, in a cluster that allows reads while it is down. */
+export const CLUSTER_DOWN_IN_SCRIPT = 'while the cluster is down'
+
 /** The connection that a command needs is lost. */
 export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
@@ -42,7 +45,7 @@ const NETWORK_CODES =
 /** Whether a retry may succeed: after a lost connection it may, after a wrong command or a bug of ours never. */
 export function isTransient(err: Error & { readonly code?: unknown }): boolean {
   const { name, message, code } = err
-  if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message)
+  if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message) || message.includes(CLUSTER_DOWN_IN_SCRIPT)
   if (CONNECTION_ERRORS.has(name)) return true
   if (typeof code === 'string' && NETWORK_CODES.test(code)) return true
   return CONNECTION_MESSAGES.some(text => message.startsWith(text))

@@ -104,6 +104,7 @@ describe('an error is transient when the store', () => {
     'LOADING Redis is loading the dataset in memory',
     'OOM command not allowed when used memory > maxmemory',
     'READONLY You can not write against a read only replica.',
+    'ERR Script attempted to execute a write command while the cluster is down and readonly',
     'ERR max number of clients reached',
   ])('answers %j', message => {
     expect(isTransient(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(true)

@@ -13,6 +13,8 @@ it.each([
   ['LOADING Redis is loading the dataset in memory', 'loading'],
   ['BUSY Redis is busy running a script.', 'busy'],
   ['WRONGPASS invalid username-password pair', 'not-authorized'],
+  ['CLUSTERDOWN The cluster is down', 'cluster-down'],
+  ['ERR Script attempted to execute a write command while the cluster is down and readonly', 'cluster-down'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
 ])('the failure reason of "%s" is %s', (message, reason) => {
   expect(failureReason(reply(message))).toBe(reason)
