@@ -36,8 +36,6 @@ const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
   readonly auth: AuthOptions
-  /** Aborts when the process begins to drain. */
-  readonly drain: AbortSignal
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
-import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
+import { ResponseTurns } from '../http/response-turns.ts'
 import { readProjectFile } from '../lib/project-file.ts'
 import { HtmlPages, sendPage, sendUnlessCurrent } from './html-pages.ts'
 import { LOGO_SVG } from './logo.ts'
@@ -15,18 +15,23 @@ const DOCUMENTS = {
   errors: lazyDocument('docs/errors.md', 'text/plain; charset=utf-8'),
 }
 
+export interface DocsRouteOptions {
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
+}
+
 /**
  * `GET /openapi.json`; `GET /docs/errors.md`, to which the OpenAPI document refers; and `GET /docs`: Swagger UI.
  * @see https://github.com/fastify/fastify-swagger-ui
  */
-export const docsRoute: FastifyPluginAsync = async app => {
-  const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true })
+export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { drain }) => {
+  const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true, drain })
   app.addHook('onClose', () => pages.close())
 
-  const turns = new Turns(LARGE_RESPONSE_PACE)
+  const turns = new ResponseTurns(drain)
   const serve = (url: string, open: () => ProjectDocument) =>
     app.get(url, { schema: { hide: true } }, async (request, reply) => {
-      await turns.next()
+      await turns.next(request)
       const { bytes, mediaType, etag } = open()
       return sendUnlessCurrent(request, reply.type(mediaType).header('etag', etag), bytes)
     })

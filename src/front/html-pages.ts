@@ -7,7 +7,7 @@ import {
   type LightMyRequestResponse,
 } from 'fastify'
 import { nothingAt, READING_METHODS, routePath } from '../http/methods.ts'
-import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
+import { ResponseTurns } from '../http/response-turns.ts'
 
 /**
  * The content security policy that both pages need: both have inline styles. HSTS is left to the proxy.
@@ -53,6 +53,8 @@ interface HtmlPagesOptions {
   readonly install: (app: FastifyInstance) => Promise<void>
   /** Whether the file at a path never changes. */
   readonly isStatic: (path: string) => boolean
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
 }
 
 /**
@@ -62,7 +64,7 @@ interface HtmlPagesOptions {
  */
 export class HtmlPages {
   readonly #options: HtmlPagesOptions
-  readonly #turns = new Turns(LARGE_RESPONSE_PACE)
+  readonly #turns: ResponseTurns
   readonly #cache = new Map<string, Page>()
   readonly #inFlight = new Map<string, Promise<Page>>()
   #cachedBytes = 0
@@ -70,6 +72,7 @@ export class HtmlPages {
 
   constructor(options: HtmlPagesOptions) {
     this.#options = options
+    this.#turns = new ResponseTurns(options.drain)
   }
 
   async request(request: FastifyRequest): Promise<Page> {
@@ -77,7 +80,7 @@ export class HtmlPages {
     if (!isNormal(path)) throw nothingAt(request)
     const isFile = READING_METHODS.has(request.method) && this.#options.isStatic(path)
     if (isFile && !PLAIN_PATH.test(path)) throw nothingAt(request)
-    await this.#turns.next()
+    await this.#turns.next(request)
     if (!isFile) return this.#render(request)
     return this.#cache.get(path) ?? this.#coalesce(path, request)
   }

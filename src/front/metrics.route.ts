@@ -1,10 +1,12 @@
 import type { FastifyPluginAsync } from 'fastify'
+import { ResponseTurns } from '../http/response-turns.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
-import { LARGE_RESPONSE_PACE, Turns } from '../http/turns.ts'
 
 export interface MetricsRouteOptions {
   /** Merged metrics of all front processes, as Prometheus text. */
   scrape(): Promise<string>
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
 }
 
 /** @see https://prometheus.io/docs/instrumenting/exposition_formats/ */
@@ -13,13 +15,13 @@ const PROMETHEUS_TEXT = 'text/plain; version=0.0.4; charset=utf-8'
 const DOCS: RouteDocs = {
   summary: 'Get metrics',
   description: 'The metrics of all front processes of the instance, as Prometheus text.',
-  errors: ['overloaded'],
+  errors: ['overloaded', 'draining'],
   responses: { 200: { mediaType: 'text/plain', description: 'Metrics in the Prometheus text format.' } },
 }
 
 /** `GET /metrics`. Concurrent requests share one scrape and its bytes, and are answered in turns, since it can be large. */
-export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape }) => {
-  const turns = new Turns(LARGE_RESPONSE_PACE)
+export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app, { scrape, drain }) => {
+  const turns = new ResponseTurns(drain)
   let scraped: Promise<Buffer> | undefined
   const shared = () => {
     scraped ??= scrape()
@@ -30,8 +32,8 @@ export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app,
     return scraped
   }
 
-  app.get('/metrics', { config: { docs: DOCS } }, async (_request, reply) => {
-    await turns.next()
+  app.get('/metrics', { config: { docs: DOCS } }, async (request, reply) => {
+    await turns.next(request)
     return reply.type(PROMETHEUS_TEXT).send(await shared())
   })
 }

@@ -17,12 +17,15 @@ type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOpti
 
 export interface RouteDependencies extends BatchRouteOptions, BucketRoutesOptions, ConfigOptions, CommandRoutesOptions {
   readonly health: HealthRoutesOptions
-  readonly metrics: MetricsRouteOptions
-  readonly board: BullBoardRouteOptions
+  readonly metrics: Omit<MetricsRouteOptions, 'drain'>
+  readonly board: Omit<BullBoardRouteOptions, 'drain'>
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
 }
 
 /** Every route of the service. */
 export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
+  const { drain } = deps
   app.register(checkRoutes, deps)
   app.register(batchRoute, deps)
   app.register(forwardAuthRoute, deps)
@@ -33,7 +36,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(importRoute, deps)
   app.register(commandRoutes, deps)
   app.register(healthRoutes, deps.health)
-  app.register(metricsRoute, deps.metrics)
-  app.register(bullBoardRoute, deps.board)
-  app.register(docsRoute)
+  app.register(metricsRoute, { ...deps.metrics, drain })
+  app.register(bullBoardRoute, { ...deps.board, drain })
+  app.register(docsRoute, { drain })
 }

@@ -1,7 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import type { FastifyRequest } from 'fastify'
 import { disconnect } from '../connections/disconnect.ts'
 import { Problem } from '../lib/errors.ts'
+import { clientOf } from './client-of.ts'
+import { HeldBytes } from './held-bytes.ts'
 import { Turns } from './turns.ts'
+import { waitForTurn } from './wait-for-turn.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096
@@ -32,67 +35,78 @@ const HUGE_BODY_PACE = { perSecond: 0.25, burst: 1 }
 
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
 
+type BodyRequest = Pick<FastifyRequest, 'raw' | 'socket' | 'ip'>
+
 /**
- * Reads whole bodies, and bounds the memory of all unfinished ones. Over budget, the oldest is refused: a well-behaved client has
- * sent its own long before. The body of a check arrives with its head and is never held.
+ * Reads whole bodies, and bounds the memory of all unfinished ones. Large bodies take turns by client. The body of a check arrives
+ * with its head; it is never held and waits for no turn.
  */
 export class ArrivingBodies {
-  readonly #maxBytes: number
+  readonly #held: HeldBytes
   /** Bodies that are read in part, and wait for their next turn. */
   readonly #reading = new Turns(READING_PACE)
+  /** Refused bodies, which are read to their end and delay no other. */
+  readonly #discarding = new Turns(READING_PACE)
   /** Complete bodies that wait to be handed over. */
   readonly #handingOver = new Turns()
   readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
-  /** Bytes of each unfinished body, by the function that refuses it, oldest first. */
-  readonly #held = new Map<(problem: Problem) => void, number>()
-  #heldBytes = 0
 
   /** @param maxBytes of all unfinished bodies */
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes
+    this.#held = new HeldBytes(maxBytes)
   }
 
-  /** Reads a body. Large ones are handed over in turns. */
-  read(request: IncomingMessage, rules: BodyRules, done: BodyRead): void {
+  /** Reads a body. */
+  read(request: BodyRequest, rules: BodyRules, done: BodyRead): void {
+    const { raw } = request
     const { maxBytes } = rules
-    const announced = Number(request.headers['content-length'])
+    const announced = Number(raw.headers['content-length'])
     let bytes: Buffer = EMPTY
     let length = 0
     let chunks = 0
     let pauseAfter = LARGE_BODY_BYTES
     let problem: Problem | undefined
+    /** The client that holds memory. */
+    let holder: string | undefined
+    let leaveQueue: (() => void) | undefined
     let isDone = false
 
     const finish: BodyRead = (err, body) => {
       if (isDone) return
       isDone = true
       bytes = EMPTY
-      if (this.#held.has(finish)) this.#hold(finish, 0)
+      leaveQueue?.()
+      if (holder !== undefined) this.#held.release(holder, refuse)
       done(err, body)
+    }
+    const refuse = () => finish(tooManyBodies())
+    const hold = (heldBytes: number) => {
+      holder ??= clientOf(request.ip)
+      this.#held.hold(holder, refuse, BYTES_PER_REQUEST + heldBytes)
     }
     const onData = (chunk: Buffer) => {
       const start = length
       length += chunk.length
       chunks++
       if (chunks > MAX_SMALL_CHUNKS && length < chunks * MIN_CHUNK_BYTES) {
-        disconnect(request.socket)
+        disconnect(raw.socket)
         return
       }
       if (length >= pauseAfter) {
         pauseAfter = length + LARGE_BODY_BYTES
-        this.#pauseForTurn(request)
+        pauseForTurn(isDone || problem !== undefined ? this.#discarding : this.#reading, request)
       }
       if (isDone) return
       problem ??= rules.problemOf(chunk)
       if (length > maxBytes) finish(tooLarge(maxBytes))
       else if (problem !== undefined) {
         bytes = EMPTY
-        this.#hold(finish, BYTES_PER_REQUEST)
+        hold(0)
       } else if (chunk.length === announced) bytes = chunk
       else {
         bytes = withRoom(bytes, length, maxBytes)
         chunk.copy(bytes, start)
-        this.#hold(finish, BYTES_PER_REQUEST + bytes.length)
+        hold(bytes.length)
       }
     }
     const handOver = () => finish(null, bytes.subarray(0, length))
@@ -100,31 +114,23 @@ export class ArrivingBodies {
     const onEnd = () => {
       if (problem !== undefined) finish(problem)
       else if (length <= LARGE_BODY_BYTES) handOver()
-      else if (length <= HUGE_BODY_BYTES) this.#handingOver.add(handOver)
-      else this.#handingOverHuge.add(handOver)
+      else {
+        const turns = length <= HUGE_BODY_BYTES ? this.#handingOver : this.#handingOverHuge
+        leaveQueue = waitForTurn(turns, request, { run: handOver, gone: () => finish(connectionEnded()) })
+      }
     }
     if (announced > maxBytes) finish(tooLarge(maxBytes))
-    request.on('data', onData).on('end', onEnd).on('error', finish)
+    raw.on('data', onData).on('end', onEnd).on('error', finish)
   }
+}
 
-  /**
-   * Otherwise Node reads a socket until it is empty, which can be megabytes in one turn of the event loop, and all other sockets in
-   * the same turn, while it accepts only one new connection in each.
-   */
-  #pauseForTurn(request: IncomingMessage): void {
-    request.pause()
-    this.#reading.add(() => request.resume())
-  }
-
-  #hold(refuse: (problem: Problem) => void, bytes: number): void {
-    this.#heldBytes += bytes - (this.#held.get(refuse) ?? 0)
-    if (bytes === 0) this.#held.delete(refuse)
-    else this.#held.set(refuse, bytes)
-    for (const refuseOldest of this.#held.keys()) {
-      if (this.#heldBytes <= this.#maxBytes) return
-      refuseOldest(new Problem('overloaded', 'the process holds too many incomplete bodies'))
-    }
-  }
+/**
+ * Pauses a body until its turn. Otherwise Node reads a socket until it is empty, which can be megabytes in one turn of the event loop,
+ * and all other sockets in the same turn, while it accepts only one new connection in each.
+ */
+function pauseForTurn(turns: Turns, request: BodyRequest): void {
+  request.raw.pause()
+  waitForTurn(turns, request, { run: () => request.raw.resume() })
 }
 
 /** Copies the bytes to a buffer of at least `length` bytes and at most twice as many. */
@@ -137,4 +143,13 @@ function withRoom(bytes: Buffer, length: number, maxLength: number): Buffer {
 
 function tooLarge(maxBytes: number): Problem {
   return new Problem('body-too-large', `the body has more than the ${maxBytes} bytes allowed here`)
+}
+
+function tooManyBodies(): Problem {
+  return new Problem('overloaded', 'the process holds too many incomplete bodies')
+}
+
+/** The problem of a request whose connection ended before its body was handed over. Nobody reads the response. */
+export function connectionEnded(): Problem {
+  return new Problem('body-malformed', 'the connection ended before the body was read')
 }

@@ -21,14 +21,14 @@ export interface JsonBodyOptions {
  */
 export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElements }: JsonBodyOptions): void {
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, (request, payload, done) => {
+  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, (request, _payload, done) => {
     const problem = compressionFault(request)
     if (problem !== undefined) {
       done(problem)
       return
     }
     const bounds = new JsonBounds(maxElements)
-    bodies.read(payload, { maxBytes, problemOf: bytes => bounds.problemOf(bytes) }, (err, bytes) => {
+    bodies.read(request, { maxBytes, problemOf: bytes => bounds.problemOf(bytes) }, (err, bytes) => {
       if (bytes === undefined) done(err)
       else if (bytes.length === 0 && request.method === 'DELETE') done(null)
       else {

@@ -1,6 +1,7 @@
 import type { FastifyError, FastifyReply, FastifyRequest } from 'fastify'
 import { ERRORS, type ErrorCode, errorKind, errorType, Problem, validationProblem } from '../lib/errors.ts'
 import { fieldErrors } from '../lib/field-errors.ts'
+import { connectionEnded } from './arriving-bodies.ts'
 import { emptyBody } from './json-body.ts'
 import type { ProblemResponse } from './problem.schema.ts'
 import type { RequestLog } from './request-log.ts'
@@ -64,7 +65,7 @@ function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
   if (err.validation !== undefined) return validationProblem(fieldErrors(err.validation, err.validationContext))
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
-  if (err === raw.errored) return new Problem('body-malformed', 'the connection ended before the body was read')
+  if (err === raw.errored) return connectionEnded()
   return new Problem('internal', 'the service could not answer; its log has the reason', { cause: err })
 }
 

@@ -1,12 +1,19 @@
+import { FairQueue } from '../lib/fair-queue.ts'
+
 /** How often tasks may run. */
 interface Pace {
   readonly perSecond: number
   /** Tasks that may run at once after a rest. */
   readonly burst: number
+  /** Tasks that may wait. Default: any number. */
+  readonly maxWaiting?: number
 }
 
-/** For responses of up to megabytes that people and monitoring ask for: more than they need. */
-export const LARGE_RESPONSE_PACE: Pace = { perSecond: 200, burst: 50 }
+export interface Task {
+  run(): void
+  /** It will not run: too many tasks wait, and the most of them are its client's; or all waiting tasks are dropped. */
+  drop?(): void
+}
 
 const UNLIMITED: Pace = { perSecond: Number.POSITIVE_INFINITY, burst: 0 }
 
@@ -17,46 +24,56 @@ const LONG_TASK_MS = 5
 const REST_PER_TASK_TIME = 5
 
 /**
- * Runs tasks in order, at most one in two turns of the event loop. So other work waits for one task at most, and its I/O of one
- * turn is answered in the next. After a long task, others have five times as long.
+ * Runs tasks at most one in two turns of the event loop. So other work waits for one task at most, and its I/O of one turn is
+ * answered in the next. After a long task, others have five times as long. Clients take turns, each with its tasks in order.
  */
 export class Turns {
-  readonly #tasks: (() => void)[] = []
+  readonly #waiting = new FairQueue<Task>()
+  readonly #maxWaiting: number
   readonly #intervalMs: number
   readonly #burstMs: number
+  #isScheduled = false
   /** When the next task may run, by `performance.now()`. */
   #dueMs = 0
 
-  constructor({ perSecond, burst } = UNLIMITED) {
+  constructor({ perSecond, burst, maxWaiting = Number.POSITIVE_INFINITY } = UNLIMITED) {
+    this.#maxWaiting = maxWaiting
     this.#intervalMs = 1_000 / perSecond
     this.#burstMs = burst * this.#intervalMs
   }
 
-  add(task: () => void): void {
-    this.#tasks.push(task)
-    if (this.#tasks.length === 1) this.#schedule()
+  /** Returns a function that withdraws the task, unless it has run. */
+  add(client: string, task: Task): () => void {
+    this.#waiting.add(client, task)
+    if (this.#waiting.size > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
+    this.#schedule()
+    return () => this.#waiting.delete(client, task)
   }
 
-  /** Resolves when the caller may run its task. */
-  next(): Promise<void> {
-    return new Promise(resolve => this.add(resolve))
+  /** Drops all tasks that wait. */
+  dropAll(): void {
+    for (let task = this.#waiting.take(); task !== undefined; task = this.#waiting.take()) task.drop?.()
   }
 
   #schedule(): void {
+    if (this.#isScheduled || this.#waiting.size === 0) return
+    this.#isScheduled = true
     const waitMs = this.#dueMs - performance.now()
     if (waitMs > 0) setTimeout(() => this.#run(), waitMs).unref()
     else setImmediate(() => setImmediate(() => this.#run()))
   }
 
   #run(): void {
+    this.#isScheduled = false
+    const task = this.#waiting.take()
+    if (task === undefined) return
     const startMs = performance.now()
     try {
-      this.#tasks[0]?.()
+      task.run()
     } finally {
-      this.#tasks.shift()
       this.#dueMs = Math.max(this.#dueMs, startMs - this.#burstMs) + this.#intervalMs
       this.#rest(performance.now() - startMs)
-      if (this.#tasks.length > 0) this.#schedule()
+      this.#schedule()
     }
   }
 

@@ -1,9 +1,10 @@
-import type { IncomingMessage } from 'node:http'
+import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import { ArrivingBodies, type BodyRules } from '../../../src/http/arriving-bodies.ts'
 import { Problem } from '../../../src/lib/errors.ts'
+import { eventually } from '../../support/eventually.ts'
 
 const MIB = 1024 * 1024
 const CHUNK_BYTES = 64 * 1024
@@ -12,8 +13,10 @@ const FIRST_TURNS = 5
 /** The chunk that is read, and the part of a body that its stream buffers in advance. */
 const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
+type ArrivingRequest = Parameters<ArrivingBodies['read']>[0]
+
 /** A request whose client sends as fast as it is read. */
-function flood(onRead: (bytes: number) => void, announced?: number): IncomingMessage {
+function flood(onRead: (bytes: number) => void, announced?: number): ArrivingRequest {
   const body = new Readable({
     highWaterMark: CHUNK_BYTES,
     read() {
@@ -21,7 +24,12 @@ function flood(onRead: (bytes: number) => void, announced?: number): IncomingMes
       setImmediate(() => this.push(Buffer.alloc(CHUNK_BYTES)))
     },
   })
-  return Object.assign(body, { headers: { 'content-length': announced?.toString() } }) as unknown as IncomingMessage
+  return requestWith(body, '192.0.2.1', announced)
+}
+
+function requestWith(body: Readable, ip: string, announced?: number): ArrivingRequest {
+  const raw = Object.assign(body, { headers: { 'content-length': announced?.toString() } })
+  return { raw, ip, socket: Object.assign(new EventEmitter(), { destroyed: false }) } as unknown as ArrivingRequest
 }
 
 describe('large bodies that arrive at once', () => {
@@ -45,8 +53,48 @@ describe('large bodies that arrive at once', () => {
       await nextTurn()
       most = Math.max(most, bytes - before)
     }
-    for (const request of requests) request.destroy()
+    for (const { raw } of requests) raw.destroy()
     expect(most).toBeGreaterThan(0)
     expect(most).toBeLessThanOrEqual(MAX_BYTES_A_TURN)
+  })
+})
+
+describe('large bodies of several clients', () => {
+  const RULES: BodyRules = { maxBytes: 4 * MIB, problemOf: () => undefined }
+  const HALF = Buffer.alloc(CHUNK_BYTES / 2 + 1)
+
+  /** Records the clients whose bodies are handed over, or the problem that each gets. */
+  function readAll(bodies: ArrivingBodies, requests: readonly ArrivingRequest[]): string[] {
+    const ended: string[] = []
+    const end = (ip: string, err: Error | null) => ended.push(err instanceof Problem ? `${ip} ${err.code}` : ip)
+    for (const request of requests) bodies.read(request, RULES, err => end(request.ip, err))
+    return ended
+  }
+
+  const completeBody = (ip: string) => requestWith(Readable.from([HALF, HALF]), ip)
+  const of = (ip: string, count: number) => Array.from({ length: count }, () => completeBody(ip))
+
+  it('are handed over in turns, however many of them one client sends', async () => {
+    const ended = readAll(new ArrivingBodies(64 * MIB), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
+    await eventually(() => expect(ended).toHaveLength(11))
+    expect(ended.indexOf('192.0.2.2')).toBeLessThanOrEqual(1)
+  })
+
+  it('leave the queue when their connection closes', async () => {
+    const gone = of('192.0.2.1', 3)
+    const ended = readAll(new ArrivingBodies(64 * MIB), [...gone, ...of('192.0.2.1', 1)])
+    await Promise.all(gone.map(({ raw }) => once(raw, 'end')))
+    for (const { socket } of gone.slice(1)) socket.emit('close')
+    await eventually(() => expect(ended).toHaveLength(4))
+    expect(ended.slice(-2)).toEqual(['192.0.2.1', '192.0.2.1'])
+    expect(ended.filter(end => end === '192.0.2.1 body-malformed')).toHaveLength(2)
+  })
+
+  it('are refused over budget if they are of the client that holds the most memory, its oldest first', () => {
+    const unfinished = (ip: string) => requestWith(new Readable({ read: () => undefined }), ip)
+    const requests = ['192.0.2.2', '192.0.2.1', '192.0.2.1', '192.0.2.1'].map(unfinished)
+    const ended = readAll(new ArrivingBodies(MIB), requests)
+    for (const { raw } of requests) raw.emit('data', Buffer.alloc(300_000))
+    expect(ended).toEqual(['192.0.2.1 overloaded'])
   })
 })

@@ -1,0 +1,39 @@
+import { setMaxListeners } from 'node:events'
+import type { FastifyRequest } from 'fastify'
+import { clientOf } from './client-of.ts'
+import type { Task, Turns } from './turns.ts'
+
+/** A task for a request. */
+export interface RequestTask extends Task {
+  /** It will not run: the connection has closed. */
+  gone?(): void
+}
+
+/** Adds a task, which leaves the queue when the connection closes. Returns a function that withdraws it. */
+export function waitForTurn(
+  turns: Turns,
+  { socket, ip }: Pick<FastifyRequest, 'socket' | 'ip'>,
+  task: RequestTask,
+): () => void {
+  if (socket.destroyed) {
+    task.gone?.()
+    return () => undefined
+  }
+  const leave = () => {
+    withdraw()
+    socket.off('close', onClose)
+  }
+  const onClose = () => {
+    leave()
+    task.gone?.()
+  }
+  // Each of the pipelined requests of a connection can wait.
+  setMaxListeners(0, socket)
+  socket.on('close', onClose)
+  const leaving = (then: (() => void) | undefined) => () => {
+    socket.off('close', onClose)
+    then?.call(task)
+  }
+  const withdraw = turns.add(clientOf(ip), { run: leaving(task.run), drop: leaving(task.drop) })
+  return leave
+}
