@@ -18,6 +18,9 @@ const LINES_PER_SECOND = { check: 50, operator: 200, other: 50 }
 /** Monitoring systems request these every few seconds. */
 const MONITORING_PATHS = new Set(['/health', '/ready', '/metrics'])
 
+/** Of a text that callers choose, so that the budget of lines also bounds their bytes. The longest valid key has as many. */
+const MAX_LOGGED_CHARACTERS = 256
+
 interface RequestLogOptions {
   readonly logger: Logger
   readonly loggedKey: LoggedKey
@@ -81,22 +84,22 @@ export class RequestLog {
   }
 
   #line(request: FastifyRequest) {
-    const { id: requestId, method, actor, ip: address } = request
-    return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address }
+    const { id: requestId, method, actor, ip } = request
+    return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address: cut(ip) }
   }
 
   /** The path with its keys redacted. An unknown path may contain anything, so it is left out. */
   #path({ routeOptions, params }: FastifyRequest): string | undefined {
     return routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => {
       const value = (params as Record<string, string>)[name] ?? ''
-      return name === 'key' ? (this.#loggedKey(value) ?? '-') : encodeURIComponent(value)
+      return cut(name === 'key' ? this.#loggedKey(value) : encodeURIComponent(value)) ?? '-'
     })
   }
 
   /** The key in a body or a query. */
   #key({ body, query }: FastifyRequest): string | undefined {
     const key = (body as Bearer)?.key ?? (query as Bearer)?.key
-    return typeof key === 'string' ? this.#loggedKey(key) : undefined
+    return typeof key === 'string' ? cut(this.#loggedKey(key)) : undefined
   }
 }
 
@@ -109,6 +112,11 @@ function isQuiet(url: string, access: Access | undefined): boolean {
 function kindOf({ isOperator, routeOptions }: FastifyRequest): keyof typeof LINES_PER_SECOND {
   if (isOperator) return 'operator'
   return routeOptions.config.access === 'check' ? 'check' : 'other'
+}
+
+function cut(text: string | undefined): string | undefined {
+  if (text === undefined || text.length <= MAX_LOGGED_CHARACTERS) return text
+  return `${text.slice(0, MAX_LOGGED_CHARACTERS)}…`
 }
 
 function rounded(ms: number): number {

@@ -2,6 +2,7 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { eventually } from '../../support/eventually.ts'
 import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
 
 type Line = Readonly<Record<string, unknown>>
 
@@ -15,6 +16,7 @@ const given = givenApp({
     ADMIN_CAPACITY: '1000',
   },
 })
+const withPlainKeys = givenApp({ logger, variables: { LOG_KEYS: 'plain', TRUST_PROXY: 'loopback' } }, given)
 const admin = () => given.app.as({ authorization: 'Bearer secret-of-an-admin' })
 const requests = () => lines.filter(({ msg }) => msg === 'request')
 const suppressed = () => requests().reduce((sum, line) => sum + Number(line['suppressed'] ?? 0), 0)
@@ -49,6 +51,17 @@ describe('the log of requests', () => {
       'anonymous 401',
     ])
     expect(JSON.stringify(lines)).not.toContain('secret')
+  })
+
+  it.each([
+    ['id', `/commands/${'^'.repeat(8_000)}`, {}],
+    ['key in a path', `/config/${'k'.repeat(15_000)}`, {}],
+    ['key in a query', `/nothing?key=${'k'.repeat(15_000)}`, {}],
+    ['forwarded address', '/nothing', { 'x-forwarded-for': 'a'.repeat(15_000) }],
+  ])('has short lines, however long the %s is', async (_, path, headers) => {
+    await rawRequest(withPlainKeys.app.port, { path, headers })
+    await eventually(() => expect(requests()).toHaveLength(1))
+    expect(JSON.stringify(requests()).length).toBeLessThan(1_000)
   })
 
   it('has a bounded number of lines a second, counts the suppressed ones, and suppresses none of operators', async () => {
