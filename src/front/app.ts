@@ -19,8 +19,8 @@ import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
-/** Bounds of a body, unless its route has others. */
-const BODY = { maxBytes: 64 * 1024, maxElements: 1_000 }
+/** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
+const BODY = { maxBytes: 64 * 1024, maxElements: 200 }
 
 /** Interval of the search for requests whose head is late, in ms. */
 const HEADERS_CHECK_INTERVAL_MS = 2_500

@@ -23,7 +23,11 @@ export const ProblemResponse = Type.Object(
       description: 'Code of the error; it never changes its meaning. `/docs/errors.md` explains each code.',
     }),
     errors: Type.Optional(
-      Type.Array(FieldErrorResponse, { description: 'The invalid fields, if the code is about fields.' }),
+      Type.Array(FieldErrorResponse, {
+        description:
+          'The invalid fields, if the code is about fields: at most 20, and of a batch one for each invalid check. `detail` says ' +
+          'how many there are.',
+      }),
     ),
   },
   {

@@ -99,16 +99,16 @@ export class Problem extends Error {
   }
 }
 
-/** Fields that a problem lists; a body can be wrong in more places than anybody reads. */
-const MAX_FIELD_ERRORS = 2000
+/** Fields that a problem lists: a body can be wrong in more places than anybody reads, and a long list costs more than a check. */
+export const MAX_FIELD_ERRORS = 20
 const MAX_FIELD_ERRORS_IN_DETAIL = 10
 
-/** The problem of one or more invalid fields. */
-export function validationProblem(errors: readonly FieldError[]): Problem {
+/** The problem of one or more invalid fields. Its detail says how many there are. */
+export function validationProblem(errors: readonly FieldError[], maxListed = MAX_FIELD_ERRORS): Problem {
   const named = errors
     .slice(0, MAX_FIELD_ERRORS_IN_DETAIL)
     .map(({ path, message }) => `${path || 'the body'}: ${message}`)
   const more = errors.length > named.length ? [`and ${errors.length - named.length} more`] : []
   const detail = [...named, ...more].join('; ')
-  return new Problem('validation-failed', detail, { members: { errors: errors.slice(0, MAX_FIELD_ERRORS) } })
+  return new Problem('validation-failed', detail, { members: { errors: errors.slice(0, maxListed) } })
 }

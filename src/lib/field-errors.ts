@@ -20,7 +20,7 @@ interface FieldSchema {
   readonly properties?: Readonly<Record<string, unknown>>
 }
 
-/** Longer values are not repeated to the caller. */
+/** Longer values and names are not repeated to the caller. */
 const MAX_SHOWN_CHARACTERS = 100
 
 /** What callers call the parts of a request that Fastify names otherwise. */
@@ -33,8 +33,8 @@ const POINTER_ROOTS: Readonly<Record<string, string>> = { body: '', querystring:
  */
 export function fieldErrors(errors: readonly ValidationError[], context = 'body'): readonly FieldError[] {
   const root = POINTER_ROOTS[context] ?? `/${context}`
-  const byText = new Map(errors.map(error => fieldError(error, root)).map(error => [JSON.stringify(error), error]))
-  return [...byText.values()]
+  const named = errors.map(error => fieldError(error, root))
+  return [...new Map(named.map(error => [`${error.path} ${error.message}`, error])).values()]
 }
 
 function fieldError(error: ValidationError, root: string): FieldError {
@@ -42,9 +42,9 @@ function fieldError(error: ValidationError, root: string): FieldError {
   const { keyword, params } = error
   switch (keyword) {
     case 'additionalProperties':
-      return { path: `${field}/${escaped(params['additionalProperty'])}`, message: unknownMember(error) }
+      return unknownMember(error, field, String(params['additionalProperty']))
     case 'required':
-      return { path: `${field}/${escaped(params['missingProperty'])}`, message: 'is missing' }
+      return { path: `${field}/${escaped(String(params['missingProperty']))}`, message: 'is missing' }
     case 'minItems':
     case 'maxItems':
       return { path: field, message: `${allowed(error)}; has ${(error.data as unknown[]).length}` }
@@ -55,14 +55,17 @@ function fieldError(error: ValidationError, root: string): FieldError {
   }
 }
 
-function escaped(member: unknown): string {
-  return String(member).replaceAll('~', '~0').replaceAll('/', '~1')
+function escaped(member: string): string {
+  return member.replaceAll('~', '~0').replaceAll('/', '~1')
 }
 
-function unknownMember({ parentSchema }: ValidationError): string {
+function unknownMember({ parentSchema }: ValidationError, field: string, name: string): FieldError {
   const { properties = {} }: FieldSchema = parentSchema ?? {}
   const known = Object.keys(properties)
-  return known.length === 0 ? 'is unknown; none is allowed here' : `is unknown; allowed: ${known.join(', ')}`
+  const allowed = known.length === 0 ? 'none is allowed here' : `allowed: ${known.join(', ')}`
+  if (name.length <= MAX_SHOWN_CHARACTERS)
+    return { path: `${field}/${escaped(name)}`, message: `is unknown; ${allowed}` }
+  return { path: field, message: `has an unknown member whose name has ${name.length} characters; ${allowed}` }
 }
 
 function allowed({ keyword, parentSchema, message = 'is not allowed' }: ValidationError): string {

@@ -1,13 +1,13 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { keyFault } from '../../domain/key.ts'
-import { type FieldError, Problem, validationProblem } from '../../lib/errors.ts'
+import { type FieldError, MAX_FIELD_ERRORS, Problem, validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { BatchEnvelope, type BatchRequest } from './batch.schema.ts'
 import { CheckRequest } from './check.schema.ts'
 
 type Outcome = { readonly value: BatchRequest } | { readonly error: ErrorObject[] | Problem }
 
-// One fault for each check is enough: a batch can be wrong in ten thousand places.
+// One fault of each check is enough: a batch can be wrong in ten thousand places.
 const ajv = new Ajv({ useDefaults: true, verbose: true, addUsedSchema: false })
 const isEnvelope = ajv.compile<{ checks: unknown[] }>(BatchEnvelope)
 const isCheck = ajv.compile<CheckRequest>(CheckRequest)
@@ -15,15 +15,31 @@ const isCheck = ajv.compile<CheckRequest>(CheckRequest)
 /** Validates a batch. The problem names each invalid check, whether for its members or for its key. */
 export function validateBatch(body: unknown): Outcome {
   if (!isEnvelope(body)) return { error: isEnvelope.errors ?? [] }
-  const faults = body.checks.flatMap((check, index) => faultsOf(check, `/checks/${index}`))
-  if (faults.length === 0) return { value: body as BatchRequest }
-  const problem = validationProblem(faults)
-  if (!body.checks.every(check => isCheck(check))) return { error: problem }
-  return { error: new Problem('key-invalid', problem.detail, { members: problem.members }) }
+  const { checks } = body
+  const invalid = [...checks.keys()].filter(index => !isValid(checks[index]))
+  return invalid.length === 0 ? { value: body as BatchRequest } : { error: problemOf(checks, invalid) }
 }
 
-function faultsOf(check: unknown, path: string): readonly FieldError[] {
-  if (!isCheck(check)) return fieldErrors(isCheck.errors ?? []).map(fault => ({ ...fault, path: path + fault.path }))
-  const message = keyFault(check.key)
-  return message === undefined ? [] : [{ path: `${path}/key`, message }]
+function isValid(check: unknown): boolean {
+  return isCheck(check) && keyFault(check.key) === undefined
+}
+
+/** The rest are only named, since a refusal must not cost more than decisions. */
+const NOT_EXPLAINED = `is invalid; the first ${MAX_FIELD_ERRORS} are explained`
+
+function problemOf(checks: readonly unknown[], invalid: readonly number[]): Problem {
+  const faults = invalid.map((index, i) => {
+    const path = `/checks/${index}`
+    return i < MAX_FIELD_ERRORS ? faultOf(checks[index], path) : { path, message: NOT_EXPLAINED }
+  })
+  const { detail, members } = validationProblem(faults, faults.length)
+  const areWellFormed = invalid.every(index => isCheck(checks[index]))
+  return new Problem(areWellFormed ? 'key-invalid' : 'validation-failed', detail, { members })
+}
+
+/** An invalid check is named once, by the first member that is wrong. */
+function faultOf(check: unknown, path: string): FieldError {
+  if (isCheck(check)) return { path: `${path}/key`, message: keyFault(check.key) ?? '' }
+  const [fault] = fieldErrors(isCheck.errors ?? [])
+  return { path: path + (fault?.path ?? ''), message: fault?.message ?? '' }
 }

@@ -72,6 +72,8 @@ describe('the body of a batch', () => {
     expectProblem(answer, 400, 'validation-failed')
     const indexes = answer.body.errors.map(({ path }: { path: string }) => Number(path.split('/')[2]))
     expect([...new Set(indexes)]).toEqual([...checks.keys()])
+    expect(answer.body.errors[19].message).toMatch(/".."/)
+    expect(answer.body.errors[20]).toEqual({ path: '/checks/20', message: 'is invalid; the first 20 are explained' })
     expect(answer.body.detail).toMatch(/; and 990 more$/)
   })
 
