@@ -71,7 +71,7 @@ stopOnRequest(
     await front.close()
     await reportMetrics()
   },
-  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
+  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, beforeForcedExit: reportMetrics, logger },
 )
 
 try {

@@ -28,11 +28,24 @@ export class SlowClients {
   readonly #connections: Connections
   readonly #senders = new Transfers()
   readonly #readers = new Transfers()
+  /** When no more bodies are received, once the server closes. */
+  #bodiesEndMs = Number.POSITIVE_INFINITY
+  #isClosing = false
 
   constructor(server: Server, connections: Connections) {
     this.#connections = connections
     const timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
     server.once('close', () => clearInterval(timer))
+  }
+
+  /**
+   * Keeps no stranger from delaying the stop: disconnects clients without a request, and after `bodiesMs` those whose body is still
+   * arriving. Node's own `close` waits for connections that never had a request.
+   */
+  close(bodiesMs: number): void {
+    this.#isClosing = true
+    this.#bodiesEndMs = performance.now() + bodiesMs
+    this.#look()
   }
 
   #look(): void {
@@ -56,7 +69,9 @@ export class SlowClients {
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
     const request = this.#connections.current(connection)?.req
-    if (request === undefined || request.complete) return false
+    if (request === undefined) return this.#isClosing
+    if (request.complete) return false
+    if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
     if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))

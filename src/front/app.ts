@@ -39,6 +39,8 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number
+  /** How long bodies are still received once the server closes, in ms. */
+  readonly closingBodiesMs: number
   /** Further connections are closed at once. Default: 10,000. */
   readonly maxConnections?: number
   /** A connection was refused because there were too many. */
@@ -93,7 +95,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     max: deps.maxConnections ?? MAX_CONNECTIONS,
     onRefused: deps.onConnectionRefused,
   })
-  new SlowClients(app.server, connections)
+  const slowClients = new SlowClients(app.server, connections)
+  app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests(connections)
   app.server.on('connect', rejectTunnels(connections))

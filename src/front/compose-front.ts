@@ -25,6 +25,9 @@ const HANG_TIMEOUT_MS = 1_000
 /** How long a start waits for both stores, in ms; then it serves without them, by the built-in policy. */
 const START_PATIENCE_MS = 2_000
 
+/** How long bodies are still received after the drain of a stop, in ms, if `SHUTDOWN_TIMEOUT_MS` is long enough. */
+const MAX_CLOSING_BODIES_MS = 1_500
+
 /** How long a scrape waits for the queues, in ms. */
 const SCRAPE_PATIENCE_MS = 500
 
@@ -91,6 +94,7 @@ export function composeFront(
       isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
       onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
+      closingBodiesMs: Math.min(MAX_CLOSING_BODIES_MS, env.SHUTDOWN_TIMEOUT_MS / 5),
       logger,
       loggedKey,
     },

@@ -8,7 +8,7 @@ import type { ParentLink } from './parent-link.ts'
 export async function exitWithReport(
   err: unknown,
   parent?: ParentLink,
-  stopChildren: () => Promise<void> = async () => undefined,
+  stopChildren: () => Promise<unknown> = async () => undefined,
 ): Promise<never> {
   const reason = reportOf(err)
   if (parent === undefined) process.stderr.write(`throttler cannot start. ${reason}\n`)

@@ -73,8 +73,10 @@ export class FrontFleet {
     this.#logger.info('all front processes are replaced')
   }
 
-  async stop(drainMs: number): Promise<void> {
-    await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
+  /** Resolves with whether all processes stopped in order. */
+  async stop(drainMs: number): Promise<boolean> {
+    const stopped = await Promise.all(this.#slots.map(slot => slot.stop(drainMs)))
+    return stopped.every(isInOrder => isInOrder)
   }
 
   async #answerScrape(id: number, asker: ChildProcess): Promise<void> {

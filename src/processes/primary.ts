@@ -49,7 +49,7 @@ parent?.onMessage(message => {
   if (message.type === 'supervisor-metrics') supervisorMetrics = message.metrics
 })
 
-let stopFronts = async () => {}
+let stopFronts = async () => true
 try {
   const dotenv = parent === undefined ? loadDotenv() : undefined
   const env = readEnv({ needsRedis: true })
@@ -76,7 +76,10 @@ try {
   })
 
   stopFronts = () => fleet.stop(Math.min(STOP_DRAIN_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
-  stopOnRequest(stopFronts, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
+  const stop = async () => {
+    if (!(await stopFronts())) throw new Error('a front process did not stop in order')
+  }
+  stopOnRequest(stop, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
   process.on('SIGHUP', () => void fleet.replaceAll())
   parent?.onMessage(({ type }) => type === 'replace' && void fleet.replaceAll())
 

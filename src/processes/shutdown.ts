@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 import type { ParentLink } from './parent-link.ts'
 import { onStopSignal, type StopSignal } from './stop-signals.ts'
@@ -19,11 +20,16 @@ interface ShutdownOptions {
   readonly parent: ParentLink | undefined
   /** Time limit of the stop, in ms. After it, the process exits with 1. */
   readonly timeoutMs: number
+  /** What the process still has to report if the time limit ends it. */
+  readonly beforeForcedExit?: () => Promise<void>
   readonly logger: Logger
 }
 
 /** No process may be left 5 s after its parent was killed. */
 const ORPHAN_TIMEOUT_MS = 4_000
+
+/** How long a report before a forced exit may take, in ms. Half a second later, the parent kills the process. */
+const LAST_REPORT_MS = 500
 
 /**
  * Stops the process gracefully, once: on SIGTERM or SIGINT or, if it is supervised, at its parent's request or after its parent's
@@ -34,7 +40,7 @@ export function stopOnRequest(
   stop: (request: StopRequest) => Promise<void>,
   options: ShutdownOptions,
 ): (reason: StopReason) => void {
-  const { parent, timeoutMs, logger } = options
+  const { parent, timeoutMs, beforeForcedExit, logger } = options
   let isStopping = false
   const log = (fields: object, message: string) => logger[parent === undefined ? 'info' : 'debug'](fields, message)
 
@@ -57,8 +63,9 @@ export function stopOnRequest(
   }
 
   const limitTo = (limitMs: number) =>
-    setTimeout(() => {
+    setTimeout(async () => {
       logger.error(`not stopped within ${limitMs} ms: exiting now`)
+      await Promise.race([beforeForcedExit?.(), sleep(LAST_REPORT_MS)]).catch(() => undefined)
       process.exit(1)
     }, limitMs).unref()
 

@@ -1,7 +1,9 @@
 import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
+import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
@@ -87,6 +89,62 @@ describe('a stop', () => {
     process.kill(primary, 'SIGKILL')
     expect(await exited).toEqual([0, null])
     await eventually(() => expect(pidsWithVariable('DATA_DIR', service.dataDir)).toEqual([]), 5_000)
+  })
+})
+
+/** What the connection of a stranger may do. */
+const STRANGERS: Readonly<Record<string, (socket: Socket) => void>> = {
+  'sends nothing': () => undefined,
+  'sends half of a head': socket => socket.write('GET /health HTTP/1.1\r\nhost: local'),
+  'sends a body slowly': socket => {
+    const fields = 'host: localhost\r\ncontent-type: application/json\r\ncontent-length: 60000\r\n\r\n'
+    socket.write(`POST /check HTTP/1.1\r\n${fields}`)
+    const timer = setInterval(() => socket.write(' '.repeat(500)), 100)
+    socket.once('close', () => clearInterval(timer))
+  },
+}
+
+/** Resolves once the service has what the stranger sent: it has answered a later request. */
+async function stranger(service: Service, act: (socket: Socket) => void): Promise<Socket> {
+  const socket = connect(Number(new URL(service.url).port), '127.0.0.1')
+  socket.on('error', () => undefined).resume()
+  await once(socket, 'connect')
+  act(socket)
+  expect((await fetch(`${service.url}/health`)).status).toBe(200)
+  return socket
+}
+
+describe('a stop while a stranger', () => {
+  it.each(Object.entries(STRANGERS))('%s ends in order', async (_what, act) => {
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+    const socket = await stranger(service, act)
+    try {
+      const end = await endOf(service)
+      expectCleanEnd(end)
+      expect(end.said).not.toContain('not stopped within')
+    } finally {
+      socket.destroy()
+      await service.stop()
+    }
+  })
+})
+
+describe('a replacement while a stranger', () => {
+  it.each(Object.entries(STRANGERS))('%s keeps what the predecessor counted', async (_what, act) => {
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '1000' } })
+    const socket = await stranger(service, act)
+    try {
+      const client = new Client(service.url)
+      for (let i = 0; i < 20; i++) expect((await client.check(`counted:${i}`)).status).toBe(200)
+      const replaced = service.says(/all front processes are replaced/)
+      service.process.kill('SIGHUP')
+      await replaced
+      const metrics = await (await fetch(`${service.url}/metrics`)).text()
+      expect(metrics).toMatch(/^throttler_checks_total\{.*outcome="allowed".*\} 20$/m)
+    } finally {
+      socket.destroy()
+      await service.stop()
+    }
   })
 })
 
