@@ -1,10 +1,12 @@
+import { isIPv4 } from 'node:net'
 import { networkInterfaces } from 'node:os'
 
-const LOOPBACK_NAME = /^(localhost|[a-z0-9.-]+\.localhost|127(\.[0-9]{1,3}){3}|\[::1\])$/i
+const LOOPBACK_NAME = /^(localhost|[a-z0-9.-]+\.localhost|\[::1\])$/i
 
 /** Whether an authority such as `localhost:8080` or `[::1]` names this machine only. */
 export function isLoopbackAuthority(authority: string): boolean {
-  return LOOPBACK_NAME.test(authority.replace(/:[0-9]+$/, ''))
+  const host = authority.replace(/:[0-9]+$/, '')
+  return LOOPBACK_NAME.test(host) || (host.startsWith('127.') && isIPv4(host))
 }
 
 /** Whether a server that listens on this host can be reached from this machine only. */

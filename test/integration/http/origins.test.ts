@@ -32,6 +32,7 @@ describe('without ADMIN_TOKENS, /config', () => {
     'notlocalhost',
     '.localhost.',
     '127.0.0.1.evil.example',
+    '127.999.0.1',
     '128.0.0.1',
     '10.0.0.1:8080',
     '0.0.0.0',
