@@ -8,7 +8,10 @@ import { nothingAt } from './methods.ts'
 import { PROBLEM_MEDIA_TYPE, problemBody } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 
-type ParserError = Error & { readonly code?: string }
+type ParserError = Error & { readonly code?: string; readonly reason?: string }
+
+/** The parser's reason, with the code of an unsupported version, for a line that ends without a carriage return. */
+const BARE_LINE_FEED = 'Expected CRLF after version'
 
 /**
  * Refuses bytes that are not HTTP/1.1, after the requests before them are answered. Closes the connection, since the start of the
@@ -41,7 +44,8 @@ function answerLast(connections: Connections, socket: Socket, response: () => st
   })
 }
 
-function problemOf({ code }: ParserError): Problem {
+function problemOf({ code, reason }: ParserError): Problem {
+  if (reason === BARE_LINE_FEED) return new Problem('validation-failed', 'the request line must end with CR LF')
   if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
   const detail = `this is not an HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${code}`
   return new Problem('validation-failed', detail)

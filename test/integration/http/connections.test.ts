@@ -135,6 +135,12 @@ describe('the version of HTTP', () => {
     }
   })
 
+  it('is not blamed for a request line that ends without a carriage return', async () => {
+    const answer = await exchange(given.app.port, 'GET /health HTTP/1.1\nhost: localhost\n\n')
+    expect(statusesIn(answer)).toEqual([400])
+    expect(answer).toMatch(/"detail":"the request line must end with CR LF"/)
+  })
+
   it.each(['1.0', '1.1'])('may be %s', async version => {
     const socket = await connected()
     socket.end(checkRequest('v', { version }))
