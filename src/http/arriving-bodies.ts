@@ -23,7 +23,13 @@ export interface BodyRules {
   problemOf(bytes: Buffer): Problem | undefined
 }
 
-/** Bytes that are read of one body in a turn of the event loop. Handling a larger body takes milliseconds. */
+/** More than a check has. A larger body is handed over in its turn, since to parse, decide or refuse it can take a millisecond. */
+const SMALL_BODY_BYTES = 8 * 1024
+
+/** Of bodies of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
+const MEDIUM_BODY_PACE = { restPerTaskTime: 1 }
+
+/** Bytes that are read of one body in a turn of the event loop. */
 const LARGE_BODY_BYTES = 64 * 1024
 
 /** 32 MB a second of all large bodies, after a burst of 4 MB: more than they need, and a small part of the time of a process. */
@@ -48,6 +54,7 @@ export class ArrivingBodies {
   /** Refused bodies, which are read to their end and delay no other. */
   readonly #discarding = new Turns(READING_PACE)
   /** Complete bodies that wait to be handed over. */
+  readonly #handingOverMedium = new Turns(MEDIUM_BODY_PACE)
   readonly #handingOver = new Turns()
   readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
 
@@ -113,14 +120,21 @@ export class ArrivingBodies {
     // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
       if (problem !== undefined) finish(problem)
-      else if (length <= LARGE_BODY_BYTES) handOver()
+      else if (length <= SMALL_BODY_BYTES) handOver()
       else {
-        const turns = length <= HUGE_BODY_BYTES ? this.#handingOver : this.#handingOverHuge
-        leaveQueue = waitForTurn(turns, request, { run: handOver, gone: () => finish(connectionEnded()) })
+        leaveQueue = waitForTurn(this.#turnsFor(length), request, {
+          run: handOver,
+          gone: () => finish(connectionEnded()),
+        })
       }
     }
     if (announced > maxBytes) finish(tooLarge(maxBytes))
     raw.on('data', onData).on('end', onEnd).on('error', finish)
+  }
+
+  #turnsFor(length: number): Turns {
+    if (length <= LARGE_BODY_BYTES) return this.#handingOverMedium
+    return length <= HUGE_BODY_BYTES ? this.#handingOver : this.#handingOverHuge
   }
 }
 

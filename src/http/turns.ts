@@ -1,12 +1,14 @@
 import { FairQueue } from '../lib/fair-queue.ts'
 
-/** How often tasks may run. */
+/** How often tasks may run. By default, as often as they can. */
 interface Pace {
   readonly perSecond: number
   /** Tasks that may run at once after a rest. */
   readonly burst: number
-  /** Tasks that may wait. Default: any number. */
-  readonly maxWaiting?: number
+  /** Tasks that may wait. */
+  readonly maxWaiting: number
+  /** The time that others have after a long task, as a multiple of the task's. */
+  readonly restPerTaskTime: number
 }
 
 export interface Task {
@@ -15,29 +17,34 @@ export interface Task {
   drop?(): void
 }
 
-const UNLIMITED: Pace = { perSecond: Number.POSITIVE_INFINITY, burst: 0 }
+const DEFAULTS: Pace = {
+  perSecond: Number.POSITIVE_INFINITY,
+  burst: 0,
+  maxWaiting: Number.POSITIVE_INFINITY,
+  restPerTaskTime: 5,
+}
 
 /** A check takes several turns of the event loop, so two long tasks in a row would delay it twice. */
 const LONG_TASK_MS = 5
 
-/** The time that others have after a long task, as a multiple of the task's. */
-const REST_PER_TASK_TIME = 5
-
 /**
  * Runs tasks at most one in two turns of the event loop. So other work waits for one task at most, and its I/O of one turn is
- * answered in the next. After a long task, others have five times as long. Clients take turns, each with its tasks in order.
+ * answered in the next. After a long task, others have some time. Clients take turns, each with its tasks in order.
  */
 export class Turns {
   readonly #waiting = new FairQueue<Task>()
   readonly #maxWaiting: number
   readonly #intervalMs: number
   readonly #burstMs: number
+  readonly #restPerTaskTime: number
   #isScheduled = false
   /** When the next task may run, by `performance.now()`. */
   #dueMs = 0
 
-  constructor({ perSecond, burst, maxWaiting = Number.POSITIVE_INFINITY } = UNLIMITED) {
+  constructor(pace: Partial<Pace> = {}) {
+    const { perSecond, burst, maxWaiting, restPerTaskTime } = { ...DEFAULTS, ...pace }
     this.#maxWaiting = maxWaiting
+    this.#restPerTaskTime = restPerTaskTime
     this.#intervalMs = 1_000 / perSecond
     this.#burstMs = burst * this.#intervalMs
   }
@@ -78,6 +85,6 @@ export class Turns {
   }
 
   #rest(tookMs: number): void {
-    if (tookMs > LONG_TASK_MS) this.#dueMs = Math.max(this.#dueMs, performance.now() + REST_PER_TASK_TIME * tookMs)
+    if (tookMs > LONG_TASK_MS) this.#dueMs = Math.max(this.#dueMs, performance.now() + this.#restPerTaskTime * tookMs)
   }
 }

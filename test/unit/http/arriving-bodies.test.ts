@@ -59,9 +59,9 @@ describe('large bodies that arrive at once', () => {
   })
 })
 
-describe('large bodies of several clients', () => {
+describe('bodies of several clients that are larger than a check', () => {
   const RULES: BodyRules = { maxBytes: 4 * MIB, problemOf: () => undefined }
-  const HALF = Buffer.alloc(CHUNK_BYTES / 2 + 1)
+  const HALF = Buffer.alloc(5 * 1024)
 
   /** Records the clients whose bodies are handed over, or the problem that each gets. */
   function readAll(bodies: ArrivingBodies, requests: readonly ArrivingRequest[]): string[] {

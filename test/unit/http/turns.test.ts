@@ -93,6 +93,13 @@ it('tasks run at their pace after a burst', () => {
   expect(pauses().slice(6)).toEqual(Array(8).fill(10))
 })
 
+it('a long task leaves others as many times its own as the pace says', () => {
+  const turns = new Turns({ restPerTaskTime: 1 })
+  add(turns, 2, 20)
+  jest.advanceTimersByTime(1_000)
+  expect(pauses()).toEqual([40])
+})
+
 it('a long task leaves others five times as long, and a short one does not', () => {
   const turns = new Turns()
   add(turns, 2, 20)
