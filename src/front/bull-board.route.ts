@@ -2,9 +2,9 @@ import type { Job, Queue } from 'bullmq'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
 import { redactSecrets } from '../http/redact-secrets.ts'
-import { Problem } from '../lib/errors.ts'
+import { Problem, validationProblem } from '../lib/errors.ts'
 import { adaptBullBoardPage } from './bull-board-page.ts'
-import { HtmlPages, sendPage } from './html-pages.ts'
+import { HtmlPages, type Page, sendPage } from './html-pages.ts'
 import { LOGO_URL } from './logo.ts'
 import { retryAllFailed, retryFailed } from './retry-failed.ts'
 
@@ -16,6 +16,9 @@ export interface BullBoardRouteOptions {
 }
 
 const BASE_PATH = '/admin/queues'
+
+/** Of a value that is refused. */
+const MAX_SHOWN_CHARACTERS = 100
 
 /** How the page shows the queue of a partition. The types of Bull Board do not declare `allowCompletedRetries`. */
 function adapterOptions(partition: number) {
@@ -62,6 +65,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
         if (request.method === 'PUT') return retry(request, reply, queues).catch(mapStoreErrors)
         const page = await pages.request(request)
         if (page.statusCode === 404) throw nothingAt(request)
+        if (page.statusCode === 400) throw refusedQuery(request, page)
         if (page.statusCode >= 500) unavailable(new Error(`Bull Board answered ${page.statusCode}: ${page.rawPayload}`))
         return sendPage(request, reply, { ...page, headers: { ...page.headers, 'cache-control': 'no-store' } })
       },
@@ -98,6 +102,16 @@ async function retry(request: FastifyRequest, reply: FastifyReply, queues: reado
 async function refuseUnlessFailed(job: Job): Promise<void> {
   if (await job.isFailed()) return
   throw new Problem('forbidden', `only failed jobs may be retried; this job is ${await job.getState()}`)
+}
+
+/** Bull Board names the parameter that it refuses, but not what it allows. */
+function refusedQuery({ query }: FastifyRequest, { rawPayload }: Page): Problem {
+  const { error }: { error?: { options?: { field?: string } } } = JSON.parse(rawPayload.toString())
+  const field = error?.options?.field
+  if (field === undefined)
+    return validationProblem([{ path: '/query', message: 'has a parameter that is not allowed' }])
+  const given = JSON.stringify((query as Record<string, unknown>)[field])?.slice(0, MAX_SHOWN_CHARACTERS)
+  return validationProblem([{ path: `/query/${field}`, message: `is not allowed; was ${given}` }])
 }
 
 function mapStoreErrors(err: unknown): never {

@@ -32,7 +32,7 @@ const HELMET_OPTIONS = {
 }
 
 /** The response of a page. */
-type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
+export type Page = Pick<LightMyRequestResponse, 'statusCode' | 'headers' | 'rawPayload'>
 
 /** Header fields that are passed to the page. Bodies are never passed. */
 const PASSED_FIELDS = new Set(['host', 'accept'])

@@ -1,5 +1,6 @@
-import type { FastifyInstance, FastifySchemaCompiler } from 'fastify'
+import type { FastifyInstance, FastifySchemaCompiler, RouteOptions } from 'fastify'
 import { validator } from '../lib/validator.ts'
+import { refuseMalformedQuery } from './percent-encoding.ts'
 
 /** Of a path or query. Thousands would fit into a request, and each unknown one is named in the answer. */
 const MAX_PARAMETERS = 100
@@ -26,7 +27,14 @@ export function validateStrictly(app: FastifyInstance): void {
 
   app.addHook('onRoute', route => {
     route.schema = { querystring: { type: 'object', additionalProperties: false }, ...route.schema }
+    if (readsQuery(route)) route.preValidation = [refuseMalformedQuery, ...[route.preValidation ?? []].flat()]
   })
+}
+
+/** Whether the route has query parameters, and does not check them itself as checks do. */
+function readsQuery({ schema, config }: RouteOptions): boolean {
+  const { properties = {} } = (schema?.querystring ?? {}) as TextSchema
+  return config?.access !== 'check' && Object.keys(properties).length > 0
 }
 
 function tooManyParameters(given: object) {

@@ -1,4 +1,5 @@
 import { keyFault } from '../../domain/key.ts'
+import { isPercentEncoded } from '../../http/percent-encoding.ts'
 import { Problem } from '../../lib/errors.ts'
 
 /**
@@ -19,15 +20,6 @@ export function acceptQuery(target: string): void {
   const query = target.slice(target.indexOf('?'))
   if (isPercentEncoded(query)) return
   throw invalidKey('/query/key', `the query ${query} is not percent-encoded UTF-8, such as key=a%26b for the key a&b`)
-}
-
-function isPercentEncoded(text: string): boolean {
-  try {
-    decodeURIComponent(text)
-    return true
-  } catch {
-    return false
-  }
 }
 
 function invalidKey(path: string, message: string): Problem {

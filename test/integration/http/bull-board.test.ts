@@ -4,7 +4,7 @@ import { configPartition } from '../../../src/domain/partition.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { failWaitingJobs } from '../../support/failed-job.ts'
-import { expectProblem } from './expect-problem.ts'
+import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
 
@@ -93,6 +93,12 @@ describe('/admin/queues', () => {
 
   it.each(changes.filter(([method]) => method === 'GET'))('answers %s %s, which is a read', async (_, path) => {
     expect([200, 400, 404]).toContain((await as('secret-of-a-reader').get(filledIn(path))).status)
+  })
+
+  it('refuses a query that Bull Board refuses with a problem that names the parameter', async () => {
+    const answer = await as('secret-of-a-reader').get(`${BASE}/api/queues?activeQueue=${QUEUE}&status=zzz`)
+    expectFields(answer, 'validation-failed', ['/query/status'])
+    expect(answer.body.detail).toBe('/query/status: is not allowed; was "zzz"')
   })
 
   it.each([

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, it } from '@jest/globals'
-import { expectProblem } from './expect-problem.ts'
+import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
+import { rawRequest } from './raw-http.ts'
 
 const given = givenApp()
 const client = () => given.app.client
@@ -86,6 +87,17 @@ describe('GET /config', () => {
   ])('refuses the cursor %j, which it never returned', async cursor => {
     const answer = await client().get(`/config?cursor=${cursor}`)
     expectProblem(answer, 400, 'cursor-invalid')
+  })
+
+  it.each([
+    ['prefix=%ff', ['/query/prefix']],
+    ['prefix=%E6%97', ['/query/prefix']],
+    ['limit=%&prefix=100%', ['/query/limit', '/query/prefix']],
+    ['%ff=1', ['/query']],
+  ])('refuses the query %s, which is not percent-encoded UTF-8', async (query, paths) => {
+    const answer = await rawRequest(given.app.port, { path: `/config?${query}` })
+    expectFields(answer, 'validation-failed', paths)
+    expect(answer.body.detail).toContain('percent-encoded UTF-8')
   })
 
   it('refuses the cursor of a list with another prefix', async () => {
