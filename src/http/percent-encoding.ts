@@ -26,8 +26,9 @@ export const refuseMalformedQuery: preValidationHookHandler = ({ url }: FastifyR
 }
 
 function malformedParameters(url: string): readonly FieldError[] {
-  const [, query = ''] = url.split('?', 2)
-  return query
+  if (!url.includes('?')) return []
+  return url
+    .slice(url.indexOf('?') + 1)
     .split('&')
     .filter(parameter => !isPercentEncoded(parameter) && !HAS_OWN_CODE.test(parameter))
     .map(malformed)

@@ -92,6 +92,7 @@ describe('GET /config', () => {
   it.each([
     ['prefix=%ff', ['/query/prefix']],
     ['prefix=%E6%97', ['/query/prefix']],
+    ['prefix=a?%ff', ['/query/prefix']],
     ['limit=%&prefix=100%', ['/query/limit', '/query/prefix']],
     ['%ff=1', ['/query']],
   ])('refuses the query %s, which is not percent-encoded UTF-8', async (query, paths) => {
