@@ -69,7 +69,7 @@ export class ConfigKeys {
   }
 
   /** Replaces another key once it is complete. */
-  draft(id: string, of: 'policies' | 'names' | 'versions'): string {
+  draft(id: string, of: 'policies' | 'names' | 'versions' | 'log'): string {
     return `${this.#tag}:draft:${id}:${of}`
   }
 

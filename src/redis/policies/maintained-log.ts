@@ -52,18 +52,29 @@ export class RedisMaintainedLog implements MaintainedLog {
     const expected = { [log]: 'stream', [identity]: 'string', [compactedTo]: 'string', [snapshot]: 'hash' }
     const ofAnotherType = await wrongTypes(this.#redis, expected)
     if (ofAnotherType.length > 0) return ofAnotherType
-    return this.bounds().then(
-      () => [],
-      err => {
-        if (err instanceof DamagedRecord) return [err.message]
-        throw err
-      },
-    )
+    try {
+      return await this.#damageOfEnd()
+    } catch (err) {
+      if (err instanceof DamagedRecord) return [err.message]
+      throw err
+    }
+  }
+
+  /** A stream counts on from its last event even if another program has deleted that: appends to such a log fail. */
+  async #damageOfEnd(): Promise<readonly string[]> {
+    const { log } = this.#keys
+    const results = (await queueBounds(this.#redis.multi(), this.#keys).xinfo('STREAM', log).exec()) ?? []
+    const [, info] = results.pop() ?? []
+    const { last } = boundsOf(throwingErrors(results))
+    const generated = lastGenerated(info)
+    if (generated <= last) return []
+    return [`events after position ${last}, up to ${generated}, were deleted from "${log}"; run "throttler rebuild"`]
   }
 
   repair(): Promise<readonly string[]> {
     const { log, identity, compactedTo } = this.#keys
-    return this.#repair(3, log, identity, compactedTo, randomUUID())
+    const copy = this.#keys.draft(randomUUID(), 'log')
+    return this.#repair(4, log, identity, compactedTo, copy, randomUUID())
   }
 
   async fold({ identity, compactedTo }: LogBounds, entries: readonly LogEntry[]): Promise<boolean> {
@@ -97,6 +108,12 @@ export function boundsOf(results: readonly unknown[]): LogBounds {
   const [identity, stored, [first], [last]] = results as [string | null, string | null, StreamEntry[], StreamEntry[]]
   const compactedTo = parseCompactedTo(stored ?? '0', first && parsePosition(first))
   return { identity, compactedTo, last: last === undefined ? compactedTo : parsePosition(last) }
+}
+
+/** The position from which a stream counts, by the reply of XINFO; 0 without a stream. */
+function lastGenerated(info: unknown): number {
+  if (!Array.isArray(info)) return 0
+  return Number.parseInt(info[info.indexOf('last-generated-id') + 1], 10)
 }
 
 /** The same rule as in `lua/repair-log.lua`. */

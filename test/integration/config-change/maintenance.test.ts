@@ -162,6 +162,24 @@ describe('verify', () => {
 })
 
 describe('rebuild', () => {
+  it.each([
+    ['last event', 1],
+    ['only events', 3],
+  ])('makes changes possible again after the %s of a log was deleted', async (_, count) => {
+    const { log } = new ConfigKeys(keyPrefix, configPartition('user:1'))
+    for (const capacity of [1, 2, 3]) await app.client.put('user:1', policy(capacity))
+    const last = await redis.xrevrange(log, '+', '-', 'COUNT', count)
+    await redis.xdel(log, ...last.map(([id]) => id))
+
+    const damage = expect.stringContaining(`events after position ${3 - count}, up to 3, were deleted from "${log}"`)
+    expect(await verify()).toContainEqual(expect.objectContaining({ where: 'log', detail: damage }))
+    expect(await rebuild()).toEqual([])
+    expect(await verify()).toEqual([])
+    const { status, body } = await app.client.put('user:1', policy(4))
+    expect([status, body.version]).toEqual([count === 3 ? 201 : 200, 4 - count])
+    expect(await verify()).toEqual([])
+  })
+
   it.each(damages)('repairs %s', async (_, _where, key, spoil) => {
     await givenHistory()
     const before = await app.client.get('/config')
