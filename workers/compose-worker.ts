@@ -1,5 +1,6 @@
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
+import { shareRun } from '../src/lib/share-runs.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { refusalReport } from '../src/observability/refusal-report.ts'
 import { BullCommandQueue } from '../src/queues/command-queue.ts'
@@ -10,6 +11,7 @@ import { RedisCommandStore } from '../src/redis/policies/command-store.ts'
 import { RedisIdempotencyStore } from '../src/redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
 import { RedisPolicyReader } from '../src/redis/policies/policy-reader.ts'
+import { policyStoreInspection } from '../src/redis/policies/policy-store-inspection.ts'
 import type { Env } from '../src/settings/env.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
@@ -18,10 +20,15 @@ import { WorkerMetrics } from './worker-metrics.ts'
 /** A worker reconnects when a command has had no answer for this long, in ms. BullMQ itself waits up to 10 s for a job. */
 const HANG_TIMEOUT_MS = 12_000
 
+/** The shortest interval between two inspections of the store for `/health`, in ms. */
+const HEALTH_INTERVAL_MS = 250
+
 export interface WorkerParts {
   readonly redis: RedisClient
   readonly workers: ConfigWorkers
   readonly metrics: WorkerMetrics
+  /** Why the policy store is unavailable; `undefined` if it is available. It is asked at most four times a second. */
+  inspectStore(): Promise<string | undefined>
   /** Closes every connection. */
   close(): Promise<void>
 }
@@ -65,10 +72,11 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
     failed: commandId => void store.announceFailure(commandId).catch(() => undefined),
     logger,
   })
+  const inspectStore = policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS })
   const close = async () => {
     await workers.close()
     await queue.close()
     redis.disconnect()
   }
-  return { redis, workers, metrics, close }
+  return { redis, workers, metrics, inspectStore: shareRun(inspectStore, HEALTH_INTERVAL_MS), close }
 }

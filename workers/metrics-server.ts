@@ -25,7 +25,8 @@ interface MetricsServerOptions {
   readonly host: string
   /** 0 disables the server. */
   readonly port: number
-  isStoreUp(): boolean
+  /** Resolves in a bounded time with the reason why the policy store is unavailable; `undefined` if it is available. */
+  inspectStore(): Promise<string | undefined>
   /** Prometheus text. */
   metrics(): Promise<string>
   readonly logger: Logger
@@ -45,7 +46,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     if (method !== 'GET' && method !== 'HEAD') {
       return answer(response.setHeader('allow', 'GET, HEAD'), 405, { error: `${method} is not allowed here` })
     }
-    if (path === '/health') return answer(response, 200, health(options))
+    if (path === '/health') return answer(response, 200, await health(options))
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await metrics())
   })
   const connections = new Connections(server, {
@@ -68,13 +69,14 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   return server
 }
 
-function health({ isStoreUp }: MetricsServerOptions) {
-  const isUp = isStoreUp()
+async function health({ inspectStore }: MetricsServerOptions) {
+  const reason = await inspectStore()
   return {
-    status: isUp ? 'ok' : 'degraded',
+    status: reason === undefined ? 'ok' : 'degraded',
     version,
     uptimeSeconds: Math.floor(process.uptime()),
-    configStore: isUp ? 'up' : 'down',
+    configStore: reason === undefined ? 'up' : 'down',
+    ...(reason !== undefined && { reason }),
   }
 }
 

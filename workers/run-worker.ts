@@ -35,7 +35,7 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], { keyPrefix: env.KEY_PREFIX, logger })
-  const { redis, workers, metrics, close } = composeWorker(env, logger)
+  const { redis, workers, metrics, inspectStore, close } = composeWorker(env, logger)
   const emptiesQueue = process.argv.includes(EMPTY_QUEUE_FIRST)
 
   const compaction =
@@ -50,7 +50,7 @@ try {
   const server = serveMetrics({
     host: env.HOST,
     port: env.WORKER_METRICS_PORT,
-    isStoreUp: () => redis.status === 'ready',
+    inspectStore,
     metrics: () => metrics.text(),
     logger,
   })

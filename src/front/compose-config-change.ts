@@ -10,14 +10,12 @@ import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
 import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
-import { withDeadline } from '../lib/deadline.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { refusalReport } from '../observability/refusal-report.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
 import { QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
-import { failureReasonOf } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
 import { RedisCommandStore } from '../redis/policies/command-store.ts'
@@ -26,7 +24,7 @@ import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { claimLayout } from '../redis/policies/layout.ts'
 import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
-import { probeWrites } from '../redis/policies/probe-writes.ts'
+import { policyStoreInspection } from '../redis/policies/policy-store-inspection.ts'
 import type { Env } from '../settings/env.ts'
 
 interface ConfigChangeOptions {
@@ -85,7 +83,6 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
     staging,
   })
-  const reasonOf = failureReasonOf(redis)
   const queueWatch = new QueueWatch({
     partitions: CONFIG_PARTITIONS,
     stateOf: partition => queue.state(partition),
@@ -109,8 +106,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     statuses,
     staging,
     queue,
-    inspectStore: () =>
-      withDeadline(probeWrites(redis, keyPrefix), env.REDIS_TIMEOUT_MS).then(() => undefined, reasonOf),
+    inspectStore: policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS }),
     queueWatch,
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {

@@ -25,7 +25,7 @@ beforeEach(async () => {
     scrapes++
     return metrics()
   }
-  server = serveMetrics({ host: HOST, port, isStoreUp: () => true, metrics: text, logger }) as Server
+  server = serveMetrics({ host: HOST, port, inspectStore: async () => undefined, metrics: text, logger }) as Server
   await once(server, 'listening')
 })
 

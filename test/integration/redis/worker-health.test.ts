@@ -1,0 +1,57 @@
+import { once } from 'node:events'
+import type { Server } from 'node:http'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { createLogger } from '../../../src/observability/logger.ts'
+import { freePort } from '../../../src/processes/free-port.ts'
+import { readEnv } from '../../../src/settings/env.ts'
+import { composeWorker, type WorkerParts } from '../../../workers/compose-worker.ts'
+import { serveMetrics } from '../../../workers/metrics-server.ts'
+import { Client } from '../../support/client.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { eventually } from '../../support/eventually.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+
+const HOST = '127.0.0.1'
+
+describeWithRedis("a worker's /health", () => {
+  let redis: RedisServer
+  let worker: WorkerParts
+  let server: Server
+  let client: Client
+  beforeEach(async () => {
+    redis = await RedisServer.start()
+    const logger = createLogger({ level: 'silent', role: 'worker' })
+    worker = composeWorker(readEnv({ needsRedis: true }, { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '200' }), logger)
+    await worker.workers.start()
+    const port = await freePort(HOST)
+    const { inspectStore } = worker
+    server = serveMetrics({ host: HOST, port, inspectStore, metrics: async () => '', logger }) as Server
+    await once(server, 'listening')
+    client = new Client(`http://${HOST}:${port}`)
+  })
+  afterEach(async () => {
+    await worker.close()
+    server.close()
+    server.closeAllConnections()
+    await redis.stop()
+  })
+
+  async function expectHealth(expected: object): Promise<void> {
+    await eventually(async () => expect((await client.get('/health')).body).toMatchObject(expected), 1_000)
+  }
+
+  it('is degraded at once while its Redis hangs, and ok after that', async () => {
+    await expectHealth({ status: 'ok', configStore: 'up' })
+    redis.signal('SIGSTOP')
+    await expectHealth({ status: 'degraded', configStore: 'down', reason: 'timeout' })
+    redis.signal('SIGCONT')
+    await expectHealth({ status: 'ok', configStore: 'up' })
+  })
+
+  it('is degraded while its Redis is down', async () => {
+    await redis.kill()
+    await expectHealth({ status: 'degraded', configStore: 'down', reason: 'connection-lost' })
+    await redis.restart()
+    await expectHealth({ status: 'ok', configStore: 'up' })
+  })
+})
