@@ -33,7 +33,8 @@ export class Throttler {
    */
   async checkMany(checks: readonly Check[]): Promise<(Decision | Fallback)[]> {
     const queue = this.#queue()
-    return Promise.all(checks.map(check => this.#ask(check.key, tokensOf(check), queue)))
+    // In JavaScript, a check can be missing. It is then as invalid as one without a key.
+    return Promise.all(checks.map(check => this.#ask(check?.key, tokensOf(check), queue)))
   }
 
   async #ask(key: string, tokens: number, queue: CheckQueue): Promise<Decision | Fallback> {

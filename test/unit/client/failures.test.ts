@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from '@jest/globals'
-import { ServiceError, Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
-import { decision, FakeService, problem } from '../../support/fake-service.ts'
+import { type Check, ServiceError, Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
+import { allowAll, decision, FakeService, problem } from '../../support/fake-service.ts'
 
 let service: FakeService
 let failures: unknown[]
@@ -99,6 +99,21 @@ describe('a check', () => {
     expect(failures).toMatchObject([{ message: 'T: D' }])
     expect(failures[0]).toBeInstanceOf(ServiceError)
   })
+
+  it.each([null, undefined, {}])(
+    'of a batch does what onFailure says if it is %j, and leaves the others',
+    async check => {
+      const throttler = await given((call, response) =>
+        call.body.checks === undefined ? problem(response, 400, 'validation-failed') : allowAll(call),
+      )
+      const checks = [{ key: 'a' }, check, { key: 'a' }] as Check[]
+      expect(await throttler.checkMany(checks)).toMatchObject([
+        { source: 'redis' },
+        { allowed: true, source: 'client', failure: { name: 'ServiceError', status: 400 } },
+        { source: 'redis' },
+      ])
+    },
+  )
 
   it('of a batch that cannot be decided makes the whole batch throw with onFailure "throw"', async () => {
     const undecided = { allowed: false, key: 'b', status: 503, code: 'store-unavailable', title: 'T', detail: 'D' }
