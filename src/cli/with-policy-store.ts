@@ -6,6 +6,7 @@ import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger } from '../observability/logger.ts'
 import { connect, type RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
+import { reasonOf } from '../redis/connection/connection-report.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
@@ -35,7 +36,7 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
   const redis = connect('tool', { target: configTarget(env), name: ConnectionName.cli, logger })
   try {
     await once(redis, 'ready').catch(cause => {
-      throw new StoreTrouble(`the policy store is unavailable: ${(cause as Error).message}`)
+      throw new StoreTrouble(`the policy store is unavailable: ${reasonOf(cause as Error)}`)
     })
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
@@ -55,7 +56,7 @@ function causeOf(err: unknown): unknown {
 /** The error for the operator, if the store is unavailable or of a later release. */
 function troubleOf(cause: unknown): StoreTrouble | undefined {
   if (!(cause instanceof Error)) return undefined
-  if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${cause.message}`)
+  if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${reasonOf(cause)}`)
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined
 }
 

@@ -43,9 +43,16 @@ function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): v
   })
 }
 
+/** Messages of ioredis that only its developers understand, in plain words. */
+const PLAIN_WORDS: readonly (readonly [start: string, reason: string])[] = [
+  ['Unknown RESP type', 'the server does not speak the Redis protocol'],
+  ['Reached the max retries per request limit', 'the connection was lost'],
+]
+
 /** The message of an ioredis error. The error itself may contain the command, and with it a password. */
 export function reasonOf(err: Error): string {
   const { code, lastNodeError, errors } = err as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
   if (lastNodeError) return reasonOf(lastNodeError)
-  return err.message || errors?.map(({ message }) => message).join(', ') || code || err.name
+  const [, plain] = PLAIN_WORDS.find(([start]) => err.message.startsWith(start)) ?? []
+  return plain || err.message || errors?.map(({ message }) => message).join(', ') || code || err.name
 }
