@@ -1,4 +1,4 @@
-import { createReadStream } from 'node:fs'
+import { createReadStream, fstatSync } from 'node:fs'
 import { OperatorError } from '../lib/operator-error.ts'
 import type { TerminalProgress } from './progress.ts'
 
@@ -10,13 +10,19 @@ class UnreadableFile extends OperatorError {}
  */
 export async function* readInput(path: string, progress: TerminalProgress): AsyncGenerator<Buffer> {
   try {
-    for await (const bytes of path === '-' ? process.stdin : createReadStream(path)) {
+    for await (const bytes of path === '-' ? standardInput() : createReadStream(path)) {
       yield bytes as Buffer
       progress.advanced((bytes as Buffer).length)
     }
   } catch (err) {
     throw isSystemError(err) ? new UnreadableFile(`${path} cannot be read: ${err.message}`) : err
   }
+}
+
+/** Node.js would take a directory for an empty file. @throws {UnreadableFile} */
+function standardInput(): NodeJS.ReadStream {
+  if (fstatSync(0).isDirectory()) throw new UnreadableFile('standard input cannot be read: it is a directory')
+  return process.stdin
 }
 
 function isSystemError(err: unknown): err is Error {

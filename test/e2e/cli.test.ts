@@ -151,6 +151,11 @@ describe('throttler check-policies', () => {
       complaints: expect.stringMatching(complaint),
     })
   })
+
+  it('reports that standard input is a directory', async () => {
+    const complaints = 'throttler check-policies: standard input cannot be read: it is a directory\n'
+    expect(await runThrottlerWith('< /', ['check-policies', '-'])).toEqual({ code: 2, output: '', complaints })
+  })
 })
 
 describe('throttler on the embedded store', () => {
