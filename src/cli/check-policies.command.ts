@@ -5,6 +5,7 @@ import { Problem } from '../lib/errors.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { readInput } from './input-file.ts'
+import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 
 export const checkPoliciesCommand: CliCommand = {
@@ -20,7 +21,7 @@ keys are text.`,
     for await (const { isGood, messages } of findingsIn(readInput(file, progress))) {
       counts[isGood ? 'good' : 'bad']++
       if (messages.length > 0) progress.clear()
-      for (const message of messages) process.stdout.write(`${message}\n`)
+      for (const message of messages) process.stdout.write(`${printable(message)}\n`)
     }
     progress.clear()
     process.stdout.write(`${counts.good} good, ${counts.bad} bad\n`)

@@ -15,6 +15,7 @@ import { awaitImport } from './await-import.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { readInput } from './input-file.ts'
+import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 import { reasonOf } from './reason.ts'
 import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
@@ -56,7 +57,7 @@ it times out (exit code 2), the import is still applied.`,
       } catch (err) {
         progress.clear()
         if (!(err instanceof Problem) || err.code !== 'import-invalid') throw err
-        process.stdout.write(`${err.detail}\n`)
+        process.stdout.write(`${printable(err.detail)}\n`)
         return ExitCode.found
       }
     })

@@ -156,6 +156,14 @@ describe('throttler check-policies', () => {
     const complaints = 'throttler check-policies: standard input cannot be read: it is a directory\n'
     expect(await runThrottlerWith('< /', ['check-policies', '-'])).toEqual({ code: 2, output: '', complaints })
   })
+
+  it('shows the control characters of a file as escape sequences', async () => {
+    const { output } = await check('\u001b]0;title\u0007', good('\u202eip:10.0.0.0/8'))
+    expect(output).toContain('line 1: it is not valid JSON')
+    expect(output).toContain('\\u001b]0;title\\u0007')
+    expect(output).toMatch(/line 2: warning: .*\\u202e/)
+    expect(output).not.toMatch(/[^\P{Cc}\n]|\u202e/u)
+  })
 })
 
 describe('throttler on the embedded store', () => {
