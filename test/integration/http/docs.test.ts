@@ -37,7 +37,7 @@ describe.each(['/openapi.json', '/docs/errors.md', '/docs', BUNDLE])('%s', path 
   }, 20_000)
 })
 
-describe.each(['/docs/static/%73wagger-ui-bundle.js', '/docs/%79aml', '/docs/static/a b.js'])('%s', path => {
+describe.each(['/docs/static/%73wagger-ui-bundle.js', '/docs/%6ason', '/docs/static/a b.js'])('%s', path => {
   it('is 404, since each file has one spelling', async () => {
     expectProblem(await given.app.client.get(path), 404, 'not-found')
   })
@@ -46,5 +46,22 @@ describe.each(['/docs/static/%73wagger-ui-bundle.js', '/docs/%79aml', '/docs/sta
 describe('a file that Swagger UI does not have', () => {
   it('is 404, also when it is requested again', async () => {
     for (let i = 0; i < 3; i++) expectProblem(await given.app.client.get('/docs/static/nothing.js'), 404, 'not-found')
+  })
+})
+
+describe.each(['/docs', '/docs/'])('the page %s', path => {
+  it('names only files that exist, with their media types', async () => {
+    const { text } = await given.app.client.get(path)
+    const files = [...text.matchAll(/(?:href|src)="([^"]+)"/g)].map(
+      ([, file = '']) => new URL(file, given.app.url + path),
+    )
+    const types = await Promise.all(
+      files.map(async ({ pathname }) => {
+        const { status, headers } = await given.app.client.get(pathname)
+        return `${status} ${headers.get('content-type')?.replace(/;.*/, '')}`
+      }),
+    )
+    const script = '200 text/javascript'
+    expect(types).toEqual(['200 text/css', '200 text/css', '200 image/svg+xml', script, script])
   })
 })
