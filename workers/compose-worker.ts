@@ -17,8 +17,8 @@ import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 import { WorkerMetrics } from './worker-metrics.ts'
 
-/** A worker reconnects when a command has had no answer for this long, in ms. BullMQ itself waits up to 10 s for a job. */
-const HANG_TIMEOUT_MS = 12_000
+/** A worker reconnects when a command has had no answer for this long, in ms; more than BullMQ waits for a job, see `drainDelay`. */
+const HANG_TIMEOUT_MS = 3_000
 
 /** The shortest interval between two inspections of the store for `/health`, in ms. */
 const HEALTH_INTERVAL_MS = 250

@@ -26,6 +26,8 @@ const WORKER_OPTIONS = {
   stalledInterval: 500,
   maxStalledCount: 100,
   runRetryDelay: 1_000,
+  // How long one command waits for a job, in s: a Redis that does not answer for longer is found to hang.
+  drainDelay: 1,
 }
 
 const DRAIN_POLL_MS = 20
