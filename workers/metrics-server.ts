@@ -2,7 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Server as Listener } from 'node:net'
 import { Connections } from '../src/connections/connections.ts'
 import { forwardingListener } from '../src/connections/forwarding-listener.ts'
-import { HEADERS_TIMEOUT_MS, SlowClients } from '../src/connections/slow-clients.ts'
+import { SlowClients } from '../src/connections/slow-clients.ts'
 import { listenAddresses } from '../src/lib/loopback-hosts.ts'
 import { shareNextRun } from '../src/lib/share-runs.ts'
 import { version } from '../src/lib/version.ts'
@@ -15,9 +15,12 @@ const MAX_CONNECTIONS = 50
 /** The request in progress and one more. */
 const MAX_UNANSWERED_PER_CONNECTION = 2
 
+/** Time for a request, in ms. */
+const REQUEST_TIMEOUT_MS = 10_000
+
 const TIMEOUTS = {
-  headersTimeout: HEADERS_TIMEOUT_MS,
-  requestTimeout: HEADERS_TIMEOUT_MS,
+  headersTimeout: REQUEST_TIMEOUT_MS,
+  requestTimeout: REQUEST_TIMEOUT_MS,
   connectionsCheckingInterval: 2_500,
 }
 

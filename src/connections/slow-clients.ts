@@ -3,9 +3,6 @@ import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
 import { isTooSlow, type Transfer, Transfers } from './transfers.ts'
 
-/** Time for the head of a request, in ms. */
-export const HEADERS_TIMEOUT_MS = 10_000
-
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
 

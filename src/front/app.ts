@@ -2,13 +2,15 @@ import { maxHeaderSize } from 'node:http'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Connections } from '../connections/connections.ts'
 import { MAX_CONNECTIONS } from '../connections/max-connections.ts'
-import { HEADERS_TIMEOUT_MS, SlowClients } from '../connections/slow-clients.ts'
+import { watchFields } from '../connections/parsers.ts'
+import { SlowClients } from '../connections/slow-clients.ts'
+import { UnfinishedRequests } from '../connections/unfinished-requests.ts'
 import { ArrivingBodies } from '../http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from '../http/auth.ts'
 import { headProblem, versionUnsupported } from '../http/head-problem.ts'
 import type { OnRequest } from '../http/hook.ts'
 import { acceptOnlyJson } from '../http/json-body.ts'
-import { rejectMalformedRequests, rejectTunnels } from '../http/malformed-requests.ts'
+import { MAX_FIELDS, rejectMalformedRequests, rejectTooManyFields, rejectTunnels } from '../http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from '../http/methods.ts'
 import { answerErrors } from '../http/problem.ts'
 import { requestIdOf } from '../http/request-id.ts'
@@ -21,9 +23,6 @@ import { addRoutes, type RouteDependencies } from './routes.ts'
 
 /** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
 const BODY = { maxBytes: 64 * 1024, maxElements: 200 }
-
-/** Interval of the search for requests whose head is late, in ms. */
-const HEADERS_CHECK_INTERVAL_MS = 2_500
 
 /** Bytes of all bodies that are still arriving. */
 const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
@@ -80,11 +79,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
       }
     },
     // Node's own response would have none of our fields; see `headProblem`.
-    http: {
-      requireHostHeader: false,
-      headersTimeout: HEADERS_TIMEOUT_MS,
-      connectionsCheckingInterval: HEADERS_CHECK_INTERVAL_MS,
-    },
+    http: { requireHostHeader: false },
   })
   // For the same reason an unknown `Expect` is ignored.
   app.server.on('checkExpectation', (...exchange) => app.server.emit('request', ...exchange))
@@ -99,6 +94,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests(connections)
+  watchFields(app.server, MAX_FIELDS, rejectTooManyFields(rejectMalformed))
+  new UnfinishedRequests(app.server, connection => rejectMalformed({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, connection))
   app.server.on('connect', rejectTunnels(connections))
 
   app.setErrorHandler<FastifyError | Problem>((err, request, reply) => {

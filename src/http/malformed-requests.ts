@@ -2,13 +2,25 @@ import { type IncomingMessage, maxHeaderSize, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connections } from '../connections/connections.ts'
+import { disconnect } from '../connections/disconnect.ts'
+import { ignoreInput } from '../connections/parsers.ts'
 import { Problem } from '../lib/errors.ts'
 import { headProblem, versionUnsupported } from './head-problem.ts'
 import { nothingAt } from './methods.ts'
 import { PROBLEM_MEDIA_TYPE, problemBody } from './problem.ts'
 import { requestIdOf } from './request-id.ts'
 
-type ParserError = Error & { readonly code?: string; readonly reason?: string }
+interface ParserError {
+  readonly code?: string
+  readonly reason?: string
+}
+
+/** Ten times as many as browsers and proxies send. Each costs memory and time, however short it is. */
+export const MAX_FIELDS = 100
+
+/** The parser's code for a head that is too large; in later versions of Node, also for too many fields. */
+const HEAD_OVERFLOW = 'HPE_HEADER_OVERFLOW'
+const HEAD_TOO_LARGE = `the head has more than the ${MAX_FIELDS} fields or ${maxHeaderSize} bytes allowed`
 
 /** The parser's reason, with the code of an unsupported version, for a line that ends without a carriage return. */
 const BARE_LINE_FEED = 'Expected CRLF after version'
@@ -23,6 +35,20 @@ export function rejectMalformedRequests(connections: Connections): (err: ParserE
     if (rejected.has(socket)) return
     rejected.add(socket)
     answerLast(connections, socket, () => responseOf(problemOf(err), requestIdOf({ headers: {} })))
+  }
+}
+
+/**
+ * Refuses a head with too many fields, as an error of the parser. Trailers are part of a request that is being handled, so the client
+ * is disconnected.
+ */
+export function rejectTooManyFields(reject: (err: ParserError, socket: Socket) => void) {
+  return (connection: Socket, inTrailers: boolean): void => {
+    if (inTrailers) disconnect(connection)
+    else {
+      ignoreInput(connection)
+      reject({ code: HEAD_OVERFLOW }, connection)
+    }
   }
 }
 
@@ -47,8 +73,8 @@ function answerLast(connections: Connections, socket: Socket, response: () => st
 function problemOf({ code, reason }: ParserError): Problem {
   if (reason === BARE_LINE_FEED) return new Problem('validation-failed', 'the request line must end with CR LF')
   if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
-  const detail = `this is not an HTTP/1.1 request with at most ${maxHeaderSize} bytes of fields: ${code}`
-  return new Problem('validation-failed', detail)
+  if (code === HEAD_OVERFLOW) return new Problem('head-too-large', HEAD_TOO_LARGE)
+  return new Problem('validation-failed', `this is not an HTTP/1.1 request: ${code}`)
 }
 
 function responseOf(problem: Problem, requestId: string): string {

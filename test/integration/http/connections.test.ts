@@ -148,6 +148,52 @@ describe('the version of HTTP', () => {
   })
 })
 
+describe('a head', () => {
+  const begin = 'GET /health HTTP/1.1\r\nhost: localhost\r\n'
+  const fields = (count: number) => Array.from({ length: count }, (_, i) => `x-${i}: y\r\n`).join('')
+  const tooLarge = /"code":"head-too-large"\}$/
+
+  it('can have a hundred fields', async () => {
+    const answer = await exchange(given.app.port, `${begin}${fields(98)}connection: close\r\n\r\n`)
+    expect(statusesIn(answer)).toEqual([200])
+  })
+
+  it.each([100, 101, 127, 1_000])('with %i fields more than its host is refused', async count => {
+    const head = `${begin}${fields(count)}\r\n`
+    const answer = await exchange(given.app.port, get('/openapi.json') + head, get('/health'))
+    expect(statusesIn(answer)).toEqual([200, 431])
+    expect(answer).toMatch(/"detail":"the head has more than the 100 fields or 16384 bytes allowed"/)
+  })
+
+  it('with too many fields is refused before its end', async () => {
+    const answer = await exchange(given.app.port, begin + fields(128))
+    expect(statusesIn(answer)).toEqual([431])
+    expect(answer).toMatch(tooLarge)
+  })
+
+  it('of more than 16 KiB is refused', async () => {
+    const answer = await exchange(given.app.port, `${begin}x: ${'y'.repeat(16_384)}\r\n\r\n`)
+    expect(statusesIn(answer)).toEqual([431])
+    expect(answer).toMatch(tooLarge)
+  })
+
+  it('of a body may not be followed by as many trailers', async () => {
+    const socket = await connected()
+    const head = 'POST /check HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n'
+    socket.write(`${head}1\r\n{\r\n0\r\n${fields(128)}`)
+    await ended(socket)
+    expect(statusesIn(await exchange(given.app.port, checkRequest('other'), get('/health', '1.0')))).toEqual([200, 200])
+  })
+
+  it('that is late is refused; a client that sends nothing is disconnected', async () => {
+    const half = await connected()
+    half.write(begin)
+    const silent = text(await connected())
+    expect(statusesIn(await text(half))).toEqual([400])
+    expect(await silent).toBe('')
+  }, 20_000)
+})
+
 describe('bodies that arrive only in part', () => {
   const length = 4 * MIB
   const head = `POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`

@@ -1,0 +1,108 @@
+/** All that this service uses of Node's undocumented HTTP parser. */
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+
+/** Node's names for the functions of a parser that take fields, and a part of a body. */
+const TAKE_FIELDS = 1
+const TAKE_BODY = 3
+
+/** Tells the parser that the remaining bytes are not HTTP, as after an upgrade, so it ignores them. */
+const NOT_HTTP = 2
+
+/** Node's name for the list of a server's parsers. */
+const PARSERS = 'http.server.connections'
+
+type TakeFields = (this: Parser, fields: readonly string[], url: string) => void
+
+/** Undocumented members of a parser. */
+interface Parser {
+  readonly socket: Socket | null
+  /** The last request whose head is complete. */
+  readonly incoming: IncomingMessage | null
+  /** Fields of an unfinished head, or of trailers: names and values in turn. */
+  readonly _headers: readonly string[]
+  /** Handles the head of a request, and returns how to continue. */
+  onIncoming: () => number
+  /** Takes 32 fields, or the last ones if there were more. */
+  [TAKE_FIELDS]: TakeFields
+  [TAKE_BODY]: (() => void) | undefined
+}
+
+/** An event of a server: the parser of a connection has taken fields. */
+const FIELDS_TAKEN = 'throttler:fields-taken'
+
+/** Parsers that emit it. Node uses a parser for one connection after another. */
+const reporting = new WeakSet<Parser>()
+
+interface ParserList {
+  /** The parsers whose connection has sent nothing yet, or an unfinished request; the oldest first. */
+  active(): readonly Pick<Parser, 'socket'>[]
+  /** Those of them whose head is late. Each is returned once. */
+  expired(headTimeoutMs: number, requestTimeoutMs: number): readonly Pick<Parser, 'socket'>[]
+}
+
+function parserOf(connection: Socket): Parser | null | undefined {
+  return (connection as { readonly parser?: Parser | null }).parser
+}
+
+/** The connections that have sent nothing yet, or an unfinished request; the oldest first. */
+export function unfinishedConnections(server: Server): readonly Socket[] {
+  return socketsOf(parserList(server)?.active())
+}
+
+/** The connections that have not sent the head of a request in time, each once. */
+export function lateConnections(server: Server, headTimeoutMs: number): readonly Socket[] {
+  return socketsOf(parserList(server)?.expired(headTimeoutMs, 0))
+}
+
+/** The list exists once the server listens. */
+function parserList(server: Server): ParserList | undefined {
+  const name = Object.getOwnPropertySymbols(server).find(({ description }) => description === PARSERS)
+  return name && (server as unknown as Record<symbol, ParserList | undefined>)[name]
+}
+
+function socketsOf(parsers: readonly Pick<Parser, 'socket'>[] = []): readonly Socket[] {
+  return parsers.flatMap(({ socket }) => socket ?? [])
+}
+
+/** Makes the parser of a connection ignore all further bytes. */
+export function ignoreInput(connection: Socket): void {
+  const parser = parserOf(connection)
+  const takeBody = parser?.[TAKE_BODY]
+  if (!parser || !takeBody) return
+  parser.onIncoming = () => NOT_HTTP
+  parser[TAKE_BODY] = undefined
+  // Node keeps this member when it uses the parser for another connection.
+  setImmediate(() => {
+    parser[TAKE_BODY] = takeBody
+  })
+}
+
+/**
+ * Calls back once a head, even an unfinished one, or trailers have more fields than this. Node itself keeps no more, but its earlier
+ * versions do not refuse them.
+ */
+export function watchFields(
+  server: Server,
+  max: number,
+  onExceeded: (connection: Socket, inTrailers: boolean) => void,
+) {
+  server.maxHeadersCount = max + 1
+  server.on('connection', (connection: Socket) => {
+    const parser = parserOf(connection)
+    if (parser && !reporting.has(parser)) reportFields(parser)
+  })
+  server.on(FIELDS_TAKEN, ({ socket, incoming, _headers }: Parser) => {
+    if (socket && _headers.length > 2 * max) onExceeded(socket, incoming?.complete === false)
+  })
+}
+
+function reportFields(parser: Parser): void {
+  reporting.add(parser)
+  const take = parser[TAKE_FIELDS]
+  parser[TAKE_FIELDS] = function (fields, url) {
+    take.call(this, fields, url)
+    const { server } = (this.socket ?? {}) as { readonly server?: Server }
+    server?.emit(FIELDS_TAKEN, this)
+  }
+}

@@ -1,0 +1,75 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { UnfinishedRequests } from '../../../src/connections/unfinished-requests.ts'
+import { eventually } from '../../support/eventually.ts'
+
+const HEAD = `GET / HTTP/1.1\r\nhost: localhost\r\nx: ${'y'.repeat(10_000)}\r\n`
+const HEAD_BYTES = HEAD.length + 4_096
+
+let server: Server
+const clients: Socket[] = []
+
+beforeEach(async () => {
+  server = createServer((_request, response) => response.end('done'))
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(async () => {
+  for (const client of clients.splice(0)) client.destroy()
+  server.close()
+  await once(server, 'close')
+})
+
+/** Resolves once the server has received what the client sent. */
+async function clientOf(sent = ''): Promise<Socket> {
+  const accepted = once(server, 'connection') as Promise<[Socket]>
+  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  client.on('error', () => undefined).resume()
+  clients.push(client)
+  if (sent !== '') client.write(sent)
+  const [connection] = await accepted
+  await eventually(() => expect(connection.bytesRead).toBe(sent.length))
+  return client
+}
+
+it('the oldest heads are dropped if all together are too large', async () => {
+  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  const silent = await clientOf()
+  const senders: Socket[] = []
+  for (let i = 0; i < 5; i++) senders.push(await clientOf(HEAD))
+  await eventually(() => expect(senders.map(({ closed }) => closed)).toEqual([true, true, false, false, false]))
+  expect(silent.closed).toBe(false)
+
+  const [, , , , last] = senders as [Socket, Socket, Socket, Socket, Socket]
+  const answered = once(last, 'data')
+  last.write('\r\n')
+  expect(String(await answered)).toContain('200 OK')
+})
+
+it('late connections are closed a few in each turn of the event loop', async () => {
+  const refused: Socket[] = []
+  new UnfinishedRequests(server, connection => refused.push(connection), { timeoutMs: 1_000, maxBytes: HEAD_BYTES })
+  let turn = 0
+  const perTurn = new Map<number, number>()
+  server.on('connection', socket => {
+    socket.once('close', () => perTurn.set(turn, (perTurn.get(turn) ?? 0) + 1))
+  })
+  for (let i = 0; i < 300; i++) await clientOf()
+  const count = () => {
+    turn++
+    if (clients.some(({ closed }) => !closed)) setImmediate(count)
+  }
+  count()
+  await eventually(() => expect(clients.filter(({ closed }) => !closed).length).toBe(0))
+  expect(Math.max(...perTurn.values())).toBeLessThanOrEqual(50)
+  expect(refused.length).toBe(0)
+})
+
+it('a client whose head is late gets an answer', async () => {
+  const refused: Socket[] = []
+  new UnfinishedRequests(server, connection => refused.push(connection), { timeoutMs: 500, maxBytes: HEAD_BYTES })
+  await clientOf('GET / HTTP/1.1\r\n')
+  await eventually(() => expect(refused.length).toBe(1))
+})
