@@ -15,7 +15,7 @@ interface ParserError {
   readonly reason?: string
 }
 
-/** Ten times as many as browsers and proxies send. Each costs memory and time, however short it is. */
+/** As in Apache. Each field costs memory and time, however short it is. @see https://httpd.apache.org/docs/2.4/mod/core.html#limitrequestfields */
 export const MAX_FIELDS = 100
 
 /** The parser's code for a head that is too large; in later versions of Node, also for too many fields. */
