@@ -1,5 +1,5 @@
+import { BATCH_SIZE } from './load/keys.ts'
 import type { RequestKind } from './load/messages.ts'
-import { BATCH_SIZE } from './load/requests.ts'
 
 /** One thing that is measured. */
 export interface Row {

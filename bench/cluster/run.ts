@@ -1,4 +1,4 @@
-import { BATCH_SIZE } from '../load/requests.ts'
+import { BATCH_SIZE } from '../load/keys.ts'
 import { median } from '../report/statistics.ts'
 import type { Row } from '../rows.ts'
 import { type Deployment, type DeploymentName, MASTERS, nameOf, startDeployment } from './deployments.ts'

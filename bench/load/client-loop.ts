@@ -1,6 +1,6 @@
 import { Throttler } from '../../clients/typescript/src/index.ts'
+import { randomKey } from './keys.ts'
 import type { Loop } from './loop.ts'
-import { randomKey } from './requests.ts'
 import type { Tally } from './tally.ts'
 
 const CHECKS_AT_A_TIME = 64

@@ -1,9 +1,9 @@
-import { Connection } from './connection.ts'
 import type { Loop } from './loop.ts'
+import type { Connection, OpenOne } from './protocols/connection.ts'
 import type { Tally } from './tally.ts'
 
 /** Each connection sends its next request when it has its answer: shows how much the measured process can do. */
-export function closedLoop(port: number, next: () => Buffer, tally: Tally, connections: number): Loop {
+export function closedLoop(open: OpenOne, next: () => Buffer, tally: Tally, connections: number): Loop {
   let stopped = false
   let underWay = connections
   let drained: () => void = () => undefined
@@ -16,7 +16,7 @@ export function closedLoop(port: number, next: () => Buffer, tally: Tally, conne
     if (--underWay === 0) drained()
   }
 
-  for (let i = 0; i < connections; i++) new Connection(port, answered).send(next(), performance.now())
+  for (let i = 0; i < connections; i++) open(answered, i).send(next(), performance.now())
   return {
     stop: () =>
       new Promise(resolve => {

@@ -1,26 +1,30 @@
 /** The load generator, in a process of its own, told by its parent what to send and when to count. */
 import { clientLoop } from './client-loop.ts'
 import { closedLoop } from './closed-loop.ts'
+import { KINDS } from './kinds.ts'
 import type { Loop } from './loop.ts'
 import type { FromLoad, LoadPlan, ToLoad } from './messages.ts'
 import { openLoop } from './open-loop.ts'
-import { atRandom, buildRequests } from './requests.ts'
+import type { Answered } from './protocols/connection.ts'
 import { Tally } from './tally.ts'
 
 const tally = new Tally()
-/** So many batches have 1,600 checks under way. With 64, checks would wait longer than their time-out on a slow machine. */
-const BATCH_CONNECTIONS = 16
-const SINGLE_CONNECTIONS = 64
-
 let loop: Loop | undefined
 
 function start({ port, requests, ratePerSecond }: LoadPlan): Loop {
   if (requests === 'client-shared' || requests === 'client-single') {
     return clientLoop(port, tally, requests === 'client-shared')
   }
-  const next = atRandom(buildRequests(requests))
-  if (ratePerSecond !== undefined) return openLoop(port, next, tally, ratePerSecond)
-  return closedLoop(port, next, tally, requests === 'batch' ? BATCH_CONNECTIONS : SINGLE_CONNECTIONS)
+  const kind = KINDS[requests]
+  const next = atRandom(kind.requests())
+  const open = (answered: Answered, index: number) => kind.open(port, answered, index)
+  if (ratePerSecond !== undefined) return openLoop(open, next, tally, ratePerSecond)
+  return closedLoop(open, next, tally, kind.connections)
+}
+
+/** The next request to send. */
+function atRandom(requests: readonly Buffer[]): () => Buffer {
+  return () => requests[Math.floor(Math.random() * requests.length)] as Buffer
 }
 
 async function stop(): Promise<void> {

@@ -7,7 +7,17 @@ export interface LoadPlan {
 }
 
 /** Requests that are written as they are. */
-export type RawRequestKind = 'single' | 'batch' | 'denied'
+export type RawRequestKind = 'single' | 'batch' | 'denied' | PeerRequestKind
+
+/** Those of other rate limiters, in the protocol that each of them has. */
+type PeerRequestKind =
+  | 'throttlecrab-http'
+  | 'throttlecrab-resp'
+  | 'throttlecrab-pipelines'
+  | 'gubernator-grpc'
+  | 'gubernator-batches'
+  | 'ratelimit-grpc'
+  | 'ratelimit-batches'
 
 /** Checks that the TypeScript client asks, in calls that they share or each in its own. */
 export type ClientRequestKind = 'client-shared' | 'client-single'

@@ -1,5 +1,5 @@
-import { Connection } from './connection.ts'
 import type { Loop } from './loop.ts'
+import type { Connection, OpenOne } from './protocols/connection.ts'
 import type { Tally } from './tally.ts'
 
 const CONNECTIONS = 64
@@ -11,7 +11,7 @@ const nobodyWakes = new Int32Array(new SharedArrayBuffer(4))
  * free connection behind a slow answer is slow itself. Timers are a millisecond late or more, and without any sleep the generator
  * would take a whole core from what it measures: hence naps, which add up to a tenth of a millisecond to what is measured.
  */
-export function openLoop(port: number, next: () => Buffer, tally: Tally, ratePerSecond: number): Loop {
+export function openLoop(open: OpenOne, next: () => Buffer, tally: Tally, ratePerSecond: number): Loop {
   const begin = performance.now()
   const intervalMs = 1000 / ratePerSecond
   const free: Connection[] = []
@@ -44,7 +44,7 @@ export function openLoop(port: number, next: () => Buffer, tally: Tally, ratePer
     setImmediate(issueDue)
   }
 
-  for (let i = 0; i < CONNECTIONS; i++) free.push(new Connection(port, answered))
+  for (let i = 0; i < CONNECTIONS; i++) free.push(open(answered, i))
   issueDue()
   return {
     stop: async () => {

@@ -1,4 +1,6 @@
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
+import type { Answered, Connection } from './connection.ts'
+import { openSocket } from './open-socket.ts'
 
 const HEAD_END = Buffer.from('\r\n\r\n')
 const LENGTH_FIELD = Buffer.from('\r\ncontent-length: ')
@@ -13,29 +15,18 @@ const readBuffer = Buffer.allocUnsafe(64 * 1024)
  * A keep-alive connection that has one request under way at a time and looks at nothing but the status and the length of an
  * answer. It takes a fraction of what `node:http` does, which matters where the generator shares the machine with the measured.
  */
-export class Connection {
+export class HttpConnection implements Connection {
   /** From when the latency of the request under way counts. */
   sentAt = 0
   readonly #socket: Socket
-  readonly #answered: (connection: Connection, status: number) => void
+  readonly #answered: Answered
   #beginning: Buffer | undefined
   #status = 0
   #bodyLeft = 0
 
-  constructor(port: number, answered: (connection: Connection, status: number) => void) {
+  constructor(port: number, answered: Answered) {
     this.#answered = answered
-    this.#socket = connect({
-      port,
-      host: '127.0.0.1',
-      noDelay: true,
-      onread: { buffer: readBuffer, callback: length => this.#read(length) },
-    })
-    this.#socket.on('error', err => {
-      throw err
-    })
-    this.#socket.on('end', () => {
-      throw new Error('the measured process closed a connection')
-    })
+    this.#socket = openSocket(port, { buffer: readBuffer, callback: length => this.#read(length) })
   }
 
   send(request: Buffer, sentAt: number): void {

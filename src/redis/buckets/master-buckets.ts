@@ -42,6 +42,8 @@ interface MasterBucketsOptions {
   disturbed(): void
 }
 
+const NO_REPLY = Buffer.alloc(0)
+
 /** The reply to a call, as a pipeline returns it. */
 type Reply = readonly [Error | null, Buffer]
 
@@ -133,9 +135,19 @@ export class MasterBuckets implements BucketShard {
   }
 }
 
-/** In one write. */
+/** In one write. A pipeline costs more than a single command. */
 async function sendTogether(connection: Redis, calls: readonly CheckCallOptions[]): Promise<readonly Reply[]> {
+  const [first] = calls
+  if (calls.length === 1 && first !== undefined) return [await send(connection, first)]
   const pipeline = new Pipeline(connection)
   for (const call of calls) pipeline.sendCommand(new CheckCall(call))
   return (await pipeline.exec()) as Reply[]
+}
+
+async function send(connection: Redis, call: CheckCallOptions): Promise<Reply> {
+  try {
+    return [null, await connection.sendCommand(new CheckCall(call))] as [null, Buffer]
+  } catch (err) {
+    return [err as Error, NO_REPLY]
+  }
 }
