@@ -7,23 +7,21 @@ import { announcementChannel, ConfigKeys } from '../redis/keys.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import { ClientNames } from './client-names.ts'
 import type { DirectoryLock } from './directory-lock.ts'
-import { HeldLog } from './held-log.ts'
+import { areWhole, HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
+import { JournalCompaction } from './journal-compaction.ts'
+import { JournalFailure } from './journal-failure.ts'
 import { replaceJournal, rewriteJournal } from './journal-from-store.ts'
 import type { LogEnd } from './log-end.ts'
 import { hasQueuedCommands } from './queued-commands.ts'
 import { fillFromJournal } from './replay.ts'
 import type { ReplayBatch, ReplaySource } from './replay-batches.ts'
 import type { ReplyGate } from './valkey.ts'
-import { VersionChain } from './version-chain.ts'
 import type { CompactionJob } from './write-compacted.ts'
 
 /** How often to check whether the store's log was compacted or emptied, in ms. */
 const COMPARISON_INTERVAL_MS = 10_000
-
-/** A journal of up to this many entries compacts in a moment, so it is compacted whenever possible and before a stop. */
-const SMALL_JOURNAL_ENTRIES = 10_000
 
 /** Interval at which the journal's file is checked, and a failed write retried, in ms. */
 const WATCH_INTERVAL_MS = 500
@@ -61,14 +59,14 @@ export class DurableLog implements ReplyGate {
   /** The position up to which each log was read from the store. */
   #ends: LogEnd[]
   readonly #timers: readonly NodeJS.Timeout[]
+  readonly #compaction: JournalCompaction
+  /** Of the last write to the journal. */
+  readonly #failure: JournalFailure
   /** Events that were read from the store but are not on disk yet. */
   #unwritten: string[] = []
   /** Whether the journal must be rewritten from the contents of the store. */
   #isReplaced = false
-  /** Why the last write to the journal failed. */
-  #failure: NodeJS.ErrnoException | undefined
   #recovery: Promise<void> | undefined
-  #compaction: Promise<void> | undefined
 
   /** @throws {CannotStart} when the journal cannot be read */
   static async open(connections: Connections, options: DurableLogOptions): Promise<DurableLog> {
@@ -94,6 +92,8 @@ export class DurableLog implements ReplyGate {
     this.#clients = new ClientNames(commands)
     this.#journal = journal
     this.#logs = partitions.map(keys => new HeldLog(commands, keys))
+    this.#compaction = new JournalCompaction(journal, this.#logs, options)
+    this.#failure = new JournalFailure(journal.path, options.logger)
     this.#ends = ends
     announcements.call('SUBSCRIBE', announcementChannel(options.keyPrefix))
     this.#timers = [
@@ -107,8 +107,8 @@ export class DurableLog implements ReplyGate {
     for (const partition of new Set(this.#announcements.takePushed().map(partitionOf))) {
       if (this.#logs[partition] !== undefined) this.#take(partition)
     }
-    if (this.#failure === undefined) this.#write()
-    return this.#failure === undefined
+    if (this.#failure.current === undefined) this.#write()
+    return this.#failure.current === undefined
   }
 
   /** A client that has not set its name yet has not sent any other command either. */
@@ -119,7 +119,7 @@ export class DurableLog implements ReplyGate {
 
   /** Worded like Redis's error for its append-only file. */
   get refusal(): string {
-    return `MISCONF cannot write ${this.#journal.path}: ${this.#failure?.message}`
+    return `MISCONF cannot write ${this.#journal.path}: ${this.#failure.current?.message}`
   }
 
   /** Reads the events from the store that were not read before. */
@@ -129,7 +129,7 @@ export class DurableLog implements ReplyGate {
     if (added !== undefined) {
       this.#unwritten.push(...added.events)
       this.#ends[partition] = added.end
-    } else if (log.isAnother && this.#isWhole()) this.#takeAll()
+    } else if (log.isAnother && areWhole(this.#logs)) this.#takeAll()
     else {
       this.#options.logger.fatal(
         'the log in the store is not the one in the journal: the store restarts from its journal',
@@ -147,47 +147,31 @@ export class DurableLog implements ReplyGate {
     this.#unwritten = []
   }
 
-  /** Whether the store could be restored from what it holds now. */
-  #isWhole(): boolean {
-    const versions = new VersionChain()
-    return this.#logs.every(log => {
-      const { compacted, events } = log.readAll()
-      return (
-        compacted.every(json => versions.acceptCompacted(JSON.parse(json).event) === undefined) &&
-        events.every(json => versions.accept(JSON.parse(json)) === undefined)
-      )
-    })
-  }
-
   #write(): void {
     try {
-      if (this.#isReplaced) this.#replace()
+      if (this.#isReplaced) this.#restartAt(replaceJournal(this.#journal, this.#logs))
+      this.#isReplaced = false
       if (this.#unwritten.length > 0) this.#journal.append(this.#unwritten)
-      else if (this.#failure !== undefined) this.#journal.requireWritable()
+      else if (this.#failure.current !== undefined) this.#journal.requireWritable()
       this.#unwritten = []
-      this.#reportRecovery()
+      this.#failure.clear()
     } catch (err) {
-      this.#reportFailure(err as NodeJS.ErrnoException)
+      this.#failure.set(err as Error)
     }
-  }
-
-  #replace(): void {
-    this.#restartAt(replaceJournal(this.#journal, this.#logs))
-    this.#isReplaced = false
   }
 
   /** Detects that the journal or its directory was removed, before the next change does. Retries after any failure. */
   #watch(): void {
-    if (this.#failure === undefined) {
+    if (this.#failure.current === undefined) {
       try {
         this.#journal.requireWritable()
         return
       } catch (err) {
-        this.#reportFailure(err as Error)
+        this.#failure.set(err as Error)
       }
     }
     this.#recovery ??= this.#recover()
-      .catch(err => this.#reportFailure(err))
+      .catch(err => this.#failure.set(err))
       .finally(() => {
         this.#recovery = undefined
       })
@@ -222,21 +206,6 @@ export class DurableLog implements ReplyGate {
     this.#unwritten = []
   }
 
-  #reportFailure(err: NodeJS.ErrnoException): void {
-    const { code, message: reason } = err
-    if (this.#failure?.message !== reason) {
-      const { path } = this.#journal
-      this.#options.logger.error({ path, code, reason }, 'the journal cannot be written: changes are refused')
-    }
-    this.#failure = err
-  }
-
-  #reportRecovery(): void {
-    if (this.#failure === undefined) return
-    this.#failure = undefined
-    this.#options.logger.info({ path: this.#journal.path }, 'the journal can be written again: changes are accepted')
-  }
-
   /** Journals everything in the store, announced or not. */
   #takeEverything(): void {
     for (const partition of this.#logs.keys()) this.#take(partition)
@@ -244,30 +213,9 @@ export class DurableLog implements ReplyGate {
   }
 
   #compare(): void {
-    if (this.#failure !== undefined) return
+    if (this.#failure.current !== undefined) return
     this.#takeEverything()
-    this.#compaction ??= this.#followCompaction()
-      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; it will be retried'))
-      .finally(() => {
-        this.#compaction = undefined
-      })
-  }
-
-  /**
-   * Compacts a large journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
-   * holds more than the store, which is harmless.
-   */
-  async #followCompaction(): Promise<void> {
-    const { header, entryCount: before } = this.#journal
-    const compactedTo = this.#logs.map(log => log.compactedTo)
-    const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
-    if (compacted === 0 || (2 * compacted < before && !this.#isSmall)) return
-    await this.#journal.compact({ ...header, compactedTo }, this.#options.writeCompacted)
-    this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
-  }
-
-  get #isSmall(): boolean {
-    return this.#journal.entryCount <= SMALL_JOURNAL_ENTRIES
+    this.#compaction.start()
   }
 
   /**
@@ -278,12 +226,13 @@ export class DurableLog implements ReplyGate {
     for (const timer of this.#timers) clearInterval(timer)
     this.#watch()
     await this.#recovery
-    if (this.#isSmall) this.#compare()
-    await this.#compaction
+    if (this.#compaction.isSmall) this.#compare()
+    await this.#compaction.settled()
     this.#takeEverything()
     this.#journal.close()
-    if (this.#failure !== undefined && this.#hasUnwritten) {
-      throw new Error(`accepted changes are not on disk, and are lost: ${this.#failure.message}`)
+    const failure = this.#failure.current
+    if (failure !== undefined && this.#hasUnwritten) {
+      throw new Error(`accepted changes are not on disk, and are lost: ${failure.message}`)
     }
   }
 

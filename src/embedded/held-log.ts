@@ -3,6 +3,7 @@ import { inChunks } from '../lib/keyed-chunks.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
 import type { LogEnd } from './log-end.ts'
+import { VersionChain } from './version-chain.ts'
 
 const ALL = Number.MAX_SAFE_INTEGER
 
@@ -89,6 +90,18 @@ export class HeldLog {
     const end = endOf(entries) ?? { position: beginning.compactedTo, event: null }
     return { ...beginning, compacted, events: entries.map(eventOf), end }
   }
+}
+
+/** Whether the store could be restored from what these logs hold now. */
+export function areWhole(logs: readonly HeldLog[]): boolean {
+  const versions = new VersionChain()
+  return logs.every(log => {
+    const { compacted, events } = log.readAll()
+    return (
+      compacted.every(json => versions.acceptCompacted(JSON.parse(json).event) === undefined) &&
+      events.every(json => versions.accept(JSON.parse(json)) === undefined)
+    )
+  })
 }
 
 function eventOf([, [, event]]: StreamReply[number]): string {

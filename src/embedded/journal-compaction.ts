@@ -1,0 +1,58 @@
+import type { Logger } from '../observability/logger.ts'
+import type { HeldLog } from './held-log.ts'
+import type { Journal } from './journal.ts'
+import type { CompactionJob } from './write-compacted.ts'
+
+/** A journal of up to this many entries compacts in a moment, so it is compacted whenever possible and before a stop. */
+const SMALL_JOURNAL_ENTRIES = 10_000
+
+interface JournalCompactionOptions {
+  /** See `writeCompacted`. */
+  writeCompacted(job: CompactionJob): Promise<number>
+  readonly logger: Logger
+}
+
+/** Compacts the journal after the logs in the store were compacted, in the background. */
+export class JournalCompaction {
+  readonly #journal: Journal
+  readonly #logs: readonly HeldLog[]
+  readonly #options: JournalCompactionOptions
+  #underWay: Promise<void> | undefined
+
+  constructor(journal: Journal, logs: readonly HeldLog[], options: JournalCompactionOptions) {
+    this.#journal = journal
+    this.#logs = logs
+    this.#options = options
+  }
+
+  get isSmall(): boolean {
+    return this.#journal.entryCount <= SMALL_JOURNAL_ENTRIES
+  }
+
+  /** Resolves when no compaction is under way. */
+  async settled(): Promise<void> {
+    await this.#underWay
+  }
+
+  /** Starts a compaction if there is enough to compact, and none is under way. */
+  start(): void {
+    this.#underWay ??= this.#compact()
+      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; it will be retried'))
+      .finally(() => {
+        this.#underWay = undefined
+      })
+  }
+
+  /**
+   * Compacts a large journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
+   * holds more than the store, which is harmless.
+   */
+  async #compact(): Promise<void> {
+    const { header, entryCount: before } = this.#journal
+    const compactedTo = this.#logs.map(log => log.compactedTo)
+    const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
+    if (compacted === 0 || (2 * compacted < before && !this.isSmall)) return
+    await this.#journal.compact({ ...header, compactedTo }, this.#options.writeCompacted)
+    this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
+  }
+}
