@@ -73,7 +73,7 @@ function answerLast(connections: Connections, socket: Socket, response: () => st
 function problemOf({ code, reason }: ParserError): Problem {
   if (reason === BARE_LINE_FEED) return new Problem('validation-failed', 'the request line must end with CR LF')
   if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
-  if (code === HEAD_OVERFLOW) return new Problem('head-too-large', HEAD_TOO_LARGE)
+  if (code === HEAD_OVERFLOW) return new Problem('validation-failed', HEAD_TOO_LARGE)
   return new Problem('validation-failed', `this is not an HTTP/1.1 request: ${code}`)
 }
 

@@ -38,7 +38,6 @@ export const ERRORS = {
   blocked: { status: 429, title: 'The key is blocked' },
   'admin-limit-exceeded': { status: 429, title: 'Too many admin calls' },
   'too-many-failed-logins': { status: 429, title: 'Too many failed logins' },
-  'head-too-large': { status: 431, title: 'The head of the request is too large' },
   'store-unavailable': {
     status: 503,
     title: 'The bucket store is unavailable',

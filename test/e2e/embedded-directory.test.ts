@@ -83,7 +83,8 @@ describe('a data directory that is removed while the service runs', () => {
     const isOfAnother = service.says(/journal.ndjson was changed by another process; restart the service to read it/)
     await second.stop()
     await isOfAnother
-    expect(await service.stop()).toBe(0)
+    // A change that was answered with 503 may be in the queue, which a stop then reports as lost.
+    expect([0, 1]).toContain(await service.stop())
     expect(journal()).toContain('"key":"second"')
     expect(journal()).not.toContain('"key":"first"')
   }, 90_000)
