@@ -15,9 +15,11 @@ interface LocalBucket {
   readonly processes: number
   /** The clock by which it refills: that of the part of the store which held the key's bucket at the last check. */
   readonly outage: Outage
-  /** When it was last used, by that clock, and by its own, which is slower by the number of processes. */
-  readonly outageMs: number
-  readonly ownMs: number
+  /** One instant by that clock, and by its own, which is slower by the number of processes since then. Whole numbers. */
+  readonly sinceMs: number
+  readonly ownSinceMs: number
+  /** When it was last used, by that clock. */
+  readonly usedMs: number
   readonly bucket: Bucket
   /** When it is full if its refill is never paused, by the process's clock. */
   readonly fullAtMs: number
@@ -69,17 +71,18 @@ export class LocalBuckets {
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
     const processes = Math.max(kept?.processes ?? 1, this.#options.processes())
-    // A share's refill is never rounded up.
-    const ownMs = kept === undefined ? 0 : kept.ownMs + Math.max(0, kept.outage.elapsedMs - kept.outageMs) / processes
+    const ownMs = kept === undefined ? 0 : ownTime(kept, processes)
     const counted = this.#sharesOf(policy, processes)
-    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, Math.floor(ownMs))
+    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, ownMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else {
       const isUnchanged = bucket === kept?.bucket && processes === kept.processes
       const fullAtMs = isUnchanged ? kept.fullAtMs : nowMs + (forgottenAt(bucket) - ownMs) * processes
-      const used = { outage, outageMs: outage.elapsedMs, ownMs, lastUsedAtMs: nowMs }
-      setBounded(this.#buckets, key, { ...used, processes, bucket, fullAtMs }, MAX_BUCKETS)
+      const isSameClock = kept?.outage === outage && kept.processes === processes
+      const { sinceMs, ownSinceMs } = isSameClock ? kept : { sinceMs: elapsedMs(outage), ownSinceMs: ownMs }
+      const clock = { outage, processes, sinceMs, ownSinceMs, usedMs: elapsedMs(outage) }
+      setBounded(this.#buckets, key, { ...clock, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
     }
     return { reading: { ...reading, refillPausedMs }, counted }
   }
@@ -119,4 +122,20 @@ export class LocalBuckets {
     this.#shares.set(policy, { processes, limits })
     return limits
   }
+}
+
+/**
+ * Never rounded up, and divided once: a share would refill too early by the errors of many small steps. The time since the last use
+ * counts by the processes of now.
+ */
+function ownTime(kept: LocalBucket, processes: number): number {
+  const nowMs = Math.max(kept.usedMs, elapsedMs(kept.outage))
+  const partOf = (fromMs: number, toMs: number, divisor: number) => Math.floor((toMs - fromMs) / divisor)
+  if (processes === kept.processes) return kept.ownSinceMs + partOf(kept.sinceMs, nowMs, processes)
+  const usedMs = kept.ownSinceMs + partOf(kept.sinceMs, kept.usedMs, kept.processes)
+  return usedMs + partOf(kept.usedMs, nowMs, processes)
+}
+
+function elapsedMs(outage: Outage): number {
+  return Math.floor(outage.elapsedMs)
 }
