@@ -1,7 +1,9 @@
 /** The journal's line format, and how to read it. */
+
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
+import { cut } from '../lib/cut.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
 import { parseJson } from '../lib/parse-json.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
@@ -112,7 +114,7 @@ function quote(value: unknown): string {
 }
 
 function shorten(text: string): string {
-  return text.length > QUOTED_LENGTH ? `${text.slice(0, QUOTED_LENGTH)}…` : text
+  return cut(text, QUOTED_LENGTH)
 }
 
 function parseMembers(path: string, text: string, line: number): Members {

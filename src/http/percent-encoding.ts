@@ -1,4 +1,5 @@
 import type { FastifyRequest, preValidationHookHandler } from 'fastify'
+import { cut } from '../lib/cut.ts'
 import { type FieldError, validationProblem } from '../lib/errors.ts'
 
 const MAX_SHOWN_CHARACTERS = 100
@@ -36,12 +37,8 @@ function malformedParameters(url: string): readonly FieldError[] {
 
 function malformed(parameter: string): FieldError {
   const [name = '', ...value] = parameter.split('=')
-  const message = `must be percent-encoded UTF-8, such as a%2Fb for a/b; was ${cut(value.join('='))}`
+  const message = `must be percent-encoded UTF-8, such as a%2Fb for a/b; was ${cut(value.join('='), MAX_SHOWN_CHARACTERS)}`
   return isPercentEncoded(name)
     ? { path: `/query/${decodeURIComponent(name)}`, message }
-    : { path: '/query', message: `names must be percent-encoded UTF-8; one was ${cut(name)}` }
-}
-
-function cut(text: string): string {
-  return text.length > MAX_SHOWN_CHARACTERS ? `${text.slice(0, MAX_SHOWN_CHARACTERS)}…` : text
+    : { path: '/query', message: `names must be percent-encoded UTF-8; one was ${cut(name, MAX_SHOWN_CHARACTERS)}` }
 }

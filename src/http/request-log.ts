@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { cut } from '../lib/cut.ts'
 import type { Problem } from '../lib/errors.ts'
 import { LineBudget } from '../lib/line-budget.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
@@ -85,21 +86,21 @@ export class RequestLog {
 
   #line(request: FastifyRequest) {
     const { id: requestId, method, actor, ip } = request
-    return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address: cut(ip) }
+    return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address: bounded(ip) }
   }
 
   /** The path with its keys redacted. An unknown path may contain anything, so it is left out. */
   #path({ routeOptions, params }: FastifyRequest): string | undefined {
     return routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => {
       const value = (params as Record<string, string>)[name] ?? ''
-      return cut(name === 'key' ? this.#loggedKey(value) : encodeURIComponent(value)) ?? '-'
+      return bounded(name === 'key' ? this.#loggedKey(value) : encodeURIComponent(value)) ?? '-'
     })
   }
 
   /** The key in a body or a query. */
   #key({ body, query }: FastifyRequest): string | undefined {
     const key = (body as Bearer)?.key ?? (query as Bearer)?.key
-    return typeof key === 'string' ? cut(this.#loggedKey(key)) : undefined
+    return typeof key === 'string' ? bounded(this.#loggedKey(key)) : undefined
   }
 }
 
@@ -114,9 +115,8 @@ function kindOf({ isOperator, routeOptions }: FastifyRequest): keyof typeof LINE
   return routeOptions.config.access === 'check' ? 'check' : 'other'
 }
 
-function cut(text: string | undefined): string | undefined {
-  if (text === undefined || text.length <= MAX_LOGGED_CHARACTERS) return text
-  return `${text.slice(0, MAX_LOGGED_CHARACTERS)}…`
+function bounded(text: string | undefined): string | undefined {
+  return text && cut(text, MAX_LOGGED_CHARACTERS)
 }
 
 function rounded(ms: number): number {
