@@ -76,14 +76,7 @@ export class LocalBuckets {
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, ownMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
-    else {
-      const isUnchanged = bucket === kept?.bucket && processes === kept.processes
-      const fullAtMs = isUnchanged ? kept.fullAtMs : nowMs + (forgottenAt(bucket) - ownMs) * processes
-      const isSameClock = kept?.outage === outage && kept.processes === processes
-      const { sinceMs, ownSinceMs } = isSameClock ? kept : { sinceMs: elapsedMs(outage), ownSinceMs: ownMs }
-      const clock = { outage, processes, sinceMs, ownSinceMs, usedMs: elapsedMs(outage) }
-      setBounded(this.#buckets, key, { ...clock, bucket, fullAtMs, lastUsedAtMs: nowMs }, MAX_BUCKETS)
-    }
+    else setBounded(this.#buckets, key, used(kept, { outage, processes, ownMs, bucket, nowMs }), MAX_BUCKETS)
     return { reading: { ...reading, refillPausedMs }, counted }
   }
 
@@ -122,6 +115,21 @@ export class LocalBuckets {
     this.#shares.set(policy, { processes, limits })
     return limits
   }
+}
+
+interface Use extends Pick<LocalBucket, 'outage' | 'processes' | 'bucket'> {
+  readonly ownMs: number
+  readonly nowMs: number
+}
+
+/** The bucket after a check. As long as its clock is the same, it counts from the same instant, so that no fraction is lost. */
+function used(kept: LocalBucket | undefined, { outage, processes, bucket, ownMs, nowMs }: Use): LocalBucket {
+  const usedMs = elapsedMs(outage)
+  const isSameClock = kept?.outage === outage && kept.processes === processes
+  const { sinceMs, ownSinceMs } = isSameClock ? kept : { sinceMs: usedMs, ownSinceMs: ownMs }
+  const isUnchanged = bucket === kept?.bucket && processes === kept.processes
+  const fullAtMs = isUnchanged ? kept.fullAtMs : nowMs + (forgottenAt(bucket) - ownMs) * processes
+  return { processes, outage, sinceMs, ownSinceMs, usedMs, bucket, fullAtMs, lastUsedAtMs: nowMs }
 }
 
 /**

@@ -84,7 +84,7 @@ export class ClusterBuckets implements ShardedBucketStore {
     for (const address of masters.keys()) this.#examine(address)
   }
 
-  /** Again and again, for a master that owned fewer than two partitions until now. */
+  /** At each reading of the slot map, since a master that owned fewer than two partitions has proved nothing. */
   #examine(address: string): void {
     const node = this.#nodes.get(address)
     if (node !== undefined) void this.#acrossSlots.examine(node)

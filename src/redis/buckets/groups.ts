@@ -1,4 +1,6 @@
 import type { BucketCheck } from '../../check/ports.ts'
+import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { Readings } from './check-reply.ts'
 
 /** The indexes of the checks, in groups, each in the order of the checks. */
 export function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: BucketCheck) => K): readonly number[][] {
@@ -10,6 +12,11 @@ export function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: Bu
     else indexes.push(index)
   }
   return [...groups.values()]
+}
+
+/** Writes the readings of a group to where its checks stand among all. */
+export function place(readings: (BucketReading | undefined)[], indexes: readonly number[], ofGroup: Readings): void {
+  for (const [i, index] of indexes.entries()) readings[index] = ofGroup[i]
 }
 
 export function pick(checks: readonly BucketCheck[], indexes: readonly number[]): readonly BucketCheck[] {

@@ -6,7 +6,7 @@ import type { BucketKeys } from '../keys.ts'
 import type { AcrossSlots } from './across-slots.ts'
 import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'
 import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
-import { indexesBy, pick } from './groups.ts'
+import { indexesBy, pick, place } from './groups.ts'
 import { probeKeyIn } from './probe-keys.ts'
 import type { RedirectedChecks } from './redirected-checks.ts'
 
@@ -19,9 +19,9 @@ const SLOW = /timed out/
 
 /** Counts what a cluster costs beyond one call of each master. */
 export interface ClusterObserver {
-  /** A batch took so many calls, one for each partition in it, because its master takes no call for several. */
+  /** A batch took a call for each partition in it, because its master takes no call for several. */
   calledByPartition(calls: number): void
-  /** So many checks were asked again, because their slot is at another master or moves there. */
+  /** Checks were asked again, because their slot is at another master or moves there. */
   redirected(checks: number): void
 }
 
@@ -101,7 +101,7 @@ export class MasterBuckets implements BucketShard {
     const failures: Error[] = []
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') failures.push(outcome.reason)
-      else for (const [j, index] of (groups[i] as number[]).entries()) merged[index] = outcome.value[j]
+      else place(merged, groups[i] as number[], outcome.value)
     }
     if (failures.some(({ message }) => !SLOW.test(message))) this.#options.disturbed()
     const failure = failures.find(({ message }) => !UNSERVED_SLOT.test(message))
@@ -122,9 +122,8 @@ export class MasterBuckets implements BucketShard {
   async #askElsewhere(checks: readonly BucketCheck[], readings: Readings): Promise<Readings> {
     if (!readings.includes(undefined)) return readings
     const elsewhere = [...readings.keys()].filter(index => readings[index] === undefined)
-    const answers = await this.#askAgain(pick(checks, elsewhere))
     const complete = [...readings]
-    for (const [i, index] of elsewhere.entries()) complete[index] = answers[i]
+    place(complete, elsewhere, await this.#askAgain(pick(checks, elsewhere)))
     return complete
   }
 

@@ -4,7 +4,7 @@ import type { BucketReading } from '../../domain/token-bucket.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
 import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
-import { indexesBy, pick } from './groups.ts'
+import { indexesBy, pick, place } from './groups.ts'
 
 interface RedirectedChecksOptions {
   /** Follows redirections. */
@@ -28,8 +28,7 @@ export class RedirectedChecks {
   async ask(checks: readonly BucketCheck[]): Promise<Readings> {
     const readings: (BucketReading | undefined)[] = new Array(checks.length)
     const askOneKey = async (indexes: readonly number[]) => {
-      const answers = await this.#call(pick(checks, indexes))
-      for (const [i, index] of indexes.entries()) readings[index] = answers[i]
+      place(readings, indexes, await this.#call(pick(checks, indexes)))
     }
     const outcomes = await Promise.allSettled(indexesBy(checks, ({ key }) => key).map(askOneKey))
     const failed = outcomes.filter(outcome => outcome.status === 'rejected')
