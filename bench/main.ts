@@ -1,7 +1,7 @@
 /** The benchmark: `npm run bench`. docs/benchmarks.md says what is measured and how. */
 import { renderPage } from './cluster/report.ts'
+import { requireRedis, stopSignal } from './lifecycle.ts'
 import { type Options, readOptions, USAGE } from './options.ts'
-import { redisVersion } from './probes/redis-version.ts'
 import { buildReport } from './report/report.ts'
 import { keep, render } from './report/write.ts'
 import { run } from './run.ts'
@@ -18,15 +18,9 @@ function optionsOrExit(): Options {
 }
 
 const options = optionsOrExit()
-if (redisVersion() === undefined) {
-  console.error('redis-server is not installed, and the benchmark measures a real one.')
-  process.exit(1)
-}
+requireRedis()
 
-const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
-
-const result = await run({ ...options, stop: stop.signal }, line => console.error(line))
+const result = await run({ ...options, stop: stopSignal() }, line => console.error(line))
 const report = buildReport(result, args)
 console.log(render(report))
 if (options.isComplete) {

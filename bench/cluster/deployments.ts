@@ -5,7 +5,7 @@ import { startService } from '../processes/service.ts'
 
 const FRONTS = 2
 
-/** One server, and clusters of so many masters. */
+/** Numbers of masters; 1 stands for one server without a cluster. */
 export const MASTERS = [1, 3, 6] as const
 /** That of Redis itself: a node that is busy under load is not to be taken for dead. */
 const NODE_TIMEOUT_MS = 15_000

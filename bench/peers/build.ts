@@ -9,13 +9,10 @@ const LINES_OF_FAILURE = 3
 export type Built = { readonly program: string } | { readonly failure: string }
 
 /** Builds a peer, unless it was built before. */
-export async function build(
-  { program, build: { command, env } }: Peer,
-  root: string,
-  signal: AbortSignal,
-): Promise<Built> {
-  const built = join(root, 'bin', program)
+export async function build(peer: Peer, root: string, signal: AbortSignal): Promise<Built> {
+  const built = join(root, 'bin', peer.program)
   if (existsSync(built)) return { program: built }
+  const { command, env } = peer.build(root)
   const [tool = '', ...args] = command
   try {
     await promisify(execFile)(tool, args, { env: { ...process.env, ...env }, signal })

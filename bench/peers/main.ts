@@ -2,23 +2,17 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
-import { redisVersion } from '../probes/redis-version.ts'
+import { requireRedis, stopSignal } from '../lifecycle.ts'
 import { toText } from '../report/tables.ts'
 import { replaceSection } from '../report/write.ts'
 import { peerSection, peerTable } from './report.ts'
 import { runPeers } from './run.ts'
 
 const { quick } = parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values
-if (redisVersion() === undefined) {
-  console.error('redis-server is not installed, and the benchmark measures a real one.')
-  process.exit(1)
-}
-
-const stop = new AbortController()
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => stop.abort())
+requireRedis()
 
 const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'throttler-bench')
-const options = { rounds: quick ? 1 : 3, seconds: quick ? 1 : 3, root, stop: stop.signal }
+const options = { rounds: quick ? 1 : 3, seconds: quick ? 1 : 3, root, stop: stopSignal() }
 const run = await runPeers(options, line => console.error(line))
 console.log(toText(peerTable(run)))
 if (!quick) replaceSection('npm run bench:peers', peerSection(run))

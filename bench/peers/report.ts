@@ -2,7 +2,7 @@ import { described, thisMachine } from '../report/machine.ts'
 import { median } from '../report/statistics.ts'
 import { toMarkdown } from '../report/tables.ts'
 import { SERVICE } from '../rows.ts'
-import { peers } from './peers.ts'
+import { PEERS } from './peers.ts'
 import { PEER_ROWS, type PeerRow } from './rows.ts'
 import type { PeerRun } from './run.ts'
 
@@ -27,7 +27,7 @@ const QUOTED: readonly Cells[] = [
 ])
 
 export function peerTable({ rows, failures }: PeerRun): readonly Cells[] {
-  const decides = new Map([[SERVICE, OURS], ...peers('').map(peer => [peer.name, peer.decides] as const)])
+  const decides = new Map([[SERVICE, OURS], ...PEERS.map(peer => [peer.name, peer.decides] as const)])
   const cells = (row: PeerRow) => {
     const rounds = rows.get(row.name)
     if (rounds === undefined) return [titleOf(row), ...Array(5).fill(NOT_MEASURED), failures.get(row.server) ?? '']
@@ -45,7 +45,7 @@ export function peerTable({ rows, failures }: PeerRun): readonly Cells[] {
 
 /** For the page on benchmarks. */
 export function peerSection(run: PeerRun): string {
-  const versions = peers('').map(({ name, version }) => `${name} ${version}`)
+  const versions = PEERS.map(({ name, version }) => `${name} ${version}`)
   const date = new Date().toISOString().slice(0, 10)
   const machine = `${described(thisMachine())}; ${versions.join(', ')}; ${date}; \`npm run bench:peers\``
   return `${machine}\n\n${toMarkdown(peerTable(run))}`

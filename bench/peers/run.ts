@@ -7,7 +7,7 @@ import { startService } from '../processes/service.ts'
 import { SERVICE } from '../rows.ts'
 import { build } from './build.ts'
 import { startPeer } from './peer-process.ts'
-import { type Peer, peers } from './peers.ts'
+import { PEERS, type Peer } from './peers.ts'
 import { PEER_ROWS, type PeerRow } from './rows.ts'
 
 type Say = (line: string) => void
@@ -38,7 +38,7 @@ export async function runPeers(options: PeerRunOptions, say: Say): Promise<PeerR
     stops.unshift(service.stop)
     const started = new Map<string, At>([[SERVICE, () => service]])
     const failures = new Map<string, string>()
-    for (const peer of peers(options.root)) {
+    for (const peer of PEERS) {
       say(`building ${peer.name} ${peer.version}`)
       const { at, stop, failure } = await buildAndStart(peer, options, server.port)
       if (at !== undefined) started.set(peer.name, at)
