@@ -1,5 +1,6 @@
+import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
-import { type AddressInfo, createServer, type Server } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { listenAddresses } from '../lib/loopback-hosts.ts'
 
 /** A port that no other process can take until it is released. */
@@ -9,20 +10,25 @@ export interface HeldPort {
   release(): void
 }
 
-/** A port that is free on one address may be taken on another. */
-const MAX_ATTEMPTS = 10
+/**
+ * Below the ports that the kernel gives to connections, from which a connection could take the port while nothing listens on it.
+ * @see https://docs.kernel.org/networking/ip-sysctl.html (`ip_local_port_range`)
+ */
+const FIRST_PORT = 20_000
+const LAST_PORT = 32_767
+
+/** A port may be taken, on one address or on all. */
+const MAX_ATTEMPTS = 20
 
 /** Finds a port that is free on every address of this host, and holds it. */
 export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promise<HeldPort> {
-  const [address, ...others] = listenAddresses(host)
-  const first = await listening(address, 0)
-  const servers = [first]
+  const port = randomInt(FIRST_PORT, LAST_PORT + 1)
+  const servers: Server[] = []
   const release = () => {
     for (const server of servers) server.close()
   }
-  const { port } = first.address() as AddressInfo
   try {
-    for (const other of others) servers.push(await listening(other, port))
+    for (const address of listenAddresses(host)) servers.push(await listening(address, port))
     return { port, release }
   } catch (err) {
     release()

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
@@ -19,6 +20,10 @@ const RATE_PER_SECOND = 1_000
 /** Half of the slots of one of three masters. The quick form of the test moves only some slots that contain buckets. */
 const HALF_OF_A_MASTERS_SLOTS = Math.round(16_384 / 6)
 const FIRST_OF_SECOND_MASTER = Math.round(16_384 / 3)
+/** The master of a cluster without others does not find its own address. */
+const NEEDS_ALL_SLOTS = ['--cluster-require-full-coverage', 'yes', '--cluster-announce-ip', '127.0.0.1']
+/** BullMQ gives up waiting for a job after two seconds, and connects again. */
+const DOWN_MS = 4_000
 const SOME_WITH_BUCKETS = BUCKET_SLOTS.slice(0, 7)
 /** Large, and so slow that the test can count exactly what was spent. */
 const ROOMY = { capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
@@ -247,5 +252,26 @@ describeWithRedis('a start is refused', () => {
     ])
     expect(said.match(/throttler cannot start/g)).toHaveLength(1)
     await server.stop()
+  })
+})
+
+describeWithRedis('a Redis Cluster that is down for longer than a worker waits for a job', () => {
+  it('has changes applied again as soon as it is up', async () => {
+    const cluster = await RedisCluster.start({ masters: 1, args: NEEDS_ALL_SLOTS })
+    const service = await Service.start({ env: { REDIS_URL: cluster.url } })
+    try {
+      const master = (cluster.masters[0] as ClusterNode).redis
+      const [slot] = BUCKET_SLOTS
+      await master.cluster('DELSLOTS', slot as number)
+      await sleep(DOWN_MS)
+      await master.cluster('ADDSLOTS', slot as number)
+      const client = new Client(service.url)
+      for (let i = 0; i < 8; i++) {
+        await eventually(async () => expect((await client.put(`again:${i}`, ROOMY)).status).toBe(201))
+      }
+    } finally {
+      await service.stop()
+      await cluster.stop()
+    }
   })
 })

@@ -175,7 +175,8 @@ export class ProxiedApplication {
     await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
     const process = spawn(proxy.program, args, { stdio: 'inherit' })
     const started = new ProxiedApplication({ service, application, process, directory, addresses })
-    await eventually(() => fetch(started.url), 5_000)
+    const ended = once(process, 'exit').then(() => Promise.reject(new Error(`${proxy.program} does not start`)))
+    await Promise.race([eventually(() => fetch(started.url), 5_000), ended])
     return started
   }
 

@@ -6,7 +6,6 @@ import { StoreProxy } from './store-proxy.ts'
 
 const SLOTS = 16_384
 const LOOPBACK = '127.0.0.1'
-const MOST_ATTEMPTS = 5
 
 interface RedisClusterOptions {
   readonly masters?: number
@@ -127,18 +126,7 @@ export class RedisCluster {
   }
 }
 
-/** A port that was free a moment ago may be taken by now. */
 async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
-  for (let attempt = 1; ; attempt++) {
-    try {
-      return await tryToStartNode(options)
-    } catch (err) {
-      if (attempt === MOST_ATTEMPTS) throw err
-    }
-  }
-}
-
-async function tryToStartNode(options: RedisClusterOptions): Promise<ClusterNode> {
   const { nodeTimeoutMs = 1_000, args = [], refusesScriptFlags = false } = options
   const busPort = await freePort(LOOPBACK)
   const server = await RedisServer.start(

@@ -1,6 +1,7 @@
 import { Cluster, type ClusterOptions, type CommonRedisOptions, type Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../../observability/logger.ts'
 import { anyNodeConnector } from './any-node-connector.ts'
+import { ClusterConnection } from './cluster-connection.ts'
 import { reportLosses } from './connection-report.ts'
 import { isDemoted } from './failure-reason.ts'
 import type { RedisTarget } from './redis-target.ts'
@@ -91,7 +92,7 @@ function connectToServer(purpose: keyof typeof purposes, options: ConnectionOpti
 }
 
 function connectToCluster(purpose: keyof typeof clusterPurposes, options: ConnectionOptions): Cluster {
-  return new Cluster([...options.target.endpoints], {
+  return new ClusterConnection([...options.target.endpoints], {
     ...clusterPurposes[purpose],
     redisOptions: serverOptions(purpose, options),
     clusterRetryStrategy: reconnectPause,
