@@ -1,5 +1,6 @@
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { startDeadline } from '../lib/deadline.ts'
+import { Gathering } from './gathering.ts'
 import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
 import { WaitingChecks } from './waiting-checks.ts'
@@ -13,10 +14,13 @@ const MAX_IN_FLIGHT = 2
 /** Checks that are worth a second call in flight. Fewer wait for the reply to the first, since a call costs more than they do. */
 const WORTH_A_SECOND_CALL = 16
 
+/** How long checks gather for a call at most, in ms: the shortest time of a timer. */
+const MAX_GATHER_MS = 1
+
 /**
- * Sends all checks that arrive in one turn of the event loop as one call of the store. While a call is in flight, checks gather for
- * the next one, which follows once there are many or the first is answered: batches grow with load, and a lone check waits for
- * nothing. Calls keep the order of the checks.
+ * Sends all checks that arrive in one turn of the event loop as one call of the store. A lone check waits for nothing; those of a
+ * busy process gather for at most a millisecond, see `Gathering`. While a call is in flight, checks gather for the next one, which
+ * follows once there are many or the first is answered: batches grow with load. Calls keep the order of the checks.
  *
  * Checks that came with many others wait apart, and while both kinds wait, their calls alternate. So a caller that sends a thousand
  * checks at once delays the others by one call, not by four.
@@ -32,7 +36,9 @@ export class CheckBatcher implements CheckQueue {
   /** Which of the two the last call was for. */
   #last = this.#many
   readonly #inFlight = new Set<readonly PendingCheck[]>()
+  readonly #gathering = new Gathering()
   #isSendScheduled = false
+  #gatherTimer: NodeJS.Timeout | undefined
   /** When the oldest check times out, by `performance.now()`. */
   #nextExpiryMs = Number.POSITIVE_INFINITY
   #expiryTimer: NodeJS.Timeout | undefined
@@ -50,6 +56,7 @@ export class CheckBatcher implements CheckQueue {
 
   enqueue(check: PendingCheck): void {
     this.#add(check)
+    this.#gathering.arrived(check.startMs)
     this.#scheduleSend()
     if (check.startMs + this.#timeoutMs < this.#nextExpiryMs) this.#scheduleExpiry(check.startMs + this.#timeoutMs)
   }
@@ -60,21 +67,39 @@ export class CheckBatcher implements CheckQueue {
   }
 
   #scheduleSend(): void {
-    if (this.#isSendScheduled || !this.#isCallDue()) return
-    this.#isSendScheduled = true
-    setImmediate(() => {
-      this.#isSendScheduled = false
-      this.#sendBatches()
-    })
+    if (this.#isSendScheduled) return
+    if (this.#isCallDue()) this.#sendSoon()
+    else if (this.#inFlight.size === 0 && this.waiting > 0) this.#gather()
   }
 
   #isCallDue(): boolean {
-    if (this.#inFlight.size === 0) return this.waiting > 0
+    if (this.#inFlight.size === 0) return this.waiting > 0 && this.waiting >= this.#gathering.worthACall
     return this.#inFlight.size < MAX_IN_FLIGHT && this.waiting >= WORTH_A_SECOND_CALL
   }
 
-  #sendBatches(): void {
-    while (this.#isCallDue()) void this.#send(this.#takeBatch())
+  /** At the end of this turn of the event loop. */
+  #sendSoon(): void {
+    this.#isSendScheduled = true
+    setImmediate(() => {
+      this.#isSendScheduled = false
+      this.#endGathering()
+      while (this.#isCallDue()) void this.#send(this.#takeBatch())
+    })
+  }
+
+  #gather(): void {
+    this.#gatherTimer ??= setTimeout(() => {
+      this.#gatherTimer = undefined
+      this.#gathering.ended(performance.now())
+      if (this.#inFlight.size === 0 && this.waiting > 0) void this.#send(this.#takeBatch())
+    }, MAX_GATHER_MS)
+  }
+
+  #endGathering(): void {
+    if (this.#gatherTimer === undefined) return
+    clearTimeout(this.#gatherTimer)
+    this.#gatherTimer = undefined
+    this.#gathering.succeeded()
   }
 
   #takeBatch(): readonly PendingCheck[] {

@@ -100,6 +100,43 @@ describe('the batcher', () => {
     expect(keysOfCalls()).toEqual([['first'], a, b])
   })
 
+  describe('of a busy process', () => {
+    const MANY = 200
+    const GAP_MS = 0.12
+    let nowMs: number
+    /** A check that arrives shortly after the one before. */
+    const askSoon = (key: string) => {
+      nowMs += GAP_MS
+      batcher.enqueue(pendingCheck({ key, policy, startMs: nowMs }))
+    }
+    beforeEach(async () => {
+      nowMs = performance.now() - MANY * GAP_MS
+      for (let i = 0; i < MANY; i++) askSoon('many')
+      await nextTurn()
+      store.calls[0]?.answer()
+      await nextTurn()
+    })
+
+    it('lets checks gather for a call', async () => {
+      for (const key of ['a', 'b', 'c']) askSoon(key)
+      await nextTurn()
+      expect(store.calls).toHaveLength(1)
+      askSoon('d')
+      await nextTurn()
+      expect(keysOfCalls()[1]).toEqual(['a', 'b', 'c', 'd'])
+    })
+
+    it('sends checks that gathered in vain, and then each at once', async () => {
+      askSoon('a')
+      await eventually(() => expect(store.calls).toHaveLength(2))
+      store.calls[1]?.answer()
+      await nextTurn()
+      askSoon('b')
+      await nextTurn()
+      expect(keysOfCalls().slice(1)).toEqual([['a'], ['b']])
+    })
+  })
+
   it('lets checks of many and other checks take turns, each kind in order', async () => {
     const many = Array.from({ length: 1_000 }, (_, i) => `many ${i}`)
     for (const key of many) ask(key, 1, true)
