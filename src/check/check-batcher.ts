@@ -84,6 +84,8 @@ export class CheckBatcher implements CheckQueue {
       this.#isSendScheduled = false
       this.#endGathering()
       while (this.#isCallDue()) void this.#send(this.#takeBatch())
+      // Meanwhile more checks may have become worth a call than are waiting.
+      this.#scheduleSend()
     })
   }
 

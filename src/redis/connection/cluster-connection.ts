@@ -1,8 +1,16 @@
-import { Cluster, type ClusterNode } from 'ioredis'
+import { Cluster, type ClusterNode, ReplyError } from 'ioredis'
+
+/** A redirection with the address of a node: "MOVED 12182 127.0.0.1:6379". */
+const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
+const ADDRESS = /^[^?].*:[1-9]\d*$/
 
 /**
- * A connection to a cluster. ioredis never settles the promise of `connect` if the cluster says that it is not ready, for instance
- * during a failover, although it connects again by itself: BullMQ would wait for it without limit. Here, that promise is rejected.
+ * A connection to a cluster, whose nodes may be anywhere, nowhere or gone. Differently from ioredis:
+ * - It does not follow a redirection without an address, as for the slots of a node that came back as another one. ioredis takes
+ *   that for 127.0.0.1:6379, logs in there and sends the command.
+ * - While it disconnects, it follows no redirection, so that it ends. ioredis opens a connection, and then waits for its end.
+ * - The promise of `connect` is rejected if the cluster is not ready. ioredis connects again by itself, but leaves it pending.
+ * BullMQ waits for both, without limit.
  */
 export class ClusterConnection extends Cluster {
   readonly #nodes: readonly ClusterNode[]
@@ -18,6 +26,12 @@ export class ClusterConnection extends Cluster {
     return new ClusterConnection(nodes ?? this.#nodes, { ...this.options, ...override } as object)
   }
 
+  override handleError(...[error, ttl, handlers]: Parameters<Cluster['handleError']>): void {
+    if (this.status === 'disconnecting') handlers.maxRedirections(new Error('Connection is closed.'))
+    else
+      super.handleError(leadsNowhere(error) ? new ReplyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
+  }
+
   override connect(): Promise<void> {
     let close = () => {}
     const closed = new Promise<never>((_, reject) => {
@@ -26,4 +40,9 @@ export class ClusterConnection extends Cluster {
     this.once('close', close)
     return Promise.race([super.connect(), closed]).finally(() => this.off('close', close))
   }
+}
+
+function leadsNowhere({ message }: Error): boolean {
+  const [, address] = REDIRECTION.exec(message) ?? []
+  return address !== undefined && !ADDRESS.test(address)
 }

@@ -129,6 +129,28 @@ describe('the batcher', () => {
       expect(keysOfCalls()[1]).toEqual(['a', 'b', 'c', 'd'])
     })
 
+    it('forgets no check that arrives at the end of a pause', async () => {
+      askSoon('in vain')
+      jest.advanceTimersByTime(1)
+      store.calls[1]?.answer()
+      await nextTurn()
+      const pausedUntilMs = performance.now() + 10
+      nowMs = pausedUntilMs - 60 * GAP_MS
+      for (let i = 0; nowMs < pausedUntilMs - 2 * GAP_MS; i++) askSoon(`paused ${i}`)
+      await nextTurn()
+      for (const call of store.calls.slice(2)) call.answer()
+      await nextTurn()
+      const before = store.calls.length
+
+      // The first is due at once. Before it is sent, the second one arrives, after the pause.
+      batcher.enqueue(pendingCheck({ key: 'first', policy, startMs: pausedUntilMs - 1 }))
+      batcher.enqueue(pendingCheck({ key: 'second', policy, startMs: pausedUntilMs + 10 * GAP_MS }))
+      await nextTurn()
+      jest.advanceTimersByTime(1)
+      await nextTurn()
+      expect(keysOfCalls().slice(before).flat()).toEqual(['first', 'second'])
+    })
+
     it('sends checks that gathered in vain, and then each at once', async () => {
       askSoon('a')
       jest.advanceTimersByTime(1)
