@@ -1,11 +1,11 @@
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
-import type { OnStoreFailure } from '../domain/policy.ts'
-import type { PolicyTable } from '../domain/policy-table.ts'
+import type { OnStoreFailure, Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/token-bucket.ts'
 import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
-import type { CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
+import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
+import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
 import type { BucketCheck, CheckObserver } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
@@ -14,7 +14,7 @@ import { decideInOutage, tooManyTokens } from './without-store.ts'
 const MANY_CHECKS = 100
 
 export interface CheckerOptions {
-  readonly policies: PolicyTable
+  readonly policies: PolicyLookup
   readonly openQueue: OpenQueue
   readonly denialCache: DenialCache
   readonly localBuckets: LocalBuckets
@@ -37,26 +37,42 @@ export class Checker {
   }
 
   /**
-   * Calls back, at once or later, with the decision or with a problem: `tokens-exceed-capacity`, `overloaded`, or
-   * `store-unavailable` where the policy denies while the store is unavailable.
+   * Calls back, at once or later, with the decision or with a problem: `policy-unknown`, `tokens-exceed-capacity`, `overloaded`,
+   * or `store-unavailable` where the policy denies while the store is unavailable.
    */
-  check(key: string, tokens: number, onResult: OnResult): void {
-    this.#decide(this.#pending({ key, tokens, startMs: performance.now(), index: 0, isOfMany: false, onResult }))
+  check(asked: AskedCheck, onResult: OnResult): void {
+    const startMs = performance.now()
+    const policy = this.#options.policies.find(asked)
+    if (policy !== undefined)
+      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult }))
+    else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult }, 0)
   }
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
-  checkAll(checks: readonly { readonly key: string; readonly tokens: number }[], onResult: OnResult): void {
+  checkAll(checks: readonly AskedCheck[], onResult: OnResult): void {
     const startMs = performance.now()
     const isOfMany = checks.length >= MANY_CHECKS
     for (let index = 0; index < checks.length; index++) {
-      const { key, tokens } = checks[index] as (typeof checks)[number]
-      this.#decideInOrder(this.#pending({ key, tokens, startMs, index, isOfMany, onResult }))
+      const asked = checks[index] as AskedCheck
+      const policy = this.#options.policies.find(asked)
+      if (policy === undefined) return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult }, index)
+      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult }))
     }
   }
 
-  #pending({ key, tokens, startMs, index, isOfMany, onResult }: Asked): PendingCheck {
-    const policy = this.#options.policies.match(key)
-    return { key, policy, tokens, startMs, index, isOfMany, onResult, hasReading: false, recheck: undefined }
+  /** Decides the checks from an index on, once the log was read for the policies that they name. */
+  async #decideAfterReread({ checks, ...arrival }: Arrival & Checks, from: number): Promise<void> {
+    const { policies } = this.#options
+    await policies.reread(checks.slice(from))
+    for (let index = from; index < checks.length; index++) {
+      const asked = checks[index] as AskedCheck
+      const place = { ...arrival, index }
+      isolate(place, () => {
+        const policy = policies.find(asked)
+        if (policy !== undefined) this.#decideInOrder(pendingCheck(asked, policy, place))
+        else place.onResult(policyUnknown(asked), performance.now() - place.startMs, index)
+      })
+    }
   }
 
   /** Decides without the store if possible. Otherwise joins the same check in flight after a denial, or asks the store. */
@@ -104,7 +120,7 @@ export class Checker {
       const result = reading === undefined ? this.#decideInOutage(check) : this.#decideByReading(check, reading)
       this.#complete(check, result, nowMs)
     })
-    for (const waiting of this.#rechecks.end(check)) isolate(waiting, () => this.#decide(this.#pending(waiting)))
+    for (const waiting of this.#rechecks.end(check)) isolate(waiting, () => this.#decide(waiting))
   }
 
   #decideByReading(check: PendingCheck, reading: BucketReading): Decision {
@@ -129,20 +145,30 @@ export class Checker {
     const { observer } = this.#options
     const tookMs = nowMs - check.startMs
     if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000)
-    else if (result.code === 'store-unavailable') observer.undecided(check.policy, tookMs / 1000)
+    else if (result.code === 'store-unavailable') observer.undecided(check, tookMs / 1000)
     check.onResult(result, tookMs, check.index)
   }
 }
 
-interface Asked extends Pick<PendingCheck, 'key' | 'tokens' | 'startMs' | 'index' | 'isOfMany' | 'onResult'> {}
+type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult'>
+type Place = Pick<PendingCheck, keyof Arrival | 'index'>
+
+interface Checks {
+  readonly checks: readonly AskedCheck[]
+}
+
+function pendingCheck({ key, tokens }: AskedCheck, policy: Policy, place: Place): PendingCheck {
+  const { startMs, index, isOfMany, onResult } = place
+  return { key, policy, tokens, startMs, index, isOfMany, onResult, hasReading: false, recheck: undefined }
+}
 
 /** A bug that keeps one check from its result must not take the others of its batch along. */
-function isolate(check: PendingCheck, decide: () => void): void {
+function isolate({ startMs, index, onResult }: Place, decide: () => void): void {
   try {
     decide()
   } catch (cause) {
     const problem = new Problem('internal', 'the check could not be answered', { cause })
-    check.onResult(problem, performance.now() - check.startMs, check.index)
+    onResult(problem, performance.now() - startMs, index)
   }
 }
 

@@ -1,15 +1,16 @@
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
-import type { PolicyTable } from '../domain/policy-table.ts'
 import { type BucketReading, previewOf } from '../domain/token-bucket.ts'
 import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
+import type { AskedCheck } from './pending-check.ts'
+import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
 
 interface LiveBucketsOptions {
-  readonly policies: PolicyTable
+  readonly policies: PolicyLookup
   /** The store that holds the key's bucket now. */
   storeOf(key: string): BucketStore
   readonly denialCache: DenialCache
@@ -28,10 +29,14 @@ export class LiveBuckets {
 
   /**
    * The decision that a check would get now. Spends nothing, counts nothing, and asks the store even where a denial is remembered.
-   * @throws {Problem} `tokens-exceed-capacity`, or `store-unavailable` where the policy denies in an outage
+   * @throws {Problem} `policy-unknown`, `tokens-exceed-capacity`, or `store-unavailable` where the policy denies in an outage
    */
-  async preview(key: string, tokens: number): Promise<Decision> {
-    const check = { key, policy: this.#options.policies.match(key), tokens }
+  async preview(asked: AskedCheck): Promise<Decision> {
+    const { policies } = this.#options
+    await policies.reread([asked])
+    const policy = policies.find(asked)
+    if (policy === undefined) throw policyUnknown(asked)
+    const check = { key: asked.key, policy, tokens: asked.tokens }
     const result = tooManyTokens(check) ?? decideByMode(check) ?? (await this.#previewByBucket(check))
     if (result instanceof Problem) throw result
     return result

@@ -3,6 +3,14 @@ import type { BucketReading } from '../domain/token-bucket.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { BucketCheck } from './ports.ts'
 
+/** A check as its caller asks for it. */
+export interface AskedCheck {
+  readonly key: string
+  readonly tokens: number
+  /** The config key of the policy that the caller names. */
+  readonly policy?: string
+}
+
 /** A decision, or why there is none. */
 export type CheckResult = Decision | Problem
 

@@ -39,7 +39,7 @@ export interface ShardedBucketStore {
 export interface CheckObserver {
   decided(decision: Decision, seconds: number): void
   /** The store was unavailable, and the policy denies checks meanwhile. Invalid input is not reported. */
-  undecided(policy: Policy, seconds: number): void
+  undecided(check: BucketCheck, seconds: number): void
   /** A batch was sent. `failure` is one of few words; absent if the batch was answered. */
   storeCalled(checks: number, seconds: number, failure?: string): void
 }

@@ -1,8 +1,10 @@
+import { DEFAULT_POLICY } from './policy.ts'
+
 /** Maximum length of a key, in bytes of UTF-8. */
 export const MAX_KEY_BYTES = 256
 
 const PRINTABLE_ASCII = /^[ -~]{1,256}$/
-const RESERVED_CONFIG_KEYS = new Set(['export', 'import', 'default'])
+const RESERVED_CONFIG_KEYS = new Set(['export', 'import', DEFAULT_POLICY])
 
 const RESERVED_HINT = 'use "*" to set the limit of every key; export, import and default are not config keys'
 
@@ -44,6 +46,13 @@ function starFault(configKey: string): string | undefined {
   const star = configKey.indexOf('*')
   if (star === -1 || star === configKey.length - 1) return undefined
   return `the key has a "*" at position ${star + 1}; "*" is allowed only at the end`
+}
+
+/** Why no policy can be named like this; `undefined` if one can. The built-in policy has a name too. */
+export function policyNameFault(name: string): string | undefined {
+  if (name === DEFAULT_POLICY) return undefined
+  const fault = RESERVED_CONFIG_KEYS.has(name) ? `"${name}" is reserved` : (keyFault(name) ?? starFault(name))
+  return fault && `must be a config key or "${DEFAULT_POLICY}": ${fault}`
 }
 
 /** The prefix of a prefix policy's config key (`user:` for `user:*`), or `undefined` for an exact one. */

@@ -1,6 +1,6 @@
 import { DefinitionPool } from './definition-pool.ts'
 import { prefixOf } from './key.ts'
-import type { Policy, PolicyDefinition } from './policy.ts'
+import { DEFAULT_POLICY, type Policy, type PolicyDefinition } from './policy.ts'
 
 /**
  * All policies, for the lookup of a check: an exact one wins, then the longest prefix, then the built-in default. A lookup costs
@@ -22,6 +22,11 @@ export class PolicyTable {
   /** The policy in force for a caller's key. */
   match(key: string): Policy {
     return this.#exact.get(key) ?? this.#longestPrefix(key) ?? this.#builtIn
+  }
+
+  /** The policy in force for a key whose caller names one: the key's exact policy, else the named one if there is such a policy. */
+  matchNamed(key: string, name: string): Policy | undefined {
+    return this.#exact.get(key) ?? (name === DEFAULT_POLICY ? this.#builtIn : this.get(name))
   }
 
   #longestPrefix(key: string): Policy | undefined {

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import { Checker, type CheckerOptions } from '../check/checker.ts'
 import { DenialCache } from '../check/denial-cache.ts'
 import type { CheckResult } from '../check/pending-check.ts'
+import { PolicyLookup } from '../check/policy-lookup.ts'
 import { compilePolicy, DEFAULT_POLICY, type PolicyDefinition } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import type { AdminLimits } from '../http/auth.ts'
@@ -25,7 +26,7 @@ export function adminLimits({ capacity, refillPerSecond, ...shared }: AdminLimit
   policies.set(`${PREFIX}failed-logins:*`, 1, definitionOf(FAILED_LOGINS, 1))
   const checker = new Checker({
     ...shared,
-    policies,
+    policies: new PolicyLookup(policies, () => Promise.resolve()),
     denialCache: new DenialCache(() => performance.now()),
     observer: { decided: ignore, undecided: ignore, storeCalled: ignore },
     onStoreFailure: 'local',
@@ -33,7 +34,8 @@ export function adminLimits({ capacity, refillPerSecond, ...shared }: AdminLimit
 
   /** Takes one token of each key. Resolves with the time in ms until all of them would allow it. */
   const spend = async (keys: readonly string[]) => {
-    const check = (key: string) => new Promise<CheckResult>(resolve => checker.check(PREFIX + key, 1, resolve))
+    const check = (key: string) =>
+      new Promise<CheckResult>(resolve => checker.check({ key: PREFIX + key, tokens: 1 }, resolve))
     const results = await Promise.all(keys.map(check))
     return Math.max(...results.map(waitMs))
   }

@@ -1,13 +1,22 @@
 import { Counter, type Registry } from 'prom-client'
 import type { DecisionSource } from '../domain/decision.ts'
+import { prefixOf } from '../domain/key.ts'
 import { DEFAULT_POLICY, type Policy } from '../domain/policy.ts'
 
-/** Prefix policies with a series of their own; further ones share the label `other`. */
+/** Prefix policies with a series of their own, and as many that callers name; further ones share the label `other`. */
 const MAX_POLICY_LABELS = 1000
+
+/** The label of all policies that a key has of its own. */
+const EXACT = 'exact'
 
 export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
 
 /** Counts since the last scrape of one policy, by source and outcome. */
+interface Counted {
+  readonly key: string
+  readonly policy: Policy
+}
+
 type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number>>>>
 
 /**
@@ -17,11 +26,14 @@ type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number
 export class CheckCounter {
   readonly #countsByLabel = new Map<string, Counts>()
   readonly #countsByPolicy = new WeakMap<Policy, Counts>()
-  /** Prefix policies with a series of their own. */
-  readonly #named = new Set<string>()
+  readonly #countsOfExact: Counts = {}
+  /** Policies with a series of their own. */
+  readonly #prefixLabels = new Set<string>()
+  readonly #namedLabels = new Set<string>()
 
   constructor(registry: Registry) {
     const counter = this
+    this.#countsByLabel.set(EXACT, this.#countsOfExact)
     new Counter({
       name: 'throttler_checks_total',
       help: 'Checks answered, by policy, outcome and source of the decision',
@@ -33,8 +45,10 @@ export class CheckCounter {
     })
   }
 
-  add(policy: Policy, outcome: CheckOutcome, source: DecisionSource): void {
-    const counts = this.#countsByPolicy.get(policy) ?? this.#countsOf(policy)
+  add({ key, policy }: Counted, outcome: CheckOutcome, source: DecisionSource): void {
+    const counts = isOwn(key, policy)
+      ? this.#countsOfExact
+      : (this.#countsByPolicy.get(policy) ?? this.#countsOf(policy))
     counts[source] ??= {}
     const outcomes = counts[source]
     outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
@@ -50,9 +64,9 @@ export class CheckCounter {
 
   #labelOf({ configKey }: Policy): string {
     if (configKey === DEFAULT_POLICY) return configKey
-    if (!configKey.endsWith('*')) return 'exact'
-    if (this.#named.size < MAX_POLICY_LABELS) this.#named.add(configKey)
-    return this.#named.has(configKey) ? configKey : 'other'
+    const labels = prefixOf(configKey) === undefined ? this.#namedLabels : this.#prefixLabels
+    if (labels.size < MAX_POLICY_LABELS) labels.add(configKey)
+    return labels.has(configKey) ? configKey : 'other'
   }
 
   /** Returns the counts since the last call, and resets them. */
@@ -66,4 +80,9 @@ export class CheckCounter {
       }
     }
   }
+}
+
+/** Whether the policy is the key's own. Any other policy under an exact key was named by the caller. */
+function isOwn(key: string, { configKey }: Policy): boolean {
+  return key === configKey && key !== DEFAULT_POLICY && prefixOf(key) === undefined
 }

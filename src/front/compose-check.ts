@@ -7,8 +7,10 @@ import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-stor
 import { DenialCache } from '../check/denial-cache.ts'
 import { LiveBuckets } from '../check/live-buckets.ts'
 import { LocalBuckets } from '../check/local-buckets.ts'
+import { LogRereads } from '../check/log-rereads.ts'
 import { OutageClock } from '../check/outage-clock.ts'
 import type { OpenQueue } from '../check/pending-check.ts'
+import { PolicyLookup } from '../check/policy-lookup.ts'
 import type { BucketShard, BucketStore, CheckObserver } from '../check/ports.ts'
 import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
@@ -39,6 +41,8 @@ interface CheckOptions {
   readonly redis: RedisClient
   readonly env: Env
   readonly policies: PolicyTable
+  /** Reads the policies' log of a partition up to its end. */
+  catchUp(partition: number): Promise<void>
   readonly observer: CheckObserver & MalformedBucketObserver & ClusterObserver
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
@@ -98,7 +102,13 @@ export function composeCheck(options: CheckOptions): CheckParts {
     ownLocalBuckets.sweep()
   }, LOCAL_SWEEP_INTERVAL_MS).unref()
 
-  const shared = { policies, denialCache: new DenialCache(now), localBuckets, onStoreFailure: env.ON_STORE_FAILURE }
+  const rereads = new LogRereads({ catchUp: options.catchUp, timeoutMs: env.REDIS_TIMEOUT_MS, now })
+  const shared = {
+    policies: new PolicyLookup(policies, partition => rereads.read(partition)),
+    denialCache: new DenialCache(now),
+    localBuckets,
+    onStoreFailure: env.ON_STORE_FAILURE,
+  }
   let closed = false
   return {
     checker: new Checker({ ...shared, openQueue, observer, maxWaiting: env.MAX_WAITING_CHECKS }),

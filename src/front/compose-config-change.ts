@@ -48,6 +48,8 @@ export interface ConfigChangeParts {
   inspectStore(): Promise<string | undefined>
   /** Why commands wait without being processed; `undefined` if they do not. */
   readonly queueWatch: { readonly reason: string | undefined }
+  /** Resolves once the process enforces every event that was in the partition's log at the call. */
+  catchUp(partition: number): Promise<void>
   /** Whether the policies have been loaded. */
   isLoaded(): boolean
   /** Starts to follow. Resolves when the policies are loaded, or after `patienceMs`. @throws {LayoutMismatch} */
@@ -108,6 +110,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     queue,
     inspectStore: policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS }),
     queueWatch,
+    catchUp: partition => follower.catchUp(partition),
     isLoaded: () => follower.isLoaded,
     start: async patienceMs => {
       follower.start()

@@ -68,7 +68,12 @@ export function composeFront(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger, loggedKey }
-  const checks = composeCheck({ redis: bucketRedis, circuitOpened, ...shared })
+  const checks = composeCheck({
+    redis: bucketRedis,
+    circuitOpened,
+    catchUp: partition => changes.catchUp(partition),
+    ...shared,
+  })
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   const drain = new AbortController()

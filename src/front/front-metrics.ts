@@ -1,8 +1,7 @@
 import { Counter, Gauge, Histogram, Registry } from 'prom-client'
-import type { CheckObserver } from '../check/ports.ts'
+import type { BucketCheck, CheckObserver } from '../check/ports.ts'
 import type { FollowObserver } from '../config-change/follow/policy-follower.ts'
 import type { Decision } from '../domain/decision.ts'
-import type { Policy } from '../domain/policy.ts'
 import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
@@ -132,12 +131,12 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
 
   decided(decision: Decision, seconds: number): void {
     const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
-    this.#checks.add(decision.policy, outcome, decision.source)
+    this.#checks.add(decision, outcome, decision.source)
     this.#checkDuration.observe(seconds)
   }
 
-  undecided(policy: Policy, seconds: number): void {
-    this.#checks.add(policy, 'error', 'outage')
+  undecided(check: BucketCheck, seconds: number): void {
+    this.#checks.add(check, 'error', 'outage')
     this.#checkDuration.observe(seconds)
   }
 

@@ -21,6 +21,7 @@ export const ERRORS = {
   'cursor-invalid': { status: 400, title: 'The cursor is invalid' },
   'import-invalid': { status: 400, title: 'A line of the import is invalid' },
   'tokens-exceed-capacity': { status: 400, title: 'More tokens than the limit ever holds' },
+  'policy-unknown': { status: 400, title: 'The named policy does not exist' },
   unauthorized: { status: 401, title: 'A valid token is required' },
   forbidden: { status: 403, title: 'Not allowed' },
   'not-found': { status: 404, title: 'The resource does not exist' },

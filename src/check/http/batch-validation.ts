@@ -1,5 +1,5 @@
 import { Ajv, type ErrorObject } from 'ajv'
-import { keyFault } from '../../domain/key.ts'
+import { keyFault, policyNameFault } from '../../domain/key.ts'
 import { type FieldError, MAX_FIELD_ERRORS, Problem, validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { BatchEnvelope, type BatchRequest } from './batch.schema.ts'
@@ -21,7 +21,11 @@ export function validateBatch(body: unknown): Outcome {
 }
 
 function isValid(check: unknown): boolean {
-  return isCheck(check) && keyFault(check.key) === undefined
+  return isCheck(check) && keyFault(check.key) === undefined && nameFault(check) === undefined
+}
+
+function nameFault({ policy }: CheckRequest): string | undefined {
+  return policy === undefined ? undefined : policyNameFault(policy)
 }
 
 /** The rest are only named, since a refusal must not cost more than decisions. */
@@ -33,13 +37,21 @@ function problemOf(checks: readonly unknown[], invalid: readonly number[]): Prob
     return i < MAX_FIELD_ERRORS ? faultOf(checks[index], path) : { path, message: NOT_EXPLAINED }
   })
   const { detail, members } = validationProblem(faults, faults.length)
-  const areWellFormed = invalid.every(index => isCheck(checks[index]))
-  return new Problem(areWellFormed ? 'key-invalid' : 'validation-failed', detail, { members })
+  const haveInvalidKeys = invalid.every(index => hasInvalidKey(checks[index]))
+  return new Problem(haveInvalidKeys ? 'key-invalid' : 'validation-failed', detail, { members })
+}
+
+function hasInvalidKey(check: unknown): boolean {
+  return isCheck(check) && keyFault(check.key) !== undefined
 }
 
 /** An invalid check is named once, by the first member that is wrong. */
 function faultOf(check: unknown, path: string): FieldError {
-  if (isCheck(check)) return { path: `${path}/key`, message: keyFault(check.key) ?? '' }
+  if (isCheck(check)) {
+    const ofKey = keyFault(check.key)
+    if (ofKey !== undefined) return { path: `${path}/key`, message: ofKey }
+    return { path: `${path}/policy`, message: nameFault(check) ?? '' }
+  }
   const [fault] = fieldErrors(isCheck.errors ?? [])
   return { path: path + (fault?.path ?? ''), message: fault?.message ?? '' }
 }

@@ -33,7 +33,9 @@ const UndecidedCheck = Type.Object(
     key: Type.String({ description: 'The key that was to be checked.' }),
     allowed: Type.Literal(false, { description: 'The check spent nothing.' }),
     status: Type.Integer({ description: 'HTTP status code that the check alone would have got.' }),
-    code: Type.String({ description: 'Code of the error, such as `tokens-exceed-capacity` or `store-unavailable`.' }),
+    code: Type.String({
+      description: 'Code of the error, such as `tokens-exceed-capacity`, `policy-unknown` or `store-unavailable`.',
+    }),
     title: Type.String({ description: 'The kind of problem in a few words.' }),
     detail: Type.String({ description: 'What was given, and what is allowed.' }),
   },

@@ -6,7 +6,8 @@ import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { LiveBuckets } from '../live-buckets.ts'
 import { acceptKey } from './accept-key.ts'
-import { DecisionResponse, Tokens } from './check.schema.ts'
+import { acceptPolicyName } from './accept-policy-name.ts'
+import { DecisionResponse, PolicyName, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
 
 export interface BucketRoutesOptions {
@@ -18,7 +19,7 @@ const KeyParams = Type.Object({
 })
 
 const BucketQuery = Type.Object(
-  { tokens: Tokens('Tokens of the check that is previewed. Nothing is spent.') },
+  { tokens: Tokens('Tokens of the check that is previewed. Nothing is spent.'), policy: PolicyName },
   { additionalProperties: false },
 )
 
@@ -39,8 +40,8 @@ const BucketResponse = Type.Object(
 const READ_DOCS: RouteDocs = {
   summary: 'Get the live state of a key',
   description:
-    'Returns the decision that a check for `tokens` would get now. Spends nothing, and is not counted as a check.',
-  errors: ['tokens-exceed-capacity', 'store-unavailable'],
+    'Returns the decision that a check for `tokens` (and under `policy`) would get now. Spends nothing, and is not counted as a check.',
+  errors: ['policy-unknown', 'tokens-exceed-capacity', 'store-unavailable'],
   responses: { 200: BucketResponse },
 }
 
@@ -58,9 +59,9 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams, querystring: BucketQuery } },
     async (request, reply) => {
       const { key } = request.params
-      const { tokens } = request.query
       acceptKey('/params/key', key)
-      const decision = await buckets.preview(key, tokens)
+      acceptPolicyName('/query/policy', request.query.policy)
+      const decision = await buckets.preview({ ...request.query, key })
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
       return sendJson(reply, json)
     },

@@ -6,6 +6,7 @@ import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { Checker } from '../checker.ts'
 import { acceptKey } from './accept-key.ts'
+import { acceptPolicyName } from './accept-policy-name.ts'
 import { CheckRequest, DecisionResponse, DenialResponse } from './check.schema.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDecision, sendDenial } from './send-decision.ts'
@@ -18,7 +19,15 @@ export interface CheckRoutesOptions {
 
 /** The part of the description that both routes for a single check share. */
 export const CHECK_DOCS = {
-  errors: ['key-invalid', 'tokens-exceed-capacity', 'quota-exceeded', 'blocked', 'store-unavailable', 'overloaded'],
+  errors: [
+    'key-invalid',
+    'policy-unknown',
+    'tokens-exceed-capacity',
+    'quota-exceeded',
+    'blocked',
+    'store-unavailable',
+    'overloaded',
+  ],
   denial: DenialResponse,
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
 } as const satisfies Partial<RouteDocs>
@@ -43,9 +52,10 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
       schema: { body: CheckRequest },
     },
     (request, reply) => {
-      const { key, tokens } = request.body
-      acceptKey('/key', key)
-      checker.check(key, tokens, (result, tookMs) => {
+      const { body } = request
+      acceptKey('/key', body.key)
+      acceptPolicyName('/policy', body.policy)
+      checker.check(body, (result, tookMs) => {
         log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)

@@ -8,10 +8,19 @@ export function Tokens(description: string) {
   return Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description })
 }
 
+export const PolicyName = Type.Optional(
+  Type.String({
+    description:
+      'The config key of a stored policy, such as `plan:gold`, or `default` for the built-in one. It takes precedence over ' +
+      'prefix policies; an exact policy of the key still wins.',
+  }),
+)
+
 export const CheckRequest = Type.Object(
   {
     key: Type.String({ description: 'The key to check: 1 to 256 bytes of UTF-8.', examples: ['user:42'] }),
     tokens: Tokens('Tokens to spend. With 0, the check reads the bucket and spends nothing.'),
+    policy: PolicyName,
   },
   {
     title: 'CheckRequest',

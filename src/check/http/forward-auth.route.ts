@@ -3,6 +3,7 @@ import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptQuery } from './accept-key.ts'
+import { acceptPolicyName } from './accept-policy-name.ts'
 import { CHECK_DOCS, type CheckRoutesOptions } from './check.route.ts'
 import { CheckRequest } from './check.schema.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
@@ -40,14 +41,15 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
     '/forward-auth',
     { config: { access: 'check', docs: DOCS }, schema: { querystring: ForwardAuthQuery } },
     (request, reply) => {
-      const { key, tokens, deny } = request.query
+      const { query } = request
       acceptQuery(request.url)
-      acceptKey('/query/key', key)
-      checker.check(key, tokens, (result, tookMs) => {
+      acceptKey('/query/key', query.key)
+      acceptPolicyName('/query/policy', query.policy)
+      checker.check(query, (result, tookMs) => {
         log.checked(request, tookMs)
         if (result instanceof Problem) return fail(reply, result)
         writeRateLimitFields(result, fieldStyle, reply)
-        return result.allowed ? reply.send() : sendDenial(request, reply, result, deny)
+        return result.allowed ? reply.send() : sendDenial(request, reply, result, query.deny)
       })
     },
   )

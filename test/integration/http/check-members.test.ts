@@ -68,7 +68,7 @@ describe('the body of a check', () => {
   it('may have no other member; each one is named', async () => {
     const answer = await postCheck(given.app.port, '{"key":"k","Tokens":1,"a/b~c":2}')
     expectFields(answer, 'validation-failed', ['/Tokens', '/a~1b~0c'])
-    expect(answer.body.errors[0].message).toBe('is unknown; allowed: key, tokens')
+    expect(answer.body.errors[0].message).toBe('is unknown; allowed: key, tokens, policy')
   })
 
   it.each(['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty'])(
@@ -100,7 +100,7 @@ describe('the body of a check', () => {
     const answer = await postCheck(given.app.port, `{"key":"k","${'x'.repeat(60_000)}":0}`)
     expectFields(answer, 'validation-failed', [''])
     expect(answer.body.errors[0].message).toBe(
-      'has an unknown member whose name has 60000 characters; allowed: key, tokens',
+      'has an unknown member whose name has 60000 characters; allowed: key, tokens, policy',
     )
   })
 

@@ -3,10 +3,12 @@ import { Checker } from '../../../src/check/checker.ts'
 import { DenialCache } from '../../../src/check/denial-cache.ts'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
 import type { CheckResult, OpenQueue } from '../../../src/check/pending-check.ts'
+import { PolicyLookup } from '../../../src/check/policy-lookup.ts'
 import type { CheckObserver } from '../../../src/check/ports.ts'
+import { configPartition } from '../../../src/domain/partition.ts'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
 import { Problem } from '../../../src/lib/errors.ts'
-import { limitOf, policyOf } from '../../support/policies.ts'
+import { definitionOf, limitOf, policyOf } from '../../support/policies.ts'
 
 const MOST_WAITING = 3
 const FULL = 10
@@ -48,6 +50,8 @@ class HeldQueue {
 }
 
 let queue: HeldQueue
+let table: PolicyTable
+let rereads: { readonly partition: number; resolve(): void }[]
 let checker: Checker
 let results: string[]
 let nowMs: number
@@ -55,8 +59,10 @@ beforeEach(() => {
   nowMs = 0
   queue = new HeldQueue()
   results = []
+  table = new PolicyTable(policy)
+  rereads = []
   checker = new Checker({
-    policies: new PolicyTable(policy),
+    policies: new PolicyLookup(table, partition => new Promise(resolve => rereads.push({ partition, resolve }))),
     openQueue: queue.open,
     denialCache: new DenialCache(() => performance.now()),
     localBuckets: new LocalBuckets({
@@ -71,7 +77,7 @@ beforeEach(() => {
 })
 
 function ask(times: number): void {
-  for (let i = 0; i < times; i++) checker.check('a', 1, result => results.push(inShort(result)))
+  for (let i = 0; i < times; i++) checker.check({ key: 'a', tokens: 1 }, result => results.push(inShort(result)))
 }
 
 function inShort(result: CheckResult): string {
@@ -118,7 +124,7 @@ describe('repetitions of a denied check', () => {
     expect([results.splice(0), queue.length]).toEqual([['overloaded'], 1])
     await queue.answer(FULL + 60_000)
     expect(results.splice(0)).toHaveLength(MOST_WAITING)
-    checker.check('b', 1, result => results.push(inShort(result)))
+    checker.check({ key: 'b', tokens: 1 }, result => results.push(inShort(result)))
     await queue.answer(1)
     expect(results).toEqual(['allowed by redis'])
   })
@@ -149,11 +155,11 @@ describe('a share that was used in an outage', () => {
 describe('a check that cannot be answered because of a bug', () => {
   it('gets an internal problem, and the other checks are answered', async () => {
     const answers: string[] = []
-    checker.check('a', 1, result => {
+    checker.check({ key: 'a', tokens: 1 }, result => {
       if (result instanceof Problem) answers.push(`${result.code}: ${(result.cause as Error).message}`)
       else throw new Error('a bug')
     })
-    checker.check('b', 1, result => answers.push(inShort(result)))
+    checker.check({ key: 'b', tokens: 1 }, result => answers.push(inShort(result)))
     await queue.answer(1)
     await queue.answer(1)
     expect(answers).toEqual(['internal: a bug', 'allowed by redis'])
@@ -163,7 +169,7 @@ describe('a check that cannot be answered because of a bug', () => {
     await givenDenied()
     ask(1)
     const answers: string[] = []
-    checker.check('a', 1, result => {
+    checker.check({ key: 'a', tokens: 1 }, result => {
       if (result instanceof Problem) answers.push(result.code)
       else throw new Error('a bug')
     })
@@ -172,3 +178,128 @@ describe('a check that cannot be answered because of a bug', () => {
     expect([answers, results]).toEqual([['internal'], ['denied by redis', 'denied by denied-cache']])
   })
 })
+
+describe('a check that names a policy', () => {
+  const gold = () => {
+    table.set('plan:gold', 1, definitionOf({ limits: [limitOf({ capacity: 1_000 })] }))
+  }
+  const inDetail = (result: CheckResult) =>
+    result instanceof Problem ? result.code : `${result.policy.configKey} for ${result.key}`
+  const askFor = (...policies: (string | undefined)[]) =>
+    checker.checkAll(
+      policies.map((policy, i) => ({ key: `k${i}`, tokens: 1, ...(policy !== undefined && { policy }) })),
+      (result, _tookMs, index) => results.push(`${index}: ${inDetail(result)}`),
+    )
+  const settle = async () => {
+    for (const { resolve } of rereads.splice(0)) resolve()
+    await new Promise(resolve => setImmediate(resolve))
+  }
+  const answerAll = async () => {
+    while (queue.length > 0) await queue.answer(1)
+  }
+
+  it('is decided by it at once if the process knows it', async () => {
+    gold()
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inDetail(result)))
+    checker.check({ key: 'a', tokens: 1 }, result => results.push(inDetail(result)))
+    await answerAll()
+    expect([results, rereads]).toEqual([['plan:gold for a', 'default for a'], []])
+  })
+
+  it('waits for one more read of the log of this policy, and is decided by what that brings', async () => {
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inDetail(result)))
+    expect(rereads).toMatchObject([{ partition: configPartition('plan:gold') }])
+    gold()
+    await settle()
+    await answerAll()
+    expect(results).toEqual(['plan:gold for a'])
+  })
+
+  it('is refused if that brings nothing, and spends nothing', async () => {
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => {
+      results.push(result instanceof Problem ? `${result.code}: ${result.detail}` : 'decided')
+    })
+    await settle()
+    expect([results, queue.length]).toEqual([
+      ['policy-unknown: the check of "a" names the policy "plan:gold", but none is stored under this config key'],
+      0,
+    ])
+  })
+
+  it('among others keeps their order, reads each log once, and is the only one that is refused', async () => {
+    const inOneLog = ['plan:new', ...sameLogAs('plan:new')]
+    askFor(undefined, inOneLog[0], undefined, inOneLog[1], 'default')
+    await queue.answer(1)
+    expect([results, queue.length, rereads.length]).toEqual([['0: default for k0'], 0, 1])
+    table.set('plan:new', 1, definitionOf())
+    await settle()
+    await answerAll()
+    expect(results).toEqual([
+      '0: default for k0',
+      '3: policy-unknown',
+      '1: plan:new for k1',
+      '2: default for k2',
+      '4: default for k4',
+    ])
+  })
+
+  it('names it in vain if the key has an exact policy, so no log is read', async () => {
+    table.set('a', 1, definitionOf())
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gone' }, result => results.push(inDetail(result)))
+    await answerAll()
+    expect([results, rereads]).toEqual([['a for a'], []])
+  })
+
+  it('is not answered by a denial under another policy, and does not wait for a check under another', async () => {
+    await givenDenied()
+    gold()
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inShort(result)))
+    await queue.answer(FULL)
+    expect(results).toEqual(['denied by redis'])
+    // The denial of this policy has expired. It asks the store again, and a check under another policy asks for itself.
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inShort(result)))
+    ask(1)
+    expect(queue.length).toBe(2)
+  })
+
+  it('waits for the same check under the same policy, and is then still decided by it', async () => {
+    table.set('plan:fast', 1, policy.definition)
+    const askFast = () =>
+      checker.check({ key: 'a', tokens: 1, policy: 'plan:fast' }, result =>
+        results.push(`${inDetail(result)}, ${inShort(result)}`),
+      )
+    askFast()
+    await queue.answer(FULL)
+    results = []
+    for (let i = 0; i < 2; i++) askFast()
+    expect(queue.length).toBe(1)
+    await queue.answer(FULL + 60_000)
+    expect(results).toEqual(['plan:fast for a, denied by redis', 'plan:fast for a, denied by denied-cache'])
+  })
+
+  it('gets what the named policy says about outages', async () => {
+    table.set('plan:free', 1, definitionOf({ onStoreFailure: 'deny' }))
+    table.set('plan:gold', 1, definitionOf({ onStoreFailure: 'allow' }))
+    for (const policy of ['plan:free', 'plan:gold']) {
+      checker.check({ key: 'a', tokens: 1, policy }, result => results.push(inShort(result)))
+      await queue.answer(undefined)
+    }
+    expect(results).toEqual(['store-unavailable', 'allowed by outage'])
+  })
+
+  it('that cannot be answered because of a bug gets an internal problem after the read, too', async () => {
+    const answers: string[] = []
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => {
+      if (!(result instanceof Problem) || result.code !== 'internal') throw new Error('a bug')
+      answers.push(result.code)
+    })
+    await settle()
+    expect(answers).toEqual(['internal'])
+  })
+})
+
+/** Other names whose policies are in the same log. */
+function sameLogAs(name: string): readonly string[] {
+  const names = Array.from({ length: 100 }, (_, i) => `plan:${i}`)
+  return names.filter(other => configPartition(other) === configPartition(name))
+}

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { configKeyFault, keyFault, prefixOf } from '../../../src/domain/key.ts'
+import { configKeyFault, keyFault, policyNameFault, prefixOf } from '../../../src/domain/key.ts'
 
 describe('a caller’s key', () => {
   it.each([
@@ -84,5 +84,24 @@ describe('a config key', () => {
     expect(prefixOf('user:*')).toBe('user:')
     expect(prefixOf('*')).toBe('')
     expect(prefixOf('user:42')).toBeUndefined()
+  })
+})
+
+describe('the name of a policy', () => {
+  it.each(['plan:gold', 'user:*', '*', 'default', 'x'.repeat(256)])('may be %s', name => {
+    expect(policyNameFault(name)).toBeUndefined()
+  })
+
+  it.each([
+    ['', 'the key is empty; 1 to 256 bytes of UTF-8 are allowed'],
+    ['é'.repeat(129), 'the key has 258 bytes; 1 to 256 bytes of UTF-8 are allowed'],
+    ['..', 'the key ".." is not allowed'],
+    ['a\n', 'the key contains the control character U+000A; U+0000–001F and U+007F–009F are not allowed'],
+    ['\uD800', 'the key contains a lone surrogate, which is not valid Unicode'],
+    ['plan:*:gold', 'the key has a "*" at position 6; "*" is allowed only at the end'],
+    ['import', '"import" is reserved'],
+    ['export', '"export" is reserved'],
+  ])('may not be %j', (name, fault) => {
+    expect(policyNameFault(name)).toBe(`must be a config key or "default": ${fault}`)
   })
 })

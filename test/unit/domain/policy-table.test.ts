@@ -75,6 +75,39 @@ describe('the policy in force for a key', () => {
   })
 })
 
+describe('the policy in force for a key whose caller names one', () => {
+  const matchedAs = (key: string, name: string) => table.matchNamed(key, name)?.configKey
+
+  it('is the named one, whether it is that of a key, of a prefix, of all keys, or the built-in one', () => {
+    given('*', 'user:*', 'plan:gold', 'plan:*')
+    const names = ['plan:gold', 'plan:*', '*', 'default']
+    expect(names.map(name => matchedAs('user:42', name))).toEqual(names)
+    expect(table.matchNamed('user:42', 'default')).toBe(builtIn)
+  })
+
+  it('is that of the key itself if there is one, even if there is none of this name', () => {
+    given('user:42', 'plan:gold')
+    expect(['plan:gold', 'default', 'plan:gone'].map(name => matchedAs('user:42', name))).toEqual(
+      Array(3).fill('user:42'),
+    )
+  })
+
+  it('is none if there is none of this name, even if others match', () => {
+    given('*', 'user:*', 'plan:*')
+    expect(['plan:gold', 'plan:', 'user:42', 'user*'].map(name => matchedAs('user:42', name))).toEqual(
+      Array(4).fill(undefined),
+    )
+  })
+
+  it('is no longer the named one after its deletion', () => {
+    given('plan:gold', 'plan:*')
+    for (const name of ['plan:gold', 'plan:*']) {
+      table.delete(name)
+      expect(matchedAs('user:42', name)).toBeUndefined()
+    }
+  })
+})
+
 describe('the table of policies', () => {
   it('returns a policy for its own config key only', () => {
     given('user:*', 'user:42')
