@@ -64,6 +64,21 @@ describe('the client', () => {
     ])
   })
 
+  it('is told which policy decides, also by each of the checks that share a call', async () => {
+    expect(await throttler.check('customer', { tokens: 2, policy: 'ten' })).toMatchObject({
+      policy: 'ten',
+      remaining: 8,
+    })
+    const names = ['ten', undefined, 'plan:gone', 'a*b']
+    const results = await Promise.allSettled(names.map(policy => throttler.check('customer', { tokens: 0, policy })))
+    expect(results).toMatchObject([
+      { value: { policy: 'ten', remaining: 8 } },
+      { value: { policy: 'default', remaining: 98 } },
+      { reason: { name: 'ServiceError', code: 'policy-unknown' } },
+      { reason: { name: 'ServiceError', code: 'validation-failed' } },
+    ])
+  })
+
   const WRONG: [string, { key: string; tokens?: number }, string][] = [
     ['an invalid key', { key: '' }, 'key-invalid'],
     ['more tokens than the limit holds', { key: 'two', tokens: 3 }, 'tokens-exceed-capacity'],

@@ -11,6 +11,7 @@ export interface FakeCall {
 interface FakeCheck {
   readonly key: string
   readonly tokens: number
+  readonly policy?: string
 }
 
 type Answer = (call: FakeCall, response: ServerResponse, index: number) => unknown

@@ -1,6 +1,8 @@
 export interface CheckOptions {
   /** How many tokens the check costs; 1 by default. With 0, it reads the limit and spends nothing. */
   readonly tokens?: number | undefined
+  /** The config key of the policy that decides, such as `plan:gold`. An exact policy of the key still takes precedence. */
+  readonly policy?: string | undefined
 }
 
 export interface Check extends CheckOptions {
@@ -20,7 +22,7 @@ export interface LimitValues {
 export interface Decision {
   readonly allowed: boolean
   readonly key: string
-  /** The config key of the policy that matched, or `default`. */
+  /** The config key of the policy that decided, or `default`. */
   readonly policy: string
   readonly policyVersion: number
   readonly limit: number | null

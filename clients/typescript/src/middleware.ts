@@ -1,7 +1,7 @@
 import type { CheckOptions, Decision, Fallback } from './decision.ts'
 import { refuseUnknown, requireOption } from './options.ts'
 
-const OPTIONS = ['throttler', 'key', 'tokens', 'countOnly', 'onDenied']
+const OPTIONS = ['throttler', 'key', 'tokens', 'policy', 'countOnly', 'onDenied']
 
 export interface ThrottleOptions<Request, Response> {
   /** A {@link Throttler}. Its `onFailure` says what happens to requests while the service gives no decisions. */
@@ -10,6 +10,8 @@ export interface ThrottleOptions<Request, Response> {
   readonly key: (request: Request) => string | undefined | Promise<string | undefined>
   /** How many tokens a request costs; 1 by default. */
   readonly tokens?: ((request: Request) => number | Promise<number>) | undefined
+  /** The config key of the policy that decides, such as the plan of the customer. `undefined`: the one that matches the key. */
+  readonly policy?: ((request: Request) => string | undefined | Promise<string | undefined>) | undefined
   /** `failures`: only requests that are answered with a 4xx or 5xx status spend tokens. */
   readonly countOnly?: 'failures' | undefined
   /** Answers a denied request. Status and header fields are set already; by default, the body is a problem document. */
@@ -29,10 +31,11 @@ export function checkThrottleOptions(
   ofFramework: readonly string[] = [],
 ): void {
   refuseUnknown(options, [...OPTIONS, ...ofFramework])
-  const { throttler, key, tokens, countOnly, onDenied } = options
+  const { throttler, key, tokens, policy, countOnly, onDenied } = options
   requireOption('throttler', 'must be a Throttler', throttler, typeof throttler?.check === 'function')
   requireOption('key', 'must be a function', key, typeof key === 'function')
   requireOption('tokens', 'must be a function', tokens, tokens === undefined || typeof tokens === 'function')
+  requireOption('policy', 'must be a function', policy, policy === undefined || typeof policy === 'function')
   requireOption('countOnly', 'must be "failures"', countOnly, countOnly === undefined || countOnly === 'failures')
   requireOption('onDenied', 'must be a function', onDenied, onDenied === undefined || typeof onDenied === 'function')
 }
@@ -45,10 +48,11 @@ export async function judge<Request>(
   const key = await options.key(request)
   if (key === undefined) return undefined
   const tokens = (await options.tokens?.(request)) ?? 1
-  const spend = () => options.throttler.check(key, { tokens })
+  const policy = await options.policy?.(request)
+  const spend = () => options.throttler.check(key, { tokens, policy })
   if (options.countOnly === undefined) return { decision: await spend(), chargeFailure: undefined }
 
-  const reading = await options.throttler.check(key, { tokens: 0 })
+  const reading = await options.throttler.check(key, { tokens: 0, policy })
   if (reading.allowed && hasLeft(reading, tokens)) return { decision: reading, chargeFailure: inBackground(spend) }
   // Too little is left, so this spends nothing; only a denial says when to try again.
   return { decision: reading.allowed ? await spend() : reading, chargeFailure: undefined }

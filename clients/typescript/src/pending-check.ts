@@ -1,12 +1,13 @@
-import type { Decision } from './decision.ts'
+import type { Check, CheckOptions, Decision } from './decision.ts'
 
-/** The service refuses longer keys. A key has at least as many bytes of UTF-8 as characters. */
+/** The service refuses longer keys and names. They have at least as many bytes of UTF-8 as characters. */
 const MAX_KEY_LENGTH = 256
 
 /** A check that was asked. Its timeout counts from now, wherever it waits. */
-export class PendingCheck {
+export class PendingCheck implements Check {
   readonly key: string
   readonly tokens: number
+  readonly policy: string | undefined
   /** By `performance.now()`. */
   readonly askedAtMs = performance.now()
   readonly deadlineMs: number
@@ -16,9 +17,10 @@ export class PendingCheck {
   readonly #timer: NodeJS.Timeout
   #isSettled = false
 
-  constructor(key: string, tokens: number, timeoutMs: number) {
+  constructor(key: string, { tokens, policy }: CheckOptions, timeoutMs: number) {
     this.key = key
-    this.tokens = tokens
+    this.tokens = tokens ?? 1
+    this.policy = policy
     this.deadlineMs = this.askedAtMs + timeoutMs
     const { promise, resolve, reject } = withResolvers<Decision>()
     this.decision = promise
@@ -36,7 +38,7 @@ export class PendingCheck {
 
   /** Whether it has a place in a batch: its size is bounded, and it can be written as JSON. */
   get isShareable(): boolean {
-    return typeof this.key === 'string' && this.key.length <= MAX_KEY_LENGTH && Number.isInteger(this.tokens)
+    return isShort(this.key) && (this.policy === undefined || isShort(this.policy)) && Number.isInteger(this.tokens)
   }
 
   succeed(decision: Decision): void {
@@ -53,6 +55,10 @@ export class PendingCheck {
     this.#isSettled = true
     clearTimeout(this.#timer)
   }
+}
+
+function isShort(text: unknown): boolean {
+  return typeof text === 'string' && text.length <= MAX_KEY_LENGTH
 }
 
 function withResolvers<T>() {

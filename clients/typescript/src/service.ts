@@ -22,15 +22,15 @@ export class Service {
     }
   }
 
-  async check({ key, tokens }: Check, signal: AbortSignal): Promise<Decision> {
-    const answer = await this.#post('/check', { key, tokens }, signal)
+  async check(check: Check, signal: AbortSignal): Promise<Decision> {
+    const answer = await this.#post('/check', bodyOf(check), signal)
     const decision = readDecision(answer)
     return decision ?? this.#malformed(answer)
   }
 
   /** The decisions in the order of the checks, with an error for each check that could not be decided. */
   async checkBatch(checks: readonly Check[], signal: AbortSignal): Promise<(Decision | ServiceError)[]> {
-    const body = { checks: checks.map(({ key, tokens }) => ({ key, tokens })) }
+    const body = { checks: checks.map(bodyOf) }
     const answer = await this.#post('/check/batch', body, signal)
     const results = answer['results']
     if (!Array.isArray(results) || results.length !== checks.length) return this.#malformed(answer)
@@ -60,6 +60,10 @@ export class Service {
   #malformed(answer: unknown): never {
     throw new Error(`${this.#url} gave a malformed answer: ${JSON.stringify(answer).slice(0, 200)}`)
   }
+}
+
+function bodyOf({ key, tokens, policy }: Check): Check {
+  return { key, tokens, policy }
 }
 
 function readItem(item: unknown): Decision | ServiceError | undefined {

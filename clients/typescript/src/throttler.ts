@@ -19,11 +19,11 @@ export class Throttler {
 
   /**
    * Decides one check.
-   * @param options the tokens that it costs: a number, or an object
+   * @param options the tokens that it costs, or an object with them and the policy
    * @throws only if `onFailure` is `throw`: a {@link ServiceError}, or whatever kept the service from answering
    */
   async check(key: string, options?: CheckOptions | number): Promise<Decision | Fallback> {
-    return this.#ask(key, tokensOf(options), this.#queue())
+    return this.#ask(key, typeof options === 'object' ? options : { tokens: options }, this.#queue())
   }
 
   /**
@@ -34,12 +34,12 @@ export class Throttler {
   async checkMany(checks: readonly Check[]): Promise<(Decision | Fallback)[]> {
     const queue = this.#queue()
     // In JavaScript, a check can be missing. It is then as invalid as one without a key.
-    return Promise.all(checks.map(check => this.#ask(check?.key, tokensOf(check), queue)))
+    return Promise.all(checks.map(check => this.#ask(check?.key, check, queue)))
   }
 
-  async #ask(key: string, tokens: number, queue: CheckQueue): Promise<Decision | Fallback> {
+  async #ask(key: string, options: CheckOptions | undefined, queue: CheckQueue): Promise<Decision | Fallback> {
     try {
-      const check = new PendingCheck(key, tokens, this.#settings.timeoutMs)
+      const check = new PendingCheck(key, options ?? {}, this.#settings.timeoutMs)
       queue.add(check)
       return await check.decision
     } catch (failure) {
@@ -64,8 +64,4 @@ export class Throttler {
   #newQueue(): CheckQueue {
     return new CheckQueue(this.#service, this.#settings.timeoutMs)
   }
-}
-
-function tokensOf(options: CheckOptions | number | undefined): number {
-  return (typeof options === 'object' ? options?.tokens : options) ?? 1
 }

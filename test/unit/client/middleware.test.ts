@@ -11,6 +11,7 @@ import { decision } from '../../support/fake-service.ts'
 /** Members of the options that do not depend on the framework. */
 interface Options {
   readonly tokens?: () => number
+  readonly policy?: () => string | undefined | Promise<string>
   readonly countOnly?: 'failures'
   /** The text with which onDenied answers; without it there is no onDenied. */
   readonly deniedText?: string
@@ -26,10 +27,13 @@ type GivenAnswer = Decision | Fallback | Error
 /** Stands in for a Throttler: records the checks, and returns the given answers in turn. */
 class FakeThrottler {
   readonly asked: [key: string, tokens: number | undefined][] = []
+  /** The policies that the checks name. */
+  readonly policies: (string | undefined)[] = []
   readonly answers: (GivenAnswer | Promise<GivenAnswer>)[] = []
 
-  async check(key: string, { tokens }: CheckOptions = {}): Promise<Decision | Fallback> {
+  async check(key: string, { tokens, policy }: CheckOptions = {}): Promise<Decision | Fallback> {
     this.asked.push([key, tokens])
+    this.policies.push(policy)
     const answer = (await this.answers.shift()) ?? decision(key)
     if (answer instanceof Error) throw answer
     return answer
@@ -129,6 +133,23 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
     expect(response.headers.get('ratelimit')).toBe('"default";r=9;t=2')
     expect(response.headers.get('retry-after')).toBeNull()
     expect(throttler.asked).toEqual([['a', 3]])
+  })
+
+  it.each([
+    ['at once', () => 'plan:gold', 'plan:gold'],
+    ['later', async () => 'plan:gold', 'plan:gold'],
+    ['not at all', () => undefined, undefined],
+  ])('names the policy that its option returns %s', async (_, policy, named) => {
+    await start({ policy })
+    expect((await get()).status).toBe(200)
+    expect([throttler.asked, throttler.policies]).toEqual([[['a', 1]], [named]])
+  })
+
+  it('names the policy also where only failures count', async () => {
+    await start({ policy: () => 'plan:gold', countOnly: 'failures' })
+    await get('/failed')
+    await until(() => throttler.asked.length === 2)
+    expect(throttler.policies).toEqual(['plan:gold', 'plan:gold'])
   })
 
   it('refuses a denied request with a problem document that does not reveal the key', async () => {

@@ -63,6 +63,7 @@ describe('the options of the middleware', () => {
     ['key', { throttler }],
     ['key', { throttler, key: 'ip' }],
     ['tokens', { throttler, key, tokens: 2 }],
+    ['policy', { throttler, key, policy: 'plan:gold' }],
     ['countOnly', { throttler, key, countOnly: 'successes' }],
     ['onDenied', { throttler, key, onDenied: true }],
     ['limit', { throttler, key, limit: 100 }],

@@ -38,6 +38,35 @@ describe('checks', () => {
     expect(service.calls[0]?.body.checks).toEqual(asked.map((key, tokens) => ({ key, tokens })))
   })
 
+  it('keep the policy that they name, alone and in shared calls', async () => {
+    const throttler = await given()
+    await throttler.check('a', { policy: 'plan:gold' })
+    await Promise.all([throttler.check('b', { tokens: 2, policy: 'plan:free' }), throttler.check('c')])
+    await throttler.checkMany([{ key: 'd' }, { key: 'e', policy: 'plan:gold' }])
+    expect(service.calls.map(({ body }) => body)).toEqual([
+      { key: 'a', tokens: 1, policy: 'plan:gold' },
+      {
+        checks: [
+          { key: 'b', tokens: 2, policy: 'plan:free' },
+          { key: 'c', tokens: 1 },
+        ],
+      },
+      {
+        checks: [
+          { key: 'd', tokens: 1 },
+          { key: 'e', tokens: 1, policy: 'plan:gold' },
+        ],
+      },
+    ])
+  })
+
+  it('go out alone if they name a policy that has no place in a shared call', async () => {
+    const throttler = await given()
+    const named = (policy: unknown) => throttler.check('a', { policy: policy as string })
+    await Promise.all([named('x'.repeat(257)), named(5), named('plan:gold'), named('plan:free')])
+    expect(service.calls.map(({ path }) => path).sort()).toEqual(['/check', '/check', '/check/batch'])
+  })
+
   it('that are asked while a call is in flight share the next', async () => {
     let answerFirst: () => void = () => undefined
     const throttler = await given((call, response, index) => {
