@@ -126,7 +126,7 @@ export class Checker {
   #decideByReading(check: PendingCheck, reading: BucketReading): Decision {
     const { denialCache, localBuckets } = this.#options
     const decision = decideByBucket(check, reading, 'redis')
-    if (localBuckets.size > 0 && wasFull(check, reading)) localBuckets.foundFull(check.key)
+    if (localBuckets.size > 0 && wasFull(check, reading)) localBuckets.foundFull(check)
     if (reading.allowed) {
       // Tokens were spent, so what is remembered of the key is no longer exact.
       if (check.tokens > 0) denialCache.forget(check.key)

@@ -1,5 +1,12 @@
 import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
-import { type Bucket, type BucketReading, checkBucket, forgottenAt, previewOf } from '../domain/token-bucket.ts'
+import {
+  type Bucket,
+  type BucketEntry,
+  type BucketReading,
+  checkBucket,
+  forgottenAt,
+  previewOf,
+} from '../domain/token-bucket.ts'
 import { setBounded } from '../lib/set-bounded.ts'
 import type { OutageClock } from './outage-clock.ts'
 import type { BucketCheck } from './ports.ts'
@@ -100,12 +107,15 @@ export class LocalBuckets {
   }
 
   /**
-   * The store has found the key's bucket full. Its refill may have been lost since, so the share is full too, unless it has been
-   * spent so recently that the store cannot have refilled as much.
+   * The store has found all limits of a policy full for a key. Their refill may have been lost since, so the shares are full too,
+   * unless they have been spent so recently that the store cannot have refilled as much. Limits of other policies may not be full.
    */
-  foundFull(key: string): void {
+  foundFull({ key, policy }: Pick<BucketCheck, 'key' | 'policy'>): void {
     const kept = this.#buckets.get(key)
-    if (kept !== undefined && this.#options.now() >= kept.fullAtMs) this.#buckets.delete(key)
+    if (kept === undefined || this.#options.now() < kept.fullAtMs) return
+    const bucket = withoutLimits(kept.bucket, policy.limits)
+    if (bucket.entries.length + bucket.others.length === 0) this.#buckets.delete(key)
+    else this.#buckets.set(key, { ...kept, bucket })
   }
 
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
@@ -115,6 +125,11 @@ export class LocalBuckets {
     this.#shares.set(policy, { processes, limits })
     return limits
   }
+}
+
+function withoutLimits(bucket: Bucket, limits: readonly CompiledLimit[]): Bucket {
+  const isOther = ({ id }: BucketEntry) => !limits.some(limit => limit.id === id)
+  return { ...bucket, entries: bucket.entries.filter(isOther), others: bucket.others.filter(isOther) }
 }
 
 interface Use extends Pick<LocalBucket, 'outage' | 'processes' | 'bucket'> {

@@ -250,7 +250,16 @@ describe('a check that names a policy', () => {
     expect([results, rereads]).toEqual([['a for a'], []])
   })
 
-  it('is not answered by a denial under another policy, and does not wait for a check under another', async () => {
+  it('is not answered by a remembered denial under another policy', async () => {
+    gold()
+    ask(1)
+    await queue.answer(FULL + 60_000)
+    ask(1)
+    checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inShort(result)))
+    expect([results, queue.length]).toEqual([['denied by redis', 'denied by denied-cache'], 1])
+  })
+
+  it('does not wait for the same check under another policy', async () => {
     await givenDenied()
     gold()
     checker.check({ key: 'a', tokens: 1, policy: 'plan:gold' }, result => results.push(inShort(result)))
@@ -285,6 +294,24 @@ describe('a check that names a policy', () => {
       await queue.answer(undefined)
     }
     expect(results).toEqual(['store-unavailable', 'allowed by outage'])
+  })
+
+  it('spends in an outage from the same bucket of its key, whichever policy it names', async () => {
+    table.set('plan:free', 1, definitionOf({ limits: [limitOf({ capacity: 3 })] }))
+    table.set('plan:gold', 1, definitionOf({ limits: [limitOf({ capacity: 5 })] }))
+    for (const policy of ['plan:free', 'plan:gold', 'plan:free', 'plan:free', 'plan:gold', 'plan:gold', 'plan:gold']) {
+      checker.check({ key: 'a', tokens: 1, policy }, result => results.push(`${policy} ${inShort(result)}`))
+      await queue.answer(undefined)
+    }
+    expect(results).toEqual([
+      'plan:free allowed by local',
+      'plan:gold allowed by local',
+      'plan:free allowed by local',
+      'plan:free denied by local',
+      'plan:gold allowed by local',
+      'plan:gold allowed by local',
+      'plan:gold denied by local',
+    ])
   })
 
   it('that cannot be answered because of a bug gets an internal problem after the read, too', async () => {

@@ -120,7 +120,7 @@ describe('the buckets of a process that cannot ask the store', () => {
       while (allows('a', 1)) admitted++
       outage(0)
       now += 1_600
-      buckets.foundFull('a')
+      buckets.foundFull({ key: 'a', policy })
     }
     expect(admitted).toBeLessThanOrEqual(8 + (cycles * 1_600) / 1_000)
   })
@@ -128,11 +128,29 @@ describe('the buckets of a process that cannot ask the store', () => {
   it('refill after the store has found the key full only once they have had the time', () => {
     allows('a', 8)
     now += 7_999
-    buckets.foundFull('a')
+    buckets.foundFull({ key: 'a', policy })
     expect(allows('a', 1)).toBe(false)
     now += 1
-    buckets.foundFull('a')
+    buckets.foundFull({ key: 'a', policy })
     expect(allows('a', 8)).toBe(true)
+  })
+
+  it('of a key under several policies are each spent once, and are full only if the store has found their own limits full', () => {
+    const other = policyOf('plan:gold', { limits: [limitOf({ name: 'gold', capacity: 4 })] })
+    const allowsAs = (policyOfCheck: typeof policy) =>
+      buckets.check({ key: 'a', policy: policyOfCheck, tokens: 4 }).reading.allowed
+    const rounds = () => [policy, other, policy, other].map(allowsAs)
+    expect(rounds()).toEqual([true, true, true, false])
+    now += 3_600_000
+    buckets.foundFull({ key: 'a', policy: other })
+    expect(rounds()).toEqual([false, true, false, false])
+    now += 3_600_000
+    buckets.foundFull({ key: 'a', policy })
+    expect(rounds()).toEqual([true, false, true, false])
+    now += 3_600_000
+    buckets.foundFull({ key: 'a', policy })
+    buckets.foundFull({ key: 'a', policy: other })
+    expect(buckets.size).toBe(0)
   })
 
   it('shrink when there are more processes, and refill more slowly from then on', () => {
