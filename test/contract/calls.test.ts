@@ -127,6 +127,8 @@ describe('the running service answers as docs/openapi.json promises:', () => {
     }
     const impossible = await ask(check, 'secret-of-a-caller', { body: { key: 'spent', tokens: 2 } })
     expect([impossible.body.code, impossible.breach]).toEqual(['tokens-exceed-capacity', undefined])
+    const unknown = await ask(check, 'secret-of-a-caller', { body: { key: 'any', policy: 'gone' } })
+    expect([unknown.body.code, unknown.breach]).toEqual(['policy-unknown', undefined])
     const batch = operations.find(({ id }) => id === 'postCheckBatch') as Operation
     const checks = [
       { key: 'two' },
@@ -135,6 +137,7 @@ describe('the running service answers as docs/openapi.json promises:', () => {
       { key: 'shut' },
       { key: 'open' },
       { key: 'spent', tokens: 2 },
+      { key: 'any', policy: 'gone' },
     ]
     const answer = await ask(batch, 'secret-of-a-caller', { body: { checks } })
     expect([answer.status, answer.breach]).toEqual([200, undefined])
