@@ -46,9 +46,19 @@ function readPem(part: Part, value: string | undefined, faults: string[]): strin
     if (part === 'key' || isCertificate(pem)) return pem
     faults.push(fault(VARIABLES[part], rule, `no certificate${value === pem ? '' : ` in ${JSON.stringify(value)}`}`))
   } catch (err) {
-    faults.push(fault(VARIABLES[part], rule, `${JSON.stringify(value)}: ${(err as Error).message}`))
+    faults.push(
+      fault(VARIABLES[part], rule, isPath(value) ? `${JSON.stringify(value)}: ${(err as Error).message}` : NEITHER),
+    )
   }
   return undefined
+}
+
+const NEITHER = 'neither; it is not shown, since it may be a secret'
+const MAX_SHOWN_PATH = 200
+
+/** A key with a malformed first line is no path, and must not be shown. */
+function isPath(value: string): boolean {
+  return value.length <= MAX_SHOWN_PATH && !/[\r\n]|\\n|PRIVATE KEY/.test(value)
 }
 
 function isCertificate(pem: string): boolean {

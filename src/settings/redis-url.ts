@@ -57,19 +57,29 @@ export function redisUrlFaults(name: string, url: string | undefined): string[] 
     return []
   } catch (err) {
     if (!(err instanceof RedisUrlFault)) throw err
-    return [fault(name, `be ${FORMS}`, `${JSON.stringify(redactCredentials(url))}: ${err.message}`)]
+    return [fault(name, `be ${FORMS}`, `${JSON.stringify(redactMalformed(url))}: ${err.message}`)]
   }
 }
 
+const LOGIN = /^(rediss?(?:\+\w+)?:\/{0,2})?.*@/s
+
 /** Replaces user and password, so that the URL can be shown. */
 export function redactCredentials(url: string): string {
-  return url.replace(/\/\/.*@/s, '//***@')
+  return url.replace(LOGIN, '$1***@')
+}
+
+/** A colon before something that is no port: a password, where the host was forgotten. */
+const NO_PORT = /:(?!\/)(?!\d{1,5}(?:[/,?#]|$))[^/,@]+/g
+
+function redactMalformed(text: string): string {
+  return redactCredentials(text).replace(NO_PORT, ':***')
 }
 
 function parseEndpoints(hosts: string, defaultPort: number): RedisUrl['endpoints'] {
   const [first, ...others] = hosts.split(',').map(text => {
     const parts = HOST_AND_PORT.exec(text)?.groups
-    if (parts === undefined) throw new RedisUrlFault(`${JSON.stringify(text)} is not a host or host:port`)
+    if (parts === undefined)
+      throw new RedisUrlFault(`${JSON.stringify(redactMalformed(text))} is not a host or host:port`)
     const port = Number(parts['port'] ?? defaultPort)
     if (port < 1 || port > MAX_PORT) throw new RedisUrlFault(`the port ${port} is not between 1 and ${MAX_PORT}`)
     return { host: parts['ipv6'] ?? parts['name'] ?? '', port }

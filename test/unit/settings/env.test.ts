@@ -129,6 +129,16 @@ describe('the environment', () => {
     ])
   })
 
+  it.each([
+    ['in quotes', '"-----BEGIN PRIVATE KEY-----\\nc2VjcmV0\\n-----END PRIVATE KEY-----"'],
+    ['without its first line', 'c2VjcmV0\nc2VjcmV0\n-----END'],
+    ['in one line', 'c2VjcmV0'.repeat(50)],
+  ])('does not show a private key %s', (_, key) => {
+    const faults = faultsOf({ REDIS_TLS_CERT: key, REDIS_TLS_KEY: key })
+    expect(faults.join()).toMatch(/"REDIS_TLS_KEY" must be a private key in PEM.*not shown/)
+    expect(faults.join()).not.toContain('c2VjcmV0')
+  })
+
   it.each(['ADMIN_TOKENS', 'CHECK_TOKENS'])('refuses short tokens in %s, and names each without showing it', name => {
     const faults = faultsOf({ [name]: 'ann:0123456789abcde,bob:0123456789abcdef,eve:hunter2' })
     const rule = `"${name}" must have at least 16 characters in each token`

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseRedisUrl, redactCredentials } from '../../../src/settings/redis-url.ts'
+import { parseRedisUrl, redactCredentials, redisUrlFaults } from '../../../src/settings/redis-url.ts'
 
 const plain = { kind: 'standalone', tls: false, database: 0 }
 
@@ -65,7 +65,7 @@ describe('the URL of a Redis', () => {
     ['redis://host?db=1', /not a Redis URL/],
     ['redis://', /"" is not a host/],
     ['redis://a b', /"a b" is not a host/],
-    ['redis://host:x', /"host:x" is not a host/],
+    ['redis://host:x', /"host:\*\*\*" is not a host/],
     ['redis://host:65536', /port 65536 is not between 1 and 65535/],
     ['redis://a,b', /several hosts/],
     ['redis+cluster://a,,b', /"" is not a host/],
@@ -87,4 +87,16 @@ describe('the URL of a Redis', () => {
       expect(redactCredentials(url)).not.toMatch(/hunt|er2/)
     },
   )
+
+  it.each([
+    'redis:/ann:hunter2@host:6379',
+    'ann:hunter2@host:6379',
+    'redis://ann:hunter2',
+    'redis+cluster://h:1,ann:hunter2',
+    'redis://ann:hunter2@h:x',
+  ])('is reported without its password if it is malformed: %s', url => {
+    const [fault] = redisUrlFaults('REDIS_URL', url)
+    expect(fault).toContain('***')
+    expect(fault).not.toContain('hunter2')
+  })
 })
