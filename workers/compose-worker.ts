@@ -1,4 +1,5 @@
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
+import { EndRecorder } from '../src/config-change/apply/end-recorder.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
 import { shareRun } from '../src/lib/share-runs.ts'
 import type { Logger } from '../src/observability/logger.ts'
@@ -26,6 +27,8 @@ const HEALTH_INTERVAL_MS = 250
 export interface WorkerParts {
   readonly redis: RedisClient
   readonly workers: ConfigWorkers
+  /** Records the ends of temporary policies, once it is started. */
+  readonly ends: EndRecorder
   readonly metrics: WorkerMetrics
   /** Why the policy store is unavailable; `undefined` if it is available. It is asked at most four times a second. */
   inspectStore(): Promise<string | undefined>
@@ -72,11 +75,17 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
     failed: commandId => void store.announceFailure(commandId).catch(() => undefined),
     logger,
   })
+  const ends = new EndRecorder({
+    reader,
+    queue,
+    failed: err => logger.debug({ err }, 'the ends of temporary policies cannot be recorded; it will be retried'),
+  })
   const inspectStore = policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS })
   const close = async () => {
+    ends.stop()
     await workers.close()
     await queue.close()
     redis.disconnect()
   }
-  return { redis, workers, metrics, inspectStore: shareRun(inspectStore, HEALTH_INTERVAL_MS), close }
+  return { redis, workers, ends, metrics, inspectStore: shareRun(inspectStore, HEALTH_INTERVAL_MS), close }
 }

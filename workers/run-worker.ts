@@ -35,7 +35,7 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], { keyPrefix: env.KEY_PREFIX, logger })
-  const { redis, workers, metrics, inspectStore, close } = composeWorker(env, logger)
+  const { redis, workers, ends, metrics, inspectStore, close } = composeWorker(env, logger)
   const emptiesQueue = process.argv.includes(EMPTY_QUEUE_FIRST)
 
   const compaction =
@@ -58,6 +58,7 @@ try {
   stopOnRequest(
     async ({ orphaned }) => {
       compaction?.stop()
+      ends.stop()
       const lost = emptiesQueue ? await emptyQueue(orphaned) : 0
       await close()
       server?.close()
@@ -73,6 +74,7 @@ try {
   // The worker is ready even while Redis is unavailable, and waits for it.
   retryWhileUnavailable(() => claimLayout(redis, env.KEY_PREFIX))
     .then(() => workers.start())
+    .then(() => void ends.start())
     .catch(err => exitWithReport(err, parent))
   logger.info('ready to take commands')
   if (parent === undefined) reportReady()

@@ -9,6 +9,7 @@ const TYPES: Readonly<Record<string, string>> = {
   put: 'put',
   delete: 'delete',
   rollback: 'rollback',
+  expire: 'expire',
   'import-part': 'import',
 }
 

@@ -1,4 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
+import { MAX_DAYS_TO_EXPIRY, normalizedTime } from '../domain/expiry.ts'
 import {
   LIMIT_NAME,
   type Limit,
@@ -14,9 +15,13 @@ import {
   policyFaults,
   STORE_FAILURE_MODES,
 } from '../domain/policy.ts'
-import { type FieldError, validationProblem } from '../lib/errors.ts'
+import type { RequestedPolicy } from '../domain/temporary-policy.ts'
+import { cut } from '../lib/cut.ts'
+import { type FieldError, Problem, validationProblem } from '../lib/errors.ts'
 
 const DEFAULT_INTERVAL_MS = 1000
+/** A longer time is not repeated in full. */
+const MAX_SHOWN_CHARACTERS = 100
 /** The name of the only limit of a policy in the short form. */
 const DEFAULT_LIMIT = 'default'
 const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
@@ -33,6 +38,13 @@ const refillIntervalMs = Type.Integer({
   description: `Length of the interval, in ms. If omitted, ${DEFAULT_INTERVAL_MS}.`,
 })
 
+const expiresAt = Type.String({
+  description:
+    `When the policy ends (RFC 3339 with an offset), at most ${MAX_DAYS_TO_EXPIRY} days away. Every process switches to \`then\` at ` +
+    'that moment by its own clock.',
+  examples: ['2026-12-01T18:00:00Z'],
+})
+
 const LimitRequest = Type.Object(
   {
     name: Type.String({ pattern: LIMIT_NAME.source, description: 'Name of the limit, unique in its policy.' }),
@@ -43,35 +55,53 @@ const LimitRequest = Type.Object(
   { title: 'LimitRequest', description: 'A token bucket.', additionalProperties: false },
 )
 
+const definition = {
+  limits: Type.Optional(
+    Type.Array(LimitRequest, {
+      minItems: 1,
+      maxItems: MAX_LIMITS,
+      description: 'Every limit must allow a check. Not needed for the modes `off` and `block`.',
+    }),
+  ),
+  capacity: Type.Optional(capacity),
+  refillTokens: Type.Optional(refillTokens),
+  refillIntervalMs: Type.Optional(refillIntervalMs),
+  mode: Type.Optional(
+    Type.Unsafe<Mode>({
+      type: 'string',
+      enum: [...MODES],
+      description: 'How checks are decided. If omitted, `enforce`.',
+    }),
+  ),
+  onStoreFailure: Type.Optional(
+    Type.Unsafe<OnStoreFailure>({
+      type: 'string',
+      enum: [...STORE_FAILURE_MODES],
+      description:
+        'What a check gets while the bucket store is unavailable. If omitted, the setting `ON_STORE_FAILURE` applies.',
+    }),
+  ),
+  description: Type.Optional(Type.String({ maxLength: 500, description: 'What the policy is for.' })),
+}
+
+const FollowingPolicyRequest = Type.Object(definition, { additionalProperties: false })
+type FollowingPolicyRequest = Static<typeof FollowingPolicyRequest>
+
 /** A policy in its long form (`limits`) or its short form (`capacity`, `refillTokens`, `refillIntervalMs`). */
 export const PolicyRequest = Type.Object(
   {
-    limits: Type.Optional(
-      Type.Array(LimitRequest, {
-        minItems: 1,
-        maxItems: MAX_LIMITS,
-        description: 'Every limit must allow a check. Not needed for the modes `off` and `block`.',
-      }),
-    ),
-    capacity: Type.Optional(capacity),
-    refillTokens: Type.Optional(refillTokens),
-    refillIntervalMs: Type.Optional(refillIntervalMs),
-    mode: Type.Optional(
-      Type.Unsafe<Mode>({
-        type: 'string',
-        enum: [...MODES],
-        description: 'How checks are decided. If omitted, `enforce`.',
-      }),
-    ),
-    onStoreFailure: Type.Optional(
-      Type.Unsafe<OnStoreFailure>({
-        type: 'string',
-        enum: [...STORE_FAILURE_MODES],
+    ...definition,
+    expiresAt: Type.Optional(expiresAt),
+    // One type for both, since the errors of a union name neither.
+    then: Type.Optional(
+      Type.Unsafe<FollowingPolicyRequest | null>({
+        ...FollowingPolicyRequest,
+        type: ['object', 'null'],
         description:
-          'What a check gets while the bucket store is unavailable. If omitted, the setting `ON_STORE_FAILURE` applies.',
+          'The policy after `expiresAt`; `null` for none. If omitted, what the key last had without `expiresAt`. Not allowed ' +
+          'without `expiresAt`.',
       }),
     ),
-    description: Type.Optional(Type.String({ maxLength: 500, description: 'What the policy is for.' })),
   },
   {
     title: 'PolicyRequest',
@@ -85,7 +115,49 @@ export const PolicyRequest = Type.Object(
 export type PolicyRequest = Static<typeof PolicyRequest>
 
 /** @throws {Problem} `validation-failed` for the rules that the schema cannot express */
-export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
+export function toRequestedPolicy({ expiresAt, then, ...request }: PolicyRequest): RequestedPolicy {
+  const definition = toPolicyDefinition(request)
+  if (expiresAt === undefined && then === undefined) return definition
+  return {
+    ...definition,
+    expiresAt: requestedExpiry(expiresAt),
+    ...(then !== undefined && { then: then && followingPolicy(then) }),
+  }
+}
+
+/** @throws {Problem} `validation-failed` if the policy is temporary and its end has this fault */
+export function refuseExpiry(
+  { expiresAt }: Pick<RequestedPolicy, 'expiresAt'>,
+  faultOf: (expiresAt: string) => string | undefined,
+): void {
+  const message = expiresAt === undefined ? undefined : faultOf(expiresAt)
+  if (message !== undefined) throw validationProblem([{ path: '/expiresAt', message }])
+}
+
+/** @throws {Problem} `validation-failed` */
+function requestedExpiry(expiresAt: string | undefined): string {
+  if (expiresAt === undefined) {
+    throw validationProblem([{ path: '/then', message: 'is allowed only together with expiresAt' }])
+  }
+  const time = normalizedTime(expiresAt)
+  if (time !== undefined) return time
+  const message = `must be an RFC 3339 time with an offset, such as 2026-12-01T18:00:00Z; was ${JSON.stringify(cut(expiresAt, MAX_SHOWN_CHARACTERS))}`
+  throw validationProblem([{ path: '/expiresAt', message }])
+}
+
+/** @throws {Problem} `validation-failed`, with paths within `/then` */
+function followingPolicy(then: FollowingPolicyRequest): PolicyDefinition {
+  try {
+    return toPolicyDefinition(then)
+  } catch (err) {
+    const errors = err instanceof Problem ? (err.members['errors'] as readonly FieldError[]) : undefined
+    throw errors === undefined
+      ? err
+      : validationProblem(errors.map(error => ({ ...error, path: `/then${error.path}` })))
+  }
+}
+
+function toPolicyDefinition(request: FollowingPolicyRequest): PolicyDefinition {
   const { mode = 'enforce', onStoreFailure, description } = request
   const definition: PolicyDefinition = {
     limits: needsLimits(mode) || hasLimits(request) ? requestedLimits(request) : NO_LIMITS,
@@ -98,12 +170,12 @@ export function toPolicyDefinition(request: PolicyRequest): PolicyDefinition {
   return definition
 }
 
-function hasLimits(request: PolicyRequest): boolean {
+function hasLimits(request: FollowingPolicyRequest): boolean {
   return request.limits !== undefined || SHORT_FORM.some(member => request[member] !== undefined)
 }
 
 /** @throws {Problem} `validation-failed` */
-function requestedLimits(request: PolicyRequest): readonly Limit[] {
+function requestedLimits(request: FollowingPolicyRequest): readonly Limit[] {
   const faults = request.limits ? mixedForms(request) : missingFromShortForm(request)
   if (faults.length > 0) throw validationProblem(faults)
   return (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval)
@@ -116,7 +188,7 @@ function asOfShortForm({ path, message }: FieldError): FieldError {
 
 type ShortForm = Pick<Static<typeof LimitRequest>, 'capacity' | 'refillTokens' | 'refillIntervalMs'>
 
-function shortForm(request: PolicyRequest): ShortForm {
+function shortForm(request: FollowingPolicyRequest): ShortForm {
   const { capacity, refillTokens, refillIntervalMs } = request
   return { capacity, refillTokens, refillIntervalMs } as ShortForm
 }
@@ -125,14 +197,14 @@ function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static
   return { name, capacity, refillTokens, refillIntervalMs: refillIntervalMs ?? DEFAULT_INTERVAL_MS }
 }
 
-function mixedForms(request: PolicyRequest): FieldError[] {
+function mixedForms(request: FollowingPolicyRequest): FieldError[] {
   return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
     path: `/${member}`,
     message: 'is not allowed together with limits; give either limits or the short form',
   }))
 }
 
-function missingFromShortForm(request: PolicyRequest): FieldError[] {
+function missingFromShortForm(request: FollowingPolicyRequest): FieldError[] {
   const members = ['capacity', 'refillTokens'] as const
   return members
     .filter(member => request[member] === undefined)

@@ -19,9 +19,21 @@ export interface StateReader {
   partitionRevision(partition: number): Promise<number>
 }
 
+/** A temporary policy whose end is not recorded yet. */
+export interface DueEnd {
+  readonly key: string
+  readonly version: number
+}
+
+export interface EndReader {
+  /** Temporary policies that have ended, at most `limit` of each partition. */
+  dueEnds(limit: number): Promise<readonly DueEnd[]>
+}
+
 /**
  * Reads for requests. Every call asks the store, so a change that was reported as applied is visible. Lists leave out damaged
- * policies; reading a single damaged policy throws `DamagedRecord`.
+ * policies; reading a single damaged policy throws `DamagedRecord`. A temporary policy that has ended reads as what follows it, also
+ * before its end is recorded.
  */
 export interface PolicyReader extends Pick<StateReader, 'state' | 'version'> {
   get(key: string): Promise<PolicyRecord | undefined>

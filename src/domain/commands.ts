@@ -1,5 +1,5 @@
 import type { CommandId, ImportId } from './command-id.ts'
-import type { PolicyDefinition } from './policy.ts'
+import type { RequestedPolicy } from './temporary-policy.ts'
 
 /** A caller's Idempotency-Key, which makes it safe to repeat a request. Each actor has its own keys. */
 export interface Idempotency {
@@ -25,10 +25,13 @@ interface CommandBase extends Requested {
   readonly conditions?: Conditions
 }
 
+/** The entity tag of a policy, without its quotes: its version, or that its version has ended. */
+export type PolicyTag = number | `${number}-ended`
+
 /** Preconditions on the key's policy. @see https://www.rfc-editor.org/rfc/rfc9110#section-13 */
 export interface Conditions {
-  /** The policy is at one of these versions; `*`: it exists. */
-  readonly ifMatch?: readonly number[] | '*'
+  /** The policy has one of these tags; `*`: it exists. */
+  readonly ifMatch?: readonly PolicyTag[] | '*'
   /** The policy does not exist. */
   readonly ifNoneMatch?: '*'
 }
@@ -36,7 +39,7 @@ export interface Conditions {
 export interface PutPolicy extends CommandBase {
   readonly id: CommandId
   readonly type: 'put'
-  readonly policy: PolicyDefinition
+  readonly policy: RequestedPolicy
 }
 
 export interface DeletePolicy extends CommandBase {
@@ -51,15 +54,22 @@ export interface RollBackPolicy extends CommandBase {
   readonly version: number
 }
 
+/** Records that the temporary policy of this version has ended, unless something else has changed the key. */
+export interface ExpirePolicy extends CommandBase {
+  readonly id: CommandId
+  readonly type: 'expire'
+  readonly version: number
+}
+
 /** A line of an import. */
 export interface ImportPolicy extends CommandBase {
   readonly id: ImportId
   readonly type: 'import'
-  readonly policy: PolicyDefinition
+  readonly policy: RequestedPolicy
 }
 
 /** A change of the policy of one config key. */
-export type KeyCommand = PutPolicy | DeletePolicy | RollBackPolicy
+export type KeyCommand = PutPolicy | DeletePolicy | RollBackPolicy | ExpirePolicy
 
 /** A change of one config key, by itself or as a line of an import. */
 export type Command = KeyCommand | ImportPolicy

@@ -3,21 +3,58 @@
  * starts from `initialState`. Nothing else changes a policy.
  * @see https://thinkbeforecoding.com/post/2021/12/17/functional-event-sourcing-decider
  */
-import type { Command, Conditions, RollBackPolicy } from './commands.ts'
-import { EVENT_SCHEMA, type EventType, type PolicyEvent } from './events.ts'
-import { type PolicyDefinition, samePolicy } from './policy.ts'
+import type {
+  Command,
+  Conditions,
+  ExpirePolicy,
+  ImportPolicy,
+  PolicyTag,
+  PutPolicy,
+  RollBackPolicy,
+} from './commands.ts'
+import { type EventType, type PolicyEvent, schemaOf } from './events.ts'
+import { passedFault } from './expiry.ts'
+import type { PolicyDefinition } from './policy.ts'
+import {
+  hasEnded,
+  isTemporary,
+  policyAt,
+  type RequestedPolicy,
+  resolveThen,
+  type StoredPolicy,
+  sameStoredPolicy,
+} from './temporary-policy.ts'
 
 export interface PolicyState {
   /** 0 before the key's first event. Deletions count. */
   readonly version: number
-  readonly policy: PolicyDefinition | null
+  /** As it is stored: a temporary policy may have ended. */
+  readonly policy: StoredPolicy | null
+  /** As in the event. */
+  readonly lasting?: PolicyDefinition | null
+  /** The version only records that the one before it has ended. */
+  readonly isRecordedEnd?: true
   /** The stored policy is damaged, so the state was read from the log. The next change repairs it. */
   readonly isDamaged?: boolean
 }
 
 export const initialState: PolicyState = { version: 0, policy: null }
 
+/** What the key has at one moment. */
+interface PresentState extends PolicyState {
+  /** The temporary policy of this version has ended, and `policy` is what follows it. */
+  readonly isEnded: boolean
+}
+
+/** The state at a moment, as if the end of a temporary policy were recorded when it comes; only the version is still the old one. */
+export function stateAt(state: PolicyState, nowMs: number): PresentState {
+  if (!hasEnded(state.policy, nowMs)) return { ...state, isEnded: false }
+  const { lasting: _, ...rest } = state
+  return { ...rest, policy: policyAt(state.policy, nowMs), isEnded: true }
+}
+
 export type RejectionCode =
+  | 'validation-failed'
   | 'policy-not-found'
   | 'version-conflict'
   | 'version-not-found'
@@ -32,7 +69,11 @@ export interface Rejection {
 
 export type CommandDecision =
   | { readonly kind: 'changed'; readonly event: PolicyEvent }
-  | { readonly kind: 'unchanged' }
+  | {
+      readonly kind: 'unchanged'
+      /** A line of an import that counts as if it were not in the file. */
+      readonly isIgnored?: true
+    }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
 
 /**
@@ -43,68 +84,124 @@ export function decide(
   state: PolicyState,
   command: Command,
   at: string,
-  target?: PolicyDefinition | null,
+  target?: StoredPolicy | null,
 ): CommandDecision {
-  const conflict = command.conditions && conflictWith(state, command.conditions)
+  if (command.type === 'expire') return expire(state, command, at)
+  const present = stateAt(state, Date.parse(at))
+  const conflict = command.conditions && conflictWith(present, command.conditions)
   if (conflict !== undefined) return rejected('version-conflict', conflict)
   switch (command.type) {
     case 'put':
-      return replace(state, command, at, state.policy === null ? 'created' : 'changed', command.policy)
+      return put(present, command, at)
     case 'import':
-      return replace(state, command, at, 'imported', command.policy)
+      return importLine(present, command, at)
     case 'rollback':
-      return rollBack(state, command, at, target)
+      return rollBack(present, command, at, target)
     case 'delete':
-      if (state.policy === null) return rejected('policy-not-found', `the key "${command.key}" has no policy to delete`)
-      return changed(state, command, at, 'deleted', null)
+      if (present.policy === null)
+        return rejected('policy-not-found', `the key "${command.key}" has no policy to delete`)
+      return changed(present, command, at, { type: 'deleted', policy: null })
   }
 }
 
+function put(present: PresentState, command: PutPolicy, at: string): CommandDecision {
+  const passed = passedBy(command.policy, at)
+  if (passed !== undefined) return rejected('validation-failed', passed)
+  const policy = resolveThen(command.policy, lastingOf(present))
+  return replace(present, command, at, { type: present.policy === null ? 'created' : 'changed', policy })
+}
+
+/**
+ * A line whose policy has ended counts as what follows it. While a temporary policy is in force, a line without an end changes only
+ * what follows that policy.
+ */
+function importLine(present: PresentState, command: ImportPolicy, at: string): CommandDecision {
+  const type = 'imported'
+  const imported = policyAt(resolveThen(command.policy, lastingOf(present)), Date.parse(at))
+  if (imported === null) return { kind: 'unchanged', isIgnored: true }
+  if (isTemporary(imported) || !isTemporary(present.policy)) {
+    return replace(present, command, at, { type, policy: imported })
+  }
+  return replace({ ...present, lasting: imported }, command, at, {
+    type,
+    policy: { ...present.policy, then: imported },
+  })
+}
+
 function rollBack(
-  state: PolicyState,
+  present: PresentState,
   command: RollBackPolicy,
   at: string,
-  target: PolicyDefinition | null | undefined,
+  target: StoredPolicy | null | undefined,
 ): CommandDecision {
   const { key, version } = command
   if (target === undefined) return rejected('version-not-found', `the key "${key}" has no version ${version}`)
   if (target === null) return rejected('version-is-deletion', `version ${version} of "${key}" is its deletion`)
-  return replace(state, command, at, 'rolled-back', target)
+  const passed = passedBy(target, at)
+  if (passed !== undefined) return rejected('validation-failed', `version ${version} of "${key}" has ended: ${passed}`)
+  return replace(present, command, at, { type: 'rolled-back', policy: target })
 }
 
-function replace(
-  state: PolicyState,
-  command: Command,
-  at: string,
-  type: EventType,
-  policy: PolicyDefinition,
-): CommandDecision {
-  if (state.policy !== null && !state.isDamaged && samePolicy(state.policy, policy)) return { kind: 'unchanged' }
-  return changed(state, command, at, type, policy)
+/** The clock of the worker that found the end may be ahead of this one's, so only the version counts. */
+function expire({ version, policy }: PolicyState, command: ExpirePolicy, at: string): CommandDecision {
+  if (version !== command.version || !isTemporary(policy)) {
+    const detail = `version ${command.version} of "${command.key}" is not the present one, or has no end`
+    return rejected('version-conflict', detail)
+  }
+  return changed({ version, policy }, command, at, { type: 'expired', policy: policy.then })
 }
 
-export function evolve(_state: PolicyState, event: PolicyEvent): PolicyState {
-  return { version: event.version, policy: event.policy }
+function passedBy(policy: RequestedPolicy, at: string): string | undefined {
+  const fault = policy.expiresAt === undefined ? undefined : passedFault(policy.expiresAt, Date.parse(at))
+  return fault && `/expiresAt: ${fault}`
 }
 
-function conflictWith(state: PolicyState, { ifMatch, ifNoneMatch }: Conditions): string | undefined {
-  const found = state.policy === null ? 'the key has no policy' : `the policy is at version ${state.version}`
-  if (ifNoneMatch !== undefined && state.policy !== null) return `${found}; If-None-Match: * asks for none`
+/** The last policy that the key had without an end; `null` after a deletion. */
+function lastingOf({ policy, lasting }: PolicyState): PolicyDefinition | null {
+  if (!isTemporary(policy)) return policy
+  return lasting === undefined ? policy.then : lasting
+}
+
+/** What an event says of its key. */
+interface Change {
+  readonly type: EventType
+  readonly policy: StoredPolicy | null
+}
+
+function replace(present: PresentState, command: Command, at: string, change: Change): CommandDecision {
+  const isSame = present.policy !== null && sameStoredPolicy(present.policy, change.policy)
+  return isSame && !present.isDamaged ? { kind: 'unchanged' } : changed(present, command, at, change)
+}
+
+export function evolve(_state: PolicyState, { version, type, policy, lasting }: PolicyEvent): PolicyState {
+  return {
+    version,
+    policy,
+    ...(lasting !== undefined && { lasting }),
+    ...(type === 'expired' && policy !== null && { isRecordedEnd: true }),
+  }
+}
+
+function conflictWith(present: PresentState, { ifMatch, ifNoneMatch }: Conditions): string | undefined {
+  const { policy, version, isEnded } = present
+  const at = `the policy is at version ${version}${isEnded ? ', which has ended' : ''}`
+  const found = policy === null ? 'the key has no policy' : at
+  if (ifNoneMatch !== undefined && policy !== null) return `${found}; If-None-Match: * asks for none`
   if (ifMatch === undefined) return undefined
-  if (state.policy === null) return `${found}; If-Match asks for one`
-  if (ifMatch === '*' || ifMatch.includes(state.version)) return undefined
-  return `${found}; If-Match asks for ${ifMatch.map(version => `"${version}"`).join(', ')}`
+  if (policy === null) return `${found}; If-Match asks for one`
+  if (ifMatch === '*' || tagsOf(present).some(tag => ifMatch.includes(tag))) return undefined
+  return `${found}; If-Match asks for ${ifMatch.map(tag => `"${tag}"`).join(', ')}`
 }
 
-function changed(
-  state: PolicyState,
-  command: Command,
-  at: string,
-  type: EventType,
-  policy: PolicyDefinition | null,
-): CommandDecision {
+/** A version that only records an end also has the tag that its policy had until then. */
+function tagsOf({ version, isEnded, isRecordedEnd }: PresentState): readonly PolicyTag[] {
+  if (isEnded) return [`${version}-ended`]
+  return isRecordedEnd ? [version, `${version - 1}-ended`] : [version]
+}
+
+function changed(state: PolicyState, command: Command, at: string, { type, policy }: Change): CommandDecision {
   const event: PolicyEvent = {
-    schema: EVENT_SCHEMA,
+    schema: schemaOf({ type, policy }),
     key: command.key,
     version: state.version + 1,
     type,
@@ -115,8 +212,13 @@ function changed(
     ...(command.idempotency !== undefined && { idempotency: command.idempotency }),
     ...(command.requestId !== undefined && { requestId: command.requestId }),
     policy,
+    ...lastingMember(policy, lastingOf(state)),
   }
   return { kind: 'changed', event }
+}
+
+function lastingMember(policy: StoredPolicy | null, lasting: PolicyDefinition | null) {
+  return isTemporary(policy) && !sameStoredPolicy(policy.then, lasting) ? { lasting } : {}
 }
 
 function rejected(code: RejectionCode, detail: string): CommandDecision {

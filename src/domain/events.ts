@@ -1,15 +1,21 @@
 import type { Idempotency } from './commands.ts'
 import type { PolicyDefinition } from './policy.ts'
+import { isTemporary, type StoredPolicy } from './temporary-policy.ts'
 
-/** The schema of the events that this release writes. */
-export const EVENT_SCHEMA = 1
+/** The schema of the events that release 0.1.0 reads. */
+export const FIRST_SCHEMA = 1
 
-export const EVENT_TYPES = ['created', 'changed', 'deleted', 'rolled-back', 'imported'] as const
+/** The schema of events with parts that release 0.1.0 does not know, so that it refuses them. */
+export const LATEST_SCHEMA = 2
+
+export type EventSchema = typeof FIRST_SCHEMA | typeof LATEST_SCHEMA
+
+export const EVENT_TYPES = ['created', 'changed', 'deleted', 'rolled-back', 'imported', 'expired'] as const
 export type EventType = (typeof EVENT_TYPES)[number]
 
 /** A recorded change of a policy. Events are never edited. */
 export interface PolicyEvent {
-  readonly schema: typeof EVENT_SCHEMA
+  readonly schema: EventSchema
   readonly key: string
   /** 1 for a key's first event, one more for each further one. */
   readonly version: number
@@ -24,7 +30,17 @@ export interface PolicyEvent {
   /** The id of the request, which links the log lines of a change. */
   readonly requestId?: string
   /** The new policy; `null` for a deletion. */
-  readonly policy: PolicyDefinition | null
+  readonly policy: StoredPolicy | null
+  /**
+   * For a temporary policy, the last policy that the key had without an end. It follows the next temporary policy that does not say
+   * what does. Absent if it equals `policy.then`.
+   */
+  readonly lasting?: PolicyDefinition | null
+}
+
+/** The lowest schema that can express such an event. */
+export function schemaOf({ type, policy }: Pick<PolicyEvent, 'type' | 'policy'>): EventSchema {
+  return type === 'expired' || isTemporary(policy) ? LATEST_SCHEMA : FIRST_SCHEMA
 }
 
 /** An event that this release cannot read: of a later release, or invalid. */
@@ -40,9 +56,12 @@ export class UnknownEventSchema extends Error {
 export function upcast(stored: unknown): PolicyEvent {
   const { schema } = Object(stored) as { schema?: unknown }
   switch (schema) {
-    case EVENT_SCHEMA:
+    case FIRST_SCHEMA:
+    case LATEST_SCHEMA:
       return stored as PolicyEvent
     default:
-      throw new UnknownEventSchema(`the log has an event of schema ${schema}; this release reads ${EVENT_SCHEMA}`)
+      throw new UnknownEventSchema(
+        `the log has an event of schema ${schema}; this release reads up to ${LATEST_SCHEMA}`,
+      )
   }
 }

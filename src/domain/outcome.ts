@@ -1,5 +1,5 @@
 import type { CommandId } from './command-id.ts'
-import type { PolicyState, Rejection } from './decider.ts'
+import { type PolicyState, type Rejection, stateAt } from './decider.ts'
 import type { PolicyEvent } from './events.ts'
 
 /** The effect of an applied command on its key. */
@@ -53,9 +53,9 @@ export interface FailedCommand {
 
 export type CommandResult = Outcome | FailedCommand
 
-export function effectOf(before: PolicyState, { policy }: Pick<PolicyEvent, 'policy'>): Effect {
+export function effectOf(before: PolicyState, { policy, at }: Pick<PolicyEvent, 'policy' | 'at'>): Effect {
   if (policy === null) return 'deleted'
-  return before.policy === null ? 'created' : 'changed'
+  return stateAt(before, Date.parse(at)).policy === null ? 'created' : 'changed'
 }
 
 export const NOTHING_IMPORTED: ImportCounts = { created: 0, changed: 0, unchanged: 0 }

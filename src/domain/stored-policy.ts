@@ -2,6 +2,7 @@
  * Whether a stored value is a policy that this release can enforce; another program or a later release may have written it. It is
  * written by hand because a start validates every policy with it: about half a microsecond for one limit.
  */
+import { isNormalizedTime } from './expiry.ts'
 import { faultWithin, type MemberFault } from './member-fault.ts'
 import {
   isExact,
@@ -14,15 +15,39 @@ import {
   type PolicyDefinition,
   STORE_FAILURE_MODES,
 } from './policy.ts'
+import type { StoredPolicy, TemporaryPolicy } from './temporary-policy.ts'
 
 type Unknown<T> = { readonly [member in keyof T]?: unknown }
 
-export function isPolicyDefinition(value: unknown): value is PolicyDefinition {
+export function isStoredPolicy(value: unknown): value is StoredPolicy {
   return storedPolicyFault(value) === undefined
+}
+
+export function isPolicyDefinition(value: unknown): value is PolicyDefinition {
+  return policyDefinitionFault(value) === undefined
 }
 
 /** The first member that is missing or malformed, or `undefined` for a policy. Members that it does not know are left alone. */
 export function storedPolicyFault(value: unknown): MemberFault | undefined {
+  return policyDefinitionFault(value) ?? endFault(value as Unknown<TemporaryPolicy>)
+}
+
+function endFault({ expiresAt, then }: Unknown<TemporaryPolicy>): MemberFault | undefined {
+  if (expiresAt === undefined) return then === undefined ? undefined : fault('then', then, 'absent without expiresAt')
+  if (!isNormalizedTime(expiresAt))
+    return fault('expiresAt', expiresAt, 'a UTC time such as "2026-01-31T12:00:00.000Z"')
+  return then === null ? undefined : faultWithin('then', policyDefinitionFault(then) ?? ownEndFault(then as object))
+}
+
+function ownEndFault(then: Unknown<TemporaryPolicy>): MemberFault | undefined {
+  const { expiresAt } = then
+  return expiresAt === undefined
+    ? undefined
+    : fault('expiresAt', expiresAt, 'absent: what follows has no end of its own')
+}
+
+/** The same for a policy without an end. */
+export function policyDefinitionFault(value: unknown): MemberFault | undefined {
   if (!isObject(value)) return fault('', value, 'an object')
   const { limits, mode, onStoreFailure, description } = value as Unknown<PolicyDefinition>
   if (!isOneOf(MODES, mode)) return fault('mode', mode, oneOf(MODES))

@@ -6,7 +6,8 @@ import { configKeyFault } from '../domain/key.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { Limit, PolicyDefinition } from '../domain/policy.ts'
-import { storedPolicyFault } from '../domain/stored-policy.ts'
+import { policyDefinitionFault, storedPolicyFault } from '../domain/stored-policy.ts'
+import { isTemporary, type StoredPolicy, type TemporaryPolicy } from '../domain/temporary-policy.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
 
 /** Format 1 is the same without compaction. */
@@ -42,7 +43,7 @@ const COMPACTED: Rules<'position' | 'event'> = { position, event: object }
 const UTC_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z$/
 
 /** Members with members of their own have functions of their own. */
-const EVENT: Rules<Exclude<keyof PolicyEvent, 'schema' | 'key' | 'idempotency' | 'policy'>> = {
+const EVENT: Rules<Exclude<keyof PolicyEvent, 'schema' | 'key' | 'idempotency' | 'policy' | 'lasting'>> = {
   version: position,
   type: {
     isAllowed: value => EVENT_TYPES.includes(value as EventType),
@@ -61,11 +62,16 @@ const SCHEMA = integerFrom(1)
 
 const IDEMPOTENCY: Rules<keyof Idempotency> = { key: filledString, fingerprint: filledString }
 
-const POLICY_MEMBERS: { readonly [member in keyof Required<PolicyDefinition>]: true } = {
+const DEFINITION_MEMBERS: { readonly [member in keyof Required<PolicyDefinition>]: true } = {
   limits: true,
   mode: true,
   onStoreFailure: true,
   description: true,
+}
+const POLICY_MEMBERS: { readonly [member in keyof Required<TemporaryPolicy>]: true } = {
+  ...DEFINITION_MEMBERS,
+  expiresAt: true,
+  then: true,
 }
 const LIMIT_MEMBERS: { readonly [member in keyof Limit]: true } = {
   name: true,
@@ -107,12 +113,13 @@ export function schemaFault({ schema }: Members): MemberFault | undefined {
  * with the same schema may add them. Unknown members of a policy are not, since checks would ignore them.
  */
 export function eventFault(event: PolicyEvent): MemberFault | undefined {
-  const { key, idempotency, policy } = event
+  const { key, idempotency, policy, lasting } = event
   return (
     keyFault(key) ??
     rulesFault(event as unknown as Members, EVENT) ??
     (idempotency === undefined ? undefined : faultWithin('idempotency', idempotencyFault(idempotency))) ??
-    (policy === null ? undefined : faultWithin('policy', policyFault(policy)))
+    (policy === null ? undefined : faultWithin('policy', policyFault(policy))) ??
+    (lasting == null ? undefined : faultWithin('lasting', definitionFault(lasting)))
   )
 }
 
@@ -132,11 +139,22 @@ function idempotencyFault(value: unknown): MemberFault | undefined {
 }
 
 function policyFault(value: unknown): MemberFault | undefined {
+  const fault = storedPolicyFault(value)
+  if (fault !== undefined) return fault
+  if (!isTemporary(value as StoredPolicy)) return unknownPolicyMember(value as PolicyDefinition, DEFINITION_MEMBERS)
+  const policy = value as TemporaryPolicy
   return (
-    storedPolicyFault(value) ??
-    unknownMember(value as Members, POLICY_MEMBERS) ??
-    unknownLimitMember(value as PolicyDefinition)
+    unknownPolicyMember(policy, POLICY_MEMBERS) ??
+    (policy.then === null ? undefined : faultWithin('then', unknownPolicyMember(policy.then, DEFINITION_MEMBERS)))
   )
+}
+
+function definitionFault(value: unknown): MemberFault | undefined {
+  return policyDefinitionFault(value) ?? unknownPolicyMember(value as PolicyDefinition, DEFINITION_MEMBERS)
+}
+
+function unknownPolicyMember(policy: PolicyDefinition, known: object): MemberFault | undefined {
+  return unknownMember(policy as unknown as Members, known) ?? unknownLimitMember(policy)
 }
 
 function unknownLimitMember({ limits }: PolicyDefinition): MemberFault | undefined {

@@ -1,7 +1,8 @@
 import type { PolicyEvent } from '../domain/events.ts'
 import { recordOf } from '../domain/policy-record.ts'
+import { endOf } from '../domain/temporary-policy.ts'
 import type { ConfigKeys } from '../redis/keys.ts'
-import { recordJson } from '../redis/policies/append.ts'
+import { recordJson } from '../redis/policies/config-json.ts'
 import type { Command } from './commands.ts'
 
 /**
@@ -11,6 +12,8 @@ import type { Command } from './commands.ts'
 export class ReplayedPolicies {
   readonly #keys: ConfigKeys
   readonly #lastEvents = new Map<string, PolicyEvent>()
+  /** The keys whose end is stored. */
+  readonly #temporary = new Set<string>()
 
   constructor(keys: ConfigKeys) {
     this.#keys = keys
@@ -33,6 +36,15 @@ export class ReplayedPolicies {
       commands.push(['ZADD', names, ...held.flatMap(({ key }) => [0, key])])
     }
     if (deleted.length > 0) commands.push(['HDEL', policies, ...deleted], ['ZREM', names, ...deleted])
-    return commands
+    return [...commands, ...events.flatMap(event => this.#endCommands(event))]
+  }
+
+  /** Temporary policies are few, and the others need no command. */
+  #endCommands({ key, policy }: PolicyEvent): Command[] {
+    const { ends } = this.#keys
+    const end = endOf(policy)
+    if (end === undefined) return this.#temporary.delete(key) ? [['ZREM', ends, key]] : []
+    this.#temporary.add(key)
+    return [['ZADD', ends, end, key]]
   }
 }

@@ -2,6 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { DamageReport } from '../config-change/follow/damage-report.ts'
+import { PoliciesInForce } from '../config-change/follow/policies-in-force.ts'
 import { type FollowObserver, PolicyFollower } from '../config-change/follow/policy-follower.ts'
 import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { CommandStatuses } from '../config-change/submit/command-statuses.ts'
@@ -68,9 +69,10 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
   const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
   const damage = new DamageReport({ logger, loggedKey })
   const log = new RedisEventLog(redis, keyPrefix, damage)
+  const inForce = new PoliciesInForce({ table: policies, now: Date.now })
   const follower = new PolicyFollower({
     log,
-    table: policies,
+    table: inForce,
     observer,
     onApplied: event => waiters.eventApplied(event),
     damage,
@@ -133,6 +135,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     endWaits: () => waiters.end(),
     close: async () => {
       follower.stop()
+      inForce.stop()
       queueWatch.stop()
       await queue.close()
     },

@@ -41,6 +41,8 @@ export class ConfigKeys {
   readonly policies: string
   /** Sorted set, all scores 0: the config keys that have a policy, in byte order. */
   readonly names: string
+  /** Sorted set: config key with a temporary policy → the policy's end, in ms since 1970. */
+  readonly ends: string
   /** Hash: config key → its last event that was compacted, with its position, as JSON. */
   readonly snapshot: string
   /** String: the position up to which events were compacted. */
@@ -58,6 +60,7 @@ export class ConfigKeys {
     this.identity = `${this.#tag}:identity`
     this.policies = `${this.#tag}:policies`
     this.names = `${this.#tag}:names`
+    this.ends = `${this.#tag}:ends`
     this.snapshot = `${this.#tag}:snapshot`
     this.compactedTo = `${this.#tag}:compacted-to`
     this.writeProbe = `${this.#tag}:write-probe`
@@ -69,7 +72,7 @@ export class ConfigKeys {
   }
 
   /** Replaces another key once it is complete. */
-  draft(id: string, of: 'policies' | 'names' | 'versions' | 'log'): string {
+  draft(id: string, of: 'policies' | 'names' | 'ends' | 'versions' | 'log'): string {
     return `${this.#tag}:draft:${id}:${of}`
   }
 

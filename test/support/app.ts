@@ -109,7 +109,8 @@ export class TestApp {
 
 /** Resolves, once the worker takes commands, with a function that stops it. */
 async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
-  const { workers, close } = composeWorker(env, logger)
+  const { workers, ends, close } = composeWorker(env, logger)
   await workers.start()
+  void ends.start()
   return close
 }

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
-import { PolicyRequest, toPolicyDefinition } from '../../src/config-change/policy.schema.ts'
+import { PolicyRequest, toRequestedPolicy } from '../../src/config-change/policy.schema.ts'
 import { FrontMetrics } from '../../src/front/front-metrics.ts'
 import { ERRORS } from '../../src/lib/errors.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
@@ -102,7 +102,7 @@ describe('the documents', () => {
     const [block = ''] = blocksUnder(document, heading, 'json')
     const policy: unknown = JSON.parse(block)
     expect(new Ajv().validate(PolicyRequest, policy)).toBe(true)
-    expect(toPolicyDefinition(policy as PolicyRequest)).toEqual(policy)
+    expect(toRequestedPolicy(policy as PolicyRequest)).toEqual(policy)
   })
 
   it('list only log messages that the code contains', () => {

@@ -1,7 +1,7 @@
 import type { KeyCommand } from '../../domain/commands.ts'
 import { type CommandDecision, decide, type PolicyState, type Rejection } from '../../domain/decider.ts'
 import { effectOf, type Outcome } from '../../domain/outcome.ts'
-import type { PolicyDefinition } from '../../domain/policy.ts'
+import type { StoredPolicy } from '../../domain/temporary-policy.ts'
 import type { CommandStore, Lease, StateReader } from '../ports.ts'
 import { AppendRetries } from './append-retries.ts'
 import { supersededBy } from './superseded.ts'
@@ -62,7 +62,7 @@ export class CommandApplier {
     }
   }
 
-  async #targetOf(command: KeyCommand): Promise<PolicyDefinition | null | undefined> {
+  async #targetOf(command: KeyCommand): Promise<StoredPolicy | null | undefined> {
     if (command.type !== 'rollback') return undefined
     return (await this.#reader.version(command.key, command.version))?.policy
   }

@@ -6,11 +6,12 @@ import { configPartition } from '../../domain/partition.ts'
 import { Problem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { validator } from '../../lib/validator.ts'
-import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
+import { PolicyRequest, toRequestedPolicy } from '../policy.schema.ts'
 import { CommandFault } from './command-fault.ts'
 
 const strict = { additionalProperties: false }
 const version = Type.Integer({ minimum: 0 })
+const policyTag = Type.Union([version, Type.String({ pattern: '^[0-9]+-ended$' })])
 
 const requested = {
   id: Type.String(),
@@ -24,7 +25,7 @@ const keyed = {
   conditions: Type.Optional(
     Type.Object(
       {
-        ifMatch: Type.Optional(Type.Union([Type.Array(version), Type.Literal('*')])),
+        ifMatch: Type.Optional(Type.Union([Type.Array(policyTag), Type.Literal('*')])),
         ifNoneMatch: Type.Optional(Type.Literal('*')),
       },
       strict,
@@ -37,6 +38,7 @@ const validators = {
   put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
   delete: validator.compile(command('delete', keyed)),
   rollback: validator.compile(command('rollback', { ...keyed, version })),
+  expire: validator.compile(command('expire', { ...keyed, version })),
   'import-part': validator.compile(command('import-part', { ...requested, importId: Type.String() })),
 }
 
@@ -77,7 +79,7 @@ function identityFault(id: CommandId, command: QueuedCommand): string | undefine
 
 function definitionOf(policy: object) {
   try {
-    return toPolicyDefinition(policy)
+    return toRequestedPolicy(policy)
   } catch (err) {
     if (err instanceof Problem)
       throw new CommandFault(`the policy of the job is invalid: ${err.detail}`, { cause: err })

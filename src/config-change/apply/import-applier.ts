@@ -161,7 +161,10 @@ function commandOf({ importId: id, actor, reason, requestId }: ImportPart, line:
 function changeOf(command: ImportPolicy, state: PolicyState, at: string) {
   const decision = decide(state, command, at)
   const change: KeyChange = { key: command.key, expectedVersion: state.version }
-  if (decision.kind !== 'changed') return { ...change, counts: { ...NOTHING_IMPORTED, unchanged: 1 } }
+  if (decision.kind !== 'changed') {
+    const isIgnored = decision.kind === 'unchanged' && decision.isIgnored
+    return { ...change, counts: { ...NOTHING_IMPORTED, unchanged: isIgnored ? 0 : 1 } }
+  }
   const { event } = decision
   return { ...change, event, counts: { ...NOTHING_IMPORTED, [effectOf(state, event)]: 1 } }
 }

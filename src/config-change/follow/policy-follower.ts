@@ -1,11 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
-import type { PolicyTable } from '../../domain/policy-table.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { DamagedRecord } from '../damaged-store.ts'
 import { faultFields } from '../fault-fields.ts'
 import { type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../log-ports.ts'
+import type { PoliciesInForce } from './policies-in-force.ts'
 
 /** In ms. Announcements are only hints, so each log is also read at this interval. */
 const READ_INTERVAL_MS = 1000
@@ -24,7 +24,7 @@ export interface FollowObserver {
 
 interface PolicyFollowerOptions {
   readonly log: EventLog
-  readonly table: PolicyTable
+  readonly table: Pick<PoliciesInForce, 'get' | 'set' | 'delete' | 'configKeys'>
   readonly observer: FollowObserver
   /** Called for each event that the process enforces from now on. */
   onApplied(event: PolicyEvent): void

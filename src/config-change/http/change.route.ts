@@ -1,9 +1,11 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { NewCommand } from '../../domain/commands.ts'
-import { recordOf } from '../../domain/policy-record.ts'
+import { expiryFault, tooFarFault } from '../../domain/expiry.ts'
+import type { AppliedCommand } from '../../domain/outcome.ts'
+import { type PolicyRecord, recordAt, recordOf } from '../../domain/policy-record.ts'
 import type { Logger } from '../../observability/logger.ts'
-import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
+import { PolicyRequest, refuseExpiry, toRequestedPolicy } from '../policy.schema.ts'
 import type { PolicyReader } from '../ports.ts'
 import { readVersion } from '../read-policy.ts'
 import type { CommandSubmitter, Submission } from '../submit/command-submitter.ts'
@@ -75,9 +77,12 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     async (request, reply) => {
       const { key } = request.params
       acceptConfigKey(key)
-      const policy = toPolicyDefinition(request.body)
+      const policy = toRequestedPolicy(request.body)
       const command = { ...commandFields(request), type: 'put', key, policy } as const
       const repeatKey = idempotencyKey(request.headers)
+      // A repeated request must find its command, even if the policy has ended since. Otherwise the command is rejected.
+      const expiryFaultOf = repeatKey === undefined ? expiryFault : tooFarFault
+      refuseExpiry(policy, expiresAt => expiryFaultOf(expiresAt, Date.now()))
       if (!request.query.dryRun) return change(request, reply, command, repeatKey)
       return sendBody(reply, dryRunBody(await dryRun(command, { reader, at: new Date().toISOString() })))
     },
@@ -133,8 +138,14 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     if (result.status !== 'applied') throw commandProblem(result.id, result)
     if ('counts' in result) throw new Error(`command ${result.id} of one key has the result of an import`)
     if (result.effect === 'deleted') return reply.code(204).send()
-    const record = (event && recordOf(event)) ?? (await readVersion(reader, key, result.version))
+    const record = (event && recordOf(event)) ?? (await readResult(key, result))
     return sendPolicy(reply.code(result.effect === 'created' ? 201 : 200), record)
+  }
+
+  /** Without a change, the version may be one that has ended. */
+  async function readResult(key: string, { version, effect }: AppliedCommand): Promise<PolicyRecord> {
+    const record = await readVersion(reader, key, version)
+    return (effect === 'unchanged' ? recordAt(record, Date.now()) : undefined) ?? record
   }
 }
 

@@ -1,5 +1,5 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
+import { type StoredPolicy, storedPolicyMembers } from '../../domain/temporary-policy.ts'
 import type { DryRun } from '../submit/dry-run.ts'
 import { definitionOrNull } from './policy-json.ts'
 
@@ -17,6 +17,6 @@ export const DryRunResponse = Type.Object(
 )
 
 export function dryRunBody({ from, to, matches, warnings }: DryRun): Static<typeof DryRunResponse> {
-  const bodyOf = (policy: PolicyDefinition | null) => policy && policyMembers(policy)
+  const bodyOf = (policy: StoredPolicy | null) => policy && storedPolicyMembers(policy)
   return { dryRun: true, from: bodyOf(from), to: bodyOf(to), matches, warnings: [...warnings] }
 }

@@ -1,6 +1,6 @@
 import { Type } from '@sinclair/typebox'
 import { EVENT_TYPES, type EventType, type PolicyEvent } from '../../domain/events.ts'
-import { policyMembers } from '../../domain/policy.ts'
+import { storedPolicyMembers } from '../../domain/temporary-policy.ts'
 import { nextCursor } from './pages.schema.ts'
 import { definitionOrNull, EXAMPLE_POLICY } from './policy-json.ts'
 
@@ -42,5 +42,5 @@ export const HistoryResponse = Type.Object(
 
 export function eventBody({ version, type, at, actor, reason, commandId, policy }: PolicyEvent) {
   const why = { ...(reason !== undefined && { reason }) }
-  return { version, type, at, actor, ...why, commandId, policy: policy && policyMembers(policy) }
+  return { version, type, at, actor, ...why, commandId, policy: policy && storedPolicyMembers(policy) }
 }

@@ -1,14 +1,31 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifyReply } from 'fastify'
-import { policyMembers } from '../../domain/policy.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { storedPolicyMembers } from '../../domain/temporary-policy.ts'
 import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { nextCursor } from './pages.schema.ts'
 
-const definition = {
+const lastingDefinition = {
   ...POLICY_DEFINITION_MEMBERS,
   description: Type.Optional(Type.String({ description: 'What the policy is for.' })),
+}
+
+const definition = {
+  ...lastingDefinition,
+  expiresAt: Type.Optional(Type.String({ description: 'When a temporary policy ends (RFC 3339, UTC).' })),
+  then: Type.Optional(
+    Type.Union(
+      [
+        Type.Object(lastingDefinition, {
+          title: 'FollowingPolicy',
+          description: 'A policy that follows a temporary one.',
+        }),
+        Type.Null(),
+      ],
+      { description: 'The policy after `expiresAt`. `null` for none.' },
+    ),
+  ),
 }
 
 const PolicyDefinitionResponse = Type.Object(definition, {
@@ -54,11 +71,12 @@ export const PolicyListResponse = Type.Object(
 
 export function policyBody(record: PolicyRecord): Static<typeof PolicyResponse> {
   const { key, version, policy, updatedAt, updatedBy } = record
-  return { key, version, ...policyMembers(policy), updatedAt, updatedBy }
+  return { key, version, ...storedPolicyMembers(policy), updatedAt, updatedBy }
 }
 
 export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
-  return sendBody(reply.header('etag', `"${record.version}"`), policyBody(record))
+  const { version, isEnded } = record
+  return sendBody(reply.header('etag', isEnded ? `"${version}-ended"` : `"${version}"`), policyBody(record))
 }
 
 /** Sends the members in this order. A serializer that knows the schema would put the optional ones last. */

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import { reasonProblem } from '../../domain/change-reason.ts'
-import type { Conditions } from '../../domain/commands.ts'
+import type { Conditions, PolicyTag } from '../../domain/commands.ts'
 import { validationProblem } from '../../lib/errors.ts'
 
 const MAX_WAIT_SECONDS = 60
@@ -8,7 +8,7 @@ const MAX_WAIT_SECONDS = 60
 const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.?)*(?:"|$))+/g
 /** `wait=5`, with or without quotes, before any parameters. */
 const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
-const ENTITY_TAGS = /^\s*"[0-9]+"\s*(?:,\s*"[0-9]+"\s*)*$/
+const ENTITY_TAGS = /^\s*"[0-9]+(?:-ended)?"\s*(?:,\s*"[0-9]+(?:-ended)?"\s*)*$/
 
 /**
  * How long the caller would wait for the outcome, in ms; 0 without a valid `Prefer: wait`.
@@ -33,17 +33,23 @@ export function conditionsOf(headers: IncomingHttpHeaders): Conditions | undefin
     throw validationProblem([{ path: '/headers/if-none-match', message: `was ${ifNoneMatch}; only * is allowed` }])
   }
   return {
-    ...(ifMatch !== undefined && { ifMatch: versionsOf(ifMatch) }),
+    ...(ifMatch !== undefined && { ifMatch: tagsOf(ifMatch) }),
     ...(ifNoneMatch !== undefined && { ifNoneMatch: '*' as const }),
   }
 }
 
 /** A number that is too large for a version matches none. */
-function versionsOf(ifMatch: string): readonly number[] | '*' {
+function tagsOf(ifMatch: string): readonly PolicyTag[] | '*' {
   if (ifMatch.trim() === '*') return '*'
-  if (ENTITY_TAGS.test(ifMatch)) return (ifMatch.match(/[0-9]+/g) ?? []).map(Number).filter(Number.isSafeInteger)
+  if (ENTITY_TAGS.test(ifMatch)) return Array.from(ifMatch.matchAll(/([0-9]+)(-ended)?/g)).flatMap(tagOf)
   const message = `was ${ifMatch}; versions such as "3", "4" or * are allowed`
   throw validationProblem([{ path: '/headers/if-match', message }])
+}
+
+function tagOf([, digits, ended]: RegExpExecArray): readonly PolicyTag[] {
+  const version = Number(digits)
+  if (!Number.isSafeInteger(version)) return []
+  return [ended === undefined ? version : `${version}-ended`]
 }
 
 /**

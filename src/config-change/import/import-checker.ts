@@ -1,5 +1,7 @@
+import { tooFarFault } from '../../domain/expiry.ts'
 import { Problem } from '../../lib/errors.ts'
 import { JsonBounds } from '../../lib/json-bounds.ts'
+import { refuseExpiry } from '../policy.schema.ts'
 import { type ImportedPolicy, parseImportLine } from './import-line.ts'
 import { importInvalid, type Line } from './ndjson.ts'
 
@@ -8,11 +10,17 @@ const MAX_ELEMENTS = 1_000
 
 /** Validates a file line by line: each line is a policy, and no key occurs twice. */
 export class ImportChecker {
+  readonly #now: () => number
   readonly #seen = new Map<string, number>()
+
+  /** @param now in ms since 1970 */
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
 
   /** @throws {Problem} `import-invalid`, whose cause is the fault of the line */
   check({ number, bytes }: Line): ImportedPolicy {
-    const imported = parse(number, bytes)
+    const imported = parse(number, bytes, this.#now())
     const earlier = this.#seen.get(imported.key)
     if (earlier !== undefined) throw importInvalid(number, `the key "${imported.key}" is already on line ${earlier}`)
     this.#seen.set(imported.key, number)
@@ -20,11 +28,14 @@ export class ImportChecker {
   }
 }
 
-function parse(line: number, bytes: Buffer): ImportedPolicy {
+/** A policy that has ended is valid: it counts as what follows it. */
+function parse(line: number, bytes: Buffer, nowMs: number): ImportedPolicy {
   try {
     const problem = new JsonBounds(MAX_ELEMENTS).problemOf(bytes)
     if (problem !== undefined) throw problem
-    return parseImportLine(bytes)
+    const imported = parseImportLine(bytes)
+    refuseExpiry(imported.policy, expiresAt => tooFarFault(expiresAt, nowMs))
+    return imported
   } catch (err) {
     if (err instanceof Problem) throw importInvalid(line, err.detail, err.members)
     if (err instanceof SyntaxError) throw importInvalid(line, `it is not valid JSON: ${err.message}`)

@@ -1,11 +1,11 @@
 import { isUtf8 } from 'node:buffer'
 import { type Static, Type } from '@sinclair/typebox'
 import { configKeyFault } from '../../domain/key.ts'
-import { type PolicyDefinition, policyMembers } from '../../domain/policy.ts'
+import { type RequestedPolicy, type StoredPolicy, storedPolicyMembers } from '../../domain/temporary-policy.ts'
 import { validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { validator } from '../../lib/validator.ts'
-import { PolicyRequest, toPolicyDefinition } from '../policy.schema.ts'
+import { PolicyRequest, toRequestedPolicy } from '../policy.schema.ts'
 
 /** A line of an import: a policy and its config key. */
 const ImportLine = Type.Composite([Type.Object({ key: Type.String() }), PolicyRequest], { additionalProperties: false })
@@ -14,7 +14,7 @@ const validate = validator.compile(ImportLine)
 
 export interface ImportedPolicy {
   readonly key: string
-  readonly policy: PolicyDefinition
+  readonly policy: RequestedPolicy
 }
 
 /**
@@ -29,12 +29,12 @@ export function parseImportLine(line: string | Buffer): ImportedPolicy {
   const { key, ...policy } = value as Static<typeof ImportLine>
   const fault = configKeyFault(key)
   if (fault !== undefined) throw validationProblem([{ path: '/key', message: fault.detail }])
-  return { key, policy: toPolicyDefinition(policy) }
+  return { key, policy: toRequestedPolicy(policy) }
 }
 
 /** A policy as a line of an export. An import of this line leads to the same export. */
-export function exportLine({ key, policy }: ImportedPolicy): string {
-  return JSON.stringify({ key, ...policyMembers(policy) })
+export function exportLine({ key, policy }: { readonly key: string; readonly policy: StoredPolicy }): string {
+  return JSON.stringify({ key, ...storedPolicyMembers(policy) })
 }
 
 /** A policy as a staged line, which workers of release 0.1.0 read too. */

@@ -43,10 +43,12 @@ export interface FoundProjection {
   readonly listing: Listing
   /** In ascending order; `null` if the index has another type. */
   readonly versions: readonly IndexedVersion[] | null
+  /** When its temporary policy ends, in ms since 1970; `undefined` if it is not listed as one. */
+  readonly end: number | undefined
 }
 
 export interface ProjectionDamage {
-  readonly where: 'policies' | 'names'
+  readonly where: 'policies' | 'names' | 'ends'
   readonly detail: string
 }
 
@@ -74,35 +76,43 @@ export interface MaintainedLog {
   fold(from: LogBounds, entries: readonly LogEntry[]): Promise<boolean>
 }
 
-/** What is derived from a partition's log: policies, the list of their keys, and the index of versions. */
+/** What is derived from a partition's log: policies, the list of their keys, that of their ends, and the index of versions. */
 export interface MaintainedProjection {
-  /** Why policies or the list of keys cannot be read at all; empty if they can. */
+  /** Why policies, the list of keys or that of ends cannot be read at all; empty if they can. */
   damage(): Promise<readonly ProjectionDamage[]>
   /** Every policy, in chunks. */
   records(): AsyncIterable<readonly (readonly [name: FoundName, policy: FoundRecord])[]>
   /** Every listed key, in chunks. */
   names(): AsyncIterable<readonly (readonly [name: FoundName, listing: Listing])[]>
+  /** Every listed end of a temporary policy, in chunks. */
+  ends(): AsyncIterable<readonly (readonly [name: FoundName, end: number])[]>
   /** The keys that have an index of versions, in chunks. */
   indexedKeys(): AsyncIterable<readonly string[]>
   /** `null` as in `FoundProjection`. */
   versions(keys: readonly string[]): Promise<readonly (readonly IndexedVersion[] | null)[]>
   /** The projection of one key, and the bounds of the log at the same moment. */
   find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }>
-  /** Begins a second set of policies and listed keys next to those in use. */
+  /** Begins a second set of policies, listed keys and ends next to those in use. */
   draft(): ProjectionDraft
   /** Replaces the key's index. @returns false if the log has changed */
   replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean>
 }
 
-/** Policies and listed keys that are not in use yet. An abandoned draft expires. */
+/** Policies, listed keys and ends that are not in use yet. An abandoned draft expires. */
 export interface ProjectionDraft {
   write(policies: readonly KeyPolicy[]): Promise<void>
   /**
    * Replaces what is in use by the draft, in one step, and changes the identity of the log, so that followers reload.
-   * @param hasPolicies whether the draft holds a policy
    * @returns false if the log has changed, or the draft has expired
    */
-  use(at: LogBounds, hasPolicies: boolean): Promise<boolean>
+  use(at: LogBounds, content: DraftContent): Promise<boolean>
+}
+
+/** What a draft holds any of. */
+export interface DraftContent {
+  readonly hasPolicies: boolean
+  /** Of temporary policies. */
+  readonly hasEnds: boolean
 }
 
 export interface MaintainedPartition {

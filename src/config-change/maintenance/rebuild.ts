@@ -64,7 +64,7 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
   }
   do {
     await replay.catchUp(entries => write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))]))
-  } while (replay.isComplete && !(await draft.use(replay.at, replay.hasPolicies)))
+  } while (replay.isComplete && !(await draft.use(replay.at, replay.content)))
 }
 
 async function repairVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {

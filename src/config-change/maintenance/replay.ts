@@ -1,11 +1,11 @@
-import { evolve, initialState, type PolicyState } from '../../domain/decider.ts'
 import { DefinitionPool } from '../../domain/definition-pool.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
-import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { type PolicyRecord, recordOf } from '../../domain/policy-record.ts'
+import { isTemporary } from '../../domain/temporary-policy.ts'
 import { OperatorError } from '../../lib/operator-error.ts'
 import type { LogEntry, StoredEntry } from '../log-ports.ts'
-import type { IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
+import type { DraftContent, IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
 
 /** The log was replaced or compacted during the replay. */
 export class LogMovedOn extends OperatorError {}
@@ -15,9 +15,9 @@ const MAX_ATTEMPTS = 20
 
 /** One key according to the log. */
 interface ReplayedKey {
-  readonly state: PolicyState
-  readonly updatedAt: string
-  readonly updatedBy: string
+  readonly version: number
+  /** `undefined` after a deletion. */
+  readonly record: PolicyRecord | undefined
   readonly versions: IndexedVersion[]
 }
 
@@ -95,12 +95,18 @@ export class Replay {
 
   /** The keys that have a policy. */
   *livingKeys(): Generator<string> {
-    for (const [key, { state }] of this.#keys) if (state.policy !== null) yield key
+    for (const [key, { record }] of this.#keys) if (record !== undefined) yield key
   }
 
-  /** Whether any key has a policy. */
-  get hasPolicies(): boolean {
-    return this.livingKeys().next().done === false
+  /** The keys that have a temporary policy. */
+  *temporaryKeys(): Generator<string> {
+    for (const [key, { record }] of this.#keys) if (record !== undefined && isTemporary(record.policy)) yield key
+  }
+
+  /** What a projection of the log contains. */
+  get content(): DraftContent {
+    const isAny = (keys: Generator<string>) => keys.next().done === false
+    return { hasPolicies: isAny(this.livingKeys()), hasEnds: isAny(this.temporaryKeys()) }
   }
 
   has(key: string): boolean {
@@ -109,11 +115,7 @@ export class Replay {
 
   /** The record that the projection should contain; `undefined` if the key has no policy. */
   recordOf(key: string): PolicyRecord | undefined {
-    const replayed = this.#keys.get(key)
-    if (replayed === undefined) return undefined
-    const { state, updatedAt, updatedBy } = replayed
-    const { version, policy } = state
-    return policy === null ? undefined : { key, version, policy, updatedAt, updatedBy }
+    return this.#keys.get(key)?.record
   }
 
   /** What the index of a key should contain if the log is compacted to this position: its last compacted version and all later ones. */
@@ -136,7 +138,7 @@ export class Replay {
     this.#position = position
     if (!this.#isReadable(entry)) return
     const { event } = entry
-    const { version } = this.#stateOf(event.key)
+    const version = this.#keys.get(event.key)?.version ?? 0
     if (event.version !== version + 1) {
       this.faults.push(
         `position ${position} changes "${event.key}" from version ${version} to version ${event.version}`,
@@ -153,21 +155,17 @@ export class Replay {
   }
 
   #apply({ position, event }: LogEntry): void {
-    const { key, version, at, actor } = event
+    const { key, version } = event
     this.#applied.add(applicationOf(event))
     const versions = this.#keys.get(key)?.versions ?? []
     versions.push({ version, position })
-    const state = this.#pooled(evolve(this.#stateOf(key), event))
-    this.#keys.set(key, { state, updatedAt: at, updatedBy: actor, versions })
+    this.#keys.set(key, { version, record: this.#pooled(recordOf(event)), versions })
   }
 
-  #stateOf(key: string): PolicyState {
-    return this.#keys.get(key)?.state ?? initialState
-  }
-
-  /** Equal policies share one definition, which saves memory. */
-  #pooled(state: PolicyState): PolicyState {
-    return state.policy === null ? state : { ...state, policy: this.#definitions.take(state.policy).definition }
+  /** Equal lasting policies share one definition, which saves memory. */
+  #pooled(record: PolicyRecord | undefined): PolicyRecord | undefined {
+    if (record === undefined || isTemporary(record.policy)) return record
+    return { ...record, policy: this.#definitions.take(record.policy).definition }
   }
 }
 

@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { endOf } from '../../domain/temporary-policy.ts'
 import { inChunks } from '../../lib/keyed-chunks.ts'
 import type {
   FoundProjection,
@@ -15,7 +16,7 @@ import { Replay } from './replay.ts'
 /** A place where the projection does not match the log, or where the log itself is faulty. */
 export interface Difference {
   readonly partition: number
-  readonly where: 'log' | 'policies' | 'names' | 'versions'
+  readonly where: 'log' | 'policies' | 'names' | 'ends' | 'versions'
   /** Absent for the log. */
   readonly key?: string
   readonly detail: string
@@ -54,10 +55,14 @@ async function* suspectKeys(
   projection: MaintainedProjection,
   replay: Replay,
   progress: Progress,
-  onInvalidName: (where: 'policies' | 'names', shown: string) => void,
+  onInvalidName: (where: 'policies' | 'names' | 'ends', shown: string) => void,
 ): AsyncGenerator<string> {
   const suspects = new Set<string>()
-  const missing = { records: new Set(replay.livingKeys()), names: new Set(replay.livingKeys()) }
+  const missing = {
+    records: new Set(replay.livingKeys()),
+    names: new Set(replay.livingKeys()),
+    ends: new Set(replay.temporaryKeys()),
+  }
   for await (const found of projection.records()) {
     for (const [{ key, shown }, policy] of found) {
       if (key === undefined) {
@@ -80,8 +85,19 @@ async function* suspectKeys(
     }
     progress.advanced(found.length)
   }
+  for await (const found of projection.ends()) {
+    for (const [{ key, shown }, end] of found) {
+      if (key === undefined) {
+        onInvalidName('ends', shown)
+        continue
+      }
+      missing.ends.delete(key)
+      if (end !== endOfRecord(replay.recordOf(key))) suspects.add(key)
+    }
+    progress.advanced(found.length)
+  }
   for await (const key of suspectIndexes(projection, replay, progress)) suspects.add(key)
-  for (const keys of [missing.records, missing.names]) for (const key of keys) suspects.add(key)
+  for (const keys of Object.values(missing)) for (const key of keys) suspects.add(key)
   yield* suspects
 }
 
@@ -129,6 +145,10 @@ function compare(key: string, found: FoundProjection, replay: Replay, { compacte
   if (found.listing !== listing) {
     differences.push({ where: 'names', detail: `has ${LISTINGS[found.listing]}, the log says ${LISTINGS[listing]}` })
   }
+  const end = endOfRecord(record)
+  if (found.end !== end) {
+    differences.push({ where: 'ends', detail: `has ${shownEnd(found.end)}, the log says ${shownEnd(end)}` })
+  }
   const versions = replay.versionsOf(key, compactedTo)
   if (!isDeepStrictEqual(found.versions, versions)) {
     const held = found.versions === null ? 'a value of another type' : JSON.stringify(found.versions)
@@ -147,6 +167,14 @@ const LISTINGS: Readonly<Record<Listing, string>> = {
 /** How the list of keys should contain a key with this record. */
 function listingOf(record: PolicyRecord | undefined): Listing {
   return record === undefined ? 'absent' : 'listed'
+}
+
+function endOfRecord(record: PolicyRecord | undefined): number | undefined {
+  return record && endOf(record.policy)
+}
+
+function shownEnd(end: number | undefined): string {
+  return end === undefined ? 'nothing' : `the end ${end}`
 }
 
 function shownRecord(record: PolicyRecord | undefined): string {

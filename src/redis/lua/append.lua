@@ -9,18 +9,20 @@
   KEYS[1] log (stream)   KEYS[2] identity of the log (string)   KEYS[3] policies (hash)   KEYS[4] names (sorted set)
   KEYS[5] position up to which the log is compacted (string)
   KEYS[6] outcome of the command (string)   KEYS[7] progress of the import (string)   KEYS[8] lock of the job (string)
-  KEYS[9…] versions of each config key (sorted set)
+  KEYS[9] ends of temporary policies (sorted set)
+  KEYS[10…] versions of each config key (sorted set)
 
   ARGV[1] lease: the value that the lock must have, '' to append without a lease
   ARGV[2] outcome, '' if the command has not ended   ARGV[3] lifetime of the outcome in ms
   ARGV[4] expected progress, '' for none             ARGV[5] new progress, '' to leave it unchanged
   ARGV[6] channel to announce on         ARGV[7] partition         ARGV[8] identity for a log without one
-  and five arguments for each config key:
+  and six arguments for each config key:
     config key
     expected version of the key, on which the decision was based
     version of the event, '' if nothing changes
     event as JSON
     policy record as JSON, '' if the event is a deletion
+    end of the policy in ms since 1970, '' if it has none
 
   Returns { code, value }: { 0, refusal } appended, with the error of the announcement or '', { 1, outcome } the command had already
   ended, { 2, config key } this key is at another version, { 3, '' } the worker does not hold the lock, { 4, progress } the import
@@ -28,11 +30,11 @@
   data of another program.
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
-local outcome, progress, lock = KEYS[6], KEYS[7], KEYS[8]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 8, 8, 5
+local outcome, progress, lock, ends = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 9, 8, 6
 local call = redis.call
 
-local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string' }, 'zset')
+local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string', 'zset' }, 'zset')
 if damage then return damage end
 
 local ended = call('GET', outcome)
@@ -58,7 +60,7 @@ call('SET', identity, ARGV[8], 'NX')
 
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
-  local key, version, event, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5]
+  local key, version, event, policy, ends_at = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
   if version ~= '' then
     position = position + 1
     call('XADD', log, string.format('%.0f-0', position), 'event', event)
@@ -69,6 +71,11 @@ for i = 1, #KEYS - COMMON_KEYS do
     else
       call('HDEL', policies, key)
       call('ZREM', names, key)
+    end
+    if ends_at ~= '' then
+      call('ZADD', ends, ends_at, key)
+    else
+      call('ZREM', ends, key)
     end
   end
 end

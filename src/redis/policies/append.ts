@@ -5,11 +5,13 @@ import { partitionOf } from '../../domain/command-id.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import type { Outcome } from '../../domain/outcome.ts'
 import { configPartition } from '../../domain/partition.ts'
-import { type PolicyRecord, recordOf } from '../../domain/policy-record.ts'
+import { recordOf } from '../../domain/policy-record.ts'
+import { endOf } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript, type ScriptArguments } from '../define-script.ts'
 import { announcementChannel, ConfigKeys } from '../keys.ts'
 import { appendScript } from '../scripts.ts'
+import { recordJson } from './config-json.ts'
 import type { RetentionOptions } from './retention.ts'
 
 /** The codes that `lua/append.lua` returns. */
@@ -67,7 +69,7 @@ function appendArguments(
 ): ScriptArguments {
   const keys = new ConfigKeys(keyPrefix, partition)
   const ofCommand = [keys.outcome(commandId), keys.progress(commandId), keys.lock(commandId)]
-  const touched = [keys.log, keys.identity, keys.policies, keys.names, keys.compactedTo, ...ofCommand]
+  const touched = [keys.log, keys.identity, keys.policies, keys.names, keys.compactedTo, ...ofCommand, keys.ends]
   return [
     touched.length + changes.length,
     ...touched,
@@ -85,14 +87,10 @@ function appendArguments(
 }
 
 function changeArguments({ key, expectedVersion, event }: KeyChange): readonly (string | number)[] {
-  if (event === undefined) return [key, expectedVersion, '', '', '']
+  if (event === undefined) return [key, expectedVersion, '', '', '', '']
   const record = recordOf(event)
-  return [key, expectedVersion, event.version, JSON.stringify(event), record === undefined ? '' : recordJson(record)]
-}
-
-/** A policy record as it is stored under its key. */
-export function recordJson({ key: _, ...record }: PolicyRecord): string {
-  return JSON.stringify(record)
+  const policy = record === undefined ? '' : recordJson(record)
+  return [key, expectedVersion, event.version, JSON.stringify(event), policy, endOf(event.policy) ?? '']
 }
 
 function jsonOf(value: object | undefined): string {

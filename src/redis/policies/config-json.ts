@@ -2,9 +2,10 @@
 
 import { DamagedRecord } from '../../config-change/damaged-store.ts'
 import type { DamagedEntry, LogEntry, StoredEntry } from '../../config-change/log-ports.ts'
-import { EVENT_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
+import { FIRST_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
-import { isPolicyDefinition } from '../../domain/stored-policy.ts'
+import { isPolicyDefinition, isStoredPolicy } from '../../domain/stored-policy.ts'
+import { isTemporary } from '../../domain/temporary-policy.ts'
 import { parseJson } from '../../lib/parse-json.ts'
 
 /** An entry of a stream as ioredis returns it: the id, then fields and values in turn. */
@@ -44,10 +45,25 @@ export function parseUnlessDamaged(parse: () => LogEntry, position: number): Sto
   }
 }
 
+/**
+ * A policy record as it is stored under its key. A record with parts that release 0.1.0 does not know has its policy under another
+ * name, so that 0.1.0 reports it as damaged instead of enforcing a part of it.
+ */
+export function recordJson({ key: _, ...record }: PolicyRecord): string {
+  const { policy, isRecordedEnd, ...rest } = record
+  if (!isTemporary(policy) && isRecordedEnd === undefined) return JSON.stringify(record)
+  return JSON.stringify({ ...rest, ...(isRecordedEnd && { isRecordedEnd }), definition: policy })
+}
+
 /** `undefined` if the record is damaged. */
 export function readRecord(key: string, json: string): PolicyRecord | undefined {
-  const record: unknown = parseJson(json)
+  const record = withPolicy(parseJson(json))
   return isRecord(record) ? { key, ...record } : undefined
+}
+
+function withPolicy(stored: unknown): unknown {
+  const { definition, ...record } = Object(stored) as Record<string, unknown>
+  return definition === undefined ? stored : { ...record, policy: definition }
 }
 
 /** @throws {DamagedRecord} */
@@ -62,13 +78,18 @@ export function parseRecord(key: string, json: string): PolicyRecord {
 }
 
 function isRecord(value: unknown): value is Omit<PolicyRecord, 'key'> {
-  const { version, policy, updatedAt, updatedBy } = Object(value) as Record<string, unknown>
-  return isNumber(version) && isString(updatedAt) && isString(updatedBy) && isPolicyDefinition(policy)
+  const { version, policy, lasting, updatedAt, updatedBy } = Object(value) as Record<string, unknown>
+  return isNumber(version) && isString(updatedAt) && isString(updatedBy) && isStoredPolicy(policy) && isLasting(lasting)
+}
+
+/** The member is absent unless the policy is temporary. */
+function isLasting(value: unknown): boolean {
+  return value == null || isPolicyDefinition(value)
 }
 
 function parseEvent(stored: unknown, damage: string): PolicyEvent {
   const { schema } = Object(stored) as { schema?: unknown }
-  if (!isNumber(schema) || schema < EVENT_SCHEMA) throw new DamagedRecord(damage)
+  if (!isNumber(schema) || schema < FIRST_SCHEMA) throw new DamagedRecord(damage)
   const event = upcast(stored)
   if (!isEvent(event)) throw new DamagedRecord(damage)
   return event
@@ -82,11 +103,13 @@ function isEvent({
   actor,
   commandId,
   policy,
+  lasting,
 }: { readonly [member in keyof PolicyEvent]?: unknown }) {
   return (
     isNumber(version) &&
     [key, type, at, actor, commandId].every(isString) &&
-    (policy === null || isPolicyDefinition(policy))
+    (policy === null || isStoredPolicy(policy)) &&
+    isLasting(lasting)
   )
 }
 

@@ -38,15 +38,15 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async damage(): Promise<readonly ProjectionDamage[]> {
-    const { policies, names } = this.#keys
-    const [ofPolicies, ofNames] = await Promise.all([
-      wrongTypes(this.#redis, { [policies]: 'hash' }),
-      wrongTypes(this.#redis, { [names]: 'zset' }),
-    ])
-    return [
-      ...ofPolicies.map(detail => ({ where: 'policies' as const, detail })),
-      ...ofNames.map(detail => ({ where: 'names' as const, detail })),
+    const { policies, names, ends } = this.#keys
+    const faultsOf = async (where: ProjectionDamage['where'], key: string, type: string) =>
+      (await wrongTypes(this.#redis, { [key]: type })).map(detail => ({ where, detail }))
+    const found = [
+      faultsOf('policies', policies, 'hash'),
+      faultsOf('names', names, 'zset'),
+      faultsOf('ends', ends, 'zset'),
     ]
+    return (await Promise.all(found)).flat()
   }
 
   async *records(): AsyncGenerator<readonly [name: FoundName, policy: FoundRecord][]> {
@@ -59,11 +59,24 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async *names(): AsyncGenerator<readonly [name: FoundName, listing: Listing][]> {
+    for await (const found of this.#scored(this.#keys.names)) {
+      yield found.map(([name, score]) => [foundName(name), listingOf(score)])
+    }
+  }
+
+  async *ends(): AsyncGenerator<readonly [name: FoundName, end: number][]> {
+    for await (const found of this.#scored(this.#keys.ends)) {
+      yield found.map(([name, score]) => [foundName(name), Number(score)])
+    }
+  }
+
+  /** The members of a sorted set with their scores, in chunks. */
+  async *#scored(key: string): AsyncGenerator<readonly [name: Buffer, score: string][]> {
     let cursor = '0'
     do {
-      const [next, found] = await this.#redis.zscanBuffer(this.#keys.names, cursor, 'COUNT', KEYS_PER_SCAN)
+      const [next, found] = await this.#redis.zscanBuffer(key, cursor, 'COUNT', KEYS_PER_SCAN)
       cursor = next.toString()
-      yield inPairs(found).map(([name, score]) => [foundName(name), listingOf(score.toString())])
+      yield inPairs(found).map(([name, score]) => [name, score.toString()])
     } while (cursor !== '0')
   }
 
@@ -85,17 +98,20 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }> {
-    const { policies, names } = this.#keys
+    const { policies, names, ends } = this.#keys
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    transaction.hget(policies, key).zscore(names, key).zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
+    transaction.hget(policies, key).zscore(names, key).zscore(ends, key)
+    transaction.zrange(this.#keys.versions(key), '0', '-1', 'WITHSCORES')
     const results = (await transaction.exec()) ?? []
-    const [record, score, versions] = unlessWrongType(results.splice(-3)) as Nullable<[string, string, string[]]>
+    const found = unlessWrongType(results.splice(-4)) as Nullable<[string, string, string, string[]]>
+    const [record, score, end, versions] = found
     return {
       bounds: boundsOf(throwingErrors(results)),
       found: {
         policy: record === null ? undefined : foundRecord(key, record),
         listing: listingOf(score),
         versions: parseVersions(versions),
+        end: end === null ? undefined : Number(end),
       },
     }
   }

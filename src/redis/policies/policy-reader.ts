@@ -1,10 +1,11 @@
 import { DamagedRecord } from '../../config-change/damaged-store.ts'
-import type { ListQuery, PolicyReader, StateReader } from '../../config-change/ports.ts'
-import { initialState, type PolicyState } from '../../domain/decider.ts'
+import type { DueEnd, EndReader, ListQuery, PolicyReader, StateReader } from '../../config-change/ports.ts'
+import { evolve, initialState, type PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { prefixOf } from '../../domain/key.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
-import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { type PolicyRecord, recordAt } from '../../domain/policy-record.ts'
+import { hasEnded } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { parseCompacted, parseEntry, parsePosition, parseRecord, readRecord } from './config-json.ts'
@@ -15,6 +16,8 @@ import { parseName, shownName } from './stored-name.ts'
 /** Names per call when all policies are read. */
 const NAMES_PER_READ = 500
 
+const ENDS_PER_READ = 100
+
 interface NamesQuery {
   readonly prefix: string
   readonly after: Buffer | undefined
@@ -22,13 +25,23 @@ interface NamesQuery {
 }
 
 /** Policies and their events in Redis. */
-export class RedisPolicyReader implements PolicyReader, StateReader {
+export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
   readonly #redis: RedisClient
   readonly #partitions: readonly ConfigKeys[]
   readonly #onDamaged: (key: string) => void
+  readonly #now: () => number
 
-  /** @param onDamaged called for each policy that a list leaves out */
-  constructor(redis: RedisClient, keyPrefix: string, onDamaged: (key: string) => void = () => undefined) {
+  /**
+   * @param onDamaged called for each policy that a list leaves out
+   * @param now in ms since 1970; by this clock temporary policies end
+   */
+  constructor(
+    redis: RedisClient,
+    keyPrefix: string,
+    onDamaged: (key: string) => void = () => undefined,
+    now: () => number = Date.now,
+  ) {
+    this.#now = now
     this.#redis = namingDamage(redis)
     this.#onDamaged = onDamaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
@@ -36,7 +49,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader {
 
   async get(key: string): Promise<PolicyRecord | undefined> {
     const json = await this.#redis.hget(this.#keysOf(key).policies, key)
-    return json === null ? undefined : parseRecord(key, json)
+    return json === null ? undefined : recordAt(parseRecord(key, json), this.#now())
   }
 
   async version(key: string, version: number): Promise<PolicyEvent | undefined> {
@@ -67,7 +80,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader {
       const wanted = limit - found.length
       const names = await this.#names({ prefix, after: last, limit: wanted })
       found.push(...(await this.#records(names)))
-      // A policy that was deleted after its name was read must not end the list early.
+      // A policy that has ended, or was deleted after its name was read, must not end the list early.
       if (names.length < wanted || found.length === limit) return found
       last = names.at(-1)
     }
@@ -90,7 +103,35 @@ export class RedisPolicyReader implements PolicyReader, StateReader {
         this.#redis.zlexcount(names, `(${configKey}`, upTo(prefix)),
       ]),
     )
-    return counts.reduce((sum, count) => sum + count)
+    const ended = await this.#endedInside(configKey, prefix)
+    return counts.reduce((sum, count) => sum + count) - ended
+  }
+
+  /** How many policies within a prefix have ended with none to follow, and are still counted. */
+  async #endedInside(configKey: string, prefix: string): Promise<number> {
+    const due = (await this.dueEnds(Number.POSITIVE_INFINITY)).filter(
+      ({ key }) => key !== configKey && key.startsWith(prefix),
+    )
+    const records = await Promise.all(due.map(({ key }) => this.get(key)))
+    return records.filter(record => record === undefined).length
+  }
+
+  async dueEnds(limit: number): Promise<readonly DueEnd[]> {
+    const due = await Promise.all(this.#partitions.map(keys => this.#dueIn(keys, limit)))
+    return due.flat()
+  }
+
+  /** Reads on if the list of ends is damaged, and names keys that have not ended. */
+  async #dueIn({ ends }: ConfigKeys, limit: number): Promise<readonly DueEnd[]> {
+    const nowMs = this.#now()
+    const due: DueEnd[] = []
+    for (let offset = 0; ; offset += ENDS_PER_READ) {
+      const keys = await this.#redis.zrangebyscore(ends, '-inf', nowMs, 'LIMIT', offset, ENDS_PER_READ)
+      for (const [i, { version, policy }] of (await this.states(keys)).entries()) {
+        if (hasEnded(policy, nowMs)) due.push({ key: keys[i] as string, version })
+      }
+      if (keys.length < ENDS_PER_READ || due.length >= limit) return due.slice(0, limit)
+    }
   }
 
   /** The readable ones, in the order of their names. */
@@ -110,7 +151,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader {
     if (json === undefined) return undefined
     const record = readRecord(key, json)
     if (record === undefined) this.#onDamaged(key)
-    return record
+    return record && recordAt(record, this.#now())
   }
 
   /** The stored JSON of the policies of these keys. */
@@ -163,11 +204,18 @@ export class RedisPolicyReader implements PolicyReader, StateReader {
     const record = json === undefined ? undefined : readRecord(key, json)
     if (record !== undefined) {
       if (record.version > version) await this.#requireIndexed(key, record.version)
-      return { version: Math.max(version, record.version), policy: record.policy }
+      const { policy, lasting, isRecordedEnd } = record
+      return {
+        version: Math.max(version, record.version),
+        policy,
+        ...(lasting !== undefined && { lasting }),
+        ...(isRecordedEnd && { isRecordedEnd }),
+      }
     }
     if (version === 0) return initialState
     if (json === undefined) return { version, policy: null }
-    return { version, policy: (await this.#eventUnlessDamaged(key, version))?.policy ?? null, isDamaged: true }
+    const event = await this.#eventUnlessDamaged(key, version)
+    return { version, ...(event ? evolve(initialState, event) : { policy: null }), isDamaged: true }
   }
 
   /**

@@ -1,8 +1,9 @@
 import { randomUUID } from 'node:crypto'
-import type { KeyPolicy, LogBounds, ProjectionDraft } from '../../config-change/maintenance/ports.ts'
+import type { DraftContent, KeyPolicy, LogBounds, ProjectionDraft } from '../../config-change/maintenance/ports.ts'
+import { endOf } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import type { ConfigKeys } from '../keys.ts'
-import { recordJson } from './append.ts'
+import { recordJson } from './config-json.ts'
 import { resultsOf } from './maintained-log.ts'
 import type { KeyReplacer } from './replace-keys.ts'
 
@@ -15,6 +16,7 @@ export class RedisProjectionDraft implements ProjectionDraft {
   readonly #keys: ConfigKeys
   readonly #policies: string
   readonly #names: string
+  readonly #ends: string
   readonly #replacer: KeyReplacer
 
   constructor(redis: RedisClient, keys: ConfigKeys, replacer: KeyReplacer) {
@@ -24,6 +26,7 @@ export class RedisProjectionDraft implements ProjectionDraft {
     this.#replacer = replacer
     this.#policies = keys.draft(id, 'policies')
     this.#names = keys.draft(id, 'names')
+    this.#ends = keys.draft(id, 'ends')
   }
 
   async write(policies: readonly KeyPolicy[]): Promise<void> {
@@ -31,16 +34,20 @@ export class RedisProjectionDraft implements ProjectionDraft {
     for (const { key, record } of policies) {
       if (record === undefined) pipeline.hdel(this.#policies, key).zrem(this.#names, key)
       else pipeline.hset(this.#policies, key, recordJson(record)).zadd(this.#names, 0, key)
+      const end = record && endOf(record.policy)
+      if (end === undefined) pipeline.zrem(this.#ends, key)
+      else pipeline.zadd(this.#ends, end, key)
     }
-    for (const draft of [this.#policies, this.#names]) pipeline.pexpire(draft, DRAFT_LIFETIME_MS)
+    for (const draft of [this.#policies, this.#names, this.#ends]) pipeline.pexpire(draft, DRAFT_LIFETIME_MS)
     await resultsOf(pipeline)
   }
 
   /** A single call: the more time passes after the replay, the more often a change precedes it. */
-  async use(at: LogBounds, hasPolicies: boolean): Promise<boolean> {
+  async use(at: LogBounds, { hasPolicies, hasEnds }: DraftContent): Promise<boolean> {
     const replacements = [
       { inUse: this.#keys.policies, draft: this.#policies, hasDraft: hasPolicies },
       { inUse: this.#keys.names, draft: this.#names, hasDraft: hasPolicies },
+      { inUse: this.#keys.ends, draft: this.#ends, hasDraft: hasEnds },
     ]
     return this.#replacer.replace(replacements, at, randomUUID())
   }

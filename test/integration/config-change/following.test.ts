@@ -200,15 +200,15 @@ describeWithRedis('a front process', () => {
   })
 
   it('logs an event of a later release that it cannot read, and continues with the rest', async () => {
-    const event = { schema: 2, key: 'a', version: 2, type: 'changed', from: 'the future' }
+    const event = { schema: 3, key: 'a', version: 2, type: 'changed', from: 'the future' }
     const partition = configPartition('a')
     await redis.xadd(new ConfigKeys(keyPrefix, partition).log, '999-0', 'event', JSON.stringify(event))
-    await eventually(() => expect(said.join()).toContain('an event of schema 2'))
+    await eventually(() => expect(said.join()).toContain('an event of schema 3'))
     const other = KEYS.find(key => configPartition(key) !== partition) ?? ''
     await writer.client.put(other, policy(2))
     await eventually(async () => expect((await follower.client.check(other, 0)).body.limit).toBe(2), BOUND_MS)
     expect((await follower.client.check('a', 0)).body.limit).toBe(1)
-    expect(said.filter(line => line.includes('an event of schema 2'))).toHaveLength(1)
+    expect(said.filter(line => line.includes('an event of schema 3'))).toHaveLength(1)
   })
 
   it.each([

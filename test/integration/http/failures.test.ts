@@ -29,7 +29,7 @@ beforeAll(() => {
 async function damage(key: string): Promise<void> {
   const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
   await redis.zadd(keys.versions(key), 1, 999_999)
-  await redis.hset(keys.snapshot, key, JSON.stringify({ position: 999_999, event: { schema: 2 } }))
+  await redis.hset(keys.snapshot, key, JSON.stringify({ position: 999_999, event: { schema: 3 } }))
   await redis.hset(keys.policies, key, 'not JSON')
 }
 

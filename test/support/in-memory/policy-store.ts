@@ -12,6 +12,8 @@ import type {
   AppendResult,
   CommandEnd,
   CommandStore,
+  DueEnd,
+  EndReader,
   ImportProgress,
   ImportStep,
   KeyChange,
@@ -27,7 +29,8 @@ import type { PolicyEvent } from '../../../src/domain/events.ts'
 import { prefixOf } from '../../../src/domain/key.ts'
 import type { CommandResult, FailedCommand, Outcome } from '../../../src/domain/outcome.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../../src/domain/partition.ts'
-import { type PolicyRecord, recordOf } from '../../../src/domain/policy-record.ts'
+import { type PolicyRecord, recordAt, recordOf } from '../../../src/domain/policy-record.ts'
+import { hasEnded } from '../../../src/domain/temporary-policy.ts'
 
 /** Appends without a worker, as in the Redis adapter. */
 const NO_LEASE = ''
@@ -48,7 +51,7 @@ interface Append {
 
 /** The event logs of a policy store, and everything that is derived from them, in memory. Nothing expires. */
 export class InMemoryPolicyStore
-  implements CommandStore, ResultReader, StateReader, PolicyReader, EventLog, Announcements
+  implements CommandStore, ResultReader, StateReader, EndReader, PolicyReader, EventLog, Announcements
 {
   readonly #logs: readonly Log[] = Array.from({ length: CONFIG_PARTITIONS }, () => ({ identity: null, events: [] }))
   readonly #outcomes = new Map<CommandId, Outcome>()
@@ -57,6 +60,12 @@ export class InMemoryPolicyStore
   readonly #leases = new Map<CommandId, Lease>()
   readonly #damagedKeys = new Set<string>()
   readonly #listeners: ((announcement: Announcement) => void)[] = []
+  readonly #now: () => number
+
+  /** @param now in ms since 1970 */
+  constructor(now: () => number = Date.now) {
+    this.#now = now
+  }
 
   /** Gives a worker the lease of a command, as the queue does. */
   lend(id: CommandId, lease: Lease): void {
@@ -166,16 +175,28 @@ export class InMemoryPolicyStore
 
   async get(key: string): Promise<PolicyRecord | undefined> {
     if (this.#damagedKeys.has(key)) throw new DamagedRecord(`the policy of ${key} is damaged`)
-    return this.#recordOf(key)
+    const record = this.#recordOf(key)
+    return record && recordAt(record, this.#now())
+  }
+
+  async dueEnds(limit: number): Promise<readonly DueEnd[]> {
+    const nowMs = this.#now()
+    return this.#logs.flatMap(({ events }) => {
+      const keys = [...new Set(events.map(({ key }) => key))]
+      const due = keys
+        .map(key => ({ key, state: this.#stateOf(key) }))
+        .filter(({ state }) => hasEnded(state.policy, nowMs))
+      return due.slice(0, limit).map(({ key, state: { version } }) => ({ key, version }))
+    })
   }
 
   async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
     const isWanted = (key: string) => key.startsWith(prefix) && (after === undefined || compareBytes(key, after) > 0)
-    return this.#records(isWanted).slice(0, limit)
+    return this.#present(isWanted).slice(0, limit)
   }
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
-    yield this.#records(() => true)
+    yield this.#present(() => true)
   }
 
   async history(key: string, { after, limit }: { after: number; limit: number }): Promise<readonly PolicyEvent[]> {
@@ -187,7 +208,7 @@ export class InMemoryPolicyStore
   async countInside(configKey: string): Promise<number> {
     const prefix = prefixOf(configKey)
     if (prefix === undefined) return 0
-    return this.#records(key => key !== configKey && key.startsWith(prefix)).length
+    return this.#present(key => key !== configKey && key.startsWith(prefix)).length
   }
 
   async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
@@ -243,7 +264,12 @@ export class InMemoryPolicyStore
     return last && recordOf(last)
   }
 
-  /** The readable policies of these keys, in byte order. */
+  /** As `#records`, as they are now. */
+  #present(isWanted: (key: string) => boolean): readonly PolicyRecord[] {
+    return this.#records(isWanted).flatMap(record => recordAt(record, this.#now()) ?? [])
+  }
+
+  /** The readable policies of these keys as they are stored, in byte order. */
   #records(isWanted: (key: string) => boolean): readonly PolicyRecord[] {
     const keys = new Set(this.#logs.flatMap(({ events }) => events.map(({ key }) => key)))
     return [...keys]

@@ -5,8 +5,9 @@ import { InMemoryImportStaging } from './import-staging.ts'
 import { InMemoryPolicyStore } from './policy-store.ts'
 
 /** The in-memory adapters of every port of the change flow, over one empty store. */
-export function inMemoryPorts() {
-  const store = new InMemoryPolicyStore()
+/** @param now in ms since 1970 */
+export function inMemoryPorts(now: () => number = Date.now) {
+  const store = new InMemoryPolicyStore(now)
   const staging = new InMemoryImportStaging(store)
   const idempotency = new InMemoryIdempotencyStore()
   const queue = new InMemoryCommandQueue()

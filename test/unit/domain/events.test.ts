@@ -27,7 +27,7 @@ describe('an event of a log', () => {
     })
   })
 
-  it.each(['{"schema":2}', '{"schema":"1"}', '{"schema":0}', '{}'])('of an unknown schema is refused: %s', json => {
+  it.each(['{"schema":3}', '{"schema":"1"}', '{"schema":0}', '{}'])('of an unknown schema is refused: %s', json => {
     expect(() => upcast(JSON.parse(json))).toThrow(UnknownEventSchema)
   })
 })

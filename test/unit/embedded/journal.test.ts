@@ -124,7 +124,7 @@ describe('the journal', () => {
     [
       'type',
       { type: 'renamed' },
-      '"type" must be one of created, changed, deleted, rolled-back, imported (got "renamed")',
+      '"type" must be one of created, changed, deleted, rolled-back, imported, expired (got "renamed")',
     ],
     ['at', { at: 'yesterday' }, '"at" must be a UTC time such as "2026-01-31T12:00:00.000Z" (got "yesterday")'],
     ['at', { at: '2026-13-31T12:00:00Z' }, '"at" must be a UTC time such as'],
@@ -310,8 +310,8 @@ describe('the journal', () => {
   }
 
   it('refuses events of a later release, and names the line', async () => {
-    await open(journal => journal.append([JSON.stringify({ ...event(1), schema: 2 })]))
-    await expect(open()).rejects.toThrow(/^line 2 of .*: the log has an event of schema 2; this release reads 1/)
+    await open(journal => journal.append([JSON.stringify({ ...event(1), schema: 3 })]))
+    await expect(open()).rejects.toThrow(/^line 2 of .*: the log has an event of schema 3; this release reads up to 2/)
   })
 
   it('can be replaced by a shorter one, and continues', async () => {
