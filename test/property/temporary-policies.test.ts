@@ -92,7 +92,11 @@ function commandOf(what: Step, version: number, nowMs: number): Command {
 function requested({ name, endsIn, then }: Line, nowMs: number): RequestedPolicy {
   if (endsIn === undefined) return definition(name)
   const expiresAt = new Date(nowMs + endsIn).toISOString()
-  return { ...definition(name), expiresAt, ...(then !== undefined && { then: then && definition(then) }) }
+  return {
+    ...definition(name),
+    expiresAt,
+    ...(then !== undefined && { then: then === null ? null : definition(then) }),
+  }
 }
 
 /** By the state and by the record, which must agree. */

@@ -1,11 +1,14 @@
 /** The promises of the ports of the change flow. Every adapter must pass this suite. */
 import { randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { CommandApplier } from '../../src/config-change/apply/command-applier.ts'
+import { EndRecorder } from '../../src/config-change/apply/end-recorder.ts'
 import { DamagedRecord } from '../../src/config-change/damaged-store.ts'
 import { type Announcement, type Announcements, type EventLog, LogReplaced } from '../../src/config-change/log-ports.ts'
 import type {
   CommandQueue,
   CommandStore,
+  EndReader,
   IdempotencyStore,
   ImportStaging,
   KeyChange,
@@ -15,17 +18,18 @@ import type {
   StateReader,
 } from '../../src/config-change/ports.ts'
 import { type CommandId, commandId, importId, partIds, partitionOf } from '../../src/domain/command-id.ts'
-import type { PutPolicy } from '../../src/domain/commands.ts'
+import type { ExpirePolicy, PutPolicy, QueuedCommand } from '../../src/domain/commands.ts'
 import { evolve, initialState } from '../../src/domain/decider.ts'
 import type { PolicyEvent } from '../../src/domain/events.ts'
 import type { AppliedCommand, FailedCommand } from '../../src/domain/outcome.ts'
 import { configPartition } from '../../src/domain/partition.ts'
 import { recordOf } from '../../src/domain/policy-record.ts'
+import type { TemporaryPolicy } from '../../src/domain/temporary-policy.ts'
 import { eventually } from './eventually.ts'
 import { definitionOf } from './policies.ts'
 
 export interface PortAdapters {
-  readonly reader: PolicyReader & StateReader
+  readonly reader: PolicyReader & StateReader & EndReader
   readonly store: CommandStore & ResultReader
   readonly log: EventLog
   readonly announcements: Announcements
@@ -43,14 +47,18 @@ export interface PortAdapters {
 }
 
 const LEASE = 'lease'
+const NOON_MS = Date.parse('2026-01-31T12:00:00.000Z')
 const KEY = 'user:42'
 const SCOPE = { actor: 'ops', key: 'once' }
 
-/** Runs the cases against the adapters that `start` returns, which share an empty store. */
-export function describePorts(name: string, start: () => Promise<PortAdapters>): void {
+/** Runs the cases against the adapters that `start` returns, which share an empty store and the given clock, in ms since 1970. */
+export function describePorts(name: string, start: (now: () => number) => Promise<PortAdapters>): void {
   let ports: PortAdapters
+  /** By this clock temporary policies end. */
+  let nowMs: number
   beforeEach(async () => {
-    ports = await start()
+    nowMs = NOON_MS
+    ports = await start(() => nowMs)
   })
   afterEach(() => ports.close())
 
@@ -241,6 +249,103 @@ export function describePorts(name: string, start: () => Promise<PortAdapters>):
       expect(await ports.reader.keyRevision(KEY)).toBe(1)
       await change()
       expect(await ports.reader.get(KEY)).toMatchObject({ version: 2 })
+    })
+  })
+
+  describe(`Temporary policies: ${name}`, () => {
+    const lasting = definitionOf({ description: 'lasting' })
+    const END_MS = NOON_MS + 3_600_000
+    const temporary = (overrides: Partial<TemporaryPolicy> = {}): TemporaryPolicy => ({
+      ...definitionOf({ description: 'temporary' }),
+      expiresAt: new Date(END_MS).toISOString(),
+      then: lasting,
+      ...overrides,
+    })
+    const allKeys = async () => {
+      const keys: string[] = []
+      for await (const records of ports.reader.all()) keys.push(...records.map(({ key }) => key))
+      return keys
+    }
+
+    it('are read as they are stored until their end, and then as what follows', async () => {
+      const { event } = await change(KEY, { schema: 2, policy: temporary(), lasting: null })
+      expect(await ports.reader.get(KEY)).toEqual(recordOf(event))
+      nowMs = END_MS
+      const ended = { key: KEY, version: 1, policy: lasting, isEnded: true }
+      const present = { ...ended, updatedAt: temporary().expiresAt, updatedBy: 'throttler' }
+      expect(await ports.reader.get(KEY)).toEqual(present)
+      expect(await ports.reader.list({ prefix: '', after: undefined, limit: 9 })).toEqual([present])
+    })
+
+    it('are in the state and in the log as they are stored', async () => {
+      const { event } = await change(KEY, { schema: 2, policy: temporary(), lasting: null })
+      nowMs = END_MS
+      expect(await ports.reader.state(KEY)).toEqual(evolve(initialState, event))
+      const { chunks } = await ports.log.snapshot(configPartition(KEY))
+      for await (const chunk of chunks) expect(chunk).toEqual([recordOf(event)])
+      expect(await ports.reader.history(KEY, { after: 0, limit: 9 })).toEqual([event])
+      await ports.damagePolicy(KEY)
+      expect(await ports.reader.state(KEY)).toEqual({ ...evolve(initialState, event), isDamaged: true })
+    })
+
+    it('are gone from their end on if nothing follows', async () => {
+      const keys = ['user:*', 'user:1', 'user:2', 'user:3']
+      for (const key of keys) await change(key)
+      await change('user:2', { schema: 2, policy: temporary({ then: null }) })
+      expect(await allKeys()).toEqual(keys)
+      nowMs = END_MS
+      expect(await ports.reader.get('user:2')).toBeUndefined()
+      expect(await allKeys()).toEqual(['user:*', 'user:1', 'user:3'])
+      expect(await ports.reader.countInside('user:*')).toBe(2)
+      const page = await ports.reader.list({ prefix: 'user:', after: 'user:1', limit: 1 })
+      expect(page.map(({ key }) => key)).toEqual(['user:3'])
+    })
+
+    it('are due from their end on, until something else changes the key', async () => {
+      const keys = ['user:1', 'user:2', 'user:3', 'user:4']
+      for (const key of keys) await change(key, { schema: 2, policy: temporary() })
+      await change('lasting')
+      await change('user:2', { type: 'deleted', policy: null })
+      await change('user:3', { policy: lasting })
+      await change('user:4', { schema: 2, policy: temporary({ expiresAt: new Date(END_MS + 1).toISOString() }) })
+      expect(await ports.reader.dueEnds(9)).toEqual([])
+      nowMs = END_MS
+      expect(await ports.reader.dueEnds(9)).toEqual([{ key: 'user:1', version: 1 }])
+      nowMs++
+      const due = await ports.reader.dueEnds(9)
+      expect(due.map(({ key, version }) => `${key} ${version}`).toSorted()).toEqual(['user:1 1', 'user:4 2'])
+      await change('user:1', { schema: 2, type: 'expired', actor: 'throttler', policy: lasting })
+      expect(await ports.reader.dueEnds(9)).toEqual([{ key: 'user:4', version: 2 }])
+    })
+
+    it('remember a recorded end', async () => {
+      const { event: first } = await change(KEY, { schema: 2, policy: temporary() })
+      const { event } = await change(KEY, { schema: 2, type: 'expired', policy: lasting })
+      expect(await ports.reader.state(KEY)).toEqual([first, event].reduce(evolve, initialState))
+      expect(await ports.reader.get(KEY)).toEqual(recordOf(event))
+    })
+
+    it('have their ends recorded once, by an ordinary command', async () => {
+      for (const key of ['user:1', 'user:2']) await change(key, { schema: 2, policy: temporary() })
+      await change('lasting')
+      nowMs = END_MS
+      const queued: QueuedCommand[] = []
+      const failed = (err: unknown) => Promise.reject(err)
+      const queue = { add: async (command: QueuedCommand) => void queued.push(command) }
+      const recorder = new EndRecorder({ reader: ports.reader, queue, failed })
+      await recorder.record()
+      await recorder.record()
+      expect(new Set(queued.map(({ id }) => id)).size).toBe(2)
+      const applier = new CommandApplier({ reader: ports.reader, store: ports.store, now: () => new Date(nowMs) })
+      for (const command of queued as ExpirePolicy[]) {
+        await ports.lend(command.id, LEASE)
+        const outcome = await applier.apply(command, { isRetry: false, lease: LEASE, refusal: undefined })
+        expect(outcome).toMatchObject({ status: 'applied', version: 2, effect: 'changed' })
+      }
+      expect(await ports.reader.dueEnds(9)).toEqual([])
+      const [, last, ...others] = await ports.reader.history('user:1', { after: 0, limit: 9 })
+      expect(last).toMatchObject({ schema: 2, version: 2, type: 'expired', actor: 'throttler', policy: lasting })
+      expect(others).toEqual([])
     })
   })
 

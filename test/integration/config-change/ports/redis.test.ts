@@ -16,7 +16,7 @@ import { given } from '../given-store.ts'
 const store = given()
 const IGNORED = { damaged: () => undefined, unreadable: () => undefined }
 
-describePorts('Redis', async () => {
+describePorts('Redis', async now => {
   const keyPrefix = `t-${randomUUID()}`
   const retention = { keyPrefix, retentionMs: 60_000 }
   const redis = new Redis(store().url, { maxRetriesPerRequest: null })
@@ -26,7 +26,7 @@ describePorts('Redis', async () => {
   const keysOf = (partition: number) => new ConfigKeys(keyPrefix, partition)
   const announcements = new RedisAnnouncements(subscriber, keyPrefix, () => undefined)
   return {
-    reader: new RedisPolicyReader(redis, keyPrefix),
+    reader: new RedisPolicyReader(redis, keyPrefix, undefined, now),
     store: new RedisCommandStore(redis, retention),
     log: new RedisEventLog(redis, keyPrefix, IGNORED),
     announcements: {

@@ -1,4 +1,4 @@
 import { inMemoryPorts } from '../../../support/in-memory/ports.ts'
 import { describePorts } from '../../../support/port-suite.ts'
 
-describePorts('in memory', async () => inMemoryPorts())
+describePorts('in memory', async now => inMemoryPorts(now))
