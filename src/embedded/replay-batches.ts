@@ -48,7 +48,7 @@ export class ReplayBatches implements Iterable<ReplayBatch> {
     let commands = this.#headCommands()
     let events = 0
     for (const entry of readEntries(this.#source)) {
-      const hadPolicy = this.#versions.hasPolicy(entry.event.key)
+      const hadPolicy = this.#versions.hasPolicy(entry.event.key, entry.event.at)
       this.#check(entry)
       commands.push(...this.#commandsOf(entry), ...this.#memories(entry, effectOf(entry, hadPolicy)))
       if (++events % EVENTS_PER_BATCH !== 0) continue

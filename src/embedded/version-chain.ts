@@ -1,4 +1,5 @@
 import type { PolicyEvent } from '../domain/events.ts'
+import { isTemporary } from '../domain/temporary-policy.ts'
 
 type Link = Pick<PolicyEvent, 'key' | 'version' | 'policy'>
 
@@ -6,9 +7,12 @@ type Link = Pick<PolicyEvent, 'key' | 'version' | 'policy'>
 export class VersionChain {
   /** Negative if that version deleted the policy. */
   readonly #versions = new Map<string, number>()
+  /** When the policies end that nothing follows, in ms since 1970. */
+  readonly #ends = new Map<string, number>()
 
-  hasPolicy(key: string): boolean {
-    return this.#versionOf(key) > 0
+  /** @param at ISO 8601 */
+  hasPolicy(key: string, at: string): boolean {
+    return this.#versionOf(key) > 0 && !(Date.parse(at) >= (this.#ends.get(key) ?? Number.POSITIVE_INFINITY))
   }
 
   /** Accepts the next event of a key, or returns the version that it should have. */
@@ -16,6 +20,8 @@ export class VersionChain {
     const expected = Math.abs(this.#versionOf(key)) + 1
     if (version !== expected) return expected
     this.#versions.set(key, policy === null ? -version : version)
+    if (isTemporary(policy) && policy.then === null) this.#ends.set(key, Date.parse(policy.expiresAt))
+    else this.#ends.delete(key)
     return undefined
   }
 

@@ -10,6 +10,7 @@ import { ConfigKeys } from '../../src/redis/keys.ts'
 import { EmbeddedStore } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { writeLongJournal } from '../support/long-journal.ts'
+import { definitionOf } from '../support/policies.ts'
 import { StoreChanges } from '../support/store-changes.ts'
 
 const KEYS = Array.from({ length: 20 }, (_, i) => `key-${i}`)
@@ -80,6 +81,9 @@ async function changeALot(redis: Redis): Promise<StoreChanges> {
   for (const key of KEYS.slice(0, 10)) await changes.change(key, { idempotency: { key, fingerprint: 'f' } })
   for (const key of KEYS.slice(5, 15)) await changes.change(key, { type: 'deleted', policy: null })
   for (const key of KEYS.slice(12, 18)) await changes.change(key, { type: 'rolled-back' })
+  const policy = { ...definitionOf(), expiresAt: '2099-01-31T12:00:00.000Z', then: null }
+  for (const key of KEYS.slice(16, 19)) await changes.change(key, { schema: 2, policy, lasting: definitionOf() })
+  await changes.change(KEYS[18] ?? '', { schema: 2, type: 'expired', policy: definitionOf() })
   return changes
 }
 
@@ -90,7 +94,7 @@ describe('a store that is filled from its journal', () => {
     const held = await contentOf(before)
     await store.kill()
     expect(await contentOf(await start())).toEqual(held)
-    expect(store.said).toMatchObject([{ events: 46, msg: 'the journal was replayed' }])
+    expect(store.said).toMatchObject([{ events: 50, msg: 'the journal was replayed' }])
   })
 
   it('keeps data that was written with a clock in the future for as long as other data', async () => {

@@ -31,13 +31,18 @@ afterEach(async () => {
   redis.disconnect()
 })
 
-/** Changes that result in policies, deleted policies and one that was created again. */
+/** When the temporary policy of the history ends. */
+const ENDS_MS = Date.now() + 86_400_000
+
+/** Changes that result in policies, deleted policies, one that was created again and a temporary one. */
 async function givenHistory(): Promise<void> {
   for (const key of ['user:*', 'user:1', 'user:2', 'again', 'ü/日本']) {
     for (const capacity of [1, 2, 3]) await app.client.put(key, policy(capacity))
   }
   for (const key of ['user:2', 'again']) await app.client.delete(key)
   await app.client.put('again', policy(4))
+  await app.client.put('raised', policy(4))
+  await app.client.put('raised', { ...policy(40), expiresAt: new Date(ENDS_MS).toISOString() })
 }
 
 async function verify(): Promise<Difference[]> {
@@ -90,6 +95,10 @@ const damages: [
   ['a name that is missing', 'names', 'user:1', (keys, key) => redis.zrem(keys.names, key)],
   ['a name out of order', 'names', 'user:1', (keys, key) => redis.zadd(keys.names, 7, key)],
   ['a name without a policy', 'names', 'stranger', (keys, key) => redis.zadd(keys.names, 0, key)],
+  ['an end that is missing', 'ends', 'raised', (keys, key) => redis.zrem(keys.ends, key)],
+  ['an end at another time', 'ends', 'raised', (keys, key) => redis.zadd(keys.ends, 7, key)],
+  ['an end of a lasting policy', 'ends', 'user:1', (keys, key) => redis.zadd(keys.ends, 7, key)],
+  ['an end of a key without a policy', 'ends', 'user:2', (keys, key) => redis.zadd(keys.ends, 7, key)],
   ['an index of versions that is missing', 'versions', 'user:2', (keys, key) => redis.del(keys.versions(key))],
   ['a version at a wrong position', 'versions', 'again', (keys, key) => redis.zadd(keys.versions(key), 2, '999')],
   [

@@ -24,6 +24,7 @@ import { CannotStart } from '../../../src/processes/supervised-process.ts'
 import { definitionOf } from '../../support/policies.ts'
 
 const IDENTITIES = ['a', 'b', 'c', 'd']
+const END = '2026-12-31T12:00:00.000Z'
 const HELD = { isHeld: true, requireHeld: () => undefined }
 /** For a test that needs a gigabyte. */
 const long = process.env['TEST_LONG'] !== undefined ? it : it.skip
@@ -166,6 +167,39 @@ describe('the journal', () => {
       'policy',
       policy({ algorithm: 'gcra' }),
       `"policy.algorithm" must be absent: only ${policyMembers} are allowed (got "gcra")`,
+    ],
+    [
+      'policy',
+      policy({ expiresAt: '2026-01-31', then: null }),
+      '"policy.expiresAt" must be a UTC time such as "2026-01-31T12:00:00.000Z" (got "2026-01-31")',
+    ],
+    ['policy', policy({ then: null }), '"policy.then" must be absent without expiresAt (got null)'],
+    ['policy', policy({ expiresAt: END }), '"policy.then" must be an object (it is missing)'],
+    [
+      'policy',
+      policy({ expiresAt: END, then: { ...definitionOf(), limits: [] } }),
+      '"policy.then.limits" must be an array of 1 to 8 limits (got [])',
+    ],
+    [
+      'policy',
+      policy({ expiresAt: END, then: { ...definitionOf(), expiresAt: END, then: null } }),
+      `"policy.then.expiresAt" must be absent: what follows has no end of its own (got "${END}")`,
+    ],
+    [
+      'policy',
+      policy({ expiresAt: END, then: { ...definitionOf(), algorithm: 'gcra' } }),
+      `"policy.then.algorithm" must be absent: only ${policyMembers} are allowed (got "gcra")`,
+    ],
+    [
+      'policy',
+      policy({ expiresAt: END, then: null, algorithm: 'gcra' }),
+      `"policy.algorithm" must be absent: only ${policyMembers}, expiresAt, then are allowed (got "gcra")`,
+    ],
+    ['lasting', { lasting: 'none' }, '"lasting" must be an object (got "none")'],
+    [
+      'lasting',
+      { lasting: { ...definitionOf(), mode: 'lenient' } },
+      '"lasting.mode" must be one of "enforce", "shadow",',
     ],
     ['policy', policy({ limits: undefined }), '"policy.limits" must be an array of 1 to 8 limits (it is missing)'],
     ['policy', policy({ limits: [] }), '"policy.limits" must be an array of 1 to 8 limits (got [])'],
