@@ -15,7 +15,8 @@ export const PUT_DOCS: RouteDocs = {
   summary: 'Replace a policy',
   description:
     'Stores the policy under a config key, in place of the one it has. The change is queued, and applied in the order of ' +
-    'the changes of its key: 202 with the id of the command, or its outcome with `Prefer: wait`.',
+    'the changes of its key: 202 with the id of the command, or its outcome with `Prefer: wait`. A policy with `expiresAt` ' +
+    'ends by itself, and `then` follows it.',
   errors: changeErrors,
   fields: changeFields,
 }
@@ -30,14 +31,18 @@ export const DELETE_DOCS: RouteDocs = {
 
 export const ROLLBACK_DOCS: RouteDocs = {
   summary: 'Roll back a policy',
-  description: 'Makes a new version that equals an earlier one. Queued and answered like a `PUT`.',
+  description:
+    'Makes a new version that equals an earlier one, with its end and what follows if it was temporary. Queued and answered ' +
+    'like a `PUT`.',
   errors: [...changeErrors, 'version-not-found', 'version-is-deletion'],
   fields: changeFields,
 }
 
 export const GET_DOCS: RouteDocs = {
   summary: 'Get a policy',
-  description: 'Returns the current version, or the one that `version` asks for.',
+  description:
+    'Returns the current version, or the one that `version` asks for. Once a temporary policy has ended, that is what follows ' +
+    'it, and the `ETag` is for instance `"2-ended"` until the end is recorded.',
   errors: ['key-reserved', 'policy-not-found', 'version-not-found', 'config-store-unavailable'],
   fields: { 200: ['etag'] },
 }
