@@ -1,6 +1,7 @@
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import { EndRecorder } from '../src/config-change/apply/end-recorder.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
+import { faultFields } from '../src/config-change/fault-fields.ts'
 import { shareRun } from '../src/lib/share-runs.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { refusalReport } from '../src/observability/refusal-report.ts'
@@ -8,6 +9,7 @@ import { BullCommandQueue } from '../src/queues/command-queue.ts'
 import { connect, type RedisClient } from '../src/redis/connection/connection.ts'
 import { ConnectionName } from '../src/redis/connection/connection-names.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
+import { isTransient } from '../src/redis/connection/transient.ts'
 import { RedisCommandStore } from '../src/redis/policies/command-store.ts'
 import { RedisIdempotencyStore } from '../src/redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
@@ -78,7 +80,10 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
   const ends = new EndRecorder({
     reader,
     queue,
-    failed: err => logger.debug({ err }, 'the ends of temporary policies cannot be recorded; it will be retried'),
+    failed: err => {
+      const level = isTransient(err) ? 'debug' : 'error'
+      logger[level](faultFields(err), 'the ends of temporary policies cannot be recorded yet')
+    },
   })
   const inspectStore = policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS })
   const close = async () => {

@@ -14,7 +14,7 @@ import type {
 } from './commands.ts'
 import { type EventType, type PolicyEvent, schemaOf } from './events.ts'
 import { passedFault } from './expiry.ts'
-import type { PolicyDefinition } from './policy.ts'
+import type { PolicyDefinition, PolicyFault } from './policy.ts'
 import {
   hasEnded,
   isTemporary,
@@ -65,6 +65,8 @@ export type RejectionCode =
 export interface Rejection {
   readonly code: RejectionCode
   readonly detail: string
+  /** The invalid members of the request, for `validation-failed`. */
+  readonly errors?: readonly PolicyFault[]
 }
 
 export type CommandDecision =
@@ -106,7 +108,7 @@ export function decide(
 
 function put(present: PresentState, command: PutPolicy, at: string): CommandDecision {
   const passed = passedBy(command.policy, at)
-  if (passed !== undefined) return rejected('validation-failed', passed)
+  if (passed !== undefined) return invalid('/expiresAt', passed)
   const policy = resolveThen(command.policy, lastingOf(present))
   return replace(present, command, at, { type: present.policy === null ? 'created' : 'changed', policy })
 }
@@ -138,7 +140,7 @@ function rollBack(
   if (target === undefined) return rejected('version-not-found', `the key "${key}" has no version ${version}`)
   if (target === null) return rejected('version-is-deletion', `version ${version} of "${key}" is its deletion`)
   const passed = passedBy(target, at)
-  if (passed !== undefined) return rejected('validation-failed', `version ${version} of "${key}" has ended: ${passed}`)
+  if (passed !== undefined) return invalid('/version', `${version} of "${key}" has ended: expiresAt ${passed}`)
   return replace(present, command, at, { type: 'rolled-back', policy: target })
 }
 
@@ -152,8 +154,7 @@ function expire({ version, policy }: PolicyState, command: ExpirePolicy, at: str
 }
 
 function passedBy(policy: RequestedPolicy, at: string): string | undefined {
-  const fault = policy.expiresAt === undefined ? undefined : passedFault(policy.expiresAt, Date.parse(at))
-  return fault && `/expiresAt: ${fault}`
+  return policy.expiresAt === undefined ? undefined : passedFault(policy.expiresAt, Date.parse(at))
 }
 
 /** The last policy that the key had without an end; `null` after a deletion. */
@@ -219,6 +220,11 @@ function changed(state: PolicyState, command: Command, at: string, { type, polic
 
 function lastingMember(policy: StoredPolicy | null, lasting: PolicyDefinition | null) {
   return isTemporary(policy) && !sameStoredPolicy(policy.then, lasting) ? { lasting } : {}
+}
+
+function invalid(path: string, message: string): CommandDecision {
+  const rejection = { code: 'validation-failed', detail: `${path}: ${message}`, errors: [{ path, message }] } as const
+  return { kind: 'rejected', rejection }
 }
 
 function rejected(code: RejectionCode, detail: string): CommandDecision {

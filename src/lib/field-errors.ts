@@ -11,7 +11,7 @@ interface ValidationError {
 }
 
 interface FieldSchema {
-  readonly type?: string
+  readonly type?: string | readonly string[]
   readonly minimum?: number
   readonly maximum?: number
   readonly minItems?: number
@@ -74,6 +74,7 @@ function allowed({ keyword, parentSchema, message = 'is not allowed' }: Validati
   if (keyword === 'minItems' || keyword === 'maxItems') {
     return `must have ${schema.minItems ?? 0} to ${schema.maxItems} items`
   }
+  if (Array.isArray(schema.type)) return `must be ${schema.type.join(' or ')}`
   if (schema.type !== 'integer') return message
   const { minimum, maximum } = schema
   return `must be an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`

@@ -201,4 +201,20 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     },
     60_000,
   )
+
+  it('a temporary policy is refused by 0.1.0, which reports its schema and continues with what it knows', async () => {
+    const worker = await start('worker')
+    const [earlier, present] = clients
+    expect((await present.put('raised', policyOf(1))).status).toBe(201)
+    await obeyed('raised', 'raised', 1)
+    const expiresAt = new Date(Date.now() + A_DAY_MS).toISOString()
+    expect((await present.put('raised', { ...policyOf(100), expiresAt })).status).toBe(200)
+    await worker.stop()
+    await eventually(() => expect(fronts[0]?.output.join('\n')).toContain('the log has an event of schema 2'), 10_000)
+    expect((await present.check('raised', 0)).body).toMatchObject({ limit: 100, policyVersion: 2 })
+    expect((await earlier.check('raised', 0)).body).toMatchObject({ limit: 1, policyVersion: 1 })
+    const { code, complaints } = await runThrottler(['verify'], { REDIS_URL: redis.url }, { root: release.root })
+    expect(code).not.toBe(0)
+    expect(complaints).toContain('schema 2')
+  }, 60_000)
 })

@@ -13,8 +13,8 @@ const ENDS_PER_PARTITION = 500
 interface EndRecorderOptions {
   readonly reader: EndReader
   readonly queue: Pick<CommandQueue, 'add'>
-  /** Called if a round fails. The next one tries again. */
-  failed(err: unknown): void
+  /** Called if a round fails after one that did not. The next one tries again. */
+  failed(err: Error): void
 }
 
 /**
@@ -25,6 +25,7 @@ export class EndRecorder {
   readonly #options: EndRecorderOptions
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
+  #hasFailed = false
 
   constructor(options: EndRecorderOptions) {
     this.#options = options
@@ -33,13 +34,23 @@ export class EndRecorder {
   /** Begins the first round, and each further one a while after the one before it. */
   async start(): Promise<void> {
     if (this.#isStopped) return
-    await this.record().catch(err => this.#options.failed(err))
+    await this.#attempt()
     if (!this.#isStopped) this.#timer = setTimeout(() => void this.start(), INTERVAL_MS)
   }
 
   stop(): void {
     this.#isStopped = true
     clearTimeout(this.#timer)
+  }
+
+  async #attempt(): Promise<void> {
+    try {
+      await this.record()
+      this.#hasFailed = false
+    } catch (err) {
+      if (!this.#hasFailed) this.#options.failed(err as Error)
+      this.#hasFailed = true
+    }
   }
 
   /** Queues a command for each end that is due. */

@@ -3,10 +3,10 @@ import { commandId } from '../../domain/command-id.ts'
 import type { PutPolicy } from '../../domain/commands.ts'
 import { decide, stateAt } from '../../domain/decider.ts'
 import type { StoredPolicy } from '../../domain/temporary-policy.ts'
-import { Problem } from '../../lib/errors.ts'
 import { configKeyWarnings } from '../config-key-warnings.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
+import { rejectionProblem } from '../rejection-problem.ts'
 
 interface DryRunOptions {
   readonly reader: PolicyReader
@@ -29,7 +29,7 @@ export async function dryRun(command: Omit<PutPolicy, 'id'>, { reader, at }: Dry
   const { key } = command
   const [state, matches] = await mapStoreErrors(Promise.all([reader.state(key), reader.countInside(key)]))
   const decision = decide(state, { ...command, id: commandId(key, randomUUID()) }, at)
-  if (decision.kind === 'rejected') throw new Problem(decision.rejection.code, decision.rejection.detail)
+  if (decision.kind === 'rejected') throw rejectionProblem(decision.rejection)
   const from = stateAt(state, Date.parse(at)).policy
   const to = decision.kind === 'changed' ? decision.event.policy : from
   return { from, to, matches, warnings: configKeyWarnings(key) }

@@ -121,15 +121,25 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     return due.flat()
   }
 
+  /** `undefined` if the key has no policy that has ended, or is damaged, which must not keep the other ends from being recorded. */
+  async #endedVersion(key: string, nowMs: number): Promise<DueEnd | undefined> {
+    try {
+      const { version, policy } = await this.state(key)
+      return hasEnded(policy, nowMs) ? { key, version } : undefined
+    } catch (err) {
+      if (err instanceof DamagedRecord) return undefined
+      throw err
+    }
+  }
+
   /** Reads on if the list of ends is damaged, and names keys that have not ended. */
   async #dueIn({ ends }: ConfigKeys, limit: number): Promise<readonly DueEnd[]> {
     const nowMs = this.#now()
     const due: DueEnd[] = []
     for (let offset = 0; ; offset += ENDS_PER_READ) {
       const keys = await this.#redis.zrangebyscore(ends, '-inf', nowMs, 'LIMIT', offset, ENDS_PER_READ)
-      for (const [i, { version, policy }] of (await this.states(keys)).entries()) {
-        if (hasEnded(policy, nowMs)) due.push({ key: keys[i] as string, version })
-      }
+      const found = await Promise.all(keys.map(key => this.#endedVersion(key, nowMs)))
+      due.push(...found.filter(end => end !== undefined))
       if (keys.length < ENDS_PER_READ || due.length >= limit) return due.slice(0, limit)
     }
   }

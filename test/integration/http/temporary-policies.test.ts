@@ -75,7 +75,7 @@ describe('a temporary policy', () => {
     [{ expiresAt: '2999-01-31T12:00:00Z' }, '/expiresAt', /^must be at most 366 days away, up to .*; was 2999-01-31/],
     [{ then: policy(1) }, '/then', /^is allowed only together with expiresAt$/],
     [{ then: null }, '/then', /^is allowed only together with expiresAt$/],
-    [{ expiresAt: inMs(HOUR_MS), then: 'off' }, '/then', /^must be object,null; was "off"$/],
+    [{ expiresAt: inMs(HOUR_MS), then: 'off' }, '/then', /^must be object or null; was "off"$/],
     [{ expiresAt: inMs(HOUR_MS), then: {} }, '/then/capacity', /^is missing/],
     [
       { expiresAt: inMs(HOUR_MS), then: policy(0) },
@@ -113,7 +113,10 @@ describe('a temporary policy', () => {
     await sleep(Date.parse(expiresAt) - Date.now() + 5)
     const answer = await rollBack(key, 2)
     expectProblem(answer, 400, 'validation-failed')
-    expect(answer.body.detail).toContain(`version 2 of "${key}" has ended: /expiresAt: must be in the future`)
+    const message = expect.stringContaining(
+      `2 of "${key}" has ended: expiresAt must be in the future; was ${expiresAt}`,
+    )
+    expect(answer.body.errors).toEqual([{ path: '/version', message }])
   })
 
   it('can be requested again with the same Idempotency-Key after its end', async () => {
@@ -124,6 +127,8 @@ describe('a temporary policy', () => {
     await sleep(Date.parse(body.expiresAt) - Date.now() + 5)
     expect((await client().put(key, body, once)).status).toBe(201)
     expectProblem(await client().put(key, body), 400, 'validation-failed')
+    const late = await client().put(key, body, { ...once, 'idempotency-key': randomUUID() })
+    expectFields(late, 'validation-failed', ['/expiresAt'])
   })
 })
 

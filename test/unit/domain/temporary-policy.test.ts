@@ -137,6 +137,7 @@ describe('a temporary policy', () => {
       rejection: {
         code: 'validation-failed',
         detail: `/expiresAt: must be in the future; was ${END}, and it is ${END}`,
+        errors: [{ path: '/expiresAt', message: `must be in the future; was ${END}, and it is ${END}` }],
       },
     })
   })
