@@ -28,7 +28,8 @@ export class PoliciesInForce {
   readonly #options: PoliciesInForceOptions
   readonly #temporary = new Map<string, Temporary>()
   #timer: NodeJS.Timeout | undefined
-  #timerMs = Number.POSITIVE_INFINITY
+  /** The next end, or earlier: that policy may have been replaced. */
+  #nextMs = Number.POSITIVE_INFINITY
 
   constructor(options: PoliciesInForceOptions) {
     this.#options = options
@@ -70,14 +71,23 @@ export class PoliciesInForce {
 
   /** One timer, for the next end. */
   #wakeAt(endMs: number, nowMs: number): void {
-    if (endMs >= this.#timerMs) return
-    clearTimeout(this.#timer)
-    this.#timerMs = endMs
-    this.#timer = setTimeout(() => this.#switchDue(), Math.min(endMs - nowMs, MAX_WAIT_MS)).unref()
+    if (endMs >= this.#nextMs) return
+    this.#nextMs = endMs
+    this.#wait(nowMs)
   }
 
-  #switchDue(): void {
+  #wait(nowMs: number): void {
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => this.#wake(), Math.min(this.#nextMs - nowMs, MAX_WAIT_MS)).unref()
+  }
+
+  #wake(): void {
     const nowMs = this.#options.now()
+    if (nowMs < this.#nextMs) this.#wait(nowMs)
+    else this.#switchDue(nowMs)
+  }
+
+  #switchDue(nowMs: number): void {
     let nextMs = Number.POSITIVE_INFINITY
     let switches = 0
     for (const [configKey, { version, policy, endMs }] of this.#temporary) {
@@ -89,7 +99,7 @@ export class PoliciesInForce {
       this.#enforce(configKey, version, policy, nowMs)
       switches++
     }
-    this.#timerMs = Number.POSITIVE_INFINITY
+    this.#nextMs = Number.POSITIVE_INFINITY
     this.#wakeAt(nextMs, nowMs)
   }
 }
