@@ -3,15 +3,8 @@
  * starts from `initialState`. Nothing else changes a policy.
  * @see https://thinkbeforecoding.com/post/2021/12/17/functional-event-sourcing-decider
  */
-import type {
-  Command,
-  Conditions,
-  ExpirePolicy,
-  ImportPolicy,
-  PolicyTag,
-  PutPolicy,
-  RollBackPolicy,
-} from './commands.ts'
+import type { Command, ExpirePolicy, ImportPolicy, PutPolicy, RollBackPolicy } from './commands.ts'
+import { conflictWith } from './conflict.ts'
 import { type EventType, type PolicyEvent, schemaOf } from './events.ts'
 import { passedFault } from './expiry.ts'
 import type { PolicyDefinition, PolicyFault } from './policy.ts'
@@ -181,23 +174,6 @@ export function evolve(_state: PolicyState, { version, type, policy, lasting }: 
     ...(lasting !== undefined && { lasting }),
     ...(type === 'expired' && policy !== null && { isRecordedEnd: true }),
   }
-}
-
-function conflictWith(present: PresentState, { ifMatch, ifNoneMatch }: Conditions): string | undefined {
-  const { policy, version, isEnded } = present
-  const at = `the policy is at version ${version}${isEnded ? ', which has ended' : ''}`
-  const found = policy === null ? 'the key has no policy' : at
-  if (ifNoneMatch !== undefined && policy !== null) return `${found}; If-None-Match: * asks for none`
-  if (ifMatch === undefined) return undefined
-  if (policy === null) return `${found}; If-Match asks for one`
-  if (ifMatch === '*' || tagsOf(present).some(tag => ifMatch.includes(tag))) return undefined
-  return `${found}; If-Match asks for ${ifMatch.map(tag => `"${tag}"`).join(', ')}`
-}
-
-/** A version that only records an end also has the tag that its policy had until then. */
-function tagsOf({ version, isEnded, isRecordedEnd }: PresentState): readonly PolicyTag[] {
-  if (isEnded) return [`${version}-ended`]
-  return isRecordedEnd ? [version, `${version - 1}-ended`] : [version]
 }
 
 function changed(state: PolicyState, command: Command, at: string, { type, policy }: Change): CommandDecision {

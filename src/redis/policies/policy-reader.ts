@@ -5,18 +5,16 @@ import type { PolicyEvent } from '../../domain/events.ts'
 import { prefixOf } from '../../domain/key.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
 import { type PolicyRecord, recordAt } from '../../domain/policy-record.ts'
-import { hasEnded } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { parseCompacted, parseEntry, parsePosition, parseRecord, readRecord } from './config-json.ts'
+import { RedisEndReader } from './end-reader.ts'
 import { inChunks, mergeSorted } from './merge-sorted.ts'
 import { namingDamage } from './naming-damage.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 /** Names per call when all policies are read. */
 const NAMES_PER_READ = 500
-
-const ENDS_PER_READ = 100
 
 interface NamesQuery {
   readonly prefix: string
@@ -30,6 +28,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
   readonly #partitions: readonly ConfigKeys[]
   readonly #onDamaged: (key: string) => void
   readonly #now: () => number
+  readonly #ends: RedisEndReader
 
   /**
    * @param onDamaged called for each policy that a list leaves out
@@ -45,6 +44,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     this.#redis = namingDamage(redis)
     this.#onDamaged = onDamaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
+    this.#ends = new RedisEndReader(this.#redis, this.#partitions, this, now)
   }
 
   async get(key: string): Promise<PolicyRecord | undefined> {
@@ -103,45 +103,11 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
         this.#redis.zlexcount(names, `(${configKey}`, upTo(prefix)),
       ]),
     )
-    const ended = await this.#endedInside(configKey, prefix)
-    return counts.reduce((sum, count) => sum + count) - ended
+    return counts.reduce((sum, count) => sum + count) - (await this.#ends.countGoneInside(configKey, prefix))
   }
 
-  /** How many policies within a prefix have ended with none to follow, and are still counted. */
-  async #endedInside(configKey: string, prefix: string): Promise<number> {
-    const due = (await this.dueEnds(Number.POSITIVE_INFINITY)).filter(
-      ({ key }) => key !== configKey && key.startsWith(prefix),
-    )
-    const records = await Promise.all(due.map(({ key }) => this.get(key)))
-    return records.filter(record => record === undefined).length
-  }
-
-  async dueEnds(limit: number): Promise<readonly DueEnd[]> {
-    const due = await Promise.all(this.#partitions.map(keys => this.#dueIn(keys, limit)))
-    return due.flat()
-  }
-
-  /** `undefined` if the key has no policy that has ended, or is damaged, which must not keep the other ends from being recorded. */
-  async #endedVersion(key: string, nowMs: number): Promise<DueEnd | undefined> {
-    try {
-      const { version, policy } = await this.state(key)
-      return hasEnded(policy, nowMs) ? { key, version } : undefined
-    } catch (err) {
-      if (err instanceof DamagedRecord) return undefined
-      throw err
-    }
-  }
-
-  /** Reads on if the list of ends is damaged, and names keys that have not ended. */
-  async #dueIn({ ends }: ConfigKeys, limit: number): Promise<readonly DueEnd[]> {
-    const nowMs = this.#now()
-    const due: DueEnd[] = []
-    for (let offset = 0; ; offset += ENDS_PER_READ) {
-      const keys = await this.#redis.zrangebyscore(ends, '-inf', nowMs, 'LIMIT', offset, ENDS_PER_READ)
-      const found = await Promise.all(keys.map(key => this.#endedVersion(key, nowMs)))
-      due.push(...found.filter(end => end !== undefined))
-      if (keys.length < ENDS_PER_READ || due.length >= limit) return due.slice(0, limit)
-    }
+  dueEnds(limit: number): Promise<readonly DueEnd[]> {
+    return this.#ends.dueEnds(limit)
   }
 
   /** The readable ones, in the order of their names. */
