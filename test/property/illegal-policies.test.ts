@@ -16,6 +16,12 @@ interface Violation {
 const SHORT = { capacity: 10, refillTokens: 1, refillIntervalMs: 1000, mode: 'enforce', onStoreFailure: 'deny' }
 const LIMITS = [1, 2, 3].map(n => ({ name: `l${n}`, capacity: n, refillTokens: n, refillIntervalMs: n }))
 const LONG = { limits: LIMITS, mode: 'shadow', onStoreFailure: 'local', description: 'x' }
+/** An end so far ahead that it is one whenever the test runs. */
+const temporary = (then: object) => ({
+  ...SHORT,
+  expiresAt: new Date(Date.now() + 86_400_000).toISOString(),
+  then,
+})
 const VALUES = [null, true, 0.5, 'text', [], {}, ['1'], { a: 1 }]
 
 function kindOf(value: unknown): string {
@@ -28,7 +34,8 @@ function violationsOf(schema: TSchema, path: string): fc.Arbitrary<Violation> {
   const found: fc.Arbitrary<unknown>[] = []
   const deeper: fc.Arbitrary<Violation>[] = []
   if (schema['type'] !== undefined) {
-    found.push(fc.constantFrom(...VALUES.filter(value => kindOf(value) !== schema['type'])))
+    const allowed = [schema['type']].flat()
+    found.push(fc.constantFrom(...VALUES.filter(value => !allowed.includes(kindOf(value)))))
   }
   if (schema['minimum'] !== undefined) found.push(fc.integer({ max: Number(schema['minimum']) - 1 }))
   if (schema['maximum'] !== undefined) found.push(fc.maxSafeInteger().filter(n => n > Number(schema['maximum'])))
@@ -95,7 +102,9 @@ async function queueKeys(): Promise<readonly string[]> {
 it(
   'a policy that violates the schema is refused with the path of the fault, and never queued',
   async () => {
-    const base = (path: string) => (path.startsWith('/limits/') ? LONG : SHORT)
+    const lasting = (path: string) => (path.startsWith('/limits/') ? LONG : SHORT)
+    const base = (path: string) =>
+      path.startsWith('/then') ? temporary(lasting(path.slice('/then'.length))) : lasting(path)
     await fc.assert(
       fc.asyncProperty(violationsOf(PolicyRequest, ''), fc.boolean(), async (violation, isDryRun) => {
         const policy = broken(base(violation.path), violation)
