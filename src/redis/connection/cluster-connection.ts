@@ -2,6 +2,9 @@ import { Cluster, type ClusterNode, ReplyError } from 'ioredis'
 
 /** A redirection with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
+/** How long a connection may take to end, in ms. */
+const MAX_END_MS = 1_000
+
 const ADDRESS = /^[^?].*:[1-9]\d*$/
 
 /**
@@ -10,7 +13,8 @@ const ADDRESS = /^[^?].*:[1-9]\d*$/
  *   that for 127.0.0.1:6379, logs in there and sends the command.
  * - While it disconnects, it follows no redirection, so that it ends. ioredis opens a connection, and then waits for its end.
  * - The promise of `connect` is rejected if the cluster is not ready. ioredis connects again by itself, but leaves it pending.
- * BullMQ waits for both, without limit.
+ * - A connection that was to end says so within a second. ioredis may connect it again meanwhile, or neither end it nor connect it.
+ * BullMQ waits for all of that, without limit.
  */
 export class ClusterConnection extends Cluster {
   readonly #nodes: readonly ClusterNode[]
@@ -30,6 +34,18 @@ export class ClusterConnection extends Cluster {
     if (this.status === 'disconnecting') handlers.maxRedirections(new Error('Connection is closed.'))
     else
       super.handleError(leadsNowhere(error) ? new ReplyError('CLUSTERDOWN no node has the slot') : error, ttl, handlers)
+  }
+
+  override disconnect(reconnect = false): void {
+    super.disconnect(reconnect)
+    if (reconnect || this.status === 'end') return
+    const late = setTimeout(() => this.#end(), MAX_END_MS).unref()
+    this.once('end', () => clearTimeout(late))
+  }
+
+  #end(): void {
+    if (this.status !== 'ready') this.status = 'end'
+    this.emit('end')
   }
 
   override connect(): Promise<void> {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterEach, expect, it } from '@jest/globals'
 import { ReplyError } from 'ioredis'
 import { ClusterConnection } from '../../../../src/redis/connection/cluster-connection.ts'
@@ -53,4 +54,13 @@ it('a cluster connection follows no redirection while it disconnects', () => {
   givenConnection()
   connection.status = 'disconnecting'
   expect(outcomeOf('MOVED 12182 10.0.0.1:7000')).toEqual(['rejected: Error: Connection is closed.'])
+})
+
+it('a cluster connection that is told to end while it connects says that it has', async () => {
+  givenConnection()
+  connection.status = 'connecting'
+  const ended = once(connection, 'end')
+  connection.disconnect()
+  await ended
+  expect(connection.status).toBe('end')
 })
