@@ -73,7 +73,7 @@ export class CheckBatcher implements CheckQueue {
   }
 
   #isCallDue(): boolean {
-    if (this.#inFlight.size === 0) return this.waiting > 0 && this.waiting >= this.#gathering.worthACall
+    if (this.#inFlight.size === 0) return this.waiting >= this.#gathering.worthACall
     return this.#inFlight.size < MAX_IN_FLIGHT && this.waiting >= WORTH_A_SECOND_CALL
   }
 
@@ -84,7 +84,7 @@ export class CheckBatcher implements CheckQueue {
       this.#isSendScheduled = false
       this.#endGathering()
       while (this.#isCallDue()) void this.#send(this.#takeBatch())
-      // Meanwhile more checks may have become worth a call than are waiting.
+      // A call may be worth more checks by now than are waiting: those gather.
       this.#scheduleSend()
     })
   }

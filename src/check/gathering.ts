@@ -29,6 +29,7 @@ export class Gathering {
   #pausedUntilMs = Number.NEGATIVE_INFINITY
   #pauseMs = MIN_PAUSE_MS
 
+  /** At least 1. */
   get worthACall(): number {
     if (this.#lastMs < this.#pausedUntilMs) return 1
     return Math.max(1, Math.min(MAX_GATHERED, Math.floor(GATHER_MS / this.#gapMs)))

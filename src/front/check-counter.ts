@@ -11,12 +11,12 @@ const EXACT = 'exact'
 
 export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
 
-/** Counts since the last scrape of one policy, by source and outcome. */
 interface Counted {
   readonly key: string
   readonly policy: Policy
 }
 
+/** Counts since the last scrape of one policy, by source and outcome. */
 type Counts = Partial<Record<DecisionSource, Partial<Record<CheckOutcome, number>>>>
 
 /**

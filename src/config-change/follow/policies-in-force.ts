@@ -1,5 +1,5 @@
 import type { PolicyTable } from '../../domain/policy-table.ts'
-import { endOf, enforcedAt, isTemporary, type StoredPolicy } from '../../domain/temporary-policy.ts'
+import { endOf, enforcedAt, type StoredPolicy } from '../../domain/temporary-policy.ts'
 
 /** The longest wait for an end, in ms, so that a clock that is set forward is noticed. A timer cannot wait for longer than 24 days. */
 const MAX_WAIT_MS = 500
@@ -64,7 +64,7 @@ export class PoliciesInForce {
 
   #enforce(configKey: string, version: number, policy: StoredPolicy, nowMs: number): void {
     const { table } = this.#options
-    const enforced = isTemporary(policy) ? enforcedAt(policy, nowMs) : policy
+    const enforced = enforcedAt(policy, nowMs)
     if (enforced === null) table.delete(configKey)
     else table.set(configKey, version, enforced)
   }

@@ -3,6 +3,7 @@ import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { endOf } from '../../domain/temporary-policy.ts'
 import { inChunks } from '../../lib/keyed-chunks.ts'
 import type {
+  FoundName,
   FoundProjection,
   FoundRecord,
   Listing,
@@ -10,6 +11,7 @@ import type {
   MaintainedPartition,
   MaintainedProjection,
   Progress,
+  ProjectionDamage,
 } from './ports.ts'
 import { Replay } from './replay.ts'
 
@@ -48,6 +50,16 @@ export async function* verifyPartition(
   yield* invalidNames
 }
 
+/** What a part of the projection lists, with the name of each entry. */
+type Listed = ProjectionDamage['where']
+type Chunk<Found> = readonly (readonly [name: FoundName, found: Found])[]
+
+interface Comparison<Found> {
+  /** The keys that the part should list. */
+  readonly expected: Iterable<string>
+  isRight(found: Found, record: PolicyRecord | undefined): boolean
+}
+
 /**
  * The keys whose projection differs from the log as it was a moment ago, each once. A change in between also makes a key suspect.
  */
@@ -55,49 +67,35 @@ async function* suspectKeys(
   projection: MaintainedProjection,
   replay: Replay,
   progress: Progress,
-  onInvalidName: (where: 'policies' | 'names' | 'ends', shown: string) => void,
+  onInvalidName: (where: Listed, shown: string) => void,
 ): AsyncGenerator<string> {
   const suspects = new Set<string>()
-  const missing = {
-    records: new Set(replay.livingKeys()),
-    names: new Set(replay.livingKeys()),
-    ends: new Set(replay.temporaryKeys()),
-  }
-  for await (const found of projection.records()) {
-    for (const [{ key, shown }, policy] of found) {
-      if (key === undefined) {
-        onInvalidName('policies', shown)
-        continue
+  /** Suspects what differs, and the keys that should have been found. */
+  const compareAll = async <Found>(where: Listed, all: AsyncIterable<Chunk<Found>>, comparison: Comparison<Found>) => {
+    const missing = new Set(comparison.expected)
+    for await (const found of all) {
+      for (const [{ key, shown }, value] of found) {
+        if (key === undefined) {
+          onInvalidName(where, shown)
+          continue
+        }
+        missing.delete(key)
+        if (!comparison.isRight(value, replay.recordOf(key))) suspects.add(key)
       }
-      missing.records.delete(key)
-      if (!isSameRecord(policy, replay.recordOf(key))) suspects.add(key)
+      progress.advanced(found.length)
     }
-    progress.advanced(found.length)
+    for (const key of missing) suspects.add(key)
   }
-  for await (const found of projection.names()) {
-    for (const [{ key, shown }, listing] of found) {
-      if (key === undefined) {
-        onInvalidName('names', shown)
-        continue
-      }
-      missing.names.delete(key)
-      if (listing !== listingOf(replay.recordOf(key))) suspects.add(key)
-    }
-    progress.advanced(found.length)
-  }
-  for await (const found of projection.ends()) {
-    for (const [{ key, shown }, end] of found) {
-      if (key === undefined) {
-        onInvalidName('ends', shown)
-        continue
-      }
-      missing.ends.delete(key)
-      if (end !== endOfRecord(replay.recordOf(key))) suspects.add(key)
-    }
-    progress.advanced(found.length)
-  }
+  await compareAll('policies', projection.records(), { expected: replay.livingKeys(), isRight: isSameRecord })
+  await compareAll('names', projection.names(), {
+    expected: replay.livingKeys(),
+    isRight: (listing, record) => listing === listingOf(record),
+  })
+  await compareAll('ends', projection.ends(), {
+    expected: replay.temporaryKeys(),
+    isRight: (end, record) => end === endOfRecord(record),
+  })
   for await (const key of suspectIndexes(projection, replay, progress)) suspects.add(key)
-  for (const keys of Object.values(missing)) for (const key of keys) suspects.add(key)
   yield* suspects
 }
 

@@ -92,7 +92,7 @@ function connectToServer(purpose: keyof typeof purposes, options: ConnectionOpti
 }
 
 function connectToCluster(purpose: keyof typeof clusterPurposes, options: ConnectionOptions): Cluster {
-  return new ClusterConnection([...options.target.endpoints], {
+  return new ClusterConnection(options.target.endpoints, {
     ...clusterPurposes[purpose],
     redisOptions: serverOptions(purpose, options),
     clusterRetryStrategy: reconnectPause,

@@ -1,10 +1,14 @@
 import { DamagedRecord } from '../../config-change/damaged-store.ts'
 import type { DueEnd, EndReader, StateReader } from '../../config-change/ports.ts'
-import { hasEnded, policyAt } from '../../domain/temporary-policy.ts'
+import { hasEnded, type TemporaryPolicy } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import type { ConfigKeys } from '../keys.ts'
 
 const ENDS_PER_READ = 100
+
+interface Ended extends DueEnd {
+  readonly policy: TemporaryPolicy
+}
 
 /** Temporary policies that have ended, until their ends are recorded. */
 export class RedisEndReader implements EndReader {
@@ -27,36 +31,37 @@ export class RedisEndReader implements EndReader {
   }
 
   async dueEnds(limit: number): Promise<readonly DueEnd[]> {
-    const due = await Promise.all(this.#partitions.map(keys => this.#dueIn(keys, limit)))
-    return due.flat()
+    return (await this.#ended(limit)).map(({ key, version }) => ({ key, version }))
   }
 
   /** How many other policies within a prefix have ended with none to follow. The list of keys still names them. */
   async countGoneInside(configKey: string, prefix: string): Promise<number> {
-    const inside = (await this.dueEnds(Number.POSITIVE_INFINITY)).filter(
-      ({ key }) => key !== configKey && key.startsWith(prefix),
-    )
-    const states = await Promise.all(inside.map(({ key }) => this.#reader.state(key)))
-    return states.filter(({ policy }) => policyAt(policy, this.#now()) === null).length
+    const ended = await this.#ended(Number.POSITIVE_INFINITY)
+    const isGone = ({ key, policy }: Ended) => key !== configKey && key.startsWith(prefix) && policy.then === null
+    return ended.filter(isGone).length
+  }
+
+  async #ended(limit: number): Promise<readonly Ended[]> {
+    return (await Promise.all(this.#partitions.map(keys => this.#endedIn(keys, limit)))).flat()
   }
 
   /** Reads on if the list of ends is damaged, and names keys that have not ended. */
-  async #dueIn({ ends }: ConfigKeys, limit: number): Promise<readonly DueEnd[]> {
+  async #endedIn({ ends }: ConfigKeys, limit: number): Promise<readonly Ended[]> {
     const nowMs = this.#now()
-    const due: DueEnd[] = []
+    const due: Ended[] = []
     for (let offset = 0; ; offset += ENDS_PER_READ) {
       const keys = await this.#redis.zrangebyscore(ends, '-inf', nowMs, 'LIMIT', offset, ENDS_PER_READ)
-      const found = await Promise.all(keys.map(key => this.#endedVersion(key, nowMs)))
+      const found = await Promise.all(keys.map(key => this.#endedPolicy(key, nowMs)))
       due.push(...found.filter(end => end !== undefined))
       if (keys.length < ENDS_PER_READ || due.length >= limit) return due.slice(0, limit)
     }
   }
 
   /** `undefined` if the key has no policy that has ended, or is damaged, which must not keep the other ends from being recorded. */
-  async #endedVersion(key: string, nowMs: number): Promise<DueEnd | undefined> {
+  async #endedPolicy(key: string, nowMs: number): Promise<Ended | undefined> {
     try {
       const { version, policy } = await this.#reader.state(key)
-      return hasEnded(policy, nowMs) ? { key, version } : undefined
+      return hasEnded(policy, nowMs) ? { key, version, policy } : undefined
     } catch (err) {
       if (err instanceof DamagedRecord) return undefined
       throw err
