@@ -11,7 +11,7 @@ export interface HeldPort {
 }
 
 /**
- * Below the ports that the kernel gives to connections, from which a connection could take the port while nothing listens on it.
+ * The kernel gives ports above this range to outgoing connections. Such a connection could take the port while nothing listens on it.
  * @see https://docs.kernel.org/networking/ip-sysctl.html (`ip_local_port_range`)
  */
 const FIRST_PORT = 20_000

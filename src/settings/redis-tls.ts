@@ -56,7 +56,7 @@ function readPem(part: Part, value: string | undefined, faults: string[]): strin
 const NEITHER = 'neither; it is not shown, since it may be a secret'
 const MAX_SHOWN_PATH = 200
 
-/** A key with a malformed first line is no path, and must not be shown. */
+/** Whether the value may be shown: a private key with a malformed first line may not. */
 function isPath(value: string): boolean {
   return value.length <= MAX_SHOWN_PATH && !/[\r\n]|\\n|PRIVATE KEY/.test(value)
 }

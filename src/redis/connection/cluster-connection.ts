@@ -1,20 +1,22 @@
 import { Cluster, type ClusterNode, ReplyError } from 'ioredis'
 
-/** A redirection with the address of a node: "MOVED 12182 127.0.0.1:6379". */
+/** A redirection, with the address of a node: "MOVED 12182 127.0.0.1:6379". */
 const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
+/** A host, which is not "?", and a port, which is not 0. */
+const ADDRESS = /^[^?].*:[1-9]\d*$/
+
 /** How long a connection may take to end, in ms. */
 const MAX_END_MS = 1_000
 
-const ADDRESS = /^[^?].*:[1-9]\d*$/
-
 /**
- * A connection to a cluster, whose nodes may be anywhere, nowhere or gone. Differently from ioredis:
- * - It does not follow a redirection without an address, as for the slots of a node that came back as another one. ioredis takes
- *   that for 127.0.0.1:6379, logs in there and sends the command.
- * - While it disconnects, it follows no redirection, so that it ends. ioredis opens a connection, and then waits for its end.
- * - The promise of `connect` is rejected if the cluster is not ready. ioredis connects again by itself, but leaves it pending.
- * - A connection that was to end says so within a second. ioredis may connect it again meanwhile, or neither end it nor connect it.
- * BullMQ waits for all of that, without limit.
+ * A connection to a cluster. It corrects four things of ioredis:
+ * - A redirection may name no node, if the owner of the slot came back as another node. ioredis then logs in at 127.0.0.1:6379 and
+ *   sends the command there. Here, the cluster counts as down for this slot.
+ * - A redirection that arrives while the connection ends makes ioredis open another one, which then never ends. Here, the command
+ *   fails.
+ * - If the cluster is not ready, ioredis connects again by itself, but never settles the promise of `connect`. Here, it is rejected.
+ * - ioredis may connect again although the connection was told to end. Here, `end` is emitted after a second at the latest.
+ * BullMQ awaits that promise and that event without a limit.
  */
 export class ClusterConnection extends Cluster {
   readonly #nodes: readonly ClusterNode[]

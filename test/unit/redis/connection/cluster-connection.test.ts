@@ -56,7 +56,7 @@ it('a cluster connection follows no redirection while it disconnects', () => {
   expect(outcomeOf('MOVED 12182 10.0.0.1:7000')).toEqual(['rejected: Error: Connection is closed.'])
 })
 
-it('a cluster connection that is told to end while it connects says that it has', async () => {
+it('a cluster connection that is told to end while it connects emits "end"', async () => {
   givenConnection()
   connection.status = 'connecting'
   const ended = once(connection, 'end')
