@@ -21,7 +21,11 @@ export function conflictWith(present: Present, { ifMatch, ifNoneMatch }: Conditi
   if (ifMatch === undefined) return undefined
   if (policy === null) return `${found}; If-Match asks for one`
   if (ifMatch === '*' || tagsOf(present).some(tag => ifMatch.includes(tag))) return undefined
-  return `${found}; If-Match asks for ${ifMatch.map(tag => `"${tag}"`).join(', ')}`
+  return `${found}; If-Match asks for ${asText(ifMatch)}`
+}
+
+function asText(tags: readonly PolicyTag[]): string {
+  return tags.length === 0 ? 'versions that no policy has' : tags.map(tag => `"${tag}"`).join(', ')
 }
 
 /** A version that only records an end also has the tag that its policy had until then. */

@@ -136,16 +136,23 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     if (this.#current !== child) return
     this.#current = undefined
     if (this.#isStopped) return
+    if (uptimeMs >= STABLE_AFTER_MS) this.#backoffMs = MIN_BACKOFF_MS
+    const backoffMs = this.#backoffMs
+    // A signal to the whole process group may reach the child before this process, which then stops and replaces nothing.
+    const mayBeStopped = endedInOrder(child)
+    if (!mayBeStopped) this.#reportReplacement(child, backoffMs)
+    this.#respawn = setTimeout(() => {
+      if (mayBeStopped) this.#reportReplacement(child, backoffMs)
+      this.#spawn()
+    }, backoffMs)
+    this.#backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)
+  }
+
+  #reportReplacement(child: ChildProcess, backoffMs: number): void {
     const { name, logger } = this.#options
     const { pid, exitCode: code, signalCode: signal } = child
-    if (uptimeMs >= STABLE_AFTER_MS) this.#backoffMs = MIN_BACKOFF_MS
-    logger.warn(
-      { process: name, childPid: pid, code, signal, backoffMs: this.#backoffMs },
-      'a process died and is replaced',
-    )
+    logger.warn({ process: name, childPid: pid, code, signal, backoffMs }, 'a process died and is replaced')
     this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfExit(child))
-    this.#respawn = setTimeout(() => this.#spawn(), this.#backoffMs)
-    this.#backoffMs = Math.min(this.#backoffMs * 2, MAX_BACKOFF_MS)
   }
 
   #receive(message: FromChild, child: ChildProcess): void {

@@ -32,7 +32,7 @@ const PASSWORD_BYTES = 16
 let stopChildren = async () => {}
 try {
   const dotenv = loadDotenv()
-  const env = readEnv({ needsRedis: false })
+  const env = readEnv({ needsRedis: false, listensOnBothPorts: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), { keyPrefix: env.KEY_PREFIX, logger })

@@ -35,6 +35,8 @@ export interface Env extends Omit<Parsed, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CON
 export interface EnvOptions {
   /** Whether the process cannot fall back on an embedded store. */
   readonly needsRedis: boolean
+  /** Whether a front process and a worker both listen on this machine, as `npm start` lets them. */
+  readonly listensOnBothPorts?: boolean
 }
 
 /** Lists every fault of the settings. */
@@ -50,6 +52,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const given = withFiles(withoutEmpty(variables), faults)
   const env = parse(given, faults)
   faults.push(...storeFaults(given, options))
+  if (env !== undefined && options.listensOnBothPorts) faults.push(...portFaults(env))
   const redisTls = readTlsFiles(given, faults)
   const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
   const checkTokens = readTokens(CHECK_TOKENS, given['CHECK_TOKENS'], faults)
@@ -147,6 +150,11 @@ function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
     faults.push(fault('REDIS_URL', 'be set, because only `npm start` runs an embedded store', NOTHING))
   }
   return faults
+}
+
+function portFaults({ PORT, WORKER_METRICS_PORT }: Pick<Parsed, 'PORT' | 'WORKER_METRICS_PORT'>): string[] {
+  if (PORT === 0 || PORT !== WORKER_METRICS_PORT) return []
+  return [fault('WORKER_METRICS_PORT', 'be another port than "PORT"', `${PORT} for both`)]
 }
 
 function builtInFaults(env: BuiltIn): string[] {

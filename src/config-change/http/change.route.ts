@@ -16,6 +16,7 @@ import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { DryRunResponse, dryRunBody } from './dry-run-json.ts'
 import { PolicyResponse, sendBody, sendPolicy } from './policy-json.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
+import { versionNumber } from './version-number.schema.ts'
 
 export interface ChangeRoutesOptions {
   readonly submitter: CommandSubmitter
@@ -54,7 +55,7 @@ const PutQuery = Type.Object(
 )
 
 const RollbackRequest = Type.Object(
-  { version: Type.Integer({ minimum: 1, description: 'The version to restore.' }) },
+  { version: versionNumber('The version to restore.') },
   {
     title: 'RollbackRequest',
     description: 'Which version of the policy to restore.',

@@ -9,13 +9,14 @@ import { keyCursor, versionCursor } from './cursor.ts'
 import { eventBody, HistoryResponse } from './history-json.ts'
 import { ListQuery, PageQuery } from './pages.schema.ts'
 import { PolicyListResponse, PolicyResponse, policyBody, sendBody, sendPolicy } from './policy-json.ts'
+import { versionNumber } from './version-number.schema.ts'
 
 export interface ConfigRoutesOptions {
   readonly reader: PolicyReader
 }
 
 const GetPolicyQuery = Type.Object(
-  { version: Type.Optional(Type.Integer({ minimum: 1, description: 'Return this version of the policy.' })) },
+  { version: Type.Optional(versionNumber('Return this version of the policy.')) },
   { additionalProperties: false },
 )
 

@@ -8,7 +8,9 @@ const MAX_WAIT_SECONDS = 60
 const PREFERENCE = /(?:[^",]|"(?:[^"\\]|\\.?)*(?:"|$))+/g
 /** `wait=5`, with or without quotes, before any parameters. */
 const WAIT = /^\s*wait\s*=\s*(?:([0-9]+)|"([0-9]+)")\s*(?:;|$)/i
-const ENTITY_TAGS = /^\s*"[0-9]+(?:-ended)?"\s*(?:,\s*"[0-9]+(?:-ended)?"\s*)*$/
+/** Entity tags are compared as texts, so `"01"` is not `"1"`: no policy ever has it. */
+const ENTITY_TAG = /"(0|[1-9][0-9]*)(-ended)?"/g
+const ENTITY_TAGS = new RegExp(`^\\s*${ENTITY_TAG.source}\\s*(?:,\\s*${ENTITY_TAG.source}\\s*)*$`)
 
 /**
  * How long the caller would wait for the outcome, in ms; 0 without a valid `Prefer: wait`.
@@ -41,7 +43,7 @@ export function conditionsOf(headers: IncomingHttpHeaders): Conditions | undefin
 /** A number that is too large for a version matches none. */
 function tagsOf(ifMatch: string): readonly PolicyTag[] | '*' {
   if (ifMatch.trim() === '*') return '*'
-  if (ENTITY_TAGS.test(ifMatch)) return Array.from(ifMatch.matchAll(/([0-9]+)(-ended)?/g)).flatMap(tagOf)
+  if (ENTITY_TAGS.test(ifMatch)) return Array.from(ifMatch.matchAll(ENTITY_TAG)).flatMap(tagOf)
   const message = `was ${ifMatch}; versions such as "3", "4" or * are allowed`
   throw validationProblem([{ path: '/headers/if-match', message }])
 }

@@ -31,12 +31,17 @@ describe('If-Match', () => {
     },
   )
 
+  it('"99999999999999999999" is answered by a sentence that says why', async () => {
+    const { body } = await client().put('k', policy(9), { 'if-match': '"99999999999999999999"' })
+    expect(body.detail).toBe('the policy is at version 2; If-Match asks for versions that no policy has')
+  })
+
   it.each(['*', '"1"'])('%s refuses a change of a key without a policy', async ifMatch => {
     expectProblem(await client().put('nobody', policy(1), { 'if-match': ifMatch }), 412, 'version-conflict')
     expectProblem(await client().delete('nobody', { 'if-match': ifMatch }), 412, 'version-conflict')
   })
 
-  it.each(['2', 'W/"2"', '"abc"', '"2', '"2" "3"', ''])('%j is refused at once', async ifMatch => {
+  it.each(['2', 'W/"2"', '"abc"', '"2', '"2" "3"', '"02"', ''])('%j is refused at once', async ifMatch => {
     const answer = await client().request('PUT', '/config/k', policy(9), { 'if-match': ifMatch })
     expectFields(answer, 'validation-failed', ['/headers/if-match'])
     expect(answer.body.detail).toMatch(/"3", "4" or \* are allowed/)

@@ -151,9 +151,14 @@ describe('a query parameter', () => {
     ['/config?limit=', '/query/limit', 'must be an integer from 1 to 1000; was ""'],
     ['/config?limit=1&limit=2', '/query/limit', 'must be an integer from 1 to 1000; was an array'],
     ['/config?prefix=a&prefix=b', '/query/prefix', 'must be string; was an array'],
-    ['/config/k?version=0', '/query/version', 'must be an integer of at least 1; was 0'],
-    ['/config/k?version=-1', '/query/version', 'must be an integer of at least 1; was -1'],
-    ['/config/k?version=latest', '/query/version', 'must be an integer of at least 1; was "latest"'],
+    ['/config/k?version=0', '/query/version', 'must be an integer from 1 to 9007199254740991; was 0'],
+    ['/config/k?version=-1', '/query/version', 'must be an integer from 1 to 9007199254740991; was -1'],
+    [
+      '/config/k?version=9007199254740992',
+      '/query/version',
+      'must be an integer from 1 to 9007199254740991; was 9007199254740992',
+    ],
+    ['/config/k?version=latest', '/query/version', 'must be an integer from 1 to 9007199254740991; was "latest"'],
   ])('that is invalid is refused: %s', async (path, pointer, message) => {
     const answer = await ask('GET', path)
     expectFields(answer, 'validation-failed', [pointer])

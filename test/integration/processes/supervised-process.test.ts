@@ -68,6 +68,17 @@ it('the supervisor reports why it replaces a process', async () => {
   expect(reasons).toEqual(['killed', 'crashed', 'crashed', 'replaced'])
 })
 
+it('the supervisor reports no replacement of a process that ended in order just before it is stopped itself', async () => {
+  const child = await given()
+  const reasons: string[] = []
+  child.on('replaced', reason => reasons.push(reason))
+  const gone = once(child, 'gone')
+  child.send({ type: 'stop', drainMs: 0, replaced: false })
+  await gone
+  await child.stop()
+  expect(reasons).toEqual([])
+})
+
 it('the supervisor does not replace a process that sends heartbeats', async () => {
   const child = await given()
   const pid = pidOf(child)

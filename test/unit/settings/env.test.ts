@@ -63,6 +63,14 @@ describe('the environment', () => {
     expect(faultsOf(variables)).toEqual([fault])
   })
 
+  it('refuses one port for the service and for its worker where both listen', () => {
+    const refused = { needsRedis: false, listensOnBothPorts: true }
+    const message = '"WORKER_METRICS_PORT" must be another port than "PORT" (got 8080 for both)'
+    expect(() => readEnv(refused, { WORKER_METRICS_PORT: '8080' })).toThrow(message)
+    expect(readEnv(refused, { PORT: '0', WORKER_METRICS_PORT: '0' })).toMatchObject({ PORT: 0 })
+    expect(readEnv({ needsRedis: false }, { WORKER_METRICS_PORT: '8080' })).toMatchObject({ PORT: 8080 })
+  })
+
   it('never repeats a password', () => {
     const [fault] = faultsOf({ REDIS_URL: 'redis://ann:hunter2@redis:0' })
     expect(fault).toMatch(
