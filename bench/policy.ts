@@ -1,4 +1,5 @@
-import { compilePolicy, DEFAULT_POLICY, type Limit } from '../src/domain/policy.ts'
+import type { Limit } from '../src/domain/limits/limit.ts'
+import { compilePolicy, DEFAULT_POLICY } from '../src/domain/policy.ts'
 
 /**
  * So large that nearly every check passes, and so slow that a bucket that is spent from stays in Redis: a bucket that is

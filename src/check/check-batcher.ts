@@ -1,4 +1,4 @@
-import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { startDeadline } from '../lib/deadline.ts'
 import { Gathering } from './gathering.ts'
 import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'

@@ -1,6 +1,6 @@
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
 import type { OnStoreFailure, Policy } from '../domain/policy.ts'
-import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'

@@ -1,5 +1,5 @@
 import { compilePolicy } from '../domain/policy.ts'
-import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutageClock } from './outage-clock.ts'

@@ -1,5 +1,6 @@
+import { readingAfter } from '../domain/bucket.ts'
 import type { Policy } from '../domain/policy.ts'
-import { type BucketReading, readingAfter } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { setBounded } from '../lib/set-bounded.ts'
 import type { BucketCheck } from './ports.ts'
 

@@ -1,6 +1,7 @@
+import { previewOf } from '../domain/bucket.ts'
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
-import { type BucketReading, previewOf } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'

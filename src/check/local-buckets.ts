@@ -1,12 +1,7 @@
-import { type CompiledLimit, type Policy, shareOf } from '../domain/policy.ts'
-import {
-  type Bucket,
-  type BucketEntry,
-  type BucketReading,
-  checkBucket,
-  forgottenAt,
-  previewOf,
-} from '../domain/token-bucket.ts'
+import { type Bucket, type BucketEntry, checkBucket, forgottenAt, previewOf } from '../domain/bucket.ts'
+import type { CompiledLimit } from '../domain/limits/limit.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import { setBounded } from '../lib/set-bounded.ts'
 import type { OutageClock } from './outage-clock.ts'
 import type { BucketCheck } from './ports.ts'
@@ -121,7 +116,7 @@ export class LocalBuckets {
   #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
     const known = this.#shares.get(policy)
     if (known?.processes === processes) return known.limits
-    const limits = policy.limits.map(limit => shareOf(limit, processes))
+    const limits = policy.limits.map(limit => limit.shareOf(processes))
     this.#shares.set(policy, { processes, limits })
     return limits
   }

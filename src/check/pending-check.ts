@@ -1,5 +1,5 @@
 import type { Decision } from '../domain/decision.ts'
-import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { BucketCheck } from './ports.ts'
 

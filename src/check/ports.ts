@@ -1,6 +1,6 @@
 import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
-import type { BucketReading } from '../domain/token-bucket.ts'
+import type { BucketReading } from '../domain/reading.ts'
 
 /** One check, as the store sees it. */
 export interface BucketCheck {

@@ -1,10 +1,9 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { MAX_DAYS_TO_EXPIRY, normalizedTime } from '../domain/expiry.ts'
+import { LIMIT_NAME, type Limit } from '../domain/limits/limit.ts'
+import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
+import { MAX_INTERVAL_MS } from '../domain/limits/token-bucket.ts'
 import {
-  LIMIT_NAME,
-  type Limit,
-  MAX_COUNT,
-  MAX_INTERVAL_MS,
   MAX_LIMITS,
   MODES,
   type Mode,

@@ -1,6 +1,8 @@
-import { ceilDiv, floorDiv, isSmallerRatio } from './exact.ts'
-import type { CompiledLimit, OnStoreFailure, Policy } from './policy.ts'
-import { allows, type BucketReading } from './token-bucket.ts'
+import { floorDiv, isSmallerRatio } from './exact.ts'
+import type { CompiledLimit } from './limits/limit.ts'
+import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import type { OnStoreFailure, Policy } from './policy.ts'
+import type { BucketReading } from './reading.ts'
 
 /**
  * Who decided: the store, a remembered denial, the process's own bucket, `onStoreFailure: allow` (`outage`), or the policy's mode
@@ -64,10 +66,10 @@ export function decideByBucket(
   asked: Asked,
   reading: BucketReading,
   source: DecisionSource,
-  counted: readonly CompiledLimit[] = asked.policy.limits,
+  counted: readonly LimitArithmetic[] = asked.policy.limits,
 ): BucketDecision {
   const { key, policy, tokens } = asked
-  const states = counted.map((limit, i) => limitState(limit, policy.limits[i] ?? limit, reading, i, tokens))
+  const states = counted.map((limit, i) => limitState(limit, policy.limits[i] as CompiledLimit, reading, i, tokens))
   const binding = reading.allowed ? tightest(states) : longest(states)
   const shadowed = !reading.allowed && policy.definition.mode === 'shadow'
   return {
@@ -141,12 +143,12 @@ export function explain(decision: BucketDecision): string {
   const { binding, states } = decision
   const name = states.length > 1 ? `${binding.name}: ` : ''
   const left = `${decision.remaining} of ${binding.capacity} tokens left`
-  return `${name}${left}; ${binding.refillTokens} more every ${binding.refillIntervalMs} ms`
+  return `${name}${left}; ${binding.refill}`
 }
 
 /** @param named the policy's limit, of which `limit` may be a share */
 function limitState(
-  limit: CompiledLimit,
+  limit: LimitArithmetic,
   named: CompiledLimit,
   reading: BucketReading,
   index: number,
@@ -160,23 +162,26 @@ function limitState(
     limit: named,
     allows: allowing,
     remaining: left < 0 ? 0 : floorDiv(left, limit.unitsPerToken),
-    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, spent, tokens),
-    resetAfterMs: spent === 0 ? 0 : waitFor(limit, reading, spent),
-    nextTokenAfterMs:
-      spent === 0 ? 0 : waitFor(limit, reading, limit.unitsPerToken - (left < 0 ? left : left % limit.unitsPerToken)),
+    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, index, tokens),
+    resetAfterMs: spent === 0 ? 0 : limit.waitFor(spent, reading, index),
+    nextTokenAfterMs: spent === 0 ? 0 : limit.waitFor(unitsToNextToken(limit, left), reading, index),
   }
 }
 
 /** `null` if never. */
-function waitUntilAllowed(limit: CompiledLimit, reading: BucketReading, spent: number, tokens: number): number | null {
+function waitUntilAllowed(
+  limit: LimitArithmetic,
+  reading: BucketReading,
+  index: number,
+  tokens: number,
+): number | null {
   if (tokens > limit.maxTokensPerCheck) return null
   const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unitsPerToken
-  return waitFor(limit, reading, spent - free)
+  return limit.waitFor((reading.spent[index] ?? 0) - free, reading, index)
 }
 
-/** The time until `units` are refilled, in ms. */
-function waitFor(limit: CompiledLimit, { refillPausedMs }: BucketReading, units: number): number {
-  return ceilDiv(units, limit.unitsPerMs) * limit.timeScale + refillPausedMs
+function unitsToNextToken({ unitsPerToken }: LimitArithmetic, left: number): number {
+  return unitsPerToken - (left < 0 ? left : left % unitsPerToken)
 }
 
 /** The smallest remaining ÷ capacity, then the first. */

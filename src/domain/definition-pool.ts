@@ -1,4 +1,5 @@
-import { type CompiledLimit, compileLimits, limitsOf, type PolicyDefinition } from './policy.ts'
+import { type CompiledLimit, compileLimits, limitText } from './limits/limit.ts'
+import { limitsOf, type PolicyDefinition } from './policy.ts'
 
 /** A definition with its compiled limits: one object for all equal definitions. */
 export interface SharedDefinition {
@@ -31,6 +32,5 @@ export class DefinitionPool {
 
 /** Equal for equal definitions only: the description comes last, and nothing before it may contain the separator. */
 function textOf({ mode, onStoreFailure, limits, description }: PolicyDefinition): string {
-  const numbers = limits.flatMap(limit => [limit.name, limit.capacity, limit.refillTokens, limit.refillIntervalMs])
-  return [mode, onStoreFailure, ...numbers, description === undefined ? 0 : 1, description].join(' ')
+  return [mode, onStoreFailure, ...limits.map(limitText), description === undefined ? 0 : 1, description].join(' ')
 }

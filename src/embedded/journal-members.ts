@@ -3,9 +3,10 @@
 import type { Idempotency } from '../domain/commands.ts'
 import { EVENT_TYPES, type EventType, type PolicyEvent } from '../domain/events.ts'
 import { configKeyFault } from '../domain/key.ts'
+import { limitMembers } from '../domain/limits/limit.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
-import type { Limit, PolicyDefinition } from '../domain/policy.ts'
+import type { PolicyDefinition } from '../domain/policy.ts'
 import { policyDefinitionFault, storedPolicyFault } from '../domain/stored-policy.ts'
 import { isTemporary, type StoredPolicy, type TemporaryPolicy } from '../domain/temporary-policy.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
@@ -73,13 +74,6 @@ const POLICY_MEMBERS: { readonly [member in keyof Required<TemporaryPolicy>]: tr
   expiresAt: true,
   then: true,
 }
-const LIMIT_MEMBERS: { readonly [member in keyof Limit]: true } = {
-  name: true,
-  capacity: true,
-  refillTokens: true,
-  refillIntervalMs: true,
-}
-
 /** The first fault of a header, or `undefined`. */
 export function headerFault(header: Members): MemberFault | undefined {
   const { journal, identities, compactedTo } = header
@@ -159,7 +153,7 @@ function unknownPolicyMember(policy: PolicyDefinition, known: object): MemberFau
 
 function unknownLimitMember({ limits }: PolicyDefinition): MemberFault | undefined {
   for (const [index, limit] of limits.entries()) {
-    const fault = unknownMember(limit as unknown as Members, LIMIT_MEMBERS)
+    const fault = unknownMember(limit as unknown as Members, limitMembers(limit))
     if (fault !== undefined) return faultWithin(`limits[${index}]`, fault)
   }
   return undefined

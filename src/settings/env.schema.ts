@@ -1,7 +1,9 @@
 /** Every setting: its default, what is allowed and what it means. */
 import { availableParallelism } from 'node:os'
 import { type TSchema, Type } from '@sinclair/typebox'
-import { MAX_COUNT, MAX_INTERVAL_MS, type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
+import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
+import { MAX_INTERVAL_MS } from '../domain/limits/token-bucket.ts'
+import { type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
 import { KEY_STYLES, type KeyStyle } from '../observability/logged-keys.ts'
 import { MIN_TOKEN_LENGTH } from './token.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import type { Limit } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
 import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
 import { type History, history, play, type Step } from '../support/bucket-histories.ts'
 import { grainOf } from '../support/bucket-oracle.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type Bucket, checkBucket } from '../../src/domain/token-bucket.ts'
+import { type Bucket, checkBucket } from '../../src/domain/bucket.ts'
 import { answerOf } from '../support/answer-of.ts'
 import { type History, history, play } from '../support/bucket-histories.ts'
 import { counterexamples } from '../support/counterexamples.ts'

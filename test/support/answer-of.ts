@@ -1,6 +1,6 @@
 import { decideByBucket } from '../../src/domain/decision.ts'
 import type { Policy } from '../../src/domain/policy.ts'
-import type { BucketReading } from '../../src/domain/token-bucket.ts'
+import type { BucketReading } from '../../src/domain/reading.ts'
 import type { Answer } from './bucket-oracle.ts'
 
 /** The answer that follows from a reading, in the form of the oracle. */

@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import type { Limit } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
 import { divisorOf } from './fraction.ts'
 
 const SECOND = 1_000

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
-import { compilePolicy, type Limit, type Policy } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
+import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
 import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
 import { type Answer, BucketOracle } from './bucket-oracle.ts'
 

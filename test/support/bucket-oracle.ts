@@ -1,4 +1,4 @@
-import type { Limit } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
 import { divisorOf, Fraction, ZERO } from './fraction.ts'
 
 /** The expected values of one limit of a check. */

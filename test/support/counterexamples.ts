@@ -1,4 +1,4 @@
-import type { Limit } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { History } from './bucket-histories.ts'
 
 /** Histories that earlier code answered wrongly. */

@@ -1,4 +1,5 @@
-import { compilePolicy, type Limit, type Policy, type PolicyDefinition } from '../../src/domain/policy.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
+import { compilePolicy, type Policy, type PolicyDefinition } from '../../src/domain/policy.ts'
 
 /** By default a limit of 10 tokens that refills one token a second. */
 export function limitOf(overrides: Partial<Limit> = {}): Limit {

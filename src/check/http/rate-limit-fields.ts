@@ -1,6 +1,7 @@
 import type { Decision, LimitState } from '../../domain/decision.ts'
 import { ceilDiv } from '../../domain/exact.ts'
-import type { CompiledLimit, Policy } from '../../domain/policy.ts'
+import type { CompiledLimit } from '../../domain/limits/limit.ts'
+import type { Policy } from '../../domain/policy.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 
 /** Where response fields are set, such as a reply. */

@@ -4,6 +4,7 @@ import type { BucketCheck } from '../../check/ports.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { BucketKeys } from '../keys.ts'
 import { checkAcrossSlotsScript, checkScript, type Script } from '../scripts.ts'
+import { encodedLimits } from './encoded-limits.ts'
 
 /** The reply of a Redis that does not know the script yet. Nothing was executed. */
 const UNKNOWN_SCRIPT = /^NOSCRIPT /
@@ -105,20 +106,6 @@ function runsOf(checks: readonly BucketCheck[], policies: Map<Limits, number>): 
   return runs.join(' ')
 }
 
-const encodings = new WeakMap<Limits, string>()
-
 function encoded(policies: ReadonlyMap<Limits, number>): string {
   return Array.from(policies.keys(), encodedLimits).join(';')
-}
-
-function encodedLimits(limits: Limits): string {
-  const known = encodings.get(limits)
-  if (known !== undefined) return known
-  const text = limits
-    .map(({ id, unitsPerToken, unitsPerMs, capacityUnits, capacity }) =>
-      [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' '),
-    )
-    .join(' ')
-  encodings.set(limits, text)
-  return text
 }

@@ -1,6 +1,6 @@
 /** Decodes the reply of `lua/check.lua` to a batch of checks. */
 import type { BucketCheck } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { BucketReading } from '../../domain/reading.ts'
 
 /** One for each check; `undefined` where the store was unavailable for it, or does not hold its bucket. */
 export type Readings = readonly (BucketReading | undefined)[]

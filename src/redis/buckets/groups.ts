@@ -1,5 +1,5 @@
 import type { BucketCheck } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { BucketReading } from '../../domain/reading.ts'
 import type { Readings } from './check-reply.ts'
 
 /** The indexes of the checks, in groups, each in the order of the checks. */

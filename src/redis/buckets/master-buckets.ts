@@ -1,7 +1,7 @@
 import { type Cluster, Pipeline, type Redis } from 'ioredis'
 import type { BucketCheck, BucketShard } from '../../check/ports.ts'
 import { bucketPartition } from '../../domain/partition.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { BucketReading } from '../../domain/reading.ts'
 import type { BucketKeys } from '../keys.ts'
 import type { AcrossSlots } from './across-slots.ts'
 import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'

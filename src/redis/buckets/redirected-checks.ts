@@ -1,6 +1,6 @@
 import type { Cluster } from 'ioredis'
 import type { BucketCheck } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/token-bucket.ts'
+import type { BucketReading } from '../../domain/reading.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
 import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'

@@ -1,5 +1,5 @@
 --[[
-  Decides a batch of checks, one after another, each by its own token bucket. domain/token-bucket.ts has the same arithmetic, with
+  Decides a batch of checks, one after another, each by its own bucket. domain/bucket.ts has the same arithmetic, with
   the reasons. bucket-layout.lua comes before it, and one of keys-declared.lua and keys-as-arguments.lua before that.
 
   keys[keys_from + i]  the bucket of check i

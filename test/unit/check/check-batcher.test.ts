@@ -2,7 +2,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { CheckBatcher } from '../../../src/check/check-batcher.ts'
 import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
-import type { BucketReading } from '../../../src/domain/token-bucket.ts'
+import type { BucketReading } from '../../../src/domain/reading.ts'
 import { eventually } from '../../support/eventually.ts'
 import { pendingCheck } from '../../support/pending-checks.ts'
 import { policyOf } from '../../support/policies.ts'

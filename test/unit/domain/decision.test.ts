@@ -8,7 +8,8 @@ import {
   onStoreFailureOf,
   violatedLimits,
 } from '../../../src/domain/decision.ts'
-import { compileLimits, type Mode, type Policy } from '../../../src/domain/policy.ts'
+import { compileLimits } from '../../../src/domain/limits/limit.ts'
+import type { Mode, Policy } from '../../../src/domain/policy.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
 /** The decision for limits that count in units of 1/1000 token, given the tokens spent of each. */

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { compileLimits, policyFaults, samePolicy } from '../../../src/domain/policy.ts'
+import { compileLimits } from '../../../src/domain/limits/limit.ts'
+import { policyFaults, samePolicy } from '../../../src/domain/policy.ts'
 import { largestCapacity, limit } from '../../support/arbitrary-limits.ts'
 import { definitionOf, limitOf } from '../../support/policies.ts'
 

@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { decisionJson } from '../../../../src/check/http/decision-json.ts'
 import { type Decision, decideByBucket, decideByMode, decideByOutage } from '../../../../src/domain/decision.ts'
-import { compilePolicy, type Limit, type Mode } from '../../../../src/domain/policy.ts'
+import type { Limit } from '../../../../src/domain/limits/limit.ts'
+import { compilePolicy, type Mode } from '../../../../src/domain/policy.ts'
 
 const BURST: Limit = { name: 'burst', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
 const DAILY: Limit = { name: 'daily', capacity: 100, refillTokens: 100, refillIntervalMs: 86_400_000 }

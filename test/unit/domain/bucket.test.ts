@@ -1,7 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
+import { type Bucket, checkBucket } from '../../../src/domain/bucket.ts'
 import { decideByBucket } from '../../../src/domain/decision.ts'
-import { compilePolicy, type Limit } from '../../../src/domain/policy.ts'
-import { type Bucket, checkBucket } from '../../../src/domain/token-bucket.ts'
+import type { Limit } from '../../../src/domain/limits/limit.ts'
+import { compilePolicy } from '../../../src/domain/policy.ts'
 import { limitOf } from '../../support/policies.ts'
 
 const DAY = 86_400_000

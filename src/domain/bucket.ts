@@ -1,12 +1,12 @@
 /**
- * The token bucket as an executable specification: `redis/lua/check.lua` does the same, and a property test compares the two.
+ * The bucket of a key as an executable specification: `redis/lua/check.lua` does the same, and a property test compares the two.
  * Processes use this one for their own buckets while the store is unavailable.
  *
  * A bucket records what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. A bucket with
  * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
-import { ceilDiv } from './exact.ts'
-import type { CompiledLimit } from './policy.ts'
+import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import type { BucketReading } from './reading.ts'
 
 /** A clock that goes back by up to this much pauses refill; one that goes back further is believed. */
 export const CLOCK_TOLERANCE_MS = 10_000
@@ -38,15 +38,6 @@ export interface Bucket extends Times {
   readonly others: readonly OtherEntry[]
 }
 
-/** The result of one check, for each limit of its policy in order. */
-export interface BucketReading {
-  readonly allowed: boolean
-  /** Units spent, after this check. */
-  readonly spent: readonly number[]
-  /** How long refill is paused because the clock went back, in ms; part of every waiting time. */
-  readonly refillPausedMs: number
-}
-
 export interface BucketCheckResult {
   readonly reading: BucketReading
   /** The bucket to store; `undefined` if it is full. */
@@ -56,7 +47,7 @@ export interface BucketCheckResult {
 /** Decides one check of `tokens` at `nowMs`; 0 tokens only read. Nothing is spent unless all limits allow. */
 export function checkBucket(
   stored: Bucket | undefined,
-  limits: readonly CompiledLimit[],
+  limits: readonly LimitArithmetic[],
   tokens: number,
   nowMs: number,
 ): BucketCheckResult {
@@ -76,12 +67,6 @@ export function forgottenAt({ fullAtMs, others }: Bucket): number {
   return others.reduce((latest, other) => Math.max(latest, other.fullAtMs), fullAtMs)
 }
 
-/** Whether the limit has `tokens` left after `spent` units. Written so that NaN denies. */
-export function allows(limit: CompiledLimit, spent: number, tokens: number): boolean {
-  if (tokens <= limit.capacity) return limit.capacityUnits - spent >= tokens * limit.unitsPerToken
-  return tokens <= limit.maxTokensPerCheck && spent === 0
-}
-
 /** After a clock that went back too far, moves times that lie ahead of it to now. */
 function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
   if (bucket.lastSpentAtMs - nowMs <= CLOCK_TOLERANCE_MS) return bucket
@@ -92,13 +77,13 @@ function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
   return { ...notAhead(bucket), others: bucket.others.map(notAhead) }
 }
 
-function spentOf(limit: CompiledLimit, bucket: Bucket | undefined, atMs: number): number {
+function spentOf(limit: LimitArithmetic, bucket: Bucket | undefined, atMs: number): number {
   const entry = bucket && entryOf(limit, bucket)
   if (entry === undefined || atMs >= entry.fullAtMs) return 0
-  return refilled(limit, spentUnder(limit, entry), atMs - entry.lastSpentAtMs)
+  return limit.spentAt(entry, atMs)
 }
 
-function entryOf({ id }: CompiledLimit, bucket: Bucket): OtherEntry | undefined {
+function entryOf({ id }: LimitArithmetic, bucket: Bucket): OtherEntry | undefined {
   const own = bucket.entries.find(entry => entry.id === id)
   return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
 }
@@ -110,11 +95,11 @@ function asOther({ id, unitsPerToken, spent }: BucketEntry, { lastSpentAtMs, ful
 /** The bucket with these units spent of each limit. Entries of other limits stay. */
 function spentFrom(
   bucket: Bucket | undefined,
-  limits: readonly CompiledLimit[],
+  limits: readonly LimitArithmetic[],
   spent: readonly number[],
   atMs: number,
 ): Bucket {
-  const fullAfterMs = Math.max(...limits.map((limit, i) => ceilDiv(spent[i] ?? 0, limit.unitsPerMs)))
+  const fullAfterMs = Math.max(...limits.map((limit, i) => limit.fullAfterMs(spent[i] ?? 0, atMs)))
   return {
     lastSpentAtMs: atMs,
     fullAtMs: atMs + fullAfterMs,
@@ -124,39 +109,27 @@ function spentFrom(
 }
 
 /** Entries of limits that are not among these, the slowest first. */
-function othersThan(limits: readonly CompiledLimit[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
+function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
   return [...bucket.entries.map(entry => asOther(entry, bucket)), ...bucket.others]
     .filter(({ id, fullAtMs }) => fullAtMs > atMs && !limits.some(limit => limit.id === id))
     .sort((a, b) => b.fullAtMs - a.fullAtMs || a.id - b.id)
     .slice(0, MAX_OTHER_ENTRIES)
 }
 
-/** Spent tokens stay spent when the limit changes, up to all of its new capacity. */
-function spentUnder(limit: CompiledLimit, entry: BucketEntry): number {
-  if (entry.unitsPerToken === limit.unitsPerToken)
-    return Math.min(entry.spent, limit.maxTokensPerCheck * limit.unitsPerToken)
-  return Math.min(ceilDiv(entry.spent, entry.unitsPerToken), limit.maxTokensPerCheck) * limit.unitsPerToken
-}
-
-function refilled(limit: CompiledLimit, spent: number, elapsedMs: number): number {
-  return elapsedMs >= ceilDiv(spent, limit.unitsPerMs) ? 0 : spent - elapsedMs * limit.unitsPerMs
-}
-
 /** The reading that a check of `tokens` would find. @param reading of a check of 0 tokens */
-export function previewOf(reading: BucketReading, limits: readonly CompiledLimit[], tokens: number): BucketReading {
+export function previewOf(reading: BucketReading, limits: readonly LimitArithmetic[], tokens: number): BucketReading {
   return { ...reading, allowed: limits.every((limit, i) => allows(limit, reading.spent[i] ?? 0, tokens)) }
 }
 
 /** The reading after `elapsedMs` in which nothing was spent. */
 export function readingAfter(
-  { allowed, spent, refillPausedMs }: BucketReading,
-  limits: readonly CompiledLimit[],
+  reading: BucketReading,
+  limits: readonly LimitArithmetic[],
   elapsedMs: number,
 ): BucketReading {
-  const refillMs = Math.max(0, elapsedMs - refillPausedMs)
   return {
-    allowed,
-    spent: limits.map((limit, i) => refilled(limit, spent[i] ?? 0, refillMs)),
-    refillPausedMs: Math.max(0, refillPausedMs - elapsedMs),
+    ...reading,
+    spent: limits.map((limit, i) => limit.spentLater(reading, i, elapsedMs)),
+    refillPausedMs: Math.max(0, reading.refillPausedMs - elapsedMs),
   }
 }
