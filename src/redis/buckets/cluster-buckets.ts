@@ -8,6 +8,7 @@ import { AcrossSlots } from './across-slots.ts'
 import type { OnMalformedBucket } from './check-reply.ts'
 import { type ClusterObserver, MasterBuckets } from './master-buckets.ts'
 import { RedirectedChecks } from './redirected-checks.ts'
+import { UnownedSlots } from './unowned-slots.ts'
 
 /** Pause before the slot map is read again after a failure, and the shortest time between two readings, in ms. */
 const REFRESH_PAUSE_MS = 150
@@ -19,7 +20,7 @@ interface ClusterBucketsOptions {
   readonly logger: Logger
 }
 
-/** Buckets on Redis Cluster: each master is a shard. */
+/** Buckets on Redis Cluster: each master is a shard, and so are all buckets that no master owns. */
 export class ClusterBuckets implements ShardedBucketStore {
   readonly #cluster: Cluster
   readonly #options: ClusterBucketsOptions
@@ -29,16 +30,17 @@ export class ClusterBuckets implements ShardedBucketStore {
   #masters: ReadonlyMap<string, MasterBuckets> = new Map()
   /** By partition. */
   #owners: readonly (MasterBuckets | undefined)[] = []
-  /** Stands for the owner of slots that have none now; it is never available. */
-  readonly #unowned: MasterBuckets
+  readonly #unowned: UnownedSlots
   #refresh: NodeJS.Timeout | undefined
 
   constructor(cluster: Cluster, options: ClusterBucketsOptions) {
     this.#cluster = cluster
     this.#options = options
     this.#acrossSlots = new AcrossSlots(options.keys, options.logger)
-    this.#redirected = new RedirectedChecks({ cluster, ...options })
-    this.#unowned = this.#master('unowned', 0)
+    const unowned = (key: string) => this.#unowned.add(bucketPartition(key))
+    this.#redirected = new RedirectedChecks({ cluster, unowned, ...options })
+    const disturbed = () => this.#refreshSoon()
+    this.#unowned = new UnownedSlots({ cluster, keys: options.keys, redirected: this.#redirected, disturbed })
     cluster.on('+node', (node: Redis) => this.#add(node))
     cluster.on('-node', (node: Redis) => this.#remove(node))
     cluster.on('refresh', () => this.#readSlots())
@@ -47,11 +49,13 @@ export class ClusterBuckets implements ShardedBucketStore {
   }
 
   get shards(): readonly BucketShard[] {
-    return [...this.#masters.values()]
+    return this.#unowned.isEmpty ? [...this.#masters.values()] : [...this.#masters.values(), this.#unowned]
   }
 
   shardOf(key: string): BucketShard {
-    return this.#owners[bucketPartition(key)] ?? this.#unowned
+    const partition = bucketPartition(key)
+    const owner = this.#owners[partition]
+    return owner === undefined || this.#unowned.has(partition) ? this.#unowned : owner
   }
 
   #add(node: Redis): void {
@@ -75,8 +79,12 @@ export class ClusterBuckets implements ShardedBucketStore {
     const masters = new Map<string, MasterBuckets>()
     this.#owners = Array.from({ length: BUCKET_PARTITIONS }, (_, partition) => {
       const address = this.#cluster.slots[BUCKET_SLOTS[partition] as number]?.[0]
-      if (address === undefined) return undefined
-      const master = masters.get(address) ?? this.#knownMaster(address, partition)
+      if (address === undefined) {
+        this.#unowned.add(partition)
+        return undefined
+      }
+      const master = masters.get(address) ?? this.#masters.get(address) ?? this.#master(address, partition)
+      if (!this.#unowned.has(partition)) master.owns(partition)
       masters.set(address, master)
       return master
     })
@@ -88,12 +96,6 @@ export class ClusterBuckets implements ShardedBucketStore {
   #examine(address: string): void {
     const node = this.#nodes.get(address)
     if (node !== undefined) void this.#acrossSlots.examine(node)
-  }
-
-  #knownMaster(address: string, partition: number): MasterBuckets {
-    const known = this.#masters.get(address)
-    known?.owns(partition)
-    return known ?? this.#master(address, partition)
   }
 
   #master(address: string, partition: number): MasterBuckets {

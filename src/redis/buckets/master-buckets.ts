@@ -2,6 +2,7 @@ import { type Cluster, Pipeline, type Redis } from 'ioredis'
 import type { BucketCheck, BucketShard } from '../../check/ports.ts'
 import { bucketPartition } from '../../domain/partition.ts'
 import type { BucketReading } from '../../domain/reading.ts'
+import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import type { AcrossSlots } from './across-slots.ts'
 import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'
@@ -10,10 +11,11 @@ import { indexesBy, pick, place } from './groups.ts'
 import { probeKeyIn } from './probe-keys.ts'
 import type { RedirectedChecks } from './redirected-checks.ts'
 
-/** Replies to a call that was not executed, since its keys have moved or are moving, or the server is no longer their master. */
-const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN|READONLY) /
-/** Concerns one slot only, not the master. */
-const UNSERVED_SLOT = /^CLUSTERDOWN Hash slot not served/
+/**
+ * Replies to a call that was not executed, since its keys have moved or are moving, or nobody serves their slot, or the server is no
+ * longer their master.
+ */
+const REDIRECTIONS = /^(MOVED|ASK|TRYAGAIN|READONLY|CLUSTERDOWN Hash slot not served)/
 /** A failure that does not mean that the slot map is out of date. */
 const SLOW = /timed out/
 
@@ -72,7 +74,7 @@ export class MasterBuckets implements BucketShard {
     this.#partition = partition
   }
 
-  /** Checks whose call failed have no reading. Rejects if all calls failed, unless only for slots that no master serves. */
+  /** Checks whose call failed have no reading. Rejects if all calls failed, unless only for slots that no master owns. */
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
     const connection = this.#readyConnection()
     const acrossSlots = this.#options.acrossSlots.isSupportedBy(connection)
@@ -104,7 +106,7 @@ export class MasterBuckets implements BucketShard {
       else place(merged, groups[i] as number[], outcome.value)
     }
     if (failures.some(({ message }) => !SLOW.test(message))) this.#options.disturbed()
-    const failure = failures.find(({ message }) => !UNSERVED_SLOT.test(message))
+    const failure = failures.find(err => !isUnownedSlot(err))
     if (failures.length === groups.length && failure !== undefined) throw failure
     return merged
   }
@@ -123,7 +125,9 @@ export class MasterBuckets implements BucketShard {
     if (!readings.includes(undefined)) return readings
     const elsewhere = [...readings.keys()].filter(index => readings[index] === undefined)
     const complete = [...readings]
-    place(complete, elsewhere, await this.#askAgain(pick(checks, elsewhere)))
+    const again = this.#askAgain(pick(checks, elsewhere))
+    // A failure elsewhere must not lose the readings of what was executed here.
+    place(complete, elsewhere, await (elsewhere.length < checks.length ? again.catch(() => []) : again))
     return complete
   }
 

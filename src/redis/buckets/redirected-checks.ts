@@ -1,6 +1,7 @@
 import type { Cluster } from 'ioredis'
 import type { BucketCheck } from '../../check/ports.ts'
 import type { BucketReading } from '../../domain/reading.ts'
+import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
 import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
@@ -11,6 +12,8 @@ interface RedirectedChecksOptions {
   readonly cluster: Cluster
   readonly keys: BucketKeys
   readonly onMalformed: OnMalformedBucket
+  /** Called with a key whose slot no master owns. */
+  unowned(key: string): void
 }
 
 /** Asks checks again that were not executed where they were asked first. */
@@ -28,12 +31,21 @@ export class RedirectedChecks {
   async ask(checks: readonly BucketCheck[]): Promise<Readings> {
     const readings: (BucketReading | undefined)[] = new Array(checks.length)
     const askOneKey = async (indexes: readonly number[]) => {
-      place(readings, indexes, await this.#call(pick(checks, indexes)))
+      place(readings, indexes, await this.#askOneKey(pick(checks, indexes)))
     }
     const outcomes = await Promise.allSettled(indexesBy(checks, ({ key }) => key).map(askOneKey))
     const failed = outcomes.filter(outcome => outcome.status === 'rejected')
     if (failed.length === outcomes.length) throw failed[0]?.reason
     return readings
+  }
+
+  async #askOneKey(checks: readonly BucketCheck[]): Promise<Readings> {
+    try {
+      return await this.#call(checks)
+    } catch (err) {
+      if (isUnownedSlot(err)) this.#options.unowned((checks[0] as BucketCheck).key)
+      throw err
+    }
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<Readings> {

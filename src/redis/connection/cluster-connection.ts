@@ -5,26 +5,41 @@ const REDIRECTION = /^(?:MOVED|ASK) \d+ (.*)$/
 /** A host, which is not "?", and a port, which is not 0. */
 const ADDRESS = /^[^?].*:[1-9]\d*$/
 
+const ENDING: ReadonlySet<string> = new Set(['disconnecting', 'close', 'end'])
+
 /** How long a connection may take to end, in ms. */
 const MAX_END_MS = 1_000
 
 /**
- * A connection to a cluster. It corrects four things of ioredis:
+ * A connection to a cluster. It corrects five things of ioredis:
  * - A redirection may name no node, if the owner of the slot came back as another node. ioredis then logs in at 127.0.0.1:6379 and
  *   sends the command there. Here, the cluster counts as down for this slot.
  * - A redirection that arrives while the connection ends makes ioredis open another one, which then never ends. Here, the command
  *   fails.
  * - If the cluster is not ready, ioredis connects again by itself, but never settles the promise of `connect`. Here, it is rejected.
- * - ioredis may connect again although the connection was told to end. Here, `end` is emitted after a second at the latest.
- * BullMQ awaits that promise and that event without a limit.
+ * - ioredis may connect again although the connection was told to end. Here, `end` is emitted after a second at the latest. BullMQ
+ *   awaits this event, and the promise of `connect`, without a limit.
+ * - A slot that no master owns any more keeps its last owner in the slot map. Here, it has none.
  */
 export class ClusterConnection extends Cluster {
   readonly #nodes: readonly ClusterNode[]
+  /** The slot map as it was read last. Each reading creates the lists of nodes again, so a list that stays was not read. */
+  #lastSlots: Cluster['slots'] = []
 
   /** @param nodes where to find the cluster */
   constructor(nodes: readonly ClusterNode[], options: ConstructorParameters<typeof Cluster<'legacy'>>[1]) {
     super([...nodes], options)
     this.#nodes = nodes
+    this.on('refresh', () => this.#forgetUnownedSlots())
+  }
+
+  #forgetUnownedSlots(): void {
+    // While the connection ends, ioredis emits the event although it has read nothing.
+    if (ENDING.has(this.status)) return
+    for (const slot of this.slots.keys()) {
+      if (this.slots[slot] === this.#lastSlots[slot]) delete this.slots[slot]
+    }
+    this.#lastSlots = [...this.slots]
   }
 
   /** BullMQ duplicates its connection. */

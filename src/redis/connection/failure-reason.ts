@@ -17,11 +17,16 @@ const REASONS: Readonly<Record<string, string>> = {
   WRONGPASS: 'not-authorized',
 }
 
+/** What a node of a cluster replies about a slot that no master owns. */
+const UNOWNED_SLOT = /^CLUSTERDOWN Hash slot not served/
+const UNOWNED_SLOTS = 'unowned-slots'
+
 /** Every reason of a failed store call. */
 export const FAILURE_REASONS: readonly string[] = [
   'timeout',
   'connection-lost',
   'refused',
+  UNOWNED_SLOTS,
   ...new Set(Object.values(REASONS)),
 ]
 
@@ -39,7 +44,13 @@ const CODE = new RegExp(`\\b(${Object.keys(REASONS).join('|')})\\b`)
 export function failureReason(err: unknown): string {
   if (err instanceof TimeoutError) return 'timeout'
   if (!isReply(err)) return 'connection-lost'
+  if (isUnownedSlot(err)) return UNOWNED_SLOTS
   return REASONS[CODE.exec(err.message)?.[1] ?? ''] ?? 'refused'
+}
+
+/** Whether a command failed because no master of the cluster owns its slot. */
+export function isUnownedSlot(err: unknown): boolean {
+  return isReply(err) && UNOWNED_SLOT.test(err.message)
 }
 
 /** Whether a command failed because its server is no longer the master. The client then connects again, to the present master. */

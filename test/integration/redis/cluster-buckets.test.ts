@@ -155,6 +155,40 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
       }
     })
 
+    it.each([
+      ['its owner', (owner: ClusterNode) => [owner]],
+      ['every master', () => cluster.masters],
+    ])(
+      'whose slot is deleted at %s are a shard of their own, which is unavailable until the slot is back',
+      async (_, at) => {
+        const [owner] = cluster.masters as [ClusterNode]
+        const shard = shardAt(owner)
+        const [key = '', ...others] = ownKeys(shard, `unowned-${at(owner).length}`, 20)
+        const partition = bucketPartition(key)
+        const owned = others.filter(other => bucketPartition(other) !== partition)
+        const slot = BUCKET_SLOTS[partition] as number
+        for (const { redis } of at(owner)) await redis.cluster('DELSLOTS', slot)
+
+        // In one batch with others, which keep their readings.
+        expect(left(await spend(shard, [key, ...owned]))).toEqual([undefined, ...owned.map(() => CAPACITY - 1)])
+        const unowned = store.shardOf(key)
+        expect([unowned.name, bucketPartition(unowned.probeKey)]).toEqual(['none', partition])
+        await eventually(() => expect(bucketPartition(shard.probeKey)).not.toBe(partition))
+        expect(store.shards).toContain(unowned)
+        const failure = await spend(unowned, [key]).catch((err: Error) => err)
+        expect(failure).toMatchObject({
+          message: expect.stringContaining('no master owns the slots of 1 of 64 bucket'),
+        })
+        expect(failureReason(failure)).toBe('unowned-slots')
+
+        await owner.redis.cluster('ADDSLOTS', slot)
+        expect(left(await spend(unowned, [key]))).toEqual([CAPACITY - 1])
+        await eventually(() => expect(store.shardOf(key)).toBe(shardAt(owner)))
+        expect(store.shards).not.toContain(unowned)
+        expect(left(await spend(shardAt(owner), [key]))).toEqual([CAPACITY - 2])
+      },
+    )
+
     it('of an unavailable master are the only ones that cannot be checked', async () => {
       const [, , gone] = cluster.masters as [ClusterNode, ClusterNode, ClusterNode]
       const lost = shardAt(gone)

@@ -45,4 +45,16 @@ describeWithRedis('a connection to a cluster that is down', () => {
     await eventually(() => expect(connection.status).toBe('ready'))
     connection.disconnect()
   })
+
+  it('knows no owner of a slot that has none any more', async () => {
+    const connection = client.duplicate() as Cluster
+    await eventually(() => expect(connection.slots[ANY_SLOT]).toHaveLength(1))
+    await cluster.masters[0]?.redis.cluster('DELSLOTS', ANY_SLOT)
+    connection.refreshSlotsCache()
+    await eventually(() => expect(connection.slots[ANY_SLOT]).toBeUndefined())
+    expect(connection.slots[ANY_SLOT + 1]).toHaveLength(1)
+    await cluster.masters[0]?.redis.cluster('ADDSLOTS', ANY_SLOT)
+    await eventually(() => expect(connection.slots[ANY_SLOT]).toHaveLength(1))
+    connection.disconnect()
+  })
 })

@@ -14,6 +14,7 @@ it.each([
   ['BUSY Redis is busy running a script.', 'busy'],
   ['WRONGPASS invalid username-password pair', 'not-authorized'],
   ['CLUSTERDOWN The cluster is down', 'cluster-down'],
+  ['CLUSTERDOWN Hash slot not served', 'unowned-slots'],
   ['ERR Script attempted to execute a write command while the cluster is down and readonly', 'cluster-down'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
 ])('the failure reason of "%s" is %s', (message, reason) => {
