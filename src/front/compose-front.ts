@@ -85,6 +85,7 @@ export function composeFront(
   return {
     app: {
       checker: checks.checker,
+      maxWaitingChecks: env.MAX_WAITING_CHECKS,
       buckets: checks.buckets,
       fieldStyle: env.RATELIMIT_HEADERS,
       submitter: changes.submitter,

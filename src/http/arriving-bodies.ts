@@ -16,15 +16,25 @@ const EMPTY = Buffer.alloc(0)
 const MAX_SMALL_CHUNKS = 1_000
 const MIN_CHUNK_BYTES = 64
 
-/** Refuses a body as it arrives. */
-export interface BodyRules {
-  readonly maxBytes: number
+/** Reads a body as it arrives. */
+export interface BodyScan {
+  /** Members and items so far. */
+  readonly elements: number
   /** The problem of the body up to and including these bytes. */
   problemOf(bytes: Buffer): Problem | undefined
 }
 
+/** Refuses a body as it arrives. */
+export interface BodyRules {
+  readonly maxBytes: number
+  readonly scan: BodyScan
+}
+
 /** More than a check has. A larger body is handed over in its turn, since to parse, decide or refuse it can take a millisecond. */
 const SMALL_BODY_BYTES = 8 * 1024
+
+/** As many as a batch of a hundred checks with all members has. With short keys, a body of few bytes can have seven times as many. */
+const SMALL_BODY_ELEMENTS = 401
 
 /** Of bodies of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
 const MEDIUM_BODY_PACE = { restPerTaskTime: 1 }
@@ -66,7 +76,7 @@ export class ArrivingBodies {
   /** Reads a body. */
   read(request: BodyRequest, rules: BodyRules, done: BodyRead): void {
     const { raw } = request
-    const { maxBytes } = rules
+    const { maxBytes, scan } = rules
     const announced = Number(raw.headers['content-length'])
     let bytes: Buffer = EMPTY
     let length = 0
@@ -104,7 +114,7 @@ export class ArrivingBodies {
         pauseForTurn(isDone || problem !== undefined ? this.#discarding : this.#reading, request)
       }
       if (isDone) return
-      problem ??= rules.problemOf(chunk)
+      problem ??= scan.problemOf(chunk)
       if (length > maxBytes) finish(tooLarge(maxBytes))
       else if (problem !== undefined) {
         bytes = EMPTY
@@ -120,7 +130,7 @@ export class ArrivingBodies {
     // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
       if (problem !== undefined) finish(problem)
-      else if (length <= SMALL_BODY_BYTES) handOver()
+      else if (length <= SMALL_BODY_BYTES && scan.elements <= SMALL_BODY_ELEMENTS) handOver()
       else {
         leaveQueue = waitForTurn(this.#turnsFor(length), request, {
           run: handOver,

@@ -27,8 +27,7 @@ export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElem
       done(problem)
       return
     }
-    const bounds = new JsonBounds(maxElements)
-    bodies.read(request, { maxBytes, problemOf: bytes => bounds.problemOf(bytes) }, (err, bytes) => {
+    bodies.read(request, { maxBytes, scan: new JsonBounds(maxElements) }, (err, bytes) => {
       if (bytes === undefined) done(err)
       else if (bytes.length === 0 && request.method === 'DELETE') done(null)
       else {

@@ -12,6 +12,8 @@ interface Pace {
 }
 
 export interface Task {
+  /** What it counts in a queue that bounds the weight of its tasks. Default: 1. */
+  readonly weight?: number
   run(): void
   /** It will not run: too many tasks wait, and the most of them are its client's; or all waiting tasks are dropped. */
   drop?(): void
@@ -52,7 +54,7 @@ export class Turns {
   /** Returns a function that withdraws the task, unless it has run. */
   add(client: string, task: Task): () => void {
     this.#waiting.add(client, task)
-    if (this.#waiting.size > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
+    if (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
     this.#schedule()
     return () => this.#waiting.delete(client, task)
   }
@@ -63,7 +65,7 @@ export class Turns {
   }
 
   #schedule(): void {
-    if (this.#isScheduled || this.#waiting.size === 0) return
+    if (this.#isScheduled || this.#waiting.weight === 0) return
     this.#isScheduled = true
     const waitMs = this.#dueMs - performance.now()
     if (waitMs > 0) setTimeout(() => this.#run(), waitMs).unref()

@@ -1,7 +1,13 @@
 import { setMaxListeners } from 'node:events'
 import type { FastifyRequest } from 'fastify'
 import { clientOf } from './client-of.ts'
-import type { Task, Turns } from './turns.ts'
+import type { Task } from './turns.ts'
+
+/** Where tasks wait. */
+export interface TaskQueue {
+  /** Returns a function that withdraws the task, unless it has run. */
+  add(client: string, task: Task): () => void
+}
 
 /** A task for a request. */
 export interface RequestTask extends Task {
@@ -11,7 +17,7 @@ export interface RequestTask extends Task {
 
 /** Adds a task, which leaves the queue when the connection closes. Returns a function that withdraws it. */
 export function waitForTurn(
-  turns: Turns,
+  queue: TaskQueue,
   { socket, ip }: Pick<FastifyRequest, 'socket' | 'ip'>,
   task: RequestTask,
 ): () => void {
@@ -34,6 +40,6 @@ export function waitForTurn(
     socket.off('close', onClose)
     then?.call(task)
   }
-  const withdraw = turns.add(clientOf(ip), { run: leaving(task.run), drop: leaving(task.drop) })
+  const withdraw = queue.add(clientOf(ip), { ...task, run: leaving(task.run), drop: leaving(task.drop) })
   return leave
 }

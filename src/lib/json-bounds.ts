@@ -27,6 +27,11 @@ export class JsonBounds {
     this.#maxElements = maxElements
   }
 
+  /** Members and items so far. */
+  get elements(): number {
+    return this.#elements
+  }
+
   /** The problem of the text up to and including these bytes. */
   problemOf(bytes: Uint8Array): Problem | undefined {
     for (let i = this.#isInString ? this.#endOfString(bytes, 0) : 0; i < bytes.length; i++) {

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
-import { ArrivingBodies, type BodyRules } from '../../../src/http/arriving-bodies.ts'
+import { ArrivingBodies, type BodyRules, type BodyScan } from '../../../src/http/arriving-bodies.ts'
 import { Problem } from '../../../src/lib/errors.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -12,6 +12,8 @@ const SENDERS = 20
 const FIRST_TURNS = 5
 /** The chunk that is read, and the part of a body that its stream buffers in advance. */
 const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
+
+const scanOf = (elements: number, problem?: Problem): BodyScan => ({ elements, problemOf: () => problem })
 
 type ArrivingRequest = Parameters<ArrivingBodies['read']>[0]
 
@@ -33,12 +35,12 @@ function requestWith(body: Readable, ip: string, announced?: number): ArrivingRe
 }
 
 describe('large bodies that arrive at once', () => {
-  const refused = () => new Problem('body-malformed', 'bad')
+  const refused = new Problem('body-malformed', 'bad')
   it.each<[what: string, rules: BodyRules, announced: number | undefined]>([
-    ['accepted', { maxBytes: 4 * MIB, problemOf: () => undefined }, undefined],
-    ['refused', { maxBytes: 4 * MIB, problemOf: refused }, undefined],
-    ['larger than is allowed', { maxBytes: 1, problemOf: () => undefined }, undefined],
-    ['announced as larger than is allowed', { maxBytes: 1, problemOf: () => undefined }, 4 * MIB],
+    ['accepted', { maxBytes: 4 * MIB, scan: scanOf(1) }, undefined],
+    ['refused', { maxBytes: 4 * MIB, scan: scanOf(1, refused) }, undefined],
+    ['larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, undefined],
+    ['announced as larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, 4 * MIB],
   ])('are read one at a time, also when they are %s', async (_, rules, announced) => {
     const bodies = new ArrivingBodies(SENDERS * 4 * MIB)
     let bytes = 0
@@ -60,14 +62,14 @@ describe('large bodies that arrive at once', () => {
 })
 
 describe('bodies of several clients that are larger than a check', () => {
-  const RULES: BodyRules = { maxBytes: 4 * MIB, problemOf: () => undefined }
+  const RULES: BodyRules = { maxBytes: 4 * MIB, scan: scanOf(1) }
   const HALF = Buffer.alloc(5 * 1024)
 
   /** Records the clients whose bodies are handed over, or the problem that each gets. */
-  function readAll(bodies: ArrivingBodies, requests: readonly ArrivingRequest[]): string[] {
+  function readAll(bodies: ArrivingBodies, requests: readonly ArrivingRequest[], rules = RULES): string[] {
     const ended: string[] = []
     const end = (ip: string, err: Error | null) => ended.push(err instanceof Problem ? `${ip} ${err.code}` : ip)
-    for (const request of requests) bodies.read(request, RULES, err => end(request.ip, err))
+    for (const request of requests) bodies.read(request, rules, err => end(request.ip, err))
     return ended
   }
 
@@ -78,6 +80,18 @@ describe('bodies of several clients that are larger than a check', () => {
     const ended = readAll(new ArrivingBodies(64 * MIB), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
     await eventually(() => expect(ended).toHaveLength(11))
     expect(ended.indexOf('192.0.2.2')).toBeLessThanOrEqual(1)
+  })
+
+  it.each([
+    ['in turns if they are small but have many members and items', 402, 1],
+    ['at once if they are small in both', 401, 10],
+  ])('are handed over %s', async (_, elements, place) => {
+    const small = (ip: string, count: number) =>
+      Array.from({ length: count }, () => requestWith(Readable.from([Buffer.alloc(100)]), ip))
+    const requests = [...small('192.0.2.1', 10), ...small('192.0.2.2', 1)]
+    const ended = readAll(new ArrivingBodies(64 * MIB), requests, { ...RULES, scan: scanOf(elements) })
+    await eventually(() => expect(ended).toHaveLength(11))
+    expect(ended.indexOf('192.0.2.2')).toBe(place)
   })
 
   it('leave the queue when their connection closes', async () => {

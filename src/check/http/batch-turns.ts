@@ -1,0 +1,48 @@
+import type { FastifyRequest } from 'fastify'
+import { Admission } from '../../http/admission.ts'
+import { waitForTurn } from '../../http/wait-for-turn.ts'
+import { Problem } from '../../lib/errors.ts'
+
+/**
+ * Checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
+ * and so few that they leave room for the checks of others.
+ */
+const MAX_CHECKS_UNDER_WAY = 2_000
+
+/**
+ * Admits batches by the number of their checks. Otherwise the batches of one client could make up all the checks that may wait for
+ * the store, and those of one turn of the event loop would keep the process from others.
+ */
+export class BatchTurns {
+  readonly #admission: Admission
+  readonly #maxWaiting: number
+
+  /** @param maxWaiting checks that may wait for the store; as many may wait here, in batches that have not begun */
+  constructor(maxWaiting: number) {
+    this.#maxWaiting = maxWaiting
+    this.#admission = new Admission({ maxWeight: Math.min(MAX_CHECKS_UNDER_WAY, maxWaiting / 2), maxWaiting })
+  }
+
+  /**
+   * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, or never, if its connection closes
+   * before. Call `end` once it is decided.
+   * @throws {Problem} `overloaded`, as a rejection
+   */
+  next(request: Pick<FastifyRequest, 'socket' | 'ip'>, checks: number): Promise<void> | undefined {
+    if (this.#admission.tryBegin(checks)) return undefined
+    return new Promise((run, reject) => {
+      waitForTurn(this.#admission, request, { weight: checks, run, drop: () => reject(this.#refusal()) })
+    })
+  }
+
+  end(checks: number): void {
+    this.#admission.end(checks)
+  }
+
+  #refusal(): Problem {
+    return new Problem(
+      'overloaded',
+      `more than ${this.#maxWaiting} checks wait in batches, as many as MAX_WAITING_CHECKS allows`,
+    )
+  }
+}

@@ -1,0 +1,81 @@
+import { FairQueue } from '../lib/fair-queue.ts'
+import type { Task } from './turns.ts'
+
+interface Bounds {
+  /**
+   * The weight that tasks under way can reach, or those that begin in one turn of the event loop, before another has to wait. The
+   * last one can exceed it, so a task of any weight runs at some time.
+   */
+  readonly maxWeight: number
+  /** The weight of the tasks that may wait. Default: no bound. */
+  readonly maxWaiting?: number
+}
+
+/** Bounds the tasks that are under way at once. Others wait, and clients take turns, each with its tasks in order. */
+export class Admission {
+  readonly #waiting = new FairQueue<Task>(weightOf)
+  readonly #maxWeight: number
+  readonly #maxWaiting: number
+  #underWay = 0
+  #begunInThisTurn = 0
+  #isTurnScheduled = false
+
+  constructor({ maxWeight, maxWaiting = Number.POSITIVE_INFINITY }: Bounds) {
+    this.#maxWeight = maxWeight
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** Begins a task now, if there is room and no task waits. Whoever begins a task calls `end` when it has ended. */
+  tryBegin(weight: number): boolean {
+    if (this.#waiting.weight > 0 || !this.#hasRoom()) return false
+    this.#begin(weight)
+    return true
+  }
+
+  /** Begins a task, by running it, when it is its turn. Returns a function that withdraws it, unless it has begun. */
+  add(client: string, task: Task): () => void {
+    this.#waiting.add(client, task)
+    while (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
+    this.#scheduleTurn()
+    return () => this.#waiting.delete(client, task)
+  }
+
+  /** A task has ended. */
+  end(weight: number): void {
+    this.#underWay -= weight
+    if (this.#waiting.weight > 0) this.#scheduleTurn()
+  }
+
+  #hasRoom(): boolean {
+    return this.#underWay < this.#maxWeight && this.#begunInThisTurn < this.#maxWeight
+  }
+
+  #begin(weight: number): void {
+    this.#underWay += weight
+    this.#begunInThisTurn += weight
+    this.#scheduleTurn()
+  }
+
+  #scheduleTurn(): void {
+    if (this.#isTurnScheduled) return
+    this.#isTurnScheduled = true
+    setImmediate(() => {
+      this.#isTurnScheduled = false
+      this.#begunInThisTurn = 0
+      this.#beginWaiting()
+    })
+  }
+
+  #beginWaiting(): void {
+    while (this.#hasRoom()) {
+      const task = this.#waiting.take()
+      if (task === undefined) return
+      this.#begin(weightOf(task))
+      task.run()
+    }
+  }
+}
+
+function weightOf({ weight = 1 }: Task): number {
+  return weight
+}

@@ -1,0 +1,68 @@
+import { EventEmitter } from 'node:events'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { beforeEach, expect, it } from '@jest/globals'
+import { BatchTurns } from '../../../../src/check/http/batch-turns.ts'
+import { Problem } from '../../../../src/lib/errors.ts'
+
+type BatchRequest = Parameters<BatchTurns['next']>[0]
+
+let turns: BatchTurns
+let begun: string[]
+beforeEach(() => {
+  turns = new BatchTurns(10_000)
+  begun = []
+})
+
+function requestOf(ip: string): BatchRequest {
+  return { ip, socket: Object.assign(new EventEmitter(), { destroyed: false }) } as unknown as BatchRequest
+}
+
+/** Sends a batch, and records its client once the batch may be decided, or the problem that it gets. */
+function send(ip: string, checks: number, request = requestOf(ip)): void {
+  const record = () => void begun.push(ip)
+  const turn = turns.next(request, checks)
+  if (turn === undefined) record()
+  else turn.then(record, err => void begun.push(err instanceof Problem ? `${ip} ${err.code}` : String(err)))
+}
+
+function sendMany(ip: string, count: number, checks: number): void {
+  for (let i = 0; i < count; i++) send(ip, checks)
+}
+
+it('batches of 100 begin at once while fewer than 20 are under way', () => {
+  sendMany('192.0.2.1', 25, 100)
+  expect(begun).toHaveLength(20)
+})
+
+it('the batch of another client is the next to begin, however many wait', async () => {
+  sendMany('192.0.2.1', 10, 1_000)
+  send('192.0.2.2', 10)
+  expect(begun).toEqual(['192.0.2.1', '192.0.2.1'])
+  for (let ended = 0; ended < 2; ended++) turns.end(1_000)
+  await nextTurn()
+  expect(begun.slice(2)).toEqual(['192.0.2.1', '192.0.2.2', '192.0.2.1'])
+})
+
+it('batches never make up more than half of the checks that may wait, plus the last batch', () => {
+  turns = new BatchTurns(1_000)
+  sendMany('192.0.2.1', 10, 100)
+  expect(begun).toHaveLength(5)
+})
+
+it('if the checks of too many batches wait, the client with the most is refused', async () => {
+  sendMany('192.0.2.1', 12, 1_000)
+  send('192.0.2.2', 10)
+  await nextTurn()
+  expect(begun).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1 overloaded'])
+})
+
+it('a batch leaves the queue when its connection closes', async () => {
+  sendMany('192.0.2.1', 2, 1_000)
+  const request = requestOf('192.0.2.3')
+  send('192.0.2.3', 1, request)
+  send('192.0.2.2', 1)
+  request.socket.emit('close')
+  turns.end(1_000)
+  await nextTurn()
+  expect(begun.slice(2)).toEqual(['192.0.2.2'])
+})
