@@ -13,8 +13,9 @@ export async function mapStoreErrors<T>(answer: Promise<T>): Promise<T> {
   }
 }
 
-/** Says that the store is unavailable, or that the requested data are damaged. */
+/** Says that the store is unavailable, or that the requested data are damaged. Other problems stay as they are. */
 export function storeProblem(cause: unknown): Problem {
+  if (cause instanceof Problem) return cause
   const detail = cause instanceof DamagedStore ? cause.message : 'the policy store is unavailable; try again'
   return new Problem('config-store-unavailable', detail, { cause })
 }

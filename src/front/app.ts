@@ -10,6 +10,7 @@ import { type Access, Authentication, type AuthOptions } from '../http/auth.ts'
 import { headProblem, versionUnsupported } from '../http/head-problem.ts'
 import type { OnRequest } from '../http/hook.ts'
 import { acceptOnlyJson } from '../http/json-body.ts'
+import { LongReads } from '../http/long-reads.ts'
 import { MAX_FIELDS, rejectMalformedRequests, rejectTooManyFields, rejectTunnels } from '../http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from '../http/methods.ts'
 import { answerErrors } from '../http/problem.ts'
@@ -33,7 +34,7 @@ const MAX_PARAM_CHARACTERS = maxHeaderSize
 /** Fastify's error for RTSP methods, which Node's parser accepts and no router knows. No hook has run then. */
 const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
-export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies'> {
+export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies' | 'reads'> {
   readonly auth: AuthOptions
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
@@ -137,7 +138,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, bodies })
+  addRoutes(app, { ...deps, log, bodies, reads: new LongReads() })
   return app
 }
 

@@ -173,7 +173,7 @@ function tooManyBodies(): Problem {
   return new Problem('overloaded', 'the process holds too many incomplete bodies')
 }
 
-/** The problem of a request whose connection ended before its body was handed over. Nobody reads the response. */
+/** The problem of a request whose connection ended before its response began. Nobody reads the response. */
 export function connectionEnded(): Problem {
-  return new Problem('body-malformed', 'the connection ended before the body was read')
+  return new Problem('body-malformed', 'the connection ended before the response')
 }

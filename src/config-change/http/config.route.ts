@@ -1,6 +1,6 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { LongReads } from '../../http/long-reads.ts'
 import { Problem } from '../../lib/errors.ts'
-import { mapStoreErrors } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 import { readCurrent, readVersion } from '../read-policy.ts'
 import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
@@ -9,10 +9,12 @@ import { keyCursor, versionCursor } from './cursor.ts'
 import { eventBody, HistoryResponse } from './history-json.ts'
 import { ListQuery, PageQuery } from './pages.schema.ts'
 import { PolicyListResponse, PolicyResponse, policyBody, sendBody, sendPolicy } from './policy-json.ts'
+import { readPage } from './read-page.ts'
 import { versionNumber } from './version-number.schema.ts'
 
 export interface ConfigRoutesOptions {
   readonly reader: PolicyReader
+  readonly reads: LongReads
 }
 
 const GetPolicyQuery = Type.Object(
@@ -21,7 +23,7 @@ const GetPolicyQuery = Type.Object(
 )
 
 /** `GET /config…`: present policies, earlier versions and histories. */
-export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader }) => {
+export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = async (app, { reader, reads }) => {
   app.get(
     '/config/:key',
     {
@@ -50,8 +52,13 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       acceptConfigKey(key)
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
-      const after = cursor === undefined ? 0 : cursors.decode(cursor)
-      const events = await mapStoreErrors(reader.history(key, { after, limit: limit + 1 }))
+      const events = await readPage(reads, request, {
+        kind: 'list',
+        limit: limit + 1,
+        after: cursor === undefined ? 0 : cursors.decode(cursor),
+        read: (after, wanted) => reader.history(key, { after, limit: wanted }),
+        positionOf: ({ version }) => version,
+      })
       if (events.length === 0 && cursor === undefined) {
         throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
       }
@@ -71,10 +78,16 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       config: { access: 'admin', docs: LIST_DOCS },
       schema: { querystring: ListQuery, response: { 200: PolicyListResponse } },
     },
-    async ({ query: { prefix, limit, cursor } }, reply) => {
+    async (request, reply) => {
+      const { prefix, limit, cursor } = request.query
       const cursors = keyCursor(prefix)
-      const after = cursor === undefined ? undefined : cursors.decode(cursor)
-      const records = await mapStoreErrors(reader.list({ prefix, after, limit: limit + 1 }))
+      const records = await readPage(reads, request, {
+        kind: 'list',
+        limit: limit + 1,
+        after: cursor === undefined ? undefined : cursors.decode(cursor),
+        read: (after, wanted) => reader.list({ prefix, after, limit: wanted }),
+        positionOf: ({ key }): string | undefined => key,
+      })
       const page = records.slice(0, limit)
       const last = page.at(-1)
       return sendBody(reply, {
