@@ -2,7 +2,9 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Server as Listener } from 'node:net'
 import { Connections } from '../src/connections/connections.ts'
 import { forwardingListener } from '../src/connections/forwarding-listener.ts'
+import { readingTurns } from '../src/connections/paced-reading.ts'
 import { SlowClients } from '../src/connections/slow-clients.ts'
+import { UnreadBodies } from '../src/connections/unread-bodies.ts'
 import { listenAddresses } from '../src/lib/loopback-hosts.ts'
 import { shareNextRun } from '../src/lib/share-runs.ts'
 import { version } from '../src/lib/version.ts'
@@ -58,6 +60,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)
+  new UnreadBodies(server, readingTurns())
   const [address, ...additionalAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
     listener.on('error', err => logger.warn({ err, host, port }, 'cannot serve /health and /metrics'))

@@ -2,9 +2,11 @@ import { maxHeaderSize } from 'node:http'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Connections } from '../connections/connections.ts'
 import { MAX_CONNECTIONS } from '../connections/max-connections.ts'
+import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
 import { SlowClients } from '../connections/slow-clients.ts'
 import { UnfinishedRequests } from '../connections/unfinished-requests.ts'
+import { UnreadBodies } from '../connections/unread-bodies.ts'
 import { ArrivingBodies } from '../http/arriving-bodies.ts'
 import { type Access, Authentication, type AuthOptions } from '../http/auth.ts'
 import { headProblem, versionUnsupported } from '../http/head-problem.ts'
@@ -54,7 +56,9 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
 /** The HTTP service as a function of its dependencies. It does not listen yet. */
 export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
-  const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES)
+  /** Of bodies that nobody reads. */
+  const discarding = readingTurns()
+  const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES, discarding)
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.drain)
@@ -92,6 +96,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     onRefused: deps.onConnectionRefused,
   })
   const slowClients = new SlowClients(app.server, connections)
+  new UnreadBodies(app.server, discarding)
   app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests(connections)

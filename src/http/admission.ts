@@ -1,5 +1,5 @@
 import { FairQueue } from '../lib/fair-queue.ts'
-import type { Task } from './turns.ts'
+import type { Task } from '../lib/turns.ts'
 
 interface Bounds {
   /**

@@ -1,20 +1,16 @@
 import type { FastifyRequest } from 'fastify'
-import { disconnect } from '../connections/disconnect.ts'
+import { BYTES_PER_TURN, PacedReading, readingTurns } from '../connections/paced-reading.ts'
+import { waitForTurn } from '../connections/wait-for-turn.ts'
+import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
-import { clientOf } from './client-of.ts'
+import { Turns } from '../lib/turns.ts'
 import { HeldBytes } from './held-bytes.ts'
-import { Turns } from './turns.ts'
-import { waitForTurn } from './wait-for-turn.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096
 
 const MIN_CAPACITY = 1_024
 const EMPTY = Buffer.alloc(0)
-
-/** Minimum average size of chunks, for a body of many chunks: a chunk costs as much time as a kilobyte. */
-const MAX_SMALL_CHUNKS = 1_000
-const MIN_CHUNK_BYTES = 64
 
 /** Reads a body as it arrives. */
 export interface BodyScan {
@@ -39,12 +35,6 @@ const SMALL_BODY_ELEMENTS = 401
 /** Of bodies of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
 const MEDIUM_BODY_PACE = { restPerTaskTime: 1 }
 
-/** Bytes that are read of one body in a turn of the event loop. */
-const LARGE_BODY_BYTES = 64 * 1024
-
-/** 32 MB a second of all large bodies, after a burst of 4 MB: more than they need, and a small part of the time of a process. */
-const READING_PACE = { perSecond: 500, burst: 64 }
-
 /** Larger than a thousand checks with the longest keys. Parsing such a body can take 40 ms, so it must be rare. */
 const HUGE_BODY_BYTES = 2 * 1024 * 1024
 const HUGE_BODY_PACE = { perSecond: 0.25, burst: 1 }
@@ -60,17 +50,21 @@ type BodyRequest = Pick<FastifyRequest, 'raw' | 'socket' | 'ip'>
 export class ArrivingBodies {
   readonly #held: HeldBytes
   /** Bodies that are read in part, and wait for their next turn. */
-  readonly #reading = new Turns(READING_PACE)
+  readonly #reading = readingTurns()
   /** Refused bodies, which are read to their end and delay no other. */
-  readonly #discarding = new Turns(READING_PACE)
+  readonly #discarding: Turns
   /** Complete bodies that wait to be handed over. */
   readonly #handingOverMedium = new Turns(MEDIUM_BODY_PACE)
   readonly #handingOver = new Turns()
   readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
 
-  /** @param maxBytes of all unfinished bodies */
-  constructor(maxBytes: number) {
+  /**
+   * @param maxBytes of all unfinished bodies
+   * @param discarding the turns of bodies that nobody reads
+   */
+  constructor(maxBytes: number, discarding: Turns) {
     this.#held = new HeldBytes(maxBytes)
+    this.#discarding = discarding
   }
 
   /** Reads a body. */
@@ -78,10 +72,9 @@ export class ArrivingBodies {
     const { raw } = request
     const { maxBytes, scan } = rules
     const announced = Number(raw.headers['content-length'])
+    const reading = new PacedReading(raw, request)
     let bytes: Buffer = EMPTY
     let length = 0
-    let chunks = 0
-    let pauseAfter = LARGE_BODY_BYTES
     let problem: Problem | undefined
     /** The client that holds memory. */
     let holder: string | undefined
@@ -104,16 +97,8 @@ export class ArrivingBodies {
     const onData = (chunk: Buffer) => {
       const start = length
       length += chunk.length
-      chunks++
-      if (chunks > MAX_SMALL_CHUNKS && length < chunks * MIN_CHUNK_BYTES) {
-        disconnect(raw.socket)
-        return
-      }
-      if (length >= pauseAfter) {
-        pauseAfter = length + LARGE_BODY_BYTES
-        pauseForTurn(isDone || problem !== undefined ? this.#discarding : this.#reading, request)
-      }
-      if (isDone) return
+      const isRefused = isDone || problem !== undefined
+      if (!reading.take(chunk.length, isRefused ? this.#discarding : this.#reading) || isDone) return
       problem ??= scan.problemOf(chunk)
       if (length > maxBytes) finish(tooLarge(maxBytes))
       else if (problem !== undefined) {
@@ -129,6 +114,7 @@ export class ArrivingBodies {
     const handOver = () => finish(null, bytes.subarray(0, length))
     // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
+      if (isDone) return
       if (problem !== undefined) finish(problem)
       else if (length <= SMALL_BODY_BYTES && scan.elements <= SMALL_BODY_ELEMENTS) handOver()
       else {
@@ -143,18 +129,9 @@ export class ArrivingBodies {
   }
 
   #turnsFor(length: number): Turns {
-    if (length <= LARGE_BODY_BYTES) return this.#handingOverMedium
+    if (length <= BYTES_PER_TURN) return this.#handingOverMedium
     return length <= HUGE_BODY_BYTES ? this.#handingOver : this.#handingOverHuge
   }
-}
-
-/**
- * Pauses a body until its turn. Otherwise Node reads a socket until it is empty, which can be megabytes in one turn of the event loop,
- * and all other sockets in the same turn, while it accepts only one new connection in each.
- */
-function pauseForTurn(turns: Turns, request: BodyRequest): void {
-  request.raw.pause()
-  waitForTurn(turns, request, { run: () => request.raw.resume() })
 }
 
 /** Copies the bytes to a buffer of at least `length` bytes and at most twice as many. */

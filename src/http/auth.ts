@@ -1,9 +1,9 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
 import { isLoopbackAuthority } from '../lib/loopback-hosts.ts'
 import type { Token } from '../settings/token.ts'
-import { clientOf } from './client-of.ts'
 import type { Done, OnRequest } from './hook.ts'
 import { READING_METHODS } from './methods.ts'
 

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
+import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
+import { Turns } from '../lib/turns.ts'
 import { Admission } from './admission.ts'
 import { connectionEnded } from './arriving-bodies.ts'
-import { Turns } from './turns.ts'
-import { type TaskQueue, waitForTurn } from './wait-for-turn.ts'
 
 /** Entries that are read in one turn, which takes the process about two milliseconds. */
 export const ENTRIES_PER_PART = 128

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { Problem } from '../lib/errors.ts'
-import { Turns } from './turns.ts'
-import { waitForTurn } from './wait-for-turn.ts'
+import { Turns } from '../lib/turns.ts'
 
 /** For responses of up to megabytes that people and monitoring ask for: more than they need, and a second's worth may wait. */
 const PACE = { perSecond: 200, burst: 50, maxWaiting: 200 }

@@ -6,6 +6,8 @@ import { describeLong } from '../support/describe-long.ts'
 import { Service } from '../support/service.ts'
 
 const MIB = 1024 * 1024
+const GIGABYTES = 1_000 * 1024 * MIB
+const FLOOD = 'x'.repeat(64 * 1024)
 
 let service: Service
 let workerPort: number
@@ -18,6 +20,9 @@ afterAll(() => service.stop())
 
 const post = (path: string, length: number) =>
   `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${length}\r\n\r\n`
+const chunked = (path: string) =>
+  `POST ${path} HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n`
+const chunkOf = (text: string) => `${text.length.toString(16)}\r\n${text}\r\n`
 const get = (path: string) => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`
 
 /** A batch of the maximum size that consists of this unit. */
@@ -74,7 +79,7 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
       'send a body in chunks of a byte',
       {
         connections: 100,
-        head: 'POST /check/batch HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ntransfer-encoding: chunked\r\n\r\n',
+        head: chunked('/check/batch'),
         fill: ['1\r\n \r\n', 500_000] as const,
       },
     ],
@@ -87,6 +92,22 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
     '%s',
     async (what, attack) => {
       expectUnharmed(what, await underAttack(service, attack))
+    },
+    60_000,
+  )
+
+  it.each([
+    ['404', 'of the service', post('/nothing', GIGABYTES), FLOOD],
+    ['404, in chunks', 'of the service', chunked('/nothing'), chunkOf(FLOOD)],
+    ['413', 'of the service', post('/check', GIGABYTES), FLOOD],
+    ['200', 'of the service', post('/health', GIGABYTES).replace('POST', 'GET'), FLOOD],
+    ['404', "of the worker's metrics", post('/nothing', GIGABYTES), FLOOD],
+  ])(
+    'send gigabytes after the answer %s to the port %s',
+    async (status, whose, head, flood) => {
+      const attack = { connections: 20, head, flood, reopens: true }
+      const port = whose === 'of the service' ? {} : { port: workerPort }
+      expectUnharmed(`gigabytes after ${status} ${whose}`, await underAttack(service, { ...attack, ...port }))
     },
     60_000,
   )

@@ -31,6 +31,8 @@ interface Attack {
   readonly tail?: string
   /** Whether the whole request is sent again whenever an answer arrives. */
   readonly again?: boolean
+  /** A text that is sent again and again after the request, as fast as it is read. */
+  readonly flood?: string
   /** A text that is sent once a second after the request. */
   readonly trickle?: string
   /** Whether answers are read; by default they are. */

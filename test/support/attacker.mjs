@@ -2,7 +2,8 @@
 import { connect } from 'node:net'
 
 const [port, attack] = [Number(process.argv[2]), JSON.parse(process.argv[3] ?? '{}')]
-const { connections, head, fill = ['', 0], tail = '', again = false, trickle, reads = true, reopens = false } = attack
+const { connections, head, fill = ['', 0], tail = '', flood } = attack
+const { again = false, trickle, reads = true, reopens = false } = attack
 const request = Buffer.concat([head, fill[0].repeat(fill[1]), tail].map(part => Buffer.from(part)))
 /** More at once would overflow the kernel's queue of the listening socket. */
 const OPENED_AT_ONCE = 50
@@ -14,9 +15,15 @@ function open() {
   socket.write(request)
   if (!reads) socket.pause()
   else socket.on('data', data => again && data.includes('HTTP/1.1 ') && socket.write(request))
+  if (flood !== undefined) sendAlways(socket)
   if (trickle === undefined) return
   const timer = setInterval(() => socket.write(trickle), 1_000)
   socket.once('close', () => clearInterval(timer))
+}
+
+function sendAlways(socket) {
+  while (socket.writable && socket.write(flood));
+  socket.once('drain', () => sendAlways(socket))
 }
 
 for (let opened = 0; opened < connections; ) {

@@ -1,6 +1,6 @@
 import type { FastifyRequest } from 'fastify'
+import { waitForTurn } from '../../connections/wait-for-turn.ts'
 import { Admission } from '../../http/admission.ts'
-import { waitForTurn } from '../../http/wait-for-turn.ts'
 import { Problem } from '../../lib/errors.ts'
 
 /**

@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
+import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { ArrivingBodies, type BodyRules, type BodyScan } from '../../../src/http/arriving-bodies.ts'
 import { Problem } from '../../../src/lib/errors.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -42,7 +43,7 @@ describe('large bodies that arrive at once', () => {
     ['larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, undefined],
     ['announced as larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, 4 * MIB],
   ])('are read one at a time, also when they are %s', async (_, rules, announced) => {
-    const bodies = new ArrivingBodies(SENDERS * 4 * MIB)
+    const bodies = new ArrivingBodies(SENDERS * 4 * MIB, readingTurns())
     let bytes = 0
     const requests = Array.from({ length: SENDERS }, () => flood(read => (bytes += read), announced))
     for (const request of requests) bodies.read(request, rules, () => undefined)
@@ -77,7 +78,7 @@ describe('bodies of several clients that are larger than a check', () => {
   const of = (ip: string, count: number) => Array.from({ length: count }, () => completeBody(ip))
 
   it('are handed over in turns, however many of them one client sends', async () => {
-    const ended = readAll(new ArrivingBodies(64 * MIB), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
+    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
     await eventually(() => expect(ended).toHaveLength(11))
     expect(ended.indexOf('192.0.2.2')).toBeLessThanOrEqual(1)
   })
@@ -89,14 +90,14 @@ describe('bodies of several clients that are larger than a check', () => {
     const small = (ip: string, count: number) =>
       Array.from({ length: count }, () => requestWith(Readable.from([Buffer.alloc(100)]), ip))
     const requests = [...small('192.0.2.1', 10), ...small('192.0.2.2', 1)]
-    const ended = readAll(new ArrivingBodies(64 * MIB), requests, { ...RULES, scan: scanOf(elements) })
+    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), requests, { ...RULES, scan: scanOf(elements) })
     await eventually(() => expect(ended).toHaveLength(11))
     expect(ended.indexOf('192.0.2.2')).toBe(place)
   })
 
   it('leave the queue when their connection closes', async () => {
     const gone = of('192.0.2.1', 3)
-    const ended = readAll(new ArrivingBodies(64 * MIB), [...gone, ...of('192.0.2.1', 1)])
+    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), [...gone, ...of('192.0.2.1', 1)])
     await Promise.all(gone.map(({ raw }) => once(raw, 'end')))
     for (const { socket } of gone.slice(1)) socket.emit('close')
     await eventually(() => expect(ended).toHaveLength(4))
@@ -107,7 +108,7 @@ describe('bodies of several clients that are larger than a check', () => {
   it('are refused over budget if they are of the client that holds the most memory, its oldest first', () => {
     const unfinished = (ip: string) => requestWith(new Readable({ read: () => undefined }), ip)
     const requests = ['192.0.2.2', '192.0.2.1', '192.0.2.1', '192.0.2.1'].map(unfinished)
-    const ended = readAll(new ArrivingBodies(MIB), requests)
+    const ended = readAll(new ArrivingBodies(MIB, readingTurns()), requests)
     for (const { raw } of requests) raw.emit('data', Buffer.alloc(300_000))
     expect(ended).toEqual(['192.0.2.1 overloaded'])
   })

@@ -6,7 +6,9 @@ import { createLogger } from '../../../src/observability/logger.ts'
 import { freePort } from '../../../src/processes/free-port.ts'
 import { serveMetrics } from '../../../workers/metrics-server.ts'
 import { eventually } from '../../support/eventually.ts'
+import { flood, mostReadInATurn } from '../../support/flood.ts'
 
+const MIB = 1024 * 1024
 const HOST = '127.0.0.1'
 const SCRAPE = 'GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'
 const logger = createLogger({ level: 'silent', role: 'worker' })
@@ -95,6 +97,20 @@ describe('the metrics server of a worker', () => {
     expect(scrapes).toBeLessThanOrEqual(2)
     // The requests after those are not even parsed.
     expect(requests).toBeLessThanOrEqual(3)
+  })
+
+  it('reads what clients send after the answer one at a time', async () => {
+    const connections: Socket[] = []
+    server.on('connection', connection => connections.push(connection))
+    for (let i = 0; i < 10; i++) {
+      const socket = await connected()
+      socket.write(`POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: ${4_000 * MIB}\r\n\r\n`)
+      expect(String((await once(socket, 'data'))[0])).toMatch(/^HTTP\/1.1 404 /)
+      flood(socket, 'x'.repeat(MIB))
+    }
+    const most = await mostReadInATurn(connections)
+    expect(most).toBeGreaterThan(0)
+    expect(most).toBeLessThan(MIB)
   })
 
   it('collects once more for all requests that arrive during a collection', async () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
-import { Turns } from '../../../src/http/turns.ts'
+import { Turns } from '../../../src/lib/turns.ts'
 
 let ranAt: number[]
 let begin: number

@@ -1,4 +1,4 @@
-import { FairQueue } from '../lib/fair-queue.ts'
+import { FairQueue } from './fair-queue.ts'
 
 /** How often tasks may run. By default, as often as they can. */
 interface Pace {

@@ -1,12 +1,18 @@
 import { setMaxListeners } from 'node:events'
-import type { FastifyRequest } from 'fastify'
-import { clientOf } from './client-of.ts'
-import type { Task } from './turns.ts'
+import type { Socket } from 'node:net'
+import { clientOf } from '../lib/client-of.ts'
+import type { Task } from '../lib/turns.ts'
 
 /** Where tasks wait. */
 export interface TaskQueue {
   /** Returns a function that withdraws the task, unless it has run. */
   add(client: string, task: Task): () => void
+}
+
+/** The connection that waits, and the address of its client. */
+export interface Waiter {
+  readonly socket: Socket
+  readonly ip: string | undefined
 }
 
 /** A task for a request. */
@@ -16,11 +22,7 @@ export interface RequestTask extends Task {
 }
 
 /** Adds a task, which leaves the queue when the connection closes. Returns a function that withdraws it. */
-export function waitForTurn(
-  queue: TaskQueue,
-  { socket, ip }: Pick<FastifyRequest, 'socket' | 'ip'>,
-  task: RequestTask,
-): () => void {
+export function waitForTurn(queue: TaskQueue, { socket, ip }: Waiter, task: RequestTask): () => void {
   if (socket.destroyed) {
     task.gone?.()
     return () => undefined

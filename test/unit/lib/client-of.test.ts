@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { clientOf } from '../../../src/http/client-of.ts'
+import { clientOf } from '../../../src/lib/client-of.ts'
 import { isTrustable } from '../../../src/settings/trusted-proxies.ts'
 
 describe('the client of an address', () => {
