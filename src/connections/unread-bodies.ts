@@ -43,7 +43,7 @@ export class UnreadBodies {
       reading.withdraw()
       socket.off('close', end)
       this.#endRest.delete(socket)
-      request.removeAllListeners('data').resume()
+      request.off('end', end).removeAllListeners('data').resume()
     }
     const timer = setTimeout(() => (request.complete ? end() : disconnect(socket)), this.#timeoutMs).unref()
     this.#endRest.set(socket, end)
