@@ -58,7 +58,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
   /** Of bodies that nobody reads. */
   const discarding = readingTurns()
-  const bodies = new ArrivingBodies(MAX_ARRIVING_BYTES, discarding)
+  const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, drain: deps.drain })
   const log = new RequestLog(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.drain)

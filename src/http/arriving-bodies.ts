@@ -4,6 +4,7 @@ import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
+import { draining } from './draining.ts'
 import { HeldBytes } from './held-bytes.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
@@ -39,6 +40,18 @@ const MEDIUM_BODY_PACE = { restPerTaskTime: 1 }
 const HUGE_BODY_BYTES = 2 * 1024 * 1024
 const HUGE_BODY_PACE = { perSecond: 0.25, burst: 1 }
 
+/** How long a complete body may wait to be handed over once the process drains, in ms. */
+const MAX_WAIT_WHILE_DRAINING_MS = 500
+
+interface ArrivingBodiesOptions {
+  /** Of all unfinished bodies. */
+  readonly maxBytes: number
+  /** The turns of bodies that nobody reads. */
+  readonly discarding: Turns
+  /** Aborts when the process begins to drain; bodies that wait for long then are refused, since they would delay its stop. */
+  readonly drain: AbortSignal
+}
+
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
 
 type BodyRequest = Pick<FastifyRequest, 'raw' | 'socket' | 'ip'>
@@ -58,13 +71,12 @@ export class ArrivingBodies {
   readonly #handingOver = new Turns()
   readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
 
-  /**
-   * @param maxBytes of all unfinished bodies
-   * @param discarding the turns of bodies that nobody reads
-   */
-  constructor(maxBytes: number, discarding: Turns) {
+  constructor({ maxBytes, discarding, drain }: ArrivingBodiesOptions) {
     this.#held = new HeldBytes(maxBytes)
     this.#discarding = discarding
+    drain.addEventListener('abort', () => {
+      setInterval(() => this.#refuseWaiting(), MAX_WAIT_WHILE_DRAINING_MS).unref()
+    })
   }
 
   /** Reads a body. */
@@ -120,12 +132,17 @@ export class ArrivingBodies {
       else {
         leaveQueue = waitForTurn(this.#turnsFor(length), request, {
           run: handOver,
+          drop: () => finish(draining()),
           gone: () => finish(connectionEnded()),
         })
       }
     }
     if (announced > maxBytes) finish(tooLarge(maxBytes))
     raw.on('data', onData).on('end', onEnd).on('error', finish)
+  }
+
+  #refuseWaiting(): void {
+    for (const turns of [this.#handingOverMedium, this.#handingOver, this.#handingOverHuge]) turns.dropAll()
   }
 
   #turnsFor(length: number): Turns {

@@ -22,6 +22,7 @@ function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCod
   const codes: ErrorCode[] = ['validation-failed', 'internal']
   if (schema.body !== undefined || config?.docs?.body !== undefined)
     codes.push('body-malformed', 'body-too-large', 'media-type-unsupported')
+  if (schema.body !== undefined) codes.push('draining')
   if (url.includes(':key')) codes.push('key-invalid')
   if (config?.access !== undefined) codes.push('unauthorized', 'forbidden', 'too-many-failed-logins', 'overloaded')
   if (config?.access === 'admin') codes.push('admin-limit-exceeded')

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
+import { draining } from './draining.ts'
 
 /** For responses of up to megabytes that people and monitoring ask for: more than they need, and a second's worth may wait. */
 const PACE = { perSecond: 200, burst: 50, maxWaiting: 200 }
@@ -28,7 +29,7 @@ export class ResponseTurns {
   }
 
   #refusal(): Problem {
-    if (this.#drain.aborted) return new Problem('draining', 'the process is stopping; send the request again')
+    if (this.#drain.aborted) return draining()
     return new Problem('overloaded', `more than ${PACE.maxWaiting} requests wait for this resource; try again`)
   }
 }

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
@@ -127,6 +128,29 @@ describe('a stop while a stranger', () => {
       await service.stop()
     }
   })
+})
+
+it('a stop while batches wait to be parsed refuses them, and ends in order', async () => {
+  const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+  const sockets = Array.from({ length: 5 }, () => connect(Number(new URL(service.url).port), '127.0.0.1'))
+  const waiting = new Set(sockets)
+  try {
+    const batch = '{"checks":[{"key":"late"}]}'.padEnd(3 * 1024 * 1024)
+    const fields = `host: localhost\r\ncontent-type: application/json\r\ncontent-length: ${batch.length}\r\n\r\n`
+    for (const socket of sockets) {
+      socket.write(`POST /check/batch HTTP/1.1\r\n${fields}${batch}`)
+      socket.once('readable', () => waiting.delete(socket))
+    }
+    await eventually(() => expect(waiting.size).toBe(3), 10_000)
+    const refused = Promise.all([...waiting].map(text))
+    const end = await endOf(service)
+    expectCleanEnd(end)
+    expect(end.said).not.toContain('not stopped within')
+    for (const answer of await refused) expect(answer).toMatch(/^HTTP\/1\.1 503 .*"code":"draining"/s)
+  } finally {
+    for (const socket of sockets) socket.destroy()
+    await service.stop()
+  }
 })
 
 describe('a replacement while a stranger', () => {

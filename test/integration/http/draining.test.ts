@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from '@jest/globals'
+import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
 import { givenApp } from './given-app.ts'
 
 const given = givenApp()
@@ -22,5 +24,31 @@ describe('a process that begins to drain while a body arrives', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(answer).toMatch(/\r\nconnection: close\r\n/i)
     socket.destroy()
+  })
+})
+
+describe('a process that begins to drain while large bodies wait to be parsed', () => {
+  it('refuses those that wait for half a second, and closes their connections', async () => {
+    const app = await TestApp.start(given.store)
+    const batch = '{"checks":[{"key":"late"}]}'.padEnd(3 * 1024 * 1024)
+    const fields = `host: localhost\r\ncontent-type: application/json\r\ncontent-length: ${batch.length}\r\n\r\n`
+    const sockets = Array.from({ length: 5 }, () => connect({ host: '127.0.0.1', port: app.port }))
+    const waiting = new Set(sockets)
+    for (const socket of sockets) {
+      socket.write(`POST /check/batch HTTP/1.1\r\n${fields}${batch}`)
+      socket.once('readable', () => waiting.delete(socket))
+    }
+    await eventually(() => expect(waiting.size).toBe(3))
+
+    const startMs = performance.now()
+    app.drain()
+    const refused = await Promise.all([...waiting].map(text))
+    expect(performance.now() - startMs).toBeLessThan(2_000)
+    for (const answer of refused) {
+      expect(answer).toMatch(/^HTTP\/1\.1 503 .*\r\nconnection: close\r\n.*"code":"draining"/is)
+      expect(answer).toMatch(/\r\nretry-after: 1\r\n/)
+    }
+    for (const socket of sockets) socket.destroy()
+    await app.close()
   })
 })

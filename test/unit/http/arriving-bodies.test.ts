@@ -15,6 +15,9 @@ const FIRST_TURNS = 5
 const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
 const scanOf = (elements: number, problem?: Problem): BodyScan => ({ elements, problemOf: () => problem })
+function arrivingBodies(maxBytes: number, drain = new AbortController().signal): ArrivingBodies {
+  return new ArrivingBodies({ maxBytes, discarding: readingTurns(), drain })
+}
 
 type ArrivingRequest = Parameters<ArrivingBodies['read']>[0]
 
@@ -43,7 +46,7 @@ describe('large bodies that arrive at once', () => {
     ['larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, undefined],
     ['announced as larger than is allowed', { maxBytes: 1, scan: scanOf(1) }, 4 * MIB],
   ])('are read one at a time, also when they are %s', async (_, rules, announced) => {
-    const bodies = new ArrivingBodies(SENDERS * 4 * MIB, readingTurns())
+    const bodies = arrivingBodies(SENDERS * 4 * MIB)
     let bytes = 0
     const requests = Array.from({ length: SENDERS }, () => flood(read => (bytes += read), announced))
     for (const request of requests) bodies.read(request, rules, () => undefined)
@@ -64,6 +67,7 @@ describe('large bodies that arrive at once', () => {
 
 describe('bodies of several clients that are larger than a check', () => {
   const RULES: BodyRules = { maxBytes: 4 * MIB, scan: scanOf(1) }
+  const HUGE = Buffer.alloc(3 * MIB)
   const HALF = Buffer.alloc(5 * 1024)
 
   /** Records the clients whose bodies are handed over, or the problem that each gets. */
@@ -78,7 +82,7 @@ describe('bodies of several clients that are larger than a check', () => {
   const of = (ip: string, count: number) => Array.from({ length: count }, () => completeBody(ip))
 
   it('are handed over in turns, however many of them one client sends', async () => {
-    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
+    const ended = readAll(arrivingBodies(64 * MIB), [...of('192.0.2.1', 10), ...of('192.0.2.2', 1)])
     await eventually(() => expect(ended).toHaveLength(11))
     expect(ended.indexOf('192.0.2.2')).toBeLessThanOrEqual(1)
   })
@@ -90,14 +94,14 @@ describe('bodies of several clients that are larger than a check', () => {
     const small = (ip: string, count: number) =>
       Array.from({ length: count }, () => requestWith(Readable.from([Buffer.alloc(100)]), ip))
     const requests = [...small('192.0.2.1', 10), ...small('192.0.2.2', 1)]
-    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), requests, { ...RULES, scan: scanOf(elements) })
+    const ended = readAll(arrivingBodies(64 * MIB), requests, { ...RULES, scan: scanOf(elements) })
     await eventually(() => expect(ended).toHaveLength(11))
     expect(ended.indexOf('192.0.2.2')).toBe(place)
   })
 
   it('leave the queue when their connection closes', async () => {
     const gone = of('192.0.2.1', 3)
-    const ended = readAll(new ArrivingBodies(64 * MIB, readingTurns()), [...gone, ...of('192.0.2.1', 1)])
+    const ended = readAll(arrivingBodies(64 * MIB), [...gone, ...of('192.0.2.1', 1)])
     await Promise.all(gone.map(({ raw }) => once(raw, 'end')))
     for (const { socket } of gone.slice(1)) socket.emit('close')
     await eventually(() => expect(ended).toHaveLength(4))
@@ -105,10 +109,22 @@ describe('bodies of several clients that are larger than a check', () => {
     expect(ended.filter(end => end === '192.0.2.1 body-malformed')).toHaveLength(2)
   })
 
+  it('are refused if they wait while the process drains, and so are later ones', async () => {
+    const drain = new AbortController()
+    const bodies = arrivingBodies(64 * MIB, drain.signal)
+    const huge = (count: number) => Array.from({ length: count }, () => requestWith(Readable.from([HUGE]), '192.0.2.1'))
+    const ended = readAll(bodies, huge(4))
+    await eventually(() => expect(ended).toEqual(['192.0.2.1', '192.0.2.1']))
+    drain.abort()
+    await eventually(() => expect(ended.slice(2)).toEqual(Array(2).fill('192.0.2.1 draining')))
+    const later = readAll(bodies, huge(1))
+    await eventually(() => expect(later).toEqual(['192.0.2.1 draining']))
+  })
+
   it('are refused over budget if they are of the client that holds the most memory, its oldest first', () => {
     const unfinished = (ip: string) => requestWith(new Readable({ read: () => undefined }), ip)
     const requests = ['192.0.2.2', '192.0.2.1', '192.0.2.1', '192.0.2.1'].map(unfinished)
-    const ended = readAll(new ArrivingBodies(MIB, readingTurns()), requests)
+    const ended = readAll(arrivingBodies(MIB), requests)
     for (const { raw } of requests) raw.emit('data', Buffer.alloc(300_000))
     expect(ended).toEqual(['192.0.2.1 overloaded'])
   })
