@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
+import { pruneFault, prunePrefix } from '../config-change/import/prune-prefix.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
 import { CommandStatuses, type ImportResult } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
@@ -14,6 +15,8 @@ import { actorOf } from './actor.ts'
 import { awaitImport } from './await-import.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'
+import { printDifference } from './import-difference.ts'
+import { dryRun } from './import-dry-run.ts'
 import { readInput } from './input-file.ts'
 import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
@@ -27,38 +30,52 @@ interface ImportOptions {
   readonly actor: string
   readonly reason: string | undefined
   readonly timeoutMs: number
+  /** The prefix by which the import prunes. */
+  readonly prune: string | undefined
 }
 
 export const importCommand: CliCommand = {
-  arguments: 'FILE [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
+  arguments: 'FILE [--prune PREFIX] [--dry-run [--json]] [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
+  details: `  --prune PREFIX      also deletes the policies of keys with this prefix that the file does not name; * for all keys. Every line
+                      must have the prefix. A temporary policy in force stays until its end, and nothing follows it
+  --dry-run           changes nothing, and prints what would change: exit code 0 if nothing would, 1 if something would, 2 if the file
+                      is invalid. At most 1,000 differences are printed, and all are counted
+  --json              prints the differences as JSON, as it does if standard output is not a terminal
+  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
   --reason TEXT       recorded as the reason; at most 500 characters
   --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
 Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
 exit code 1. Workers apply the import like any other change, and the command waits for the result. If you interrupt it, or
 it times out (exit code 2), the import is still applied.`,
-  options: { actor: { type: 'string' }, reason: { type: 'string' }, timeout: { type: 'string' } },
+  options: {
+    prune: { type: 'string' },
+    'dry-run': { type: 'boolean' },
+    json: { type: 'boolean' },
+    actor: { type: 'string' },
+    reason: { type: 'string' },
+    timeout: { type: 'string' },
+  },
   operands: { min: 1, max: 1 },
-  run: async ({ actor, reason, timeout }, [file = '']) => {
+  run: async ({ prune, 'dry-run': isDryRun, json, actor, reason, timeout }, [file = '']) => {
     const options = {
       file,
       actor: actorOf(text(actor)),
       reason: reasonOf(text(reason)),
       timeoutMs: timeoutMs(text(timeout)),
+      prune: prefix(text(prune)),
     }
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        const result = await importFile(access, options, progress)
-        progress.clear()
-        return report(result)
+        if (!isDryRun) return report(await importFile(access, options, progress), options)
+        const found = await dryRun(access, options, progress)
+        return printDifference(found, { asJson: json === true || !process.stdout.isTTY })
       } catch (err) {
         progress.clear()
-        if (!(err instanceof Problem) || err.code !== 'import-invalid') throw err
-        process.stdout.write(`${printable(err.detail)}\n`)
-        return ExitCode.found
+        if (!isInvalidFile(err)) throw err
+        return refuse(err, isDryRun === true)
       }
     })
   },
@@ -78,9 +95,27 @@ function timeoutMs(given: string | undefined): number {
   )
 }
 
+/** @throws {UsageError} */
+function prefix(given: string | undefined): string | undefined {
+  const fault = given === undefined ? undefined : pruneFault(given)
+  if (fault !== undefined) throw new UsageError(`--prune ${fault}`)
+  return given === undefined ? undefined : prunePrefix(given)
+}
+
+/** A dry run reports with exit code 1 that it found differences, so an invalid file is trouble. */
+function refuse({ detail }: Problem, isDryRun: boolean): ExitCode {
+  if (isDryRun) process.stderr.write(`throttler import: ${printable(detail)}\n`)
+  else process.stdout.write(`${printable(detail)}\n`)
+  return isDryRun ? ExitCode.trouble : ExitCode.found
+}
+
+function isInvalidFile(err: unknown): err is Problem {
+  return err instanceof Problem && (err.code === 'import-invalid' || err.code === 'validation-failed')
+}
+
 async function importFile(
   { redis, env }: PolicyStoreAccess,
-  { file, actor, reason, timeoutMs }: ImportOptions,
+  { file, actor, reason, timeoutMs, prune }: ImportOptions,
   progress: TerminalProgress,
 ): Promise<ImportResult> {
   const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
@@ -95,8 +130,12 @@ async function importFile(
   })
   try {
     const id = importId(randomUUID())
-    const fingerprint = await stageImport(id, readInput(file, progress), staging)
-    const submission = { id, actor, requestId: id, fingerprint, ...(reason !== undefined && { reason }) }
+    const fingerprint = await stageImport({ id, file: readInput(file, progress), prune }, staging)
+    const submission = {
+      ...{ id, actor, requestId: id, fingerprint },
+      ...(reason !== undefined && { reason }),
+      ...(prune !== undefined && { prune }),
+    }
     await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
     progress.clear()
     const say = (text: string) => void process.stderr.write(`${text}\n`)
@@ -106,10 +145,11 @@ async function importFile(
   }
 }
 
-function report(result: ImportResult): ExitCode {
+function report(result: ImportResult, { prune }: Pick<ImportOptions, 'prune'>): ExitCode {
   if (result.status === 'applied') {
-    const { created, changed, unchanged } = result.counts
-    process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged\n`)
+    const { created, changed, unchanged, deleted } = result.counts
+    const pruned = prune === undefined ? '' : `, ${deleted} deleted`
+    process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged${pruned}\n`)
     return ExitCode.ok
   }
   process.stdout.write(`${result.status}: ${result.error.detail}\n`)

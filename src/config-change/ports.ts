@@ -3,7 +3,7 @@ import type { CommandId, ImportId } from '../domain/command-id.ts'
 import type { QueuedCommand } from '../domain/commands.ts'
 import type { PolicyState } from '../domain/decider.ts'
 import type { PolicyEvent } from '../domain/events.ts'
-import type { CommandResult, FailedCommand, ImportCounts, Outcome } from '../domain/outcome.ts'
+import type { CommandResult, FailedCommand, Outcome, StoredCounts } from '../domain/outcome.ts'
 import type { PolicyRecord } from '../domain/policy-record.ts'
 
 /** The state on which commands are decided. */
@@ -17,6 +17,20 @@ export interface StateReader {
   keyRevision(key: string): Promise<number>
   /** The position of a partition's last event; 0 before the first one. */
   partitionRevision(partition: number): Promise<number>
+  /**
+   * The config keys that may have a policy, in byte order, in chunks of at most 100. They include those whose policy has ended without
+   * one to follow, until the end is recorded, and those with a damaged policy.
+   */
+  keys(range: KeyRange): AsyncIterable<readonly string[]>
+}
+
+/** Config keys with a prefix. */
+export interface KeyRange {
+  readonly prefix: string
+  /** Only keys that follow this one in byte order. */
+  readonly after?: string | undefined
+  /** Only keys of this partition. */
+  readonly partition?: number
 }
 
 /** A temporary policy whose end is not recorded yet. */
@@ -70,7 +84,9 @@ export interface KeyChange {
 export interface ImportProgress {
   /** Index of the next staged chunk, from 0. */
   readonly nextChunk: number
-  readonly counts: ImportCounts
+  readonly counts: StoredCounts
+  /** The last config key that was pruned, once all chunks are applied. Keys are pruned in byte order. */
+  readonly prunedTo?: string
 }
 
 /** Proof that a worker holds a command: the token of its job's lock, which a suspended worker loses. */
@@ -143,6 +159,13 @@ export interface ImportStaging {
   /** The lines of a chunk; empty after the last chunk; `undefined` if no such chunk is staged. */
   chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined>
   drop(partIds: readonly CommandId[]): Promise<void>
+  /**
+   * Records config keys that the lines of a part name, for an import that prunes. Each of its parts has names, of no keys if it has no
+   * lines, before the parts are sealed.
+   */
+  addNames(partId: CommandId, keys: readonly string[]): Promise<void>
+  /** Those of the keys that the lines of a part do not name; `undefined` if the part has no names. */
+  unnamed(partId: CommandId, keys: readonly string[]): Promise<readonly string[] | undefined>
 }
 
 /** The command that has claimed an Idempotency-Key. */

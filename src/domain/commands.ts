@@ -68,17 +68,28 @@ export interface ImportPolicy extends CommandBase {
   readonly policy: RequestedPolicy
 }
 
+/** Deletes the policy of a config key that a pruning import does not name. */
+export interface PrunePolicy extends CommandBase {
+  readonly id: ImportId
+  readonly type: 'prune'
+}
+
+/** What an import does to one config key. */
+export type ImportCommand = ImportPolicy | PrunePolicy
+
 /** A change of the policy of one config key. */
 export type KeyCommand = PutPolicy | DeletePolicy | RollBackPolicy | ExpirePolicy
 
-/** A change of one config key, by itself or as a line of an import. */
-export type Command = KeyCommand | ImportPolicy
+/** A change of one config key, by itself or as a part of an import. */
+export type Command = KeyCommand | ImportCommand
 
 /** One partition's lines of an import, staged in the policy store. */
 export interface ImportPart extends Requested {
   readonly id: CommandId
   readonly type: 'import-part'
   readonly importId: ImportId
+  /** The policies of config keys with this prefix are deleted, unless the file names them. Absent if the import does not prune. */
+  readonly prune?: string
 }
 
 /** A command in a queue. */

@@ -3,7 +3,7 @@
  * starts from `initialState`. Nothing else changes a policy.
  * @see https://thinkbeforecoding.com/post/2021/12/17/functional-event-sourcing-decider
  */
-import type { Command, ExpirePolicy, ImportPolicy, PutPolicy, RollBackPolicy } from './commands.ts'
+import type { Command, ExpirePolicy, ImportPolicy, PrunePolicy, PutPolicy, RollBackPolicy } from './commands.ts'
 import { conflictWith } from './conflict.ts'
 import { type EventType, type PolicyEvent, schemaOf } from './events.ts'
 import { passedFault } from './expiry.ts'
@@ -16,6 +16,7 @@ import {
   resolveThen,
   type StoredPolicy,
   sameStoredPolicy,
+  type TemporaryPolicy,
 } from './temporary-policy.ts'
 
 export interface PolicyState {
@@ -66,10 +67,12 @@ export type CommandDecision =
   | { readonly kind: 'changed'; readonly event: PolicyEvent }
   | {
       readonly kind: 'unchanged'
-      /** A line of an import that counts as if it were not in the file. */
+      /** The import does not concern the key: its line counts as if it were not in the file, or there is nothing to prune. */
       readonly isIgnored?: true
     }
   | { readonly kind: 'rejected'; readonly rejection: Rejection }
+
+const IGNORED: CommandDecision = { kind: 'unchanged', isIgnored: true }
 
 /**
  * @param at time of the decision, ISO 8601
@@ -90,6 +93,8 @@ export function decide(
       return put(present, command, at)
     case 'import':
       return importLine(present, command, at)
+    case 'prune':
+      return prune(present, command, at)
     case 'rollback':
       return rollBack(present, command, at, target)
     case 'delete':
@@ -111,16 +116,25 @@ function put(present: PresentState, command: PutPolicy, at: string): CommandDeci
  * what follows that policy.
  */
 function importLine(present: PresentState, command: ImportPolicy, at: string): CommandDecision {
-  const type = 'imported'
   const imported = policyAt(resolveThen(command.policy, lastingOf(present)), Date.parse(at))
-  if (imported === null) return { kind: 'unchanged', isIgnored: true }
+  if (imported === null) return IGNORED
   if (isTemporary(imported) || !isTemporary(present.policy)) {
-    return replace(present, command, at, { type, policy: imported })
+    return replace(present, command, at, { type: 'imported', policy: imported })
   }
-  return replace({ ...present, lasting: imported }, command, at, {
-    type,
-    policy: { ...present.policy, then: imported },
-  })
+  return replace(present, command, at, followedBy(present.policy, imported))
+}
+
+/** A temporary policy in force stays until its end, and then nothing follows it. */
+function prune(present: PresentState, command: PrunePolicy, at: string): CommandDecision {
+  if (present.policy === null) return IGNORED
+  if (!isTemporary(present.policy)) return changed(present, command, at, { type: 'deleted', policy: null })
+  const decision = replace(present, command, at, followedBy(present.policy, null))
+  return decision.kind === 'unchanged' ? IGNORED : decision
+}
+
+/** The import of what follows a temporary policy. From then on, it is the last policy that the key had without an end. */
+function followedBy(policy: TemporaryPolicy, then: PolicyDefinition | null): Change {
+  return { type: 'imported', policy: { ...policy, then }, lasting: then }
 }
 
 function rollBack(
@@ -160,6 +174,8 @@ function lastingOf({ policy, lasting }: PolicyState): PolicyDefinition | null {
 interface Change {
   readonly type: EventType
   readonly policy: StoredPolicy | null
+  /** As in the event. If absent, that of the state. */
+  readonly lasting?: PolicyDefinition | null
 }
 
 function replace(present: PresentState, command: Command, at: string, change: Change): CommandDecision {
@@ -176,7 +192,8 @@ export function evolve(_state: PolicyState, { version, type, policy, lasting }: 
   }
 }
 
-function changed(state: PolicyState, command: Command, at: string, { type, policy }: Change): CommandDecision {
+function changed(state: PolicyState, command: Command, at: string, change: Change): CommandDecision {
+  const { type, policy, lasting = lastingOf(state) } = change
   const event: PolicyEvent = {
     schema: schemaOf({ type, policy }),
     key: command.key,
@@ -189,7 +206,7 @@ function changed(state: PolicyState, command: Command, at: string, { type, polic
     ...(command.idempotency !== undefined && { idempotency: command.idempotency }),
     ...(command.requestId !== undefined && { requestId: command.requestId }),
     policy,
-    ...lastingMember(policy, lastingOf(state)),
+    ...lastingMember(policy, lasting),
   }
   return { kind: 'changed', event }
 }

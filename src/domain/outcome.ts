@@ -3,14 +3,22 @@ import { type PolicyState, type Rejection, stateAt } from './decider.ts'
 import type { PolicyEvent } from './events.ts'
 
 /** The effect of an applied command on its key. */
-export type Effect = 'created' | 'changed' | 'deleted' | 'unchanged'
+export type Effect = ChangeEffect | 'unchanged'
+
+/** The effect of an event on its key. */
+export type ChangeEffect = 'created' | 'changed' | 'deleted'
 
 /** The effects of an import on its keys. */
 export interface ImportCounts {
   readonly created: number
   readonly changed: number
   readonly unchanged: number
+  /** Policies that were pruned. */
+  readonly deleted: number
 }
+
+/** Counts that release 0.1.0 has stored have no `deleted`. */
+export type StoredCounts = Omit<ImportCounts, 'deleted'> & Partial<ImportCounts>
 
 export interface AppliedCommand {
   readonly id: CommandId
@@ -23,7 +31,7 @@ export interface AppliedCommand {
 export interface AppliedPart {
   readonly id: CommandId
   readonly status: 'applied'
-  readonly counts: ImportCounts
+  readonly counts: StoredCounts
 }
 
 export interface RejectedCommand {
@@ -53,19 +61,20 @@ export interface FailedCommand {
 
 export type CommandResult = Outcome | FailedCommand
 
-export function effectOf(before: PolicyState, { policy, at }: Pick<PolicyEvent, 'policy' | 'at'>): Effect {
+export function effectOf(before: PolicyState, { policy, at }: Pick<PolicyEvent, 'policy' | 'at'>): ChangeEffect {
   if (policy === null) return 'deleted'
   return stateAt(before, Date.parse(at)).policy === null ? 'created' : 'changed'
 }
 
-export const NOTHING_IMPORTED: ImportCounts = { created: 0, changed: 0, unchanged: 0 }
+export const NOTHING_IMPORTED: ImportCounts = { created: 0, changed: 0, unchanged: 0, deleted: 0 }
 
-export function sumOfCounts(counts: readonly ImportCounts[]): ImportCounts {
-  return counts.reduce(
-    (sum, { created, changed, unchanged }) => ({
+export function sumOfCounts(counts: readonly StoredCounts[]): ImportCounts {
+  return counts.reduce<ImportCounts>(
+    (sum, { created, changed, unchanged, deleted = 0 }) => ({
       created: sum.created + created,
       changed: sum.changed + changed,
       unchanged: sum.unchanged + unchanged,
+      deleted: sum.deleted + deleted,
     }),
     NOTHING_IMPORTED,
   )

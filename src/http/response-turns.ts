@@ -4,22 +4,33 @@ import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import { draining } from './draining.ts'
 
-/** For responses of up to megabytes that people and monitoring ask for: more than they need, and a second's worth may wait. */
-const PACE = { perSecond: 200, burst: 50, maxWaiting: 200 }
+interface ResponsePace {
+  readonly perSecond: number
+  /** Turns that may be taken at once after a rest. */
+  readonly burst: number
+  /** Requests that may wait. */
+  readonly maxWaiting: number
+}
 
-/** Admits the requests for large responses in turns. */
+/** For responses of up to megabytes that people and monitoring ask for: more than they need, and a second's worth may wait. */
+const PACE: ResponsePace = { perSecond: 200, burst: 50, maxWaiting: 200 }
+
+/** Admits requests for expensive responses in turns. A request that takes long needs several. */
 export class ResponseTurns {
-  readonly #turns = new Turns(PACE)
+  readonly #turns: Turns
+  readonly #maxWaiting: number
   readonly #drain: AbortSignal
 
   /** @param drain aborts when the process begins to drain; requests that wait then are refused, since they would delay its stop */
-  constructor(drain: AbortSignal) {
+  constructor(drain: AbortSignal, pace = PACE) {
+    this.#turns = new Turns(pace)
+    this.#maxWaiting = pace.maxWaiting
     this.#drain = drain
     drain.addEventListener('abort', () => this.#turns.dropAll())
   }
 
   /**
-   * Resolves when a request may be answered; never, if its connection closes before.
+   * Resolves when a request may be processed; never, if its connection closes before.
    * @throws {Problem} `overloaded`, `draining`
    */
   next(request: FastifyRequest): Promise<void> {
@@ -30,6 +41,6 @@ export class ResponseTurns {
 
   #refusal(): Problem {
     if (this.#drain.aborted) return draining()
-    return new Problem('overloaded', `more than ${PACE.maxWaiting} requests wait for this resource; try again`)
+    return new Problem('overloaded', `more than ${this.#maxWaiting} requests wait for this resource; try again`)
   }
 }

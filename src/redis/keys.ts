@@ -96,6 +96,11 @@ export class ConfigKeys {
     return `${this.#tag}:staged:${partId}`
   }
 
+  /** Set: the config keys that the chunks of a pruning import's part name, and '', which no config key is. */
+  stagedNames(partId: string): string {
+    return `${this.#tag}:staged-names:${partId}`
+  }
+
   /** String: how far a part of an import has been applied, as JSON. */
   progress(partId: string): string {
     return `${this.#tag}:progress:${partId}`

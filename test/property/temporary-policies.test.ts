@@ -25,7 +25,7 @@ interface Line {
 }
 type Step =
   | ({ readonly type: 'put' | 'import' } & Line)
-  | { readonly type: 'delete' | 'expire' }
+  | { readonly type: 'delete' | 'expire' | 'prune' }
   | { readonly type: 'rollback'; readonly version: number }
 
 const name = fc.constantFrom('a', 'b', 'c')
@@ -36,7 +36,10 @@ const line = {
 }
 const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 4, arbitrary: fc.record({ type: fc.constantFrom('put' as const, 'import' as const), ...line }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constantFrom('delete' as const, 'expire' as const) }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ type: fc.constantFrom('delete' as const, 'expire' as const, 'prune' as const) }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({ type: fc.constant('rollback' as const), version: fc.integer({ min: 1, max: 8 }) }),
@@ -80,6 +83,8 @@ function commandOf(what: Step, version: number, nowMs: number): Command {
       return { ...common, type: 'put', policy: requested(what, nowMs) }
     case 'import':
       return { ...common, id: 'import-1', type: 'import', policy: requested(what, nowMs) } as unknown as Command
+    case 'prune':
+      return { ...common, id: 'import-1', type: 'prune' } as unknown as Command
     case 'delete':
       return { ...common, type: 'delete' }
     case 'expire':
@@ -130,8 +135,8 @@ interface Version {
   readonly sinceMs: number
   /** `null` for a deletion. */
   readonly meaning: Meaning | null
-  /** Set if an import gave the key this lasting policy beneath a temporary one. */
-  readonly beneath?: Name
+  /** Set if an import gave the key this lasting policy beneath a temporary one, or none. */
+  readonly beneath?: Name | null
 }
 
 /** Keeps every version, and walks through all of them for each question. */
@@ -183,6 +188,8 @@ class Oracle {
       }
       case 'delete':
         return present === null ? 'policy-not-found' : this.#append(null, nowMs)
+      case 'prune':
+        return this.#prune(nowMs)
       case 'expire':
         return this.#expire(nowMs)
     }
@@ -192,6 +199,13 @@ class Oracle {
     const present = this.#at(nowMs)
     if (meaning.endMs !== undefined || present?.endMs === undefined) return this.#change(meaning, nowMs)
     return this.#change({ ...present, then: meaning.name }, nowMs, meaning.name)
+  }
+
+  #prune(nowMs: number): string {
+    const present = this.#at(nowMs)
+    if (present === null || (present.endMs !== undefined && present.then === null)) return 'ignored'
+    if (present.endMs === undefined) return this.#append(null, nowMs)
+    return this.#append({ ...present, then: null }, nowMs, null)
   }
 
   /** Does what a worker does: it only records what has ended. */
@@ -206,7 +220,7 @@ class Oracle {
     return this.#append(meaning, nowMs, beneath)
   }
 
-  #append(meaning: Meaning | null, nowMs: number, beneath?: Name): string {
+  #append(meaning: Meaning | null, nowMs: number, beneath?: Name | null): string {
     this.#versions.push({ sinceMs: nowMs, meaning, ...(beneath !== undefined && { beneath }) })
     return 'changed'
   }

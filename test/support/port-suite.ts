@@ -12,6 +12,7 @@ import type {
   IdempotencyStore,
   ImportStaging,
   KeyChange,
+  KeyRange,
   Lease,
   PolicyReader,
   ResultReader,
@@ -150,7 +151,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       await ports.lend(partId, LEASE)
       const event = eventOf(KEY, 1, { commandId: import_, type: 'imported' })
       const changes: KeyChange[] = [{ key: KEY, expectedVersion: 0, event }]
-      const to = { nextChunk: 1, counts: { created: 1, changed: 0, unchanged: 0 } }
+      const to = { nextChunk: 1, counts: { created: 1, changed: 0, unchanged: 0, deleted: 0 } }
       const step = { partId, lease: LEASE, from: undefined, to, changes }
       expect(await ports.store.appendChunk(step)).toEqual({ kind: 'appended' })
       expect(await ports.store.progress(partId)).toEqual(to)
@@ -228,6 +229,31 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       const all: string[] = []
       for await (const records of ports.reader.all()) all.push(...records.map(({ key }) => key))
       expect(all).toEqual(inOrder)
+    })
+
+    it('return the keys of a range in byte order, in chunks', async () => {
+      const users = Array.from({ length: 120 }, (_, i) => `user:${i}`)
+      for (const key of ['*', 'user:*', 'user:ü', 'user:日', 'users', 'other', ...users]) await change(key)
+      await change('user:7', { type: 'deleted', policy: null })
+      await ports.damagePolicy('user:8')
+      const read = async (range: KeyRange) => {
+        const chunks: (readonly string[])[] = []
+        for await (const chunk of ports.reader.keys(range)) chunks.push(chunk)
+        return chunks
+      }
+      const within = ['user:*', ...users.filter(key => key !== 'user:7').toSorted(), 'user:ü', 'user:日']
+      const chunks = await read({ prefix: 'user:' })
+      expect(chunks.flat()).toEqual(within)
+      expect(Math.max(...chunks.map(({ length }) => length))).toBe(100)
+      expect((await read({ prefix: '' })).flat()).toEqual(['*', 'other', ...within, 'users'])
+      expect((await read({ prefix: 'user:', after: 'user:9' })).flat()).toEqual(
+        within.slice(within.indexOf('user:9') + 1),
+      )
+      for (const partition of [0, 1, 2, 3]) {
+        const own = within.filter(key => configPartition(key) === partition)
+        expect((await read({ prefix: 'user:', partition })).flat()).toEqual(own)
+      }
+      expect(await read({ prefix: 'nobody:' })).toEqual([])
     })
 
     it('count the policies inside a prefix', async () => {
@@ -397,7 +423,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       await ports.store.announceFailure(id)
       const partId = partIds(importId(randomUUID()))[2] as CommandId
       await ports.lend(partId, LEASE)
-      const to = { nextChunk: 1, counts: { created: 0, changed: 0, unchanged: 1 } }
+      const to = { nextChunk: 1, counts: { created: 0, changed: 0, unchanged: 1, deleted: 0 } }
       await ports.store.appendChunk({ partId, lease: LEASE, from: undefined, to, changes: [] })
       const partition = configPartition(KEY)
       await eventually(() =>
@@ -422,13 +448,26 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       expect(await ports.staging.chunk(other, 0)).toBeUndefined()
     })
 
-    it('forgets dropped lines', async () => {
+    it('tells the keys that lines do not name, if it has their names', async () => {
+      const [partId, empty, other] = partIds(importId(randomUUID())) as [CommandId, CommandId, CommandId]
+      await ports.staging.addNames(partId, ['a', 'b'])
+      await ports.staging.addNames(partId, ['c'])
+      await ports.staging.addNames(empty, [])
+      expect(await ports.staging.unnamed(partId, ['d', 'c', 'b', 'é'])).toEqual(['d', 'é'])
+      expect(await ports.staging.unnamed(partId, [])).toEqual([])
+      expect(await ports.staging.unnamed(empty, ['a'])).toEqual(['a'])
+      expect(await ports.staging.unnamed(other, ['a'])).toBeUndefined()
+    })
+
+    it('forgets dropped lines and names', async () => {
       const [partId] = partIds(importId(randomUUID())) as [CommandId]
       await ports.staging.add(partId, ['a'])
+      await ports.staging.addNames(partId, ['a'])
       await ports.staging.seal([partId])
       await ports.staging.keep([partId])
       await ports.staging.drop([partId])
       expect(await ports.staging.chunk(partId, 0)).toBeUndefined()
+      expect(await ports.staging.unnamed(partId, ['b'])).toBeUndefined()
     })
   })
 

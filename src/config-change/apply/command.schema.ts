@@ -39,7 +39,9 @@ const validators = {
   delete: validator.compile(command('delete', keyed)),
   rollback: validator.compile(command('rollback', { ...keyed, version })),
   expire: validator.compile(command('expire', { ...keyed, version })),
-  'import-part': validator.compile(command('import-part', { ...requested, importId: Type.String() })),
+  'import-part': validator.compile(
+    command('import-part', { ...requested, importId: Type.String(), prune: Type.Optional(Type.String()) }),
+  ),
 }
 
 function command(type: string, properties: Record<string, TSchema>): TSchema {

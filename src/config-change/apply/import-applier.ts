@@ -1,7 +1,8 @@
-import { partIds, partitionOf } from '../../domain/command-id.ts'
-import type { ImportPart, ImportPolicy } from '../../domain/commands.ts'
-import { decide, type PolicyState } from '../../domain/decider.ts'
-import { effectOf, NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../../domain/outcome.ts'
+import { type CommandId, partIds, partitionOf } from '../../domain/command-id.ts'
+import type { ImportCommand, ImportPart } from '../../domain/commands.ts'
+import type { PolicyState } from '../../domain/decider.ts'
+import { NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../../domain/outcome.ts'
+import { countsOf, decideImport } from '../import/import-decision.ts'
 import { parseImportLine } from '../import/import-line.ts'
 import type {
   CommandQueue,
@@ -26,7 +27,10 @@ interface ImportApplierOptions {
   now(): Date
 }
 
-/** Applies a part of an import: the staged lines of one partition, chunk by chunk, from where an earlier attempt stopped. */
+/**
+ * Applies a part of an import: the staged lines of one partition, chunk by chunk, and then prunes the keys that they do not name. It
+ * continues where an earlier attempt stopped.
+ */
 export class ImportApplier {
   readonly #options: ImportApplierOptions
 
@@ -93,11 +97,14 @@ export class ImportApplier {
     return rejection && { id, status: 'rejected', error: rejection }
   }
 
-  /** Applies the next chunk, or ends the part after the last one. */
+  /** Applies the next chunk; after the last one, prunes the next keys; ends the part if there are none. */
   async #advance(part: ImportPart, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
     const lines = await this.#options.staging.chunk(part.id, from?.nextChunk ?? 0)
     if (lines === undefined) return this.#advanceWithoutLines(part)
     if (lines.length > 0) return this.#applyChunk(part, lines, lease, from)
+    const unnamed = part.prune === undefined ? [] : await this.#nextUnnamed(part.id, part.prune, from?.prunedTo)
+    if (unnamed === undefined) return this.#advanceWithoutLines(part)
+    if (unnamed.length > 0) return this.#prune(part, unnamed, lease, from)
     return this.#finish({ id: part.id, status: 'applied', counts: from?.counts ?? NOTHING_IMPORTED }, lease, from)
   }
 
@@ -106,21 +113,50 @@ export class ImportApplier {
     return result.kind === 'appended' ? { kind: 'ended', outcome } : result
   }
 
-  async #applyChunk(
+  #applyChunk(
     part: ImportPart,
     lines: readonly string[],
     lease: Lease,
     from: ImportProgress | undefined,
   ): Promise<Advance> {
+    const commands = lines.map(
+      (line): ImportCommand => ({ ...originOf(part), type: 'import', ...parseImportLine(line) }),
+    )
+    return this.#apply(part, commands, lease, { from, to: { nextChunk: (from?.nextChunk ?? 0) + 1 } })
+  }
+
+  #prune(part: ImportPart, keys: readonly string[], lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
+    const commands = keys.map((key): ImportCommand => ({ ...originOf(part), type: 'prune', key }))
+    return this.#apply(part, commands, lease, {
+      from,
+      to: { nextChunk: from?.nextChunk ?? 0, prunedTo: keys.at(-1) as string },
+    })
+  }
+
+  async #apply(
+    part: ImportPart,
+    commands: readonly ImportCommand[],
+    lease: Lease,
+    { from, to }: { from: ImportProgress | undefined; to: Omit<ImportProgress, 'counts'> },
+  ): Promise<Advance> {
     const { reader, store, now } = this.#options
-    const commands = lines.map(line => commandOf(part, line))
     const states = await reader.states(commands.map(({ key }) => key))
-    const at = now().toISOString()
-    const changes = commands.map((command, i) => changeOf(command, states[i] as PolicyState, at))
+    const when = { at: now().toISOString(), prunes: part.prune !== undefined }
+    const changes = commands.map((command, i) => changeOf(command, states[i] as PolicyState, when))
     const counts = sumOfCounts([from?.counts ?? NOTHING_IMPORTED, ...changes.map(({ counts }) => counts)])
-    const to = { nextChunk: (from?.nextChunk ?? 0) + 1, counts }
-    const result = await store.appendChunk({ partId: part.id, lease, from, to, changes })
-    return result.kind === 'appended' ? { kind: 'applied', progress: to } : result
+    const progress = { ...to, counts }
+    const result = await store.appendChunk({ partId: part.id, lease, from, to: progress, changes })
+    return result.kind === 'appended' ? { kind: 'applied', progress } : result
+  }
+
+  /** The next keys to prune; none after the last one; `undefined` if the names of the part are gone. */
+  async #nextUnnamed(id: CommandId, prefix: string, after: string | undefined): Promise<readonly string[] | undefined> {
+    const { reader, staging } = this.#options
+    for await (const keys of reader.keys({ prefix, after, partition: partitionOf(id) })) {
+      const unnamed = await staging.unnamed(id, keys)
+      if (unnamed === undefined || unnamed.length > 0) return unnamed
+    }
+    return []
   }
 
   /** The lines of a part are dropped when it ends. */
@@ -153,18 +189,17 @@ type Advance =
   /** A chunk was applied. */
   | { readonly kind: 'applied'; readonly progress: ImportProgress }
 
-function commandOf({ importId: id, actor, reason, requestId }: ImportPart, line: string): ImportPolicy {
-  const why = { ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) }
-  return { id, actor, ...why, type: 'import', ...parseImportLine(line) }
+/** The members that all commands of an import have in common. */
+function originOf({ importId: id, actor, reason, requestId }: ImportPart) {
+  return { id, actor, ...(reason !== undefined && { reason }), ...(requestId !== undefined && { requestId }) }
 }
 
-function changeOf(command: ImportPolicy, state: PolicyState, at: string) {
-  const decision = decide(state, command, at)
-  const change: KeyChange = { key: command.key, expectedVersion: state.version }
-  if (decision.kind !== 'changed') {
-    const isIgnored = decision.kind === 'unchanged' && decision.isIgnored
-    return { ...change, counts: { ...NOTHING_IMPORTED, unchanged: isIgnored ? 0 : 1 } }
+function changeOf(command: ImportCommand, state: PolicyState, when: Parameters<typeof decideImport>[2]) {
+  const decision = decideImport(state, command, when)
+  const change: KeyChange = {
+    key: command.key,
+    expectedVersion: state.version,
+    ...(decision.kind === 'changed' && { event: decision.event }),
   }
-  const { event } = decision
-  return { ...change, event, counts: { ...NOTHING_IMPORTED, [effectOf(state, event)]: 1 } }
+  return { ...change, counts: countsOf(state, decision) }
 }

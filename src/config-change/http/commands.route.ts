@@ -30,6 +30,7 @@ const CommandResponse = Type.Object(
     created: Type.Optional(Type.Integer({ description: 'For an import: policies whose config key had none.' })),
     changed: Type.Optional(Type.Integer({ description: 'For an import: policies that replaced another one.' })),
     unchanged: Type.Optional(Type.Integer({ description: 'For an import: policies that were stored already.' })),
+    deleted: Type.Optional(Type.Integer({ description: 'For an import: policies that it pruned.' })),
     error: Type.Optional(ProblemResponse),
   },
   {

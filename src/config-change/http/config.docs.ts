@@ -77,8 +77,8 @@ export const EXPORT_DOCS: RouteDocs = {
 export const IMPORT_DOCS: RouteDocs = {
   summary: 'Import policies',
   description:
-    'Replaces the policies of the config keys in a file, and leaves all others. The file has the format of the export. If ' +
-    'a line is invalid, nothing is imported.',
+    'Replaces the policies of the config keys in a file, and leaves all others, except those that `prune` deletes. The file ' +
+    'has the format of the export. If a line is invalid, nothing is imported.',
   body: POLICY_LINES,
   errors: ['import-invalid', 'idempotency-key-reused', 'config-store-unavailable'],
   fields: { 200: ['preference-applied'], 202: ['location', 'preference-applied'] },

@@ -8,13 +8,18 @@ import { importInvalid, type Line } from './ndjson.ts'
 /** Members and items in a line; a policy has far fewer. */
 const MAX_ELEMENTS = 1_000
 
-/** Validates a file line by line: each line is a policy, and no key occurs twice. */
+/**
+ * Validates a file line by line: each line is a policy, and no key occurs twice. If the import prunes, each key has the prefix, and
+ * there is a line.
+ */
 export class ImportChecker {
+  readonly #prune: string | undefined
   readonly #now: () => number
   readonly #seen = new Map<string, number>()
 
-  /** @param now in ms since 1970 */
-  constructor(now: () => number = Date.now) {
+  /** @param prune the prefix by which the import prunes, if it does @param now in ms since 1970 */
+  constructor(prune?: string, now: () => number = Date.now) {
+    this.#prune = prune
     this.#now = now
   }
 
@@ -23,8 +28,25 @@ export class ImportChecker {
     const imported = parse(number, bytes, this.#now())
     const earlier = this.#seen.get(imported.key)
     if (earlier !== undefined) throw importInvalid(number, `the key "${imported.key}" is already on line ${earlier}`)
+    if (this.#prune !== undefined && !imported.key.startsWith(this.#prune)) {
+      throw importInvalid(number, `the key "${imported.key}" does not begin with "${this.#prune}", the prefix of prune`)
+    }
     this.#seen.set(imported.key, number)
     return imported
+  }
+
+  /** The file has ended. @throws {Problem} `validation-failed` */
+  end(): void {
+    if (this.#prune === undefined || this.#seen.size > 0) return
+    const message = `is not allowed with an empty file, which would delete every policy with the prefix "${this.#prune}"`
+    throw new Problem('validation-failed', `prune ${message}`, {
+      members: { errors: [{ path: '/query/prune', message }] },
+    })
+  }
+
+  /** Whether one of the lines so far names the key. */
+  names(key: string): boolean {
+    return this.#seen.has(key)
   }
 }
 

@@ -12,22 +12,31 @@ const MAX_CHUNK_LINES = 100
 /** Characters per chunk. */
 const MAX_CHUNK_CHARACTERS = 262_144
 
+/** An import to stage. */
+interface StagedImport {
+  readonly id: ImportId
+  readonly file: AsyncIterable<Buffer>
+  /** The prefix by which the import prunes, if it does. */
+  readonly prune?: string | undefined
+}
+
 /**
  * Validates a file line by line and stages it in the policy store, chunk by chunk, so that it is never in memory as a whole.
- * @returns a fingerprint of the file
- * @throws {Problem} `import-invalid`; then no lines stay staged
+ * @returns a fingerprint of the file, and of what it prunes
+ * @throws {Problem} `import-invalid`, `validation-failed`; then no lines stay staged
  */
-export async function stageImport(id: ImportId, file: AsyncIterable<Buffer>, staging: ImportStaging): Promise<string> {
+export async function stageImport({ id, file, prune }: StagedImport, staging: ImportStaging): Promise<string> {
   const parts = partIds(id)
   const digest = createHash('sha256')
-  const writer = new StagingWriter(parts, staging)
-  const checker = new ImportChecker()
+  const writer = new StagingWriter(parts, staging, prune !== undefined)
+  const checker = new ImportChecker(prune)
   try {
     for await (const lines of linesOf(digested(file, digest))) {
       for (const line of lines) await writer.write(checker.check(line))
     }
+    checker.end()
     await writer.end()
-    return digest.digest('hex')
+    return fingerprintOf(digest.digest('hex'), prune)
   } catch (err) {
     await staging.drop(parts).catch(() => undefined)
     throw err
@@ -41,14 +50,29 @@ async function* digested(file: AsyncIterable<Buffer>, digest: ReturnType<typeof 
   }
 }
 
+/** An import that does not prune has the fingerprint that release 0.1.0 gives it. */
+function fingerprintOf(digest: string, prune: string | undefined): string {
+  return prune === undefined ? digest : createHash('sha256').update(JSON.stringify({ digest, prune })).digest('hex')
+}
+
+interface StagedPart {
+  readonly id: CommandId
+  lines: string[]
+  /** The config keys of these lines. */
+  keys: string[]
+  characters: number
+}
+
 /** Collects lines into chunks of their partition. */
 class StagingWriter {
   readonly #staging: ImportStaging
-  readonly #parts: readonly { readonly id: CommandId; lines: string[]; characters: number }[]
+  readonly #parts: readonly StagedPart[]
+  readonly #prunes: boolean
 
-  constructor(partIds: readonly CommandId[], staging: ImportStaging) {
+  constructor(partIds: readonly CommandId[], staging: ImportStaging, prunes: boolean) {
     this.#staging = staging
-    this.#parts = partIds.map(id => ({ id, lines: [], characters: 0 }))
+    this.#parts = partIds.map(id => ({ id, lines: [], keys: [], characters: 0 }))
+    this.#prunes = prunes
   }
 
   async write(imported: ImportedPolicy): Promise<void> {
@@ -56,15 +80,20 @@ class StagingWriter {
     if (part === undefined) return
     const line = importLine(imported)
     part.lines.push(line)
+    part.keys.push(imported.key)
     part.characters += line.length
     if (part.lines.length < MAX_CHUNK_LINES && part.characters < MAX_CHUNK_CHARACTERS) return
-    await mapStoreErrors(this.#staging.add(part.id, part.lines))
-    part.lines = []
-    part.characters = 0
+    await this.#add(part)
+    Object.assign(part, { lines: [], keys: [], characters: 0 })
+  }
+
+  async #add({ id, lines, keys }: StagedPart): Promise<void> {
+    if (lines.length > 0) await mapStoreErrors(this.#staging.add(id, lines))
+    if (this.#prunes) await mapStoreErrors(this.#staging.addNames(id, keys))
   }
 
   async end(): Promise<void> {
-    for (const { id, lines } of this.#parts) if (lines.length > 0) await mapStoreErrors(this.#staging.add(id, lines))
+    for (const part of this.#parts) await this.#add(part)
     await mapStoreErrors(this.#staging.seal(this.#parts.map(({ id }) => id)))
   }
 }

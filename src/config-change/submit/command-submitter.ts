@@ -43,7 +43,9 @@ export interface NewImport {
   readonly actor: string
   readonly reason?: string
   readonly requestId: string
-  /** Of the imported lines. */
+  /** As in `ImportPart`. */
+  readonly prune?: string
+  /** Of the imported lines, and of what the import prunes. */
   readonly fingerprint: string
 }
 

@@ -19,7 +19,7 @@ const POLICIES = [
   ...['EXISTS $', 'TYPE $', 'PEXPIRE $ 1', 'PERSIST $', 'RENAME $ $', 'INCR $', 'SCAN 0'],
   ...['HGET $ x', 'HMGET $ x', 'HGETALL $', 'HEXISTS $ x', 'HSCAN $ 0', 'HSET $ x x', 'HMSET $ x x', 'HDEL $ x'],
   ...['HINCRBY $ x 1', 'LINDEX $ 0', 'LLEN $', 'LRANGE $ 0 1', 'LPOS $ x', 'LPUSH $ x', 'RPUSH $ x', 'RPOP $'],
-  ...['LREM $ 1 x', 'LTRIM $ 0 1', 'RPOPLPUSH $ $', 'SADD $ x', 'SREM $ x', 'SCARD $', 'SMEMBERS $'],
+  ...['LREM $ 1 x', 'LTRIM $ 0 1', 'RPOPLPUSH $ $', 'SADD $ x', 'SREM $ x', 'SCARD $', 'SMEMBERS $', 'SMISMEMBER $ x'],
   ...['XADD $ * x x', 'XLEN $', 'XRANGE $ - +', 'XREVRANGE $ + -', 'XTRIM $ MAXLEN 1', 'XINFO STREAM $'],
   ...[
     'ZADD $ 1 x',

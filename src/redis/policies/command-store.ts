@@ -90,7 +90,8 @@ export class RedisCommandStore implements CommandStore, ResultReader {
   async recordFailure(failure: FailedCommand, lease: Lease): Promise<boolean> {
     const { id } = failure
     const keys = this.#keysOf(id)
-    const touched = [keys.outcome(id), keys.lock(id), keys.failure(id), keys.staged(id), keys.progress(id)]
+    const ofImport = [keys.staged(id), keys.progress(id), keys.stagedNames(id)]
+    const touched = [keys.outcome(id), keys.lock(id), keys.failure(id), ...ofImport]
     const args = [lease, resultJson(failure), this.#options.retentionMs]
     return (await this.#fail(touched.length, ...touched, ...args)) === 1
   }

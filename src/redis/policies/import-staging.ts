@@ -11,7 +11,10 @@ const ABANDONED_AFTER_MS = 3_600_000
 /** Entry after the last chunk, which tells complete lines from incomplete ones. */
 const END = ''
 
-/** Staged lines in Redis: one list for each part, whose entries are chunks. */
+/** Member of the set of names, which tells a set without names from one that is gone. No config key is empty. */
+const NO_KEY = ''
+
+/** Staged lines in Redis: one list for each part, whose entries are chunks, and a set of the names in them. */
 export class RedisImportStaging implements ImportStaging {
   readonly #redis: RedisClient
   readonly #options: RetentionOptions
@@ -34,8 +37,24 @@ export class RedisImportStaging implements ImportStaging {
     await Promise.all([this.#redis.rpush(key, entry), this.#redis.pexpire(key, ABANDONED_AFTER_MS)])
   }
 
+  async addNames(partId: CommandId, keys: readonly string[]): Promise<void> {
+    const names = this.#keysOf(partId).stagedNames(partId)
+    await Promise.all([this.#redis.sadd(names, NO_KEY, ...keys), this.#redis.pexpire(names, ABANDONED_AFTER_MS)])
+  }
+
+  async unnamed(partId: CommandId, keys: readonly string[]): Promise<readonly string[] | undefined> {
+    const names = this.#keysOf(partId).stagedNames(partId)
+    const [isStaged, ...isNamed] = await this.#redis.smismember(names, NO_KEY, ...keys)
+    return isStaged ? keys.filter((_, i) => !isNamed[i]) : undefined
+  }
+
   async keep(partIds: readonly CommandId[]): Promise<void> {
-    await Promise.all(partIds.map(partId => this.#redis.persist(this.#key(partId))))
+    await Promise.all(
+      partIds.flatMap(partId => [
+        this.#redis.persist(this.#key(partId)),
+        this.#redis.persist(this.#keysOf(partId).stagedNames(partId)),
+      ]),
+    )
   }
 
   async chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined> {
@@ -46,7 +65,10 @@ export class RedisImportStaging implements ImportStaging {
 
   async drop(partIds: readonly CommandId[]): Promise<void> {
     await Promise.all(
-      partIds.map(partId => this.#redis.unlink(this.#key(partId), this.#keysOf(partId).progress(partId))),
+      partIds.map(partId => {
+        const keys = this.#keysOf(partId)
+        return this.#redis.unlink(keys.staged(partId), keys.stagedNames(partId), keys.progress(partId))
+      }),
     )
   }
 

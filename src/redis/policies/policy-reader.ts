@@ -1,5 +1,5 @@
 import { DamagedRecord } from '../../config-change/damaged-store.ts'
-import type { DueEnd, EndReader, ListQuery, PolicyReader, StateReader } from '../../config-change/ports.ts'
+import type { DueEnd, EndReader, KeyRange, ListQuery, PolicyReader, StateReader } from '../../config-change/ports.ts'
 import { evolve, initialState, type PolicyState } from '../../domain/decider.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { prefixOf } from '../../domain/key.ts'
@@ -9,18 +9,13 @@ import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { parseCompacted, parseEntry, parsePosition, parseRecord, readRecord } from './config-json.ts'
 import { RedisEndReader } from './end-reader.ts'
-import { inChunks, mergeSorted } from './merge-sorted.ts'
 import { namingDamage } from './naming-damage.ts'
+import { PolicyNames } from './policy-names.ts'
 import { parseName, shownName } from './stored-name.ts'
 
-/** Names per call when all policies are read. */
-const NAMES_PER_READ = 500
-
-interface NamesQuery {
-  readonly prefix: string
-  readonly after: Buffer | undefined
-  readonly limit: number
-}
+/** Policies per chunk when all of them are read. */
+const POLICIES_PER_CHUNK = 500
+const KEYS_PER_CHUNK = 100
 
 /** Policies and their events in Redis. */
 export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
@@ -28,6 +23,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
   readonly #partitions: readonly ConfigKeys[]
   readonly #onDamaged: (key: string) => void
   readonly #now: () => number
+  readonly #names: PolicyNames
   readonly #ends: RedisEndReader
 
   /**
@@ -44,6 +40,7 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     this.#redis = namingDamage(redis)
     this.#onDamaged = onDamaged
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(keyPrefix, n))
+    this.#names = new PolicyNames(this.#redis, this.#partitions)
     this.#ends = new RedisEndReader(this.#redis, this.#partitions, this, now)
   }
 
@@ -76,9 +73,9 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
 
   async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {
     const found: PolicyRecord[] = []
-    for (let last: Buffer | undefined = after === undefined ? undefined : Buffer.from(after); ; ) {
+    for (let last = bytesOf(after); ; ) {
       const wanted = limit - found.length
-      const names = await this.#names({ prefix, after: last, limit: wanted })
+      const names = await this.#names.first({ prefix, after: last }, wanted)
       found.push(...(await this.#records(names)))
       // A policy that has ended, or was deleted after its name was read, must not end the list early.
       if (names.length < wanted || found.length === limit) return found
@@ -86,24 +83,16 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     }
   }
 
-  async #names({ prefix, after, limit }: NamesQuery): Promise<readonly Buffer[]> {
-    const from = after === undefined ? `[${prefix}` : rangeAfter(after)
-    const names = await Promise.all(
-      this.#partitions.map(keys => this.#redis.zrangebylexBuffer(keys.names, from, upTo(prefix), 'LIMIT', 0, limit)),
-    )
-    return names.flat().sort(Buffer.compare).slice(0, limit)
-  }
-
   async countInside(configKey: string): Promise<number> {
     const prefix = prefixOf(configKey)
     if (prefix === undefined) return 0
-    const counts = await Promise.all(
-      this.#partitions.flatMap(({ names }) => [
-        this.#redis.zlexcount(names, `[${prefix}`, `(${configKey}`),
-        this.#redis.zlexcount(names, `(${configKey}`, upTo(prefix)),
-      ]),
-    )
-    return counts.reduce((sum, count) => sum + count) - (await this.#ends.countGoneInside(configKey, prefix))
+    return (await this.#names.countInside(configKey, prefix)) - (await this.#ends.countGoneInside(configKey, prefix))
+  }
+
+  async *keys({ prefix, after, partition }: KeyRange): AsyncGenerator<readonly string[]> {
+    for await (const names of this.#names.all({ prefix, after: bytesOf(after) }, KEYS_PER_CHUNK, partition)) {
+      yield names.flatMap(name => this.#keyNamed(name) ?? [])
+    }
   }
 
   dueEnds(limit: number): Promise<readonly DueEnd[]> {
@@ -147,19 +136,8 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
   }
 
   async *all(): AsyncGenerator<readonly PolicyRecord[]> {
-    const sources = this.#partitions.map(keys => this.#namesOf(keys))
-    for await (const names of inChunks(mergeSorted(sources, Buffer.compare), NAMES_PER_READ)) {
+    for await (const names of this.#names.all({ prefix: '', after: undefined }, POLICIES_PER_CHUNK)) {
       yield await this.#records(names)
-    }
-  }
-
-  async *#namesOf(keys: ConfigKeys): AsyncGenerator<Buffer> {
-    for (let from: string | Buffer = '-'; ; ) {
-      const names: Buffer[] = await this.#redis.zrangebylexBuffer(keys.names, from, '+', 'LIMIT', 0, NAMES_PER_READ)
-      yield* names
-      const last = names.at(-1)
-      if (last === undefined) return
-      from = rangeAfter(last)
     }
   }
 
@@ -234,12 +212,6 @@ function damagedIndex(fault: string): DamagedRecord {
   return new DamagedRecord(`the index of versions ${fault}; run "throttler rebuild"`)
 }
 
-/** The start of a range that follows a name. Names are bytes, since different invalid UTF-8 can have the same text. */
-function rangeAfter(name: Buffer): Buffer {
-  return Buffer.concat([Buffer.from('('), name])
-}
-
-/** The end of a range that contains every name with the prefix: 0xFF does not occur in UTF-8. */
-function upTo(prefix: string): Buffer | string {
-  return prefix === '' ? '+' : Buffer.concat([Buffer.from(`(${prefix}`), Buffer.from([0xff])])
+function bytesOf(key: string | undefined): Buffer | undefined {
+  return key === undefined ? undefined : Buffer.from(key)
 }

@@ -145,6 +145,7 @@ describe('a part of an import that cannot be processed', () => {
         created: 40,
         changed: 0,
         unchanged: 0,
+        deleted: 0,
       }),
     )
   })

@@ -65,13 +65,14 @@ describe('an import', () => {
       expect(answer.status).toBe(200)
       expect(answer.headers.get('preference-applied')).toBe('wait')
       const { commandId } = answer.body
-      expect(answer.body).toEqual({ commandId, status: 'applied', created: 1, changed: 1, unchanged: 1 })
+      expect(answer.body).toEqual({ commandId, status: 'applied', created: 1, changed: 1, unchanged: 1, deleted: 0 })
       expect((await client.get(`/commands/${commandId}`)).body).toEqual({
         id: commandId,
         status: 'applied',
         created: 1,
         changed: 1,
         unchanged: 1,
+        deleted: 0,
       })
       const { items } = (await client.get('/config')).body
       expect(items.map(({ key, version }: { key: string; version: number }) => [key, version])).toEqual([
@@ -117,7 +118,14 @@ describe('an import', () => {
         expect(await status()).toEqual({ id: commandId, status: 'queued' })
         await app.startWorker()
         await eventually(async () =>
-          expect(await status()).toEqual({ id: commandId, status: 'applied', created: 1, changed: 0, unchanged: 0 }),
+          expect(await status()).toEqual({
+            id: commandId,
+            status: 'applied',
+            created: 1,
+            changed: 0,
+            unchanged: 0,
+            deleted: 0,
+          }),
         )
       },
       { worker: false },

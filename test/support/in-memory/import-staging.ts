@@ -4,6 +4,8 @@ import type { InMemoryPolicyStore } from './policy-store.ts'
 
 interface Staged {
   readonly chunks: (readonly string[])[]
+  /** Absent if the import does not prune. */
+  names?: Set<string>
   isSealed: boolean
   isKept: boolean
 }
@@ -40,6 +42,16 @@ export class InMemoryImportStaging implements ImportStaging {
   async chunk(partId: CommandId, index: number): Promise<readonly string[] | undefined> {
     const { chunks = [], isSealed = false } = this.#staged.get(partId) ?? {}
     return chunks[index] ?? (isSealed && index === chunks.length ? [] : undefined)
+  }
+
+  async addNames(partId: CommandId, keys: readonly string[]): Promise<void> {
+    const staged = this.#open(partId)
+    staged.names = new Set([...(staged.names ?? []), ...keys])
+  }
+
+  async unnamed(partId: CommandId, keys: readonly string[]): Promise<readonly string[] | undefined> {
+    const { names } = this.#staged.get(partId) ?? {}
+    return names && keys.filter(key => !names.has(key))
   }
 
   async drop(partIds: readonly CommandId[]): Promise<void> {

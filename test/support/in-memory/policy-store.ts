@@ -17,6 +17,7 @@ import type {
   ImportProgress,
   ImportStep,
   KeyChange,
+  KeyRange,
   Lease,
   ListQuery,
   PolicyReader,
@@ -35,6 +36,7 @@ import { hasEnded } from '../../../src/domain/temporary-policy.ts'
 /** Appends without a worker, as in the Redis adapter. */
 const NO_LEASE = ''
 const EVENTS_PER_READ = 500
+const KEYS_PER_CHUNK = 100
 
 interface Log {
   identity: string | null
@@ -173,6 +175,16 @@ export class InMemoryPolicyStore
     return this.#logOf(partition).events.length
   }
 
+  async *keys({ prefix, after, partition }: KeyRange): AsyncGenerator<readonly string[]> {
+    const isWanted = (key: string) =>
+      key.startsWith(prefix) &&
+      (after === undefined || compareBytes(key, after) > 0) &&
+      (partition === undefined || configPartition(key) === partition) &&
+      this.#stateOf(key).policy !== null
+    const keys = this.#keys(isWanted)
+    for (let i = 0; i < keys.length; i += KEYS_PER_CHUNK) yield keys.slice(i, i + KEYS_PER_CHUNK)
+  }
+
   async get(key: string): Promise<PolicyRecord | undefined> {
     if (this.#damagedKeys.has(key)) throw new DamagedRecord(`the policy of ${key} is damaged`)
     const record = this.#recordOf(key)
@@ -271,11 +283,13 @@ export class InMemoryPolicyStore
 
   /** The readable policies of these keys as they are stored, in byte order. */
   #records(isWanted: (key: string) => boolean): readonly PolicyRecord[] {
+    return this.#keys(key => isWanted(key) && !this.#damagedKeys.has(key)).flatMap(key => this.#recordOf(key) ?? [])
+  }
+
+  /** The keys of events, in byte order. */
+  #keys(isWanted: (key: string) => boolean): readonly string[] {
     const keys = new Set(this.#logs.flatMap(({ events }) => events.map(({ key }) => key)))
-    return [...keys]
-      .filter(key => isWanted(key) && !this.#damagedKeys.has(key))
-      .toSorted(compareBytes)
-      .flatMap(key => this.#recordOf(key) ?? [])
+    return [...keys].filter(isWanted).toSorted(compareBytes)
   }
 }
 

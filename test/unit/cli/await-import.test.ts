@@ -4,7 +4,7 @@ import type { CommandStatuses } from '../../../src/config-change/submit/command-
 import { importId } from '../../../src/domain/command-id.ts'
 
 const id = importId('00000000-0000-4000-8000-000000000000')
-const applied = { id, status: 'applied', counts: { created: 1, changed: 0, unchanged: 0 } } as const
+const applied = { id, status: 'applied', counts: { created: 1, changed: 0, unchanged: 0, deleted: 0 } } as const
 type Status = Awaited<ReturnType<CommandStatuses['ofImport']>>
 
 beforeEach(() => void jest.useFakeTimers())

@@ -28,6 +28,7 @@ const raised = { ...large, expiresAt: END }
 const put = (policy: RequestedPolicy): Command => ({ ...common, type: 'put', policy })
 const importOf = (policy: RequestedPolicy): Command =>
   ({ ...common, id: 'import-1', type: 'import', policy }) as unknown as Command
+const prune = { ...common, id: 'import-1', type: 'prune' } as unknown as Command
 const remove: Command = { ...common, type: 'delete' }
 const expire = (version: number): Command => ({ ...common, actor: 'throttler', type: 'expire', version })
 const ifMatch = (command: Command, ...tags: PolicyTag[]): Command => ({ ...command, conditions: { ifMatch: tags } })
@@ -248,5 +249,35 @@ describe('an imported line', () => {
     const ignored = { kind: 'unchanged', isIgnored: true }
     expect(given([T0, put(small)]).when(END, importOf({ ...raised, then: null }))).toEqual(ignored)
     expect(given().when(END, importOf(raised))).toEqual(ignored)
+  })
+})
+
+describe('a key that is pruned', () => {
+  it('loses its lasting policy by a deletion', () => {
+    const event = eventOf(given([T0, put(small)]).when(T1, prune))
+    expect(event).toMatchObject({ schema: 1, version: 2, type: 'deleted', policy: null, commandId: 'import-1' })
+  })
+
+  it('keeps a temporary policy in force until its end, and then has none', () => {
+    const overridden = given([T0, put(small)], [T0, put(raised)])
+    const event = eventOf(overridden.when(T1, prune))
+    expect(event).toMatchObject({ type: 'imported', policy: { ...raised, then: null } })
+    expect(event).not.toHaveProperty('lasting')
+    expect(given([T0, put(small)], [T0, put(raised)], [T1, prune]).presentAt(END).policy).toBeNull()
+  })
+
+  it('loses what follows a temporary policy that has ended', () => {
+    const overridden = given([T0, put(small)], [T0, put(raised)])
+    expect(eventOf(overridden.when(END, prune))).toMatchObject({ type: 'deleted', version: 3 })
+  })
+
+  it('is left alone if nothing is to be deleted', () => {
+    const ignored = { kind: 'unchanged', isIgnored: true }
+    const ending = given([T0, put({ ...raised, then: null })])
+    expect([given().when(T0, prune), ending.when(T1, prune), ending.when(END, prune)]).toEqual([
+      ignored,
+      ignored,
+      ignored,
+    ])
   })
 })
