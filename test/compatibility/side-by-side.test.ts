@@ -202,6 +202,27 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     60_000,
   )
 
+  it('an import that prunes is refused by a worker of 0.1.0, which names what it does not know and changes nothing', async () => {
+    const present = clients[1]
+    const writer = await start('worker')
+    for (const key of ['pruned:1', 'pruned:2']) expect((await present.put(key, policyOf(1))).status).toBe(201)
+    await writer.stop()
+    const worker = await start('worker', release.root)
+    const before = (await present.get('/config/export')).text
+    const line = `${JSON.stringify({ key: 'pruned:3', ...policyOf(1) })}\n`
+    const prune = (client: Client) =>
+      client.request('POST', '/config/import?prune=pruned:', line, { ...WAIT, 'content-type': 'application/x-ndjson' })
+    const { status, body } = await prune(present)
+    expect([status, body.code, body.detail]).toEqual([500, 'internal', expect.stringContaining('/prune: is unknown')])
+    expect((await present.get(`/commands/${body.commandId}`)).body.status).toBe('failed')
+    expect((await present.get('/config/export')).text).toBe(before)
+    expect((await prune(clients[0])).status).toBe(400)
+    await worker.stop()
+    const later = await start('worker')
+    expect((await prune(present)).body).toMatchObject({ status: 'applied', created: 1, deleted: 2 })
+    await later.stop()
+  }, 60_000)
+
   it('a temporary policy is refused by 0.1.0, which reports its schema and continues with what it knows', async () => {
     const worker = await start('worker')
     const [earlier, present] = clients

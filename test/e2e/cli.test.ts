@@ -53,6 +53,8 @@ describe('throttler', () => {
     [['verify', 'please'], /"please" is one argument too many/],
     [['compact', '--keep'], /argument missing/],
     [['import', 'file', '--timeout', '0'], /--timeout must be an integer between 1 and 86400 \(got "0"\)/],
+    [['import', 'file', '--prune', ''], /--prune is empty; give a prefix of config keys such as "user:"/],
+    [['import', 'file', '--prune', 'us*er'], /--prune must be a prefix of config keys .*"\*" at position 3/],
     [['import', 'file', '--actor', 'a b'], /--actor must have 1 to 128 characters.* \(got "a b"\)/],
     [['import', 'file', '--reason', 'x'.repeat(501)], /--reason has 501 characters; at most 500 are allowed/],
     [
@@ -343,6 +345,50 @@ describeWithRedis('throttler on Redis', () => {
       await rm(directory, { recursive: true })
     }
   })
+
+  it('import prunes, and a dry run prints what it would change', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
+    const file = join(directory, 'policies.ndjson')
+    const other = { ...variables, KEY_PREFIX: 'pruning' }
+    const worker = await Service.start({ kind: 'worker', env: other })
+    const write = (...keys: readonly string[]) =>
+      writeFile(file, keys.map(key => `${JSON.stringify({ key, ...policy(7) })}\n`).join(''))
+    const throttler = (...options: readonly string[]) => runThrottler(['import', file, ...options], other)
+    const dryRun = () => throttler('--prune', 'user:*', '--dry-run')
+    try {
+      await write('user:1', 'user:2', 'other')
+      expect(await throttler()).toMatchObject({ code: 0, output: 'imported: 3 created, 0 changed, 0 unchanged\n' })
+      await write('user:1', 'user:3')
+      const found = await dryRun()
+      expect([found.code, found.complaints]).toEqual([1, ''])
+      const shown = { limits: [{ name: 'default', capacity: 7, refillTokens: 1, refillIntervalMs: 1000 }], mode: 'off' }
+      expect(JSON.parse(found.output)).toEqual({
+        ...{ created: 1, changed: 0, unchanged: 1, deleted: 1 },
+        differences: [
+          { key: 'user:3', type: 'created', from: null, to: shown },
+          { key: 'user:2', type: 'deleted', from: shown, to: null },
+        ],
+      })
+      const imported = await throttler('--prune', 'user:')
+      expect(imported).toMatchObject({
+        code: 0,
+        output: 'imported: 1 created, 0 changed, 1 unchanged, 1 deleted\n',
+      })
+      expect(await dryRun()).toMatchObject({ code: 0, output: expect.stringMatching(/"differences":\[\]/) })
+
+      await write('user:1', 'other')
+      const outside = expect.stringMatching(/line 2 is invalid.*"other" does not begin with "user:".*\n$/)
+      expect(await dryRun()).toEqual({ code: 2, output: '', complaints: outside })
+      expect(await throttler('--prune', 'user:')).toEqual({ code: 1, output: outside, complaints: '' })
+      await write()
+      expect(await dryRun()).toMatchObject({ code: 2, complaints: expect.stringContaining('an empty file') })
+      const missing = await runThrottler(['import', '/nonexistent', '--dry-run'], other)
+      expect(missing).toMatchObject({ code: 2, complaints: expect.stringContaining('cannot be read: ENOENT') })
+    } finally {
+      await worker.stop()
+      await rm(directory, { recursive: true })
+    }
+  }, 60_000)
 
   it('compact keeps the given number of events, and a worker keeps CONFIG_LOG_KEEP events by itself', async () => {
     for (let capacity = 1; capacity <= 8; capacity++) await client.put('compacted', policy(capacity))

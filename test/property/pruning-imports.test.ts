@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { CommandApplier } from '../../src/config-change/apply/command-applier.ts'
@@ -92,7 +93,6 @@ async function leavesWhatOracleExpects({ prune, before, file, stops }: Scenario)
   for (const [key, policy] of before) await put(store, key, requested(policy))
 
   const text = [...file].map(([key, policy]) => `${JSON.stringify({ key, ...requested(policy) })}\n`).join('')
-  const nextTurn = async () => undefined
   const { differences, ...foreseen } = await dryRunImport(bytesOf(text), {
     reader: store,
     at: NOW.toISOString(),

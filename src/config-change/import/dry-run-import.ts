@@ -61,8 +61,8 @@ export async function dryRunImport(file: AsyncIterable<Buffer>, options: DryRunO
   checker.end()
   if (prune === undefined) return comparison.result
   for await (const keys of keysWithin(prune, options)) {
-    await nextTurn()
     const unnamed = keys.filter(key => !checker.names(key))
+    if (unnamed.length > 0) await nextTurn()
     await comparison.add(unnamed.map(key => ({ type: 'prune', key })))
   }
   return comparison.result

@@ -53,10 +53,10 @@ async function givenApp(variables: Readonly<Record<string, string>>): Promise<vo
 /** A text that is among the arguments of every append. */
 const append = () => announcementChannel(keyPrefix)
 
-async function startImport(keys: readonly string[], capacity: number): Promise<string> {
+async function startImport(keys: readonly string[], capacity: number, query = ''): Promise<string> {
   const file = keys.map(key => `${JSON.stringify({ key, ...policy(capacity) })}\n`).join('')
   const headers = { 'content-type': 'application/x-ndjson' }
-  return (await app.client.request('POST', '/config/import', file, headers)).body.commandId
+  return (await app.client.request('POST', `/config/import${query}`, file, headers)).body.commandId
 }
 
 const isApplied = (commandId: string) =>
@@ -114,6 +114,30 @@ describe('an import whose worker is suspended with a step in flight', () => {
     await isApplied(commandId)
     expect(await redis.keys(`{${keyPrefix}:config-*}:failure:*`)).toEqual([])
     await expectAppliedOnce(keys.slice(0, 20))
+  })
+})
+
+describe('an import that prunes, whose worker is suspended with a step in flight', () => {
+  it.each([
+    ['while it prunes', '"prunedTo"'],
+    ['before its first step', undefined],
+  ])('%s undoes no change that was made after another worker completed the import', async (_, text) => {
+    await startImport(keysOf(1_000), 1).then(isApplied)
+    const held = proxy.hold(text ?? append())
+    const commandId = await startImport(['key:0'], 1, '?prune=key:')
+    await held
+    await app.startWorker()
+    await isApplied(commandId)
+    expect((await app.client.get(`/commands/${commandId}`)).body).toMatchObject({ unchanged: 1, deleted: 999 })
+    const keys = keysOf(300)
+    const changes = await Promise.all(keys.map(key => app.client.put(key, policy(2))))
+    expect(new Set(changes.map(({ status }) => status))).toEqual(new Set([200, 201]))
+    await letGoOn()
+    await isApplied(commandId)
+    const capacities = await Promise.all(keys.map(capacityOf))
+    expect(capacities.filter(capacity => capacity !== 2)).toEqual([])
+    expect(await redis.keys(`{${keyPrefix}:config-*}:failure:*`)).toEqual([])
+    await expectAppliedOnce(keys.slice(0, 40))
   })
 })
 
