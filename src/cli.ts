@@ -1,14 +1,23 @@
 #!/usr/bin/env node
 /** The `throttler` command: parses the command line, runs one command, and exits with a code that scripts can use. */
 import { parseArgs } from 'node:util'
+import { NegativeAnswer } from './cli/backend/failure.ts'
+import { checkCommand } from './cli/check.command.ts'
 import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
 import { compactCommand } from './cli/compact.command.ts'
+import { deleteCommand } from './cli/delete.command.ts'
 import { ExitCode } from './cli/exit-code.ts'
 import { exportCommand } from './cli/export.command.ts'
+import { getCommand } from './cli/get.command.ts'
+import { historyCommand } from './cli/history.command.ts'
 import { importCommand } from './cli/import.command.ts'
+import { printable } from './cli/printable.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
+import { resetCommand } from './cli/reset.command.ts'
+import { rollbackCommand } from './cli/rollback.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
+import { setCommand } from './cli/set.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
 import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
@@ -17,6 +26,13 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   start: startCommand,
   api: apiCommand,
   worker: workerCommand,
+  check: checkCommand,
+  reset: resetCommand,
+  get: getCommand,
+  set: setCommand,
+  delete: deleteCommand,
+  history: historyCommand,
+  rollback: rollbackCommand,
   export: exportCommand,
   import: importCommand,
   'check-policies': checkPoliciesCommand,
@@ -34,9 +50,10 @@ ${Object.entries(COMMANDS)
   .join('\n')}
 
   throttler COMMAND --help describes a command; throttler --version prints the release.
-  Commands use the store of the service: CONFIG_REDIS_URL or REDIS_URL, or the embedded store in DATA_DIR. Like the service, they read
-  settings from .env in the working directory; environment variables take precedence.
-  Exit codes: 0 success; 1 a negative result (differences, invalid policies, a rejected change); 2 the command could not run.
+  Commands use the stores of the service: CONFIG_REDIS_URL and REDIS_URL, or the embedded store in DATA_DIR. With --url, those from check
+  to import ask a service over HTTP instead. Like the service, they read settings from .env in the working directory; environment
+  variables take precedence.
+  Exit codes: 0 success; 1 a negative result (a denial, differences, no policy, a rejected change); 2 the command could not run.
 `
 
 async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
@@ -51,9 +68,15 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
     if (values['help'] === true) return say(helpOf(name, command))
     return await command.run(values, operandsOf(command, positionals))
   } catch (err) {
-    if (err instanceof UsageError) return complain(`throttler ${name}: ${err.message}\n\n${helpOf(name, command)}`)
-    return complain(`throttler ${name}: ${reportOf(err)}\n`)
+    const hint = err instanceof UsageError ? `; "throttler ${name} --help" describes the command` : ''
+    const code = complain(`throttler ${name}: ${shown(reportOf(err))}${hint}\n`)
+    return err instanceof NegativeAnswer ? ExitCode.found : code
   }
+}
+
+/** Safe to show on a terminal: the text may quote an argument, or what a service answered. */
+function shown(report: string): string {
+  return report.split('\n').map(printable).join('\n')
 }
 
 function parse({ options = {} }: CliCommand, args: readonly string[]) {

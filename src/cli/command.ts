@@ -3,7 +3,7 @@ import { OperatorError } from '../lib/operator-error.ts'
 import type { ExitCode } from './exit-code.ts'
 
 /** The given options, by name. */
-type Values = Readonly<Record<string, string | boolean | undefined>>
+export type Values = Readonly<Record<string, string | boolean | undefined>>
 
 /** One command of `throttler`. */
 export interface CliCommand {

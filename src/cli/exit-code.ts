@@ -2,9 +2,9 @@
 export const ExitCode = {
   /** Done, or no difference was found. */
   ok: 0,
-  /** A negative result: differences, invalid policies, a change that was rejected. */
+  /** A negative result: a denial, differences, invalid policies, no policy, a change that was rejected. */
   found: 1,
-  /** The command could not run: invalid arguments or settings, or an unavailable store. */
+  /** The command could not run: invalid arguments or settings, or an unavailable store or service. */
   trouble: 2,
 } as const
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode]

@@ -13,14 +13,17 @@ import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { actorOf } from './actor.ts'
 import { awaitImport } from './await-import.ts'
+import { BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { printDifference } from './import-difference.ts'
 import { dryRun } from './import-dry-run.ts'
+import { importOverHttp } from './import-over-http.ts'
 import { readInput } from './input-file.ts'
 import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 import { reasonOf } from './reason.ts'
+import { serviceClient } from './with-backend.ts'
 import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 const MAX_TIMEOUT_SECONDS = 86_400
@@ -35,14 +38,15 @@ interface ImportOptions {
 }
 
 export const importCommand: CliCommand = {
-  arguments: 'FILE [--prune PREFIX] [--dry-run [--json]] [--actor NAME] [--reason TEXT] [--timeout SECONDS]',
+  arguments:
+    'FILE [--prune PREFIX] [--dry-run] [--actor NAME] [--reason TEXT] [--timeout SECONDS] [--json] [--url URL [--token-file FILE]]',
   summary: 'replaces the policies of all keys in a file',
-  details: `  --prune PREFIX      also deletes the policies of keys with this prefix that the file does not name; * for all keys. Every line
+  details: `${BACKEND_HELP}
+  --prune PREFIX      also deletes the policies of keys with this prefix that the file does not name; * for all keys. Every line
                       must have the prefix. A temporary policy in force stays until its end, and nothing follows it
   --dry-run           changes nothing, and prints what would change: exit code 0 if nothing would, 1 if something would, 2 if the file
                       is invalid. At most 1,000 differences are printed, and all are counted
-  --json              prints the differences as JSON, as it does if standard output is not a terminal
-  --actor NAME        recorded as the author in the history of each changed key; default: the user's name
+  --actor NAME        recorded as the author in the history of each changed key, without --url; default: the user's name
   --reason TEXT       recorded as the reason; at most 500 characters
   --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
@@ -50,15 +54,18 @@ Reads FILE (- for standard input), one policy per line as \`throttler export\` w
 exit code 1. Workers apply the import like any other change, and the command waits for the result. If you interrupt it, or
 it times out (exit code 2), the import is still applied.`,
   options: {
+    ...BACKEND_OPTIONS,
     prune: { type: 'string' },
     'dry-run': { type: 'boolean' },
-    json: { type: 'boolean' },
     actor: { type: 'string' },
     reason: { type: 'string' },
     timeout: { type: 'string' },
   },
   operands: { min: 1, max: 1 },
-  run: async ({ prune, 'dry-run': isDryRun, json, actor, reason, timeout }, [file = '']) => {
+  run: async (values, [file = '']) => {
+    const client = serviceClient(values)
+    if (client !== undefined) return importOverHttp(client, values, file)
+    const { prune, 'dry-run': isDryRun, json, actor, reason, timeout } = values
     const options = {
       file,
       actor: actorOf(text(actor)),

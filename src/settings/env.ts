@@ -76,6 +76,11 @@ export function childVariables(overrides: Variables): NodeJS.ProcessEnv {
   return { ...process.env, ...overrides }
 }
 
+/** The token with which `throttler --url` calls the service. */
+export function commandLineToken(): string | undefined {
+  return process.env['THROTTLER_TOKEN'] || undefined
+}
+
 /** Whether npm started this process, which then stops when npm dies. */
 export function isRunByNpm(): boolean {
   return process.env['npm_lifecycle_event'] !== undefined

@@ -1,16 +1,16 @@
-import type { Redis } from 'ioredis'
 import type { BucketCheck, BucketStore } from '../../check/ports.ts'
+import type { RedisClient } from '../connection/connection.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall, isUnknownScript } from './check-call.ts'
 import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
 
-/** Buckets in a standalone Redis: one script call for a whole batch. */
+/** Buckets in a standalone Redis: one script call for a whole batch. On a cluster, a batch is one check. */
 export class RedisBucketStore implements BucketStore {
-  readonly #redis: Redis
+  readonly #redis: RedisClient
   readonly #keys: BucketKeys
   readonly #onMalformed: OnMalformedBucket
 
-  constructor(redis: Redis, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
+  constructor(redis: RedisClient, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
     this.#redis = redis
     this.#keys = keys
     this.#onMalformed = onMalformed

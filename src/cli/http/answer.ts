@@ -1,0 +1,76 @@
+import type { IncomingMessage } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { isObject } from '../../lib/is-object.ts'
+import type { OperatorError } from '../../lib/operator-error.ts'
+import { parseJson } from '../../lib/parse-json.ts'
+import { failureOf, RequestFailed } from '../backend/failure.ts'
+import { reasonOf, type ServiceClient, type ServiceRequest, ServiceUnreachable, UNCERTAIN } from './client.ts'
+
+/** A complete response. */
+export interface Answer {
+  readonly method: ServiceRequest['method']
+  readonly status: number
+  /** `undefined` for an answer without a body, or with one that is not a JSON object. */
+  readonly body: Readonly<Record<string, unknown>> | undefined
+  readonly response: IncomingMessage
+}
+
+/** @throws {ServiceUnreachable} */
+export async function ask(client: ServiceClient, request: ServiceRequest): Promise<Answer> {
+  return readAnswer(client, request.method, await client.send(request))
+}
+
+/** @throws {ServiceUnreachable} */
+export async function readAnswer(
+  client: ServiceClient,
+  method: Answer['method'],
+  response: IncomingMessage,
+): Promise<Answer> {
+  try {
+    const body = parseJson(await text(response))
+    return { method, status: response.statusCode ?? 0, body: isObject(body) ? body : undefined, response }
+  } catch (err) {
+    throw new ServiceUnreachable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}`)
+  }
+}
+
+/** The body of a successful answer. @throws {OperatorError} what went wrong, in one line */
+export function successOf(client: ServiceClient, answer: Answer): Readonly<Record<string, unknown>> {
+  if (answer.status >= 300) throw failureIn(client, answer)
+  if (answer.body !== undefined) return answer.body
+  throw new RequestFailed(`${client.url} answered ${answer.status} without JSON; is this the URL of Throttler?`)
+}
+
+/** What an answer without success means for the user. */
+export function failureIn(client: ServiceClient, answer: Answer): OperatorError {
+  const { status, body, response } = answer
+  const { code, detail } = body ?? {}
+  if (status === 401) return new RequestFailed(loginFailure(client))
+  if (typeof code === 'string' && typeof detail === 'string') {
+    return failureOf({ code, detail }, contextOf(client, answer, code))
+  }
+  const { location } = response.headers
+  if (status < 400 && location !== undefined) {
+    return new RequestFailed(`${client.url} redirects to ${location}; give the URL of the service itself`)
+  }
+  return new RequestFailed(
+    `${client.url} answered ${status} ${response.statusMessage}, which is no answer of Throttler`,
+  )
+}
+
+function loginFailure({ url, token }: ServiceClient): string {
+  if (token !== undefined) return `${url} does not accept the token of ${token.source} (401 unauthorized)`
+  return `${url} requires a token (401 unauthorized); set THROTTLER_TOKEN or give --token-file`
+}
+
+/** After a 503, a change may have been accepted all the same. */
+function contextOf({ url }: ServiceClient, { method, status, response }: Answer, code: string): string {
+  const retryAfter = response.headers['retry-after']
+  const isUncertain = code === 'config-store-unavailable' && method !== 'GET'
+  const notes = [
+    `${status} ${code} from ${url}`,
+    ...(retryAfter === undefined ? [] : [`retry after ${retryAfter} s`]),
+    ...(isUncertain ? [UNCERTAIN] : []),
+  ]
+  return ` (${notes.join('; ')})`
+}

@@ -1,0 +1,97 @@
+import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import { request as httpsRequest } from 'node:https'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { OperatorError } from '../../lib/operator-error.ts'
+import type { ServiceToken } from './token.ts'
+
+/** A service that neither sends nor takes anything for this long counts as unavailable, in ms. */
+const IDLE_TIMEOUT_MS = 30_000
+
+/** No answer came. The message names the service and the reason. */
+export class ServiceUnreachable extends OperatorError {}
+
+interface ClientOptions {
+  /** As `serviceUrl` returns it. */
+  readonly url: URL
+  readonly token?: ServiceToken | undefined
+  /** In ms. */
+  readonly idleTimeoutMs?: number
+}
+
+export interface ServiceRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** Under the URL of the service. */
+  readonly path: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: string | AsyncIterable<Buffer>
+}
+
+/** Sends requests to the service. Follows no redirections, so the token goes nowhere else. */
+export class ServiceClient {
+  readonly #options: ClientOptions
+
+  constructor(options: ClientOptions) {
+    this.#options = options
+  }
+
+  get url(): string {
+    const { origin, pathname } = this.#options.url
+    return `${origin}${pathname === '/' ? '' : pathname}`
+  }
+
+  get token(): ServiceToken | undefined {
+    return this.#options.token
+  }
+
+  /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnreachable} */
+  async send({ method, path, headers = {}, body }: ServiceRequest): Promise<IncomingMessage> {
+    const { url, token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
+    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const options: RequestOptions = {
+      method,
+      agent: false,
+      timeout: idleTimeoutMs,
+      headers: { ...headers, ...(token && { authorization: `Bearer ${token.value}` }) },
+    }
+    const request = send(`${this.url}${path}`, options)
+    let isConnected = false
+    request.on('socket', socket => socket.once('connect', () => (isConnected = true)))
+    request.on('timeout', () => request.destroy(new Error(`no answer within ${idleTimeoutMs / 1000} s`)))
+    const response = new Promise<IncomingMessage>((resolve, reject) => {
+      request.once('response', resolve)
+      // Also after the response, since an upload may still fail.
+      request.on('error', reject)
+    })
+    const source = typeof body === 'object' ? body : undefined
+    if (source === undefined) request.end(body)
+    try {
+      return await (source === undefined ? response : Promise.race([response, uploaded(source, request, response)]))
+    } catch (err) {
+      if (err instanceof OperatorError) throw err
+      const mayBeDone = isConnected && method !== 'GET' ? `; ${UNCERTAIN}` : ''
+      throw new ServiceUnreachable(`cannot reach ${this.url}: ${reasonOf(err)}${mayBeDone}`)
+    }
+  }
+}
+
+/** What a failure after the request was sent means for it. */
+export const UNCERTAIN = 'the request may have taken effect'
+
+/** A service may answer, and close the connection, before it has read a large body. Then the answer counts. */
+async function uploaded(
+  source: AsyncIterable<Buffer>,
+  request: NodeJS.WritableStream,
+  response: Promise<IncomingMessage>,
+): Promise<IncomingMessage> {
+  await pipeline(Readable.from(source, { objectMode: false }), request).catch(err => {
+    if (err instanceof OperatorError) throw err
+  })
+  return response
+}
+
+/** Node.js leaves the message empty if it tried several addresses. */
+export function reasonOf(err: unknown): string {
+  const { message, code } = err as NodeJS.ErrnoException
+  return message || code || 'the connection failed'
+}

@@ -1,0 +1,46 @@
+import { Problem } from '../lib/errors.ts'
+import { loadDotenv } from '../settings/dotenv.ts'
+import { commandLineToken } from '../settings/env.ts'
+import { actorOf } from './actor.ts'
+import type { Backend } from './backend/backend.ts'
+import { failureOf } from './backend/failure.ts'
+import { textOf } from './backend-options.ts'
+import { UsageError, type Values } from './command.ts'
+import { ServiceClient } from './http/client.ts'
+import { HttpBackend } from './http/http-backend.ts'
+import { serviceUrl } from './http/service-url.ts'
+import { tokenOfFile, tokenOfVariable } from './http/token.ts'
+import { withStoreBackend } from './stores/with-store-backend.ts'
+import { withPolicyStore } from './with-policy-store.ts'
+
+/** Runs `use` over HTTP with `--url`, otherwise on the stores of the environment. @throws {OperatorError} */
+export async function withBackend<T>(values: Values, use: (backend: Backend) => Promise<T>): Promise<T> {
+  const client = serviceClient(values)
+  if (client !== undefined) return use(new HttpBackend(client))
+  const actor = actorOf(textOf(values['actor']))
+  try {
+    return await withPolicyStore(access => withStoreBackend(access, actor, use))
+  } catch (err) {
+    throw err instanceof Problem ? failureOf(err) : err
+  }
+}
+
+/** The client for `--url`; `undefined` without it. @throws {OperatorError} */
+export function serviceClient(values: Values): ServiceClient | undefined {
+  const [url, tokenFile] = [textOf(values['url']), textOf(values['token-file'])]
+  if (url === undefined) {
+    if (tokenFile !== undefined) throw new UsageError('--token-file is allowed only together with --url')
+    return undefined
+  }
+  if (values['actor'] !== undefined) {
+    throw new UsageError('--actor is not allowed together with --url: the name of the token is the author')
+  }
+  return new ServiceClient({ url: serviceUrl(url), token: tokenOf(tokenFile) })
+}
+
+function tokenOf(file: string | undefined) {
+  if (file !== undefined) return tokenOfFile(file, text => void process.stderr.write(`throttler: ${text}\n`))
+  const dotenv = loadDotenv()
+  if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)
+  return tokenOfVariable(commandLineToken())
+}
