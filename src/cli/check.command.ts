@@ -1,5 +1,5 @@
 import { policyNameFault } from '../domain/key.ts'
-import { MAX_COUNT } from '../domain/policy.ts'
+import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { acceptKey, BACKEND_HELP, BACKEND_OPTIONS, integer, textOf } from './backend-options.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { decisionText } from './decision-text.ts'

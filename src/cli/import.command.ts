@@ -14,7 +14,7 @@ import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { actorOf } from './actor.ts'
 import { awaitImport } from './await-import.ts'
 import { BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
-import { type CliCommand, UsageError } from './command.ts'
+import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { printDifference } from './import-difference.ts'
 import { dryRun } from './import-dry-run.ts'
@@ -76,7 +76,7 @@ it times out (exit code 2), the import is still applied.`,
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
       try {
-        if (!isDryRun) return report(await importFile(access, options, progress), options)
+        if (!isDryRun) return report(await importFile(access, options, progress), values)
         const found = await dryRun(access, options, progress)
         return printDifference(found, { asJson: json === true || !process.stdout.isTTY })
       } catch (err) {
@@ -152,11 +152,13 @@ async function importFile(
   }
 }
 
-function report(result: ImportResult, { prune }: Pick<ImportOptions, 'prune'>): ExitCode {
+function report(result: ImportResult, { json, prune }: Values): ExitCode {
   if (result.status === 'applied') {
     const { created, changed, unchanged, deleted } = result.counts
+    const body = { commandId: result.id, status: result.status, ...result.counts }
     const pruned = prune === undefined ? '' : `, ${deleted} deleted`
-    process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged${pruned}\n`)
+    if (json === true) process.stdout.write(`${JSON.stringify(body)}\n`)
+    else process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged${pruned}\n`)
     return ExitCode.ok
   }
   process.stdout.write(`${result.status}: ${result.error.detail}\n`)

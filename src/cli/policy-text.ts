@@ -5,13 +5,13 @@ import { fieldLines, tableOf } from './tables.ts'
 /** A stored policy, for people. */
 export function policyText(policy: PolicyBody): string {
   const { key, version, updatedAt, updatedBy, ...definition } = policy
-  return fieldLines({ key, version, updated: `${updatedAt} by ${updatedBy}` }) + definitionText(definition)
+  return definitionText(definition, { key, version, updated: `${updatedAt} by ${updatedBy}` })
 }
 
 /** The part that an operator writes. */
-function definitionText({ limits = [], then, ...fields }: DefinitionBody): string {
+function definitionText({ limits = [], then, ...members }: DefinitionBody, first: object = {}): string {
   const following = then === undefined ? '' : followingText(then)
-  return fieldLines(fields) + (limits.length === 0 ? '' : `\n${tableOf(limits)}`) + following
+  return fieldLines({ ...first, ...members }) + (limits.length === 0 ? '' : `\n${tableOf(limits)}`) + following
 }
 
 function followingText(then: DefinitionBody | null): string {

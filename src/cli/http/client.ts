@@ -64,7 +64,8 @@ export class ServiceClient {
       request.on('error', reject)
     })
     const source = typeof body === 'object' ? body : undefined
-    if (source === undefined) request.end(body)
+    // Node.js would encode the fields as it encodes a text.
+    if (source === undefined) request.end(typeof body === 'string' ? Buffer.from(body) : undefined)
     try {
       return await (source === undefined ? response : Promise.race([response, uploaded(source, request, response)]))
     } catch (err) {

@@ -1,0 +1,259 @@
+import { once } from 'node:events'
+import type { RequestListener, ServerResponse } from 'node:http'
+import { text } from 'node:stream/consumers'
+import { afterEach, describe, expect, it } from '@jest/globals'
+import { NegativeAnswer } from '../../../../src/cli/backend/failure.ts'
+import { ServiceClient } from '../../../../src/cli/http/client.ts'
+import { HttpBackend } from '../../../../src/cli/http/http-backend.ts'
+import { serviceUrl } from '../../../../src/cli/http/service-url.ts'
+import { importFrom } from '../../../../src/cli/http/transfer.ts'
+import { HttpServer } from '../../../support/http-server.ts'
+
+const TOKEN = { value: 'the-secret-token-0123456789', source: 'THROTTLER_TOKEN' }
+const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY, say: () => undefined }
+const POLICY = '{"capacity":1,"refillTokens":1}'
+
+let server: HttpServer | undefined
+afterEach(async () => {
+  await server?.stop()
+  server = undefined
+})
+
+async function clientOf(listener: RequestListener, options: { path?: string; idleTimeoutMs?: number } = {}) {
+  server = await HttpServer.start(listener)
+  const { path = '', ...others } = options
+  return new ServiceClient({ url: serviceUrl(server.url + path), token: TOKEN, ...others })
+}
+
+async function backendOf(...args: Parameters<typeof clientOf>) {
+  return new HttpBackend(await clientOf(...args))
+}
+
+function send(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
+  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
+}
+
+const problem = (status: number, code: string, detail: string, headers = {}): RequestListener => {
+  return (_, response) => send(response, status, { code, detail, status }, headers)
+}
+
+describe('requests to the service', () => {
+  it('carry the token, and the key percent-encoded under the path of the URL', async () => {
+    const seen: unknown[] = []
+    const backend = await backendOf(
+      ({ method, url, headers }, response) => {
+        seen.push([method, url, headers.authorization])
+        response.writeHead(204).end()
+      },
+      { path: '/limits/' },
+    )
+    await backend.reset('user/42 é?')
+    expect(seen).toEqual([['DELETE', '/limits/buckets/user%2F42%20%C3%A9%3F', `Bearer ${TOKEN.value}`]])
+  })
+
+  it('of a change carry its conditions, its reason in UTF-8, and the policy as it was given', async () => {
+    const seen: unknown[] = []
+    const backend = await backendOf(async (request, response) => {
+      const { 'if-match': ifMatch, 'x-change-reason': reason, prefer } = request.headers
+      seen.push([ifMatch, Buffer.from(String(reason), 'latin1').toString(), prefer, await text(request)])
+      send(response, 200, {})
+    })
+    const change = {
+      type: 'put',
+      key: 'a',
+      policy: ` ${POLICY}`,
+      reason: 'größer',
+      conditions: { ifMatch: [3] },
+    } as const
+    await backend.change(change, NO_LIMIT)
+    await backend.change(change, { ...NO_LIMIT, timeoutMs: 1000 })
+    expect(seen).toEqual([
+      ['"3"', 'größer', 'wait=2', ` ${POLICY}`],
+      ['"3"', 'größer', 'wait=1', ` ${POLICY}`],
+    ])
+  })
+
+  it('of a history ask for page after page', async () => {
+    const seen: unknown[] = []
+    const backend = await backendOf(({ url }, response) => {
+      seen.push(url)
+      send(response, 200, seen.length < 3 ? { events: [seen.length], nextCursor: `c+${seen.length}` } : { events: [3] })
+    })
+    const pages = []
+    for await (const page of backend.history('a')) pages.push(page)
+    expect(pages).toEqual([[1], [2], [3]])
+    expect(seen).toEqual(
+      [undefined, '&cursor=c%2B1', '&cursor=c%2B2'].map(q => `/config/a/history?limit=100${q ?? ''}`),
+    )
+  })
+})
+
+describe('a denied check', () => {
+  it.each(['quota-exceeded', 'blocked'])('is a decision (%s)', async code => {
+    const body = {
+      type: 'urn:x',
+      title: 'T',
+      status: 429,
+      instance: 'urn:y',
+      code,
+      detail: 'd',
+      allowed: false,
+      key: 'a',
+    }
+    const backend = await backendOf((_, response) => send(response, 429, body))
+    expect(await backend.check({ key: 'a', tokens: 1 })).toEqual({ code, detail: 'd', allowed: false, key: 'a' })
+  })
+})
+
+describe('a change that is accepted but not applied yet', () => {
+  /** A service whose command ends at the third question. */
+  const endsWith = (end: object): RequestListener => {
+    let asked = 0
+    return ({ url = '' }, response) => {
+      if (!url.startsWith('/commands/')) {
+        if (url.includes('?version=')) return send(response, 200, { key: 'a', version: Number(url.split('=')[1]) })
+        return send(response, 202, { commandId: '1-x', status: 'queued' })
+      }
+      return send(response, 200, ++asked < 3 ? { id: '1-x', status: 'queued' } : { id: '1-x', ...end })
+    }
+  }
+
+  it('is awaited, and its policy is read at the new version', async () => {
+    const said: string[] = []
+    const backend = await backendOf(endsWith({ status: 'applied', version: 7 }))
+    const wait = { ...NO_LIMIT, say: (text: string) => void said.push(text) }
+    expect(await backend.change({ type: 'put', key: 'a', policy: POLICY }, wait)).toEqual({ key: 'a', version: 7 })
+    expect(said).toEqual(['waiting for command 1-x; it is applied once a worker takes it'])
+  })
+
+  it('has no policy if it is a deletion', async () => {
+    const backend = await backendOf(endsWith({ status: 'applied', version: 7 }))
+    expect(await backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).toBeUndefined()
+  })
+
+  it('is a negative answer if it is rejected', async () => {
+    const error = { code: 'version-conflict', detail: 'the policy is at version 2' }
+    const backend = await backendOf(endsWith({ status: 'rejected', error }))
+    const change = backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)
+    await expect(change).rejects.toThrow(new NegativeAnswer('the policy is at version 2'))
+  })
+
+  it('is given up after the timeout', async () => {
+    const backend = await backendOf(endsWith({ status: 'queued' }))
+    const change = backend.change({ type: 'delete', key: 'a' }, { ...NO_LIMIT, timeoutMs: 1000 })
+    await expect(change).rejects.toThrow(/^command 1-x has not ended within 1 s; it stays queued/)
+  })
+})
+
+describe('a failure is one line that names what went wrong', () => {
+  const failures: [string, RequestListener, RegExp][] = [
+    [
+      'a wrong token',
+      problem(401, 'unauthorized', 'send a valid token'),
+      /^URL does not accept the token of THROTTLER_TOKEN \(401 unauthorized\)$/,
+    ],
+    ['a token that may not', problem(403, 'forbidden', 'may only read'), /^may only read \(403 forbidden from URL\)$/],
+    [
+      'too many calls',
+      problem(429, 'admin-limit-exceeded', 'too many', { 'retry-after': '3' }),
+      /^too many \(429 admin-limit-exceeded from URL; retry after 3 s\)$/,
+    ],
+    [
+      'an unavailable store',
+      problem(503, 'config-store-unavailable', 'unavailable', { 'retry-after': '1' }),
+      /^unavailable \(503 config-store-unavailable from URL; retry after 1 s; the request may have taken effect\)$/,
+    ],
+    ['a service that is stopping', problem(503, 'draining', 'stopping'), /^stopping \(503 draining from URL\)$/],
+    [
+      'a detail of several lines',
+      problem(400, 'validation-failed', 'a\n b'),
+      /^a b \(400 validation-failed from URL\)$/,
+    ],
+    [
+      'a proxy',
+      (_, response) => response.writeHead(502).end('<html>'),
+      /^URL answered 502 Bad Gateway, which is no answer of Throttler$/,
+    ],
+    [
+      'another server',
+      (_, response) => response.end('<html>'),
+      /^URL answered 200 without JSON; is this the URL of Throttler\?$/,
+    ],
+    [
+      'a redirection',
+      (_, response) => response.writeHead(301, { location: 'https://example.com/' }).end(),
+      /^URL redirects to https:\/\/example\.com\/; give the URL of the service itself$/,
+    ],
+    [
+      'a lost connection',
+      request => request.socket.destroy(),
+      /^cannot reach URL: .*hang up.*; the request may have taken effect$/,
+    ],
+    [
+      'an incomplete answer',
+      (_, response) => response.writeHead(200, { 'content-length': '100' }).write('{', () => response.destroy()),
+      /^the answer of URL is incomplete: aborted$/,
+    ],
+    ['no answer', () => undefined, /^cannot reach URL: no answer within 0\.2 s; the request may have taken effect$/],
+  ]
+
+  it.each(failures)('%s', async (_, listener, message) => {
+    const backend = await backendOf(listener, { idleTimeoutMs: 200 })
+    const err = await backend.dryRun('a', POLICY).catch((cause: unknown) => cause)
+    if (!(err instanceof Error)) throw new Error('it succeeded')
+    expect(err.message.replaceAll(server?.url ?? '', 'URL')).toMatch(message)
+    expect(err.message).not.toContain(TOKEN.value)
+  })
+
+  it('no token', async () => {
+    server = await HttpServer.start(problem(401, 'unauthorized', 'send a valid token'))
+    const backend = new HttpBackend(new ServiceClient({ url: serviceUrl(server.url) }))
+    await expect(backend.get('a')).rejects.toThrow(/requires a token .*; set THROTTLER_TOKEN or give --token-file$/)
+  })
+
+  it('a request that only reads has no effect', async () => {
+    const backend = await backendOf(request => request.socket.destroy())
+    await expect(backend.get('a')).rejects.toThrow(/hang up$/)
+  })
+
+  it('a missing policy is a negative answer', async () => {
+    const backend = await backendOf(problem(404, 'policy-not-found', 'the key "a" has no policy'))
+    await expect(backend.get('a')).rejects.toThrow(new NegativeAnswer('the key "a" has no policy'))
+  })
+})
+
+describe('an import', () => {
+  async function* lines(count: number): AsyncGenerator<Buffer> {
+    for (let i = 0; i < count; i++) yield Buffer.from(`${'x'.repeat(65_535)}\n`)
+  }
+
+  it('sends the file as it is read', async () => {
+    let size = 0
+    const client = await clientOf(async (request, response) => {
+      for await (const part of request) size += (part as Buffer).length
+      send(response, 200, { commandId: 'import-x', status: 'applied', created: 1 })
+    })
+    const result = await importFrom(client, { file: lines(64), reason: undefined, ...NO_LIMIT })
+    expect([result, size]).toEqual([{ commandId: 'import-x', status: 'applied', created: 1 }, 64 * 65_536])
+  })
+
+  it('reports a refusal that comes before the file has been sent', async () => {
+    const client = await clientOf(async (request, response) => {
+      response.setHeader('connection', 'close')
+      send(response, 403, { code: 'forbidden', detail: 'may only read' })
+      await once(request, 'close')
+    })
+    const result = importFrom(client, { file: lines(1_000), reason: undefined, ...NO_LIMIT })
+    await expect(result).rejects.toThrow(/^may only read \(403 forbidden from/)
+  })
+
+  it('reports a file that cannot be read', async () => {
+    const client = await clientOf(request => void request.resume())
+    async function* broken(): AsyncGenerator<Buffer> {
+      yield Buffer.from('x')
+      throw new NegativeAnswer('the file cannot be read')
+    }
+    const result = importFrom(client, { file: broken(), reason: undefined, ...NO_LIMIT })
+    await expect(result).rejects.toThrow('the file cannot be read')
+  })
+})
