@@ -12,7 +12,24 @@ import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-const COMMANDS = ['start', 'api', 'worker', 'export', 'import', 'check-policies', 'verify', 'rebuild', 'compact']
+const COMMANDS = [
+  'start',
+  'api',
+  'worker',
+  'check',
+  'reset',
+  'get',
+  'set',
+  'delete',
+  'history',
+  'rollback',
+  'export',
+  'import',
+  'check-policies',
+  'verify',
+  'rebuild',
+  'compact',
+]
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
 
 describe('throttler', () => {

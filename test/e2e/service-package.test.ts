@@ -6,7 +6,24 @@ import { run } from '../support/client-package.ts'
 import { Service } from '../support/service.ts'
 import { ServicePackage } from '../support/service-package.ts'
 
-const COMMANDS = ['start', 'api', 'worker', 'export', 'import', 'check-policies', 'verify', 'rebuild', 'compact']
+const COMMANDS = [
+  'start',
+  'api',
+  'worker',
+  'check',
+  'reset',
+  'get',
+  'set',
+  'delete',
+  'history',
+  'rollback',
+  'export',
+  'import',
+  'check-policies',
+  'verify',
+  'rebuild',
+  'compact',
+]
 
 describe('the package of the service, in an empty directory', () => {
   let installed: ServicePackage

@@ -50,6 +50,23 @@ export async function runThrottlerWith(redirection: string, args: readonly strin
   return { code: child.exitCode, output, complaints }
 }
 
+/** Runs the `throttler` command on a terminal. Its output then contains its complaints. */
+export async function runThrottlerOnTerminal(
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<Pick<CliResult, 'code' | 'output'>> {
+  const command = [process.execPath, join(ROOT, 'dist/src/cli.js'), ...args].map(quoted).join(' ')
+  const env = { PATH: process.env['PATH'], SHELL: '/bin/sh', ...variables }
+  const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: WITHOUT_DOTENV, env })
+  const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
+  return { code: child.exitCode, output: output.replaceAll('\r\n', '\n') }
+}
+
+/** A word of a shell's command line. */
+function quoted(word: string): string {
+  return `'${word.replaceAll("'", "'\\''")}'`
+}
+
 /** Runs the `throttler` command to its end. */
 export async function runThrottler(
   args: readonly string[],

@@ -26,6 +26,7 @@ const TOOLS: readonly Tool[] = [
   { tool: 'haproxy', suites: 'WithHaproxy(', rest: 'To run them too, install haproxy.' },
   { tool: 'docker-compose', suites: 'WithCompose(', rest: 'To run them too, install docker-compose.' },
   { tool: 'pm2', suites: 'WithPm2(', rest: 'To run them too: npm install --global pm2' },
+  { tool: 'script', suites: 'WithTerminal(', rest: 'To run them too, install bsdutils or util-linux.' },
   { tool: 'cc', suites: 'WithCc(', rest: 'To run them too, install a C compiler.' },
   {
     tool: 'schemathesis',
