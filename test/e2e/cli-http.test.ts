@@ -208,7 +208,10 @@ describe('throttler --url with a service that', () => {
     const chunk = line.repeat(1_000)
     let received = 0
     const url = await start(async (request, response) => {
-      if (request.method === 'GET') return Readable.from(Array(300).fill(chunk)).pipe(response)
+      if (request.method === 'GET') {
+        response.setHeader('content-type', 'application/x-ndjson')
+        return Readable.from(Array(300).fill(chunk)).pipe(response)
+      }
       for await (const part of request) received += (part as Buffer).length
       return response.end(
         JSON.stringify({ commandId: 'import-x', status: 'applied', created: 300_000, changed: 0, unchanged: 0 }),
@@ -228,14 +231,14 @@ describe('throttler --url with a service that', () => {
     const isAsked = new Promise<void>(resolve => (arrived = resolve))
     let answer = () => {}
     const url = await start((_, response) => {
-      answer = () => response.end('{}')
+      answer = () => response.end('{"version":1}')
       arrived()
     })
     const ended = run(['get', 'a', ...url])
     await isAsked
     expect(execFileSync('ps', ['-ewwo', 'args'], { encoding: 'utf8' })).not.toContain(ADMIN)
     answer()
-    expect(await ended).toMatchObject({ code: 0, output: '{}\n' })
+    expect(await ended).toMatchObject({ code: 0, output: '{"version":1}\n' })
   })
 })
 

@@ -144,7 +144,11 @@ describe.each(PLACES)('throttler $place', ({ place, actor, options, variables })
     ['history of a key that never had one', ['history', 'none'], /the key "none" never had a policy\n$/],
     ['delete of a key without a policy', ['delete', 'none'], /the key "none" has no policy to delete\n$/],
     ['rollback to an unknown version', ['rollback', 'none', '7'], /the key "none" has no version 7\n$/],
-    ['a wrong version', ['set', 'none', '{"mode":"off"}', '--if-version', '3'], /the key has no policy; If-Match asks for one\n$/],
+    [
+      'a wrong version',
+      ['set', 'none', '{"mode":"off"}', '--if-version', '3'],
+      /the key has no policy; If-Match asks for one\n$/,
+    ],
   ])('%s is a negative result: exit code 1, and one line', async (_, [command = '', ...args], complaint) => {
     expect(await run(command, ...args)).toEqual({ code: 1, output: '', complaints: expect.stringMatching(complaint) })
   })

@@ -84,6 +84,7 @@ export interface EventBody {
 }
 
 export interface DryRunBody {
+  readonly dryRun: true
   readonly from: DefinitionBody | null
   readonly to: DefinitionBody | null
   readonly matches: number

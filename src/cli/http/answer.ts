@@ -4,7 +4,7 @@ import { isObject } from '../../lib/is-object.ts'
 import type { OperatorError } from '../../lib/operator-error.ts'
 import { parseJson } from '../../lib/parse-json.ts'
 import { failureOf, RequestFailed } from '../backend/failure.ts'
-import { reasonOf, type ServiceClient, type ServiceRequest, ServiceUnreachable, UNCERTAIN } from './client.ts'
+import { reasonOf, type ServiceClient, type ServiceRequest, ServiceUnavailable, UNCERTAIN } from './client.ts'
 
 /** A complete response. */
 export interface Answer {
@@ -15,12 +15,12 @@ export interface Answer {
   readonly response: IncomingMessage
 }
 
-/** @throws {ServiceUnreachable} */
+/** @throws {ServiceUnavailable} */
 export async function ask(client: ServiceClient, request: ServiceRequest): Promise<Answer> {
   return readAnswer(client, request.method, await client.send(request))
 }
 
-/** @throws {ServiceUnreachable} */
+/** @throws {ServiceUnavailable} */
 export async function readAnswer(
   client: ServiceClient,
   method: Answer['method'],
@@ -30,19 +30,38 @@ export async function readAnswer(
     const body = parseJson(await text(response))
     return { method, status: response.statusCode ?? 0, body: isObject(body) ? body : undefined, response }
   } catch (err) {
-    throw new ServiceUnreachable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}`)
+    throw new ServiceUnavailable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}`)
   }
 }
 
-/** The body of a successful answer. @throws {OperatorError} what went wrong, in one line */
-export function successOf(client: ServiceClient, answer: Answer): Readonly<Record<string, unknown>> {
+/**
+ * The body of a successful answer.
+ * @param member by which the body is recognized; another server may answer at the URL
+ * @throws {OperatorError} what went wrong, in one line
+ */
+export function successOf<T extends object>(client: ServiceClient, answer: Answer, member: keyof T & string): T {
   if (answer.status >= 300) throw failureIn(client, answer)
-  if (answer.body !== undefined) return answer.body
-  throw new RequestFailed(`${client.url} answered ${answer.status} without JSON; is this the URL of Throttler?`)
+  if (answer.body !== undefined && Object.hasOwn(answer.body, member)) return answer.body as T
+  throw notThrottler(client, answer.status)
+}
+
+export function notThrottler({ url }: ServiceClient, status: number): OperatorError {
+  return new RequestFailed(`${url} answered ${status}, but not as Throttler does; is this the URL of the service?`)
 }
 
 /** What an answer without success means for the user. */
 export function failureIn(client: ServiceClient, answer: Answer): OperatorError {
+  const { status } = answer
+  if (isTemporary(status)) return new ServiceUnavailable(refusalIn(client, answer).message)
+  return refusalIn(client, answer)
+}
+
+/** Whether a repeated request may succeed: too many calls, or a service or proxy that cannot answer now. */
+function isTemporary(status: number): boolean {
+  return status === 429 || status >= 502
+}
+
+function refusalIn(client: ServiceClient, answer: Answer): OperatorError {
   const { status, body, response } = answer
   const { code, detail } = body ?? {}
   if (status === 401) return new RequestFailed(loginFailure(client))
@@ -54,7 +73,7 @@ export function failureIn(client: ServiceClient, answer: Answer): OperatorError 
     return new RequestFailed(`${client.url} redirects to ${location}; give the URL of the service itself`)
   }
   return new RequestFailed(
-    `${client.url} answered ${status} ${response.statusMessage}, which is no answer of Throttler`,
+    `${client.url} answered ${status} ${response.statusMessage}, which is not an answer of Throttler`,
   )
 }
 

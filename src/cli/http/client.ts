@@ -8,8 +8,8 @@ import type { ServiceToken } from './token.ts'
 /** A service that neither sends nor takes anything for this long counts as unavailable, in ms. */
 const IDLE_TIMEOUT_MS = 30_000
 
-/** No answer came. The message names the service and the reason. */
-export class ServiceUnreachable extends OperatorError {}
+/** The service did not answer, or cannot answer now. The message names it and the reason. */
+export class ServiceUnavailable extends OperatorError {}
 
 interface ClientOptions {
   /** As `serviceUrl` returns it. */
@@ -44,7 +44,7 @@ export class ServiceClient {
     return this.#options.token
   }
 
-  /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnreachable} */
+  /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnavailable} */
   async send({ method, path, headers = {}, body }: ServiceRequest): Promise<IncomingMessage> {
     const { url, token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
     const send = url.protocol === 'https:' ? httpsRequest : httpRequest
@@ -71,7 +71,7 @@ export class ServiceClient {
     } catch (err) {
       if (err instanceof OperatorError) throw err
       const mayBeDone = isConnected && method !== 'GET' ? `; ${UNCERTAIN}` : ''
-      throw new ServiceUnreachable(`cannot reach ${this.url}: ${reasonOf(err)}${mayBeDone}`)
+      throw new ServiceUnavailable(`cannot reach ${this.url}: ${reasonOf(err)}${mayBeDone}`)
     }
   }
 }

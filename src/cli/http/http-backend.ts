@@ -11,7 +11,7 @@ import {
   type Wait,
 } from '../backend/backend.ts'
 import { type Answer, ask, failureIn, successOf } from './answer.ts'
-import { awaitAccepted } from './await-accepted.ts'
+import { type AcceptedBody, awaitAccepted } from './await-accepted.ts'
 import type { ServiceClient, ServiceRequest } from './client.ts'
 import { JSON_BODY, preferWait, reasonField } from './fields.ts'
 
@@ -31,7 +31,7 @@ export class HttpBackend implements Backend {
     const body = JSON.stringify(asked)
     const answer = await this.#ask({ method: 'POST', path: '/check', headers: JSON_BODY, body })
     const isDenial = answer.status === 429 && DENIALS.has(answer.body?.['code'])
-    const decision = isDenial ? (answer.body ?? {}) : successOf(this.#client, answer)
+    const decision = isDenial ? (answer.body ?? {}) : successOf<DecisionBody>(this.#client, answer, 'allowed')
     const members = Object.entries(decision).filter(([name]) => !PROBLEM_MEMBERS.includes(name))
     return Object.fromEntries(members) as unknown as DecisionBody
   }
@@ -42,13 +42,14 @@ export class HttpBackend implements Backend {
   }
 
   get(key: string): Promise<PolicyBody> {
-    return this.#read(pathOf(key))
+    return this.#read<PolicyBody>(pathOf(key), 'version')
   }
 
   async *history(key: string): AsyncGenerator<readonly EventBody[]> {
     for (let cursor: string | undefined; ; ) {
       const query: string = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const page: HistoryPage = await this.#read(`${pathOf(key)}/history?limit=${EVENTS_PER_PAGE}${query}`)
+      const path = `${pathOf(key)}/history?limit=${EVENTS_PER_PAGE}${query}`
+      const page = await this.#read<HistoryPage>(path, 'events')
       yield page.events
       if (page.nextCursor === undefined) return
       cursor = page.nextCursor
@@ -58,20 +59,21 @@ export class HttpBackend implements Backend {
   async dryRun(key: string, policy: string): Promise<DryRunBody> {
     const path = `${pathOf(key)}?dryRun=true`
     const answer = await this.#ask({ method: 'PUT', path, headers: JSON_BODY, body: policy })
-    return successOf(this.#client, answer) as unknown as DryRunBody
+    return successOf<DryRunBody>(this.#client, answer, 'dryRun')
   }
 
   async change(change: Change, wait: Wait): Promise<PolicyBody | undefined> {
     const answer = await this.#ask(requestOf(change, wait))
     if (answer.status === 204) return undefined
-    const body = successOf(this.#client, answer)
-    if (answer.status !== 202) return body as unknown as PolicyBody
-    const { version } = await awaitAccepted(this.#client, String(body['commandId']), wait)
-    return change.type === 'delete' ? undefined : this.#read(`${pathOf(change.key)}?version=${version}`)
+    if (answer.status !== 202) return successOf<PolicyBody>(this.#client, answer, 'version')
+    const { commandId } = successOf<AcceptedBody>(this.#client, answer, 'commandId')
+    const { version } = await awaitAccepted(this.#client, commandId, wait)
+    if (change.type === 'delete') return undefined
+    return this.#read<PolicyBody>(`${pathOf(change.key)}?version=${version}`, 'version')
   }
 
-  async #read<T>(path: string): Promise<T> {
-    return successOf(this.#client, await this.#ask({ method: 'GET', path })) as T
+  async #read<T extends object>(path: string, member: keyof T & string): Promise<T> {
+    return successOf<T>(this.#client, await this.#ask({ method: 'GET', path }), member)
   }
 
   async #ask(request: ServiceRequest): Promise<Answer> {

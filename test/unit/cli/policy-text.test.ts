@@ -48,10 +48,10 @@ it('a history on a terminal has one change per line', () => {
 })
 
 describe('a dry run', () => {
-  const nothing = { matches: 0, warnings: [] }
+  const nothing = { dryRun: true, matches: 0, warnings: [] } as const
 
   it('of a change shows both policies, what still takes precedence, and warnings', () => {
-    const body = { from: null, to: lasting, matches: 2, warnings: ['the key looks like a network'] }
+    const body = { dryRun: true, from: null, to: lasting, matches: 2, warnings: ['the key looks like a network'] } as const
     expect(isChange(body)).toBe(true)
     expect(dryRunText('user:*', body)).toBe(`"user:*" would change
 

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import type { RequestListener, ServerResponse } from 'node:http'
+import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { NegativeAnswer } from '../../../../src/cli/backend/failure.ts'
 import { ServiceClient } from '../../../../src/cli/http/client.ts'
 import { HttpBackend } from '../../../../src/cli/http/http-backend.ts'
 import { serviceUrl } from '../../../../src/cli/http/service-url.ts'
-import { importFrom } from '../../../../src/cli/http/transfer.ts'
+import { exportTo, importFrom } from '../../../../src/cli/http/transfer.ts'
 import { HttpServer } from '../../../support/http-server.ts'
 
 const TOKEN = { value: 'the-secret-token-0123456789', source: 'THROTTLER_TOKEN' }
@@ -56,7 +57,7 @@ describe('requests to the service', () => {
     const backend = await backendOf(async (request, response) => {
       const { 'if-match': ifMatch, 'x-change-reason': reason, prefer } = request.headers
       seen.push([ifMatch, Buffer.from(String(reason), 'latin1').toString(), prefer, await text(request)])
-      send(response, 200, {})
+      send(response, 200, { version: 1 })
     })
     const change = {
       type: 'put',
@@ -126,6 +127,26 @@ describe('a change that is accepted but not applied yet', () => {
     expect(said).toEqual(['waiting for command 1-x; it is applied once a worker takes it'])
   })
 
+  it('is awaited although the service cannot answer in between', async () => {
+    let asked = 0
+    const backend = await backendOf(({ url = '' }, response) => {
+      if (!url.startsWith('/commands/')) return send(response, 202, { commandId: '1-x', status: 'queued' })
+      if (++asked === 1) return send(response, 503, { code: 'config-store-unavailable', detail: 'unavailable' })
+      if (asked === 2) return response.destroy()
+      return send(response, 200, { id: '1-x', status: 'applied', version: 1 })
+    })
+    expect(await backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).toBeUndefined()
+    expect(asked).toBe(3)
+  })
+
+  it('is not awaited without a token for its status', async () => {
+    const backend = await backendOf(({ url = '' }, response) => {
+      if (!url.startsWith('/commands/')) return send(response, 202, { commandId: '1-x', status: 'queued' })
+      return send(response, 403, { code: 'forbidden', detail: 'not allowed' })
+    })
+    await expect(backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).rejects.toThrow(/^not allowed \(403 forbidden/)
+  })
+
   it('has no policy if it is a deletion', async () => {
     const backend = await backendOf(endsWith({ status: 'applied', version: 7 }))
     expect(await backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).toBeUndefined()
@@ -172,12 +193,12 @@ describe('a failure is one line that names what went wrong', () => {
     [
       'a proxy',
       (_, response) => response.writeHead(502).end('<html>'),
-      /^URL answered 502 Bad Gateway, which is no answer of Throttler$/,
+      /^URL answered 502 Bad Gateway, which is not an answer of Throttler$/,
     ],
     [
       'another server',
       (_, response) => response.end('<html>'),
-      /^URL answered 200 without JSON; is this the URL of Throttler\?$/,
+      /^URL answered 200, but not as Throttler does; is this the URL of the service\?$/,
     ],
     [
       'a redirection',
@@ -214,6 +235,21 @@ describe('a failure is one line that names what went wrong', () => {
   it('a request that only reads has no effect', async () => {
     const backend = await backendOf(request => request.socket.destroy())
     await expect(backend.get('a')).rejects.toThrow(/hang up$/)
+  })
+
+  it('JSON of another server is no decision', async () => {
+    const backend = await backendOf((_, response) => send(response, 200, { ok: true }))
+    await expect(backend.check({ key: 'a', tokens: 1 })).rejects.toThrow('but not as Throttler does')
+  })
+
+  it('a page of a proxy is no export', async () => {
+    const client = await clientOf((_, response) =>
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
+    )
+    const written: unknown[] = []
+    const output = new Writable({ write: (part, _, done) => done(void written.push(part)) })
+    await expect(exportTo(output, client, () => undefined)).rejects.toThrow('but not as Throttler does')
+    expect(written).toEqual([])
   })
 
   it('a missing policy is a negative answer', async () => {
