@@ -24,5 +24,7 @@ export async function importOverHttp(client: ServiceClient, values: Values, file
     return ExitCode.ok
   } finally {
     progress.clear()
+    // Whoever writes to standard input need not finish if the service has refused the file.
+    if (file === '-') process.stdin.destroy()
   }
 }

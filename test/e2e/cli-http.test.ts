@@ -104,6 +104,20 @@ describe('throttler --url', () => {
     })
   })
 
+  it('reports a refusal that comes while a large file is sent', async () => {
+    const file = join(directory, 'refused.ndjson')
+    await writeFile(file, `${'x'.repeat(999)}\n`.repeat(30_000))
+    for (const [token, complaint] of [
+      [WRONG, 'does not accept the token of THROTTLER_TOKEN'],
+      [READER, 'the token "eve" may only read'],
+    ] as const) {
+      for (let i = 0; i < 3; i++) {
+        const complaints = expect.stringContaining(complaint)
+        expect(await run(['import', file, ...url], token)).toEqual({ code: 2, output: '', complaints })
+      }
+    }
+  }, 30_000)
+
   it('accepts a check token for a check', async () => {
     expect(await run(['check', 'anybody', ...url], CHECKER)).toMatchObject({ code: 0 })
   })

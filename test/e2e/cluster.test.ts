@@ -4,6 +4,7 @@ import { Redis } from 'ioredis'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
 import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
 import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
+import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -61,6 +62,19 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
     expect(answers.filter(({ status }) => status === 200)).toHaveLength(100)
     expect(answers.filter(({ status }) => status === 429)).toHaveLength(500)
   })
+
+  it('is used by throttler check and reset, whichever master has the key', async () => {
+    await clients[0].put('cli:*', { capacity: 2, refillTokens: 1, refillIntervalMs: 2_000_000_000 })
+    await obeyedByAll(clients, 'cli:x', 'cli:*')
+    const run = (...args: string[]) => runThrottler(args, { REDIS_URL: cluster.url })
+    for (const key of ['cli:1', 'cli:2', 'cli:3', '{acme}:cli', 'cli:5']) {
+      const { code, output } = await run('check', key, '--policy', 'cli:*', '--tokens', '2')
+      expect([code, JSON.parse(output)]).toMatchObject([0, { policy: 'cli:*', remaining: 0 }])
+      expect((await clients[0].request('POST', '/check', { key, policy: 'cli:*' })).status).toBe(429)
+      expect(await run('reset', key)).toMatchObject({ code: 0 })
+    }
+    expect(await run('set', 'cli:*', '{"mode":"off"}')).toMatchObject({ code: 0 })
+  }, 60_000)
 
   it('is asked in as few calls as its masters allow, and says so', async () => {
     const metrics = await (await fetch(`${services[1]?.url}/metrics`)).text()

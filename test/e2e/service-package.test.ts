@@ -89,6 +89,7 @@ describe('the package of the service, in an empty directory', () => {
       const client = new Client(service.url)
       expect((await client.put('user:*', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000 })).status).toBe(201)
       expect([(await client.check('user:1')).status, (await client.check('user:1')).status]).toEqual([200, 429])
+      expect(JSON.parse(await throttler('get', 'user:*', '--url', service.url))).toMatchObject({ version: 1 })
       const { openapi, externalDocs } = (await client.get('/openapi.json')).body
       expect([openapi, (await client.get(externalDocs.url)).status]).toEqual(['3.1.0', 200])
       const page = await fetch(`${service.url}/docs`)

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -26,6 +27,20 @@ describeWithRedis('a bucket store and a policy store', () => {
   afterAll(async () => {
     await Promise.all(services.map(service => service.stop()))
     await Promise.all([redis.stop(), configRedis.stop()])
+  }, 30_000)
+
+  it('are both used by throttler check, whose spending the service sees, and by throttler reset', async () => {
+    const variables = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url }
+    const checked = await runThrottler(['check', 'known:cli', '--tokens', '3'], variables)
+    expect([checked.code, JSON.parse(checked.output)]).toMatchObject([0, { policy: 'known:*', remaining: 0 }])
+    expect((await client.check('known:cli')).status).toBe(429)
+    expect(await runThrottler(['reset', 'known:cli'], variables)).toMatchObject({ code: 0 })
+    await eventually(async () => expect((await client.check('known:cli')).status).toBe(200))
+    const unavailable = await runThrottler(['check', 'known:cli'], { ...variables, REDIS_URL: 'redis://127.0.0.1:1' })
+    expect(unavailable).toMatchObject({
+      code: 2,
+      complaints: expect.stringMatching(/^throttler check: the bucket store is unavailable: .*\n$/),
+    })
   }, 30_000)
 
   async function expectChangesRefused(withinMs: number): Promise<void> {

@@ -1,9 +1,18 @@
-import { request as httpRequest, type IncomingMessage, type RequestOptions } from 'node:http'
-import { request as httpsRequest } from 'node:https'
+import {
+  type ClientRequest,
+  Agent as HttpAgent,
+  request as httpRequest,
+  type IncomingMessage,
+  type RequestOptions,
+} from 'node:http'
+import { Agent as HttpsAgent, request as httpsRequest } from 'node:https'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { OperatorError } from '../../lib/operator-error.ts'
 import type { ServiceToken } from './token.ts'
+
+const HTTP = { request: httpRequest, Agent: HttpAgent }
+const HTTPS = { request: httpsRequest, Agent: HttpsAgent }
 
 /** A service that neither sends nor takes anything for this long counts as unavailable, in ms. */
 const IDLE_TIMEOUT_MS = 30_000
@@ -30,9 +39,17 @@ export interface ServiceRequest {
 /** Sends requests to the service. Follows no redirections, so the token goes nowhere else. */
 export class ServiceClient {
   readonly #options: ClientOptions
+  readonly #protocol: typeof HTTP | typeof HTTPS
+  /**
+   * Connections are kept for the next request, and while one is kept, a service that refuses a large body early still reads it.
+   * Otherwise the answer could be lost with the connection.
+   */
+  readonly #agent: HttpAgent
 
   constructor(options: ClientOptions) {
     this.#options = options
+    this.#protocol = options.url.protocol === 'https:' ? HTTPS : HTTP
+    this.#agent = new this.#protocol.Agent({ keepAlive: true })
   }
 
   get url(): string {
@@ -46,17 +63,19 @@ export class ServiceClient {
 
   /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnavailable} */
   async send({ method, path, headers = {}, body }: ServiceRequest): Promise<IncomingMessage> {
-    const { url, token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
-    const send = url.protocol === 'https:' ? httpsRequest : httpRequest
+    const { token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
     const options: RequestOptions = {
       method,
-      agent: false,
+      agent: this.#agent,
       timeout: idleTimeoutMs,
       headers: { ...headers, ...(token && { authorization: `Bearer ${token.value}` }) },
     }
-    const request = send(`${this.url}${path}`, options)
+    const request = this.#protocol.request(`${this.url}${path}`, options)
     let isConnected = false
-    request.on('socket', socket => socket.once('connect', () => (isConnected = true)))
+    request.on('socket', socket => {
+      isConnected = !socket.connecting
+      socket.once('connect', () => (isConnected = true))
+    })
     request.on('timeout', () => request.destroy(new Error(`no answer within ${idleTimeoutMs / 1000} s`)))
     const response = new Promise<IncomingMessage>((resolve, reject) => {
       request.once('response', resolve)
@@ -79,16 +98,31 @@ export class ServiceClient {
 /** What a failure after the request was sent means for it. */
 export const UNCERTAIN = 'the request may have taken effect'
 
-/** A service may answer, and close the connection, before it has read a large body. Then the answer counts. */
+/** A service may refuse a body before it has read all of it. Then the rest is not sent, and the answer counts. */
 async function uploaded(
   source: AsyncIterable<Buffer>,
-  request: NodeJS.WritableStream,
+  request: ClientRequest,
   response: Promise<IncomingMessage>,
 ): Promise<IncomingMessage> {
-  await pipeline(Readable.from(source, { objectMode: false }), request).catch(err => {
+  let isAnswered = false
+  request.once('response', () => (isAnswered = true))
+  await pipeline(
+    Readable.from(
+      until(() => isAnswered, source),
+      { objectMode: false },
+    ),
+    request,
+  ).catch(err => {
     if (err instanceof OperatorError) throw err
   })
   return response
+}
+
+async function* until(isOver: () => boolean, source: AsyncIterable<Buffer>): AsyncGenerator<Buffer> {
+  for await (const part of source) {
+    if (isOver()) return
+    yield part
+  }
 }
 
 /** Node.js leaves the message empty if it tried several addresses. */

@@ -7,6 +7,7 @@ import { connect, type RedisClient } from '../../redis/connection/connection.ts'
 import { ConnectionName } from '../../redis/connection/connection-names.ts'
 import { reasonOf } from '../../redis/connection/connection-report.ts'
 import { bucketTarget } from '../../redis/connection/redis-target.ts'
+import { isTransient } from '../../redis/connection/transient.ts'
 import { BucketKeys } from '../../redis/keys.ts'
 import type { Env } from '../../settings/env.ts'
 
@@ -39,8 +40,8 @@ export class BucketConnection implements BucketStore {
   async #call<T>(ask: (store: BucketStore) => Promise<T>): Promise<T> {
     try {
       return await ask(new RedisBucketStore(await this.#connection(), new BucketKeys(this.#env.KEY_PREFIX)))
-    } catch (cause) {
-      throw new BucketStoreTrouble(`the bucket store is unavailable: ${reasonOf(cause as Error)}`, { cause })
+    } catch (err) {
+      throw err instanceof Error && isTransient(err) ? unavailable(err) : err
     }
   }
 
@@ -49,7 +50,13 @@ export class BucketConnection implements BucketStore {
     if (this.#own !== undefined) return this.#own
     const logger = createLogger({ level: 'silent', role: 'cli' })
     this.#own = connect('tool', { target: bucketTarget(this.#env), name: ConnectionName.cli, logger })
-    await once(this.#own, 'ready')
+    await once(this.#own, 'ready').catch(cause => {
+      throw unavailable(cause as Error)
+    })
     return this.#own
   }
+}
+
+function unavailable(cause: Error): BucketStoreTrouble {
+  return new BucketStoreTrouble(`the bucket store is unavailable: ${reasonOf(cause)}`, { cause })
 }

@@ -51,7 +51,13 @@ describe('a dry run', () => {
   const nothing = { dryRun: true, matches: 0, warnings: [] } as const
 
   it('of a change shows both policies, what still takes precedence, and warnings', () => {
-    const body = { dryRun: true, from: null, to: lasting, matches: 2, warnings: ['the key looks like a network'] } as const
+    const body = {
+      dryRun: true,
+      from: null,
+      to: lasting,
+      matches: 2,
+      warnings: ['the key looks like a network'],
+    } as const
     expect(isChange(body)).toBe(true)
     expect(dryRunText('user:*', body)).toBe(`"user:*" would change
 
