@@ -105,7 +105,11 @@ async function uploaded(
   response: Promise<IncomingMessage>,
 ): Promise<IncomingMessage> {
   let isAnswered = false
-  request.once('response', () => (isAnswered = true))
+  request.once('response', (answer: IncomingMessage) => {
+    isAnswered = true
+    // A service that does not read the rest would otherwise keep this process until it closes the connection.
+    answer.once('end', () => request.destroy())
+  })
   await pipeline(
     Readable.from(
       until(() => isAnswered, source),

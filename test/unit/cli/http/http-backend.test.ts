@@ -283,6 +283,29 @@ describe('an import', () => {
     await expect(result).rejects.toThrow(/^may only read \(403 forbidden from/)
   })
 
+  it('does not wait for a service that has refused the file and does not read the rest', async () => {
+    let closed: Promise<unknown> | undefined
+    const client = await clientOf((request, response) => {
+      closed = new Promise(resolve => request.socket.once('close', resolve))
+      send(response, 403, { code: 'forbidden', detail: 'may only read' })
+    })
+    const result = importFrom(client, { file: lines(1_000), reason: undefined, ...NO_LIMIT })
+    await expect(result).rejects.toThrow(/^may only read/)
+    await closed
+  })
+
+  it('is awaited if it is not applied at once', async () => {
+    const client = await clientOf(async (request, response) => {
+      const isStatus = request.url?.startsWith('/commands/')
+      if (isStatus)
+        return send(response, 200, { id: 'import-x', status: 'applied', created: 1, changed: 0, unchanged: 0 })
+      await text(request)
+      return send(response, 202, { commandId: 'import-x', status: 'queued' })
+    })
+    const result = await importFrom(client, { file: lines(2), reason: undefined, ...NO_LIMIT })
+    expect(result).toEqual({ commandId: 'import-x', status: 'applied', created: 1, changed: 0, unchanged: 0 })
+  })
+
   it('reports a file that cannot be read', async () => {
     const client = await clientOf(request => void request.resume())
     async function* broken(): AsyncGenerator<Buffer> {
