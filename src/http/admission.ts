@@ -1,3 +1,4 @@
+import { type RequestTask, type Waiter, waitForTurn } from '../connections/wait-for-turn.ts'
 import { FairQueue } from '../lib/fair-queue.ts'
 import type { Task } from '../lib/turns.ts'
 
@@ -38,6 +39,11 @@ export class Admission {
     while (this.#waiting.weight > this.#maxWaiting) this.#waiting.dropFromLongest()?.drop?.()
     this.#scheduleTurn()
     return () => this.#waiting.delete(client, task)
+  }
+
+  /** Adds a task for a request, which leaves the queue when the connection closes. */
+  addFor(request: Waiter, task: RequestTask): void {
+    waitForTurn(this, request, task)
   }
 
   /** A task has ended. */

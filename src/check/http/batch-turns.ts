@@ -1,5 +1,4 @@
 import type { FastifyRequest } from 'fastify'
-import { waitForTurn } from '../../connections/wait-for-turn.ts'
 import { Admission } from '../../http/admission.ts'
 import { Problem } from '../../lib/errors.ts'
 
@@ -31,7 +30,7 @@ export class BatchTurns {
   next(request: Pick<FastifyRequest, 'socket' | 'ip'>, checks: number): Promise<void> | undefined {
     if (this.#admission.tryBegin(checks)) return undefined
     return new Promise((run, reject) => {
-      waitForTurn(this.#admission, request, { weight: checks, run, drop: () => reject(this.#refusal()) })
+      this.#admission.addFor(request, { weight: checks, run, drop: () => reject(this.#refusal()) })
     })
   }
 
