@@ -2,6 +2,7 @@ export type Command = readonly (string | number)[]
 
 /** Commands as the store reads them. */
 export interface EncodedCommands {
+  /** In memory of their own, which can be transferred to another thread. */
   readonly bytes: Buffer
   readonly count: number
 }
@@ -16,5 +17,8 @@ export function encode(commands: readonly Command[]): EncodedCommands {
       text += `$${Buffer.byteLength(value)}\r\n${value}\r\n`
     }
   }
-  return { bytes: Buffer.from(text), count: commands.length }
+  // `Buffer.from` puts a short text into memory that it shares with other buffers.
+  const bytes = Buffer.allocUnsafeSlow(Buffer.byteLength(text))
+  bytes.write(text)
+  return { bytes, count: commands.length }
 }

@@ -19,7 +19,7 @@ export async function* batchesInThread(source: ReplaySource): AsyncGenerator<Rep
       if ('cannotStart' in answer) throw new CannotStart(answer.cannotStart)
       thread.postMessage('next')
       const { bytes, ...batch } = answer.batch
-      yield { ...batch, bytes: Buffer.from(bytes.buffer) }
+      yield { ...batch, bytes: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength) }
     }
   } finally {
     await thread.terminate()

@@ -168,29 +168,27 @@ describe('a store that is filled from its journal', () => {
 })
 
 describe('a journal that is long enough for a thread of its own', () => {
-  const EVENTS = 12_345
+  beforeEach(() => store.kill())
 
-  beforeEach(async () => {
-    await store.kill()
-    await writeLongJournal(dataDir, EVENTS)
-  })
-
-  it('is replayed to its end, and continued', async () => {
+  // The commands of the last event alone are few bytes.
+  it.each([10_001, 12_345])('is replayed to its end, and continued, after %i events', async count => {
+    await writeLongJournal(dataDir, count)
     const redis = await start()
     const log = logOf('k')
-    expect(await redis.xlen(log)).toBe(EVENTS)
+    expect(await redis.xlen(log)).toBe(count)
     const event = await new StoreChanges(redis).change('k')
-    expect(event.version).toBe(EVENTS + 1)
+    expect(event.version).toBe(count + 1)
     expect(JSON.parse(journalLines().at(-1) ?? '')).toEqual(event)
     const { policies } = new ConfigKeys('throttler', configPartition('k'))
     const held = await redis.hgetall(policies)
     await store.kill()
     const restarted = await start()
-    expect(await restarted.xlen(logOf('k'))).toBe(EVENTS + 1)
+    expect(await restarted.xlen(logOf('k'))).toBe(count + 1)
     expect(await restarted.hgetall(policies)).toEqual(held)
   })
 
   it('is refused if its last line is damaged', async () => {
+    await writeLongJournal(dataDir, 12_345)
     writeFileSync(journalPath(), `${journalLines().slice(0, -1).join('\n')}\nnull\n`)
     await expect(start()).rejects.toThrow(/line 12346 of .* is damaged: it must be a JSON object \(got null\)/)
   })
