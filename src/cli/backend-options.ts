@@ -2,7 +2,7 @@ import type { Conditions, PolicyTag } from '../domain/commands.ts'
 import { configKeyFault, keyFault } from '../domain/key.ts'
 import { UsageError, type Values } from './command.ts'
 
-const MAX_TIMEOUT_SECONDS = 86_400
+export const MAX_TIMEOUT_SECONDS = 86_400
 
 /** Options of every command that works on the stores or over HTTP. */
 export const SERVICE_OPTIONS = { url: { type: 'string' }, 'token-file': { type: 'string' } } as const

@@ -1,19 +1,12 @@
 import { randomUUID } from 'node:crypto'
-import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
 import { pruneFault, prunePrefix } from '../config-change/import/prune-prefix.ts'
 import { stageImport } from '../config-change/import/stage-import.ts'
-import { CommandStatuses, type ImportResult } from '../config-change/submit/command-statuses.ts'
-import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
-import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
+import type { ImportResult } from '../config-change/submit/command-statuses.ts'
 import { importId } from '../domain/command-id.ts'
 import { Problem } from '../lib/errors.ts'
-import { BullCommandQueue } from '../queues/command-queue.ts'
-import { RedisCommandStore } from '../redis/policies/command-store.ts'
-import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
-import { RedisImportStaging } from '../redis/policies/import-staging.ts'
 import { actorOf } from './actor.ts'
 import { awaitImport } from './await-import.ts'
-import { BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
+import { BACKEND_HELP, BACKEND_OPTIONS, MAX_TIMEOUT_SECONDS, textOf, timeoutMsOf } from './backend-options.ts'
 import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { printDifference } from './import-difference.ts'
@@ -23,10 +16,9 @@ import { readInput } from './input-file.ts'
 import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 import { reasonOf } from './reason.ts'
+import { changeFlow } from './stores/change-flow.ts'
 import { serviceClient } from './with-backend.ts'
 import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
-
-const MAX_TIMEOUT_SECONDS = 86_400
 
 interface ImportOptions {
   readonly file: string
@@ -65,13 +57,13 @@ it times out (exit code 2), the import is still applied.`,
   run: async (values, [file = '']) => {
     const client = serviceClient(values)
     if (client !== undefined) return importOverHttp(client, values, file)
-    const { prune, 'dry-run': isDryRun, json, actor, reason, timeout } = values
+    const { prune, 'dry-run': isDryRun, json } = values
     const options = {
       file,
-      actor: actorOf(text(actor)),
-      reason: reasonOf(text(reason)),
-      timeoutMs: timeoutMs(text(timeout)),
-      prune: prefix(text(prune)),
+      actor: actorOf(textOf(values['actor'])),
+      reason: reasonOf(textOf(values['reason'])),
+      timeoutMs: timeoutMsOf(values),
+      prune: prefix(textOf(prune)),
     }
     return withPolicyStore(async access => {
       const progress = new TerminalProgress('bytes read')
@@ -86,20 +78,6 @@ it times out (exit code 2), the import is still applied.`,
       }
     })
   },
-}
-
-function text(value: string | boolean | undefined): string | undefined {
-  return typeof value === 'string' ? value : undefined
-}
-
-/** @throws {UsageError} */
-function timeoutMs(given: string | undefined): number {
-  if (given === undefined) return Number.POSITIVE_INFINITY
-  const seconds = /^[1-9][0-9]{0,4}$/.test(given) ? Number(given) : Number.NaN
-  if (seconds <= MAX_TIMEOUT_SECONDS) return seconds * 1000
-  throw new UsageError(
-    `--timeout must be an integer between 1 and ${MAX_TIMEOUT_SECONDS} (got ${JSON.stringify(given)})`,
-  )
 }
 
 /** @throws {UsageError} */
@@ -121,20 +99,11 @@ function isInvalidFile(err: unknown): err is Problem {
 }
 
 async function importFile(
-  { redis, env }: PolicyStoreAccess,
+  access: PolicyStoreAccess,
   { file, actor, reason, timeoutMs, prune }: ImportOptions,
   progress: TerminalProgress,
 ): Promise<ImportResult> {
-  const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
-  const staging = new RedisImportStaging(redis, retention)
-  const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
-  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
-  const submitter = new CommandSubmitter({
-    queue,
-    waiters: new ResultWaiters({ find: id => statuses.result(id) }),
-    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
-    staging,
-  })
+  const { queue, statuses, staging, submitter } = changeFlow(access)
   try {
     const id = importId(randomUUID())
     const fingerprint = await stageImport({ id, file: readInput(file, progress), prune }, staging)

@@ -1,0 +1,31 @@
+import { IdempotencyKeys } from '../../config-change/idempotency-keys.ts'
+import { CommandStatuses } from '../../config-change/submit/command-statuses.ts'
+import { CommandSubmitter } from '../../config-change/submit/command-submitter.ts'
+import { ResultWaiters } from '../../config-change/submit/result-waiters.ts'
+import { BullCommandQueue } from '../../queues/command-queue.ts'
+import type { RedisClient } from '../../redis/connection/connection.ts'
+import { RedisCommandStore } from '../../redis/policies/command-store.ts'
+import { RedisIdempotencyStore } from '../../redis/policies/idempotency-store.ts'
+import { RedisImportStaging } from '../../redis/policies/import-staging.ts'
+import type { Env } from '../../settings/env.ts'
+
+export interface StoreAccess {
+  readonly env: Env
+  /** Connected to the policy store. */
+  readonly redis: RedisClient
+}
+
+/** The parts with which a command submits changes. The queue has to be closed. */
+export function changeFlow({ env, redis }: StoreAccess) {
+  const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
+  const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
+  const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))
+  const staging = new RedisImportStaging(redis, retention)
+  const submitter = new CommandSubmitter({
+    queue,
+    waiters: new ResultWaiters({ find: id => statuses.result(id) }),
+    idempotencyKeys: new IdempotencyKeys(new RedisIdempotencyStore(redis, retention)),
+    staging,
+  })
+  return { queue, statuses, staging, submitter }
+}
