@@ -15,7 +15,7 @@ interface ResponsePace {
 /** For responses of up to megabytes that people and monitoring ask for: more than they need, and a second's worth may wait. */
 const PACE: ResponsePace = { perSecond: 200, burst: 50, maxWaiting: 200 }
 
-/** Admits requests for expensive responses in turns. A request that takes long needs several. */
+/** Admits requests for expensive responses in turns. */
 export class ResponseTurns {
   readonly #turns: Turns
   readonly #maxWaiting: number
@@ -37,6 +37,15 @@ export class ResponseTurns {
     return new Promise((run, reject) => {
       waitForTurn(this.#turns, request, { run, drop: () => reject(this.#refusal()) })
     })
+  }
+
+  /**
+   * The same for one step of a request that takes many. While the process drains, no further step is taken.
+   * @throws as `next`
+   */
+  async nextStep(request: FastifyRequest): Promise<void> {
+    if (this.#drain.aborted) throw this.#refusal()
+    await this.next(request)
   }
 
   #refusal(): Problem {

@@ -80,6 +80,6 @@ export const IMPORT_DOCS: RouteDocs = {
     'Replaces the policies of the config keys in a file, and leaves all others, except those that `prune` deletes. The file ' +
     'has the format of the export. If a line is invalid, nothing is imported.',
   body: POLICY_LINES,
-  errors: ['import-invalid', 'idempotency-key-reused', 'config-store-unavailable'],
+  errors: ['import-invalid', 'idempotency-key-reused', 'config-store-unavailable', 'draining'],
   fields: { 200: ['preference-applied'], 202: ['location', 'preference-applied'] },
 }

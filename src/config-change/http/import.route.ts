@@ -58,7 +58,7 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
 
   async function compare(request: FastifyRequest, reply: FastifyReply, prune: string | undefined) {
     const at = new Date().toISOString()
-    const nextTurn = () => turns.next(request)
+    const nextTurn = () => turns.nextStep(request)
     return sendBody(reply, await dryRunImport(limited(request.body), { reader, at, prune, nextTurn }))
   }
 

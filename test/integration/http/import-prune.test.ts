@@ -234,6 +234,15 @@ describe('a dry run of an import', () => {
     })
   })
 
+  it('ends when the process begins to drain', async () => {
+    await withApp(async app => {
+      const file = Array.from({ length: 20_000 }, (_, i) => line(`key:${i}`, 3)).join('')
+      const answer = importInto(app.client, 'dryRun=true', file)
+      app.drain()
+      expectProblem(await answer, 503, 'draining')
+    })
+  })
+
   it('refuses an invalid line like the import', async () => {
     const answer = await importInto(given.app.client, 'dryRun=true', line('a', 1) + line('b', 0))
     expectProblem(answer, 400, 'import-invalid')
