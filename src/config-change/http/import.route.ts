@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
@@ -49,27 +50,26 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
     '/config/import',
     { config: { access: 'admin', docs: IMPORT_DOCS }, schema: { querystring: ImportQuery, response: importResponses } },
     (request, reply) => {
-      const { prune, dryRun } = request.query
-      const prefix = prune === undefined ? undefined : acceptPrefix(prune)
-      refuseConditions(request.headers)
-      return dryRun ? compare(request, reply, prefix) : submit(request, reply, prefix)
+      const asked = acceptRequest(request.query.prune, request.headers)
+      return request.query.dryRun ? compare(request, reply, asked) : submit(request, reply, asked)
     },
   )
 
-  async function compare(request: FastifyRequest, reply: FastifyReply, prune: string | undefined) {
+  async function compare(request: FastifyRequest, reply: FastifyReply, { prune }: AcceptedRequest) {
     const at = new Date().toISOString()
     const nextTurn = () => turns.nextStep(request)
     return sendBody(reply, await dryRunImport(limited(request.body), { reader, at, prune, nextTurn }))
   }
 
-  async function submit(request: FastifyRequest, reply: FastifyReply, prune: string | undefined) {
-    const { headers, actor } = request
-    const reason = changeReason(headers)
-    const submitOptions = { waitMs: preferredWaitMs(headers), idempotencyKey: idempotencyKey(headers) }
+  async function submit(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    { prune, reason, ...submitOptions }: AcceptedRequest,
+  ) {
     const id = importId(randomUUID())
     const fingerprint = await stageImport({ id, file: limited(request.body), prune }, staging)
     const asked = {
-      ...{ id, actor, requestId: request.id, fingerprint },
+      ...{ id, actor: request.actor, requestId: request.id, fingerprint },
       ...(reason !== undefined && { reason }),
       ...(prune !== undefined && { prune }),
     }
@@ -105,14 +105,32 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
   }
 }
 
+/** What the query and the header fields ask for. */
+interface AcceptedRequest {
+  readonly prune: string | undefined
+  readonly reason: string | undefined
+  readonly waitMs: number
+  readonly idempotencyKey: string | undefined
+}
+
 /** @throws {Problem} `validation-failed` */
+function acceptRequest(prune: string | undefined, headers: IncomingHttpHeaders): AcceptedRequest {
+  refuseConditions(headers)
+  return {
+    prune: prune === undefined ? undefined : acceptPrefix(prune),
+    reason: changeReason(headers),
+    waitMs: preferredWaitMs(headers),
+    idempotencyKey: idempotencyKey(headers),
+  }
+}
+
 function acceptPrefix(given: string): string {
   const message = pruneFault(given)
   if (message !== undefined) throw validationProblem([{ path: '/query/prune', message }])
   return prunePrefix(given)
 }
 
-function refuseConditions(headers: Parameters<typeof conditionsOf>[0]): void {
+function refuseConditions(headers: IncomingHttpHeaders): void {
   const conditions = conditionsOf(headers)
   if (conditions === undefined) return
   const field = conditions.ifMatch === undefined ? 'if-none-match' : 'if-match'

@@ -243,6 +243,14 @@ describe('a dry run of an import', () => {
     })
   })
 
+  it('refuses invalid header fields like the import', async () => {
+    const headers = { 'x-change-reason': 'x'.repeat(501), 'if-match': '"1"', 'idempotency-key': 'a b' }
+    for (const [field, value] of Object.entries(headers)) {
+      const answer = await importInto(given.app.client, 'dryRun=true', line('a', 1), { [field]: value })
+      expectFields(answer, 'validation-failed', [`/headers/${field}`])
+    }
+  })
+
   it('refuses an invalid line like the import', async () => {
     const answer = await importInto(given.app.client, 'dryRun=true', line('a', 1) + line('b', 0))
     expectProblem(answer, 400, 'import-invalid')
@@ -278,6 +286,11 @@ describe.each(['', '&dryRun=true'])('with ?prune=…%s, the import is refused as
     const answer = await importInto(client(), `prune=${prefix}${more}`, line('user:1', 1))
     expectFields(answer, 'validation-failed', ['/query/prune'])
     expect(answer.body.detail).toMatch(message)
+  })
+
+  it('for an invalid prefix, which a client that sends a large file is told too', async () => {
+    const file = Array.from({ length: 300_000 }, (_, i) => line(`user:${i}`, 1)).join('')
+    expectFields(await importInto(client(), `prune=${more}`, file), 'validation-failed', ['/query/prune'])
   })
 
   it('for unknown or repeated parameters', async () => {
