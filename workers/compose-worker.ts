@@ -73,6 +73,7 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
     connection: redis,
     keyPrefix,
     processor,
+    outcomeOf: commandId => store.outcome(commandId),
     // A lost announcement only delays the response: waiting requests also poll.
     failed: commandId => void store.announceFailure(commandId).catch(() => undefined),
     logger,

@@ -1,13 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { Queue } from 'bullmq'
+import type { Job, Queue } from 'bullmq'
 import { type CommandId, parseCommandId } from '../src/domain/command-id.ts'
+import type { Outcome } from '../src/domain/outcome.ts'
 import { CONFIG_PARTITIONS } from '../src/domain/partition.ts'
 import { withDeadline } from '../src/lib/deadline.ts'
 import { isFulfilled } from '../src/lib/is-fulfilled.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import type { CommandJob } from '../src/queues/command-job.ts'
 import { openQueue, runOneAtATime } from '../src/queues/command-queue.ts'
-import { MalformedJobWorker } from '../src/queues/malformed-job-queue.ts'
+import { CommandWorker } from '../src/queues/command-worker.ts'
 import { repairJobs } from '../src/queues/repair-jobs.ts'
 import type { RedisClient } from '../src/redis/connection/connection.ts'
 import { isTransient } from '../src/redis/connection/transient.ts'
@@ -45,6 +46,8 @@ interface ConfigWorkersOptions {
   readonly connection: RedisClient
   readonly keyPrefix: string
   readonly processor: ConfigChangeProcessor
+  /** The outcome of a command, if it has one. */
+  outcomeOf(commandId: CommandId): Promise<Outcome | undefined>
   /** Called for each command that failed. */
   failed(commandId: CommandId): void
   readonly logger: Logger
@@ -54,7 +57,7 @@ interface ConfigWorkersOptions {
 export class ConfigWorkers {
   readonly #options: ConfigWorkersOptions
   readonly #queues: readonly Queue<CommandJob>[]
-  readonly #workers: readonly MalformedJobWorker[]
+  readonly #workers: readonly CommandWorker[]
   /** The keys of the partitions' event logs. */
   readonly #logs: readonly string[]
 
@@ -66,7 +69,7 @@ export class ConfigWorkers {
     this.#queues = partitions.map(partition => openQueue(connection, keyPrefix, partition))
     this.#logs = keys.map(({ log }) => log)
     this.#workers = keys.map(({ queuePrefix: prefix }, partition) => {
-      const worker = new MalformedJobWorker(queueName(partition), processor, {
+      const worker = new CommandWorker(queueName(partition), processor, {
         ...WORKER_OPTIONS,
         connection,
         prefix,
@@ -76,11 +79,7 @@ export class ConfigWorkers {
       worker.on('stalled', commandId =>
         logger.warn({ commandId, partition }, 'the worker of a command died: the command runs again'),
       )
-      worker.on('failed', (job, err) => {
-        logger.error({ commandId: job?.id, partition, reason: err.message }, 'command failed')
-        const id = parseCommandId(job?.id ?? '')
-        if (id !== undefined) options.failed(id)
-      })
+      worker.on('failed', (job, err) => void this.#handleFailed(partition, job, err))
       return worker
     })
   }
@@ -93,6 +92,21 @@ export class ConfigWorkers {
     if (queue === undefined || isTransient(err)) return
     const repairs = await repairJobs(connection, queue).catch(() => [])
     for (const repair of repairs) logger.error({ ...repair, partition, err }, 'a malformed job was repaired')
+  }
+
+  /** BullMQ may fail the job of a command that has ended, for example after its worker died a hundred times. */
+  async #handleFailed(partition: number, job: Job<CommandJob> | undefined, { message: reason }: Error): Promise<void> {
+    const { outcomeOf, failed, logger } = this.#options
+    const fields = { commandId: job?.id, partition, reason }
+    const id = parseCommandId(job?.id ?? '')
+    const outcome = id && (await retryWhileUnavailable(() => outcomeOf(id)).catch(() => undefined))
+    if (outcome !== undefined) {
+      logger.warn({ ...fields, status: outcome.status }, 'the job of a command that has ended failed: it is removed')
+      await job?.remove().catch(() => undefined)
+      return
+    }
+    logger.error(fields, 'command failed')
+    if (id !== undefined) failed(id)
   }
 
   /** Takes commands once every queue is set to run one at a time across all workers. */

@@ -11,5 +11,5 @@ export function retryWhileUnavailable<T>(attempt: () => Promise<T>): Promise<T> 
 
 const policy = retry(handleWhen(isTransient), {
   maxAttempts: Number.POSITIVE_INFINITY,
-  backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 1000 }),
+  backoff: new ExponentialBackoff({ initialDelay: 50, maxDelay: 500 }),
 })

@@ -1,4 +1,4 @@
-import { Job, type JobProgress, Queue, Worker } from 'bullmq'
+import { Job, type JobProgress, Queue } from 'bullmq'
 import { parseJson } from '../lib/parse-json.ts'
 import type { CommandJob } from './command-job.ts'
 
@@ -6,7 +6,7 @@ import type { CommandJob } from './command-job.ts'
  * BullMQ, except that it tolerates jobs whose data is not valid JSON. BullMQ throws whenever it reads such a job, so no operator
  * would see it and no worker could end it; it would block its partition until it counts as stalled. Here its data is the raw text.
  */
-class MalformedJob<Data, Result, Name extends string, Progress extends JobProgress> extends Job<
+export class MalformedJob<Data, Result, Name extends string, Progress extends JobProgress> extends Job<
   Data,
   Result,
   Name,
@@ -18,12 +18,6 @@ class MalformedJob<Data, Result, Name extends string, Progress extends JobProgre
 }
 
 export class MalformedJobQueue extends Queue<CommandJob> {
-  protected override get Job() {
-    return MalformedJob
-  }
-}
-
-export class MalformedJobWorker extends Worker<CommandJob> {
   protected override get Job() {
     return MalformedJob
   }

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { type Job, type Span, Worker } from 'bullmq'
+import { isReply } from '../redis/connection/failure-reason.ts'
+import { isTransient } from '../redis/connection/transient.ts'
+import type { CommandJob } from './command-job.ts'
+import { MalformedJob } from './malformed-job-queue.ts'
+
+/** Pause after the store has refused something, or was not reached, in ms. */
+const RETRY_PAUSE_MS = 100
+
+/** The arguments of BullMQ after the job and its token. */
+type Further = [fetchNext?: () => boolean, span?: Span]
+
+/**
+ * The worker of one partition: BullMQ's, except for what it does while the store refuses writes or cannot be reached.
+ * - BullMQ gives up ending a command that has been applied, or marks it as failed. Here, it tries until the store accepts it.
+ * - After an error, BullMQ looks for abandoned commands five seconds later, and waits for up to ten seconds for the next command. Here,
+ *   it does both at once.
+ * - After a command could not be taken, BullMQ tries again without a pause. Here, there is one.
+ */
+export class CommandWorker extends Worker<CommandJob> {
+  protected override get Job() {
+    return MalformedJob
+  }
+
+  protected override checkConnectionError<T>(look: () => Promise<T>): Promise<T | undefined> {
+    return super.checkConnectionError(look, RETRY_PAUSE_MS)
+  }
+
+  /** Infinity means that the last wait failed. */
+  protected override getBlockTimeout(blockUntil: number): number {
+    return blockUntil === Number.POSITIVE_INFINITY ? 0 : super.getBlockTimeout(blockUntil)
+  }
+
+  protected override async moveToActive(token: string, name?: string): Promise<Job<CommandJob>> {
+    try {
+      return await super.moveToActive(token, name)
+    } catch (err) {
+      await sleep(RETRY_PAUSE_MS)
+      throw err
+    }
+  }
+
+  protected override handleCompleted(result: unknown, job: Job<CommandJob>, token: string, ...further: Further) {
+    return this.#untilAccepted(() => super.handleCompleted(result, job, token, ...further))
+  }
+
+  protected override handleFailed(err: Error, job: Job<CommandJob>, token: string, ...further: Further) {
+    return this.#untilAccepted(() => super.handleFailed(err, job, token, ...further))
+  }
+
+  /** If the worker closes meanwhile, the job stays: another worker finds that its command has ended. */
+  async #untilAccepted(end: () => Promise<Job<CommandJob>>): Promise<Job<CommandJob>> {
+    for (;;) {
+      try {
+        return await end()
+      } catch (err) {
+        if (!isRefusal(err)) throw err
+        this.emit('error', err as Error)
+      }
+      if (this.closing !== undefined) return undefined as unknown as Job<CommandJob>
+      await sleep(RETRY_PAUSE_MS)
+    }
+  }
+}
+
+/** Whether the store has answered that it cannot do this now. */
+function isRefusal(err: unknown): boolean {
+  return isReply(err) && isTransient(err)
+}

@@ -1,0 +1,112 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { configPartition } from '../../../src/domain/partition.ts'
+import { openQueue } from '../../../src/queues/command-queue.ts'
+import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
+import { TestApp } from '../../support/app.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { eventually } from '../../support/eventually.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+import { StoreProxy } from '../../support/store-proxy.ts'
+
+const KEY_PREFIX = 'refused'
+/** How long a partition may take to continue after the store takes writes again, in ms. */
+const CONTINUES_WITHIN_MS = 1_500
+const partition = configPartition('k')
+const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
+const queueKey = (name: string) =>
+  `${new ConfigKeys(KEY_PREFIX, partition).queuePrefix}:${queueName(partition)}:${name}`
+
+/** Makes the store refuse writes, and take them again. */
+const KINDS = [
+  { kind: 'it has too few replicas', setting: 'min-replicas-to-write', refuse: '1', accept: '0' },
+  { kind: 'its memory is full', setting: 'maxmemory', refuse: '1', accept: '0' },
+]
+
+/** When the refusal begins, by what the worker sends then. */
+const MOMENTS = [
+  { moment: 'applied', text: ':outcome:' },
+  { moment: 'ended', text: queueKey('metrics:completed') },
+]
+
+/** A lease ends after two seconds. */
+const CASES = KINDS.flatMap(kind =>
+  MOMENTS.flatMap(moment => [700, 3_000].map(refusedMs => ({ ...kind, ...moment, refusedMs }))),
+)
+
+describeWithRedis('a store of changes that refused writes', () => {
+  let server: RedisServer
+  let redis: Redis
+  let proxy: StoreProxy
+  let app: TestApp
+  beforeEach(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+    proxy = await StoreProxy.start(server.url)
+    const variables = { KEY_PREFIX, LOG_LEVEL: 'silent' }
+    app = await TestApp.start({ url: proxy.url, stop: async () => undefined }, { variables })
+  })
+  afterEach(async () => {
+    await app.close()
+    await proxy.stop()
+    redis.disconnect()
+    await server.stop()
+  })
+
+  async function jobCounts(): Promise<Record<string, number>> {
+    const connection = new Redis(server.url, { maxRetriesPerRequest: null })
+    const queue = openQueue(connection, KEY_PREFIX, partition)
+    const counts = await queue.getJobCounts('active', 'waiting', 'failed')
+    await queue.close()
+    connection.disconnect()
+    return counts
+  }
+
+  async function expectToContinue(): Promise<void> {
+    const sinceMs = performance.now()
+    expect((await app.client.put('k', policy(2))).status).toBe(200)
+    expect(performance.now() - sinceMs).toBeLessThan(CONTINUES_WITHIN_MS)
+    await eventually(async () => expect(await jobCounts()).toEqual({ active: 0, waiting: 0, failed: 0 }))
+  }
+
+  it.each(CASES)(
+    'because $kind, for $refusedMs ms, while a command was $moment, continues, and the command has not failed',
+    async ({ setting, refuse, accept, refusedMs, text }) => {
+      await app.client.put('k', policy(3))
+      const held = proxy.hold(text)
+      const change = app.client.request('PUT', '/config/k', policy(1))
+      await held
+      await redis.config('SET', setting, refuse)
+      proxy.release()
+      const { commandId } = (await change).body
+      await sleep(refusedMs)
+      await redis.config('SET', setting, accept)
+      await expectToContinue()
+      expect((await app.client.get(`/commands/${commandId}`)).body).toMatchObject({ status: 'applied', version: 2 })
+    },
+    20_000,
+  )
+
+  it.each(KINDS)('because $kind, while its workers were idle, continues', async ({ setting, refuse, accept }) => {
+    await app.client.put('k', policy(3))
+    await redis.config('SET', setting, refuse)
+    await sleep(700)
+    await redis.config('SET', setting, accept)
+    await expectToContinue()
+  })
+
+  it.each(KINDS)('because $kind, while a command was taken, continues', async ({ setting, refuse, accept }) => {
+    await app.client.put('k', policy(3))
+    // A key of the script that takes a command. An idle worker calls it each second.
+    await proxy.hold(queueKey('limiter'))
+    const change = app.client.request('PUT', '/config/k', policy(1))
+    await eventually(async () => expect(await redis.llen(queueKey('wait'))).toBe(1))
+    await redis.config('SET', setting, refuse)
+    proxy.release()
+    await sleep(700)
+    await redis.config('SET', setting, accept)
+    await expectToContinue()
+    expect((await change).status).toBe(202)
+  })
+})
