@@ -42,6 +42,9 @@ const UNREACHABLE_PATIENCE_MS = 1_500
 /** During a stop, a Redis that does not answer for this long counts as hung, in ms. */
 const STOP_PATIENCE_MS = 500
 
+/** A queue that has not answered its worker for this long is unreachable, in ms; a hung server is noticed after three seconds. */
+const UNREACHABLE_AFTER_MS = 5_000
+
 interface ConfigWorkersOptions {
   readonly connection: RedisClient
   readonly keyPrefix: string
@@ -159,15 +162,25 @@ export class ConfigWorkers {
 
   /** Takes no further commands, and resolves once the running ones have ended. */
   async close(): Promise<void> {
-    // Without Redis no running command can end, and BullMQ would wait for them.
-    const force = !(await answersSoon(this.#options.connection))
-    await Promise.all(this.#workers.map(worker => worker.close(force)))
+    await Promise.all(this.#workers.map((worker, partition) => this.#closeWorker(worker, partition)))
     await Promise.all(this.#queues.map(queue => queue.close()))
+  }
+
+  /** Without the server of its partition no running command can end, and BullMQ would wait for it. */
+  async #closeWorker(worker: CommandWorker, partition: number): Promise<void> {
+    const force = !(await answersSoon(this.#options.connection, this.#logs[partition] as string))
+    await worker.close(force)
+  }
+
+  /** The partitions whose queue has not answered its worker for some seconds. */
+  get unreachablePartitions(): readonly number[] {
+    return this.#workers.flatMap(({ unreachedMs }, partition) => (unreachedMs >= UNREACHABLE_AFTER_MS ? partition : []))
   }
 }
 
-async function answersSoon(redis: RedisClient): Promise<boolean> {
+/** Whether the server that has this key answers. */
+async function answersSoon(redis: RedisClient, key: string): Promise<boolean> {
   if (redis.status !== 'ready') return false
   const late = sleep(STOP_PATIENCE_MS, false, { ref: false })
-  return Promise.race([isFulfilled(redis.ping()), late])
+  return Promise.race([isFulfilled(redis.exists(key)), late])
 }

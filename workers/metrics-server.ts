@@ -32,6 +32,8 @@ interface MetricsServerOptions {
   readonly port: number
   /** Resolves in a bounded time with the reason why the policy store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
+  /** The partitions whose queue the worker cannot reach. */
+  unreachablePartitions(): readonly number[]
   /** Prometheus text. */
   metrics(): Promise<string>
   readonly logger: Logger
@@ -75,14 +77,17 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   return server
 }
 
-async function health({ inspectStore }: MetricsServerOptions) {
-  const reason = await inspectStore()
+async function health({ inspectStore, ...options }: MetricsServerOptions) {
+  const storeReason = await inspectStore()
+  const unreachablePartitions = options.unreachablePartitions()
+  const reason = storeReason ?? (unreachablePartitions.length > 0 ? 'queue-unreachable' : undefined)
   return {
     status: reason === undefined ? 'ok' : 'degraded',
     version,
     uptimeSeconds: Math.floor(process.uptime()),
-    configStore: reason === undefined ? 'up' : 'down',
+    configStore: storeReason === undefined ? 'up' : 'down',
     ...(reason !== undefined && { reason }),
+    ...(unreachablePartitions.length > 0 && { unreachablePartitions }),
   }
 }
 

@@ -51,6 +51,7 @@ try {
     host: env.HOST,
     port: env.WORKER_METRICS_PORT,
     inspectStore,
+    unreachablePartitions: () => workers.unreachablePartitions,
     metrics: () => metrics.text(),
     logger,
   })

@@ -8,6 +8,11 @@ import { MalformedJob } from './malformed-job-queue.ts'
 /** Pause after the store has refused something, or was not reached, in ms. */
 const RETRY_PAUSE_MS = 100
 
+/** How long BullMQ may take to close its connections, in ms. It waits without a limit for one that cannot reconnect. */
+const MAX_DISCONNECT_MS = 1_000
+
+const POLL_MS = 20
+
 /** The arguments of BullMQ after the job and its token. */
 type Further = [fetchNext?: () => boolean, span?: Span]
 
@@ -17,10 +22,23 @@ type Further = [fetchNext?: () => boolean, span?: Span]
  * - After an error, BullMQ looks for abandoned commands five seconds later, and waits for up to ten seconds for the next command. Here,
  *   it does both at once.
  * - After a command could not be taken, BullMQ tries again without a pause. Here, there is one.
+ * - BullMQ closes without a limit of time. Here, only a running command has time.
  */
 export class CommandWorker extends Worker<CommandJob> {
+  #running = 0
+  #reachedAtMs = performance.now()
+
   protected override get Job() {
     return MalformedJob
+  }
+
+  /** How long the queue has not answered this worker, in ms. An idle worker asks it each second, a busy one renews its lock. */
+  get unreachedMs(): number {
+    return performance.now() - this.#reachedAtMs
+  }
+
+  #reached(): void {
+    this.#reachedAtMs = performance.now()
   }
 
   protected override checkConnectionError<T>(look: () => Promise<T>): Promise<T | undefined> {
@@ -34,11 +52,28 @@ export class CommandWorker extends Worker<CommandJob> {
 
   protected override async moveToActive(token: string, name?: string): Promise<Job<CommandJob>> {
     try {
-      return await super.moveToActive(token, name)
+      const job = await super.moveToActive(token, name)
+      this.#reached()
+      return job
     } catch (err) {
       await sleep(RETRY_PAUSE_MS)
       throw err
     }
+  }
+
+  override async processJob(job: Job<CommandJob>, token: string, fetchNext?: () => boolean) {
+    this.#running++
+    try {
+      return await super.processJob(job, token, fetchNext)
+    } finally {
+      this.#running--
+    }
+  }
+
+  override async extendJobLocks(jobIds: string[], tokens: string[], duration: number): Promise<string[]> {
+    const lost = await super.extendJobLocks(jobIds, tokens, duration)
+    this.#reached()
+    return lost
   }
 
   protected override handleCompleted(result: unknown, job: Job<CommandJob>, token: string, ...further: Further) {
@@ -53,13 +88,33 @@ export class CommandWorker extends Worker<CommandJob> {
   async #untilAccepted(end: () => Promise<Job<CommandJob>>): Promise<Job<CommandJob>> {
     for (;;) {
       try {
-        return await end()
+        const next = await end()
+        this.#reached()
+        return next
       } catch (err) {
         if (!isRefusal(err)) throw err
         this.emit('error', err as Error)
       }
       if (this.closing !== undefined) return undefined as unknown as Job<CommandJob>
       await sleep(RETRY_PAUSE_MS)
+    }
+  }
+
+  /** Takes no further commands, and resolves once a running one has ended. */
+  override async close(force = false): Promise<void> {
+    const closed = super.close(force).catch(() => undefined)
+    await Promise.race([closed, this.#idleFor(MAX_DISCONNECT_MS)])
+    // Nothing is left to do if BullMQ has closed it.
+    void this.getBackend()
+      .close(true)
+      .catch(() => undefined)
+  }
+
+  async #idleFor(limitMs: number): Promise<void> {
+    let busyAtMs = performance.now()
+    while (!this.closed && performance.now() - busyAtMs < limitMs) {
+      await sleep(POLL_MS)
+      if (this.#running > 0) busyAtMs = performance.now()
     }
   }
 }

@@ -4,7 +4,7 @@ import { eventually } from './eventually.ts'
 import { commandOf, pidsWithVariable } from './processes.ts'
 import type { Service } from './service.ts'
 
-/** The longest time that a stop during a start may take, in ms. It is longer if other suites keep the machine busy. */
+/** The longest time that a stop during a start, or of an idle worker, may take, in ms. It is longer if other suites keep the machine busy. */
 export const STOP_LIMIT_MS = process.env['TEST_LONG'] === undefined ? 8_000 : 3_000
 
 export interface EndOfService {

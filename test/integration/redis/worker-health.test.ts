@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { freePort } from '../../../src/processes/free-port.ts'
 import { readEnv } from '../../../src/settings/env.ts'
@@ -10,6 +11,7 @@ import { Client } from '../../support/client.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
 import { RedisServer } from '../../support/redis-server.ts'
+import { barWaitingConnections } from '../../support/waiting-connections.ts'
 
 const HOST = '127.0.0.1'
 
@@ -24,8 +26,10 @@ describeWithRedis("a worker's /health", () => {
     worker = composeWorker(readEnv({ needsRedis: true }, { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '200' }), logger)
     await worker.workers.start()
     const port = await freePort(HOST)
-    const { inspectStore } = worker
-    server = serveMetrics({ host: HOST, port, inspectStore, metrics: async () => '', logger }) as Server
+    const { inspectStore, workers } = worker
+    const unreachablePartitions = () => workers.unreachablePartitions
+    const metrics = async () => ''
+    server = serveMetrics({ host: HOST, port, inspectStore, unreachablePartitions, metrics, logger }) as Server
     await once(server, 'listening')
     client = new Client(`http://${HOST}:${port}`)
   })
@@ -54,4 +58,18 @@ describeWithRedis("a worker's /health", () => {
     await redis.restart()
     await expectHealth({ status: 'ok', configStore: 'up' })
   })
+
+  it('names the partitions whose worker cannot reach its queue, although the store answers', async () => {
+    const admin = new Redis(redis.url)
+    await barWaitingConnections(admin, 4)
+    const degraded = { status: 'degraded', configStore: 'up', reason: 'queue-unreachable' }
+    await eventually(async () => {
+      const { body } = await client.get('/health')
+      expect(body).toMatchObject(degraded)
+      expect(body.unreachablePartitions).toEqual([0, 1, 2, 3])
+    }, 10_000)
+    await admin.config('SET', 'maxclients', '10000')
+    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'), 5_000)
+    admin.disconnect()
+  }, 30_000)
 })

@@ -27,7 +27,8 @@ beforeEach(async () => {
     scrapes++
     return metrics()
   }
-  server = serveMetrics({ host: HOST, port, inspectStore: async () => undefined, metrics: text, logger }) as Server
+  const healthy = { inspectStore: async () => undefined, unreachablePartitions: () => [] }
+  server = serveMetrics({ host: HOST, port, ...healthy, metrics: text, logger }) as Server
   await once(server, 'listening')
 })
 
