@@ -84,7 +84,7 @@ export class CheckQueue {
 
   /** The service refuses a batch as a whole and names the invalid checks: only they fail, the others are asked again. */
   #fail(batch: readonly PendingCheck[], failure: unknown): void {
-    const refused = refusedIndexes(failure)
+    const refused = refusedIndexes(failure, batch.length)
     const isRefused = (i: number) => refused.size === 0 || refused.has(i)
     for (const [i, check] of batch.entries()) if (isRefused(i)) check.fail(failure)
     this.#waiting.unshift(...batch.filter((_, i) => !isRefused(i)))
@@ -96,9 +96,9 @@ function settle(check: PendingCheck, result: Decision | ServiceError | undefined
   else check.succeed(result)
 }
 
-/** From paths such as `/checks/3/key`. */
-function refusedIndexes(failure: unknown): ReadonlySet<number> {
+/** From paths such as `/checks/3/key`. If none is in the batch, it cannot be said which checks are invalid. */
+function refusedIndexes(failure: unknown, count: number): ReadonlySet<number> {
   const errors = failure instanceof ServiceError ? failure.errors : []
   const indexes = errors.map(({ path }) => /^\/checks\/(\d+)/.exec(path)?.[1])
-  return new Set(indexes.filter(index => index !== undefined).map(Number))
+  return new Set(indexes.map(Number).filter(index => index < count))
 }

@@ -1,8 +1,6 @@
 import type { Check, Decision } from './decision.ts'
+import { isObject, readDecision } from './read-decision.ts'
 import { type FieldError, ServiceError } from './service-error.ts'
-
-/** Members of a denial that describe the error response and not the decision. */
-const PROBLEM_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'instance'])
 
 type Json = Readonly<Record<string, unknown>>
 
@@ -71,14 +69,6 @@ function readItem(item: unknown): Decision | ServiceError | undefined {
   return typeof status === 'number' ? readProblem(item as Json, status) : readDecision(item)
 }
 
-/** The same members, whichever route the decision came from. */
-function readDecision(answer: unknown): Decision | undefined {
-  if (!isObject(answer) || typeof answer['allowed'] !== 'boolean') return undefined
-  if (answer['allowed']) return answer as unknown as Decision
-  const members = Object.entries(answer).filter(([name]) => !PROBLEM_MEMBERS.has(name))
-  return { code: 'quota-exceeded', ...Object.fromEntries(members) } as unknown as Decision
-}
-
 function isDenial({ code, allowed }: Json): boolean {
   return allowed === false && (code === 'quota-exceeded' || code === 'blocked')
 }
@@ -96,10 +86,6 @@ function readProblem({ code, title, detail, errors }: Json, status: number): Ser
 
 function isFieldError(value: unknown): value is FieldError {
   return isObject(value) && typeof value['path'] === 'string' && typeof value['message'] === 'string'
-}
-
-function isObject(value: unknown): value is Json {
-  return typeof value === 'object' && value !== null
 }
 
 function parseObject(text: string): Json | undefined {

@@ -66,6 +66,24 @@ const FAILURES: [string, Answer, object][] = [
   ],
 ]
 
+describe('an answer that is no complete decision', () => {
+  const limits = [{ name: 'a b', limit: 1, remaining: 1, retryAfterMs: 0, resetAfterMs: 0 }]
+  it.each([
+    ['has nothing else', { allowed: true }],
+    ['denies without a time', { ...decision('a'), allowed: false, retryAfterMs: undefined }],
+    ['has a text for a count', { ...decision('a'), remaining: '1' }],
+    ['has a negative count', { ...decision('a'), limit: -1 }],
+    ['has limits that are no list', { ...decision('a'), limits: 'all' }],
+    ['has a limit that is null', { ...decision('a'), limits: [null] }],
+    ['has a name that no header field can contain', { ...decision('a'), limits }],
+    ['names a limit that denied by a number', { ...decision('a'), allowed: false, 'violated-policies': [1] }],
+  ])('is a failure if it %s', async (_, answer) => {
+    const throttler = await given(() => answer)
+    const failure = { message: expect.stringContaining('malformed answer') }
+    expect(await throttler.check('a')).toMatchObject({ allowed: true, source: 'client', failure })
+  })
+})
+
 describe.each(FAILURES)('if %s', (_, answer, failure) => {
   it('a check is allowed, denied or throws, as onFailure says, and onError is called', async () => {
     const allowing = await given(answer)

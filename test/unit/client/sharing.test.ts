@@ -164,6 +164,15 @@ describe('a check that the service refuses', () => {
     expect(service.keys).toEqual([asked, ['a', 'b', 'a']])
   })
 
+  it('is not sent again if the service names an index that the batch does not have', async () => {
+    const throttler = await given((_, response) =>
+      problem(response, 400, 'key-invalid', { errors: [{ path: '/checks/7/key', message: 'bad' }] }),
+    )
+    const results = await Promise.allSettled([throttler.check('a'), throttler.check('b')])
+    expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(service.calls).toHaveLength(1)
+  })
+
   it.each([
     ['is too long', 'x'.repeat(257), 1],
     ['is not a string', 42, 1],

@@ -1,0 +1,53 @@
+import type { Decision } from './decision.ts'
+
+/** Members of a denial that describe the error response and not the decision. */
+const PROBLEM_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'instance'])
+
+/** Allowed in a header field, where the middleware puts it in quotes. */
+const LIMIT_NAME = /^[\w.:-]{1,256}$/
+
+/**
+ * The decision in an answer; `undefined` if what an application relies on is missing or malformed. A decision has the same members,
+ * whichever route it came from.
+ */
+export function readDecision(answer: unknown): Decision | undefined {
+  if (!isDecision(answer)) return undefined
+  if (answer.allowed) return answer
+  const members = Object.entries(answer).filter(([name]) => !PROBLEM_MEMBERS.has(name))
+  return { code: 'quota-exceeded', ...Object.fromEntries(members) } as unknown as Decision
+}
+
+function isDecision(answer: unknown): answer is Decision {
+  if (!isObject(answer) || typeof answer['allowed'] !== 'boolean' || typeof answer['source'] !== 'string') return false
+  const { limits, 'violated-policies': violated } = answer
+  return (
+    ['limit', 'remaining', 'retryAfterMs', 'resetAfterMs'].every(name => isCountOrNull(answer[name])) &&
+    (limits === undefined || (Array.isArray(limits) && limits.every(isLimit))) &&
+    (violated === undefined || (Array.isArray(violated) && violated.every(isLimitName)))
+  )
+}
+
+function isLimit(value: unknown): boolean {
+  return (
+    isObject(value) &&
+    isLimitName(value['name']) &&
+    ['limit', 'remaining', 'resetAfterMs'].every(name => isCount(value[name])) &&
+    isCountOrNull(value['retryAfterMs'])
+  )
+}
+
+function isLimitName(value: unknown): boolean {
+  return typeof value === 'string' && LIMIT_NAME.test(value)
+}
+
+function isCountOrNull(value: unknown): boolean {
+  return value === null || isCount(value)
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && (value as number) >= 0
+}
+
+export function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null
+}
