@@ -26,7 +26,8 @@ export const refuseMalformedQuery: preValidationHookHandler = ({ url }: FastifyR
   done(faults.length === 0 ? undefined : validationProblem(faults))
 }
 
-function malformedParameters(url: string): readonly FieldError[] {
+/** The faults of a query's parameters that are not percent-encoded UTF-8. */
+export function malformedParameters(url: string): readonly FieldError[] {
   if (!url.includes('?')) return []
   return url
     .slice(url.indexOf('?') + 1)

@@ -1,6 +1,6 @@
 import { keyFault } from '../../domain/key.ts'
-import { isPercentEncoded } from '../../http/percent-encoding.ts'
-import { Problem } from '../../lib/errors.ts'
+import { isPercentEncoded, malformedParameters } from '../../http/percent-encoding.ts'
+import { Problem, validationProblem } from '../../lib/errors.ts'
 
 /**
  * Refuses an invalid key.
@@ -14,12 +14,13 @@ export function acceptKey(path: '/key' | '/params/key' | '/query/key', key: stri
 
 /**
  * Refuses a query that is not percent-encoded UTF-8; otherwise two different queries could mean the same key.
- * @throws {Problem} `key-invalid`
+ * @throws {Problem} `key-invalid`, or `validation-failed` for another parameter
  */
 export function acceptQuery(target: string): void {
-  const query = target.slice(target.indexOf('?'))
-  if (isPercentEncoded(query)) return
-  throw invalidKey('/query/key', `the query ${query} is not percent-encoded UTF-8, such as key=a%26b for the key a&b`)
+  if (isPercentEncoded(target.slice(target.indexOf('?')))) return
+  const faults = malformedParameters(target)
+  const ofKey = faults.find(({ path }) => path === '/query/key')
+  throw ofKey === undefined ? validationProblem(faults) : invalidKey(ofKey.path, ofKey.message)
 }
 
 function invalidKey(path: string, message: string): Problem {

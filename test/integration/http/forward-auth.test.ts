@@ -86,6 +86,7 @@ describe('forward-auth', () => {
     ['?key=..', '/query/key', 'key-invalid'],
     ['?key=%00', '/query/key', 'key-invalid'],
     ['?key=%FF', '/query/key', 'key-invalid'],
+    ['?key=a&policy=%FF', '/query/policy', 'validation-failed'],
   ])('refuses %.40j', async (query, path, code) => {
     expectFields(await client().get(`/forward-auth${query}`), code, [path])
   })
