@@ -1,5 +1,6 @@
-import { type Bucket, type BucketEntry, checkBucket, forgottenAt, previewOf } from '../domain/bucket.ts'
+import { type Bucket, type BucketEntry, checkBucket, forgottenAt, periodsAt, previewOf } from '../domain/bucket.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
+import type { LimitArithmetic } from '../domain/limits/limit-arithmetic.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { setBounded } from '../lib/set-bounded.ts'
@@ -31,7 +32,7 @@ interface LocalBucket {
 export interface LocalReading {
   readonly reading: BucketReading
   /** The limits that it counts by. */
-  readonly counted: readonly CompiledLimit[]
+  readonly counted: readonly LimitArithmetic[]
 }
 
 /** The clock of a part of the store. Shares of its keys refill by this clock. */
@@ -44,6 +45,16 @@ interface LocalBucketsOptions {
   outageOf(key: string): Outage
   /** A monotonic clock, in ms. */
   now(): number
+  /** The time in ms since 1970, which tells the periods of quotas. */
+  calendarNow(): number
+}
+
+/** Shares of a policy's limits, with the periods that they belong to. */
+interface Shares extends Pick<BucketReading, 'periods'> {
+  readonly processes: number
+  readonly limits: readonly LimitArithmetic[]
+  /** In ms since 1970. */
+  readonly untilMs: number
 }
 
 /**
@@ -58,7 +69,7 @@ interface LocalBucketsOptions {
 export class LocalBuckets {
   readonly #options: LocalBucketsOptions
   readonly #buckets = new Map<string, LocalBucket>()
-  readonly #shares = new WeakMap<Policy, { readonly processes: number; readonly limits: readonly CompiledLimit[] }>()
+  readonly #shares = new WeakMap<Policy, Shares>()
 
   constructor(options: LocalBucketsOptions) {
     this.#options = options
@@ -74,12 +85,12 @@ export class LocalBuckets {
     const kept = this.#buckets.get(key)
     const processes = Math.max(kept?.processes ?? 1, this.#options.processes())
     const ownMs = kept === undefined ? 0 : ownTime(kept, processes)
-    const counted = this.#sharesOf(policy, processes)
+    const { limits: counted, periods } = this.#sharesOf(policy, processes)
     const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, ownMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else setBounded(this.#buckets, key, used(kept, { outage, processes, ownMs, bucket, nowMs }), MAX_BUCKETS)
-    return { reading: { ...reading, refillPausedMs }, counted }
+    return { reading: { ...reading, ...(periods && { periods }), refillPausedMs }, counted }
   }
 
   /** What `check` would find, without spending. */
@@ -113,12 +124,19 @@ export class LocalBuckets {
     else this.#buckets.set(key, { ...kept, bucket })
   }
 
-  #sharesOf(policy: Policy, processes: number): readonly CompiledLimit[] {
+  #sharesOf(policy: Policy, processes: number): Shares {
+    const nowMs = this.#options.calendarNow()
     const known = this.#shares.get(policy)
-    if (known?.processes === processes) return known.limits
-    const limits = policy.limits.map(limit => limit.shareOf(processes))
-    this.#shares.set(policy, { processes, limits })
-    return limits
+    if (known?.processes === processes && nowMs < known.untilMs) return known
+    const { periods } = periodsAt(policy.limits, nowMs, nowMs)
+    const shares = {
+      processes,
+      limits: policy.limits.map(limit => limit.shareOf(processes, nowMs)),
+      untilMs: nowMs + Math.min(...(periods ?? []).map(period => period?.endsInMs ?? Number.POSITIVE_INFINITY)),
+      ...(periods && { periods }),
+    }
+    this.#shares.set(policy, shares)
+    return shares
   }
 }
 

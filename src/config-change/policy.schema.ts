@@ -1,8 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { MAX_DAYS_TO_EXPIRY, normalizedTime } from '../domain/expiry.ts'
-import { LIMIT_NAME, type Limit } from '../domain/limits/limit.ts'
-import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
-import { MAX_INTERVAL_MS } from '../domain/limits/token-bucket.ts'
+import type { Limit } from '../domain/limits/limit.ts'
 import {
   MAX_LIMITS,
   MODES,
@@ -17,25 +15,19 @@ import {
 import type { RequestedPolicy } from '../domain/temporary-policy.ts'
 import { cut } from '../lib/cut.ts'
 import { type FieldError, Problem, validationProblem } from '../lib/errors.ts'
+import {
+  foreignMembers,
+  LimitRequest,
+  requiredMember,
+  SHORT_FORM,
+  SHORT_FORM_MEMBERS,
+  toLimit,
+} from './limit.schema.ts'
 
-const DEFAULT_INTERVAL_MS = 1000
 /** A longer time is not repeated in full. */
 const MAX_SHOWN_CHARACTERS = 100
 /** The name of the only limit of a policy in the short form. */
 const DEFAULT_LIMIT = 'default'
-const SHORT_FORM = ['capacity', 'refillTokens', 'refillIntervalMs'] as const
-
-const capacity = Type.Integer({ minimum: 1, maximum: MAX_COUNT, description: 'Tokens that fit into the bucket.' })
-const refillTokens = Type.Integer({
-  minimum: 1,
-  maximum: MAX_COUNT,
-  description: 'Tokens that return to the bucket in each interval, continuously and not all at once.',
-})
-const refillIntervalMs = Type.Integer({
-  minimum: 1,
-  maximum: MAX_INTERVAL_MS,
-  description: `Length of the interval, in ms. If omitted, ${DEFAULT_INTERVAL_MS}.`,
-})
 
 const expiresAt = Type.String({
   description:
@@ -43,16 +35,6 @@ const expiresAt = Type.String({
     'that moment by its own clock.',
   examples: ['2026-12-01T18:00:00Z'],
 })
-
-const LimitRequest = Type.Object(
-  {
-    name: Type.String({ pattern: LIMIT_NAME.source, description: 'Name of the limit, unique in its policy.' }),
-    capacity,
-    refillTokens,
-    refillIntervalMs: Type.Optional(refillIntervalMs),
-  },
-  { title: 'LimitRequest', description: 'A token bucket.', additionalProperties: false },
-)
 
 const definition = {
   limits: Type.Optional(
@@ -62,9 +44,7 @@ const definition = {
       description: 'Every limit must allow a check. Not needed for the modes `off` and `block`.',
     }),
   ),
-  capacity: Type.Optional(capacity),
-  refillTokens: Type.Optional(refillTokens),
-  refillIntervalMs: Type.Optional(refillIntervalMs),
+  ...SHORT_FORM,
   mode: Type.Optional(
     Type.Unsafe<Mode>({
       type: 'string',
@@ -86,7 +66,7 @@ const definition = {
 const FollowingPolicyRequest = Type.Object(definition, { additionalProperties: false })
 type FollowingPolicyRequest = Static<typeof FollowingPolicyRequest>
 
-/** A policy in its long form (`limits`) or its short form (`capacity`, `refillTokens`, `refillIntervalMs`). */
+/** A policy in its long form (`limits`) or its short form: the members of its only limit. */
 export const PolicyRequest = Type.Object(
   {
     ...definition,
@@ -105,8 +85,8 @@ export const PolicyRequest = Type.Object(
   {
     title: 'PolicyRequest',
     description:
-      'A policy with `limits`; or, in its short form, with `capacity`, `refillTokens` and `refillIntervalMs` of one limit ' +
-      `named \`${DEFAULT_LIMIT}\`.`,
+      'A policy with `limits`; or, in its short form, with the members of one limit, such as `capacity`, `refillTokens` and ' +
+      `\`refillIntervalMs\`. That limit is named \`${DEFAULT_LIMIT}\`.`,
     additionalProperties: false,
     examples: [{ capacity: 100, refillTokens: 10, refillIntervalMs: 1000 }],
   },
@@ -170,14 +150,14 @@ function toPolicyDefinition(request: FollowingPolicyRequest): PolicyDefinition {
 }
 
 function hasLimits(request: FollowingPolicyRequest): boolean {
-  return request.limits !== undefined || SHORT_FORM.some(member => request[member] !== undefined)
+  return request.limits !== undefined || SHORT_FORM_MEMBERS.some(member => request[member] !== undefined)
 }
 
 /** @throws {Problem} `validation-failed` */
 function requestedLimits(request: FollowingPolicyRequest): readonly Limit[] {
-  const faults = request.limits ? mixedForms(request) : missingFromShortForm(request)
+  const faults = request.limits === undefined ? faultsOfShortForm(request) : faultsOfLongForm(request)
   if (faults.length > 0) throw validationProblem(faults)
-  return (request.limits ?? [{ name: DEFAULT_LIMIT, ...shortForm(request) }]).map(withInterval)
+  return (request.limits ?? [{ ...request, name: DEFAULT_LIMIT } as LimitRequest]).map(toLimit)
 }
 
 /** In the short form, the members of the only limit are members of the body. */
@@ -185,27 +165,27 @@ function asOfShortForm({ path, message }: FieldError): FieldError {
   return { path: path.replace('/limits/0', ''), message }
 }
 
-type ShortForm = Pick<Static<typeof LimitRequest>, 'capacity' | 'refillTokens' | 'refillIntervalMs'>
-
-function shortForm(request: FollowingPolicyRequest): ShortForm {
-  const { capacity, refillTokens, refillIntervalMs } = request
-  return { capacity, refillTokens, refillIntervalMs } as ShortForm
-}
-
-function withInterval({ name, capacity, refillTokens, refillIntervalMs }: Static<typeof LimitRequest>): Limit {
-  return { name, capacity, refillTokens, refillIntervalMs: refillIntervalMs ?? DEFAULT_INTERVAL_MS }
-}
-
-function mixedForms(request: FollowingPolicyRequest): FieldError[] {
-  return SHORT_FORM.filter(member => request[member] !== undefined).map(member => ({
+function faultsOfLongForm(request: FollowingPolicyRequest): FieldError[] {
+  const mixed = SHORT_FORM_MEMBERS.filter(member => request[member] !== undefined).map(member => ({
     path: `/${member}`,
     message: 'is not allowed together with limits; give either limits or the short form',
   }))
+  const ofLimits = (request.limits ?? []).flatMap((limit, index) =>
+    faultsOfLimit(limit).map(({ path, message }) => ({ path: `/limits/${index}${path}`, message })),
+  )
+  return [...mixed, ...ofLimits]
 }
 
-function missingFromShortForm(request: FollowingPolicyRequest): FieldError[] {
-  const members = ['capacity', 'refillTokens'] as const
-  return members
+function faultsOfLimit(limit: LimitRequest): FieldError[] {
+  const required = requiredMember(limit)
+  const missing = limit[required] === undefined ? [{ path: `/${required}`, message: 'is missing' }] : []
+  return [...missing, ...foreignMembers(limit)]
+}
+
+function faultsOfShortForm(request: FollowingPolicyRequest): FieldError[] {
+  const members = ['capacity', requiredMember(request)] as const
+  const missing = members
     .filter(member => request[member] === undefined)
-    .map(member => ({ path: `/${member}`, message: 'is missing; give limits, or capacity and refillTokens' }))
+    .map(member => ({ path: `/${member}`, message: `is missing; give limits, or ${members.join(' and ')}` }))
+  return [...missing, ...foreignMembers(request)]
 }

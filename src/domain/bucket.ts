@@ -53,13 +53,27 @@ export function checkBucket(
 ): BucketCheckResult {
   const bucket = stored && nowMs < forgottenAt(stored) ? withSaneClock(stored, nowMs) : undefined
   const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
-  const refillPausedMs = atMs - nowMs
+  const times = { ...periodsAt(limits, atMs, nowMs), refillPausedMs: atMs - nowMs }
   const spent = limits.map(limit => spentOf(limit, bucket, atMs))
   const allowed = limits.every((limit, i) => allows(limit, spent[i] ?? 0, tokens))
-  if (!allowed || tokens === 0) return { reading: { allowed, spent, refillPausedMs }, bucket }
+  if (!allowed || tokens === 0) return { reading: { allowed, spent, ...times }, bucket }
 
   const after = limits.map((limit, i) => (spent[i] ?? 0) + tokens * limit.unitsPerToken)
-  return { reading: { allowed, spent: after, refillPausedMs }, bucket: spentFrom(bucket, limits, after, atMs) }
+  return { reading: { allowed, spent: after, ...times }, bucket: spentFrom(bucket, limits, after, atMs) }
+}
+
+/** The periods of a reading, by the time at which limits count and by the clock. */
+export function periodsAt(
+  limits: readonly LimitArithmetic[],
+  atMs: number,
+  nowMs: number,
+): Pick<BucketReading, 'periods'> {
+  if (!limits.some(({ periodAt }) => periodAt)) return {}
+  const periods = limits.map(limit => {
+    const period = limit.periodAt?.(atMs)
+    return period && { endsInMs: period.endMs - nowMs, lengthMs: period.endMs - period.startMs }
+  })
+  return { periods }
 }
 
 /** When a bucket may be dropped. */
@@ -127,8 +141,11 @@ export function readingAfter(
   limits: readonly LimitArithmetic[],
   elapsedMs: number,
 ): BucketReading {
+  const { periods } = reading
+  const later = periods?.map(period => period && { ...period, endsInMs: Math.max(0, period.endsInMs - elapsedMs) })
   return {
     ...reading,
+    ...(later && { periods: later }),
     spent: limits.map((limit, i) => limit.spentLater(reading, i, elapsedMs)),
     refillPausedMs: Math.max(0, reading.refillPausedMs - elapsedMs),
   }

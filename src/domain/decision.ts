@@ -23,6 +23,8 @@ export interface LimitState {
   readonly resetAfterMs: number
   /** Until it has one more token than now; 0 when it is full. */
   readonly nextTokenAfterMs: number
+  /** The length of the present period, for a limit that has periods. */
+  readonly periodMs: number | undefined
 }
 
 /** The answer to one check. */
@@ -165,6 +167,7 @@ function limitState(
     retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, index, tokens),
     resetAfterMs: spent === 0 ? 0 : limit.waitFor(spent, reading, index),
     nextTokenAfterMs: spent === 0 ? 0 : limit.waitFor(unitsToNextToken(limit, left), reading, index),
+    periodMs: reading.periods?.[index]?.lengthMs,
   }
 }
 

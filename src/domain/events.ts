@@ -1,6 +1,6 @@
 import type { Idempotency } from './commands.ts'
 import type { PolicyDefinition } from './policy.ts'
-import { isTemporary, type StoredPolicy } from './temporary-policy.ts'
+import { hasNewParts, type StoredPolicy } from './temporary-policy.ts'
 
 /** The schema of the events that release 0.1.0 reads. */
 export const FIRST_SCHEMA = 1
@@ -40,7 +40,7 @@ export interface PolicyEvent {
 
 /** The lowest schema that can express such an event. */
 export function schemaOf({ type, policy }: Pick<PolicyEvent, 'type' | 'policy'>): EventSchema {
-  return type === 'expired' || isTemporary(policy) ? LATEST_SCHEMA : FIRST_SCHEMA
+  return type === 'expired' || hasNewParts(policy) ? LATEST_SCHEMA : FIRST_SCHEMA
 }
 
 /** An event that this release cannot read: of a later release, or invalid. */

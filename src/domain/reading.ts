@@ -3,6 +3,14 @@ export interface BucketReading {
   readonly allowed: boolean
   /** Units spent, after this check. */
   readonly spent: readonly number[]
+  /** The period of each limit that has periods. Absent if none has. */
+  readonly periods?: readonly (PeriodReading | undefined)[]
   /** How long refill is paused because the clock went back, in ms; part of every waiting time. */
   readonly refillPausedMs: number
+}
+
+/** The period in which a limit was read, in ms. */
+export interface PeriodReading {
+  readonly endsInMs: number
+  readonly lengthMs: number
 }

@@ -24,6 +24,11 @@ export function isTemporary(policy: StoredPolicy | null): policy is TemporaryPol
   return policy !== null && 'expiresAt' in policy
 }
 
+/** Whether the policy has parts that release 0.1.0 does not know, so that it must not read the policy as its own. */
+export function hasNewParts(policy: StoredPolicy | null): boolean {
+  return policy !== null && (isTemporary(policy) || policy.limits.some(({ kind }) => kind !== undefined))
+}
+
 /** The end in ms since 1970; `undefined` for a lasting policy. */
 export function endOf(policy: StoredPolicy | null): number | undefined {
   return isTemporary(policy) ? Date.parse(policy.expiresAt) : undefined

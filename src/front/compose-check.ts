@@ -71,6 +71,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     processes: () => Math.max(env.WEB_CONCURRENCY, heartbeats.counted),
     outageOf: (key: string) => storeOf(key).outage,
     now,
+    calendarNow: Date.now,
   }
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)

@@ -1,4 +1,5 @@
 import { Type } from '@sinclair/typebox'
+import { PERIODS, type PeriodName } from '../domain/limits/quota.ts'
 import { MODES, type Mode, type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
 
 const MODE = Type.Unsafe<Mode>({
@@ -17,17 +18,49 @@ const ON_STORE_FAILURE = Type.Unsafe<OnStoreFailure>({
     '503 (`deny`). If absent, the setting `ON_STORE_FAILURE` applies.',
 })
 
-const LimitResponse = Type.Object(
+const name = Type.String({ description: 'Name of the limit, unique in its policy.' })
+
+const TokenBucketResponse = Type.Object(
   {
-    name: Type.String({ description: 'Name of the limit, unique in its policy.' }),
+    name,
     capacity: Type.Integer({ description: 'Tokens that fit into the bucket.' }),
     refillTokens: Type.Integer({
       description: 'Tokens that return to the bucket in each interval, continuously and not all at once.',
     }),
     refillIntervalMs: Type.Integer({ description: 'Length of the interval, in ms.' }),
   },
-  { title: 'Limit', description: 'A token bucket.' },
+  { title: 'TokenBucket', description: 'A token bucket. It has no `kind`.' },
 )
+
+const QuotaResponse = Type.Object(
+  {
+    name,
+    kind: Type.Literal('quota', { description: 'The kind of the limit.' }),
+    capacity: Type.Integer({ description: 'Tokens in each period.' }),
+    period: Type.Unsafe<PeriodName>({
+      type: 'string',
+      enum: [...PERIODS],
+      description: 'Minutes and hours are those of UTC; longer periods are calendar steps in local time.',
+    }),
+    timeZone: Type.Optional(
+      Type.String({ description: 'IANA name of the time zone. Absent for minutes and hours.', examples: ['UTC'] }),
+    ),
+    anchor: Type.Optional(
+      Type.String({
+        description:
+          'Local date and time at which one period begins. If absent, periods begin at midnight, weeks on Monday, months and years ' +
+          'on the 1st.',
+        examples: ['2026-01-15T09:00'],
+      }),
+    ),
+  },
+  { title: 'Quota', description: 'At most `capacity` tokens in each calendar period.' },
+)
+
+const LimitResponse = Type.Union([TokenBucketResponse, QuotaResponse], {
+  title: 'Limit',
+  description: 'A limit, with the members of its kind.',
+})
 
 /** How a policy decides, as responses show it. */
 export const POLICY_DEFINITION_MEMBERS = {

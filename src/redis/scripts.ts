@@ -18,10 +18,13 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
+/** Parts of the script of a check that follow the one which says where its keys are. */
+const CHECK_PARTS = ['bucket-layout', 'reply', 'quota', 'limits'] as const
+
 /** For buckets in one slot of a cluster, or on a server that is not in a cluster. */
-export const checkScript = load('check', 'keys-declared', 'bucket-layout')
+export const checkScript = load('check', 'keys-declared', ...CHECK_PARTS)
 /** For buckets in any slots of one master. */
-export const checkAcrossSlotsScript = load('check', 'keys-as-arguments', 'bucket-layout')
+export const checkAcrossSlotsScript = load('check', 'keys-as-arguments', ...CHECK_PARTS)
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

@@ -1,6 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { Limit } from '../../src/domain/limits/limit.ts'
+import type { QuotaLimit } from '../../src/domain/limits/quota.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
 import { type History, history, play, type Step } from '../support/bucket-histories.ts'
 import { grainOf } from '../support/bucket-oracle.ts'
@@ -29,12 +31,20 @@ const ofChecks: Record<string, (check: Check) => boolean> = {
   'of 10^9 tokens a millisecond': has(1_000_000_000, 1),
   'of 999,999,937 tokens in 8,640,000 ms': has(999_999_937, 8_640_000),
   'of the largest capacity that can be counted exactly': ({ policy }) =>
-    policy.limits.some(limit => limit.capacity === largestCapacity(limit) && limit.capacity < 1_000_000_000),
+    bucketsOf(policy.definition.limits).some(
+      limit => limit.capacity === largestCapacity(limit) && limit.capacity < 1_000_000_000,
+    ),
   'of more than 2^50 units': ({ policy, expected }) =>
     policy.limits.some(
       ({ capacity, unitsPerToken }, i) => (capacity - (expected.limits[i]?.remaining ?? 0)) * unitsPerToken > 2 ** 50,
     ),
   'of eight limits': ({ policy }) => policy.limits.length === 8,
+  'of both kinds of limits': ({ policy: { definition } }) =>
+    bucketsOf(definition.limits).length > 0 && quotasOf(definition.limits).length > 0,
+  'that a quota denies': ({ policy, expected }) =>
+    quotasOf(policy.definition.limits).some(({ name }) =>
+      expected.limits.some(limit => limit.name === name && !limit.allows),
+    ),
   'of 0 tokens': ({ tokens }) => tokens === 0,
   'that takes the last token': ({ tokens, expected }) =>
     tokens > 0 && expected.allowed && expected.limits.some(({ remaining }) => remaining === 0),
@@ -54,7 +64,7 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
   'in the millisecond before the bucket is full': ({ left }) => left === 1,
   'in the millisecond in which it is full': ({ left }) => left === 0,
   'after it became full, under a policy that refills more slowly': ({ left, before, now }) =>
-    left <= 0 && pairs(before, now).some(([a, b]) => rate(b) < rate(a)),
+    left <= 0 && pairs(bucketsOf(before), bucketsOf(now)).some(([a, b]) => rate(b) < rate(a)),
   'after a limit was added': live(({ before, now }) => names(now).some(name => !names(before).includes(name))),
   'after a limit was removed': live(({ before, now }) => names(before).some(name => !names(now).includes(name))),
   'after the limits were only reordered': live(
@@ -69,24 +79,35 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
     pairs(before, now).some(([a, b]) => a.capacity > b.capacity),
   ),
   'after a rate changed, and the unit with it': live(({ before, now }) =>
-    pairs(before, now).some(([a, b]) => grainOf(a) !== grainOf(b)),
+    pairs(bucketsOf(before), bucketsOf(now)).some(([a, b]) => grainOf(a) !== grainOf(b)),
   ),
   'after a rate changed, but not the unit': live(({ before, now }) =>
-    pairs(before, now).some(([a, b]) => rate(a) !== rate(b) && grainOf(a) === grainOf(b)),
+    pairs(bucketsOf(before), bucketsOf(now)).some(([a, b]) => rate(a) !== rate(b) && grainOf(a) === grainOf(b)),
+  ),
+  'after a limit became one of another kind': live(({ before, now }) =>
+    pairs<Limit>(before, now).some(([a, b]) => a.kind !== b.kind),
+  ),
+  'after the period, the zone or the anchor of a quota changed': live(({ before, now }) =>
+    pairs(quotasOf(before), quotasOf(now)).some(([a, b]) => calendarOf(a) !== calendarOf(b)),
   ),
 }
 
 const names = (limits: readonly Limit[]) => limits.map(({ name }) => name)
-const rate = ({ refillTokens, refillIntervalMs }: Limit) => refillTokens / refillIntervalMs
+const rate = ({ refillTokens, refillIntervalMs }: TokenBucketLimit) => refillTokens / refillIntervalMs
+const bucketsOf = (limits: readonly Limit[]) => limits.filter(limit => limit.kind === undefined)
+const calendarOf = ({ period, timeZone, anchor }: QuotaLimit) => [period, timeZone, anchor].join()
+const quotasOf = (limits: readonly Limit[]) => limits.filter(limit => limit.kind === 'quota')
 
 /** The limits that both lists have, each in its old and its new form. */
-function pairs(before: readonly Limit[], now: readonly Limit[]): [Limit, Limit][] {
-  return before.flatMap(a => now.filter(({ name }) => name === a.name).map((b): [Limit, Limit] => [a, b]))
+function pairs<L extends Limit>(before: readonly L[], now: readonly L[]): [L, L][] {
+  return before.flatMap(a => now.filter(({ name }) => name === a.name).map((b): [L, L] => [a, b]))
 }
 
 function has(refillTokens: number, refillIntervalMs: number) {
   return ({ policy }: Check) =>
-    policy.limits.some(limit => limit.refillTokens === refillTokens && limit.refillIntervalMs === refillIntervalMs)
+    bucketsOf(policy.definition.limits).some(
+      limit => limit.refillTokens === refillTokens && limit.refillIntervalMs === refillIntervalMs,
+    )
 }
 
 function live(holds: (moment: Moment) => boolean) {
@@ -104,12 +125,12 @@ function momentsOf(steps: readonly Step[]): Moment[] {
       if (earlier === undefined || before === undefined || fullAt === undefined) return []
       const left = Number(fullAt - BigInt(step.nowMs))
       const away = new Set([...(everSpent.get(key) ?? [])].filter(name => !names(before).includes(name)))
-      return [{ moved: step.nowMs - earlier.nowMs, left, before, now: policy.limits, away }]
+      return [{ moved: step.nowMs - earlier.nowMs, left, before, now: policy.definition.limits, away }]
     })
     for (const { key, policy, tokens, expected } of step.checks) {
       if (!expected.allowed || tokens === 0) continue
-      spentUnder.set(key, policy.limits)
-      everSpent.set(key, new Set([...(everSpent.get(key) ?? []), ...names(policy.limits)]))
+      spentUnder.set(key, policy.definition.limits)
+      everSpent.set(key, new Set([...(everSpent.get(key) ?? []), ...names(policy.definition.limits)]))
     }
     return moments
   })

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
 import fc from 'fast-check'
 import type { BucketCheck } from '../../src/check/ports.ts'
 import { type Bucket, checkBucket } from '../../src/domain/bucket.ts'
@@ -18,10 +18,12 @@ describeWithRedis('the bucket store', () => {
   let server: RedisServer
   let redis: ClockedRedis
   beforeAll(async () => {
+    jest.spyOn(Date, 'now').mockImplementation(() => frontClock)
     server = await RedisServer.start()
     redis = new ClockedRedis(server.url)
   })
   afterAll(async () => {
+    jest.restoreAllMocks()
     redis.disconnect()
     await server.stop()
   })
@@ -115,6 +117,9 @@ async function doesAsSpecified(redis: ClockedRedis, prefix: string, told: Turns)
   }
 }
 
+/** The clock of the front process, which tells the store about the periods of quotas. */
+let frontClock = START_MS
+
 let namespaces = 0
 const namespace = () => `namespace-${namespaces++}`
 
@@ -135,7 +140,8 @@ async function answersAsPromised(redis: ClockedRedis, prefix: string, told: Hist
 }
 
 async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, keys: BucketKeys, step: Step) {
-  const { nowMs, checks, forgottenAtMs } = step
+  const { nowMs, frontNowMs, checks, forgottenAtMs } = step
+  frontClock = frontNowMs
   const [, readings, ...expiries] = await Promise.all([
     redis.setClock(nowMs),
     store.check(checks),

@@ -62,7 +62,7 @@ describe('a remembered denial', () => {
             else
               expectNoBetter(
                 answerOf(asked, recalled),
-                oracle.check(asked.policy.limits, asked.tokens, Math.floor(now)),
+                oracle.check(asked.policy.definition.limits, asked.tokens, Math.floor(now)),
               )
           }
         }),

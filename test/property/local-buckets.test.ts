@@ -2,9 +2,9 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { LocalBuckets } from '../../src/check/local-buckets.ts'
 import { type Decision, decideByBucket } from '../../src/domain/decision.ts'
-import type { Limit } from '../../src/domain/limits/limit.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { compilePolicy } from '../../src/domain/policy.ts'
-import { limits } from '../support/arbitrary-limits.ts'
+import { tokenBuckets as limits } from '../support/arbitrary-limits.ts'
 import { Fraction } from '../support/fraction.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
@@ -117,7 +117,7 @@ class Fleet {
   readonly #processes: readonly LocalBuckets[]
   readonly #tallies = new Map<number, Tally>()
 
-  constructor(limits: readonly Limit[], size: number) {
+  constructor(limits: readonly TokenBucketLimit[], size: number) {
     this.size = size
     this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
     const now = () => this.nowMs
@@ -128,6 +128,7 @@ class Fleet {
       refillPausedMs: 0,
     }
     const options = {
+      calendarNow: Date.now,
       processes: () => size,
       outageOf: () => outage,
       now,
@@ -170,7 +171,11 @@ class Fleet {
   }
 }
 
-function boundOf({ capacity, refillTokens, refillIntervalMs }: Limit, fleet: Fleet, process: number): Fraction {
+function boundOf(
+  { capacity, refillTokens, refillIntervalMs }: TokenBucketLimit,
+  fleet: Fleet,
+  process: number,
+): Fraction {
   const processes = BigInt(fleet.size)
   const { sinceMs, largest } = fleet.tallyOf(process)
   const share = (BigInt(capacity) + processes - 1n) / processes

@@ -3,9 +3,12 @@ import fc from 'fast-check'
 import { type Bucket, checkBucket } from '../../src/domain/bucket.ts'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
+import type { QuotaLimit } from '../../src/domain/limits/quota.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { compilePolicy } from '../../src/domain/policy.ts'
-import { limits } from '../support/arbitrary-limits.ts'
+import { DAY, limits, quotas, tokenBuckets } from '../support/arbitrary-limits.ts'
 import { START_MS } from '../support/bucket-histories.ts'
+import { naivePeriod } from '../support/naive-calendar.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 
 describe('a user of the token bucket', () => {
@@ -14,7 +17,7 @@ describe('a user of the token bucket', () => {
     () => {
       const calls = fc.array(fc.record({ move, tokens }), { maxLength: 30, size: 'max' })
       fc.assert(
-        fc.property(limits, calls, (limits, calls) => {
+        fc.property(tokenBuckets, calls, (limits, calls) => {
           const key = new LoneCaller(limits)
           let [nowMs, elapsedMs] = [START_MS, 0]
           const admitted = calls.flatMap(({ move, tokens }) => {
@@ -26,6 +29,28 @@ describe('a user of the token bucket', () => {
           for (const limit of limits) expectWithin(limit, admitted)
         }),
         runs(1_000, 100_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'never gets more than the capacity of a quota in a period, even if the clock is set back by up to 10 s',
+    () => {
+      const calls = fc.array(fc.record({ move: periodMove, tokens }), { maxLength: 30, size: 'max' })
+      fc.assert(
+        fc.property(quotas, calls, (quotas, calls) => {
+          const key = new LoneCaller(quotas)
+          let [nowMs, latestMs] = [START_MS, START_MS]
+          const admitted = calls.flatMap(({ move, tokens }) => {
+            nowMs = Math.max(nowMs + move, latestMs - 10_000)
+            if (!key.check(tokens, nowMs).allowed) return []
+            latestMs = Math.max(latestMs, nowMs)
+            return [{ atMs: latestMs, tokens }]
+          })
+          for (const quota of quotas) expectWithinPeriods(quota, admitted)
+        }),
+        runs(500, 50_000),
       )
     },
     PROPERTY_TIMEOUT_MS,
@@ -97,6 +122,7 @@ describe('a user of the token bucket', () => {
 
 const tokens = fc.oneof(fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 1_000_000_000 }))
 const move = fc.oneof(fc.integer({ min: -20_000, max: 0 }), fc.nat(10), fc.nat(100_000))
+const periodMove = fc.oneof(move, fc.constantFrom(60_000, 3_600_000, DAY, 7 * DAY, 31 * DAY), fc.nat(3 * DAY))
 
 class LoneCaller {
   readonly #policy
@@ -113,8 +139,17 @@ class LoneCaller {
   }
 }
 
+function expectWithinPeriods(quota: QuotaLimit, admitted: readonly { atMs: number; tokens: number }[]): void {
+  const totals = new Map<number, number>()
+  for (const { atMs, tokens } of admitted) {
+    const { start } = naivePeriod(quota, atMs)
+    totals.set(start, (totals.get(start) ?? 0) + tokens)
+  }
+  for (const total of totals.values()) expect(total).toBeLessThanOrEqual(quota.capacity)
+}
+
 /** Examines every window from one admitted check to a later one. */
-function expectWithin(limit: Limit, admitted: readonly { elapsedMs: number; tokens: number }[]): void {
+function expectWithin(limit: TokenBucketLimit, admitted: readonly { elapsedMs: number; tokens: number }[]): void {
   for (const [i, { elapsedMs: from }] of admitted.entries()) {
     let total = 0n
     for (const { elapsedMs, tokens } of admitted.slice(i)) {

@@ -1,12 +1,14 @@
 import fc from 'fast-check'
 import type { Limit } from '../../src/domain/limits/limit.ts'
+import { isFixed, PERIODS, type QuotaLimit } from '../../src/domain/limits/quota.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { divisorOf } from './fraction.ts'
 
 const SECOND = 1_000
 export const DAY = 86_400 * SECOND
 export const MOST_TOKENS = 1_000_000_000
 
-type Rate = Pick<Limit, 'refillTokens' | 'refillIntervalMs'>
+type Rate = Pick<TokenBucketLimit, 'refillTokens' | 'refillIntervalMs'>
 
 const extremeRates: Rate[] = [
   { refillTokens: 1, refillIntervalMs: 31 * DAY },
@@ -45,38 +47,94 @@ export function largestCapacity({ refillTokens, refillIntervalMs }: Rate): numbe
   return Math.min(Number(largest), MOST_TOKENS)
 }
 
-/** A limit that `policyFaults` accepts, sometimes only just. */
-export const limit: fc.Arbitrary<Limit> = fc
-  .record({ name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'), rate, capacity })
+const name = fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f', 'g', 'h')
+
+/** A token bucket that `policyFaults` accepts, sometimes only just. */
+export const tokenBucket: fc.Arbitrary<TokenBucketLimit> = fc
+  .record({ name, rate, capacity })
   .map(({ name, rate, capacity }) => exact({ name, ...rate, capacity }))
 
 /** The limit, with its capacity reduced to what can be counted exactly. */
-function exact(limit: Limit): Limit {
+function exact(limit: TokenBucketLimit): TokenBucketLimit {
   return { ...limit, capacity: Math.min(limit.capacity, largestCapacity(limit)) }
 }
 
-const upToLimits = (maxLength: number) =>
-  fc.uniqueArray(limit, { selector: ({ name }) => name, minLength: 1, maxLength, size: 'max' })
+const period = fc.constantFrom(...PERIODS)
+/** Clock changes of a whole, a half and no hour, offsets with a quarter of an hour, and a zone that skipped a day. */
+const timeZone = fc.constantFrom(
+  'UTC',
+  'Europe/Berlin',
+  'America/New_York',
+  'Australia/Lord_Howe',
+  'Asia/Kathmandu',
+  'Pacific/Chatham',
+  'Pacific/Apia',
+)
+/** Days that not every month has, and local times that a clock change skips or repeats. */
+const anchor = fc.option(
+  fc.constantFrom(
+    '2026-01-31T09:00',
+    '2024-02-29T00:00',
+    '2026-03-29T02:30',
+    '2025-10-26T02:30',
+    '2026-04-05T01:45',
+    '1999-12-31T23:59',
+  ),
+  { nil: undefined },
+)
+const calendar = fc.record({ period, timeZone, anchor })
+type Calendar = typeof calendar extends fc.Arbitrary<infer T> ? T : never
+
+const quota: fc.Arbitrary<QuotaLimit> = fc
+  .record({ name, capacity, calendar })
+  .map(({ name, capacity, calendar }) => quotaOf({ name, capacity }, calendar))
+
+function quotaOf({ name, capacity }: Pick<Limit, 'name' | 'capacity'>, calendar: Calendar): QuotaLimit {
+  const { period, timeZone, anchor } = calendar
+  const local = isFixed(period) ? {} : { timeZone, ...(anchor !== undefined && { anchor }) }
+  return { name, kind: 'quota', capacity, period, ...local }
+}
+
+const limit: fc.Arbitrary<Limit> = fc.oneof({ weight: 4, arbitrary: tokenBucket }, { weight: 1, arbitrary: quota })
+
+function upToLimits<L extends Limit>(limit: fc.Arbitrary<L>, maxLength: number) {
+  return fc.uniqueArray(limit, { selector: ({ name }) => name, minLength: 1, maxLength, size: 'max' })
+}
+
+function listOf<L extends Limit>(limit: fc.Arbitrary<L>) {
+  return fc.oneof({ weight: 3, arbitrary: upToLimits(limit, 3) }, { weight: 1, arbitrary: upToLimits(limit, 8) })
+}
 
 /** The limits of a policy. */
-export const limits = fc.oneof({ weight: 3, arbitrary: upToLimits(3) }, { weight: 1, arbitrary: upToLimits(8) })
+export const limits = listOf(limit)
+export const tokenBuckets = listOf(tokenBucket)
+export const quotas = listOf(quota)
 
-/** The members of a limit that change. */
-const alteration: fc.Arbitrary<Partial<Limit>> = fc.oneof(
-  fc.constant({}),
-  fc.record({ capacity }),
-  smallRate.map(({ refillTokens }) => ({ refillTokens })),
-  rate,
+/** How a limit changes: some of its members, or its kind under the same name. */
+const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
+  fc.constant((limit: Limit) => limit),
+  capacity.map(capacity => (limit: Limit) => ({ ...limit, capacity })),
+  smallRate.map(
+    ({ refillTokens }) =>
+      (limit: Limit) =>
+        limit.kind === 'quota' ? limit : { ...limit, refillTokens },
+  ),
+  rate.map(rate => ({ name, capacity }: Limit) => ({ name, capacity, ...rate })),
+  calendar.map(calendar => (limit: Limit) => quotaOf(limit, calendar)),
 )
+
+function exactOrQuota(limit: Limit): Limit {
+  return limit.kind === 'quota' ? limit : exact(limit)
+}
 
 /** How an operator changes limits: to others, or to the same ones reordered, without some, and with one altered. */
 const change = fc.oneof(
   limits.map(others => () => others),
   fc
-    .record({ kept: fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 5 }), altered: alteration })
-    .map(({ kept, altered }) => (before: readonly Limit[]) => {
+    .record({ kept: fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 5 }), alter: alteration })
+    .map(({ kept, alter }) => (before: readonly Limit[]) => {
       const [first = before[0] ?? never(), ...others] = kept.flatMap(i => before[i] ?? [])
-      return [exact({ ...first, ...altered }), ...others]
+      return [exactOrQuota(alter(first)), ...others]
     }),
 )
 

@@ -4,9 +4,10 @@ import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
 import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
 import { type Answer, BucketOracle } from './bucket-oracle.ts'
 
-/** How the clock moves: by a number of ms, or by a waiting time in the last answer, plus or minus a few ms. */
+/** How the clock moves: by a number of ms, to a moment, or by a waiting time in the last answer, plus or minus a few ms. */
 type Move =
   | { readonly by: number }
+  | { readonly to: number }
   | { readonly until: 'retryAfterMs' | 'resetAfterMs' | 'nextTokenAfterMs'; readonly plus: number }
 
 /** The tokens of a check: a number, quarters of the smallest capacity, or about the remaining tokens. */
@@ -14,6 +15,8 @@ type Wish = { readonly tokens: number } | { readonly quarters: number } | { read
 
 interface Batch {
   readonly move: Move
+  /** How far the clock of the front process is ahead of the store's, in ms. */
+  readonly frontAheadMs?: number
   readonly checks: readonly { readonly key: string; readonly policy: number; readonly wish: Wish }[]
 }
 
@@ -26,6 +29,8 @@ export interface History {
 /** One batch with its time, its checks and the answers of the oracle. */
 export interface Step {
   readonly nowMs: number
+  /** The time by the clock of the front process. */
+  readonly frontNowMs: number
   readonly checks: readonly {
     readonly key: string
     readonly policy: Policy
@@ -39,6 +44,20 @@ export interface Step {
 export const START_MS = 1_760_000_000_123
 const YEAR = 365 * DAY
 
+/** Moments around which periods begin or clocks change: UTC, Berlin, New York, Lord Howe, Chatham, and the day that Apia skipped. */
+const MOMENTS = [
+  '2026-01-01T00:00Z',
+  '2026-02-28T00:00Z',
+  '2028-02-29T00:00Z',
+  '2026-03-29T01:00Z',
+  '2026-10-25T01:00Z',
+  '2026-11-01T06:00Z',
+  '2026-04-04T15:00Z',
+  '2026-10-03T15:30Z',
+  '2026-09-26T14:00Z',
+  '2011-12-30T10:00Z',
+].map(Date.parse)
+
 const move: fc.Arbitrary<Move> = fc.oneof(
   fc.record({ by: fc.constantFrom(0, 0, 1) }),
   fc.record({ by: fc.integer({ min: 1, max: 50 }) }),
@@ -46,6 +65,9 @@ const move: fc.Arbitrary<Move> = fc.oneof(
   fc.record({ by: fc.constantFrom(DAY, 31 * DAY, YEAR, 40 * YEAR) }),
   fc.record({ by: fc.integer({ min: -10_000, max: -1 }) }),
   fc.record({ by: fc.constantFrom(-9_999, -10_000, -10_001, -DAY, -YEAR) }),
+  fc.tuple(fc.constantFrom(...MOMENTS), fc.integer({ min: -90_000_000, max: 90_000_000 })).map(([moment, plus]) => ({
+    to: moment + plus,
+  })),
   fc.record({
     until: fc.constantFrom('retryAfterMs', 'resetAfterMs', 'nextTokenAfterMs'),
     plus: fc.constantFrom(-1, 0, 0, 1, 3),
@@ -64,6 +86,7 @@ export const history: fc.Arbitrary<History> = fc.record({
   batches: fc.array(
     fc.record({
       move,
+      frontAheadMs: fc.constantFrom(0, 0, 60_000, -60_000, DAY, -DAY),
       checks: fc.array(fc.record({ key: fc.constantFrom('x', 'x', 'y', 'z'), policy: fc.nat(3), wish }), {
         minLength: 1,
         maxLength: 3,
@@ -82,20 +105,22 @@ export function play({ policies, batches }: History): Step[] {
   let nowMs = START_MS
   let last: Answer | undefined
   return batches.map(batch => {
-    nowMs = Math.max(0, nowMs + distance(batch.move, last))
+    nowMs = Math.max(0, 'to' in batch.move ? batch.move.to : nowMs + distance(batch.move, last))
     const checks = batch.checks.map(({ key, policy: index, wish }) => {
       const policy = compiled[index % compiled.length] ?? never()
-      const tokens = tokensOf(wish, policy.limits, oracleOf(key), nowMs)
-      const expected = oracleOf(key).check(policy.limits, tokens, nowMs)
+      const { limits } = policy.definition
+      const tokens = tokensOf(wish, limits, oracleOf(key), nowMs)
+      const expected = oracleOf(key).check(limits, tokens, nowMs)
       last = expected
       return { key, policy, tokens, expected }
     })
-    return { nowMs, checks, forgottenAtMs: new Map([...oracles].map(([key, oracle]) => [key, oracle.forgottenAtMs])) }
+    const forgottenAtMs = new Map([...oracles].map(([key, oracle]) => [key, oracle.forgottenAtMs]))
+    return { nowMs, frontNowMs: Math.max(0, nowMs + (batch.frontAheadMs ?? 0)), checks, forgottenAtMs }
   })
 }
 
 /** The move in ms. A waiting time of more than 40 years is cut to that. */
-function distance(move: Move, last: Answer | undefined): number {
+function distance(move: Exclude<Move, { to: number }>, last: Answer | undefined): number {
   if ('by' in move) return move.by
   const binding = last?.limits.find(({ name }) => name === last.binding)
   return Math.min((binding?.[move.until] ?? 0) + move.plus, 40 * YEAR)

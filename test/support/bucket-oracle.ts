@@ -1,5 +1,7 @@
 import type { Limit } from '../../src/domain/limits/limit.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { divisorOf, Fraction, ZERO } from './fraction.ts'
+import { naivePeriod } from './naive-calendar.ts'
 
 /** The expected values of one limit of a check. */
 export interface LimitAnswer {
@@ -19,10 +21,13 @@ export interface Answer {
   readonly limits: readonly LimitAnswer[]
 }
 
-/** The tokens spent of one limit, and the number of units per token in which they were counted. */
+/** What was spent of one limit. */
 interface Spending {
+  /** Its kind and name. */
   readonly limit: string
-  readonly tokens: Fraction
+  /** Of a token bucket: all that has not refilled yet. Of a quota: each spending of the last period, one after another. */
+  readonly tokens: readonly Fraction[]
+  /** The number of units per token in which they were counted. */
   readonly grain: bigint
   /** When it was last spent from. */
   readonly at: bigint
@@ -33,7 +38,11 @@ interface Spending {
 /** A limit and what was spent of it, at the time of a check. */
 interface Found {
   readonly limit: Limit
+  /** As in `Spending`, but only what still counts. */
+  readonly tokens: readonly Fraction[]
   readonly spent: Fraction
+  /** When the period of a quota ends. */
+  readonly periodEnd: bigint
 }
 
 const LARGEST_PAUSE_MS = 10_000n
@@ -59,15 +68,15 @@ export class BucketOracle {
     const at = this.#at !== undefined && this.#at > now ? this.#at : now
     const pause = at - now
 
-    const found = limits.map(limit => ({ limit, spent: this.#spentOf(limit, at) }))
+    const found = limits.map(limit => foundOf(limit, this.#countedOf(limit, at), at))
     const allowed = found.every(state => has(state, tokens))
-    if (!allowed) return denial(found, tokens, pause)
-    const after = found.map(({ limit, spent }) => ({ limit, spent: spent.plus(new Fraction(tokens)) }))
+    if (!allowed) return denial(found, tokens, { now, pause })
+    const after = found.map(({ limit, tokens: counted }) => foundOf(limit, [...counted, new Fraction(tokens)], at))
     if (tokens > 0) this.#spend(after, at)
     return answer(
       true,
       tightest(after),
-      after.map(state => limitAnswer(state, 0n, pause)),
+      after.map(state => limitAnswer(state, 0n, { now, pause })),
     )
   }
 
@@ -85,29 +94,21 @@ export class BucketOracle {
     })
   }
 
-  #spentOf(limit: Limit, at: bigint): Fraction {
-    const spending = this.#spendings.find(({ limit: name, fullAt }) => name === limit.name && at < fullAt)
-    if (spending === undefined) return ZERO
-    const spent = spending.grain === grainOf(limit) ? spending.tokens : new Fraction(spending.tokens.ceil())
+  /** What counts of what was spent from a limit. */
+  #countedOf(limit: Limit, at: bigint): readonly Fraction[] {
+    const spending = this.#spendings.find(({ limit: id, fullAt }) => id === idOf(limit) && at < fullAt)
+    if (spending === undefined) return []
+    if (limit.kind === 'quota') return spending.at < naivePeriod(limit, Number(at)).start ? [] : spending.tokens
+    const total = sumOf(spending.tokens)
+    const spent = spending.grain === grainOf(limit) ? total : new Fraction(total.ceil())
     const kept = spent.atMost(new Fraction(limit.capacity))
-    return kept.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)
+    return [kept.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)]
   }
 
   /** Records the spending of the policy's limits, and keeps that of other limits unchanged. */
   #spend(after: readonly Found[], at: bigint): void {
-    const fullAt =
-      at +
-      after
-        .map(timeToFull)
-        .reduce((a, b) => a.atLeast(b))
-        .ceil()
-    const own = after.map(({ limit, spent }) => ({
-      limit: limit.name,
-      tokens: spent,
-      grain: grainOf(limit),
-      at,
-      fullAt,
-    }))
+    const fullAt = latest(after.map(state => fullAtOf(state, at)))
+    const own = after.map(({ limit, tokens }) => ({ limit: idOf(limit), tokens, grain: grainOf(limit), at, fullAt }))
     const others = this.#spendings.filter(
       ({ limit, fullAt }) => at < fullAt && !own.some(spending => spending.limit === limit),
     )
@@ -117,12 +118,31 @@ export class BucketOracle {
   }
 }
 
+function idOf({ kind, name }: Limit): string {
+  return `${kind ?? 'bucket'} ${name}`
+}
+
+function sumOf(tokens: readonly Fraction[]): Fraction {
+  return tokens.reduce((sum, more) => sum.plus(more), ZERO)
+}
+
+function foundOf(limit: Limit, tokens: readonly Fraction[], at: bigint): Found {
+  const periodEnd = limit.kind === 'quota' ? BigInt(naivePeriod(limit, Number(at)).end) : 0n
+  return { limit, tokens, spent: sumOf(tokens), periodEnd }
+}
+
 function latest(times: readonly bigint[]): bigint {
   return times.reduce((a, b) => (b > a ? b : a), 0n)
 }
 
-function denial(found: readonly Found[], tokens: number, pause: bigint): Answer {
-  const limits = found.map(state => limitAnswer(state, waitFor(state, tokens, pause), pause))
+/** The time of a check, and how much later the bucket was last spent from. */
+interface Moment {
+  readonly now: bigint
+  readonly pause: bigint
+}
+
+function denial(found: readonly Found[], tokens: number, moment: Moment): Answer {
+  const limits = found.map(state => limitAnswer(state, waitFor(state, tokens, moment), moment))
   const wait = ({ retryAfterMs }: LimitAnswer) => retryAfterMs ?? Number.POSITIVE_INFINITY
   const longest = limits.reduce((a, b) => (wait(b) > wait(a) ? b : a))
   return answer(false, longest.name, limits)
@@ -132,25 +152,34 @@ function answer(allowed: boolean, binding: string, limits: readonly LimitAnswer[
   return { allowed, binding, limits }
 }
 
-function limitAnswer(state: Found, wait: bigint | null, pause: bigint): LimitAnswer {
+function limitAnswer(state: Found, wait: bigint | null, moment: Moment): LimitAnswer {
   const left = leftOf(state)
   const missing = new Fraction(left.floor() + 1n).minus(left)
   const isFull = !ZERO.isBelow(state.spent)
   return {
     name: state.limit.name,
     allows: wait === 0n,
-    remaining: Number(left.floor()),
+    remaining: Math.max(0, Number(left.floor())),
     retryAfterMs: wait === null ? null : Number(wait),
-    resetAfterMs: isFull ? 0 : Number(timeToFull(state).ceil() + pause),
-    nextTokenAfterMs: isFull ? 0 : Number(missing.over(rateOf(state.limit)).ceil() + pause),
+    resetAfterMs: isFull ? 0 : Number(timeUntilBack(state, state.spent, moment)),
+    nextTokenAfterMs: isFull ? 0 : Number(timeUntilBack(state, missing, moment)),
   }
 }
 
 /** Time until the limit allows the tokens, in ms; `null` means never. */
-function waitFor(state: Found, tokens: number, pause: bigint): bigint | null {
+function waitFor(state: Found, tokens: number, moment: Moment): bigint | null {
   if (has(state, tokens)) return 0n
   if (tokens > state.limit.capacity) return null
-  return new Fraction(tokens).minus(leftOf(state)).over(rateOf(state.limit)).ceil() + pause
+  return timeUntilBack(state, new Fraction(tokens).minus(leftOf(state)), moment)
+}
+
+function timeUntilBack({ limit, periodEnd }: Found, tokens: Fraction, { now, pause }: Moment): bigint {
+  return limit.kind === 'quota' ? periodEnd - now : tokens.over(rateOf(limit)).ceil() + pause
+}
+
+/** When nothing is spent any more. */
+function fullAtOf({ limit, spent, periodEnd }: Found, at: bigint): bigint {
+  return limit.kind === 'quota' ? periodEnd : at + spent.over(rateOf(limit)).ceil()
 }
 
 function tightest(states: readonly Found[]): string {
@@ -166,16 +195,14 @@ function leftOf({ limit, spent }: Found): Fraction {
   return new Fraction(limit.capacity).minus(spent)
 }
 
-function timeToFull({ limit, spent }: Found): Fraction {
-  return spent.over(rateOf(limit))
-}
-
 /** Tokens per millisecond. */
-function rateOf(limit: Limit): Fraction {
+function rateOf(limit: TokenBucketLimit): Fraction {
   return new Fraction(limit.refillTokens, limit.refillIntervalMs)
 }
 
-/** Units per token: refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs). */
-export function grainOf({ refillTokens, refillIntervalMs }: Limit): bigint {
-  return BigInt(refillIntervalMs) / divisorOf(BigInt(refillTokens), BigInt(refillIntervalMs))
+/** Units per token: refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs), or 1 for a quota. */
+export function grainOf(limit: Limit): bigint {
+  if (limit.kind === 'quota') return 1n
+  const [tokens, interval] = [BigInt(limit.refillTokens), BigInt(limit.refillIntervalMs)]
+  return interval / divisorOf(tokens, interval)
 }

@@ -37,6 +37,18 @@ export const counterexamples: [History][] = [
       batches: [{ move: { by: 0 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] }],
     },
   ],
+  // The clock of the front process was a day behind, and the store's went back across midnight: the script did not know the period of
+  // the last spending.
+  [
+    {
+      policies: [[{ name: 'a', kind: 'quota', capacity: 2, period: 'day', timeZone: 'UTC' }]],
+      batches: [
+        { move: { by: -9_999 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 2 } }] },
+        { move: { until: 'resetAfterMs', plus: 1 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] },
+        { move: { by: -2 }, frontAheadMs: -86_400_000, checks: [{ key: 'x', policy: 0, wish: { tokens: 0 } }] },
+      ],
+    },
+  ],
 ]
 
 function perSecond(name: string): Limit {

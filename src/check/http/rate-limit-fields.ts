@@ -1,6 +1,5 @@
 import type { Decision, LimitState } from '../../domain/decision.ts'
 import { ceilDiv } from '../../domain/exact.ts'
-import type { CompiledLimit } from '../../domain/limits/limit.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 
@@ -19,7 +18,7 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
   }
   if (decision.states.length === 0) return
   if (style === 'draft' || style === 'both') {
-    fields.header('ratelimit-policy', policyField(decision.policy))
+    fields.header('ratelimit-policy', policyField(decision))
     fields.header('ratelimit', decision.states.map(serviceLimit).join(', '))
   }
   if (style === 'legacy' || style === 'both') {
@@ -31,18 +30,19 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
 
 const policyFields = new WeakMap<Policy, string>()
 
-/** Cached, since it is the same for every decision of a policy. */
-function policyField(policy: Policy): string {
+/** Cached for a policy without periods, since it is then the same for every decision. */
+function policyField({ policy, states }: Decision): string {
   const known = policyFields.get(policy)
   if (known !== undefined) return known
-  const field = policy.limits.map(quotaPolicy).join(', ')
-  policyFields.set(policy, field)
+  const field = states.map(quotaPolicy).join(', ')
+  if (states.every(({ periodMs }) => periodMs === undefined)) policyFields.set(policy, field)
   return field
 }
 
-/** `"burst";q=100;w=10`; w is the time in seconds from empty to full. */
-function quotaPolicy({ name, capacity, capacityUnits, unitsPerMs }: CompiledLimit): string {
-  return `"${name}";q=${capacity};w=${seconds(ceilDiv(capacityUnits, unitsPerMs))}`
+/** `"burst";q=100;w=10`; w is the time in seconds from empty to full, or the length of the present period. */
+function quotaPolicy({ limit, periodMs }: LimitState): string {
+  const { name, capacity, capacityUnits } = limit
+  return `"${name}";q=${capacity};w=${seconds(periodMs ?? limit.fullAfterMs(capacityUnits, 0))}`
 }
 
 /** `"burst";r=99;t=1`; t is the time in seconds until one more token, or until the denied check is allowed. */

@@ -1,4 +1,5 @@
 import type { BucketReading } from '../reading.ts'
+import type { Period } from './calendar.ts'
 
 /** What was spent of a limit when its bucket was last spent from. */
 export interface Spending {
@@ -31,8 +32,13 @@ export interface LimitArithmetic {
   waitFor(units: number, reading: BucketReading, index: number): number
   /** The units spent `elapsedMs` after a reading, if nothing was spent in between. */
   spentLater(reading: BucketReading, index: number, elapsedMs: number): number
-  /** One process's share of the limit, for its own bucket while the store is unavailable. */
-  shareOf(processes: number): LimitArithmetic
+  /** The period that contains this time, for limits that have periods. */
+  periodAt?(atMs: number): Period
+  /**
+   * One process's share of the limit, for its own bucket while the store is unavailable.
+   * @param nowMs since 1970, by the process's clock
+   */
+  shareOf(processes: number, nowMs: number): LimitArithmetic
 }
 
 /** Whether the limit has `tokens` left after `spent` units. Written so that NaN denies. */

@@ -3,16 +3,18 @@ import type { MemberFault } from '../member-fault.ts'
 import { hash } from '../partition.ts'
 import { countFault, type LimitFault, MAX_COUNT, memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
+import { type CompiledQuota, QUOTA, type QuotaLimit } from './quota.ts'
 import { type CompiledTokenBucket, TOKEN_BUCKET, type TokenBucketLimit } from './token-bucket.ts'
 
-export type Limit = TokenBucketLimit
+export type Limit = TokenBucketLimit | QuotaLimit
 /** A limit as checks use it. */
-export type CompiledLimit = CompiledTokenBucket
+export type CompiledLimit = CompiledTokenBucket | CompiledQuota
 
 export const LIMIT_NAME = /^[a-z0-9_-]{1,32}$/
 
 const KINDS = {
   bucket: TOKEN_BUCKET,
+  quota: QUOTA,
 }
 
 /** A limit without a kind is a token bucket. */
@@ -62,7 +64,7 @@ export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[
 }
 
 function kindOf(limit: Limit): LimitKind<Limit, CompiledLimit> {
-  return KINDS[limit.kind ?? DEFAULT_KIND]
+  return KINDS[limit.kind ?? DEFAULT_KIND] as LimitKind<Limit, CompiledLimit>
 }
 
 /** Limits are matched by name and kind. No name contains a colon. */

@@ -1,6 +1,7 @@
 /** Decodes the reply of `lua/check.lua` to a batch of checks. */
 import type { BucketCheck } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/reading.ts'
+import type { CompiledLimit } from '../../domain/limits/limit.ts'
+import type { BucketReading, PeriodReading } from '../../domain/reading.ts'
 
 /** One for each check; `undefined` where the store was unavailable for it, or does not hold its bucket. */
 export type Readings = readonly (BucketReading | undefined)[]
@@ -10,37 +11,57 @@ export type OnMalformedBucket = (key: string) => void
 
 const BYTES_PER_NUMBER = 8
 
-/** Mark a check whose bucket was malformed, and one whose slot is at another master or moves there. */
+/** Marks a check whose bucket was malformed. */
 const MALFORMED = -1
+/** Marks a check whose slot is at another master or moves there. */
 const ELSEWHERE = -2
+/** Marks a check of a quota whose present period, by the store's clock, this process did not send. */
+const UNKNOWN_PERIOD = -3
 
-/** The reading of each check. It is `undefined` for a bucket that is elsewhere: nothing was spent from it. */
+/** The reading of each check. It is `undefined` for one that was not decided: nothing was spent. */
 export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], onMalformed: OnMalformedBucket): Readings {
   const numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
   const readings: (BucketReading | undefined)[] = new Array(checks.length)
   let at = 0
   for (let i = 0; i < checks.length; i++) {
     const { limits } = (checks[i] as BucketCheck).policy
-    readings[i] = readingAt(numbers, at, limits.length)
-    at += limits.length * BYTES_PER_NUMBER
+    readings[i] = readingAt(numbers, at, limits)
+    at += numbersOf(limits) * BYTES_PER_NUMBER
   }
   for (; at < reply.length; at += 2 * BYTES_PER_NUMBER) {
     const index = numbers.getFloat64(at) - 1
     const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
-    if (note === ELSEWHERE) readings[index] = undefined
+    if (note === ELSEWHERE || note === UNKNOWN_PERIOD) readings[index] = undefined
     else if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
     else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   return readings
 }
 
+/** A quota is followed by its period. */
+function numbersOf(limits: readonly CompiledLimit[]): number {
+  let numbers = limits.length
+  for (const { kind } of limits) if (kind === 'quota') numbers += 2
+  return numbers
+}
+
 /** A denied check is encoded as −1 − units, which is negative even if nothing is spent. */
-function readingAt(numbers: DataView, at: number, limits: number): BucketReading {
-  const allowed = numbers.getFloat64(at) >= 0
-  const spent: number[] = new Array(limits)
-  for (let i = 0; i < limits; i++) {
-    const units = numbers.getFloat64(at + i * BYTES_PER_NUMBER)
+function readingAt(numbers: DataView, from: number, limits: readonly CompiledLimit[]): BucketReading {
+  const allowed = numbers.getFloat64(from) >= 0
+  const spent: number[] = new Array(limits.length)
+  let periods: (PeriodReading | undefined)[] | undefined
+  let at = from
+  for (let i = 0; i < limits.length; i++, at += BYTES_PER_NUMBER) {
+    const units = numbers.getFloat64(at)
     spent[i] = allowed ? units : -1 - units
+    if (limits[i]?.kind !== 'quota') continue
+    periods ??= new Array(limits.length).fill(undefined)
+    periods[i] = periodAt(numbers, at + BYTES_PER_NUMBER)
+    at += 2 * BYTES_PER_NUMBER
   }
-  return { allowed, spent, refillPausedMs: 0 }
+  return periods === undefined ? { allowed, spent, refillPausedMs: 0 } : { allowed, spent, periods, refillPausedMs: 0 }
+}
+
+function periodAt(numbers: DataView, at: number): PeriodReading {
+  return { endsInMs: numbers.getFloat64(at), lengthMs: numbers.getFloat64(at + BYTES_PER_NUMBER) }
 }

@@ -1,19 +1,57 @@
+import { isWithin, type Period } from '../../domain/limits/calendar.ts'
 import type { CompiledLimit } from '../../domain/limits/limit.ts'
+import type { CompiledQuota } from '../../domain/limits/quota.ts'
 import type { Policy } from '../../domain/policy.ts'
 
 type Limits = Policy['limits']
 
-const encodings = new WeakMap<Limits, string>()
+interface Encoding {
+  readonly text: string
+  /** While it holds: until a calendar period ends by this process's clock. Absent if it always does. */
+  readonly during: Period | undefined
+}
+
+const encodings = new WeakMap<Limits, Encoding>()
 
 /** The limits of a policy as `lua/check.lua` reads them. */
 export function encodedLimits(limits: Limits): string {
   const known = encodings.get(limits)
-  if (known !== undefined) return known
-  const text = limits.map(encodedLimit).join(' ')
-  encodings.set(limits, text)
-  return text
+  if (known !== undefined && (known.during === undefined || isWithin(known.during, Date.now()))) return known.text
+  const encoding = encode(limits, Date.now())
+  encodings.set(limits, encoding)
+  return encoding.text
 }
 
-function encodedLimit({ id, unitsPerToken, unitsPerMs, capacityUnits, capacity }: CompiledLimit): string {
-  return [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' ')
+function encode(limits: Limits, nowMs: number): Encoding {
+  const during = limits.flatMap(limit => (hasCalendar(limit) ? [limit.periodAt(nowMs)] : []))
+  return {
+    text: limits.map(limit => encodedLimit(limit, nowMs)).join(' '),
+    during: during.length === 0 ? undefined : overlapOf(during),
+  }
+}
+
+function encodedLimit(limit: CompiledLimit, nowMs: number): string {
+  const { id, unitsPerToken, capacityUnits, capacity } = limit
+  const unitsPerMs = limit.kind === 'quota' ? 0 : limit.unitsPerMs
+  const numbers = [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' ')
+  return limit.kind === 'quota' ? `${numbers}${encodedPeriods(limit, nowMs)}` : numbers
+}
+
+/** See `lua/quota.lua`: the store's clock decides in which period a check falls. */
+function encodedPeriods(limit: CompiledQuota, nowMs: number): string {
+  const { fixedLengthMs } = limit
+  if (fixedLengthMs !== undefined) return `q${fixedLengthMs}`
+  const { startMs, endMs } = limit.periodAt(nowMs)
+  return `q${[startMs, endMs, ...limit.calendar.boundariesAround(nowMs)].join()}`
+}
+
+function hasCalendar(limit: CompiledLimit): limit is CompiledQuota {
+  return limit.kind === 'quota' && limit.fixedLengthMs === undefined
+}
+
+function overlapOf(periods: readonly Period[]): Period {
+  return {
+    startMs: Math.max(...periods.map(({ startMs }) => startMs)),
+    endMs: Math.min(...periods.map(({ endMs }) => endMs)),
+  }
 }

@@ -5,7 +5,7 @@ import type { DamagedEntry, LogEntry, StoredEntry } from '../../config-change/lo
 import { FIRST_SCHEMA, type PolicyEvent, upcast } from '../../domain/events.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { isPolicyDefinition, isStoredPolicy } from '../../domain/stored-policy.ts'
-import { isTemporary } from '../../domain/temporary-policy.ts'
+import { hasNewParts } from '../../domain/temporary-policy.ts'
 import { parseJson } from '../../lib/parse-json.ts'
 
 /** An entry of a stream as ioredis returns it: the id, then fields and values in turn. */
@@ -51,7 +51,7 @@ export function parseUnlessDamaged(parse: () => LogEntry, position: number): Sto
  */
 export function recordJson({ key: _, ...record }: PolicyRecord): string {
   const { policy, isRecordedEnd, ...rest } = record
-  if (!isTemporary(policy) && isRecordedEnd === undefined) return JSON.stringify(record)
+  if (!hasNewParts(policy) && isRecordedEnd === undefined) return JSON.stringify(record)
   return JSON.stringify({ ...rest, ...(isRecordedEnd && { isRecordedEnd }), definition: policy })
 }
 

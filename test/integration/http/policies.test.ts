@@ -9,6 +9,7 @@ import { rawRequest } from './raw-http.ts'
 const given = givenApp({ variables: { KEY_PREFIX: 'policies' } })
 const LIMIT = { name: 'a', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
 const SHORT = { capacity: 10, refillTokens: 1 }
+const QUOTA = { name: 'a', kind: 'quota', capacity: 10, period: 'month', timeZone: 'Europe/Berlin' }
 const MAX = 1_000_000_000
 const MAX_INTERVAL = 2_678_400_000
 const named = (count: number) => Array.from({ length: count }, (_, i) => ({ ...LIMIT, name: `l${i}` }))
@@ -37,8 +38,13 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
   ['a name with capitals', { limits: [{ ...LIMIT, name: 'Burst' }] }, ['/limits/0/name'], /was "Burst"/],
   ['a name of 33 characters', { limits: [{ ...LIMIT, name: 'x'.repeat(33) }] }, ['/limits/0/name'], /\{1,32\}/],
   ['a name with a newline', { limits: [{ ...LIMIT, name: 'a\n' }] }, ['/limits/0/name'], /\{1,32\}/],
-  ['an unknown member', { ...SHORT, burst: 1 }, ['/burst'], /unknown; allowed: limits, capacity/],
-  ['an unknown member of a limit', { limits: [{ ...LIMIT, mode: 'off' }] }, ['/limits/0/mode'], /allowed: name, cap/],
+  ['an unknown member', { ...SHORT, burst: 1 }, ['/burst'], /unknown; allowed: limits, kind, capacity/],
+  [
+    'an unknown member of a limit',
+    { limits: [{ ...LIMIT, mode: 'off' }] },
+    ['/limits/0/mode'],
+    /allowed: name, kind, cap/,
+  ],
   ['capacity 0', { ...SHORT, capacity: 0 }, ['/capacity'], /an integer from 1 to 1000000000; was 0$/],
   ['capacity 10^9 + 1', { ...SHORT, capacity: MAX + 1 }, ['/capacity'], /from 1 to 1000000000/],
   ['capacity 1.5', { ...SHORT, capacity: 1.5 }, ['/capacity'], /was 1.5$/],
@@ -48,6 +54,52 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
   ['interval 0', { ...SHORT, refillIntervalMs: 0 }, ['/refillIntervalMs'], /from 1 to 2678400000/],
   ['an interval of more than 31 days', { ...SHORT, refillIntervalMs: MAX_INTERVAL + 1 }, ['/refillIntervalMs'], /267/],
   ['interval null', { ...SHORT, refillIntervalMs: null }, ['/refillIntervalMs'], /was null$/],
+  ['an unknown kind', { limits: [{ ...LIMIT, kind: 'window' }] }, ['/limits/0/kind'], /bucket, quota; was "window"/],
+  ['an unknown period', { limits: [{ ...QUOTA, period: 'quarter' }] }, ['/limits/0/period'], /year; was "quarter"/],
+  ['a quota without a period', { limits: [{ ...QUOTA, period: undefined }] }, ['/limits/0/period'], /missing/],
+  ['half of a quota in the short form', { kind: 'quota' }, ['/capacity', '/period'], /limits, or capacity and period/],
+  ['an unknown zone', { limits: [{ ...QUOTA, timeZone: 'Mars/Base' }] }, ['/limits/0/timeZone'], /IANA.*"Mars\/Base"/],
+  ['an offset as zone', { limits: [{ ...QUOTA, timeZone: '+01:00' }] }, ['/limits/0/timeZone'], /was "\+01:00"/],
+  ['an empty zone', { kind: 'quota', capacity: 1, period: 'day', timeZone: '' }, ['/timeZone'], /was ""/],
+  [
+    'a zone of 101 characters',
+    { ...QUOTA, name: undefined, timeZone: 'x'.repeat(101) },
+    ['/timeZone'],
+    /100 characters/,
+  ],
+  ['a zone of a minute', { limits: [{ ...QUOTA, period: 'minute' }] }, ['/limits/0/timeZone'], /absent.*those of UTC/],
+  [
+    'an anchor of an hour',
+    { kind: 'quota', capacity: 1, period: 'hour', anchor: '2026-01-01T00:00' },
+    ['/anchor'],
+    /absent/,
+  ],
+  ...['2026-01-15', '2026-01-15T09:00Z', '2026-02-30T09:00', '2026-01-15T24:00', '2026-01-15T09:00:30', 'soon'].map(
+    (anchor): [string, unknown, string[], RegExp] => [
+      `${anchor} as anchor`,
+      { limits: [LIMIT, { ...QUOTA, name: 'b', anchor }] },
+      ['/limits/1/anchor'],
+      /local date and time to the minute, such as 2026-01-15T09:00; was/,
+    ],
+  ),
+  [
+    'a refill beside a quota',
+    { limits: [{ ...QUOTA, refillTokens: 1, refillIntervalMs: 1 }] },
+    ['/limits/0/refillTokens', '/limits/0/refillIntervalMs'],
+    /not allowed in a limit of the kind quota, which has period, timeZone, anchor/,
+  ],
+  [
+    'the period of a quota in a token bucket',
+    { ...SHORT, period: 'day' },
+    ['/period'],
+    /not allowed in a limit of the kind bucket, which has refillTokens, refillIntervalMs/,
+  ],
+  [
+    'a bad quota in what follows',
+    { ...SHORT, expiresAt: new Date(Date.now() + 60_000).toISOString(), then: { limits: [{ ...QUOTA, anchor: 'x' }] } },
+    ['/then/limits/0/anchor'],
+    /was "x"/,
+  ],
   ['an unknown mode', { ...SHORT, mode: 'Enforce' }, ['/mode'], /enforce, shadow, off, block; was "Enforce"/],
   ['an unknown onStoreFailure', { ...SHORT, onStoreFailure: '' }, ['/onStoreFailure'], /local, allow, deny; was ""/],
   [

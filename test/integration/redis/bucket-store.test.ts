@@ -1,11 +1,11 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { decideByBucket } from '../../../src/domain/decision.ts'
 import type { Policy } from '../../../src/domain/policy.ts'
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
-import { limitOf, policyOf } from '../../support/policies.ts'
+import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 
 const DAY = 86_400_000
@@ -72,6 +72,61 @@ describeWithRedis('the bucket store in a real Redis', () => {
       [true, 0],
       [true, 5],
     ])
+  })
+
+  it('decides a batch of checks with quotas and without', async () => {
+    const { timeZone: _, anchor: __, ...daily } = quotaOf({ name: 'daily', period: 'hour' })
+    const both = policyOf('both', { limits: [limitOf({ capacity: 5, refillIntervalMs: DAY }), quotaOf(), daily] })
+    const decisions = await decide(
+      { key: 'quota', policy: both, tokens: 4 },
+      { key: 'bucket', policy: slow, tokens: 1 },
+      { key: 'quota', policy: both, tokens: 2 },
+      { key: 'bucket', policy: slow, tokens: 1 },
+    )
+    expect(decisions.map(({ states }) => states.map(({ remaining }) => remaining))).toEqual([
+      [1, 6, 6],
+      [9],
+      [1, 6, 6],
+      [8],
+    ])
+    expect(decisions[0]?.states.map(({ periodMs = 0 }) => Math.round(periodMs / DAY))).toEqual([
+      0,
+      expect.any(Number),
+      0,
+    ])
+    expect(await expiresIn('quota')).toBeGreaterThan(decisions[0]?.states[1]?.resetAfterMs ?? 0)
+  })
+
+  describe('asked by a process whose clock differs', () => {
+    afterEach(() => {
+      jest.restoreAllMocks()
+    })
+    const quota = policyOf('quota', { limits: [quotaOf({ period: 'day', anchor: '2026-01-01T00:00' })] })
+    const ahead = (ms: number) => {
+      const nowMs = Date.now() + ms
+      jest.spyOn(Date, 'now').mockReturnValue(nowMs)
+    }
+
+    it.each([-DAY, -60_000, 60_000, DAY])('by %d ms, counts a quota in the period of its own clock', async ms => {
+      const key = `differs by ${ms}`
+      const [before] = await decide({ key, policy: quota, tokens: 3 })
+      ahead(ms)
+      const fresh = policyOf('quota', { limits: [quotaOf({ period: 'day', anchor: '2026-01-01T00:00' })] })
+      const [after] = await decide({ key, policy: fresh, tokens: 3 })
+      expect([before?.remaining, after?.remaining]).toEqual([7, 4])
+      expect((before?.resetAfterMs ?? 0) - (after?.resetAfterMs ?? 0)).toBeLessThan(10_000)
+    })
+
+    it('by several periods, gives no reading of a quota, spends nothing, and decides the other checks', async () => {
+      ahead(-5 * DAY)
+      const fresh = policyOf('quota', { limits: [quotaOf({ period: 'day', anchor: '2026-01-01T00:00' })] })
+      const readings = await store.check([
+        { key: 'far', policy: fresh, tokens: 1 },
+        { key: 'near', policy: slow, tokens: 1 },
+      ])
+      expect(readings).toMatchObject([undefined, { allowed: true }])
+      expect(await redis.exists(keys.bucket('far'))).toBe(0)
+    })
   })
 
   it('decides an empty batch', async () => {

@@ -68,6 +68,7 @@ beforeEach(() => {
     localBuckets: new LocalBuckets({
       now: () => nowMs,
       outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+      calendarNow: Date.now,
       processes: () => 1,
     }),
     observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,

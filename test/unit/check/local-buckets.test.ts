@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
-import { limitOf, policyOf } from '../../support/policies.ts'
+import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 
 const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, refillIntervalMs: 1_000 })] })
 const MOST_KEYS = 80_000
@@ -8,14 +8,17 @@ const MOST_KEYS = 80_000
 let now: number
 let clock: { elapsedMs: number; refillPausedMs: number }
 let processes: number
+let calendarNow: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
   clock = { elapsedMs: 0, refillPausedMs: 0 }
   processes = 1
+  calendarNow = Date.parse('2026-02-10T00:00Z')
   buckets = new LocalBuckets({
     now: () => now,
     outageOf: () => clock,
+    calendarNow: () => calendarNow,
     processes: () => processes,
   })
 })
@@ -78,6 +81,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     const parted = new LocalBuckets({
       now: () => now,
       outageOf: key => (key === 'a' ? clock : other),
+      calendarNow: Date.now,
       processes: () => 1,
     })
     const allows = (key: string) => parted.check({ key, policy, tokens: 8 }).reading.allowed
@@ -182,5 +186,33 @@ describe('the buckets of a process that cannot ask the store', () => {
     allows('one more', 1)
     expect(['key 0', 'key 2', `key ${MOST_KEYS - 1}`].map(key => allows(key, 2))).toEqual([false, false, false])
     expect(allows('key 1', 8)).toBe(true)
+  })
+})
+
+describe('a share of a quota', () => {
+  const HOUR_MS = 3_600_000
+  /** Ten tokens an hour in the 28 days from 31 January 9:00. */
+  const monthly = policyOf('*', { limits: [quotaOf({ capacity: 10 * 24 * 28 })] })
+  const check = (tokens: number) => buckets.check({ key: 'a', policy: monthly, tokens })
+
+  it('holds at most what refills in an hour, and refills evenly over the period', () => {
+    processes = 2
+    expect([check(5), check(1)].map(({ reading }) => reading.allowed)).toEqual([true, false])
+    outage(HOUR_MS / 5)
+    expect([check(1), check(1)].map(({ reading }) => reading.allowed)).toEqual([true, false])
+    outage(100 * HOUR_MS)
+    expect([check(5), check(1)].map(({ reading }) => reading.allowed)).toEqual([true, false])
+  })
+
+  it('allows a single check that is larger when it is full', () => {
+    expect([check(1_000), check(1)].map(({ reading }) => reading.allowed)).toEqual([true, false])
+  })
+
+  it('follows the length of the period', () => {
+    const refillOf = () => check(0).counted[0]?.refill
+    const february = refillOf()
+    calendarNow = Date.parse('2026-03-10T00:00Z')
+    expect([february, refillOf()]).toEqual(['1 more every 360000 ms', '1 more every 398036 ms'])
+    expect(check(0).reading.periods).toEqual([{ endsInMs: expect.any(Number), lengthMs: 31 * 24 * HOUR_MS - HOUR_MS }])
   })
 })

@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { UnknownEventSchema, upcast } from '../../../src/domain/events.ts'
+import { schemaOf, UnknownEventSchema, upcast } from '../../../src/domain/events.ts'
+import type { Limit } from '../../../src/domain/limits/limit.ts'
+import { definitionOf, limitOf, quotaOf } from '../../support/policies.ts'
 
 /** An event as the first release wrote it. */
 const OF_SCHEMA_1 =
@@ -25,6 +27,11 @@ describe('an event of a log', () => {
         description: 'sold in plan B',
       },
     })
+  })
+
+  it('has schema 2 if its policy has a quota, so that release 0.1.0 refuses it', () => {
+    const schemaWith = (...limits: Limit[]) => schemaOf({ type: 'changed', policy: definitionOf({ limits }) })
+    expect([schemaWith(limitOf()), schemaWith(limitOf(), quotaOf())]).toEqual([1, 2])
   })
 
   it.each(['{"schema":3}', '{"schema":"1"}', '{"schema":0}', '{}'])('of an unknown schema is refused: %s', json => {

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { compileLimits } from '../../../src/domain/limits/limit.ts'
 import { policyFaults, samePolicy } from '../../../src/domain/policy.ts'
-import { largestCapacity, limit } from '../../support/arbitrary-limits.ts'
+import { largestCapacity, tokenBucket } from '../../support/arbitrary-limits.ts'
 import { definitionOf, limitOf } from '../../support/policies.ts'
 
 describe('the exactness rule', () => {
@@ -27,7 +27,7 @@ describe('the exactness rule', () => {
 
   it('accepts the largest capacity of any rate and refuses one more', () => {
     fc.assert(
-      fc.property(limit, limit => {
+      fc.property(tokenBucket, limit => {
         const capacity = largestCapacity(limit)
         const faultsWith = (capacity: number) => policyFaults(definitionOf({ limits: [{ ...limit, capacity }] }))
         expect(faultsWith(capacity)).toEqual([])

@@ -2,7 +2,7 @@ import { describe, expect, it } from '@jest/globals'
 import { DamagedRecord } from '../../../../src/config-change/damaged-store.ts'
 import type { PolicyRecord } from '../../../../src/domain/policy-record.ts'
 import { parseRecord, readRecord, recordJson } from '../../../../src/redis/policies/config-json.ts'
-import { definitionOf } from '../../../support/policies.ts'
+import { definitionOf, limitOf, quotaOf } from '../../../support/policies.ts'
 
 const lasting = definitionOf()
 const changed = { key: 'user:42', version: 2, updatedAt: '2026-01-31T12:00:00.000Z', updatedBy: 'ops' }
@@ -28,6 +28,7 @@ describe('a stored policy record', () => {
       { ...changed, policy: temporary, lasting: definitionOf({ mode: 'shadow' }) },
     ],
     ['a temporary policy that nothing lasting precedes', { ...changed, policy: temporary, lasting: null }],
+    ['a policy with a quota', { ...changed, policy: definitionOf({ limits: [limitOf(), quotaOf()] }) }],
     ['a recorded end', { ...changed, policy: lasting, isRecordedEnd: true }],
   ])('of %s has another shape, and is read as it was written', (_, record) => {
     const json = recordJson(record)
@@ -38,6 +39,12 @@ describe('a stored policy record', () => {
   it.each([
     ['expiresAt', { ...temporary, expiresAt: '2026-01-31T18:00:00Z' }],
     ['then', { ...temporary, then: { ...lasting, mode: 'lenient' } }],
+    ['the kind of a limit', { limits: [{ ...limitOf(), kind: 'window' }], mode: 'enforce' }],
+    ['a period', { limits: [{ ...quotaOf(), period: 'quarter' }], mode: 'enforce' }],
+    ['a zone', { limits: [quotaOf({ timeZone: 'Mars/Base' })], mode: 'enforce' }],
+    ['an anchor', { limits: [quotaOf({ anchor: '2026-02-30T09:00' })], mode: 'enforce' }],
+    ['the anchor of a minute', { limits: [quotaOf({ period: 'minute' })], mode: 'enforce' }],
+    ['a kind that is not text', { limits: [{ ...limitOf(), kind: ['quota'] }], mode: 'enforce' }],
     ['an end of what follows', { ...temporary, then: temporary }],
     ['no then', { ...temporary, then: undefined }],
   ])('is damaged by a malformed member: %s', (_, definition) => {

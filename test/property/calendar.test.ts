@@ -1,0 +1,80 @@
+import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
+import { CALENDAR_STEPS, Calendar } from '../../src/domain/limits/calendar.ts'
+import { naivePeriod } from '../support/naive-calendar.ts'
+import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
+
+const HOUR = 3_600_000
+const [FROM, TO] = [Date.UTC(1970, 0, 1), Date.UTC(2070, 0, 1)]
+
+const timeZone = fc.constantFrom(...Intl.supportedValuesOf('timeZone'), 'UTC')
+const calendar = fc.record({
+  step: fc.constantFrom(...CALENDAR_STEPS),
+  timeZone: fc.oneof(
+    timeZone,
+    fc.constantFrom('Europe/Berlin', 'Australia/Lord_Howe', 'Pacific/Chatham', 'Pacific/Apia'),
+  ),
+  anchor: fc.option(
+    fc
+      .date({ min: new Date(FROM), max: new Date(TO), noInvalidDate: true })
+      .map(date => date.toISOString().slice(0, 'yyyy-mm-ddThh:mm'.length)),
+    { nil: undefined },
+  ),
+})
+/** In ms since 1970, or about the time at which a clock changed. */
+const time = fc.oneof(
+  fc.integer({ min: FROM, max: TO }),
+  fc
+    .tuple(
+      fc.constantFrom(
+        Date.UTC(2026, 2, 29, 1),
+        Date.UTC(2025, 9, 26, 1),
+        Date.UTC(2026, 3, 4, 15),
+        Date.UTC(2011, 11, 30, 10),
+        Date.UTC(2028, 1, 29),
+      ),
+      fc.integer({ min: -90_000_000, max: 90_000_000 }),
+    )
+    .map(([at, plus]) => at + plus),
+)
+
+describe('a calendar', () => {
+  it(
+    'has the periods that follow from the offsets of its zone',
+    () => {
+      fc.assert(
+        fc.property(calendar, fc.array(time, { minLength: 1, maxLength: 5 }), ({ step, timeZone, anchor }, times) => {
+          const periods = new Calendar(step, timeZone, anchor)
+          for (const atMs of times) {
+            const { startMs, endMs } = periods.periodAt(atMs)
+            const naive = naivePeriod({ period: step, timeZone, ...(anchor !== undefined && { anchor }) }, atMs)
+            expect({ start: startMs, end: endMs }).toEqual(naive)
+          }
+        }),
+        runs(200, 50_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
+    'knows consecutive boundaries, at least 25 hours beyond the period on either side',
+    () => {
+      fc.assert(
+        fc.property(calendar, time, ({ step, timeZone, anchor }, atMs) => {
+          const periods = new Calendar(step, timeZone, anchor)
+          const { startMs, endMs } = periods.periodAt(atMs)
+          const boundaries = periods.boundariesAround(atMs)
+          expect(boundaries[0]).toBeLessThanOrEqual(startMs - 25 * HOUR)
+          expect(boundaries.at(-1)).toBeGreaterThanOrEqual(endMs + 25 * HOUR)
+          for (const boundary of boundaries.slice(0, -1)) {
+            const next = boundaries.find(other => other > boundary)
+            expect(new Calendar(step, timeZone, anchor).periodAt(boundary)).toEqual({ startMs: boundary, endMs: next })
+          }
+        }),
+        runs(100, 10_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+})

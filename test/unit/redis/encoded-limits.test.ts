@@ -1,0 +1,51 @@
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
+import { encodedLimits } from '../../../src/redis/buckets/encoded-limits.ts'
+import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
+
+let now: string
+beforeEach(() => {
+  jest.spyOn(Date, 'now').mockImplementation(() => Date.parse(now))
+})
+afterEach(() => {
+  jest.restoreAllMocks()
+})
+
+const { limits } = policyOf('x', { limits: [limitOf(), quotaOf()] })
+const [, { id = 0 } = {}] = limits
+const boundaries = (...times: string[]) => times.map(time => Date.parse(`${time}Z`)).join()
+
+/** The present period comes first. */
+const JANUARY =
+  boundaries('2026-01-31T08:00', '2026-02-28T08:00') +
+  `,${boundaries('2025-12-31T08:00', '2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00')}`
+const FEBRUARY =
+  boundaries('2026-02-28T08:00', '2026-03-31T07:00') +
+  `,${boundaries('2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00', '2026-04-30T07:00')}`
+
+it('a token bucket is encoded by its numbers, and a quota by the boundaries of its present and its neighbouring periods', () => {
+  now = '2026-02-28T07:59:59.999Z'
+  expect(encodedLimits(limits)).toBe(`${limits[0]?.id} 1000 1 10000 10 ${id} 1 0 10 10q${JANUARY}`)
+})
+
+it('the boundaries follow the clock into the next period, and back', () => {
+  now = '2026-02-28T08:00Z'
+  expect(encodedLimits(limits)).toContain(`q${FEBRUARY}`)
+  now = '2026-02-28T07:59:59.999Z'
+  expect(encodedLimits(limits)).toContain(`q${JANUARY}`)
+})
+
+it('with two calendars, each is known throughout', () => {
+  const both = policyOf('x', {
+    limits: [quotaOf(), quotaOf({ name: 'daily', period: 'day', anchor: '2026-01-01T00:00' })],
+  })
+  now = '2026-02-28T08:00Z'
+  expect(encodedLimits(both.limits)).toContain(`q${FEBRUARY}`)
+  now = '2026-03-01T00:00Z'
+  const midnights = ['02-26', '02-27', '02-28', '03-01', '03-02', '03-03'].map(day => `2026-${day}T23:00`)
+  expect(encodedLimits(both.limits)).toContain(`,${boundaries(...midnights)}`)
+})
+
+it('minutes and hours have a length only', () => {
+  const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour' })
+  expect(encodedLimits(policyOf('x', { limits: [quota] }).limits)).toMatch(/ 1 0 10 10q3600000$/)
+})
