@@ -1,13 +1,7 @@
 import { Counter, type Registry } from 'prom-client'
 import type { DecisionSource } from '../domain/decision.ts'
-import { prefixOf } from '../domain/key.ts'
-import { DEFAULT_POLICY, type Policy } from '../domain/policy.ts'
-
-/** Prefix policies with a series of their own, and as many that callers name; further ones share the label `other`. */
-const MAX_POLICY_LABELS = 1000
-
-/** The label of all policies that a key has of its own. */
-const EXACT = 'exact'
+import type { Policy } from '../domain/policy.ts'
+import { EXACT, isOwn, type PolicyLabels } from './policy-labels.ts'
 
 export type CheckOutcome = 'allowed' | 'denied' | 'shadowed' | 'error'
 
@@ -27,11 +21,10 @@ export class CheckCounter {
   readonly #countsByLabel = new Map<string, Counts>()
   readonly #countsByPolicy = new WeakMap<Policy, Counts>()
   readonly #countsOfExact: Counts = {}
-  /** Policies with a series of their own. */
-  readonly #prefixLabels = new Set<string>()
-  readonly #namedLabels = new Set<string>()
+  readonly #labels: PolicyLabels
 
-  constructor(registry: Registry) {
+  constructor(registry: Registry, labels: PolicyLabels) {
+    this.#labels = labels
     const counter = this
     this.#countsByLabel.set(EXACT, this.#countsOfExact)
     new Counter({
@@ -55,18 +48,11 @@ export class CheckCounter {
   }
 
   #countsOf(policy: Policy): Counts {
-    const label = this.#labelOf(policy)
+    const label = this.#labels.labelOf(policy)
     const counts = this.#countsByLabel.get(label) ?? {}
     this.#countsByLabel.set(label, counts)
     this.#countsByPolicy.set(policy, counts)
     return counts
-  }
-
-  #labelOf({ configKey }: Policy): string {
-    if (configKey === DEFAULT_POLICY) return configKey
-    const labels = prefixOf(configKey) === undefined ? this.#namedLabels : this.#prefixLabels
-    if (labels.size < MAX_POLICY_LABELS) labels.add(configKey)
-    return labels.has(configKey) ? configKey : 'other'
   }
 
   /** Returns the counts since the last call, and resets them. */
@@ -80,9 +66,4 @@ export class CheckCounter {
       }
     }
   }
-}
-
-/** Whether the policy is the key's own. Any other policy under an exact key was named by the caller. */
-function isOwn(key: string, { configKey }: Policy): boolean {
-  return key === configKey && key !== DEFAULT_POLICY && prefixOf(key) === undefined
 }

@@ -6,7 +6,9 @@ import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
+import { LowQuotas } from './low-quotas.ts'
 import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
+import { PolicyLabels } from './policy-labels.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -25,7 +27,9 @@ export interface FrontGauges {
  */
 export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver, ClusterObserver {
   readonly registry = new Registry()
-  readonly #checks = new CheckCounter(this.registry)
+  readonly #policyLabels = new PolicyLabels()
+  readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
+  readonly #lowQuotas = new LowQuotas(this.registry, this.#policyLabels)
   readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',
@@ -132,6 +136,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
   decided(decision: Decision, seconds: number): void {
     const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
     this.#checks.add(decision, outcome, decision.source)
+    this.#lowQuotas.look(decision)
     this.#checkDuration.observe(seconds)
   }
 

@@ -1,13 +1,14 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { Registry } from 'prom-client'
 import { CheckCounter } from '../../../src/front/check-counter.ts'
+import { PolicyLabels } from '../../../src/front/policy-labels.ts'
 import { policyOf } from '../../support/policies.ts'
 
 let registry: Registry
 let counter: CheckCounter
 beforeEach(() => {
   registry = new Registry()
-  counter = new CheckCounter(registry)
+  counter = new CheckCounter(registry, new PolicyLabels())
 })
 
 function count(key: string, configKey: string): void {
