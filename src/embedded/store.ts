@@ -8,6 +8,7 @@ import { readEnv } from '../settings/env.ts'
 import { writeCompactedInThread } from './compaction-thread.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { DurableLog } from './durable-log.ts'
+import { QuotaCounts } from './quota-counts.ts'
 import { batchesInThread } from './replay-thread.ts'
 import { EmbeddedValkey } from './valkey.ts'
 
@@ -28,10 +29,12 @@ try {
   const { port, password } = new URL(url)
   const valkey = new EmbeddedValkey(Number(port), password)
   let log: DurableLog | undefined
+  let quotaCounts: QuotaCounts | undefined
 
   stopOnRequest(
     async ({ orphaned }) => {
       if (orphaned) await clientsGone()
+      await quotaCounts?.close()
       await log?.close()
       await valkey.stop()
     },
@@ -45,6 +48,11 @@ try {
   const directory = await lockDirectory(env.DATA_DIR, url)
   await valkey.start()
   const connections = { commands: valkey.connectInProcess(), announcements: valkey.connectInProcess() }
+  const counts = new QuotaCounts(
+    { commands: valkey.connectInProcess(), tracking: valkey.connectInProcess() },
+    { dataDir: env.DATA_DIR, directory, keyPrefix: env.KEY_PREFIX, logger },
+  )
+  quotaCounts = counts
   log = await DurableLog.open(connections, {
     dataDir: env.DATA_DIR,
     directory,
@@ -52,9 +60,11 @@ try {
     retentionMs: env.COMMAND_RETENTION_MS,
     batchesInThread,
     writeCompacted: writeCompactedInThread,
+    appended: events => counts.appended(events),
     restart: () => process.exit(1),
     logger,
   })
+  counts.findQuotas()
   await valkey.serve(log)
   parent?.send({ type: 'ready' })
 } catch (err) {

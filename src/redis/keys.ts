@@ -6,12 +6,17 @@
 import { bucketPartition } from '../domain/partition.ts'
 import { BUCKET_TAGS } from './bucket-tags.ts'
 
+/** The beginning of the keys of all buckets, and of no other key. */
+export function bucketsPrefix(keyPrefix: string): string {
+  return `${keyPrefix}:{`
+}
+
 export class BucketKeys {
   /** By partition. */
   readonly #prefixes: readonly string[]
 
   constructor(keyPrefix: string) {
-    this.#prefixes = BUCKET_TAGS.map(tag => `${keyPrefix}:{${tag}}:`)
+    this.#prefixes = BUCKET_TAGS.map(tag => `${bucketsPrefix(keyPrefix)}${tag}}:`)
   }
 
   bucket(key: string): string {

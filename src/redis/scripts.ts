@@ -32,4 +32,7 @@ export const keepIdempotencyKeyScript = load('keep-idempotency-key', 'read-claim
 export const endIdempotencyKeyScript = load('end-idempotency-key', 'read-claim')
 export const foldScript = load('fold', 'wrong-type')
 export const replaceScript = load('replace', 'wrong-type')
+export const findQuotasScript = load('find-quotas')
+export const readQuotaCountsScript = load('read-quota-counts')
+export const restoreQuotaCountsScript = load('restore-quota-counts')
 export const repairLogScript = load('repair-log', 'is-position')

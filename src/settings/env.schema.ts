@@ -60,7 +60,7 @@ export const EnvSchema = Type.Object({
     default: './data',
     pattern: '\\S',
     rule: 'be the path of a directory',
-    description: 'Directory in which the embedded store keeps policies and their events.',
+    description: 'Directory in which the embedded store keeps policies, their events and counts of quotas.',
     examples: ['/var/lib/throttler'],
   }),
   DEFAULT_CAPACITY: integer(100, 1, MAX_COUNT, 'Built-in policy: capacity of a bucket, in tokens.'),

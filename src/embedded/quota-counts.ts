@@ -1,0 +1,163 @@
+import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { compileLimits } from '../domain/limits/limit.ts'
+import { CONFIG_PARTITIONS } from '../domain/partition.ts'
+import { inChunks } from '../lib/keyed-chunks.ts'
+import type { Logger } from '../observability/logger.ts'
+import { bucketsPrefix, ConfigKeys } from '../redis/keys.ts'
+import { findQuotasScript, readQuotaCountsScript, restoreQuotaCountsScript } from '../redis/scripts.ts'
+import type { DirectoryLock } from './directory-lock.ts'
+import type { InProcessConnection, Reply } from './in-process-connection.ts'
+import { type QuotaCount, QuotaCountsFile } from './quota-counts-file.ts'
+
+/** How often changed counts are written to disk, in ms. */
+const WRITE_INTERVAL_MS = 1_000
+
+/** A quota in the JSON of an event or of a policy. */
+const QUOTA = /"name":"([a-z0-9_-]+)","kind":"quota"/g
+
+/** Where a client that tracks keys gets their names. @see https://valkey.io/topics/client-side-caching/ */
+const INVALIDATED = '__redis__:invalidate'
+
+interface Connections {
+  readonly commands: InProcessConnection
+  readonly tracking: InProcessConnection
+}
+
+interface QuotaCountsOptions {
+  readonly dataDir: string
+  readonly directory: Pick<DirectoryLock, 'isHeld'>
+  readonly keyPrefix: string
+  readonly logger: Logger
+}
+
+/**
+ * Keeps what was spent of quotas on disk, at least every second, so that a restart of the embedded store does not begin their periods
+ * again. Without quotas, it does nothing.
+ *
+ * Valkey tells which buckets have changed; those that have an entry of a quota are written to a file beside the journal.
+ */
+export class QuotaCounts {
+  readonly #commands: InProcessConnection
+  readonly #tracking: InProcessConnection
+  readonly #options: QuotaCountsOptions
+  readonly #file: QuotaCountsFile
+  /** As `lua/read-quota-counts.lua` wants them, by name. */
+  readonly #ids = new Map<string, string>()
+  /** Buckets that have changed since they were written. */
+  #changed = new Set<string>()
+  #timer: NodeJS.Timeout | undefined
+  #writing: Promise<void> | undefined
+  #failure: string | undefined
+
+  /** Restores what was written before. */
+  constructor({ commands, tracking }: Connections, options: QuotaCountsOptions) {
+    this.#commands = commands
+    this.#tracking = tracking
+    this.#options = options
+    this.#file = new QuotaCountsFile(join(options.dataDir, 'quotas.ndjson'), Date.now())
+    for (const counts of inChunks([...this.#file.held])) this.#restore(counts)
+  }
+
+  #restore(counts: readonly (readonly [key: string, count: QuotaCount])[]): void {
+    const values = counts.flatMap(([, { value, expiresAt }]) => [value, expiresAt])
+    const keys = counts.map(([key]) => key)
+    this.#commands.call('EVAL', restoreQuotaCountsScript.lua, keys.length, ...keys, ...values)
+  }
+
+  /** Looks for quotas in all policies of the store. */
+  findQuotas(): void {
+    for (let partition = 0; partition < CONFIG_PARTITIONS; partition++) {
+      const { policies } = new ConfigKeys(this.#options.keyPrefix, partition)
+      let cursor = '0'
+      do {
+        const [next, ...names] = this.#commands.call('EVAL', findQuotasScript.lua, 1, policies, cursor) as string[]
+        for (const name of names) this.#know(name)
+        cursor = next ?? '0'
+      } while (cursor !== '0')
+    }
+  }
+
+  /** Looks for quotas in events, as JSON. */
+  appended(events: readonly string[]): void {
+    for (const event of events) for (const [, name = ''] of event.matchAll(QUOTA)) this.#know(name)
+  }
+
+  #know(name: string): void {
+    if (this.#ids.has(name)) return
+    const [limit] = compileLimits([{ kind: 'quota', name, capacity: 1, period: 'day' }])
+    this.#ids.set(name, (limit?.id ?? 0).toString(16).padStart(8, '0'))
+    if (this.#timer === undefined) this.#track()
+  }
+
+  #track(): void {
+    const redirect = this.#tracking.call('CLIENT', 'ID') as number
+    this.#tracking.call('SUBSCRIBE', INVALIDATED)
+    const prefix = bucketsPrefix(this.#options.keyPrefix)
+    this.#commands.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', redirect, 'BCAST', 'PREFIX', prefix)
+    this.#timer = setInterval(() => this.#writeChanged(), WRITE_INTERVAL_MS)
+  }
+
+  /** Writes what has changed, and then what has changed meanwhile. */
+  async close(): Promise<void> {
+    clearInterval(this.#timer)
+    await this.#writing
+    await this.#writeChanged()
+  }
+
+  #writeChanged(): Promise<void> {
+    this.#writing ??= this.#write().finally(() => {
+      this.#writing = undefined
+    })
+    return this.#writing
+  }
+
+  async #write(): Promise<void> {
+    for (const pushed of this.#tracking.takePushed()) this.#note(pushed)
+    // Without the lock, the file may be another process's.
+    if (this.#changed.size === 0 || !this.#options.directory.isHeld) return
+    const changed = this.#changed
+    this.#changed = new Set()
+    try {
+      await this.#file.write(await this.#read([...changed]), Date.now())
+      this.#succeeded()
+    } catch (err) {
+      this.#changed = new Set([...changed, ...this.#changed])
+      this.#failed(err as NodeJS.ErrnoException)
+    }
+  }
+
+  /** A message names the changed keys, or none if the store was emptied. */
+  #note(pushed: Reply | Error): void {
+    const keys = Array.isArray(pushed) ? pushed[2] : undefined
+    if (Array.isArray(keys)) for (const key of keys) this.#changed.add(String(key))
+    else if (keys === null) for (const key of this.#file.held.keys()) this.#changed.add(key)
+  }
+
+  /** The present counts of these buckets; `undefined` for one that has no quota. Checks are answered between the chunks. */
+  async #read(keys: readonly string[]): Promise<ReadonlyMap<string, QuotaCount | undefined>> {
+    const counts = new Map<string, QuotaCount | undefined>()
+    for (const some of inChunks(keys)) {
+      await nextTurn()
+      const script = readQuotaCountsScript.lua
+      const found = this.#commands.call('EVAL', script, some.length, ...some, ...this.#ids.values()) as Reply[]
+      for (const [i, key] of some.entries()) {
+        const [value, expiresAt] = [String(found[2 * i]), Number(found[2 * i + 1])]
+        counts.set(key, value === '' ? undefined : { value, expiresAt })
+      }
+    }
+    return counts
+  }
+
+  #failed({ message: reason, code }: NodeJS.ErrnoException): void {
+    if (this.#failure !== reason) {
+      this.#options.logger.error({ code, reason }, 'counts of quotas cannot be written: a restart would forget them')
+    }
+    this.#failure = reason
+  }
+
+  #succeeded(): void {
+    if (this.#failure !== undefined) this.#options.logger.info('counts of quotas can be written again')
+    this.#failure = undefined
+  }
+}

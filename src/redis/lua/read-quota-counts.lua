@@ -1,0 +1,29 @@
+--[[
+  Reads the buckets among these that have an entry of a quota; see bucket-layout.lua.
+
+  KEYS  buckets
+  ARGV  the ids of all quotas, each as the 4 bytes of an entry in hexadecimal digits
+  Returns for each bucket its value in hexadecimal digits and the time in ms when it expires; '' and 0 for one without a quota.
+]]
+local TIME, ENTRY = 8, 16
+local is_quota, counts = {}, {}
+for _, id in ipairs(ARGV) do is_quota[id] = true end
+
+local function digits(text)
+  return (string.gsub(text, '.', function(byte) return string.format('%02x', string.byte(byte)) end))
+end
+
+local function has_quota(value)
+  for at = TIME + 1, #value, ENTRY do
+    if is_quota[digits(string.sub(value, at, at + 3))] then return true end
+  end
+  return false
+end
+
+for _, key in ipairs(KEYS) do
+  local value = redis.pcall('GET', key)
+  local is_counted = type(value) == 'string' and has_quota(value)
+  counts[#counts + 1] = is_counted and digits(value) or ''
+  counts[#counts + 1] = is_counted and redis.call('PEXPIRETIME', key) or 0
+end
+return counts

@@ -1,0 +1,88 @@
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { Service } from '../support/service.ts'
+
+const YEARLY = {
+  name: 'yearly',
+  kind: 'quota',
+  capacity: 1_000,
+  period: 'year',
+  timeZone: 'UTC',
+  anchor: '2020-07-01T00:00',
+}
+const BURST = { name: 'burst', capacity: 100, refillTokens: 1, refillIntervalMs: 1_000_000 }
+
+let dataDir: string
+let service: Service
+let client: Client
+const start = async () => {
+  service = await Service.start({ env: { DATA_DIR: dataDir } })
+  client = new Client(service.url)
+}
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+  await start()
+})
+afterEach(async () => {
+  await service.stop()
+  await rm(dataDir, { recursive: true, force: true })
+})
+
+const path = () => join(dataDir, 'quotas.ndjson')
+const remaining = async (key: string) =>
+  (await client.check(key, 0)).body.limits.map((limit: { remaining: number }) => limit.remaining)
+
+describe('counts of quotas in the embedded store', () => {
+  it('survive an orderly restart, with all that their bucket holds', async () => {
+    await client.put('sold:*', { limits: [YEARLY, BURST] })
+    await client.check('sold:é', 7)
+    await client.check('sold:b', 20)
+    await client.check('sold:reset', 20)
+    await client.request('DELETE', '/buckets/sold:reset')
+    await service.stop()
+    await start()
+    expect(await remaining('sold:é')).toEqual([993, 93])
+    expect(await remaining('sold:b')).toEqual([980, 80])
+    expect(await remaining('sold:reset')).toEqual([1_000, 100])
+  })
+
+  it('survive a killed store, except those of the last second', async () => {
+    await client.put('sold:*', { limits: [YEARLY, BURST] })
+    await client.check('sold:a', 7)
+    await eventually(async () => expect(await readFile(path(), 'utf8')).toContain('sold:a'), 3_000)
+    const [store = 0] = service.pidsOf('throttler store')
+    process.kill(store, 'SIGKILL')
+    await eventually(async () => {
+      const { body } = await client.check('sold:a', 0)
+      expect([body.source, body.limits[0].remaining]).toEqual(['redis', 993])
+    }, 10_000)
+    await client.check('sold:a', 3)
+    await service.stop()
+    await start()
+    expect(await remaining('sold:a')).toEqual([990, 90])
+  })
+
+  it('are not written for policies without quotas', async () => {
+    await client.put('sold:*', { limits: [BURST] })
+    await client.check('sold:a', 7)
+    await sleep(1_200)
+    await expect(readFile(path(), 'utf8')).rejects.toThrow('ENOENT')
+  })
+
+  it('are read up to a line that was not written whole', async () => {
+    await client.put('sold:*', { limits: [YEARLY, BURST] })
+    await client.check('sold:a', 7)
+    await service.stop()
+    await writeFile(path(), `${await readFile(path(), 'utf8')}{"key":"throttler:{0}:so`)
+    await start()
+    await client.check('sold:a', 1)
+    await service.stop()
+    await start()
+    expect(await remaining('sold:a')).toEqual([992, 92])
+  })
+})
