@@ -12,14 +12,27 @@ interface LogRereadsOptions {
   now(): number
 }
 
+/** A read of one log, from its call until the store has answered, however late. */
+interface Read {
+  /** Resolves when the store has answered. */
+  readonly ended: Promise<void>
+  /** Resolves with the read, at the latest at the deadline. */
+  readonly awaited: Promise<void>
+  /** Whether the deadline has passed. */
+  isLate: boolean
+  /** The read after this one, shared by all who ask meanwhile. */
+  next: Promise<void> | undefined
+}
+
 /**
- * Reads the logs of the policies between the regular reads, for checks that name an unknown policy. Checks share the read in flight.
- * There are at most ten reads in any second, so callers who name a deleted policy do not burden the policy store.
+ * Reads the logs of the policies between the regular reads, for checks that name an unknown policy. Checks that ask during a read
+ * share the one after it, since the read in flight may have missed the latest change. There are at most ten reads in any second, so
+ * callers who name a deleted policy do not burden the policy store.
  */
 export class LogRereads {
   readonly #options: LogRereadsOptions
-  /** The reads in flight, by partition. Each resolves at its deadline at the latest, so a store that hangs delays no further check. */
-  readonly #inFlight = new Map<number, Promise<void>>()
+  /** The reads in flight, by partition. */
+  readonly #inFlight = new Map<number, Read>()
   /** When the reads of the last second began. */
   #startsMs: readonly number[] = []
 
@@ -27,9 +40,16 @@ export class LogRereads {
     this.#options = options
   }
 
-  /** Resolves when the log has been read, and at once if there were too many reads. Never rejects. */
+  /**
+   * Resolves when the log has been read as it is at the call. Resolves at once if there were too many reads, or if the store has not
+   * answered in time: a store that hangs delays no further check. Never rejects.
+   */
   read(partition: number): Promise<void> {
-    return this.#inFlight.get(partition) ?? (this.#mayRead() ? this.#begin(partition) : Promise.resolve())
+    const inFlight = this.#inFlight.get(partition)
+    if (inFlight === undefined) return this.#mayRead() ? this.#begin(partition).awaited : Promise.resolve()
+    if (inFlight.isLate) return Promise.resolve()
+    inFlight.next ??= this.#untilDeadline(inFlight.ended.then(() => this.read(partition))).catch(ignore)
+    return inFlight.next
   }
 
   #mayRead(): boolean {
@@ -40,13 +60,21 @@ export class LogRereads {
     return mayRead
   }
 
-  #begin(partition: number): Promise<void> {
-    const { catchUp, timeoutMs } = this.#options
-    const ended = catchUp(partition).then(ignore, ignore)
-    const read = withDeadline(ended, timeoutMs).catch(ignore)
+  #begin(partition: number): Read {
+    const ended = this.#options
+      .catchUp(partition)
+      .then(ignore, ignore)
+      .then(() => void this.#inFlight.delete(partition))
+    const awaited = this.#untilDeadline(ended).catch(() => {
+      read.isLate = true
+    })
+    const read: Read = { ended, awaited, isLate: false, next: undefined }
     this.#inFlight.set(partition, read)
-    void ended.then(() => this.#inFlight.delete(partition))
     return read
+  }
+
+  #untilDeadline(read: Promise<void>): Promise<void> {
+    return withDeadline(read, this.#options.timeoutMs)
   }
 }
 

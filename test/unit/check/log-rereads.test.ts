@@ -48,12 +48,40 @@ describe('a read of the log', () => {
     await read
   })
 
-  it('is shared while it is in flight; that of another log is not', async () => {
-    const [first, second, other] = [rereads.read(1), rereads.read(1), rereads.read(2)]
+  it('does not wait for that of another log', async () => {
+    const [first, other] = [rereads.read(1), rereads.read(2)]
     expect(reads.map(({ partition }) => partition)).toEqual([1, 2])
     reads[0]?.resolve()
-    await Promise.all([first, second])
+    await first
     expect(await isSettled(other)).toBe(false)
+  })
+
+  it('follows the one in flight, which may have begun before the change, and is shared', async () => {
+    const [first, second, third] = [rereads.read(1), rereads.read(1), rereads.read(1)]
+    expect(reads).toHaveLength(1)
+    reads[0]?.resolve()
+    await first
+    expect([await isSettled(second), await isSettled(third), reads.length]).toEqual([false, false, 2])
+    reads[1]?.resolve()
+    await Promise.all([second, third])
+    expect(reads).toHaveLength(2)
+  })
+
+  it('counts among the ten of a second also if it follows another one', async () => {
+    for (let i = 0; i < 9; i++) await readOnce()
+    const [, next] = [rereads.read(0), rereads.read(0)]
+    reads[0]?.resolve()
+    await next
+    expect(reads).toHaveLength(1)
+  })
+
+  it('that follows a slow one is waited for no longer than any other', async () => {
+    const first = rereads.read(1)
+    const startMs = performance.now()
+    await rereads.read(1)
+    expect(performance.now() - startMs).toBeGreaterThanOrEqual(TIMEOUT_MS - 1)
+    await first
+    reads[0]?.resolve()
   })
 
   it('is not shared once it has ended', async () => {
