@@ -1,7 +1,10 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import fc from 'fast-check'
 import { PoliciesInForce } from '../../../../src/config-change/follow/policies-in-force.ts'
 import { PolicyTable } from '../../../../src/domain/policy-table.ts'
+import { enforcedAt, type StoredPolicy } from '../../../../src/domain/temporary-policy.ts'
 import { definitionOf, limitOf, policyOf } from '../../../support/policies.ts'
+import { runs } from '../../../support/property-runs.ts'
 
 const DAY_MS = 86_400_000
 const START_MS = Date.parse('2026-01-31T12:00:00.000Z')
@@ -68,12 +71,78 @@ describe('the policies in force', () => {
     expect(enforced('user:1').definition).toEqual(small)
   })
 
-  it('begin with what follows if a policy has ended before it is read', () => {
+  it('switch back within half a second after a clock that was ahead is right again', () => {
+    inForce.set('user:1', 1, endsIn(DAY_MS))
+    inForce.set('user:2', 1, endsIn(DAY_MS, null))
+    shiftMs = DAY_MS
+    jest.advanceTimersByTime(500)
+    expect([enforced('user:1').definition, table.size]).toEqual([small, 1])
+    shiftMs = 0
+    jest.advanceTimersByTime(500)
+    expect([enforced('user:1'), enforced('user:2')]).toEqual(Array(2).fill({ version: 1, definition: large }))
+  })
+
+  it('begin with what follows if a policy has ended before it is read, also by a clock that is ahead', () => {
     inForce.set('user:1', 1, endsIn(-1))
-    inForce.set('user:2', 1, endsIn(-1, null))
-    expect(enforced('user:1').definition).toEqual(small)
-    expect(table.size).toBe(1)
+    shiftMs = DAY_MS
+    inForce.set('user:2', 1, endsIn(DAY_MS, null))
+    expect([enforced('user:1').definition, table.size]).toEqual([small, 1])
+    shiftMs = 0
+    jest.advanceTimersByTime(500)
+    expect([enforced('user:1').definition, enforced('user:2').definition]).toEqual([small, large])
+  })
+
+  it('remember a policy that has ended only until its end is recorded', () => {
+    inForce.set('user:1', 1, endsIn(1_000))
+    inForce.set('user:2', 1, endsIn(1_000, null))
+    jest.advanceTimersByTime(1_000)
+    expect([inForce.get('user:2')?.version, [...inForce.configKeys()].toSorted()]).toEqual([1, ['user:1', 'user:2']])
+    inForce.set('user:1', 2, small)
+    inForce.delete('user:2')
+    shiftMs = -DAY_MS
+    jest.advanceTimersByTime(500)
+    expect([enforced('user:1'), table.size]).toEqual([{ version: 2, definition: small }, 1])
+    expect([...inForce.configKeys()]).toEqual(['user:1'])
     expect(jest.getTimerCount()).toBe(0)
+  })
+
+  it('are a function of the clock, however it is set and whatever changes', () => {
+    const step = fc.oneof(
+      fc.record({ key: fc.nat(5), endsInMs: fc.integer({ min: -3_000, max: 3_000 }), hasThen: fc.boolean() }),
+      fc.record({ deleted: fc.nat(5) }),
+      fc.record({ shiftByMs: fc.integer({ min: -3_000, max: 3_000 }) }),
+      fc.record({ passMs: fc.integer({ min: 0, max: 2_000 }) }),
+    )
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 30 }), steps => {
+        jest.setSystemTime(START_MS)
+        shiftMs = 0
+        const stored = new Map<string, StoredPolicy>()
+        for (const one of steps) {
+          if ('key' in one) {
+            const [key, policy] = [`user:${one.key}`, endsIn(one.endsInMs, one.hasThen ? small : null)]
+            stored.set(key, policy)
+            inForce.set(key, 1, policy)
+          } else if ('deleted' in one) {
+            stored.delete(`user:${one.deleted}`)
+            inForce.delete(`user:${one.deleted}`)
+          } else if ('shiftByMs' in one) {
+            shiftMs += one.shiftByMs
+            jest.advanceTimersByTime(500)
+          } else {
+            jest.advanceTimersByTime(one.passMs)
+          }
+          const nowMs = Date.now() + shiftMs
+          for (const key of [0, 1, 2, 3, 4, 5].map(n => `user:${n}`)) {
+            const policy = stored.get(key)
+            expect(table.get(key)?.definition ?? null).toEqual(policy === undefined ? null : enforcedAt(policy, nowMs))
+          }
+          expect([...inForce.configKeys()].toSorted()).toEqual([...stored.keys()].toSorted())
+        }
+        for (const key of stored.keys()) inForce.delete(key)
+      }),
+      runs(200, 20_000),
+    )
   })
 
   it('obey each of many ends in its order, whichever was read first', () => {
@@ -85,7 +154,6 @@ describe('the policies in force', () => {
     expect(ended()).toEqual([1, 2])
     jest.advanceTimersByTime(1_000)
     expect(ended()).toEqual([0, 1, 2])
-    expect(jest.getTimerCount()).toBe(0)
   })
 
   it('switch more policies at one moment than one turn of the event loop should', () => {
