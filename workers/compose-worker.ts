@@ -81,9 +81,9 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
   const ends = new EndRecorder({
     reader,
     queue,
-    failed: err => {
+    failed: (err, partition) => {
       const level = isTransient(err) ? 'debug' : 'error'
-      logger[level](faultFields(err), 'the ends of temporary policies cannot be recorded yet')
+      logger[level]({ partition, ...faultFields(err) }, 'the ends of temporary policies cannot be recorded yet')
     },
   })
   const inspectStore = policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS })

@@ -40,8 +40,8 @@ export interface DueEnd {
 }
 
 export interface EndReader {
-  /** Temporary policies that have ended, at most `limit` of each partition. */
-  dueEnds(limit: number): Promise<readonly DueEnd[]>
+  /** Temporary policies of a partition that have ended, at most `limit`. */
+  dueEnds(partition: number, limit: number): Promise<readonly DueEnd[]>
 }
 
 /**

@@ -19,9 +19,14 @@ export function requestIdOf(data: unknown): string | undefined {
 
 /**
  * One attempt: BullMQ would run later jobs before a retried one, so the processor itself waits for the store. The store keeps
- * outcomes; completed jobs stay only for Bull Board, failed ones until an operator retries them.
+ * outcomes; completed jobs stay only for Bull Board, failed ones until an operator retries them. The service itself queues the end of
+ * a policy again, which BullMQ ignores while a failed job has that id.
  */
-export const jobOptions: JobsOptions = {
-  attempts: 1,
-  removeOnComplete: { count: 100 },
+export function jobOptionsOf({ id, type }: QueuedCommand): JobsOptions {
+  return {
+    jobId: id,
+    attempts: 1,
+    removeOnComplete: { count: 100 },
+    ...(type === 'expire' && { removeOnFail: true }),
+  }
 }

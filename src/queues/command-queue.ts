@@ -6,7 +6,7 @@ import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionLost } from '../redis/connection/transient.ts'
 import { ConfigKeys, queueName } from '../redis/keys.ts'
-import { type CommandJob, jobOf, jobOptions } from './command-job.ts'
+import { type CommandJob, jobOf, jobOptionsOf } from './command-job.ts'
 import { MalformedJobQueue } from './malformed-job-queue.ts'
 import type { QueueState } from './queue-watch.ts'
 
@@ -27,10 +27,7 @@ export class BullCommandQueue implements CommandQueue {
   /** Restores the queue's concurrency of 1 with each command, since a flush of the store removes it. */
   async add(command: QueuedCommand): Promise<void> {
     const queue = await this.#open(partitionOf(command.id))
-    await Promise.all([
-      runOneAtATime(queue),
-      queue.add(command.type, jobOf(command), { ...jobOptions, jobId: command.id }),
-    ])
+    await Promise.all([runOneAtATime(queue), queue.add(command.type, jobOf(command), jobOptionsOf(command))])
   }
 
   async findQueued(id: CommandId): Promise<{ key?: string } | undefined> {

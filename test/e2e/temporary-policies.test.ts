@@ -1,5 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { CONFIG_PARTITIONS, configPartition } from '../../src/domain/partition.ts'
+import { ConfigKeys, queueName } from '../../src/redis/keys.ts'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -109,6 +112,32 @@ describeWithRedis('a temporary policy', () => {
       }
     },
     TEST_MS,
+  )
+
+  it(
+    'has its end recorded within a minute after a repair, without a failed command; damage of another partition does not matter',
+    async () => {
+      const redis = new Redis(policies.url)
+      const keys = new ConfigKeys('throttler', configPartition('repaired'))
+      const other = new ConfigKeys('throttler', (configPartition('repaired') + 1) % CONFIG_PARTITIONS)
+      try {
+        await redis.del(other.ends)
+        await redis.set(other.ends, 'x')
+        await raise('repaired')
+        await redis.rename(keys.names, 'saved')
+        await redis.set(keys.names, 'x')
+        await eventually(async () => expect(await redis.keys(keys.failure('*'))).toHaveLength(1), RECORDED_MS)
+        await redis.rename('saved', keys.names)
+        expect((await client.request('PUT', '/config/other:*?dryRun=true', policy(1))).status).toBe(200)
+        await eventually(async () => expect(await typesOf('repaired')).toEqual(['created', 'expired']), RECORDED_MS)
+        const { queuePrefix } = keys
+        expect(await redis.exists(`${queuePrefix}:${queueName(configPartition('repaired'))}:failed`)).toBe(0)
+      } finally {
+        await redis.del(other.ends)
+        redis.disconnect()
+      }
+    },
+    TEST_MS + 2 * RECORDED_MS,
   )
 
   it(

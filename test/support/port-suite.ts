@@ -23,7 +23,7 @@ import type { ExpirePolicy, PutPolicy, QueuedCommand } from '../../src/domain/co
 import { evolve, initialState } from '../../src/domain/decider.ts'
 import type { PolicyEvent } from '../../src/domain/events.ts'
 import type { AppliedCommand, FailedCommand } from '../../src/domain/outcome.ts'
-import { configPartition } from '../../src/domain/partition.ts'
+import { CONFIG_PARTITIONS, configPartition } from '../../src/domain/partition.ts'
 import { recordOf } from '../../src/domain/policy-record.ts'
 import type { TemporaryPolicy } from '../../src/domain/temporary-policy.ts'
 import { eventually } from './eventually.ts'
@@ -327,6 +327,9 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       expect(page.map(({ key }) => key)).toEqual(['user:3'])
     })
 
+    const partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, number) => number)
+    const dueEnds = async () => (await Promise.all(partitions.map(one => ports.reader.dueEnds(one, 9)))).flat()
+
     it('are due from their end on, until something else changes the key', async () => {
       const keys = ['user:1', 'user:2', 'user:3', 'user:4']
       for (const key of keys) await change(key, { schema: 2, policy: temporary() })
@@ -334,14 +337,14 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       await change('user:2', { type: 'deleted', policy: null })
       await change('user:3', { policy: lasting })
       await change('user:4', { schema: 2, policy: temporary({ expiresAt: new Date(END_MS + 1).toISOString() }) })
-      expect(await ports.reader.dueEnds(9)).toEqual([])
+      expect(await dueEnds()).toEqual([])
       nowMs = END_MS
-      expect(await ports.reader.dueEnds(9)).toEqual([{ key: 'user:1', version: 1 }])
+      expect(await dueEnds()).toEqual([{ key: 'user:1', version: 1 }])
       nowMs++
-      const due = await ports.reader.dueEnds(9)
+      const due = await dueEnds()
       expect(due.map(({ key, version }) => `${key} ${version}`).toSorted()).toEqual(['user:1 1', 'user:4 2'])
       await change('user:1', { schema: 2, type: 'expired', actor: 'throttler', policy: lasting })
-      expect(await ports.reader.dueEnds(9)).toEqual([{ key: 'user:4', version: 2 }])
+      expect(await dueEnds()).toEqual([{ key: 'user:4', version: 2 }])
     })
 
     it('remember a recorded end', async () => {
@@ -368,7 +371,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
         const outcome = await applier.apply(command, { isRetry: false, lease: LEASE, refusal: undefined })
         expect(outcome).toMatchObject({ status: 'applied', version: 2, effect: 'changed' })
       }
-      expect(await ports.reader.dueEnds(9)).toEqual([])
+      expect(await dueEnds()).toEqual([])
       const [, last, ...others] = await ports.reader.history('user:1', { after: 0, limit: 9 })
       expect(last).toMatchObject({ schema: 2, version: 2, type: 'expired', actor: 'throttler', policy: lasting })
       expect(others).toEqual([])

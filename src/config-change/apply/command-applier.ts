@@ -44,7 +44,9 @@ export class CommandApplier {
         this.#store.failure(command.id),
         this.#targetOf(command),
       ])
-      const rejection = refusal ?? ((isRetry || failure) && supersededBy(failure, state.version))
+      // The end of a policy names its version, so it cannot undo a later change.
+      const mayUndo = command.type !== 'expire' && (isRetry || failure !== undefined)
+      const rejection = refusal ?? (mayUndo && supersededBy(failure, state.version))
       const decision: CommandDecision = rejection
         ? { kind: 'rejected', rejection }
         : decide(state, command, this.#now().toISOString(), target)

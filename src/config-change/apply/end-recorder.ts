@@ -1,11 +1,15 @@
 import { createHash } from 'node:crypto'
 import { commandId } from '../../domain/command-id.ts'
 import type { ExpirePolicy } from '../../domain/commands.ts'
+import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
 import { SERVICE_ACTOR } from '../../domain/policy-record.ts'
 import type { CommandQueue, DueEnd, EndReader } from '../ports.ts'
 
 /** In ms. An end is recorded within a minute, so several attempts may fail. */
 const INTERVAL_MS = 3_000
+
+/** In ms. A command whose end is still due may have failed, so it is queued again. Often enough that the minute is kept after a repair. */
+const RETRY_AFTER_MS = 30_000
 
 /** Ends of each partition in one round, so that changes by operators do not wait behind them for long. */
 const ENDS_PER_PARTITION = 500
@@ -13,8 +17,15 @@ const ENDS_PER_PARTITION = 500
 interface EndRecorderOptions {
   readonly reader: EndReader
   readonly queue: Pick<CommandQueue, 'add'>
-  /** Called if a round fails after one that did not. The next one tries again. */
-  failed(err: Error): void
+  /** Called if a round of a partition fails after one that did not. The next one tries again. */
+  failed(err: Error, partition: number): void
+}
+
+interface Partition {
+  readonly number: number
+  /** When the commands of the ends that are still due were queued, by a monotonic clock in ms. */
+  queuedMs: ReadonlyMap<string, number>
+  hasFailed: boolean
 }
 
 /**
@@ -23,18 +34,23 @@ interface EndRecorderOptions {
  */
 export class EndRecorder {
   readonly #options: EndRecorderOptions
+  readonly #partitions: readonly Partition[]
   #timer: NodeJS.Timeout | undefined
   #isStopped = false
-  #hasFailed = false
 
   constructor(options: EndRecorderOptions) {
     this.#options = options
+    this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, number) => ({
+      number,
+      queuedMs: new Map(),
+      hasFailed: false,
+    }))
   }
 
   /** Begins the first round, and each further one a while after the one before it. */
   async start(): Promise<void> {
     if (this.#isStopped) return
-    await this.#attempt()
+    await this.record()
     if (!this.#isStopped) this.#timer = setTimeout(() => void this.start(), INTERVAL_MS)
   }
 
@@ -43,20 +59,33 @@ export class EndRecorder {
     clearTimeout(this.#timer)
   }
 
-  async #attempt(): Promise<void> {
+  /** Queues a command for each end that is due. Damage in one partition does not concern the others. */
+  async record(): Promise<void> {
+    await Promise.all(this.#partitions.map(partition => this.#attempt(partition)))
+  }
+
+  async #attempt(partition: Partition): Promise<void> {
     try {
-      await this.record()
-      this.#hasFailed = false
+      await this.#recordIn(partition)
+      partition.hasFailed = false
     } catch (err) {
-      if (!this.#hasFailed) this.#options.failed(err as Error)
-      this.#hasFailed = true
+      if (!partition.hasFailed) this.#options.failed(err as Error, partition.number)
+      partition.hasFailed = true
     }
   }
 
-  /** Queues a command for each end that is due. */
-  async record(): Promise<void> {
+  async #recordIn(partition: Partition): Promise<void> {
     const { reader, queue } = this.#options
-    for (const end of await reader.dueEnds(ENDS_PER_PARTITION)) await queue.add(expireCommand(end))
+    const nowMs = performance.now()
+    const queuedMs = new Map<string, number>()
+    for (const end of await reader.dueEnds(partition.number, ENDS_PER_PARTITION)) {
+      const command = expireCommand(end)
+      const earlierMs = partition.queuedMs.get(command.id)
+      const isUnderWay = earlierMs !== undefined && nowMs - earlierMs < RETRY_AFTER_MS
+      if (!isUnderWay) await queue.add(command)
+      queuedMs.set(command.id, isUnderWay ? earlierMs : nowMs)
+    }
+    partition.queuedMs = queuedMs
   }
 }
 

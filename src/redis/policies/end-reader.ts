@@ -1,4 +1,4 @@
-import { DamagedRecord } from '../../config-change/damaged-store.ts'
+import { DamagedStore } from '../../config-change/damaged-store.ts'
 import type { DueEnd, EndReader, StateReader } from '../../config-change/ports.ts'
 import { hasEnded, type TemporaryPolicy } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
@@ -30,19 +30,21 @@ export class RedisEndReader implements EndReader {
     this.#now = now
   }
 
-  async dueEnds(limit: number): Promise<readonly DueEnd[]> {
-    return (await this.#ended(limit)).map(({ key, version }) => ({ key, version }))
+  async dueEnds(partition: number, limit: number): Promise<readonly DueEnd[]> {
+    const ended = await this.#endedIn(this.#partitions[partition] as ConfigKeys, limit)
+    return ended.map(({ key, version }) => ({ key, version }))
   }
 
-  /** How many other policies within a prefix have ended with none to follow. The list of keys still names them. */
+  /**
+   * How many other policies within a prefix have ended with none to follow. The list of keys still names them. A partition whose list
+   * of ends is damaged counts as none, since a dry run is possible all the same.
+   */
   async countGoneInside(configKey: string, prefix: string): Promise<number> {
-    const ended = await this.#ended(Number.POSITIVE_INFINITY)
+    const ended = await Promise.all(
+      this.#partitions.map(keys => unlessDamaged(this.#endedIn(keys, Number.POSITIVE_INFINITY))),
+    )
     const isGone = ({ key, policy }: Ended) => key !== configKey && key.startsWith(prefix) && policy.then === null
-    return ended.filter(isGone).length
-  }
-
-  async #ended(limit: number): Promise<readonly Ended[]> {
-    return (await Promise.all(this.#partitions.map(keys => this.#endedIn(keys, limit)))).flat()
+    return ended.flatMap(some => some ?? []).filter(isGone).length
   }
 
   /** Reads on if the list of ends is damaged, and names keys that have not ended. */
@@ -51,20 +53,25 @@ export class RedisEndReader implements EndReader {
     const due: Ended[] = []
     for (let offset = 0; ; offset += ENDS_PER_READ) {
       const keys = await this.#redis.zrangebyscore(ends, '-inf', nowMs, 'LIMIT', offset, ENDS_PER_READ)
-      const found = await Promise.all(keys.map(key => this.#endedPolicy(key, nowMs)))
+      // A damaged key must not keep the ends of others from being recorded.
+      const found = await Promise.all(keys.map(key => unlessDamaged(this.#endedPolicy(key, nowMs))))
       due.push(...found.filter(end => end !== undefined))
       if (keys.length < ENDS_PER_READ || due.length >= limit) return due.slice(0, limit)
     }
   }
 
-  /** `undefined` if the key has no policy that has ended, or is damaged, which must not keep the other ends from being recorded. */
+  /** `undefined` if the key has no policy that has ended. */
   async #endedPolicy(key: string, nowMs: number): Promise<Ended | undefined> {
-    try {
-      const { version, policy } = await this.#reader.state(key)
-      return hasEnded(policy, nowMs) ? { key, version, policy } : undefined
-    } catch (err) {
-      if (err instanceof DamagedRecord) return undefined
-      throw err
-    }
+    const { version, policy } = await this.#reader.state(key)
+    return hasEnded(policy, nowMs) ? { key, version, policy } : undefined
+  }
+}
+
+async function unlessDamaged<T>(read: Promise<T>): Promise<T | undefined> {
+  try {
+    return await read
+  } catch (err) {
+    if (err instanceof DamagedStore) return undefined
+    throw err
   }
 }

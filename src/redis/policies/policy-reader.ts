@@ -95,8 +95,8 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     }
   }
 
-  dueEnds(limit: number): Promise<readonly DueEnd[]> {
-    return this.#ends.dueEnds(limit)
+  dueEnds(partition: number, limit: number): Promise<readonly DueEnd[]> {
+    return this.#ends.dueEnds(partition, limit)
   }
 
   /** The readable ones, in the order of their names. */

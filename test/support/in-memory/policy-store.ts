@@ -191,15 +191,13 @@ export class InMemoryPolicyStore
     return record && recordAt(record, this.#now())
   }
 
-  async dueEnds(limit: number): Promise<readonly DueEnd[]> {
+  async dueEnds(partition: number, limit: number): Promise<readonly DueEnd[]> {
     const nowMs = this.#now()
-    return this.#logs.flatMap(({ events }) => {
-      const keys = [...new Set(events.map(({ key }) => key))]
-      const due = keys
-        .map(key => ({ key, state: this.#stateOf(key) }))
-        .filter(({ state }) => hasEnded(state.policy, nowMs))
-      return due.slice(0, limit).map(({ key, state: { version } }) => ({ key, version }))
-    })
+    const keys = [...new Set(this.#logOf(partition).events.map(({ key }) => key))]
+    const due = keys
+      .map(key => ({ key, state: this.#stateOf(key) }))
+      .filter(({ state }) => hasEnded(state.policy, nowMs))
+    return due.slice(0, limit).map(({ key, state: { version } }) => ({ key, version }))
   }
 
   async list({ prefix, after, limit }: ListQuery): Promise<readonly PolicyRecord[]> {

@@ -67,6 +67,24 @@ it('a change of a key whose state never matches its log fails soon, with an erro
   expect(store.attempts).toBeLessThanOrEqual(30)
 })
 
+it('the end of a policy is recorded after a failure, also if the version at the failure could not be read', async () => {
+  const store = new InMemoryPolicyStore()
+  store.lend(id, 'held')
+  const applier = new CommandApplier({ reader: store, store, now })
+  const policy = { ...definitionOf(), expiresAt: '2020-01-31T12:00:00.000Z', then: null }
+  const event = { schema: 2, key, version: 1, type: 'created', at: now().toISOString(), actor: 'ops' } as const
+  const outcome = { id: commandId(key, crypto.randomUUID()), key, status: 'applied', version: 1 } as const
+  await store.append({
+    outcome: { ...outcome, effect: 'created' },
+    lease: '',
+    change: { key, expectedVersion: 0, event: { ...event, commandId: outcome.id, policy } },
+  })
+  const error = { code: 'internal', detail: 'damaged' } as const
+  await store.recordFailure({ id, key, status: 'failed', error, revisionAtFailure: null }, 'held')
+  const expire: KeyCommand = { type: 'expire', id, key, actor: 'throttler', version: 1 }
+  expect(await applier.apply(expire, attempt)).toMatchObject({ status: 'applied', version: 2 })
+})
+
 it('a change that loses to other changes many times is still applied', async () => {
   const losses = 50
   const store = new ContendedStore(losses)
