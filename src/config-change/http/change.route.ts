@@ -5,16 +5,17 @@ import { expiryFault, tooFarFault } from '../../domain/expiry.ts'
 import type { AppliedCommand } from '../../domain/outcome.ts'
 import { type PolicyRecord, recordAt, recordOf } from '../../domain/policy-record.ts'
 import type { Logger } from '../../observability/logger.ts'
+import { mapStoreErrors } from '../map-store-errors.ts'
 import { PolicyRequest, refuseExpiry, toRequestedPolicy } from '../policy.schema.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readVersion } from '../read-policy.ts'
 import type { CommandSubmitter, Submission } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
 import { commandProblem } from './command-problem.ts'
+import { acceptedStatus } from './command-status.schema.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
 import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { DryRunResponse, dryRunBody } from './dry-run-json.ts'
-import { PolicyResponse, sendBody, sendPolicy } from './policy-json.ts'
+import { entityTag, PolicyResponse, sendBody, sendPolicy } from './policy-json.ts'
 import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
 import { versionNumber } from './version-number.schema.ts'
 
@@ -27,7 +28,7 @@ export interface ChangeRoutesOptions {
 const AcceptedResponse = Type.Object(
   {
     commandId: Type.String({ description: 'Id of the command, for `GET /commands/{id}`.' }),
-    status: Type.Literal('queued', { description: 'The change waits to be applied.' }),
+    status: acceptedStatus,
     key: Type.String({ description: 'The config key.' }),
   },
   {
@@ -37,16 +38,33 @@ const AcceptedResponse = Type.Object(
   },
 )
 
+const AppliedResponse = Type.Object(
+  {
+    commandId: Type.String({ description: 'Id of the command.' }),
+    status: Type.Literal('applied', { description: 'The change was applied.' }),
+    key: Type.String({ description: 'The config key.' }),
+    version: Type.Integer({ description: 'The version of the policy after the change.' }),
+  },
+  {
+    title: 'AppliedChange',
+    description: 'In place of the policy, if a request is repeated after its version was compacted.',
+    examples: [{ commandId: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'applied', key: 'user:*', version: 3 }],
+  },
+)
+
+const examples = PolicyResponse['examples']
+const ChangedResponse = Type.Union([PolicyResponse, AppliedResponse], { examples })
+
 const changeResponses = {
-  200: PolicyResponse,
-  201: PolicyResponse,
+  200: ChangedResponse,
+  201: ChangedResponse,
   202: AcceptedResponse,
   204: { type: 'null' },
 } as const
 
 const putResponses = {
   ...changeResponses,
-  200: Type.Union([PolicyResponse, DryRunResponse], { examples: PolicyResponse['examples'] }),
+  200: Type.Union([PolicyResponse, DryRunResponse, AppliedResponse], { examples }),
 }
 
 const PutQuery = Type.Object(
@@ -125,9 +143,9 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     const { commandId, result } = submission
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
-    if (result !== undefined) return sendResult(reply, command.key, { ...submission, result })
+    if (result !== undefined && waitMs > 0) return sendResult(reply, command.key, { ...submission, result })
     reply.header('location', `/commands/${commandId}`)
-    return reply.code(202).send({ commandId, status: 'queued', key: command.key })
+    return reply.code(202).send({ commandId, status: result?.status ?? 'queued', key: command.key })
   }
 
   /** The record usually follows from the event, which this process has just read. */
@@ -140,13 +158,19 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     if ('counts' in result) throw new Error(`command ${result.id} of one key has the result of an import`)
     if (result.effect === 'deleted') return reply.code(204).send()
     const record = (event && recordOf(event)) ?? (await readResult(key, result))
-    return sendPolicy(reply.code(result.effect === 'created' ? 201 : 200), record)
+    reply.code(result.effect === 'created' ? 201 : 200)
+    return record === undefined ? sendApplied(reply, result) : sendPolicy(reply, record)
   }
 
-  /** Without a change, the version may be one that has ended. */
-  async function readResult(key: string, { version, effect }: AppliedCommand): Promise<PolicyRecord> {
-    const record = await readVersion(reader, key, version)
-    return (effect === 'unchanged' ? recordAt(record, Date.now()) : undefined) ?? record
+  /** Without a change, the version may be one that has ended. `undefined` if it was compacted. */
+  async function readResult(key: string, { version, effect }: AppliedCommand): Promise<PolicyRecord | undefined> {
+    const event = await mapStoreErrors(reader.version(key, version))
+    const record = event && recordOf(event)
+    return (effect === 'unchanged' && record && recordAt(record, Date.now())) || record
+  }
+
+  function sendApplied(reply: FastifyReply, { id, status, key, version }: AppliedCommand): FastifyReply {
+    return sendBody(reply.header('etag', entityTag({ version })), { commandId: id, status, key, version })
   }
 }
 

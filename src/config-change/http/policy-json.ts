@@ -75,8 +75,11 @@ export function policyBody(record: PolicyRecord): Static<typeof PolicyResponse> 
 }
 
 export function sendPolicy(reply: FastifyReply, record: PolicyRecord): FastifyReply {
-  const { version, isEnded } = record
-  return sendBody(reply.header('etag', isEnded ? `"${version}-ended"` : `"${version}"`), policyBody(record))
+  return sendBody(reply.header('etag', entityTag(record)), policyBody(record))
+}
+
+export function entityTag({ version, isEnded }: Pick<PolicyRecord, 'version' | 'isEnded'>): string {
+  return isEnded ? `"${version}-ended"` : `"${version}"`
 }
 
 /** Sends the members in this order. A serializer that knows the schema would put the optional ones last. */

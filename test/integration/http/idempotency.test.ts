@@ -5,6 +5,7 @@ import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import type { Answer } from '../../support/client.ts'
 import { eventually } from '../../support/eventually.ts'
+import { StoreChanges } from '../../support/store-changes.ts'
 import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
@@ -51,10 +52,44 @@ describe('a repetition', () => {
     expectProblem(await ask(), 412, 'version-conflict')
   })
 
-  it('that does not wait is accepted under the same id', async () => {
+  it('that does not wait is accepted under the same id, and says how the command has ended', async () => {
     const ask = () => client().request('DELETE', '/config/again', undefined, named('deletion'))
-    const [first, second] = [await ask(), await ask()]
-    expect([second.status, second.body]).toEqual([202, first.body])
+    const { commandId, status, key } = (await ask()).body
+    expect(status).toBe('queued')
+    await eventually(async () => expect((await client().get(`/commands/${commandId}`)).body.status).toBe('applied'))
+    const second = await ask()
+    expect([second.status, second.body]).toEqual([202, { commandId, status: 'applied', key }])
+    expect(second.headers.get('location')).toBe(`/commands/${commandId}`)
+  })
+
+  it('that does not wait learns of a rejection', async () => {
+    const ask = () => client().request('PUT', '/config/no-wait', policy(1), named('no-wait', { 'if-match': '"7"' }))
+    await ask()
+    await eventually(async () => expect((await ask()).body.status).toBe('rejected'))
+  })
+
+  it('gets the first outcome without the policy if its version was compacted since', async () => {
+    const app = await TestApp.start(given.store, { variables: { KEY_PREFIX: 'throttler' } })
+    const redis = new Redis(given.store.url)
+    try {
+      const ask = (key: string) => app.client.put('old', policy(1), named(key))
+      const firsts = [await ask('created'), await ask('unchanged')]
+      expect(firsts.map(({ status }) => status)).toEqual([201, 200])
+      await app.client.put('old', policy(2))
+      await new StoreChanges(redis).compact(configPartition('old'), 2)
+      expectProblem(await app.client.get('/config/old?version=1'), 404, 'version-not-found')
+      const repeated = [await ask('created'), await ask('unchanged')]
+      expect(repeated.map(({ status }) => status)).toEqual([201, 200])
+      for (const { body, headers } of repeated) {
+        const { id, ...outcome } = (await app.client.get(`/commands/${body.commandId}`)).body
+        expect(body).toEqual({ commandId: id, ...outcome })
+        expect(outcome).toEqual({ status: 'applied', key: 'old', version: 1 })
+        expect(headers.get('etag')).toBe('"1"')
+      }
+    } finally {
+      redis.disconnect()
+      await app.close()
+    }
   })
 
   it('may be written differently if it requests the same change', async () => {
@@ -66,15 +101,18 @@ describe('a repetition', () => {
 
   it('of an import is the same import', async () => {
     const lines = `${JSON.stringify({ key: 'imported:a', ...policy(1) })}\n`
-    const ask = () =>
+    const ask = (more: Record<string, string> = { prefer: 'wait=10' }) =>
       client().request('POST', '/config/import', lines, {
-        ...named('import', { prefer: 'wait=10' }),
+        ...named('import', more),
         'content-type': 'application/x-ndjson',
       })
     const answers = await Promise.all([ask(), ask(), ask()])
     const repeated = await ask()
     for (const answer of answers) expect([answer.status, answer.body]).toEqual([200, repeated.body])
     expect(repeated.body).toMatchObject({ status: 'applied', created: 1, changed: 0, unchanged: 0 })
+    const { commandId } = repeated.body
+    const accepted = await ask({})
+    expect([accepted.status, accepted.body]).toEqual([202, { commandId, status: 'applied' }])
   })
 })
 
