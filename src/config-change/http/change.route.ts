@@ -11,7 +11,6 @@ import type { PolicyReader } from '../ports.ts'
 import type { CommandSubmitter, Submission } from '../submit/command-submitter.ts'
 import { dryRun } from '../submit/dry-run.ts'
 import { commandProblem } from './command-problem.ts'
-import { acceptedStatus } from './command-status.schema.ts'
 import { DELETE_DOCS, PUT_DOCS, ROLLBACK_DOCS } from './config.docs.ts'
 import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { DryRunResponse, dryRunBody } from './dry-run-json.ts'
@@ -28,7 +27,7 @@ export interface ChangeRoutesOptions {
 const AcceptedResponse = Type.Object(
   {
     commandId: Type.String({ description: 'Id of the command, for `GET /commands/{id}`.' }),
-    status: acceptedStatus,
+    status: Type.Literal('queued', { description: 'The change waits to be applied.' }),
     key: Type.String({ description: 'The config key.' }),
   },
   {
@@ -143,9 +142,9 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     const { commandId, result } = submission
     logger.info({ requestId: request.id, commandId, type: command.type }, 'command accepted')
     if (waitMs > 0) reply.header('preference-applied', 'wait')
-    if (result !== undefined && waitMs > 0) return sendResult(reply, command.key, { ...submission, result })
+    if (result !== undefined) return sendResult(reply, command.key, { ...submission, result })
     reply.header('location', `/commands/${commandId}`)
-    return reply.code(202).send({ commandId, status: result?.status ?? 'queued', key: command.key })
+    return reply.code(202).send({ commandId, status: 'queued', key: command.key })
   }
 
   /** The record usually follows from the event, which this process has just read. */

@@ -1,25 +1,30 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import { parseCommandId, parseImportId } from '../../domain/command-id.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
 import { problemBody } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
-import type { CommandStatuses } from '../submit/command-statuses.ts'
+import type { CommandStatuses, QueuedStatus } from '../submit/command-statuses.ts'
 import { commandProblem } from './command-problem.ts'
-import { commandStatus } from './command-status.schema.ts'
 
 export interface CommandRoutesOptions {
   readonly statuses: CommandStatuses
 }
 
+type CommandState = QueuedStatus['status'] | CommandResult['status']
+
 const CommandResponse = Type.Object(
   {
     id: Type.String({ description: 'Id of the command.' }),
-    status: commandStatus(
-      '`queued` until it ends. `rejected` if it cannot be applied, such as when a condition does not hold. `failed` if it ' +
+    status: Type.Unsafe<CommandState>({
+      type: 'string',
+      enum: ['queued', 'applied', 'rejected', 'failed'],
+      description:
+        '`queued` until it ends. `rejected` if it cannot be applied, such as when a condition does not hold. `failed` if it ' +
         'could not be processed; an operator may retry it.',
-    ),
+    }),
     key: Type.Optional(Type.String({ description: 'The config key. Absent for an import.' })),
     version: Type.Optional(Type.Integer({ description: 'The version of the policy after an applied command.' })),
     created: Type.Optional(Type.Integer({ description: 'For an import: policies whose config key had none.' })),

@@ -2,7 +2,6 @@ import { type Static, Type } from '@sinclair/typebox'
 import type { ImportId } from '../../domain/command-id.ts'
 import type { ChangeEffect, ImportCounts } from '../../domain/outcome.ts'
 import { MAX_DIFFERENCES } from '../import/dry-run-import.ts'
-import { acceptedStatus } from './command-status.schema.ts'
 import { definitionOrNull } from './policy-json.ts'
 
 export const ImportQuery = Type.Object(
@@ -64,7 +63,7 @@ const ImportDryRunResponse = Type.Object(
 export const importResponses = {
   200: Type.Union([ImportResultResponse, ImportDryRunResponse]),
   202: Type.Object(
-    { commandId, status: acceptedStatus },
+    { commandId, status: Type.Literal('queued', { description: 'The import waits to be applied.' }) },
     { title: 'AcceptedImport', description: 'An import that was accepted, and is applied later.' },
   ),
 }

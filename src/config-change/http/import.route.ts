@@ -76,9 +76,9 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
     const { commandId, result } = await submitter.submitImport(asked, submitOptions)
     logger.info({ requestId: request.id, commandId, type: 'import' }, 'command accepted')
     if (submitOptions.waitMs > 0) reply.header('preference-applied', 'wait')
-    if (result !== undefined && submitOptions.waitMs > 0) return sendResult(reply, result)
+    if (result !== undefined) return sendResult(reply, result)
     reply.header('location', `/commands/${commandId}`)
-    return reply.code(202).send({ commandId, status: result?.status ?? 'queued' })
+    return reply.code(202).send({ commandId, status: 'queued' })
   }
 
   function announcedTooLarge(contentLength: number): Problem | undefined {

@@ -12,7 +12,7 @@ import type { ResultWaiters, Settled } from './result-waiters.ts'
 
 export interface Submission {
   readonly commandId: string
-  /** Absent if it is not known: the caller did not wait, or not long enough. Known at once if the command had ended before. */
+  /** Absent if the caller did not wait, or not long enough. */
   readonly result?: CommandResult
   /** The event of the command, if this process has read it meanwhile. */
   readonly event?: PolicyEvent
@@ -102,13 +102,12 @@ export class CommandSubmitter {
     return mapStoreErrors(this.#options.staging.drop(partIds(id)))
   }
 
-  /** Returns the results of the commands that ended in time, or before. */
+  /** Returns the results of the commands that ended in time. */
   async #enqueue(commands: readonly QueuedCommand[], isRepeated: boolean, options: SubmitOptions): Promise<Settled[]> {
     const { waiters } = this.#options
     const waits = options.waitMs > 0 ? commands.map(({ id }) => waiters.wait(id, options.waitMs)) : []
     try {
-      const ended = await Promise.all(commands.map(command => this.#add(command, isRepeated)))
-      if (waits.length === 0) return ended.flatMap(result => (result === undefined ? [] : { result, event: undefined }))
+      await Promise.all(commands.map(command => this.#add(command, isRepeated)))
     } catch (err) {
       for (const { cancel } of waits) cancel()
       throw err
@@ -117,18 +116,13 @@ export class CommandSubmitter {
     return settled.filter(one => one !== undefined)
   }
 
-  /**
-   * A repeated command is added again, since its first request may have died before it did. Adding it twice has no effect.
-   * @returns the result of a repeated command that has ended, which is not added
-   */
-  async #add(command: QueuedCommand, isRepeated: boolean): Promise<CommandResult | undefined> {
+  /** A repeated command is added again, since its first request may have died before it did. Adding it twice has no effect. */
+  async #add(command: QueuedCommand, isRepeated: boolean): Promise<void> {
     const { idempotencyKeys, queue, staging, waiters } = this.#options
-    const result = isRepeated ? await mapStoreErrors(waiters.find(command.id)) : undefined
-    if (result !== undefined) return result
+    if (isRepeated && (await mapStoreErrors(waiters.find(command.id))) !== undefined) return
     await mapStoreErrors(queue.add(command))
     // Only now: lines and claims without a queued command have to expire.
     if (command.type === 'import-part') await mapStoreErrors(staging.keep([command.id]))
     await idempotencyKeys.keep(command)
-    return undefined
   }
 }
