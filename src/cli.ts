@@ -53,6 +53,7 @@ ${Object.entries(COMMANDS)
   Commands use the stores of the service: CONFIG_REDIS_URL and REDIS_URL, or the embedded store in DATA_DIR. With --url, those from check
   to import ask a service over HTTP instead. Like the service, they read settings from .env in the working directory; environment
   variables take precedence.
+  On a terminal, results are for people. Otherwise, and with --json, they are JSON.
   Exit codes: 0 success; 1 a negative result (a denial, differences, no policy, a rejected change); 2 the command could not run.
 `
 

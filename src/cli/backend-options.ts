@@ -1,13 +1,14 @@
 import type { Conditions, PolicyTag } from '../domain/commands.ts'
 import { configKeyFault, keyFault } from '../domain/key.ts'
 import { UsageError, type Values } from './command.ts'
+import { JSON_HELP, JSON_OPTION } from './output.ts'
 
 export const MAX_TIMEOUT_SECONDS = 86_400
 
 /** Options of every command that works on the stores or over HTTP. */
 export const SERVICE_OPTIONS = { url: { type: 'string' }, 'token-file': { type: 'string' } } as const
 
-export const BACKEND_OPTIONS = { ...SERVICE_OPTIONS, json: { type: 'boolean' } } as const
+export const BACKEND_OPTIONS = { ...SERVICE_OPTIONS, ...JSON_OPTION } as const
 
 /** Options of a change of one policy. */
 export const CHANGE_OPTIONS = {
@@ -22,7 +23,7 @@ export const SERVICE_HELP = `  --url URL           asks the service at this URL 
   --token-file FILE   contains the token for --url; default: the variable THROTTLER_TOKEN`
 
 export const BACKEND_HELP = `${SERVICE_HELP}
-  --json              prints JSON on a terminal too`
+${JSON_HELP}`
 
 export const CHANGE_HELP = `${BACKEND_HELP}
   --if-version N      rejects the change unless the policy is at version N; "none": unless the key has no policy

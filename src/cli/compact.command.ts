@@ -3,26 +3,28 @@ import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts
 import type { Env } from '../settings/env.ts'
 import { type CliCommand, UsageError } from './command.ts'
 import { ExitCode } from './exit-code.ts'
+import { JSON_HELP, JSON_OPTION, writeResult } from './output.ts'
 import { TerminalProgress } from './progress.ts'
 import { withPolicyStore } from './with-policy-store.ts'
 
 export const compactCommand: CliCommand = {
-  arguments: '[--keep EVENTS]',
+  arguments: '[--keep EVENTS] [--json]',
   summary: 'compacts the event log into a snapshot and the last events',
-  details: `  --keep EVENTS   number of events to keep in each partition, at least 1; default: CONFIG_LOG_KEEP
+  details: `  --keep EVENTS       number of events to keep in each partition, at least 1; default: CONFIG_LOG_KEEP
+${JSON_HELP}
 
 Compacted events disappear from the history of their keys; version numbers continue. The service can run meanwhile. If
 CONFIG_LOG_KEEP is a number, workers compact the log themselves.`,
-  options: { keep: { type: 'string' } },
-  run: ({ keep }) =>
+  options: { ...JSON_OPTION, keep: { type: 'string' } },
+  run: values =>
     withPolicyStore(async ({ redis, env }) => {
-      const kept = eventsToKeep(keep, env)
+      const kept = eventsToKeep(values['keep'], env)
       const progress = new TerminalProgress('compacted')
       let compacted = 0
       for (const { log } of maintainedPartitions(redis, env.KEY_PREFIX))
         compacted += await compactLog(log, kept, progress)
       progress.clear()
-      process.stdout.write(`compacted ${compacted} events\n`)
+      writeResult(values, { compacted }, () => `compacted ${compacted} events\n`)
       return ExitCode.ok
     }),
 }

@@ -1,7 +1,7 @@
 import { acceptConfigKey, BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { isForPeople } from './output.ts'
+import { isForPeople, jsonLine } from './output.ts'
 import { eventsText } from './policy-text.ts'
 import { withBackend } from './with-backend.ts'
 
@@ -17,8 +17,7 @@ As JSON, one change per line. Exit code 1 if the key never had a policy.`,
     const configKey = acceptConfigKey(key)
     await withBackend(values, async backend => {
       for await (const events of backend.history(configKey)) {
-        const lines = () => events.map(event => `${JSON.stringify(event)}\n`).join('')
-        process.stdout.write(isForPeople(values) ? eventsText(events) : lines())
+        process.stdout.write(isForPeople(values) ? eventsText(events) : events.map(jsonLine).join(''))
       }
     })
     return ExitCode.ok

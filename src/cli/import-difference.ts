@@ -1,14 +1,7 @@
 import type { ImportDifference, ImportDryRun } from '../config-change/import/dry-run-import.ts'
-import { ExitCode } from './exit-code.ts'
 import { printable } from './printable.ts'
 
 const SIGNS = { created: '+', changed: '~', deleted: '-' } as const
-
-/** Prints what an import would do: for people on a terminal, otherwise as JSON. Exit code 1 if it would do anything. */
-export function printDifference(found: ImportDryRun, { asJson }: { readonly asJson: boolean }): ExitCode {
-  process.stdout.write(asJson ? `${JSON.stringify(found)}\n` : differenceText(found))
-  return found.created + found.changed + found.deleted === 0 ? ExitCode.ok : ExitCode.found
-}
 
 /** Each difference by its key, with the members that differ; then how many there are. */
 export function differenceText(found: ImportDryRun): string {

@@ -1,33 +1,16 @@
-import { randomUUID } from 'node:crypto'
 import { pruneFault, prunePrefix } from '../config-change/import/prune-prefix.ts'
-import { stageImport } from '../config-change/import/stage-import.ts'
-import type { ImportResult } from '../config-change/submit/command-statuses.ts'
-import { importId } from '../domain/command-id.ts'
-import { Problem } from '../lib/errors.ts'
-import { actorOf } from './actor.ts'
-import { awaitImport } from './await-import.ts'
+import type { Wait } from './backend/backend.ts'
+import { NegativeAnswer, RequestFailed } from './backend/failure.ts'
+import type { ImportBody, ImportOptions } from './backend/import-target.ts'
 import { BACKEND_HELP, BACKEND_OPTIONS, MAX_TIMEOUT_SECONDS, textOf, timeoutMsOf } from './backend-options.ts'
 import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { printDifference } from './import-difference.ts'
-import { dryRun } from './import-dry-run.ts'
-import { importOverHttp } from './import-over-http.ts'
+import { differenceText } from './import-difference.ts'
 import { readInput } from './input-file.ts'
-import { printable } from './printable.ts'
+import { writeResult } from './output.ts'
 import { TerminalProgress } from './progress.ts'
 import { reasonOf } from './reason.ts'
-import { changeFlow } from './stores/change-flow.ts'
-import { serviceClient } from './with-backend.ts'
-import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
-
-interface ImportOptions {
-  readonly file: string
-  readonly actor: string
-  readonly reason: string | undefined
-  readonly timeoutMs: number
-  /** The prefix by which the import prunes. */
-  readonly prune: string | undefined
-}
+import { withImportTarget } from './with-backend.ts'
 
 export const importCommand: CliCommand = {
   arguments:
@@ -54,82 +37,67 @@ it times out (exit code 2), the import is still applied.`,
     timeout: { type: 'string' },
   },
   operands: { min: 1, max: 1 },
-  run: async (values, [file = '']) => {
-    const client = serviceClient(values)
-    if (client !== undefined) return importOverHttp(client, values, file)
-    const { prune, 'dry-run': isDryRun, json } = values
-    const options = {
-      file,
-      actor: actorOf(textOf(values['actor'])),
+  run: async (values, [path = '']) => {
+    const asked = {
+      prune: pruneOf(textOf(values['prune'])),
       reason: reasonOf(textOf(values['reason'])),
       timeoutMs: timeoutMsOf(values),
-      prune: prefix(textOf(prune)),
     }
-    return withPolicyStore(async access => {
-      const progress = new TerminalProgress('bytes read')
-      try {
-        if (!isDryRun) return report(await importFile(access, options, progress), values)
-        const found = await dryRun(access, options, progress)
-        return printDifference(found, { asJson: json === true || !process.stdout.isTTY })
-      } catch (err) {
-        progress.clear()
-        if (!isInvalidFile(err)) throw err
-        return refuse(err, isDryRun === true)
-      }
-    })
+    return values['dry-run'] === true ? compare(values, path, asked) : apply(values, path, asked)
   },
 }
 
 /** @throws {UsageError} */
-function prefix(given: string | undefined): string | undefined {
-  const fault = given === undefined ? undefined : pruneFault(given)
+function pruneOf(given: string | undefined): string | undefined {
+  if (given === undefined) return undefined
+  const fault = pruneFault(given)
   if (fault !== undefined) throw new UsageError(`--prune ${fault}`)
-  return given === undefined ? undefined : prunePrefix(given)
+  return prunePrefix(given)
 }
 
-/** A dry run reports with exit code 1 that it found differences, so an invalid file is trouble. */
-function refuse({ detail }: Problem, isDryRun: boolean): ExitCode {
-  if (isDryRun) process.stderr.write(`throttler import: ${printable(detail)}\n`)
-  else process.stdout.write(`${printable(detail)}\n`)
-  return isDryRun ? ExitCode.trouble : ExitCode.found
+type Asked = Omit<ImportOptions, 'say'>
+
+async function apply(values: Values, path: string, asked: Asked): Promise<ExitCode> {
+  const result = await withImportTarget(values, target =>
+    withFile(path, (file, say) => target.apply(file, { ...asked, say })),
+  )
+  writeResult(values, result, () => importText(result, asked))
+  return ExitCode.ok
 }
 
-function isInvalidFile(err: unknown): err is Problem {
-  return err instanceof Problem && (err.code === 'import-invalid' || err.code === 'validation-failed')
+function importText({ created, changed, unchanged, deleted }: ImportBody, { prune }: Asked): string {
+  const pruned = prune === undefined ? '' : `, ${deleted} deleted`
+  return `imported: ${created} created, ${changed} changed, ${unchanged} unchanged${pruned}\n`
 }
 
-async function importFile(
-  access: PolicyStoreAccess,
-  { file, actor, reason, timeoutMs, prune }: ImportOptions,
-  progress: TerminalProgress,
-): Promise<ImportResult> {
-  const { queue, statuses, staging, submitter } = changeFlow(access)
-  try {
-    const id = importId(randomUUID())
-    const fingerprint = await stageImport({ id, file: readInput(file, progress), prune }, staging)
-    const submission = {
-      ...{ id, actor, requestId: id, fingerprint },
-      ...(reason !== undefined && { reason }),
-      ...(prune !== undefined && { prune }),
-    }
-    await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
+async function compare(values: Values, path: string, { prune }: Asked): Promise<ExitCode> {
+  const found = await withImportTarget(values, target => withFile(path, file => target.compare(file, prune))).catch(
+    asTrouble,
+  )
+  writeResult(values, found, () => differenceText(found))
+  return found.created + found.changed + found.deleted === 0 ? ExitCode.ok : ExitCode.found
+}
+
+/** Exit code 1 of a dry run means that it found differences, so an invalid file is trouble. */
+function asTrouble(err: unknown): never {
+  throw err instanceof NegativeAnswer ? new RequestFailed(err.message) : err
+}
+
+/** Runs `use` with the bytes of a file, and shows how many were read. */
+async function withFile<T>(
+  path: string,
+  use: (file: AsyncIterable<Buffer>, say: Wait['say']) => Promise<T>,
+): Promise<T> {
+  const progress = new TerminalProgress('bytes read')
+  const say = (text: string) => {
     progress.clear()
-    const say = (text: string) => void process.stderr.write(`${text}\n`)
-    return await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), timeoutMs, say })
+    process.stderr.write(`${text}\n`)
+  }
+  try {
+    return await use(readInput(path, progress), say)
   } finally {
-    await queue.close()
+    progress.clear()
+    // Whoever writes to standard input need not finish if the file was refused.
+    if (path === '-') process.stdin.destroy()
   }
-}
-
-function report(result: ImportResult, { json, prune }: Values): ExitCode {
-  if (result.status === 'applied') {
-    const { created, changed, unchanged, deleted } = result.counts
-    const body = { commandId: result.id, status: result.status, ...result.counts }
-    const pruned = prune === undefined ? '' : `, ${deleted} deleted`
-    if (json === true) process.stdout.write(`${JSON.stringify(body)}\n`)
-    else process.stdout.write(`imported: ${created} created, ${changed} changed, ${unchanged} unchanged${pruned}\n`)
-    return ExitCode.ok
-  }
-  process.stdout.write(`${result.status}: ${result.error.detail}\n`)
-  return ExitCode.found
 }

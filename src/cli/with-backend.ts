@@ -4,22 +4,45 @@ import { commandLineToken } from '../settings/env.ts'
 import { actorOf } from './actor.ts'
 import type { Backend } from './backend/backend.ts'
 import { failureOf } from './backend/failure.ts'
+import type { ImportTarget } from './backend/import-target.ts'
 import { textOf } from './backend-options.ts'
 import { UsageError, type Values } from './command.ts'
 import { ServiceClient } from './http/client.ts'
 import { HttpBackend } from './http/http-backend.ts'
+import { HttpImportTarget } from './http/http-import-target.ts'
 import { serviceUrl } from './http/service-url.ts'
 import { tokenOfFile, tokenOfVariable } from './http/token.ts'
+import { StoreImportTarget } from './stores/store-import-target.ts'
 import { withStoreBackend } from './stores/with-store-backend.ts'
-import { withPolicyStore } from './with-policy-store.ts'
+import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 /** Runs `use` over HTTP with `--url`, otherwise on the stores of the environment. @throws {OperatorError} */
-export async function withBackend<T>(values: Values, use: (backend: Backend) => Promise<T>): Promise<T> {
+export function withBackend<T>(values: Values, use: (backend: Backend) => Promise<T>): Promise<T> {
+  return inPlace(values, {
+    service: client => use(new HttpBackend(client)),
+    stores: (access, actor) => withStoreBackend(access, actor, use),
+  })
+}
+
+/** Like `withBackend`, for imports. */
+export function withImportTarget<T>(values: Values, use: (target: ImportTarget) => Promise<T>): Promise<T> {
+  return inPlace(values, {
+    service: client => use(new HttpImportTarget(client)),
+    stores: (access, actor) => use(new StoreImportTarget(access, actor)),
+  })
+}
+
+interface Places<T> {
+  service(client: ServiceClient): Promise<T>
+  stores(access: PolicyStoreAccess, actor: string): Promise<T>
+}
+
+async function inPlace<T>(values: Values, { service, stores }: Places<T>): Promise<T> {
   const client = serviceClient(values)
-  if (client !== undefined) return use(new HttpBackend(client))
+  if (client !== undefined) return service(client)
   const actor = actorOf(textOf(values['actor']))
   try {
-    return await withPolicyStore(access => withStoreBackend(access, actor, use))
+    return await withPolicyStore(access => stores(access, actor))
   } catch (err) {
     throw err instanceof Problem ? failureOf(err) : err
   }

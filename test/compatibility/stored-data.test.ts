@@ -80,7 +80,7 @@ describeWithRedis('with the data that release 0.1.0 wrote to Redis', () => {
   })
 
   it('the log and the projection agree', async () => {
-    expect(await throttler('verify')).toMatchObject({ code: 0, output: expect.stringContaining('clean') })
+    expect(await throttler('verify')).toMatchObject({ code: 0, output: expect.stringContaining('"clean":true') })
   })
 
   describe('with a worker', () => {

@@ -68,7 +68,7 @@ describe('the embedded store', () => {
         expect((await after.get('/config/changed?version=3')).body.code).toBe('version-not-found')
         expect((await after.put('gone', { capacity: 1, refillTokens: 1 })).body.version).toBe(1 + 2 * restart)
         await after.delete('gone')
-        expect((await runThrottler(['verify'], { DATA_DIR: dataDir })).output).toContain('clean')
+        expect((await runThrottler(['verify'], { DATA_DIR: dataDir })).code).toBe(0)
         await service?.stop()
       }
     },

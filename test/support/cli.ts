@@ -42,13 +42,19 @@ export async function runThrottlerUnheard(...args: readonly string[]): Promise<s
 }
 
 /** Runs the `throttler` command with a file as a standard stream, as a shell redirects it: `> /dev/full`. */
-export async function runThrottlerWith(redirection: string, args: readonly string[]): Promise<CliResult> {
+export async function runThrottlerWith(
+  redirection: string,
+  args: readonly string[],
+  variables: Readonly<Record<string, string>> = {},
+): Promise<CliResult> {
   const command = [process.execPath, join(ROOT, 'dist/src/cli.js'), ...args]
-  const options = { cwd: WITHOUT_DOTENV, env: { PATH: process.env['PATH'] } }
+  const options = { cwd: WITHOUT_DOTENV, env: { PATH: process.env['PATH'], ...variables } }
   const child = spawn('sh', ['-c', `exec "$@" ${redirection}`, 'sh', ...command], options)
   const [output, complaints] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
   return { code: child.exitCode, output, complaints }
 }
+
+const ERASE_LINE = '\r\u001b[K'
 
 /** Runs the `throttler` command on a terminal. Its output then contains its complaints. */
 export async function runThrottlerOnTerminal(
@@ -59,7 +65,12 @@ export async function runThrottlerOnTerminal(
   const env = { PATH: process.env['PATH'], SHELL: '/bin/sh', ...variables }
   const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: WITHOUT_DOTENV, env })
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-  return { code: child.exitCode, output: output.replaceAll('\r\n', '\n') }
+  return { code: child.exitCode, output: output.split('\r\n').map(withoutErased).join('\n') }
+}
+
+/** Progress is shown on a line, and erased before the line is used for output. */
+function withoutErased(line: string): string {
+  return line.split(ERASE_LINE).at(-1) ?? ''
 }
 
 /** A word of a shell's command line. */
@@ -83,4 +94,12 @@ export async function runThrottler(
   })
   const [code] = (await once(child, 'close')) as [number | null]
   return { code, ...written }
+}
+
+/** The objects that a command printed as JSON, one on each line. */
+export function objectsIn(output: string): unknown[] {
+  return output
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line))
 }

@@ -4,11 +4,11 @@ import { isObject } from '../../lib/is-object.ts'
 import type { OperatorError } from '../../lib/operator-error.ts'
 import { parseJson } from '../../lib/parse-json.ts'
 import { failureOf, RequestFailed } from '../backend/failure.ts'
-import { reasonOf, type ServiceClient, type ServiceRequest, ServiceUnavailable, UNCERTAIN } from './client.ts'
+import { isChange, reasonOf, type ServiceClient, type ServiceRequest, ServiceUnavailable, UNCERTAIN } from './client.ts'
 
 /** A complete response. */
 export interface Answer {
-  readonly method: ServiceRequest['method']
+  readonly request: ServiceRequest
   readonly status: number
   /** `undefined` for an answer without a body, or with one that is not a JSON object. */
   readonly body: Readonly<Record<string, unknown>> | undefined
@@ -17,18 +17,18 @@ export interface Answer {
 
 /** @throws {ServiceUnavailable} */
 export async function ask(client: ServiceClient, request: ServiceRequest): Promise<Answer> {
-  return readAnswer(client, request.method, await client.send(request))
+  return readAnswer(client, request, await client.send(request))
 }
 
 /** @throws {ServiceUnavailable} */
 export async function readAnswer(
   client: ServiceClient,
-  method: Answer['method'],
+  request: ServiceRequest,
   response: IncomingMessage,
 ): Promise<Answer> {
   try {
     const body = parseJson(await text(response))
-    return { method, status: response.statusCode ?? 0, body: isObject(body) ? body : undefined, response }
+    return { request, status: response.statusCode ?? 0, body: isObject(body) ? body : undefined, response }
   } catch (err) {
     throw new ServiceUnavailable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}`)
   }
@@ -83,9 +83,9 @@ function loginFailure({ url, token }: ServiceClient): string {
 }
 
 /** After a 503, a change may have been accepted all the same. */
-function contextOf({ url }: ServiceClient, { method, status, response }: Answer, code: string): string {
+function contextOf({ url }: ServiceClient, { request, status, response }: Answer, code: string): string {
   const retryAfter = response.headers['retry-after']
-  const isUncertain = code === 'config-store-unavailable' && method !== 'GET'
+  const isUncertain = code === 'config-store-unavailable' && isChange(request)
   const notes = [
     `${status} ${code} from ${url}`,
     ...(retryAfter === undefined ? [] : [`retry after ${retryAfter} s`]),

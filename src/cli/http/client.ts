@@ -34,6 +34,12 @@ export interface ServiceRequest {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | AsyncIterable<Buffer>
+  /** The request changes nothing, whatever its method. */
+  readonly isDryRun?: boolean
+}
+
+export function isChange({ method, isDryRun = false }: ServiceRequest): boolean {
+  return method !== 'GET' && !isDryRun
 }
 
 /** Sends requests to the service. Follows no redirections, so the token goes nowhere else. */
@@ -62,7 +68,8 @@ export class ServiceClient {
   }
 
   /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnavailable} */
-  async send({ method, path, headers = {}, body }: ServiceRequest): Promise<IncomingMessage> {
+  async send(asked: ServiceRequest): Promise<IncomingMessage> {
+    const { method, path, headers = {}, body } = asked
     const { token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options
     const options: RequestOptions = {
       method,
@@ -89,7 +96,7 @@ export class ServiceClient {
       return await (source === undefined ? response : Promise.race([response, uploaded(source, request, response)]))
     } catch (err) {
       if (err instanceof OperatorError) throw err
-      const mayBeDone = isConnected && method !== 'GET' ? `; ${UNCERTAIN}` : ''
+      const mayBeDone = isConnected && isChange(asked) ? `; ${UNCERTAIN}` : ''
       throw new ServiceUnavailable(`cannot reach ${this.url}: ${reasonOf(err)}${mayBeDone}`)
     }
   }

@@ -58,7 +58,7 @@ export class HttpBackend implements Backend {
 
   async dryRun(key: string, policy: string): Promise<DryRunBody> {
     const path = `${pathOf(key)}?dryRun=true`
-    const answer = await this.#ask({ method: 'PUT', path, headers: JSON_BODY, body: policy })
+    const answer = await this.#ask({ method: 'PUT', path, headers: JSON_BODY, body: policy, isDryRun: true })
     return successOf<DryRunBody>(this.#client, answer, 'dryRun')
   }
 

@@ -1,41 +1,21 @@
-import { once } from 'node:events'
-import type { RequestListener, ServerResponse } from 'node:http'
+import type { RequestListener } from 'node:http'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import { NegativeAnswer } from '../../../../src/cli/backend/failure.ts'
 import { ServiceClient } from '../../../../src/cli/http/client.ts'
+import { exportTo } from '../../../../src/cli/http/export-to.ts'
 import { HttpBackend } from '../../../../src/cli/http/http-backend.ts'
 import { serviceUrl } from '../../../../src/cli/http/service-url.ts'
-import { exportTo, importFrom } from '../../../../src/cli/http/transfer.ts'
-import { HttpServer } from '../../../support/http-server.ts'
+import { AnsweringServer, problem, sendJson, TOKEN } from '../../../support/answering-server.ts'
 
-const TOKEN = { value: 'the-secret-token-0123456789', source: 'THROTTLER_TOKEN' }
 const NO_LIMIT = { timeoutMs: Number.POSITIVE_INFINITY, say: () => undefined }
 const POLICY = '{"capacity":1,"refillTokens":1}'
 
-let server: HttpServer | undefined
-afterEach(async () => {
-  await server?.stop()
-  server = undefined
-})
+const server = new AnsweringServer()
 
-async function clientOf(listener: RequestListener, options: { path?: string; idleTimeoutMs?: number } = {}) {
-  server = await HttpServer.start(listener)
-  const { path = '', ...others } = options
-  return new ServiceClient({ url: serviceUrl(server.url + path), token: TOKEN, ...others })
-}
-
-async function backendOf(...args: Parameters<typeof clientOf>) {
-  return new HttpBackend(await clientOf(...args))
-}
-
-function send(response: ServerResponse, status: number, body: object, headers: Record<string, string> = {}): void {
-  response.writeHead(status, { 'content-type': 'application/json', ...headers }).end(JSON.stringify(body))
-}
-
-const problem = (status: number, code: string, detail: string, headers = {}): RequestListener => {
-  return (_, response) => send(response, status, { code, detail, status }, headers)
+async function backendOf(...args: Parameters<AnsweringServer['clientOf']>) {
+  return new HttpBackend(await server.clientOf(...args))
 }
 
 describe('requests to the service', () => {
@@ -57,7 +37,7 @@ describe('requests to the service', () => {
     const backend = await backendOf(async (request, response) => {
       const { 'if-match': ifMatch, 'x-change-reason': reason, prefer } = request.headers
       seen.push([ifMatch, Buffer.from(String(reason), 'latin1').toString(), prefer, await text(request)])
-      send(response, 200, { version: 1 })
+      sendJson(response, 200, { version: 1 })
     })
     const change = {
       type: 'put',
@@ -78,7 +58,11 @@ describe('requests to the service', () => {
     const seen: unknown[] = []
     const backend = await backendOf(({ url }, response) => {
       seen.push(url)
-      send(response, 200, seen.length < 3 ? { events: [seen.length], nextCursor: `c+${seen.length}` } : { events: [3] })
+      sendJson(
+        response,
+        200,
+        seen.length < 3 ? { events: [seen.length], nextCursor: `c+${seen.length}` } : { events: [3] },
+      )
     })
     const pages = []
     for await (const page of backend.history('a')) pages.push(page)
@@ -101,7 +85,7 @@ describe('a denied check', () => {
       allowed: false,
       key: 'a',
     }
-    const backend = await backendOf((_, response) => send(response, 429, body))
+    const backend = await backendOf((_, response) => sendJson(response, 429, body))
     expect(await backend.check({ key: 'a', tokens: 1 })).toEqual({ code, detail: 'd', allowed: false, key: 'a' })
   })
 })
@@ -112,10 +96,10 @@ describe('a change that is accepted but not applied yet', () => {
     let asked = 0
     return ({ url = '' }, response) => {
       if (!url.startsWith('/commands/')) {
-        if (url.includes('?version=')) return send(response, 200, { key: 'a', version: Number(url.split('=')[1]) })
-        return send(response, 202, { commandId: '1-x', status: 'queued' })
+        if (url.includes('?version=')) return sendJson(response, 200, { key: 'a', version: Number(url.split('=')[1]) })
+        return sendJson(response, 202, { commandId: '1-x', status: 'queued' })
       }
-      return send(response, 200, ++asked < 3 ? { id: '1-x', status: 'queued' } : { id: '1-x', ...end })
+      return sendJson(response, 200, ++asked < 3 ? { id: '1-x', status: 'queued' } : { id: '1-x', ...end })
     }
   }
 
@@ -130,10 +114,10 @@ describe('a change that is accepted but not applied yet', () => {
   it('is awaited although the service cannot answer in between', async () => {
     let asked = 0
     const backend = await backendOf(({ url = '' }, response) => {
-      if (!url.startsWith('/commands/')) return send(response, 202, { commandId: '1-x', status: 'queued' })
-      if (++asked === 1) return send(response, 503, { code: 'config-store-unavailable', detail: 'unavailable' })
+      if (!url.startsWith('/commands/')) return sendJson(response, 202, { commandId: '1-x', status: 'queued' })
+      if (++asked === 1) return sendJson(response, 503, { code: 'config-store-unavailable', detail: 'unavailable' })
       if (asked === 2) return response.destroy()
-      return send(response, 200, { id: '1-x', status: 'applied', version: 1 })
+      return sendJson(response, 200, { id: '1-x', status: 'applied', version: 1 })
     })
     expect(await backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).toBeUndefined()
     expect(asked).toBe(3)
@@ -141,8 +125,8 @@ describe('a change that is accepted but not applied yet', () => {
 
   it('is not awaited without a token for its status', async () => {
     const backend = await backendOf(({ url = '' }, response) => {
-      if (!url.startsWith('/commands/')) return send(response, 202, { commandId: '1-x', status: 'queued' })
-      return send(response, 403, { code: 'forbidden', detail: 'not allowed' })
+      if (!url.startsWith('/commands/')) return sendJson(response, 202, { commandId: '1-x', status: 'queued' })
+      return sendJson(response, 403, { code: 'forbidden', detail: 'not allowed' })
     })
     await expect(backend.change({ type: 'delete', key: 'a' }, NO_LIMIT)).rejects.toThrow(/^not allowed \(403 forbidden/)
   })
@@ -220,30 +204,32 @@ describe('a failure is one line that names what went wrong', () => {
 
   it.each(failures)('%s', async (_, listener, message) => {
     const backend = await backendOf(listener, { idleTimeoutMs: 200 })
-    const err = await backend.dryRun('a', POLICY).catch((cause: unknown) => cause)
+    const change = backend.change({ type: 'put', key: 'a', policy: POLICY }, NO_LIMIT)
+    const err = await change.catch((cause: unknown) => cause)
     if (!(err instanceof Error)) throw new Error('it succeeded')
-    expect(err.message.replaceAll(server?.url ?? '', 'URL')).toMatch(message)
+    expect(err.message.replaceAll(server.url, 'URL')).toMatch(message)
     expect(err.message).not.toContain(TOKEN.value)
   })
 
   it('no token', async () => {
-    server = await HttpServer.start(problem(401, 'unauthorized', 'send a valid token'))
+    await server.clientOf(problem(401, 'unauthorized', 'send a valid token'))
     const backend = new HttpBackend(new ServiceClient({ url: serviceUrl(server.url) }))
     await expect(backend.get('a')).rejects.toThrow(/requires a token .*; set THROTTLER_TOKEN or give --token-file$/)
   })
 
-  it('a request that only reads has no effect', async () => {
+  it('a request that only reads, or is a dry run, has no effect', async () => {
     const backend = await backendOf(request => request.socket.destroy())
     await expect(backend.get('a')).rejects.toThrow(/hang up$/)
+    await expect(backend.dryRun('a', POLICY)).rejects.toThrow(/hang up$/)
   })
 
   it('JSON of another server is no decision', async () => {
-    const backend = await backendOf((_, response) => send(response, 200, { ok: true }))
+    const backend = await backendOf((_, response) => sendJson(response, 200, { ok: true }))
     await expect(backend.check({ key: 'a', tokens: 1 })).rejects.toThrow('but not as Throttler does')
   })
 
   it('a page of a proxy is no export', async () => {
-    const client = await clientOf((_, response) =>
+    const client = await server.clientOf((_, response) =>
       response.writeHead(200, { 'content-type': 'text/html' }).end('<html>'),
     )
     const written: unknown[] = []
@@ -255,64 +241,5 @@ describe('a failure is one line that names what went wrong', () => {
   it('a missing policy is a negative answer', async () => {
     const backend = await backendOf(problem(404, 'policy-not-found', 'the key "a" has no policy'))
     await expect(backend.get('a')).rejects.toThrow(new NegativeAnswer('the key "a" has no policy'))
-  })
-})
-
-describe('an import', () => {
-  async function* lines(count: number): AsyncGenerator<Buffer> {
-    for (let i = 0; i < count; i++) yield Buffer.from(`${'x'.repeat(65_535)}\n`)
-  }
-
-  it('sends the file as it is read', async () => {
-    let size = 0
-    const client = await clientOf(async (request, response) => {
-      for await (const part of request) size += (part as Buffer).length
-      send(response, 200, { commandId: 'import-x', status: 'applied', created: 1 })
-    })
-    const result = await importFrom(client, { file: lines(64), reason: undefined, ...NO_LIMIT })
-    expect([result, size]).toEqual([{ commandId: 'import-x', status: 'applied', created: 1 }, 64 * 65_536])
-  })
-
-  it('reports a refusal that comes before the file has been sent', async () => {
-    const client = await clientOf(async (request, response) => {
-      response.setHeader('connection', 'close')
-      send(response, 403, { code: 'forbidden', detail: 'may only read' })
-      await once(request, 'close')
-    })
-    const result = importFrom(client, { file: lines(1_000), reason: undefined, ...NO_LIMIT })
-    await expect(result).rejects.toThrow(/^may only read \(403 forbidden from/)
-  })
-
-  it('does not wait for a service that has refused the file and does not read the rest', async () => {
-    let closed: Promise<unknown> | undefined
-    const client = await clientOf((request, response) => {
-      closed = new Promise(resolve => request.socket.once('close', resolve))
-      send(response, 403, { code: 'forbidden', detail: 'may only read' })
-    })
-    const result = importFrom(client, { file: lines(1_000), reason: undefined, ...NO_LIMIT })
-    await expect(result).rejects.toThrow(/^may only read/)
-    await closed
-  })
-
-  it('is awaited if it is not applied at once', async () => {
-    const client = await clientOf(async (request, response) => {
-      const isStatus = request.url?.startsWith('/commands/')
-      if (isStatus)
-        return send(response, 200, { id: 'import-x', status: 'applied', created: 1, changed: 0, unchanged: 0 })
-      await text(request)
-      return send(response, 202, { commandId: 'import-x', status: 'queued' })
-    })
-    const result = await importFrom(client, { file: lines(2), reason: undefined, ...NO_LIMIT })
-    expect(result).toEqual({ commandId: 'import-x', status: 'applied', created: 1, changed: 0, unchanged: 0 })
-  })
-
-  it('reports a file that cannot be read', async () => {
-    const client = await clientOf(request => void request.resume())
-    async function* broken(): AsyncGenerator<Buffer> {
-      yield Buffer.from('x')
-      throw new NegativeAnswer('the file cannot be read')
-    }
-    const result = importFrom(client, { file: broken(), reason: undefined, ...NO_LIMIT })
-    await expect(result).rejects.toThrow('the file cannot be read')
   })
 })

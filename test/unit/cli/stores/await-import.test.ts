@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { awaitImport } from '../../../src/cli/await-import.ts'
-import type { CommandStatuses } from '../../../src/config-change/submit/command-statuses.ts'
-import { importId } from '../../../src/domain/command-id.ts'
+import { awaitImport } from '../../../../src/cli/stores/await-import.ts'
+import type { CommandStatuses } from '../../../../src/config-change/submit/command-statuses.ts'
+import { importId } from '../../../../src/domain/command-id.ts'
 
 const id = importId('00000000-0000-4000-8000-000000000000')
 const applied = { id, status: 'applied', counts: { created: 1, changed: 0, unchanged: 0, deleted: 0 } } as const

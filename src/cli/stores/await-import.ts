@@ -1,6 +1,6 @@
-import type { CommandStatuses, ImportResult } from '../config-change/submit/command-statuses.ts'
-import { type CommandId, type ImportId, partIds } from '../domain/command-id.ts'
-import { awaitCommand, explanationOf } from './backend/await-command.ts'
+import type { CommandStatuses, ImportResult } from '../../config-change/submit/command-statuses.ts'
+import { type CommandId, type ImportId, partIds } from '../../domain/command-id.ts'
+import { awaitCommand, explanationOf } from '../backend/await-command.ts'
 
 const POLL_MS = 100
 

@@ -1,0 +1,46 @@
+import { randomUUID } from 'node:crypto'
+import { resultBody } from '../../config-change/http/import-json.ts'
+import { dryRunImport, type ImportDryRun } from '../../config-change/import/dry-run-import.ts'
+import { stageImport } from '../../config-change/import/stage-import.ts'
+import { importId } from '../../domain/command-id.ts'
+import { RedisPolicyReader } from '../../redis/policies/policy-reader.ts'
+import { failureOf } from '../backend/failure.ts'
+import type { ImportBody, ImportOptions, ImportTarget } from '../backend/import-target.ts'
+import { awaitImport } from './await-import.ts'
+import { changeFlow, type StoreAccess } from './change-flow.ts'
+
+/** Imports into the policy store, without the service. A worker applies what it stages there. */
+export class StoreImportTarget implements ImportTarget {
+  readonly #access: StoreAccess
+  readonly #actor: string
+
+  constructor(access: StoreAccess, actor: string) {
+    this.#access = access
+    this.#actor = actor
+  }
+
+  async apply(file: AsyncIterable<Buffer>, { prune, reason, ...wait }: ImportOptions): Promise<ImportBody> {
+    const { queue, statuses, staging, submitter } = changeFlow(this.#access)
+    try {
+      const id = importId(randomUUID())
+      const fingerprint = await stageImport({ id, file, prune }, staging)
+      const submission = {
+        ...{ id, actor: this.#actor, requestId: id, fingerprint },
+        ...(reason !== undefined && { reason }),
+        ...(prune !== undefined && { prune }),
+      }
+      await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
+      const result = await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), ...wait })
+      if (result.status !== 'applied') throw failureOf(result.error)
+      return resultBody(id, result.counts)
+    } finally {
+      await queue.close()
+    }
+  }
+
+  compare(file: AsyncIterable<Buffer>, prune: string | undefined): Promise<ImportDryRun> {
+    const { redis, env } = this.#access
+    const reader = new RedisPolicyReader(redis, env.KEY_PREFIX)
+    return dryRunImport(file, { reader, at: new Date().toISOString(), prune, nextTurn: async () => undefined })
+  }
+}
