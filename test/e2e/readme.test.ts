@@ -9,6 +9,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { linkCheckout } from '../support/checkout.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { describeWithTerminal } from '../support/describe-with-terminal.ts'
 import { itGivesTheTour, itShows, shellCommands } from '../support/readme.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
@@ -67,12 +68,14 @@ describe('the README, tested with a new service,', () => {
 
   describe('gives a tour', () => itGivesTheTour(() => service))
 
-  describe('operates it', () =>
+  describeWithTerminal('operates it', () =>
     itShows('Operate', () => ({
+      isOnTerminal: true,
       cwd: checkout,
       env: { DATA_DIR: service.dataDir },
       replaced: { 'policies.ndjson': join(directory, 'policies.ndjson') },
-    })))
+    })),
+  )
 })
 
 describe('the section "Deploy" of the README', () => {

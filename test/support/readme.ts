@@ -13,6 +13,8 @@ interface Step {
 interface Conditions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
+  /** Whether the output is that on a terminal. */
+  readonly isOnTerminal?: boolean
   /** Texts in a command, and what the test uses in their place. */
   readonly replaced?: Readonly<Record<string, string>>
 }
@@ -40,11 +42,18 @@ function pattern(line: string): RegExp {
   return new RegExp(`^${literal.join('.*')}$`)
 }
 
-function run(command: string, { cwd, env, replaced = {} }: Conditions): string {
+function run(command: string, { cwd, env, isOnTerminal = false, replaced = {} }: Conditions): string {
   const text = Object.entries(replaced).reduce((text, [from, to]) => text.replaceAll(from, to), command)
-  const { stdout, status } = spawnSync('sh', ['-c', text], { cwd, env: { ...process.env, ...env }, encoding: 'utf8' })
+  const [shell, ...args] = isOnTerminal ? onTerminal(text) : ['sh', '-c', text]
+  const variables = { ...process.env, SHELL: '/bin/sh', ...env }
+  const { stdout, status } = spawnSync(shell, args, { cwd, env: variables, encoding: 'utf8' })
   expect(status).toBe(0)
   return stdout
+}
+
+/** Progress, which standard error would show on the same terminal, is left out. */
+function onTerminal(command: string): [shell: string, ...args: string[]] {
+  return ['script', '-qec', `(${command}) 2> /dev/null`, '/dev/null']
 }
 
 /** Tests the commands that the README shows under a heading, word for word. */
