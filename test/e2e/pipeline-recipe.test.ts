@@ -6,37 +6,40 @@ import { delimiter, join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { objectsIn } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
 
+const TOKEN = 'pipeline-token-0123456789'
 const CLI = fileURLToPath(new URL('../../dist/src/cli.js', import.meta.url))
 
 describe('the recipe for a pipeline', () => {
   let service: Service
   let client: Client
   let directory: string
-  let dataDir: string
 
   beforeAll(async () => {
-    dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
-    service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
-    client = new Client(service.url)
+    service = await Service.start({ env: { ADMIN_TOKENS: `pipeline:${TOKEN}`, WEB_CONCURRENCY: '1' } })
+    client = new Client(service.url, { authorization: `Bearer ${TOKEN}` })
     directory = await mkdtemp(join(tmpdir(), 'throttler-pipeline-'))
-    await writeFile(join(directory, 'limits.sh'), recipe('pipeline', 'sh', {}))
+    await writeFile(
+      join(directory, 'limits.sh'),
+      recipe('pipeline', 'sh', { 'https://throttler.example.com': service.url }),
+    )
     await writeFile(join(directory, 'throttler'), `#!/bin/sh\nexec "${process.execPath}" "${CLI}" "$@"\n`)
     await chmod(join(directory, 'throttler'), 0o755)
   }, 60_000)
   afterAll(async () => {
     await service.stop()
-    for (const path of [directory, dataDir]) await rm(path, { recursive: true, force: true })
+    await rm(directory, { recursive: true, force: true })
   })
 
   const commit = (limits: string) => writeFile(join(directory, 'limits.ndjson'), limits)
 
   async function run(step: string): Promise<{ code: number | null; output: string; complaints: string }> {
     const path = [directory, process.env['PATH']].join(delimiter)
-    const env = { PATH: path, DATA_DIR: dataDir, REVISION: 'commit 4f09fe0' }
+    const env = { PATH: path, THROTTLER_TOKEN: TOKEN, REVISION: 'commit 4f09fe0' }
     const child = spawn('sh', ['limits.sh', step], { cwd: directory, env, stdio: ['ignore', 'pipe', 'pipe'] })
     const [output, complaints] = await Promise.all([text(child.stdout), text(child.stderr), once(child, 'close')])
     return { code: child.exitCode, output, complaints }
@@ -50,19 +53,19 @@ describe('the recipe for a pipeline', () => {
     expect([checked.code, checked.complaints]).toEqual([0, ''])
     const found = JSON.parse(await readFile(join(directory, 'difference.json'), 'utf8'))
     expect(found).toMatchObject({ created: 2, changed: 0, unchanged: 0, deleted: 1 })
-    expect(checked.output).toBe(`2 good, 0 bad\n${JSON.stringify(found)}\n`)
+    expect(objectsIn(checked.output)).toEqual([{ good: 2, bad: 0 }, found])
     expect((await client.get('/config/search:old')).status).toBe(200)
 
     const applied = await run('apply')
-    expect(applied).toMatchObject({ code: 0, output: 'imported: 2 created, 0 changed, 0 unchanged, 1 deleted\n' })
+    expect([applied.code, objectsIn(applied.output)]).toMatchObject([
+      0,
+      [{ status: 'applied', created: 2, deleted: 1 }],
+    ])
     const { items } = (await client.get('/config')).body
     expect(items.map(({ key }: { key: string }) => key)).toEqual(['other', 'search:*', 'search:user:42'])
     const { events } = (await client.get('/config/search:old/history')).body
     expect(events[1]).toMatchObject({ type: 'deleted', actor: 'pipeline', reason: 'commit 4f09fe0' })
-    expect(JSON.parse((await run('check')).output.split('\n')[1] ?? '')).toMatchObject({
-      unchanged: 2,
-      differences: [],
-    })
+    expect(objectsIn((await run('check')).output)[1]).toMatchObject({ unchanged: 2, differences: [] })
   }, 60_000)
 
   it.each([
