@@ -41,8 +41,7 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
     await compareLayout(redis, env.KEY_PREFIX)
     return await use({ env, redis })
   } catch (err) {
-    const cause = causeOf(err)
-    throw troubleOf(cause) ?? cause
+    throw storeTroubleOf(err) ?? causeOf(err)
   } finally {
     redis.disconnect()
   }
@@ -54,7 +53,8 @@ function causeOf(err: unknown): unknown {
 }
 
 /** The error for the operator, if the store is unavailable or of a later release. */
-function troubleOf(cause: unknown): StoreTrouble | undefined {
+export function storeTroubleOf(err: unknown): StoreTrouble | undefined {
+  const cause = causeOf(err)
   if (!(cause instanceof Error)) return undefined
   if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${reasonOf(cause)}`)
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
-import { ConfigKeys } from '../../src/redis/keys.ts'
+import { ConfigKeys, queueName } from '../../src/redis/keys.ts'
 import { objectsIn, runThrottler, runThrottlerUnheard, runThrottlerWith } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -176,6 +176,30 @@ describeWithRedis('throttler on Redis', () => {
       expect(await runThrottler(['verify'], other)).toMatchObject({ code: 0 })
     } finally {
       await worker.stop()
+      await rm(directory, { recursive: true })
+    }
+  })
+
+  it('import says that a part may be applied if the store becomes unavailable', async () => {
+    const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
+    const file = join(directory, 'policies.ndjson')
+    await writeFile(file, '{"key":"a","capacity":1,"refillTokens":1}\n')
+    const server = await RedisServer.start()
+    const waiting = new Redis(server.url)
+    try {
+      const imported = runThrottler(['import', file], { REDIS_URL: server.url })
+      const queues = [0, 1, 2, 3].map(n => `${new ConfigKeys('throttler', n).queuePrefix}:${queueName(n)}:wait`)
+      await eventually(async () => expect(await waiting.exists(...queues)).toBe(queues.length))
+      waiting.disconnect()
+      await server.kill()
+      const { code, complaints } = await imported
+      expect(code).toBe(2)
+      expect(complaints).toMatch(
+        /the policy store is unavailable: .*; a part of the import may be applied; .* is safe\n$/,
+      )
+    } finally {
+      waiting.disconnect()
+      await server.stop()
       await rm(directory, { recursive: true })
     }
   })

@@ -16,18 +16,20 @@ interface AwaitOptions<Status> {
   readonly timeoutMs: number
   /** How long the caller has waited before, in ms. */
   readonly waitedMs?: number
+  /** What the user should do if the result has expired. */
+  readonly advice?: string
   say(text: string): void
 }
 
 /** Waits for the result of a command. @throws {ResultUnknown} */
 export async function awaitCommand<Status extends { readonly status: string }>(
   id: string,
-  { read, pollMs, explain, timeoutMs, say, waitedMs: before = 0 }: AwaitOptions<Status>,
+  { read, pollMs, explain, timeoutMs, say, waitedMs: before = 0, advice }: AwaitOptions<Status>,
 ): Promise<Exclude<Status, { readonly status: 'queued' }>> {
   const startMs = performance.now() - before
   for (let isExplained = false; ; await pause(pollMs)) {
     const status = await read()
-    if (status === undefined) throw new ResultUnknown(`the policy store no longer knows how command ${id} ended`)
+    if (status === undefined) throw new ResultUnknown(forgotten(id, advice))
     if (hasEnded(status)) return status
     const waitedMs = performance.now() - startMs
     if (waitedMs >= timeoutMs) throw new ResultUnknown(timedOut(id, timeoutMs))
@@ -45,6 +47,11 @@ function hasEnded<Status extends { readonly status: string }>(
 
 function pause(ms: number): Promise<void> {
   return new Promise(resolve => setTimeout(resolve, ms))
+}
+
+function forgotten(id: string, advice: string | undefined): string {
+  const reason = `the policy store no longer knows how command ${id} ended`
+  return advice === undefined ? reason : `${reason}; ${advice}`
 }
 
 function timedOut(id: string, timeoutMs: number): string {

@@ -4,6 +4,9 @@ import { awaitCommand, explanationOf } from '../backend/await-command.ts'
 
 const POLL_MS = 100
 
+/** What an operator should do after an import whose result is lost. */
+export const PART_MAY_BE_APPLIED = 'a part of the import may be applied; import the same file again, which is safe'
+
 interface AwaitOptions {
   readonly statuses: Pick<CommandStatuses, 'ofImport'>
   /** Whether a worker has taken a part of the import. */
@@ -21,5 +24,6 @@ export function awaitImport(id: ImportId, { statuses, isTaken, timeoutMs, say }:
     explain: async () => explanationOf(id, (await Promise.all(partIds(id).map(isTaken))).includes(true)),
     timeoutMs,
     say,
+    advice: PART_MAY_BE_APPLIED,
   })
 }

@@ -6,7 +6,8 @@ import { importId } from '../../domain/command-id.ts'
 import { RedisPolicyReader } from '../../redis/policies/policy-reader.ts'
 import { failureOf } from '../backend/failure.ts'
 import type { ImportBody, ImportOptions, ImportTarget } from '../backend/import-target.ts'
-import { awaitImport } from './await-import.ts'
+import { StoreTrouble, storeTroubleOf } from '../with-policy-store.ts'
+import { awaitImport, PART_MAY_BE_APPLIED } from './await-import.ts'
 import { changeFlow, type StoreAccess } from './change-flow.ts'
 
 /** Imports into the policy store, without the service. A worker applies what it stages there. */
@@ -29,8 +30,10 @@ export class StoreImportTarget implements ImportTarget {
         ...(reason !== undefined && { reason }),
         ...(prune !== undefined && { prune }),
       }
-      await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
-      const result = await awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), ...wait })
+      const result = await sayingThatPartMayBeApplied(async () => {
+        await submitter.submitImport(submission, { waitMs: 0, idempotencyKey: undefined })
+        return awaitImport(id, { statuses, isTaken: part => queue.isTaken(part), ...wait })
+      })
       if (result.status !== 'applied') throw failureOf(result.error)
       return resultBody(id, result.counts)
     } finally {
@@ -42,5 +45,15 @@ export class StoreImportTarget implements ImportTarget {
     const { redis, env } = this.#access
     const reader = new RedisPolicyReader(redis, env.KEY_PREFIX)
     return dryRunImport(file, { reader, at: new Date().toISOString(), prune, nextTurn: async () => undefined })
+  }
+}
+
+/** Once an import is submitted, workers may apply it before the store becomes unavailable. */
+async function sayingThatPartMayBeApplied<T>(use: () => Promise<T>): Promise<T> {
+  try {
+    return await use()
+  } catch (err) {
+    const trouble = storeTroubleOf(err)
+    throw trouble === undefined ? err : new StoreTrouble(`${trouble.message}; ${PART_MAY_BE_APPLIED}`)
   }
 }

@@ -44,7 +44,7 @@ export function conditionsOf(headers: IncomingHttpHeaders): Conditions | undefin
 function tagsOf(ifMatch: string): readonly PolicyTag[] | '*' {
   if (ifMatch.trim() === '*') return '*'
   if (ENTITY_TAGS.test(ifMatch)) return Array.from(ifMatch.matchAll(ENTITY_TAG)).flatMap(tagOf)
-  const message = `was ${ifMatch}; versions such as "3", "4" or * are allowed`
+  const message = `was ${ifMatch}; versions such as "3", "4", "2-ended" or * are allowed`
   throw validationProblem([{ path: '/headers/if-match', message }])
 }
 

@@ -5,6 +5,8 @@ import { refuseExpiry } from '../policy.schema.ts'
 import { type ImportedPolicy, parseImportLine } from './import-line.ts'
 import { importInvalid, type Line } from './ndjson.ts'
 
+const CARRIAGE_RETURN = 0x0d
+
 /** Members and items in a line; a policy has far fewer. */
 const MAX_ELEMENTS = 1_000
 
@@ -50,8 +52,14 @@ export class ImportChecker {
   }
 }
 
+/** Lines may end with CRLF. */
+function isEmpty(bytes: Buffer): boolean {
+  return bytes.length === 0 || (bytes.length === 1 && bytes[0] === CARRIAGE_RETURN)
+}
+
 /** A policy that has ended is valid: it counts as what follows it. */
 function parse(line: number, bytes: Buffer, nowMs: number): ImportedPolicy {
+  if (isEmpty(bytes)) throw importInvalid(line, 'it is empty; every line must be a policy')
   try {
     const problem = new JsonBounds(MAX_ELEMENTS).problemOf(bytes)
     if (problem !== undefined) throw problem

@@ -4,6 +4,9 @@ export const NDJSON = 'application/x-ndjson'
 
 const NEWLINE = 0x0a
 
+/** A byte order mark, which some editors write at the start of a file. */
+const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
+
 /** In bytes; no policy is longer. */
 const MAX_LINE_BYTES = 65_536
 
@@ -14,7 +17,7 @@ export interface Line {
 }
 
 /**
- * Splits a file into lines. The newline after the last line is optional.
+ * Splits a file into lines. The newline after the last line is optional. A byte order mark at the start is skipped.
  * @see https://github.com/ndjson/ndjson-spec
  * @throws {Problem} `import-invalid` if a line is too long
  */
@@ -26,14 +29,20 @@ export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<read
     let from = 0
     for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
       number++
-      lines.push({ number, bytes: checkLength(number, join(rest, bytes.subarray(from, end))) })
+      lines.push(lineOf(number, checkLength(number, join(rest, bytes.subarray(from, end)))))
       rest = Buffer.alloc(0)
       from = end + 1
     }
     rest = checkLength(number + 1, join(rest, bytes.subarray(from)))
     yield lines
   }
-  if (rest.length > 0) yield [{ number: number + 1, bytes: rest }]
+  const last = lineOf(number + 1, rest)
+  if (last.bytes.length > 0) yield [last]
+}
+
+function lineOf(number: number, bytes: Buffer): Line {
+  const isMarked = number === 1 && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
+  return { number, bytes: isMarked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes }
 }
 
 function join(a: Buffer, b: Buffer): Buffer {

@@ -218,7 +218,9 @@ describe('an import file is refused as a whole', () => {
   const good = line('good', 1)
   const REFUSED: [what: string, file: string, line: number, detail: RegExp][] = [
     ['invalid JSON', `${good}{"key":\n${line('x', 1)}`, 2, /it is not valid JSON/],
-    ['an empty line', `${good}\n${line('x', 1)}`, 2, /it is not valid JSON/],
+    ['an empty line', `${good}\n${line('x', 1)}`, 2, /it is empty; every line must be a policy/],
+    ['an empty line that ends with CRLF', `${good}\r\n`, 2, /it is empty; every line must be a policy/],
+    ['a byte order mark that is not at the start', `${good}\uFEFF${line('x', 1)}`, 2, /it is not valid JSON/],
     ['a line that is not an object', `${good}[]\n`, 2, /must be object/],
     ['a missing key', `${JSON.stringify(policy(1))}\n`, 1, /\/key: is missing/],
     ['a key that is not allowed', good + line('a\u0001', 1), 2, /\/key: .*control character/],
