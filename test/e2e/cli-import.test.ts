@@ -155,12 +155,12 @@ describe.each(PLACES)('throttler import $place', ({ place, actor, options, varia
 
 describe('throttler import', () => {
   it.each([
-    ['--prune', ''],
-    ['--prune', 'us*er'],
-    ['--prune', 'x'.repeat(500)],
-  ])('refuses %s %j before it sends anything', async (...option) => {
+    ['empty', ''],
+    ['not a prefix', 'us*er'],
+    ['too long', 'x'.repeat(500)],
+  ])('refuses a prefix that is %s before it sends anything', async (_, prefix) => {
     await write({ a: 1 })
-    const { code, complaints } = await runThrottler(['import', file, ...option, '--url', 'http://127.0.0.1:1'])
+    const { code, complaints } = await runThrottler(['import', file, '--prune', prefix, '--url', 'http://127.0.0.1:1'])
     expect([code, complaints]).toEqual([2, expect.stringMatching(/^throttler import: --prune [^\n]*\n$/)])
   })
 })
