@@ -1,4 +1,4 @@
-import type { Limit } from '../../src/domain/limits/limit.ts'
+import { compileLimits, type Limit } from '../../src/domain/limits/limit.ts'
 import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import { divisorOf, Fraction, ZERO } from './fraction.ts'
 import { naivePeriod } from './naive-calendar.ts'
@@ -27,6 +27,8 @@ interface Spending {
   readonly limit: string
   /** Of a token bucket: all that has not refilled yet. Of a quota: each spending of the last period, one after another. */
   readonly tokens: readonly Fraction[]
+  /** Decides which of equally slow limits is kept. Nothing is promised of that, so it is the service's own number. */
+  readonly order: number
   /** The number of units per token in which they were counted. */
   readonly grain: bigint
   /** When it was last spent from. */
@@ -50,7 +52,7 @@ const MOST_OTHERS = 8
 
 /**
  * The bucket of one key, implemented from docs/api.md and docs/consistency.md in exact rational numbers. Tests compare the
- * service's integer arithmetic with it. It shares no code with the service.
+ * service's integer arithmetic with it. It shares no arithmetic with the service.
  */
 export class BucketOracle {
   /** When it was last spent from. */
@@ -108,11 +110,14 @@ export class BucketOracle {
   /** Records the spending of the policy's limits, and keeps that of other limits unchanged. */
   #spend(after: readonly Found[], at: bigint): void {
     const fullAt = latest(after.map(state => fullAtOf(state, at)))
-    const own = after.map(({ limit, tokens }) => ({ limit: idOf(limit), tokens, grain: grainOf(limit), at, fullAt }))
+    const own = after.map(({ limit, tokens }) => {
+      const order = compileLimits([limit])[0]?.id ?? 0
+      return { limit: idOf(limit), tokens, order, grain: grainOf(limit), at, fullAt }
+    })
     const others = this.#spendings.filter(
       ({ limit, fullAt }) => at < fullAt && !own.some(spending => spending.limit === limit),
     )
-    const slowest = others.toSorted((a, b) => Number(b.fullAt - a.fullAt)).slice(0, MOST_OTHERS)
+    const slowest = others.toSorted((a, b) => Number(b.fullAt - a.fullAt) || a.order - b.order).slice(0, MOST_OTHERS)
     this.#at = at
     this.#spendings = [...own, ...slowest]
   }

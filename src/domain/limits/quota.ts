@@ -30,20 +30,28 @@ export interface QuotaLimit {
   readonly anchor?: string
 }
 
-/** Counts whole tokens: a unit is a token. */
+/** Counts whole tokens: a unit is a token. Most of its members are derived, since a million policies may each have a quota. */
 export class CompiledQuota implements LimitArithmetic {
-  readonly kind = 'quota'
-  readonly name: string
-  readonly capacity: number
   readonly id: number
   readonly definition: QuotaLimit
   #calendar: Calendar | undefined
 
   constructor(definition: QuotaLimit, id: number) {
-    this.name = definition.name
-    this.capacity = definition.capacity
     this.id = id
     this.definition = definition
+  }
+
+  get kind(): 'quota' {
+    return 'quota'
+  }
+
+  get name(): string {
+    return this.definition.name
+  }
+
+  /** In tokens. */
+  get capacity(): number {
+    return this.definition.capacity
   }
 
   get unitsPerToken(): number {
