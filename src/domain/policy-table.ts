@@ -14,9 +14,13 @@ export class PolicyTable {
   #lengthsDescending: readonly number[] = []
   readonly #definitions = new DefinitionPool()
   readonly #builtIn: Policy
+  readonly #onFirstQuota: () => void
+  #hasHadQuotas = false
 
-  constructor(builtIn: Policy) {
+  /** @param onFirstQuota called when a policy with a quota comes into force for the first time */
+  constructor(builtIn: Policy, onFirstQuota: () => void = () => undefined) {
     this.#builtIn = builtIn
+    this.#onFirstQuota = onFirstQuota
   }
 
   /** The policy in force for a caller's key. */
@@ -48,6 +52,7 @@ export class PolicyTable {
     const { definition: shared, limits } = this.#definitions.take(definition)
     const policy: Policy = { configKey, version, definition: shared, limits }
     if (before !== undefined) this.#definitions.release(before.definition)
+    if (!this.#hasHadQuotas && limits.some(({ kind }) => kind === 'quota')) this.#foundQuota()
     const prefix = prefixOf(configKey)
     if (prefix === undefined) {
       this.#exact.set(configKey, policy)
@@ -55,6 +60,11 @@ export class PolicyTable {
     }
     if (before === undefined) this.#count(prefix.length, 1)
     this.#byPrefix.set(prefix, policy)
+  }
+
+  #foundQuota(): void {
+    this.#hasHadQuotas = true
+    this.#onFirstQuota()
   }
 
   delete(configKey: string): void {

@@ -9,6 +9,7 @@ import type { Logger } from '../observability/logger.ts'
 import { type StoresState, storesState } from '../observability/stores-state.ts'
 import { connect, connectSubscriber } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
+import { reportQuotaRisks } from '../redis/connection/preflight.ts'
 import { bucketTarget, configTarget, type RedisTarget } from '../redis/connection/redis-target.ts'
 import { builtInDefinition, type Env } from '../settings/env.ts'
 import type { AppDependencies } from './app.ts'
@@ -60,7 +61,10 @@ export function composeFront(
   circuitOpened: (reason: string) => void = () => undefined,
 ): Front {
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
-  const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)))
+  const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)), () => {
+    // A store that cannot be inspected is reported by the circuit breaker.
+    reportQuotaRisks(bucketTarget(env), { keyPrefix: env.KEY_PREFIX, logger }).catch(() => undefined)
+  })
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => policies.size,
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],

@@ -7,7 +7,8 @@ import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const SLOW = { capacity: 5, refillTokens: 1, refillIntervalMs: 2_000_000_000 }
-const RISKS = /the policy store (may evict policies|keeps nothing on disk)/
+const QUOTA = { kind: 'quota', capacity: 5, period: 'year' }
+const RISKS = /the (?:policy|bucket) store (may evict [a-z ]+|keeps nothing on disk)/
 
 const risksOf = (service: Service) => service.output.flatMap(line => RISKS.exec(line)?.[1] ?? [])
 
@@ -61,6 +62,31 @@ describeWithRedis('a service with buckets in a store that evicts, and policies i
     await admin.script('FLUSH')
     await eventually(async () => expect((await client.check('spent')).body).toMatchObject({ allowed: true }), 1_200)
     expect((await client.check('spent', 0)).body).toMatchObject({ policy: 'spent', policyVersion: 1, source: 'redis' })
+  })
+})
+
+describeWithRedis('a bucket store that evicts and keeps nothing on disk', () => {
+  it('causes a warning for each of the two once there are quotas, and at each start from then on', async () => {
+    const buckets = await RedisServer.start('--maxmemory-policy', 'allkeys-lru')
+    const config = await RedisServer.start('--appendonly', 'yes')
+    const start = () =>
+      Service.start({ env: { REDIS_URL: buckets.url, CONFIG_REDIS_URL: config.url, WEB_CONCURRENCY: '1' } })
+    const expectWarnings = (service: Service) =>
+      eventually(() =>
+        expect(risksOf(service)).toEqual(['may evict what was spent of quotas', 'keeps nothing on disk']),
+      )
+    const first = await start()
+    const client = new Client(first.url)
+    await client.put('a', SLOW)
+    expect(risksOf(first)).toEqual([])
+    await client.put('b', QUOTA)
+    await client.put('c', QUOTA)
+    await expectWarnings(first)
+    await first.stop()
+    const second = await start()
+    await expectWarnings(second)
+    await second.stop()
+    await Promise.all([buckets.stop(), config.stop()])
   })
 })
 

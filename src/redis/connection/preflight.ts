@@ -37,27 +37,47 @@ function report({ variable, holdsPolicies }: RedisTarget, found: Inspection, log
   if ('unavailable' in found) {
     logger.warn({ variable, reason: found.unavailable }, 'a store is unavailable: the service starts without it')
   } else if (holdsPolicies) {
-    reportRisks(variable, found, logger)
+    reportRisks(variable, found, { logger, store: 'policy store', contents: 'policies', lost: 'all policies are' })
   }
 }
 
-/** Policies must not be lost. A server that does not report its settings is not warned of. */
+/**
+ * Once quotas are in force: warns of a bucket store that may lose what was spent of them. One that holds policies too is inspected at
+ * the start.
+ */
+export async function reportQuotaRisks(target: RedisTarget, { keyPrefix, logger }: PreflightOptions): Promise<void> {
+  if (target.holdsPolicies) return
+  const contents = 'what was spent of quotas'
+  const found = await inspectStore(target, keyPrefix)
+  if ('unavailable' in found) return
+  reportRisks(target.variable, found, { logger, store: 'bucket store', contents, lost: `${contents} is` })
+}
+
+interface Risks {
+  readonly logger: Logger
+  readonly store: string
+  readonly contents: string
+  /** Begins "… lost when it ends". */
+  readonly lost: string
+}
+
+/** A server that does not report its settings is not warned of. */
 function reportRisks(
   variable: string,
   { info, savePoints }: Exclude<Inspection, { unavailable: string }>,
-  logger: Logger,
+  { logger, store, contents, lost }: Risks,
 ) {
   const policy = info.get('maxmemory_policy')
   if (policy !== undefined && policy !== 'noeviction') {
     logger.warn(
       { variable, maxmemoryPolicy: policy },
-      `the policy store may evict policies: its maxmemory-policy is ${policy}; set it to noeviction`,
+      `the ${store} may evict ${contents}: its maxmemory-policy is ${policy}; set it to noeviction`,
     )
   }
   if (info.get('aof_enabled') === '0' && savePoints === NO_SAVE_POINTS) {
     logger.warn(
       { variable },
-      'the policy store keeps nothing on disk: appendonly is no and save is empty, so all policies are lost when it ends',
+      `the ${store} keeps nothing on disk: appendonly is no and save is empty, so ${lost} lost when it ends`,
     )
   }
 }
