@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { configPartition } from '../../src/domain/partition.ts'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
@@ -23,6 +24,10 @@ const limitOf = (name: string, capacity: number) => ({
 })
 const policyOf = (capacity: number) => ({ limits: [limitOf('default', capacity)] })
 const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i))
+
+/** A key in another partition than that of `raised`, which release 0.1.0 no longer follows by then. */
+const OF_ANOTHER_PARTITION =
+  times(100, i => `sold-${i}`).find(key => configPartition(key) !== configPartition('raised')) ?? ''
 
 describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   let release: EarlierRelease
@@ -223,19 +228,31 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     await later.stop()
   }, 60_000)
 
-  it('a temporary policy is refused by 0.1.0, which reports its schema and continues with what it knows', async () => {
-    const worker = await start('worker')
-    const [earlier, present] = clients
-    expect((await present.put('raised', policyOf(1))).status).toBe(201)
-    await obeyed('raised', 'raised', 1)
-    const expiresAt = new Date(Date.now() + A_DAY_MS).toISOString()
-    expect((await present.put('raised', { ...policyOf(100), expiresAt })).status).toBe(200)
-    await worker.stop()
-    await eventually(() => expect(fronts[0]?.output.join('\n')).toContain('the log has an event of schema 2'), 10_000)
-    expect((await present.check('raised', 0)).body).toMatchObject({ limit: 100, policyVersion: 2 })
-    expect((await earlier.check('raised', 0)).body).toMatchObject({ limit: 1, policyVersion: 1 })
-    const { code, complaints } = await runThrottler(['verify'], { REDIS_URL: redis.url }, { root: release.root })
-    expect(code).not.toBe(0)
-    expect(complaints).toContain('schema 2')
-  }, 60_000)
+  const inADay = () => ({ expiresAt: new Date(Date.now() + A_DAY_MS).toISOString() })
+  const QUOTA = { name: 'default', kind: 'quota', capacity: 100, period: 'month' }
+
+  it.each([
+    ['a temporary policy', 'raised', () => ({ ...policyOf(100), ...inADay() })],
+    ['a quota', OF_ANOTHER_PARTITION, () => ({ limits: [QUOTA] })],
+  ])(
+    '%s is refused by 0.1.0, which reports its schema and continues with what it knows',
+    async (_, key, policy) => {
+      const worker = await start('worker')
+      const [earlier, present] = clients
+      const reports = () =>
+        fronts[0]?.output.filter(line => line.includes('the log has an event of schema 2')).length ?? 0
+      const before = reports()
+      expect((await present.put(key, policyOf(1))).status).toBe(201)
+      await obeyed(key, key, 1)
+      expect((await present.put(key, policy())).status).toBe(200)
+      await worker.stop()
+      await eventually(() => expect(reports()).toBeGreaterThan(before), 10_000)
+      expect((await present.check(key, 0)).body).toMatchObject({ limit: 100, policyVersion: 2 })
+      expect((await earlier.check(key, 0)).body).toMatchObject({ limit: 1, policyVersion: 1 })
+      const { code, complaints } = await runThrottler(['verify'], { REDIS_URL: redis.url }, { root: release.root })
+      expect(code).not.toBe(0)
+      expect(complaints).toContain('schema 2')
+    },
+    60_000,
+  )
 })
