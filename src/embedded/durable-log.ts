@@ -221,10 +221,7 @@ export class DurableLog implements ReplyGate {
     this.#compaction.start()
   }
 
-  /**
-   * Before the store stops.
-   * @throws if accepted changes are lost
-   */
+  /** Before the store stops. @throws if accepted changes are lost */
   async close(): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     this.#watch()
