@@ -172,8 +172,8 @@ function isolate({ startMs, index, onResult }: Place, decide: () => void): void 
   }
 }
 
-/** Whether nothing was spent before this check. */
+/** Whether nothing was spent of the enforced limits before this check. */
 function wasFull({ policy, tokens }: BucketCheck, { allowed, spent }: BucketReading): boolean {
   const bySelf = allowed ? tokens : 0
-  return policy.limits.every(({ unitsPerToken }, i) => spent[i] === bySelf * unitsPerToken)
+  return policy.limits.every(({ unitsPerToken, isShadow }, i) => isShadow || spent[i] === bySelf * unitsPerToken)
 }

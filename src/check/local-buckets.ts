@@ -1,6 +1,7 @@
 import { type Bucket, type BucketEntry, checkBucket, forgottenAt, periodsAt, previewOf } from '../domain/bucket.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
 import type { LimitArithmetic } from '../domain/limits/limit-arithmetic.ts'
+import { enforced } from '../domain/limits/shadow.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { setBounded } from '../lib/set-bounded.ts'
@@ -49,7 +50,7 @@ interface LocalBucketsOptions {
   calendarNow(): number
 }
 
-/** Shares of a policy's limits, with the periods that they belong to. */
+/** Shares of the limits that a policy enforces, with the periods that they belong to. Shadow limits are ignored in an outage. */
 interface Shares extends Pick<BucketReading, 'periods'> {
   readonly processes: number
   readonly limits: readonly LimitArithmetic[]
@@ -113,13 +114,13 @@ export class LocalBuckets {
   }
 
   /**
-   * The store has found all limits of a policy full for a key. Their refill may have been lost since, so the shares are full too,
-   * unless they have been spent so recently that the store cannot have refilled as much. Limits of other policies may not be full.
+   * The store has found all limits that a policy enforces full for a key. Their refill may have been lost since, so the shares are full
+   * too, unless they have been spent so recently that the store cannot have refilled as much. Other limits may not be full.
    */
   foundFull({ key, policy }: Pick<BucketCheck, 'key' | 'policy'>): void {
     const kept = this.#buckets.get(key)
     if (kept === undefined || this.#options.now() < kept.fullAtMs) return
-    const bucket = withoutLimits(kept.bucket, policy.limits)
+    const bucket = withoutLimits(kept.bucket, enforced(policy.limits))
     if (bucket.entries.length + bucket.others.length === 0) this.#buckets.delete(key)
     else this.#buckets.set(key, { ...kept, bucket })
   }
@@ -128,10 +129,11 @@ export class LocalBuckets {
     const nowMs = this.#options.calendarNow()
     const known = this.#shares.get(policy)
     if (known?.processes === processes && nowMs < known.untilMs) return known
-    const { periods } = periodsAt(policy.limits, nowMs, nowMs)
+    const limits = enforced(policy.limits)
+    const { periods } = periodsAt(limits, nowMs, nowMs)
     const shares = {
       processes,
-      limits: policy.limits.map(limit => limit.shareOf(processes, nowMs)),
+      limits: limits.map(limit => limit.shareOf(processes, nowMs)),
       untilMs: nowMs + Math.min(...(periods ?? []).map(period => period?.endsInMs ?? Number.POSITIVE_INFINITY)),
       ...(periods && { periods }),
     }

@@ -16,9 +16,9 @@ export function decisionText(decision: DecisionBody): string {
   return limits.length === 0 ? lines : `${lines}\n${tableOf(limits)}`
 }
 
-function resultOf({ allowed, shadowed, detail }: DecisionBody): string {
+function resultOf({ allowed, shadowed, detail, 'violated-policies': violated = [] }: DecisionBody): string {
   if (!allowed) return detail === undefined ? 'denied' : `denied: ${detail}`
-  return shadowed === true ? 'allowed, but would be denied without shadow' : 'allowed'
+  return shadowed === true ? `allowed, but would be denied without shadow: ${violated.join(', ')}` : 'allowed'
 }
 
 function timeOf(ms: number | null): string {

@@ -68,6 +68,13 @@ const members = {
       examples: ['2026-01-15T09:00'],
     }),
   ),
+  shadow: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether this is a shadow limit: it is counted beside the limits that are enforced, and denies nobody. A policy needs at least ' +
+        'one limit that is not. If omitted, `false`.',
+    }),
+  ),
 }
 
 export const LimitRequest = Type.Object(
@@ -88,7 +95,9 @@ export const SHORT_FORM = { ...members, capacity: Type.Optional(members.capacity
 export type ShortForm = { readonly [member in keyof typeof SHORT_FORM]?: LimitRequest[member] | undefined }
 export const SHORT_FORM_MEMBERS = Object.keys(SHORT_FORM) as readonly (keyof ShortForm)[]
 
-type OwnMember = Exclude<keyof ShortForm, 'kind' | 'capacity'>
+/** Members of limits of any kind. */
+const COMMON_MEMBERS = ['kind', 'capacity', 'shadow'] as const
+type OwnMember = Exclude<keyof ShortForm, (typeof COMMON_MEMBERS)[number]>
 
 interface RequestedKind {
   readonly required: OwnMember
@@ -124,7 +133,8 @@ const REQUESTED: { readonly [kind in KindName]: RequestedKind } = {
 
 /** @param request without faults */
 export function toLimit(request: LimitRequest): Limit {
-  return REQUESTED[request.kind ?? DEFAULT_KIND].toLimit(request)
+  const limit = REQUESTED[request.kind ?? DEFAULT_KIND].toLimit(request)
+  return request.shadow === true ? { ...limit, shadow: true } : limit
 }
 
 /** The member that such a limit needs besides name and capacity. */
@@ -136,7 +146,7 @@ export function requiredMember({ kind = DEFAULT_KIND }: ShortForm): OwnMember {
 export function foreignMembers(request: ShortForm): FieldError[] {
   const { kind = DEFAULT_KIND } = request
   const { required, optional } = REQUESTED[kind]
-  const allowed: readonly string[] = ['kind', 'capacity', required, ...optional]
+  const allowed: readonly string[] = [...COMMON_MEMBERS, required, ...optional]
   return SHORT_FORM_MEMBERS.filter(member => request[member] !== undefined && !allowed.includes(member)).map(
     member => ({
       path: `/${member}`,

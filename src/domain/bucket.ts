@@ -44,7 +44,10 @@ export interface BucketCheckResult {
   readonly bucket: Bucket | undefined
 }
 
-/** Decides one check of `tokens` at `nowMs`; 0 tokens only read. Nothing is spent unless all limits allow. */
+/**
+ * Decides one check of `tokens` at `nowMs`; 0 tokens only read. Nothing is spent unless all enforced limits allow, and nothing from a
+ * shadow limit that would deny.
+ */
 export function checkBucket(
   stored: Bucket | undefined,
   limits: readonly LimitArithmetic[],
@@ -55,11 +58,24 @@ export function checkBucket(
   const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
   const times = { ...periodsAt(limits, atMs, nowMs), refillPausedMs: atMs - nowMs }
   const spent = limits.map(limit => spentOf(limit, bucket, atMs))
-  const allowed = limits.every((limit, i) => allows(limit, spent[i] ?? 0, tokens))
-  if (!allowed || tokens === 0) return { reading: { allowed, spent, ...times }, bucket }
+  const verdict = verdictOn(limits, spent, tokens)
+  if (!verdict.allowed || tokens === 0) return { reading: { ...verdict, spent, ...times }, bucket }
 
-  const after = limits.map((limit, i) => (spent[i] ?? 0) + tokens * limit.unitsPerToken)
-  return { reading: { allowed, spent: after, ...times }, bucket: spentFrom(bucket, limits, after, atMs) }
+  const cost = (limit: LimitArithmetic, i: number) => (verdict.violated?.[i] ? 0 : tokens * limit.unitsPerToken)
+  const after = limits.map((limit, i) => (spent[i] ?? 0) + cost(limit, i))
+  return { reading: { ...verdict, spent: after, ...times }, bucket: spentFrom(bucket, limits, after, atMs) }
+}
+
+/** What the limits say to a check. */
+function verdictOn(
+  limits: readonly LimitArithmetic[],
+  spent: readonly number[],
+  tokens: number,
+): Pick<BucketReading, 'allowed' | 'violated'> {
+  const isAllowedBy = (limit: LimitArithmetic, i: number) => allows(limit, spent[i] ?? 0, tokens)
+  if (limits.every(isAllowedBy)) return { allowed: true }
+  const allowed = limits.every((limit, i) => limit.isShadow || isAllowedBy(limit, i))
+  return allowed ? { allowed, violated: limits.map((limit, i) => !isAllowedBy(limit, i)) } : { allowed }
 }
 
 /** The periods of a reading, by the time at which limits count and by the clock. */
@@ -132,7 +148,8 @@ function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: nu
 
 /** The reading that a check of `tokens` would find. @param reading of a check of 0 tokens */
 export function previewOf(reading: BucketReading, limits: readonly LimitArithmetic[], tokens: number): BucketReading {
-  return { ...reading, allowed: limits.every((limit, i) => allows(limit, reading.spent[i] ?? 0, tokens)) }
+  const { violated: _, ...ofZero } = reading
+  return { ...ofZero, ...verdictOn(limits, reading.spent, tokens) }
 }
 
 /** The reading after `elapsedMs` in which nothing was spent. */

@@ -1,6 +1,7 @@
 import { floorDiv, isSmallerRatio } from './exact.ts'
 import type { CompiledLimit } from './limits/limit.ts'
 import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import { enforced } from './limits/shadow.ts'
 import type { OnStoreFailure, Policy } from './policy.ts'
 import type { BucketReading } from './reading.ts'
 
@@ -30,7 +31,7 @@ export interface LimitState {
 /** The answer to one check. */
 export interface Decision {
   readonly allowed: boolean
-  /** Set when a policy in `shadow` mode would have denied. */
+  /** Set when a policy in `shadow` mode, or a shadow limit, would have denied. */
   readonly shadowed: boolean
   /** Set when the policy's mode is `block`. */
   readonly blocked: boolean
@@ -41,9 +42,9 @@ export interface Decision {
   readonly remaining: number | null
   readonly retryAfterMs: number | null
   readonly resetAfterMs: number | null
-  /** The limit whose values the decision shows: the most exhausted one, or the one that denies for longest. */
+  /** The enforced limit whose values the decision shows: the most exhausted one, or the one that denies for longest. */
   readonly binding: CompiledLimit | undefined
-  /** Of each limit; empty if no bucket was read. */
+  /** Of each limit that was counted; empty if no bucket was read. */
   readonly states: readonly LimitState[]
   readonly source: DecisionSource
   /** The store was needed but unavailable. */
@@ -62,7 +63,7 @@ interface Asked {
 
 /**
  * The decision by a bucket's reading.
- * @param counted the limits by which the bucket counted: the policy's own, or a process's shares
+ * @param counted the limits by which the bucket counted: the policy's own, or a process's shares of the enforced ones
  */
 export function decideByBucket(
   asked: Asked,
@@ -71,9 +72,10 @@ export function decideByBucket(
   counted: readonly LimitArithmetic[] = asked.policy.limits,
 ): BucketDecision {
   const { key, policy, tokens } = asked
-  const states = counted.map((limit, i) => limitState(limit, policy.limits[i] as CompiledLimit, reading, i, tokens))
-  const binding = reading.allowed ? tightest(states) : longest(states)
-  const shadowed = !reading.allowed && policy.definition.mode === 'shadow'
+  const named = counted === policy.limits ? policy.limits : enforced(policy.limits)
+  const states = counted.map((limit, i) => limitState(limit, named[i] as CompiledLimit, reading, i, tokens))
+  const binding = reading.allowed ? tightest(enforcedStates(states)) : longest(enforcedStates(states))
+  const shadowed = reading.allowed ? reading.violated !== undefined : policy.definition.mode === 'shadow'
   return {
     allowed: reading.allowed || shadowed,
     shadowed,
@@ -95,7 +97,7 @@ export function decideByBucket(
 export function decideByMode(asked: Asked): Decision | undefined {
   const { mode } = asked.policy.definition
   if (mode === 'off') {
-    return withoutBucket(asked, { source: 'policy', remaining: asked.policy.limits[0]?.capacity ?? null })
+    return withoutBucket(asked, { source: 'policy', remaining: enforced(asked.policy.limits)[0]?.capacity ?? null })
   }
   if (mode !== 'block') return undefined
   const decision = withoutBucket(asked, { source: 'policy', remaining: 0 })
@@ -117,15 +119,15 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
     ...known,
     retryAfterMs: 0,
     resetAfterMs: 0,
-    binding: asked.policy.limits[0],
+    binding: enforced(asked.policy.limits)[0],
     states: [],
     degraded: false,
   }
 }
 
-/** The limit whose capacity is below `tokens`, so that the check can never be allowed; `undefined` if there is none. */
+/** The enforced limit whose capacity is below `tokens`, so that the check can never be allowed; `undefined` if there is none. */
 export function limitTooSmallFor(policy: Policy, tokens: number): CompiledLimit | undefined {
-  return policy.limits.find(limit => tokens > limit.capacity)
+  return policy.limits.find(limit => tokens > limit.capacity && !limit.isShadow)
 }
 
 /** What a policy does while the store is unavailable. Mode `shadow` never denies. */
@@ -134,16 +136,28 @@ export function onStoreFailureOf({ definition }: Policy, fallback: OnStoreFailur
   return asked === 'deny' && definition.mode === 'shadow' ? 'local' : asked
 }
 
-/** The names of the limits that denied, or in mode `shadow` would have denied. */
-export function violatedLimits(decision: Decision): string[] {
-  if (decision.allowed && !decision.shadowed) return []
-  return decision.states.filter(state => !state.allows).map(state => state.limit.name)
+/** The states of the limits that can deny. */
+export function enforcedStates(states: readonly LimitState[]): readonly LimitState[] {
+  return states.some(({ limit }) => limit.isShadow) ? states.filter(({ limit }) => !limit.isShadow) : states
+}
+
+/** Whether the enforced limits allow. If they do not, a policy in mode `shadow` allows the check, which spends nothing. */
+export function isWithinLimits({ states }: Pick<Decision, 'states'>): boolean {
+  return states.every(({ allows, limit }) => allows || limit.isShadow)
+}
+
+/** The names of the limits that denied, or in mode `shadow` would have denied. If there are none, those of such shadow limits. */
+export function violatedLimits({ allowed, shadowed, states }: Decision): string[] {
+  if (allowed && !shadowed) return []
+  const violated = states.filter(state => !state.allows)
+  const denying = violated.filter(({ limit }) => !limit.isShadow)
+  return (denying.length > 0 ? denying : violated).map(({ limit }) => limit.name)
 }
 
 /** The state in words: "0 of 100 tokens left; 10 more every 1000 ms". */
 export function explain(decision: BucketDecision): string {
-  const { binding, states } = decision
-  const name = states.length > 1 ? `${binding.name}: ` : ''
+  const { binding, policy } = decision
+  const name = policy.limits.length > 1 ? `${binding.name}: ` : ''
   const left = `${decision.remaining} of ${binding.capacity} tokens left`
   return `${name}${left}; ${binding.refill}`
 }
@@ -159,7 +173,7 @@ function limitState(
   const spent = reading.spent[index] ?? 0
   /** Negative for a bucket in debt. */
   const left = limit.capacityUnits - spent
-  const allowing = reading.allowed || allows(limit, spent, tokens)
+  const allowing = reading.allowed ? !reading.violated?.[index] : allows(limit, spent, tokens)
   return {
     limit: named,
     allows: allowing,

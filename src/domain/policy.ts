@@ -1,4 +1,5 @@
 import { type CompiledLimit, compileLimits, type Limit, limitFaults, sameLimits } from './limits/limit.ts'
+import { isShadow } from './limits/shadow.ts'
 
 export const MODES = ['enforce', 'shadow', 'off', 'block'] as const
 export type Mode = (typeof MODES)[number]
@@ -64,8 +65,14 @@ export interface PolicyFault {
   readonly message: string
 }
 
-/** Faults that a schema cannot express: duplicate names, and what each kind of limit forbids. */
+const ONLY_SHADOW = 'must be false or absent in at least one limit: a policy needs a limit that is not a shadow limit'
+
+/** Faults that a schema cannot express: duplicate names, what each kind of limit forbids, and only shadow limits. */
 export function policyFaults(definition: PolicyDefinition): readonly PolicyFault[] {
+  return [...faultsOfLimits(definition), ...onlyShadowFault(definition)]
+}
+
+function faultsOfLimits(definition: PolicyDefinition): readonly PolicyFault[] {
   const names = new Set<string>()
   return definition.limits.flatMap((limit, index) => {
     const faults: PolicyFault[] = []
@@ -76,6 +83,12 @@ export function policyFaults(definition: PolicyDefinition): readonly PolicyFault
     const ofLimit = limitFaults(limit).map(({ path, message }) => ({ path: `/limits/${index}${path}`, message }))
     return [...faults, ...ofLimit]
   })
+}
+
+/** A shadow limit is tried out beside a limit that is enforced. */
+function onlyShadowFault({ limits }: PolicyDefinition): readonly PolicyFault[] {
+  if (!limits.every(isShadow)) return []
+  return [{ path: '/limits/0/shadow', message: ONLY_SHADOW }]
 }
 
 export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {

@@ -1,8 +1,11 @@
 /** The result of one check, for each limit of its policy in order. */
 export interface BucketReading {
+  /** By the limits that are enforced. */
   readonly allowed: boolean
   /** Units spent, after this check. */
   readonly spent: readonly number[]
+  /** For each limit, whether it is a shadow limit that would have denied this allowed check. Absent if none would have. */
+  readonly violated?: readonly boolean[]
   /** The period of each limit that has periods. Absent if none has. */
   readonly periods?: readonly (PeriodReading | undefined)[]
   /** How long refill is paused because the clock went back, in ms; part of every waiting time. */

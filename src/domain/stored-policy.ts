@@ -5,6 +5,7 @@
 import { isNormalizedTime } from './expiry.ts'
 import { type Limit, storedLimitFault } from './limits/limit.ts'
 import { memberFault as fault, type Unvalidated } from './limits/limit-fault.ts'
+import { isShadow } from './limits/shadow.ts'
 import { faultWithin, type MemberFault } from './member-fault.ts'
 import { MAX_LIMITS, MODES, type PolicyDefinition, STORE_FAILURE_MODES } from './policy.ts'
 import type { StoredPolicy, TemporaryPolicy } from './temporary-policy.ts'
@@ -56,7 +57,8 @@ function limitsFault(limits: unknown): MemberFault | undefined {
     const found = storedLimitFault(limits[i])
     if (found !== undefined) return faultWithin(`[${i}]`, found)
   }
-  return haveDistinctNames(limits) ? undefined : fault('', limits, 'limits with distinct names')
+  if (!haveDistinctNames(limits)) return fault('', limits, 'limits with distinct names')
+  return limits.every(isShadow) ? fault('', limits, 'limits that are not all shadow limits') : undefined
 }
 
 function haveDistinctNames(limits: readonly Limit[]): boolean {

@@ -2,6 +2,8 @@
  * The rule of time: a temporary policy defines two things, itself until its end and `then` afterwards. Nothing has to happen at that
  * moment: whoever reads a policy asks here what it means now.
  */
+import type { Limit } from './limits/limit.ts'
+import { isShadow } from './limits/shadow.ts'
 import { type PolicyDefinition, policyMembers, samePolicy } from './policy.ts'
 
 export interface TemporaryPolicy extends PolicyDefinition {
@@ -26,7 +28,11 @@ export function isTemporary(policy: StoredPolicy | null): policy is TemporaryPol
 
 /** Whether the policy has parts that release 0.1.0 does not know, so that it must not read the policy as its own. */
 export function hasNewParts(policy: StoredPolicy | null): boolean {
-  return policy !== null && (isTemporary(policy) || policy.limits.some(({ kind }) => kind !== undefined))
+  return policy !== null && (isTemporary(policy) || policy.limits.some(isNew))
+}
+
+function isNew(limit: Limit): boolean {
+  return limit.kind !== undefined || isShadow(limit)
 }
 
 /** The end in ms since 1970; `undefined` for a lasting policy. */

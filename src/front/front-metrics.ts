@@ -9,6 +9,7 @@ import { CheckCounter } from './check-counter.ts'
 import { LowQuotas } from './low-quotas.ts'
 import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
 import { PolicyLabels } from './policy-labels.ts'
+import { ShadowViolations } from './shadow-violations.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
@@ -30,6 +31,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
   readonly #policyLabels = new PolicyLabels()
   readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
   readonly #lowQuotas = new LowQuotas(this.registry, this.#policyLabels)
+  readonly #shadowViolations = new ShadowViolations(this.registry, this.#policyLabels)
   readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',
@@ -137,6 +139,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
     const outcome = decision.shadowed ? 'shadowed' : decision.allowed ? 'allowed' : 'denied'
     this.#checks.add(decision, outcome, decision.source)
     this.#lowQuotas.look(decision)
+    this.#shadowViolations.look(decision)
     this.#checkDuration.observe(seconds)
   }
 

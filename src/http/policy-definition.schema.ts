@@ -20,6 +20,10 @@ const ON_STORE_FAILURE = Type.Unsafe<OnStoreFailure>({
 
 const name = Type.String({ description: 'Name of the limit, unique in its policy.' })
 
+const shadow = Type.Optional(
+  Type.Literal(true, { description: 'It is a shadow limit: it is counted, and denies nobody. Absent otherwise.' }),
+)
+
 const TokenBucketResponse = Type.Object(
   {
     name,
@@ -28,6 +32,7 @@ const TokenBucketResponse = Type.Object(
       description: 'Tokens that return to the bucket in each interval, continuously and not all at once.',
     }),
     refillIntervalMs: Type.Integer({ description: 'Length of the interval, in ms.' }),
+    shadow,
   },
   { title: 'TokenBucket', description: 'A token bucket. It has no `kind`.' },
 )
@@ -53,6 +58,7 @@ const QuotaResponse = Type.Object(
         examples: ['2026-01-15T09:00'],
       }),
     ),
+    shadow,
   },
   { title: 'Quota', description: 'At most `capacity` tokens in each calendar period.' },
 )

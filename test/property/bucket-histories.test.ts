@@ -3,9 +3,10 @@ import fc from 'fast-check'
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { QuotaLimit } from '../../src/domain/limits/quota.ts'
 import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
+import type { Policy } from '../../src/domain/policy.ts'
 import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
 import { type History, history, play, type Step } from '../support/bucket-histories.ts'
-import { grainOf } from '../support/bucket-oracle.ts'
+import { type Answer, grainOf } from '../support/bucket-oracle.ts'
 
 const HISTORIES = 1_000
 /** The smallest share of histories in which each case must occur. The quick run of the slowest property plays 400 histories. */
@@ -45,6 +46,11 @@ const ofChecks: Record<string, (check: Check) => boolean> = {
     quotasOf(policy.definition.limits).some(({ name }) =>
       expected.limits.some(limit => limit.name === name && !limit.allows),
     ),
+  'that shadow limits would deny': ({ expected }) => expected.shadowed,
+  'that an enforced limit denies, of a policy with a shadow limit': ({ policy, expected }) =>
+    !expected.allowed && policy.limits.some(({ isShadow }) => isShadow),
+  'that is allowed by a policy whose binding limit would be a shadow limit': ({ policy, expected }) =>
+    expected.allowed && isTightestInShadow(policy, expected),
   'of 0 tokens': ({ tokens }) => tokens === 0,
   'that takes the last token': ({ tokens, expected }) =>
     tokens > 0 && expected.allowed && expected.limits.some(({ remaining }) => remaining === 0),
@@ -87,9 +93,25 @@ const ofMoments: Record<string, (moment: Moment) => boolean> = {
   'after a limit became one of another kind': live(({ before, now }) =>
     pairs<Limit>(before, now).some(([a, b]) => a.kind !== b.kind),
   ),
+  'after a shadow limit became enforced': live(({ before, now }) => became(before, now, 'enforced')),
+  'after an enforced limit became a shadow limit': live(({ before, now }) => became(before, now, 'shadow')),
   'after the period, the zone or the anchor of a quota changed': live(({ before, now }) =>
     pairs(quotasOf(before), quotasOf(now)).some(([a, b]) => calendarOf(a) !== calendarOf(b)),
   ),
+}
+
+function isTightestInShadow({ limits }: Policy, expected: Answer): boolean {
+  const shares = limits.map(({ capacity, isShadow }, i) => ({
+    left: (expected.limits[i]?.remaining ?? 0) / capacity,
+    isShadow,
+  }))
+  const lowest = Math.min(...shares.filter(({ isShadow }) => !isShadow).map(({ left }) => left))
+  return shares.some(({ left, isShadow }) => isShadow && left < lowest)
+}
+
+function became(before: readonly Limit[], now: readonly Limit[], what: 'enforced' | 'shadow'): boolean {
+  const [from, to] = what === 'shadow' ? [undefined, true] : [true, undefined]
+  return pairs<Limit>(before, now).some(([a, b]) => a.kind === b.kind && a.shadow === from && b.shadow === to)
 }
 
 const names = (limits: readonly Limit[]) => limits.map(({ name }) => name)

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { type Bucket, checkBucket } from '../../src/domain/bucket.ts'
-import { decideByBucket } from '../../src/domain/decision.ts'
+import { type Decision, decideByBucket, enforcedStates, violatedLimits } from '../../src/domain/decision.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { QuotaLimit } from '../../src/domain/limits/quota.ts'
 import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
@@ -113,6 +113,26 @@ describe('a user of the token bucket', () => {
     PROPERTY_TIMEOUT_MS,
   )
 
+  it(
+    'gets from the enforced limits what it would get without the shadow limits',
+    () => {
+      const calls = fc.array(fc.record({ move: fc.nat(100_000), tokens }), { maxLength: 30, size: 'max' })
+      fc.assert(
+        fc.property(limits, calls, (limits, calls) => {
+          const [key, alone] = [new LoneCaller(limits), new LoneCaller(limits.filter(({ shadow }) => !shadow))]
+          let nowMs = START_MS
+          for (const { move, tokens } of calls) {
+            nowMs += move
+            const [decision, expected] = [key.check(tokens, nowMs), alone.check(tokens, nowMs)]
+            expect(enforcedPartOf(decision)).toEqual(enforcedPartOf(expected))
+          }
+        }),
+        runs(500, 50_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
   it('gets 86,400 tokens by asking a limit of 1 token a second every 100 ms for 24 hours', () => {
     const key = new LoneCaller([{ name: 'a', capacity: 1, refillTokens: 1, refillIntervalMs: 1_000 }])
     const day = Array.from({ length: 864_000 }, (_, i) => START_MS + i * 100)
@@ -137,6 +157,13 @@ class LoneCaller {
     this.#bucket = bucket
     return decideByBucket({ key: 'x', policy: this.#policy, tokens }, reading, 'redis')
   }
+}
+
+function enforcedPartOf(decision: Decision) {
+  const { allowed, remaining, retryAfterMs, resetAfterMs, binding, states } = decision
+  const values = enforcedStates(states).map(({ limit, ...state }) => ({ ...state, name: limit.name }))
+  const denying = decision.shadowed ? [] : violatedLimits(decision)
+  return { allowed, remaining, retryAfterMs, resetAfterMs, binding: binding?.name, values, denying }
 }
 
 function expectWithinPeriods(quota: QuotaLimit, admitted: readonly { atMs: number; tokens: number }[]): void {

@@ -8,6 +8,7 @@ export function answerOf(asked: { key: string; policy: Policy; tokens: number },
   const decision = decideByBucket(asked, reading, 'redis')
   return {
     allowed: decision.allowed,
+    shadowed: decision.shadowed,
     binding: decision.binding.name,
     limits: decision.states.map(({ limit, allows, remaining, retryAfterMs, resetAfterMs, nextTokenAfterMs }) => ({
       name: limit.name,

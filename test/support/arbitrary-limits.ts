@@ -95,7 +95,28 @@ function quotaOf({ name, capacity }: Pick<Limit, 'name' | 'capacity'>, calendar:
   return { name, kind: 'quota', capacity, period, ...local }
 }
 
-const limit: fc.Arbitrary<Limit> = fc.oneof({ weight: 4, arbitrary: tokenBucket }, { weight: 1, arbitrary: quota })
+const enforcedLimit: fc.Arbitrary<Limit> = fc.oneof(
+  { weight: 4, arbitrary: tokenBucket },
+  { weight: 1, arbitrary: quota },
+)
+const limit: fc.Arbitrary<Limit> = fc.oneof(
+  { weight: 3, arbitrary: enforcedLimit },
+  { weight: 1, arbitrary: enforcedLimit.map(inShadow) },
+)
+
+function inShadow(limit: Limit): Limit {
+  return { ...limit, shadow: true }
+}
+
+function outOfShadow({ shadow: _, ...limit }: Limit): Limit {
+  return limit
+}
+
+/** A policy has at least one limit that is enforced. */
+function withOneEnforced(limits: readonly Limit[]): readonly Limit[] {
+  const [first = never(), ...others] = limits
+  return limits.every(({ shadow }) => shadow) ? [outOfShadow(first), ...others] : limits
+}
 
 function upToLimits<L extends Limit>(limit: fc.Arbitrary<L>, maxLength: number) {
   return fc.uniqueArray(limit, { selector: ({ name }) => name, minLength: 1, maxLength, size: 'max' })
@@ -106,11 +127,11 @@ function listOf<L extends Limit>(limit: fc.Arbitrary<L>) {
 }
 
 /** The limits of a policy. */
-export const limits = listOf(limit)
+export const limits: fc.Arbitrary<readonly Limit[]> = listOf(limit).map(withOneEnforced)
 export const tokenBuckets = listOf(tokenBucket)
 export const quotas = listOf(quota)
 
-/** How a limit changes: some of its members, or its kind under the same name. */
+/** How a limit changes: some of its members, its kind under the same name, or whether it is in shadow. */
 const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
   fc.constant((limit: Limit) => limit),
   capacity.map(capacity => (limit: Limit) => ({ ...limit, capacity })),
@@ -121,6 +142,7 @@ const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
   ),
   rate.map(rate => ({ name, capacity }: Limit) => ({ name, capacity, ...rate })),
   calendar.map(calendar => (limit: Limit) => quotaOf(limit, calendar)),
+  fc.constant((limit: Limit) => (limit.shadow ? outOfShadow(limit) : inShadow(limit))),
 )
 
 function exactOrQuota(limit: Limit): Limit {
@@ -134,7 +156,7 @@ const change = fc.oneof(
     .record({ kept: fc.shuffledSubarray([0, 1, 2, 3, 4, 5, 6, 7], { minLength: 5 }), alter: alteration })
     .map(({ kept, alter }) => (before: readonly Limit[]) => {
       const [first = before[0] ?? never(), ...others] = kept.flatMap(i => before[i] ?? [])
-      return [exactOrQuota(alter(first)), ...others]
+      return withOneEnforced([exactOrQuota(alter(first)), ...others])
     }),
 )
 

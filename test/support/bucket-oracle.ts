@@ -16,6 +16,8 @@ export interface LimitAnswer {
 /** The expected result of a check. */
 export interface Answer {
   readonly allowed: boolean
+  /** A shadow limit would deny the allowed check. */
+  readonly shadowed: boolean
   /** The limit whose values the response shows. */
   readonly binding: string
   readonly limits: readonly LimitAnswer[]
@@ -71,15 +73,20 @@ export class BucketOracle {
     const pause = at - now
 
     const found = limits.map(limit => foundOf(limit, this.#countedOf(limit, at), at))
-    const allowed = found.every(state => has(state, tokens))
+    const allowed = enforced(found).every(state => has(state, tokens))
     if (!allowed) return denial(found, tokens, { now, pause })
-    const after = found.map(({ limit, tokens: counted }) => foundOf(limit, [...counted, new Fraction(tokens)], at))
-    if (tokens > 0) this.#spend(after, at)
-    return answer(
-      true,
-      tightest(after),
-      after.map(state => limitAnswer(state, 0n, { now, pause })),
+    // A shadow limit that would deny is left as it is.
+    const after = found.map(state =>
+      has(state, tokens) ? foundOf(state.limit, [...state.tokens, new Fraction(tokens)], at) : state,
     )
+    if (tokens > 0) this.#spend(after, at)
+    const waits = found.map(state => waitFor(state, tokens, { now, pause }))
+    return {
+      allowed: true,
+      shadowed: waits.some(wait => wait !== 0n),
+      binding: tightest(enforced(after)),
+      limits: after.map((state, i) => limitAnswer(state, waits[i] ?? null, { now, pause })),
+    }
   }
 
   #lookAtClock(now: bigint): void {
@@ -147,14 +154,17 @@ interface Moment {
 }
 
 function denial(found: readonly Found[], tokens: number, moment: Moment): Answer {
-  const limits = found.map(state => limitAnswer(state, waitFor(state, tokens, moment), moment))
+  const answerOf = (state: Found) => limitAnswer(state, waitFor(state, tokens, moment), moment)
   const wait = ({ retryAfterMs }: LimitAnswer) => retryAfterMs ?? Number.POSITIVE_INFINITY
-  const longest = limits.reduce((a, b) => (wait(b) > wait(a) ? b : a))
-  return answer(false, longest.name, limits)
+  const longest = enforced(found)
+    .map(answerOf)
+    .reduce((a, b) => (wait(b) > wait(a) ? b : a))
+  return { allowed: false, shadowed: false, binding: longest.name, limits: found.map(answerOf) }
 }
 
-function answer(allowed: boolean, binding: string, limits: readonly LimitAnswer[]): Answer {
-  return { allowed, binding, limits }
+/** Without shadow limits. */
+function enforced(found: readonly Found[]): readonly Found[] {
+  return found.filter(({ limit }) => limit.shadow === undefined)
 }
 
 function limitAnswer(state: Found, wait: bigint | null, moment: Moment): LimitAnswer {

@@ -16,6 +16,8 @@ export interface LimitValues {
   readonly remaining: number
   readonly retryAfterMs: number | null
   readonly resetAfterMs: number
+  /** Set for a shadow limit, which is counted and denies nobody. */
+  readonly shadow?: true
 }
 
 /** The service's decision, with the values after spending. Times are in milliseconds. */
@@ -35,9 +37,9 @@ export interface Decision {
   readonly source: 'redis' | 'denied-cache' | 'local' | 'outage' | 'policy'
   /** The bucket store was needed but unavailable. */
   readonly degraded?: boolean
-  /** The check would have been denied if its policy were enforced. */
+  /** The check would have been denied if its policy, or a shadow limit, were enforced. */
   readonly shadowed?: boolean
-  /** The names of the limits that denied. */
+  /** The names of the limits that denied, or would have if they were enforced. */
   readonly 'violated-policies'?: readonly string[]
   /** The values of each limit, if the policy has two or more. */
   readonly limits?: readonly LimitValues[]

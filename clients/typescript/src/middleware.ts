@@ -58,10 +58,11 @@ export async function judge<Request>(
   return { decision: reading.allowed ? await spend() : reading, chargeFailure: undefined }
 }
 
-/** Whether every limit would allow a check for so many tokens. */
+/** Whether every limit that is enforced would allow a check for so many tokens. */
 function hasLeft(reading: Decision | Fallback, tokens: number): boolean {
-  if (reading.source === 'client' || reading.remaining === null) return true
-  return [reading.remaining, ...(reading.limits ?? []).map(({ remaining }) => remaining)].every(left => left >= tokens)
+  if (reading.source === 'client') return true
+  const enforced = (reading.limits ?? []).filter(({ shadow }) => !shadow)
+  return [reading, ...enforced].every(({ remaining }) => remaining === null || remaining >= tokens)
 }
 
 /** The response is sent already, and `onError` of the client reports failures. */

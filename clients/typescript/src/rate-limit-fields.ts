@@ -39,7 +39,7 @@ export function violatedPolicies({ limits, 'violated-policies': violated }: Deci
 function limitsOf({ limits, ...values }: Decision): readonly NamedLimit[] {
   const { source, limit, remaining, retryAfterMs, resetAfterMs } = values
   if (source === 'policy' || limit === null || remaining === null) return []
-  return limits ?? [{ name: ONLY_LIMIT, limit, remaining, retryAfterMs, resetAfterMs }]
+  return limits?.filter(({ shadow }) => !shadow) ?? [{ name: ONLY_LIMIT, limit, remaining, retryAfterMs, resetAfterMs }]
 }
 
 function serviceLimit({ name, remaining, retryAfterMs, resetAfterMs }: NamedLimit): string {

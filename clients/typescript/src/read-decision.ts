@@ -32,7 +32,8 @@ function isLimit(value: unknown): boolean {
     isObject(value) &&
     isLimitName(value['name']) &&
     ['limit', 'remaining', 'resetAfterMs'].every(name => isCount(value[name])) &&
-    isCountOrNull(value['retryAfterMs'])
+    isCountOrNull(value['retryAfterMs']) &&
+    (value['shadow'] === undefined || value['shadow'] === true)
   )
 }
 

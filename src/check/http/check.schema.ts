@@ -46,6 +46,7 @@ const LimitState = Type.Object(
     remaining: count('Whole tokens that are left.'),
     retryAfterMs: countOrNull('Time until this limit allows the same check, in ms. 0 if it does now, `null` if never.'),
     resetAfterMs: count('Time until the limit is full, in ms.'),
+    shadow: Type.Optional(Type.Literal(true, { description: 'It is a shadow limit, which denies nobody.' })),
   },
   { title: 'LimitState', description: 'The state of one limit after a check.' },
 )
@@ -83,12 +84,19 @@ export const DecisionResponse = Type.Object(
         'limit (`local`), `onStoreFailure: allow` (`outage`), or the mode of the policy (`policy`).',
     }),
     degraded: Type.Optional(Type.Boolean({ description: 'The bucket store was needed but unavailable.' })),
-    shadowed: Type.Optional(Type.Boolean({ description: 'A policy in mode `shadow` would have denied the check.' })),
+    shadowed: Type.Optional(
+      Type.Boolean({ description: 'A policy in mode `shadow`, or a shadow limit, would have denied the check.' }),
+    ),
     'violated-policies': Type.Optional(
-      Type.Array(Type.String(), { description: 'Names of the limits that denied, or would have in mode `shadow`.' }),
+      Type.Array(Type.String(), {
+        description:
+          'Names of the limits that denied, or would have in mode `shadow`; of an allowed check, of the shadow limits that would have.',
+      }),
     ),
     limits: Type.Optional(
-      Type.Array(LimitState, { description: 'The state of each limit, if the policy has several.' }),
+      Type.Array(LimitState, {
+        description: 'The state of each limit, if the policy has several. In an outage, shadow limits are missing.',
+      }),
     ),
   },
   { title: 'Decision', description: 'The answer to a check.', examples: [EXAMPLE_DECISION] },

@@ -15,7 +15,7 @@ export function decisionMembers(decision: Decision): string {
   if (decision.shadowed) json += ',"shadowed":true'
   const violated = violatedLimits(decision)
   if (violated.length > 0) json += `,"violated-policies":${JSON.stringify(violated)}`
-  if (states.length > 1) json += `,"limits":${JSON.stringify(states.map(limitBody))}`
+  if (states.length > 0 && policy.limits.length > 1) json += `,"limits":${JSON.stringify(states.map(limitBody))}`
   return json
 }
 
@@ -35,5 +35,6 @@ function policyReference(policy: Policy): string {
 }
 
 function limitBody({ limit, remaining, retryAfterMs, resetAfterMs }: LimitState) {
-  return { name: limit.name, limit: limit.capacity, remaining, retryAfterMs, resetAfterMs }
+  const values = { name: limit.name, limit: limit.capacity, remaining, retryAfterMs, resetAfterMs }
+  return limit.isShadow ? { ...values, shadow: true } : values
 }

@@ -1,4 +1,4 @@
-import type { Decision, LimitState } from '../../domain/decision.ts'
+import { type Decision, enforcedStates, type LimitState } from '../../domain/decision.ts'
 import { ceilDiv } from '../../domain/exact.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
@@ -9,7 +9,7 @@ interface Fields {
 }
 
 /**
- * Writes the rate limit fields of a decision, if it came from a bucket.
+ * Writes the rate limit fields of a decision, if it came from a bucket. They show the limits that are enforced.
  * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11
  */
 export function writeRateLimitFields(decision: Decision, style: FieldStyle, fields: Fields): void {
@@ -19,7 +19,7 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
   if (decision.states.length === 0) return
   if (style === 'draft' || style === 'both') {
     fields.header('ratelimit-policy', policyField(decision))
-    fields.header('ratelimit', decision.states.map(serviceLimit).join(', '))
+    fields.header('ratelimit', enforcedStates(decision.states).map(serviceLimit).join(', '))
   }
   if (style === 'legacy' || style === 'both') {
     fields.header('x-ratelimit-limit', String(decision.binding?.capacity))
@@ -34,8 +34,9 @@ const policyFields = new WeakMap<Policy, string>()
 function policyField({ policy, states }: Decision): string {
   const known = policyFields.get(policy)
   if (known !== undefined) return known
-  const field = states.map(quotaPolicy).join(', ')
-  if (states.every(({ periodMs }) => periodMs === undefined)) policyFields.set(policy, field)
+  const shown = enforcedStates(states)
+  const field = shown.map(quotaPolicy).join(', ')
+  if (shown.every(({ periodMs }) => periodMs === undefined)) policyFields.set(policy, field)
   return field
 }
 

@@ -51,6 +51,7 @@ export interface DecisionBody {
   readonly resetAfterMs: number | null
   readonly source: string
   readonly shadowed?: boolean
+  readonly 'violated-policies'?: readonly string[]
   readonly limits?: readonly object[]
   readonly code?: string
   readonly detail?: string

@@ -18,6 +18,8 @@ export interface LimitArithmetic {
   readonly capacity: number
   /** Identifies the limit in a bucket: 4 bytes, unique in its policy. */
   readonly id: number
+  /** A shadow limit counts, and denies nobody. */
+  readonly isShadow: boolean
   readonly unitsPerToken: number
   readonly capacityUnits: number
   /** May exceed the capacity of a share; a full bucket then goes into debt. */

@@ -6,9 +6,9 @@ import type { LimitFault, Unvalidated } from './limit-fault.ts'
 export interface LimitKind<Limit, Compiled extends LimitArithmetic> {
   /** All members that such a limit can have. */
   readonly members: { readonly [member in keyof Limit as Limit[member] extends undefined ? never : member]-?: true }
-  /** The members besides name and capacity. Equal limits have the same text; no member of it contains a space. */
+  /** The members that only this kind has. Equal limits have the same text; no member of it contains a space. */
   textOf(limit: Limit): string
-  /** The first member of a stored limit that is missing or malformed. Its name and its capacity are valid. */
+  /** The first member of a stored limit that is missing or malformed. Its name, its capacity and `shadow` are valid. */
   storedFault(limit: Unvalidated<Limit>): MemberFault | undefined
   /** Faults that a schema cannot express. */
   faults(limit: Limit): readonly LimitFault[]

@@ -4,6 +4,7 @@ import { hash } from '../partition.ts'
 import { countFault, type LimitFault, MAX_COUNT, memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { type CompiledQuota, QUOTA, type QuotaLimit } from './quota.ts'
+import { isShadow, storedShadowFault } from './shadow.ts'
 import { type CompiledTokenBucket, TOKEN_BUCKET, type TokenBucketLimit } from './token-bucket.ts'
 
 export type Limit = TokenBucketLimit | QuotaLimit
@@ -28,12 +29,13 @@ export function limitMembers(limit: Limit): object {
 /** The first member of a stored limit that is missing or malformed. */
 export function storedLimitFault(value: unknown): MemberFault | undefined {
   if (typeof value !== 'object' || value === null) return memberFault('', value, 'an object')
-  const { name, capacity } = value as Unvalidated<Limit>
+  const { name, capacity, shadow } = value as Unvalidated<Limit>
   if (typeof name !== 'string' || !LIMIT_NAME.test(name)) {
     return memberFault('name', name, `a string like ${LIMIT_NAME.source}`)
   }
   return (
     countFault('capacity', capacity, MAX_COUNT) ??
+    storedShadowFault(shadow) ??
     storedKindFault(value) ??
     kindOf(value as Limit).storedFault(value as Unvalidated<Limit>)
   )
@@ -55,7 +57,7 @@ export function sameLimits(a: readonly Limit[], b: readonly Limit[]): boolean {
 
 /** The same text for equal limits only. No member of it contains a space. */
 export function limitText(limit: Limit): string {
-  return `${nameInBuckets(limit)} ${limit.capacity} ${kindOf(limit).textOf(limit)}`
+  return `${nameInBuckets(limit)} ${limit.capacity} ${isShadow(limit) ? 'shadow ' : ''}${kindOf(limit).textOf(limit)}`
 }
 
 export function compileLimits(limits: readonly Limit[]): readonly CompiledLimit[] {
@@ -67,7 +69,7 @@ function kindOf(limit: Limit): LimitKind<Limit, CompiledLimit> {
   return KINDS[limit.kind ?? DEFAULT_KIND] as LimitKind<Limit, CompiledLimit>
 }
 
-/** Limits are matched by name and kind. No name contains a colon. */
+/** Limits are matched by name and kind, whether they are shadow limits or not. No name contains a colon. */
 function nameInBuckets({ kind, name }: Limit): string {
   return kind === undefined ? name : `${kind}:${name}`
 }

@@ -6,6 +6,7 @@ import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, isTimeZone, t
 import type { LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
+import { isShadow } from './shadow.ts'
 import { CompiledTokenBucket } from './token-bucket.ts'
 
 const HOUR_MS = 3_600_000
@@ -28,6 +29,7 @@ export interface QuotaLimit {
   readonly timeZone?: string
   /** A local date and time, to the minute, at which one period begins. Absent for minutes and hours. */
   readonly anchor?: string
+  readonly shadow?: true
 }
 
 /** Counts whole tokens: a unit is a token. Most of its members are derived, since a million policies may each have a quota. */
@@ -52,6 +54,10 @@ export class CompiledQuota implements LimitArithmetic {
   /** In tokens. */
   get capacity(): number {
     return this.definition.capacity
+  }
+
+  get isShadow(): boolean {
+    return isShadow(this.definition)
   }
 
   get unitsPerToken(): number {
@@ -146,7 +152,7 @@ function calendarOf(quota: QuotaLimit): Calendar {
 }
 
 export const QUOTA: LimitKind<QuotaLimit, CompiledQuota> = {
-  members: { kind: true, name: true, capacity: true, period: true, timeZone: true, anchor: true },
+  members: { kind: true, name: true, capacity: true, period: true, timeZone: true, anchor: true, shadow: true },
   textOf: ({ period, timeZone, anchor }) => [period, timeZone, anchor].join(' '),
   storedFault: limit => periodFault(limit) ?? calendarFaults(limit)[0],
   faults: limit =>

@@ -4,6 +4,7 @@ import type { BucketReading } from '../reading.ts'
 import type { LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { countFault, MAX_COUNT, memberFault } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
+import { isShadow } from './shadow.ts'
 
 /** 31 days. */
 export const MAX_INTERVAL_MS = 2_678_400_000
@@ -15,6 +16,7 @@ export interface TokenBucketLimit {
   readonly capacity: number
   readonly refillTokens: number
   readonly refillIntervalMs: number
+  readonly shadow?: true
 }
 
 /** What a share has besides its limit. */
@@ -30,6 +32,7 @@ export class CompiledTokenBucket implements LimitArithmetic, TokenBucketLimit {
   readonly refillTokens: number
   readonly refillIntervalMs: number
   readonly id: number
+  readonly isShadow: boolean
   /** The smallest number for which a whole number of units refills each millisecond. */
   readonly unitsPerToken: number
   readonly unitsPerMs: number
@@ -45,6 +48,7 @@ export class CompiledTokenBucket implements LimitArithmetic, TokenBucketLimit {
     this.refillTokens = limit.refillTokens
     this.refillIntervalMs = limit.refillIntervalMs
     this.id = id
+    this.isShadow = isShadow(limit)
     this.unitsPerToken = unitsPerToken
     this.unitsPerMs = unitsPerMs
     this.capacityUnits = limit.capacity * unitsPerToken
@@ -96,7 +100,7 @@ const INEXACT =
   'capacity × refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs) must not exceed 2^53 − 1, or the limit could not be counted exactly'
 
 export const TOKEN_BUCKET: LimitKind<TokenBucketLimit, CompiledTokenBucket> = {
-  members: { name: true, capacity: true, refillTokens: true, refillIntervalMs: true },
+  members: { name: true, capacity: true, refillTokens: true, refillIntervalMs: true, shadow: true },
   textOf: ({ refillTokens, refillIntervalMs }) => `${refillTokens} ${refillIntervalMs}`,
   storedFault(limit) {
     const { refillTokens, refillIntervalMs } = limit

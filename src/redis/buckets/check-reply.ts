@@ -45,21 +45,37 @@ function numbersOf(limits: readonly CompiledLimit[]): number {
   return numbers
 }
 
-/** A denied check is encoded as −1 − units, which is negative even if nothing is spent. */
+/**
+ * A limit that spent nothing because it, or the check, was denied is encoded as −1 − units, which is negative even if nothing is spent.
+ * In an allowed check, such a limit is a shadow limit.
+ */
 function readingAt(numbers: DataView, from: number, limits: readonly CompiledLimit[]): BucketReading {
-  const allowed = numbers.getFloat64(from) >= 0
   const spent: number[] = new Array(limits.length)
+  let denied = 0
   let periods: (PeriodReading | undefined)[] | undefined
   let at = from
   for (let i = 0; i < limits.length; i++, at += BYTES_PER_NUMBER) {
     const units = numbers.getFloat64(at)
-    spent[i] = allowed ? units : -1 - units
+    spent[i] = units >= 0 ? units : -1 - units
+    if (units < 0) denied++
     if (limits[i]?.kind !== 'quota') continue
     periods ??= new Array(limits.length).fill(undefined)
     periods[i] = periodAt(numbers, at + BYTES_PER_NUMBER)
     at += 2 * BYTES_PER_NUMBER
   }
-  return periods === undefined ? { allowed, spent, refillPausedMs: 0 } : { allowed, spent, periods, refillPausedMs: 0 }
+  const allowed = denied < limits.length
+  const reading =
+    periods === undefined ? { allowed, spent, refillPausedMs: 0 } : { allowed, spent, periods, refillPausedMs: 0 }
+  return allowed && denied > 0 ? { ...reading, violated: violatedAt(numbers, from, limits) } : reading
+}
+
+function violatedAt(numbers: DataView, from: number, limits: readonly CompiledLimit[]): readonly boolean[] {
+  let at = from
+  return limits.map(limit => {
+    const violated = numbers.getFloat64(at) < 0
+    at += numbersOf([limit]) * BYTES_PER_NUMBER
+    return violated
+  })
 }
 
 function periodAt(numbers: DataView, at: number): PeriodReading {

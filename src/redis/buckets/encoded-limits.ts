@@ -31,10 +31,11 @@ function encode(limits: Limits, nowMs: number): Encoding {
 }
 
 function encodedLimit(limit: CompiledLimit, nowMs: number): string {
-  const { id, unitsPerToken, capacityUnits, capacity } = limit
+  const { id, unitsPerToken, capacityUnits, capacity, isShadow } = limit
   const unitsPerMs = limit.kind === 'quota' ? 0 : limit.unitsPerMs
   const numbers = [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' ')
-  return limit.kind === 'quota' ? `${numbers}${encodedPeriods(limit, nowMs)}` : numbers
+  const marked = isShadow ? `${numbers}s` : numbers
+  return limit.kind === 'quota' ? `${marked}${encodedPeriods(limit, nowMs)}` : marked
 }
 
 /** See `lua/quota.lua`: the store's clock decides in which period a check falls. */

@@ -8,7 +8,7 @@
   ARGV[2]              the limits of each policy, separated by ";", see limits.lua
 
   Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, or
-  −1 − units if the check was denied; after those of a quota, the ms until its period ends, and the length of that period.
+  −1 − units if the check was denied, or would have been by this shadow limit; after those of a quota, the ms until its period ends, and the length of that period.
   Then pairs: the index of a check, and the ms for which its refill is paused because the clock went back, or −1 if its bucket was
   malformed, or the reason why it was not decided: −2 if its slot is at another master or moves there, −3 if the caller does not
   know the present period of a quota. Doubles are exact for these integers, and cheaper for client and server than as many separate
@@ -118,10 +118,10 @@ local function general_check()
     return spent, bucket, false
   end
 
-  local function spend(key, limits, tokens, spent, bucket, at)
+  local function spend(key, limits, tokens, spent, violated, bucket, at)
     local parts, full_at = { pack('>d', at) }, at
     for i, limit in ipairs(limits) do
-      spent[i] = spent[i] + tokens * limit.units_per_token
+      if not (violated and violated[i]) then spent[i] = spent[i] + tokens * limit.units_per_token end
       parts[i + 1] = pack('>I4I4d', limit.id, limit.units_per_token, spent[i])
       local per_ms = limit.per_ms
       full_at = max(full_at, per_ms > 0 and at + ceil_div(spent[i], per_ms) or limit.kind.full_at(limit, at))
@@ -133,11 +133,17 @@ local function general_check()
     end
   end
 
-  local function allow(limits, tokens, spent)
+  -- Whether the enforced limits allow; and if any shadow limits would deny, which of the limits those are.
+  local function decide(limits, tokens, spent)
+    local violated
     for i, limit in ipairs(limits) do
-      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then return false end
+      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then
+        if not limit.is_shadow then return false end
+        violated = violated or {}
+        violated[i] = true
+      end
     end
-    return true
+    return true, violated
   end
 
   local function leave_undecided(index, limits, reason)
@@ -156,12 +162,12 @@ local function general_check()
     local spent, bucket, is_malformed = read_bucket(key, stored, limits)
     if is_malformed then note(index, MALFORMED) end
     if bucket and bucket.last_spent_at > now then note(index, bucket.last_spent_at - now) end
-    local allowed = allow(limits, tokens, spent)
+    local allowed, violated = decide(limits, tokens, spent)
     local at = bucket and max(now, bucket.last_spent_at) or now
-    if allowed and tokens > 0 then spend(key, limits, tokens, spent, bucket, at) end
+    if allowed and tokens > 0 then spend(key, limits, tokens, spent, violated, bucket, at) end
     local has_kinds = limits.has_kinds
     for i = 1, #limits do
-      append(allowed and spent[i] or -1 - spent[i])
+      append(allowed and not (violated and violated[i]) and spent[i] or -1 - spent[i])
       if has_kinds and limits[i].kind then limits[i].kind.append(limits[i], at) end
     end
   end

@@ -1,5 +1,6 @@
 --[[
   Reads the limits of a policy, "id unitsPerToken unitsPerMs capacityUnits capacity" of each. A part of check.lua.
+  A shadow limit continues with "s": it counts, and denies nobody.
   A limit of another kind than the token bucket has no units per ms. It continues with the letter of its kind and what else it has, and
   gets a table of functions as its kind:
 
@@ -9,6 +10,12 @@
   append(limit, at)                           appends to the reply what follows the units spent
 ]]
 local kinds
+
+local function read_kind(limits, limit, text)
+  kinds, limits.has_kinds = kinds or { q = quota_kind() }, true
+  limit.kind = kinds[string.sub(text, 1, 1)]
+  if not limit.kind.read(limit, text) then limits.is_undecidable = true end
+end
 
 local function read_policy(text)
   local limits = {}
@@ -22,11 +29,8 @@ local function read_policy(text)
       capacity_units = tonumber(capacity_units),
       capacity = tonumber(capacity),
     }
-    if other ~= '' then
-      kinds, limits.has_kinds = kinds or { q = quota_kind() }, true
-      limit.kind = kinds[string.sub(other, 1, 1)]
-      if not limit.kind.read(limit, other) then limits.is_undecidable = true end
-    end
+    if string.sub(other, 1, 1) == 's' then limit.is_shadow, other = true, string.sub(other, 2) end
+    if other ~= '' then read_kind(limits, limit, other) end
     limits[#limits + 1] = limit
   end
   return limits

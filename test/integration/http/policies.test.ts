@@ -100,6 +100,31 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
     ['/then/limits/0/anchor'],
     /was "x"/,
   ],
+  [
+    'only a shadow limit in the short form',
+    { ...SHORT, shadow: true },
+    ['/shadow'],
+    /^must be false or absent in at least one/,
+  ],
+  [
+    'only shadow limits, even in a mode that needs no limits',
+    { limits: named(2).map(limit => ({ ...limit, shadow: true })), mode: 'off' },
+    ['/limits/0/shadow'],
+    /a policy needs a limit that is not a shadow limit$/,
+  ],
+  [
+    'only shadow limits in what follows',
+    { ...SHORT, expiresAt: new Date(Date.now() + 60_000).toISOString(), then: { ...SHORT, shadow: true } },
+    ['/then/shadow'],
+    /^must be false or absent in at least one/,
+  ],
+  ...[null, 'true', 1, [], 'shadow'].map((shadow): [string, unknown, string[], RegExp] => [
+    `${JSON.stringify(shadow)} as shadow`,
+    { limits: [LIMIT, { ...LIMIT, name: 'b', shadow }] },
+    ['/limits/1/shadow'],
+    /must be boolean; was/,
+  ]),
+  ['shadow beside limits', { limits: [LIMIT], shadow: true }, ['/shadow'], /either limits or the short form/],
   ['an unknown mode', { ...SHORT, mode: 'Enforce' }, ['/mode'], /enforce, shadow, off, block; was "Enforce"/],
   ['an unknown onStoreFailure', { ...SHORT, onStoreFailure: '' }, ['/onStoreFailure'], /local, allow, deny; was ""/],
   [

@@ -40,6 +40,19 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
   })
 
+  it('ignore shadow limits', () => {
+    const limits = [limitOf({ name: 'stricter', capacity: 2, shadow: true }), limitOf({ name: 'burst', capacity: 8 })]
+    const shadowed = policyOf('*', { limits })
+    const { reading, counted } = buckets.check({ key: 'a', policy: shadowed, tokens: 8 })
+    expect(counted).toMatchObject([{ name: 'burst', capacity: 8 }])
+    expect(reading).toEqual({ allowed: true, spent: [8_000], refillPausedMs: 0 })
+    const preview = buckets.preview({ key: 'a', policy: shadowed, tokens: 1 })
+    expect(preview.reading).toEqual({ allowed: false, spent: [8_000], refillPausedMs: 0 })
+    outage(8_000)
+    buckets.foundFull({ key: 'a', policy: shadowed })
+    expect(buckets.size).toBe(0)
+  })
+
   it('report how long refill is still paused when an outage has just begun', () => {
     clock.refillPausedMs = 400.5
     allows('a', 8)

@@ -40,7 +40,8 @@ decided by   redis
 })
 
 it('a shadowed check, and one by the built-in policy', () => {
-  expect(decisionText({ ...decision, shadowed: true })).toContain('allowed, but would be denied without shadow\n')
+  const shadowed = { ...decision, shadowed: true, 'violated-policies': ['burst', 'daily'] }
+  expect(decisionText(shadowed)).toContain('allowed, but would be denied without shadow: burst, daily\n')
   expect(decisionText({ ...decision, policy: 'default', policyVersion: 0 })).toContain('default (built in)\n')
 })
 

@@ -76,6 +76,7 @@ describe('an answer that is no complete decision', () => {
     ['has limits that are no list', { ...decision('a'), limits: 'all' }],
     ['has a limit that is null', { ...decision('a'), limits: [null] }],
     ['has a name that no header field can contain', { ...decision('a'), limits }],
+    ['has a shadow limit that is not true', { ...decision('a'), limits: [{ ...limits[0], name: 'a', shadow: 'yes' }] }],
     ['names a limit that denied by a number', { ...decision('a'), allowed: false, 'violated-policies': [1] }],
   ])('is a failure if it %s', async (_, answer) => {
     const throttler = await given(() => answer)

@@ -248,6 +248,20 @@ describe.each(Object.keys(FRAMEWORKS) as (keyof typeof FRAMEWORKS)[])('the middl
       expect(await response.json()).toMatchObject({ 'violated-policies': ['burst'] })
     })
 
+    it('accepts a request if only a shadow limit has too little left, and does not show that limit', async () => {
+      await start({ countOnly: 'failures' })
+      const limit = { limit: 100, retryAfterMs: 0, resetAfterMs: 1_000 }
+      const limits = [
+        { ...limit, name: 'stricter', remaining: 0, shadow: true },
+        { ...limit, name: 'burst', remaining: 50 },
+      ] as const
+      throttler.answers.push(reading({ remaining: 50, limits }))
+      const response = await get()
+      expect(response.status).toBe(200)
+      expect(response.headers.get('ratelimit')).toBe('"burst";r=50;t=1')
+      expect(throttler.asked).toEqual([['a', 0]])
+    })
+
     it('refuses a request of a blocked key', async () => {
       await start({ countOnly: 'failures' })
       throttler.answers.push({ ...DENIED, code: 'blocked', source: 'policy', retryAfterMs: null })

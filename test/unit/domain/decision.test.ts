@@ -126,6 +126,57 @@ describe('the mode', () => {
   })
 })
 
+describe('a shadow limit', () => {
+  const policy = (mode: Mode = 'enforce') =>
+    policyOf('user:*', {
+      mode,
+      limits: [
+        limitOf({ name: 'a', capacity: 5, shadow: true }),
+        limitOf({ name: 'b', capacity: 100 }),
+        limitOf({ name: 'c', capacity: 20, shadow: true }),
+      ],
+    })
+  const allowedBut = (violated: readonly boolean[], mode?: Mode) => {
+    const reading = { allowed: true, spent: [5_000, 60_000, 20_000], refillPausedMs: 0, violated }
+    return decideByBucket({ key: 'x', policy: policy(mode), tokens: 2 }, reading, 'redis')
+  }
+
+  it('is never the binding limit', () => {
+    expect(decisionOf(policy(), true, [5, 1, 20])).toMatchObject({ binding: { name: 'b' }, remaining: 99 })
+    const denied = decisionOf(policy(), false, [5, 100, 20], 6)
+    expect(denied).toMatchObject({ binding: { name: 'b' }, retryAfterMs: 6_000 })
+    expect(denied.states.map(({ retryAfterMs }) => retryAfterMs)).toEqual([null, 6_000, 6_000])
+  })
+
+  it('reports what it would have denied, in each mode that asks the store', () => {
+    for (const mode of ['enforce', 'shadow'] as const) {
+      const decision = allowedBut([true, false, false], mode)
+      expect(decision).toMatchObject({ allowed: true, shadowed: true, retryAfterMs: 0 })
+      expect(violatedLimits(decision)).toEqual(['a'])
+      expect(decision.states.map(({ retryAfterMs }) => retryAfterMs)).toEqual([2_000, 0, 0])
+    }
+    expect(violatedLimits(allowedBut([true, false, true]))).toEqual(['a', 'c'])
+  })
+
+  it('is not named where an enforced limit denies, or would in mode shadow', () => {
+    for (const mode of ['enforce', 'shadow'] as const) {
+      expect(violatedLimits(decisionOf(policy(mode), false, [5, 100, 20]))).toEqual(['b'])
+    }
+  })
+
+  it('has no capacity that a check may not exceed', () => {
+    expect(limitTooSmallFor(policy(), 100)).toBeUndefined()
+    expect(limitTooSmallFor(policy(), 101)?.name).toBe('b')
+  })
+
+  it('is not shown where no bucket is asked', () => {
+    expect(decideByMode({ key: 'x', policy: policy('off'), tokens: 1 })).toMatchObject({
+      binding: { name: 'b' },
+      remaining: 100,
+    })
+  })
+})
+
 describe('while the store is unavailable', () => {
   it('an allowed check reports neither remaining tokens nor a reset time', () => {
     const decision = decideByOutage({ key: 'x', policy: policyOf('x'), tokens: 1 })

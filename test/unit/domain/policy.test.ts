@@ -54,6 +54,22 @@ describe('the names of limits', () => {
   })
 })
 
+describe('a shadow limit', () => {
+  const [stricter, burst] = [limitOf({ name: 'stricter', shadow: true }), limitOf({ name: 'burst' })]
+
+  it('needs a limit beside it that is enforced', () => {
+    expect(policyFaults(definitionOf({ limits: [stricter, burst] }))).toEqual([])
+    expect(policyFaults(definitionOf({ limits: [stricter, { ...burst, shadow: true }] }))).toEqual([
+      { path: '/limits/0/shadow', message: expect.stringContaining('a limit that is not a shadow limit') },
+    ])
+  })
+
+  it('is the same limit in a bucket when it is enforced', () => {
+    const idOf = (limit: typeof stricter) => compileLimits([limit])[0]?.id
+    expect(idOf(stricter)).toBe(idOf(limitOf({ name: 'stricter' })))
+  })
+})
+
 describe('a compiled limit', () => {
   it('counts in the largest units of which a whole number refills each millisecond', () => {
     const [limit] = compileLimits([limitOf({ capacity: 100, refillTokens: 10, refillIntervalMs: 1_000 })])
@@ -76,6 +92,10 @@ describe('two policies are the same', () => {
     ['a removed limit', definitionOf({ ...policy, limits: policy.limits.slice(1) })],
     ['the order of limits', definitionOf({ ...policy, limits: [...policy.limits].reverse() })],
     ['a capacity', definitionOf({ ...policy, limits: [limitOf({ name: 'a', capacity: 11 }), limitOf({ name: 'b' })] })],
+    [
+      'a shadow limit',
+      definitionOf({ ...policy, limits: [limitOf({ name: 'a' }), limitOf({ name: 'b', shadow: true })] }),
+    ],
     ['an equal rate that is written differently', changedRate()],
   ])('but not if they differ by %s', (_, other) => {
     expect(samePolicy(policy, other)).toBe(false)

@@ -14,10 +14,17 @@ interface Spent {
   readonly quota: number
   readonly allowed?: boolean
   readonly mode?: Mode
+  /** Of the quota. */
+  readonly isShadow?: boolean
 }
 
-function look(key: string, configKey: string, { bucket = 0, quota, allowed = true, mode = 'enforce' }: Spent): void {
-  const policy = policyOf(configKey, { mode, limits: [limitOf(), quotaOf({ capacity: 100 })] })
+function look(
+  key: string,
+  configKey: string,
+  { bucket = 0, quota, allowed = true, mode = 'enforce', isShadow = false }: Spent,
+): void {
+  const shadow = isShadow ? ({ shadow: true } as const) : {}
+  const policy = policyOf(configKey, { mode, limits: [limitOf(), quotaOf({ capacity: 100, ...shadow })] })
   const period = { endsInMs: 1_000, lengthMs: 60_000 }
   const reading = { allowed, spent: [bucket * 1_000, quota], periods: [undefined, period], refillPausedMs: 0 }
   quotas.look(decideByBucket({ key, policy, tokens: 1 }, reading, 'redis'))
@@ -30,6 +37,7 @@ it('allowed checks that leave less than a tenth of a quota are counted', async (
   look('user:1', 'plan:gold', { quota: 99 })
   look('user:1', 'user:*', { quota: 100, allowed: false })
   look('user:1', 'user:*', { quota: 100, allowed: false, mode: 'shadow' })
+  look('user:1', 'user:*', { quota: 100, isShadow: true })
   look('user:1', 'user:*', { bucket: 10, quota: 0 })
   const [metric] = await registry.getMetricsAsJSON()
   expect(metric?.values).toEqual(

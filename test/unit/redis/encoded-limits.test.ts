@@ -45,6 +45,12 @@ it('with two calendars, each is known throughout', () => {
   expect(encodedLimits(both.limits)).toContain(`,${boundaries(...midnights)}`)
 })
 
+it('a shadow limit of either kind is marked', () => {
+  const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour', shadow: true })
+  const policy = policyOf('x', { limits: [limitOf(), limitOf({ name: 'b', shadow: true }), quota] })
+  expect(encodedLimits(policy.limits)).toMatch(/ 1000 1 10000 10 \d+ 1000 1 10000 10s \d+ 1 0 10 10sq3600000$/)
+})
+
 it('minutes and hours have a length only', () => {
   const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour' })
   expect(encodedLimits(policyOf('x', { limits: [quota] }).limits)).toMatch(/ 1 0 10 10q3600000$/)

@@ -29,6 +29,10 @@ describe('a stored policy record', () => {
     ],
     ['a temporary policy that nothing lasting precedes', { ...changed, policy: temporary, lasting: null }],
     ['a policy with a quota', { ...changed, policy: definitionOf({ limits: [limitOf(), quotaOf()] }) }],
+    [
+      'a policy with a shadow limit',
+      { ...changed, policy: definitionOf({ limits: [limitOf(), limitOf({ name: 'stricter', shadow: true })] }) },
+    ],
     ['a recorded end', { ...changed, policy: lasting, isRecordedEnd: true }],
   ])('of %s has another shape, and is read as it was written', (_, record) => {
     const json = recordJson(record)
@@ -45,6 +49,8 @@ describe('a stored policy record', () => {
     ['an anchor', { limits: [quotaOf({ anchor: '2026-02-30T09:00' })], mode: 'enforce' }],
     ['the anchor of a minute', { limits: [quotaOf({ period: 'minute' })], mode: 'enforce' }],
     ['a kind that is not text', { limits: [{ ...limitOf(), kind: ['quota'] }], mode: 'enforce' }],
+    ['shadow', { limits: [limitOf(), { ...limitOf({ name: 'b' }), shadow: false }], mode: 'enforce' }],
+    ['only shadow limits', { limits: [limitOf({ shadow: true })], mode: 'enforce' }],
     ['an end of what follows', { ...temporary, then: temporary }],
     ['no then', { ...temporary, then: undefined }],
   ])('is damaged by a malformed member: %s', (_, definition) => {
