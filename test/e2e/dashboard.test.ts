@@ -30,15 +30,26 @@ describeWithPrometheus('the dashboard', () => {
     prometheus = await Prometheus.start(targets, { [PAGE]: consolePage(SHOWN_S) })
     await eventually(async () => expect(await prometheus.value('sum(up)')).toBe(2), 20_000)
   }, 40_000)
+  beforeAll(async () => {
+    const limit = { capacity: 1, refillTokens: 1 }
+    const limits = [
+      { ...limit, name: 'burst', capacity: 1_000_000 },
+      { ...limit, name: 'stricter', shadow: true },
+    ]
+    await client.put('trial:*', { limits })
+    await client.put('watched:*', { ...limit, mode: 'shadow' })
+  })
   afterAll(async () => {
     await prometheus.stop()
     await service.stop()
   })
 
-  /** Causes a change, allowed checks and denied checks. */
+  /** Causes a change, allowed checks, denied checks, and checks that limits in shadow would deny. */
   async function work(): Promise<void> {
     await client.put('busy:*', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
-    for (let i = 0; i < 3; i++) await client.check('busy:1')
+    for (const key of ['busy:1', 'trial:1', 'watched:1']) {
+      for (let i = 0; i < 3; i++) await client.check(key)
+    }
     for (let i = 0; i < 8; i++) await client.check(`user:${i}`)
   }
 
