@@ -11,7 +11,9 @@
 ]]
 local kinds
 
-local function read_kind(limits, limit, text)
+local function read_other(limits, limit, text)
+  if string.sub(text, 1, 1) == 's' then limit.is_shadow, text = true, string.sub(text, 2) end
+  if text == '' then return end
   kinds, limits.has_kinds = kinds or { q = quota_kind() }, true
   limit.kind = kinds[string.sub(text, 1, 1)]
   if not limit.kind.read(limit, text) then limits.is_undecidable = true end
@@ -29,8 +31,7 @@ local function read_policy(text)
       capacity_units = tonumber(capacity_units),
       capacity = tonumber(capacity),
     }
-    if string.sub(other, 1, 1) == 's' then limit.is_shadow, other = true, string.sub(other, 2) end
-    if other ~= '' then read_kind(limits, limit, other) end
+    if other ~= '' then read_other(limits, limit, other) end
     limits[#limits + 1] = limit
   end
   return limits

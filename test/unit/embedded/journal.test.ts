@@ -205,6 +205,8 @@ describe('the journal', () => {
     ['policy', policy({ limits: [] }), '"policy.limits" must be an array of 1 to 8 limits (got [])'],
     ['policy', policy({ limits: [null] }), '"policy.limits[0]" must be an object (got null)'],
     ['policy', limit({ name: 'A B' }), '"policy.limits[0].name" must be a string like ^[a-z0-9_-]{1,32}$ (got "A B")'],
+    ['policy', limit({ shadow: false }), '"policy.limits[0].shadow" must be absent or true (got false)'],
+    ['policy', limit({ shadow: true }), '"policy.limits" must be limits that are not all shadow limits (got [{"name"'],
     [
       'policy',
       limit({ capacity: 0 }),
@@ -228,7 +230,7 @@ describe('the journal', () => {
     [
       'policy',
       limit({ burst: 1 }),
-      '"policy.limits[0].burst" must be absent: only name, capacity, refillTokens, refillIntervalMs are allowed (got 1)',
+      '"policy.limits[0].burst" must be absent: only name, capacity, refillTokens, refillIntervalMs, shadow are allowed (got 1)',
     ],
     [
       'policy',
