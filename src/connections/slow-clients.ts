@@ -1,13 +1,16 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
-import { isTooSlow, type Transfer, Transfers } from './transfers.ts'
+import { type Transfer, Transfers } from './transfers.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
 
 /** Bytes of all responses that clients have not read. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024
+
+/** How long a client may read too slowly once the server closes, in ms: its response would delay the stop. */
+const CLOSING_PERIOD_MS = 2_000
 
 /** Undocumented members of a socket: bytes sent to the kernel are those dispatched minus those queued. */
 interface SocketInternals {
@@ -24,7 +27,7 @@ interface SocketInternals {
 export class SlowClients {
   readonly #connections: Connections
   readonly #senders = new Transfers()
-  readonly #readers = new Transfers()
+  #readers = new Transfers()
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
   #isClosing = false
@@ -36,11 +39,12 @@ export class SlowClients {
   }
 
   /**
-   * Keeps no stranger from delaying the stop: disconnects clients without a request, and after `bodiesMs` those whose body is still
-   * arriving. Node's own `close` waits for connections that never had a request.
+   * Lets no client delay the stop: disconnects clients without a request, after `bodiesMs` those whose body is still arriving, and
+   * soon those that do not read. Node's own `close` waits for connections that never had a request.
    */
   close(bodiesMs: number): void {
     this.#isClosing = true
+    this.#readers = new Transfers(CLOSING_PERIOD_MS)
     this.#bodiesEndMs = performance.now() + bodiesMs
     this.#look()
   }
@@ -50,7 +54,7 @@ export class SlowClients {
     const unread: UnreadResponses[] = []
     for (const connection of this.#connections) {
       const reading = this.#readingOf(connection, nowMs)
-      if (this.#sendsTooSlowly(connection, nowMs) || (reading && isTooSlow(reading))) connection.destroy()
+      if (this.#sendsTooSlowly(connection, nowMs) || (reading && this.#readers.isTooSlow(reading))) connection.destroy()
       else if (reading) unread.push({ connection, ...reading })
     }
     disconnectSlowest(unread)
@@ -71,7 +75,7 @@ export class SlowClients {
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
     if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
-    return isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))
+    return this.#senders.isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))
   }
 }
 

@@ -1,6 +1,5 @@
 /** The minimum average speed of a transfer, over each period. */
 const MIN_BYTES_PER_SECOND = 4_096
-const PERIOD_MS = 10_000
 
 /** The progress of a transfer in its present period. */
 export interface Transfer {
@@ -10,7 +9,12 @@ export interface Transfer {
 
 /** Unfinished transfers, with their progress at the start of the present period. */
 export class Transfers {
+  readonly #periodMs: number
   readonly #begun = new WeakMap<object, { readonly atMs: number; readonly atByte: number }>()
+
+  constructor(periodMs = 10_000) {
+    this.#periodMs = periodMs
+  }
 
   /**
    * Starts a period, now and after each one that was fast enough. So an initial burst, which may only fill buffers, does not excuse
@@ -20,7 +24,7 @@ export class Transfers {
   progress(transfer: object, byte: number, nowMs: number): Transfer {
     const { atMs, atByte } = this.#begun.get(transfer) ?? { atMs: nowMs, atByte: byte }
     const progress = { bytes: byte - atByte, elapsedMs: nowMs - atMs }
-    if (progress.elapsedMs >= PERIOD_MS || progress.elapsedMs === 0)
+    if (progress.elapsedMs >= this.#periodMs || progress.elapsedMs === 0)
       this.#begun.set(transfer, { atMs: nowMs, atByte: byte })
     return progress
   }
@@ -28,8 +32,8 @@ export class Transfers {
   end(transfer: object): void {
     this.#begun.delete(transfer)
   }
-}
 
-export function isTooSlow({ bytes, elapsedMs }: Transfer): boolean {
-  return elapsedMs >= PERIOD_MS && bytes < (MIN_BYTES_PER_SECOND * elapsedMs) / 1000
+  isTooSlow({ bytes, elapsedMs }: Transfer): boolean {
+    return elapsedMs >= this.#periodMs && bytes < (MIN_BYTES_PER_SECOND * elapsedMs) / 1000
+  }
 }

@@ -35,8 +35,9 @@ export class UnreadBodies {
     request.removeAllListeners('data')
     // Node leaves a body alone if it was read from.
     request.read()
-    reading.pause(this.#turns)
     request.on('data', ({ length }: Buffer) => reading.take(length, this.#turns))
+    // What has arrived is taken at once: while it waited, a body of tiny chunks would hold forty times its bytes.
+    request.resume()
 
     const end = () => {
       clearTimeout(timer)

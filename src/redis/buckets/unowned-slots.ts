@@ -28,9 +28,10 @@ export class UnownedSlots implements BucketShard {
     this.#options = options
   }
 
-  /** In a partition that has no owner, if there is one. */
+  /** In each of the partitions in turn, so that one whose slot has an owner again does not wait for the others. */
   get probeKey(): string {
     const [partition = 0] = this.#partitions
+    if (this.#partitions.delete(partition)) this.#partitions.add(partition)
     return probeKeyIn(partition)
   }
 

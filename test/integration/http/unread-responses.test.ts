@@ -13,10 +13,11 @@ const REQUEST = 'GET / HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
 
 let server: Server
 let connections: Connections
+let slowClients: SlowClients
 beforeAll(async () => {
   server = createServer((_request, response) => void response.end(RESPONSE))
   connections = new Connections(server, { max: 100, onRefused: () => undefined })
-  new SlowClients(server, connections)
+  slowClients = new SlowClients(server, connections)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 })
@@ -43,6 +44,15 @@ describe('unread responses', () => {
 
     await eventually(() => expect(unreadBytes()).toBeLessThanOrEqual(64 * MIB))
     expect([...connections].length).toBeGreaterThan(3)
+    for (const socket of idle) socket.destroy()
+  })
+
+  it('end their connections soon once the server closes', async () => {
+    await eventually(() => expect([...connections]).toEqual([]))
+    const idle = await Promise.all([ask(), ask()])
+    await eventually(() => expect(unreadBytes()).toBeGreaterThan(MIB))
+    slowClients.close(1_500)
+    await eventually(() => expect([...connections]).toEqual([]), 5_000)
     for (const socket of idle) socket.destroy()
   })
 })

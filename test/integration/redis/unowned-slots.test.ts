@@ -46,4 +46,20 @@ describeWithRedis('a cluster with slots that no master owns', () => {
     await eventually(async () => expect(await health()).toMatchObject({ status: 'ok', circuit: 'closed' }))
     for (const key of KEYS) expect(await sourceOf(key)).toBe('redis')
   })
+
+  it('serves each slot that has an owner again, while others have none', async () => {
+    const { redis } = cluster.masters[2] as ClusterNode
+    const [unowned, ...ownedAgain] = SLOTS
+    for (const master of cluster.masters) await master.redis.cluster('DELSLOTS', ...SLOTS)
+    for (const key of KEYS) await sourceOf(key)
+    await eventually(async () => expect(await health()).toMatchObject({ circuit: 'open' }))
+
+    await redis.cluster('ADDSLOTS', ...ownedAgain)
+    const isStillUnowned = (key: string) => BUCKET_SLOTS[bucketPartition(key)] === unowned
+    await eventually(async () => {
+      for (const key of KEYS) expect(await sourceOf(key)).toBe(isStillUnowned(key) ? 'local' : 'redis')
+    }, 15_000)
+    await redis.cluster('ADDSLOTS', unowned as number)
+    await eventually(async () => expect(await health()).toMatchObject({ status: 'ok', circuit: 'closed' }))
+  })
 })

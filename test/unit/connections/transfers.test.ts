@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { isTooSlow, Transfers } from '../../../src/connections/transfers.ts'
+import { Transfers } from '../../../src/connections/transfers.ts'
 
 describe('a transfer', () => {
   it('is measured from when it was first found unfinished', () => {
@@ -15,7 +15,7 @@ describe('a transfer', () => {
     const transfers = new Transfers()
     const request = {}
     const slowAt = [0, 5_000, 10_000, 15_000, 20_000].filter(nowMs =>
-      isTooSlow(transfers.progress(request, nowMs === 0 ? 0 : 8_000_000, nowMs)),
+      transfers.isTooSlow(transfers.progress(request, nowMs === 0 ? 0 : 8_000_000, nowMs)),
     )
     expect(slowAt).toEqual([20_000])
   })
@@ -23,7 +23,8 @@ describe('a transfer', () => {
   it('of a constant 4 KiB a second is never too slow', () => {
     const transfers = new Transfers()
     const request = {}
-    for (let s = 0; s < 600; s++) expect(isTooSlow(transfers.progress(request, s * 4_096, s * 1_000))).toBe(false)
+    for (let s = 0; s < 600; s++)
+      expect(transfers.isTooSlow(transfers.progress(request, s * 4_096, s * 1_000))).toBe(false)
   })
 
   it.each([
@@ -32,6 +33,6 @@ describe('a transfer', () => {
     { bytes: 40_960, elapsedMs: 10_000, tooSlow: false },
     { bytes: 40_959, elapsedMs: 10_000, tooSlow: true },
   ])('of $bytes bytes in $elapsedMs ms is too slow: $tooSlow', ({ tooSlow, ...transfer }) => {
-    expect(isTooSlow(transfer)).toBe(tooSlow)
+    expect(new Transfers().isTooSlow(transfer)).toBe(tooSlow)
   })
 })
