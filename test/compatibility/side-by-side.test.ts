@@ -25,9 +25,13 @@ const limitOf = (name: string, capacity: number) => ({
 const policyOf = (capacity: number) => ({ limits: [limitOf('default', capacity)] })
 const times = <T>(count: number, make: (i: number) => T) => Array.from({ length: count }, (_, i) => make(i))
 
-/** A key in another partition than that of `raised`, which release 0.1.0 no longer follows by then. */
-const OF_ANOTHER_PARTITION =
-  times(100, i => `sold-${i}`).find(key => configPartition(key) !== configPartition('raised')) ?? ''
+/** Keys of other partitions than that of `raised` and than each other's: release 0.1.0 follows no partition whose event it refused. */
+const partitions = new Map([[configPartition('raised'), 'raised']])
+for (let i = 0; partitions.size < 3; i++) {
+  const partition = configPartition(`sold-${i}`)
+  if (!partitions.has(partition)) partitions.set(partition, `sold-${i}`)
+}
+const [, WITH_QUOTA = '', WITH_SHADOW = ''] = partitions.values()
 
 describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   let release: EarlierRelease
@@ -229,11 +233,13 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   }, 60_000)
 
   const inADay = () => ({ expiresAt: new Date(Date.now() + A_DAY_MS).toISOString() })
+  const SHADOW = { ...limitOf('stricter', 1), shadow: true }
   const QUOTA = { name: 'default', kind: 'quota', capacity: 100, period: 'month' }
 
   it.each([
     ['a temporary policy', 'raised', () => ({ ...policyOf(100), ...inADay() })],
-    ['a quota', OF_ANOTHER_PARTITION, () => ({ limits: [QUOTA] })],
+    ['a quota', WITH_QUOTA, () => ({ limits: [QUOTA] })],
+    ['a shadow limit', WITH_SHADOW, () => ({ limits: [limitOf('default', 100), SHADOW] })],
   ])(
     '%s is refused by 0.1.0, which reports its schema and continues with what it knows',
     async (_, key, policy) => {
