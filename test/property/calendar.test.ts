@@ -12,7 +12,7 @@ const calendar = fc.record({
   step: fc.constantFrom(...CALENDAR_STEPS),
   timeZone: fc.oneof(
     timeZone,
-    fc.constantFrom('Europe/Berlin', 'Australia/Lord_Howe', 'Pacific/Chatham', 'Pacific/Apia'),
+    fc.constantFrom('Europe/Berlin', 'Australia/Lord_Howe', 'Pacific/Chatham', 'Pacific/Apia', 'America/Boa_Vista'),
   ),
   anchor: fc.option(
     fc
@@ -32,6 +32,9 @@ const time = fc.oneof(
         Date.UTC(2026, 3, 4, 15),
         Date.UTC(2011, 11, 30, 10),
         Date.UTC(2028, 1, 29),
+        // Boa Vista had summer time for a week.
+        Date.UTC(2000, 9, 8, 4),
+        Date.UTC(2000, 9, 15, 3),
       ),
       fc.integer({ min: -90_000_000, max: 90_000_000 }),
     )

@@ -1,5 +1,5 @@
-/** Calendar periods in any time zone. The zones and their changes are those of Node.js, so all processes need the same release of it. */
-import { Temporal } from 'temporal-polyfill'
+/** Calendar periods in any time zone. */
+import { type TimeZone, timeZoneOf } from './time-zone.ts'
 
 /** Calendar steps in local time. */
 export const CALENDAR_STEPS = ['day', 'week', 'month', 'year'] as const
@@ -10,6 +10,8 @@ export interface Period {
   readonly startMs: number
   readonly endMs: number
 }
+
+const DAY_MS = 86_400_000
 
 /** More than a day, by which the clocks of two processes may differ, since a bucket may be ahead of its store's clock. */
 const MARGIN_MS = 90_000_000
@@ -22,6 +24,10 @@ const DEFAULT_ANCHORS: { readonly [step in CalendarStep]: string } = {
   year: '1970-01-01T00:00',
 }
 
+/** Steps of these have one length in local time, in ms; those of the others are months. */
+const FIXED_STEPS = { day: DAY_MS, week: 7 * DAY_MS }
+const MONTHS = { month: 1, year: 12 }
+
 /**
  * Consecutive periods. Each begins a whole number of steps from the anchor, counted from the anchor itself: 31 January, 28 February,
  * 31 March. A local time that occurs twice means the first occurrence; one that is skipped is read with the offset before the change.
@@ -29,8 +35,9 @@ const DEFAULT_ANCHORS: { readonly [step in CalendarStep]: string } = {
  */
 export class Calendar {
   readonly #step: CalendarStep
-  readonly #timeZone: string
-  readonly #anchor: Temporal.PlainDateTime
+  readonly #timeZone: TimeZone
+  /** In local time, as if it were in UTC. */
+  readonly #anchorMs: number
   /** The period that was asked for last. */
   #known: Period = { startMs: 0, endMs: 0 }
   /** Steps from the anchor to its start. */
@@ -42,11 +49,11 @@ export class Calendar {
    */
   constructor(step: CalendarStep, timeZone: string, anchor: string = DEFAULT_ANCHORS[step]) {
     this.#step = step
-    this.#timeZone = timeZone
-    this.#anchor = Temporal.PlainDateTime.from(anchor)
+    this.#timeZone = timeZoneOf(timeZone)
+    this.#anchorMs = Date.parse(`${anchor}Z`)
   }
 
-  /** The period that contains this time. Computed once for each period, which takes some 50 µs. */
+  /** The period that contains this time. Computed once for each period, which takes a few µs. */
   periodAt(atMs: number): Period {
     if (!isWithin(this.#known, atMs)) this.#find(atMs)
     return this.#known
@@ -66,23 +73,45 @@ export class Calendar {
   }
 
   #find(atMs: number): void {
-    let steps = this.#stepsTo(atMs)
-    while (this.#boundary(steps) > atMs) steps--
-    while (this.#boundary(steps + 1) <= atMs) steps++
+    let steps = stepsBetween(this.#anchorMs, this.#timeZone.localNear(atMs), this.#step)
+    let startMs = this.#boundary(steps)
+    while (startMs > atMs) startMs = this.#boundary(--steps)
+    let endMs = this.#boundary(steps + 1)
+    while (endMs <= atMs) [startMs, endMs] = [endMs, this.#boundary(++steps + 1)]
     this.#steps = steps
-    this.#known = { startMs: this.#boundary(steps), endMs: this.#boundary(steps + 1) }
-  }
-
-  /** Whole steps in local time, which may be one too many or too few. */
-  #stepsTo(atMs: number): number {
-    const local = Temporal.Instant.fromEpochMilliseconds(atMs).toZonedDateTimeISO(this.#timeZone).toPlainDateTime()
-    return this.#anchor.until(local, { largestUnit: this.#step })[`${this.#step}s`]
+    this.#known = { startMs, endMs }
   }
 
   #boundary(steps: number): number {
-    const local = this.#anchor.add({ [`${this.#step}s`]: steps })
-    return local.toZonedDateTime(this.#timeZone, { disambiguation: 'compatible' }).epochMilliseconds
+    return this.#timeZone.instantOf(localBoundary(this.#anchorMs, this.#step, steps))
   }
+}
+
+/** Whole steps from an anchor to another local time, or one more. */
+function stepsBetween(anchorMs: number, localMs: number, step: CalendarStep): number {
+  if (isFixed(step)) return Math.floor((localMs - anchorMs) / FIXED_STEPS[step])
+  return Math.floor((monthOf(new Date(localMs)) - monthOf(new Date(anchorMs))) / MONTHS[step])
+}
+
+/** The local time so many steps after an anchor. */
+function localBoundary(anchorMs: number, step: CalendarStep, steps: number): number {
+  if (isFixed(step)) return anchorMs + steps * FIXED_STEPS[step]
+  const boundary = new Date(anchorMs)
+  const month = monthOf(boundary) + steps * MONTHS[step]
+  return boundary.setUTCFullYear(0, month, Math.min(boundary.getUTCDate(), lastDayOf(month)))
+}
+
+function isFixed(step: CalendarStep): step is keyof typeof FIXED_STEPS {
+  return Object.hasOwn(FIXED_STEPS, step)
+}
+
+/** Months since the year 0. */
+function monthOf(local: Date): number {
+  return 12 * local.getUTCFullYear() + local.getUTCMonth()
+}
+
+function lastDayOf(month: number): number {
+  return new Date(new Date(0).setUTCFullYear(0, month + 1, 0)).getUTCDate()
 }
 
 export function isWithin({ startMs, endMs }: Period, atMs: number): boolean {
@@ -97,27 +126,4 @@ export function isLocalTime(text: unknown): boolean {
   const day = LOCAL_TIME.exec(text)?.[1]
   // JavaScript reads 30 February as 2 March.
   return day !== undefined && new Date(`${text}Z`).getUTCDate() === Number(day)
-}
-
-/** Names that were found to be known. Whoever reads a million policies asks for few zones. */
-const knownZones = new Set<string>()
-const MAX_KNOWN_ZONES = 2_000
-
-/** Whether a value is the IANA name of a time zone. */
-export function isTimeZone(name: unknown): boolean {
-  if (typeof name !== 'string') return false
-  if (knownZones.has(name)) return true
-  if (!isKnownToIntl(name)) return false
-  if (knownZones.size < MAX_KNOWN_ZONES) knownZones.add(name)
-  return true
-}
-
-/** Offsets such as `+01:00` are no names. */
-function isKnownToIntl(name: string): boolean {
-  if (!/^[A-Za-z]/.test(name)) return false
-  try {
-    return new Intl.DateTimeFormat('en', { timeZone: name }).resolvedOptions().timeZone !== ''
-  } catch {
-    return false
-  }
 }

@@ -2,11 +2,12 @@
 import { ceilDiv } from '../exact.ts'
 import type { MemberFault } from '../member-fault.ts'
 import type { BucketReading } from '../reading.ts'
-import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, isTimeZone, type Period } from './calendar.ts'
+import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, type Period } from './calendar.ts'
 import type { LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { isShadow } from './shadow.ts'
+import { isTimeZone } from './time-zone.ts'
 import { CompiledTokenBucket } from './token-bucket.ts'
 
 const HOUR_MS = 3_600_000

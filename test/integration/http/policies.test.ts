@@ -59,6 +59,7 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
   ['a quota without a period', { limits: [{ ...QUOTA, period: undefined }] }, ['/limits/0/period'], /missing/],
   ['half of a quota in the short form', { kind: 'quota' }, ['/capacity', '/period'], /limits, or capacity and period/],
   ['an unknown zone', { limits: [{ ...QUOTA, timeZone: 'Mars/Base' }] }, ['/limits/0/timeZone'], /IANA.*"Mars\/Base"/],
+  ['an abbreviation as zone', { limits: [{ ...QUOTA, timeZone: 'PST' }] }, ['/limits/0/timeZone'], /IANA.*"PST"/],
   ['an offset as zone', { limits: [{ ...QUOTA, timeZone: '+01:00' }] }, ['/limits/0/timeZone'], /was "\+01:00"/],
   ['an empty zone', { kind: 'quota', capacity: 1, period: 'day', timeZone: '' }, ['/timeZone'], /was ""/],
   [

@@ -46,6 +46,7 @@ describe('a stored policy record', () => {
     ['the kind of a limit', { limits: [{ ...limitOf(), kind: 'window' }], mode: 'enforce' }],
     ['a period', { limits: [{ ...quotaOf(), period: 'quarter' }], mode: 'enforce' }],
     ['a zone', { limits: [quotaOf({ timeZone: 'Mars/Base' })], mode: 'enforce' }],
+    ['a zone for which there are no calendars', { limits: [quotaOf({ timeZone: 'PST' })], mode: 'enforce' }],
     ['an anchor', { limits: [quotaOf({ anchor: '2026-02-30T09:00' })], mode: 'enforce' }],
     ['the anchor of a minute', { limits: [quotaOf({ period: 'minute' })], mode: 'enforce' }],
     ['a kind that is not text', { limits: [{ ...limitOf(), kind: ['quota'] }], mode: 'enforce' }],
