@@ -5,11 +5,8 @@
  * A bucket records what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. A bucket with
  * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
-import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import { allows, CLOCK_TOLERANCE_MS, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { BucketReading } from './reading.ts'
-
-/** A clock that goes back by up to this much pauses refill; one that goes back further is believed. */
-export const CLOCK_TOLERANCE_MS = 10_000
 
 /** Entries that a bucket keeps for limits which the last policy does not have. */
 export const MAX_OTHER_ENTRIES = 8

@@ -35,7 +35,7 @@ interface Spending {
   readonly grain: bigint
   /** When it was last spent from. */
   readonly at: bigint
-  /** When all limits of the policy that spent it are full again. From then on the spending is forgotten. */
+  /** When all limits of the policy that spent it are full again, and stay so if the clock goes back a little. From then on the spending is forgotten. */
   readonly fullAt: bigint
 }
 
@@ -192,9 +192,9 @@ function timeUntilBack({ limit, periodEnd }: Found, tokens: Fraction, { now, pau
   return limit.kind === 'quota' ? periodEnd - now : tokens.over(rateOf(limit)).ceil() + pause
 }
 
-/** When nothing is spent any more. */
+/** When nothing is spent any more, also if the clock then goes back by as much as may only pause it. */
 function fullAtOf({ limit, spent, periodEnd }: Found, at: bigint): bigint {
-  return limit.kind === 'quota' ? periodEnd : at + spent.over(rateOf(limit)).ceil()
+  return limit.kind === 'quota' ? periodEnd + LARGEST_PAUSE_MS : at + spent.over(rateOf(limit)).ceil()
 }
 
 function tightest(states: readonly Found[]): string {

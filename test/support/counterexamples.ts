@@ -49,6 +49,17 @@ export const counterexamples: [History][] = [
       ],
     },
   ],
+  // The clock went over the end of a period and back: the bucket was forgotten, and the period granted again.
+  [
+    {
+      policies: [[{ name: 'a', kind: 'quota', capacity: 2, period: 'day', timeZone: 'UTC' }]],
+      batches: [
+        { move: { by: 0 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 2 } }] },
+        { move: { until: 'resetAfterMs', plus: 1_000 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 0 } }] },
+        { move: { by: -7_000 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 1 } }] },
+      ],
+    },
+  ],
 ]
 
 function perSecond(name: string): Limit {

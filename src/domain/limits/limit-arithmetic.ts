@@ -1,6 +1,9 @@
 import type { BucketReading } from '../reading.ts'
 import type { Period } from './calendar.ts'
 
+/** A clock that goes back by up to this much pauses refill; one that goes back further is believed. */
+export const CLOCK_TOLERANCE_MS = 10_000
+
 /** What was spent of a limit when its bucket was last spent from. */
 export interface Spending {
   /** Of the limit by which it was counted, which may have changed since. */
@@ -28,7 +31,7 @@ export interface LimitArithmetic {
   readonly refill: string
   /** The units of a spending that still count at this time, which is not before the spending. */
   spentAt(spending: Spending, atMs: number): number
-  /** How long after a spending at this time nothing is spent any more, in ms. */
+  /** How long after a spending at this time it may be forgotten, in ms: nothing is spent any more. */
   fullAfterMs(spent: number, atMs: number): number
   /** The time until `units` return, in ms. @param index of the limit in its policy */
   waitFor(units: number, reading: BucketReading, index: number): number

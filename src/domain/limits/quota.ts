@@ -3,7 +3,7 @@ import { ceilDiv } from '../exact.ts'
 import type { MemberFault } from '../member-fault.ts'
 import type { BucketReading } from '../reading.ts'
 import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, type Period } from './calendar.ts'
-import type { LimitArithmetic, Spending } from './limit-arithmetic.ts'
+import { CLOCK_TOLERANCE_MS, type LimitArithmetic, type Spending } from './limit-arithmetic.ts'
 import { memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { isShadow } from './shadow.ts'
@@ -101,8 +101,9 @@ export class CompiledQuota implements LimitArithmetic {
     return lastSpentAtMs >= this.periodAt(atMs).startMs ? spent : 0
   }
 
+  /** A clock that went over the end of the period may go back, and must not find the period new. */
   fullAfterMs(_spent: number, atMs: number): number {
-    return this.periodAt(atMs).endMs - atMs
+    return this.periodAt(atMs).endMs + CLOCK_TOLERANCE_MS - atMs
   }
 
   waitFor(_units: number, { periods }: BucketReading, index: number): number {

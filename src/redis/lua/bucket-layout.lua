@@ -12,6 +12,7 @@
   Any other value is malformed: it counts as a full bucket, and the next spending check replaces it.
 ]]
 local EXPIRY_SLACK_MS = 5
+local CLOCK_TOLERANCE_MS = 10000
 local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
 local TIME, ENTRY, OTHER = 8, 16, 32
 -- No limit has this id.

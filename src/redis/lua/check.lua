@@ -14,7 +14,6 @@
   know the present period of a quota. Doubles are exact for these integers, and cheaper for client and server than as many separate
   replies.
 ]]
-local CLOCK_TOLERANCE_MS = 10000
 local MAX_OTHER_ENTRIES = 8
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51

@@ -6,7 +6,7 @@
 
   read(limit, text)                           reads what else it has, and returns whether this call can decide by it
   spent_at(limit, spent, last_spent_at, at)   the units of a spending that still count at a time
-  full_at(limit, at)                          when nothing is spent any more, after a spending at this time
+  full_at(limit, at)                          when a spending at this time may be forgotten: nothing is spent any more
   append(limit, at)                           appends to the reply what follows the units spent
 ]]
 local kinds

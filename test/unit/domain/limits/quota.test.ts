@@ -97,6 +97,13 @@ describe('a quota', () => {
     expect(key.check([BERLIN], 1, '2026-03-31T06:59:59Z')).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
   })
 
+  it('is not granted again if the clock goes over the end of its period and back by up to 10 s', () => {
+    const key = new Key()
+    key.check([BERLIN], 10, '2026-02-28T07:59:58Z')
+    expect(key.check([BERLIN], 0, '2026-02-28T08:00:08Z')).toMatchObject({ allowed: true, remaining: 10 })
+    expect(key.check([BERLIN], 1, '2026-02-28T07:59:59Z')).toMatchObject({ allowed: false, retryAfterMs: 1_000 })
+  })
+
   it('forgets nothing when its capacity is lowered', () => {
     const key = new Key()
     key.check([BERLIN], 10, '2026-02-01T00:00Z')
