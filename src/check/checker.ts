@@ -15,6 +15,8 @@ const MANY_CHECKS = 100
 
 export interface CheckerOptions {
   readonly policies: PolicyLookup
+  /** Computes what the store needs of a policy at this time, unless it is known. */
+  readonly prepare?: (policy: Policy) => void
   readonly openQueue: OpenQueue
   readonly denialCache: DenialCache
   readonly localBuckets: LocalBuckets
@@ -41,8 +43,8 @@ export class Checker {
    * or `store-unavailable` where the policy denies while the store is unavailable.
    */
   check(asked: AskedCheck, onResult: OnResult): void {
+    const policy = this.#findPrepared(asked)
     const startMs = performance.now()
-    const policy = this.#options.policies.find(asked)
     if (policy !== undefined)
       this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult }))
     else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult }, 0)
@@ -50,14 +52,23 @@ export class Checker {
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
   checkAll(checks: readonly AskedCheck[], onResult: OnResult): void {
+    const policies = checks.map(asked => this.#findPrepared(asked))
     const startMs = performance.now()
     const isOfMany = checks.length >= MANY_CHECKS
     for (let index = 0; index < checks.length; index++) {
       const asked = checks[index] as AskedCheck
-      const policy = this.#options.policies.find(asked)
+      const policy = policies[index]
       if (policy === undefined) return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult }, index)
       this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult }))
     }
+  }
+
+  /** Called before the time of a check begins, since the store has no part in what is computed here. */
+  #findPrepared(asked: AskedCheck): Policy | undefined {
+    const { policies, prepare } = this.#options
+    const policy = policies.find(asked)
+    if (policy !== undefined) prepare?.(policy)
+    return policy
   }
 
   /** Decides the checks from an index on, once the log was read for the policies that they name. */

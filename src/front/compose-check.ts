@@ -21,6 +21,7 @@ import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OnMalformedBucket } from '../redis/buckets/check-reply.ts'
 import { ClusterBuckets } from '../redis/buckets/cluster-buckets.ts'
+import { prepareLimits } from '../redis/buckets/encoded-limits.ts'
 import { Heartbeats } from '../redis/buckets/heartbeats.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { RedisBucketStore } from '../redis/buckets/redis-bucket-store.ts'
@@ -112,7 +113,13 @@ export function composeCheck(options: CheckOptions): CheckParts {
   }
   let closed = false
   return {
-    checker: new Checker({ ...shared, openQueue, observer, maxWaiting: env.MAX_WAITING_CHECKS }),
+    checker: new Checker({
+      ...shared,
+      prepare: prepareLimits,
+      openQueue,
+      observer,
+      maxWaiting: env.MAX_WAITING_CHECKS,
+    }),
     buckets: new LiveBuckets({ ...shared, storeOf }),
     adminLimits: adminLimits({
       openQueue,

@@ -22,6 +22,11 @@ export function encodedLimits(limits: Limits): string {
   return encoding.text
 }
 
+/** Computes the present period of each quota of a policy, unless it is known. */
+export function prepareLimits({ limits }: Policy): void {
+  if (limits.some(hasCalendar)) encodedLimits(limits)
+}
+
 function encode(limits: Limits, nowMs: number): Encoding {
   const during = limits.flatMap(limit => (hasCalendar(limit) ? [limit.periodAt(nowMs)] : []))
   return {

@@ -18,7 +18,7 @@ const policy = policyOf('default', { limits: [limitOf({ capacity: FULL, refillTo
 
 /** A queue whose checks the test answers. */
 class HeldQueue {
-  readonly #waiting: { answer: (spent: number | undefined) => void }[] = []
+  readonly #waiting: { startMs: number; answer: (spent: number | undefined) => void }[] = []
 
   readonly open: OpenQueue = onReading => {
     const waiting = this.#waiting
@@ -28,6 +28,7 @@ class HeldQueue {
       },
       enqueue: check =>
         void waiting.push({
+          startMs: check.startMs,
           answer: spent =>
             onReading(
               check,
@@ -36,6 +37,11 @@ class HeldQueue {
             ),
         }),
     }
+  }
+
+  /** When the time of each check began. */
+  get starts(): number[] {
+    return this.#waiting.map(({ startMs }) => startMs)
   }
 
   get length(): number {
@@ -55,14 +61,18 @@ let rereads: { readonly partition: number; resolve(): void }[]
 let checker: Checker
 let results: string[]
 let nowMs: number
+/** When policies were prepared. */
+let prepared: number[]
 beforeEach(() => {
   nowMs = 0
   queue = new HeldQueue()
   results = []
   table = new PolicyTable(policy)
   rereads = []
+  prepared = []
   checker = new Checker({
     policies: new PolicyLookup(table, partition => new Promise(resolve => rereads.push({ partition, resolve }))),
+    prepare: () => void prepared.push(performance.now()),
     openQueue: queue.open,
     denialCache: new DenialCache(() => performance.now()),
     localBuckets: new LocalBuckets({
@@ -90,6 +100,26 @@ async function givenDenied(): Promise<void> {
   await queue.answer(FULL)
   expect(results.splice(0)).toEqual(['denied by redis'])
 }
+
+describe('the time of a check', () => {
+  it('begins once its policy is prepared', () => {
+    ask(1)
+    expect(prepared).toHaveLength(1)
+    expect(Math.min(...queue.starts)).toBeGreaterThanOrEqual(Math.max(...prepared))
+  })
+
+  it('that came with others begins once the policies of all are prepared', () => {
+    checker.checkAll(
+      [
+        { key: 'a', tokens: 1 },
+        { key: 'b', tokens: 1 },
+      ],
+      () => undefined,
+    )
+    expect(prepared).toHaveLength(2)
+    expect(Math.min(...queue.starts)).toBeGreaterThanOrEqual(Math.max(...prepared))
+  })
+})
 
 describe('repetitions of a denied check', () => {
   it('wait for the first of them, and ask the store themselves if it is allowed', async () => {

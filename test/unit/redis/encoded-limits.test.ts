@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
-import { encodedLimits } from '../../../src/redis/buckets/encoded-limits.ts'
+import { Calendar } from '../../../src/domain/limits/calendar.ts'
+import { encodedLimits, prepareLimits } from '../../../src/redis/buckets/encoded-limits.ts'
 import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 
 let now: string
@@ -54,4 +55,16 @@ it('a shadow limit of either kind is marked', () => {
 it('minutes and hours have a length only', () => {
   const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour' })
   expect(encodedLimits(policyOf('x', { limits: [quota] }).limits)).toMatch(/ 1 0 10 10q3600000$/)
+})
+
+it('what is prepared is not computed again in the same period', () => {
+  now = '2026-02-28T08:00Z'
+  const prepared = policyOf('x', { limits: [limitOf(), quotaOf()] })
+  prepareLimits(prepared)
+  const computed = jest.spyOn(Calendar.prototype, 'boundariesAround')
+  expect(encodedLimits(prepared.limits)).toContain(`q${FEBRUARY}`)
+  expect(computed).not.toHaveBeenCalled()
+  now = '2026-03-31T07:00Z'
+  encodedLimits(prepared.limits)
+  expect(computed).toHaveBeenCalledTimes(1)
 })
