@@ -1,6 +1,10 @@
-import { existsSync, readFileSync } from 'node:fs'
-import { type FileHandle, open, rename } from 'node:fs/promises'
+import { appendFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs'
+import { open, rename } from 'node:fs/promises'
+import { setImmediate as nextTurn } from 'node:timers/promises'
+import { inChunks } from '../lib/keyed-chunks.ts'
 import { parseJson } from '../lib/parse-json.ts'
+import { CannotStart } from '../processes/supervised-process.ts'
+import { measureLines, readLines } from './journal-lines.ts'
 
 /** The value of a bucket that has a quota, in hexadecimal digits, and when it expires, in ms since 1970. */
 export interface QuotaCount {
@@ -11,8 +15,13 @@ export interface QuotaCount {
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
 const COMPACTED_FROM_BYTES = 1024 * 1024
 
-/** Lines that are written at once. */
-const LINES_PER_WRITE = 1_000
+/**
+ * Bytes of lines that the file holds at most: about two million buckets. The counts that were written longest ago are given up first.
+ * They are in memory too, next to a store that evicts from 1 GiB on.
+ */
+const MAX_HELD_BYTES = 512 * 1024 * 1024
+
+const BYTES = /^(?:[0-9a-f]{2})+$/
 
 /**
  * The counts of quotas on disk: a line of JSON for each bucket that has changed, the last one of a bucket counts. A line without a
@@ -20,26 +29,52 @@ const LINES_PER_WRITE = 1_000
  */
 export class QuotaCountsFile {
   readonly #path: string
-  /** What the file must hold, as lines by bucket. */
+  readonly #maxHeldBytes: number
+  /** What the file must hold, by bucket; what was written longest ago comes first. */
   readonly #held = new Map<string, QuotaCount>()
   #heldBytes = 0
+  /** Of complete lines. */
   #bytes = 0
   /** Whether the last line may not have been written whole. */
-  #endsInLine = false
+  #isTorn = false
+  #isRemoved = false
+  #isSynced = true
+  /** The new file while the old one is compacted. What is appended is written to both. */
+  #copy: { readonly path: string; bytes: number } | undefined
 
-  /** Reads what was written. A last line that was not written whole is left out, as is one that has expired. */
-  constructor(path: string, nowMs: number) {
+  /** The first line that this service cannot have written, from 1. Such lines are left out. */
+  readonly firstDamagedLine: number | undefined
+
+  /**
+   * Reads what was written. A last line that was not written whole is left out, as is one that has expired.
+   * @throws {CannotStart} if the file cannot be read
+   */
+  constructor(path: string, nowMs: number, maxHeldBytes = MAX_HELD_BYTES) {
     this.#path = path
+    this.#maxHeldBytes = maxHeldBytes
     if (!existsSync(path)) return
-    const text = readFileSync(path, 'utf8')
-    this.#bytes = Buffer.byteLength(text)
-    for (const line of text.split('\n')) {
-      const { key, ...count } = Object(parseJson(line)) as Record<string, unknown>
-      if (typeof key !== 'string') continue
-      if (isCount(count) && count.expiresAt > nowMs) this.#hold(key, count)
-      else this.#drop(key)
+    try {
+      this.firstDamagedLine = this.#read(nowMs)
+    } catch (err) {
+      throw new CannotStart(`${path} cannot be used: ${(err as Error).message}`)
     }
-    this.#endsInLine = !text.endsWith('\n') && text !== ''
+  }
+
+  /** Returns the number of the first damaged line. */
+  #read(nowMs: number): number | undefined {
+    const { bytes, torn } = measureLines(this.#path)
+    this.#bytes = bytes
+    this.#isTorn = torn > 0
+    let number = 0
+    let firstDamaged: number | undefined
+    for (const line of readLines(this.#path, bytes)) {
+      number++
+      const { key, ...count } = Object(parseJson(line)) as Record<string, unknown>
+      if (typeof key === 'string' && isCount(count) && count.expiresAt > nowMs) this.#hold(key, count)
+      else if (typeof key === 'string' && (isCount(count) || isGone(count))) this.#drop(key)
+      else firstDamaged ??= number
+    }
+    return firstDamaged
   }
 
   /** What the file holds, by bucket. */
@@ -47,78 +82,141 @@ export class QuotaCountsFile {
     return this.#held
   }
 
-  /** Writes counts, and buckets that are gone, to disk; everything if the file was removed. @throws if the file cannot be written */
-  async write(counts: ReadonlyMap<string, QuotaCount | undefined>, nowMs: number): Promise<void> {
-    const lines = this.#endsInLine ? ['\n'] : []
-    for (const [key, count] of counts) {
-      const isHeld = (this.#held.get(key)?.expiresAt ?? 0) > nowMs
+  /** Appends counts, and buckets that are gone. They survive the end of this process. @throws if the file cannot be written */
+  append(counts: ReadonlyMap<string, QuotaCount | undefined>, nowMs: number): void {
+    const written = [...counts].filter(([key, count]) => count !== undefined || this.#isHeld(key, nowMs))
+    if (written.length === 0) return
+    this.#appendText(written.map(([key, count]) => lineOf(key, count)).join(''))
+    for (const [key, count] of written) {
       if (count !== undefined) this.#hold(key, count)
       else this.#drop(key)
-      if (count !== undefined || isHeld) lines.push(lineOf(key, count))
     }
-    if (lines.length === 0) return
-    if (this.#bytes > 0 && !existsSync(this.#path)) return await this.#compact(nowMs)
-    this.#endsInLine = true
-    this.#bytes += await writeLines(this.#path, 'a', lines)
-    this.#endsInLine = false
-    if (this.#bytes > COMPACTED_FROM_BYTES && this.#bytes > 2 * this.#heldBytes) await this.#compact(nowMs)
+  }
+
+  #isHeld(key: string, nowMs: number): boolean {
+    return (this.#held.get(key)?.expiresAt ?? 0) > nowMs
+  }
+
+  #appendText(text: string): void {
+    this.#noteRemoval()
+    if (this.#isTorn && existsSync(this.#path)) truncateSync(this.#path, this.#bytes)
+    this.#isSynced = false
+    this.#isTorn = true
+    this.#bytes += appendTo(this.#path, text)
+    this.#isTorn = false
+    this.#appendToCopy(text)
+  }
+
+  #noteRemoval(): void {
+    if (this.#bytes === 0 || existsSync(this.#path)) return
+    this.#isRemoved = true
+    this.#bytes = 0
+  }
+
+  /** The old file stays if the new one cannot be written. */
+  #appendToCopy(text: string): void {
+    try {
+      if (this.#copy !== undefined) this.#copy.bytes += appendTo(this.#copy.path, text)
+    } catch {
+      this.#copy = undefined
+    }
+  }
+
+  /**
+   * Lets what was appended survive a power failure too, and writes a file again that has grown, or that was removed.
+   * @throws if the file cannot be written
+   */
+  async settle(nowMs: number): Promise<void> {
+    const hasGrown = this.#bytes > COMPACTED_FROM_BYTES && this.#bytes > 2 * this.#heldBytes
+    if (this.#isSynced && !hasGrown) return
+    this.#noteRemoval()
+    if (this.#isRemoved || hasGrown) return await this.#compact(nowMs)
+    this.#isSynced = true
+    try {
+      await sync(this.#path)
+    } catch (err) {
+      this.#isSynced = false
+      throw err
+    }
   }
 
   async #compact(nowMs: number): Promise<void> {
-    for (const [key, { expiresAt }] of this.#held) if (expiresAt <= nowMs) this.#drop(key)
-    const path = `${this.#path}.new`
-    const bytes = await writeLines(path, 'w', linesOf(this.#held))
-    await rename(path, this.#path)
-    this.#bytes = bytes
+    const copy = { path: `${this.#path}.new`, bytes: 0 }
+    writeFileSync(copy.path, '', { mode: 0o600 })
+    this.#copy = copy
+    try {
+      for (const keys of inChunks([...this.#held.keys()])) {
+        copy.bytes += appendTo(copy.path, this.#presentLines(keys, nowMs))
+        await nextTurn()
+      }
+      await sync(copy.path)
+      if (this.#copy === undefined) return
+      await rename(copy.path, this.#path)
+      this.#bytes = copy.bytes
+      this.#isRemoved = false
+    } finally {
+      this.#copy = undefined
+    }
+  }
+
+  /** Of these buckets, as they are now: a later line of the same bucket may have been written already. */
+  #presentLines(keys: readonly string[], nowMs: number): string {
+    const lines: string[] = []
+    for (const key of keys) {
+      const count = this.#held.get(key)
+      if (count !== undefined && count.expiresAt <= nowMs) this.#drop(key)
+      else if (count !== undefined) lines.push(lineOf(key, count))
+    }
+    return lines.join('')
   }
 
   #hold(key: string, count: QuotaCount): void {
     this.#drop(key)
     this.#held.set(key, count)
-    this.#heldBytes += lineOf(key, count).length
+    this.#heldBytes += lengthOf(key, count)
+    for (const oldest of this.#held.keys()) {
+      if (this.#heldBytes <= this.#maxHeldBytes) return
+      this.#drop(oldest)
+    }
   }
 
   #drop(key: string): void {
     const count = this.#held.get(key)
     if (count === undefined) return
     this.#held.delete(key)
-    this.#heldBytes -= lineOf(key, count).length
+    this.#heldBytes -= lengthOf(key, count)
   }
 }
 
 function isCount(value: object): value is QuotaCount {
   const count = value as { [member in keyof QuotaCount]?: unknown }
-  return typeof count.value === 'string' && Number.isSafeInteger(count.expiresAt)
+  return typeof count.value === 'string' && BYTES.test(count.value) && Number.isSafeInteger(count.expiresAt)
+}
+
+function isGone(value: object): boolean {
+  return Object.keys(value).length === 0
 }
 
 function lineOf(key: string, count: QuotaCount | undefined): string {
   return `${JSON.stringify({ key, ...count })}\n`
 }
 
-function* linesOf(held: ReadonlyMap<string, QuotaCount>): Iterable<string> {
-  for (const [key, count] of held) yield lineOf(key, count)
+function lengthOf(key: string, count: QuotaCount): number {
+  return Buffer.byteLength(lineOf(key, count))
 }
 
-/** Writes lines in pieces, so that other work goes on, and syncs them. Returns the number of bytes. */
-async function writeLines(path: string, flag: 'a' | 'w', lines: Iterable<string>): Promise<number> {
-  const file = await open(path, flag, 0o600)
+/** Returns the number of bytes. */
+function appendTo(path: string, text: string): number {
+  const bytes = Buffer.from(text)
+  appendFileSync(path, bytes, { mode: 0o600 })
+  return bytes.length
+}
+
+async function sync(path: string): Promise<void> {
+  const file = await open(path, 'r+')
   try {
-    let bytes = 0
-    let piece: string[] = []
-    for (const line of lines) {
-      if (piece.push(line) < LINES_PER_WRITE) continue
-      bytes += await writePiece(file, piece)
-      piece = []
-    }
-    bytes += await writePiece(file, piece)
     await file.datasync()
-    return bytes
   } finally {
     await file.close()
   }
-}
-
-async function writePiece(file: FileHandle, lines: readonly string[]): Promise<number> {
-  if (lines.length === 0) return 0
-  return (await file.write(lines.join(''))).bytesWritten
 }

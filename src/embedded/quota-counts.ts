@@ -10,8 +10,19 @@ import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { type QuotaCount, QuotaCountsFile } from './quota-counts-file.ts'
 
-/** How often changed counts are written to disk, in ms. */
-const WRITE_INTERVAL_MS = 1_000
+/** How often it is looked for changed counts, in ms. */
+const INTERVAL_MS = 250
+
+/**
+ * How long it takes to write what has changed, in ms. Checks are answered meanwhile. An interval, a pass that had begun before, and the
+ * pass itself take well below a second.
+ */
+const PASS_MS = 200
+
+/** Fewer are not worth a call. */
+const MIN_KEYS_PER_TURN = 100
+
+const FILE = 'quotas.ndjson'
 
 /** A quota in the JSON of an event or of a policy. */
 const QUOTA = /"name":"([a-z0-9_-]+)","kind":"quota"/g
@@ -20,8 +31,8 @@ const QUOTA = /"name":"([a-z0-9_-]+)","kind":"quota"/g
 const INVALIDATED = '__redis__:invalidate'
 
 interface Connections {
-  readonly commands: InProcessConnection
-  readonly tracking: InProcessConnection
+  readonly commands: Pick<InProcessConnection, 'call'>
+  readonly tracking: Pick<InProcessConnection, 'call' | 'takePushed'>
 }
 
 interface QuotaCountsOptions {
@@ -32,31 +43,44 @@ interface QuotaCountsOptions {
 }
 
 /**
- * Keeps what was spent of quotas on disk, at least every second, so that a restart of the embedded store does not begin their periods
+ * Keeps what was spent of quotas on disk, at least once a second, so that a restart of the embedded store does not begin their periods
  * again. Without quotas, it does nothing.
  *
  * Valkey tells which buckets have changed; those that have an entry of a quota are written to a file beside the journal.
  */
 export class QuotaCounts {
-  readonly #commands: InProcessConnection
-  readonly #tracking: InProcessConnection
+  readonly #commands: Connections['commands']
+  readonly #tracking: Connections['tracking']
   readonly #options: QuotaCountsOptions
   readonly #file: QuotaCountsFile
   /** As `lua/read-quota-counts.lua` wants them, by name. */
   readonly #ids = new Map<string, string>()
-  /** Buckets that have changed since they were written. */
-  #changed = new Set<string>()
+  /** Buckets that have changed since they were written; the oldest change comes first. */
+  readonly #changed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #writing: Promise<void> | undefined
+  #settling: Promise<void> | undefined
+  /** Whether the last write succeeded. */
+  #isWritable = true
   #failure: string | undefined
 
-  /** Restores what was written before. */
+  /** @throws {CannotStart} if the file of earlier counts cannot be read */
   constructor({ commands, tracking }: Connections, options: QuotaCountsOptions) {
     this.#commands = commands
     this.#tracking = tracking
     this.#options = options
-    this.#file = new QuotaCountsFile(join(options.dataDir, 'quotas.ndjson'), Date.now())
-    for (const counts of inChunks([...this.#file.held])) this.#restore(counts)
+    this.#file = new QuotaCountsFile(join(options.dataDir, FILE), Date.now())
+    const line = this.#file.firstDamagedLine
+    if (line !== undefined)
+      options.logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
+  }
+
+  /** Restores what was written before. */
+  async restore(): Promise<void> {
+    for (const counts of inChunks([...this.#file.held])) {
+      this.#restore(counts)
+      await nextTurn()
+    }
   }
 
   #restore(counts: readonly (readonly [key: string, count: QuotaCount])[]): void {
@@ -95,34 +119,74 @@ export class QuotaCounts {
     this.#tracking.call('SUBSCRIBE', INVALIDATED)
     const prefix = bucketsPrefix(this.#options.keyPrefix)
     this.#commands.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', redirect, 'BCAST', 'PREFIX', prefix)
-    this.#timer = setInterval(() => this.#writeChanged(), WRITE_INTERVAL_MS)
+    this.#timer = setInterval(() => this.#keep(), INTERVAL_MS)
   }
 
   /** Writes what has changed, and then what has changed meanwhile. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
     await this.#writing
-    await this.#writeChanged()
+    await this.#settling
+    this.#noteChanges()
+    await this.#write()
+    await this.#settle()
   }
 
-  #writeChanged(): Promise<void> {
+  /** A slow disk does not keep later changes from being written. */
+  #keep(): void {
+    this.#noteChanges()
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined
     })
-    return this.#writing
+    this.#settling ??= this.#settle().finally(() => {
+      this.#settling = undefined
+    })
   }
 
-  async #write(): Promise<void> {
+  #noteChanges(): void {
     for (const pushed of this.#tracking.takePushed()) this.#note(pushed)
+  }
+
+  /** Writes the present changes. Each turn of the event loop has its share of them, so that checks wait for a short time only. */
+  async #write(): Promise<void> {
+    const startedAt = performance.now()
+    const total = this.#changed.size
+    for (let written = 0; written < total; ) {
+      const due = (total * (performance.now() - startedAt)) / PASS_MS
+      const count = Math.min(total - written, Math.max(Math.ceil(due) - written, MIN_KEYS_PER_TURN))
+      if (!this.#tryTo(() => this.#writeOldest(count))) return
+      written += count
+      await nextTurn()
+    }
+  }
+
+  /** Returns whether it succeeded. */
+  #tryTo(write: () => void): boolean {
     // Without the lock, the file may be another process's.
-    if (this.#changed.size === 0 || !this.#options.directory.isHeld) return
-    const changed = this.#changed
-    this.#changed = new Set()
+    if (!this.#options.directory.isHeld) return false
     try {
-      await this.#file.write(await this.#read([...changed]), Date.now())
-      this.#succeeded()
+      write()
+      this.#isWritable = true
     } catch (err) {
-      this.#changed = new Set([...changed, ...this.#changed])
+      this.#isWritable = false
+      this.#failed(err as NodeJS.ErrnoException)
+    }
+    return this.#isWritable
+  }
+
+  #writeOldest(count: number): void {
+    for (const keys of inChunks([...firstOf(this.#changed, count)])) {
+      this.#file.append(this.#read(keys), Date.now())
+      for (const key of keys) this.#changed.delete(key)
+    }
+  }
+
+  async #settle(): Promise<void> {
+    if (!this.#options.directory.isHeld) return
+    try {
+      await this.#file.settle(Date.now())
+      if (this.#isWritable) this.#succeeded()
+    } catch (err) {
       this.#failed(err as NodeJS.ErrnoException)
     }
   }
@@ -134,17 +198,14 @@ export class QuotaCounts {
     else if (keys === null) for (const key of this.#file.held.keys()) this.#changed.add(key)
   }
 
-  /** The present counts of these buckets; `undefined` for one that has no quota. Checks are answered between the chunks. */
-  async #read(keys: readonly string[]): Promise<ReadonlyMap<string, QuotaCount | undefined>> {
+  /** The present counts of these buckets; `undefined` for one that has no quota. */
+  #read(keys: readonly string[]): ReadonlyMap<string, QuotaCount | undefined> {
     const counts = new Map<string, QuotaCount | undefined>()
-    for (const some of inChunks(keys)) {
-      await nextTurn()
-      const script = readQuotaCountsScript.lua
-      const found = this.#commands.call('EVAL', script, some.length, ...some, ...this.#ids.values()) as Reply[]
-      for (const [i, key] of some.entries()) {
-        const [value, expiresAt] = [String(found[2 * i]), Number(found[2 * i + 1])]
-        counts.set(key, value === '' ? undefined : { value, expiresAt })
-      }
+    const script = readQuotaCountsScript.lua
+    const found = this.#commands.call('EVAL', script, keys.length, ...keys, ...this.#ids.values()) as Reply[]
+    for (const [i, key] of keys.entries()) {
+      const [value, expiresAt] = [String(found[2 * i]), Number(found[2 * i + 1])]
+      counts.set(key, value === '' ? undefined : { value, expiresAt })
     }
     return counts
   }
@@ -159,5 +220,13 @@ export class QuotaCounts {
   #succeeded(): void {
     if (this.#failure !== undefined) this.#options.logger.info('counts of quotas can be written again')
     this.#failure = undefined
+  }
+}
+
+function* firstOf<T>(items: Iterable<T>, count: number): Generator<T> {
+  let taken = 0
+  for (const item of items) {
+    if (taken++ >= count) return
+    yield item
   }
 }

@@ -52,6 +52,7 @@ try {
     { commands: valkey.connectInProcess(), tracking: valkey.connectInProcess() },
     { dataDir: env.DATA_DIR, directory, keyPrefix: env.KEY_PREFIX, logger },
   )
+  await counts.restore()
   quotaCounts = counts
   log = await DurableLog.open(connections, {
     dataDir: env.DATA_DIR,

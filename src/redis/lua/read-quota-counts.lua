@@ -6,16 +6,15 @@
   Returns for each bucket its value in hexadecimal digits and the time in ms when it expires; '' and 0 for one without a quota.
 ]]
 local TIME, ENTRY = 8, 16
-local is_quota, counts = {}, {}
-for _, id in ipairs(ARGV) do is_quota[id] = true end
-
-local function digits(text)
-  return (string.gsub(text, '.', function(byte) return string.format('%02x', string.byte(byte)) end))
+local is_quota, digits_of, counts = {}, {}, {}
+for byte = 0, 255 do digits_of[string.char(byte)] = string.format('%02x', byte) end
+for _, id in ipairs(ARGV) do
+  is_quota[string.gsub(id, '..', function(digits) return string.char(tonumber(digits, 16)) end)] = true
 end
 
 local function has_quota(value)
   for at = TIME + 1, #value, ENTRY do
-    if is_quota[digits(string.sub(value, at, at + 3))] then return true end
+    if is_quota[string.sub(value, at, at + 3)] then return true end
   end
   return false
 end
@@ -23,7 +22,7 @@ end
 for _, key in ipairs(KEYS) do
   local value = redis.pcall('GET', key)
   local is_counted = type(value) == 'string' and has_quota(value)
-  counts[#counts + 1] = is_counted and digits(value) or ''
+  counts[#counts + 1] = is_counted and string.gsub(value, '.', digits_of) or ''
   counts[#counts + 1] = is_counted and redis.call('PEXPIRETIME', key) or 0
 end
 return counts

@@ -1,8 +1,19 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { type QuotaCount, QuotaCountsFile } from '../../../src/embedded/quota-counts-file.ts'
+import { CannotStart } from '../../../src/processes/supervised-process.ts'
 
 const NOW = 1_760_000_000_000
 const LATER = NOW + 1_000
@@ -17,26 +28,32 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }))
 
 const count = (value: string, expiresAt = LATER): QuotaCount => ({ value, expiresAt })
 const heldAt = (nowMs: number) => Object.fromEntries(new QuotaCountsFile(path, nowMs).held)
+const write = async (file: QuotaCountsFile, counts: ReadonlyMap<string, QuotaCount | undefined>, nowMs: number) => {
+  file.append(counts, nowMs)
+  await file.settle(nowMs)
+}
 const lines = () => readFileSync(path, 'utf8').split('\n').filter(Boolean)
 
 it('what was written last of each bucket is read again, until it expires', async () => {
   const file = new QuotaCountsFile(path, NOW)
-  await file.write(
+  await write(
+    file,
     new Map([
       ['a', count('01')],
       ['b', count('02', LATER + 1)],
     ]),
     NOW,
   )
-  await file.write(new Map([['a', count('03')]]), NOW)
+  await write(file, new Map([['a', count('03')]]), NOW)
   expect(heldAt(NOW)).toEqual({ a: count('03'), b: count('02', LATER + 1) })
   expect(heldAt(LATER)).toEqual({ b: count('02', LATER + 1) })
 })
 
 it('a bucket that was filled is gone, and one without a quota was never written', async () => {
   const file = new QuotaCountsFile(path, NOW)
-  await file.write(new Map([['a', count('01')]]), NOW)
-  await file.write(
+  await write(file, new Map([['a', count('01')]]), NOW)
+  await write(
+    file,
     new Map([
       ['a', undefined],
       ['other', undefined],
@@ -49,15 +66,67 @@ it('a bucket that was filled is gone, and one without a quota was never written'
 
 it('a bucket that has expired is not written again', async () => {
   const file = new QuotaCountsFile(path, NOW)
-  await file.write(new Map([['a', count('01')]]), NOW)
-  await file.write(new Map([['a', undefined]]), LATER)
+  await write(file, new Map([['a', count('01')]]), NOW)
+  await write(file, new Map([['a', undefined]]), LATER)
   expect(lines()).toHaveLength(1)
 })
+
+it('what is appended while the file is compacted is in the new file', async () => {
+  const file = new QuotaCountsFile(path, NOW)
+  const many = new Map(Array.from({ length: 2_000 }, (_, i) => [`key-${i}`, count('f'.repeat(1_000))]))
+  for (let i = 0; i < 3; i++) file.append(many, NOW)
+  const isCompacted = file.settle(NOW)
+  file.append(
+    new Map([
+      ['key-0', count('00')],
+      ['key-1999', undefined],
+      ['new', count('01')],
+    ]),
+    NOW,
+  )
+  await isCompacted
+  expect(lines()).toHaveLength(2_002)
+  const { 'key-0': first, 'key-1999': last, new: added } = heldAt(NOW)
+  expect([first, last, added]).toEqual([count('00'), undefined, count('01')])
+})
+
+it('counts beyond the bound are given up, and those that were written longest ago first', async () => {
+  const file = new QuotaCountsFile(path, NOW, 1_000)
+  for (let i = 0; i < 1_000; i++) await write(file, new Map([[`key-${i}`, count('f'.repeat(100))]]), NOW)
+  expect([...file.held.keys()]).toEqual(['key-994', 'key-995', 'key-996', 'key-997', 'key-998', 'key-999'])
+})
+
+it.each(['zz', '012', '', 'AB', ' 01'])('a line whose value is %j is damaged, and is left out', async value => {
+  const line = (key: string, text: string) => `${JSON.stringify({ key, ...count(text) })}\n`
+  writeFileSync(path, line('a', '01') + line('a', value) + line('b', '02'))
+  expect(heldAt(NOW)).toEqual({ a: count('01'), b: count('02') })
+  expect(new QuotaCountsFile(path, NOW).firstDamagedLine).toBe(2)
+})
+
+it('a last line that was not written whole is not damaged', () => {
+  writeFileSync(path, '{"key":"a","value":"01","expiresAt":1760000001000}\n{"key":"b","val')
+  expect(new QuotaCountsFile(path, NOW).firstDamagedLine).toBeUndefined()
+})
+
+it('a directory of that name cannot be used', () => {
+  mkdirSync(path)
+  expect(() => new QuotaCountsFile(path, NOW)).toThrow(CannotStart)
+  expect(() => new QuotaCountsFile(path, NOW)).toThrow(`${path} cannot be used: EISDIR`)
+})
+
+it('a file that is longer than the longest string is read', () => {
+  const file = openSync(path, 'w')
+  const line = Buffer.from(`${JSON.stringify({ key: 'a', ...count('01') })}${' '.repeat(2 ** 20)}\n`)
+  for (let i = 0; i < 520; i++) writeSync(file, line)
+  writeSync(file, `${JSON.stringify({ key: 'b', ...count('01') })}\n`)
+  closeSync(file)
+  expect(Object.keys(heldAt(NOW))).toEqual(['a', 'b'])
+}, 60_000)
 
 it('lines that are not whole, or not of this file, are left out, and the next line begins anew', async () => {
   writeFileSync(path, '{"key":"a","value":"01","expiresAt":1760000001000}\nnonsense\n{"key":"b","val')
   const file = new QuotaCountsFile(path, NOW)
-  await file.write(new Map([['c', count('03')]]), NOW)
+  await write(file, new Map([['c', count('03')]]), NOW)
   expect(heldAt(NOW)).toEqual({ a: count('01'), c: count('03') })
 })
 
@@ -65,24 +134,24 @@ it('a file that has grown is written again with what it must hold', async () => 
   const file = new QuotaCountsFile(path, NOW)
   const value = 'f'.repeat(1_000)
   const many = new Map(Array.from({ length: 600 }, (_, i) => [`key-${i}`, count(value, i < 300 ? LATER : LATER + 1)]))
-  for (let i = 0; i < 2; i++) await file.write(many, NOW)
+  for (let i = 0; i < 2; i++) await write(file, many, NOW)
   const before = statSync(path).size
-  await file.write(new Map([...many].slice(0, 1)), LATER)
+  await write(file, new Map([...many].slice(0, 1)), LATER)
   expect(statSync(path).size).toBeLessThan(before / 3)
   expect(Object.keys(heldAt(LATER))).toHaveLength(300)
 })
 
 it('a file that was removed is written again from memory', async () => {
   const file = new QuotaCountsFile(path, NOW)
-  await file.write(new Map([['a', count('01')]]), NOW)
+  await write(file, new Map([['a', count('01')]]), NOW)
   rmSync(path)
-  await file.write(new Map([['b', count('02')]]), NOW)
+  await write(file, new Map([['b', count('02')]]), NOW)
   expect(heldAt(NOW)).toEqual({ a: count('01'), b: count('02') })
 })
 
 it('a failed write is thrown, and can be repeated', async () => {
   const file = new QuotaCountsFile(path, NOW)
   rmSync(directory, { recursive: true })
-  await expect(file.write(new Map([['a', count('01')]]), NOW)).rejects.toThrow('ENOENT')
+  await expect(write(file, new Map([['a', count('01')]]), NOW)).rejects.toThrow('ENOENT')
   directory = mkdtempSync(join(tmpdir(), 'throttler-quotas-'))
 })
