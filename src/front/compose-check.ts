@@ -19,7 +19,7 @@ import type { AdminLimits } from '../http/auth.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { OnMalformedBucket } from '../redis/buckets/check-reply.ts'
+import type { ReplyReport } from '../redis/buckets/check-reply.ts'
 import { ClusterBuckets } from '../redis/buckets/cluster-buckets.ts'
 import { prepareLimits } from '../redis/buckets/encoded-limits.ts'
 import { Heartbeats } from '../redis/buckets/heartbeats.ts'
@@ -30,7 +30,7 @@ import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reas
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import { adminLimits } from './admin-limits.ts'
-import { type MalformedBucketObserver, malformedBucketReport } from './malformed-bucket-report.ts'
+import { type ReplyObserver, replyReport } from './reply-report.ts'
 
 /** Interval between attempts to reach the bucket store at the start, in ms. */
 const START_PROBE_INTERVAL_MS = 20
@@ -44,7 +44,7 @@ interface CheckOptions {
   readonly policies: PolicyTable
   /** Reads the policies' log of a partition up to its end. */
   catchUp(partition: number): Promise<void>
-  readonly observer: CheckObserver & MalformedBucketObserver & ClusterObserver
+  readonly observer: CheckObserver & ReplyObserver & ClusterObserver
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
   readonly logger: Logger
@@ -79,7 +79,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const reasonOf = failureReasonOf(redis)
   const { store, openQueue, storeOf } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
-    onMalformed: malformedBucketReport({ observer, logger, loggedKey }),
+    report: replyReport({ observer, logger, loggedKey }),
     observer,
     logger,
     timeoutMs: env.REDIS_TIMEOUT_MS,
@@ -146,7 +146,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
 
 interface GuardedBucketsOptions {
   readonly keys: BucketKeys
-  readonly onMalformed: OnMalformedBucket
+  readonly report: ReplyReport
   readonly observer: ClusterObserver
   readonly logger: Logger
   readonly timeoutMs: number
@@ -160,7 +160,7 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
     const openQueue: OpenQueue = onReading => new ShardedQueue(store, timeoutMs, onReading)
     return { store, openQueue, storeOf: (key: string) => store.breakerFor(key) }
   }
-  const store = guard(new RedisBucketStore(redis, options.keys, options.onMalformed))
+  const store = guard(new RedisBucketStore(redis, options.keys, options.report))
   const openQueue: OpenQueue = onReading => new CheckBatcher(store, timeoutMs, onReading)
   return { store, openQueue, storeOf: () => store }
 }

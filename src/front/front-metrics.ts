@@ -7,8 +7,8 @@ import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
 import { LowQuotas } from './low-quotas.ts'
-import type { MalformedBucketObserver } from './malformed-bucket-report.ts'
 import { PolicyLabels } from './policy-labels.ts'
+import type { ReplyObserver } from './reply-report.ts'
 import { ShadowViolations } from './shadow-violations.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
@@ -26,7 +26,7 @@ export interface FrontGauges {
  * The metrics of a front process. Labels are policies, never callers' keys, so the number of series is bounded.
  * @see https://prometheus.io/docs/practices/naming/
  */
-export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBucketObserver, ClusterObserver {
+export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserver, ClusterObserver {
   readonly registry = new Registry()
   readonly #policyLabels = new PolicyLabels()
   readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
@@ -156,6 +156,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver, MalformedBuc
 
   malformedBucket(): void {
     this.#malformedBuckets.inc()
+  }
+
+  clocksDiffered(): void {
+    this.#storeErrors.inc({ reason: 'clock-skew' })
   }
 
   calledByPartition(calls: number): void {

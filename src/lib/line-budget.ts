@@ -1,27 +1,27 @@
-const WINDOW_MS = 1_000
-
-/** Limits log lines per second, and counts the suppressed ones. */
+/** Limits log lines in a time, and counts the suppressed ones. */
 export class LineBudget {
   readonly #limit: number
   readonly #now: () => number
+  readonly #windowMs: number
   #windowEndMs = 0
   #written = 0
   #suppressed = 0
 
   /**
-   * @param limit lines per second
+   * @param limit lines in each window
    * @param now a monotonic clock, in ms
    */
-  constructor(limit: number, now: () => number) {
+  constructor(limit: number, now: () => number, windowMs = 1_000) {
     this.#limit = limit
     this.#now = now
+    this.#windowMs = windowMs
   }
 
   /** The number of lines suppressed before this one; `undefined` if this one is suppressed too. */
   take(): number | undefined {
     const now = this.#now()
     if (now >= this.#windowEndMs) {
-      this.#windowEndMs = now + WINDOW_MS
+      this.#windowEndMs = now + this.#windowMs
       this.#written = 0
     }
     if (this.#written >= this.#limit) {

@@ -56,7 +56,10 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
 
   /** How many of this many checks of one token are allowed. */
   async function admittedOf(count: number): Promise<number> {
-    const buckets = new RedisBucketStore(redis, new BucketKeys('throttler'), key => expect(key).toBe('well-formed'))
+    const buckets = new RedisBucketStore(redis, new BucketKeys('throttler'), {
+      malformedBucket: key => expect(key).toBe('well-formed'),
+      clocksDiffered: () => expect('the clocks').toBe('equal'),
+    })
     const checks = Array.from({ length: count }, () => ({ key: 'limited', policy, tokens: 1 }))
     const readings = await buckets.check(checks)
     return checks.filter((asked, i) => {

@@ -5,7 +5,7 @@ import type { Logger } from '../../observability/logger.ts'
 import { isTransient } from '../connection/transient.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
-import { readingsIn } from './check-reply.ts'
+import { NO_REPORT, readingsIn } from './check-reply.ts'
 import { probeKeyIn } from './probe-keys.ts'
 
 /** Reads a bucket of each partition, and spends nothing. */
@@ -61,7 +61,7 @@ export class AcrossSlots {
   async #readsSeveral(connection: Redis): Promise<boolean> {
     const call = new CheckCall({ checks: PROBES, keys: this.#keys, acrossSlots: true, withSource: true })
     const reply = (await connection.sendCommand(call)) as Buffer
-    return readingsIn(reply, PROBES, () => undefined).filter(reading => reading !== undefined).length > 1
+    return readingsIn(reply, PROBES, NO_REPORT).filter(reading => reading !== undefined).length > 1
   }
 
   #refused(connection: Redis, { message }: Error): void {

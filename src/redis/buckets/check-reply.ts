@@ -6,8 +6,16 @@ import type { BucketReading, PeriodReading } from '../../domain/reading.ts'
 /** One for each check; `undefined` where the store was unavailable for it, or does not hold its bucket. */
 export type Readings = readonly (BucketReading | undefined)[]
 
-/** Called with the key of a malformed bucket, which counts as full. */
-export type OnMalformedBucket = (key: string) => void
+/** Told of what a reply says besides its readings. */
+export interface ReplyReport {
+  /** @param key of a malformed bucket, which counts as full */
+  malformedBucket(key: string): void
+  /** Once for a reply: the store did not know the present period of a quota, because the clocks differ by more than that. */
+  clocksDiffered(): void
+}
+
+/** For calls of which nobody is told. */
+export const NO_REPORT: ReplyReport = { malformedBucket: () => undefined, clocksDiffered: () => undefined }
 
 const BYTES_PER_NUMBER = 8
 
@@ -19,7 +27,7 @@ const ELSEWHERE = -2
 const UNKNOWN_PERIOD = -3
 
 /** The reading of each check. It is `undefined` for one that was not decided: nothing was spent. */
-export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], onMalformed: OnMalformedBucket): Readings {
+export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], report: ReplyReport): Readings {
   const numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
   const readings: (BucketReading | undefined)[] = new Array(checks.length)
   let at = 0
@@ -28,13 +36,16 @@ export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], onMalf
     readings[i] = readingAt(numbers, at, limits)
     at += numbersOf(limits) * BYTES_PER_NUMBER
   }
+  let haveClocksDiffered = false
   for (; at < reply.length; at += 2 * BYTES_PER_NUMBER) {
     const index = numbers.getFloat64(at) - 1
     const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
+    haveClocksDiffered ||= note === UNKNOWN_PERIOD
     if (note === ELSEWHERE || note === UNKNOWN_PERIOD) readings[index] = undefined
-    else if (note === MALFORMED) onMalformed((checks[index] as BucketCheck).key)
+    else if (note === MALFORMED) report.malformedBucket((checks[index] as BucketCheck).key)
     else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
+  if (haveClocksDiffered) report.clocksDiffered()
   return readings
 }
 

@@ -5,7 +5,7 @@ import type { Logger } from '../../observability/logger.ts'
 import { BUCKET_SLOTS } from '../bucket-tags.ts'
 import type { BucketKeys } from '../keys.ts'
 import { AcrossSlots } from './across-slots.ts'
-import type { OnMalformedBucket } from './check-reply.ts'
+import type { ReplyReport } from './check-reply.ts'
 import { type ClusterObserver, MasterBuckets } from './master-buckets.ts'
 import { RedirectedChecks } from './redirected-checks.ts'
 import { UnownedSlots } from './unowned-slots.ts'
@@ -15,7 +15,7 @@ const REFRESH_PAUSE_MS = 150
 
 interface ClusterBucketsOptions {
   readonly keys: BucketKeys
-  readonly onMalformed: OnMalformedBucket
+  readonly report: ReplyReport
   readonly observer: ClusterObserver
   readonly logger: Logger
 }

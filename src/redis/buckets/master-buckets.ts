@@ -6,7 +6,7 @@ import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import type { AcrossSlots } from './across-slots.ts'
 import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'
-import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
+import { type Readings, type ReplyReport, readingsIn } from './check-reply.ts'
 import { indexesBy, pick, place } from './groups.ts'
 import { probeKeyIn } from './probe-keys.ts'
 import type { RedirectedChecks } from './redirected-checks.ts'
@@ -36,7 +36,7 @@ interface MasterBucketsOptions {
   readonly keys: BucketKeys
   readonly acrossSlots: AcrossSlots
   readonly redirected: RedirectedChecks
-  readonly onMalformed: OnMalformedBucket
+  readonly report: ReplyReport
   readonly observer: ClusterObserver
   /** The connection to this master, if there is one. */
   connection(): Redis | undefined
@@ -114,7 +114,7 @@ export class MasterBuckets implements BucketShard {
   /** Asks again what was not executed, and nothing else: for the rest it is unknown whether tokens were spent. */
   async #settle(connection: Redis, call: CheckCallOptions, [err, reply]: Reply): Promise<Readings> {
     const { checks } = call
-    if (err === null) return this.#askElsewhere(checks, readingsIn(reply, checks, this.#options.onMalformed))
+    if (err === null) return this.#askElsewhere(checks, readingsIn(reply, checks, this.#options.report))
     if (REDIRECTIONS.test(err.message)) return this.#askAgain(checks)
     if (!isUnknownScript(err)) throw err
     const [again] = await sendTogether(connection, [{ ...call, withSource: true }])

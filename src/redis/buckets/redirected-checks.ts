@@ -4,14 +4,14 @@ import type { BucketReading } from '../../domain/reading.ts'
 import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
-import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
+import { type Readings, type ReplyReport, readingsIn } from './check-reply.ts'
 import { indexesBy, pick, place } from './groups.ts'
 
 interface RedirectedChecksOptions {
   /** Follows redirections. */
   readonly cluster: Cluster
   readonly keys: BucketKeys
-  readonly onMalformed: OnMalformedBucket
+  readonly report: ReplyReport
   /** Called with a key whose slot no master owns. */
   unowned(key: string): void
 }
@@ -49,8 +49,8 @@ export class RedirectedChecks {
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<Readings> {
-    const { cluster, keys, onMalformed } = this.#options
+    const { cluster, keys, report } = this.#options
     const reply = await cluster.sendCommand(new CheckCall({ checks, keys, withSource: true }))
-    return readingsIn(reply as Buffer, checks, onMalformed)
+    return readingsIn(reply as Buffer, checks, report)
   }
 }

@@ -2,22 +2,22 @@ import type { BucketCheck, BucketStore } from '../../check/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall, isUnknownScript } from './check-call.ts'
-import { type OnMalformedBucket, type Readings, readingsIn } from './check-reply.ts'
+import { NO_REPORT, type Readings, type ReplyReport, readingsIn } from './check-reply.ts'
 
 /** Buckets in a standalone Redis: one script call for a whole batch. On a cluster, a batch is one check. */
 export class RedisBucketStore implements BucketStore {
   readonly #redis: RedisClient
   readonly #keys: BucketKeys
-  readonly #onMalformed: OnMalformedBucket
+  readonly #report: ReplyReport
 
-  constructor(redis: RedisClient, keys: BucketKeys, onMalformed: OnMalformedBucket = () => undefined) {
+  constructor(redis: RedisClient, keys: BucketKeys, report: ReplyReport = NO_REPORT) {
     this.#redis = redis
     this.#keys = keys
-    this.#onMalformed = onMalformed
+    this.#report = report
   }
 
   async check(checks: readonly BucketCheck[]): Promise<Readings> {
-    return readingsIn(await this.#call(checks), checks, this.#onMalformed)
+    return readingsIn(await this.#call(checks), checks, this.#report)
   }
 
   async #call(checks: readonly BucketCheck[]): Promise<Buffer> {

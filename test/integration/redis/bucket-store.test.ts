@@ -18,13 +18,18 @@ describeWithRedis('the bucket store in a real Redis', () => {
   let redis: Redis
   let store: RedisBucketStore
   let malformed: string[]
+  let clocksDiffered: number
   beforeEach(() => {
     malformed = []
+    clocksDiffered = 0
   })
   beforeAll(async () => {
     server = await RedisServer.start()
     redis = new Redis(server.url)
-    store = new RedisBucketStore(redis, keys, key => malformed.push(key))
+    store = new RedisBucketStore(redis, keys, {
+      malformedBucket: key => malformed.push(key),
+      clocksDiffered: () => clocksDiffered++,
+    })
   })
   afterAll(async () => {
     redis.disconnect()
@@ -117,15 +122,17 @@ describeWithRedis('the bucket store in a real Redis', () => {
       expect((before?.resetAfterMs ?? 0) - (after?.resetAfterMs ?? 0)).toBeLessThan(10_000)
     })
 
-    it('by several periods, gives no reading of a quota, spends nothing, and decides the other checks', async () => {
+    it('by several periods, reports it once and gives no reading of a quota, spends nothing, and decides the other checks', async () => {
       ahead(-5 * DAY)
       const fresh = policyOf('quota', { limits: [quotaOf({ period: 'day', anchor: '2026-01-01T00:00' })] })
       const readings = await store.check([
         { key: 'far', policy: fresh, tokens: 1 },
+        { key: 'far', policy: fresh, tokens: 0 },
         { key: 'near', policy: slow, tokens: 1 },
       ])
-      expect(readings).toMatchObject([undefined, { allowed: true }])
+      expect(readings).toMatchObject([undefined, undefined, { allowed: true }])
       expect(await redis.exists(keys.bucket('far'))).toBe(0)
+      expect(clocksDiffered).toBe(1)
     })
   })
 

@@ -5,6 +5,7 @@ import { bucketPartition } from '../../../src/domain/partition.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { BUCKET_SLOTS } from '../../../src/redis/bucket-tags.ts'
+import { NO_REPORT } from '../../../src/redis/buckets/check-reply.ts'
 import { ClusterBuckets } from '../../../src/redis/buckets/cluster-buckets.ts'
 import { connect } from '../../../src/redis/connection/connection.ts'
 import { failureReason } from '../../../src/redis/connection/failure-reason.ts'
@@ -44,7 +45,8 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
       cluster = await RedisCluster.start({ refusesScriptFlags })
       const logger = createLogger({ level: 'silent', role: 'test' })
       client = connect('request', { target: targetOf(cluster.url), name: 'test', logger }) as Cluster
-      store = new ClusterBuckets(client, { keys, onMalformed: key => malformed.push(key), observer, logger })
+      const report = { ...NO_REPORT, malformedBucket: (key: string) => malformed.push(key) }
+      store = new ClusterBuckets(client, { keys, report, observer, logger })
       await eventually(async () => {
         expect(store.shards).toHaveLength(3)
         const before = partitionCalls
