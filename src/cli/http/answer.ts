@@ -30,7 +30,8 @@ export async function readAnswer(
     const body = parseJson(await text(response))
     return { request, status: response.statusCode ?? 0, body: isObject(body) ? body : undefined, response }
   } catch (err) {
-    throw new ServiceUnavailable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}`)
+    const uncertainty = isChange(request) ? `; ${UNCERTAIN}` : ''
+    throw new ServiceUnavailable(`the answer of ${client.url} is incomplete: ${reasonOf(err)}${uncertainty}`)
   }
 }
 
@@ -62,7 +63,7 @@ function isTemporary(status: number): boolean {
 }
 
 function refusalIn(client: ServiceClient, answer: Answer): OperatorError {
-  const { status, body, response } = answer
+  const { request, status, body, response } = answer
   const { code, detail } = body ?? {}
   if (status === 401) return new RequestFailed(loginFailure(client))
   if (typeof code === 'string' && typeof detail === 'string') {
@@ -72,8 +73,10 @@ function refusalIn(client: ServiceClient, answer: Answer): OperatorError {
   if (status < 400 && location !== undefined) {
     return new RequestFailed(`${client.url} redirects to ${location}; give the URL of the service itself`)
   }
+  // A proxy may have given up on a request that the service still carries out.
+  const uncertainty = status >= 500 && isChange(request) ? `; ${UNCERTAIN}` : ''
   return new RequestFailed(
-    `${client.url} answered ${status} ${response.statusMessage}, which is not an answer of Throttler`,
+    `${client.url} answered ${status} ${response.statusMessage}, which is not an answer of Throttler${uncertainty}`,
   )
 }
 

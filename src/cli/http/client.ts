@@ -81,7 +81,8 @@ export class ServiceClient {
     let isConnected = false
     request.on('socket', socket => {
       isConnected = !socket.connecting
-      socket.once('connect', () => (isConnected = true))
+      // A kept connection would gather listeners.
+      if (socket.connecting) socket.once('connect', () => (isConnected = true))
     })
     request.on('timeout', () => request.destroy(new Error(`no answer within ${idleTimeoutMs / 1000} s`)))
     const response = new Promise<IncomingMessage>((resolve, reject) => {

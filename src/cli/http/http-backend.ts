@@ -1,5 +1,6 @@
 import type { AskedCheck } from '../../check/pending-check.ts'
 import type { Conditions } from '../../domain/commands.ts'
+import { isObject } from '../../lib/is-object.ts'
 import {
   type Backend,
   type Change,
@@ -10,7 +11,7 @@ import {
   type PolicyBody,
   type Wait,
 } from '../backend/backend.ts'
-import { type Answer, ask, failureIn, successOf } from './answer.ts'
+import { type Answer, ask, failureIn, notThrottler, successOf } from './answer.ts'
 import { type AcceptedBody, awaitAccepted } from './await-accepted.ts'
 import type { ServiceClient, ServiceRequest } from './client.ts'
 import { JSON_BODY, preferWait, reasonField } from './fields.ts'
@@ -49,10 +50,13 @@ export class HttpBackend implements Backend {
     for (let cursor: string | undefined; ; ) {
       const query: string = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
       const path = `${pathOf(key)}/history?limit=${EVENTS_PER_PAGE}${query}`
-      const page = await this.#read<HistoryPage>(path, 'events')
-      yield page.events
-      if (page.nextCursor === undefined) return
-      cursor = page.nextCursor
+      const { events, nextCursor } = await this.#read<HistoryPage>(path, 'events')
+      const isPage: boolean = Array.isArray(events) && events.every((event: unknown) => isObject(event))
+      // A cursor that stays the same would lead to the same page for ever.
+      if (!isPage || (nextCursor !== undefined && nextCursor === cursor)) throw notThrottler(this.#client, 200)
+      yield events
+      if (nextCursor === undefined) return
+      cursor = nextCursor
     }
   }
 
@@ -64,7 +68,7 @@ export class HttpBackend implements Backend {
 
   async change(change: Change, wait: Wait): Promise<PolicyBody | undefined> {
     const answer = await this.#ask(requestOf(change, wait))
-    if (answer.status === 204) return undefined
+    if (answer.status === 204 && change.type === 'delete') return undefined
     if (answer.status !== 202) return successOf<PolicyBody>(this.#client, answer, 'version')
     const { commandId } = successOf<AcceptedBody>(this.#client, answer, 'commandId')
     const { version } = await awaitAccepted(this.#client, commandId, wait)

@@ -1,4 +1,5 @@
-import type { RequestListener } from 'node:http'
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import type { ClientRequest, RequestListener } from 'node:http'
 import { Writable } from 'node:stream'
 import { text } from 'node:stream/consumers'
 import { describe, expect, it } from '@jest/globals'
@@ -54,6 +55,23 @@ describe('requests to the service', () => {
     ])
   })
 
+  it('leave no listeners on the connection that they share', async () => {
+    const listeners: number[] = []
+    const onAnswer = (message: unknown) => {
+      const { request } = message as { request: ClientRequest }
+      listeners.push(request.socket?.listenerCount('connect') ?? 0)
+    }
+    const backend = await backendOf((_, response) => sendJson(response, 200, { version: 1 }))
+    subscribe('http.client.response.finish', onAnswer)
+    try {
+      for (let i = 0; i < 12; i++) await backend.get('a')
+    } finally {
+      unsubscribe('http.client.response.finish', onAnswer)
+    }
+    expect(listeners).toHaveLength(12)
+    expect(new Set(listeners).size).toBe(1)
+  })
+
   it('of a history ask for page after page', async () => {
     const seen: unknown[] = []
     const backend = await backendOf(({ url }, response) => {
@@ -61,12 +79,12 @@ describe('requests to the service', () => {
       sendJson(
         response,
         200,
-        seen.length < 3 ? { events: [seen.length], nextCursor: `c+${seen.length}` } : { events: [3] },
+        seen.length < 3 ? { events: [{ n: seen.length }], nextCursor: `c+${seen.length}` } : { events: [{ n: 3 }] },
       )
     })
     const pages = []
     for await (const page of backend.history('a')) pages.push(page)
-    expect(pages).toEqual([[1], [2], [3]])
+    expect(pages).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]])
     expect(seen).toEqual(
       [undefined, '&cursor=c%2B1', '&cursor=c%2B2'].map(q => `/config/a/history?limit=100${q ?? ''}`),
     )
@@ -177,7 +195,7 @@ describe('a failure is one line that names what went wrong', () => {
     [
       'a proxy',
       (_, response) => response.writeHead(502).end('<html>'),
-      /^URL answered 502 Bad Gateway, which is not an answer of Throttler$/,
+      /^URL answered 502 Bad Gateway, which is not an answer of Throttler; the request may have taken effect$/,
     ],
     [
       'another server',
@@ -197,7 +215,7 @@ describe('a failure is one line that names what went wrong', () => {
     [
       'an incomplete answer',
       (_, response) => response.writeHead(200, { 'content-length': '100' }).write('{', () => response.destroy()),
-      /^the answer of URL is incomplete: aborted$/,
+      /^the answer of URL is incomplete: aborted; the request may have taken effect$/,
     ],
     ['no answer', () => undefined, /^cannot reach URL: no answer within 0\.2 s; the request may have taken effect$/],
   ]
@@ -221,6 +239,25 @@ describe('a failure is one line that names what went wrong', () => {
     const backend = await backendOf(request => request.socket.destroy())
     await expect(backend.get('a')).rejects.toThrow(/hang up$/)
     await expect(backend.dryRun('a', POLICY)).rejects.toThrow(/hang up$/)
+  })
+
+  it.each(['put', 'rollback'] as const)('an answer without content is not one to a change (%s)', async type => {
+    const backend = await backendOf((_, response) => response.writeHead(204).end())
+    const change = backend.change({ type, key: 'a', policy: POLICY, version: 1 }, NO_LIMIT)
+    await expect(change).rejects.toThrow('answered 204, but not as Throttler does')
+  })
+
+  it.each([
+    ['a member that is not a list', { events: {} }],
+    ['an event that is not an object', { events: [null] }],
+    ['a cursor that stays the same', { events: [], nextCursor: 'c' }],
+  ])('%s is no history', async (_, body) => {
+    const backend = await backendOf((_, response) => sendJson(response, 200, body))
+    const read = async () => {
+      let pages = 0
+      for await (const _ of backend.history('a')) if (++pages > 10) return
+    }
+    await expect(read()).rejects.toThrow('answered 200, but not as Throttler does')
   })
 
   it('JSON of another server is no decision', async () => {

@@ -28,7 +28,11 @@ it.each([
   'https://secret@example.com',
   'ftp://ann:secret@example.com',
   'ann:secret@x',
-])('the refusal of %s does not repeat the password', given => {
+  'https://example.com/?token=secret',
+  'https://example.com/#secret',
+  'https://example.com/?token=a@secret',
+  'ftp://example.com/?token=secret',
+])('the refusal of %s does not repeat the secret', given => {
   expect(() => serviceUrl(given)).toThrow(/--url must/)
   expect(() => serviceUrl(given)).not.toThrow(/secret/)
 })
