@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
+import { failToStart } from '../support/start-failure.ts'
 
 const YEARLY = {
   name: 'yearly',
@@ -84,5 +85,25 @@ describe('counts of quotas in the embedded store', () => {
     await service.stop()
     await start()
     expect(await remaining('sold:a')).toEqual([992, 92])
+  })
+
+  it('are read without damaged lines, of which the log names the first', async () => {
+    await client.put('sold:*', { limits: [YEARLY, BURST] })
+    await client.check('sold:a', 7)
+    await service.stop()
+    const line = await readFile(path(), 'utf8')
+    await writeFile(path(), `${line}${line.replace(/"value":"../, '"value":"zz')}`)
+    await start()
+    expect(service.output.join('\n')).toMatch(/"line":2,.*quotas\.ndjson is damaged from this line on/)
+    expect(await remaining('sold:a')).toEqual([993, 93])
+  })
+
+  it('stop the start with one line if they cannot be read', async () => {
+    await service.stop()
+    await mkdir(path())
+    const { code, said } = await failToStart('all', { DATA_DIR: dataDir })
+    expect(code).toBe(1)
+    expect(said).toContain(`${path()} cannot be used: EISDIR`)
+    expect(said).not.toMatch(/^ +at /m)
   })
 })
