@@ -1,5 +1,4 @@
 import { Problem } from '../lib/errors.ts'
-import { loadDotenv } from '../settings/dotenv.ts'
 import { commandLineToken } from '../settings/env.ts'
 import { actorOf } from './actor.ts'
 import type { Backend } from './backend/backend.ts'
@@ -12,6 +11,7 @@ import { HttpBackend } from './http/http-backend.ts'
 import { HttpImportTarget } from './http/http-import-target.ts'
 import { serviceUrl } from './http/service-url.ts'
 import { tokenOfFile, tokenOfVariable } from './http/token.ts'
+import { readDotenv } from './read-dotenv.ts'
 import { StoreImportTarget } from './stores/store-import-target.ts'
 import { withStoreBackend } from './stores/with-store-backend.ts'
 import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
@@ -63,7 +63,6 @@ export function serviceClient(values: Values): ServiceClient | undefined {
 
 function tokenOf(file: string | undefined) {
   if (file !== undefined) return tokenOfFile(file, text => void process.stderr.write(`throttler: ${text}\n`))
-  const dotenv = loadDotenv()
-  if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)
+  readDotenv()
   return tokenOfVariable(commandLineToken())
 }

@@ -10,8 +10,8 @@ import { reasonOf } from '../redis/connection/connection-report.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
-import { loadDotenv } from '../settings/dotenv.ts'
 import { type Env, readEnv } from '../settings/env.ts'
+import { readDotenv } from './read-dotenv.ts'
 
 /** The store is unavailable, or this release cannot work on it. */
 export class StoreTrouble extends OperatorError {}
@@ -27,9 +27,7 @@ export interface PolicyStoreAccess {
  * @throws {StoreTrouble}
  */
 export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Promise<T>): Promise<T> {
-  const dotenv = loadDotenv()
-  // Standard output is for results.
-  if (dotenv !== undefined) process.stderr.write(`throttler: read settings from ${dotenv}\n`)
+  readDotenv()
   const given = readEnv({ needsRedis: false })
   const env = given.REDIS_URL === undefined ? { ...given, REDIS_URL: await embeddedUrl(given.DATA_DIR) } : given
   const logger = createLogger({ level: 'silent', role: 'cli' })

@@ -3,11 +3,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type CliResult, runThrottler, runThrottlerOnTerminal, runThrottlerWith } from '../support/cli.ts'
+import { ADMIN, cliPlaces } from '../support/cli-places.ts'
 import { Client } from '../support/client.ts'
 import { describeWithTerminal } from '../support/describe-with-terminal.ts'
 import { Service } from '../support/service.ts'
 
-const ADMIN = 'admin-token-0123456789'
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
 const shown = (capacity: number) => ({
   limits: [{ name: 'default', capacity, refillTokens: 1, refillIntervalMs: 1000 }],
@@ -35,20 +35,7 @@ function write(capacities: Readonly<Record<string, number>>, ...further: readonl
   return writeFile(file, [...lines, ...further].map(line => `${line}\n`).join(''))
 }
 
-const PLACES = [
-  {
-    place: 'over HTTP',
-    actor: 'ann',
-    options: () => ['--url', service.url],
-    variables: (): Record<string, string> => ({ THROTTLER_TOKEN: ADMIN }),
-  },
-  {
-    place: 'on the stores',
-    actor: 'bob',
-    options: () => [],
-    variables: (): Record<string, string> => ({ DATA_DIR: service.dataDir }),
-  },
-]
+const PLACES = cliPlaces(() => service)
 
 describe.each(PLACES)('throttler import $place', ({ place, actor, options, variables }) => {
   /** Each place has keys of its own. */

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { type CliResult, runThrottler, runThrottlerOnTerminal } from '../support/cli.ts'
+import { ADMIN, cliPlaces } from '../support/cli-places.ts'
 import { describeWithTerminal } from '../support/describe-with-terminal.ts'
 import { Service } from '../support/service.ts'
 
-const ADMIN = 'admin-token-0123456789'
 const limit = (capacity: number, refillIntervalMs = 3_600_000) => ({ capacity, refillTokens: 1, refillIntervalMs })
 const stored = (capacity: number, refillIntervalMs = 3_600_000) => ({
   limits: [{ name: 'default', ...limit(capacity, refillIntervalMs) }],
@@ -24,20 +24,7 @@ afterAll(async () => {
   await rm(directory, { recursive: true })
 })
 
-const PLACES = [
-  {
-    place: 'over HTTP',
-    actor: 'ann',
-    options: () => ['--url', service.url],
-    variables: (): Record<string, string> => ({ THROTTLER_TOKEN: ADMIN }),
-  },
-  {
-    place: 'on the stores',
-    actor: 'bob',
-    options: () => [],
-    variables: (): Record<string, string> => ({ DATA_DIR: service.dataDir }),
-  },
-]
+const PLACES = cliPlaces(() => service)
 
 describe.each(PLACES)('throttler $place', ({ place, actor, options, variables }) => {
   /** Each place has keys of its own. */

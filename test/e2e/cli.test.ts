@@ -5,31 +5,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import { ConfigKeys, queueName } from '../../src/redis/keys.ts'
-import { objectsIn, runThrottler, runThrottlerUnheard, runThrottlerWith } from '../support/cli.ts'
+import { COMMANDS, objectsIn, runThrottler, runThrottlerUnheard, runThrottlerWith } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-const COMMANDS = [
-  'start',
-  'api',
-  'worker',
-  'check',
-  'reset',
-  'get',
-  'set',
-  'delete',
-  'history',
-  'rollback',
-  'export',
-  'import',
-  'check-policies',
-  'verify',
-  'rebuild',
-  'compact',
-]
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
 
 describe('throttler', () => {

@@ -1,29 +1,11 @@
 import { readFile } from 'node:fs/promises'
 import { dirname, join, normalize } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { COMMANDS } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { run } from '../support/client-package.ts'
 import { Service } from '../support/service.ts'
 import { ServicePackage } from '../support/service-package.ts'
-
-const COMMANDS = [
-  'start',
-  'api',
-  'worker',
-  'check',
-  'reset',
-  'get',
-  'set',
-  'delete',
-  'history',
-  'rollback',
-  'export',
-  'import',
-  'check-policies',
-  'verify',
-  'rebuild',
-  'compact',
-]
 
 describe('the package of the service, in an empty directory', () => {
   let installed: ServicePackage

@@ -9,6 +9,26 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url))
 /** A working directory without a developer's `.env`. */
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
 
+/** Every command, in the order of the help. */
+export const COMMANDS = [
+  'start',
+  'api',
+  'worker',
+  'check',
+  'reset',
+  'get',
+  'set',
+  'delete',
+  'history',
+  'rollback',
+  'export',
+  'import',
+  'check-policies',
+  'verify',
+  'rebuild',
+  'compact',
+]
+
 export interface CliResult {
   readonly code: number | null
   /** What it wrote to standard output. */

@@ -34,7 +34,7 @@ export interface ServiceRequest {
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
   readonly body?: string | AsyncIterable<Buffer>
-  /** The request changes nothing, whatever its method. */
+  /** The request changes nothing, also if its method is POST or PUT. */
   readonly isDryRun?: boolean
 }
 
@@ -67,7 +67,7 @@ export class ServiceClient {
     return this.#options.token
   }
 
-  /** Resolves with the response once its head has arrived, whatever its status. @throws {ServiceUnavailable} */
+  /** Resolves with the response once its head has arrived, with any status. @throws {ServiceUnavailable} */
   async send(asked: ServiceRequest): Promise<IncomingMessage> {
     const { method, path, headers = {}, body } = asked
     const { token, idleTimeoutMs = IDLE_TIMEOUT_MS } = this.#options

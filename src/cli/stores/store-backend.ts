@@ -44,7 +44,7 @@ export class StoreBackend implements Backend {
     this.#options = options
   }
 
-  /** An unavailable store is an error here, whatever the policy's `onStoreFailure`: there is no process to decide instead. */
+  /** An unavailable store is an error here, and the policy's `onStoreFailure` is ignored: there is no process to decide instead. */
   async check(asked: AskedCheck): Promise<DecisionBody> {
     const { reader, builtIn, buckets } = this.#options
     const policies = new PolicyLookup(await policiesFor(asked, reader, builtIn), async () => undefined)
