@@ -10,7 +10,7 @@ import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { type QuotaCount, QuotaCountsFile } from './quota-counts-file.ts'
 
-/** How often it is looked for changed counts, in ms. */
+/** Interval at which changed counts are looked for, in ms. */
 const INTERVAL_MS = 250
 
 /**

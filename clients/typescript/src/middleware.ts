@@ -58,7 +58,7 @@ export async function judge<Request>(
   return { decision: reading.allowed ? await spend() : reading, chargeFailure: undefined }
 }
 
-/** Whether every limit that is enforced would allow a check for so many tokens. */
+/** Whether every limit that is enforced would allow a check for this many tokens. */
 function hasLeft(reading: Decision | Fallback, tokens: number): boolean {
   if (reading.source === 'client') return true
   const enforced = (reading.limits ?? []).filter(({ shadow }) => !shadow)

@@ -93,7 +93,7 @@ function stepsBetween(anchorMs: number, localMs: number, step: CalendarStep): nu
   return Math.floor((monthOf(new Date(localMs)) - monthOf(new Date(anchorMs))) / MONTHS[step])
 }
 
-/** The local time so many steps after an anchor. */
+/** The local time that is this many steps after an anchor. */
 function localBoundary(anchorMs: number, step: CalendarStep, steps: number): number {
   if (isFixed(step)) return anchorMs + steps * FIXED_STEPS[step]
   const boundary = new Date(anchorMs)

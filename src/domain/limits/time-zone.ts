@@ -69,7 +69,7 @@ export function timeZoneOf(name: string): TimeZone {
   return zone
 }
 
-/** Offsets such as `+01:00` are no names. */
+/** Offsets such as `+01:00` are not names. */
 const NAME = /^[A-Za-z][\w+/-]*$/
 
 /** Whether a value is the IANA name of a time zone. `Intl` also accepts abbreviations such as PST, for which there are no calendars. */

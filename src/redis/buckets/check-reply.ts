@@ -14,7 +14,7 @@ export interface ReplyReport {
   clocksDiffered(): void
 }
 
-/** For calls of which nobody is told. */
+/** For calls whose replies are not reported. */
 export const NO_REPORT: ReplyReport = { malformedBucket: () => undefined, clocksDiffered: () => undefined }
 
 const BYTES_PER_NUMBER = 8
