@@ -77,6 +77,12 @@ module.exports = {
       to: { path: `^src/(${FLOWS}|front)/`, pathNot: '/(ports|log-ports|damaged-store)\\.ts$' },
     },
     {
+      name: 'simulation-needs-no-store',
+      severity: 'error',
+      from: { path: '^src/simulation/' },
+      to: { path: '^src/', pathNot: '^src/(simulation|domain|lib)/' },
+    },
+    {
       name: 'src-never-imports-workers',
       severity: 'error',
       from: { path: '^src/' },

@@ -6,6 +6,7 @@ import { checkCommand } from './cli/check.command.ts'
 import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
 import { compactCommand } from './cli/compact.command.ts'
+import { convertLogCommand } from './cli/convert-log.command.ts'
 import { deleteCommand } from './cli/delete.command.ts'
 import { ExitCode } from './cli/exit-code.ts'
 import { exportCommand } from './cli/export.command.ts'
@@ -18,6 +19,7 @@ import { resetCommand } from './cli/reset.command.ts'
 import { rollbackCommand } from './cli/rollback.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { setCommand } from './cli/set.command.ts'
+import { simulateCommand } from './cli/simulate.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
 import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
@@ -36,6 +38,8 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   export: exportCommand,
   import: importCommand,
   'check-policies': checkPoliciesCommand,
+  simulate: simulateCommand,
+  'convert-log': convertLogCommand,
   verify: verifyCommand,
   rebuild: rebuildCommand,
   compact: compactCommand,

@@ -24,6 +24,8 @@ export const COMMANDS = [
   'export',
   'import',
   'check-policies',
+  'simulate',
+  'convert-log',
   'verify',
   'rebuild',
   'compact',

@@ -1,0 +1,126 @@
+import { type Bucket, checkBucket } from '../domain/bucket.ts'
+import type { CompiledLimit } from '../domain/limits/limit.ts'
+import { allows, CLOCK_TOLERANCE_MS } from '../domain/limits/limit-arithmetic.ts'
+
+export type Limits = readonly CompiledLimit[]
+
+/** `shadowed`: allowed, though shadow limits would deny. */
+export type Verdict = 'allowed' | 'shadowed' | 'denied'
+
+/** The bucket of a key for which several policies have decided, and the units that the last check found spent. */
+interface OfSeveral {
+  bucket: Bucket | undefined
+  spent: readonly number[]
+}
+
+/** What was spent of one limit. */
+interface Spending {
+  readonly unitsPerToken: number
+  spent: number
+  lastSpentAtMs: number
+}
+
+/**
+ * The bucket of one key, as `checkBucket` specifies it. While one policy decides for the key, which is the rule, the bucket changes in
+ * place, since the specification creates ten objects for each check. Once another policy decides, the specification itself does.
+ */
+export class ReplayedBucket {
+  /** Of the policy that decided first. */
+  readonly #limits: Limits
+  readonly #spendings: readonly Spending[]
+  #lastSpentAtMs = 0
+  #fullAtMs = 0
+  /** Set once several policies have decided. */
+  #ofSeveral: OfSeveral | undefined
+
+  constructor(limits: Limits) {
+    this.#limits = limits
+    this.#spendings = limits.map(({ unitsPerToken }) => ({ unitsPerToken, spent: 0, lastSpentAtMs: 0 }))
+  }
+
+  /**
+   * Decides a check, and spends if the enforced limits allow it.
+   * @param nowMs since 1970, in whole ms
+   */
+  check(limits: Limits, tokens: number, nowMs: number): Verdict {
+    if (limits !== this.#limits) this.#ofSeveral ??= { bucket: this.#toBucket(), spent: [] }
+    return this.#ofSeveral === undefined
+      ? this.#checkInPlace(tokens, nowMs)
+      : checkBySpecification(this.#ofSeveral, limits, tokens, nowMs)
+  }
+
+  /** The units spent of a limit after the last check, if that spent. @param index of the limit in the policy that decided */
+  spentOf(index: number): number {
+    return (this.#ofSeveral === undefined ? this.#spendings[index]?.spent : this.#ofSeveral.spent[index]) ?? 0
+  }
+
+  #checkInPlace(tokens: number, nowMs: number): Verdict {
+    if (nowMs >= this.#fullAtMs) this.#forget()
+    else if (this.#lastSpentAtMs - nowMs > CLOCK_TOLERANCE_MS) this.#setBack(nowMs)
+    const atMs = Math.max(nowMs, this.#lastSpentAtMs)
+    const verdict = this.#verdict(tokens, atMs)
+    if (verdict !== 'denied' && tokens > 0) this.#spend(tokens, atMs)
+    return verdict
+  }
+
+  #verdict(tokens: number, atMs: number): Verdict {
+    let verdict: Verdict = 'allowed'
+    for (let i = 0; i < this.#limits.length; i++) {
+      const limit = this.#limits[i] as CompiledLimit
+      if (allows(limit, limit.spentAt(this.#spendings[i] as Spending, atMs), tokens)) continue
+      if (!limit.isShadow) return 'denied'
+      verdict = 'shadowed'
+    }
+    return verdict
+  }
+
+  #spend(tokens: number, atMs: number): void {
+    let fullAfterMs = 0
+    for (let i = 0; i < this.#limits.length; i++) {
+      const limit = this.#limits[i] as CompiledLimit
+      const spending = this.#spendings[i] as Spending
+      const spent = limit.spentAt(spending, atMs)
+      spending.spent = allows(limit, spent, tokens) ? spent + tokens * limit.unitsPerToken : spent
+      spending.lastSpentAtMs = atMs
+      fullAfterMs = Math.max(fullAfterMs, limit.fullAfterMs(spending.spent, atMs))
+    }
+    this.#lastSpentAtMs = atMs
+    this.#fullAtMs = atMs + fullAfterMs
+  }
+
+  #forget(): void {
+    if (this.#fullAtMs === 0) return
+    this.#fullAtMs = 0
+    this.#lastSpentAtMs = 0
+    for (const spending of this.#spendings) {
+      spending.spent = 0
+      spending.lastSpentAtMs = 0
+    }
+  }
+
+  /** A clock that went back too far is believed. */
+  #setBack(nowMs: number): void {
+    this.#fullAtMs -= this.#lastSpentAtMs - nowMs
+    this.#lastSpentAtMs = nowMs
+    for (const spending of this.#spendings) spending.lastSpentAtMs = nowMs
+  }
+
+  #toBucket(): Bucket | undefined {
+    const lastSpentAtMs = this.#lastSpentAtMs
+    if (this.#fullAtMs === 0) return undefined
+    const entries = this.#spendings.map(({ unitsPerToken, spent }, i) => ({
+      id: (this.#limits[i] as CompiledLimit).id,
+      unitsPerToken,
+      spent,
+    }))
+    return { lastSpentAtMs, fullAtMs: this.#fullAtMs, entries, others: [] }
+  }
+}
+
+function checkBySpecification(of: OfSeveral, limits: Limits, tokens: number, nowMs: number): Verdict {
+  const { bucket, reading } = checkBucket(of.bucket, limits, tokens, nowMs)
+  of.bucket = bucket
+  of.spent = reading.spent
+  if (!reading.allowed) return 'denied'
+  return reading.violated === undefined ? 'allowed' : 'shadowed'
+}
