@@ -5,7 +5,8 @@ import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import type { Logger } from '../observability/logger.ts'
 import { bucketsPrefix, ConfigKeys } from '../redis/keys.ts'
-import { findQuotasScript, readQuotaCountsScript, restoreQuotaCountsScript } from '../redis/scripts.ts'
+import { findQuotasScript, readQuotaCountsScript } from '../redis/scripts.ts'
+import { encode } from './commands.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { type QuotaCount, QuotaCountsFile } from './quota-counts-file.ts'
@@ -31,7 +32,7 @@ const QUOTA = /"name":"([a-z0-9_-]+)","kind":"quota"/g
 const INVALIDATED = '__redis__:invalidate'
 
 interface Connections {
-  readonly commands: Pick<InProcessConnection, 'call'>
+  readonly commands: Pick<InProcessConnection, 'call' | 'send'>
   readonly tracking: Pick<InProcessConnection, 'call' | 'takePushed'>
 }
 
@@ -77,16 +78,18 @@ export class QuotaCounts {
 
   /** Restores what was written before. */
   async restore(): Promise<void> {
-    for (const counts of inChunks([...this.#file.held])) {
+    for (const counts of inChunks(this.#file.held)) {
       this.#restore(counts)
       await nextTurn()
     }
   }
 
+  /** Plain commands take a third of the time of a script that decodes the values. */
   #restore(counts: readonly (readonly [key: string, count: QuotaCount])[]): void {
-    const values = counts.flatMap(([, { value, expiresAt }]) => [value, expiresAt])
-    const keys = counts.map(([key]) => key)
-    this.#commands.call('EVAL', restoreQuotaCountsScript.lua, keys.length, ...keys, ...values)
+    const commands = counts.map(([key, { value, expiresAt }]) => {
+      return ['SET', bytesOf(key, 'utf8'), bytesOf(value, 'hex'), 'PXAT', expiresAt] as const
+    })
+    this.#commands.send(encode(commands, 'latin1'))
   }
 
   /** Looks for quotas in all policies of the store. */
@@ -221,6 +224,11 @@ export class QuotaCounts {
     if (this.#failure !== undefined) this.#options.logger.info('counts of quotas can be written again')
     this.#failure = undefined
   }
+}
+
+/** A character for each byte. */
+function bytesOf(text: string, encoding: 'utf8' | 'hex'): string {
+  return Buffer.from(text, encoding).toString('latin1')
 }
 
 function* firstOf<T>(items: Iterable<T>, count: number): Generator<T> {

@@ -21,6 +21,7 @@ afterEach(() => rmSync(dataDir, { recursive: true, force: true }))
 function fakeStore() {
   const changed: string[] = []
   const commands = {
+    send: (): Reply[] => [],
     call: (name: string | number = '', _script?: unknown, count?: unknown): Reply =>
       name === 'EVAL' ? Array.from({ length: Number(count) }, () => ['01', Date.now() + 1e9]).flat() : 'OK',
   }
