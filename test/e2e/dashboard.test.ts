@@ -37,6 +37,7 @@ describeWithPrometheus('the dashboard', () => {
       { ...limit, name: 'stricter', shadow: true },
     ]
     await client.put('trial:*', { limits })
+    await client.put('sold:*', { kind: 'quota', capacity: 1, period: 'month' })
     await client.put('watched:*', { ...limit, mode: 'shadow' })
   })
   afterAll(async () => {
@@ -44,12 +45,13 @@ describeWithPrometheus('the dashboard', () => {
     await service.stop()
   })
 
-  /** Causes a change, allowed checks, denied checks, and checks that limits in shadow would deny. */
+  /** Causes a change, allowed checks, denied checks, checks that limits in shadow would deny, and one that spends a quota. */
   async function work(): Promise<void> {
     await client.put('busy:*', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
     for (const key of ['busy:1', 'trial:1', 'watched:1']) {
       for (let i = 0; i < 3; i++) await client.check(key)
     }
+    await client.check(`sold:${Math.random()}`)
     for (let i = 0; i < 8; i++) await client.check(`user:${i}`)
   }
 
