@@ -40,7 +40,8 @@ export class ImportChecker {
   /** The file has ended. @throws {Problem} `validation-failed` */
   end(): void {
     if (this.#prune === undefined || this.#seen.size > 0) return
-    const message = `is not allowed with an empty file, which would delete every policy with the prefix "${this.#prune}"`
+    const deleted = this.#prune === '' ? 'every policy' : `every policy with the prefix "${this.#prune}"`
+    const message = `is not allowed with an empty file, which would delete ${deleted}`
     throw new Problem('validation-failed', `prune ${message}`, {
       members: { errors: [{ path: '/query/prune', message }] },
     })

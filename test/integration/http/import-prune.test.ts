@@ -270,10 +270,13 @@ describe.each(['', '&dryRun=true'])('with ?prune=…%s, the import is refused as
     expect(await keysIn(client())).toEqual(['user:kept'])
   })
 
-  it('for an empty file', async () => {
-    const answer = await importInto(client(), `prune=user:${more}`, '')
+  it.each([
+    ['user:', 'every policy with the prefix "user:"'],
+    ['*', 'every policy'],
+  ])('for an empty file, with the prefix %s', async (prefix, deleted) => {
+    const answer = await importInto(client(), `prune=${prefix}${more}`, '')
     expectFields(answer, 'validation-failed', ['/query/prune'])
-    expect(answer.body.detail).toMatch(/^prune is not allowed with an empty file, which would delete every policy/)
+    expect(answer.body.detail).toBe(`prune is not allowed with an empty file, which would delete ${deleted}`)
     expect(await keysIn(client())).toContain('user:kept')
   })
 
