@@ -6,6 +6,8 @@ import { exchange, rawRequest } from './raw-http.ts'
 
 const ADMIN_TOKENS = 'alice:secret-of-an-admin,bob:secret-of-another,eve:secret-of-a-reader:read'
 const POLICY = { capacity: 5, refillTokens: 1 }
+const LINE = `${JSON.stringify({ key: 'k', ...POLICY })}\n`
+const NDJSON = { 'content-type': 'application/x-ndjson' }
 
 const open = givenApp()
 const guarded = givenApp({ variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gateway:secret-of-a-caller' } }, open)
@@ -18,6 +20,8 @@ const ADMIN_CALLS: [string, (client: Client) => Promise<Answer>][] = [
   ['GET /config/k', client => client.get('/config/k')],
   ['PUT /config/k', client => client.put('k', POLICY)],
   ['DELETE /config/k', client => client.delete('k')],
+  ['PUT /config/k?dryRun=true', client => client.request('PUT', '/config/k?dryRun=true', POLICY)],
+  ['POST /config/import?dryRun=true', client => client.request('POST', '/config/import?dryRun=true', LINE, NDJSON)],
   ['GET /commands/x', client => client.get('/commands/x')],
 ]
 const CHANGES = ADMIN_CALLS.filter(([call]) => !call.startsWith('GET'))
