@@ -2,6 +2,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Server as Listener } from 'node:net'
 import { Connections } from '../src/connections/connections.ts'
 import { forwardingListener } from '../src/connections/forwarding-listener.ts'
+import { LingeringClose } from '../src/connections/lingering-close.ts'
 import { readingTurns } from '../src/connections/paced-reading.ts'
 import { SlowClients } from '../src/connections/slow-clients.ts'
 import { UnreadBodies } from '../src/connections/unread-bodies.ts'
@@ -62,7 +63,8 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)
-  new UnreadBodies(server, readingTurns())
+  const turns = readingTurns()
+  new LingeringClose(server, { connections, unreadBodies: new UnreadBodies(server, turns), turns })
   const [address, ...additionalAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
     listener.on('error', err => logger.warn({ err, host, port }, 'cannot serve /health and /metrics'))

@@ -26,11 +26,16 @@ export class UnreadBodies {
     })
   }
 
+  /** Discards no more of the present rest of a connection. */
+  leave(socket: IncomingMessage['socket']): void {
+    this.#endRest.get(socket)?.()
+  }
+
   #discardRest(request: IncomingMessage): void {
     if (request.complete) return
     const { socket } = request
     // The rest before this one has arrived, and may still wait for its turn.
-    this.#endRest.get(socket)?.()
+    this.leave(socket)
     const reading = new PacedReading(request, { socket, ip: socket.remoteAddress })
     request.removeAllListeners('data')
     // Node leaves a body alone if it was read from.

@@ -1,6 +1,7 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import { Connections } from '../connections/connections.ts'
+import { LingeringClose } from '../connections/lingering-close.ts'
 import { MAX_CONNECTIONS } from '../connections/max-connections.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
@@ -96,13 +97,14 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     onRefused: deps.onConnectionRefused,
   })
   const slowClients = new SlowClients(app.server, connections)
-  new UnreadBodies(app.server, discarding)
+  const unreadBodies = new UnreadBodies(app.server, discarding)
+  const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })
   app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
-  const rejectMalformed = rejectMalformedRequests(connections)
+  const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })
   watchFields(app.server, MAX_FIELDS, rejectTooManyFields(rejectMalformed))
   new UnfinishedRequests(app.server, connection => rejectMalformed({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, connection))
-  app.server.on('connect', rejectTunnels(connections))
+  app.server.on('connect', rejectTunnels({ connections, lingeringClose }))
 
   app.setErrorHandler<FastifyError | Problem>((err, request, reply) => {
     if (err.code !== NOT_ROUTED) return handleError(err, request, reply)
@@ -152,7 +154,7 @@ function commonFields(drain: AbortSignal) {
   return (request: FastifyRequest, reply: FastifyReply): void => {
     reply.header('x-request-id', request.id)
     reply.header('cache-control', 'no-store')
-    if (drain.aborted) reply.header('connection', 'close')
+    if (drain.aborted) reply.raw.shouldKeepAlive = false
   }
 }
 

@@ -3,6 +3,7 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Connections } from '../connections/connections.ts'
 import { disconnect } from '../connections/disconnect.ts'
+import type { LingeringClose } from '../connections/lingering-close.ts'
 import { ignoreInput } from '../connections/parsers.ts'
 import { Problem } from '../lib/errors.ts'
 import { headProblem, versionUnsupported } from './head-problem.ts'
@@ -25,16 +26,22 @@ const HEAD_TOO_LARGE = `the head has more than the ${MAX_FIELDS} fields or ${max
 /** The parser's reason, with the code of an unsupported version, for a line that ends without a carriage return. */
 const BARE_LINE_FEED = 'Expected CRLF after version'
 
+/** The connections of the server, and how to close one after its last answer. */
+interface Closing {
+  readonly connections: Connections
+  readonly lingeringClose: LingeringClose
+}
+
 /**
  * Refuses bytes that are not HTTP/1.1, after the requests before them are answered. Closes the connection, since the start of the
  * next request is unknown.
  */
-export function rejectMalformedRequests(connections: Connections): (err: ParserError, socket: Socket) => void {
+export function rejectMalformedRequests(closing: Closing): (err: ParserError, socket: Socket) => void {
   const rejected = new WeakSet<Socket>()
   return (err, socket) => {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    answerLast(connections, socket, () => responseOf(problemOf(err), requestIdOf({ headers: {} })))
+    answerLast(closing, socket, () => responseOf(problemOf(err), requestIdOf({ headers: {} })))
   }
 }
 
@@ -53,20 +60,22 @@ export function rejectTooManyFields(reject: (err: ParserError, socket: Socket) =
 }
 
 /** Refuses CONNECT, for which Node hands over the connection, after the requests before it are answered; then closes it. */
-export function rejectTunnels(connections: Connections): (request: IncomingMessage, socket: Duplex) => void {
+export function rejectTunnels(closing: Closing): (request: IncomingMessage, socket: Duplex) => void {
   return (request, duplex) => {
     const socket = duplex as Socket
     // Node has removed its own listeners: an error would end the process, and a disconnect would go unnoticed.
-    socket.on('error', () => socket.destroy()).resume()
+    socket.on('error', () => socket.destroy())
     const problem = headProblem(request) ?? nothingAt(request)
-    answerLast(connections, socket, () => responseOf(problem, requestIdOf(request)))
+    answerLast(closing, socket, () => responseOf(problem, requestIdOf(request)))
   }
 }
 
-function answerLast(connections: Connections, socket: Socket, response: () => string): void {
+/** Answers after the requests before, ignores what follows, and closes the connection. */
+function answerLast({ connections, lingeringClose }: Closing, socket: Socket, response: () => string): void {
+  lingeringClose.discardInput(socket)
   connections.whenAnswered(socket, isAnswered => {
     if (socket.writable && !isAnswered) socket.write(response())
-    socket.destroySoon()
+    lingeringClose.close(socket)
   })
 }
 

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { connect } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -24,6 +25,21 @@ describe('a process that begins to drain while a body arrives', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(answer).toMatch(/\r\nconnection: close\r\n/i)
     socket.destroy()
+  })
+})
+
+describe('a process that drains', () => {
+  it('refuses a request before its body has arrived, and a client that sends the rest in parts gets the answer', async () => {
+    given.app.drain()
+    const socket = connect({ host: '127.0.0.1', port: given.app.port })
+    socket.write(HEAD.replace('application/json', 'text/plain').replace(String(BODY.length), '50000'))
+    for (let i = 0; i < 10; i++) {
+      await sleep(10)
+      socket.write('x'.repeat(5_000))
+    }
+    expect(await text(socket)).toMatch(
+      /^HTTP\/1\.1 415 [\s\S]*\r\nconnection: close\r\n[\s\S]*"code":"media-type-unsupported"/i,
+    )
   })
 })
 
