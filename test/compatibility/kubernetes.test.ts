@@ -1,0 +1,64 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { parseAllDocuments, stringify } from 'yaml'
+import { describeLong } from '../support/describe-long.ts'
+import { KUBERNETES } from '../support/kubernetes.ts'
+
+const KUSTOMIZE = 'sigs.k8s.io/kustomize/kustomize/v5@v5.8.2'
+const VALIDATOR = 'kubernetes-validate==1.37.0'
+const SERVICE_MONITOR = new URL('./service-monitor/', import.meta.url).pathname
+/** Go compiles kustomize, and the types of the Prometheus operator. */
+const BUILD_MS = 600_000
+
+let directory: string
+beforeAll(() => {
+  directory = mkdtempSync(join(tmpdir(), 'throttler-kubernetes-'))
+})
+afterAll(() => rmSync(directory, { recursive: true }))
+
+/** Runs a program to its end, and returns its output. */
+function run(program: string, args: readonly string[], options: { input?: string; env?: object; cwd?: string } = {}) {
+  const env = { ...process.env, ...options.env } as NodeJS.ProcessEnv
+  const { status, stdout, stderr } = spawnSync(program, args, { ...options, env, encoding: 'utf8' })
+  expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, ''])
+  return stdout
+}
+
+describeLong('the manifests for Kubernetes, rendered by kustomize', () => {
+  let rendered: string
+  beforeAll(() => {
+    run('go', ['install', KUSTOMIZE], { env: { GOBIN: directory } })
+    rendered = run(join(directory, 'kustomize'), ['build', join(KUBERNETES, 'example')])
+    writeFileSync(join(directory, 'rendered.yaml'), rendered)
+  }, BUILD_MS)
+
+  it(
+    'have only members that Kubernetes knows',
+    () => {
+      const venv = join(directory, 'python')
+      run('python3', ['-m', 'venv', venv])
+      run(join(venv, 'bin/pip'), ['install', '--quiet', VALIDATOR])
+      const report = run(join(venv, 'bin/kubernetes-validate'), ['--strict', join(directory, 'rendered.yaml')])
+      const kinds = parseAllDocuments(rendered).length
+      expect(report.match(/passed for resource/g)).toHaveLength(kinds - 1)
+      expect(report).toContain('find schema for kind ServiceMonitor')
+    },
+    BUILD_MS,
+  )
+
+  it(
+    'have a ServiceMonitor that the Prometheus operator knows',
+    () => {
+      const monitors = parseAllDocuments(rendered)
+        .map(document => document.toJS())
+        .filter(({ kind }) => kind === 'ServiceMonitor')
+      expect(monitors).toHaveLength(1)
+      run('go', ['build', '-o', join(directory, 'service-monitor'), '.'], { cwd: SERVICE_MONITOR })
+      run(join(directory, 'service-monitor'), [], { input: stringify(monitors[0]) })
+    },
+    BUILD_MS,
+  )
+})

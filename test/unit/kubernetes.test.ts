@@ -1,0 +1,112 @@
+import { readFileSync } from 'node:fs'
+import { describe, expect, it } from '@jest/globals'
+import { readEnv } from '../../src/settings/env.ts'
+import { type Container, type Manifest, manifestsIn, type PodSpec, readYaml } from '../support/kubernetes.ts'
+
+const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+const manifests = manifestsIn('base')
+const objectsOf = (kind: string) => [...manifests.values()].filter(manifest => manifest.kind === kind)
+const deployments = objectsOf('Deployment')
+const podOf = ({ spec }: Manifest): PodSpec => spec.template.spec
+const containerOf = (manifest: Manifest): Container => podOf(manifest).containers[0] as Container
+const deployment = (name: string) => manifests.get(`Deployment/${name}`) as Manifest
+
+const GIVEN_BY_SECRETS: Readonly<Record<string, string>> = {
+  REDIS_URL: 'redis://redis-buckets:6379',
+  CONFIG_REDIS_URL: 'redis://redis-config:6379',
+  LOG_KEY_SECRET: 'a-secret-of-log-keys',
+}
+
+/** What a container's process finds in its environment. Files with tokens are replaced by the tokens. */
+function environmentOf({ env }: Container): Record<string, string> {
+  const variables = env.map(({ name, value, valueFrom }) => {
+    if (name.endsWith('_TOKENS_FILE')) return [name.replace('_FILE', ''), `ops:${name}-of-an-operator`]
+    return [name, valueFrom === undefined ? value : GIVEN_BY_SECRETS[name]]
+  })
+  return Object.fromEntries(variables)
+}
+
+describe('the manifests for Kubernetes', () => {
+  it('run the release of this repository', () => {
+    expect(readYaml('base/kustomization.yaml')).toMatchObject({
+      images: [{ name: 'throttler', newTag: version }],
+      labels: [
+        { pairs: { 'app.kubernetes.io/name': 'throttler' } },
+        { pairs: { 'app.kubernetes.io/part-of': 'throttler', 'app.kubernetes.io/version': version } },
+      ],
+    })
+  })
+
+  it.each(deployments)('give $metadata.name settings that the service accepts', manifest => {
+    const variables = environmentOf(containerOf(manifest))
+    const env = readEnv({ needsRedis: true }, variables)
+    expect(Object.keys(env)).toEqual(expect.arrayContaining(Object.keys(variables)))
+    expect(env).toMatchObject({ HOST: '0.0.0.0', ADMIN_TOKENS: [expect.anything()] })
+  })
+
+  it('say how many front processes a pod has, and require tokens of callers', () => {
+    expect(readEnv({ needsRedis: true }, environmentOf(containerOf(deployment('throttler-front'))))).toMatchObject({
+      WEB_CONCURRENCY: 2,
+      CHECK_TOKENS: [expect.anything()],
+    })
+  })
+
+  it.each(deployments)('give $metadata.name time to stop', manifest => {
+    const { terminationGracePeriodSeconds } = podOf(manifest)
+    const { lifecycle } = containerOf(manifest)
+    const pauseSeconds = Number(lifecycle?.preStop.exec.command[1] ?? 0)
+    const { SHUTDOWN_TIMEOUT_MS } = readEnv({ needsRedis: true }, environmentOf(containerOf(manifest)))
+    // The primary waits for up to two seconds longer than its front processes.
+    expect(terminationGracePeriodSeconds).toBeGreaterThanOrEqual(pauseSeconds + SHUTDOWN_TIMEOUT_MS / 1_000 + 4)
+  })
+
+  it.each(deployments)('give $metadata.name no right that it does not need', manifest => {
+    expect(podOf(manifest)).toMatchObject({
+      automountServiceAccountToken: false,
+      securityContext: { runAsNonRoot: true, runAsUser: 1000, seccompProfile: { type: 'RuntimeDefault' } },
+    })
+    expect(containerOf(manifest).securityContext).toEqual({
+      allowPrivilegeEscalation: false,
+      readOnlyRootFilesystem: true,
+      capabilities: { drop: ['ALL'] },
+    })
+  })
+
+  it.each(deployments)('probe, limit and mount what $metadata.name has', manifest => {
+    const { ports, readinessProbe, livenessProbe, resources, volumeMounts } = containerOf(manifest)
+    const names = ports.map(({ name }) => name)
+    for (const { httpGet } of [readinessProbe, livenessProbe]) expect(names).toContain(httpGet.port)
+    expect(resources).toEqual({ requests: expect.anything(), limits: { memory: expect.anything() } })
+    expect(podOf(manifest).volumes.map(({ name }) => name)).toEqual(volumeMounts.map(({ name }) => name))
+  })
+
+  it('wait for the policies before a front process gets requests, and do not restart it when Redis fails', () => {
+    const { readinessProbe, livenessProbe } = containerOf(deployment('throttler-front'))
+    expect([readinessProbe.httpGet.path, livenessProbe.httpGet.path]).toEqual(['/ready', '/health'])
+  })
+
+  it('select pods that exist, on ports that they have', () => {
+    const selectors = [...manifests.values()].flatMap(({ kind, spec }) =>
+      kind === 'Deployment' ? [] : [spec.podSelector?.matchLabels ?? spec.selector?.matchLabels ?? spec.selector ?? []],
+    )
+    const podLabels = deployments.map(({ spec }) => spec.template.metadata.labels)
+    for (const selector of selectors.filter(labels => !Array.isArray(labels))) {
+      expect(podLabels).toContainEqual(expect.objectContaining(selector as object))
+    }
+    for (const { spec } of deployments) expect(spec.selector?.matchLabels).toEqual(spec.template.metadata.labels)
+    const ports = deployments.flatMap(manifest => containerOf(manifest).ports)
+    for (const { spec } of objectsOf('Service')) {
+      for (const { port, targetPort } of spec.ports ?? []) {
+        expect(ports).toContainEqual({ name: targetPort, containerPort: port })
+      }
+    }
+  })
+
+  it('scale and protect deployments that exist', () => {
+    for (const { spec } of objectsOf('HorizontalPodAutoscaler')) {
+      expect(manifests.has(`Deployment/${spec.scaleTargetRef?.name}`)).toBe(true)
+    }
+    expect(objectsOf('PodDisruptionBudget')).toHaveLength(deployments.length)
+    expect(objectsOf('NetworkPolicy')).toHaveLength(deployments.length)
+  })
+})
