@@ -24,6 +24,10 @@ const ADMIN_CALLS: [string, (client: Client) => Promise<Answer>][] = [
   ['POST /config/import?dryRun=true', client => client.request('POST', '/config/import?dryRun=true', LINE, NDJSON)],
   ['GET /commands/x', client => client.get('/commands/x')],
 ]
+const DRY_RUNS: typeof ADMIN_CALLS = [
+  ['PUT /config/k?dryRun=true', client => client.request('PUT', '/config/k?dryRun=true', POLICY)],
+  ['POST /config/import?dryRun=true', client => client.request('POST', '/config/import?dryRun=true', LINE, NDJSON)],
+]
 const CHANGES = ADMIN_CALLS.filter(([call]) => !call.startsWith('GET'))
 const READS = ADMIN_CALLS.filter(([call]) => call.startsWith('GET'))
 
@@ -54,7 +58,7 @@ describe('with ADMIN_TOKENS', () => {
     expectProblem(await call(as('secret-of-a-caller')), 403, 'forbidden')
   })
 
-  it.each(CHANGES)('%s is forbidden to a read-only token', async (_, call) => {
+  it.each([...CHANGES, ...DRY_RUNS])('%s is forbidden to a read-only token', async (_, call) => {
     const answer = await call(as('secret-of-a-reader'))
     expectProblem(answer, 403, 'forbidden')
     expect(answer.body.detail).toContain('"eve" may only read')
