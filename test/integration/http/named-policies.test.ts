@@ -1,8 +1,11 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
 import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
-const given = givenApp()
+/** No token of the built-in policy comes back during a test. */
+const given = givenApp({ variables: { DEFAULT_REFILL_INTERVAL_MS: '1000000' } })
 const client = () => given.app.client
 /** Refills so slowly that no token comes back during a test. */
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
@@ -34,6 +37,27 @@ describe('a check that names a policy', () => {
     expect(decisionIn(await check('u:1', 'free'))).toMatchObject({ policy: 'free', policyVersion: 1, remaining: 1 })
     expect(decisionIn(await check('u:2', 'free'))).toMatchObject({ remaining: 9 })
     expect(decisionIn(await check('gold'))).toMatchObject({ policy: 'gold', remaining: 199 })
+  })
+
+  it('is counted in the same quota when the customer changes plans, and during and after an override', async () => {
+    const monthly = (capacity: number) => ({ kind: 'quota', capacity, period: 'month', timeZone: 'Europe/Berlin' })
+    await client().put('plan:free', monthly(100))
+    await client().put('plan:gold', monthly(1_000))
+    expect(decisionIn(await check('customer', 'plan:free', 60))).toMatchObject({ remaining: 40 })
+    expect(decisionIn(await check('customer', 'plan:gold', 500))).toMatchObject({ policy: 'plan:gold', remaining: 440 })
+    expect(decisionIn(await check('customer', 'plan:free'))).toMatchObject({ allowed: false, remaining: 0 })
+    const endMs = Date.now() + 1_000
+    await client().put('customer', { ...monthly(5_000), expiresAt: new Date(endMs).toISOString() })
+    expect(decisionIn(await check('customer', 'plan:gold', 300))).toMatchObject({
+      policy: 'customer',
+      remaining: 4_140,
+    })
+    await sleep(endMs + 1 - Date.now())
+    const afterEnd = { policy: 'plan:gold', limit: 1_000, remaining: 140 }
+    await eventually(
+      async () => expect(decisionIn(await check('customer', 'plan:gold', 0))).toMatchObject(afterEnd),
+      1_000,
+    )
   })
 
   it('may name a prefix, the catch-all, and the built-in policy', async () => {
