@@ -19,7 +19,9 @@ export class LowQuotas {
     })
   }
 
+  /** While the store is unavailable, what is left of a quota is unknown: a process's share of it is always small. */
   look(decision: Decision): void {
+    if (decision.degraded) return
     for (const state of decision.states) {
       if (isLow(state) && isWithinLimits(decision)) this.#counter.count(decision, state.limit.name)
     }

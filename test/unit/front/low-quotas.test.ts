@@ -1,6 +1,6 @@
 import { expect, it } from '@jest/globals'
 import { Registry } from 'prom-client'
-import { decideByBucket } from '../../../src/domain/decision.ts'
+import { type DecisionSource, decideByBucket } from '../../../src/domain/decision.ts'
 import type { Mode } from '../../../src/domain/policy.ts'
 import { LowQuotas } from '../../../src/front/low-quotas.ts'
 import { PolicyLabels } from '../../../src/front/policy-labels.ts'
@@ -16,18 +16,19 @@ interface Spent {
   readonly mode?: Mode
   /** Of the quota. */
   readonly isShadow?: boolean
+  readonly source?: DecisionSource
 }
 
 function look(
   key: string,
   configKey: string,
-  { bucket = 0, quota, allowed = true, mode = 'enforce', isShadow = false }: Spent,
+  { bucket = 0, quota, allowed = true, mode = 'enforce', isShadow = false, source = 'redis' }: Spent,
 ): void {
   const shadow = isShadow ? ({ shadow: true } as const) : {}
   const policy = policyOf(configKey, { mode, limits: [limitOf(), quotaOf({ capacity: 100, ...shadow })] })
   const period = { endsInMs: 1_000, lengthMs: 60_000 }
   const reading = { allowed, spent: [bucket * 1_000, quota], periods: [undefined, period], refillPausedMs: 0 }
-  quotas.look(decideByBucket({ key, policy, tokens: 1 }, reading, 'redis'))
+  quotas.look(decideByBucket({ key, policy, tokens: 1 }, reading, source))
 }
 
 it('allowed checks that leave less than a tenth of a quota are counted', async () => {
@@ -39,6 +40,7 @@ it('allowed checks that leave less than a tenth of a quota are counted', async (
   look('user:1', 'user:*', { quota: 100, allowed: false, mode: 'shadow' })
   look('user:1', 'user:*', { quota: 100, isShadow: true })
   look('user:1', 'user:*', { bucket: 10, quota: 0 })
+  look('user:1', 'user:*', { quota: 100, source: 'local' })
   const [metric] = await registry.getMetricsAsJSON()
   expect(metric?.values).toEqual(
     ['user:*', 'exact', 'plan:gold'].map(policy => ({ labels: { policy, limit: 'monthly' }, value: 1 })),
