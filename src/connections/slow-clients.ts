@@ -1,7 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
-import { type Transfer, Transfers } from './transfers.ts'
+import { Transfers } from './transfers.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
@@ -9,8 +9,17 @@ const LOOK_INTERVAL_MS = 250
 /** Bytes of all responses that clients have not read. */
 const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
+/** How long a client may send too slowly, in ms. */
+const SENDING_LIMIT_MS = 10_000
+
+/**
+ * How long a client may read too slowly, in ms. What it reads is seen only when the kernel takes more bytes. By default, the send buffer of
+ * Linux has up to 4 MiB, and more bytes fit once a third of it is free, which a client that reads 50 KB a second frees in 31 s.
+ */
+const READING_LIMIT_MS = 32_000
+
 /** How long a client may read too slowly once the server closes, in ms: its response would delay the stop. */
-const CLOSING_PERIOD_MS = 2_000
+const CLOSING_LIMIT_MS = 2_000
 
 /** Undocumented members of a socket: bytes sent to the kernel are those dispatched minus those queued. */
 interface SocketInternals {
@@ -26,8 +35,8 @@ interface SocketInternals {
  */
 export class SlowClients {
   readonly #connections: Connections
-  readonly #senders = new Transfers()
-  #readers = new Transfers()
+  readonly #senders = new Transfers(SENDING_LIMIT_MS)
+  #readers = new Transfers(READING_LIMIT_MS)
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
   #isClosing = false
@@ -44,7 +53,7 @@ export class SlowClients {
    */
   close(bodiesMs: number): void {
     this.#isClosing = true
-    this.#readers = new Transfers(CLOSING_PERIOD_MS)
+    this.#readers = new Transfers(CLOSING_LIMIT_MS)
     this.#bodiesEndMs = performance.now() + bodiesMs
     this.#look()
   }
@@ -54,16 +63,19 @@ export class SlowClients {
     const unread: UnreadResponses[] = []
     for (const connection of this.#connections) {
       const reading = this.#readingOf(connection, nowMs)
-      if (this.#sendsTooSlowly(connection, nowMs) || (reading && this.#readers.isTooSlow(reading))) connection.destroy()
-      else if (reading) unread.push({ connection, ...reading })
+      const isTooSlow = this.#sendsTooSlowly(connection, nowMs) || (reading !== undefined && reading.leftMs <= 0)
+      if (isTooSlow) connection.destroy()
+      else if (reading !== undefined) unread.push(reading)
     }
     disconnectSlowest(unread)
   }
 
-  /** A client's progress in reading; `undefined` if it has read everything. */
-  #readingOf(connection: Socket, nowMs: number): (Transfer & { readonly unreadBytes: number }) | undefined {
+  /** What a client has still to read; `undefined` if it has read everything. */
+  #readingOf(connection: Socket, nowMs: number): UnreadResponses | undefined {
     const unreadBytes = this.#connections.unreadBytes(connection)
-    if (unreadBytes > 0) return { unreadBytes, ...this.#readers.progress(connection, sentBytes(connection), nowMs) }
+    if (unreadBytes > 0) {
+      return { connection, unreadBytes, leftMs: this.#readers.leftMs(connection, sentBytes(connection), nowMs) }
+    }
     this.#readers.end(connection)
     return undefined
   }
@@ -75,28 +87,25 @@ export class SlowClients {
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
     if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
-    return this.#senders.isTooSlow(this.#senders.progress(request, connection.bytesRead, nowMs))
+    return this.#senders.leftMs(request, connection.bytesRead, nowMs) <= 0
   }
 }
 
-interface UnreadResponses extends Transfer {
+interface UnreadResponses {
   readonly connection: Socket
   readonly unreadBytes: number
+  /** Time left to read more, in ms: the less, the longer the client has read too slowly. */
+  readonly leftMs: number
 }
 
 function disconnectSlowest(unread: readonly UnreadResponses[]): void {
   let totalBytes = unread.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
   if (totalBytes <= MAX_UNREAD_BYTES) return
-  for (const { connection, unreadBytes } of unread.toSorted((a, b) => rateOf(a) - rateOf(b))) {
+  for (const { connection, unreadBytes } of unread.toSorted((a, b) => a.leftMs - b.leftMs)) {
     connection.destroy()
     totalBytes -= unreadBytes
     if (totalBytes <= MAX_UNREAD_BYTES) return
   }
-}
-
-/** Sorts transfers that have just started last, since their speed is unknown. */
-function rateOf({ bytes, elapsedMs }: Transfer): number {
-  return elapsedMs === 0 ? Number.MAX_VALUE : bytes / elapsedMs
 }
 
 function sentBytes(socket: Socket): number {

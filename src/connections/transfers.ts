@@ -1,39 +1,31 @@
-/** The minimum average speed of a transfer, over each period. */
-const MIN_BYTES_PER_SECOND = 4_096
+/** The minimum average speed of a transfer. */
+const MIN_BYTES_PER_MS = 4.096
 
-/** The progress of a transfer in its present period. */
-export interface Transfer {
-  readonly bytes: number
-  readonly elapsedMs: number
-}
-
-/** Unfinished transfers, with their progress at the start of the present period. */
+/**
+ * Unfinished transfers. Each has time up to a limit. Bytes extend it by the time that they take at the minimum speed, never beyond the
+ * limit. So an initial burst, which may only fill buffers, excuses no later stall.
+ */
 export class Transfers {
-  readonly #periodMs: number
-  readonly #begun = new WeakMap<object, { readonly atMs: number; readonly atByte: number }>()
+  readonly #limitMs: number
+  readonly #open = new WeakMap<object, { readonly atByte: number; readonly endMs: number }>()
 
-  constructor(periodMs = 10_000) {
-    this.#periodMs = periodMs
+  constructor(limitMs: number) {
+    this.#limitMs = limitMs
   }
 
   /**
-   * Starts a period, now and after each one that was fast enough. So an initial burst, which may only fill buffers, does not excuse
-   * a later stall.
+   * The time left for more bytes, in ms; 0 or less if the transfer is too slow.
    * @param byte bytes transferred so far
    */
-  progress(transfer: object, byte: number, nowMs: number): Transfer {
-    const { atMs, atByte } = this.#begun.get(transfer) ?? { atMs: nowMs, atByte: byte }
-    const progress = { bytes: byte - atByte, elapsedMs: nowMs - atMs }
-    if (progress.elapsedMs >= this.#periodMs || progress.elapsedMs === 0)
-      this.#begun.set(transfer, { atMs: nowMs, atByte: byte })
-    return progress
+  leftMs(transfer: object, byte: number, nowMs: number): number {
+    const latestMs = nowMs + this.#limitMs
+    const { atByte, endMs } = this.#open.get(transfer) ?? { atByte: byte, endMs: latestMs }
+    const extendedMs = Math.min(endMs + (byte - atByte) / MIN_BYTES_PER_MS, latestMs)
+    this.#open.set(transfer, { atByte: byte, endMs: extendedMs })
+    return extendedMs - nowMs
   }
 
   end(transfer: object): void {
-    this.#begun.delete(transfer)
-  }
-
-  isTooSlow({ bytes, elapsedMs }: Transfer): boolean {
-    return elapsedMs >= this.#periodMs && bytes < (MIN_BYTES_PER_SECOND * elapsedMs) / 1000
+    this.#open.delete(transfer)
   }
 }
