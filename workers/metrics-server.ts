@@ -12,7 +12,7 @@ import { version } from '../src/lib/version.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { SCRAPE_INTERVAL_MS } from '../src/observability/process-metrics.ts'
 
-/** Only a few monitoring systems query a worker. Further connections are closed at once. */
+/** Only a few monitoring systems query a worker. A further connection replaces an idle one, so that no others keep a scrape out. */
 const MAX_CONNECTIONS = 50
 
 /** The request in progress and one more. */
@@ -60,6 +60,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   const connections = new Connections(server, {
     max: MAX_CONNECTIONS,
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
+    replacesIdle: true,
     onRefused: () => undefined,
   })
   new SlowClients(server, connections)

@@ -24,6 +24,8 @@ interface ConnectionsOptions {
   readonly max: number
   /** Pipelined requests of one connection. Default: 16. */
   readonly maxPipelined?: number
+  /** Whether a new connection replaces the oldest one without an unanswered request, if there are too many. Default: it is refused. */
+  readonly replacesIdle?: boolean
   /** A connection was refused because there were too many. */
   readonly onRefused: () => void
 }
@@ -37,9 +39,10 @@ export class Connections implements Iterable<Socket> {
   readonly #maxPipelinedPerConnection: number
   #pipelined = 0
 
-  constructor(server: Server, { max, maxPipelined, onRefused }: ConnectionsOptions) {
+  constructor(server: Server, { max, maxPipelined, replacesIdle = false, onRefused }: ConnectionsOptions) {
     this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
+      if (this.#open.size >= max && replacesIdle) this.#closeOldestIdle()
       if (this.#open.size >= max) {
         socket.destroy()
         onRefused()
@@ -98,6 +101,15 @@ export class Connections implements Iterable<Socket> {
       const last = this.current(connection)
       if (last?.headersSent) whenSettled(last, () => connection.end())
       else if (last) last.shouldKeepAlive = false
+    }
+  }
+
+  #closeOldestIdle(): void {
+    for (const connection of this.#open as Set<Connection>) {
+      if (connection[LAST]?.writableFinished === false) continue
+      this.#open.delete(connection)
+      disconnect(connection)
+      return
     }
   }
 

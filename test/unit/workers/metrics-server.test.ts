@@ -11,6 +11,7 @@ import { flood, mostReadInATurn } from '../../support/flood.ts'
 const MIB = 1024 * 1024
 const HOST = '127.0.0.1'
 const SCRAPE = 'GET /metrics HTTP/1.1\r\nhost: localhost\r\n\r\n'
+const HEALTH = 'GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n'
 const logger = createLogger({ level: 'silent', role: 'worker' })
 
 let server: Server
@@ -53,8 +54,22 @@ async function closed(socket: Socket): Promise<void> {
   if (!socket.closed) await new Promise(resolve => socket.once('close', resolve))
 }
 
-function connectionCount(): Promise<number> {
-  return new Promise((resolve, reject) => server.getConnections((err, count) => (err ? reject(err) : resolve(count))))
+/** Resolves once this many further requests have arrived. */
+function requests(count: number): Promise<void> {
+  return new Promise(resolve => {
+    let arrived = 0
+    server.on('request', () => ++arrived === count && resolve())
+  })
+}
+
+/** Makes a collection wait. Returns a function that ends it; later ones have the given result at once. */
+function holdMetrics(later = 'up 1\n'): () => void {
+  let finish = (_text: string) => {}
+  metrics = () => new Promise(resolve => (finish = resolve))
+  return () => {
+    metrics = async () => later
+    finish('up 1\n')
+  }
 }
 
 async function answerTo(request: string): Promise<string> {
@@ -79,14 +94,33 @@ describe('the metrics server of a worker', () => {
     expect(performance.now() - startMs).toBeGreaterThanOrEqual(399)
   })
 
-  it('closes connections beyond the 50th at once', async () => {
-    const open = []
-    for (let i = 0; i < 50; i++) open.push(await connected())
+  it('closes the oldest connection without an unanswered request for one beyond the 50th', async () => {
+    const finish = holdMetrics()
+    const busy = answerTo(SCRAPE)
+    await eventually(() => expect(scrapes).toBe(1))
+    const answered = await connected()
+    answered.write('GET /health HTTP/1.1\r\nhost: localhost\r\ncontent-length: 1000\r\n\r\n')
+    await once(answered, 'data')
+    const idle: Socket[] = []
+    for (let i = 0; i < 48; i++) idle.push(await connected())
+
+    expect(await answerTo(HEALTH)).toMatch(/^HTTP\/1.1 200 OK/)
+    await closed(answered)
+    expect(await answerTo(HEALTH)).toMatch(/^HTTP\/1.1 200 OK/)
+    await closed(idle[0] as Socket)
+    expect(idle.filter(({ destroyed }) => destroyed)).toHaveLength(1)
+    finish()
+    expect(await busy).toMatch(/^HTTP\/1.1 200 OK/)
+  })
+
+  it('closes a connection beyond 50 with unanswered requests at once', async () => {
+    const finish = holdMetrics()
+    const arrived = requests(50)
+    const answers = Array.from({ length: 50 }, () => answerTo(SCRAPE))
+    await arrived
     await closed(await connected())
-    expect(open.every(socket => !socket.destroyed)).toBe(true)
-    open[0]?.destroy()
-    await eventually(async () => expect(await connectionCount()).toBe(49))
-    expect(await answerTo(SCRAPE)).toMatch(/^HTTP\/1.1 200 OK/)
+    finish()
+    for (const answer of await Promise.all(answers)) expect(answer).toMatch(/^HTTP\/1.1 200 OK/)
   })
 
   it('disconnects a client that sends many requests without waiting, after at most two collections', async () => {
@@ -115,19 +149,14 @@ describe('the metrics server of a worker', () => {
   })
 
   it('collects once more for all requests that arrive during a collection', async () => {
-    let finish = (_text: string) => {}
-    metrics = () => new Promise(resolve => (finish = resolve))
+    const finish = holdMetrics('up 2\n')
     const first = answerTo(SCRAPE)
     await eventually(async () => expect(scrapes).toBe(1))
 
-    metrics = async () => 'up 2\n'
-    const arrived = new Promise<void>(resolve => {
-      let requests = 0
-      server.on('request', () => ++requests === 20 && resolve())
-    })
+    const arrived = requests(20)
     const others = Array.from({ length: 20 }, () => answerTo(SCRAPE))
     await arrived
-    finish('up 1\n')
+    finish()
     expect(await first).toMatch(/up 1\n/)
     for (const answer of await Promise.all(others)) expect(answer).toMatch(/up 2\n/)
     expect(scrapes).toBe(2)
