@@ -73,7 +73,7 @@ module.exports = {
       name: 'only-the-composition-joins-adapters-to-ports',
       comment: 'Technologies implement the ports of the flows; they call nothing else of them.',
       severity: 'error',
-      from: { path: `^src/(${TECHNOLOGIES}|http|settings|observability)/` },
+      from: { path: `^src/(${TECHNOLOGIES}|http|access|settings|observability)/` },
       to: { path: `^src/(${FLOWS}|front)/`, pathNot: '/(ports|log-ports|damaged-store)\\.ts$' },
     },
     {

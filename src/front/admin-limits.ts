@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto'
+import type { AdminLimits } from '../access/callers.ts'
 import { Checker, type CheckerOptions } from '../check/checker.ts'
 import { DenialCache } from '../check/denial-cache.ts'
 import type { CheckResult } from '../check/pending-check.ts'
 import { PolicyLookup } from '../check/policy-lookup.ts'
 import { compilePolicy, DEFAULT_POLICY, type PolicyDefinition } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
-import type { AdminLimits } from '../http/auth.ts'
 import { Problem } from '../lib/errors.ts'
 
 /** Keeps these buckets apart: no caller's key may begin with a control character. */

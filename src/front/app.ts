@@ -1,5 +1,7 @@
 import { maxHeaderSize } from 'node:http'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import type { Callers } from '../access/callers.ts'
+import { overloaded } from '../access/overload.ts'
 import { Connections } from '../connections/connections.ts'
 import { LingeringClose } from '../connections/lingering-close.ts'
 import { MAX_CONNECTIONS } from '../connections/max-connections.ts'
@@ -9,7 +11,7 @@ import { SlowClients } from '../connections/slow-clients.ts'
 import { UnfinishedRequests } from '../connections/unfinished-requests.ts'
 import { UnreadBodies } from '../connections/unread-bodies.ts'
 import { ArrivingBodies } from '../http/arriving-bodies.ts'
-import { type Access, Authentication, type AuthOptions } from '../http/auth.ts'
+import { type Access, Authentication } from '../http/auth.ts'
 import { headProblem, versionUnsupported } from '../http/head-problem.ts'
 import type { OnRequest } from '../http/hook.ts'
 import { acceptOnlyJson } from '../http/json-body.ts'
@@ -20,9 +22,8 @@ import { answerErrors } from '../http/problem.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
 import { validateStrictly } from '../http/validate-strictly.ts'
-import { Problem } from '../lib/errors.ts'
-import type { LoggedKey } from '../observability/logged-keys.ts'
-import type { Logger } from '../observability/logger.ts'
+import type { Problem } from '../lib/errors.ts'
+import type { CallLog } from '../observability/call-log.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
 /** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
@@ -38,7 +39,7 @@ const MAX_PARAM_CHARACTERS = maxHeaderSize
 const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
 export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies' | 'reads'> {
-  readonly auth: AuthOptions
+  readonly callers: Callers
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
   readonly keepAliveTimeoutMs: number
@@ -50,8 +51,7 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
   readonly onConnectionRefused: () => void
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
-  readonly logger: Logger
-  readonly loggedKey: LoggedKey
+  readonly calls: CallLog
 }
 
 /** The HTTP service as a function of its dependencies. It does not listen yet. */
@@ -60,7 +60,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   /** Of bodies that nobody reads. */
   const discarding = readingTurns()
   const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, drain: deps.drain })
-  const log = new RequestLog(deps)
+  const log = new RequestLog(deps.calls)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
@@ -128,7 +128,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     } else done()
   })
 
-  const authentication = new Authentication(app, deps.auth)
+  const authentication = new Authentication(app, deps.callers)
   const refuseWhenOverloaded = overloadHook(deps.isOverloaded)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
   const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
@@ -171,7 +171,7 @@ const sniffingHook: OnRequest = (_request, reply, done) => {
 /** Routes that watch the service answer even when it is overloaded, so they have no such hook. */
 function overloadHook(isOverloaded: () => boolean): OnRequest {
   return (_request, _reply, done) => {
-    if (isOverloaded()) done(new Problem('overloaded', 'the event loop lags by more than EVENT_LOOP_LAG_MS allows'))
+    if (isOverloaded()) done(overloaded())
     else done()
   }
 }

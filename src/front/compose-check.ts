@@ -1,6 +1,8 @@
 /** Connects the ports of the check flow to their adapters. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
+import type { AdminLimits } from '../access/callers.ts'
+import { BatchTurns } from '../check/batch-turns.ts'
 import { CheckBatcher } from '../check/check-batcher.ts'
 import { Checker } from '../check/checker.ts'
 import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-store.ts'
@@ -15,7 +17,6 @@ import type { BucketShard, BucketStore, CheckObserver } from '../check/ports.ts'
 import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
-import type { AdminLimits } from '../http/auth.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -53,6 +54,8 @@ interface CheckOptions {
 
 export interface CheckParts {
   readonly checker: Checker
+  /** When batches may be decided. */
+  readonly batchTurns: BatchTurns
   readonly buckets: LiveBuckets
   readonly adminLimits: AdminLimits
   /** The circuit to the bucket store, and why it is not closed. */
@@ -120,6 +123,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
       observer,
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
+    batchTurns: new BatchTurns(env.MAX_WAITING_CHECKS),
     buckets: new LiveBuckets({ ...shared, storeOf }),
     adminLimits: adminLimits({
       openQueue,

@@ -1,9 +1,11 @@
 /** Creates everything that a front process needs: its connections, and with them both flows. */
+import { Callers } from '../access/callers.ts'
+import { watchEventLoop } from '../access/overload.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
-import { watchEventLoop } from '../http/overload.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { shareRun } from '../lib/share-runs.ts'
+import { CallLog } from '../observability/call-log.ts'
 import { loggedKeys } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { type StoresState, storesState } from '../observability/stores-state.ts'
@@ -89,7 +91,7 @@ export function composeFront(
   return {
     app: {
       checker: checks.checker,
-      maxWaitingChecks: env.MAX_WAITING_CHECKS,
+      batchTurns: checks.batchTurns,
       buckets: checks.buckets,
       fieldStyle: env.RATELIMIT_HEADERS,
       submitter: changes.submitter,
@@ -97,7 +99,11 @@ export function composeFront(
       statuses: changes.statuses,
       staging: changes.staging,
       importMaxBytes: env.IMPORT_MAX_BYTES,
-      auth: { adminTokens: env.ADMIN_TOKENS, checkTokens: env.CHECK_TOKENS, limits: checks.adminLimits },
+      callers: new Callers({
+        adminTokens: env.ADMIN_TOKENS,
+        checkTokens: env.CHECK_TOKENS,
+        limits: checks.adminLimits,
+      }),
       trustedProxies: env.TRUST_PROXY,
       board: { boardQueues: () => changes.queue.queues() },
       drain: drain.signal,
@@ -106,7 +112,7 @@ export function composeFront(
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       closingBodiesMs: Math.min(MAX_CLOSING_BODIES_MS, env.SHUTDOWN_TIMEOUT_MS / 5),
       logger,
-      loggedKey,
+      calls: new CallLog({ logger, loggedKey }),
     },
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,

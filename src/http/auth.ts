@@ -1,6 +1,5 @@
-import { createHash, timingSafeEqual } from 'node:crypto'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { clientOf } from '../lib/client-of.ts'
+import type { Callers } from '../access/callers.ts'
 import { Problem } from '../lib/errors.ts'
 import { isLoopbackAuthority } from '../lib/loopback-hosts.ts'
 import type { Token } from '../settings/token.ts'
@@ -25,28 +24,12 @@ declare module 'fastify' {
 /** `admin` routes read and change limits, `check` routes spend from them. */
 export type Access = 'admin' | 'check'
 
-/** Rate limits of admin calls and failed logins. Each resolves with the time to wait in ms; 0 if the call is allowed. */
-export interface AdminLimits {
-  adminCall(tokenName: string, client: string): Promise<number>
-  failedLogin(client: string): Promise<number>
-}
-
-export interface AuthOptions {
-  readonly adminTokens: readonly Token[]
-  readonly checkTokens: readonly Token[]
-  readonly limits: AdminLimits
-}
-
 /** Authenticates callers before their body is read. */
 export class Authentication {
-  readonly #limits: AdminLimits
-  readonly #admin: TokenSet
-  readonly #check: TokenSet
+  readonly #callers: Callers
 
-  constructor(app: FastifyInstance, { limits, adminTokens, checkTokens }: AuthOptions) {
-    this.#limits = limits
-    this.#admin = new TokenSet(adminTokens)
-    this.#check = new TokenSet(checkTokens)
+  constructor(app: FastifyInstance, callers: Callers) {
+    this.#callers = callers
     app.decorateRequest('actor', 'anonymous')
     app.decorateRequest('isOperator', false)
   }
@@ -54,31 +37,30 @@ export class Authentication {
   /** The hooks of a route with this access. */
   hooksFor(access: Access | undefined): readonly OnRequest[] {
     if (access === 'admin') return [(request, _reply, done) => this.#admitOperator(request, done)]
-    if (access === 'check' && !this.#check.isEmpty)
+    if (access === 'check' && !this.#callers.areChecksOpen)
       return [(request, _reply, done) => this.#admitChecker(request, done)]
     return []
   }
 
   #admitOperator(request: FastifyRequest, done: Done): void {
     refuseForeignOrigin(request)
-    if (this.#admin.isEmpty) {
+    if (this.#callers.areAdminCallsOpen) {
       refuseForeignHost(request)
       request.isOperator = true
       done()
       return
     }
     const presented = credentialOf(request)
-    const token = this.#admin.find(presented)
+    const token = this.#callers.findAdminToken(presented)
     if (token !== undefined) {
       request.isOperator = true
       authorizeOperator(request, token)
-      const allowed = this.#limits.adminCall(token.name, clientOf(request.ip))
-      allowed.then(waitMs => done(tooManyCalls(waitMs)), done)
+      this.#callers.countAdminCall(token, request.ip).then(done, done)
     } else this.#refuseOperator(request, presented, done)
   }
 
   #refuseOperator(request: FastifyRequest, presented: string | undefined, done: Done): void {
-    const checkToken = this.#check.find(presented)
+    const checkToken = this.#callers.findCheckToken(presented)
     if (checkToken === undefined) {
       this.#refuse(request, done)
       return
@@ -88,22 +70,20 @@ export class Authentication {
   }
 
   #admitChecker(request: FastifyRequest, done: Done): void {
-    const presented = credentialOf(request)
-    const token = this.#check.find(presented) ?? this.#admin.find(presented)
+    const token = this.#callers.findTokenForChecks(credentialOf(request))
     if (token === undefined) {
       this.#refuse(request, done)
       return
     }
     request.actor = token.name
-    if (token.readOnly) throw new Problem('forbidden', `the token "${token.name}" may only read; a check spends`)
-    done()
+    done(this.#callers.checkFault(token))
   }
 
   /** A request without credentials is not a failed login. */
   #refuse(request: FastifyRequest, done: Done): void {
     if (request.headers.authorization === undefined) throw unauthorized(request)
-    const allowed = this.#limits.failedLogin(clientOf(request.ip))
-    allowed.then(waitMs => done(tooManyLogins(waitMs) ?? unauthorized(request)), done)
+    const counted = this.#callers.countFailedLogin(request.ip)
+    counted.then(problem => done(problem ?? unauthorized(request)), done)
   }
 }
 
@@ -125,22 +105,6 @@ function unauthorized({ routeOptions }: FastifyRequest): Problem {
   return new Problem('unauthorized', 'send a valid token: Authorization: Bearer <token>', { headers })
 }
 
-function tooManyCalls(waitMs: number): Problem | undefined {
-  const detail =
-    'this token or this address makes more admin calls than ADMIN_CAPACITY and ADMIN_REFILL_PER_SECOND allow'
-  return waitMs === 0 ? undefined : new Problem('admin-limit-exceeded', detail, { headers: retryAfter(waitMs) })
-}
-
-function tooManyLogins(waitMs: number): Problem | undefined {
-  const detail =
-    'too many failed logins from this address; one attempt per second is accepted; valid tokens are never refused'
-  return waitMs === 0 ? undefined : new Problem('too-many-failed-logins', detail, { headers: retryAfter(waitMs) })
-}
-
-function retryAfter(waitMs: number): Record<string, string> {
-  return { 'retry-after': String(Math.ceil(waitMs / 1000)) }
-}
-
 /** The token of a request, if it is sent in a way that the route accepts. */
 function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
   const { authorization = '' } = headers
@@ -155,29 +119,6 @@ function passwordOf(authorization: string): string | undefined {
   const credentials = Buffer.from(encoded, 'base64').toString()
   const colon = credentials.indexOf(':')
   return colon === -1 ? undefined : credentials.slice(colon + 1)
-}
-
-/** Compares hashes in constant time, so timing reveals neither a token nor its length. */
-class TokenSet {
-  readonly #entries: readonly { digest: Buffer; token: Token }[]
-
-  constructor(tokens: readonly Token[]) {
-    this.#entries = tokens.map(token => ({ digest: digestOf(token.token), token }))
-  }
-
-  get isEmpty(): boolean {
-    return this.#entries.length === 0
-  }
-
-  find(presented: string | undefined): Token | undefined {
-    if (presented === undefined) return undefined
-    const digest = digestOf(presented)
-    return this.#entries.filter(entry => timingSafeEqual(entry.digest, digest))[0]?.token
-  }
-}
-
-function digestOf(token: string): Buffer {
-  return createHash('sha256').update(token).digest()
 }
 
 /** Without tokens, a page in the operator's browser must not reach the service under another name (DNS rebinding). */

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
+import { Admission } from '../access/admission.ts'
 import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
 import { Turns } from '../lib/turns.ts'
-import { Admission } from './admission.ts'
 import { connectionEnded } from './arriving-bodies.ts'
 
 /** Entries that are read in one turn, which takes the process about two milliseconds. */

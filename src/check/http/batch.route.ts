@@ -6,9 +6,9 @@ import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { ERRORS, Problem } from '../../lib/errors.ts'
+import type { BatchTurns } from '../batch-turns.ts'
 import type { CheckResult } from '../pending-check.ts'
 import { BATCH_BODY, BatchRequest, BatchResponse } from './batch.schema.ts'
-import { BatchTurns } from './batch-turns.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
 import { decisionJson, decisionMembers } from './decision-json.ts'
@@ -23,14 +23,12 @@ const DOCS: RouteDocs = {
 
 export interface BatchRouteOptions extends CheckRoutesOptions {
   readonly bodies: ArrivingBodies
-  /** How many checks may wait for the store. */
-  readonly maxWaitingChecks: number
+  readonly batchTurns: BatchTurns
 }
 
 /** `POST /check/batch`: up to 1,000 checks, each decided by itself. */
 export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (app, options) => {
-  const { checker, log, bodies, maxWaitingChecks } = options
-  const turns = new BatchTurns(maxWaitingChecks)
+  const { checker, log, bodies, batchTurns } = options
   acceptOnlyJson(app, { bodies, ...BATCH_BODY })
   const compile = app.validatorCompiler
   const validatorCompiler: FastifySchemaCompiler<unknown> = route =>
@@ -53,14 +51,14 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
           items[index] = itemJson(checks[index]?.key ?? '', result)
           pending--
           if (pending > 0) return
-          turns.end(checks.length)
+          batchTurns.end(checks.length)
           log.checked(request, performance.now() - startMs)
           sendJson(reply, `{"results":[${items.join()}]}`)
           // An old batch would keep its items alive until the next full garbage collection.
           items.fill('')
         })
       }
-      const turn = turns.next(request, checks.length)
+      const turn = batchTurns.next(request, checks.length)
       if (turn === undefined) decide()
       else turn.then(decide).catch((problem: Problem) => fail(reply, problem))
     },

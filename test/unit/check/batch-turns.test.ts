@@ -1,8 +1,8 @@
 import { EventEmitter } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeEach, expect, it } from '@jest/globals'
-import { BatchTurns } from '../../../../src/check/http/batch-turns.ts'
-import { Problem } from '../../../../src/lib/errors.ts'
+import { BatchTurns } from '../../../src/check/batch-turns.ts'
+import { Problem } from '../../../src/lib/errors.ts'
 
 type BatchRequest = Parameters<BatchTurns['next']>[0]
 

@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { beforeEach, expect, it } from '@jest/globals'
-import { Admission } from '../../../src/http/admission.ts'
+import { Admission } from '../../../src/access/admission.ts'
 
 let begun: string[]
 let dropped: string[]

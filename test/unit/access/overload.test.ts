@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { watchEventLoop } from '../../../src/http/overload.ts'
+import { watchEventLoop } from '../../../src/access/overload.ts'
 
 let isOverloaded: () => boolean
 beforeEach(() => {

@@ -1,3 +1,5 @@
+import { Problem } from '../lib/errors.ts'
+
 /** Sampling interval of the event loop, in ms. The lag is underestimated by up to this much. */
 const TICK_MS = 20
 
@@ -15,4 +17,9 @@ export function watchEventLoop(maxLagMs: number): () => boolean {
     turnedAtMs = performance.now()
   }, TICK_MS).unref()
   return () => wasSlow && isSlow()
+}
+
+/** The problem of a call that an overloaded process refuses. */
+export function overloaded(): Problem {
+  return new Problem('overloaded', 'the event loop lags by more than EVENT_LOOP_LAG_MS allows')
 }

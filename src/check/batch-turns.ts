@@ -1,12 +1,14 @@
-import type { FastifyRequest } from 'fastify'
-import { Admission } from '../../http/admission.ts'
-import { Problem } from '../../lib/errors.ts'
+import { Admission } from '../access/admission.ts'
+import { Problem } from '../lib/errors.ts'
 
 /**
  * Checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
  * and so few that they leave room for the checks of others.
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
+
+/** The connection that waits, and the address of its client. */
+type Waiter = Parameters<Admission['addFor']>[0]
 
 /**
  * Admits batches by the number of their checks. Otherwise the batches of one client could make up all the checks that may wait for
@@ -27,7 +29,7 @@ export class BatchTurns {
    * before. Call `end` once it is decided.
    * @throws {Problem} `overloaded`, as a rejection
    */
-  next(request: Pick<FastifyRequest, 'socket' | 'ip'>, checks: number): Promise<void> | undefined {
+  next(request: Waiter, checks: number): Promise<void> | undefined {
     if (this.#admission.tryBegin(checks)) return undefined
     return new Promise((run, reject) => {
       this.#admission.addFor(request, { weight: checks, run, drop: () => reject(this.#refusal()) })

@@ -1,0 +1,86 @@
+import { cut } from '../lib/cut.ts'
+import type { Problem } from '../lib/errors.ts'
+import { LineBudget } from '../lib/line-budget.ts'
+import type { LoggedKey } from './logged-keys.ts'
+import type { Logger } from './logger.ts'
+
+/** A check that takes longer is logged, in ms. */
+const SLOW_CHECK_MS = 250
+
+/**
+ * Lines a second for each kind of call. A line costs more than the call that it reports, and a flood of other calls must not hide
+ * those of operators.
+ */
+const LINES_PER_SECOND = { check: 50, operator: 200, other: 50 }
+
+/** Of a text that callers choose, so that the budget of lines also bounds their bytes. The longest valid key has as many. */
+const MAX_LOGGED_CHARACTERS = 256
+
+export type CallKind = keyof typeof LINES_PER_SECOND
+
+/** What a line says of its call. It is only computed for a line that is written. */
+type Describe = () => object
+
+interface CallLogOptions {
+  readonly logger: Logger
+  readonly loggedKey: LoggedKey
+}
+
+/** Lines about calls of every protocol, within one budget for each kind of call. */
+export class CallLog {
+  readonly #logger: Logger
+  readonly #loggedKey: LoggedKey
+  readonly #budgets = {
+    check: new LineBudget(LINES_PER_SECOND.check, () => performance.now()),
+    operator: new LineBudget(LINES_PER_SECOND.operator, () => performance.now()),
+    other: new LineBudget(LINES_PER_SECOND.other, () => performance.now()),
+  }
+
+  constructor({ logger, loggedKey }: CallLogOptions) {
+    this.#logger = logger
+    this.#loggedKey = loggedKey
+  }
+
+  /** Whether every call has a line. Otherwise checks have one only if they fail or are slow. */
+  get isVerbose(): boolean {
+    return this.#logger.isLevelEnabled('debug')
+  }
+
+  /** @param ms duration of the check */
+  checked(ms: number, describe: Describe): void {
+    if (ms >= SLOW_CHECK_MS) this.#write('warn', 'check', 'slow check', () => ({ ...describe(), ms: rounded(ms) }))
+  }
+
+  /** A call is answered with a problem that the service caused. */
+  failed(kind: CallKind, { code, cause: err, detail }: Problem, describe: Describe): void {
+    const line = () => ({ ...describe(), code, err })
+    if (code === 'internal') this.#write('error', kind, 'internal error', line)
+    else this.#write('warn', kind, detail, line)
+  }
+
+  /** A call has ended. @param ms its duration */
+  ended(level: 'debug' | 'info', kind: CallKind, message: string, ms: number, describe: Describe): void {
+    this.#write(level, kind, message, () => ({ ...describe(), ms: rounded(ms) }))
+  }
+
+  /** A caller's key as it appears in a line. */
+  loggedKey(key: string): string | undefined {
+    return bounded(this.#loggedKey(key))
+  }
+
+  #write(level: 'debug' | 'info' | 'warn' | 'error', kind: CallKind, message: string, line: Describe): void {
+    if (!this.#logger.isLevelEnabled(level)) return
+    const suppressed = level === 'debug' ? 0 : this.#budgets[kind].take()
+    if (suppressed === undefined) return
+    this.#logger[level]({ ...line(), suppressed: suppressed || undefined }, message)
+  }
+}
+
+/** A text that a caller chose, as it appears in a line. */
+export function bounded(text: string | undefined): string | undefined {
+  return text && cut(text, MAX_LOGGED_CHARACTERS)
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 100) / 100
+}
