@@ -100,7 +100,7 @@ export class Checker {
   }
 
   #decideWithoutStore(check: PendingCheck): boolean {
-    const result = tooManyTokens(check) ?? decideByMode(check) ?? this.#decideByDenial(check) ?? this.#overloaded()
+    const result = refusalOf(check) ?? decideByMode(check) ?? this.#decideByDenial(check) ?? this.#overloaded()
     if (result === undefined) return false
     this.#complete(check, result, performance.now())
     return true
@@ -168,9 +168,25 @@ interface Checks {
   readonly checks: readonly AskedCheck[]
 }
 
-function pendingCheck({ key, tokens }: AskedCheck, policy: Policy, place: Place): PendingCheck {
+function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingCheck {
+  const { key, tokens, isExcessDenied = false } = asked
   const { startMs, index, isOfMany, onResult } = place
-  return { key, policy, tokens, startMs, index, isOfMany, onResult, hasReading: false, recheck: undefined }
+  return {
+    key,
+    policy,
+    tokens,
+    startMs,
+    index,
+    isOfMany,
+    isExcessDenied,
+    onResult,
+    hasReading: false,
+    recheck: undefined,
+  }
+}
+
+function refusalOf(check: PendingCheck): Problem | undefined {
+  return check.isExcessDenied ? undefined : tooManyTokens(check)
 }
 
 /** A bug that keeps one check from its result must not take the others of its batch along. */

@@ -1,4 +1,5 @@
 import type { Decision } from '../domain/decision.ts'
+import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { BucketCheck } from './ports.ts'
@@ -8,7 +9,11 @@ export interface AskedCheck {
   readonly key: string
   readonly tokens: number
   /** The config key of the policy that the caller names. */
-  readonly policy?: string
+  readonly policy?: string | undefined
+  /** The policy that decides, if the protocol has found it already. */
+  readonly resolvedPolicy?: Policy
+  /** More tokens than a limit ever holds are a denial, not `tokens-exceed-capacity`. */
+  readonly isExcessDenied?: boolean
 }
 
 /** A decision, or why there is none. */
@@ -27,6 +32,7 @@ export interface PendingCheck extends BucketCheck {
   readonly index: number
   /** It came with many others, which others must not wait for. */
   readonly isOfMany: boolean
+  readonly isExcessDenied: boolean
   readonly onResult: OnResult
   /** Its reading was delivered, or the wait for it given up. */
   hasReading: boolean

@@ -21,7 +21,8 @@ export class PolicyLookup {
   }
 
   /** `undefined` if the caller names a policy that this process does not know. */
-  find({ key, policy }: AskedCheck): Policy | undefined {
+  find({ key, policy, resolvedPolicy }: AskedCheck): Policy | undefined {
+    if (resolvedPolicy !== undefined) return resolvedPolicy
     return policy === undefined ? this.#policies.match(key) : this.#policies.matchNamed(key, policy)
   }
 

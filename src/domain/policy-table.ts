@@ -25,7 +25,12 @@ export class PolicyTable {
 
   /** The policy in force for a caller's key. */
   match(key: string): Policy {
-    return this.#exact.get(key) ?? this.#longestPrefix(key) ?? this.#builtIn
+    return this.matchStored(key) ?? this.#builtIn
+  }
+
+  /** The policy that an operator stored for a caller's key: the exact one, or that of the longest prefix. */
+  matchStored(key: string): Policy | undefined {
+    return this.#exact.get(key) ?? this.#longestPrefix(key)
   }
 
   /** The policy in force for a key whose caller names one: the key's exact policy, else the named one if there is such a policy. */

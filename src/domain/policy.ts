@@ -55,6 +55,9 @@ export interface Policy {
 /** The config key of decisions by the built-in policy. */
 export const DEFAULT_POLICY = 'default'
 
+/** The config key of decisions by a limit that came with the call. No such policy is stored, so its version is 0. */
+export const REQUEST_POLICY = 'request'
+
 export function compilePolicy(configKey: string, version: number, definition: PolicyDefinition): Policy {
   return { configKey, version, definition, limits: compileLimits(limitsOf(definition)) }
 }

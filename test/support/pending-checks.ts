@@ -10,6 +10,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     startMs: performance.now(),
     index: 0,
     isOfMany: false,
+    isExcessDenied: false,
     onResult: () => undefined,
     hasReading: false,
     recheck: undefined,

@@ -361,3 +361,24 @@ function sameLogAs(name: string): readonly string[] {
   const names = Array.from({ length: 100 }, (_, i) => `plan:${i}`)
   return names.filter(other => configPartition(other) === configPartition(name))
 }
+
+describe('a check whose protocol has found its policy', () => {
+  it('is decided by that policy, whatever is stored', async () => {
+    table.set('a', 1, definitionOf({ mode: 'block' }))
+    checker.check({ key: 'a', tokens: 1, resolvedPolicy: policy }, result => results.push(inShort(result)))
+    await queue.answer(0)
+    expect(results).toEqual(['allowed by redis'])
+  })
+
+  it('for more tokens than the limit ever holds is a denial where the protocol asks for one', async () => {
+    const asked = { key: 'a', tokens: FULL + 1 }
+    checker.check(asked, result => results.push(inShort(result)))
+    checker.check({ ...asked, isExcessDenied: true }, result => {
+      results.push(inShort(result))
+      expect(result).toMatchObject({ remaining: 0, retryAfterMs: null })
+    })
+    expect(results).toEqual(['tokens-exceed-capacity'])
+    await queue.answer(FULL)
+    expect(results).toEqual(['tokens-exceed-capacity', 'denied by redis'])
+  })
+})

@@ -38,6 +38,13 @@ describe('the label of a check', () => {
     expect(await counted()).toEqual({ 'user:*': 1, default: 1 })
   })
 
+  it('is "request" for limits that come with a call, also for a key of that name', async () => {
+    const policy = policyOf('request', {}, 0)
+    for (const key of ['user:1', 'request']) counter.add({ key, policy }, 'allowed', 'redis')
+    count('request', 'request')
+    expect(await counted()).toEqual({ request: 2, exact: 1 })
+  })
+
   it('depends on the key for a policy that one key has of its own and that callers name for others', async () => {
     const policy = policyOf('plan:gold')
     for (const key of ['plan:gold', 'user:1', 'plan:gold']) counter.add({ key, policy }, 'allowed', 'redis')
