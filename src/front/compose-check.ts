@@ -31,6 +31,7 @@ import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reas
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import { adminLimits } from './admin-limits.ts'
+import { bothObserve } from './both-observe.ts'
 import { type ReplyObserver, replyReport } from './reply-report.ts'
 
 /** Interval between attempts to reach the bucket store at the start, in ms. */
@@ -46,6 +47,8 @@ interface CheckOptions {
   /** Reads the policies' log of a partition up to its end. */
   catchUp(partition: number): Promise<void>
   readonly observer: CheckObserver & ReplyObserver & ClusterObserver
+  /** Told of each check of a caller, too. */
+  readonly insight: Pick<CheckObserver, 'decided' | 'undecided'>
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
   readonly logger: Logger
@@ -120,7 +123,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
       ...shared,
       prepare: prepareLimits,
       openQueue,
-      observer,
+      observer: bothObserve(observer, options.insight),
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     batchTurns: new BatchTurns(env.MAX_WAITING_CHECKS),

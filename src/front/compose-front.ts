@@ -17,6 +17,7 @@ import { builtInDefinition, type Env } from '../settings/env.ts'
 import type { AppDependencies } from './app.ts'
 import { composeCheck } from './compose-check.ts'
 import { composeConfigChange } from './compose-config-change.ts'
+import { composeInsight } from './compose-insight.ts'
 import { FrontMetrics } from './front-metrics.ts'
 
 /** Timeout of one call of the policy store, in ms. */
@@ -74,8 +75,10 @@ export function composeFront(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, logger, loggedKey }
+  const insight = composeInsight({ redis: bucketRedis, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
+    insight: insight.checks,
     circuitOpened,
     catchUp: partition => changes.catchUp(partition),
     ...shared,
@@ -105,6 +108,7 @@ export function composeFront(
         limits: checks.adminLimits,
       }),
       trustedProxies: env.TRUST_PROXY,
+      insight: insight.routes,
       board: { boardQueues: () => changes.queue.queues() },
       drain: drain.signal,
       isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
@@ -121,11 +125,12 @@ export function composeFront(
       const deadlineMs = performance.now() + START_PATIENCE_MS
       await changes.start(START_PATIENCE_MS)
       await checks.start(deadlineMs)
+      insight.start()
     },
     drain: () => drain.abort(),
     endWaits: () => changes.endWaits(),
     close: async () => {
-      await Promise.all([checks.close(), changes.close()])
+      await Promise.all([insight.close(), checks.close(), changes.close()])
       for (const redis of [bucketRedis, configRedis, subscriber]) redis.disconnect()
     },
   }

@@ -6,6 +6,7 @@ import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
+import type { InsightObserver } from './compose-insight.ts'
 import { LowQuotas } from './low-quotas.ts'
 import { PolicyLabels } from './policy-labels.ts'
 import type { ReplyObserver } from './reply-report.ts'
@@ -26,7 +27,7 @@ export interface FrontGauges {
  * The metrics of a front process. Labels are policies, never callers' keys, so the number of series is bounded.
  * @see https://prometheus.io/docs/practices/naming/
  */
-export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserver, ClusterObserver {
+export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserver, ClusterObserver, InsightObserver {
   readonly registry = new Registry()
   readonly #policyLabels = new PolicyLabels()
   readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
@@ -103,6 +104,13 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     registers: [this.registry],
   })
 
+  readonly #lostReports = new Counter({
+    name: 'throttler_insight_reports_lost_total',
+    help: 'Reports for /top, /stats and /denials that the bucket store did not take',
+    labelNames: ['report'] as const,
+    registers: [this.registry],
+  })
+
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
@@ -168,6 +176,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
 
   redirected(checks: number): void {
     this.#redirectedChecks.inc(checks)
+  }
+
+  reportLost(report: 'counts' | 'denials'): void {
+    this.#lostReports.inc({ report })
   }
 
   applied({ at }: { readonly at: string }): void {

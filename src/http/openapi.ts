@@ -21,6 +21,7 @@ const TAGS: Readonly<Record<string, string>> = {
   checks: 'May this key do this now?',
   buckets: 'The live state of keys.',
   policies: 'The limits, and how they change.',
+  insight: 'Who is limited, and how much is decided.',
   service: 'Health and metrics.',
 }
 
@@ -145,6 +146,7 @@ function operationId(method: string, url: string): string {
 function tagOf(url: string): string {
   if (/^\/(check|forward-auth)\b/.test(url)) return 'checks'
   if (/^\/(config|commands)\b/.test(url)) return 'policies'
+  if (/^\/(top|stats|denials)\b/.test(url)) return 'insight'
   return url.startsWith('/buckets') ? 'buckets' : 'service'
 }
 

@@ -131,3 +131,20 @@ export function heartbeatsKey(keyPrefix: string): string {
 export function layoutKey(keyPrefix: string): string {
   return `{${keyPrefix}:layout}`
 }
+
+/** The keys of counts and sampled denials. They have one hash tag, so that on Redis Cluster they are in one slot. */
+export class InsightKeys {
+  readonly #tag: string
+
+  constructor(keyPrefix: string) {
+    this.#tag = `{${keyPrefix}:insight}`
+  }
+
+  /**
+   * Hash: the number of a grain within the hour, and an outcome → checks.
+   * @param hour in hours since 1970
+   */
+  outcomes(grainMs: number, hour: number): string {
+    return `${this.#tag}:outcomes:${grainMs}:${hour}`
+  }
+}

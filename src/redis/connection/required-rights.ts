@@ -1,4 +1,12 @@
-import { announcementChannel, BucketKeys, ConfigKeys, heartbeatsKey, idempotencyKeyOf, layoutKey } from '../keys.ts'
+import {
+  announcementChannel,
+  BucketKeys,
+  ConfigKeys,
+  heartbeatsKey,
+  InsightKeys,
+  idempotencyKeyOf,
+  layoutKey,
+} from '../keys.ts'
 import type { RedisTarget } from './redis-target.ts'
 
 /** A command that the service needs to run, on one of its keys or its channel. */
@@ -13,6 +21,7 @@ export interface Right {
 const ANY_KEY = ['EVAL x 1 $', 'EVALSHA x 1 $', 'GET $', 'SET $ x', 'PTTL $', 'UNLINK $', 'DEL $', 'TIME']
 const BUCKETS = ['PEXPIRETIME $']
 const HEARTBEATS = ['ZADD $ 1 x', 'ZREM $ x', 'ZCARD $', 'ZREMRANGEBYSCORE $ 1 2']
+const OUTCOMES = ['HINCRBY $ x 1', 'HMGET $ x', 'PEXPIRE $ 1']
 
 /** The commands of this service and of BullMQ, by the type of key. */
 const POLICIES = [
@@ -48,6 +57,7 @@ function bucketRights(keyPrefix: string): readonly Right[] {
   return [
     ...rightsOn(new BucketKeys(keyPrefix).bucket(''), keyPrefix, [...ANY_KEY, ...BUCKETS]),
     ...rightsOn(heartbeatsKey(keyPrefix), keyPrefix, HEARTBEATS),
+    ...rightsOn(new InsightKeys(keyPrefix).outcomes(0, 0), keyPrefix, OUTCOMES),
   ]
 }
 
