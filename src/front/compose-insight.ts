@@ -1,22 +1,22 @@
 /** Connects the ports of insight to their adapters: what checks come to, reported to the bucket store for all instances. */
 import type { CheckObserver } from '../check/ports.ts'
+import { CheckCounts } from '../insight/check-counts.ts'
 import type { StatsRouteOptions } from '../insight/http/stats.route.ts'
-import { OutcomeTally } from '../insight/outcome-tally.ts'
+import type { TopRouteOptions } from '../insight/http/top.route.ts'
+import { KeyTally } from '../insight/key-tally.ts'
 import { PeriodicReports } from '../insight/periodic-reports.ts'
 import { FINE_GRAIN } from '../insight/ports.ts'
-import { withDeadline } from '../lib/deadline.ts'
+import { TopKeys } from '../insight/top-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { refusalReport } from '../observability/refusal-report.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { failureReasonOf } from '../redis/connection/failure-reason.ts'
+import { RedisKeyCountStore } from '../redis/insight/redis-key-count-store.ts'
 import { RedisOutcomeStore } from '../redis/insight/redis-outcome-store.ts'
 import type { Env } from '../settings/env.ts'
 
 /** How long after the end of an interval a process sends its report at most, in ms. */
 const MAX_DELAY_MS = 500
-
-/** Longest time of one call of the bucket store, in ms. */
-const TIMEOUT_MS = 1_000
 
 export interface InsightObserver {
   /** A report was lost, since the bucket store did not take it. */
@@ -33,28 +33,27 @@ interface InsightOptions {
 export interface InsightParts {
   /** Told of each check. */
   readonly checks: Pick<CheckObserver, 'decided' | 'undecided'>
-  readonly routes: StatsRouteOptions
+  readonly routes: StatsRouteOptions & TopRouteOptions
   start(): void
   /** Sends what has gathered. */
   close(): Promise<void>
 }
 
 export function composeInsight({ redis, env, observer, logger }: InsightOptions): InsightParts {
-  const outcomeStore = new RedisOutcomeStore(redis, env.KEY_PREFIX)
-  const outcomes = new OutcomeTally()
+  const outcomes = new RedisOutcomeStore(redis, env.KEY_PREFIX)
+  const keyCounts = new RedisKeyCountStore(redis, env.KEY_PREFIX)
+  const keepsKeys = env.LOG_KEYS !== 'none'
+  const counts = new CheckCounts({ outcomes, keyCounts, keys: keepsKeys ? new KeyTally() : undefined })
   const reasonOf = failureReasonOf(redis)
   const countsLog = refusalReport(logger, {
     refused: 'the bucket store takes no counts of checks: /stats and /top lack those of this process',
     accepted: 'the bucket store takes counts of checks again',
   })
-  const counts = new PeriodicReports({
+  const countReports = new PeriodicReports({
     intervalMs: FINE_GRAIN.ms,
     delayMs: Math.random() * MAX_DELAY_MS,
-    take: startedAtMs => {
-      const taken = outcomes.take()
-      return taken && { startedAtMs, outcomes: taken }
-    },
-    send: report => withDeadline(outcomeStore.add(report.startedAtMs, report.outcomes), TIMEOUT_MS),
+    take: (startedAtMs, nowMs) => counts.take(startedAtMs, nowMs),
+    send: report => counts.send(report),
     onSent: failure => {
       countsLog(failure === undefined ? undefined : reasonOf(failure))
       if (failure !== undefined) observer.reportLost('counts')
@@ -64,11 +63,11 @@ export function composeInsight({ redis, env, observer, logger }: InsightOptions)
 
   return {
     checks: {
-      decided: decision => outcomes.decided(decision),
-      undecided: () => outcomes.undecided(),
+      decided: decision => counts.decided(decision),
+      undecided: () => counts.undecided(),
     },
-    routes: { outcomes: outcomeStore },
-    start: () => counts.start(),
-    close: () => counts.stop(),
+    routes: { outcomes, topKeys: keepsKeys ? new TopKeys(keyCounts, Date.now) : undefined },
+    start: () => countReports.start(),
+    close: () => countReports.stop(),
   }
 }

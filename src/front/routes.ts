@@ -9,6 +9,7 @@ import { type ConfigRoutesOptions, configRoutes } from '../config-change/http/co
 import { type ExportRouteOptions, exportRoute } from '../config-change/http/export.route.ts'
 import { type ImportRouteOptions, importRoute } from '../config-change/http/import.route.ts'
 import { type StatsRouteOptions, statsRoute } from '../insight/http/stats.route.ts'
+import { type TopRouteOptions, topRoute } from '../insight/http/top.route.ts'
 import { type BullBoardRouteOptions, bullBoardRoute } from './bull-board.route.ts'
 import { docsRoute } from './docs.route.ts'
 import { type HealthRoutesOptions, healthRoutes } from './health.route.ts'
@@ -17,7 +18,7 @@ import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
 export interface RouteDependencies extends BatchRouteOptions, BucketRoutesOptions, ConfigOptions, CommandRoutesOptions {
-  readonly insight: StatsRouteOptions
+  readonly insight: StatsRouteOptions & TopRouteOptions
   readonly health: HealthRoutesOptions
   readonly metrics: Omit<MetricsRouteOptions, 'drain'>
   readonly board: Omit<BullBoardRouteOptions, 'drain'>
@@ -38,6 +39,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(importRoute, deps)
   app.register(commandRoutes, deps)
   app.register(statsRoute, deps.insight)
+  app.register(topRoute, deps.insight)
   app.register(healthRoutes, deps.health)
   app.register(metricsRoute, { ...deps.metrics, drain })
   app.register(bullBoardRoute, { ...deps.board, drain })

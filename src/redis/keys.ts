@@ -132,6 +132,12 @@ export function layoutKey(keyPrefix: string): string {
   return `{${keyPrefix}:layout}`
 }
 
+interface NumberedPeriod {
+  readonly unit: string
+  /** Counted since 1970. */
+  readonly number: number
+}
+
 /** The keys of counts and sampled denials. They have one hash tag, so that on Redis Cluster they are in one slot. */
 export class InsightKeys {
   readonly #tag: string
@@ -146,5 +152,15 @@ export class InsightKeys {
    */
   outcomes(grainMs: number, hour: number): string {
     return `${this.#tag}:outcomes:${grainMs}:${hour}`
+  }
+
+  /** Sorted set: a key and its policy → count. */
+  counts(measure: string, { unit, number }: NumberedPeriod): string {
+    return `${this.#tag}:counts:${measure}:${unit}:${number}`
+  }
+
+  /** Hash: measure → by how much the counts of the period may be too small. */
+  countErrors({ unit, number }: NumberedPeriod): string {
+    return `${this.#tag}:count-errors:${unit}:${number}`
   }
 }

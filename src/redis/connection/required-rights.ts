@@ -21,7 +21,10 @@ export interface Right {
 const ANY_KEY = ['EVAL x 1 $', 'EVALSHA x 1 $', 'GET $', 'SET $ x', 'PTTL $', 'UNLINK $', 'DEL $', 'TIME']
 const BUCKETS = ['PEXPIRETIME $']
 const HEARTBEATS = ['ZADD $ 1 x', 'ZREM $ x', 'ZCARD $', 'ZREMRANGEBYSCORE $ 1 2']
-const OUTCOMES = ['HINCRBY $ x 1', 'HMGET $ x', 'PEXPIRE $ 1']
+const INSIGHT = [
+  ...['PEXPIRE $ 1', 'HINCRBY $ x 1', 'HGET $ x', 'HMGET $ x'],
+  ...['ZINCRBY $ 1 x', 'ZREM $ x', 'ZSCORE $ x', 'ZCARD $', 'ZREVRANGE $ 0 1', 'ZREMRANGEBYRANK $ 0 1'],
+]
 
 /** The commands of this service and of BullMQ, by the type of key. */
 const POLICIES = [
@@ -57,7 +60,7 @@ function bucketRights(keyPrefix: string): readonly Right[] {
   return [
     ...rightsOn(new BucketKeys(keyPrefix).bucket(''), keyPrefix, [...ANY_KEY, ...BUCKETS]),
     ...rightsOn(heartbeatsKey(keyPrefix), keyPrefix, HEARTBEATS),
-    ...rightsOn(new InsightKeys(keyPrefix).outcomes(0, 0), keyPrefix, OUTCOMES),
+    ...rightsOn(new InsightKeys(keyPrefix).outcomes(0, 0), keyPrefix, INSIGHT),
   ]
 }
 

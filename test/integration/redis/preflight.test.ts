@@ -78,7 +78,7 @@ describeWithRedis('the preflight names the rights that a Redis user lacks', () =
 
   it('only for what a store holds', () =>
     withServer(
-      ['--user', 'default', 'on', 'nopass', '~throttler:*', '~{throttler:fronts}', '+@all'],
+      ['--user', 'default', 'on', 'nopass', '~throttler:*', '~{throttler:fronts}', '~{throttler:insight}*', '+@all'],
       async ({ url }) => {
         const bucketsOnly = { ...targetOf(url), holdsPolicies: false }
         await preflight([bucketsOnly], { keyPrefix: 'throttler', logger: pino({ level: 'silent' }) })

@@ -1,0 +1,84 @@
+import { type Decision, isWithinLimits } from '../domain/decision.ts'
+import type { Policy } from '../domain/policy.ts'
+import { setBounded } from '../lib/set-bounded.ts'
+import { KeyCounts } from './key-counts.ts'
+import { type Growth, MEASURES, type Measure, type MeasureReport } from './ports.ts'
+
+const DENIED = MEASURES.indexOf('denied')
+const ALLOWED = MEASURES.indexOf('allowed')
+const TOKENS = MEASURES.indexOf('tokens')
+const SHADOWED = MEASURES.indexOf('shadowed')
+
+/** Keys of each measure whose reported policy is remembered. */
+const MAX_REMEMBERED = 4_096
+
+/** Counts the checks and tokens of the most frequent keys in this process, minute by minute. */
+export class KeyTally {
+  readonly #counts = new KeyCounts<Policy>()
+  readonly #reported = MEASURES.map(measure => new ReportedMeasure(measure))
+
+  decided(decision: Decision): void {
+    const row = this.#counts.rowOf(decision.key, decision.policy)
+    if (!decision.allowed) {
+      this.#counts.add(row, DENIED, 1)
+      return
+    }
+    this.#counts.add(row, ALLOWED, 1)
+    if (decision.shadowed) this.#counts.add(row, SHADOWED, 1)
+    const tokens = spentTokens(decision)
+    if (tokens > 0) this.#counts.add(row, TOKENS, tokens)
+  }
+
+  /** What has changed since the last call. */
+  takeReports(): readonly MeasureReport[] {
+    return this.#reported
+      .map(reported => reported.take(this.#counts))
+      .filter(({ growths, errorGrowth }) => growths.length > 0 || errorGrowth !== 0)
+  }
+
+  /** Begins a minute. What has not been reported is forgotten. */
+  startMinute(): void {
+    this.#counts.clear()
+    for (const reported of this.#reported) reported.startMinute()
+  }
+}
+
+/** What has been reported of one measure. */
+class ReportedMeasure {
+  readonly #measure: Measure
+  /** The bound that was reported last in this minute. */
+  #error = 0
+  /** By key. Lasts beyond the minute, since the policy of an hour's count changes, too. */
+  readonly #policies = new Map<string, string>()
+
+  constructor(measure: Measure) {
+    this.#measure = measure
+  }
+
+  take(counts: KeyCounts<Policy>): MeasureReport {
+    const { growths, error } = counts.report(this.#measure)
+    const errorGrowth = error - this.#error
+    this.#error = error
+    return {
+      measure: this.#measure,
+      errorGrowth,
+      growths: growths.map(({ key, label, growth }) => this.#growthOf(key, label.configKey, growth)),
+    }
+  }
+
+  startMinute(): void {
+    this.#error = 0
+  }
+
+  #growthOf(key: string, policy: string, growth: number): Growth {
+    const reported = this.#policies.get(key)
+    if (reported !== policy) setBounded(this.#policies, key, policy, MAX_REMEMBERED)
+    return { key, policy, growth, earlierPolicy: reported === policy ? undefined : reported }
+  }
+}
+
+/** Without a bucket, and where only the mode `shadow` allows, nothing is spent. */
+function spentTokens(decision: Decision): number {
+  const { states, shadowed, tokens } = decision
+  return states.length === 0 || (shadowed && !isWithinLimits(decision)) ? 0 : tokens
+}
