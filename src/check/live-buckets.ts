@@ -35,7 +35,7 @@ export class LiveBuckets {
   async preview(asked: AskedCheck): Promise<Decision> {
     const { policies } = this.#options
     await policies.reread([asked])
-    const policy = policies.find(asked)
+    const policy = policies.findForBucket(asked)
     if (policy === undefined) throw policyUnknown(asked)
     const check = { key: asked.key, policy, tokens: asked.tokens }
     const result = tooManyTokens(check) ?? decideByMode(check) ?? (await this.#previewByBucket(check))

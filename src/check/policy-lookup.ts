@@ -1,3 +1,4 @@
+import { descriptorIn, isDescriptorKey } from '../domain/descriptors/descriptor-pattern.ts'
 import { configPartition } from '../domain/partition.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
@@ -26,6 +27,13 @@ export class PolicyLookup {
     return policy === undefined ? this.#policies.match(key) : this.#policies.matchNamed(key, policy)
   }
 
+  /** Finds the policy also for the bucket of a descriptor, which its own protocol checks. */
+  findForBucket(asked: AskedCheck): Policy | undefined {
+    if (asked.policy !== undefined || !isDescriptorKey(asked.key)) return this.find(asked)
+    const descriptor = descriptorIn(asked.key)
+    return descriptor && this.#policies.matchDescriptor(descriptor)
+  }
+
   /** Reads the changes of the named policies that this process does not know. */
   async reread(checks: readonly AskedCheck[]): Promise<void> {
     const unknown = checks.filter(check => this.find(check) === undefined)
@@ -34,8 +42,9 @@ export class PolicyLookup {
   }
 }
 
-/** The problem of a check that names a policy which does not exist. */
+/** The problem of a check whose policy does not exist: it names one, or it is of a descriptor. */
 export function policyUnknown({ key, policy }: AskedCheck): Problem {
+  if (policy === undefined) return new Problem('policy-unknown', `no policy matches the descriptor "${key}"`)
   const detail = `the check of "${key}" names the policy "${policy}", but none is stored under this config key`
   return new Problem('policy-unknown', detail)
 }

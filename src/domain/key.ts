@@ -1,3 +1,4 @@
+import { descriptorPatternFault, isDescriptorKey } from './descriptors/descriptor-pattern.ts'
 import { DEFAULT_POLICY } from './policy.ts'
 
 /** Maximum length of a key, in bytes of UTF-8. */
@@ -8,7 +9,7 @@ const RESERVED_CONFIG_KEYS = new Set(['export', 'import', DEFAULT_POLICY])
 
 const RESERVED_HINT = 'use "*" to set the limit of every key; export, import and default are not config keys'
 
-/** Why a caller's key is invalid; `undefined` if it is valid. */
+/** Why a key is invalid; `undefined` if it is valid. */
 export function keyFault(key: string): string | undefined {
   if (key === '.' || key === '..') return `the key "${key}" is not allowed`
   if (PRINTABLE_ASCII.test(key)) return undefined
@@ -28,18 +29,34 @@ function controlCharacter(key: string): string | undefined {
   return undefined
 }
 
-export interface ConfigKeyFault {
+export interface KeyFault {
   readonly code: 'key-invalid' | 'key-reserved'
   readonly detail: string
 }
 
+/** Why callers may not ask for a key; `undefined` if they may. Descriptors have a protocol of their own. */
+export function callerKeyFault(key: string): KeyFault | undefined {
+  const detail = keyFault(key)
+  if (detail !== undefined) return { code: 'key-invalid', detail }
+  if (!isDescriptorKey(key)) return undefined
+  return {
+    code: 'key-reserved',
+    detail: `the key "${key}" is reserved: keys that begin with "rls;" are those of descriptors`,
+  }
+}
+
 /** Why a config key (`user:42`, `user:*`, `*`) is invalid; `undefined` if it is valid. */
-export function configKeyFault(configKey: string): ConfigKeyFault | undefined {
+export function configKeyFault(configKey: string): KeyFault | undefined {
   if (RESERVED_CONFIG_KEYS.has(configKey)) {
     return { code: 'key-reserved', detail: `"${configKey}" is reserved; ${RESERVED_HINT}` }
   }
-  const detail = keyFault(configKey) ?? starFault(configKey)
+  const detail = keyFault(configKey) ?? patternFault(configKey)
   return detail === undefined ? undefined : { code: 'key-invalid', detail }
+}
+
+/** Policies for descriptors have patterns of their own. */
+function patternFault(configKey: string): string | undefined {
+  return isDescriptorKey(configKey) ? descriptorPatternFault(configKey) : starFault(configKey)
 }
 
 function starFault(configKey: string): string | undefined {
@@ -51,11 +68,11 @@ function starFault(configKey: string): string | undefined {
 /** Why no policy can be named like this; `undefined` if one can. The built-in policy has a name too. */
 export function policyNameFault(name: string): string | undefined {
   if (name === DEFAULT_POLICY) return undefined
-  const fault = RESERVED_CONFIG_KEYS.has(name) ? `"${name}" is reserved` : (keyFault(name) ?? starFault(name))
+  const fault = RESERVED_CONFIG_KEYS.has(name) ? `"${name}" is reserved` : (keyFault(name) ?? patternFault(name))
   return fault && `must be a config key or "${DEFAULT_POLICY}": ${fault}`
 }
 
-/** The prefix of a prefix policy's config key (`user:` for `user:*`), or `undefined` for an exact one. */
+/** The prefix of a prefix policy's config key (`user:` for `user:*`), or `undefined` for an exact one and for descriptors. */
 export function prefixOf(configKey: string): string | undefined {
-  return configKey.endsWith('*') ? configKey.slice(0, -1) : undefined
+  return configKey.endsWith('*') && !isDescriptorKey(configKey) ? configKey.slice(0, -1) : undefined
 }

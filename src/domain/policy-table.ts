@@ -1,6 +1,9 @@
 import { DefinitionPool } from './definition-pool.ts'
+import { type Descriptor, descriptorPattern, isDescriptorKey } from './descriptors/descriptor-pattern.ts'
+import { DescriptorTree } from './descriptors/descriptor-tree.ts'
 import { prefixOf } from './key.ts'
 import { DEFAULT_POLICY, type Policy, type PolicyDefinition } from './policy.ts'
+import { PrefixMap } from './prefix-map.ts'
 
 /**
  * All policies, for the lookup of a check: an exact one wins, then the longest prefix, then the built-in default. A lookup costs
@@ -8,10 +11,10 @@ import { DEFAULT_POLICY, type Policy, type PolicyDefinition } from './policy.ts'
  */
 export class PolicyTable {
   readonly #exact = new Map<string, Policy>()
-  readonly #byPrefix = new Map<string, Policy>()
-  /** The number of prefixes of each length, in UTF-16 units. */
-  readonly #lengths = new Map<number, number>()
-  #lengthsDescending: readonly number[] = []
+  readonly #byPrefix = new PrefixMap<Policy>()
+  /** Policies for descriptors, by config key. */
+  readonly #ofDescriptors = new Map<string, Policy>()
+  readonly #descriptorTree = new DescriptorTree<Policy>()
   readonly #definitions = new DefinitionPool()
   readonly #builtIn: Policy
   readonly #onFirstQuota: () => void
@@ -30,7 +33,7 @@ export class PolicyTable {
 
   /** The policy that an operator stored for a caller's key: the exact one, or that of the longest prefix. */
   matchStored(key: string): Policy | undefined {
-    return this.#exact.get(key) ?? this.#longestPrefix(key)
+    return this.#exact.get(key) ?? this.#byPrefix.longest(key)
   }
 
   /** The policy in force for a key whose caller names one: the key's exact policy, else the named one if there is such a policy. */
@@ -38,16 +41,13 @@ export class PolicyTable {
     return this.#exact.get(key) ?? (name === DEFAULT_POLICY ? this.#builtIn : this.get(name))
   }
 
-  #longestPrefix(key: string): Policy | undefined {
-    for (const length of this.#lengthsDescending) {
-      if (length > key.length) continue
-      const policy = this.#byPrefix.get(key.slice(0, length))
-      if (policy !== undefined) return policy
-    }
-    return undefined
+  /** The policy for a descriptor. Neither `*` nor the built-in policy applies to descriptors. */
+  matchDescriptor(descriptor: Descriptor): Policy | undefined {
+    return this.#descriptorTree.match(descriptor)
   }
 
   get(configKey: string): Policy | undefined {
+    if (isDescriptorKey(configKey)) return this.#ofDescriptors.get(configKey)
     const prefix = prefixOf(configKey)
     return prefix === undefined ? this.#exact.get(configKey) : this.#byPrefix.get(prefix)
   }
@@ -58,13 +58,18 @@ export class PolicyTable {
     const policy: Policy = { configKey, version, definition: shared, limits }
     if (before !== undefined) this.#definitions.release(before.definition)
     if (!this.#hasHadQuotas && limits.some(({ kind }) => kind === 'quota')) this.#foundQuota()
-    const prefix = prefixOf(configKey)
-    if (prefix === undefined) {
-      this.#exact.set(configKey, policy)
+    this.#put(configKey, policy)
+  }
+
+  #put(configKey: string, policy: Policy): void {
+    if (isDescriptorKey(configKey)) {
+      this.#ofDescriptors.set(configKey, policy)
+      this.#descriptorTree.set(descriptorPattern(configKey), policy)
       return
     }
-    if (before === undefined) this.#count(prefix.length, 1)
-    this.#byPrefix.set(prefix, policy)
+    const prefix = prefixOf(configKey)
+    if (prefix === undefined) this.#exact.set(configKey, policy)
+    else this.#byPrefix.set(prefix, policy)
   }
 
   #foundQuota(): void {
@@ -76,28 +81,27 @@ export class PolicyTable {
     const before = this.get(configKey)
     if (before === undefined) return
     this.#definitions.release(before.definition)
-    const prefix = prefixOf(configKey)
-    if (prefix === undefined) {
-      this.#exact.delete(configKey)
-      return
-    }
-    this.#byPrefix.delete(prefix)
-    this.#count(prefix.length, -1)
+    this.#remove(configKey)
   }
 
-  #count(length: number, change: 1 | -1): void {
-    const count = (this.#lengths.get(length) ?? 0) + change
-    if (count === 0) this.#lengths.delete(length)
-    else this.#lengths.set(length, count)
-    this.#lengthsDescending = [...this.#lengths.keys()].sort((a, b) => b - a)
+  #remove(configKey: string): void {
+    if (isDescriptorKey(configKey)) {
+      this.#ofDescriptors.delete(configKey)
+      this.#descriptorTree.delete(descriptorPattern(configKey))
+      return
+    }
+    const prefix = prefixOf(configKey)
+    if (prefix === undefined) this.#exact.delete(configKey)
+    else this.#byPrefix.delete(prefix)
   }
 
   get size(): number {
-    return this.#exact.size + this.#byPrefix.size
+    return this.#exact.size + this.#byPrefix.size + this.#ofDescriptors.size
   }
 
   *configKeys(): Iterable<string> {
     yield* this.#exact.keys()
+    yield* this.#ofDescriptors.keys()
     for (const policy of this.#byPrefix.values()) yield policy.configKey
   }
 }

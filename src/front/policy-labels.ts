@@ -1,3 +1,4 @@
+import { isDescriptorKey } from '../domain/descriptors/descriptor-pattern.ts'
 import { prefixOf } from '../domain/key.ts'
 import { DEFAULT_POLICY, type Policy } from '../domain/policy.ts'
 
@@ -27,5 +28,6 @@ export class PolicyLabels {
 
 /** Whether the policy is the key's own. Any other policy under an exact key was named by the caller. */
 export function isOwn(key: string, { configKey, version }: Policy): boolean {
-  return key === configKey && version !== NOT_STORED && key !== DEFAULT_POLICY && prefixOf(key) === undefined
+  const isExact = prefixOf(key) === undefined && !isDescriptorKey(key)
+  return key === configKey && version !== NOT_STORED && key !== DEFAULT_POLICY && isExact
 }

@@ -1,5 +1,5 @@
 /** A check as it was recorded: one line of JSON in a file of traffic. */
-import { keyFault, policyNameFault } from '../domain/key.ts'
+import { callerKeyFault, policyNameFault } from '../domain/key.ts'
 import { LineFault } from './line-fault.ts'
 import { RecordedTimes } from './recorded-times.ts'
 
@@ -33,8 +33,8 @@ export class RecordedChecks {
       throw new LineFault(`"at" must be an RFC 3339 time or milliseconds since 1970; was ${shown(at)}`)
     }
     if (typeof key !== 'string') throw new LineFault(`"key" must be a string; was ${shown(key)}`)
-    const fault = keyFault(key)
-    if (fault !== undefined) throw new LineFault(fault)
+    const fault = callerKeyFault(key)
+    if (fault !== undefined) throw new LineFault(fault.detail)
     if (!isTokens(tokens)) {
       throw new LineFault(`"tokens" must be an integer from 0 to ${MAX_TOKENS}; was ${shown(tokens)}`)
     }

@@ -1,6 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv'
-import { keyFault, policyNameFault } from '../../domain/key.ts'
-import { type FieldError, MAX_FIELD_ERRORS, Problem, validationProblem } from '../../lib/errors.ts'
+import { callerKeyFault, policyNameFault } from '../../domain/key.ts'
+import { type ErrorCode, type FieldError, MAX_FIELD_ERRORS, Problem, validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { BatchEnvelope, type BatchRequest } from './batch.schema.ts'
 import { CheckRequest } from './check.schema.ts'
@@ -21,7 +21,7 @@ export function validateBatch(body: unknown): Outcome {
 }
 
 function isValid(check: unknown): boolean {
-  return isCheck(check) && keyFault(check.key) === undefined && nameFault(check) === undefined
+  return isCheck(check) && callerKeyFault(check.key) === undefined && nameFault(check) === undefined
 }
 
 function nameFault({ policy }: CheckRequest): string | undefined {
@@ -37,19 +37,20 @@ function problemOf(checks: readonly unknown[], invalid: readonly number[]): Prob
     return i < MAX_FIELD_ERRORS ? faultOf(checks[index], path) : { path, message: NOT_EXPLAINED }
   })
   const { detail, members } = validationProblem(faults, faults.length)
-  const haveInvalidKeys = invalid.every(index => hasInvalidKey(checks[index]))
-  return new Problem(haveInvalidKeys ? 'key-invalid' : 'validation-failed', detail, { members })
+  const codes = new Set(invalid.map(index => codeOf(checks[index])))
+  const [code = 'validation-failed'] = codes
+  return new Problem(codes.size === 1 ? code : 'validation-failed', detail, { members })
 }
 
-function hasInvalidKey(check: unknown): boolean {
-  return isCheck(check) && keyFault(check.key) !== undefined
+function codeOf(check: unknown): ErrorCode {
+  return (isCheck(check) ? callerKeyFault(check.key)?.code : undefined) ?? 'validation-failed'
 }
 
 /** An invalid check is named once, by the first member that is wrong. */
 function faultOf(check: unknown, path: string): FieldError {
   if (isCheck(check)) {
-    const ofKey = keyFault(check.key)
-    if (ofKey !== undefined) return { path: `${path}/key`, message: ofKey }
+    const ofKey = callerKeyFault(check.key)
+    if (ofKey !== undefined) return { path: `${path}/key`, message: ofKey.detail }
     return { path: `${path}/policy`, message: nameFault(check) ?? '' }
   }
   const [fault] = fieldErrors(isCheck.errors ?? [])

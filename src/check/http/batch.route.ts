@@ -17,7 +17,7 @@ const DOCS: RouteDocs = {
   summary: 'Decide many checks',
   description:
     'Decides up to 1,000 checks, each on its own. The response is 200 even if checks are denied; each result says so.',
-  errors: ['key-invalid'],
+  errors: ['key-invalid', 'key-reserved'],
   responses: { 200: BatchResponse },
 }
 

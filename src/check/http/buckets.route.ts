@@ -4,7 +4,7 @@ import { policyMembers } from '../../domain/policy.ts'
 import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
-import { acceptKey, acceptPolicyName } from '../accept-key.ts'
+import { acceptBucketKey, acceptPolicyName } from '../accept-key.ts'
 import type { LiveBuckets } from '../live-buckets.ts'
 import { DecisionResponse, PolicyName, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
@@ -58,7 +58,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     { config: { access: 'admin', docs: READ_DOCS }, schema: { params: KeyParams, querystring: BucketQuery } },
     async (request, reply) => {
       const { key } = request.params
-      acceptKey('/params/key', key)
+      acceptBucketKey('/params/key', key)
       acceptPolicyName('/query/policy', request.query.policy)
       const decision = await buckets.preview({ ...request.query, key })
       const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
@@ -71,7 +71,7 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
     { config: { access: 'admin', docs: RESET_DOCS }, schema: { params: KeyParams } },
     async (request, reply) => {
       const { key } = request.params
-      acceptKey('/params/key', key)
+      acceptBucketKey('/params/key', key)
       await buckets.reset(key)
       return reply.code(204).send()
     },

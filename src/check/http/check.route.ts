@@ -20,6 +20,7 @@ export interface CheckRoutesOptions {
 export const CHECK_DOCS = {
   errors: [
     'key-invalid',
+    'key-reserved',
     'policy-unknown',
     'tokens-exceed-capacity',
     'quota-exceeded',

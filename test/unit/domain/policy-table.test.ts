@@ -149,3 +149,24 @@ describe('the table of policies', () => {
     expect(table.get('later')?.definition).toBe(later)
   })
 })
+
+describe('a policy for descriptors', () => {
+  const descriptor = { domain: 'edge', entries: [{ key: 'a', value: 'b' }] }
+
+  it('is found for descriptors only, and no other policy is', () => {
+    given('*', 'r*', 'rls;edge;a=b*', 'rls;edge;a')
+    expect(table.matchDescriptor(descriptor)?.configKey).toBe('rls;edge;a=b*')
+    expect(table.matchDescriptor({ ...descriptor, domain: 'other' })).toBeUndefined()
+    expect(table.get('rls;edge;a=b*')?.configKey).toBe('rls;edge;a=b*')
+    expect(matched('rls;edge;a=bc')).toBe('r*')
+  })
+
+  it('is counted, listed and deleted like others', () => {
+    given('user:*', 'rls;edge;a=b*', 'rls;edge;a')
+    expect([table.size, [...table.configKeys()].sort()]).toEqual([3, ['rls;edge;a', 'rls;edge;a=b*', 'user:*']])
+    table.delete('rls;edge;a=b*')
+    expect(table.matchDescriptor(descriptor)?.configKey).toBe('rls;edge;a')
+    table.delete('rls;edge;a')
+    expect([table.matchDescriptor(descriptor), table.size]).toEqual([undefined, 1])
+  })
+})
