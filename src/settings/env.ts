@@ -1,9 +1,9 @@
 /** The only reader of the environment. Reads it once, and reports all faults together. */
 import { randomBytes } from 'node:crypto'
 import type { Static, TObject, TSchema } from '@sinclair/typebox'
-import type { Ajv, ErrorObject } from 'ajv'
-import { envSchema } from 'env-schema'
+import { Ajv } from 'ajv'
 import { policyFaults } from '../domain/policy.ts'
+import { CHECKED_SCHEMAS } from '../lib/checked-schemas.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 import { EnvSchema, FILE_VARIABLES } from './env.schema.ts'
 import { fault } from './fault.ts'
@@ -15,6 +15,17 @@ import { ADMIN_TOKENS, CHECK_TOKENS, readTokens, sharedTokenFaults, type Token }
 import { readTrustedProxies } from './trusted-proxies.ts'
 
 const NOTHING = 'nothing'
+
+/** Removes the variables that are not settings. Its code runs once, so optimizing it would take longer than running it. */
+const ajv = new Ajv({
+  ...CHECKED_SCHEMAS,
+  allErrors: true,
+  removeAdditional: true,
+  useDefaults: true,
+  coerceTypes: true,
+  keywords: ['rule'],
+  code: { optimize: false },
+})
 
 type Variables = Readonly<Record<string, string | undefined>>
 
@@ -112,15 +123,10 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
 }
 
 function parse(given: Record<string, string>, faults: string[]): Parsed | undefined {
-  try {
-    const ajv = { customOptions: (ajv: Ajv) => ajv.addVocabulary(['rule']) }
-    return envSchema<Parsed>({ schema: EnvSchema, data: withStrictIntegers(given), env: false, ajv })
-  } catch (err) {
-    const errors = (err as { errors?: ErrorObject[] }).errors
-    if (errors === undefined) throw err
-    faults.push(...errors.map(({ instancePath }) => schemaFault(instancePath.slice(1), given)))
-    return undefined
-  }
+  const env: unknown = withStrictIntegers(given)
+  if (ajv.validate<Parsed>(EnvSchema, env)) return env
+  for (const { instancePath } of ajv.errors ?? []) faults.push(schemaFault(instancePath.slice(1), given))
+  return undefined
 }
 
 /** JavaScript, and so ajv, would also read " 2", 0x50 and 1e3 as integers. */

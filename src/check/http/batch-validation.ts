@@ -1,5 +1,6 @@
 import { Ajv, type ErrorObject } from 'ajv'
 import { callerKeyFault, policyNameFault } from '../../domain/key.ts'
+import { CHECKED_SCHEMAS } from '../../lib/checked-schemas.ts'
 import { type ErrorCode, type FieldError, MAX_FIELD_ERRORS, Problem, validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { BatchEnvelope, type BatchRequest } from './batch.schema.ts'
@@ -8,7 +9,7 @@ import { CheckRequest } from './check.schema.ts'
 type Outcome = { readonly value: BatchRequest } | { readonly error: ErrorObject[] | Problem }
 
 // One fault of each check is enough: a batch can be wrong in ten thousand places.
-const ajv = new Ajv({ useDefaults: true, verbose: true, addUsedSchema: false })
+const ajv = new Ajv({ ...CHECKED_SCHEMAS, useDefaults: true, verbose: true, addUsedSchema: false })
 const isEnvelope = ajv.compile<{ checks: unknown[] }>(BatchEnvelope)
 const isCheck = ajv.compile<CheckRequest>(CheckRequest)
 

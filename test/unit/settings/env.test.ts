@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from '@jest/globals'
+import { Ajv } from 'ajv'
 import { EnvSchema, exampleOf, FILE_VARIABLES } from '../../../src/settings/env.schema.ts'
 import { EnvError, readEnv } from '../../../src/settings/env.ts'
 import { makeCertificates } from '../../support/certificates.ts'
@@ -24,6 +25,11 @@ function faultsOf(variables: Record<string, string>, needsRedis = false): string
 }
 
 describe('the environment', () => {
+  it('has a valid schema, which no process checks again', () => {
+    const ajv = new Ajv({ keywords: ['rule'] })
+    expect([ajv.validateSchema(EnvSchema), ajv.errors]).toEqual([true, null])
+  })
+
   it('may be empty: every setting has a default', () => {
     expect(readEnv({ needsRedis: false }, {})).toMatchObject({ HOST: '127.0.0.1', PORT: 8080, KEY_PREFIX: 'throttler' })
   })
