@@ -1,39 +1,49 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { watchEventLoop } from '../../../src/access/overload.ts'
 
+/** The sampling interval of the event loop. */
+const TICK_MS = 20
+
+let nowMs: number
 let isOverloaded: () => boolean
 beforeEach(() => {
+  nowMs = 0
+  jest.useFakeTimers({ doNotFake: ['performance'] })
+  jest.spyOn(performance, 'now').mockImplementation(() => nowMs)
   isOverloaded = watchEventLoop(50)
 })
+afterEach(() => {
+  jest.restoreAllMocks()
+  jest.useRealTimers()
+})
 
-/** Lets the event loop turn once, then blocks it for this long. */
-async function turnFor(ms: number): Promise<void> {
-  await sleep(1)
-  const end = performance.now() + ms
-  while (performance.now() < end);
+/** Lets the event loop turn once, and then blocks it for this long. */
+function turnFor(ms: number): void {
+  jest.advanceTimersByTime(TICK_MS)
+  nowMs += ms
 }
 
 describe('a process', () => {
-  it('is overloaded once two turns in a row take too long', async () => {
-    await turnFor(100)
+  it('is overloaded once two turns in a row take too long', () => {
+    turnFor(100)
     expect(isOverloaded()).toBe(false)
-    await turnFor(20)
+    turnFor(20)
     expect(isOverloaded()).toBe(false)
-    await turnFor(100)
-    await turnFor(100)
+    turnFor(100)
+    turnFor(100)
     expect(isOverloaded()).toBe(true)
   })
 
-  it('has recovered after a short turn, and then may again take one long turn', async () => {
-    await turnFor(100)
-    await turnFor(100)
+  it('has recovered after a short turn, and then may again take one long turn', () => {
+    turnFor(100)
+    turnFor(100)
     expect(isOverloaded()).toBe(true)
-    await turnFor(0)
+    turnFor(0)
     expect(isOverloaded()).toBe(false)
-    await turnFor(100)
-    await sleep(50)
-    await turnFor(100)
+    turnFor(100)
+    turnFor(20)
+    turnFor(20)
+    turnFor(100)
     expect(isOverloaded()).toBe(false)
   })
 })
