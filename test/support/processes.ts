@@ -11,41 +11,56 @@ export interface ProcessEntry {
 /** Position after the command's name. @see https://man7.org/linux/man-pages/man5/proc_pid_stat.5.html */
 const START_TIME_FIELD = 19
 
-/** All descendants of this process. */
+/** All descendants of this process. Reads only their entries, since a test environment asks before each test. */
 export function descendantsOf(pid: number): ProcessEntry[] {
-  const all = runningProcesses()
-  const below = (parent: number): ProcessEntry[] =>
-    all.filter(entry => entry.parent === parent).flatMap(entry => [entry, ...below(entry.pid)])
-  return below(pid)
+  return childrenOf(pid).flatMap(child => [...entryOf(child), ...descendantsOf(child)])
+}
+
+/** The kernel lists them by the thread that started them. @see https://man7.org/linux/man-pages/man5/proc_tid_children.5.html */
+function childrenOf(pid: number): number[] {
+  const threads = orNone(() => readdirSync(`/proc/${pid}/task`))
+  return threads.flatMap(id =>
+    orNone(() => readFileSync(`/proc/${pid}/task/${id}/children`, 'utf8').split(' ').filter(Boolean).map(Number)),
+  )
 }
 
 /** Whether a process runs (a zombie does not). */
 export function isAlive(pid: number): boolean {
-  return runningProcesses().some(entry => entry.pid === pid)
+  return entryOf(pid).length > 0
 }
 
 /** All processes but zombies. */
 export function runningProcesses(): ProcessEntry[] {
   return readdirSync('/proc')
     .filter(name => /^[0-9]+$/.test(name))
-    .flatMap(name => {
-      try {
-        const status = readFileSync(`/proc/${name}/stat`, 'utf8')
-        const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
-        const [state, parent] = fields
-        const startedAt = fields[START_TIME_FIELD] ?? ''
-        if (state === 'Z') return []
-        const command = readFileSync(`/proc/${name}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
-        return [{ pid: Number(name), startedAt, parent: Number(parent), command }]
-      } catch {
-        return []
-      }
-    })
+    .flatMap(name => entryOf(Number(name)))
+}
+
+/** Its entry; none if it is a zombie or has ended. */
+function entryOf(pid: number): ProcessEntry[] {
+  return orNone(() => {
+    const status = readFileSync(`/proc/${pid}/stat`, 'utf8')
+    const fields = status.slice(status.lastIndexOf(')') + 2).split(' ')
+    const [state, parent] = fields
+    const startedAt = fields[START_TIME_FIELD] ?? ''
+    if (state === 'Z') return []
+    const command = readFileSync(`/proc/${pid}/cmdline`, 'utf8').replaceAll('\0', ' ').trim()
+    return [{ pid, startedAt, parent: Number(parent), command }]
+  })
+}
+
+/** What is read of a process or thread; nothing if it ends meanwhile. */
+function orNone<T>(read: () => T[]): T[] {
+  try {
+    return read()
+  } catch {
+    return []
+  }
 }
 
 /** The command line of a process; empty once it has ended. */
 export function commandOf(pid: number): string {
-  return runningProcesses().find(entry => entry.pid === pid)?.command ?? ''
+  return entryOf(pid)[0]?.command ?? ''
 }
 
 /** The processes that were started with this environment variable, even if their parent has changed. */
