@@ -1,9 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { type Job, type Span, Worker } from 'bullmq'
+import type { RedisClient } from '../redis/connection/connection.ts'
 import { isReply } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import type { CommandJob } from './command-job.ts'
 import { MalformedJob } from './malformed-job-queue.ts'
+import { shortenSearchPause } from './search-pause.ts'
 
 /** Pause after the store has refused something, or was not reached, in ms. */
 const RETRY_PAUSE_MS = 100
@@ -12,6 +14,13 @@ const RETRY_PAUSE_MS = 100
 const MAX_DISCONNECT_MS = 1_000
 
 const POLL_MS = 20
+
+/** The options of BullMQ that this service always gives. */
+interface GivenOptions {
+  readonly connection: RedisClient
+  /** Pause between two searches for abandoned commands, in ms. */
+  readonly stalledInterval: number
+}
 
 /** The arguments of BullMQ after the job and its token. */
 type Further = [fetchNext?: () => boolean, span?: Span]
@@ -22,6 +31,7 @@ type Further = [fetchNext?: () => boolean, span?: Span]
  * - After an error, BullMQ looks for abandoned commands five seconds later, and waits for up to ten seconds for the next command. Here,
  *   it does both at once.
  * - After a command could not be taken, BullMQ tries again without a pause. Here, there is one.
+ * - After the store's clock was ahead, BullMQ looks for no abandoned commands until that time. Here, it continues.
  * - BullMQ closes without a limit of time. Here, only a running command has time.
  */
 export class CommandWorker extends Worker<CommandJob> {
@@ -41,8 +51,14 @@ export class CommandWorker extends Worker<CommandJob> {
     this.#reachedAtMs = performance.now()
   }
 
-  protected override checkConnectionError<T>(look: () => Promise<T>): Promise<T | undefined> {
-    return super.checkConnectionError(look, RETRY_PAUSE_MS)
+  /** BullMQ calls this method for each search for abandoned commands. */
+  protected override checkConnectionError<T>(search: () => Promise<T>): Promise<T | undefined> {
+    const { connection, stalledInterval } = this.opts as GivenOptions
+    const searchInTime = async () => {
+      await shortenSearchPause(connection, this.toKey('stalled-check'), stalledInterval)
+      return search()
+    }
+    return super.checkConnectionError(searchInTime, RETRY_PAUSE_MS)
   }
 
   /** Infinity means that the last wait failed. */

@@ -23,11 +23,11 @@ afterAll(async () => {
 })
 
 /** A worker that takes the partition's next command and dies. Resolves with the command's id. */
-async function strike(partition: number): Promise<string | undefined> {
+async function strike(partition: number, keyPrefix = KEY_PREFIX): Promise<string | undefined> {
   const connection = new Redis(store.url, { maxRetriesPerRequest: null })
   const worker = new Worker(queueName(partition), null, {
     connection,
-    prefix: new ConfigKeys(KEY_PREFIX, partition).queuePrefix,
+    prefix: new ConfigKeys(keyPrefix, partition).queuePrefix,
     lockDuration: 100,
     stalledInterval: 100,
     maxStalledCount: 100,
@@ -59,6 +59,29 @@ describe('a command whose workers die', () => {
       expect(events.map(({ commandId }: { commandId: string }) => commandId)).toEqual(commandIds)
     }, 10_000)
   }, 60_000)
+})
+
+describe('a command whose worker dies while the clock of the store is an hour ahead', () => {
+  it('is applied soon after', async () => {
+    const keyPrefix = 'ahead'
+    const partition = configPartition('k')
+    const other = await TestApp.start(store, { variables: { KEY_PREFIX: keyPrefix }, worker: false })
+    const redis = new Redis(store.url, { maxRetriesPerRequest: null })
+    const queue = openQueue(redis, keyPrefix, partition)
+    try {
+      const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
+      expect(await strike(partition, keyPrefix)).toBe(commandId)
+      await redis.set(queue.toKey('stalled-check'), 'the last search', 'PX', 3_600_000)
+      await other.startWorker()
+      await eventually(async () => {
+        expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')
+      }, 5_000)
+    } finally {
+      await queue.close()
+      redis.disconnect()
+      await other.close()
+    }
+  }, 30_000)
 })
 
 describe('the limit of one command at a time in each partition', () => {
