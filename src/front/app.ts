@@ -145,7 +145,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, bodies, reads: new LongReads() })
+  addRoutes(app, { ...deps, log, bodies, reads: new LongReads(deps.drain) })
   return app
 }
 

@@ -3,6 +3,7 @@ import { Admission } from '../access/admission.ts'
 import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
 import { Turns } from '../lib/turns.ts'
 import { connectionEnded } from './arriving-bodies.ts'
+import { draining } from './draining.ts'
 
 /** Entries that are read in one turn, which takes the process about two milliseconds. */
 export const ENTRIES_PER_PART = 128
@@ -19,6 +20,13 @@ export type LongReadKind = 'list' | 'export'
 
 type ReadRequest = Pick<FastifyRequest, 'socket' | 'ip'>
 
+interface LongRead {
+  readonly kind: LongReadKind
+  readonly request: ReadRequest
+  /** Whether the response has begun, so that it can no longer be refused. Default: it has not. */
+  readonly isBegun?: boolean
+}
+
 /**
  * Reads of many entries of a store. Few run at once; for the others, clients take turns. A read asks for each of its parts, which all
  * reads together get at a pace. Between two parts, the process does other work.
@@ -29,24 +37,53 @@ export class LongReads {
     export: new Admission({ maxWeight: MAX_AT_ONCE }),
   }
   readonly #parts = new Turns(PACE)
+  readonly #drain: AbortSignal
+  /** Refuses each read that waits, if its response has not begun. */
+  readonly #refusals = new Set<() => void>()
+
+  /** @param drain aborts when the process begins to drain; reads that wait then are refused, since they would delay its stop */
+  constructor(drain: AbortSignal) {
+    this.#drain = drain
+    drain.addEventListener('abort', () => {
+      for (const refuse of this.#refusals) refuse()
+    })
+  }
 
   /**
    * Runs a read when it is its turn.
    * @param run waits for `nextPart` before it reads a part
-   * @throws {Problem} if the connection closes before the last part
+   * @throws {Problem} `draining`; another one if the connection closes before the last part
    */
   async read<T>(
-    kind: LongReadKind,
-    request: ReadRequest,
+    { kind, request, isBegun = false }: LongRead,
     run: (nextPart: () => Promise<void>) => Promise<T>,
   ): Promise<T> {
     const reads = this.#reads[kind]
-    await turnIn(reads, request)
+    if (isBegun) await turnIn(reads, request)
+    else await this.#turnUnlessDraining(reads, request)
     try {
       return await run(() => turnIn(this.#parts, request))
     } finally {
       reads.end(1)
     }
+  }
+
+  async #turnUnlessDraining(reads: Admission, request: ReadRequest): Promise<void> {
+    if (!this.#drain.aborted) await this.#refusableTurn(reads, request)
+    else if (!reads.tryBegin(1)) throw draining()
+  }
+
+  #refusableTurn(reads: Admission, request: ReadRequest): Promise<void> {
+    let refuse = () => {}
+    const turn = new Promise<void>((run, reject) => {
+      const withdraw = waitForTurn(reads, request, { run, gone: () => reject(connectionEnded()) })
+      refuse = () => {
+        withdraw()
+        reject(draining())
+      }
+    })
+    this.#refusals.add(refuse)
+    return turn.finally(() => this.#refusals.delete(refuse))
   }
 }
 

@@ -50,12 +50,12 @@ export const GET_DOCS: RouteDocs = {
 export const HISTORY_DOCS: RouteDocs = {
   summary: 'List the changes of a policy',
   description: 'Who changed it, when, why and to what; oldest first.',
-  errors: ['key-reserved', 'cursor-invalid', 'policy-not-found', 'config-store-unavailable'],
+  errors: ['key-reserved', 'cursor-invalid', 'policy-not-found', 'config-store-unavailable', 'draining'],
 }
 
 export const LIST_DOCS: RouteDocs = {
   summary: 'List policies',
-  errors: ['cursor-invalid', 'config-store-unavailable'],
+  errors: ['cursor-invalid', 'config-store-unavailable', 'draining'],
 }
 
 const EXAMPLE_LINE =
@@ -70,7 +70,7 @@ const POLICY_LINES = {
 export const EXPORT_DOCS: RouteDocs = {
   summary: 'Export all policies',
   description: 'One line of JSON for each policy, in byte order of the config keys.',
-  errors: ['config-store-unavailable'],
+  errors: ['config-store-unavailable', 'draining'],
   responses: { 200: POLICY_LINES },
 }
 

@@ -30,6 +30,7 @@ export const exportRoute: FastifyPluginAsyncTypebox<ExportRouteOptions> = async 
     for (let after: string | undefined; await whenRead(response); ) {
       const part = await readPage(reads, request, {
         kind: 'export',
+        isBegun: response.headersSent,
         limit: ENTRIES_PER_PART,
         after,
         read: (position, limit) => reader.list({ prefix: '', after: position, limit }),

@@ -4,6 +4,8 @@ import { mapStoreErrors } from '../map-store-errors.ts'
 
 interface PageQuery<Entry, Position> {
   readonly kind: LongReadKind
+  /** Whether the response has begun. Default: it has not. */
+  readonly isBegun?: boolean
   readonly limit: number
   /** Where the page begins. */
   readonly after: Position
@@ -14,14 +16,14 @@ interface PageQuery<Entry, Position> {
 
 /**
  * Reads the entries of a page in parts, each in its turn.
- * @throws {Problem} `config-store-unavailable`; another one if the connection closes
+ * @throws {Problem} `config-store-unavailable`, `draining`; another one if the connection closes
  */
 export function readPage<Entry, Position>(
   reads: LongReads,
   request: FastifyRequest,
-  { kind, limit, after, read, positionOf }: PageQuery<Entry, Position>,
+  { kind, isBegun = false, limit, after, read, positionOf }: PageQuery<Entry, Position>,
 ): Promise<readonly Entry[]> {
-  return reads.read(kind, request, async nextPart => {
+  return reads.read({ kind, request, isBegun }, async nextPart => {
     const entries: Entry[] = []
     for (let position = after; ; ) {
       const wanted = Math.min(limit - entries.length, ENTRIES_PER_PART)

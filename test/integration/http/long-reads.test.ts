@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { eventually } from '../../support/eventually.ts'
@@ -101,4 +102,15 @@ it('the list of another client waits for no export, and its export takes turns w
   expect(ended).toBe(0)
   for (const socket of sockets) socket.resetAndDestroy()
   await eventually(() => expect(ended).toBe(EXPORTS))
+})
+
+it('lists that wait when the process begins to drain are refused, and say that their connections close', async () => {
+  const sockets = await sendMany(20, '/config?limit=1000')
+  given.app.drain()
+  const answers = await Promise.all(sockets.map(text))
+  const refused = answers.filter(answer => !answer.startsWith('HTTP/1.1 200 '))
+  expect(refused.length).toBeGreaterThan(5)
+  for (const answer of refused) {
+    expect(answer).toMatch(/^HTTP\/1\.1 503 [\s\S]*\r\nconnection: close\r\n[\s\S]*"code":"draining"/i)
+  }
 })

@@ -2,16 +2,19 @@ import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { LongReads } from '../../../src/http/long-reads.ts'
 
-type ReadRequest = Parameters<LongReads['read']>[1]
+type LongRead = Parameters<LongReads['read']>[0]
+type ReadRequest = LongRead['request']
 
 /** Time in which everything happens that waits for no pace, in ms. */
 const SOON_MS = 3
 
 let reads: LongReads
+let drain: AbortController
 let events: string[]
 beforeEach(() => {
   jest.useFakeTimers()
-  reads = new LongReads()
+  drain = new AbortController()
+  reads = new LongReads(drain.signal)
   events = []
 })
 afterEach(() => {
@@ -31,7 +34,7 @@ function held(kind: 'list' | 'export', name: string, request = requestOf()): () 
       end = resolve
     })
   }
-  void reads.read(kind, request, run)
+  void reads.read({ kind, request }, run)
   return () => end()
 }
 
@@ -43,7 +46,7 @@ function readParts(name: string, parts: number, request = requestOf()): void {
       events.push(name)
     }
   }
-  reads.read('export', request, run).then(
+  reads.read({ kind: 'export', request }, run).then(
     () => void events.push(`${name} ended`),
     () => void events.push(`${name} failed`),
   )
@@ -113,8 +116,34 @@ it('a read whose connection closes while it waits does not run', async () => {
 
 it('a read that fails leaves its place to the next', async () => {
   const failing = () => Promise.reject(new Error('a fault'))
-  const failed = Array.from({ length: 3 }, () => reads.read('list', requestOf(), failing).catch(String))
+  const failed = Array.from({ length: 3 }, () =>
+    reads.read({ kind: 'list', request: requestOf() }, failing).catch(String),
+  )
   held('list', 'next')
   await jest.advanceTimersByTimeAsync(2 * SOON_MS)
   expect([await Promise.all(failed), events]).toEqual([Array(3).fill('Error: a fault'), ['next']])
+})
+
+/** What becomes of a read, which ends at once when it runs. */
+function outcomeOf(isBegun: boolean): Promise<string> {
+  return reads.read({ kind: 'export', request: requestOf(), isBegun }, async () => 'read').catch(({ code }) => code)
+}
+
+it('reads that wait when the process begins to drain are refused, unless their response has begun', async () => {
+  const ends = ['a', 'b'].map(name => held('export', name))
+  const [waiting, begun] = [outcomeOf(false), outcomeOf(true)]
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  drain.abort()
+  expect(await waiting).toBe('draining')
+  for (const end of ends) end()
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  expect(await begun).toBe('read')
+})
+
+it('a read that comes while the process drains runs if it need not wait', async () => {
+  drain.abort()
+  expect(await outcomeOf(false)).toBe('read')
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  for (const name of ['a', 'b']) held('export', name)
+  expect(await outcomeOf(false)).toBe('draining')
 })
