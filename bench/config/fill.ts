@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { commandId } from '../../src/domain/command-id.ts'
+import { schemaOf } from '../../src/domain/events.ts'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
 import { eventArguments } from '../../src/redis/policies/append.ts'
 import { appendScript } from '../../src/redis/scripts.ts'
@@ -30,6 +31,8 @@ export async function fillWithPolicies(
 function creation(key: string, policy: PolicyDefinition) {
   const at = new Date().toISOString()
   const id = commandId(key, randomUUID())
-  const event = { schema: 1, key, version: 1, type: 'created', at, actor: 'bench', commandId: id, policy } as const
+  const type = 'created'
+  const schema = schemaOf({ type, policy })
+  const event = { schema, key, version: 1, type, at, actor: 'bench', commandId: id, policy } as const
   return eventArguments(event, undefined, { keyPrefix: KEY_PREFIX, retentionMs: 1 })
 }

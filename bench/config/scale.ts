@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Redis } from 'ioredis'
+import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { PolicyDefinition } from '../../src/domain/policy.ts'
 import { RedisServer } from '../../test/support/redis-server.ts'
 import { LoadGenerator } from '../load/load-generator.ts'
@@ -26,6 +27,7 @@ export interface Scale {
   readonly frontMicros: number
 }
 
+const QUOTA: Limit = { kind: 'quota', name: 'default', capacity: 1, period: 'month', timeZone: 'Europe/Berlin' }
 const equal: PolicyDefinition = { limits: [LIMIT], mode: 'enforce' }
 
 const CASES = [
@@ -35,6 +37,11 @@ const CASES = [
     name: 'all different',
     share: 1,
     definitionOf: (n: number) => ({ ...equal, limits: [{ ...LIMIT, capacity: LIMIT.capacity + n }] }),
+  },
+  {
+    name: 'all different, each with a quota',
+    share: 1,
+    definitionOf: (n: number) => ({ ...equal, limits: [{ ...QUOTA, capacity: LIMIT.capacity + n }] }),
   },
 ] as const
 
