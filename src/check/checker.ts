@@ -41,25 +41,28 @@ export class Checker {
   /**
    * Calls back, at once or later, with the decision or with a problem: `policy-unknown`, `tokens-exceed-capacity`, `overloaded`,
    * or `store-unavailable` where the policy denies while the store is unavailable.
+   * @param requestId told to the observer
    */
-  check(asked: AskedCheck, onResult: OnResult): void {
+  check(asked: AskedCheck, onResult: OnResult, requestId?: string): void {
     const policy = this.#findPrepared(asked)
     const startMs = performance.now()
     if (policy !== undefined)
-      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult }))
-    else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult }, 0)
+      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult, requestId }))
+    else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult, requestId }, 0)
   }
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
-  checkAll(checks: readonly AskedCheck[], onResult: OnResult): void {
+  checkAll(checks: readonly AskedCheck[], onResult: OnResult, requestId?: string): void {
     const policies = checks.map(asked => this.#findPrepared(asked))
     const startMs = performance.now()
     const isOfMany = checks.length >= MANY_CHECKS
     for (let index = 0; index < checks.length; index++) {
       const asked = checks[index] as AskedCheck
       const policy = policies[index]
-      if (policy === undefined) return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult }, index)
-      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult }))
+      if (policy === undefined) {
+        return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult, requestId }, index)
+      }
+      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult, requestId }))
     }
   }
 
@@ -155,13 +158,13 @@ export class Checker {
   #complete(check: PendingCheck, result: CheckResult, nowMs: number): void {
     const { observer } = this.#options
     const tookMs = nowMs - check.startMs
-    if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000)
+    if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000, check.requestId)
     else if (result.code === 'store-unavailable') observer.undecided(check, tookMs / 1000)
     check.onResult(result, tookMs, check.index)
   }
 }
 
-type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult'>
+type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult' | 'requestId'>
 type Place = Pick<PendingCheck, keyof Arrival | 'index'>
 
 interface Checks {
@@ -170,7 +173,7 @@ interface Checks {
 
 function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingCheck {
   const { key, tokens, isExcessDenied = false } = asked
-  const { startMs, index, isOfMany, onResult } = place
+  const { startMs, index, isOfMany, onResult, requestId } = place
   return {
     key,
     policy,
@@ -180,6 +183,7 @@ function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingC
     isOfMany,
     isExcessDenied,
     onResult,
+    requestId,
     hasReading: false,
     recheck: undefined,
   }

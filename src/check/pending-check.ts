@@ -34,6 +34,8 @@ export interface PendingCheck extends BucketCheck {
   readonly isOfMany: boolean
   readonly isExcessDenied: boolean
   readonly onResult: OnResult
+  /** Id of the request that asked, if its protocol has ids. */
+  readonly requestId: string | undefined
   /** Its reading was delivered, or the wait for it given up. */
   hasReading: boolean
   /** Set while other checks wait for this one's result. */

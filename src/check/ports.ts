@@ -37,7 +37,8 @@ export interface ShardedBucketStore {
 
 /** Counts what the flow does. */
 export interface CheckObserver {
-  decided(decision: Decision, seconds: number): void
+  /** @param requestId id of the request that asked, if its protocol has ids */
+  decided(decision: Decision, seconds: number, requestId?: string): void
   /** The store was unavailable, and the policy denies checks meanwhile. Invalid input is not reported. */
   undecided(check: BucketCheck, seconds: number): void
   /** A batch was sent. `failure` is one of few words; absent if the batch was answered. */

@@ -6,9 +6,9 @@ export function bothObserve(
   checks: Pick<CheckObserver, 'decided' | 'undecided'>,
 ): CheckObserver {
   return {
-    decided: (decision, seconds) => {
+    decided: (decision, seconds, requestId) => {
       observer.decided(decision, seconds)
-      checks.decided(decision, seconds)
+      checks.decided(decision, seconds, requestId)
     },
     undecided: (check, seconds) => {
       observer.undecided(check, seconds)

@@ -1,22 +1,30 @@
 /** Connects the ports of insight to their adapters: what checks come to, reported to the bucket store for all instances. */
 import type { CheckObserver } from '../check/ports.ts'
 import { CheckCounts } from '../insight/check-counts.ts'
+import { DenialSample } from '../insight/denial-sample.ts'
+import type { DenialsRouteOptions } from '../insight/http/denials.route.ts'
 import type { StatsRouteOptions } from '../insight/http/stats.route.ts'
 import type { TopRouteOptions } from '../insight/http/top.route.ts'
 import { KeyTally } from '../insight/key-tally.ts'
 import { PeriodicReports } from '../insight/periodic-reports.ts'
 import { FINE_GRAIN } from '../insight/ports.ts'
 import { TopKeys } from '../insight/top-keys.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import { refusalReport } from '../observability/refusal-report.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { failureReasonOf } from '../redis/connection/failure-reason.ts'
+import { RedisDenialStore } from '../redis/insight/redis-denial-store.ts'
 import { RedisKeyCountStore } from '../redis/insight/redis-key-count-store.ts'
 import { RedisOutcomeStore } from '../redis/insight/redis-outcome-store.ts'
 import type { Env } from '../settings/env.ts'
 
 /** How long after the end of an interval a process sends its report at most, in ms. */
 const MAX_DELAY_MS = 500
+
+const DENIAL_INTERVAL_MS = 1_000
+/** Longest time of a report of denials, in ms. */
+const DENIALS_TIMEOUT_MS = 1_000
 
 export interface InsightObserver {
   /** A report was lost, since the bucket store did not take it. */
@@ -33,41 +41,72 @@ interface InsightOptions {
 export interface InsightParts {
   /** Told of each check. */
   readonly checks: Pick<CheckObserver, 'decided' | 'undecided'>
-  readonly routes: StatsRouteOptions & TopRouteOptions
+  readonly routes: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
   start(): void
   /** Sends what has gathered. */
   close(): Promise<void>
 }
 
 export function composeInsight({ redis, env, observer, logger }: InsightOptions): InsightParts {
+  const keepsKeys = env.LOG_KEYS !== 'none'
   const outcomes = new RedisOutcomeStore(redis, env.KEY_PREFIX)
   const keyCounts = new RedisKeyCountStore(redis, env.KEY_PREFIX)
-  const keepsKeys = env.LOG_KEYS !== 'none'
+  const denials = new RedisDenialStore(redis, env.KEY_PREFIX, env.DENIALS_KEPT)
   const counts = new CheckCounts({ outcomes, keyCounts, keys: keepsKeys ? new KeyTally() : undefined })
+  const sample = keepsKeys ? new DenialSample(Date.now) : undefined
+
   const reasonOf = failureReasonOf(redis)
-  const countsLog = refusalReport(logger, {
-    refused: 'the bucket store takes no counts of checks: /stats and /top lack those of this process',
-    accepted: 'the bucket store takes counts of checks again',
-  })
-  const countReports = new PeriodicReports({
-    intervalMs: FINE_GRAIN.ms,
+  const reporting = (report: 'counts' | 'denials', log: ReturnType<typeof refusalReport>) => ({
     delayMs: Math.random() * MAX_DELAY_MS,
-    take: (startedAtMs, nowMs) => counts.take(startedAtMs, nowMs),
-    send: report => counts.send(report),
-    onSent: failure => {
-      countsLog(failure === undefined ? undefined : reasonOf(failure))
-      if (failure !== undefined) observer.reportLost('counts')
+    onSent: (failure?: unknown) => {
+      log(failure === undefined ? undefined : reasonOf(failure))
+      if (failure !== undefined) observer.reportLost(report)
     },
     now: Date.now,
   })
+  const reports = [
+    new PeriodicReports({
+      ...reporting('counts', refusalReport(logger, COUNTS_MESSAGES)),
+      intervalMs: FINE_GRAIN.ms,
+      take: (startedAtMs, nowMs) => counts.take(startedAtMs, nowMs),
+      send: report => counts.send(report),
+    }),
+    new PeriodicReports({
+      ...reporting('denials', refusalReport(logger, DENIALS_MESSAGES)),
+      intervalMs: DENIAL_INTERVAL_MS,
+      take: (_startedAtMs, nowMs) => sample?.take(nowMs),
+      send: sampled => withDeadline(denials.add(sampled), DENIALS_TIMEOUT_MS),
+    }),
+  ]
 
   return {
     checks: {
-      decided: decision => counts.decided(decision),
+      decided: (decision, _seconds, requestId) => {
+        counts.decided(decision)
+        sample?.decided(decision, requestId)
+      },
       undecided: () => counts.undecided(),
     },
-    routes: { outcomes, topKeys: keepsKeys ? new TopKeys(keyCounts, Date.now) : undefined },
-    start: () => countReports.start(),
-    close: () => countReports.stop(),
+    routes: {
+      outcomes,
+      topKeys: keepsKeys ? new TopKeys(keyCounts, Date.now) : undefined,
+      denials: keepsKeys ? denials : undefined,
+    },
+    start: () => {
+      for (const report of reports) report.start()
+    },
+    close: async () => {
+      await Promise.all(reports.map(report => report.stop()))
+    },
   }
+}
+
+const COUNTS_MESSAGES = {
+  refused: 'the bucket store takes no counts of checks: /stats and /top lack those of this process',
+  accepted: 'the bucket store takes counts of checks again',
+}
+
+const DENIALS_MESSAGES = {
+  refused: 'the bucket store takes no denials: /denials lacks those of this process',
+  accepted: 'the bucket store takes denials again',
 }

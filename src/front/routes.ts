@@ -8,6 +8,7 @@ import { type CommandRoutesOptions, commandRoutes } from '../config-change/http/
 import { type ConfigRoutesOptions, configRoutes } from '../config-change/http/config.route.ts'
 import { type ExportRouteOptions, exportRoute } from '../config-change/http/export.route.ts'
 import { type ImportRouteOptions, importRoute } from '../config-change/http/import.route.ts'
+import { type DenialsRouteOptions, denialsRoute } from '../insight/http/denials.route.ts'
 import { type StatsRouteOptions, statsRoute } from '../insight/http/stats.route.ts'
 import { type TopRouteOptions, topRoute } from '../insight/http/top.route.ts'
 import { type BullBoardRouteOptions, bullBoardRoute } from './bull-board.route.ts'
@@ -18,7 +19,7 @@ import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
 export interface RouteDependencies extends BatchRouteOptions, BucketRoutesOptions, ConfigOptions, CommandRoutesOptions {
-  readonly insight: StatsRouteOptions & TopRouteOptions
+  readonly insight: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
   readonly health: HealthRoutesOptions
   readonly metrics: Omit<MetricsRouteOptions, 'drain'>
   readonly board: Omit<BullBoardRouteOptions, 'drain'>
@@ -40,6 +41,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(commandRoutes, deps)
   app.register(statsRoute, deps.insight)
   app.register(topRoute, deps.insight)
+  app.register(denialsRoute, { ...deps.insight, reads: deps.reads })
   app.register(healthRoutes, deps.health)
   app.register(metricsRoute, { ...deps.metrics, drain })
   app.register(bullBoardRoute, { ...deps.board, drain })

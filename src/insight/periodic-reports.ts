@@ -5,7 +5,7 @@ export interface PeriodicReportsOptions<Report> {
   /**
    * Returns what has gathered during an interval, and forgets it; `undefined` if nothing has.
    * @param startedAtMs start of the interval, in ms since 1970
-   * @param nowMs its end
+   * @param nowMs its end; infinite for the last report
    */
   take(startedAtMs: number, nowMs: number): Report | undefined
   send(report: Report): Promise<void>
@@ -42,7 +42,7 @@ export class PeriodicReports<Report> {
     clearTimeout(this.#timer)
     this.#sendNext()
     await this.#sending
-    this.#take()
+    this.#take(Number.POSITIVE_INFINITY)
     this.#sendNext()
     await this.#sending
   }
@@ -51,16 +51,15 @@ export class PeriodicReports<Report> {
     const { intervalMs, now } = this.#options
     this.#timer = setTimeout(
       () => {
-        this.#take()
+        this.#take(now())
         this.#schedule()
       },
       intervalMs - (now() % intervalMs),
     ).unref()
   }
 
-  #take(): void {
-    const { take, now, delayMs } = this.#options
-    const nowMs = now()
+  #take(nowMs: number): void {
+    const { take, delayMs } = this.#options
     const report = take(this.#startedAtMs, nowMs)
     this.#startedAtMs = nowMs
     if (report === undefined) return

@@ -1,4 +1,5 @@
 /** What this flow needs of a store that all instances share. */
+import type { DecisionSource } from '../domain/decision.ts'
 
 /** How a check ended; `shadowed`: allowed, though a shadow limit or a policy in mode `shadow` would have denied it. */
 export const OUTCOMES = ['allowed', 'denied', 'shadowed', 'error'] as const
@@ -76,4 +77,44 @@ export interface KeyCountStore {
   /** Adds to the minute and the hour of the time `atMs`, in ms since 1970. */
   add(atMs: number, report: MeasureReport): Promise<void>
   read(measure: Measure, period: Period): Promise<StoredCounts>
+}
+
+/** Why one check was denied. */
+export interface Denial {
+  /** In ms since 1970. */
+  readonly atMs: number
+  readonly key: string
+  readonly policy: string
+  readonly policyVersion: number
+  /** The names of the limits that denied; none if the policy blocks. */
+  readonly violated: readonly string[]
+  readonly tokens: number
+  readonly remaining: number | null
+  readonly retryAfterMs: number | null
+  readonly source: DecisionSource
+  /** Id of the request that asked, if its protocol has ids. */
+  readonly requestId: string | undefined
+}
+
+/** A record of the store: a denial, or `undefined` if it is damaged. */
+export interface DenialRecord {
+  /** Where it is in the store. */
+  readonly place: string
+  readonly denial: Denial | undefined
+}
+
+export interface DenialRange {
+  /** Only denials from this time on, in ms since 1970. */
+  readonly fromMs: number | undefined
+  /** Only denials up to this time. */
+  readonly toMs: number | undefined
+  /** Only records that are older than the one at this place. */
+  readonly before: string | undefined
+}
+
+/** The newest denials. Rejects if the store is unavailable. */
+export interface DenialStore {
+  add(denials: readonly Denial[]): Promise<void>
+  /** At most `limit` records, newest first; a few of them may be out of the range. */
+  read(range: DenialRange, limit: number): Promise<readonly DenialRecord[]>
 }

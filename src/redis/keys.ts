@@ -140,10 +140,13 @@ interface NumberedPeriod {
 
 /** The keys of counts and sampled denials. They have one hash tag, so that on Redis Cluster they are in one slot. */
 export class InsightKeys {
+  /** Stream: the newest sampled denials. */
+  readonly denials: string
   readonly #tag: string
 
   constructor(keyPrefix: string) {
     this.#tag = `{${keyPrefix}:insight}`
+    this.denials = `${this.#tag}:denials`
   }
 
   /**

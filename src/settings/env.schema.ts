@@ -116,6 +116,7 @@ export const EnvSchema = Type.Object(
       examples: ['100000'],
     }),
     IMPORT_MAX_BYTES: integer(268_435_456, 1, MAX_IMPORT_BYTES, 'Largest import, in bytes.'),
+    DENIALS_KEPT: integer(100_000, 1, 10_000_000, 'Sampled denials that are kept for /denials, the newest ones.'),
     LOG_LEVEL: choice('info', LOG_LEVELS, 'Lowest level logged: fatal, error, warn, info, debug, trace or silent.'),
     LOG_KEYS: choice<KeyStyle>('hash', KEY_STYLES, 'How keys appear in logs: hash, plain or none.'),
     LOG_KEY_SECRET: text(

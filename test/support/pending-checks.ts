@@ -12,6 +12,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     isOfMany: false,
     isExcessDenied: false,
     onResult: () => undefined,
+    requestId: undefined,
     hasReading: false,
     recheck: undefined,
     ...overrides,

@@ -47,16 +47,20 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
       const decide = () => {
         const items: string[] = new Array(checks.length)
         let pending = checks.length
-        checker.checkAll(checks, (result, _tookMs, index) => {
-          items[index] = itemJson(checks[index]?.key ?? '', result)
-          pending--
-          if (pending > 0) return
-          batchTurns.end(checks.length)
-          log.checked(request, performance.now() - startMs)
-          sendJson(reply, `{"results":[${items.join()}]}`)
-          // An old batch would keep its items alive until the next full garbage collection.
-          items.fill('')
-        })
+        checker.checkAll(
+          checks,
+          (result, _tookMs, index) => {
+            items[index] = itemJson(checks[index]?.key ?? '', result)
+            pending--
+            if (pending > 0) return
+            batchTurns.end(checks.length)
+            log.checked(request, performance.now() - startMs)
+            sendJson(reply, `{"results":[${items.join()}]}`)
+            // An old batch would keep its items alive until the next full garbage collection.
+            items.fill('')
+          },
+          request.id,
+        )
       }
       const turn = batchTurns.next(request, checks.length)
       if (turn === undefined) decide()

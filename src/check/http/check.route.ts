@@ -55,12 +55,16 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
       const { body } = request
       acceptKey('/key', body.key)
       acceptPolicyName('/policy', body.policy)
-      checker.check(body, (result, tookMs) => {
-        log.checked(request, tookMs)
-        if (result instanceof Problem) return fail(reply, result)
-        writeRateLimitFields(result, fieldStyle, reply)
-        return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
-      })
+      checker.check(
+        body,
+        (result, tookMs) => {
+          log.checked(request, tookMs)
+          if (result instanceof Problem) return fail(reply, result)
+          writeRateLimitFields(result, fieldStyle, reply)
+          return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
+        },
+        request.id,
+      )
     },
   )
 }

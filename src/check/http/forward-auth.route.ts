@@ -45,12 +45,16 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
       acceptQuery(request.url)
       acceptKey('/query/key', query.key)
       acceptPolicyName('/query/policy', query.policy)
-      checker.check(query, (result, tookMs) => {
-        log.checked(request, tookMs)
-        if (result instanceof Problem) return fail(reply, result)
-        writeRateLimitFields(result, fieldStyle, reply)
-        return result.allowed ? reply.send() : sendDenial(request, reply, result, query.deny)
-      })
+      checker.check(
+        query,
+        (result, tookMs) => {
+          log.checked(request, tookMs)
+          if (result instanceof Problem) return fail(reply, result)
+          writeRateLimitFields(result, fieldStyle, reply)
+          return result.allowed ? reply.send() : sendDenial(request, reply, result, query.deny)
+        },
+        request.id,
+      )
     },
   )
 }

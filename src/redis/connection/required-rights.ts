@@ -24,6 +24,7 @@ const HEARTBEATS = ['ZADD $ 1 x', 'ZREM $ x', 'ZCARD $', 'ZREMRANGEBYSCORE $ 1 2
 const INSIGHT = [
   ...['PEXPIRE $ 1', 'HINCRBY $ x 1', 'HGET $ x', 'HMGET $ x'],
   ...['ZINCRBY $ 1 x', 'ZREM $ x', 'ZSCORE $ x', 'ZCARD $', 'ZREVRANGE $ 0 1', 'ZREMRANGEBYRANK $ 0 1'],
+  ...['XADD $ * x x', 'XLEN $', 'XTRIM $ MAXLEN 1', 'XREVRANGE $ + -'],
 ]
 
 /** The commands of this service and of BullMQ, by the type of key. */
@@ -60,7 +61,7 @@ function bucketRights(keyPrefix: string): readonly Right[] {
   return [
     ...rightsOn(new BucketKeys(keyPrefix).bucket(''), keyPrefix, [...ANY_KEY, ...BUCKETS]),
     ...rightsOn(heartbeatsKey(keyPrefix), keyPrefix, HEARTBEATS),
-    ...rightsOn(new InsightKeys(keyPrefix).outcomes(0, 0), keyPrefix, INSIGHT),
+    ...rightsOn(new InsightKeys(keyPrefix).denials, keyPrefix, INSIGHT),
   ]
 }
 

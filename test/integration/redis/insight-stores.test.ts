@@ -1,8 +1,16 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Cluster, type Redis } from 'ioredis'
 import { pino } from 'pino'
-import { COARSE_GRAIN, FINE_GRAIN, type Growth, periodOf } from '../../../src/insight/ports.ts'
+import {
+  COARSE_GRAIN,
+  type Denial,
+  type DenialRecord,
+  FINE_GRAIN,
+  type Growth,
+  periodOf,
+} from '../../../src/insight/ports.ts'
 import { connect, type RedisClient } from '../../../src/redis/connection/connection.ts'
+import { RedisDenialStore } from '../../../src/redis/insight/redis-denial-store.ts'
 import { RedisKeyCountStore } from '../../../src/redis/insight/redis-key-count-store.ts'
 import { RedisOutcomeStore } from '../../../src/redis/insight/redis-outcome-store.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
@@ -124,6 +132,64 @@ describeWithRedis.each([
   })
 
   const keysLike = async (pattern: string) => (await Promise.all(nodesOf(redis).map(node => node.keys(pattern)))).flat()
+
+  const denialAt = (atMs: number, overrides: Partial<Denial> = {}): Denial => ({
+    atMs,
+    key: 'user:12345678901234',
+    policy: 'user:*',
+    policyVersion: 3,
+    violated: ['default'],
+    tokens: 1,
+    remaining: 0,
+    retryAfterMs: 87,
+    source: 'denied-cache',
+    requestId: '5f2b3c4d5e6f7a8b-18411841',
+    ...overrides,
+  })
+  const EVER = { fromMs: undefined, toMs: undefined, before: undefined }
+  const timesOf = (records: readonly DenialRecord[]) => records.map(({ denial }) => denial?.atMs)
+  const hundred = (from: number) => Array.from({ length: 100 }, (_, i) => denialAt(from + i))
+
+  it('keep the newest denials as they are, at most 300 bytes each', async () => {
+    const denials = new RedisDenialStore(redis, 'denials', 1_000)
+    const key = '{denials:insight}:denials'
+    for (let from = 0; from < 1_200; from += 100) await denials.add(hundred(from))
+    expect(await redis.xlen(key)).toBe(1_000)
+    expect(Number(await redis.memory('USAGE', key, 'SAMPLES', 0)) / 1_000).toBeLessThan(300)
+    const odd = { key: 'é'.repeat(128), violated: [], remaining: null, retryAfterMs: null, requestId: undefined }
+    await denials.add([denialAt(1_200, odd)])
+    const records = await denials.read(EVER, 3)
+    expect(records.map(({ denial }) => denial)).toEqual([denialAt(1_200, odd), denialAt(1_199), denialAt(1_198)])
+    expect(timesOf(await denials.read({ ...EVER, before: records[2]?.place }, 2))).toEqual([1_197, 1_196])
+    expect(await redis.xlen(key)).toBe(1_000)
+  })
+
+  it('remove denials a part at a time, once fewer are to be kept', async () => {
+    const key = '{fewer:insight}:denials'
+    for (let i = 0; i < 70; i++) await new RedisDenialStore(redis, 'fewer', 10_000).add(hundred(0))
+    const fewer = new RedisDenialStore(redis, 'fewer', 10)
+    await fewer.add([denialAt(0)])
+    expect(await redis.xlen(key)).toBeGreaterThan(4_000)
+    for (let i = 0; i < 5; i++) await fewer.add([denialAt(0)])
+    expect(await redis.xlen(key)).toBe(10)
+  })
+
+  it('read the denials of a time, and leave out damaged records', async () => {
+    const denials = new RedisDenialStore(redis, 'times', 1_000)
+    const key = '{times:insight}:denials'
+    for (const second of [10, 20, 30, 40]) {
+      const atMs = NOON_MS + second * 1_000
+      await redis.xadd(key, `${atMs}-0`, 'denial', JSON.stringify([atMs, 'a', '*', 1, [], 1, 0, null, 'policy', null]))
+    }
+    const middle = await denials.read({ ...EVER, fromMs: NOON_MS + 21_000, toMs: NOON_MS + 29_000 }, 10)
+    expect(timesOf(middle)).toEqual([NOON_MS + 30_000, NOON_MS + 20_000])
+    const late = '[9e15,"a","*",1,[],1,0,null,"policy",null]'
+    for (const json of ['{', '[]', '[1,"a","*",1,null,1,0,null,"policy",null]', late]) {
+      await redis.xadd(key, '*', 'denial', json)
+    }
+    await redis.xadd(key, '*', 'foreign', 'x')
+    expect(timesOf(await denials.read(EVER, 6))).toEqual([...new Array(5).fill(undefined), NOON_MS + 40_000])
+  })
 })
 
 function nodesOf(redis: RedisClient): readonly Redis[] {
