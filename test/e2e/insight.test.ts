@@ -1,0 +1,61 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
+import { Service } from '../support/service.ts'
+import { type Store, startStore } from '../support/store.ts'
+
+const USERS = 10_000
+const BATCH = 500
+const ABUSER = 'user:4711'
+/** Checks of the abuser, beside one of each user. */
+const ABUSES = 2_000
+
+let store: Store
+let instances: Service[]
+let clients: Client[]
+beforeAll(async () => {
+  store = await startStore()
+  const env = { REDIS_URL: store.url, WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '20000' }
+  instances = await Promise.all([Service.start({ kind: 'api', env }), Service.start({ kind: 'api', env })])
+  clients = instances.map(({ url }) => new Client(url))
+})
+afterAll(async () => {
+  await Promise.all(instances.map(instance => instance.stop()))
+  await store.stop()
+})
+
+async function checkAll(keys: readonly string[]): Promise<void> {
+  for (let from = 0; from < keys.length; from += BATCH) {
+    const client = clients[(from / BATCH) % clients.length] as Client
+    const checks = keys.slice(from, from + BATCH).map(key => ({ key }))
+    expect((await client.request('POST', '/check/batch', { checks })).status).toBe(200)
+  }
+}
+
+it('an abuser among ten thousand users of two instances is found within ten seconds', async () => {
+  await checkAll(Array.from({ length: USERS }, (_, i) => `user:${i}`))
+  await checkAll(new Array(ABUSES).fill(ABUSER))
+  const [first, second] = clients as [Client, Client]
+  const items = await eventually(async () => {
+    const { body } = await second.get('/top?by=denied&window=5m')
+    // More than one instance has denied.
+    expect(body.items[0]?.count).toBeGreaterThan(ABUSES * 0.6)
+    return body.items
+  }, 10_000)
+  expect(items).toEqual([{ key: ABUSER, policy: 'default', count: expect.any(Number) }])
+
+  const { body } = await first.get(`/denials?key=${encodeURIComponent(ABUSER)}`)
+  expect(body.items[0]).toMatchObject({ key: ABUSER, policy: 'default', violated: ['default'], tokens: 1 })
+})
+
+it('the counts of all instances agree', async () => {
+  const [client] = clients as [Client]
+  const sum = (counts: readonly number[]) => counts.reduce((a, b) => a + b, 0)
+  await eventually(async () => {
+    const { series } = (await client.get('/stats?window=5m')).body
+    expect(sum(series.allowed) + sum(series.denied)).toBe(USERS + ABUSES)
+    const { items, maxError } = (await client.get('/top?by=denied&window=5m')).body
+    expect(items[0].count).toBeLessThanOrEqual(sum(series.denied))
+    expect(items[0].count + maxError).toBeGreaterThanOrEqual(sum(series.denied))
+  }, 15_000)
+})
