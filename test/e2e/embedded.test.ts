@@ -1,7 +1,7 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { askLock } from '../../src/embedded/directory-lock.ts'
 import { announcementChannel } from '../../src/redis/keys.ts'
@@ -15,14 +15,14 @@ const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 
 
 let service: Service
 let dataDir: string
-beforeEach(async () => {
+async function start(): Promise<void> {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
   service = await Service.start({ env: { DATA_DIR: dataDir, SHUTDOWN_TIMEOUT_MS: '4000' } })
-})
-afterEach(async () => {
+}
+async function stop(): Promise<void> {
   await service.stop()
   await rm(dataDir, { recursive: true, force: true })
-})
+}
 
 /** Puts a policy, which is obeyed, and deletes it, so that the default applies again. */
 async function tour(key: string): Promise<void> {
@@ -36,6 +36,9 @@ async function tour(key: string): Promise<void> {
 }
 
 describe('npm start without REDIS_URL', () => {
+  beforeAll(start)
+  afterAll(stop)
+
   it('logs where it listens, which store it has and how to try it', () =>
     eventually(() => {
       const said = service.output.join('\n')
@@ -52,6 +55,47 @@ describe('npm start without REDIS_URL', () => {
       expect(answers.map(({ body }) => body.policyVersion)).toEqual(Array(20).fill(1))
     }, 1_000)
   })
+
+  it('is not disturbed by messages of other programs in its store', async () => {
+    const pids = service.pids
+    const redis = new Redis((await askLock(dataDir)) ?? '')
+    for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
+    redis.disconnect()
+    // The other process may obey a moment later.
+    await eventually(() => tour(`undisturbed-${Math.random()}`), 20_000)
+    expect(service.pids).toEqual(pids)
+  })
+
+  it('refuses a data directory that another service uses', async () => {
+    await expect(Service.start({ env: { DATA_DIR: dataDir } })).rejects.toThrow(
+      /code 1[\s\S]*DATA_DIR was .*another process uses/,
+    )
+  })
+
+  it.each(['worker', 'front', 'store'])('replaces a killed %s', async role => {
+    const client = new Client(service.url)
+    await client.put('before', THREE_A_MINUTE)
+    const [victim = 0] = service.pidsOf(`throttler ${role}`)
+    process.kill(victim, 'SIGKILL')
+    await eventually(() => tour(`after-${role}-${Math.random()}`), 20_000)
+    expect(service.pidsOf(`throttler ${role}`)).not.toContain(victim)
+    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
+    expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
+  })
+
+  it('keeps the free port that it found when the primary is killed', async () => {
+    const [victim = 0] = service.pidsOf('throttler primary')
+    process.kill(victim, 'SIGKILL')
+    await eventually(async () => {
+      expect(service.pidsOf('throttler primary')).not.toContain(victim)
+      expect((await new Client(service.url).get('/health')).status).toBe(200)
+    }, 20_000)
+  })
+})
+
+describe('a stop or replacement of npm start without REDIS_URL', () => {
+  beforeEach(start)
+  afterEach(stop)
 
   it('keeps policies, their versions and the outcomes of commands over a restart', async () => {
     const before = new Client(service.url)
@@ -79,36 +123,6 @@ describe('npm start without REDIS_URL', () => {
     expect(keys.filter(key => !journal.includes(`"${key}"`))).toEqual([])
   })
 
-  it.each(['worker', 'front', 'store'])('replaces a killed %s', async role => {
-    const client = new Client(service.url)
-    await client.put('before', THREE_A_MINUTE)
-    const [victim = 0] = service.pidsOf(`throttler ${role}`)
-    process.kill(victim, 'SIGKILL')
-    await eventually(() => tour(`after-${role}-${Math.random()}`), 10_000)
-    expect(service.pidsOf(`throttler ${role}`)).not.toContain(victim)
-    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
-    expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
-  })
-
-  it('keeps the free port that it found when the primary is killed', async () => {
-    const [victim = 0] = service.pidsOf('throttler primary')
-    process.kill(victim, 'SIGKILL')
-    await eventually(async () => {
-      expect(service.pidsOf('throttler primary')).not.toContain(victim)
-      expect((await new Client(service.url).get('/health')).status).toBe(200)
-    }, 10_000)
-  })
-
-  it('is not disturbed by messages of other programs in its store', async () => {
-    const pids = service.pids
-    const redis = new Redis((await askLock(dataDir)) ?? '')
-    for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
-    redis.disconnect()
-    // The other process may obey a moment later.
-    await eventually(() => tour(`undisturbed-${Math.random()}`), 10_000)
-    expect(service.pids).toEqual(pids)
-  })
-
   it('leaves no process behind when its first process is killed', async () => {
     const { pids } = service
     expect(pids).toHaveLength(6)
@@ -121,12 +135,6 @@ describe('npm start without REDIS_URL', () => {
     for (const pid of pids) process.kill(pid, 'SIGINT')
     expect(await service.stop('SIGINT')).toBe(0)
     expect(pids.filter(isAlive)).toEqual([])
-  })
-
-  it('refuses a data directory that another service uses', async () => {
-    await expect(Service.start({ env: { DATA_DIR: dataDir } })).rejects.toThrow(
-      /code 1[\s\S]*DATA_DIR was .*another process uses/,
-    )
   })
 
   it('replaces all front processes on SIGHUP, and no counter falls', async () => {
