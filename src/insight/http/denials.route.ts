@@ -87,7 +87,7 @@ export const denialsRoute: FastifyPluginAsyncTypebox<DenialsRouteOptions & { rea
     async request => {
       const store = ifKeysAreKept(denials)
       const query = readDenialsQuery(request.query)
-      const page = await reads.read('list', request, nextPart =>
+      const page = await reads.read({ kind: 'list', request }, nextPart =>
         readDenials(store, query, { recordsPerPart: ENTRIES_PER_PART, nextPart }),
       )
       return {
