@@ -43,6 +43,25 @@ describe('a process that drains', () => {
   })
 })
 
+describe('a process that stops', () => {
+  it('does not wait long for a client that is still sending after the last answer of its connection', async () => {
+    const app = await TestApp.start(given.store)
+    const socket = connect({ host: '127.0.0.1', port: app.port }).on('error', () => undefined)
+    const fields = 'host: localhost\r\nconnection: close\r\ncontent-length: 5000000'
+    socket.write(`POST /nothing HTTP/1.1\r\n${fields}\r\n\r\n`)
+    const timer = setInterval(() => socket.write('x'.repeat(1_000)), 50)
+    try {
+      await once(socket, 'readable')
+      app.drain()
+    } finally {
+      const startMs = performance.now()
+      await app.close()
+      clearInterval(timer)
+      expect(performance.now() - startMs).toBeLessThan(3_000)
+    }
+  })
+})
+
 describe('a process that begins to drain while large bodies wait to be parsed', () => {
   it('refuses those that wait for half a second, and closes their connections', async () => {
     const app = await TestApp.start(given.store)
