@@ -1,6 +1,9 @@
 import type { Decision } from '../domain/decision.ts'
+import type { Hold, OnExpiry } from '../domain/holds.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
+import type { EndedStatus, NamedKey, Reservation } from '../domain/reservation.ts'
+import type { ReservationId } from '../domain/reservation-id.ts'
 
 /** One check, as the store sees it. */
 export interface BucketCheck {
@@ -8,6 +11,8 @@ export interface BucketCheck {
   readonly policy: Policy
   /** 0 reads and spends nothing. */
   readonly tokens: number
+  /** It is part of a reservation, so limits of concurrent reservations decide it too. */
+  readonly reserves?: true
 }
 
 /** Holds the buckets. Decides checks exactly, in the given order, and all by one clock. */
@@ -19,6 +24,95 @@ export interface BucketStore {
   check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]>
   /** Fills a bucket. Rejects if the store is unavailable. */
   reset(key: string): Promise<void>
+}
+
+/** Checks of different keys, decided together: either all are allowed, or nothing is spent. */
+export interface CheckGroup {
+  /** 1 to 16. All of them have `reserves` if the group has a hold. */
+  readonly checks: readonly BucketCheck[]
+  /** For each check, whether its policy is in mode `shadow`: it never denies the group, and spends nothing if it would be denied. */
+  readonly shadowed: readonly boolean[]
+  /** Present for a reservation: the tokens are held instead of spent. */
+  readonly hold?: HoldRequest
+}
+
+export interface HoldRequest {
+  readonly id: ReservationId
+  readonly ttlMs: number
+  readonly onExpiry: OnExpiry
+  /** 1 to 32 characters. Tells a repeated request from another one with the same id. */
+  readonly fingerprint: string
+  /** Every key of the request, in its order. Those that have no check in the group hold nothing. */
+  readonly named: readonly NamedKey[]
+}
+
+export interface GroupReading {
+  /** Of each check, as it alone would get: after spending or holding if the group is allowed. */
+  readonly readings: readonly BucketReading[]
+  readonly allowed: boolean
+  /** What is held under the id of the request, perhaps since an earlier request. Absent if nothing is. */
+  readonly reservation?: { readonly expiresAtMs: number }
+  readonly refusal?: HoldRefusal
+}
+
+/** Why an allowed group holds nothing. `index` is that of the check whose key has too many reservations. */
+export type HoldRefusal =
+  | { readonly reason: 'too-many-reservations'; readonly index: number; readonly retryAfterMs: number }
+  | { readonly reason: 'idempotency-key-reused' }
+
+/** Tokens to settle: for every key, for each key, as reserved, or none because the work was not done. */
+export type Amounts = number | ReadonlyMap<string, number> | 'reserved' | 'release'
+
+export interface Settlement {
+  readonly id: ReservationId
+  readonly amounts: Amounts
+  /** The policy in force for a key of the reservation. */
+  policyOf(named: NamedKey): Policy
+}
+
+/** A key after settling. */
+export interface SettledKey {
+  readonly key: string
+  /** That were settled. */
+  readonly tokens: number
+  /** That were charged in all, by expiry too: the smallest number over the limits. */
+  readonly charged: number
+  readonly policy: Policy
+  /** Of a check of 0 tokens; absent if the policy in force has no limits. */
+  readonly reading?: BucketReading
+}
+
+export type SettlementResult =
+  | { readonly status: 'settled' | 'released'; readonly keys: readonly SettledKey[] }
+  /** With other amounts, or released. */
+  | { readonly status: 'ended'; readonly ended: EndedStatus }
+  /** The amounts do not name exactly the keys of the reservation. */
+  | { readonly status: 'keys-differ'; readonly keys: readonly string[] }
+  | { readonly status: 'not-found' }
+
+export interface Extension {
+  readonly id: ReservationId
+  /** Counts from now; as at the start if absent. */
+  readonly ttlMs?: number
+}
+
+export type ExtensionResult =
+  | { readonly status: 'extended'; readonly expiresAtMs: number }
+  | { readonly status: 'ended'; readonly ended: EndedStatus | 'expired' }
+  | { readonly status: 'not-found' }
+
+/**
+ * Groups of checks, and reservations. Each method decides its items one after another, and returns one result for each; `undefined`
+ * where the store was unavailable for it. They reject if the store is unavailable; whether anything was done is then unknown.
+ */
+export interface ReservationStore {
+  checkAll(groups: readonly CheckGroup[]): Promise<readonly (GroupReading | undefined)[]>
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]>
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]>
+  /** `null` for an id that is not known, or not any more. */
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]>
+  /** The first holds of a key by expiry, at most 100. */
+  holdsOf(key: string): Promise<readonly Hold[]>
 }
 
 /** A part of a store that fails independently of the others. */

@@ -10,6 +10,17 @@ export interface BucketReading {
   readonly periods?: readonly (PeriodReading | undefined)[]
   /** How long refill is paused because the clock went back, in ms; part of every waiting time. */
   readonly refillPausedMs: number
+  /** What reservations hold of the key, after this check. Absent if it has none. */
+  readonly held?: HeldReading
+}
+
+/** The sum of a bucket's holds. Times are from now, in ms. */
+export interface HeldReading {
+  readonly tokens: number
+  readonly count: number
+  /** At least 1: expired holds that no access has found yet still count. */
+  readonly nextExpiryMs: number
+  readonly lastExpiryMs: number
 }
 
 /** The period in which a limit was read, in ms. */
