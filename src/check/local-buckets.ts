@@ -1,4 +1,5 @@
-import { type Bucket, type BucketEntry, checkBucket, forgottenAt, periodsAt, previewOf } from '../domain/bucket.ts'
+import { checkBucket, periodsAt, previewOf } from '../domain/bucket.ts'
+import { type Bucket, type BucketEntry, forgottenAt } from '../domain/bucket-state.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
 import type { LimitArithmetic } from '../domain/limits/limit-arithmetic.ts'
 import { enforced } from '../domain/limits/shadow.ts'

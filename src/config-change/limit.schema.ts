@@ -10,7 +10,7 @@ const DEFAULT_INTERVAL_MS = 1000
 /** Longer than any name of a zone or local time, which the rules of the calendar judge. */
 const MAX_CALENDAR_CHARACTERS = 100
 
-const KINDS = ['bucket', 'quota'] as const
+const KINDS = ['bucket', 'quota', 'concurrency'] as const
 type KindName = (typeof KINDS)[number]
 const DEFAULT_KIND: KindName = 'bucket'
 
@@ -22,13 +22,14 @@ const members = {
       enum: [...KINDS],
       description:
         '`bucket`: a token bucket, with `refillTokens` and `refillIntervalMs`. `quota`: at most `capacity` tokens in each `period`. ' +
+        '`concurrency`: at most `capacity` reservations at once. ' +
         `If omitted, \`${DEFAULT_KIND}\`.`,
     }),
   ),
   capacity: Type.Integer({
     minimum: 1,
     maximum: MAX_COUNT,
-    description: 'Tokens that fit into the bucket; of a quota, tokens in each period.',
+    description: 'Tokens that fit into the bucket; of a quota, tokens in each period; of a concurrency limit, reservations at once.',
   }),
   refillTokens: Type.Optional(
     Type.Integer({
@@ -84,7 +85,7 @@ export const LimitRequest = Type.Object(
   },
   {
     title: 'LimitRequest',
-    description: 'A token bucket, or a quota per calendar period.',
+    description: 'A token bucket, a quota per calendar period, or a limit of concurrent reservations.',
     additionalProperties: false,
   },
 )
@@ -100,7 +101,8 @@ const COMMON_MEMBERS = ['kind', 'capacity', 'shadow'] as const
 type OwnMember = Exclude<keyof ShortForm, (typeof COMMON_MEMBERS)[number]>
 
 interface RequestedKind {
-  readonly required: OwnMember
+  /** The member that such a limit needs besides name and capacity, if there is one. */
+  readonly required?: OwnMember
   readonly optional: readonly OwnMember[]
   /** @param request with the members of this kind, and no others */
   toLimit(request: LimitRequest): Limit
@@ -129,6 +131,10 @@ const REQUESTED: { readonly [kind in KindName]: RequestedKind } = {
       ...(anchor !== undefined && { anchor }),
     }),
   },
+  concurrency: {
+    optional: [],
+    toLimit: ({ name, capacity }) => ({ name, kind: 'concurrency', capacity }),
+  },
 }
 
 /** @param request without faults */
@@ -137,8 +143,8 @@ export function toLimit(request: LimitRequest): Limit {
   return request.shadow === true ? { ...limit, shadow: true } : limit
 }
 
-/** The member that such a limit needs besides name and capacity. */
-export function requiredMember({ kind = DEFAULT_KIND }: ShortForm): OwnMember {
+/** The member that such a limit needs besides name and capacity, if there is one. */
+export function requiredMember({ kind = DEFAULT_KIND }: ShortForm): OwnMember | undefined {
   return REQUESTED[kind].required
 }
 
@@ -146,11 +152,12 @@ export function requiredMember({ kind = DEFAULT_KIND }: ShortForm): OwnMember {
 export function foreignMembers(request: ShortForm): FieldError[] {
   const { kind = DEFAULT_KIND } = request
   const { required, optional } = REQUESTED[kind]
-  const allowed: readonly string[] = [...COMMON_MEMBERS, required, ...optional]
+  const own: readonly string[] = required === undefined ? optional : [required, ...optional]
+  const allowed: readonly string[] = [...COMMON_MEMBERS, ...own]
   return SHORT_FORM_MEMBERS.filter(member => request[member] !== undefined && !allowed.includes(member)).map(
     member => ({
       path: `/${member}`,
-      message: `is not allowed in a limit of the kind ${kind}, which has ${[required, ...optional].join(', ')}`,
+      message: `is not allowed in a limit of the kind ${kind}, which has ${own.join(', ') || 'no members of its own'}`,
     }),
   )
 }

@@ -178,12 +178,14 @@ function faultsOfLongForm(request: FollowingPolicyRequest): FieldError[] {
 
 function faultsOfLimit(limit: LimitRequest): FieldError[] {
   const required = requiredMember(limit)
-  const missing = limit[required] === undefined ? [{ path: `/${required}`, message: 'is missing' }] : []
+  const isMissing = required !== undefined && limit[required] === undefined
+  const missing = isMissing ? [{ path: `/${required}`, message: 'is missing' }] : []
   return [...missing, ...foreignMembers(limit)]
 }
 
 function faultsOfShortForm(request: FollowingPolicyRequest): FieldError[] {
-  const members = ['capacity', requiredMember(request)] as const
+  const required = requiredMember(request)
+  const members = required === undefined ? (['capacity'] as const) : (['capacity', required] as const)
   const missing = members
     .filter(member => request[member] === undefined)
     .map(member => ({ path: `/${member}`, message: `is missing; give limits, or ${members.join(' and ')}` }))

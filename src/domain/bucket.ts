@@ -1,39 +1,14 @@
 /**
- * The bucket of a key as an executable specification: `redis/lua/check.lua` does the same, and a property test compares the two.
+ * The bucket of a key as an executable specification: the scripts in `redis/lua` do the same, and property tests compare the two.
  * Processes use this one for their own buckets while the store is unavailable.
  *
  * A bucket records what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. A bucket with
  * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
-import { allows, CLOCK_TOLERANCE_MS, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import { type Bucket, type FoundBucket, forgottenAt, spentOf, withSaneClock, withSpent } from './bucket-state.ts'
+import { heldIn, settleDue } from './held-bucket.ts'
+import { allows, type Demand, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { BucketReading } from './reading.ts'
-
-/** Entries that a bucket keeps for limits which the last policy does not have. */
-export const MAX_OTHER_ENTRIES = 8
-
-/** Units of one limit that were spent at its last spending. */
-export interface BucketEntry {
-  readonly id: number
-  readonly unitsPerToken: number
-  readonly spent: number
-}
-
-/** An entry of a limit that the last policy does not have. */
-export interface OtherEntry extends BucketEntry, Times {}
-
-interface Times {
-  /** By the store's clock, in whole milliseconds. */
-  readonly lastSpentAtMs: number
-  /** From then on nothing is spent. */
-  readonly fullAtMs: number
-}
-
-/** The state of one key. The times belong to `entries`, the limits of the policy that spent last. */
-export interface Bucket extends Times {
-  readonly entries: readonly BucketEntry[]
-  /** Kept until they are full, so that a limit that is removed and restored is not forgotten. */
-  readonly others: readonly OtherEntry[]
-}
 
 export interface BucketCheckResult {
   readonly reading: BucketReading
@@ -51,25 +26,57 @@ export function checkBucket(
   tokens: number,
   nowMs: number,
 ): BucketCheckResult {
-  const bucket = stored && nowMs < forgottenAt(stored) ? withSaneClock(stored, nowMs) : undefined
-  const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
-  const times = { ...periodsAt(limits, atMs, nowMs), refillPausedMs: atMs - nowMs }
-  const spent = limits.map(limit => spentOf(limit, bucket, atMs))
-  const verdict = verdictOn(limits, spent, tokens)
-  if (!verdict.allowed || tokens === 0) return { reading: { ...verdict, spent, ...times }, bucket }
+  const state = readBucket(openBucket(stored, nowMs), limits, { tokens }, nowMs)
+  return state.reading.allowed && tokens > 0 ? spend(state) : state
+}
 
-  const cost = (limit: LimitArithmetic, i: number) => (verdict.violated?.[i] ? 0 : tokens * limit.unitsPerToken)
+/** The bucket as it is at this time: `undefined` if it is full, otherwise with its expired holds settled. */
+export function openBucket(stored: Bucket | undefined, nowMs: number): Bucket | undefined {
+  if (isForgotten(stored, nowMs)) return undefined
+  const bucket = settleDue(withSaneClock(stored, nowMs), nowMs)
+  return isForgotten(bucket, nowMs) ? undefined : bucket
+}
+
+function isForgotten(bucket: Bucket | undefined, nowMs: number): bucket is undefined {
+  return bucket === undefined || nowMs >= forgottenAt(bucket)
+}
+
+/** @param bucket that is open */
+export function readBucket(
+  bucket: Bucket | undefined,
+  limits: readonly LimitArithmetic[],
+  asked: Demand,
+  nowMs: number,
+): FoundBucket {
+  const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
+  const spent = limits.map(limit => spentOf(limit, bucket, atMs))
+  const held = heldIn(bucket, nowMs)
+  const reading = {
+    ...verdictOn(limits, { spent, held }, asked),
+    spent,
+    ...periodsAt(limits, atMs, nowMs),
+    refillPausedMs: atMs - nowMs,
+    ...(held && { held }),
+  }
+  return { bucket, limits, asked, atMs, reading }
+}
+
+/** Spends the tokens of an allowed check. */
+export function spend({ bucket, limits, asked, atMs, reading }: FoundBucket): BucketCheckResult {
+  const { violated, spent } = reading
+  const cost = (limit: LimitArithmetic, i: number) => (violated?.[i] || !limit.isSpent ? 0 : limit.demandOf(asked))
   const after = limits.map((limit, i) => (spent[i] ?? 0) + cost(limit, i))
-  return { reading: { ...verdict, spent: after, ...times }, bucket: spentFrom(bucket, limits, after, atMs) }
+  const stored = limits.some(({ isSpent }) => isSpent) ? withSpent(bucket, limits, after, atMs) : bucket
+  return { reading: { ...reading, spent: after }, bucket: stored }
 }
 
 /** What the limits say to a check. */
 function verdictOn(
   limits: readonly LimitArithmetic[],
-  spent: readonly number[],
-  tokens: number,
+  { spent, held }: Pick<BucketReading, 'spent'> & { readonly held?: BucketReading['held'] | undefined },
+  asked: Demand,
 ): Pick<BucketReading, 'allowed' | 'violated'> {
-  const isAllowedBy = (limit: LimitArithmetic, i: number) => allows(limit, spent[i] ?? 0, tokens)
+  const isAllowedBy = (limit: LimitArithmetic, i: number) => allows(limit, spent[i] ?? 0, held, asked)
   if (limits.every(isAllowedBy)) return { allowed: true }
   const allowed = limits.every((limit, i) => limit.isShadow || isAllowedBy(limit, i))
   return allowed ? { allowed, violated: limits.map((limit, i) => !isAllowedBy(limit, i)) } : { allowed }
@@ -89,64 +96,10 @@ export function periodsAt(
   return { periods }
 }
 
-/** When a bucket may be dropped. */
-export function forgottenAt({ fullAtMs, others }: Bucket): number {
-  return others.reduce((latest, other) => Math.max(latest, other.fullAtMs), fullAtMs)
-}
-
-/** After a clock that went back too far, moves times that lie ahead of it to now. */
-function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
-  if (bucket.lastSpentAtMs - nowMs <= CLOCK_TOLERANCE_MS) return bucket
-  const notAhead = <T extends Times>(times: T): T => {
-    const aheadMs = Math.max(0, times.lastSpentAtMs - nowMs)
-    return { ...times, lastSpentAtMs: times.lastSpentAtMs - aheadMs, fullAtMs: times.fullAtMs - aheadMs }
-  }
-  return { ...notAhead(bucket), others: bucket.others.map(notAhead) }
-}
-
-function spentOf(limit: LimitArithmetic, bucket: Bucket | undefined, atMs: number): number {
-  const entry = bucket && entryOf(limit, bucket)
-  if (entry === undefined || atMs >= entry.fullAtMs) return 0
-  return limit.spentAt(entry, atMs)
-}
-
-function entryOf({ id }: LimitArithmetic, bucket: Bucket): OtherEntry | undefined {
-  const own = bucket.entries.find(entry => entry.id === id)
-  return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
-}
-
-function asOther({ id, unitsPerToken, spent }: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
-  return { id, unitsPerToken, spent, lastSpentAtMs, fullAtMs }
-}
-
-/** The bucket with these units spent of each limit. Entries of other limits stay. */
-function spentFrom(
-  bucket: Bucket | undefined,
-  limits: readonly LimitArithmetic[],
-  spent: readonly number[],
-  atMs: number,
-): Bucket {
-  const fullAfterMs = Math.max(...limits.map((limit, i) => limit.fullAfterMs(spent[i] ?? 0, atMs)))
-  return {
-    lastSpentAtMs: atMs,
-    fullAtMs: atMs + fullAfterMs,
-    entries: limits.map(({ id, unitsPerToken }, i) => ({ id, unitsPerToken, spent: spent[i] ?? 0 })),
-    others: bucket === undefined ? [] : othersThan(limits, bucket, atMs),
-  }
-}
-
-/** Entries of limits that are not among these, the slowest first. */
-function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
-  return [...bucket.entries.map(entry => asOther(entry, bucket)), ...bucket.others]
-    .filter(({ id, fullAtMs }) => fullAtMs > atMs && !limits.some(limit => limit.id === id))
-    .sort((a, b) => b.fullAtMs - a.fullAtMs || a.id - b.id)
-    .slice(0, MAX_OTHER_ENTRIES)
-}
-
-/** The reading that a check of `tokens` would find. @param reading of a check of 0 tokens */
+/** The reading that a check would find. @param reading of a check of 0 tokens */
 export function previewOf(reading: BucketReading, limits: readonly LimitArithmetic[], tokens: number): BucketReading {
   const { violated: _, ...ofZero } = reading
-  return { ...ofZero, ...verdictOn(limits, reading.spent, tokens) }
+  return { ...ofZero, ...verdictOn(limits, reading, { tokens }) }
 }
 
 /** The reading after `elapsedMs` in which nothing was spent. */
@@ -155,12 +108,16 @@ export function readingAfter(
   limits: readonly LimitArithmetic[],
   elapsedMs: number,
 ): BucketReading {
-  const { periods } = reading
-  const later = periods?.map(period => period && { ...period, endsInMs: Math.max(0, period.endsInMs - elapsedMs) })
+  const { periods, held } = reading
+  const sooner = (ms: number, earliestMs: number) => Math.max(earliestMs, ms - elapsedMs)
+  const later = periods?.map(period => period && { ...period, endsInMs: sooner(period.endsInMs, 0) })
   return {
     ...reading,
     ...(later && { periods: later }),
+    ...(held && {
+      held: { ...held, nextExpiryMs: sooner(held.nextExpiryMs, 1), lastExpiryMs: sooner(held.lastExpiryMs, 1) },
+    }),
     spent: limits.map((limit, i) => limit.spentLater(reading, i, elapsedMs)),
-    refillPausedMs: Math.max(0, reading.refillPausedMs - elapsedMs),
+    refillPausedMs: sooner(reading.refillPausedMs, 0),
   }
 }

@@ -1,6 +1,6 @@
 import { floorDiv, isSmallerRatio } from './exact.ts'
 import type { CompiledLimit } from './limits/limit.ts'
-import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
+import { allows, type Demand, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import { enforced } from './limits/shadow.ts'
 import type { OnStoreFailure, Policy } from './policy.ts'
 import type { BucketReading } from './reading.ts'
@@ -12,17 +12,17 @@ import type { BucketReading } from './reading.ts'
 export const DECISION_SOURCES = ['redis', 'denied-cache', 'local', 'outage', 'policy'] as const
 export type DecisionSource = (typeof DECISION_SOURCES)[number]
 
-/** The state of one limit after a check. Times are whole milliseconds, rounded up. */
+/** The state of one limit after a check. What reservations hold is not left. Times are whole milliseconds, rounded up. */
 export interface LimitState {
   readonly limit: CompiledLimit
   readonly allows: boolean
   /** Whole tokens, rounded down. */
   readonly remaining: number
-  /** 0 when the limit allows, `null` when it never can. */
+  /** 0 when the limit allows, `null` when it never can. Until the next reservation expires, if refill alone is not enough. */
   readonly retryAfterMs: number | null
-  /** Until it is full. */
+  /** Until it is full, or until the last reservation expires if that is later. */
   readonly resetAfterMs: number
-  /** Until it has one more token than now; 0 when it is full. */
+  /** Until it has one more token than now, by refill or by the next expiry; 0 when it is full. */
   readonly nextTokenAfterMs: number
   /** The length of the present period, for a limit that has periods. */
   readonly periodMs: number | undefined
@@ -38,6 +38,8 @@ export interface Decision {
   readonly key: string
   readonly policy: Policy
   readonly tokens: number
+  /** It is a reservation. */
+  readonly reserves: boolean
   /** `null` if unknown, or if the policy has no limits. */
   readonly remaining: number | null
   readonly retryAfterMs: number | null
@@ -59,6 +61,7 @@ interface Asked {
   readonly key: string
   readonly policy: Policy
   readonly tokens: number
+  readonly reserves?: true
 }
 
 /**
@@ -71,10 +74,11 @@ export function decideByBucket(
   source: DecisionSource,
   counted: readonly LimitArithmetic[] = asked.policy.limits,
 ): BucketDecision {
-  const { key, policy, tokens } = asked
+  const { key, policy, tokens, reserves = false } = asked
   const named = counted === policy.limits ? policy.limits : enforced(policy.limits)
-  const states = counted.map((limit, i) => limitState(limit, named[i] as CompiledLimit, reading, i, tokens))
-  const binding = reading.allowed ? tightest(enforcedStates(states)) : longest(enforcedStates(states))
+  const states = counted.map((limit, i) => limitState(limit, named[i] as CompiledLimit, reading, i, asked))
+  const eligible = bindingStates({ states, reserves })
+  const binding = reading.allowed ? tightest(eligible) : longest(eligible)
   const shadowed = reading.allowed ? reading.violated !== undefined : policy.definition.mode === 'shadow'
   return {
     allowed: reading.allowed || shadowed,
@@ -83,6 +87,7 @@ export function decideByBucket(
     key,
     policy,
     tokens,
+    reserves,
     remaining: binding.remaining,
     retryAfterMs: binding.retryAfterMs,
     resetAfterMs: binding.resetAfterMs,
@@ -115,6 +120,7 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
     allowed: true,
     shadowed: false,
     blocked: false,
+    reserves: false,
     ...asked,
     ...known,
     retryAfterMs: 0,
@@ -127,7 +133,7 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
 
 /** The enforced limit whose capacity is below `tokens`, so that the check can never be allowed; `undefined` if there is none. */
 export function limitTooSmallFor(policy: Policy, tokens: number): CompiledLimit | undefined {
-  return policy.limits.find(limit => tokens > limit.capacity && !limit.isShadow)
+  return policy.limits.find(limit => tokens > limit.maxTokensPerCheck && !limit.isShadow)
 }
 
 /** What a policy does while the store is unavailable. Mode `shadow` never denies. */
@@ -139,6 +145,19 @@ export function onStoreFailureOf({ definition }: Policy, fallback: OnStoreFailur
 /** The states of the limits that can deny. */
 export function enforcedStates(states: readonly LimitState[]): readonly LimitState[] {
   return states.some(({ limit }) => limit.isShadow) ? states.filter(({ limit }) => !limit.isShadow) : states
+}
+
+/**
+ * The states of the limits that can bind. Limits of concurrent reservations bind other checks only if there is no other limit.
+ */
+export function bindingStates({ states, reserves }: Pick<Decision, 'states' | 'reserves'>): readonly LimitState[] {
+  const ofEnforced = enforcedStates(states)
+  if (reserves || ofEnforced.every(isSpentFrom)) return ofEnforced
+  return ofEnforced.some(isSpentFrom) ? ofEnforced.filter(isSpentFrom) : ofEnforced
+}
+
+function isSpentFrom({ limit }: LimitState): boolean {
+  return limit.isSpent
 }
 
 /** Whether the enforced limits allow. If they do not, a policy in mode `shadow` allows the check, which spends nothing. */
@@ -158,7 +177,7 @@ export function violatedLimits({ allowed, shadowed, states }: Decision): string[
 export function explain(decision: BucketDecision): string {
   const { binding, policy } = decision
   const name = policy.limits.length > 1 ? `${binding.name}: ` : ''
-  const left = `${decision.remaining} of ${binding.capacity} tokens left`
+  const left = `${decision.remaining} of ${binding.capacity} ${binding.isSpent ? 'tokens' : 'reservations'} left`
   return `${name}${left}; ${binding.refill}`
 }
 
@@ -168,37 +187,39 @@ function limitState(
   named: CompiledLimit,
   reading: BucketReading,
   index: number,
-  tokens: number,
+  asked: Demand,
 ): LimitState {
+  const { held } = reading
   const spent = reading.spent[index] ?? 0
-  /** Negative for a bucket in debt. */
-  const left = limit.capacityUnits - spent
-  const allowing = reading.allowed ? !reading.violated?.[index] : allows(limit, spent, tokens)
+  /** Once all that is spent has returned. */
+  const ceiling = limit.capacityUnits - limit.heldUnits(held)
+  const remaining = ceiling < spent ? 0 : floorDiv(ceiling - spent, limit.unitsPerToken)
+  const allowing = reading.allowed ? !reading.violated?.[index] : allows(limit, spent, held, asked)
+  const waitFor = (units: number) => waitUntilLeft(limit, reading, index, units)
   return {
     limit: named,
     allows: allowing,
-    remaining: left < 0 ? 0 : floorDiv(left, limit.unitsPerToken),
-    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, reading, index, tokens),
-    resetAfterMs: spent === 0 ? 0 : limit.waitFor(spent, reading, index),
-    nextTokenAfterMs: spent === 0 ? 0 : limit.waitFor(unitsToNextToken(limit, left), reading, index),
+    remaining,
+    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, asked, waitFor),
+    resetAfterMs: Math.max(spent === 0 ? 0 : limit.waitFor(spent, reading, index), held?.lastExpiryMs ?? 0),
+    nextTokenAfterMs: spent === 0 && held === undefined ? 0 : waitFor((remaining + 1) * limit.unitsPerToken),
     periodMs: reading.periods?.[index]?.lengthMs,
   }
 }
 
 /** `null` if never. */
-function waitUntilAllowed(
-  limit: LimitArithmetic,
-  reading: BucketReading,
-  index: number,
-  tokens: number,
-): number | null {
-  if (tokens > limit.maxTokensPerCheck) return null
-  const free = tokens > limit.capacity ? 0 : limit.capacityUnits - tokens * limit.unitsPerToken
-  return limit.waitFor((reading.spent[index] ?? 0) - free, reading, index)
+function waitUntilAllowed(limit: LimitArithmetic, asked: Demand, waitFor: (units: number) => number): number | null {
+  if (asked.tokens > limit.maxTokensPerCheck) return null
+  return waitFor(Math.min(limit.demandOf(asked), limit.capacityUnits))
 }
 
-function unitsToNextToken({ unitsPerToken }: LimitArithmetic, left: number): number {
-  return unitsPerToken - (left < 0 ? left : left % unitsPerToken)
+/** The time until so many units are left, or until the next reservation expires if refill alone is not enough. */
+function waitUntilLeft(limit: LimitArithmetic, reading: BucketReading, index: number, units: number): number {
+  const { held, spent } = reading
+  // What is held does not matter to a check that only waits for the end of a debt.
+  const ceiling = limit.capacityUnits - (units === 0 ? 0 : limit.heldUnits(held))
+  if (held !== undefined && ceiling < units) return held.nextExpiryMs
+  return limit.waitFor((spent[index] ?? 0) - (ceiling - units), reading, index)
 }
 
 /** The smallest remaining ÷ capacity, then the first. */

@@ -63,7 +63,17 @@ const QuotaResponse = Type.Object(
   { title: 'Quota', description: 'At most `capacity` tokens in each calendar period.' },
 )
 
-const LimitResponse = Type.Union([TokenBucketResponse, QuotaResponse], {
+const ConcurrencyResponse = Type.Object(
+  {
+    name,
+    kind: Type.Literal('concurrency', { description: 'The kind of the limit.' }),
+    capacity: Type.Integer({ description: 'Reservations at once.' }),
+    shadow,
+  },
+  { title: 'Concurrency', description: 'At most `capacity` reservations of a key at once, however many tokens they hold.' },
+)
+
+const LimitResponse = Type.Union([TokenBucketResponse, QuotaResponse, ConcurrencyResponse], {
   title: 'Limit',
   description: 'A limit, with the members of its kind.',
 })

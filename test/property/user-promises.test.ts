@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
-import { type Bucket, checkBucket } from '../../src/domain/bucket.ts'
+import { checkBucket } from '../../src/domain/bucket.ts'
+import type { Bucket } from '../../src/domain/bucket-state.ts'
 import { type Decision, decideByBucket, enforcedStates, violatedLimits } from '../../src/domain/decision.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { QuotaLimit } from '../../src/domain/limits/quota.ts'

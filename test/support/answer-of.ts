@@ -4,7 +4,10 @@ import type { BucketReading } from '../../src/domain/reading.ts'
 import type { Answer } from './bucket-oracle.ts'
 
 /** The answer that follows from a reading, in the form of the oracle. */
-export function answerOf(asked: { key: string; policy: Policy; tokens: number }, reading: BucketReading): Answer {
+export function answerOf(
+  asked: { key: string; policy: Policy; tokens: number; reserves?: true },
+  reading: BucketReading,
+): Answer {
   const decision = decideByBucket(asked, reading, 'redis')
   return {
     allowed: decision.allowed,

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import type { ConcurrencyLimit } from '../../src/domain/limits/concurrency.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import { isFixed, PERIODS, type QuotaLimit } from '../../src/domain/limits/quota.ts'
 import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
@@ -95,9 +96,16 @@ function quotaOf({ name, capacity }: Pick<Limit, 'name' | 'capacity'>, calendar:
   return { name, kind: 'quota', capacity, period, ...local }
 }
 
+const concurrency: fc.Arbitrary<ConcurrencyLimit> = fc.record({
+  name,
+  kind: fc.constant('concurrency'),
+  capacity: fc.integer({ min: 1, max: 4 }),
+})
+
 const enforcedLimit: fc.Arbitrary<Limit> = fc.oneof(
-  { weight: 4, arbitrary: tokenBucket },
-  { weight: 1, arbitrary: quota },
+  { weight: 8, arbitrary: tokenBucket },
+  { weight: 2, arbitrary: quota },
+  { weight: 1, arbitrary: concurrency },
 )
 const limit: fc.Arbitrary<Limit> = fc.oneof(
   { weight: 3, arbitrary: enforcedLimit },
@@ -138,7 +146,7 @@ const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
   smallRate.map(
     ({ refillTokens }) =>
       (limit: Limit) =>
-        limit.kind === 'quota' ? limit : { ...limit, refillTokens },
+        limit.kind === undefined ? { ...limit, refillTokens } : limit,
   ),
   rate.map(rate => ({ name, capacity }: Limit) => ({ name, capacity, ...rate })),
   calendar.map(calendar => (limit: Limit) => quotaOf(limit, calendar)),
@@ -146,7 +154,7 @@ const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
 )
 
 function exactOrQuota(limit: Limit): Limit {
-  return limit.kind === 'quota' ? limit : exact(limit)
+  return limit.kind === undefined ? exact(limit) : limit
 }
 
 /** How an operator changes limits: to others, or to the same ones reordered, without some, and with one altered. */

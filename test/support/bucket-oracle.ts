@@ -27,8 +27,10 @@ export interface Answer {
 interface Spending {
   /** Its kind and name. */
   readonly limit: string
-  /** Of a token bucket: all that has not refilled yet. Of a quota: each spending of the last period, one after another. */
+  /** Of a token bucket: all that has not refilled yet, without the debt. Of a quota: each spending of the last period, one after another. */
   readonly tokens: readonly Fraction[]
+  /** What was charged beyond the capacity of a token bucket. */
+  readonly debt: Fraction
   /** Decides which of equally slow limits is kept. Nothing is promised of that, so it is the service's own number. */
   readonly order: number
   /** The number of units per token in which they were counted. */
@@ -37,6 +39,18 @@ interface Spending {
   readonly at: bigint
   /** When all limits of the policy that spent it are full again, and stay so if the clock goes back a little. From then on the spending is forgotten. */
   readonly fullAt: bigint
+  /** Whether it is a limit of the policy that spent last. */
+  readonly isOwn: boolean
+  /** The limit by which holds are charged to it. Absent if it was not spent from while there were holds. */
+  readonly chargedAs?: Limit
+}
+
+/** A reservation of the key. */
+interface HoldMade {
+  readonly id: string
+  readonly tokens: number
+  readonly deadline: bigint
+  readonly isCharged: boolean
 }
 
 /** A limit and what was spent of it, at the time of a check. */
@@ -44,13 +58,24 @@ interface Found {
   readonly limit: Limit
   /** As in `Spending`, but only what still counts. */
   readonly tokens: readonly Fraction[]
+  /** Together with the debt. */
   readonly spent: Fraction
   /** When the period of a quota ends. */
   readonly periodEnd: bigint
+  readonly held: readonly HoldMade[]
+}
+
+/** What a check asks for. */
+export interface Wanted {
+  readonly tokens: number
+  readonly reserves: boolean
 }
 
 const LARGEST_PAUSE_MS = 10_000n
 const MOST_OTHERS = 8
+const MOST_UNITS = 2n ** 53n - 1n
+/** Expired reservations that one access settles at most. */
+const MOST_EXPIRIES = 64
 
 /**
  * The bucket of one key, implemented from docs/api.md and docs/consistency.md in exact rational numbers. Tests compare the
@@ -60,42 +85,116 @@ export class BucketOracle {
   /** When it was last spent from. */
   #at: bigint | undefined
   #spendings: readonly Spending[] = []
+  #holds: readonly HoldMade[] = []
 
   /** When the bucket is full and forgotten; `undefined` if it already is. */
   get forgottenAtMs(): bigint | undefined {
-    return this.#at === undefined ? undefined : latest(this.#spendings.map(({ fullAt }) => fullAt))
+    if (this.#at === undefined) return undefined
+    const full = [this.#at, ...this.#spendings.map(({ fullAt }) => fullAt)]
+    if (this.#holds.length === 0) return latest(full)
+    const from = latest([this.#at, ...this.#holds.map(({ deadline }) => deadline)])
+    const charged = this.#spendings.flatMap(({ chargedAs }) => (chargedAs ? [fullAfterMost(chargedAs, from)] : []))
+    return latest([from, ...full, ...charged])
+  }
+
+  /** Whether a reservation holds something. */
+  holds(id: string, nowMs: number): boolean {
+    this.#lookAtClock(nowMs)
+    return this.#holds.some(hold => hold.id === id)
   }
 
   check(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
-    const now = BigInt(nowMs)
-    this.#lookAtClock(now)
-    const at = this.#at !== undefined && this.#at > now ? this.#at : now
-    const pause = at - now
-
-    const found = limits.map(limit => foundOf(limit, this.#countedOf(limit, at), at))
-    const allowed = enforced(found).every(state => has(state, tokens))
-    if (!allowed) return denial(found, tokens, { now, pause })
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const wanted = { tokens, reserves: false }
+    if (!enforced(found).every(state => has(state, wanted))) return denial(found, wanted, moment)
     // A shadow limit that would deny is left as it is.
-    const after = found.map(state =>
-      has(state, tokens) ? foundOf(state.limit, [...state.tokens, new Fraction(tokens)], at) : state,
-    )
+    const at = moment.now + moment.pause
+    const after = found.map(state => (has(state, wanted) ? this.#plus(state, tokens, at) : state))
     if (tokens > 0) this.#spend(after, at)
-    const waits = found.map(state => waitFor(state, tokens, { now, pause }))
-    return {
-      allowed: true,
-      shadowed: waits.some(wait => wait !== 0n),
-      binding: tightest(enforced(after)),
-      limits: after.map((state, i) => limitAnswer(state, waits[i] ?? null, { now, pause })),
-    }
+    return permission(found, after, wanted, moment)
   }
 
-  #lookAtClock(now: bigint): void {
-    const forgottenAt = this.forgottenAtMs
-    if (forgottenAt !== undefined && now >= forgottenAt) {
-      this.#at = undefined
-      this.#spendings = []
+  /** What a check would get, if it spends and holds nothing. */
+  look(limits: readonly Limit[], wanted: Wanted, nowMs: number): Answer {
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const isAllowed = enforced(found).every(state => has(state, wanted))
+    return isAllowed ? permission(found, found, wanted, moment) : denial(found, wanted, moment)
+  }
+
+  /** What a repeated reservation gets: it was allowed, whatever is left now. */
+  show(limits: readonly Limit[], nowMs: number): Answer {
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const answers = found.map(state => limitAnswer(state, 0n, moment))
+    return { allowed: true, shadowed: false, binding: tightest(enforced(found)), limits: answers }
+  }
+
+  /** Makes a reservation that was allowed. */
+  hold(limits: readonly Limit[], hold: Omit<HoldMade, 'deadline'> & { readonly ttlMs: number }, nowMs: number): Answer {
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const { ttlMs, ...made } = hold
+    this.#holds = [...this.#holds, { ...made, deadline: moment.now + BigInt(ttlMs) }]
+    this.#spend(found, moment.now + moment.pause)
+    return permission(found, this.#find(limits, moment), { tokens: hold.tokens, reserves: true }, moment)
+  }
+
+  /**
+   * Settles tokens of a reservation, whether or not it still holds something.
+   * @returns the whole tokens that were charged, the fewest over the limits
+   */
+  settle(limits: readonly Limit[], id: string, tokens: number, nowMs: number): number {
+    const moment = this.#lookAtClock(nowMs)
+    const isHeld = this.#holds.some(hold => hold.id === id)
+    const at = moment.now + moment.pause
+    let charged = 0
+    if (tokens > 0) {
+      if (!isHeld) this.#spend(this.#find(limits, moment), at)
+      const inForce = (limit: string) => limits.find(other => idOf(other) === limit && other.kind !== 'concurrency')
+      charged = this.#charge(tokens, at, spending =>
+        isHeld
+          ? spending.chargedAs && (inForce(spending.limit) ?? spending.chargedAs)
+          : (inForce(spending.limit) ?? spending.chargedAs),
+      )
     }
-    if (this.#at === undefined || this.#at - now <= LARGEST_PAUSE_MS) return
+    this.#end(id)
+    return charged
+  }
+
+  /** Moves the deadline of a reservation. */
+  extend(id: string, ttlMs: number, nowMs: number): void {
+    const { now } = this.#lookAtClock(nowMs)
+    this.#holds = this.#holds.map(hold => (hold.id === id ? { ...hold, deadline: now + BigInt(ttlMs) } : hold))
+  }
+
+  /** An operator fills the bucket. */
+  reset(): void {
+    this.#forget()
+  }
+
+  #forget(): void {
+    this.#at = undefined
+    this.#spendings = []
+    this.#holds = []
+  }
+
+  #forgetWhenFull(now: bigint): void {
+    const forgottenAt = this.forgottenAtMs
+    if (forgottenAt !== undefined && now >= forgottenAt) this.#forget()
+  }
+
+  #lookAtClock(nowMs: number): Moment {
+    const now = BigInt(nowMs)
+    this.#forgetWhenFull(now)
+    if (this.#at !== undefined && this.#at - now > LARGEST_PAUSE_MS) this.#setBack(now)
+    this.#expire(now)
+    this.#forgetWhenFull(now)
+    return { now, pause: this.#at !== undefined && this.#at > now ? this.#at - now : 0n }
+  }
+
+  #setBack(now: bigint): void {
     this.#at = now
     this.#spendings = this.#spendings.map(spending => {
       const ahead = spending.at > now ? spending.at - now : 0n
@@ -103,31 +202,104 @@ export class BucketOracle {
     })
   }
 
-  /** What counts of what was spent from a limit. */
-  #countedOf(limit: Limit, at: bigint): readonly Fraction[] {
-    const spending = this.#spendings.find(({ limit: id, fullAt }) => id === idOf(limit) && at < fullAt)
-    if (spending === undefined) return []
-    if (limit.kind === 'quota') return spending.at < naivePeriod(limit, Number(at)).start ? [] : spending.tokens
-    const total = sumOf(spending.tokens)
-    const spent = spending.grain === grainOf(limit) ? total : new Fraction(total.ceil())
-    const kept = spent.atMost(new Fraction(limit.capacity))
-    return [kept.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)]
+  #expire(now: bigint): void {
+    const due = this.#holds
+      .filter(({ deadline }) => deadline <= now)
+      .toSorted((a, b) => Number(a.deadline - b.deadline) || (a.id < b.id ? -1 : 1))
+    for (const { id, tokens, isCharged, deadline } of due.slice(0, MOST_EXPIRIES)) {
+      if (isCharged && tokens > 0)
+        this.#charge(tokens, latest([deadline, this.#at ?? 0n]), ({ chargedAs }) => chargedAs)
+      this.#end(id)
+    }
+  }
+
+  #end(id: string): void {
+    this.#holds = this.#holds.filter(hold => hold.id !== id)
+    if (this.#holds.length > 0) return
+    this.#spendings = this.#spendings.map(({ chargedAs: _, ...spending }) => spending)
+  }
+
+  #charge(tokens: number, at: bigint, limitOf: (spending: Spending) => Limit | undefined): number {
+    const charges: number[] = []
+    const after = this.#spendings.map(spending => {
+      const limit = limitOf(spending)
+      if (limit === undefined) return spending
+      const before = foundOf(limit, countedIn(spending, limit, at), at, [])
+      const charged = this.#plus(before, tokens, at)
+      charges.push(Number(charged.spent.minus(before.spent).floor()))
+      return { ...this.#spendingOf(charged, at), isOwn: spending.isOwn, fullAt: fullAtOf(charged, at) }
+    })
+    if (charges.length === 0) return 0
+    const own = latest(after.flatMap(({ isOwn, fullAt }) => (isOwn ? [fullAt] : [])))
+    this.#at = at
+    this.#spendings = after.map(spending => (spending.isOwn ? { ...spending, fullAt: own } : spending))
+    return Math.min(...charges)
+  }
+
+  #find(limits: readonly Limit[], { now, pause }: Moment): readonly Found[] {
+    const at = now + pause
+    return limits.map(limit => {
+      const spending = this.#spendings.find(({ limit: id, fullAt }) => id === idOf(limit) && at < fullAt)
+      return foundOf(limit, spending ? countedIn(spending, limit, at) : [], at, this.#holds)
+    })
+  }
+
+  /** What is found once tokens are charged, up to a debt of one capacity. */
+  #plus(state: Found, tokens: number, at: bigint): Found {
+    const { limit, held } = state
+    if (limit.kind === 'concurrency') return state
+    if (limit.kind === 'quota') return foundOf(limit, [...state.tokens, new Fraction(tokens)], at, held)
+    const most = new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
+    return foundOf(limit, [state.spent.plus(new Fraction(tokens)).atMost(most)], at, held)
   }
 
   /** Records the spending of the policy's limits, and keeps that of other limits unchanged. */
   #spend(after: readonly Found[], at: bigint): void {
-    const fullAt = latest(after.map(state => fullAtOf(state, at)))
-    const own = after.map(({ limit, tokens }) => {
-      const order = compileLimits([limit])[0]?.id ?? 0
-      return { limit: idOf(limit), tokens, order, grain: grainOf(limit), at, fullAt }
-    })
+    const spent = after.filter(({ limit }) => limit.kind !== 'concurrency')
+    if (spent.length === 0) {
+      if (this.#holds.length > 0) this.#at ??= at
+      return
+    }
+    const fullAt = latest(spent.map(state => fullAtOf(state, at)))
+    const own = spent.map(state => ({ ...this.#spendingOf(state, at), fullAt }))
     const others = this.#spendings.filter(
-      ({ limit, fullAt }) => at < fullAt && !own.some(spending => spending.limit === limit),
+      ({ limit, fullAt, chargedAs }) =>
+        (at < fullAt || chargedAs !== undefined) && !own.some(spending => spending.limit === limit),
     )
     const slowest = others.toSorted((a, b) => Number(b.fullAt - a.fullAt) || a.order - b.order).slice(0, MOST_OTHERS)
     this.#at = at
-    this.#spendings = [...own, ...slowest]
+    this.#spendings = [...own, ...slowest.map(spending => ({ ...spending, isOwn: false }))]
   }
+
+  #spendingOf(state: Found, at: bigint): Spending {
+    const { limit, tokens, spent } = state
+    const isQuota = limit.kind === 'quota'
+    const own = isQuota ? spent : spent.atMost(new Fraction(limit.capacity))
+    return {
+      limit: idOf(limit),
+      tokens: isQuota ? tokens : [own],
+      debt: spent.minus(own),
+      order: compileLimits([limit])[0]?.id ?? 0,
+      grain: grainOf(limit),
+      at,
+      fullAt: fullAtOf(state, at),
+      isOwn: true,
+      ...(this.#holds.length > 0 && { chargedAs: limit }),
+    }
+  }
+}
+
+/** What counts of what was spent from a limit. */
+function countedIn(spending: Spending, limit: Limit, at: bigint): readonly Fraction[] {
+  if (at >= spending.fullAt || limit.kind === 'concurrency') return []
+  if (limit.kind === 'quota') return spending.at < naivePeriod(limit, Number(at)).start ? [] : spending.tokens
+  const kept = (tokens: Fraction) => {
+    const whole = spending.grain === grainOf(limit) ? tokens : new Fraction(tokens.ceil())
+    return whole.atMost(new Fraction(limit.capacity))
+  }
+  const total = kept(sumOf(spending.tokens)).plus(kept(spending.debt))
+  const counted = total.atMost(new Fraction(MOST_UNITS, grainOf(limit)))
+  return [counted.minus(rateOf(limit).times(new Fraction(at - spending.at))).atLeast(ZERO)]
 }
 
 function idOf({ kind, name }: Limit): string {
@@ -138,9 +310,9 @@ function sumOf(tokens: readonly Fraction[]): Fraction {
   return tokens.reduce((sum, more) => sum.plus(more), ZERO)
 }
 
-function foundOf(limit: Limit, tokens: readonly Fraction[], at: bigint): Found {
+function foundOf(limit: Limit, tokens: readonly Fraction[], at: bigint, held: readonly HoldMade[]): Found {
   const periodEnd = limit.kind === 'quota' ? BigInt(naivePeriod(limit, Number(at)).end) : 0n
-  return { limit, tokens, spent: sumOf(tokens), periodEnd }
+  return { limit, tokens, spent: sumOf(tokens), periodEnd, held }
 }
 
 function latest(times: readonly bigint[]): bigint {
@@ -153,13 +325,23 @@ interface Moment {
   readonly pause: bigint
 }
 
-function denial(found: readonly Found[], tokens: number, moment: Moment): Answer {
-  const answerOf = (state: Found) => limitAnswer(state, waitFor(state, tokens, moment), moment)
+function denial(found: readonly Found[], wanted: Wanted, moment: Moment): Answer {
+  const answerOf = (state: Found) => limitAnswer(state, waitFor(state, wanted, moment), moment)
   const wait = ({ retryAfterMs }: LimitAnswer) => retryAfterMs ?? Number.POSITIVE_INFINITY
-  const longest = enforced(found)
+  const longest = binding(found, wanted)
     .map(answerOf)
     .reduce((a, b) => (wait(b) > wait(a) ? b : a))
   return { allowed: false, shadowed: false, binding: longest.name, limits: found.map(answerOf) }
+}
+
+function permission(before: readonly Found[], after: readonly Found[], wanted: Wanted, moment: Moment): Answer {
+  const waits = before.map((state, i) => (has(state, wanted) ? 0n : waitFor(after[i] ?? state, wanted, moment)))
+  return {
+    allowed: true,
+    shadowed: waits.some(wait => wait !== 0n),
+    binding: tightest(binding(after, wanted)),
+    limits: after.map((state, i) => limitAnswer(state, waits[i] ?? null, moment)),
+  }
 }
 
 /** Without shadow limits. */
@@ -167,47 +349,90 @@ function enforced(found: readonly Found[]): readonly Found[] {
   return found.filter(({ limit }) => limit.shadow === undefined)
 }
 
+/** Those whose values the response may show. */
+function binding(found: readonly Found[], { reserves }: Wanted): readonly Found[] {
+  const candidates = enforced(found)
+  const spent = candidates.filter(({ limit }) => limit.kind !== 'concurrency')
+  return reserves || spent.length === 0 ? candidates : spent
+}
+
 function limitAnswer(state: Found, wait: bigint | null, moment: Moment): LimitAnswer {
   const left = leftOf(state)
-  const missing = new Fraction(left.floor() + 1n).minus(left)
-  const isFull = !ZERO.isBelow(state.spent)
+  const remaining = Math.max(0, Number(left.floor()))
+  const isSpent = ZERO.isBelow(state.spent)
+  const isFull = !isSpent && state.held.length === 0
+  const refill = isSpent ? timeUntilBack(state, state.spent, moment) : 0n
   return {
     name: state.limit.name,
     allows: wait === 0n,
-    remaining: Math.max(0, Number(left.floor())),
+    remaining,
     retryAfterMs: wait === null ? null : Number(wait),
-    resetAfterMs: isFull ? 0 : Number(timeUntilBack(state, state.spent, moment)),
-    nextTokenAfterMs: isFull ? 0 : Number(timeUntilBack(state, missing, moment)),
+    resetAfterMs: Number(latest([refill, ...expiriesOf(state, moment)])),
+    nextTokenAfterMs: isFull ? 0 : Number(timeUntilLeft(state, new Fraction(remaining + 1), moment)),
   }
 }
 
-/** Time until the limit allows the tokens, in ms; `null` means never. */
-function waitFor(state: Found, tokens: number, moment: Moment): bigint | null {
-  if (has(state, tokens)) return 0n
-  if (tokens > state.limit.capacity) return null
-  return timeUntilBack(state, new Fraction(tokens).minus(leftOf(state)), moment)
+/** How long each reservation lasts, in ms: at least 1, also for one that has expired and was not settled yet. */
+function expiriesOf({ held }: Found, { now }: Moment): readonly bigint[] {
+  return held.map(({ deadline }) => latest([1n, deadline - now]))
+}
+
+/** Time until the limit allows the check, in ms; `null` means never. */
+function waitFor(state: Found, wanted: Wanted, moment: Moment): bigint | null {
+  if (has(state, wanted)) return 0n
+  const { limit, spent } = state
+  if (limit.kind !== 'concurrency' && wanted.tokens > limit.capacity) return null
+  if (wantedOf(state, wanted) > 0) return timeUntilLeft(state, new Fraction(wantedOf(state, wanted)), moment)
+  return timeUntilBack(state, spent.minus(new Fraction(limit.capacity)), moment)
+}
+
+/** By refill if that is enough, otherwise until a reservation expires. */
+function timeUntilLeft(state: Found, tokens: Fraction, moment: Moment): bigint {
+  const missing = tokens.minus(leftOf(state))
+  if (!state.spent.isBelow(missing)) return timeUntilBack(state, missing, moment)
+  return expiriesOf(state, moment).reduce((a, b) => (b < a ? b : a))
 }
 
 function timeUntilBack({ limit, periodEnd }: Found, tokens: Fraction, { now, pause }: Moment): bigint {
+  if (limit.kind === 'concurrency') return 0n
   return limit.kind === 'quota' ? periodEnd - now : tokens.over(rateOf(limit)).ceil() + pause
 }
 
 /** When nothing is spent any more, also if the clock then goes back by as much as may only pause it. */
 function fullAtOf({ limit, spent, periodEnd }: Found, at: bigint): bigint {
+  if (limit.kind === 'concurrency') return at
   return limit.kind === 'quota' ? periodEnd + LARGEST_PAUSE_MS : at + spent.over(rateOf(limit)).ceil()
 }
 
+/** When a limit is full again after all that can be charged was charged at a time. */
+function fullAfterMost(limit: Limit, at: bigint): bigint {
+  if (limit.kind === 'quota') return BigInt(naivePeriod(limit, Number(at)).end) + LARGEST_PAUSE_MS
+  if (limit.kind === 'concurrency') return at
+  const most = new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
+  return at + most.over(rateOf(limit)).ceil()
+}
+
 function tightest(states: readonly Found[]): string {
-  const share = (state: Found) => new Fraction(leftOf(state).floor(), state.limit.capacity)
+  const share = (state: Found) => new Fraction(Math.max(0, Number(leftOf(state).floor())), state.limit.capacity)
   return states.reduce((a, b) => (share(b).isBelow(share(a)) ? b : a)).limit.name
 }
 
-function has(state: Found, tokens: number): boolean {
-  return !leftOf(state).isBelow(new Fraction(tokens))
+function wantedOf({ limit }: Found, { tokens, reserves }: Wanted): number {
+  if (limit.kind === 'concurrency') return reserves ? 1 : 0
+  return tokens
 }
 
-function leftOf({ limit, spent }: Found): Fraction {
-  return new Fraction(limit.capacity).minus(spent)
+/** What is held does not matter to a check that asks for nothing. */
+function has(state: Found, wanted: Wanted): boolean {
+  const tokens = wantedOf(state, wanted)
+  if (tokens > 0) return !leftOf(state).isBelow(new Fraction(tokens))
+  return !new Fraction(state.limit.capacity).isBelow(state.spent)
+}
+
+function leftOf({ limit, spent, held }: Found): Fraction {
+  const slots = limit.kind === 'concurrency'
+  const taken = held.reduce((sum, { tokens }) => sum + (slots ? 1 : tokens), 0)
+  return new Fraction(limit.capacity).minus(spent).minus(new Fraction(taken))
 }
 
 /** Tokens per millisecond. */
@@ -215,9 +440,9 @@ function rateOf(limit: TokenBucketLimit): Fraction {
   return new Fraction(limit.refillTokens, limit.refillIntervalMs)
 }
 
-/** Units per token: refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs), or 1 for a quota. */
+/** Units per token: refillIntervalMs ÷ gcd(refillTokens, refillIntervalMs), or 1 for a quota and for reservations. */
 export function grainOf(limit: Limit): bigint {
-  if (limit.kind === 'quota') return 1n
+  if (limit.kind !== undefined) return 1n
   const [tokens, interval] = [BigInt(limit.refillTokens), BigInt(limit.refillIntervalMs)]
   return interval / divisorOf(tokens, interval)
 }

@@ -1,21 +1,23 @@
 /** A limit of any kind. Another kind is another module in this folder, and an entry in the table here. */
 import type { MemberFault } from '../member-fault.ts'
 import { hash } from '../partition.ts'
+import { CONCURRENCY, type CompiledConcurrency, type ConcurrencyLimit } from './concurrency.ts'
 import { countFault, type LimitFault, MAX_COUNT, memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { type CompiledQuota, QUOTA, type QuotaLimit } from './quota.ts'
 import { isShadow, storedShadowFault } from './shadow.ts'
 import { type CompiledTokenBucket, TOKEN_BUCKET, type TokenBucketLimit } from './token-bucket.ts'
 
-export type Limit = TokenBucketLimit | QuotaLimit
+export type Limit = TokenBucketLimit | QuotaLimit | ConcurrencyLimit
 /** A limit as checks use it. */
-export type CompiledLimit = CompiledTokenBucket | CompiledQuota
+export type CompiledLimit = CompiledTokenBucket | CompiledQuota | CompiledConcurrency
 
 export const LIMIT_NAME = /^[a-z0-9_-]{1,32}$/
 
 const KINDS = {
   bucket: TOKEN_BUCKET,
   quota: QUOTA,
+  concurrency: CONCURRENCY,
 }
 
 /** A limit without a kind is a token bucket. */

@@ -1,11 +1,12 @@
 /** The quota, a kind of limit: at most `capacity` tokens in each calendar period, all of which return when the next one begins. */
 import { ceilDiv } from '../exact.ts'
 import type { MemberFault } from '../member-fault.ts'
-import type { BucketReading } from '../reading.ts'
+import type { BucketReading, HeldReading } from '../reading.ts'
 import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, type Period } from './calendar.ts'
-import { CLOCK_TOLERANCE_MS, type LimitArithmetic, type Spending } from './limit-arithmetic.ts'
+import type { Demand, LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
+import { chargedToQuota, forgottenAfterMs, RecordedQuota, spentInPeriod } from './recorded-quota.ts'
 import { isShadow } from './shadow.ts'
 import { isTimeZone } from './time-zone.ts'
 import { CompiledTokenBucket } from './token-bucket.ts'
@@ -96,14 +97,39 @@ export class CompiledQuota implements LimitArithmetic {
     return this.#calendar
   }
 
-  /** A quota forgets nothing before its period ends, also if its capacity is lowered. */
-  spentAt({ spent, lastSpentAtMs }: Spending, atMs: number): number {
-    return lastSpentAtMs >= this.periodAt(atMs).startMs ? spent : 0
+  get isSpent(): boolean {
+    return true
   }
 
-  /** A clock that went over the end of the period may go back, and must not find the period new. */
+  demandOf({ tokens }: Demand): number {
+    return tokens
+  }
+
+  heldUnits(held: HeldReading | undefined): number {
+    return held?.tokens ?? 0
+  }
+
+  spentAt(spending: Spending, atMs: number): number {
+    return spentInPeriod(spending, this.periodAt(atMs))
+  }
+
   fullAfterMs(_spent: number, atMs: number): number {
-    return this.periodAt(atMs).endMs + CLOCK_TOLERANCE_MS - atMs
+    return forgottenAfterMs(this.periodAt(atMs), atMs)
+  }
+
+  chargedWith(tokens: number, spent: number): number {
+    return chargedToQuota(tokens, spent)
+  }
+
+  /** What is spent beyond the capacity ends with the period. */
+  debtIn(): number {
+    return 0
+  }
+
+  recordedAt(atMs: number): RecordedQuota {
+    const period = this.periodAt(atMs)
+    const next = this.periodAt(period.endMs)
+    return new RecordedQuota(this.id, period, next.endMs - next.startMs)
   }
 
   waitFor(_units: number, { periods }: BucketReading, index: number): number {

@@ -1,7 +1,7 @@
 /** The token bucket, a kind of limit: what was spent returns continuously. */
 import { ceilDiv, greatestCommonDivisor } from '../exact.ts'
-import type { BucketReading } from '../reading.ts'
-import type { LimitArithmetic, Spending } from './limit-arithmetic.ts'
+import type { BucketReading, HeldReading } from '../reading.ts'
+import type { Demand, LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { countFault, MAX_COUNT, memberFault } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { isShadow } from './shadow.ts'
@@ -60,13 +60,50 @@ export class CompiledTokenBucket implements LimitArithmetic, TokenBucketLimit {
     return `${this.refillTokens} more every ${this.refillIntervalMs} ms`
   }
 
-  /** Spent tokens stay spent when the limit changes, up to all of its new capacity. */
-  spentAt({ unitsPerToken, spent, lastSpentAtMs }: Spending, atMs: number): number {
-    const kept =
-      unitsPerToken === this.unitsPerToken
-        ? Math.min(spent, this.maxTokensPerCheck * this.unitsPerToken)
-        : Math.min(ceilDiv(spent, unitsPerToken), this.maxTokensPerCheck) * this.unitsPerToken
-    return this.#refilled(kept, atMs - lastSpentAtMs)
+  get isSpent(): boolean {
+    return true
+  }
+
+  demandOf({ tokens }: Demand): number {
+    return tokens * this.unitsPerToken
+  }
+
+  heldUnits(held: HeldReading | undefined): number {
+    return held === undefined ? 0 : held.tokens * this.unitsPerToken
+  }
+
+  /** Spent tokens stay spent when the limit changes, up to all of its new capacity, and so does debt. */
+  spentAt({ unitsPerToken, spent, debt = 0, lastSpentAtMs }: Spending, atMs: number): number {
+    const kept = this.#kept(spent, unitsPerToken) + this.#kept(debt, unitsPerToken)
+    return this.#refilled(Math.min(kept, this.#maxUnits), atMs - lastSpentAtMs)
+  }
+
+  /** @param unitsPerToken in which the units were counted */
+  #kept(units: number, unitsPerToken: number): number {
+    if (unitsPerToken === this.unitsPerToken) return Math.min(units, this.#maxUnitsPerCheck)
+    return Math.min(ceilDiv(units, unitsPerToken), this.maxTokensPerCheck) * this.unitsPerToken
+  }
+
+  get #maxUnitsPerCheck(): number {
+    return this.maxTokensPerCheck * this.unitsPerToken
+  }
+
+  /** A debt of one capacity, unless that is more than can be counted exactly. */
+  get #maxUnits(): number {
+    return Math.min(2 * this.#maxUnitsPerCheck, Number.MAX_SAFE_INTEGER)
+  }
+
+  /** Debt is at most one capacity. What exceeds it is not charged. */
+  chargedWith(tokens: number, spent: number): number {
+    return Math.min(spent + tokens * this.unitsPerToken, this.#maxUnits)
+  }
+
+  debtIn(spent: number): number {
+    return Math.max(0, spent - this.#maxUnitsPerCheck)
+  }
+
+  recordedAt(): CompiledTokenBucket {
+    return this
   }
 
   fullAfterMs(spent: number): number {

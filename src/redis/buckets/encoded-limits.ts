@@ -37,10 +37,14 @@ function encode(limits: Limits, nowMs: number): Encoding {
 
 function encodedLimit(limit: CompiledLimit, nowMs: number): string {
   const { id, unitsPerToken, capacityUnits, capacity, isShadow } = limit
-  const unitsPerMs = limit.kind === 'quota' ? 0 : limit.unitsPerMs
+  const unitsPerMs = limit.kind === undefined ? limit.unitsPerMs : 0
   const numbers = [id, unitsPerToken, unitsPerMs, capacityUnits, capacity].join(' ')
-  const marked = isShadow ? `${numbers}s` : numbers
-  return limit.kind === 'quota' ? `${marked}${encodedPeriods(limit, nowMs)}` : marked
+  return `${numbers}${isShadow ? 's' : ''}${encodedKind(limit, nowMs)}`
+}
+
+function encodedKind(limit: CompiledLimit, nowMs: number): string {
+  if (limit.kind === 'quota') return encodedPeriods(limit, nowMs)
+  return limit.kind === 'concurrency' ? 'c' : ''
 }
 
 /** See `lua/quota.lua`: the store's clock decides in which period a check falls. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { type Bucket, checkBucket } from '../../../../src/domain/bucket.ts'
+import { checkBucket } from '../../../../src/domain/bucket.ts'
+import type { Bucket } from '../../../../src/domain/bucket-state.ts'
 import { decideByBucket, explain } from '../../../../src/domain/decision.ts'
 import type { Limit } from '../../../../src/domain/limits/limit.ts'
 import { CompiledQuota, type QuotaLimit } from '../../../../src/domain/limits/quota.ts'

@@ -1,0 +1,186 @@
+/** What is stored of a key, and how it changes. `redis/lua/bucket-layout.lua` describes how Redis stores it. */
+import type { Hold } from './holds.ts'
+import {
+  type ChargeArithmetic,
+  CLOCK_TOLERANCE_MS,
+  type Demand,
+  type LimitArithmetic,
+} from './limits/limit-arithmetic.ts'
+import type { BucketReading } from './reading.ts'
+
+/** Entries that a bucket keeps for limits which the last policy does not have. */
+const MAX_OTHER_ENTRIES = 8
+
+/** Units of one limit that were spent at its last spending. */
+export interface BucketEntry {
+  readonly id: number
+  readonly unitsPerToken: number
+  /** Without the debt. */
+  readonly spent: number
+  /** Units that were charged beyond the capacity. Absent if there are none. */
+  readonly debt?: number
+  /** What it takes to charge the limit. Present while the bucket has holds, if the limit was one of its policy since. */
+  readonly recorded?: ChargeArithmetic
+}
+
+/** An entry of a limit that the last policy does not have. */
+export interface OtherEntry extends BucketEntry, Times {}
+
+interface Times {
+  /** By the store's clock, in whole milliseconds. */
+  readonly lastSpentAtMs: number
+  /** From then on nothing is spent. */
+  readonly fullAtMs: number
+}
+
+/** The state of one key. The times belong to `entries`, the limits of the policy that spent last. */
+export interface Bucket extends Times {
+  readonly entries: readonly BucketEntry[]
+  /** Kept until they are full, and while there are holds, so that a limit that is removed and restored is not forgotten. */
+  readonly others: readonly OtherEntry[]
+  /** By deadline, then by id. Absent if there are none. */
+  readonly holds?: readonly Hold[]
+}
+
+/** What a check finds in a bucket, before it spends or holds anything. */
+export interface FoundBucket {
+  readonly bucket: Bucket | undefined
+  readonly limits: readonly LimitArithmetic[]
+  readonly asked: Demand
+  /** The time that counts: now, or the last spending if the clock went back since. */
+  readonly atMs: number
+  readonly reading: BucketReading
+}
+
+/** When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. */
+export function forgottenAt({ lastSpentAtMs, fullAtMs, entries, others, holds }: Bucket): number {
+  const full = Math.max(fullAtMs, ...others.map(other => other.fullAtMs))
+  const lastHold = holds?.at(-1)
+  if (lastHold === undefined) return full
+  const fromMs = Math.max(lastHold.expiresAtMs, lastSpentAtMs)
+  const chargedAtLast = [...entries, ...others].map(({ recorded }) =>
+    recorded === undefined ? fromMs : fromMs + recorded.fullAfterMs(recorded.chargedWith(MOST_TOKENS, 0), fromMs),
+  )
+  return Math.max(full, fromMs, ...chargedAtLast)
+}
+
+/** More than a charge can have, so that it takes all that can be spent. */
+const MOST_TOKENS = 2 ** 53
+
+/** After a clock that went back too far, moves times that lie ahead of it to now. Deadlines stay. */
+export function withSaneClock(bucket: Bucket, nowMs: number): Bucket {
+  if (bucket.lastSpentAtMs - nowMs <= CLOCK_TOLERANCE_MS) return bucket
+  const notAhead = <T extends Times>(times: T): T => {
+    const aheadMs = Math.max(0, times.lastSpentAtMs - nowMs)
+    return { ...times, lastSpentAtMs: times.lastSpentAtMs - aheadMs, fullAtMs: times.fullAtMs - aheadMs }
+  }
+  return { ...notAhead(bucket), others: bucket.others.map(notAhead) }
+}
+
+/** The units spent of a limit at a time that is not before the last spending. */
+export function spentOf(limit: ChargeArithmetic, bucket: Bucket | undefined, atMs: number): number {
+  const entry = bucket && entryOf(limit, bucket)
+  return entry === undefined ? 0 : spentIn(entry, limit, atMs)
+}
+
+function spentIn(entry: OtherEntry, limit: ChargeArithmetic, atMs: number): number {
+  return atMs >= entry.fullAtMs ? 0 : limit.spentAt(entry, atMs)
+}
+
+function entryOf({ id }: ChargeArithmetic, bucket: Bucket): OtherEntry | undefined {
+  const own = bucket.entries.find(entry => entry.id === id)
+  return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
+}
+
+function asOther(entry: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
+  return { ...entry, lastSpentAtMs, fullAtMs }
+}
+
+/** The bucket with these units spent of each limit, and these holds. Entries of other limits stay. */
+export function withSpent(
+  bucket: Bucket | undefined,
+  limits: readonly LimitArithmetic[],
+  spent: readonly number[],
+  atMs: number,
+  holds = bucket?.holds,
+): Bucket {
+  const own = limits.flatMap((limit, i) => (limit.isSpent ? [{ limit, spent: spent[i] ?? 0 }] : []))
+  // A policy that nothing is spent from leaves the entries as they are.
+  if (own.length === 0)
+    return withHolds(bucket ?? { lastSpentAtMs: atMs, fullAtMs: atMs, entries: [], others: [] }, holds)
+  return withHolds(
+    {
+      lastSpentAtMs: atMs,
+      fullAtMs: atMs + Math.max(...own.map(({ limit, spent }) => limit.fullAfterMs(spent, atMs))),
+      entries: own.map(({ limit, spent }) => entryWith(limit, spent, atMs, holds !== undefined)),
+      others: bucket === undefined ? [] : othersThan(limits, bucket, atMs),
+    },
+    holds,
+  )
+}
+
+function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isHeld: boolean): BucketEntry {
+  const { id, unitsPerToken } = limit
+  const debt = limit.debtIn(spent)
+  return {
+    id,
+    unitsPerToken,
+    spent: spent - debt,
+    ...(debt > 0 && { debt }),
+    ...(isHeld && { recorded: limit.recordedAt(atMs) }),
+  }
+}
+
+/** Entries of limits that are not among these, the slowest first. */
+function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
+  return [...bucket.entries.map(entry => asOther(entry, bucket)), ...bucket.others]
+    .filter(({ fullAtMs, recorded }) => fullAtMs > atMs || recorded !== undefined)
+    .filter(({ id }) => !limits.some(limit => limit.id === id))
+    .sort((a, b) => b.fullAtMs - a.fullAtMs || a.id - b.id)
+    .slice(0, MAX_OTHER_ENTRIES)
+}
+
+/** The bucket with these holds instead. Without holds, nothing needs to be recorded. */
+export function withHolds(bucket: Bucket, holds: readonly Hold[] | undefined): Bucket {
+  const { holds: _, ...rest } = bucket
+  if (holds !== undefined && holds.length > 0) return { ...rest, holds }
+  return { ...rest, entries: rest.entries.map(withoutRecord), others: rest.others.map(withoutRecord) }
+}
+
+function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omit<E, 'recorded'> {
+  return entry
+}
+
+interface Charge {
+  readonly bucket: Bucket
+  /** Whole tokens, the smallest number over the limits; 0 if none was charged. */
+  readonly charged: number
+}
+
+/**
+ * Charges tokens at a time that is not before the last spending, whether or not so many are left.
+ * @param limitOf the limit of an entry; `undefined` if it cannot be charged. Of the entries of one policy, all can be or none.
+ */
+export function charge(
+  bucket: Bucket,
+  tokens: number,
+  atMs: number,
+  limitOf: (entry: BucketEntry) => ChargeArithmetic | undefined,
+): Charge {
+  const charges: number[] = []
+  const chargedEntry = (entry: OtherEntry): OtherEntry => {
+    const limit = limitOf(entry)
+    if (limit === undefined) return entry
+    const before = spentIn(entry, limit, atMs)
+    const after = limit.chargedWith(tokens, before)
+    charges.push(Math.floor((after - before) / limit.unitsPerToken))
+    const fullAtMs = atMs + limit.fullAfterMs(after, atMs)
+    return { ...entryWith(limit, after, atMs, bucket.holds !== undefined), lastSpentAtMs: atMs, fullAtMs }
+  }
+  const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket)))
+  const others = bucket.others.map(chargedEntry)
+  if (charges.length === 0) return { bucket, charged: 0 }
+  const entries = own.map(({ lastSpentAtMs: _, fullAtMs: __, ...entry }) => entry)
+  const fullAtMs = Math.max(...own.map(entry => entry.fullAtMs))
+  return { bucket: { ...bucket, lastSpentAtMs: atMs, fullAtMs, entries, others }, charged: Math.min(...charges) }
+}

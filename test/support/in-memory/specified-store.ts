@@ -1,0 +1,263 @@
+import type {
+  Amounts,
+  BucketCheck,
+  BucketStore,
+  CheckGroup,
+  Extension,
+  ExtensionResult,
+  GroupReading,
+  HoldRequest,
+  ReservationStore,
+  SettledKey,
+  Settlement,
+  SettlementResult,
+} from '../../../src/check/ports.ts'
+import { checkBucket, openBucket, readBucket, spend } from '../../../src/domain/bucket.ts'
+import type { Bucket, FoundBucket } from '../../../src/domain/bucket-state.ts'
+import { chargeUnheld, hasHold, heldIn, settleHold, withDeadline, withHold } from '../../../src/domain/held-bucket.ts'
+import { type Hold, MAX_HOLDS, type OnExpiry } from '../../../src/domain/holds.ts'
+import type { BucketReading } from '../../../src/domain/reading.ts'
+import {
+  type EndedStatus,
+  KEPT_AFTER_END_MS,
+  type NamedKey,
+  type Reservation,
+} from '../../../src/domain/reservation.ts'
+
+/** What is kept of a reservation besides its holds. */
+interface Record {
+  readonly id: string
+  readonly onExpiry: OnExpiry
+  readonly fingerprint: string
+  readonly ttlMs: number
+  readonly expiresAtMs: number
+  readonly keys: readonly RecordedKey[]
+  readonly ended?: { readonly status: EndedStatus; readonly atMs: number }
+}
+
+interface RecordedKey extends NamedKey {
+  /** `false` for a key of a policy in mode `off`, or that only a policy in mode `shadow` allowed. */
+  readonly holds: boolean
+  readonly settled?: number
+  readonly charged?: number
+}
+
+/** The stores of the ports, by the specification in the domain. Tests compare the scripts with it. */
+export class SpecifiedStore implements BucketStore, ReservationStore {
+  /** The store's clock, in ms since 1970. */
+  nowMs: number
+  readonly #buckets = new Map<string, Bucket>()
+  readonly #records = new Map<string, Record>()
+
+  constructor(nowMs = 0) {
+    this.nowMs = nowMs
+  }
+
+  /** As it is stored, without what is due. */
+  stored(key: string): Bucket | undefined {
+    return this.#buckets.get(key)
+  }
+
+  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+    return checks.map(({ key, policy, tokens }) => {
+      const { reading, bucket } = checkBucket(this.#buckets.get(key), policy.limits, tokens, this.nowMs)
+      this.#store(key, bucket)
+      return reading
+    })
+  }
+
+  async reset(key: string): Promise<void> {
+    this.#buckets.delete(key)
+  }
+
+  async holdsOf(key: string): Promise<readonly Hold[]> {
+    return this.#open(key)?.holds?.slice(0, 100) ?? []
+  }
+
+  async checkAll(groups: readonly CheckGroup[]): Promise<readonly GroupReading[]> {
+    return groups.map(group => this.#decide(group))
+  }
+
+  #decide(group: CheckGroup): GroupReading {
+    const { checks, shadowed, hold: asked } = group
+    const states = checks.map(check => readBucket(this.#open(check.key), check.policy.limits, check, this.nowMs))
+    const readings = states.map(({ reading }) => reading)
+    const record = asked && this.#record(asked.id)
+    if (record !== undefined) return found(record, readings, asked as HoldRequest)
+    if (readings.some(({ allowed }, i) => !allowed && !shadowed[i])) return { allowed: false, readings }
+    return asked === undefined ? this.#spend(checks, states) : this.#hold(group, asked, states)
+  }
+
+  #spend(checks: readonly BucketCheck[], states: readonly FoundBucket[]): GroupReading {
+    const readings = states.map((state, i) => {
+      const { key, tokens } = checks[i] as BucketCheck
+      if (!state.reading.allowed || tokens === 0) return state.reading
+      const { reading, bucket } = spend(state)
+      this.#store(key, bucket)
+      return reading
+    })
+    return { allowed: true, readings }
+  }
+
+  #hold({ checks, shadowed }: CheckGroup, asked: HoldRequest, states: readonly FoundBucket[]): GroupReading {
+    const readings = states.map(({ reading }) => reading)
+    const hasTooMany = ({ held }: BucketReading) => held !== undefined && held.count >= MAX_HOLDS
+    const index = readings.findIndex((reading, i) => hasTooMany(reading) && !shadowed[i])
+    if (index !== -1) {
+      const retryAfterMs = readings[index]?.held?.nextExpiryMs ?? 0
+      return { allowed: true, readings, refusal: { reason: 'too-many-reservations', index, retryAfterMs } }
+    }
+    const { id, onExpiry, ttlMs, fingerprint, named } = asked
+    const expiresAtMs = this.nowMs + ttlMs
+    const holding = new Set<string>()
+    const after = states.map((state, i) => {
+      const { key, tokens } = checks[i] as BucketCheck
+      if (!state.reading.allowed || hasTooMany(state.reading)) return state.reading
+      holding.add(key)
+      const bucket = withHold(state, { id, tokens, onExpiry, expiresAtMs })
+      this.#store(key, bucket)
+      const held = heldIn(bucket, this.nowMs)
+      return held === undefined ? state.reading : { ...state.reading, held }
+    })
+    if (holding.size === 0) return { allowed: true, readings }
+    const keys = named.map(name => ({ ...name, holds: holding.has(name.key) }))
+    this.#records.set(id, { id, onExpiry, fingerprint, ttlMs, expiresAtMs, keys })
+    return { allowed: true, readings: after, reservation: { expiresAtMs } }
+  }
+
+  async settle(settlements: readonly Settlement[]): Promise<readonly SettlementResult[]> {
+    return settlements.map(settlement => this.#settle(settlement))
+  }
+
+  #settle({ id, amounts, policyOf }: Settlement): SettlementResult {
+    const record = this.#record(id)
+    if (record === undefined) return { status: 'not-found' }
+    const tokens = tokensOf(record, amounts)
+    if (tokens === undefined) return { status: 'keys-differ', keys: record.keys.map(({ key }) => key) }
+    const status = amounts === 'release' ? 'released' : 'settled'
+    if (record.ended !== undefined) {
+      const isSame = record.ended.status === status && record.keys.every(({ settled }, i) => settled === tokens[i])
+      return isSame ? this.#answer(record, policyOf) : { status: 'ended', ended: record.ended.status }
+    }
+    const keys = record.keys.map((key, i) => ({ ...key, ...this.#settleKey(record, key, tokens[i] ?? 0, policyOf) }))
+    const ended = { ...record, keys, ended: { status, atMs: this.nowMs } } as const
+    this.#records.set(id, ended)
+    return this.#answer(ended, policyOf)
+  }
+
+  #settleKey(record: Record, named: RecordedKey, settled: number, policyOf: Settlement['policyOf']) {
+    if (!named.holds) return { settled, charged: 0 }
+    const { limits } = policyOf(named)
+    const bucket = this.#open(named.key)
+    if (record.expiresAtMs <= this.nowMs) {
+      const paid = record.onExpiry === 'charge' ? named.tokens : 0
+      const late = chargeUnheld(bucket, Math.max(0, settled - paid), limits, this.nowMs)
+      this.#store(named.key, late.bucket)
+      return { settled, charged: paid + late.charged }
+    }
+    const after = hasHold(bucket, record.id)
+      ? settleHold(bucket, record.id, settled, limits, this.nowMs)
+      : chargeUnheld(bucket, settled, limits, this.nowMs)
+    this.#store(named.key, after.bucket)
+    return { settled, charged: after.charged }
+  }
+
+  #answer({ keys, ended }: Record, policyOf: Settlement['policyOf']): SettlementResult {
+    return {
+      status: ended?.status ?? 'settled',
+      keys: keys.map((named): SettledKey => {
+        const { key, settled = 0, charged = 0 } = named
+        const policy = policyOf(named)
+        const { limits } = policy
+        const { reading } = readBucket(this.#open(key), limits, { tokens: 0 }, this.nowMs)
+        return { key, tokens: settled, charged, policy, ...(limits.length > 0 && { reading }) }
+      }),
+    }
+  }
+
+  async extend(extensions: readonly Extension[]): Promise<readonly ExtensionResult[]> {
+    return extensions.map(extension => this.#extend(extension))
+  }
+
+  #extend({ id, ttlMs }: Extension): ExtensionResult {
+    const record = this.#record(id)
+    if (record === undefined) return { status: 'not-found' }
+    const status = this.#statusOf(record)
+    if (status !== 'held') return { status: 'ended', ended: status }
+    const expiresAtMs = this.nowMs + (ttlMs ?? record.ttlMs)
+    for (const { key, holds } of record.keys) {
+      const bucket = holds ? this.#open(key) : undefined
+      if (bucket !== undefined) this.#store(key, withDeadline(bucket, id, expiresAtMs))
+    }
+    this.#records.set(id, { ...record, expiresAtMs })
+    return { status: 'extended', expiresAtMs }
+  }
+
+  async read(ids: readonly string[]): Promise<readonly (Reservation | null)[]> {
+    return ids.map(id => {
+      const record = this.#record(id)
+      if (record === undefined) return null
+      const { expiresAtMs, keys, onExpiry } = record
+      const status = this.#statusOf(record)
+      const paid = ({ tokens, holds }: RecordedKey) => (holds && onExpiry === 'charge' ? tokens : 0)
+      return {
+        id,
+        status,
+        expiresAtMs,
+        keys: keys.map(named => {
+          const { holds: _, settled: __, charged, ...rest } = named
+          if (status === 'expired') return { ...rest, charged: paid(named) }
+          return charged === undefined ? rest : { ...rest, charged }
+        }),
+      }
+    })
+  }
+
+  /** A hold that is gone before its deadline was forgotten by a reset. */
+  #statusOf({ id, ended, expiresAtMs, keys }: Record): Reservation['status'] {
+    if (ended !== undefined) return ended.status
+    if (expiresAtMs <= this.nowMs) return 'expired'
+    return keys.every(({ key, holds }) => !holds || hasHold(this.#open(key), id)) ? 'held' : 'released'
+  }
+
+  #record(id: string): Record | undefined {
+    const record = this.#records.get(id)
+    if (record === undefined) return undefined
+    const endedAtMs = record.ended?.atMs ?? record.expiresAtMs
+    return this.nowMs < endedAtMs + KEPT_AFTER_END_MS ? record : undefined
+  }
+
+  /** Stores what the access settled, too. */
+  #open(key: string): Bucket | undefined {
+    const bucket = openBucket(this.#buckets.get(key), this.nowMs)
+    this.#store(key, bucket)
+    return bucket
+  }
+
+  #store(key: string, bucket: Bucket | undefined): void {
+    if (bucket === undefined) this.#buckets.delete(key)
+    else this.#buckets.set(key, bucket)
+  }
+}
+
+/** A repeated request gets the reservation that it made before, whatever is left now. */
+function found(record: Record, readings: readonly BucketReading[], asked: HoldRequest): GroupReading {
+  if (record.fingerprint !== asked.fingerprint) {
+    return { allowed: true, readings, refusal: { reason: 'idempotency-key-reused' } }
+  }
+  const { expiresAtMs } = record
+  return { allowed: true, readings: readings.map(allowing), reservation: { expiresAtMs } }
+}
+
+function allowing({ violated: _, ...reading }: BucketReading): BucketReading {
+  return { ...reading, allowed: true }
+}
+
+/** The tokens of each key; `undefined` if other keys are named. */
+function tokensOf({ keys }: Record, amounts: Amounts): readonly number[] | undefined {
+  if (amounts === 'release') return keys.map(() => 0)
+  if (amounts === 'reserved') return keys.map(({ tokens }) => tokens)
+  if (typeof amounts === 'number') return keys.map(() => amounts)
+  if (amounts.size !== keys.length || keys.some(({ key }) => !amounts.has(key))) return undefined
+  return keys.map(({ key }) => amounts.get(key) ?? 0)
+}

@@ -1,0 +1,370 @@
+import { expect } from '@jest/globals'
+import fc from 'fast-check'
+import type {
+  Amounts,
+  BucketCheck,
+  BucketStore,
+  CheckGroup,
+  Extension,
+  GroupReading,
+  HoldRequest,
+  ReservationStore,
+  Settlement,
+  SettlementResult,
+} from '../../src/check/ports.ts'
+import type { Limit } from '../../src/domain/limits/limit.ts'
+import { isFixed } from '../../src/domain/limits/quota.ts'
+import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
+import { type ReservationId, reservationId } from '../../src/domain/reservation-id.ts'
+import { answerOf } from './answer-of.ts'
+import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
+import { START_MS } from './bucket-histories.ts'
+import { type Outcome, ReservationOracle } from './reservation-oracle.ts'
+
+/** A call of a store, at a time by the store's clock. */
+export type Call = { readonly nowMs: number } & (
+  | { readonly what: 'check'; readonly check: BucketCheck }
+  | { readonly what: 'group'; readonly group: CheckGroup }
+  | { readonly what: 'settle'; readonly settlement: Settlement }
+  | { readonly what: 'extend'; readonly extension: Extension }
+  | { readonly what: 'read'; readonly id: ReservationId }
+  | { readonly what: 'reset'; readonly key: string }
+)
+
+/** How the clock moves: by a number of ms, to a moment, until a deadline, or until ten minutes after it, plus or minus a few ms. */
+type Move =
+  | { readonly by: number }
+  | { readonly to: number }
+  | { readonly until: 'deadline' | 'forgotten'; readonly of: number; readonly plus: number }
+
+type Wish = { readonly tokens: number } | { readonly quarters: number }
+interface WishedCheck {
+  readonly key: string
+  readonly policy: number
+  readonly wish: Wish
+  readonly shadowed: boolean
+}
+
+type Deed =
+  | { readonly what: 'check'; readonly check: WishedCheck }
+  | { readonly what: 'group'; readonly checks: readonly WishedCheck[] }
+  | {
+      readonly what: 'reserve'
+      readonly checks: readonly WishedCheck[]
+      readonly ttlMs: number
+      readonly onExpiry: 'charge' | 'release'
+      /** Repeats an earlier request, or uses its id for another one. */
+      readonly repeats?: { readonly of: number; readonly isSame: boolean } | undefined
+      readonly unheld: boolean
+    }
+  | { readonly what: 'settle'; readonly of: number; readonly policy: number; readonly amount: Amount }
+  | { readonly what: 'extend'; readonly of: number; readonly ttlMs?: number | undefined }
+  | { readonly what: 'read'; readonly of: number }
+  | { readonly what: 'reset'; readonly key: string }
+
+type Amount = 'reserved' | 'release' | 'half' | 'double' | 'zero' | 'each' | 'others' | { readonly tokens: number }
+
+export interface ReservationHistory {
+  readonly policies: readonly (readonly Limit[])[]
+  readonly startMs: number
+  readonly deeds: readonly { readonly move: Move; readonly deed: Deed }[]
+}
+
+/** Starts shortly before midnights, months and changes of the clock. */
+const STARTS = ['2026-02-27T20:00Z', '2026-03-28T22:00Z', '2026-10-24T20:00Z', '2026-12-31T12:00Z', '2026-04-04T13:30Z']
+
+const forward: fc.Arbitrary<Move> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ by: fc.constantFrom(0, 0, 1, 700) }) },
+  { weight: 3, arbitrary: fc.record({ by: fc.integer({ min: 1, max: 20_000 }) }) },
+  { weight: 1, arbitrary: fc.record({ by: fc.constantFrom(600_000, 3_600_000, DAY) }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      until: fc.constantFrom<'deadline' | 'forgotten'>('deadline', 'deadline', 'forgotten'),
+      of: fc.nat(20),
+      plus: fc.constantFrom(-1, 0, 0, 1),
+    }),
+  },
+)
+const backward: fc.Arbitrary<Move> = fc.record({
+  by: fc.oneof(fc.integer({ min: -10_000, max: -1 }), fc.constantFrom(-10_000, -10_001, -60_000)),
+})
+const anyMove = fc.oneof({ weight: 9, arbitrary: forward }, { weight: 1, arbitrary: backward })
+
+const wish: fc.Arbitrary<Wish> = fc.oneof(
+  { weight: 3, arbitrary: fc.record({ tokens: fc.constantFrom(0, 1, 1, 2, 5) }) },
+  { weight: 1, arbitrary: fc.record({ tokens: fc.integer({ min: 0, max: MOST_TOKENS }) }) },
+  { weight: 3, arbitrary: fc.record({ quarters: fc.integer({ min: 1, max: 4 }) }) },
+)
+const wished = fc.record({
+  key: fc.constantFrom('{a}x', '{a}x', '{a}y', '{a}z'),
+  policy: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
+  wish,
+  shadowed: fc.constantFrom(false, false, false, true),
+})
+const together = fc.uniqueArray(wished, { selector: ({ key }) => key, minLength: 1, maxLength: 3 })
+const ttlMs = fc.oneof(fc.constantFrom(1_000, 1_001, 60_000, DAY), fc.integer({ min: 1_000, max: 30_000 }))
+const of = fc.nat(20)
+
+const deed: fc.Arbitrary<Deed> = fc.oneof(
+  { weight: 4, arbitrary: fc.record({ what: fc.constant('check'), check: wished }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('group'), checks: together }) },
+  {
+    weight: 6,
+    arbitrary: fc.record({
+      what: fc.constant('reserve'),
+      checks: together,
+      ttlMs,
+      onExpiry: fc.constantFrom('charge', 'charge', 'release'),
+      repeats: fc.option(fc.record({ of, isSame: fc.boolean() }), { freq: 8, nil: undefined }),
+      unheld: fc.constantFrom(false, false, false, true),
+    }),
+  },
+  {
+    weight: 5,
+    arbitrary: fc.record({
+      what: fc.constant('settle'),
+      of,
+      policy: fc.oneof({ weight: 3, arbitrary: fc.constant(0) }, { weight: 1, arbitrary: fc.nat(3) }),
+      amount: fc.oneof(
+        fc.constantFrom<Amount>('reserved', 'release', 'half', 'double', 'zero', 'each', 'others'),
+        fc.record({ tokens: fc.integer({ min: 0, max: MOST_TOKENS }) }),
+      ),
+    }),
+  },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('extend'), of, ttlMs: fc.option(ttlMs, { nil: undefined }) }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('read'), of }) },
+  { weight: 1, arbitrary: fc.record({ what: fc.constant('reset'), key: wished.map(({ key }) => key) }) },
+)
+
+function histories(move: fc.Arbitrary<Move>): fc.Arbitrary<ReservationHistory> {
+  return fc.record({
+    policies,
+    startMs: fc.oneof(fc.constant(START_MS), fc.constantFrom(...STARTS.map(Date.parse))),
+    deeds: fc.array(fc.record({ move, deed }), { minLength: 1, maxLength: 40, size: 'max' }),
+  })
+}
+
+export const reservationHistory = histories(anyMove)
+/** In which the clock never goes back. */
+export const steadyHistory = histories(forward)
+
+/** A call with the outcome that the oracle expects, and when the bucket of each key is forgotten after it. */
+export interface ExpectedCall {
+  readonly call: Call
+  readonly expected: Outcome
+  readonly forgottenAtMs: ReadonlyMap<string, bigint | undefined>
+}
+
+const KEYS = ['{a}x', '{a}y', '{a}z']
+
+/** Plays a history with the oracle. */
+export function playReservations({ policies, startMs, deeds }: ReservationHistory): readonly ExpectedCall[] {
+  const compiled = policies.map((limits, i) => compilePolicy(`p${i}`, 1, { limits, mode: 'enforce' }))
+  const oracle = new ReservationOracle()
+  const made: HoldRequest[] = []
+  const deadlines: number[] = []
+  let nowMs = startMs
+  return deeds.map(({ move, deed }) => {
+    nowMs = Math.max(0, moved(move, nowMs, deadlines))
+    const call = callOf(deed, nowMs, compiled, made)
+    const expected = expectedOf(oracle, call)
+    if (call.what === 'group' && call.group.hold !== undefined && isReserved(expected)) {
+      made.push(call.group.hold)
+      deadlines.push(expected.expiresAtMs)
+    }
+    if (call.what === 'extend' && isReserved(expected)) {
+      deadlines[made.findIndex(({ id }) => id === call.extension.id)] = expected.expiresAtMs
+    }
+    return { call, expected, forgottenAtMs: new Map(KEYS.map(key => [key, oracle.bucket(key).forgottenAtMs])) }
+  })
+}
+
+function isReserved(outcome: Outcome): outcome is Outcome & { readonly expiresAtMs: number } {
+  return outcome !== undefined && 'expiresAtMs' in outcome && outcome.expiresAtMs !== undefined
+}
+
+function moved(move: Move, nowMs: number, deadlines: readonly number[]): number {
+  if ('to' in move) return move.to
+  if ('by' in move) return nowMs + move.by
+  const deadline = deadlines[move.of % (deadlines.length || 1)]
+  if (deadline === undefined) return nowMs
+  return Math.max(nowMs, deadline + (move.until === 'deadline' ? 0 : 600_000) + move.plus)
+}
+
+function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: readonly HoldRequest[]): Call {
+  const policyAt = (index: number) => compiled[index % compiled.length] as Policy
+  const checkOf = ({ key, policy, wish }: WishedCheck) => ({
+    key,
+    policy: policyAt(policy),
+    tokens: tokensOf(wish, policyAt(policy)),
+  })
+  const madeAt = (index: number) => made[index % (made.length || 1)]
+  const idAt = (index: number) => madeAt(index)?.id ?? idOf('unknown')
+  switch (deed.what) {
+    case 'check':
+      return { nowMs, what: 'check', check: checkOf(deed.check) }
+    case 'group':
+      return {
+        nowMs,
+        what: 'group',
+        group: { checks: deed.checks.map(checkOf), shadowed: deed.checks.map(({ shadowed }) => shadowed) },
+      }
+    case 'reserve': {
+      const checks = deed.checks.map(check => ({ ...checkOf(check), reserves: true as const }))
+      const before = deed.repeats && madeAt(deed.repeats.of)
+      const named = checks.map(({ key, tokens }) => ({ key, tokens }))
+      const hold = {
+        id: before?.id ?? idOf(String(made.length)),
+        ttlMs: deed.ttlMs,
+        onExpiry: deed.onExpiry,
+        fingerprint: before !== undefined && deed.repeats?.isSame ? before.fingerprint : `f${made.length}`,
+        named: deed.unheld ? [{ key: '{a}off', tokens: 3, policy: 'plan:off' }, ...named] : named,
+      }
+      return { nowMs, what: 'group', group: { checks, shadowed: deed.checks.map(({ shadowed }) => shadowed), hold } }
+    }
+    case 'settle': {
+      const amounts = amountsOf(deed.amount, madeAt(deed.of))
+      return {
+        nowMs,
+        what: 'settle',
+        settlement: { id: idAt(deed.of), amounts, policyOf: () => policyAt(deed.policy) },
+      }
+    }
+    case 'extend':
+      return { nowMs, what: 'extend', extension: { id: idAt(deed.of), ...(deed.ttlMs && { ttlMs: deed.ttlMs }) } }
+    case 'read':
+      return { nowMs, what: 'read', id: idAt(deed.of) }
+    case 'reset':
+      return { nowMs, what: 'reset', key: deed.key }
+  }
+}
+
+function idOf(name: string): ReservationId {
+  return reservationId('{a}x', name.padStart(22, '0'))
+}
+
+function tokensOf(wish: Wish, { definition }: Policy): number {
+  if ('tokens' in wish) return wish.tokens
+  const spent = definition.limits.filter(({ kind }) => kind !== 'concurrency').map(({ capacity }) => capacity)
+  return Math.ceil((Math.min(...spent, MOST_TOKENS) * wish.quarters) / 4)
+}
+
+function amountsOf(amount: Amount, hold: HoldRequest | undefined): Amounts {
+  const named = hold?.named ?? []
+  const first = named.at(-1)?.tokens ?? 1
+  switch (amount) {
+    case 'reserved':
+    case 'release':
+      return amount
+    case 'half':
+      return Math.floor(first / 2)
+    case 'double':
+      return Math.min(2 * first + 1, MOST_TOKENS)
+    case 'zero':
+      return 0
+    case 'each':
+      return new Map(named.map(({ key, tokens }, i) => [key, Math.min(tokens + i, MOST_TOKENS)]))
+    case 'others':
+      return new Map([['{a}other', 1]])
+    default:
+      return amount.tokens
+  }
+}
+
+function expectedOf(oracle: ReservationOracle, call: Call): Outcome {
+  const { nowMs } = call
+  switch (call.what) {
+    case 'check': {
+      const { key, policy, tokens } = call.check
+      return oracle.bucket(key).check(policy.definition.limits, tokens, nowMs)
+    }
+    case 'group':
+      return oracle.decide(call.group, nowMs)
+    case 'settle':
+      return oracle.settle(call.settlement, nowMs)
+    case 'extend':
+      return oracle.extend(call.extension.id, call.extension.ttlMs, nowMs)
+    case 'read':
+      return oracle.read(call.id, nowMs)
+    case 'reset':
+      oracle.bucket(call.key).reset()
+      return undefined
+  }
+}
+
+/** Makes a call, and returns its outcome in the form of the oracle. */
+export async function outcomeOf(store: BucketStore & ReservationStore, call: Call): Promise<Outcome> {
+  switch (call.what) {
+    case 'check': {
+      const [reading] = await store.check([call.check])
+      return reading && answerOf(call.check, reading)
+    }
+    case 'group': {
+      const [reading] = await store.checkAll([call.group])
+      return reading && groupOutcome(call.group, reading)
+    }
+    case 'settle': {
+      const [result] = await store.settle([call.settlement])
+      return result && settledOutcome(result)
+    }
+    case 'extend': {
+      const [result] = await store.extend([call.extension])
+      return result
+    }
+    case 'read': {
+      const [reservation] = await store.read([call.id])
+      if (reservation === null || reservation === undefined) return undefined
+      const { status, expiresAtMs, keys } = reservation
+      return { status, expiresAtMs, keys: keys.map(({ policy: _, ...key }) => key) }
+    }
+    case 'reset':
+      await store.reset(call.key)
+      return undefined
+  }
+}
+
+function groupOutcome({ checks }: CheckGroup, { allowed, readings, reservation, refusal }: GroupReading): Outcome {
+  return {
+    allowed,
+    answers: readings.map((reading, i) => answerOf(checks[i] as BucketCheck, reading)),
+    ...(reservation && { expiresAtMs: reservation.expiresAtMs }),
+    ...(refusal && { refusal: refusal.reason }),
+  }
+}
+
+function settledOutcome(result: SettlementResult): Outcome {
+  if (result.status === 'keys-differ') return { status: result.status }
+  if (result.status !== 'settled' && result.status !== 'released') return result
+  return {
+    status: result.status,
+    keys: result.keys.map(({ key, tokens, charged, policy, reading }) => ({
+      key,
+      tokens,
+      charged,
+      ...(reading && { answer: answerOf({ key, policy, tokens: 0 }, reading) }),
+    })),
+  }
+}
+
+/**
+ * Expects that a bucket is kept until it is full, and no longer.
+ * @param kept when the store forgets it
+ * @param forgotten when the oracle does
+ */
+export function expectKept(
+  { policies }: ReservationHistory,
+  kept: number | bigint | undefined,
+  forgotten: bigint | undefined,
+  nowMs: number,
+): void {
+  const [until, expected] = [kept, forgotten].map(time =>
+    time !== undefined && time > nowMs ? Number(time) : undefined,
+  )
+  // A quota of days or longer may be kept for a period more, see `RecordedQuota`.
+  const mayBeLonger = policies.flat().some(limit => limit.kind === 'quota' && !isFixed(limit.period))
+  if (expected === undefined || until === undefined) expect(until).toBe(expected)
+  else if (mayBeLonger) expect(until).toBeGreaterThanOrEqual(expected)
+  // Beyond 2^53, about 285,000 years ahead, doubles lose milliseconds.
+  else expect(Math.abs(until - expected)).toBeLessThan(expected < 2 ** 53 ? 1 : 100)
+}
