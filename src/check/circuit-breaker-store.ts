@@ -1,9 +1,22 @@
+import type { Hold } from '../domain/holds.ts'
 import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
+import type { Reservation } from '../domain/reservation.ts'
+import type { ReservationId } from '../domain/reservation-id.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutageClock } from './outage-clock.ts'
-import type { BucketCheck, BucketStore, CheckObserver } from './ports.ts'
+import type {
+  BucketCheck,
+  CheckGroup,
+  CheckObserver,
+  Extension,
+  ExtensionResult,
+  GroupReading,
+  KeyStore,
+  Settlement,
+  SettlementResult,
+} from './ports.ts'
 
 /** Consecutive failures that open the circuit. */
 const FAILURES_TO_OPEN = 5
@@ -49,13 +62,13 @@ interface CircuitBreakerStoreOptions {
 }
 
 /**
- * A bucket store with a deadline for each call and a circuit breaker. Five consecutive failures open the circuit; a store that
+ * A store of buckets with a deadline for each call and a circuit breaker. Five consecutive failures open the circuit; a store that
  * refuses writes opens it at once, since reads would succeed in between. While it is open, calls fail without the store being
  * asked, until a probe succeeds. Probes run the real script and belong to no caller, so no caller waits for one.
  * @see https://martinfowler.com/bliki/CircuitBreaker.html
  */
-export class CircuitBreakerStore implements BucketStore {
-  readonly #store: BucketStore
+export class CircuitBreakerStore implements KeyStore {
+  readonly #store: KeyStore
   readonly #options: CircuitBreakerStoreOptions
   /** Created once: an error with a stack for each check of an outage would be costly. */
   readonly #openError = new CircuitOpenError('the bucket store is unavailable: the circuit is open')
@@ -66,7 +79,7 @@ export class CircuitBreakerStore implements BucketStore {
   #recovery: Promise<void> | undefined
   #isShutDown = false
 
-  constructor(store: BucketStore, options: CircuitBreakerStoreOptions) {
+  constructor(store: KeyStore, options: CircuitBreakerStoreOptions) {
     this.#store = store
     this.#options = options
   }
@@ -84,14 +97,41 @@ export class CircuitBreakerStore implements BucketStore {
     return this.#reason
   }
 
-  async check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
-    if (this.#circuit !== 'closed') throw this.#openError
-    return this.#counted(this.#call(checks))
+  check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
+    return this.#guarded(checks, items => this.#store.check(items))
+  }
+
+  checkAll(groups: readonly CheckGroup[]): Promise<readonly (GroupReading | undefined)[]> {
+    return this.#guarded(groups, items => this.#store.checkAll(items))
+  }
+
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
+    return this.#guarded(settlements, items => this.#store.settle(items))
+  }
+
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
+    return this.#guarded(extensions, items => this.#store.extend(items))
+  }
+
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]> {
+    return this.#guarded(ids, items => this.#store.read(items))
+  }
+
+  holdsOf(key: string): Promise<readonly Hold[]> {
+    return this.#guarded([key], () => this.#store.holdsOf(key))
   }
 
   async reset(key: string): Promise<void> {
     if (this.#circuit !== 'closed') throw this.#openError
     await this.#counted(withDeadline(this.#store.reset(key), this.#options.timeoutMs))
+  }
+
+  async #guarded<Item, Results>(
+    items: readonly Item[],
+    ask: (items: readonly Item[]) => Promise<Results>,
+  ): Promise<Results> {
+    if (this.#circuit !== 'closed') throw this.#openError
+    return this.#counted(this.#call(items, ask))
   }
 
   /** Runs the real script, in every state of the circuit. Success closes the circuit. Rejects if the store is unavailable. */
@@ -184,18 +224,22 @@ export class CircuitBreakerStore implements BucketStore {
   }
 
   #callProbe(): Promise<unknown> {
-    return this.#call([{ ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }])
+    const probe = { ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }
+    return this.#call([probe], checks => this.#store.check(checks))
   }
 
-  async #call(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
+  async #call<Item, Results>(
+    items: readonly Item[],
+    ask: (items: readonly Item[]) => Promise<Results>,
+  ): Promise<Results> {
     const { timeoutMs, observer } = this.#options
     const startMs = performance.now()
     try {
-      const readings = await withDeadline(this.#store.check(checks), timeoutMs)
-      observer.storeCalled(checks.length, (performance.now() - startMs) / 1000)
-      return readings
+      const results = await withDeadline(ask(items), timeoutMs)
+      observer.storeCalled(items.length, (performance.now() - startMs) / 1000)
+      return results
     } catch (err) {
-      observer.storeCalled(checks.length, (performance.now() - startMs) / 1000, this.#options.reasonOf(err))
+      observer.storeCalled(items.length, (performance.now() - startMs) / 1000, this.#options.reasonOf(err))
       throw err
     }
   }

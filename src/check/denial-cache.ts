@@ -7,6 +7,9 @@ import type { BucketCheck } from './ports.ts'
 /** Bounds, in ms, how long a reset, an eviction or a failover of the store goes unnoticed. */
 const MAX_DENIAL_TTL_MS = 1_000
 
+/** The same for a key with reservations, which may be settled at any time. */
+const MAX_HELD_TTL_MS = 100
+
 /** Past this number the oldest denial is dropped. */
 const MAX_KEYS = 10_000
 
@@ -37,7 +40,7 @@ export class DenialCache {
    * counts from the start of its millisecond, which may lie almost 1 ms earlier.
    */
   remember({ key, policy, tokens }: BucketCheck, reading: BucketReading, retryAfterMs: number, sentAtMs: number): void {
-    const expiresAtMs = sentAtMs + Math.min(retryAfterMs - 1, MAX_DENIAL_TTL_MS)
+    const expiresAtMs = sentAtMs + Math.min(retryAfterMs - 1, maxTtlOf(reading))
     setBounded(this.#denials, key, { policy, tokens, reading, receivedAtMs: this.#now(), expiresAtMs }, MAX_KEYS)
   }
 
@@ -71,4 +74,9 @@ export class DenialCache {
     const denial = this.#denials.get(key)
     return denial?.policy === policy && denial.tokens === tokens ? denial : undefined
   }
+}
+
+/** When a reservation expires, the key may have more tokens. */
+function maxTtlOf({ held }: BucketReading): number {
+  return held === undefined ? MAX_DENIAL_TTL_MS : Math.min(MAX_HELD_TTL_MS, held.nextExpiryMs - 1)
 }

@@ -115,8 +115,11 @@ export interface ReservationStore {
   holdsOf(key: string): Promise<readonly Hold[]>
 }
 
+/** Everything that is kept of keys. */
+export interface KeyStore extends BucketStore, ReservationStore {}
+
 /** A part of a store that fails independently of the others. */
-export interface BucketShard extends BucketStore {
+export interface BucketShard extends KeyStore {
   readonly name: string
   /** A key of this shard that callers may not use. */
   readonly probeKey: string
@@ -127,6 +130,8 @@ export interface ShardedBucketStore {
   readonly shards: readonly BucketShard[]
   /** The shard that holds the key's bucket now. */
   shardOf(key: string): BucketShard
+  /** The shard that holds the record of a reservation now. */
+  shardOfReservation(id: ReservationId): BucketShard
 }
 
 /** Counts what the flow does. */

@@ -1,3 +1,4 @@
+import type { ReservationId } from '../domain/reservation-id.ts'
 import type { Circuit, CircuitBreakerStore } from './circuit-breaker-store.ts'
 import type { BucketShard, ShardedBucketStore } from './ports.ts'
 
@@ -22,6 +23,11 @@ export class ShardedStore {
   /** Of the shard that holds the key's bucket now. */
   breakerFor(key: string): CircuitBreakerStore {
     return this.#breakerOf(this.#store.shardOf(key))
+  }
+
+  /** Of the shard that holds the reservation's record now. */
+  breakerForReservation(id: ReservationId): CircuitBreakerStore {
+    return this.#breakerOf(this.#store.shardOfReservation(id))
   }
 
   /** The worst of all shards. */

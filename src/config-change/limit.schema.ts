@@ -29,7 +29,8 @@ const members = {
   capacity: Type.Integer({
     minimum: 1,
     maximum: MAX_COUNT,
-    description: 'Tokens that fit into the bucket; of a quota, tokens in each period; of a concurrency limit, reservations at once.',
+    description:
+      'Tokens that fit into the bucket; of a quota, tokens in each period; of a concurrency limit, reservations at once.',
   }),
   refillTokens: Type.Optional(
     Type.Integer({

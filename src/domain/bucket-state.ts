@@ -54,6 +54,7 @@ export interface FoundBucket {
 
 /** When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. */
 export function forgottenAt({ lastSpentAtMs, fullAtMs, entries, others, holds }: Bucket): number {
+  if (entries.length + others.length === 0 && holds === undefined) return 0
   const full = Math.max(fullAtMs, ...others.map(other => other.fullAtMs))
   const lastHold = holds?.at(-1)
   if (lastHold === undefined) return full

@@ -13,7 +13,7 @@ import { LogRereads } from '../check/log-rereads.ts'
 import { OutageClock } from '../check/outage-clock.ts'
 import type { OpenQueue } from '../check/pending-check.ts'
 import { PolicyLookup } from '../check/policy-lookup.ts'
-import type { BucketShard, BucketStore, CheckObserver } from '../check/ports.ts'
+import type { BucketShard, CheckObserver, KeyStore } from '../check/ports.ts'
 import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
@@ -157,7 +157,7 @@ interface GuardedBucketsOptions {
   readonly observer: ClusterObserver
   readonly logger: Logger
   readonly timeoutMs: number
-  guard(part: BucketStore, shard?: BucketShard): CircuitBreakerStore
+  guard(part: KeyStore, shard?: BucketShard): CircuitBreakerStore
 }
 
 /** The bucket store with its circuit breaker, and the queue in front of it; on a cluster, one of each for each master. */

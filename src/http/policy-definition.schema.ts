@@ -70,7 +70,10 @@ const ConcurrencyResponse = Type.Object(
     capacity: Type.Integer({ description: 'Reservations at once.' }),
     shadow,
   },
-  { title: 'Concurrency', description: 'At most `capacity` reservations of a key at once, however many tokens they hold.' },
+  {
+    title: 'Concurrency',
+    description: 'At most `capacity` reservations of a key at once, however many tokens they hold.',
+  },
 )
 
 const LimitResponse = Type.Union([TokenBucketResponse, QuotaResponse, ConcurrencyResponse], {

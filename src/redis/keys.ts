@@ -4,9 +4,10 @@
  * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
  */
 import { bucketPartition } from '../domain/partition.ts'
+import { type ReservationId, recordPartition } from '../domain/reservation-id.ts'
 import { BUCKET_TAGS } from './bucket-tags.ts'
 
-/** The beginning of the keys of all buckets, and of no other key. */
+/** The beginning of the keys of all buckets and of their holds, and of no other key. */
 export function bucketsPrefix(keyPrefix: string): string {
   return `${keyPrefix}:{`
 }
@@ -14,13 +15,25 @@ export function bucketsPrefix(keyPrefix: string): string {
 export class BucketKeys {
   /** By partition. */
   readonly #prefixes: readonly string[]
+  readonly #recordPrefix: string
 
   constructor(keyPrefix: string) {
     this.#prefixes = BUCKET_TAGS.map(tag => `${bucketsPrefix(keyPrefix)}${tag}}:`)
+    this.#recordPrefix = `${keyPrefix}:reservation:{`
   }
 
   bucket(key: string): string {
     return this.prefixOf(key) + key
+  }
+
+  /** Sorted set: the holds of a bucket, by deadline; see `lua/holds.lua`. No bucket has such a key. */
+  holds(key: string): string {
+    return `${this.bucket(key)}\u0001holds`
+  }
+
+  /** String: the record of a reservation; see `lua/records.lua`. */
+  record(id: ReservationId): string {
+    return `${this.#recordPrefix}${BUCKET_TAGS[recordPartition(id)]}}:${id}`
   }
 
   /** The part before the caller's key; there is one for each partition. */

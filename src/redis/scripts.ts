@@ -18,13 +18,27 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
-/** Parts of the script of a check that follow the one which says where its keys are. */
-const CHECK_PARTS = ['bucket-layout', 'reply', 'quota', 'limits'] as const
+/** Parts of the scripts of buckets that follow the one which says where their keys are. */
+const BUCKET_PARTS = ['clock', 'reply', 'quota', 'concurrency', 'limits', 'bucket-layout', 'holds', 'bucket'] as const
 
-/** For buckets in one slot of a cluster, or on a server that is not in a cluster. */
-export const checkScript = load('check', 'keys-declared', ...CHECK_PARTS)
-/** For buckets in any slots of one master. */
-export const checkAcrossSlotsScript = load('check', 'keys-as-arguments', ...CHECK_PARTS)
+/** A script of buckets, for keys in different places. */
+export interface BucketScript {
+  /** For keys in one slot of a cluster, or on a server that is not in a cluster. */
+  readonly inOneSlot: Script
+  /** For keys in any slots of one master. */
+  readonly acrossSlots: Script
+}
+
+function loadForBuckets(name: string, ...parts: readonly string[]): BucketScript {
+  return {
+    inOneSlot: load(name, 'keys-declared', ...BUCKET_PARTS, ...parts),
+    acrossSlots: load(name, 'keys-as-arguments', ...BUCKET_PARTS, ...parts),
+  }
+}
+
+export const checkScript = loadForBuckets('check')
+export const checkGroupsScript = loadForBuckets('check-groups', 'records')
+export const reservationsScript = loadForBuckets('reservations', 'records')
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

@@ -1,11 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { forgottenAt } from '../../src/domain/bucket-state.ts'
+import { expectKept } from '../support/expect-kept.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import {
   type ExpectedCall,
-  expectKept,
   outcomeOf,
   playReservations,
   type ReservationHistory,

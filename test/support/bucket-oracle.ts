@@ -89,7 +89,7 @@ export class BucketOracle {
 
   /** When the bucket is full and forgotten; `undefined` if it already is. */
   get forgottenAtMs(): bigint | undefined {
-    if (this.#at === undefined) return undefined
+    if (this.#at === undefined || this.#spendings.length + this.#holds.length === 0) return undefined
     const full = [this.#at, ...this.#spendings.map(({ fullAt }) => fullAt)]
     if (this.#holds.length === 0) return latest(full)
     const from = latest([this.#at, ...this.#holds.map(({ deadline }) => deadline)])
@@ -182,7 +182,7 @@ export class BucketOracle {
 
   #forgetWhenFull(now: bigint): void {
     const forgottenAt = this.forgottenAtMs
-    if (forgottenAt !== undefined && now >= forgottenAt) this.#forget()
+    if (forgottenAt === undefined || now >= forgottenAt) this.#forget()
   }
 
   #lookAtClock(nowMs: number): Moment {

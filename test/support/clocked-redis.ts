@@ -1,6 +1,6 @@
 import { Command, Redis } from 'ioredis'
-import { CheckCall } from '../../src/redis/buckets/check-call.ts'
-import { checkScript } from '../../src/redis/scripts.ts'
+import { ScriptCall } from '../../src/redis/buckets/script-call.ts'
+import { type BucketScript, checkGroupsScript, checkScript, reservationsScript } from '../../src/redis/scripts.ts'
 
 type WriteableStream = Parameters<Redis['sendCommand']>[1]
 
@@ -11,12 +11,12 @@ const EXPIRIES = 'test:expiries'
 export const EXPIRY_SLACK_MS = 5n
 
 /**
- * A connection whose checks, including expiry, use a clock that the test sets. The expiry that the script sets is only recorded,
+ * A connection whose calls of scripts, including expiry, use a clock that the test sets. The expiry that the script sets is only recorded,
  * and the first check after that time, by the test's clock, deletes the key.
  */
 export class ClockedRedis extends Redis {
   override sendCommand(command: Command, stream?: WriteableStream): unknown {
-    return super.sendCommand(command instanceof CheckCall ? new ClockedCall(command) : command, stream)
+    return super.sendCommand(command instanceof ScriptCall ? new ClockedCall(command) : command, stream)
   }
 
   /** Sets the clock, which is rounded down, to the first microsecond of an even or the last one of an odd millisecond. */
@@ -32,16 +32,16 @@ export class ClockedRedis extends Redis {
   }
 }
 
-/** A check call with the script of this clock, whose text is sent with every call. */
+/** A call with the script of this clock, whose text is sent with every call. */
 class ClockedCall extends Command {
   readonly #text: string
 
-  constructor(call: CheckCall) {
+  constructor(call: ScriptCall) {
     super('eval')
-    const evalsha = argument('EVALSHA') + argument(checkScript.sha)
     const text = call.toWritable()
-    if (!text.includes(evalsha)) throw new Error('the call does not name the script by its hash')
-    this.#text = text.replace(evalsha, () => argument('EVAL') + argument(CLOCKED_SCRIPT))
+    const clocked = CLOCKED_SCRIPTS.find(({ evalsha }) => text.includes(evalsha))
+    if (clocked === undefined) throw new Error('the call does not name a script by its hash')
+    this.#text = text.replace(clocked.evalsha, () => clocked.eval)
   }
 
   override toWritable(): string {
@@ -53,28 +53,53 @@ function argument(text: string): string {
   return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
-const CLOCKED_SCRIPT = `
+const CLOCKED_SCRIPTS = [checkScript, checkGroupsScript, reservationsScript].map(({ inOneSlot }: BucketScript) => ({
+  evalsha: argument('EVALSHA') + argument(inOneSlot.sha),
+  eval: argument('EVAL') + argument(clocked(inOneSlot.lua)),
+}))
+
+/** Records of reservations expire to the millisecond; buckets and their holds a little later. */
+function clocked(lua: string): string {
+  return `
   local real = redis
   local clock = real.call('HMGET', '${CLOCK}', 'seconds', 'microseconds')
   local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
-  for _, key in ipairs(KEYS) do
+  local function expire(key)
     local expiry = tonumber(real.call('HGET', '${EXPIRIES}', key) or nil)
-    if expiry and expiry - ${EXPIRY_SLACK_MS} <= now then
+    local slack = string.find(key, ':reservation:{', 1, true) and 0 or ${EXPIRY_SLACK_MS}
+    if expiry and expiry - slack <= now then
       real.call('DEL', key)
       real.call('HDEL', '${EXPIRIES}', key)
     end
   end
+  local function unless_expired(name)
+    return function(key, ...)
+      expire(key)
+      return real.call(name, key, ...)
+    end
+  end
+  local function set_expiry(key, expiry)
+    real.call('HSET', '${EXPIRIES}', key, string.format('%.0f', expiry))
+  end
   local clocked = {
     TIME = function() return clock end,
-    GET = function(key) return real.call('GET', key) end,
     PTTL = function(key) return real.call('HGET', '${EXPIRIES}', key) - now end,
     PEXPIRETIME = function(key) return tonumber(real.call('HGET', '${EXPIRIES}', key)) end,
+    PEXPIREAT = set_expiry,
     SET = function(key, value, option, expiry)
       if option ~= 'PXAT' then error('the script left ' .. key .. ' without an expiry') end
       real.call('SET', key, value)
-      real.call('HSET', '${EXPIRIES}', key, string.format('%.0f', expiry))
+      set_expiry(key, expiry)
+    end,
+    DEL = function(key)
+      real.call('DEL', key)
+      real.call('HDEL', '${EXPIRIES}', key)
     end,
   }
+  for _, name in ipairs({ 'GET', 'ZADD', 'ZREM', 'ZCARD', 'ZSCORE', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREMRANGEBYRANK' }) do
+    clocked[name] = unless_expired(name)
+  end
   local function call(name, ...) return clocked[name](...) end
   local redis = { call = call, pcall = call }
-  ${checkScript.lua}`
+  ${lua}`
+}

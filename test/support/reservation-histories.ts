@@ -1,4 +1,3 @@
-import { expect } from '@jest/globals'
 import fc from 'fast-check'
 import type {
   Amounts,
@@ -13,7 +12,6 @@ import type {
   SettlementResult,
 } from '../../src/check/ports.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
-import { isFixed } from '../../src/domain/limits/quota.ts'
 import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../src/domain/reservation-id.ts'
 import { answerOf } from './answer-of.ts'
@@ -38,6 +36,11 @@ type Move =
   | { readonly until: 'deadline' | 'forgotten'; readonly of: number; readonly plus: number }
 
 type Wish = { readonly tokens: number } | { readonly quarters: number }
+/** A group with a hold. */
+interface Reserving extends CheckGroup {
+  readonly hold: HoldRequest
+}
+
 interface WishedCheck {
   readonly key: string
   readonly policy: number
@@ -156,13 +159,14 @@ export interface ExpectedCall {
   readonly forgottenAtMs: ReadonlyMap<string, bigint | undefined>
 }
 
-const KEYS = ['{a}x', '{a}y', '{a}z']
+/** The keys that can be checked and reserved. */
+export const HISTORY_KEYS = ['{a}x', '{a}y', '{a}z']
 
 /** Plays a history with the oracle. */
 export function playReservations({ policies, startMs, deeds }: ReservationHistory): readonly ExpectedCall[] {
   const compiled = policies.map((limits, i) => compilePolicy(`p${i}`, 1, { limits, mode: 'enforce' }))
   const oracle = new ReservationOracle()
-  const made: HoldRequest[] = []
+  const made: Reserving[] = []
   const deadlines: number[] = []
   let nowMs = startMs
   return deeds.map(({ move, deed }) => {
@@ -170,13 +174,13 @@ export function playReservations({ policies, startMs, deeds }: ReservationHistor
     const call = callOf(deed, nowMs, compiled, made)
     const expected = expectedOf(oracle, call)
     if (call.what === 'group' && call.group.hold !== undefined && isReserved(expected)) {
-      made.push(call.group.hold)
+      made.push({ ...call.group, hold: call.group.hold })
       deadlines.push(expected.expiresAtMs)
     }
     if (call.what === 'extend' && isReserved(expected)) {
-      deadlines[made.findIndex(({ id }) => id === call.extension.id)] = expected.expiresAtMs
+      deadlines[made.findIndex(({ hold }) => hold.id === call.extension.id)] = expected.expiresAtMs
     }
-    return { call, expected, forgottenAtMs: new Map(KEYS.map(key => [key, oracle.bucket(key).forgottenAtMs])) }
+    return { call, expected, forgottenAtMs: new Map(HISTORY_KEYS.map(key => [key, oracle.bucket(key).forgottenAtMs])) }
   })
 }
 
@@ -192,7 +196,7 @@ function moved(move: Move, nowMs: number, deadlines: readonly number[]): number 
   return Math.max(nowMs, deadline + (move.until === 'deadline' ? 0 : 600_000) + move.plus)
 }
 
-function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: readonly HoldRequest[]): Call {
+function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: readonly Reserving[]): Call {
   const policyAt = (index: number) => compiled[index % compiled.length] as Policy
   const checkOf = ({ key, policy, wish }: WishedCheck) => ({
     key,
@@ -200,7 +204,7 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
     tokens: tokensOf(wish, policyAt(policy)),
   })
   const madeAt = (index: number) => made[index % (made.length || 1)]
-  const idAt = (index: number) => madeAt(index)?.id ?? idOf('unknown')
+  const idAt = (index: number) => madeAt(index)?.hold.id ?? idOf('unknown')
   switch (deed.what) {
     case 'check':
       return { nowMs, what: 'check', check: checkOf(deed.check) }
@@ -213,18 +217,19 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
     case 'reserve': {
       const checks = deed.checks.map(check => ({ ...checkOf(check), reserves: true as const }))
       const before = deed.repeats && madeAt(deed.repeats.of)
+      if (before !== undefined && deed.repeats?.isSame) return { nowMs, what: 'group', group: before }
       const named = checks.map(({ key, tokens }) => ({ key, tokens }))
       const hold = {
-        id: before?.id ?? idOf(String(made.length)),
+        id: before?.hold.id ?? idOf(String(made.length)),
         ttlMs: deed.ttlMs,
         onExpiry: deed.onExpiry,
-        fingerprint: before !== undefined && deed.repeats?.isSame ? before.fingerprint : `f${made.length}`,
+        fingerprint: `f${made.length}`,
         named: deed.unheld ? [{ key: '{a}off', tokens: 3, policy: 'plan:off' }, ...named] : named,
       }
       return { nowMs, what: 'group', group: { checks, shadowed: deed.checks.map(({ shadowed }) => shadowed), hold } }
     }
     case 'settle': {
-      const amounts = amountsOf(deed.amount, madeAt(deed.of))
+      const amounts = amountsOf(deed.amount, madeAt(deed.of)?.hold)
       return {
         nowMs,
         what: 'settle',
@@ -345,26 +350,4 @@ function settledOutcome(result: SettlementResult): Outcome {
       ...(reading && { answer: answerOf({ key, policy, tokens: 0 }, reading) }),
     })),
   }
-}
-
-/**
- * Expects that a bucket is kept until it is full, and no longer.
- * @param kept when the store forgets it
- * @param forgotten when the oracle does
- */
-export function expectKept(
-  { policies }: ReservationHistory,
-  kept: number | bigint | undefined,
-  forgotten: bigint | undefined,
-  nowMs: number,
-): void {
-  const [until, expected] = [kept, forgotten].map(time =>
-    time !== undefined && time > nowMs ? Number(time) : undefined,
-  )
-  // A quota of days or longer may be kept for a period more, see `RecordedQuota`.
-  const mayBeLonger = policies.flat().some(limit => limit.kind === 'quota' && !isFixed(limit.period))
-  if (expected === undefined || until === undefined) expect(until).toBe(expected)
-  else if (mayBeLonger) expect(until).toBeGreaterThanOrEqual(expected)
-  // Beyond 2^53, about 285,000 years ahead, doubles lose milliseconds.
-  else expect(Math.abs(until - expected)).toBeLessThan(expected < 2 ** 53 ? 1 : 100)
 }

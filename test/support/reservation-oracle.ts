@@ -27,6 +27,7 @@ interface Reserved {
   readonly ttlMs: number
   readonly keys: readonly { readonly key: string; readonly tokens: number; readonly holds: boolean }[]
   deadlineMs: number
+  isForgotten?: boolean
   ended?: {
     readonly as: 'settled' | 'released'
     readonly atMs: number
@@ -52,8 +53,10 @@ export class ReservationOracle {
   /** The reservation of this id, until ten minutes after its end. */
   #find(id: string, nowMs: number): Reserved | undefined {
     const last = this.#reserved.findLast(reserved => reserved.id === id)
-    if (last === undefined) return undefined
-    return nowMs < (last.ended?.atMs ?? last.deadlineMs) + TEN_MINUTES ? last : undefined
+    if (last === undefined || last.isForgotten) return undefined
+    // Once it was found to be forgotten, it stays so, even if the clock goes back.
+    last.isForgotten = nowMs >= (last.ended?.atMs ?? last.deadlineMs) + TEN_MINUTES
+    return last.isForgotten ? undefined : last
   }
 
   decide({ checks, shadowed, hold }: CheckGroup, nowMs: number): Outcome {
@@ -100,6 +103,7 @@ export class ReservationOracle {
     const reserved = this.#find(id, nowMs)
     if (reserved === undefined) return { status: 'not-found' }
     const tokens = tokensOf(reserved, amounts)
+    this.#lookAtKeys(reserved, nowMs)
     if (tokens === undefined) return { status: 'keys-differ' }
     const as = amounts === 'release' ? 'released' : 'settled'
     if (reserved.ended !== undefined) {
@@ -127,6 +131,7 @@ export class ReservationOracle {
   extend(id: string, ttlMs: number | undefined, nowMs: number): Outcome {
     const reserved = this.#find(id, nowMs)
     if (reserved === undefined) return { status: 'not-found' }
+    this.#lookAtKeys(reserved, nowMs)
     const status = this.#statusOf(reserved, nowMs)
     if (status !== 'held') return { status: 'ended', ended: status }
     for (const { key, holds } of reserved.keys) if (holds) this.bucket(key).extend(id, ttlMs ?? reserved.ttlMs, nowMs)
@@ -137,12 +142,18 @@ export class ReservationOracle {
   read(id: string, nowMs: number): Outcome {
     const reserved = this.#find(id, nowMs)
     if (reserved === undefined) return undefined
+    this.#lookAtKeys(reserved, nowMs)
     const status = this.#statusOf(reserved, nowMs)
     const keys = reserved.keys.map(({ key, tokens, holds }, i) => {
       if (status === 'expired') return { key, tokens, charged: holds && reserved.onExpiry === 'charge' ? tokens : 0 }
       return reserved.ended === undefined ? { key, tokens } : { key, tokens, charged: reserved.ended.charged[i] }
     })
     return { status, keys, expiresAtMs: reserved.deadlineMs }
+  }
+
+  /** Every call on a reservation finds what has expired of its keys. */
+  #lookAtKeys({ id, keys }: Reserved, nowMs: number): void {
+    for (const { key } of keys) this.bucket(key).holds(id, nowMs)
   }
 
   #statusOf({ id, ended, deadlineMs, keys }: Reserved, nowMs: number): string {

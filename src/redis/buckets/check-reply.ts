@@ -1,4 +1,4 @@
-/** Decodes the reply of `lua/check.lua` to a batch of checks. */
+/** Decodes what the scripts of buckets reply to checks. */
 import type { BucketCheck } from '../../check/ports.ts'
 import type { CompiledLimit } from '../../domain/limits/limit.ts'
 import type { BucketReading, PeriodReading } from '../../domain/reading.ts'
@@ -17,7 +17,7 @@ export interface ReplyReport {
 /** For calls whose replies are not reported. */
 export const NO_REPORT: ReplyReport = { malformedBucket: () => undefined, clocksDiffered: () => undefined }
 
-const BYTES_PER_NUMBER = 8
+export const BYTES_PER_NUMBER = 8
 
 /** Marks a check whose bucket was malformed. */
 const MALFORMED = -1
@@ -25,28 +25,59 @@ const MALFORMED = -1
 const ELSEWHERE = -2
 /** Marks a check of a quota whose present period, by the store's clock, this process did not send. */
 const UNKNOWN_PERIOD = -3
+/** Marks a check of a key with reservations. What they hold follows. */
+const HELD = -4
 
-/** The reading of each check. It is `undefined` for one that was not decided: nothing was spent. */
-export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], report: ReplyReport): Readings {
-  const numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
+/** A check, as far as its reply depends on it. */
+export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
+
+export function numbersIn(reply: Buffer): DataView {
+  return new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
+}
+
+/**
+ * The reading of each check. It is `undefined` for one that was not decided: nothing was spent.
+ * @param from the byte at which they begin; nothing follows them
+ */
+export function readingsIn(reply: Buffer, checks: readonly RepliedCheck[], report: ReplyReport, from = 0): Readings {
+  const numbers = numbersIn(reply)
   const readings: (BucketReading | undefined)[] = new Array(checks.length)
-  let at = 0
+  let at = from
   for (let i = 0; i < checks.length; i++) {
-    const { limits } = (checks[i] as BucketCheck).policy
+    const { limits } = (checks[i] as RepliedCheck).policy
     readings[i] = readingAt(numbers, at, limits)
     at += numbersOf(limits) * BYTES_PER_NUMBER
   }
+  if (at < reply.length) readNotes(numbers, at, { readings, checks, report })
+  return readings
+}
+
+interface Noted {
+  readonly readings: (BucketReading | undefined)[]
+  readonly checks: readonly RepliedCheck[]
+  readonly report: ReplyReport
+}
+
+function readNotes(numbers: DataView, from: number, { readings, checks, report }: Noted): void {
   let haveClocksDiffered = false
-  for (; at < reply.length; at += 2 * BYTES_PER_NUMBER) {
+  for (let at = from; at < numbers.byteLength; at += 2 * BYTES_PER_NUMBER) {
     const index = numbers.getFloat64(at) - 1
     const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
     haveClocksDiffered ||= note === UNKNOWN_PERIOD
     if (note === ELSEWHERE || note === UNKNOWN_PERIOD) readings[index] = undefined
-    else if (note === MALFORMED) report.malformedBucket((checks[index] as BucketCheck).key)
-    else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
+    else if (note === MALFORMED) report.malformedBucket((checks[index] as RepliedCheck).key)
+    else if (note === HELD) {
+      at += 2 * BYTES_PER_NUMBER
+      readings[index] = { ...(readings[index] as BucketReading), held: heldAt(numbers, at) }
+      at += 2 * BYTES_PER_NUMBER
+    } else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   if (haveClocksDiffered) report.clocksDiffered()
-  return readings
+}
+
+function heldAt(numbers: DataView, at: number) {
+  const number = (index: number) => numbers.getFloat64(at + index * BYTES_PER_NUMBER)
+  return { tokens: number(0), count: number(1), nextExpiryMs: number(2), lastExpiryMs: number(3) }
 }
 
 /** A quota is followed by its period. */

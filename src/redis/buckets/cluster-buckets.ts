@@ -1,13 +1,15 @@
 import type { Cluster, Redis } from 'ioredis'
 import type { BucketShard, ShardedBucketStore } from '../../check/ports.ts'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../domain/partition.ts'
+import { type ReservationId, recordPartition } from '../../domain/reservation-id.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { BUCKET_SLOTS } from '../bucket-tags.ts'
 import type { BucketKeys } from '../keys.ts'
 import { AcrossSlots } from './across-slots.ts'
 import type { ReplyReport } from './check-reply.ts'
 import { type ClusterObserver, MasterBuckets } from './master-buckets.ts'
-import { RedirectedChecks } from './redirected-checks.ts'
+import { type Protocols, protocolsFor } from './protocols.ts'
+import { Redirections } from './redirections.ts'
 import { UnownedSlots } from './unowned-slots.ts'
 
 /** Pause before the slot map is read again after a failure, and the shortest time between two readings, in ms. */
@@ -25,7 +27,8 @@ export class ClusterBuckets implements ShardedBucketStore {
   readonly #cluster: Cluster
   readonly #options: ClusterBucketsOptions
   readonly #acrossSlots: AcrossSlots
-  readonly #redirected: RedirectedChecks
+  readonly #redirections: Redirections
+  readonly #protocols: Protocols
   readonly #nodes = new Map<string, Redis>()
   #masters: ReadonlyMap<string, MasterBuckets> = new Map()
   /** By partition. */
@@ -37,10 +40,9 @@ export class ClusterBuckets implements ShardedBucketStore {
     this.#cluster = cluster
     this.#options = options
     this.#acrossSlots = new AcrossSlots(options.keys, options.logger)
-    const unowned = (key: string) => this.#unowned.add(bucketPartition(key))
-    this.#redirected = new RedirectedChecks({ cluster, unowned, ...options })
-    const disturbed = () => this.#refreshSoon()
-    this.#unowned = new UnownedSlots({ cluster, keys: options.keys, redirected: this.#redirected, disturbed })
+    this.#protocols = protocolsFor(options.keys, options.report)
+    this.#redirections = new Redirections({ cluster, unowned: partition => this.#unowned.add(partition) })
+    this.#unowned = new UnownedSlots(this.#shared)
     cluster.on('+node', (node: Redis) => this.#add(node))
     cluster.on('-node', (node: Redis) => this.#remove(node))
     cluster.on('refresh', () => this.#readSlots())
@@ -52,8 +54,26 @@ export class ClusterBuckets implements ShardedBucketStore {
     return this.#unowned.isEmpty ? [...this.#masters.values()] : [...this.#masters.values(), this.#unowned]
   }
 
+  /** What all shards need. */
+  get #shared() {
+    return {
+      cluster: this.#cluster,
+      keys: this.#options.keys,
+      protocols: this.#protocols,
+      redirections: this.#redirections,
+      disturbed: () => this.#refreshSoon(),
+    }
+  }
+
   shardOf(key: string): BucketShard {
-    const partition = bucketPartition(key)
+    return this.#shardOfPartition(bucketPartition(key))
+  }
+
+  shardOfReservation(id: ReservationId): BucketShard {
+    return this.#shardOfPartition(recordPartition(id))
+  }
+
+  #shardOfPartition(partition: number): BucketShard {
     const owner = this.#owners[partition]
     return owner === undefined || this.#unowned.has(partition) ? this.#unowned : owner
   }
@@ -100,14 +120,12 @@ export class ClusterBuckets implements ShardedBucketStore {
 
   #master(address: string, partition: number): MasterBuckets {
     return new MasterBuckets({
-      ...this.#options,
+      ...this.#shared,
       address,
       partition,
-      cluster: this.#cluster,
       acrossSlots: this.#acrossSlots,
-      redirected: this.#redirected,
+      observer: this.#options.observer,
       connection: () => this.#nodes.get(address),
-      disturbed: () => this.#refreshSoon(),
     })
   }
 

@@ -1,12 +1,8 @@
-import type { BucketCheck } from '../../check/ports.ts'
-import type { BucketReading } from '../../domain/reading.ts'
-import type { Readings } from './check-reply.ts'
-
-/** The indexes of the checks, in groups, each in the order of the checks. */
-export function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: BucketCheck) => K): readonly number[][] {
+/** The indexes of the items, in groups, each in the order of the items. */
+export function indexesBy<Item, K>(items: readonly Item[], groupOf: (item: Item) => K): readonly number[][] {
   const groups = new Map<K, number[]>()
-  for (const [index, check] of checks.entries()) {
-    const group = groupOf(check)
+  for (const [index, item] of items.entries()) {
+    const group = groupOf(item)
     const indexes = groups.get(group)
     if (indexes === undefined) groups.set(group, [index])
     else indexes.push(index)
@@ -14,11 +10,15 @@ export function indexesBy<K>(checks: readonly BucketCheck[], groupOf: (check: Bu
   return [...groups.values()]
 }
 
-/** Writes the readings of a group to where its checks stand among all. */
-export function place(readings: (BucketReading | undefined)[], indexes: readonly number[], ofGroup: Readings): void {
-  for (const [i, index] of indexes.entries()) readings[index] = ofGroup[i]
+/** Writes the results of a group to where its items stand among all. */
+export function place<Result>(
+  results: (Result | undefined)[],
+  indexes: readonly number[],
+  ofGroup: readonly (Result | undefined)[],
+): void {
+  for (const [i, index] of indexes.entries()) results[index] = ofGroup[i]
 }
 
-export function pick(checks: readonly BucketCheck[], indexes: readonly number[]): readonly BucketCheck[] {
-  return indexes.map(index => checks[index] as BucketCheck)
+export function pick<Item>(items: readonly Item[], indexes: readonly number[]): readonly Item[] {
+  return indexes.map(index => items[index] as Item)
 }

@@ -1,15 +1,14 @@
 import { type Cluster, Pipeline, type Redis } from 'ioredis'
-import type { BucketCheck, BucketShard } from '../../check/ports.ts'
-import { bucketPartition } from '../../domain/partition.ts'
-import type { BucketReading } from '../../domain/reading.ts'
+import type { BucketShard } from '../../check/ports.ts'
 import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
 import type { AcrossSlots } from './across-slots.ts'
-import { CheckCall, type CheckCallOptions, isUnknownScript } from './check-call.ts'
-import { type Readings, type ReplyReport, readingsIn } from './check-reply.ts'
 import { indexesBy, pick, place } from './groups.ts'
 import { probeKeyIn } from './probe-keys.ts'
-import type { RedirectedChecks } from './redirected-checks.ts'
+import type { Protocol, Protocols } from './protocols.ts'
+import type { Redirections } from './redirections.ts'
+import { RedisKeyStore } from './redis-key-store.ts'
+import { isUnknownScript, type ScriptCall } from './script-call.ts'
 
 /**
  * Replies to a call that was not executed, since its keys have moved or are moving, or nobody serves their slot, or the server is no
@@ -23,7 +22,7 @@ const SLOW = /timed out/
 export interface ClusterObserver {
   /** A batch took a call for each partition in it, because its master takes no call for several. */
   calledByPartition(calls: number): void
-  /** Checks were asked again, because their slot is at another master or moves there. */
+  /** Checks, groups or calls on reservations were asked again, because their slot is at another master or moves there. */
   redirected(checks: number): void
 }
 
@@ -35,8 +34,8 @@ interface MasterBucketsOptions {
   readonly cluster: Cluster
   readonly keys: BucketKeys
   readonly acrossSlots: AcrossSlots
-  readonly redirected: RedirectedChecks
-  readonly report: ReplyReport
+  readonly redirections: Redirections
+  readonly protocols: Protocols
   readonly observer: ClusterObserver
   /** The connection to this master, if there is one. */
   connection(): Redis | undefined
@@ -53,15 +52,20 @@ type Reply = readonly [Error | null, Buffer]
  * The buckets of one master. A batch becomes one script call; at a master that takes no call for several slots, one for each
  * partition, all sent in one write.
  */
-export class MasterBuckets implements BucketShard {
+export class MasterBuckets extends RedisKeyStore implements BucketShard {
   readonly name: string
   #partition: number
-  readonly #options: MasterBucketsOptions
 
   constructor(options: MasterBucketsOptions) {
+    const { cluster, keys, protocols } = options
+    super({
+      redis: cluster,
+      keys,
+      protocols,
+      ask: (protocol, items) => new MasterCalls(options, protocol).ask(items),
+    })
     this.name = options.address
     this.#partition = options.partition
-    this.#options = options
   }
 
   /** In a partition that the master owns. */
@@ -73,33 +77,57 @@ export class MasterBuckets implements BucketShard {
   owns(partition: number): void {
     this.#partition = partition
   }
+}
 
-  /** Checks whose call failed have no reading. Rejects if all calls failed, unless only for slots that no master owns. */
-  async check(checks: readonly BucketCheck[]): Promise<Readings> {
-    const connection = this.#readyConnection()
-    const acrossSlots = this.#options.acrossSlots.isSupportedBy(connection)
-    const groups = acrossSlots ? [[...checks.keys()]] : indexesBy(checks, ({ key }) => bucketPartition(key))
-    if (!acrossSlots) this.#options.observer.calledByPartition(groups.length)
-    const { keys } = this.#options
-    const calls = groups.map(indexes => ({ checks: pick(checks, indexes), keys, acrossSlots }))
-    const replies = await sendTogether(connection, calls)
-    const settled = calls.map((call, i) => this.#settle(connection, call, replies[i] as Reply))
-    return this.#merge(groups, await Promise.allSettled(settled), checks.length)
+/** What some items ask of a master. */
+interface Batch<Item> {
+  readonly items: readonly Item[]
+  readonly acrossSlots: boolean
+}
+
+/** The calls for one batch. */
+class MasterCalls<Item, Result> {
+  readonly #options: MasterBucketsOptions
+  readonly #protocol: Protocol<Item, Result>
+
+  constructor(options: MasterBucketsOptions, protocol: Protocol<Item, Result>) {
+    this.#options = options
+    this.#protocol = protocol
   }
 
-  async reset(key: string): Promise<void> {
-    await this.#options.cluster.unlink(this.#options.keys.bucket(key))
+  /** Items whose call failed have no result. Rejects if all calls failed, unless only for slots that no master owns. */
+  async ask(items: readonly Item[]): Promise<readonly (Result | undefined)[]> {
+    const connection = this.#readyConnection()
+    const acrossSlots = this.#options.acrossSlots.isSupportedBy(connection)
+    const groups = acrossSlots ? [[...items.keys()]] : indexesBy(items, this.#protocol.partitionOf)
+    if (!acrossSlots) this.#options.observer.calledByPartition(groups.length)
+    const batches = groups.map(indexes => ({ items: pick(items, indexes), acrossSlots }))
+    const replies = await sendTogether(
+      connection,
+      batches.map(batch => this.#callOf(batch)),
+    )
+    const settled = batches.map((batch, i) => this.#settle(connection, batch, replies[i] as Reply))
+    return this.#merge(groups, await Promise.allSettled(settled), items.length)
+  }
+
+  #callOf({ items, acrossSlots }: Batch<Item>, withSource = false): ScriptCall {
+    return this.#protocol.call(items, { acrossSlots, withSource })
   }
 
   #readyConnection(): Redis {
+    const { address } = this.#options
     const connection = this.#options.connection()
     if (connection?.status === 'ready') return connection
     this.#options.disturbed()
-    throw new Error(`the master ${this.name} is unavailable`)
+    throw new Error(`the master ${address} is unavailable`)
   }
 
-  #merge(groups: readonly number[][], outcomes: readonly PromiseSettledResult<Readings>[], checks: number): Readings {
-    const merged: (BucketReading | undefined)[] = new Array(checks)
+  #merge(
+    groups: readonly number[][],
+    outcomes: readonly PromiseSettledResult<readonly (Result | undefined)[]>[],
+    items: number,
+  ): readonly (Result | undefined)[] {
+    const merged: (Result | undefined)[] = new Array(items)
     const failures: Error[] = []
     for (const [i, outcome] of outcomes.entries()) {
       if (outcome.status === 'rejected') failures.push(outcome.reason)
@@ -112,44 +140,44 @@ export class MasterBuckets implements BucketShard {
   }
 
   /** Asks again what was not executed, and nothing else: for the rest it is unknown whether tokens were spent. */
-  async #settle(connection: Redis, call: CheckCallOptions, [err, reply]: Reply): Promise<Readings> {
-    const { checks } = call
-    if (err === null) return this.#askElsewhere(checks, readingsIn(reply, checks, this.#options.report))
-    if (REDIRECTIONS.test(err.message)) return this.#askAgain(checks)
+  async #settle(connection: Redis, batch: Batch<Item>, [err, reply]: Reply): Promise<readonly (Result | undefined)[]> {
+    const { items } = batch
+    if (err === null) return this.#askElsewhere(items, this.#protocol.read(reply, items))
+    if (REDIRECTIONS.test(err.message)) return this.#askAgain(items)
     if (!isUnknownScript(err)) throw err
-    const [again] = await sendTogether(connection, [{ ...call, withSource: true }])
-    return this.#settle(connection, call, again as Reply)
+    const [again] = await sendTogether(connection, [this.#callOf(batch, true)])
+    return this.#settle(connection, batch, again as Reply)
   }
 
-  async #askElsewhere(checks: readonly BucketCheck[], readings: Readings): Promise<Readings> {
-    if (!readings.includes(undefined)) return readings
-    const elsewhere = [...readings.keys()].filter(index => readings[index] === undefined)
-    const complete = [...readings]
-    const again = this.#askAgain(pick(checks, elsewhere))
-    // A failure elsewhere must not lose the readings of what was executed here.
-    place(complete, elsewhere, await (elsewhere.length < checks.length ? again.catch(() => []) : again))
+  async #askElsewhere(items: readonly Item[], results: readonly (Result | undefined)[]) {
+    if (!results.includes(undefined)) return results
+    const elsewhere = [...results.keys()].filter(index => results[index] === undefined)
+    const complete = [...results]
+    const again = this.#askAgain(pick(items, elsewhere))
+    // A failure elsewhere must not lose the results of what was executed here.
+    place(complete, elsewhere, await (elsewhere.length < items.length ? again.catch(() => []) : again))
     return complete
   }
 
-  #askAgain(checks: readonly BucketCheck[]): Promise<Readings> {
+  #askAgain(items: readonly Item[]): Promise<readonly (Result | undefined)[]> {
     this.#options.disturbed()
-    this.#options.observer.redirected(checks.length)
-    return this.#options.redirected.ask(checks)
+    this.#options.observer.redirected(items.length)
+    return this.#options.redirections.ask(this.#protocol, items)
   }
 }
 
 /** In one write. A pipeline costs more than a single command. */
-async function sendTogether(connection: Redis, calls: readonly CheckCallOptions[]): Promise<readonly Reply[]> {
+async function sendTogether(connection: Redis, calls: readonly ScriptCall[]): Promise<readonly Reply[]> {
   const [first] = calls
   if (calls.length === 1 && first !== undefined) return [await send(connection, first)]
   const pipeline = new Pipeline(connection)
-  for (const call of calls) pipeline.sendCommand(new CheckCall(call))
+  for (const call of calls) pipeline.sendCommand(call)
   return (await pipeline.exec()) as Reply[]
 }
 
-async function send(connection: Redis, call: CheckCallOptions): Promise<Reply> {
+async function send(connection: Redis, call: ScriptCall): Promise<Reply> {
   try {
-    return [null, await connection.sendCommand(new CheckCall(call))] as [null, Buffer]
+    return [null, await connection.sendCommand(call)] as [null, Buffer]
   } catch (err) {
     return [err as Error, NO_REPLY]
   }

@@ -1,39 +1,32 @@
-import type { BucketCheck, BucketStore } from '../../check/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import type { BucketKeys } from '../keys.ts'
-import { CheckCall, isUnknownScript } from './check-call.ts'
-import { NO_REPORT, type Readings, type ReplyReport, readingsIn } from './check-reply.ts'
+import { NO_REPORT, type ReplyReport } from './check-reply.ts'
+import { type Protocol, protocolsFor } from './protocols.ts'
+import { RedisKeyStore } from './redis-key-store.ts'
+import { isUnknownScript, type ScriptCall } from './script-call.ts'
 
-/** Buckets in a standalone Redis: one script call for a whole batch. On a cluster, a batch is one check. */
-export class RedisBucketStore implements BucketStore {
-  readonly #redis: RedisClient
-  readonly #keys: BucketKeys
-  readonly #report: ReplyReport
-
+/** Buckets in a standalone Redis: one script call for a whole batch. On a cluster, a batch is one check, or one group. */
+export class RedisBucketStore extends RedisKeyStore {
   constructor(redis: RedisClient, keys: BucketKeys, report: ReplyReport = NO_REPORT) {
-    this.#redis = redis
-    this.#keys = keys
-    this.#report = report
+    const send = (call: ScriptCall) => redis.sendCommand(call) as Promise<Buffer>
+    super({
+      redis,
+      keys,
+      protocols: protocolsFor(keys, report),
+      ask: async (protocol, items) => protocol.read(await callOnce(send, protocol, items), items),
+    })
   }
+}
 
-  async check(checks: readonly BucketCheck[]): Promise<Readings> {
-    return readingsIn(await this.#call(checks), checks, this.#report)
-  }
-
-  async #call(checks: readonly BucketCheck[]): Promise<Buffer> {
-    try {
-      return await this.#send(new CheckCall({ checks, keys: this.#keys }))
-    } catch (err) {
-      if (!isUnknownScript(err)) throw err
-      return await this.#send(new CheckCall({ checks, keys: this.#keys, withSource: true }))
-    }
-  }
-
-  #send(call: CheckCall): Promise<Buffer> {
-    return this.#redis.sendCommand(call) as Promise<Buffer>
-  }
-
-  async reset(key: string): Promise<void> {
-    await this.#redis.unlink(this.#keys.bucket(key))
+async function callOnce<Item, Result>(
+  send: (call: ScriptCall) => Promise<Buffer>,
+  protocol: Protocol<Item, Result>,
+  items: readonly Item[],
+): Promise<Buffer> {
+  try {
+    return await send(protocol.call(items, {}))
+  } catch (err) {
+    if (!isUnknownScript(err)) throw err
+    return await send(protocol.call(items, { withSource: true }))
   }
 }

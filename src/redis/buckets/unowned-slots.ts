@@ -1,16 +1,18 @@
 import { type Cluster, ReplyError } from 'ioredis'
-import type { BucketCheck, BucketShard } from '../../check/ports.ts'
-import { BUCKET_PARTITIONS, bucketPartition } from '../../domain/partition.ts'
+import type { BucketShard } from '../../check/ports.ts'
+import { BUCKET_PARTITIONS } from '../../domain/partition.ts'
 import { isUnownedSlot } from '../connection/failure-reason.ts'
 import type { BucketKeys } from '../keys.ts'
-import type { Readings } from './check-reply.ts'
 import { probeKeyIn } from './probe-keys.ts'
-import type { RedirectedChecks } from './redirected-checks.ts'
+import type { Protocol, Protocols } from './protocols.ts'
+import type { Redirections } from './redirections.ts'
+import { RedisKeyStore } from './redis-key-store.ts'
 
 interface UnownedSlotsOptions {
   readonly cluster: Cluster
   readonly keys: BucketKeys
-  readonly redirected: RedirectedChecks
+  readonly protocols: Protocols
+  readonly redirections: Redirections
   /** Called when the slot map may be out of date. */
   disturbed(): void
 }
@@ -19,13 +21,15 @@ interface UnownedSlotsOptions {
  * The shard of the buckets that no master owns, so that their checks count as an outage. A partition belongs to it once the slot map
  * names no owner, or a server says that nobody serves its slot, and until a check of it succeeds: the masters may disagree.
  */
-export class UnownedSlots implements BucketShard {
+export class UnownedSlots extends RedisKeyStore implements BucketShard {
   readonly name = 'none'
-  readonly #options: UnownedSlotsOptions
-  readonly #partitions = new Set<number>()
+  readonly #partitions: Set<number>
 
   constructor(options: UnownedSlotsOptions) {
-    this.#options = options
+    const partitions = new Set<number>()
+    const { cluster, keys, protocols } = options
+    super({ redis: cluster, keys, protocols, ask: (protocol, items) => ask(options, partitions, protocol, items) })
+    this.#partitions = partitions
   }
 
   /** In each of the partitions in turn, so that one whose slot has an owner again does not wait for the others. */
@@ -46,25 +50,26 @@ export class UnownedSlots implements BucketShard {
   add(partition: number): void {
     this.#partitions.add(partition)
   }
+}
 
-  /** Asks whichever master has the slots by now. */
-  async check(checks: readonly BucketCheck[]): Promise<Readings> {
-    this.#options.disturbed()
-    const readings = await this.#options.redirected.ask(checks).catch(err => {
-      throw isUnownedSlot(err) ? this.#failure() : err
-    })
-    for (const [i, { key }] of checks.entries()) {
-      if (readings[i] !== undefined) this.#partitions.delete(bucketPartition(key))
-    }
-    return readings
+/** Asks whichever master has the slots by now. */
+async function ask<Item, Result>(
+  { redirections, disturbed }: UnownedSlotsOptions,
+  partitions: Set<number>,
+  protocol: Protocol<Item, Result>,
+  items: readonly Item[],
+): Promise<readonly (Result | undefined)[]> {
+  disturbed()
+  const results = await redirections.ask(protocol, items).catch(err => {
+    throw isUnownedSlot(err) ? unowned(partitions.size) : err
+  })
+  for (const [i, item] of items.entries()) {
+    if (results[i] !== undefined) partitions.delete(protocol.partitionOf(item))
   }
+  return results
+}
 
-  #failure(): Error {
-    const count = `${this.#partitions.size} of ${BUCKET_PARTITIONS} bucket partitions`
-    return new ReplyError(`CLUSTERDOWN Hash slot not served: no master owns the slots of ${count}`)
-  }
-
-  async reset(key: string): Promise<void> {
-    await this.#options.cluster.unlink(this.#options.keys.bucket(key))
-  }
+function unowned(partitions: number): Error {
+  const count = `${partitions} of ${BUCKET_PARTITIONS} bucket partitions`
+  return new ReplyError(`CLUSTERDOWN Hash slot not served: no master owns the slots of ${count}`)
 }

@@ -1,47 +1,68 @@
 --[[
-  The layout of a bucket: reads and writes the value of a bucket's key. A part of check.lua, which follows it.
+  The layout of a bucket: reads and writes the value of a bucket's key. A part of the scripts of buckets.
 
   A bucket is a string of big-endian numbers: a double, the time in ms when it was last spent from; then an entry of 16 bytes for
   each limit of the policy that spent last: 4 bytes id, 4 bytes units per token, and a double, the units spent.
   A bucket with more than that is extended. Its first entry is a head:
     4 bytes 0, a version (1 byte), the number of own entries (1 byte), the number of other entries (1 byte), 1 byte 0,
     and a double, the time in ms when the own entries are full.
-  Its own entries are followed by others of 32 bytes, for limits that the policy which spent last does not have:
+  Version 2: its own entries are followed by others of 32 bytes, for limits that the policy which spent last does not have:
     an entry as above, a double, the time in ms when it was last spent from, and a double, the time in ms when it is full.
+  Version 3 is that of a bucket with holds or debt. Its head is followed by 32 bytes about its holds, which holds.lua describes:
+    their number (2 bytes), the number of members of their set (2 bytes), 4 bytes 0, and three doubles: the sum of their tokens, the
+    earliest and the latest deadline. Each entry, own or other, has 16 more bytes, by which holds can be charged to it:
+    of a token bucket: its units per ms (4 bytes), its capacity in tokens (4 bytes), and a double, the units that are debt;
+    of a quota: 2^31 + the length of a period in s (4 bytes), the length of the next period in s (4 bytes), and a double, the time in ms
+    when the first one ends; of one that holds are not charged to: 8 bytes 0, and a double, the units that are debt.
   Every part has the size of whole entries, so release 0.1.0 finds its limits in an extended bucket too.
   Any other value is malformed: it counts as a full bucket, and the next spending check replaces it.
+
+  In the scripts, a bucket is { last_spent_at, full_at, own = { entry … }, others = { entry … }, held }; an entry is { id,
+  units_per_token, spent, debt, last_spent_at, full_at, recorded }, where `recorded` is a limit; `held` is absent without holds.
 ]]
 local EXPIRY_SLACK_MS = 5
-local CLOCK_TOLERANCE_MS = 10000
-local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
-local TIME, ENTRY, OTHER = 8, 16, 32
+local TIME, ENTRY, HELD_BYTES, TIMES, RECORD = 8, 16, 32, 16, 16
 -- No limit has this id.
-local EXTENDED, VERSION = 0, 2
+local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS = 0, 2, 3
+local QUOTA = 2 ^ 31
 
-local spread = unpack
-local call, pcall, pack, unpack = redis.call, redis.pcall, struct.pack, struct.unpack
-local fmod, max, min, format = math.fmod, math.max, math.min, string.format
-
--- One clock for all checks of a call, in ms.
-local time = call('TIME')
-local now = time[1] * 1000 + math.floor(time[2] / 1000)
-
-local function ceil_div(a, b)
-  local rest = fmod(a, b)
-  if rest == 0 then return a / b end
-  return (a - rest) / b + 1
+local function write_until(key, value, full_at)
+  call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
 end
 
--- Written so that NaN fails.
-local function is_whole(number, most)
-  return number >= 0 and number <= most and fmod(number, 1) == 0
+-- Most that can be spent of a token bucket, with its debt.
+local function max_units(limit)
+  return min(2 * limit.capacity_units, MAX_UNITS - 1)
 end
 
-local function write_until(key, parts, full_at)
-  call('SET', key, table.concat(parts), 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
+local function full_at_of(limit, spent, at)
+  if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
+  return limit.kind.full_at(limit, at)
 end
 
--- Creates the functions that read a bucket with any entries, and write one that is extended. Most calls need neither.
+-- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
+local function forgotten_at(bucket)
+  local held, at = bucket.held, bucket.full_at
+  if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end
+  for _, entry in ipairs(bucket.others) do at = max(at, entry.full_at) end
+  if not held then return at end
+  local from = max(held.latest, bucket.last_spent_at)
+  at = max(at, from)
+  for _, entries in ipairs({ bucket.own, bucket.others }) do
+    for _, entry in ipairs(entries) do
+      local limit = entry.recorded
+      if limit then at = max(at, full_at_of(limit, limit.per_ms > 0 and max_units(limit), from)) end
+    end
+  end
+  return at
+end
+
+-- The key of the sorted set of a bucket's holds. No bucket has such a key.
+local function holds_key(key)
+  return key .. '\1holds'
+end
+
+-- Creates the functions that read a bucket with any entries, and write one. Most calls need neither.
 local function bucket_layout()
   -- When the own entries of a bucket that is not extended are full: when its key expires. Without an expiry, in a moment.
   local function full_at_by_expiry(key, last_spent_at)
@@ -56,7 +77,14 @@ local function bucket_layout()
   local function read_entry(stored, at, last_spent_at, full_at)
     local id, units_per_token, spent = unpack('>I4I4d', stored, at)
     if id == EXTENDED or units_per_token == 0 or not is_whole(spent, MAX_UNITS) or full_at < last_spent_at then return nil end
-    return { id = id, units_per_token = units_per_token, spent = spent, last_spent_at = last_spent_at, full_at = full_at }
+    return {
+      id = id,
+      units_per_token = units_per_token,
+      spent = spent,
+      debt = 0,
+      last_spent_at = last_spent_at,
+      full_at = full_at,
+    }
   end
 
   -- Other limits were never spent from after the own ones.
@@ -66,52 +94,130 @@ local function bucket_layout()
     return read_entry(stored, at, last_spent_at, full_at)
   end
 
-  -- The head of an extended bucket: the numbers of own and other entries, and when the own ones are full.
-  local function read_head(stored)
-    local version, own, others, _, full_at = unpack('>BBBBd', stored, TIME + 5)
-    if version ~= VERSION or own == 0 or not is_whole(full_at, MAX_TIME) then return nil end
-    if #stored ~= TIME + ENTRY + own * ENTRY + others * OTHER then return nil end
-    return own, others, full_at
+  -- Adds what is recorded of its limit. Returns nil if that is malformed.
+  local function read_record(entry, stored, at)
+    local rate, size, value = unpack('>I4I4d', stored, at)
+    if rate >= QUOTA then
+      if rate == QUOTA or size == 0 or not is_whole(value, MAX_TIME) then return nil end
+      entry.recorded = kind_of('q').recorded(entry.id, value - (rate - QUOTA) * 1000, value, size * 1000)
+      return entry
+    end
+    if not is_whole(value, MAX_UNITS) then return nil end
+    entry.debt = value
+    if rate == 0 then return entry end
+    local units_per_token = entry.units_per_token
+    entry.recorded = {
+      id = entry.id,
+      units_per_token = units_per_token,
+      per_ms = rate,
+      capacity = size,
+      capacity_units = size * units_per_token,
+    }
+    return entry
   end
 
-  -- A bucket as { last_spent_at, own = number of own entries, entry, entry … }; nil if it is malformed.
-  local function parse(key, stored)
-    if #stored < TIME + ENTRY or fmod(#stored - TIME, ENTRY) ~= 0 then return nil end
-    local last_spent_at, first = unpack('>dI4', stored)
-    if not is_whole(last_spent_at, MAX_TIME) then return nil end
-    local own, others, full_at, at = (#stored - TIME) / ENTRY, 0, nil, TIME + 1
-    if first == EXTENDED then
-      own, others, full_at = read_head(stored)
-      if not own then return nil end
-      at = at + ENTRY
-    else
-      full_at = full_at_by_expiry(key, last_spent_at)
-    end
-    local bucket = { last_spent_at = last_spent_at, own = own }
-    for i = 1, own do
-      bucket[i] = read_entry(stored, at + (i - 1) * ENTRY, last_spent_at, full_at)
-      if not bucket[i] then return nil end
-    end
-    for i = 1, others do
-      bucket[own + i] = read_other(stored, at + own * ENTRY + (i - 1) * OTHER, last_spent_at)
-      if not bucket[own + i] then return nil end
+  local function read_held(stored, at)
+    local count, members, _, tokens, earliest, latest = unpack('>I2I2I4ddd', stored, at)
+    if count == 0 then return nil end
+    return { count = count, members = members, tokens = tokens, earliest = earliest, latest = latest }
+  end
+
+  local function bucket_of(last_spent_at, full_at)
+    return { last_spent_at = last_spent_at, full_at = full_at, own = {}, others = {} }
+  end
+
+  local function parse_plain(key, stored, last_spent_at)
+    local bucket = bucket_of(last_spent_at, full_at_by_expiry(key, last_spent_at))
+    for at = TIME + 1, #stored, ENTRY do
+      local entry = read_entry(stored, at, last_spent_at, bucket.full_at)
+      if not entry then return nil end
+      table.insert(bucket.own, entry)
     end
     return bucket
   end
 
-  -- `parts`: the packed time and own entries. A bucket without others is not extended.
-  local function write_bucket(key, parts, full_at, others)
-    if #others == 0 then return write_until(key, parts, full_at) end
-    local forgotten_at = full_at
-    table.insert(parts, 2, pack('>I4BBBBd', EXTENDED, VERSION, #parts - 1, #others, 0, full_at))
-    for _, entry in ipairs(others) do
-      parts[#parts + 1] = pack('>I4I4ddd', entry.id, entry.units_per_token, entry.spent, entry.last_spent_at, entry.full_at)
-      forgotten_at = max(forgotten_at, entry.full_at)
+  local function parse_extended(stored, last_spent_at)
+    local version, own, others, _, full_at = unpack('>BBBBd', stored, TIME + 5)
+    local is_held = version == VERSION_OF_HOLDS
+    if not is_whole(full_at, MAX_TIME) or not (is_held or (version == VERSION_OF_OTHERS and own > 0)) then return nil end
+    local record, at = is_held and RECORD or 0, TIME + ENTRY + (is_held and HELD_BYTES or 0)
+    if #stored ~= at + own * (ENTRY + record) + others * (ENTRY + TIMES + record) then return nil end
+    local bucket = bucket_of(last_spent_at, full_at)
+    if is_held then bucket.held = read_held(stored, TIME + ENTRY + 1) end
+    for i = 1, own + others do
+      local entry
+      if i <= own then
+        entry, at = read_entry(stored, at + 1, last_spent_at, full_at), at + ENTRY
+      else
+        entry, at = read_other(stored, at + 1, last_spent_at), at + ENTRY + TIMES
+      end
+      if entry and is_held then entry, at = read_record(entry, stored, at + 1), at + RECORD end
+      if not entry then return nil end
+      table.insert(i <= own and bucket.own or bucket.others, entry)
     end
-    write_until(key, parts, forgotten_at)
+    return bucket
   end
 
-  return parse, write_bucket
+  -- nil if it is malformed.
+  local function parse(key, stored)
+    if #stored < TIME + ENTRY or fmod(#stored - TIME, ENTRY) ~= 0 then return nil end
+    local last_spent_at, first = unpack('>dI4', stored)
+    if not is_whole(last_spent_at, MAX_TIME) then return nil end
+    if first == EXTENDED then return parse_extended(stored, last_spent_at) end
+    return parse_plain(key, stored, last_spent_at)
+  end
+
+  local function has_debt(bucket)
+    for _, entry in ipairs(bucket.own) do if entry.debt > 0 then return true end end
+    for _, entry in ipairs(bucket.others) do if entry.debt > 0 then return true end end
+    return false
+  end
+
+  local function packed_record(entry)
+    local limit = entry.recorded
+    if not limit then return pack('>I4I4d', 0, 0, entry.debt) end
+    if limit.per_ms > 0 then return pack('>I4I4d', limit.per_ms, limit.capacity, entry.debt) end
+    return pack('>I4I4d', QUOTA + (limit.ends_at - limit.starts_at) / 1000, limit.length / 1000, limit.ends_at)
+  end
+
+  local function packed(bucket)
+    local own, others, held = bucket.own, bucket.others, bucket.held
+    local is_held = held ~= nil or has_debt(bucket)
+    local parts = { pack('>d', bucket.last_spent_at) }
+    if is_held or #others > 0 then
+      local version = is_held and VERSION_OF_HOLDS or VERSION_OF_OTHERS
+      parts[2] = pack('>I4BBBBd', EXTENDED, version, #own, #others, 0, bucket.full_at)
+    end
+    if held then
+      parts[3] = pack('>I2I2I4ddd', held.count, held.members, 0, held.tokens, held.earliest, held.latest)
+    elseif is_held then
+      parts[3] = pack('>I2I2I4ddd', 0, 0, 0, 0, 0, 0)
+    end
+    for _, entry in ipairs(own) do
+      parts[#parts + 1] = pack('>I4I4d', entry.id, entry.units_per_token, entry.spent)
+      if is_held then parts[#parts + 1] = packed_record(entry) end
+    end
+    for _, entry in ipairs(others) do
+      parts[#parts + 1] =
+        pack('>I4I4ddd', entry.id, entry.units_per_token, entry.spent, entry.last_spent_at, entry.full_at)
+      if is_held then parts[#parts + 1] = packed_record(entry) end
+    end
+    return table.concat(parts)
+  end
+
+  -- Writes a bucket, whose holds expire with it, and returns it. Deletes it and returns nil if it is full.
+  local function write(key, bucket)
+    local full_at = forgotten_at(bucket)
+    if full_at <= now then
+      call('DEL', key)
+      return nil
+    end
+    write_until(key, packed(bucket), full_at)
+    if bucket.held then call('PEXPIREAT', holds_key(key), format('%.0f', full_at + EXPIRY_SLACK_MS)) end
+    return bucket
+  end
+
+  return parse, write
 end
 
 local function is_error(stored, text)

@@ -1,5 +1,5 @@
 --[[
-  Reads the limits of a policy, "id unitsPerToken unitsPerMs capacityUnits capacity" of each. A part of check.lua.
+  Reads the limits of a policy, "id unitsPerToken unitsPerMs capacityUnits capacity" of each. A part of the scripts of buckets.
   A shadow limit continues with "s": it counts, and denies nobody.
   A limit of another kind than the token bucket has no units per ms. It continues with the letter of its kind and what else it has, and
   gets a table of functions as its kind:
@@ -8,14 +8,24 @@
   spent_at(limit, spent, last_spent_at, at)   the units of a spending that still count at a time
   full_at(limit, at)                          when a spending at this time may be forgotten: nothing is spent any more
   append(limit, at)                           appends to the reply what follows the units spent
+  recorded_at(limit, at)                      what a bucket records of it at a time, to charge holds whichever policy is in force
+
+  A kind that nothing is spent of has only `is_unspent`, `read` and `append`.
 ]]
 local kinds
+
+local function kind_of(letter)
+  kinds = kinds or { q = quota_kind(), c = concurrency_kind() }
+  return kinds[letter]
+end
 
 local function read_other(limits, limit, text)
   if string.sub(text, 1, 1) == 's' then limit.is_shadow, text = true, string.sub(text, 2) end
   if text == '' then return end
-  kinds, limits.has_kinds = kinds or { q = quota_kind() }, true
-  limit.kind = kinds[string.sub(text, 1, 1)]
+  limits.has_kinds = true
+  limit.kind = kind_of(string.sub(text, 1, 1))
+  limit.is_unspent = limit.kind.is_unspent
+  if limit.is_unspent then limits.unspent = (limits.unspent or 0) + 1 end
   if not limit.kind.read(limit, text) then limits.is_undecidable = true end
 end
 
@@ -35,5 +45,12 @@ local function read_policy(text)
     limits[#limits + 1] = limit
   end
   return limits
+end
+
+-- The limits of the policies of a call, which are separated by ";".
+local function read_policies(text)
+  local policies = {}
+  for policy in string.gmatch(text, '[^;]+') do policies[#policies + 1] = read_policy(policy) end
+  return policies
 end
 

@@ -1,7 +1,9 @@
 --[[
-  The reply to a batch, in the order of its checks, and notes on some of them. A part of check.lua, which describes both.
+  The reply to a batch, in the order of its checks, and notes on some of them. A part of the scripts of buckets, which describe both.
 ]]
 local reply, replied, notes = {}, 0, {}
+
+local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD = -1, -2, -3, -4
 
 local function append(value)
   replied = replied + 1
@@ -11,5 +13,17 @@ end
 local function note(index, value)
   notes[#notes + 1] = index
   notes[#notes + 1] = value
+end
+
+-- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
+local function note_held(index, held)
+  note(index, HELD)
+  note(held.tokens, held.count)
+  note(max(1, held.earliest - now), max(1, held.latest - now))
+end
+
+local function packed_reply()
+  for _, value in ipairs(notes) do append(value) end
+  return pack('>' .. string.rep('d', replied), spread(reply, 1, replied))
 end
 

@@ -132,6 +132,7 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
   #settle({ id, amounts, policyOf }: Settlement): SettlementResult {
     const record = this.#record(id)
     if (record === undefined) return { status: 'not-found' }
+    this.#openAll(record)
     const tokens = tokensOf(record, amounts)
     if (tokens === undefined) return { status: 'keys-differ', keys: record.keys.map(({ key }) => key) }
     const status = amounts === 'release' ? 'released' : 'settled'
@@ -182,6 +183,7 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
   #extend({ id, ttlMs }: Extension): ExtensionResult {
     const record = this.#record(id)
     if (record === undefined) return { status: 'not-found' }
+    this.#openAll(record)
     const status = this.#statusOf(record)
     if (status !== 'held') return { status: 'ended', ended: status }
     const expiresAtMs = this.nowMs + (ttlMs ?? record.ttlMs)
@@ -197,6 +199,7 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     return ids.map(id => {
       const record = this.#record(id)
       if (record === undefined) return null
+      this.#openAll(record)
       const { expiresAtMs, keys, onExpiry } = record
       const status = this.#statusOf(record)
       const paid = ({ tokens, holds }: RecordedKey) => (holds && onExpiry === 'charge' ? tokens : 0)
@@ -224,7 +227,14 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     const record = this.#records.get(id)
     if (record === undefined) return undefined
     const endedAtMs = record.ended?.atMs ?? record.expiresAtMs
-    return this.nowMs < endedAtMs + KEPT_AFTER_END_MS ? record : undefined
+    if (this.nowMs < endedAtMs + KEPT_AFTER_END_MS) return record
+    this.#records.delete(id)
+    return undefined
+  }
+
+  /** Every call on a reservation is an access to its keys. */
+  #openAll({ keys }: Record): void {
+    for (const { key } of keys) this.#open(key)
   }
 
   /** Stores what the access settled, too. */

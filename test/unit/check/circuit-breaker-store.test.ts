@@ -1,11 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
-import type { BucketCheck, BucketStore, CheckObserver } from '../../../src/check/ports.ts'
+import type { BucketCheck, CheckGroup, CheckObserver, GroupReading } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
+import { reservationId } from '../../../src/domain/reservation-id.ts'
 import { TimeoutError } from '../../../src/lib/deadline.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
 import { eventually } from '../../support/eventually.ts'
+import { SpecifiedStore } from '../../support/in-memory/specified-store.ts'
 import { policyOf } from '../../support/policies.ts'
 
 const TIMEOUT_MS = 40
@@ -14,19 +16,25 @@ const CHECK: BucketCheck = { key: 'a', policy: policyOf('*'), tokens: 1 }
 type Mood = 'well' | 'hanging' | Error
 
 /** A store that works, hangs or fails as the test says, and records its calls. */
-class MoodyStore implements BucketStore {
+class MoodyStore extends SpecifiedStore {
   mood: Mood = 'well'
   readonly asked: string[] = []
 
-  async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
+  override async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
     this.asked.push(...checks.map(({ key, tokens }) => `${key} ${tokens}`))
     await this.#act()
     return checks.map(() => ({ allowed: true, spent: [1], refillPausedMs: 0 }))
   }
 
-  async reset(key: string): Promise<void> {
+  override async reset(key: string): Promise<void> {
     this.asked.push(`reset ${key}`)
     await this.#act()
+  }
+
+  override async checkAll(groups: readonly CheckGroup[]): Promise<readonly GroupReading[]> {
+    this.asked.push(`${groups.length} groups`)
+    await this.#act()
+    return super.checkAll(groups)
   }
 
   async #act(): Promise<void> {
@@ -87,6 +95,28 @@ describe('the circuit breaker of a store', () => {
     await guarded.reset('a')
     expect([store.asked, failures]).toEqual([['a 1', 'reset a'], [undefined]])
     expect([guarded.circuit, guarded.reason, said]).toEqual(['closed', undefined, []])
+  })
+
+  it('passes calls on groups and reservations on too, and counts them', async () => {
+    const [reading] = await guarded.checkAll([{ checks: [CHECK], shadowed: [false] }])
+    expect(reading?.allowed).toBe(true)
+    const id = reservationId('a', 'A'.repeat(22))
+    expect(await guarded.settle([{ id, amounts: 'reserved', policyOf: () => CHECK.policy }])).toEqual([
+      { status: 'not-found' },
+    ])
+    expect(await guarded.extend([{ id }])).toEqual([{ status: 'not-found' }])
+    expect(await guarded.read([id])).toEqual([null])
+    expect(await guarded.holdsOf('a')).toEqual([])
+    expect([store.asked, failures]).toEqual([['1 groups'], Array(5).fill(undefined)])
+  })
+
+  it('opens after failures of groups, and asks no group then', async () => {
+    store.mood = new Error('gone')
+    const group = { checks: [CHECK], shadowed: [false] }
+    for (let i = 0; i < 5; i++) await expect(guarded.checkAll([group])).rejects.toThrow('gone')
+    store.mood = 'well'
+    await expect(guarded.checkAll([group])).rejects.toThrow('the circuit is open')
+    expect(store.asked).toHaveLength(5)
   })
 
   it('waits for no answer longer than its timeout', async () => {

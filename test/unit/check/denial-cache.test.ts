@@ -40,6 +40,22 @@ describe('a denial', () => {
     expect(cache.recall(asked)).toBeUndefined()
   })
 
+  it.each([
+    [60_000, 100],
+    [30, 29],
+  ])('of a key with a reservation that expires in %i ms expires after %i ms', (nextExpiryMs, ttlMs) => {
+    const held = { tokens: 4, count: 1, nextExpiryMs, lastExpiryMs: nextExpiryMs }
+    cache.remember(asked, { ...EMPTY, held }, 60_000, 5_000)
+    now = 5_000 + ttlMs - 1
+    expect(cache.recall(asked)?.held).toEqual({
+      ...held,
+      nextExpiryMs: nextExpiryMs - ttlMs + 1,
+      lastExpiryMs: nextExpiryMs - ttlMs + 1,
+    })
+    now = 5_000 + ttlMs
+    expect(cache.recall(asked)).toBeUndefined()
+  })
+
   it('refills from when the reply was received', () => {
     now = 5_080
     cache.remember(asked, EMPTY, 1_000, 5_000)

@@ -14,7 +14,7 @@ function given(circuits: readonly Circuit[]) {
       retire: () => void closed.push(shard.name),
     }) as Partial<CircuitBreakerStore> as CircuitBreakerStore
   const shardOf = (key: string) => shards[Number(key)] as BucketShard
-  return { shards, closed, store: new ShardedStore({ shards, shardOf }, guard) }
+  return { shards, closed, store: new ShardedStore({ shards, shardOf, shardOfReservation: shardOf }, guard) }
 }
 
 describe('a sharded store', () => {

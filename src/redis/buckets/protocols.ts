@@ -1,0 +1,52 @@
+/** What can be asked of the store, each with its script: how it is encoded, and how the reply is read. */
+import type { BucketCheck, CheckGroup, GroupReading } from '../../check/ports.ts'
+import { bucketPartition } from '../../domain/partition.ts'
+import type { BucketReading } from '../../domain/reading.ts'
+import { recordPartition } from '../../domain/reservation-id.ts'
+import type { BucketKeys } from '../keys.ts'
+import { CheckCall } from './check-call.ts'
+import { type ReplyReport, readingsIn } from './check-reply.ts'
+import { GroupCall } from './group-call.ts'
+import { groupReadingsIn } from './group-reply.ts'
+import { type AskedReservation, ReservationCall } from './reservation-call.ts'
+import { type ReservationReply, reservationRepliesIn } from './reservation-reply.ts'
+import type { CallMode, ScriptCall } from './script-call.ts'
+
+export interface Protocol<Item, Result> {
+  /** The bucket partition, which all keys of an item are in on a cluster. */
+  partitionOf(item: Item): number
+  /** Items with the same unit can be asked in one call, wherever their keys are. */
+  unitOf(item: Item): unknown
+  call(items: readonly Item[], mode: CallMode): ScriptCall
+  /** `undefined` for an item that was not decided: nothing was done for it. */
+  read(reply: Buffer, items: readonly Item[]): readonly (Result | undefined)[]
+}
+
+export interface Protocols {
+  readonly checks: Protocol<BucketCheck, BucketReading>
+  readonly groups: Protocol<CheckGroup, GroupReading>
+  readonly reservations: Protocol<AskedReservation, ReservationReply>
+}
+
+export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
+  return {
+    checks: {
+      partitionOf: ({ key }) => bucketPartition(key),
+      unitOf: ({ key }) => key,
+      call: (checks, mode) => new CheckCall({ checks, keys, ...mode }),
+      read: (reply, checks) => readingsIn(reply, checks, report),
+    },
+    groups: {
+      partitionOf: ({ checks: [first] }) => bucketPartition(first?.key ?? ''),
+      unitOf: group => group,
+      call: (groups, mode) => new GroupCall(groups, keys, mode),
+      read: (reply, groups) => groupReadingsIn(reply, groups, report),
+    },
+    reservations: {
+      partitionOf: ({ id }) => recordPartition(id),
+      unitOf: asked => asked,
+      call: (calls, mode) => new ReservationCall(calls, keys, mode),
+      read: (reply, calls) => reservationRepliesIn(reply, calls, report),
+    },
+  }
+}

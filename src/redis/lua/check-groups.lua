@@ -1,0 +1,159 @@
+--[[
+  Decides groups of checks, one group after another. Either all checks of a group are allowed, or nothing is spent from any. A group may
+  hold its tokens for a reservation instead of spending them. Its parts come before it, see redis/scripts.ts.
+
+  keys[keys_from + i]  for each group the buckets of its checks, then for a reservation its record
+  ARGV[1]              numbers, then after a line end the texts of the reservations, one directly after another. For each group:
+                       the number of its checks, and 1 if it is a reservation, otherwise 0;
+                       for each check the number of its policy, its tokens, and 1 if it never denies, otherwise 0;
+                       for a reservation its time to live in ms, 1 if it is charged when it expires, otherwise 0, the bytes of its id and
+                       of the text of its record, see records.lua, the number of its keys, and for each of them its tokens, and the
+                       number of its check in the group, or 0 if it has none
+  ARGV[2]              the limits of each policy, separated by ";", see limits.lua
+
+  Returns a string of big-endian doubles: for each group a code and a number; then as check.lua does for all checks of all groups. Codes:
+    0  denied
+    1  allowed, and spent if it is no reservation
+    2  held, or held before under the same id: the number is the deadline in ms
+    3  allowed, but a key has as many reservations as it can have: the number is that of its check in the group
+    4  allowed, but another request has the same id
+  A check that is not decided leaves its whole group undecided.
+]]
+local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED = 0, 1, 2, 3, 4
+local MAX_HOLDS = 1000
+
+local buckets = bucket_functions()
+local policies = read_policies(ARGV[2])
+local numbers_end = string.find(ARGV[1], '\n', 1, true)
+local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
+local texts_at, place, index = numbers_end, keys_from, 0
+
+local function number()
+  return tonumber((next_number()))
+end
+
+local function take_text(bytes)
+  local text = string.sub(ARGV[1], texts_at + 1, texts_at + bytes)
+  texts_at = texts_at + bytes
+  return text
+end
+
+local function read_checks(count)
+  local checks = {}
+  for i = 1, count do
+    checks[i] = { key = keys[place + i], limits = policies[number()], tokens = number(), never_denies = number() == 1 }
+    checks[i].index = index + i
+  end
+  place, index = place + count, index + count
+  return checks
+end
+
+local function read_hold()
+  local hold = { ttl = number(), is_charged = number() == 1 }
+  local id_bytes, text_bytes, count = number(), number(), number()
+  for i = 1, count do hold[i] = { tokens = number(), check = number() } end
+  hold.id, hold.text = take_text(id_bytes), take_text(text_bytes)
+  place = place + 1
+  hold.key = keys[place]
+  return hold
+end
+
+-- Why the group is not decided here.
+local function reason_undecided(checks, hold)
+  if hold then
+    local is_record_elsewhere
+    hold.record, is_record_elsewhere = read_reservation(hold.key)
+    if is_record_elsewhere then return ELSEWHERE end
+  end
+  for _, check in ipairs(checks) do
+    check.stored = get(check.key)
+    if is_elsewhere(check.stored) then return ELSEWHERE end
+  end
+  for _, check in ipairs(checks) do
+    if check.limits.is_undecidable then return UNKNOWN_PERIOD end
+  end
+end
+
+-- Whether all checks are allowed that can deny.
+local function decide(checks, reserves)
+  local is_allowed = true
+  for _, check in ipairs(checks) do
+    check.found = buckets.find(check.index, check.key, check.stored, check.limits)
+    check.allowed, check.violated = buckets.decide(check.found, check.tokens, reserves)
+    is_allowed = is_allowed and (check.allowed or check.never_denies)
+  end
+  return is_allowed
+end
+
+local function has_too_many(check)
+  local bucket = check.found.bucket
+  return bucket and bucket.held and bucket.held.count >= MAX_HOLDS
+end
+
+local function hold_all(checks, hold)
+  for i, check in ipairs(checks) do
+    if has_too_many(check) and not check.never_denies then return TOO_MANY, i end
+  end
+  local deadline, holds_any = now + hold.ttl, false
+  local record = { ended = 0, is_charged = hold.is_charged, ttl = hold.ttl, deadline = deadline, text = hold.text }
+  for _, check in ipairs(checks) do
+    check.is_held = check.allowed and not has_too_many(check)
+    if check.is_held then
+      holds_any = true
+      local bucket = buckets.record(check.found, true)
+      buckets.holds().add(check.key, bucket, hold.id, check.tokens, hold.is_charged, deadline)
+      buckets.store(check.key, bucket)
+    end
+  end
+  if not holds_any then return ALLOWED, 0 end
+  for i, named in ipairs(hold) do
+    local check = checks[named.check]
+    record[i] = { is_held = check and check.is_held, tokens = named.tokens, settled = 0, charged = 0 }
+  end
+  write_reservation(hold.key, record)
+  return RESERVED, deadline
+end
+
+-- A repeated request gets the reservation that it made before, whatever is left now.
+local function find_again(checks, hold)
+  local record = hold.record
+  if fingerprint_of(record) ~= fingerprint_of(hold) then return ID_REUSED, 0 end
+  for _, check in ipairs(checks) do check.allowed, check.violated = true, nil end
+  return RESERVED, record.deadline
+end
+
+local function decide_group(checks, hold)
+  local is_allowed = decide(checks, hold ~= nil)
+  if hold and hold.record then return find_again(checks, hold) end
+  if not is_allowed then return DENIED, 0 end
+  if hold then return hold_all(checks, hold) end
+  for _, check in ipairs(checks) do
+    if check.allowed and check.tokens > 0 then buckets.spend(check.found, check.tokens, check.violated) end
+  end
+  return ALLOWED, 0
+end
+
+local groups, codes = {}, {}
+local count = number()
+while count do
+  local is_reservation = number() == 1
+  local checks = read_checks(count)
+  local hold = is_reservation and read_hold() or nil
+  local reason = reason_undecided(checks, hold)
+  local code, value = DENIED, 0
+  if not reason then code, value = decide_group(checks, hold) end
+  append(code)
+  append(value)
+  groups[#groups + 1] = { checks = checks, reason = reason }
+  count = number()
+end
+for _, group in ipairs(groups) do
+  for _, check in ipairs(group.checks) do
+    if group.reason then
+      buckets.leave_undecided(check.index, check.limits, group.reason)
+    else
+      buckets.report(check.index, check.found, check.allowed, check.violated)
+    end
+  end
+end
+return packed_reply()

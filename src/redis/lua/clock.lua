@@ -1,0 +1,32 @@
+--[[
+  What every script of buckets begins with, after the part that says where its keys are: short names, one clock for all of a call, and
+  exact arithmetic. Numbers are integers below 2^53.
+]]
+local CLOCK_TOLERANCE_MS = 10000
+local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
+
+local spread = unpack
+local call, pcall, pack, unpack = redis.call, redis.pcall, struct.pack, struct.unpack
+local floor, fmod, max, min, format = math.floor, math.fmod, math.max, math.min, string.format
+
+-- One clock for all checks of a call, in ms.
+local time = call('TIME')
+local now = time[1] * 1000 + floor(time[2] / 1000)
+
+local function ceil_div(a, b)
+  local rest = fmod(a, b)
+  if rest == 0 then return a / b end
+  return (a - rest) / b + 1
+end
+
+-- Written so that NaN fails.
+local function is_whole(number, most)
+  return number >= 0 and number <= most and fmod(number, 1) == 0
+end
+
+-- A product beyond 2^53 is rounded, but never below 2^53, which is more than was ever spent.
+local function refilled(spent, regained)
+  if regained >= spent then return 0 end
+  return spent - regained
+end
+

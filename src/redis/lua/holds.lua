@@ -1,0 +1,104 @@
+--[[
+  The holds of a bucket: what reservations hold, until they are settled or expire. A part of the scripts of buckets;
+  domain/held-bucket.ts has the same rules. A function creates it, since most calls do not need it.
+
+  Beside a bucket with holds is a sorted set: the score of a hold is its deadline in ms; its member is the id of its reservation, then a
+  big-endian double, its tokens, 2 bytes, how many reservations it stands for, and 1 byte, whether it is charged when it expires.
+  A hold stands for several reservations, and has no id, if the set was lost: what the head of the bucket says of them then stays held
+  until the latest deadline, and is charged in full.
+]]
+local MAX_SETTLED_PER_ACCESS = 64
+local MAX_HOLDS = 1000
+local HOLD_BYTES = 11
+
+local function hold_functions(buckets)
+  local holds = {}
+
+  local function member_of(id, tokens, count, is_charged)
+    return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
+  end
+
+  -- The deadline of the first hold (from 0) or of the last one (from -1).
+  local function deadline_at(key, rank)
+    return tonumber(call('ZRANGE', holds_key(key), rank, rank, 'WITHSCORES')[2])
+  end
+
+  local function look_at_deadlines(key, held)
+    held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
+  end
+
+  local function forget_if_empty(bucket)
+    if bucket.held.members > 0 then return false end
+    bucket.held = nil
+    buckets.forget_records(bucket)
+    return true
+  end
+
+  -- Restores a set that was lost.
+  local function repair(key, held)
+    local set = holds_key(key)
+    if call('ZCARD', set) == held.members then return end
+    call('DEL', set)
+    call('ZADD', set, format('%.0f', held.latest), member_of('', held.tokens, held.count, true))
+    held.members, held.earliest = 1, held.latest
+  end
+
+  local function drop(held, tokens, count)
+    held.members, held.count, held.tokens = held.members - 1, held.count - count, held.tokens - tokens
+  end
+
+  -- Settles expired holds in the order of their deadlines, each as of its deadline, or as of the last spending if that was later.
+  function holds.settle_due(key, bucket)
+    local held, set = bucket.held, holds_key(key)
+    repair(key, held)
+    local due = call('ZRANGEBYSCORE', set, '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
+    for i = 1, #due, 2 do
+      local tokens, count, is_charged = unpack('>dI2B', due[i], #due[i] - HOLD_BYTES + 1)
+      if is_charged == 1 and tokens > 0 then
+        local at = max(tonumber(due[i + 1]), bucket.last_spent_at)
+        buckets.charge(bucket, tokens, at, function(entry) return entry.recorded end)
+      end
+      drop(held, tokens, count)
+    end
+    if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
+    if not forget_if_empty(bucket) then held.earliest = deadline_at(key, 0) end
+  end
+
+  -- Adds a hold to a bucket that has recorded the limits by which it was decided. The bucket is not stored yet.
+  function holds.add(key, bucket, id, tokens, is_charged, deadline)
+    local held = bucket.held
+    if held.members > 0 then repair(key, held) else call('DEL', holds_key(key)) end
+    local added = call('ZADD', holds_key(key), format('%.0f', deadline), member_of(id, tokens, 1, is_charged))
+    held.members, held.count, held.tokens = held.members + added, held.count + added, held.tokens + added * tokens
+    if added == 0 then return look_at_deadlines(key, held) end
+    held.earliest, held.latest = min(held.earliest, deadline), max(held.latest, deadline)
+  end
+
+  -- What a bucket without holds knows of them before the first one is added.
+  function holds.none()
+    return { members = 0, count = 0, tokens = 0, earliest = MAX_TIME, latest = 0 }
+  end
+
+  function holds.has(key, bucket, id, tokens, is_charged)
+    if not (bucket and bucket.held) then return false end
+    return call('ZSCORE', holds_key(key), member_of(id, tokens, 1, is_charged)) ~= false
+  end
+
+  -- Removes a hold. The bucket is not stored yet.
+  function holds.remove(key, bucket, id, tokens, is_charged)
+    local held = bucket.held
+    repair(key, held)
+    if call('ZREM', holds_key(key), member_of(id, tokens, 1, is_charged)) == 0 then return end
+    drop(held, tokens, 1)
+    if not forget_if_empty(bucket) then look_at_deadlines(key, held) end
+  end
+
+  -- Moves the deadline of a hold. The bucket is not stored yet.
+  function holds.move(key, bucket, id, tokens, is_charged, deadline)
+    call('ZADD', holds_key(key), 'XX', format('%.0f', deadline), member_of(id, tokens, 1, is_charged))
+    look_at_deadlines(key, bucket.held)
+  end
+
+  return holds
+end
+

@@ -1,0 +1,202 @@
+--[[
+  Settles and extends reservations, and tells how they stand, one after another. Its parts come before it, see redis/scripts.ts.
+
+  keys[keys_from + i]  for each call the record of its reservation, then the buckets of the reservation's keys, in its order
+  ARGV[1]              numbers, then after a line end the fingerprints of the reservations, one directly after another. For each call:
+                       the bytes of the fingerprint, the number of keys, and what is asked:
+                       0 to tell how it stands; 1 to settle it or 2 to release it, then for each key the number of the policy in force,
+                       or 0 if it has no limits, and the tokens; or 3 to extend it, then the time to live from now in ms, or 0 for that of its start
+  ARGV[2]              the limits of each policy, separated by ";", see limits.lua
+
+  Returns a string of big-endian doubles: for each call a code, a number, and for each key the tokens settled and charged. Of an expired
+  reservation, the expiry has charged them. Then, for each call to settle with the code 1 or 2, what a check of 0 tokens finds of each key, as check.lua does. Codes:
+    0  held, or extended: the number is the deadline in ms
+    1  settled · 2 released
+    3  expired: the number is the deadline in ms
+    4  lost: a reset has forgotten what it held; the number is the deadline in ms
+    5  not found: there is no such reservation, or the caller has the keys of another one
+    6  ended before with other tokens, as settled, or 7, as released
+    8  not decided, since a bucket is elsewhere; 9, since the caller does not know the present period of a quota
+]]
+local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
+local HELD_NOW, EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
+
+local buckets = bucket_functions()
+local policies = read_policies(ARGV[2])
+local numbers_end = string.find(ARGV[1], '\n', 1, true)
+local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
+local texts_at, place, index = numbers_end, keys_from, 0
+
+local function number()
+  return tonumber((next_number()))
+end
+
+local function read_call(fingerprint_bytes)
+  local asked = { fingerprint = string.sub(ARGV[1], texts_at + 1, texts_at + fingerprint_bytes), key = keys[place + 1] }
+  texts_at = texts_at + fingerprint_bytes
+  local count = number()
+  asked.what = number()
+  for i = 1, count do
+    asked[i] = { key = keys[place + 1 + i] }
+    if asked.what == SETTLE or asked.what == RELEASE then
+      asked[i].limits, asked[i].tokens = policies[number()] or {}, number()
+    end
+  end
+  if asked.what == EXTEND then asked.ttl = number() end
+  place = place + 1 + count
+  return asked
+end
+
+-- Opens the buckets. Returns why they cannot be decided here.
+local function open_all(asked)
+  for _, named in ipairs(asked) do
+    named.stored = get(named.key)
+    if is_elsewhere(named.stored) then return NOT_HERE end
+    if named.limits and named.limits.is_undecidable then return NO_PERIOD end
+  end
+  for _, named in ipairs(asked) do
+    named.bucket, named.is_malformed = buckets.open(named.key, named.stored)
+  end
+end
+
+-- The id is the last part of the record's key.
+local function id_of(asked)
+  return string.match(asked.key, '[^:]*$')
+end
+
+local function holds_all(asked, record)
+  for i, named in ipairs(asked) do
+    if record[i].is_held
+      and not buckets.holds().has(named.key, named.bucket, id_of(asked), record[i].tokens, record.is_charged)
+    then
+      return false
+    end
+  end
+  return true
+end
+
+-- Stores a bucket that may be full now.
+local function store(named)
+  named.bucket = buckets.store(named.key, named.bucket)
+end
+
+-- Releases what is held of a key, and charges its tokens to every limit that the bucket has recorded.
+local function settle_held(named, in_force, id, recorded, is_charged)
+  local bucket, charged = named.bucket, 0
+  if named.tokens > 0 then
+    local at = max(now, bucket.last_spent_at)
+    charged = buckets.charge(bucket, named.tokens, at, function(entry)
+      return entry.recorded and (in_force[entry.id] or entry.recorded)
+    end)
+  end
+  buckets.holds().remove(named.key, bucket, id, recorded.tokens, is_charged)
+  store(named)
+  return charged
+end
+
+-- Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded.
+local function charge_unheld(named, in_force, tokens)
+  if tokens == 0 or (not named.bucket and not next(in_force)) then return 0 end
+  local bucket = buckets.record(buckets.found(named.key, named.bucket, named.limits), false)
+  named.bucket = bucket
+  local charged = buckets.charge(bucket, tokens, max(now, bucket.last_spent_at), function(entry)
+    return in_force[entry.id] or entry.recorded
+  end)
+  store(named)
+  return charged
+end
+
+-- What an expiry charges.
+local function paid_by(record, recorded)
+  return recorded.is_held and record.is_charged and recorded.tokens or 0
+end
+
+local function settle_key(named, record, recorded, id)
+  if not recorded.is_held then return 0 end
+  local in_force = {}
+  for _, limit in ipairs(named.limits) do
+    if not limit.is_unspent then in_force[limit.id] = limit end
+  end
+  if record.deadline <= now then
+    local paid = paid_by(record, recorded)
+    return paid + charge_unheld(named, in_force, max(0, named.tokens - paid))
+  end
+  if buckets.holds().has(named.key, named.bucket, id, recorded.tokens, record.is_charged) then
+    return settle_held(named, in_force, id, recorded, record.is_charged)
+  end
+  return charge_unheld(named, in_force, named.tokens)
+end
+
+local function settle(asked, record)
+  if record.ended > 0 then
+    local is_same = record.ended == asked.what
+    for i, named in ipairs(asked) do is_same = is_same and record[i].settled == named.tokens end
+    return is_same and record.ended or ENDED_OTHERWISE + record.ended, 0
+  end
+  for i, named in ipairs(asked) do
+    record[i].charged = settle_key(named, record, record[i], id_of(asked))
+    record[i].settled = named.tokens
+  end
+  record.ended = asked.what
+  write_reservation(asked.key, record)
+  return record.ended, 0
+end
+
+local function status_of(asked, record)
+  if record.ended > 0 then return record.ended end
+  if record.deadline <= now then return EXPIRED end
+  return holds_all(asked, record) and HELD_NOW or LOST
+end
+
+local function extend(asked, record)
+  local status = status_of(asked, record)
+  if status ~= HELD_NOW then return status, record.deadline end
+  record.deadline = now + (asked.ttl > 0 and asked.ttl or record.ttl)
+  for i, named in ipairs(asked) do
+    if record[i].is_held then
+      buckets.holds().move(named.key, named.bucket, id_of(asked), record[i].tokens, record.is_charged, record.deadline)
+      store(named)
+    end
+  end
+  write_reservation(asked.key, record)
+  return HELD_NOW, record.deadline
+end
+
+local function answer(asked)
+  local record, is_record_elsewhere = read_reservation(asked.key)
+  if is_record_elsewhere then return NOT_HERE, 0 end
+  if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
+  local reason = open_all(asked)
+  if reason then return reason, 0 end
+  asked.record = record
+  if asked.what == TELL then return status_of(asked, record), record.deadline end
+  if asked.what == EXTEND then return extend(asked, record) end
+  return settle(asked, record)
+end
+
+local function append_key(code, record, i)
+  append(record and record[i].settled or 0)
+  append(record and (code == EXPIRED and paid_by(record, record[i]) or record[i].charged) or 0)
+end
+
+local settled = {}
+local fingerprint_bytes = number()
+while fingerprint_bytes do
+  local asked = read_call(fingerprint_bytes)
+  local code, value = answer(asked)
+  append(code)
+  append(value)
+  for i = 1, #asked do append_key(code, asked.record, i) end
+  if code == asked.what and (code == SETTLE or code == RELEASE) then settled[#settled + 1] = asked end
+  fingerprint_bytes = number()
+end
+for _, asked in ipairs(settled) do
+  for _, named in ipairs(asked) do
+    index = index + 1
+    if named.is_malformed then note(index, MALFORMED) end
+    local found = buckets.found(named.key, named.bucket, named.limits)
+    local allowed, violated = buckets.decide(found, 0)
+    buckets.report(index, found, allowed, violated)
+  end
+end
+return packed_reply()

@@ -1,0 +1,82 @@
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import fc from 'fast-check'
+import type { KeyStore } from '../../src/check/ports.ts'
+import { forgottenAt } from '../../src/domain/bucket-state.ts'
+import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
+import { BucketKeys } from '../../src/redis/keys.ts'
+import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
+import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import {
+  type Call,
+  HISTORY_KEYS,
+  outcomeOf,
+  playReservations,
+  type ReservationHistory,
+  reservationHistory,
+} from '../support/reservation-histories.ts'
+
+describeWithRedis('the store of reservations', () => {
+  let server: RedisServer
+  let redis: ClockedRedis
+  beforeAll(async () => {
+    jest.spyOn(Date, 'now').mockImplementation(() => frontClock)
+    server = await RedisServer.start()
+    redis = new ClockedRedis(server.url)
+  })
+  afterAll(async () => {
+    jest.restoreAllMocks()
+    redis.disconnect()
+    await server.stop()
+  })
+
+  it(
+    'does what the specification does, and keeps a bucket as long',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(reservationHistory, told => doesAsSpecified(redis, told)),
+        runs(150, 10_000),
+      )
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+})
+
+/** The clock of the front process, which tells the store about the periods of quotas. */
+let frontClock = 0
+let namespaces = 0
+
+async function doesAsSpecified(redis: ClockedRedis, told: ReservationHistory): Promise<void> {
+  const keys = new BucketKeys(`namespace-${namespaces++}`)
+  const [store, specified] = [new RedisBucketStore(redis, keys), new SpecifiedStore()]
+  for (const { call } of playReservations(told)) {
+    frontClock = specified.nowMs = call.nowMs
+    await redis.setClock(call.nowMs)
+    expect(await resultOf(store, call)).toEqual(await resultOf(specified, call))
+    for (const key of HISTORY_KEYS) {
+      const bucket = specified.stored(key)
+      // The test's server forgets a full bucket only when it is asked for it.
+      if (bucket === undefined || call.what === 'reset') continue
+      expect(Number(await redis.expiryOf(keys.bucket(key)))).toBeCloseTo(
+        forgottenAt(bucket) + Number(EXPIRY_SLACK_MS),
+        -2,
+      )
+    }
+  }
+}
+
+/** All that a call returns, where that is more than its outcome. */
+async function resultOf(store: KeyStore, call: Call): Promise<unknown> {
+  switch (call.what) {
+    case 'check':
+      return store.check([call.check])
+    case 'group':
+      return store.checkAll([call.group])
+    case 'settle':
+      return store.settle([call.settlement])
+    default:
+      return outcomeOf(store, call)
+  }
+}
