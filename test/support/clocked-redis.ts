@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto'
 import { Command, Redis } from 'ioredis'
 import { ScriptCall } from '../../src/redis/buckets/script-call.ts'
 import { type BucketScript, checkGroupsScript, checkScript, reservationsScript } from '../../src/redis/scripts.ts'
@@ -15,6 +16,11 @@ export const EXPIRY_SLACK_MS = 5n
  * and the first check after that time, by the test's clock, deletes the key.
  */
 export class ClockedRedis extends Redis {
+  constructor(url: string) {
+    super(url)
+    for (const { lua } of CLOCKED_SCRIPTS) void this.script('LOAD', lua)
+  }
+
   override sendCommand(command: Command, stream?: WriteableStream): unknown {
     return super.sendCommand(command instanceof ScriptCall ? new ClockedCall(command) : command, stream)
   }
@@ -32,16 +38,16 @@ export class ClockedRedis extends Redis {
   }
 }
 
-/** A call with the script of this clock, whose text is sent with every call. */
+/** A call with the script of this clock. */
 class ClockedCall extends Command {
   readonly #text: string
 
   constructor(call: ScriptCall) {
-    super('eval')
+    super('evalsha')
     const text = call.toWritable()
     const clocked = CLOCKED_SCRIPTS.find(({ evalsha }) => text.includes(evalsha))
     if (clocked === undefined) throw new Error('the call does not name a script by its hash')
-    this.#text = text.replace(clocked.evalsha, () => clocked.eval)
+    this.#text = text.replace(clocked.evalsha, () => clocked.clockedEvalsha)
   }
 
   override toWritable(): string {
@@ -53,10 +59,15 @@ function argument(text: string): string {
   return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
-const CLOCKED_SCRIPTS = [checkScript, checkGroupsScript, reservationsScript].map(({ inOneSlot }: BucketScript) => ({
-  evalsha: argument('EVALSHA') + argument(inOneSlot.sha),
-  eval: argument('EVAL') + argument(clocked(inOneSlot.lua)),
-}))
+const CLOCKED_SCRIPTS = [checkScript, checkGroupsScript, reservationsScript].map(({ inOneSlot }: BucketScript) => {
+  const lua = clocked(inOneSlot.lua)
+  const sha = createHash('sha1').update(lua).digest('hex')
+  return {
+    lua,
+    evalsha: argument('EVALSHA') + argument(inOneSlot.sha),
+    clockedEvalsha: argument('EVALSHA') + argument(sha),
+  }
+})
 
 /** Records of reservations expire to the millisecond; buckets and their holds a little later. */
 function clocked(lua: string): string {
