@@ -34,13 +34,16 @@ local function hold_functions(buckets)
     return true
   end
 
-  -- Restores a set that was lost.
+  -- Restores a set that was lost. Returns whether the set is here: its key may have moved to another master before that of its bucket.
   local function repair(key, held)
     local set = holds_key(key)
-    if call('ZCARD', set) == held.members then return end
+    local members = pcall('ZCARD', set)
+    if members == held.members then return true end
+    if is_elsewhere(members) then return false end
     call('DEL', set)
     call('ZADD', set, format('%.0f', held.latest), member_of('', held.tokens, held.count, true))
     held.members, held.earliest = 1, held.latest
+    return true
   end
 
   local function drop(held, tokens, count)
@@ -50,7 +53,7 @@ local function hold_functions(buckets)
   -- Settles expired holds in the order of their deadlines, each as of its deadline, or as of the last spending if that was later.
   function holds.settle_due(key, bucket)
     local held, set = bucket.held, holds_key(key)
-    repair(key, held)
+    if not repair(key, held) then return end
     local due = call('ZRANGEBYSCORE', set, '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
     for i = 1, #due, 2 do
       local tokens, count, is_charged = unpack('>dI2B', due[i], #due[i] - HOLD_BYTES + 1)

@@ -22,8 +22,16 @@ local function note_held(index, held)
   note(max(1, held.earliest - now), max(1, held.latest - now))
 end
 
+-- Lua passes at most some 8,000 values at once.
+local MAX_AT_ONCE = 4000
+
 local function packed_reply()
   for _, value in ipairs(notes) do append(value) end
-  return pack('>' .. string.rep('d', replied), spread(reply, 1, replied))
+  local parts = {}
+  for first = 1, replied, MAX_AT_ONCE do
+    local last = min(replied, first + MAX_AT_ONCE - 1)
+    parts[#parts + 1] = pack('>' .. string.rep('d', last - first + 1), spread(reply, first, last))
+  end
+  return table.concat(parts)
 end
 

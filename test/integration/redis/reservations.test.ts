@@ -1,0 +1,216 @@
+import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import type { CheckGroup, HoldRequest } from '../../../src/check/ports.ts'
+import { decideByBucket } from '../../../src/domain/decision.ts'
+import { MAX_HOLDS } from '../../../src/domain/holds.ts'
+import type { Policy } from '../../../src/domain/policy.ts'
+import { type ReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
+import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
+import { BucketKeys } from '../../../src/redis/keys.ts'
+import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
+import { RedisServer } from '../../support/redis-server.ts'
+
+const DAY = 86_400_000
+const MINUTE = 60_000
+const CAPACITY = 10_000
+
+describeWithRedis('reservations in a real Redis', () => {
+  const keys = new BucketKeys('throttler')
+  let server: RedisServer
+  let redis: Redis
+  let store: RedisBucketStore
+  beforeAll(async () => {
+    server = await RedisServer.start()
+    redis = new Redis(server.url)
+    store = new RedisBucketStore(redis, keys)
+  })
+  afterAll(async () => {
+    redis.disconnect()
+    await server.stop()
+  })
+
+  const slow = policyOf('slow', { limits: [limitOf({ capacity: CAPACITY, refillIntervalMs: DAY })] })
+  const jobs = policyOf('jobs', {
+    limits: [
+      limitOf({ capacity: CAPACITY, refillIntervalMs: DAY }),
+      { kind: 'concurrency', name: 'in-flight', capacity: 5 },
+    ],
+  })
+
+  let made = 0
+  const newId = (key: string) => reservationId(key, String(made++).padStart(22, '0'))
+
+  function groupOf(key: string, tokens: number, hold: Partial<HoldRequest> = {}, policy: Policy = slow): CheckGroup {
+    return {
+      checks: [{ key, policy, tokens, reserves: true }],
+      shadowed: [false],
+      hold: {
+        id: newId(key),
+        ttlMs: MINUTE,
+        onExpiry: 'charge',
+        fingerprint: 'f',
+        named: [{ key, tokens }],
+        ...hold,
+      },
+    }
+  }
+
+  async function reserve(key: string, tokens: number, hold: Partial<HoldRequest> = {}, policy: Policy = slow) {
+    const group = groupOf(key, tokens, hold, policy)
+    const [reading] = await store.checkAll([group])
+    return { id: group.hold?.id as ReservationId, ...reading }
+  }
+
+  const settle = (id: ReservationId, amounts: number | 'reserved' | 'release', policy: Policy = slow) =>
+    store.settle([{ id, amounts, policyOf: () => policy }])
+
+  async function look(key: string, policy: Policy = slow) {
+    const check = { key, policy, tokens: 0 }
+    const [reading] = await store.check([check])
+    return reading && decideByBucket(check, reading, 'redis')
+  }
+
+  /** Makes all holds of a key due, as if time had passed. */
+  async function makeDue(key: string): Promise<void> {
+    const value = await redis.getBuffer(keys.bucket(key))
+    const past = Date.now() - 1_000
+    value?.writeDoubleBE(past, 8 + 16 + 16)
+    await redis.set(keys.bucket(key), value as Buffer, 'KEEPTTL')
+    const members = await redis.zrangeBuffer(keys.holds(key), 0, '-1')
+    await redis.zadd(keys.holds(key), ...members.flatMap(member => [past, member]))
+  }
+
+  it('hold their tokens until they are settled, and charge what is settled', async () => {
+    const { id } = await reserve('settled', 400)
+    expect(await look('settled')).toMatchObject({ allowed: true, remaining: CAPACITY - 400 })
+    expect(await store.holdsOf('settled')).toEqual([
+      { id, tokens: 400, expiresAtMs: expect.any(Number), onExpiry: 'charge' },
+    ])
+    expect(await settle(id, 150)).toMatchObject([{ status: 'settled', keys: [{ tokens: 150, charged: 150 }] }])
+    expect(await look('settled')).toMatchObject({ remaining: CAPACITY - 150 })
+    expect(await store.holdsOf('settled')).toEqual([])
+    expect(await settle(id, 150)).toMatchObject([{ status: 'settled', keys: [{ charged: 150 }] }])
+    expect(await settle(id, 151)).toEqual([{ status: 'ended', ended: 'settled' }])
+    expect(await look('settled')).toMatchObject({ remaining: CAPACITY - 150 })
+  })
+
+  it('can be settled, extended and read by a process that did not make them', async () => {
+    const { id } = await reserve('elsewhere', 10, { named: [{ key: 'elsewhere', tokens: 10, policy: 'plan:gold' }] })
+    const other = new RedisBucketStore(redis, keys)
+    expect(await other.read([id])).toMatchObject([
+      { id, status: 'held', keys: [{ key: 'elsewhere', tokens: 10, policy: 'plan:gold' }] },
+    ])
+    expect(await other.extend([{ id, ttlMs: 2 * MINUTE }])).toMatchObject([{ status: 'extended' }])
+    const named: unknown[] = []
+    const policyFor = (name: unknown) => {
+      named.push(name)
+      return slow
+    }
+    const another = new RedisBucketStore(redis, keys)
+    expect(await another.settle([{ id, amounts: 3, policyOf: policyFor }])).toMatchObject([{ status: 'settled' }])
+    expect(named).toContainEqual({ key: 'elsewhere', tokens: 10, policy: 'plan:gold' })
+  })
+
+  it('take one slot each of a concurrency limit, whatever they hold', async () => {
+    const five = await Promise.all([0, 0, 0, 7, 0].map(tokens => reserve('slots', tokens, {}, jobs)))
+    expect(five.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true])
+    const sixth = await reserve('slots', 0, {}, jobs)
+    expect(sixth).toMatchObject({ allowed: false })
+    const decision = decideByBucket(
+      { key: 'slots', policy: jobs, tokens: 0, reserves: true },
+      sixth.readings?.[0] as never,
+      'redis',
+    )
+    expect(decision).toMatchObject({ allowed: false, remaining: 0, binding: { name: 'in-flight' } })
+    expect(decision.retryAfterMs).toBeGreaterThan(MINUTE - 10_000)
+    await settle(five[0]?.id as ReservationId, 'release', jobs)
+    expect(await reserve('slots', 0, {}, jobs)).toMatchObject({ allowed: true })
+    expect(await look('slots', jobs)).toMatchObject({ allowed: true, binding: { name: 'default' } })
+  })
+
+  it('of a key are at most a thousand', async () => {
+    const groups = Array.from({ length: MAX_HOLDS + 1 }, () => groupOf('many', 1))
+    const readings = await store.checkAll(groups)
+    expect(readings.filter(reading => reading?.reservation)).toHaveLength(MAX_HOLDS)
+    expect(readings.at(-1)).toMatchObject({ refusal: { reason: 'too-many-reservations', index: 0 } })
+    expect(await look('many')).toMatchObject({ remaining: CAPACITY - MAX_HOLDS })
+    expect(await store.holdsOf('many')).toHaveLength(100)
+  })
+
+  it('that have expired are settled by the next accesses, 64 by each', async () => {
+    await store.checkAll(Array.from({ length: 150 }, () => groupOf('due', 2)))
+    await makeDue('due')
+    const held = async () => (await store.check([{ key: 'due', policy: slow, tokens: 0 }]))[0]?.held?.count ?? 0
+    expect([await held(), await held(), await held()]).toEqual([150 - 64, 150 - 128, 0])
+    expect(await look('due')).toMatchObject({ remaining: CAPACITY - 300 })
+    expect(await redis.exists(keys.holds('due'))).toBe(0)
+  })
+
+  it('are forgotten by a reset, and still charged when they are settled', async () => {
+    const { id } = await reserve('reset', 400)
+    await store.reset('reset')
+    expect(await look('reset')).toMatchObject({ remaining: CAPACITY })
+    expect(await store.extend([{ id }])).toEqual([{ status: 'ended', ended: 'released' }])
+    expect(await settle(id, 30)).toMatchObject([{ status: 'settled', keys: [{ charged: 30 }] }])
+    expect(await look('reset')).toMatchObject({ remaining: CAPACITY - 30 })
+  })
+
+  it.each([
+    ['is lost', (key: string) => redis.del(keys.holds(key))],
+    ['is of another type', async (key: string) => redis.set(keys.holds(key), 'x')],
+  ])('whose set %s stay held until the last deadline, and are charged in full', async (what, spoil) => {
+    const key = `lost ${what}`
+    await reserve(key, 400, { onExpiry: 'release' })
+    await reserve(key, 100, { ttlMs: 2 * MINUTE })
+    await spoil(key)
+    expect(await look(key)).toMatchObject({ remaining: CAPACITY - 500 })
+    await reserve(key, 1)
+    expect(await store.check([{ key, policy: slow, tokens: 0 }])).toMatchObject([{ held: { tokens: 501, count: 3 } }])
+    expect(await store.holdsOf(key)).toHaveLength(1)
+    await makeDue(key)
+    expect(await look(key)).toMatchObject({ remaining: CAPACITY - 501 })
+  })
+
+  it('take no tokens of a bucket that was lost while the set of its holds was not', async () => {
+    await reserve('leftover', 400)
+    await redis.del(keys.bucket('leftover'))
+    expect(await look('leftover')).toMatchObject({ remaining: CAPACITY })
+    await reserve('leftover', 7)
+    expect(await look('leftover')).toMatchObject({ remaining: CAPACITY - 7 })
+    expect(await store.holdsOf('leftover')).toHaveLength(1)
+  })
+
+  it('find their own reservation again after the memory of it is outdated', async () => {
+    const { id } = await reserve('again', 5)
+    await redis.del(keys.record(id))
+    const other = new RedisBucketStore(redis, keys)
+    await other.checkAll([groupOf('again', 6, { id, fingerprint: 'another', named: [{ key: 'again', tokens: 6 }] })])
+    expect(await store.read([id])).toMatchObject([{ status: 'held', keys: [{ key: 'again', tokens: 6 }] }])
+    await redis.del(keys.record(id))
+    expect(await store.read([id])).toEqual([null])
+  })
+
+  it('keep a bucket and the set of its holds equally long, until after the last deadline and the refill', async () => {
+    await reserve('kept', 400, { ttlMs: MINUTE })
+    const [bucket, holds] = await Promise.all([
+      redis.pexpiretime(keys.bucket('kept')),
+      redis.pexpiretime(keys.holds('kept')),
+    ])
+    expect(bucket).toBe(holds)
+    expect(bucket).toBeGreaterThan(Date.now() + MINUTE)
+    await store.check([{ key: 'kept', policy: slow, tokens: 5 }])
+    expect(await redis.pexpiretime(keys.bucket('kept'))).toBe(bucket)
+  })
+
+  it('need at most 8 KB for 100 of a key, and 300 bytes and the keys for a record', async () => {
+    const groups = Array.from({ length: 100 }, () => groupOf('memory', 4_000))
+    await store.checkAll(groups.slice(0, 2))
+    await store.checkAll(
+      groups.map(({ checks, ...group }) => ({ ...group, checks: checks.map(check => ({ ...check, tokens: 1 })) })),
+    )
+    const sizeOf = async (key: string) => Number(await redis.memory('USAGE', key))
+    expect((await sizeOf(keys.bucket('memory'))) + (await sizeOf(keys.holds('memory')))).toBeLessThanOrEqual(8 * 1024)
+    expect(await sizeOf(keys.record(groups[0]?.hold?.id as ReservationId))).toBeLessThanOrEqual(300 + 'memory'.length)
+  })
+})
