@@ -26,44 +26,66 @@ local TIME, ENTRY, HELD_BYTES, TIMES, RECORD = 8, 16, 32, 16, 16
 local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS = 0, 2, 3
 local QUOTA = 2 ^ 31
 
-local function write_until(key, value, full_at)
-  call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
-end
-
--- Most that can be spent of a token bucket, with its debt.
-local function max_units(limit)
-  return min(2 * limit.capacity_units, MAX_UNITS - 1)
-end
-
-local function full_at_of(limit, spent, at)
-  if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
-  return limit.kind.full_at(limit, at)
-end
-
--- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
-local function forgotten_at(bucket)
-  local held, at = bucket.held, bucket.full_at
-  if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end
-  for _, entry in ipairs(bucket.others) do at = max(at, entry.full_at) end
-  if not held then return at end
-  local from = max(held.latest, bucket.last_spent_at)
-  at = max(at, from)
-  for _, entries in ipairs({ bucket.own, bucket.others }) do
-    for _, entry in ipairs(entries) do
-      local limit = entry.recorded
-      if limit then at = max(at, full_at_of(limit, limit.per_ms > 0 and max_units(limit), from)) end
-    end
-  end
-  return at
-end
-
--- The key of the sorted set of a bucket's holds. No bucket has such a key.
-local function holds_key(key)
-  return key .. '\1holds'
-end
-
--- Creates the functions that read a bucket with any entries, and write one. Most calls need neither.
+-- Creates the functions that read a bucket with any entries, and write one. Most calls need none of them.
 local function bucket_layout()
+  -- Written so that NaN fails.
+  local function is_whole(number, most)
+    return number >= 0 and number <= most and fmod(number, 1) == 0
+  end
+
+  local function is_error(stored, text)
+    return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
+  end
+
+  -- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
+  local function is_elsewhere(stored)
+    return is_error(stored, 'Script attempted to ')
+  end
+
+  -- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
+  -- script, since a bucket that cannot be read is not full.
+  local function get(key)
+    local stored = pcall('GET', key)
+    if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
+    return stored
+  end
+
+  local function write_until(key, value, full_at)
+    call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
+  end
+
+  -- Most that can be spent of a token bucket, with its debt.
+  local function max_units(limit)
+    return min(2 * limit.capacity_units, MAX_UNITS - 1)
+  end
+
+  local function full_at_of(limit, spent, at)
+    if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
+    return limit.kind.full_at(limit, at)
+  end
+
+  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
+  local function forgotten_at(bucket)
+    local held, at = bucket.held, bucket.full_at
+    if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end
+    for _, entry in ipairs(bucket.others) do at = max(at, entry.full_at) end
+    if not held then return at end
+    local from = max(held.latest, bucket.last_spent_at)
+    at = max(at, from)
+    for _, entries in ipairs({ bucket.own, bucket.others }) do
+      for _, entry in ipairs(entries) do
+        local limit = entry.recorded
+        if limit then at = max(at, full_at_of(limit, limit.per_ms > 0 and max_units(limit), from)) end
+      end
+    end
+    return at
+  end
+
+  -- The key of the sorted set of a bucket's holds. No bucket has such a key.
+  local function holds_key(key)
+    return key .. '\1holds'
+  end
+
   -- When the own entries of a bucket that is not extended are full: when its key expires. Without an expiry, in a moment.
   local function full_at_by_expiry(key, last_spent_at)
     local time_to_live = call('PTTL', key)
@@ -217,23 +239,16 @@ local function bucket_layout()
     return bucket
   end
 
-  return parse, write
-end
-
-local function is_error(stored, text)
-  return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
-end
-
--- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
-local function is_elsewhere(stored)
-  return is_error(stored, 'Script attempted to ')
-end
-
--- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
--- script, since a bucket that cannot be read is not full.
-local function get(key)
-  local stored = pcall('GET', key)
-  if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
-  return stored
+  return {
+    get = get,
+    is_elsewhere = is_elsewhere,
+    parse = parse,
+    write = write,
+    write_until = write_until,
+    max_units = max_units,
+    full_at_of = full_at_of,
+    forgotten_at = forgotten_at,
+    holds_key = holds_key,
+  }
 end
 

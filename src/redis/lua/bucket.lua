@@ -6,28 +6,33 @@
 local MAX_OTHER_ENTRIES = 8
 
 local function bucket_functions()
-  local buckets, parse, write, holds = {}, nil, nil, nil
+  local layout, holds = bucket_layout(), nil
+  local get, is_elsewhere, parse, write = layout.get, layout.is_elsewhere, layout.parse, layout.write
+  local write_until, full_at_of, max_units, forgotten_at =
+    layout.write_until, layout.full_at_of, layout.max_units, layout.forgotten_at
+  local buckets = { layout = layout, get = get, is_elsewhere = is_elsewhere }
+
+  local function note(index, value)
+    notes[#notes + 1] = index
+    notes[#notes + 1] = value
+  end
 
   -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
   local function spent_of_same(stored, limits)
-    if #stored ~= TIME + (#limits - (limits.unspent or 0)) * ENTRY then return nil end
+    if #stored ~= TIME + #limits * ENTRY or limits.has_unspent then return nil end
     local last_spent_at = unpack('>d', stored)
     if not (last_spent_at <= now) then return nil end
     local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
     for i, limit in ipairs(limits) do
-      if limit.is_unspent then
-        spent[i] = 0
+      local id, units_per_token, units = unpack('>I4I4d', stored, at)
+      if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
+      local per_ms = limit.per_ms
+      if per_ms > 0 then
+        spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
       else
-        local id, units_per_token, units = unpack('>I4I4d', stored, at)
-        if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
-        local per_ms = limit.per_ms
-        if per_ms > 0 then
-          spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
-        else
-          spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
-        end
-        at = at + ENTRY
+        spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
       end
+      at = at + ENTRY
     end
     return spent
   end
@@ -126,15 +131,14 @@ local function bucket_functions()
   end
 
   -- Without holds, nothing needs to be recorded.
-  local function forget_records(bucket)
+  function buckets.forget_records(bucket)
     for _, entry in ipairs(bucket.own) do entry.recorded = nil end
     for _, entry in ipairs(bucket.others) do entry.recorded = nil end
   end
 
   -- The bucket of a key: nil if it is full. What time has changed is stored. The second value says that it was malformed.
-  function buckets.open(key, stored)
+  local function open(key, stored)
     if type(stored) ~= 'string' then return nil, stored ~= false end
-    if not parse then parse, write = bucket_layout() end
     local bucket = parse(key, stored)
     if not bucket then return nil, true end
     if is_forgotten(bucket) then return nil end
@@ -149,49 +153,35 @@ local function bucket_functions()
   end
 
   -- Stores a bucket and returns it, or nil if it is full.
-  function buckets.store(key, bucket)
-    if not write then parse, write = bucket_layout() end
-    return write(key, bucket)
-  end
+  buckets.store = write
 
   function buckets.holds()
     holds = holds or hold_functions(buckets)
     return holds
   end
 
-  -- What a check of some limits finds: { key, limits, spent, at, bucket }. Without `bucket`, nothing else is in the bucket.
-  function buckets.find(index, key, stored, limits)
-    local is_text = type(stored) == 'string'
-    local spent = is_text and spent_of_same(stored, limits)
-    if spent then return { key = key, limits = limits, spent = spent, at = now } end
-    local bucket, is_malformed = buckets.open(key, stored)
-    if is_malformed then note(index, MALFORMED) end
-    return buckets.found(key, bucket, limits)
-  end
-
-  function buckets.found(key, bucket, limits)
+  local function found_in(key, bucket, limits)
     local found = { key = key, limits = limits, spent = {}, bucket = bucket }
     found.at = bucket and max(now, bucket.last_spent_at) or now
     for i, limit in ipairs(limits) do found.spent[i] = bucket and spent_now(bucket, limit, found.at) or 0 end
     return found
   end
 
-  -- Whether the enforced limits allow; and if any shadow limits would deny, which of the limits those are.
-  function buckets.decide(found, tokens, reserves)
-    local held, violated = found.bucket and found.bucket.held, nil
-    local held_tokens, held_count = held and held.tokens or 0, held and held.count or 0
-    for i, limit in ipairs(found.limits) do
-      local is_allowed
-      if limit.is_unspent then
-        is_allowed = not reserves or limit.capacity - held_count >= 1
-      elseif tokens == 0 then
-        is_allowed = found.spent[i] <= limit.capacity_units
-      else
-        local units_per_token = limit.units_per_token
-        is_allowed = tokens <= limit.capacity
-          and limit.capacity_units - found.spent[i] - held_tokens * units_per_token >= tokens * units_per_token
-      end
-      if not is_allowed then
+  -- What a check of some limits finds: { key, limits, spent, at, bucket }. Without `bucket`, nothing else is in the bucket.
+  local function find(index, key, stored, limits)
+    local is_text = type(stored) == 'string'
+    local spent = is_text and spent_of_same(stored, limits)
+    if spent then return { key = key, limits = limits, spent = spent, at = now } end
+    local bucket, is_malformed = open(key, stored)
+    if is_malformed then note(index, MALFORMED) end
+    return found_in(key, bucket, limits)
+  end
+
+  -- Whether the limits allow if reservations hold nothing, and none of the limits counts them.
+  local function decide_unheld(limits, spent, tokens)
+    local violated
+    for i, limit in ipairs(limits) do
+      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then
         if not limit.is_shadow then return false end
         violated = violated or {}
         violated[i] = true
@@ -200,7 +190,32 @@ local function bucket_functions()
     return true, violated
   end
 
-  function buckets.spend(found, tokens, violated)
+  local function is_allowed_by(limit, spent, held, tokens, reserves)
+    if limit.is_unspent then return not reserves or limit.capacity - held.count >= 1 end
+    if tokens == 0 then return spent <= limit.capacity_units end
+    local units_per_token = limit.units_per_token
+    return tokens <= limit.capacity
+      and limit.capacity_units - spent - held.tokens * units_per_token >= tokens * units_per_token
+  end
+
+  local NOTHING_HELD = { tokens = 0, count = 0 }
+
+  -- Whether the enforced limits allow; and if any shadow limits would deny, which of the limits those are.
+  local function decide(found, tokens, reserves)
+    local limits, spent = found.limits, found.spent
+    local held, violated = found.bucket and found.bucket.held, nil
+    if not held and not limits.has_unspent then return decide_unheld(limits, spent, tokens) end
+    for i, limit in ipairs(limits) do
+      if not is_allowed_by(limit, spent[i], held or NOTHING_HELD, tokens, reserves) then
+        if not limit.is_shadow then return false end
+        violated = violated or {}
+        violated[i] = true
+      end
+    end
+    return true, violated
+  end
+
+  local function spend(found, tokens, violated)
     local spent, bucket = found.spent, found.bucket
     for i, limit in ipairs(found.limits) do
       if not (limit.is_unspent or (violated and violated[i])) then spent[i] = spent[i] + tokens * limit.units_per_token end
@@ -219,8 +234,6 @@ local function bucket_functions()
     set_spent(bucket, found.limits, found.spent, found.at)
     return bucket
   end
-
-  buckets.forget_records = forget_records
 
   -- Charges tokens at a time that is not before the last spending, whether or not so many are left. Returns the whole tokens that were
   -- charged, the fewest over the limits.
@@ -248,8 +261,15 @@ local function bucket_functions()
     return charged
   end
 
+  -- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
+  local function note_held(index, held)
+    note(index, HELD)
+    note(held.tokens, held.count)
+    note(max(1, held.earliest - now), max(1, held.latest - now))
+  end
+
   -- Appends what a check found to the reply.
-  function buckets.report(index, found, allowed, violated)
+  local function report(index, found, allowed, violated)
     local limits, spent, at, bucket = found.limits, found.spent, found.at, found.bucket
     if at > now then note(index, at - now) end
     if bucket and bucket.held then note_held(index, bucket.held) end
@@ -261,7 +281,7 @@ local function bucket_functions()
   end
 
   -- The reply to a check that was not decided.
-  function buckets.leave_undecided(index, limits, reason)
+  local function leave_undecided(index, limits, reason)
     note(index, reason)
     for _, limit in ipairs(limits) do
       append(0)
@@ -269,6 +289,19 @@ local function bucket_functions()
     end
   end
 
+  function buckets.check(index, limits, tokens)
+    local key = keys[keys_from + index]
+    local stored = get(key)
+    if is_elsewhere(stored) then return leave_undecided(index, limits, ELSEWHERE) end
+    if limits.is_undecidable then return leave_undecided(index, limits, UNKNOWN_PERIOD) end
+    local found = find(index, key, stored, limits)
+    local allowed, violated = decide(found, tokens)
+    if allowed and tokens > 0 then spend(found, tokens, violated) end
+    report(index, found, allowed, violated)
+  end
+
+  buckets.note, buckets.open, buckets.found_in, buckets.find, buckets.decide = note, open, found_in, find, decide
+  buckets.spend, buckets.report, buckets.leave_undecided = spend, report, leave_undecided
   return buckets
 end
 

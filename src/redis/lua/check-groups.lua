@@ -22,7 +22,6 @@
 local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED = 0, 1, 2, 3, 4
 local MAX_HOLDS = 1000
 
-local buckets = bucket_functions()
 local policies = read_policies(ARGV[2])
 local numbers_end = string.find(ARGV[1], '\n', 1, true)
 local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
@@ -66,8 +65,8 @@ local function reason_undecided(checks, hold)
     if is_record_elsewhere then return ELSEWHERE end
   end
   for _, check in ipairs(checks) do
-    check.stored = get(check.key)
-    if is_elsewhere(check.stored) then return ELSEWHERE end
+    check.stored = buckets.get(check.key)
+    if buckets.is_elsewhere(check.stored) then return ELSEWHERE end
   end
   for _, check in ipairs(checks) do
     if check.limits.is_undecidable then return UNKNOWN_PERIOD end

@@ -18,19 +18,7 @@
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51
 
-local buckets
-
-local function check(index, limits, tokens)
-  buckets = buckets or bucket_functions()
-  local key = keys[keys_from + index]
-  local stored = get(key)
-  if is_elsewhere(stored) then return buckets.leave_undecided(index, limits, ELSEWHERE) end
-  if limits.is_undecidable then return buckets.leave_undecided(index, limits, UNKNOWN_PERIOD) end
-  local found = buckets.find(index, key, stored, limits)
-  local allowed, violated = buckets.decide(found, tokens)
-  if allowed and tokens > 0 then buckets.spend(found, tokens, violated) end
-  buckets.report(index, found, allowed, violated)
-end
+local check
 
 local function is_simple(limits)
   return #limits == 1 and not limits[1].kind and limits[1].capacity_units / limits[1].per_ms < PLAIN_INTEGER
@@ -57,6 +45,7 @@ local function check_simply(first, last, limits, tokens)
       end
     end
     if not is_own then
+      check = check or bucket_functions().check
       check(index, limits, tokens)
     elseif not (spent <= most_spent) then
       append(-1 - spent)
@@ -77,6 +66,7 @@ for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
   if is_simple(limits) then
     check_simply(first, last, limits, tokens)
   else
+    check = check or bucket_functions().check
     for index = first, last do check(index, limits, tokens) end
   end
 end

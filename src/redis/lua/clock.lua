@@ -1,6 +1,8 @@
 --[[
   What every script of buckets begins with, after the part that says where its keys are: short names, one clock for all of a call, and
   exact arithmetic. Numbers are integers below 2^53.
+
+  Each function that a script creates costs every call of it something. So those that most calls do not need are created by a few others.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
 local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
@@ -17,11 +19,6 @@ local function ceil_div(a, b)
   local rest = fmod(a, b)
   if rest == 0 then return a / b end
   return (a - rest) / b + 1
-end
-
--- Written so that NaN fails.
-local function is_whole(number, most)
-  return number >= 0 and number <= most and fmod(number, 1) == 0
 end
 
 -- A product beyond 2^53 is rounded, but never below 2^53, which is more than was ever spent.

@@ -12,7 +12,7 @@ local MAX_HOLDS = 1000
 local HOLD_BYTES = 11
 
 local function hold_functions(buckets)
-  local holds = {}
+  local holds, holds_key, is_elsewhere = {}, buckets.layout.holds_key, buckets.layout.is_elsewhere
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)

@@ -19,16 +19,6 @@ local function kind_of(letter)
   return kinds[letter]
 end
 
-local function read_other(limits, limit, text)
-  if string.sub(text, 1, 1) == 's' then limit.is_shadow, text = true, string.sub(text, 2) end
-  if text == '' then return end
-  limits.has_kinds = true
-  limit.kind = kind_of(string.sub(text, 1, 1))
-  limit.is_unspent = limit.kind.is_unspent
-  if limit.is_unspent then limits.unspent = (limits.unspent or 0) + 1 end
-  if not limit.kind.read(limit, text) then limits.is_undecidable = true end
-end
-
 local function read_policy(text)
   local limits = {}
   for id, units_per_token, per_ms, capacity_units, capacity, other in
@@ -41,7 +31,14 @@ local function read_policy(text)
       capacity_units = tonumber(capacity_units),
       capacity = tonumber(capacity),
     }
-    if other ~= '' then read_other(limits, limit, other) end
+    if string.sub(other, 1, 1) == 's' then limit.is_shadow, other = true, string.sub(other, 2) end
+    if other ~= '' then
+      limits.has_kinds = true
+      limit.kind = kind_of(string.sub(other, 1, 1))
+      limit.is_unspent = limit.kind.is_unspent
+      if limit.is_unspent then limits.has_unspent = true end
+      if not limit.kind.read(limit, other) then limits.is_undecidable = true end
+    end
     limits[#limits + 1] = limit
   end
   return limits

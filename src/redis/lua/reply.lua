@@ -4,29 +4,17 @@
 local reply, replied, notes = {}, 0, {}
 
 local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD = -1, -2, -3, -4
+-- Lua passes at most some 8,000 values at once.
+local MAX_AT_ONCE = 4000
 
 local function append(value)
   replied = replied + 1
   reply[replied] = value
 end
 
-local function note(index, value)
-  notes[#notes + 1] = index
-  notes[#notes + 1] = value
-end
-
--- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
-local function note_held(index, held)
-  note(index, HELD)
-  note(held.tokens, held.count)
-  note(max(1, held.earliest - now), max(1, held.latest - now))
-end
-
--- Lua passes at most some 8,000 values at once.
-local MAX_AT_ONCE = 4000
-
 local function packed_reply()
   for _, value in ipairs(notes) do append(value) end
+  if replied <= MAX_AT_ONCE then return pack('>' .. string.rep('d', replied), spread(reply, 1, replied)) end
   local parts = {}
   for first = 1, replied, MAX_AT_ONCE do
     local last = min(replied, first + MAX_AT_ONCE - 1)

@@ -21,7 +21,6 @@
 local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
 local HELD_NOW, EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
 
-local buckets = bucket_functions()
 local policies = read_policies(ARGV[2])
 local numbers_end = string.find(ARGV[1], '\n', 1, true)
 local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
@@ -50,8 +49,8 @@ end
 -- Opens the buckets. Returns why they cannot be decided here.
 local function open_all(asked)
   for _, named in ipairs(asked) do
-    named.stored = get(named.key)
-    if is_elsewhere(named.stored) then return NOT_HERE end
+    named.stored = buckets.get(named.key)
+    if buckets.is_elsewhere(named.stored) then return NOT_HERE end
     if named.limits and named.limits.is_undecidable then return NO_PERIOD end
   end
   for _, named in ipairs(asked) do
@@ -97,7 +96,7 @@ end
 -- Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded.
 local function charge_unheld(named, in_force, tokens)
   if tokens == 0 or (not named.bucket and not next(in_force)) then return 0 end
-  local bucket = buckets.record(buckets.found(named.key, named.bucket, named.limits), false)
+  local bucket = buckets.record(buckets.found_in(named.key, named.bucket, named.limits), false)
   named.bucket = bucket
   local charged = buckets.charge(bucket, tokens, max(now, bucket.last_spent_at), function(entry)
     return in_force[entry.id] or entry.recorded
@@ -193,8 +192,8 @@ end
 for _, asked in ipairs(settled) do
   for _, named in ipairs(asked) do
     index = index + 1
-    if named.is_malformed then note(index, MALFORMED) end
-    local found = buckets.found(named.key, named.bucket, named.limits)
+    if named.is_malformed then buckets.note(index, MALFORMED) end
+    local found = buckets.found_in(named.key, named.bucket, named.limits)
     local allowed, violated = buckets.decide(found, 0)
     buckets.report(index, found, allowed, violated)
   end
