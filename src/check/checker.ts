@@ -6,8 +6,9 @@ import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
 import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
-import type { BucketCheck, CheckObserver } from './ports.ts'
+import type { CheckObserver } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
+import { wasFull } from './was-full.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
 
 /** From this number on, the checks of one request wait apart from those of others. */
@@ -140,7 +141,8 @@ export class Checker {
   #decideByReading(check: PendingCheck, reading: BucketReading): Decision {
     const { denialCache, localBuckets } = this.#options
     const decision = decideByBucket(check, reading, 'redis')
-    if (localBuckets.size > 0 && wasFull(check, reading)) localBuckets.foundFull(check)
+    if (localBuckets.size > 0 && wasFull(check, reading, reading.allowed ? check.tokens : 0))
+      localBuckets.foundFull(check)
     if (reading.allowed) {
       // Tokens were spent, so what is remembered of the key is no longer exact.
       if (check.tokens > 0) denialCache.forget(check.key)
@@ -184,7 +186,7 @@ function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingC
     isExcessDenied,
     onResult,
     requestId,
-    hasReading: false,
+    isAnswered: false,
     recheck: undefined,
   }
 }
@@ -201,10 +203,4 @@ function isolate({ startMs, index, onResult }: Place, decide: () => void): void 
     const problem = new Problem('internal', 'the check could not be answered', { cause })
     onResult(problem, performance.now() - startMs, index)
   }
-}
-
-/** Whether nothing was spent of the enforced limits before this check. */
-function wasFull({ policy, tokens }: BucketCheck, { allowed, spent }: BucketReading): boolean {
-  const bySelf = allowed ? tokens : 0
-  return policy.limits.every(({ unitsPerToken, isShadow }, i) => isShadow || spent[i] === bySelf * unitsPerToken)
 }

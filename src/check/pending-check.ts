@@ -2,6 +2,7 @@ import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import type { Problem } from '../lib/errors.ts'
+import type { Batched } from './batcher.ts'
 import type { BucketCheck } from './ports.ts'
 
 /** A check as its caller asks for it. */
@@ -26,18 +27,12 @@ export type OnResult = (result: CheckResult, tookMs: number, index: number) => v
  * A check that waits for its result. Most of what a check costs besides HTTP is what it allocates, so everything that is kept of
  * it is in this one object.
  */
-export interface PendingCheck extends BucketCheck {
-  /** Arrival, by `performance.now()`. */
-  readonly startMs: number
+export interface PendingCheck extends BucketCheck, Batched {
   readonly index: number
-  /** It came with many others, which others must not wait for. */
-  readonly isOfMany: boolean
   readonly isExcessDenied: boolean
   readonly onResult: OnResult
   /** Id of the request that asked, if its protocol has ids. */
   readonly requestId: string | undefined
-  /** Its reading was delivered, or the wait for it given up. */
-  hasReading: boolean
   /** Set while other checks wait for this one's result. */
   recheck: Recheck | undefined
 }

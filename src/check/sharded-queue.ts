@@ -1,4 +1,4 @@
-import { CheckBatcher } from './check-batcher.ts'
+import { checkQueue } from './check-queue.ts'
 import type { CircuitBreakerStore } from './circuit-breaker-store.ts'
 import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import type { ShardedStore } from './sharded-store.ts'
@@ -8,7 +8,7 @@ export class ShardedQueue implements CheckQueue {
   readonly #store: ShardedStore
   readonly #timeoutMs: number
   readonly #onReading: OnReading
-  readonly #batchers = new WeakMap<CircuitBreakerStore, CheckBatcher>()
+  readonly #queues = new WeakMap<CircuitBreakerStore, CheckQueue>()
 
   /** @param timeoutMs how long a check waits for its reading */
   constructor(store: ShardedStore, timeoutMs: number, onReading: OnReading) {
@@ -18,18 +18,18 @@ export class ShardedQueue implements CheckQueue {
   }
 
   get waiting(): number {
-    return this.#store.breakers.reduce((sum, breaker) => sum + this.#batcherOf(breaker).waiting, 0)
+    return this.#store.breakers.reduce((sum, breaker) => sum + this.#queueOf(breaker).waiting, 0)
   }
 
   enqueue(check: PendingCheck): void {
-    this.#batcherOf(this.#store.breakerFor(check.key)).enqueue(check)
+    this.#queueOf(this.#store.breakerFor(check.key)).enqueue(check)
   }
 
-  #batcherOf(breaker: CircuitBreakerStore): CheckBatcher {
-    const known = this.#batchers.get(breaker)
+  #queueOf(breaker: CircuitBreakerStore): CheckQueue {
+    const known = this.#queues.get(breaker)
     if (known !== undefined) return known
-    const batcher = new CheckBatcher(breaker, this.#timeoutMs, this.#onReading)
-    this.#batchers.set(breaker, batcher)
-    return batcher
+    const queue = checkQueue(breaker, this.#timeoutMs, this.#onReading)
+    this.#queues.set(breaker, queue)
+    return queue
   }
 }

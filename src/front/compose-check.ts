@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import type { AdminLimits } from '../access/callers.ts'
 import { BatchTurns } from '../check/batch-turns.ts'
-import { CheckBatcher } from '../check/check-batcher.ts'
+import { checkQueue } from '../check/check-queue.ts'
 import { Checker } from '../check/checker.ts'
 import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-store.ts'
 import { DenialCache } from '../check/denial-cache.ts'
@@ -168,6 +168,6 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
     return { store, openQueue, storeOf: (key: string) => store.breakerFor(key) }
   }
   const store = guard(new RedisBucketStore(redis, options.keys, options.report))
-  const openQueue: OpenQueue = onReading => new CheckBatcher(store, timeoutMs, onReading)
+  const openQueue: OpenQueue = onReading => checkQueue(store, timeoutMs, onReading)
   return { store, openQueue, storeOf: () => store }
 }

@@ -13,7 +13,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     isExcessDenied: false,
     onResult: () => undefined,
     requestId: undefined,
-    hasReading: false,
+    isAnswered: false,
     recheck: undefined,
     ...overrides,
   }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { CheckBatcher } from '../../../src/check/check-batcher.ts'
+import { checkQueue } from '../../../src/check/check-queue.ts'
+import type { CheckQueue } from '../../../src/check/pending-check.ts'
 import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -30,7 +31,7 @@ class HeldStore implements BucketStore {
 }
 
 let store: HeldStore
-let batcher: CheckBatcher
+let batcher: CheckQueue
 let answered: [key: string, spent: number | undefined][]
 /** How long each check waited, in ms, by its key. */
 let waitedMs: Map<string, number>
@@ -42,7 +43,7 @@ function givenBatcher(timeoutMs: number): void {
   // The batcher of an earlier test may time out checks later; they must not count as answers of this test.
   const own: typeof answered = []
   answered = own
-  batcher = new CheckBatcher(store, timeoutMs, ({ key, startMs }, reading) => {
+  batcher = checkQueue(store, timeoutMs, ({ key, startMs }, reading) => {
     own.push([key, reading?.spent[0]])
     waitedMs.set(key, performance.now() - startMs)
   })

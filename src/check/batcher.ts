@@ -1,0 +1,172 @@
+import { startDeadline } from '../lib/deadline.ts'
+import { Gathering } from './gathering.ts'
+import { WaitingItems } from './waiting-items.ts'
+
+/** Calls in flight. More would only make batches smaller. */
+const MAX_IN_FLIGHT = 2
+
+/** Items that are worth a second call in flight. Fewer wait for the reply to the first, since a call costs more than they do. */
+const WORTH_A_SECOND_CALL = 16
+
+/** How long items gather for a call at most, in ms: the shortest time of a timer. */
+const MAX_GATHER_MS = 1
+
+/** What waits for the reply of the store: a check, a group of checks, or a call on a reservation. */
+export interface Batched {
+  /** Arrival, by `performance.now()`. */
+  readonly startMs: number
+  /** It came with many others, which others must not wait for. */
+  readonly isOfMany: boolean
+  /** Its reply was delivered, or the wait for it given up. */
+  isAnswered: boolean
+}
+
+export interface BatcherOptions<Item extends Batched, Reply> {
+  /** Asks the store. Returns one reply for each item; `undefined`, or a rejection, where the store is unavailable. */
+  call(items: readonly Item[]): Promise<readonly (Reply | undefined)[]>
+  /** How long an item waits for its reply, in ms; then it gets `undefined`. */
+  readonly timeoutMs: number
+  /** Items in one call. Bounds how long one script call keeps the store from others. */
+  readonly maxBatch: number
+  /** @param nowMs by `performance.now()` */
+  onReply(item: Item, reply: Reply | undefined, nowMs: number): void
+}
+
+/**
+ * Sends all items that arrive in one turn of the event loop as one call of the store. A lone item waits for nothing; those of a
+ * busy process gather for at most a millisecond, see `Gathering`. While a call is in flight, items gather for the next one, which
+ * follows once there are many or the first is answered: batches grow with load. Calls keep the order of the items.
+ *
+ * Items that came with many others wait apart, and while both kinds wait, their calls alternate. So a caller that sends a thousand
+ * checks at once delays the others by one call, not by four.
+ *
+ * The deadline here is for an item's whole wait, queue included; the store has one of its own for each call.
+ */
+export class Batcher<Item extends Batched, Reply> {
+  readonly #options: BatcherOptions<Item, Reply>
+  readonly #few: WaitingItems<Item>
+  readonly #many: WaitingItems<Item>
+  /** Which of the two the last call was for. */
+  #last: WaitingItems<Item>
+  readonly #inFlight = new Set<readonly Item[]>()
+  readonly #gathering = new Gathering()
+  #isSendScheduled = false
+  #gatherTimer: NodeJS.Timeout | undefined
+  /** When the oldest item times out, by `performance.now()`. */
+  #nextExpiryMs = Number.POSITIVE_INFINITY
+  #expiryTimer: NodeJS.Timeout | undefined
+
+  constructor(options: BatcherOptions<Item, Reply>) {
+    this.#options = options
+    this.#few = new WaitingItems(options.maxBatch)
+    this.#many = new WaitingItems(options.maxBatch)
+    this.#last = this.#many
+  }
+
+  get waiting(): number {
+    return this.#few.count + this.#many.count
+  }
+
+  enqueue(item: Item): void {
+    this.#add(item)
+    this.#gathering.arrived(item.startMs)
+    this.#scheduleSend()
+    const expiresMs = item.startMs + this.#options.timeoutMs
+    if (expiresMs < this.#nextExpiryMs) this.#scheduleExpiry(expiresMs)
+  }
+
+  #add(item: Item): void {
+    const items = item.isOfMany ? this.#many : this.#few
+    items.add(item)
+  }
+
+  #scheduleSend(): void {
+    if (this.#isSendScheduled) return
+    if (this.#isCallDue()) this.#sendSoon()
+    else if (this.#inFlight.size === 0 && this.waiting > 0) this.#gather()
+  }
+
+  #isCallDue(): boolean {
+    if (this.#inFlight.size === 0) return this.waiting >= this.#gathering.worthACall
+    return this.#inFlight.size < MAX_IN_FLIGHT && this.waiting >= WORTH_A_SECOND_CALL
+  }
+
+  /** At the end of this turn of the event loop. */
+  #sendSoon(): void {
+    this.#isSendScheduled = true
+    setImmediate(() => {
+      this.#isSendScheduled = false
+      this.#endGathering()
+      while (this.#isCallDue()) void this.#send(this.#takeBatch())
+      // A call may be worth more items by now than are waiting: those gather.
+      this.#scheduleSend()
+    })
+  }
+
+  #gather(): void {
+    this.#gatherTimer ??= setTimeout(() => {
+      this.#gatherTimer = undefined
+      this.#gathering.ended(performance.now())
+      if (this.#inFlight.size === 0 && this.waiting > 0) void this.#send(this.#takeBatch())
+    }, MAX_GATHER_MS)
+  }
+
+  #endGathering(): void {
+    if (this.#gatherTimer === undefined) return
+    clearTimeout(this.#gatherTimer)
+    this.#gatherTimer = undefined
+    this.#gathering.succeeded()
+  }
+
+  #takeBatch(): readonly Item[] {
+    const [next, other] = this.#last === this.#few ? [this.#many, this.#few] : [this.#few, this.#many]
+    this.#last = next.count > 0 ? next : other
+    return this.#last.take()
+  }
+
+  async #send(batch: readonly Item[]): Promise<void> {
+    this.#inFlight.add(batch)
+    const replies = await this.#ask(batch)
+    this.#inFlight.delete(batch)
+    this.#scheduleSend()
+    const nowMs = performance.now()
+    for (let i = 0; i < batch.length; i++) this.#deliver(batch[i] as Item, replies[i], nowMs)
+  }
+
+  #deliver(item: Item, reply: Reply | undefined, nowMs: number): void {
+    if (item.isAnswered) return
+    item.isAnswered = true
+    this.#options.onReply(item, reply, nowMs)
+  }
+
+  /** One timer serves all items: one for each would cost more than the call that it guards. */
+  #scheduleExpiry(atMs: number): void {
+    clearTimeout(this.#expiryTimer)
+    this.#nextExpiryMs = atMs
+    this.#expiryTimer = startDeadline(atMs - performance.now(), () => this.#expireOldItems())
+  }
+
+  /** Gives up on items that have waited too long, and schedules the next look for the oldest of the others. */
+  #expireOldItems(): void {
+    const nowMs = performance.now()
+    const { timeoutMs } = this.#options
+    const latestMs = nowMs - timeoutMs
+    const waiting = [...this.#few.takeAll(), ...this.#many.takeAll()]
+    const unanswered = [...this.#inFlight].flat().concat(waiting)
+    const inTime = unanswered.filter(({ isAnswered, startMs }) => !isAnswered && startMs > latestMs)
+    const oldestMs = inTime.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Number.POSITIVE_INFINITY)
+    this.#nextExpiryMs = Number.POSITIVE_INFINITY
+    if (inTime.length > 0) this.#scheduleExpiry(oldestMs + timeoutMs)
+
+    for (const item of waiting) if (item.startMs > latestMs) this.#add(item)
+    for (const item of unanswered) if (item.startMs <= latestMs) this.#deliver(item, undefined, nowMs)
+  }
+
+  async #ask(batch: readonly Item[]): Promise<readonly (Reply | undefined)[]> {
+    try {
+      return await this.#options.call(batch)
+    } catch {
+      return []
+    }
+  }
+}
