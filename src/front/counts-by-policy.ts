@@ -1,0 +1,41 @@
+import type { Policy } from '../domain/policy.ts'
+import { EXACT, isOwn, type PolicyLabels } from './policy-labels.ts'
+
+/** What counts: a key, and the policy that decides it. */
+export interface Counted {
+  readonly key: string
+  readonly policy: Policy
+}
+
+/** The counts of each label of policies, found by the policy: finding a series of Prometheus by its labels costs more than counting. */
+export class CountsByPolicy<Counts> {
+  readonly #labels: PolicyLabels
+  readonly #create: () => Counts
+  readonly #byLabel = new Map<string, Counts>()
+  readonly #byPolicy = new WeakMap<Policy, Counts>()
+  readonly #ofExact: Counts
+
+  constructor(labels: PolicyLabels, create: () => Counts) {
+    this.#labels = labels
+    this.#create = create
+    this.#ofExact = create()
+    this.#byLabel.set(EXACT, this.#ofExact)
+  }
+
+  of({ key, policy }: Counted): Counts {
+    return isOwn(key, policy) ? this.#ofExact : (this.#byPolicy.get(policy) ?? this.#add(policy))
+  }
+
+  /** Each label with its counts. */
+  entries(): IterableIterator<[string, Counts]> {
+    return this.#byLabel.entries()
+  }
+
+  #add(policy: Policy): Counts {
+    const label = this.#labels.labelOf(policy)
+    const counts = this.#byLabel.get(label) ?? this.#create()
+    this.#byLabel.set(label, counts)
+    this.#byPolicy.set(policy, counts)
+    return counts
+  }
+}
