@@ -4,6 +4,7 @@ import { Readable } from 'node:stream'
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { importId } from '../../domain/command-id.ts'
+import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { compressionFault } from '../../http/json-body.ts'
 import { ResponseTurns } from '../../http/response-turns.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
@@ -19,7 +20,7 @@ import { commandProblem } from './command-problem.ts'
 import { IMPORT_DOCS } from './config.docs.ts'
 import { ImportQuery, importResponses, resultBody } from './import-json.ts'
 import { sendBody } from './policy-json.ts'
-import { changeReason, conditionsOf, idempotencyKey, preferredWaitMs } from './request-fields.ts'
+import { changeReason, conditionsOf, preferredWaitMs } from './request-fields.ts'
 
 export interface ImportRouteOptions {
   readonly submitter: CommandSubmitter
