@@ -1,5 +1,6 @@
 import { previewOf } from '../domain/bucket.ts'
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
+import type { Hold } from '../domain/holds.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
@@ -8,6 +9,7 @@ import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck } from './pending-check.ts'
 import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
 import type { BucketCheck, BucketStore } from './ports.ts'
+import type { ReservationQueue } from './reservation-queue.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
 
 interface LiveBucketsOptions {
@@ -16,6 +18,7 @@ interface LiveBucketsOptions {
   storeOf(key: string): BucketStore
   readonly denialCache: DenialCache
   readonly localBuckets: LocalBuckets
+  readonly queue: Pick<ReservationQueue, 'holdsOf'>
   /** For policies that name none. */
   readonly onStoreFailure: OnStoreFailure
 }
@@ -43,8 +46,13 @@ export class LiveBuckets {
     return result
   }
 
+  /** What reservations hold of a key: the first by expiry, at most 100. None if the store is unavailable. */
+  async holdsOf(key: string): Promise<readonly Hold[]> {
+    return (await this.#options.queue.holdsOf(key)) ?? []
+  }
+
   /**
-   * Fills the bucket of a key: at once in the store and here, within a second in processes that remember a denial.
+   * Fills the bucket of a key, and forgets what its reservations hold: at once in the store and here, within a second in processes that remember a denial.
    * @throws {Problem} `store-unavailable`
    */
   async reset(key: string): Promise<void> {

@@ -51,7 +51,7 @@ export interface GroupReading {
   readonly readings: readonly BucketReading[]
   readonly allowed: boolean
   /** What is held under the id of the request, perhaps since an earlier request. Absent if nothing is. */
-  readonly reservation?: { readonly expiresAtMs: number }
+  readonly reservation?: { readonly expiresAtMs: number; readonly isRepeated?: true }
   readonly refusal?: HoldRefusal
 }
 
@@ -73,6 +73,8 @@ export interface Settlement {
 /** A key after settling. */
 export interface SettledKey {
   readonly key: string
+  /** That were reserved. Absent if nothing was held of the key. */
+  readonly reserved?: number
   /** That were settled. */
   readonly tokens: number
   /** That were charged in all, by expiry too: the smallest number over the limits. */
@@ -83,7 +85,7 @@ export interface SettledKey {
 }
 
 export type SettlementResult =
-  | { readonly status: 'settled' | 'released'; readonly keys: readonly SettledKey[] }
+  | { readonly status: 'settled' | 'released'; readonly keys: readonly SettledKey[]; readonly isRepeated?: true }
   /** With other amounts, or released. */
   | { readonly status: 'ended'; readonly ended: EndedStatus }
   /** The amounts do not name exactly the keys of the reservation. */
@@ -113,6 +115,13 @@ export interface ReservationStore {
   read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]>
   /** The first holds of a key by expiry, at most 100. */
   holdsOf(key: string): Promise<readonly Hold[]>
+}
+
+/** Counts what becomes of reservations, once for each key. */
+export interface ReservationObserver {
+  reserved(check: Pick<BucketCheck, 'key' | 'policy'>, outcome: 'held' | 'denied'): void
+  /** A reservation that held tokens of the key was settled or released for the first time. */
+  ended(key: SettledKey, status: EndedStatus): void
 }
 
 /** Everything that is kept of keys. */

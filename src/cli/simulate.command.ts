@@ -32,7 +32,7 @@ ${JSON_HELP}
 
 Decides every check as the service would, with "at" as the clock of the store, in the order of the file. Prints for each policy how many
 checks it allows and denies, the keys that it denies most, and for each limit the smallest capacity with which it would deny nothing.
-Bad lines are named, counted and skipped.`,
+Bad lines are named, counted and skipped. Concurrency limits are skipped too: they deny reservations only.`,
   options: {
     ...JSON_OPTION,
     policies: { type: 'string' },
@@ -86,5 +86,6 @@ async function simulate(policies: PoliciesOverTime, file: TrafficFile): Promise<
   for await (const checks of file.map(line => recorded.parse(line))) {
     for (const check of checks) counts.add(check, simulation.check(check))
   }
-  return { badLines: file.bad, ...counts.report(), policies: simulation.report() }
+  const skippedConcurrency = [...policies.withConcurrency]
+  return { badLines: file.bad, ...counts.report(), skippedConcurrency, policies: simulation.report() }
 }

@@ -6,6 +6,8 @@ import { fieldLines, tableOf } from './tables.ts'
 /** The result of `throttler simulate`. */
 export interface SimulationBody extends TrafficReport {
   readonly badLines: number
+  /** The policies whose concurrency limits were skipped. */
+  readonly skippedConcurrency: readonly string[]
   readonly policies: readonly PolicyReport[]
 }
 
@@ -16,6 +18,7 @@ export function simulationText({
   to,
   outOfOrder,
   unknownPolicies,
+  skippedConcurrency,
   policies,
 }: SimulationBody): string {
   const traffic = fieldLines({
@@ -28,7 +31,10 @@ export function simulationText({
   const unknown = Object.entries(unknownPolicies).map(
     ([policy, count]) => `no policy ${printable(JSON.stringify(policy))}: ${count} checks skipped\n`,
   )
-  return traffic + unknown.join('') + policies.map(policyText).join('')
+  const skipped = skippedConcurrency.map(
+    policy => `the concurrency limits of ${printable(JSON.stringify(policy))} were skipped\n`,
+  )
+  return traffic + unknown.join('') + skipped.join('') + policies.map(policyText).join('')
 }
 
 function policyText({ policy, checks, allowed, denied, shadowed, mostDenied, limits }: PolicyReport): string {

@@ -109,6 +109,12 @@ export function decideByMode(asked: Asked): Decision | undefined {
   return { ...decision, allowed: false, blocked: true, retryAfterMs: null, resetAfterMs: null }
 }
 
+/** The decision of a check that was not asked because another one of its call is blocked: it denies nothing, with unknown values. */
+export function decideBesideBlocked(asked: Asked): Decision {
+  const decision = withoutBucket(asked, { source: 'policy', remaining: null })
+  return { ...decision, retryAfterMs: null, resetAfterMs: null }
+}
+
 /** The decision of `onStoreFailure: allow`: allowed, with unknown values. */
 export function decideByOutage(asked: Asked): Decision {
   const decision = withoutBucket(asked, { source: 'outage', remaining: null })

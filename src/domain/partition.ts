@@ -14,6 +14,22 @@ export function bucketPartition(key: string): number {
   return hash(key, 0, key.length) % BUCKET_PARTITIONS
 }
 
+/**
+ * The text that decides where the bucket of a key is stored: what is between the first `{` and the next `}`, or else the whole key.
+ * On Redis Cluster, only keys with the same text are certainly stored together.
+ * @see https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/#hash-tags
+ */
+export function hashTagOf(key: string): string {
+  const open = key.indexOf('{')
+  const close = key.indexOf('}', open + 1)
+  return open !== -1 && close > open + 1 ? key.slice(open + 1, close) : key
+}
+
+/** Whether the buckets of these keys are certainly stored together. */
+export function haveOneHashTag(keys: readonly string[]): boolean {
+  return new Set(keys.map(hashTagOf)).size <= 1
+}
+
 /** The partition of a config key. */
 export function configPartition(configKey: string): number {
   return hash(configKey, 0, configKey.length) % CONFIG_PARTITIONS

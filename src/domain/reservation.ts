@@ -11,7 +11,7 @@ export interface NamedKey {
   readonly key: string
   readonly tokens: number
   /** The config key of the policy that the caller named. */
-  readonly policy?: string
+  readonly policy?: string | undefined
 }
 
 export interface ReservedKey extends NamedKey {

@@ -7,16 +7,21 @@ import { checkQueue } from '../check/check-queue.ts'
 import { Checker } from '../check/checker.ts'
 import { type Circuit, CircuitBreakerStore } from '../check/circuit-breaker-store.ts'
 import { DenialCache } from '../check/denial-cache.ts'
+import { GroupChecker } from '../check/group-checker.ts'
 import { LiveBuckets } from '../check/live-buckets.ts'
 import { LocalBuckets } from '../check/local-buckets.ts'
 import { LogRereads } from '../check/log-rereads.ts'
 import { OutageClock } from '../check/outage-clock.ts'
 import type { OpenQueue } from '../check/pending-check.ts'
 import { PolicyLookup } from '../check/policy-lookup.ts'
-import type { BucketShard, CheckObserver, KeyStore } from '../check/ports.ts'
+import type { BucketShard, CheckObserver, KeyStore, ReservationObserver } from '../check/ports.ts'
+import { ReservationQueue } from '../check/reservation-queue.ts'
+import { Reservations } from '../check/reservations.ts'
 import { ShardedQueue } from '../check/sharded-queue.ts'
 import { ShardedStore } from '../check/sharded-store.ts'
+import { haveOneHashTag } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
+import type { ReservationId } from '../domain/reservation-id.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -46,7 +51,7 @@ interface CheckOptions {
   readonly policies: PolicyTable
   /** Reads the policies' log of a partition up to its end. */
   catchUp(partition: number): Promise<void>
-  readonly observer: CheckObserver & ReplyObserver & ClusterObserver
+  readonly observer: CheckObserver & ReplyObserver & ClusterObserver & { readonly reservations: ReservationObserver }
   /** Told of each check of a caller, too. */
   readonly insight: Pick<CheckObserver, 'decided' | 'undecided'>
   /** A circuit to the bucket store has opened. */
@@ -59,6 +64,8 @@ export interface CheckParts {
   readonly checker: Checker
   /** When batches may be decided. */
   readonly batchTurns: BatchTurns
+  readonly groupChecker: GroupChecker
+  readonly reservations: Reservations
   readonly buckets: LiveBuckets
   readonly adminLimits: AdminLimits
   /** The circuit to the bucket store, and why it is not closed. */
@@ -83,7 +90,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const localBuckets = new LocalBuckets(sharing)
   const ownLocalBuckets = new LocalBuckets(sharing)
   const reasonOf = failureReasonOf(redis)
-  const { store, openQueue, storeOf } = guardedBuckets(redis, {
+  const { store, openQueue, storeOf, storeOfReservation, canGoTogether } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
     report: replyReport({ observer, logger, loggedKey }),
     observer,
@@ -117,8 +124,25 @@ export function composeCheck(options: CheckOptions): CheckParts {
     localBuckets,
     onStoreFailure: env.ON_STORE_FAILURE,
   }
+  const queue = new ReservationQueue({ storeOf, storeOfReservation, timeoutMs: env.REDIS_TIMEOUT_MS })
+  const groupChecker = new GroupChecker({
+    ...shared,
+    prepare: prepareLimits,
+    canGoTogether,
+    queue,
+    observer,
+    maxWaiting: env.MAX_WAITING_CHECKS,
+  })
   let closed = false
   return {
+    groupChecker,
+    reservations: new Reservations({
+      ...shared,
+      prepare: prepareLimits,
+      groups: groupChecker,
+      queue,
+      observer: observer.reservations,
+    }),
     checker: new Checker({
       ...shared,
       prepare: prepareLimits,
@@ -127,7 +151,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     batchTurns: new BatchTurns(env.MAX_WAITING_CHECKS),
-    buckets: new LiveBuckets({ ...shared, storeOf }),
+    buckets: new LiveBuckets({ ...shared, storeOf, queue }),
     adminLimits: adminLimits({
       openQueue,
       localBuckets: ownLocalBuckets,
@@ -165,9 +189,15 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
   if (redis instanceof Cluster) {
     const store = new ShardedStore(new ClusterBuckets(redis, options), shard => guard(shard, shard))
     const openQueue: OpenQueue = onReading => new ShardedQueue(store, timeoutMs, onReading)
-    return { store, openQueue, storeOf: (key: string) => store.breakerFor(key) }
+    return {
+      store,
+      openQueue,
+      storeOf: (key: string) => store.breakerFor(key),
+      storeOfReservation: (id: ReservationId) => store.breakerForReservation(id),
+      canGoTogether: haveOneHashTag,
+    }
   }
   const store = guard(new RedisBucketStore(redis, options.keys, options.report))
   const openQueue: OpenQueue = onReading => checkQueue(store, timeoutMs, onReading)
-  return { store, openQueue, storeOf: () => store }
+  return { store, openQueue, storeOf: () => store, storeOfReservation: () => store, canGoTogether: () => true }
 }

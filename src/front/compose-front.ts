@@ -95,6 +95,8 @@ export function composeFront(
     app: {
       checker: checks.checker,
       batchTurns: checks.batchTurns,
+      groupChecker: checks.groupChecker,
+      reservations: checks.reservations,
       buckets: checks.buckets,
       fieldStyle: env.RATELIMIT_HEADERS,
       submitter: changes.submitter,

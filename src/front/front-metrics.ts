@@ -10,6 +10,7 @@ import type { InsightObserver } from './compose-insight.ts'
 import { LowQuotas } from './low-quotas.ts'
 import { PolicyLabels } from './policy-labels.ts'
 import type { ReplyObserver } from './reply-report.ts'
+import { ReservationCounter } from './reservation-counter.ts'
 import { ShadowViolations } from './shadow-violations.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
@@ -30,6 +31,7 @@ export interface FrontGauges {
 export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserver, ClusterObserver, InsightObserver {
   readonly registry = new Registry()
   readonly #policyLabels = new PolicyLabels()
+  readonly reservations = new ReservationCounter(this.registry, this.#policyLabels)
   readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
   readonly #lowQuotas = new LowQuotas(this.registry, this.#policyLabels)
   readonly #shadowViolations = new ShadowViolations(this.registry, this.#policyLabels)

@@ -3,6 +3,8 @@ import { type BatchRouteOptions, batchRoute } from '../check/http/batch.route.ts
 import { type BucketRoutesOptions, bucketRoutes } from '../check/http/buckets.route.ts'
 import { checkRoutes } from '../check/http/check.route.ts'
 import { forwardAuthRoute } from '../check/http/forward-auth.route.ts'
+import { type GroupRouteOptions, groupRoute } from '../check/http/group.route.ts'
+import { type ReservationRoutesOptions, reservationRoutes } from '../check/http/reservations.route.ts'
 import { type ChangeRoutesOptions, changeRoutes } from '../config-change/http/change.route.ts'
 import { type CommandRoutesOptions, commandRoutes } from '../config-change/http/commands.route.ts'
 import { type ConfigRoutesOptions, configRoutes } from '../config-change/http/config.route.ts'
@@ -18,7 +20,9 @@ import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
 
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
-export interface RouteDependencies extends BatchRouteOptions, BucketRoutesOptions, ConfigOptions, CommandRoutesOptions {
+type CheckOptions = BatchRouteOptions & GroupRouteOptions & ReservationRoutesOptions & BucketRoutesOptions
+
+export interface RouteDependencies extends CheckOptions, ConfigOptions, CommandRoutesOptions {
   readonly insight: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
   readonly health: HealthRoutesOptions
   readonly metrics: Omit<MetricsRouteOptions, 'drain'>
@@ -32,7 +36,9 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   const { drain } = deps
   app.register(checkRoutes, deps)
   app.register(batchRoute, deps)
+  app.register(groupRoute, deps)
   app.register(forwardAuthRoute, deps)
+  app.register(reservationRoutes, deps)
   app.register(bucketRoutes, deps)
   app.register(changeRoutes, deps)
   app.register(configRoutes, deps)

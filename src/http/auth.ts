@@ -18,6 +18,8 @@ declare module 'fastify' {
     access?: Access
     /** Accepts Basic authentication with the token as password: browsers ask for a password, not for a bearer token. */
     basic?: boolean
+    /** Spends and changes nothing, so that a read-only token may call it, though the access is `check`. */
+    onlyReads?: boolean
   }
 }
 
@@ -76,7 +78,7 @@ export class Authentication {
       return
     }
     request.actor = token.name
-    done(this.#callers.checkFault(token))
+    done(request.routeOptions.config.onlyReads ? undefined : this.#callers.checkFault(token))
   }
 
   /** A request without credentials is not a failed login. */

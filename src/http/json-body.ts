@@ -4,6 +4,13 @@ import { Problem } from '../lib/errors.ts'
 import { JsonBounds } from '../lib/json-bounds.ts'
 import type { ArrivingBodies } from './arriving-bodies.ts'
 
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** A request without a body is valid. */
+    bodyIsOptional?: boolean
+  }
+}
+
 const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
 const MANY_BYTES = 64 * 1024
 const BYTE_ORDER_MARK = '\uFEFF'
@@ -29,13 +36,17 @@ export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElem
     }
     bodies.read(request, { maxBytes, scan: new JsonBounds(maxElements) }, (err, bytes) => {
       if (bytes === undefined) done(err)
-      else if (bytes.length === 0 && request.method === 'DELETE') done(null)
+      else if (bytes.length === 0 && needsNoBody(request)) done(null)
       else {
         const { value, problem = null } = parse(bytes)
         done(problem, value)
       }
     })
   })
+}
+
+function needsNoBody({ method, routeOptions }: FastifyRequest): boolean {
+  return method === 'DELETE' || routeOptions.config.bodyIsOptional === true
 }
 
 interface Parsed {

@@ -9,7 +9,10 @@ export const RESPONSE_FIELDS = {
   'retry-after': { type: 'integer', description: 'Seconds after which to try again.', examples: [1] },
   'www-authenticate': text('How to authenticate.', 'Bearer realm="throttler"'),
   etag: text('The version of the policy.', '"3"'),
-  location: text('Where the status of the change is.', '/commands/2-4f09fe02-81cd-4b82-a4cb-7253acf57da9'),
+  location: text(
+    'Where the status of the change, or of the reservation, is.',
+    '/commands/2-4f09fe02-81cd-4b82-a4cb-7253acf57da9',
+  ),
   'preference-applied': text('`wait` if the response waited for the outcome.', 'wait'),
 } as const
 
@@ -30,6 +33,17 @@ const CONDITION_FIELDS = {
     '"3"',
   ),
   'if-none-match': { type: 'string', enum: ['*'], description: 'Applies the change only if the key has no policy.' },
+} as const
+
+/** The request field of a reservation. */
+export const RESERVATION_FIELDS = {
+  type: 'object',
+  properties: {
+    'idempotency-key': text(
+      'Repeating a request that was allowed with the same key returns the same reservation, until ten minutes after its end.',
+      'job-42',
+    ),
+  },
 } as const
 
 /** The request fields of a change of one policy. */

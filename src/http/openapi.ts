@@ -5,7 +5,7 @@ import { type FastifyInstance, type FastifySchema, fastify, type RouteOptions } 
 import { mapValues } from '../lib/map-values.ts'
 import { version } from '../lib/version.ts'
 import type { Access } from './auth.ts'
-import { CHANGE_FIELDS, type FieldName, IMPORT_FIELDS, RESPONSE_FIELDS } from './openapi-fields.ts'
+import { CHANGE_FIELDS, type FieldName, IMPORT_FIELDS, RESERVATION_FIELDS, RESPONSE_FIELDS } from './openapi-fields.ts'
 import { problemExamples, problemResponses } from './openapi-problems.ts'
 import { nameSchemas } from './openapi-schemas.ts'
 import type { MediaType, RouteDocs } from './route-docs.ts'
@@ -19,6 +19,7 @@ const ERRORS_DOCUMENT = { url: '/docs/errors.md', description: 'The error codes:
 
 const TAGS: Readonly<Record<string, string>> = {
   checks: 'May this key do this now?',
+  reservations: 'Tokens held for work in progress, whose cost is known afterwards.',
   buckets: 'The live state of keys.',
   policies: 'The limits, and how they change.',
   insight: 'Who is limited, and how much is decided.',
@@ -47,6 +48,8 @@ const SECURITY_SCHEMES = {
 /** @param addRoutes registers the routes to describe */
 export async function describeApi(addRoutes: (app: FastifyInstance) => void): Promise<Record<string, unknown>> {
   const app = fastify({ exposeHeadRoutes: false })
+  /** The ids of operations. */
+  const withOptionalBody = new Set<string>()
   app.setValidatorCompiler(() => () => true)
   app.setSerializerCompiler(() => JSON.stringify)
   await app.register(swagger, {
@@ -61,13 +64,29 @@ export async function describeApi(addRoutes: (app: FastifyInstance) => void): Pr
         examples: problemExamples(),
       },
     },
-    transform: ({ schema = {}, url, route }) => ({ schema: describeRoute(schema, url, route), url }),
+    transform: ({ schema = {}, url, route }) => {
+      const described = describeRoute(schema, url, route)
+      if (route.config?.bodyIsOptional) withOptionalBody.add(described.operationId as string)
+      return { schema: described, url }
+    },
   })
   addRoutes(app)
   await app.ready()
-  const document = nameSchemas(JSON.parse(JSON.stringify(app.swagger())))
+  const described = JSON.parse(JSON.stringify(app.swagger()))
   await app.close()
-  return document
+  for (const { operationId, requestBody } of operationsOf(described)) {
+    if (requestBody !== undefined && withOptionalBody.has(operationId)) requestBody.required = false
+  }
+  return nameSchemas(described)
+}
+
+interface Operation {
+  readonly operationId: string
+  readonly requestBody?: { required: boolean }
+}
+
+function operationsOf({ paths }: { readonly paths: Readonly<Record<string, object>> }): Operation[] {
+  return Object.values(paths).flatMap(methods => Object.values(methods) as Operation[])
 }
 
 function describeRoute(schema: FastifySchema, url: string, route: RouteOptions): FastifySchema {
@@ -83,7 +102,7 @@ function describeRoute(schema: FastifySchema, url: string, route: RouteOptions):
     ...(docs?.body && { body: { content: textContent(docs.body) } }),
     tags: [tagOf(url)],
     security: SECURITY[access ?? 'open'],
-    ...(isChange(method, url) && { headers: url === '/config/import' ? IMPORT_FIELDS : CHANGE_FIELDS }),
+    ...requestFieldsOf(method, url),
     response: { ...responsesOf(schema, docs), ...problemResponses(route, schema) },
   }
 }
@@ -145,11 +164,14 @@ function operationId(method: string, url: string): string {
 
 function tagOf(url: string): string {
   if (/^\/(check|forward-auth)\b/.test(url)) return 'checks'
+  if (url.startsWith('/reservations')) return 'reservations'
   if (/^\/(config|commands)\b/.test(url)) return 'policies'
   if (/^\/(top|stats|denials)\b/.test(url)) return 'insight'
   return url.startsWith('/buckets') ? 'buckets' : 'service'
 }
 
-function isChange(method: string, url: string): boolean {
-  return method !== 'GET' && url.startsWith('/config')
+function requestFieldsOf(method: string, url: string): FastifySchema {
+  if (url === '/reservations') return { headers: RESERVATION_FIELDS }
+  if (method === 'GET' || !url.startsWith('/config')) return {}
+  return { headers: url === '/config/import' ? IMPORT_FIELDS : CHANGE_FIELDS }
 }

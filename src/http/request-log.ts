@@ -7,6 +7,9 @@ import type { OnRequest } from './hook.ts'
 /** Monitoring systems request these every few seconds. */
 const MONITORING_PATHS = new Set(['/health', '/ready', '/metrics'])
 
+/** As many as can be decided together. */
+const MAX_LOGGED_KEYS = 16
+
 /**
  * Logs one line for each request that is neither a check nor a probe, within a budget; for a check only if it failed or was slow.
  * At level `debug`, logs every request.
@@ -63,14 +66,20 @@ export class RequestLog {
     })
   }
 
-  /** The key in a body or a query. */
+  /** The keys in a body or a query, unless there are many. */
   #key({ body, query }: FastifyRequest): string | undefined {
-    const key = (body as Bearer)?.key ?? (query as Bearer)?.key
-    return typeof key === 'string' ? this.#calls.loggedKey(key) : undefined
+    const keys = [...keysIn(body), ...keysIn(query)].filter(key => typeof key === 'string')
+    if (keys.length > MAX_LOGGED_KEYS) return undefined
+    return bounded(keys.flatMap(key => this.#calls.loggedKey(key) ?? []).join(' ') || undefined)
   }
 }
 
-type Bearer = { readonly key?: unknown } | null | undefined
+type Bearer = { readonly key?: unknown; readonly checks?: unknown } | null | undefined
+
+function keysIn(bearer: unknown): readonly unknown[] {
+  const { key, checks } = (bearer as Bearer) ?? {}
+  return [key].flat().concat(Array.isArray(checks) ? checks.map(check => (check as Bearer)?.key) : [])
+}
 
 function isQuiet(url: string, access: Access | undefined): boolean {
   return access === 'check' || MONITORING_PATHS.has(url)

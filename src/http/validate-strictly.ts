@@ -6,12 +6,17 @@ import { refuseMalformedQuery } from './percent-encoding.ts'
 const MAX_PARAMETERS = 100
 
 interface TextSchema {
-  readonly properties?: Readonly<Record<string, { readonly type?: string }>>
+  readonly properties?: Readonly<Record<string, ParameterSchema>>
+}
+
+interface ParameterSchema {
+  readonly type?: string
+  readonly items?: ParameterSchema
 }
 
 /**
  * Validates requests without coercion. Path and query parameters are text: integers and booleans are read as JSON writes them,
- * so `0x10` and ` 5` are refused. Unknown members are refused, not removed; a route without a query schema takes no query.
+ * so `0x10` and ` 5` are refused. A parameter whose schema is a list can be given once or several times. Unknown members are refused, not removed; a route without a query schema takes no query.
  */
 export function validateStrictly(app: FastifyInstance): void {
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
@@ -46,9 +51,17 @@ const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)
 
 function readText(given: Readonly<Record<string, unknown>>, { properties = {} }: TextSchema): Record<string, unknown> {
   const value = { ...given }
-  for (const [name, { type = '' }] of Object.entries(properties)) {
-    const text = value[name]
-    if (typeof text === 'string' && READERS[type]?.test(text)) value[name] = JSON.parse(text)
+  for (const [name, schema] of Object.entries(properties)) {
+    if (value[name] === undefined) continue
+    value[name] = schema.type === 'array' ? readList(value[name], schema.items) : readItem(value[name], schema)
   }
   return value
+}
+
+function readList(given: unknown, items: ParameterSchema = {}): unknown[] {
+  return [given].flat().map(item => readItem(item, items))
+}
+
+function readItem(given: unknown, { type = '' }: ParameterSchema): unknown {
+  return typeof given === 'string' && READERS[type]?.test(given) ? JSON.parse(given) : given
 }

@@ -1,4 +1,4 @@
-import type { Policy } from '../domain/policy.ts'
+import type { Policy, PolicyDefinition } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import { endOf, enforcedAt, isTemporary, type StoredPolicy, type TemporaryPolicy } from '../domain/temporary-policy.ts'
 
@@ -10,8 +10,13 @@ interface Temporary {
   readonly policy: TemporaryPolicy
 }
 
-/** The policies in force at the time of each check. Temporary policies end by that time. */
+/**
+ * The policies in force at the time of each check. Temporary policies end by that time. Concurrency limits are left out: they deny
+ * reservations only, which recorded traffic does not have.
+ */
 export class PoliciesOverTime {
+  /** The config keys of policies with concurrency limits. */
+  readonly withConcurrency = new Set<string>()
   readonly #table: PolicyTable
   readonly #temporary: Temporary[] = []
   /** The table holds for the times from the one to before the other. */
@@ -23,8 +28,20 @@ export class PoliciesOverTime {
   }
 
   add(configKey: string, policy: StoredPolicy): void {
-    if (isTemporary(policy)) this.#temporary.push({ configKey, policy })
-    else this.#table.set(configKey, VERSION, policy)
+    const simulated = <T extends PolicyDefinition>(definition: T): T => this.#withoutConcurrency(configKey, definition)
+    if (!isTemporary(policy)) {
+      this.#table.set(configKey, VERSION, simulated(policy))
+      return
+    }
+    const then = policy.then && simulated(policy.then)
+    this.#temporary.push({ configKey, policy: { ...simulated(policy), then } })
+  }
+
+  #withoutConcurrency<T extends PolicyDefinition>(configKey: string, definition: T): T {
+    const limits = definition.limits.filter(({ kind }) => kind !== 'concurrency')
+    if (limits.length === definition.limits.length) return definition
+    this.withConcurrency.add(configKey)
+    return { ...definition, limits }
   }
 
   /** `undefined` if a caller names a policy that does not exist at that time. */

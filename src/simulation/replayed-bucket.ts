@@ -1,6 +1,7 @@
-import { type Bucket, checkBucket } from '../domain/bucket.ts'
+import { checkBucket } from '../domain/bucket.ts'
+import type { Bucket } from '../domain/bucket-state.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
-import { allows, CLOCK_TOLERANCE_MS } from '../domain/limits/limit-arithmetic.ts'
+import { allows, CLOCK_TOLERANCE_MS, type Demand } from '../domain/limits/limit-arithmetic.ts'
 
 export type Limits = readonly CompiledLimit[]
 
@@ -58,29 +59,30 @@ export class ReplayedBucket {
     if (nowMs >= this.#fullAtMs) this.#forget()
     else if (this.#lastSpentAtMs - nowMs > CLOCK_TOLERANCE_MS) this.#setBack(nowMs)
     const atMs = Math.max(nowMs, this.#lastSpentAtMs)
-    const verdict = this.#verdict(tokens, atMs)
-    if (verdict !== 'denied' && tokens > 0) this.#spend(tokens, atMs)
+    const asked = { tokens }
+    const verdict = this.#verdict(asked, atMs)
+    if (verdict !== 'denied' && tokens > 0) this.#spend(asked, atMs)
     return verdict
   }
 
-  #verdict(tokens: number, atMs: number): Verdict {
+  #verdict(asked: Demand, atMs: number): Verdict {
     let verdict: Verdict = 'allowed'
     for (let i = 0; i < this.#limits.length; i++) {
       const limit = this.#limits[i] as CompiledLimit
-      if (allows(limit, limit.spentAt(this.#spendings[i] as Spending, atMs), tokens)) continue
+      if (allows(limit, limit.spentAt(this.#spendings[i] as Spending, atMs), undefined, asked)) continue
       if (!limit.isShadow) return 'denied'
       verdict = 'shadowed'
     }
     return verdict
   }
 
-  #spend(tokens: number, atMs: number): void {
+  #spend(asked: Demand, atMs: number): void {
     let fullAfterMs = 0
     for (let i = 0; i < this.#limits.length; i++) {
       const limit = this.#limits[i] as CompiledLimit
       const spending = this.#spendings[i] as Spending
       const spent = limit.spentAt(spending, atMs)
-      spending.spent = allows(limit, spent, tokens) ? spent + tokens * limit.unitsPerToken : spent
+      spending.spent = allows(limit, spent, undefined, asked) ? spent + limit.demandOf(asked) : spent
       spending.lastSpentAtMs = atMs
       fullAfterMs = Math.max(fullAfterMs, limit.fullAfterMs(spending.spent, atMs))
     }

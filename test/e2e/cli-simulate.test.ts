@@ -62,6 +62,7 @@ describe('throttler simulate', () => {
         to: AT,
         outOfOrder: 0,
         unknownPolicies: {},
+        skippedConcurrency: [],
         policies: [
           report('default', { checks: 1, allowed: 1, limits: [{ name: 'default', limit: 100, smallestCapacity: 1 }] }),
           report('user:*', {
@@ -107,6 +108,25 @@ describe('throttler simulate', () => {
       policies: [
         { policy: 'user:*', checks: 2, denied: 2 },
         { policy: 'user:*', checks: 2, allowed: 2 },
+      ],
+    })
+  })
+
+  it('skips concurrency limits, and names their policies', async () => {
+    const limits = [
+      { name: 'jobs', kind: 'concurrency', capacity: 1 },
+      { ...POLICY, key: undefined, name: 'burst' },
+    ]
+    const policies = [
+      { key: 'user:*', limits },
+      { key: 'job:*', limits: limits.slice(0, 1) },
+    ]
+    const { result } = await simulate(policies, [checkAt(0), checkAt(0), checkAt(0), checkAt(0, 'job:1')])
+    expect(result).toMatchObject({
+      skippedConcurrency: ['user:*', 'job:*'],
+      policies: [
+        { policy: 'job:*', checks: 1, allowed: 1, limits: [] },
+        { policy: 'user:*', checks: 3, denied: 1, limits: [{ name: 'burst', smallestCapacity: 3 }] },
       ],
     })
   })

@@ -76,6 +76,33 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
     expect(await run('set', 'cli:*', '{"mode":"off"}')).toMatchObject({ code: 0 })
   }, 60_000)
 
+  it('decides keys with the same text in braces together, whichever process is asked, and refuses others', async () => {
+    await clients[0].put('{org:*', { capacity: 10, refillTokens: 1, refillIntervalMs: 2_000_000_000 })
+    await obeyedByAll(clients, '{org:1}', '{org:*')
+    const [one, other] = clients
+    // In each of the masters.
+    for (const org of ['{org:1}', '{org:2}', '{org:3}', '{org:4}', '{org:5}']) {
+      const checks = [`${org}:user`, org].map(key => ({ key }))
+      const calls = Array.from({ length: 12 }, (_, i) =>
+        clients[i % 2 ? 0 : 1].request('POST', '/check/all', { checks }),
+      )
+      const statuses = (await Promise.all(calls)).map(({ status }) => status)
+      expect([200, 429].map(wanted => statuses.filter(status => status === wanted).length)).toEqual([10, 2])
+      const held = `${org}:jobs`
+      const reserved = await one.request('POST', '/reservations', {
+        checks: [{ key: held }, { key: `${org}:b` }],
+        tokens: 6,
+      })
+      expect(reserved.status).toBe(201)
+      const settled = await other.request('POST', `/reservations/${reserved.body.id}/settle`, { tokens: 2 })
+      expect(settled.body.results).toMatchObject([{ remaining: 8 }, { remaining: 8 }])
+    }
+    const apart = await one.request('POST', '/check/all', { checks: [{ key: '{org:1}:user' }, { key: '{org:2}' }] })
+    expect([apart.status, apart.body.code]).toEqual([400, 'keys-apart'])
+    expect((await other.get('/forward-auth?key=org:1&key=org:2')).status).toBe(400)
+    expect((await other.get('/forward-auth?key=org:9&key={org:9}')).status).toBe(200)
+  })
+
   it('is asked in as few calls as its masters allow, and says so', async () => {
     const metrics = await (await fetch(`${services[1]?.url}/metrics`)).text()
     const calls = Number(/^throttler_store_partition_calls_total (\d+)$/m.exec(metrics)?.[1])

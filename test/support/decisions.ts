@@ -11,6 +11,7 @@ export function decisionOf(overrides: Partial<Decision> = {}): Decision {
     key: 'user:1',
     policy,
     tokens: 1,
+    reserves: false,
     remaining: 9,
     retryAfterMs: 0,
     resetAfterMs: 1_000,

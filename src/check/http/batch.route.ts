@@ -11,7 +11,7 @@ import type { CheckResult } from '../pending-check.ts'
 import { BATCH_BODY, BatchRequest, BatchResponse } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
 import type { CheckRoutesOptions } from './check.route.ts'
-import { decisionJson, decisionMembers } from './decision-json.ts'
+import { resultJson } from './decision-json.ts'
 
 const DOCS: RouteDocs = {
   summary: 'Decide many checks',
@@ -74,5 +74,5 @@ function itemJson(key: string, result: CheckResult): string {
     const { code, status, detail } = result
     return JSON.stringify({ key, allowed: false, status, code, title: ERRORS[code].title, detail })
   }
-  return result.blocked ? `{${decisionMembers(result)},"code":"blocked"}` : decisionJson(result)
+  return resultJson(result)
 }

@@ -1,5 +1,6 @@
 import { type Static, Type } from '@sinclair/typebox'
-import { CheckRequest, DecisionResponse } from './check.schema.ts'
+import { CheckRequest } from './check.schema.ts'
+import { ResultResponse } from './group.schema.ts'
 
 /** Bounds of a batch. 1,000 checks with the longest keys, every byte escaped, need less than half. */
 export const BATCH_BODY = { maxBytes: 4 * 1024 * 1024, maxElements: 10_000 }
@@ -20,14 +21,6 @@ export type BatchRequest = Static<typeof BatchRequest>
 /** A batch whose checks are not validated yet. */
 export const BatchEnvelope = Type.Object({ checks: Type.Array(Type.Unknown(), size) }, { additionalProperties: false })
 
-const BlockedDecision = Type.Object(
-  {
-    ...DecisionResponse.properties,
-    code: Type.Literal('blocked', { description: 'The mode of the policy is `block`.' }),
-  },
-  { title: 'BlockedDecision', description: 'The decision of a policy that blocks the key.' },
-)
-
 const UndecidedCheck = Type.Object(
   {
     key: Type.String({ description: 'The key that was to be checked.' }),
@@ -44,7 +37,7 @@ const UndecidedCheck = Type.Object(
 
 export const BatchResponse = Type.Object(
   {
-    results: Type.Array(Type.Union([DecisionResponse, BlockedDecision, UndecidedCheck]), {
+    results: Type.Array(Type.Union([...ResultResponse, UndecidedCheck]), {
       description: 'In the order of the checks: a decision, or why there is none.',
     }),
   },

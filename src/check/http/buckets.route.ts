@@ -1,5 +1,6 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { Decision } from '../../domain/decision.ts'
+import type { Hold } from '../../domain/holds.ts'
 import { policyMembers } from '../../domain/policy.ts'
 import { POLICY_DEFINITION_MEMBERS } from '../../http/policy-definition.schema.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
@@ -8,6 +9,7 @@ import { acceptBucketKey, acceptPolicyName } from '../accept-key.ts'
 import type { LiveBuckets } from '../live-buckets.ts'
 import { DecisionResponse, PolicyName, Tokens } from './check.schema.ts'
 import { decisionMembers } from './decision-json.ts'
+import { timeOf } from './reservation-json.ts'
 
 export interface BucketRoutesOptions {
   readonly buckets: LiveBuckets
@@ -31,8 +33,25 @@ const PolicyInForce = Type.Object(
   { title: 'PolicyInForce', description: 'The policy in force for a key.' },
 )
 
+const HeldResponse = Type.Object(
+  {
+    id: Type.String({ description: 'The id of the reservation.' }),
+    tokens: Type.Integer({ minimum: 0, description: 'Tokens that it holds.' }),
+    expiresAt: Type.String({ description: 'When it expires (RFC 3339).' }),
+  },
+  { title: 'Held', description: 'What one reservation holds of a key.' },
+)
+
 const BucketResponse = Type.Object(
-  { ...DecisionResponse.properties, definition: PolicyInForce },
+  {
+    ...DecisionResponse.properties,
+    definition: PolicyInForce,
+    held: Type.Optional(
+      Type.Array(HeldResponse, {
+        description: 'The first 100 reservations of the key by expiry; absent if it has none.',
+      }),
+    ),
+  },
   { title: 'Bucket', description: 'The live state of a key: the decision that a check would get now, and its policy.' },
 )
 
@@ -46,7 +65,8 @@ const READ_DOCS: RouteDocs = {
 
 const RESET_DOCS: RouteDocs = {
   summary: 'Reset the bucket of a key',
-  description: 'Makes the bucket full. The reset takes effect in every process within a second.',
+  description:
+    'Makes the bucket full, and forgets what reservations hold of it. The reset takes effect in every process within a second.',
   errors: ['store-unavailable'],
   responses: { 204: Type.Null() },
 }
@@ -60,9 +80,12 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
       const { key } = request.params
       acceptBucketKey('/params/key', key)
       acceptPolicyName('/query/policy', request.query.policy)
-      const decision = await buckets.preview({ ...request.query, key })
-      const json = `{${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}}`
-      return sendJson(reply, json)
+      const [decision, holds] = await Promise.all([buckets.preview({ ...request.query, key }), buckets.holdsOf(key)])
+      const members = `${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}`
+      return sendJson(
+        reply,
+        `{${members}${holds.length === 0 ? '' : `,"held":${JSON.stringify(holds.map(heldBody))}`}}`,
+      )
     },
   )
 
@@ -76,6 +99,10 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
       return reply.code(204).send()
     },
   )
+}
+
+function heldBody({ id, tokens, expiresAtMs }: Hold) {
+  return { id, tokens, expiresAt: timeOf(expiresAtMs) }
 }
 
 /** The policy in force. */

@@ -1,4 +1,5 @@
 import { type Decision, type LimitState, violatedLimits } from '../../domain/decision.ts'
+import type { GroupDecision } from '../../domain/group-decision.ts'
 import type { Policy } from '../../domain/policy.ts'
 
 /**
@@ -21,6 +22,16 @@ export function decisionMembers(decision: Decision): string {
 
 export function decisionJson(decision: Decision): string {
   return `{${decisionMembers(decision)}}`
+}
+
+/** One of several decisions in a response. One of a blocked key has a code, since it names no limit. */
+export function resultJson(decision: Decision): string {
+  return decision.blocked ? `{${decisionMembers(decision)},"code":"blocked"}` : decisionJson(decision)
+}
+
+/** The members of a group's decision: those of the binding check, and the result of each check. */
+export function groupMembers({ binding, results }: GroupDecision): string {
+  return `${decisionMembers(binding)},"results":[${results.map(resultJson).join()}]`
 }
 
 const knownReferences = new WeakMap<Policy, string>()

@@ -1,48 +1,60 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
+import type { FastifyReply, FastifyRequest, FastifySchemaCompiler } from 'fastify'
 import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptPolicyName } from '../accept-key.ts'
+import { acceptChecks } from './accept-checks.ts'
 import { acceptQuery } from './accept-query.ts'
 import { CHECK_DOCS, type CheckRoutesOptions } from './check.route.ts'
-import { CheckRequest } from './check.schema.ts'
+import {
+  byNumberOfKeys,
+  checksOf,
+  type ForwardAuthQuery,
+  hasSeveralKeys,
+  pathIn,
+  SeveralKeys,
+} from './forward-auth.schema.ts'
+import type { GroupRouteOptions } from './group.route.ts'
 import { writeRateLimitFields } from './rate-limit-fields.ts'
-import { sendDenial } from './send-decision.ts'
-
-const ForwardAuthQuery = Type.Object(
-  {
-    ...CheckRequest.properties,
-    deny: Type.Optional(
-      Type.Unsafe<403>({
-        type: 'integer',
-        enum: [403],
-        description: 'Status of a denial instead of 429, for proxies that do not pass 429 on.',
-      }),
-    ),
-  },
-  { additionalProperties: false },
-)
+import { sendDenial, sendGroupDenial } from './send-decision.ts'
 
 const DOCS: RouteDocs = {
   summary: 'Decide a check for a proxy',
   description:
     'Decides like `POST /check`, for the sub-request of a proxy such as nginx or Traefik. The status is the decision: an ' +
-    'allowed check gets 200 without a body.',
+    'allowed check gets 200 without a body. With several keys, it decides like `POST /check/all`.',
   ...CHECK_DOCS,
+  errors: [...CHECK_DOCS.errors, 'keys-apart'],
   responses: { 200: Type.Null() },
 }
 
 /** `GET /forward-auth`: decides a check for a proxy's sub-request. The status is the decision; there is no body. */
-export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (
+export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions & GroupRouteOptions> = async (
   app,
-  { checker, fieldStyle, log },
+  { checker, groupChecker, fieldStyle, log },
 ) => {
+  const decideTogether = async (request: FastifyRequest, reply: FastifyReply, query: SeveralKeys) => {
+    const checks = checksOf(query)
+    acceptChecks(checks, pathIn(query))
+    const startMs = performance.now()
+    const { decision } = await groupChecker.decide(checks)
+    log.checked(request, performance.now() - startMs)
+    writeRateLimitFields(decision.binding, fieldStyle, reply)
+    return decision.allowed ? reply.send() : sendGroupDenial(request, reply, decision, query.deny)
+  }
+
   app.get(
     '/forward-auth',
-    { config: { access: 'check', docs: DOCS }, schema: { querystring: ForwardAuthQuery } },
+    {
+      config: { access: 'check', docs: DOCS },
+      schema: { querystring: SeveralKeys },
+      validatorCompiler: byNumberOfKeys(app.validatorCompiler as FastifySchemaCompiler<unknown>),
+    },
     (request, reply) => {
-      const { query } = request
+      const query = request.query as ForwardAuthQuery
       acceptQuery(request.url)
+      if (hasSeveralKeys(query)) return decideTogether(request, reply, query)
       acceptKey('/query/key', query.key)
       acceptPolicyName('/query/policy', query.policy)
       checker.check(
@@ -55,6 +67,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions> = a
         },
         request.id,
       )
+      return undefined
     },
   )
 }

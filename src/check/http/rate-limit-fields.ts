@@ -1,4 +1,4 @@
-import { type Decision, enforcedStates, type LimitState } from '../../domain/decision.ts'
+import { bindingStates, type Decision, type LimitState } from '../../domain/decision.ts'
 import { ceilDiv } from '../../domain/exact.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
@@ -9,7 +9,7 @@ interface Fields {
 }
 
 /**
- * Writes the rate limit fields of a decision, if it came from a bucket. They show the limits that are enforced.
+ * Writes the rate limit fields of a decision, if it came from a bucket. They show the limits that can bind.
  * @see https://datatracker.ietf.org/doc/html/draft-ietf-httpapi-ratelimit-headers-11
  */
 export function writeRateLimitFields(decision: Decision, style: FieldStyle, fields: Fields): void {
@@ -19,7 +19,7 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
   if (decision.states.length === 0) return
   if (style === 'draft' || style === 'both') {
     fields.header('ratelimit-policy', policyField(decision))
-    fields.header('ratelimit', enforcedStates(decision.states).map(serviceLimit).join(', '))
+    fields.header('ratelimit', bindingStates(decision).map(serviceLimit).join(', '))
   }
   if (style === 'legacy' || style === 'both') {
     fields.header('x-ratelimit-limit', String(decision.binding?.capacity))
@@ -28,22 +28,31 @@ export function writeRateLimitFields(decision: Decision, style: FieldStyle, fiel
   }
 }
 
-const policyFields = new WeakMap<Policy, string>()
+const fieldsOfChecks = new WeakMap<Policy, string>()
+/** Reservations show limits of their number, too. */
+const fieldsOfReservations = new WeakMap<Policy, string>()
 
 /** Cached for a policy without periods, since it is then the same for every decision. */
-function policyField({ policy, states }: Decision): string {
-  const known = policyFields.get(policy)
+function policyField(decision: Decision): string {
+  const { policy, reserves } = decision
+  const cache = reserves ? fieldsOfReservations : fieldsOfChecks
+  const known = cache.get(policy)
   if (known !== undefined) return known
-  const shown = enforcedStates(states)
+  const shown = bindingStates(decision)
   const field = shown.map(quotaPolicy).join(', ')
-  if (shown.every(({ periodMs }) => periodMs === undefined)) policyFields.set(policy, field)
+  if (shown.every(({ periodMs }) => periodMs === undefined)) cache.set(policy, field)
   return field
 }
 
-/** `"burst";q=100;w=10`; w is the time in seconds from empty to full, or the length of the present period. */
+/**
+ * `"burst";q=100;w=10`; w is the time in seconds from empty to full, or the length of the present period. A limit of concurrent
+ * reservations has a unit instead: `"in-flight";q=5;qu="concurrent-requests"`.
+ */
 function quotaPolicy({ limit, periodMs }: LimitState): string {
   const { name, capacity, capacityUnits } = limit
-  return `"${name}";q=${capacity};w=${seconds(periodMs ?? limit.fullAfterMs(capacityUnits, 0))}`
+  const quota = `"${name}";q=${capacity}`
+  if (limit.kind === 'concurrency') return `${quota};qu="concurrent-requests"`
+  return `${quota};w=${seconds(periodMs ?? limit.fullAfterMs(capacityUnits, 0))}`
 }
 
 /** `"burst";r=99;t=1`; t is the time in seconds until one more token, or until the denied check is allowed. */

@@ -1,9 +1,10 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type BucketDecision, type Decision, explain } from '../../domain/decision.ts'
+import type { GroupDecision } from '../../domain/group-decision.ts'
 import { PROBLEM_MEDIA_TYPE } from '../../http/problem.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { ERRORS, errorType } from '../../lib/errors.ts'
-import { decisionJson, decisionMembers } from './decision-json.ts'
+import { decisionJson, decisionMembers, groupMembers } from './decision-json.ts'
 
 export function sendDecision(reply: FastifyReply, decision: Decision): FastifyReply {
   return sendJson(reply, decisionJson(decision))
@@ -16,20 +17,36 @@ export function sendDenial(
   decision: Decision,
   status = 429,
 ): FastifyReply {
-  return reply
-    .code(status)
-    .header('content-type', PROBLEM_MEDIA_TYPE)
-    .send(denialJson(decision, status, request.id))
+  return sendProblemJson(reply, status, denialJson(decision, status, request.id))
+}
+
+/** Sends the denial of a group: a problem of the check that denies for longest, with the result of each check. */
+export function sendGroupDenial(
+  request: FastifyRequest,
+  reply: FastifyReply,
+  group: GroupDecision,
+  status = 429,
+): FastifyReply {
+  return sendProblemJson(reply, status, denialJson(group.binding, status, request.id, groupMembers(group)))
+}
+
+function sendProblemJson(reply: FastifyReply, status: number, json: string): FastifyReply {
+  return reply.code(status).header('content-type', PROBLEM_MEDIA_TYPE).send(json)
 }
 
 /**
  * The same as `problemBody`, but written by hand, since a flood is answered by nothing else; a `Problem` for each response would be
  * costly.
  */
-export function denialJson(decision: Decision, status: number, requestId: string): string {
+export function denialJson(
+  decision: Decision,
+  status: number,
+  requestId: string,
+  members = decisionMembers(decision),
+): string {
   const { code, opening, detail } = decision.blocked ? BLOCKED : QUOTA_EXCEEDED
   const problem = `${opening},"status":${status},"detail":${JSON.stringify(detail(decision))},"instance":"urn:request:${requestId}","code":"${code}"`
-  return `{${problem},${decisionMembers(decision)}}`
+  return `{${problem},${members}}`
 }
 
 /** Only a bucket can deny so. */

@@ -65,6 +65,44 @@ describe('while the bucket store is unavailable', () => {
     expect(answer.headers.get('ratelimit')).toBeNull()
   })
 
+  it('checks that are decided together get 503 if one policy denies, and otherwise spend locally or not at all', async () => {
+    const checkAll = (...keys: string[]) =>
+      cutOff.client.request('POST', '/check/all', { checks: keys.map(key => ({ key, tokens: 2 })) })
+    await cutOff.client.put('share:*', { ...SLOW, onStoreFailure: 'local' })
+    expectProblem(await checkAll('share:a', 'deny'), 503, 'store-unavailable')
+    expectProblem(await checkAll('share:a', 'deny', 'block'), 429, 'blocked')
+    const allowed = await checkAll('share:a', 'shadow', 'allow', 'off')
+    expect([allowed.status, allowed.body.key, allowed.body.degraded]).toEqual([200, 'share:a', true])
+    const denied = await checkAll('share:a', 'share:b')
+    expectProblem(denied, 429, 'quota-exceeded')
+    expect(denied.body.results).toMatchObject([
+      { key: 'share:a', allowed: false, source: 'local', remaining: 0 },
+      { key: 'share:b', allowed: true, source: 'local', remaining: 2 },
+    ])
+    expect((await cutOff.client.get('/forward-auth?key=share:b&key=allow&tokens=2')).status).toBe(200)
+  })
+
+  it('a reservation holds nothing, and its calls get 503', async () => {
+    const reserve = (key: string) => cutOff.client.request('POST', '/reservations', { key })
+    expectProblem(await reserve('deny'), 503, 'store-unavailable')
+    for (const key of ['allow', 'share:c']) {
+      const { status, headers, body } = await reserve(key)
+      expect([status, headers.get('location')]).toEqual([201, null])
+      expect(body).toMatchObject({ id: null, expiresAt: null, allowed: true, degraded: true })
+    }
+    const path = `/reservations/7-${'a'.repeat(22)}`
+    for (const [method, of] of [
+      ['POST', '/settle'],
+      ['POST', '/extend'],
+      ['GET', ''],
+      ['DELETE', ''],
+    ] as const) {
+      const answer = await cutOff.client.request(method, path + of)
+      expectProblem(answer, 503, 'store-unavailable')
+      expect(answer.headers.get('retry-after')).toBe('1')
+    }
+  })
+
   it('a bucket is 503 where onStoreFailure is deny, and otherwise shown as degraded', async () => {
     expectProblem(await cutOff.client.get('/buckets/deny'), 503, 'store-unavailable')
     const shown = await cutOff.client.get('/buckets/allow')

@@ -9,6 +9,8 @@ describe('an overloaded process', () => {
   it.each([
     ['POST', '/check', { key: 'a' }],
     ['POST', '/check/batch', { checks: [{ key: 'a' }] }],
+    ['POST', '/check/all', { checks: [{ key: 'a' }] }],
+    ['POST', '/reservations', { key: 'a' }],
     ['GET', '/forward-auth?key=a', undefined],
     ['PUT', '/config/a', { capacity: 1, refillTokens: 1 }],
   ])('refuses %s %s at once', async (method, path, body) => {

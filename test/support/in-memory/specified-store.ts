@@ -42,6 +42,8 @@ interface RecordedKey extends NamedKey {
   readonly charged?: number
 }
 
+type SettledResult = Extract<SettlementResult, { readonly keys: readonly SettledKey[] }>
+
 /** The stores of the ports, by the specification in the domain. Tests compare the scripts with it. */
 export class SpecifiedStore implements BucketStore, ReservationStore {
   /** The store's clock, in ms since 1970. */
@@ -138,7 +140,8 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     const status = amounts === 'release' ? 'released' : 'settled'
     if (record.ended !== undefined) {
       const isSame = record.ended.status === status && record.keys.every(({ settled }, i) => settled === tokens[i])
-      return isSame ? this.#answer(record, policyOf) : { status: 'ended', ended: record.ended.status }
+      if (!isSame) return { status: 'ended', ended: record.ended.status }
+      return { ...this.#answer(record, policyOf), isRepeated: true }
     }
     const keys = record.keys.map((key, i) => ({ ...key, ...this.#settleKey(record, key, tokens[i] ?? 0, policyOf) }))
     const ended = { ...record, keys, ended: { status, atMs: this.nowMs } } as const
@@ -163,15 +166,22 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     return { settled, charged: after.charged }
   }
 
-  #answer({ keys, ended }: Record, policyOf: Settlement['policyOf']): SettlementResult {
+  #answer({ keys, ended }: Record, policyOf: Settlement['policyOf']): SettledResult {
     return {
       status: ended?.status ?? 'settled',
       keys: keys.map((named): SettledKey => {
-        const { key, settled = 0, charged = 0 } = named
+        const { key, holds, tokens, settled = 0, charged = 0 } = named
         const policy = policyOf(named)
         const { limits } = policy
         const { reading } = readBucket(this.#open(key), limits, { tokens: 0 }, this.nowMs)
-        return { key, tokens: settled, charged, policy, ...(limits.length > 0 && { reading }) }
+        return {
+          key,
+          ...(holds && { reserved: tokens }),
+          tokens: settled,
+          charged,
+          policy,
+          ...(limits.length > 0 && { reading }),
+        }
       }),
     }
   }
@@ -256,7 +266,7 @@ function found(record: Record, readings: readonly BucketReading[], asked: HoldRe
     return { allowed: true, readings, refusal: { reason: 'idempotency-key-reused' } }
   }
   const { expiresAtMs } = record
-  return { allowed: true, readings: readings.map(allowing), reservation: { expiresAtMs } }
+  return { allowed: true, readings: readings.map(allowing), reservation: { expiresAtMs, isRepeated: true } }
 }
 
 function allowing({ violated: _, ...reading }: BucketReading): BucketReading {

@@ -1,0 +1,150 @@
+import { type Decision, decideBesideBlocked, decideByBucket, decideByMode } from '../domain/decision.ts'
+import { decideTogether, type GroupDecision } from '../domain/group-decision.ts'
+import type { OnStoreFailure } from '../domain/policy.ts'
+import type { BucketReading } from '../domain/reading.ts'
+import { Problem } from '../lib/errors.ts'
+import type { DenialCache } from './denial-cache.ts'
+import type { LocalBuckets, LocalReading } from './local-buckets.ts'
+import type { AskedCheck } from './pending-check.ts'
+import type { BucketCheck, CheckGroup, CheckObserver, GroupReading, HoldRefusal, HoldRequest } from './ports.ts'
+import { type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
+import type { ReservationQueue } from './reservation-queue.ts'
+import { wasFull } from './was-full.ts'
+import { decideInOutage } from './without-store.ts'
+
+export interface GroupCheckerOptions extends PrepareGroupOptions {
+  readonly queue: Pick<ReservationQueue, 'checkAll'>
+  readonly denialCache: DenialCache
+  readonly localBuckets: LocalBuckets
+  readonly observer: Pick<CheckObserver, 'decided' | 'undecided'>
+  /** For policies that name none. */
+  readonly onStoreFailure: OnStoreFailure
+  /** How many checks of groups may wait for the store. */
+  readonly maxWaiting: number
+}
+
+/** A decision; and for a reservation what is held, or why nothing is, though the limits allow it. */
+export interface GroupOutcome extends Pick<GroupReading, 'reservation'> {
+  readonly decision: GroupDecision
+  readonly refusal?: Refusal
+}
+
+export type Refusal =
+  | { readonly reason: 'idempotency-key-reused' }
+  | { readonly reason: 'too-many-reservations'; readonly check: BucketCheck; readonly retryAfterMs: number }
+
+/** May all these keys do this now? Decides checks of different keys together: all are allowed, or nothing is spent. */
+export class GroupChecker {
+  readonly #options: GroupCheckerOptions
+  #waiting = 0
+
+  constructor(options: GroupCheckerOptions) {
+    this.#options = options
+  }
+
+  /**
+   * @param asked checks of different keys, at least one
+   * @param hold what is held instead of spent
+   * @throws {Problem} `policy-unknown`, `tokens-exceed-capacity`, `keys-apart`, `overloaded`, or `store-unavailable` where a policy
+   * denies while the store is unavailable
+   */
+  async decide(asked: readonly AskedCheck[], hold?: RequestedHold): Promise<GroupOutcome> {
+    const checks = await prepareGroup(asked, hold !== undefined, this.#options)
+    const startMs = performance.now()
+    const outcome = await this.#decide(checks, hold && { ...hold, named: asked })
+    if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000)
+    return outcome
+  }
+
+  async #decide(checks: readonly BucketCheck[], hold: HoldRequest | undefined): Promise<GroupOutcome> {
+    const byMode = checks.map(decideByMode)
+    if (byMode.some(decision => decision?.blocked)) {
+      return { decision: decideTogether(checks.map((check, i) => byMode[i] ?? decideBesideBlocked(check))) }
+    }
+    const counted = checks.filter((_, i) => byMode[i] === undefined)
+    const { decisions, ...held } = counted.length === 0 ? NOTHING_COUNTED : await this.#decideCounted(counted, hold)
+    const ofCounted = decisions.values()
+    const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
+    return { decision: decideTogether(results), ...held }
+  }
+
+  async #decideCounted(checks: readonly BucketCheck[], hold: HoldRequest | undefined): Promise<CountedDecisions> {
+    const startMs = performance.now()
+    const reading = await this.#ask({ checks, shadowed: checks.map(isShadowed), ...(hold && { hold }) })
+    if (reading === undefined) return { decisions: this.#decideInOutage(checks, startMs) }
+    this.#learn(checks, reading, hold !== undefined)
+    const { readings, reservation, refusal } = reading
+    return {
+      decisions: checks.map((check, i) => decideByBucket(check, readings[i] as BucketReading, 'redis')),
+      ...(reservation && { reservation }),
+      ...(refusal && { refusal: refusalOf(refusal, checks) }),
+    }
+  }
+
+  async #ask(group: CheckGroup): Promise<GroupReading | undefined> {
+    const { queue, maxWaiting } = this.#options
+    const { length } = group.checks
+    if (this.#waiting >= maxWaiting) {
+      const detail = `${maxWaiting} checks of groups and reservations wait for the bucket store, as many as MAX_WAITING_CHECKS allows`
+      throw new Problem('overloaded', detail)
+    }
+    this.#waiting += length
+    try {
+      return await queue.checkAll(group)
+    } finally {
+      this.#waiting -= length
+    }
+  }
+
+  /** What was spent or held makes the remembered denials of these keys obsolete. */
+  #learn(checks: readonly BucketCheck[], { allowed, readings }: GroupReading, isHold: boolean): void {
+    const { denialCache, localBuckets } = this.#options
+    checks.forEach((check, i) => {
+      const reading = readings[i] as BucketReading
+      if (allowed) denialCache.forget(check.key)
+      const spent = allowed && reading.allowed && !isHold ? check.tokens : 0
+      if (localBuckets.size > 0 && wasFull(check, reading, spent)) localBuckets.foundFull(check)
+    })
+  }
+
+  /**
+   * Looks at all local buckets before it spends from any.
+   * @throws {Problem} `store-unavailable` if one of the policies denies in an outage
+   */
+  #decideInOutage(checks: readonly BucketCheck[], startMs: number): readonly Decision[] {
+    const { localBuckets, onStoreFailure } = this.#options
+    const decide = (check: BucketCheck, read: (check: BucketCheck) => LocalReading) => {
+      const result = decideInOutage(check, onStoreFailure, read)
+      if (!(result instanceof Problem)) return result
+      this.#options.observer.undecided(check, (performance.now() - startMs) / 1000)
+      throw result
+    }
+    const previews = checks.map(check => decide(check, asked => localBuckets.preview(asked)))
+    if (previews.some(({ allowed }) => !allowed)) return previews
+    return checks.map(check => decide(check, asked => localBuckets.check(asked)))
+  }
+
+  /** A check of a denied group counts only if it denies: the others were neither admitted nor denied. */
+  #observe({ allowed, results }: GroupDecision, seconds: number): void {
+    for (const result of results) if (allowed || !result.allowed) this.#options.observer.decided(result, seconds)
+  }
+}
+
+/** What to hold of the keys that are asked. */
+export type RequestedHold = Omit<HoldRequest, 'named'>
+
+interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
+  readonly decisions: readonly Decision[]
+}
+
+const NOTHING_COUNTED: CountedDecisions = { decisions: [] }
+
+function refusalOf(refusal: HoldRefusal, checks: readonly BucketCheck[]): Refusal {
+  if (refusal.reason === 'idempotency-key-reused') return refusal
+  const { reason, index, retryAfterMs } = refusal
+  return { reason, check: checks[index] as BucketCheck, retryAfterMs }
+}
+
+function isShadowed({ policy }: BucketCheck): boolean {
+  return policy.definition.mode === 'shadow'
+}

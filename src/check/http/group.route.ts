@@ -1,0 +1,57 @@
+import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
+import type { RequestLog } from '../../http/request-log.ts'
+import type { RouteDocs } from '../../http/route-docs.ts'
+import { sendJson } from '../../http/send-json.ts'
+import type { FieldStyle } from '../../settings/env.schema.ts'
+import type { GroupChecker } from '../group-checker.ts'
+import { acceptChecks, pathInBody } from './accept-checks.ts'
+import { groupMembers } from './decision-json.ts'
+import { GroupDenialResponse, GroupRequest, GroupResponse } from './group.schema.ts'
+import { writeRateLimitFields } from './rate-limit-fields.ts'
+import { sendGroupDenial } from './send-decision.ts'
+
+export interface GroupRouteOptions {
+  readonly groupChecker: GroupChecker
+  readonly fieldStyle: FieldStyle
+  readonly log: RequestLog
+}
+
+export const GROUP_DOCS = {
+  summary: 'Decide several checks together',
+  description:
+    'Decides checks of different keys, such as user, team and organisation, in one step: either all are allowed, or nothing is spent ' +
+    'from any. The response shows the check that denies for longest, or is closest to its limit, and the result of each check.',
+  errors: [
+    'key-invalid',
+    'policy-unknown',
+    'tokens-exceed-capacity',
+    'keys-apart',
+    'quota-exceeded',
+    'blocked',
+    'store-unavailable',
+    'overloaded',
+  ],
+  denial: GroupDenialResponse,
+  fields: { 200: ['ratelimit', 'ratelimit-policy'] },
+  responses: { 200: GroupResponse },
+} as const satisfies RouteDocs
+
+/** `POST /check/all`: may all these keys do this now? */
+export const groupRoute: FastifyPluginAsyncTypebox<GroupRouteOptions> = async (app, options) => {
+  const { groupChecker, fieldStyle, log } = options
+
+  app.post(
+    '/check/all',
+    { config: { access: 'check', docs: GROUP_DOCS }, schema: { body: GroupRequest } },
+    async (request, reply) => {
+      const { checks, tokens } = request.body
+      acceptChecks(checks, pathInBody)
+      const startMs = performance.now()
+      const { decision } = await groupChecker.decide(checks.map(check => ({ tokens, ...check })))
+      log.checked(request, performance.now() - startMs)
+      writeRateLimitFields(decision.binding, fieldStyle, reply)
+      if (!decision.allowed) return sendGroupDenial(request, reply, decision)
+      return sendJson(reply, `{${groupMembers(decision)}}`)
+    },
+  )
+}

@@ -1,0 +1,46 @@
+import type { Policy } from '../domain/policy.ts'
+import { Problem } from '../lib/errors.ts'
+import type { AskedCheck } from './pending-check.ts'
+import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
+import type { BucketCheck } from './ports.ts'
+import { tooManyTokens } from './without-store.ts'
+
+export interface PrepareGroupOptions {
+  readonly policies: PolicyLookup
+  /** Computes what the store needs of a policy at this time, unless it is known. */
+  readonly prepare: (policy: Policy) => void
+  /** Whether the store can decide these keys in one step. */
+  canGoTogether(keys: readonly string[]): boolean
+}
+
+/**
+ * Finds the policies of checks that are to be decided together.
+ * @throws {Problem} `keys-apart`, `policy-unknown`, `tokens-exceed-capacity`
+ */
+export async function prepareGroup(
+  asked: readonly AskedCheck[],
+  isReservation: boolean,
+  { policies, prepare, canGoTogether }: PrepareGroupOptions,
+): Promise<readonly BucketCheck[]> {
+  const keys = asked.map(({ key }) => key)
+  if (keys.length > 1 && !canGoTogether(keys)) throw keysApart(keys)
+  if (asked.some(check => policies.find(check) === undefined)) await policies.reread(asked)
+  const checks = asked.map((check): BucketCheck => {
+    const policy = policies.find(check)
+    if (policy === undefined) throw policyUnknown(check)
+    prepare(policy)
+    return { key: check.key, policy, tokens: check.tokens, ...(isReservation && { reserves: true }) }
+  })
+  for (const check of checks) {
+    const problem = tooManyTokens(check)
+    if (problem !== undefined) throw problem
+  }
+  return checks
+}
+
+function keysApart(keys: readonly string[]): Problem {
+  const detail =
+    'on Redis Cluster, all keys of a call must have the same text in {…}, such as {org:7}:user:42 and {org:7}; the keys were ' +
+    keys.map(key => `"${key}"`).join(', ')
+  return new Problem('keys-apart', detail)
+}

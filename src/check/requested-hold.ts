@@ -1,0 +1,34 @@
+import { createHash, randomBytes } from 'node:crypto'
+import type { OnExpiry } from '../domain/holds.ts'
+import { reservationId } from '../domain/reservation-id.ts'
+import type { RequestedHold } from './group-checker.ts'
+import type { AskedCheck } from './pending-check.ts'
+
+export interface ReservationRequest {
+  readonly checks: readonly AskedCheck[]
+  readonly ttlMs: number
+  readonly onExpiry: OnExpiry
+  /** The name of the caller, which scopes its idempotency key. */
+  readonly caller: string
+  readonly idempotencyKey: string | undefined
+}
+
+/** An id without an idempotency key is never asked for again, so its fingerprint says nothing. */
+const NO_FINGERPRINT = '-'
+
+/** The hold of a request. Requests with the same caller, first key and idempotency key have the same id. */
+export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): RequestedHold {
+  const { key = '' } = checks[0] ?? {}
+  if (idempotencyKey === undefined) {
+    const id = reservationId(key, randomBytes(16).toString('base64url'))
+    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT }
+  }
+  const id = reservationId(key, digest([caller, key, idempotencyKey]))
+  const named = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
+  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]) }
+}
+
+/** 16 bytes in base64url. */
+function digest(values: readonly unknown[]): string {
+  return createHash('sha256').update(JSON.stringify(values)).digest().subarray(0, 16).toString('base64url')
+}

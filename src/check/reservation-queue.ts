@@ -1,0 +1,85 @@
+import type { Hold } from '../domain/holds.ts'
+import type { Reservation } from '../domain/reservation.ts'
+import type { ReservationId } from '../domain/reservation-id.ts'
+import { BatchedCalls } from './batched-calls.ts'
+import type {
+  CheckGroup,
+  Extension,
+  ExtensionResult,
+  GroupReading,
+  KeyStore,
+  Settlement,
+  SettlementResult,
+} from './ports.ts'
+
+/** Groups, or calls on reservations, in one call of the store. A group has up to 16 checks. */
+const MAX_BATCH = 64
+
+interface ReservationQueueOptions {
+  /** The store that holds the key's bucket now. */
+  storeOf(key: string): KeyStore
+  /** The store that holds the record of a reservation now. */
+  storeOfReservation(id: ReservationId): KeyStore
+  /** How long a call waits for its reply, in ms. */
+  readonly timeoutMs: number
+}
+
+/**
+ * Where groups of checks, and calls on reservations, wait for the store. Each method resolves with `undefined` if the store is
+ * unavailable, or does not answer in time.
+ */
+export class ReservationQueue {
+  readonly #options: ReservationQueueOptions
+  readonly #groups: BatchedCalls<CheckGroup, GroupReading>
+  readonly #settlements: BatchedCalls<Settlement, SettlementResult>
+  readonly #extensions: BatchedCalls<Extension, ExtensionResult>
+  readonly #reads: BatchedCalls<ReservationId, Reservation | null>
+
+  constructor(options: ReservationQueueOptions) {
+    const { storeOf, storeOfReservation, timeoutMs } = options
+    const bounds = { timeoutMs, maxBatch: MAX_BATCH }
+    this.#options = options
+    this.#groups = new BatchedCalls({
+      ...bounds,
+      // All keys of a group are in the same part of the store.
+      storeOf: ({ checks: [first] }) => storeOf(first?.key ?? ''),
+      call: (store, groups) => store.checkAll(groups),
+    })
+    this.#settlements = new BatchedCalls({
+      ...bounds,
+      storeOf: ({ id }) => storeOfReservation(id),
+      call: (store, settlements) => store.settle(settlements),
+    })
+    this.#extensions = new BatchedCalls({
+      ...bounds,
+      storeOf: ({ id }) => storeOfReservation(id),
+      call: (store, extensions) => store.extend(extensions),
+    })
+    this.#reads = new BatchedCalls({ ...bounds, storeOf: storeOfReservation, call: (store, ids) => store.read(ids) })
+  }
+
+  checkAll(group: CheckGroup): Promise<GroupReading | undefined> {
+    return this.#groups.ask(group)
+  }
+
+  settle(settlement: Settlement): Promise<SettlementResult | undefined> {
+    return this.#settlements.ask(settlement)
+  }
+
+  extend(extension: Extension): Promise<ExtensionResult | undefined> {
+    return this.#extensions.ask(extension)
+  }
+
+  read(id: ReservationId): Promise<Reservation | null | undefined> {
+    return this.#reads.ask(id)
+  }
+
+  /** The first holds of a key by expiry, at most 100. */
+  async holdsOf(key: string): Promise<readonly Hold[] | undefined> {
+    try {
+      return await this.#options.storeOf(key).holdsOf(key)
+    } catch {
+      return undefined
+    }
+  }
+}

@@ -1,0 +1,122 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
+import { OutageClock } from '../../../src/check/outage-clock.ts'
+import type { CheckObserver, KeyStore } from '../../../src/check/ports.ts'
+import { ReservationQueue } from '../../../src/check/reservation-queue.ts'
+import { type ReservationId, recordPartition, reservationId } from '../../../src/domain/reservation-id.ts'
+import type { Logger } from '../../../src/observability/logger.ts'
+import { SpecifiedStore } from '../../support/in-memory/specified-store.ts'
+import { policyOf } from '../../support/policies.ts'
+
+const TIMEOUT_MS = 200
+const policy = policyOf('*')
+
+/** A store that records its calls, and fails as the test says. */
+class RecordingStore extends SpecifiedStore {
+  readonly calls: string[] = []
+  failure: Error | undefined
+  isHung = false
+
+  override async checkAll(groups: Parameters<KeyStore['checkAll']>[0]) {
+    await this.#called('checkAll', groups)
+    return super.checkAll(groups)
+  }
+
+  override async settle(settlements: Parameters<KeyStore['settle']>[0]) {
+    await this.#called('settle', settlements)
+    return super.settle(settlements)
+  }
+
+  override async read(ids: Parameters<KeyStore['read']>[0]) {
+    await this.#called('read', ids)
+    return super.read(ids)
+  }
+
+  async #called(name: string, items: readonly unknown[]): Promise<void> {
+    this.calls.push(`${name} ${items.length}`)
+    if (this.failure !== undefined) throw this.failure
+    if (this.isHung) await new Promise(() => undefined)
+  }
+}
+
+let stores: readonly [RecordingStore, RecordingStore]
+let queue: ReservationQueue
+beforeEach(() => {
+  stores = [new RecordingStore(), new RecordingStore()]
+  const guards = stores.map(store => guarded(store))
+  queue = new ReservationQueue({
+    storeOf: key => guards[key.startsWith('b') ? 1 : 0] as CircuitBreakerStore,
+    storeOfReservation: id => guards[recordPartition(id) % 2] as CircuitBreakerStore,
+    timeoutMs: TIMEOUT_MS,
+  })
+})
+
+function guarded(store: KeyStore): CircuitBreakerStore {
+  return new CircuitBreakerStore(store, {
+    timeoutMs: TIMEOUT_MS,
+    reasonOf: () => 'other',
+    refusesWrites: () => false,
+    onOpened: () => undefined,
+    outage: new OutageClock(() => 0),
+    observer: { storeCalled: () => undefined } as Partial<CheckObserver> as CheckObserver,
+    logger: { error: () => undefined } as Partial<Logger> as Logger,
+  })
+}
+
+const check = (...keys: string[]) =>
+  queue.checkAll({ checks: keys.map(key => ({ key, policy, tokens: 1 })), shadowed: keys.map(() => false) })
+const idIn = (parity: 0 | 1): ReservationId => {
+  for (let i = 0; ; i++) {
+    const id = reservationId(`key ${i}`, 'a'.repeat(22))
+    if (recordPartition(id) % 2 === parity) return id
+  }
+}
+const settle = (id: ReservationId) => queue.settle({ id, amounts: 1, policyOf: () => policy })
+
+describe('the calls on reservations of one turn of the event loop', () => {
+  it('go out as one call of each kind to each part of the store', async () => {
+    const results = await Promise.all([
+      check('a', 'a2'),
+      check('b'),
+      check('a'),
+      settle(idIn(0)),
+      settle(idIn(0)),
+      settle(idIn(1)),
+      queue.read(idIn(1)),
+    ])
+    expect(stores.map(({ calls }) => calls.toSorted())).toEqual([
+      ['checkAll 2', 'settle 2'],
+      ['checkAll 1', 'read 1', 'settle 1'],
+    ])
+    expect(results.slice(0, 3)).toMatchObject([{ allowed: true }, { allowed: true }, { allowed: true }])
+    expect(results.slice(3)).toEqual([...Array(3).fill({ status: 'not-found' }), null])
+  })
+
+  it('are limited to 64 in a call', async () => {
+    await Promise.all(Array.from({ length: 130 }, () => check('a')))
+    expect(stores[0].calls).toEqual(['checkAll 64', 'checkAll 64', 'checkAll 2'])
+  })
+})
+
+describe('a part of the store that fails or hangs', () => {
+  it('has no reply, and the others are not affected', async () => {
+    stores[0].failure = new Error('down')
+    expect(await Promise.all([check('a'), settle(idIn(0)), check('b')])).toMatchObject([
+      undefined,
+      undefined,
+      { allowed: true },
+    ])
+    stores[0].failure = undefined
+    stores[0].isHung = true
+    expect(await check('a')).toBeUndefined()
+  })
+
+  it('is not asked while its circuit is open', async () => {
+    stores[0].failure = new Error('down')
+    for (let i = 0; i < 5; i++) await check('a')
+    expect(await settle(idIn(0))).toBeUndefined()
+    expect(await queue.holdsOf('a')).toBeUndefined()
+    expect(stores[0].calls).toEqual(Array(5).fill('checkAll 1'))
+    expect(await queue.holdsOf('b')).toEqual([])
+  })
+})
