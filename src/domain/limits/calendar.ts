@@ -59,17 +59,17 @@ export class Calendar {
     return this.#known
   }
 
-  /** Consecutive boundaries: those of the period that contains this time, and 25 hours or more on either side. */
+  /** Consecutive boundaries: those of the period that contains this time, 25 hours or more on either side, and one more. */
   boundariesAround(atMs: number): readonly number[] {
     const { startMs, endMs } = this.periodAt(atMs)
     const boundaries = [startMs, endMs]
     for (let steps = this.#steps - 1; startMs - (boundaries[0] ?? 0) < MARGIN_MS; steps--) {
       boundaries.unshift(this.#boundary(steps))
     }
-    for (let steps = this.#steps + 2; (boundaries.at(-1) ?? 0) - endMs < MARGIN_MS; steps++) {
-      boundaries.push(this.#boundary(steps))
-    }
-    return boundaries
+    let after = this.#steps + 2
+    while ((boundaries.at(-1) ?? 0) - endMs < MARGIN_MS) boundaries.push(this.#boundary(after++))
+    // The length of the period after the present one is recorded, also if the store's clock is ahead.
+    return [...boundaries, this.#boundary(after)]
   }
 
   #find(atMs: number): void {

@@ -19,7 +19,16 @@ export interface Right {
 
 /** With arguments, since Redis compares their number before it looks at rights; `$` is the key. */
 const ANY_KEY = ['EVAL x 1 $', 'EVALSHA x 1 $', 'GET $', 'SET $ x', 'PTTL $', 'UNLINK $', 'DEL $', 'TIME']
-const BUCKETS = ['PEXPIRETIME $']
+const BUCKETS = ['PEXPIRETIME $', 'PEXPIREAT $ 1']
+const HOLDS = [
+  'ZADD $ 1 x',
+  'ZREM $ x',
+  'ZCARD $',
+  'ZSCORE $ x',
+  'ZRANGE $ 0 1',
+  'ZRANGEBYSCORE $ 1 2',
+  'ZREMRANGEBYRANK $ 0 1',
+]
 const HEARTBEATS = ['ZADD $ 1 x', 'ZREM $ x', 'ZCARD $', 'ZREMRANGEBYSCORE $ 1 2']
 const INSIGHT = [
   ...['PEXPIRE $ 1', 'HINCRBY $ x 1', 'HGET $ x', 'HMGET $ x'],
@@ -59,7 +68,7 @@ export function requiredRights({ variable, holdsPolicies, kind }: RedisTarget, k
 
 function bucketRights(keyPrefix: string): readonly Right[] {
   return [
-    ...rightsOn(new BucketKeys(keyPrefix).bucket(''), keyPrefix, [...ANY_KEY, ...BUCKETS]),
+    ...rightsOn(new BucketKeys(keyPrefix).bucket(''), keyPrefix, [...ANY_KEY, ...BUCKETS, ...HOLDS]),
     ...rightsOn(heartbeatsKey(keyPrefix), keyPrefix, HEARTBEATS),
     ...rightsOn(new InsightKeys(keyPrefix).denials, keyPrefix, INSIGHT),
   ]

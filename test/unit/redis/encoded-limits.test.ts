@@ -15,13 +15,13 @@ const { limits } = policyOf('x', { limits: [limitOf(), quotaOf()] })
 const [, { id = 0 } = {}] = limits
 const boundaries = (...times: string[]) => times.map(time => Date.parse(`${time}Z`)).join()
 
-/** The present period comes first. */
+/** The present period comes first; its neighbours, and one more, follow. */
 const JANUARY =
   boundaries('2026-01-31T08:00', '2026-02-28T08:00') +
-  `,${boundaries('2025-12-31T08:00', '2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00')}`
+  `,${boundaries('2025-12-31T08:00', '2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00', '2026-04-30T07:00')}`
 const FEBRUARY =
   boundaries('2026-02-28T08:00', '2026-03-31T07:00') +
-  `,${boundaries('2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00', '2026-04-30T07:00')}`
+  `,${boundaries('2026-01-31T08:00', '2026-02-28T08:00', '2026-03-31T07:00', '2026-04-30T07:00', '2026-05-31T07:00')}`
 
 it('a token bucket is encoded by its numbers, and a quota by the boundaries of its present and its neighbouring periods', () => {
   now = '2026-02-28T07:59:59.999Z'
@@ -50,6 +50,11 @@ it('a shadow limit of either kind is marked', () => {
   const { timeZone: _, anchor: __, ...quota } = quotaOf({ period: 'hour', shadow: true })
   const policy = policyOf('x', { limits: [limitOf(), limitOf({ name: 'b', shadow: true }), quota] })
   expect(encodedLimits(policy.limits)).toMatch(/ 1000 1 10000 10 \d+ 1000 1 10000 10s \d+ 1 0 10 10sq3600000$/)
+})
+
+it('a concurrency limit is marked', () => {
+  const policy = policyOf('x', { limits: [{ kind: 'concurrency', name: 'jobs', capacity: 5 }] })
+  expect(encodedLimits(policy.limits)).toMatch(/^\d+ 1 0 5 5c$/)
 })
 
 it('minutes and hours have a length only', () => {
