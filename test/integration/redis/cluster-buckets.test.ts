@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import type { Cluster } from 'ioredis'
-import type { BucketShard } from '../../../src/check/ports.ts'
+import type { BucketShard, CheckGroup } from '../../../src/check/ports.ts'
 import { bucketPartition } from '../../../src/domain/partition.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
+import { type ReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { BUCKET_SLOTS } from '../../../src/redis/bucket-tags.ts'
 import { NO_REPORT } from '../../../src/redis/buckets/check-reply.ts'
@@ -148,6 +149,64 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
       expect(left(await spend(shardAt(to), names))).toEqual(names.map((_, i) => (i < 8 ? 5 : 6)))
     })
 
+    it('of one hash tag are decided together: all of them, or none', async () => {
+      const names = ['user', 'team', 'org'].map(name => `{together}:${name}`)
+      const shard = store.shardOf(names[0] ?? '')
+      const group = (tokens: number) => ({
+        checks: names.map((key, i) => ({ key, policy, tokens: i === 2 ? tokens : 1 })),
+        shadowed: names.map(() => false),
+      })
+      // Groups with another tag, and so of other slots, are in the same calls.
+      const others = ownKeys(shard, 'apart', 5).map(key => ({
+        checks: [{ key, policy, tokens: 2 }],
+        shadowed: [false],
+      }))
+      const readings = await shard.checkAll([group(4), ...others, group(7), group(6)])
+      expect(readings.map(reading => reading?.allowed)).toEqual([true, ...others.map(() => true), false, true])
+      expect(left(await shard.check(names.map(key => ({ key, policy, tokens: 0 }))))).toEqual([8, 8, 0])
+    })
+
+    it('hold what a reservation reserves, until it is settled', async () => {
+      const ids: ReservationId[] = []
+      for (const shard of store.shards) {
+        for (const key of ownKeys(shard, `reserved-${shard.name}`, 4)) {
+          const id = reservationId(key, String(ids.length).padStart(22, '0'))
+          ids.push(id)
+          const [reading] = await shard.checkAll([reserving(id, key)])
+          expect(reading?.reservation).toBeDefined()
+          expect(left(await shard.check([{ key, policy, tokens: 0 }]))).toEqual([CAPACITY])
+        }
+      }
+      const shardOf = (id: ReservationId) => store.shardOfReservation(id)
+      for (const id of ids) {
+        const [held] = await shardOf(id).read([id])
+        expect(held).toMatchObject({ status: 'held', keys: [{ tokens: 4 }] })
+        const [settled] = await shardOf(id).settle([{ id, amounts: 3, policyOf: () => policy }])
+        expect(settled).toMatchObject({ status: 'settled', keys: [{ charged: 3, reading: { allowed: true } }] })
+      }
+    })
+
+    it('keep their reservations while their slot moves', async () => {
+      const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+      const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
+      const slot = BUCKET_SLOTS[partition] as number
+      const [key = ''] = Array.from({ length: 2_000 }, (_, i) => `kept:${i}`).filter(
+        name => bucketPartition(name) === partition,
+      )
+      const id = reservationId(key, 'm'.repeat(22))
+      await shardAt(from).checkAll([reserving(id, key)])
+      await cluster.moveSlot(slot, from, to)
+      // The old master is asked, and redirects.
+      expect(await shardAt(from).read([id])).toMatchObject([{ status: 'held' }])
+      expect(await shardAt(from).settle([{ id, amounts: 'reserved', policyOf: () => policy }])).toMatchObject([
+        { status: 'settled', keys: [{ charged: 4 }] },
+      ])
+      await eventually(() => expect(store.shardOfReservation(id)).toBe(shardAt(to)))
+      expect(await shardAt(to).settle([{ id, amounts: 'reserved', policyOf: () => policy }])).toMatchObject([
+        { status: 'settled', keys: [{ charged: 4 }] },
+      ])
+    })
+
     it('are full again after a reset, wherever they are', async () => {
       for (const shard of store.shards) {
         const [key] = ownKeys(shard, 'reset', 1) as [string]
@@ -223,6 +282,11 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
     })
   })
 })
+
+function reserving(id: ReservationId, key: string): CheckGroup {
+  const hold = { id, ttlMs: 60_000, onExpiry: 'charge', fingerprint: 'f', named: [{ key, tokens: 4 }] } as const
+  return { checks: [{ key, policy, tokens: 4, reserves: true }], shadowed: [false], hold }
+}
 
 function tokensSpent({ spent }: BucketReading): number {
   const { unitsPerToken } = policy.limits[0] ?? { unitsPerToken: 1 }
