@@ -122,6 +122,8 @@ export interface ReservationObserver {
   reserved(check: Pick<BucketCheck, 'key' | 'policy'>, outcome: 'held' | 'denied'): void
   /** A reservation that held tokens of the key was settled or released for the first time. */
   ended(key: SettledKey, status: EndedStatus): void
+  /** So many reservations were found expired. The policy is the one in force for the key by now. */
+  expired(check: Pick<BucketCheck, 'key' | 'policy'>, reservations: number): void
 }
 
 /** Everything that is kept of keys. */

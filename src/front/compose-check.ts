@@ -92,7 +92,12 @@ export function composeCheck(options: CheckOptions): CheckParts {
   const reasonOf = failureReasonOf(redis)
   const { store, openQueue, storeOf, storeOfReservation, canGoTogether } = guardedBuckets(redis, {
     keys: new BucketKeys(env.KEY_PREFIX),
-    report: replyReport({ observer, logger, loggedKey }),
+    report: replyReport({
+      observer,
+      expired: (key, count) => observer.reservations.expired({ key, policy: policies.match(key) }, count),
+      logger,
+      loggedKey,
+    }),
     observer,
     logger,
     timeoutMs: env.REDIS_TIMEOUT_MS,

@@ -15,14 +15,14 @@ export interface ReplyObserver {
   clocksDiffered(): void
 }
 
-interface ReplyReportOptions {
+interface ReplyReportOptions extends Pick<ReplyReport, 'expired'> {
   readonly observer: ReplyObserver
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
 
 /** Counts and logs malformed buckets, and calls in which the clocks differed. */
-export function replyReport({ observer, logger, loggedKey }: ReplyReportOptions): ReplyReport {
+export function replyReport({ observer, expired, logger, loggedKey }: ReplyReportOptions): ReplyReport {
   const now = () => performance.now()
   const bucketLines = new LineBudget(MAX_LINES_PER_SECOND, now)
   const clockLines = new LineBudget(1, now, CLOCK_LINE_INTERVAL_MS)
@@ -36,6 +36,7 @@ export function replyReport({ observer, logger, loggedKey }: ReplyReportOptions)
         'malformed bucket: it counts as full, and the next spending check replaces it',
       )
     },
+    expired,
     clocksDiffered: () => {
       observer.clocksDiffered()
       if (clockLines.take() === undefined) return

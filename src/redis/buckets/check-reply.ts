@@ -10,12 +10,18 @@ export type Readings = readonly (BucketReading | undefined)[]
 export interface ReplyReport {
   /** @param key of a malformed bucket, which counts as full */
   malformedBucket(key: string): void
+  /** A call found so many reservations of a key expired, and has settled them. */
+  expired(key: string, reservations: number): void
   /** Once for a reply: the store did not know the present period of a quota, because the clocks differ by more than that. */
   clocksDiffered(): void
 }
 
 /** For calls whose replies are not reported. */
-export const NO_REPORT: ReplyReport = { malformedBucket: () => undefined, clocksDiffered: () => undefined }
+export const NO_REPORT: ReplyReport = {
+  malformedBucket: () => undefined,
+  expired: () => undefined,
+  clocksDiffered: () => undefined,
+}
 
 export const BYTES_PER_NUMBER = 8
 
@@ -27,6 +33,8 @@ const ELSEWHERE = -2
 const UNKNOWN_PERIOD = -3
 /** Marks a check of a key with reservations. What they hold follows. */
 const HELD = -4
+/** Marks a check that found reservations of its key expired. Their number follows. */
+const EXPIRED = -5
 
 /** A check, as far as its reply depends on it. */
 export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
@@ -70,6 +78,9 @@ function readNotes(numbers: DataView, from: number, { readings, checks, report }
       at += 2 * BYTES_PER_NUMBER
       readings[index] = { ...(readings[index] as BucketReading), held: heldAt(numbers, at) }
       at += 2 * BYTES_PER_NUMBER
+    } else if (note === EXPIRED) {
+      at += 2 * BYTES_PER_NUMBER
+      report.expired((checks[index] as RepliedCheck).key, numbers.getFloat64(at))
     } else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   if (haveClocksDiffered) report.clocksDiffered()

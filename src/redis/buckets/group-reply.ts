@@ -7,6 +7,7 @@ const DENIED = 0
 const RESERVED = 2
 const TOO_MANY = 3
 const ID_REUSED = 4
+const RESERVED_BEFORE = 5
 
 /** One for each group; `undefined` for one that was not decided: nothing was spent or held. */
 export function groupReadingsIn(
@@ -36,6 +37,8 @@ function groupReading(code: number, value: number, readings: readonly BucketRead
   switch (code) {
     case RESERVED:
       return { allowed, readings, reservation: { expiresAtMs: value } }
+    case RESERVED_BEFORE:
+      return { allowed, readings, reservation: { expiresAtMs: value, isRepeated: true } }
     case TOO_MANY: {
       const index = value - 1
       const retryAfterMs = readings[index]?.held?.nextExpiryMs ?? 0

@@ -122,13 +122,17 @@ function settling({ id, amounts, policyOf }: Settlement): Requested<SettlementRe
       if (tokens === undefined) return { what: 'tell' }
       return { what: amounts === 'release' ? 'release' : 'settle', policies: named.map(policyOf), tokens }
     },
-    resultOf: ({ state, keys }, { named }) => {
+    resultOf: ({ state, keys, isRepeated }, { named }) => {
       if (state === 'not-found') return { status: state }
       if (tokensOf(named, amounts) === undefined) return { status: 'keys-differ', keys: named.map(({ key }) => key) }
       switch (state) {
         case 'settled':
         case 'released':
-          return { status: state, keys: named.map((name, i) => settledKey(name, keys[i], policyOf(name))) }
+          return {
+            status: state,
+            keys: named.map((name, i) => settledKey(name, keys[i], policyOf(name))),
+            ...(isRepeated && { isRepeated }),
+          }
         case 'ended-settled':
           return { status: 'ended', ended: 'settled' }
         case 'ended-released':
@@ -141,13 +145,13 @@ function settling({ id, amounts, policyOf }: Settlement): Requested<SettlementRe
 }
 
 function settledKey(
-  { key }: ReservedKey,
+  { key, tokens: reserved }: ReservedKey,
   replied: ReservationReply['keys'][number] | undefined,
   policy: SettledKey['policy'],
 ): SettledKey {
-  const { settled = 0, charged = 0, reading } = replied ?? {}
+  const { settled = 0, charged = 0, isHeld = false, reading } = replied ?? {}
   const hasReading = reading !== undefined && policy.limits.length > 0
-  return { key, tokens: settled, charged, policy, ...(hasReading && { reading }) }
+  return { key, ...(isHeld && { reserved }), tokens: settled, charged, policy, ...(hasReading && { reading }) }
 }
 
 /** The tokens of each key, in the order of the reservation; `undefined` if other keys are named. */

@@ -268,11 +268,19 @@ local function bucket_functions()
     note(max(1, held.earliest - now), max(1, held.latest - now))
   end
 
+  -- How many reservations of the key of a check this call found expired.
+  local function note_expired(index, count)
+    if count == 0 then return end
+    note(index, EXPIRED)
+    note(count, 0)
+  end
+
   -- Appends what a check found to the reply.
   local function report(index, found, allowed, violated)
     local limits, spent, at, bucket = found.limits, found.spent, found.at, found.bucket
     if at > now then note(index, at - now) end
     if bucket and bucket.held then note_held(index, bucket.held) end
+    if holds then note_expired(index, holds.take_expired(found.key)) end
     local has_kinds = limits.has_kinds
     for i = 1, #limits do
       append(allowed and not (violated and violated[i]) and spent[i] or -1 - spent[i])

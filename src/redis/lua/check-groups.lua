@@ -14,12 +14,12 @@
   Returns a string of big-endian doubles: for each group a code and a number; then as check.lua does for all checks of all groups. Codes:
     0  denied
     1  allowed, and spent if it is no reservation
-    2  held, or held before under the same id: the number is the deadline in ms
+    2  held, or 5, held before under the same id: the number is the deadline in ms
     3  allowed, but a key has as many reservations as it can have: the number is that of its check in the group
     4  allowed, but another request has the same id
   A check that is not decided leaves its whole group undecided.
 ]]
-local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED = 0, 1, 2, 3, 4
+local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED, RESERVED_BEFORE = 0, 1, 2, 3, 4, 5
 local MAX_HOLDS = 1000
 
 local policies = read_policies(ARGV[2])
@@ -118,7 +118,7 @@ local function find_again(checks, hold)
   local record = hold.record
   if fingerprint_of(record) ~= fingerprint_of(hold) then return ID_REUSED, 0 end
   for _, check in ipairs(checks) do check.allowed, check.violated = true, nil end
-  return RESERVED, record.deadline
+  return RESERVED_BEFORE, record.deadline
 end
 
 local function decide_group(checks, hold)

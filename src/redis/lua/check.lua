@@ -12,8 +12,8 @@
   Then notes: the index of a check, and the ms for which its refill is paused because the clock went back, or −1 if its bucket was
   malformed, or the reason why it was not decided: −2 if its slot is at another master or moves there, −3 if the caller does not
   know the present period of a quota; or −4, followed by what reservations hold of its key: their tokens, their number, and the ms until
-  the first and until the last one expires. Doubles are exact for these integers, and cheaper for client and server than as many separate
-  replies.
+  the first and until the last one expires; or −5, followed by how many reservations of its key the call found expired, and 0. Doubles are
+  exact for these integers, and cheaper for client and server than as many separate replies.
 ]]
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51

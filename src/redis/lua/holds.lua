@@ -13,6 +13,8 @@ local HOLD_BYTES = 11
 
 local function hold_functions(buckets)
   local holds, holds_key, is_elsewhere = {}, buckets.layout.holds_key, buckets.layout.is_elsewhere
+  -- By the key of the bucket: how many reservations this call found expired.
+  local expired = {}
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
@@ -62,9 +64,17 @@ local function hold_functions(buckets)
         buckets.charge(bucket, tokens, at, function(entry) return entry.recorded end)
       end
       drop(held, tokens, count)
+      expired[key] = (expired[key] or 0) + count
     end
     if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
     if not forget_if_empty(bucket) then held.earliest = deadline_at(key, 0) end
+  end
+
+  -- How many reservations of a key were found expired since this was last asked.
+  function holds.take_expired(key)
+    local count = expired[key] or 0
+    expired[key] = nil
+    return count
   end
 
   -- Adds a hold to a bucket that has recorded the limits by which it was decided. The bucket is not stored yet.

@@ -3,7 +3,7 @@
 ]]
 local reply, replied, notes = {}, 0, {}
 
-local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD = -1, -2, -3, -4
+local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD, EXPIRED = -1, -2, -3, -4, -5
 -- Lua passes at most some 8,000 values at once.
 local MAX_AT_ONCE = 4000
 

@@ -8,10 +8,11 @@
                        or 0 if it has no limits, and the tokens; or 3 to extend it, then the time to live from now in ms, or 0 for that of its start
   ARGV[2]              the limits of each policy, separated by ";", see limits.lua
 
-  Returns a string of big-endian doubles: for each call a code, a number, and for each key the tokens settled and charged. Of an expired
-  reservation, the expiry has charged them. Then, for each call to settle with the code 1 or 2, what a check of 0 tokens finds of each key, as check.lua does. Codes:
+  Returns a string of big-endian doubles: for each call a code, a number, and for each key the tokens settled, the tokens charged (−1 if
+  the reservation holds nothing of the key), and how many reservations of the key this call found expired. Of an expired reservation, the
+  expiry has charged them. Then, for each call to settle with the code 1 or 2, what a check of 0 tokens finds of each key, as check.lua does. Codes:
     0  held, or extended: the number is the deadline in ms
-    1  settled · 2 released
+    1  settled · 2 released: the number is 1 if it was before, otherwise 0
     3  expired: the number is the deadline in ms
     4  lost: a reset has forgotten what it held; the number is the deadline in ms
     5  not found: there is no such reservation, or the caller has the keys of another one
@@ -19,7 +20,8 @@
     8  not decided, since a bucket is elsewhere; 9, since the caller does not know the present period of a quota
 ]]
 local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
-local HELD_NOW, EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
+local HELD_NOW, RESERVATION_EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
+local NOTHING_HELD = -1
 
 local policies = read_policies(ARGV[2])
 local numbers_end = string.find(ARGV[1], '\n', 1, true)
@@ -130,7 +132,8 @@ local function settle(asked, record)
   if record.ended > 0 then
     local is_same = record.ended == asked.what
     for i, named in ipairs(asked) do is_same = is_same and record[i].settled == named.tokens end
-    return is_same and record.ended or ENDED_OTHERWISE + record.ended, 0
+    if is_same then return record.ended, 1 end
+    return ENDED_OTHERWISE + record.ended, 0
   end
   for i, named in ipairs(asked) do
     record[i].charged = settle_key(named, record, record[i], id_of(asked))
@@ -143,7 +146,7 @@ end
 
 local function status_of(asked, record)
   if record.ended > 0 then return record.ended end
-  if record.deadline <= now then return EXPIRED end
+  if record.deadline <= now then return RESERVATION_EXPIRED end
   return holds_all(asked, record) and HELD_NOW or LOST
 end
 
@@ -173,9 +176,16 @@ local function answer(asked)
   return settle(asked, record)
 end
 
-local function append_key(code, record, i)
+local function charged_to(code, record, recorded)
+  if not recorded.is_held then return NOTHING_HELD end
+  return code == RESERVATION_EXPIRED and paid_by(record, recorded) or recorded.charged
+end
+
+local function append_key(code, asked, i)
+  local record = asked.record
   append(record and record[i].settled or 0)
-  append(record and (code == EXPIRED and paid_by(record, record[i]) or record[i].charged) or 0)
+  append(record and charged_to(code, record, record[i]) or 0)
+  append(buckets.holds().take_expired(asked[i].key))
 end
 
 local settled = {}
@@ -185,7 +195,7 @@ while fingerprint_bytes do
   local code, value = answer(asked)
   append(code)
   append(value)
-  for i = 1, #asked do append_key(code, asked.record, i) end
+  for i = 1, #asked do append_key(code, asked, i) end
   if code == asked.what and (code == SETTLE or code == RELEASE) then settled[#settled + 1] = asked end
   fingerprint_bytes = number()
 end

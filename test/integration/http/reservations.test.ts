@@ -5,7 +5,8 @@ import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
 
-const given = givenApp()
+// A busy machine must not make it refuse any of the thousands of calls.
+const given = givenApp({ variables: { EVENT_LOOP_LAG_MS: '60000' } })
 const client = () => given.app.client
 /** Refills so slowly that no token comes back during a test. */
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
@@ -354,6 +355,39 @@ describe('a request for a reservation', () => {
     expect((await client().get('/buckets/crowded')).body.held).toHaveLength(100)
     await release(created[0]?.body.id)
     expect((await reserve({ key: 'crowded', tokens: 0 })).status).toBe(201)
+  })
+})
+
+describe('the metrics of reservations', () => {
+  it('count what became of them, and what they cost, by policy', async () => {
+    await client().put('counted:*', { ...SLOW, capacity: 10 })
+    const [first, second] = [await held('counted:a', 4), await held('counted:b', 5)]
+    for (let i = 0; i < 2; i++) await settle(first, { tokens: 25 })
+    for (let i = 0; i < 2; i++) await release(second)
+    await reserve({ checks: [{ key: 'counted:a' }, { key: 'counted:b' }, { key: 'open' }] })
+    const { text } = await client().get('/metrics')
+    const counts = text.split('\n').filter(line => /^throttler_(reservations|settled|uncharged).*counted/.test(line))
+    expect(counts.map(line => line.replace('throttler_', '').replace('policy="counted:*",', '')).toSorted()).toEqual([
+      'reservations_total{outcome="denied"} 1',
+      'reservations_total{outcome="held"} 2',
+      'reservations_total{outcome="released"} 1',
+      'reservations_total{outcome="settled"} 1',
+      'settled_tokens_total{part="charged"} 20',
+      'settled_tokens_total{part="reserved"} 4',
+      'uncharged_tokens_total{policy="counted:*"} 5',
+    ])
+  })
+
+  it('count an expiry when the key is next accessed', async () => {
+    await client().put('expiring:*', { ...SLOW, capacity: 10 })
+    const ids = await Promise.all([1, 2].map(() => reserve({ key: 'expiring:a', ttlMs: 1_000 })))
+    const statusOf = async ({ body }: Answer) => (await read(body.id)).body.status
+    await eventually(async () => expect(await Promise.all(ids.map(statusOf))).toEqual(['expired', 'expired']))
+    await client().check('expiring:a')
+    const { text } = await client().get('/metrics')
+    expect(text.split('\n').filter(line => /outcome="expired"/.test(line))).toContain(
+      'throttler_reservations_total{policy="expiring:*",outcome="expired"} 2',
+    )
   })
 })
 

@@ -54,6 +54,7 @@ beforeEach(() => {
     groups,
     observer: {
       reserved: ({ key }, outcome) => void counted.push(`${key} ${outcome}`),
+      expired: () => undefined,
       ended: ({ key, reserved, tokens, charged }, status) =>
         void counted.push(`${key} ${status}: ${reserved} reserved, ${tokens} settled, ${charged} charged`),
     },

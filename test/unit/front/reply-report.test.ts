@@ -17,7 +17,7 @@ describe('clocks that differ', () => {
     const observer = new FrontMetrics({ policies: () => 0, circuitState: () => 0, queueJobs: async () => ({}) })
     const error = jest.fn()
     const logger = { error } as Partial<Logger> as Logger
-    const report = replyReport({ observer, logger, loggedKey: key => key })
+    const report = replyReport({ observer, expired: () => undefined, logger, loggedKey: key => key })
     for (nowMs of [1_000, 1_001, 60_999]) report.clocksDiffered()
     expect(error).toHaveBeenCalledTimes(1)
     nowMs = 61_000
