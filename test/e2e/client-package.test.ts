@@ -7,6 +7,7 @@ import { createInterface, type Interface } from 'node:readline'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
 import { ClientPackage, run } from '../support/client-package.ts'
+import { decision, FakeService, problem } from '../support/fake-service.ts'
 import { Service } from '../support/service.ts'
 
 const manifest = (path: string) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
@@ -65,6 +66,18 @@ const TYPED = `
     const decision = await throttler.check(key, { tokens: 2 })
     return decision.source === 'client' ? undefined : (decision satisfies Decision).remaining
   }
+  export async function generate(key: string, work: () => Promise<number>): Promise<number> {
+    await using reservation = await throttler.reserve(key, { tokens: 4_000, ttlMs: 5_000, extend: true })
+    if (!reservation.allowed) throw new Error('denied by ' + reservation.decision.source)
+    const { checks } = await reservation.settle(await work())
+    return checks.reduce((sum, { charged }) => sum + charged, 0)
+  }
+  export async function mayRead(team: string, user: string): Promise<boolean> {
+    const { results } = await throttler.checkAll([{ key: team }, { key: user, tokens: 2 }])
+    return results.every(({ allowed }) => allowed)
+  }
+  // @ts-expect-error: an estimate is required
+  throttler.reserve('a', { ttlMs: 5_000 })
   // @ts-expect-error: onFailure is required
   new Throttler({ url: 'http://127.0.0.1:8080' })
   // @ts-expect-error: times are in milliseconds
@@ -74,6 +87,13 @@ const TYPED = `
   const app = fastify()
   app.register(forFastify, { throttler, key: request => clientKey(request.ip), countOnly: 'failures' })
   app.register(forFastify<FastifyRequest, FastifyReply>, { throttler, key: request => request.routeOptions.url })`
+
+/** Reserves and settles, and has nothing else to do. */
+const LEAVING = `
+  const { Throttler } = require('throttler-client')
+  const throttler = new Throttler({ url: process.argv[2], onFailure: 'throw', onError: failure => console.log(failure.code) })
+  throttler.reserve('a', { tokens: 1, ttlMs: 3600000, extend: true }).then(() =>
+    throttler.reserve('b', { tokens: 1 }).then(reservation => void reservation.settle()))`
 
 let client: ClientPackage
 beforeAll(async () => {
@@ -96,6 +116,18 @@ it('a program in TypeScript finds the types, as an ES module and as a CommonJS m
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--types', 'node', '--skipLibCheck']
   await run(directory, process.execPath, ['node_modules/typescript/bin/tsc', ...options, 'program.mts', 'program.cts'])
 }, 120_000)
+
+it('reservations that are in use, or not settled yet, keep no process alive', async () => {
+  const service = await new FakeService(({ path }, response) =>
+    path === '/reservations'
+      ? { id: '0-1', expiresAt: new Date().toISOString(), ...decision('a') }
+      : problem(response, 503, 'store-unavailable'),
+  ).start()
+  const directory = await client.install('commonjs')
+  await writeFile(join(directory, 'leaving.cjs'), LEAVING)
+  expect(await run(directory, process.execPath, ['leaving.cjs', service.url])).toBe('store-unavailable\n')
+  await service.stop()
+})
 
 describe.each(Object.entries(APPLICATIONS))('%s', (_, { type, module, source }) => {
   let service: Service

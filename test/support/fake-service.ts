@@ -3,8 +3,11 @@ import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 
 export interface FakeCall {
+  readonly method: string | undefined
   readonly path: string
   readonly authorization: string | undefined
+  readonly idempotencyKey: string | undefined
+  /** Empty if the request has none. */
   readonly body: { readonly key: string; readonly tokens: number; readonly checks: readonly FakeCheck[] }
 }
 
@@ -14,7 +17,7 @@ interface FakeCheck {
   readonly policy?: string
 }
 
-type Answer = (call: FakeCall, response: ServerResponse, index: number) => unknown
+export type Answer = (call: FakeCall, response: ServerResponse, index: number) => unknown
 
 /** A server that stands in for the service. It records every call, and answers as the test specifies. */
 export class FakeService {
@@ -26,8 +29,10 @@ export class FakeService {
     this.#server = createServer(async (request, response) => {
       const chunks: Buffer[] = []
       for await (const chunk of request) chunks.push(chunk as Buffer)
-      const body = JSON.parse(Buffer.concat(chunks).toString()) as FakeCall['body']
-      const call = { path: request.url ?? '', authorization: request.headers.authorization, body }
+      const body = JSON.parse(Buffer.concat(chunks).toString() || '{}') as FakeCall['body']
+      const { method, url: path = '', headers } = request
+      const idempotencyKey = headers['idempotency-key'] as string | undefined
+      const call = { method, path, authorization: headers.authorization, idempotencyKey, body }
       this.calls.push(call)
       const json = answer(call, response, this.calls.length - 1)
       if (json !== undefined) response.end(JSON.stringify(json))

@@ -47,11 +47,25 @@ export interface Decision {
   readonly code?: 'quota-exceeded' | 'blocked'
 }
 
-/** Takes the place of a decision if the service gave none: what `onFailure` says. */
+/** A decision of checks that are allowed together or not at all. Its own members are those of the check that binds. */
+export interface AllDecision extends Decision {
+  /** The decision of each check, in the order of the checks. */
+  readonly results: readonly Decision[]
+}
+
+/**
+ * Takes the place of a decision if the service gave none: what `onFailure` says. A key that has too many reservations is
+ * denied, whatever it says.
+ */
 export interface Fallback {
   readonly allowed: boolean
   readonly key: string
   readonly source: 'client'
   /** Why there is no decision: a timeout, a lost connection, or a `ServiceError`. */
   readonly failure: unknown
+}
+
+/** The same in place of a decision of several checks. `key` is that of the first. */
+export interface AllFallback extends Fallback {
+  readonly results: readonly Fallback[]
 }

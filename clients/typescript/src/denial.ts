@@ -1,5 +1,6 @@
 import type { Decision, Fallback } from './decision.ts'
 import { rateLimitFields, violatedPolicies } from './rate-limit-fields.ts'
+import { isTooManyReservations } from './service-error.ts'
 
 const IANA_PROBLEM_TYPES = 'https://iana.org/assignments/http-problem-types'
 
@@ -12,7 +13,7 @@ export interface Denial {
 }
 
 export function denialOf(decision: Decision | Fallback): Denial {
-  const { status, ...problem } = decision.source === 'client' ? UNAVAILABLE : problemOf(decision)
+  const { status, ...problem } = decision.source === 'client' ? problemWithout(decision) : problemOf(decision)
   const fields = decision.source === 'client' ? { 'retry-after': '1' } : rateLimitFields(decision)
   return {
     status,
@@ -21,7 +22,13 @@ export function denialOf(decision: Decision | Fallback): Denial {
   }
 }
 
-/** Without a decision, no limit was exceeded. */
+/** Without a decision, no limit was exceeded, unless too many requests are in progress. */
+function problemWithout({ failure }: Fallback) {
+  return isTooManyReservations(failure) ? TOO_MANY_REQUESTS : UNAVAILABLE
+}
+
+const TOO_MANY_REQUESTS = { type: 'about:blank', title: 'Too Many Requests', status: 429 }
+
 const UNAVAILABLE = {
   type: `${IANA_PROBLEM_TYPES}#temporary-reduced-capacity`,
   title: 'Rate limiting is unavailable',
@@ -30,7 +37,7 @@ const UNAVAILABLE = {
 }
 
 function problemOf(decision: Decision) {
-  if (decision.code === 'blocked') return { type: 'about:blank', title: 'Too Many Requests', status: 429 }
+  if (decision.code === 'blocked') return TOO_MANY_REQUESTS
   return {
     type: `${IANA_PROBLEM_TYPES}#quota-exceeded`,
     title: 'The rate limit is exceeded',

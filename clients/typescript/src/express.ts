@@ -1,8 +1,8 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import { chargeIfFailed } from './charge-failure.ts'
 import { denialOf } from './denial.ts'
 import { checkThrottleOptions, judge, type ThrottleOptions } from './middleware.ts'
 import { rateLimitFields } from './rate-limit-fields.ts'
+import { settleByResponse } from './settle-by-response.ts'
 
 export type { ThrottleOptions } from './middleware.ts'
 
@@ -53,10 +53,10 @@ async function admit<Request, Response extends ServerResponse>(
 ): Promise<boolean> {
   const verdict = await judge(options, request)
   if (verdict === undefined) return true
-  const { decision, chargeFailure } = verdict
+  const { decision, reservation } = verdict
   if (decision.allowed) {
     setFields(response, rateLimitFields(decision))
-    if (chargeFailure !== undefined) chargeIfFailed(response, chargeFailure)
+    if (reservation !== undefined) settleByResponse(response, reservation)
     return true
   }
   const { status, fields, problem } = denialOf(decision)

@@ -1,7 +1,7 @@
-import { type ClosingResponse, chargeIfFailed } from './charge-failure.ts'
 import { denialOf } from './denial.ts'
 import { checkThrottleOptions, judge, type ThrottleOptions } from './middleware.ts'
 import { rateLimitFields } from './rate-limit-fields.ts'
+import { type ClosingResponse, settleByResponse } from './settle-by-response.ts'
 
 export type { ThrottleOptions } from './middleware.ts'
 
@@ -63,10 +63,10 @@ async function addHooks<Request extends object, Reply extends ThrottledReply>(
   app.addHook('onRequest', async (request, reply) => {
     const verdict = await judge(options, request)
     if (verdict === undefined) return undefined
-    const { decision, chargeFailure } = verdict
+    const { decision, reservation } = verdict
     if (!decision.allowed) return deny(options, request, reply, decision)
     reply.headers(rateLimitFields(decision))
-    if (chargeFailure !== undefined) chargeIfFailed(reply.raw, chargeFailure)
+    if (reservation !== undefined) settleByResponse(reply.raw, reservation)
     return undefined
   })
 }

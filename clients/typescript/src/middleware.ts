@@ -1,11 +1,24 @@
 import type { CheckOptions, Decision, Fallback } from './decision.ts'
 import { refuseUnknown, requireOption } from './options.ts'
+import type { Reservation, ReserveOptions } from './reservation.ts'
 
 const OPTIONS = ['throttler', 'key', 'tokens', 'policy', 'countOnly', 'onDenied']
 
+/**
+ * How long the tokens of a request are held after the application has crashed, and how long a denied request is told to
+ * wait at most because others are in progress, in ms.
+ */
+const REQUEST_TTL_MS = 10_000
+
+/** What is used of a Throttler. */
+interface Limiter {
+  check(key: string, options?: CheckOptions): Promise<Decision | Fallback>
+  reserve(key: string, options: ReserveOptions): Promise<Reservation>
+}
+
 export interface ThrottleOptions<Request, Response> {
   /** A {@link Throttler}. Its `onFailure` says what happens to requests while the service gives no decisions. */
-  readonly throttler: { check(key: string, options?: CheckOptions): Promise<Decision | Fallback> }
+  readonly throttler: Limiter
   /** The key that a request counts against. `undefined`: the request is not limited. */
   readonly key: (request: Request) => string | undefined | Promise<string | undefined>
   /** How many tokens a request costs; 1 by default. */
@@ -21,8 +34,8 @@ export interface ThrottleOptions<Request, Response> {
 /** What happens to a request. */
 export interface Verdict {
   readonly decision: Decision | Fallback
-  /** Spends the tokens of a request that failed, if only failures count. */
-  readonly chargeFailure: (() => void) | undefined
+  /** What the request holds, if only failures count: to be settled if it fails, and released otherwise. */
+  readonly reservation: Reservation | undefined
 }
 
 /** @throws {TypeError} if an option is missing, unknown or invalid; the message names it */
@@ -32,7 +45,7 @@ export function checkThrottleOptions(
 ): void {
   refuseUnknown(options, [...OPTIONS, ...ofFramework])
   const { throttler, key, tokens, policy, countOnly, onDenied } = options
-  requireOption('throttler', 'must be a Throttler', throttler, typeof throttler?.check === 'function')
+  requireOption('throttler', 'must be a Throttler', throttler, isLimiter(throttler))
   requireOption('key', 'must be a function', key, typeof key === 'function')
   requireOption('tokens', 'must be a function', tokens, tokens === undefined || typeof tokens === 'function')
   requireOption('policy', 'must be a function', policy, policy === undefined || typeof policy === 'function')
@@ -49,25 +62,14 @@ export async function judge<Request>(
   if (key === undefined) return undefined
   const tokens = (await options.tokens?.(request)) ?? 1
   const policy = await options.policy?.(request)
-  const spend = () => options.throttler.check(key, { tokens, policy })
-  if (options.countOnly === undefined) return { decision: await spend(), chargeFailure: undefined }
-
-  const reading = await options.throttler.check(key, { tokens: 0, policy })
-  if (reading.allowed && hasLeft(reading, tokens)) return { decision: reading, chargeFailure: inBackground(spend) }
-  // Too little is left, so this spends nothing; only a denial says when to try again.
-  return { decision: reading.allowed ? await spend() : reading, chargeFailure: undefined }
-}
-
-/** Whether every limit that is enforced would allow a check for this many tokens. */
-function hasLeft(reading: Decision | Fallback, tokens: number): boolean {
-  if (reading.source === 'client') return true
-  const enforced = (reading.limits ?? []).filter(({ shadow }) => !shadow)
-  return [reading, ...enforced].every(({ remaining }) => remaining === null || remaining >= tokens)
-}
-
-/** The response is sent already, and `onError` of the client reports failures. */
-function inBackground(spend: () => Promise<unknown>): () => void {
-  return () => {
-    spend().catch(() => undefined)
+  if (options.countOnly === undefined) {
+    return { decision: await options.throttler.check(key, { tokens, policy }), reservation: undefined }
   }
+  // Requests in progress at the same time see what the others hold, so they cannot pass the limit together.
+  const reservation = await options.throttler.reserve(key, { tokens, policy, ttlMs: REQUEST_TTL_MS, extend: true })
+  return { decision: reservation.decision, reservation }
+}
+
+function isLimiter(given: Limiter | undefined): boolean {
+  return typeof given?.check === 'function' && typeof given.reserve === 'function'
 }

@@ -1,4 +1,5 @@
 import type { Check, CheckOptions, Decision } from './decision.ts'
+import { timeout } from './http-service.ts'
 
 /** The service refuses longer keys and names. They have at least as many bytes of UTF-8 as characters. */
 const MAX_KEY_LENGTH = 256
@@ -26,10 +27,7 @@ export class PendingCheck implements Check {
     this.decision = promise
     this.#resolve = resolve
     this.#reject = reject
-    this.#timer = setTimeout(
-      () => this.fail(new DOMException(`no answer within ${timeoutMs} ms`, 'TimeoutError')),
-      timeoutMs,
-    )
+    this.#timer = setTimeout(() => this.fail(timeout(timeoutMs)), timeoutMs)
   }
 
   get isSettled(): boolean {

@@ -1,4 +1,4 @@
-import type { Decision } from './decision.ts'
+import type { AllDecision, Decision } from './decision.ts'
 
 /** Members of a denial that describe the error response and not the decision. */
 const PROBLEM_MEMBERS = new Set(['type', 'title', 'status', 'detail', 'instance'])
@@ -15,6 +15,15 @@ export function readDecision(answer: unknown): Decision | undefined {
   if (answer.allowed) return answer
   const members = Object.entries(answer).filter(([name]) => !PROBLEM_MEMBERS.has(name))
   return { code: 'quota-exceeded', ...Object.fromEntries(members) } as unknown as Decision
+}
+
+/** The same for an answer to several checks, which has a decision for each. */
+export function readAllDecision(answer: Readonly<Record<string, unknown>>, checks: number): AllDecision | undefined {
+  const decision = readDecision(answer)
+  const results = Array.isArray(answer['results']) ? answer['results'].map(readDecision) : []
+  if (decision === undefined || results.length !== checks || !results.every(result => result !== undefined))
+    return undefined
+  return { ...decision, results }
 }
 
 function isDecision(answer: unknown): answer is Decision {

@@ -28,3 +28,8 @@ export class ServiceError extends Error {
     this.errors = errors
   }
 }
+
+/** The service has denied a reservation without a decision: too many others of its key are in progress. */
+export function isTooManyReservations(failure: unknown): boolean {
+  return failure instanceof ServiceError && failure.code === 'too-many-reservations'
+}

@@ -1,19 +1,28 @@
 import { CheckQueue } from './check-queue.ts'
-import type { Check, CheckOptions, Decision, Fallback } from './decision.ts'
+import type { AllDecision, AllFallback, Check, CheckOptions, Decision, Fallback } from './decision.ts'
+import { Failures } from './failures.ts'
+import { HttpService, within } from './http-service.ts'
 import { readOptions, type Settings, type ThrottlerOptions } from './options.ts'
 import { PendingCheck } from './pending-check.ts'
+import type { AllReservation, Reservation, ReservationOptions, ReserveOptions } from './reservation.ts'
+import { Reservations } from './reservations.ts'
 import { Service } from './service.ts'
 
 /** Asks a Throttler service for decisions. */
 export class Throttler {
   readonly #settings: Settings
+  readonly #failures: Failures
   readonly #service: Service
+  readonly #reservations: Reservations
   readonly #sharedQueue: CheckQueue
 
   /** @throws {TypeError} if an option is missing, unknown or invalid; the message names it */
   constructor(options: ThrottlerOptions) {
     this.#settings = readOptions(options)
-    this.#service = new Service(this.#settings.url, this.#settings.token)
+    this.#failures = new Failures(this.#settings)
+    const http = new HttpService(this.#settings.url, this.#settings.token)
+    this.#service = new Service(http)
+    this.#reservations = new Reservations(http, this.#settings.timeoutMs, this.#failures)
     this.#sharedQueue = this.#newQueue()
   }
 
@@ -37,24 +46,42 @@ export class Throttler {
     return Promise.all(checks.map(check => this.#ask(check?.key, check, queue)))
   }
 
+  /**
+   * Decides up to 16 checks of different keys together: all are allowed, or nothing is spent from any.
+   * @throws as {@link check} does
+   */
+  async checkAll(checks: readonly Check[]): Promise<AllDecision | AllFallback> {
+    try {
+      return await within(this.#settings.timeoutMs, signal => this.#service.checkAll(checks, signal))
+    } catch (failure) {
+      return this.#failures.allFallback(checks, failure)
+    }
+  }
+
+  /**
+   * Holds tokens, and a slot of each concurrency limit, for work whose cost is known only afterwards.
+   * @throws as {@link check} does
+   */
+  async reserve(key: string, options: ReserveOptions): Promise<Reservation> {
+    return this.#reservations.reserve(key, options)
+  }
+
+  /**
+   * Holds tokens of up to 16 different keys: of all, or of none.
+   * @throws as {@link check} does
+   */
+  async reserveAll(checks: readonly Check[], options?: ReservationOptions): Promise<AllReservation> {
+    return this.#reservations.reserveAll(checks, options)
+  }
+
   async #ask(key: string, options: CheckOptions | undefined, queue: CheckQueue): Promise<Decision | Fallback> {
     try {
       const check = new PendingCheck(key, options ?? {}, this.#settings.timeoutMs)
       queue.add(check)
       return await check.decision
     } catch (failure) {
-      this.#report(failure)
-      if (this.#settings.onFailure === 'throw') throw failure
-      return { allowed: this.#settings.onFailure === 'allow', key, source: 'client', failure }
+      return this.#failures.fallback(key, failure)
     }
-  }
-
-  /** A report that fails must not break the check. */
-  #report(failure: unknown): void {
-    const report = async () => {
-      await this.#settings.onError(failure)
-    }
-    report().catch(() => undefined)
   }
 
   #queue(): CheckQueue {

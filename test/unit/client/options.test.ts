@@ -60,6 +60,7 @@ describe('the options of the middleware', () => {
   it.each([
     ['throttler', { key }],
     ['throttler', { throttler: {}, key }],
+    ['throttler', { throttler: { check: key }, key }],
     ['key', { throttler }],
     ['key', { throttler, key: 'ip' }],
     ['tokens', { throttler, key, tokens: 2 }],

@@ -1,3 +1,5 @@
+import type { Reservation } from './reservation.ts'
+
 /** What is used of the response of Node. */
 export interface ClosingResponse {
   readonly statusCode: number
@@ -12,10 +14,15 @@ interface ClosingSocket {
   once(event: 'close', listener: () => void): unknown
 }
 
-/** Charges a request that fails. A client that leaves before the response could otherwise try without limits. */
-export function chargeIfFailed(response: ClosingResponse, charge: () => void): void {
+/**
+ * Charges a request if it fails, and gives back what it holds if it does not. A client that leaves before the response
+ * is charged: it could otherwise try without limits.
+ */
+export function settleByResponse(response: ClosingResponse, reservation: Reservation): void {
   whenClosed(response, () => {
-    if (response.statusCode >= 400 || !response.headersSent) charge()
+    const hasFailed = response.statusCode >= 400 || !response.headersSent
+    // Neither is ever an unhandled rejection.
+    void (hasFailed ? reservation.settle() : reservation.release())
   })
 }
 

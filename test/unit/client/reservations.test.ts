@@ -1,0 +1,389 @@
+import type { ServerResponse } from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
+import { eventually } from '../../support/eventually.ts'
+import { FakeReservations } from '../../support/fake-reservations.ts'
+import { type Answer, decision, FakeService, problem } from '../../support/fake-service.ts'
+
+let service: FakeService
+let reservations: FakeReservations
+let failures: unknown[]
+beforeEach(() => {
+  reservations = new FakeReservations()
+  failures = []
+})
+afterEach(() => service.stop())
+
+/** @param answer may answer in place of the reservations; `undefined`: it leaves it to them */
+async function given(options: Partial<ThrottlerOptions> = {}, answer?: Answer): Promise<Throttler> {
+  service = await new FakeService(answer ?? reservations.answer).start()
+  // Calls in the background of an earlier test may still fail.
+  const reported = failures
+  const onError = (failure: unknown) => reported.push(failure)
+  return new Throttler({ url: service.url, onFailure: 'throw', timeoutMs: 10_000, onError, ...options })
+}
+
+/** Fails the first calls of a path in this way, and answers all others. */
+function failing(pattern: RegExp, times: number, fail: Answer): Answer {
+  let failed = 0
+  return (call, response, index) => {
+    if (pattern.test(`${call.method} ${call.path}`) && failed++ < times) return fail(call, response, index)
+    return reservations.answer(call, response)
+  }
+}
+
+const RESERVE = /POST .reservations$/
+const SETTLE = /settle$/
+const unavailable: Answer = (_, response) => problem(response, 503, 'store-unavailable')
+const disconnect: Answer = (_, response) => void response.destroy()
+/** Does what is asked, and answers nobody. */
+const loseAnswer: Answer = call => {
+  const nobody = { writeHead: () => nobody, end: () => nobody } as unknown as ServerResponse
+  reservations.answer(call, nobody)
+}
+const loseConnection: Answer = (call, response, index) => {
+  loseAnswer(call, response, index)
+  response.destroy()
+}
+const hang: Answer = () => undefined
+
+const paths = () => service.calls.map(({ method, path }) => `${method} ${decodeURIComponent(path)}`)
+
+describe('a reservation', () => {
+  it('holds what is asked for, and is settled with the actual cost', async () => {
+    const throttler = await given()
+    const options = { tokens: 4, policy: 'plan:gold', ttlMs: 5_000, onExpiry: 'release' } as const
+    const reservation = await throttler.reserve('user:42', options)
+    expect(reservation).toMatchObject({ allowed: true, decision: { key: 'user:42', remaining: 6 } })
+    expect(reservations.held).toBe(4)
+    expect(await reservation.settle(3)).toEqual({
+      status: 'settled',
+      checks: [{ key: 'user:42', tokens: 3, charged: 3 }],
+    })
+    expect([reservations.held, reservations.spent]).toEqual([0, 3])
+    expect(service.calls).toMatchObject([
+      { path: '/reservations', body: { key: 'user:42', ...options } },
+      { path: '/reservations/0%2F0/settle', body: { tokens: 3 } },
+    ])
+    expect(failures).toEqual([])
+  })
+
+  it('is settled with what was reserved unless an amount is given', async () => {
+    const throttler = await given()
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle()).toMatchObject({ status: 'settled', checks: [{ charged: 4 }] })
+    expect(service.calls[0]?.body).toEqual({ key: 'a', tokens: 4, ttlMs: 60_000 })
+  })
+
+  it('is released without a charge', async () => {
+    const throttler = await given()
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.release()).toEqual({ status: 'released', checks: [] })
+    expect([reservations.held, reservations.spent]).toEqual([0, 0])
+    expect(paths()).toEqual(['POST /reservations', 'DELETE /reservations/0/0'])
+  })
+
+  it('is released at the end of its scope if it was not settled', async () => {
+    const throttler = await given()
+    const work = async () => {
+      await using unused = await throttler.reserve('a', { tokens: 1 })
+      await using used = await throttler.reserve('a', { tokens: 2 })
+      void used.settle(1)
+      throw new Error(`failed with ${unused.decision.allowed}`)
+    }
+    await expect(work()).rejects.toThrow('failed with true')
+    expect(reservations.holds.map(({ status }) => status)).toEqual(['released', 'settled'])
+  })
+
+  it('is not released by finally if it was settled', async () => {
+    const throttler = await given()
+    const reservation = await throttler.reserve('a', { tokens: 2 })
+    const settled = await reservation.settle(1)
+    expect(await reservation.release()).toBe(settled)
+    expect(await reservation.settle(1)).toBe(settled)
+    expect(service.calls).toHaveLength(2)
+  })
+
+  it('cannot be settled with other amounts, or after it was released', async () => {
+    const throttler = await given({ onFailure: 'allow' })
+    const settled = await throttler.reserve('a', { tokens: 2 })
+    await settled.settle(1)
+    const ended = { name: 'ServiceError', status: 409, code: 'reservation-ended' }
+    expect(await settled.settle(2)).toMatchObject({ status: 'failed', failure: ended })
+    const released = await throttler.reserve('a', { tokens: 2 })
+    void released.release()
+    expect(await released.settle()).toMatchObject({ status: 'failed', failure: { message: /released before/ } })
+    expect(failures).toMatchObject([ended, ended])
+  })
+
+  it('that is denied holds nothing, and asks nothing more', async () => {
+    const throttler = await given()
+    await using denied = await throttler.reserve('a', { tokens: 11, extend: true, ttlMs: 1_000 })
+    expect(denied).toMatchObject({ allowed: false, decision: { code: 'quota-exceeded', retryAfterMs: 1_000 } })
+    expect(await denied.settle(5)).toEqual({ status: 'none', checks: [] })
+    expect(service.calls).toHaveLength(1)
+  })
+
+  it('that is allowed without a hold asks nothing more', async () => {
+    const throttler = await given({}, (_, response) => {
+      response.writeHead(201)
+      return { id: null, ...decision('a', { degraded: true, source: 'local' }) }
+    })
+    const reservation = await throttler.reserve('a', { tokens: 1, extend: true })
+    expect(reservation).toMatchObject({ allowed: true, decision: { source: 'local' } })
+    expect(await reservation.settle(5)).toEqual({ status: 'none', checks: [] })
+    expect(service.calls).toHaveLength(1)
+  })
+
+  it.each(['allow', 'throw'] as const)('beyond the most of a key is denied with onFailure "%s"', async onFailure => {
+    const throttler = await given({ onFailure }, (_, response) =>
+      problem(response, 429, 'too-many-reservations', { key: 'a', retryAfterMs: 5 }),
+    )
+    const failure = { status: 429, code: 'too-many-reservations' }
+    const reservation = await throttler.reserve('a', { tokens: 1 })
+    expect(reservation).toMatchObject({ allowed: false, decision: { key: 'a', source: 'client', failure } })
+    expect(await reservation.settle()).toEqual({ status: 'none', checks: [] })
+    expect(failures).toMatchObject([failure])
+    expect(await throttler.reserveAll([{ key: 'a' }])).toMatchObject({ allowed: false })
+  })
+
+  it('of something that cannot be written as JSON fails at once, and only once', async () => {
+    const throttler = await given({ onFailure: 'deny' })
+    expect(await throttler.reserve('a', { tokens: 1n as never })).toMatchObject({ allowed: false })
+    await sleep(20)
+    expect([failures, service.calls]).toMatchObject([[{ name: 'TypeError' }], []])
+  })
+})
+
+describe('a reservation of several keys', () => {
+  const checks = [
+    { key: 'user:42', tokens: 2 },
+    { key: 'team:7', policy: 'plan:team' },
+  ]
+
+  it('is held together, and settled with an amount for each key', async () => {
+    const throttler = await given()
+    const reservation = await throttler.reserveAll(checks, { ttlMs: 2_000 })
+    expect(service.calls[0]?.body).toEqual({ checks, ttlMs: 2_000 })
+    expect(reservation.decision).toMatchObject({ allowed: true, results: [{ key: 'user:42' }, { key: 'team:7' }] })
+    const amounts = [
+      { key: 'user:42', tokens: 3 },
+      { key: 'team:7', tokens: 0 },
+    ]
+    expect(await reservation.settle(amounts)).toEqual({
+      status: 'settled',
+      checks: [
+        { key: 'user:42', tokens: 3, charged: 3 },
+        { key: 'team:7', tokens: 0, charged: 0 },
+      ],
+    })
+    expect(service.calls[1]?.body).toEqual({ checks: amounts })
+  })
+
+  it('does what onFailure says for every key', async () => {
+    const throttler = await given({ onFailure: 'deny' }, (_, response) => problem(response, 400, 'keys-apart'))
+    const fallback = { allowed: false, source: 'client', failure: { code: 'keys-apart' } }
+    const { decision: denied } = await throttler.reserveAll(checks)
+    expect(denied).toMatchObject({ ...fallback, key: 'user:42', results: [fallback, { ...fallback, key: 'team:7' }] })
+    expect(failures).toHaveLength(1)
+  })
+})
+
+describe('a reservation whose answer is lost', () => {
+  it('is asked for again under the same Idempotency-Key if the connection breaks', async () => {
+    const throttler = await given({}, failing(RESERVE, 1, loseConnection))
+    await using reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(reservation.allowed).toBe(true)
+    expect(reservations.holds).toHaveLength(1)
+    const [first, second] = service.calls.map(({ idempotencyKey }) => idempotencyKey)
+    expect([first, second]).toEqual([expect.stringMatching(/^[\w-]{36}$/), first])
+  })
+
+  it('fails if the connection breaks again', async () => {
+    const throttler = await given({ onFailure: 'allow' }, failing(RESERVE, 2, disconnect))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(reservation.decision).toMatchObject({ allowed: true, source: 'client', failure: { name: 'TypeError' } })
+    expect(failures).toHaveLength(1)
+  })
+
+  it('is found again when it is settled, if it was allowed', async () => {
+    const throttler = await given({ onFailure: 'allow', timeoutMs: 1_000 }, failing(RESERVE, 1, loseAnswer))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    const failure = { name: 'TimeoutError', message: 'no answer within 1000 ms' }
+    expect(reservation.decision).toMatchObject({ allowed: true, key: 'a', failure })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
+    expect([reservations.holds.length, reservations.held, reservations.spent]).toEqual([1, 0, 3])
+  })
+
+  it.each(['deny', 'throw'] as const)('is released in the background with onFailure "%s"', async onFailure => {
+    const throttler = await given({ onFailure, timeoutMs: 1_000 }, failing(RESERVE, 1, loseAnswer))
+    const reserved = throttler.reserve('a', { tokens: 4 })
+    if (onFailure === 'throw') await expect(reserved).rejects.toMatchObject({ name: 'TimeoutError' })
+    else expect(await reserved).toMatchObject({ allowed: false })
+    await eventually(() => expect(reservations.holds).toMatchObject([{ status: 'released' }]))
+    expect(failures).toHaveLength(1)
+  })
+
+  it('is not looked for if the service was never reached, or has refused it', async () => {
+    const throttler = await given({ onFailure: 'allow' }, (_, response) => problem(response, 400, 'policy-unknown'))
+    const refused = await throttler.reserve('a', { tokens: 4 })
+    expect(await refused.settle(2)).toEqual({ status: 'none', checks: [] })
+    expect(service.calls).toHaveLength(1)
+    await service.stop()
+    const unreached = await throttler.reserve('a', { tokens: 4 })
+    expect(await unreached.settle(2)).toEqual({ status: 'none', checks: [] })
+    await service.start()
+    expect(failures).toMatchObject([{ code: 'policy-unknown' }, { name: 'TypeError' }])
+  })
+})
+
+describe('settling', () => {
+  it.each([
+    ['the store is unavailable', unavailable, { code: 'store-unavailable' }],
+    ['the connection breaks', disconnect, { name: 'TypeError' }],
+    ['its answer is lost', loseConnection, { name: 'TypeError' }],
+    ['another service answers', () => ({ hello: 'world' }), { message: expect.stringContaining('malformed') }],
+  ] as [string, Answer, object][])('is repeated in the background while %s', async (_, answer, failure) => {
+    const throttler = await given({}, failing(SETTLE, 2, answer))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'pending', failure })
+    await eventually(() => expect(service.calls).toHaveLength(4))
+    await eventually(() => expect(reservations.spent).toBe(3))
+    expect(failures).toMatchObject([failure, failure])
+  })
+
+  it('returns within the timeout while the service hangs', async () => {
+    const throttler = await given({ timeoutMs: 1_000 }, failing(SETTLE, 1, hang))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'pending', failure: { name: 'TimeoutError' } })
+    await eventually(() => expect(reservations.spent).toBe(3))
+  })
+
+  it.each([
+    ['is refused', 3, (_, response) => problem(response, 404, 'reservation-not-found'), { status: 404 }],
+    ['cannot be written as JSON', 1n, unavailable, { name: 'TypeError' }],
+  ] as [string, unknown, Answer, object][])('is not repeated if it %s', async (_, tokens, answer, failure) => {
+    const throttler = await given({}, failing(SETTLE, 1, answer))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    // Not awaited, it is no unhandled rejection.
+    const settled = reservation.settle(tokens as number)
+    await sleep(20)
+    await expect(settled).rejects.toMatchObject(failure)
+    await reservation[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]()
+    expect(failures).toMatchObject([failure])
+  })
+
+  it('stops asking when the reservation has expired, if it is a release', async () => {
+    const throttler = await given({}, failing(/DELETE/, Number.POSITIVE_INFINITY, unavailable))
+    const reservation = await throttler.reserve('a', { tokens: 4, ttlMs: 300 })
+    expect(await reservation.release()).toMatchObject({ status: 'pending' })
+    await sleep(600)
+    const calls = service.calls.length
+    expect(calls).toBeLessThanOrEqual(5)
+    await sleep(600)
+    expect(service.calls).toHaveLength(calls)
+  })
+})
+
+describe('a reservation that is extended', () => {
+  const extensions = () => paths().filter(path => path.endsWith('/extend'))
+
+  it('is extended until it is settled', async () => {
+    const throttler = await given()
+    const reservation = await throttler.reserve('a', { tokens: 4, ttlMs: 60, extend: true })
+    await eventually(() => expect(extensions().length).toBeGreaterThanOrEqual(3))
+    expect(service.calls.find(({ path }) => path.endsWith('/extend'))?.body).toEqual({ ttlMs: 60 })
+    await reservation.settle(1)
+    const before = extensions().length
+    await sleep(100)
+    expect(extensions()).toHaveLength(before)
+    expect(failures).toEqual([])
+  })
+
+  it('is extended again soon after an extension has failed', async () => {
+    const throttler = await given({}, failing(/extend$/, 2, unavailable))
+    await using _ = await throttler.reserve('a', { tokens: 4, ttlMs: 90, extend: true })
+    await eventually(() => expect(extensions().length).toBeGreaterThanOrEqual(4))
+    expect(failures).toMatchObject([{ code: 'store-unavailable' }, { code: 'store-unavailable' }])
+  })
+
+  it('is no longer extended once the service says that it has ended', async () => {
+    const ended: Answer = (_, response) => problem(response, 409, 'reservation-ended', { ended: 'expired' })
+    const throttler = await given({}, failing(/extend$/, Number.POSITIVE_INFINITY, ended))
+    await throttler.reserve('a', { tokens: 4, ttlMs: 30, extend: true })
+    await eventually(() => expect(failures).toMatchObject([{ code: 'reservation-ended' }]))
+    await sleep(100)
+    expect(extensions()).toHaveLength(1)
+  })
+
+  it('is no longer extended once it must have expired', async () => {
+    const throttler = await given({}, failing(/extend$/, Number.POSITIVE_INFINITY, unavailable))
+    await throttler.reserve('a', { tokens: 4, ttlMs: 90, extend: true })
+    await sleep(300)
+    const before = extensions().length
+    expect(before).toBeLessThanOrEqual(4)
+    await sleep(100)
+    expect(extensions()).toHaveLength(before)
+  })
+
+  it('is not extended unless that is asked for', async () => {
+    const throttler = await given()
+    await throttler.reserve('a', { tokens: 4, ttlMs: 30 })
+    await sleep(100)
+    expect(extensions()).toEqual([])
+  })
+})
+
+describe('checks that are decided together', () => {
+  const checks = [{ key: 'user:42', tokens: 2, policy: 'plan:gold' }, { key: 'team:7' }]
+
+  it('are one call, with the decision that binds and that of each check', async () => {
+    const results = [decision('user:42'), decision('team:7', { remaining: 3 })]
+    const throttler = await given({}, () => ({ ...results[1], results }))
+    expect(await throttler.checkAll(checks)).toEqual({ ...results[1], results })
+    expect(service.calls).toMatchObject([{ method: 'POST', path: '/check/all', body: { checks } }])
+  })
+
+  it('are denied together', async () => {
+    const denied = decision('team:7', { allowed: false, retryAfterMs: 50, 'violated-policies': ['default'] })
+    const throttler = await given({}, (_, response) =>
+      problem(response, 429, 'quota-exceeded', { ...denied, results: [decision('user:42'), denied] }),
+    )
+    expect(await throttler.checkAll(checks)).toEqual({
+      ...denied,
+      code: 'quota-exceeded',
+      results: [decision('user:42'), { ...denied, code: 'quota-exceeded' }],
+    })
+  })
+
+  it.each([
+    ['has no results', decision('a')],
+    ['has too few results', { ...decision('a'), results: [decision('a')] }],
+    ['has a result that is no decision', { ...decision('a'), results: [decision('a'), { hello: 'world' }] }],
+  ])('fail if the answer %s', async (_, answer) => {
+    const throttler = await given({ onFailure: 'deny' }, () => answer)
+    const fallback = { allowed: false, source: 'client', failure: { message: expect.stringContaining('malformed') } }
+    expect(await throttler.checkAll(checks)).toMatchObject({
+      ...fallback,
+      key: 'user:42',
+      results: [fallback, { ...fallback, key: 'team:7' }],
+    })
+    expect(failures).toHaveLength(1)
+  })
+
+  it('fail together, as onFailure says', async () => {
+    const throttler = await given({ onFailure: 'allow', timeoutMs: 50 }, hang)
+    const failure = { message: 'no answer within 50 ms' }
+    expect(await throttler.checkAll(checks)).toMatchObject({ allowed: true, results: [{ allowed: true }, { failure }] })
+    const strict = new Throttler({ url: service.url, onFailure: 'throw', timeoutMs: 50 })
+    await expect(strict.checkAll(checks)).rejects.toMatchObject(failure)
+  })
+
+  it.each([undefined, null, [], [null]])('never throw for %j', async checks => {
+    const throttler = await given({ onFailure: 'allow' }, (_, response) => problem(response, 400, 'validation-failed'))
+    expect(await throttler.checkAll(checks as never)).toMatchObject({ allowed: true, source: 'client' })
+    expect(await throttler.reserveAll(checks as never)).toMatchObject({ allowed: true })
+    expect(await throttler.reserve(checks as never, checks as never)).toMatchObject({ allowed: true })
+  })
+})
