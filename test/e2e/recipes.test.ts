@@ -1,11 +1,16 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
+import { eventually } from '../support/eventually.ts'
+import { FakeModel, finish, say } from '../support/fake-model.ts'
+import { itShows } from '../support/readme.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
 
@@ -16,42 +21,199 @@ const LISTEN = {
 } as const
 
 let service: Service
+let admin: Client
 let client: ClientPackage
 let directory: string
+let scratch: string
 beforeAll(async () => {
   // With one process, a change is obeyed as soon as it is reported as applied.
-  service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+  service = await Service.start({ env: { WEB_CONCURRENCY: '1', ...PATIENCE } })
+  admin = new Client(service.url)
   client = await ClientPackage.pack()
   directory = await client.install('module', Object.keys(LISTEN))
+  scratch = await mkdtemp(join(tmpdir(), 'throttler-recipes-'))
 }, 120_000)
 afterAll(async () => {
   await service.stop()
   await client.remove()
+  await rm(scratch, { recursive: true })
 })
 
-/** Starts the recipe as a program that uses this service. */
-async function start(name: keyof typeof LISTEN): Promise<{ url: string; program: ChildProcess }> {
-  const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url })
+let program: ChildProcess | undefined
+afterEach(async () => {
+  if (program === undefined) return
+  program.kill()
+  await once(program, 'exit')
+  program = undefined
+})
+
+/** Starts the recipe as a program that uses this service. Resolves with its URL. */
+async function start(
+  name: string,
+  framework: keyof typeof LISTEN = 'express',
+  replaced: Readonly<Record<string, string>> = {},
+): Promise<string> {
+  const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url, ...replaced })
   const file = join(directory, `${name}.js`)
-  await writeFile(file, `${source}\n${LISTEN[name]}\n`)
-  const program = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
-  const [url] = await once(createInterface({ input: program.stdout }), 'line')
-  return { url, program }
+  await writeFile(file, `${source}\n${LISTEN[framework]}\n`)
+  const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
+  program = child
+  const [url] = await once(createInterface({ input: child.stdout }), 'line')
+  return String(url)
 }
 
-describe.each(Object.keys(LISTEN) as (keyof typeof LISTEN)[])('the recipe for %s', name => {
+const remaining = async (key: string): Promise<number> => (await admin.check(key, 0)).body.remaining
+
+describe.each(['express', 'fastify'] as const)('the recipe for %s', name => {
   it('serves allowed requests, and reports to denied ones when to retry', async () => {
-    const admin = new Client(service.url)
     await admin.put('ip:*', { capacity: 1, refillTokens: 1, refillIntervalMs: 100_000 })
     await admin.request('DELETE', '/buckets/ip%3A127.0.0.1')
-    const { url, program } = await start(name)
+    const url = await start(name, name)
     const allowed = await fetch(url)
     expect([allowed.status, await allowed.json()]).toEqual([200, { hello: 'world' }])
     expect(allowed.headers.get('ratelimit')).toMatch(/^"default";r=0;t=\d+$/)
     const denied = await fetch(url)
     expect([denied.status, await denied.json()]).toMatchObject([429, { title: 'The rate limit is exceeded' }])
     expect(Number(denied.headers.get('retry-after'))).toBeGreaterThan(90)
-    program.kill()
-    await once(program, 'exit')
+  })
+})
+
+/** The recipe's commands, as they are printed. They also set the recipe's policy. */
+function itShowsCommands(name: string, heading: string): void {
+  const conditions = () => ({ cwd: scratch, replaced: { 'localhost:8080': new URL(service.url).host } })
+  describe('by hand', () => itShows(heading, conditions, `docs/recipes/${name}.md`))
+}
+
+describe('the recipe for a gateway for a model', () => {
+  const MESSAGES = [{ role: 'user', content: 'Say hello.' }]
+  const PROMPT_TOKENS = Math.ceil(JSON.stringify(MESSAGES).length / 4)
+
+  let model: FakeModel
+  beforeAll(async () => {
+    model = await new FakeModel().start()
+  })
+  afterAll(() => model.stop())
+
+  itShowsCommands('model-gateway', 'The limit')
+
+  const startGateway = () => start('model-gateway', 'express', { 'http://127.0.0.1:11434': model.url })
+
+  const ask = (url: string, user: string, members: object = {}) =>
+    fetch(`${url}/v1/chat/completions`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-user': user },
+      body: JSON.stringify({ messages: MESSAGES, ...members }),
+    })
+
+  it('holds an estimate while it streams, and then charges the real count', async () => {
+    await admin.put('tokens:bob', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const url = await startGateway()
+    const [answer, response] = await Promise.all([
+      model.nextAnswer().then(answer => {
+        say(answer, 'Hel')
+        return answer
+      }),
+      ask(url, 'bob'),
+    ])
+    expect(await remaining('tokens:bob')).toBe(10_000 - PROMPT_TOKENS - 1_000)
+    say(answer, 'lo.')
+    finish(answer, 320)
+    const text = await response.text()
+    expect(text).toMatch(/"Hel"[\s\S]*"lo\."[\s\S]*"total_tokens":320[\s\S]*data: \[DONE\]\n\n$/)
+    await eventually(async () => expect(await remaining('tokens:bob')).toBe(10_000 - 320))
+  })
+
+  it('charges what was produced if the client disconnects in the middle, and stops the model', async () => {
+    await admin.put('tokens:cy', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const url = await startGateway()
+    const [answer, response] = await Promise.all([
+      model.nextAnswer().then(answer => {
+        for (const word of ['one ', 'two ', 'three ']) say(answer, word)
+        return answer
+      }),
+      ask(url, 'cy'),
+    ])
+    const reader = (response.body as ReadableStream<Uint8Array>).pipeThrough(new TextDecoderStream()).getReader()
+    for (let text = ''; !text.includes('three'); ) text += (await reader.read()).value
+    await Promise.all([once(answer, 'close'), reader.cancel()])
+    await eventually(async () => expect(await remaining('tokens:cy')).toBe(10_000 - PROMPT_TOKENS - 3))
+  })
+
+  it('denies a request that does not fit beside those in progress, and allows it once they are settled', async () => {
+    await admin.put('tokens:di', { capacity: 3_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const url = await startGateway()
+    const begin = () =>
+      Promise.all([
+        model.nextAnswer().then(answer => {
+          say(answer, 'Hello.')
+          return answer
+        }),
+        ask(url, 'di', { max_tokens: 2_000 }),
+      ])
+    const [answer, response] = await begin()
+    const denied = await ask(url, 'di', { max_tokens: 2_000 })
+    expect(denied.status).toBe(429)
+    expect(Number(denied.headers.get('retry-after'))).toBeLessThanOrEqual(10)
+    finish(answer, 100)
+    await response.text()
+    await eventually(async () => expect(await remaining('tokens:di')).toBe(2_900))
+    const [another, allowed] = await begin()
+    expect(allowed.status).toBe(200)
+    finish(another, 100)
+    await allowed.text()
+  })
+})
+
+describe('the recipe for five exports at once', () => {
+  itShowsCommands('exports', 'The limit')
+
+  it('runs five exports of a user at once, and another one when one of them has ended', async () => {
+    const url = await start('exports')
+    const run = async () => (await fetch(`${url}/export`, { headers: { 'x-user': 'bob' } })).status
+    const statuses = await Promise.all(Array.from({ length: 8 }, run))
+    expect(statuses.toSorted()).toEqual([200, 200, 200, 200, 200, 429, 429, 429])
+    await eventually(async () => expect(await run()).toBe(200))
+  })
+})
+
+describe('the recipe for user, team and organisation', () => {
+  itShowsCommands('teams', 'The limits')
+
+  it('spends from none of the three limits if one denies', async () => {
+    const url = await start('teams')
+    const ask = (user: string) => fetch(`${url}/?user=${user}&team=red&organisation=acme`)
+    await admin.request('DELETE', '/buckets/org%3Aacme')
+    for (let i = 0; i < 2; i++) expect((await ask('bob')).status).toBe(200)
+    const denied = await ask('bob')
+    expect([denied.status, await denied.json()]).toEqual([429, { denied: ['user:bob'] }])
+    expect(Number(denied.headers.get('retry-after'))).toBeGreaterThan(50)
+    expect([await remaining('team:red'), await remaining('org:acme')]).toEqual([1, 98])
+    expect((await ask('cy')).status).toBe(200)
+    expect(await (await ask('cy')).json()).toEqual({ denied: ['team:red'] })
+    expect([await remaining('user:cy'), await remaining('org:acme')]).toEqual([1, 97])
+  })
+})
+
+describe('the recipe for failed logins', () => {
+  itShowsCommands('failed-logins', 'The limit')
+
+  it('lets five attempts fail, however many are made at once, and does not count successful ones', async () => {
+    const url = await start('failed-logins')
+    const logIn = async (password: string) => {
+      const response = await fetch(`${url}/login`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ password }),
+      })
+      return response.status
+    }
+    const key = 'login:ip:127.0.0.1'
+    for (let i = 0; i < 8; i++) expect(await logIn('correct horse battery staple')).toBe(204)
+    await eventually(async () => expect(await remaining(key)).toBe(5))
+    const statuses = await Promise.all(Array.from({ length: 30 }, () => logIn('wrong')))
+    expect(statuses.filter(status => status === 401)).toHaveLength(5)
+    expect(statuses.filter(status => status === 429)).toHaveLength(25)
+    await eventually(async () => expect(await remaining(key)).toBe(0))
+    expect(await logIn('correct horse battery staple')).toBe(429)
   })
 })

@@ -9,7 +9,7 @@ interface Step {
   readonly expected: readonly string[]
 }
 
-/** How the README's commands are run. */
+/** How the commands of a document are run. */
 interface Conditions {
   readonly cwd?: string
   readonly env?: Readonly<Record<string, string>>
@@ -24,9 +24,9 @@ export function shellCommands(heading: string): string[] {
   return blocksUnder('README.md', `## ${heading}`, 'sh').flatMap(text => text.trim().split('\n'))
 }
 
-/** The commands of the `console` blocks under a heading, word for word, each with the lines of output that the README shows. */
-function steps(heading: string): Step[] {
-  return blocksUnder('README.md', `## ${heading}`, 'console').flatMap(text =>
+/** The commands of the `console` blocks under a heading, word for word, each with the lines of output that the document shows. */
+function steps(path: string, heading: string): Step[] {
+  return blocksUnder(path, `## ${heading}`, 'console').flatMap(text =>
     text
       .split(/^\$ /m)
       .slice(1)
@@ -56,11 +56,11 @@ function onTerminal(command: string): [shell: string, ...args: string[]] {
   return ['script', '-qec', `(${command}) 2> /dev/null`, '/dev/null']
 }
 
-/** Tests the commands that the README shows under a heading, word for word. */
-export function itShows(heading: string, conditionsOf: () => Conditions): void {
-  it('shows at least one command', () => expect(steps(heading)).not.toEqual([]))
+/** Tests the commands that a document shows under a heading, word for word. */
+export function itShows(heading: string, conditionsOf: () => Conditions, path = 'README.md'): void {
+  it('shows at least one command', () => expect(steps(path, heading)).not.toEqual([]))
 
-  it.each(steps(heading))('$command', ({ command, expected }) => {
+  it.each(steps(path, heading))('$command', ({ command, expected }) => {
     const lines = run(command, conditionsOf()).split(/\r?\n/)
     for (const line of expected) expect(lines).toContainEqual(expect.stringMatching(pattern(line)))
   })
