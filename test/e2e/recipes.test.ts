@@ -78,11 +78,13 @@ describe.each(['express', 'fastify'] as const)('the recipe for %s', name => {
   })
 })
 
-/** The recipe's commands, as they are printed. They also set the recipe's policy. */
+/** The commands of a document in `docs`, as they are printed. Those of a recipe also set its policy. */
 function itShowsCommands(name: string, heading: string): void {
   const conditions = () => ({ cwd: scratch, replaced: { 'localhost:8080': new URL(service.url).host } })
-  describe('by hand', () => itShows(heading, conditions, `docs/recipes/${name}.md`))
+  describe('by hand', () => itShows(heading, conditions, `docs/${name}.md`))
 }
+
+describe('the page on reservations', () => itShowsCommands('reservations', 'The life of a reservation'))
 
 describe('the recipe for a gateway for a model', () => {
   const MESSAGES = [{ role: 'user', content: 'Say hello.' }]
@@ -94,7 +96,7 @@ describe('the recipe for a gateway for a model', () => {
   })
   afterAll(() => model.stop())
 
-  itShowsCommands('model-gateway', 'The limit')
+  itShowsCommands('recipes/model-gateway', 'The limit')
 
   const startGateway = () => start('model-gateway', 'express', { 'http://127.0.0.1:11434': model.url })
 
@@ -165,7 +167,7 @@ describe('the recipe for a gateway for a model', () => {
 })
 
 describe('the recipe for five exports at once', () => {
-  itShowsCommands('exports', 'The limit')
+  itShowsCommands('recipes/exports', 'The limit')
 
   it('runs five exports of a user at once, and another one when one of them has ended', async () => {
     const url = await start('exports')
@@ -177,7 +179,7 @@ describe('the recipe for five exports at once', () => {
 })
 
 describe('the recipe for user, team and organisation', () => {
-  itShowsCommands('teams', 'The limits')
+  itShowsCommands('recipes/teams', 'The limits')
 
   it('spends from none of the three limits if one denies', async () => {
     const url = await start('teams')
@@ -195,7 +197,7 @@ describe('the recipe for user, team and organisation', () => {
 })
 
 describe('the recipe for failed logins', () => {
-  itShowsCommands('failed-logins', 'The limit')
+  itShowsCommands('recipes/failed-logins', 'The limit')
 
   it('lets five attempts fail, however many are made at once, and does not count successful ones', async () => {
     const url = await start('failed-logins')
