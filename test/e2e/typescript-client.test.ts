@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ServiceError, Throttler } from '../../clients/typescript/src/index.ts'
+import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { Service } from '../support/service.ts'
 
@@ -8,11 +10,13 @@ const TOKEN = 'a-token-that-may-check'
 let service: Service
 let throttler: Throttler
 beforeAll(async () => {
-  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}`, WEB_CONCURRENCY: '1' } })
+  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}`, WEB_CONCURRENCY: '1', ...PATIENCE } })
   throttler = new Throttler({ url: service.url, onFailure: 'throw', token: TOKEN, timeoutMs: 5_000 })
   const admin = new Client(service.url)
   await admin.put('two', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000 })
   await admin.put('ten', { capacity: 10, refillTokens: 1, refillIntervalMs: 1_000_000 })
+  await admin.put('group:*', { capacity: 3, refillTokens: 1, refillIntervalMs: 1_000_000 })
+  await admin.put('held:*', { capacity: 10, refillTokens: 1, refillIntervalMs: 1_000_000 })
   await admin.put('blocked', { capacity: 1, refillTokens: 1, mode: 'block' })
 })
 afterAll(() => service.stop())
@@ -73,9 +77,92 @@ describe('the client', () => {
     const results = await Promise.allSettled(names.map(policy => throttler.check('customer', { tokens: 0, policy })))
     expect(results).toMatchObject([
       { value: { policy: 'ten', remaining: 8 } },
-      { value: { policy: 'default', remaining: 98 } },
+      { value: { policy: 'default' } },
       { reason: { name: 'ServiceError', code: 'policy-unknown' } },
       { reason: { name: 'ServiceError', code: 'validation-failed' } },
+    ])
+  })
+
+  it('decides checks of different keys together: all are allowed, or nothing is spent', async () => {
+    const checks = [{ key: 'group:a' }, { key: 'group:b', tokens: 2 }]
+    expect(await throttler.checkAll(checks)).toMatchObject({
+      allowed: true,
+      key: 'group:b',
+      remaining: 1,
+      results: [{ allowed: true, key: 'group:a', remaining: 2 }, { key: 'group:b' }],
+    })
+    const denied = await throttler.checkAll(checks)
+    expect(denied).toMatchObject({
+      allowed: false,
+      key: 'group:b',
+      code: 'quota-exceeded',
+      results: [
+        { allowed: true, remaining: 2 },
+        { allowed: false, 'violated-policies': ['default'] },
+      ],
+    })
+    expect(await throttler.check('group:a', 0)).toMatchObject({ remaining: 2 })
+  })
+
+  it('holds tokens until they are settled', async () => {
+    const reservation = await throttler.reserve('held:a', { tokens: 6 })
+    expect(reservation).toMatchObject({ allowed: true, decision: { key: 'held:a', remaining: 4, source: 'redis' } })
+    expect(await throttler.check('held:a', 5)).toMatchObject({ allowed: false, remaining: 4 })
+    expect(await reservation.settle(2)).toEqual({
+      status: 'settled',
+      checks: [{ key: 'held:a', tokens: 2, charged: 2 }],
+    })
+    expect(await throttler.check('held:a', 0)).toMatchObject({ remaining: 8 })
+    await (await throttler.reserve('held:a', { tokens: 8 })).release()
+    expect(await throttler.check('held:a', 0)).toMatchObject({ remaining: 8 })
+  })
+
+  it('holds tokens of several keys together, and settles an amount for each', async () => {
+    const reservation = await throttler.reserveAll([{ key: 'held:b', tokens: 6 }, { key: 'held:c' }])
+    expect(reservation.decision).toMatchObject({ key: 'held:b', results: [{ remaining: 4 }, { remaining: 9 }] })
+    const denied = await throttler.reserveAll([{ key: 'held:b', tokens: 5 }, { key: 'held:c' }])
+    expect(denied).toMatchObject({ allowed: false, decision: { key: 'held:b', code: 'quota-exceeded' } })
+    expect(await throttler.check('held:c', 0)).toMatchObject({ remaining: 9 })
+    const amounts = [
+      { key: 'held:b', tokens: 8 },
+      { key: 'held:c', tokens: 0 },
+    ]
+    expect(await reservation.settle(amounts)).toMatchObject({
+      status: 'settled',
+      checks: [{ charged: 8 }, { charged: 0 }],
+    })
+    expect(
+      await throttler.checkMany([
+        { key: 'held:b', tokens: 0 },
+        { key: 'held:c', tokens: 0 },
+      ]),
+    ).toMatchObject([{ remaining: 2 }, { remaining: 10 }])
+  })
+
+  it('extends a reservation while work goes on, and no longer once it is settled', async () => {
+    const extended = await throttler.reserve('held:d', { tokens: 3, ttlMs: 1_000, extend: true })
+    await throttler.reserve('held:d', { tokens: 4, ttlMs: 1_000, onExpiry: 'release' })
+    await throttler.reserve('held:d', { tokens: 1, ttlMs: 1_000 })
+    await sleep(1_500)
+    expect(await throttler.check('held:d', 0)).toMatchObject({ remaining: 6 })
+    expect(await extended.settle(0)).toMatchObject({ status: 'settled' })
+    expect(await throttler.check('held:d', 0)).toMatchObject({ remaining: 9 })
+  })
+
+  it('says why a reservation cannot be made or settled', async () => {
+    const failures: unknown[] = []
+    const lenient = clientThat('deny', failures)
+    expect(await lenient.reserve('held:e', { tokens: 11 })).toMatchObject({
+      allowed: false,
+      decision: { source: 'client' },
+    })
+    expect(await lenient.reserve('held:e', { tokens: 1, ttlMs: 1 })).toMatchObject({ allowed: false })
+    const reservation = await lenient.reserve('held:e', { tokens: 1 })
+    expect(await reservation.settle(-1)).toMatchObject({ status: 'failed' })
+    expect(failures).toMatchObject([
+      { code: 'tokens-exceed-capacity' },
+      { code: 'validation-failed', errors: [{ path: '/ttlMs' }] },
+      { code: 'validation-failed', errors: [{ path: '/tokens' }] },
     ])
   })
 
