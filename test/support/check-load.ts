@@ -37,6 +37,8 @@ interface CheckLoadOptions {
   readonly urls: readonly string[]
   readonly ratePerSecond: number
   readonly keyOf: (i: number) => string
+  /** The path and the body of a check. Default: `POST /check`. */
+  readonly requestOf?: (key: string) => readonly [path: string, body: unknown]
   /** Maximum number of checks in flight; further ones wait in the caller. Default: 500. */
   readonly connections?: number
 }
@@ -60,7 +62,7 @@ export class CheckLoad {
   /** Opens every connection to one of the services. Callers keep connections, and a flood of new ones delays other new ones. */
   async connect(): Promise<void> {
     const { connections = MOST_CONNECTIONS, keyOf, urls } = this.#options
-    await Promise.all(Array.from({ length: connections }, (_, i) => this.#check(`${urls[0]}/check`, keyOf(i))))
+    await Promise.all(Array.from({ length: connections }, (_, i) => this.#check(urls[0] ?? '', keyOf(i))))
   }
 
   /** Resolves after this time, while the load continues. */
@@ -86,7 +88,7 @@ export class CheckLoad {
   #issue(i: number, at: number): void {
     const { urls, keyOf } = this.#options
     const key = keyOf(i)
-    const answer = this.#check(`${urls[i % urls.length]}/check`, key).then(answered => {
+    const answer = this.#check(urls[i % urls.length] ?? '', key).then(answered => {
       this.samples.push({ key, at, latencyMs: performance.now() - at, ...answered })
       this.#underWay.delete(answer)
     })
@@ -94,14 +96,15 @@ export class CheckLoad {
   }
 
   #check(url: string, key: string): Promise<Pick<Sample, 'status' | 'source' | 'error'>> {
+    const [path, body] = this.#options.requestOf?.(key) ?? ['/check', { key }]
     return new Promise(resolve => {
       const headers = { 'content-type': 'application/json' }
-      const call = request(url, { method: 'POST', agent: this.#agent, headers }, async response => {
+      const call = request(url + path, { method: 'POST', agent: this.#agent, headers }, async response => {
         const source = /"source":"([a-z-]+)"/.exec(await text(response))?.[1] ?? 'none'
         resolve({ status: response.statusCode ?? 0, source })
       })
       call.on('error', err => resolve({ status: 0, source: 'none', error: err.message }))
-      call.end(JSON.stringify({ key }))
+      call.end(JSON.stringify(body))
     })
   }
 }

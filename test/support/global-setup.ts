@@ -34,6 +34,7 @@ const TOOLS: readonly Tool[] = [
     rest: 'To run them too: pip install schemathesis',
     isForLongSuites: true,
   },
+  { tool: 'go', suites: 'WithGo(', rest: 'To run them too, install Go 1.21 or later.', isForLongSuites: true },
 ]
 
 /** Reports which suites are skipped because a tool is missing. In CI, a missing tool is a failure. */
