@@ -41,9 +41,9 @@ describeLongWithGo('reservations, settlements and checks of several callers', ()
   })
 
   /** What the checker says about each history. */
-  async function verdictsOn(histories: readonly RecordedHistory[]): Promise<readonly string[]> {
+  async function verdictsOn(histories: readonly string[]): Promise<readonly string[]> {
     const checker = spawn(join(directory, 'check'), { stdio: ['pipe', 'pipe', 'inherit'] })
-    for (const history of histories) checker.stdin.write(`${history.toJson()}\n`)
+    for (const history of histories) checker.stdin.write(`${history}\n`)
     checker.stdin.end()
     const [output] = await Promise.all([text(checker.stdout), once(checker, 'exit')])
     return output.trim().split('\n')
@@ -64,10 +64,22 @@ describeLongWithGo('reservations, settlements and checks of several callers', ()
     const sum = (count: (history: RecordedHistory) => number) => histories.reduce((sum, one) => sum + count(one), 0)
     const [calls, unknown] = [sum(({ length }) => length), sum(history => history.unknown)]
     process.stderr.write(`${histories.length} histories of ${calls} calls, of which ${unknown} had no answer\n`)
-    const verdicts = await verdictsOn(histories)
-    const wrong = histories.filter((_, i) => verdicts[i] !== 'Ok').map(history => history.toJson())
+    const texts = histories.map(history => history.toJson())
+    const verdicts = await verdictsOn(texts)
+    const wrong = texts.filter((_, i) => verdicts[i] !== 'Ok')
     expect([verdicts.length, wrong]).toEqual([histories.length, []])
   }
+
+  it('are judged by a checker that finds one wrong answer', async () => {
+    const [history] = await record('wrong', 1)
+    const { operations, ...limits } = JSON.parse(history?.toJson() ?? '')
+    const wrong = operations.map((operation: { kind: string; remaining: number[] }) => ({
+      ...operation,
+      remaining: operation.kind === 'all' ? operation.remaining.map(left => left + 1) : operation.remaining,
+    }))
+    const texts = [operations, wrong].map(operations => JSON.stringify({ ...limits, operations }))
+    expect(await verdictsOn(texts)).toEqual(['Ok', 'Illegal'])
+  })
 
   it('have the results of one order of calls, each at one moment between its beginning and its end', async () => {
     await expectLinearizable(await record('calm', HISTORIES))
