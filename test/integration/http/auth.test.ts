@@ -20,8 +20,6 @@ const ADMIN_CALLS: [string, (client: Client) => Promise<Answer>][] = [
   ['GET /config/k', client => client.get('/config/k')],
   ['PUT /config/k', client => client.put('k', POLICY)],
   ['DELETE /config/k', client => client.delete('k')],
-  ['PUT /config/k?dryRun=true', client => client.request('PUT', '/config/k?dryRun=true', POLICY)],
-  ['POST /config/import?dryRun=true', client => client.request('POST', '/config/import?dryRun=true', LINE, NDJSON)],
   ['GET /commands/x', client => client.get('/commands/x')],
 ]
 const DRY_RUNS: typeof ADMIN_CALLS = [
