@@ -1,10 +1,12 @@
 /** One front process: builds the app, listens, and shuts down gracefully. Started by primary.ts. */
 import { readFileSync } from 'node:fs'
+import { ConnectionSlots } from './connections/connection-slots.ts'
 import { drained, stopAccepting } from './connections/drained.ts'
 import { closeListener, forwardingListener, listenOn } from './connections/forwarding-listener.ts'
 import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
 import { composeFront } from './front/compose-front.ts'
+import { buildRespServer } from './front/resp-server.ts'
 import { listenAddresses } from './lib/loopback-hosts.ts'
 import { shareNextRun, shareRun } from './lib/share-runs.ts'
 import { version } from './lib/version.ts'
@@ -36,9 +38,10 @@ if (connections < MAX_CONNECTIONS) {
 }
 const metrics = instanceMetrics(parent)
 const health = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
+const slots = new ConnectionSlots({ max: connections, onRefused: () => front.metrics.connectionRefused() })
 const app = buildApp({
   ...front.app,
-  maxConnections: connections,
+  slots,
   metrics: { scrape: shareNextRun(() => metrics.ask()) },
   health: {
     isReady: front.isReady,
@@ -56,7 +59,11 @@ parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 const [host, ...additionalHosts] = listenAddresses(env.HOST)
 const additional = additionalHosts.map(host => ({ host, listener: forwardingListener(app.server) }))
 const additionalListeners = additional.map(({ listener }) => listener)
-const listeners = [app.server, ...additionalListeners]
+const resp = env.RESP_PORT === undefined ? undefined : buildRespServer({ ...front.resp, slots })
+const respListeners =
+  resp === undefined ? [] : listenAddresses(env.HOST).map(host => ({ host, listener: resp.createListener() }))
+const otherListeners = [...additionalListeners, ...respListeners.map(({ listener }) => listener)]
+const listeners = [app.server, ...otherListeners]
 
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
@@ -67,7 +74,7 @@ stopOnRequest(
     if (replaced) listeners.forEach(stopAccepting)
     await drained(listeners, drainMs)
     front.endWaits()
-    await Promise.all([app.close(), ...additionalListeners.map(closeListener)])
+    await Promise.all([app.close(), resp?.close(), ...otherListeners.map(closeListener)])
     await front.close()
     await reportMetrics()
   },
@@ -77,7 +84,7 @@ stopOnRequest(
 try {
   await front.start()
   parent.send({ type: 'about-to-listen' })
-  listening = listen().catch(cannotListen)
+  listening = listen()
   await listening
   parent.send({ type: 'ready' })
 } catch (err) {
@@ -85,15 +92,16 @@ try {
 }
 
 function listen(): Promise<unknown> {
-  const { PORT: port } = env
-  return Promise.all([
-    app.listen({ host, port }),
-    ...additional.map(({ host, listener }) => listenOn(listener, host, port)),
-  ])
+  const { PORT: port, RESP_PORT: respPort = 0 } = env
+  const http = [app.listen({ host, port }), ...additional.map(({ host, listener }) => listenOn(listener, host, port))]
+  const others = respListeners.map(({ host, listener }) => listenOn(listener, host, respPort))
+  return Promise.all([Promise.all(http).catch(cannotListen(port)), Promise.all(others).catch(cannotListen(respPort))])
 }
 
-function cannotListen(err: NodeJS.ErrnoException): never {
-  throw new CannotStart(listenFault(env.HOST, env.PORT, err))
+function cannotListen(port: number) {
+  return (err: NodeJS.ErrnoException): never => {
+    throw new CannotStart(listenFault(env.HOST, port, err))
+  }
 }
 
 /** The resource limits of this process; `undefined` except on Linux. */

@@ -1,5 +1,6 @@
 import { createServer, type Server, type ServerResponse } from 'node:http'
 import type { Server as Listener } from 'node:net'
+import { ConnectionSlots } from '../src/connections/connection-slots.ts'
 import { Connections } from '../src/connections/connections.ts'
 import { forwardingListener } from '../src/connections/forwarding-listener.ts'
 import { LingeringClose } from '../src/connections/lingering-close.ts'
@@ -58,10 +59,9 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await metrics())
   })
   const connections = new Connections(server, {
-    max: MAX_CONNECTIONS,
+    slots: new ConnectionSlots({ max: MAX_CONNECTIONS, onRefused: () => undefined }),
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
     replacesIdle: true,
-    onRefused: () => undefined,
   })
   new SlowClients(server, connections)
   const turns = readingTurns()

@@ -1,5 +1,6 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ConnectionSlots } from './connection-slots.ts'
 import { disconnect } from './disconnect.ts'
 
 /**
@@ -21,33 +22,26 @@ interface Connection extends Socket {
 }
 
 interface ConnectionsOptions {
-  readonly max: number
+  readonly slots: ConnectionSlots
   /** Pipelined requests of one connection. Default: 16. */
   readonly maxPipelined?: number
   /** Whether a new connection replaces the oldest one without an unanswered request, if there are too many. Default: it is refused. */
   readonly replacesIdle?: boolean
-  /** A connection was refused because there were too many. */
-  readonly onRefused: () => void
 }
 
-/**
- * The connections of a server, with their requests in flight. Replaces `server.maxConnections`: under node:cluster, a full process
- * would return a connection to the primary, which offers it to the next process, endlessly.
- */
+/** The connections of a server, with their requests in flight. */
 export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
+  readonly #slots: ConnectionSlots
   readonly #maxPipelinedPerConnection: number
   #pipelined = 0
 
-  constructor(server: Server, { max, maxPipelined, replacesIdle = false, onRefused }: ConnectionsOptions) {
+  constructor(server: Server, { slots, maxPipelined, replacesIdle = false }: ConnectionsOptions) {
+    this.#slots = slots
     this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
-      if (this.#open.size >= max && replacesIdle) this.#closeOldestIdle()
-      if (this.#open.size >= max) {
-        socket.destroy()
-        onRefused()
-        return
-      }
+      if (slots.areTaken && replacesIdle) this.#closeOldestIdle()
+      if (!slots.admit(socket)) return
       this.#open.add(socket)
       socket.once('close', () => this.#closed(socket))
     })
@@ -108,6 +102,7 @@ export class Connections implements Iterable<Socket> {
     for (const connection of this.#open as Set<Connection>) {
       if (connection[LAST]?.writableFinished === false) continue
       this.#open.delete(connection)
+      this.#slots.release(connection)
       disconnect(connection)
       return
     }

@@ -2,12 +2,10 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
 import { Transfers } from './transfers.ts'
+import { disconnectSlowest, sentBytes, type Unread } from './unread-bytes.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
-
-/** Bytes of all responses that clients have not read. */
-const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 /** How long a client may send too slowly, in ms. */
 const SENDING_LIMIT_MS = 10_000
@@ -20,12 +18,6 @@ const READING_LIMIT_MS = 32_000
 
 /** How long a client may read too slowly once the server closes, in ms: its response would delay the stop. */
 const CLOSING_LIMIT_MS = 2_000
-
-/** Undocumented members of a socket: bytes sent to the kernel are those dispatched minus those queued. */
-interface SocketInternals {
-  readonly _bytesDispatched: number
-  readonly _handle: { readonly writeQueueSize: number } | null
-}
 
 /**
  * Disconnects clients that send a body or read a response too slowly, and the slowest readers when all clients together leave too
@@ -60,7 +52,7 @@ export class SlowClients {
 
   #look(): void {
     const nowMs = performance.now()
-    const unread: UnreadResponses[] = []
+    const unread: Unread[] = []
     for (const connection of this.#connections) {
       const reading = this.#readingOf(connection, nowMs)
       const isTooSlow = this.#sendsTooSlowly(connection, nowMs) || (reading !== undefined && reading.leftMs <= 0)
@@ -71,7 +63,7 @@ export class SlowClients {
   }
 
   /** What a client has still to read; `undefined` if it has read everything. */
-  #readingOf(connection: Socket, nowMs: number): UnreadResponses | undefined {
+  #readingOf(connection: Socket, nowMs: number): Unread | undefined {
     const unreadBytes = this.#connections.unreadBytes(connection)
     if (unreadBytes > 0) {
       return { connection, unreadBytes, leftMs: this.#readers.leftMs(connection, sentBytes(connection), nowMs) }
@@ -89,26 +81,4 @@ export class SlowClients {
     if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return this.#senders.leftMs(request, connection.bytesRead, nowMs) <= 0
   }
-}
-
-interface UnreadResponses {
-  readonly connection: Socket
-  readonly unreadBytes: number
-  /** Time left to read more, in ms: the less, the longer the client has read too slowly. */
-  readonly leftMs: number
-}
-
-function disconnectSlowest(unread: readonly UnreadResponses[]): void {
-  let totalBytes = unread.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
-  if (totalBytes <= MAX_UNREAD_BYTES) return
-  for (const { connection, unreadBytes } of unread.toSorted((a, b) => a.leftMs - b.leftMs)) {
-    connection.destroy()
-    totalBytes -= unreadBytes
-    if (totalBytes <= MAX_UNREAD_BYTES) return
-  }
-}
-
-function sentBytes(socket: Socket): number {
-  const { _bytesDispatched, _handle } = socket as unknown as SocketInternals
-  return _bytesDispatched - (_handle?.writeQueueSize ?? 0)
 }

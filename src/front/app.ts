@@ -2,9 +2,9 @@ import { maxHeaderSize } from 'node:http'
 import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Callers } from '../access/callers.ts'
 import { overloaded } from '../access/overload.ts'
+import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { Connections } from '../connections/connections.ts'
 import { LingeringClose } from '../connections/lingering-close.ts'
-import { MAX_CONNECTIONS } from '../connections/max-connections.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
 import { SlowClients } from '../connections/slow-clients.ts'
@@ -45,10 +45,7 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
   readonly keepAliveTimeoutMs: number
   /** How long bodies are still received once the server closes, in ms. */
   readonly closingBodiesMs: number
-  /** Further connections are closed at once. Default: 10,000. */
-  readonly maxConnections?: number
-  /** A connection was refused because there were too many. */
-  readonly onConnectionRefused: () => void
+  readonly slots: ConnectionSlots
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly calls: CallLog
@@ -92,10 +89,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   // A client may shut down its side after its request. Node's types do not declare this option.
   Object.assign(app.server, { httpAllowHalfOpen: true })
 
-  const connections = new Connections(app.server, {
-    max: deps.maxConnections ?? MAX_CONNECTIONS,
-    onRefused: deps.onConnectionRefused,
-  })
+  const connections = new Connections(app.server, deps)
   const slowClients = new SlowClients(app.server, connections)
   const unreadBodies = new UnreadBodies(app.server, discarding)
   const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })

@@ -1,10 +1,12 @@
 /** Creates everything that a front process needs: its connections, and with them both flows. */
 import { Callers } from '../access/callers.ts'
 import { watchEventLoop } from '../access/overload.ts'
+import { RequestPolicies } from '../check/request-policies.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import { withDeadline } from '../lib/deadline.ts'
 import { shareRun } from '../lib/share-runs.ts'
+import { version } from '../lib/version.ts'
 import { CallLog } from '../observability/call-log.ts'
 import { loggedKeys } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -19,6 +21,7 @@ import { composeCheck } from './compose-check.ts'
 import { composeConfigChange } from './compose-config-change.ts'
 import { composeInsight } from './compose-insight.ts'
 import { FrontMetrics } from './front-metrics.ts'
+import type { RespDependencies } from './resp-server.ts'
 
 /** Timeout of one call of the policy store, in ms. */
 const CONFIG_TIMEOUT_MS = 2_000
@@ -41,7 +44,8 @@ const HEALTH_INTERVAL_MS = 250
 const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 
 export interface Front {
-  readonly app: Omit<AppDependencies, 'metrics' | 'health'>
+  readonly app: Omit<AppDependencies, 'metrics' | 'health' | 'slots'>
+  readonly resp: Omit<RespDependencies, 'slots'>
   readonly metrics: FrontMetrics
   /** Whether the process accepts requests. */
   isReady(): boolean
@@ -91,10 +95,22 @@ export function composeFront(
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
   }
 
+  /** What every protocol uses. */
+  const common = {
+    checker: checks.checker,
+    batchTurns: checks.batchTurns,
+    callers: new Callers({
+      adminTokens: env.ADMIN_TOKENS,
+      checkTokens: env.CHECK_TOKENS,
+      limits: checks.adminLimits,
+    }),
+    isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
+    calls: new CallLog({ logger, loggedKey }),
+    drain: drain.signal,
+  }
   return {
     app: {
-      checker: checks.checker,
-      batchTurns: checks.batchTurns,
+      ...common,
       groupChecker: checks.groupChecker,
       reservations: checks.reservations,
       buckets: checks.buckets,
@@ -104,22 +120,14 @@ export function composeFront(
       statuses: changes.statuses,
       staging: changes.staging,
       importMaxBytes: env.IMPORT_MAX_BYTES,
-      callers: new Callers({
-        adminTokens: env.ADMIN_TOKENS,
-        checkTokens: env.CHECK_TOKENS,
-        limits: checks.adminLimits,
-      }),
       trustedProxies: env.TRUST_PROXY,
       insight: insight.routes,
       board: { boardQueues: () => changes.queue.queues() },
-      drain: drain.signal,
-      isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
-      onConnectionRefused: () => metrics.connectionRefused(),
       keepAliveTimeoutMs: env.KEEP_ALIVE_TIMEOUT_MS,
       closingBodiesMs: Math.min(MAX_CLOSING_BODIES_MS, env.SHUTDOWN_TIMEOUT_MS / 5),
       logger,
-      calls: new CallLog({ logger, loggedKey }),
     },
+    resp: { ...common, requestPolicies: new RequestPolicies(policies), observer: metrics.respCommands, version },
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),

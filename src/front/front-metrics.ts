@@ -11,6 +11,7 @@ import { LowQuotas } from './low-quotas.ts'
 import { PolicyLabels } from './policy-labels.ts'
 import type { ReplyObserver } from './reply-report.ts'
 import { ReservationCounter } from './reservation-counter.ts'
+import { RespCommands } from './resp-commands.ts'
 import { ShadowViolations } from './shadow-violations.ts'
 
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
@@ -35,6 +36,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
   readonly #checks = new CheckCounter(this.registry, this.#policyLabels)
   readonly #lowQuotas = new LowQuotas(this.registry, this.#policyLabels)
   readonly #shadowViolations = new ShadowViolations(this.registry, this.#policyLabels)
+  readonly respCommands = new RespCommands(this.registry)
   readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',

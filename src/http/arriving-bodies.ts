@@ -1,11 +1,11 @@
 import type { FastifyRequest } from 'fastify'
+import { HeldBytes } from '../connections/held-bytes.ts'
 import { BYTES_PER_TURN, PacedReading, readingTurns } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import { draining } from './draining.ts'
-import { HeldBytes } from './held-bytes.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096

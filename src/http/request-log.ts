@@ -1,6 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../lib/errors.ts'
-import { bounded, type CallKind, type CallLog } from '../observability/call-log.ts'
+import { bounded, type CallKind, type CallLog, isSlow } from '../observability/call-log.ts'
 import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
 
@@ -33,7 +33,7 @@ export class RequestLog {
 
   /** @param ms duration of the check */
   checked(request: FastifyRequest, ms: number): void {
-    this.#calls.checked(ms, () => this.#line(request))
+    if (isSlow(ms)) this.#calls.slow(ms, () => this.#line(request))
   }
 
   /** A request is answered with a problem that the service caused. */

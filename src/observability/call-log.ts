@@ -46,9 +46,9 @@ export class CallLog {
     return this.#logger.isLevelEnabled('debug')
   }
 
-  /** @param ms duration of the check */
-  checked(ms: number, describe: Describe): void {
-    if (ms >= SLOW_CHECK_MS) this.#write('warn', 'check', 'slow check', () => ({ ...describe(), ms: rounded(ms) }))
+  /** A check was slow. @param ms its duration */
+  slow(ms: number, describe: Describe): void {
+    this.#write('warn', 'check', 'slow check', () => ({ ...describe(), ms: rounded(ms) }))
   }
 
   /** A call is answered with a problem that the service caused. */
@@ -56,6 +56,11 @@ export class CallLog {
     const line = () => ({ ...describe(), code, err })
     if (code === 'internal') this.#write('error', kind, 'internal error', line)
     else this.#write('warn', kind, detail, line)
+  }
+
+  /** A caller has presented no valid token. */
+  loginRefused(describe: Describe): void {
+    this.#write('info', 'other', 'login refused', describe)
   }
 
   /** A call has ended. @param ms its duration */
@@ -74,6 +79,11 @@ export class CallLog {
     if (suppressed === undefined) return
     this.#logger[level]({ ...line(), suppressed: suppressed || undefined }, message)
   }
+}
+
+/** Whether a check that took so many ms is logged. */
+export function isSlow(ms: number): boolean {
+  return ms >= SLOW_CHECK_MS
 }
 
 /** A text that a caller chose, as it appears in a line. */

@@ -5,6 +5,7 @@ import { redactCredentials } from '../settings/redis-url.ts'
 /** Logs where the service listens, which stores it uses, and how to try it. */
 export function announceService(logger: Logger, env: Env): void {
   const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
+  if (env.RESP_PORT !== undefined) logger.info(`RESP: redis://${host}:${env.RESP_PORT}`)
   const url = `http://${host}:${env.PORT}`
   logger.info(
     { url, processes: env.WEB_CONCURRENCY },

@@ -1,5 +1,6 @@
 import type { MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { InstanceHealth, StoresState } from '../observability/stores-state.ts'
+import type { FrontPorts } from './front-ports.ts'
 
 /** All metrics of one process, as prom-client serializes them. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
@@ -10,8 +11,8 @@ export type FromChild =
   | { readonly type: 'alive' }
   /** The next request to node:cluster is to listen. */
   | { readonly type: 'about-to-listen' }
-  /** The process is ready. `port` is where the front listens. */
-  | { readonly type: 'ready'; readonly port?: number }
+  /** The process is ready. `ports` are where the front listens. */
+  | { readonly type: 'ready'; readonly ports?: FrontPorts }
   /** The process cannot start; retrying will not help. */
   | { readonly type: 'cannot-start'; readonly reason: string }
   | { readonly type: 'metrics'; readonly metrics: MetricsSnapshot }

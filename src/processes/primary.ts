@@ -6,11 +6,11 @@ import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
 import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
-import { childVariables, type Env, readEnv } from '../settings/env.ts'
+import { childVariables, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { type HeldPort, holdFreePort } from './free-port.ts'
 import { FrontFleet } from './front-fleet.ts'
+import { holdPorts, portVariables } from './front-ports.ts'
 import { forkFront } from './front-process.ts'
 import { REPORT_GRACE_MS } from './instance-queries.ts'
 import type { MetricsSnapshot } from './messages.ts'
@@ -61,11 +61,14 @@ try {
     args: [SUPERVISED],
     execArgv: [...process.execArgv, ...FRONT_NODE_OPTIONS],
   })
-  const { port, release } = await portFor(env)
+  const { ports, release } = await holdPorts(env)
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
     spawn: () =>
-      forkFront(childVariables({ ...FRONT_ALLOCATOR, PORT: String(port), LOG_KEY_SECRET: env.LOG_KEY_SECRET }), logger),
+      forkFront(
+        childVariables({ ...FRONT_ALLOCATOR, ...portVariables(ports), LOG_KEY_SECRET: env.LOG_KEY_SECRET }),
+        logger,
+      ),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
@@ -85,19 +88,9 @@ try {
 
   await fleet.start()
   if (parent === undefined) {
-    announceService(logger, { ...env, PORT: port })
+    announceService(logger, { ...env, ...ports })
     reportReady()
-  } else parent.send({ type: 'ready', port })
+  } else parent.send({ type: 'ready', ports })
 } catch (err) {
   await exitWithReport(err, parent, stopFronts)
-}
-
-/**
- * The port that the front listens on. For `PORT=0`, the primary finds a free port itself, so that the port stays the same when all
- * processes are replaced. It holds the port until the first process listens, so that no other program takes it.
- */
-async function portFor({ HOST, PORT }: Env): Promise<HeldPort> {
-  const given = { port: PORT, release: () => undefined }
-  // If no port can be held, listening fails as well and reports why.
-  return PORT === 0 ? holdFreePort(HOST).catch(() => given) : given
 }

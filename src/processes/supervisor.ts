@@ -10,6 +10,7 @@ import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.t
 import { announceService } from './announce-service.ts'
 import { exitWithReport } from './exit-with-report.ts'
 import { freePort } from './free-port.ts'
+import { portVariables } from './front-ports.ts'
 import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, SUPERVISED } from './parent-link.ts'
 import { publishReplacements } from './replacements.ts'
 import { reportReady } from './report-ready.ts'
@@ -53,8 +54,8 @@ try {
 
   publishReplacements([front, worker, ...(store ? [store.process] : [])], front)
   front.on('message', message => {
-    // Successors of the first primary listen on the free port that it found: callers know that one.
-    if (message.type === 'ready' && message.port !== undefined) frontVariables['PORT'] = String(message.port)
+    // Successors of the first primary listen on the free ports that it found: callers know those.
+    if (message.type === 'ready') Object.assign(frontVariables, portVariables(message.ports ?? {}))
   })
 
   let isEverythingKept = true
@@ -76,8 +77,8 @@ try {
 
   // The others start once the store has loaded its journal, so they never find it unavailable.
   await store?.process.start()
-  const [{ port = env.PORT }] = await Promise.all([front.start(), worker.start()])
-  announceService(logger, { ...env, PORT: port })
+  const [{ ports }] = await Promise.all([front.start(), worker.start()])
+  announceService(logger, { ...env, ...ports })
   reportReady()
 } catch (err) {
   await exitWithReport(err, undefined, stopChildren)

@@ -17,6 +17,8 @@ const MAX_IMPORT_BYTES = 17_179_869_184
 const integer = (byDefault: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ default: byDefault, minimum, maximum, description })
 
+const optionalPort = (description: string) => Type.Optional(Type.Integer({ minimum: 0, maximum: 65_535, description }))
+
 const choice = <T extends string>(byDefault: T, values: readonly T[], description: string) =>
   Type.Unsafe<T>({ type: 'string', default: byDefault, enum: [...values], description })
 
@@ -31,6 +33,7 @@ export const EnvSchema = Type.Object(
       examples: ['0.0.0.0'],
     }),
     PORT: integer(8080, 0, 65_535, 'Port to listen on. 0: a free port, which the log names.'),
+    RESP_PORT: optionalPort('Port for RESP, the protocol of Redis. Unset: off. 0: a free port, which the log names.'),
     WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'Number of front processes. Unset: one per core.'),
     REDIS_URL: text(
       'Redis that stores buckets. Unset: the embedded store.',

@@ -63,7 +63,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const given = withFiles(withoutEmpty(variables), faults)
   const env = parse(given, faults)
   faults.push(...storeFaults(given, options))
-  if (env !== undefined && options.listensOnBothPorts) faults.push(...portFaults(env))
+  if (env !== undefined) faults.push(...portFaults(env, options))
   const redisTls = readTlsFiles(given, faults)
   const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
   const checkTokens = readTokens(CHECK_TOKENS, given['CHECK_TOKENS'], faults)
@@ -163,9 +163,14 @@ function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
   return faults
 }
 
-function portFaults({ PORT, WORKER_METRICS_PORT }: Pick<Parsed, 'PORT' | 'WORKER_METRICS_PORT'>): string[] {
-  if (PORT === 0 || PORT !== WORKER_METRICS_PORT) return []
-  return [fault('WORKER_METRICS_PORT', 'be another port than "PORT"', `${PORT} for both`)]
+/** Servers of one machine need ports of their own. */
+function portFaults(env: Parsed, { listensOnBothPorts = false }: EnvOptions): string[] {
+  const names = ['PORT', 'RESP_PORT', ...(listensOnBothPorts ? (['WORKER_METRICS_PORT'] as const) : [])] as const
+  return names.flatMap((name, i) => {
+    const earlier = names.slice(0, i).find(other => env[name] !== 0 && env[other] === env[name])
+    if (earlier === undefined || env[name] === undefined) return []
+    return [fault(name, `be another port than "${earlier}"`, `${env[name]} for both`)]
+  })
 }
 
 function builtInFaults(env: BuiltIn): string[] {

@@ -1,7 +1,11 @@
 import { randomUUID } from 'node:crypto'
 import type { AddressInfo } from 'node:net'
+import { ConnectionSlots } from '../../src/connections/connection-slots.ts'
+import { listenOn } from '../../src/connections/forwarding-listener.ts'
+import { MAX_CONNECTIONS } from '../../src/connections/max-connections.ts'
 import { buildApp } from '../../src/front/app.ts'
 import { composeFront } from '../../src/front/compose-front.ts'
+import { buildRespServer } from '../../src/front/resp-server.ts'
 import { version } from '../../src/lib/version.ts'
 import { createLogger, type Logger } from '../../src/observability/logger.ts'
 import { healthOfInstance } from '../../src/observability/stores-state.ts'
@@ -29,13 +33,19 @@ export interface AppOptions {
 export class TestApp {
   readonly url: string
   readonly port: number
+  /** The port of RESP; 0 without the variable `RESP_PORT`. */
+  readonly respPort: number
   readonly client: Client
   readonly #startWorker: () => Promise<void>
   readonly #drain: () => void
   readonly #close: () => Promise<void>
 
-  private constructor(port: number, parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(): void }) {
+  private constructor(
+    { port, respPort = 0 }: { port: number; respPort: number | undefined },
+    parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(): void },
+  ) {
     this.port = port
+    this.respPort = respPort
     this.url = `http://127.0.0.1:${port}`
     this.client = new Client(this.url)
     this.#startWorker = parts.startWorker
@@ -58,14 +68,23 @@ export class TestApp {
     )
     const logger = options.logger ?? createLogger({ level: env.LOG_LEVEL, role: 'test' })
     const front = composeFront(env, logger)
+    const shared = {
+      slots: new ConnectionSlots({
+        max: options.maxConnections ?? MAX_CONNECTIONS,
+        onRefused: () => front.metrics.connectionRefused(),
+      }),
+      isOverloaded: options.isOverloaded ?? front.app.isOverloaded,
+    }
     const http = buildApp({
       ...front.app,
-      ...(options.maxConnections !== undefined && { maxConnections: options.maxConnections }),
-      isOverloaded: options.isOverloaded ?? front.app.isOverloaded,
+      ...shared,
       metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
       health: { isReady: front.isReady, instance: async () => healthOfInstance(await front.stores()), version },
     })
     await http.listen({ host: '127.0.0.1', port: 0 })
+    const resp = buildRespServer({ ...front.resp, ...shared })
+    const respListener = resp.createListener()
+    if (env.RESP_PORT !== undefined) await listenOn(respListener, '127.0.0.1', env.RESP_PORT)
     await front.start()
 
     let closeWorker = async () => {}
@@ -73,12 +92,14 @@ export class TestApp {
       closeWorker = await startConfigWorker(env, logger)
     }
     const close = async () => {
-      await http.close()
+      respListener.close()
+      await Promise.all([http.close(), resp.close()])
       await closeWorker()
       await front.close()
     }
     const { port } = http.server.address() as AddressInfo
-    const app = new TestApp(port, { startWorker, close, drain: () => front.drain() })
+    const respPort = (respListener.address() as AddressInfo | null)?.port
+    const app = new TestApp({ port, respPort }, { startWorker, close, drain: () => front.drain() })
     if (worker) await startWorker()
     await eventually(async () => {
       if (!front.isReady()) throw new Error('the policies are not loaded')

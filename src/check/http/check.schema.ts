@@ -1,11 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { DECISION_SOURCES, type DecisionSource } from '../../domain/decision.ts'
+import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
 
-export const MAX_TOKENS = 1_000_000_000
-
 export function Tokens(description: string) {
-  return Type.Integer({ minimum: 0, maximum: MAX_TOKENS, default: 1, description })
+  return Type.Integer({ minimum: 0, maximum: MAX_COUNT, default: 1, description })
 }
 
 export const PolicyName = Type.Optional(

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
 import { SlowClients } from '../../../src/connections/slow-clients.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -16,7 +17,7 @@ let connections: Connections
 let slowClients: SlowClients
 beforeAll(async () => {
   server = createServer((_request, response) => void response.end(RESPONSE))
-  connections = new Connections(server, { max: 100, onRefused: () => undefined })
+  connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
   slowClients = new SlowClients(server, connections)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -3,6 +3,7 @@ import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, describe, expect, it } from '@jest/globals'
+import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
 import { LingeringClose } from '../../../src/connections/lingering-close.ts'
 import { BYTES_PER_TURN, readingTurns } from '../../../src/connections/paced-reading.ts'
@@ -36,7 +37,7 @@ async function serve(fields: Readonly<Record<string, string>> = {}): Promise<voi
     response.writeHead(413, fields).end('too large')
   })
   server.on('connection', connection => accepted.push(connection))
-  const connections = new Connections(server, { max: 100, onRefused: () => undefined })
+  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
   new LingeringClose(server, { connections, unreadBodies, turns, timeoutMs: TIMEOUT_MS })

@@ -3,6 +3,7 @@ import { createServer, type Server, type ServerResponse } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
 import { LingeringClose } from '../../../src/connections/lingering-close.ts'
 import { BYTES_PER_TURN, readingTurns } from '../../../src/connections/paced-reading.ts'
@@ -21,7 +22,7 @@ const accepted: Socket[] = []
 
 beforeEach(async () => {
   server = createServer((_request, response) => responses.push(response))
-  const connections = new Connections(server, { max: 100, onRefused: () => undefined })
+  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
   const closing = { connections, lingeringClose: new LingeringClose(server, { connections, unreadBodies, turns }) }

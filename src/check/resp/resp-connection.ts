@@ -1,0 +1,183 @@
+import type { Socket } from 'node:net'
+import { CommandBatch } from './command-batch.ts'
+import { CommandParser } from './command-parser.ts'
+import type { CommandRunner } from './command-runner.ts'
+import { ProtocolError } from './protocol-error.ts'
+import { error } from './replies.ts'
+import { Session } from './session.ts'
+import type { Words } from './words.ts'
+
+/** Commands of one batch. Further ones follow in the next turn of the event loop, so that other connections have theirs. */
+const MAX_COMMANDS = 256
+
+/** Bytes of replies after which a batch ends. */
+const MAX_BATCH_BYTES = 64 * 1024
+
+/** Bytes of replies that a client may leave unread. */
+const MAX_UNREAD_BYTES = 1024 * 1024
+
+/** Bytes that are read ahead while commands are under way. */
+const MAX_AHEAD_BYTES = 64 * 1024
+
+/** How long a client may take to read its last replies and to close its side, in ms. */
+const LINGER_MS = 1_000
+
+/**
+ * One connection that speaks RESP. The commands that arrive together are one batch, whose replies are written at once. A connection
+ * has one batch under way; what arrives meanwhile waits, at last in the client.
+ */
+export class RespConnection {
+  readonly #socket: Socket
+  readonly #runner: CommandRunner
+  readonly #hold: (bytes: number) => void
+  readonly #session: Session
+  readonly #parser = new CommandParser()
+  #heldBytes = 0
+  #isBusy = false
+  /** Whether more commands may be read from what has arrived. */
+  #hasMore = false
+  /** The connection ends after the batch that is under way. */
+  #isEnding = false
+  /** The connection ends as soon as everything is answered. */
+  #isDraining = false
+  #hasInputEnded = false
+  #isDeaf = false
+
+  /** @param hold called with the bytes of commands that are not complete, or that wait */
+  constructor(socket: Socket, runner: CommandRunner, hold: (bytes: number) => void) {
+    this.#socket = socket
+    this.#runner = runner
+    this.#hold = hold
+    this.#session = new Session(socket.remoteAddress)
+  }
+
+  /** Whether the service waits for the rest of a command. */
+  get isReceiving(): boolean {
+    return !this.#isBusy && this.#parser.heldBytes > 0
+  }
+
+  receive(chunk: Buffer): void {
+    if (this.#isDeaf) return
+    this.#parser.push(chunk)
+    if (this.#isBusy) this.#readAhead()
+    else this.#startBatch()
+  }
+
+  /** Whoever has sent everything still gets the replies. */
+  inputEnded(): void {
+    this.#hasInputEnded = true
+    if (!this.#isBusy) this.#end()
+  }
+
+  /** From now on, the connection ends after a reply, once everything that has arrived is answered. */
+  drain(): void {
+    this.#isDraining = true
+  }
+
+  /** The connection ends now, once everything that has arrived is answered. */
+  close(): void {
+    this.#isDraining = true
+    if (!this.#isBusy) this.#endWhenQuiet()
+  }
+
+  /** What arrives from now on is ignored. The connection ends after the replies that are under way. */
+  cut(): void {
+    this.#isDeaf = true
+    this.#isEnding = true
+    if (!this.#isBusy) this.#end()
+  }
+
+  #readAhead(): void {
+    this.#hasMore = true
+    this.#reportHeld()
+    if (this.#parser.heldBytes > MAX_AHEAD_BYTES) this.#socket.pause()
+  }
+
+  #startBatch(): void {
+    if (this.#socket.destroyed) return
+    this.#isBusy = true
+    const batch = new CommandBatch(bytes => this.#reply(bytes))
+    this.#hasMore = this.#readInto(batch)
+    if (!this.#hasMore) this.#parser.settle()
+    this.#reportHeld()
+    this.#runner.decide(batch, this.#session, this.#socket)
+    batch.seal()
+  }
+
+  /** Runs commands until there is no complete one, or until they are enough for a batch. Returns whether they are. */
+  #readInto(batch: CommandBatch): boolean {
+    while (batch.size < MAX_COMMANDS && batch.bytes < MAX_BATCH_BYTES) {
+      const words = this.#nextCommand(batch)
+      if (words === undefined) return false
+      const isLast = this.#runner.run(words, this.#session, batch)
+      if (isLast) return this.#endAfterBatch()
+    }
+    return true
+  }
+
+  #nextCommand(batch: CommandBatch): Words | undefined {
+    try {
+      return this.#parser.next()
+    } catch (err) {
+      if (!(err instanceof ProtocolError)) throw err
+      batch.add(error(`ERR Protocol error: ${err.message}`))
+      this.#endAfterBatch()
+      return undefined
+    }
+  }
+
+  #endAfterBatch(): false {
+    this.#isEnding = true
+    this.#isDeaf = true
+    return false
+  }
+
+  #reply(bytes: string): void {
+    this.#isBusy = false
+    const socket = this.#socket
+    if (socket.destroyed) return
+    if (bytes !== '') socket.write(bytes, 'latin1')
+    if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
+    else if (this.#isEnding) this.#end()
+    else if (this.#hasMore) this.#continue()
+    else this.#rest()
+  }
+
+  /** In the next turn of the event loop. */
+  #continue(): void {
+    this.#isBusy = true
+    setImmediate(() => this.#startBatch())
+  }
+
+  #rest(): void {
+    if (this.#socket.isPaused()) this.#socket.resume()
+    if (this.#hasInputEnded) this.#end()
+    else if (this.#isDraining) this.#endWhenQuiet()
+  }
+
+  /** Ends the connection, unless commands arrived in this turn of the event loop. What was sent before is then read. */
+  #endWhenQuiet(): void {
+    setImmediate(() => {
+      if (!this.#isBusy && this.#parser.heldBytes === 0) this.#end()
+    })
+  }
+
+  /**
+   * Sends everything, and reads and ignores what still comes until the client has closed its side: the kernel would discard replies
+   * if the connection closed with unread bytes.
+   */
+  #end(): void {
+    this.#isDeaf = true
+    const socket = this.#socket
+    socket.end()
+    socket.resume()
+    setTimeout(() => socket.destroy(), LINGER_MS).unref()
+  }
+
+  #reportHeld(): void {
+    const { heldBytes } = this.#parser
+    if (heldBytes === this.#heldBytes) return
+    this.#heldBytes = heldBytes
+    this.#hold(heldBytes)
+  }
+}
