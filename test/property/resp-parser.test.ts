@@ -2,7 +2,7 @@ import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { CommandParser } from '../../src/check/resp/command-parser.ts'
 import { ProtocolError } from '../../src/check/resp/protocol-error.ts'
-import { frameOf } from '../support/resp-frames.ts'
+import { frameOf } from '../support/resp-client.ts'
 
 /** What a parser makes of bytes in these pieces: commands, and the protocol error that ends them. */
 function parsed(pieces: readonly Buffer[]): readonly (string | readonly string[])[] {

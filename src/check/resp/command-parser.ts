@@ -103,7 +103,7 @@ export class CommandParser {
     if (this.#at === this.#end) return false
     const type = this.#bytes[this.#at] as number
     if (type !== DOLLAR) throw new ProtocolError(`expected '$', got '${String.fromCharCode(type)}'`)
-    const length = this.#readLength('bulk count', 'invalid bulk length', Number.MAX_SAFE_INTEGER)
+    const length = this.#readLength('bulk count', 'invalid bulk length', MAX_BYTES)
     if (length === undefined) return false
     if (length < 0) throw new ProtocolError('invalid bulk length')
     this.#commandBytes += length
