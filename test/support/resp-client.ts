@@ -20,7 +20,7 @@ export class RespClient {
 
   private constructor(socket: Socket) {
     this.socket = socket
-    this.closed = once(socket, 'close')
+    this.closed = new Promise(resolve => socket.once('close', resolve))
     socket.on('error', () => undefined)
     socket.on('data', chunk => {
       this.#unread = Buffer.concat([this.#unread, chunk])
@@ -62,7 +62,7 @@ export class RespClient {
   async take(count: number): Promise<Reply[]> {
     while (this.#replies.length < count) {
       if (this.socket.destroyed) throw new Error(`closed after ${this.#replies.length} of ${count} replies`)
-      await Promise.race([once(this.socket, 'replies'), this.closed])
+      await Promise.race([new Promise(resolve => this.socket.once('replies', resolve)), this.closed])
     }
     return this.#replies.splice(0, count)
   }

@@ -49,33 +49,32 @@ export class HeldChecker {
 }
 
 /** The server of RESP with a checker of the test's. */
-export class HeldRespServer {
-  readonly checker = new HeldChecker()
+export class TestRespServer {
   readonly #drain = new AbortController()
   readonly #server: SocketServer
   readonly #listener: Server
 
-  private constructor(maxConnections: number) {
+  private constructor(checker: Pick<Checker, 'check' | 'checkAll'>) {
     const stored = new PolicyTable(OFF)
     const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
     const logger = pino({ level: 'silent' })
     this.#server = buildRespServer({
-      checker: this.checker as unknown as Checker,
+      checker: checker as Checker,
       batchTurns: new BatchTurns(10_000),
       callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
       calls: new CallLog({ logger, loggedKey: key => key }),
       requestPolicies: new RequestPolicies(stored),
       isOverloaded: () => false,
       observer: { commandAnswered: () => undefined },
-      slots: new ConnectionSlots({ max: maxConnections, onRefused: () => undefined }),
+      slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
       drain: this.#drain.signal,
       version: '0',
     })
     this.#listener = this.#server.createListener()
   }
 
-  static async start(maxConnections = 10_000): Promise<HeldRespServer> {
-    const server = new HeldRespServer(maxConnections)
+  static async start(checker: Pick<Checker, 'check' | 'checkAll'>): Promise<TestRespServer> {
+    const server = new TestRespServer(checker)
     await listenOn(server.#listener, '127.0.0.1', 0)
     return server
   }

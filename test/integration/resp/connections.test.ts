@@ -3,20 +3,22 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { describeLong } from '../../support/describe-long.ts'
 import { eventually } from '../../support/eventually.ts'
 import { frameOf, RespClient } from '../../support/resp-client.ts'
-import { HeldRespServer } from '../../support/resp-server.ts'
+import { HeldChecker, TestRespServer } from '../../support/resp-server.ts'
 
 const MIB = 1024 * 1024
 const CHECK = frameOf('THROTTLE.CHECK', 'key')
 
-let server: HeldRespServer
+let server: TestRespServer
+let checker: HeldChecker
 let clients: RespClient[]
 beforeEach(async () => {
-  server = await HeldRespServer.start()
+  checker = new HeldChecker()
+  server = await TestRespServer.start(checker)
   clients = []
 })
 afterEach(async () => {
   for (const client of clients) client.end()
-  server.checker.release()
+  checker.release()
   await server.close()
 })
 
@@ -45,22 +47,22 @@ describe('a client that does not read its replies', () => {
 
 describe('commands that arrive while others are under way', () => {
   it('wait in the client once they are many', async () => {
-    server.checker.isHolding = true
+    checker.isHolding = true
     const client = await connect()
     client.socket.write(Buffer.alloc(20 * MIB, CHECK))
-    await eventually(() => expect(server.checker.waiting).toBe(256))
+    await eventually(() => expect(checker.waiting).toBe(256))
     await sleep(100)
-    expect(server.checker.waiting).toBe(256)
+    expect(checker.waiting).toBe(256)
     expect(client.socket.writableLength).toBeGreaterThan(10 * MIB)
   })
 
   it('are answered in order afterwards', async () => {
-    server.checker.isHolding = true
+    checker.isHolding = true
     const client = await connect()
     client.socket.write(checks(10))
-    await eventually(() => expect(server.checker.waiting).toBe(10))
+    await eventually(() => expect(checker.waiting).toBe(10))
     client.socket.write(Buffer.concat([frameOf('ECHO', 'a'), checks(2_000), frameOf('ECHO', 'b')]))
-    server.checker.release()
+    checker.release()
     const replies = await client.take(2_012)
     expect([replies[10], replies[2_011]]).toEqual(['a', 'b'])
   })
@@ -85,7 +87,7 @@ describe('a protocol error', () => {
     await client.closed
     expect(client.replies).toHaveLength(4)
     expect(client.replies[3]).toBe('-ERR Protocol error: invalid bulk length')
-    expect(server.checker.decided).toBe(3)
+    expect(checker.decided).toBe(3)
   })
 
   it.each(['*1000000000\r\n', '*1\r\n$1073741824\r\n', '*2\r\n$60000\r\n'])('%j holds no memory', async bytes => {
@@ -101,15 +103,15 @@ describe('a protocol error', () => {
 
 describe('when the process drains', () => {
   it('commands that were sent are answered, and then the connection is closed', async () => {
-    server.checker.isHolding = true
+    checker.isHolding = true
     const client = await connect()
     client.socket.write(checks(1_000))
-    await eventually(() => expect(server.checker.waiting).toBe(256))
+    await eventually(() => expect(checker.waiting).toBe(256))
     server.drain()
-    server.checker.release()
+    checker.release()
     expect(await client.take(1_000)).toHaveLength(1_000)
     await client.closed
-    expect(server.checker.decided).toBe(1_000)
+    expect(checker.decided).toBe(1_000)
   })
 
   it('an idle connection stays open, and is closed after its next reply', async () => {
@@ -137,10 +139,10 @@ describe('when the process drains', () => {
     server.drain()
     await client.ask('PING')
     await eventually(() => expect(client.socket.readableEnded).toBe(true))
-    const { decided } = server.checker
+    const { decided } = checker
     client.socket.write(CHECK)
     await client.closed
-    expect(server.checker.decided).toBe(decided)
+    expect(checker.decided).toBe(decided)
   })
 })
 
@@ -158,17 +160,17 @@ describe('when the server closes', () => {
     const client = await connect()
     client.socket.on('replies', () => client.socket.writable && client.socket.write(checks(16)))
     client.socket.write(checks(64))
-    await eventually(() => expect(server.checker.decided).toBeGreaterThan(500))
+    await eventually(() => expect(checker.decided).toBeGreaterThan(500))
     await server.close()
     await client.closed
-    expect(client.replies).toHaveLength(server.checker.decided)
+    expect(client.replies).toHaveLength(checker.decided)
   })
 
   it('one that does not read does not delay it', async () => {
     const client = await connect()
     client.socket.pause()
     client.socket.write(checks(2_000))
-    await eventually(() => expect(server.checker.decided).toBe(2_000))
+    await eventually(() => expect(checker.decided).toBe(2_000))
     await server.close()
     expect(await server.connections()).toBe(0)
   })
