@@ -1,11 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { isOnPath } from './on-path.ts'
+import { hasPythonClients } from './python-clients.ts'
 
 const TESTS = new URL('..', import.meta.url).pathname
 
 interface Tool {
   readonly tool: string
+  /** Default: whether the tool is in the `PATH`. */
+  readonly isThere?: () => boolean
   /** The text in the source of each suite that needs the tool. */
   readonly suites: string
   readonly rest: string
@@ -27,6 +30,18 @@ const TOOLS: readonly Tool[] = [
   { tool: 'docker-compose', suites: 'WithCompose(', rest: 'To run them too, install docker-compose.' },
   { tool: 'pm2', suites: 'WithPm2(', rest: 'To run them too: npm install --global pm2' },
   { tool: 'script', suites: 'WithTerminal(', rest: 'To run them too, install bsdutils or util-linux.' },
+  {
+    tool: 'python3 with redis and fakeredis',
+    isThere: hasPythonClients,
+    suites: 'WithPythonClients(',
+    rest: 'To run them too: pip install redis fakeredis',
+  },
+  {
+    tool: 'go',
+    suites: 'WithGo(',
+    rest: 'To run them too, install Go.',
+    isForLongSuites: true,
+  },
   { tool: 'cc', suites: 'WithCc(', rest: 'To run them too, install a C compiler.' },
   {
     tool: 'schemathesis',
@@ -40,8 +55,8 @@ const TOOLS: readonly Tool[] = [
 /** Reports which suites are skipped because a tool is missing. In CI, a missing tool is a failure. */
 export default function globalSetup(): void {
   const isLong = process.env['TEST_LONG'] !== undefined
-  for (const { tool, suites, rest, isForLongSuites = false } of TOOLS) {
-    if (isOnPath(tool) || (isForLongSuites && !isLong)) continue
+  for (const { tool, isThere = () => isOnPath(tool), suites, rest, isForLongSuites = false } of TOOLS) {
+    if (isThere() || (isForLongSuites && !isLong)) continue
     if (process.env['CI'] === 'true') throw new Error(`CI=true, but there is no ${tool} on this machine: install it`)
     const files = readdirSync(TESTS, { recursive: true, encoding: 'utf8' }).filter(file => file.endsWith('.test.ts'))
     const leftOut = files.filter(file => readFileSync(join(TESTS, file), 'utf8').includes(suites))

@@ -1,11 +1,8 @@
-import { spawnSync } from 'node:child_process'
 import { describe } from '@jest/globals'
+import { describeLong } from './describe-long.ts'
 import { isOnPath } from './on-path.ts'
+import { hasPythonClients } from './python-clients.ts'
 
-/** Whether `python3` has the packages with which tests ask over RESP: redis and fakeredis. */
-export function hasPythonClients(): boolean {
-  return isOnPath('python3') && spawnSync('python3', ['-c', 'import redis, fakeredis']).status === 0
-}
-
-/** A suite that needs them. It is skipped, with a message, without. */
+/** Suites that ask from other languages. They are skipped, with a message, without them. */
 export const describeWithPythonClients = hasPythonClients() ? describe : describe.skip
+export const describeLongWithGo = isOnPath('go') ? describeLong : describe.skip

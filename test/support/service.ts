@@ -89,6 +89,12 @@ export class Service {
     return this.#url
   }
 
+  /** The port at which it answers RESP, with the variable `RESP_PORT`. */
+  get respPort(): number {
+    const ports = this.output.map(line => /RESP: redis:\/\/[^"]*:(\d+)/.exec(line)?.[1])
+    return Number(ports.find(port => port !== undefined))
+  }
+
   /** Resolves with the match of the first later line that matches. Rejects if the service ends before. */
   says(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
