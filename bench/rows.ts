@@ -1,4 +1,4 @@
-import { BATCH_SIZE } from './load/keys.ts'
+import { BATCH_SIZE, PIPELINE_SIZE } from './load/keys.ts'
 import type { RequestKind } from './load/messages.ts'
 
 /** One thing that is measured. */
@@ -7,6 +7,8 @@ export interface Row {
   /** The service, or one of the servers that it is compared with. */
   readonly server: string
   readonly requests: RequestKind
+  /** Whether requests go to the port of RESP. */
+  readonly isResp?: boolean
   readonly ratePerSecond?: number
   readonly decisionsPerAnswer: number
   /** The status that nearly every answer has. */
@@ -30,6 +32,8 @@ export const ROWS: readonly Row[] = [
   { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
   { ...single, name: 'rate-limiter-flexible', server: 'rate-limiter-flexible' },
   { ...single, name: 'fastify-rate-limit', server: 'fastify-rate-limit' },
+  { ...ours, name: 'ours-resp', isResp: true, requests: 'resp' },
+  { ...ours, name: 'ours-resp-pipelines', isResp: true, requests: 'resp-pipelines', decisionsPerAnswer: PIPELINE_SIZE },
   { ...single, name: 'floor-open-loop', server: 'floor', ratePerSecond: OPEN_LOOP_RATE },
   { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },
 ]

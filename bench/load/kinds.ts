@@ -1,6 +1,6 @@
 /** What each kind of request is, and how it is sent. */
 
-import { BATCH_SIZE, KEYS, randomKey } from './keys.ts'
+import { BATCH_SIZE, KEYS, PIPELINE_SIZE, randomKey } from './keys.ts'
 import type { RawRequestKind } from './messages.ts'
 import type { Open } from './protocols/connection.ts'
 import { GrpcConnection, GrpcSocket } from './protocols/grpc-connection.ts'
@@ -21,6 +21,7 @@ const BATCHES = 500
 /** So many batches have 1,600 checks under way. With 64, checks would wait longer than their timeout on a slow machine. */
 const BATCH_CONNECTIONS = 16
 const CONNECTIONS = 64
+const PIPELINE_CONNECTIONS = 8
 /** Calls that share a socket. */
 const GRPC_CALLS = 8
 
@@ -37,15 +38,21 @@ const single = { open: http, connections: CONNECTIONS }
 
 const forEachKey = (request: (key: string) => Buffer) => () =>
   Array.from({ length: KEYS }, (_, i) => request(`user:${i}`))
-const inBatches = (request: (keys: readonly string[]) => Buffer) => () =>
-  Array.from({ length: BATCHES }, () => request(Array.from({ length: BATCH_SIZE }, randomKey)))
+const inBatches =
+  (request: (keys: readonly string[]) => Buffer, size = BATCH_SIZE) =>
+  () =>
+    Array.from({ length: BATCHES }, () => request(Array.from({ length: size }, randomKey)))
+
+const command = (words: readonly string[]) =>
+  Buffer.from(`*${words.length}\r\n${words.map(word => `$${word.length}\r\n${word}\r\n`).join('')}`)
+
+/** THROTTLE.CHECK answers an array of five integers and two strings: ten lines. */
+const CHECK_LINES = 10
+const throttleCheck = (key: string) => command(['THROTTLE.CHECK', key])
 
 /** THROTTLE answers an array of five integers: six lines. */
 const THROTTLE_LINES = 6
-const throttle = (key: string) => {
-  const words = ['THROTTLE', key, String(LIMIT), String(LIMIT), String(PERIOD_SECONDS), '1']
-  return Buffer.from(`*${words.length}\r\n${words.map(word => `$${word.length}\r\n${word}\r\n`).join('')}`)
-}
+const throttle = (key: string) => command(['THROTTLE', key, String(LIMIT), String(LIMIT), String(PERIOD_SECONDS), '1'])
 
 /** `pb.gubernator.RateLimitReq`, token bucket. */
 const gubernatorLimit = (key: string) =>
@@ -72,6 +79,16 @@ export const KINDS: Readonly<Record<RawRequestKind, Kind>> = {
     requests: inBatches(keys => post('/check/batch', { checks: keys.map(key => ({ key, tokens: 1 })) })),
   },
   denied: { ...single, requests: () => [post('/check', { key: 'flood', tokens: WHOLE_CAPACITY })] },
+  resp: {
+    connections: CONNECTIONS,
+    open: (port, answered) => new RespConnection(port, answered, CHECK_LINES),
+    requests: forEachKey(throttleCheck),
+  },
+  'resp-pipelines': {
+    connections: PIPELINE_CONNECTIONS,
+    open: (port, answered) => new RespConnection(port, answered, PIPELINE_SIZE * CHECK_LINES),
+    requests: inBatches(keys => Buffer.concat(keys.map(throttleCheck)), PIPELINE_SIZE),
+  },
   'throttlecrab-http': {
     ...single,
     requests: forEachKey(key =>

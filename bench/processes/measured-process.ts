@@ -1,6 +1,8 @@
 /** Something that answers checks. */
 export interface MeasuredProcess {
   readonly port: number
+  /** The port of RESP, if it has one. */
+  readonly respPort?: number
   /** Every process whose CPU counts as the front's. */
   readonly pids: readonly number[]
   /** The one that answers. */

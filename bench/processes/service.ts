@@ -4,12 +4,13 @@ import type { MeasuredProcess } from './measured-process.ts'
 
 /** Starts the front as `npm run start:api` does, one process under its primary, with everything that is on by default. */
 export async function startService(redisUrl: string): Promise<MeasuredProcess> {
-  const env = { WEB_CONCURRENCY: '1', REDIS_URL: redisUrl, ...POLICY_VARIABLES }
+  const env = { WEB_CONCURRENCY: '1', RESP_PORT: '0', REDIS_URL: redisUrl, ...POLICY_VARIABLES }
   const service = await Service.start({ kind: 'api', env })
   const [frontPid] = service.pidsOf('throttler front')
   if (frontPid === undefined) throw new Error('the service has no front process')
   return {
     port: Number(new URL(service.url).port),
+    respPort: service.respPort,
     pids: [service.process.pid ?? 0, frontPid],
     frontPid,
     stop: async () => void (await service.stop()),

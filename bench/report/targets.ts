@@ -35,6 +35,18 @@ const TARGETS: readonly RoundTarget<Round>[] = [
     of: round => ratio(cpu(round['ours-batch100']), cpu(round['floor'])),
   },
   {
+    name: 'RESP, pipelines of 16 over 8 connections: CPU of a check (front + Redis) ÷ HTTP’s',
+    unit: '×',
+    atMost: 0.35,
+    of: round => ratio(cpu(round['ours-resp-pipelines']), cpu(round['ours-single'])),
+  },
+  {
+    name: 'RESP, one command at a time over 64 connections: CPU of a check (front + Redis) ÷ HTTP’s',
+    unit: '×',
+    atMost: 0.65,
+    of: round => ratio(cpu(round['ours-resp']), cpu(round['ours-single'])),
+  },
+  {
     name: 'decisions a CPU second, client with shared calls ÷ single',
     unit: '×',
     atLeast: 4,

@@ -44,6 +44,8 @@ describe('the environment', () => {
     [{ PORT: '0x50' }, '"PORT" must be an integer between 0 and 65535 (got "0x50")'],
     [{ PORT: '1e3' }, '"PORT" must be an integer between 0 and 65535 (got "1e3")'],
     [{ PORT: '80.0' }, '"PORT" must be an integer between 0 and 65535 (got "80.0")'],
+    [{ RESP_PORT: '65536' }, '"RESP_PORT" must be an integer between 0 and 65535 (got "65536")'],
+    [{ RESP_PORT: '8080' }, '"RESP_PORT" must be another port than "PORT" (got 8080 for both)'],
     [{ WEB_CONCURRENCY: ' 2' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got " 2")'],
     [{ WEB_CONCURRENCY: '+2' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "+2")'],
     [{ WEB_CONCURRENCY: '2\n' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "2\\n")'],
