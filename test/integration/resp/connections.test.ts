@@ -1,5 +1,10 @@
+import type { AddressInfo, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
+import { listenOn } from '../../../src/connections/forwarding-listener.ts'
+import { SocketServer } from '../../../src/connections/socket-server.ts'
 import { describeLong } from '../../support/describe-long.ts'
 import { eventually } from '../../support/eventually.ts'
 import { frameOf, RespClient } from '../../support/resp-client.ts'
@@ -176,8 +181,29 @@ describe('when the server closes', () => {
   })
 })
 
-describeLong('a client that sends a command too slowly', () => {
-  it('is disconnected', async () => {
+describeLong('a client that is too slow', () => {
+  it('is disconnected while it reads no replies', async () => {
+    const slots = new ConnectionSlots({ max: 10, onRefused: () => undefined })
+    const drain = new AbortController().signal
+    /** Fills the buffers of the kernel, and no more. */
+    const open = (socket: Socket) => {
+      while (socket.write(Buffer.alloc(64 * 1024)));
+      return { isReceiving: false, receive() {}, inputEnded() {}, drain() {}, close() {}, cut() {} }
+    }
+    const writing = new SocketServer({ slots, drain, open })
+    const listener = writing.createListener()
+    await listenOn(listener, '127.0.0.1', 0)
+    const client = await RespClient.connect((listener.address() as AddressInfo).port)
+    client.socket.pause()
+    const connections = promisify(listener.getConnections.bind(listener))
+    await eventually(async () => expect(await connections()).toBe(1))
+    await eventually(async () => expect(await connections()).toBe(0), 15_000)
+    client.end()
+    listener.close()
+    await writing.close()
+  }, 30_000)
+
+  it('is disconnected while it sends a command', async () => {
     const client = await connect()
     client.socket.write(CHECK.subarray(0, 5))
     const idle = await connect()
