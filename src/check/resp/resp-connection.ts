@@ -167,8 +167,9 @@ export class RespConnection {
    * if the connection closed with unread bytes.
    */
   #end(): void {
-    this.#isDeaf = true
     const socket = this.#socket
+    if (socket.writableEnded) return
+    this.#isDeaf = true
     socket.end()
     socket.resume()
     setTimeout(() => socket.destroy(), LINGER_MS).unref()
