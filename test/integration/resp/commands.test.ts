@@ -81,6 +81,7 @@ describe('THROTTLE.CHECK', () => {
     [Buffer.from(''), /^-KEY-INVALID the key is empty/],
     [Buffer.from('x'.repeat(257)), /^-KEY-INVALID the key has 257 bytes/],
     [Buffer.from('..'), /^-KEY-INVALID/],
+    [Buffer.from('rls;a'), /^-KEY-RESERVED /],
   ])('refuses the key %j', async (key, error) => {
     expect(await connection.client.ask('THROTTLE.CHECK', key)).toMatch(error)
   })
