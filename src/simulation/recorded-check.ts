@@ -1,9 +1,9 @@
 /** A check as it was recorded: one line of JSON in a file of traffic. */
+
 import { callerKeyFault, policyNameFault } from '../domain/key.ts'
+import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { LineFault } from './line-fault.ts'
 import { RecordedTimes } from './recorded-times.ts'
-
-const MAX_TOKENS = 1_000_000_000
 
 export interface RecordedCheck {
   /** In ms since 1970. */
@@ -36,7 +36,7 @@ export class RecordedChecks {
     const fault = callerKeyFault(key)
     if (fault !== undefined) throw new LineFault(fault.detail)
     if (!isTokens(tokens)) {
-      throw new LineFault(`"tokens" must be an integer from 0 to ${MAX_TOKENS}; was ${shown(tokens)}`)
+      throw new LineFault(`"tokens" must be an integer from 0 to ${MAX_COUNT}; was ${shown(tokens)}`)
     }
     return { atMs, key, tokens, policy: policy === undefined ? undefined : policyName(policy) }
   }
@@ -68,7 +68,7 @@ function isMember(name: string): name is keyof CheckMembers {
 }
 
 function isTokens(value: unknown): value is number {
-  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_TOKENS
+  return typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= MAX_COUNT
 }
 
 function policyName(value: unknown): string {

@@ -1,9 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import type { FastifySchemaCompiler } from 'fastify'
 import { MAX_CHECKS_TOGETHER } from '../../domain/group-decision.ts'
+import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
 import { type FieldError, validationProblem } from '../../lib/errors.ts'
 import type { PathOf } from './accept-checks.ts'
-import { CheckRequest, MAX_TOKENS } from './check.schema.ts'
+import { CheckRequest } from './check.schema.ts'
 
 const deny = Type.Optional(
   Type.Unsafe<403>({
@@ -26,7 +27,7 @@ export const SeveralKeys = Type.Object(
       description: `The key to check. With several, up to ${MAX_CHECKS_TOGETHER}, all must allow, or nothing is spent.`,
     }),
     tokens: Type.Optional(
-      Type.Array(Type.Integer({ minimum: 0, maximum: MAX_TOKENS }), {
+      Type.Array(Type.Integer({ minimum: 0, maximum: MAX_COUNT }), {
         description: `Tokens to spend; 1 if omitted. ${ONCE_OR_AS_OFTEN}`,
       }),
     ),

@@ -1,7 +1,8 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { MAX_CHECKS_TOGETHER } from '../../domain/group-decision.ts'
+import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
-import { CheckRequest, DecisionResponse, MAX_TOKENS, PolicyName, Tokens } from './check.schema.ts'
+import { CheckRequest, DecisionResponse, PolicyName, Tokens } from './check.schema.ts'
 
 export const GroupCheck = Type.Object(
   {
@@ -9,7 +10,7 @@ export const GroupCheck = Type.Object(
     tokens: Type.Optional(
       Type.Integer({
         minimum: 0,
-        maximum: MAX_TOKENS,
+        maximum: MAX_COUNT,
         description: 'Tokens to spend. If omitted, the outer `tokens`.',
       }),
     ),

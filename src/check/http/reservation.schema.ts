@@ -1,9 +1,10 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { MAX_CHECKS_TOGETHER } from '../../domain/group-decision.ts'
 import { ON_EXPIRY, type OnExpiry } from '../../domain/holds.ts'
+import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
 import type { Reservation } from '../../domain/reservation.ts'
 import { ProblemResponse } from '../../http/problem.schema.ts'
-import { CheckRequest, DecisionResponse, MAX_TOKENS, PolicyName, Tokens } from './check.schema.ts'
+import { CheckRequest, DecisionResponse, PolicyName, Tokens } from './check.schema.ts'
 import { GroupChecks, RESULTS } from './group.schema.ts'
 
 const TTL_BOUNDS = { minimum: 1_000, maximum: 86_400_000 }
@@ -38,7 +39,7 @@ export const ReservationRequest = Type.Object(
 )
 export type ReservationRequest = Static<typeof ReservationRequest>
 
-const Amount = Type.Integer({ minimum: 0, maximum: MAX_TOKENS, description: 'Tokens that the work cost.' })
+const Amount = Type.Integer({ minimum: 0, maximum: MAX_COUNT, description: 'Tokens that the work cost.' })
 
 export const SettleRequest = Type.Object(
   {
