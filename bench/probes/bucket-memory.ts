@@ -47,6 +47,6 @@ function callerKey(n: number): string {
   return `user:${String(n).padStart(11, '0')}`
 }
 
-async function usedMemory(redis: Redis): Promise<number> {
+export async function usedMemory(redis: Redis): Promise<number> {
   return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1])
 }

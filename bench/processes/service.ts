@@ -2,9 +2,12 @@ import { Service } from '../../test/support/service.ts'
 import { POLICY_VARIABLES } from '../policy.ts'
 import type { MeasuredProcess } from './measured-process.ts'
 
-/** Starts the front as `npm run start:api` does, one process under its primary, with everything that is on by default. */
-export async function startService(redisUrl: string): Promise<MeasuredProcess> {
-  const env = { WEB_CONCURRENCY: '1', RESP_PORT: '0', REDIS_URL: redisUrl, ...POLICY_VARIABLES }
+/** Starts the front as `npm run start:api` does, one process under its primary, with everything that is on by default, or as these variables say. */
+export async function startService(
+  redisUrl: string,
+  variables: Readonly<Record<string, string>> = {},
+): Promise<MeasuredProcess> {
+  const env = { WEB_CONCURRENCY: '1', RESP_PORT: '0', REDIS_URL: redisUrl, ...POLICY_VARIABLES, ...variables }
   const service = await Service.start({ kind: 'api', env })
   const [frontPid] = service.pidsOf('throttler front')
   if (frontPid === undefined) throw new Error('the service has no front process')

@@ -17,6 +17,8 @@ import { ShadowViolations } from './shadow-violations.ts'
 const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1]
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
+const LOST_REPORTS = ['counts', 'denials'] as const
+
 export interface FrontGauges {
   policies(): number
   /** 0 closed, 1 half-open, 2 open. */
@@ -117,6 +119,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
 
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
+    for (const report of LOST_REPORTS) this.#lostReports.inc({ report }, 0)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
     this.#gauge('throttler_circuit_state', 'Circuit to the bucket store: 0 closed, 1 half-open, 2 open', () =>
       gauges.circuitState(),

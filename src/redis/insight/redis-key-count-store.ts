@@ -1,6 +1,7 @@
 import {
   type KeyCount,
   type KeyCountStore,
+  MEASURES,
   type Measure,
   type MeasureReport,
   type Period,
@@ -25,11 +26,13 @@ interface Bounds {
   readonly keptMs: number
 }
 
-/** With keys of 20 bytes, a count takes about 130 bytes: 62 minutes and 25 hours of four measures take at most 55 MB. */
 const BOUNDS: Readonly<Record<Period['unit'], Bounds>> = {
   minute: { most: 800, stay: 600, keptMs: 3_660_000 },
   hour: { most: 2_000, stay: 1_500, keptMs: 90_000_000 },
 }
+
+/** Counts in the store at most, of 62 minutes and 26 hours. With keys of 20 bytes, each takes about 130 bytes. */
+export const MAX_COUNTS = MEASURES.length * (62 * BOUNDS.minute.most + 26 * BOUNDS.hour.most)
 
 /** No key and no config key contains it. */
 const SEPARATOR = '\0'

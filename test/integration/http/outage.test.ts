@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { TestApp } from '../../support/app.ts'
+import { eventually } from '../../support/eventually.ts'
 import { expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
@@ -125,5 +126,19 @@ describe('while the bucket store is unavailable', () => {
 
   it('a front process that can reach it decides as usual', async () => {
     expect((await given.app.client.check('deny', 0)).body).toMatchObject({ source: 'redis', remaining: 4 })
+  })
+
+  it.each(['/top', '/stats', '/denials'])('%s is store-unavailable', async path => {
+    expectProblem(await cutOff.client.get(path), 503, 'store-unavailable')
+  })
+
+  it('sampled denials are lost, which is counted and delays no check', async () => {
+    const startMs = performance.now()
+    expect((await cutOff.client.check('block')).status).toBe(429)
+    expect(performance.now() - startMs).toBeLessThan(1_000)
+    await eventually(async () => {
+      const { text } = await cutOff.client.get('/metrics')
+      expect(text).toMatch(/^throttler_insight_reports_lost_total\{report="denials"\} [1-9]/m)
+    })
   })
 })

@@ -63,7 +63,10 @@ let results: string[]
 let nowMs: number
 /** When policies were prepared. */
 let prepared: number[]
+/** What the observer was told of decisions. */
+let observed: string[]
 beforeEach(() => {
+  observed = []
   nowMs = 0
   queue = new HeldQueue()
   results = []
@@ -81,7 +84,10 @@ beforeEach(() => {
       calendarNow: Date.now,
       processes: () => 1,
     }),
-    observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,
+    observer: {
+      decided: ({ source }, _seconds, requestId) => void observed.push(`${source} for ${requestId}`),
+      undecided: () => undefined,
+    } as Partial<CheckObserver> as CheckObserver,
     onStoreFailure: 'local',
     maxWaiting: MOST_WAITING,
   })
@@ -100,6 +106,24 @@ async function givenDenied(): Promise<void> {
   await queue.answer(FULL)
   expect(results.splice(0)).toEqual(['denied by redis'])
 }
+
+describe('the observer', () => {
+  it('is told of every decision, with the id of the request', async () => {
+    await givenDenied()
+    for (const id of ['first', 'second']) checker.check({ key: 'a', tokens: 1 }, () => undefined, id)
+    await queue.answer(FULL + 60_000)
+    checker.check({ key: 'a', tokens: 1 }, () => undefined, 'third')
+    checker.checkAll([{ key: 'b', tokens: 1 }], () => undefined, 'batch')
+    await queue.answer(1)
+    expect(observed).toEqual([
+      'redis for undefined',
+      'redis for first',
+      'denied-cache for second',
+      'denied-cache for third',
+      'redis for batch',
+    ])
+  })
+})
 
 describe('the time of a check', () => {
   it('begins once its policy is prepared', () => {
