@@ -1,3 +1,5 @@
+import { TimeoutError } from '../lib/deadline.ts'
+
 export interface PeriodicReportsOptions<Report> {
   readonly intervalMs: number
   /** How long after the end of an interval its report is sent, in ms. Differs by process, so that not all send at once. */
@@ -73,7 +75,7 @@ export class PeriodicReports<Report> {
     this.#next = undefined
     clearTimeout(next.timer)
     if (this.#sending === undefined) this.#sending = this.#send(next.report)
-    else this.#options.onSent(new Error('the store has not taken the previous report yet'))
+    else this.#options.onSent(new TimeoutError('the store has not taken the previous report yet'))
   }
 
   async #send(report: Report): Promise<void> {

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { PeriodicReports } from '../../../src/insight/periodic-reports.ts'
+import { TimeoutError } from '../../../src/lib/deadline.ts'
 
 const INTERVAL_MS = 5_000
 const DELAY_MS = 300
@@ -66,7 +67,7 @@ describe('periodic reports', () => {
     gathered = 'second'
     await jest.advanceTimersByTimeAsync(INTERVAL_MS)
     expect(sent).toEqual(['first'])
-    expect(failures).toEqual([new Error('the store has not taken the previous report yet')])
+    expect(failures).toEqual([new TimeoutError('the store has not taken the previous report yet')])
     answers[0]?.reject(new Error('lost'))
     gathered = 'third'
     await jest.advanceTimersByTimeAsync(INTERVAL_MS)
