@@ -19,7 +19,12 @@ function read(name: string): string {
 }
 
 /** Parts of the scripts of buckets that follow the one which says where their keys are. */
-const BUCKET_PARTS = ['clock', 'reply', 'quota', 'concurrency', 'limits', 'bucket-layout', 'holds', 'bucket'] as const
+const BUCKET_PARTS = [
+  ...['clock', 'reply', 'limits'],
+  ...['uncommon', 'quota', 'concurrency'],
+  ...['extended', 'bucket-layout', 'holds', 'bucket'],
+  'general',
+]
 
 /** A script of buckets, for keys in different places. */
 export interface BucketScript {

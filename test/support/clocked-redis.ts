@@ -98,9 +98,9 @@ function clocked(lua: string): string {
     PEXPIRETIME = function(key) return tonumber(real.call('HGET', '${EXPIRIES}', key)) end,
     PEXPIREAT = set_expiry,
     SET = function(key, value, option, expiry)
-      if option ~= 'PXAT' then error('the script left ' .. key .. ' without an expiry') end
       real.call('SET', key, value)
-      set_expiry(key, expiry)
+      if option == 'PXAT' then return set_expiry(key, expiry) end
+      if option ~= 'KEEPTTL' then error('the script left ' .. key .. ' without an expiry') end
     end,
     DEL = function(key)
       real.call('DEL', key)

@@ -20,48 +20,22 @@
   In the scripts, a bucket is { last_spent_at, full_at, own = { entry … }, others = { entry … }, held }; an entry is { id,
   units_per_token, spent, debt, last_spent_at, full_at, recorded }, where `recorded` is a limit; `held` is absent without holds.
 ]]
-local EXPIRY_SLACK_MS = 5
-local TIME, ENTRY, HELD_BYTES, TIMES, RECORD = 8, 16, 32, 16, 16
--- No limit has this id.
-local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS = 0, 2, 3
-local QUOTA = 2 ^ 31
-
 -- Creates the functions that read a bucket with any entries, and write one. Most calls need none of them.
-local function bucket_layout()
+local function bucket_layout(general)
+  local HELD_BYTES, TIMES, RECORD = 32, 16, 16
+  -- No limit has this id.
+  local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS = 0, 2, 3
+  local QUOTA = 2 ^ 31
+  local write_until, full_at_of = general.write_until, general.full_at_of
+
   -- Written so that NaN fails.
   local function is_whole(number, most)
     return number >= 0 and number <= most and fmod(number, 1) == 0
   end
 
-  local function is_error(stored, text)
-    return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
-  end
-
-  -- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
-  local function is_elsewhere(stored)
-    return is_error(stored, 'Script attempted to ')
-  end
-
-  -- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
-  -- script, since a bucket that cannot be read is not full.
-  local function get(key)
-    local stored = pcall('GET', key)
-    if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
-    return stored
-  end
-
-  local function write_until(key, value, full_at)
-    call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
-  end
-
   -- Most that can be spent of a token bucket, with its debt.
   local function max_units(limit)
     return min(2 * limit.capacity_units, MAX_UNITS - 1)
-  end
-
-  local function full_at_of(limit, spent, at)
-    if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
-    return limit.kind.full_at(limit, at)
   end
 
   -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
@@ -121,7 +95,7 @@ local function bucket_layout()
     local rate, size, value = unpack('>I4I4d', stored, at)
     if rate >= QUOTA then
       if rate == QUOTA or size == 0 or not is_whole(value, MAX_TIME) then return nil end
-      entry.recorded = kind_of('q').recorded(entry.id, value - (rate - QUOTA) * 1000, value, size * 1000)
+      entry.recorded = general.kind_of('q').recorded(entry.id, value - (rate - QUOTA) * 1000, value, size * 1000)
       return entry
     end
     if not is_whole(value, MAX_UNITS) then return nil end
@@ -239,16 +213,6 @@ local function bucket_layout()
     return bucket
   end
 
-  return {
-    get = get,
-    is_elsewhere = is_elsewhere,
-    parse = parse,
-    write = write,
-    write_until = write_until,
-    max_units = max_units,
-    full_at_of = full_at_of,
-    forgotten_at = forgotten_at,
-    holds_key = holds_key,
-  }
+  return { parse = parse, write = write, max_units = max_units, forgotten_at = forgotten_at, holds_key = holds_key }
 end
 

@@ -1,41 +1,13 @@
 --[[
-  What a check finds in a bucket, and what changes it. A part of the scripts of buckets; domain/bucket.ts and domain/bucket-state.ts
-  have the same arithmetic, with the reasons. A function creates it, since most calls do not need it, and creating its functions would
-  cost them as much as a check does.
+  What a check finds in a bucket with any entries, holds and debt, and what changes it. A part of the scripts of buckets;
+  domain/bucket.ts and domain/bucket-state.ts have the same arithmetic, with the reasons.
 ]]
-local MAX_OTHER_ENTRIES = 8
-
-local function bucket_functions()
-  local layout, holds = bucket_layout(), nil
-  local get, is_elsewhere, parse, write = layout.get, layout.is_elsewhere, layout.parse, layout.write
-  local write_until, full_at_of, max_units, forgotten_at =
-    layout.write_until, layout.full_at_of, layout.max_units, layout.forgotten_at
-  local buckets = { layout = layout, get = get, is_elsewhere = is_elsewhere }
-
-  local function note(index, value)
-    notes[#notes + 1] = index
-    notes[#notes + 1] = value
-  end
-
-  -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
-  local function spent_of_same(stored, limits)
-    if #stored ~= TIME + #limits * ENTRY or limits.has_unspent then return nil end
-    local last_spent_at = unpack('>d', stored)
-    if not (last_spent_at <= now) then return nil end
-    local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
-    for i, limit in ipairs(limits) do
-      local id, units_per_token, units = unpack('>I4I4d', stored, at)
-      if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
-      local per_ms = limit.per_ms
-      if per_ms > 0 then
-        spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
-      else
-        spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
-      end
-      at = at + ENTRY
-    end
-    return spent
-  end
+  local MAX_OTHER_ENTRIES = 8
+  local layout, holds = bucket_layout(general), nil
+  local parse, write, max_units, forgotten_at = layout.parse, layout.write, layout.max_units, layout.forgotten_at
+  local note, full_at_of, spent_of_same, decide_unheld =
+    general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
+  local buckets = {}
 
   local function kept(units, units_per_token, limit)
     if units_per_token == limit.units_per_token then return min(units, limit.capacity_units) end
@@ -118,18 +90,6 @@ local function bucket_functions()
     bucket.own, bucket.last_spent_at, bucket.full_at = own, at, full_at
   end
 
-  -- Writes a bucket of which nothing is held or owed, and of which other limits were not spent.
-  local function write_plain(found)
-    local parts, at, full_at = { pack('>d', found.at) }, found.at, found.at
-    for i, limit in ipairs(found.limits) do
-      if not limit.is_unspent then
-        parts[#parts + 1] = pack('>I4I4d', limit.id, limit.units_per_token, found.spent[i])
-        full_at = max(full_at, full_at_of(limit, found.spent[i], at))
-      end
-    end
-    if #parts > 1 then write_until(found.key, table.concat(parts), full_at) end
-  end
-
   -- Without holds, nothing needs to be recorded.
   function buckets.forget_records(bucket)
     for _, entry in ipairs(bucket.own) do entry.recorded = nil end
@@ -156,7 +116,7 @@ local function bucket_functions()
   buckets.store = write
 
   function buckets.holds()
-    holds = holds or hold_functions(buckets)
+    holds = holds or hold_functions(buckets, general, layout)
     return holds
   end
 
@@ -175,19 +135,6 @@ local function bucket_functions()
     local bucket, is_malformed = open(key, stored)
     if is_malformed then note(index, MALFORMED) end
     return found_in(key, bucket, limits)
-  end
-
-  -- Whether the limits allow if reservations hold nothing, and none of the limits counts them.
-  local function decide_unheld(limits, spent, tokens)
-    local violated
-    for i, limit in ipairs(limits) do
-      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then
-        if not limit.is_shadow then return false end
-        violated = violated or {}
-        violated[i] = true
-      end
-    end
-    return true, violated
   end
 
   local function is_allowed_by(limit, spent, held, tokens, reserves)
@@ -220,7 +167,7 @@ local function bucket_functions()
     for i, limit in ipairs(found.limits) do
       if not (limit.is_unspent or (violated and violated[i])) then spent[i] = spent[i] + tokens * limit.units_per_token end
     end
-    if not bucket then return write_plain(found) end
+    if not bucket then return general.write_plain(found.key, found.limits, spent, found.at) end
     set_spent(bucket, found.limits, spent, found.at)
     write(found.key, bucket)
   end
@@ -275,41 +222,24 @@ local function bucket_functions()
     note(count, 0)
   end
 
-  -- Appends what a check found to the reply.
+  -- Appends to the reply what a check found.
   local function report(index, found, allowed, violated)
-    local limits, spent, at, bucket = found.limits, found.spent, found.at, found.bucket
+    local at, bucket = found.at, found.bucket
     if at > now then note(index, at - now) end
     if bucket and bucket.held then note_held(index, bucket.held) end
     if holds then note_expired(index, holds.take_expired(found.key)) end
-    local has_kinds = limits.has_kinds
-    for i = 1, #limits do
-      append(allowed and not (violated and violated[i]) and spent[i] or -1 - spent[i])
-      if has_kinds and limits[i].kind then limits[i].kind.append(limits[i], at) end
-    end
+    general.report(found.limits, found.spent, at, allowed, violated)
   end
 
-  -- The reply to a check that was not decided.
-  local function leave_undecided(index, limits, reason)
-    note(index, reason)
-    for _, limit in ipairs(limits) do
-      append(0)
-      if limit.kind then limit.kind.append(limit, now) end
-    end
-  end
-
-  function buckets.check(index, limits, tokens)
-    local key = keys[keys_from + index]
-    local stored = get(key)
-    if is_elsewhere(stored) then return leave_undecided(index, limits, ELSEWHERE) end
-    if limits.is_undecidable then return leave_undecided(index, limits, UNKNOWN_PERIOD) end
+  function buckets.check(index, key, stored, limits, tokens)
     local found = find(index, key, stored, limits)
     local allowed, violated = decide(found, tokens)
     if allowed and tokens > 0 then spend(found, tokens, violated) end
     report(index, found, allowed, violated)
   end
 
-  buckets.note, buckets.open, buckets.found_in, buckets.find, buckets.decide = note, open, found_in, find, decide
-  buckets.spend, buckets.report, buckets.leave_undecided = spend, report, leave_undecided
+  buckets.open, buckets.found_in, buckets.find, buckets.decide = open, found_in, find, decide
+  buckets.spend, buckets.report = spend, report
   return buckets
 end
 

@@ -65,8 +65,8 @@ local function reason_undecided(checks, hold)
     if is_record_elsewhere then return ELSEWHERE end
   end
   for _, check in ipairs(checks) do
-    check.stored = buckets.get(check.key)
-    if buckets.is_elsewhere(check.stored) then return ELSEWHERE end
+    check.stored = general.get(check.key)
+    if general.is_elsewhere(check.stored) then return ELSEWHERE end
   end
   for _, check in ipairs(checks) do
     if check.limits.is_undecidable then return UNKNOWN_PERIOD end
@@ -149,7 +149,7 @@ end
 for _, group in ipairs(groups) do
   for _, check in ipairs(group.checks) do
     if group.reason then
-      buckets.leave_undecided(check.index, check.limits, group.reason)
+      general.leave_undecided(check.index, check.limits, group.reason)
     else
       buckets.report(check.index, check.found, check.allowed, check.violated)
     end

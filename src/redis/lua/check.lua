@@ -18,8 +18,6 @@
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51
 
-local check
-
 local function is_simple(limits)
   return #limits == 1 and not limits[1].kind and limits[1].capacity_units / limits[1].per_ms < PLAIN_INTEGER
 end
@@ -45,8 +43,8 @@ local function check_simply(first, last, limits, tokens)
       end
     end
     if not is_own then
-      check = check or bucket_functions().check
-      check(index, limits, tokens)
+      general = general or general_functions()
+      general.check_one(index, key, bucket, limits, tokens)
     elseif not (spent <= most_spent) then
       append(-1 - spent)
     elseif tokens == 0 then
@@ -66,8 +64,8 @@ for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
   if is_simple(limits) then
     check_simply(first, last, limits, tokens)
   else
-    check = check or bucket_functions().check
-    for index = first, last do check(index, limits, tokens) end
+    general = general or general_functions()
+    for index = first, last do general.check(index, limits, tokens) end
   end
 end
 return packed_reply()

@@ -1,11 +1,12 @@
 --[[
   What every script of buckets begins with, after the part that says where its keys are: short names, one clock for all of a call, and
   exact arithmetic. Numbers are integers below 2^53.
-
-  Each function that a script creates costs every call of it something. So those that most calls do not need are created by a few others.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
 local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
+local EXPIRY_SLACK_MS = 5
+-- Bytes of a bucket's time and of each entry; see bucket-layout.lua.
+local TIME, ENTRY = 8, 16
 
 local spread = unpack
 local call, pcall, pack, unpack = redis.call, redis.pcall, struct.pack, struct.unpack
@@ -26,4 +27,7 @@ local function refilled(spent, regained)
   if regained >= spent then return 0 end
   return spent - regained
 end
+
+-- Creates what most calls do not need; see uncommon.lua.
+local general, general_functions
 

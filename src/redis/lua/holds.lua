@@ -7,12 +7,10 @@
   A hold stands for several reservations, and has no id, if the set was lost: what the head of the bucket says of them then stays held
   until the latest deadline, and is charged in full.
 ]]
-local MAX_SETTLED_PER_ACCESS = 64
-local MAX_HOLDS = 1000
-local HOLD_BYTES = 11
-
-local function hold_functions(buckets)
-  local holds, holds_key, is_elsewhere = {}, buckets.layout.holds_key, buckets.layout.is_elsewhere
+local function hold_functions(buckets, general, layout)
+  local MAX_SETTLED_PER_ACCESS = 64
+  local HOLD_BYTES = 11
+  local holds, holds_key, is_elsewhere = {}, layout.holds_key, general.is_elsewhere
   -- By the key of the bucket: how many reservations this call found expired.
   local expired = {}
 

@@ -12,13 +12,6 @@
 
   A kind that nothing is spent of has only `is_unspent`, `read` and `append`.
 ]]
-local kinds
-
-local function kind_of(letter)
-  kinds = kinds or { q = quota_kind(), c = concurrency_kind() }
-  return kinds[letter]
-end
-
 local function read_policy(text)
   local limits = {}
   for id, units_per_token, per_ms, capacity_units, capacity, other in
@@ -33,8 +26,9 @@ local function read_policy(text)
     }
     if string.sub(other, 1, 1) == 's' then limit.is_shadow, other = true, string.sub(other, 2) end
     if other ~= '' then
+      general = general or general_functions()
       limits.has_kinds = true
-      limit.kind = kind_of(string.sub(other, 1, 1))
+      limit.kind = general.kind_of(string.sub(other, 1, 1))
       limit.is_unspent = limit.kind.is_unspent
       if limit.is_unspent then limits.has_unspent = true end
       if not limit.kind.read(limit, other) then limits.is_undecidable = true end

@@ -7,7 +7,8 @@
   The rest is text in lines: the fingerprint of the request, then for each key the key and the name of the policy that was named for it,
   or an empty line.
 ]]
-local buckets = bucket_functions()
+general = general_functions()
+local buckets = general.buckets()
 local KEPT_AFTER_END_MS = 600000
 local SETTLED = 1
 local RECORD_HEAD, RECORDED_KEY = 15, 13
@@ -15,8 +16,8 @@ local RECORD_HEAD, RECORDED_KEY = 15, 13
 -- A record as { ended, is_charged, ttl, deadline, text, key, key … }, each key as { is_held, tokens, settled, charged }; nil if there is
 -- none. The second value says that it is elsewhere.
 local function read_reservation(key)
-  local stored = buckets.get(key)
-  if type(stored) ~= 'string' or #stored < RECORD_HEAD then return nil, buckets.is_elsewhere(stored) end
+  local stored = general.get(key)
+  if type(stored) ~= 'string' or #stored < RECORD_HEAD then return nil, general.is_elsewhere(stored) end
   local ended, is_charged, count, ttl, deadline = unpack('>BBBI4d', stored)
   local record = { ended = ended, is_charged = is_charged == 1, ttl = ttl, deadline = deadline }
   for i = 1, count do

@@ -51,8 +51,8 @@ end
 -- Opens the buckets. Returns why they cannot be decided here.
 local function open_all(asked)
   for _, named in ipairs(asked) do
-    named.stored = buckets.get(named.key)
-    if buckets.is_elsewhere(named.stored) then return NOT_HERE end
+    named.stored = general.get(named.key)
+    if general.is_elsewhere(named.stored) then return NOT_HERE end
     if named.limits and named.limits.is_undecidable then return NO_PERIOD end
   end
   for _, named in ipairs(asked) do
@@ -202,7 +202,7 @@ end
 for _, asked in ipairs(settled) do
   for _, named in ipairs(asked) do
     index = index + 1
-    if named.is_malformed then buckets.note(index, MALFORMED) end
+    if named.is_malformed then general.note(index, MALFORMED) end
     local found = buckets.found_in(named.key, named.bucket, named.limits)
     local allowed, violated = buckets.decide(found, 0)
     buckets.report(index, found, allowed, violated)

@@ -1,0 +1,193 @@
+--[[
+  The check of a bucket with any limits, of which only these were spent. A part of the scripts of buckets; domain/bucket.ts has the same
+  arithmetic, with the reasons. Buckets with other entries, holds or debt are for bucket.lua.
+]]
+  local buckets, kinds
+
+  -- The kind of a limit by its letter; see limits.lua.
+  local function kind_of(letter)
+    kinds = kinds or { q = quota_kind(), c = concurrency_kind() }
+    return kinds[letter]
+  end
+
+  local function note(index, value)
+    notes[#notes + 1] = index
+    notes[#notes + 1] = value
+  end
+
+  local function is_error(stored, text)
+    return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
+  end
+
+  -- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
+  local function is_elsewhere(stored)
+    return is_error(stored, 'Script attempted to ')
+  end
+
+  -- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
+  -- script, since a bucket that cannot be read is not full.
+  local function get(key)
+    local stored = pcall('GET', key)
+    if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
+    return stored
+  end
+
+  local function write_until(key, value, full_at)
+    call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
+  end
+
+  local function full_at_of(limit, spent, at)
+    if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
+    return limit.kind.full_at(limit, at)
+  end
+
+  -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
+  local function spent_of_same(stored, limits)
+    if #stored ~= TIME + #limits * ENTRY or limits.has_unspent then return nil end
+    local last_spent_at = unpack('>d', stored)
+    if not (last_spent_at <= now) then return nil end
+    local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
+    for i, limit in ipairs(limits) do
+      local id, units_per_token, units = unpack('>I4I4d', stored, at)
+      if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
+      local per_ms = limit.per_ms
+      if per_ms > 0 then
+        spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
+      else
+        spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
+      end
+      at = at + ENTRY
+    end
+    return spent
+  end
+
+  -- Whether the limits allow if reservations hold nothing, and none of the limits counts them.
+  local function decide_unheld(limits, spent, tokens)
+    local violated
+    for i, limit in ipairs(limits) do
+      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then
+        if not limit.is_shadow then return false end
+        violated = violated or {}
+        violated[i] = true
+      end
+    end
+    return true, violated
+  end
+
+  -- Writes a bucket of which nothing is held or owed, and of which other limits were not spent.
+  local function write_plain(key, limits, spent, at)
+    local parts, full_at = { pack('>d', at) }, at
+    for i, limit in ipairs(limits) do
+      if not limit.is_unspent then
+        parts[#parts + 1] = pack('>I4I4d', limit.id, limit.units_per_token, spent[i])
+        full_at = max(full_at, full_at_of(limit, spent[i], at))
+      end
+    end
+    if #parts > 1 then write_until(key, table.concat(parts), full_at) end
+  end
+
+  -- Appends to the reply what a check found. at: the time by which its limits count
+  local function report(limits, spent, at, allowed, violated)
+    local has_kinds = limits.has_kinds
+    for i = 1, #limits do
+      append(allowed and not (violated and violated[i]) and spent[i] or -1 - spent[i])
+      if has_kinds and limits[i].kind then limits[i].kind.append(limits[i], at) end
+    end
+  end
+
+  -- The reply to a check that was not decided.
+  local function leave_undecided(index, limits, reason)
+    note(index, reason)
+    for _, limit in ipairs(limits) do
+      append(0)
+      if limit.kind then limit.kind.append(limit, now) end
+    end
+  end
+
+  local general = {
+    kind_of = kind_of,
+    note = note,
+    get = get,
+    is_elsewhere = is_elsewhere,
+    write_until = write_until,
+    full_at_of = full_at_of,
+    spent_of_same = spent_of_same,
+    decide_unheld = decide_unheld,
+    write_plain = write_plain,
+    report = report,
+    leave_undecided = leave_undecided,
+  }
+
+  -- A bucket of version 3 with one own entry and no other, see bucket-layout.lua.
+  local HELD_ALONE, HELD_ALONE_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88
+
+  -- Checks a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Written out, since
+  -- reading and writing it as a table would be most of the cost. Returns false for any other bucket.
+  local function check_held(index, key, bucket, limit, tokens)
+    if type(bucket) ~= 'string' or #bucket ~= HELD_ALONE_BYTES then return false end
+    local last_spent_at, first, version, own, others, _, _, count, members, _, held, earliest, latest,
+      id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
+    if first ~= 0 or version ~= 3 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return false end
+    if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return false end
+    if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return false end
+    local capacity_units, cost = limit.capacity_units, tokens * units_per_token
+    local spent = refilled(min(stored, capacity_units), (now - last_spent_at) * per_ms)
+    local held_units = tokens > 0 and held * units_per_token or 0
+    note(index, HELD)
+    note(held, count)
+    note(earliest - now, latest - now)
+    if not (tokens <= capacity and capacity_units - spent - held_units >= cost) then
+      append(-1 - spent)
+      return true
+    end
+    append(spent + cost)
+    if tokens == 0 then return true end
+    spent = spent + cost
+    -- While there are holds, the time to live does not depend on what is spent.
+    call(
+      'SET',
+      key,
+      pack(HELD_ALONE, now, first, version, own, others, 0, now + ceil_div(spent, per_ms), count, members, 0, held, earliest, latest,
+        id, units_per_token, spent, per_ms, capacity, 0),
+      'KEEPTTL'
+    )
+    return true
+  end
+
+  -- Checks a bucket by one token bucket.
+  function general.check_one(index, key, bucket, limits, tokens)
+    if not check_held(index, key, bucket, limits[1], tokens) then general.check(index, limits, tokens) end
+  end
+
+  -- The functions for buckets with other entries, holds or debt.
+  function general.buckets()
+    buckets = buckets or bucket_functions(general)
+    return buckets
+  end
+
+  function general.check(index, limits, tokens)
+    local key = keys[keys_from + index]
+    local stored = get(key)
+    if is_elsewhere(stored) then return leave_undecided(index, limits, ELSEWHERE) end
+    if limits.is_undecidable then return leave_undecided(index, limits, UNKNOWN_PERIOD) end
+    local spent
+    if not stored and not limits.has_unspent then
+      spent = {}
+      for i = 1, #limits do spent[i] = 0 end
+    elseif type(stored) == 'string' then
+      spent = spent_of_same(stored, limits)
+    end
+    if not spent then return general.buckets().check(index, key, stored, limits, tokens) end
+    local allowed, violated = decide_unheld(limits, spent, tokens)
+    if allowed and tokens > 0 then
+      for i, limit in ipairs(limits) do
+        if not (violated and violated[i]) then spent[i] = spent[i] + tokens * limit.units_per_token end
+      end
+      write_plain(key, limits, spent, now)
+    end
+    report(limits, spent, now, allowed, violated)
+  end
+
+  return general
+end
+
