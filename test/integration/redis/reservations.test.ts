@@ -7,8 +7,9 @@ import type { Policy } from '../../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
+import { readQuotaCountsScript, restoreQuotaCountsScript } from '../../../src/redis/scripts.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
-import { limitOf, policyOf } from '../../support/policies.ts'
+import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 
 const DAY = 86_400_000
@@ -201,6 +202,20 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(bucket).toBeGreaterThan(Date.now() + MINUTE)
     await store.check([{ key: 'kept', policy: slow, tokens: 5 }])
     expect(await redis.pexpiretime(keys.bucket('kept'))).toBe(bucket)
+  })
+
+  it('keep what was spent of a quota over a restart of the embedded store, which keeps no sets of holds', async () => {
+    const monthly = policyOf('monthly', { limits: [quotaOf({ capacity: CAPACITY })] })
+    await store.check([{ key: 'restarted', policy: monthly, tokens: 5 }])
+    await reserve('restarted', 400, {}, monthly)
+    const bucket = keys.bucket('restarted')
+    const id = (monthly.limits[0]?.id ?? 0).toString(16).padStart(8, '0')
+    const [value, expiresAt] = (await redis.eval(readQuotaCountsScript.lua, 1, bucket, id)) as [string, number]
+    await redis.del(bucket, keys.holds('restarted'))
+    await redis.eval(restoreQuotaCountsScript.lua, 1, bucket, value, expiresAt)
+    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 405 })
+    await reserve('restarted', 1, {}, monthly)
+    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 406 })
   })
 
   it('need at most 8 KB for 100 of a key, and 300 bytes and the keys for a record', async () => {

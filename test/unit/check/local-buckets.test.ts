@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
+import { decideByBucket } from '../../../src/domain/decision.ts'
 import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 
 const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, refillIntervalMs: 1_000 })] })
@@ -51,6 +52,26 @@ describe('the buckets of a process that cannot ask the store', () => {
     outage(8_000)
     buckets.foundFull({ key: 'a', policy: shadowed })
     expect(buckets.size).toBe(0)
+  })
+
+  it('do not count reservations', () => {
+    const jobs = { kind: 'concurrency', name: 'jobs', capacity: 1 } as const
+    const both = policyOf('*', { limits: [jobs, limitOf({ name: 'burst', capacity: 8 })] })
+    const reserve = () => buckets.check({ key: 'a', policy: both, tokens: 3, reserves: true }).reading
+    expect([reserve(), reserve(), reserve()]).toMatchObject([
+      { allowed: true, spent: [0, 3_000] },
+      { allowed: true, spent: [0, 6_000] },
+      { allowed: false, spent: [0, 6_000] },
+    ])
+    const alone = policyOf('*', { limits: [jobs] })
+    const check = { key: 'b', policy: alone, tokens: 9 }
+    const { reading, counted } = buckets.check(check)
+    expect(decideByBucket(check, reading, 'local', counted)).toMatchObject({
+      allowed: true,
+      remaining: 1,
+      resetAfterMs: 0,
+    })
+    expect(buckets.size).toBe(1)
   })
 
   it('report how long refill is still paused when an outage has just begun', () => {
