@@ -7,7 +7,7 @@ import type { Policy } from '../../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
-import { readQuotaCountsScript, restoreQuotaCountsScript } from '../../../src/redis/scripts.ts'
+import { readQuotaCountsScript } from '../../../src/redis/scripts.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 import { RedisServer } from '../../support/redis-server.ts'
@@ -212,7 +212,7 @@ describeWithRedis('reservations in a real Redis', () => {
     const id = (monthly.limits[0]?.id ?? 0).toString(16).padStart(8, '0')
     const [value, expiresAt] = (await redis.eval(readQuotaCountsScript.lua, 1, bucket, id)) as [string, number]
     await redis.del(bucket, keys.holds('restarted'))
-    await redis.eval(restoreQuotaCountsScript.lua, 1, bucket, value, expiresAt)
+    await redis.set(bucket, Buffer.from(value, 'hex'), 'PXAT', expiresAt)
     expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 405 })
     await reserve('restarted', 1, {}, monthly)
     expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 406 })
