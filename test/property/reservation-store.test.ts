@@ -7,12 +7,12 @@ import { BucketKeys } from '../../src/redis/keys.ts'
 import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
+import { outcomeOf } from '../support/outcome-of.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import {
   type Call,
   HISTORY_KEYS,
-  outcomeOf,
   playReservations,
   type ReservationHistory,
   reservationHistory,

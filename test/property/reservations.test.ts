@@ -3,10 +3,10 @@ import fc from 'fast-check'
 import { forgottenAt } from '../../src/domain/bucket-state.ts'
 import { expectKept } from '../support/expect-kept.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
+import { outcomeOf } from '../support/outcome-of.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import {
   type ExpectedCall,
-  outcomeOf,
   playReservations,
   type ReservationHistory,
   reservationHistory,

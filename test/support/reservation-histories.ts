@@ -1,20 +1,8 @@
 import fc from 'fast-check'
-import type {
-  Amounts,
-  BucketCheck,
-  BucketStore,
-  CheckGroup,
-  Extension,
-  GroupReading,
-  HoldRequest,
-  ReservationStore,
-  Settlement,
-  SettlementResult,
-} from '../../src/check/ports.ts'
+import type { Amounts, BucketCheck, CheckGroup, Extension, HoldRequest, Settlement } from '../../src/check/ports.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../src/domain/reservation-id.ts'
-import { answerOf } from './answer-of.ts'
 import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
 import { START_MS } from './bucket-histories.ts'
 import { type Outcome, ReservationOracle } from './reservation-oracle.ts'
@@ -295,59 +283,5 @@ function expectedOf(oracle: ReservationOracle, call: Call): Outcome {
     case 'reset':
       oracle.bucket(call.key).reset()
       return undefined
-  }
-}
-
-/** Makes a call, and returns its outcome in the form of the oracle. */
-export async function outcomeOf(store: BucketStore & ReservationStore, call: Call): Promise<Outcome> {
-  switch (call.what) {
-    case 'check': {
-      const [reading] = await store.check([call.check])
-      return reading && answerOf(call.check, reading)
-    }
-    case 'group': {
-      const [reading] = await store.checkAll([call.group])
-      return reading && groupOutcome(call.group, reading)
-    }
-    case 'settle': {
-      const [result] = await store.settle([call.settlement])
-      return result && settledOutcome(result)
-    }
-    case 'extend': {
-      const [result] = await store.extend([call.extension])
-      return result
-    }
-    case 'read': {
-      const [reservation] = await store.read([call.id])
-      if (reservation === null || reservation === undefined) return undefined
-      const { status, expiresAtMs, keys } = reservation
-      return { status, expiresAtMs, keys: keys.map(({ policy: _, ...key }) => key) }
-    }
-    case 'reset':
-      await store.reset(call.key)
-      return undefined
-  }
-}
-
-function groupOutcome({ checks }: CheckGroup, { allowed, readings, reservation, refusal }: GroupReading): Outcome {
-  return {
-    allowed,
-    answers: readings.map((reading, i) => answerOf(checks[i] as BucketCheck, reading)),
-    ...(reservation && { expiresAtMs: reservation.expiresAtMs }),
-    ...(refusal && { refusal: refusal.reason }),
-  }
-}
-
-function settledOutcome(result: SettlementResult): Outcome {
-  if (result.status === 'keys-differ') return { status: result.status }
-  if (result.status !== 'settled' && result.status !== 'released') return result
-  return {
-    status: result.status,
-    keys: result.keys.map(({ key, tokens, charged, policy, reading }) => ({
-      key,
-      tokens,
-      charged,
-      ...(reading && { answer: answerOf({ key, policy, tokens: 0 }, reading) }),
-    })),
   }
 }
