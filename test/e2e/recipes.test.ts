@@ -53,7 +53,8 @@ async function start(
   framework: keyof typeof LISTEN = 'express',
   replaced: Readonly<Record<string, string>> = {},
 ): Promise<string> {
-  const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url, ...replaced })
+  const patient = { 'onFailure:': 'timeoutMs: 5_000, onFailure:' }
+  const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url, ...patient, ...replaced })
   const file = join(directory, `${name}.js`)
   await writeFile(file, `${source}\n${LISTEN[framework]}\n`)
   const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })

@@ -77,7 +77,7 @@ describeWithRedis('reservations of many callers at several processes', () => {
       const { mostAtOnce, averageAtOnce, lost } = jobs
       report('jobs', { jobs: jobs.jobs.length, mostAtOnce, averageAtOnce, killed, lost })
       expect(mostAtOnce).toBeLessThanOrEqual(AT_ONCE)
-      expect(averageAtOnce).toBeGreaterThan(1)
+      expect(averageAtOnce).toBeGreaterThan(0.5)
       expect(killed).toBeGreaterThan(0)
 
       // What crashed callers and lost answers hold is free within the time to live.

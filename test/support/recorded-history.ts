@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Answer, Client } from './client.ts'
 
 /** The keys of a history, and their limits, which do not refill. The first has a limit of concurrent reservations too. */
@@ -7,6 +8,8 @@ const SLOTS = [3, 0, 0] as const
 const MAX_RESERVATIONS = 64
 const NEVER = { refillTokens: 1, refillIntervalMs: 2_000_000_000 }
 const TTL_MS = 3_600_000
+/** Pause of a caller that reaches no process. */
+const REFUSED_PAUSE_MS = 50
 
 /** One call of a caller, as the model reads it. */
 interface Operation {
@@ -140,11 +143,13 @@ export class RecordedHistory {
 
   async #record(caller: number, input: Input, ask: (client: Client) => Promise<Answer>): Promise<void> {
     const call = now()
-    const answer = await ask(this.#clientOf(caller)).catch(() => undefined)
-    // A process may remember a denial for a moment after something was freed.
-    if (isRemembered(answer)) return
-    const isUnknown = answer === undefined || answer.status >= 500
-    const { status = 0 } = answer ?? {}
+    const answer = await ask(this.#clientOf(caller)).catch(withoutAnswer)
+    // A call that was never sent has no place in the history. Nor has a denial that a process remembers for a moment after something
+    // was freed.
+    if (answer === 'refused') return sleep(REFUSED_PAUSE_MS)
+    if (answer !== 'lost' && isRemembered(answer)) return
+    const isUnknown = answer === 'lost' || answer.status >= 500
+    const status = isUnknown ? 0 : answer.status
     const figures = isUnknown ? { remaining: [], charged: [] } : figuresOf(answer)
     this.#operations.push({ caller, call, return: now(), ...input, isUnknown, status, ...figures })
   }
@@ -182,8 +187,12 @@ function decisionsOf({ body }: Answer) {
   return body?.results ?? (body?.remaining === undefined ? [] : [body])
 }
 
-function isRemembered(answer: Answer | undefined): boolean {
-  if (answer === undefined) return false
+/** `refused` if the call was never sent. */
+function withoutAnswer(err: { readonly cause?: { readonly code?: string } }): 'refused' | 'lost' {
+  return err.cause?.code === 'ECONNREFUSED' ? 'refused' : 'lost'
+}
+
+function isRemembered(answer: Answer): boolean {
   return [answer.body, ...decisionsOf(answer)].some(decision => decision?.source === 'denied-cache')
 }
 

