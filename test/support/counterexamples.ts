@@ -60,6 +60,27 @@ export const counterexamples: [History][] = [
       ],
     },
   ],
+  // The test expected a time to the millisecond that had been beyond 2^53, before the clock went back by 80 years.
+  [
+    {
+      policies: [
+        [{ name: 'a', refillTokens: 1, refillIntervalMs: 1, capacity: 1_000_000_000 }],
+        [{ name: 'a', refillTokens: 1, refillIntervalMs: 2_678_400_000, capacity: 3_362_902 }],
+      ],
+      batches: [
+        {
+          move: { by: 86_400_000 },
+          checks: [
+            { key: 'z', policy: 1, wish: { quarters: 4 } },
+            { key: 'x', policy: 0, wish: { quarters: 1 } },
+          ],
+        },
+        { move: { by: 1_261_440_000_000 }, checks: [{ key: 'x', policy: 0, wish: { tokens: 0 } }] },
+        { move: { by: 1_261_440_000_000 }, checks: [{ key: 'z', policy: 1, wish: { tokens: 1 } }] },
+        { move: { to: 1_767_225_600_000 }, checks: [{ key: 'z', policy: 0, wish: { ofWhatIsLeft: 1 } }] },
+      ],
+    },
+  ],
 ]
 
 function perSecond(name: string): Limit {
