@@ -48,7 +48,8 @@ export class SettledWork {
     if (status === 503) return sleep(RETRY_MS)
     await sleep(mostWorkMs * Math.random())
     const tokens = Math.round(costs[0] + (costs[1] - costs[0]) * Math.random())
-    this.charged += await this.#settle(body.id, tokens)
+    const charged = await this.#settle(body.id, tokens)
+    this.charged += charged
     this.settled++
     this.cost += tokens
   }
