@@ -169,7 +169,9 @@ export class ProxiedApplication {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
     const args = await proxy.configure(directory, variant, addresses)
     // With one process, a change is obeyed as soon as it is reported as applied.
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', PORT: portOf(addresses.service) } })
+    const service = await Service.start({
+      env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000', PORT: portOf(addresses.service) },
+    })
     // An application that accepts more than the service does.
     const application = createServer({ maxHeaderSize: 65_536 }, answer)
     await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
