@@ -29,12 +29,19 @@ export function encodedPart(part: DescriptorPart, bytes: Uint8Array): string {
   const text = decoded(bytes)
   if (text !== undefined) return encodedText(part, text)
   let encoded = ''
+  let valid = ''
   for (let at = 0; at < bytes.length; ) {
-    const character = decoded(bytes.subarray(at, at + sequenceLength(bytes[at] ?? 0)))
-    encoded += character === undefined ? encodedBytes(bytes.subarray(at, at + 1)) : encodedText(part, character)
-    at += character === undefined ? 1 : utf8.encode(character).length
+    const codePoint = codePointAt(bytes, at)
+    if (codePoint === undefined) {
+      encoded += encodedText(part, valid) + encodedBytes(bytes.subarray(at, at + 1))
+      valid = ''
+      at++
+    } else {
+      valid += String.fromCodePoint(codePoint)
+      at += sequenceLength(bytes[at] as number)
+    }
   }
-  return encoded
+  return encoded + encodedText(part, valid)
 }
 
 /** Whether a text is exactly what encoding leads to: nothing is missing, and nothing is encoded without need. */
@@ -60,6 +67,25 @@ function decoded(bytes: Uint8Array): string | undefined {
   } catch {
     return undefined
   }
+}
+
+/** The smallest code point of a sequence with so many bytes: a longer sequence than needed is not UTF-8. */
+const SMALLEST = [0, 0, 0x80, 0x800, 0x10000]
+
+/** The code point whose sequence of UTF-8 begins at a byte; `undefined` if there is none. @see https://www.rfc-editor.org/rfc/rfc3629#section-4 */
+function codePointAt(bytes: Uint8Array, at: number): number | undefined {
+  const first = bytes[at] as number
+  if (first < 0x80) return first
+  const length = sequenceLength(first)
+  if (length === 1) return undefined
+  let codePoint = first & (0x7f >> length)
+  for (let i = 1; i < length; i++) {
+    const next = bytes[at + i] ?? 0
+    if (next >> 6 !== 0b10) return undefined
+    codePoint = (codePoint << 6) | (next & 0x3f)
+  }
+  const isSurrogate = codePoint >= 0xd800 && codePoint <= 0xdfff
+  return codePoint < (SMALLEST[length] as number) || codePoint > 0x10ffff || isSurrogate ? undefined : codePoint
 }
 
 /** The length of a sequence of UTF-8 that begins with this byte. @see https://www.rfc-editor.org/rfc/rfc3629#section-3 */
