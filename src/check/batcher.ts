@@ -17,6 +17,8 @@ export interface Batched {
   readonly startMs: number
   /** It came with many others, which others must not wait for. */
   readonly isOfMany: boolean
+  /** When the wait for its reply is given up at the latest, by `performance.now()`. Default: after the timeout. */
+  readonly deadlineMs?: number
   /** Its reply was delivered, or the wait for it given up. */
   isAnswered: boolean
 }
@@ -40,7 +42,8 @@ export interface BatcherOptions<Item extends Batched, Reply> {
  * Items that came with many others wait apart, and while both kinds wait, their calls alternate. So a caller that sends a thousand
  * checks at once delays the others by one call, not by four.
  *
- * The deadline here is for an item's whole wait, queue included; the store has one of its own for each call.
+ * The deadline here is for an item's whole wait, queue included: the timeout, or the item's own deadline if that is sooner. The store has
+ * one of its own for each call.
  */
 export class Batcher<Item extends Batched, Reply> {
   readonly #options: BatcherOptions<Item, Reply>
@@ -52,7 +55,7 @@ export class Batcher<Item extends Batched, Reply> {
   readonly #gathering = new Gathering()
   #isSendScheduled = false
   #gatherTimer: NodeJS.Timeout | undefined
-  /** When the oldest item times out, by `performance.now()`. */
+  /** When the first item times out, by `performance.now()`. */
   #nextExpiryMs = Number.POSITIVE_INFINITY
   #expiryTimer: NodeJS.Timeout | undefined
 
@@ -71,8 +74,12 @@ export class Batcher<Item extends Batched, Reply> {
     this.#add(item)
     this.#gathering.arrived(item.startMs)
     this.#scheduleSend()
-    const expiresMs = item.startMs + this.#options.timeoutMs
-    if (expiresMs < this.#nextExpiryMs) this.#scheduleExpiry(expiresMs)
+    const expiryMs = this.#expiryOf(item)
+    if (expiryMs < this.#nextExpiryMs) this.#scheduleExpiry(expiryMs)
+  }
+
+  #expiryOf({ startMs, deadlineMs = Number.POSITIVE_INFINITY }: Item): number {
+    return Math.min(startMs + this.#options.timeoutMs, deadlineMs)
   }
 
   #add(item: Item): void {
@@ -146,20 +153,19 @@ export class Batcher<Item extends Batched, Reply> {
     this.#expiryTimer = startDeadline(atMs - performance.now(), () => this.#expireOldItems())
   }
 
-  /** Gives up on items that have waited too long, and schedules the next look for the oldest of the others. */
+  /** Gives up on items that have waited too long, and schedules the next look for the first of the others. */
   #expireOldItems(): void {
     const nowMs = performance.now()
-    const { timeoutMs } = this.#options
-    const latestMs = nowMs - timeoutMs
+    const isExpired = (item: Item) => this.#expiryOf(item) <= nowMs
     const waiting = [...this.#few.takeAll(), ...this.#many.takeAll()]
     const unanswered = [...this.#inFlight].flat().concat(waiting)
-    const inTime = unanswered.filter(({ isAnswered, startMs }) => !isAnswered && startMs > latestMs)
-    const oldestMs = inTime.reduce((oldest, { startMs }) => Math.min(oldest, startMs), Number.POSITIVE_INFINITY)
+    const inTime = unanswered.filter(item => !item.isAnswered && !isExpired(item))
+    const firstMs = inTime.reduce((first, item) => Math.min(first, this.#expiryOf(item)), Number.POSITIVE_INFINITY)
     this.#nextExpiryMs = Number.POSITIVE_INFINITY
-    if (inTime.length > 0) this.#scheduleExpiry(oldestMs + timeoutMs)
+    if (inTime.length > 0) this.#scheduleExpiry(firstMs)
 
-    for (const item of waiting) if (item.startMs > latestMs) this.#add(item)
-    for (const item of unanswered) if (item.startMs <= latestMs) this.#deliver(item, undefined, nowMs)
+    for (const item of waiting) if (!isExpired(item)) this.#add(item)
+    for (const item of unanswered) if (isExpired(item)) this.#deliver(item, undefined, nowMs)
   }
 
   async #ask(batch: readonly Item[]): Promise<readonly (Reply | undefined)[]> {

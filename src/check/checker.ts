@@ -174,7 +174,7 @@ interface Checks {
 }
 
 function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingCheck {
-  const { key, tokens, isExcessDenied = false } = asked
+  const { key, tokens, isExcessDenied = false, deadlineMs = Number.POSITIVE_INFINITY } = asked
   const { startMs, index, isOfMany, onResult, requestId } = place
   return {
     key,
@@ -184,6 +184,7 @@ function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingC
     index,
     isOfMany,
     isExcessDenied,
+    deadlineMs,
     onResult,
     requestId,
     isAnswered: false,

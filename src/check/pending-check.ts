@@ -15,6 +15,8 @@ export interface AskedCheck {
   readonly resolvedPolicy?: Policy
   /** More tokens than a limit ever holds are a denial, not `tokens-exceed-capacity`. */
   readonly isExcessDenied?: boolean
+  /** When the check is decided without the store at the latest, by `performance.now()`, if that is before the store's timeout. */
+  readonly deadlineMs?: number
 }
 
 /** A decision, or why there is none. */
@@ -30,6 +32,8 @@ export type OnResult = (result: CheckResult, tookMs: number, index: number) => v
 export interface PendingCheck extends BucketCheck, Batched {
   readonly index: number
   readonly isExcessDenied: boolean
+  /** Infinity unless its caller has one. */
+  readonly deadlineMs: number
   readonly onResult: OnResult
   /** Id of the request that asked, if its protocol has ids. */
   readonly requestId: string | undefined

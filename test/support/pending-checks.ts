@@ -11,6 +11,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     index: 0,
     isOfMany: false,
     isExcessDenied: false,
+    deadlineMs: Number.POSITIVE_INFINITY,
     onResult: () => undefined,
     requestId: undefined,
     isAnswered: false,

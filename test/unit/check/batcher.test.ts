@@ -56,6 +56,20 @@ function ask(key: string, tokens = 1, isOfMany = false): void {
 const keysOfCalls = () => store.calls.map(({ keys }) => keys)
 
 describe('the batcher', () => {
+  it('gives up on a check at its own deadline, also if that passes before those of earlier checks', async () => {
+    ask('patient')
+    batcher.enqueue(pendingCheck({ key: 'hasty', policy, deadlineMs: performance.now() + 30 }))
+    await eventually(() => expect(answered).toEqual([['hasty', undefined]]))
+    expect(waitedMs.get('hasty')).toBeLessThan(PATIENT_MS / 2)
+    store.calls[0]?.answer()
+    await eventually(() =>
+      expect(answered).toEqual([
+        ['hasty', undefined],
+        ['patient', 1],
+      ]),
+    )
+  })
+
   it('sends all checks of one turn of the event loop in one call, in order', async () => {
     for (const [i, key] of ['a', 'b', 'a'].entries()) ask(key, i)
     expect(store.calls).toEqual([])
