@@ -1,7 +1,7 @@
 import type { FastifyInstance } from 'fastify'
 import { Redis } from 'ioredis'
-import { writeRateLimitFields } from '../../src/check/http/rate-limit-fields.ts'
 import { sendDecision } from '../../src/check/http/send-decision.ts'
+import { writeRateLimitFields } from '../../src/check/rate-limit-fields.ts'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import type { BucketReading } from '../../src/domain/reading.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'

@@ -6,8 +6,8 @@ import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import { acceptKey, acceptPolicyName } from '../accept-key.ts'
 import type { Checker } from '../checker.ts'
+import { writeRateLimitFields } from '../rate-limit-fields.ts'
 import { CheckRequest, DecisionResponse, DenialResponse } from './check.schema.ts'
-import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDecision, sendDenial } from './send-decision.ts'
 
 export interface CheckRoutesOptions {

@@ -4,6 +4,7 @@ import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptPolicyName } from '../accept-key.ts'
+import { writeRateLimitFields } from '../rate-limit-fields.ts'
 import { acceptChecks } from './accept-checks.ts'
 import { acceptQuery } from './accept-query.ts'
 import { CHECK_DOCS, type CheckRoutesOptions } from './check.route.ts'
@@ -16,7 +17,6 @@ import {
   SeveralKeys,
 } from './forward-auth.schema.ts'
 import type { GroupRouteOptions } from './group.route.ts'
-import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendDenial, sendGroupDenial } from './send-decision.ts'
 
 const DOCS: RouteDocs = {

@@ -4,10 +4,10 @@ import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { GroupChecker } from '../group-checker.ts'
+import { writeRateLimitFields } from '../rate-limit-fields.ts'
 import { acceptChecks, pathInBody } from './accept-checks.ts'
 import { groupMembers } from './decision-json.ts'
 import { GroupDenialResponse, GroupRequest, GroupResponse } from './group.schema.ts'
-import { writeRateLimitFields } from './rate-limit-fields.ts'
 import { sendGroupDenial } from './send-decision.ts'
 
 export interface GroupRouteOptions {

@@ -1,7 +1,7 @@
-import { bindingStates, type Decision, type LimitState } from '../../domain/decision.ts'
-import { ceilDiv } from '../../domain/exact.ts'
-import type { Policy } from '../../domain/policy.ts'
-import type { FieldStyle } from '../../settings/env.schema.ts'
+import { bindingStates, type Decision, type LimitState } from '../domain/decision.ts'
+import { ceilDiv } from '../domain/exact.ts'
+import type { Policy } from '../domain/policy.ts'
+import type { FieldStyle } from '../settings/env.schema.ts'
 
 /** Where response fields are set, such as a reply. */
 interface Fields {
