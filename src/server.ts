@@ -6,6 +6,7 @@ import { closeListener, forwardingListener, listenOn } from './connections/forwa
 import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
 import { composeFront } from './front/compose-front.ts'
+import { buildGrpcServer } from './front/grpc-server.ts'
 import { buildRespServer } from './front/resp-server.ts'
 import { listenAddresses } from './lib/loopback-hosts.ts'
 import { shareNextRun, shareRun } from './lib/share-runs.ts'
@@ -62,7 +63,10 @@ const additionalListeners = additional.map(({ listener }) => listener)
 const resp = env.RESP_PORT === undefined ? undefined : buildRespServer({ ...front.resp, slots })
 const respListeners =
   resp === undefined ? [] : listenAddresses(env.HOST).map(host => ({ host, listener: resp.createListener() }))
-const otherListeners = [...additionalListeners, ...respListeners.map(({ listener }) => listener)]
+const grpc = env.GRPC_PORT === undefined ? undefined : buildGrpcServer({ ...front.grpc, slots })
+const grpcListeners =
+  grpc === undefined ? [] : listenAddresses(env.HOST).map(host => ({ host, listener: grpc.createListener() }))
+const otherListeners = [...additionalListeners, ...[...respListeners, ...grpcListeners].map(({ listener }) => listener)]
 const listeners = [app.server, ...otherListeners]
 
 let listening: Promise<unknown> = Promise.resolve()
@@ -72,9 +76,11 @@ stopOnRequest(
     // node:cluster throws if the server is closed before its reply to `listen` arrives.
     await listening.catch(() => undefined)
     if (replaced) listeners.forEach(stopAccepting)
+    if (replaced) grpc?.goAway()
     await drained(listeners, drainMs)
     front.endWaits()
-    await Promise.all([app.close(), resp?.close(), ...otherListeners.map(closeListener)])
+    const listenersClosed = otherListeners.map(closeListener)
+    await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])
     await front.close()
     await reportMetrics()
   },
@@ -92,10 +98,15 @@ try {
 }
 
 function listen(): Promise<unknown> {
-  const { PORT: port, RESP_PORT: respPort = 0 } = env
+  const { PORT: port, RESP_PORT: respPort = 0, GRPC_PORT: grpcPort = 0 } = env
   const http = [app.listen({ host, port }), ...additional.map(({ host, listener }) => listenOn(listener, host, port))]
-  const others = respListeners.map(({ host, listener }) => listenOn(listener, host, respPort))
-  return Promise.all([Promise.all(http).catch(cannotListen(port)), Promise.all(others).catch(cannotListen(respPort))])
+  const resp = respListeners.map(({ host, listener }) => listenOn(listener, host, respPort))
+  const grpc = grpcListeners.map(({ host, listener }) => listenOn(listener, host, grpcPort))
+  return Promise.all([
+    Promise.all(http).catch(cannotListen(port)),
+    Promise.all(resp).catch(cannotListen(respPort)),
+    Promise.all(grpc).catch(cannotListen(grpcPort)),
+  ])
 }
 
 function cannotListen(port: number) {

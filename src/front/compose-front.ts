@@ -1,6 +1,7 @@
 /** Creates everything that a front process needs: its connections, and with them both flows. */
 import { Callers } from '../access/callers.ts'
 import { watchEventLoop } from '../access/overload.ts'
+import { RateLimitService } from '../check/envoy/rate-limit-service.ts'
 import { RequestPolicies } from '../check/request-policies.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
@@ -21,6 +22,7 @@ import { composeCheck } from './compose-check.ts'
 import { composeConfigChange } from './compose-config-change.ts'
 import { composeInsight } from './compose-insight.ts'
 import { FrontMetrics } from './front-metrics.ts'
+import type { GrpcDependencies } from './grpc-server.ts'
 import type { RespDependencies } from './resp-server.ts'
 
 /** Timeout of one call of the policy store, in ms. */
@@ -46,6 +48,7 @@ const CIRCUIT_STATES = { closed: 0, 'half-open': 1, open: 2 } as const
 export interface Front {
   readonly app: Omit<AppDependencies, 'metrics' | 'health' | 'slots'>
   readonly resp: Omit<RespDependencies, 'slots'>
+  readonly grpc: Omit<GrpcDependencies, 'slots'>
   readonly metrics: FrontMetrics
   /** Whether the process accepts requests. */
   isReady(): boolean
@@ -108,13 +111,17 @@ export function composeFront(
     calls: new CallLog({ logger, loggedKey }),
     drain: drain.signal,
   }
+  const requestPolicies = new RequestPolicies(policies)
+  const fieldStyle = env.RATELIMIT_HEADERS
+  const rateLimits = new RateLimitService({ ...common, policies, requestPolicies, fieldStyle })
   return {
     app: {
       ...common,
       groupChecker: checks.groupChecker,
       reservations: checks.reservations,
+      rateLimits,
       buckets: checks.buckets,
-      fieldStyle: env.RATELIMIT_HEADERS,
+      fieldStyle,
       submitter: changes.submitter,
       reader: changes.reader,
       statuses: changes.statuses,
@@ -127,7 +134,8 @@ export function composeFront(
       closingBodiesMs: Math.min(MAX_CLOSING_BODIES_MS, env.SHUTDOWN_TIMEOUT_MS / 5),
       logger,
     },
-    resp: { ...common, requestPolicies: new RequestPolicies(policies), observer: metrics.respCommands, version },
+    resp: { ...common, requestPolicies, observer: metrics.respCommands, version },
+    grpc: { ...common, service: rateLimits, observer: metrics.grpcRequests },
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),

@@ -7,6 +7,7 @@ import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
 import type { InsightObserver } from './compose-insight.ts'
+import { GrpcRequests } from './grpc-requests.ts'
 import { LowQuotas } from './low-quotas.ts'
 import { PolicyLabels } from './policy-labels.ts'
 import type { ReplyObserver } from './reply-report.ts'
@@ -39,6 +40,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
   readonly #lowQuotas = new LowQuotas(this.registry, this.#policyLabels)
   readonly #shadowViolations = new ShadowViolations(this.registry, this.#policyLabels)
   readonly respCommands = new RespCommands(this.registry)
+  readonly grpcRequests = new GrpcRequests(this.registry)
   readonly #checkDuration = new PlainHistogram({
     name: 'throttler_check_duration_seconds',
     help: 'Time to decide a check',

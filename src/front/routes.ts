@@ -2,6 +2,7 @@ import type { FastifyInstance } from 'fastify'
 import { type BatchRouteOptions, batchRoute } from '../check/http/batch.route.ts'
 import { type BucketRoutesOptions, bucketRoutes } from '../check/http/buckets.route.ts'
 import { checkRoutes } from '../check/http/check.route.ts'
+import { type EnvoyJsonRouteOptions, envoyJsonRoute } from '../check/http/envoy-json.route.ts'
 import { forwardAuthRoute } from '../check/http/forward-auth.route.ts'
 import { type GroupRouteOptions, groupRoute } from '../check/http/group.route.ts'
 import { type ReservationRoutesOptions, reservationRoutes } from '../check/http/reservations.route.ts'
@@ -20,7 +21,11 @@ import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
 
 type ConfigOptions = ConfigRoutesOptions & ChangeRoutesOptions & ExportRouteOptions & ImportRouteOptions
 
-type CheckOptions = BatchRouteOptions & GroupRouteOptions & ReservationRoutesOptions & BucketRoutesOptions
+type CheckOptions = BatchRouteOptions &
+  GroupRouteOptions &
+  ReservationRoutesOptions &
+  BucketRoutesOptions &
+  EnvoyJsonRouteOptions
 
 export interface RouteDependencies extends CheckOptions, ConfigOptions, CommandRoutesOptions {
   readonly insight: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
@@ -40,6 +45,7 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(forwardAuthRoute, deps)
   app.register(reservationRoutes, deps)
   app.register(bucketRoutes, deps)
+  app.register(envoyJsonRoute, deps)
   app.register(changeRoutes, deps)
   app.register(configRoutes, deps)
   app.register(exportRoute, deps)

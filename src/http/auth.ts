@@ -1,4 +1,5 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { bearerToken } from '../access/bearer.ts'
 import type { Callers } from '../access/callers.ts'
 import { Problem } from '../lib/errors.ts'
 import { isLoopbackAuthority } from '../lib/loopback-hosts.ts'
@@ -110,8 +111,7 @@ function unauthorized({ routeOptions }: FastifyRequest): Problem {
 /** The token of a request, if it is sent in a way that the route accepts. */
 function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
   const { authorization = '' } = headers
-  const bearer = /^Bearer +(\S+) *$/i.exec(authorization)?.[1]
-  return bearer ?? (routeOptions.config.basic ? passwordOf(authorization) : undefined)
+  return bearerToken(authorization) ?? (routeOptions.config.basic ? passwordOf(authorization) : undefined)
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7617 */

@@ -20,15 +20,18 @@ export interface JsonBodyOptions {
   readonly maxBytes: number
   /** Members and items of all levels together. */
   readonly maxElements: number
+  /** Default: that of JSON in UTF-8. `*`: any, also none. */
+  readonly mediaType?: RegExp | '*'
 }
 
 /**
  * Accepts only uncompressed JSON in UTF-8. Invalid UTF-8 is refused, not replaced, since two keys could become the same. The
  * schemas refuse members such as `__proto__`, since they allow no unknown members.
  */
-export function acceptOnlyJson(app: FastifyInstance, { bodies, maxBytes, maxElements }: JsonBodyOptions): void {
+export function acceptOnlyJson(app: FastifyInstance, options: JsonBodyOptions): void {
+  const { bodies, maxBytes, maxElements, mediaType = ACCEPTED_MEDIA_TYPE } = options
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser(ACCEPTED_MEDIA_TYPE, (request, _payload, done) => {
+  app.addContentTypeParser(mediaType, (request, _payload, done) => {
     const problem = compressionFault(request)
     if (problem !== undefined) {
       done(problem)

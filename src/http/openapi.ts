@@ -163,7 +163,7 @@ function operationId(method: string, url: string): string {
 }
 
 function tagOf(url: string): string {
-  if (/^\/(check|forward-auth)\b/.test(url)) return 'checks'
+  if (/^\/(check|forward-auth|json)\b/.test(url)) return 'checks'
   if (url.startsWith('/reservations')) return 'reservations'
   if (/^\/(config|commands)\b/.test(url)) return 'policies'
   if (/^\/(top|stats|denials)\b/.test(url)) return 'insight'

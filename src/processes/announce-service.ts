@@ -6,6 +6,7 @@ import { redactCredentials } from '../settings/redis-url.ts'
 export function announceService(logger: Logger, env: Env): void {
   const host = env.HOST.includes(':') ? `[${env.HOST}]` : env.HOST
   if (env.RESP_PORT !== undefined) logger.info(`RESP: redis://${host}:${env.RESP_PORT}`)
+  if (env.GRPC_PORT !== undefined) logger.info(`gRPC: ${host}:${env.GRPC_PORT}`)
   const url = `http://${host}:${env.PORT}`
   logger.info(
     { url, processes: env.WEB_CONCURRENCY },

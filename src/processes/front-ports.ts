@@ -2,7 +2,7 @@ import type { Env } from '../settings/env.ts'
 import { holdFreePort } from './free-port.ts'
 
 /** The variables that name the ports of front processes: that of HTTP, and those of other protocols, which are optional. */
-const PORT_VARIABLES = ['PORT', 'RESP_PORT'] as const
+const PORT_VARIABLES = ['PORT', 'RESP_PORT', 'GRPC_PORT'] as const
 
 /** The ports on which front processes listen, by variable. */
 export type FrontPorts = Partial<Record<(typeof PORT_VARIABLES)[number], number>>

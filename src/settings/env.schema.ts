@@ -34,6 +34,9 @@ export const EnvSchema = Type.Object(
     }),
     PORT: integer(8080, 0, 65_535, 'Port to listen on. 0: a free port, which the log names.'),
     RESP_PORT: optionalPort('Port for RESP, the protocol of Redis. Unset: off. 0: a free port, which the log names.'),
+    GRPC_PORT: optionalPort(
+      "Port for Envoy's rate limit service over gRPC. Unset: off. 0: a free port, which the log names.",
+    ),
     WEB_CONCURRENCY: integer(availableParallelism(), 1, 512, 'Number of front processes. Unset: one per core.'),
     REDIS_URL: text(
       'Redis that stores buckets. Unset: the embedded store.',

@@ -165,7 +165,12 @@ function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
 
 /** Servers of one machine need ports of their own. */
 function portFaults(env: Parsed, { listensOnBothPorts = false }: EnvOptions): string[] {
-  const names = ['PORT', 'RESP_PORT', ...(listensOnBothPorts ? (['WORKER_METRICS_PORT'] as const) : [])] as const
+  const names = [
+    'PORT',
+    'RESP_PORT',
+    'GRPC_PORT',
+    ...(listensOnBothPorts ? (['WORKER_METRICS_PORT'] as const) : []),
+  ] as const
   return names.flatMap((name, i) => {
     const earlier = names.slice(0, i).find(other => env[name] !== 0 && env[other] === env[name])
     if (earlier === undefined || env[name] === undefined) return []

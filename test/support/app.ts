@@ -5,6 +5,7 @@ import { listenOn } from '../../src/connections/forwarding-listener.ts'
 import { MAX_CONNECTIONS } from '../../src/connections/max-connections.ts'
 import { buildApp } from '../../src/front/app.ts'
 import { composeFront } from '../../src/front/compose-front.ts'
+import { buildGrpcServer } from '../../src/front/grpc-server.ts'
 import { buildRespServer } from '../../src/front/resp-server.ts'
 import { version } from '../../src/lib/version.ts'
 import { createLogger, type Logger } from '../../src/observability/logger.ts'
@@ -35,17 +36,20 @@ export class TestApp {
   readonly port: number
   /** The port of RESP; 0 without the variable `RESP_PORT`. */
   readonly respPort: number
+  /** The port of gRPC; 0 without the variable `GRPC_PORT`. */
+  readonly grpcPort: number
   readonly client: Client
   readonly #startWorker: () => Promise<void>
   readonly #drain: () => void
   readonly #close: () => Promise<void>
 
   private constructor(
-    { port, respPort = 0 }: { port: number; respPort: number | undefined },
+    { port, respPort = 0, grpcPort = 0 }: { port: number; respPort: number | undefined; grpcPort: number | undefined },
     parts: Record<'startWorker' | 'close', () => Promise<void>> & { drain(): void },
   ) {
     this.port = port
     this.respPort = respPort
+    this.grpcPort = grpcPort
     this.url = `http://127.0.0.1:${port}`
     this.client = new Client(this.url)
     this.#startWorker = parts.startWorker
@@ -85,6 +89,9 @@ export class TestApp {
     const resp = buildRespServer({ ...front.resp, ...shared })
     const respListener = resp.createListener()
     if (env.RESP_PORT !== undefined) await listenOn(respListener, '127.0.0.1', env.RESP_PORT)
+    const grpc = buildGrpcServer({ ...front.grpc, ...shared })
+    const grpcListener = grpc.createListener()
+    if (env.GRPC_PORT !== undefined) await listenOn(grpcListener, '127.0.0.1', env.GRPC_PORT)
     await front.start()
 
     let closeWorker = async () => {}
@@ -93,13 +100,15 @@ export class TestApp {
     }
     const close = async () => {
       respListener.close()
-      await Promise.all([http.close(), resp.close()])
+      grpcListener.close()
+      await Promise.all([http.close(), resp.close(), grpc.close()])
       await closeWorker()
       await front.close()
     }
     const { port } = http.server.address() as AddressInfo
     const respPort = (respListener.address() as AddressInfo | null)?.port
-    const app = new TestApp({ port, respPort }, { startWorker, close, drain: () => front.drain() })
+    const grpcPort = (grpcListener.address() as AddressInfo | null)?.port
+    const app = new TestApp({ port, respPort, grpcPort }, { startWorker, close, drain: () => front.drain() })
     if (worker) await startWorker()
     await eventually(async () => {
       if (!front.isReady()) throw new Error('the policies are not loaded')

@@ -1,0 +1,124 @@
+import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
+import type { PolicyTable } from '../../domain/policy-table.ts'
+import type { Problem } from '../../lib/errors.ts'
+import type { FieldStyle } from '../../settings/env.schema.ts'
+import type { BatchTurns } from '../batch-turns.ts'
+import type { Checker } from '../checker.ts'
+import type { AskedCheck, CheckResult, OnResult } from '../pending-check.ts'
+import type { RequestPolicies } from '../request-policies.ts'
+import { answerOf } from './answer.ts'
+import { bucketKey } from './bucket-key.ts'
+import { overridePolicy } from './override-policies.ts'
+import { type AskedDescriptor, invalid, type RateLimitRequest } from './rate-limit-request.ts'
+import type { RateLimitResponse } from './rate-limit-response.ts'
+
+/** More hits than any limit holds. */
+const MAX_HITS = MAX_COUNT + 1
+
+export interface RateLimitServiceOptions {
+  readonly checker: Checker
+  readonly policies: PolicyTable
+  readonly requestPolicies: RequestPolicies
+  readonly batchTurns: BatchTurns
+  readonly fieldStyle: FieldStyle
+}
+
+/** Who asks, and until when it waits. */
+export interface Asking {
+  readonly client: Parameters<BatchTurns['next']>[0]
+  /** By `performance.now()`; Infinity if it waits for any time. */
+  readonly deadlineMs: number
+}
+
+/** Receives the answer, or why there is none, and the time that it took in ms. */
+export type OnAnswer = (answer: RateLimitResponse | Problem, tookMs: number) => void
+
+/** A check, and the index of its descriptor. */
+interface DescriptorCheck extends AskedCheck {
+  readonly descriptor: number
+}
+
+/** Envoy's rate limit service, over any transport. */
+export class RateLimitService {
+  readonly #options: RateLimitServiceOptions
+
+  constructor(options: RateLimitServiceOptions) {
+    this.#options = options
+  }
+
+  /**
+   * Decides each descriptor by itself, and all of them together. Calls back, at once or later, with the answer or with a problem:
+   * `store-unavailable`, `overloaded`.
+   * @throws {Problem} `validation-failed`
+   */
+  decide(request: RateLimitRequest, asking: Asking, onAnswer: OnAnswer): void {
+    acceptRequest(request)
+    const startMs = performance.now()
+    const results: (CheckResult | undefined)[] = new Array(request.descriptors.length).fill(undefined)
+    const checks = this.#checksOf(request, asking)
+    let pending = checks.length
+    const answer = () => onAnswer(answerOf(results, this.#options.fieldStyle), performance.now() - startMs)
+    if (pending === 0) answer()
+    else
+      this.#check(checks, asking, (result, _tookMs, index) => {
+        results[(checks[index] as DescriptorCheck).descriptor] = result
+        if (--pending === 0) answer()
+      })
+  }
+
+  /** Those of the descriptors for which there is a policy. */
+  #checksOf(request: RateLimitRequest, { deadlineMs }: Asking): readonly DescriptorCheck[] {
+    return request.descriptors.flatMap((descriptor, index) => {
+      const { entries, override } = descriptor
+      if (entries.length === 0) return []
+      const named = { domain: request.domain, entries }
+      const stored = this.#options.policies.matchDescriptor(named)
+      const policy = override ? overridePolicy(override, stored, this.#options.requestPolicies) : stored
+      if (policy === undefined) return []
+      return {
+        key: bucketKey(named),
+        tokens: hitsOf(request, descriptor),
+        resolvedPolicy: policy,
+        isExcessDenied: true,
+        deadlineMs,
+        descriptor: index,
+      }
+    })
+  }
+
+  #check(checks: readonly DescriptorCheck[], { client }: Asking, onResult: OnResult): void {
+    const [first, second] = checks
+    if (first !== undefined && second === undefined) this.#options.checker.check(first, onResult)
+    else this.#checkInTurn(checks, client, onResult)
+  }
+
+  #checkInTurn(checks: readonly DescriptorCheck[], client: Asking['client'], onResult: OnResult): void {
+    const { checker, batchTurns } = this.#options
+    let left = checks.length
+    const decide = () =>
+      checker.checkAll(checks, (result, tookMs, index) => {
+        if (--left === 0) batchTurns.end(checks.length)
+        onResult(result, tookMs, index)
+      })
+    const turn = batchTurns.next(client, checks.length)
+    if (turn === undefined) decide()
+    else
+      turn.then(decide, (problem: Problem) => {
+        for (let index = 0; index < checks.length; index++) onResult(problem, 0, index)
+      })
+  }
+}
+
+/** Hits beyond what any limit holds are over the limit, however many they are. */
+function hitsOf({ hitsAddend }: RateLimitRequest, { hits }: AskedDescriptor): number {
+  return Math.min(hits ?? Math.max(1, hitsAddend), MAX_HITS)
+}
+
+/** @throws {Problem} `validation-failed` */
+function acceptRequest({ domain, descriptors }: RateLimitRequest): void {
+  if (domain === '') throw invalid('domain', 'must not be empty')
+  if (descriptors.length === 0) throw invalid('descriptors', 'must not be empty')
+  const negative = descriptors.findIndex(({ isNegativeHits }) => isNegativeHits)
+  if (negative !== -1)
+    throw invalid(`descriptors[${negative}].is_negative_hits`, 'is not supported yet: hits cannot be given back')
+}

@@ -1,0 +1,30 @@
+import { SHOULD_RATE_LIMIT, ShouldRateLimit, type ShouldRateLimitOptions } from '../check/envoy/should-rate-limit.ts'
+import type { ConnectionSlots } from '../connections/connection-slots.ts'
+import type { GrpcObserver } from '../grpc/call.ts'
+import { GrpcServer } from '../grpc/grpc-server.ts'
+import { Health } from '../grpc/health.ts'
+import { statusOf } from '../grpc/status.ts'
+import { Problem } from '../lib/errors.ts'
+
+export interface GrpcDependencies extends ShouldRateLimitOptions {
+  readonly slots: ConnectionSlots
+  readonly observer: GrpcObserver
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
+}
+
+/** The service over gRPC. It does not listen yet. */
+export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
+  const { slots, observer, drain, calls } = deps
+  const health = new Health(['ratelimit'], drain)
+  return new GrpcServer({
+    methods: new Map([[SHOULD_RATE_LIMIT, new ShouldRateLimit(deps)], ...health.methods]),
+    slots,
+    observer,
+    failed: cause => {
+      const problem = new Problem('internal', 'the service could not answer; its log has the reason', { cause })
+      calls.failed('other', problem, () => ({ protocol: 'grpc' }))
+      return statusOf(problem)
+    },
+  })
+}

@@ -1,0 +1,176 @@
+import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants } from 'node:http2'
+import type { Socket } from 'node:net'
+import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
+import { ArrivingMessage, frameOf } from './message-frames.ts'
+import { OK, type Status, statusFields } from './status.ts'
+import { timeoutMs } from './timeout.ts'
+
+const CONTENT_TYPE = /^application\/grpc(\+proto)?(;|$)/i
+const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
+
+/** In metrics, for a call of a method that does not exist. */
+const UNKNOWN = 'unknown'
+
+/** The stream is over once its response is sent, whether or not the client has sent everything. */
+const { NGHTTP2_NO_ERROR } = constants
+
+/** What an exchange needs of its server. */
+export interface ExchangeContext {
+  readonly methods: Methods
+  readonly observer: GrpcObserver
+  readonly socket: Socket
+  readonly ip: string | undefined
+  /** Called when the request has grown, or is complete. */
+  hold(): void
+  /** A bug, of which the client learns nothing else. Returns the status that it gets. */
+  failed(err: unknown): Status
+}
+
+/** One call: its request, and its response. */
+export class Exchange implements Responder {
+  /** By `performance.now()`. */
+  readonly startMs = performance.now()
+  readonly stream: ServerHttp2Stream
+  readonly #context: ExchangeContext
+  readonly #message = new ArrivingMessage()
+  #method: Method | undefined
+  #hasEnded = false
+  /** With which the response ends. */
+  #trailers = OK
+
+  constructor(stream: ServerHttp2Stream, context: ExchangeContext) {
+    this.stream = stream
+    this.#context = context
+    // An error closes the stream.
+    stream.on('error', () => undefined)
+  }
+
+  /** Of the request, unless it is complete. */
+  get heldBytes(): number {
+    return this.stream.readableEnded ? 0 : this.#message.heldBytes
+  }
+
+  /** Whether it goes on only once the client sends the rest of the request, or reads the response. */
+  get waitsForClient(): boolean {
+    return this.#hasEnded || !this.stream.readableEnded
+  }
+
+  /** Ends a call that has been answered in part, and would go on. */
+  endStreaming(): void {
+    if (this.stream.headersSent) this.end({ name: 'UNAVAILABLE', message: 'the service is draining' })
+  }
+
+  begin(headers: IncomingHttpHeaders): void {
+    const fault = headFault(headers)
+    this.#method = this.#context.methods.get(headers[':path'] as string)
+    const timeout = headers['grpc-timeout'] as string | undefined
+    const waitsMs = timeout === undefined ? Number.POSITIVE_INFINITY : timeoutMs(timeout)
+    if (fault !== undefined) this.#refuseRequest(fault)
+    else if (this.#method === undefined) this.end({ name: 'UNIMPLEMENTED', message: `no method ${headers[':path']}` })
+    else if (waitsMs === undefined) this.end(malformedTimeout(timeout))
+    else this.#admit(this.#method, this.#call(headers.authorization, waitsMs))
+  }
+
+  send(message: Buffer): void {
+    if (!this.stream.writable) return
+    if (!this.stream.headersSent) this.#respond(OK)
+    this.stream.write(frameOf(message))
+  }
+
+  finish(message: Buffer): void {
+    if (this.#hasEnded) return
+    this.#ended(OK)
+    if (!this.stream.writable) return
+    if (!this.stream.headersSent) this.#respond(OK)
+    this.stream.end(frameOf(message))
+  }
+
+  end(status: Status): void {
+    if (this.#hasEnded) return
+    this.#ended(status)
+    const { stream } = this
+    if (stream.destroyed) return
+    if (stream.headersSent) {
+      this.#trailers = status
+      stream.end()
+    } else stream.respond({ ...RESPONSE_FIELDS, ...statusFields(status) }, { endStream: true })
+    if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR)
+  }
+
+  onClosed(callback: () => void): void {
+    this.stream.once('close', callback)
+  }
+
+  #respond(status: Status): void {
+    this.#trailers = status
+    this.stream.respond(RESPONSE_FIELDS, { waitForTrailers: true })
+    this.stream.once('wantTrailers', () => this.stream.sendTrailers(statusFields(this.#trailers)))
+  }
+
+  #ended({ name }: Status): void {
+    this.#hasEnded = true
+    this.#context.observer.callAnswered(this.#method?.name ?? UNKNOWN, name)
+  }
+
+  #call(authorization: string | undefined, waitsMs: number): Call {
+    const { socket, ip } = this.#context
+    return { authorization, socket, ip, deadlineMs: this.startMs + waitsMs }
+  }
+
+  /** It is no call at all. */
+  #refuseRequest(status: number): void {
+    this.#hasEnded = true
+    this.stream.respond({ ':status': status }, { endStream: true })
+    this.stream.close(NGHTTP2_NO_ERROR)
+  }
+
+  #admit(method: Method, call: Call): void {
+    const admission = method.admit?.(call)
+    if (admission instanceof Promise) {
+      admission.then(
+        status => this.#admitted(status, method, call),
+        err => this.end(this.#context.failed(err)),
+      )
+    } else this.#admitted(admission, method, call)
+  }
+
+  #admitted(status: Status | undefined, method: Method, call: Call): void {
+    if (status !== undefined) this.end(status)
+    else if (!this.stream.destroyed) this.#read(method, call)
+  }
+
+  #read(method: Method, call: Call): void {
+    this.stream.on('data', (chunk: Buffer) => {
+      if (this.#hasEnded) return
+      const fault = this.#message.add(chunk)
+      if (fault !== undefined) this.end(fault)
+      else if (!this.#message.isComplete) this.#context.hold()
+    })
+    this.stream.on('end', () => {
+      if (this.#hasEnded || this.stream.destroyed) return
+      if (this.#message.hasWaited) this.#context.hold()
+      const message = this.#message.finish()
+      if (Buffer.isBuffer(message)) this.#answer(method, message, call)
+      else this.end(message)
+    })
+  }
+
+  #answer(method: Method, message: Buffer, call: Call): void {
+    try {
+      method.answer(message, this, call)
+    } catch (err) {
+      this.end(this.#context.failed(err))
+    }
+  }
+}
+
+function malformedTimeout(given: string | undefined): Status {
+  return { name: 'INVALID_ARGUMENT', message: `grpc-timeout must be like 20m, with up to 8 digits; was ${given}` }
+}
+
+/** The status of HTTP for a request that is no call; `undefined` if it is one. */
+function headFault(headers: IncomingHttpHeaders): number | undefined {
+  if (headers[':method'] !== 'POST') return 405
+  return CONTENT_TYPE.test(headers['content-type'] ?? '') ? undefined : 415
+}

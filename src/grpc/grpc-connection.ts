@@ -1,0 +1,79 @@
+import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
+import type { Socket } from 'node:net'
+import { Exchange, type ExchangeContext } from './exchange.ts'
+
+/** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
+const MAX_STREAMS = 32
+
+/** Age at which a connection ends, in ms, so that connections spread again over all processes; and by how much it varies. */
+const MAX_AGE_MS = 300_000
+const AGE_JITTER = 0.2
+
+/** How long clients may still open calls after they were told to use another connection, in ms. */
+export const GOAWAY_MS = 500
+
+/** How long a client may take to send a request or to read a response, in ms. */
+const SLOW_MS = 10_000
+
+/**
+ * A GOAWAY frame with the largest id of a stream: calls that cross it are answered. It is written past the session, which would take no
+ * new calls once it has sent a GOAWAY of its own. The session writes whole frames, so this one is between two of them.
+ * @see https://www.rfc-editor.org/rfc/rfc9113#section-6.8
+ */
+const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '00000000', 'hex')
+
+interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' | 'ip'> {
+  /** Called with the bytes that the connection holds of unfinished requests. */
+  hold(bytes: number): void
+}
+
+/** One connection of a client, with its calls under way. */
+export class GrpcConnection {
+  readonly #socket: Socket
+  readonly #session: ServerHttp2Session
+  readonly #exchanges = new Set<Exchange>()
+  readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
+  #retirement: NodeJS.Timeout | undefined
+
+  constructor(socket: Socket, { hold, ...shared }: GrpcConnectionContext) {
+    this.#socket = socket
+    this.#session = performServerHandshake(socket, {
+      settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false },
+    })
+    const holdAll = () => hold([...this.#exchanges].reduce((sum, { heldBytes }) => sum + heldBytes, 0))
+    const context = { ...shared, socket, ip: socket.remoteAddress, hold: holdAll }
+    // An error closes the session.
+    this.#session.on('error', () => undefined)
+    this.#session.on('stream', (stream, headers) => this.#open(stream, context).begin(headers))
+    socket.once('close', () => clearTimeout(this.#retirement))
+  }
+
+  /** Tells the client to use another connection, and closes this one soon after, once its calls are answered. */
+  retire(): void {
+    if (this.#retirement !== undefined || this.#session.destroyed) return
+    this.#socket.write(GOAWAY)
+    this.#retirement = setTimeout(() => {
+      for (const exchange of this.#exchanges) exchange.endStreaming()
+      this.#session.close()
+    }, GOAWAY_MS)
+  }
+
+  /** What the client has not read, and the time that it has left to send a request or to read a response, in ms. */
+  look(nowMs: number): { readonly leftMs: number; readonly unreadBytes: number } {
+    if (nowMs >= this.#endsMs) this.retire()
+    let unreadBytes = 0
+    let sinceMs = nowMs
+    for (const exchange of this.#exchanges) {
+      unreadBytes += exchange.stream.writableLength
+      if (exchange.waitsForClient) sinceMs = Math.min(sinceMs, exchange.startMs)
+    }
+    return { unreadBytes, leftMs: sinceMs + SLOW_MS - nowMs }
+  }
+
+  #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {
+    const exchange = new Exchange(stream, context)
+    this.#exchanges.add(exchange)
+    stream.once('close', () => this.#exchanges.delete(exchange))
+    return exchange
+  }
+}
