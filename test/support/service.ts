@@ -95,6 +95,12 @@ export class Service {
     return Number(ports.find(port => port !== undefined))
   }
 
+  /** The port at which it answers gRPC, with the variable `GRPC_PORT`. */
+  get grpcPort(): number {
+    const ports = this.output.map(line => /gRPC: [^"]*:(\d+)/.exec(line)?.[1])
+    return Number(ports.find(port => port !== undefined))
+  }
+
   /** Resolves with the match of the first later line that matches. Rejects if the service ends before. */
   says(pattern: RegExp): Promise<RegExpExecArray> {
     return new Promise((resolve, reject) => {
