@@ -57,7 +57,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
     app.route({
       method: ['GET', 'PUT', 'POST', 'PATCH', 'DELETE'],
       url,
-      config: { access: 'admin', basic: true },
+      config: { access: 'admin', asksForPassword: true },
       schema: { hide: true, querystring: {} },
       onRequest: async request => refuseOtherChanges(request),
       handler: async (request, reply) => {

@@ -13,14 +13,18 @@ declare module 'fastify' {
     actor: string
     /** Whether the caller used an admin token on an admin route. */
     isOperator: boolean
+    /** Whether the caller's admin token may only read. */
+    isReadOnly: boolean
   }
   interface FastifyContextConfig {
     /** Who may call the route; everybody by default. */
     access?: Access
-    /** Accepts Basic authentication with the token as password: browsers ask for a password, not for a bearer token. */
+    /** Also accepts Basic authentication with the token as password, as admin routes always do. */
     basic?: boolean
     /** Spends and changes nothing, so that a read-only token may call it, though the access is `check`. */
     onlyReads?: boolean
+    /** Makes browsers ask for a name and a password. Not for calls of a page: each would open another dialog. */
+    asksForPassword?: boolean
   }
 }
 
@@ -35,6 +39,7 @@ export class Authentication {
     this.#callers = callers
     app.decorateRequest('actor', 'anonymous')
     app.decorateRequest('isOperator', false)
+    app.decorateRequest('isReadOnly', false)
   }
 
   /** The hooks of a route with this access. */
@@ -78,6 +83,7 @@ export class Authentication {
       this.#refuse(request, done)
       return
     }
+    if (bearerTokenOf(request) === undefined) refuseForeignOrigin(request)
     request.actor = token.name
     done(request.routeOptions.config.onlyReads ? undefined : this.#callers.checkFault(token))
   }
@@ -93,6 +99,7 @@ export class Authentication {
 /** Sets the actor first, so that the log names a token that is refused too. */
 function authorizeOperator(request: FastifyRequest, token: Token): void {
   request.actor = token.name
+  request.isReadOnly = token.readOnly
   if (token.readOnly && !READING_METHODS.has(request.method)) {
     throw new Problem('forbidden', `the token "${token.name}" may only read; the method was ${request.method}`)
   }
@@ -103,7 +110,7 @@ const CHECK_TOKEN = 'a check token may only check; policies and commands need an
 const BEARER = 'Bearer realm="throttler"'
 
 function unauthorized({ routeOptions }: FastifyRequest): Problem {
-  const challenge = routeOptions.config.basic ? `Basic realm="throttler", charset="UTF-8", ${BEARER}` : BEARER
+  const challenge = routeOptions.config.asksForPassword ? `Basic realm="throttler", charset="UTF-8", ${BEARER}` : BEARER
   const headers = { 'www-authenticate': challenge }
   return new Problem('unauthorized', 'send a valid token: Authorization: Bearer <token>', { headers })
 }
@@ -111,12 +118,13 @@ function unauthorized({ routeOptions }: FastifyRequest): Problem {
 /** The token of a request, if it is sent in a way that the route accepts. */
 function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
   const { authorization = '' } = headers
-  return bearerToken(authorization) ?? (routeOptions.config.basic ? passwordOf(authorization) : undefined)
+  const { access, basic } = routeOptions.config
+  return bearerToken(authorization) ?? (access === 'admin' || basic ? passwordOf(authorization) : undefined)
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7617 */
-function passwordOf(authorization: string): string | undefined {
-  const [, encoded] = /^Basic +([A-Za-z0-9+/_-]+=*) *$/i.exec(authorization) ?? []
+function passwordOf({ headers }: FastifyRequest): string | undefined {
+  const [, encoded] = /^Basic +([A-Za-z0-9+/_-]+=*) *$/i.exec(headers.authorization ?? '') ?? []
   if (encoded === undefined) return undefined
   const credentials = Buffer.from(encoded, 'base64').toString()
   const colon = credentials.indexOf(':')
@@ -132,6 +140,7 @@ function refuseForeignHost({ headers }: FastifyRequest): void {
   )
 }
 
+/** Browsers send a password that they know with every request to its host, also for pages of another origin. */
 function refuseForeignOrigin({ headers }: FastifyRequest): void {
   const { origin, host } = headers
   if (origin === undefined) return

@@ -48,7 +48,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
   app.post(
     '/check',
     {
-      config: { access: 'check', docs: DOCS },
+      config: { access: 'check', basic: true, docs: DOCS },
       schema: { body: CheckRequest },
     },
     (request, reply) => {

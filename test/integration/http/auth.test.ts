@@ -35,21 +35,27 @@ function expectUnauthorized(answer: Answer): void {
 }
 
 describe('with ADMIN_TOKENS', () => {
-  it.each(ADMIN_CALLS)('%s needs a valid token', async (_, call) => {
-    const wrong: Record<string, string>[] = [
-      {},
-      bearer('wrong'),
-      bearer('secret-of-an-admin2'),
-      bearer('Secret-of-an-admin'),
-      bearer('alice:secret-of-an-admin'),
-      bearer('secret-of-an-admin,secret-of-another'),
-      bearer('secret-of-an-admin x'),
-      { authorization: 'secret-of-an-admin' },
-      { authorization: 'Bearer' },
-      { authorization: `Basic ${btoa('alice:secret-of-an-admin')}` },
-    ]
-    for (const headers of wrong) expectUnauthorized(await call(guarded.app.as(headers)))
-    expect([401, 403]).not.toContain((await call(as('secret-of-an-admin'))).status)
+  it.each(ADMIN_CALLS)('%s needs a valid token, as a bearer token or as a password', async (_, call) => {
+    for (const headers of [{}, bearer('wrong')]) expectUnauthorized(await call(guarded.app.as(headers)))
+    for (const authorization of ['Bearer secret-of-an-admin', `Basic ${btoa('alice:secret-of-an-admin')}`]) {
+      expect([401, 403]).not.toContain((await call(guarded.app.as({ authorization }))).status)
+    }
+  })
+
+  it.each([
+    'Bearer secret-of-an-admin2',
+    'Bearer Secret-of-an-admin',
+    'Bearer alice:secret-of-an-admin',
+    'Bearer secret-of-an-admin,secret-of-another',
+    'Bearer secret-of-an-admin x',
+    'secret-of-an-admin',
+    'Bearer',
+    `Basic ${btoa('alice:wrong')}`,
+    `Basic ${btoa('secret-of-an-admin:')}`,
+    `Basic ${btoa('secret-of-an-admin')}`,
+    'Basic !',
+  ])('"%s" is no valid token', async authorization => {
+    expectUnauthorized(await guarded.app.as({ authorization }).get('/config'))
   })
 
   it.each(ADMIN_CALLS)('%s is forbidden to a check token', async (_, call) => {
@@ -102,6 +108,17 @@ describe('POST /check', () => {
     for (const headers of [{}, bearer('wrong')]) expectUnauthorized(await guarded.app.as(headers).check('k'))
     for (const token of ['secret-of-a-caller', 'secret-of-an-admin', 'secret-of-another']) {
       expect((await as(token).check('k')).status).toBe(200)
+    }
+  })
+
+  it('accepts the token as a password too, but not from a page of another origin', async () => {
+    const authorization = `Basic ${btoa('alice:secret-of-an-admin')}`
+    const { port, url } = guarded.app
+    expect((await guarded.app.as({ authorization }).check('k')).status).toBe(200)
+    expect((await guarded.app.as({ authorization, origin: url }).check('k')).status).toBe(200)
+    for (const origin of ['http://evil.example', `http://127.0.0.1:${port + 1}`, 'null']) {
+      expectProblem(await guarded.app.as({ authorization, origin }).check('k'), 403, 'forbidden')
+      expect((await guarded.app.as({ ...bearer('secret-of-a-caller'), origin }).check('k')).status).toBe(200)
     }
   })
 

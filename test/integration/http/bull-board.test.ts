@@ -52,10 +52,6 @@ describe('/admin/queues', () => {
     }
   })
 
-  it('is the only path that accepts a password', async () => {
-    expectProblem(await as('secret-of-an-admin').get('/config'), 401, 'unauthorized')
-  })
-
   it('shows the queues of all partitions, and their jobs with the reasons for failures', async () => {
     const { body } = await as('secret-of-a-reader').get(
       `${BASE}/api/queues?activeQueue=${QUEUE}&status=failed&page=1&jobsPerPage=10`,
