@@ -83,6 +83,18 @@ module.exports = {
       to: { path: '^src/', pathNot: '^src/(simulation|domain|lib)/' },
     },
     {
+      name: 'the-console-knows-only-the-http-api',
+      severity: 'error',
+      from: { path: '^console/' },
+      to: { pathNot: '^console/|^node_modules/(preact|uplot)/' },
+    },
+    {
+      name: 'the-service-never-imports-the-console',
+      severity: 'error',
+      from: { path: '^(src|workers)/' },
+      to: { path: '^console/' },
+    },
+    {
       name: 'src-never-imports-workers',
       severity: 'error',
       from: { path: '^src/' },

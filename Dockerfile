@@ -7,9 +7,10 @@ WORKDIR /app
 COPY package.json package-lock.json ./
 RUN npm ci --ignore-scripts
 COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/bundle.mjs ./scripts/
+COPY scripts/bundle.mjs scripts/bundle-console.mjs ./scripts/
 COPY src ./src
 COPY workers ./workers
+COPY console ./console
 RUN npm run build
 # The compiler stays otherwise, since a library would use it if it is there.
 RUN npm prune --omit=dev --ignore-scripts \

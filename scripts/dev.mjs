@@ -29,7 +29,7 @@ function scheduleRestart() {
   }, QUIET_MS)
 }
 
-for (const folder of ['src', 'workers']) watch(folder, { recursive: true }, scheduleRestart)
+for (const folder of ['src', 'workers', 'console']) watch(folder, { recursive: true }, scheduleRestart)
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, async () => {
     await stop()

@@ -15,6 +15,7 @@ import { type DenialsRouteOptions, denialsRoute } from '../insight/http/denials.
 import { type StatsRouteOptions, statsRoute } from '../insight/http/stats.route.ts'
 import { type TopRouteOptions, topRoute } from '../insight/http/top.route.ts'
 import { type BullBoardRouteOptions, bullBoardRoute } from './bull-board.route.ts'
+import { consoleRoute } from './console.route.ts'
 import { docsRoute } from './docs.route.ts'
 import { type HealthRoutesOptions, healthRoutes } from './health.route.ts'
 import { type MetricsRouteOptions, metricsRoute } from './metrics.route.ts'
@@ -57,5 +58,6 @@ export function addRoutes(app: FastifyInstance, deps: RouteDependencies): void {
   app.register(healthRoutes, deps.health)
   app.register(metricsRoute, { ...deps.metrics, drain })
   app.register(bullBoardRoute, { ...deps.board, drain })
+  app.register(consoleRoute, { drain })
   app.register(docsRoute, { drain })
 }

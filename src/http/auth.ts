@@ -83,7 +83,7 @@ export class Authentication {
       this.#refuse(request, done)
       return
     }
-    if (bearerTokenOf(request) === undefined) refuseForeignOrigin(request)
+    if (bearerToken(request.headers.authorization) === undefined) refuseForeignOrigin(request)
     request.actor = token.name
     done(request.routeOptions.config.onlyReads ? undefined : this.#callers.checkFault(token))
   }
@@ -116,10 +116,9 @@ function unauthorized({ routeOptions }: FastifyRequest): Problem {
 }
 
 /** The token of a request, if it is sent in a way that the route accepts. */
-function credentialOf({ headers, routeOptions }: FastifyRequest): string | undefined {
-  const { authorization = '' } = headers
-  const { access, basic } = routeOptions.config
-  return bearerToken(authorization) ?? (access === 'admin' || basic ? passwordOf(authorization) : undefined)
+function credentialOf(request: FastifyRequest): string | undefined {
+  const { access, basic } = request.routeOptions.config
+  return bearerToken(request.headers.authorization) ?? (access === 'admin' || basic ? passwordOf(request) : undefined)
 }
 
 /** @see https://www.rfc-editor.org/rfc/rfc7617 */

@@ -20,9 +20,15 @@ const document = JSON.parse(readFileSync(new URL('../../docs/openapi.json', impo
 const OPERATIONS = Object.entries<object>(document.paths).flatMap(([path, methods]) =>
   Object.keys(methods).map(method => [method.toUpperCase(), path] as const),
 )
-const PAGES = ['/admin/queues', '/admin/queues/{key}', '/docs/{key}', '/openapi.json', '/'].map(
-  path => ['GET', path] as const,
-)
+const PAGES = [
+  '/console',
+  '/console/{key}',
+  '/admin/queues',
+  '/admin/queues/{key}',
+  '/docs/{key}',
+  '/openapi.json',
+  '/',
+].map(path => ['GET', path] as const)
 
 let service: Service
 let client: Client

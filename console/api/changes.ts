@@ -1,0 +1,48 @@
+import { call, fieldOf, type Reply, segment } from './call.ts'
+import type { Command, DryRun, PolicyDefinition, StoredPolicy } from './types.ts'
+
+const WAIT_SECONDS = 10
+
+/** A change of one policy, on the condition that nobody has changed it in the meantime. */
+export interface Change {
+  readonly key: string
+  /** The ETag of the policy that the operator saw; undefined if there was none. */
+  readonly seen: string | undefined
+  readonly reason?: string
+}
+
+function conditionOf({ seen }: Change): Record<string, string> {
+  return seen === undefined ? { 'if-none-match': '*' } : { 'if-match': seen }
+}
+
+/** One click is one command: a repetition by the browser has the same idempotency key. */
+function fieldsOf(change: Change): Record<string, string> {
+  const { reason = '' } = change
+  return {
+    ...conditionOf(change),
+    prefer: `wait=${WAIT_SECONDS}`,
+    'idempotency-key': Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('-'),
+    ...(reason.trim() !== '' && { 'x-change-reason': fieldOf(reason.trim()) }),
+  }
+}
+
+type Outcome = Promise<Reply<StoredPolicy | Command>>
+
+export async function dryRun(change: Change, body: PolicyDefinition): Promise<DryRun> {
+  const headers = conditionOf(change)
+  const options = { method: 'PUT', query: { dryRun: true }, headers, body }
+  return (await call<DryRun>(`config/${segment(change.key)}`, options)).body
+}
+
+export function putPolicy(change: Change, body: PolicyDefinition): Outcome {
+  return call(`config/${segment(change.key)}`, { method: 'PUT', headers: fieldsOf(change), body })
+}
+
+export function deletePolicy(change: Change): Outcome {
+  return call(`config/${segment(change.key)}`, { method: 'DELETE', headers: fieldsOf(change) })
+}
+
+export function rollBack(change: Change, version: number): Outcome {
+  const options = { method: 'POST', headers: fieldsOf(change), body: { version } }
+  return call(`config/${segment(change.key)}/rollback`, options)
+}

@@ -1,0 +1,160 @@
+import { useState } from 'preact/hooks'
+import { CallFailure, call, segment } from '../api/call.ts'
+import { rollBack } from '../api/changes.ts'
+import type { Seen } from '../api/policies.ts'
+import type { HistoryPage, PolicyEvent } from '../api/types.ts'
+import { Confirmation } from '../parts/dialog.tsx'
+import { Differences } from '../parts/differences.tsx'
+import { ForeignText } from '../parts/foreign-text.tsx'
+import { ReasonField } from '../parts/reason-field.tsx'
+import { Empty, WhenLoaded } from '../parts/states.tsx'
+import { useAction } from '../parts/use-action.ts'
+import { useLoaded } from '../parts/use-loaded.ts'
+import { session } from '../session.ts'
+import { formatTime } from '../text/format.ts'
+import { definitionOf } from '../text/policy-text.ts'
+
+/** The service returns the oldest changes first, an operator wants the newest, so all pages are read: this many at most. */
+const MAX_PAGES = 10
+const PER_PAGE = 1000
+const FIRST_SHOWN = 25
+
+interface PolicyHistoryProps {
+  readonly name: string
+  /** How often the policy was changed from this view. */
+  readonly changes: number
+  readonly seen: Seen | undefined
+  onChanged(text: string): void
+}
+
+/** Every change of a policy, newest first: who, when, why and what. */
+export function PolicyHistory({ name, changes, seen, onChanged }: PolicyHistoryProps) {
+  const history = useLoaded(`${name} ${changes}`, signal => readHistory(name, signal))
+  const [shown, setShown] = useState(FIRST_SHOWN)
+  const [restoring, setRestoring] = useState<PolicyEvent>()
+  return (
+    <section aria-labelledby="changes">
+      <h2 id="changes">History</h2>
+      <WhenLoaded from={history} height="12rem">
+        {events => (
+          <>
+            {events.length === 0 && <Empty>There never was a policy under this config key.</Empty>}
+            <ol class="events">
+              {events.slice(0, shown).map((event, index) => (
+                <HistoryEvent
+                  key={event.version}
+                  event={event}
+                  before={events[index + 1]}
+                  onRestore={index > 0 && event.policy !== null ? () => setRestoring(event) : undefined}
+                />
+              ))}
+            </ol>
+            {events.length > shown && (
+              <button type="button" onClick={() => setShown(shown + FIRST_SHOWN)}>
+                Earlier changes
+              </button>
+            )}
+          </>
+        )}
+      </WhenLoaded>
+      {restoring && seen && (
+        <Rollback
+          name={name}
+          seen={seen}
+          event={restoring}
+          onChanged={onChanged}
+          onClose={() => setRestoring(undefined)}
+        />
+      )}
+    </section>
+  )
+}
+
+async function readHistory(name: string, signal: AbortSignal): Promise<readonly PolicyEvent[]> {
+  const events: PolicyEvent[] = []
+  let cursor: string | undefined
+  try {
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const query = { limit: PER_PAGE, cursor }
+      const { body } = await call<HistoryPage>(`config/${segment(name)}/history`, { query, signal })
+      events.push(...body.events)
+      cursor = body.nextCursor
+      if (cursor === undefined) break
+    }
+  } catch (err) {
+    if (!(err instanceof CallFailure && err.code === 'policy-not-found')) throw err
+  }
+  return events.reverse()
+}
+
+interface HistoryEventProps {
+  readonly event: PolicyEvent
+  readonly before: PolicyEvent | undefined
+  readonly onRestore: (() => void) | undefined
+}
+
+function HistoryEvent({ event: { version, type, at, actor, reason, policy }, before, onRestore }: HistoryEventProps) {
+  return (
+    <li>
+      <div class="heading">
+        <h3>
+          Version {version} <span class="tag">{type}</span>
+        </h3>
+        {onRestore && (
+          <button
+            type="button"
+            disabled={session.readOnly !== undefined}
+            aria-describedby="change-note"
+            onClick={onRestore}
+          >
+            Roll back to {version}…
+          </button>
+        )}
+      </div>
+      <p class="hint">
+        <time dateTime={at}>{formatTime(at)}</time> by <ForeignText text={actor} />
+      </p>
+      {reason !== undefined && (
+        <p>
+          <ForeignText text={reason} isProse />
+        </p>
+      )}
+      {policy === null ? (
+        <p class="hint">The policy was deleted.</p>
+      ) : (
+        <Differences from={before?.policy ?? null} to={policy} />
+      )}
+    </li>
+  )
+}
+
+interface RollbackProps {
+  readonly name: string
+  readonly seen: Seen
+  readonly event: PolicyEvent
+  onChanged(text: string): void
+  onClose(): void
+}
+
+function Rollback({ name, seen, event, onChanged, onClose }: RollbackProps) {
+  const [reason, setReason] = useState('')
+  const action = useAction(async () => {
+    const { status } = await rollBack({ key: name, seen: seen.etag, reason }, event.version)
+    onClose()
+    onChanged(status === 202 ? 'The rollback is queued.' : `The policy is that of version ${event.version} again.`)
+  })
+  const now = seen.policy === undefined ? null : definitionOf({ ...seen.policy })
+  return (
+    <Confirmation
+      title={`Roll back to version ${event.version}?`}
+      action="Roll back"
+      {...action}
+      onConfirm={action.run}
+      onClose={onClose}
+    >
+      <p>A new version will be equal to version {event.version}. This changes:</p>
+      <Differences from={now} to={event.policy} />
+      <ReasonField value={reason} onChange={setReason} />
+    </Confirmation>
+  )
+}

@@ -1,0 +1,161 @@
+import type { ComponentChildren } from 'preact'
+import { useRef, useState } from 'preact/hooks'
+import { deletePolicy } from '../api/changes.ts'
+import { readPolicy, type Seen } from '../api/policies.ts'
+import type { PolicyDefinition, StoredPolicy } from '../api/types.ts'
+import { announce } from '../parts/announcer.tsx'
+import { Confirmation } from '../parts/dialog.tsx'
+import { ForeignText } from '../parts/foreign-text.tsx'
+import { LimitList } from '../parts/limit-list.tsx'
+import { ReasonField } from '../parts/reason-field.tsx'
+import { Empty, ReadOnlyNote, WhenLoaded } from '../parts/states.tsx'
+import { useAction } from '../parts/use-action.ts'
+import { useLoaded } from '../parts/use-loaded.ts'
+import { session } from '../session.ts'
+import { formatTime } from '../text/format.ts'
+import { MODE_TEXTS } from '../text/policy-text.ts'
+import { PolicyEditor } from './policy-editor.tsx'
+import { PolicyHistory } from './policy-history.tsx'
+
+/** One policy: what it says, its history, and its changes. */
+export function PolicyView({ name }: { name: string }) {
+  const [isEditing, setEditing] = useState(false)
+  const [changes, setChanges] = useState(0)
+  const seen = useLoaded(`${name} ${changes}`, signal => readPolicy(name, signal))
+  const heading = useRef<HTMLHeadingElement>(null)
+  const close = () => {
+    setEditing(false)
+    heading.current?.focus()
+  }
+  const changed = (text: string) => {
+    announce(text)
+    close()
+    setChanges(count => count + 1)
+  }
+  return (
+    <>
+      <h1 ref={heading} tabIndex={-1}>
+        <span class="kind">Policy</span> <ForeignText text={name} />
+      </h1>
+      <WhenLoaded from={seen} height="16rem">
+        {value =>
+          isEditing ? (
+            <PolicyEditor name={name} seen={value} onChanged={changed} onClose={close} />
+          ) : (
+            <section aria-labelledby="stored">
+              <Controls name={name} seen={value} onEdit={() => setEditing(true)} onChanged={changed} />
+              {value.policy === undefined ? (
+                <Empty>No policy is stored under this config key.</Empty>
+              ) : (
+                <PolicyFacts policy={value.policy} />
+              )}
+            </section>
+          )
+        }
+      </WhenLoaded>
+      <PolicyHistory name={name} changes={changes} seen={seen.value} onChanged={changed} />
+    </>
+  )
+}
+
+function PolicyFacts({ policy }: { policy: StoredPolicy }) {
+  const { limits = [], mode = 'enforce', onStoreFailure, description, expiresAt, then } = policy
+  const shadow = limits.filter(limit => limit.shadow)
+  return (
+    <dl class="facts wide">
+      <Fact name="Enforced limits">
+        <LimitList limits={limits.filter(limit => !limit.shadow)} />
+      </Fact>
+      {shadow.length > 0 && (
+        <Fact name="Shadow limits: counted, deny nobody">
+          <LimitList limits={shadow} />
+        </Fact>
+      )}
+      <Fact name={`Mode ${mode}`}>{MODE_TEXTS[mode]}</Fact>
+      <Fact name="If the bucket store is unavailable">{onStoreFailure ?? 'as the settings say'}</Fact>
+      {description && (
+        <Fact name="Description">
+          <ForeignText text={description} isProse />
+        </Fact>
+      )}
+      {expiresAt && (
+        <Fact name={`Ends ${formatTime(expiresAt)}`}>
+          <Following then={then ?? null} />
+        </Fact>
+      )}
+      <Fact name={`Version ${policy.version}`}>
+        {formatTime(policy.updatedAt)} by <ForeignText text={policy.updatedBy} />
+      </Fact>
+    </dl>
+  )
+}
+
+function Following({ then }: { then: PolicyDefinition | null }) {
+  if (then === null) return <>Then there is no policy under this config key.</>
+  return (
+    <>
+      Then, in mode {then.mode ?? 'enforce'}:
+      <LimitList limits={then.limits ?? []} />
+    </>
+  )
+}
+
+function Fact({ name, children }: { name: string; children: ComponentChildren }) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>{children}</dd>
+    </div>
+  )
+}
+
+interface ControlsProps {
+  readonly name: string
+  readonly seen: Seen
+  onEdit(): void
+  onChanged(text: string): void
+}
+
+function Controls({ name, seen, onEdit, onChanged }: ControlsProps) {
+  const [isAsking, setAsking] = useState(false)
+  const [reason, setReason] = useState('')
+  const action = useAction(async () => {
+    const { status } = await deletePolicy({ key: name, seen: seen.etag, reason })
+    setAsking(false)
+    onChanged(status === 202 ? 'The deletion is queued.' : 'The policy is deleted.')
+  })
+  const isDisabled = session.readOnly !== undefined
+  return (
+    <div class="control">
+      <div class="heading">
+        <h2 id="stored">Stored now</h2>
+        <div class="actions">
+          <button type="button" class="primary" disabled={isDisabled} aria-describedby="change-note" onClick={onEdit}>
+            {seen.policy === undefined ? 'Create policy' : 'Edit'}
+          </button>
+          {seen.policy && (
+            <button type="button" disabled={isDisabled} aria-describedby="change-note" onClick={() => setAsking(true)}>
+              Delete…
+            </button>
+          )}
+        </div>
+      </div>
+      <ReadOnlyNote id="change-note" />
+      {isAsking && (
+        <Confirmation
+          title="Delete this policy?"
+          action="Delete"
+          {...action}
+          onConfirm={action.run}
+          onClose={() => setAsking(false)}
+        >
+          <p>
+            Keys that <ForeignText text={name} /> matches get the next policy that matches them. The history stays, and
+            a version can be restored from it.
+          </p>
+          <ReasonField value={reason} onChange={setReason} />
+        </Confirmation>
+      )}
+    </div>
+  )
+}

@@ -1,0 +1,249 @@
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
+import type { Browser } from 'playwright-core'
+import { TestApp } from '../support/app.ts'
+import { describeWithChromium, launchBrowser, picture } from '../support/browser.ts'
+import { CONSOLE_TOKENS, NARROW, OpenConsole } from '../support/console.ts'
+import {
+  ABUSER,
+  denialsOf,
+  FIRST,
+  HOSTILE_KEYS,
+  NO_CHECKS,
+  NO_KEYS,
+  OUTAGE,
+  PICTURED,
+  SECOND,
+  seed,
+  VIEWS,
+} from '../support/console-data.ts'
+import { type Store, startStore } from '../support/store.ts'
+
+describeWithChromium('the console', () => {
+  let store: Store
+  let app: TestApp
+  let admin: ReturnType<TestApp['as']>
+  let browser: Browser
+  let open: OpenConsole
+  beforeAll(async () => {
+    store = await startStore()
+    app = await TestApp.start(store, { variables: { ADMIN_TOKENS: CONSOLE_TOKENS, ADMIN_CAPACITY: '100000' } })
+    admin = app.as({ authorization: 'Bearer secret-of-an-admin' })
+    browser = await launchBrowser()
+    await seed(admin)
+  })
+  afterAll(async () => {
+    await browser?.close()
+    await app?.close()
+    await store?.stop()
+  })
+  afterEach(() => open.close())
+
+  async function at(place: string, options: Parameters<typeof OpenConsole.open>[3] = {}): Promise<OpenConsole> {
+    open = await OpenConsole.open(browser, app.url, place, options)
+    return open
+  }
+
+  it.each(VIEWS)('%s is accessible: wide and light, narrow and dark', async (_, place, text) => {
+    const { page } = await at(place)
+    await open.shows(text)
+    await open.expectNoFault()
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await page.setViewportSize(NARROW)
+    await open.expectNoFault()
+  })
+
+  it('says so where there is nothing', async () => {
+    await at('#/limited?by=shadowed&window=1m')
+    for (const [place, text] of [
+      ['#/key?key=never%20seen', 'No denial of this key was recorded.'],
+      ['#/policies?prefix=nothing', 'No stored config key begins with'],
+      ['#/policy?key=nothing', 'There never was a policy under this config key.'],
+    ] as const) {
+      await open.go(place)
+      await open.shows(text)
+      await open.expectNoFault()
+    }
+    await open.answer('/stats', 200, NO_CHECKS)
+    await open.answer('/top', 200, NO_KEYS)
+    await open.go('#/overview')
+    await open.shows('No checks in this time.')
+    await open.go('#/limited')
+    await open.shows('Nothing was counted since')
+    await open.expectNoFault()
+  })
+
+  it('says what is wrong, keeps what it had, and tries again', async () => {
+    await at('#/policy?key=nothing')
+    for (const [, place, text] of VIEWS.filter(([name]) => name !== 'a key')) {
+      for (const path of ['/stats', '/top', '/config', '/health']) await open.answer(path, 503, OUTAGE)
+      await open.go(place)
+      await open.shows(OUTAGE.detail)
+      await open.expectNoFault()
+      await open.restore()
+      await open.retryAll()
+      await open.shows(text)
+    }
+    await open.go('#/overview')
+    await open.shows('closed')
+    await open.answer('/health', 503, OUTAGE)
+    await open.shows(OUTAGE.detail)
+    await open.shows('closed')
+  })
+
+  it('a read-only token sees everything, and its controls are disabled', async () => {
+    await at(`#/key?key=${ABUSER}`, { isReadOnly: true })
+    await open.shows('The token “eve” may only read. Changes are disabled.')
+    for (const name of ['Reset…', /^Check and spend/]) expect(await open.button(name).isDisabled()).toBe(true)
+    await open.button('Preview').click()
+    await open.shows('A check for 1 would be denied.')
+    await open.expectNoFault()
+    await open.go('#/policy?key=user:*')
+    await open.shows('the second reason')
+    for (const name of ['Edit', 'Delete…', 'Roll back to 1…']) expect(await open.button(name).isDisabled()).toBe(true)
+    await open.expectNoFault()
+  })
+
+  it('finds a key in the list, shows its denials, and resets it', async () => {
+    await at('#/limited')
+    await open.page.getByRole('link', { name: ABUSER }).click()
+    await open.shows('Key user:7')
+    await open.page.getByRole('row').filter({ hasText: 'burst' }).first().waitFor()
+    await open.shows('0 of 20 left')
+    await open.button('Reset…').click()
+    await open.page.getByRole('dialog', { name: 'Reset this bucket?' }).waitFor()
+    await open.page.keyboard.press('Escape')
+    await open.page.locator('button:focus').getByText('Reset…').waitFor()
+    expect(await open.page.getByRole('dialog').count()).toBe(0)
+    await open.button('Reset…').click()
+    await open.expectNoFault()
+    await open.button('Reset').click()
+    await open.shows('The bucket is full again.')
+    await open.shows('20 of 20 left')
+  })
+
+  it('tries a check: a preview spends nothing, a check does, and 0 tokens only read', async () => {
+    await at('#/key?key=user:tried')
+    await open.shows('20 of 20 left')
+    await open.page.getByLabel('Tokens', { exact: true }).fill('8')
+    await open.button('Preview').click()
+    await open.shows('A check for 8 would be allowed.')
+    await open.button('Check and spend 8').click()
+    await open.shows('A check for 8 is allowed.')
+    await open.shows('12 of 20 left')
+    await open.page.getByLabel('Tokens', { exact: true }).fill('0')
+    await open.button('Check and spend 0').click()
+    await open.shows('A check for 0 is allowed.')
+    await open.page.getByLabel('Tokens', { exact: true }).fill('15')
+    await open.button('Check and spend 15').click()
+    await open.shows('A check for 15 is denied.')
+    await open.page.getByLabel('Policy that the caller names').fill('no such policy')
+    await open.button('Preview').click()
+    await open.shows(/no policy is stored under/i)
+  })
+
+  it('edits a policy: dry run, conflict, and the change on top of it', async () => {
+    await admin.put('edited:*', FIRST)
+    await at('#/policy?key=edited:*')
+    await open.button('Edit').click()
+    await open.page.getByLabel('Capacity').fill('30')
+    await open.page.getByLabel('Reason, for the history').fill('größer – 更大')
+    expect(await open.button('Apply').isDisabled()).toBe(true)
+    await open.button('Dry run').click()
+    await open.shows('nothing has changed yet')
+    await open.shows('30 tokens, 1 more every 1 h')
+    await open.expectNoFault()
+    await admin.put('edited:*', { ...FIRST, description: 'by somebody else' })
+    await open.button('Apply').click()
+    await open.shows('Somebody else changed this policy')
+    await open.shows('by somebody else')
+    await open.expectNoFault()
+    await open.button('Keep my draft').click()
+    await open.button('Dry run').click()
+    await open.button('Apply').click()
+    await open.shows('The policy is changed, and in force.')
+    await open.shows('größer – 更大')
+    const { body } = await admin.get('/config/edited:*')
+    expect(body).toMatchObject({ version: 3, limits: [{ capacity: 30 }], updatedBy: 'ann' })
+    expect(body.description).toBeUndefined()
+  })
+
+  it('rolls a policy back, and deletes it', async () => {
+    await admin.put('restored', FIRST)
+    await admin.put('restored', SECOND)
+    await at('#/policy?key=restored')
+    await open.button('Roll back to 1…').click()
+    await open.expectNoFault()
+    await open.page.getByRole('dialog').getByLabel('Reason, for the history').fill('it was better')
+    await open.button('Roll back').click()
+    await open.shows('The policy is that of version 1 again.')
+    await open.shows('it was better')
+    expect((await admin.get('/config/restored')).body).toMatchObject({ version: 3, ...FIRST })
+    await open.button('Delete…').click()
+    await open.button('Delete').click()
+    await open.shows('The policy is deleted.')
+    await open.shows('No policy is stored under this config key.')
+  })
+
+  it('creates a temporary policy, as a form and as JSON, and shows what is wrong with it', async () => {
+    await at('#/policies')
+    await open.page.getByLabel('Open or create').fill('made')
+    await open.button('Open').click()
+    await open.button('Create policy').click()
+    await open.page.getByLabel('Name').fill('Not Allowed')
+    await open.button('Dry run').click()
+    await open.shows('/limits/0/name')
+    await open.page.getByLabel('Name').fill('made')
+    await open.page.getByLabel('Edit as JSON').check()
+    const policy = JSON.parse(await open.page.getByLabel('The policy').inputValue())
+    const expiresAt = new Date(Date.now() + 86_400_000).toISOString()
+    await open.page.getByLabel('The policy').fill(JSON.stringify({ ...policy, expiresAt }))
+    await open.button('Dry run').click()
+    await open.button('Apply').click()
+    await open.shows('Then there is no policy under this config key.')
+    expect((await admin.get('/config/made')).body).toMatchObject({ limits: [{ name: 'made' }], expiresAt, then: null })
+  })
+
+  it('shows hostile keys as texts, in every view', async () => {
+    await at('#/limited', { viewport: NARROW })
+    await open.shows('\\u{202E}evil\\u{202C}')
+    await open.expectNoFault()
+    const links = open.page.getByRole('rowheader').getByRole('link')
+    const places = await links.evaluateAll(found => found.map(link => link.getAttribute('href') ?? ''))
+    const keyOf = (place: string) => new URLSearchParams(place.replace(/.*\?/, '')).get('key')
+    expect(places.map(keyOf)).toEqual(expect.arrayContaining(HOSTILE_KEYS))
+    for (const place of places) {
+      await open.go(place)
+      await open.shows('Bucket, live')
+      await open.expectFits()
+      await open.go(place.replace('#/key', '#/policy'))
+      await open.shows('Stored now')
+      await open.expectFits()
+    }
+  })
+
+  it('can be used with the keyboard', async () => {
+    const { page } = await at('#/policies')
+    await page.keyboard.press('Tab')
+    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
+    await page.keyboard.press('Enter')
+    expect(await page.evaluate('document.activeElement.tagName')).toBe('MAIN')
+    await page.getByRole('link', { name: 'Who is limited' }).focus()
+    await page.keyboard.press('Enter')
+    await page.locator('h1:focus').getByText('Who is limited').waitFor()
+    expect(await page.title()).toBe('Who is limited · Throttler')
+  })
+
+  it('is pictured', async () => {
+    const { page } = await at('#/policies', { viewport: { width: 1000, height: 960 } })
+    await open.answer('/stats', 200, PICTURED)
+    await open.go('#/overview')
+    await open.shows('closed')
+    await picture(page, 'console-overview')
+    await admin.request('POST', '/check/batch', { checks: new Array(22).fill({ key: 'user:42' }) })
+    await denialsOf(admin, 'user:42')
+    await page.emulateMedia({ colorScheme: 'dark' })
+    await open.go('#/key?key=user:42')
+    await page.getByRole('row').filter({ hasText: 'burst' }).first().waitFor()
+    await picture(page, 'console-key-dark')
+  })
+})

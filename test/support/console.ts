@@ -1,0 +1,98 @@
+import { expect } from '@jest/globals'
+import axe from 'axe-core'
+import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
+import { complaintsOf } from './browser.ts'
+
+const CHANGES = { username: 'ann', password: 'secret-of-an-admin' }
+const READS = { username: 'eve', password: 'secret-of-a-reader' }
+/** The tokens of an operator who may change, and of one who may only read. */
+export const CONSOLE_TOKENS = `ann:${CHANGES.password},eve:${READS.password}:read`
+
+export const NARROW = { width: 320, height: 640 }
+
+const WIDTHS = `(({ scrollWidth, clientWidth }) => ({ scrollWidth, clientWidth }))(document.documentElement)`
+
+/** Chromium logs each refusal of the service, such as a 404 for a policy that does not exist. */
+const REFUSAL = /^Failed to load resource: the server responded with a status of/
+
+/** The console in a browser. */
+export class OpenConsole {
+  readonly page: Page
+  /** Errors of the page, and requests to other hosts. */
+  readonly complaints: readonly string[]
+
+  private constructor(page: Page, complaints: readonly string[]) {
+    this.page = page
+    this.complaints = complaints
+  }
+
+  /** @param place a fragment, such as `#/policies` */
+  static async open(
+    browser: Browser,
+    url: string,
+    place: string,
+    { isReadOnly = false, ...options }: BrowserContextOptions & { isReadOnly?: boolean } = {},
+  ): Promise<OpenConsole> {
+    const page = await browser.newPage({ httpCredentials: isReadOnly ? READS : CHANGES, ...options })
+    const complaints = complaintsOf(page)
+    const isForeign = (requested: string) => /^https?:/.test(requested) && new URL(requested).origin !== url
+    page.on('request', request => isForeign(request.url()) && complaints.push(request.url()))
+    await page.goto(`${url}/console${place}`)
+    await page.locator('h1').waitFor()
+    return new OpenConsole(page, complaints)
+  }
+
+  /** Another view of the same page. */
+  async go(place: string): Promise<void> {
+    await this.page.evaluate(`location.hash = ${JSON.stringify(place)}`)
+  }
+
+  /** Presses every button to try again. Some loads have succeeded by themselves. */
+  async retryAll(): Promise<void> {
+    await this.page
+      .getByRole('button', { name: 'Try again' })
+      .evaluateAll(buttons => buttons.map(button => button.dispatchEvent(new Event('click'))))
+  }
+
+  button(name: string | RegExp) {
+    return this.page.getByRole('button', { name, exact: typeof name === 'string' })
+  }
+
+  async shows(text: string | RegExp): Promise<void> {
+    await this.page.getByText(text).first().waitFor()
+  }
+
+  /** Expects the view, once it is loaded, to be accessible, and to fit the width of the window. */
+  async expectNoFault(): Promise<void> {
+    await this.expectFits()
+    await this.page.evaluate(axe.source)
+    const violations = await this.page.evaluate(
+      `axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map(node => node.html)]))`,
+    )
+    expect(violations).toEqual([])
+  }
+
+  async expectFits(): Promise<void> {
+    await this.page.locator('[aria-busy]').first().waitFor({ state: 'detached' })
+    const { scrollWidth, clientWidth } = (await this.page.evaluate(WIDTHS)) as Record<string, number>
+    expect(scrollWidth).toBeLessThanOrEqual(Number(clientWidth))
+  }
+
+  /** Makes the calls to a path fail, or return something else, until `restore`. */
+  async answer(path: string, status: number, body: object): Promise<void> {
+    const contentType = status < 400 ? 'application/json' : 'application/problem+json'
+    await this.page.route(
+      url => url.pathname.startsWith(path),
+      route => route.fulfill({ status, contentType, body: JSON.stringify(body) }),
+    )
+  }
+
+  restore(): Promise<void> {
+    return this.page.unrouteAll({ behavior: 'wait' })
+  }
+
+  async close(): Promise<void> {
+    await this.page.close()
+    expect(this.complaints.filter(text => !REFUSAL.test(text))).toEqual([])
+  }
+}

@@ -1,0 +1,101 @@
+import { describe, expect, it } from '@jest/globals'
+import type { PolicyDefinition } from '../../../console/api/types.ts'
+import {
+  formatCount,
+  formatDuration,
+  formatRate,
+  formatTime,
+  fromLocalInput,
+  toLocalInput,
+} from '../../../console/text/format.ts'
+import { definitionOf, differencesOf, limitText, reasonText, summaryOf } from '../../../console/text/policy-text.ts'
+
+describe('figures', () => {
+  it.each([
+    [0, '0 ms'],
+    [0.2, '1 ms'],
+    [87, '87 ms'],
+    [1000, '1 s'],
+    [1001, '1.1 s'],
+    [12_001, '13 s'],
+    [90_000, '1 min 30 s'],
+    [3_600_000, '1 h'],
+    [77_580_000, '21 h 33 min'],
+    [2_678_400_000, '31 d'],
+  ])('%d ms is %s', (ms, text) => {
+    expect(formatDuration(ms)).toBe(text)
+  })
+
+  it('have separators, and rates at most three digits', () => {
+    expect(formatCount(1_000_000)).toBe('1,000,000')
+    expect([0, 0.256, 12.34, 184.1].map(formatRate)).toEqual(['0', '0.26', '12.3', '184'])
+  })
+
+  it('of time survive an input, to the minute', () => {
+    const time = '2026-01-31T14:03:00.000Z'
+    expect(fromLocalInput(toLocalInput(time))).toBe(time)
+    expect(formatTime(time)).toMatch(/^2026-0[12]-\d\d \d\d:03:00$/)
+    expect([toLocalInput(undefined), fromLocalInput('')]).toEqual(['', undefined])
+  })
+})
+
+describe('a limit in words', () => {
+  it.each([
+    [{ name: 'a', capacity: 1000, refillTokens: 10, refillIntervalMs: 1000 }, '1,000 tokens, 10 more every 1 s'],
+    [{ name: 'a', kind: 'quota', capacity: 5, period: 'hour' }, '5 per hour'],
+    [
+      { name: 'a', kind: 'quota', capacity: 5, period: 'month', timeZone: 'UTC', anchor: '2026-01-15T09:00' },
+      '5 per month (UTC, counted from 2026-01-15T09:00)',
+    ],
+    [{ name: 'a', kind: 'concurrency', capacity: 5 }, 'at most 5 reservations at once'],
+  ])('%j', (limit, text) => {
+    expect(limitText(limit)).toBe(text)
+  })
+})
+
+describe('why a policy is in force', () => {
+  it.each([
+    ['default', 'user:42', /built-in/],
+    ['user:42', 'user:42', /under this very key/],
+    ['user:*', 'user:42', /longest stored prefix/],
+    ['*', 'user:42', /catch-all/],
+    ['plan:gold', 'user:42', /caller named it/],
+    ['plan:*', 'user:42', /caller named it/],
+  ])('%s for %s', (policy, key, text) => {
+    expect(reasonText(policy, key)).toMatch(text)
+  })
+})
+
+describe('the difference between two policies', () => {
+  const burst = { name: 'burst', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
+  const policy: PolicyDefinition = { limits: [burst], mode: 'enforce' }
+
+  it('is nothing between equal ones', () => {
+    expect(differencesOf(policy, { ...policy })).toEqual([])
+    expect(differencesOf(null, null)).toEqual([])
+  })
+
+  it('names limits by their name, and every other member', () => {
+    const to = { ...policy, limits: [{ ...burst, shadow: true }], description: 'x', then: null, overdraft: true }
+    expect(differencesOf(policy, to)).toEqual([
+      { member: 'limit burst', from: '10 tokens, 1 more every 1 s', to: '10 tokens, 1 more every 1 s (shadow)' },
+      { member: 'description', from: undefined, to: 'x' },
+      { member: 'overdraft', from: undefined, to: 'true' },
+      { member: 'then', from: undefined, to: 'no policy' },
+    ])
+  })
+
+  it('to none is every member', () => {
+    expect(differencesOf(policy, null).map(({ member, to }) => [member, to])).toEqual([
+      ['limit burst', undefined],
+      ['mode', undefined],
+    ])
+  })
+
+  it('leaves out what the service adds to a stored policy', () => {
+    const stored = { ...policy, key: 'k', version: 3, updatedAt: '2026-01-31T14:03:00Z', updatedBy: 'ann' }
+    expect(definitionOf(stored)).toEqual(policy)
+    expect(summaryOf(policy)).toBe('burst: 10 tokens, 1 more every 1 s')
+    expect(summaryOf({ mode: 'block' })).toBe('mode block')
+  })
+})
