@@ -28,7 +28,14 @@ export class ClientPackage {
       filter: path => !/\/(node_modules|dist)$/.test(path),
     })
     await linkModules(source, BUILD_TOOLS)
-    const packed = await run(source, 'npm', ['pack', '--json', '--pack-destination', directory])
+    // The package builds itself, also if the tests were started without scripts.
+    const packed = await run(source, 'npm', [
+      'pack',
+      '--json',
+      '--ignore-scripts=false',
+      '--pack-destination',
+      directory,
+    ])
     // The output of the build comes before the JSON.
     const [{ filename = '' } = {}] = JSON.parse(packed.slice(packed.indexOf('['))) as { filename?: string }[]
     return new ClientPackage(directory, join(directory, filename))
