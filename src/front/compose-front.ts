@@ -1,4 +1,5 @@
 /** Creates everything that a front process needs: its connections, and with them both flows. */
+import { setMaxListeners } from 'node:events'
 import { Callers } from '../access/callers.ts'
 import { watchEventLoop } from '../access/overload.ts'
 import { RateLimitService } from '../check/envoy/rate-limit-service.ts'
@@ -93,6 +94,8 @@ export function composeFront(
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   const drain = new AbortController()
+  // Every part of the process listens to it. By default, Node.js warns of more than ten.
+  setMaxListeners(0, drain.signal)
   const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })
