@@ -1,7 +1,15 @@
+/** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
+const LONG_SUITES = [
+  'e2e/(backup|blocked-log|cli-http|embedded-repetitions|old-log)',
+  'integration/config-change/stale-workers',
+]
+
 /** @type {import('jest').Config} */
 export default {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.test.ts'],
+  testPathIgnorePatterns:
+    process.env['TEST_LONG'] === undefined ? LONG_SUITES.map(name => `/test/${name}\\.test\\.ts$`) : [],
   testEnvironment: '<rootDir>/test/support/test-environment.ts',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
   testTimeout: 60_000,

@@ -54,7 +54,12 @@ const REFUSED: [what: string, policy: unknown, paths: string[], message: RegExp]
   ['interval 0', { ...SHORT, refillIntervalMs: 0 }, ['/refillIntervalMs'], /from 1 to 2678400000/],
   ['an interval of more than 31 days', { ...SHORT, refillIntervalMs: MAX_INTERVAL + 1 }, ['/refillIntervalMs'], /267/],
   ['interval null', { ...SHORT, refillIntervalMs: null }, ['/refillIntervalMs'], /was null$/],
-  ['an unknown kind', { limits: [{ ...LIMIT, kind: 'window' }] }, ['/limits/0/kind'], /bucket, quota, concurrency; was "window"/],
+  [
+    'an unknown kind',
+    { limits: [{ ...LIMIT, kind: 'window' }] },
+    ['/limits/0/kind'],
+    /bucket, quota, concurrency; was "window"/,
+  ],
   ['an unknown period', { limits: [{ ...QUOTA, period: 'quarter' }] }, ['/limits/0/period'], /year; was "quarter"/],
   ['a quota without a period', { limits: [{ ...QUOTA, period: undefined }] }, ['/limits/0/period'], /missing/],
   ['half of a quota in the short form', { kind: 'quota' }, ['/capacity', '/period'], /limits, or capacity and period/],
