@@ -31,11 +31,13 @@ export class EmbeddedStore {
   static async start(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
     const store = await EmbeddedStore.spawn(options)
     await new Promise((resolve, reject) => {
+      let reason: string | undefined
       store.process.on('message', (message: { type: string; reason?: string }) => {
         if (message.type === 'ready') resolve(undefined)
-        if (message.type === 'cannot-start') reject(new Error(message.reason))
+        if (message.type === 'cannot-start') reason = message.reason
       })
-      store.process.once('exit', code => reject(new Error(`ended with code ${code}`)))
+      // Until the process has ended, the directory is in use.
+      store.process.once('exit', code => reject(new Error(reason ?? `ended with code ${code}`)))
     })
     return store
   }
