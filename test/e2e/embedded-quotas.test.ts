@@ -22,8 +22,8 @@ let dataDir: string
 let service: Service
 let client: Client
 const start = async () => {
-  // On a busy machine, a check must not be decided without the store.
-  service = await Service.start({ env: { DATA_DIR: dataDir, REDIS_TIMEOUT_MS: '2000' } })
+  // A check must not be decided without the store: on a busy machine, or by a second process that has not found the store again.
+  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '2000' } })
   client = new Client(service.url)
 }
 beforeEach(async () => {
