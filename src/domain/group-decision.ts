@@ -15,9 +15,16 @@ export interface GroupDecision {
 
 /** @param results of at least one check */
 export function decideTogether(results: readonly Decision[]): GroupDecision {
+  return { allowed: results.every(({ allowed }) => allowed), binding: bindingOf(results), results }
+}
+
+/**
+ * The decision that stands for all: the denial that lasts longest; if nothing is denied, the most exhausted one. Ties go to the first.
+ * @param results at least one
+ */
+export function bindingOf(results: readonly Decision[]): Decision {
   const denying = results.filter(({ allowed }) => !allowed)
-  const allowed = denying.length === 0
-  return { allowed, binding: allowed ? mostExhausted(results) : longest(denying), results }
+  return denying.length === 0 ? mostExhausted(results) : longest(denying)
 }
 
 /** The smallest remaining ÷ limit, then the first. What is unknown is largest. */

@@ -1,9 +1,9 @@
 import type { Decision } from '../../domain/decision.ts'
+import { bindingOf } from '../../domain/group-decision.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { CheckResult } from '../pending-check.ts'
 import { writeRateLimitFields } from '../rate-limit-fields.ts'
-import { bindingDecision } from './binding-decision.ts'
 import type { CurrentLimit, DescriptorStatus, RateLimitResponse, ResponseHeader } from './rate-limit-response.ts'
 import { unitOf } from './units.ts'
 
@@ -31,7 +31,7 @@ export function answerOf(
   return {
     overallCode: isOverLimit ? 'OVER_LIMIT' : 'OK',
     statuses: results.map(statusOf),
-    headers: headersOf(bindingDecision(decisions), style),
+    headers: headersOf(decisions, style),
   }
 }
 
@@ -61,9 +61,9 @@ function limitRemaining({ allowed, remaining, source }: Decision): number {
   return remaining ?? UNLIMITED
 }
 
-function headersOf(binding: Decision | undefined, style: FieldStyle): readonly ResponseHeader[] {
+function headersOf(decisions: readonly Decision[], style: FieldStyle): readonly ResponseHeader[] {
   const headers: ResponseHeader[] = []
-  if (binding === undefined) return headers
-  writeRateLimitFields(binding, style, { header: (key, value) => headers.push({ key, value }) })
+  if (decisions.length === 0) return headers
+  writeRateLimitFields(bindingOf(decisions), style, { header: (key, value) => headers.push({ key, value }) })
   return headers
 }
