@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
 import { Transfers } from './transfers.ts'
-import { disconnectSlowest, sentBytes, type Unread } from './unread-bytes.ts'
+import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
@@ -28,10 +28,14 @@ const CLOSING_LIMIT_MS = 2_000
 export class SlowClients {
   readonly #connections: Connections
   readonly #senders = new Transfers(SENDING_LIMIT_MS)
-  #readers = new Transfers(READING_LIMIT_MS)
+  #readers = new SlowReaders(READING_LIMIT_MS)
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
   #isClosing = false
+  readonly #transferring: Transferring = {
+    unreadBytes: connection => this.#connections.unreadBytes(connection),
+    sendsTooSlowly: (connection, nowMs) => this.#sendsTooSlowly(connection, nowMs),
+  }
 
   constructor(server: Server, connections: Connections) {
     this.#connections = connections
@@ -45,31 +49,13 @@ export class SlowClients {
    */
   close(bodiesMs: number): void {
     this.#isClosing = true
-    this.#readers = new Transfers(CLOSING_LIMIT_MS)
+    this.#readers = new SlowReaders(CLOSING_LIMIT_MS)
     this.#bodiesEndMs = performance.now() + bodiesMs
     this.#look()
   }
 
   #look(): void {
-    const nowMs = performance.now()
-    const unread: Unread[] = []
-    for (const connection of this.#connections) {
-      const reading = this.#readingOf(connection, nowMs)
-      const isTooSlow = this.#sendsTooSlowly(connection, nowMs) || (reading !== undefined && reading.leftMs <= 0)
-      if (isTooSlow) connection.destroy()
-      else if (reading !== undefined) unread.push(reading)
-    }
-    disconnectSlowest(unread)
-  }
-
-  /** What a client has still to read; `undefined` if it has read everything. */
-  #readingOf(connection: Socket, nowMs: number): Unread | undefined {
-    const unreadBytes = this.#connections.unreadBytes(connection)
-    if (unreadBytes > 0) {
-      return { connection, unreadBytes, leftMs: this.#readers.leftMs(connection, sentBytes(connection), nowMs) }
-    }
-    this.#readers.end(connection)
-    return undefined
+    this.#readers.disconnectFrom(this.#connections, this.#transferring)
   }
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {

@@ -1,16 +1,11 @@
-import { createServer, type Server, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { clientOf } from '../lib/client-of.ts'
+import type { Server, Socket } from 'node:net'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { HeldBytes } from './held-bytes.ts'
+import { type OpenSocket, OpenSockets } from './open-sockets.ts'
 import { Transfers } from './transfers.ts'
-import { disconnectSlowest, sentBytes, type Unread } from './unread-bytes.ts'
+import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
-
-/** Bytes of all requests that have arrived in part. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024
 
 /** How long a client may send a request, or read replies, too slowly, in ms. */
 const TRANSFER_LIMIT_MS = 10_000
@@ -18,9 +13,6 @@ const TRANSFER_LIMIT_MS = 10_000
 /** How long a client may send requests once the server closes, in ms; and then, how long it may take to read its replies. */
 const CLOSING_MS = 500
 const READING_MS = 1_000
-
-/** How long a connection is idle before the kernel asks whether its client is still there, in ms. */
-const KEEP_ALIVE_DELAY_MS = 60_000
 
 /** The protocol of one connection. */
 export interface SocketHandler {
@@ -37,11 +29,8 @@ export interface SocketHandler {
   cut(): void
 }
 
-/** Opens the protocol of a connection. @param hold called with the bytes that the connection holds of unfinished requests */
-export type OpenSocket = (socket: Socket, hold: (bytes: number) => void) => SocketHandler
-
 interface SocketServerOptions {
-  readonly open: OpenSocket
+  readonly open: OpenSocket<SocketHandler>
   readonly slots: ConnectionSlots
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
@@ -52,85 +41,56 @@ interface SocketServerOptions {
  * all of them hold.
  */
 export class SocketServer {
-  readonly #options: SocketServerOptions
-  readonly #open = new Map<Socket, SocketHandler>()
-  readonly #held = new HeldBytes(MAX_HELD_BYTES)
+  readonly #drain: AbortSignal
+  readonly #open: OpenSockets<SocketHandler>
   readonly #senders = new Transfers(TRANSFER_LIMIT_MS)
-  readonly #readers = new Transfers(TRANSFER_LIMIT_MS)
+  readonly #readers = new SlowReaders(TRANSFER_LIMIT_MS)
+  readonly #transferring: Transferring = {
+    unreadBytes: ({ writableLength }) => writableLength,
+    sendsTooSlowly: (connection, nowMs) => this.#sendsTooSlowly(connection, nowMs),
+  }
   readonly #timer: NodeJS.Timeout
 
-  constructor(options: SocketServerOptions) {
-    this.#options = options
+  constructor({ open, slots, drain }: SocketServerOptions) {
+    this.#drain = drain
+    this.#open = new OpenSockets(slots, open)
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
-    options.drain.addEventListener('abort', () => {
-      for (const handler of this.#open.values()) handler.drain()
+    drain.addEventListener('abort', () => {
+      for (const handler of this.#open.handlers()) handler.drain()
     })
   }
 
   /** A listener for one address. A client may shut down its side after its requests. */
   createListener(): Server {
-    const options = { allowHalfOpen: true, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
-    return createServer(options, socket => this.#accept(socket))
+    return this.#open.createListener((socket, handler) => this.#opened(socket, handler), { allowHalfOpen: true })
   }
 
   /** Ends every connection. Resolves when all are closed, after a while in any case. */
   async close(): Promise<void> {
-    await this.#endAll(handler => handler.close(), CLOSING_MS)
-    await this.#endAll(handler => handler.cut(), READING_MS)
-    for (const socket of this.#open.keys()) socket.destroy()
+    for (const handler of this.#open.handlers()) handler.close()
+    await this.#open.whenClosed(CLOSING_MS)
+    for (const handler of this.#open.handlers()) handler.cut()
+    await this.#open.whenClosed(READING_MS)
+    this.#open.destroy()
     clearInterval(this.#timer)
   }
 
-  async #endAll(end: (handler: SocketHandler) => void, limitMs: number): Promise<void> {
-    if (this.#open.size === 0) return
-    const closed = [...this.#open.keys()].map(socket => new Promise(resolve => socket.once('close', resolve)))
-    for (const handler of this.#open.values()) end(handler)
-    const timeout = new AbortController()
-    await Promise.race([Promise.all(closed), sleep(limitMs, undefined, timeout).catch(() => undefined)])
-    timeout.abort()
-  }
-
-  #accept(socket: Socket): void {
-    if (!this.#options.slots.admit(socket)) return
-    const client = clientOf(socket.remoteAddress)
-    const refuse = () => void socket.destroy()
-    const handler = this.#options.open(socket, bytes => this.#held.hold(client, refuse, bytes))
-    this.#open.set(socket, handler)
+  #opened(socket: Socket, handler: SocketHandler): void {
     socket.on('data', chunk => handler.receive(chunk))
     socket.on('end', () => handler.inputEnded())
     // An error closes the socket.
     socket.on('error', () => undefined)
-    socket.once('close', () => {
-      this.#open.delete(socket)
-      this.#held.release(client, refuse)
-    })
-    if (this.#options.drain.aborted) handler.drain()
+    if (this.#drain.aborted) handler.drain()
   }
 
   #look(): void {
-    const nowMs = performance.now()
-    const unread: Unread[] = []
-    for (const [connection, handler] of this.#open) {
-      const reading = this.#readingOf(connection, nowMs)
-      const isTooSlow =
-        this.#sendsTooSlowly(connection, handler, nowMs) || (reading !== undefined && reading.leftMs <= 0)
-      if (isTooSlow) connection.destroy()
-      else if (reading !== undefined) unread.push(reading)
+    this.#readers.disconnectFrom(this.#open.sockets(), this.#transferring)
+  }
+
+  #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
+    if (this.#open.handlerOf(connection)?.isReceiving === true) {
+      return this.#senders.leftMs(connection, connection.bytesRead, nowMs) <= 0
     }
-    disconnectSlowest(unread)
-  }
-
-  /** `undefined` if the client has read everything. */
-  #readingOf(connection: Socket, nowMs: number): Unread | undefined {
-    const unreadBytes = connection.writableLength
-    if (unreadBytes > 0)
-      return { connection, unreadBytes, leftMs: this.#readers.leftMs(connection, sentBytes(connection), nowMs) }
-    this.#readers.end(connection)
-    return undefined
-  }
-
-  #sendsTooSlowly(connection: Socket, { isReceiving }: SocketHandler, nowMs: number): boolean {
-    if (isReceiving) return this.#senders.leftMs(connection, connection.bytesRead, nowMs) <= 0
     this.#senders.end(connection)
     return false
   }
