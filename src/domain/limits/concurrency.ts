@@ -1,8 +1,8 @@
 /** The concurrency limit, a kind of limit: at most `capacity` reservations of a key at once. */
 import type { HeldReading } from '../reading.ts'
+import { DefinedLimit } from './defined-limit.ts'
 import type { Demand, LimitArithmetic } from './limit-arithmetic.ts'
 import type { LimitKind } from './limit-kind.ts'
-import { isShadow } from './shadow.ts'
 
 export interface ConcurrencyLimit {
   readonly kind: 'concurrency'
@@ -13,41 +13,13 @@ export interface ConcurrencyLimit {
 }
 
 /** A unit is a slot. Nothing is ever spent: what is not left is held. */
-export class CompiledConcurrency implements LimitArithmetic {
-  readonly id: number
-  readonly definition: ConcurrencyLimit
-
-  constructor(definition: ConcurrencyLimit, id: number) {
-    this.id = id
-    this.definition = definition
-  }
-
+export class CompiledConcurrency extends DefinedLimit<ConcurrencyLimit> implements LimitArithmetic {
   get kind(): 'concurrency' {
     return 'concurrency'
   }
 
-  get name(): string {
-    return this.definition.name
-  }
-
-  get capacity(): number {
-    return this.definition.capacity
-  }
-
-  get isShadow(): boolean {
-    return isShadow(this.definition)
-  }
-
   get isSpent(): boolean {
     return false
-  }
-
-  get unitsPerToken(): number {
-    return 1
-  }
-
-  get capacityUnits(): number {
-    return this.capacity
   }
 
   /** A reservation takes one slot, however many tokens it holds. */

@@ -3,11 +3,11 @@ import { ceilDiv } from '../exact.ts'
 import type { MemberFault } from '../member-fault.ts'
 import type { BucketReading, HeldReading } from '../reading.ts'
 import { CALENDAR_STEPS, Calendar, type CalendarStep, isLocalTime, type Period } from './calendar.ts'
+import { DefinedLimit } from './defined-limit.ts'
 import type { Demand, LimitArithmetic, Spending } from './limit-arithmetic.ts'
 import { memberFault, type Unvalidated } from './limit-fault.ts'
 import type { LimitKind } from './limit-kind.ts'
 import { chargedToQuota, forgottenAfterMs, RecordedQuota, spentInPeriod } from './recorded-quota.ts'
-import { isShadow } from './shadow.ts'
 import { isTimeZone } from './time-zone.ts'
 import { CompiledTokenBucket } from './token-bucket.ts'
 
@@ -34,40 +34,12 @@ export interface QuotaLimit {
   readonly shadow?: true
 }
 
-/** Counts whole tokens: a unit is a token. Most of its members are derived, since a million policies may each have a quota. */
-export class CompiledQuota implements LimitArithmetic {
-  readonly id: number
-  readonly definition: QuotaLimit
+/** Counts whole tokens: a unit is a token. */
+export class CompiledQuota extends DefinedLimit<QuotaLimit> implements LimitArithmetic {
   #calendar: Calendar | undefined
-
-  constructor(definition: QuotaLimit, id: number) {
-    this.id = id
-    this.definition = definition
-  }
 
   get kind(): 'quota' {
     return 'quota'
-  }
-
-  get name(): string {
-    return this.definition.name
-  }
-
-  /** In tokens. */
-  get capacity(): number {
-    return this.definition.capacity
-  }
-
-  get isShadow(): boolean {
-    return isShadow(this.definition)
-  }
-
-  get unitsPerToken(): number {
-    return 1
-  }
-
-  get capacityUnits(): number {
-    return this.capacity
   }
 
   get maxTokensPerCheck(): number {
