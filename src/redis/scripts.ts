@@ -26,6 +26,9 @@ const BUCKET_PARTS = [
   'general',
 ]
 
+/** Further parts of the scripts that know reservations. */
+const RESERVATION_PARTS = ['records', 'call-arguments']
+
 /** A script of buckets, for keys in different places. */
 export interface BucketScript {
   /** For keys in one slot of a cluster, or on a server that is not in a cluster. */
@@ -42,8 +45,8 @@ function loadForBuckets(name: string, ...parts: readonly string[]): BucketScript
 }
 
 export const checkScript = loadForBuckets('check')
-export const checkGroupsScript = loadForBuckets('check-groups', 'records')
-export const reservationsScript = loadForBuckets('reservations', 'records')
+export const checkGroupsScript = loadForBuckets('check-groups', ...RESERVATION_PARTS)
+export const reservationsScript = loadForBuckets('reservations', ...RESERVATION_PARTS)
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

@@ -23,19 +23,7 @@ local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED, RESERVED_BEFORE = 0, 1, 2,
 local MAX_HOLDS = 1000
 
 local policies = read_policies(ARGV[2])
-local numbers_end = string.find(ARGV[1], '\n', 1, true)
-local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
-local texts_at, place, index = numbers_end, keys_from, 0
-
-local function number()
-  return tonumber((next_number()))
-end
-
-local function take_text(bytes)
-  local text = string.sub(ARGV[1], texts_at + 1, texts_at + bytes)
-  texts_at = texts_at + bytes
-  return text
-end
+local place, index = keys_from, 0
 
 local function read_checks(count)
   local checks = {}

@@ -24,17 +24,10 @@ local HELD_NOW, RESERVATION_EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE,
 local NOTHING_HELD = -1
 
 local policies = read_policies(ARGV[2])
-local numbers_end = string.find(ARGV[1], '\n', 1, true)
-local next_number = string.gmatch(string.sub(ARGV[1], 1, numbers_end), '%d+')
-local texts_at, place, index = numbers_end, keys_from, 0
-
-local function number()
-  return tonumber((next_number()))
-end
+local place, index = keys_from, 0
 
 local function read_call(fingerprint_bytes)
-  local asked = { fingerprint = string.sub(ARGV[1], texts_at + 1, texts_at + fingerprint_bytes), key = keys[place + 1] }
-  texts_at = texts_at + fingerprint_bytes
+  local asked = { fingerprint = take_text(fingerprint_bytes), key = keys[place + 1] }
   local count = number()
   asked.what = number()
   for i = 1, count do
