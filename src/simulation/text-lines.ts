@@ -1,8 +1,8 @@
 import { isUtf8 } from 'node:buffer'
+import { BYTE_ORDER_MARK, splitLines } from '../lib/split-lines.ts'
 
-const NEWLINE = 0x0a
+const NEWLINE = '\n'
 const CARRIAGE_RETURN = '\r'
-const BYTE_ORDER_MARK = '\uFEFF'
 
 /** In bytes. No check and no line of an access log is longer. */
 const MAX_LINE_BYTES = 65_536
@@ -58,23 +58,12 @@ class Rest {
 }
 
 function linesIn(bytes: Buffer): readonly TextLine[] {
-  return isUtf8(bytes) ? bytes.toString('utf8').split('\n').map(lineOf) : bytesLines(bytes).map(lineOfBytes)
+  return isUtf8(bytes) ? bytes.toString('utf8').split(NEWLINE).map(lineOf) : splitLines(bytes).map(lineOfBytes)
 }
 
 function lineOf(text: string): TextLine {
   if (text.length > MAX_LINE_BYTES) return TOO_LONG
   return text.endsWith(CARRIAGE_RETURN) ? text.slice(0, -1) : text
-}
-
-function bytesLines(bytes: Buffer): readonly Buffer[] {
-  const lines: Buffer[] = []
-  let from = 0
-  for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
-    lines.push(bytes.subarray(from, end))
-    from = end + 1
-  }
-  lines.push(bytes.subarray(from))
-  return lines
 }
 
 function lineOfBytes(bytes: Buffer): TextLine {

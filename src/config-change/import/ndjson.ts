@@ -1,11 +1,9 @@
 import { Problem } from '../../lib/errors.ts'
+import { BYTE_ORDER_MARK, splitLines } from '../../lib/split-lines.ts'
 
 export const NDJSON = 'application/x-ndjson'
 
-const NEWLINE = 0x0a
-
-/** A byte order mark, which some editors write at the start of a file. */
-const BYTE_ORDER_MARK = Buffer.from('\uFEFF')
+const MARK = Buffer.from(BYTE_ORDER_MARK)
 
 /** In bytes; no policy is longer. */
 const MAX_LINE_BYTES = 65_536
@@ -25,15 +23,15 @@ export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<read
   let number = 0
   let rest: Buffer = Buffer.alloc(0)
   for await (const bytes of file) {
+    const [first = bytes, ...others] = splitLines(bytes)
+    const parts = [join(rest, first), ...others]
+    rest = parts.pop() ?? rest
     const lines: Line[] = []
-    let from = 0
-    for (let end = bytes.indexOf(NEWLINE); end !== -1; end = bytes.indexOf(NEWLINE, from)) {
+    for (const part of parts) {
       number++
-      lines.push(lineOf(number, checkLength(number, join(rest, bytes.subarray(from, end)))))
-      rest = Buffer.alloc(0)
-      from = end + 1
+      lines.push(lineOf(number, checkLength(number, part)))
     }
-    rest = checkLength(number + 1, join(rest, bytes.subarray(from)))
+    checkLength(number + 1, rest)
     yield lines
   }
   const last = lineOf(number + 1, rest)
@@ -41,8 +39,8 @@ export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<read
 }
 
 function lineOf(number: number, bytes: Buffer): Line {
-  const isMarked = number === 1 && bytes.subarray(0, BYTE_ORDER_MARK.length).equals(BYTE_ORDER_MARK)
-  return { number, bytes: isMarked ? bytes.subarray(BYTE_ORDER_MARK.length) : bytes }
+  const isMarked = number === 1 && bytes.subarray(0, MARK.length).equals(MARK)
+  return { number, bytes: isMarked ? bytes.subarray(MARK.length) : bytes }
 }
 
 function join(a: Buffer, b: Buffer): Buffer {
