@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { BucketCheck } from '../../src/check/ports.ts'
 import { checkBucket } from '../../src/domain/bucket.ts'
@@ -9,30 +9,19 @@ import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
 import { answerOf } from '../support/answer-of.ts'
 import { type History, history, play, START_MS, type Step } from '../support/bucket-histories.ts'
-import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
+import { type ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
 import { counterexamples } from '../support/counterexamples.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { frontClock, givenClockedRedis } from '../support/given-clocked-redis.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
-import { RedisServer } from '../support/redis-server.ts'
 
 describeWithRedis('the bucket store', () => {
-  let server: RedisServer
-  let redis: ClockedRedis
-  beforeAll(async () => {
-    jest.spyOn(Date, 'now').mockImplementation(() => frontClock)
-    server = await RedisServer.start()
-    redis = new ClockedRedis(server.url)
-  })
-  afterAll(async () => {
-    jest.restoreAllMocks()
-    redis.disconnect()
-    await server.stop()
-  })
+  const given = givenClockedRedis(START_MS)
 
   it(
     'answers what the oracle expects, and keeps a bucket until it is full',
     async () => {
-      const property = fc.asyncProperty(history, told => answersAsPromised(redis, namespace(), told))
+      const property = fc.asyncProperty(history, told => answersAsPromised(given.redis, namespace(), told))
       await fc.assert(property, { ...runs(400, 30_000), examples: counterexamples })
     },
     PROPERTY_TIMEOUT_MS,
@@ -43,8 +32,8 @@ describeWithRedis('the bucket store', () => {
     async () => {
       const property = fc.asyncProperty(history, async told => {
         const checks = play(told).flatMap(step => step.checks)
-        const [together, apart] = [storeIn(redis, namespace()), storeIn(redis, namespace())]
-        await redis.setClock(START_MS)
+        const [together, apart] = [storeIn(given.redis, namespace()), storeIn(given.redis, namespace())]
+        await given.redis.setClock(START_MS)
         const oneByOne = Promise.all(checks.map(check => apart.check([check])))
         expect(await together.check(checks)).toEqual((await oneByOne).flat())
       })
@@ -57,7 +46,7 @@ describeWithRedis('the bucket store', () => {
     'decides as the specification does, also with more limits than a bucket keeps',
     async () => {
       await fc.assert(
-        fc.asyncProperty(turns, told => doesAsSpecified(redis, namespace(), told)),
+        fc.asyncProperty(turns, told => doesAsSpecified(given.redis, namespace(), told)),
         runs(100, 10_000),
       )
     },
@@ -68,11 +57,11 @@ describeWithRedis('the bucket store', () => {
     'admits exactly one token a second if one a second refills and checks come every 100 ms',
     async () => {
       const policy = compilePolicy('x', 1, { limits: [A_TOKEN_A_SECOND], mode: 'enforce' })
-      const store = storeIn(redis, namespace())
+      const store = storeIn(given.redis, namespace())
       const { numRuns: seconds } = runs(1_000, 86_400)
       let admitted = 0
       for (let second = 0; second < seconds; second++) {
-        const polls = TENTHS.map(tenth => pollAt(redis, store, policy, START_MS + second * 1_000 + tenth))
+        const polls = TENTHS.map(tenth => pollAt(given.redis, store, policy, START_MS + second * 1_000 + tenth))
         for (const { allowed } of await Promise.all(polls)) admitted += Number(allowed)
       }
       expect(admitted).toBe(seconds)
@@ -118,9 +107,6 @@ async function doesAsSpecified(redis: ClockedRedis, prefix: string, told: Turns)
   }
 }
 
-/** The clock of the front process, which tells the store about the periods of quotas. */
-let frontClock = START_MS
-
 let namespaces = 0
 const namespace = () => `namespace-${namespaces++}`
 
@@ -142,7 +128,7 @@ async function answersAsPromised(redis: ClockedRedis, prefix: string, told: Hist
 
 async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, keys: BucketKeys, step: Step) {
   const { nowMs, frontNowMs, checks, forgottenAtMs } = step
-  frontClock = frontNowMs
+  frontClock.nowMs = frontNowMs
   const [, readings, ...expiries] = await Promise.all([
     redis.setClock(nowMs),
     store.check(checks),

@@ -1,15 +1,15 @@
-import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { KeyStore } from '../../src/check/ports.ts'
 import { forgottenAt } from '../../src/domain/bucket-state.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
-import { ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
+import { type ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { frontClock, givenClockedRedis } from '../support/given-clocked-redis.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
 import { outcomeOf } from '../support/outcome-of.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
-import { RedisServer } from '../support/redis-server.ts'
 import {
   type Call,
   HISTORY_KEYS,
@@ -19,24 +19,13 @@ import {
 } from '../support/reservation-histories.ts'
 
 describeWithRedis('the store of reservations', () => {
-  let server: RedisServer
-  let redis: ClockedRedis
-  beforeAll(async () => {
-    jest.spyOn(Date, 'now').mockImplementation(() => frontClock)
-    server = await RedisServer.start()
-    redis = new ClockedRedis(server.url)
-  })
-  afterAll(async () => {
-    jest.restoreAllMocks()
-    redis.disconnect()
-    await server.stop()
-  })
+  const given = givenClockedRedis(0)
 
   it(
     'does what the specification does, and keeps a bucket as long',
     async () => {
       await fc.assert(
-        fc.asyncProperty(reservationHistory, told => doesAsSpecified(redis, told)),
+        fc.asyncProperty(reservationHistory, told => doesAsSpecified(given.redis, told)),
         runs(150, 10_000),
       )
     },
@@ -44,15 +33,13 @@ describeWithRedis('the store of reservations', () => {
   )
 })
 
-/** The clock of the front process, which tells the store about the periods of quotas. */
-let frontClock = 0
 let namespaces = 0
 
 async function doesAsSpecified(redis: ClockedRedis, told: ReservationHistory): Promise<void> {
   const keys = new BucketKeys(`namespace-${namespaces++}`)
   const [store, specified] = [new RedisBucketStore(redis, keys), new SpecifiedStore()]
   for (const { call } of playReservations(told)) {
-    frontClock = specified.nowMs = call.nowMs
+    frontClock.nowMs = specified.nowMs = call.nowMs
     await redis.setClock(call.nowMs)
     expect(await resultOf(store, call)).toEqual(await resultOf(specified, call))
     for (const key of HISTORY_KEYS) {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals'
+import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { compilePolicy, type PolicyDefinition } from '../../src/domain/policy.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
@@ -9,11 +9,10 @@ import { ReplayedBucket } from '../../src/simulation/replayed-bucket.ts'
 import { Simulation } from '../../src/simulation/simulation.ts'
 import { limits } from '../support/arbitrary-limits.ts'
 import { type History, history, play, START_MS } from '../support/bucket-histories.ts'
-import { ClockedRedis } from '../support/clocked-redis.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { frontClock, givenClockedRedis } from '../support/given-clocked-redis.ts'
 import { definitionOf, policyOf } from '../support/policies.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
-import { RedisServer } from '../support/redis-server.ts'
 
 describe('a replayed bucket', () => {
   it(
@@ -106,31 +105,19 @@ function withCapacities(definition: PolicyDefinition, capacities: readonly numbe
 }
 
 describeWithRedis('a simulation of what the bucket store decided', () => {
-  let server: RedisServer
-  let redis: ClockedRedis
-  let frontClock = START_MS
-  beforeAll(async () => {
-    jest.spyOn(Date, 'now').mockImplementation(() => frontClock)
-    server = await RedisServer.start()
-    redis = new ClockedRedis(server.url)
-  })
-  afterAll(async () => {
-    jest.restoreAllMocks()
-    redis.disconnect()
-    await server.stop()
-  })
+  const given = givenClockedRedis(START_MS)
 
   it(
     'counts the same decisions if the clock of the store is that of the traffic',
     async () => {
       let namespaces = 0
       const property = fc.asyncProperty(limits, traffic, async (limits, checks) => {
-        const store = new RedisBucketStore(redis, new BucketKeys(`simulated-${namespaces++}`))
+        const store = new RedisBucketStore(given.redis, new BucketKeys(`simulated-${namespaces++}`))
         const policy = compilePolicy('default', 0, definitionOf({ limits }))
         let denied = 0
         for (const { atMs, key, tokens } of checks) {
-          frontClock = atMs
-          const [, [reading]] = await Promise.all([redis.setClock(atMs), store.check([{ key, policy, tokens }])])
+          frontClock.nowMs = atMs
+          const [, [reading]] = await Promise.all([given.redis.setClock(atMs), store.check([{ key, policy, tokens }])])
           if (reading?.allowed === false) denied++
         }
         expect(simulate(policy.definition, checks)).toMatchObject({ checks: checks.length, denied })

@@ -1,18 +1,10 @@
-import type { AddressInfo, Server } from 'node:net'
-import { pino } from 'pino'
-import { Callers } from '../../src/access/callers.ts'
-import { BatchTurns } from '../../src/check/batch-turns.ts'
-import type { Checker } from '../../src/check/checker.ts'
 import type { AskedCheck, OnResult } from '../../src/check/pending-check.ts'
 import { RequestPolicies } from '../../src/check/request-policies.ts'
-import { ConnectionSlots } from '../../src/connections/connection-slots.ts'
-import { listenOn } from '../../src/connections/forwarding-listener.ts'
-import type { SocketServer } from '../../src/connections/socket-server.ts'
 import { decideByMode } from '../../src/domain/decision.ts'
 import { PolicyTable } from '../../src/domain/policy-table.ts'
 import { buildRespServer } from '../../src/front/resp-server.ts'
-import { CallLog } from '../../src/observability/call-log.ts'
 import { policyOf } from './policies.ts'
+import { type TestChecker, TestProtocolServer } from './protocol-server.ts'
 
 const OFF = policyOf('default', { mode: 'off' })
 
@@ -49,50 +41,16 @@ export class HeldChecker {
 }
 
 /** The server of RESP with a checker of the test's. */
-export class TestRespServer {
-  readonly #drain = new AbortController()
-  readonly #server: SocketServer
-  readonly #listener: Server
-
-  private constructor(checker: Pick<Checker, 'check' | 'checkAll'>) {
-    const stored = new PolicyTable(OFF)
-    const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
-    const logger = pino({ level: 'silent' })
-    this.#server = buildRespServer({
-      checker: checker as Checker,
-      batchTurns: new BatchTurns(10_000),
-      callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
-      calls: new CallLog({ logger, loggedKey: key => key }),
-      requestPolicies: new RequestPolicies(stored),
-      isOverloaded: () => false,
-      observer: { commandAnswered: () => undefined },
-      slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
-      drain: this.#drain.signal,
-      version: '0',
-    })
-    this.#listener = this.#server.createListener()
+export class TestRespServer extends TestProtocolServer {
+  private constructor(checker: TestChecker) {
+    const requestPolicies = new RequestPolicies(new PolicyTable(OFF))
+    const observer = { commandAnswered: () => undefined }
+    super(checker, shared => buildRespServer({ ...shared, requestPolicies, observer, version: '0' }))
   }
 
-  static async start(checker: Pick<Checker, 'check' | 'checkAll'>): Promise<TestRespServer> {
+  static async start(checker: TestChecker): Promise<TestRespServer> {
     const server = new TestRespServer(checker)
-    await listenOn(server.#listener, '127.0.0.1', 0)
+    await server.listen()
     return server
-  }
-
-  get port(): number {
-    return (this.#listener.address() as AddressInfo).port
-  }
-
-  connections(): Promise<number> {
-    return new Promise(resolve => this.#listener.getConnections((_err, count) => resolve(count)))
-  }
-
-  drain(): void {
-    this.#drain.abort()
-  }
-
-  async close(): Promise<void> {
-    this.#listener.close()
-    await this.#server.close()
   }
 }

@@ -1,22 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
-import { pino } from 'pino'
 import { eventually } from '../../support/eventually.ts'
 import { descriptor } from '../../support/grpc-client.ts'
+import { ADMIN, CHECKER, givenLog, READER, TOKEN_VARIABLES } from '../../support/guarded-calls.ts'
 import { givenApp } from '../http/given-app.ts'
 import { givenGrpcClient } from './given-grpc-client.ts'
 
-const ADMIN = 'secret-of-an-admin'
-const READER = 'secret-of-a-reader'
-const CHECKER = 'secret-of-a-checker'
-const lines: Readonly<Record<string, unknown>>[] = []
-const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+const { lines, logger } = givenLog()
 let isOverloaded = false
 
-const variables = {
-  GRPC_PORT: '0',
-  ADMIN_TOKENS: `ann:${ADMIN},eve:${READER}:read`,
-  CHECK_TOKENS: `gate:${CHECKER}`,
-}
+const variables = { GRPC_PORT: '0', ...TOKEN_VARIABLES }
 const given = givenApp({ logger, variables, isOverloaded: () => isOverloaded })
 const grpc = givenGrpcClient(() => given.app.grpcPort)
 const ask = (token?: string) =>

@@ -1,23 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { pino } from 'pino'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
+import { ADMIN, CHECKER, givenLog, READER, TOKEN_VARIABLES } from '../../support/guarded-calls.ts'
 import { RespClient } from '../../support/resp-client.ts'
 import { givenApp } from '../http/given-app.ts'
 import { givenClient } from './given-client.ts'
 
-const ADMIN = 'secret-of-an-admin'
-const READER = 'secret-of-a-reader'
-const CHECKER = 'secret-of-a-checker'
-const lines: Readonly<Record<string, unknown>>[] = []
-const logger = pino({ level: 'debug' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
+const { lines, logger } = givenLog()
 let isOverloaded = false
 
-const variables = {
-  RESP_PORT: '0',
-  ADMIN_TOKENS: `ann:${ADMIN},eve:${READER}:read`,
-  CHECK_TOKENS: `gate:${CHECKER}`,
-}
+const variables = { RESP_PORT: '0', ...TOKEN_VARIABLES }
 const given = givenApp({ logger, variables, isOverloaded: () => isOverloaded })
 const connection = givenClient(() => given.app.respPort)
 const ask = (...words: string[]) => connection.client.ask(...words)

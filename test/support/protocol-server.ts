@@ -1,0 +1,69 @@
+import type { AddressInfo, Server } from 'node:net'
+import { pino } from 'pino'
+import { Callers } from '../../src/access/callers.ts'
+import { BatchTurns } from '../../src/check/batch-turns.ts'
+import type { Checker } from '../../src/check/checker.ts'
+import { ConnectionSlots } from '../../src/connections/connection-slots.ts'
+import { listenOn } from '../../src/connections/forwarding-listener.ts'
+import { CallLog } from '../../src/observability/call-log.ts'
+
+/** The part of a checker that protocols call. */
+export type TestChecker = Pick<Checker, 'check' | 'checkAll'>
+
+/** What every protocol needs: callers need no token, and nothing is logged. */
+export interface Shared {
+  readonly checker: Checker
+  readonly batchTurns: BatchTurns
+  readonly callers: Callers
+  readonly calls: CallLog
+  readonly isOverloaded: () => boolean
+  readonly slots: ConnectionSlots
+  readonly drain: AbortSignal
+}
+
+interface ProtocolServer {
+  createListener(): Server
+  close(): Promise<void>
+}
+
+/** The server of a protocol with a checker of the test's. */
+export class TestProtocolServer {
+  readonly #drain = new AbortController()
+  readonly #server: ProtocolServer
+  readonly #listener: Server
+
+  constructor(checker: TestChecker, build: (shared: Shared) => ProtocolServer) {
+    const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
+    this.#server = build({
+      checker: checker as Checker,
+      batchTurns: new BatchTurns(10_000),
+      callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
+      calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
+      isOverloaded: () => false,
+      slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
+      drain: this.#drain.signal,
+    })
+    this.#listener = this.#server.createListener()
+  }
+
+  protected listen(): Promise<unknown> {
+    return listenOn(this.#listener, '127.0.0.1', 0)
+  }
+
+  get port(): number {
+    return (this.#listener.address() as AddressInfo).port
+  }
+
+  connections(): Promise<number> {
+    return new Promise(resolve => this.#listener.getConnections((_err, count) => resolve(count)))
+  }
+
+  drain(): void {
+    this.#drain.abort()
+  }
+
+  async close(): Promise<void> {
+    this.#listener.close()
+    await this.#server.close()
+  }
+}
