@@ -219,7 +219,7 @@ function waitUntilAllowed(limit: LimitArithmetic, asked: Demand, waitFor: (units
   return waitFor(Math.min(limit.demandOf(asked), limit.capacityUnits))
 }
 
-/** The time until so many units are left, or until the next reservation expires if refill alone is not enough. */
+/** The time until this many units are left, or until the next reservation expires if refill alone is not enough. */
 function waitUntilLeft(limit: LimitArithmetic, reading: BucketReading, index: number, units: number): number {
   const { held, spent } = reading
   // What is held does not matter to a check that only waits for the end of a debt.

@@ -20,7 +20,7 @@ export interface Responder {
   finish(message: Buffer): void
   /** Ends the call with a status. */
   end(status: Status): void
-  /** Calls back when the call has ended, in whatever way. */
+  /** Calls back when the call has ended, for any reason. */
   onClosed(callback: () => void): void
 }
 

@@ -23,7 +23,7 @@ export interface ExchangeContext {
   readonly ip: string | undefined
   /** Called when the request has grown, or is complete. */
   hold(): void
-  /** A bug, of which the client learns nothing else. Returns the status that it gets. */
+  /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
 
@@ -51,12 +51,12 @@ export class Exchange implements Responder {
     return this.stream.readableEnded ? 0 : this.#message.heldBytes
   }
 
-  /** Whether it goes on only once the client sends the rest of the request, or reads the response. */
+  /** Whether the client has still to send the rest of the request, or to read the response. */
   get waitsForClient(): boolean {
     return this.#hasEnded || !this.stream.readableEnded
   }
 
-  /** Ends a call that has been answered in part, and would go on. */
+  /** Ends a call that has been answered in part, and would continue. */
   endStreaming(): void {
     if (this.stream.headersSent) this.end({ name: 'UNAVAILABLE', message: 'the service is draining' })
   }
@@ -118,7 +118,7 @@ export class Exchange implements Responder {
     return { authorization, socket, ip, deadlineMs: this.startMs + waitsMs }
   }
 
-  /** It is no call at all. */
+  /** Answers a request that is not a call. @param status of HTTP */
   #refuseRequest(status: number): void {
     this.#hasEnded = true
     this.stream.respond({ ':status': status }, { endStream: true })
@@ -169,7 +169,7 @@ function malformedTimeout(given: string | undefined): Status {
   return { name: 'INVALID_ARGUMENT', message: `grpc-timeout must be like 20m, with up to 8 digits; was ${given}` }
 }
 
-/** The status of HTTP for a request that is no call; `undefined` if it is one. */
+/** The status of HTTP for a request that is not a call; `undefined` for a call. */
 function headFault(headers: IncomingHttpHeaders): number | undefined {
   if (headers[':method'] !== 'POST') return 405
   return CONTENT_TYPE.test(headers['content-type'] ?? '') ? undefined : 415

@@ -16,7 +16,7 @@ export interface GrpcServerOptions {
   readonly methods: Methods
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
-  /** A bug, of which the client learns nothing else. Returns the status that it gets. */
+  /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
 

@@ -81,7 +81,7 @@ export class CallLog {
   }
 }
 
-/** Whether a check that took so many ms is logged. */
+/** Whether a check is logged because it took this many ms. */
 export function isSlow(ms: number): boolean {
   return ms >= SLOW_CHECK_MS
 }

@@ -23,7 +23,7 @@ describe('the specification of reservations', () => {
   )
 
   it(
-    'answers the same whoever looked in between',
+    'answers the same, whether or not somebody looked in between',
     async () => {
       const looks = fc.array(fc.record({ before: fc.nat(40), share: fc.double({ min: 0, max: 1, noNaN: true }) }), {
         minLength: 5,

@@ -60,7 +60,7 @@ const anything = fc
   )
   .map(parts => Buffer.from(parts.join(''), 'latin1'))
 
-it('commands are read as they were sent, in whatever pieces they arrive', () => {
+it('commands are read as they were sent, in pieces of any size', () => {
   fc.assert(
     fc.property(commands, places, (sent, at) => {
       const bytes = Buffer.concat(sent.map(words => frameOf(...words)))
@@ -80,7 +80,7 @@ it('commands are read as they were sent if they are split at every byte', () => 
   )
 })
 
-it('whatever arrives, in whatever pieces, is read the same way or refused the same way', () => {
+it('any bytes, in pieces of any size, are read the same way or refused the same way', () => {
   fc.assert(
     fc.property(anything, places, (bytes, at) => {
       expect(parsed(cut(bytes, at))).toEqual(parsed([bytes]))

@@ -43,7 +43,7 @@ export class Envoy {
       'port_value: 10000': `port_value: ${listen}`,
       'port_value: 3000': `port_value: ${(application.address() as AddressInfo).port}`,
       [endpoint]: endpoints,
-      // A busy machine is no error of the service.
+      // A busy machine is not an error of the service.
       'timeout: 0.02s': 'timeout: 5s',
     })
     const directory = await mkdtemp(join(tmpdir(), 'throttler-envoy-'))

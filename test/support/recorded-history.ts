@@ -4,7 +4,7 @@ import type { Answer, Client } from './client.ts'
 /** The keys of a history, and their limits, which do not refill. The first has a limit of concurrent reservations too. */
 const CAPACITY = [10, 12, 6] as const
 const SLOTS = [3, 0, 0] as const
-/** The model has a place for so many. */
+/** The model has a place for this many. */
 const MAX_RESERVATIONS = 64
 const NEVER = { refillTokens: 1, refillIntervalMs: 2_000_000_000 }
 const TTL_MS = 3_600_000

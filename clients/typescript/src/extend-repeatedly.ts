@@ -24,7 +24,7 @@ export function extendRepeatedly(hold: Hold, failures: Failures): () => void {
       await hold.extend()
       if (!isStopped) extendIn(pauseMs)
     } catch (failure) {
-      // A hold that was settled meanwhile cannot be extended, which is no failure.
+      // A hold that was settled meanwhile cannot be extended. That is not a failure.
       if (isStopped) return
       failures.report(failure)
       if (isTemporary(failure) && performance.now() < hold.expiresAtMs) extendIn(Math.min(RETRY_MS, pauseMs))

@@ -72,7 +72,7 @@ function isSettledWith(amounts: number | readonly Charge[] | undefined, end: Hol
   return end !== 'released' && end.amounts === amounts
 }
 
-/** The same promise, which is no unhandled rejection if nobody awaits it. */
+/** The same promise. Its rejection does not count as unhandled if nobody awaits it. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined)
   return promise

@@ -50,7 +50,7 @@ export class HttpService {
     )
   }
 
-  /** Throws away an answer of the wrong shape. */
+  /** Discards an answer of the wrong shape. */
   refuse(answer: unknown): never {
     throw new Error(`${this.#url} gave a malformed answer: ${JSON.stringify(answer).slice(0, 200)}`)
   }

@@ -5,7 +5,7 @@ import type { PeriodName } from '../../domain/limits/quota.ts'
 export const UNITS = { UNKNOWN: 0, SECOND: 1, MINUTE: 2, HOUR: 3, DAY: 4, MONTH: 5, YEAR: 6, WEEK: 7 } as const
 export type Unit = keyof typeof UNITS
 
-/** Units of which a limit in a request can be. */
+/** The units that a limit in a request can have. */
 export type OverrideUnit = Exclude<Unit, 'UNKNOWN'>
 export const OVERRIDE_UNITS = (Object.keys(UNITS) as Unit[]).filter(unit => unit !== 'UNKNOWN')
 
@@ -28,7 +28,7 @@ const UNIT_OF_MS: Readonly<Record<number, Unit>> = {
   604800000: 'WEEK',
 }
 
-/** The limit of so many requests in each unit: a token bucket for a second, otherwise a quota in UTC. */
+/** A limit of `capacity` requests in each unit: a token bucket for a second, otherwise a quota in UTC. */
 export function limitPer(unit: OverrideUnit, capacity: number): Limit {
   const name = 'default'
   if (unit === 'SECOND') return { name, capacity, refillTokens: capacity, refillIntervalMs: 1_000 }

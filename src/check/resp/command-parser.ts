@@ -19,8 +19,8 @@ const [STAR, DOLLAR, CR, LF] = [0x2a, 0x24, 0x0d, 0x0a]
 const UNKNOWN = -1
 
 /**
- * Reads commands from bytes that arrive in pieces of any size. It goes on where it stopped, so a byte is looked at once, and what
- * has arrived of a command is kept in one buffer that grows by doubling.
+ * Reads commands from bytes that arrive in pieces of any size. It continues where it stopped, so it reads each byte once. What has arrived of
+ * a command is kept in one buffer that grows by doubling.
  * @see https://redis.io/docs/latest/develop/reference/protocol-spec/
  */
 export class CommandParser {
@@ -28,7 +28,7 @@ export class CommandParser {
   #bytes: Buffer = NOTHING
   /** Whether the buffer is the parser's own, with room after the bytes. */
   #isOwn = false
-  /** Where the command begins, where reading goes on, and where the bytes end. */
+  /** Where the command begins, where reading continues, and where the bytes end. */
   #start = 0
   #at = 0
   #end = 0
@@ -167,13 +167,13 @@ export class CommandParser {
     this.#end += chunk.length
   }
 
-  /** The size of a buffer for the bytes that are left and so many more. */
+  /** The size of a buffer for the bytes that are left. @param bytes how many more it must hold */
   #roomFor(bytes: number): number {
     const left = this.#end - this.#start
     return Math.max(MIN_BUFFER_BYTES, 2 * left, left + bytes)
   }
 
-  /** Moves the bytes that are left into a buffer of the parser's own, with room for so many more. */
+  /** Moves the bytes that are left into a buffer of the parser's own. @param bytes how many more it must hold */
   #makeRoom(bytes: number): void {
     const left = this.#end - this.#start
     const buffer = Buffer.allocUnsafeSlow(this.#roomFor(bytes))

@@ -114,7 +114,7 @@ export class CommandRunner {
     if (calls.isVerbose) calls.ended('debug', 'other', 'command', 0, () => lineOf(name, session))
   }
 
-  /** A bug, of which the client learns nothing else. */
+  /** Reports a bug, of which the client gets no details. */
   #internal(cause: unknown, name = UNKNOWN, session: Session): string {
     const problem = new Problem('internal', 'the service could not answer; its log has the reason', { cause })
     this.#options.calls.failed('other', problem, () => lineOf(name, session))

@@ -104,7 +104,7 @@ export class RespConnection {
     batch.seal()
   }
 
-  /** Runs commands until there is no complete one, or until they are enough for a batch. Returns whether they are. */
+  /** Runs the complete commands, up to the size of a batch. Returns whether the batch is full. */
   #readInto(batch: CommandBatch): boolean {
     while (batch.size < MAX_COMMANDS && batch.bytes < MAX_BATCH_BYTES) {
       const words = this.#nextCommand(batch)

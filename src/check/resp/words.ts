@@ -36,7 +36,7 @@ export class Words {
     this.#count++
   }
 
-  /** The same words are now in other bytes, so many places further to the front. */
+  /** The words were copied to another buffer. @param places how much nearer to its start they are there */
   moveTo(bytes: Buffer, places: number): void {
     this.#bytes = bytes
     for (let i = 0; i < this.#count; i++) {

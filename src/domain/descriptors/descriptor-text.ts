@@ -69,7 +69,7 @@ function decoded(bytes: Uint8Array): string | undefined {
   }
 }
 
-/** The smallest code point of a sequence with so many bytes: a longer sequence than needed is not UTF-8. */
+/** By the length of a sequence in bytes, its smallest code point: a longer sequence than needed is not UTF-8. */
 const SMALLEST = [0, 0, 0x80, 0x800, 0x10000]
 
 /** The code point whose sequence of UTF-8 begins at a byte; `undefined` if there is none. @see https://www.rfc-editor.org/rfc/rfc3629#section-4 */

@@ -99,7 +99,7 @@ class Node<T> {
   }
 }
 
-/** The nodes behind the patterns for one key. */
+/** The nodes that follow the patterns of one key. */
 class Children<T> {
   readonly #exact = new Map<string, Node<T>>()
   readonly #byPrefix = new PrefixMap<Node<T>>()

@@ -10,7 +10,7 @@ export type Readings = readonly (BucketReading | undefined)[]
 export interface ReplyReport {
   /** @param key of a malformed bucket, which counts as full */
   malformedBucket(key: string): void
-  /** A call found so many reservations of a key expired, and has settled them. */
+  /** A call found expired reservations of a key, and settled them. */
   expired(key: string, reservations: number): void
   /** Once for a reply: the store did not know the present period of a quota, because the clocks differ by more than that. */
   clocksDiffered(): void

@@ -17,7 +17,7 @@ const STATES = [
 ] as const
 
 export interface ReservationReply {
-  /** How the reservation stands after the call. The last two of the states say why it was not decided. */
+  /** The state of the reservation after the call. The last two of the states say why it was not decided. */
   readonly state: (typeof STATES)[number]
   readonly expiresAtMs: number
   /** It was settled or released before, in the same way. */

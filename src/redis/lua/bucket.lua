@@ -49,7 +49,7 @@
     return not (bucket.held and bucket.held.latest > now) and forgotten_at(bucket) <= now
   end
 
-  -- The entry of a limit of which so much is spent.
+  -- The entry of a limit. spent: the units spent of it
   local function entry_with(limit, spent, at, is_held)
     local own = limit.per_ms > 0 and min(spent, limit.capacity_units) or spent
     local entry = { id = limit.id, units_per_token = limit.units_per_token, spent = own, debt = spent - own }
@@ -74,7 +74,7 @@
     return others
   end
 
-  -- Moves a bucket to a time at which so much is spent of each limit. Entries of other limits stay.
+  -- Moves a bucket to a time. spent: the units spent of each limit then. Entries of other limits stay.
   local function set_spent(bucket, limits, spent, at)
     local own, full_at = {}, at
     for i, limit in ipairs(limits) do

@@ -4,7 +4,7 @@
   keys[keys_from + i]  for each call the record of its reservation, then the buckets of the reservation's keys, in its order
   ARGV[1]              numbers, then after a line end the fingerprints of the reservations, one directly after another. For each call:
                        the bytes of the fingerprint, the number of keys, and what is asked:
-                       0 to tell how it stands; 1 to settle it or 2 to release it, then for each key the number of the policy in force,
+                       0 to tell its state; 1 to settle it or 2 to release it, then for each key the number of the policy in force,
                        or 0 if it has no limits, and the tokens; or 3 to extend it, then the time to live from now in ms, or 0 for that of its start
   ARGV[2]              the limits of each policy, separated by ";", see limits.lua
 

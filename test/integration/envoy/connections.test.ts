@@ -100,7 +100,7 @@ describe('a deadline', () => {
 })
 
 describe('a connection', () => {
-  it('has up to 32 calls under way, of which each is answered by itself', async () => {
+  it('has up to 32 calls under way, each of which is answered by itself', async () => {
     await once(client.session, 'remoteSettings')
     expect(client.session.remoteSettings.maxConcurrentStreams).toBe(32)
     const answers = await Promise.all(Array.from({ length: 100 }, () => client.ask(REQUEST)))

@@ -213,7 +213,7 @@ describe('a request', () => {
     expect(await ask(domain, ...descriptors)).toEqual({ status: 'INVALID_ARGUMENT', message })
   })
 
-  it('can have 1,000 descriptors, of which each is decided', async () => {
+  it('can have 1,000 descriptors, each of which is decided', async () => {
     await put('rls;edge;many', { capacity: 999, ...SLOWLY })
     const { overallCode, statuses } = (await ask('edge', ...thousand(1_000))) as {
       overallCode: string

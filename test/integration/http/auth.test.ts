@@ -54,7 +54,7 @@ describe('with ADMIN_TOKENS', () => {
     `Basic ${btoa('secret-of-an-admin:')}`,
     `Basic ${btoa('secret-of-an-admin')}`,
     'Basic !',
-  ])('"%s" is no valid token', async authorization => {
+  ])('"%s" is not a valid token', async authorization => {
     expectUnauthorized(await guarded.app.as({ authorization }).get('/config'))
   })
 

@@ -124,7 +124,7 @@ describe('POST /check/all', () => {
     ['a huge number', { checks: [{ key: 'a', tokens: 1e9 + 1 }] }, 'validation-failed', ['/checks/0/tokens']],
     ['an unknown member', { checks: [{ key: 'a', cost: 1 }] }, 'validation-failed', ['/checks/0/cost']],
     [
-      'names that are no config keys',
+      'names that are not config keys',
       { checks: [{ key: 'a', policy: 'a*b' }, { key: '..' }] },
       'validation-failed',
       ['/checks/1/key', '/checks/0/policy'],

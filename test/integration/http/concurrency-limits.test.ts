@@ -39,7 +39,7 @@ describe('a concurrency limit', () => {
     expectFields(await client().put('refused', policy), 'validation-failed', paths)
   })
 
-  it('allows so many reservations at once, whatever they hold, and denies no check', async () => {
+  it('allows its capacity of reservations at once, however many tokens they hold, and denies no check', async () => {
     const limits = [
       { name: 'burst', capacity: 10, ...SLOW },
       { name: 'in-flight', kind: 'concurrency', capacity: 2 },

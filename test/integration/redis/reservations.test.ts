@@ -113,7 +113,7 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(named).toContainEqual({ key: 'elsewhere', tokens: 10, policy: 'plan:gold' })
   })
 
-  it('take one slot each of a concurrency limit, whatever they hold', async () => {
+  it('take one slot each of a concurrency limit, however many tokens they hold', async () => {
     const five = await Promise.all([0, 0, 0, 7, 0].map(tokens => reserve('slots', tokens, {}, jobs)))
     expect(five.map(({ allowed }) => allowed)).toEqual([true, true, true, true, true])
     const sixth = await reserve('slots', 0, {}, jobs)

@@ -266,7 +266,7 @@ describe('settling', () => {
   ] as [string, unknown, Answer, object][])('is not repeated if it %s', async (_, tokens, answer, failure) => {
     const throttler = await given({}, failing(SETTLE, 1, answer))
     const reservation = await throttler.reserve('a', { tokens: 4 })
-    // Not awaited, it is no unhandled rejection.
+    // Nobody awaits it, and its rejection does not count as unhandled.
     const settled = reservation.settle(tokens as number)
     await sleep(20)
     await expect(settled).rejects.toMatchObject(failure)
