@@ -1,6 +1,6 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-http|embedded-repetitions|old-log|proxies|service-package)',
+  'e2e/(backup|blocked-log|cli-http|embedded-repetitions|old-log)',
   'integration/config-change/stale-workers',
 ]
 
