@@ -303,7 +303,7 @@ describe('a reservation that is extended', () => {
 
   it('is extended again soon after an extension has failed', async () => {
     const throttler = await given({}, failing(/extend$/, 2, unavailable))
-    await using _ = await throttler.reserve('a', { tokens: 4, ttlMs: 90, extend: true })
+    await using _ = await throttler.reserve('a', { tokens: 4, ttlMs: 1_500, extend: true })
     await eventually(() => expect(extensions().length).toBeGreaterThanOrEqual(4))
     expect(failures).toMatchObject([{ code: 'store-unavailable' }, { code: 'store-unavailable' }])
   })
