@@ -118,11 +118,17 @@ export class Exchange implements Responder {
     return { authorization, socket, ip, deadlineMs: this.startMs + waitsMs }
   }
 
-  /** Answers a request that is not a call. @param status of HTTP */
-  #refuseRequest(status: number): void {
-    this.#hasEnded = true
-    this.stream.respond({ ':status': status }, { endStream: true })
-    this.stream.close(NGHTTP2_NO_ERROR)
+  /** Answers a request that is not a call, once it has arrived: until then, node:http2 refuses what violates HTTP/2. */
+  #refuseRequest({ text, ...fields }: HeadFault): void {
+    const { stream } = this
+    stream.resume()
+    stream.once('end', () => {
+      this.#hasEnded = true
+      if (stream.destroyed) return
+      stream.respond({ ...fields, 'content-type': 'text/plain' })
+      // A request with the method HEAD gets no body, which Node knows.
+      if (!stream.writableEnded) stream.end(text)
+    })
   }
 
   #admit(method: Method, call: Call): void {
@@ -169,8 +175,17 @@ function malformedTimeout(given: string | undefined): Status {
   return { name: 'INVALID_ARGUMENT', message: `grpc-timeout must be like 20m, with up to 8 digits; was ${given}` }
 }
 
-/** The status of HTTP for a request that is not a call; `undefined` for a call. */
-function headFault(headers: IncomingHttpHeaders): number | undefined {
-  if (headers[':method'] !== 'POST') return 405
-  return CONTENT_TYPE.test(headers['content-type'] ?? '') ? undefined : 415
+/** The response to a request that is not a call. */
+interface HeadFault {
+  readonly ':status': number
+  readonly allow?: string
+  readonly text: string
+}
+
+function headFault(headers: IncomingHttpHeaders): HeadFault | undefined {
+  if (headers[':method'] !== 'POST') {
+    return { ':status': 405, allow: 'POST', text: 'This port answers calls of gRPC, which use POST.\n' }
+  }
+  if (CONTENT_TYPE.test(headers['content-type'] ?? '')) return undefined
+  return { ':status': 415, text: 'This port answers calls of gRPC, whose content type is application/grpc.\n' }
 }

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { parseAllDocuments, stringify } from 'yaml'
 import { describeLong } from '../support/describe-long.ts'
+import { GoProgram } from '../support/go-program.ts'
 import { KUBERNETES } from '../support/kubernetes.ts'
 
 const KUSTOMIZE = 'sigs.k8s.io/kustomize/kustomize/v5@v5.8.2'
@@ -20,18 +21,20 @@ beforeAll(() => {
 afterAll(() => rmSync(directory, { recursive: true }))
 
 /** Runs a program to its end, and returns its output. */
-function run(program: string, args: readonly string[], options: { input?: string; env?: object; cwd?: string } = {}) {
-  const env = { ...process.env, ...options.env } as NodeJS.ProcessEnv
-  const { status, stdout, stderr } = spawnSync(program, args, { ...options, env, encoding: 'utf8' })
+function run(program: string, args: readonly string[], options: { input?: string; cwd?: string } = {}) {
+  const { status, stdout, stderr } = spawnSync(program, args, { ...options, encoding: 'utf8' })
   expect([status, status === 0 ? '' : stdout + stderr]).toEqual([0, ''])
   return stdout
 }
 
 describeLong('the manifests for Kubernetes, rendered by kustomize', () => {
   let rendered: string
-  beforeAll(() => {
-    run('go', ['install', KUSTOMIZE], { env: { GOBIN: directory } })
-    rendered = run(join(directory, 'kustomize'), ['build', join(KUBERNETES, 'example')])
+  beforeAll(async () => {
+    const kustomize = await GoProgram.install(KUSTOMIZE, 'kustomize')
+    const { code, stdout, stderr } = await kustomize.run('build', join(KUBERNETES, 'example'))
+    await kustomize.remove()
+    expect([code, code === 0 ? '' : stderr]).toEqual([0, ''])
+    rendered = stdout
     writeFileSync(join(directory, 'rendered.yaml'), rendered)
   }, BUILD_MS)
 

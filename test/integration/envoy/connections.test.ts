@@ -67,10 +67,28 @@ describe('a call', () => {
   })
 
   it.each([
-    ['another media type', { 'content-type': 'application/json' }, 415],
-    ['another method of HTTP', { ':method': 'PUT' }, 405],
-  ])('with %s is refused by HTTP', async (_name, headers, status) => {
-    expect(await client.ask(REQUEST, headers)).toMatchObject({ status, grpcStatus: undefined })
+    ['another media type', { 'content-type': 'application/json' }, 415, /content type is application\/grpc/],
+    ['another method of HTTP', { ':method': 'PUT' }, 405, /use POST/],
+    ['the method HEAD', { ':method': 'HEAD' }, 405, /^$/],
+  ])('with %s is refused by HTTP', async (_name, headers, status, text) => {
+    const { body, ...answer } = await client.ask(REQUEST, headers)
+    expect(answer).toMatchObject({ status, grpcStatus: undefined })
+    expect(body.toString()).toMatch(text)
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  })
+
+  it('that is refused by HTTP is read to its end first', async () => {
+    const stream = client.open({ ':method': 'PUT' })
+    let hasAnswer = false
+    stream.once('response', () => {
+      hasAnswer = true
+    })
+    const answer = answerTo(stream)
+    stream.write(REQUEST)
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+    expect(hasAnswer).toBe(false)
+    stream.end()
+    expect(await answer).toMatchObject({ status: 405 })
   })
 
   it('with values of 8 KiB and bytes that are not UTF-8 is decided', async () => {
