@@ -27,6 +27,9 @@ export const ROWS: readonly Row[] = [
   { ...ours, name: 'ours-single' },
   { ...ours, name: 'ours-batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
   { ...ours, name: 'ours-denied', requests: 'denied', status: 429 },
+  { ...ours, name: 'ours-group3', requests: 'group' },
+  { ...ours, name: 'ours-reservation', requests: 'reservation' },
+  { ...ours, name: 'ours-held', requests: 'held' },
   { ...ours, name: 'ours-client', requests: 'client-shared' },
   { ...ours, name: 'ours-client-single-calls', requests: 'client-single' },
   { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
@@ -38,5 +41,5 @@ export const ROWS: readonly Row[] = [
   { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },
 ]
 
-/** The only measurement without a row: the memory of buckets in Redis. */
+/** The only measurement without a row: the memory of buckets and reservations in Redis. */
 export const MEMORY = 'memory'

@@ -1,10 +1,16 @@
 import { Redis } from 'ioredis'
+import { RedisBucketStore } from '../src/redis/buckets/redis-bucket-store.ts'
+import { BucketKeys } from '../src/redis/keys.ts'
 import { RedisServer } from '../test/support/redis-server.ts'
 import { checksWithoutStore, startAll, whySkipped } from './fleet.ts'
+import { HELD_KEYS, HOLDS_PER_KEY, heldKey } from './load/keys.ts'
 import { LoadGenerator } from './load/load-generator.ts'
 import { type Measurement, measure } from './measure.ts'
 import type { Options } from './options.ts'
-import { type BucketMemory, measureBucketMemory } from './probes/bucket-memory.ts'
+import { POLICY } from './policy.ts'
+import { type BucketMemory, KEY_PREFIX, measureBucketMemory } from './probes/bucket-memory.ts'
+import { holdMany } from './probes/hold-many.ts'
+import { type HoldMemory, measureHoldMemory } from './probes/hold-memory.ts'
 import type { MeasuredProcess } from './processes/measured-process.ts'
 import { MEMORY, ROWS, type Row, SERVICE } from './rows.ts'
 
@@ -14,6 +20,7 @@ export type Round = Readonly<Record<string, Measurement>>
 export interface RunResult {
   readonly rounds: readonly Round[]
   readonly memory: BucketMemory | undefined
+  readonly holdMemory: HoldMemory | undefined
   /** What a reader of the numbers must know. */
   readonly remarks: readonly string[]
 }
@@ -28,12 +35,18 @@ export interface RunOptions extends Options {
 export async function run(options: RunOptions, say: Say): Promise<RunResult> {
   const rows = ROWS.filter(row => options.only.includes(row.name))
   const measured = rows.length === 0 ? { rounds: [], remarks: [] } : await runRows(rows, options, say)
-  if (!options.only.includes(MEMORY)) return { ...measured, memory: undefined }
+  if (!options.only.includes(MEMORY)) return { ...measured, memory: undefined, holdMemory: undefined }
   say(`filling a Redis with ${options.buckets} buckets`)
-  return { ...measured, memory: await measureBucketMemory(options.buckets) }
+  const memory = await measureBucketMemory(options.buckets)
+  say('filling a Redis with reservations')
+  return { ...measured, memory, holdMemory: await measureHoldMemory() }
 }
 
-async function runRows(rows: readonly Row[], options: RunOptions, say: Say): Promise<Omit<RunResult, 'memory'>> {
+async function runRows(
+  rows: readonly Row[],
+  options: RunOptions,
+  say: Say,
+): Promise<Omit<RunResult, 'memory' | 'holdMemory'>> {
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
   const load = new LoadGenerator()
@@ -42,6 +55,7 @@ async function runRows(rows: readonly Row[], options: RunOptions, say: Say): Pro
     const processes = await startAll(rows, server.url)
     stops.unshift(...[...processes.values()].map(({ stop }) => stop))
     const { runnable, remarks } = await sort(rows, processes)
+    if (rows.some(({ requests }) => requests === 'held')) await holdInAll(redis)
     const bench = { ...options, load, redis, redisPid: server.pid }
     const rounds: Round[] = []
     for (let i = 1; i <= options.rounds; i++) {
@@ -57,6 +71,13 @@ async function runRows(rows: readonly Row[], options: RunOptions, say: Say): Pro
   } finally {
     for (const stop of stops) await stop()
   }
+}
+
+/** Gives the keys of the row `ours-held` what they hold. */
+async function holdInAll(redis: Redis): Promise<void> {
+  const store = new RedisBucketStore(redis, new BucketKeys(KEY_PREFIX))
+  const keys = Array.from({ length: HELD_KEYS }, (_, i) => heldKey(i))
+  await holdMany({ store, policy: POLICY, keys, holdsPerKey: HOLDS_PER_KEY })
 }
 
 async function sort(rows: readonly Row[], processes: ReadonlyMap<string, MeasuredProcess>) {

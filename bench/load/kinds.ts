@@ -1,11 +1,13 @@
 /** What each kind of request is, and how it is sent. */
 
-import { BATCH_SIZE, KEYS, PIPELINE_SIZE, randomKey } from './keys.ts'
+import { BATCH_SIZE, GROUP_SIZE, HELD_KEYS, heldKey, KEYS, PIPELINE_SIZE, randomKey } from './keys.ts'
 import type { RawRequestKind } from './messages.ts'
 import type { Open } from './protocols/connection.ts'
 import { GrpcConnection, GrpcSocket } from './protocols/grpc-connection.ts'
 import { field, grpcMessage, integerField } from './protocols/grpc-message.ts'
 import { HttpConnection } from './protocols/http-connection.ts'
+import { post } from './protocols/http-request.ts'
+import { ReservationConnection } from './protocols/reservation-connection.ts'
 import { RespConnection } from './protocols/resp-connection.ts'
 
 interface Kind {
@@ -36,8 +38,14 @@ const MS = 1_000
 const http: Open = (port, answered) => new HttpConnection(port, answered)
 const single = { open: http, connections: CONNECTIONS }
 
-const forEachKey = (request: (key: string) => Buffer) => () =>
-  Array.from({ length: KEYS }, (_, i) => request(`user:${i}`))
+/** What a reservation holds, and what its work costs. */
+const ESTIMATE = 4
+const ACTUAL_COST = 3
+
+const forEachKey = (request: (key: string, index: number) => Buffer) => () =>
+  Array.from({ length: KEYS }, (_, i) => request(`user:${i}`, i))
+/** The keys of a group. */
+const neighbours = (index: number) => Array.from({ length: GROUP_SIZE }, (_, i) => `user:${(index + i) % KEYS}`)
 const inBatches =
   (request: (keys: readonly string[]) => Buffer, size = BATCH_SIZE) =>
   () =>
@@ -79,6 +87,19 @@ export const KINDS: Readonly<Record<RawRequestKind, Kind>> = {
     requests: inBatches(keys => post('/check/batch', { checks: keys.map(key => ({ key, tokens: 1 })) })),
   },
   denied: { ...single, requests: () => [post('/check', { key: 'flood', tokens: WHOLE_CAPACITY })] },
+  group: {
+    ...single,
+    requests: forEachKey((_, i) => post('/check/all', { checks: neighbours(i).map(key => ({ key })) })),
+  },
+  reservation: {
+    connections: CONNECTIONS,
+    open: (port, answered) => new ReservationConnection(port, answered, ACTUAL_COST),
+    requests: forEachKey(key => post('/reservations', { key, tokens: ESTIMATE })),
+  },
+  held: {
+    ...single,
+    requests: () => Array.from({ length: HELD_KEYS }, (_, i) => post('/check', { key: heldKey(i), tokens: 1 })),
+  },
   resp: {
     connections: CONNECTIONS,
     open: (port, answered) => new RespConnection(port, answered, CHECK_LINES),
@@ -133,10 +154,4 @@ function grpc(path: string): Open {
     if (index % GRPC_CALLS === 0) socket = new GrpcSocket(port, path)
     return new GrpcConnection(socket, answered)
   }
-}
-
-function post(path: string, payload: unknown): Buffer {
-  const body = JSON.stringify(payload)
-  const head = ['Host: localhost', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`]
-  return Buffer.from(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`)
 }

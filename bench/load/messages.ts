@@ -7,7 +7,16 @@ export interface LoadPlan {
 }
 
 /** Requests that are written as they are. */
-export type RawRequestKind = 'single' | 'batch' | 'denied' | 'resp' | 'resp-pipelines' | PeerRequestKind
+export type RawRequestKind =
+  | 'single'
+  | 'batch'
+  | 'denied'
+  | 'group'
+  | 'reservation'
+  | 'held'
+  | 'resp'
+  | 'resp-pipelines'
+  | PeerRequestKind
 
 /** Those of other rate limiters, in the protocol that each of them has. */
 type PeerRequestKind =

@@ -6,11 +6,11 @@ import { RedisServer } from '../../test/support/redis-server.ts'
 
 const CALL_SIZE = 256
 const SAMPLE = 1000
-const KEY_PREFIX = 'throttler'
+export const KEY_PREFIX = 'throttler'
 
 /** A token takes 31 days to come back, so that nothing expires meanwhile. */
 const limit = { name: 'default', capacity: 1_000_000, refillTokens: 1, refillIntervalMs: 2_678_400_000 }
-const policy = compilePolicy('default', 0, { limits: [limit], mode: 'enforce' })
+export const policy = compilePolicy('default', 0, { limits: [limit], mode: 'enforce' })
 
 export interface BucketMemory {
   readonly buckets: number
@@ -43,7 +43,8 @@ export async function measureBucketMemory(buckets: number): Promise<BucketMemory
   }
 }
 
-function callerKey(n: number): string {
+/** Of 16 bytes. */
+export function callerKey(n: number): string {
   return `user:${String(n).padStart(11, '0')}`
 }
 

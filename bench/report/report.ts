@@ -1,5 +1,6 @@
 import type { Measurement } from '../measure.ts'
 import type { BucketMemory } from '../probes/bucket-memory.ts'
+import type { HoldMemory } from '../probes/hold-memory.ts'
 import type { Round, RunResult } from '../run.ts'
 import type { TargetResult } from './judge.ts'
 import { type Machine, thisMachine } from './machine.ts'
@@ -14,6 +15,7 @@ export interface Report {
   readonly targets: readonly TargetResult[]
   readonly rows: Readonly<Record<string, { readonly median: Measurement; readonly rounds: Round }>>
   readonly memory: BucketMemory | undefined
+  readonly holdMemory: HoldMemory | undefined
   /** What a reader of the numbers must know, a line each. */
   readonly remarks: string
 }
@@ -26,6 +28,7 @@ export function buildReport(result: RunResult, args: readonly string[]): Report 
     targets: judgeRun(result),
     rows: Object.fromEntries(Object.keys(result.rounds[0] ?? {}).map(name => [name, summary(name, result.rounds)])),
     memory: result.memory,
+    holdMemory: result.holdMemory,
     remarks: result.remarks.join('\n'),
   }
 }

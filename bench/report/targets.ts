@@ -53,6 +53,24 @@ const TARGETS: readonly RoundTarget<Round>[] = [
     of: round => ratio(cpu(round['ours-client-single-calls']), cpu(round['ours-client'])),
   },
   {
+    name: 'all or nothing over 3 keys: CPU (front + Redis) ÷ a single check’s',
+    unit: '×',
+    atMost: 1.8,
+    of: round => ratio(cpu(round['ours-group3']), cpu(round['ours-single'])),
+  },
+  {
+    name: 'a reservation and its settlement: CPU (front + Redis) ÷ two single checks’',
+    unit: '×',
+    atMost: 1.6,
+    of: round => ratio(cpu(round['ours-reservation']), 2 * cpu(round['ours-single'])),
+  },
+  {
+    name: 'Redis CPU of a check of a key with 1,000 reservations ÷ one without',
+    unit: '×',
+    atMost: 2,
+    of: round => ratio(round['ours-held']?.redisMicros, round['ours-single']?.redisMicros),
+  },
+  {
     name: 'Redis script calls a second for a flood on one denied key',
     unit: '/s',
     atMost: 1,
@@ -86,10 +104,21 @@ const TARGETS: readonly RoundTarget<Round>[] = [
 ]
 
 const MEMORY_OF_A_BUCKET: Target = { name: 'Redis memory for a bucket', unit: 'bytes', atMost: 200 }
+const MEMORY_OF_HOLDS: Target = {
+  name: 'Redis memory for a bucket with 100 reservations',
+  unit: 'bytes',
+  atMost: 8_192,
+}
+const MEMORY_OF_A_RECORD: Target = { name: 'Redis memory for the record of a reservation', unit: 'bytes', atMost: 300 }
 
 /** Each target that the run can speak to. */
-export function judgeRun({ rounds, memory }: RunResult): readonly TargetResult[] {
-  return [...judgeRounds(TARGETS, rounds), ...judge(MEMORY_OF_A_BUCKET, memory?.bytesPerBucket ?? Number.NaN)]
+export function judgeRun({ rounds, memory, holdMemory }: RunResult): readonly TargetResult[] {
+  return [
+    ...judgeRounds(TARGETS, rounds),
+    ...judge(MEMORY_OF_A_BUCKET, memory?.bytesPerBucket ?? Number.NaN),
+    ...judge(MEMORY_OF_HOLDS, holdMemory?.bytesPerBucket ?? Number.NaN),
+    ...judge(MEMORY_OF_A_RECORD, holdMemory?.bytesPerRecord ?? Number.NaN),
+  ]
 }
 
 function isOurs(row: string): boolean {

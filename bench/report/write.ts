@@ -12,7 +12,13 @@ const DIGITS = 4
 
 /** For a terminal. */
 export function render(report: Report): string {
-  const parts = [toText(rowTable(report)), toText(targetTable(report)), memoryLine(report), report.remarks]
+  const parts = [
+    toText(rowTable(report)),
+    toText(targetTable(report)),
+    memoryLine(report),
+    holdMemoryLine(report),
+    report.remarks,
+  ]
   return parts.filter(part => part !== '').join('\n\n')
 }
 
@@ -41,11 +47,19 @@ function replaceBetween(file: URL, begin: string, end: string, text: string): vo
 function section(report: Report): string {
   const machine = `${described(report.machine)}; ${report.date.slice(0, 10)}; \`${report.command}\``
   const tables = [toMarkdown(targetTable(report)), toMarkdown(rowTable(report))]
-  return [machine, ...tables, memoryLine(report), report.remarks].filter(part => part !== '').join('\n\n')
+  return [machine, ...tables, memoryLine(report), holdMemoryLine(report), report.remarks]
+    .filter(part => part !== '')
+    .join('\n\n')
 }
 
 function memoryLine({ memory }: Report): string {
   if (memory === undefined) return ''
   const { buckets, bytesPerBucket, memoryUsage } = memory
   return `${buckets.toLocaleString('en')} buckets: ${bytesPerBucket.toFixed(0)} bytes each of used_memory, ${memoryUsage.toFixed(0)} by MEMORY USAGE`
+}
+
+function holdMemoryLine({ holdMemory }: Report): string {
+  if (holdMemory === undefined) return ''
+  const { holdsPerBucket, bytesPerBucket, bytesPerRecord } = holdMemory
+  return `A bucket with ${holdsPerBucket} reservations takes ${bytesPerBucket.toFixed(0)} bytes of used_memory, and the record of each reservation ${bytesPerRecord.toFixed(0)}`
 }

@@ -20,12 +20,15 @@ export class HttpConnection implements Connection {
   sentAt = 0
   readonly #socket: Socket
   readonly #answered: Answered
+  readonly #onHead: ((head: string) => void) | undefined
   #beginning: Buffer | undefined
   #status = 0
   #bodyLeft = 0
 
-  constructor(port: number, answered: Answered) {
+  /** @param onHead called with the head of each answer */
+  constructor(port: number, answered: Answered, onHead?: (head: string) => void) {
     this.#answered = answered
+    this.#onHead = onHead
     this.#socket = openSocket(port, { buffer: readBuffer, callback: length => this.#read(length) })
   }
 
@@ -53,6 +56,7 @@ export class HttpConnection implements Connection {
       return
     }
     this.#beginning = undefined
+    this.#onHead?.(bytes.toString('latin1', 0, end))
     this.#status = numberAt(bytes, STATUS_AT)
     const field = bytes.indexOf(LENGTH_FIELD)
     if (field === -1 || field > end) throw new Error(`an answer without a length:\n${bytes.toString('latin1', 0, end)}`)

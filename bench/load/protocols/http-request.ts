@@ -1,0 +1,5 @@
+export function post(path: string, payload: unknown): Buffer {
+  const body = JSON.stringify(payload)
+  const head = ['Host: localhost', 'Content-Type: application/json', `Content-Length: ${Buffer.byteLength(body)}`]
+  return Buffer.from(`POST ${path} HTTP/1.1\r\n${head.join('\r\n')}\r\n\r\n${body}`)
+}
