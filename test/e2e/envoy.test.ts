@@ -1,13 +1,20 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { Envoy } from '../support/envoy.ts'
 import { eventually } from '../support/eventually.ts'
 import { describeWithEnvoy } from '../support/programs.ts'
+import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
 const POLICY = 'rls;edge;remote_address'
+const SLOW = { refillTokens: 1, refillIntervalMs: 86_400_000 }
 const ENDLESS = { capacity: 1_000_000, refillTokens: 1_000_000 }
+/** A busy machine is not a failure of the store. */
+const PATIENT = { REDIS_TIMEOUT_MS: '4000', EVENT_LOOP_LAG_MS: '10000' }
+/** Envoy's connection may be to a process that hears of a policy last. */
+const OBEYED_MS = 10_000
 const CALLERS = 8
 
 /** Asks all the time, until it is stopped. */
@@ -31,33 +38,42 @@ function askContinually(url: string): { stop(): Promise<number> } {
 }
 
 describeWithEnvoy('the real Envoy', () => {
+  let redis: RedisServer
   let service: Service
   let client: Client
   let envoy: Envoy
-  const statuses = async (count: number) => {
+  /** Where a second instance may listen. */
+  let secondPort: number
+  const statusOf = async (headers: Record<string, string> = {}, url = envoy.url) =>
+    (await fetch(url, { headers })).status
+  const statuses = async (count: number, headers: Record<string, string> = {}) => {
     const answers: number[] = []
-    for (let i = 0; i < count; i++) answers.push((await fetch(envoy.url)).status)
+    for (let i = 0; i < count; i++) answers.push(await statusOf(headers))
     return answers
   }
   beforeAll(async () => {
-    service = await Service.start({ env: { GRPC_PORT: '0', REDIS_TIMEOUT_MS: '5000', RATELIMIT_HEADERS: 'both' } })
+    redis = await RedisServer.start()
+    const env = { REDIS_URL: redis.url, GRPC_PORT: '0', ...PATIENT, RATELIMIT_HEADERS: 'both' }
+    service = await Service.start({ env })
     client = new Client(service.url)
-    envoy = await Envoy.start([service.grpcPort])
-  }, 60_000)
+    secondPort = await freePort('127.0.0.1')
+    envoy = await Envoy.start({ grpcPorts: [service.grpcPort, secondPort] })
+  }, 120_000)
   afterAll(async () => {
     await envoy.stop()
     await service.stop()
+    await redis.stop()
   }, 60_000)
 
-  it('lets requests pass without a policy, and obeys one within a second', async () => {
+  it('lets requests pass without a policy, and obeys one', async () => {
     expect(await statuses(5)).toEqual([200, 200, 200, 200, 200])
-    await client.put(POLICY, { capacity: 2, refillTokens: 1, refillIntervalMs: 86_400_000 })
-    await eventually(async () => expect((await fetch(envoy.url)).status).toBe(429), 1_000)
+    await client.put(POLICY, { capacity: 2, ...SLOW })
+    await eventually(async () => expect(await statusOf()).toBe(429), OBEYED_MS)
   })
 
   it('passes as many requests as the limit allows, and answers the next with 429 and its fields', async () => {
     await client.request('DELETE', '/buckets/rls%3Bedge%3Bremote_address%3D127.0.0.1')
-    await eventually(async () => expect((await fetch(envoy.url)).status).toBe(200), 1_000)
+    await eventually(async () => expect(await statusOf()).toBe(200), OBEYED_MS)
     expect(await statuses(2)).toEqual([200, 429])
     const { status, headers } = await fetch(envoy.url)
     expect({ status, ...Object.fromEntries(headers) }).toMatchObject({
@@ -71,11 +87,22 @@ describeWithEnvoy('the real Envoy', () => {
 
   it('obeys a policy for one address before that for any, and the modes', async () => {
     await client.put(`${POLICY}=127.0.0.1`, { mode: 'off' })
-    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), 1_000)
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
     await client.put(`${POLICY}=127.0.0.1`, { mode: 'block' })
-    await eventually(async () => expect((await fetch(envoy.url)).status).toBe(429), 1_000)
+    await eventually(async () => expect(await statusOf()).toBe(429), OBEYED_MS)
+    await client.put(`${POLICY}=127.0.0.1`, { capacity: 1, ...SLOW, mode: 'shadow' })
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
     await client.put(`${POLICY}=127.0.0.1`, ENDLESS)
-    await eventually(async () => expect((await fetch(envoy.url)).status).toBe(200), 1_000)
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
+  })
+
+  it('decides descriptors of two entries by their policy, and others not', async () => {
+    await client.put('rls;edge;plan;remote_address', { mode: 'block' })
+    await client.put('rls;edge;plan=gold;remote_address', { capacity: 2, ...SLOW })
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'free' })).toBe(429), OBEYED_MS)
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'gold' })).toBe(200), OBEYED_MS)
+    expect(await statuses(2, { 'x-plan': 'gold' })).toEqual([200, 429])
+    expect(await statusOf()).toBe(200)
   })
 
   it('sees no error while all front processes are replaced under load', async () => {
@@ -89,5 +116,42 @@ describeWithEnvoy('the real Envoy', () => {
     expect(answers).toBeGreaterThan(100)
     expect(after['ok']).toBeGreaterThan((before['ok'] ?? 0) + 100)
     expect(after['error'] ?? 0).toBe(before['error'] ?? 0)
+  }, 120_000)
+
+  it('sees no error when one of two instances stops under load', async () => {
+    const env = { REDIS_URL: redis.url, GRPC_PORT: String(secondPort), ...PATIENT, WEB_CONCURRENCY: '1' }
+    const second = await Service.start({ kind: 'api', env })
+    await eventually(async () => expect(await envoy.healthyInstances()).toBe(2), 30_000)
+    const { error = 0 } = await envoy.counts()
+    const callers = askContinually(envoy.url)
+    await eventually(async () => expect(await grpcCallsOf(second)).toBeGreaterThan(50), 30_000)
+    expect(await second.stop()).toBe(0)
+    await eventually(async () => expect(await envoy.healthyInstances()).toBe(1), 30_000)
+    await callers.stop()
+    expect((await envoy.counts())['error'] ?? 0).toBe(error)
+  }, 120_000)
+
+  it('gets the answers of the policies when the bucket store is killed, and fails as it is told where they deny', async () => {
+    const onFailure = (onStoreFailure: string) => ({ capacity: 1, ...SLOW, onStoreFailure })
+    for (const mode of ['allow', 'deny', 'local'])
+      await client.put(`rls;edge;plan=${mode};remote_address`, onFailure(mode))
+    for (const mode of ['allow', 'deny', 'local']) {
+      await eventually(async () => expect(await statusOf({ 'x-plan': mode })).toBe(429), OBEYED_MS)
+    }
+    await redis.kill()
+    // Until then, a process remembers the denial.
+    await eventually(async () => expect(await statuses(3, { 'x-plan': 'allow' })).toEqual([200, 200, 200]), OBEYED_MS)
+    // Each process has its share, a whole token at least.
+    await eventually(async () => expect(await statuses(3, { 'x-plan': 'local' })).toEqual([429, 429, 429]), OBEYED_MS)
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'deny' }, envoy.strictUrl)).toBe(500), OBEYED_MS)
+    const { error = 0, failure_mode_allowed: passed = 0 } = await envoy.counts()
+    expect(await statusOf({ 'x-plan': 'deny' })).toBe(200)
+    expect(await envoy.counts()).toMatchObject({ error: error + 1, failure_mode_allowed: passed + 1 })
   }, 60_000)
 })
+
+/** Calls of Envoy that an instance has answered. */
+async function grpcCallsOf({ url }: Service): Promise<number> {
+  const text = await (await fetch(`${url}/metrics`)).text()
+  return Number(/^throttler_grpc_requests_total{method="ShouldRateLimit",status="OK"} (\d+)/m.exec(text)?.[1] ?? 0)
+}

@@ -5,58 +5,73 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { parseDocument, type YAMLMap } from 'yaml'
 import { freePort } from '../../src/processes/free-port.ts'
 import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
-import { replaceAll } from './recipe.ts'
 
-const ENDPOINT = /\{ endpoint: \{ address: .*8081 \} \} \} \}/
+const LISTENERS = ['static_resources', 'listeners']
+const CLUSTERS = ['static_resources', 'clusters']
+const PORT = ['address', 'socket_address', 'port_value']
+const ENDPOINTS = ['load_assignment', 'endpoints', 0, 'lb_endpoints']
+const FILTER = ['filter_chains', 0, 'filters', 0, 'typed_config', 'http_filters', 0, 'typed_config']
+
+interface EnvoyOptions {
+  /** The ports of gRPC of the instances of the service. */
+  readonly grpcPorts: readonly number[]
+  /** How long Envoy waits for the service. Default: 5 s, since a busy machine is not an error of the service. */
+  readonly timeout?: string
+}
+
+interface Ports {
+  readonly listen: number
+  readonly strict: number
+  readonly admin: number
+}
 
 /** The real Envoy, configured as the documents say, in front of an application that answers everything. */
 export class Envoy {
   readonly url: string
+  /** The same, but requests fail if the service does not answer. */
+  readonly strictUrl: string
   readonly #adminUrl: string
   readonly #process: ChildProcess
   readonly #application: Server
   readonly #directory: string
 
   private constructor(
-    ports: { listen: number; admin: number },
+    { listen, strict, admin }: Ports,
     parts: { process: ChildProcess; application: Server; directory: string },
   ) {
-    this.url = `http://127.0.0.1:${ports.listen}`
-    this.#adminUrl = `http://127.0.0.1:${ports.admin}`
+    this.url = `http://127.0.0.1:${listen}`
+    this.strictUrl = `http://127.0.0.1:${strict}`
+    this.#adminUrl = `http://127.0.0.1:${admin}`
     this.#process = parts.process
     this.#application = parts.application
     this.#directory = parts.directory
   }
 
-  /** @param grpcPorts those of the instances of the service */
-  static async start(grpcPorts: readonly number[]): Promise<Envoy> {
+  static async start(options: EnvoyOptions): Promise<Envoy> {
     const application = createServer((_request, response) => response.end('hello'))
     await once(application.listen(0, '127.0.0.1'), 'listening')
-    const [listen, admin] = [await freePort('127.0.0.1'), await freePort('127.0.0.1')]
-    const [recipe = ''] = blocksUnder('docs/protocols.md', '### Envoy', 'yaml')
-    const [endpoint = ''] = ENDPOINT.exec(recipe) ?? []
-    const endpoints = grpcPorts.map(port => endpoint.replace('8081', String(port))).join(', ')
-    const config = replaceAll(recipe, {
-      'port_value: 10000': `port_value: ${listen}`,
-      'port_value: 3000': `port_value: ${(application.address() as AddressInfo).port}`,
-      [endpoint]: endpoints,
-      // A busy machine is not an error of the service.
-      'timeout: 0.02s': 'timeout: 5s',
-    })
+    const [listen = 0, strict = 0, admin = 0] = await Promise.all([1, 2, 3].map(() => freePort('127.0.0.1')))
+    const ports = { listen, strict, admin }
     const directory = await mkdtemp(join(tmpdir(), 'throttler-envoy-'))
     const file = join(directory, 'envoy.yaml')
-    const adminConfig = `admin: { address: { socket_address: { address: 127.0.0.1, port_value: ${admin} } } }\n`
-    await writeFile(file, adminConfig + config)
+    await writeFile(file, configOf(ports, (application.address() as AddressInfo).port, options))
     const args = ['-c', file, '--concurrency', '1', '--use-dynamic-base-id', '--log-level', 'error']
     const process = spawn('envoy', args, { stdio: 'ignore' })
-    const envoy = new Envoy({ listen, admin }, { process, application, directory })
+    const envoy = new Envoy(ports, { process, application, directory })
     await eventually(async () => {
-      if (!(await fetch(`http://127.0.0.1:${admin}/ready`)).ok) throw new Error('envoy is not ready')
-    }, 20_000)
+      if (!(await fetch(`${envoy.#adminUrl}/ready`)).ok) throw new Error('envoy is not ready')
+    }, 60_000)
     return envoy
+  }
+
+  /** Instances of the service that pass Envoy's health check. */
+  async healthyInstances(): Promise<number> {
+    const text = await (await fetch(`${this.#adminUrl}/stats?filter=throttler.membership_healthy`)).text()
+    return Number(/: (\d+)/.exec(text)?.[1])
   }
 
   /** Counts of the filter: `ok`, `over_limit`, `error`, `failure_mode_allowed`. */
@@ -74,4 +89,24 @@ export class Envoy {
     this.#application.closeAllConnections()
     await rm(this.#directory, { recursive: true })
   }
+}
+
+/** The recipe of the documents, with the ports of a test, and a second listener whose requests fail with the service. */
+function configOf(ports: Ports, application: number, { grpcPorts, timeout = '5s' }: EnvoyOptions): string {
+  const [recipe = ''] = blocksUnder('docs/protocols.md', '### Envoy', 'yaml')
+  const config = parseDocument(recipe)
+  config.setIn(['admin', ...PORT], ports.admin)
+  config.setIn(['admin', 'address', 'socket_address', 'address'], '127.0.0.1')
+  config.setIn([...LISTENERS, 0, ...FILTER, 'timeout'], timeout)
+  config.addIn(LISTENERS, (config.getIn([...LISTENERS, 0]) as YAMLMap).clone())
+  config.setIn([...LISTENERS, 0, ...PORT], ports.listen)
+  config.setIn([...LISTENERS, 1, ...PORT], ports.strict)
+  config.setIn([...LISTENERS, 1, ...FILTER, 'failure_mode_deny'], true)
+  config.setIn([...CLUSTERS, 0, ...ENDPOINTS], [endpointAt(application)])
+  config.setIn([...CLUSTERS, 1, ...ENDPOINTS], grpcPorts.map(endpointAt))
+  return String(config)
+}
+
+function endpointAt(port: number) {
+  return { endpoint: { address: { socket_address: { address: '127.0.0.1', port_value: port } } } }
 }
