@@ -105,7 +105,7 @@ describe('a temporary policy', () => {
 
   it('comes back by a rollback with what follows it, until its end', async () => {
     const key = newKey()
-    const expiresAt = inMs(2_000)
+    const expiresAt = inMs(4_000)
     await client().put(key, policy(10))
     await client().put(key, { ...policy(100), expiresAt })
     await client().put(key, policy(20))
@@ -185,7 +185,7 @@ describe('from the end of a temporary policy on', () => {
     const [followed, gone] = ['user:followed', 'user:gone']
     reader = await TestApp.start(given.store, { variables, worker: false })
     const { client: reads } = reader
-    const expiresAt = inMs(5_000)
+    const expiresAt = inMs(8_000)
     const writer = await TestApp.start(given.store, { variables })
     try {
       await writer.client.put(followed, policy(10))
@@ -199,8 +199,8 @@ describe('from the end of a temporary policy on', () => {
     await sleep(Date.parse(expiresAt) - Date.now() + 1)
 
     const inForce = async (key: string) => (await reads.check(key, 0)).body
-    await eventually(async () => expect(await inForce(followed)).toMatchObject({ limit: 10, policyVersion: 2 }), 1_000)
-    await eventually(async () => expect(await inForce(gone)).toMatchObject({ policy: 'default' }), 1_000)
+    await eventually(async () => expect(await inForce(followed)).toMatchObject({ limit: 10, policyVersion: 2 }))
+    await eventually(async () => expect(await inForce(gone)).toMatchObject({ policy: 'default' }))
     const answer = await reads.get(path(followed))
     expect([answer.status, answer.headers.get('etag')]).toEqual([200, '"2-ended"'])
     const shown = { key: followed, version: 2, ...stored(10), updatedAt: expiresAt, updatedBy: 'throttler' }
