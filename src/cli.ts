@@ -20,6 +20,7 @@ import { rollbackCommand } from './cli/rollback.command.ts'
 import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
 import { setCommand } from './cli/set.command.ts'
 import { simulateCommand } from './cli/simulate.command.ts'
+import { translateRatelimitConfigCommand } from './cli/translate-ratelimit-config.command.ts'
 import { verifyCommand } from './cli/verify.command.ts'
 import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
@@ -40,12 +41,13 @@ const COMMANDS: Readonly<Record<string, CliCommand>> = {
   'check-policies': checkPoliciesCommand,
   simulate: simulateCommand,
   'convert-log': convertLogCommand,
+  'translate-ratelimit-config': translateRatelimitConfigCommand,
   verify: verifyCommand,
   rebuild: rebuildCommand,
   compact: compactCommand,
 }
 
-const NAME_WIDTH = 16
+const NAME_WIDTH = Math.max(...Object.keys(COMMANDS).map(name => name.length)) + 2
 
 const USAGE = `throttler COMMAND [OPTIONS]
 

@@ -26,6 +26,7 @@ export const COMMANDS = [
   'check-policies',
   'simulate',
   'convert-log',
+  'translate-ratelimit-config',
   'verify',
   'rebuild',
   'compact',
