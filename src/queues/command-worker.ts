@@ -3,9 +3,9 @@ import { type Job, type Span, Worker } from 'bullmq'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { isReply } from '../redis/connection/failure-reason.ts'
 import { isTransient } from '../redis/connection/transient.ts'
+import { capExpiry } from './cap-expiry.ts'
 import type { CommandJob } from './command-job.ts'
 import { MalformedJob } from './malformed-job-queue.ts'
-import { shortenSearchPause } from './search-pause.ts'
 
 /** Pause after the store has refused something, or was not reached, in ms. */
 const RETRY_PAUSE_MS = 100
@@ -20,6 +20,8 @@ interface GivenOptions {
   readonly connection: RedisClient
   /** Pause between two searches for abandoned commands, in ms. */
   readonly stalledInterval: number
+  /** Time to live of the lock on a running command, in ms. The worker renews it. */
+  readonly lockDuration: number
 }
 
 /** The arguments of BullMQ after the job and its token. */
@@ -31,7 +33,8 @@ type Further = [fetchNext?: () => boolean, span?: Span]
  * - After an error, BullMQ looks for abandoned commands five seconds later, and waits for up to ten seconds for the next command. Here,
  *   it does both at once.
  * - After a command could not be taken, BullMQ tries again without a pause. Here, there is one.
- * - After the store's clock was ahead, BullMQ looks for no abandoned commands until that time. Here, it continues.
+ * - After the store's clock was ahead, BullMQ looks for no abandoned commands until that time, and a worker that died keeps its lock on
+ *   a command. Here, both last as long as usual.
  * - BullMQ closes without a limit of time. Here, only a running command has time.
  */
 export class CommandWorker extends Worker<CommandJob> {
@@ -53,12 +56,21 @@ export class CommandWorker extends Worker<CommandJob> {
 
   /** BullMQ calls this method for each search for abandoned commands. */
   protected override checkConnectionError<T>(search: () => Promise<T>): Promise<T | undefined> {
-    const { connection, stalledInterval } = this.opts as GivenOptions
     const searchInTime = async () => {
-      await shortenSearchPause(connection, this.toKey('stalled-check'), stalledInterval)
+      await this.#capExpiries()
       return search()
     }
     return super.checkConnectionError(searchInTime, RETRY_PAUSE_MS)
+  }
+
+  /** Of the pause until the next search, and of the locks on commands. The worker of a command renews its lock in time. */
+  async #capExpiries(): Promise<void> {
+    const { connection, stalledInterval, lockDuration } = this.opts as GivenOptions
+    const taken = await connection.lrange(this.toKey('active'), 0, -1)
+    await Promise.all([
+      capExpiry(connection, this.toKey('stalled-check'), stalledInterval),
+      ...taken.map(id => capExpiry(connection, `${this.toKey(id)}:lock`, lockDuration)),
+    ])
   }
 
   /** Infinity means that the last wait failed. */

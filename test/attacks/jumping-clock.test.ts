@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { configPartition } from '../../src/domain/partition.ts'
+import { Client } from '../support/client.ts'
 import { describeLongWithRedis } from '../support/describe-with-redis.ts'
+import { eventually } from '../support/eventually.ts'
 import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isOnPath } from '../support/on-path.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
 import { ShiftedClock } from '../support/shifted-clock.ts'
+import { takeAndDie } from '../support/take-and-die.ts'
 
 const ATTACK_MS = 30_000
 const JUMP_INTERVAL_MS = 250
@@ -12,6 +18,10 @@ const CALLERS = 32
 const MAX_TOKENS = 4
 const CAPACITY = 50
 const REFILL_PER_SECOND = 20
+
+const HOUR_MS = 3_600_000
+/** How long a worker's lock lasts. */
+const LOCK_MS = 2_000
 
 /** How far the clock may jump at once, in ms, and the effect on refill. */
 const JUMPS: [what: string, mostMs: number][] = [
@@ -78,4 +88,29 @@ describeLongWithCc('a store whose clock jumps', () => {
     },
     ATTACK_MS + 30_000,
   )
+})
+
+describeLongWithCc('a worker that dies while the clock of the policy store is an hour ahead', () => {
+  it('delays the changes of its partition by seconds once the clock is right', async () => {
+    const clock = new ShiftedClock()
+    const redis = await RedisServer.startWith(clock.env)
+    const env = { REDIS_URL: redis.url, KEY_PREFIX: 'ahead', WEB_CONCURRENCY: '1' }
+    const services = [await Service.start({ kind: 'api', env })]
+    try {
+      const client = new Client(services[0]?.url ?? '')
+      clock.shiftTo(HOUR_MS)
+      const { commandId } = (await client.request('PUT', '/config/k', { capacity: 1, refillTokens: 1 })).body
+      const queue = { redisUrl: redis.url, keyPrefix: 'ahead', partition: configPartition('k') }
+      expect(await takeAndDie(queue, LOCK_MS)).toBe(commandId)
+      clock.shiftTo(0)
+      services.push(await Service.start({ kind: 'worker', env }))
+      await eventually(async () => {
+        expect((await client.get(`/commands/${commandId}`)).body.status).toBe('applied')
+      }, 30_000)
+    } finally {
+      for (const service of services) await service.stop()
+      await redis.stop()
+      clock.remove()
+    }
+  }, 90_000)
 })

@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { Worker } from 'bullmq'
 import { Redis } from 'ioredis'
+import { type CommandId, parseCommandId } from '../../../src/domain/command-id.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
 import { openQueue } from '../../../src/queues/command-queue.ts'
-import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
+import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { type Store, startStore } from '../../support/store.ts'
+import { takeAndDie } from '../../support/take-and-die.ts'
 
 const KEY_PREFIX = 'struck'
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
@@ -22,27 +23,7 @@ afterAll(async () => {
   await store.stop()
 })
 
-/** A worker that takes the partition's next command and dies. Resolves with the command's id. */
-async function strike(partition: number, keyPrefix = KEY_PREFIX): Promise<string | undefined> {
-  const connection = new Redis(store.url, { maxRetriesPerRequest: null })
-  const worker = new Worker(queueName(partition), null, {
-    connection,
-    prefix: new ConfigKeys(keyPrefix, partition).queuePrefix,
-    lockDuration: 100,
-    stalledInterval: 100,
-    maxStalledCount: 100,
-  })
-  // If the previous worker left a command, it returns to the queue first.
-  await worker.startStalledCheckTimer()
-  const id = await eventually(async () => {
-    const job = await worker.getNextJob('token', { block: false })
-    if (job === undefined) throw new Error('there is no command to take')
-    return job.id
-  })
-  await worker.close()
-  connection.disconnect()
-  return id
-}
+const strike = (partition: number, keyPrefix = KEY_PREFIX) => takeAndDie({ redisUrl: store.url, keyPrefix, partition })
 
 describe('a command whose workers die', () => {
   it('three times is still applied, before its successors', async () => {
@@ -71,11 +52,13 @@ describe('a command whose worker dies while the clock of the store is an hour ah
     try {
       const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
       expect(await strike(partition, keyPrefix)).toBe(commandId)
+      const lock = new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId)
+      await redis.set(lock, 'token', 'PX', 3_600_000)
       await redis.set(queue.toKey('stalled-check'), 'the last search', 'PX', 3_600_000)
       await other.startWorker()
       await eventually(async () => {
         expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')
-      }, 5_000)
+      }, 20_000)
     } finally {
       await queue.close()
       redis.disconnect()
