@@ -17,6 +17,7 @@ export interface PolicyDefinition {
   readonly limits?: readonly Limit[]
   readonly mode?: string
   readonly onStoreFailure?: string
+  readonly overdraft?: boolean
   readonly description?: string
   readonly expiresAt?: string
   readonly then?: PolicyDefinition | null

@@ -52,7 +52,7 @@ function parseObject(text: string): PolicyDefinition | undefined {
 }
 
 function FormFields({ policy, onChange }: FieldsProps) {
-  const { limits = [], mode = 'enforce', onStoreFailure, description, expiresAt } = policy
+  const { limits = [], mode = 'enforce', onStoreFailure, overdraft, description, expiresAt } = policy
   const set = (changes: { [member in keyof PolicyDefinition]?: PolicyDefinition[member] | undefined }) =>
     onChange(withoutAbsent({ ...policy, ...changes }))
   const setLimits = (changed: readonly Limit[]) => set({ limits: changed.length === 0 ? undefined : changed })
@@ -106,6 +106,14 @@ function FormFields({ policy, onChange }: FieldsProps) {
           />
         </label>
       </div>
+      <label class="switch">
+        <input
+          type="checkbox"
+          checked={overdraft === true}
+          onChange={event => set({ overdraft: event.currentTarget.checked || undefined })}
+        />
+        Overdraft: charge checks also if they are denied
+      </label>
       <label class="field">
         Description
         <input

@@ -59,7 +59,7 @@ export function PolicyView({ name }: { name: string }) {
 }
 
 function PolicyFacts({ policy }: { policy: StoredPolicy }) {
-  const { limits = [], mode = 'enforce', onStoreFailure, description, expiresAt, then } = policy
+  const { limits = [], mode = 'enforce', onStoreFailure, overdraft, description, expiresAt, then } = policy
   const shadow = limits.filter(limit => limit.shadow)
   return (
     <dl class="facts wide">
@@ -73,6 +73,7 @@ function PolicyFacts({ policy }: { policy: StoredPolicy }) {
       )}
       <Fact name={`Mode ${mode}`}>{MODE_TEXTS[mode]}</Fact>
       <Fact name="If the bucket store is unavailable">{onStoreFailure ?? 'as the settings say'}</Fact>
+      {overdraft && <Fact name="Overdraft">Checks for more than is left are denied and still charged.</Fact>}
       {description && (
         <Fact name="Description">
           <ForeignText text={description} isProse />

@@ -1,4 +1,5 @@
 import { type Decision, decideByBucket, decideByMode } from '../domain/decision.ts'
+import { chargesDenials } from '../domain/overdraft.ts'
 import type { OnStoreFailure, Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
@@ -99,7 +100,7 @@ export class Checker {
   /** Like `#decide`, but joins no other check, which keeps the order. Spending makes the key's remembered denial obsolete. */
   #decideInOrder(check: PendingCheck): void {
     if (this.#decideWithoutStore(check)) return
-    if (check.tokens > 0) this.#options.denialCache.forgetOtherThan(check)
+    if (check.tokens !== 0) this.#options.denialCache.forgetOtherThan(check)
     this.#askStore(check)
   }
 
@@ -143,9 +144,9 @@ export class Checker {
     const decision = decideByBucket(check, reading, 'redis')
     if (localBuckets.size > 0 && wasFull(check, reading, reading.allowed ? check.tokens : 0))
       localBuckets.foundFull(check)
-    if (reading.allowed) {
-      // Tokens were spent, so what is remembered of the key is no longer exact.
-      if (check.tokens > 0) denialCache.forget(check.key)
+    if (reading.allowed || chargesDenials(check.policy.definition, check.tokens)) {
+      // What is spent has changed, so what is remembered of the key is no longer exact.
+      if (check.tokens !== 0) denialCache.forget(check.key)
     } else if (!decision.allowed && decision.retryAfterMs !== null) {
       denialCache.remember(check, reading, decision.retryAfterMs, check.startMs)
     }

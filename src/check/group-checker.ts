@@ -121,7 +121,7 @@ export class GroupChecker {
     }
     const previews = checks.map(check => decide(check, asked => localBuckets.preview(asked)))
     if (previews.some(({ allowed }) => !allowed)) return previews
-    return checks.map(check => decide(check, asked => localBuckets.check(asked)))
+    return checks.map(check => decide(check, asked => localBuckets.checkInGroup(asked)))
   }
 
   /** A check of a denied group counts only if it denies: the others were neither admitted nor denied. */

@@ -3,6 +3,7 @@ import { type Bucket, type BucketEntry, forgottenAt } from '../domain/bucket-sta
 import type { CompiledLimit } from '../domain/limits/limit.ts'
 import type { LimitArithmetic } from '../domain/limits/limit-arithmetic.ts'
 import { enforced } from '../domain/limits/shadow.ts'
+import { operationOf } from '../domain/overdraft.ts'
 import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { setBounded } from '../lib/set-bounded.ts'
@@ -81,14 +82,23 @@ export class LocalBuckets {
     return this.#buckets.size
   }
 
-  check({ key, policy, tokens }: BucketCheck): LocalReading {
+  check(check: BucketCheck): LocalReading {
+    return this.#apply(operationOf(check.policy.definition, check.tokens), check)
+  }
+
+  /** A denied check of a group charges nothing, also with overdraft. */
+  checkInGroup(check: BucketCheck): LocalReading {
+    return this.#apply(checkBucket, check)
+  }
+
+  #apply(operation: typeof checkBucket, { key, policy, tokens }: BucketCheck): LocalReading {
     const outage = this.#options.outageOf(key)
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
     const processes = Math.max(kept?.processes ?? 1, this.#options.processes())
     const ownMs = kept === undefined ? 0 : ownTime(kept, processes)
     const { limits: counted, periods } = this.#sharesOf(policy, processes)
-    const { reading, bucket } = checkBucket(kept?.bucket, counted, tokens, ownMs)
+    const { reading, bucket } = operation(kept?.bucket, counted, tokens, ownMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
     if (bucket === undefined) this.#buckets.delete(key)
     else setBounded(this.#buckets, key, used(kept, { outage, processes, ownMs, bucket, nowMs }), MAX_BUCKETS)

@@ -9,13 +9,13 @@ import type { ReservationId } from '../domain/reservation-id.ts'
 export interface BucketCheck {
   readonly key: string
   readonly policy: Policy
-  /** 0 reads and spends nothing. */
+  /** 0 reads and spends nothing. Less than 0 is given back, which is always allowed. */
   readonly tokens: number
   /** It is part of a reservation, so limits of concurrent reservations decide it too. */
   readonly reserves?: true
 }
 
-/** Holds the buckets. Decides checks exactly, in the given order, and all by one clock. */
+/** Holds the buckets. Decides checks exactly, in the given order, and all by one clock. Denied checks of policies with overdraft are charged. */
 export interface BucketStore {
   /**
    * Returns one reading for each check; `undefined` where the store was unavailable for it. Rejects if the store is unavailable;

@@ -13,9 +13,10 @@ import type { BucketCheck } from './ports.ts'
 const DENIED_IN_OUTAGE =
   'the bucket store is unavailable, and the policy refuses checks meanwhile; this is no decision about the limit'
 
-/** The problem of a check that asks for more tokens than a limit ever holds; `undefined` for any other check. */
+/** The problem of a check that asks for more tokens than a limit ever holds, without overdraft; `undefined` for any other check. */
 export function tooManyTokens({ key, policy, tokens }: BucketCheck): Problem | undefined {
-  const limit = policy.definition.mode === 'enforce' ? limitTooSmallFor(policy, tokens) : undefined
+  const { mode, overdraft = false } = policy.definition
+  const limit = mode === 'enforce' && !overdraft ? limitTooSmallFor(policy, tokens) : undefined
   if (limit === undefined) return undefined
   const detail = `${tokens} tokens asked for "${key}", but the limit "${limit.name}" of the policy "${policy.configKey}" never holds more than ${limit.capacity}`
   return new Problem('tokens-exceed-capacity', detail)

@@ -60,6 +60,13 @@ const definition = {
         'What a check gets while the bucket store is unavailable. If omitted, the setting `ON_STORE_FAILURE` applies.',
     }),
   ),
+  overdraft: Type.Optional(
+    Type.Boolean({
+      description:
+        'Whether a check for more than is left is denied and still charged, into debt of at most one capacity of each limit. For costs ' +
+        'that a check reports afterwards. If omitted, `false`.',
+    }),
+  ),
   description: Type.Optional(Type.String({ maxLength: 500, description: 'What the policy is for.' })),
 }
 
@@ -137,11 +144,12 @@ function followingPolicy(then: FollowingPolicyRequest): PolicyDefinition {
 }
 
 function toPolicyDefinition(request: FollowingPolicyRequest): PolicyDefinition {
-  const { mode = 'enforce', onStoreFailure, description } = request
+  const { mode = 'enforce', onStoreFailure, overdraft, description } = request
   const definition: PolicyDefinition = {
     limits: needsLimits(mode) || hasLimits(request) ? requestedLimits(request) : NO_LIMITS,
     mode,
     ...(onStoreFailure !== undefined && { onStoreFailure }),
+    ...(overdraft === true && { overdraft }),
     ...(description !== undefined && { description }),
   }
   const faults = request.limits ? policyFaults(definition) : policyFaults(definition).map(asOfShortForm)

@@ -40,6 +40,8 @@ export interface Decision {
   readonly tokens: number
   /** It is a reservation. */
   readonly reserves: boolean
+  /** Its tokens were spent or held, also if it is denied. */
+  readonly isCharged: boolean
   /** `null` if unknown, or if the policy has no limits. */
   readonly remaining: number | null
   readonly retryAfterMs: number | null
@@ -88,6 +90,7 @@ export function decideByBucket(
     policy,
     tokens,
     reserves,
+    isCharged: reading.allowed || reading.violated !== undefined,
     remaining: binding.remaining,
     retryAfterMs: binding.retryAfterMs,
     resetAfterMs: binding.resetAfterMs,
@@ -127,6 +130,7 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
     shadowed: false,
     blocked: false,
     reserves: false,
+    isCharged: false,
     ...asked,
     ...known,
     retryAfterMs: 0,
@@ -200,13 +204,15 @@ function limitState(
   /** Once all that is spent has returned. */
   const ceiling = limit.capacityUnits - limit.heldUnits(held)
   const remaining = ceiling < spent ? 0 : floorDiv(ceiling - spent, limit.unitsPerToken)
-  const allowing = reading.allowed ? !reading.violated?.[index] : allows(limit, spent, held, asked)
+  const violated = reading.violated?.[index]
+  const allowsNow = reading.allowed ? !violated : allows(limit, spent, held, asked)
   const waitFor = (units: number) => waitUntilLeft(limit, reading, index, units)
   return {
     limit: named,
-    allows: allowing,
+    allows: violated === undefined ? allowsNow : !violated,
     remaining,
-    retryAfterMs: allowing ? 0 : waitUntilAllowed(limit, asked, waitFor),
+    // A limit that allowed a check which was denied and charged may not allow it again.
+    retryAfterMs: allowsNow ? 0 : waitUntilAllowed(limit, asked, waitFor),
     resetAfterMs: Math.max(spent === 0 ? 0 : limit.waitFor(spent, reading, index), held?.lastExpiryMs ?? 0),
     nextTokenAfterMs: spent === 0 && held === undefined ? 0 : waitFor((remaining + 1) * limit.unitsPerToken),
     periodMs: reading.periods?.[index]?.lengthMs,

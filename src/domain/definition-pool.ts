@@ -31,6 +31,7 @@ export class DefinitionPool {
 }
 
 /** Equal for equal definitions only: the description comes last, and nothing before it may contain the separator. */
-function textOf({ mode, onStoreFailure, limits, description }: PolicyDefinition): string {
-  return [mode, onStoreFailure, ...limits.map(limitText), description === undefined ? 0 : 1, description].join(' ')
+function textOf({ mode, onStoreFailure, overdraft, limits, description }: PolicyDefinition): string {
+  const members = [mode, onStoreFailure, overdraft, ...limits.map(limitText)]
+  return [...members, description === undefined ? 0 : 1, description].join(' ')
 }

@@ -16,6 +16,8 @@ export interface PolicyDefinition {
   readonly limits: readonly Limit[]
   readonly mode: Mode
   readonly onStoreFailure?: OnStoreFailure
+  /** A check for more than is left is denied and still charged, into debt of at most one capacity of each limit. */
+  readonly overdraft?: true
   readonly description?: string
 }
 
@@ -98,6 +100,7 @@ export function samePolicy(a: PolicyDefinition, b: PolicyDefinition): boolean {
   return (
     a.mode === b.mode &&
     a.onStoreFailure === b.onStoreFailure &&
+    a.overdraft === b.overdraft &&
     a.description === b.description &&
     sameLimits(a.limits, b.limits)
   )

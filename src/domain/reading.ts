@@ -4,7 +4,10 @@ export interface BucketReading {
   readonly allowed: boolean
   /** Units spent, after this check. */
   readonly spent: readonly number[]
-  /** For each limit, whether it is a shadow limit that would have denied this allowed check. Absent if none would have. */
+  /**
+   * For each limit, whether it is a shadow limit that would have denied this allowed check. Absent if none would have. Of a check that
+   * was denied and charged, whether the limit denied it. Absent of a check that was denied and spent nothing.
+   */
   readonly violated?: readonly boolean[]
   /** The period of each limit that has periods. Absent if none has. */
   readonly periods?: readonly (PeriodReading | undefined)[]

@@ -40,11 +40,12 @@ function ownEndFault(then: Unvalidated<TemporaryPolicy>): MemberFault | undefine
 /** The same for a policy without an end. */
 export function policyDefinitionFault(value: unknown): MemberFault | undefined {
   if (!isObject(value)) return fault('', value, 'an object')
-  const { limits, mode, onStoreFailure, description } = value as Unvalidated<PolicyDefinition>
+  const { limits, mode, onStoreFailure, overdraft, description } = value as Unvalidated<PolicyDefinition>
   if (!isOneOf(MODES, mode)) return fault('mode', mode, oneOf(MODES))
   if (onStoreFailure !== undefined && !isOneOf(STORE_FAILURE_MODES, onStoreFailure)) {
     return fault('onStoreFailure', onStoreFailure, oneOf(STORE_FAILURE_MODES))
   }
+  if (overdraft !== undefined && overdraft !== true) return fault('overdraft', overdraft, 'absent or true')
   if (description !== undefined && typeof description !== 'string') return fault('description', description, 'a string')
   return faultWithin('limits', limitsFault(limits))
 }

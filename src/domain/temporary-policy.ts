@@ -28,7 +28,7 @@ export function isTemporary(policy: StoredPolicy | null): policy is TemporaryPol
 
 /** Whether the policy has parts that release 0.1.0 does not know, so that it must not read the policy as its own. */
 export function hasNewParts(policy: StoredPolicy | null): boolean {
-  return policy !== null && (isTemporary(policy) || policy.limits.some(isNew))
+  return policy !== null && (isTemporary(policy) || policy.overdraft === true || policy.limits.some(isNew))
 }
 
 function isNew(limit: Limit): boolean {

@@ -67,6 +67,7 @@ const DEFINITION_MEMBERS: { readonly [member in keyof Required<PolicyDefinition>
   limits: true,
   mode: true,
   onStoreFailure: true,
+  overdraft: true,
   description: true,
 }
 const POLICY_MEMBERS: { readonly [member in keyof Required<TemporaryPolicy>]: true } = {

@@ -88,4 +88,9 @@ export const POLICY_DEFINITION_MEMBERS = {
   ),
   mode: MODE,
   onStoreFailure: Type.Optional(ON_STORE_FAILURE),
+  overdraft: Type.Optional(
+    Type.Literal(true, {
+      description: 'A check for more than is left is denied and still charged, into debt. Absent otherwise.',
+    }),
+  ),
 }

@@ -1,4 +1,4 @@
-import { type Decision, isWithinLimits } from '../domain/decision.ts'
+import type { Decision } from '../domain/decision.ts'
 import type { Policy } from '../domain/policy.ts'
 import { setBounded } from '../lib/set-bounded.ts'
 import { KeyCounts } from './key-counts.ts'
@@ -19,14 +19,9 @@ export class KeyTally {
 
   decided(decision: Decision): void {
     const row = this.#counts.rowOf(decision.key, decision.policy)
-    if (!decision.allowed) {
-      this.#counts.add(row, DENIED, 1)
-      return
-    }
-    this.#counts.add(row, ALLOWED, 1)
+    this.#counts.add(row, decision.allowed ? ALLOWED : DENIED, 1)
     if (decision.shadowed) this.#counts.add(row, SHADOWED, 1)
-    const tokens = spentTokens(decision)
-    if (tokens > 0) this.#counts.add(row, TOKENS, tokens)
+    if (decision.isCharged && decision.tokens > 0) this.#counts.add(row, TOKENS, decision.tokens)
   }
 
   /** What has changed since the last call. */
@@ -75,10 +70,4 @@ class ReportedMeasure {
     if (reported !== policy) setBounded(this.#policies, key, policy, MAX_REMEMBERED)
     return { key, policy, growth, earlierPolicy: reported === policy ? undefined : reported }
   }
-}
-
-/** Without a bucket, and where only the mode `shadow` allows, nothing is spent. */
-function spentTokens(decision: Decision): number {
-  const { states, shadowed, tokens } = decision
-  return states.length === 0 || (shadowed && !isWithinLimits(decision)) ? 0 : tokens
 }

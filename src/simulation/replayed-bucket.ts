@@ -1,17 +1,20 @@
-import { checkBucket } from '../domain/bucket.ts'
 import type { Bucket } from '../domain/bucket-state.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
 import { allows, CLOCK_TOLERANCE_MS, type Demand } from '../domain/limits/limit-arithmetic.ts'
+import { chargesDenials, operationOf } from '../domain/overdraft.ts'
+import type { PolicyDefinition } from '../domain/policy.ts'
+import type { BucketReading } from '../domain/reading.ts'
 
 export type Limits = readonly CompiledLimit[]
+type Overdraft = Pick<PolicyDefinition, 'overdraft'>
 
 /** `shadowed`: allowed, though shadow limits would deny. */
 export type Verdict = 'allowed' | 'shadowed' | 'denied'
 
 /** The bucket of a key for which several policies have decided, and the units that the last check found spent. */
 interface OfSeveral {
-  bucket: Bucket | undefined
-  spent: readonly number[]
+  readonly bucket: Bucket | undefined
+  readonly spent: readonly number[]
 }
 
 /** What was spent of one limit. */
@@ -23,7 +26,8 @@ interface Spending {
 
 /**
  * The bucket of one key, as `checkBucket` specifies it. While one policy decides for the key, which is the rule, the bucket changes in
- * place, since the specification creates ten objects for each check. Once another policy decides, the specification itself does.
+ * place, since the specification creates ten objects for each check. Once another policy decides, or one with overdraft, the
+ * specification itself does.
  */
 export class ReplayedBucket {
   /** Of the policy that decided first. */
@@ -40,14 +44,16 @@ export class ReplayedBucket {
   }
 
   /**
-   * Decides a check, and spends if the enforced limits allow it.
+   * Decides a check, and spends if the enforced limits allow it, or with overdraft.
    * @param nowMs since 1970, in whole ms
    */
-  check(limits: Limits, tokens: number, nowMs: number): Verdict {
-    if (limits !== this.#limits) this.#ofSeveral ??= { bucket: this.#toBucket(), spent: [] }
-    return this.#ofSeveral === undefined
-      ? this.#checkInPlace(tokens, nowMs)
-      : checkBySpecification(this.#ofSeveral, limits, tokens, nowMs)
+  check(limits: Limits, tokens: number, nowMs: number, overdraft: Overdraft = {}): Verdict {
+    if (limits !== this.#limits || chargesDenials(overdraft, tokens))
+      this.#ofSeveral ??= { bucket: this.#toBucket(), spent: [] }
+    if (this.#ofSeveral === undefined) return this.#checkInPlace(tokens, nowMs)
+    const { bucket, reading } = operationOf(overdraft, tokens)(this.#ofSeveral.bucket, limits, tokens, nowMs)
+    this.#ofSeveral = { bucket, spent: reading.spent }
+    return verdictOf(reading)
   }
 
   /** The units spent of a limit after the last check, if that spent. @param index of the limit in the policy that decided */
@@ -119,10 +125,7 @@ export class ReplayedBucket {
   }
 }
 
-function checkBySpecification(of: OfSeveral, limits: Limits, tokens: number, nowMs: number): Verdict {
-  const { bucket, reading } = checkBucket(of.bucket, limits, tokens, nowMs)
-  of.bucket = bucket
-  of.spent = reading.spent
-  if (!reading.allowed) return 'denied'
-  return reading.violated === undefined ? 'allowed' : 'shadowed'
+function verdictOf({ allowed, violated }: BucketReading): Verdict {
+  if (!allowed) return 'denied'
+  return violated === undefined ? 'allowed' : 'shadowed'
 }

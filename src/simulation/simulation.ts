@@ -57,7 +57,7 @@ export class Simulation {
   #checkBucket(key: string, tokens: number, atMs: number, tally: PolicyTally): void {
     const { policy, wideLimits } = tally
     const { decided, wide } = this.#bucketsOf(key, tally)
-    const verdict = decided.check(policy.limits, tokens, atMs)
+    const verdict = decided.check(policy.limits, tokens, atMs, policy.definition)
     if (verdict === 'allowed') tally.allowed()
     else if (verdict === 'shadowed' || policy.definition.mode === 'shadow') tally.shadowed(key)
     else tally.denied(key)

@@ -1,14 +1,14 @@
 import { expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import type { BucketCheck } from '../../src/check/ports.ts'
-import { checkBucket } from '../../src/domain/bucket.ts'
 import type { Bucket } from '../../src/domain/bucket-state.ts'
+import { operationOf } from '../../src/domain/overdraft.ts'
 import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
 import type { BucketReading } from '../../src/domain/reading.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
 import { answerOf } from '../support/answer-of.ts'
-import { type History, history, play, START_MS, type Step } from '../support/bucket-histories.ts'
+import { type History, history, historyOfDebts, play, START_MS, type Step } from '../support/bucket-histories.ts'
 import { type ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
 import { counterexamples } from '../support/counterexamples.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -28,9 +28,18 @@ describeWithRedis('the bucket store', () => {
   )
 
   it(
+    'answers what the oracle expects of overdraft and of tokens that are given back',
+    async () => {
+      const property = fc.asyncProperty(historyOfDebts, told => answersAsPromised(given.redis, namespace(), told))
+      await fc.assert(property, runs(200, 30_000))
+    },
+    PROPERTY_TIMEOUT_MS,
+  )
+
+  it(
     'decides a batch as if its checks came one after another',
     async () => {
-      const property = fc.asyncProperty(history, async told => {
+      const property = fc.asyncProperty(fc.oneof(history, historyOfDebts), async told => {
         const checks = play(told).flatMap(step => step.checks)
         const [together, apart] = [storeIn(given.redis, namespace()), storeIn(given.redis, namespace())]
         await given.redis.setClock(START_MS)
@@ -86,7 +95,8 @@ const manyLimits = fc.uniqueArray(
 const turns = fc.array(
   fc.record({
     limits: manyLimits,
-    tokens: fc.constantFrom(0, 1, 1, 2),
+    overdraft: fc.constantFrom(undefined, undefined, true as const),
+    tokens: fc.constantFrom(0, 1, 1, 2, 4, -1),
     moved: fc.constantFrom(0, 1, 700, -5, -20_000),
   }),
   { minLength: 10, maxLength: 40, size: 'max' },
@@ -97,10 +107,10 @@ async function doesAsSpecified(redis: ClockedRedis, prefix: string, told: Turns)
   const store = storeIn(redis, prefix)
   let nowMs = START_MS
   let bucket: Bucket | undefined
-  for (const { limits, tokens, moved } of told) {
+  for (const { limits, overdraft, tokens, moved } of told) {
     nowMs += moved
-    const policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
-    const specified = checkBucket(bucket, policy.limits, tokens, nowMs)
+    const policy = compilePolicy('x', 1, { limits, mode: 'enforce', ...(overdraft && { overdraft }) })
+    const specified = operationOf(policy.definition, tokens)(bucket, policy.limits, tokens, nowMs)
     bucket = specified.bucket
     const [, [reading]] = await Promise.all([redis.setClock(nowMs), store.check([{ key: 'x', policy, tokens }])])
     expect(reading).toEqual(specified.reading)

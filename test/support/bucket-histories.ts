@@ -17,12 +17,22 @@ interface Batch {
   readonly move: Move
   /** How far the clock of the front process is ahead of the store's, in ms. */
   readonly frontAheadMs?: number
-  readonly checks: readonly { readonly key: string; readonly policy: number; readonly wish: Wish }[]
+  readonly checks: readonly Wanted[]
+}
+
+interface Wanted {
+  readonly key: string
+  readonly policy: number
+  readonly wish: Wish
+  /** The tokens are given back. */
+  readonly givesBack?: boolean
 }
 
 /** A history of a few buckets: alternating policies, batches of checks, and moves of the clock between them. */
 export interface History {
   readonly policies: readonly (readonly Limit[])[]
+  /** For each policy, whether it has overdraft. If absent, none has. */
+  readonly overdrafts?: readonly boolean[]
   readonly batches: readonly Batch[]
 }
 
@@ -81,42 +91,56 @@ const wish: fc.Arbitrary<Wish> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ ofWhatIsLeft: fc.constantFrom(-1, 0, 1) }) },
 )
 
-export const history: fc.Arbitrary<History> = fc.record({
+export const history: fc.Arbitrary<History> = fc.record({ policies, batches: batchesOf({}) })
+
+/** The same with policies that have overdraft, and with tokens that are given back. */
+export const historyOfDebts: fc.Arbitrary<History> = fc.record({
   policies,
-  batches: fc.array(
+  overdrafts: fc.array(fc.boolean(), { minLength: 4, maxLength: 4, size: 'max' }),
+  batches: batchesOf({ givesBack: fc.constantFrom(false, false, false, true) }),
+})
+
+/** @param more members of the checks */
+function batchesOf(more: { readonly givesBack?: fc.Arbitrary<boolean> }): fc.Arbitrary<Batch[]> {
+  const check = fc.record({ key: fc.constantFrom('x', 'x', 'y', 'z'), policy: fc.nat(3), wish, ...more })
+  return fc.array(
     fc.record({
       move,
       frontAheadMs: fc.constantFrom(0, 0, 60_000, -60_000, DAY, -DAY),
-      checks: fc.array(fc.record({ key: fc.constantFrom('x', 'x', 'y', 'z'), policy: fc.nat(3), wish }), {
-        minLength: 1,
-        maxLength: 3,
-        size: 'max',
-      }),
+      checks: fc.array(check, { minLength: 1, maxLength: 3, size: 'max' }),
     }),
     { minLength: 1, maxLength: 30, size: 'max' },
-  ),
-})
+  )
+}
 
 /** Runs a history through the oracle. */
-export function play({ policies, batches }: History): Step[] {
-  const compiled = policies.map((definition, i) => compilePolicy(`p${i}`, 1, { limits: definition, mode: 'enforce' }))
+export function play({ policies, overdrafts, batches }: History): Step[] {
+  const compiled = policies.map((limits, i) =>
+    compilePolicy(`p${i}`, 1, { limits, mode: 'enforce', ...(overdrafts?.[i] && { overdraft: true as const }) }),
+  )
   const oracles = new Map<string, BucketOracle>()
   const oracleOf = (key: string) => oracles.get(key) ?? oracles.set(key, new BucketOracle()).get(key) ?? never()
   let nowMs = START_MS
   let last: Answer | undefined
   return batches.map(batch => {
     nowMs = Math.max(0, 'to' in batch.move ? batch.move.to : nowMs + distance(batch.move, last))
-    const checks = batch.checks.map(({ key, policy: index, wish }) => {
+    const checks = batch.checks.map(({ key, policy: index, wish, givesBack = false }) => {
       const policy = compiled[index % compiled.length] ?? never()
-      const { limits } = policy.definition
-      const tokens = tokensOf(wish, limits, oracleOf(key), nowMs)
-      const expected = oracleOf(key).check(limits, tokens, nowMs)
+      const amount = tokensOf(wish, policy.definition.limits, oracleOf(key), nowMs)
+      const tokens = givesBack && amount > 0 ? -amount : amount
+      const expected = answerTo(oracleOf(key), policy, tokens, nowMs)
       last = expected
       return { key, policy, tokens, expected }
     })
     const forgottenAtMs = new Map([...oracles].map(([key, oracle]) => [key, oracle.forgottenAtMs]))
     return { nowMs, frontNowMs: Math.max(0, nowMs + (batch.frontAheadMs ?? 0)), checks, forgottenAtMs }
   })
+}
+
+function answerTo(oracle: BucketOracle, { definition }: Policy, tokens: number, nowMs: number): Answer {
+  const { limits, overdraft } = definition
+  if (tokens < 0) return oracle.giveBack(limits, -tokens, nowMs)
+  return overdraft && tokens > 0 ? oracle.overdraw(limits, tokens, nowMs) : oracle.check(limits, tokens, nowMs)
 }
 
 /** The move in ms. A waiting time of more than 40 years is cut to that. */

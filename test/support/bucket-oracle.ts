@@ -115,6 +115,39 @@ export class BucketOracle {
     return permission(found, after, wanted, moment)
   }
 
+  /** A check by a policy with overdraft: it is charged whether or not it is allowed. */
+  overdraw(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const wanted = { tokens, reserves: false }
+    const at = moment.now + moment.pause
+    const after = found.map(state => this.#overdrawn(state, tokens, at))
+    this.#spend(after, at)
+    if (enforced(found).every(state => has(state, wanted))) return permission(found, after, wanted, moment)
+    const { limits: answers, ...denied } = denial(after, wanted, moment)
+    return {
+      ...denied,
+      limits: answers.map((answer, i) => ({ ...answer, allows: has(found[i] ?? never(), wanted) })),
+    }
+  }
+
+  /** Tokens are given back, as many as are spent at most. */
+  giveBack(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
+    const moment = this.#lookAtClock(nowMs)
+    const found = this.#find(limits, moment)
+    const at = moment.now + moment.pause
+    const rest = ({ spent }: Found) => spent.minus(new Fraction(tokens)).atLeast(ZERO)
+    const after = found.map(state => foundOf(state.limit, [rest(state)], at, state.held))
+    if (found.some(({ spent }) => ZERO.isBelow(spent))) this.#spend(after, at)
+    this.#forgetWhenFull(moment.now)
+    return {
+      allowed: true,
+      shadowed: false,
+      binding: tightest(binding(after, { tokens, reserves: false })),
+      limits: after.map(state => limitAnswer(state, 0n, moment)),
+    }
+  }
+
   /** What a check would get, if it spends and holds nothing. */
   look(limits: readonly Limit[], wanted: Wanted, nowMs: number): Answer {
     const moment = this.#lookAtClock(nowMs)
@@ -251,6 +284,14 @@ export class BucketOracle {
     if (limit.kind === 'quota') return foundOf(limit, [...state.tokens, new Fraction(tokens)], at, held)
     const most = new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
     return foundOf(limit, [state.spent.plus(new Fraction(tokens)).atMost(most)], at, held)
+  }
+
+  /** The same for a check, also of a quota. What was owed before stays. */
+  #overdrawn(state: Found, tokens: number, at: bigint): Found {
+    const { limit, spent, held } = state
+    if (limit.kind !== 'quota') return this.#plus(state, tokens, at)
+    const most = new Fraction(2 * limit.capacity)
+    return foundOf(limit, [spent.plus(new Fraction(tokens)).atMost(most).atLeast(spent)], at, held)
   }
 
   /** Records the spending of the policy's limits, and keeps that of other limits unchanged. */
@@ -445,4 +486,8 @@ export function grainOf(limit: Limit): bigint {
   if (limit.kind !== undefined) return 1n
   const [tokens, interval] = [BigInt(limit.refillTokens), BigInt(limit.refillIntervalMs)]
   return interval / divisorOf(tokens, interval)
+}
+
+function never(): never {
+  throw new Error('every limit has an answer')
 }

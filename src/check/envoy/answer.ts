@@ -56,8 +56,8 @@ function currentLimit({ binding }: Decision): CurrentLimit | undefined {
 }
 
 /** What is unknown counts as unlimited, since Envoy shows the status with the least remaining. */
-function limitRemaining({ allowed, remaining, source }: Decision): number {
-  if (allowed && source === 'policy') return UNLIMITED
+function limitRemaining({ blocked, remaining, source }: Decision): number {
+  if (!blocked && source === 'policy') return UNLIMITED
   return remaining ?? UNLIMITED
 }
 

@@ -1,6 +1,6 @@
 import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
 import type { PolicyTable } from '../../domain/policy-table.ts'
-import type { Problem } from '../../lib/errors.ts'
+import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { BatchTurns } from '../batch-turns.ts'
 import type { Checker } from '../checker.ts'
@@ -12,8 +12,8 @@ import { overridePolicy } from './override-policies.ts'
 import { type AskedDescriptor, invalid, type RateLimitRequest } from './rate-limit-request.ts'
 import type { RateLimitResponse } from './rate-limit-response.ts'
 
-/** More hits than any limit holds. */
-const MAX_HITS = MAX_COUNT + 1
+/** More hits than any limit holds, and as many as one can owe besides. */
+const MAX_HITS = 2 * MAX_COUNT
 
 export interface RateLimitServiceOptions {
   readonly checker: Checker
@@ -61,7 +61,8 @@ export class RateLimitService {
     if (pending === 0) answer()
     else
       this.#check(checks, asking, (result, _tookMs, index) => {
-        results[(checks[index] as DescriptorCheck).descriptor] = result
+        const { descriptor } = checks[index] as DescriptorCheck
+        results[descriptor] = resultOf(request.descriptors[descriptor] as AskedDescriptor, result)
         if (--pending === 0) answer()
       })
   }
@@ -109,16 +110,19 @@ export class RateLimitService {
   }
 }
 
-/** Hits beyond what any limit holds are over the limit, however many they are. */
-function hitsOf({ hitsAddend }: RateLimitRequest, { hits }: AskedDescriptor): number {
-  return Math.min(hits ?? Math.max(1, hitsAddend), MAX_HITS)
+/** Hits beyond what any limit holds are over the limit, however many they are. Those below 0 are given back. */
+function hitsOf({ hitsAddend }: RateLimitRequest, { hits, isNegativeHits }: AskedDescriptor): number {
+  const most = Math.min(hits ?? Math.max(1, hitsAddend), MAX_HITS)
+  return isNegativeHits && most > 0 ? -most : most
+}
+
+/** Giving back is never over a limit, even if it leaves a debt. */
+function resultOf({ isNegativeHits }: AskedDescriptor, result: CheckResult): CheckResult {
+  return isNegativeHits && !(result instanceof Problem) ? { ...result, allowed: true } : result
 }
 
 /** @throws {Problem} `validation-failed` */
 function acceptRequest({ domain, descriptors }: RateLimitRequest): void {
   if (domain === '') throw invalid('domain', 'must not be empty')
   if (descriptors.length === 0) throw invalid('descriptors', 'must not be empty')
-  const negative = descriptors.findIndex(({ isNegativeHits }) => isNegativeHits)
-  if (negative !== -1)
-    throw invalid(`descriptors[${negative}].is_negative_hits`, 'is not supported yet: hits cannot be given back')
 }

@@ -62,6 +62,7 @@ export interface DefinitionBody {
   readonly limits?: readonly object[]
   readonly mode: string
   readonly onStoreFailure?: string
+  readonly overdraft?: boolean
   readonly description?: string
   readonly expiresAt?: string
   readonly then?: DefinitionBody | null

@@ -1,5 +1,7 @@
 /** Encodes a batch of checks for `lua/check.lua`; `check-reply.ts` decodes its reply. */
 import type { BucketCheck } from '../../check/ports.ts'
+import { chargesDenials } from '../../domain/overdraft.ts'
+import type { Policy } from '../../domain/policy.ts'
 import type { BucketKeys } from '../keys.ts'
 import { checkScript } from '../scripts.ts'
 import { NumberedPolicies } from './numbered-policies.ts'
@@ -31,7 +33,7 @@ export class CheckCall extends ScriptCall {
   }
 }
 
-/** Run-length encodes checks with the same limits and tokens: "policy tokens count policy tokens count …". */
+/** Run-length encodes checks with the same limits and tokens, as `lua/check.lua` reads them. */
 function runsOf(checks: readonly BucketCheck[], policies: NumberedPolicies): string {
   const runs: string[] = []
   for (let start = 0; start < checks.length; ) {
@@ -39,8 +41,13 @@ function runsOf(checks: readonly BucketCheck[], policies: NumberedPolicies): str
     const { limits } = policy
     let end = start + 1
     while (checks[end]?.policy.limits === limits && checks[end]?.tokens === tokens) end++
-    runs.push(`${policies.numberOf(policy)} ${tokens} ${end - start}`)
+    runs.push(`${policies.numberOf(policy)} ${askedText(policy, tokens)} ${end - start}`)
     start = end
   }
   return runs.join(' ')
+}
+
+function askedText({ definition }: Policy, tokens: number): string {
+  if (tokens < 0) return `${-tokens}-`
+  return chargesDenials(definition, tokens) ? `${tokens}+` : `${tokens}`
 }

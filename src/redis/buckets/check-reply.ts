@@ -35,6 +35,8 @@ const UNKNOWN_PERIOD = -3
 const HELD = -4
 /** Marks a check that found reservations of its key expired. Their number follows. */
 const EXPIRED = -5
+/** Marks a check that was denied and charged. */
+const CHARGED = -6
 
 /** A check, as far as its reply depends on it. */
 export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
@@ -81,9 +83,15 @@ function readNotes(numbers: DataView, from: number, { readings, checks, report }
     } else if (note === EXPIRED) {
       at += 2 * BYTES_PER_NUMBER
       report.expired((checks[index] as RepliedCheck).key, numbers.getFloat64(at))
-    } else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
+    } else if (note === CHARGED) readings[index] = chargedDenial(readings[index] as BucketReading)
+    else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   if (haveClocksDiffered) report.clocksDiffered()
+}
+
+/** Only the limits that denied it are encoded as such. */
+function chargedDenial(reading: BucketReading): BucketReading {
+  return { ...reading, allowed: false, violated: reading.violated ?? reading.spent.map(() => true) }
 }
 
 function heldAt(numbers: DataView, at: number) {

@@ -201,7 +201,7 @@ local function bucket_layout(general)
     return table.concat(parts)
   end
 
-  -- Writes a bucket, whose holds expire with it, and returns it. Deletes it and returns nil if it is full.
+  -- Stores a bucket, whose holds expire with it, and returns it. Deletes it and returns nil if it is full.
   local function write(key, bucket)
     local full_at = forgotten_at(bucket)
     if full_at <= now then

@@ -3,7 +3,7 @@
   domain/bucket.ts and domain/bucket-state.ts have the same arithmetic, with the reasons.
 ]]
   local MAX_OTHER_ENTRIES = 8
-  local layout, holds = bucket_layout(general), nil
+  local layout, holds, overdraft = bucket_layout(general), nil, nil
   local parse, write, max_units, forgotten_at = layout.parse, layout.write, layout.max_units, layout.forgotten_at
   local note, full_at_of, spent_of_same, decide_unheld =
     general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
@@ -111,9 +111,6 @@
     if is_changed then bucket = write(key, bucket) end
     return bucket, false
   end
-
-  -- Stores a bucket and returns it, or nil if it is full.
-  buckets.store = write
 
   function buckets.holds()
     holds = holds or hold_functions(buckets, general, layout)
@@ -238,8 +235,14 @@
     report(index, found, allowed, violated)
   end
 
+  -- Checks that are charged although they are denied, or that give back.
+  function buckets.overdraft(...)
+    overdraft = overdraft or overdraft_functions(buckets, general)
+    overdraft(...)
+  end
+
   buckets.open, buckets.found_in, buckets.find, buckets.decide = open, found_in, find, decide
-  buckets.spend, buckets.report = spend, report
+  buckets.spend, buckets.report, buckets.store, buckets.is_allowed_by = spend, report, write, is_allowed_by
   return buckets
 end
 

@@ -4,7 +4,8 @@
 
   keys[keys_from + i]  the bucket of check i
   ARGV[1]              the runs, in order: "policy tokens count policy tokens count …", where the next `count` checks
-                       ask policy number `policy` (from 1) for `tokens`
+                       ask policy number `policy` (from 1) for `tokens`. If "+" follows the tokens, they are charged although a check
+                       is denied; if "-" follows them, they are given back, see overdraft.lua
   ARGV[2]              the limits of each policy, separated by ";", see limits.lua
 
   Returns a string of big-endian doubles: for each check, for each limit of its policy, the units spent after the check, debt included, or
@@ -12,8 +13,9 @@
   Then notes: the index of a check, and the ms for which its refill is paused because the clock went back, or −1 if its bucket was
   malformed, or the reason why it was not decided: −2 if its slot is at another master or moves there, −3 if the caller does not
   know the present period of a quota; or −4, followed by what reservations hold of its key: their tokens, their number, and the ms until
-  the first and until the last one expires; or −5, followed by how many reservations of its key the call found expired, and 0. Doubles are
-  exact for these integers, and cheaper for client and server than as many separate replies.
+  the first and until the last one expires; or −5, followed by how many reservations of its key the call found expired, and 0; or −6 if the
+  check was denied and charged: of its limits, only those that denied it have −1 − units. Doubles are exact for these integers, and
+  cheaper for client and server than as many separate replies.
 ]]
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51
@@ -58,14 +60,19 @@ local function check_simply(first, last, limits, tokens)
 end
 
 local policies, last = read_policies(ARGV[2]), 0
-for policy, tokens, count in string.gmatch(ARGV[1], '(%d+) (%d+) (%d+)') do
-  local limits, first = policies[tonumber(policy)], last + 1
-  tokens, last = tonumber(tokens), last + tonumber(count)
-  if is_simple(limits) then
+for policy, asked, count in string.gmatch(ARGV[1], '(%d+) (%S+) (%d+)') do
+  -- Not a number if "+" or "-" follows the tokens.
+  local limits, first, tokens = policies[tonumber(policy)], last + 1, tonumber(asked)
+  last = last + tonumber(count)
+  if tokens and is_simple(limits) then
     check_simply(first, last, limits, tokens)
   else
     general = general or general_functions()
-    for index = first, last do general.check(index, limits, tokens) end
+    if tokens then
+      for index = first, last do general.check(index, limits, tokens) end
+    else
+      general.buckets().overdraft(asked, limits, first, last)
+    end
   end
 end
 return packed_reply()
