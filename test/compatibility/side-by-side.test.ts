@@ -27,11 +27,11 @@ const times = <T>(count: number, make: (i: number) => T) => Array.from({ length:
 
 /** Keys of other partitions than that of `raised` and than each other's: release 0.1.0 follows no partition whose event it refused. */
 const partitions = new Map([[configPartition('raised'), 'raised']])
-for (let i = 0; partitions.size < 3; i++) {
+for (let i = 0; partitions.size < 4; i++) {
   const partition = configPartition(`sold-${i}`)
   if (!partitions.has(partition)) partitions.set(partition, `sold-${i}`)
 }
-const [, WITH_QUOTA = '', WITH_SHADOW = ''] = partitions.values()
+const [, WITH_QUOTA = '', WITH_SHADOW = '', WITH_OVERDRAFT = ''] = partitions.values()
 
 describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   let release: EarlierRelease
@@ -240,6 +240,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
     ['a temporary policy', 'raised', () => ({ ...policyOf(100), ...inADay() })],
     ['a quota', WITH_QUOTA, () => ({ limits: [QUOTA] })],
     ['a shadow limit', WITH_SHADOW, () => ({ limits: [limitOf('default', 100), SHADOW] })],
+    ['overdraft', WITH_OVERDRAFT, () => ({ ...policyOf(100), overdraft: true })],
   ])(
     '%s is refused by 0.1.0, which reports its schema and continues with what it knows',
     async (_, key, policy) => {

@@ -147,11 +147,38 @@ describe('hits', () => {
     },
   )
 
-  it('that are to be given back are refused by name', async () => {
-    expect(await ask('hits', { ...descriptor('a', 'x'), isNegativeHits: true })).toEqual({
-      status: 'INVALID_ARGUMENT',
-      message: expect.stringContaining('descriptors[0].is_negative_hits'),
+  it('that are given back can be spent again, at most as many as were spent', async () => {
+    await put('rls;hits;c', { capacity: 100, ...SLOWLY })
+    const giveBack = (value: number) =>
+      ask('hits', { ...descriptor('c', 'x'), hitsAddend: { value }, isNegativeHits: true })
+    await ask('hits', { ...descriptor('c', 'x'), hitsAddend: { value: 60 } })
+    expect(await giveBack(50)).toMatchObject({ overallCode: 'OK', statuses: [{ code: 'OK', limitRemaining: 90 }] })
+    expect(await giveBack(50)).toMatchObject({ overallCode: 'OK', statuses: [{ code: 'OK', limitRemaining: 100 }] })
+  })
+
+  it('that are reported at the end of a stream are charged with overdraft, and deny the next request', async () => {
+    await put('rls;hits;model', { capacity: 100, ...SLOWLY, overdraft: true })
+    const model = descriptor('model', 'x')
+    const hits = (value: number) => ({ ...model, hitsAddend: { value } })
+    expect(await ask('hits', hits(0))).toMatchObject({ overallCode: 'OK', statuses: [{ limitRemaining: 100 }] })
+    expect(await ask('hits', hits(140))).toMatchObject({
+      overallCode: 'OVER_LIMIT',
+      statuses: [{ code: 'OVER_LIMIT' }],
     })
+    expect(await ask('hits', hits(0))).toMatchObject({ overallCode: 'OVER_LIMIT', statuses: [{ code: 'OVER_LIMIT' }] })
+    expect(await ask('hits', { ...hits(10), isNegativeHits: true })).toMatchObject({ overallCode: 'OK' })
+    expect(await ask('hits', hits(0))).toMatchObject({ overallCode: 'OVER_LIMIT' })
+    expect(await ask('hits', { ...hits(50), isNegativeHits: true })).toMatchObject({
+      overallCode: 'OK',
+      statuses: [{ limitRemaining: 20 }],
+    })
+    expect(await ask('hits', hits(0))).toMatchObject({ overallCode: 'OK', statuses: [{ limitRemaining: 20 }] })
+  })
+
+  it('that are given back are OK, also if the policy blocks', async () => {
+    await put('rls;hits;blocked', { mode: 'block' })
+    const asked = { ...descriptor('blocked', 'x'), isNegativeHits: true }
+    expect(await ask('hits', asked)).toMatchObject({ overallCode: 'OK', statuses: [{ code: 'OK' }] })
   })
 })
 

@@ -29,11 +29,12 @@ describe('an event of a log', () => {
     })
   })
 
-  it('has schema 2 if its policy has a quota, a concurrency limit or a shadow limit, so that release 0.1.0 refuses it', () => {
+  it('has schema 2 if its policy has a quota, a concurrency limit, a shadow limit or overdraft, so that release 0.1.0 refuses it', () => {
     const schemaWith = (...limits: Limit[]) => schemaOf({ type: 'changed', policy: definitionOf({ limits }) })
     expect([schemaWith(limitOf()), schemaWith(limitOf(), quotaOf())]).toEqual([1, 2])
     expect(schemaWith({ name: 'slots', kind: 'concurrency', capacity: 1 })).toBe(2)
     expect(schemaWith(limitOf(), limitOf({ name: 'stricter', shadow: true }))).toBe(2)
+    expect(schemaOf({ type: 'changed', policy: definitionOf({ overdraft: true }) })).toBe(2)
   })
 
   it.each(['{"schema":3}', '{"schema":"1"}', '{"schema":0}', '{}'])('of an unknown schema is refused: %s', json => {

@@ -87,6 +87,7 @@ describe('two policies are the same', () => {
   it.each([
     ['a mode', definitionOf({ ...policy, mode: 'shadow' })],
     ['onStoreFailure', definitionOf({ ...policy, onStoreFailure: 'deny' })],
+    ['overdraft', definitionOf({ ...policy, overdraft: true })],
     ['a description', definitionOf({ ...policy, description: 'y' })],
     ['an added limit', definitionOf({ ...policy, limits: [...policy.limits, limitOf({ name: 'c' })] })],
     ['a removed limit', definitionOf({ ...policy, limits: policy.limits.slice(1) })],

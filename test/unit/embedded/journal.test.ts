@@ -107,7 +107,7 @@ describe('the journal', () => {
   /** Members of an event with an invalid policy. */
   const policy = (members: object) => ({ policy: { ...definitionOf(), ...members } })
   const limit = (members: object) => policy({ limits: [{ ...definitionOf().limits[0], ...members }] })
-  const policyMembers = 'limits, mode, onStoreFailure, description'
+  const policyMembers = 'limits, mode, onStoreFailure, overdraft, description'
 
   it.each<[member: string, written: object | string, fault: string]>([
     ['schema', { schema: undefined }, '"schema" must be an integer between 1 and 9007199254740991 (it is missing)'],

@@ -33,6 +33,7 @@ describe('a stored policy record', () => {
       'a policy with a shadow limit',
       { ...changed, policy: definitionOf({ limits: [limitOf(), limitOf({ name: 'stricter', shadow: true })] }) },
     ],
+    ['a policy with overdraft', { ...changed, policy: definitionOf({ overdraft: true }) }],
     ['a recorded end', { ...changed, policy: lasting, isRecordedEnd: true }],
   ])('of %s has another shape, and is read as it was written', (_, record) => {
     const json = recordJson(record)
@@ -51,6 +52,7 @@ describe('a stored policy record', () => {
     ['the anchor of a minute', { limits: [quotaOf({ period: 'minute' })], mode: 'enforce' }],
     ['a kind that is not text', { limits: [{ ...limitOf(), kind: ['quota'] }], mode: 'enforce' }],
     ['shadow', { limits: [limitOf(), { ...limitOf({ name: 'b' }), shadow: false }], mode: 'enforce' }],
+    ['overdraft', { ...definitionOf(), overdraft: false }],
     ['only shadow limits', { limits: [limitOf({ shadow: true })], mode: 'enforce' }],
     ['an end of what follows', { ...temporary, then: temporary }],
     ['no then', { ...temporary, then: undefined }],
