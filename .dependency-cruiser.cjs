@@ -1,6 +1,6 @@
 /** The rules of the tree; ARCHITECTURE.md gives the reason of each. */
 const FLOWS = 'check|config-change|insight'
-const TECHNOLOGIES = 'redis|queues|embedded|processes|connections'
+const TECHNOLOGIES = 'redis|queues|embedded|processes|connections|tracing'
 const HTTP = '^src/http/|^src/check/http/|^src/config-change/http/|^src/insight/http/|^src/front/'
 
 /** @type {import('dependency-cruiser').IConfiguration} */

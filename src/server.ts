@@ -21,15 +21,20 @@ import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
 import { readEnv } from './settings/env.ts'
 import { listenFault } from './settings/host.ts'
+import { loadTracer } from './tracing/load-tracer.ts'
 
 process.title = 'throttler front'
 const env = readEnv({ needsRedis: true })
 const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
+const tracer = await loadTracer(env, 'front', logger)
 const parent = ParentLink.ofThisProcess()
 if (parent === undefined) throw new Error('server.ts must be started by primary.ts')
 ignoreLostPrimary()
 
-const front = composeFront(env, logger, reason => parent.send({ type: 'circuit-opened', reason }))
+const front = composeFront(env, logger, {
+  circuitOpened: reason => parent.send({ type: 'circuit-opened', reason }),
+  tracer,
+})
 const { registry } = front.metrics
 const connections = maxConnections(readOwnLimits())
 if (connections < MAX_CONNECTIONS) {
@@ -82,6 +87,7 @@ stopOnRequest(
     const listenersClosed = otherListeners.map(closeListener)
     await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])
     await front.close()
+    await tracer?.close()
     await reportMetrics()
   },
   { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, beforeForcedExit: reportMetrics, logger },

@@ -16,6 +16,7 @@ import { RedisImportStaging } from '../src/redis/policies/import-staging.ts'
 import { RedisPolicyReader } from '../src/redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../src/redis/policies/policy-store-inspection.ts'
 import type { Env } from '../src/settings/env.ts'
+import type { Tracer } from '../src/tracing/tracer.ts'
 import { configChangeProcessor } from './config-change.processor.ts'
 import { ConfigWorkers } from './config-workers.ts'
 import { WorkerMetrics } from './worker-metrics.ts'
@@ -38,8 +39,8 @@ export interface WorkerParts {
   close(): Promise<void>
 }
 
-/** Connects the ports of the change flow to their adapters, for a worker. */
-export function composeWorker(env: Env, logger: Logger): WorkerParts {
+/** Connects the ports of the change flow to their adapters, for a worker. @param tracer absent if nothing is traced */
+export function composeWorker(env: Env, logger: Logger, tracer?: Tracer): WorkerParts {
   const redis = connect('worker', {
     target: configTarget(env),
     name: ConnectionName.worker,
@@ -67,6 +68,7 @@ export function composeWorker(env: Env, logger: Logger): WorkerParts {
       logger.error({ commandId }, 'the record of an Idempotency-Key was damaged: restored it for its command'),
     ),
     metrics,
+    tracer,
     logger,
   })
   const workers = new ConfigWorkers({

@@ -10,8 +10,10 @@ import { type CommandId, parseCommandId } from '../src/domain/command-id.ts'
 import type { QueuedCommand } from '../src/domain/commands.ts'
 import type { Outcome } from '../src/domain/outcome.ts'
 import type { Logger } from '../src/observability/logger.ts'
-import { type CommandJob, requestIdOf } from '../src/queues/command-job.ts'
+import { type CommandJob, sourceOf } from '../src/queues/command-job.ts'
 import { isTransient } from '../src/redis/connection/transient.ts'
+import type { Tracer } from '../src/tracing/tracer.ts'
+import { inCommandSpan } from './command-span.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 import type { WorkerMetrics } from './worker-metrics.ts'
 
@@ -25,20 +27,31 @@ interface ProcessorOptions {
   readonly store: CommandStore
   readonly idempotency: IdempotencyStore
   readonly metrics: Pick<WorkerMetrics, 'commandEnded'>
+  /** Absent if nothing is traced. */
+  readonly tracer?: Tracer | undefined
   readonly logger: Logger
 }
 
 /** Job → apply → outcome. A command that can never be applied ends as failed, and its partition continues. */
 export function configChangeProcessor(options: ProcessorOptions): ConfigChangeProcessor {
-  const { metrics, logger } = options
-  return async (job, token) => {
-    const lease = String(token)
+  const { metrics, logger, tracer } = options
+  return (job, token) => inCommandSpan(job, tracer, traceparent => process(job, String(token), traceparent))
+
+  async function process(
+    job: Job<CommandJob>,
+    lease: Lease,
+    traceparent: string | undefined,
+  ): Promise<Outcome | undefined> {
     const { command: value } = Object(job.data) as Partial<CommandJob>
-    const requestId = requestIdOf(job.data)
+    const { requestId } = sourceOf(job.data)
     const id = parseCommandId(String(job.id))
     if (id === undefined) throw refuseJob(job)
     try {
-      const command = { ...parseCommand(id, value), ...(requestId !== undefined && { requestId }) }
+      const command = {
+        ...parseCommand(id, value),
+        ...(requestId !== undefined && { requestId }),
+        ...(traceparent !== undefined && { traceparent }),
+      }
       const outcome = await retryWhileUnavailable(() => apply(command, job, lease, options))
       if (outcome === undefined) return skip(id)
       metrics.commandEnded(command.type, outcome.status)

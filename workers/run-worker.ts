@@ -12,6 +12,7 @@ import { claimLayout } from '../src/redis/policies/layout.ts'
 import { maintainedPartitions } from '../src/redis/policies/maintained-partitions.ts'
 import { loadDotenv } from '../src/settings/dotenv.ts'
 import { readEnv } from '../src/settings/env.ts'
+import { loadTracer } from '../src/tracing/load-tracer.ts'
 import { composeWorker } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
 import { serveMetrics } from './metrics-server.ts'
@@ -35,7 +36,8 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (parent === undefined) await preflight([configTarget(env)], { keyPrefix: env.KEY_PREFIX, logger })
-  const { redis, workers, ends, metrics, inspectStore, close } = composeWorker(env, logger)
+  const tracer = await loadTracer(env, 'worker', logger)
+  const { redis, workers, ends, metrics, inspectStore, close } = composeWorker(env, logger, tracer)
   const emptiesQueue = process.argv.includes(EMPTY_QUEUE_FIRST)
 
   const compaction =
@@ -62,6 +64,7 @@ try {
       ends.stop()
       const lost = emptiesQueue ? await emptyQueue(orphaned) : 0
       await close()
+      await tracer?.close()
       server?.close()
       if (lost > 0) throw new Error(`${lost} queued changes could not be applied, and are lost with the embedded store`)
     },

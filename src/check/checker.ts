@@ -7,7 +7,7 @@ import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
 import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
-import type { CheckObserver } from './ports.ts'
+import type { CheckObserver, CheckOrigin } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
 import { wasFull } from './was-full.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
@@ -43,18 +43,18 @@ export class Checker {
   /**
    * Calls back, at once or later, with the decision or with a problem: `policy-unknown`, `tokens-exceed-capacity`, `overloaded`,
    * or `store-unavailable` where the policy denies while the store is unavailable.
-   * @param requestId told to the observer
+   * @param origin the call that asks
    */
-  check(asked: AskedCheck, onResult: OnResult, requestId?: string): void {
+  check(asked: AskedCheck, onResult: OnResult, origin?: CheckOrigin): void {
     const policy = this.#findPrepared(asked)
     const startMs = performance.now()
     if (policy !== undefined)
-      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult, requestId }))
-    else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult, requestId }, 0)
+      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult, origin }))
+    else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult, origin }, 0)
   }
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */
-  checkAll(checks: readonly AskedCheck[], onResult: OnResult, requestId?: string): void {
+  checkAll(checks: readonly AskedCheck[], onResult: OnResult, origin?: CheckOrigin): void {
     const policies = checks.map(asked => this.#findPrepared(asked))
     const startMs = performance.now()
     const isOfMany = checks.length >= MANY_CHECKS
@@ -62,9 +62,9 @@ export class Checker {
       const asked = checks[index] as AskedCheck
       const policy = policies[index]
       if (policy === undefined) {
-        return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult, requestId }, index)
+        return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult, origin }, index)
       }
-      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult, requestId }))
+      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult, origin }))
     }
   }
 
@@ -161,13 +161,13 @@ export class Checker {
   #complete(check: PendingCheck, result: CheckResult, nowMs: number): void {
     const { observer } = this.#options
     const tookMs = nowMs - check.startMs
-    if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000, check.requestId)
+    if (!(result instanceof Problem)) observer.decided(result, tookMs / 1000, check.origin?.id)
     else if (result.code === 'store-unavailable') observer.undecided(check, tookMs / 1000)
     check.onResult(result, tookMs, check.index)
   }
 }
 
-type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult' | 'requestId'>
+type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult' | 'origin'>
 type Place = Pick<PendingCheck, keyof Arrival | 'index'>
 
 interface Checks {
@@ -176,7 +176,7 @@ interface Checks {
 
 function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingCheck {
   const { key, tokens, isExcessDenied = false, deadlineMs = Number.POSITIVE_INFINITY } = asked
-  const { startMs, index, isOfMany, onResult, requestId } = place
+  const { startMs, index, isOfMany, onResult, origin } = place
   return {
     key,
     policy,
@@ -187,7 +187,7 @@ function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingC
     isExcessDenied,
     deadlineMs,
     onResult,
-    requestId,
+    origin,
     isAnswered: false,
     recheck: undefined,
   }

@@ -6,7 +6,15 @@ import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets, LocalReading } from './local-buckets.ts'
 import type { AskedCheck } from './pending-check.ts'
-import type { BucketCheck, CheckGroup, CheckObserver, GroupReading, HoldRefusal, HoldRequest } from './ports.ts'
+import type {
+  BucketCheck,
+  CheckGroup,
+  CheckObserver,
+  CheckOrigin,
+  GroupReading,
+  HoldRefusal,
+  HoldRequest,
+} from './ports.ts'
 import { type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
 import { wasFull } from './was-full.ts'
@@ -44,35 +52,35 @@ export class GroupChecker {
 
   /**
    * @param asked checks of different keys, at least one
-   * @param hold what is held instead of spent
+   * @param options the call that asks, and what is held instead of spent
    * @throws {Problem} `policy-unknown`, `tokens-exceed-capacity`, `keys-apart`, `overloaded`, or `store-unavailable` where a policy
    * denies while the store is unavailable
    */
-  async decide(asked: readonly AskedCheck[], hold?: RequestedHold): Promise<GroupOutcome> {
+  async decide(asked: readonly AskedCheck[], { origin, hold }: DecideOptions = {}): Promise<GroupOutcome> {
     const checks = await prepareGroup(asked, hold !== undefined, this.#options)
     const startMs = performance.now()
-    const outcome = await this.#decide(checks, hold && { ...hold, named: asked })
+    const outcome = await this.#decide(checks, { origin, ...(hold && { hold: { ...hold, named: asked } }) })
     if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000)
     return outcome
   }
 
-  async #decide(checks: readonly BucketCheck[], hold: HoldRequest | undefined): Promise<GroupOutcome> {
+  async #decide(checks: readonly BucketCheck[], request: GroupRequest): Promise<GroupOutcome> {
     const byMode = checks.map(decideByMode)
     if (byMode.some(decision => decision?.blocked)) {
       return { decision: decideTogether(checks.map((check, i) => byMode[i] ?? decideBesideBlocked(check))) }
     }
     const counted = checks.filter((_, i) => byMode[i] === undefined)
-    const { decisions, ...held } = counted.length === 0 ? NOTHING_COUNTED : await this.#decideCounted(counted, hold)
+    const { decisions, ...held } = counted.length === 0 ? NOTHING_COUNTED : await this.#decideCounted(counted, request)
     const ofCounted = decisions.values()
     const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
     return { decision: decideTogether(results), ...held }
   }
 
-  async #decideCounted(checks: readonly BucketCheck[], hold: HoldRequest | undefined): Promise<CountedDecisions> {
+  async #decideCounted(checks: readonly BucketCheck[], request: GroupRequest): Promise<CountedDecisions> {
     const startMs = performance.now()
-    const reading = await this.#ask({ checks, shadowed: checks.map(isShadowed), ...(hold && { hold }) })
+    const reading = await this.#ask({ checks, shadowed: checks.map(isShadowed), ...request })
     if (reading === undefined) return { decisions: this.#decideInOutage(checks, startMs) }
-    this.#learn(checks, reading, hold !== undefined)
+    this.#learn(checks, reading, request.hold !== undefined)
     const { readings, reservation, refusal } = reading
     return {
       decisions: checks.map((check, i) => decideByBucket(check, readings[i] as BucketReading, 'redis')),
@@ -132,6 +140,14 @@ export class GroupChecker {
 
 /** What to hold of the keys that are asked. */
 export type RequestedHold = Omit<HoldRequest, 'named'>
+
+interface DecideOptions {
+  readonly origin?: CheckOrigin | undefined
+  readonly hold?: RequestedHold
+}
+
+/** What a group has besides its checks. */
+type GroupRequest = Pick<CheckGroup, 'origin' | 'hold'>
 
 interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
   readonly decisions: readonly Decision[]

@@ -3,7 +3,7 @@ import type { Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { Batched } from './batcher.ts'
-import type { BucketCheck } from './ports.ts'
+import type { BucketCheck, CheckOrigin } from './ports.ts'
 
 /** A check as its caller asks for it. */
 export interface AskedCheck {
@@ -35,8 +35,7 @@ export interface PendingCheck extends BucketCheck, Batched {
   /** Infinity unless its caller has one. */
   readonly deadlineMs: number
   readonly onResult: OnResult
-  /** Id of the request that asked, if its protocol has ids. */
-  readonly requestId: string | undefined
+  readonly origin: CheckOrigin | undefined
   /** Set while other checks wait for this one's result. */
   recheck: Recheck | undefined
 }

@@ -5,8 +5,20 @@ import type { BucketReading } from '../domain/reading.ts'
 import type { EndedStatus, NamedKey, Reservation } from '../domain/reservation.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
 
+/** The call that asks, such as a request over HTTP. A store that traces its calls finds the call's span by this object. */
+export interface CheckOrigin {
+  /** Told to observers, if its protocol has ids. */
+  readonly id?: string | undefined
+}
+
+/** What a call asks of the store. */
+interface Asked {
+  /** Absent if no call asks, as for probes. */
+  readonly origin?: CheckOrigin | undefined
+}
+
 /** One check, as the store sees it. */
-export interface BucketCheck {
+export interface BucketCheck extends Asked {
   readonly key: string
   readonly policy: Policy
   /** 0 reads and spends nothing. Less than 0 is given back, which is always allowed. */
@@ -27,7 +39,7 @@ export interface BucketStore {
 }
 
 /** Checks of different keys, decided together: either all are allowed, or nothing is spent. */
-export interface CheckGroup {
+export interface CheckGroup extends Asked {
   /** 1 to 16. All of them have `reserves` if the group has a hold. */
   readonly checks: readonly BucketCheck[]
   /** For each check, whether its policy is in mode `shadow`: it never denies the group, and spends nothing if it would be denied. */
@@ -63,7 +75,7 @@ export type HoldRefusal =
 /** Tokens to settle: for every key, for each key, as reserved, or none because the work was not done. */
 export type Amounts = number | ReadonlyMap<string, number> | 'reserved' | 'release'
 
-export interface Settlement {
+export interface Settlement extends Asked {
   readonly id: ReservationId
   readonly amounts: Amounts
   /** The policy in force for a key of the reservation. */
@@ -92,7 +104,7 @@ export type SettlementResult =
   | { readonly status: 'keys-differ'; readonly keys: readonly string[] }
   | { readonly status: 'not-found' }
 
-export interface Extension {
+export interface Extension extends Asked {
   readonly id: ReservationId
   /** Counts from now; as at the start if absent. */
   readonly ttlMs?: number

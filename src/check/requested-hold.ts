@@ -3,6 +3,7 @@ import type { OnExpiry } from '../domain/holds.ts'
 import { reservationId } from '../domain/reservation-id.ts'
 import type { RequestedHold } from './group-checker.ts'
 import type { AskedCheck } from './pending-check.ts'
+import type { CheckOrigin } from './ports.ts'
 
 export interface ReservationRequest {
   readonly checks: readonly AskedCheck[]
@@ -11,6 +12,8 @@ export interface ReservationRequest {
   /** The name of the caller, which scopes its idempotency key. */
   readonly caller: string
   readonly idempotencyKey: string | undefined
+  /** The call that asks. */
+  readonly origin?: CheckOrigin
 }
 
 /** An id without an idempotency key is never asked for again, so its fingerprint says nothing. */

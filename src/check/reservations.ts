@@ -8,7 +8,7 @@ import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { GroupChecker, GroupOutcome } from './group-checker.ts'
 import type { PolicyLookup } from './policy-lookup.ts'
-import type { Amounts, ReservationObserver, SettledKey } from './ports.ts'
+import type { Amounts, CheckOrigin, ReservationObserver, SettledKey } from './ports.ts'
 import { type ReservationRequest, requestedHold } from './requested-hold.ts'
 import { keysDiffer, refusalProblem, reservationEnded, reservationNotFound } from './reservation-problems.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
@@ -50,7 +50,7 @@ export class Reservations {
    */
   async reserve(request: ReservationRequest): Promise<Reserved> {
     const hold = requestedHold(request)
-    const outcome = await this.#options.groups.decide(request.checks, hold)
+    const outcome = await this.#options.groups.decide(request.checks, { origin: request.origin, hold })
     this.#observe(outcome)
     const { decision, reservation, refusal } = outcome
     if (refusal !== undefined) throw refusalProblem(refusal, request)
@@ -62,8 +62,8 @@ export class Reservations {
    * @throws {Problem} `reservation-not-found`, `reservation-ended`, `validation-failed` if the amounts are for other keys,
    * `store-unavailable`
    */
-  async settle(text: string, amounts: Exclude<Amounts, 'release'>): Promise<Settled> {
-    const { id, keys } = await this.#end(text, amounts)
+  async settle(text: string, amounts: Exclude<Amounts, 'release'>, origin?: CheckOrigin): Promise<Settled> {
+    const { id, keys } = await this.#end(text, amounts, origin)
     return { id, keys, decision: decideTogether(keys.map(decisionAfter)) }
   }
 
@@ -71,8 +71,8 @@ export class Reservations {
    * Gives back all that was held. Repeating it changes nothing.
    * @throws {Problem} `reservation-not-found`, `reservation-ended`, `store-unavailable`
    */
-  async release(text: string): Promise<void> {
-    await this.#end(text, 'release')
+  async release(text: string, origin?: CheckOrigin): Promise<void> {
+    await this.#end(text, 'release', origin)
   }
 
   /**
@@ -80,9 +80,9 @@ export class Reservations {
    * @param ttlMs from now; as at the start if absent
    * @throws {Problem} `reservation-not-found`, `reservation-ended`, `store-unavailable`
    */
-  async extend(text: string, ttlMs: number | undefined): Promise<number> {
+  async extend(text: string, ttlMs: number | undefined, origin?: CheckOrigin): Promise<number> {
     const id = parsed(text)
-    const result = available(await this.#options.queue.extend({ id, ...(ttlMs !== undefined && { ttlMs }) }))
+    const result = available(await this.#options.queue.extend({ id, origin, ...(ttlMs !== undefined && { ttlMs }) }))
     if (result.status === 'not-found') throw reservationNotFound(id)
     if (result.status === 'ended') throw reservationEnded(id, result.ended)
     return result.expiresAtMs
@@ -106,10 +106,10 @@ export class Reservations {
     }
   }
 
-  async #end(text: string, amounts: Amounts): Promise<Pick<Settled, 'id' | 'keys'>> {
+  async #end(text: string, amounts: Amounts, origin: CheckOrigin | undefined): Promise<Pick<Settled, 'id' | 'keys'>> {
     const { queue, denialCache, observer } = this.#options
     const id = parsed(text)
-    const result = available(await queue.settle({ id, amounts, policyOf: named => this.#policyOf(named) }))
+    const result = available(await queue.settle({ id, amounts, origin, policyOf: named => this.#policyOf(named) }))
     if (result.status === 'not-found') throw reservationNotFound(id)
     if (result.status === 'ended') throw reservationEnded(id, result.ended)
     if (result.status === 'keys-differ') throw keysDiffer(result.keys)

@@ -56,6 +56,7 @@ export function fingerprintOf({
   actor: _actor,
   reason: _reason,
   requestId: _requestId,
+  traceparent: _traceparent,
   ...content
 }: NewCommand): string {
   return createHash('sha256').update(JSON.stringify(content)).digest('hex')

@@ -63,6 +63,8 @@ export interface Announcement {
   readonly partition: number
   /** Absent if the command has not ended yet. */
   readonly result?: CommandResult
+  /** The span in which the command was applied, if it is traced. @see https://www.w3.org/TR/trace-context/ */
+  readonly traceparent?: string
 }
 
 export interface Announcements {

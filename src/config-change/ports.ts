@@ -134,6 +134,8 @@ export interface CommandStore {
 
 export interface CommandEnd {
   readonly outcome: Outcome
+  /** The span in which the command was applied; goes with the announcement. */
+  readonly traceparent?: string | undefined
   readonly lease: Lease
   /** Expected progress of an import's part. */
   readonly from?: ImportProgress | undefined

@@ -15,6 +15,8 @@ export interface Requested {
   readonly reason?: string
   /** The request that the command came with, so that logs can be followed from one to the other. */
   readonly requestId?: string
+  /** The span in which the command is handled at present, for tracing. It is no part of the event. @see https://www.w3.org/TR/trace-context/ */
+  readonly traceparent?: string
   readonly idempotency?: Idempotency
 }
 

@@ -21,9 +21,11 @@ import { answerUnreadablePath, answerUnrouted, RouteMap } from '../http/methods.
 import { answerErrors } from '../http/problem.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
+import { RequestSpans } from '../http/request-spans.ts'
 import { validateStrictly } from '../http/validate-strictly.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { CallLog } from '../observability/call-log.ts'
+import type { Tracing } from '../tracing/tracer.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
 /** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
@@ -38,7 +40,7 @@ const MAX_PARAM_CHARACTERS = maxHeaderSize
 /** Fastify's error for RTSP methods, which Node's parser accepts and no router knows. No hook has run then. */
 const NOT_ROUTED = 'FST_ERR_NOT_FOUND'
 
-export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies' | 'reads'> {
+export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'requestSpans' | 'bodies' | 'reads'> {
   readonly callers: Callers
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean
@@ -49,6 +51,8 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'bodies
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly calls: CallLog
+  /** Absent if nothing is traced. */
+  readonly tracing: Tracing | undefined
 }
 
 /** The HTTP service as a function of its dependencies. It does not listen yet. */
@@ -58,6 +62,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const discarding = readingTurns()
   const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, drain: deps.drain })
   const log = new RequestLog(deps.calls)
+  const requestSpans = new RequestSpans(deps)
   const handleError = answerErrors(log)
   const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
@@ -126,6 +131,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const refuseWhenOverloaded = overloadHook(deps.isOverloaded)
   const inOrder: OnRequest = (_request, reply, done) => connections.whenNext(reply.raw, done)
   const hooksFor = (url: string, access: Access | undefined): readonly OnRequest[] => [
+    ...requestSpans.hooksFor(access),
     // Checks are decided together. Other responses can be large, so a client gets one at a time, as it reads them.
     ...(access === 'check' ? [] : [inOrder]),
     ...(access === undefined ? [] : [refuseWhenOverloaded]),
@@ -139,7 +145,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, bodies, reads: new LongReads(deps.drain) })
+  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.drain) })
   return app
 }
 

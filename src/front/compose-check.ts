@@ -35,9 +35,11 @@ import type { RedisClient } from '../redis/connection/connection.ts'
 import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reason.ts'
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
+import type { Tracing } from '../tracing/tracer.ts'
 import { adminLimits } from './admin-limits.ts'
 import { bothObserve } from './both-observe.ts'
 import { type ReplyObserver, replyReport } from './reply-report.ts'
+import { TracedKeyStore } from './traced-key-store.ts'
 
 /** Interval between attempts to reach the bucket store at the start, in ms. */
 const START_PROBE_INTERVAL_MS = 20
@@ -56,6 +58,8 @@ interface CheckOptions {
   readonly insight: Pick<CheckObserver, 'decided' | 'undecided'>
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
+  /** Absent if nothing is traced. */
+  readonly tracing: Tracing | undefined
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
@@ -78,7 +82,7 @@ export interface CheckParts {
 }
 
 export function composeCheck(options: CheckOptions): CheckParts {
-  const { redis, env, policies, observer, logger, loggedKey } = options
+  const { redis, env, policies, observer, tracing, logger, loggedKey } = options
   const heartbeats = new Heartbeats(redis, env.KEY_PREFIX, logger)
   const now = () => performance.now()
   const sharing = {
@@ -102,7 +106,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     logger,
     timeoutMs: env.REDIS_TIMEOUT_MS,
     guard: (part, shard) =>
-      new CircuitBreakerStore(part, {
+      new CircuitBreakerStore(tracing === undefined ? part : new TracedKeyStore(part, tracing, shard?.name), {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf,
         refusesWrites,

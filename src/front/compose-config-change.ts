@@ -5,6 +5,7 @@ import { DamageReport } from '../config-change/follow/damage-report.ts'
 import { PoliciesInForce } from '../config-change/follow/policies-in-force.ts'
 import { type FollowObserver, PolicyFollower } from '../config-change/follow/policy-follower.ts'
 import { IdempotencyKeys } from '../config-change/idempotency-keys.ts'
+import type { Announcement } from '../config-change/log-ports.ts'
 import { CommandStatuses } from '../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../config-change/submit/command-submitter.ts'
 import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
@@ -27,6 +28,8 @@ import { claimLayout } from '../redis/policies/layout.ts'
 import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../redis/policies/policy-store-inspection.ts'
 import type { Env } from '../settings/env.ts'
+import type { Tracing } from '../tracing/tracer.ts'
+import { tracedEnforcement } from './traced-enforcement.ts'
 
 interface ConfigChangeOptions {
   readonly redis: RedisClient
@@ -35,6 +38,8 @@ interface ConfigChangeOptions {
   /** Kept up to date with the policy store. */
   readonly policies: PolicyTable
   readonly observer: FollowObserver
+  /** Absent if nothing is traced. */
+  readonly tracing: Tracing | undefined
   readonly logger: Logger
   readonly loggedKey: LoggedKey
 }
@@ -61,7 +66,7 @@ export interface ConfigChangeParts {
 }
 
 export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeParts {
-  const { redis, subscriber, env, policies, observer, logger, loggedKey } = options
+  const { redis, subscriber, env, policies, observer, tracing, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
   const retention = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
   const staging = new RedisImportStaging(redis, retention)
@@ -80,6 +85,8 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     logger,
   })
   const results = new EnforcedResults({ statuses, follower })
+  const enforcePlain = (announcement: Announcement) => results.enforce(announcement)
+  const enforce = tracing === undefined ? enforcePlain : tracedEnforcement(enforcePlain, tracing.tracer)
   const waiters = new ResultWaiters({ find: id => results.find(id) })
   const submitter = new CommandSubmitter({
     queue,
@@ -119,7 +126,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       queueWatch.start()
       announcements.subscribe({
         announced: announcement => {
-          results.enforce(announcement).then(
+          enforce(announcement).then(
             () => announcement.result && waiters.settle(announcement.result),
             () => undefined,
           )

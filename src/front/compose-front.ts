@@ -18,6 +18,7 @@ import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { reportQuotaRisks } from '../redis/connection/preflight.ts'
 import { bucketTarget, configTarget, type RedisTarget } from '../redis/connection/redis-target.ts'
 import { builtInDefinition, type Env } from '../settings/env.ts'
+import type { Tracer } from '../tracing/tracer.ts'
 import type { AppDependencies } from './app.ts'
 import { composeCheck } from './compose-check.ts'
 import { composeConfigChange } from './compose-config-change.ts'
@@ -65,12 +66,19 @@ export interface Front {
   close(): Promise<void>
 }
 
-/** @param circuitOpened called with the reason when a circuit to the bucket store opens */
+interface FrontOptions {
+  /** Called with the reason when a circuit to the bucket store opens. */
+  readonly circuitOpened?: (reason: string) => void
+  /** Absent if nothing is traced. */
+  readonly tracer?: Tracer | undefined
+}
+
 export function composeFront(
   env: Env,
   logger: Logger,
-  circuitOpened: (reason: string) => void = () => undefined,
+  { circuitOpened = () => undefined, tracer }: FrontOptions = {},
 ): Front {
+  const tracing = tracer && { tracer, spans: new WeakMap() }
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)), () => {
     // A store that cannot be inspected is reported by the circuit breaker.
@@ -82,7 +90,7 @@ export function composeFront(
     queueJobs: () => withDeadline(changes.queue.countJobs(), SCRAPE_PATIENCE_MS),
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
-  const shared = { env, policies, observer: metrics, logger, loggedKey }
+  const shared = { env, policies, observer: metrics, tracing, logger, loggedKey }
   const insight = composeInsight({ redis: bucketRedis, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
@@ -113,6 +121,7 @@ export function composeFront(
     isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
     calls: new CallLog({ logger, loggedKey }),
     drain: drain.signal,
+    tracing,
   }
   const requestPolicies = new RequestPolicies(policies)
   const fieldStyle = env.RATELIMIT_HEADERS

@@ -1,24 +1,30 @@
 import { SHOULD_RATE_LIMIT, ShouldRateLimit, type ShouldRateLimitOptions } from '../check/envoy/should-rate-limit.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
-import type { GrpcObserver } from '../grpc/call.ts'
+import type { GrpcObserver, Method } from '../grpc/call.ts'
 import { GrpcServer } from '../grpc/grpc-server.ts'
 import { Health } from '../grpc/health.ts'
 import { statusOf } from '../grpc/status.ts'
 import { Problem } from '../lib/errors.ts'
+import type { Tracing } from '../tracing/tracer.ts'
+import { TracedMethod } from './traced-method.ts'
 
 export interface GrpcDependencies extends ShouldRateLimitOptions {
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
+  /** Absent if nothing is traced. */
+  readonly tracing?: Tracing | undefined
 }
 
 /** The service over gRPC. It does not listen yet. */
 export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
-  const { slots, observer, drain, calls } = deps
+  const { slots, observer, drain, calls, tracing } = deps
+  const method = new ShouldRateLimit(deps)
+  const answering = tracing === undefined ? method : new TracedMethod(SHOULD_RATE_LIMIT, method, tracing)
   const health = new Health(['ratelimit'], drain)
   return new GrpcServer({
-    methods: new Map([[SHOULD_RATE_LIMIT, new ShouldRateLimit(deps)], ...health.methods]),
+    methods: new Map<string, Method>([[SHOULD_RATE_LIMIT, answering], ...health.methods]),
     slots,
     observer,
     failed: cause => {

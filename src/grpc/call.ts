@@ -1,10 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { Status } from './status.ts'
 
 /** What a method learns of a call besides its message. */
 export interface Call {
-  /** The metadata `authorization`. */
-  readonly authorization: string | undefined
+  readonly metadata: IncomingHttpHeaders
+  /** Calls over gRPC have no id. */
+  readonly id?: undefined
   readonly socket: Socket
   /** The address of the caller; `undefined` if it has disconnected already. */
   readonly ip: string | undefined

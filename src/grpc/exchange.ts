@@ -69,7 +69,7 @@ export class Exchange implements Responder {
     if (fault !== undefined) this.#refuseRequest(fault)
     else if (this.#method === undefined) this.end({ name: 'UNIMPLEMENTED', message: `no method ${headers[':path']}` })
     else if (waitsMs === undefined) this.end(malformedTimeout(timeout))
-    else this.#admit(this.#method, this.#call(headers.authorization, waitsMs))
+    else this.#admit(this.#method, this.#call(headers, waitsMs))
   }
 
   send(message: Buffer): void {
@@ -113,9 +113,9 @@ export class Exchange implements Responder {
     this.#context.observer.callAnswered(this.#method?.name ?? UNKNOWN, name)
   }
 
-  #call(authorization: string | undefined, waitsMs: number): Call {
+  #call(metadata: IncomingHttpHeaders, waitsMs: number): Call {
     const { socket, ip } = this.#context
-    return { authorization, socket, ip, deadlineMs: this.startMs + waitsMs }
+    return { metadata, socket, ip, deadlineMs: this.startMs + waitsMs }
   }
 
   /** Answers a request that is not a call, once it has arrived: until then, node:http2 refuses what violates HTTP/2. */

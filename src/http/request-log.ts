@@ -1,14 +1,12 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../lib/errors.ts'
-import { bounded, type CallKind, type CallLog, isSlow } from '../observability/call-log.ts'
+import { type CallKind, type CallLog, isSlow } from '../observability/call-log.ts'
 import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
+import { requestLine } from './request-line.ts'
 
 /** Monitoring systems request these every few seconds. */
 const MONITORING_PATHS = new Set(['/health', '/ready', '/metrics'])
-
-/** As many as can be decided together. */
-const MAX_LOGGED_KEYS = 16
 
 /**
  * Logs one line for each request that is neither a check nor a probe, within a budget; for a check only if it failed or was slow.
@@ -33,12 +31,12 @@ export class RequestLog {
 
   /** @param ms duration of the check */
   checked(request: FastifyRequest, ms: number): void {
-    if (isSlow(ms)) this.#calls.slow(ms, () => this.#line(request))
+    if (isSlow(ms)) this.#calls.slow(ms, () => requestLine(request, this.#calls))
   }
 
   /** A request is answered with a problem that the service caused. */
   failed(request: FastifyRequest, problem: Problem): void {
-    this.#calls.failed(kindOf(request), problem, () => this.#line(request))
+    this.#calls.failed(kindOf(request), problem, () => requestLine(request, this.#calls))
   }
 
   /** Writes a line when the request has ended. `close` is emitted for every request, even if the caller has disconnected. */
@@ -48,37 +46,10 @@ export class RequestLog {
     const level = isQuiet(url, config.access) ? 'debug' : 'info'
     reply.raw.once('close', () => {
       const status = reply.raw.writableFinished ? reply.statusCode : 'aborted'
-      const describe = () => ({ ...this.#line(request), status })
+      const describe = () => ({ ...requestLine(request, this.#calls), status })
       this.#calls.ended(level, kindOf(request), 'request', performance.now() - startMs, describe)
     })
   }
-
-  #line(request: FastifyRequest) {
-    const { id: requestId, method, actor, ip } = request
-    return { requestId, method, path: this.#path(request), key: this.#key(request), actor, address: bounded(ip) }
-  }
-
-  /** The path with its keys redacted. An unknown path may contain anything, so it is left out. */
-  #path({ routeOptions, params }: FastifyRequest): string | undefined {
-    return routeOptions.url?.replace(/:(\w+)/g, (_, name: string) => {
-      const value = (params as Record<string, string>)[name] ?? ''
-      return (name === 'key' ? this.#calls.loggedKey(value) : bounded(encodeURIComponent(value))) ?? '-'
-    })
-  }
-
-  /** The keys in a body or a query, unless there are many. */
-  #key({ body, query }: FastifyRequest): string | undefined {
-    const keys = [...keysIn(body), ...keysIn(query)].filter(key => typeof key === 'string')
-    if (keys.length > MAX_LOGGED_KEYS) return undefined
-    return bounded(keys.flatMap(key => this.#calls.loggedKey(key) ?? []).join(' ') || undefined)
-  }
-}
-
-type Bearer = { readonly key?: unknown; readonly checks?: unknown } | null | undefined
-
-function keysIn(bearer: unknown): readonly unknown[] {
-  const { key, checks } = (bearer as Bearer) ?? {}
-  return [key].flat().concat(Array.isArray(checks) ? checks.map(check => (check as Bearer)?.key) : [])
 }
 
 function isQuiet(url: string, access: Access | undefined): boolean {

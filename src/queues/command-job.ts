@@ -1,20 +1,28 @@
 import type { JobsOptions } from 'bullmq'
 import type { QueuedCommand } from '../domain/commands.ts'
 
-/** The data of a job: a command, and next to it its request id. Release 0.1.0 refuses a command that contains one. */
-export interface CommandJob {
+/** The data of a job: a command, and next to it where it comes from. Release 0.1.0 refuses a command that contains that. */
+export interface CommandJob extends JobSource {
   readonly command: QueuedCommand
+}
+
+/** The request and the span that a job comes from. */
+interface JobSource {
   readonly requestId?: string | undefined
+  readonly traceparent?: string | undefined
 }
 
-export function jobOf({ requestId, ...command }: QueuedCommand): CommandJob {
-  return { command, requestId }
+export function jobOf({ requestId, traceparent, ...command }: QueuedCommand): CommandJob {
+  return { command, requestId, ...(traceparent !== undefined && { traceparent }) }
 }
 
-/** The request id of a job that others than this service may have written. */
-export function requestIdOf(data: unknown): string | undefined {
-  const { requestId } = Object(data) as { requestId?: unknown }
-  return typeof requestId === 'string' ? requestId : undefined
+/** Where a job comes from that others than this service may have written. */
+export function sourceOf(data: unknown): JobSource {
+  const { requestId, traceparent } = Object(data) as Record<string, unknown>
+  return {
+    ...(typeof requestId === 'string' && { requestId }),
+    ...(typeof traceparent === 'string' && { traceparent }),
+  }
 }
 
 /**

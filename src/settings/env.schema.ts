@@ -129,6 +129,10 @@ export const EnvSchema = Type.Object(
       'Secret with which keys in logs are hashed. Unset: a random one at each start.',
       'a-long-random-string',
     ),
+    OTEL_EXPORTER_OTLP_ENDPOINT: text(
+      "OpenTelemetry collector that traces are sent to, over HTTP. Unset: no traces. OpenTelemetry's other variables apply too.",
+      'http://127.0.0.1:4318',
+    ),
     SHUTDOWN_TIMEOUT_MS: integer(
       10_000,
       100,

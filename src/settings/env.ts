@@ -12,6 +12,7 @@ import { readSettingFile } from './read-setting-file.ts'
 import { readTlsFiles, type TlsFiles } from './redis-tls.ts'
 import { redisUrlFaults } from './redis-url.ts'
 import { ADMIN_TOKENS, CHECK_TOKENS, readTokens, sharedTokenFaults, type Token } from './token.ts'
+import { readTracing, type TracingSettings } from './tracing.ts'
 import { readTrustedProxies } from './trusted-proxies.ts'
 
 const NOTHING = 'nothing'
@@ -41,6 +42,8 @@ export interface Env extends Omit<Parsed, 'ADMIN_TOKENS' | 'CHECK_TOKENS' | 'CON
   readonly redisTls: TlsFiles
   readonly TRUST_PROXY: readonly string[]
   readonly LOG_KEY_SECRET: string
+  /** `undefined`: nothing is traced. */
+  readonly tracing: TracingSettings | undefined
 }
 
 export interface EnvOptions {
@@ -68,6 +71,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
   const checkTokens = readTokens(CHECK_TOKENS, given['CHECK_TOKENS'], faults)
   faults.push(...sharedTokenFaults(adminTokens, checkTokens), ...hostFaults(given))
+  const tracing = readTracing(given, faults)
   const trustedProxies = readTrustedProxies(given['TRUST_PROXY'], faults)
   if (env !== undefined) faults.push(...builtInFaults(env))
   if (env === undefined || faults.length > 0) throw new EnvError(faults)
@@ -78,6 +82,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
     CHECK_TOKENS: checkTokens,
     CONFIG_LOG_KEEP: env.CONFIG_LOG_KEEP === 'all' ? undefined : Number(env.CONFIG_LOG_KEEP),
     TRUST_PROXY: trustedProxies,
+    tracing,
     LOG_KEY_SECRET: env.LOG_KEY_SECRET ?? randomBytes(32).toString('hex'),
   }
 }

@@ -11,6 +11,8 @@ import { version } from '../../src/lib/version.ts'
 import { createLogger, type Logger } from '../../src/observability/logger.ts'
 import { healthOfInstance } from '../../src/observability/stores-state.ts'
 import { type Env, readEnv } from '../../src/settings/env.ts'
+import { loadTracer } from '../../src/tracing/load-tracer.ts'
+import type { Tracer } from '../../src/tracing/tracer.ts'
 import { composeWorker } from '../../workers/compose-worker.ts'
 import { Client } from './client.ts'
 import { eventually } from './eventually.ts'
@@ -71,7 +73,8 @@ export class TestApp {
       },
     )
     const logger = options.logger ?? createLogger({ level: env.LOG_LEVEL, role: 'test' })
-    const front = composeFront(env, logger)
+    const tracer = await loadTracer(env, 'test', logger)
+    const front = composeFront(env, logger, { tracer })
     const shared = {
       slots: new ConnectionSlots({
         max: options.maxConnections ?? MAX_CONNECTIONS,
@@ -96,7 +99,7 @@ export class TestApp {
 
     let closeWorker = async () => {}
     const startWorker = async () => {
-      closeWorker = await startConfigWorker(env, logger)
+      closeWorker = await startConfigWorker(env, logger, tracer)
     }
     const close = async () => {
       respListener.close()
@@ -104,6 +107,7 @@ export class TestApp {
       await Promise.all([http.close(), resp.close(), grpc.close()])
       await closeWorker()
       await front.close()
+      await tracer?.close()
     }
     const { port } = http.server.address() as AddressInfo
     const respPort = (respListener.address() as AddressInfo | null)?.port
@@ -138,8 +142,8 @@ export class TestApp {
 }
 
 /** Resolves, once the worker takes commands, with a function that stops it. */
-async function startConfigWorker(env: Env, logger: Logger): Promise<() => Promise<void>> {
-  const { workers, ends, close } = composeWorker(env, logger)
+async function startConfigWorker(env: Env, logger: Logger, tracer?: Tracer): Promise<() => Promise<void>> {
+  const { workers, ends, close } = composeWorker(env, logger, tracer)
   await workers.start()
   void ends.start()
   return close

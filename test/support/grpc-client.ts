@@ -62,6 +62,7 @@ export interface GrpcFailure {
 interface CallOptions {
   readonly token?: string
   readonly timeoutMs?: number
+  readonly traceparent?: string
 }
 
 /** The entries of a descriptor: a key and its value in turn. */
@@ -102,10 +103,11 @@ export class GrpcClient {
   #call<Answer>(
     method: Unary,
     request: object,
-    { token, timeoutMs = 10_000 }: CallOptions,
+    { token, timeoutMs = 10_000, traceparent }: CallOptions,
   ): Promise<Answer | GrpcFailure> {
     const metadata = new Metadata()
     if (token !== undefined) metadata.set('authorization', `Bearer ${token}`)
+    if (traceparent !== undefined) metadata.set('traceparent', traceparent)
     return new Promise(resolve => {
       method(request, metadata, { deadline: Date.now() + timeoutMs }, (err, response) => {
         if (err === null) resolve(response as Answer)

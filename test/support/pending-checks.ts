@@ -13,7 +13,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     isExcessDenied: false,
     deadlineMs: Number.POSITIVE_INFINITY,
     onResult: () => undefined,
-    requestId: undefined,
+    origin: undefined,
     isAnswered: false,
     recheck: undefined,
     ...overrides,

@@ -5,6 +5,7 @@ import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { BatchTurns } from '../batch-turns.ts'
 import type { Checker } from '../checker.ts'
 import type { AskedCheck, CheckResult, OnResult } from '../pending-check.ts'
+import type { CheckOrigin } from '../ports.ts'
 import type { RequestPolicies } from '../request-policies.ts'
 import { answerOf } from './answer.ts'
 import { bucketKey } from './bucket-key.ts'
@@ -26,6 +27,7 @@ export interface RateLimitServiceOptions {
 /** Who asks, and until when it waits. */
 export interface Asking {
   readonly client: Parameters<BatchTurns['next']>[0]
+  readonly origin: CheckOrigin
   /** By `performance.now()`; Infinity if it waits for any time. */
   readonly deadlineMs: number
 }
@@ -87,20 +89,24 @@ export class RateLimitService {
     })
   }
 
-  #check(checks: readonly DescriptorCheck[], { client }: Asking, onResult: OnResult): void {
+  #check(checks: readonly DescriptorCheck[], asking: Asking, onResult: OnResult): void {
     const [first, second] = checks
-    if (first !== undefined && second === undefined) this.#options.checker.check(first, onResult)
-    else this.#checkInTurn(checks, client, onResult)
+    if (first !== undefined && second === undefined) this.#options.checker.check(first, onResult, asking.origin)
+    else this.#checkInTurn(checks, asking, onResult)
   }
 
-  #checkInTurn(checks: readonly DescriptorCheck[], client: Asking['client'], onResult: OnResult): void {
+  #checkInTurn(checks: readonly DescriptorCheck[], { client, origin }: Asking, onResult: OnResult): void {
     const { checker, batchTurns } = this.#options
     let left = checks.length
     const decide = () =>
-      checker.checkAll(checks, (result, tookMs, index) => {
-        if (--left === 0) batchTurns.end(checks.length)
-        onResult(result, tookMs, index)
-      })
+      checker.checkAll(
+        checks,
+        (result, tookMs, index) => {
+          if (--left === 0) batchTurns.end(checks.length)
+          onResult(result, tookMs, index)
+        },
+        origin,
+      )
     const turn = batchTurns.next(client, checks.length)
     if (turn === undefined) decide()
     else

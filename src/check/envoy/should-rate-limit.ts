@@ -40,7 +40,7 @@ export class ShouldRateLimit implements Method {
     const { callers, isOverloaded } = this.#options
     if (isOverloaded()) return this.#refused(overloaded(), call)
     if (callers.areChecksOpen) return undefined
-    const token = callers.findTokenForChecks(bearerToken(call.authorization))
+    const token = callers.findTokenForChecks(bearerToken(call.metadata.authorization))
     if (token === undefined) return this.#refuseLogin(call)
     this.#actors.set(call, token.name)
     const fault = callers.checkFault(token)
@@ -64,7 +64,7 @@ export class ShouldRateLimit implements Method {
   /** A call without a token is not a failed login. */
   async #refuseLogin(call: Call): Promise<Status> {
     const problem = new Problem('unauthorized', 'send a valid token in the metadata: authorization: Bearer <token>')
-    if (call.authorization === undefined) return statusOf(problem)
+    if (call.metadata.authorization === undefined) return statusOf(problem)
     this.#options.calls.loginRefused(() => ({ protocol: 'grpc', address: call.ip }))
     const tooMany = await this.#options.callers.countFailedLogin(call.ip).catch(problemOnly)
     return statusOf(tooMany ?? problem)
@@ -89,9 +89,10 @@ export class ShouldRateLimit implements Method {
   }
 }
 
-function askingOf({ socket, ip, deadlineMs }: Call): Asking {
+function askingOf(call: Call): Asking {
+  const { socket, ip, deadlineMs } = call
   const returnMs = Math.min(MAX_RETURN_MS, (deadlineMs - performance.now()) * RETURN_PART)
-  return { client: { socket, ip }, deadlineMs: deadlineMs - returnMs }
+  return { client: { socket, ip }, origin: call, deadlineMs: deadlineMs - returnMs }
 }
 
 function problemOnly(err: unknown): Problem {

@@ -59,7 +59,7 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
             // An old batch would keep its items alive until the next full garbage collection.
             items.fill('')
           },
-          request.id,
+          request,
         )
       }
       const turn = batchTurns.next(request, checks.length)

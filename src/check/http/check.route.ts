@@ -63,7 +63,7 @@ export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async 
           writeRateLimitFields(result, fieldStyle, reply)
           return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
         },
-        request.id,
+        request,
       )
     },
   )

@@ -44,7 +44,8 @@ export const envoyJsonRoute: FastifyPluginAsyncTypebox<EnvoyJsonRouteOptions> = 
     { config: { access: 'check', docs: DOCS }, schema: { body: RateLimitRequestJson }, validatorCompiler },
     (request, reply) => {
       const { socket } = request.raw
-      const asking = { client: { socket, ip: request.ip }, deadlineMs: Number.POSITIVE_INFINITY }
+      const client = { socket, ip: request.ip }
+      const asking = { client, origin: request, deadlineMs: Number.POSITIVE_INFINITY }
       rateLimits.decide(request.body as unknown as RateLimitRequest, asking, (answer, tookMs) => {
         log.checked(request, tookMs)
         if (answer instanceof Problem) return fail(reply, answer)

@@ -38,7 +38,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions & Gr
     const checks = checksOf(query)
     acceptChecks(checks, pathIn(query))
     const startMs = performance.now()
-    const { decision } = await groupChecker.decide(checks)
+    const { decision } = await groupChecker.decide(checks, { origin: request })
     log.checked(request, performance.now() - startMs)
     writeRateLimitFields(decision.binding, fieldStyle, reply)
     return decision.allowed ? reply.send() : sendGroupDenial(request, reply, decision, query.deny)
@@ -65,7 +65,7 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions & Gr
           writeRateLimitFields(result, fieldStyle, reply)
           return result.allowed ? reply.send() : sendDenial(request, reply, result, query.deny)
         },
-        request.id,
+        request,
       )
       return undefined
     },

@@ -47,7 +47,10 @@ export const groupRoute: FastifyPluginAsyncTypebox<GroupRouteOptions> = async (a
       const { checks, tokens } = request.body
       acceptChecks(checks, pathInBody)
       const startMs = performance.now()
-      const { decision } = await groupChecker.decide(checks.map(check => ({ tokens, ...check })))
+      const { decision } = await groupChecker.decide(
+        checks.map(check => ({ tokens, ...check })),
+        { origin: request },
+      )
       log.checked(request, performance.now() - startMs)
       writeRateLimitFields(decision.binding, fieldStyle, reply)
       if (!decision.allowed) return sendGroupDenial(request, reply, decision)

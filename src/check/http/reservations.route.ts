@@ -40,7 +40,10 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
       const { body, actor: caller } = request
       const { ttlMs, onExpiry } = body
       const checks = requestedChecks(body)
-      const requested = { checks, ttlMs, onExpiry, caller, idempotencyKey: idempotencyKey(request.headers) }
+      const requested = {
+        ...{ checks, ttlMs, onExpiry, caller, origin: request },
+        idempotencyKey: idempotencyKey(request.headers),
+      }
       const reserved = await timed(request, reservations.reserve(requested))
       writeRateLimitFields(reserved.decision.binding, fieldStyle, reply)
       return sendReserved(request, reply, { reserved, hasSeveral: body.checks !== undefined })
@@ -55,7 +58,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
       validatorCompiler,
     },
     async (request, reply) => {
-      const settled = await timed(request, reservations.settle(request.params.id, amountsOf(request.body)))
+      const settled = await timed(request, reservations.settle(request.params.id, amountsOf(request.body), request))
       writeRateLimitFields(settled.decision.binding, fieldStyle, reply)
       return sendJson(reply, settledJson(settled))
     },
@@ -70,7 +73,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
     },
     async (request, reply) => {
       const { id } = request.params
-      const expiresAtMs = await timed(request, reservations.extend(id, request.body.ttlMs))
+      const expiresAtMs = await timed(request, reservations.extend(id, request.body.ttlMs, request))
       return sendJson(reply, JSON.stringify({ id, expiresAt: timeOf(expiresAtMs) }))
     },
   )
@@ -88,7 +91,7 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
     PATH,
     { config: { access: 'check', docs: RELEASE_DOCS }, schema: { params: ReservationParams } },
     async (request, reply) => {
-      await timed(request, reservations.release(request.params.id))
+      await timed(request, reservations.release(request.params.id, request))
       return reply.code(204).send()
     },
   )

@@ -56,7 +56,7 @@ export class CommandApplier {
         expectedVersion: state.version,
         ...(decision.kind === 'changed' && { event: decision.event }),
       }
-      const result = await this.#store.append({ outcome, lease, change })
+      const result = await this.#store.append({ outcome, lease, change, traceparent: command.traceparent })
       if (result.kind === 'appended') return outcome
       if (result.kind === 'ended') return result.outcome
       if (result.kind === 'lease-lost') return undefined

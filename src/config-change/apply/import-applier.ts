@@ -60,7 +60,7 @@ export class ImportApplier {
     let retries = new AppendRetries()
     for (;;) {
       const advance = refusal
-        ? await this.#finish(refusal, attempt.lease, progress)
+        ? await this.#finish(part, refusal, attempt.lease, progress)
         : await this.#advance(part, attempt.lease, progress)
       switch (advance.kind) {
         case 'ended':
@@ -105,11 +105,17 @@ export class ImportApplier {
     const unnamed = part.prune === undefined ? [] : await this.#nextUnnamed(part.id, part.prune, from?.prunedTo)
     if (unnamed === undefined) return this.#advanceWithoutLines(part)
     if (unnamed.length > 0) return this.#prune(part, unnamed, lease, from)
-    return this.#finish({ id: part.id, status: 'applied', counts: from?.counts ?? NOTHING_IMPORTED }, lease, from)
+    const outcome = { id: part.id, status: 'applied', counts: from?.counts ?? NOTHING_IMPORTED } as const
+    return this.#finish(part, outcome, lease, from)
   }
 
-  async #finish(outcome: Outcome, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
-    const result = await this.#options.store.append({ outcome, lease, from })
+  async #finish(
+    { traceparent }: ImportPart,
+    outcome: Outcome,
+    lease: Lease,
+    from: ImportProgress | undefined,
+  ): Promise<Advance> {
+    const result = await this.#options.store.append({ outcome, lease, from, traceparent })
     return result.kind === 'appended' ? { kind: 'ended', outcome } : result
   }
 

@@ -5,6 +5,7 @@ import { expiryFault, tooFarFault } from '../../domain/expiry.ts'
 import type { AppliedCommand } from '../../domain/outcome.ts'
 import { type PolicyRecord, recordAt, recordOf } from '../../domain/policy-record.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
+import type { RequestSpans } from '../../http/request-spans.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
 import { PolicyRequest, refuseExpiry, toRequestedPolicy } from '../policy.schema.ts'
@@ -22,6 +23,7 @@ import { versionNumber } from './version-number.schema.ts'
 export interface ChangeRoutesOptions {
   readonly submitter: CommandSubmitter
   readonly reader: PolicyReader
+  readonly requestSpans: Pick<RequestSpans, 'traceparentOf'>
   readonly logger: Logger
 }
 
@@ -85,7 +87,7 @@ const RollbackRequest = Type.Object(
 /** `PUT` and `DELETE /config/{key}`, `POST /config/{key}/rollback`: changes of one policy. */
 export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = async (
   app,
-  { submitter, reader, logger },
+  { submitter, reader, requestSpans, logger },
 ) => {
   app.put(
     '/config/:key',
@@ -97,7 +99,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
       const { key } = request.params
       acceptConfigKey(key)
       const policy = toRequestedPolicy(request.body)
-      const command = { ...commandFields(request), type: 'put', key, policy } as const
+      const command = { ...commandFields(request, requestSpans), type: 'put', key, policy } as const
       const repeatKey = idempotencyKey(request.headers)
       // A repeated request must find its command, even if the policy has ended since. Otherwise the command is rejected.
       const expiryFaultOf = repeatKey === undefined ? expiryFault : tooFarFault
@@ -113,7 +115,7 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     (request, reply) => {
       const { key } = request.params
       acceptConfigKey(key)
-      const command = { ...commandFields(request), type: 'delete', key } as const
+      const command = { ...commandFields(request, requestSpans), type: 'delete', key } as const
       return change(request, reply, command, idempotencyKey(request.headers))
     },
   )
@@ -127,7 +129,12 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
     (request, reply) => {
       const { key } = request.params
       acceptConfigKey(key)
-      const command = { ...commandFields(request), type: 'rollback', key, version: request.body.version } as const
+      const command = {
+        ...commandFields(request, requestSpans),
+        type: 'rollback',
+        key,
+        version: request.body.version,
+      } as const
       return change(request, reply, command, idempotencyKey(request.headers))
     },
   )
@@ -174,12 +181,14 @@ export const changeRoutes: FastifyPluginAsyncTypebox<ChangeRoutesOptions> = asyn
   }
 }
 
-function commandFields(request: FastifyRequest) {
+function commandFields(request: FastifyRequest, requestSpans: ChangeRoutesOptions['requestSpans']) {
+  const traceparent = requestSpans.traceparentOf(request)
   const reason = changeReason(request.headers)
   const conditions = conditionsOf(request.headers)
   return {
     actor: request.actor,
     requestId: request.id,
+    ...(traceparent !== undefined && { traceparent }),
     ...(reason !== undefined && { reason }),
     ...(conditions && { conditions }),
   }

@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { importId } from '../../domain/command-id.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { compressionFault } from '../../http/json-body.ts'
+import type { RequestSpans } from '../../http/request-spans.ts'
 import { ResponseTurns } from '../../http/response-turns.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
 import type { Logger } from '../../observability/logger.ts'
@@ -29,6 +30,7 @@ export interface ImportRouteOptions {
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
   readonly importMaxBytes: number
+  readonly requestSpans: Pick<RequestSpans, 'traceparentOf'>
   readonly logger: Logger
 }
 
@@ -39,7 +41,7 @@ const DRY_RUN_PACE = { perSecond: 200, burst: 1, maxWaiting: 100 }
 
 /** `POST /config/import`: replaces the policies of all keys in a file, and deletes those that it prunes. */
 export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async (app, options) => {
-  const { submitter, staging, reader, drain, importMaxBytes, logger } = options
+  const { submitter, staging, reader, drain, importMaxBytes, requestSpans, logger } = options
   const turns = new ResponseTurns(drain, DRY_RUN_PACE)
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(MEDIA_TYPE, (request, payload, done) => {
@@ -69,8 +71,10 @@ export const importRoute: FastifyPluginAsyncTypebox<ImportRouteOptions> = async 
   ) {
     const id = importId(randomUUID())
     const fingerprint = await stageImport({ id, file: limited(request.body), prune }, staging)
+    const traceparent = requestSpans.traceparentOf(request)
     const asked = {
       ...{ id, actor: request.actor, requestId: request.id, fingerprint },
+      ...(traceparent !== undefined && { traceparent }),
       ...(reason !== undefined && { reason }),
       ...(prune !== undefined && { prune }),
     }

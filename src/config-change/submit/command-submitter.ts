@@ -43,6 +43,8 @@ export interface NewImport {
   readonly actor: string
   readonly reason?: string
   readonly requestId: string
+  /** The span of the request, if it is traced. */
+  readonly traceparent?: string
   /** As in `ImportPart`. */
   readonly prune?: string
   /** Of the imported lines, and of what the import prunes. */

@@ -16,6 +16,7 @@
   ARGV[2] outcome, '' if the command has not ended   ARGV[3] lifetime of the outcome in ms
   ARGV[4] expected progress, '' for none             ARGV[5] new progress, '' to leave it unchanged
   ARGV[6] channel to announce on         ARGV[7] partition         ARGV[8] identity for a log without one
+  ARGV[9] outcome as it is announced, '' if it is announced as it is recorded
   and six arguments for each config key:
     config key
     expected version of the key, on which the decision was based
@@ -31,7 +32,7 @@
 ]]
 local log, identity, policies, names, compacted_to = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local outcome, progress, lock, ends = KEYS[6], KEYS[7], KEYS[8], KEYS[9]
-local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 9, 8, 6
+local COMMON_KEYS, COMMON_ARGUMENTS, ARGUMENTS_PER_KEY = 9, 9, 6
 local call = redis.call
 
 local damage = wrong_type({ 'stream', 'string', 'hash', 'zset', 'string', 'string', 'string', 'string', 'zset' }, 'zset')
@@ -82,5 +83,6 @@ end
 
 if ARGV[2] ~= '' then call('SET', outcome, ARGV[2], 'PX', ARGV[3]) end
 if ARGV[5] ~= '' then call('SET', progress, ARGV[5]) end
-local announced = redis.pcall('PUBLISH', ARGV[6], string.format('%s %.0f %s', ARGV[7], position, ARGV[2]))
+local announcement = ARGV[9] ~= '' and ARGV[9] or ARGV[2]
+local announced = redis.pcall('PUBLISH', ARGV[6], string.format('%s %.0f %s', ARGV[7], position, announcement))
 return { 0, type(announced) == 'table' and announced.err or '' }

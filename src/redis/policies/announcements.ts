@@ -1,5 +1,6 @@
 import type { Redis } from 'ioredis'
 import type { Announcement, Announcements } from '../../config-change/log-ports.ts'
+import type { CommandResult } from '../../domain/outcome.ts'
 import { isReply } from '../connection/failure-reason.ts'
 import { announcementChannel } from '../keys.ts'
 import { parseResult } from './result-json.ts'
@@ -67,8 +68,14 @@ function parse(message: string): Announcement | undefined {
   const { partition, result } = MESSAGE.exec(message)?.groups ?? {}
   if (partition === undefined) return undefined
   try {
-    return { partition: Number(partition), ...(result && { result: parseResult(result) }) }
+    return { partition: Number(partition), ...(result && parseAnnounced(result)) }
   } catch {
     return undefined
   }
+}
+
+/** An outcome that was traced has one member more than its record. */
+function parseAnnounced(json: string): Pick<Announcement, 'result' | 'traceparent'> {
+  const { traceparent, ...result } = parseResult<CommandResult>(json) as CommandResult & { traceparent?: unknown }
+  return { result, ...(typeof traceparent === 'string' && { traceparent }) }
 }

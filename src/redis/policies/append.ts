@@ -36,6 +36,8 @@ interface Recorded {
   readonly lease: Lease
   /** Absent if the command has not ended. */
   readonly outcome?: Outcome
+  /** Goes with the announcement. Release 0.1.0 ignores members of an announced outcome that it does not know. */
+  readonly traceparent?: string | undefined
   /** Expected progress of an import. */
   readonly from?: ImportProgress | undefined
   /** New progress; absent to leave it unchanged. */
@@ -43,8 +45,9 @@ interface Recorded {
 }
 
 /** Ends a command. */
-export function outcomeArguments({ outcome, lease, from, change }: CommandEnd, options: RetentionOptions) {
-  const recorded = { commandId: outcome.id, lease, outcome, from }
+export function outcomeArguments({ change, ...end }: CommandEnd, options: RetentionOptions) {
+  const { outcome } = end
+  const recorded = { commandId: outcome.id, ...end }
   return appendArguments(partitionOf(outcome.id), recorded, change ? [change] : [], options)
 }
 
@@ -63,7 +66,7 @@ export function eventArguments(event: PolicyEvent, outcome: Outcome | undefined,
 
 function appendArguments(
   partition: number,
-  { commandId, lease, outcome, from, to }: Recorded,
+  { commandId, lease, outcome, traceparent, from, to }: Recorded,
   changes: readonly KeyChange[],
   { keyPrefix, retentionMs }: RetentionOptions,
 ): ScriptArguments {
@@ -82,6 +85,7 @@ function appendArguments(
     announcementChannel(keyPrefix),
     partition,
     randomUUID(),
+    jsonOf(traceparent === undefined ? undefined : { ...outcome, traceparent }),
     ...changes.flatMap(changeArguments),
   ]
 }

@@ -110,10 +110,10 @@ async function givenDenied(): Promise<void> {
 describe('the observer', () => {
   it('is told of every decision, with the id of the request', async () => {
     await givenDenied()
-    for (const id of ['first', 'second']) checker.check({ key: 'a', tokens: 1 }, () => undefined, id)
+    for (const id of ['first', 'second']) checker.check({ key: 'a', tokens: 1 }, () => undefined, { id })
     await queue.answer(FULL + 60_000)
-    checker.check({ key: 'a', tokens: 1 }, () => undefined, 'third')
-    checker.checkAll([{ key: 'b', tokens: 1 }], () => undefined, 'batch')
+    checker.check({ key: 'a', tokens: 1 }, () => undefined, { id: 'third' })
+    checker.checkAll([{ key: 'b', tokens: 1 }], () => undefined, { id: 'batch' })
     await queue.answer(1)
     expect(observed).toEqual([
       'redis for undefined',

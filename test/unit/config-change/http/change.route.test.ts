@@ -58,7 +58,10 @@ beforeEach(async () => {
   const submitter = new CommandSubmitter({ ...others, queue, waiters, idempotencyKeys })
   app = Fastify()
   app.decorateRequest('actor', 'ops')
-  await app.register(changeRoutes, { submitter, reader: store, logger })
+  await app.register(changeRoutes, {
+    ...{ submitter, reader: store, logger },
+    requestSpans: { traceparentOf: () => undefined },
+  })
 })
 afterEach(async () => {
   follower.stop()

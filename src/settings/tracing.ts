@@ -1,0 +1,61 @@
+/** OpenTelemetry's variables, as far as a wrong value must stop the start. Its SDK reads them, and the others, by itself. */
+import { fault } from './fault.ts'
+
+export interface TracingSettings {
+  readonly protocol: Protocol
+}
+
+const PROTOCOLS = ['http/protobuf', 'http/json'] as const
+type Protocol = (typeof PROTOCOLS)[number]
+
+const RATIO_SAMPLERS = ['traceidratio', 'parentbased_traceidratio']
+const SAMPLERS = ['always_on', 'always_off', 'parentbased_always_on', 'parentbased_always_off', ...RATIO_SAMPLERS]
+
+const EXPORTERS = ['otlp', 'none']
+
+type Given = Readonly<Record<string, string | undefined>>
+
+/** `undefined` if nothing is traced; then the other variables may have any value, since they are meant for other programs. */
+export function readTracing(given: Given, faults: string[]): TracingSettings | undefined {
+  if (given['OTEL_EXPORTER_OTLP_ENDPOINT'] === undefined || given['OTEL_SDK_DISABLED']?.toLowerCase() === 'true') {
+    return undefined
+  }
+  const exporter = choice(given, 'OTEL_TRACES_EXPORTER', EXPORTERS, faults)
+  if (exporter === 'none') return undefined
+  for (const name of ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'])
+    checkUrl(given, name, faults)
+  for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'])
+    checkPairs(given, name, faults)
+  const sampler = choice(given, 'OTEL_TRACES_SAMPLER', SAMPLERS, faults)
+  if (sampler !== undefined && RATIO_SAMPLERS.includes(sampler)) checkRatio(given, 'OTEL_TRACES_SAMPLER_ARG', faults)
+  const common = choice(given, 'OTEL_EXPORTER_OTLP_PROTOCOL', PROTOCOLS, faults)
+  const ofTraces = choice(given, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', PROTOCOLS, faults)
+  return { protocol: ofTraces ?? common ?? 'http/protobuf' }
+}
+
+function choice<T extends string>(given: Given, name: string, allowed: readonly T[], faults: string[]): T | undefined {
+  const value = given[name]
+  if (value === undefined) return undefined
+  const chosen = allowed.find(one => one === value)
+  if (chosen === undefined) faults.push(fault(name, `be one of ${allowed.join(', ')}`, JSON.stringify(value)))
+  return chosen
+}
+
+function checkUrl(given: Given, name: string, faults: string[]): void {
+  const value = given[name]
+  if (value === undefined || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
+  faults.push(fault(name, 'be a URL that begins with http:// or https://', JSON.stringify(value)))
+}
+
+/** Values are secrets, so the fault does not repeat them. */
+function checkPairs(given: Given, name: string, faults: string[]): void {
+  const pairs = given[name]?.split(',') ?? []
+  const at = pairs.findIndex(pair => pair.trim() !== '' && !/^\s*[^=\s]+\s*=/.test(pair))
+  if (at !== -1) faults.push(fault(name, 'be a list of name=value', `no name and "=" in item ${at + 1}`))
+}
+
+function checkRatio(given: Given, name: string, faults: string[]): void {
+  const value = given[name]
+  if (value === undefined || (/^[0-9]*\.?[0-9]+$/.test(value) && Number(value) <= 1)) return
+  faults.push(fault(name, 'be a number between 0 and 1', JSON.stringify(value)))
+}

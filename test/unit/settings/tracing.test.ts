@@ -1,0 +1,61 @@
+import { describe, expect, it } from '@jest/globals'
+import { readTracing } from '../../../src/settings/tracing.ts'
+
+const ENDPOINT = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:4318' }
+
+function read(variables: Record<string, string>) {
+  const faults: string[] = []
+  const settings = readTracing(variables, faults)
+  return { settings, faults }
+}
+
+describe('the variables of OpenTelemetry', () => {
+  it.each([
+    {},
+    { OTEL_TRACES_SAMPLER: 'often', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+    { ...ENDPOINT, OTEL_SDK_DISABLED: 'true' },
+    { ...ENDPOINT, OTEL_TRACES_EXPORTER: 'none', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc' },
+  ])('turn tracing off, whatever the others are: %j', variables => {
+    expect(read(variables)).toEqual({ settings: undefined, faults: [] })
+  })
+
+  it.each([
+    [{}, 'http/protobuf'],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json' }, 'http/json'],
+    [
+      { OTEL_EXPORTER_OTLP_PROTOCOL: 'http/json', OTEL_EXPORTER_OTLP_TRACES_PROTOCOL: 'http/protobuf' },
+      'http/protobuf',
+    ],
+    [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' }, 'http/protobuf'],
+    [{ OTEL_TRACES_SAMPLER: 'always_on', OTEL_TRACES_SAMPLER_ARG: 'ignored' }, 'http/protobuf'],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%3D, x=' }, 'http/protobuf'],
+  ])('choose the protocol: with %j it is %s', (variables, protocol) => {
+    expect(read({ ...ENDPOINT, ...variables })).toEqual({ settings: { protocol }, faults: [] })
+  })
+
+  it.each([
+    [
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'collector:4318',
+      'be a URL that begins with http:// or https:// (got "collector:4318")',
+    ],
+    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'x', 'be a URL that begins with http:// or https:// (got "x")'],
+    ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'be one of http/protobuf, http/json (got "grpc")'],
+    ['OTEL_TRACES_EXPORTER', 'zipkin', 'be one of otlp, none (got "zipkin")'],
+    [
+      'OTEL_TRACES_SAMPLER',
+      'often',
+      'be one of always_on, always_off, parentbased_always_on, parentbased_always_off, traceidratio, parentbased_traceidratio (got "often")',
+    ],
+    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=1,the-secret', 'be a list of name=value (got no name and "=" in item 2)'],
+  ])('stop the start: %s=%s', (name, value, fault) => {
+    expect(read({ ...ENDPOINT, [name]: value }).faults).toEqual([`"${name}" must ${fault}`])
+  })
+
+  it.each(['1.5', '-1', '1 %', 'NaN'])('stop the start with a ratio of %s', ratio => {
+    const variables = { ...ENDPOINT, OTEL_TRACES_SAMPLER: 'parentbased_traceidratio', OTEL_TRACES_SAMPLER_ARG: ratio }
+    expect(read(variables).faults).toEqual([
+      `"OTEL_TRACES_SAMPLER_ARG" must be a number between 0 and 1 (got ${JSON.stringify(ratio)})`,
+    ])
+  })
+})
