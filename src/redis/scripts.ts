@@ -22,7 +22,7 @@ function read(name: string): string {
 const BUCKET_PARTS = [
   ...['clock', 'reply', 'limits'],
   ...['uncommon', 'quota', 'concurrency'],
-  ...['extended', 'bucket-layout', 'holds', 'overdraft', 'bucket'],
+  ...['extended', 'bucket-layout', 'holds', 'held-alone', 'overdraft', 'bucket'],
   'general',
 ]
 

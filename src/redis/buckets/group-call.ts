@@ -10,7 +10,7 @@ export class GroupCall extends ScriptCall {
   constructor(groups: readonly CheckGroup[], keys: BucketKeys, mode?: CallMode) {
     const policies = new NumberedPolicies()
     const holds = groups.flatMap(({ hold }) => (hold === undefined ? [] : [hold]))
-    const numbers = groups.flatMap(group => numbersOf(group, policies)).join(' ')
+    const numbers = groups.flatMap(group => numbersOf(group, policies))
     const texts = holds.map(({ id, ...hold }) => id + recordText(hold)).join('')
     const first = groups[0]?.checks[0]
     super(
@@ -18,7 +18,7 @@ export class GroupCall extends ScriptCall {
         script: checkGroupsScript,
         keyCount: groups.reduce((sum, { checks }) => sum + checks.length, holds.length),
         keys: groups.map(group => keysOf(group, keys)).join(''),
-        args: [`${numbers}\n${texts}`, policies.text],
+        args: [`[${numbers}]\n${texts}`, policies.text],
         firstKey: first && keys.bucket(first.key),
       },
       mode,

@@ -25,14 +25,14 @@ const CODES = { tell: 0, settle: 1, release: 2, extend: 3 } as const
 export class ReservationCall extends ScriptCall {
   constructor(calls: readonly AskedReservation[], keys: BucketKeys, mode?: CallMode) {
     const policies = new NumberedPolicies()
-    const numbers = calls.flatMap(call => numbersOf(call, policies)).join(' ')
+    const numbers = calls.flatMap(call => numbersOf(call, policies))
     const fingerprints = calls.map(({ request }) => request.fingerprint).join('')
     super(
       {
         script: reservationsScript,
         keyCount: calls.reduce((sum, { request }) => sum + request.named.length + 1, 0),
         keys: calls.map(call => keysOf(call, keys)).join(''),
-        args: [`${numbers}\n${fingerprints}`, policies.text],
+        args: [`[${numbers}]\n${fingerprints}`, policies.text],
         firstKey: calls[0] && keys.record(calls[0].id),
       },
       mode,

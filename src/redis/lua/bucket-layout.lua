@@ -201,6 +201,11 @@ local function bucket_layout(general)
     return table.concat(parts)
   end
 
+  -- Makes holds expire with their bucket.
+  local function keep_holds(key, full_at)
+    call('PEXPIREAT', holds_key(key), format('%.0f', full_at + EXPIRY_SLACK_MS))
+  end
+
   -- Stores a bucket, whose holds expire with it, and returns it. Deletes it and returns nil if it is full.
   local function write(key, bucket)
     local full_at = forgotten_at(bucket)
@@ -209,10 +214,17 @@ local function bucket_layout(general)
       return nil
     end
     write_until(key, packed(bucket), full_at)
-    if bucket.held then call('PEXPIREAT', holds_key(key), format('%.0f', full_at + EXPIRY_SLACK_MS)) end
+    if bucket.held then keep_holds(key, full_at) end
     return bucket
   end
 
-  return { parse = parse, write = write, max_units = max_units, forgotten_at = forgotten_at, holds_key = holds_key }
+  return {
+    parse = parse,
+    write = write,
+    max_units = max_units,
+    forgotten_at = forgotten_at,
+    holds_key = holds_key,
+    keep_holds = keep_holds,
+  }
 end
 

@@ -8,6 +8,7 @@
   local note, full_at_of, spent_of_same, decide_unheld =
     general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
   local buckets = {}
+  local alone = held_alone_functions(buckets, general, layout)
 
   local function kept(units, units_per_token, limit)
     if units_per_token == limit.units_per_token then return min(units, limit.capacity_units) end
@@ -90,10 +91,13 @@
     bucket.own, bucket.last_spent_at, bucket.full_at = own, at, full_at
   end
 
-  -- Without holds, nothing needs to be recorded.
-  function buckets.forget_records(bucket)
+  -- Without holds, nothing needs to be recorded. Returns whether the bucket has none.
+  function buckets.forget_if_unheld(bucket)
+    if bucket.held.members > 0 then return false end
+    bucket.held = nil
     for _, entry in ipairs(bucket.own) do entry.recorded = nil end
     for _, entry in ipairs(bucket.others) do entry.recorded = nil end
+    return true
   end
 
   -- The bucket of a key: nil if it is full. What time has changed is stored. The second value says that it was malformed.
@@ -118,17 +122,18 @@
   end
 
   local function found_in(key, bucket, limits)
-    local found = { key = key, limits = limits, spent = {}, bucket = bucket }
-    found.at = bucket and max(now, bucket.last_spent_at) or now
-    for i, limit in ipairs(limits) do found.spent[i] = bucket and spent_now(bucket, limit, found.at) or 0 end
-    return found
+    local spent, at = {}, bucket and max(now, bucket.last_spent_at) or now
+    for i, limit in ipairs(limits) do spent[i] = bucket and spent_now(bucket, limit, at) or 0 end
+    return { key = key, limits = limits, spent = spent, at = at, bucket = bucket, held = bucket and bucket.held }
   end
 
-  -- What a check of some limits finds: { key, limits, spent, at, bucket }. Without `bucket`, nothing else is in the bucket.
+  -- What a check of some limits finds: { key, limits, spent, at, held, bucket }. Without `bucket`, nothing else is in the bucket.
   local function find(index, key, stored, limits)
     local is_text = type(stored) == 'string'
     local spent = is_text and spent_of_same(stored, limits)
-    if spent then return { key = key, limits = limits, spent = spent, at = now } end
+    if spent then return { key = key, limits = limits, spent = spent, at = now, bucket = nil, held = nil } end
+    local held_alone = is_text and alone.find(key, stored, limits)
+    if held_alone then return held_alone end
     local bucket, is_malformed = open(key, stored)
     if is_malformed then note(index, MALFORMED) end
     return found_in(key, bucket, limits)
@@ -147,7 +152,7 @@
   -- Whether the enforced limits allow; and if any shadow limits would deny, which of the limits those are.
   local function decide(found, tokens, reserves)
     local limits, spent = found.limits, found.spent
-    local held, violated = found.bucket and found.bucket.held, nil
+    local held, violated = found.held, nil
     if not held and not limits.has_unspent then return decide_unheld(limits, spent, tokens) end
     for i, limit in ipairs(limits) do
       if not is_allowed_by(limit, spent[i], held or NOTHING_HELD, tokens, reserves) then
@@ -164,17 +169,23 @@
     for i, limit in ipairs(found.limits) do
       if not (limit.is_unspent or (violated and violated[i])) then spent[i] = spent[i] + tokens * limit.units_per_token end
     end
-    if not bucket then return general.write_plain(found.key, found.limits, spent, found.at) end
-    set_spent(bucket, found.limits, spent, found.at)
-    write(found.key, bucket)
+    if bucket then
+      set_spent(bucket, found.limits, spent, found.at)
+      write(found.key, bucket)
+    elseif found.held then
+      alone.write(found, found.held.latest)
+    else
+      general.write_plain(found.key, found.limits, spent, found.at)
+    end
   end
 
   -- Records the limits of a check as they are, and returns the bucket, which is not stored yet.
   -- is_held: whether a hold will be added to it
   function buckets.record(found, is_held)
-    local bucket = found.bucket or { last_spent_at = found.at, full_at = found.at, own = {}, others = {} }
+    local bucket = found.bucket or { last_spent_at = found.at, full_at = found.at, own = {}, others = {}, held = found.held }
     found.bucket = bucket
     if is_held and not bucket.held then bucket.held = buckets.holds().none() end
+    found.held = bucket.held
     set_spent(bucket, found.limits, found.spent, found.at)
     return bucket
   end
@@ -205,26 +216,12 @@
     return charged
   end
 
-  -- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
-  local function note_held(index, held)
-    note(index, HELD)
-    note(held.tokens, held.count)
-    note(max(1, held.earliest - now), max(1, held.latest - now))
-  end
-
-  -- How many reservations of the key of a check this call found expired.
-  local function note_expired(index, count)
-    if count == 0 then return end
-    note(index, EXPIRED)
-    note(count, 0)
-  end
-
   -- Appends to the reply what a check found.
   local function report(index, found, allowed, violated)
-    local at, bucket = found.at, found.bucket
+    local at = found.at
     if at > now then note(index, at - now) end
-    if bucket and bucket.held then note_held(index, bucket.held) end
-    if holds then note_expired(index, holds.take_expired(found.key)) end
+    if found.held then general.note_held(index, found.held) end
+    if holds then general.note_expired(index, holds.take_expired(found.key)) end
     general.report(found.limits, found.spent, at, allowed, violated)
   end
 
@@ -242,7 +239,8 @@
   end
 
   buckets.open, buckets.found_in, buckets.find, buckets.decide = open, found_in, find, decide
-  buckets.spend, buckets.report, buckets.store, buckets.is_allowed_by = spend, report, write, is_allowed_by
+  buckets.spend, buckets.report, buckets.store, buckets.alone = spend, report, write, alone
+  buckets.is_allowed_by = is_allowed_by
   return buckets
 end
 

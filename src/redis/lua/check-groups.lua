@@ -3,7 +3,7 @@
   hold its tokens for a reservation instead of spending them. Its parts come before it, see redis/scripts.ts.
 
   keys[keys_from + i]  for each group the buckets of its checks, then for a reservation its record
-  ARGV[1]              numbers, then after a line end the texts of the reservations, one directly after another. For each group:
+  ARGV[1]              a JSON array of numbers, then after a line end the texts of the reservations, one directly after another. For each group:
                        the number of its checks, and 1 if it is a reservation, otherwise 0;
                        for each check the number of its policy, its tokens, and 1 if it never denies, otherwise 0;
                        for a reservation its time to live in ms, 1 if it is charged when it expires, otherwise 0, the bytes of its id and
@@ -25,24 +25,30 @@ local MAX_HOLDS = 1000
 local policies = read_policies(ARGV[2])
 local place, index = keys_from, 0
 
+-- Tables are created with all their members: one that grows later costs several times as much.
 local function read_checks(count)
   local checks = {}
   for i = 1, count do
-    checks[i] = { key = keys[place + i], limits = policies[number()], tokens = number(), never_denies = number() == 1 }
-    checks[i].index = index + i
+    local limits, tokens, never_denies = policies[number()], number(), number() == 1
+    checks[i] = {
+      key = keys[place + i], limits = limits, tokens = tokens, never_denies = never_denies, index = index + i,
+      stored = nil, found = nil, allowed = nil, violated = nil, is_held = nil,
+    }
   end
   place, index = place + count, index + count
   return checks
 end
 
 local function read_hold()
-  local hold = { ttl = number(), is_charged = number() == 1 }
-  local id_bytes, text_bytes, count = number(), number(), number()
-  for i = 1, count do hold[i] = { tokens = number(), check = number() } end
-  hold.id, hold.text = take_text(id_bytes), take_text(text_bytes)
+  local ttl, is_charged, id_bytes, text_bytes, count = number(), number() == 1, number(), number(), number()
+  local named = {}
+  for i = 1, count do
+    local tokens, check = number(), number()
+    named[i] = { tokens = tokens, check = check }
+  end
+  local id, text = take_text(id_bytes), take_text(text_bytes)
   place = place + 1
-  hold.key = keys[place]
-  return hold
+  return { id = id, text = text, key = keys[place], ttl = ttl, is_charged = is_charged, named = named, record = nil }
 end
 
 -- Why the group is not decided here.
@@ -73,8 +79,8 @@ local function decide(checks, reserves)
 end
 
 local function has_too_many(check)
-  local bucket = check.found.bucket
-  return bucket and bucket.held and bucket.held.count >= MAX_HOLDS
+  local held = check.found.held
+  return held and held.count >= MAX_HOLDS
 end
 
 local function hold_all(checks, hold)
@@ -82,18 +88,16 @@ local function hold_all(checks, hold)
     if has_too_many(check) and not check.never_denies then return TOO_MANY, i end
   end
   local deadline, holds_any = now + hold.ttl, false
-  local record = { ended = 0, is_charged = hold.is_charged, ttl = hold.ttl, deadline = deadline, text = hold.text }
+  local record = new_record(0, hold.is_charged, hold.ttl, deadline, hold.text)
   for _, check in ipairs(checks) do
     check.is_held = check.allowed and not has_too_many(check)
     if check.is_held then
       holds_any = true
-      local bucket = buckets.record(check.found, true)
-      buckets.holds().add(check.key, bucket, hold.id, check.tokens, hold.is_charged, deadline)
-      buckets.store(check.key, bucket)
+      buckets.alone.hold(check.found, hold, check.tokens, deadline)
     end
   end
   if not holds_any then return ALLOWED, 0 end
-  for i, named in ipairs(hold) do
+  for i, named in ipairs(hold.named) do
     local check = checks[named.check]
     record[i] = { is_held = check and check.is_held, tokens = named.tokens, settled = 0, charged = 0 }
   end

@@ -15,6 +15,20 @@
     notes[#notes + 1] = value
   end
 
+  -- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
+  local function note_held(index, held)
+    note(index, HELD)
+    note(held.tokens, held.count)
+    note(max(1, held.earliest - now), max(1, held.latest - now))
+  end
+
+  -- How many reservations of the key of a check this call found expired.
+  local function note_expired(index, count)
+    if count == 0 then return end
+    note(index, EXPIRED)
+    note(count, 0)
+  end
+
   local function is_error(stored, text)
     return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
   end
@@ -76,6 +90,10 @@
 
   -- Writes a bucket of which nothing is held or owed, and of which other limits were not spent.
   local function write_plain(key, limits, spent, at)
+    local limit = limits[1]
+    if #limits == 1 and limit.per_ms > 0 then
+      return write_until(key, pack('>dI4I4d', at, limit.id, limit.units_per_token, spent[1]), full_at_of(limit, spent[1], at))
+    end
     local parts, full_at = { pack('>d', at) }, at
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
@@ -104,9 +122,34 @@
     end
   end
 
+  -- A bucket of version 3 with one own entry and no other, see bucket-layout.lua.
+  local HELD_ALONE, HELD_ALONE_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88
+
+  -- Reads a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Written out, since
+  -- reading and writing it as a table would be most of the cost of a check. Returns nil for any other bucket; otherwise the units spent
+  -- now, and what is held: tokens, number, members, and the first and the last deadline.
+  local function read_held_alone(bucket, limit)
+    if type(bucket) ~= 'string' or #bucket ~= HELD_ALONE_BYTES or limit.kind then return nil end
+    local last_spent_at, first, version, own, others, _, _, count, members, _, tokens, earliest, latest,
+      id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
+    if first ~= 0 or version ~= 3 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return nil end
+    if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
+    if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
+    local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
+    return spent, tokens, count, members, earliest, latest
+  end
+
+  -- Such a bucket that was spent from now.
+  local function packed_held_alone(limit, spent, tokens, count, members, earliest, latest)
+    return pack(HELD_ALONE, now, 0, 3, 1, 0, 0, now + ceil_div(spent, limit.per_ms), count, members, 0, tokens, earliest, latest,
+      limit.id, limit.units_per_token, spent, limit.per_ms, limit.capacity, 0)
+  end
+
   local general = {
     kind_of = kind_of,
     note = note,
+    note_held = note_held,
+    note_expired = note_expired,
     get = get,
     is_elsewhere = is_elsewhere,
     write_until = write_until,
@@ -116,47 +159,33 @@
     write_plain = write_plain,
     report = report,
     leave_undecided = leave_undecided,
+    read_held_alone = read_held_alone,
+    packed_held_alone = packed_held_alone,
   }
 
-  -- A bucket of version 3 with one own entry and no other, see bucket-layout.lua.
-  local HELD_ALONE, HELD_ALONE_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88
-
-  -- Checks a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Written out, since
-  -- reading and writing it as a table would be most of the cost. Returns false for any other bucket.
-  local function check_held(index, key, bucket, limit, tokens)
-    if type(bucket) ~= 'string' or #bucket ~= HELD_ALONE_BYTES then return false end
-    local last_spent_at, first, version, own, others, _, _, count, members, _, held, earliest, latest,
-      id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
-    if first ~= 0 or version ~= 3 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return false end
-    if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return false end
-    if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return false end
-    local capacity_units, cost = limit.capacity_units, tokens * units_per_token
-    local spent = refilled(min(stored, capacity_units), (now - last_spent_at) * per_ms)
-    local held_units = tokens > 0 and held * units_per_token or 0
+  -- Returns false for a bucket that cannot be read so.
+  local function check_held_alone(index, key, bucket, limit, tokens)
+    local spent, held, count, members, earliest, latest = read_held_alone(bucket, limit)
+    if not spent then return false end
+    local capacity_units, cost = limit.capacity_units, tokens * limit.units_per_token
+    local held_units = tokens > 0 and held * limit.units_per_token or 0
     note(index, HELD)
     note(held, count)
     note(earliest - now, latest - now)
-    if not (tokens <= capacity and capacity_units - spent - held_units >= cost) then
+    if not (tokens <= limit.capacity and capacity_units - spent - held_units >= cost) then
       append(-1 - spent)
       return true
     end
     append(spent + cost)
     if tokens == 0 then return true end
-    spent = spent + cost
     -- While there are holds, the time to live does not depend on what is spent.
-    call(
-      'SET',
-      key,
-      pack(HELD_ALONE, now, first, version, own, others, 0, now + ceil_div(spent, per_ms), count, members, 0, held, earliest, latest,
-        id, units_per_token, spent, per_ms, capacity, 0),
-      'KEEPTTL'
-    )
+    call('SET', key, packed_held_alone(limit, spent + cost, held, count, members, earliest, latest), 'KEEPTTL')
     return true
   end
 
   -- Checks a bucket by one token bucket.
   function general.check_one(index, key, bucket, limits, tokens)
-    if not check_held(index, key, bucket, limits[1], tokens) then general.check(index, limits, tokens) end
+    if not check_held_alone(index, key, bucket, limits[1], tokens) then general.check(index, limits, tokens) end
   end
 
   -- The functions for buckets with other entries, holds or debt.

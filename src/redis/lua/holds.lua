@@ -23,17 +23,6 @@ local function hold_functions(buckets, general, layout)
     return tonumber(call('ZRANGE', holds_key(key), rank, rank, 'WITHSCORES')[2])
   end
 
-  local function look_at_deadlines(key, held)
-    held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
-  end
-
-  local function forget_if_empty(bucket)
-    if bucket.held.members > 0 then return false end
-    bucket.held = nil
-    buckets.forget_records(bucket)
-    return true
-  end
-
   -- Restores a set that was lost. Returns whether the set is here: its key may have moved to another master before that of its bucket.
   local function repair(key, held)
     local set = holds_key(key)
@@ -65,7 +54,7 @@ local function hold_functions(buckets, general, layout)
       expired[key] = (expired[key] or 0) + count
     end
     if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
-    if not forget_if_empty(bucket) then held.earliest = deadline_at(key, 0) end
+    if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, 0) end
   end
 
   -- How many reservations of a key were found expired since this was last asked.
@@ -75,14 +64,17 @@ local function hold_functions(buckets, general, layout)
     return count
   end
 
-  -- Adds a hold to a bucket that has recorded the limits by which it was decided. The bucket is not stored yet.
-  function holds.add(key, bucket, id, tokens, is_charged, deadline)
-    local held = bucket.held
+  -- Adds a hold { id, is_charged } to what is held. The bucket is not stored yet.
+  function holds.add(key, held, hold, tokens, deadline)
     if held.members > 0 then repair(key, held) else call('DEL', holds_key(key)) end
-    local added = call('ZADD', holds_key(key), format('%.0f', deadline), member_of(id, tokens, 1, is_charged))
+    local member = member_of(hold.id, tokens, 1, hold.is_charged)
+    local added = call('ZADD', holds_key(key), format('%.0f', deadline), member)
     held.members, held.count, held.tokens = held.members + added, held.count + added, held.tokens + added * tokens
-    if added == 0 then return look_at_deadlines(key, held) end
-    held.earliest, held.latest = min(held.earliest, deadline), max(held.latest, deadline)
+    if added == 0 then
+      held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
+    else
+      held.earliest, held.latest = min(held.earliest, deadline), max(held.latest, deadline)
+    end
   end
 
   -- What a bucket without holds knows of them before the first one is added.
@@ -90,24 +82,25 @@ local function hold_functions(buckets, general, layout)
     return { members = 0, count = 0, tokens = 0, earliest = MAX_TIME, latest = 0 }
   end
 
-  function holds.has(key, bucket, id, tokens, is_charged)
-    if not (bucket and bucket.held) then return false end
-    return call('ZSCORE', holds_key(key), member_of(id, tokens, 1, is_charged)) ~= false
+  function holds.has(key, hold)
+    return call('ZSCORE', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) ~= false
   end
 
-  -- Removes a hold. The bucket is not stored yet.
-  function holds.remove(key, bucket, id, tokens, is_charged)
-    local held = bucket.held
+  -- Removes a hold { id, tokens, is_charged, deadline } from what is held. Returns whether it was there. The bucket is not stored yet.
+  function holds.take(key, held, hold)
+    if call('ZREM', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) == 0 then return false end
+    drop(held, hold.tokens, 1)
+    if held.members == 0 then return true end
     repair(key, held)
-    if call('ZREM', holds_key(key), member_of(id, tokens, 1, is_charged)) == 0 then return end
-    drop(held, tokens, 1)
-    if not forget_if_empty(bucket) then look_at_deadlines(key, held) end
+    if hold.deadline == held.earliest then held.earliest = deadline_at(key, 0) end
+    if hold.deadline == held.latest then held.latest = deadline_at(key, -1) end
+    return true
   end
 
   -- Moves the deadline of a hold. The bucket is not stored yet.
-  function holds.move(key, bucket, id, tokens, is_charged, deadline)
-    call('ZADD', holds_key(key), 'XX', format('%.0f', deadline), member_of(id, tokens, 1, is_charged))
-    look_at_deadlines(key, bucket.held)
+  function holds.move(key, held, hold, deadline)
+    call('ZADD', holds_key(key), 'XX', format('%.0f', deadline), member_of(hold.id, hold.tokens, 1, hold.is_charged))
+    held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
   end
 
   return holds

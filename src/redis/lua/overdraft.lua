@@ -27,7 +27,7 @@ local function overdraft_functions(buckets, general)
 
   -- Whether the enforced limits allow, and which of all limits do not.
   local function judge(found, tokens)
-    local held = found.bucket and found.bucket.held or NOTHING_HELD
+    local held = found.held or NOTHING_HELD
     local allowed, violated = true, {}
     for i, limit in ipairs(found.limits) do
       violated[i] = not buckets.is_allowed_by(limit, found.spent[i], held, tokens)

@@ -13,18 +13,23 @@ local KEPT_AFTER_END_MS = 600000
 local SETTLED = 1
 local RECORD_HEAD, RECORDED_KEY = 15, 13
 
+-- A record without its keys, of which there is at least one: a table that grows later costs several times as much.
+local function new_record(ended, is_charged, ttl, deadline, text)
+  return { nil, ended = ended, is_charged = is_charged, ttl = ttl, deadline = deadline, text = text }
+end
+
 -- A record as { ended, is_charged, ttl, deadline, text, key, key … }, each key as { is_held, tokens, settled, charged }; nil if there is
 -- none. The second value says that it is elsewhere.
 local function read_reservation(key)
   local stored = general.get(key)
   if type(stored) ~= 'string' or #stored < RECORD_HEAD then return nil, general.is_elsewhere(stored) end
   local ended, is_charged, count, ttl, deadline = unpack('>BBBI4d', stored)
-  local record = { ended = ended, is_charged = is_charged == 1, ttl = ttl, deadline = deadline }
+  local text = string.sub(stored, RECORD_HEAD + count * RECORDED_KEY + 1)
+  local record = new_record(ended, is_charged == 1, ttl, deadline, text)
   for i = 1, count do
     local is_held, tokens, settled, charged = unpack('>BI4I4I4', stored, RECORD_HEAD + (i - 1) * RECORDED_KEY + 1)
     record[i] = { is_held = is_held == 1, tokens = tokens, settled = settled, charged = charged }
   end
-  record.text = string.sub(stored, RECORD_HEAD + count * RECORDED_KEY + 1)
   return record
 end
 

@@ -2,7 +2,7 @@
   Settles and extends reservations, and tells how they stand, one after another. Its parts come before it, see redis/scripts.ts.
 
   keys[keys_from + i]  for each call the record of its reservation, then the buckets of the reservation's keys, in its order
-  ARGV[1]              numbers, then after a line end the fingerprints of the reservations, one directly after another. For each call:
+  ARGV[1]              a JSON array of numbers, then after a line end the fingerprints of the reservations, one directly after another. For each call:
                        the bytes of the fingerprint, the number of keys, and what is asked:
                        0 to tell its state; 1 to settle it or 2 to release it, then for each key the number of the policy in force,
                        or 0 if it has no limits, and the tokens; or 3 to extend it, then the time to live from now in ms, or 0 for that of its start
@@ -26,45 +26,51 @@ local NOTHING_HELD = -1
 local policies = read_policies(ARGV[2])
 local place, index = keys_from, 0
 
+-- Tables are created with all their members: one that grows later costs several times as much.
 local function read_call(fingerprint_bytes)
-  local asked = { fingerprint = take_text(fingerprint_bytes), key = keys[place + 1] }
-  local count = number()
-  asked.what = number()
+  local fingerprint, count, what = take_text(fingerprint_bytes), number(), number()
+  local asked = { nil, fingerprint = fingerprint, key = keys[place + 1], what = what, ttl = nil, record = nil }
   for i = 1, count do
-    asked[i] = { key = keys[place + 1 + i] }
-    if asked.what == SETTLE or asked.what == RELEASE then
-      asked[i].limits, asked[i].tokens = policies[number()] or {}, number()
-    end
+    local limits, tokens
+    if what == SETTLE or what == RELEASE then limits, tokens = policies[number()] or {}, number() end
+    asked[i] = {
+      key = keys[place + 1 + i], limits = limits, tokens = tokens,
+      stored = nil, bucket = nil, is_malformed = nil, found = nil,
+    }
   end
-  if asked.what == EXTEND then asked.ttl = number() end
+  if what == EXTEND then asked.ttl = number() end
   place = place + 1 + count
   return asked
 end
 
--- Opens the buckets. Returns why they cannot be decided here.
-local function open_all(asked)
+-- Reads the buckets. Returns why they cannot be decided here.
+local function read_all(asked)
   for _, named in ipairs(asked) do
     named.stored = general.get(named.key)
     if general.is_elsewhere(named.stored) then return NOT_HERE end
     if named.limits and named.limits.is_undecidable then return NO_PERIOD end
   end
-  for _, named in ipairs(asked) do
-    named.bucket, named.is_malformed = buckets.open(named.key, named.stored)
-  end
+end
+
+local function open(named)
+  named.bucket, named.is_malformed = buckets.open(named.key, named.stored)
 end
 
 -- The id is the last part of the record's key.
+local MAX_ID_BYTES = 25
 local function id_of(asked)
-  return string.match(asked.key, '[^:]*$')
+  return string.match(string.sub(asked.key, -MAX_ID_BYTES), '[^:]*$')
+end
+
+-- What a reservation holds of a key.
+local function hold_of(asked, record, i)
+  return { id = id_of(asked), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
 end
 
 local function holds_all(asked, record)
   for i, named in ipairs(asked) do
-    if record[i].is_held
-      and not buckets.holds().has(named.key, named.bucket, id_of(asked), record[i].tokens, record.is_charged)
-    then
-      return false
-    end
+    local held = named.bucket and named.bucket.held
+    if record[i].is_held and not (held and buckets.holds().has(named.key, hold_of(asked, record, i))) then return false end
   end
   return true
 end
@@ -74,16 +80,18 @@ local function store(named)
   named.bucket = buckets.store(named.key, named.bucket)
 end
 
--- Releases what is held of a key, and charges its tokens to every limit that the bucket has recorded.
-local function settle_held(named, in_force, id, recorded, is_charged)
+-- Releases what is held of a key, and charges its tokens to every limit that the bucket has recorded. Returns the tokens charged, or
+-- nil if nothing is held.
+local function settle_held(named, in_force, hold)
   local bucket, charged = named.bucket, 0
+  if not (bucket and bucket.held and buckets.holds().take(named.key, bucket.held, hold)) then return nil end
   if named.tokens > 0 then
     local at = max(now, bucket.last_spent_at)
     charged = buckets.charge(bucket, named.tokens, at, function(entry)
       return entry.recorded and (in_force[entry.id] or entry.recorded)
     end)
   end
-  buckets.holds().remove(named.key, bucket, id, recorded.tokens, is_charged)
+  buckets.forget_if_unheld(bucket)
   store(named)
   return charged
 end
@@ -100,36 +108,43 @@ local function charge_unheld(named, in_force, tokens)
   return charged
 end
 
--- What an expiry charges.
-local function paid_by(record, recorded)
-  return recorded.is_held and record.is_charged and recorded.tokens or 0
+-- The most common settlement: the bucket has only the limit in force, and is not in debt. Returns whether that was so.
+local function settle_alone(named, hold)
+  if hold.deadline <= now or named.tokens == 0 then return false end
+  local found = buckets.alone.find(named.key, named.stored, named.limits)
+  if not (found and buckets.alone.settle(found, hold, named.tokens)) then return false end
+  named.found = found
+  return true
 end
 
-local function settle_key(named, record, recorded, id)
+-- Returns the tokens charged in all.
+local function settle_key(named, recorded, hold)
+  if recorded.is_held and settle_alone(named, hold) then return named.tokens end
+  open(named)
   if not recorded.is_held then return 0 end
   local in_force = {}
   for _, limit in ipairs(named.limits) do
     if not limit.is_unspent then in_force[limit.id] = limit end
   end
-  if record.deadline <= now then
-    local paid = paid_by(record, recorded)
+  if hold.deadline <= now then
+    local paid = hold.is_charged and recorded.tokens or 0
     return paid + charge_unheld(named, in_force, max(0, named.tokens - paid))
   end
-  if buckets.holds().has(named.key, named.bucket, id, recorded.tokens, record.is_charged) then
-    return settle_held(named, in_force, id, recorded, record.is_charged)
-  end
-  return charge_unheld(named, in_force, named.tokens)
+  return settle_held(named, in_force, hold) or charge_unheld(named, in_force, named.tokens)
 end
 
 local function settle(asked, record)
   if record.ended > 0 then
     local is_same = record.ended == asked.what
-    for i, named in ipairs(asked) do is_same = is_same and record[i].settled == named.tokens end
+    for i, named in ipairs(asked) do
+      open(named)
+      is_same = is_same and record[i].settled == named.tokens
+    end
     if is_same then return record.ended, 1 end
     return ENDED_OTHERWISE + record.ended, 0
   end
   for i, named in ipairs(asked) do
-    record[i].charged = settle_key(named, record, record[i], id_of(asked))
+    record[i].charged = settle_key(named, record[i], hold_of(asked, record, i))
     record[i].settled = named.tokens
   end
   record.ended = asked.what
@@ -149,7 +164,7 @@ local function extend(asked, record)
   record.deadline = now + (asked.ttl > 0 and asked.ttl or record.ttl)
   for i, named in ipairs(asked) do
     if record[i].is_held then
-      buckets.holds().move(named.key, named.bucket, id_of(asked), record[i].tokens, record.is_charged, record.deadline)
+      buckets.holds().move(named.key, named.bucket.held, hold_of(asked, record, i), record.deadline)
       store(named)
     end
   end
@@ -161,17 +176,19 @@ local function answer(asked)
   local record, is_record_elsewhere = read_reservation(asked.key)
   if is_record_elsewhere then return NOT_HERE, 0 end
   if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
-  local reason = open_all(asked)
+  local reason = read_all(asked)
   if reason then return reason, 0 end
   asked.record = record
+  if asked.what == SETTLE or asked.what == RELEASE then return settle(asked, record) end
+  for _, named in ipairs(asked) do open(named) end
   if asked.what == TELL then return status_of(asked, record), record.deadline end
-  if asked.what == EXTEND then return extend(asked, record) end
-  return settle(asked, record)
+  return extend(asked, record)
 end
 
 local function charged_to(code, record, recorded)
   if not recorded.is_held then return NOTHING_HELD end
-  return code == RESERVATION_EXPIRED and paid_by(record, recorded) or recorded.charged
+  if code == RESERVATION_EXPIRED and record.is_charged then return recorded.tokens end
+  return recorded.charged
 end
 
 local function append_key(code, asked, i)
@@ -196,7 +213,7 @@ for _, asked in ipairs(settled) do
   for _, named in ipairs(asked) do
     index = index + 1
     if named.is_malformed then general.note(index, MALFORMED) end
-    local found = buckets.found_in(named.key, named.bucket, named.limits)
+    local found = named.found or buckets.found_in(named.key, named.bucket, named.limits)
     local allowed, violated = buckets.decide(found, 0)
     buckets.report(index, found, allowed, violated)
   end
