@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, realpathSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { parseAllDocuments, stringify } from 'yaml'
 import { describeLong } from '../support/describe-long.ts'
@@ -27,11 +27,21 @@ function run(program: string, args: readonly string[], options: { input?: string
   return stdout
 }
 
+/** A deployment like the example, with everything that is optional. */
+function exampleWithProtocols(directory: string): string {
+  const place = join(directory, 'deployment')
+  mkdirSync(place)
+  const at = (folder: string) => relative(realpathSync(place), join(KUBERNETES, folder))
+  const kustomization = { resources: [at('example')], components: [at('components/protocols')] }
+  writeFileSync(join(place, 'kustomization.yaml'), stringify(kustomization))
+  return place
+}
+
 describeLong('the manifests for Kubernetes, rendered by kustomize', () => {
   let rendered: string
   beforeAll(async () => {
     const kustomize = await GoProgram.install(KUSTOMIZE, 'kustomize')
-    const { code, stdout, stderr } = await kustomize.run('build', join(KUBERNETES, 'example'))
+    const { code, stdout, stderr } = await kustomize.run('build', exampleWithProtocols(directory))
     await kustomize.remove()
     expect([code, code === 0 ? '' : stderr]).toEqual([0, ''])
     rendered = stdout
@@ -51,6 +61,16 @@ describeLong('the manifests for Kubernetes, rendered by kustomize', () => {
     },
     BUILD_MS,
   )
+
+  it('let callers of every protocol reach the front processes', () => {
+    const objects = parseAllDocuments(rendered).map(document => document.toJS())
+    const front = objects.find(({ kind, metadata }) => kind === 'Deployment' && metadata.name === 'throttler-front')
+    const policy = objects.find(({ kind, metadata }) => kind === 'NetworkPolicy' && metadata.name === 'throttler-front')
+    const ports = ['http', 'resp', 'grpc']
+    const named = front.spec.template.spec.containers[0].ports.map(({ name }: { name: string }) => name)
+    expect(named.toSorted()).toEqual(ports.toSorted())
+    expect(policy.spec.ingress[0].ports).toEqual(ports.map(port => ({ port, protocol: 'TCP' })))
+  })
 
   it(
     'have a ServiceMonitor that the Prometheus operator knows',

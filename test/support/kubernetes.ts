@@ -38,6 +38,8 @@ export interface Manifest {
   readonly metadata: { readonly name: string; readonly labels: Labels }
   readonly spec: {
     readonly selector?: Labels & { readonly matchLabels?: Labels }
+    /** `None`: its name resolves to the addresses of all pods. */
+    readonly clusterIP?: string
     readonly podSelector?: { readonly matchLabels: Labels }
     readonly scaleTargetRef?: { readonly kind: string; readonly name: string }
     readonly ports?: readonly { readonly port: number; readonly targetPort: string }[]

@@ -1,5 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from '@jest/globals'
+import { parse } from 'yaml'
 import { readEnv } from '../../src/settings/env.ts'
 import { type Container, type Manifest, manifestsIn, type PodSpec, readYaml } from '../support/kubernetes.ts'
 
@@ -9,6 +11,7 @@ const objectsOf = (kind: string) => [...manifests.values()].filter(manifest => m
 const deployments = objectsOf('Deployment')
 const podOf = ({ spec }: Manifest): PodSpec => spec.template.spec
 const containerOf = (manifest: Manifest): Container => podOf(manifest).containers[0] as Container
+const podLabelsOf = ({ spec }: Manifest) => spec.template.metadata.labels
 const deployment = (name: string) => manifests.get(`Deployment/${name}`) as Manifest
 
 const GIVEN_BY_SECRETS: Readonly<Record<string, string>> = {
@@ -25,6 +28,36 @@ function environmentOf({ env }: Container): Record<string, string> {
   })
   return Object.fromEntries(variables)
 }
+
+describe('the component for other protocols', () => {
+  const component = 'components/protocols'
+  const services = [...manifestsIn(component).values()]
+  const added = containerOf(readYaml(join(component, 'front.yaml')) as Manifest)
+
+  it('sets ports of other protocols, which its services reach', () => {
+    const variables = { ...environmentOf(containerOf(deployment('throttler-front'))), ...environmentOf(added) }
+    expect(readEnv({ needsRedis: true }, variables)).toMatchObject({ RESP_PORT: 6_380, GRPC_PORT: 8_081 })
+    const reached = services.flatMap(({ spec }) => spec.ports ?? [])
+    expect(reached.map(({ port, targetPort }) => ({ name: targetPort, containerPort: port }))).toEqual(added.ports)
+  })
+
+  it('selects the front processes, and names every pod to clients of gRPC', () => {
+    const labels = { 'app.kubernetes.io/name': 'throttler', ...podLabelsOf(deployment('throttler-front')) }
+    for (const { spec } of services) expect(spec.selector).toEqual(labels)
+    expect(services.map(({ metadata, spec }) => [metadata.name, spec.clusterIP])).toEqual([
+      ['throttler-resp', undefined],
+      ['throttler-grpc', 'None'],
+    ])
+  })
+
+  it('lets callers reach the ports', () => {
+    const { patches } = readYaml(join(component, 'kustomization.yaml')) as { patches: { patch?: string }[] }
+    const operations = patches.flatMap(({ patch }) => (patch === undefined ? [] : parse(patch)))
+    expect(operations.map(({ value }: { value: { port: string } }) => value.port)).toEqual(
+      added.ports.map(({ name }) => name),
+    )
+  })
+})
 
 describe('the manifests for Kubernetes', () => {
   it('run the release of this repository', () => {
@@ -89,7 +122,7 @@ describe('the manifests for Kubernetes', () => {
     const selectors = [...manifests.values()].flatMap(({ kind, spec }) =>
       kind === 'Deployment' ? [] : [spec.podSelector?.matchLabels ?? spec.selector?.matchLabels ?? spec.selector ?? []],
     )
-    const podLabels = deployments.map(({ spec }) => spec.template.metadata.labels)
+    const podLabels = deployments.map(podLabelsOf)
     for (const selector of selectors.filter(labels => !Array.isArray(labels))) {
       expect(podLabels).toContainEqual(expect.objectContaining(selector as object))
     }
