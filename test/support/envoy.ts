@@ -1,26 +1,48 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { parseDocument, type YAMLMap } from 'yaml'
+import { promisify } from 'node:util'
+import { type Document, parseDocument, type YAMLMap } from 'yaml'
 import { freePort } from '../../src/processes/free-port.ts'
 import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
 
+/** A header of a request that the application repeats in its answer. */
+export const REPEATED_HEADER = 'x-tokens'
+
 const LISTENERS = ['static_resources', 'listeners']
+const MANAGER = ['filter_chains', 0, 'filters', 0, 'typed_config']
+/** Where the parts of the configuration are that recipes replace. */
+export const HTTP_FILTERS = [...LISTENERS, 0, ...MANAGER, 'http_filters']
+export const ROUTE_LIMITS = [
+  ...LISTENERS,
+  0,
+  ...MANAGER,
+  'route_config',
+  'virtual_hosts',
+  0,
+  'routes',
+  0,
+  'route',
+  'rate_limits',
+]
+export const SERVICE_CLUSTER = ['static_resources', 'clusters', 1]
 const CLUSTERS = ['static_resources', 'clusters']
 const PORT = ['address', 'socket_address', 'port_value']
 const ENDPOINTS = ['load_assignment', 'endpoints', 0, 'lb_endpoints']
-const FILTER = ['filter_chains', 0, 'filters', 0, 'typed_config', 'http_filters', 0, 'typed_config']
+const FILTER = [...MANAGER, 'http_filters', 0, 'typed_config']
 
 interface EnvoyOptions {
   /** The ports of gRPC of the instances of the service. */
   readonly grpcPorts: readonly number[]
   /** How long Envoy waits for the service. Default: 5 s, since a busy machine is not an error of the service. */
   readonly timeout?: string
+  /** Changes the configuration further. */
+  readonly edit?: (config: Document) => void
 }
 
 interface Ports {
@@ -52,7 +74,11 @@ export class Envoy {
   }
 
   static async start(options: EnvoyOptions): Promise<Envoy> {
-    const application = createServer((_request, response) => response.end('hello'))
+    const application = createServer(({ headers }, response) => {
+      const repeated = headers[REPEATED_HEADER]
+      if (repeated !== undefined) response.setHeader(REPEATED_HEADER, repeated)
+      response.end('hello')
+    })
     await once(application.listen(0, '127.0.0.1'), 'listening')
     const [listen = 0, strict = 0, admin = 0] = await Promise.all([1, 2, 3].map(() => freePort('127.0.0.1')))
     const ports = { listen, strict, admin }
@@ -91,10 +117,30 @@ export class Envoy {
   }
 }
 
-/** The recipe of the documents, with the ports of a test, and a second listener whose requests fail with the service. */
-function configOf(ports: Ports, application: number, { grpcPorts, timeout = '5s' }: EnvoyOptions): string {
+/** The configuration in the documents. */
+export function envoyRecipe(): Document {
   const [recipe = ''] = blocksUnder('docs/protocols.md', '### Envoy', 'yaml')
-  const config = parseDocument(recipe)
+  return parseDocument(recipe)
+}
+
+/** What Envoy finds wrong in a configuration: nothing, or its messages. */
+export async function faultsIn(config: Document): Promise<string> {
+  const directory = await mkdtemp(join(tmpdir(), 'throttler-envoy-'))
+  const file = join(directory, 'envoy.yaml')
+  await writeFile(file, String(config))
+  const validating = promisify(execFile)('envoy', ['--mode', 'validate', '-c', file, '--log-level', 'error'])
+  const faults = await validating.then(
+    () => '',
+    ({ stderr }) => String(stderr),
+  )
+  await rm(directory, { recursive: true })
+  return faults
+}
+
+/** That configuration, with the ports of a test, and a second listener whose requests fail with the service. */
+function configOf(ports: Ports, application: number, { grpcPorts, timeout = '5s', edit }: EnvoyOptions): string {
+  const config = envoyRecipe()
+  edit?.(config)
   config.setIn(['admin', ...PORT], ports.admin)
   config.setIn(['admin', 'address', 'socket_address', 'address'], '127.0.0.1')
   config.setIn([...LISTENERS, 0, ...FILTER, 'timeout'], timeout)

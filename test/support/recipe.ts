@@ -4,10 +4,15 @@ type Replacements = Readonly<Record<string, string>>
 
 /** The first block of a language in one of `docs/recipes`, with addresses and names replaced by those of a test. */
 export function recipe(name: string, language: string, replaced: Replacements): string {
-  const text = readFileSync(new URL(`../../docs/recipes/${name}.md`, import.meta.url), 'utf8')
-  const block = new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``).exec(text)?.[1]
+  const [block] = recipeBlocks(name, language)
   if (block === undefined) throw new Error(`docs/recipes/${name}.md has no block of ${language}`)
   return replaceAll(block, replaced)
+}
+
+/** All blocks of a language in one of `docs/recipes`. */
+export function recipeBlocks(name: string, language: string): string[] {
+  const text = readFileSync(new URL(`../../docs/recipes/${name}.md`, import.meta.url), 'utf8')
+  return [...text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block)
 }
 
 /** Replaces each text wherever it occurs. Throws if one does not occur at all. */

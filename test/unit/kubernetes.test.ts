@@ -31,23 +31,23 @@ function environmentOf({ env }: Container): Record<string, string> {
 
 describe('the component for other protocols', () => {
   const component = 'components/protocols'
-  const services = [...manifestsIn(component).values()]
   const added = containerOf(readYaml(join(component, 'front.yaml')) as Manifest)
+  const service = readYaml(join(component, 'service.yaml')) as Manifest
+  const [headless] = [...manifestsIn(component).values()]
+  const portsOf = (service: Manifest | undefined) =>
+    service?.spec.ports?.map(({ port, targetPort }) => ({ name: targetPort, containerPort: port })) ?? []
 
-  it('sets ports of other protocols, which its services reach', () => {
+  it('sets ports of other protocols, which the Service reaches', () => {
     const variables = { ...environmentOf(containerOf(deployment('throttler-front'))), ...environmentOf(added) }
     expect(readEnv({ needsRedis: true }, variables)).toMatchObject({ RESP_PORT: 6_380, GRPC_PORT: 8_081 })
-    const reached = services.flatMap(({ spec }) => spec.ports ?? [])
-    expect(reached.map(({ port, targetPort }) => ({ name: targetPort, containerPort: port }))).toEqual(added.ports)
+    expect(manifests.has(`Service/${service.metadata.name}`)).toBe(true)
+    expect(portsOf(service)).toEqual(added.ports)
   })
 
-  it('selects the front processes, and names every pod to clients of gRPC', () => {
+  it('has a headless Service for gRPC, which selects the front processes', () => {
     const labels = { 'app.kubernetes.io/name': 'throttler', ...podLabelsOf(deployment('throttler-front')) }
-    for (const { spec } of services) expect(spec.selector).toEqual(labels)
-    expect(services.map(({ metadata, spec }) => [metadata.name, spec.clusterIP])).toEqual([
-      ['throttler-resp', undefined],
-      ['throttler-grpc', 'None'],
-    ])
+    expect(headless?.spec).toMatchObject({ clusterIP: 'None', selector: labels })
+    expect(added.ports).toEqual(expect.arrayContaining(portsOf(headless)))
   })
 
   it('lets callers reach the ports', () => {

@@ -1,0 +1,144 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { type Document, parse, parseAllDocuments, type YAMLSeq } from 'yaml'
+import { Client } from '../support/client.ts'
+import {
+  Envoy,
+  envoyRecipe,
+  faultsIn,
+  HTTP_FILTERS,
+  REPEATED_HEADER,
+  ROUTE_LIMITS,
+  SERVICE_CLUSTER,
+} from '../support/envoy.ts'
+import { eventually } from '../support/eventually.ts'
+import { manifestsIn, readYaml } from '../support/kubernetes.ts'
+import { describeWithEnvoy } from '../support/programs.ts'
+import { recipeBlocks } from '../support/recipe.ts'
+import { Service } from '../support/service.ts'
+
+interface Istio {
+  readonly spec: { readonly configPatches: readonly { readonly patch: { readonly value: object } }[] }
+}
+interface PatchPolicy {
+  readonly spec: { readonly jsonPatches: readonly { readonly operation: { readonly value: object } }[] }
+}
+
+/** The filter and the cluster of the service in the recipe for Envoy AI Gateway. */
+function aiGatewayParts(): readonly [object, object] {
+  const [, policy = ''] = recipeBlocks('envoy-ai-gateway', 'yaml')
+  const { spec } = parse(policy) as PatchPolicy
+  return spec.jsonPatches.map(({ operation }) => operation.value) as [object, object]
+}
+
+/** Envoy's own configuration, with the parts of the recipe. */
+function withAiGatewayParts(config: Document): void {
+  const [filter, cluster] = aiGatewayParts()
+  config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
+  config.deleteIn(ROUTE_LIMITS)
+  config.setIn(SERVICE_CLUSTER, config.createNode(cluster))
+}
+
+/** Brings the count of tokens from a header of the answer, in place of the gateway, which reads the answer. */
+const COUNT_FROM_HEADER = {
+  name: 'envoy.filters.http.header_to_metadata',
+  typed_config: {
+    '@type': 'type.googleapis.com/envoy.extensions.filters.http.header_to_metadata.v3.Config',
+    response_rules: [
+      {
+        header: REPEATED_HEADER,
+        on_header_present: { metadata_namespace: 'io.envoy.ai_gateway', key: 'llm_total_token', type: 'NUMBER' },
+      },
+    ],
+  },
+}
+
+describeWithEnvoy('the configuration of Envoy in the recipe', () => {
+  it('is valid for Envoy itself', async () => {
+    expect(await faultsIn(envoyRecipe())).toBe('')
+  }, 60_000)
+
+  it('is found wrong if it is wrong', async () => {
+    const config = envoyRecipe()
+    config.setIn([...HTTP_FILTERS, 0, 'typed_config', 'domains'], 'edge')
+    expect(await faultsIn(config)).toContain('domains')
+  }, 60_000)
+
+  it('is valid for Istio', async () => {
+    const [text = ''] = recipeBlocks('istio', 'yaml')
+    const { spec } = parse(text) as Istio
+    const [filter, host] = spec.configPatches.map(({ patch }) => patch.value) as [object, { rate_limits: object }]
+    const config = envoyRecipe()
+    config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
+    config.setIn(ROUTE_LIMITS, config.createNode(host.rate_limits))
+    config.setIn([...SERVICE_CLUSTER, 'name'], 'outbound|8081||throttler.throttler.svc.cluster.local')
+    expect(await faultsIn(config)).toBe('')
+  }, 60_000)
+
+  it('is valid for Envoy AI Gateway', async () => {
+    const config = envoyRecipe()
+    withAiGatewayParts(config)
+    expect(await faultsIn(config)).toBe('')
+  }, 60_000)
+})
+
+describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
+  let service: Service
+  let client: Client
+  let envoy: Envoy
+  beforeAll(async () => {
+    service = await Service.start({ env: { WEB_CONCURRENCY: '1', GRPC_PORT: '0', REDIS_TIMEOUT_MS: '4000' } })
+    client = new Client(service.url)
+    envoy = await Envoy.start({
+      grpcPorts: [service.grpcPort],
+      edit: config => {
+        withAiGatewayParts(config)
+        const filters = config.getIn(HTTP_FILTERS) as YAMLSeq
+        filters.items.splice(1, 0, config.createNode(COUNT_FROM_HEADER))
+      },
+    })
+  }, 120_000)
+  afterAll(async () => {
+    await envoy.stop()
+    await service.stop()
+  }, 60_000)
+
+  it('charges the tokens of an answer after it, and denies requests while there is debt', async () => {
+    await client.put('rls;ai;user', { capacity: 100, refillTokens: 1, refillIntervalMs: 86_400_000, overdraft: true })
+    const ask = async (tokens?: number) => {
+      const count: Record<string, string> = tokens === undefined ? {} : { [REPEATED_HEADER]: String(tokens) }
+      return (await fetch(envoy.url, { headers: { 'x-user-id': 'ann', ...count } })).status
+    }
+    const remaining = async () => (await client.get('/buckets/rls%3Bai%3Buser%3Dann')).body.remaining
+    // An error of the model has no count.
+    expect(await ask()).toBe(200)
+    expect(await ask(30)).toBe(200)
+    await eventually(async () => expect(await remaining()).toBe(70), 10_000)
+    expect(await ask(100)).toBe(200)
+    await eventually(async () => expect(await ask(1)).toBe(429), 10_000)
+    expect(await remaining()).toBe(0)
+  }, 60_000)
+})
+
+describe('the objects in the recipes', () => {
+  const ports = (readYaml('components/protocols/service.yaml') as { spec: { ports: { port: number }[] } }).spec.ports
+  const [headless] = [...manifestsIn('components/protocols').values()]
+
+  it('name the Service and the port of the manifests', () => {
+    const [contour = ''] = recipeBlocks('contour', 'yaml')
+    const [extension] = parseAllDocuments(contour).map(document => document.toJS())
+    expect(extension).toMatchObject({
+      metadata: { namespace: 'throttler' },
+      spec: { services: [{ name: 'throttler', port: 8081 }] },
+    })
+    expect(ports.map(({ port }) => port)).toContain(8_081)
+    expect(JSON.stringify(aiGatewayParts())).toContain(`"${headless?.metadata.name}.throttler.svc.cluster.local"`)
+  })
+
+  it('have the configuration of Contour as it reads it', () => {
+    const [contour = ''] = recipeBlocks('contour', 'yaml')
+    const [, map] = parseAllDocuments(contour).map(document => document.toJS())
+    expect(parse(map.data['contour.yaml'])).toEqual({
+      rateLimitService: { extensionService: 'throttler/throttler', domain: 'contour', failOpen: true },
+    })
+  })
+})
