@@ -1,10 +1,16 @@
+import type { Checker } from '../check/checker.ts'
 import { CommandRunner, type CommandRunnerOptions } from '../check/resp/command-runner.ts'
 import { CommandTable, type CommandTableOptions } from '../check/resp/command-table.ts'
 import { RespConnection } from '../check/resp/resp-connection.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { SocketServer } from '../connections/socket-server.ts'
+import type { Tracing } from '../tracing/tracer.ts'
+import { TracedRespChecker } from './traced-resp-checker.ts'
 
-export interface RespDependencies extends CommandTableOptions, Omit<CommandRunnerOptions, 'table'> {
+export interface RespDependencies extends CommandTableOptions, Omit<CommandRunnerOptions, 'table' | 'checker'> {
+  readonly checker: Checker
+  /** Absent if nothing is traced. */
+  readonly tracing?: Tracing | undefined
   readonly slots: ConnectionSlots
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
@@ -12,7 +18,9 @@ export interface RespDependencies extends CommandTableOptions, Omit<CommandRunne
 
 /** The service over RESP. It does not listen yet. */
 export function buildRespServer(deps: RespDependencies): SocketServer {
-  const runner = new CommandRunner({ ...deps, table: new CommandTable(deps) })
-  const { slots, drain } = deps
+  const { slots, drain, tracing, calls } = deps
+  const checker =
+    tracing === undefined ? deps.checker : new TracedRespChecker({ ...tracing, calls, checker: deps.checker })
+  const runner = new CommandRunner({ ...deps, checker, table: new CommandTable(deps) })
   return new SocketServer({ slots, drain, open: (socket, hold) => new RespConnection(socket, runner, hold) })
 }

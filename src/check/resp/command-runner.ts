@@ -3,7 +3,6 @@ import { overloaded } from '../../access/overload.ts'
 import { Problem } from '../../lib/errors.ts'
 import { type CallLog, isSlow } from '../../observability/call-log.ts'
 import type { BatchTurns } from '../batch-turns.ts'
-import type { Checker } from '../checker.ts'
 import type { CheckResult, OnResult } from '../pending-check.ts'
 import type { CheckCommand, Command, CommandResult } from './command.ts'
 import type { CommandBatch } from './command-batch.ts'
@@ -22,9 +21,15 @@ export interface RespObserver {
   commandAnswered(command: string, isError: boolean): void
 }
 
+/** Decides the checks of commands: one, or several in order. */
+export interface CommandChecker {
+  check(asked: CheckCommand, onResult: OnResult): void
+  checkAll(asked: readonly CheckCommand[], onResult: OnResult): void
+}
+
 export interface CommandRunnerOptions {
   readonly table: CommandTable
-  readonly checker: Checker
+  readonly checker: CommandChecker
   readonly batchTurns: BatchTurns
   /** Whether the process is overloaded. */
   readonly isOverloaded: () => boolean

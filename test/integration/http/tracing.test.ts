@@ -4,6 +4,7 @@ import { TestApp } from '../../support/app.ts'
 import { CALLER_SPAN, callerContext, type ReceivedSpan } from '../../support/collector.ts'
 import { givenCollector } from '../../support/given-tracing.ts'
 import { descriptor, GrpcClient } from '../../support/grpc-client.ts'
+import { frameOf, RespClient } from '../../support/resp-client.ts'
 import { type Store, startStore } from '../../support/store.ts'
 
 const POLICY = { capacity: 100, refillTokens: 1 }
@@ -14,7 +15,7 @@ let app: TestApp
 let grpc: GrpcClient
 beforeAll(async () => {
   store = await startStore()
-  app = await TestApp.start(store, { variables: { ...given.collector.variables, GRPC_PORT: '0' } })
+  app = await TestApp.start(store, { variables: { ...given.collector.variables, GRPC_PORT: '0', RESP_PORT: '0' } })
   grpc = new GrpcClient(app.grpcPort)
 })
 afterAll(async () => {
@@ -126,6 +127,24 @@ describe('a traced check', () => {
       attributes: { 'rpc.system.name': 'grpc', 'rpc.response.status_code': 'OK' },
     })
     expect(trace['redis check']?.parentSpanId).toBe(call?.spanId)
+  })
+})
+
+describe('traced checks over RESP', () => {
+  it('that arrive together are one span, with one call of the store in it', async () => {
+    const client = await RespClient.connect(app.respPort)
+    client.socket.write(Buffer.concat(['x', 'y', 'z'].map(key => frameOf('THROTTLE.CHECK', key))))
+    const together = await given.collector.spanWith(({ attributes }) => Number(attributes['throttler.checks']) === 3)
+    client.socket.write(frameOf('THROTTLE.CHECK', 'x'))
+    const single = await given.collector.spanWith(
+      ({ name, attributes }) => name === 'throttle.check' && attributes['throttler.key'] !== undefined,
+    )
+    client.socket.destroy()
+    expect(single).toMatchObject({ kind: 'server', parentSpanId: undefined, hasFailed: false })
+    for (const { traceId, spanId } of [together, single]) {
+      const spans = await given.collector.traceOf(traceId, 2)
+      expect(spans.find(({ name }) => name === 'redis check')?.parentSpanId).toBe(spanId)
+    }
   })
 })
 
