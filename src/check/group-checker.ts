@@ -70,7 +70,8 @@ export class GroupChecker {
       return { decision: decideTogether(checks.map((check, i) => byMode[i] ?? decideBesideBlocked(check))) }
     }
     const counted = checks.filter((_, i) => byMode[i] === undefined)
-    const { decisions, ...held } = counted.length === 0 ? NOTHING_COUNTED : await this.#decideCounted(counted, request)
+    const asksStore = counted.length > 0 || request.hold?.isRepeatable === true
+    const { decisions, ...held } = asksStore ? await this.#decideCounted(counted, request) : NOTHING_COUNTED
     const ofCounted = decisions.values()
     const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
     return { decision: decideTogether(results), ...held }
@@ -139,7 +140,10 @@ export class GroupChecker {
 }
 
 /** What to hold of the keys that are asked. */
-export type RequestedHold = Omit<HoldRequest, 'named'>
+export interface RequestedHold extends Omit<HoldRequest, 'named'> {
+  /** Whether an earlier request may have the same id. */
+  readonly isRepeatable: boolean
+}
 
 interface DecideOptions {
   readonly origin?: CheckOrigin | undefined
@@ -147,7 +151,9 @@ interface DecideOptions {
 }
 
 /** What a group has besides its checks. */
-type GroupRequest = Pick<CheckGroup, 'origin' | 'hold'>
+interface GroupRequest extends Pick<CheckGroup, 'origin'> {
+  readonly hold?: HoldRequest & RequestedHold
+}
 
 interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
   readonly decisions: readonly Decision[]

@@ -40,7 +40,10 @@ export interface BucketStore {
 
 /** Checks of different keys, decided together: either all are allowed, or nothing is spent. */
 export interface CheckGroup extends Asked {
-  /** 1 to 16. All of them have `reserves` if the group has a hold. */
+  /**
+   * At most 16. All of them have `reserves` if the group has a hold. A group with a hold may have none: it only finds what an earlier
+   * request with its id holds.
+   */
   readonly checks: readonly BucketCheck[]
   /** For each check, whether its policy is in mode `shadow`: it never denies the group, and spends nothing if it would be denied. */
   readonly shadowed: readonly boolean[]
@@ -163,6 +166,6 @@ export interface CheckObserver {
   decided(decision: Decision, seconds: number, requestId?: string): void
   /** The store was unavailable, and the policy denies checks meanwhile. Invalid input is not reported. */
   undecided(check: BucketCheck, seconds: number): void
-  /** A batch was sent. `failure` is one of few words; absent if the batch was answered. */
+  /** A batch was sent; a group, or a call on a reservation, counts as one check. `failure` is one of few words; absent if the batch was answered. */
   storeCalled(checks: number, seconds: number, failure?: string): void
 }

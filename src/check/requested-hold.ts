@@ -24,11 +24,11 @@ export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey 
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
     const id = reservationId(key, randomBytes(16).toString('base64url'))
-    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT }
+    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isRepeatable: false }
   }
   const id = reservationId(key, digest([caller, key, idempotencyKey]))
   const named = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
-  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]) }
+  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]), isRepeatable: true }
 }
 
 /** 16 bytes in base64url. */

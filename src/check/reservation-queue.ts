@@ -42,7 +42,8 @@ export class ReservationQueue {
     this.#groups = new BatchedCalls({
       ...bounds,
       // All keys of a group are in the same part of the store.
-      storeOf: ({ checks: [first] }) => storeOf(first?.key ?? ''),
+      storeOf: ({ checks: [first], hold }) =>
+        hold === undefined ? storeOf(first?.key ?? '') : storeOfReservation(hold.id),
       call: (store, groups) => store.checkAll(groups),
     })
     this.#settlements = new BatchedCalls({

@@ -49,7 +49,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
   })
   readonly #batchSize = new PlainHistogram({
     name: 'throttler_store_batch_size',
-    help: 'Checks in one call of the bucket store',
+    help: 'Checks in one call of the bucket store; a group of checks, or a call on a reservation, counts as one',
     buckets: BATCH_SIZES,
     registry: this.registry,
   })

@@ -12,18 +12,21 @@ export class GroupCall extends ScriptCall {
     const holds = groups.flatMap(({ hold }) => (hold === undefined ? [] : [hold]))
     const numbers = groups.flatMap(group => numbersOf(group, policies))
     const texts = holds.map(({ id, ...hold }) => id + recordText(hold)).join('')
-    const first = groups[0]?.checks[0]
     super(
       {
         script: checkGroupsScript,
         keyCount: groups.reduce((sum, { checks }) => sum + checks.length, holds.length),
         keys: groups.map(group => keysOf(group, keys)).join(''),
         args: [`[${numbers}]\n${texts}`, policies.text],
-        firstKey: first && keys.bucket(first.key),
+        firstKey: groups[0] && firstKeyOf(groups[0], keys),
       },
       mode,
     )
   }
+}
+
+function firstKeyOf({ checks: [first], hold }: CheckGroup, keys: BucketKeys): string {
+  return hold === undefined ? keys.bucket(first?.key ?? '') : keys.record(hold.id)
 }
 
 function keysOf({ checks, hold }: CheckGroup, keys: BucketKeys): string {

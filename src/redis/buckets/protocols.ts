@@ -37,7 +37,8 @@ export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
       read: (reply, checks) => readingsIn(reply, checks, report),
     },
     groups: {
-      partitionOf: ({ checks: [first] }) => bucketPartition(first?.key ?? ''),
+      partitionOf: ({ checks: [first], hold }) =>
+        hold === undefined ? bucketPartition(first?.key ?? '') : recordPartition(hold.id),
       unitOf: group => group,
       call: (groups, mode) => new GroupCall(groups, keys, mode),
       read: (reply, groups) => groupReadingsIn(reply, groups, report),

@@ -261,54 +261,6 @@ describe('the expiry', () => {
   })
 })
 
-describe('an Idempotency-Key', () => {
-  const named = (name: string) => ({ 'idempotency-key': name })
-
-  it('finds the same reservation again, with the decision of now', async () => {
-    const body = { key: 'two:q', tokens: 2 }
-    const first = await reserve(body, named('job-1'))
-    const again = await reserve(body, named('job-1'))
-    expect(again.status).toBe(201)
-    const { id, expiresAt } = first.body
-    expect(again.body).toMatchObject({ id, expiresAt, allowed: true, remaining: 0 })
-    expect(again.headers.get('location')).toBe(`/reservations/${id}`)
-    expectProblem(await reserve(body, named('job-2')), 429, 'quota-exceeded')
-    await release(id)
-    expect((await reserve(body, named('job-1'))).body).toMatchObject({ id, expiresAt })
-    expect(await remainingOf('two:q')).toBe(2)
-  })
-
-  it('belongs to the first key, and a denied request is not remembered', async () => {
-    await client().check('two:r', 2)
-    expectProblem(await reserve({ key: 'two:r' }, named('job-3')), 429, 'quota-exceeded')
-    await client().request('DELETE', '/buckets/two:r')
-    const allowed = await reserve({ key: 'two:r' }, named('job-3'))
-    const other = await reserve({ key: 'two:s' }, named('job-3'))
-    expect([allowed.status, other.status]).toEqual([201, 201])
-    expect(allowed.body.id).not.toBe(other.body.id)
-  })
-
-  it.each([
-    ['other tokens', { key: 'ten:t', tokens: 2 }],
-    ['another time to live', { key: 'ten:t', ttlMs: 5_000 }],
-    ['another end', { key: 'ten:t', onExpiry: 'release' }],
-    ['another policy', { key: 'ten:t', policy: 'two:*' }],
-    ['another key besides', { checks: [{ key: 'ten:t' }, { key: 'ten:u' }] }],
-  ])('with %s is refused', async (_, body) => {
-    await reserve({ key: 'ten:t' }, named('job-4'))
-    const answer = await reserve(body, named('job-4'))
-    expectProblem(answer, 422, 'idempotency-key-reused')
-    expect(answer.body.detail).toBe(
-      'the Idempotency-Key "job-4" belongs to a reservation with another body; use a new key for a new request',
-    )
-    expect(await remainingOf('ten:t')).toBe(9)
-  })
-
-  it('that is malformed is refused', async () => {
-    expectFields(await reserve({ key: 'ten:v' }, named('a b')), 'validation-failed', ['/headers/idempotency-key'])
-  })
-})
-
 describe('a request for a reservation', () => {
   const seventeen = Array.from({ length: 17 }, (_, i) => ({ key: `k${i}` }))
   it.each<[string, object, string, string[]]>([

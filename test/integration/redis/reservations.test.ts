@@ -9,6 +9,7 @@ import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.
 import { BucketKeys } from '../../../src/redis/keys.ts'
 import { readQuotaCountsScript } from '../../../src/redis/scripts.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { eventually } from '../../support/eventually.ts'
 import { limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 
@@ -180,6 +181,45 @@ describeWithRedis('reservations in a real Redis', () => {
     await reserve('leftover', 7)
     expect(await look('leftover')).toMatchObject({ remaining: CAPACITY - 7 })
     expect(await store.holdsOf('leftover')).toHaveLength(1)
+  })
+
+  it('tell when the first of those that are left expires', async () => {
+    const [first, , last] = [
+      await reserve('first', 1, { ttlMs: MINUTE }),
+      await reserve('first', 1, { ttlMs: 2 * MINUTE }),
+      await reserve('first', 1, { ttlMs: 3 * MINUTE }),
+    ]
+    await settle(first.id, 1)
+    await settle(last.id, 'release')
+    const [reading] = await store.check([{ key: 'first', policy: slow, tokens: 1 }])
+    expect(reading?.held).toMatchObject({ tokens: 1, count: 1 })
+    for (const ms of [reading?.held?.nextExpiryMs, reading?.held?.lastExpiryMs]) {
+      expect(ms).toBeGreaterThan(MINUTE)
+      expect(ms).toBeLessThanOrEqual(2 * MINUTE)
+    }
+  })
+
+  it('that a replica had not received when it took over are not found, and cost nothing', async () => {
+    // A master waits for five seconds for further replicas before it sends its data.
+    await redis.config('SET', 'repl-diskless-sync-delay', '0')
+    const replica = await RedisServer.start('--replicaof', '127.0.0.1', String(server.port))
+    const promoted = new Redis(replica.url)
+    try {
+      const kept = await reserve('failed-over', 5)
+      await eventually(async () => expect(await redis.wait(1, 100)).toBe(1))
+      await promoted.replicaof('NO', 'ONE')
+      const lost = await reserve('failed-over', 7)
+      const after = new RedisBucketStore(promoted, keys)
+      expect(
+        await after.settle([kept, lost].map(({ id }) => ({ id, amounts: 'reserved', policyOf: () => slow }))),
+      ).toMatchObject([{ status: 'settled', keys: [{ charged: 5 }] }, { status: 'not-found' }])
+      const check = { key: 'failed-over', policy: slow, tokens: 0 }
+      const [reading] = await after.check([check])
+      expect(reading && decideByBucket(check, reading, 'redis')).toMatchObject({ remaining: CAPACITY - 5 })
+    } finally {
+      promoted.disconnect()
+      await replica.stop()
+    }
   })
 
   it('find their own reservation again after the memory of it is outdated', async () => {
