@@ -50,12 +50,13 @@ describeWithRedis('reservations of many callers at several processes', () => {
     await redis.stop()
   })
 
-  /** Kills one front process after another. */
+  /** Kills one front process after another, each once the service answers: on a busy machine, a new process takes seconds to start. */
   async function killFor(forMs: number, everyMs: number): Promise<number> {
     const untilMs = performance.now() + forMs
     let killed = 0
     while (performance.now() < untilMs) {
       await sleep(everyMs)
+      await eventually(() => client.check('any', 0), 30_000)
       const [victim] = service.pidsOf('throttler front')
       if (victim === undefined) continue
       process.kill(victim, 'SIGKILL')
