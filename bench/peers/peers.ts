@@ -48,6 +48,31 @@ const go = (path: string, version: string) => (root: string) => ({
   env: { GOBIN: join(root, 'bin'), GOTOOLCHAIN: 'auto' },
 })
 
+const RATELIMIT_VERSION = 'v1.4.1-0.20260122083618-3fb702589d36'
+export const RATELIMIT_MODULE = `github.com/envoyproxy/ratelimit@${RATELIMIT_VERSION}`
+
+export const RATELIMIT: Peer = {
+  name: 'envoyproxy/ratelimit',
+  version: '3fb5027 (2026-01-22)',
+  build: go('github.com/envoyproxy/ratelimit/src/service_cmd', RATELIMIT_VERSION),
+  program: 'service_cmd',
+  decides: 'fixed window, up to twice the limit around its end, shared over Redis',
+  start: async ({ ports: [http, grpc, debug], redisPort, directory }) => {
+    const config = join(directory, 'ratelimit', 'config')
+    await mkdir(config, { recursive: true })
+    await writeFile(join(config, 'bench.yaml'), RATE_LIMIT_CONFIG)
+    return {
+      env: {
+        ...{ RUNTIME_ROOT: directory, RUNTIME_SUBDIRECTORY: 'ratelimit', USE_STATSD: 'false', LOG_LEVEL: 'error' },
+        ...{ BACKEND_TYPE: 'redis', REDIS_SOCKET_TYPE: 'tcp', REDIS_URL: `${LOOPBACK}:${redisPort}` },
+        ...{ HOST: LOOPBACK, PORT: String(http), GRPC_HOST: LOOPBACK, GRPC_PORT: String(grpc) },
+        ...{ DEBUG_HOST: LOOPBACK, DEBUG_PORT: String(debug) },
+      },
+      listens: { gRPC: grpc },
+    }
+  },
+}
+
 export const PEERS: readonly Peer[] = [
   {
     name: 'throttlecrab',
@@ -81,25 +106,5 @@ export const PEERS: readonly Peer[] = [
       listens: { gRPC: grpc },
     }),
   },
-  {
-    name: 'envoyproxy/ratelimit',
-    version: '3fb5027 (2026-01-22)',
-    build: go('github.com/envoyproxy/ratelimit/src/service_cmd', 'v1.4.1-0.20260122083618-3fb702589d36'),
-    program: 'service_cmd',
-    decides: 'fixed window, up to twice the limit around its end, shared over Redis',
-    start: async ({ ports: [http, grpc, debug], redisPort, directory }) => {
-      const config = join(directory, 'ratelimit', 'config')
-      await mkdir(config, { recursive: true })
-      await writeFile(join(config, 'bench.yaml'), RATE_LIMIT_CONFIG)
-      return {
-        env: {
-          ...{ RUNTIME_ROOT: directory, RUNTIME_SUBDIRECTORY: 'ratelimit', USE_STATSD: 'false', LOG_LEVEL: 'error' },
-          ...{ BACKEND_TYPE: 'redis', REDIS_SOCKET_TYPE: 'tcp', REDIS_URL: `${LOOPBACK}:${redisPort}` },
-          ...{ HOST: LOOPBACK, PORT: String(http), GRPC_HOST: LOOPBACK, GRPC_PORT: String(grpc) },
-          ...{ DEBUG_HOST: LOOPBACK, DEBUG_PORT: String(debug) },
-        },
-        listens: { gRPC: grpc },
-      }
-    },
-  },
+  RATELIMIT,
 ]
