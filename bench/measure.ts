@@ -35,7 +35,7 @@ interface Bench {
 /** Loads the process as the row says, and looks at everything between the warm-up and the end. */
 export async function measure(row: Row, measured: MeasuredProcess, bench: Bench): Promise<Measurement> {
   const { load, redis, redisPid, stop: signal } = bench
-  const port = row.isResp ? measured.respPort : measured.port
+  const port = measured[row.port ?? 'port']
   await load.start({ ...row, port: port ?? 0 })
   await sleep(bench.warmUpSeconds * 1000, undefined, { signal })
 

@@ -7,8 +7,8 @@ export interface Row {
   /** The service, or one of the servers that it is compared with. */
   readonly server: string
   readonly requests: RequestKind
-  /** Whether requests go to the port of RESP. */
-  readonly isResp?: boolean
+  /** The port that requests go to, if it is not that of HTTP. */
+  readonly port?: 'respPort' | 'grpcPort'
   readonly ratePerSecond?: number
   readonly decisionsPerAnswer: number
   /** The status that nearly every answer has. */
@@ -35,8 +35,16 @@ export const ROWS: readonly Row[] = [
   { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
   { ...single, name: 'rate-limiter-flexible', server: 'rate-limiter-flexible' },
   { ...single, name: 'fastify-rate-limit', server: 'fastify-rate-limit' },
-  { ...ours, name: 'ours-resp', isResp: true, requests: 'resp' },
-  { ...ours, name: 'ours-resp-pipelines', isResp: true, requests: 'resp-pipelines', decisionsPerAnswer: PIPELINE_SIZE },
+  { ...ours, name: 'ours-resp', port: 'respPort', requests: 'resp' },
+  {
+    ...ours,
+    name: 'ours-resp-pipelines',
+    port: 'respPort',
+    requests: 'resp-pipelines',
+    decisionsPerAnswer: PIPELINE_SIZE,
+  },
+  { ...ours, name: 'ours-grpc', port: 'grpcPort', requests: 'ratelimit-grpc' },
+  { ...single, name: 'grpc-js', server: 'grpc-js', requests: 'ratelimit-grpc' },
   { ...single, name: 'floor-open-loop', server: 'floor', ratePerSecond: OPEN_LOOP_RATE },
   { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },
 ]

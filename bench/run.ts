@@ -11,6 +11,7 @@ import { POLICY } from './policy.ts'
 import { type BucketMemory, KEY_PREFIX, measureBucketMemory } from './probes/bucket-memory.ts'
 import { holdMany } from './probes/hold-many.ts'
 import { type HoldMemory, measureHoldMemory } from './probes/hold-memory.ts'
+import { storeDescriptorPolicy } from './processes/descriptor-policy.ts'
 import type { MeasuredProcess } from './processes/measured-process.ts'
 import { MEMORY, ROWS, type Row, SERVICE } from './rows.ts'
 
@@ -56,6 +57,8 @@ async function runRows(
     stops.unshift(...[...processes.values()].map(({ stop }) => stop))
     const { runnable, remarks } = await sort(rows, processes)
     if (rows.some(({ requests }) => requests === 'held')) await holdInAll(redis)
+    const overGrpc = rows.find(({ port }) => port === 'grpcPort')
+    if (overGrpc) await storeDescriptorPolicy(processes.get(overGrpc.server) as MeasuredProcess, server.url)
     const bench = { ...options, load, redis, redisPid: server.pid }
     const rounds: Round[] = []
     for (let i = 1; i <= options.rounds; i++) {

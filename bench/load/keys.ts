@@ -20,3 +20,7 @@ export function heldKey(n: number): string {
 export function randomKey(): string {
   return `user:${Math.floor(Math.random() * KEYS)}`
 }
+
+/** What requests of Envoy's protocol ask about. */
+export const DESCRIPTOR_DOMAIN = 'bench'
+export const DESCRIPTOR_KEY = 'user'

@@ -1,6 +1,16 @@
 /** What each kind of request is, and how it is sent. */
 
-import { BATCH_SIZE, GROUP_SIZE, HELD_KEYS, heldKey, KEYS, PIPELINE_SIZE, randomKey } from './keys.ts'
+import {
+  BATCH_SIZE,
+  DESCRIPTOR_DOMAIN,
+  DESCRIPTOR_KEY,
+  GROUP_SIZE,
+  HELD_KEYS,
+  heldKey,
+  KEYS,
+  PIPELINE_SIZE,
+  randomKey,
+} from './keys.ts'
 import type { RawRequestKind } from './messages.ts'
 import type { Open } from './protocols/connection.ts'
 import { GrpcConnection, GrpcSocket } from './protocols/grpc-connection.ts'
@@ -76,8 +86,8 @@ const gubernatorLimit = (key: string) =>
   )
 
 /** `envoy.service.ratelimit.v3.RateLimitRequest`, its descriptors. */
-const descriptor = (key: string) => field(2, field(1, Buffer.concat([field(1, 'user'), field(2, key)])))
-const rateLimitRequest = (keys: readonly string[]) => grpcMessage(field(1, 'bench'), ...keys.map(descriptor))
+const descriptor = (key: string) => field(2, field(1, Buffer.concat([field(1, DESCRIPTOR_KEY), field(2, key)])))
+const rateLimitRequest = (keys: readonly string[]) => grpcMessage(field(1, DESCRIPTOR_DOMAIN), ...keys.map(descriptor))
 
 export const KINDS: Readonly<Record<RawRequestKind, Kind>> = {
   single: { ...single, requests: forEachKey(key => post('/check', { key, tokens: 1 })) },

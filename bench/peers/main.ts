@@ -3,10 +3,11 @@ import { homedir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { requireRedis, stopSignal } from '../lifecycle.ts'
-import { toText } from '../report/tables.ts'
+import { targetTable, toText } from '../report/tables.ts'
 import { replaceSection } from '../report/write.ts'
 import { peerSection, peerTable } from './report.ts'
 import { runPeers } from './run.ts'
+import { judgePeers } from './targets.ts'
 
 const { quick } = parseArgs({ options: { quick: { type: 'boolean', default: false } } }).values
 requireRedis()
@@ -14,5 +15,5 @@ requireRedis()
 const root = join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'throttler-bench')
 const options = { rounds: quick ? 1 : 3, seconds: quick ? 1 : 3, root, stop: stopSignal() }
 const run = await runPeers(options, line => console.error(line))
-console.log(toText(peerTable(run)))
+console.log(`${toText(peerTable(run))}\n\n${toText(targetTable({ targets: judgePeers(run) }))}`)
 if (!quick) replaceSection('npm run bench:peers', peerSection(run))

@@ -1,10 +1,11 @@
 import { described, thisMachine } from '../report/machine.ts'
 import { median } from '../report/statistics.ts'
-import { toMarkdown } from '../report/tables.ts'
+import { targetTable, toMarkdown } from '../report/tables.ts'
 import { SERVICE } from '../rows.ts'
 import { PEERS } from './peers.ts'
 import { PEER_ROWS, type PeerRow } from './rows.ts'
 import type { PeerRun } from './run.ts'
+import { judgePeers } from './targets.ts'
 
 type Cells = readonly string[]
 
@@ -48,7 +49,8 @@ export function peerSection(run: PeerRun): string {
   const versions = PEERS.map(({ name, version }) => `${name} ${version}`)
   const date = new Date().toISOString().slice(0, 10)
   const machine = `${described(thisMachine())}; ${versions.join(', ')}; ${date}; \`npm run bench:peers\``
-  return `${machine}\n\n${toMarkdown(peerTable(run))}`
+  const targets = toMarkdown(targetTable({ targets: judgePeers(run) }))
+  return `${machine}\n\n${toMarkdown(peerTable(run))}\n\n${targets}`
 }
 
 function titleOf({ name, server }: PeerRow): string {

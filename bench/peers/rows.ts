@@ -30,11 +30,13 @@ const hundred = (...row: Parameters<typeof one>): PeerRow => {
 /** In the order in which a round runs them. */
 export const PEER_ROWS: readonly PeerRow[] = [
   one(SERVICE, 'HTTP', 'single'),
+  one(SERVICE, 'gRPC', 'ratelimit-grpc'),
   one('envoyproxy/ratelimit', 'gRPC', 'ratelimit-grpc'),
   one('gubernator', 'gRPC', 'gubernator-grpc'),
   one('throttlecrab', 'HTTP', 'throttlecrab-http'),
   one('throttlecrab', 'RESP', 'throttlecrab-resp'),
   hundred(SERVICE, 'HTTP', 'batch'),
+  hundred(SERVICE, 'gRPC', 'ratelimit-batches'),
   hundred('envoyproxy/ratelimit', 'gRPC', 'ratelimit-batches'),
   hundred('gubernator', 'gRPC', 'gubernator-batches'),
   hundred('throttlecrab', 'RESP', 'throttlecrab-pipelines'),

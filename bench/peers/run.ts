@@ -2,6 +2,7 @@ import { Redis } from 'ioredis'
 import { RedisServer } from '../../test/support/redis-server.ts'
 import { LoadGenerator } from '../load/load-generator.ts'
 import { type Measurement, measure } from '../measure.ts'
+import { storeDescriptorPolicy } from '../processes/descriptor-policy.ts'
 import type { MeasuredProcess } from '../processes/measured-process.ts'
 import { startService } from '../processes/service.ts'
 import { SERVICE } from '../rows.ts'
@@ -36,7 +37,9 @@ export async function runPeers(options: PeerRunOptions, say: Say): Promise<PeerR
   try {
     const service = await startService(server.url)
     stops.unshift(service.stop)
-    const started = new Map<string, At>([[SERVICE, () => service]])
+    await storeDescriptorPolicy(service, server.url)
+    const overGrpc = { ...service, port: service.grpcPort ?? 0 }
+    const started = new Map<string, At>([[SERVICE, ({ protocol }) => (protocol === 'gRPC' ? overGrpc : service)]])
     const failures = new Map<string, string>()
     for (const peer of PEERS) {
       say(`building ${peer.name} ${peer.version}`)

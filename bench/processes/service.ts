@@ -7,13 +7,15 @@ export async function startService(
   redisUrl: string,
   variables: Readonly<Record<string, string>> = {},
 ): Promise<MeasuredProcess> {
-  const env = { WEB_CONCURRENCY: '1', RESP_PORT: '0', REDIS_URL: redisUrl, ...POLICY_VARIABLES, ...variables }
+  const ports = { RESP_PORT: '0', GRPC_PORT: '0' }
+  const env = { WEB_CONCURRENCY: '1', ...ports, REDIS_URL: redisUrl, ...POLICY_VARIABLES, ...variables }
   const service = await Service.start({ kind: 'api', env })
   const [frontPid] = service.pidsOf('throttler front')
   if (frontPid === undefined) throw new Error('the service has no front process')
   return {
     port: Number(new URL(service.url).port),
     respPort: service.respPort,
+    grpcPort: service.grpcPort,
     pids: [service.process.pid ?? 0, frontPid],
     frontPid,
     stop: async () => void (await service.stop()),

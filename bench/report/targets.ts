@@ -47,6 +47,12 @@ const TARGETS: readonly RoundTarget<Round>[] = [
     of: round => ratio(cpu(round['ours-resp']), cpu(round['ours-single'])),
   },
   {
+    name: 'gRPC, 64 calls at a time: CPU of a check (front + Redis) ÷ HTTP’s',
+    unit: '×',
+    atMost: 1.6,
+    of: round => ratio(cpu(round['ours-grpc']), cpu(round['ours-single'])),
+  },
+  {
     name: 'decisions a CPU second, client with shared calls ÷ single',
     unit: '×',
     atLeast: 4,

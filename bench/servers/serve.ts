@@ -4,21 +4,30 @@ import type { FastifyInstance } from 'fastify'
 import { evalshaServer } from './evalsha.server.ts'
 import { fastifyRateLimitServer } from './fastify-rate-limit.server.ts'
 import { floorServer } from './floor.server.ts'
+import { grpcJsServer } from './grpc-js.server.ts'
 import { rateLimiterFlexibleServer } from './rate-limiter-flexible.server.ts'
 
-const SERVERS: Readonly<Record<string, (redisUrl: string) => Promise<FastifyInstance>>> = {
-  floor: floorServer,
-  'evalsha-per-check': evalshaServer,
-  'rate-limiter-flexible': rateLimiterFlexibleServer,
-  'fastify-rate-limit': fastifyRateLimitServer,
+/** Each starts a server and resolves with its port. */
+const SERVERS: Readonly<Record<string, (redisUrl: string) => Promise<number>>> = {
+  floor: listening(floorServer),
+  'evalsha-per-check': listening(evalshaServer),
+  'rate-limiter-flexible': listening(rateLimiterFlexibleServer),
+  'fastify-rate-limit': listening(fastifyRateLimitServer),
+  'grpc-js': grpcJsServer,
+}
+
+function listening(build: (redisUrl: string) => Promise<FastifyInstance>) {
+  return async (redisUrl: string) => {
+    const app = await build(redisUrl)
+    await app.listen({ host: '127.0.0.1', port: 0 })
+    return (app.server.address() as AddressInfo).port
+  }
 }
 
 const [name = '', redisUrl = ''] = process.argv.slice(2)
-const build = SERVERS[name]
-if (build === undefined) throw new Error(`there is no server "${name}"; there are ${Object.keys(SERVERS).join(', ')}`)
+const start = SERVERS[name]
+if (start === undefined) throw new Error(`there is no server "${name}"; there are ${Object.keys(SERVERS).join(', ')}`)
 
 process.title = `throttler-bench ${name}`
 process.on('disconnect', () => process.exit())
-const app = await build(redisUrl)
-await app.listen({ host: '127.0.0.1', port: 0 })
-process.send?.((app.server.address() as AddressInfo).port)
+process.send?.(await start(redisUrl))
