@@ -20,6 +20,11 @@ export class CallFailure extends Error {
     this.code = code
     this.faults = errors
   }
+
+  /** Whether the call may have been obeyed all the same. */
+  get isOutcomeUnknown(): boolean {
+    return this.status === 0 || this.status >= 500
+  }
 }
 
 export interface Call {

@@ -8,20 +8,28 @@ export interface Change {
   readonly key: string
   /** The ETag of the policy that the operator saw; undefined if there was none. */
   readonly seen: string | undefined
-  readonly reason?: string
+}
+
+/** A change that is sent. Each attempt to make the same change has the same idempotency key, and so is the same command. */
+export interface SentChange extends Change {
+  readonly reason: string
+  readonly idempotencyKey: string
+}
+
+export function newIdempotencyKey(): string {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('-')
 }
 
 function conditionOf({ seen }: Change): Record<string, string> {
   return seen === undefined ? { 'if-none-match': '*' } : { 'if-match': seen }
 }
 
-/** One click is one command: a repetition by the browser has the same idempotency key. */
-function fieldsOf(change: Change): Record<string, string> {
-  const { reason = '' } = change
+function fieldsOf(change: SentChange): Record<string, string> {
+  const { reason, idempotencyKey } = change
   return {
     ...conditionOf(change),
     prefer: `wait=${WAIT_SECONDS}`,
-    'idempotency-key': Array.from(crypto.getRandomValues(new Uint8Array(16)), byte => byte.toString(16)).join('-'),
+    'idempotency-key': idempotencyKey,
     ...(reason.trim() !== '' && { 'x-change-reason': fieldOf(reason.trim()) }),
   }
 }
@@ -34,15 +42,15 @@ export async function dryRun(change: Change, body: PolicyDefinition): Promise<Dr
   return (await call<DryRun>(`config/${segment(change.key)}`, options)).body
 }
 
-export function putPolicy(change: Change, body: PolicyDefinition): Outcome {
+export function putPolicy(change: SentChange, body: PolicyDefinition): Outcome {
   return call(`config/${segment(change.key)}`, { method: 'PUT', headers: fieldsOf(change), body })
 }
 
-export function deletePolicy(change: Change): Outcome {
+export function deletePolicy(change: SentChange): Outcome {
   return call(`config/${segment(change.key)}`, { method: 'DELETE', headers: fieldsOf(change) })
 }
 
-export function rollBack(change: Change, version: number): Outcome {
+export function rollBack(change: SentChange, version: number): Outcome {
   const options = { method: 'POST', headers: fieldsOf(change), body: { version } }
   return call(`config/${segment(change.key)}/rollback`, options)
 }

@@ -1,7 +1,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useId, useRef } from 'preact/hooks'
 import type { CallFailure } from '../api/call.ts'
-import { Failure } from './states.tsx'
+import { ChangeFailure } from './states.tsx'
 
 interface ConfirmationProps {
   readonly title: string
@@ -28,7 +28,7 @@ export function Confirmation({ title, action, isRunning, failure, children, onCo
       <form onSubmit={submit}>
         <h2 id={heading}>{title}</h2>
         {children}
-        {failure && <Failure failure={failure} />}
+        {failure && <ChangeFailure failure={failure} />}
         <div class="actions">
           <button type="submit" class="primary" disabled={isRunning}>
             {action}

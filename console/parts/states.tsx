@@ -27,6 +27,18 @@ export function Failure({ failure, onRetry }: { failure: CallFailure; onRetry?: 
   )
 }
 
+/** Why a change failed, and whether that is certain. */
+export function ChangeFailure({ failure }: { failure: CallFailure }) {
+  return (
+    <>
+      <Failure failure={failure} />
+      {failure.isOutcomeUnknown && (
+        <p class="hint">The change may have been accepted all the same. Try again: it is not made twice.</p>
+      )}
+    </>
+  )
+}
+
 /** Nothing to show, and why. */
 export function Empty({ children }: { children: ComponentChildren }) {
   return <p class="empty">{children}</p>

@@ -1,11 +1,12 @@
-import { useEffect, useRef, useState } from 'preact/hooks'
-import { dryRun, putPolicy } from '../api/changes.ts'
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
+import type { CallFailure } from '../api/call.ts'
+import { dryRun, newIdempotencyKey, putPolicy } from '../api/changes.ts'
 import { readPolicy, type Seen } from '../api/policies.ts'
 import type { DryRun, PolicyDefinition } from '../api/types.ts'
 import { Differences } from '../parts/differences.tsx'
 import { ForeignText } from '../parts/foreign-text.tsx'
 import { ReasonField } from '../parts/reason-field.tsx'
-import { Failure } from '../parts/states.tsx'
+import { ChangeFailure, Failure } from '../parts/states.tsx'
 import { useAction } from '../parts/use-action.ts'
 import { formatCount } from '../text/format.ts'
 import { definitionOf } from '../text/policy-text.ts'
@@ -30,6 +31,9 @@ export function PolicyEditor({ name, seen, onChanged, onClose }: EditorProps) {
   const [reason, setReason] = useState('')
   const [preview, setPreview] = useState<DryRun>()
   const [theirs, setTheirs] = useState<Seen>()
+  const idempotencyKey = useMemo(newIdempotencyKey, [base, draft])
+  /** An attempt to apply a draft had an unknown outcome. */
+  const isInDoubt = useRef(false)
   const heading = useRef<HTMLHeadingElement>(null)
   useEffect(() => heading.current?.focus(), [])
   const edit = (policy: PolicyDefinition) => {
@@ -44,15 +48,22 @@ export function PolicyEditor({ name, seen, onChanged, onClose }: EditorProps) {
       setTheirs(current)
     })
   }
-  const trial = useAction(() => dryRun({ key: name, seen: base.etag }, draft).then(setPreview).catch(orConflict))
   const apply = useAction(() =>
-    putPolicy({ key: name, seen: base.etag, reason }, draft)
+    putPolicy({ key: name, seen: base.etag, reason, idempotencyKey }, draft)
       .then(({ status }) =>
         onChanged(status === 202 ? 'The change is queued.' : 'The policy is changed, and in force.'),
       )
-      .catch(orConflict),
+      .catch((err: CallFailure) => {
+        isInDoubt.current ||= err.isOutcomeUnknown
+        return orConflict(err)
+      }),
   )
+  const trial = useAction(() => {
+    apply.forget()
+    return dryRun({ key: name, seen: base.etag }, draft).then(setPreview).catch(orConflict)
+  })
   const resolve = (current: Seen, policy: PolicyDefinition) => {
+    isInDoubt.current = false
     setBase(current)
     setTheirs(undefined)
     edit(policy)
@@ -62,8 +73,10 @@ export function PolicyEditor({ name, seen, onChanged, onClose }: EditorProps) {
     if (preview === undefined) trial.run()
     else apply.run()
   }
-  const failure = trial.failure ?? apply.failure
-  if (theirs !== undefined) return <Conflict base={base} theirs={theirs} draft={draft} onResolve={resolve} />
+  if (theirs !== undefined) {
+    const conflict = { base, theirs, draft, isInDoubt: isInDoubt.current }
+    return <Conflict {...conflict} onResolve={resolve} />
+  }
   return (
     <form class="editor" onSubmit={submit}>
       <h2 ref={heading} tabIndex={-1}>
@@ -71,7 +84,8 @@ export function PolicyEditor({ name, seen, onChanged, onClose }: EditorProps) {
       </h2>
       <PolicyFields policy={draft} onChange={edit} />
       <ReasonField value={reason} onChange={setReason} />
-      {failure && <Failure failure={failure} />}
+      {trial.failure && <Failure failure={trial.failure} />}
+      {apply.failure && <ChangeFailure failure={apply.failure} />}
       {preview && <Preview {...preview} />}
       <div class="actions">
         <button
@@ -115,11 +129,13 @@ interface ConflictProps {
   readonly base: Seen
   readonly theirs: Seen
   readonly draft: PolicyDefinition
+  /** An earlier attempt of this operator may have made the change. */
+  readonly isInDoubt: boolean
   onResolve(current: Seen, policy: PolicyDefinition): void
 }
 
-/** Somebody changed the policy after the operator had opened it. */
-function Conflict({ base, theirs, draft, onResolve }: ConflictProps) {
+/** The policy has changed since the operator opened it. */
+function Conflict({ base, theirs, draft, isInDoubt, onResolve }: ConflictProps) {
   const definition = ({ policy }: Seen) => (policy === undefined ? null : definitionOf({ ...policy }))
   const now = definition(theirs)
   const heading = useRef<HTMLHeadingElement>(null)
@@ -127,17 +143,17 @@ function Conflict({ base, theirs, draft, onResolve }: ConflictProps) {
   return (
     <div class="note bad" role="alert">
       <h2 ref={heading} tabIndex={-1}>
-        Somebody else changed this policy
+        This policy has changed in the meantime
       </h2>
       <p>
         {theirs.policy === undefined ? (
-          'It was deleted in the meantime.'
+          'It was deleted.'
         ) : (
           <>
-            Version {theirs.policy.version} is by <ForeignText text={theirs.policy.updatedBy} />. Nothing of yours was
-            applied.
+            Version {theirs.policy.version} is by <ForeignText text={theirs.policy.updatedBy} />.
           </>
-        )}
+        )}{' '}
+        {isInDoubt ? 'It may be your earlier attempt, whose outcome was unknown.' : 'Nothing of yours was applied.'}
       </p>
       <h3>Their change</h3>
       <Differences from={definition(base)} to={now} />

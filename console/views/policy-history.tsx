@@ -1,6 +1,6 @@
-import { useState } from 'preact/hooks'
+import { useMemo, useState } from 'preact/hooks'
 import { CallFailure, call, segment } from '../api/call.ts'
-import { rollBack } from '../api/changes.ts'
+import { newIdempotencyKey, rollBack } from '../api/changes.ts'
 import type { Seen } from '../api/policies.ts'
 import type { HistoryPage, PolicyEvent } from '../api/types.ts'
 import { Confirmation } from '../parts/dialog.tsx'
@@ -25,10 +25,12 @@ interface PolicyHistoryProps {
   readonly changes: number
   readonly seen: Seen | undefined
   onChanged(text: string): void
+  /** The operator gave up a rollback that failed. What is shown may no longer be true. */
+  onFailed(): void
 }
 
 /** Every change of a policy, newest first: who, when, why and what. */
-export function PolicyHistory({ name, changes, seen, onChanged }: PolicyHistoryProps) {
+export function PolicyHistory({ name, changes, seen, onChanged, onFailed }: PolicyHistoryProps) {
   const history = useLoaded(`${name} ${changes}`, signal => readHistory(name, signal))
   const [shown, setShown] = useState(FIRST_SHOWN)
   const [restoring, setRestoring] = useState<PolicyEvent>()
@@ -63,6 +65,7 @@ export function PolicyHistory({ name, changes, seen, onChanged }: PolicyHistoryP
           seen={seen}
           event={restoring}
           onChanged={onChanged}
+          onFailed={onFailed}
           onClose={() => setRestoring(undefined)}
         />
       )}
@@ -133,13 +136,15 @@ interface RollbackProps {
   readonly seen: Seen
   readonly event: PolicyEvent
   onChanged(text: string): void
+  onFailed(): void
   onClose(): void
 }
 
-function Rollback({ name, seen, event, onChanged, onClose }: RollbackProps) {
+function Rollback({ name, seen, event, onChanged, onFailed, onClose }: RollbackProps) {
   const [reason, setReason] = useState('')
+  const idempotencyKey = useMemo(newIdempotencyKey, [seen, event])
   const action = useAction(async () => {
-    const { status } = await rollBack({ key: name, seen: seen.etag, reason }, event.version)
+    const { status } = await rollBack({ key: name, seen: seen.etag, reason, idempotencyKey }, event.version)
     onClose()
     onChanged(status === 202 ? 'The rollback is queued.' : `The policy is that of version ${event.version} again.`)
   })
@@ -150,7 +155,10 @@ function Rollback({ name, seen, event, onChanged, onClose }: RollbackProps) {
       action="Roll back"
       {...action}
       onConfirm={action.run}
-      onClose={onClose}
+      onClose={() => {
+        onClose()
+        if (action.failure) onFailed()
+      }}
     >
       <p>A new version will be equal to version {event.version}. This changes:</p>
       <Differences from={now} to={event.policy} />

@@ -1,6 +1,6 @@
 import type { ComponentChildren } from 'preact'
-import { useRef, useState } from 'preact/hooks'
-import { deletePolicy } from '../api/changes.ts'
+import { useMemo, useRef, useState } from 'preact/hooks'
+import { deletePolicy, newIdempotencyKey } from '../api/changes.ts'
 import { readPolicy, type Seen } from '../api/policies.ts'
 import type { PolicyDefinition, StoredPolicy } from '../api/types.ts'
 import { announce } from '../parts/announcer.tsx'
@@ -27,10 +27,11 @@ export function PolicyView({ name }: { name: string }) {
     setEditing(false)
     heading.current?.focus()
   }
+  const reload = () => setChanges(count => count + 1)
   const changed = (text: string) => {
     announce(text)
     close()
-    setChanges(count => count + 1)
+    reload()
   }
   return (
     <>
@@ -43,7 +44,13 @@ export function PolicyView({ name }: { name: string }) {
             <PolicyEditor name={name} seen={value} onChanged={changed} onClose={close} />
           ) : (
             <section aria-labelledby="stored">
-              <Controls name={name} seen={value} onEdit={() => setEditing(true)} onChanged={changed} />
+              <Controls
+                name={name}
+                seen={value}
+                onEdit={() => setEditing(true)}
+                onChanged={changed}
+                onFailed={reload}
+              />
               {value.policy === undefined ? (
                 <Empty>No policy is stored under this config key.</Empty>
               ) : (
@@ -53,7 +60,7 @@ export function PolicyView({ name }: { name: string }) {
           )
         }
       </WhenLoaded>
-      <PolicyHistory name={name} changes={changes} seen={seen.value} onChanged={changed} />
+      <PolicyHistory name={name} changes={changes} seen={seen.value} onChanged={changed} onFailed={reload} />
     </>
   )
 }
@@ -115,16 +122,23 @@ interface ControlsProps {
   readonly seen: Seen
   onEdit(): void
   onChanged(text: string): void
+  /** The operator gave up a change that failed. What is shown may no longer be true. */
+  onFailed(): void
 }
 
-function Controls({ name, seen, onEdit, onChanged }: ControlsProps) {
+function Controls({ name, seen, onEdit, onChanged, onFailed }: ControlsProps) {
   const [isAsking, setAsking] = useState(false)
   const [reason, setReason] = useState('')
+  const idempotencyKey = useMemo(newIdempotencyKey, [seen])
   const action = useAction(async () => {
-    const { status } = await deletePolicy({ key: name, seen: seen.etag, reason })
+    const { status } = await deletePolicy({ key: name, seen: seen.etag, reason, idempotencyKey })
     setAsking(false)
     onChanged(status === 202 ? 'The deletion is queued.' : 'The policy is deleted.')
   })
+  const close = () => {
+    setAsking(false)
+    if (action.failure) onFailed()
+  }
   const isDisabled = session.readOnly !== undefined
   return (
     <div class="control">
@@ -143,13 +157,7 @@ function Controls({ name, seen, onEdit, onChanged }: ControlsProps) {
       </div>
       <ReadOnlyNote id="change-note" />
       {isAsking && (
-        <Confirmation
-          title="Delete this policy?"
-          action="Delete"
-          {...action}
-          onConfirm={action.run}
-          onClose={() => setAsking(false)}
-        >
+        <Confirmation title="Delete this policy?" action="Delete" {...action} onConfirm={action.run} onClose={close}>
           <p>
             Keys that <ForeignText text={name} /> matches get the next policy that matches them. The history stays, and
             a version can be restored from it.

@@ -34,6 +34,9 @@ describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI 
       env: {
         ADMIN_TOKENS: 'fuzzer:a-token-of-the-fuzzer',
         CHECK_TOKENS: 'caller:a-token-of-a-caller',
+        // The fuzzer counts a 503 as a fault, also if the machine is slow.
+        REDIS_TIMEOUT_MS: '20000',
+        EVENT_LOOP_LAG_MS: '60000',
       },
     })
   })
@@ -67,7 +70,9 @@ describeLongWithSchemathesis('requests that a fuzzer generates from the OpenAPI 
         { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] },
       )
       const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])
-      expect([code, output]).toEqual([0, expect.stringContaining('Test cases')])
+      // The report is long, so it is part of the comparison only if there is something to see in it.
+      expect({ code, report: code === 0 ? '' : output }).toEqual({ code: 0, report: '' })
+      expect(output).toContain('Test cases')
       expect(service.output.filter(line => line.includes('internal error'))).toEqual([])
     },
     (ATTACK_SECONDS + 120) * 1_000,

@@ -4,6 +4,8 @@ import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { complaintsOf } from './browser.ts'
 
 const CHANGES = { username: 'ann', password: 'secret-of-an-admin' }
+/** For calls that the test makes for the page: only the browser waits to be asked for a password. */
+const AUTHORIZATION = `Bearer ${CHANGES.password}`
 const READS = { username: 'eve', password: 'secret-of-a-reader' }
 /** The tokens of an operator who may change, and of one who may only read. */
 export const CONSOLE_TOKENS = `ann:${CHANGES.password},eve:${READS.password}:read`
@@ -80,10 +82,22 @@ export class OpenConsole {
 
   /** Makes the calls to a path fail, or return something else, until `restore`. */
   async answer(path: string, status: number, body: object): Promise<void> {
-    const contentType = status < 400 ? 'application/json' : 'application/problem+json'
     await this.page.route(
       url => url.pathname.startsWith(path),
-      route => route.fulfill({ status, contentType, body: JSON.stringify(body) }),
+      route => route.fulfill(answerOf(status, body)),
+    )
+  }
+
+  /** Sends the changes to a path, and replaces their answers by an outage, until `restore`. */
+  async loseAnswers(path: string, outage: object): Promise<void> {
+    await this.page.route(
+      url => url.pathname.startsWith(path),
+      async route => {
+        if (route.request().method() === 'GET' || route.request().url().includes('dryRun')) return route.continue()
+        const made = await route.fetch({ headers: { ...route.request().headers(), authorization: AUTHORIZATION } })
+        expect(made.ok()).toBe(true)
+        return route.fulfill(answerOf(503, outage))
+      },
     )
   }
 
@@ -95,4 +109,9 @@ export class OpenConsole {
     await this.page.close()
     expect(this.complaints.filter(text => !REFUSAL.test(text))).toEqual([])
   }
+}
+
+function answerOf(status: number, body: object) {
+  const contentType = status < 400 ? 'application/json' : 'application/problem+json'
+  return { status, contentType, body: JSON.stringify(body) }
 }
