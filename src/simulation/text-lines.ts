@@ -7,6 +7,9 @@ const CARRIAGE_RETURN = '\r'
 /** In bytes. No check and no line of an access log is longer. */
 const MAX_LINE_BYTES = 65_536
 
+/** The most bytes of UTF-8 for each unit in which JavaScript measures a text. */
+const MAX_BYTES_PER_UNIT = 3
+
 /** A line that cannot be read as text, and why. */
 export interface UnreadableLine {
   readonly why: string
@@ -62,8 +65,13 @@ function linesIn(bytes: Buffer): readonly TextLine[] {
 }
 
 function lineOf(text: string): TextLine {
-  if (text.length > MAX_LINE_BYTES) return TOO_LONG
+  if (isTooLong(text)) return TOO_LONG
   return text.endsWith(CARRIAGE_RETURN) ? text.slice(0, -1) : text
+}
+
+/** Counts the bytes of long lines only. */
+function isTooLong(text: string): boolean {
+  return text.length * MAX_BYTES_PER_UNIT > MAX_LINE_BYTES && Buffer.byteLength(text) > MAX_LINE_BYTES
 }
 
 function lineOfBytes(bytes: Buffer): TextLine {

@@ -47,4 +47,10 @@ describe('the lines of a file', () => {
     expect(process.memoryUsage().rss - before).toBeLessThan(100 * 1_048_576)
     expect(await linesOf([Buffer.concat([Buffer.alloc(65_536, 'a'), Buffer.from('\n')])])).toEqual(['a'.repeat(65_536)])
   })
+
+  it.each(['é', '€', '🙂'])('are measured in bytes: with %s too', async character => {
+    const longest = character.repeat(Math.floor(65_536 / Buffer.byteLength(character)))
+    const bytes = Buffer.from(`${longest}\n${longest}${character}\nx`)
+    expect(await linesOf([bytes])).toEqual([longest, TOO_LONG, 'x'])
+  })
 })
