@@ -60,7 +60,7 @@ export class GroupChecker {
     const checks = await prepareGroup(asked, hold !== undefined, this.#options)
     const startMs = performance.now()
     const outcome = await this.#decide(checks, { origin, ...(hold && { hold: { ...hold, named: asked } }) })
-    if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000)
+    if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000, origin?.id)
     return outcome
   }
 
@@ -134,8 +134,9 @@ export class GroupChecker {
   }
 
   /** A check of a denied group counts only if it denies: the others were neither admitted nor denied. */
-  #observe({ allowed, results }: GroupDecision, seconds: number): void {
-    for (const result of results) if (allowed || !result.allowed) this.#options.observer.decided(result, seconds)
+  #observe({ allowed, results }: GroupDecision, seconds: number, requestId: string | undefined): void {
+    const { observer } = this.#options
+    for (const result of results) if (allowed || !result.allowed) observer.decided(result, seconds, requestId)
   }
 }
 

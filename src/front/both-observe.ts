@@ -1,10 +1,12 @@
-import type { CheckObserver } from '../check/ports.ts'
+import type { CheckObserver, ReservationObserver, SettledKey } from '../check/ports.ts'
+
+/** What insight learns of the checks of callers, and of the costs of their reservations. */
+export interface InsightOfChecks extends Pick<CheckObserver, 'decided' | 'undecided'> {
+  settled(key: SettledKey): void
+}
 
 /** An observer that tells another one of each check, too. */
-export function bothObserve(
-  observer: CheckObserver,
-  checks: Pick<CheckObserver, 'decided' | 'undecided'>,
-): CheckObserver {
+export function bothObserve(observer: CheckObserver, checks: InsightOfChecks): CheckObserver {
   return {
     decided: (decision, seconds, requestId) => {
       observer.decided(decision, seconds)
@@ -15,5 +17,17 @@ export function bothObserve(
       checks.undecided(check, seconds)
     },
     storeCalled: (checks, seconds, failure) => observer.storeCalled(checks, seconds, failure),
+  }
+}
+
+/** An observer of reservations that tells another one of what they cost, too. */
+export function bothObserveEnds(observer: ReservationObserver, costs: InsightOfChecks): ReservationObserver {
+  return {
+    reserved: (check, outcome) => observer.reserved(check, outcome),
+    ended: (key, status) => {
+      observer.ended(key, status)
+      costs.settled(key)
+    },
+    expired: (check, reservations) => observer.expired(check, reservations),
   }
 }

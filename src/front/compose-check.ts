@@ -37,7 +37,7 @@ import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { adminLimits } from './admin-limits.ts'
-import { bothObserve } from './both-observe.ts'
+import { bothObserve, bothObserveEnds, type InsightOfChecks } from './both-observe.ts'
 import { type ReplyObserver, replyReport } from './reply-report.ts'
 import { TracedKeyStore } from './traced-key-store.ts'
 
@@ -54,8 +54,7 @@ interface CheckOptions {
   /** Reads the policies' log of a partition up to its end. */
   catchUp(partition: number): Promise<void>
   readonly observer: CheckObserver & ReplyObserver & ClusterObserver & { readonly reservations: ReservationObserver }
-  /** Told of each check of a caller, too. */
-  readonly insight: Pick<CheckObserver, 'decided' | 'undecided'>
+  readonly insight: InsightOfChecks
   /** A circuit to the bucket store has opened. */
   circuitOpened(reason: string): void
   /** Absent if nothing is traced. */
@@ -127,6 +126,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
   }, LOCAL_SWEEP_INTERVAL_MS).unref()
 
   const rereads = new LogRereads({ catchUp: options.catchUp, timeoutMs: env.REDIS_TIMEOUT_MS, now })
+  const callers = bothObserve(observer, options.insight)
   const shared = {
     policies: new PolicyLookup(policies, partition => rereads.read(partition)),
     denialCache: new DenialCache(now),
@@ -139,7 +139,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
     prepare: prepareLimits,
     canGoTogether,
     queue,
-    observer,
+    observer: callers,
     maxWaiting: env.MAX_WAITING_CHECKS,
   })
   let closed = false
@@ -150,13 +150,13 @@ export function composeCheck(options: CheckOptions): CheckParts {
       prepare: prepareLimits,
       groups: groupChecker,
       queue,
-      observer: observer.reservations,
+      observer: bothObserveEnds(observer.reservations, options.insight),
     }),
     checker: new Checker({
       ...shared,
       prepare: prepareLimits,
       openQueue,
-      observer: bothObserve(observer, options.insight),
+      observer: callers,
       maxWaiting: env.MAX_WAITING_CHECKS,
     }),
     batchTurns: new BatchTurns(env.MAX_WAITING_CHECKS),

@@ -1,5 +1,4 @@
 /** Connects the ports of insight to their adapters: what checks come to, reported to the bucket store for all instances. */
-import type { CheckObserver } from '../check/ports.ts'
 import { CheckCounts } from '../insight/check-counts.ts'
 import { DenialSample } from '../insight/denial-sample.ts'
 import type { DenialsRouteOptions } from '../insight/http/denials.route.ts'
@@ -18,13 +17,14 @@ import { RedisDenialStore } from '../redis/insight/redis-denial-store.ts'
 import { RedisKeyCountStore } from '../redis/insight/redis-key-count-store.ts'
 import { RedisOutcomeStore } from '../redis/insight/redis-outcome-store.ts'
 import type { Env } from '../settings/env.ts'
+import type { InsightOfChecks } from './both-observe.ts'
 
 /** How long after the end of an interval a process sends its report at most, in ms. */
 const MAX_DELAY_MS = 500
 
 const DENIAL_INTERVAL_MS = 1_000
-/** Longest time of a report of denials, in ms. */
-const DENIALS_TIMEOUT_MS = 1_000
+/** A report may take as long as a check, and at least this long, in ms. */
+const MIN_TIMEOUT_MS = 1_000
 
 export interface InsightObserver {
   /** A report was lost, since the bucket store did not take it. */
@@ -39,8 +39,7 @@ interface InsightOptions {
 }
 
 export interface InsightParts {
-  /** Told of each check. */
-  readonly checks: Pick<CheckObserver, 'decided' | 'undecided'>
+  readonly checks: InsightOfChecks
   readonly routes: StatsRouteOptions & TopRouteOptions & DenialsRouteOptions
   start(): void
   /** Sends what has gathered. */
@@ -52,7 +51,8 @@ export function composeInsight({ redis, env, observer, logger }: InsightOptions)
   const outcomes = new RedisOutcomeStore(redis, env.KEY_PREFIX)
   const keyCounts = new RedisKeyCountStore(redis, env.KEY_PREFIX)
   const denials = new RedisDenialStore(redis, env.KEY_PREFIX, env.DENIALS_KEPT)
-  const counts = new CheckCounts({ outcomes, keyCounts, keys: keepsKeys ? new KeyTally() : undefined })
+  const timeoutMs = Math.max(MIN_TIMEOUT_MS, env.REDIS_TIMEOUT_MS)
+  const counts = new CheckCounts({ outcomes, keyCounts, keys: keepsKeys ? new KeyTally() : undefined, timeoutMs })
   const sample = keepsKeys ? new DenialSample(Date.now) : undefined
 
   const reasonOf = failureReasonOf(redis)
@@ -75,7 +75,7 @@ export function composeInsight({ redis, env, observer, logger }: InsightOptions)
       ...reporting('denials', refusalReport(logger, DENIALS_MESSAGES)),
       intervalMs: DENIAL_INTERVAL_MS,
       take: (_startedAtMs, nowMs) => sample?.take(nowMs),
-      send: sampled => withDeadline(denials.add(sampled), DENIALS_TIMEOUT_MS),
+      send: sampled => withDeadline(denials.add(sampled), timeoutMs),
     }),
   ]
 
@@ -86,6 +86,7 @@ export function composeInsight({ redis, env, observer, logger }: InsightOptions)
         sample?.decided(decision, requestId)
       },
       undecided: () => counts.undecided(),
+      settled: key => counts.settled(key),
     },
     routes: {
       outcomes,

@@ -12,6 +12,14 @@ const SHADOWED = MEASURES.indexOf('shadowed')
 /** Keys of each measure whose reported policy is remembered. */
 const MAX_REMEMBERED = 4_096
 
+/** What a settled reservation cost one of its keys. */
+export interface SettledCost {
+  readonly key: string
+  readonly policy: Policy
+  /** In tokens. */
+  readonly charged: number
+}
+
 /** Counts the checks and tokens of the most frequent keys in this process, minute by minute. */
 export class KeyTally {
   readonly #counts = new KeyCounts<Policy>()
@@ -21,7 +29,12 @@ export class KeyTally {
     const row = this.#counts.rowOf(decision.key, decision.policy)
     this.#counts.add(row, decision.allowed ? ALLOWED : DENIED, 1)
     if (decision.shadowed) this.#counts.add(row, SHADOWED, 1)
-    if (decision.isCharged && decision.tokens > 0) this.#counts.add(row, TOKENS, decision.tokens)
+    if (isSpent(decision) && decision.tokens > 0) this.#counts.add(row, TOKENS, decision.tokens)
+  }
+
+  /** What a reservation held is spent only now. */
+  settled({ key, policy, charged }: SettledCost): void {
+    if (charged > 0) this.#counts.add(this.#counts.rowOf(key, policy), TOKENS, charged)
   }
 
   /** What has changed since the last call. */
@@ -70,4 +83,9 @@ class ReportedMeasure {
     if (reported !== policy) setBounded(this.#policies, key, policy, MAX_REMEMBERED)
     return { key, policy, growth, earlierPolicy: reported === policy ? undefined : reported }
   }
+}
+
+/** A reservation holds its tokens; while the store is unavailable, it spends them at once. */
+function isSpent({ isCharged, reserves, degraded }: Decision): boolean {
+  return isCharged && (!reserves || degraded)
 }

@@ -1,11 +1,17 @@
 import { randomUUID } from 'node:crypto'
 import { beforeAll, describe, expect, it } from '@jest/globals'
 import { TestApp } from '../../support/app.ts'
+import { descriptor, GrpcClient } from '../../support/grpc-client.ts'
+import { RespClient } from '../../support/resp-client.ts'
 import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 
 const variables = {
+  RESP_PORT: '0',
+  GRPC_PORT: '0',
   KEY_PREFIX: `t-${randomUUID()}`,
+  // A report that takes longer is lost.
+  REDIS_TIMEOUT_MS: '60000',
   ADMIN_TOKENS: 'eve:secret-of-a-reader:read,ann:secret-of-an-admin',
 }
 const given = givenApp({ variables })
@@ -19,6 +25,31 @@ const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 const list = (query: Readonly<Record<string, string>> = {}) => reader().get(`/denials?${new URLSearchParams(query)}`)
 const keysOf = ({ body }: Awaited<ReturnType<typeof list>>) => body.items.map(({ key }: { key: string }) => key)
 
+/** Every way to ask for checks of several keys, or over another protocol: the key that is denied, and the id of the request. */
+const OTHER_WAYS = [
+  ['POST /check/all', 'group:all', 'all'],
+  ['GET /forward-auth with several keys', 'group:proxy', 'proxy'],
+  ['POST /reservations', 'group:reserved', 'reserved'],
+  ['POST /json', 'rls;edge;user=json', 'json'],
+  ['RESP', 'group:resp', undefined],
+  ['gRPC', 'rls;edge;user=grpc', undefined],
+] as const
+
+async function denyInOtherWays({ client, respPort, grpcPort }: TestApp): Promise<void> {
+  const post = (path: string, id: string, body: object) => client.request('POST', path, body, { 'x-request-id': id })
+  const checksOf = (key: string) => ({ checks: [{ key }, { key: 'open' }] })
+  await post('/check/all', 'all', checksOf('group:all'))
+  await client.request('GET', '/forward-auth?key=group:proxy&key=open', undefined, { 'x-request-id': 'proxy' })
+  await post('/reservations', 'reserved', checksOf('group:reserved'))
+  await post('/json', 'json', { domain: 'edge', descriptors: [{ entries: [{ key: 'user', value: 'json' }] }] })
+  const resp = await RespClient.connect(respPort)
+  await resp.ask('THROTTLE.CHECK', 'group:resp')
+  await resp.end()
+  const grpc = new GrpcClient(grpcPort)
+  await grpc.ask({ domain: 'edge', descriptors: [descriptor('user', 'grpc')] })
+  grpc.close()
+}
+
 let startedMs: number
 /** Another instance denies checks, and reports that when it stops. */
 beforeAll(async () => {
@@ -27,6 +58,8 @@ beforeAll(async () => {
   const limits = ['burst', 'daily'].map(name => ({ name, capacity: 2, ...SLOW }))
   await admin.put('user:*', { limits })
   await admin.put(ODD, { mode: 'block' })
+  await admin.put('group:*', { mode: 'block' })
+  await admin.put('rls;edge;user', { mode: 'block' })
   const other = await TestApp.start(given.store, { variables, worker: false })
   const { client } = other
   for (let i = 0; i < 6; i++) {
@@ -36,6 +69,7 @@ beforeAll(async () => {
   await client.get('/forward-auth?key=user%3A1&tokens=1')
   const checks = ['user:2', 'user:2', 'user:3'].map(key => ({ key, tokens: 2 }))
   await client.request('POST', '/check/batch', { checks }, { 'x-request-id': 'batch' })
+  await denyInOtherWays(other)
   await other.close()
 })
 
@@ -48,7 +82,7 @@ describe('/denials', () => {
     expect(times).toEqual(times.toSorted((a: number, b: number) => b - a))
     expect(Math.min(...times)).toBeGreaterThanOrEqual(startedMs)
     expect(Math.max(...times)).toBeLessThanOrEqual(Date.now())
-    expect(new Set(keysOf(answer))).toEqual(new Set(['user:1', 'user:2', ODD]))
+    expect(new Set(keysOf(answer))).toEqual(new Set(['user:1', 'user:2', ODD, ...OTHER_WAYS.map(([, key]) => key)]))
     expect(answer.body.items.find(({ key }: { key: string }) => key === 'user:2')).toEqual({
       at: expect.any(String),
       key: 'user:2',
@@ -76,6 +110,16 @@ describe('/denials', () => {
       },
     ])
   })
+
+  it.each(OTHER_WAYS)(
+    'has the denials of %s, with the id of its request if it has one',
+    async (_way, key, requestId) => {
+      const { items } = (await list({ key })).body
+      expect(items).toHaveLength(1)
+      expect(items[0]).toMatchObject({ key, violated: [], tokens: 1, source: 'policy' })
+      expect(items[0].requestId).toBe(requestId)
+    },
+  )
 
   it('filters by policy and time', async () => {
     expect(new Set(keysOf(await list({ policy: 'user:*' })))).toEqual(new Set(['user:1', 'user:2']))

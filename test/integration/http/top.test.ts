@@ -6,6 +6,8 @@ import { givenApp } from './given-app.ts'
 
 const variables = {
   KEY_PREFIX: `t-${randomUUID()}`,
+  // A report that takes longer is lost.
+  REDIS_TIMEOUT_MS: '60000',
   ADMIN_TOKENS: 'eve:secret-of-a-reader:read,ann:secret-of-an-admin',
 }
 const given = givenApp({ variables })
@@ -44,6 +46,26 @@ describe('/top', () => {
       { key: 'tried:c', policy: 'tried:*', count: 1 },
     ])
     expect(await top('shadowed')).toEqual([{ key: 'tried:c', policy: 'tried:*', count: 2 }])
+  })
+
+  it('counts checks of groups, and what reservations cost once they are settled', async () => {
+    await admin().put('group:*', { capacity: 9, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const other = await TestApp.start(given.store, { variables, worker: false })
+    const post = (path: string, body: object) => other.client.request('POST', path, body)
+    await post('/check/all', { checks: [{ key: 'group:a', tokens: 2 }, { key: 'group:b' }] })
+    const { body } = await post('/reservations', { key: 'group:c', tokens: 4 })
+    await post(`/reservations/${body.id}/settle`, { tokens: 3 })
+    await post('/reservations', { key: 'group:d', tokens: 5 })
+    await post('/check/all', { checks: [{ key: 'group:d', tokens: 5 }, { key: 'group:e' }] })
+    await other.close()
+    const counts = async (by: string) => {
+      const { items } = (await reader().get(`/top?by=${by}&window=5m&limit=100`)).body
+      const found = items.filter(({ policy }: { policy: string }) => policy === 'group:*')
+      return Object.fromEntries(found.map(({ key, count }: { key: string; count: number }) => [key.slice(-1), count]))
+    }
+    expect(await counts('allowed')).toEqual({ a: 1, b: 1, c: 1, d: 1 })
+    expect(await counts('tokens')).toEqual({ a: 2, b: 1, c: 3 })
+    expect(await counts('denied')).toEqual({ d: 1 })
   })
 
   it('returns keys as they are, and says what it covers', async () => {

@@ -32,7 +32,10 @@ describeWithRedis('the top keys of three processes', () => {
   async function topOf(prefix: string, checks: number, nextKey: () => string) {
     const outcomes = new RedisOutcomeStore(redis, prefix)
     const keyCounts = new RedisKeyCountStore(redis, prefix)
-    const processes = Array.from({ length: 3 }, () => new CheckCounts({ outcomes, keyCounts, keys: new KeyTally() }))
+    const processes = Array.from(
+      { length: 3 },
+      () => new CheckCounts({ outcomes, keyCounts, keys: new KeyTally(), timeoutMs: 60_000 }),
+    )
     const truth = new Map<string, number>()
     const decision = decisionOf({ allowed: false })
     for (let i = 0; i < REPORTS; i++) {

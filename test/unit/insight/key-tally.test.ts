@@ -42,6 +42,18 @@ describe('the tally of keys', () => {
     expect(reportOf({ states: [], source: 'policy', isCharged: false })).toEqual({ allowed: 1 })
   })
 
+  it('counts the tokens of a reservation when it is settled, or at once if nothing could be held', () => {
+    expect(reportOf({ reserves: true, tokens: 5 }, { reserves: true, tokens: 2, degraded: true })).toEqual({
+      allowed: 2,
+      tokens: 2,
+    })
+    const tally = new KeyTally()
+    tally.settled({ key: 'user:1', policy: policyOf('user:*'), charged: 0 })
+    expect(tally.takeReports()).toEqual([])
+    tally.settled({ key: 'user:1', policy: policyOf('user:*'), charged: 7 })
+    expect(tally.takeReports()).toMatchObject([{ measure: 'tokens', growths: [{ key: 'user:1', growth: 7 }] }])
+  })
+
   it('reports what was counted since the previous report, by the policy that decided last', () => {
     const tally = new KeyTally()
     const decide = (configKey: string) => tally.decided(decisionOf({ allowed: false, policy: policyOf(configKey) }))
