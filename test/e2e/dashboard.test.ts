@@ -6,7 +6,9 @@ import { complaintsOf, describeWithChromium, launchBrowser, picture } from '../s
 import { Client } from '../support/client.ts'
 import { colorsOf, consolePage, panels } from '../support/dashboard.ts'
 import { eventually } from '../support/eventually.ts'
+import { descriptor, GrpcClient } from '../support/grpc-client.ts'
 import { describeWithPrometheus, Prometheus } from '../support/prometheus.ts'
+import { RespClient } from '../support/resp-client.ts'
 import { Service } from '../support/service.ts'
 
 const PAGE = 'throttler.html'
@@ -22,10 +24,15 @@ describeWithPrometheus('the dashboard', () => {
   let service: Service
   let prometheus: Prometheus
   let client: Client
+  let resp: RespClient
+  let grpc: GrpcClient
   beforeAll(async () => {
     const workerPort = await freePort('127.0.0.1')
-    service = await Service.start({ env: { WORKER_METRICS_PORT: String(workerPort) } })
+    const env = { WORKER_METRICS_PORT: String(workerPort), RESP_PORT: '0', GRPC_PORT: '0' }
+    service = await Service.start({ env })
     client = new Client(service.url)
+    resp = await RespClient.connect(service.respPort)
+    grpc = new GrpcClient(service.grpcPort)
     const targets = [new URL(service.url).host, `127.0.0.1:${workerPort}`]
     prometheus = await Prometheus.start(targets, { [PAGE]: consolePage(SHOWN_S) })
     await eventually(async () => expect(await prometheus.value('sum(up)')).toBe(2), 20_000)
@@ -39,13 +46,19 @@ describeWithPrometheus('the dashboard', () => {
     await client.put('trial:*', { limits })
     await client.put('sold:*', { kind: 'quota', capacity: 1, period: 'month' })
     await client.put('watched:*', { ...limit, mode: 'shadow' })
+    await client.put('rls;edge;user', limit)
   })
   afterAll(async () => {
+    await resp.end()
+    grpc.close()
     await prometheus.stop()
     await service.stop()
   })
 
-  /** Causes a change, allowed checks, denied checks, checks that limits in shadow would deny, and one that spends a quota. */
+  /**
+   * Causes a change, allowed checks, denied checks, checks that limits in shadow would deny, one that spends a quota, checks over other
+   * protocols, and reservations that are settled, released or neither.
+   */
   async function work(): Promise<void> {
     await client.put('busy:*', { capacity: 1, refillTokens: 1, description: String(Math.random()) })
     for (const key of ['busy:1', 'trial:1', 'watched:1']) {
@@ -53,12 +66,23 @@ describeWithPrometheus('the dashboard', () => {
     }
     await client.check(`sold:${Math.random()}`)
     for (let i = 0; i < 8; i++) await client.check(`user:${i}`)
+    await resp.ask('THROTTLE.CHECK', 'user:1')
+    await grpc.ask({ domain: 'edge', descriptors: [descriptor('user', '1')] })
+    await reserve()
+  }
+
+  async function reserve(): Promise<void> {
+    const post = (path: string, body: object) => client.request('POST', path, body)
+    const begin = async () => (await post('/reservations', { key: `job:${Math.random()}`, tokens: 20 })).body.id
+    await post(`/reservations/${await begin()}/settle`, { tokens: 15 })
+    await client.request('DELETE', `/reservations/${await begin()}`)
+    await begin()
   }
 
   it('shows what is denied or has failed in red, and never in green', () => {
     const colors = panels.map(colorsOf)
     const bad = colors.flatMap(({ denied, failed }) => [denied, failed]).filter(color => color !== undefined)
-    expect(bad).toEqual(['red', 'red'])
+    expect(bad).toEqual(['red', 'red', 'red'])
   })
 
   it('has no query without a value while the service works', async () => {
