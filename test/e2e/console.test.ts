@@ -1,50 +1,26 @@
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
-import type { Browser } from 'playwright-core'
-import { TestApp } from '../support/app.ts'
-import { describeWithChromium, launchBrowser, picture } from '../support/browser.ts'
-import { CONSOLE_TOKENS, NARROW, OpenConsole } from '../support/console.ts'
+import { expect, it } from '@jest/globals'
+import { describeWithChromium } from '../support/browser.ts'
+import { NARROW } from '../support/console.ts'
 import {
   ABUSER,
-  denialsOf,
+  CALLED,
   FIRST,
   HOSTILE_KEYS,
   NO_CHECKS,
   NO_KEYS,
   OUTAGE,
-  PICTURED,
   SECOND,
   seed,
   VIEWS,
 } from '../support/console-data.ts'
-import { type Store, startStore } from '../support/store.ts'
+import { givenConsole } from '../support/given-console.ts'
 
 describeWithChromium('the console', () => {
-  let store: Store
-  let app: TestApp
-  let admin: ReturnType<TestApp['as']>
-  let browser: Browser
-  let open: OpenConsole
-  beforeAll(async () => {
-    store = await startStore()
-    app = await TestApp.start(store, { variables: { ADMIN_TOKENS: CONSOLE_TOKENS, ADMIN_CAPACITY: '100000' } })
-    admin = app.as({ authorization: 'Bearer secret-of-an-admin' })
-    browser = await launchBrowser()
-    await seed(admin)
-  })
-  afterAll(async () => {
-    await browser?.close()
-    await app?.close()
-    await store?.stop()
-  })
-  afterEach(() => open.close())
-
-  async function at(place: string, options: Parameters<typeof OpenConsole.open>[3] = {}): Promise<OpenConsole> {
-    open = await OpenConsole.open(browser, app.url, place, options)
-    return open
-  }
+  const given = givenConsole(seed)
 
   it.each(VIEWS)('%s is accessible: wide and light, narrow and dark', async (_, place, text) => {
-    const { page } = await at(place)
+    const open = await given.at(place)
+    const { page } = open
     await open.shows(text)
     await open.expectNoFault()
     await page.emulateMedia({ colorScheme: 'dark' })
@@ -53,7 +29,7 @@ describeWithChromium('the console', () => {
   })
 
   it('says so where there is nothing', async () => {
-    await at('#/limited?by=shadowed&window=1m')
+    const open = await given.at('#/limited?by=shadowed&window=1m')
     for (const [place, text] of [
       ['#/key?key=never%20seen', 'No denial of this key was recorded.'],
       ['#/policies?prefix=nothing', 'No stored config key begins with'],
@@ -73,9 +49,9 @@ describeWithChromium('the console', () => {
   })
 
   it('says what is wrong, keeps what it had, and tries again', async () => {
-    await at('#/policy?key=nothing')
-    for (const [, place, text] of VIEWS.filter(([name]) => name !== 'a key')) {
-      for (const path of ['/stats', '/top', '/config', '/health']) await open.answer(path, 503, OUTAGE)
+    const open = await given.at('#/policy?key=nothing')
+    for (const [, place, text] of VIEWS) {
+      for (const path of CALLED) await open.answer(path, 503, OUTAGE)
       await open.go(place)
       await open.shows(OUTAGE.detail)
       await open.expectNoFault()
@@ -91,7 +67,7 @@ describeWithChromium('the console', () => {
   })
 
   it('a read-only token sees everything, and its controls are disabled', async () => {
-    await at(`#/key?key=${ABUSER}`, { isReadOnly: true })
+    const open = await given.at(`#/key?key=${ABUSER}`, { isReadOnly: true })
     await open.shows('The token “eve” may only read. Changes are disabled.')
     for (const name of ['Reset…', /^Check and spend/]) expect(await open.button(name).isDisabled()).toBe(true)
     await open.button('Preview').click()
@@ -104,7 +80,7 @@ describeWithChromium('the console', () => {
   })
 
   it('finds a key in the list, shows its denials, and resets it', async () => {
-    await at('#/limited')
+    const open = await given.at('#/limited')
     await open.page.getByRole('link', { name: ABUSER }).click()
     await open.shows('Key user:7')
     await open.page.getByRole('row').filter({ hasText: 'burst' }).first().waitFor()
@@ -122,7 +98,7 @@ describeWithChromium('the console', () => {
   })
 
   it('tries a check: a preview spends nothing, a check does, and 0 tokens only read', async () => {
-    await at('#/key?key=user:tried')
+    const open = await given.at('#/key?key=user:tried')
     await open.shows('20 of 20 left')
     await open.page.getByLabel('Tokens', { exact: true }).fill('8')
     await open.button('Preview').click()
@@ -142,8 +118,8 @@ describeWithChromium('the console', () => {
   })
 
   it('edits a policy: dry run, conflict, and the change on top of it', async () => {
-    await admin.put('edited:*', FIRST)
-    await at('#/policy?key=edited:*')
+    await given.admin.put('edited:*', FIRST)
+    const open = await given.at('#/policy?key=edited:*')
     await open.button('Edit').click()
     await open.page.getByLabel('Capacity').fill('30')
     await open.page.getByLabel('Reason, for the history').fill('größer – 更大')
@@ -152,7 +128,7 @@ describeWithChromium('the console', () => {
     await open.shows('nothing has changed yet')
     await open.shows('30 tokens, 1 more every 1 h')
     await open.expectNoFault()
-    await admin.put('edited:*', { ...FIRST, description: 'by somebody else' })
+    await given.admin.put('edited:*', { ...FIRST, description: 'by somebody else' })
     await open.button('Apply').click()
     await open.shows('This policy has changed in the meantime')
     await open.shows('by somebody else')
@@ -162,14 +138,14 @@ describeWithChromium('the console', () => {
     await open.button('Apply').click()
     await open.shows('The policy is changed, and in force.')
     await open.shows('größer – 更大')
-    const { body } = await admin.get('/config/edited:*')
+    const { body } = await given.admin.get('/config/edited:*')
     expect(body).toMatchObject({ version: 3, limits: [{ capacity: 30 }], updatedBy: 'ann' })
     expect(body.description).toBeUndefined()
   })
 
   it('makes a change once, although the answer to it was lost', async () => {
-    await admin.put('doubted', FIRST)
-    await at('#/policy?key=doubted')
+    await given.admin.put('doubted', FIRST)
+    const open = await given.at('#/policy?key=doubted')
     await open.button('Edit').click()
     await open.page.getByLabel('Capacity').fill('30')
     await open.button('Dry run').click()
@@ -188,12 +164,12 @@ describeWithChromium('the console', () => {
     await open.restore()
     await open.button('Roll back').click()
     await open.shows('The policy is that of version 1 again.')
-    expect((await admin.get('/config/doubted')).body).toMatchObject({ version: 3, ...FIRST })
+    expect((await given.admin.get('/config/doubted')).body).toMatchObject({ version: 3, ...FIRST })
   })
 
   it('says that a conflict may come from an own attempt whose outcome was unknown', async () => {
-    await admin.put('doubted again', FIRST)
-    await at('#/policy?key=doubted again')
+    await given.admin.put('doubted again', FIRST)
+    const open = await given.at('#/policy?key=doubted again')
     await open.button('Edit').click()
     await open.page.getByLabel('Capacity').fill('30')
     await open.button('Dry run').click()
@@ -208,16 +184,16 @@ describeWithChromium('the console', () => {
   })
 
   it('rolls a policy back, and deletes it', async () => {
-    await admin.put('restored', FIRST)
-    await admin.put('restored', SECOND)
-    await at('#/policy?key=restored')
+    await given.admin.put('restored', FIRST)
+    await given.admin.put('restored', SECOND)
+    const open = await given.at('#/policy?key=restored')
     await open.button('Roll back to 1…').click()
     await open.expectNoFault()
     await open.page.getByRole('dialog').getByLabel('Reason, for the history').fill('it was better')
     await open.button('Roll back').click()
     await open.shows('The policy is that of version 1 again.')
     await open.shows('it was better')
-    expect((await admin.get('/config/restored')).body).toMatchObject({ version: 3, ...FIRST })
+    expect((await given.admin.get('/config/restored')).body).toMatchObject({ version: 3, ...FIRST })
     await open.button('Delete…').click()
     await open.button('Delete').click()
     await open.shows('The policy is deleted.')
@@ -225,7 +201,7 @@ describeWithChromium('the console', () => {
   })
 
   it('creates a temporary policy, as a form and as JSON, and shows what is wrong with it', async () => {
-    await at('#/policies')
+    const open = await given.at('#/policies')
     await open.page.getByLabel('Open or create').fill('made')
     await open.button('Open').click()
     await open.button('Create policy').click()
@@ -240,11 +216,15 @@ describeWithChromium('the console', () => {
     await open.button('Dry run').click()
     await open.button('Apply').click()
     await open.shows('Then there is no policy under this config key.')
-    expect((await admin.get('/config/made')).body).toMatchObject({ limits: [{ name: 'made' }], expiresAt, then: null })
+    expect((await given.admin.get('/config/made')).body).toMatchObject({
+      limits: [{ name: 'made' }],
+      expiresAt,
+      then: null,
+    })
   })
 
   it('shows hostile keys as texts, in every view', async () => {
-    await at('#/limited', { viewport: NARROW })
+    const open = await given.at('#/limited', { viewport: NARROW })
     await open.shows('\\u{202E}evil\\u{202C}')
     await open.expectNoFault()
     const links = open.page.getByRole('rowheader').getByRole('link')
@@ -262,7 +242,8 @@ describeWithChromium('the console', () => {
   })
 
   it('can be used with the keyboard', async () => {
-    const { page } = await at('#/policies')
+    const open = await given.at('#/policies')
+    const { page } = open
     await page.keyboard.press('Tab')
     expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content')
     await page.keyboard.press('Enter')
@@ -271,19 +252,5 @@ describeWithChromium('the console', () => {
     await page.keyboard.press('Enter')
     await page.locator('h1:focus').getByText('Who is limited').waitFor()
     expect(await page.title()).toBe('Who is limited · Throttler')
-  })
-
-  it('is pictured', async () => {
-    const { page } = await at('#/policies', { viewport: { width: 1000, height: 960 } })
-    await open.answer('/stats', 200, PICTURED)
-    await open.go('#/overview')
-    await open.shows('closed')
-    await picture(page, 'console-overview')
-    await admin.request('POST', '/check/batch', { checks: new Array(22).fill({ key: 'user:42' }) })
-    await denialsOf(admin, 'user:42')
-    await page.emulateMedia({ colorScheme: 'dark' })
-    await open.go('#/key?key=user:42')
-    await page.getByRole('row').filter({ hasText: 'burst' }).first().waitFor()
-    await picture(page, 'console-key-dark')
   })
 })

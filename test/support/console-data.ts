@@ -32,6 +32,9 @@ export const VIEWS = [
 
 export const OUTAGE = { code: 'store-unavailable', title: 'Unavailable', status: 503, detail: 'the store is on fire' }
 
+/** The paths from which the views load. */
+export const CALLED = ['/stats', '/top', '/config', '/health', '/buckets', '/denials'] as const
+
 /** Stores policies, and denies checks, until the service reports them. */
 export async function seed(admin: Client): Promise<void> {
   await admin.put('user:*', FIRST, { 'x-change-reason': 'the first reason' })
@@ -59,18 +62,3 @@ export async function denialsOf(admin: Client, key: string): Promise<void> {
 const STATS = { from: '2026-01-31T12:00:00.000Z', to: '2026-01-31T12:00:10.000Z', stepSeconds: 5 }
 export const NO_CHECKS = { ...STATS, series: { allowed: [0, 0], denied: [0, 0], shadowed: [0, 0], error: [0, 0] } }
 export const NO_KEYS = { ...STATS, items: [], maxError: 0 }
-
-const hourOf = (count: (minute: number) => number) =>
-  Array.from({ length: 60 }, (_, minute) => Math.round(count(minute)))
-/** For the pictures in the documents. */
-export const PICTURED = {
-  from: '2026-01-31T12:00:00.000Z',
-  to: '2026-01-31T13:00:00.000Z',
-  stepSeconds: 60,
-  series: {
-    allowed: hourOf(minute => 60 * (320 + 40 * Math.sin(minute / 9) + 12 * Math.sin(minute * 2))),
-    denied: hourOf(minute => 60 * (minute > 38 ? 140 + 25 * Math.sin(minute) : 14 + 5 * Math.sin(minute * 3))),
-    shadowed: hourOf(minute => 60 * (45 + 9 * Math.sin(minute / 4))),
-    error: hourOf(() => 0),
-  },
-}
