@@ -241,6 +241,21 @@ describeWithChromium('the console', () => {
     }
   })
 
+  it('shows hostile config keys and descriptions as texts', async () => {
+    const configKeys = HOSTILE_KEYS.map(key => `${key.slice(0, 200)}*`)
+    for (const [i, key] of configKeys.entries()) {
+      await given.admin.put(key, { ...FIRST, description: String(HOSTILE_KEYS[i]) })
+    }
+    const open = await given.at('#/policies', { viewport: NARROW })
+    await open.shows('\\u{202E}evil\\u{202C}*')
+    await open.expectNoFault()
+    for (const key of configKeys) {
+      await open.go(`#/policy?${new URLSearchParams({ key })}`)
+      await open.shows('Description')
+      await open.expectFits()
+    }
+  })
+
   it('can be used with the keyboard', async () => {
     const open = await given.at('#/policies')
     const { page } = open

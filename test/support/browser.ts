@@ -49,7 +49,7 @@ export async function sheetOf(browser: Browser, name: string, pictures: readonly
     body { margin: 0; display: inline-flex; gap: 12px; padding: 12px; background: #8a94a0; font: 15px sans-serif; color: #000 }
     figure { margin: 0 } figcaption { padding-bottom: 6px }
   </style>${figures.join('')}`)
-  await page.setViewportSize({ width: 12 + pictures.length * 332, height: 640 })
+  await page.setViewportSize({ width: 12 + pictures.length * 332, height: 556 })
   await picture(page, name, { fullPage: true })
   await page.close()
 }

@@ -53,7 +53,7 @@ const TOP = {
 export const PICTURED_VIEWS = [
   ['Overview', '#/overview', 'closed'],
   ['Who is limited', '#/limited', 'ip:203.0.113.7'],
-  ['A key', `#/key?key=${PICTURED_KEY}`, 'Denied by'],
+  ['A key', `#/key?key=${PICTURED_KEY}`, 'A sample: at most one'],
   ['Policies', '#/policies', 'plan:gold'],
   ['A policy', `#/policy?key=${PICTURED_POLICY}`, 'A start for everybody'],
 ] as const
@@ -64,19 +64,18 @@ export async function showBusyHour(open: OpenConsole): Promise<void> {
   await open.answer('/top', 200, TOP)
 }
 
-/** An installation that is new: no policies, no checks. */
+/** There were no checks. */
 export async function showNothing(open: OpenConsole): Promise<void> {
   await open.answer('/stats', 200, NO_CHECKS)
   await open.answer('/top', 200, NO_KEYS)
-  await open.answer('/config', 200, { items: [] })
 }
 
-/** The views of an installation that is new, with a text that each shows. */
+/** The views where there is nothing, with a text that each shows. */
 export const EMPTY_VIEWS = [
   ['Overview', '#/overview', 'No checks in this time.'],
   ['Who is limited', '#/limited', 'Nothing was counted since'],
   ['A key', '#/key?key=new', 'No denial of this key was recorded.'],
-  ['Policies', '#/policies', 'No policy is stored'],
+  ['Policies', '#/policies?prefix=new', 'No stored config key begins'],
   ['A policy', '#/policy?key=new', 'There never was a policy'],
 ] as const
 
