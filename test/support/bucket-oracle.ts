@@ -103,6 +103,11 @@ export class BucketOracle {
     return this.#holds.some(hold => hold.id === id)
   }
 
+  /** Whether it was last spent from at this time or later. */
+  isSpentSince(timeMs: number): boolean {
+    return this.#at !== undefined && this.#at >= BigInt(timeMs)
+  }
+
   check(limits: readonly Limit[], tokens: number, nowMs: number): Answer {
     const moment = this.#lookAtClock(nowMs)
     const found = this.#find(limits, moment)

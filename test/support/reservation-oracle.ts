@@ -113,7 +113,7 @@ export class ReservationOracle {
       const charged = reserved.keys.map(({ key, tokens: held, holds }, i) => {
         if (!holds) return 0
         const { limits } = policyOf({ key, tokens: held }).definition
-        const isLate = reserved.deadlineMs <= nowMs
+        const isLate = this.#hasExpired(reserved, key, nowMs)
         const already = isLate && reserved.onExpiry === 'charge' ? held : 0
         const more = Math.max(0, (tokens[i] ?? 0) - already)
         return already + this.bucket(key).settle(limits, id, more, nowMs)
@@ -159,7 +159,15 @@ export class ReservationOracle {
   #statusOf({ id, ended, deadlineMs, keys }: Reserved, nowMs: number): string {
     if (ended !== undefined) return ended.as
     if (deadlineMs <= nowMs) return 'expired'
-    return keys.every(({ key, holds }) => !holds || this.bucket(key).holds(id, nowMs)) ? 'held' : 'released'
+    const gone = keys.filter(({ key, holds }) => holds && !this.bucket(key).holds(id, nowMs))
+    if (gone.length === 0) return 'held'
+    return gone.every(({ key }) => this.bucket(key).isSpentSince(deadlineMs)) ? 'expired' : 'released'
+  }
+
+  /** If the clock went back over the deadline, what was spent since tells of it. */
+  #hasExpired({ id, deadlineMs }: Reserved, key: string, nowMs: number): boolean {
+    if (deadlineMs <= nowMs) return true
+    return !this.bucket(key).holds(id, nowMs) && this.bucket(key).isSpentSince(deadlineMs)
   }
 }
 

@@ -38,7 +38,9 @@ export class Redirections {
 
   async #askUnit<Item, Result>(protocol: Protocol<Item, Result>, items: readonly Item[]) {
     try {
-      const reply = await this.#options.cluster.sendCommand(protocol.call(items, { withSource: true }))
+      const reply = await this.#options.cluster.sendCommand(
+        protocol.call(items, { withSource: true, isRedirected: true }),
+      )
       return protocol.read(reply as Buffer, items)
     } catch (err) {
       if (isUnownedSlot(err)) this.#options.unowned(protocol.partitionOf(items[0] as Item))

@@ -17,6 +17,8 @@ export interface CallMode {
   readonly acrossSlots?: boolean
   /** Whether to send the script itself, for a Redis that may not know it. */
   readonly withSource?: boolean
+  /** Whether the call follows redirections: then some of its keys may be at another master. */
+  readonly isRedirected?: boolean
 }
 
 /** What a script is called with. */
@@ -41,11 +43,11 @@ export class ScriptCall extends Command {
   /** Only the key is kept: ioredis may keep a call after its reply, which would keep what was asked alive too. */
   readonly #firstKey: string[]
 
-  constructor(input: ScriptInput, { acrossSlots = false, withSource = false }: CallMode = {}) {
+  constructor(input: ScriptInput, { acrossSlots = false, withSource = false, isRedirected = false }: CallMode = {}) {
     super(withSource ? 'eval' : 'evalsha')
     const script = headsOf(input.script)[acrossSlots ? 'acrossSlots' : 'inOneSlot']
-    const args = argument(input.args[0]) + argument(input.args[1])
-    const head = `*${5 + input.keyCount}${withSource ? script.eval : script.evalsha}`
+    const args = argument(input.args[0]) + argument(input.args[1]) + (isRedirected ? REDIRECTED : '')
+    const head = `*${5 + input.keyCount + Number(isRedirected)}${withSource ? script.eval : script.evalsha}`
     this.#text = acrossSlots
       ? `${head}${NO_KEYS}${args}${input.keys}\r\n`
       : `${head}${argument(String(input.keyCount))}${input.keys}${args}\r\n`
@@ -67,6 +69,7 @@ export function argument(text: string): string {
 }
 
 const NO_KEYS = argument('0')
+const REDIRECTED = argument('1')
 
 interface ScriptHeads {
   readonly inOneSlot: Head

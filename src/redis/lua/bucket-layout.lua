@@ -55,6 +55,14 @@ local function bucket_layout(general)
     return at
   end
 
+  -- The number of members that the set of a bucket's holds has, by the value of the bucket.
+  local function members_in(stored)
+    if type(stored) ~= 'string' or #stored < TIME + ENTRY + HELD_BYTES then return 0 end
+    local first, version = unpack('>I4B', stored, TIME + 1)
+    if first ~= EXTENDED or version ~= VERSION_OF_HOLDS then return 0 end
+    return (unpack('>I2', stored, TIME + ENTRY + 3))
+  end
+
   -- The key of the sorted set of a bucket's holds. No bucket has such a key.
   local function holds_key(key)
     return key .. '\1holds'
@@ -201,9 +209,10 @@ local function bucket_layout(general)
     return table.concat(parts)
   end
 
-  -- Makes holds expire with their bucket.
+  -- Makes holds expire with their bucket. If they are at another master, they keep their time to live: what is spent meanwhile does not
+  -- change when they end.
   local function keep_holds(key, full_at)
-    call('PEXPIREAT', holds_key(key), format('%.0f', full_at + EXPIRY_SLACK_MS))
+    pcall('PEXPIREAT', holds_key(key), format('%.0f', full_at + EXPIRY_SLACK_MS))
   end
 
   -- Stores a bucket, whose holds expire with it, and returns it. Deletes it and returns nil if it is full.
@@ -221,6 +230,7 @@ local function bucket_layout(general)
   return {
     parse = parse,
     write = write,
+    members_in = members_in,
     max_units = max_units,
     forgotten_at = forgotten_at,
     holds_key = holds_key,

@@ -51,7 +51,15 @@ local function read_hold()
   return { id = id, text = text, key = keys[place], ttl = ttl, is_charged = is_charged, named = named, record = nil }
 end
 
--- Why the group is not decided here.
+-- Whether holds can be added to the buckets of all checks.
+local function can_hold(checks)
+  for _, check in ipairs(checks) do
+    if not buckets.holds().are_here(check.key, check.stored) then return false end
+  end
+  return true
+end
+
+-- Why the group cannot be decided here, as far as its values say.
 local function reason_undecided(checks, hold)
   if hold then
     local is_record_elsewhere
@@ -113,10 +121,12 @@ local function find_again(checks, hold)
   return RESERVED_BEFORE, record.deadline
 end
 
+-- The third value says why the group is not decided here.
 local function decide_group(checks, hold)
   local is_allowed = decide(checks, hold ~= nil)
   if hold and hold.record then return find_again(checks, hold) end
   if not is_allowed then return DENIED, 0 end
+  if hold and not can_hold(checks) then return DENIED, 0, ELSEWHERE end
   if hold then return hold_all(checks, hold) end
   for _, check in ipairs(checks) do
     if check.allowed and check.tokens > 0 then buckets.spend(check.found, check.tokens, check.violated) end
@@ -132,7 +142,7 @@ while count do
   local hold = is_reservation and read_hold() or nil
   local reason = reason_undecided(checks, hold)
   local code, value = DENIED, 0
-  if not reason then code, value = decide_group(checks, hold) end
+  if not reason then code, value, reason = decide_group(checks, hold) end
   append(code)
   append(value)
   groups[#groups + 1] = { checks = checks, reason = reason }

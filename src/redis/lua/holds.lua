@@ -23,12 +23,13 @@ local function hold_functions(buckets, general, layout)
     return tonumber(call('ZRANGE', holds_key(key), rank, rank, 'WITHSCORES')[2])
   end
 
-  -- Restores a set that was lost. Returns whether the set is here: its key may have moved to another master before that of its bucket.
+  -- Restores a set that was lost. Returns whether the set is here: while a slot moves, its key is at either master, whatever that of its
+  -- bucket is. The master that the slot moves to finds no set then, which does not mean that it was lost.
   local function repair(key, held)
     local set = holds_key(key)
     local members = pcall('ZCARD', set)
     if members == held.members then return true end
-    if is_elsewhere(members) then return false end
+    if is_elsewhere(members) or is_redirected then return false end
     call('DEL', set)
     call('ZADD', set, format('%.0f', held.latest), member_of('', held.tokens, held.count, true))
     held.members, held.earliest = 1, held.latest
@@ -55,6 +56,14 @@ local function hold_functions(buckets, general, layout)
     end
     if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
     if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, 0) end
+  end
+
+  -- Whether the set of a bucket's holds is here, or can be created here. If not, its holds can neither be added nor ended now.
+  -- stored: the value of the bucket
+  function holds.are_here(key, stored)
+    local members = pcall('ZCARD', holds_key(key))
+    if is_elsewhere(members) then return false end
+    return not is_redirected or members == layout.members_in(stored)
   end
 
   -- How many reservations of a key were found expired since this was last asked.

@@ -3,9 +3,11 @@
 
   KEYS  buckets
   ARGV  the ids of all quotas, each as the 4 bytes of an entry in hexadecimal digits
-  Returns for each bucket its value in hexadecimal digits and the time in ms when it expires; '' and 0 for one without a quota.
+  Returns for each bucket its value in hexadecimal digits, without what reservations hold, and the time in ms when it expires; '' and 0
+  for one without a quota.
 ]]
 local TIME, ENTRY = 8, 16
+local EXTENDED_WITH_HOLDS, HOLDS_AT, NO_HOLDS = '\0\0\0\0\3', 24, string.rep('\0', 32)
 local is_quota, digits_of, counts = {}, {}, {}
 for byte = 0, 255 do digits_of[string.char(byte)] = string.format('%02x', byte) end
 for _, id in ipairs(ARGV) do
@@ -19,10 +21,16 @@ local function has_quota(value)
   return false
 end
 
+-- A bucket without its holds: a restart forgets the reservations, so nobody could end them.
+local function without_holds(value)
+  if string.sub(value, TIME + 1, TIME + 5) ~= EXTENDED_WITH_HOLDS then return value end
+  return string.sub(value, 1, HOLDS_AT) .. NO_HOLDS .. string.sub(value, HOLDS_AT + #NO_HOLDS + 1)
+end
+
 for _, key in ipairs(KEYS) do
   local value = redis.pcall('GET', key)
   local is_counted = type(value) == 'string' and has_quota(value)
-  counts[#counts + 1] = is_counted and string.gsub(value, '.', digits_of) or ''
+  counts[#counts + 1] = is_counted and string.gsub(without_holds(value), '.', digits_of) or ''
   counts[#counts + 1] = is_counted and redis.call('PEXPIRETIME', key) or 0
 end
 return counts

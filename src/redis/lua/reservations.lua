@@ -44,10 +44,12 @@ local function read_call(fingerprint_bytes)
 end
 
 -- Reads the buckets. Returns why they cannot be decided here.
-local function read_all(asked)
-  for _, named in ipairs(asked) do
+local function read_all(asked, record)
+  for i, named in ipairs(asked) do
     named.stored = general.get(named.key)
     if general.is_elsewhere(named.stored) then return NOT_HERE end
+    local needs_holds = record[i].is_held and record.ended == 0
+    if needs_holds and not buckets.holds().are_here(named.key, named.stored) then return NOT_HERE end
     if named.limits and named.limits.is_undecidable then return NO_PERIOD end
   end
 end
@@ -67,12 +69,15 @@ local function hold_of(asked, record, i)
   return { id = id_of(asked), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
 end
 
-local function holds_all(asked, record)
-  for i, named in ipairs(asked) do
-    local held = named.bucket and named.bucket.held
-    if record[i].is_held and not (held and buckets.holds().has(named.key, hold_of(asked, record, i))) then return false end
-  end
-  return true
+local function has_hold(named, hold)
+  local held = named.bucket and named.bucket.held
+  return held and buckets.holds().has(named.key, hold)
+end
+
+-- Whether a hold that is gone has expired. After a clock that went back, its deadline may be ahead again: then the bucket was spent from
+-- since.
+local function has_expired(named, hold)
+  return hold.deadline <= now or (named.bucket ~= nil and named.bucket.last_spent_at >= hold.deadline)
 end
 
 -- Stores a bucket that may be full now.
@@ -126,11 +131,10 @@ local function settle_key(named, recorded, hold)
   for _, limit in ipairs(named.limits) do
     if not limit.is_unspent then in_force[limit.id] = limit end
   end
-  if hold.deadline <= now then
-    local paid = hold.is_charged and recorded.tokens or 0
-    return paid + charge_unheld(named, in_force, max(0, named.tokens - paid))
-  end
-  return settle_held(named, in_force, hold) or charge_unheld(named, in_force, named.tokens)
+  local charged = hold.deadline > now and settle_held(named, in_force, hold)
+  if charged then return charged end
+  local paid = has_expired(named, hold) and hold.is_charged and recorded.tokens or 0
+  return paid + charge_unheld(named, in_force, max(0, named.tokens - paid))
 end
 
 local function settle(asked, record)
@@ -155,7 +159,15 @@ end
 local function status_of(asked, record)
   if record.ended > 0 then return record.ended end
   if record.deadline <= now then return RESERVATION_EXPIRED end
-  return holds_all(asked, record) and HELD_NOW or LOST
+  local status = HELD_NOW
+  for i, named in ipairs(asked) do
+    local hold = hold_of(asked, record, i)
+    if record[i].is_held and not has_hold(named, hold) then
+      if not has_expired(named, hold) then return LOST end
+      status = RESERVATION_EXPIRED
+    end
+  end
+  return status
 end
 
 local function extend(asked, record)
@@ -176,7 +188,7 @@ local function answer(asked)
   local record, is_record_elsewhere = read_reservation(asked.key)
   if is_record_elsewhere then return NOT_HERE, 0 end
   if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
-  local reason = read_all(asked)
+  local reason = read_all(asked, record)
   if reason then return reason, 0 end
   asked.record = record
   if asked.what == SETTLE or asked.what == RELEASE then return settle(asked, record) end

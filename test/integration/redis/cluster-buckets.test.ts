@@ -207,6 +207,51 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
       ])
     })
 
+    it.each([
+      ['only the holds of one key have moved', (name: string) => name.endsWith('b\x01holds')],
+      ['all but the holds have moved', (name: string) => !name.endsWith('holds')],
+    ])('keep them whole while %s', async (_, hasMoved) => {
+      const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+      const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
+      const slot = BUCKET_SLOTS[partition] as number
+      const tag = Array.from({ length: 2_000 }, (_, i) => `{moving:${i}}`).find(
+        name => bucketPartition(name) === partition,
+      )
+      const [a, b] = [`${tag}a`, `${tag}b`]
+      const id = reservationId(a, 'm'.repeat(22))
+      await shardAt(from).checkAll([reserving(id, a, b)])
+      const stored = [keys.record(id), ...[a, b].flatMap(key => [keys.bucket(key), keys.holds(key)])]
+      await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
+      await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
+      const moved = stored.filter(hasMoved)
+      await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', ...moved)
+
+      const nothing = [undefined]
+      const undone = () => nothing
+      const settlement = { id, amounts: 3, policyOf: () => policy }
+      expect(await shardAt(from).settle([settlement]).catch(undone)).toEqual(nothing)
+      expect(await shardAt(from).extend([{ id }]).catch(undone)).toEqual(nothing)
+      expect(await shardAt(from).read([id]).catch(undone)).toEqual(nothing)
+      const other = reservationId(a, 'n'.repeat(22))
+      expect(
+        await shardAt(from)
+          .checkAll([reserving(other, a, b)])
+          .catch(undone),
+      ).toEqual(nothing)
+      // What is spent does not need the holds.
+      expect(left(await spend(shardAt(from), [a, b]))).toEqual([9, 9])
+
+      await cluster.moveSlot(slot, from, to)
+      expect(await shardAt(from).read([id])).toMatchObject([{ status: 'held' }])
+      expect(await shardAt(from).settle([settlement])).toMatchObject([
+        { status: 'settled', keys: [{ charged: 3 }, { charged: 3 }] },
+      ])
+      const readings = await shardAt(from).check([a, b].map(key => ({ key, policy, tokens: 0 })))
+      expect(left(readings)).toEqual([6, 6])
+      expect(readings.map(reading => reading?.held)).toEqual([undefined, undefined])
+      await eventually(() => expect(store.shardOf(a)).toBe(shardAt(to)))
+    })
+
     it('are full again after a reset, wherever they are', async () => {
       for (const shard of store.shards) {
         const [key] = ownKeys(shard, 'reset', 1) as [string]
@@ -283,9 +328,11 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
   })
 })
 
-function reserving(id: ReservationId, key: string): CheckGroup {
-  const hold = { id, ttlMs: 60_000, onExpiry: 'charge', fingerprint: 'f', named: [{ key, tokens: 4 }] } as const
-  return { checks: [{ key, policy, tokens: 4, reserves: true }], shadowed: [false], hold }
+function reserving(id: ReservationId, ...names: readonly string[]): CheckGroup {
+  const named = names.map(key => ({ key, tokens: 4 }))
+  const hold = { id, ttlMs: 60_000, onExpiry: 'charge', fingerprint: 'f', named } as const
+  const checks = names.map(key => ({ key, policy, tokens: 4, reserves: true as const }))
+  return { checks, shadowed: names.map(() => false), hold }
 }
 
 function tokensSpent({ spent }: BucketReading): number {

@@ -244,18 +244,21 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await redis.pexpiretime(keys.bucket('kept'))).toBe(bucket)
   })
 
-  it('keep what was spent of a quota over a restart of the embedded store, which keeps no sets of holds', async () => {
+  it('are forgotten by a restart of the embedded store, which keeps what was spent of a quota', async () => {
     const monthly = policyOf('monthly', { limits: [quotaOf({ capacity: CAPACITY })] })
     await store.check([{ key: 'restarted', policy: monthly, tokens: 5 }])
     await reserve('restarted', 400, {}, monthly)
+    const heldOf = async () => (await store.check([{ key: 'restarted', policy: monthly, tokens: 0 }]))[0]?.held
+    expect(await heldOf()).toMatchObject({ tokens: 400 })
     const bucket = keys.bucket('restarted')
     const id = (monthly.limits[0]?.id ?? 0).toString(16).padStart(8, '0')
     const [value, expiresAt] = (await redis.eval(readQuotaCountsScript.lua, 1, bucket, id)) as [string, number]
     await redis.del(bucket, keys.holds('restarted'))
     await redis.set(bucket, Buffer.from(value, 'hex'), 'PXAT', expiresAt)
-    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 405 })
+    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 5 })
+    expect(await heldOf()).toBeUndefined()
     await reserve('restarted', 1, {}, monthly)
-    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 406 })
+    expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 6 })
   })
 
   it('need at most 8 KB for 100 of a key, and 300 bytes and the keys for a record', async () => {

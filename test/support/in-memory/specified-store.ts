@@ -153,17 +153,20 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     if (!named.holds) return { settled, charged: 0 }
     const { limits } = policyOf(named)
     const bucket = this.#open(named.key)
-    if (record.expiresAtMs <= this.nowMs) {
-      const paid = record.onExpiry === 'charge' ? named.tokens : 0
-      const late = chargeUnheld(bucket, Math.max(0, settled - paid), limits, this.nowMs)
-      this.#store(named.key, late.bucket)
-      return { settled, charged: paid + late.charged }
+    if (record.expiresAtMs > this.nowMs && hasHold(bucket, record.id)) {
+      const after = settleHold(bucket, record.id, settled, limits, this.nowMs)
+      this.#store(named.key, after.bucket)
+      return { settled, charged: after.charged }
     }
-    const after = hasHold(bucket, record.id)
-      ? settleHold(bucket, record.id, settled, limits, this.nowMs)
-      : chargeUnheld(bucket, settled, limits, this.nowMs)
-    this.#store(named.key, after.bucket)
-    return { settled, charged: after.charged }
+    const paid = record.onExpiry === 'charge' && this.#hasExpired(record, bucket) ? named.tokens : 0
+    const late = chargeUnheld(bucket, Math.max(0, settled - paid), limits, this.nowMs)
+    this.#store(named.key, late.bucket)
+    return { settled, charged: paid + late.charged }
+  }
+
+  /** Of a hold that is gone. Its deadline may be ahead again if the clock went back. */
+  #hasExpired({ expiresAtMs }: Record, bucket: Bucket | undefined): boolean {
+    return expiresAtMs <= this.nowMs || (bucket !== undefined && bucket.lastSpentAtMs >= expiresAtMs)
   }
 
   #answer({ keys, ended }: Record, policyOf: Settlement['policyOf']): SettledResult {
@@ -226,11 +229,14 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     })
   }
 
-  /** A hold that is gone before its deadline was forgotten by a reset. */
-  #statusOf({ id, ended, expiresAtMs, keys }: Record): Reservation['status'] {
-    if (ended !== undefined) return ended.status
-    if (expiresAtMs <= this.nowMs) return 'expired'
-    return keys.every(({ key, holds }) => !holds || hasHold(this.#open(key), id)) ? 'held' : 'released'
+  /** A hold that is gone, and has not expired, was forgotten by a reset. */
+  #statusOf(record: Record): Reservation['status'] {
+    if (record.ended !== undefined) return record.ended.status
+    if (record.expiresAtMs <= this.nowMs) return 'expired'
+    const buckets = record.keys.filter(({ holds }) => holds).map(({ key }) => this.#open(key))
+    const gone = buckets.filter(bucket => !hasHold(bucket, record.id))
+    if (gone.length === 0) return 'held'
+    return gone.every(bucket => this.#hasExpired(record, bucket)) ? 'expired' : 'released'
   }
 
   #record(id: string): Record | undefined {
