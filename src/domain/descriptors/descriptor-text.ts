@@ -6,42 +6,59 @@
 export type DescriptorPart = 'domain' | 'key' | 'value'
 
 /** What is encoded in every part: `%`, `;`, braces, which decide where a bucket is stored, and control characters. */
-const ALWAYS = '%;{}\\p{Cc}'
+const ALWAYS = '%;{}'
 /** In a key, `=` would end it. In a value, `*` would match any end. */
-const ENCODED: Readonly<Record<DescriptorPart, RegExp>> = {
-  domain: new RegExp(`[${ALWAYS}]`, 'gu'),
-  key: new RegExp(`[${ALWAYS}=]`, 'gu'),
-  value: new RegExp(`[${ALWAYS}*]`, 'gu'),
+const ENCODED: Readonly<Record<DescriptorPart, EncodedCharacters>> = {
+  domain: encodedCharacters(ALWAYS),
+  key: encodedCharacters(`${ALWAYS}=`),
+  value: encodedCharacters(`${ALWAYS}*`),
 }
+
+interface EncodedCharacters {
+  /** Finds one of them. */
+  readonly pattern: RegExp
+  /** By ASCII code, whether it is one of them. */
+  readonly ascii: readonly boolean[]
+}
+
+const HEX_DIGITS = Buffer.from('0123456789ABCDEF')
+const PERCENT_SIGN = 0x25
+
+/** Bytes of one encoded byte, such as `%3B`. */
+const ENCODED_BYTES = 3
 
 const PERCENT = /%([0-9A-F]{2})|(%)/g
 
-const utf8 = new TextEncoder()
-const strictUtf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
-
 /** @param text without lone surrogates */
 export function encodedText(part: DescriptorPart, text: string): string {
-  return text.replace(ENCODED[part], character => encodedBytes(utf8.encode(character)))
+  return ENCODED[part].pattern.test(text) ? encodedPart(part, Buffer.from(text)) : text
 }
 
-/** Bytes that are not UTF-8 are encoded too. */
+/**
+ * Bytes that are not UTF-8 are encoded too. It goes byte by byte and makes one string at the end, since a part can have a megabyte, all of
+ * which is encoded.
+ */
 export function encodedPart(part: DescriptorPart, bytes: Uint8Array): string {
-  const text = decoded(bytes)
-  if (text !== undefined) return encodedText(part, text)
-  let encoded = ''
-  let valid = ''
+  const { ascii } = ENCODED[part]
+  const encoded = Buffer.allocUnsafe(ENCODED_BYTES * bytes.length)
+  let end = 0
   for (let at = 0; at < bytes.length; ) {
-    const codePoint = codePointAt(bytes, at)
-    if (codePoint === undefined) {
-      encoded += encodedText(part, valid) + encodedBytes(bytes.subarray(at, at + 1))
-      valid = ''
+    const first = bytes[at] as number
+    const length = first < 0x80 ? Number(!ascii[first]) : printableLength(bytes, at)
+    if (length === 0) {
+      encoded[end++] = PERCENT_SIGN
+      encoded[end++] = HEX_DIGITS[first >> 4] as number
+      encoded[end++] = HEX_DIGITS[first & 0xf] as number
       at++
-    } else {
-      valid += String.fromCodePoint(codePoint)
-      at += sequenceLength(bytes[at] as number)
-    }
+    } else for (const next = at + length; at < next; at++) encoded[end++] = bytes[at] as number
   }
-  return encoded + encodedText(part, valid)
+  return encoded.toString('utf8', 0, end)
+}
+
+/** These characters, and control characters. */
+function encodedCharacters(characters: string): EncodedCharacters {
+  const pattern = new RegExp(`[${characters}\\p{Cc}]`, 'u')
+  return { pattern, ascii: Array.from({ length: 0x80 }, (_, code) => pattern.test(String.fromCharCode(code))) }
 }
 
 /** Whether a text is exactly what encoding leads to: nothing is missing, and nothing is encoded without need. */
@@ -55,22 +72,26 @@ function bytesOf(text: string): Uint8Array | undefined {
   let at = 0
   for (const { index, 0: found, 1: hex } of text.matchAll(PERCENT)) {
     if (hex === undefined) return undefined
-    bytes.push(...utf8.encode(text.slice(at, index)), Number.parseInt(hex, 16))
+    bytes.push(...Buffer.from(text.slice(at, index)), Number.parseInt(hex, 16))
     at = index + found.length
   }
-  return Uint8Array.from([...bytes, ...utf8.encode(text.slice(at))])
+  return Uint8Array.from([...bytes, ...Buffer.from(text.slice(at))])
 }
 
-function decoded(bytes: Uint8Array): string | undefined {
-  try {
-    return strictUtf8.decode(bytes)
-  } catch {
-    return undefined
-  }
-}
+/** The last control character beyond ASCII, of which U+0080 is the first. */
+const LAST_CONTROL = 0x9f
+
+/** No sequence of UTF-8 begins with a larger byte. */
+const LAST_FIRST_BYTE = 0xf4
 
 /** By the length of a sequence in bytes, its smallest code point: a longer sequence than needed is not UTF-8. */
 const SMALLEST = [0, 0, 0x80, 0x800, 0x10000]
+
+/** The length of the sequence of UTF-8 at a byte beyond ASCII; 0 if there is none, or if it is a control character. */
+function printableLength(bytes: Uint8Array, at: number): number {
+  const codePoint = codePointAt(bytes, at)
+  return codePoint === undefined || codePoint <= LAST_CONTROL ? 0 : sequenceLength(bytes[at] as number)
+}
 
 /** The code point whose sequence of UTF-8 begins at a byte; `undefined` if there is none. @see https://www.rfc-editor.org/rfc/rfc3629#section-4 */
 function codePointAt(bytes: Uint8Array, at: number): number | undefined {
@@ -90,11 +111,8 @@ function codePointAt(bytes: Uint8Array, at: number): number | undefined {
 
 /** The length of a sequence of UTF-8 that begins with this byte. @see https://www.rfc-editor.org/rfc/rfc3629#section-3 */
 function sequenceLength(first: number): number {
+  if (first > LAST_FIRST_BYTE) return 1
   if (first >= 0xf0) return 4
   if (first >= 0xe0) return 3
   return first >= 0xc0 ? 2 : 1
-}
-
-function encodedBytes(bytes: Uint8Array): string {
-  return Array.from(bytes, byte => `%${byte.toString(16).toUpperCase().padStart(2, '0')}`).join('')
 }

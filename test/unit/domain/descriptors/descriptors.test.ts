@@ -10,6 +10,10 @@ import {
 import { encodedPart, encodedText, isEncoded } from '../../../../src/domain/descriptors/descriptor-text.ts'
 import { DescriptorTree } from '../../../../src/domain/descriptors/descriptor-tree.ts'
 
+const MEGABYTE = 1024 * 1024
+/** Ten times what it takes on a slow machine. One call for each byte took a second. */
+const MAX_CPU_MICROS = 400_000
+
 const bytes = (text: string) => new TextEncoder().encode(text)
 
 describe('the text of a part of a descriptor', () => {
@@ -24,6 +28,20 @@ describe('the text of a part of a descriptor', () => {
       'a%FFé%C3%F0%9F%99',
     )
     expect(encodedPart('value', bytes('\uFEFFa'))).toBe('\uFEFFa')
+    expect(encodedPart('value', Uint8Array.of(0xf8, 0xbf, 0xbf, 0xbf))).toBe('%F8%BF%BF%BF')
+    expect(encodedPart('value', Uint8Array.of(0xf0, 0xbf, 0xbf, 0xbf))).toBe('\u{3FFFF}')
+  })
+
+  it.each([
+    ['percent signs', '%'],
+    ['control characters', '\u0085'],
+    ['bytes that are not UTF-8', 0xff],
+  ])('costs little CPU for a megabyte of %s', (_what, fill) => {
+    const value = Buffer.alloc(MEGABYTE, fill)
+    const startMicros = process.cpuUsage()
+    expect(encodedPart('value', value).length).toBe(3 * MEGABYTE)
+    const { user, system } = process.cpuUsage(startMicros)
+    expect(user + system).toBeLessThan(MAX_CPU_MICROS)
   })
 
   it('is different for different bytes, and is recognized', () => {
