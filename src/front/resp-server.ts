@@ -4,8 +4,13 @@ import { CommandTable, type CommandTableOptions } from '../check/resp/command-ta
 import { RespConnection } from '../check/resp/resp-connection.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { SocketServer } from '../connections/socket-server.ts'
+import { waitForTurn } from '../connections/wait-for-turn.ts'
+import { Turns } from '../lib/turns.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { TracedRespChecker } from './traced-resp-checker.ts'
+
+/** Of connections that send many commands: they share the time with others. */
+const PACE = { restPerTaskTime: 1 }
 
 export interface RespDependencies extends CommandTableOptions, Omit<CommandRunnerOptions, 'table' | 'checker'> {
   readonly checker: Checker
@@ -22,5 +27,13 @@ export function buildRespServer(deps: RespDependencies): SocketServer {
   const checker =
     tracing === undefined ? deps.checker : new TracedRespChecker({ ...tracing, calls, checker: deps.checker })
   const runner = new CommandRunner({ ...deps, checker, table: new CommandTable(deps) })
-  return new SocketServer({ slots, drain, open: (socket, hold) => new RespConnection(socket, runner, hold) })
+  const turns = new Turns(PACE)
+  return new SocketServer({
+    slots,
+    drain,
+    open: (socket, hold) => {
+      const waiter = { socket, ip: socket.remoteAddress }
+      return new RespConnection(socket, { runner, hold, waitForTurn: run => waitForTurn(turns, waiter, { run }) })
+    },
+  })
 }

@@ -13,7 +13,7 @@ function parsed(pieces: readonly Buffer[]): readonly (string | readonly string[]
       parser.push(piece)
       for (let words = parser.next(); words !== undefined; words = parser.next()) {
         const { count } = words
-        results.push(Array.from({ length: count }, (_, i) => words?.binary(i) ?? ''))
+        if (count > 0) results.push(Array.from({ length: count }, (_, i) => words?.binary(i) ?? ''))
       }
       parser.settle()
       expect(parser.heldBytes).toBeLessThanOrEqual(4 * 64 * 1024)

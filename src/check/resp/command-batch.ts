@@ -8,20 +8,26 @@ export class CommandBatch {
   /** Replies that are not there yet; one more while commands are added. */
   #missing = 1
   #bytes = 0
+  #empty = 0
 
   /** @param onComplete called once with all replies, when every one is there */
   constructor(onComplete: (bytes: string) => void) {
     this.#onComplete = onComplete
   }
 
-  /** The number of commands. */
+  /** The number of commands, with the empty ones. */
   get size(): number {
-    return this.#replies.length
+    return this.#replies.length + this.#empty
   }
 
   /** Of the replies that are there. */
   get bytes(): number {
     return this.#bytes
+  }
+
+  /** Counts a command without words, which gets no reply. */
+  addEmpty(): void {
+    this.#empty++
   }
 
   add(reply: string): void {

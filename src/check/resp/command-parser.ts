@@ -58,30 +58,41 @@ export class CommandParser {
   }
 
   /**
-   * The next complete command; `undefined` if there is none yet. Empty ones are skipped.
+   * The next complete command, which can have no words; `undefined` if there is none yet. Empty lines are skipped.
    * @throws {ProtocolError}
    */
   next(): Words | undefined {
-    while (this.#wordsLeft === 0) {
+    if (this.#wordsLeft === 0) {
+      this.#skipEmptyLines()
       if (this.#at === this.#end) return undefined
-      if (this.#bytes[this.#start] !== STAR) {
-        const words = this.#readInline()
-        if (words === undefined || words.count > 0) return words
-      } else if (!this.#readCount()) return undefined
+      if (this.#bytes[this.#start] !== STAR) return this.#readInline()
+      if (!this.#readCount()) return undefined
     }
     while (this.#wordsLeft > 0) if (!this.#readWord()) return undefined
     this.#start = this.#at
     return this.#words
   }
 
+  /** Unless a line has arrived in part. */
+  #skipEmptyLines(): void {
+    if (this.#at !== this.#start) return
+    const [bytes, end] = [this.#bytes, this.#end]
+    let at = this.#at
+    for (;;) {
+      if (at < end && bytes[at] === LF) at++
+      else if (at + 1 < end && bytes[at] === CR && bytes[at + 1] === LF) at += 2
+      else break
+    }
+    this.#at = at
+    this.#start = at
+  }
+
   #readCount(): boolean {
     const count = this.#readLength('mbulk count', 'invalid multibulk length', MAX_WORDS)
     if (count === undefined) return false
-    if (count > 0) {
-      this.#words.begin(this.#bytes)
-      this.#wordsLeft = count
-      this.#commandBytes = 0
-    } else this.#start = this.#at
+    this.#words.begin(this.#bytes)
+    this.#wordsLeft = Math.max(0, count)
+    this.#commandBytes = 0
     return true
   }
 

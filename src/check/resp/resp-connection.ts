@@ -7,8 +7,11 @@ import { error } from './replies.ts'
 import { Session } from './session.ts'
 import type { Words } from './words.ts'
 
-/** Commands of one batch. Further ones follow in the next turn of the event loop, so that other connections have theirs. */
+/** Commands of one batch, empty ones included. Further ones follow once other connections had their turns. */
 const MAX_COMMANDS = 256
+
+/** Commands of a batch that are no checks, after which the connection waits for a turn: nothing else would slow a flood of them down. */
+const MAX_OTHERS = 32
 
 /** Bytes of replies after which a batch ends. */
 const MAX_BATCH_BYTES = 64 * 1024
@@ -22,20 +25,29 @@ const MAX_AHEAD_BYTES = 64 * 1024
 /** How long a client may take to read its last replies and to close its side, in ms. */
 const LINGER_MS = 1_000
 
+export interface RespConnectionOptions {
+  readonly runner: CommandRunner
+  /** Calls back in the connection's turn among those that send many commands; never if it closes before. */
+  waitForTurn(callback: () => void): void
+  /** Called with the bytes of commands that are not complete, or that wait. */
+  hold(bytes: number): void
+}
+
 /**
  * One connection that speaks RESP. The commands that arrive together are one batch, whose replies are written at once. A connection
  * has one batch under way; what arrives meanwhile waits, at last in the client.
  */
 export class RespConnection {
   readonly #socket: Socket
-  readonly #runner: CommandRunner
-  readonly #hold: (bytes: number) => void
+  readonly #options: RespConnectionOptions
   readonly #session: Session
   readonly #parser = new CommandParser()
   #heldBytes = 0
   #isBusy = false
   /** Whether more commands may be read from what has arrived. */
   #hasMore = false
+  /** Whether it waits for a turn after the batch that is under way. */
+  #waitsForTurn = false
   /** The connection ends after the batch that is under way. */
   #isEnding = false
   /** The connection ends as soon as everything is answered. */
@@ -43,11 +55,9 @@ export class RespConnection {
   #hasInputEnded = false
   #isDeaf = false
 
-  /** @param hold called with the bytes of commands that are not complete, or that wait */
-  constructor(socket: Socket, runner: CommandRunner, hold: (bytes: number) => void) {
+  constructor(socket: Socket, options: RespConnectionOptions) {
     this.#socket = socket
-    this.#runner = runner
-    this.#hold = hold
+    this.#options = options
     this.#session = new Session(socket.remoteAddress)
   }
 
@@ -98,9 +108,10 @@ export class RespConnection {
     this.#isBusy = true
     const batch = new CommandBatch(bytes => this.#reply(bytes))
     this.#hasMore = this.#readInto(batch)
+    this.#waitsForTurn = this.#hasMore || batch.size - batch.checks.length > MAX_OTHERS
     if (!this.#hasMore) this.#parser.settle()
     this.#reportHeld()
-    this.#runner.decide(batch, this.#session, this.#socket)
+    this.#options.runner.decide(batch, this.#session, this.#socket)
     batch.seal()
   }
 
@@ -109,8 +120,8 @@ export class RespConnection {
     while (batch.size < MAX_COMMANDS && batch.bytes < MAX_BATCH_BYTES) {
       const words = this.#nextCommand(batch)
       if (words === undefined) return false
-      const isLast = this.#runner.run(words, this.#session, batch)
-      if (isLast) return this.#endAfterBatch()
+      if (words.count === 0) batch.addEmpty()
+      else if (this.#options.runner.run(words, this.#session, batch)) return this.#endAfterBatch()
     }
     return true
   }
@@ -139,6 +150,7 @@ export class RespConnection {
     if (bytes !== '') socket.write(bytes, 'latin1')
     if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
     else if (this.#isEnding) this.#end()
+    else if (this.#waitsForTurn) this.#continueInTurn()
     else if (this.#hasMore) this.#continue()
     else this.#rest()
   }
@@ -147,6 +159,11 @@ export class RespConnection {
   #continue(): void {
     this.#isBusy = true
     setImmediate(() => this.#startBatch())
+  }
+
+  #continueInTurn(): void {
+    this.#isBusy = true
+    this.#options.waitForTurn(() => this.#startBatch())
   }
 
   #rest(): void {
@@ -179,6 +196,6 @@ export class RespConnection {
     const { heldBytes } = this.#parser
     if (heldBytes === this.#heldBytes) return
     this.#heldBytes = heldBytes
-    this.#hold(heldBytes)
+    this.#options.hold(heldBytes)
   }
 }

@@ -73,6 +73,22 @@ describe('commands that arrive while others are under way', () => {
   })
 })
 
+describe('a flood of commands that are no checks', () => {
+  it.each([
+    ['PING', frameOf('PING'), 1],
+    ['empty ones', Buffer.from(`${'*0\r\n'.repeat(15)}PING\n`), 16],
+  ])('leaves other connections their turns: %s', async (_name, frame, commandsPerReply) => {
+    const flooders = await Promise.all(Array.from({ length: 40 }, connect))
+    const other = await connect()
+    const answered = () => flooders.reduce((sum, { replies }) => sum + replies.length * commandsPerReply, 0)
+    for (const { socket } of flooders) socket.write(Buffer.alloc(64 * 1024, frame))
+    await eventually(() => expect(flooders.every(({ replies }) => replies.length > 0)).toBe(true))
+    const before = answered()
+    await other.ask('PING')
+    expect(answered() - before).toBeLessThan(2_000)
+  })
+})
+
 describe('incomplete commands', () => {
   it('of one address take 64 MiB at most: then the oldest connections are closed', async () => {
     const partial = frameOf('ECHO', 'x'.repeat(60_000)).subarray(0, -1_000)

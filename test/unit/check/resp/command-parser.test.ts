@@ -2,6 +2,9 @@ import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CommandParser } from '../../../../src/check/resp/command-parser.ts'
 import { frameOf } from '../../../support/resp-client.ts'
 
+/** Ten times what it takes on a slow machine. */
+const MAX_CPU_MICROS = 400_000
+
 let parser: CommandParser
 beforeEach(() => {
   parser = new CommandParser()
@@ -14,7 +17,7 @@ function parse(...chunks: readonly (string | Buffer)[]): string[][] {
     parser.push(Buffer.from(chunk as string))
     for (let words = parser.next(); words !== undefined; words = parser.next()) {
       const { count } = words
-      commands.push(Array.from({ length: count }, (_, i) => words?.binary(i) ?? ''))
+      if (count > 0) commands.push(Array.from({ length: count }, (_, i) => words?.binary(i) ?? ''))
     }
     parser.settle()
   }
@@ -36,6 +39,24 @@ describe('a command', () => {
 
   it('is skipped if it is empty', () => {
     expect(parse('*0\r\n*-1\r\n\r\n  \r\n*1\r\n$4\r\nPING\r\n\r\n*0\r\n')).toEqual([['PING']])
+  })
+
+  it('counts if it is empty, unless it is an empty line', () => {
+    parser.push(Buffer.from(`${' \n'.repeat(100)}\n\r\n${'*0\r\n'.repeat(100)}\n`))
+    for (let i = 0; i < 200; i++) expect(parser.next()?.count).toBe(0)
+    expect(parser.next()).toBeUndefined()
+    expect(parser.heldBytes).toBe(0)
+  })
+
+  it('can follow the first half of an empty line', () => {
+    expect(parse('\n\r', '\nPING\n\r', 'ECHO a\n')).toEqual([['PING'], ['ECHO', 'a']])
+  })
+
+  it.each(['\n', '\r\n'])('costs little CPU if it follows 4 MiB of the empty lines %j', line => {
+    const startMicros = process.cpuUsage()
+    expect(parse(Buffer.alloc(4 * 1024 * 1024, line), frameOf('PING'))).toEqual([['PING']])
+    const { user, system } = process.cpuUsage(startMicros)
+    expect(user + system).toBeLessThan(MAX_CPU_MICROS)
   })
 
   it('can be a line, with words in quotes', () => {
