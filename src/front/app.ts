@@ -4,6 +4,7 @@ import type { Callers } from '../access/callers.ts'
 import { overloaded } from '../access/overload.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { Connections } from '../connections/connections.ts'
+import type { LargeRequests } from '../connections/large-requests.ts'
 import { LingeringClose } from '../connections/lingering-close.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
@@ -48,6 +49,7 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'reques
   /** How long bodies are still received once the server closes, in ms. */
   readonly closingBodiesMs: number
   readonly slots: ConnectionSlots
+  readonly largeRequests: LargeRequests
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly calls: CallLog
@@ -60,7 +62,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
   /** Of bodies that nobody reads. */
   const discarding = readingTurns()
-  const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, drain: deps.drain })
+  const { largeRequests } = deps
+  const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, largeRequests })
   const log = new RequestLog(deps.calls)
   const requestSpans = new RequestSpans(deps)
   const handleError = answerErrors(log)

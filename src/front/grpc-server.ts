@@ -1,5 +1,6 @@
 import { SHOULD_RATE_LIMIT, ShouldRateLimit, type ShouldRateLimitOptions } from '../check/envoy/should-rate-limit.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
+import type { LargeRequests } from '../connections/large-requests.ts'
 import type { GrpcObserver, Method } from '../grpc/call.ts'
 import { GrpcServer } from '../grpc/grpc-server.ts'
 import { Health } from '../grpc/health.ts'
@@ -11,6 +12,7 @@ import { TracedMethod } from './traced-method.ts'
 export interface GrpcDependencies extends ShouldRateLimitOptions {
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
+  readonly largeRequests: LargeRequests
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
   /** Absent if nothing is traced. */
@@ -19,7 +21,7 @@ export interface GrpcDependencies extends ShouldRateLimitOptions {
 
 /** The service over gRPC. It does not listen yet. */
 export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
-  const { slots, observer, drain, calls, tracing } = deps
+  const { slots, observer, largeRequests, drain, calls, tracing } = deps
   const method = new ShouldRateLimit(deps)
   const answering = tracing === undefined ? method : new TracedMethod(SHOULD_RATE_LIMIT, method, tracing)
   const health = new Health(['ratelimit'], drain)
@@ -27,6 +29,7 @@ export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
     methods: new Map<string, Method>([[SHOULD_RATE_LIMIT, answering], ...health.methods]),
     slots,
     observer,
+    largeRequests,
     failed: cause => {
       const problem = new Problem('internal', 'the service could not answer; its log has the reason', { cause })
       calls.failed('other', problem, () => ({ protocol: 'grpc' }))

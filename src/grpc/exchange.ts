@@ -1,6 +1,10 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { LargeRequests } from '../connections/large-requests.ts'
+import { PacedReading } from '../connections/paced-reading.ts'
+import { waitForTurn } from '../connections/wait-for-turn.ts'
+import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
 import { ArrivingMessage, frameOf } from './message-frames.ts'
 import { OK, type Status, statusFields } from './status.ts'
@@ -12,6 +16,11 @@ const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
 /** In metrics, for a call of a method that does not exist. */
 const UNKNOWN = 'unknown'
 
+const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
+
+/** Memory of a call besides its message, until it is known to wait for its client. */
+const MIN_HEAD_BYTES = 4_096
+
 /** The stream is over once its response is sent, whether or not the client has sent everything. */
 const { NGHTTP2_NO_ERROR } = constants
 
@@ -21,8 +30,11 @@ export interface ExchangeContext {
   readonly observer: GrpcObserver
   readonly socket: Socket
   readonly ip: string | undefined
-  /** Called when the request has grown, or is complete. */
-  hold(): void
+  /** The turns of requests that are read in part. */
+  readonly reading: Turns
+  readonly largeRequests: LargeRequests
+  /** Called when the memory of the request has changed. @param bytes how many more it holds */
+  hold(bytes: number): void
   /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
@@ -36,6 +48,11 @@ export class Exchange implements Responder {
   readonly #message = new ArrivingMessage()
   #method: Method | undefined
   #hasEnded = false
+  /** Unless the message arrives at once. */
+  #reading: PacedReading | undefined
+  #heldBytes = 0
+  #headBytes = MIN_HEAD_BYTES
+  #leaveQueue: (() => void) | undefined
   /** With which the response ends. */
   #trailers = OK
 
@@ -46,19 +63,28 @@ export class Exchange implements Responder {
     stream.on('error', () => undefined)
   }
 
-  /** Of the request, unless it is complete. */
-  get heldBytes(): number {
-    return this.stream.readableEnded ? 0 : this.#message.heldBytes
-  }
-
   /** Whether the client has still to send the rest of the request, or to read the response. */
   get waitsForClient(): boolean {
     return this.#hasEnded || !this.stream.readableEnded
   }
 
+  /** Counts the head of a request that has not arrived completely. @param bytes what it can have */
+  holdHead(bytes: number): void {
+    if (this.stream.readableEnded) return
+    this.#headBytes = bytes
+    this.#hold(bytes + this.#message.heldBytes)
+  }
+
+  /** The stream has closed. */
+  closed(): void {
+    this.#leaveQueue?.()
+    this.#reading?.withdraw()
+    this.#hold(0)
+  }
+
   /** Ends a call that has been answered in part, and would continue. */
   endStreaming(): void {
-    if (this.stream.headersSent) this.end({ name: 'UNAVAILABLE', message: 'the service is draining' })
+    if (this.stream.headersSent) this.end(DRAINING)
   }
 
   begin(headers: IncomingHttpHeaders): void {
@@ -151,15 +177,36 @@ export class Exchange implements Responder {
       if (this.#hasEnded) return
       const fault = this.#message.add(chunk)
       if (fault !== undefined) this.end(fault)
-      else if (!this.#message.isComplete) this.#context.hold()
+      else if (!this.#message.isComplete) this.#readOn(chunk.length)
     })
     this.stream.on('end', () => {
       if (this.#hasEnded || this.stream.destroyed) return
-      if (this.#message.hasWaited) this.#context.hold()
       const message = this.#message.finish()
-      if (Buffer.isBuffer(message)) this.#answer(method, message, call)
+      if (Buffer.isBuffer(message)) this.#handOver(method, message, call)
       else this.end(message)
     })
+  }
+
+  /** Reads the next part of the message, in turns with others. */
+  #readOn(bytes: number): void {
+    this.#reading ??= new PacedReading(this.stream, this.#context)
+    if (this.#reading.take(bytes, this.#context.reading)) this.#hold(this.#headBytes + this.#message.heldBytes)
+  }
+
+  /** Answers a message now, or a large one in its turn. */
+  #handOver(method: Method, message: Buffer, call: Call): void {
+    const turns = this.#context.largeRequests.turnsFor(message.length)
+    const answer = () => {
+      this.#hold(0)
+      this.#answer(method, message, call)
+    }
+    if (turns === undefined) answer()
+    else this.#leaveQueue = waitForTurn(turns, this.#context, { run: answer, drop: () => this.end(DRAINING) })
+  }
+
+  #hold(bytes: number): void {
+    if (bytes !== this.#heldBytes) this.#context.hold(bytes - this.#heldBytes)
+    this.#heldBytes = bytes
   }
 
   #answer(method: Method, message: Buffer, call: Call): void {

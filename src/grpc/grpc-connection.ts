@@ -1,9 +1,13 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 
 /** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
 const MAX_STREAMS = 32
+
+/** Memory of node:http2 for one connection, in MB: several times what 32 calls need. */
+const MAX_SESSION_MEGABYTES = 1
 
 /** Age at which a connection ends, in ms, so that connections spread again over all processes; and by how much it varies. */
 const MAX_AGE_MS = 300_000
@@ -31,17 +35,25 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
 export class GrpcConnection {
   readonly #socket: Socket
   readonly #session: ServerHttp2Session
+  readonly #head: ArrivingHead
   readonly #exchanges = new Set<Exchange>()
+  readonly #hold: (bytes: number) => void
+  #heldBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #retirement: NodeJS.Timeout | undefined
 
   constructor(socket: Socket, { hold, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
     this.#session = performServerHandshake(socket, {
-      settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false },
+      maxSessionMemory: MAX_SESSION_MEGABYTES,
+      settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
     })
-    const holdAll = () => hold([...this.#exchanges].reduce((sum, { heldBytes }) => sum + heldBytes, 0))
-    const context = { ...shared, socket, ip: socket.remoteAddress, hold: holdAll }
+    this.#head = new ArrivingHead(socket, this.#session)
+    this.#hold = bytes => {
+      this.#heldBytes += bytes
+      if (!socket.destroyed) hold(this.#heldBytes)
+    }
+    const context = { ...shared, socket, ip: socket.remoteAddress, hold: this.#hold }
     // An error closes the session.
     this.#session.on('error', () => undefined)
     this.#session.on('stream', (stream, headers) => this.#open(stream, context).begin(headers))
@@ -62,8 +74,9 @@ export class GrpcConnection {
   look(nowMs: number): { readonly leftMs: number; readonly unreadBytes: number } {
     if (nowMs >= this.#endsMs) this.retire()
     let unreadBytes = 0
-    let sinceMs = nowMs
+    let sinceMs = Math.min(nowMs, this.#head.look(nowMs, this.#hold) ?? nowMs)
     for (const exchange of this.#exchanges) {
+      exchange.holdHead(this.#head.maxBytes)
       unreadBytes += exchange.stream.writableLength
       if (exchange.waitsForClient) sinceMs = Math.min(sinceMs, exchange.startMs)
     }
@@ -73,7 +86,11 @@ export class GrpcConnection {
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {
     const exchange = new Exchange(stream, context)
     this.#exchanges.add(exchange)
-    stream.once('close', () => this.#exchanges.delete(exchange))
+    this.#head.arrived(stream)
+    stream.once('close', () => {
+      this.#exchanges.delete(exchange)
+      exchange.closed()
+    })
     return exchange
   }
 }

@@ -1,6 +1,8 @@
 import type { Server } from 'node:net'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
+import type { LargeRequests } from '../connections/large-requests.ts'
 import { OpenSockets } from '../connections/open-sockets.ts'
+import { readingTurns } from '../connections/paced-reading.ts'
 import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import type { GrpcObserver, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
@@ -16,6 +18,7 @@ export interface GrpcServerOptions {
   readonly methods: Methods
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
+  readonly largeRequests: LargeRequests
   /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
@@ -27,7 +30,8 @@ export class GrpcServer {
   #isClosing = false
 
   constructor(options: GrpcServerOptions) {
-    this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...options, hold }))
+    const context = { ...options, reading: readingTurns() }
+    this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }
 

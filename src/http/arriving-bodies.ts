@@ -1,16 +1,17 @@
 import type { FastifyRequest } from 'fastify'
 import { HeldBytes } from '../connections/held-bytes.ts'
-import { BYTES_PER_TURN, PacedReading, readingTurns } from '../connections/paced-reading.ts'
+import type { LargeRequests } from '../connections/large-requests.ts'
+import { PacedReading, readingTurns } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
-import { Turns } from '../lib/turns.ts'
+import type { Turns } from '../lib/turns.ts'
+import { withRoom } from '../lib/with-room.ts'
 import { draining } from './draining.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096
 
-const MIN_CAPACITY = 1_024
 const EMPTY = Buffer.alloc(0)
 
 /** Reads a body as it arrives. */
@@ -27,29 +28,13 @@ export interface BodyRules {
   readonly scan: BodyScan
 }
 
-/** More than a check has. A larger body is handed over in its turn, since to parse, decide or refuse it can take a millisecond. */
-const SMALL_BODY_BYTES = 8 * 1024
-
-/** As many as a batch of a hundred checks with all members has. With short keys, a body of few bytes can have seven times as many. */
-const SMALL_BODY_ELEMENTS = 401
-
-/** Of bodies of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
-const MEDIUM_BODY_PACE = { restPerTaskTime: 1 }
-
-/** Larger than a thousand checks with the longest keys. Parsing such a body can take 40 ms, so it must be rare. */
-const HUGE_BODY_BYTES = 2 * 1024 * 1024
-const HUGE_BODY_PACE = { perSecond: 0.25, burst: 1 }
-
-/** How long a complete body may wait to be handed over once the process drains, in ms. */
-const MAX_WAIT_WHILE_DRAINING_MS = 500
-
 interface ArrivingBodiesOptions {
   /** Of all unfinished bodies. */
   readonly maxBytes: number
   /** The turns of bodies that nobody reads. */
   readonly discarding: Turns
-  /** Aborts when the process begins to drain; bodies that wait for long then are refused, since they would delay its stop. */
-  readonly drain: AbortSignal
+  /** The turns of complete bodies that wait to be handed over. */
+  readonly largeRequests: LargeRequests
 }
 
 export type BodyRead = (err: Error | null, bytes?: Buffer) => void
@@ -66,17 +51,12 @@ export class ArrivingBodies {
   readonly #reading = readingTurns()
   /** Refused bodies, which are read to their end and delay no other. */
   readonly #discarding: Turns
-  /** Complete bodies that wait to be handed over. */
-  readonly #handingOverMedium = new Turns(MEDIUM_BODY_PACE)
-  readonly #handingOver = new Turns()
-  readonly #handingOverHuge = new Turns(HUGE_BODY_PACE)
+  readonly #largeRequests: LargeRequests
 
-  constructor({ maxBytes, discarding, drain }: ArrivingBodiesOptions) {
+  constructor({ maxBytes, discarding, largeRequests }: ArrivingBodiesOptions) {
     this.#held = new HeldBytes(maxBytes)
     this.#discarding = discarding
-    drain.addEventListener('abort', () => {
-      setInterval(() => this.#refuseWaiting(), MAX_WAIT_WHILE_DRAINING_MS).unref()
-    })
+    this.#largeRequests = largeRequests
   }
 
   /** Reads a body. */
@@ -127,10 +107,11 @@ export class ArrivingBodies {
     // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
       if (isDone) return
+      const turns = this.#largeRequests.turnsFor(length, scan.elements)
       if (problem !== undefined) finish(problem)
-      else if (length <= SMALL_BODY_BYTES && scan.elements <= SMALL_BODY_ELEMENTS) handOver()
+      else if (turns === undefined) handOver()
       else {
-        leaveQueue = waitForTurn(this.#turnsFor(length), request, {
+        leaveQueue = waitForTurn(turns, request, {
           run: handOver,
           drop: () => finish(draining()),
           gone: () => finish(connectionEnded()),
@@ -140,23 +121,6 @@ export class ArrivingBodies {
     if (announced > maxBytes) finish(tooLarge(maxBytes))
     raw.on('data', onData).on('end', onEnd).on('error', finish)
   }
-
-  #refuseWaiting(): void {
-    for (const turns of [this.#handingOverMedium, this.#handingOver, this.#handingOverHuge]) turns.dropAll()
-  }
-
-  #turnsFor(length: number): Turns {
-    if (length <= BYTES_PER_TURN) return this.#handingOverMedium
-    return length <= HUGE_BODY_BYTES ? this.#handingOver : this.#handingOverHuge
-  }
-}
-
-/** Copies the bytes to a buffer of at least `length` bytes and at most twice as many. */
-function withRoom(bytes: Buffer, length: number, maxLength: number): Buffer {
-  if (length <= bytes.length) return bytes
-  const larger = Buffer.allocUnsafeSlow(Math.min(maxLength, Math.max(2 * bytes.length, length, MIN_CAPACITY)))
-  bytes.copy(larger)
-  return larger
 }
 
 function tooLarge(maxBytes: number): Problem {

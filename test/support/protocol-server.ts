@@ -5,6 +5,7 @@ import { BatchTurns } from '../../src/check/batch-turns.ts'
 import type { Checker } from '../../src/check/checker.ts'
 import { ConnectionSlots } from '../../src/connections/connection-slots.ts'
 import { listenOn } from '../../src/connections/forwarding-listener.ts'
+import { LargeRequests } from '../../src/connections/large-requests.ts'
 import { CallLog } from '../../src/observability/call-log.ts'
 
 /** The part of a checker that protocols call. */
@@ -18,6 +19,7 @@ export interface Shared {
   readonly calls: CallLog
   readonly isOverloaded: () => boolean
   readonly slots: ConnectionSlots
+  readonly largeRequests: LargeRequests
   readonly drain: AbortSignal
 }
 
@@ -41,6 +43,7 @@ export class TestProtocolServer {
       calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
       isOverloaded: () => false,
       slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
+      largeRequests: new LargeRequests(this.#drain.signal),
       drain: this.#drain.signal,
     })
     this.#listener = this.#server.createListener()

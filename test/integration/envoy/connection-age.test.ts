@@ -2,6 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server } from 'node:net'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { listenOn } from '../../../src/connections/forwarding-listener.ts'
+import { LargeRequests } from '../../../src/connections/large-requests.ts'
+import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { Health } from '../../../src/grpc/health.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
@@ -27,6 +29,8 @@ beforeEach(async () => {
     methods: new Map(health.methods),
     observer: { callAnswered: () => undefined },
     hold: () => undefined,
+    reading: readingTurns(),
+    largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),
   })
 })

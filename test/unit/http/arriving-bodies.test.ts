@@ -2,6 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import { Readable } from 'node:stream'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
+import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { ArrivingBodies, type BodyRules, type BodyScan } from '../../../src/http/arriving-bodies.ts'
 import { Problem } from '../../../src/lib/errors.ts'
@@ -16,7 +17,7 @@ const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
 const scanOf = (elements: number, problem?: Problem): BodyScan => ({ elements, problemOf: () => problem })
 function arrivingBodies(maxBytes: number, drain = new AbortController().signal): ArrivingBodies {
-  return new ArrivingBodies({ maxBytes, discarding: readingTurns(), drain })
+  return new ArrivingBodies({ maxBytes, discarding: readingTurns(), largeRequests: new LargeRequests(drain) })
 }
 
 type ArrivingRequest = Parameters<ArrivingBodies['read']>[0]

@@ -1,0 +1,46 @@
+import { Turns } from '../lib/turns.ts'
+import { BYTES_PER_TURN } from './paced-reading.ts'
+
+/** More than a check has. A larger request is handled in its turn, since to parse, decide or refuse it can take a millisecond. */
+const SMALL_BYTES = 8 * 1024
+
+/** As many as a batch of a hundred checks with all members has. With short keys, a body of few bytes can have seven times as many. */
+const SMALL_ELEMENTS = 401
+
+/** Of requests of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
+const MEDIUM_PACE = { restPerTaskTime: 1 }
+
+/** Larger than a thousand checks with the longest keys. Parsing such a request can take 40 ms, so it must be rare. */
+const HUGE_BYTES = 2 * 1024 * 1024
+const HUGE_PACE = { perSecond: 0.25, burst: 1 }
+
+/** How long a complete request may wait once the process drains, in ms. */
+const MAX_WAIT_WHILE_DRAINING_MS = 500
+
+/** The turns in which large requests are handled once they have arrived, over any protocol. */
+export class LargeRequests {
+  readonly #medium = new Turns(MEDIUM_PACE)
+  readonly #large = new Turns()
+  readonly #huge = new Turns(HUGE_PACE)
+
+  /** @param drain aborts when the process begins to drain; requests that wait for long then are dropped, since they would delay its stop */
+  constructor(drain: AbortSignal) {
+    drain.addEventListener('abort', () => {
+      setInterval(() => this.#dropWaiting(), MAX_WAIT_WHILE_DRAINING_MS).unref()
+    })
+  }
+
+  /**
+   * The turns of a request; `undefined` if it is handled at once.
+   * @param elements members and items, as far as they are known
+   */
+  turnsFor(bytes: number, elements = 0): Turns | undefined {
+    if (bytes <= SMALL_BYTES && elements <= SMALL_ELEMENTS) return undefined
+    if (bytes <= BYTES_PER_TURN) return this.#medium
+    return bytes <= HUGE_BYTES ? this.#large : this.#huge
+  }
+
+  #dropWaiting(): void {
+    for (const turns of [this.#medium, this.#large, this.#huge]) turns.dropAll()
+  }
+}

@@ -1,0 +1,199 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { LargeRequests } from '../../../src/connections/large-requests.ts'
+import { readingTurns } from '../../../src/connections/paced-reading.ts'
+import type { Method } from '../../../src/grpc/call.ts'
+import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
+import { eventually } from '../../support/eventually.ts'
+import { framed, Http2Client } from '../../support/http2-client.ts'
+
+const KIB = 1024
+const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
+const SETTINGS = frame(4, 0, 0)
+const [DATA, HEADERS] = [0, 1]
+const END_HEADERS = 4
+
+/** `:method: POST` and `:scheme: http` of HPACK's table, a path and an authority; and a content type. */
+const HEAD = Buffer.from('\x83\x86\x04\x02/a\x01\x01b', 'latin1')
+const GRPC = Buffer.from('\x0f\x10\x10application/grpc', 'latin1')
+
+/** Longer than a client may take. */
+const LATER_MS = 10_001
+
+function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
+  const head = Buffer.alloc(9)
+  head.writeUIntBE(payload.length, 0, 3)
+  head[3] = type
+  head[4] = flags
+  head.writeUInt32BE(stream, 5)
+  return Buffer.concat([head, payload])
+}
+
+/** Answers no call before the test says so. */
+class Calls implements Method {
+  readonly name = 'a'
+  readonly lengths: number[] = []
+
+  answer(message: Buffer): void {
+    this.lengths.push(message.length)
+  }
+}
+
+let calls: Calls
+let server: Server
+let connections: GrpcConnection[]
+let held: number
+let sockets: Socket[]
+beforeEach(async () => {
+  calls = new Calls()
+  connections = []
+  sockets = []
+  held = 0
+  const context = {
+    methods: new Map([['/a', calls]]),
+    observer: { callAnswered: () => undefined },
+    failed: (err: unknown) => {
+      throw err
+    },
+    reading: readingTurns(),
+    largeRequests: new LargeRequests(new AbortController().signal),
+    hold: (bytes: number) => {
+      held = bytes
+    },
+  }
+  server = createServer(socket => {
+    sockets.push(socket)
+    connections.push(new GrpcConnection(socket, context))
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  server.close()
+  await once(server, 'close')
+})
+
+const port = () => (server.address() as AddressInfo).port
+
+/** A client that has sent these bytes, which have arrived. */
+async function send(...bytes: readonly Buffer[]): Promise<Socket> {
+  const client = connect(port(), '127.0.0.1')
+  sockets.push(client)
+  client.on('error', () => undefined)
+  client.resume()
+  const all = Buffer.concat(bytes)
+  client.write(all)
+  await eventually(() => expect(sockets.find(isServerSide)?.bytesRead).toBe(all.length))
+  return client
+}
+
+const isServerSide = ({ localPort }: Socket) => localPort === port()
+
+/** The time left to a client after a while, as `look` sees it. */
+function leftMs(afterMs: number): number {
+  const nowMs = performance.now()
+  connections[0]?.look(nowMs)
+  return connections[0]?.look(nowMs + afterMs).leftMs ?? 0
+}
+
+describe('a connection is too slow', () => {
+  it.each([
+    ['without a byte', []],
+    ['with a part of the preface', [PREFACE.subarray(0, 10)]],
+    ['with the preface only', [PREFACE]],
+    ['with a part of a head', [PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD)]],
+    ['with a part of the frame of a head', [PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD).subarray(0, -1)]],
+    ['with a part of a message', [PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC]))]],
+  ])('%s', async (_name, bytes) => {
+    await send(...bytes)
+    await eventually(() => expect(leftMs(LATER_MS)).toBeLessThanOrEqual(0))
+    expect(leftMs(LATER_MS / 2)).toBeGreaterThan(0)
+  })
+
+  it('never if it has asked nothing, or was answered', async () => {
+    const client = new Http2Client(port())
+    await once(client.session, 'remoteSettings')
+    await eventually(() => expect(leftMs(LATER_MS)).toBeGreaterThan(0))
+    await client.ask(Buffer.alloc(0), { ':path': '/b' })
+    expect(leftMs(LATER_MS)).toBeGreaterThan(0)
+    client.close()
+  })
+})
+
+describe('a head', () => {
+  it('has 16 KiB at most', async () => {
+    const client = new Http2Client(port())
+    await once(client.session, 'remoteSettings')
+    expect(await client.ask(Buffer.alloc(0), { ':path': '/b', a: 'x'.repeat(15 * KIB) })).toMatchObject({
+      grpcStatus: '12',
+    })
+    const refused = client.ask(Buffer.alloc(0), { ':path': '/b', a: 'x'.repeat(17 * KIB) })
+    await expect(refused).rejects.toThrow('NGHTTP2_ENHANCE_YOUR_CALM')
+    client.close()
+  })
+
+  it('counts in the memory of requests while it arrives', async () => {
+    await send(PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD))
+    await eventually(() => {
+      leftMs(0)
+      expect(held).toBeGreaterThanOrEqual(64 * KIB)
+    })
+  })
+
+  it('counts while its message is missing', async () => {
+    const client = new Http2Client(port())
+    const streams = Array.from({ length: 3 }, () => client.open({ ':path': '/a' }))
+    await eventually(() => {
+      leftMs(0)
+      expect(held).toBeGreaterThanOrEqual(3 * 20 * KIB)
+    })
+    for (const stream of streams) stream.end(framed(Buffer.alloc(10)))
+    await eventually(() => expect(calls.lengths).toEqual([10, 10, 10]))
+    expect(held).toBe(0)
+    client.close()
+  })
+})
+
+describe('a message', () => {
+  it('counts with the memory that it takes, until it is handled or its call is given up', async () => {
+    const client = new Http2Client(port())
+    const [first, second] = [client.open({ ':path': '/a' }), client.open({ ':path': '/a' })]
+    const whole = framed(Buffer.alloc(50 * KIB))
+    first.write(whole.subarray(0, 40 * KIB))
+    second.write(whole.subarray(0, 40 * KIB))
+    await eventually(() => expect(held).toBeGreaterThanOrEqual(80 * KIB))
+    expect(held).toBeLessThan(2 * 80 * KIB + 16 * KIB)
+    first.end(whole.subarray(40 * KIB))
+    second.close()
+    await eventually(() => expect(calls.lengths).toEqual([50 * KIB]))
+    await eventually(() => expect(held).toBe(0))
+    client.close()
+  })
+
+  it('in thousands of tiny parts ends the connection', async () => {
+    const head = frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC]))
+    const announced = frame(DATA, 0, 1, framed(Buffer.alloc(0), { length: 1024 * KIB }))
+    const parts = Array.from({ length: 2_000 }, () => frame(DATA, 0, 1, Buffer.from('x')))
+    const client = connect(port(), '127.0.0.1')
+    sockets.push(client)
+    client.on('error', () => undefined).resume()
+    client.write(Buffer.concat([PREFACE, SETTINGS, head, announced, ...parts]))
+    await once(client, 'close')
+    expect(calls.lengths).toEqual([])
+  })
+
+  it('that is large is handled in its turn, one in a turn of the event loop', async () => {
+    const client = new Http2Client(port())
+    const whole = framed(Buffer.alloc(40 * KIB))
+    for (let i = 0; i < 10; i++) client.open({ ':path': '/a' }).end(whole)
+    let most = 0
+    for (let seen = 0; seen < 10; seen = calls.lengths.length) {
+      await new Promise(setImmediate)
+      most = Math.max(most, calls.lengths.length - seen)
+    }
+    expect(most).toBe(1)
+    client.close()
+  })
+})
