@@ -65,9 +65,13 @@ function membersOf(policy: PolicyDefinition | null): ReadonlyMap<string, string>
 }
 
 /** A whole policy in one line. */
-export function summaryOf({ limits = [], mode = 'enforce' }: PolicyDefinition): string {
+export function summaryOf({ limits = [], mode = 'enforce', overdraft }: PolicyDefinition): string {
   const texts = limits.map(limit => `${limit.name}: ${limitText(limit)}${limit.shadow ? ' (shadow)' : ''}`)
-  return [...(mode === 'enforce' && texts.length > 0 ? [] : [`mode ${mode}`]), ...texts].join('; ')
+  return [
+    ...(mode === 'enforce' && texts.length > 0 ? [] : [`mode ${mode}`]),
+    ...texts,
+    ...(overdraft ? ['with overdraft'] : []),
+  ].join('; ')
 }
 
 /** The part of a stored policy that an operator writes. */

@@ -33,9 +33,9 @@ export function eventsText(events: readonly EventBody[]): string {
 }
 
 /** In one line: "enforce; burst: capacity 100, refillTokens 10, refillIntervalMs 1000". */
-function summaryOf({ mode, limits = [], expiresAt }: DefinitionBody): string {
+function summaryOf({ mode, limits = [], overdraft, expiresAt }: DefinitionBody): string {
   const until = expiresAt === undefined ? [] : [`until ${expiresAt}`]
-  return [mode, ...limits.map(limitSummary), ...until].join('; ')
+  return [mode, ...limits.map(limitSummary), ...(overdraft ? ['overdraft'] : []), ...until].join('; ')
 }
 
 function limitSummary(limit: object): string {

@@ -34,7 +34,7 @@ function chargeAnyway(...[stored, limits, tokens, nowMs]: Parameters<BucketOpera
   const spent = limits.map((limit, i) => chargedWith(tokens, limit, reading.spent[i] ?? 0))
   return {
     reading: { ...reading, spent, ...(violated.includes(true) && { violated }) },
-    bucket: withSpent(bucket, limits, spent, atMs),
+    bucket: unlessFull(withSpent(bucket, limits, spent, atMs), nowMs),
   }
 }
 

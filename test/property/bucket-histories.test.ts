@@ -5,7 +5,7 @@ import type { QuotaLimit } from '../../src/domain/limits/quota.ts'
 import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { DAY, largestCapacity } from '../support/arbitrary-limits.ts'
-import { type History, history, play, type Step } from '../support/bucket-histories.ts'
+import { type History, history, historyOfDebts, play, type Step } from '../support/bucket-histories.ts'
 import { type Answer, grainOf } from '../support/bucket-oracle.ts'
 
 const HISTORIES = 1_000
@@ -172,5 +172,28 @@ describe('the random histories that compare the service with the oracle', () => 
 
   it.each(Object.entries(ofMoments))('often have a check of a bucket that was spent from, %s', (_, holds) => {
     expect(shareWith(steps => momentsOf(steps).some(holds))).toBeGreaterThan(FEWEST)
+  })
+})
+
+describe('the random histories with overdraft and tokens that are given back', () => {
+  const played = fc.sample(historyOfDebts, { numRuns: HISTORIES / 4, seed: 1 }).map(play)
+  const overdrawn = ({ policy, tokens, expected }: Check) =>
+    policy.definition.overdraft === true && tokens > 0 && !expected.allowed
+
+  it.each<[string, (check: Check) => boolean]>([
+    ['is denied and charged', overdrawn],
+    [
+      'is denied by one limit and charged to another that would allow it',
+      check => overdrawn(check) && check.expected.limits.some(({ allows }) => allows),
+    ],
+    ['is denied by a debt', ({ tokens, expected }) => tokens === 0 && !expected.allowed],
+    ['gives back', ({ tokens }) => tokens < 0],
+    [
+      'gives back less than is spent',
+      ({ tokens, expected }) => tokens < 0 && expected.limits.some(({ resetAfterMs }) => resetAfterMs > 0),
+    ],
+  ])('often have a check that %s', (_, holds) => {
+    const share = played.filter(steps => steps.some(({ checks }) => checks.some(holds))).length / played.length
+    expect(share).toBeGreaterThan(FEWEST)
   })
 })

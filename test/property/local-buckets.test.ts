@@ -26,6 +26,7 @@ const move = fc.oneof(
 const check = fc.record({ move, process: fc.nat(511), tokens })
 const outage = fc.record({
   limits,
+  overdraft: fc.constantFrom(undefined, undefined, true as const),
   processes: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constant(512)),
   checks: fc.array(check, { maxLength: 60, size: 'max' }),
 })
@@ -35,8 +36,8 @@ describe('processes that cannot ask the store', () => {
     'admit at most max(⌈capacity ÷ N⌉, the largest check) + refill·T ÷ N each, for N processes in a time T',
     () => {
       fc.assert(
-        fc.property(outage, ({ limits, processes, checks }) => {
-          const fleet = new Fleet(limits, processes)
+        fc.property(outage, ({ limits, overdraft, processes, checks }) => {
+          const fleet = new Fleet(limits, processes, overdraft)
           for (const check of checks) {
             const { allowed } = fleet.after(check)
             const admitted = new Fraction(fleet.tallyOf(check.process).admitted)
@@ -71,8 +72,8 @@ describe('processes that cannot ask the store', () => {
     'allow an only caller that waits retryAfterMs, and have full buckets after resetAfterMs, in debt or not',
     () => {
       fc.assert(
-        fc.property(outage, tokens, ({ limits, processes, checks }, wanted) => {
-          const fleet = new Fleet(limits, processes)
+        fc.property(outage, tokens, ({ limits, overdraft, processes, checks }, wanted) => {
+          const fleet = new Fleet(limits, processes, overdraft)
           for (const check of checks.slice(0, 12)) fleet.after({ ...check, process: 0 })
           const asked = fleet.tokens(wanted)
           const { binding, resetAfterMs, retryAfterMs } = fleet.check(0, asked)
@@ -117,9 +118,9 @@ class Fleet {
   readonly #processes: readonly LocalBuckets[]
   readonly #tallies = new Map<number, Tally>()
 
-  constructor(limits: readonly TokenBucketLimit[], size: number) {
+  constructor(limits: readonly TokenBucketLimit[], size: number, overdraft?: true) {
     this.size = size
-    this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce' })
+    this.#policy = compilePolicy('x', 1, { limits, mode: 'enforce', ...(overdraft && { overdraft }) })
     const now = () => this.nowMs
     const outage = {
       get elapsedMs() {

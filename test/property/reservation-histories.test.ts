@@ -40,10 +40,23 @@ const cases: Record<string, (played: Played) => boolean> = {
     settlements(played).some(({ expected }) => statusOf(expected) === 'ended'),
   'an extension': played =>
     played.some(({ call, expected }) => call.what === 'extend' && statusOf(expected) === 'extended'),
+  'a check of a key with a reservation that is denied and charged': played =>
+    played.some(({ call, expected }, i) => isOverdrawn(call, expected) && isHeldBefore(played, i, call.check.key)),
+  'tokens of a key with a reservation that are given back': played =>
+    played.some(
+      ({ call }, i) => call.what === 'check' && call.check.tokens < 0 && isHeldBefore(played, i, call.check.key),
+    ),
   'a reset of a key with a reservation': played =>
     played.some(({ call, expected }) => call.what === 'read' && statusOf(expected) === 'released') ||
     played.some(({ call }, i) => call.what === 'reset' && isHeldBefore(played, i, call.key)),
   'a clock that goes back': played => played.some(({ call }, i) => call.nowMs < (played[i - 1]?.call.nowMs ?? 0)),
+}
+
+type CheckCall = Extract<ExpectedCall['call'], { readonly what: 'check' }>
+
+function isOverdrawn(call: ExpectedCall['call'], expected: ExpectedCall['expected']): call is CheckCall {
+  if (call.what !== 'check' || expected === undefined || !('allowed' in expected)) return false
+  return call.check.policy.definition.overdraft === true && call.check.tokens > 0 && !expected.allowed
 }
 
 function groups(played: Played) {

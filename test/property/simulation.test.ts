@@ -111,9 +111,9 @@ describeWithRedis('a simulation of what the bucket store decided', () => {
     'counts the same decisions if the clock of the store is that of the traffic',
     async () => {
       let namespaces = 0
-      const property = fc.asyncProperty(limits, traffic, async (limits, checks) => {
+      const property = fc.asyncProperty(limits, traffic, fc.boolean(), async (limits, checks, hasOverdraft) => {
         const store = new RedisBucketStore(given.redis, new BucketKeys(`simulated-${namespaces++}`))
-        const policy = compilePolicy('default', 0, definitionOf({ limits }))
+        const policy = compilePolicy('default', 0, definitionOf({ limits, ...(hasOverdraft && { overdraft: true }) }))
         let denied = 0
         for (const { atMs, key, tokens } of checks) {
           frontClock.nowMs = atMs

@@ -115,9 +115,7 @@ function batchesOf(more: { readonly givesBack?: fc.Arbitrary<boolean> }): fc.Arb
 
 /** Runs a history through the oracle. */
 export function play({ policies, overdrafts, batches }: History): Step[] {
-  const compiled = policies.map((limits, i) =>
-    compilePolicy(`p${i}`, 1, { limits, mode: 'enforce', ...(overdrafts?.[i] && { overdraft: true as const }) }),
-  )
+  const compiled = compiledPolicies(policies, overdrafts)
   const oracles = new Map<string, BucketOracle>()
   const oracleOf = (key: string) => oracles.get(key) ?? oracles.set(key, new BucketOracle()).get(key) ?? never()
   let nowMs = START_MS
@@ -137,7 +135,15 @@ export function play({ policies, overdrafts, batches }: History): Step[] {
   })
 }
 
-function answerTo(oracle: BucketOracle, { definition }: Policy, tokens: number, nowMs: number): Answer {
+/** Policies of a history, some of them with overdraft. */
+export function compiledPolicies(policies: History['policies'], overdrafts: readonly boolean[] = []): Policy[] {
+  return policies.map((limits, i) =>
+    compilePolicy(`p${i}`, 1, { limits, mode: 'enforce', ...(overdrafts[i] && { overdraft: true as const }) }),
+  )
+}
+
+/** What a check gets: tokens below 0 are given back, and a policy with overdraft charges denied checks. */
+export function answerTo(oracle: BucketOracle, { definition }: Policy, tokens: number, nowMs: number): Answer {
   const { limits, overdraft } = definition
   if (tokens < 0) return oracle.giveBack(limits, -tokens, nowMs)
   return overdraft && tokens > 0 ? oracle.overdraw(limits, tokens, nowMs) : oracle.check(limits, tokens, nowMs)

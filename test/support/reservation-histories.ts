@@ -1,10 +1,10 @@
 import fc from 'fast-check'
 import type { Amounts, BucketCheck, CheckGroup, Extension, HoldRequest, Settlement } from '../../src/check/ports.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
-import { compilePolicy, type Policy } from '../../src/domain/policy.ts'
+import type { Policy } from '../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../src/domain/reservation-id.ts'
 import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
-import { START_MS } from './bucket-histories.ts'
+import { answerTo, compiledPolicies, START_MS } from './bucket-histories.ts'
 import { type Outcome, ReservationOracle } from './reservation-oracle.ts'
 
 /** A call of a store, at a time by the store's clock. */
@@ -37,7 +37,7 @@ interface WishedCheck {
 }
 
 type Deed =
-  | { readonly what: 'check'; readonly check: WishedCheck }
+  | { readonly what: 'check'; readonly check: WishedCheck; readonly givesBack: boolean }
   | { readonly what: 'group'; readonly checks: readonly WishedCheck[] }
   | {
       readonly what: 'reserve'
@@ -57,6 +57,8 @@ type Amount = 'reserved' | 'release' | 'half' | 'double' | 'zero' | 'each' | 'ot
 
 export interface ReservationHistory {
   readonly policies: readonly (readonly Limit[])[]
+  /** For each policy, whether it has overdraft. */
+  readonly overdrafts: readonly boolean[]
   readonly startMs: number
   readonly deeds: readonly { readonly move: Move; readonly deed: Deed }[]
 }
@@ -97,8 +99,10 @@ const together = fc.uniqueArray(wished, { selector: ({ key }) => key, minLength:
 const ttlMs = fc.oneof(fc.constantFrom(1_000, 1_001, 60_000, DAY), fc.integer({ min: 1_000, max: 30_000 }))
 const of = fc.nat(20)
 
+const seldom = fc.constantFrom(false, false, false, false, true)
+
 const deed: fc.Arbitrary<Deed> = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ what: fc.constant('check'), check: wished }) },
+  { weight: 4, arbitrary: fc.record({ what: fc.constant('check'), check: wished, givesBack: seldom }) },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('group'), checks: together }) },
   {
     weight: 6,
@@ -131,6 +135,7 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
 function histories(move: fc.Arbitrary<Move>): fc.Arbitrary<ReservationHistory> {
   return fc.record({
     policies,
+    overdrafts: fc.array(fc.constantFrom(false, false, true), { minLength: 4, maxLength: 4, size: 'max' }),
     startMs: fc.oneof(fc.constant(START_MS), fc.constantFrom(...STARTS.map(Date.parse))),
     deeds: fc.array(fc.record({ move, deed }), { minLength: 1, maxLength: 40, size: 'max' }),
   })
@@ -151,8 +156,9 @@ export interface ExpectedCall {
 export const HISTORY_KEYS = ['{a}x', '{a}y', '{a}z']
 
 /** Plays a history with the oracle. */
-export function playReservations({ policies, startMs, deeds }: ReservationHistory): readonly ExpectedCall[] {
-  const compiled = policies.map((limits, i) => compilePolicy(`p${i}`, 1, { limits, mode: 'enforce' }))
+export function playReservations(told: ReservationHistory): readonly ExpectedCall[] {
+  const { policies, overdrafts, startMs, deeds } = told
+  const compiled = compiledPolicies(policies, overdrafts)
   const oracle = new ReservationOracle()
   const made: Reserving[] = []
   const deadlines: number[] = []
@@ -194,8 +200,11 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
   const madeAt = (index: number) => made[index % (made.length || 1)]
   const idAt = (index: number) => madeAt(index)?.hold.id ?? idOf('unknown')
   switch (deed.what) {
-    case 'check':
-      return { nowMs, what: 'check', check: checkOf(deed.check) }
+    case 'check': {
+      const check = checkOf(deed.check)
+      const isBack = deed.givesBack && check.tokens > 0
+      return { nowMs, what: 'check', check: isBack ? { ...check, tokens: -check.tokens } : check }
+    }
     case 'group':
       return {
         nowMs,
@@ -270,7 +279,7 @@ function expectedOf(oracle: ReservationOracle, call: Call): Outcome {
   switch (call.what) {
     case 'check': {
       const { key, policy, tokens } = call.check
-      return oracle.bucket(key).check(policy.definition.limits, tokens, nowMs)
+      return answerTo(oracle.bucket(key), policy, tokens, nowMs)
     }
     case 'group':
       return oracle.decide(call.group, nowMs)

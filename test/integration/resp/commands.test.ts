@@ -97,6 +97,14 @@ describe('CL.THROTTLE', () => {
     expect(await ask('CL.THROTTLE', 'user123', '15', '30', '60', '1')).toEqual([0, 16, 15, -1, 2])
   })
 
+  it('charges a denied quantity if the policy that matches the key has overdraft, and denies 0 in debt', async () => {
+    const policy = { capacity: 10, refillTokens: 1, refillIntervalMs: 1_000_000, overdraft: true }
+    await given.app.client.put('cell:model', policy)
+    expect(firstOf(await ask('CL.THROTTLE', 'cell:model', '1', '1', '1', '12'), 4)).toEqual([1, 10, 0, -1])
+    expect(firstOf(await ask('CL.THROTTLE', 'cell:model', '1', '1', '1', '0'), 3)).toEqual([1, 10, 0])
+    expect(firstOf(await ask('THROTTLE.CHECK', 'cell:model', 'TOKENS', '0'), 3)).toEqual([0, 10, 0])
+  })
+
   it('denies a quantity above the limit without a time to wait, and reads with a quantity of 0', async () => {
     expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '2')).toEqual([0, 5, 3, -1, 120])
     expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '6')).toEqual([1, 5, 3, -1, 120])

@@ -12,10 +12,11 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../../src/check/ports.ts'
-import { checkBucket, openBucket, readBucket, spend } from '../../../src/domain/bucket.ts'
+import { openBucket, readBucket, spend } from '../../../src/domain/bucket.ts'
 import type { Bucket, FoundBucket } from '../../../src/domain/bucket-state.ts'
 import { chargeUnheld, hasHold, heldIn, settleHold, withDeadline, withHold } from '../../../src/domain/held-bucket.ts'
 import { type Hold, MAX_HOLDS, type OnExpiry } from '../../../src/domain/holds.ts'
+import { operationOf } from '../../../src/domain/overdraft.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
 import {
   type EndedStatus,
@@ -62,7 +63,8 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
 
   async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
     return checks.map(({ key, policy, tokens }) => {
-      const { reading, bucket } = checkBucket(this.#buckets.get(key), policy.limits, tokens, this.nowMs)
+      const operation = operationOf(policy.definition, tokens)
+      const { reading, bucket } = operation(this.#buckets.get(key), policy.limits, tokens, this.nowMs)
       this.#store(key, bucket)
       return reading
     })

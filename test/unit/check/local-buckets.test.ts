@@ -54,6 +54,17 @@ describe('the buckets of a process that cannot ask the store', () => {
     expect(buckets.size).toBe(0)
   })
 
+  it('charge a denied check of a policy with overdraft, into debt of at most one capacity of the limit', () => {
+    processes = 4
+    const overdrawn = policyOf('*', { ...policy.definition, overdraft: true })
+    const check = (tokens: number) => buckets.check({ key: 'a', policy: overdrawn, tokens })
+    expect(check(2).reading).toMatchObject({ allowed: true, spent: [2_000] })
+    expect(check(3).reading).toMatchObject({ allowed: false, spent: [5_000] })
+    expect(check(100).reading).toMatchObject({ allowed: false, spent: [10_000] })
+    expect(buckets.checkInGroup({ key: 'b', policy: overdrawn, tokens: 9 }).reading).toMatchObject({ spent: [0] })
+    expect(check(-4).reading).toMatchObject({ allowed: true, spent: [6_000] })
+  })
+
   it('do not count reservations', () => {
     const jobs = { kind: 'concurrency', name: 'jobs', capacity: 1 } as const
     const both = policyOf('*', { limits: [jobs, limitOf({ name: 'burst', capacity: 8 })] })

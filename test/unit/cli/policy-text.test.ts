@@ -38,11 +38,18 @@ ${LIMITS}`)
 it('a history on a terminal has one change per line', () => {
   const event = { at: '2026-01-31T12:00:00.000Z', commandId: '2-x' }
   const events = [
-    { ...event, version: 1, type: 'created', actor: 'ann', reason: 'plan B', policy: { ...temporary, then: null } },
+    {
+      ...event,
+      version: 1,
+      type: 'created',
+      actor: 'ann',
+      reason: 'plan B',
+      policy: { ...temporary, overdraft: true, then: null },
+    },
     { ...event, version: 2, type: 'deleted', actor: 'bob', policy: null },
   ]
   expect(eventsText(events)).toBe(`version  type     at                        actor  reason  policy
-1        created  2026-01-31T12:00:00.000Z  ann    plan B  enforce; burst: capacity 100, refillTokens 10, refillIntervalMs 1000; until 2027-01-01T00:00:00.000Z
+1        created  2026-01-31T12:00:00.000Z  ann    plan B  enforce; burst: capacity 100, refillTokens 10, refillIntervalMs 1000; overdraft; until 2027-01-01T00:00:00.000Z
 2        deleted  2026-01-31T12:00:00.000Z  bob
 `)
 })

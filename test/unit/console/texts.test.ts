@@ -96,6 +96,7 @@ describe('the difference between two policies', () => {
     const stored = { ...policy, key: 'k', version: 3, updatedAt: '2026-01-31T14:03:00Z', updatedBy: 'ann' }
     expect(definitionOf(stored)).toEqual(policy)
     expect(summaryOf(policy)).toBe('burst: 10 tokens, 1 more every 1 s')
+    expect(summaryOf({ ...policy, overdraft: true })).toBe('burst: 10 tokens, 1 more every 1 s; with overdraft')
     expect(summaryOf({ mode: 'block' })).toBe('mode block')
   })
 })
