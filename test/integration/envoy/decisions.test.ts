@@ -36,7 +36,9 @@ describe('a descriptor', () => {
     const denied = await ask('edge', address)
     expect(denied).toMatchObject({ overallCode: 'OVER_LIMIT', statuses: [{ code: 'OVER_LIMIT' }] })
     expect(denied).toMatchObject({
-      responseHeadersToAdd: expect.arrayContaining([{ key: 'retry-after', value: '2678400' }]),
+      responseHeadersToAdd: expect.arrayContaining([
+        { key: 'retry-after', value: expect.stringMatching(/^2678\d{3}$/) },
+      ]),
     })
     expect(await ask('edge', descriptor('remote_address', '10.0.0.2'))).toMatchObject({ overallCode: 'OK' })
     expect((await given.app.client.get('/buckets/rls%3Bedge%3Bremote_address%3D10.0.0.1')).body).toMatchObject({
