@@ -88,9 +88,10 @@ export class Authentication {
     done(request.routeOptions.config.onlyReads ? undefined : this.#callers.checkFault(token))
   }
 
-  /** A request without credentials is not a failed login. */
+  /** Neither a request without credentials nor one with a valid token, sent as the route does not accept it, is a failed login. */
   #refuse(request: FastifyRequest, done: Done): void {
     if (request.headers.authorization === undefined) throw unauthorized(request)
+    if (this.#callers.findTokenForChecks(passwordOf(request)) !== undefined) throw unauthorized(request)
     const counted = this.#callers.countFailedLogin(request.ip)
     counted.then(problem => done(problem ?? unauthorized(request)), done)
   }

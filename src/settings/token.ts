@@ -62,7 +62,10 @@ function nameFaults(list: TokenList, tokens: readonly Token[]): string[] {
   return [...repeated].map(name => fault(list.name, 'use each name once', `${JSON.stringify(name)} more than once`))
 }
 
-/** The log and the history of policies could not tell the callers of one token apart. Faults never contain a token. */
+/**
+ * The log and the history of policies could not tell the callers of one token apart, and a token in both lists would have the rights of the
+ * one that is found first. Faults never contain a token.
+ */
 export function sharedTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
   const owners = new Map<string, string>()
   const faultsOf = (list: TokenList, tokens: readonly Token[]) =>
@@ -72,5 +75,18 @@ export function sharedTokenFaults(adminTokens: readonly Token[], checkTokens: re
       const names = `${JSON.stringify(owner)} and ${JSON.stringify(name)} for the same token`
       return owner === name ? [] : [fault(list.name, 'have a token of its own for each name', names)]
     })
-  return [...faultsOf(ADMIN_TOKENS, adminTokens), ...faultsOf(CHECK_TOKENS, checkTokens)]
+  return [
+    ...faultsOf(ADMIN_TOKENS, adminTokens),
+    ...faultsOf(CHECK_TOKENS, checkTokens),
+    ...repeatedTokenFaults(adminTokens, checkTokens),
+  ]
+}
+
+function repeatedTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
+  const isRepeated = (check: Token) =>
+    adminTokens.some(({ name, token }) => name === check.name && token === check.token)
+  const rule = 'have no token of ADMIN_TOKENS, each of which may check too'
+  return checkTokens
+    .filter(isRepeated)
+    .map(({ name }) => fault(CHECK_TOKENS.name, rule, `the token named ${JSON.stringify(name)}`))
 }

@@ -23,6 +23,7 @@ const ONCE_OR_AS_OFTEN = 'Given once for all keys, or as often as `key` and in t
 export const SeveralKeys = Type.Object(
   {
     key: Type.Array(CheckRequest.properties.key, {
+      minItems: 1,
       maxItems: MAX_CHECKS_TOGETHER,
       description: `The key to check. With several, up to ${MAX_CHECKS_TOGETHER}, all must allow, or nothing is spent.`,
     }),

@@ -67,6 +67,13 @@ describe('failed logins', () => {
     expect(statuses(await times(60, () => nobody.get('/config')))).toEqual(Array(60).fill(401))
   })
 
+  it('do not include a valid token that is sent as a password where only Bearer is accepted', async () => {
+    const authorization = `Basic ${Buffer.from('ann:secret-token-of-ann').toString('base64')}`
+    const ann = guarded.app.as({ 'x-forwarded-for': givenAddress(), authorization })
+    const answers = await times(60, () => ann.request('POST', '/check/batch', { checks: [{ key: 'k' }] }))
+    expect(statuses(answers)).toEqual(Array(60).fill(401))
+  })
+
   it('of one /64 count together', async () => {
     const answers: Answer[] = []
     for (let i = 1; i <= 60; i++) answers.push(await from(guarded, `2001:db8:1:2::${i}`, 'wrong').get('/config'))

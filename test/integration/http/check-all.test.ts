@@ -137,6 +137,10 @@ describe('POST /check/all', () => {
     const { body } = await checkAll([{ key: 'a' }, { key: 'a' }])
     expect(body.detail).toBe('/checks/1/key: must be another key; "a" is /checks/0/key already')
     expect((await checkAll(seventeen)).body.detail).toBe('/checks: must have 1 to 16 items; has 17')
+    const keys = seventeen.map(({ key }) => `key=${key}`).join('&')
+    expect((await client().get(`/forward-auth?${keys}`)).body.detail).toBe(
+      '/query/key: must have 1 to 16 items; has 17',
+    )
   })
 })
 
