@@ -63,8 +63,8 @@ function nameFaults(list: TokenList, tokens: readonly Token[]): string[] {
 }
 
 /**
- * The log and the history of policies could not tell the callers of one token apart, and a token in both lists would have the rights of the
- * one that is found first. Faults never contain a token.
+ * The log and the history of policies could not tell the callers of one token apart, and a read-only token in both lists could spend.
+ * Faults never contain a token.
  */
 export function sharedTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
   const owners = new Map<string, string>()
@@ -78,15 +78,14 @@ export function sharedTokenFaults(adminTokens: readonly Token[], checkTokens: re
   return [
     ...faultsOf(ADMIN_TOKENS, adminTokens),
     ...faultsOf(CHECK_TOKENS, checkTokens),
-    ...repeatedTokenFaults(adminTokens, checkTokens),
+    ...readOnlyTokenFaults(adminTokens, checkTokens),
   ]
 }
 
-function repeatedTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
-  const isRepeated = (check: Token) =>
-    adminTokens.some(({ name, token }) => name === check.name && token === check.token)
-  const rule = 'have no token of ADMIN_TOKENS, each of which may check too'
+function readOnlyTokenFaults(adminTokens: readonly Token[], checkTokens: readonly Token[]): string[] {
+  const readOnly = adminTokens.filter(admin => admin.readOnly)
+  const rule = 'have no token that ADMIN_TOKENS has as read-only'
   return checkTokens
-    .filter(isRepeated)
+    .filter(check => readOnly.some(({ name, token }) => name === check.name && token === check.token))
     .map(({ name }) => fault(CHECK_TOKENS.name, rule, `the token named ${JSON.stringify(name)}`))
 }
