@@ -1,13 +1,13 @@
 import { startComparisonServer } from './processes/comparison-server.ts'
 import type { MeasuredProcess } from './processes/measured-process.ts'
 import { startService } from './processes/service.ts'
-import { type Row, SERVICE } from './rows.ts'
+import { type Row, SERVICES } from './rows.ts'
 
 /** Every process that the rows need, by name. They all live for the whole run, and those that are not loaded do nothing. */
 export async function startAll(rows: readonly Row[], redisUrl: string): Promise<ReadonlyMap<string, MeasuredProcess>> {
   const started = new Map<string, MeasuredProcess>()
   for (const name of new Set(rows.map(row => row.server))) {
-    started.set(name, await (name === SERVICE ? startService(redisUrl) : startComparisonServer(name, redisUrl)))
+    started.set(name, await (SERVICES.includes(name) ? startService(redisUrl) : startComparisonServer(name, redisUrl)))
   }
   return started
 }
@@ -21,7 +21,7 @@ export async function whySkipped(row: Row, { port }: MeasuredProcess): Promise<s
   return status === 200 ? undefined : `POST /check/batch answers ${status}`
 }
 
-/** How many checks the service decided with its own buckets, because it could not reach Redis in time. */
+/** How many checks a service decided with its own buckets, because it could not reach Redis in time. */
 export async function checksWithoutStore({ port }: MeasuredProcess): Promise<number> {
   const metrics = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text()
   const samples = [...metrics.matchAll(/^throttler_checks_total\{[^}]*source="(?:local|outage)"[^}]*\} (\d+)/gm)]

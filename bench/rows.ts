@@ -16,10 +16,16 @@ export interface Row {
 }
 
 export const SERVICE = 'service'
+/** The same service in processes of their own: a process that serves other kinds of calls too is slower at each. */
+const WITH_RESERVATIONS = 'service-with-reservations'
+const WITH_PROTOCOLS = 'service-with-protocols'
+export const SERVICES: readonly string[] = [SERVICE, WITH_RESERVATIONS, WITH_PROTOCOLS]
 const OPEN_LOOP_RATE = 10_000
 
 const single = { requests: 'single', decisionsPerAnswer: 1, status: 200 } as const
 const ours = { ...single, server: SERVICE }
+const reserving = { ...single, server: WITH_RESERVATIONS }
+const overProtocols = { ...single, server: WITH_PROTOCOLS }
 
 /** In the order in which a round runs them. */
 export const ROWS: readonly Row[] = [
@@ -27,23 +33,23 @@ export const ROWS: readonly Row[] = [
   { ...ours, name: 'ours-single' },
   { ...ours, name: 'ours-batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
   { ...ours, name: 'ours-denied', requests: 'denied', status: 429 },
-  { ...ours, name: 'ours-group3', requests: 'group' },
-  { ...ours, name: 'ours-reservation', requests: 'reservation' },
-  { ...ours, name: 'ours-held', requests: 'held' },
+  { ...reserving, name: 'ours-group3', requests: 'group' },
+  { ...reserving, name: 'ours-reservation', requests: 'reservation' },
+  { ...reserving, name: 'ours-held', requests: 'held' },
   { ...ours, name: 'ours-client', requests: 'client-shared' },
   { ...ours, name: 'ours-client-single-calls', requests: 'client-single' },
   { ...single, name: 'evalsha-per-check', server: 'evalsha-per-check' },
   { ...single, name: 'rate-limiter-flexible', server: 'rate-limiter-flexible' },
   { ...single, name: 'fastify-rate-limit', server: 'fastify-rate-limit' },
-  { ...ours, name: 'ours-resp', port: 'respPort', requests: 'resp' },
+  { ...overProtocols, name: 'ours-resp', port: 'respPort', requests: 'resp' },
   {
-    ...ours,
+    ...overProtocols,
     name: 'ours-resp-pipelines',
     port: 'respPort',
     requests: 'resp-pipelines',
     decisionsPerAnswer: PIPELINE_SIZE,
   },
-  { ...ours, name: 'ours-grpc', port: 'grpcPort', requests: 'ratelimit-grpc' },
+  { ...overProtocols, name: 'ours-grpc', port: 'grpcPort', requests: 'ratelimit-grpc' },
   { ...single, name: 'grpc-js', server: 'grpc-js', requests: 'ratelimit-grpc' },
   { ...single, name: 'floor-open-loop', server: 'floor', ratePerSecond: OPEN_LOOP_RATE },
   { ...ours, name: 'ours-open-loop', ratePerSecond: OPEN_LOOP_RATE },

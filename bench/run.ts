@@ -13,7 +13,7 @@ import { holdMany } from './probes/hold-many.ts'
 import { type HoldMemory, measureHoldMemory } from './probes/hold-memory.ts'
 import { storeDescriptorPolicy } from './processes/descriptor-policy.ts'
 import type { MeasuredProcess } from './processes/measured-process.ts'
-import { MEMORY, ROWS, type Row, SERVICE } from './rows.ts'
+import { MEMORY, ROWS, type Row, SERVICES } from './rows.ts'
 
 /** What the rows showed in one round, by name. */
 export type Round = Readonly<Record<string, Measurement>>
@@ -69,7 +69,8 @@ async function runRows(
       }
       rounds.push(round)
     }
-    remarks.push(...(await faults(rounds, processes.get(SERVICE))))
+    const services = SERVICES.flatMap(name => processes.get(name) ?? [])
+    remarks.push(...(await faults(rounds, services)))
     return { rounds, remarks }
   } finally {
     for (const stop of stops) await stop()
@@ -96,13 +97,14 @@ async function sort(rows: readonly Row[], processes: ReadonlyMap<string, Measure
 }
 
 /** What would make the numbers wrong. */
-async function faults(rounds: readonly Round[], service: MeasuredProcess | undefined): Promise<string[]> {
+async function faults(rounds: readonly Round[], services: readonly MeasuredProcess[]): Promise<string[]> {
   const found: string[] = []
   for (const name of Object.keys(rounds[0] ?? {})) {
     const count = rounds.reduce((sum, round) => sum + (round[name]?.unexpectedAnswers ?? 0), 0)
     if (count > 0) found.push(`${name}: ${count} answers had another status than expected`)
   }
-  const alone = service === undefined ? 0 : await checksWithoutStore(service)
+  const counts = await Promise.all(services.map(checksWithoutStore))
+  const alone = counts.reduce((sum, count) => sum + count, 0)
   if (alone > 0) found.push(`the service decided ${alone} checks without Redis, which did not answer in time`)
   return found
 }
