@@ -143,15 +143,21 @@ describeWithChromium('the console', () => {
     expect(body.description).toBeUndefined()
   })
 
-  it('makes a change once, although the answer to it was lost', async () => {
-    await given.admin.put('doubted', FIRST)
-    const open = await given.at('#/policy?key=doubted')
+  /** Applies a change whose answer is lost. */
+  const applyInVain = async (key: string) => {
+    await given.admin.put(key, FIRST)
+    const open = await given.at(`#/policy?key=${key}`)
     await open.button('Edit').click()
     await open.page.getByLabel('Capacity').fill('30')
     await open.button('Dry run').click()
     await open.loseAnswers('/config/doubted', OUTAGE)
     await open.button('Apply').click()
     await open.shows(OUTAGE.detail)
+    return open
+  }
+
+  it('makes a change once, although the answer to it was lost', async () => {
+    const open = await applyInVain('doubted')
     await open.shows('it is not made twice')
     await open.expectNoFault()
     await open.restore()
@@ -168,14 +174,7 @@ describeWithChromium('the console', () => {
   })
 
   it('says that a conflict may come from an own attempt whose outcome was unknown', async () => {
-    await given.admin.put('doubted again', FIRST)
-    const open = await given.at('#/policy?key=doubted again')
-    await open.button('Edit').click()
-    await open.page.getByLabel('Capacity').fill('30')
-    await open.button('Dry run').click()
-    await open.loseAnswers('/config/doubted', OUTAGE)
-    await open.button('Apply').click()
-    await open.shows(OUTAGE.detail)
+    const open = await applyInVain('doubted again')
     await open.restore()
     await open.page.getByLabel('Capacity').fill('40')
     await open.button('Dry run').click()

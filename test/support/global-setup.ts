@@ -37,12 +37,6 @@ const TOOLS: readonly Tool[] = [
     suites: 'WithPythonClients(',
     rest: 'To run them too: pip install redis fakeredis',
   },
-  {
-    tool: 'go',
-    suites: 'WithGo(',
-    rest: 'To run them too, install Go.',
-    isForLongSuites: true,
-  },
   { tool: 'cc', suites: 'WithCc(', rest: 'To run them too, install a C compiler.' },
   {
     tool: 'schemathesis',

@@ -164,7 +164,7 @@ export class ReservationOracle {
     return gone.every(({ key }) => this.bucket(key).isSpentSince(deadlineMs)) ? 'expired' : 'released'
   }
 
-  /** If the clock went back over the deadline, what was spent since tells of it. */
+  /** If the clock went back, the deadline may be ahead again: a spending at the deadline or later shows that it had passed. */
   #hasExpired({ id, deadlineMs }: Reserved, key: string, nowMs: number): boolean {
     if (deadlineMs <= nowMs) return true
     return !this.bucket(key).holds(id, nowMs) && this.bucket(key).isSpentSince(deadlineMs)

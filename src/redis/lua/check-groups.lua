@@ -92,6 +92,7 @@ local function has_too_many(check)
 end
 
 local function hold_all(checks, hold)
+  if not can_hold(checks) then return DENIED, 0, ELSEWHERE end
   for i, check in ipairs(checks) do
     if has_too_many(check) and not check.never_denies then return TOO_MANY, i end
   end
@@ -126,7 +127,6 @@ local function decide_group(checks, hold)
   local is_allowed = decide(checks, hold ~= nil)
   if hold and hold.record then return find_again(checks, hold) end
   if not is_allowed then return DENIED, 0 end
-  if hold and not can_hold(checks) then return DENIED, 0, ELSEWHERE end
   if hold then return hold_all(checks, hold) end
   for _, check in ipairs(checks) do
     if check.allowed and check.tokens > 0 then buckets.spend(check.found, check.tokens, check.violated) end
@@ -134,7 +134,7 @@ local function decide_group(checks, hold)
   return ALLOWED, 0
 end
 
-local groups, codes = {}, {}
+local groups = {}
 local count = number()
 while count do
   local is_reservation = number() == 1

@@ -74,8 +74,8 @@ local function has_hold(named, hold)
   return held and buckets.holds().has(named.key, hold)
 end
 
--- Whether a hold that is gone has expired. After a clock that went back, its deadline may be ahead again: then the bucket was spent from
--- since.
+-- Whether a hold that is gone has expired. If the clock went back, its deadline may be ahead again: a spending at the deadline or later
+-- shows that it had passed.
 local function has_expired(named, hold)
   return hold.deadline <= now or (named.bucket ~= nil and named.bucket.last_spent_at >= hold.deadline)
 end

@@ -166,7 +166,10 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
     return { settled, charged: paid + late.charged }
   }
 
-  /** Of a hold that is gone. Its deadline may be ahead again if the clock went back. */
+  /**
+   * Whether a hold that is gone has expired. If the clock went back, its deadline may be ahead again: a spending at the deadline or later
+   * shows that it had passed.
+   */
   #hasExpired({ expiresAtMs }: Record, bucket: Bucket | undefined): boolean {
     return expiresAtMs <= this.nowMs || (bucket !== undefined && bucket.lastSpentAtMs >= expiresAtMs)
   }
