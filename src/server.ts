@@ -77,7 +77,7 @@ const listeners = [app.server, ...otherListeners]
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
   async ({ drainMs, replaced }) => {
-    front.drain()
+    front.drain(replaced)
     // node:cluster throws if the server is closed before its reply to `listen` arrives.
     await listening.catch(() => undefined)
     if (replaced) listeners.forEach(stopAccepting)

@@ -59,8 +59,8 @@ export interface Front {
   stores(): Promise<StoresState>
   /** Starts both flows. Resolves when both stores have answered, or after a while. @throws {LayoutMismatch} */
   start(): Promise<void>
-  /** The process is no longer ready. */
-  drain(): void
+  /** The process is no longer ready. @param isReplaced whether another process of the instance is */
+  drain(isReplaced: boolean): void
   /** Ends all waits for outcomes of changes. */
   endWaits(): void
   /** Closes every connection. */
@@ -103,6 +103,7 @@ export function composeFront(
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   const drain = new AbortController()
+  const stop = new AbortController()
   // Every part of the process listens to it. By default, Node.js warns of more than ten.
   setMaxListeners(0, drain.signal)
   const inspectStores = async () => {
@@ -149,7 +150,7 @@ export function composeFront(
       logger,
     },
     resp: { ...common, requestPolicies, observer: metrics.respCommands, version },
-    grpc: { ...common, service: rateLimits, observer: metrics.grpcRequests },
+    grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests },
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
@@ -159,7 +160,10 @@ export function composeFront(
       await checks.start(deadlineMs)
       insight.start()
     },
-    drain: () => drain.abort(),
+    drain: isReplaced => {
+      drain.abort()
+      if (!isReplaced) stop.abort()
+    },
     endWaits: () => changes.endWaits(),
     close: async () => {
       await Promise.all([insight.close(), checks.close(), changes.close()])

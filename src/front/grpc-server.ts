@@ -13,18 +13,18 @@ export interface GrpcDependencies extends ShouldRateLimitOptions {
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
   readonly largeRequests: LargeRequests
-  /** Aborts when the process begins to drain. */
-  readonly drain: AbortSignal
+  /** Aborts when the instance stops, but not when another process replaces this one. */
+  readonly stop: AbortSignal
   /** Absent if nothing is traced. */
   readonly tracing?: Tracing | undefined
 }
 
 /** The service over gRPC. It does not listen yet. */
 export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
-  const { slots, observer, largeRequests, drain, calls, tracing } = deps
+  const { slots, observer, largeRequests, stop, calls, tracing } = deps
   const method = new ShouldRateLimit(deps)
   const answering = tracing === undefined ? method : new TracedMethod(SHOULD_RATE_LIMIT, method, tracing)
-  const health = new Health(['ratelimit'], drain)
+  const health = new Health(['ratelimit'], stop)
   return new GrpcServer({
     methods: new Map<string, Method>([[SHOULD_RATE_LIMIT, answering], ...health.methods]),
     slots,

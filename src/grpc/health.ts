@@ -7,20 +7,20 @@ const SERVICE = '/grpc.health.v1.Health'
 const SERVING = 1
 const NOT_SERVING = 2
 
-/** Answers whether the process serves. @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
+/** Answers whether the instance serves. @see https://github.com/grpc/grpc/blob/master/doc/health-checking.md */
 export class Health {
   readonly #services: ReadonlySet<string>
-  readonly #drain: AbortSignal
+  readonly #stop: AbortSignal
   readonly #watching = new Set<Responder>()
 
   /**
    * @param services names that can be asked for, besides the empty one
-   * @param drain aborts when the process begins to drain
+   * @param stop aborts when the instance stops: not when another process replaces this one, since the client would avoid both
    */
-  constructor(services: readonly string[], drain: AbortSignal) {
+  constructor(services: readonly string[], stop: AbortSignal) {
     this.#services = new Set(['', ...services])
-    this.#drain = drain
-    drain.addEventListener('abort', () => {
+    this.#stop = stop
+    stop.addEventListener('abort', () => {
       for (const responder of this.#watching) responder.send(this.#state)
     })
   }
@@ -35,7 +35,7 @@ export class Health {
   }
 
   get #state(): Buffer {
-    return new WireWriter().number(1, this.#drain.aborted ? NOT_SERVING : SERVING).finish()
+    return new WireWriter().number(1, this.#stop.aborted ? NOT_SERVING : SERVING).finish()
   }
 
   #answering(answer: (responder: Responder) => void): Method['answer'] {

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import type { Document } from 'yaml'
 import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
-import { Envoy } from '../support/envoy.ts'
+import { Envoy, SERVICE_CLUSTER } from '../support/envoy.ts'
 import { eventually } from '../support/eventually.ts'
 import { describeWithEnvoy } from '../support/programs.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -57,7 +58,8 @@ describeWithEnvoy('the real Envoy', () => {
     service = await Service.start({ env })
     client = new Client(service.url)
     secondPort = await freePort('127.0.0.1')
-    envoy = await Envoy.start({ grpcPorts: [service.grpcPort, secondPort] })
+    const edit = (config: Document) => config.setIn([...SERVICE_CLUSTER, 'health_checks', 0, 'timeout'], '10s')
+    envoy = await Envoy.start({ grpcPorts: [service.grpcPort, secondPort], edit })
   }, 120_000)
   afterAll(async () => {
     await envoy.stop()

@@ -5,6 +5,7 @@ import { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
+import { GrpcClient } from '../support/grpc-client.ts'
 import { isAlive } from '../support/processes.ts'
 import { checksIn, fallenIn, growingIn } from '../support/prometheus.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -48,6 +49,22 @@ describeWithRedis('the front processes of an instance', () => {
     expect(after).toHaveLength(2)
     expect(after.filter(pid => before.includes(pid))).toEqual([])
     expect(checksIn((await client.get('/metrics')).text)).toBe(answered)
+  }, 60_000)
+
+  it('are replaced without a word of it to those who watch the health over gRPC, and who hear of the stop', async () => {
+    const service = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url, GRPC_PORT: '0' } })
+    const watching = watchHealth(service)
+    await eventually(() => expect(watching.states).toEqual(['SERVING']))
+    const replaced = service.says(/all front processes are replaced/)
+    service.process.kill('SIGHUP')
+    await replaced
+    await watching.ended
+    expect(watching.states).toEqual(['SERVING'])
+    const watchingAgain = watchHealth(service)
+    await eventually(() => expect(watchingAgain.states).toEqual(['SERVING']))
+    expect(await service.stop()).toBe(0)
+    await watchingAgain.ended
+    expect(watchingAgain.states).toEqual(['SERVING', 'NOT_SERVING'])
   }, 60_000)
 
   it('that hang are detected and replaced, and a connection that was being passed to one is closed', async () => {
@@ -132,6 +149,16 @@ class KeepAliveCaller {
       check.end('{"key": "busy", "tokens": 0}')
     })
   }
+}
+
+/** What a client that watches the health over gRPC is told, until its connection ends. */
+function watchHealth({ grpcPort }: Service) {
+  const client = new GrpcClient(grpcPort)
+  const states: string[] = []
+  const watch = client.watchHealth()
+  watch.on('data', ({ status }) => states.push(status))
+  const ended = new Promise<void>(resolve => watch.on('error', () => resolve())).then(() => client.close())
+  return { states, ended }
 }
 
 /** Scrapes continuously. Returns a function that stops this and resolves with the counters that fell between two scrapes. */

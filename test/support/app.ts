@@ -112,7 +112,7 @@ export class TestApp {
     const { port } = http.server.address() as AddressInfo
     const respPort = (respListener.address() as AddressInfo | null)?.port
     const grpcPort = (grpcListener.address() as AddressInfo | null)?.port
-    const app = new TestApp({ port, respPort, grpcPort }, { startWorker, close, drain: () => front.drain() })
+    const app = new TestApp({ port, respPort, grpcPort }, { startWorker, close, drain: () => front.drain(false) })
     if (worker) await startWorker()
     await eventually(async () => {
       if (!front.isReady()) throw new Error('the policies are not loaded')

@@ -21,6 +21,7 @@ export interface Shared {
   readonly slots: ConnectionSlots
   readonly largeRequests: LargeRequests
   readonly drain: AbortSignal
+  readonly stop: AbortSignal
 }
 
 interface ProtocolServer {
@@ -45,6 +46,7 @@ export class TestProtocolServer {
       slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
       largeRequests: new LargeRequests(this.#drain.signal),
       drain: this.#drain.signal,
+      stop: this.#drain.signal,
     })
     this.#listener = this.#server.createListener()
   }
