@@ -1,5 +1,5 @@
 import type { DescriptorEntry } from '../../domain/descriptors/descriptor-pattern.ts'
-import { type DescriptorPart, encodedPart, encodedText } from '../../domain/descriptors/descriptor-text.ts'
+import { encodedBytes } from '../../domain/descriptors/descriptor-text.ts'
 import { MalformedMessage, WireReader } from '../../grpc/wire-reader.ts'
 import { type Problem, validationProblem } from '../../lib/errors.ts'
 import { OVERRIDE_UNITS, type OverrideUnit, UNITS, type Unit } from './units.ts'
@@ -80,18 +80,19 @@ function readRequest(reader: WireReader, bounds: RequestBounds): RateLimitReques
   let domain = ''
   let hitsAddend = 0
   const descriptors: AskedDescriptor[] = []
+  const readNext = () => readDescriptor(reader, bounds, descriptors.length)
   while (reader.next()) {
-    if (reader.field === 1) domain = encoded('domain', reader.bytes())
+    if (reader.field === 1) domain = encodedBytes('domain', reader.latin1())
     else if (reader.field === 2) {
       bounds.countDescriptor()
-      descriptors.push(readDescriptor(reader.message(), bounds, `descriptors[${descriptors.length}]`))
+      descriptors.push(reader.message(readNext))
     } else if (reader.field === 3) hitsAddend = reader.uint32()
     else reader.skip()
   }
   return { domain, descriptors, hitsAddend }
 }
 
-function readDescriptor(reader: WireReader, bounds: RequestBounds, path: string): AskedDescriptor {
+function readDescriptor(reader: WireReader, bounds: RequestBounds, index: number): AskedDescriptor {
   const entries: DescriptorEntry[] = []
   let override: Override | undefined
   let hits: number | undefined
@@ -99,9 +100,9 @@ function readDescriptor(reader: WireReader, bounds: RequestBounds, path: string)
   while (reader.next()) {
     if (reader.field === 1) {
       bounds.countEntry()
-      entries.push(readEntry(reader.message()))
-    } else if (reader.field === 2) override = readOverride(reader.message(), path)
-    else if (reader.field === 3) hits = readWrapped(reader.message())
+      entries.push(reader.message(readEntry))
+    } else if (reader.field === 2) override = reader.message(() => readOverride(reader, index))
+    else if (reader.field === 3) hits = reader.message(readWrapped)
     else if (reader.field === 4) isNegativeHits = reader.bool()
     else reader.skip()
   }
@@ -111,21 +112,21 @@ function readDescriptor(reader: WireReader, bounds: RequestBounds, path: string)
 function readEntry(reader: WireReader): DescriptorEntry {
   let [key, value] = ['', '']
   while (reader.next()) {
-    if (reader.field === 1) key = encoded('key', reader.bytes())
-    else if (reader.field === 2) value = encoded('value', reader.bytes())
+    if (reader.field === 1) key = encodedBytes('key', reader.latin1())
+    else if (reader.field === 2) value = encodedBytes('value', reader.latin1())
     else reader.skip()
   }
   return { key, value }
 }
 
-function readOverride(reader: WireReader, path: string): Override {
+function readOverride(reader: WireReader, index: number): Override {
   let [requestsPerUnit, unit] = [0, 0]
   while (reader.next()) {
     if (reader.field === 1) requestsPerUnit = reader.uint32()
     else if (reader.field === 2) unit = reader.uint32()
     else reader.skip()
   }
-  return { requestsPerUnit, unit: acceptUnit(`${path}.limit.unit`, unitOfNumber(unit), unit) }
+  return { requestsPerUnit, unit: acceptUnit(`descriptors[${index}].limit.unit`, unitOfNumber(unit), unit) }
 }
 
 /** A `google.protobuf.UInt64Value`. */
@@ -136,12 +137,4 @@ function readWrapped(reader: WireReader): number {
     else reader.skip()
   }
   return value
-}
-
-const PRINTABLE_ASCII = /^[ -~]*$/
-
-/** Most texts are ASCII, which needs no decoder. */
-function encoded(part: DescriptorPart, bytes: Buffer): string {
-  const text = bytes.toString('latin1')
-  return PRINTABLE_ASCII.test(text) ? encodedText(part, text) : encodedPart(part, bytes)
 }

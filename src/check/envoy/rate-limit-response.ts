@@ -35,26 +35,42 @@ export interface RateLimitResponse {
   readonly headers: readonly ResponseHeader[]
 }
 
+/** Bytes that a response takes as a rule, besides its statuses; and those of a status. */
+const BYTES_OF_HEADERS = 256
+const BYTES_OF_STATUS = 40
+
 export function encodeResponse({ overallCode, statuses, headers }: RateLimitResponse): Buffer {
-  const writer = new WireWriter().number(1, CODES[overallCode])
-  for (const status of statuses) writer.message(2, statusMessage(status))
-  for (const { key, value } of headers) writer.message(3, new WireWriter().string(1, key).string(2, value))
+  const writer = new WireWriter(BYTES_OF_HEADERS + BYTES_OF_STATUS * statuses.length)
+  writer.number(1, CODES[overallCode])
+  for (const status of statuses) writeStatus(writer, status)
+  for (const header of headers) writeHeader(writer, header)
   return writer.finish()
 }
 
-function statusMessage({ code, currentLimit, limitRemaining, resetAfterMs }: DescriptorStatus): WireWriter {
-  const writer = new WireWriter().number(1, CODES[code])
-  if (currentLimit !== undefined) writer.message(2, limitMessage(currentLimit))
+function writeStatus(writer: WireWriter, { code, currentLimit, limitRemaining, resetAfterMs }: DescriptorStatus): void {
+  const start = writer.begin(2)
+  writer.number(1, CODES[code])
+  if (currentLimit !== undefined) writeLimit(writer, currentLimit)
   writer.number(3, limitRemaining)
-  if (resetAfterMs !== undefined) writer.message(4, durationMessage(resetAfterMs))
-  return writer
+  if (resetAfterMs !== undefined) writeDuration(writer, resetAfterMs)
+  writer.end(start)
 }
 
-function limitMessage({ name, requestsPerUnit, unit }: CurrentLimit): WireWriter {
-  return new WireWriter().number(1, requestsPerUnit).number(2, UNITS[unit]).string(3, name)
+function writeLimit(writer: WireWriter, { name, requestsPerUnit, unit }: CurrentLimit): void {
+  const start = writer.begin(2)
+  writer.number(1, requestsPerUnit).number(2, UNITS[unit]).string(3, name)
+  writer.end(start)
 }
 
 /** A `google.protobuf.Duration`: seconds and nanoseconds. */
-function durationMessage(ms: number): WireWriter {
-  return new WireWriter().number(1, Math.floor(ms / 1_000)).number(2, (ms % 1_000) * 1_000_000)
+function writeDuration(writer: WireWriter, ms: number): void {
+  const start = writer.begin(4)
+  writer.number(1, Math.floor(ms / 1_000)).number(2, (ms % 1_000) * 1_000_000)
+  writer.end(start)
+}
+
+function writeHeader(writer: WireWriter, { key, value }: ResponseHeader): void {
+  const start = writer.begin(3)
+  writer.string(1, key).string(2, value)
+  writer.end(start)
 }

@@ -1,4 +1,6 @@
+import type { Descriptor } from '../../domain/descriptors/descriptor-pattern.ts'
 import { MAX_COUNT } from '../../domain/limits/limit-fault.ts'
+import type { Policy } from '../../domain/policy.ts'
 import type { PolicyTable } from '../../domain/policy-table.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
@@ -10,7 +12,7 @@ import type { RequestPolicies } from '../request-policies.ts'
 import { answerOf } from './answer.ts'
 import { bucketKey } from './bucket-key.ts'
 import { overridePolicy } from './override-policies.ts'
-import { type AskedDescriptor, invalid, type RateLimitRequest } from './rate-limit-request.ts'
+import { type AskedDescriptor, invalid, type Override, type RateLimitRequest } from './rate-limit-request.ts'
 import type { RateLimitResponse } from './rate-limit-response.ts'
 
 /** More hits than any limit holds, and as many as one can owe besides. */
@@ -71,22 +73,23 @@ export class RateLimitService {
 
   /** Those of the descriptors for which there is a policy. */
   #checksOf(request: RateLimitRequest, { deadlineMs }: Asking): readonly DescriptorCheck[] {
-    return request.descriptors.flatMap((descriptor, index) => {
-      const { entries, override } = descriptor
-      if (entries.length === 0) return []
-      const named = { domain: request.domain, entries }
-      const stored = this.#options.policies.matchDescriptor(named)
-      const policy = override ? overridePolicy(override, stored, this.#options.requestPolicies) : stored
-      if (policy === undefined) return []
-      return {
-        key: bucketKey(named),
-        tokens: hitsOf(request, descriptor),
-        resolvedPolicy: policy,
-        isExcessDenied: true,
-        deadlineMs,
-        descriptor: index,
-      }
-    })
+    const checks: DescriptorCheck[] = []
+    for (let index = 0; index < request.descriptors.length; index++) {
+      const asked = request.descriptors[index] as AskedDescriptor
+      const descriptor = { domain: request.domain, entries: asked.entries }
+      const resolvedPolicy = this.#policyOf(descriptor, asked.override)
+      if (resolvedPolicy === undefined) continue
+      const [key, tokens] = [bucketKey(descriptor), hitsOf(request, asked)]
+      checks.push({ key, tokens, resolvedPolicy, isExcessDenied: true, deadlineMs, descriptor: index })
+    }
+    return checks
+  }
+
+  #policyOf(descriptor: Descriptor, override: Override | undefined): Policy | undefined {
+    if (descriptor.entries.length === 0) return undefined
+    const { policies, requestPolicies } = this.#options
+    const stored = policies.matchDescriptor(descriptor)
+    return override ? overridePolicy(override, stored, requestPolicies) : stored
   }
 
   #check(checks: readonly DescriptorCheck[], asking: Asking, onResult: OnResult): void {

@@ -34,6 +34,16 @@ export function encodedText(part: DescriptorPart, text: string): string {
   return ENCODED[part].pattern.test(text) ? encodedPart(part, Buffer.from(text)) : text
 }
 
+/** @param latin1 bytes, one in each character. Most are ASCII of which nothing is encoded. */
+export function encodedBytes(part: DescriptorPart, latin1: string): string {
+  const { ascii } = ENCODED[part]
+  for (let i = 0; i < latin1.length; i++) {
+    // Beyond ASCII it is undefined.
+    if (ascii[latin1.charCodeAt(i)] !== false) return encodedPart(part, Buffer.from(latin1, 'latin1'))
+  }
+  return latin1
+}
+
 /**
  * Bytes that are not UTF-8 are encoded too. It goes byte by byte and makes one string at the end, since a part can have a megabyte, all of
  * which is encoded.

@@ -13,13 +13,11 @@ import type {
  * A search visits each node once at most.
  */
 export class DescriptorTree<T> {
-  /** By domain and number of entries. */
-  readonly #roots = new Map<string, Node<T>>()
+  /** By domain, then by number of entries. */
+  readonly #roots = new Map<string, Map<number, Node<T>>>()
 
   set(pattern: DescriptorPattern, value: T): void {
-    const name = rootName(pattern.domain, pattern.entries.length)
-    let node = this.#roots.get(name) ?? new Node<T>()
-    this.#roots.set(name, node)
+    let node = this.#rootFor(pattern)
     for (const entry of pattern.entries) node = node.childFor(entry)
     node.value = value
   }
@@ -37,16 +35,30 @@ export class DescriptorTree<T> {
       const parent = nodes[depth - 1] ?? root
       parent.removeChild(pattern.entries[depth] as EntryPattern)
     }
-    if (root.isEmpty) this.#roots.delete(rootName(pattern.domain, pattern.entries.length))
+    if (root.isEmpty) this.#removeRoot(pattern)
   }
 
   match({ domain, entries }: Descriptor): T | undefined {
-    return this.#roots.get(rootName(domain, entries.length))?.match(entries, 0)
+    return this.#roots.get(domain)?.get(entries.length)?.match(entries, 0)
+  }
+
+  #rootFor({ domain, entries }: DescriptorPattern): Node<T> {
+    const ofDomain = this.#roots.get(domain) ?? new Map<number, Node<T>>()
+    this.#roots.set(domain, ofDomain)
+    const root = ofDomain.get(entries.length) ?? new Node<T>()
+    ofDomain.set(entries.length, root)
+    return root
+  }
+
+  #removeRoot({ domain, entries }: DescriptorPattern): void {
+    const ofDomain = this.#roots.get(domain)
+    ofDomain?.delete(entries.length)
+    if (ofDomain?.size === 0) this.#roots.delete(domain)
   }
 
   /** The nodes from the root to that of the pattern. */
   #pathTo({ domain, entries }: DescriptorPattern): readonly Node<T>[] | undefined {
-    const root = this.#roots.get(rootName(domain, entries.length))
+    const root = this.#roots.get(domain)?.get(entries.length)
     if (root === undefined) return undefined
     const path = [root]
     for (const entry of entries) {
@@ -56,11 +68,6 @@ export class DescriptorTree<T> {
     }
     return path
   }
-}
-
-/** No domain contains a semicolon. */
-function rootName(domain: string, entries: number): string {
-  return `${domain};${entries}`
 }
 
 /** What follows an entry. */
@@ -91,11 +98,7 @@ class Node<T> {
   match(entries: readonly DescriptorEntry[], depth: number): T | undefined {
     const entry = entries[depth]
     if (entry === undefined) return this.value
-    for (const child of this.#children.get(entry.key)?.matching(entry.value) ?? []) {
-      const value = child.match(entries, depth + 1)
-      if (value !== undefined) return value
-    }
-    return undefined
+    return this.#children.get(entry.key)?.match(entry.value, entries, depth + 1)
   }
 }
 
@@ -127,11 +130,21 @@ class Children<T> {
     else this.#any = undefined
   }
 
-  /** Those that match a value, the most specific first. */
-  *matching(value: string): Iterable<Node<T>> {
-    const exact = this.#exact.get(value)
-    if (exact !== undefined) yield exact
-    yield* this.#byPrefix.all(value)
-    if (this.#any !== undefined) yield this.#any
+  /** Searches what follows the nodes that match a value, the most specific first. @param depth of their children */
+  match(value: string, entries: readonly DescriptorEntry[], depth: number): T | undefined {
+    return (
+      this.#exact.get(value)?.match(entries, depth) ??
+      this.#matchByPrefix(value, entries, depth) ??
+      this.#any?.match(entries, depth)
+    )
+  }
+
+  #matchByPrefix(value: string, entries: readonly DescriptorEntry[], depth: number): T | undefined {
+    if (this.#byPrefix.size === 0) return undefined
+    for (const node of this.#byPrefix.all(value)) {
+      const found = node.match(entries, depth)
+      if (found !== undefined) return found
+    }
+    return undefined
   }
 }
