@@ -11,6 +11,12 @@ const TARGETS: readonly RoundTarget<Round>[] = [
     atMost: 1,
     of: round => ratio(cpu(round['service, gRPC']), cpu(round['envoyproxy/ratelimit, gRPC'])),
   },
+  {
+    name: 'gRPC in hundreds: the same',
+    unit: '×',
+    atMost: 1.3,
+    of: round => ratio(cpu(round['service, gRPC, in hundreds']), cpu(round['envoyproxy/ratelimit, gRPC, in hundreds'])),
+  },
 ]
 
 export function judgePeers({ rows }: PeerRun): readonly TargetResult[] {
