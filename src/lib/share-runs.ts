@@ -9,8 +9,9 @@ export function shareNextRun<T>(task: () => Promise<T>, intervalMs = 0): () => P
   let next: Promise<T> | undefined
   let startedAt = Number.NEGATIVE_INFINITY
   const run = async () => {
-    const pauseMs = startedAt + intervalMs - performance.now()
-    if (pauseMs > 0) await sleep(pauseMs)
+    const untilMs = startedAt + intervalMs
+    // A timer may be early by a part of a millisecond.
+    for (let nowMs = performance.now(); nowMs < untilMs; nowMs = performance.now()) await sleep(untilMs - nowMs)
     startedAt = performance.now()
     next = undefined
     return task()

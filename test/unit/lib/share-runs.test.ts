@@ -1,4 +1,4 @@
-import { describe, expect, it } from '@jest/globals'
+import { describe, expect, it, jest } from '@jest/globals'
 import { shareNextRun, shareRun } from '../../../src/lib/share-runs.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -31,6 +31,17 @@ describe('a shared next run', () => {
     const ask = shareNextRun(() => outcomes.shift() as Promise<string>)
     await expect(ask()).rejects.toThrow('failed')
     expect(await ask()).toBe('done')
+  })
+})
+
+describe('a shared next run with an interval', () => {
+  it('begins no sooner than the interval after the previous one, although timers may be early', async () => {
+    let nowMs = 0
+    const now = jest.spyOn(performance, 'now').mockImplementation(() => nowMs++)
+    const ask = shareNextRun(async () => nowMs, 3)
+    const [first, second] = [await ask(), await ask()]
+    now.mockRestore()
+    expect(second - first).toBeGreaterThanOrEqual(3)
   })
 })
 
