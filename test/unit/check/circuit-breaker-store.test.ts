@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
 import type { BucketCheck, CheckGroup, CheckObserver, GroupReading } from '../../../src/check/ports.ts'
@@ -69,6 +69,8 @@ beforeEach(() => {
     logger: { error: log('error'), info: log('info') } as unknown as Logger,
   })
 })
+// A probe of an open circuit would be counted by the next test.
+afterEach(() => guarded.close())
 
 const check = () => guarded.check([CHECK])
 

@@ -1,10 +1,12 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
 import { eventually } from '../../support/eventually.ts'
 import { FakeReservations } from '../../support/fake-reservations.ts'
 import { type Answer, decision, FakeService, problem } from '../../support/fake-service.ts'
+
+const TIMEOUT_MS = 10_000
 
 let service: FakeService
 let reservations: FakeReservations
@@ -13,7 +15,10 @@ beforeEach(() => {
   reservations = new FakeReservations()
   failures = []
 })
-afterEach(() => service.stop())
+afterEach(async () => {
+  jest.useRealTimers()
+  await service.stop()
+})
 
 /** @param answer may answer in place of the reservations; `undefined`: it leaves it to them */
 async function given(options: Partial<ThrottlerOptions> = {}, answer?: Answer): Promise<Throttler> {
@@ -21,7 +26,18 @@ async function given(options: Partial<ThrottlerOptions> = {}, answer?: Answer): 
   // Calls in the background of an earlier test may still fail.
   const reported = failures
   const onError = (failure: unknown) => reported.push(failure)
-  return new Throttler({ url: service.url, onFailure: 'throw', timeoutMs: 10_000, onError, ...options })
+  return new Throttler({ url: service.url, onFailure: 'throw', timeoutMs: TIMEOUT_MS, onError, ...options })
+}
+
+/** From now on, the timers of the client wait for `advanceTimersByTime`, so that none fires early on a slow machine. */
+function holdTimers(): void {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'] })
+}
+
+/** Lets the call that hangs time out. @param index its place among all calls */
+async function timeOut(index: number): Promise<void> {
+  await eventually(() => expect(service.calls).toHaveLength(index + 1))
+  jest.advanceTimersByTime(TIMEOUT_MS)
 }
 
 /** Fails the first calls of a path in this way, and answers all others. */
@@ -217,19 +233,21 @@ describe('a reservation whose answer is lost', () => {
   })
 
   it('is found again when it is settled, if it was allowed', async () => {
-    const throttler = await given({ onFailure: 'allow', timeoutMs: 1_000 }, failing(RESERVE, 1, loseAnswer))
-    const reservation = await throttler.reserve('a', { tokens: 4 })
-    const failure = { name: 'TimeoutError', message: 'no answer within 1000 ms' }
+    const throttler = await given({ onFailure: 'allow' }, failing(RESERVE, 1, loseAnswer))
+    holdTimers()
+    const [reservation] = await Promise.all([throttler.reserve('a', { tokens: 4 }), timeOut(0)])
+    const failure = { name: 'TimeoutError', message: `no answer within ${TIMEOUT_MS} ms` }
     expect(reservation.decision).toMatchObject({ allowed: true, key: 'a', failure })
     expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
     expect([reservations.holds.length, reservations.held, reservations.spent]).toEqual([1, 0, 3])
   })
 
   it.each(['deny', 'throw'] as const)('is released in the background with onFailure "%s"', async onFailure => {
-    const throttler = await given({ onFailure, timeoutMs: 1_000 }, failing(RESERVE, 1, loseAnswer))
-    const reserved = throttler.reserve('a', { tokens: 4 })
-    if (onFailure === 'throw') await expect(reserved).rejects.toMatchObject({ name: 'TimeoutError' })
-    else expect(await reserved).toMatchObject({ allowed: false })
+    const throttler = await given({ onFailure }, failing(RESERVE, 1, loseAnswer))
+    holdTimers()
+    const reserved = throttler.reserve('a', { tokens: 4 }).catch(err => err)
+    await timeOut(0)
+    expect(await reserved).toMatchObject(onFailure === 'throw' ? { name: 'TimeoutError' } : { allowed: false })
     await eventually(() => expect(reservations.holds).toMatchObject([{ status: 'released' }]))
     expect(failures).toHaveLength(1)
   })
@@ -263,9 +281,11 @@ describe('settling', () => {
   })
 
   it('returns within the timeout while the service hangs', async () => {
-    const throttler = await given({ timeoutMs: 1_000 }, failing(SETTLE, 1, hang))
+    const throttler = await given({}, failing(SETTLE, 1, hang))
+    holdTimers()
     const reservation = await throttler.reserve('a', { tokens: 4 })
-    expect(await reservation.settle(3)).toMatchObject({ status: 'pending', failure: { name: 'TimeoutError' } })
+    const [settlement] = await Promise.all([reservation.settle(3), timeOut(1)])
+    expect(settlement).toMatchObject({ status: 'pending', failure: { name: 'TimeoutError' } })
     await eventually(() => expect(reservations.spent).toBe(3))
   })
 
@@ -307,8 +327,13 @@ describe('a reservation that is extended', () => {
 
   it('is extended again soon after an extension has failed', async () => {
     const throttler = await given({}, failing(/extend$/, 2, unavailable))
-    await using _ = await throttler.reserve('a', { tokens: 4, ttlMs: 1_500, extend: true })
-    await eventually(() => expect(extensions().length).toBeGreaterThanOrEqual(4))
+    holdTimers()
+    await using _ = await throttler.reserve('a', { tokens: 4, ttlMs: 60_000, extend: true })
+    for (const [failed, pauseMs] of [20_000, 1_000, 1_000].entries()) {
+      await eventually(() => expect(failures).toHaveLength(failed))
+      jest.advanceTimersByTime(pauseMs)
+      await eventually(() => expect(extensions()).toHaveLength(failed + 1))
+    }
     expect(failures).toMatchObject([{ code: 'store-unavailable' }, { code: 'store-unavailable' }])
   })
 
