@@ -1,4 +1,5 @@
 import { kthSmallest } from '../lib/kth-smallest.ts'
+import { KeyRows } from './key-rows.ts'
 import { MEASURES, type Measure } from './ports.ts'
 
 /** Keys that are counted at once. With their counts, they take about 4 MB. */
@@ -30,8 +31,7 @@ export interface CountReport<Label> {
  * @see https://doi.org/10.1007/978-3-540-30570-5_27 Metwally, Agrawal, El Abbadi: Efficient Computation of Frequent and Top-k Elements
  */
 export class KeyCounts<Label> {
-  readonly #rows = new Map<string, number>()
-  readonly #keys: string[] = []
+  readonly #rows: KeyRows
   readonly #labels: Label[] = []
   /** One row for each key, one column for each measure. */
   readonly #counts: Float64Array
@@ -44,6 +44,7 @@ export class KeyCounts<Label> {
 
   constructor(capacity = CAPACITY) {
     this.#capacity = capacity
+    this.#rows = new KeyRows(capacity)
     this.#counts = new Float64Array(capacity * WIDTH)
     this.#missed = new Float64Array(capacity * WIDTH)
     this.#reported = new Float64Array(capacity * WIDTH)
@@ -55,8 +56,10 @@ export class KeyCounts<Label> {
    * @param label kept with the key, in place of the one that it had
    */
   rowOf(key: string, label: Label): number {
-    const row = this.#rows.get(key) ?? this.#insert(key)
-    this.#labels[row] = label
+    const found = this.#rows.find(key)
+    const row = found === -1 ? this.#insert(key) : found
+    // Writing a reference costs the garbage collector more than reading one.
+    if (this.#labels[row] !== label) this.#labels[row] = label
     return row
   }
 
@@ -69,6 +72,7 @@ export class KeyCounts<Label> {
 
   report(measure: Measure): CountReport<Label> {
     const column = MEASURES.indexOf(measure)
+    if (this.#totals[column] === 0) return { growths: [], error: 0 }
     const isLarge = this.#largestIn(column)
     const growths: { key: string; label: Label; growth: number }[] = []
     let error = this.#floors[column] as number
@@ -77,7 +81,7 @@ export class KeyCounts<Label> {
       const count = this.#counts[cell] as number
       const growth = count - (this.#reported[cell] as number)
       if (isLarge(count) && growth > 0) {
-        growths.push({ key: this.#keys[row] as string, label: this.#labels[row] as Label, growth })
+        growths.push({ key: this.#rows.keyOf(row), label: this.#labels[row] as Label, growth })
         this.#reported[cell] = count
       }
       error = Math.max(error, (this.#missed[cell] as number) + count - (this.#reported[cell] as number))
@@ -87,15 +91,13 @@ export class KeyCounts<Label> {
 
   /** Forgets everything. */
   clear(): void {
-    this.#keep(0)
+    this.#keep([])
     for (const values of [this.#missed, this.#floors, this.#totals]) values.fill(0)
   }
 
   #insert(key: string): number {
     if (this.#rows.size === this.#capacity) this.#evict()
-    const row = this.#rows.size
-    this.#rows.set(key, row)
-    this.#keys[row] = key
+    const row = this.#rows.append(key)
     this.#missed.set(this.#floors, row * WIDTH)
     return row
   }
@@ -108,8 +110,8 @@ export class KeyCounts<Label> {
       const floor = kthSmallest(this.#scratch, capacity, capacity - 1 - staying)
       this.#floors[column] = Math.max(this.#floors[column] as number, floor)
     }
-    let kept = 0
-    for (let row = 0; row < capacity; row++) if (this.#isAboveFloor(row)) this.#move(row, kept++)
+    const kept: number[] = []
+    for (let row = 0; row < capacity; row++) if (this.#isAboveFloor(row)) this.#move(row, kept.push(row) - 1)
     this.#keep(kept)
   }
 
@@ -125,7 +127,6 @@ export class KeyCounts<Label> {
   }
 
   #move(from: number, to: number): void {
-    this.#keys[to] = this.#keys[from] as string
     this.#labels[to] = this.#labels[from] as Label
     for (let column = 0; column < WIDTH; column++) {
       const source = from * WIDTH + column
@@ -136,14 +137,12 @@ export class KeyCounts<Label> {
     }
   }
 
-  /** Keeps the first rows only. */
-  #keep(rows: number): void {
-    this.#keys.length = rows
-    this.#labels.length = rows
-    this.#counts.fill(0, rows * WIDTH)
-    this.#reported.fill(0, rows * WIDTH)
-    this.#rows.clear()
-    for (let row = 0; row < rows; row++) this.#rows.set(this.#keys[row] as string, row)
+  /** Keeps some keys only. What is counted of them has been moved to the first rows. */
+  #keep(rows: readonly number[]): void {
+    this.#rows.keep(rows)
+    this.#labels.length = rows.length
+    this.#counts.fill(0, rows.length * WIDTH)
+    this.#reported.fill(0, rows.length * WIDTH)
   }
 
   /** Whether a count is to be reported; asked of each row in turn. Of many equal counts, the first ones are. */
