@@ -2,6 +2,9 @@ import { createReadStream, fstatSync } from 'node:fs'
 import { OperatorError } from '../lib/operator-error.ts'
 import type { TerminalProgress } from './progress.ts'
 
+/** Bytes that are read at once: a read of a file has a fixed cost, and the default is 64 KB. */
+const READ_BYTES = 262_144
+
 class UnreadableFile extends OperatorError {}
 
 /**
@@ -10,7 +13,7 @@ class UnreadableFile extends OperatorError {}
  */
 export async function* readInput(path: string, progress: TerminalProgress): AsyncGenerator<Buffer> {
   try {
-    for await (const bytes of path === '-' ? standardInput() : createReadStream(path)) {
+    for await (const bytes of path === '-' ? standardInput() : createReadStream(path, { highWaterMark: READ_BYTES })) {
       yield bytes as Buffer
       progress.advanced((bytes as Buffer).length)
     }

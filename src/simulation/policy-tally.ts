@@ -2,6 +2,7 @@ import { ceilDiv } from '../domain/exact.ts'
 import { type CompiledLimit, compileLimits } from '../domain/limits/limit.ts'
 import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { limitsOf, type Policy } from '../domain/policy.ts'
+import { detached } from '../lib/detached.ts'
 import type { Limits, ReplayedBucket } from './replayed-bucket.ts'
 
 /** Keys in a report. */
@@ -60,13 +61,19 @@ export class PolicyTally {
   shadowed(key: string): void {
     this.#checks++
     this.#shadowed++
-    this.#deniedOf.set(key, (this.#deniedOf.get(key) ?? 0) + 1)
+    this.#countDenial(key)
   }
 
   denied(key: string): void {
     this.#checks++
     this.#denied++
-    this.#deniedOf.set(key, (this.#deniedOf.get(key) ?? 0) + 1)
+    this.#countDenial(key)
+  }
+
+  #countDenial(key: string): void {
+    const denied = this.#deniedOf.get(key)
+    if (denied === undefined) this.#deniedOf.set(detached(key), 1)
+    else this.#deniedOf.set(key, denied + 1)
   }
 
   /** A check spent from a bucket with the wide limits. */

@@ -3,6 +3,7 @@
 import { callerKeyFault, policyNameFault } from '../domain/key.ts'
 import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { LineFault } from './line-fault.ts'
+import { readPlainLine } from './plain-line.ts'
 import { RecordedTimes } from './recorded-times.ts'
 
 export interface RecordedCheck {
@@ -21,9 +22,9 @@ export type CheckMembers = { readonly [Member in 'at' | 'key' | 'tokens' | 'poli
 export class RecordedChecks {
   readonly #times = new RecordedTimes()
 
-  /** @throws {LineFault} */
+  /** The key may be a part of the line: `detached` keeps it without the line. @throws {LineFault} */
   parse(line: string): RecordedCheck {
-    return this.read(parseObject(line))
+    return this.read(readPlainLine(line) ?? parseObject(line))
   }
 
   /** @throws {LineFault} */

@@ -1,4 +1,5 @@
 import { type Policy, samePolicy } from '../domain/policy.ts'
+import { detached } from '../lib/detached.ts'
 import type { PoliciesOverTime } from './policies-over-time.ts'
 import { type PolicyReport, PolicyTally } from './policy-tally.ts'
 import type { RecordedCheck } from './recorded-check.ts'
@@ -69,7 +70,7 @@ export class Simulation {
     const known = this.#buckets.get(key)
     if (known !== undefined) return known
     const buckets = { decided: new ReplayedBucket(policy.limits), wide: new ReplayedBucket(wideLimits) }
-    this.#buckets.set(key, buckets)
+    this.#buckets.set(detached(key), buckets)
     return buckets
   }
 

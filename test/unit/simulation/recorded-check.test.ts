@@ -1,5 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
+import fc from 'fast-check'
 import { RecordedChecks } from '../../../src/simulation/recorded-check.ts'
+import { runs } from '../../support/property-runs.ts'
 
 const parse = (line: object | string) =>
   new RecordedChecks().parse(typeof line === 'string' ? line : JSON.stringify(line))
@@ -24,6 +26,56 @@ describe('a line of traffic', () => {
       tokens: 0,
       policy: 'plan:gold',
     })
+  })
+
+  it.each([
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"user:42"}', 'user:42', 1],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":0}', 'user:42', 0],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":1000000000}', 'user:42', 1_000_000_000],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":1e2}', 'user:42', 100],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"user:42", "tokens":7 }', 'user:42', 7],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"a\\u0041\\"","tokens":2}', 'aA"', 2],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"é","tokens":2}', 'é', 2],
+    ['{"at":"2026-01-31T14:03:00.120Z","key":"first","key":"second"}', 'second', 1],
+  ])('is read alike in whatever way it is written: %s', (line, key, tokens) => {
+    expect(parse(line)).toEqual({ atMs: 1_769_868_180_120, key, tokens, policy: undefined })
+  })
+
+  it.each([
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a","tokens":01}',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a","tokens":1',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a","tokens":1}}',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a","tokens":}',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a\t"}',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"a',
+    '{"at":"2026-01-31T14:03:00.120Z","key":"}',
+  ])('is refused if it is not JSON, however close it is: %s', line => {
+    expect(() => parse(line)).toThrow(/^is not valid JSON: /)
+  })
+
+  it('is what JSON makes of it, for any time, key and tokens', () => {
+    const anyLine = fc.record({
+      at: fc.oneof(
+        fc.date({ noInvalidDate: true }).map(at => at.toISOString()),
+        fc.string({ minLength: 24, maxLength: 24 }),
+      ),
+      key: fc.string({ unit: 'grapheme-ascii' }),
+      tokens: fc.oneof(fc.integer({ min: -1 }), fc.double()),
+    })
+    const outcomeOf = (line: string) => {
+      try {
+        return parse(line)
+      } catch (err) {
+        return (err as Error).message
+      }
+    }
+    fc.assert(
+      fc.property(anyLine, members => {
+        const spaced = JSON.stringify(members, undefined, 1).replaceAll('\n', '')
+        expect(outcomeOf(JSON.stringify(members))).toEqual(outcomeOf(spaced))
+      }),
+      runs(300, 20_000),
+    )
   })
 
   it('has the time of its own second if lines of different seconds take turns', () => {
