@@ -41,9 +41,14 @@ export class Admission {
     return () => this.#waiting.delete(client, task)
   }
 
-  /** Adds a task for a request, which leaves the queue when the connection closes. */
-  addFor(request: Waiter, task: RequestTask): void {
-    waitForTurn(this, request, task)
+  /** Adds a task for a request, which leaves the queue when the connection closes. Returns a function that withdraws it. */
+  addFor(request: Waiter, task: RequestTask): () => void {
+    return waitForTurn(this, request, task)
+  }
+
+  /** Begins a task that cannot wait any more, room or not. */
+  beginNow(weight: number): void {
+    this.#begin(weight)
   }
 
   /** A task has ended. */

@@ -7,6 +7,9 @@ import { Problem } from '../lib/errors.ts'
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
 
+/** The longest time of a timer, in ms. */
+const MAX_TIMER_MS = 2 ** 31 - 1
+
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
 
@@ -25,14 +28,30 @@ export class BatchTurns {
   }
 
   /**
-   * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, or never, if its connection closes
-   * before. Call `end` once it is decided.
+   * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, at its deadline in any case, or never, if
+   * its connection closes before. Call `end` once it is decided.
+   * @param deadlineMs by `performance.now()`; then the checks of the batch are decided without the store
    * @throws {Problem} `overloaded`, as a rejection
    */
-  next(request: Waiter, checks: number): Promise<void> | undefined {
+  next(request: Waiter, checks: number, deadlineMs = Number.POSITIVE_INFINITY): Promise<void> | undefined {
     if (this.#admission.tryBegin(checks)) return undefined
-    return new Promise((run, reject) => {
-      this.#admission.addFor(request, { weight: checks, run, drop: () => reject(this.#refusal()) })
+    return new Promise((resolve, reject) => {
+      const beginLate = () => {
+        withdraw()
+        this.#admission.beginNow(checks)
+        resolve()
+      }
+      const timer = timerUntil(deadlineMs, beginLate)
+      const leaving = (then: () => void) => () => {
+        clearTimeout(timer)
+        then()
+      }
+      const withdraw = this.#admission.addFor(request, {
+        weight: checks,
+        run: leaving(resolve),
+        drop: leaving(() => reject(this.#refusal())),
+        gone: leaving(() => undefined),
+      })
     })
   }
 
@@ -46,4 +65,10 @@ export class BatchTurns {
       `more than ${this.#maxWaiting} checks wait in batches, as many as MAX_WAITING_CHECKS allows`,
     )
   }
+}
+
+/** None if the time is further away than timers reach, or Infinity. */
+function timerUntil(atMs: number, run: () => void): NodeJS.Timeout | undefined {
+  const ms = atMs - performance.now()
+  return ms > MAX_TIMER_MS ? undefined : setTimeout(run, ms)
 }

@@ -126,6 +126,10 @@ export class Checker {
   }
 
   #askStore(check: PendingCheck): void {
+    if (check.deadlineMs <= check.startMs) {
+      this.#complete(check, this.#decideInOutage(check), check.startMs)
+      return
+    }
     const hadExpiredDenial = this.#options.denialCache.remove(check)
     if (hadExpiredDenial) this.#rechecks.begin(check)
     this.#queue.enqueue(check)

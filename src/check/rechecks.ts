@@ -13,10 +13,11 @@ export class Rechecks {
     return this.#waiting
   }
 
-  /** Lets a check wait for the result of the same check. Returns `false` if none is in flight. */
+  /** Lets a check wait for the result of the same check. Returns `false` if none is in flight that ends by the check's deadline. */
   join(check: PendingCheck): boolean {
     const recheck = this.#byKey.get(check.key)
     if (recheck?.check.policy !== check.policy || recheck.check.tokens !== check.tokens) return false
+    if (recheck.check.deadlineMs > check.deadlineMs) return false
     recheck.waiting.push(check)
     this.#waiting++
     return true

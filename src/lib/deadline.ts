@@ -1,17 +1,21 @@
 /** Grace period, in ms, for a process that was itself busy: pending I/O is sent and read before the store is blamed. */
 const GRACE_MS = 5
 
+/** The part of a short time that is grace period, at most. */
+const GRACE_PART = 1 / 2
+
 /** No answer arrived in time; the call may have taken effect all the same. */
 export class TimeoutError extends Error {
   override readonly name = 'TimeoutError'
 }
 
 /**
- * Calls back in `ms`. A process that was busy at that moment first gets `GRACE_MS` to read what has arrived; within the grace
- * period it is too late to clear the timer.
+ * Calls back in `ms`. A process that was busy at that moment first gets the grace period to read what has arrived; within it, it is too
+ * late to clear the timer.
  */
 export function startDeadline(ms: number, expired: () => void): NodeJS.Timeout {
-  return setTimeout(() => setTimeout(() => setImmediate(expired), GRACE_MS), Math.max(0, ms - GRACE_MS))
+  const graceMs = Math.min(GRACE_MS, ms * GRACE_PART)
+  return setTimeout(() => setTimeout(() => setImmediate(expired), graceMs), ms - graceMs)
 }
 
 /**

@@ -98,7 +98,7 @@ export class RateLimitService {
     else this.#checkInTurn(checks, asking, onResult)
   }
 
-  #checkInTurn(checks: readonly DescriptorCheck[], { client, origin }: Asking, onResult: OnResult): void {
+  #checkInTurn(checks: readonly DescriptorCheck[], { client, origin, deadlineMs }: Asking, onResult: OnResult): void {
     const { checker, batchTurns } = this.#options
     let left = checks.length
     const decide = () =>
@@ -110,7 +110,7 @@ export class RateLimitService {
         },
         origin,
       )
-    const turn = batchTurns.next(client, checks.length)
+    const turn = batchTurns.next(client, checks.length, deadlineMs)
     if (turn === undefined) decide()
     else
       turn.then(decide, (problem: Problem) => {

@@ -105,10 +105,18 @@ describe('a call', () => {
 describe('a deadline', () => {
   it('gives the check up before it, so that the answer arrives in time', async () => {
     const startMs = performance.now()
-    await client.ask(REQUEST, { 'grpc-timeout': '20m' })
+    await client.ask(REQUEST, { 'grpc-timeout': '20S' })
     const { deadlineMs = 0 } = checker.asked[0] ?? {}
-    expect(deadlineMs - startMs).toBeGreaterThan(10)
-    expect(deadlineMs - performance.now()).toBeLessThan(15)
+    expect(deadlineMs).toBeGreaterThanOrEqual(startMs + 19_990)
+    expect(deadlineMs).toBeLessThanOrEqual(performance.now() + 19_990)
+  })
+
+  it('of a short time gives the check up after half of it', async () => {
+    const startMs = performance.now()
+    await client.ask(REQUEST, { 'grpc-timeout': '4m' })
+    const { deadlineMs = 0 } = checker.asked[0] ?? {}
+    expect(deadlineMs).toBeGreaterThan(startMs)
+    expect(deadlineMs).toBeLessThan(performance.now() + 2)
   })
 
   it('is none without a timeout', async () => {

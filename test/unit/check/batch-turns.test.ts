@@ -1,6 +1,6 @@
 import { EventEmitter } from 'node:events'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { beforeEach, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { BatchTurns } from '../../../src/check/batch-turns.ts'
 import { Problem } from '../../../src/lib/errors.ts'
 
@@ -13,14 +13,22 @@ beforeEach(() => {
   begun = []
 })
 
+afterEach(() => {
+  jest.useRealTimers()
+})
+
 function requestOf(ip: string): BatchRequest {
   return { ip, socket: Object.assign(new EventEmitter(), { destroyed: false }) } as unknown as BatchRequest
 }
 
 /** Sends a batch, and records its client once the batch may be decided, or the problem that it gets. */
-function send(ip: string, checks: number, request = requestOf(ip)): void {
+function send(
+  ip: string,
+  checks: number,
+  { request = requestOf(ip), deadlineMs = Number.POSITIVE_INFINITY } = {},
+): void {
   const record = () => void begun.push(ip)
-  const turn = turns.next(request, checks)
+  const turn = turns.next(request, checks, deadlineMs)
   if (turn === undefined) record()
   else turn.then(record, err => void begun.push(err instanceof Problem ? `${ip} ${err.code}` : String(err)))
 }
@@ -59,10 +67,34 @@ it('if the checks of too many batches wait, the client with the most is refused'
 it('a batch leaves the queue when its connection closes', async () => {
   sendMany('192.0.2.1', 2, 1_000)
   const request = requestOf('192.0.2.3')
-  send('192.0.2.3', 1, request)
+  send('192.0.2.3', 1, { request })
   send('192.0.2.2', 1)
   request.socket.emit('close')
   turns.end(1_000)
   await nextTurn()
   expect(begun.slice(2)).toEqual(['192.0.2.2'])
+})
+
+it('a batch begins at its deadline, however many are under way', async () => {
+  jest.useFakeTimers()
+  sendMany('192.0.2.1', 3, 1_000)
+  send('192.0.2.2', 10, { deadlineMs: performance.now() + 10 })
+  await jest.advanceTimersByTimeAsync(9)
+  expect(begun).toHaveLength(2)
+  await jest.advanceTimersByTimeAsync(1)
+  expect(begun.slice(2)).toEqual(['192.0.2.2'])
+  for (const checks of [1_000, 1_000, 10]) turns.end(checks)
+  await jest.advanceTimersByTimeAsync(1)
+  expect(begun.slice(3)).toEqual(['192.0.2.1'])
+})
+
+it('a batch has no timer left once it has begun, and none for a deadline beyond all timers', async () => {
+  jest.useFakeTimers()
+  sendMany('192.0.2.1', 2, 1_000)
+  send('192.0.2.2', 1, { deadlineMs: performance.now() + 10 })
+  send('192.0.2.2', 1, { deadlineMs: performance.now() + 1e12 })
+  turns.end(1_000)
+  await jest.advanceTimersByTimeAsync(1)
+  expect(begun.slice(2)).toEqual(['192.0.2.2', '192.0.2.2'])
+  expect(jest.getTimerCount()).toBe(0)
 })

@@ -145,6 +145,13 @@ describe('the time of a check', () => {
   })
 })
 
+describe('a check whose deadline has passed', () => {
+  it('is decided at once, without the store', () => {
+    checker.check({ key: 'a', tokens: 1, deadlineMs: performance.now() - 1 }, result => results.push(inShort(result)))
+    expect([results, queue.length]).toEqual([['allowed by local'], 0])
+  })
+})
+
 describe('repetitions of a denied check', () => {
   it('wait for the first of them, and ask the store themselves if it is allowed', async () => {
     await givenDenied()
@@ -171,6 +178,21 @@ describe('repetitions of a denied check', () => {
     ask(3)
     await queue.answer(undefined)
     expect([results, queue.length]).toEqual([['allowed by local'], 2])
+  })
+
+  it('do not wait for one that may take longer than they have time', async () => {
+    await givenDenied()
+    ask(1)
+    checker.check({ key: 'a', tokens: 1, deadlineMs: performance.now() + 60_000 }, () => undefined)
+    expect(queue.length).toBe(2)
+  })
+
+  it('wait for one that ends before their deadline', async () => {
+    await givenDenied()
+    for (const deadlineMs of [60_000, 61_000]) {
+      checker.check({ key: 'a', tokens: 1, deadlineMs: performance.now() + deadlineMs }, () => undefined)
+    }
+    expect(queue.length).toBe(1)
   })
 
   it('count as waiting until they are answered', async () => {
