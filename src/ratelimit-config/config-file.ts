@@ -6,6 +6,7 @@ import { type DocumentOptions, type ParseOptions, parseDocument, type SchemaOpti
 import { OVERRIDE_UNITS, type OverrideUnit } from '../check/envoy/units.ts'
 import { ConfigMembers } from './config-members.ts'
 import { InvalidConfig } from './invalid-config.ts'
+import { isNestedTooDeep, MAX_YAML_DEPTH } from './yaml-depth.ts'
 
 export interface ConfigFile {
   readonly file: string
@@ -47,6 +48,7 @@ const AS_TEXT: ParseOptions & DocumentOptions & SchemaOptions = {
   version: '1.1',
   schema: 'failsafe',
   customTags: ['null', 'merge'],
+  stringKeys: true,
 }
 
 /** @param file the name in messages @throws {InvalidConfig} for what the reference refuses too */
@@ -58,6 +60,7 @@ export function readConfigFile(file: string, text: string): ConfigFile {
 }
 
 function parsed(file: string, text: string): unknown {
+  if (isNestedTooDeep(text)) throw new InvalidConfig(`${file}: must be nested at most ${MAX_YAML_DEPTH} levels deep`)
   const document = parseDocument(text, AS_TEXT)
   const [error] = document.errors
   if (error !== undefined) throw new InvalidConfig(`${file}: is not valid YAML: ${firstLine(error.message)}`)
@@ -68,9 +71,9 @@ function parsed(file: string, text: string): unknown {
   }
 }
 
-/** The others show the place in the text. */
+/** The others show the place in the text. The name of an option of the parser is left out. */
 function firstLine(message: string): string {
-  return message.split('\n', 1)[0]?.replace(/:$/, '') ?? ''
+  return message.split('\n', 1)[0]?.replace(/^With stringKeys, |:$/g, '') ?? ''
 }
 
 function readDescriptors(parent: ConfigMembers): readonly ConfigDescriptor[] {

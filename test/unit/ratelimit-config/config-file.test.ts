@@ -63,6 +63,7 @@ descriptors:
     ['domain: [', /is not valid YAML: Flow sequence .*line 1, column 10$/],
     ['domain: a\n---\ndomain: b', /is not valid YAML: Source contains multiple documents/],
     ['domain: a\ndomain: b', /is not valid YAML: Map keys must be unique/],
+    ['? [domain]\n: a', /is not valid YAML: all keys must be strings/],
     ['domain: *a', /is not valid YAML: .*Unresolved alias/],
     ['descriptors: []', '"domain" must not be empty'],
     ['domain: {}', '"domain" must be a text of valid Unicode (got {})'],
@@ -72,6 +73,22 @@ descriptors:
     ['domain: a\ndescriptors: [{value: b}]', '"descriptors[0].key" must not be empty'],
   ])('is refused if it is %j', (text, message) => {
     expect(() => read(text)).toThrow(typeof message === 'string' ? `edge.yaml: ${message}` : message)
+  })
+
+  it.each([
+    ['lists', '['.repeat(20_000)],
+    ['lists in block style', '- '.repeat(20_000)],
+    ['maps as keys', '? '.repeat(20_000)],
+    ['descriptors', `domain: a\n${'descriptors: [{key: a, '.repeat(20_000)}`],
+  ])('is refused if %s are nested deeply', (_, text) => {
+    expect(() => read(text)).toThrow('edge.yaml: must be nested at most 500 levels deep')
+  })
+
+  it('can have descriptors a hundred levels deep', () => {
+    const levels = 100
+    let [innermost] = read(`domain: a\n${'descriptors: [{key: a, '.repeat(levels)}${'}]'.repeat(levels)}`).descriptors
+    for (let level = 1; level < levels; level++) innermost = innermost?.descriptors[0]
+    expect(innermost?.descriptors).toEqual([])
   })
 
   it.each([
