@@ -14,7 +14,8 @@ export const convertLogCommand: CliCommand = {
     'FILE [--format combined|json] [--at MEMBER] [--key TEMPLATE] [--policy TEMPLATE] [--tokens MEMBER] [--strict]',
   summary: 'writes the traffic for simulate from an access log',
   details: `  --format FORMAT     combined (the default; also reads common), or json: one JSON object per line
-  --at MEMBER         json: the member with the time, as RFC 3339 text, or as seconds or milliseconds since 1970; default: time
+  --at MEMBER         json: the member with the time, as RFC 3339 text or a number; default: time. A number below 100000000000 is in
+                      seconds since 1970, any other in milliseconds. The output has RFC 3339 text, which simulate reads
   --key TEMPLATE      the key of each check, with fields in braces; default: ip:{remote_addr}
   --policy TEMPLATE   the policy that each check names; default: none
   --tokens MEMBER     json: the member with the tokens of each check; default: 1 token
@@ -58,7 +59,7 @@ function conversionOf(values: Values): Convert {
   const policyTemplate = policy === undefined ? undefined : template('policy', policy)
   const tokens = textOf(values['tokens'])
   if (tokens !== undefined) accept('tokens', `{${tokens}}`, fields)
-  const recorded = new RecordedChecks()
+  const recorded = new RecordedChecks('an RFC 3339 time, or seconds or milliseconds since 1970')
   return line => {
     const request = read(line)
     return recorded.read({

@@ -25,7 +25,8 @@ export const simulateCommand: CliCommand = {
   details: `  --policies FILE     one policy per line as \`throttler export\` writes them. Keys without a policy get the built-in one, from
                       DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS and DEFAULT_REFILL_INTERVAL_MS
   --traffic FILE      one check per line: {"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":1,"policy":"plan:gold"}. "at" is
-                      an RFC 3339 time or milliseconds since 1970; "tokens" and "policy" may be left out. - for standard input.
+                      an RFC 3339 time or milliseconds (never seconds) since 1970; "tokens" and "policy" may be left out. - for standard
+                      input.
                       \`throttler convert-log\` writes such lines from an access log
   --strict            exit code 1 if a line of the traffic is bad, or names a policy that does not exist
 ${JSON_HELP}
@@ -43,6 +44,7 @@ Bad lines are named, counted and skipped. Concurrency limits are skipped too: th
     const policies = await readPolicies(fileOf('policies', textOf(values['policies'])))
     const file = new TrafficFile(fileOf('traffic', textOf(values['traffic'])))
     const result = await simulate(policies, file)
+    warnOfSeconds(result)
     writeResult(values, result, () => simulationText(result))
     return values['strict'] === true && result.checks < file.lines ? ExitCode.found : ExitCode.ok
   },
@@ -77,6 +79,16 @@ async function readPolicies(path: string): Promise<PoliciesOverTime> {
     progress.clear()
   }
   return policies
+}
+
+/** No log is that old. Seconds since 1970, read as milliseconds, are up to here until the year 5138. */
+const OLDEST_LOG = '1973-03-03T09:46:40.000Z'
+
+function warnOfSeconds({ to }: SimulationBody): void {
+  if (to === null || to >= OLDEST_LOG) return
+  process.stderr.write(
+    `warning: the last check is at ${to}. If "at" is in seconds since 1970, multiply it by 1000, or use convert-log: numbers are milliseconds\n`,
+  )
 }
 
 async function simulate(policies: PoliciesOverTime, file: TrafficFile): Promise<SimulationBody> {

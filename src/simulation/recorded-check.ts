@@ -21,6 +21,12 @@ export type CheckMembers = { readonly [Member in 'at' | 'key' | 'tokens' | 'poli
 /** Reads lines such as `{"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":1,"policy":"plan:gold"}`. */
 export class RecordedChecks {
   readonly #times = new RecordedTimes()
+  readonly #timeForms: string
+
+  /** @param timeForms the forms of `at` that the source of the members allows, for messages */
+  constructor(timeForms = 'an RFC 3339 time or milliseconds since 1970') {
+    this.#timeForms = timeForms
+  }
 
   /** The key may be a part of the line: `detached` keeps it without the line. @throws {LineFault} */
   parse(line: string): RecordedCheck {
@@ -31,7 +37,7 @@ export class RecordedChecks {
   read({ at, key, tokens = 1, policy }: CheckMembers): RecordedCheck {
     const atMs = this.#times.parse(at)
     if (atMs === undefined) {
-      throw new LineFault(`"at" must be an RFC 3339 time or milliseconds since 1970; was ${shown(at)}`)
+      throw new LineFault(`"at" must be ${this.#timeForms}; was ${shown(at)}`)
     }
     if (typeof key !== 'string') throw new LineFault(`"key" must be a string; was ${shown(key)}`)
     const fault = callerKeyFault(key)

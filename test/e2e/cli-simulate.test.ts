@@ -44,6 +44,13 @@ const checkAt = (second: number, key = 'user:42', more: object = {}) => ({
 })
 
 describe('throttler simulate', () => {
+  it('warns of times that seem to be in seconds', async () => {
+    const { code, result, complaints } = await simulate([POLICY], [{ at: 1_769_868_180, key: 'user:42' }])
+    expect(code).toBe(0)
+    expect(result).toMatchObject({ checks: 1, to: '1970-01-21T11:37:48.180Z' })
+    expect(complaints).toMatch(/^warning: the last check is at 1970-01-21T11:37:48.180Z\. If "at" is in seconds /)
+  })
+
   it('counts what each policy decides, and says what capacity would deny nothing', async () => {
     const policies = [POLICY, { key: 'user:7', mode: 'off' }, { key: 'user:8', mode: 'block' }]
     const keys = ['user:42', 'user:42', 'user:42', 'user:42', 'user:43', 'user:7', 'user:8', 'ip:1']
