@@ -1,4 +1,4 @@
-// Writes the console to dist/console: index.html, and the script and the style that it names. Their names contain a hash of their
+// Writes the console to dist/console: index.html, and the scripts and the style that it names. Their names contain a hash of their
 // content, so browsers may keep them.
 import { mkdir, readFile, writeFile } from 'node:fs/promises'
 import { basename, join } from 'node:path'
@@ -12,6 +12,8 @@ const { metafile } = await build({
   entryPoints: { console: join(SOURCE, 'main.tsx') },
   outdir: OUTPUT,
   entryNames: '[name]-[hash]',
+  chunkNames: '[name]-[hash]',
+  splitting: true,
   bundle: true,
   minify: true,
   format: 'esm',
@@ -24,7 +26,8 @@ const { metafile } = await build({
 })
 
 const written = Object.keys(metafile.outputs).map(path => basename(path))
+const NAMES = { script: /^console-.*js$/, plot: /^plot-.*js$/, style: /^console-.*css$/ }
 const page = await readFile(join(SOURCE, 'index.html'), 'utf8')
-const named = page.replace(/%(js|css)%/g, (_, type) => written.find(name => name.endsWith(`.${type}`)))
+const named = page.replace(/%(script|plot|style)%/g, (_, part) => written.find(name => NAMES[part].test(name)))
 await mkdir(OUTPUT, { recursive: true })
 await writeFile(join(OUTPUT, 'index.html'), named)

@@ -6,8 +6,24 @@ import { median } from '../report/statistics.ts'
 const LOADS = 9
 
 /**
- * Time from the navigation until the overview has its data and can be used, in ms, on the embedded service: the median of loads without
- * a cache. `undefined` without Chromium.
+ * Runs in the page. As soon as the overview has its data, it follows the link to the policies; the console can be used once that view is
+ * shown. Whoever drives a browser looks too seldom to tell.
+ */
+const RECORD_START = `
+  const observer = new MutationObserver(() => {
+    const isLoaded = [...document.querySelectorAll('dd')].some(({ textContent }) => textContent === 'closed')
+    if (isLoaded) document.querySelector('nav a[href="#/policies"]').click()
+    if (document.querySelector('h1')?.textContent !== 'Policies') return
+    observer.disconnect()
+    performance.mark('usable')
+  })
+  observer.observe(document, { childList: true, subtree: true, characterData: true })
+`
+const STARTED_AFTER_MS = `performance.getEntriesByName('usable')[0].startTime`
+
+/**
+ * Time from the navigation until the overview has its data and can be used, in ms by the clock of the page, on the embedded service: the
+ * median of loads without a cache. `undefined` without Chromium.
  */
 export async function measureConsoleStart(): Promise<number | undefined> {
   const executablePath = pathOf('chromium')
@@ -19,12 +35,10 @@ export async function measureConsoleStart(): Promise<number | undefined> {
     for (let load = 0; load < LOADS; load++) {
       const context = await browser.newContext()
       const page = await context.newPage()
-      const startedAt = performance.now()
+      await page.addInitScript(RECORD_START)
       await page.goto(`${service.url}/console#/overview`)
-      await page.getByText('closed', { exact: true }).waitFor()
-      await page.getByRole('link', { name: 'Policies' }).click()
-      await page.locator('h1').getByText('Policies').waitFor()
-      times.push(performance.now() - startedAt)
+      await page.getByRole('heading', { name: 'Policies' }).waitFor()
+      times.push(Number(await page.evaluate(STARTED_AFTER_MS)))
       await context.close()
     }
     return median(times)

@@ -1,33 +1,34 @@
 import { useEffect, useRef, useState } from 'preact/hooks'
-import uPlot from 'uplot'
 import { OUTCOMES, type Stats } from '../api/types.ts'
 import { formatCount, formatRate, formatTime } from '../text/format.ts'
+import type { Plot, PlotOptions } from './plot.ts'
 
-const HEIGHT = 240
 const DARK = '(prefers-color-scheme: dark)'
 
 /** Checks per second by outcome over time, as lines; for those who cannot see them, as a table. */
 export function OutcomeChart({ stats }: { stats: Stats }) {
   const place = useRef<HTMLDivElement>(null)
-  const plot = useRef<uPlot>(undefined)
+  const plot = useRef<Plot>(undefined)
+  const [isOpen, setOpen] = useState(false)
   const isDark = useDarkMode()
   const data = plotData(stats)
   const latest = useRef(data)
   latest.current = data
 
   useEffect(() => {
-    const box = place.current
-    if (box === null) return undefined
-    const created = new uPlot(optionsFor(box), latest.current, box)
-    plot.current = created
-    const sizes = new ResizeObserver(() => created.setSize({ width: box.clientWidth, height: HEIGHT }))
-    sizes.observe(box)
+    let isGone = false
+    // The library is large. Everything else of the page can be used before it has been read.
+    void import('./plot.ts').then(({ Plot }) => {
+      const box = place.current
+      if (!isGone && box !== null) plot.current = new Plot(box, optionsFor(box), latest.current)
+    })
     return () => {
-      sizes.disconnect()
-      created.destroy()
+      isGone = true
+      plot.current?.remove()
+      plot.current = undefined
     }
   }, [isDark])
-  useEffect(() => plot.current?.setData(data), [stats])
+  useEffect(() => plot.current?.show(data), [stats])
 
   return (
     <figure class="chart">
@@ -39,9 +40,9 @@ export function OutcomeChart({ stats }: { stats: Stats }) {
           </li>
         ))}
       </ul>
-      <details>
+      <details onToggle={event => setOpen(event.currentTarget.open)}>
         <summary>The figures as a table</summary>
-        <StatsTable stats={stats} />
+        {isOpen && <StatsTable stats={stats} />}
       </details>
     </figure>
   )
@@ -78,7 +79,7 @@ function StatsTable({ stats }: { stats: Stats }) {
 }
 
 /** Times in seconds, then checks per second of each outcome. */
-function plotData({ from, stepSeconds, series }: Stats): uPlot.AlignedData & number[][] {
+function plotData({ from, stepSeconds, series }: Stats): [number[], ...number[][]] {
   const start = Date.parse(from) / 1000
   const times = series.allowed.map((_, step) => start + step * stepSeconds)
   return [times, ...OUTCOMES.map(outcome => series[outcome].map(count => count / stepSeconds))]
@@ -91,7 +92,7 @@ function summaryOf({ from, to, series }: Stats): string {
   return `Checks from ${formatTime(from)} to ${formatTime(to)}: ${totals.join(', ')}`
 }
 
-function optionsFor(box: HTMLElement): uPlot.Options {
+function optionsFor(box: HTMLElement): PlotOptions {
   const style = getComputedStyle(box)
   const color = (name: string) => style.getPropertyValue(`--${name}`)
   const axis = {
@@ -101,8 +102,6 @@ function optionsFor(box: HTMLElement): uPlot.Options {
     ticks: { show: false },
   }
   return {
-    width: box.clientWidth,
-    height: HEIGHT,
     legend: { show: false },
     cursor: { drag: { x: false, y: false }, y: false },
     scales: { y: { range: (_plot, _min, max) => [0, Math.max(1, max * 1.1)] } },

@@ -1,4 +1,4 @@
-import { useCallback, useEffect, useRef, useState } from 'preact/hooks'
+import { useCallback, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { CallFailure } from '../api/call.ts'
 
 export interface Loaded<Value> {
@@ -28,7 +28,8 @@ export function useLoaded<Value>(
   const latest = useRef(load)
   latest.current = load
 
-  useEffect(() => {
+  // Not `useEffect`, which would wait for the next frame before the call is sent.
+  useLayoutEffect(() => {
     const aborted = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
     const again = () => {

@@ -56,7 +56,7 @@ describe('/console', () => {
 
   it('has files that browsers keep, small together, with and without compression', async () => {
     const files = filesOf((await as('secret-of-an-admin').get('/console')).text)
-    expect(files).toHaveLength(2)
+    expect(files).toHaveLength(3)
     let bytes = 0
     for (const path of files) {
       const headers = basic('secret-of-a-reader')
