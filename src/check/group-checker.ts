@@ -70,7 +70,7 @@ export class GroupChecker {
       return { decision: decideTogether(checks.map((check, i) => byMode[i] ?? decideBesideBlocked(check))) }
     }
     const counted = checks.filter((_, i) => byMode[i] === undefined)
-    const asksStore = counted.length > 0 || request.hold?.isRepeatable === true
+    const asksStore = counted.length > 0 || request.hold?.isNew === false
     const { decisions, ...held } = asksStore ? await this.#decideCounted(counted, request) : NOTHING_COUNTED
     const ofCounted = decisions.values()
     const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
@@ -140,21 +140,14 @@ export class GroupChecker {
   }
 }
 
-/** What to hold of the keys that are asked. */
-export interface RequestedHold extends Omit<HoldRequest, 'named'> {
-  /** Whether an earlier request may have the same id. */
-  readonly isRepeatable: boolean
-}
-
 interface DecideOptions {
   readonly origin?: CheckOrigin | undefined
-  readonly hold?: RequestedHold
+  /** What to hold of the keys that are asked. */
+  readonly hold?: Omit<HoldRequest, 'named'>
 }
 
 /** What a group has besides its checks. */
-interface GroupRequest extends Pick<CheckGroup, 'origin'> {
-  readonly hold?: HoldRequest & RequestedHold
-}
+type GroupRequest = Pick<CheckGroup, 'origin' | 'hold'>
 
 interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
   readonly decisions: readonly Decision[]

@@ -55,6 +55,8 @@ export interface HoldRequest {
   readonly id: ReservationId
   readonly ttlMs: number
   readonly onExpiry: OnExpiry
+  /** No earlier request can have the same id. */
+  readonly isNew?: boolean
   /** 1 to 32 characters. Tells a repeated request from another one with the same id. */
   readonly fingerprint: string
   /** Every key of the request, in its order. Those that have no check in the group hold nothing. */

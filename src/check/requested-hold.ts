@@ -1,9 +1,8 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { OnExpiry } from '../domain/holds.ts'
 import { reservationId } from '../domain/reservation-id.ts'
-import type { RequestedHold } from './group-checker.ts'
 import type { AskedCheck } from './pending-check.ts'
-import type { CheckOrigin } from './ports.ts'
+import type { CheckOrigin, HoldRequest } from './ports.ts'
 
 export interface ReservationRequest {
   readonly checks: readonly AskedCheck[]
@@ -20,15 +19,21 @@ export interface ReservationRequest {
 const NO_FINGERPRINT = '-'
 
 /** The hold of a request. Requests with the same caller, first key and idempotency key have the same id. */
-export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): RequestedHold {
+export function requestedHold({
+  checks,
+  ttlMs,
+  onExpiry,
+  caller,
+  idempotencyKey,
+}: ReservationRequest): Omit<HoldRequest, 'named'> {
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
     const id = reservationId(key, randomBytes(16).toString('base64url'))
-    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isRepeatable: false }
+    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isNew: true }
   }
   const id = reservationId(key, digest([caller, key, idempotencyKey]))
   const named = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
-  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]), isRepeatable: true }
+  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]), isNew: false }
 }
 
 /** 16 bytes in base64url. */

@@ -98,9 +98,12 @@ function clocked(lua: string): string {
     PEXPIRETIME = function(key) return tonumber(real.call('HGET', '${EXPIRIES}', key)) end,
     PEXPIREAT = set_expiry,
     SET = function(key, value, option, expiry)
-      real.call('SET', key, value)
-      if option == 'PXAT' then return set_expiry(key, expiry) end
-      if option ~= 'KEEPTTL' then error('the script left ' .. key .. ' without an expiry') end
+      if option == 'PXAT' then
+        set_expiry(key, expiry)
+      elseif option ~= 'KEEPTTL' then
+        error('the script left ' .. key .. ' without an expiry')
+      end
+      return real.call('SET', key, value)
     end,
     DEL = function(key)
       real.call('DEL', key)

@@ -41,9 +41,9 @@ function numbersOf({ checks, shadowed, hold }: CheckGroup, policies: NumberedPol
 }
 
 function numbersOfHold(hold: HoldRequest, checks: CheckGroup['checks']): readonly number[] {
-  const { id, ttlMs, onExpiry, named } = hold
+  const { id, ttlMs, onExpiry, isNew = false, named } = hold
   const sizes = [id.length, Buffer.byteLength(recordText(hold))]
   const numberOf = (key: string) => checks.findIndex(check => check.key === key) + 1
   const ofKeys = named.flatMap(({ key, tokens }) => [tokens, numberOf(key)])
-  return [ttlMs, Number(onExpiry === 'charge'), ...sizes, named.length, ...ofKeys]
+  return [ttlMs, Number(onExpiry === 'charge'), Number(isNew), ...sizes, named.length, ...ofKeys]
 }

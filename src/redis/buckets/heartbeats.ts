@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../observability/logger.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { heartbeatsKey } from '../keys.ts'
+import { isWrongType } from '../wrong-type.ts'
 
 const BEAT_INTERVAL_MS = 2_000
 
@@ -81,8 +82,4 @@ export class Heartbeats {
     if (err) throw err
     return Number(counted)
   }
-}
-
-function isWrongType(err: unknown): boolean {
-  return err instanceof Error && err.message.startsWith('WRONGTYPE')
 }

@@ -1,20 +1,48 @@
-/** The set of a bucket's holds, which `lua/holds.lua` describes, outside of scripts. */
-import type { Hold } from '../../domain/holds.ts'
+/** What reservations hold of a bucket, outside of scripts: `lua/holds.lua` and `lua/bucket-layout.lua` describe how it is stored. */
+import type { Hold, OnExpiry } from '../../domain/holds.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import type { BucketKeys } from '../keys.ts'
+import { isWrongType } from '../wrong-type.ts'
 
 const MAX_READ = 100
 
-/** Bytes of a member after its id. */
+/** Bytes of a member of the set after its id. */
 const HOLD_BYTES = 11
 
-/** The first holds by deadline. What was lost with its set has no id, and is left out. */
-export async function readHolds(redis: RedisClient, key: string): Promise<readonly Hold[]> {
-  const found = await redis.zrangeBuffer(key, '0', String(MAX_READ - 1), 'WITHSCORES')
+/** Of a bucket whose only hold has no set. */
+const EXTENDED_WITH_ONE_HOLD = 4
+const EXTENDED_AT = 8
+const VERSION_AT = 12
+const TOKENS_AT = 32
+const DEADLINE_AT = 40
+const ENTRIES_AT = 56
+const ONE_HOLD_BYTES = 32
+
+/** The first holds of a key by deadline. What was lost with its set has no id, and is left out. */
+export async function readHolds(redis: RedisClient, keys: BucketKeys, key: string): Promise<readonly Hold[]> {
+  const [bucket, members] = await Promise.all([
+    readString(redis, keys.bucket(key)),
+    redis.zrangeBuffer(keys.holds(key), '0', String(MAX_READ - 1), 'WITHSCORES'),
+  ])
+  return hasOnlyHold(bucket) ? [onlyHoldIn(bucket)] : holdsIn(members)
+}
+
+/** `null` for a key of another type: such a bucket counts as full. */
+async function readString(redis: RedisClient, key: string): Promise<Buffer | null> {
+  try {
+    return await redis.getBuffer(key)
+  } catch (err) {
+    if (isWrongType(err)) return null
+    throw err
+  }
+}
+
+function holdsIn(members: readonly Buffer[]): readonly Hold[] {
   const holds: Hold[] = []
-  for (let i = 0; i < found.length; i += 2) {
-    const member = found[i] as Buffer
+  for (let i = 0; i < members.length; i += 2) {
+    const member = members[i] as Buffer
     const idBytes = member.length - HOLD_BYTES
-    if (idBytes > 0) holds.push(holdIn(member, idBytes, Number(found[i + 1])))
+    if (idBytes > 0) holds.push(holdIn(member, idBytes, Number(members[i + 1])))
   }
   return holds
 }
@@ -24,6 +52,25 @@ function holdIn(member: Buffer, idBytes: number, expiresAtMs: number): Hold {
     id: member.toString('latin1', 0, idBytes),
     tokens: member.readDoubleBE(idBytes),
     expiresAtMs,
-    onExpiry: member.readUInt8(idBytes + 10) === 1 ? 'charge' : 'release',
+    onExpiry: onExpiryOf(member.readUInt8(idBytes + 10) === 1),
   }
+}
+
+function hasOnlyHold(bucket: Buffer | null): bucket is Buffer {
+  if (bucket === null || bucket.length < ENTRIES_AT + ONE_HOLD_BYTES) return false
+  return bucket.readUInt32BE(EXTENDED_AT) === 0 && bucket.readUInt8(VERSION_AT) === EXTENDED_WITH_ONE_HOLD
+}
+
+function onlyHoldIn(bucket: Buffer): Hold {
+  const text = bucket.toString('latin1', bucket.length - ONE_HOLD_BYTES)
+  return {
+    id: text.slice(1).trimEnd(),
+    tokens: bucket.readDoubleBE(TOKENS_AT),
+    expiresAtMs: bucket.readDoubleBE(DEADLINE_AT),
+    onExpiry: onExpiryOf(text.startsWith('1')),
+  }
+}
+
+function onExpiryOf(isCharged: boolean): OnExpiry {
+  return isCharged ? 'charge' : 'release'
 }

@@ -71,7 +71,7 @@ export class RedisKeyStore implements KeyStore {
 
   holdsOf(key: string): Promise<readonly Hold[]> {
     const { redis, keys } = this.#options
-    return readHolds(redis, keys.holds(key))
+    return readHolds(redis, keys, key)
   }
 
   /** What the bucket's reservations held is forgotten, too. */

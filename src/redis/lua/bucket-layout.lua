@@ -14,6 +14,7 @@
     of a token bucket: its units per ms (4 bytes), its capacity in tokens (4 bytes), and a double, the units that are debt;
     of a quota: 2^31 + the length of a period in s (4 bytes), the length of the next period in s (4 bytes), and a double, the time in ms
     when the first one ends; of one that holds are not charged to: 8 bytes 0, and a double, the units that are debt.
+  Version 4 is that of a bucket whose only hold has no set: as version 3, and then 32 bytes of text, the hold as holds.lua describes it.
   Every part has the size of whole entries, so release 0.1.0 finds its limits in an extended bucket too.
   Any other value is malformed: it counts as a full bucket, and the next spending check replaces it.
 
@@ -22,9 +23,9 @@
 ]]
 -- Creates the functions that read a bucket with any entries, and write one. Most calls need none of them.
 local function bucket_layout(general)
-  local HELD_BYTES, TIMES, RECORD = 32, 16, 16
+  local HELD_BYTES, TIMES, RECORD, ONE_HOLD_BYTES = 32, 16, 16, 32
   -- No limit has this id.
-  local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS = 0, 2, 3
+  local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
   local QUOTA = 2 ^ 31
   local write_until, full_at_of = general.write_until, general.full_at_of
 
@@ -55,12 +56,13 @@ local function bucket_layout(general)
     return at
   end
 
-  -- The number of members that the set of a bucket's holds has, by the value of the bucket.
+  -- What the value of a bucket says of its holds: their members, and whether the only one has no set.
   local function members_in(stored)
-    if type(stored) ~= 'string' or #stored < TIME + ENTRY + HELD_BYTES then return 0 end
+    if type(stored) ~= 'string' or #stored < TIME + ENTRY + HELD_BYTES then return 0, false end
     local first, version = unpack('>I4B', stored, TIME + 1)
-    if first ~= EXTENDED or version ~= VERSION_OF_HOLDS then return 0 end
-    return (unpack('>I2', stored, TIME + ENTRY + 3))
+    local is_only = version == VERSION_OF_ONE_HOLD
+    if first ~= EXTENDED or not (is_only or version == VERSION_OF_HOLDS) then return 0, false end
+    return unpack('>I2', stored, TIME + ENTRY + 3), is_only
   end
 
   -- The key of the sorted set of a bucket's holds. No bucket has such a key.
@@ -120,10 +122,11 @@ local function bucket_layout(general)
     return entry
   end
 
-  local function read_held(stored, at)
+  local function read_held(stored, at, is_only)
     local count, members, _, tokens, earliest, latest = unpack('>I2I2I4ddd', stored, at)
     if count == 0 then return nil end
-    return { count = count, members = members, tokens = tokens, earliest = earliest, latest = latest }
+    local only = is_only and string.sub(stored, -ONE_HOLD_BYTES) or nil
+    return { count = count, members = members, tokens = tokens, earliest = earliest, latest = latest, only = only }
   end
 
   local function bucket_of(last_spent_at, full_at)
@@ -142,12 +145,15 @@ local function bucket_layout(general)
 
   local function parse_extended(stored, last_spent_at)
     local version, own, others, _, full_at = unpack('>BBBBd', stored, TIME + 5)
-    local is_held = version == VERSION_OF_HOLDS
+    local is_only = version == VERSION_OF_ONE_HOLD
+    local is_held = is_only or version == VERSION_OF_HOLDS
     if not is_whole(full_at, MAX_TIME) or not (is_held or (version == VERSION_OF_OTHERS and own > 0)) then return nil end
     local record, at = is_held and RECORD or 0, TIME + ENTRY + (is_held and HELD_BYTES or 0)
-    if #stored ~= at + own * (ENTRY + record) + others * (ENTRY + TIMES + record) then return nil end
+    local entries = own * (ENTRY + record) + others * (ENTRY + TIMES + record)
+    if #stored ~= at + entries + (is_only and ONE_HOLD_BYTES or 0) then return nil end
     local bucket = bucket_of(last_spent_at, full_at)
-    if is_held then bucket.held = read_held(stored, TIME + ENTRY + 1) end
+    if is_held then bucket.held = read_held(stored, TIME + ENTRY + 1, is_only) end
+    if is_only and not bucket.held then return nil end
     for i = 1, own + others do
       local entry
       if i <= own then
@@ -186,10 +192,10 @@ local function bucket_layout(general)
 
   local function packed(bucket)
     local own, others, held = bucket.own, bucket.others, bucket.held
-    local is_held = held ~= nil or has_debt(bucket)
+    local only, is_held = held and held.only, held ~= nil or has_debt(bucket)
     local parts = { pack('>d', bucket.last_spent_at) }
     if is_held or #others > 0 then
-      local version = is_held and VERSION_OF_HOLDS or VERSION_OF_OTHERS
+      local version = only and VERSION_OF_ONE_HOLD or is_held and VERSION_OF_HOLDS or VERSION_OF_OTHERS
       parts[2] = pack('>I4BBBBd', EXTENDED, version, #own, #others, 0, bucket.full_at)
     end
     if held then
@@ -206,6 +212,7 @@ local function bucket_layout(general)
         pack('>I4I4ddd', entry.id, entry.units_per_token, entry.spent, entry.last_spent_at, entry.full_at)
       if is_held then parts[#parts + 1] = packed_record(entry) end
     end
+    if only then parts[#parts + 1] = only end
     return table.concat(parts)
   end
 
@@ -223,7 +230,7 @@ local function bucket_layout(general)
       return nil
     end
     write_until(key, packed(bucket), full_at)
-    if bucket.held then keep_holds(key, full_at) end
+    if bucket.held and not bucket.held.only then keep_holds(key, full_at) end
     return bucket
   end
 

@@ -6,9 +6,9 @@
   ARGV[1]              a JSON array of numbers, then after a line end the texts of the reservations, one directly after another. For each group:
                        the number of its checks, and 1 if it is a reservation, otherwise 0;
                        for each check the number of its policy, its tokens, and 1 if it never denies, otherwise 0;
-                       for a reservation its time to live in ms, 1 if it is charged when it expires, otherwise 0, the bytes of its id and
-                       of the text of its record, see records.lua, the number of its keys, and for each of them its tokens, and the
-                       number of its check in the group, or 0 if it has none
+                       for a reservation its time to live in ms, 1 if it is charged when it expires, otherwise 0, 1 if no earlier request
+                       can have its id, otherwise 0, the bytes of its id and of the text of its record, see records.lua, the number of
+                       its keys, and for each of them its tokens, and the number of its check in the group, or 0 if it has none
   ARGV[2]              the limits of each policy, separated by ";", see limits.lua
 
   Returns a string of big-endian doubles: for each group a code and a number; then as check.lua does for all checks of all groups. Codes:
@@ -40,7 +40,7 @@ local function read_checks(count)
 end
 
 local function read_hold()
-  local ttl, is_charged, id_bytes, text_bytes, count = number(), number() == 1, number(), number(), number()
+  local ttl, is_charged, is_new, id_bytes, text_bytes, count = number(), number() == 1, number() == 1, number(), number(), number()
   local named = {}
   for i = 1, count do
     local tokens, check = number(), number()
@@ -48,20 +48,20 @@ local function read_hold()
   end
   local id, text = take_text(id_bytes), take_text(text_bytes)
   place = place + 1
-  return { id = id, text = text, key = keys[place], ttl = ttl, is_charged = is_charged, named = named, record = nil }
+  return { id = id, text = text, key = keys[place], ttl = ttl, is_charged = is_charged, is_new = is_new, named = named, record = nil }
 end
 
 -- Whether holds can be added to the buckets of all checks.
 local function can_hold(checks)
   for _, check in ipairs(checks) do
-    if not buckets.holds().are_here(check.key, check.stored) then return false end
+    if not buckets.holds().are_here(check.key, check.stored, true) then return false end
   end
   return true
 end
 
 -- Why the group cannot be decided here, as far as its values say.
 local function reason_undecided(checks, hold)
-  if hold then
+  if hold and not hold.is_new then
     local is_record_elsewhere
     hold.record, is_record_elsewhere = read_reservation(hold.key)
     if is_record_elsewhere then return ELSEWHERE end
@@ -91,26 +91,34 @@ local function has_too_many(check)
   return held and held.count >= MAX_HOLDS
 end
 
+local function record_of(checks, hold, deadline)
+  local record = new_record(0, hold.is_charged, hold.ttl, deadline, hold.text)
+  for i, named in ipairs(hold.named) do
+    local check = checks[named.check]
+    record[i] = { is_held = check and check.is_held, tokens = named.tokens, settled = 0, charged = 0 }
+  end
+  return record
+end
+
 local function hold_all(checks, hold)
   if not can_hold(checks) then return DENIED, 0, ELSEWHERE end
   for i, check in ipairs(checks) do
     if has_too_many(check) and not check.never_denies then return TOO_MANY, i end
   end
   local deadline, holds_any = now + hold.ttl, false
-  local record = new_record(0, hold.is_charged, hold.ttl, deadline, hold.text)
   for _, check in ipairs(checks) do
     check.is_held = check.allowed and not has_too_many(check)
-    if check.is_held then
-      holds_any = true
-      buckets.alone.hold(check.found, hold, check.tokens, deadline)
-    end
+    holds_any = holds_any or check.is_held
   end
   if not holds_any then return ALLOWED, 0 end
-  for i, named in ipairs(hold.named) do
-    local check = checks[named.check]
-    record[i] = { is_held = check and check.is_held, tokens = named.tokens, settled = 0, charged = 0 }
+  -- First, since nothing was asked of it yet if its reservation is new.
+  if not write_reservation(hold.key, record_of(checks, hold, deadline)) then return DENIED, 0, ELSEWHERE end
+  for _, check in ipairs(checks) do
+    if check.is_held then
+      local of_key = { id = hold.id, tokens = check.tokens, is_charged = hold.is_charged, deadline = deadline }
+      buckets.alone.hold(check.found, of_key)
+    end
   end
-  write_reservation(hold.key, record)
   return RESERVED, deadline
 end
 

@@ -122,27 +122,30 @@
     end
   end
 
-  -- A bucket of version 3 with one own entry and no other, see bucket-layout.lua.
-  local HELD_ALONE, HELD_ALONE_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88
+  -- A bucket of version 3 or 4 with one own entry and no other, see bucket-layout.lua.
+  local HELD_ALONE, HELD_ALONE_BYTES, ONE_HOLD_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88, 32
 
   -- Reads a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Written out, since
   -- reading and writing it as a table would be most of the cost of a check. Returns nil for any other bucket; otherwise the units spent
-  -- now, and what is held: tokens, number, members, and the first and the last deadline.
+  -- now, and what is held: tokens, number, members, the first and the last deadline, and the only hold, or '' if there is a set.
   local function read_held_alone(bucket, limit)
-    if type(bucket) ~= 'string' or #bucket ~= HELD_ALONE_BYTES or limit.kind then return nil end
+    if type(bucket) ~= 'string' or limit.kind then return nil end
+    local only_bytes = #bucket - HELD_ALONE_BYTES
+    if not (only_bytes == 0 or only_bytes == ONE_HOLD_BYTES) then return nil end
     local last_spent_at, first, version, own, others, _, _, count, members, _, tokens, earliest, latest,
       id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
-    if first ~= 0 or version ~= 3 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return nil end
+    if first ~= 0 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return nil end
+    if version ~= (only_bytes == 0 and 3 or 4) then return nil end
     if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
     if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
     local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
-    return spent, tokens, count, members, earliest, latest
+    return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)
   end
 
   -- Such a bucket that was spent from now.
-  local function packed_held_alone(limit, spent, tokens, count, members, earliest, latest)
-    return pack(HELD_ALONE, now, 0, 3, 1, 0, 0, now + ceil_div(spent, limit.per_ms), count, members, 0, tokens, earliest, latest,
-      limit.id, limit.units_per_token, spent, limit.per_ms, limit.capacity, 0)
+  local function packed_held_alone(limit, spent, tokens, count, members, earliest, latest, only)
+    return pack(HELD_ALONE, now, 0, only == '' and 3 or 4, 1, 0, 0, now + ceil_div(spent, limit.per_ms), count, members, 0, tokens,
+      earliest, latest, limit.id, limit.units_per_token, spent, limit.per_ms, limit.capacity, 0) .. only
   end
 
   local general = {
@@ -165,7 +168,7 @@
 
   -- Returns false for a bucket that cannot be read so.
   local function check_held_alone(index, key, bucket, limit, tokens)
-    local spent, held, count, members, earliest, latest = read_held_alone(bucket, limit)
+    local spent, held, count, members, earliest, latest, only = read_held_alone(bucket, limit)
     if not spent then return false end
     local capacity_units, cost = limit.capacity_units, tokens * limit.units_per_token
     local held_units = tokens > 0 and held * limit.units_per_token or 0
@@ -179,7 +182,7 @@
     append(spent + cost)
     if tokens == 0 then return true end
     -- While there are holds, the time to live does not depend on what is spent.
-    call('SET', key, packed_held_alone(limit, spent + cost, held, count, members, earliest, latest), 'KEEPTTL')
+    call('SET', key, packed_held_alone(limit, spent + cost, held, count, members, earliest, latest, only), 'KEEPTTL')
     return true
   end
 

@@ -2,8 +2,11 @@
   The holds of a bucket: what reservations hold, until they are settled or expire. A part of the scripts of buckets;
   domain/held-bucket.ts has the same rules. A function creates it, since most calls do not need it.
 
-  Beside a bucket with holds is a sorted set: the score of a hold is its deadline in ms; its member is the id of its reservation, then a
-  big-endian double, its tokens, 2 bytes, how many reservations it stands for, and 1 byte, whether it is charged when it expires.
+  The only hold of a bucket is in the bucket itself, which knows its tokens and its deadline: "1" if it is charged when it expires,
+  otherwise "0", and the id of its reservation, filled with spaces to 32 bytes.
+  Beside a bucket that got a second hold is a sorted set, until it has none: the score of a hold is its deadline in ms; its member is the
+  id of its reservation, then a big-endian double, its tokens, 2 bytes, how many reservations it stands for, and 1 byte, whether it is
+  charged when it expires.
   A hold stands for several reservations, and has no id, if the set was lost: what the head of the bucket says of them then stays held
   until the latest deadline, and is charged in full.
 ]]
@@ -16,6 +19,14 @@ local function hold_functions(buckets, general, layout)
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
+  end
+
+  local function only_of(hold)
+    return format('%d%-31s', hold.is_charged and 1 or 0, hold.id)
+  end
+
+  local function is_only(held, hold)
+    return held.only == only_of(hold) and held.tokens == hold.tokens
   end
 
   -- The deadline of the first hold (from 0) or of the last one (from -1).
@@ -37,33 +48,57 @@ local function hold_functions(buckets, general, layout)
   end
 
   local function drop(held, tokens, count)
-    held.members, held.count, held.tokens = held.members - 1, held.count - count, held.tokens - tokens
+    held.members, held.count, held.tokens, held.only = held.members - 1, held.count - count, held.tokens - tokens, nil
   end
 
-  -- Settles expired holds in the order of their deadlines, each as of its deadline, or as of the last spending if that was later.
-  function holds.settle_due(key, bucket)
-    local held, set = bucket.held, holds_key(key)
-    if not repair(key, held) then return end
+  -- Moves the only hold of a bucket to a set.
+  local function move_to_set(key, held)
+    local is_charged, id = string.match(held.only, '^(.)(%S*)')
+    call('DEL', holds_key(key))
+    call('ZADD', holds_key(key), format('%.0f', held.earliest), member_of(id, held.tokens, 1, is_charged == '1'))
+    held.only = nil
+  end
+
+  -- Settles an expired hold as of its deadline, or as of the last spending if that was later.
+  local function expire(key, bucket, tokens, count, is_charged, deadline)
+    if is_charged and tokens > 0 then
+      buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), function(entry) return entry.recorded end)
+    end
+    drop(bucket.held, tokens, count)
+    expired[key] = (expired[key] or 0) + count
+  end
+
+  -- In the order of their deadlines.
+  local function expire_of_set(key, bucket)
+    local set = holds_key(key)
     local due = call('ZRANGEBYSCORE', set, '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
     for i = 1, #due, 2 do
       local tokens, count, is_charged = unpack('>dI2B', due[i], #due[i] - HOLD_BYTES + 1)
-      if is_charged == 1 and tokens > 0 then
-        local at = max(tonumber(due[i + 1]), bucket.last_spent_at)
-        buckets.charge(bucket, tokens, at, function(entry) return entry.recorded end)
-      end
-      drop(held, tokens, count)
-      expired[key] = (expired[key] or 0) + count
+      expire(key, bucket, tokens, count, is_charged == 1, tonumber(due[i + 1]))
     end
     if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
+  end
+
+  -- Settles expired holds. The bucket is not stored yet.
+  function holds.settle_due(key, bucket)
+    local held = bucket.held
+    if held.only then
+      expire(key, bucket, held.tokens, 1, string.sub(held.only, 1, 1) == '1', held.earliest)
+    else
+      if not repair(key, held) then return end
+      expire_of_set(key, bucket)
+    end
     if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, 0) end
   end
 
-  -- Whether the set of a bucket's holds is here, or can be created here. If not, its holds can neither be added nor ended now.
+  -- Whether the set of a bucket's holds is here, or can be created here, if it is needed to end one or, with `adds`, to add one.
   -- stored: the value of the bucket
-  function holds.are_here(key, stored)
-    local members = pcall('ZCARD', holds_key(key))
-    if is_elsewhere(members) then return false end
-    return not is_redirected or members == layout.members_in(stored)
+  function holds.are_here(key, stored, adds)
+    local members, has_no_set = layout.members_in(stored)
+    if members == 0 or (has_no_set and not adds) then return true end
+    local found = pcall('ZCARD', holds_key(key))
+    if is_elsewhere(found) then return false end
+    return not is_redirected or found == (has_no_set and 0 or members)
   end
 
   -- How many reservations of a key were found expired since this was last asked.
@@ -73,11 +108,9 @@ local function hold_functions(buckets, general, layout)
     return count
   end
 
-  -- Adds a hold { id, is_charged } to what is held. The bucket is not stored yet.
-  function holds.add(key, held, hold, tokens, deadline)
-    if held.members > 0 then repair(key, held) else call('DEL', holds_key(key)) end
-    local member = member_of(hold.id, tokens, 1, hold.is_charged)
-    local added = call('ZADD', holds_key(key), format('%.0f', deadline), member)
+  local function add_to_set(key, held, hold)
+    local tokens, deadline = hold.tokens, hold.deadline
+    local added = call('ZADD', holds_key(key), format('%.0f', deadline), member_of(hold.id, tokens, 1, hold.is_charged))
     held.members, held.count, held.tokens = held.members + added, held.count + added, held.tokens + added * tokens
     if added == 0 then
       held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
@@ -86,17 +119,34 @@ local function hold_functions(buckets, general, layout)
     end
   end
 
-  -- What a bucket without holds knows of them before the first one is added.
-  function holds.none()
-    return { members = 0, count = 0, tokens = 0, earliest = MAX_TIME, latest = 0 }
+  -- Adds a hold { id, tokens, is_charged, deadline } to what is held. The bucket is not stored yet.
+  function holds.add(key, held, hold)
+    if held.members == 0 or is_only(held, hold) then
+      held.members, held.count, held.tokens, held.only = 1, 1, hold.tokens, only_of(hold)
+      held.earliest, held.latest = hold.deadline, hold.deadline
+      return
+    end
+    if held.only then move_to_set(key, held) else repair(key, held) end
+    add_to_set(key, held, hold)
   end
 
-  function holds.has(key, hold)
+  -- What a bucket without holds knows of them before the first one is added.
+  function holds.none()
+    return { members = 0, count = 0, tokens = 0, earliest = MAX_TIME, latest = 0, only = nil }
+  end
+
+  function holds.has(key, held, hold)
+    if held.only then return is_only(held, hold) end
     return call('ZSCORE', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) ~= false
   end
 
   -- Removes a hold { id, tokens, is_charged, deadline } from what is held. Returns whether it was there. The bucket is not stored yet.
   function holds.take(key, held, hold)
+    if held.only then
+      if not is_only(held, hold) then return false end
+      drop(held, hold.tokens, 1)
+      return true
+    end
     if call('ZREM', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) == 0 then return false end
     drop(held, hold.tokens, 1)
     if held.members == 0 then return true end
@@ -108,6 +158,10 @@ local function hold_functions(buckets, general, layout)
 
   -- Moves the deadline of a hold. The bucket is not stored yet.
   function holds.move(key, held, hold, deadline)
+    if held.only then
+      held.earliest, held.latest = deadline, deadline
+      return
+    end
     call('ZADD', holds_key(key), 'XX', format('%.0f', deadline), member_of(hold.id, hold.tokens, 1, hold.is_charged))
     held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
   end

@@ -7,7 +7,8 @@
   for one without a quota.
 ]]
 local TIME, ENTRY = 8, 16
-local EXTENDED_WITH_HOLDS, HOLDS_AT, NO_HOLDS = '\0\0\0\0\3', 24, string.rep('\0', 32)
+local EXTENDED_WITH_HOLDS, EXTENDED_WITH_ONE_HOLD = '\0\0\0\0\3', '\0\0\0\0\4'
+local HOLDS_AT, NO_HOLDS, ONE_HOLD_BYTES = 24, string.rep('\0', 32), 32
 local is_quota, digits_of, counts = {}, {}, {}
 for byte = 0, 255 do digits_of[string.char(byte)] = string.format('%02x', byte) end
 for _, id in ipairs(ARGV) do
@@ -23,8 +24,14 @@ end
 
 -- A bucket without its holds: a restart forgets the reservations, so nobody could end them.
 local function without_holds(value)
-  if string.sub(value, TIME + 1, TIME + 5) ~= EXTENDED_WITH_HOLDS then return value end
-  return string.sub(value, 1, HOLDS_AT) .. NO_HOLDS .. string.sub(value, HOLDS_AT + #NO_HOLDS + 1)
+  local head, last = string.sub(value, TIME + 1, TIME + 5), #value
+  if head == EXTENDED_WITH_ONE_HOLD then
+    last = last - ONE_HOLD_BYTES
+  elseif head ~= EXTENDED_WITH_HOLDS then
+    return value
+  end
+  local entries = string.sub(value, HOLDS_AT + #NO_HOLDS + 1, last)
+  return string.sub(value, 1, TIME) .. EXTENDED_WITH_HOLDS .. string.sub(value, TIME + 6, HOLDS_AT) .. NO_HOLDS .. entries
 end
 
 for _, key in ipairs(KEYS) do

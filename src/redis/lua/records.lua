@@ -33,6 +33,7 @@ local function read_reservation(key)
   return record
 end
 
+-- Returns whether the record is here. Nothing is written if it is elsewhere.
 local function write_reservation(key, record)
   local parts = { pack('>BBBI4d', record.ended, record.is_charged and 1 or 0, #record, record.ttl, record.deadline) }
   for i, named in ipairs(record) do
@@ -40,7 +41,10 @@ local function write_reservation(key, record)
   end
   parts[#parts + 1] = record.text
   local ended_at = record.ended == 0 and record.deadline or now
-  call('SET', key, table.concat(parts), 'PXAT', format('%.0f', ended_at + KEPT_AFTER_END_MS))
+  local written = pcall('SET', key, table.concat(parts), 'PXAT', ended_at + KEPT_AFTER_END_MS)
+  if written.ok then return true end
+  if general.is_elsewhere(written) then return false end
+  error(written.err)
 end
 
 local function fingerprint_of(record)

@@ -49,7 +49,7 @@ local function read_all(asked, record)
     named.stored = general.get(named.key)
     if general.is_elsewhere(named.stored) then return NOT_HERE end
     local needs_holds = record[i].is_held and record.ended == 0
-    if needs_holds and not buckets.holds().are_here(named.key, named.stored) then return NOT_HERE end
+    if needs_holds and not buckets.holds().are_here(named.key, named.stored, false) then return NOT_HERE end
     if named.limits and named.limits.is_undecidable then return NO_PERIOD end
   end
 end
@@ -71,7 +71,7 @@ end
 
 local function has_hold(named, hold)
   local held = named.bucket and named.bucket.held
-  return held and buckets.holds().has(named.key, hold)
+  return held and buckets.holds().has(named.key, held, hold)
 end
 
 -- Whether a hold that is gone has expired. If the clock went back, its deadline may be ahead again: a spending at the deadline or later

@@ -7,8 +7,9 @@ import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'
 import type { ConfigKeys } from '../keys.ts'
 import { foldScript, repairLogScript } from '../scripts.ts'
+import { isWrongType } from '../wrong-type.ts'
 import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
-import { isWrongType, namingDamage, wrongTypes } from './naming-damage.ts'
+import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanHash } from './scan-hash.ts'
 
 /** Also the maximum that one step of a compaction moves. */

@@ -1,5 +1,6 @@
 import { DamagedKey } from '../../config-change/damaged-store.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import { isWrongType } from '../wrong-type.ts'
 
 /** The key type that each command of the policy store needs. */
 const TYPES_BY_COMMAND: Readonly<Record<string, string>> = {
@@ -49,11 +50,6 @@ async function named(redis: RedisClient, err: ReplyError): Promise<Error> {
   if (expected === undefined) return err
   const found = await redis.type(String(key)).catch(() => 'another')
   return damagedKey(wrongType(String(key), { found, expected }), err)
-}
-
-/** Whether Redis refused a command because the key has another type. */
-export function isWrongType(err: Error): boolean {
-  return err.message.startsWith('WRONGTYPE ')
 }
 
 /** A fault for each of these keys that exists with another type than expected. */

@@ -80,6 +80,7 @@ describeWithRedis('reservations in a real Redis', () => {
     value?.writeDoubleBE(past, 8 + 16 + 16)
     await redis.set(keys.bucket(key), value as Buffer, 'KEEPTTL')
     const members = await redis.zrangeBuffer(keys.holds(key), 0, '-1')
+    if (members.length === 0) return
     await redis.zadd(keys.holds(key), ...members.flatMap(member => [past, member]))
   }
 
@@ -175,12 +176,46 @@ describeWithRedis('reservations in a real Redis', () => {
   })
 
   it('take no tokens of a bucket that was lost while the set of its holds was not', async () => {
-    await reserve('leftover', 400)
+    await reserve('leftover', 300)
+    await reserve('leftover', 100)
     await redis.del(keys.bucket('leftover'))
     expect(await look('leftover')).toMatchObject({ remaining: CAPACITY })
     await reserve('leftover', 7)
     expect(await look('leftover')).toMatchObject({ remaining: CAPACITY - 7 })
     expect(await store.holdsOf('leftover')).toHaveLength(1)
+    await reserve('leftover', 8)
+    expect(await look('leftover')).toMatchObject({ remaining: CAPACITY - 15 })
+    expect(await store.holdsOf('leftover')).toHaveLength(2)
+  })
+
+  it('have a set only from the second one of a key until the last one ends', async () => {
+    const hasSet = async () => (await redis.exists(keys.holds('sets'))) === 1
+    const first = await reserve('sets', 1, { onExpiry: 'release' })
+    expect(await hasSet()).toBe(false)
+    const second = await reserve('sets', 2)
+    expect(await hasSet()).toBe(true)
+    expect(await store.holdsOf('sets')).toMatchObject([
+      { id: first.id, tokens: 1, onExpiry: 'release' },
+      { id: second.id, tokens: 2, onExpiry: 'charge' },
+    ])
+    await settle(second.id, 2)
+    expect(await store.extend([{ id: first.id }])).toMatchObject([{ status: 'extended' }])
+    await settle(first.id, 3)
+    expect(await hasSet()).toBe(false)
+    const third = await reserve('sets', 4, { onExpiry: 'release' })
+    expect(await store.holdsOf('sets')).toMatchObject([{ id: third.id, tokens: 4, onExpiry: 'release' }])
+    expect(await look('sets')).toMatchObject({ remaining: CAPACITY - 5 - 4 })
+  })
+
+  it('that are the only ones of their key can be extended, and expire', async () => {
+    const { id } = await reserve('only', 400)
+    const [extended] = await store.extend([{ id, ttlMs: 3 * MINUTE }])
+    const [hold] = await store.holdsOf('only')
+    expect(hold).toMatchObject({ id, tokens: 400 })
+    expect(extended).toEqual({ status: 'extended', expiresAtMs: hold?.expiresAtMs })
+    await makeDue('only')
+    expect(await look('only')).toMatchObject({ remaining: CAPACITY - 400 })
+    expect(await store.holdsOf('only')).toEqual([])
   })
 
   it('tell when the first of those that are left expires', async () => {
@@ -233,7 +268,8 @@ describeWithRedis('reservations in a real Redis', () => {
   })
 
   it('keep a bucket and the set of its holds equally long, until after the last deadline and the refill', async () => {
-    await reserve('kept', 400, { ttlMs: MINUTE })
+    await reserve('kept', 300, { ttlMs: MINUTE / 2 })
+    await reserve('kept', 100, { ttlMs: MINUTE })
     const [bucket, holds] = await Promise.all([
       redis.pexpiretime(keys.bucket('kept')),
       redis.pexpiretime(keys.holds('kept')),
