@@ -45,8 +45,8 @@ function loadForBuckets(name: string, ...parts: readonly string[]): BucketScript
 }
 
 export const checkScript = loadForBuckets('check')
-export const checkGroupsScript = loadForBuckets('check-groups', ...RESERVATION_PARTS)
-export const reservationsScript = loadForBuckets('reservations', ...RESERVATION_PARTS)
+export const checkGroupsScript = loadForBuckets('check-groups', ...RESERVATION_PARTS, 'hold-simply')
+export const reservationsScript = loadForBuckets('reservations', ...RESERVATION_PARTS, 'settle-simply')
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

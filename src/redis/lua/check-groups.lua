@@ -19,11 +19,8 @@
     4  allowed, but another request has the same id
   A check that is not decided leaves its whole group undecided.
 ]]
-local DENIED, ALLOWED, RESERVED, TOO_MANY, ID_REUSED, RESERVED_BEFORE = 0, 1, 2, 3, 4, 5
+local DENIED, ALLOWED, TOO_MANY, ID_REUSED, RESERVED_BEFORE = 0, 1, 3, 4, 5
 local MAX_HOLDS = 1000
-
-local policies = read_policies(ARGV[2])
-local place, index = keys_from, 0
 
 -- Tables are created with all their members: one that grows later costs several times as much.
 local function read_checks(count)
@@ -142,27 +139,30 @@ local function decide_group(checks, hold)
   return ALLOWED, 0
 end
 
-local groups = {}
-local count = number()
-while count do
+local function report(checks, reason)
+  for _, check in ipairs(checks) do
+    if reason then
+      general.leave_undecided(check.index, check.limits, reason)
+    else
+      buckets.report(check.index, check.found, check.allowed, check.violated)
+    end
+  end
+end
+
+local function answer(count)
   local is_reservation = number() == 1
   local checks = read_checks(count)
   local hold = is_reservation and read_hold() or nil
   local reason = reason_undecided(checks, hold)
   local code, value = DENIED, 0
   if not reason then code, value, reason = decide_group(checks, hold) end
-  append(code)
-  append(value)
-  groups[#groups + 1] = { checks = checks, reason = reason }
+  append_results(code, value)
+  report(checks, reason)
+end
+
+local count = number()
+while count do
+  if not (count == 1 and hold_simply()) then answer(count) end
   count = number()
 end
-for _, group in ipairs(groups) do
-  for _, check in ipairs(group.checks) do
-    if group.reason then
-      general.leave_undecided(check.index, check.limits, group.reason)
-    else
-      buckets.report(check.index, check.found, check.allowed, check.violated)
-    end
-  end
-end
-return packed_reply()
+return packed_results()

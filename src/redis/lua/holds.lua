@@ -21,8 +21,13 @@ local function hold_functions(buckets, general, layout)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
   end
 
+  -- The text of the only hold of a bucket. is_charged: 1 or 0
+  function holds.only(id, is_charged)
+    return format('%d%-31s', is_charged, id)
+  end
+
   local function only_of(hold)
-    return format('%d%-31s', hold.is_charged and 1 or 0, hold.id)
+    return holds.only(hold.id, hold.is_charged and 1 or 0)
   end
 
   local function is_only(held, hold)

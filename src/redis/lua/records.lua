@@ -13,6 +13,12 @@ local KEPT_AFTER_END_MS = 600000
 local SETTLED = 1
 local RECORD_HEAD, RECORDED_KEY = 15, 13
 
+-- The id of a reservation is the last part of its record's key.
+local MAX_ID_BYTES = 25
+local function id_of(record_key)
+  return string.match(string.sub(record_key, -MAX_ID_BYTES), '[^:]*$')
+end
+
 -- A record without its keys, of which there is at least one: a table that grows later costs several times as much.
 local function new_record(ended, is_charged, ttl, deadline, text)
   return { nil, ended = ended, is_charged = is_charged, ttl = ttl, deadline = deadline, text = text }
@@ -34,17 +40,34 @@ local function read_reservation(key)
 end
 
 -- Returns whether the record is here. Nothing is written if it is elsewhere.
+local function write_record(key, value, ends_at)
+  local written = pcall('SET', key, value, 'PXAT', ends_at + KEPT_AFTER_END_MS)
+  if written.ok then return true end
+  if general.is_elsewhere(written) then return false end
+  error(written.err)
+end
+
 local function write_reservation(key, record)
   local parts = { pack('>BBBI4d', record.ended, record.is_charged and 1 or 0, #record, record.ttl, record.deadline) }
   for i, named in ipairs(record) do
     parts[i + 1] = pack('>BI4I4I4', named.is_held and 1 or 0, named.tokens, named.settled, named.charged)
   end
   parts[#parts + 1] = record.text
-  local ended_at = record.ended == 0 and record.deadline or now
-  local written = pcall('SET', key, table.concat(parts), 'PXAT', ended_at + KEPT_AFTER_END_MS)
-  if written.ok then return true end
-  if general.is_elsewhere(written) then return false end
-  error(written.err)
+  return write_record(key, table.concat(parts), record.ended == 0 and record.deadline or now)
+end
+
+-- The record of a reservation of one key that it holds something of, without a table. Returns nil for any other one; otherwise how it was
+-- ended, whether it is charged when it expires, its first time to live, its deadline, the tokens reserved, and its text.
+local ONE_KEY = '>BBBI4dBI4I4I4'
+local function read_record_of_one(stored)
+  if type(stored) ~= 'string' or #stored < RECORD_HEAD + RECORDED_KEY then return nil end
+  local ended, is_charged, count, ttl, deadline, is_held, tokens = unpack(ONE_KEY, stored)
+  if count ~= 1 or is_held ~= 1 then return nil end
+  return ended, is_charged, ttl, deadline, tokens, string.sub(stored, RECORD_HEAD + RECORDED_KEY + 1)
+end
+
+local function packed_record_of_one(ended, is_charged, ttl, deadline, tokens, settled, text)
+  return pack(ONE_KEY, ended, is_charged, 1, ttl, deadline, 1, tokens, settled, settled) .. text
 end
 
 local function fingerprint_of(record)

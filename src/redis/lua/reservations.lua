@@ -23,9 +23,6 @@ local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
 local HELD_NOW, RESERVATION_EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
 local NOTHING_HELD = -1
 
-local policies = read_policies(ARGV[2])
-local place, index = keys_from, 0
-
 -- Tables are created with all their members: one that grows later costs several times as much.
 local function read_call(fingerprint_bytes)
   local fingerprint, count, what = take_text(fingerprint_bytes), number(), number()
@@ -58,15 +55,9 @@ local function open(named)
   named.bucket, named.is_malformed = buckets.open(named.key, named.stored)
 end
 
--- The id is the last part of the record's key.
-local MAX_ID_BYTES = 25
-local function id_of(asked)
-  return string.match(string.sub(asked.key, -MAX_ID_BYTES), '[^:]*$')
-end
-
 -- What a reservation holds of a key.
 local function hold_of(asked, record, i)
-  return { id = id_of(asked), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
+  return { id = id_of(asked.key), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
 end
 
 local function has_hold(named, hold)
@@ -205,23 +196,12 @@ end
 
 local function append_key(code, asked, i)
   local record = asked.record
-  append(record and record[i].settled or 0)
-  append(record and charged_to(code, record, record[i]) or 0)
-  append(buckets.holds().take_expired(asked[i].key))
+  local settled, charged = 0, 0
+  if record then settled, charged = record[i].settled, charged_to(code, record, record[i]) end
+  append_results(settled, charged, buckets.holds().take_expired(asked[i].key))
 end
 
-local settled = {}
-local fingerprint_bytes = number()
-while fingerprint_bytes do
-  local asked = read_call(fingerprint_bytes)
-  local code, value = answer(asked)
-  append(code)
-  append(value)
-  for i = 1, #asked do append_key(code, asked, i) end
-  if code == asked.what and (code == SETTLE or code == RELEASE) then settled[#settled + 1] = asked end
-  fingerprint_bytes = number()
-end
-for _, asked in ipairs(settled) do
+local function report(asked)
   for _, named in ipairs(asked) do
     index = index + 1
     if named.is_malformed then general.note(index, MALFORMED) end
@@ -230,4 +210,18 @@ for _, asked in ipairs(settled) do
     buckets.report(index, found, allowed, violated)
   end
 end
-return packed_reply()
+
+local function perform(fingerprint_bytes)
+  local asked = read_call(fingerprint_bytes)
+  local code, value = answer(asked)
+  append_results(code, value)
+  for i = 1, #asked do append_key(code, asked, i) end
+  if code == asked.what and (code == SETTLE or code == RELEASE) then report(asked) end
+end
+
+local fingerprint_bytes = number()
+while fingerprint_bytes do
+  if not settle_simply(fingerprint_bytes) then perform(fingerprint_bytes) end
+  fingerprint_bytes = number()
+end
+return packed_results()
