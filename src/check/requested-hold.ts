@@ -1,6 +1,7 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
 import type { OnExpiry } from '../domain/holds.ts'
 import { reservationId } from '../domain/reservation-id.ts'
+import { randomToken } from '../lib/random-token.ts'
 import type { AskedCheck } from './pending-check.ts'
 import type { CheckOrigin, HoldRequest } from './ports.ts'
 
@@ -28,7 +29,7 @@ export function requestedHold({
 }: ReservationRequest): Omit<HoldRequest, 'named'> {
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
-    const id = reservationId(key, randomBytes(16).toString('base64url'))
+    const id = reservationId(key, randomToken())
     return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isNew: true }
   }
   const id = reservationId(key, digest([caller, key, idempotencyKey]))

@@ -8,16 +8,13 @@ import { argument, bucketArgument, type CallMode, ScriptCall } from './script-ca
 
 export class GroupCall extends ScriptCall {
   constructor(groups: readonly CheckGroup[], keys: BucketKeys, mode?: CallMode) {
-    const policies = new NumberedPolicies()
-    const holds = groups.flatMap(({ hold }) => (hold === undefined ? [] : [hold]))
-    const numbers = groups.flatMap(group => numbersOf(group, policies))
-    const texts = holds.map(({ id, ...hold }) => id + recordText(hold)).join('')
+    const encoded = new EncodedGroups(groups, keys)
     super(
       {
         script: checkGroupsScript,
-        keyCount: groups.reduce((sum, { checks }) => sum + checks.length, holds.length),
-        keys: groups.map(group => keysOf(group, keys)).join(''),
-        args: [`[${numbers}]\n${texts}`, policies.text],
+        keyCount: encoded.keyCount,
+        keys: encoded.keys,
+        args: [`[${encoded.numbers}]\n${encoded.texts}`, encoded.policies.text],
         firstKey: groups[0] && firstKeyOf(groups[0], keys),
       },
       mode,
@@ -29,21 +26,41 @@ function firstKeyOf({ checks: [first], hold }: CheckGroup, keys: BucketKeys): st
   return hold === undefined ? keys.bucket(first?.key ?? '') : keys.record(hold.id)
 }
 
-function keysOf({ checks, hold }: CheckGroup, keys: BucketKeys): string {
-  const buckets = checks.map(({ key }) => bucketArgument(key, keys)).join('')
-  return hold === undefined ? buckets : buckets + argument(keys.record(hold.id))
-}
+/** What the script expects, as far as it was encoded. */
+class EncodedGroups {
+  readonly numbers: number[] = []
+  readonly policies = new NumberedPolicies()
+  texts = ''
+  keys = ''
+  keyCount = 0
+  readonly #bucketKeys: BucketKeys
 
-function numbersOf({ checks, shadowed, hold }: CheckGroup, policies: NumberedPolicies): readonly number[] {
-  const ofChecks = checks.flatMap(({ policy, tokens }, i) => [policies.numberOf(policy), tokens, Number(shadowed[i])])
-  const ofHold = hold === undefined ? [] : numbersOfHold(hold, checks)
-  return [checks.length, Number(hold !== undefined), ...ofChecks, ...ofHold]
-}
+  constructor(groups: readonly CheckGroup[], keys: BucketKeys) {
+    this.#bucketKeys = keys
+    for (const group of groups) this.#add(group)
+  }
 
-function numbersOfHold(hold: HoldRequest, checks: CheckGroup['checks']): readonly number[] {
-  const { id, ttlMs, onExpiry, isNew = false, named } = hold
-  const sizes = [id.length, Buffer.byteLength(recordText(hold))]
-  const numberOf = (key: string) => checks.findIndex(check => check.key === key) + 1
-  const ofKeys = named.flatMap(({ key, tokens }) => [tokens, numberOf(key)])
-  return [ttlMs, Number(onExpiry === 'charge'), Number(isNew), ...sizes, named.length, ...ofKeys]
+  #add({ checks, shadowed, hold }: CheckGroup): void {
+    this.numbers.push(checks.length, Number(hold !== undefined))
+    for (const [i, { key, policy, tokens }] of checks.entries()) {
+      this.numbers.push(this.policies.numberOf(policy), tokens, Number(shadowed[i]))
+      this.#addKey(bucketArgument(key, this.#bucketKeys))
+    }
+    if (hold !== undefined) this.#addHold(hold, checks)
+  }
+
+  #addHold(hold: HoldRequest, checks: CheckGroup['checks']): void {
+    const { id, ttlMs, onExpiry, isNew = false, named } = hold
+    const text = recordText(hold)
+    this.numbers.push(ttlMs, Number(onExpiry === 'charge'), Number(isNew), id.length, Buffer.byteLength(text))
+    this.numbers.push(named.length)
+    for (const { key, tokens } of named) this.numbers.push(tokens, checks.findIndex(check => check.key === key) + 1)
+    this.texts += id + text
+    this.#addKey(argument(this.#bucketKeys.record(id)))
+  }
+
+  #addKey(asArgument: string): void {
+    this.keys += asArgument
+    this.keyCount++
+  }
 }

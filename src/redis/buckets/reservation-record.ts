@@ -13,7 +13,9 @@ const KEY_BYTES = 13
 
 /** The text of a record, in lines. No key and no name of a policy contains a line end. */
 export function recordText({ fingerprint, named }: Pick<HoldRequest, 'fingerprint' | 'named'>): string {
-  return [fingerprint, ...named.flatMap(({ key, policy = '' }) => [key, policy])].join('\n')
+  let text = fingerprint
+  for (const { key, policy = '' } of named) text += `\n${key}\n${policy}`
+  return text
 }
 
 /** `undefined` if it is not the record of a reservation. */
