@@ -214,12 +214,13 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
     case 'reserve': {
       const checks = deed.checks.map(check => ({ ...checkOf(check), reserves: true as const }))
       const before = deed.repeats && madeAt(deed.repeats.of)
-      if (before !== undefined && deed.repeats?.isSame) return { nowMs, what: 'group', group: before }
+      if (before !== undefined && deed.repeats?.isSame) return { nowMs, what: 'group', group: repeated(before) }
       const named = checks.map(({ key, tokens }) => ({ key, tokens }))
       const hold = {
         id: before?.hold.id ?? idOf(String(made.length)),
         ttlMs: deed.ttlMs,
         onExpiry: deed.onExpiry,
+        isNew: before === undefined,
         fingerprint: `f${made.length}`,
         named: deed.unheld ? [{ key: '{a}off', tokens: 3, policy: 'plan:off' }, ...named] : named,
       }
@@ -244,6 +245,10 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
 
 function idOf(name: string): ReservationId {
   return reservationId('{a}x', name.padStart(22, '0'))
+}
+
+function repeated(group: Reserving): Reserving {
+  return { ...group, hold: { ...group.hold, isNew: false } }
 }
 
 function tokensOf(wish: Wish, { definition }: Policy): number {
