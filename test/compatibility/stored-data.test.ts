@@ -31,7 +31,7 @@ describeWithRedis('with the data that release 0.1.0 wrote to Redis', () => {
     await restoreKeys(admin, recordedStore())
     api = await Service.start({ kind: 'api', env: { ...RECORDED_ENV, REDIS_URL: redis.url } })
     client = new Client(api.url, AS_OPS)
-  }, 60_000)
+  })
   afterAll(async () => {
     await api?.stop()
     admin?.disconnect()
@@ -96,7 +96,7 @@ describeWithRedis('with the data that release 0.1.0 wrote to Redis', () => {
       await eventually(async () => {
         const { body } = await client.get(`/commands/${queued?.id}`)
         expect(body).toMatchObject({ status: 'applied', key: 'waiting', version: 1 })
-      }, 15_000)
+      })
       expect(await historyOf(client, 'waiting')).toEqual([
         expect.objectContaining({ actor: 'eve', reason: 'accepted before the upgrade' }),
       ])

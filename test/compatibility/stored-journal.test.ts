@@ -19,7 +19,7 @@ describe('the journal that release 0.1.0 wrote', () => {
     await writeFile(join(dataDir, 'journal.ndjson'), recordedJournal())
     service = await Service.start({ env: { ...RECORDED_ENV, DATA_DIR: dataDir } })
     client = new Client(service.url, AS_OPS)
-  }, 60_000)
+  })
   afterAll(async () => {
     await service?.stop()
     await rm(dataDir, { recursive: true, force: true })

@@ -28,8 +28,8 @@ describeLong('an upgrade from release 0.1.0 to this one, and back', () => {
   afterEach(async () => {
     for (const each of started.toReversed()) await each.stop()
     started = []
-  }, 60_000)
-  afterAll(() => release?.remove(), 60_000)
+  })
+  afterAll(() => release?.remove())
 
   async function start(kind: 'all' | 'api' | 'worker', env: Readonly<Record<string, string>>, root?: string) {
     const service = await Service.start({ kind, env, ...(root !== undefined && { root }) })

@@ -7,6 +7,7 @@ import { describeLong } from '../support/describe-long.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { isAlive } from '../support/processes.ts'
+import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -39,13 +40,13 @@ describeLong('while something is killed every two seconds for a minute', () => {
     load = new CheckLoad({ urls: [service.url], ratePerSecond: 200, keyOf: () => 'limited' })
     await Promise.all([wreakHavoc(performance.now() + CHAOS_MS), changePolicies(performance.now() + CHAOS_MS)])
     await load.stop()
-    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'), 20_000)
+    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
   }, CHAOS_MS + 60_000)
   afterAll(async () => {
     admin.disconnect()
     await service.stop()
     await redis.stop()
-  }, 30_000)
+  })
 
   async function wreakHavoc(untilMs: number): Promise<void> {
     const victims = Object.keys(kills) as (keyof typeof kills)[]
@@ -105,7 +106,7 @@ describeLong('while something is killed every two seconds for a minute', () => {
       const { version, limits } = (await client.get(`/config/${key}`)).body
       expect({ version, capacity: limits[0].capacity }).toEqual(events.at(-1))
     }
-  }, 30_000)
+  })
 
   it('no more is admitted than the limits allow', () => {
     const { samples } = load
@@ -127,11 +128,11 @@ describeLong('while something is killed every two seconds for a minute', () => {
     pids = service.pids
     const start = performance.now()
     expect(await service.stop()).toBe(0)
-    expect(performance.now() - start).toBeLessThan(5_000)
+    expect(performance.now() - start).toBeLessThan(promised(5_000))
     expect(pids.filter(isAlive)).toEqual([])
     const clients = String(await admin.client('LIST'))
       .trim()
       .split('\n')
     expect(clients).toHaveLength(1)
-  }, 30_000)
+  })
 })

@@ -101,7 +101,7 @@ describe('throttler --url', () => {
         expect(await run(['import', file, ...url], token)).toEqual({ code: 2, output: '', complaints })
       }
     }
-  }, 30_000)
+  })
 
   it('accepts a check token for a check', async () => {
     expect(await run(['check', 'anybody', ...url], CHECKER)).toMatchObject({ code: 0 })
@@ -223,7 +223,7 @@ describe('throttler --url with a service that', () => {
     await writeFile(file, exported.output)
     expect(await run(['import', file, ...url], ADMIN, smallHeap)).toMatchObject({ code: 0, complaints: '' })
     expect(received).toBe(300 * chunk.length)
-  }, 60_000)
+  })
 
   it('answers late: no process shows the token in its command line meanwhile', async () => {
     let arrived = () => {}

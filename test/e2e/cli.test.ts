@@ -202,7 +202,7 @@ describeWithRedis('throttler on Redis', () => {
     const worker = await Service.start({ kind: 'worker', env: other })
     try {
       const { policies } = new ConfigKeys('waiting', configPartition('a'))
-      await eventually(async () => expect(await admin.hget(policies, 'a')).toMatch(/"updatedBy":"ann"/), 10_000)
+      await eventually(async () => expect(await admin.hget(policies, 'a')).toMatch(/"updatedBy":"ann"/))
       expect(await runThrottler(['export'], other)).toMatchObject({ code: 0, output: line })
     } finally {
       await worker.stop()

@@ -145,7 +145,7 @@ describe.each(Object.entries(APPLICATIONS))('%s', (_, { type, module, source }) 
     program = spawn('node', ['app.js', service.url], { cwd: directory, stdio: ['ignore', 'pipe', 'inherit'] })
     lines = createInterface({ input: program.stdout as NonNullable<typeof program.stdout> })
     url = String(await once(lines, 'line'))
-  }, 60_000)
+  })
   afterAll(async () => {
     program.kill()
     await once(program, 'exit')

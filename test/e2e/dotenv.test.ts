@@ -45,7 +45,7 @@ describe('.env in the working directory', () => {
     } finally {
       await service.stop()
     }
-  }, 60_000)
+  })
 
   it.each(['api', 'worker'] as const)('gives the %s its settings', async kind => {
     const { code, said } = await failToStart(kind, {}, withDotenv('REDIS_URL=http://a\n'))

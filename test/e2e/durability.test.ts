@@ -45,12 +45,12 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
     const count = () => [...applied.values()].flat().length
     for (let outage = 0; outage < OUTAGES; outage++) {
       const before = count()
-      await eventually(() => expect(count()).toBeGreaterThan(before + 50), 20_000)
+      await eventually(() => expect(count()).toBeGreaterThan(before + 50))
       await redis.kill('SIGKILL')
       await redis.restart()
     }
     const before = count()
-    await eventually(() => expect(count()).toBeGreaterThan(before + 50), 20_000)
+    await eventually(() => expect(count()).toBeGreaterThan(before + 50))
     isChanging = false
     await Promise.all(callers)
 

@@ -47,7 +47,7 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
     clock = new ShiftedClock()
     dataDir = mkdtempSync(join(tmpdir(), 'throttler-clock-data-'))
     await start()
-  }, 60_000)
+  })
   afterEach(async () => {
     await stop()
     rmSync(dataDir, { recursive: true })
@@ -92,6 +92,5 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
       await new StoreChanges(redis).change('changed')
       expect(versionsInJournal()).toEqual(Array.from({ length: shifts.length + 2 }, (_, i) => i + 1))
     },
-    60_000,
   )
 })

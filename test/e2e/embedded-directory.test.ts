@@ -11,7 +11,6 @@ import { Service } from '../support/service.ts'
 import { StoreChanges } from '../support/store-changes.ts'
 
 const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 }
-const PATIENCE_MS = 20_000
 
 let parent: string
 let dataDir: string
@@ -26,7 +25,7 @@ afterEach(async () => {
   await second?.kill()
   second = undefined
   rmSync(parent, { recursive: true })
-}, 30_000)
+})
 
 async function start(): Promise<{ service: Service; client: Client }> {
   const service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
@@ -48,10 +47,7 @@ describe('a data directory that is removed while the service runs', () => {
     expect((await client.check('limited')).body).toMatchObject({ remaining: 1, source: 'redis' })
     await recovered
     expect(journal()).toContain('"key":"limited"')
-    await eventually(
-      async () => expect((await client.put('other', THREE_A_MINUTE)).status).toBeLessThan(202),
-      PATIENCE_MS,
-    )
+    await eventually(async () => expect((await client.put('other', THREE_A_MINUTE)).status).toBeLessThan(202))
     await expect(start()).rejects.toThrow(/DATA_DIR was .*, which another process uses/)
   }, 90_000)
 
@@ -76,7 +72,7 @@ describe('a data directory that is removed while the service runs', () => {
       const { status, body } = await client.put('first', { ...THREE_A_MINUTE, capacity: 5 }, { prefer: 'wait=1' })
       expect([status, body.code]).toEqual([503, 'config-store-unavailable'])
       expect((await client.get('/health')).body).toMatchObject({ store: 'up', configStore: 'down' })
-    }, PATIENCE_MS)
+    })
     expect((await client.check('first')).body).toMatchObject({ remaining: 1, source: 'redis', policyVersion: 1 })
     expect(content()).toEqual(before)
 

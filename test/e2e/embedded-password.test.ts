@@ -10,7 +10,7 @@ describe('the embedded store of a running service', () => {
   let service: Service
   beforeAll(async () => {
     service = await Service.start()
-  }, 60_000)
+  })
   afterAll(() => service.stop())
 
   const urlOfStore = async () => new URL((await askLock(service.dataDir)) ?? '')
@@ -50,8 +50,8 @@ describe('the embedded store of a running service', () => {
     const client = new Client(service.url)
     const [before] = service.pidsOf('throttler store') as [number]
     process.kill(before, 'SIGKILL')
-    await eventually(async () => expect((await client.check('a')).body.source).toBe('redis'), 20_000)
+    await eventually(async () => expect((await client.check('a')).body.source).toBe('redis'))
     expect(service.pidsOf('throttler store')).not.toContain(before)
     expect(await repliesToStrangers(['PING'])).toEqual([expect.stringMatching(/^NOAUTH/)])
-  }, 30_000)
+  })
 })

@@ -9,6 +9,7 @@ import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive } from '../support/processes.ts'
 import { checksIn } from '../support/prometheus.ts'
+import { promised } from '../support/promised.ts'
 import { Service } from '../support/service.ts'
 
 const THREE_A_MINUTE = { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 }
@@ -53,7 +54,7 @@ describe('npm start without REDIS_URL', () => {
     await eventually(async () => {
       const answers = await Promise.all(Array.from({ length: 20 }, (_, i) => client.check(`team:${i}`)))
       expect(answers.map(({ body }) => body.policyVersion)).toEqual(Array(20).fill(1))
-    }, 1_000)
+    }, promised(1_000))
   })
 
   it('is not disturbed by messages of other programs in its store', async () => {
@@ -62,7 +63,7 @@ describe('npm start without REDIS_URL', () => {
     for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
     redis.disconnect()
     // The other process may obey a moment later.
-    await eventually(() => tour(`undisturbed-${Math.random()}`), 20_000)
+    await eventually(() => tour(`undisturbed-${Math.random()}`))
     expect(service.pids).toEqual(pids)
   })
 
@@ -77,7 +78,7 @@ describe('npm start without REDIS_URL', () => {
     await client.put('before', THREE_A_MINUTE)
     const [victim = 0] = service.pidsOf(`throttler ${role}`)
     process.kill(victim, 'SIGKILL')
-    await eventually(() => tour(`after-${role}-${Math.random()}`), 20_000)
+    await eventually(() => tour(`after-${role}-${Math.random()}`))
     expect(service.pidsOf(`throttler ${role}`)).not.toContain(victim)
     await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
     expect((await client.get('/config/before')).body).toMatchObject({ version: 1 })
@@ -89,7 +90,7 @@ describe('npm start without REDIS_URL', () => {
     await eventually(async () => {
       expect(service.pidsOf('throttler primary')).not.toContain(victim)
       expect((await new Client(service.url).get('/health')).status).toBe(200)
-    }, 20_000)
+    })
   })
 })
 
@@ -127,7 +128,7 @@ describe('a stop or replacement of npm start without REDIS_URL', () => {
     const { pids } = service
     expect(pids).toHaveLength(6)
     service.process.kill('SIGKILL')
-    await eventually(() => expect(pids.filter(isAlive)).toEqual([]), 5_000)
+    await eventually(() => expect(pids.filter(isAlive)).toEqual([]), promised(5_000))
   })
 
   it('ends cleanly when a terminal interrupts all its processes at once', async () => {

@@ -30,7 +30,7 @@ describeLongWithEnvoy('the real Envoy, which waits for 20 ms', () => {
     await envoy.stop()
     await service.stop()
     await Promise.all([buckets.stop(), config.stop()])
-  }, 60_000)
+  })
 
   it.each([
     ['hangs', () => buckets.signal('SIGSTOP'), () => buckets.signal('SIGCONT')],

@@ -55,13 +55,13 @@ const COUNT_FROM_HEADER = {
 describeWithEnvoy('the configuration of Envoy in the recipe', () => {
   it('is valid for Envoy itself', async () => {
     expect(await faultsIn(envoyRecipe())).toBe('')
-  }, 60_000)
+  })
 
   it('is found wrong if it is wrong', async () => {
     const config = envoyRecipe()
     config.setIn([...HTTP_FILTERS, 0, 'typed_config', 'domains'], 'edge')
     expect(await faultsIn(config)).toContain('domains')
-  }, 60_000)
+  })
 
   it('is valid for Istio', async () => {
     const [text = ''] = recipeBlocks('istio', 'yaml')
@@ -72,13 +72,13 @@ describeWithEnvoy('the configuration of Envoy in the recipe', () => {
     config.setIn(ROUTE_LIMITS, config.createNode(host.rate_limits))
     config.setIn([...SERVICE_CLUSTER, 'name'], 'outbound|8081||throttler.throttler.svc.cluster.local')
     expect(await faultsIn(config)).toBe('')
-  }, 60_000)
+  })
 
   it('is valid for Envoy AI Gateway', async () => {
     const config = envoyRecipe()
     withAiGatewayParts(config)
     expect(await faultsIn(config)).toBe('')
-  }, 60_000)
+  })
 })
 
 describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
@@ -100,7 +100,7 @@ describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
   afterAll(async () => {
     await envoy.stop()
     await service.stop()
-  }, 60_000)
+  })
 
   it('charges the tokens of an answer after it, and denies requests while there is debt', async () => {
     await client.put('rls;ai;user', { capacity: 100, refillTokens: 1, refillIntervalMs: 86_400_000, overdraft: true })
@@ -112,11 +112,11 @@ describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
     // An error of the model has no count.
     expect(await ask()).toBe(200)
     expect(await ask(30)).toBe(200)
-    await eventually(async () => expect(await remaining()).toBe(70), 10_000)
+    await eventually(async () => expect(await remaining()).toBe(70))
     expect(await ask(100)).toBe(200)
-    await eventually(async () => expect(await ask(1)).toBe(429), 10_000)
+    await eventually(async () => expect(await ask(1)).toBe(429))
     expect(await remaining()).toBe(0)
-  }, 60_000)
+  })
 })
 
 describe('the objects in the recipes', () => {

@@ -14,8 +14,6 @@ const SLOW = { refillTokens: 1, refillIntervalMs: 86_400_000 }
 const ENDLESS = { capacity: 1_000_000, refillTokens: 1_000_000 }
 /** A busy machine is not a failure of the store. */
 const PATIENT = { REDIS_TIMEOUT_MS: '4000', EVENT_LOOP_LAG_MS: '10000' }
-/** Envoy's connection may be to a process that hears of a policy last. */
-const OBEYED_MS = 10_000
 const CALLERS = 8
 
 /** Asks all the time, until it is stopped. */
@@ -65,17 +63,17 @@ describeWithEnvoy('the real Envoy', () => {
     await envoy.stop()
     await service.stop()
     await redis.stop()
-  }, 60_000)
+  })
 
   it('lets requests pass without a policy, and obeys one', async () => {
     expect(await statuses(5)).toEqual([200, 200, 200, 200, 200])
     await client.put(POLICY, { capacity: 2, ...SLOW })
-    await eventually(async () => expect(await statusOf()).toBe(429), OBEYED_MS)
+    await eventually(async () => expect(await statusOf()).toBe(429))
   })
 
   it('passes as many requests as the limit allows, and answers the next with 429 and its fields', async () => {
     await client.request('DELETE', '/buckets/rls%3Bedge%3Bremote_address%3D127.0.0.1')
-    await eventually(async () => expect(await statusOf()).toBe(200), OBEYED_MS)
+    await eventually(async () => expect(await statusOf()).toBe(200))
     expect(await statuses(2)).toEqual([200, 429])
     const { status, headers } = await fetch(envoy.url)
     expect({ status, ...Object.fromEntries(headers) }).toMatchObject({
@@ -89,20 +87,20 @@ describeWithEnvoy('the real Envoy', () => {
 
   it('obeys a policy for one address before that for any, and the modes', async () => {
     await client.put(`${POLICY}=127.0.0.1`, { mode: 'off' })
-    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
     await client.put(`${POLICY}=127.0.0.1`, { mode: 'block' })
-    await eventually(async () => expect(await statusOf()).toBe(429), OBEYED_MS)
+    await eventually(async () => expect(await statusOf()).toBe(429))
     await client.put(`${POLICY}=127.0.0.1`, { capacity: 1, ...SLOW, mode: 'shadow' })
-    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
     await client.put(`${POLICY}=127.0.0.1`, ENDLESS)
-    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]), OBEYED_MS)
+    await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
   })
 
   it('decides descriptors of two entries by their policy, and others not', async () => {
     await client.put('rls;edge;plan;remote_address', { mode: 'block' })
     await client.put('rls;edge;plan=gold;remote_address', { capacity: 2, ...SLOW })
-    await eventually(async () => expect(await statusOf({ 'x-plan': 'free' })).toBe(429), OBEYED_MS)
-    await eventually(async () => expect(await statusOf({ 'x-plan': 'gold' })).toBe(200), OBEYED_MS)
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'free' })).toBe(429))
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'gold' })).toBe(200))
     expect(await statuses(2, { 'x-plan': 'gold' })).toEqual([200, 429])
     expect(await statusOf()).toBe(200)
   })
@@ -123,12 +121,12 @@ describeWithEnvoy('the real Envoy', () => {
   it('sees no error when one of two instances stops under load', async () => {
     const env = { REDIS_URL: redis.url, GRPC_PORT: String(secondPort), ...PATIENT, WEB_CONCURRENCY: '1' }
     const second = await Service.start({ kind: 'api', env })
-    await eventually(async () => expect(await envoy.healthyInstances()).toBe(2), 30_000)
+    await eventually(async () => expect(await envoy.healthyInstances()).toBe(2))
     const { error = 0 } = await envoy.counts()
     const callers = askContinually(envoy.url)
-    await eventually(async () => expect(await grpcCallsOf(second)).toBeGreaterThan(50), 30_000)
+    await eventually(async () => expect(await grpcCallsOf(second)).toBeGreaterThan(50))
     expect(await second.stop()).toBe(0)
-    await eventually(async () => expect(await envoy.healthyInstances()).toBe(1), 30_000)
+    await eventually(async () => expect(await envoy.healthyInstances()).toBe(1))
     await callers.stop()
     expect((await envoy.counts())['error'] ?? 0).toBe(error)
   }, 120_000)
@@ -138,18 +136,18 @@ describeWithEnvoy('the real Envoy', () => {
     for (const mode of ['allow', 'deny', 'local'])
       await client.put(`rls;edge;plan=${mode};remote_address`, onFailure(mode))
     for (const mode of ['allow', 'deny', 'local']) {
-      await eventually(async () => expect(await statusOf({ 'x-plan': mode })).toBe(429), OBEYED_MS)
+      await eventually(async () => expect(await statusOf({ 'x-plan': mode })).toBe(429))
     }
     await redis.kill()
     // Until then, a process remembers the denial.
-    await eventually(async () => expect(await statuses(3, { 'x-plan': 'allow' })).toEqual([200, 200, 200]), OBEYED_MS)
+    await eventually(async () => expect(await statuses(3, { 'x-plan': 'allow' })).toEqual([200, 200, 200]))
     // Each process has its share, a whole token at least.
-    await eventually(async () => expect(await statuses(3, { 'x-plan': 'local' })).toEqual([429, 429, 429]), OBEYED_MS)
-    await eventually(async () => expect(await statusOf({ 'x-plan': 'deny' }, envoy.strictUrl)).toBe(500), OBEYED_MS)
+    await eventually(async () => expect(await statuses(3, { 'x-plan': 'local' })).toEqual([429, 429, 429]))
+    await eventually(async () => expect(await statusOf({ 'x-plan': 'deny' }, envoy.strictUrl)).toBe(500))
     const { error = 0, failure_mode_allowed: passed = 0 } = await envoy.counts()
     expect(await statusOf({ 'x-plan': 'deny' })).toBe(200)
     expect(await envoy.counts()).toMatchObject({ error: error + 1, failure_mode_allowed: passed + 1 })
-  }, 60_000)
+  })
 })
 
 /** Calls of Envoy that an instance has answered. */

@@ -27,7 +27,7 @@ describeWithRedis('limits that two instances with several processes each share',
   let installation: Installation
   beforeAll(async () => {
     installation = await Installation.start({ apis: 2, env: { WEB_CONCURRENCY: String(PROCESSES), ...PATIENCE } })
-  }, 60_000)
+  })
   afterAll(() => installation.stop())
 
   const clientOf = (caller: number) => installation.clientOf(caller)

@@ -31,11 +31,11 @@ it('connections beyond what the file descriptors allow are closed at once, and o
   expect(service.output.join('\n')).toMatch(/"level":40.*accepts at most 100 connections/)
   const client = new Client(service.url)
   await openIdleConnections(service.url)
-  await eventually(() => expect(sockets.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(200), 5_000)
+  await eventually(() => expect(sockets.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(200))
   for (const socket of sockets) socket.destroy()
-  await eventually(async () => expect((await client.check('after')).status).toBe(200), 5_000)
+  await eventually(async () => expect((await client.check('after')).status).toBe(200))
   expect((await client.get('/metrics')).text).toMatch(/^throttler_connections_refused_total [1-9]/m)
-}, 30_000)
+})
 
 it('front processes that ran out of file descriptors serve again once they have some', async () => {
   service = await Service.start()
@@ -50,5 +50,5 @@ it('front processes that ran out of file descriptors serve again once they have 
   await eventually(async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => client.check('after')))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])
-  }, 20_000)
-}, 60_000)
+  })
+})

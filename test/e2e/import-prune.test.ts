@@ -34,7 +34,7 @@ describeWithRedis(`an import of ${LINES} lines that prunes ${GONE} keys`, () => 
     client = new Client(service.url)
     directory = await mkdtemp(join(tmpdir(), 'throttler-prune-'))
     file = join(directory, 'policies.ndjson')
-  }, 60_000)
+  })
   afterAll(async () => {
     await service.stop()
     await redis.stop()

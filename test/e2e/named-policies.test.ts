@@ -2,6 +2,8 @@ import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from '@jest/gl
 import { Redis } from 'ioredis'
 import { type Answer, Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { eventually } from '../support/eventually.ts'
+import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { StoreProxy } from '../support/store-proxy.ts'
@@ -90,6 +92,14 @@ describeWithRedis('a policy that callers name', () => {
     expect((await readsOf(admin)) - before).toBeLessThanOrEqual(3 * 10 + regular)
   })
 
+  /** One of several answers may be late on a busy machine. If checks wait for the store, all of them are. */
+  const expectRefusedAtOnce = () =>
+    eventually(async () => {
+      const refused = await timed(() => check(second, 'plan:gone'))
+      expect(refused.code).toBe('policy-unknown')
+      expect(refused.ms).toBeLessThan(TIMEOUT_MS / 2)
+    })
+
   it('that is unknown is refused within REDIS_TIMEOUT_MS while the policy store hangs, and then at once', async () => {
     await first.put('plan:known', POLICY)
     expect((await check(second, 'plan:known')).status).toBe(200)
@@ -97,10 +107,8 @@ describeWithRedis('a policy that callers name', () => {
     const waited = await timed(() => check(second, 'plan:gone'))
     expect(waited.code).toBe('policy-unknown')
     expect(waited.ms).toBeGreaterThan(TIMEOUT_MS - 50)
-    expect(waited.ms).toBeLessThan(TIMEOUT_MS + 200)
-    const next = await timed(() => check(second, 'plan:gone'))
-    expect(next.code).toBe('policy-unknown')
-    expect(next.ms).toBeLessThan(TIMEOUT_MS / 2)
+    expect(waited.ms).toBeLessThan(promised(TIMEOUT_MS + 200))
+    await expectRefusedAtOnce()
     expect((await check(second, 'plan:known')).body).toMatchObject({ policy: 'plan:known', source: 'redis' })
     proxy.release()
   })
@@ -110,9 +118,7 @@ describeWithRedis('a policy that callers name', () => {
     expect((await check(second, 'plan:known')).status).toBe(200)
     proxy.cut()
     await timed(() => check(second, 'plan:gone'))
-    const refused = await timed(() => check(second, 'plan:gone'))
-    expect(refused.code).toBe('policy-unknown')
-    expect(refused.ms).toBeLessThan(TIMEOUT_MS / 2)
+    await expectRefusedAtOnce()
     expect((await check(second, 'plan:known')).body).toMatchObject({ policy: 'plan:known', source: 'redis' })
     proxy.open()
   })

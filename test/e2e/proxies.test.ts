@@ -5,6 +5,7 @@ import { createServer as createTcpServer, type Socket } from 'node:net'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { clientKey } from '../../clients/typescript/src/index.ts'
 import { Client } from '../support/client.ts'
+import { promised } from '../support/promised.ts'
 import {
   describeWithHaproxy,
   describeWithNginx,
@@ -27,8 +28,8 @@ function itLimits(proxy: ReverseProxy): void {
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
 }
 
-/** Half a second is configured; the rest is for a slow machine. */
-const MOMENT_MS = 2_000
+/** Half a second is configured. */
+const MOMENT_MS = promised(2_000)
 
 async function expectToPassSoon(url: string): Promise<void> {
   const startedAt = performance.now()

@@ -4,6 +4,7 @@ import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
+import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -39,7 +40,10 @@ describeWithRedis('apis and workers that are started separately on one Redis', (
 
     await clients[1].put('shared', { ...TEN_A_DAY, capacity: 15 })
     expect((await clients[1].check('shared', 0)).body).toMatchObject({ remaining: 5, policyVersion: 2 })
-    await eventually(async () => expect((await clients[0].check('shared', 0)).body.policyVersion).toBe(2), 1_000)
+    await eventually(
+      async () => expect((await clients[0].check('shared', 0)).body.policyVersion).toBe(2),
+      promised(1_000),
+    )
   })
 
   it('accept changes while no worker runs, and apply them in order once one does', async () => {

@@ -13,6 +13,7 @@ import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { blocksUnder } from '../support/documents.ts'
 import { eventually } from '../support/eventually.ts'
 import { describeLongWithGo, describeWithPythonClients } from '../support/programs.ts'
+import { promised } from '../support/promised.ts'
 import { replaceAll } from '../support/recipe.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { frameOf, type Reply, RespClient } from '../support/resp-client.ts'
@@ -73,11 +74,11 @@ describeWithRedis('the service over RESP', () => {
     const env = { REDIS_URL: redis.url, RESP_PORT: '0', REDIS_TIMEOUT_MS: '5000', SHUTDOWN_TIMEOUT_MS: '4000' }
     service = await Service.start({ env })
     client = new Client(service.url)
-  }, 60_000)
+  })
   afterAll(async () => {
     await service.stop()
     await redis.stop()
-  }, 60_000)
+  })
 
   it('answers redis-cli as redis-cell documents', async () => {
     const { stdout } = await run('redis-cli', [
@@ -146,7 +147,7 @@ describeWithRedis('the service over RESP', () => {
     }
     expect(await limits()).toEqual([16, 16, 16, 16])
     await client.put('team:*', { capacity: 3, refillTokens: 1 })
-    await eventually(async () => expect(await limits()).toEqual([3, 3, 3, 3]), 1_000)
+    await eventually(async () => expect(await limits()).toEqual([3, 3, 3, 3]), promised(1_000))
     for (const client of clients) client.end()
   })
 
@@ -176,7 +177,7 @@ describeWithRedis('the service over RESP', () => {
       expect(failures).toEqual([])
       expect(allowed).toBeGreaterThan(1_000)
       expect(spentOf((await client.get('/buckets/load%3Ahup')).body)).toBe(allowed)
-    }, 60_000)
+    })
 
     it('stops on SIGTERM without a lost reply', async () => {
       const callers = Array.from({ length: CONNECTIONS }, () => new Caller(service.respPort, 'load:term'))
@@ -190,6 +191,6 @@ describeWithRedis('the service over RESP', () => {
       expect(allowed).toBeGreaterThan(100)
       expect(spentOf((await reader.client.get('/buckets/load%3Aterm')).body)).toBe(allowed)
       await reader.close()
-    }, 60_000)
+    })
   })
 })

@@ -4,6 +4,7 @@ import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
+import { promised } from '../support/promised.ts'
 import { itGivesTheTour } from '../support/readme.ts'
 import { SentinelSet } from '../support/sentinel-set.ts'
 import { Service } from '../support/service.ts'
@@ -12,7 +13,7 @@ import { failToStart } from '../support/start-failure.ts'
 const SENTINEL_PASSWORD = 'w4tch'
 
 /** A worker finds within 3 s that its connection hangs; the rest is for the new connection and the change itself. */
-const WORKER_RECOVERS_WITHIN_MS = 5_000
+const WORKER_RECOVERS_WITHIN_MS = promised(5_000)
 
 describeWithRedis('a Redis that Sentinels watch', () => {
   let sentinels: SentinelSet
@@ -24,7 +25,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     env = { REDIS_URL: sentinels.url, ...PATIENCE }
     service = await Service.start({ env })
     client = new Client(service.url)
-  }, 60_000)
+  })
   afterAll(async () => {
     await service.stop()
     await sentinels.stop()
@@ -66,7 +67,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     await load.runsFor(500)
     const killedAt = performance.now()
     await sentinels.master.kill()
-    await eventually(async () => expect(await replica.role()).toContain('master'), 20_000)
+    await eventually(async () => expect(await replica.role()).toContain('master'))
     const newMasterAt = performance.now()
     await load.runsFor(2_000)
     const samples = await load.stop()
@@ -83,7 +84,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     await eventually(async () => {
       expect((await client.check('after', 0)).body).toMatchObject({ policy: 'after', source: 'redis' })
     })
-  }, 60_000)
+  })
 })
 
 describeWithRedis('a master that hangs, and that Sentinels replace', () => {
@@ -94,7 +95,7 @@ describeWithRedis('a master that hangs, and that Sentinels replace', () => {
     sentinels = await SentinelSet.start()
     replica = new Redis(sentinels.replica.url)
     service = await Service.start({ env: { REDIS_URL: sentinels.url, WEB_CONCURRENCY: '1' } })
-  }, 60_000)
+  })
   afterAll(async () => {
     await service.stop()
     replica.disconnect()
@@ -105,19 +106,19 @@ describeWithRedis('a master that hangs, and that Sentinels replace', () => {
     const client = new Client(service.url)
     expect((await client.put('before', { capacity: 1, refillTokens: 1 })).status).toBe(201)
     sentinels.master.signal('SIGSTOP')
-    await eventually(async () => expect(await replica.role()).toContain('master'), 20_000)
+    await eventually(async () => expect(await replica.role()).toContain('master'))
     const newMasterAt = performance.now()
     const put = async () => expect((await client.put('after', { capacity: 1, refillTokens: 1 })).status).toBe(201)
-    await eventually(put, 20_000)
+    await eventually(put)
     expect(performance.now() - newMasterAt).toBeLessThan(WORKER_RECOVERS_WITHIN_MS)
-  }, 60_000)
+  })
 })
 
 describeWithRedis('Sentinels with a password', () => {
   let sentinels: SentinelSet
   beforeAll(async () => {
     sentinels = await SentinelSet.start(SENTINEL_PASSWORD)
-  }, 60_000)
+  })
   afterAll(() => sentinels.stop())
 
   it('accept a service that has it', async () => {

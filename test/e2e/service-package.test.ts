@@ -11,7 +11,7 @@ describe('the package of the service, in an empty directory', () => {
   let installed: ServicePackage
   beforeAll(async () => {
     installed = await ServicePackage.install()
-  }, 60_000)
+  })
   afterAll(() => installed?.remove())
 
   const throttler = (...args: string[]) => run(installed.directory, 'npx', ['--no', '--', 'throttler', ...args])

@@ -19,4 +19,4 @@ it('the service logs no lost connection while the embedded store replays its jou
     await service.stop()
     await rm(dataDir, { recursive: true, force: true })
   }
-}, 60_000)
+})

@@ -8,6 +8,7 @@ import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
+import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { endOf, expectCleanEnd, handlesSignals } from '../support/stops.ts'
@@ -89,7 +90,7 @@ describe('a stop', () => {
     service.process.kill('SIGTERM')
     process.kill(primary, 'SIGKILL')
     expect(await exited).toEqual([0, null])
-    await eventually(() => expect(pidsWithVariable('DATA_DIR', service.dataDir)).toEqual([]), 5_000)
+    await eventually(() => expect(pidsWithVariable('DATA_DIR', service.dataDir)).toEqual([]), promised(5_000))
   })
 })
 
@@ -141,7 +142,7 @@ it('a stop while batches wait to be parsed refuses them, and ends in order', asy
       socket.write(`POST /check/batch HTTP/1.1\r\n${fields}${batch}`)
       socket.once('readable', () => waiting.delete(socket))
     }
-    await eventually(() => expect(waiting.size).toBeLessThan(sockets.length), 20_000)
+    await eventually(() => expect(waiting.size).toBeLessThan(sockets.length))
     const answers = Promise.all([...waiting].map(text))
     const end = await endOf(service)
     expectCleanEnd(end)

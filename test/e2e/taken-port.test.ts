@@ -45,4 +45,4 @@ it('a taken port of another protocol is named', async () => {
   expect(said).toMatch(
     new RegExp(`^throttler cannot start\\. cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE.*$`),
   )
-}, 30_000)
+})

@@ -41,7 +41,7 @@ describeWithRedis('a Redis with TLS, client certificates and a user', () => {
       REDIS_TLS_KEY: file('client.key'),
     }
     service = await Service.start({ env })
-  }, 30_000)
+  })
   afterAll(async () => {
     await service.stop()
     await redis.stop()

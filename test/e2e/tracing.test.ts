@@ -22,7 +22,7 @@ describe('a service with a collector', () => {
     await client.put('user:*', { capacity: 5, refillTokens: 1 }, callerContext(CHANGE))
     await client.request('POST', '/check', { key: 'user:42' }, callerContext(CHECK))
     code = await service.stop()
-  }, 60_000)
+  })
   afterAll(() => collector.stop())
 
   const named = (pattern: RegExp) => collector.spans.filter(({ name }) => pattern.test(name))

@@ -25,7 +25,7 @@ describeWithRedis('a worker stops soon on a cluster', () => {
   let cluster: RedisCluster
   beforeAll(async () => {
     cluster = await RedisCluster.start()
-  }, 30_000)
+  })
   afterAll(() => cluster.stop())
   beforeEach(() => startWorker(cluster.url))
   afterEach(() => worker.stop())
@@ -48,7 +48,7 @@ describeWithRedis('a worker stops soon on a cluster', () => {
       await eventually(async () => expect((await health.get('/health')).body).toMatchObject({ status: 'degraded' }))
       expectCleanEnd(await endOf(worker))
       await cluster.restart(master())
-      await eventually(async () => expect(await master().redis.cluster('INFO')).toContain('cluster_state:ok'), 10_000)
+      await eventually(async () => expect(await master().redis.cluster('INFO')).toContain('cluster_state:ok'))
     })
   })
 
@@ -56,7 +56,7 @@ describeWithRedis('a worker stops soon on a cluster', () => {
     const { redis } = await masterOfPartition(0)
     await barWaitingConnections(redis, 1)
     try {
-      await eventually(async () => expect(await redis.info('stats')).toMatch(/^rejected_connections:\d\d/m), 10_000)
+      await eventually(async () => expect(await redis.info('stats')).toMatch(/^rejected_connections:\d\d/m))
       expectCleanEnd(await endOf(worker))
     } finally {
       await redis.config('SET', 'maxclients', '10000')
@@ -88,7 +88,7 @@ describeWithRedis('a worker stops soon', () => {
   it('while the connections that wait for commands cannot come back, which its health says', async () => {
     await barWaitingConnections(redis, 4)
     const degraded = { status: 'degraded', reason: 'queue-unreachable', unreachablePartitions: [0, 1, 2, 3] }
-    await eventually(async () => expect((await health.get('/health')).body).toMatchObject(degraded), 10_000)
+    await eventually(async () => expect((await health.get('/health')).body).toMatchObject(degraded))
     expectCleanEnd(await endOf(worker))
   })
 })

@@ -3,6 +3,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
+import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
@@ -13,7 +14,7 @@ const WORKERS = 2
 const KILL_INTERVAL_MS = 2_000
 const STORM_MS = IS_LONG ? 20_000 : 6_000
 /** Time limit after the last worker was killed. */
-const APPLIED_WITHIN_MS = 15_000
+const APPLIED_WITHIN_MS = promised(15_000)
 const TIMEOUT_MS = 120_000
 
 describeWithRedis('commands while their workers are killed', () => {

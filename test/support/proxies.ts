@@ -178,7 +178,7 @@ export class ProxiedApplication {
     const process = spawn(proxy.program, args, { stdio: 'inherit' })
     const started = new ProxiedApplication({ service, application, process, directory, addresses })
     const ended = once(process, 'exit').then(() => Promise.reject(new Error(`${proxy.program} does not start`)))
-    await Promise.race([eventually(() => fetch(started.url), 5_000), ended])
+    await Promise.race([eventually(() => fetch(started.url)), ended])
     return started
   }
 

@@ -103,7 +103,7 @@ export class RedisCluster {
       for (const { redis } of this.replicas) {
         if (!(await redis.info('replication')).includes('master_link_status:up')) throw new Error('no replica yet')
       }
-    }, 20_000)
+    })
     await this.#all(async ({ redis }) => {
       const ranges = (await redis.cluster('SLOTS')) as unknown[][]
       const ports = ranges.flatMap(([, , ...servers]) => (servers as [string, number][]).map(([, port]) => port))
@@ -122,7 +122,7 @@ export class RedisCluster {
       for (const node of this.nodes) {
         if (!(await holds(node))) throw new Error(`the node ${node.server.port} does not know the cluster yet`)
       }
-    }, 20_000)
+    })
   }
 }
 

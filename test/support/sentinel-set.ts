@@ -74,7 +74,7 @@ export class SentinelSet {
       await eventually(async () => {
         const info = await sentinel.info('sentinel')
         if (!info.includes(`slaves=1,sentinels=${SENTINELS}`)) throw new Error(`the Sentinel knows only ${info}`)
-      }, 20_000)
+      })
       sentinel.disconnect()
     }
   }
@@ -84,7 +84,7 @@ async function synchronized(replica: RedisServer): Promise<void> {
   const redis = new Redis(replica.url)
   await eventually(async () => {
     if (!(await redis.info('replication')).includes('master_link_status:up')) throw new Error('not synchronized')
-  }, 20_000)
+  })
   redis.disconnect()
 }
 

@@ -2,10 +2,11 @@ import { once } from 'node:events'
 import { expect } from '@jest/globals'
 import { eventually } from './eventually.ts'
 import { commandOf, pidsWithVariable } from './processes.ts'
+import { promised } from './promised.ts'
 import type { Service } from './service.ts'
 
-/** The longest time that a stop during a start, or of an idle worker, may take, in ms. It is longer if other suites keep the machine busy. */
-export const STOP_LIMIT_MS = process.env['TEST_LONG'] === undefined ? 8_000 : 3_000
+/** The longest time that a stop during a start, or of an idle worker, may take, in ms. */
+export const STOP_LIMIT_MS = promised(3_000)
 
 export interface EndOfService {
   readonly code: number | null
@@ -19,7 +20,7 @@ export interface EndOfService {
 export function handlesSignals({ process: { pid = 0 } }: Service): Promise<void> {
   return eventually(() => {
     if (!commandOf(pid).startsWith('throttler')) throw new Error('the service does not handle signals yet')
-  }, 10_000)
+  })
 }
 
 /** Sends the signal to the first process, and resolves with how the service ended. */

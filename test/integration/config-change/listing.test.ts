@@ -21,7 +21,7 @@ beforeEach(async () => {
   app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix } })
   await Promise.all(KEPT.map(key => app.client.put(key, policy(1))))
   // A change that takes long is answered before it is applied.
-  await eventually(async () => expect(await listed(100)).toEqual(KEPT), 20_000)
+  await eventually(async () => expect(await listed(100)).toEqual(KEPT))
 })
 afterEach(() => app.close())
 

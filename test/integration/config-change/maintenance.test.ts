@@ -10,6 +10,7 @@ import { ConfigKeys } from '../../../src/redis/keys.ts'
 import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
+import { promised } from '../../support/promised.ts'
 import { given } from './given-store.ts'
 
 const silent = { advanced: () => undefined }
@@ -206,7 +207,7 @@ describe('rebuild', () => {
     const late = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix }, worker: false })
     expect((await late.client.check('user:1', 0)).body.limit).toBe(30)
     await rebuild()
-    await eventually(async () => expect((await late.client.check('user:1', 0)).body.limit).toBe(3), 2_000)
+    await eventually(async () => expect((await late.client.check('user:1', 0)).body.limit).toBe(3), promised(2_000))
     await late.close()
   })
 
@@ -274,7 +275,7 @@ describe('compaction', () => {
     await redis.hset(policies, 'user:1', record.replace('"capacity":1', '"capacity":2'))
     // As if the process had slept while the log was compacted past it: the event at its position is missing.
     await redis.multi().xtrim(log, 'MINID', '2-0').set(compactedTo, '1').exec()
-    await eventually(async () => expect(await obeyed('user:1')).toBe(2), 2_000)
+    await eventually(async () => expect(await obeyed('user:1')).toBe(2), promised(2_000))
     expect(await resets()).toBe(0)
   })
 

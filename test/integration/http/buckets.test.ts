@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { describe, expect, it } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
+import { promised } from '../../support/promised.ts'
 import { expectFields, expectProblem } from './expect-problem.ts'
 import { givenApp } from './given-app.ts'
 import { rawRequest } from './raw-http.ts'
@@ -59,10 +60,8 @@ describe('a bucket', () => {
       expect((await other.app.client.check('everywhere')).body).toMatchObject({ allowed: false, source })
     }
     await client().request('DELETE', path)
-    const deletedAt = performance.now()
     expect((await other.app.client.get(path)).body).toMatchObject({ remaining: 1, source: 'redis' })
-    await eventually(async () => expect((await other.app.client.check('everywhere')).status).toBe(200), 1_000)
-    expect(performance.now() - deletedAt).toBeLessThan(1_100)
+    await eventually(async () => expect((await other.app.client.check('everywhere')).status).toBe(200), promised(1_000))
   })
 
   it('of a key that was never checked is full, under the default policy', async () => {

@@ -191,7 +191,7 @@ describe('a head', () => {
     const silent = text(await connected())
     expect(statusesIn(await text(half))).toEqual([400])
     expect(await silent).toBe('')
-  }, 20_000)
+  })
 })
 
 describe('bodies that arrive only in part', () => {

@@ -34,7 +34,7 @@ describe.each(['/openapi.json', '/docs/errors.md', '/docs', BUNDLE])('%s', path 
     for (let i = 0; i < 100; i++) {
       expect((await rawRequest(given.app.port, { path, headers })).status).toBe(200)
     }
-  }, 20_000)
+  })
 })
 
 describe.each(['/docs/static/%73wagger-ui-bundle.js', '/docs/%6ason', '/docs/static/a b.js'])('%s', path => {

@@ -7,6 +7,7 @@ import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
 import { SlowClients } from '../../../src/connections/slow-clients.ts'
 import { eventually } from '../../support/eventually.ts'
+import { promised } from '../../support/promised.ts'
 
 const MIB = 1024 * 1024
 const RESPONSE = Buffer.alloc(12 * MIB, 'x')
@@ -53,7 +54,7 @@ describe('unread responses', () => {
     const idle = await Promise.all([ask(), ask()])
     await eventually(() => expect(unreadBytes()).toBeGreaterThan(MIB))
     slowClients.close(1_500)
-    await eventually(() => expect([...connections]).toEqual([]), 5_000)
+    await eventually(() => expect([...connections]).toEqual([]), promised(5_000))
     for (const socket of idle) socket.destroy()
   })
 })

@@ -7,12 +7,13 @@ import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
+import { promised } from '../../support/promised.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 
 const KEY_PREFIX = 'refused'
-/** How long a partition may take to continue after the store takes writes again, in ms; longer if other suites run too. */
-const CONTINUES_WITHIN_MS = process.env['TEST_LONG'] === undefined ? 3_000 : 1_500
+/** How long a partition may take to continue after the store takes writes again, in ms. */
+const CONTINUES_WITHIN_MS = promised(1_500)
 const partition = configPartition('k')
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const queueKey = (name: string) =>
@@ -85,7 +86,6 @@ describeWithRedis('a store of changes that refused writes', () => {
       await expectToContinue()
       expect((await app.client.get(`/commands/${commandId}`)).body).toMatchObject({ status: 'applied', version: 2 })
     },
-    20_000,
   )
 
   it.each(KINDS)('because $kind, while its workers were idle, continues', async ({ setting, refuse, accept }) => {

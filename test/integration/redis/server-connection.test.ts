@@ -99,7 +99,7 @@ describeWithRedis('a connection', () => {
     const restarted = server.restart()
     await eventually(() => expect(reasonOf(new Error('Connection is closed.'))).toBe('loading'))
     await restarted
-    await eventually(() => expect(client.status).toBe('ready'), 500)
+    await eventually(() => expect(client.status).toBe('ready'))
     expect(reasonOf(new Error('Connection is closed.'))).toBe('connection-lost')
   })
 })

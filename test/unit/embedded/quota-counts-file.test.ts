@@ -121,7 +121,7 @@ it('a file that is longer than the longest string is read', () => {
   writeSync(file, `${JSON.stringify({ key: 'b', ...count('01') })}\n`)
   closeSync(file)
   expect(Object.keys(heldAt(NOW))).toEqual(['a', 'b'])
-}, 60_000)
+})
 
 it('lines that are not whole, or not of this file, are left out, and the next line begins anew', async () => {
   writeFileSync(path, '{"key":"a","value":"01","expiresAt":1760000001000}\nnonsense\n{"key":"b","val')
