@@ -11,7 +11,7 @@ const HOURS = 10
 const COUNTS_PER_REPORT = 790
 const DENIALS = 20_000
 
-interface CountMemory {
+export interface CountMemory {
   /** As many counts as are ever kept, with keys of 20 bytes. */
   readonly countMegabytes: number
   readonly bytesPerDenial: number

@@ -5,7 +5,7 @@ import { POLICY } from '../policy.ts'
 
 const CHECKS = 1_000_000
 
-interface TallyFigures {
+export interface TallyFigures {
   /** What the counts of a process take. */
   readonly megabytes: number
   /** CPU of counting one check. */
@@ -26,8 +26,8 @@ export function measureTally(keys: number): TallyFigures {
     tally.decided(decision)
   })
   const megabytes = (usedBytes() - before) / 1e6
-  // Keeps the tally alive until it is measured.
-  if (tally.takeReports().length === 0) throw new Error('nothing was counted')
+  // Keeps the tally alive until it is measured, and the names, which were measured before.
+  if (names.length === 0 || tally.takeReports().length === 0) throw new Error('nothing was counted')
   return { megabytes, nanoseconds: withTally - without }
 }
 

@@ -9,7 +9,7 @@ const CHECKS = 1_000_000
 const KEYS = 1_000_000
 const COMPARED = 20
 
-interface TopAccuracy {
+export interface TopAccuracy {
   /** `maxError` ÷ checks, for traffic that is spread evenly over a million keys: the largest of both windows. */
   readonly errorShare: number
   /** How many of the first counts are exact for traffic by Zipf's law with the exponent 1.1. */
