@@ -1,5 +1,5 @@
 import { call, fieldOf, type Reply, segment } from './call.ts'
-import type { Command, DryRun, PolicyDefinition, StoredPolicy } from './types.ts'
+import type { Command, CommandStatus, DryRun, PolicyDefinition, StoredPolicy } from './types.ts'
 
 const WAIT_SECONDS = 10
 
@@ -35,6 +35,17 @@ function fieldsOf(change: SentChange): Record<string, string> {
 }
 
 type Outcome = Promise<Reply<StoredPolicy | Command>>
+
+/** The id of a change that is queued; undefined if it is in force. */
+export function queuedId({ status, body }: Awaited<Outcome>): string | undefined {
+  return status === 202 ? (body as Command).commandId : undefined
+}
+
+/** What has become of a queued change; undefined if the service no longer knows. */
+export async function commandStatus(id: string, signal: AbortSignal): Promise<CommandStatus | undefined> {
+  const { status, body } = await call<CommandStatus>(`commands/${segment(id)}`, { signal, accepts: [404] })
+  return status === 404 ? undefined : body
+}
 
 export async function dryRun(change: Change, body: PolicyDefinition): Promise<DryRun> {
   const headers = conditionOf(change)

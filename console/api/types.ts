@@ -135,7 +135,13 @@ export interface Health {
 /** A change that was accepted, and whose outcome was not known in time. */
 export interface Command {
   readonly commandId?: string
-  readonly status?: string
+}
+
+/** What has become of a change. */
+export interface CommandStatus {
+  readonly status: string
+  readonly version?: number
+  readonly error?: { readonly title?: string; readonly detail?: string }
 }
 
 export const WINDOWS = ['1m', '5m', '15m', '1h', '6h', '24h'] as const

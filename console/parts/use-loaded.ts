@@ -9,9 +9,11 @@ export interface Loaded<Value> {
   reload(): void
 }
 
-interface LoadOptions {
+interface LoadOptions<Value> {
   /** Loads again this long after each load, in ms, while the page is visible. */
   readonly everyMs?: number
+  /** Whether a value is the last one, so that it is not loaded again. */
+  isFinal?(value: Value): boolean
 }
 
 /**
@@ -21,12 +23,14 @@ interface LoadOptions {
 export function useLoaded<Value>(
   name: string,
   load: (signal: AbortSignal) => Promise<Value>,
-  { everyMs }: LoadOptions = {},
+  { everyMs, isFinal }: LoadOptions<Value> = {},
 ): Loaded<Value> {
   const [state, setState] = useState<{ name?: string; value?: Value; failure?: CallFailure | undefined }>({})
   const [round, setRound] = useState(0)
   const latest = useRef(load)
   latest.current = load
+  const ends = useRef(isFinal)
+  ends.current = isFinal
 
   // Not `useEffect`, which would wait for the next frame before the call is sent.
   useLayoutEffect(() => {
@@ -39,12 +43,15 @@ export function useLoaded<Value>(
     const run = () => {
       latest
         .current(aborted.signal)
-        .then(value => setState({ name, value }))
+        .then(value => {
+          setState({ name, value })
+          if (ends.current?.(value) !== true) again()
+        })
         .catch((err: unknown) => {
           if (aborted.signal.aborted) return
           setState(previous => ({ ...(previous.name === name && previous), name, failure: asFailure(err) }))
+          again()
         })
-        .finally(again)
     }
     run()
     return () => {

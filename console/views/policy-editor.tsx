@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import type { CallFailure } from '../api/call.ts'
-import { dryRun, newIdempotencyKey, putPolicy } from '../api/changes.ts'
+import { dryRun, newIdempotencyKey, putPolicy, queuedId } from '../api/changes.ts'
 import { readPolicy, type Seen } from '../api/policies.ts'
 import type { DryRun, PolicyDefinition } from '../api/types.ts'
 import { Differences } from '../parts/differences.tsx'
@@ -20,7 +20,7 @@ const NEW_POLICY: PolicyDefinition = {
 interface EditorProps {
   readonly name: string
   readonly seen: Seen
-  onChanged(text: string): void
+  onChanged(text: string, queuedId: string | undefined): void
   onClose(): void
 }
 
@@ -50,9 +50,7 @@ export function PolicyEditor({ name, seen, onChanged, onClose }: EditorProps) {
   }
   const apply = useAction(() =>
     putPolicy({ key: name, seen: base.etag, reason, idempotencyKey }, draft)
-      .then(({ status }) =>
-        onChanged(status === 202 ? 'The change is queued.' : 'The policy is changed, and in force.'),
-      )
+      .then(reply => onChanged('The policy is changed, and in force.', queuedId(reply)))
       .catch((err: CallFailure) => {
         isInDoubt.current ||= err.isOutcomeUnknown
         return orConflict(err)

@@ -1,6 +1,6 @@
 import { useMemo, useState } from 'preact/hooks'
 import { CallFailure, call, segment } from '../api/call.ts'
-import { newIdempotencyKey, rollBack } from '../api/changes.ts'
+import { newIdempotencyKey, queuedId, rollBack } from '../api/changes.ts'
 import type { Seen } from '../api/policies.ts'
 import type { HistoryPage, PolicyEvent } from '../api/types.ts'
 import { Confirmation } from '../parts/dialog.tsx'
@@ -24,7 +24,7 @@ interface PolicyHistoryProps {
   /** How often the policy was changed from this view. */
   readonly changes: number
   readonly seen: Seen | undefined
-  onChanged(text: string): void
+  onChanged(text: string, queuedId: string | undefined): void
   /** The operator gave up a rollback that failed. What is shown may no longer be true. */
   onFailed(): void
 }
@@ -135,7 +135,7 @@ interface RollbackProps {
   readonly name: string
   readonly seen: Seen
   readonly event: PolicyEvent
-  onChanged(text: string): void
+  onChanged(text: string, queuedId: string | undefined): void
   onFailed(): void
   onClose(): void
 }
@@ -144,9 +144,9 @@ function Rollback({ name, seen, event, onChanged, onFailed, onClose }: RollbackP
   const [reason, setReason] = useState('')
   const idempotencyKey = useMemo(newIdempotencyKey, [seen, event])
   const action = useAction(async () => {
-    const { status } = await rollBack({ key: name, seen: seen.etag, reason, idempotencyKey }, event.version)
+    const reply = await rollBack({ key: name, seen: seen.etag, reason, idempotencyKey }, event.version)
     onClose()
-    onChanged(status === 202 ? 'The rollback is queued.' : `The policy is that of version ${event.version} again.`)
+    onChanged(`The policy is that of version ${event.version} again.`, queuedId(reply))
   })
   const now = seen.policy === undefined ? null : definitionOf({ ...seen.policy })
   return (

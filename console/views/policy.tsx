@@ -1,12 +1,13 @@
 import type { ComponentChildren } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
-import { deletePolicy, newIdempotencyKey } from '../api/changes.ts'
+import { deletePolicy, newIdempotencyKey, queuedId } from '../api/changes.ts'
 import { readPolicy, type Seen } from '../api/policies.ts'
 import type { PolicyDefinition, StoredPolicy } from '../api/types.ts'
 import { announce } from '../parts/announcer.tsx'
 import { Confirmation } from '../parts/dialog.tsx'
 import { ForeignText } from '../parts/foreign-text.tsx'
 import { LimitList } from '../parts/limit-list.tsx'
+import { QueuedChange } from '../parts/queued-change.tsx'
 import { ReasonField } from '../parts/reason-field.tsx'
 import { Empty, ReadOnlyNote, WhenLoaded } from '../parts/states.tsx'
 import { useAction } from '../parts/use-action.ts'
@@ -21,6 +22,7 @@ import { PolicyHistory } from './policy-history.tsx'
 export function PolicyView({ name }: { name: string }) {
   const [isEditing, setEditing] = useState(false)
   const [changes, setChanges] = useState(0)
+  const [queued, setQueued] = useState<string>()
   const seen = useLoaded(`${name} ${changes}`, signal => readPolicy(name, signal))
   const heading = useRef<HTMLHeadingElement>(null)
   const close = () => {
@@ -28,8 +30,9 @@ export function PolicyView({ name }: { name: string }) {
     heading.current?.focus()
   }
   const reload = () => setChanges(count => count + 1)
-  const changed = (text: string) => {
-    announce(text)
+  const changed = (text: string, id: string | undefined) => {
+    setQueued(id)
+    if (id === undefined) announce(text)
     close()
     reload()
   }
@@ -38,6 +41,7 @@ export function PolicyView({ name }: { name: string }) {
       <h1 ref={heading} tabIndex={-1}>
         <span class="kind">Policy</span> <ForeignText text={name} />
       </h1>
+      {queued !== undefined && <QueuedChange key={queued} id={queued} onEnded={reload} />}
       <WhenLoaded from={seen} height="16rem">
         {value =>
           isEditing ? (
@@ -121,7 +125,7 @@ interface ControlsProps {
   readonly name: string
   readonly seen: Seen
   onEdit(): void
-  onChanged(text: string): void
+  onChanged(text: string, queuedId: string | undefined): void
   /** The operator gave up a change that failed. What is shown may no longer be true. */
   onFailed(): void
 }
@@ -131,9 +135,9 @@ function Controls({ name, seen, onEdit, onChanged, onFailed }: ControlsProps) {
   const [reason, setReason] = useState('')
   const idempotencyKey = useMemo(newIdempotencyKey, [seen])
   const action = useAction(async () => {
-    const { status } = await deletePolicy({ key: name, seen: seen.etag, reason, idempotencyKey })
+    const reply = await deletePolicy({ key: name, seen: seen.etag, reason, idempotencyKey })
     setAsking(false)
-    onChanged(status === 202 ? 'The deletion is queued.' : 'The policy is deleted.')
+    onChanged('The policy is deleted.', queuedId(reply))
   })
   const close = () => {
     setAsking(false)

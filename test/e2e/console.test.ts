@@ -143,6 +143,28 @@ describeWithChromium('the console', () => {
     expect(body.description).toBeUndefined()
   })
 
+  it('follows a change that is queued to its outcome', async () => {
+    await given.admin.put('queued', FIRST)
+    const open = await given.at('#/policy?key=queued')
+    await open.button('Edit').click()
+    await open.page.getByLabel('Capacity').fill('30')
+    await open.button('Dry run').click()
+    await open.doNotWaitForOutcomes('/config/queued')
+    await open.answer('/commands', 200, { status: 'queued' })
+    await open.button('Apply').click()
+    await open.shows('The change is queued. Its outcome appears here.')
+    await open.expectNoFault()
+    await open.restore()
+    await open.shows('The change is in force, as version 2.')
+    await open.shows('30 tokens, 1 more every 1 h')
+    await open.answer('/commands', 200, { status: 'rejected', error: { detail: 'somebody was faster' } })
+    await open.doNotWaitForOutcomes('/config/queued')
+    await open.button('Roll back to 1…').click()
+    await open.button('Roll back').click()
+    await open.shows('The change was not made (rejected): somebody was faster')
+    await open.expectNoFault()
+  })
+
   /** Applies a change whose answer is lost. */
   const applyInVain = async (key: string) => {
     await given.admin.put(key, FIRST)

@@ -101,6 +101,17 @@ export class OpenConsole {
     )
   }
 
+  /** Lets the service answer changes to a path before their outcome is known, until `restore`. */
+  async doNotWaitForOutcomes(path: string): Promise<void> {
+    await this.page.route(
+      url => url.pathname.startsWith(path),
+      route => {
+        const { prefer: _, ...headers } = route.request().headers()
+        return route.continue({ headers: { ...headers, authorization: AUTHORIZATION } })
+      },
+    )
+  }
+
   restore(): Promise<void> {
     return this.page.unrouteAll({ behavior: 'wait' })
   }
