@@ -23,21 +23,32 @@ export class TracedMethod implements Method {
     this.#tracing = tracing
   }
 
+  /** A call that is refused has a span of its own, which has no duration. */
   admit(call: Call) {
-    return this.#method.admit?.(call)
+    const admission = this.#method.admit?.(call)
+    if (admission instanceof Promise) return admission.then(status => this.#admitted(call, status))
+    return this.#admitted(call, admission)
+  }
+
+  #admitted(call: Call, refusal: Status | undefined): Status | undefined {
+    const span = refusal && this.#startSpan(call)
+    if (span) this.#end(span, call, refusal.name)
+    return refusal
   }
 
   answer(message: Buffer, responder: Responder, call: Call): void {
-    const { tracer, spans } = this.#tracing
-    const { traceparent, tracestate } = call.metadata
-    const span = tracer.startSpan(this.#path, { kind: 'server', parent: { traceparent, tracestate } })
+    const span = this.#startSpan(call)
     if (span === undefined) this.#method.answer(message, responder, call)
     else {
-      spans.set(call, span)
+      this.#tracing.spans.set(call, span)
       const watched = new WatchedResponder(responder)
       responder.onClosed(() => this.#end(span, call, watched.status))
       this.#method.answer(message, watched, call)
     }
+  }
+
+  #startSpan({ metadata: { traceparent, tracestate } }: Call): Span | undefined {
+    return this.#tracing.tracer.startSpan(this.#path, { kind: 'server', parent: { traceparent, tracestate } })
   }
 
   #end(span: Span, call: Call, status: EndStatus): void {
