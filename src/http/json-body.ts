@@ -11,7 +11,9 @@ declare module 'fastify' {
   }
 }
 
-const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?;?\s*$/i
+/** JSON in UTF-8. White space that matches in two ways would take a time that grows with the square of its length. */
+export const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?(;\s*)?$/i
+
 const MANY_BYTES = 64 * 1024
 const BYTE_ORDER_MARK = '\uFEFF'
 
