@@ -11,8 +11,11 @@ import {
 } from './rate-limit-request.ts'
 import { UNITS, type Unit } from './units.ts'
 
-const MAX_UINT32 = 2 ** 32 - 1
-const MAX_UINT64 = 2 ** 64
+const MAX_UINT32 = 2n ** 32n - 1n
+const MAX_UINT64 = 2n ** 64n - 1n
+
+/** With no more digits than `MAX_UINT64` has, apart from leading zeros. */
+const DIGITS = /^0*[0-9]{1,20}$/
 
 /**
  * Reads a request in the JSON of protobuf: members in camelCase or as in the `.proto`, numbers also as text, enums also as numbers,
@@ -95,10 +98,11 @@ function text(path: string, part: DescriptorPart, value: unknown = ''): string {
   throw invalid(path, 'must be a string of valid Unicode')
 }
 
-function integer(path: string, value: unknown, max: number): number | undefined {
+function integer(path: string, value: unknown, max: bigint): number | undefined {
   if (value === undefined) return undefined
-  const number = typeof value === 'string' && /^[0-9]+$/.test(value) ? Number(value) : value
-  if (typeof number === 'number' && Number.isInteger(number) && number >= 0 && number <= max) return number
+  if (typeof value === 'string' && DIGITS.test(value) && BigInt(value) <= max) return Number(value)
+  // A number was rounded when the JSON was parsed, so the bound is rounded too.
+  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= Number(max)) return value
   throw invalid(path, `must be an integer between 0 and ${max}; was ${JSON.stringify(value)}`)
 }
 

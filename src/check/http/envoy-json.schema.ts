@@ -28,7 +28,7 @@ const Descriptor = Type.Object({
   entries: optional(Type.Array(Entry, { description: 'The entries, in order.' })),
   limit: optional(Override),
   hitsAddend: optional(Type.Integer({ minimum: 0, description: 'Hits of this descriptor. 0 only reads.' })),
-  isNegativeHits: optional(Type.Boolean({ description: 'Not supported yet.' })),
+  isNegativeHits: optional(Type.Boolean({ description: 'Whether the hits are given back.' })),
 })
 
 export const RateLimitRequestJson = Type.Object(
