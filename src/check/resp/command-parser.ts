@@ -38,7 +38,8 @@ export class CommandParser {
 
   /** Memory of bytes that belong to no complete command yet, or to none that was read. */
   get heldBytes(): number {
-    return this.#start === this.#end ? 0 : this.#bytes.length
+    if (this.#start === this.#end) return 0
+    return this.#bytes.length + (this.#wordsLeft > 0 ? this.#words.heldBytes : 0)
   }
 
   /** Adds bytes that have arrived. They are not copied before `settle`. */
@@ -51,8 +52,9 @@ export class CommandParser {
     }
   }
 
-  /** Copies what is left of the last bytes, which otherwise would keep all of them in memory. */
+  /** Copies what is left of the last bytes, which otherwise would keep all of them in memory. The words of the last command are gone. */
   settle(): void {
+    if (this.#wordsLeft === 0) this.#words.release()
     if (this.#start === this.#end) this.#use(NOTHING)
     else if (!this.#isOwn || this.#bytes.length > this.#roomFor(0)) this.#makeRoom(0)
   }

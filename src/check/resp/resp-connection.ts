@@ -109,7 +109,7 @@ export class RespConnection {
     const batch = new CommandBatch(bytes => this.#reply(bytes))
     this.#hasMore = this.#readInto(batch)
     this.#waitsForTurn = this.#hasMore || batch.size - batch.checks.length > MAX_OTHERS
-    if (!this.#hasMore) this.#parser.settle()
+    if (!this.#hasMore || this.#parser.heldBytes === 0) this.#parser.settle()
     this.#reportHeld()
     this.#options.runner.decide(batch, this.#session, this.#socket)
     batch.seal()

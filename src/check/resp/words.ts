@@ -9,9 +9,15 @@ const MAX_DIGITS = 15
 /** The longest name of a command or an option. */
 const MAX_NAME_BYTES = 32
 
+/** Places that are kept for the next command: more than any command of this service has words. */
+const MAX_KEPT_PLACES = 64
+
+/** Memory of the place of a word: its start and its end. */
+const BYTES_PER_PLACE = 16
+
 /**
  * The words of one command: its name and its arguments, as places in the bytes that arrived. One object serves all commands of a
- * connection, so nothing is allocated for a word that nobody reads. They are valid until the next command is read.
+ * connection, so nothing is allocated for a word that nobody reads. They are valid until the next command is read or `release` is called.
  */
 export class Words {
   #bytes: Buffer = NOTHING
@@ -28,6 +34,19 @@ export class Words {
   begin(bytes: Buffer): void {
     this.#bytes = bytes
     this.#count = 0
+  }
+
+  /** Memory of the places. */
+  get heldBytes(): number {
+    return this.#count * BYTES_PER_PLACE
+  }
+
+  /** Lets go of the bytes, and of the memory of many places. */
+  release(): void {
+    this.begin(NOTHING)
+    if (this.#starts.length <= MAX_KEPT_PLACES) return
+    this.#starts.length = 0
+    this.#ends.length = 0
   }
 
   add(start: number, end: number): void {

@@ -230,6 +230,15 @@ describe('a connection', () => {
     other.end()
   })
 
+  it('has a name of at most 256 bytes', async () => {
+    const [longest, longer] = ['x'.repeat(256), 'x'.repeat(257)]
+    expect(await ask('CLIENT', 'SETNAME', longest)).toBe('OK')
+    const refusal = '-ERR Client names cannot be longer than 256 bytes.'
+    expect(await ask('CLIENT', 'SETNAME', longer)).toBe(refusal)
+    expect(await ask('HELLO', '2', 'SETNAME', longer)).toBe(refusal)
+    expect(await ask('CLIENT', 'GETNAME')).toBe(longest)
+  })
+
   it('learns of every command, and that the server is not loading', async () => {
     const commands = (await ask('COMMAND')) as [string, number][]
     expect(commands.map(([name]) => name)).toEqual(

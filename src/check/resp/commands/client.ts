@@ -5,7 +5,11 @@ import type { Session } from '../session.ts'
 import type { Words } from '../words.ts'
 
 const NAME = /^[!-~]*$/
+
+/** Of a client's name: each connection keeps its own. */
+const MAX_NAME_BYTES = 256
 const INVALID_NAME = error('ERR Client names cannot contain spaces, newlines or special characters.')
+const LONG_NAME = error(`ERR Client names cannot be longer than ${MAX_NAME_BYTES} bytes.`)
 const INVALID_INFO = error('ERR lib-name or lib-ver cannot contain spaces, newlines or special characters.')
 const LIBRARY_MEMBERS = new Set(['lib-name', 'lib-ver'])
 
@@ -50,5 +54,6 @@ export const CLIENT: Command = {
 
 /** The error that a client's name gets; `undefined` if it is valid. */
 export function clientNameFault(name: string): string | undefined {
+  if (name.length > MAX_NAME_BYTES) return LONG_NAME
   return NAME.test(name) ? undefined : INVALID_NAME
 }

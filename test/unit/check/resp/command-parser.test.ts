@@ -80,6 +80,28 @@ describe('the memory of a parser', () => {
     expect(parser.heldBytes).toBe(0)
   })
 
+  it.each([
+    ['of many bytes', frameOf('ECHO', 'x'.repeat(60_000))],
+    ['of many words', frameOf(...Array.from({ length: 1_024 }, () => 'x'))],
+    ['in a line', Buffer.from(`ECHO ${'x'.repeat(60_000)}\n`)],
+  ])('does not keep the words of an answered command %s', (_name, command) => {
+    for (const next of ['', '*2\r\n$4\r\nECHO\r\n']) {
+      parser.push(command)
+      const words = parser.next()
+      parser.push(Buffer.from(next))
+      parser.settle()
+      expect([words?.count, words?.heldBytes]).toEqual([0, 0])
+      parser = new CommandParser()
+    }
+  })
+
+  it('counts the words that have arrived of an incomplete command', () => {
+    expect(parse(`*1024\r\n${'$0\r\n\r\n'.repeat(1_000)}`)).toEqual([])
+    expect(parser.heldBytes).toBeGreaterThan(16_000 + 6_000)
+    expect(parse('$0\r\n\r\n'.repeat(24))).toHaveLength(1)
+    expect(parser.heldBytes).toBe(0)
+  })
+
   it('is only for what is left of the bytes that arrived', () => {
     parse(Buffer.concat([...Array.from({ length: 5_000 }, () => frameOf('PING')), Buffer.from('*1\r\n$4')]))
     expect(parser.heldBytes).toBeLessThanOrEqual(256)
@@ -88,7 +110,7 @@ describe('the memory of a parser', () => {
 
   it('does not grow with a length that is announced', () => {
     expect(parse('*2\r\n$4\r\nECHO\r\n$65532\r\n')).toEqual([])
-    expect(parser.heldBytes).toBeLessThanOrEqual(256)
+    expect(parser.heldBytes).toBeLessThanOrEqual(256 + 16)
   })
 })
 
