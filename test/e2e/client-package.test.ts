@@ -91,7 +91,8 @@ const TYPED = `
 /** Reserves and settles, and has nothing else to do. */
 const LEAVING = `
   const { Throttler } = require('throttler-client')
-  const throttler = new Throttler({ url: process.argv[2], onFailure: 'throw', onError: failure => console.log(failure.code) })
+  const onError = failure => console.log(failure.code)
+  const throttler = new Throttler({ url: process.argv[2], onFailure: 'throw', timeoutMs: 20000, onError })
   throttler.reserve('a', { tokens: 1, ttlMs: 3600000, extend: true }).then(() =>
     throttler.reserve('b', { tokens: 1 }).then(reservation => void reservation.settle()))`
 
