@@ -151,11 +151,24 @@ export interface ImportStep {
   readonly changes: readonly KeyChange[]
 }
 
+/** How much was added to a part of an import. */
+export interface AddedPart {
+  readonly id: CommandId
+  readonly chunks: number
+  /** Config keys that its lines name; absent if the import does not prune. */
+  readonly names?: number | undefined
+}
+
 /** The validated lines of an import until they are applied, in chunks for each part. */
 export interface ImportStaging {
   add(partId: CommandId, lines: readonly string[]): Promise<void>
-  /** Marks the lines of each part as complete. They expire unless they are kept. */
-  seal(partIds: readonly CommandId[]): Promise<void>
+  /**
+   * Marks the lines of each part as complete. They expire unless they are kept.
+   * @returns false if the store does not hold exactly what was added to a part: it lost some of it, or added some of it twice
+   */
+  seal(parts: readonly AddedPart[]): Promise<boolean>
+  /** Whether the store holds all lines and names of a part. */
+  isSealed(partId: CommandId): Promise<boolean>
   /** Keeps the lines until they are dropped. */
   keep(partIds: readonly CommandId[]): Promise<void>
   /** The lines of a chunk; empty after the last chunk; `undefined` if no such chunk is staged. */

@@ -53,6 +53,7 @@ export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-cla
 export const keepIdempotencyKeyScript = load('keep-idempotency-key', 'read-claim')
 export const endIdempotencyKeyScript = load('end-idempotency-key', 'read-claim')
 export const foldScript = load('fold', 'wrong-type')
+export const sealImportScript = load('seal-import', 'wrong-type')
 export const replaceScript = load('replace', 'wrong-type')
 export const findQuotasScript = load('find-quotas')
 export const readQuotaCountsScript = load('read-quota-counts')

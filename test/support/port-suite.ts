@@ -441,7 +441,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       await ports.staging.add(partId, ['a', 'b'])
       await ports.staging.add(partId, ['c'])
       expect(await ports.staging.chunk(partId, 2)).toBeUndefined()
-      await ports.staging.seal([partId])
+      expect(await ports.staging.seal([{ id: partId, chunks: 2 }])).toBe(true)
       expect(await Promise.all([0, 1, 2, 3].map(index => ports.staging.chunk(partId, index)))).toEqual([
         ['a', 'b'],
         ['c'],
@@ -462,11 +462,38 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       expect(await ports.staging.unnamed(other, ['a'])).toBeUndefined()
     })
 
+    it.each([
+      ['as many chunks and names', { chunks: 2, names: 3 }, true],
+      ['one chunk less than were added', { chunks: 3, names: 3 }, false],
+      ['one chunk more', { chunks: 1, names: 3 }, false],
+      ['one name less', { chunks: 2, names: 4 }, false],
+      ['names although none were added', { chunks: 2 }, false],
+    ])('seals a part with %s: %j %j', async (_, added, isSealed) => {
+      const [partId, other] = partIds(importId(randomUUID())) as [CommandId, CommandId]
+      await ports.staging.add(partId, ['a', 'b'])
+      await ports.staging.addNames(partId, ['a', 'b'])
+      await ports.staging.add(partId, ['c'])
+      await ports.staging.addNames(partId, ['c'])
+      expect(await ports.staging.isSealed(partId)).toBe(false)
+      expect(await ports.staging.seal([{ id: partId, ...added }])).toBe(isSealed)
+      expect(await ports.staging.isSealed(partId)).toBe(isSealed)
+      expect(await ports.staging.isSealed(other)).toBe(false)
+    })
+
+    it('seals parts without lines, if their names are there in an import that prunes', async () => {
+      const [partId, other] = partIds(importId(randomUUID())) as [CommandId, CommandId]
+      await ports.staging.addNames(partId, [])
+      const named = { id: partId, chunks: 0, names: 0 }
+      expect(await ports.staging.seal([{ ...named, id: other }])).toBe(false)
+      expect(await ports.staging.seal([named, { id: other, chunks: 0 }])).toBe(true)
+      expect(await Promise.all([partId, other].map(id => ports.staging.isSealed(id)))).toEqual([true, true])
+    })
+
     it('forgets dropped lines and names', async () => {
       const [partId] = partIds(importId(randomUUID())) as [CommandId]
       await ports.staging.add(partId, ['a'])
       await ports.staging.addNames(partId, ['a'])
-      await ports.staging.seal([partId])
+      await ports.staging.seal([{ id: partId, chunks: 1, names: 1 }])
       await ports.staging.keep([partId])
       await ports.staging.drop([partId])
       expect(await ports.staging.chunk(partId, 0)).toBeUndefined()

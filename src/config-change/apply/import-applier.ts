@@ -40,7 +40,7 @@ export class ImportApplier {
 
   /**
    * @returns `undefined` if nothing is left to do: the lease is lost, or the import has ended and its outcome has expired
-   * @throws {CommandFault} if its lines are gone, or the stored state can never match
+   * @throws {CommandFault} if some of its lines are gone, or the stored state can never match
    */
   async apply(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     const { store, staging } = this.#options
@@ -99,7 +99,9 @@ export class ImportApplier {
 
   /** Applies the next chunk; after the last one, prunes the next keys; ends the part if there are none. */
   async #advance(part: ImportPart, lease: Lease, from: ImportProgress | undefined): Promise<Advance> {
-    const lines = await this.#options.staging.chunk(part.id, from?.nextChunk ?? 0)
+    const { staging } = this.#options
+    if (from === undefined && !(await staging.isSealed(part.id))) return this.#advanceWithoutLines(part)
+    const lines = await staging.chunk(part.id, from?.nextChunk ?? 0)
     if (lines === undefined) return this.#advanceWithoutLines(part)
     if (lines.length > 0) return this.#applyChunk(part, lines, lease, from)
     const unnamed = part.prune === undefined ? [] : await this.#nextUnnamed(part.id, part.prune, from?.prunedTo)
@@ -170,7 +172,7 @@ export class ImportApplier {
     const outcome = await this.#options.store.outcome(part.id)
     if (outcome !== undefined) return { kind: 'ended', outcome }
     if (await this.#isForgotten(part)) return { kind: 'forgotten' }
-    throw new CommandFault('the lines of the import are no longer in the policy store')
+    throw new CommandFault('the policy store no longer has all lines of the import')
   }
 
   /**

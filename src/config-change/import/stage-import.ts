@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type CommandId, type ImportId, partIds } from '../../domain/command-id.ts'
 import { configPartition } from '../../domain/partition.ts'
+import { Problem } from '../../lib/errors.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
 import type { ImportStaging } from '../ports.ts'
 import { ImportChecker } from './import-checker.ts'
@@ -11,6 +12,8 @@ import { linesOf } from './ndjson.ts'
 const MAX_CHUNK_LINES = 100
 /** Characters per chunk. */
 const MAX_CHUNK_CHARACTERS = 262_144
+
+const LOST_LINES = 'the policy store lost lines of the import during the upload, so nothing was imported; try again'
 
 /** An import to stage. */
 interface StagedImport {
@@ -23,7 +26,7 @@ interface StagedImport {
 /**
  * Validates a file line by line and stages it in the policy store, chunk by chunk, so that it is never in memory as a whole.
  * @returns a fingerprint of the file, and of what it prunes
- * @throws {Problem} `import-invalid`, `validation-failed`; then no lines stay staged
+ * @throws {Problem} `import-invalid`, `validation-failed`, `config-store-unavailable`; then no lines stay staged
  */
 export async function stageImport({ id, file, prune }: StagedImport, staging: ImportStaging): Promise<string> {
   const parts = partIds(id)
@@ -61,6 +64,8 @@ interface StagedPart {
   /** The config keys of these lines. */
   keys: string[]
   characters: number
+  addedChunks: number
+  addedNames: number
 }
 
 /** Collects lines into chunks of their partition. */
@@ -71,7 +76,7 @@ class StagingWriter {
 
   constructor(partIds: readonly CommandId[], staging: ImportStaging, prunes: boolean) {
     this.#staging = staging
-    this.#parts = partIds.map(id => ({ id, lines: [], keys: [], characters: 0 }))
+    this.#parts = partIds.map(id => ({ id, lines: [], keys: [], characters: 0, addedChunks: 0, addedNames: 0 }))
     this.#prunes = prunes
   }
 
@@ -87,13 +92,24 @@ class StagingWriter {
     Object.assign(part, { lines: [], keys: [], characters: 0 })
   }
 
-  async #add({ id, lines, keys }: StagedPart): Promise<void> {
-    if (lines.length > 0) await mapStoreErrors(this.#staging.add(id, lines))
+  async #add(part: StagedPart): Promise<void> {
+    const { id, lines, keys } = part
+    if (lines.length > 0) {
+      await mapStoreErrors(this.#staging.add(id, lines))
+      part.addedChunks++
+    }
     if (this.#prunes) await mapStoreErrors(this.#staging.addNames(id, keys))
+    part.addedNames += keys.length
   }
 
+  /** @throws {Problem} `config-store-unavailable`, also if the store lost some of the lines meanwhile */
   async end(): Promise<void> {
     for (const part of this.#parts) await this.#add(part)
-    await mapStoreErrors(this.#staging.seal(this.#parts.map(({ id }) => id)))
+    const added = this.#parts.map(({ id, addedChunks, addedNames }) => ({
+      id,
+      chunks: addedChunks,
+      names: this.#prunes ? addedNames : undefined,
+    }))
+    if (!(await mapStoreErrors(this.#staging.seal(added)))) throw new Problem('config-store-unavailable', LOST_LINES)
   }
 }

@@ -1,7 +1,9 @@
-import type { ImportStaging } from '../../config-change/ports.ts'
+import type { AddedPart, ImportStaging } from '../../config-change/ports.ts'
 import { type CommandId, partitionOf } from '../../domain/command-id.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import { type DefinedScript, defineScript } from '../define-script.ts'
 import { ConfigKeys } from '../keys.ts'
+import { sealImportScript } from '../scripts.ts'
 import { namingDamage } from './naming-damage.ts'
 import type { RetentionOptions } from './retention.ts'
 
@@ -18,23 +20,33 @@ const NO_KEY = ''
 export class RedisImportStaging implements ImportStaging {
   readonly #redis: RedisClient
   readonly #options: RetentionOptions
+  readonly #seal: DefinedScript<0 | 1>
 
   constructor(redis: RedisClient, options: RetentionOptions) {
     this.#redis = namingDamage(redis)
     this.#options = options
+    this.#seal = defineScript(this.#redis, 'throttlerSealImport', sealImportScript)
   }
 
-  add(partId: CommandId, lines: readonly string[]): Promise<void> {
-    return this.#push(partId, lines.join('\n'))
-  }
-
-  async seal(partIds: readonly CommandId[]): Promise<void> {
-    await Promise.all(partIds.map(partId => this.#push(partId, END)))
-  }
-
-  async #push(partId: CommandId, entry: string): Promise<void> {
+  async add(partId: CommandId, lines: readonly string[]): Promise<void> {
     const key = this.#key(partId)
-    await Promise.all([this.#redis.rpush(key, entry), this.#redis.pexpire(key, ABANDONED_AFTER_MS)])
+    await Promise.all([this.#redis.rpush(key, lines.join('\n')), this.#redis.pexpire(key, ABANDONED_AFTER_MS)])
+  }
+
+  async seal(parts: readonly AddedPart[]): Promise<boolean> {
+    const results = await Promise.all(
+      parts.map(({ id, chunks, names }) => {
+        const keys = this.#keysOf(id)
+        const members = names === undefined ? 0 : names + 1
+        return this.#seal(2, keys.staged(id), keys.stagedNames(id), chunks, members, END, ABANDONED_AFTER_MS)
+      }),
+    )
+    return results.every(isSealed => isSealed === 1)
+  }
+
+  /** What a replica misses after a failover are the last writes, so a part with its end has what was written before. */
+  async isSealed(partId: CommandId): Promise<boolean> {
+    return (await this.#redis.lindex(this.#key(partId), -1)) === END
   }
 
   async addNames(partId: CommandId, keys: readonly string[]): Promise<void> {

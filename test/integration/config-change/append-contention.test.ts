@@ -69,7 +69,7 @@ async function stagedImport(lines: readonly string[]): Promise<ImportPart> {
   const id = importId(randomUUID())
   const part = partIds(id)[partition] as CommandId
   await staging.add(part, lines)
-  await staging.seal([part])
+  await staging.seal([{ id: part, chunks: 1 }])
   return { type: 'import-part', id: part, importId: id, actor: 'ops' }
 }
 

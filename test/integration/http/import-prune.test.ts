@@ -151,7 +151,7 @@ describe('an import that prunes', () => {
         await eventually(async () => {
           const { body } = await client.get(`/commands/${commandId}`)
           expect(body).toMatchObject({ status: 'failed', error: { code: 'internal' } })
-          expect(body.error.detail).toContain('the lines of the import are no longer in the policy store')
+          expect(body.error.detail).toContain('the policy store no longer has all lines of the import')
         })
         expect(await keysIn(client)).toEqual(['user:1'])
         for (const key of await redis.keys('{nameless:config-*}:staged*'))

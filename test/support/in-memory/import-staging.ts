@@ -1,4 +1,4 @@
-import type { ImportStaging } from '../../../src/config-change/ports.ts'
+import type { AddedPart, ImportStaging } from '../../../src/config-change/ports.ts'
 import type { CommandId } from '../../../src/domain/command-id.ts'
 import type { InMemoryPolicyStore } from './policy-store.ts'
 
@@ -28,8 +28,17 @@ export class InMemoryImportStaging implements ImportStaging {
     this.#open(partId).chunks.push([...lines])
   }
 
-  async seal(partIds: readonly CommandId[]): Promise<void> {
-    for (const id of partIds) this.#open(id).isSealed = true
+  async seal(parts: readonly AddedPart[]): Promise<boolean> {
+    const isComplete = parts.every(({ id, chunks, names }) => {
+      const staged = this.#open(id)
+      return staged.chunks.length === chunks && staged.names?.size === names
+    })
+    if (isComplete) for (const { id } of parts) this.#open(id).isSealed = true
+    return isComplete
+  }
+
+  async isSealed(partId: CommandId): Promise<boolean> {
+    return this.#staged.get(partId)?.isSealed ?? false
   }
 
   async keep(partIds: readonly CommandId[]): Promise<void> {

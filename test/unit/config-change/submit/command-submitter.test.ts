@@ -43,9 +43,11 @@ const outage = async () => {
   throw new Error('Connection is closed.')
 }
 
+const WITHOUT_LINES = partIds(id).map(part => ({ id: part, chunks: 0 }))
+
 it('the submitter keeps the lines of an import once its parts are queued', async () => {
   const { submitter, staging } = given()
-  await staging.seal(partIds(id))
+  await staging.seal(WITHOUT_LINES)
   await submitter.submitImport(newImport, now)
   staging.expire()
   expect(await Promise.all(partIds(id).map(part => staging.chunk(part, 0)))).toEqual([[], [], [], []])
@@ -54,7 +56,7 @@ it('the submitter keeps the lines of an import once its parts are queued', async
 it('the submitter lets the lines of an import expire if it could not be queued', async () => {
   const { submitter, staging, queue } = given()
   queue.add = outage
-  await staging.seal(partIds(id))
+  await staging.seal(WITHOUT_LINES)
   await expect(submitter.submitImport(newImport, now)).rejects.toMatchObject({ code: 'config-store-unavailable' })
   staging.expire()
   expect(await staging.chunk(partIds(id)[0] as never, 0)).toBeUndefined()
@@ -94,7 +96,7 @@ it('the submitter refuses an Idempotency-Key of a different request, and drops t
   const { submitter, staging } = given()
   const options = { waitMs: 0, idempotencyKey: 'once' }
   await submitter.submit(put, options)
-  await staging.seal(partIds(id))
+  await staging.seal(WITHOUT_LINES)
   const refusal = { code: 'idempotency-key-reused' }
   await expect(submitter.submit({ ...put, key: 'another' }, options)).rejects.toMatchObject(refusal)
   await expect(submitter.submitImport(newImport, options)).rejects.toMatchObject(refusal)
