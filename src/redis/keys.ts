@@ -89,8 +89,8 @@ export class ConfigKeys {
     return `${this.#tag}:versions:${configKey}`
   }
 
-  /** Replaces another key once it is complete. */
-  draft(id: string, of: 'policies' | 'names' | 'ends' | 'versions' | 'log'): string {
+  /** Replaces another key once it is complete; `writes` is a string that counts the writes of the others. */
+  draft(id: string, of: 'policies' | 'names' | 'ends' | 'versions' | 'log' | 'writes'): string {
     return `${this.#tag}:draft:${id}:${of}`
   }
 

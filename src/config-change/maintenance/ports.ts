@@ -94,7 +94,7 @@ export interface MaintainedProjection {
   find(key: string): Promise<{ bounds: LogBounds; found: FoundProjection }>
   /** Begins a second set of policies, listed keys and ends next to those in use. */
   draft(): ProjectionDraft
-  /** Replaces the key's index. @returns false if the log has changed */
+  /** Replaces the key's index. @returns false, and changes nothing, if the log has changed or the store lost some of the new index */
   replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean>
 }
 
@@ -103,10 +103,13 @@ export interface ProjectionDraft {
   write(policies: readonly KeyPolicy[]): Promise<void>
   /**
    * Replaces what is in use by the draft, in one step, and changes the identity of the log, so that followers reload.
-   * @returns false if the log has changed, or the draft has expired
+   * Changes nothing otherwise.
    */
-  use(at: LogBounds, content: DraftContent): Promise<boolean>
+  use(at: LogBounds, content: DraftContent): Promise<DraftUse>
 }
+
+/** `draft-lost`: the store does not have everything that was written to the draft, which may also have expired. */
+export type DraftUse = 'used' | 'log-changed' | 'draft-lost'
 
 /** What a draft holds any of. */
 export interface DraftContent {

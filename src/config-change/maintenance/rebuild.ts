@@ -1,11 +1,14 @@
 import { isDeepStrictEqual } from 'node:util'
 import { inChunks } from '../../lib/keyed-chunks.ts'
-import type { MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
+import { OperatorError } from '../../lib/operator-error.ts'
+import type { DraftUse, MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
 import { LogMovedOn, Replay } from './replay.ts'
 import { findAsReplayed, suspectIndexes } from './verify.ts'
 
-/** Attempts to rebuild a partition whose log is replaced or compacted meanwhile. */
+/** Attempts to rebuild a partition whose log is replaced or compacted meanwhile, or whose draft is lost. */
 const MAX_ATTEMPTS = 20
+
+class DraftLost extends OperatorError {}
 
 export interface RebuiltPartition {
   /** The repaired parts of the log itself. */
@@ -35,7 +38,7 @@ async function rebuildFromLog(partition: MaintainedPartition, progress: Progress
     try {
       return await attemptRebuild(partition, progress)
     } catch (err) {
-      if (!(err instanceof LogMovedOn)) throw err
+      if (!(err instanceof LogMovedOn || err instanceof DraftLost)) throw err
       if (attempt === MAX_ATTEMPTS)
         return { faults: [], skipped: `${err.message}, in each of ${MAX_ATTEMPTS} attempts` }
     }
@@ -62,9 +65,13 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
     await write(keys)
     progress.advanced(keys.length)
   }
+  let use: DraftUse
   do {
     await replay.catchUp(entries => write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))]))
-  } while (replay.isComplete && !(await draft.use(replay.at, replay.content)))
+    if (!replay.isComplete) return
+    use = await draft.use(replay.at, replay.content)
+  } while (use === 'log-changed')
+  if (use === 'draft-lost') throw new DraftLost('the policy store lost some of the rebuilt policies')
 }
 
 async function repairVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {

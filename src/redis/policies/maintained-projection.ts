@@ -16,10 +16,11 @@ import { serverOf } from '../connection/server-of.ts'
 import type { ConfigKeys } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
 import { readRecord } from './config-json.ts'
+import { DraftWrites } from './draft-writes.ts'
 import { inPairs } from './in-pairs.ts'
-import { boundsOf, queueBounds, resultsOf, throwingErrors } from './maintained-log.ts'
+import { boundsOf, queueBounds, throwingErrors } from './maintained-log.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
-import { DRAFT_LIFETIME_MS, RedisProjectionDraft } from './projection-draft.ts'
+import { RedisProjectionDraft } from './projection-draft.ts'
 import { KeyReplacer } from './replace-keys.ts'
 import { scanHash } from './scan-hash.ts'
 import { parseName, shownName } from './stored-name.ts'
@@ -122,19 +123,16 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async replaceVersions(key: string, versions: readonly IndexedVersion[], at: LogBounds): Promise<boolean> {
-    const draft = this.#keys.draft(randomUUID(), 'versions')
+    const id = randomUUID()
+    const draft = this.#keys.draft(id, 'versions')
+    const writes = new DraftWrites(this.#keys.draft(id, 'writes'))
     for (const chunk of inChunks(versions)) {
       const members = chunk.flatMap(({ version, position }) => [version, position])
-      await resultsOf(
-        this.#redis
-          .pipeline()
-          .zadd(draft, ...members)
-          .pexpire(draft, DRAFT_LIFETIME_MS),
-      )
+      await writes.send(this.#redis.pipeline().zadd(draft, ...members), [draft])
     }
     const replacement = { inUse: this.#keys.versions(key), draft, hasDraft: versions.length > 0 }
-    const isReplaced = await this.#replacer.replace([replacement], at)
-    if (!isReplaced) await this.#redis.unlink(draft)
+    const isReplaced = (await this.#replacer.replace([replacement], writes, at)) === 'used'
+    if (!isReplaced) await this.#redis.unlink(draft, writes.counter)
     return isReplaced
   }
 }

@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto'
-import type { DraftContent, KeyPolicy, LogBounds, ProjectionDraft } from '../../config-change/maintenance/ports.ts'
+import type {
+  DraftContent,
+  DraftUse,
+  KeyPolicy,
+  LogBounds,
+  ProjectionDraft,
+} from '../../config-change/maintenance/ports.ts'
 import { endOf } from '../../domain/temporary-policy.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import type { ConfigKeys } from '../keys.ts'
 import { recordJson } from './config-json.ts'
-import { resultsOf } from './maintained-log.ts'
+import { DraftWrites } from './draft-writes.ts'
 import type { KeyReplacer } from './replace-keys.ts'
-
-/** Lifetime of a draft after its last write, in ms. The process that wrote an older one has died. */
-export const DRAFT_LIFETIME_MS = 3_600_000
 
 /** Policies and listed keys under draft keys of their own. */
 export class RedisProjectionDraft implements ProjectionDraft {
@@ -17,6 +20,7 @@ export class RedisProjectionDraft implements ProjectionDraft {
   readonly #policies: string
   readonly #names: string
   readonly #ends: string
+  readonly #writes: DraftWrites
   readonly #replacer: KeyReplacer
 
   constructor(redis: RedisClient, keys: ConfigKeys, replacer: KeyReplacer) {
@@ -27,6 +31,7 @@ export class RedisProjectionDraft implements ProjectionDraft {
     this.#policies = keys.draft(id, 'policies')
     this.#names = keys.draft(id, 'names')
     this.#ends = keys.draft(id, 'ends')
+    this.#writes = new DraftWrites(keys.draft(id, 'writes'))
   }
 
   async write(policies: readonly KeyPolicy[]): Promise<void> {
@@ -38,17 +43,16 @@ export class RedisProjectionDraft implements ProjectionDraft {
       if (end === undefined) pipeline.zrem(this.#ends, key)
       else pipeline.zadd(this.#ends, end, key)
     }
-    for (const draft of [this.#policies, this.#names, this.#ends]) pipeline.pexpire(draft, DRAFT_LIFETIME_MS)
-    await resultsOf(pipeline)
+    await this.#writes.send(pipeline, [this.#policies, this.#names, this.#ends])
   }
 
   /** A single call: the more time passes after the replay, the more often a change precedes it. */
-  async use(at: LogBounds, { hasPolicies, hasEnds }: DraftContent): Promise<boolean> {
+  async use(at: LogBounds, { hasPolicies, hasEnds }: DraftContent): Promise<DraftUse> {
     const replacements = [
       { inUse: this.#keys.policies, draft: this.#policies, hasDraft: hasPolicies },
       { inUse: this.#keys.names, draft: this.#names, hasDraft: hasPolicies },
       { inUse: this.#keys.ends, draft: this.#ends, hasDraft: hasEnds },
     ]
-    return this.#replacer.replace(replacements, at, randomUUID())
+    return this.#replacer.replace(replacements, this.#writes, at, randomUUID())
   }
 }
