@@ -44,7 +44,7 @@ if (connections < MAX_CONNECTIONS) {
 }
 const metrics = instanceMetrics(parent)
 const health = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
-const slots = new ConnectionSlots({ max: connections, onRefused: () => front.metrics.connectionRefused() })
+const slots = new ConnectionSlots({ max: connections, onClosed: () => front.metrics.connectionClosed() })
 const app = buildApp({
   ...front.app,
   slots,

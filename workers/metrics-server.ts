@@ -59,7 +59,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await metrics())
   })
   const connections = new Connections(server, {
-    slots: new ConnectionSlots({ max: MAX_CONNECTIONS, onRefused: () => undefined }),
+    slots: new ConnectionSlots({ max: MAX_CONNECTIONS, onClosed: () => undefined }),
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
     replacesIdle: true,
   })

@@ -41,7 +41,7 @@ export class Connections implements Iterable<Socket> {
     this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
       if (slots.areTaken && replacesIdle) this.#closeOldestIdle()
-      if (!slots.admit(socket)) return
+      if (!slots.admit(socket, () => this.current(socket) === undefined)) return
       this.#open.add(socket)
       socket.once('close', () => this.#closed(socket))
     })

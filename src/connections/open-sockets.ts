@@ -3,22 +3,37 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { clientOf } from '../lib/client-of.ts'
 import type { ConnectionSlots } from './connection-slots.ts'
 import { HeldBytes } from './held-bytes.ts'
+import { Newcomers } from './newcomers.ts'
+import { PacedClosing } from './paced-closing.ts'
 
 /** Bytes of all requests that have arrived in part. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024
 
+/** How long a client may take until it is admitted, in ms. */
+const ADMISSION_LIMIT_MS = 10_000
+
 /** How long a connection is idle before the kernel asks whether its client is still there, in ms. */
 const KEEP_ALIVE_DELAY_MS = 60_000
+
+/** The protocol of one connection. */
+export interface OpenHandler {
+  /** Whether every request that has arrived completely is answered. */
+  readonly isIdle: boolean
+  /** Whether the client has sent a request, and has logged in if the protocol demands it. */
+  readonly isAdmitted: boolean
+}
 
 /** Opens the protocol of a connection. @param hold called with the bytes that the connection holds of unfinished requests */
 export type OpenSocket<Handler> = (socket: Socket, hold: (bytes: number) => void) => Handler
 
 /** The connections of a protocol of its own, each with its handler. Bounds their number, and what all of them hold. */
-export class OpenSockets<Handler> implements Iterable<[Socket, Handler]> {
+export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socket, Handler]> {
   readonly #slots: ConnectionSlots
   readonly #openSocket: OpenSocket<Handler>
   readonly #open = new Map<Socket, Handler>()
   readonly #held = new HeldBytes(MAX_HELD_BYTES)
+  readonly #newcomers = new Newcomers(ADMISSION_LIMIT_MS)
+  readonly #closing = new PacedClosing()
 
   constructor(slots: ConnectionSlots, openSocket: OpenSocket<Handler>) {
     this.#slots = slots
@@ -45,8 +60,15 @@ export class OpenSockets<Handler> implements Iterable<[Socket, Handler]> {
   createListener(opened: (socket: Socket, handler: Handler) => void, { allowHalfOpen = false } = {}): Server {
     const options = { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
     return createServer(options, socket => {
-      if (this.#slots.admit(socket)) opened(socket, this.#accept(socket))
+      if (this.#slots.admit(socket, () => this.#open.get(socket)?.isIdle === true)) opened(socket, this.#accept(socket))
     })
+  }
+
+  /** Closes connections whose clients were not admitted in time. */
+  closeLate(nowMs: number): void {
+    for (const socket of this.#newcomers.takeLate(nowMs)) {
+      if (this.#open.get(socket)?.isAdmitted === false) this.#closing.close(socket)
+    }
   }
 
   /** Resolves when all connections are closed, after a while in any case. */
@@ -67,8 +89,10 @@ export class OpenSockets<Handler> implements Iterable<[Socket, Handler]> {
     const refuse = () => void socket.destroy()
     const handler = this.#openSocket(socket, bytes => this.#held.hold(client, refuse, bytes))
     this.#open.set(socket, handler)
+    this.#newcomers.add(socket, performance.now())
     socket.once('close', () => {
       this.#open.delete(socket)
+      this.#newcomers.delete(socket)
       this.#held.release(client, refuse)
     })
     return handler

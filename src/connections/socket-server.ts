@@ -1,6 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { type OpenSocket, OpenSockets } from './open-sockets.ts'
+import { type OpenHandler, type OpenSocket, OpenSockets } from './open-sockets.ts'
 import { Transfers } from './transfers.ts'
 import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
@@ -15,7 +15,7 @@ const CLOSING_MS = 500
 const READING_MS = 1_000
 
 /** The protocol of one connection. */
-export interface SocketHandler {
+export interface SocketHandler extends OpenHandler {
   /** Whether a request has arrived in part. */
   readonly isReceiving: boolean
   receive(chunk: Buffer): void
@@ -37,8 +37,8 @@ interface SocketServerOptions {
 }
 
 /**
- * The connections of a protocol of its own. Disconnects clients that send a request or read replies too slowly, and bounds what
- * all of them hold.
+ * The connections of a protocol of its own. Disconnects clients that do not use it, and those that send a request or read replies too
+ * slowly. Bounds what all of them hold.
  */
 export class SocketServer {
   readonly #drain: AbortSignal
@@ -84,6 +84,7 @@ export class SocketServer {
   }
 
   #look(): void {
+    this.#open.closeLate(performance.now())
     this.#readers.disconnectFrom(this.#open.sockets(), this.#transferring)
   }
 

@@ -1,5 +1,6 @@
 import { maxHeaderSize, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { PacedClosing } from './paced-closing.ts'
 import { lateConnections, unfinishedConnections } from './parsers.ts'
 
 /** Interval at which all connections are inspected, in ms. */
@@ -17,9 +18,6 @@ const LIMITS: HeadLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024 * 1024 }
 /** Memory of a head besides what the client has sent: the objects of a request, and those of its fields. */
 const BYTES_PER_HEAD = 4_096
 
-/** Closing a connection takes about 50 µs, or twice that with a response, so this is as long as a batch of checks. */
-const CLOSED_PER_TURN = 10
-
 /**
  * Closes connections whose request has no complete head in time, and the oldest unfinished ones when their heads hold too much memory
  * together. Replaces Node's own check, which closes all late connections in one turn of the event loop.
@@ -28,8 +26,7 @@ export class UnfinishedRequests {
   readonly #server: Server
   readonly #limits: HeadLimits
   readonly #refuseLate: (connection: Socket) => void
-  /** Connections to close in the next turns, with how to close each. */
-  readonly #toClose = new Map<Socket, (connection: Socket) => void>()
+  readonly #closing = new PacedClosing()
 
   /** @param refuseLate answers a client whose head is late, and closes the connection */
   constructor(server: Server, refuseLate: (connection: Socket) => void, limits = LIMITS) {
@@ -44,34 +41,15 @@ export class UnfinishedRequests {
   #look(): void {
     const { timeoutMs, maxBytes } = this.#limits
     for (const connection of lateConnections(this.#server, timeoutMs))
-      this.#close(connection, connection.bytesRead === 0 ? destroy : this.#refuseLate)
+      this.#closing.close(connection, connection.bytesRead === 0 ? undefined : this.#refuseLate)
     const holding = unfinishedConnections(this.#server).filter(({ bytesRead }) => bytesRead > 0)
     let heldBytes = holding.reduce((sum, connection) => sum + heldBytesOf(connection), 0)
     for (const connection of holding) {
       if (heldBytes <= maxBytes) return
       heldBytes -= heldBytesOf(connection)
-      this.#close(connection, destroy)
+      this.#closing.close(connection)
     }
   }
-
-  #close(connection: Socket, how: (connection: Socket) => void): void {
-    if (this.#toClose.size === 0) setImmediate(() => this.#closeSome())
-    this.#toClose.set(connection, how)
-  }
-
-  #closeSome(): void {
-    let left = CLOSED_PER_TURN
-    for (const [connection, close] of this.#toClose) {
-      if (left-- === 0) break
-      this.#toClose.delete(connection)
-      close(connection)
-    }
-    if (this.#toClose.size > 0) setImmediate(() => this.#closeSome())
-  }
-}
-
-function destroy(connection: Socket): void {
-  connection.destroy()
 }
 
 /** Memory of an unfinished head, at most: earlier requests of the connection count as well. */

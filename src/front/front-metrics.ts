@@ -92,7 +92,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
   })
   readonly #connectionsRefused = new Counter({
     name: 'throttler_connections_refused_total',
-    help: 'Connections refused because the process had too many',
+    help: 'Connections closed because the process had too many: new ones, or idle ones in their place',
     registers: [this.registry],
   })
 
@@ -200,7 +200,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     this.#logEvents.set({ partition: String(partition) }, logEvents)
   }
 
-  connectionRefused(): void {
+  connectionClosed(): void {
     this.#connectionsRefused.inc()
   }
 

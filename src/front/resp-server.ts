@@ -2,6 +2,7 @@ import type { Checker } from '../check/checker.ts'
 import { CommandRunner, type CommandRunnerOptions } from '../check/resp/command-runner.ts'
 import { CommandTable, type CommandTableOptions } from '../check/resp/command-table.ts'
 import { RespConnection } from '../check/resp/resp-connection.ts'
+import type { Session } from '../check/resp/session.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { SocketServer } from '../connections/socket-server.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
@@ -26,14 +27,17 @@ export function buildRespServer(deps: RespDependencies): SocketServer {
   const { slots, drain, tracing, calls } = deps
   const checker =
     tracing === undefined ? deps.checker : new TracedRespChecker({ ...tracing, calls, checker: deps.checker })
-  const runner = new CommandRunner({ ...deps, checker, table: new CommandTable(deps) })
+  const table = new CommandTable(deps)
+  const runner = new CommandRunner({ ...deps, checker, table })
+  const isAdmitted = (session: Session) => table.isAdmitted(session)
   const turns = new Turns(PACE)
   return new SocketServer({
     slots,
     drain,
     open: (socket, hold) => {
       const waiter = { socket, ip: socket.remoteAddress }
-      return new RespConnection(socket, { runner, hold, waitForTurn: run => waitForTurn(turns, waiter, { run }) })
+      const turn = (run: () => void) => void waitForTurn(turns, waiter, { run })
+      return new RespConnection(socket, { runner, isAdmitted, hold, waitForTurn: turn })
     },
   })
 }

@@ -41,6 +41,8 @@ export class GrpcConnection {
   #heldBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #retirement: NodeJS.Timeout | undefined
+  /** Whether the client has sent a call. */
+  isAdmitted = false
 
   constructor(socket: Socket, { hold, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
@@ -58,6 +60,12 @@ export class GrpcConnection {
     this.#session.on('error', () => undefined)
     this.#session.on('stream', (stream, headers) => this.#open(stream, context).begin(headers))
     socket.once('close', () => clearTimeout(this.#retirement))
+  }
+
+  /** Whether each call is answered, or is only open for later changes of an answer. */
+  get isIdle(): boolean {
+    for (const { stream, waitsForClient } of this.#exchanges) if (waitsForClient || !stream.headersSent) return false
+    return true
   }
 
   /** Tells the client to use another connection, and closes this one soon after, once its calls are answered. */
@@ -85,6 +93,7 @@ export class GrpcConnection {
 
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {
     const exchange = new Exchange(stream, context)
+    this.isAdmitted = true
     this.#exchanges.add(exchange)
     this.#head.arrived(stream)
     stream.once('close', () => {

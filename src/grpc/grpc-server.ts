@@ -56,9 +56,10 @@ export class GrpcServer {
     clearInterval(this.#timer)
   }
 
-  /** Disconnects clients that send requests or read responses too slowly, and retires old connections. */
+  /** Disconnects clients without a call, and those that send requests or read responses too slowly, and retires old connections. */
   #look(): void {
     const nowMs = performance.now()
+    this.#open.closeLate(nowMs)
     const unread: Unread[] = []
     for (const [socket, connection] of this.#open) {
       const { leftMs, unreadBytes } = connection.look(nowMs)

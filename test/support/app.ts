@@ -78,7 +78,7 @@ export class TestApp {
     const shared = {
       slots: new ConnectionSlots({
         max: options.maxConnections ?? MAX_CONNECTIONS,
-        onRefused: () => front.metrics.connectionRefused(),
+        onClosed: () => front.metrics.connectionClosed(),
       }),
       isOverloaded: options.isOverloaded ?? front.app.isOverloaded,
     }

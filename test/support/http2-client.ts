@@ -1,5 +1,11 @@
 import { once } from 'node:events'
-import { type ClientHttp2Session, type ClientHttp2Stream, connect, type OutgoingHttpHeaders } from 'node:http2'
+import {
+  type ClientHttp2Session,
+  type ClientHttp2Stream,
+  type ClientSessionOptions,
+  connect,
+  type OutgoingHttpHeaders,
+} from 'node:http2'
 import { connect as connectSocket, type Socket } from 'node:net'
 import { Duplex } from 'node:stream'
 
@@ -21,11 +27,14 @@ export interface Http2Answer {
 export class Http2Client {
   readonly session: ClientHttp2Session
 
-  /** @param delayMs how long what the server sends is under way */
-  constructor(port: number, delayMs = 0) {
-    const createConnection = () => delayed(connectSocket(port, '127.0.0.1'), delayMs)
-    this.session = connect(`http://127.0.0.1:${port}`, delayMs === 0 ? {} : { createConnection })
+  constructor(port: number, options: ClientSessionOptions = {}) {
+    this.session = connect(`http://127.0.0.1:${port}`, options)
     this.session.on('error', () => undefined)
+  }
+
+  /** @param delayMs how long what the server sends is under way */
+  static delayed(port: number, delayMs: number): Http2Client {
+    return new Http2Client(port, { createConnection: () => delayed(connectSocket(port, '127.0.0.1'), delayMs) })
   }
 
   open(headers: OutgoingHttpHeaders = {}): ClientHttp2Stream {

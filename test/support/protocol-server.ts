@@ -35,7 +35,7 @@ export class TestProtocolServer {
   readonly #server: ProtocolServer
   readonly #listener: Server
 
-  constructor(checker: TestChecker, build: (shared: Shared) => ProtocolServer) {
+  constructor(checker: TestChecker, build: (shared: Shared) => ProtocolServer, maxConnections = 10_000) {
     const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
     this.#server = build({
       checker: checker as Checker,
@@ -43,7 +43,7 @@ export class TestProtocolServer {
       callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
       calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
       isOverloaded: () => false,
-      slots: new ConnectionSlots({ max: 10_000, onRefused: () => undefined }),
+      slots: new ConnectionSlots({ max: maxConnections, onClosed: () => undefined }),
       largeRequests: new LargeRequests(this.#drain.signal),
       drain: this.#drain.signal,
       stop: this.#drain.signal,

@@ -49,6 +49,11 @@ export class CommandTable {
     this.#commands = new Map(commands.map(command => [command.name, command]))
   }
 
+  /** Whether the client may check. */
+  isAdmitted(session: Session): boolean {
+    return this.#logins.isAdmitted(session)
+  }
+
   /** `undefined` if there is no such command. */
   find(words: Words): Command | undefined {
     return this.#commands.get(words.name(0))

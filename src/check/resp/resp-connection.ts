@@ -29,6 +29,8 @@ export interface RespConnectionOptions {
   readonly runner: CommandRunner
   /** Calls back in the connection's turn among those that send many commands; never if it closes before. */
   waitForTurn(callback: () => void): void
+  /** Whether this client has logged in, or need not. */
+  isAdmitted(session: Session): boolean
   /** Called with the bytes of commands that are not complete, or that wait. */
   hold(bytes: number): void
 }
@@ -44,6 +46,7 @@ export class RespConnection {
   readonly #parser = new CommandParser()
   #heldBytes = 0
   #isBusy = false
+  #wasAnswered = false
   /** Whether more commands may be read from what has arrived. */
   #hasMore = false
   /** Whether it waits for a turn after the batch that is under way. */
@@ -64,6 +67,15 @@ export class RespConnection {
   /** Whether the service waits for the rest of a command. */
   get isReceiving(): boolean {
     return !this.#isBusy && this.#parser.heldBytes > 0
+  }
+
+  get isIdle(): boolean {
+    return !this.#isBusy
+  }
+
+  /** Whether the client has sent a command, and has logged in if it must. */
+  get isAdmitted(): boolean {
+    return this.#wasAnswered && this.#options.isAdmitted(this.#session)
   }
 
   receive(chunk: Buffer): void {
@@ -147,7 +159,10 @@ export class RespConnection {
     this.#isBusy = false
     const socket = this.#socket
     if (socket.destroyed) return
-    if (bytes !== '') socket.write(bytes, 'latin1')
+    if (bytes !== '') {
+      this.#wasAnswered = true
+      socket.write(bytes, 'latin1')
+    }
     if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
     else if (this.#isEnding) this.#end()
     else if (this.#waitsForTurn) this.#continueInTurn()

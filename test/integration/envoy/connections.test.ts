@@ -170,7 +170,7 @@ describe('a connection', () => {
 
 describe('a server that closes', () => {
   it('announces it, answers the calls that cross the announcement, and closes', async () => {
-    const distant = new Http2Client(server.port, 100)
+    const distant = Http2Client.delayed(server.port, 100)
     await distant.ask(REQUEST)
     const announced = once(distant.session, 'goaway')
     const ended = once(distant.session, 'close')
@@ -197,5 +197,36 @@ describe('a server that closes', () => {
     await once(watch, 'data')
     await server.close()
     expect(await answer).toMatchObject({ grpcStatus: '14' })
+  })
+})
+
+describe('once every connection is taken', () => {
+  let full: TestGrpcServer
+  afterEach(() => full.close())
+
+  /** A client of another address. Returns what becomes of its call. */
+  async function askFromElsewhere(): Promise<string | undefined> {
+    const socket = connect({ host: '127.0.0.1', port: full.port, localAddress: '127.0.0.2' })
+    const other = new Http2Client(full.port, { createConnection: () => socket })
+    const { grpcStatus } = await other.ask(REQUEST)
+    other.close()
+    return grpcStatus
+  }
+
+  it('a connection with a call under way stays, and one that only watches the health gives way', async () => {
+    full = await TestGrpcServer.start(checker, 1)
+    const first = new Http2Client(full.port)
+    const watch = first.open({ ':path': '/grpc.health.v1.Health/Watch' })
+    watch.end(framed(Buffer.alloc(0)))
+    await once(watch, 'data')
+    checker.isHolding = true
+    const answer = first.ask(REQUEST)
+    await eventually(() => expect(checker.waiting).toBe(1))
+    expect(await askFromElsewhere()).toBeUndefined()
+    checker.release()
+    expect(await answer).toMatchObject({ grpcStatus: '0' })
+    expect(await askFromElsewhere()).toBe('0')
+    if (!watch.closed) await once(watch, 'close')
+    first.close()
   })
 })

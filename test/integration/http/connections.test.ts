@@ -8,7 +8,7 @@ import { exchange } from './raw-http.ts'
 
 const MAX_CONNECTIONS = 40
 const MIB = 1024 * 1024
-const given = givenApp({ maxConnections: MAX_CONNECTIONS })
+const given = givenApp({ maxConnections: MAX_CONNECTIONS, variables: { RESP_PORT: '0' } })
 
 const sockets: Socket[] = []
 afterEach(() => {
@@ -56,6 +56,20 @@ describe('a process with the maximum number of connections', () => {
       expect(metrics).toMatch(/^throttler_connections_refused_total [1-9]/m)
     })
     for (const socket of others) socket.destroy()
+  })
+
+  it('closes the oldest idle one for a client of another address, whatever the protocol', async () => {
+    const first = connect(given.app.respPort, '127.0.0.1')
+    sockets.push(first)
+    await once(first, 'connect')
+    const rest = await Promise.all(Array.from({ length: MAX_CONNECTIONS - 1 }, connected))
+    const other = connect({ host: '127.0.0.1', port: given.app.port, localAddress: '127.0.0.2' })
+    sockets.push(other)
+    other.write(get('/ready', '1.0'))
+    expect(statusesIn(await text(other))).toEqual([200])
+    await ended(first)
+    expect(rest.filter(({ closed }) => closed)).toEqual([])
+    for (const socket of rest) socket.destroy()
   })
 })
 

@@ -18,7 +18,7 @@ let connections: Connections
 let slowClients: SlowClients
 beforeAll(async () => {
   server = createServer((_request, response) => void response.end(RESPONSE))
-  connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
+  connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
   slowClients = new SlowClients(server, connections)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -200,12 +200,21 @@ describe('when the server closes', () => {
 
 describeLong('a client that is too slow', () => {
   it('is disconnected while it reads no replies', async () => {
-    const slots = new ConnectionSlots({ max: 10, onRefused: () => undefined })
+    const slots = new ConnectionSlots({ max: 10, onClosed: () => undefined })
     const drain = new AbortController().signal
     /** Fills the buffers of the kernel, and no more. */
     const open = (socket: Socket) => {
       while (socket.write(Buffer.alloc(64 * 1024)));
-      return { isReceiving: false, receive() {}, inputEnded() {}, drain() {}, close() {}, cut() {} }
+      return {
+        isIdle: true,
+        isAdmitted: true,
+        isReceiving: false,
+        receive() {},
+        inputEnded() {},
+        drain() {},
+        close() {},
+        cut() {},
+      }
     }
     const writing = new SocketServer({ slots, drain, open })
     const listener = writing.createListener()

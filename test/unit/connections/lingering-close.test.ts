@@ -39,7 +39,7 @@ async function serve(fields: Readonly<Record<string, string>> = {}, timeoutMs = 
     response.writeHead(413, fields).end('too large')
   })
   server.on('connection', connection => accepted.push(connection))
-  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
+  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
   new LingeringClose(server, { connections, unreadBodies, turns, timeoutMs })

@@ -22,7 +22,7 @@ const accepted: Socket[] = []
 
 beforeEach(async () => {
   server = createServer((_request, response) => responses.push(response))
-  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onRefused: () => undefined }) })
+  const connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
   const turns = readingTurns()
   const unreadBodies = new UnreadBodies(server, turns)
   const closing = { connections, lingeringClose: new LingeringClose(server, { connections, unreadBodies, turns }) }

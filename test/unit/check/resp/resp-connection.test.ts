@@ -1,0 +1,71 @@
+import type { Socket } from 'node:net'
+import { PassThrough } from 'node:stream'
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { pino } from 'pino'
+import { Callers } from '../../../../src/access/callers.ts'
+import { BatchTurns } from '../../../../src/check/batch-turns.ts'
+import { RequestPolicies } from '../../../../src/check/request-policies.ts'
+import { CommandRunner } from '../../../../src/check/resp/command-runner.ts'
+import { CommandTable } from '../../../../src/check/resp/command-table.ts'
+import { RespConnection } from '../../../../src/check/resp/resp-connection.ts'
+import { PolicyTable } from '../../../../src/domain/policy-table.ts'
+import { CallLog } from '../../../../src/observability/call-log.ts'
+import { policyOf } from '../../../support/policies.ts'
+import { frameOf } from '../../../support/resp-client.ts'
+import { HeldChecker } from '../../../support/resp-server.ts'
+
+const TOKEN = { name: 'gate', token: 'a-token-of-the-test', readOnly: false }
+
+let checker: HeldChecker
+beforeEach(() => {
+  checker = new HeldChecker()
+})
+
+/** A connection whose replies are kept. */
+function open({ needsToken = false } = {}): { readonly connection: RespConnection; replies(): string } {
+  const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
+  const callers = new Callers({ adminTokens: [], checkTokens: needsToken ? [TOKEN] : [], limits })
+  const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key })
+  const requestPolicies = new RequestPolicies(new PolicyTable(policyOf('default')))
+  const table = new CommandTable({ callers, calls, requestPolicies, version: '0' })
+  const observer = { commandAnswered: () => undefined }
+  const batchTurns = new BatchTurns(10_000)
+  const runner = new CommandRunner({ table, checker, batchTurns, isOverloaded: () => false, calls, observer })
+  const socket = new PassThrough()
+  const connection = new RespConnection(socket as unknown as Socket, {
+    runner,
+    isAdmitted: session => table.isAdmitted(session),
+    waitForTurn: setImmediate,
+    hold: () => undefined,
+  })
+  return { connection, replies: () => String(socket.read() ?? '') }
+}
+
+describe('a client is admitted', () => {
+  it('once it has sent a complete command', () => {
+    const { connection, replies } = open()
+    connection.receive(frameOf('PING').subarray(0, 5))
+    expect(connection.isAdmitted).toBe(false)
+    connection.receive(frameOf('PING').subarray(5))
+    expect([replies(), connection.isAdmitted]).toEqual(['+PONG\r\n', true])
+  })
+
+  it('once it has logged in, if it needs a token', () => {
+    const { connection } = open({ needsToken: true })
+    connection.receive(frameOf('PING'))
+    expect(connection.isAdmitted).toBe(false)
+    connection.receive(frameOf('AUTH', TOKEN.token))
+    expect(connection.isAdmitted).toBe(true)
+  })
+})
+
+it('a connection is idle unless commands are under way', async () => {
+  const { connection } = open()
+  connection.receive(frameOf('PING'))
+  expect(connection.isIdle).toBe(true)
+  checker.isHolding = true
+  connection.receive(frameOf('THROTTLE.CHECK', 'key'))
+  expect(connection.isIdle).toBe(false)
+  checker.release()
+  expect(connection.isIdle).toBe(true)
+})
