@@ -3,6 +3,7 @@ import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { Problem } from '../lib/errors.ts'
 import { JsonBounds } from '../lib/json-bounds.ts'
 import type { ArrivingBodies } from './arriving-bodies.ts'
+import { inUtf8 } from './media-type.ts'
 
 declare module 'fastify' {
   interface FastifyContextConfig {
@@ -11,9 +12,7 @@ declare module 'fastify' {
   }
 }
 
-/** JSON in UTF-8. White space that matches in two ways would take a time that grows with the square of its length. */
-export const ACCEPTED_MEDIA_TYPE = /^application\/json\s*(;\s*charset\s*=\s*"?utf-?8"?\s*)?(;\s*)?$/i
-
+const JSON_IN_UTF8 = inUtf8('application/json')
 const MANY_BYTES = 64 * 1024
 const BYTE_ORDER_MARK = '\uFEFF'
 
@@ -31,7 +30,7 @@ export interface JsonBodyOptions {
  * schemas refuse members such as `__proto__`, since they allow no unknown members.
  */
 export function acceptOnlyJson(app: FastifyInstance, options: JsonBodyOptions): void {
-  const { bodies, maxBytes, maxElements, mediaType = ACCEPTED_MEDIA_TYPE } = options
+  const { bodies, maxBytes, maxElements, mediaType = JSON_IN_UTF8 } = options
   app.removeAllContentTypeParsers()
   app.addContentTypeParser(mediaType, (request, _payload, done) => {
     const problem = compressionFault(request)

@@ -6,6 +6,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify'
 import { importId } from '../../domain/command-id.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { compressionFault } from '../../http/json-body.ts'
+import { inUtf8 } from '../../http/media-type.ts'
 import type { RequestSpans } from '../../http/request-spans.ts'
 import { ResponseTurns } from '../../http/response-turns.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
@@ -34,7 +35,7 @@ export interface ImportRouteOptions {
   readonly logger: Logger
 }
 
-const MEDIA_TYPE = new RegExp(`^${NDJSON.replace('x-', '(x-)?')}\\s*(;\\s*charset\\s*=\\s*"?utf-?8"?\\s*)?;?\\s*$`, 'i')
+const MEDIA_TYPE = inUtf8(NDJSON.replace('x-', '(x-)?'))
 
 /** A turn compares a hundred policies in about two milliseconds, so dry runs take less than half of the time of a process. */
 const DRY_RUN_PACE = { perSecond: 200, burst: 1, maxWaiting: 100 }
