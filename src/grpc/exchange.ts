@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
 import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { LargeRequests } from '../connections/large-requests.ts'
-import { PacedReading } from '../connections/paced-reading.ts'
+import { BYTES_PER_TURN, PacedReading } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
@@ -144,17 +144,27 @@ export class Exchange implements Responder {
     return { metadata, socket, ip, deadlineMs: this.startMs + waitsMs }
   }
 
-  /** Answers a request that is not a call, once it has arrived: until then, node:http2 refuses what violates HTTP/2. */
-  #refuseRequest({ text, ...fields }: HeadFault): void {
-    const { stream } = this
-    stream.resume()
-    stream.once('end', () => {
-      this.#hasEnded = true
-      if (stream.destroyed) return
-      stream.respond({ ...fields, 'content-type': 'text/plain' })
-      // A request with the method HEAD gets no body, which Node knows.
-      if (!stream.writableEnded) stream.end(text)
+  /**
+   * Answers a request that is not a call, once it has arrived: until then, node:http2 refuses what violates HTTP/2. One that is large is
+   * answered before.
+   */
+  #refuseRequest(fault: HeadFault): void {
+    let bytes = 0
+    this.stream.on('data', ({ length }: Buffer) => {
+      bytes += length
+      if (bytes >= BYTES_PER_TURN) this.#refuse(fault)
     })
+    this.stream.once('end', () => this.#refuse(fault))
+  }
+
+  #refuse({ text, ...fields }: HeadFault): void {
+    const { stream } = this
+    if (this.#hasEnded || stream.destroyed) return
+    this.#hasEnded = true
+    stream.respond({ ...fields, 'content-type': 'text/plain' })
+    // A request with the method HEAD gets no body, which Node knows.
+    if (!stream.writableEnded) stream.end(text)
+    if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR)
   }
 
   #admit(method: Method, call: Call): void {

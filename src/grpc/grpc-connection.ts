@@ -2,6 +2,7 @@ import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream
 import type { Socket } from 'node:net'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
+import { SmallParts } from './small-parts.ts'
 
 /** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
 const MAX_STREAMS = 32
@@ -36,6 +37,7 @@ export class GrpcConnection {
   readonly #socket: Socket
   readonly #session: ServerHttp2Session
   readonly #head: ArrivingHead
+  readonly #smallParts = new SmallParts(() => this.#destroy())
   readonly #exchanges = new Set<Exchange>()
   readonly #hold: (bytes: number) => void
   #heldBytes = 0
@@ -96,10 +98,17 @@ export class GrpcConnection {
     this.isAdmitted = true
     this.#exchanges.add(exchange)
     this.#head.arrived(stream)
+    this.#smallParts.countIn(stream)
     stream.once('close', () => {
       this.#exchanges.delete(exchange)
       exchange.closed()
     })
     return exchange
+  }
+
+  /** Closes the connection. What has arrived is skipped, since the session closes its streams first. */
+  #destroy(): void {
+    this.#session.destroy()
+    this.#socket.destroy()
   }
 }

@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { Readable } from 'node:stream'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import type { Method } from '../../../src/grpc/call.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { eventually } from '../../support/eventually.ts'
-import { framed, Http2Client } from '../../support/http2-client.ts'
+import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
 
 const KIB = 1024
 const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
@@ -34,6 +35,11 @@ function frame(type: number, flags: number, stream: number, payload: Buffer = Bu
 class Calls implements Method {
   readonly name = 'a'
   readonly lengths: number[] = []
+  admission: ReturnType<NonNullable<Method['admit']>>
+
+  admit(): typeof this.admission {
+    return this.admission
+  }
 
   answer(message: Buffer): void {
     this.lengths.push(message.length)
@@ -172,18 +178,6 @@ describe('a message', () => {
     client.close()
   })
 
-  it('in thousands of tiny parts ends the connection', async () => {
-    const head = frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC]))
-    const announced = frame(DATA, 0, 1, framed(Buffer.alloc(0), { length: 1024 * KIB }))
-    const parts = Array.from({ length: 2_000 }, () => frame(DATA, 0, 1, Buffer.from('x')))
-    const client = connect(port(), '127.0.0.1')
-    sockets.push(client)
-    client.on('error', () => undefined).resume()
-    client.write(Buffer.concat([PREFACE, SETTINGS, head, announced, ...parts]))
-    await once(client, 'close')
-    expect(calls.lengths).toEqual([])
-  })
-
   it('that is large is handled in its turn, one in a turn of the event loop', async () => {
     const client = new Http2Client(port())
     const whole = framed(Buffer.alloc(40 * KIB))
@@ -196,4 +190,79 @@ describe('a message', () => {
     expect(most).toBe(1)
     client.close()
   })
+})
+
+describe('a request in thousands of small parts', () => {
+  const PUT = Buffer.from('\x02\x03PUT\x86\x04\x02/a\x01\x01b', 'latin1')
+  const UNKNOWN_METHOD = Buffer.from('\x83\x86\x04\x02/b\x01\x01b', 'latin1')
+  const announced = frame(DATA, 0, 1, framed(Buffer.alloc(0), { length: 1024 * KIB }))
+  const parts = Buffer.concat(Array.from({ length: 4_000 }, () => frame(DATA, 0, 1, Buffer.from('x'))))
+
+  let handled: number
+  beforeEach(() => {
+    handled = 0
+    const { push } = Readable.prototype
+    jest.spyOn(Readable.prototype, 'push').mockImplementation(function (this: Readable, part, encoding) {
+      if (part?.length === 1) handled++
+      return push.call(this, part, encoding)
+    })
+  })
+  afterEach(() => void jest.restoreAllMocks())
+
+  it.each([
+    ['that is a call', [HEAD, GRPC]],
+    ['that waits for its admission', [HEAD, GRPC], new Promise<undefined>(() => undefined)],
+    ['of another media type', [HEAD]],
+    ['that is not a POST', [PUT]],
+  ])('%s ends the connection, which handles a hundred of them', async (_name, head, admission = undefined) => {
+    calls.admission = admission
+    const client = connect(port(), '127.0.0.1')
+    sockets.push(client)
+    client.on('error', () => undefined).resume()
+    client.write(
+      Buffer.concat([PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts]),
+    )
+    await once(client, 'close')
+    expect(handled).toBeGreaterThan(90)
+    expect(handled).toBeLessThan(120)
+    expect(calls.lengths).toEqual([])
+  })
+
+  it.each([
+    ['that is not admitted', [HEAD, GRPC], { name: 'UNAUTHENTICATED', message: '' } as const],
+    ['of an unknown method', [UNKNOWN_METHOD, GRPC]],
+  ])('%s is answered without them', async (_name, head, admission = undefined) => {
+    calls.admission = admission
+    await send(PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts)
+    expect(handled).toBeLessThan(120)
+    expect(calls.lengths).toEqual([])
+  })
+
+  it('counts those of all requests of the connection', async () => {
+    const requests = Array.from({ length: 12 }, (_, i) => [
+      frame(HEADERS, END_HEADERS, 2 * i + 1, Buffer.concat([HEAD, GRPC])),
+      frame(DATA, 0, 2 * i + 1, framed(Buffer.alloc(0), { length: KIB })),
+      ...Array.from({ length: 20 }, () => frame(DATA, 0, 2 * i + 1, Buffer.from('x'))),
+    ])
+    const client = connect(port(), '127.0.0.1')
+    sockets.push(client)
+    client.on('error', () => undefined).resume()
+    client.write(Buffer.concat([PREFACE, SETTINGS, ...requests.flat()]))
+    await once(client, 'close')
+    expect(handled).toBeLessThan(220)
+  })
+})
+
+it('a request that is refused is answered after 64 KiB', async () => {
+  const client = new Http2Client(port())
+  const stream = client.open({ ':method': 'PUT' })
+  const answer = answerTo(stream)
+  const write = () => stream.write(Buffer.alloc(16 * KIB), () => stream.closed || write())
+  write()
+  expect(await answer).toMatchObject({
+    status: 405,
+    body: Buffer.from('This port answers calls of gRPC, which use POST.\n'),
+  })
+  expect(await client.ask(Buffer.alloc(0), { ':path': '/b' })).toMatchObject({ grpcStatus: '12' })
+  client.close()
 })

@@ -1,0 +1,40 @@
+import type { ServerHttp2Stream } from 'node:http2'
+
+/** A part costs as much time as many bytes, so smaller ones are counted. */
+const MIN_PART_BYTES = 64
+
+/** Small parts of one request that do not count, such as the prefix of its message. */
+const FREE_PARTS = 8
+
+/** Small parts of a connection. */
+const MAX_SMALL_PARTS = 100
+
+/**
+ * Ends a connection that sends its requests in many small parts: node:http2 handles each part by itself, and all that have arrived in
+ * one turn of the event loop.
+ */
+export class SmallParts {
+  readonly #endConnection: () => void
+  #count = 0
+
+  /** @param endConnection ends it at once: what it has sent is then skipped */
+  constructor(endConnection: () => void) {
+    this.#endConnection = endConnection
+  }
+
+  /** Counts the parts of a request as they arrive, whether or not somebody reads them. */
+  countIn(stream: ServerHttp2Stream): void {
+    this.#add(-FREE_PARTS)
+    const push = stream.push.bind(stream)
+    stream.push = (part: Buffer | null) => {
+      const wantsMore = push(part)
+      if (part !== null) this.#add(1 - part.length / MIN_PART_BYTES)
+      return wantsMore
+    }
+  }
+
+  #add(count: number): void {
+    this.#count = Math.max(0, this.#count + count)
+    if (this.#count > MAX_SMALL_PARTS) this.#endConnection()
+  }
+}
