@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import type { FromChild } from './messages.ts'
 
 /** How often a child sends a heartbeat and its parent checks for one, in ms. */
 export const HEARTBEAT_INTERVAL_MS = 1_000
@@ -9,7 +10,7 @@ export const HEARTBEAT_INTERVAL_MS = 1_000
  */
 const MAX_MISSED = 10
 
-/** The same before the first message: a child that loads its code on a busy machine needs longer. */
+/** The same until a child is ready: on a busy machine, it needs longer to load its code, and then to load the policies. */
 const MAX_MISSED_AT_START = 60
 
 export interface HangLimits {
@@ -29,9 +30,9 @@ export function watchForHang(child: ChildProcess, onHang: () => void, limits: Ha
     clearInterval(timer)
     onHang()
   }, intervalMs)
-  child.on('message', () => {
+  child.on('message', message => {
     missed = 0
-    allowed = maxMissed
+    if ((message as FromChild).type === 'ready') allowed = maxMissed
   })
   child.once('exit', () => clearInterval(timer))
   child.once('error', () => child.pid === undefined && clearInterval(timer))

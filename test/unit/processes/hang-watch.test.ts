@@ -22,8 +22,16 @@ it('the watch reports a child that never sends a heartbeat, once, after the limi
   expect(onHang).toHaveBeenCalledTimes(1)
 })
 
-it('the watch reports a child whose heartbeats stop after the shorter limit', () => {
+it('the watch applies the limit for starting until the child is ready', () => {
   child.emit('message', { type: 'alive' })
+  jest.advanceTimersByTime(50)
+  expect(onHang).not.toHaveBeenCalled()
+  jest.advanceTimersByTime(10)
+  expect(onHang).toHaveBeenCalledTimes(1)
+})
+
+it('the watch reports a child that was ready and whose heartbeats stop after the shorter limit', () => {
+  child.emit('message', { type: 'ready' })
   jest.advanceTimersByTime(20)
   expect(onHang).not.toHaveBeenCalled()
   jest.advanceTimersByTime(10)
