@@ -130,7 +130,7 @@ export interface ReservationStore {
   extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]>
   /** `null` for an id that is not known, or not any more. */
   read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]>
-  /** The first holds of a key by expiry, at most 100. */
+  /** The first holds of a key by expiry, at most 100, without those that have expired. */
   holdsOf(key: string): Promise<readonly Hold[]>
 }
 

@@ -80,7 +80,9 @@ export const bucketRoutes: FastifyPluginAsyncTypebox<BucketRoutesOptions> = asyn
       const { key } = request.params
       acceptBucketKey('/params/key', key)
       acceptPolicyName('/query/policy', request.query.policy)
-      const [decision, holds] = await Promise.all([buckets.preview({ ...request.query, key }), buckets.holdsOf(key)])
+      const decision = await buckets.preview({ ...request.query, key })
+      // Afterwards: the preview settles the holds that have expired.
+      const holds = await buckets.holdsOf(key)
       const members = `${decisionMembers(decision)},"definition":${JSON.stringify(definitionBody(decision))}`
       return sendJson(
         reply,

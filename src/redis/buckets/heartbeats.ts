@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../observability/logger.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import { serverTimeMs } from '../connection/server-time.ts'
 import { heartbeatsKey } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
 
@@ -67,8 +68,7 @@ export class Heartbeats {
 
   /** Returns the number of live processes, by the store's clock. */
   async #beat(): Promise<number> {
-    const [seconds, microseconds] = await this.#redis.time()
-    const nowMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000)
+    const nowMs = await serverTimeMs(this.#redis)
     const replies = await this.#redis
       .multi()
       .zremrangebyscore(this.#key, '-inf', nowMs - COUNTED_FOR_MS)

@@ -1,6 +1,8 @@
 /** What reservations hold of a bucket, outside of scripts: `lua/holds.lua` and `lua/bucket-layout.lua` describe how it is stored. */
 import type { Hold, OnExpiry } from '../../domain/holds.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import { serverOf } from '../connection/server-of.ts'
+import { serverTimeMs } from '../connection/server-time.ts'
 import type { BucketKeys } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
 
@@ -18,13 +20,18 @@ const DEADLINE_AT = 40
 const ENTRIES_AT = 56
 const ONE_HOLD_BYTES = 32
 
-/** The first holds of a key by deadline. What was lost with its set has no id, and is left out. */
+/**
+ * The first holds of a key by deadline, without those that have expired but are not settled yet. What was lost with its set has no id,
+ * and is left out.
+ */
 export async function readHolds(redis: RedisClient, keys: BucketKeys, key: string): Promise<readonly Hold[]> {
+  const nowMs = await serverTimeMs(await serverOf(redis, keys.bucket(key)))
   const [bucket, members] = await Promise.all([
     readString(redis, keys.bucket(key)),
-    redis.zrangeBuffer(keys.holds(key), '0', String(MAX_READ - 1), 'WITHSCORES'),
+    redis.zrangebyscoreBuffer(keys.holds(key), `(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, MAX_READ),
   ])
-  return hasOnlyHold(bucket) ? [onlyHoldIn(bucket)] : holdsIn(members)
+  const holds = hasOnlyHold(bucket) ? [onlyHoldIn(bucket)] : holdsIn(members)
+  return holds.filter(({ expiresAtMs }) => expiresAtMs > nowMs)
 }
 
 /** `null` for a key of another type: such a bucket counts as full. */

@@ -150,6 +150,21 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await redis.exists(keys.holds('due'))).toBe(0)
   })
 
+  it('are listed until they expire, also while nothing settles them', async () => {
+    const { id } = await reserve('alone', 2)
+    expect(await store.holdsOf('alone')).toMatchObject([{ id }])
+    await makeDue('alone')
+    expect(await store.holdsOf('alone')).toEqual([])
+
+    await store.checkAll(Array.from({ length: 200 }, () => groupOf('listed', 2)))
+    await makeDue('listed')
+    expect(await store.holdsOf('listed')).toEqual([])
+    expect(await redis.zcard(keys.holds('listed'))).toBe(200)
+    const last = await reserve('listed', 3)
+    expect(await redis.zcard(keys.holds('listed'))).toBe(200 - 64 + 1)
+    expect(await store.holdsOf('listed')).toMatchObject([{ id: last.id, tokens: 3 }])
+  })
+
   it('are forgotten by a reset, and still charged when they are settled', async () => {
     const { id } = await reserve('reset', 400)
     await store.reset('reset')
