@@ -5,13 +5,17 @@ import { RespConnection } from '../check/resp/resp-connection.ts'
 import type { Session } from '../check/resp/session.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { SocketServer } from '../connections/socket-server.ts'
-import { waitForTurn } from '../connections/wait-for-turn.ts'
+import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
+import { TurnBudget } from '../lib/turn-budget.ts'
 import { Turns } from '../lib/turns.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { TracedRespChecker } from './traced-resp-checker.ts'
 
 /** Of connections that send many commands: they share the time with others. */
 const PACE = { restPerTaskTime: 1 }
+
+/** Commands of all connections in one turn of the event loop: a few milliseconds. Eight connections can send full batches at once. */
+const COMMANDS_PER_TURN = 2_048
 
 export interface RespDependencies extends CommandTableOptions, Omit<CommandRunnerOptions, 'table' | 'checker'> {
   readonly checker: Checker
@@ -31,13 +35,15 @@ export function buildRespServer(deps: RespDependencies): SocketServer {
   const runner = new CommandRunner({ ...deps, checker, table })
   const isAdmitted = (session: Session) => table.isAdmitted(session)
   const turns = new Turns(PACE)
+  const budget = new TurnBudget(COMMANDS_PER_TURN)
   return new SocketServer({
     slots,
     drain,
     open: (socket, hold) => {
       const waiter = { socket, ip: socket.remoteAddress }
-      const turn = (run: () => void) => void waitForTurn(turns, waiter, { run })
-      return new RespConnection(socket, { runner, isAdmitted, hold, waitForTurn: turn })
+      const waitIn = (queue: TaskQueue) => (run: () => void) => void waitForTurn(queue, waiter, { run })
+      const waits = { waitForTurn: waitIn(turns), waitForBudget: waitIn(budget) }
+      return new RespConnection(socket, { runner, isAdmitted, hold, budget, ...waits })
     },
   })
 }

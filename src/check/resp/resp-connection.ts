@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { TurnBudget } from '../../lib/turn-budget.ts'
 import { CommandBatch } from './command-batch.ts'
 import { CommandParser } from './command-parser.ts'
 import type { CommandRunner } from './command-runner.ts'
@@ -27,6 +28,10 @@ const LINGER_MS = 1_000
 
 export interface RespConnectionOptions {
   readonly runner: CommandRunner
+  /** Of commands of all connections. */
+  readonly budget: TurnBudget
+  /** Calls back in the connection's turn once the budget is spent; never if it closes before. */
+  waitForBudget(callback: () => void): void
   /** Calls back in the connection's turn among those that send many commands; never if it closes before. */
   waitForTurn(callback: () => void): void
   /** Whether this client has logged in, or need not. */
@@ -82,7 +87,7 @@ export class RespConnection {
     if (this.#isDeaf) return
     this.#parser.push(chunk)
     if (this.#isBusy) this.#readAhead()
-    else this.#startBatch()
+    else this.#start()
   }
 
   /** Whoever has sent everything still gets the replies. */
@@ -115,11 +120,20 @@ export class RespConnection {
     if (this.#parser.heldBytes > MAX_AHEAD_BYTES) this.#socket.pause()
   }
 
+  /** Now, unless all connections together have run as many commands as a turn of the event loop has time for. */
+  #start(): void {
+    this.#isBusy = true
+    if (this.#options.budget.isSpent) {
+      this.#readAhead()
+      this.#options.waitForBudget(() => this.#startBatch())
+    } else this.#startBatch()
+  }
+
   #startBatch(): void {
     if (this.#socket.destroyed) return
-    this.#isBusy = true
     const batch = new CommandBatch(bytes => this.#reply(bytes))
     this.#hasMore = this.#readInto(batch)
+    this.#options.budget.spend(batch.size)
     this.#waitsForTurn = this.#hasMore || batch.size - batch.checks.length > MAX_OTHERS
     if (!this.#hasMore || this.#parser.heldBytes === 0) this.#parser.settle()
     this.#reportHeld()
@@ -173,7 +187,7 @@ export class RespConnection {
   /** In the next turn of the event loop. */
   #continue(): void {
     this.#isBusy = true
-    setImmediate(() => this.#startBatch())
+    setImmediate(() => this.#start())
   }
 
   #continueInTurn(): void {

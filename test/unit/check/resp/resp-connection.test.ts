@@ -9,6 +9,7 @@ import { CommandRunner } from '../../../../src/check/resp/command-runner.ts'
 import { CommandTable } from '../../../../src/check/resp/command-table.ts'
 import { RespConnection } from '../../../../src/check/resp/resp-connection.ts'
 import { PolicyTable } from '../../../../src/domain/policy-table.ts'
+import { TurnBudget } from '../../../../src/lib/turn-budget.ts'
 import { CallLog } from '../../../../src/observability/call-log.ts'
 import { policyOf } from '../../../support/policies.ts'
 import { frameOf } from '../../../support/resp-client.ts'
@@ -16,9 +17,17 @@ import { HeldChecker } from '../../../support/resp-server.ts'
 
 const TOKEN = { name: 'gate', token: 'a-token-of-the-test', readOnly: false }
 
+/** Of one batch. */
+const MAX_COMMANDS = 256
+
 let checker: HeldChecker
+let budget: TurnBudget
+/** The commands of all connections that have run. */
+let ran: number
 beforeEach(() => {
   checker = new HeldChecker()
+  budget = new TurnBudget(2 * MAX_COMMANDS)
+  ran = 0
 })
 
 /** A connection whose replies are kept. */
@@ -28,7 +37,7 @@ function open({ needsToken = false } = {}): { readonly connection: RespConnectio
   const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key })
   const requestPolicies = new RequestPolicies(new PolicyTable(policyOf('default')))
   const table = new CommandTable({ callers, calls, requestPolicies, version: '0' })
-  const observer = { commandAnswered: () => undefined }
+  const observer = { commandAnswered: () => void ran++ }
   const batchTurns = new BatchTurns(10_000)
   const runner = new CommandRunner({ table, checker, batchTurns, isOverloaded: () => false, calls, observer })
   const socket = new PassThrough()
@@ -36,6 +45,8 @@ function open({ needsToken = false } = {}): { readonly connection: RespConnectio
     runner,
     isAdmitted: session => table.isAdmitted(session),
     waitForTurn: setImmediate,
+    budget,
+    waitForBudget: run => void budget.add('client', { run }),
     hold: () => undefined,
   })
   return { connection, replies: () => String(socket.read() ?? '') }
@@ -68,4 +79,37 @@ it('a connection is idle unless commands are under way', async () => {
   expect(connection.isIdle).toBe(false)
   checker.release()
   expect(connection.isIdle).toBe(true)
+})
+
+describe('commands of one turn of the event loop', () => {
+  const pings = Buffer.concat(Array.from({ length: MAX_COMMANDS }, () => frameOf('PING')))
+
+  it('are answered at once while they are few', () => {
+    for (const { connection, replies } of [open(), open()]) {
+      connection.receive(pings)
+      expect(replies()).toBe('+PONG\r\n'.repeat(MAX_COMMANDS))
+    }
+  })
+
+  it('are of all connections together as many as their budget allows, and the rest follow', async () => {
+    const clients = Array.from({ length: 50 }, () => open())
+    for (const { connection } of clients) connection.receive(pings)
+    for (let before = 0; before < 50 * MAX_COMMANDS; ) {
+      expect(ran - before).toBeLessThanOrEqual(2 * MAX_COMMANDS)
+      before = ran
+      await new Promise(setImmediate)
+    }
+    expect(ran).toBe(50 * MAX_COMMANDS)
+    for (const { replies } of clients) expect(replies()).toBe('+PONG\r\n'.repeat(MAX_COMMANDS))
+  })
+
+  it('wait in order with those that arrive meanwhile', async () => {
+    for (const { connection } of [open(), open()]) connection.receive(pings)
+    const { connection, replies } = open()
+    for (const text of ['a', 'b', 'c']) connection.receive(frameOf('ECHO', text))
+    expect([replies(), connection.isIdle]).toEqual(['', false])
+    await new Promise(setImmediate)
+    expect(replies()).toBe('$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n')
+    expect(connection.isIdle).toBe(true)
+  })
 })
