@@ -80,8 +80,9 @@ export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socke
     timeout.abort()
   }
 
+  /** Closes all connections, a few in each turn of the event loop. */
   destroy(): void {
-    for (const socket of this.#open.keys()) socket.destroy()
+    for (const socket of this.#open.keys()) this.#closing.close(socket)
   }
 
   #accept(socket: Socket): Handler {

@@ -1,27 +1,16 @@
 import type { Socket } from 'node:net'
+import { FewPerTurn } from '../lib/few-per-turn.ts'
 
 /** Closing a connection takes about 50 µs, or twice that with a response, so this is as long as a batch of checks. */
 const CLOSED_PER_TURN = 10
 
 /** Closes connections, a few in each turn of the event loop. */
 export class PacedClosing {
-  /** Connections to close in the next turns, with how to close each. */
-  readonly #toClose = new Map<Socket, (connection: Socket) => void>()
+  readonly #tasks = new FewPerTurn<Socket>(CLOSED_PER_TURN)
 
   /** @param how by default, without a response */
   close(connection: Socket, how: (connection: Socket) => void = destroy): void {
-    if (this.#toClose.size === 0) setImmediate(() => this.#closeSome())
-    this.#toClose.set(connection, how)
-  }
-
-  #closeSome(): void {
-    let left = CLOSED_PER_TURN
-    for (const [connection, close] of this.#toClose) {
-      if (left-- === 0) break
-      this.#toClose.delete(connection)
-      close(connection)
-    }
-    if (this.#toClose.size > 0) setImmediate(() => this.#closeSome())
+    this.#tasks.add(connection, () => how(connection))
   }
 }
 

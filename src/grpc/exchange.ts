@@ -6,17 +6,20 @@ import { BYTES_PER_TURN, PacedReading } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
+import { type HeadFault, headFault } from './head-fault.ts'
 import { ArrivingMessage, frameOf } from './message-frames.ts'
 import { OK, type Status, statusFields } from './status.ts'
 import { timeoutMs } from './timeout.ts'
 
-const CONTENT_TYPE = /^application\/grpc(\+proto)?(;|$)/i
 const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
 
 /** In metrics, for a call of a method that does not exist. */
 const UNKNOWN = 'unknown'
 
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
+
+/** Memory of a call that stays open after its first answer. */
+const OPEN_CALL_BYTES = 8_192
 
 /** Memory of a call besides its message, until it is known to wait for its client. */
 const MIN_HEAD_BYTES = 4_096
@@ -102,6 +105,7 @@ export class Exchange implements Responder {
     if (!this.stream.writable) return
     if (!this.stream.headersSent) this.#respond(OK)
     this.stream.write(frameOf(message))
+    this.#hold(OPEN_CALL_BYTES)
   }
 
   finish(message: Buffer): void {
@@ -230,19 +234,4 @@ export class Exchange implements Responder {
 
 function malformedTimeout(given: string | undefined): Status {
   return { name: 'INVALID_ARGUMENT', message: `grpc-timeout must be like 20m, with up to 8 digits; was ${given}` }
-}
-
-/** The response to a request that is not a call. */
-interface HeadFault {
-  readonly ':status': number
-  readonly allow?: string
-  readonly text: string
-}
-
-function headFault(headers: IncomingHttpHeaders): HeadFault | undefined {
-  if (headers[':method'] !== 'POST') {
-    return { ':status': 405, allow: 'POST', text: 'This port answers calls of gRPC, which use POST.\n' }
-  }
-  if (CONTENT_TYPE.test(headers['content-type'] ?? '')) return undefined
-  return { ':status': 415, text: 'This port answers calls of gRPC, whose content type is application/grpc.\n' }
 }

@@ -1,5 +1,6 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { SmallParts } from './small-parts.ts'
@@ -30,6 +31,8 @@ const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '0
 interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' | 'ip'> {
   /** Called with the bytes that the connection holds of unfinished requests. */
   hold(bytes: number): void
+  /** The steps in which connections end, which many can do at once. */
+  readonly endings: FewPerTurn<GrpcConnection>
 }
 
 /** One connection of a client, with its calls under way. */
@@ -40,14 +43,17 @@ export class GrpcConnection {
   readonly #smallParts = new SmallParts(() => this.#destroy())
   readonly #exchanges = new Set<Exchange>()
   readonly #hold: (bytes: number) => void
+  readonly #endings: FewPerTurn<GrpcConnection>
   #heldBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
+  #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
   /** Whether the client has sent a call. */
   isAdmitted = false
 
-  constructor(socket: Socket, { hold, ...shared }: GrpcConnectionContext) {
+  constructor(socket: Socket, { hold, endings, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
+    this.#endings = endings
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -72,12 +78,20 @@ export class GrpcConnection {
 
   /** Tells the client to use another connection, and closes this one soon after, once its calls are answered. */
   retire(): void {
-    if (this.#retirement !== undefined || this.#session.destroyed) return
+    if (this.#isRetiring) return
+    this.#isRetiring = true
+    this.#endings.add(this, () => this.#announceEnd())
+  }
+
+  #announceEnd(): void {
+    if (this.#session.destroyed) return
     this.#socket.write(GOAWAY)
-    this.#retirement = setTimeout(() => {
-      for (const exchange of this.#exchanges) exchange.endStreaming()
-      this.#session.close()
-    }, GOAWAY_MS)
+    this.#retirement = setTimeout(() => this.#endings.add(this, () => this.#endCalls()), GOAWAY_MS)
+  }
+
+  #endCalls(): void {
+    for (const exchange of this.#exchanges) exchange.endStreaming()
+    this.#session.close()
   }
 
   /** What the client has not read, and the time that it has left to send a request or to read a response, in ms. */

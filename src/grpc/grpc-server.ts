@@ -4,12 +4,16 @@ import type { LargeRequests } from '../connections/large-requests.ts'
 import { OpenSockets } from '../connections/open-sockets.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
+import { FewPerTurn } from '../lib/few-per-turn.ts'
 import type { GrpcObserver, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import type { Status } from './status.ts'
 
 /** How long calls that are under way may take once the server closes, in ms. */
 const CLOSING_MS = 1_000
+
+/** To end a connection with its calls takes about a millisecond. */
+const ENDINGS_PER_TURN = 5
 
 /** Interval at which all calls are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
@@ -30,7 +34,7 @@ export class GrpcServer {
   #isClosing = false
 
   constructor(options: GrpcServerOptions) {
-    const context = { ...options, reading: readingTurns() }
+    const context = { ...options, reading: readingTurns(), endings: new FewPerTurn<GrpcConnection>(ENDINGS_PER_TURN) }
     this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }

@@ -6,6 +6,7 @@ import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import type { Method } from '../../../src/grpc/call.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
+import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
 
@@ -41,7 +42,7 @@ class Calls implements Method {
     return this.admission
   }
 
-  answer(message: Buffer): void {
+  answer: Method['answer'] = message => {
     this.lengths.push(message.length)
   }
 }
@@ -63,6 +64,7 @@ beforeEach(async () => {
       throw err
     },
     reading: readingTurns(),
+    endings: new FewPerTurn<GrpcConnection>(10),
     largeRequests: new LargeRequests(new AbortController().signal),
     hold: (bytes: number) => {
       held = bytes
@@ -190,6 +192,16 @@ describe('a message', () => {
     expect(most).toBe(1)
     client.close()
   })
+})
+
+it('a call that stays open counts in the memory of requests until it has ended', async () => {
+  calls.answer = (_message, responder) => responder.send(Buffer.alloc(0))
+  const client = new Http2Client(port())
+  const streams = Array.from({ length: 3 }, () => client.open({ ':path': '/a' }).end(framed(Buffer.alloc(0))))
+  await eventually(() => expect(held).toBe(3 * 8 * KIB))
+  for (const stream of streams) stream.close()
+  await eventually(() => expect(held).toBe(0))
+  client.close()
 })
 
 describe('a request in thousands of small parts', () => {

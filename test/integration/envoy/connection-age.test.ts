@@ -6,6 +6,7 @@ import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { Health } from '../../../src/grpc/health.ts'
+import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
 
 /** The bounds of the age at which a connection ends, in ms. */
@@ -30,6 +31,7 @@ beforeEach(async () => {
     observer: { callAnswered: () => undefined },
     hold: () => undefined,
     reading: readingTurns(),
+    endings: new FewPerTurn<GrpcConnection>(10),
     largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),
   })

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { connect } from 'node:net'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { connect, Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { AskedCheck, OnResult } from '../../../src/check/pending-check.ts'
 import { eventually } from '../../support/eventually.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
@@ -11,6 +11,9 @@ import { HeldChecker } from '../../support/resp-server.ts'
 const MESSAGE = Buffer.from('0a04656467651208' + '0a060a01611201' + '62', 'hex')
 const REQUEST = framed(MESSAGE)
 const SECOND_DESCRIPTOR = Buffer.from('12080a060a0161120163', 'hex')
+
+/** The type of a frame. */
+const GOAWAY = 7
 
 class RecordingChecker extends HeldChecker {
   readonly asked: AskedCheck[] = []
@@ -188,6 +191,28 @@ describe('a server that closes', () => {
       expect.objectContaining({ grpcStatus: '0' }),
     ])
     await Promise.all([closed, ended])
+  })
+
+  it('takes its leave of a few clients in each turn of the event loop', async () => {
+    const clients = Array.from({ length: 40 }, () => new Http2Client(server.port))
+    await Promise.all(clients.map(({ session }) => once(session, 'remoteSettings')))
+    const { write } = Socket.prototype
+    let [turn, most, all] = [0, 0, 0]
+    const goaways = jest.spyOn(Socket.prototype, 'write').mockImplementation(function (this: Socket, ...args) {
+      if (Buffer.isBuffer(args[0]) && args[0][3] === GOAWAY) {
+        most = Math.max(most, ++turn)
+        all++
+      }
+      return (write as (...args: unknown[]) => boolean).apply(this, args)
+    })
+    const closed = server.close()
+    while (all < clients.length) {
+      turn = 0
+      await new Promise(setImmediate)
+    }
+    goaways.mockRestore()
+    expect(most).toBeLessThanOrEqual(10)
+    await closed
   })
 
   it('does not wait for those who watch its health', async () => {
