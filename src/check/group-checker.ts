@@ -41,6 +41,9 @@ export type Refusal =
   | { readonly reason: 'idempotency-key-reused' }
   | { readonly reason: 'too-many-reservations'; readonly check: BucketCheck; readonly retryAfterMs: number }
 
+const REPETITION_UNKNOWN =
+  'the bucket store is unavailable, and only it knows whether the request repeats an earlier one; try again'
+
 /** May all these keys do this now? Decides checks of different keys together: all are allowed, or nothing is spent. */
 export class GroupChecker {
   readonly #options: GroupCheckerOptions
@@ -54,14 +57,31 @@ export class GroupChecker {
    * @param asked checks of different keys, at least one
    * @param options the call that asks, and what is held instead of spent
    * @throws {Problem} `policy-unknown`, `tokens-exceed-capacity`, `keys-apart`, `overloaded`, or `store-unavailable` where a policy
-   * denies while the store is unavailable
+   * denies while the store is unavailable, or where only the store knows whether a request repeats an earlier one
    */
   async decide(asked: readonly AskedCheck[], { origin, hold }: DecideOptions = {}): Promise<GroupOutcome> {
-    const checks = await prepareGroup(asked, hold !== undefined, this.#options)
+    const { checks, problem } = await prepareGroup(asked, hold !== undefined, this.#options)
     const startMs = performance.now()
-    const outcome = await this.#decide(checks, { origin, ...(hold && { hold: { ...hold, named: asked } }) })
+    const request = { origin, ...(hold && { hold: { ...hold, named: asked } }) }
+    const outcome = await (problem ? this.#findAgain(checks, request, problem) : this.#decide(checks, request))
     if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000, origin?.id)
     return outcome
+  }
+
+  /**
+   * Decides a request that is refused now, but is allowed if it repeats an earlier one: a policy has changed since.
+   * @throws {Problem} why it is refused
+   */
+  async #findAgain(checks: readonly BucketCheck[], request: GroupRequest, problem: Problem): Promise<GroupOutcome> {
+    if (request.hold?.isNew !== false) throw problem
+    const found = await this.#ask({ ...request, checks: [], shadowed: [] })
+    if (found === undefined) throw new Problem('store-unavailable', REPETITION_UNKNOWN)
+    const { reservation, refusal } = found
+    if (reservation === undefined && refusal === undefined) throw problem
+    const looks = checks.map(check => ({ ...check, tokens: 0 }))
+    const outcome = await this.#decide(looks, { origin: request.origin, isFoundAgain: true })
+    if (!outcome.decision.allowed) return outcome
+    return { ...outcome, ...(reservation && { reservation }), ...(refusal && { refusal: refusalOf(refusal, checks) }) }
   }
 
   async #decide(checks: readonly BucketCheck[], request: GroupRequest): Promise<GroupOutcome> {
@@ -79,10 +99,11 @@ export class GroupChecker {
 
   async #decideCounted(checks: readonly BucketCheck[], request: GroupRequest): Promise<CountedDecisions> {
     const startMs = performance.now()
-    const reading = await this.#ask({ checks, shadowed: checks.map(isShadowed), ...request })
+    const reading = await this.#ask({ ...request, checks, shadowed: checks.map(isShadowed) })
     if (reading === undefined) return { decisions: this.#decideInOutage(checks, startMs) }
     this.#learn(checks, reading, request.hold !== undefined)
-    const { readings, reservation, refusal } = reading
+    const { reservation, refusal } = reading
+    const readings = request.isFoundAgain ? reading.readings.map(allowing) : reading.readings
     return {
       decisions: checks.map((check, i) => decideByBucket(check, readings[i] as BucketReading, 'redis')),
       ...(reservation && { reservation }),
@@ -147,13 +168,20 @@ interface DecideOptions {
 }
 
 /** What a group has besides its checks. */
-type GroupRequest = Pick<CheckGroup, 'origin' | 'hold'>
+interface GroupRequest extends Pick<CheckGroup, 'origin' | 'hold'> {
+  /** It repeats a reservation that was found, so it is allowed whatever is left now. */
+  readonly isFoundAgain?: true
+}
 
 interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
   readonly decisions: readonly Decision[]
 }
 
 const NOTHING_COUNTED: CountedDecisions = { decisions: [] }
+
+function allowing({ violated: _, ...reading }: BucketReading): BucketReading {
+  return { ...reading, allowed: true }
+}
 
 function refusalOf(refusal: HoldRefusal, checks: readonly BucketCheck[]): Refusal {
   if (refusal.reason === 'idempotency-key-reused') return refusal

@@ -13,29 +13,42 @@ export interface PrepareGroupOptions {
   canGoTogether(keys: readonly string[]): boolean
 }
 
+export interface PreparedGroup {
+  readonly checks: readonly BucketCheck[]
+  /** Why they are refused now: `policy-unknown` or `tokens-exceed-capacity`. A key whose named policy is unknown has the one in force. */
+  readonly problem?: Problem
+}
+
 /**
  * Finds the policies of checks that are to be decided together.
- * @throws {Problem} `keys-apart`, `policy-unknown`, `tokens-exceed-capacity`
+ * @throws {Problem} `keys-apart`; `policy-unknown` for a descriptor
  */
 export async function prepareGroup(
   asked: readonly AskedCheck[],
   isReservation: boolean,
   { policies, prepare, canGoTogether }: PrepareGroupOptions,
-): Promise<readonly BucketCheck[]> {
+): Promise<PreparedGroup> {
   const keys = asked.map(({ key }) => key)
   if (keys.length > 1 && !canGoTogether(keys)) throw keysApart(keys)
   if (asked.some(check => policies.find(check) === undefined)) await policies.reread(asked)
+  const unknown = asked.find(check => policies.find(check) === undefined)
   const checks = asked.map((check): BucketCheck => {
-    const policy = policies.find(check)
+    const { key, tokens } = check
+    const policy = policies.find(check) ?? policies.find({ key, tokens })
     if (policy === undefined) throw policyUnknown(check)
     prepare(policy)
-    return { key: check.key, policy, tokens: check.tokens, ...(isReservation && { reserves: true }) }
+    return { key, policy, tokens, ...(isReservation && { reserves: true }) }
   })
-  for (const check of checks) {
-    const problem = tooManyTokens(check)
-    if (problem !== undefined) throw problem
+  const problem = unknown ? policyUnknown(unknown) : firstOf(checks, tooManyTokens)
+  return { checks, ...(problem && { problem }) }
+}
+
+function firstOf<Item, Result>(items: readonly Item[], of: (item: Item) => Result | undefined): Result | undefined {
+  for (const item of items) {
+    const result = of(item)
+    if (result !== undefined) return result
   }
-  return checks
+  return undefined
 }
 
 function keysApart(keys: readonly string[]): Problem {

@@ -87,6 +87,35 @@ describe('an Idempotency-Key', () => {
     expect((await settle(id, 3)).body.checks).toEqual([{ key: 'paused', tokens: 3, charged: 3 }])
   })
 
+  it('finds the reservation again after the capacity was lowered below its tokens', async () => {
+    await client().put('lowered', { ...SLOW, capacity: 10 })
+    const body = { key: 'lowered', tokens: 4 }
+    const { id, expiresAt } = (await reserve(body, named('job-9'))).body
+    await client().put('lowered', { ...SLOW, capacity: 3 })
+    for (const headers of [named('job-10'), {}])
+      expectProblem(await reserve(body, headers), 400, 'tokens-exceed-capacity')
+    expectProblem(await reserve({ ...body, tokens: 5 }, named('job-9')), 422, 'idempotency-key-reused')
+    const again = await reserve(body, named('job-9'))
+    expect([again.status, again.body]).toEqual([
+      201,
+      expect.objectContaining({ id, expiresAt, allowed: true, limit: 3 }),
+    ])
+    // Into debt: also that does not hide it.
+    await settle(id, 5)
+    expect((await reserve(body, named('job-9'))).body).toMatchObject({ id, expiresAt, allowed: true, remaining: 0 })
+  })
+
+  it('finds the reservation again after the policy that it names was deleted', async () => {
+    await client().put('plan:gone', { ...SLOW, capacity: 10 })
+    const body = { checks: [{ key: 'ten:z', tokens: 4, policy: 'plan:gone' }, { key: 'ten:zz' }] }
+    const { id, expiresAt } = (await reserve(body, named('job-11'))).body
+    await client().request('DELETE', '/config/plan:gone', undefined, { prefer: 'wait=5' })
+    expectProblem(await reserve(body, named('job-12')), 400, 'policy-unknown')
+    const again = await reserve(body, named('job-11'))
+    expect([again.status, again.body]).toEqual([201, expect.objectContaining({ id, expiresAt, allowed: true })])
+    expect((await settle(id, 3)).body).toMatchObject({ checks: [{ charged: 3 }, { charged: 3 }] })
+  })
+
   it('is denied while the policy is block, and finds the reservation again afterwards', async () => {
     const limits = { ...SLOW, capacity: 10 }
     await client().put('shut', limits)
