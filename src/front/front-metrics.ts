@@ -98,7 +98,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
 
   readonly #malformedBuckets = new Counter({
     name: 'throttler_malformed_buckets_total',
-    help: 'Checks that found a malformed bucket, which counts as full',
+    help: 'Calls that found a malformed bucket, which counts as full, or a damaged part of a reservation',
     registers: [this.registry],
   })
   readonly #partitionCalls = new Counter({
@@ -169,6 +169,10 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     this.#batchSize.observe(checks)
     this.#storeDuration.observe(seconds)
     if (failure !== undefined) this.#storeErrors.inc({ reason: failure })
+  }
+
+  damagedReservation(): void {
+    this.#malformedBuckets.inc()
   }
 
   malformedBucket(): void {

@@ -58,6 +58,7 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
   async function admittedOf(count: number): Promise<number> {
     const buckets = new RedisBucketStore(redis, new BucketKeys('throttler'), {
       malformedBucket: key => expect(key).toBe('well-formed'),
+      damagedReservation: damage => expect(damage).toBe('none'),
       expired: () => undefined,
       clocksDiffered: () => expect('the clocks').toBe('equal'),
     })

@@ -114,6 +114,11 @@ function clocked(lua: string): string {
     clocked[name] = unless_expired(name)
   end
   local function call(name, ...) return clocked[name](...) end
-  local redis = { call = call, pcall = call }
+  local function caught(...)
+    local is_done, result = pcall(call, ...)
+    if is_done or type(result) == 'table' then return result end
+    return { err = result }
+  end
+  local redis = { call = call, pcall = caught }
   ${lua}`
 }

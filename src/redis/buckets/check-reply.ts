@@ -6,10 +6,15 @@ import type { BucketReading, PeriodReading } from '../../domain/reading.ts'
 /** One for each check; `undefined` where the store was unavailable for it, or does not hold its bucket. */
 export type Readings = readonly (BucketReading | undefined)[]
 
+/** The key of which the reservation held something, or its id, whichever is known. */
+export type DamagedReservation = { readonly key: string } | { readonly id: string }
+
 /** Told of what a reply says besides its readings. */
 export interface ReplyReport {
   /** @param key of a malformed bucket, which counts as full */
   malformedBucket(key: string): void
+  /** A part of a reservation was damaged: its record, which counts as lost, or what it held of the key. */
+  damagedReservation(damage: DamagedReservation): void
   /** A call found expired reservations of a key, and settled them. */
   expired(key: string, reservations: number): void
   /** Once for a reply: the store did not know the present period of a quota, because the clocks differ by more than that. */
@@ -19,6 +24,7 @@ export interface ReplyReport {
 /** For calls whose replies are not reported. */
 export const NO_REPORT: ReplyReport = {
   malformedBucket: () => undefined,
+  damagedReservation: () => undefined,
   expired: () => undefined,
   clocksDiffered: () => undefined,
 }
@@ -37,6 +43,8 @@ const HELD = -4
 const EXPIRED = -5
 /** Marks a check that was denied and charged. */
 const CHARGED = -6
+/** Marks a check of a key of which a reservation was damaged. */
+const DAMAGED_RESERVATION = -7
 
 /** A check, as far as its reply depends on it. */
 export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
@@ -76,6 +84,7 @@ function readNotes(numbers: DataView, from: number, { readings, checks, report }
     haveClocksDiffered ||= note === UNKNOWN_PERIOD
     if (note === ELSEWHERE || note === UNKNOWN_PERIOD) readings[index] = undefined
     else if (note === MALFORMED) report.malformedBucket((checks[index] as RepliedCheck).key)
+    else if (note === DAMAGED_RESERVATION) report.damagedReservation({ key: (checks[index] as RepliedCheck).key })
     else if (note === HELD) {
       at += 2 * BYTES_PER_NUMBER
       readings[index] = { ...(readings[index] as BucketReading), held: heldAt(numbers, at) }

@@ -1,12 +1,17 @@
 /** What reservations hold of a bucket, outside of scripts: `lua/holds.lua` and `lua/bucket-layout.lua` describe how it is stored. */
 import type { Hold, OnExpiry } from '../../domain/holds.ts'
+import { parseReservationId } from '../../domain/reservation-id.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { serverOf } from '../connection/server-of.ts'
 import { serverTimeMs } from '../connection/server-time.ts'
 import type { BucketKeys } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
+import { readString } from './read-string.ts'
 
 const MAX_READ = 100
+
+/** The last moment that has a date. */
+const MAX_DATE_MS = 8.64e15
 
 /** Bytes of a member of the set after its id. */
 const HOLD_BYTES = 11
@@ -22,24 +27,24 @@ const ONE_HOLD_BYTES = 32
 
 /**
  * The first holds of a key by deadline, without those that have expired but are not settled yet. What was lost with its set has no id,
- * and is left out.
+ * and is left out, as is what is damaged.
  */
 export async function readHolds(redis: RedisClient, keys: BucketKeys, key: string): Promise<readonly Hold[]> {
   const nowMs = await serverTimeMs(await serverOf(redis, keys.bucket(key)))
   const [bucket, members] = await Promise.all([
     readString(redis, keys.bucket(key)),
-    redis.zrangebyscoreBuffer(keys.holds(key), `(${nowMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, MAX_READ),
+    readMembers(redis, keys.holds(key), nowMs),
   ])
   const holds = hasOnlyHold(bucket) ? [onlyHoldIn(bucket)] : holdsIn(members)
-  return holds.filter(({ expiresAtMs }) => expiresAtMs > nowMs)
+  return holds.filter(hold => hold.expiresAtMs > nowMs && isSound(hold))
 }
 
-/** `null` for a key of another type: such a bucket counts as full. */
-async function readString(redis: RedisClient, key: string): Promise<Buffer | null> {
+/** Members of the set from a moment on. Empty if the key has another type: what it held is lost then. */
+async function readMembers(redis: RedisClient, key: string, fromMs: number): Promise<readonly Buffer[]> {
   try {
-    return await redis.getBuffer(key)
+    return await redis.zrangebyscoreBuffer(key, `(${fromMs}`, '+inf', 'WITHSCORES', 'LIMIT', 0, MAX_READ)
   } catch (err) {
-    if (isWrongType(err)) return null
+    if (isWrongType(err)) return []
     throw err
   }
 }
@@ -63,8 +68,8 @@ function holdIn(member: Buffer, idBytes: number, expiresAtMs: number): Hold {
   }
 }
 
-function hasOnlyHold(bucket: Buffer | null): bucket is Buffer {
-  if (bucket === null || bucket.length < ENTRIES_AT + ONE_HOLD_BYTES) return false
+function hasOnlyHold(bucket: Buffer | null | undefined): bucket is Buffer {
+  if (!bucket || bucket.length < ENTRIES_AT + ONE_HOLD_BYTES) return false
   return bucket.readUInt32BE(EXTENDED_AT) === 0 && bucket.readUInt8(VERSION_AT) === EXTENDED_WITH_ONE_HOLD
 }
 
@@ -76,6 +81,14 @@ function onlyHoldIn(bucket: Buffer): Hold {
     expiresAtMs: bucket.readDoubleBE(DEADLINE_AT),
     onExpiry: onExpiryOf(text.startsWith('1')),
   }
+}
+
+function isSound({ id, tokens, expiresAtMs }: Hold): boolean {
+  return parseReservationId(id) !== undefined && isCount(tokens) && isCount(expiresAtMs) && expiresAtMs <= MAX_DATE_MS
+}
+
+function isCount(number: number): boolean {
+  return Number.isSafeInteger(number) && number >= 0
 }
 
 function onExpiryOf(isCharged: boolean): OnExpiry {

@@ -2,13 +2,14 @@
 import type { BucketCheck, CheckGroup, GroupReading } from '../../check/ports.ts'
 import { bucketPartition } from '../../domain/partition.ts'
 import type { BucketReading } from '../../domain/reading.ts'
-import { recordPartition } from '../../domain/reservation-id.ts'
+import { type ReservationId, recordPartition } from '../../domain/reservation-id.ts'
 import type { BucketKeys } from '../keys.ts'
 import { CheckCall } from './check-call.ts'
 import { type ReplyReport, readingsIn } from './check-reply.ts'
 import { GroupCall } from './group-call.ts'
 import { groupReadingsIn } from './group-reply.ts'
 import { type AskedReservation, ReservationCall } from './reservation-call.ts'
+import { type RecordedRequest, readRecord } from './reservation-record.ts'
 import { type ReservationReply, reservationRepliesIn } from './reservation-reply.ts'
 import type { CallMode, ScriptCall } from './script-call.ts'
 
@@ -26,6 +27,8 @@ export interface Protocols {
   readonly checks: Protocol<BucketCheck, BucketReading>
   readonly groups: Protocol<CheckGroup, GroupReading>
   readonly reservations: Protocol<AskedReservation, ReservationReply>
+  /** @param stored the value of a reservation's record: `null` if there is none, `undefined` if it has another type */
+  readRecord(id: ReservationId, stored: Buffer | null | undefined): RecordedRequest | undefined
 }
 
 export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
@@ -48,6 +51,12 @@ export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
       unitOf: asked => asked,
       call: (calls, mode) => new ReservationCall(calls, keys, mode),
       read: (reply, calls) => reservationRepliesIn(reply, calls, report),
+    },
+    readRecord: (id, stored) => {
+      if (stored === null) return undefined
+      const record = stored && readRecord(stored, id)
+      if (record === undefined) report.damagedReservation({ id })
+      return record
     },
   }
 }

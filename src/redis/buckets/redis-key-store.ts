@@ -16,7 +16,7 @@ import type { RedisClient } from '../connection/connection.ts'
 import type { BucketKeys } from '../keys.ts'
 import { readHolds } from './holds.ts'
 import type { Protocol, Protocols } from './protocols.ts'
-import { readRecord } from './reservation-record.ts'
+import { readString } from './read-string.ts'
 import { Reservations } from './reservations.ts'
 
 /** Asks a store of items. A result is `undefined` where the store was unavailable for it. */
@@ -81,7 +81,7 @@ export class RedisKeyStore implements KeyStore {
   }
 
   #readRecords(ids: readonly ReservationId[]) {
-    const { redis, keys } = this.#options
-    return Promise.all(ids.map(async id => readRecord(await redis.getBuffer(keys.record(id)))))
+    const { redis, keys, protocols } = this.#options
+    return Promise.all(ids.map(async id => protocols.readRecord(id, await readString(redis, keys.record(id)))))
   }
 }

@@ -1,6 +1,9 @@
 /** The record of a reservation; `lua/records.lua` describes how it is stored. */
 import type { HoldRequest } from '../../check/ports.ts'
+import { keyFault } from '../../domain/key.ts'
+import { bucketPartition } from '../../domain/partition.ts'
 import type { NamedKey } from '../../domain/reservation.ts'
+import { type ReservationId, recordPartition } from '../../domain/reservation-id.ts'
 
 /** The parts of a record that do not change, by which its reservation is called. */
 export interface RecordedRequest {
@@ -11,6 +14,9 @@ export interface RecordedRequest {
 const HEAD_BYTES = 15
 const KEY_BYTES = 13
 
+/** The last moment that has a date. */
+const MAX_DATE_MS = 8.64e15
+
 /** The text of a record, in lines. No key and no name of a policy contains a line end. */
 export function recordText({ fingerprint, named }: Pick<HoldRequest, 'fingerprint' | 'named'>): string {
   let text = fingerprint
@@ -18,18 +24,31 @@ export function recordText({ fingerprint, named }: Pick<HoldRequest, 'fingerprin
   return text
 }
 
-/** `undefined` if it is not the record of a reservation. */
-export function readRecord(stored: Buffer | null): RecordedRequest | undefined {
-  if (stored === null || stored.length < HEAD_BYTES) return undefined
+/** `undefined` if it is damaged. */
+export function readRecord(stored: Buffer, id: ReservationId): RecordedRequest | undefined {
+  if (stored.length < HEAD_BYTES) return undefined
   const count = stored.readUInt8(2)
   const textAt = HEAD_BYTES + count * KEY_BYTES
-  if (stored.length < textAt) return undefined
   const [fingerprint = '', ...lines] = stored.toString('utf8', textAt).split('\n')
+  if (!isSoundHead(stored) || count === 0 || stored.length < textAt || lines.length !== 2 * count) return undefined
   const named = Array.from({ length: count }, (_, i) => {
     const tokens = stored.readUInt32BE(HEAD_BYTES + i * KEY_BYTES + 1)
     return namedKey(lines[2 * i] ?? '', tokens, lines[2 * i + 1] ?? '')
   })
-  return { fingerprint, named }
+  return areKeysOf(id, named) ? { fingerprint, named } : undefined
+}
+
+function isSoundHead(stored: Buffer): boolean {
+  const deadlineMs = stored.readDoubleBE(7)
+  const isDate = Number.isSafeInteger(deadlineMs) && deadlineMs >= 0 && deadlineMs <= MAX_DATE_MS
+  return stored.readUInt8(0) <= 2 && stored.readUInt8(1) <= 1 && isDate
+}
+
+/** Whether these can be the keys of the reservation. Its id names the place of the first one. */
+function areKeysOf(id: ReservationId, named: readonly NamedKey[]): boolean {
+  const keys = named.map(({ key }) => key)
+  const areValid = keys.every(key => keyFault(key) === undefined) && new Set(keys).size === keys.length
+  return areValid && bucketPartition(keys[0] ?? '') === recordPartition(id)
 }
 
 function namedKey(key: string, tokens: number, policy: string): NamedKey {

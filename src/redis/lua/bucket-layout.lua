@@ -27,12 +27,7 @@ local function bucket_layout(general)
   -- No limit has this id.
   local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
   local QUOTA = 2 ^ 31
-  local write_until, full_at_of = general.write_until, general.full_at_of
-
-  -- Written so that NaN fails.
-  local function is_whole(number, most)
-    return number >= 0 and number <= most and fmod(number, 1) == 0
-  end
+  local write_until, full_at_of, is_whole = general.write_until, general.full_at_of, general.is_whole
 
   -- Most that can be spent of a token bucket, with its debt.
   local function max_units(limit)
@@ -122,9 +117,12 @@ local function bucket_layout(general)
     return entry
   end
 
+  -- nil without holds, false if it is malformed.
   local function read_held(stored, at, is_only)
     local count, members, _, tokens, earliest, latest = unpack('>I2I2I4ddd', stored, at)
-    if count == 0 then return nil end
+    if count == 0 then return is_only and false or nil end
+    if members == 0 or members > count or (is_only and count > 1) then return false end
+    if not (is_whole(tokens, MAX_UNITS) and is_whole(latest, MAX_TIME) and is_whole(earliest, latest)) then return false end
     local only = is_only and string.sub(stored, -ONE_HOLD_BYTES) or nil
     return { count = count, members = members, tokens = tokens, earliest = earliest, latest = latest, only = only }
   end
@@ -153,7 +151,7 @@ local function bucket_layout(general)
     if #stored ~= at + entries + (is_only and ONE_HOLD_BYTES or 0) then return nil end
     local bucket = bucket_of(last_spent_at, full_at)
     if is_held then bucket.held = read_held(stored, TIME + ENTRY + 1, is_only) end
-    if is_only and not bucket.held then return nil end
+    if bucket.held == false then return nil end
     for i = 1, own + others do
       local entry
       if i <= own then

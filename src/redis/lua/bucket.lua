@@ -221,7 +221,10 @@
     local at = found.at
     if at > now then note(index, at - now) end
     if found.held then general.note_held(index, found.held) end
-    if holds then general.note_expired(index, holds.take_expired(found.key)) end
+    if holds then
+      general.note_expired(index, holds.take_expired(found.key))
+      if holds.take_damaged(found.key) then general.note_damaged(index) end
+    end
     general.report(found.limits, found.spent, at, allowed, violated)
   end
 

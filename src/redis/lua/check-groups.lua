@@ -59,9 +59,10 @@ end
 -- Why the group cannot be decided here, as far as its values say.
 local function reason_undecided(checks, hold)
   if hold and not hold.is_new then
-    local is_record_elsewhere
-    hold.record, is_record_elsewhere = read_reservation(hold.key)
+    local is_record_elsewhere, is_damaged
+    hold.record, is_record_elsewhere, is_damaged = read_reservation(hold.key)
     if is_record_elsewhere then return ELSEWHERE end
+    if is_damaged and checks[1] then general.note_damaged(checks[1].index) end
   end
   for _, check in ipairs(checks) do
     check.stored = general.get(check.key)

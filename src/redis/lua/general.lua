@@ -29,6 +29,16 @@
     note(count, 0)
   end
 
+  -- That a part of a reservation of the key of a check was damaged.
+  local function note_damaged(index)
+    note(index, DAMAGED_RESERVATION)
+  end
+
+  -- Whether a number that was read is one that this service writes. Written so that NaN fails.
+  local function is_whole(number, most)
+    return number >= 0 and number <= most and fmod(number, 1) == 0
+  end
+
   local function is_error(stored, text)
     return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
   end
@@ -138,6 +148,8 @@
     if version ~= (only_bytes == 0 and 3 or 4) then return nil end
     if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
     if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
+    if not (tokens >= 0 and tokens <= MAX_UNITS and latest >= earliest and latest <= MAX_TIME and members > 0) then return nil end
+    if version == 4 and count > 1 then return nil end
     local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
     return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)
   end
@@ -153,6 +165,8 @@
     note = note,
     note_held = note_held,
     note_expired = note_expired,
+    note_damaged = note_damaged,
+    is_whole = is_whole,
     get = get,
     is_elsewhere = is_elsewhere,
     write_until = write_until,

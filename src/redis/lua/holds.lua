@@ -7,15 +7,15 @@
   Beside a bucket that got a second hold is a sorted set, until it has none: the score of a hold is its deadline in ms; its member is the
   id of its reservation, then a big-endian double, its tokens, 2 bytes, how many reservations it stands for, and 1 byte, whether it is
   charged when it expires.
-  A hold stands for several reservations, and has no id, if the set was lost: what the head of the bucket says of them then stays held
-  until the latest deadline, and is charged in full.
+  A hold stands for several reservations, and has no id, if members of the set were lost or are damaged: what the head of the bucket
+  says of them then stays held until the latest deadline, and is charged in full.
 ]]
 local function hold_functions(buckets, general, layout)
   local MAX_SETTLED_PER_ACCESS = 64
   local HOLD_BYTES = 11
-  local holds, holds_key, is_elsewhere = {}, layout.holds_key, general.is_elsewhere
-  -- By the key of the bucket: how many reservations this call found expired.
-  local expired = {}
+  local holds, holds_key, is_elsewhere, is_whole = {}, layout.holds_key, general.is_elsewhere, general.is_whole
+  -- By the key of the bucket: how many reservations this call found expired, and whether a part of its set was damaged.
+  local expired, damaged = {}, {}
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
@@ -34,26 +34,71 @@ local function hold_functions(buckets, general, layout)
     return held.only == only_of(hold) and held.tokens == hold.tokens
   end
 
-  -- The deadline of the first hold (from 0) or of the last one (from -1).
-  local function deadline_at(key, rank)
-    return tonumber(call('ZRANGE', holds_key(key), rank, rank, 'WITHSCORES')[2])
+  -- The tokens of a member, how many reservations it stands for, whether it is charged, and its deadline; nil if it is damaged.
+  local function read_member(member, score)
+    local at, deadline = #member - HOLD_BYTES + 1, tonumber(score) or -1
+    if at < 1 or not is_whole(deadline, MAX_TIME) then return nil end
+    local tokens, count, is_charged = unpack('>dI2B', member, at)
+    if not is_whole(tokens, MAX_UNITS) or count == 0 or is_charged > 1 then return nil end
+    return tokens, count, is_charged == 1, deadline
   end
 
-  -- Restores a set that was lost. Returns whether the set is here: while a slot moves, its key is at either master, whatever that of its
+  -- What the head of a bucket says of its holds beyond the members that are left, without those that are damaged.
+  local function remove_damaged(key, held)
+    local found = pcall('ZRANGE', holds_key(key), 0, -1, 'WITHSCORES')
+    if found.err then
+      damaged[key] = true
+      return held.tokens, held.count
+    end
+    local tokens, count = held.tokens, held.count
+    for i = 1, #found, 2 do
+      local of_member, reservations = read_member(found[i], found[i + 1])
+      if of_member then
+        tokens, count = tokens - of_member, count - reservations
+      else
+        damaged[key] = true
+        call('ZREM', holds_key(key), found[i])
+      end
+    end
+    return tokens, count
+  end
+
+  -- Makes a set agree with the head of its bucket.
+  local function restore(key, held)
+    local set, tokens, count = holds_key(key), remove_damaged(key, held)
+    if tokens < 0 or count < 0 or (count == 0 and tokens > 0) or count == held.count then
+      call('DEL', set)
+      tokens, count = held.tokens, held.count
+    end
+    if count > 0 then call('ZADD', set, format('%.0f', held.latest), member_of('', tokens, count, true)) end
+    held.members = call('ZCARD', set)
+  end
+
+  -- The deadline of the first hold (from 0) or of the last one (from -1).
+  local function deadline_at(key, held, rank)
+    local function score() return tonumber(call('ZRANGE', holds_key(key), rank, rank, 'WITHSCORES')[2]) or -1 end
+    local deadline = score()
+    if is_whole(deadline, MAX_TIME) then return deadline end
+    restore(key, held)
+    return score()
+  end
+
+  -- Restores a set of which members were lost. Returns whether the set is here: while a slot moves, its key is at either master, whatever that of its
   -- bucket is. The master that the slot moves to finds no set then, which does not mean that it was lost.
   local function repair(key, held)
     local set = holds_key(key)
     local members = pcall('ZCARD', set)
     if members == held.members then return true end
     if is_elsewhere(members) or is_redirected then return false end
-    call('DEL', set)
-    call('ZADD', set, format('%.0f', held.latest), member_of('', held.tokens, held.count, true))
-    held.members, held.earliest = 1, held.latest
+    restore(key, held)
+    held.earliest = deadline_at(key, held, 0)
     return true
   end
 
   local function drop(held, tokens, count)
-    held.members, held.count, held.tokens, held.only = held.members - 1, held.count - count, held.tokens - tokens, nil
+    held.members, held.only = held.members - 1, nil
+    -- A damaged member may say more than the head.
+    held.count, held.tokens = max(held.members, held.count - count), max(0, held.tokens - tokens)
   end
 
   -- Moves the only hold of a bucket to a set.
@@ -73,15 +118,27 @@ local function hold_functions(buckets, general, layout)
     expired[key] = (expired[key] or 0) + count
   end
 
+  -- Members with their scores.
+  local function read_due(key)
+    return call('ZRANGEBYSCORE', holds_key(key), '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
+  end
+
+  local function has_damaged(members)
+    for i = 1, #members, 2 do
+      if not read_member(members[i], members[i + 1]) then return true end
+    end
+    return false
+  end
+
   -- In the order of their deadlines.
   local function expire_of_set(key, bucket)
-    local set = holds_key(key)
-    local due = call('ZRANGEBYSCORE', set, '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
-    for i = 1, #due, 2 do
-      local tokens, count, is_charged = unpack('>dI2B', due[i], #due[i] - HOLD_BYTES + 1)
-      expire(key, bucket, tokens, count, is_charged == 1, tonumber(due[i + 1]))
+    local due = read_due(key)
+    if has_damaged(due) then
+      restore(key, bucket.held)
+      due = read_due(key)
     end
-    if #due > 0 then call('ZREMRANGEBYRANK', set, 0, #due / 2 - 1) end
+    for i = 1, #due, 2 do expire(key, bucket, read_member(due[i], due[i + 1])) end
+    if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
   end
 
   -- Settles expired holds. The bucket is not stored yet.
@@ -93,7 +150,7 @@ local function hold_functions(buckets, general, layout)
       if not repair(key, held) then return end
       expire_of_set(key, bucket)
     end
-    if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, 0) end
+    if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, held, 0) end
   end
 
   -- Whether the set of a bucket's holds is here, or can be created here, if it is needed to end one or, with `adds`, to add one.
@@ -113,12 +170,19 @@ local function hold_functions(buckets, general, layout)
     return count
   end
 
+  -- Whether this call found a part of the set of a key's holds damaged, since this was last asked.
+  function holds.take_damaged(key)
+    local is_damaged = damaged[key]
+    damaged[key] = nil
+    return is_damaged
+  end
+
   local function add_to_set(key, held, hold)
     local tokens, deadline = hold.tokens, hold.deadline
     local added = call('ZADD', holds_key(key), format('%.0f', deadline), member_of(hold.id, tokens, 1, hold.is_charged))
     held.members, held.count, held.tokens = held.members + added, held.count + added, held.tokens + added * tokens
     if added == 0 then
-      held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
+      held.earliest, held.latest = deadline_at(key, held, 0), deadline_at(key, held, -1)
     else
       held.earliest, held.latest = min(held.earliest, deadline), max(held.latest, deadline)
     end
@@ -142,7 +206,7 @@ local function hold_functions(buckets, general, layout)
 
   function holds.has(key, held, hold)
     if held.only then return is_only(held, hold) end
-    return call('ZSCORE', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) ~= false
+    return type(pcall('ZSCORE', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged))) == 'string'
   end
 
   -- Removes a hold { id, tokens, is_charged, deadline } from what is held. Returns whether it was there. The bucket is not stored yet.
@@ -152,12 +216,12 @@ local function hold_functions(buckets, general, layout)
       drop(held, hold.tokens, 1)
       return true
     end
-    if call('ZREM', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) == 0 then return false end
+    if pcall('ZREM', holds_key(key), member_of(hold.id, hold.tokens, 1, hold.is_charged)) ~= 1 then return false end
     drop(held, hold.tokens, 1)
     if held.members == 0 then return true end
     repair(key, held)
-    if hold.deadline == held.earliest then held.earliest = deadline_at(key, 0) end
-    if hold.deadline == held.latest then held.latest = deadline_at(key, -1) end
+    if hold.deadline == held.earliest then held.earliest = deadline_at(key, held, 0) end
+    if hold.deadline == held.latest then held.latest = deadline_at(key, held, -1) end
     return true
   end
 
@@ -168,7 +232,7 @@ local function hold_functions(buckets, general, layout)
       return
     end
     call('ZADD', holds_key(key), 'XX', format('%.0f', deadline), member_of(hold.id, hold.tokens, 1, hold.is_charged))
-    held.earliest, held.latest = deadline_at(key, 0), deadline_at(key, -1)
+    held.earliest, held.latest = deadline_at(key, held, 0), deadline_at(key, held, -1)
   end
 
   return holds

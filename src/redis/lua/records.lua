@@ -10,7 +10,9 @@
 general = general_functions()
 local buckets = general.buckets()
 local KEPT_AFTER_END_MS = 600000
-local SETTLED = 1
+local SETTLED, RELEASED = 1, 2
+-- The last moment that callers can be told, in ms.
+local MAX_DATE = 8640000000000000
 local RECORD_HEAD, RECORDED_KEY = 15, 13
 
 -- The id of a reservation is the last part of its record's key.
@@ -24,19 +26,28 @@ local function new_record(ended, is_charged, ttl, deadline, text)
   return { nil, ended = ended, is_charged = is_charged, ttl = ttl, deadline = deadline, text = text }
 end
 
--- A record as { ended, is_charged, ttl, deadline, text, key, key … }, each key as { is_held, tokens, settled, charged }; nil if there is
--- none. The second value says that it is elsewhere.
-local function read_reservation(key)
-  local stored = general.get(key)
-  if type(stored) ~= 'string' or #stored < RECORD_HEAD then return nil, general.is_elsewhere(stored) end
+-- Reads a record; nil if it is damaged.
+local function parse_reservation(stored)
+  if #stored < RECORD_HEAD then return nil end
   local ended, is_charged, count, ttl, deadline = unpack('>BBBI4d', stored)
-  local text = string.sub(stored, RECORD_HEAD + count * RECORDED_KEY + 1)
-  local record = new_record(ended, is_charged == 1, ttl, deadline, text)
+  local text_from = RECORD_HEAD + count * RECORDED_KEY + 1
+  if ended > RELEASED or is_charged > 1 or #stored < text_from or not general.is_whole(deadline, MAX_DATE) then return nil end
+  local record = new_record(ended, is_charged == 1, ttl, deadline, string.sub(stored, text_from))
   for i = 1, count do
     local is_held, tokens, settled, charged = unpack('>BI4I4I4', stored, RECORD_HEAD + (i - 1) * RECORDED_KEY + 1)
     record[i] = { is_held = is_held == 1, tokens = tokens, settled = settled, charged = charged }
   end
   return record
+end
+
+-- A record as { ended, is_charged, ttl, deadline, text, key, key … }, each key as { is_held, tokens, settled, charged }; nil if there is
+-- none. The second value says that it is elsewhere, the third one that it is damaged and counts as none.
+local function read_reservation(key)
+  local stored = general.get(key)
+  if not stored then return nil end
+  if general.is_elsewhere(stored) then return nil, true end
+  local record = type(stored) == 'string' and parse_reservation(stored) or nil
+  return record, false, record == nil
 end
 
 -- Returns whether the record is here. Nothing is written if it is elsewhere.
@@ -62,7 +73,7 @@ local ONE_KEY = '>BBBI4dBI4I4I4'
 local function read_record_of_one(stored)
   if type(stored) ~= 'string' or #stored < RECORD_HEAD + RECORDED_KEY then return nil end
   local ended, is_charged, count, ttl, deadline, is_held, tokens = unpack(ONE_KEY, stored)
-  if count ~= 1 or is_held ~= 1 then return nil end
+  if count ~= 1 or is_held ~= 1 or is_charged > 1 or not general.is_whole(deadline, MAX_DATE) then return nil end
   return ended, is_charged, ttl, deadline, tokens, string.sub(stored, RECORD_HEAD + RECORDED_KEY + 1)
 end
 

@@ -3,7 +3,7 @@
 ]]
 local reply, replied, notes = {}, 0, {}
 
-local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD, EXPIRED, CHARGED = -1, -2, -3, -4, -5, -6
+local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD, EXPIRED, CHARGED, DAMAGED_RESERVATION = -1, -2, -3, -4, -5, -6, -7
 -- Lua passes at most some 8,000 values at once.
 local MAX_AT_ONCE = 4000
 

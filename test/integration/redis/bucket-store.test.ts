@@ -28,6 +28,7 @@ describeWithRedis('the bucket store in a real Redis', () => {
     redis = new Redis(server.url)
     store = new RedisBucketStore(redis, keys, {
       malformedBucket: key => malformed.push(key),
+      damagedReservation: damage => expect(damage).toBe('none'),
       expired: () => undefined,
       clocksDiffered: () => clocksDiffered++,
     })
