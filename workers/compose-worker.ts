@@ -88,7 +88,11 @@ export function composeWorker(env: Env, logger: Logger, tracer?: Tracer): Worker
       logger[level]({ partition, ...faultFields(err) }, 'the ends of temporary policies cannot be recorded yet')
     },
   })
-  const inspectStore = policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS })
+  const inspectStore = policyStoreInspection(redis, {
+    keyPrefix,
+    hasUser: configTarget(env).username !== undefined,
+    timeoutMs: env.REDIS_TIMEOUT_MS,
+  })
   const close = async () => {
     ends.stop()
     await workers.close()

@@ -18,6 +18,7 @@ import { refusalReport } from '../observability/refusal-report.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
 import { QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
+import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
 import { RedisCommandStore } from '../redis/policies/command-store.ts'
@@ -117,7 +118,11 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     statuses,
     staging,
     queue,
-    inspectStore: policyStoreInspection(redis, { keyPrefix, timeoutMs: env.REDIS_TIMEOUT_MS }),
+    inspectStore: policyStoreInspection(redis, {
+      keyPrefix,
+      hasUser: configTarget(env).username !== undefined,
+      timeoutMs: env.REDIS_TIMEOUT_MS,
+    }),
     queueWatch,
     catchUp: partition => follower.catchUp(partition),
     isLoaded: () => follower.isLoaded,

@@ -77,11 +77,16 @@ function bucketRights(keyPrefix: string): readonly Right[] {
 function policyRights(keyPrefix: string): readonly Right[] {
   const channel = announcementChannel(keyPrefix)
   return [
-    ...rightsOn(new ConfigKeys(keyPrefix, 0).writeProbe, keyPrefix, [...ANY_KEY, ...POLICIES]),
+    ...policyKeyRights(new ConfigKeys(keyPrefix, 0).writeProbe, keyPrefix),
     ...rightsOn(idempotencyKeyOf(keyPrefix, { actor: 'x', key: 'x' }), keyPrefix, ANY_KEY),
     ...rightsOn(layoutKey(keyPrefix), keyPrefix, ANY_KEY),
     { command: 'PUBLISH', args: [channel, 'x'], on: { channel } },
   ]
+}
+
+/** What the service does with the policies of a partition. @param key of this partition */
+export function policyKeyRights(key: string, keyPrefix: string): readonly Right[] {
+  return rightsOn(key, keyPrefix, [...ANY_KEY, ...POLICIES])
 }
 
 function rightsOn(key: string, keyPrefix: string, commands: readonly string[]): readonly Right[] {

@@ -42,7 +42,11 @@ describeWithRedis('a store that refuses writes', () => {
   beforeEach(async () => {
     bucketServer = await RedisServer.start()
     configServer = await RedisServer.start()
-    const variables = { REDIS_URL: bucketServer.url, CONFIG_REDIS_URL: configServer.url, LOG_LEVEL: 'silent' }
+    const variables = {
+      REDIS_URL: bucketServer.url,
+      CONFIG_REDIS_URL: configServer.url.replace('//', '//default:any@'),
+      LOG_LEVEL: 'silent',
+    }
     app = await TestApp.start({ url: bucketServer.url, stop: async () => undefined }, { variables })
   })
   afterEach(async () => {
@@ -73,4 +77,17 @@ describeWithRedis('a store that refuses writes', () => {
   it.each(REFUSALS)('for buckets is down in /health, with the reason %s', (...refusal) =>
     expectReason(bucketServer, refusal, { store: 'down', configStore: 'up' }),
   )
+
+  it('for policies is down in /health while its user may not run a command that changes need', async () => {
+    const redis = new Redis(configServer.url)
+    const health = async () => (await app.client.get('/health')).body
+    const down = { status: 'degraded', store: 'up', configStore: 'down', reason: 'not-authorized' }
+    for (const command of ['xadd', 'hset', 'hmset', 'lpush', 'evalsha']) {
+      await redis.call('ACL', 'SETUSER', 'default', `-${command}`)
+      await eventually(async () => expect(await health()).toMatchObject(down))
+      await redis.call('ACL', 'SETUSER', 'default', `+${command}`)
+      await eventually(async () => expect(await health()).toMatchObject({ status: 'ok' }))
+    }
+    redis.disconnect()
+  })
 })

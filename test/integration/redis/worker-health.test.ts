@@ -24,7 +24,10 @@ describeWithRedis("a worker's /health", () => {
   beforeEach(async () => {
     redis = await RedisServer.start()
     const logger = createLogger({ level: 'silent', role: 'worker' })
-    worker = composeWorker(readEnv({ needsRedis: true }, { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '200' }), logger)
+    worker = composeWorker(
+      readEnv({ needsRedis: true }, { REDIS_URL: redis.url.replace('//', '//default:any@'), REDIS_TIMEOUT_MS: '200' }),
+      logger,
+    )
     await worker.workers.start()
     const port = await freePort(HOST)
     const { inspectStore, workers } = worker
@@ -51,6 +54,15 @@ describeWithRedis("a worker's /health", () => {
     await expectHealth({ status: 'degraded', configStore: 'down', reason: 'timeout' })
     redis.signal('SIGCONT')
     await expectHealth({ status: 'ok', configStore: 'up' })
+  })
+
+  it('is degraded while its user may not run a command that changes need', async () => {
+    const admin = new Redis(redis.url)
+    await admin.call('ACL', 'SETUSER', 'default', '-lpush')
+    await expectHealth({ status: 'degraded', configStore: 'down', reason: 'not-authorized' })
+    await admin.call('ACL', 'SETUSER', 'default', '+lpush')
+    await expectHealth({ status: 'ok', configStore: 'up' })
+    admin.disconnect()
   })
 
   it('is degraded while its Redis is down', async () => {
