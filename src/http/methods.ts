@@ -5,39 +5,48 @@ import { Problem } from '../lib/errors.ts'
 /** Methods that change nothing. */
 export const READING_METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD'])
 
+interface Pattern {
+  readonly text: string
+  /** Split once: a request to a path that does not exist is compared with all patterns. */
+  readonly segments: readonly string[]
+  readonly methods: Set<string>
+}
+
 /** The methods of every path of the service, also for requests that the router refuses. */
 export class RouteMap {
-  readonly #methodsByPattern = new Map<string, Set<string>>()
+  readonly #patterns = new Map<string, Pattern>()
 
-  add(pattern: string, methods: readonly string[]): void {
-    const known = this.#methodsByPattern.get(pattern) ?? new Set()
-    for (const method of methods) known.add(method)
-    this.#methodsByPattern.set(pattern, known)
+  add(text: string, methods: readonly string[]): void {
+    const pattern = this.#patterns.get(text) ?? { text, segments: text.split('/'), methods: new Set() }
+    for (const method of methods) pattern.methods.add(method)
+    this.#patterns.set(text, pattern)
   }
 
   /** The methods of a path; empty if it does not exist. */
   methodsAt(url: string): readonly string[] {
-    return this.#methodsOf(this.#matching(url))
+    return methodsOf(this.#matching(url))
   }
 
   /** The methods of all paths. */
   get methods(): readonly string[] {
-    return this.#methodsOf([...this.#methodsByPattern.keys()])
+    return methodsOf([...this.#patterns.values()])
   }
 
   /** Whether the path contains a key. */
   hasKey(url: string): boolean {
-    return this.#matching(url).some(pattern => pattern.includes('/:key'))
+    return this.#matching(url).some(({ text }) => text.includes('/:key'))
   }
 
-  #methodsOf(patterns: readonly string[]): readonly string[] {
-    return [...new Set(patterns.flatMap(pattern => [...(this.#methodsByPattern.get(pattern) ?? [])]))]
+  #matching(url: string): readonly Pattern[] {
+    const path = routePath(url).split('/')
+    const matching: Pattern[] = []
+    for (const pattern of this.#patterns.values()) if (matches(pattern.segments, path)) matching.push(pattern)
+    return matching
   }
+}
 
-  #matching(url: string): readonly string[] {
-    const segments = routePath(url).split('/')
-    return [...this.#methodsByPattern.keys()].filter(pattern => matches(pattern.split('/'), segments))
-  }
+function methodsOf(patterns: readonly Pattern[]): readonly string[] {
+  return [...new Set(patterns.flatMap(({ methods }) => [...methods]))]
 }
 
 /**
@@ -76,9 +85,12 @@ export function nothingAt({ url = '' }: Pick<IncomingMessage, 'url'>): Problem {
   return new Problem('not-found', `there is nothing at ${routePath(url)}`)
 }
 
-function matches(pattern: readonly string[], segments: readonly string[]): boolean {
-  if (pattern.at(-1) === '*') return matches(pattern.slice(0, -1), segments.slice(0, pattern.length - 1))
-  return pattern.length === segments.length && pattern.every((part, i) => part.startsWith(':') || part === segments[i])
+function matches(pattern: readonly string[], path: readonly string[]): boolean {
+  const isOpen = pattern.at(-1) === '*'
+  const length = isOpen ? pattern.length - 1 : pattern.length
+  if (isOpen ? path.length < length : path.length !== length) return false
+  for (let i = 0; i < length; i++) if (pattern[i] !== path[i] && !pattern[i]?.startsWith(':')) return false
+  return true
 }
 
 /** The path of a request target, which may be a whole URI (RFC 9112, section 3.2.2). */
