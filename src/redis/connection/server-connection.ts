@@ -6,10 +6,13 @@ const IS_LOADING = /^loading:1\r?$/m
 
 /**
  * A connection to one server. ioredis continues in database 0 if the server refuses to select another one, and does not say when it
- * waits for a server that loads its data. Here, a connection whose database is refused never becomes ready, and is tried again.
+ * waits for a server that loads its data. Here, a connection whose database is refused never becomes ready, and is tried again. And
+ * ioredis forgets the commands of a lost connection that are not to be sent again, if it connects anew at once. Here, they fail.
  */
 export class ServerConnection extends Redis {
   #isDatabaseRefused = false
+  /** Of a connection that sends nothing twice, but waits for the next connection. */
+  readonly #sent = new Set<Command>()
 
   /** BullMQ duplicates its connection. */
   override duplicate(...[override]: Parameters<Redis['duplicate']>): ReturnType<Redis['duplicate']> {
@@ -24,7 +27,25 @@ export class ServerConnection extends Redis {
       if (this.#isDatabaseRefused) return command.promise
       this.#reportLoading(command)
     }
+    if (this.status === 'ready' && this.#forgetsLost) this.#failWhenLost(command)
     return super.sendCommand(command, stream)
+  }
+
+  get #forgetsLost(): boolean {
+    const { autoResendUnfulfilledCommands, maxRetriesPerRequest } = this.options
+    return autoResendUnfulfilledCommands === false && maxRetriesPerRequest !== 0
+  }
+
+  #failWhenLost(command: Command): void {
+    if (this.#sent.size === 0) this.once('close', () => this.#failSent())
+    this.#sent.add(command)
+    const answered = () => this.#sent.delete(command)
+    command.promise.then(answered, answered)
+  }
+
+  #failSent(): void {
+    for (const command of this.#sent) command.reject(new Error('the connection to Redis was lost before the answer'))
+    this.#sent.clear()
   }
 
   #watchSelect(select: Command): void {

@@ -89,6 +89,17 @@ describeWithRedis('a connection', () => {
     expect([await admin.dbsize(), await client.dbsize()]).toEqual([0, 1])
   })
 
+  it('of a tool fails commands whose answer is lost, also if it connects anew at once', async () => {
+    const client = await connected('tool', 0)
+    for (let i = 0; i < 2; i++) {
+      const waiting = client.blpop('nothing', 0)
+      await eventually(async () => expect(await admin.info('clients')).toContain('blocked_clients:1'))
+      await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
+      await expect(waiting).rejects.toThrow('the connection to Redis was lost before the answer')
+      expect(await client.set('key', 'value')).toBe('OK')
+    }
+  })
+
   it('says while the server loads its data, and is ready soon after', async () => {
     const client = await connected('request', 0)
     const reasonOf = failureReasonOf(client)
