@@ -17,7 +17,7 @@ export interface Line {
 /**
  * Splits a file into lines. The newline after the last line is optional. A byte order mark at the start is skipped.
  * @see https://github.com/ndjson/ndjson-spec
- * @throws {Problem} `import-invalid` if a line is too long
+ * @throws {Problem} `import-invalid` if a line is too long, after the lines before it
  */
 export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<readonly Line[]> {
   let number = 0
@@ -26,13 +26,10 @@ export async function* linesOf(file: AsyncIterable<Buffer>): AsyncGenerator<read
     const [first = bytes, ...others] = splitLines(bytes)
     const parts = [join(rest, first), ...others]
     rest = parts.pop() ?? rest
-    const lines: Line[] = []
-    for (const part of parts) {
-      number++
-      lines.push(lineOf(number, checkLength(number, part)))
-    }
-    checkLength(number + 1, rest)
-    yield lines
+    const long = [...parts, rest].findIndex(({ length }) => length > MAX_LINE_BYTES)
+    const lines = long === -1 ? parts : parts.slice(0, long)
+    yield lines.map(line => lineOf(++number, line))
+    if (long !== -1) throw importInvalid(number + 1, `it has more than ${MAX_LINE_BYTES} bytes`)
   }
   const last = lineOf(number + 1, rest)
   if (last.bytes.length > 0) yield [last]
@@ -45,11 +42,6 @@ function lineOf(number: number, bytes: Buffer): Line {
 
 function join(a: Buffer, b: Buffer): Buffer {
   return a.length === 0 ? b : Buffer.concat([a, b])
-}
-
-function checkLength(line: number, bytes: Buffer): Buffer {
-  if (bytes.length <= MAX_LINE_BYTES) return bytes
-  throw importInvalid(line, `it has more than ${MAX_LINE_BYTES} bytes`)
 }
 
 export function importInvalid(line: number, why: string, members: Readonly<Record<string, unknown>> = {}): Problem {

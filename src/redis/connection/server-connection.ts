@@ -1,4 +1,4 @@
-import { type Command, Redis, ReplyError } from 'ioredis'
+import { type Command, Redis, type RedisOptions, ReplyError } from 'ioredis'
 import { isReply } from './failure-reason.ts'
 
 /** A line of INFO. */
@@ -13,6 +13,11 @@ export class ServerConnection extends Redis {
   #isDatabaseRefused = false
   /** Of a connection that sends nothing twice, but waits for the next connection. */
   readonly #sent = new Set<Command>()
+
+  constructor(options: RedisOptions & { replyMapping?: 'legacy' }) {
+    super(options)
+    if (this.#forgetsLost) this.on('close', () => this.#failSent())
+  }
 
   /** BullMQ duplicates its connection. */
   override duplicate(...[override]: Parameters<Redis['duplicate']>): ReturnType<Redis['duplicate']> {
@@ -37,7 +42,6 @@ export class ServerConnection extends Redis {
   }
 
   #failWhenLost(command: Command): void {
-    if (this.#sent.size === 0) this.once('close', () => this.#failSent())
     this.#sent.add(command)
     const answered = () => this.#sent.delete(command)
     command.promise.then(answered, answered)
