@@ -1,5 +1,6 @@
 import { startDeadline } from '../lib/deadline.ts'
 import { Gathering } from './gathering.ts'
+import type { Rounds } from './rounds.ts'
 import { WaitingItems } from './waiting-items.ts'
 
 /** Calls in flight. More would only make batches smaller. */
@@ -30,6 +31,8 @@ export interface BatcherOptions<Item extends Batched, Reply> {
   readonly timeoutMs: number
   /** Items in one call. Bounds how long one script call keeps the store from others. */
   readonly maxBatch: number
+  /** In which the calls to all shards of a store go out. Absent if there is one. */
+  readonly rounds?: Rounds | undefined
   /** @param nowMs by `performance.now()` */
   onReply(item: Item, reply: Reply | undefined, nowMs: number): void
 }
@@ -73,6 +76,7 @@ export class Batcher<Item extends Batched, Reply> {
   enqueue(item: Item): void {
     this.#add(item)
     this.#gathering.arrived(item.startMs)
+    this.#options.rounds?.arrived(item.startMs)
     this.#scheduleSend()
     const expiryMs = this.#expiryOf(item)
     if (expiryMs < this.#nextExpiryMs) this.#scheduleExpiry(expiryMs)
@@ -89,8 +93,10 @@ export class Batcher<Item extends Batched, Reply> {
 
   #scheduleSend(): void {
     if (this.#isSendScheduled) return
+    const isIdle = this.#inFlight.size === 0 && this.waiting > 0
+    if (isIdle && this.#options.rounds?.delays(this.waiting, this.#sendNow)) return
     if (this.#isCallDue()) this.#sendSoon()
-    else if (this.#inFlight.size === 0 && this.waiting > 0) this.#gather()
+    else if (isIdle) this.#gather()
   }
 
   #isCallDue(): boolean {
@@ -114,8 +120,12 @@ export class Batcher<Item extends Batched, Reply> {
     this.#gatherTimer ??= setTimeout(() => {
       this.#gatherTimer = undefined
       this.#gathering.ended(performance.now())
-      if (this.#inFlight.size === 0 && this.waiting > 0) void this.#send(this.#takeBatch())
+      this.#sendNow()
     }, MAX_GATHER_MS)
+  }
+
+  readonly #sendNow = (): void => {
+    if (this.#inFlight.size === 0 && this.waiting > 0) void this.#send(this.#takeBatch())
   }
 
   #endGathering(): void {
@@ -133,8 +143,10 @@ export class Batcher<Item extends Batched, Reply> {
 
   async #send(batch: readonly Item[]): Promise<void> {
     this.#inFlight.add(batch)
+    this.#options.rounds?.called()
     const replies = await this.#ask(batch)
     this.#inFlight.delete(batch)
+    this.#options.rounds?.answered()
     this.#scheduleSend()
     const nowMs = performance.now()
     for (let i = 0; i < batch.length; i++) this.#deliver(batch[i] as Item, replies[i], nowMs)

@@ -1,13 +1,15 @@
 import { checkQueue } from './check-queue.ts'
 import type { CircuitBreakerStore } from './circuit-breaker-store.ts'
 import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
+import { Rounds } from './rounds.ts'
 import type { ShardedStore } from './sharded-store.ts'
 
-/** One queue for each shard of the store, so that a slow shard delays no checks of another. */
+/** One queue for each shard of the store, so that a slow shard delays those of another by two milliseconds at most; see `Rounds`. */
 export class ShardedQueue implements CheckQueue {
   readonly #store: ShardedStore
   readonly #timeoutMs: number
   readonly #onReading: OnReading
+  readonly #rounds = new Rounds()
   readonly #queues = new WeakMap<CircuitBreakerStore, CheckQueue>()
 
   /** @param timeoutMs how long a check waits for its reading */
@@ -28,7 +30,7 @@ export class ShardedQueue implements CheckQueue {
   #queueOf(breaker: CircuitBreakerStore): CheckQueue {
     const known = this.#queues.get(breaker)
     if (known !== undefined) return known
-    const queue = checkQueue(breaker, this.#timeoutMs, this.#onReading)
+    const queue = checkQueue(breaker, this.#timeoutMs, this.#onReading, this.#rounds)
     this.#queues.set(breaker, queue)
     return queue
   }

@@ -2,9 +2,8 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { checkQueue } from '../../../src/check/check-queue.ts'
 import type { CheckQueue } from '../../../src/check/pending-check.ts'
-import type { BucketCheck, BucketStore } from '../../../src/check/ports.ts'
-import type { BucketReading } from '../../../src/domain/reading.ts'
 import { eventually } from '../../support/eventually.ts'
+import { HeldStore } from '../../support/held-store.ts'
 import { pendingCheck } from '../../support/pending-checks.ts'
 import { policyOf } from '../../support/policies.ts'
 
@@ -12,23 +11,6 @@ const policy = policyOf('*')
 const TIMEOUT_MS = 60
 /** What no test replaces by a clock of its own. */
 const REAL = ['setImmediate', 'nextTick', 'queueMicrotask'] as const
-
-/** A store whose calls the test answers. */
-class HeldStore implements BucketStore {
-  readonly calls: { keys: string[]; answer(): void; fail(): void }[] = []
-
-  check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
-    return new Promise((resolve, reject) => {
-      this.calls.push({
-        keys: checks.map(({ key }) => key),
-        answer: () => resolve(checks.map(({ tokens }) => ({ allowed: true, spent: [tokens], refillPausedMs: 0 }))),
-        fail: () => reject(new Error('away')),
-      })
-    })
-  }
-
-  async reset(): Promise<void> {}
-}
 
 let store: HeldStore
 let batcher: CheckQueue
