@@ -1,14 +1,12 @@
 import { Admission } from '../access/admission.ts'
 import { Problem } from '../lib/errors.ts'
+import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 
 /**
  * Checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
  * and so few that they leave room for the checks of others.
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
-
-/** The longest time of a timer, in ms. */
-const MAX_TIMER_MS = 2 ** 31 - 1
 
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
@@ -67,7 +65,7 @@ export class BatchTurns {
   }
 }
 
-/** None if the time is further away than timers reach, or Infinity. */
+/** Sets no timer for a time that is further away than a timer can wait, such as Infinity. */
 function timerUntil(atMs: number, run: () => void): NodeJS.Timeout | undefined {
   const ms = atMs - performance.now()
   return ms > MAX_TIMER_MS ? undefined : setTimeout(run, ms)

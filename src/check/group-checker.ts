@@ -13,7 +13,7 @@ import type {
   CheckOrigin,
   GroupReading,
   HoldRefusal,
-  HoldRequest,
+  RequestedHold,
 } from './ports.ts'
 import { type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
@@ -163,13 +163,12 @@ export class GroupChecker {
 
 interface DecideOptions {
   readonly origin?: CheckOrigin | undefined
-  /** What to hold of the keys that are asked. */
-  readonly hold?: Omit<HoldRequest, 'named'>
+  readonly hold?: RequestedHold
 }
 
 /** What a group has besides its checks. */
 interface GroupRequest extends Pick<CheckGroup, 'origin' | 'hold'> {
-  /** It repeats a reservation that was found, so it is allowed whatever is left now. */
+  /** The request repeats a reservation that was found, so it is allowed, whatever is left now. */
   readonly isFoundAgain?: true
 }
 

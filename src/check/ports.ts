@@ -63,6 +63,9 @@ export interface HoldRequest {
   readonly named: readonly NamedKey[]
 }
 
+/** What to hold of the keys that a request names. */
+export type RequestedHold = Omit<HoldRequest, 'named'>
+
 export interface GroupReading {
   /** Of each check, as it alone would get: after spending or holding if the group is allowed. */
   readonly readings: readonly BucketReading[]

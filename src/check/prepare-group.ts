@@ -30,8 +30,12 @@ export async function prepareGroup(
 ): Promise<PreparedGroup> {
   const keys = asked.map(({ key }) => key)
   if (keys.length > 1 && !canGoTogether(keys)) throw keysApart(keys)
-  if (asked.some(check => policies.find(check) === undefined)) await policies.reread(asked)
-  const unknown = asked.find(check => policies.find(check) === undefined)
+  const findUnknown = () => asked.find(check => policies.find(check) === undefined)
+  let unknown = findUnknown()
+  if (unknown !== undefined) {
+    await policies.reread(asked)
+    unknown = findUnknown()
+  }
   const checks = asked.map((check): BucketCheck => {
     const { key, tokens } = check
     const policy = policies.find(check) ?? policies.find({ key, tokens })

@@ -3,7 +3,7 @@ import type { OnExpiry } from '../domain/holds.ts'
 import { reservationId } from '../domain/reservation-id.ts'
 import { randomToken } from '../lib/random-token.ts'
 import type { AskedCheck } from './pending-check.ts'
-import type { CheckOrigin, HoldRequest } from './ports.ts'
+import type { CheckOrigin, RequestedHold } from './ports.ts'
 
 export interface ReservationRequest {
   readonly checks: readonly AskedCheck[]
@@ -20,13 +20,7 @@ export interface ReservationRequest {
 const NO_FINGERPRINT = '-'
 
 /** The hold of a request. Requests with the same caller, first key and idempotency key have the same id. */
-export function requestedHold({
-  checks,
-  ttlMs,
-  onExpiry,
-  caller,
-  idempotencyKey,
-}: ReservationRequest): Omit<HoldRequest, 'named'> {
+export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): RequestedHold {
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
     const id = reservationId(key, randomToken())

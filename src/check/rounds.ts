@@ -3,10 +3,10 @@ import { Gathering } from './gathering.ts'
 /** The longest time that a call waits for the replies of other shards, in ms. */
 const MAX_WAIT_MS = 2
 
-/** With as many items, a call costs each of them so little that it waits for no others. */
+/** A call with so many items costs little for each of them, so it waits for no others. */
 const ENOUGH = 32
 
-/** In a process where so many checks arrive in the time of a call, waiting for others pays. */
+/** If so many checks or more arrive in the time of a call, it pays to wait for other calls. */
 const BUSY = 2
 
 /**
@@ -29,7 +29,7 @@ export class Rounds {
     this.#gathering.arrived(atMs)
   }
 
-  /** Whether a call with so many items waits for the round to end. Then `begin` is called. */
+  /** Whether a call waits until the round ends, or for 2 ms at most; then `begin` is called. @param items of the call */
   delays(items: number, begin: () => void): boolean {
     const isUnderWay = this.#inFlight > 0 || this.#isEnding
     if (!isUnderWay || items >= ENOUGH || this.#gathering.worthACall < BUSY) return false

@@ -48,8 +48,7 @@ export class GrpcConnection {
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
-  /** Whether the client has sent a call. */
-  isAdmitted = false
+  #hasCalled = false
 
   constructor(socket: Socket, { hold, endings, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
@@ -68,6 +67,11 @@ export class GrpcConnection {
     this.#session.on('error', () => undefined)
     this.#session.on('stream', (stream, headers) => this.#open(stream, context).begin(headers))
     socket.once('close', () => clearTimeout(this.#retirement))
+  }
+
+  /** Whether the client has sent a call. */
+  get isAdmitted(): boolean {
+    return this.#hasCalled
   }
 
   /** Whether each call is answered, or is only open for later changes of an answer. */
@@ -109,7 +113,7 @@ export class GrpcConnection {
 
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {
     const exchange = new Exchange(stream, context)
-    this.isAdmitted = true
+    this.#hasCalled = true
     this.#exchanges.add(exchange)
     this.#head.arrived(stream)
     this.#smallParts.countIn(stream)

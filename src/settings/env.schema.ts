@@ -4,6 +4,7 @@ import { type TSchema, Type } from '@sinclair/typebox'
 import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { MAX_INTERVAL_MS } from '../domain/limits/token-bucket.ts'
 import { type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
+import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 import { KEY_STYLES, type KeyStyle } from '../observability/logged-keys.ts'
 import { MIN_TOKEN_LENGTH } from './token.ts'
 
@@ -11,7 +12,6 @@ const FIELD_STYLES = ['draft', 'legacy', 'both', 'none'] as const
 /** Which response fields tell a client about its limit. */
 export type FieldStyle = (typeof FIELD_STYLES)[number]
 const LOG_LEVELS = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
-const MAX_TIMER_MS = 2_147_483_647
 const MAX_IMPORT_BYTES = 17_179_869_184
 
 const integer = (byDefault: number, minimum: number, maximum: number, description: string) =>

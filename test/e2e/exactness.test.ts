@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { serverTimeMs } from '../../src/redis/connection/server-time.ts'
 import { PATIENCE } from '../support/check-load.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { Installation } from '../support/installation.ts'
@@ -32,12 +33,6 @@ describeWithRedis('limits that two instances with several processes each share',
 
   const clientOf = (caller: number) => installation.clientOf(caller)
 
-  /** The store's clock, in ms. */
-  async function storeTime(): Promise<number> {
-    const [seconds, microseconds] = (await installation.admin.time()).map(Number) as [number, number]
-    return seconds * 1000 + Math.floor(microseconds / 1000)
-  }
-
   /** Resolves once every process obeys the policy. Nothing is spent. */
   async function policyIs(key: string, policy: unknown): Promise<void> {
     expect((await clientOf(0).put(key, policy)).status).toBe(201)
@@ -58,17 +53,17 @@ describeWithRedis('limits that two instances with several processes each share',
       else expect(status).toBe(429)
     }
 
-    const from = await storeTime()
+    const from = await serverTimeMs(installation.admin)
     await everyCaller(ask)
     // From here on the bucket is never full, so every refilled token can be spent.
-    const underWay = await storeTime()
+    const underWay = await serverTimeMs(installation.admin)
     const end = performance.now() + HAMMERING_MS
     await everyCaller(async caller => {
       while (performance.now() < end) await ask(caller)
     })
-    const until = await storeTime()
+    const until = await serverTimeMs(installation.admin)
     const { remaining } = (await clientOf(0).check('hammered', 0)).body
-    const by = await storeTime()
+    const by = await serverTimeMs(installation.admin)
 
     expect(allowed + remaining).toBeLessThanOrEqual(capacity + refilled(by - from))
     expect(allowed + remaining).toBeGreaterThanOrEqual(capacity + refilled(until - underWay))
@@ -79,7 +74,7 @@ describeWithRedis('limits that two instances with several processes each share',
   /** Checks repeatedly until the store denies. Resolves with the waiting time, and with a time just before that check. */
   async function denial(key: string, tokens: number): Promise<{ fromMs: number; retryAfterMs: number }> {
     for (;;) {
-      const fromMs = await storeTime()
+      const fromMs = await serverTimeMs(installation.admin)
       const { body } = await clientOf(0).check(key, tokens)
       if (!body.allowed && body.source === 'redis') return { fromMs, retryAfterMs: body.retryAfterMs }
     }
@@ -101,7 +96,7 @@ describeWithRedis('limits that two instances with several processes each share',
     for (let i = 0; i < 3; i++) {
       const { fromMs, retryAfterMs } = await denial(`impatient for ${what}`, tokens)
       while ((await clientOf(0).check(`impatient for ${what}`, tokens)).status !== 200);
-      expect((await storeTime()) - fromMs).toBeGreaterThanOrEqual(retryAfterMs)
+      expect((await serverTimeMs(installation.admin)) - fromMs).toBeGreaterThanOrEqual(retryAfterMs)
     }
   })
 

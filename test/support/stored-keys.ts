@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { serverTimeMs } from '../../src/redis/connection/server-time.ts'
 
 /** A key of Redis as plain JSON. Unlike the format of DUMP, it can be restored to any version of Redis. */
 export type StoredKey = { readonly key: string; readonly ttlMs?: number } & StoredValue
@@ -52,8 +53,7 @@ export interface StoredBucket {
 
 /** Writes the bucket as if it had been spent from `ageMs` ago. */
 export async function restoreBucket(redis: Redis, bucket: StoredBucket): Promise<void> {
-  const [seconds, microseconds] = await redis.time()
-  const lastSpentAtMs = Number(seconds) * 1000 + Math.floor(Number(microseconds) / 1000) - bucket.ageMs
+  const lastSpentAtMs = (await serverTimeMs(redis)) - bucket.ageMs
   const value = Buffer.from(bucket.value, 'base64')
   value.writeDoubleBE(lastSpentAtMs)
   await redis.set(bucket.redisKey, value, 'PXAT', lastSpentAtMs + bucket.expiresAfterMs)

@@ -34,7 +34,7 @@ export function encodedText(part: DescriptorPart, text: string): string {
   return ENCODED[part].pattern.test(text) ? encodedPart(part, Buffer.from(text)) : text
 }
 
-/** @param latin1 bytes, one in each character. Most are ASCII of which nothing is encoded. */
+/** The same for bytes. In most of them, nothing is to be encoded. @param latin1 the bytes, one in each character */
 export function encodedBytes(part: DescriptorPart, latin1: string): string {
   const { ascii } = ENCODED[part]
   for (let i = 0; i < latin1.length; i++) {

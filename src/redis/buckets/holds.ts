@@ -1,6 +1,7 @@
 /** What reservations hold of a bucket, outside of scripts: `lua/holds.lua` and `lua/bucket-layout.lua` describe how it is stored. */
 import type { Hold, OnExpiry } from '../../domain/holds.ts'
 import { parseReservationId } from '../../domain/reservation-id.ts'
+import { isDateMs } from '../../lib/dates.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { serverOf } from '../connection/server-of.ts'
 import { serverTimeMs } from '../connection/server-time.ts'
@@ -9,9 +10,6 @@ import { isWrongType } from '../wrong-type.ts'
 import { readString } from './read-string.ts'
 
 const MAX_READ = 100
-
-/** The last moment that has a date. */
-const MAX_DATE_MS = 8.64e15
 
 /** Bytes of a member of the set after its id. */
 const HOLD_BYTES = 11
@@ -84,7 +82,7 @@ function onlyHoldIn(bucket: Buffer): Hold {
 }
 
 function isSound({ id, tokens, expiresAtMs }: Hold): boolean {
-  return parseReservationId(id) !== undefined && isCount(tokens) && isCount(expiresAtMs) && expiresAtMs <= MAX_DATE_MS
+  return parseReservationId(id) !== undefined && isCount(tokens) && isDateMs(expiresAtMs)
 }
 
 function isCount(number: number): boolean {

@@ -4,6 +4,7 @@ import { keyFault } from '../../domain/key.ts'
 import { bucketPartition } from '../../domain/partition.ts'
 import type { NamedKey } from '../../domain/reservation.ts'
 import { type ReservationId, recordPartition } from '../../domain/reservation-id.ts'
+import { isDateMs } from '../../lib/dates.ts'
 
 /** The parts of a record that do not change, by which its reservation is called. */
 export interface RecordedRequest {
@@ -13,9 +14,6 @@ export interface RecordedRequest {
 
 const HEAD_BYTES = 15
 const KEY_BYTES = 13
-
-/** The last moment that has a date. */
-const MAX_DATE_MS = 8.64e15
 
 /** The text of a record, in lines. No key and no name of a policy contains a line end. */
 export function recordText({ fingerprint, named }: Pick<HoldRequest, 'fingerprint' | 'named'>): string {
@@ -39,9 +37,7 @@ export function readRecord(stored: Buffer, id: ReservationId): RecordedRequest |
 }
 
 function isSoundHead(stored: Buffer): boolean {
-  const deadlineMs = stored.readDoubleBE(7)
-  const isDate = Number.isSafeInteger(deadlineMs) && deadlineMs >= 0 && deadlineMs <= MAX_DATE_MS
-  return stored.readUInt8(0) <= 2 && stored.readUInt8(1) <= 1 && isDate
+  return stored.readUInt8(0) <= 2 && stored.readUInt8(1) <= 1 && isDateMs(stored.readDoubleBE(7))
 }
 
 /** Whether these can be the keys of the reservation. Its id names the place of the first one. */

@@ -11,7 +11,10 @@ const IS_LOADING = /^loading:1\r?$/m
  */
 export class ServerConnection extends Redis {
   #isDatabaseRefused = false
-  /** Of a connection that sends nothing twice, but waits for the next connection. */
+  /** Whether ioredis would forget commands: it sends nothing twice, but waits for the next connection. */
+  readonly #forgetsLost =
+    this.options.autoResendUnfulfilledCommands === false && this.options.maxRetriesPerRequest !== 0
+  /** Without an answer yet, if it would forget them. */
   readonly #sent = new Set<Command>()
 
   constructor(options: RedisOptions & { replyMapping?: 'legacy' }) {
@@ -34,11 +37,6 @@ export class ServerConnection extends Redis {
     }
     if (this.status === 'ready' && this.#forgetsLost) this.#failWhenLost(command)
     return super.sendCommand(command, stream)
-  }
-
-  get #forgetsLost(): boolean {
-    const { autoResendUnfulfilledCommands, maxRetriesPerRequest } = this.options
-    return autoResendUnfulfilledCommands === false && maxRetriesPerRequest !== 0
   }
 
   #failWhenLost(command: Command): void {

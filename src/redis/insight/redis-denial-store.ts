@@ -1,6 +1,7 @@
 import { type Static, Type } from '@sinclair/typebox'
 import { DECISION_SOURCES, type DecisionSource } from '../../domain/decision.ts'
 import type { Denial, DenialRange, DenialRecord, DenialStore } from '../../insight/ports.ts'
+import { MAX_DATE_MS } from '../../lib/dates.ts'
 import { parseJson } from '../../lib/parse-json.ts'
 import { validator } from '../../lib/validator.ts'
 import type { RedisClient } from '../connection/connection.ts'
@@ -11,14 +12,11 @@ import { addDenialsScript } from '../scripts.ts'
 /** By how much the time of a denial and that of its record may differ, in ms: records are a second late, and clocks differ. */
 const MAX_SKEW_MS = 10_000
 
-/** The last moment of JavaScript, in ms since 1970. */
-const MAX_TIME_MS = 8_640_000_000_000_000
-
 const count = Type.Integer({ minimum: 0 })
 
 /** An array, since an object would repeat the names of its members in each of many records. */
 const StoredDenial = Type.Tuple([
-  Type.Integer({ minimum: 0, maximum: MAX_TIME_MS, description: 'at' }),
+  Type.Integer({ minimum: 0, maximum: MAX_DATE_MS, description: 'at' }),
   Type.String({ description: 'key' }),
   Type.String({ description: 'policy' }),
   Type.Integer({ minimum: 0, description: 'policyVersion' }),
