@@ -1,5 +1,6 @@
 import { type Command, Redis, type RedisOptions, ReplyError } from 'ioredis'
 import { isReply } from './failure-reason.ts'
+import { ConnectionLost } from './transient.ts'
 
 /** A line of INFO. */
 const IS_LOADING = /^loading:1\r?$/m
@@ -46,7 +47,8 @@ export class ServerConnection extends Redis {
   }
 
   #failSent(): void {
-    for (const command of this.#sent) command.reject(new Error('the connection to Redis was lost before the answer'))
+    for (const command of this.#sent)
+      command.reject(new ConnectionLost('the connection to Redis was lost before the answer'))
     this.#sent.clear()
   }
 

@@ -3,6 +3,7 @@ import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { connect } from '../../../src/redis/connection/connection.ts'
 import { failureReasonOf } from '../../../src/redis/connection/failure-reason.ts'
+import { isTransient } from '../../../src/redis/connection/transient.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
 import { RedisServer } from '../../support/redis-server.ts'
@@ -96,6 +97,7 @@ describeWithRedis('a connection', () => {
       await eventually(async () => expect(await admin.info('clients')).toContain('blocked_clients:1'))
       await admin.call('CLIENT', 'KILL', 'TYPE', 'normal', 'SKIPME', 'yes')
       await expect(waiting).rejects.toThrow('the connection to Redis was lost before the answer')
+      expect(await waiting.catch(isTransient)).toBe(true)
       expect(await client.set('key', 'value')).toBe('OK')
     }
   })
