@@ -12,7 +12,7 @@ export default {
     process.env['TEST_LONG'] === undefined ? LONG_SUITES.map(name => `/test/${name}\\.test\\.ts$`) : [],
   testEnvironment: '<rootDir>/test/support/test-environment.ts',
   globalSetup: '<rootDir>/test/support/global-setup.ts',
-  testTimeout: 60_000,
+  testTimeout: 240_000,
   testSequencer: '<rootDir>/test/support/test-sequencer.mjs',
   // Most suites wait for processes most of the time.
   maxWorkers: 4,

@@ -99,7 +99,7 @@ const LEAVING = `
 let client: ClientPackage
 beforeAll(async () => {
   client = await ClientPackage.pack()
-}, 120_000)
+})
 afterAll(() => client.remove())
 
 it('the package is built with the tools of the repository, and has no dependencies', () => {
@@ -116,7 +116,7 @@ it('a program in TypeScript finds the types, as an ES module and as a CommonJS m
   for (const name of ['program.mts', 'program.cts']) await writeFile(join(directory, name), TYPED)
   const options = ['--noEmit', '--strict', '--module', 'nodenext', '--types', 'node', '--skipLibCheck']
   await run(directory, process.execPath, ['node_modules/typescript/bin/tsc', ...options, 'program.mts', 'program.cts'])
-}, 120_000)
+})
 
 it('reservations that are in use, or not settled yet, keep no process alive', async () => {
   const service = await new FakeService(({ path }, response) =>

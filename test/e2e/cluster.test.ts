@@ -154,7 +154,7 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
     const spent = await spentOf('moved', 2_000)
     expect(spent).toBeGreaterThanOrEqual(byRedis)
     expect(spent).toBeLessThanOrEqual(samples.length)
-  }, 120_000)
+  })
 
   async function moveSlots(from: ClusterNode, to: ClusterNode, slots: readonly number[]): Promise<void> {
     for (const slot of slots) await cluster.moveSlot(slot, from, to)

@@ -139,7 +139,7 @@ describe('the Dockerfile', () => {
     await Promise.all(services.map(service => service.stop()))
     await store.stop()
     await rm(image, { recursive: true })
-  }, 90_000)
+  })
 })
 
 describe('deploy/prometheus/prometheus.pm2.yml', () => {

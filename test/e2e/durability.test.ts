@@ -64,5 +64,5 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
       expect(events.map(({ version }) => version)).toEqual(capacities)
       expect(numbers.filter(number => !capacities.includes(number))).toEqual([])
     }
-  }, 120_000)
+  })
 })

@@ -40,7 +40,7 @@ describe('a stop of the embedded store', () => {
     expect(await service.stop()).toBe(0)
     const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
     expect(journal.split('\n').filter(line => line.includes('"user:'))).toHaveLength(POLICIES)
-  }, 120_000)
+  })
 
   it('exits with 1 and says so if an accepted change cannot be applied', async () => {
     const redis = new Redis((await askLock(dataDir)) ?? '')
@@ -53,5 +53,5 @@ describe('a stop of the embedded store', () => {
     expect(service.output.join('\n')).toContain(
       '1 queued changes could not be applied, and are lost with the embedded store',
     )
-  }, 120_000)
+  })
 })

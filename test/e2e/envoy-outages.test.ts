@@ -25,7 +25,7 @@ describeLongWithEnvoy('the real Envoy, which waits for 20 ms', () => {
     })
     await new Client(service.url).put('rls;edge;remote_address', ENDLESS)
     envoy = await Envoy.start({ grpcPorts: [service.grpcPort], timeout: '0.02s' })
-  }, 120_000)
+  })
   afterAll(async () => {
     await envoy.stop()
     await service.stop()

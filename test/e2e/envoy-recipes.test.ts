@@ -96,7 +96,7 @@ describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
         filters.items.splice(1, 0, config.createNode(COUNT_FROM_HEADER))
       },
     })
-  }, 120_000)
+  })
   afterAll(async () => {
     await envoy.stop()
     await service.stop()

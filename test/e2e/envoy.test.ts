@@ -58,7 +58,7 @@ describeWithEnvoy('the real Envoy', () => {
     secondPort = await freePort('127.0.0.1')
     const edit = (config: Document) => config.setIn([...SERVICE_CLUSTER, 'health_checks', 0, 'timeout'], '10s')
     envoy = await Envoy.start({ grpcPorts: [service.grpcPort, secondPort], edit })
-  }, 120_000)
+  })
   afterAll(async () => {
     await envoy.stop()
     await service.stop()
@@ -116,7 +116,7 @@ describeWithEnvoy('the real Envoy', () => {
     expect(answers).toBeGreaterThan(100)
     expect(after['ok']).toBeGreaterThan((before['ok'] ?? 0) + 100)
     expect(after['error'] ?? 0).toBe(before['error'] ?? 0)
-  }, 120_000)
+  })
 
   it('sees no error when one of two instances stops under load', async () => {
     const env = { REDIS_URL: redis.url, GRPC_PORT: String(secondPort), ...PATIENT, WEB_CONCURRENCY: '1' }
@@ -129,7 +129,7 @@ describeWithEnvoy('the real Envoy', () => {
     await eventually(async () => expect(await envoy.healthyInstances()).toBe(1))
     await callers.stop()
     expect((await envoy.counts())['error'] ?? 0).toBe(error)
-  }, 120_000)
+  })
 
   it('gets the answers of the policies when the bucket store is killed, and fails as it is told where they deny', async () => {
     const onFailure = (onStoreFailure: string) => ({ capacity: 1, ...SLOW, onStoreFailure })

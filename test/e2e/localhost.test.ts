@@ -34,7 +34,7 @@ describeWithIpv6('HOST=localhost', () => {
       agent.destroy()
       await service.stop()
     }
-  }, 120_000)
+  })
 
   it('does not start if one of them is taken', async () => {
     const taken = createServer().listen(0, '::1')
@@ -44,7 +44,7 @@ describeWithIpv6('HOST=localhost', () => {
     taken.close()
     expect(code).toBe(1)
     expect(said).toMatch(new RegExp(`cannot listen on localhost:${port}: .*EADDRINUSE.* ::1:${port}`))
-  }, 120_000)
+  })
 
   it('holds a free port on both', async () => {
     const { port, release } = await holdFreePort('localhost')

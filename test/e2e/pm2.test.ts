@@ -78,7 +78,7 @@ describeWithPm2('under pm2', () => {
     squatter.close()
     await eventually(async () => expect(await statuses()).toEqual(['online', 'online']))
     expect((await client.put('mended', TEN_A_DAY)).status).toBe(201)
-  }, 90_000)
+  })
 
   it('stop ends every process with 0 and leaves no connection', async () => {
     const apps = await Promise.all(['throttler-api', 'throttler-worker'].map(name => pm2.app(name)))

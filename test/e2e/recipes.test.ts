@@ -32,7 +32,7 @@ beforeAll(async () => {
   client = await ClientPackage.pack()
   directory = await client.install('module', Object.keys(LISTEN))
   scratch = await mkdtemp(join(tmpdir(), 'throttler-recipes-'))
-}, 120_000)
+})
 afterAll(async () => {
   await service.stop()
   await client.remove()

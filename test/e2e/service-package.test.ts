@@ -63,7 +63,7 @@ describe('the package of the service, in an empty directory', () => {
       expect(await throttler(command, '--help')).toMatch(new RegExp(`^throttler ${command}`))
     }
     expect(await throttler('start', '--help')).toMatch(/^ {2}PORT {24}.*Default: 8080$/m)
-  }, 120_000)
+  })
 
   it('runs the whole service on the embedded store, with its pages', async () => {
     const service = await Service.start({ root: installed.root, env: { WEB_CONCURRENCY: '1' } })
@@ -83,5 +83,5 @@ describe('the package of the service, in an empty directory', () => {
     } finally {
       await service.stop()
     }
-  }, 120_000)
+  })
 })

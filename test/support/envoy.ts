@@ -90,7 +90,7 @@ export class Envoy {
     const envoy = new Envoy(ports, { process, application, directory })
     await eventually(async () => {
       if (!(await fetch(`${envoy.#adminUrl}/ready`)).ok) throw new Error('envoy is not ready')
-    }, 60_000)
+    })
     return envoy
   }
 

@@ -64,7 +64,7 @@ describeLongWithGo('the port of gRPC', () => {
     expect((await probe('-service', 'other')).code).not.toBe(0)
     server.drain()
     expect(await probe()).toMatchObject({ code: 4, stderr: expect.stringContaining('NOT_SERVING') })
-  }, 180_000)
+  })
 })
 
 /** The section of the standard, and what the case sends. */

@@ -22,7 +22,7 @@ beforeAll(async () => {
   const fields = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
   const answer = await given.app.client.request('POST', '/config/import', LINES.join(''), fields)
   expect(answer.body).toMatchObject({ status: 'applied', created: POLICIES })
-}, 90_000)
+})
 afterAll(() => redis.disconnect())
 
 /** How often policies were read from the store so far. */
