@@ -61,9 +61,10 @@ describeWithChromium('the console', () => {
     }
     await open.go('#/overview')
     await open.shows('closed')
-    await open.answer('/health', 503, OUTAGE)
+    for (const path of CALLED) await open.answer(path, 503, OUTAGE)
     await open.shows(OUTAGE.detail)
     await open.shows('closed')
+    await open.expectNoFault()
   })
 
   it('a read-only token sees everything, and its controls are disabled', async () => {
