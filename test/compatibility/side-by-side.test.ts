@@ -14,7 +14,7 @@ const BUILD_MS = 600_000
 const A_DAY_MS = 86_400_000
 /** Redis must decide every check, even on a busy machine. */
 const PATIENCE = { REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
-const WAIT = { prefer: 'wait=10' }
+const WAIT = { prefer: 'wait=60' }
 
 const limitOf = (name: string, capacity: number) => ({
   name,

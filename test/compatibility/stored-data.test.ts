@@ -17,7 +17,7 @@ import { Service } from '../support/service.ts'
 import { restoreBucket, restoreKeys } from '../support/stored-keys.ts'
 
 const ANSWERS = recordedAnswers()
-const WAIT = { prefer: 'wait=10' }
+const WAIT = { prefer: 'wait=60' }
 
 describeWithRedis('with the data that release 0.1.0 wrote to Redis', () => {
   let redis: RedisServer

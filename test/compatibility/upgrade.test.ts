@@ -13,7 +13,7 @@ import { Service } from '../support/service.ts'
 
 const BUILD_MS = 600_000
 const TEST_MS = 300_000
-const WAIT = { prefer: 'wait=10' }
+const WAIT = { prefer: 'wait=60' }
 
 const policyOf = (capacity: number) => ({ capacity, refillTokens: 1, refillIntervalMs: 86_400_000 })
 

@@ -26,7 +26,7 @@ async function ask({ method, path, mediaType, breach }: Operation, token: string
     headers: {
       ...(token !== undefined && { authorization: `Bearer ${token}` }),
       ...(mediaType !== undefined && { 'content-type': mediaType }),
-      prefer: 'wait=5',
+      prefer: 'wait=60',
       ...sent.headers,
     },
     body,

@@ -160,7 +160,7 @@ describe('throttler simulate', () => {
       const client = new Client(service.url)
       // Nothing refills, so it does not matter how much later than the decision the time is recorded.
       const policy = { capacity: 5, refillTokens: 1, refillIntervalMs: 86_400_000 }
-      await client.request('PUT', '/config/user%3A*', policy, { prefer: 'wait=5' })
+      await client.request('PUT', '/config/user%3A*', policy, { prefer: 'wait=60' })
       for (let i = 0; i < 40; i++) {
         const [key, tokens] = [`user:${i % 4}`, i % 3]
         const { status } = await client.request('POST', '/check', { key, tokens })

@@ -32,7 +32,7 @@ describeWithRedis('redis-server with an append-only file that is synced on each 
     /** Changes its key repeatedly. Repeats a change that may not have been accepted with the same Idempotency-Key. */
     async function change(key: string): Promise<void> {
       for (let number = 1; isChanging; number++) {
-        const headers = { 'idempotency-key': `${key}-${number}`, prefer: 'wait=10' }
+        const headers = { 'idempotency-key': `${key}-${number}`, prefer: 'wait=60' }
         for (;;) {
           const answer = await client.put(key, { capacity: number, refillTokens: 1 }, headers)
           if (answer.status < 202) applied.set(key, [...(applied.get(key) ?? []), number])

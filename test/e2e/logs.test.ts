@@ -97,7 +97,7 @@ describe('the logs of all processes, at LOG_LEVEL=trace,', () => {
   })
 
   it('trace an import in the same way', async () => {
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10', 'x-request-id': 'follow-me-2' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60', 'x-request-id': 'follow-me-2' }
     const line = JSON.stringify({ key: 'imported', ...POLICY })
     const { body } = await admin.request('POST', '/config/import', line, headers)
     expect(body).toMatchObject({ status: 'applied', created: 1 })

@@ -41,7 +41,7 @@ describeWithRedis('a service whose Redis user', () => {
     expect((await client.check('a')).status).toBe(200)
     expect((await client.request('DELETE', '/buckets/a')).status).toBe(204)
     const lines = ['b', 'c'].map(key => JSON.stringify({ key, ...POLICY })).join('\n')
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     expect((await client.request('POST', '/config/import', lines, headers)).body.status).toBe('applied')
     const { code, output } = await runThrottler(['verify'], environment())
     expect([code, output]).toEqual([0, expect.stringContaining('"clean":true')])

@@ -68,7 +68,8 @@ export class TestApp {
         REDIS_URL: store.url,
         KEY_PREFIX: `t-${randomUUID()}`,
         LOG_LEVEL: 'error',
-        REDIS_TIMEOUT_MS: '2000',
+        REDIS_TIMEOUT_MS: '20000',
+        EVENT_LOOP_LAG_MS: '20000',
         ...variables,
       },
     )

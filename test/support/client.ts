@@ -34,11 +34,11 @@ export class Client {
 
   /** Changes a policy and waits for the outcome. */
   put(key: string, policy: unknown, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return this.request('PUT', `/config/${encodeURIComponent(key)}`, policy, { prefer: 'wait=10', ...headers })
+    return this.request('PUT', `/config/${encodeURIComponent(key)}`, policy, { prefer: 'wait=60', ...headers })
   }
 
   delete(key: string, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
-    return this.request('DELETE', `/config/${encodeURIComponent(key)}`, undefined, { prefer: 'wait=10', ...headers })
+    return this.request('DELETE', `/config/${encodeURIComponent(key)}`, undefined, { prefer: 'wait=60', ...headers })
   }
 }
 

@@ -88,7 +88,7 @@ describe.each(APPENDED)('a key of another type in the place of "%s"', damaged =>
     await damage(damaged)
     const before = await stored()
     const lines = [NEIGHBOUR, 'k'].map(key => `${JSON.stringify({ key, ...policy(7) })}\n`).join('')
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     const answer = await app.client.request('POST', '/config/import', lines, headers)
     expectProblem(answer, 500, 'internal')
     expect(answer.body.detail).toContain(named(damaged))

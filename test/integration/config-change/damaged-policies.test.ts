@@ -100,7 +100,7 @@ describe('a damaged policy', () => {
     await app.client.put('damaged', policy(1))
     await damage('null')
     const rollback = { version: 1 }
-    const answer = await app.client.request('POST', '/config/damaged/rollback', rollback, { prefer: 'wait=10' })
+    const answer = await app.client.request('POST', '/config/damaged/rollback', rollback, { prefer: 'wait=60' })
     expect(answer.body).toMatchObject({ version: 4, limits: [{ capacity: 5 }] })
     await damage('null')
     const imported = await app.client.request(
@@ -109,7 +109,7 @@ describe('a damaged policy', () => {
       `${JSON.stringify({ key: 'damaged', ...policy(5) })}\n`,
       {
         'content-type': 'application/x-ndjson',
-        prefer: 'wait=10',
+        prefer: 'wait=60',
       },
     )
     expect(imported.body).toMatchObject({ changed: 1 })

@@ -54,7 +54,7 @@ describe('an accepted change', () => {
 describe('a change that is waited for', () => {
   it('is answered with its outcome, for each version of a key', async () => {
     const { client } = given.app
-    const created = await client.put('life', POLICY, { prefer: 'wait=5' })
+    const created = await client.put('life', POLICY, { prefer: 'wait=60' })
     expect(created.status).toBe(201)
     expect(created.headers.get('etag')).toBe('"1"')
     expect(created.headers.get('preference-applied')).toBe('wait')

@@ -23,7 +23,7 @@ describe('a concurrency limit', () => {
     expect(line).toBe(JSON.stringify({ key: 'shown', limits, mode: 'enforce' }))
     const imported = await client().request('POST', '/config/import', `${line}\n`, {
       'content-type': 'application/x-ndjson',
-      prefer: 'wait=5',
+      prefer: 'wait=60',
     })
     expect(imported.body).toMatchObject({ status: 'applied', unchanged: 1 })
   })

@@ -12,7 +12,7 @@ it('of many concurrent changes with the same If-Match, exactly one is applied', 
   const { client } = given.app
   const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
   await client.put('k', policy(1_000_000))
-  const headers = { 'content-type': 'application/json', 'if-match': '"1"', prefer: 'wait=30' }
+  const headers = { 'content-type': 'application/json', 'if-match': '"1"', prefer: 'wait=60' }
   // `fetch` gives up a connection after ten seconds; so many concurrent requests may take longer.
   const put = (_: unknown, i: number) =>
     rawRequest(given.app.port, { method: 'PUT', path: '/config/k', headers, body: JSON.stringify(policy(i + 1)) })

@@ -122,7 +122,7 @@ describe('a part of an import that cannot be processed', () => {
   const importFile = (keys: readonly string[]) =>
     client().request('POST', '/config/import', keys.map(key => `${JSON.stringify({ key, ...policy(9) })}\n`).join(''), {
       'content-type': 'application/x-ndjson',
-      prefer: 'wait=10',
+      prefer: 'wait=60',
     })
   const keys = Array.from({ length: 40 }, (_, i) => `import:${i}`)
 
@@ -155,7 +155,7 @@ describe('an import', () => {
   it('keeps the outcome of each part for as long as that of the last part that ended', async () => {
     await damage('late:7')
     const lines = Array.from({ length: 40 }, (_, i) => `${JSON.stringify({ key: `late:${i}`, ...policy(9) })}\n`)
-    const fields = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const fields = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     const { commandId } = (await client().request('POST', '/config/import', lines.join(''), fields)).body
     await new Promise(resolve => setTimeout(resolve, 1_000))
     await mend('late:7')

@@ -12,7 +12,7 @@ const long = (capacity: number) => ({
 })
 const history = (query = '') => as('ann').get(`/config/life/history${query}`)
 const rollBack = (version: unknown, headers: Record<string, string> = {}, key = 'life') =>
-  as('ann').request('POST', `/config/${key}/rollback`, { version }, { prefer: 'wait=10', ...headers })
+  as('ann').request('POST', `/config/${key}/rollback`, { version }, { prefer: 'wait=60', ...headers })
 
 beforeAll(async () => {
   await as('ann').put('life', policy(1), { 'x-change-reason': 'launch' })
@@ -124,7 +124,7 @@ describe('a dry run', () => {
     const changed = await dryRun(50)
     expect(changed.status).toBe(200)
     expect(changed.body).toEqual({ dryRun: true, from: long(2), to: long(50), matches: 0, warnings: [] })
-    const created = await dryRun(50, { prefer: 'wait=5', 'idempotency-key': 'dry' }, 'dry')
+    const created = await dryRun(50, { prefer: 'wait=60', 'idempotency-key': 'dry' }, 'dry')
     expect([created.status, created.body]).toEqual([
       200,
       { dryRun: true, from: null, to: long(50), matches: 0, warnings: [] },
@@ -166,7 +166,7 @@ describe('a dry run', () => {
   })
 
   it('that is requested with false is an ordinary change', async () => {
-    const answer = await as('ann').request('PUT', '/config/wet?dryRun=false', policy(3), { prefer: 'wait=10' })
+    const answer = await as('ann').request('PUT', '/config/wet?dryRun=false', policy(3), { prefer: 'wait=60' })
     expect(answer.status).toBe(201)
   })
 })

@@ -93,7 +93,7 @@ describe('a repetition', () => {
     const lines = `${JSON.stringify({ key: 'imported:a', ...policy(1) })}\n`
     const ask = () =>
       client().request('POST', '/config/import', lines, {
-        ...named('import', { prefer: 'wait=10' }),
+        ...named('import', { prefer: 'wait=60' }),
         'content-type': 'application/x-ndjson',
       })
     const answers = await Promise.all([ask(), ask(), ask()])

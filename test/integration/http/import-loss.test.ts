@@ -63,7 +63,7 @@ describe('an import whose lines the store loses', () => {
       for (const [query, loss] of cases) {
         const response = await fetch(`http://127.0.0.1:${port}/config/import${query}`, {
           method: 'POST',
-          headers: { 'content-type': 'application/x-ndjson', prefer: 'wait=30' },
+          headers: { 'content-type': 'application/x-ndjson', prefer: 'wait=60' },
           body: ReadableStream.from(losing(loss)),
           duplex: 'half',
         })

@@ -21,7 +21,7 @@ const inMs = (ms: number) => new Date(Date.now() + ms).toISOString()
 const importInto = (client: Client, query: string, file: string, headers: Record<string, string> = {}) =>
   client.request('POST', `/config/import?${query}`, file, {
     'content-type': 'application/x-ndjson',
-    prefer: 'wait=30',
+    prefer: 'wait=60',
     ...headers,
   })
 const keysIn = async (client: Client): Promise<string[]> =>
@@ -200,7 +200,7 @@ describe('a dry run of an import', () => {
     const redis = new Redis(given.store.url)
     await withApp(
       async ({ client }) => {
-        const headers = { 'idempotency-key': 'looked', prefer: 'wait=30' }
+        const headers = { 'idempotency-key': 'looked', prefer: 'wait=60' }
         const { body } = await importInto(client, 'dryRun=true', line('a', 1), headers)
         expect(body).toMatchObject({ created: 1, unchanged: 0 })
         expect(await redis.keys('{looked:config-*}:*staged*')).toEqual([])

@@ -14,7 +14,7 @@ const NDJSON = { 'content-type': 'application/x-ndjson' }
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const line = (key: string, capacity: number) => `${JSON.stringify({ key, ...policy(capacity) })}\n`
 const importInto = (client: Client, file: string, headers: Record<string, string> = {}) =>
-  client.request('POST', '/config/import', file, { ...NDJSON, prefer: 'wait=30', ...headers })
+  client.request('POST', '/config/import', file, { ...NDJSON, prefer: 'wait=60', ...headers })
 const keysOf = (count: number) => Array.from({ length: count }, (_, i) => `key:${i.toString(36)}`)
 
 async function withApp<T>(use: (app: TestApp) => Promise<T>, options: Parameters<typeof TestApp.start>[1] = {}) {

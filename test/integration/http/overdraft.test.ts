@@ -26,7 +26,7 @@ describe('a policy with overdraft', () => {
     expect(line).toBe(
       JSON.stringify({ key: 'shown', limits: [limit('default', 10)], mode: 'enforce', overdraft: true }),
     )
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=5' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     const imported = await client().request('POST', '/config/import', `${line}\n`, headers)
     expect(imported.body).toMatchObject({ status: 'applied', unchanged: 1 })
   })

@@ -234,12 +234,12 @@ describe.each(['off', 'block'])('a policy without limits in mode %s', mode => {
 
   it('can be rolled back to, exported and imported', async () => {
     await client().put(key, { ...SHORT, mode })
-    const rolledBack = await client().request('POST', `${path}/rollback`, { version: 2 }, { prefer: 'wait=10' })
+    const rolledBack = await client().request('POST', `${path}/rollback`, { version: 2 }, { prefer: 'wait=60' })
     expect(rolledBack.body).toMatchObject({ version: 4, ...policy })
     const line = JSON.stringify({ key, ...policy })
     expect((await client().get('/config/export')).text.split('\n')).toContain(line)
     await client().delete(key)
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     expect((await client().request('POST', '/config/import', line, headers)).body.created).toBe(1)
     expect((await client().get('/config/export')).text.split('\n')).toContain(line)
     const { version, limits } = (await client().get(path)).body

@@ -109,7 +109,7 @@ describe('an Idempotency-Key', () => {
     await client().put('plan:gone', { ...SLOW, capacity: 10 })
     const body = { checks: [{ key: 'ten:z', tokens: 4, policy: 'plan:gone' }, { key: 'ten:zz' }] }
     const { id, expiresAt } = (await reserve(body, named('job-11'))).body
-    await client().request('DELETE', '/config/plan:gone', undefined, { prefer: 'wait=5' })
+    await client().request('DELETE', '/config/plan:gone', undefined, { prefer: 'wait=60' })
     expectProblem(await reserve(body, named('job-12')), 400, 'policy-unknown')
     const again = await reserve(body, named('job-11'))
     expect([again.status, again.body]).toEqual([201, expect.objectContaining({ id, expiresAt, allowed: true })])

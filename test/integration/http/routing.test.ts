@@ -133,7 +133,7 @@ describe('a query parameter', () => {
     ['GET', '/config?Limit=5', ['/query/Limit']],
     ['GET', '/config?__proto__=1', ['/query/__proto__']],
     ['DELETE', '/config/k?dryrun=1', ['/query/dryrun']],
-    ['GET', '/commands/x?wait=5', ['/query/wait']],
+    ['GET', '/commands/x?wait=60', ['/query/wait']],
   ])('that is unknown is refused: %s %s', async (method, path, pointers) => {
     const body = method === 'POST' ? '{"key":"k"}' : ''
     const headers = { ...(body && { 'content-type': 'application/json' }) }

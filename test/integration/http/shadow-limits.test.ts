@@ -28,7 +28,7 @@ describe('a shadow limit', () => {
     const { text } = await client().request('GET', '/config/export')
     const line = text.split('\n').find(line => line.includes('"shown"')) ?? ''
     expect(line).toBe(JSON.stringify({ key: 'shown', limits: [...LIMITS, MONTHLY], mode: 'enforce' }))
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=5' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     const imported = await client().request('POST', '/config/import', `${line}\n`, headers)
     expect(imported.body).toMatchObject({ status: 'applied', unchanged: 1 })
   })

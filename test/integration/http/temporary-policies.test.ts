@@ -11,7 +11,7 @@ const given = givenApp()
 const client = () => given.app.client
 
 const HOUR_MS = 3_600_000
-const WAIT = { prefer: 'wait=10' }
+const WAIT = { prefer: 'wait=60' }
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
 const stored = (capacity: number) => ({

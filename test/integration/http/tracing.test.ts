@@ -174,7 +174,7 @@ describe('a traced change', () => {
 
   it('by an import has a span for each part', async () => {
     const lines = ['a', 'b'].map(key => JSON.stringify({ key, ...POLICY })).join('\n')
-    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=10' }
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
     const traceId = newTrace()
     const ask = { ...headers, ...callerContext(traceId) }
     expect(await app.client.request('POST', '/config/import', lines, ask)).toMatchObject({ status: 200 })
