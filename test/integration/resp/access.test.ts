@@ -72,14 +72,15 @@ describe('with tokens, a client', () => {
 
   it('has fifty failed logins, over HTTP and RESP together, and is never refused with a valid token', async () => {
     const http = given.app.as({ authorization: 'Bearer wrong' })
-    for (let i = 0; i < 30; i++) await http.check('user:1')
+    const checks = () => Promise.all(Array.from({ length: 30 }, () => http.check('user:1')))
+    await checks()
     const { client } = connection
-    for (let i = 0; i < 40; i++) client.send('AUTH', `wrong-${i}`)
-    const replies = await client.take(40)
+    for (let i = 0; i < 100; i++) client.send('AUTH', `wrong-${i}`)
+    const replies = await client.take(100)
     expect(new Set(replies.map(reply => String(reply).split(' ')[0]))).toEqual(
       new Set(['-WRONGPASS', '-TOO-MANY-FAILED-LOGINS']),
     )
-    expect((await http.check('user:1')).status).toBe(429)
+    expect((await checks()).map(({ status }) => status)).toContain(429)
     expect(await ask('AUTH', CHECKER)).toBe('OK')
   })
 })
