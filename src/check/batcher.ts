@@ -1,4 +1,5 @@
 import { startDeadline } from '../lib/deadline.ts'
+import { FewItems } from '../lib/few-items.ts'
 import { Gathering } from './gathering.ts'
 import type { Rounds } from './rounds.ts'
 import { WaitingItems } from './waiting-items.ts'
@@ -54,7 +55,7 @@ export class Batcher<Item extends Batched, Reply> {
   readonly #many: WaitingItems<Item>
   /** Which of the two the last call was for. */
   #last: WaitingItems<Item>
-  readonly #inFlight = new Set<readonly Item[]>()
+  readonly #inFlight = new FewItems<readonly Item[]>()
   readonly #gathering = new Gathering()
   #isSendScheduled = false
   #gatherTimer: NodeJS.Timeout | undefined

@@ -1,8 +1,10 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
+import { keepFewStreams } from './open-streams.ts'
 import { SmallParts } from './small-parts.ts'
 
 /** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
@@ -41,7 +43,7 @@ export class GrpcConnection {
   readonly #session: ServerHttp2Session
   readonly #head: ArrivingHead
   readonly #smallParts = new SmallParts(() => this.#destroy())
-  readonly #exchanges = new Set<Exchange>()
+  readonly #exchanges = new FewItems<Exchange>()
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   #heldBytes = 0
@@ -57,6 +59,7 @@ export class GrpcConnection {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
     })
+    keepFewStreams(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
     this.#hold = bytes => {
       this.#heldBytes += bytes

@@ -1,4 +1,5 @@
 import type { ServerHttp2Stream } from 'node:http2'
+import { Duplex } from 'node:stream'
 
 /** A part costs as much time as many bytes, so smaller ones are counted. */
 const MIN_PART_BYTES = 64
@@ -15,22 +16,25 @@ const MAX_SMALL_PARTS = 100
  */
 export class SmallParts {
   readonly #endConnection: () => void
+  /** One function for all streams: with a function of its own, each stream stays in memory until the old generation is collected. */
+  readonly #push: (this: Duplex, part: Buffer | null) => boolean
   #count = 0
 
   /** @param endConnection ends it at once: what it has sent is then skipped */
   constructor(endConnection: () => void) {
     this.#endConnection = endConnection
+    const arrived = (part: Buffer) => this.#add(1 - part.length / MIN_PART_BYTES)
+    this.#push = function (part) {
+      const wantsMore = Duplex.prototype.push.call(this, part)
+      if (part !== null) arrived(part)
+      return wantsMore
+    }
   }
 
   /** Counts the parts of a request as they arrive, whether or not somebody reads them. */
   countIn(stream: ServerHttp2Stream): void {
     this.#add(-FREE_PARTS)
-    const push = stream.push.bind(stream)
-    stream.push = (part: Buffer | null) => {
-      const wantsMore = push(part)
-      if (part !== null) this.#add(1 - part.length / MIN_PART_BYTES)
-      return wantsMore
-    }
+    stream.push = this.#push
   }
 
   #add(count: number): void {

@@ -1,0 +1,66 @@
+import { once } from 'node:events'
+import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
+import { Worker } from 'node:worker_threads'
+import { expect, it } from '@jest/globals'
+import { TestGrpcServer } from '../../support/grpc-server.ts'
+import { framed } from '../../support/http2-client.ts'
+import { HeldChecker } from '../../support/resp-server.ts'
+
+/** The domain `edge`, with the descriptor `a`=`b`. */
+const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62', 'hex'))
+
+const CONCURRENT = 16
+const CALLS_PER_COLLECTION = 256
+const COLLECTIONS = 8
+
+/** A call that stays has several thousand, in its streams, requests and responses. */
+const MAX_BYTES_PER_CALL = 1_000
+
+/** A client with a heap of its own. It makes as many calls as a message says, and then sends a message. */
+const CLIENT = `
+  const { parentPort, workerData } = require('node:worker_threads')
+  const session = require('node:http2').connect('http://127.0.0.1:' + workerData.port)
+  const path = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit'
+  const call = () => new Promise((resolve, reject) => {
+    const stream = session.request({ ':method': 'POST', ':path': path, 'content-type': 'application/grpc', te: 'trailers' })
+    stream.on('error', reject).on('end', resolve).resume().end(workerData.request)
+  })
+  parentPort.on('message', async calls => {
+    let left = calls
+    const callOn = async () => { while (left-- > 0) await call() }
+    await Promise.all(Array.from({ length: workerData.concurrent }, callOn))
+    parentPort.postMessage('done')
+  })`
+
+setFlagsFromString('--expose-gc')
+const collectGarbage = runInNewContext('gc') as (options?: { type: 'minor' }) => void
+
+/** In Node.js 24, node:http2 itself keeps the streams of its calls. */
+const itOnNode20 = process.versions.node.startsWith('20.') ? it : it.skip
+
+itOnNode20('leaves no call in memory until the old generation is collected', async () => {
+  const server = await TestGrpcServer.start(new HeldChecker())
+  const workerData = { port: server.port, request: REQUEST, concurrent: CONCURRENT }
+  const client = new Worker(CLIENT, { eval: true, workerData })
+  /** With collections of the young generation only: what survives two of them is in the old generation. */
+  const callMany = async () => {
+    for (let i = 0; i < COLLECTIONS; i++) {
+      client.postMessage(CALLS_PER_COLLECTION)
+      await once(client, 'message')
+      collectGarbage({ type: 'minor' })
+    }
+  }
+  await callMany()
+  collectGarbage()
+  const before = oldBytes()
+  await callMany()
+  const grown = oldBytes() - before
+  await client.terminate()
+  await server.close()
+  expect(grown / (COLLECTIONS * CALLS_PER_COLLECTION)).toBeLessThan(MAX_BYTES_PER_CALL)
+})
+
+function oldBytes(): number {
+  return getHeapSpaceStatistics().find(space => space.space_name === 'old_space')?.space_used_size ?? 0
+}
