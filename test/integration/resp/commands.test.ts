@@ -138,7 +138,7 @@ describe('CL.THROTTLE', () => {
     expect(await ask('CL.THROTTLE', 'team:1', '15', '30', '60')).toEqual([1, 0, 0, -1, -1])
     await given.app.client.put('team:1', { mode: 'off' })
     expect(await ask('CL.THROTTLE', 'team:1', '15', '30', '60')).toEqual([0, -1, -1, -1, 0])
-    await given.app.client.put('team:1', { capacity: 1, refillTokens: 1, mode: 'shadow' })
+    await given.app.client.put('team:1', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000, mode: 'shadow' })
     expect(firstOf(await ask('CL.THROTTLE', 'team:1', '15', '30', '60', '9'), 4)).toEqual([0, 1, 0, -1])
     await given.app.client.delete('team:1')
     await given.app.client.delete('team:*')
