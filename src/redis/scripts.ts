@@ -18,16 +18,20 @@ function read(name: string): string {
   return readFileSync(new URL(`./lua/${name}.lua`, import.meta.url), 'utf8')
 }
 
-/** Parts of the scripts of buckets that follow the one which says where their keys are. */
-const BUCKET_PARTS = [
-  ...['clock', 'reply', 'limits'],
-  ...['uncommon', 'quota', 'concurrency'],
-  ...['extended', 'bucket-layout', 'holds', 'held-alone', 'overdraft', 'bucket'],
-  'general',
+/** Parts of the scripts of buckets, in order: what every call needs, what few calls need, and what very few need. */
+const COMMON_PARTS = ['clock', 'reply', 'limits']
+const UNCOMMON_PARTS = ['quota', 'concurrency']
+const EXTENDED_PARTS = ['extended', 'bucket-layout', 'holds', 'held-alone', 'overdraft', 'bucket', 'general']
+
+/** Most checks need less than the part `compact`, most calls on reservations no more than that. */
+const CHECK_PARTS = [...COMMON_PARTS, 'uncommon', 'compact', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
+const RESERVATION_PARTS = [
+  ...[...COMMON_PARTS, 'compact', 'uncommon', ...UNCOMMON_PARTS, ...EXTENDED_PARTS],
+  ...['records', 'call-arguments'],
 ]
 
-/** Further parts of the scripts that know reservations. */
-const RESERVATION_PARTS = ['records', 'call-arguments']
+/** What uncommon calls on reservations need. */
+const UNCOMMON_CALL_PARTS = ['uncommon-calls', 'record-tables']
 
 /** A script of buckets, for keys in different places. */
 export interface BucketScript {
@@ -39,14 +43,24 @@ export interface BucketScript {
 
 function loadForBuckets(name: string, ...parts: readonly string[]): BucketScript {
   return {
-    inOneSlot: load(name, 'keys-declared', ...BUCKET_PARTS, ...parts),
-    acrossSlots: load(name, 'keys-as-arguments', ...BUCKET_PARTS, ...parts),
+    inOneSlot: load(name, 'keys-declared', ...parts),
+    acrossSlots: load(name, 'keys-as-arguments', ...parts),
   }
 }
 
-export const checkScript = loadForBuckets('check')
-export const checkGroupsScript = loadForBuckets('check-groups', ...RESERVATION_PARTS, 'hold-simply')
-export const reservationsScript = loadForBuckets('reservations', ...RESERVATION_PARTS, 'settle-simply')
+export const checkScript = loadForBuckets('check', ...CHECK_PARTS)
+export const checkGroupsScript = loadForBuckets(
+  'check-groups',
+  ...RESERVATION_PARTS,
+  'decide-simply',
+  ...UNCOMMON_CALL_PARTS,
+)
+export const reservationsScript = loadForBuckets(
+  'reservations',
+  ...RESERVATION_PARTS,
+  'settle-simply',
+  ...UNCOMMON_CALL_PARTS,
+)
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

@@ -29,7 +29,7 @@ export const NO_REPORT: ReplyReport = {
   clocksDiffered: () => undefined,
 }
 
-export const BYTES_PER_NUMBER = 8
+const BYTES_PER_NUMBER = 8
 
 /** Marks a check whose bucket was malformed. */
 const MALFORMED = -1
@@ -49,25 +49,46 @@ const DAMAGED_RESERVATION = -7
 /** A check, as far as its reply depends on it. */
 export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
 
-export function numbersIn(reply: Buffer): DataView {
-  return new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
+/** The reading of each check. It is `undefined` for one that was not decided: nothing was spent. */
+export function readingsIn(reply: Buffer, checks: readonly RepliedCheck[], report: ReplyReport): Readings {
+  const reader = new ReplyReader(reply)
+  for (const check of checks) reader.read(check)
+  return reader.end(report)
 }
 
-/**
- * The reading of each check. It is `undefined` for one that was not decided: nothing was spent.
- * @param from the byte at which they begin; nothing follows them
- */
-export function readingsIn(reply: Buffer, checks: readonly RepliedCheck[], report: ReplyReport, from = 0): Readings {
-  const numbers = numbersIn(reply)
-  const readings: (BucketReading | undefined)[] = new Array(checks.length)
-  let at = from
-  for (let i = 0; i < checks.length; i++) {
-    const { limits } = (checks[i] as RepliedCheck).policy
-    readings[i] = readingAt(numbers, at, limits)
-    at += numbersOf(limits) * BYTES_PER_NUMBER
+/** Reads a reply from its beginning: numbers of other meanings, and what checks found, in the order in which they were written. */
+export class ReplyReader {
+  readonly #reply: Buffer
+  readonly #numbers: DataView
+  readonly #checks: RepliedCheck[] = []
+  readonly #readings: (BucketReading | undefined)[] = []
+  #at = 0
+
+  constructor(reply: Buffer) {
+    this.#reply = reply
+    this.#numbers = new DataView(reply.buffer, reply.byteOffset, reply.byteLength)
   }
-  if (at < reply.length) readNotes(numbers, at, { readings, checks, report })
-  return readings
+
+  number(): number {
+    const number = this.#numbers.getFloat64(this.#at)
+    this.#at += BYTES_PER_NUMBER
+    return number
+  }
+
+  /** Reads what a check found. */
+  read(check: RepliedCheck): void {
+    const { limits } = check.policy
+    this.#checks.push(check)
+    this.#readings.push(readingAt(this.#numbers, this.#at, limits))
+    this.#at += numbersOf(limits) * BYTES_PER_NUMBER
+  }
+
+  /** Reads the notes. Returns what the checks found, in order. */
+  end(report: ReplyReport): Readings {
+    const noted = { readings: this.#readings, checks: this.#checks, report }
+    if (this.#at < this.#reply.length) readNotes(this.#numbers, this.#at, noted)
+    return this.#readings
+  }
 }
 
 interface Noted {

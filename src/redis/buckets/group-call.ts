@@ -1,9 +1,10 @@
 /** Encodes groups of checks for `lua/check-groups.lua`; `group-reply.ts` decodes its reply. */
-import type { CheckGroup, HoldRequest } from '../../check/ports.ts'
+import type { BucketCheck, CheckGroup, HoldRequest } from '../../check/ports.ts'
 import type { BucketKeys } from '../keys.ts'
 import { checkGroupsScript } from '../scripts.ts'
 import { NumberedPolicies } from './numbered-policies.ts'
 import { recordText } from './reservation-record.ts'
+import { Runs } from './runs.ts'
 import { argument, bucketArgument, type CallMode, ScriptCall } from './script-call.ts'
 
 export class GroupCall extends ScriptCall {
@@ -14,7 +15,7 @@ export class GroupCall extends ScriptCall {
         script: checkGroupsScript,
         keyCount: encoded.keyCount,
         keys: encoded.keys,
-        args: [`[${encoded.numbers}]\n${encoded.texts}`, encoded.policies.text],
+        args: [`${encoded.runs.text}\n${encoded.texts}`, encoded.policies.text],
         firstKey: groups[0] && firstKeyOf(groups[0], keys),
       },
       mode,
@@ -28,7 +29,7 @@ function firstKeyOf({ checks: [first], hold }: CheckGroup, keys: BucketKeys): st
 
 /** What the script expects, as far as it was encoded. */
 class EncodedGroups {
-  readonly numbers: number[] = []
+  readonly runs = new Runs()
   readonly policies = new NumberedPolicies()
   texts = ''
   keys = ''
@@ -40,27 +41,29 @@ class EncodedGroups {
     for (const group of groups) this.#add(group)
   }
 
-  #add({ checks, shadowed, hold }: CheckGroup): void {
-    this.numbers.push(checks.length, Number(hold !== undefined))
-    for (const [i, { key, policy, tokens }] of checks.entries()) {
-      this.numbers.push(this.policies.numberOf(policy), tokens, Number(shadowed[i]))
-      this.#addKey(bucketArgument(key, this.#bucketKeys))
-    }
-    if (hold !== undefined) this.#addHold(hold, checks)
-  }
-
-  #addHold(hold: HoldRequest, checks: CheckGroup['checks']): void {
-    const { id, ttlMs, onExpiry, isNew = false, named } = hold
-    const text = recordText(hold)
-    this.numbers.push(ttlMs, Number(onExpiry === 'charge'), Number(isNew), id.length, Buffer.byteLength(text))
-    this.numbers.push(named.length)
-    for (const { key, tokens } of named) this.numbers.push(tokens, checks.findIndex(check => check.key === key) + 1)
-    this.texts += id + text
-    this.#addKey(argument(this.#bucketKeys.record(id)))
-  }
-
-  #addKey(asArgument: string): void {
-    this.keys += asArgument
+  #add(group: CheckGroup): void {
+    const { checks, hold } = group
+    this.runs.add(`${this.#checksOf(group)} ${hold === undefined ? '-' : holdText(hold, checks)}`)
+    for (const { key } of checks) this.keys += bucketArgument(key, this.#bucketKeys)
+    this.keyCount += checks.length
+    if (hold === undefined) return
+    this.keys += argument(this.#bucketKeys.record(hold.id))
     this.keyCount++
+    this.texts += `${recordText(hold)}\r`
   }
+
+  #checksOf({ checks, shadowed }: CheckGroup): string {
+    let text = ''
+    for (let i = 0; i < checks.length; i++) {
+      const { policy, tokens } = checks[i] as BucketCheck
+      text += `${i > 0 ? ',' : ''}${this.policies.numberOf(policy)}:${tokens}${shadowed[i] ? '~' : ''}`
+    }
+    return text || '-'
+  }
+}
+
+function holdText({ ttlMs, onExpiry, isNew = false, named }: HoldRequest, checks: CheckGroup['checks']): string {
+  let text = `${ttlMs}:${Number(onExpiry === 'charge')}:${Number(isNew)}`
+  for (const { key, tokens } of named) text += `:${tokens}:${checks.findIndex(check => check.key === key) + 1}`
+  return text
 }

@@ -5,6 +5,7 @@ import type { BucketKeys } from '../keys.ts'
 import { reservationsScript } from '../scripts.ts'
 import { NumberedPolicies } from './numbered-policies.ts'
 import type { RecordedRequest } from './reservation-record.ts'
+import { Runs } from './runs.ts'
 import { argument, bucketArgument, type CallMode, ScriptCall } from './script-call.ts'
 
 /** One call on a reservation whose keys are known. */
@@ -25,14 +26,22 @@ const CODES = { tell: 0, settle: 1, release: 2, extend: 3 } as const
 export class ReservationCall extends ScriptCall {
   constructor(calls: readonly AskedReservation[], keys: BucketKeys, mode?: CallMode) {
     const policies = new NumberedPolicies()
-    const numbers = calls.flatMap(call => numbersOf(call, policies))
-    const fingerprints = calls.map(({ request }) => request.fingerprint).join('')
+    const runs = new Runs()
+    let fingerprints = ''
+    let keyTexts = ''
+    let keyCount = 0
+    for (const call of calls) {
+      runs.add(runOf(call, policies))
+      fingerprints += `${call.request.fingerprint}\n`
+      keyTexts += keysOf(call, keys)
+      keyCount += call.request.named.length + 1
+    }
     super(
       {
         script: reservationsScript,
-        keyCount: calls.reduce((sum, { request }) => sum + request.named.length + 1, 0),
-        keys: calls.map(call => keysOf(call, keys)).join(''),
-        args: [`[${numbers}]\n${fingerprints}`, policies.text],
+        keyCount,
+        keys: keyTexts,
+        args: [`${runs.text}\n${fingerprints}`, policies.text],
         firstKey: calls[0] && keys.record(calls[0].id),
       },
       mode,
@@ -41,14 +50,22 @@ export class ReservationCall extends ScriptCall {
 }
 
 function keysOf({ id, request }: AskedReservation, keys: BucketKeys): string {
-  return argument(keys.record(id)) + request.named.map(({ key }) => bucketArgument(key, keys)).join('')
+  let text = argument(keys.record(id))
+  for (const { key } of request.named) text += bucketArgument(key, keys)
+  return text
 }
 
-function numbersOf({ request, asked }: AskedReservation, policies: NumberedPolicies): readonly number[] {
-  const { fingerprint, named } = request
-  const head = [Buffer.byteLength(fingerprint), named.length, CODES[asked.what]]
-  if (asked.what === 'tell') return head
-  if (asked.what === 'extend') return [...head, asked.ttlMs ?? 0]
-  const numberOf = (policy: Policy) => (policy.limits.length === 0 ? 0 : policies.numberOf(policy))
-  return [...head, ...asked.policies.flatMap((policy, i) => [numberOf(policy), asked.tokens[i] ?? 0])]
+/** "what ttl keys", as the script reads it. */
+function runOf({ request, asked }: AskedReservation, policies: NumberedPolicies): string {
+  const ttlMs = asked.what === 'extend' ? (asked.ttlMs ?? 0) : 0
+  let keys = ''
+  for (let i = 0; i < request.named.length; i++) keys += `${i > 0 ? ',' : ''}${amountOf(asked, i, policies)}`
+  return `${CODES[asked.what]} ${ttlMs} ${keys}`
+}
+
+/** "policy:tokens" */
+function amountOf(asked: AskedOfReservation, index: number, policies: NumberedPolicies): string {
+  if (!('policies' in asked)) return '0:0'
+  const policy = asked.policies[index] as Policy
+  return `${policy.limits.length === 0 ? 0 : policies.numberOf(policy)}:${asked.tokens[index]}`
 }

@@ -1,6 +1,6 @@
 /** Decodes the reply of `lua/reservations.lua`. */
 import type { BucketReading } from '../../domain/reading.ts'
-import { BYTES_PER_NUMBER, numbersIn, type RepliedCheck, type ReplyReport, readingsIn } from './check-reply.ts'
+import { type RepliedCheck, ReplyReader, type ReplyReport } from './check-reply.ts'
 import type { AskedReservation } from './reservation-call.ts'
 
 const STATES = [
@@ -15,6 +15,9 @@ const STATES = [
   'elsewhere',
   'unknown-period',
 ] as const
+
+/** The state `settled`, of a reservation of one key; only what a check finds of it follows. */
+const SETTLED_IN_FULL = 10
 
 export interface ReservationReply {
   /** The state of the reservation after the call. The last two of the states say why it was not decided. */
@@ -40,28 +43,43 @@ export function reservationRepliesIn(
   calls: readonly AskedReservation[],
   report: ReplyReport,
 ): readonly (ReservationReply | undefined)[] {
-  const numbers = new Numbers(reply)
-  const replies = calls.map((call): ReservationReply => {
-    const state = STATES[numbers.next()] ?? 'not-found'
-    const number = numbers.next()
-    const keys = call.request.named.map(({ key }) => nextKey(numbers, key, report))
-    return { state, expiresAtMs: number, isRepeated: isEnding(call, state) && number === 1, keys }
-  })
-  const settled = calls.flatMap((call, i) => (isEnding(call, replies[i]?.state) ? checksOf(call) : []))
-  const readings = readingsIn(reply, settled, report, numbers.at).values()
+  const reader = new ReplyReader(reply)
+  const replies = calls.map(call => readReply(reader, call, report))
+  const readings = reader.end(report).values()
   if (replies.some(({ state }) => state === 'unknown-period')) report.clocksDiffered()
   return replies.map((replied, i) => {
-    const call = calls[i] as AskedReservation
     if (replied.state === 'elsewhere' || replied.state === 'unknown-period') return undefined
-    if (!isEnding(call, replied.state)) return replied
+    if (!isEnding(calls[i] as AskedReservation, replied.state)) return replied
     return { ...replied, keys: replied.keys.map(key => ({ ...key, reading: readings.next().value })) }
   })
 }
 
-function nextKey(numbers: Numbers, key: string, report: ReplyReport): RepliedKey {
-  const settled = numbers.next()
-  const charged = numbers.next()
-  const expired = numbers.next()
+function readReply(reader: ReplyReader, call: AskedReservation, report: ReplyReport): ReservationReply {
+  const code = reader.number()
+  const reply = code === SETTLED_IN_FULL ? settledInFull(call) : readParts(reader, code, call, report)
+  if (isEnding(call, reply.state)) for (const check of checksOf(call)) reader.read(check)
+  return reply
+}
+
+function settledInFull({ asked }: AskedReservation): ReservationReply {
+  const [tokens = 0] = 'tokens' in asked ? asked.tokens : []
+  return {
+    ...{ state: 'settled', expiresAtMs: 0, isRepeated: false },
+    keys: [{ settled: tokens, charged: tokens, isHeld: true }],
+  }
+}
+
+function readParts(reader: ReplyReader, code: number, call: AskedReservation, report: ReplyReport): ReservationReply {
+  const state = STATES[code] ?? 'not-found'
+  const number = reader.number()
+  const keys = call.request.named.map(({ key }) => readKey(reader, key, report))
+  return { state, expiresAtMs: number, isRepeated: isEnding(call, state) && number === 1, keys }
+}
+
+function readKey(reader: ReplyReader, key: string, report: ReplyReport): RepliedKey {
+  const settled = reader.number()
+  const charged = reader.number()
+  const expired = reader.number()
   if (expired > 0) report.expired(key, expired)
   return { settled, charged: Math.max(0, charged), isHeld: charged >= 0 }
 }
@@ -75,21 +93,4 @@ function isEnding({ asked }: AskedReservation, state: ReservationReply['state'] 
 function checksOf({ request, asked }: AskedReservation): readonly RepliedCheck[] {
   if (!('policies' in asked)) return []
   return request.named.map(({ key }, i) => ({ key, policy: asked.policies[i] as RepliedCheck['policy'] }))
-}
-
-/** Reads one number after another. */
-class Numbers {
-  readonly #numbers: DataView
-  /** The byte at which the next one begins. */
-  at = 0
-
-  constructor(reply: Buffer) {
-    this.#numbers = numbersIn(reply)
-  }
-
-  next(): number {
-    const number = this.#numbers.getFloat64(this.at)
-    this.at += BYTES_PER_NUMBER
-    return number
-  }
 }

@@ -23,16 +23,11 @@
 ]]
 -- Creates the functions that read a bucket with any entries, and write one. Most calls need none of them.
 local function bucket_layout(general)
-  local HELD_BYTES, TIMES, RECORD, ONE_HOLD_BYTES = 32, 16, 16, 32
+  local HELD_BYTES, TIMES, RECORD = 32, 16, 16
   -- No limit has this id.
   local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
   local QUOTA = 2 ^ 31
-  local write_until, full_at_of, is_whole = general.write_until, general.full_at_of, general.is_whole
-
-  -- Most that can be spent of a token bucket, with its debt.
-  local function max_units(limit)
-    return min(2 * limit.capacity_units, MAX_UNITS - 1)
-  end
+  local full_at_of, is_whole = general.full_at_of, general.is_whole
 
   -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
   local function forgotten_at(bucket)
@@ -236,7 +231,6 @@ local function bucket_layout(general)
     parse = parse,
     write = write,
     members_in = members_in,
-    max_units = max_units,
     forgotten_at = forgotten_at,
     holds_key = holds_key,
     keep_holds = keep_holds,

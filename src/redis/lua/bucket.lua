@@ -4,7 +4,7 @@
 ]]
   local MAX_OTHER_ENTRIES = 8
   local layout, holds, overdraft = bucket_layout(general), nil, nil
-  local parse, write, max_units, forgotten_at = layout.parse, layout.write, layout.max_units, layout.forgotten_at
+  local parse, write, forgotten_at = layout.parse, layout.write, layout.forgotten_at
   local note, full_at_of, spent_of_same, decide_unheld =
     general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
   local buckets = {}

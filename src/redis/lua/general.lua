@@ -39,25 +39,12 @@
     return number >= 0 and number <= most and fmod(number, 1) == 0
   end
 
-  local function is_error(stored, text)
-    return type(stored) == 'table' and string.find(stored.err, text, 1, true) ~= nil
-  end
-
-  -- Whether this master does not serve the key now: its slot is at another one or moves there, or the cluster is down.
-  local function is_elsewhere(stored)
-    return is_error(stored, 'Script attempted to ')
-  end
-
   -- The value of a bucket's key: false if there is none, a table if it is of another type or elsewhere. Any other error ends the
   -- script, since a bucket that cannot be read is not full.
   local function get(key)
     local stored = pcall('GET', key)
     if type(stored) == 'table' and not is_error(stored, 'WRONGTYPE') and not is_elsewhere(stored) then call('GET', key) end
     return stored
-  end
-
-  local function write_until(key, value, full_at)
-    call('SET', key, value, 'PXAT', format('%.0f', full_at + EXPIRY_SLACK_MS))
   end
 
   local function full_at_of(limit, spent, at)
@@ -101,9 +88,7 @@
   -- Writes a bucket of which nothing is held or owed, and of which other limits were not spent.
   local function write_plain(key, limits, spent, at)
     local limit = limits[1]
-    if #limits == 1 and limit.per_ms > 0 then
-      return write_until(key, pack('>dI4I4d', at, limit.id, limit.units_per_token, spent[1]), full_at_of(limit, spent[1], at))
-    end
+    if #limits == 1 and limit.per_ms > 0 then return write_alone(key, limit, spent[1], at) end
     local parts, full_at = { pack('>d', at) }, at
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
@@ -132,34 +117,6 @@
     end
   end
 
-  -- A bucket of version 3 or 4 with one own entry and no other, see bucket-layout.lua.
-  local HELD_ALONE, HELD_ALONE_BYTES, ONE_HOLD_BYTES = '>dI4BBBBdI2I2I4dddI4I4dI4I4d', 88, 32
-
-  -- Reads a bucket with holds of which none is due and of which only this token bucket was spent, without debt. Written out, since
-  -- reading and writing it as a table would be most of the cost of a check. Returns nil for any other bucket; otherwise the units spent
-  -- now, and what is held: tokens, number, members, the first and the last deadline, and the only hold, or '' if there is a set.
-  local function read_held_alone(bucket, limit)
-    if type(bucket) ~= 'string' or limit.kind then return nil end
-    local only_bytes = #bucket - HELD_ALONE_BYTES
-    if not (only_bytes == 0 or only_bytes == ONE_HOLD_BYTES) then return nil end
-    local last_spent_at, first, version, own, others, _, _, count, members, _, tokens, earliest, latest,
-      id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
-    if first ~= 0 or own ~= 1 or others ~= 0 or count == 0 or debt ~= 0 then return nil end
-    if version ~= (only_bytes == 0 and 3 or 4) then return nil end
-    if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
-    if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
-    if not (tokens >= 0 and tokens <= MAX_UNITS and latest >= earliest and latest <= MAX_TIME and members > 0) then return nil end
-    if version == 4 and count > 1 then return nil end
-    local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
-    return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)
-  end
-
-  -- Such a bucket that was spent from now.
-  local function packed_held_alone(limit, spent, tokens, count, members, earliest, latest, only)
-    return pack(HELD_ALONE, now, 0, only == '' and 3 or 4, 1, 0, 0, now + ceil_div(spent, limit.per_ms), count, members, 0, tokens,
-      earliest, latest, limit.id, limit.units_per_token, spent, limit.per_ms, limit.capacity, 0) .. only
-  end
-
   local general = {
     kind_of = kind_of,
     note = note,
@@ -168,16 +125,12 @@
     note_damaged = note_damaged,
     is_whole = is_whole,
     get = get,
-    is_elsewhere = is_elsewhere,
-    write_until = write_until,
     full_at_of = full_at_of,
     spent_of_same = spent_of_same,
     decide_unheld = decide_unheld,
     write_plain = write_plain,
     report = report,
     leave_undecided = leave_undecided,
-    read_held_alone = read_held_alone,
-    packed_held_alone = packed_held_alone,
   }
 
   -- Returns false for a bucket that cannot be read so.

@@ -9,34 +9,23 @@ local function held_alone_functions(buckets, general, layout)
   -- What a check by one limit finds in a bucket with holds that has only this limit, without `bucket`. Returns nil for any other one.
   function alone.find(key, stored, limits)
     if #limits ~= 1 then return nil end
-    local spent, tokens, count, members, earliest, latest, only = general.read_held_alone(stored, limits[1])
+    local spent, tokens, count, members, earliest, latest, only = read_held_alone(stored, limits[1])
     if not spent then return nil end
     local held =
       { tokens = tokens, count = count, members = members, earliest = earliest, latest = latest, only = only ~= '' and only or nil }
     return { key = key, limits = limits, spent = { spent }, at = now, bucket = nil, held = held }
   end
 
-  -- Any spending until the last deadline has refilled then.
-  local function forgotten_after(latest, limit)
-    return latest + ceil_div(layout.max_units(limit), limit.per_ms)
-  end
-
   -- Writes a bucket with holds that has only one limit. known_latest: the last deadline with which it was written before
   function alone.write(found, known_latest)
     local key, limit, held = found.key, found.limits[1], found.held
-    local value = general.packed_held_alone(
+    local value = packed_held_alone(
       limit, found.spent[1], held.tokens, held.count, held.members, held.earliest, held.latest, held.only or '')
     -- While there are holds, the time to live does not depend on what is spent.
     if held.latest == known_latest then return call('SET', key, value, 'KEEPTTL') end
     local forgotten_at = forgotten_after(held.latest, limit)
-    general.write_until(key, value, forgotten_at)
+    write_until(key, value, forgotten_at)
     if not held.only then layout.keep_holds(key, forgotten_at) end
-  end
-
-  -- Writes such a bucket with its only hold { only, tokens, deadline }.
-  function alone.write_only(key, limit, spent, only, tokens, deadline)
-    local value = general.packed_held_alone(limit, spent, tokens, 1, 1, deadline, deadline, only)
-    general.write_until(key, value, forgotten_after(deadline, limit))
   end
 
   -- Adds a hold to what a check found, in such a bucket or in any other one.

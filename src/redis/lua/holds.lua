@@ -13,7 +13,7 @@
 local function hold_functions(buckets, general, layout)
   local MAX_SETTLED_PER_ACCESS = 64
   local HOLD_BYTES = 11
-  local holds, holds_key, is_elsewhere, is_whole = {}, layout.holds_key, general.is_elsewhere, general.is_whole
+  local holds, holds_key, is_whole = {}, layout.holds_key, general.is_whole
   -- By the key of the bucket: how many reservations this call found expired, and whether a part of its set was damaged.
   local expired, damaged = {}, {}
 
@@ -21,13 +21,8 @@ local function hold_functions(buckets, general, layout)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
   end
 
-  -- The text of the only hold of a bucket. is_charged: 1 or 0
-  function holds.only(id, is_charged)
-    return format('%d%-31s', is_charged, id)
-  end
-
   local function only_of(hold)
-    return holds.only(hold.id, hold.is_charged and 1 or 0)
+    return only_hold(hold.id, hold.is_charged)
   end
 
   local function is_only(held, hold)

@@ -9,7 +9,7 @@ local function overdraft_functions(buckets, general)
   local function find(index, limits)
     local key = keys[keys_from + index]
     local stored = general.get(key)
-    local reason = general.is_elsewhere(stored) and ELSEWHERE or limits.is_undecidable and UNKNOWN_PERIOD
+    local reason = is_elsewhere(stored) and ELSEWHERE or limits.is_undecidable and UNKNOWN_PERIOD
     if reason then
       general.leave_undecided(index, limits, reason)
       return nil
