@@ -1,17 +1,15 @@
 import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
-import { constants } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { BYTES_PER_TURN, PacedReading } from '../connections/paced-reading.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
+import { CallResponse } from './call-response.ts'
 import { type HeadFault, headFault } from './head-fault.ts'
-import { ArrivingMessage, frameOf } from './message-frames.ts'
-import { OK, type Status, statusFields } from './status.ts'
+import { ArrivingMessage } from './message-frames.ts'
+import { OK, type Status } from './status.ts'
 import { timeoutMs } from './timeout.ts'
-
-const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
 
 /** In metrics, for a call of a method that does not exist. */
 const UNKNOWN = 'unknown'
@@ -23,9 +21,6 @@ const OPEN_CALL_BYTES = 8_192
 
 /** Memory of a call besides its message, until it is known to wait for its client. */
 const MIN_HEAD_BYTES = 4_096
-
-/** The stream is over once its response is sent, whether or not the client has sent everything. */
-const { NGHTTP2_NO_ERROR } = constants
 
 /** What an exchange needs of its server. */
 export interface ExchangeContext {
@@ -48,6 +43,7 @@ export class Exchange implements Responder {
   readonly startMs = performance.now()
   readonly stream: ServerHttp2Stream
   readonly #context: ExchangeContext
+  readonly #response: CallResponse
   readonly #message = new ArrivingMessage()
   #method: Method | undefined
   #hasEnded = false
@@ -56,11 +52,10 @@ export class Exchange implements Responder {
   #heldBytes = 0
   #headBytes = MIN_HEAD_BYTES
   #leaveQueue: (() => void) | undefined
-  /** With which the response ends. */
-  #trailers = OK
 
   constructor(stream: ServerHttp2Stream, context: ExchangeContext) {
     this.stream = stream
+    this.#response = new CallResponse(stream)
     this.#context = context
     // An error closes the stream.
     stream.on('error', () => undefined)
@@ -87,7 +82,7 @@ export class Exchange implements Responder {
 
   /** Ends a call that has been answered in part, and would continue. */
   endStreaming(): void {
-    if (this.stream.headersSent) this.end(DRAINING)
+    if (this.#response.hasBegun) this.end(DRAINING)
   }
 
   begin(headers: IncomingHttpHeaders): void {
@@ -102,40 +97,23 @@ export class Exchange implements Responder {
   }
 
   send(message: Buffer): void {
-    if (!this.stream.writable) return
-    if (!this.stream.headersSent) this.#respond(OK)
-    this.stream.write(frameOf(message))
-    this.#hold(OPEN_CALL_BYTES)
+    if (!this.#hasEnded && this.#response.send(message)) this.#hold(OPEN_CALL_BYTES)
   }
 
   finish(message: Buffer): void {
     if (this.#hasEnded) return
     this.#ended(OK)
-    if (!this.stream.writable) return
-    if (!this.stream.headersSent) this.#respond(OK)
-    this.stream.end(frameOf(message))
+    this.#response.finish(message)
   }
 
   end(status: Status): void {
     if (this.#hasEnded) return
     this.#ended(status)
-    const { stream } = this
-    if (stream.destroyed) return
-    if (stream.headersSent) {
-      this.#trailers = status
-      stream.end()
-    } else stream.respond({ ...RESPONSE_FIELDS, ...statusFields(status) }, { endStream: true })
-    if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR)
+    this.#response.end(status)
   }
 
   onClosed(callback: () => void): void {
     this.stream.once('close', callback)
-  }
-
-  #respond(status: Status): void {
-    this.#trailers = status
-    this.stream.respond(RESPONSE_FIELDS, { waitForTrailers: true })
-    this.stream.once('wantTrailers', () => this.stream.sendTrailers(statusFields(this.#trailers)))
   }
 
   #ended({ name }: Status): void {
@@ -161,14 +139,10 @@ export class Exchange implements Responder {
     this.stream.once('end', () => this.#refuse(fault))
   }
 
-  #refuse({ text, ...fields }: HeadFault): void {
-    const { stream } = this
-    if (this.#hasEnded || stream.destroyed) return
+  #refuse(fault: HeadFault): void {
+    if (this.#hasEnded) return
     this.#hasEnded = true
-    stream.respond({ ...fields, 'content-type': 'text/plain' })
-    // A request with the method HEAD gets no body, which Node knows.
-    if (!stream.writableEnded) stream.end(text)
-    if (!stream.readableEnded) stream.close(NGHTTP2_NO_ERROR)
+    this.#response.refuse(fault)
   }
 
   #admit(method: Method, call: Call): void {

@@ -9,28 +9,15 @@ import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
+import { DATA, END_HEADERS, frame, HEADERS, PREFACE, SETTINGS } from '../../support/http2-frames.ts'
 
 const KIB = 1024
-const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
-const SETTINGS = frame(4, 0, 0)
-const [DATA, HEADERS] = [0, 1]
-const END_HEADERS = 4
-
 /** `:method: POST` and `:scheme: http` of HPACK's table, a path and an authority; and a content type. */
 const HEAD = Buffer.from('\x83\x86\x04\x02/a\x01\x01b', 'latin1')
 const GRPC = Buffer.from('\x0f\x10\x10application/grpc', 'latin1')
 
 /** Longer than a client may take. */
 const LATER_MS = 10_001
-
-function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
-  const head = Buffer.alloc(9)
-  head.writeUIntBE(payload.length, 0, 3)
-  head[3] = type
-  head[4] = flags
-  head.writeUInt32BE(stream, 5)
-  return Buffer.concat([head, payload])
-}
 
 /** Answers no call before the test says so. */
 class Calls implements Method {
@@ -111,9 +98,15 @@ describe('a connection is too slow', () => {
     ['without a byte', []],
     ['with a part of the preface', [PREFACE.subarray(0, 10)]],
     ['with the preface only', [PREFACE]],
-    ['with a part of a head', [PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD)]],
-    ['with a part of the frame of a head', [PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD).subarray(0, -1)]],
-    ['with a part of a message', [PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC]))]],
+    ['with a part of a head', [PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, 0, 1, HEAD)]],
+    [
+      'with a part of the frame of a head',
+      [PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, 0, 1, HEAD).subarray(0, -1)],
+    ],
+    [
+      'with a part of a message',
+      [PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC]))],
+    ],
   ])('%s', async (_name, bytes) => {
     await send(...bytes)
     await eventually(() => expect(leftMs(LATER_MS)).toBeLessThanOrEqual(0))
@@ -143,7 +136,7 @@ describe('a head', () => {
   })
 
   it('counts in the memory of requests while it arrives', async () => {
-    await send(PREFACE, SETTINGS, frame(HEADERS, 0, 1, HEAD))
+    await send(PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, 0, 1, HEAD))
     await eventually(() => {
       leftMs(0)
       expect(held).toBeGreaterThanOrEqual(64 * KIB)
@@ -232,7 +225,13 @@ describe('a request in thousands of small parts', () => {
     sockets.push(client)
     client.on('error', () => undefined).resume()
     client.write(
-      Buffer.concat([PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts]),
+      Buffer.concat([
+        PREFACE,
+        frame(SETTINGS, 0, 0),
+        frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)),
+        announced,
+        parts,
+      ]),
     )
     await once(client, 'close')
     expect(handled).toBeGreaterThan(90)
@@ -245,7 +244,7 @@ describe('a request in thousands of small parts', () => {
     ['of an unknown method', [UNKNOWN_METHOD, GRPC]],
   ])('%s is answered without them', async (_name, head, admission = undefined) => {
     calls.admission = admission
-    await send(PREFACE, SETTINGS, frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts)
+    await send(PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts)
     expect(handled).toBeLessThan(120)
     expect(calls.lengths).toEqual([])
   })
@@ -259,7 +258,7 @@ describe('a request in thousands of small parts', () => {
     const client = connect(port(), '127.0.0.1')
     sockets.push(client)
     client.on('error', () => undefined).resume()
-    client.write(Buffer.concat([PREFACE, SETTINGS, ...requests.flat()]))
+    client.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), ...requests.flat()]))
     await once(client, 'close')
     expect(handled).toBeLessThan(220)
   })

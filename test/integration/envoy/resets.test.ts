@@ -1,0 +1,105 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
+import { TestGrpcServer } from '../../support/grpc-server.ts'
+import { framed, Http2Client } from '../../support/http2-client.ts'
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  PING,
+  PREFACE,
+  RST_STREAM,
+  SETTINGS,
+} from '../../support/http2-frames.ts'
+import { HeldChecker } from '../../support/resp-server.ts'
+
+const PATHS = {
+  limit: '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit',
+  health: '/grpc.health.v1.Health/Check',
+}
+
+/** The domain `edge`, with the descriptor `a`=`b`. */
+const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62', 'hex'))
+
+const PINGED = Buffer.from('finished')
+
+/** Error codes of HTTP/2. */
+const [NO_ERROR, CANCEL] = [0, 8]
+
+function head(method: string, path: string): Buffer {
+  const fields = {
+    ':method': method,
+    ':scheme': 'http',
+    ':path': path,
+    ':authority': 'a',
+    'content-type': 'application/grpc',
+  }
+  const literals = Object.entries(fields).map(([name, value]) =>
+    Buffer.from([0, name.length, ...Buffer.from(name), value.length, ...Buffer.from(value)]),
+  )
+  return frame(HEADERS, END_HEADERS, 1, Buffer.concat(literals))
+}
+
+const data = (part: Buffer, flags = 0) => frame(DATA, flags, 1, part)
+
+function reset(code: number): Buffer {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(code)
+  return frame(RST_STREAM, 0, 1, payload)
+}
+
+let checker: HeldChecker
+let server: TestGrpcServer
+let client: Http2Client
+let attacker: Socket
+beforeEach(async () => {
+  checker = new HeldChecker()
+  server = await TestGrpcServer.start(checker)
+  client = new Http2Client(server.port)
+  attacker = connect(server.port, '127.0.0.1')
+  attacker.on('error', () => undefined).resume()
+  attacker.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  await once(client.session, 'remoteSettings')
+})
+afterEach(async () => {
+  checker.release()
+  attacker.destroy()
+  client.close()
+  await server.close()
+})
+
+/** Sends the bytes. Resolves once the server has handled them, or has closed the connection. */
+async function sendAll(...bytes: readonly Buffer[]): Promise<void> {
+  const arrived: Buffer[] = []
+  attacker.on('data', chunk => arrived.push(chunk))
+  attacker.write(Buffer.concat([...bytes, frame(PING, 0, 0, PINGED)]))
+  await eventually(() => expect(attacker.closed || Buffer.concat(arrived).includes(PINGED)).toBe(true))
+}
+
+describe.each([NO_ERROR, CANCEL])('a call that its client resets with the code %i', code => {
+  it.each([
+    ['before its message', [head('POST', PATHS.health)]],
+    ['before the end of its message', [head('POST', PATHS.limit), data(REQUEST.subarray(0, -1))]],
+    ['after its message', [head('POST', PATHS.limit), data(REQUEST)]],
+    ['while its request is refused', [head('PUT', PATHS.health)]],
+    ['while a request without a response body is refused', [head('HEAD', PATHS.health)]],
+    ['after its answer', [head('POST', '/unknown')]],
+  ])('%s harms no other', async (_name, request) => {
+    await sendAll(...request, reset(code), data(REQUEST), reset(code))
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  })
+
+  it('while it is decided harms no other', async () => {
+    checker.isHolding = true
+    attacker.write(Buffer.concat([head('POST', PATHS.limit), data(REQUEST, END_STREAM)]))
+    await eventually(() => expect(checker.waiting).toBe(1))
+    attacker.write(reset(code))
+    checker.release()
+    await sendAll(reset(code))
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  })
+})
