@@ -60,7 +60,8 @@ export class GroupChecker {
    * denies while the store is unavailable, or where only the store knows whether a request repeats an earlier one
    */
   async decide(asked: readonly AskedCheck[], { origin, hold }: DecideOptions = {}): Promise<GroupOutcome> {
-    const { checks, problem } = await prepareGroup(asked, hold !== undefined, this.#options)
+    const preparing = prepareGroup(asked, hold !== undefined, this.#options)
+    const { checks, problem } = preparing instanceof Promise ? await preparing : preparing
     const startMs = performance.now()
     const request = { origin, ...(hold && { hold: { ...hold, named: asked } }) }
     const outcome = await (problem ? this.#findAgain(checks, request, problem) : this.#decide(checks, request))
@@ -91,16 +92,18 @@ export class GroupChecker {
     }
     const counted = checks.filter((_, i) => byMode[i] === undefined)
     const asksStore = counted.length > 0 || request.hold?.isNew === false
-    const { decisions, ...held } = asksStore ? await this.#decideCounted(counted, request) : NOTHING_COUNTED
+    if (!asksStore) return { decision: decideTogether(byMode as readonly Decision[]) }
+    const startMs = performance.now()
+    const reading = await this.#ask({ ...request, checks: counted, shadowed: counted.map(isShadowed) })
+    const { decisions, ...held } = reading
+      ? this.#decideByReading(counted, reading, request)
+      : { decisions: this.#decideInOutage(counted, startMs) }
     const ofCounted = decisions.values()
     const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
     return { decision: decideTogether(results), ...held }
   }
 
-  async #decideCounted(checks: readonly BucketCheck[], request: GroupRequest): Promise<CountedDecisions> {
-    const startMs = performance.now()
-    const reading = await this.#ask({ ...request, checks, shadowed: checks.map(isShadowed) })
-    if (reading === undefined) return { decisions: this.#decideInOutage(checks, startMs) }
+  #decideByReading(checks: readonly BucketCheck[], reading: GroupReading, request: GroupRequest): CountedDecisions {
     this.#learn(checks, reading, request.hold !== undefined)
     const { reservation, refusal } = reading
     const readings = request.isFoundAgain ? reading.readings.map(allowing) : reading.readings
@@ -175,8 +178,6 @@ interface GroupRequest extends Pick<CheckGroup, 'origin' | 'hold'> {
 interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
   readonly decisions: readonly Decision[]
 }
-
-const NOTHING_COUNTED: CountedDecisions = { decisions: [] }
 
 function allowing({ violated: _, ...reading }: BucketReading): BucketReading {
   return { ...reading, allowed: true }

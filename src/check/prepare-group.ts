@@ -20,31 +20,39 @@ export interface PreparedGroup {
 }
 
 /**
- * Finds the policies of checks that are to be decided together.
+ * Finds the policies of checks that are to be decided together. Returns a promise only if it has to read the log for them.
  * @throws {Problem} `keys-apart`; `policy-unknown` for a descriptor
  */
-export async function prepareGroup(
+export function prepareGroup(
   asked: readonly AskedCheck[],
   isReservation: boolean,
-  { policies, prepare, canGoTogether }: PrepareGroupOptions,
-): Promise<PreparedGroup> {
-  const keys = asked.map(({ key }) => key)
-  if (keys.length > 1 && !canGoTogether(keys)) throw keysApart(keys)
-  const findUnknown = () => asked.find(check => policies.find(check) === undefined)
-  let unknown = findUnknown()
-  if (unknown !== undefined) {
-    await policies.reread(asked)
-    unknown = findUnknown()
-  }
-  const checks = asked.map((check): BucketCheck => {
+  options: PrepareGroupOptions,
+): PreparedGroup | Promise<PreparedGroup> {
+  const { policies } = options
+  if (asked.length > 1) refuseKeysApart(asked, options)
+  const findAll = () => asked.map(check => policies.find(check))
+  const found = findAll()
+  if (!found.includes(undefined)) return prepared(asked, found, isReservation, options)
+  return policies.reread(asked).then(() => prepared(asked, findAll(), isReservation, options))
+}
+
+/** @param found the policy of each check; `undefined` if it is unknown */
+function prepared(
+  asked: readonly AskedCheck[],
+  found: readonly (Policy | undefined)[],
+  isReservation: boolean,
+  { policies, prepare }: PrepareGroupOptions,
+): PreparedGroup {
+  const checks = asked.map((check, i): BucketCheck => {
     const { key, tokens } = check
-    const policy = policies.find(check) ?? policies.find({ key, tokens })
+    const policy = found[i] ?? policies.find({ key, tokens })
     if (policy === undefined) throw policyUnknown(check)
     prepare(policy)
-    return { key, policy, tokens, ...(isReservation && { reserves: true }) }
+    return isReservation ? { key, policy, tokens, reserves: true } : { key, policy, tokens }
   })
+  const unknown = asked[found.indexOf(undefined)]
   const problem = unknown ? policyUnknown(unknown) : firstOf(checks, tooManyTokens)
-  return { checks, ...(problem && { problem }) }
+  return problem ? { checks, problem } : { checks }
 }
 
 function firstOf<Item, Result>(items: readonly Item[], of: (item: Item) => Result | undefined): Result | undefined {
@@ -55,9 +63,11 @@ function firstOf<Item, Result>(items: readonly Item[], of: (item: Item) => Resul
   return undefined
 }
 
-function keysApart(keys: readonly string[]): Problem {
+function refuseKeysApart(asked: readonly AskedCheck[], { canGoTogether }: PrepareGroupOptions): void {
+  const keys = asked.map(({ key }) => key)
+  if (canGoTogether(keys)) return
   const detail =
     'on Redis Cluster, all keys of a call must have the same text in {…}, such as {org:7}:user:42 and {org:7}; the keys were ' +
     keys.map(key => `"${key}"`).join(', ')
-  return new Problem('keys-apart', detail)
+  throw new Problem('keys-apart', detail)
 }

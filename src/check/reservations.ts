@@ -8,7 +8,7 @@ import { Problem } from '../lib/errors.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { GroupChecker, GroupOutcome } from './group-checker.ts'
 import type { PolicyLookup } from './policy-lookup.ts'
-import type { Amounts, CheckOrigin, ReservationObserver, SettledKey } from './ports.ts'
+import type { Amounts, CheckOrigin, ReservationObserver, SettledKey, SettlementResult } from './ports.ts'
 import { type ReservationRequest, requestedHold } from './requested-hold.ts'
 import { keysDiffer, refusalProblem, reservationEnded, reservationNotFound } from './reservation-problems.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
@@ -63,7 +63,8 @@ export class Reservations {
    * `store-unavailable`
    */
   async settle(text: string, amounts: Exclude<Amounts, 'release'>, origin?: CheckOrigin): Promise<Settled> {
-    const { id, keys } = await this.#end(text, amounts, origin)
+    const id = parsed(text)
+    const keys = this.#ended(id, await this.#end(id, amounts, origin))
     return { id, keys, decision: decideTogether(keys.map(decisionAfter)) }
   }
 
@@ -72,7 +73,8 @@ export class Reservations {
    * @throws {Problem} `reservation-not-found`, `reservation-ended`, `store-unavailable`
    */
   async release(text: string, origin?: CheckOrigin): Promise<void> {
-    await this.#end(text, 'release', origin)
+    const id = parsed(text)
+    this.#ended(id, await this.#end(id, 'release', origin))
   }
 
   /**
@@ -106,10 +108,14 @@ export class Reservations {
     }
   }
 
-  async #end(text: string, amounts: Amounts, origin: CheckOrigin | undefined): Promise<Pick<Settled, 'id' | 'keys'>> {
-    const { queue, denialCache, observer } = this.#options
-    const id = parsed(text)
-    const result = available(await queue.settle({ id, amounts, origin, policyOf: named => this.#policyOf(named) }))
+  #end(id: ReservationId, amounts: Amounts, origin: CheckOrigin | undefined): Promise<SettlementResult | undefined> {
+    return this.#options.queue.settle({ id, amounts, origin, policyOf: this.#policyOf })
+  }
+
+  /** Returns the keys of a reservation that has ended. @throws {Problem} if it has not, or otherwise than was asked */
+  #ended(id: ReservationId, settled: SettlementResult | undefined): readonly SettledKey[] {
+    const { denialCache, observer } = this.#options
+    const result = available(settled)
     if (result.status === 'not-found') throw reservationNotFound(id)
     if (result.status === 'ended') throw reservationEnded(id, result.ended)
     if (result.status === 'keys-differ') throw keysDiffer(result.keys)
@@ -118,11 +124,11 @@ export class Reservations {
       denialCache.forget(key.key)
       if (!result.isRepeated && key.reserved !== undefined) observer.ended(key, result.status)
     }
-    return { id, keys: result.keys }
+    return result.keys
   }
 
   /** A policy that the caller named may be gone by now. */
-  #policyOf(named: NamedKey): Policy {
+  readonly #policyOf = (named: NamedKey): Policy => {
     const { policies, prepare } = this.#options
     const { key, tokens } = named
     const policy = policies.find(named) ?? (policies.find({ key, tokens }) as Policy)

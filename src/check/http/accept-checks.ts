@@ -16,6 +16,19 @@ export const pathInBody: PathOf = (index, member) => `/checks/${index}/${member}
  * @throws {Problem} `key-invalid` or `key-reserved` if all faults are of this kind, otherwise `validation-failed`
  */
 export function acceptChecks(checks: readonly NamedCheck[], pathOf: PathOf): void {
+  if (!areAcceptable(checks)) throw problemOf(checks, pathOf)
+}
+
+function areAcceptable(checks: readonly NamedCheck[]): boolean {
+  const areValid = checks.every(({ key, policy }) => callerKeyFault(key) === undefined && !isInvalidName(policy))
+  return areValid && new Set(checks.map(({ key }) => key)).size === checks.length
+}
+
+function isInvalidName(policy: string | undefined): boolean {
+  return policy !== undefined && policyNameFault(policy) !== undefined
+}
+
+function problemOf(checks: readonly NamedCheck[], pathOf: PathOf): Problem {
   const ofKeys = checks.map(({ key }) => callerKeyFault(key))
   const faults = [
     ...ofKeys.flatMap((fault, index) => faultAt(pathOf(index, 'key'), fault?.detail)),
@@ -24,12 +37,11 @@ export function acceptChecks(checks: readonly NamedCheck[], pathOf: PathOf): voi
     ),
     ...repeatedKeys(checks, pathOf),
   ]
-  if (faults.length === 0) return
   const codes = new Set<ErrorCode>(ofKeys.flatMap(fault => fault?.code ?? []))
   if (faults.length > ofKeys.filter(fault => fault !== undefined).length) codes.add('validation-failed')
   const { detail, members } = validationProblem(oncePerPath(faults))
   const [code = 'validation-failed'] = codes
-  throw new Problem(codes.size === 1 ? code : 'validation-failed', detail, { members })
+  return new Problem(codes.size === 1 ? code : 'validation-failed', detail, { members })
 }
 
 function faultAt(path: string, message: string | undefined): readonly FieldError[] {

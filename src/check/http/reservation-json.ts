@@ -1,4 +1,5 @@
 import type { Reservation } from '../../domain/reservation.ts'
+import type { SettledKey } from '../ports.ts'
 import type { Reserved, Settled } from '../reservations.ts'
 import { decisionMembers, groupMembers } from './decision-json.ts'
 
@@ -10,9 +11,12 @@ export function createdJson({ decision, held }: Reserved, withResults: boolean):
 }
 
 export function settledJson({ id, keys, decision }: Settled): string {
-  const checks = keys.map(({ key, tokens, charged }) => ({ key, tokens, charged }))
   const members = keys.length > 1 ? groupMembers(decision) : decisionMembers(decision.binding)
-  return `{"id":"${id}","status":"settled","checks":${JSON.stringify(checks)},${members}}`
+  return `{"id":"${id}","status":"settled","checks":[${keys.map(settledKeyJson).join()}],${members}}`
+}
+
+function settledKeyJson({ key, tokens, charged }: SettledKey): string {
+  return `{"key":${JSON.stringify(key)},"tokens":${tokens},"charged":${charged}}`
 }
 
 export function reservationBody({ id, status, keys, expiresAtMs }: Reservation) {
@@ -20,7 +24,11 @@ export function reservationBody({ id, status, keys, expiresAtMs }: Reservation) 
   return { id, status, checks, expiresAt: timeOf(expiresAtMs) }
 }
 
+/** Those of one call of the store expire at few times. */
+let lastTime = { ms: 0, text: new Date(0).toISOString() }
+
 /** RFC 3339. @param ms since 1970 */
 export function timeOf(ms: number): string {
-  return new Date(ms).toISOString()
+  if (ms !== lastTime.ms) lastTime = { ms, text: new Date(ms).toISOString() }
+  return lastTime.text
 }

@@ -8,6 +8,7 @@ import type {
   Settlement,
   SettlementResult,
 } from '../../check/ports.ts'
+import type { Policy } from '../../domain/policy.ts'
 import type { Reservation, ReservedKey } from '../../domain/reservation.ts'
 import type { ReservationId } from '../../domain/reservation-id.ts'
 import { setBounded } from '../../lib/set-bounded.ts'
@@ -29,13 +30,13 @@ interface ReservationsOptions {
 interface Requested<Result> {
   readonly id: ReservationId
   askedOf(request: RecordedRequest): AskedOfReservation
-  resultOf(reply: ReservationReply, request: RecordedRequest): Result
+  resultOf(reply: ReservationReply, call: AskedReservation): Result
   readonly notFound: Result
 }
 
 /**
  * Settles, extends and reads reservations. A call names the reservation's keys, which only its record tells; those of the reservations
- * that this process has made are remembered, so that most calls take one round trip.
+ * that this process has made are remembered until they end, so that most calls take one round trip.
  */
 export class Reservations {
   readonly #options: ReservationsOptions
@@ -79,8 +80,10 @@ export class Reservations {
     const outdated: number[] = []
     for (const [i, { index, call }] of calls.entries()) {
       const reply = replies[i]
-      if (reply?.state === 'not-found' && remembered[index] !== undefined) outdated.push(index)
-      else if (reply !== undefined) results[index] = requests[index]?.resultOf(reply, call.request)
+      if (reply === undefined) continue
+      if (reply.state !== 'held') this.#remembered.delete(call.id)
+      if (reply.state === 'not-found' && remembered[index] !== undefined) outdated.push(index)
+      else results[index] = requests[index]?.resultOf(reply, call)
     }
     await this.#performAgain(requests, outdated, results)
     return results
@@ -93,9 +96,7 @@ export class Reservations {
     results: (Result | undefined)[],
   ): Promise<void> {
     if (outdated.length === 0) return
-    const again = outdated.map(index => requests[index] as Requested<Result>)
-    for (const { id } of again) this.#remembered.delete(id)
-    const found = await this.#perform(again)
+    const found = await this.#perform(outdated.map(index => requests[index] as Requested<Result>))
     for (const [i, index] of outdated.entries()) results[index] = found[i]
   }
 
@@ -122,15 +123,15 @@ function settling({ id, amounts, policyOf }: Settlement): Requested<SettlementRe
       if (tokens === undefined) return { what: 'tell' }
       return { what: amounts === 'release' ? 'release' : 'settle', policies: named.map(policyOf), tokens }
     },
-    resultOf: ({ state, keys, isRepeated }, { named }) => {
+    resultOf: ({ state, keys, isRepeated }, { request: { named }, asked }) => {
       if (state === 'not-found') return { status: state }
-      if (tokensOf(named, amounts) === undefined) return { status: 'keys-differ', keys: named.map(({ key }) => key) }
+      if (!('policies' in asked)) return { status: 'keys-differ', keys: named.map(({ key }) => key) }
       switch (state) {
         case 'settled':
         case 'released':
           return {
             status: state,
-            keys: named.map((name, i) => settledKey(name, keys[i], policyOf(name))),
+            keys: named.map((name, i) => settledKey(name, keys[i], asked.policies[i] as Policy)),
             ...(isRepeated && { isRepeated }),
           }
         case 'ended-settled':
@@ -147,7 +148,7 @@ function settling({ id, amounts, policyOf }: Settlement): Requested<SettlementRe
 function settledKey(
   { key, tokens: reserved }: ReservedKey,
   replied: ReservationReply['keys'][number] | undefined,
-  policy: SettledKey['policy'],
+  policy: Policy,
 ): SettledKey {
   const { settled = 0, charged = 0, isHeld = false, reading } = replied ?? {}
   const hasReading = reading !== undefined && policy.limits.length > 0
@@ -190,7 +191,7 @@ function reading(id: ReservationId): Requested<Reservation | null> {
     id,
     notFound: null,
     askedOf: () => ({ what: 'tell' }),
-    resultOf: ({ state, expiresAtMs, keys }, { named }) => {
+    resultOf: ({ state, expiresAtMs, keys }, { request: { named } }) => {
       const status = state === 'lost' ? 'released' : state
       if (status !== 'held' && status !== 'settled' && status !== 'released' && status !== 'expired') return null
       const isCharged = state !== 'held' && state !== 'lost'
