@@ -33,6 +33,7 @@ ignoreLostPrimary()
 
 const front = composeFront(env, logger, {
   circuitOpened: reason => parent.send({ type: 'circuit-opened', reason }),
+  quotaFound: () => parent.send({ type: 'quota-found' }),
   tracer,
 })
 const { registry } = front.metrics

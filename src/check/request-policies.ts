@@ -43,6 +43,7 @@ export class RequestPolicies {
     const faults = limitFaults(limit)
     if (faults.length > 0) throw validationProblem(faults.map(fault => ({ ...fault, path: fault.path || 'the limit' })))
     const policy = compilePolicy(REQUEST_POLICY, 0, { limits: [limit], mode: 'enforce' })
+    this.#stored.noteLimits(policy.limits)
     setBounded(this.#compiled, text, policy, MAX_POLICIES)
     return policy
   }

@@ -2,6 +2,7 @@ import { DefinitionPool } from './definition-pool.ts'
 import { type Descriptor, descriptorPattern, isDescriptorKey } from './descriptors/descriptor-pattern.ts'
 import { DescriptorTree } from './descriptors/descriptor-tree.ts'
 import { prefixOf } from './key.ts'
+import type { CompiledLimit } from './limits/limit.ts'
 import { DEFAULT_POLICY, type Policy, type PolicyDefinition } from './policy.ts'
 import { PrefixMap } from './prefix-map.ts'
 
@@ -20,7 +21,7 @@ export class PolicyTable {
   readonly #onFirstQuota: () => void
   #hasHadQuotas = false
 
-  /** @param onFirstQuota called when a policy with a quota comes into force for the first time */
+  /** @param onFirstQuota called at the first quota: a policy that comes into force has it, or it came with a call */
   constructor(builtIn: Policy, onFirstQuota: () => void = () => undefined) {
     this.#builtIn = builtIn
     this.#onFirstQuota = onFirstQuota
@@ -57,7 +58,7 @@ export class PolicyTable {
     const { definition: shared, limits } = this.#definitions.take(definition)
     const policy: Policy = { configKey, version, definition: shared, limits }
     if (before !== undefined) this.#definitions.release(before.definition)
-    if (!this.#hasHadQuotas && limits.some(({ kind }) => kind === 'quota')) this.#foundQuota()
+    this.noteLimits(limits)
     this.#put(configKey, policy)
   }
 
@@ -72,7 +73,9 @@ export class PolicyTable {
     else this.#byPrefix.set(prefix, policy)
   }
 
-  #foundQuota(): void {
+  /** Looks for the first quota. Limits that come with a call are in no policy of the table, so they are noted by their own. */
+  noteLimits(limits: readonly CompiledLimit[]): void {
+    if (this.#hasHadQuotas || !limits.some(({ kind }) => kind === 'quota')) return
     this.#hasHadQuotas = true
     this.#onFirstQuota()
   }

@@ -32,8 +32,6 @@ interface DurableLogOptions extends RetentionOptions {
   readonly logger: Logger
   /** See `fillFromJournal`. */
   batchesInThread(source: ReplaySource): AsyncIterable<ReplayBatch>
-  /** Called with the events that are added to the logs, as JSON. */
-  appended(events: readonly string[]): void
   /** See `writeCompacted`. */
   writeCompacted(job: CompactionJob): Promise<number>
   /** Ends the process, so that its successor loads the journal. */
@@ -130,7 +128,6 @@ export class DurableLog implements ReplyGate {
     const added = log.readAfter(this.#ends[partition] as LogEnd)
     if (added !== undefined) {
       this.#unwritten.push(...added.events)
-      this.#options.appended(added.events)
       this.#ends[partition] = added.end
     } else if (log.isAnother && areWhole(this.#logs)) this.#takeAll()
     else {

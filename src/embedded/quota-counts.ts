@@ -1,11 +1,9 @@
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { compileLimits } from '../domain/limits/limit.ts'
-import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import type { Logger } from '../observability/logger.ts'
-import { bucketsPrefix, ConfigKeys } from '../redis/keys.ts'
-import { findQuotasScript, readQuotaCountsScript } from '../redis/scripts.ts'
+import { bucketsPrefix } from '../redis/keys.ts'
+import { readQuotaCountsScript } from '../redis/scripts.ts'
 import { encode } from './commands.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
@@ -23,10 +21,10 @@ const PASS_MS = 200
 /** Fewer are not worth a call. */
 const MIN_KEYS_PER_TURN = 100
 
-const FILE = 'quotas.ndjson'
+/** About as many keys are looked at in a turn of the event loop. */
+const KEYS_PER_SCAN = 500
 
-/** A quota in the JSON of an event or of a policy. */
-const QUOTA = /"name":"([a-z0-9_-]+)","kind":"quota"/g
+const FILE = 'quotas.ndjson'
 
 /** Where a client that tracks keys gets their names. @see https://valkey.io/topics/client-side-caching/ */
 const INVALIDATED = '__redis__:invalidate'
@@ -45,7 +43,7 @@ interface QuotaCountsOptions {
 
 /**
  * Keeps what was spent of quotas on disk, at least once a second, so that a restart of the embedded store does not begin their periods
- * again. Without quotas, it does nothing.
+ * again. It does nothing before there are counts of an earlier process, or a front process has found a quota.
  *
  * Valkey tells which buckets have changed; those that have an entry of a quota are written to a file beside the journal.
  */
@@ -54,11 +52,10 @@ export class QuotaCounts {
   readonly #tracking: Connections['tracking']
   readonly #options: QuotaCountsOptions
   readonly #file: QuotaCountsFile
-  /** As `lua/read-quota-counts.lua` wants them, by name. */
-  readonly #ids = new Map<string, string>()
   /** Buckets that have changed since they were written; the oldest change comes first. */
   readonly #changed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
+  #finding: Promise<void> | undefined
   #writing: Promise<void> | undefined
   #settling: Promise<void> | undefined
   /** Whether the last write succeeded. */
@@ -76,12 +73,13 @@ export class QuotaCounts {
       options.logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
   }
 
-  /** Restores what was written before. */
+  /** Restores what was written before. The store does not serve yet. */
   async restore(): Promise<void> {
     for (const counts of inChunks(this.#file.held)) {
       this.#restore(counts)
       await nextTurn()
     }
+    if (this.#file.held.size > 0) this.#track()
   }
 
   /** Plain commands take a third of the time of a script that decodes the values. */
@@ -92,29 +90,11 @@ export class QuotaCounts {
     this.#commands.send(encode(commands, 'latin1'))
   }
 
-  /** Looks for quotas in all policies of the store. */
-  findQuotas(): void {
-    for (let partition = 0; partition < CONFIG_PARTITIONS; partition++) {
-      const { policies } = new ConfigKeys(this.#options.keyPrefix, partition)
-      let cursor = '0'
-      do {
-        const [next, ...names] = this.#commands.call('EVAL', findQuotasScript.lua, 1, policies, cursor) as string[]
-        for (const name of names) this.#know(name)
-        cursor = next ?? '0'
-      } while (cursor !== '0')
-    }
-  }
-
-  /** Looks for quotas in events, as JSON. */
-  appended(events: readonly string[]): void {
-    for (const event of events) for (const [, name = ''] of event.matchAll(QUOTA)) this.#know(name)
-  }
-
-  #know(name: string): void {
-    if (this.#ids.has(name)) return
-    const [limit] = compileLimits([{ kind: 'quota', name, capacity: 1, period: 'day' }])
-    this.#ids.set(name, (limit?.id ?? 0).toString(16).padStart(8, '0'))
-    if (this.#timer === undefined) this.#track()
+  /** Keeps counts from now on, and those that were spent a moment ago. */
+  keep(): void {
+    if (this.#timer !== undefined) return
+    this.#track()
+    this.#finding = this.#findCounts().catch(err => this.#failed(err))
   }
 
   #track(): void {
@@ -122,12 +102,26 @@ export class QuotaCounts {
     this.#tracking.call('SUBSCRIBE', INVALIDATED)
     const prefix = bucketsPrefix(this.#options.keyPrefix)
     this.#commands.call('CLIENT', 'TRACKING', 'ON', 'REDIRECT', redirect, 'BCAST', 'PREFIX', prefix)
-    this.#timer = setInterval(() => this.#keep(), INTERVAL_MS)
+    this.#timer = setInterval(() => this.#runPass(), INTERVAL_MS)
+  }
+
+  /** Looks for counts in all buckets of the store. */
+  async #findCounts(): Promise<void> {
+    const buckets = `${bucketsPrefix(this.#options.keyPrefix)}*`
+    let cursor = '0'
+    do {
+      const scanned = this.#commands.call('SCAN', cursor, 'MATCH', buckets, 'COUNT', KEYS_PER_SCAN)
+      const [next, keys] = scanned as [string, string[]]
+      for (const [key, count] of this.#read(keys)) if (count !== undefined) this.#changed.add(key)
+      cursor = next
+      await nextTurn()
+    } while (cursor !== '0')
   }
 
   /** Writes what has changed, and then what has changed meanwhile. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    await this.#finding
     await this.#writing
     await this.#settling
     this.#noteChanges()
@@ -136,7 +130,7 @@ export class QuotaCounts {
   }
 
   /** A slow disk does not keep later changes from being written. */
-  #keep(): void {
+  #runPass(): void {
     this.#noteChanges()
     this.#writing ??= this.#write().finally(() => {
       this.#writing = undefined
@@ -205,7 +199,7 @@ export class QuotaCounts {
   #read(keys: readonly string[]): ReadonlyMap<string, QuotaCount | undefined> {
     const counts = new Map<string, QuotaCount | undefined>()
     const script = readQuotaCountsScript.lua
-    const found = this.#commands.call('EVAL', script, keys.length, ...keys, ...this.#ids.values()) as Reply[]
+    const found = this.#commands.call('EVAL', script, keys.length, ...keys) as Reply[]
     for (const [i, key] of keys.entries()) {
       const [value, expiresAt] = [String(found[2 * i]), Number(found[2 * i + 1])]
       counts.set(key, value === '' ? undefined : { value, expiresAt })

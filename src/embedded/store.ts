@@ -61,11 +61,10 @@ try {
     retentionMs: env.COMMAND_RETENTION_MS,
     batchesInThread,
     writeCompacted: writeCompactedInThread,
-    appended: events => counts.appended(events),
     restart: () => process.exit(1),
     logger,
   })
-  counts.findQuotas()
+  parent?.onMessage(({ type }) => type === 'keep-quota-counts' && counts.keep())
   await valkey.serve(log)
   parent?.send({ type: 'ready' })
 } catch (err) {

@@ -70,6 +70,8 @@ export interface Front {
 interface FrontOptions {
   /** Called with the reason when a circuit to the bucket store opens. */
   readonly circuitOpened?: (reason: string) => void
+  /** Called at the first quota: a policy in force has it, or it came with a call. */
+  readonly quotaFound?: () => void
   /** Absent if nothing is traced. */
   readonly tracer?: Tracer | undefined
 }
@@ -77,11 +79,12 @@ interface FrontOptions {
 export function composeFront(
   env: Env,
   logger: Logger,
-  { circuitOpened = () => undefined, tracer }: FrontOptions = {},
+  { circuitOpened = () => undefined, quotaFound = () => undefined, tracer }: FrontOptions = {},
 ): Front {
   const tracing = tracer && { tracer, spans: new WeakMap() }
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)), () => {
+    quotaFound()
     // A store that cannot be inspected is reported by the circuit breaker.
     reportQuotaRisks(bucketTarget(env), { keyPrefix: env.KEY_PREFIX, logger }).catch(() => undefined)
   })

@@ -20,6 +20,8 @@ interface FrontFleetOptions {
   readonly replacedDrainMs: number
   /** Called right before a process listens through node:cluster. */
   onAboutToListen(): void
+  /** Called at the first quota of a process. */
+  onQuotaFound(): void
   /** The last metrics that the supervisor sent; empty without one. */
   supervisorMetrics(): MetricsSnapshot
   /** The reasons for which a circuit to the bucket store can open. */
@@ -38,7 +40,7 @@ export class FrontFleet {
   readonly #drainMs: number
 
   constructor(options: FrontFleetOptions) {
-    const { size, spawn, stopTimeoutMs, onAboutToListen, logger } = options
+    const { size, spawn, stopTimeoutMs, onAboutToListen, onQuotaFound, logger } = options
     this.#logger = logger
     this.#drainMs = options.replacedDrainMs
     this.#supervisorMetrics = options.supervisorMetrics
@@ -54,6 +56,7 @@ export class FrontFleet {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
+        if (message.type === 'quota-found') onQuotaFound()
       })
     }
   }

@@ -21,6 +21,8 @@ export type FromChild =
   | { readonly type: 'query-health'; readonly id: number }
   /** The circuit to the bucket store opened. */
   | { readonly type: 'circuit-opened'; readonly reason: string }
+  /** The first quota of this process: a policy in force has it, or it came with a call. */
+  | { readonly type: 'quota-found' }
   | { readonly type: 'scrape'; readonly id: number }
 
 /** Messages from a parent to its child. */
@@ -35,3 +37,5 @@ export type ToChild =
   | { readonly type: 'scraped'; readonly id: number; readonly text: string }
   /** What the supervisor counts, for the primary to publish with its own metrics. */
   | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }
+  /** For the embedded store: quotas are in use, and their counts are to survive a restart. */
+  | { readonly type: 'keep-quota-counts' }

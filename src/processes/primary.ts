@@ -73,6 +73,7 @@ try {
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,
     onAboutToListen: release,
+    onQuotaFound: () => parent?.send({ type: 'quota-found' }),
     circuitOpeningReasons: FAILURE_REASONS,
     supervisorMetrics: () => supervisorMetrics,
     logger,

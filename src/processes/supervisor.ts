@@ -52,6 +52,7 @@ try {
     options: { execArgv: [...process.execArgv, ...WORKER_NODE_OPTIONS] },
   })
 
+  if (store) keepQuotaCounts(store.process, front)
   publishReplacements([front, worker, ...(store ? [store.process] : [])], front)
   front.on('message', message => {
     // Successors of the first primary listen on the free ports that it found: callers know those.
@@ -117,6 +118,17 @@ async function embeddedStore(env: Env, logger: Logger): Promise<{ process: Super
     process: child('store', '../embedded/store.js', { env, logger, variables: { REDIS_URL: url }, options }),
     url,
   }
+}
+
+/** Once there are quotas, tells the store, and each that replaces it. */
+function keepQuotaCounts(store: SupervisedProcess, front: SupervisedProcess): void {
+  let areFound = false
+  const tell = () => areFound && store.send({ type: 'keep-quota-counts' })
+  store.on('message', ({ type }) => type === 'ready' && tell())
+  front.on('message', ({ type }) => {
+    areFound ||= type === 'quota-found'
+    if (type === 'quota-found') tell()
+  })
 }
 
 /** Stops the service if npm was killed: npm could not forward a signal, and the service would keep running. */

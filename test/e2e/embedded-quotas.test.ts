@@ -35,6 +35,21 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
+/** Checks a descriptor by a limit of 100 a day that comes with the call. */
+const askAsEnvoy = (hitsAddend: number) => {
+  const descriptor = { entries: [{ key: 'user', value: 'a' }], limit: { requests_per_unit: 100, unit: 'DAY' } }
+  return client.request('POST', '/json', { domain: 'edge', descriptors: [descriptor], hitsAddend })
+}
+/** Resolves once another store is in use. */
+const killStore = async () => {
+  const [store = 0] = service.pidsOf('throttler store')
+  process.kill(store, 'SIGKILL')
+  await eventually(async () => {
+    const { body } = await client.check('another', 1)
+    expect([service.pidsOf('throttler store').includes(store), body.source]).toEqual([false, 'redis'])
+  })
+}
+
 const path = () => join(dataDir, 'quotas.ndjson')
 const remaining = async (key: string) =>
   (await client.check(key, 0)).body.limits.map((limit: { remaining: number }) => limit.remaining)
@@ -55,18 +70,24 @@ describe('counts of quotas in the embedded store', () => {
 
   it('survive a killed store, except those of the last second', async () => {
     await client.put('sold:*', { limits: [YEARLY, BURST] })
+    // A store that replaces another is told of quotas too.
+    await killStore()
     await client.check('sold:a', 7)
     await eventually(async () => expect(await readFile(path(), 'utf8')).toContain('sold:a'))
-    const [store = 0] = service.pidsOf('throttler store')
-    process.kill(store, 'SIGKILL')
-    await eventually(async () => {
-      const { body } = await client.check('sold:a', 0)
-      expect([body.source, body.limits[0].remaining]).toEqual(['redis', 993])
-    })
+    await killStore()
+    expect(await remaining('sold:a')).toEqual([993, 93])
     await client.check('sold:a', 3)
     await service.stop()
     await start()
     expect(await remaining('sold:a')).toEqual([990, 90])
+  })
+
+  it('survive if the quota came with the call', async () => {
+    await askAsEnvoy(60)
+    await eventually(async () => expect(await readFile(path(), 'utf8')).toContain('rls;edge;user=a'))
+    await killStore()
+    const { body } = await askAsEnvoy(1)
+    expect(body.statuses[0].limitRemaining).toBe(39)
   })
 
   it('are not written for policies without quotas', async () => {

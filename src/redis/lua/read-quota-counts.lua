@@ -1,23 +1,23 @@
 --[[
-  Reads the buckets among these that have an entry of a quota; see bucket-layout.lua.
+  Reads the buckets among these that have an entry of a quota; see bucket-layout.lua. Constants are those of clock.lua, which comes before it.
 
   KEYS  buckets
-  ARGV  the ids of all quotas, each as the 4 bytes of an entry in hexadecimal digits
   Returns for each bucket its value in hexadecimal digits, without what reservations hold, and the time in ms when it expires; '' and 0
   for one without a quota.
 ]]
-local TIME, ENTRY = 8, 16
 local EXTENDED_WITH_HOLDS, EXTENDED_WITH_ONE_HOLD = '\0\0\0\0\3', '\0\0\0\0\4'
 local HOLDS_AT, NO_HOLDS, ONE_HOLD_BYTES = 24, string.rep('\0', 32), 32
-local is_quota, digits_of, counts = {}, {}, {}
+local ONE_UNIT_PER_TOKEN = '\0\0\0\1'
+local digits_of, counts = {}, {}
 for byte = 0, 255 do digits_of[string.char(byte)] = string.format('%02x', byte) end
-for _, id in ipairs(ARGV) do
-  is_quota[string.gsub(id, '..', function(digits) return string.char(tonumber(digits, 16)) end)] = true
-end
 
-local function has_quota(value)
+-- The ids of quotas are not known here: a policy may be gone, and some limits come with a call. The entry of a quota has one unit per
+-- token, and its bucket is kept until the period and the tolerance of clocks are over. Few buckets without a quota look the same, and they
+-- count too: those with a token bucket that refills whole tokens each ms, if they take longer than the tolerance to fill.
+local function has_quota(value, expires_at)
+  if expires_at - unpack('>d', value) <= CLOCK_TOLERANCE_MS + EXPIRY_SLACK_MS then return false end
   for at = TIME + 1, #value, ENTRY do
-    if is_quota[string.sub(value, at, at + 3)] then return true end
+    if string.sub(value, at + 4, at + 7) == ONE_UNIT_PER_TOKEN then return true end
   end
   return false
 end
@@ -35,9 +35,10 @@ local function without_holds(value)
 end
 
 for _, key in ipairs(KEYS) do
-  local value = redis.pcall('GET', key)
-  local is_counted = type(value) == 'string' and has_quota(value)
+  local value = pcall('GET', key)
+  local expires_at = type(value) == 'string' and #value >= TIME + ENTRY and call('PEXPIRETIME', key) or 0
+  local is_counted = expires_at > 0 and has_quota(value, expires_at)
   counts[#counts + 1] = is_counted and string.gsub(without_holds(value), '.', digits_of) or ''
-  counts[#counts + 1] = is_counted and redis.call('PEXPIRETIME', key) or 0
+  counts[#counts + 1] = is_counted and expires_at or 0
 end
 return counts

@@ -302,8 +302,7 @@ describeWithRedis('reservations in a real Redis', () => {
     const heldOf = async () => (await store.check([{ key: 'restarted', policy: monthly, tokens: 0 }]))[0]?.held
     expect(await heldOf()).toMatchObject({ tokens: 400 })
     const bucket = keys.bucket('restarted')
-    const id = (monthly.limits[0]?.id ?? 0).toString(16).padStart(8, '0')
-    const [value, expiresAt] = (await redis.eval(readQuotaCountsScript.lua, 1, bucket, id)) as [string, number]
+    const [value, expiresAt] = (await redis.eval(readQuotaCountsScript.lua, 1, bucket)) as [string, number]
     await redis.del(bucket, keys.holds('restarted'))
     await redis.set(bucket, Buffer.from(value, 'hex'), 'PXAT', expiresAt)
     expect(await look('restarted', monthly)).toMatchObject({ remaining: CAPACITY - 5 })

@@ -1,7 +1,7 @@
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { RequestPolicies } from '../../../src/check/request-policies.ts'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
-import { definitionOf, limitOf, policyOf } from '../../support/policies.ts'
+import { definitionOf, limitOf, policyOf, quotaOf } from '../../support/policies.ts'
 
 const limit = limitOf({ capacity: 16, refillTokens: 30, refillIntervalMs: 60_000 })
 
@@ -35,6 +35,16 @@ describe('the policy of a limit that comes with a call', () => {
     const first = policies.policyOf(limit)
     for (let capacity = 1_001; capacity <= 2_000; capacity++) policies.policyOf({ ...limit, capacity })
     expect(policies.policyOf(limit)).not.toBe(first)
+  })
+
+  it('is noted if it has a quota, as one of an operator is', () => {
+    const onFirstQuota = jest.fn()
+    policies = new RequestPolicies(new PolicyTable(policyOf('default', {}, 0), onFirstQuota))
+    policies.policyOf(limit)
+    expect(onFirstQuota).not.toHaveBeenCalled()
+    policies.policyOf(quotaOf())
+    policies.policyOf(quotaOf({ capacity: 20 }))
+    expect(onFirstQuota).toHaveBeenCalledTimes(1)
   })
 
   it('is refused if it could not be counted exactly, even where another policy decides', () => {
