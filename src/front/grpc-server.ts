@@ -5,9 +5,13 @@ import type { GrpcObserver, Method } from '../grpc/call.ts'
 import { GrpcServer } from '../grpc/grpc-server.ts'
 import { Health } from '../grpc/health.ts'
 import { statusOf } from '../grpc/status.ts'
+import { UNKNOWN_METHOD } from '../grpc/unknown-method.ts'
 import { Problem } from '../lib/errors.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { TracedMethod } from './traced-method.ts'
+
+/** In spans: the names that callers make up would be too many. @see https://opentelemetry.io/docs/specs/semconv/rpc/grpc/ */
+const OTHER_METHODS = '/_OTHER'
 
 export interface GrpcDependencies extends ShouldRateLimitOptions {
   readonly slots: ConnectionSlots
@@ -22,11 +26,12 @@ export interface GrpcDependencies extends ShouldRateLimitOptions {
 /** The service over gRPC. It does not listen yet. */
 export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
   const { slots, observer, largeRequests, stop, calls, tracing } = deps
-  const method = new ShouldRateLimit(deps)
-  const answering = tracing === undefined ? method : new TracedMethod(SHOULD_RATE_LIMIT, method, tracing)
+  const traced = (path: string, method: Method) =>
+    tracing === undefined ? method : new TracedMethod(path, method, tracing)
   const health = new Health(['ratelimit'], stop)
   return new GrpcServer({
-    methods: new Map<string, Method>([[SHOULD_RATE_LIMIT, answering], ...health.methods]),
+    methods: new Map([[SHOULD_RATE_LIMIT, traced(SHOULD_RATE_LIMIT, new ShouldRateLimit(deps))], ...health.methods]),
+    unknownMethod: traced(OTHER_METHODS, UNKNOWN_METHOD),
     slots,
     observer,
     largeRequests,

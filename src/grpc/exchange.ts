@@ -11,9 +11,6 @@ import { ArrivingMessage } from './message-frames.ts'
 import { OK, type Status } from './status.ts'
 import { timeoutMs } from './timeout.ts'
 
-/** In metrics, for a call of a method that does not exist. */
-const UNKNOWN = 'unknown'
-
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
 
 /** Memory of a call that stays open after its first answer. */
@@ -25,6 +22,8 @@ const MIN_HEAD_BYTES = 4_096
 /** What an exchange needs of its server. */
 export interface ExchangeContext {
   readonly methods: Methods
+  /** Refuses the calls of other methods. */
+  readonly unknownMethod: Method
   readonly observer: GrpcObserver
   readonly socket: Socket
   readonly ip: string | undefined
@@ -45,7 +44,7 @@ export class Exchange implements Responder {
   readonly #context: ExchangeContext
   readonly #response: CallResponse
   readonly #message = new ArrivingMessage()
-  #method: Method | undefined
+  #method: Method
   #hasEnded = false
   /** Unless the message arrives at once. */
   #reading: PacedReading | undefined
@@ -57,6 +56,7 @@ export class Exchange implements Responder {
     this.stream = stream
     this.#response = new CallResponse(stream)
     this.#context = context
+    this.#method = context.unknownMethod
     // An error closes the stream.
     stream.on('error', () => undefined)
   }
@@ -87,11 +87,10 @@ export class Exchange implements Responder {
 
   begin(headers: IncomingHttpHeaders): void {
     const fault = headFault(headers)
-    this.#method = this.#context.methods.get(headers[':path'] as string)
+    this.#method = this.#context.methods.get(headers[':path'] as string) ?? this.#context.unknownMethod
     const timeout = headers['grpc-timeout'] as string | undefined
     const waitsMs = timeout === undefined ? Number.POSITIVE_INFINITY : timeoutMs(timeout)
     if (fault !== undefined) this.#refuseRequest(fault)
-    else if (this.#method === undefined) this.end({ name: 'UNIMPLEMENTED', message: `no method ${headers[':path']}` })
     else if (waitsMs === undefined) this.end(malformedTimeout(timeout))
     else this.#admit(this.#method, this.#call(headers, waitsMs))
   }
@@ -118,7 +117,7 @@ export class Exchange implements Responder {
 
   #ended({ name }: Status): void {
     this.#hasEnded = true
-    this.#context.observer.callAnswered(this.#method?.name ?? UNKNOWN, name)
+    this.#context.observer.callAnswered(this.#method.name, name)
   }
 
   #call(metadata: IncomingHttpHeaders, waitsMs: number): Call {

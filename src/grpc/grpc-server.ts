@@ -5,7 +5,7 @@ import { OpenSockets } from '../connections/open-sockets.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
-import type { GrpcObserver, Methods } from './call.ts'
+import type { GrpcObserver, Method, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import type { Status } from './status.ts'
 
@@ -20,6 +20,8 @@ const LOOK_INTERVAL_MS = 250
 
 export interface GrpcServerOptions {
   readonly methods: Methods
+  /** Refuses the calls of other methods. */
+  readonly unknownMethod: Method
   readonly slots: ConnectionSlots
   readonly observer: GrpcObserver
   readonly largeRequests: LargeRequests

@@ -6,6 +6,7 @@ import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import type { Method } from '../../../src/grpc/call.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
+import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
@@ -46,6 +47,7 @@ beforeEach(async () => {
   held = 0
   const context = {
     methods: new Map([['/a', calls]]),
+    unknownMethod: UNKNOWN_METHOD,
     observer: { callAnswered: () => undefined },
     failed: (err: unknown) => {
       throw err

@@ -6,6 +6,7 @@ import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { Health } from '../../../src/grpc/health.ts'
+import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
 
@@ -28,6 +29,7 @@ beforeEach(async () => {
   const [socket] = await accepted
   connection = new GrpcConnection(socket, {
     methods: new Map(health.methods),
+    unknownMethod: UNKNOWN_METHOD,
     observer: { callAnswered: () => undefined },
     hold: () => undefined,
     reading: readingTurns(),

@@ -4,6 +4,7 @@ import { TestApp } from '../../support/app.ts'
 import { CALLER_SPAN, callerContext, type ReceivedSpan } from '../../support/collector.ts'
 import { givenCollector } from '../../support/given-tracing.ts'
 import { descriptor, GrpcClient } from '../../support/grpc-client.ts'
+import { framed, Http2Client } from '../../support/http2-client.ts'
 import { frameOf, RespClient } from '../../support/resp-client.ts'
 import { type Store, startStore } from '../../support/store.ts'
 
@@ -127,6 +128,20 @@ describe('a traced check', () => {
       attributes: { 'rpc.system.name': 'grpc', 'rpc.response.status_code': 'OK' },
     })
     expect(trace['redis check']?.parentSpanId).toBe(call?.spanId)
+  })
+
+  it('over gRPC has a span also if its method does not exist', async () => {
+    const client = new Http2Client(app.grpcPort)
+    const trace = await traceOf(1, context =>
+      client.ask(framed(Buffer.alloc(0)), { ':path': '/a.Service/Method', ...context }),
+    )
+    client.close()
+    expect(trace['_OTHER']).toMatchObject({
+      parentSpanId: CALLER_SPAN,
+      kind: 'server',
+      hasFailed: false,
+      attributes: { 'rpc.method': '_OTHER', 'rpc.response.status_code': 'UNIMPLEMENTED' },
+    })
   })
 })
 
