@@ -13,6 +13,8 @@ const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62',
 const CONCURRENT = 16
 const CALLS_PER_COLLECTION = 256
 const COLLECTIONS = 8
+/** Compiled code is in the old generation, too, and comes when V8 pleases. */
+const TRIES = 4
 
 /** A call that stays has several thousand, in its streams, requests and responses. */
 const MAX_BYTES_PER_CALL = 1_000
@@ -52,13 +54,16 @@ itOnNode20('leaves no call in memory until the old generation is collected', asy
     }
   }
   await callMany()
-  collectGarbage()
-  const before = oldBytes()
-  await callMany()
-  const grown = oldBytes() - before
+  const growths: number[] = []
+  for (let i = 0; i < TRIES; i++) {
+    collectGarbage()
+    const before = oldBytes()
+    await callMany()
+    growths.push(oldBytes() - before)
+  }
   await client.terminate()
   await server.close()
-  expect(grown / (COLLECTIONS * CALLS_PER_COLLECTION)).toBeLessThan(MAX_BYTES_PER_CALL)
+  expect(Math.min(...growths) / (COLLECTIONS * CALLS_PER_COLLECTION)).toBeLessThan(MAX_BYTES_PER_CALL)
 })
 
 function oldBytes(): number {
