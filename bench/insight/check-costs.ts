@@ -3,11 +3,15 @@ import { RedisServer } from '../../test/support/redis-server.ts'
 import { BATCH_SIZE } from '../load/keys.ts'
 import { LoadGenerator } from '../load/load-generator.ts'
 import { measure } from '../measure.ts'
+import type { MeasuredProcess } from '../processes/measured-process.ts'
 import { startService } from '../processes/service.ts'
 import { median } from '../report/statistics.ts'
 import { type Row, SERVICE } from '../rows.ts'
 
-const WARM_UP_SECONDS = 1
+/** Before each run. */
+const WARM_UP_SECONDS = 0.25
+/** Before the first pair of a row: V8 compiles what the row calls. */
+const FIRST_WARM_UP_SECONDS = 1
 
 const single = { server: SERVICE, requests: 'single', decisionsPerAnswer: 1, status: 200 } as const
 
@@ -18,6 +22,8 @@ const ROWS: readonly Row[] = [
 ]
 
 interface CheckCostsOptions {
+  /** In each of them, both services are started anew, since V8 may compile the same code better in one process than in another. */
+  readonly rounds: number
   readonly pairs: number
   readonly seconds: number
   /** Ends the run early. */
@@ -25,51 +31,105 @@ interface CheckCostsOptions {
   say(line: string): void
 }
 
-/** CPU of the front processes, in µs a check; medians of the pairs. */
+/** CPU of the front processes, in µs a check; medians of the pairs of all rounds. */
 export interface CheckCost {
   readonly name: string
   readonly without: number
   readonly withInsight: number
   /** Median of the ratios of the pairs. */
   readonly ratio: number
+  /** The smallest and the largest of the rounds' medians: how far two services can be compared. */
+  readonly ratios: readonly [number, number]
 }
+
+/** CPU of a check in two runs, one after the other. */
+interface Pair {
+  readonly without: number
+  readonly withInsight: number
+}
+
+type Bench = Parameters<typeof measure>[2]
 
 /**
  * Compares two services in turn: one with the defaults, and one with `LOG_KEYS=none`, which keeps neither counts of keys nor denials. The
  * order alternates, so that a machine that slows down slows down both.
  */
 export async function measureCheckCosts(options: CheckCostsOptions): Promise<readonly CheckCost[]> {
-  const { pairs, seconds, stop, say } = options
+  const { rounds, seconds, stop } = options
   const server = await RedisServer.start()
   const redis = new Redis(server.url)
   const load = new LoadGenerator()
-  const stops = [() => load.end(), () => redis.disconnect(), () => server.stop()]
   try {
-    const [without, withInsight] = [
-      await startService(server.url, { LOG_KEYS: 'none' }),
-      await startService(server.url),
-    ]
-    stops.unshift(without.stop, withInsight.stop)
     const bench = { load, redis, redisPid: server.pid, warmUpSeconds: WARM_UP_SECONDS, seconds, stop }
-    const costs: CheckCost[] = []
-    for (const row of ROWS) {
-      const measured: { without: number; withInsight: number }[] = []
-      for (let pair = 1; pair <= pairs; pair++) {
-        say(`${row.name}: pair ${pair} of ${pairs}`)
-        const isReversed = pair % 2 === 0
-        const first = (await measure(row, isReversed ? withInsight : without, bench)).frontMicros
-        const second = (await measure(row, isReversed ? without : withInsight, bench)).frontMicros
-        measured.push(isReversed ? { without: second, withInsight: first } : { without: first, withInsight: second })
-      }
-      costs.push({
-        name: row.name,
-        without: median(measured.map(pair => pair.without)),
-        withInsight: median(measured.map(pair => pair.withInsight)),
-        ratio: median(measured.map(pair => pair.withInsight / pair.without)),
-      })
+    const measured: (readonly (readonly Pair[])[])[] = []
+    for (let round = 1; round <= rounds; round++) {
+      const say = (line: string) => options.say(`round ${round} of ${rounds}: ${line}`)
+      measured.push(await measureRound(server.url, bench, { ...options, say }))
     }
-    return costs
+    return ROWS.map(({ name }, row) =>
+      costOf(
+        name,
+        measured.map(pairsOfRows => pairsOfRows[row] ?? []),
+      ),
+    )
+  } finally {
+    load.end()
+    redis.disconnect()
+    await server.stop()
+  }
+}
+
+/** The pairs of each row, with two services of their own. */
+async function measureRound(
+  redisUrl: string,
+  bench: Bench,
+  options: CheckCostsOptions,
+): Promise<readonly (readonly Pair[])[]> {
+  const stops: (() => Promise<void>)[] = []
+  const start = async (variables: Readonly<Record<string, string>>) => {
+    const service = await startService(redisUrl, variables)
+    stops.push(service.stop)
+    return service
+  }
+  try {
+    const services = [await start({ LOG_KEYS: 'none' }), await start({})] as const
+    const measured: (readonly Pair[])[] = []
+    for (const row of ROWS) measured.push(await measurePairs(row, services, bench, options))
+    return measured
   } finally {
     for (const stop of stops) await stop()
+  }
+}
+
+async function measurePairs(
+  row: Row,
+  [without, withInsight]: readonly [MeasuredProcess, MeasuredProcess],
+  bench: Bench,
+  { pairs, say }: CheckCostsOptions,
+): Promise<readonly Pair[]> {
+  const costOfCheck = async (service: MeasuredProcess) => (await measure(row, service, bench)).frontMicros
+  say(row.name)
+  for (const service of [without, withInsight])
+    await measure(row, service, { ...bench, warmUpSeconds: FIRST_WARM_UP_SECONDS })
+  const measured: Pair[] = []
+  for (let pair = 1; pair <= pairs; pair++) {
+    const isReversed = pair % 2 === 0
+    const first = await costOfCheck(isReversed ? withInsight : without)
+    const second = await costOfCheck(isReversed ? without : withInsight)
+    measured.push(isReversed ? { without: second, withInsight: first } : { without: first, withInsight: second })
+  }
+  return measured
+}
+
+function costOf(name: string, rounds: readonly (readonly Pair[])[]): CheckCost {
+  const pairs = rounds.flat()
+  const ratioOf = (measured: readonly Pair[]) => median(measured.map(pair => pair.withInsight / pair.without))
+  const ratios = rounds.map(ratioOf)
+  return {
+    name,
+    without: median(pairs.map(pair => pair.without)),
+    withInsight: median(pairs.map(pair => pair.withInsight)),
+    ratio: ratioOf(pairs),
+    ratios: [Math.min(...ratios), Math.max(...ratios)],
   }
 }

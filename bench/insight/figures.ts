@@ -58,13 +58,14 @@ const TARGETS: readonly (Target & { of(figures: Figures): number | undefined })[
 ]
 
 export function costTable({ costs }: Figures): Table {
-  const rows = costs.map(({ name, without, withInsight, ratio }) => [
+  const rows = costs.map(({ name, without, withInsight, ratio, ratios }) => [
     name,
     without.toFixed(1),
     withInsight.toFixed(1),
     ratio.toFixed(3),
+    ratios.map(ofRound => ofRound.toFixed(3)).join('–'),
   ])
-  return [['checks', 'front µs without', 'front µs with', 'with ÷ without'], ...rows]
+  return [['checks', 'front µs without', 'front µs with', 'with ÷ without', 'of a round'], ...rows]
 }
 
 export function tallyTable({ tallies }: Figures): Table {

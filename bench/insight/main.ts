@@ -25,8 +25,9 @@ if (!quick) {
 
 async function measureFigures(say: (part: string, line: string) => void): Promise<Figures> {
   const costs = await measureCheckCosts({
-    pairs: quick ? 1 : 9,
-    seconds: quick ? 1 : 1.5,
+    rounds: quick ? 1 : 4,
+    pairs: quick ? 1 : 5,
+    seconds: quick ? 1 : 0.5,
     stop: stopSignal(),
     say: line => say('checks', line),
   })
