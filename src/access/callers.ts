@@ -1,6 +1,7 @@
 import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
 import type { Token } from '../settings/token.ts'
+import { FailedLogins } from './failed-logins.ts'
 import { TokenSet } from './token-set.ts'
 
 /** Rate limits of admin calls and failed logins. Each resolves with the time to wait in ms; 0 if the call is allowed. */
@@ -20,11 +21,19 @@ export class Callers {
   readonly #limits: AdminLimits
   readonly #admin: TokenSet
   readonly #check: TokenSet
+  /** Tokens for checks first. */
+  readonly #all: TokenSet
+  readonly #failedLogins: FailedLogins
 
   constructor({ limits, adminTokens, checkTokens }: CallersOptions) {
     this.#limits = limits
     this.#admin = new TokenSet(adminTokens)
     this.#check = new TokenSet(checkTokens)
+    this.#all = new TokenSet([...checkTokens, ...adminTokens])
+    this.#failedLogins = new FailedLogins(
+      client => limits.failedLogin(client),
+      () => performance.now(),
+    )
   }
 
   /** Whether checks need no token. */
@@ -47,7 +56,7 @@ export class Callers {
 
   /** The token of a caller that may check: one for checks or for admin calls. `checkFault` says whether it may really spend. */
   findTokenForChecks(presented: string | undefined): Token | undefined {
-    return this.#check.find(presented) ?? this.#admin.find(presented)
+    return this.#all.find(presented)
   }
 
   /** Why no check may be made with this token. */
@@ -60,9 +69,10 @@ export class Callers {
     return tooManyCalls(await this.#limits.adminCall(name, clientOf(address)))
   }
 
-  /** Counts a failed login. Resolves with a problem if there are too many from this address. */
-  async countFailedLogin(address: string | undefined): Promise<Problem | undefined> {
-    return tooManyLogins(await this.#limits.failedLogin(clientOf(address)))
+  /** Counts a failed login. Comes to a problem if there are too many from this address, at once if that is known; or if it cannot be counted. */
+  countFailedLogin(address: string | undefined): Problem | undefined | Promise<Problem | undefined> {
+    const waitMs = this.#failedLogins.add(clientOf(address))
+    return typeof waitMs === 'number' ? tooManyLogins(waitMs) : waitMs.then(tooManyLogins, problemOnly)
   }
 }
 
@@ -76,6 +86,11 @@ function tooManyLogins(waitMs: number): Problem | undefined {
   const detail =
     'too many failed logins from this address; one attempt per second is accepted; valid tokens are never refused'
   return waitMs === 0 ? undefined : new Problem('too-many-failed-logins', detail, { headers: retryAfter(waitMs) })
+}
+
+function problemOnly(err: unknown): Problem {
+  if (err instanceof Problem) return err
+  throw err
 }
 
 function retryAfter(waitMs: number): Record<string, string> {

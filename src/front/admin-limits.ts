@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import type { AdminLimits } from '../access/callers.ts'
+import { FREE_FAILED_LOGINS } from '../access/failed-logins.ts'
 import { Checker, type CheckerOptions } from '../check/checker.ts'
 import { DenialCache } from '../check/denial-cache.ts'
 import type { CheckResult } from '../check/pending-check.ts'
@@ -11,9 +12,6 @@ import { Problem } from '../lib/errors.ts'
 /** Keeps these buckets apart: no caller's key may begin with a control character. */
 const PREFIX = '\u0000admin:'
 
-/** Failed logins of one address: a burst of this many, then one a second. */
-const FAILED_LOGINS = 50
-
 interface AdminLimitsOptions extends Pick<CheckerOptions, 'openQueue' | 'localBuckets' | 'maxWaiting'> {
   /** Admin calls of one token, or of one address. */
   readonly capacity: number
@@ -23,7 +21,7 @@ interface AdminLimitsOptions extends Pick<CheckerOptions, 'openQueue' | 'localBu
 /** Limits admin calls and failed logins by the service's own buckets, exactly as it limits everybody else. */
 export function adminLimits({ capacity, refillPerSecond, ...shared }: AdminLimitsOptions): AdminLimits {
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, definitionOf(capacity, refillPerSecond)))
-  policies.set(`${PREFIX}failed-logins:*`, 1, definitionOf(FAILED_LOGINS, 1))
+  policies.set(`${PREFIX}failed-logins:*`, 1, definitionOf(FREE_FAILED_LOGINS, 1))
   const checker = new Checker({
     ...shared,
     policies: new PolicyLookup(policies, () => Promise.resolve()),

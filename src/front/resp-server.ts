@@ -14,7 +14,7 @@ import { TracedRespChecker } from './traced-resp-checker.ts'
 /** Of connections that send many commands: they share the time with others. */
 const PACE = { restPerTaskTime: 1 }
 
-/** Commands of all connections in one turn of the event loop: a few milliseconds. Eight connections can send full batches at once. */
+/** Short commands of all connections in one turn of the event loop, or what costs as much: a few milliseconds. Eight connections can send full batches at once. */
 const COMMANDS_PER_TURN = 2_048
 
 export interface RespDependencies extends CommandTableOptions, Omit<CommandRunnerOptions, 'table' | 'checker'> {

@@ -92,7 +92,7 @@ export class Authentication {
   #refuse(request: FastifyRequest, done: Done): void {
     if (request.headers.authorization === undefined) throw unauthorized(request)
     if (this.#callers.findTokenForChecks(passwordOf(request)) !== undefined) throw unauthorized(request)
-    const counted = this.#callers.countFailedLogin(request.ip)
+    const counted = Promise.resolve(this.#callers.countFailedLogin(request.ip))
     counted.then(problem => done(problem ?? unauthorized(request)), done)
   }
 }

@@ -1,3 +1,4 @@
+import { isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /** Prefix length of the network that one IPv6 customer gets. @see https://www.rfc-editor.org/rfc/rfc6177 */
@@ -8,6 +9,7 @@ const IPV6_CUSTOMER_BITS = 64
  * @param address `undefined`, which Fastify's types do not know, for a connection that its client has already reset
  */
 export function clientOf(address: string | undefined = ''): string {
+  if (isIPv4(address)) return address
   if (!ipaddr.isValid(address)) return 'unknown'
   const parsed = ipaddr.process(address)
   if (parsed instanceof ipaddr.IPv4) return parsed.toString()

@@ -63,6 +63,11 @@ export class CallLog {
     this.#write('info', 'other', 'login refused', describe)
   }
 
+  /** A client speaks another protocol than its port does. */
+  wrongProtocol(message: string, describe: Describe): void {
+    this.#write('warn', 'other', message, describe)
+  }
+
   /** A call has ended. @param ms its duration */
   ended(level: 'debug' | 'info', kind: CallKind, message: string, ms: number, describe: Describe): void {
     this.#write(level, kind, message, () => ({ ...describe(), ms: rounded(ms) }))

@@ -69,7 +69,7 @@ export class ShouldRateLimit implements Method {
     const problem = new Problem('unauthorized', 'send a valid token in the metadata: authorization: Bearer <token>')
     if (call.metadata.authorization === undefined) return statusOf(problem)
     this.#options.calls.loginRefused(() => ({ protocol: 'grpc', address: call.ip }))
-    const tooMany = await this.#options.callers.countFailedLogin(call.ip).catch(problemOnly)
+    const tooMany = await this.#options.callers.countFailedLogin(call.ip)
     return statusOf(tooMany ?? problem)
   }
 
@@ -96,9 +96,4 @@ function askingOf(call: Call): Asking {
   const { socket, ip, deadlineMs } = call
   const returnMs = Math.min(MAX_RETURN_MS, (deadlineMs - performance.now()) * RETURN_PART)
   return { client: { socket, ip }, origin: call, deadlineMs: deadlineMs - returnMs }
-}
-
-function problemOnly(err: unknown): Problem {
-  if (err instanceof Problem) return err
-  throw err
 }

@@ -8,16 +8,16 @@ export class CommandBatch {
   /** Replies that are not there yet; one more while commands are added. */
   #missing = 1
   #bytes = 0
-  #empty = 0
+  #work = 0
 
   /** @param onComplete called once with all replies, when every one is there */
   constructor(onComplete: (bytes: string) => void) {
     this.#onComplete = onComplete
   }
 
-  /** The number of commands, with the empty ones. */
-  get size(): number {
-    return this.#replies.length + this.#empty
+  /** What it costs to read and run the commands, in short commands that only reply. */
+  get work(): number {
+    return this.#work
   }
 
   /** Of the replies that are there. */
@@ -25,9 +25,8 @@ export class CommandBatch {
     return this.#bytes
   }
 
-  /** Counts a command without words, which gets no reply. */
-  addEmpty(): void {
-    this.#empty++
+  spend(work: number): void {
+    this.#work += work
   }
 
   add(reply: string): void {

@@ -1,4 +1,5 @@
-import { inlineWords } from './inline-words.ts'
+import { HttpRequest, isOfHttpRequest } from './http-request.ts'
+import { readInlineWords } from './inline-words.ts'
 import { ProtocolError } from './protocol-error.ts'
 import { integerIn, Words } from './words.ts'
 
@@ -35,11 +36,19 @@ export class CommandParser {
   #wordsLeft = 0
   #wordBytes = UNKNOWN
   #commandBytes = 0
+  #readBytes = 0
 
   /** Memory of bytes that belong to no complete command yet, or to none that was read. */
   get heldBytes(): number {
     if (this.#start === this.#end) return 0
     return this.#bytes.length + (this.#wordsLeft > 0 ? this.#words.heldBytes : 0)
+  }
+
+  /** The bytes of the commands and empty lines that were read since the last call. */
+  takeReadBytes(): number {
+    const bytes = this.#readBytes
+    this.#readBytes = 0
+    return bytes
   }
 
   /** Adds bytes that have arrived. They are not copied before `settle`. */
@@ -71,7 +80,7 @@ export class CommandParser {
       if (!this.#readCount()) return undefined
     }
     while (this.#wordsLeft > 0) if (!this.#readWord()) return undefined
-    this.#start = this.#at
+    this.#completed()
     return this.#words
   }
 
@@ -86,7 +95,7 @@ export class CommandParser {
       else break
     }
     this.#at = at
-    this.#start = at
+    this.#completed()
   }
 
   #readCount(): boolean {
@@ -150,21 +159,17 @@ export class CommandParser {
     this.#at = isComplete ? found : this.#end
     if (this.#at - this.#start > MAX_BYTES) throw new ProtocolError('too big inline request')
     if (!isComplete) return undefined
-    const texts = inlineWords(this.#bytes.toString('latin1', this.#start, this.#at))
-    if (texts.length > MAX_WORDS) throw new ProtocolError('too big inline request')
+    const line = Buffer.from(this.#bytes.subarray(this.#start, this.#at))
     this.#at++
-    this.#start = this.#at
-    return this.#wordsOf(texts)
+    this.#completed()
+    readInlineWords(line, this.#words, MAX_WORDS)
+    if (this.#words.count > 0 && isOfHttpRequest(this.#words)) throw new HttpRequest()
+    return this.#words
   }
 
-  #wordsOf(texts: readonly string[]): Words {
-    this.#words.begin(Buffer.from(texts.join(''), 'latin1'))
-    let at = 0
-    for (const { length } of texts) {
-      this.#words.add(at, at + length)
-      at += length
-    }
-    return this.#words
+  #completed(): void {
+    this.#readBytes += this.#at - this.#start
+    this.#start = this.#at
   }
 
   #use(chunk: Buffer): void {

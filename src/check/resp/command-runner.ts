@@ -8,9 +8,13 @@ import type { CheckCommand, Command, CommandResult } from './command.ts'
 import type { CommandBatch } from './command-batch.ts'
 import type { CommandTable } from './command-table.ts'
 import { QUIT } from './commands/connection.ts'
-import { problemReply } from './replies.ts'
+import { HttpRequest } from './http-request.ts'
+import type { ProtocolError } from './protocol-error.ts'
+import { error, problemReply } from './replies.ts'
 import type { Session } from './session.ts'
 import type { Words } from './words.ts'
+
+const HTTP_REQUEST = 'an HTTP request was sent to RESP_PORT, perhaps by a page in a browser; its connection is closed'
 
 /** The name under which commands are counted that do not exist. */
 const UNKNOWN = 'unknown'
@@ -48,6 +52,7 @@ export class CommandRunner {
   /** Adds a command to a batch. Returns whether it ends the connection. */
   run(words: Words, session: Session, batch: CommandBatch): boolean {
     const command = this.#options.table.find(words)
+    batch.spend(command?.work ?? 1)
     const result = this.#resultOf(command, words, session)
     if (typeof result === 'string') {
       batch.add(result)
@@ -55,6 +60,13 @@ export class CommandRunner {
     } else if (result instanceof Promise) void this.#await(result, command?.name, session, batch)
     else batch.addCheck(result)
     return command === QUIT
+  }
+
+  /** Adds the reply to what is no command. */
+  refuse(err: ProtocolError, { address }: Session, batch: CommandBatch): void {
+    batch.add(error(`ERR Protocol error: ${err.message}`))
+    if (err instanceof HttpRequest)
+      this.#options.calls.wrongProtocol(HTTP_REQUEST, () => ({ protocol: 'resp', address }))
   }
 
   /** Decides the checks of a batch. */

@@ -25,6 +25,8 @@ export interface Command {
   readonly hasKey?: boolean
   /** Clients that have not logged in may send it too. */
   readonly isOpen?: boolean
+  /** What it costs to run, in commands that only reply. Default: 1. */
+  readonly work?: number
   /** @throws {Problem} */
   run(words: Words, session: Session): CommandResult
 }

@@ -1,9 +1,12 @@
 import type { Callers } from '../../access/callers.ts'
-import { Problem } from '../../lib/errors.ts'
+import type { Problem } from '../../lib/errors.ts'
 import type { CallLog } from '../../observability/call-log.ts'
 import { WRONGPASS } from './redis-errors.ts'
 import { problemReply } from './replies.ts'
 import type { Session } from './session.ts'
+
+/** What a login costs, in commands that only reply: a failed one may ask the store. */
+export const LOGIN_WORK = 20
 
 /** Logs clients in by their tokens. */
 export class Logins {
@@ -31,14 +34,14 @@ export class Logins {
     return undefined
   }
 
-  async #refuse({ address }: Session): Promise<string> {
+  /** Waits for nothing if the client has made too many attempts. */
+  #refuse({ address }: Session): string | Promise<string> {
     this.#calls.loginRefused(() => ({ protocol: 'resp', address }))
-    try {
-      const problem = await this.#callers.countFailedLogin(address)
-      return problem === undefined ? WRONGPASS : problemReply(problem)
-    } catch (err) {
-      if (err instanceof Problem) return problemReply(err)
-      throw err
-    }
+    const counted = this.#callers.countFailedLogin(address)
+    return counted instanceof Promise ? counted.then(refusal) : refusal(counted)
   }
+}
+
+function refusal(problem: Problem | undefined): string {
+  return problem === undefined ? WRONGPASS : problemReply(problem)
 }

@@ -4,15 +4,17 @@ import { CommandBatch } from './command-batch.ts'
 import { CommandParser } from './command-parser.ts'
 import type { CommandRunner } from './command-runner.ts'
 import { ProtocolError } from './protocol-error.ts'
-import { error } from './replies.ts'
 import { Session } from './session.ts'
 import type { Words } from './words.ts'
 
-/** Commands of one batch, empty ones included. Further ones follow once other connections had their turns. */
-const MAX_COMMANDS = 256
+/** Commands of one batch, or what costs as much as they do. Further ones follow once other connections had their turns. */
+const MAX_WORK = 256
 
-/** Commands of a batch that are no checks, after which the connection waits for a turn: nothing else would slow a flood of them down. */
-const MAX_OTHERS = 32
+/** What may cost of a batch besides its checks. Beyond that, the connection waits for a turn: nothing else would slow a flood down. */
+const MAX_OTHER_WORK = 32
+
+/** Bytes of a command that cost as much as a short one. */
+const BYTES_PER_COMMAND = 1024
 
 /** Bytes of replies after which a batch ends. */
 const MAX_BATCH_BYTES = 64 * 1024
@@ -28,7 +30,7 @@ const LINGER_MS = 1_000
 
 export interface RespConnectionOptions {
   readonly runner: CommandRunner
-  /** Of commands of all connections. */
+  /** Of all connections, in short commands. */
   readonly budget: TurnBudget
   /** Calls back in the connection's turn once the budget is spent; never if it closes before. */
   waitForBudget(callback: () => void): void
@@ -120,7 +122,7 @@ export class RespConnection {
     if (this.#parser.heldBytes > MAX_AHEAD_BYTES) this.#socket.pause()
   }
 
-  /** Now, unless all connections together have run as many commands as a turn of the event loop has time for. */
+  /** Now, unless all connections together have spent what a turn of the event loop has time for. */
   #start(): void {
     this.#isBusy = true
     if (this.#options.budget.isSpent) {
@@ -133,8 +135,8 @@ export class RespConnection {
     if (this.#socket.destroyed) return
     const batch = new CommandBatch(bytes => this.#reply(bytes))
     this.#hasMore = this.#readInto(batch)
-    this.#options.budget.spend(batch.size)
-    this.#waitsForTurn = this.#hasMore || batch.size - batch.checks.length > MAX_OTHERS
+    this.#options.budget.spend(batch.work)
+    this.#waitsForTurn = this.#hasMore || batch.work - batch.checks.length > MAX_OTHER_WORK
     if (!this.#hasMore || this.#parser.heldBytes === 0) this.#parser.settle()
     this.#reportHeld()
     this.#options.runner.decide(batch, this.#session, this.#socket)
@@ -143,10 +145,11 @@ export class RespConnection {
 
   /** Runs the complete commands, up to the size of a batch. Returns whether the batch is full. */
   #readInto(batch: CommandBatch): boolean {
-    while (batch.size < MAX_COMMANDS && batch.bytes < MAX_BATCH_BYTES) {
+    while (batch.work < MAX_WORK && batch.bytes < MAX_BATCH_BYTES) {
       const words = this.#nextCommand(batch)
+      batch.spend(Math.floor(this.#parser.takeReadBytes() / BYTES_PER_COMMAND))
       if (words === undefined) return false
-      if (words.count === 0) batch.addEmpty()
+      if (words.count === 0) batch.spend(1)
       else if (this.#options.runner.run(words, this.#session, batch)) return this.#endAfterBatch()
     }
     return true
@@ -157,7 +160,7 @@ export class RespConnection {
       return this.#parser.next()
     } catch (err) {
       if (!(err instanceof ProtocolError)) throw err
-      batch.add(error(`ERR Protocol error: ${err.message}`))
+      this.#options.runner.refuse(err, this.#session, batch)
       this.#endAfterBatch()
       return undefined
     }

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { ADMIN, CHECKER, givenLog, READER, TOKEN_VARIABLES } from '../../support/guarded-calls.ts'
-import { RespClient } from '../../support/resp-client.ts'
+import { frameOf, RespClient } from '../../support/resp-client.ts'
 import { givenApp } from '../http/given-app.ts'
 import { givenClient } from './given-client.ts'
 
@@ -82,6 +82,32 @@ describe('with tokens, a client', () => {
     )
     expect((await checks()).map(({ status }) => status)).toContain(429)
     expect(await ask('AUTH', CHECKER)).toBe('OK')
+  })
+})
+
+describe('an HTTP request', () => {
+  const check = 'THROTTLE.CHECK victim TOKENS 40\r\n'
+  const head = `Host: 127.0.0.1\r\nContent-Type: text/plain\r\nContent-Length: ${check.length}\r\n\r\n`
+
+  it.each(['POST', 'GET', 'PUT', 'HEAD', 'OPTIONS'])(
+    '%s ends the connection before anything in it is run, and is logged',
+    async method => {
+      lines.length = 0
+      const client = await RespClient.connect(given.app.respPort)
+      client.socket.write(`${frameOf('AUTH', CHECKER)}${method} / HTTP/1.1\r\n${head}${check}`)
+      await client.closed
+      expect(client.replies).toEqual(['OK', '-ERR Protocol error: this port speaks RESP, not HTTP'])
+      expect(lines.find(({ msg }) => String(msg).startsWith('an HTTP request'))).toMatchObject({
+        protocol: 'resp',
+        address: '127.0.0.1',
+      })
+    },
+  )
+
+  it('is none if an array of words looks like one', async () => {
+    await ask('AUTH', CHECKER)
+    expect(await ask('GET', '/', 'HTTP/1.1')).toMatch(/^-ERR unknown command 'GET'/)
+    expect(await ask('POST')).toMatch(/^-ERR unknown command 'POST'/)
   })
 })
 

@@ -1,5 +1,5 @@
 import type { Command } from '../command.ts'
-import type { Logins } from '../logins.ts'
+import { LOGIN_WORK, type Logins } from '../logins.ts'
 import { array, bulk, error, integer, map, type Protocol } from '../replies.ts'
 import type { Session } from '../session.ts'
 import type { Words } from '../words.ts'
@@ -38,6 +38,7 @@ export function hello(logins: Logins, version: string): Command {
     name: 'hello',
     arity: -1,
     isOpen: true,
+    work: LOGIN_WORK,
     run: (words, session) => {
       const greeting = greetingIn(words, session)
       if (typeof greeting === 'string') return greeting

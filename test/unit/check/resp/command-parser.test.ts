@@ -141,6 +141,11 @@ describe('a parser refuses', () => {
     ["ECHO 'a\r\n", 'unbalanced quotes in request'],
     ['ECHO "a"b\r\n', 'unbalanced quotes in request'],
     ['ECHO "a\\', undefined],
+    ['POST\r\n', 'this port speaks RESP, not HTTP'],
+    ['post /x\n', 'this port speaks RESP, not HTTP'],
+    ['Host: 127.0.0.1:6380\r\n', 'this port speaks RESP, not HTTP'],
+    ['GET / HTTP/1.1\r\n', 'this port speaks RESP, not HTTP'],
+    ['OPTIONS /a?b HTTP/1.0\r\n', 'this port speaks RESP, not HTTP'],
     ['x'.repeat(65_537), 'too big inline request'],
     [`${'x '.repeat(1_025)}\r\n`, 'too big inline request'],
   ])('%j: %s', (bytes, fault) => {

@@ -31,7 +31,7 @@ beforeEach(() => {
 })
 
 /** A connection whose replies are kept. */
-function open({ needsToken = false } = {}): { readonly connection: RespConnection; replies(): string } {
+function open({ needsToken = false } = {}) {
   const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
   const callers = new Callers({ adminTokens: [], checkTokens: needsToken ? [TOKEN] : [], limits })
   const calls = new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key })
@@ -49,7 +49,8 @@ function open({ needsToken = false } = {}): { readonly connection: RespConnectio
     waitForBudget: run => void budget.add('client', { run }),
     hold: () => undefined,
   })
-  return { connection, replies: () => String(socket.read() ?? '') }
+  const replies = () => String(socket.read() ?? '')
+  return { connection, replies, isAnswered: () => replies() !== '' || socket.writableEnded }
 }
 
 describe('a client is admitted', () => {
@@ -82,6 +83,8 @@ it('a connection is idle unless commands are under way', async () => {
 })
 
 describe('commands of one turn of the event loop', () => {
+  /** Of the long commands below, at least. */
+  const KILOBYTES = 58
   const pings = Buffer.concat(Array.from({ length: MAX_COMMANDS }, () => frameOf('PING')))
 
   it('are answered at once while they are few', () => {
@@ -101,6 +104,31 @@ describe('commands of one turn of the event loop', () => {
     }
     expect(ran).toBe(50 * MAX_COMMANDS)
     for (const { replies } of clients) expect(replies()).toBe('+PONG\r\n'.repeat(MAX_COMMANDS))
+  })
+
+  it.each([
+    ['long inline commands', Buffer.from(`ECHO "${'\\a'.repeat(30_000)}"\n`)],
+    ['long inline commands with unbalanced quotes', Buffer.from(`ECHO "${'\\a'.repeat(30_000)}\n`)],
+    ['long lines without words', Buffer.from(`${' '.repeat(60_000)}\nPING\n`)],
+    ['long commands', frameOf('ECHO', 'x'.repeat(60_000))],
+    ['empty lines', Buffer.from(`${'\n'.repeat(60_000)}PING\n`)],
+  ])('are fewer if they are long: %s', async (_name, command) => {
+    const clients = new Set(Array.from({ length: 50 }, () => open()))
+    for (const { connection } of clients) connection.receive(command)
+    while (clients.size > 0) {
+      const answered = [...clients].filter(({ isAnswered }) => isAnswered())
+      expect((answered.length - 1) * KILOBYTES).toBeLessThan(2 * MAX_COMMANDS)
+      for (const client of answered) clients.delete(client)
+      await new Promise(setImmediate)
+    }
+  })
+
+  it('are fewer if they are logins', async () => {
+    const clients = Array.from({ length: 50 }, () => open({ needsToken: true }))
+    const logins = Buffer.concat(Array.from({ length: MAX_COMMANDS }, () => frameOf('AUTH', 'wrong')))
+    for (const { connection } of clients) connection.receive(logins)
+    await new Promise(setImmediate)
+    expect(ran).toBeLessThan((2 * 2 * MAX_COMMANDS) / 10)
   })
 
   it('wait in order with those that arrive meanwhile', async () => {
