@@ -35,7 +35,7 @@ it(
       expect(await service.stop()).toBe(0)
     }
   },
-  ROUNDS * 15_000,
+  ROUNDS * 60_000,
 )
 
 it('a taken port of another protocol is named', async () => {
