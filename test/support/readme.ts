@@ -37,9 +37,12 @@ function steps(path: string, heading: string): Step[] {
   )
 }
 
+/** Times that count down while a slow machine runs the commands. */
+const COUNTDOWN = /(retry-after: |;t=)60/g
+
 function pattern(line: string): RegExp {
   const literal = line.split('…').map(part => part.replace(/[.*+?^${}()|[\]\\]/g, '\\$&'))
-  return new RegExp(`^${literal.join('.*')}$`)
+  return new RegExp(`^${literal.join('.*').replace(COUNTDOWN, '$1(60|[45]\\d)')}$`)
 }
 
 function run(command: string, { cwd, env, isOnTerminal = false, replaced = {} }: Conditions): string {
