@@ -40,8 +40,8 @@ export interface Decision {
   readonly tokens: number
   /** It is a reservation. */
   readonly reserves: boolean
-  /** Its tokens were spent or held, also if it is denied. */
-  readonly isCharged: boolean
+  /** The tokens that were spent or held: all of them or none, or of a check that was denied and charged, as many as could be charged. */
+  readonly charged: number
   /** `null` if unknown, or if the policy has no limits. */
   readonly remaining: number | null
   readonly retryAfterMs: number | null
@@ -90,7 +90,7 @@ export function decideByBucket(
     policy,
     tokens,
     reserves,
-    isCharged: reading.allowed || reading.violated !== undefined,
+    charged: reading.allowed ? tokens : (reading.charged ?? 0),
     remaining: binding.remaining,
     retryAfterMs: binding.retryAfterMs,
     resetAfterMs: binding.resetAfterMs,
@@ -130,7 +130,7 @@ function withoutBucket(asked: Asked, known: Pick<Decision, 'source' | 'remaining
     shadowed: false,
     blocked: false,
     reserves: false,
-    isCharged: false,
+    charged: 0,
     ...asked,
     ...known,
     retryAfterMs: 0,

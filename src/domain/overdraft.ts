@@ -4,6 +4,7 @@
  */
 import { type BucketCheckResult, checkBucket, openBucket, readBucket } from './bucket.ts'
 import { type Bucket, forgottenAt, withSpent } from './bucket-state.ts'
+import { floorDiv } from './exact.ts'
 import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { Policy } from './policy.ts'
 
@@ -33,9 +34,24 @@ function chargeAnyway(...[stored, limits, tokens, nowMs]: Parameters<BucketOpera
   const violated = limits.map((limit, i) => !allows(limit, reading.spent[i] ?? 0, reading.held, { tokens }))
   const spent = limits.map((limit, i) => chargedWith(tokens, limit, reading.spent[i] ?? 0))
   return {
-    reading: { ...reading, spent, ...(violated.includes(true) && { violated }) },
+    reading: {
+      ...reading,
+      spent,
+      ...(violated.includes(true) && { violated }),
+      ...(!reading.allowed && { charged: fewestCharged(limits, reading.spent, spent) }),
+    },
     bucket: unlessFull(withSpent(bucket, limits, spent, atMs), nowMs),
   }
+}
+
+/** Whole tokens. A shadow limit does not change what its key is charged. */
+function fewestCharged(
+  limits: readonly LimitArithmetic[],
+  before: readonly number[],
+  after: readonly number[],
+): number {
+  const charged = limits.map((limit, i) => floorDiv((after[i] ?? 0) - (before[i] ?? 0), limit.unitsPerToken))
+  return Math.min(...charged.filter((_, i) => limits[i]?.isSpent && !limits[i]?.isShadow))
 }
 
 /** Debt is at most one capacity. What exceeds it is not charged, and what was owed before stays. */

@@ -9,6 +9,8 @@ export interface BucketReading {
    * was denied and charged, whether the limit denied it. Absent of a check that was denied and spent nothing.
    */
   readonly violated?: readonly boolean[]
+  /** The tokens that a check was charged although it was denied, the fewest over the enforced limits. Absent of any other check. */
+  readonly charged?: number
   /** The period of each limit that has periods. Absent if none has. */
   readonly periods?: readonly (PeriodReading | undefined)[]
   /** How long refill is paused because the clock went back, in ms; part of every waiting time. */

@@ -29,7 +29,7 @@ export class KeyTally {
     const row = this.#counts.rowOf(decision.key, decision.policy)
     this.#counts.add(row, decision.allowed ? ALLOWED : DENIED, 1)
     if (decision.shadowed) this.#counts.add(row, SHADOWED, 1)
-    if (isSpent(decision) && decision.tokens > 0) this.#counts.add(row, TOKENS, decision.tokens)
+    if (isSpent(decision) && decision.charged > 0) this.#counts.add(row, TOKENS, decision.charged)
   }
 
   /** What a reservation held is spent only now. */
@@ -86,6 +86,6 @@ class ReportedMeasure {
 }
 
 /** A reservation holds its tokens; while the store is unavailable, it spends them at once. */
-function isSpent({ isCharged, reserves, degraded }: Decision): boolean {
-  return isCharged && (!reserves || degraded)
+function isSpent({ reserves, degraded }: Decision): boolean {
+  return !reserves || degraded
 }

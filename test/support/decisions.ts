@@ -12,7 +12,7 @@ export function decisionOf(overrides: Partial<Decision> = {}): Decision {
     policy,
     tokens: 1,
     reserves: false,
-    isCharged: false,
+    charged: 0,
     remaining: 9,
     retryAfterMs: 0,
     resetAfterMs: 1_000,

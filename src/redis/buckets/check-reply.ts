@@ -41,7 +41,7 @@ const UNKNOWN_PERIOD = -3
 const HELD = -4
 /** Marks a check that found reservations of its key expired. Their number follows. */
 const EXPIRED = -5
-/** Marks a check that was denied and charged. */
+/** Marks a check that was denied and charged. The tokens that were charged follow. */
 const CHARGED = -6
 /** Marks a check of a key of which a reservation was damaged. */
 const DAMAGED_RESERVATION = -7
@@ -113,15 +113,17 @@ function readNotes(numbers: DataView, from: number, { readings, checks, report }
     } else if (note === EXPIRED) {
       at += 2 * BYTES_PER_NUMBER
       report.expired((checks[index] as RepliedCheck).key, numbers.getFloat64(at))
-    } else if (note === CHARGED) readings[index] = chargedDenial(readings[index] as BucketReading)
-    else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
+    } else if (note === CHARGED) {
+      at += 2 * BYTES_PER_NUMBER
+      readings[index] = chargedDenial(readings[index] as BucketReading, numbers.getFloat64(at))
+    } else readings[index] = { ...(readings[index] as BucketReading), refillPausedMs: note }
   }
   if (haveClocksDiffered) report.clocksDiffered()
 }
 
 /** Only the limits that denied it are encoded as such. */
-function chargedDenial(reading: BucketReading): BucketReading {
-  return { ...reading, allowed: false, violated: reading.violated ?? reading.spent.map(() => true) }
+function chargedDenial(reading: BucketReading, charged: number): BucketReading {
+  return { ...reading, allowed: false, charged, violated: reading.violated ?? reading.spent.map(() => true) }
 }
 
 function heldAt(numbers: DataView, at: number) {

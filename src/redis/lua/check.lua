@@ -14,7 +14,8 @@
   malformed, or the reason why it was not decided: −2 if its slot is at another master or moves there, −3 if the caller does not
   know the present period of a quota; or −4, followed by what reservations hold of its key: their tokens, their number, and the ms until
   the first and until the last one expires; or −5, followed by how many reservations of its key the call found expired, and 0; or −6 if the
-  check was denied and charged: of its limits, only those that denied it have −1 − units; or −7 if a part of a
+  check was denied and charged: of its limits, only those that denied it have −1 − units; then follow the tokens that were charged, the fewest
+  over the enforced limits, and 0; or −7 if a part of a
   reservation of its key was damaged. Doubles are exact for these integers, and
   cheaper for client and server than as many separate replies.
 ]]

@@ -36,15 +36,25 @@ local function overdraft_functions(buckets, general)
     return allowed, violated
   end
 
+  local function whole_tokens(units, units_per_token)
+    return (units - fmod(units, units_per_token)) / units_per_token
+  end
+
   local function charge(index, limits, tokens)
     local found = find(index, limits)
     if not found then return end
     local allowed, violated = judge(found, tokens)
+    -- The fewest whole tokens over the enforced limits.
+    local charged = tokens
     set_units(found, function(limit, spent)
-      return max(spent, min(spent + tokens * limit.units_per_token, 2 * limit.capacity_units, MAX_UNITS - 1))
+      local after = max(spent, min(spent + tokens * limit.units_per_token, 2 * limit.capacity_units, MAX_UNITS - 1))
+      if not limit.is_shadow then charged = min(charged, whole_tokens(after - spent, limit.units_per_token)) end
+      return after
     end)
     buckets.report(index, found, true, violated)
-    if not allowed then general.note(index, CHARGED) end
+    if allowed then return end
+    general.note(index, CHARGED)
+    general.note(charged, 0)
   end
 
   local function is_spent(found)

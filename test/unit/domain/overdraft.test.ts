@@ -19,6 +19,7 @@ function bucketOf(...definitions: Limit[]) {
       allowed: reading.allowed,
       spent: reading.spent,
       violated: reading.violated,
+      charged: reading.charged,
       isStored: bucket !== undefined,
     }
   }
@@ -42,6 +43,11 @@ describe('a check of a policy with overdraft', () => {
     expect(bucketOf(BURST)(1_000)).toMatchObject({ allowed: false, spent: [20] })
     const daily = bucketOf(DAILY)
     expect([daily(15).spent, daily(15).spent]).toEqual([[15], [20]])
+  })
+
+  it('says how many tokens a denied check was charged: the fewest over the enforced limits', () => {
+    const check = bucketOf(BURST, limitOf({ name: 'wide', capacity: 100 }), { ...DAILY, capacity: 1, shadow: true })
+    expect([check(8), check(5), check(1_000), check(1_000)].map(({ charged }) => charged)).toEqual([undefined, 5, 7, 0])
   })
 
   it('is charged to every limit if one denies it', () => {

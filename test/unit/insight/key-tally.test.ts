@@ -9,8 +9,8 @@ const allowing = { allows: true } as Decision['states'][number]
 /** What a tally reports of the key after these decisions, by measure. */
 function reportOf(...decisions: readonly Partial<Decision>[]): Record<string, number | undefined> {
   const tally = new KeyTally()
-  for (const decision of decisions)
-    tally.decided(decisionOf({ states: [allowing], isCharged: decision.allowed ?? true, ...decision }))
+  for (const { allowed = true, tokens = 1, ...decision } of decisions)
+    tally.decided(decisionOf({ states: [allowing], allowed, tokens, charged: allowed ? tokens : 0, ...decision }))
   return Object.fromEntries(tally.takeReports().map(({ measure, growths }) => [measure, growths[0]?.growth]))
 }
 
@@ -30,16 +30,16 @@ describe('the tally of keys', () => {
 
   it('counts a shadowed check as allowed too, with its tokens unless only the mode allows it', () => {
     expect(reportOf({ shadowed: true, tokens: 2 })).toEqual({ allowed: 1, shadowed: 1, tokens: 2 })
-    expect(reportOf({ shadowed: true, tokens: 2, isCharged: false })).toEqual({ allowed: 1, shadowed: 1 })
+    expect(reportOf({ shadowed: true, tokens: 2, charged: 0 })).toEqual({ allowed: 1, shadowed: 1 })
   })
 
-  it('counts the tokens of a denied check if they were charged, and none that are given back', () => {
-    expect(reportOf({ allowed: false, tokens: 5, isCharged: true })).toEqual({ denied: 1, tokens: 5 })
+  it('counts of a denied check the tokens that were charged, and none that are given back', () => {
+    expect(reportOf({ allowed: false, tokens: 5, charged: 3 })).toEqual({ denied: 1, tokens: 3 })
     expect(reportOf({ tokens: -5 })).toEqual({ allowed: 1 })
   })
 
   it('counts no tokens where no bucket was needed', () => {
-    expect(reportOf({ states: [], source: 'policy', isCharged: false })).toEqual({ allowed: 1 })
+    expect(reportOf({ states: [], source: 'policy', charged: 0 })).toEqual({ allowed: 1 })
   })
 
   it('counts the tokens of a reservation when it is settled, or at once if nothing could be held', () => {
