@@ -7,6 +7,7 @@ import {
   type LimitArithmetic,
 } from './limits/limit-arithmetic.ts'
 import type { BucketReading } from './reading.ts'
+import { KEPT_AFTER_END_MS } from './reservation.ts'
 
 /** Entries that a bucket keeps for limits which the last policy does not have. */
 const MAX_OTHER_ENTRIES = 8
@@ -52,8 +53,12 @@ export interface FoundBucket {
   readonly reading: BucketReading
 }
 
-/** When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. */
-export function forgottenAt({ lastSpentAtMs, fullAtMs, entries, others, holds }: Bucket): number {
+/**
+ * When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile. What expiries charge is needed as long
+ * as they can be settled late, unless that is what was held.
+ */
+export function forgottenAt(bucket: Bucket): number {
+  const { lastSpentAtMs, fullAtMs, entries, others, holds } = bucket
   if (entries.length + others.length === 0 && holds === undefined) return 0
   const full = Math.max(fullAtMs, ...others.map(other => other.fullAtMs))
   const lastHold = holds?.at(-1)
@@ -62,7 +67,20 @@ export function forgottenAt({ lastSpentAtMs, fullAtMs, entries, others, holds }:
   const chargedAtLast = [...entries, ...others].map(({ recorded }) =>
     recorded === undefined ? fromMs : fromMs + recorded.fullAfterMs(recorded.chargedWith(MOST_TOKENS, 0), fromMs),
   )
-  return Math.max(full, fromMs, ...chargedAtLast)
+  const settleableMs = mayChargeLess(bucket) ? lastHold.expiresAtMs + KEPT_AFTER_END_MS : 0
+  return Math.max(full, fromMs, settleableMs, ...chargedAtLast)
+}
+
+/** Whether expiries may charge less than is held, as if nothing refilled until then. */
+function mayChargeLess({ entries, others, holds = [] }: Bucket): boolean {
+  const tokens = holds.reduce((sum, hold) => sum + hold.tokens, 0)
+  const recorded = [...entries, ...others].flatMap(({ recorded, spent, debt = 0 }) =>
+    recorded === undefined ? [] : [{ recorded, spent: spent + debt }],
+  )
+  const isCut = recorded.some(
+    ({ recorded, spent }) => recorded.chargedWith(tokens, spent) < spent + tokens * recorded.unitsPerToken,
+  )
+  return tokens > 0 && (isCut || recorded.length === 0)
 }
 
 /** More than a charge can have, so that it takes all that can be spent. */
@@ -154,34 +172,35 @@ function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omi
 
 interface Charge {
   readonly bucket: Bucket
-  /** Whole tokens, the smallest number over the limits; 0 if none was charged. */
-  readonly charged: number
+  /** Whole tokens that were charged, by the ids of limits. */
+  readonly charges: ReadonlyMap<number, number>
 }
 
 /**
  * Charges tokens at a time that is not before the last spending, whether or not so many are left.
+ * @param tokensOf the tokens to charge to a limit, by its id
  * @param limitOf the limit of an entry; `undefined` if it cannot be charged. Of the entries of one policy, all can be or none.
  */
 export function charge(
   bucket: Bucket,
-  tokens: number,
+  tokensOf: (id: number) => number,
   atMs: number,
   limitOf: (entry: BucketEntry) => ChargeArithmetic | undefined,
 ): Charge {
-  const charges: number[] = []
+  const charges = new Map<number, number>()
   const chargedEntry = (entry: OtherEntry): OtherEntry => {
     const limit = limitOf(entry)
     if (limit === undefined) return entry
     const before = spentIn(entry, limit, atMs)
-    const after = limit.chargedWith(tokens, before)
-    charges.push(Math.floor((after - before) / limit.unitsPerToken))
+    const after = limit.chargedWith(tokensOf(entry.id), before)
+    charges.set(entry.id, Math.floor((after - before) / limit.unitsPerToken))
     const fullAtMs = atMs + limit.fullAfterMs(after, atMs)
     return { ...entryWith(limit, after, atMs, bucket.holds !== undefined), lastSpentAtMs: atMs, fullAtMs }
   }
   const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket)))
   const others = bucket.others.map(chargedEntry)
-  if (charges.length === 0) return { bucket, charged: 0 }
+  if (charges.size === 0) return { bucket, charges }
   const entries = own.map(({ lastSpentAtMs: _, fullAtMs: __, ...entry }) => entry)
   const fullAtMs = Math.max(...own.map(entry => entry.fullAtMs))
-  return { bucket: { ...bucket, lastSpentAtMs: atMs, fullAtMs, entries, others }, charged: Math.min(...charges) }
+  return { bucket: { ...bucket, lastSpentAtMs: atMs, fullAtMs, entries, others }, charges }
 }

@@ -6,7 +6,7 @@
  * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
 import { type Bucket, type FoundBucket, forgottenAt, spentOf, withSaneClock, withSpent } from './bucket-state.ts'
-import { heldIn, settleDue } from './held-bucket.ts'
+import { heldIn, type OpenedBucket, settleDue } from './held-bucket.ts'
 import { allows, type Demand, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { BucketReading } from './reading.ts'
 
@@ -26,15 +26,15 @@ export function checkBucket(
   tokens: number,
   nowMs: number,
 ): BucketCheckResult {
-  const state = readBucket(openBucket(stored, nowMs), limits, { tokens }, nowMs)
+  const state = readBucket(openBucket(stored, nowMs).bucket, limits, { tokens }, nowMs)
   return state.reading.allowed && tokens > 0 ? spend(state) : state
 }
 
 /** The bucket as it is at this time: `undefined` if it is full, otherwise with its expired holds settled. */
-export function openBucket(stored: Bucket | undefined, nowMs: number): Bucket | undefined {
-  if (isForgotten(stored, nowMs)) return undefined
-  const bucket = settleDue(withSaneClock(stored, nowMs), nowMs)
-  return isForgotten(bucket, nowMs) ? undefined : bucket
+export function openBucket(stored: Bucket | undefined, nowMs: number): OpenedBucket {
+  if (isForgotten(stored, nowMs)) return { bucket: undefined, shortfalls: [] }
+  const { bucket, shortfalls } = settleDue(withSaneClock(stored, nowMs), nowMs)
+  return { bucket: isForgotten(bucket, nowMs) ? undefined : bucket, shortfalls }
 }
 
 function isForgotten(bucket: Bucket | undefined, nowMs: number): bucket is undefined {

@@ -3,6 +3,7 @@ import { type Bucket, charge, type FoundBucket, spentOf, withHolds, withSpent } 
 import type { Hold } from './holds.ts'
 import type { LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { HeldReading } from './reading.ts'
+import { type ChargedBefore, chargedTo, leastCharged, NOTHING_CHARGED, type Shortfall } from './shortfall.ts'
 
 /** Expired holds that one access settles at most. The others count as held until the next access. */
 const MAX_SETTLED_PER_ACCESS = 64
@@ -19,19 +20,57 @@ export function heldIn(bucket: Bucket | undefined, nowMs: number): HeldReading |
   }
 }
 
+export interface OpenedBucket<B extends Bucket | undefined = Bucket | undefined> {
+  readonly bucket: B
+  /** Of the holds that were found expired. */
+  readonly shortfalls: readonly Shortfall[]
+}
+
 /**
  * Settles expired holds in the order of their deadlines, each as of its deadline. It uses only what is stored, so it does not matter
  * who looks, and when.
  */
-export function settleDue(bucket: Bucket, nowMs: number): Bucket {
+export function settleDue(bucket: Bucket, nowMs: number): OpenedBucket<Bucket> {
   const due = (bucket.holds ?? []).filter(({ expiresAtMs }) => expiresAtMs <= nowMs).slice(0, MAX_SETTLED_PER_ACCESS)
-  return due.reduce((rest, hold) => withoutHold(expire(rest, hold), hold.id), bucket)
+  const shortfalls: Shortfall[] = []
+  let rest = bucket
+  for (const hold of due) {
+    const { bucket, charged } = expire(rest, hold)
+    rest = withoutHold(bucket, hold.id)
+    if (leastCharged(charged) < dueTokens(hold)) shortfalls.push(shortfallOf(hold, charged, false))
+  }
+  return { bucket: rest, shortfalls }
+}
+
+/** What a hold is to be charged at its deadline. */
+function dueTokens({ tokens, onExpiry }: Hold): number {
+  return onExpiry === 'charge' ? tokens : 0
 }
 
 /** A hold that was left over may be due from before the last spending. */
-function expire(bucket: Bucket, { tokens, onExpiry, expiresAtMs }: Hold): Bucket {
-  if (onExpiry === 'release' || tokens === 0) return bucket
-  return charge(bucket, tokens, Math.max(expiresAtMs, bucket.lastSpentAtMs), ({ recorded }) => recorded).bucket
+function expire(bucket: Bucket, hold: Hold): { readonly bucket: Bucket; readonly charged: ChargedBefore } {
+  const tokens = dueTokens(hold)
+  if (tokens === 0) return { bucket, charged: NOTHING_CHARGED }
+  const atMs = Math.max(hold.expiresAtMs, bucket.lastSpentAtMs)
+  const after = charge(
+    bucket,
+    () => tokens,
+    atMs,
+    ({ recorded }) => recorded,
+  )
+  if (after.charges.size === 0) return { bucket, charged: NOTHING_CHARGED }
+  const less = new Map([...after.charges].filter(([, charged]) => charged < tokens))
+  return { bucket: after.bucket, charged: { less, tokens } }
+}
+
+function shortfallOf({ id, expiresAtMs }: Hold, charged: ChargedBefore, isReset: boolean): Shortfall {
+  return { id, expiresAtMs, charged, isReset }
+}
+
+/** The holds that a reset forgets, as far as their expiry would have charged something. @param bucket without holds that are due */
+export function forgottenHolds(bucket: Bucket | undefined): readonly Shortfall[] {
+  const forgotten = (bucket?.holds ?? []).filter(hold => dueTokens(hold) > 0)
+  return forgotten.map(hold => shortfallOf(hold, NOTHING_CHARGED, true))
 }
 
 /** Adds a hold that a check was allowed, and records the limits that decided it. */
@@ -62,6 +101,7 @@ export function hasHold(bucket: Bucket | undefined, id: string): bucket is Bucke
 
 interface Settled {
   readonly bucket: Bucket | undefined
+  /** Whole tokens that were charged in all, the fewest over the limits. */
   readonly charged: number
 }
 
@@ -78,24 +118,47 @@ export function settleHold(
 ): Settled {
   if (tokens === 0) return { bucket: withoutHold(bucket, id), charged: 0 }
   const inForce = limitsById(limits)
-  const atMs = Math.max(nowMs, bucket.lastSpentAtMs)
-  const after = charge(bucket, tokens, atMs, entry => entry.recorded && (inForce.get(entry.id) ?? entry.recorded))
-  return { ...after, bucket: withoutHold(after.bucket, id) }
+  const after = charge(
+    bucket,
+    () => tokens,
+    Math.max(nowMs, bucket.lastSpentAtMs),
+    entry => entry.recorded && (inForce.get(entry.id) ?? entry.recorded),
+  )
+  return { bucket: withoutHold(after.bucket, id), charged: leastOf([...after.charges.values()]) ?? 0 }
 }
 
-/** Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded. */
+/** A settlement of tokens that nothing holds any more. */
+interface UnheldSettlement {
+  readonly tokens: number
+  /** By the expiry of the hold. */
+  readonly before: ChargedBefore
+  /** Those in force. */
+  readonly limits: readonly LimitArithmetic[]
+}
+
+/** Charges what exceeds the charge of the expiry, to the limits in force and to those that the bucket has recorded. */
 export function chargeUnheld(
   bucket: Bucket | undefined,
-  tokens: number,
-  limits: readonly LimitArithmetic[],
+  { tokens, before, limits }: UnheldSettlement,
   nowMs: number,
 ): Settled {
   const isSpent = bucket !== undefined || limits.some(limit => limit.isSpent)
-  if (tokens === 0 || !isSpent) return { bucket, charged: 0 }
+  if (tokens <= leastCharged(before) || !isSpent) return { bucket, charged: leastCharged(before) }
   const inForce = limitsById(limits)
   const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
   const spent = limits.map(limit => spentOf(limit, bucket, atMs))
-  return charge(withSpent(bucket, limits, spent, atMs), tokens, atMs, entry => inForce.get(entry.id) ?? entry.recorded)
+  const after = charge(
+    withSpent(bucket, limits, spent, atMs),
+    id => Math.max(0, tokens - chargedTo(id, before)),
+    atMs,
+    entry => inForce.get(entry.id) ?? entry.recorded,
+  )
+  const inAll = [...after.charges].map(([id, charged]) => chargedTo(id, before) + charged)
+  return { bucket: after.bucket, charged: leastOf(inAll) ?? leastCharged(before) }
+}
+
+function leastOf(charges: readonly number[]): number | undefined {
+  return charges.length === 0 ? undefined : Math.min(...charges)
 }
 
 function limitsById(limits: readonly LimitArithmetic[]): ReadonlyMap<number, LimitArithmetic> {

@@ -30,7 +30,7 @@ export function chargesDenials({ overdraft }: Definition, tokens: number): boole
 }
 
 function chargeAnyway(...[stored, limits, tokens, nowMs]: Parameters<BucketOperation>): BucketCheckResult {
-  const { bucket, atMs, reading } = readBucket(openBucket(stored, nowMs), limits, { tokens }, nowMs)
+  const { bucket, atMs, reading } = readBucket(openBucket(stored, nowMs).bucket, limits, { tokens }, nowMs)
   const violated = limits.map((limit, i) => !allows(limit, reading.spent[i] ?? 0, reading.held, { tokens }))
   const spent = limits.map((limit, i) => chargedWith(tokens, limit, reading.spent[i] ?? 0))
   return {
@@ -62,7 +62,7 @@ function chargedWith(tokens: number, limit: LimitArithmetic, spent: number): num
 
 /** Gives back at most what is spent, and allows, even if the bucket is still in debt. */
 function giveBack(...[stored, limits, tokens, nowMs]: Parameters<BucketOperation>): BucketCheckResult {
-  const { bucket, atMs, reading } = readBucket(openBucket(stored, nowMs), limits, { tokens: 0 }, nowMs)
+  const { bucket, atMs, reading } = readBucket(openBucket(stored, nowMs).bucket, limits, { tokens: 0 }, nowMs)
   const { violated: _, ...found } = reading
   const spent = found.spent.map((units, i) => Math.max(0, units + tokens * (limits[i]?.unitsPerToken ?? 0)))
   const isSpent = found.spent.some(units => units > 0)

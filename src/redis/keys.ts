@@ -7,7 +7,7 @@ import { bucketPartition } from '../domain/partition.ts'
 import { type ReservationId, recordPartition } from '../domain/reservation-id.ts'
 import { BUCKET_TAGS } from './bucket-tags.ts'
 
-/** The beginning of the keys of all buckets and of their holds, and of no other key. */
+/** The beginning of the keys of all buckets, and of their holds and shortfalls, and of no other key. */
 export function bucketsPrefix(keyPrefix: string): string {
   return `${keyPrefix}:{`
 }

@@ -21,14 +21,15 @@ function read(name: string): string {
 /** Parts of the scripts of buckets, in order: what every call needs, what few calls need, and what very few need. */
 const COMMON_PARTS = ['clock', 'reply', 'limits']
 const UNCOMMON_PARTS = ['quota', 'concurrency']
-const EXTENDED_PARTS = ['extended', 'bucket-layout', 'holds', 'held-alone', 'overdraft', 'bucket', 'general']
+const EXTENDED_PARTS = [
+  ...['extended', 'bucket-lifetime', 'bucket-layout', 'charges', 'shortfalls', 'expiries', 'holds', 'held-alone'],
+  ...['overdraft', 'bucket', 'general'],
+]
 
 /** Most checks need less than the part `compact`, most calls on reservations no more than that. */
 const CHECK_PARTS = [...COMMON_PARTS, 'uncommon', 'compact', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
-const RESERVATION_PARTS = [
-  ...[...COMMON_PARTS, 'compact', 'uncommon', ...UNCOMMON_PARTS, ...EXTENDED_PARTS],
-  ...['records', 'call-arguments'],
-]
+const PARTS_WITH_COMPACT = [...COMMON_PARTS, 'compact', 'uncommon', ...UNCOMMON_PARTS, ...EXTENDED_PARTS]
+const RESERVATION_PARTS = [...PARTS_WITH_COMPACT, 'records', 'call-arguments']
 
 /** What uncommon calls on reservations need. */
 const UNCOMMON_CALL_PARTS = ['uncommon-calls', 'record-tables']
@@ -60,7 +61,9 @@ export const reservationsScript = loadForBuckets(
   ...RESERVATION_PARTS,
   'settle-simply',
   ...UNCOMMON_CALL_PARTS,
+  'reserved-key',
 )
+export const resetScript = loadForBuckets('reset', ...PARTS_WITH_COMPACT)
 export const appendScript = load('append', 'wrong-type', 'is-position')
 export const failScript = load('fail', 'wrong-type')
 export const claimIdempotencyKeyScript = load('claim-idempotency-key', 'read-claim')

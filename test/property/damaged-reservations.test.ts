@@ -16,7 +16,7 @@ const LAST_DATE_MS = 8.64e15
 
 /** Bytes that replace those of a value from some place on, or its whole end. */
 interface Damage {
-  readonly value: 'first record' | 'second record' | 'bucket' | 'member' | 'score' | 'set' | 'new value'
+  readonly value: 'first record' | 'second record' | 'bucket' | 'member' | 'score' | 'set' | 'shortfall' | 'new value'
   readonly at: number
   readonly bytes: Uint8Array
   readonly isEnd: boolean
@@ -24,7 +24,7 @@ interface Damage {
 
 const byte = fc.oneof(fc.constantFrom(0, 1, 2, 3, 4, 127, 255), fc.nat(255))
 const damage: fc.Arbitrary<Damage> = fc.record({
-  value: fc.constantFrom('first record', 'second record', 'bucket', 'member', 'score', 'set', 'new value'),
+  value: fc.constantFrom('first record', 'second record', 'bucket', 'member', 'score', 'set', 'shortfall', 'new value'),
   at: fc.oneof(fc.nat(20), fc.nat(150)),
   bytes: fc.array(byte, { minLength: 1, maxLength: 24 }).map(bytes => Uint8Array.from(bytes)),
   isEnd: fc.boolean(),
@@ -36,6 +36,7 @@ const story = fc.record({
   policy: fc.constantFrom('simple', 'several'),
   passedMs: fc.constantFrom(0, TTL_MS - 1, TTL_MS, 2 * TTL_MS),
   isRemembered: fc.boolean(),
+  isReset: fc.boolean(),
   tokens: fc.constantFrom(0, 5, 500),
 })
 type Story = typeof story extends fc.Arbitrary<infer T> ? T : never
@@ -83,6 +84,7 @@ async function isContained(redis: ClockedRedis, told: Story): Promise<void> {
   const bystander = groupOf('bystander', 'b', 10 * TTL_MS)
   await setClock(redis, START_MS)
   await made.checkAll([...groups, bystander])
+  if (told.isReset) await made.reset('x')
   for (const damage of told.damages) await spoil(redis, keys, damage, groups)
   await setClock(redis, START_MS + told.passedMs)
 
@@ -145,6 +147,8 @@ async function spoil(
       return rewrite(record(1))
     case 'bucket':
       return rewrite(keys.bucket('x'))
+    case 'shortfall':
+      return rewrite(`${keys.bucket('x')}\u0001shortfall\u0001${groups[0]?.hold?.id}`)
     case 'set':
       return void (await redis.set(set, Buffer.from(damage.bytes)))
     case 'new value':

@@ -49,6 +49,16 @@ const cases: Record<string, (played: Played) => boolean> = {
   'a reset of a key with a reservation': played =>
     played.some(({ call, expected }) => call.what === 'read' && statusOf(expected) === 'released') ||
     played.some(({ call }, i) => call.what === 'reset' && isHeldBefore(played, i, call.key)),
+  'a late settlement of what a reset had forgotten before the deadline': played =>
+    settled(played).some(({ lateMs, isReset }) => lateMs >= 0 && isReset),
+  'an expiry that charges only a part of what was reserved': played =>
+    expired(played).some(({ charged, tokens }) => 0 < charged && charged < tokens),
+  'a late settlement of which only a part was charged': played =>
+    settled(played).some(({ lateMs, tokens, charged }) => lateMs >= 0 && 0 < charged && charged < tokens),
+  'an expired reservation by concurrency limits only': played =>
+    expired(played).some(
+      ({ kinds, tokens }) => tokens > 0 && kinds.length > 0 && kinds.every(kind => kind === 'concurrency'),
+    ),
   'a clock that goes back': played => played.some(({ call }, i) => call.nowMs < (played[i - 1]?.call.nowMs ?? 0)),
 }
 
@@ -91,6 +101,26 @@ function settled(played: Played) {
       charged,
       reserved: reservation.hold.named.find(named => named.key === key)?.tokens ?? 0,
       lateMs: call.nowMs - reservation.expiresAtMs,
+      isReset: played.some(
+        ({ call: { nowMs, ...other } }) =>
+          other.what === 'reset' &&
+          other.key === key &&
+          nowMs > reservation.call.nowMs &&
+          nowMs < reservation.expiresAtMs,
+      ),
+    }))
+  })
+}
+
+/** Each key of each reservation that was found expired, with the kinds of its limits. */
+function expired(played: Played) {
+  return played.flatMap(({ call, expected }) => {
+    const reservation = call.what === 'read' && reservations(played).find(({ hold }) => hold.id === call.id)
+    if (!reservation || statusOf(expected) !== 'expired') return []
+    const { checks } = reservation.call.group
+    return (Object(expected).keys as { key: string; tokens: number; charged: number }[]).map(read => ({
+      ...read,
+      kinds: checks.find(({ key }) => key === read.key)?.policy.definition.limits.map(({ kind }) => kind) ?? [],
     }))
   })
 }

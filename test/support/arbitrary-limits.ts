@@ -138,6 +138,7 @@ function listOf<L extends Limit>(limit: fc.Arbitrary<L>) {
 export const limits: fc.Arbitrary<readonly Limit[]> = listOf(limit).map(withOneEnforced)
 export const tokenBuckets = listOf(tokenBucket)
 export const quotas = listOf(quota)
+const concurrencies = upToLimits(concurrency, 2)
 
 /** How a limit changes: some of its members, its kind under the same name, or whether it is in shadow. */
 const alteration: fc.Arbitrary<(limit: Limit) => Limit> = fc.oneof(
@@ -169,9 +170,19 @@ const change = fc.oneof(
 )
 
 /** The limits of a policy before and after each of its changes. */
-export const policies = fc
-  .tuple(limits, fc.array(change, { maxLength: 3, size: 'max' }))
-  .map(([first, changes]) => [first, ...changes.map(changed => changed(first))])
+export const policies = changing(limits)
+
+/** The same, often of a policy that has only concurrency limits at first. */
+export const policiesOfReservations = fc.oneof(
+  { weight: 5, arbitrary: policies },
+  { weight: 1, arbitrary: changing(concurrencies) },
+)
+
+function changing(limits: fc.Arbitrary<readonly Limit[]>) {
+  return fc
+    .tuple(limits, fc.array(change, { maxLength: 3, size: 'max' }))
+    .map(([first, changes]) => [first, ...changes.map(changed => changed(first))])
+}
 
 function never(): never {
   throw new Error('a policy has at least one limit')

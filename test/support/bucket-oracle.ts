@@ -53,6 +53,24 @@ interface HoldMade {
   readonly isCharged: boolean
 }
 
+/** How a reservation of the key ended that nobody settled. */
+export interface HoldEnd {
+  /** What its expiry was to charge. */
+  readonly tokens: number
+  /** By limit: the whole tokens that it has charged. Empty if there was nothing to charge, or a reset has forgotten it before. */
+  readonly charged: ReadonlyMap<string, number>
+  readonly isReset: boolean
+}
+
+/** What the expiry has charged of a limit that may have come later. */
+function chargedOf(limit: string, { tokens, charged }: HoldEnd): number {
+  return charged.get(limit) ?? (charged.size === 0 ? 0 : tokens)
+}
+
+export function leastCharged({ charged }: HoldEnd): number {
+  return charged.size === 0 ? 0 : Math.min(...charged.values())
+}
+
 /** A limit and what was spent of it, at the time of a check. */
 interface Found {
   readonly limit: Limit
@@ -76,6 +94,9 @@ const MOST_OTHERS = 8
 const MOST_UNITS = 2n ** 53n - 1n
 /** Expired reservations that one access settles at most. */
 const MOST_EXPIRIES = 64
+/** For how long a reservation can be settled after its deadline. */
+const TEN_MINUTES = 600_000n
+const NOTHING_CHARGED: HoldEnd = { tokens: 0, charged: new Map(), isReset: false }
 
 /**
  * The bucket of one key, implemented from docs/api.md and docs/consistency.md in exact rational numbers. Tests compare the
@@ -86,21 +107,36 @@ export class BucketOracle {
   #at: bigint | undefined
   #spendings: readonly Spending[] = []
   #holds: readonly HoldMade[] = []
+  readonly #ends = new Map<string, HoldEnd>()
 
   /** When the bucket is full and forgotten; `undefined` if it already is. */
   get forgottenAtMs(): bigint | undefined {
     if (this.#at === undefined || this.#spendings.length + this.#holds.length === 0) return undefined
     const full = [this.#at, ...this.#spendings.map(({ fullAt }) => fullAt)]
     if (this.#holds.length === 0) return latest(full)
-    const from = latest([this.#at, ...this.#holds.map(({ deadline }) => deadline)])
+    const lastDeadline = latest(this.#holds.map(({ deadline }) => deadline))
+    const from = latest([this.#at, lastDeadline])
+    const settleable = this.#mayChargeLess() ? lastDeadline + TEN_MINUTES : 0n
     const charged = this.#spendings.flatMap(({ chargedAs }) => (chargedAs ? [fullAfterMost(chargedAs, from)] : []))
-    return latest([from, ...full, ...charged])
+    return latest([from, settleable, ...full, ...charged])
+  }
+
+  /** Whether expiries may charge less than is held: a limit would owe more than it can, or none is charged. */
+  #mayChargeLess(): boolean {
+    const held = this.#holds.reduce((sum, { tokens }) => sum + tokens, 0)
+    const charged = this.#spendings.filter(({ chargedAs }) => chargedAs !== undefined)
+    return held > 0 && (charged.length === 0 || charged.some(spending => !canOwe(spending, held)))
   }
 
   /** Whether a reservation holds something. */
   holds(id: string, nowMs: number): boolean {
     this.#lookAtClock(nowMs)
     return this.#holds.some(hold => hold.id === id)
+  }
+
+  /** How a reservation ended that holds nothing any more, and was not settled. */
+  endOf(id: string): HoldEnd {
+    return this.#ends.get(id) ?? never()
   }
 
   /** Whether it was last spent from at this time or later. */
@@ -175,30 +211,36 @@ export class BucketOracle {
     const found = this.#find(limits, moment)
     const { ttlMs, ...made } = hold
     this.#holds = [...this.#holds, { ...made, deadline: moment.now + BigInt(ttlMs) }]
+    this.#ends.delete(hold.id)
     this.#spend(found, moment.now + moment.pause)
     return permission(found, this.#find(limits, moment), { tokens: hold.tokens, reserves: true }, moment)
   }
 
   /**
    * Settles tokens of a reservation, whether or not it still holds something.
-   * @returns the whole tokens that were charged, the fewest over the limits
+   * @param end how it ended before; each limit is charged what exceeds that
+   * @returns the whole tokens that were charged in all, the fewest over the limits
    */
-  settle(limits: readonly Limit[], id: string, tokens: number, nowMs: number): number {
+  settle(limits: readonly Limit[], id: string, tokens: number, nowMs: number, end = NOTHING_CHARGED): number {
     const moment = this.#lookAtClock(nowMs)
     const isHeld = this.#holds.some(hold => hold.id === id)
     const at = moment.now + moment.pause
-    let charged = 0
-    if (tokens > 0) {
+    let charged: readonly number[] = []
+    if (tokens > leastCharged(end)) {
       if (!isHeld) this.#spend(this.#find(limits, moment), at)
       const inForce = (limit: string) => limits.find(other => idOf(other) === limit && other.kind !== 'concurrency')
-      charged = this.#charge(tokens, at, spending =>
-        isHeld
-          ? spending.chargedAs && (inForce(spending.limit) ?? spending.chargedAs)
-          : (inForce(spending.limit) ?? spending.chargedAs),
+      const more = this.#charge(
+        limit => Math.max(0, tokens - chargedOf(limit, end)),
+        at,
+        spending =>
+          isHeld
+            ? spending.chargedAs && (inForce(spending.limit) ?? spending.chargedAs)
+            : (inForce(spending.limit) ?? spending.chargedAs),
       )
+      charged = [...more].map(([limit, whole]) => chargedOf(limit, end) + whole)
     }
     this.#end(id)
-    return charged
+    return charged.length === 0 ? leastCharged(end) : Math.min(...charged)
   }
 
   /** Moves the deadline of a reservation. */
@@ -207,8 +249,11 @@ export class BucketOracle {
     this.#holds = this.#holds.map(hold => (hold.id === id ? { ...hold, deadline: now + BigInt(ttlMs) } : hold))
   }
 
-  /** An operator fills the bucket. */
-  reset(): void {
+  /** An operator fills the bucket. What has expired before was charged. */
+  reset(nowMs: number): void {
+    const { now } = this.#lookAtClock(nowMs)
+    this.#expire(now, this.#holds.length)
+    for (const { id } of this.#holds) this.#ends.set(id, { ...NOTHING_CHARGED, isReset: true })
     this.#forget()
   }
 
@@ -220,14 +265,22 @@ export class BucketOracle {
 
   #forgetWhenFull(now: bigint): void {
     const forgottenAt = this.forgottenAtMs
-    if (forgottenAt === undefined || now >= forgottenAt) this.#forget()
+    if (forgottenAt !== undefined && now < forgottenAt) return
+    const lastDeadline = latest(this.#holds.map(({ deadline }) => deadline))
+    if (now < lastDeadline + TEN_MINUTES) this.#expire(now, this.#holds.length)
+    // Nobody can ask for the others any more, unless the clock goes back; then they count as charged in full.
+    for (const { id, tokens, isCharged } of this.#holds) {
+      const due = isCharged ? tokens : 0
+      this.#ends.set(id, { tokens: due, charged: new Map([['', due]]), isReset: false })
+    }
+    this.#forget()
   }
 
   #lookAtClock(nowMs: number): Moment {
     const now = BigInt(nowMs)
     this.#forgetWhenFull(now)
     if (this.#at !== undefined && this.#at - now > LARGEST_PAUSE_MS) this.#setBack(now)
-    this.#expire(now)
+    this.#expire(now, MOST_EXPIRIES)
     this.#forgetWhenFull(now)
     return { now, pause: this.#at !== undefined && this.#at > now ? this.#at - now : 0n }
   }
@@ -240,13 +293,22 @@ export class BucketOracle {
     })
   }
 
-  #expire(now: bigint): void {
-    const due = this.#holds
+  #expire(now: bigint, most: number): void {
+    const expired = this.#holds
       .filter(({ deadline }) => deadline <= now)
       .toSorted((a, b) => Number(a.deadline - b.deadline) || (a.id < b.id ? -1 : 1))
-    for (const { id, tokens, isCharged, deadline } of due.slice(0, MOST_EXPIRIES)) {
-      if (isCharged && tokens > 0)
-        this.#charge(tokens, latest([deadline, this.#at ?? 0n]), ({ chargedAs }) => chargedAs)
+    for (const { id, tokens, isCharged, deadline } of expired.slice(0, most)) {
+      const at = latest([deadline, this.#at ?? 0n])
+      const due = isCharged ? tokens : 0
+      const charged =
+        due > 0
+          ? this.#charge(
+              () => due,
+              at,
+              ({ chargedAs }) => chargedAs,
+            )
+          : new Map()
+      this.#ends.set(id, { tokens: due, charged, isReset: false })
       this.#end(id)
     }
   }
@@ -257,21 +319,26 @@ export class BucketOracle {
     this.#spendings = this.#spendings.map(({ chargedAs: _, ...spending }) => spending)
   }
 
-  #charge(tokens: number, at: bigint, limitOf: (spending: Spending) => Limit | undefined): number {
-    const charges: number[] = []
+  /** Returns the whole tokens that were charged, by limit. */
+  #charge(
+    tokensOf: (limit: string) => number,
+    at: bigint,
+    limitOf: (spending: Spending) => Limit | undefined,
+  ): ReadonlyMap<string, number> {
+    const charges = new Map<string, number>()
     const after = this.#spendings.map(spending => {
       const limit = limitOf(spending)
       if (limit === undefined) return spending
       const before = foundOf(limit, countedIn(spending, limit, at), at, [])
-      const charged = this.#plus(before, tokens, at)
-      charges.push(Number(charged.spent.minus(before.spent).floor()))
+      const charged = this.#plus(before, tokensOf(spending.limit), at)
+      charges.set(spending.limit, Number(charged.spent.minus(before.spent).floor()))
       return { ...this.#spendingOf(charged, at), isOwn: spending.isOwn, fullAt: fullAtOf(charged, at) }
     })
-    if (charges.length === 0) return 0
+    if (charges.size === 0) return charges
     const own = latest(after.flatMap(({ isOwn, fullAt }) => (isOwn ? [fullAt] : [])))
     this.#at = at
     this.#spendings = after.map(spending => (spending.isOwn ? { ...spending, fullAt: own } : spending))
-    return Math.min(...charges)
+    return charges
   }
 
   #find(limits: readonly Limit[], { now, pause }: Moment): readonly Found[] {
@@ -287,8 +354,7 @@ export class BucketOracle {
     const { limit, held } = state
     if (limit.kind === 'concurrency') return state
     if (limit.kind === 'quota') return foundOf(limit, [...state.tokens, new Fraction(tokens)], at, held)
-    const most = new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
-    return foundOf(limit, [state.spent.plus(new Fraction(tokens)).atMost(most)], at, held)
+    return foundOf(limit, [state.spent.plus(new Fraction(tokens)).atMost(mostOf(limit))], at, held)
   }
 
   /** The same for a check, also of a quota. What was owed before stays. */
@@ -454,8 +520,18 @@ function fullAtOf({ limit, spent, periodEnd }: Found, at: bigint): bigint {
 function fullAfterMost(limit: Limit, at: bigint): bigint {
   if (limit.kind === 'quota') return BigInt(naivePeriod(limit, Number(at)).end) + LARGEST_PAUSE_MS
   if (limit.kind === 'concurrency') return at
-  const most = new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
-  return at + most.over(rateOf(limit)).ceil()
+  return at + mostOf(limit).over(rateOf(limit)).ceil()
+}
+
+/** The most that can be spent of a token bucket, with its debt. */
+function mostOf(limit: TokenBucketLimit): Fraction {
+  return new Fraction(2 * limit.capacity).atMost(new Fraction(MOST_UNITS, grainOf(limit)))
+}
+
+/** Whether more tokens can be charged in full, even if nothing refills. */
+function canOwe({ chargedAs, tokens, debt }: Spending, more: number): boolean {
+  if (chargedAs === undefined || chargedAs.kind !== undefined) return true
+  return !mostOf(chargedAs).isBelow(sumOf(tokens).plus(debt).plus(new Fraction(more)))
 }
 
 function tightest(states: readonly Found[]): string {

@@ -1,7 +1,13 @@
 import { createHash } from 'node:crypto'
 import { Command, Redis } from 'ioredis'
 import { ScriptCall } from '../../src/redis/buckets/script-call.ts'
-import { type BucketScript, checkGroupsScript, checkScript, reservationsScript } from '../../src/redis/scripts.ts'
+import {
+  type BucketScript,
+  checkGroupsScript,
+  checkScript,
+  reservationsScript,
+  resetScript,
+} from '../../src/redis/scripts.ts'
 
 type WriteableStream = Parameters<Redis['sendCommand']>[1]
 
@@ -59,15 +65,17 @@ function argument(text: string): string {
   return `\r\n$${Buffer.byteLength(text)}\r\n${text}`
 }
 
-const CLOCKED_SCRIPTS = [checkScript, checkGroupsScript, reservationsScript].map(({ inOneSlot }: BucketScript) => {
-  const lua = clocked(inOneSlot.lua)
-  const sha = createHash('sha1').update(lua).digest('hex')
-  return {
-    lua,
-    evalsha: argument('EVALSHA') + argument(inOneSlot.sha),
-    clockedEvalsha: argument('EVALSHA') + argument(sha),
-  }
-})
+const CLOCKED_SCRIPTS = [checkScript, checkGroupsScript, reservationsScript, resetScript].map(
+  ({ inOneSlot }: BucketScript) => {
+    const lua = clocked(inOneSlot.lua)
+    const sha = createHash('sha1').update(lua).digest('hex')
+    return {
+      lua,
+      evalsha: argument('EVALSHA') + argument(inOneSlot.sha),
+      clockedEvalsha: argument('EVALSHA') + argument(sha),
+    }
+  },
+)
 
 /** Records of reservations expire to the millisecond; buckets and their holds a little later. */
 function clocked(lua: string): string {
@@ -110,6 +118,7 @@ function clocked(lua: string): string {
       real.call('HDEL', '${EXPIRIES}', key)
     end,
   }
+  clocked.UNLINK = clocked.DEL
   for _, name in ipairs({ 'GET', 'ZADD', 'ZREM', 'ZCARD', 'ZSCORE', 'ZRANGE', 'ZRANGEBYSCORE', 'ZREMRANGEBYRANK' }) do
     clocked[name] = unless_expired(name)
   end

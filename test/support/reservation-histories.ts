@@ -3,7 +3,7 @@ import type { Amounts, BucketCheck, CheckGroup, Extension, HoldRequest, Settleme
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { Policy } from '../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../src/domain/reservation-id.ts'
-import { DAY, MOST_TOKENS, policies } from './arbitrary-limits.ts'
+import { DAY, MOST_TOKENS, policiesOfReservations } from './arbitrary-limits.ts'
 import { answerTo, compiledPolicies, START_MS } from './bucket-histories.ts'
 import { type Outcome, ReservationOracle } from './reservation-oracle.ts'
 
@@ -16,6 +16,9 @@ export type Call = { readonly nowMs: number } & (
   | { readonly what: 'read'; readonly id: ReservationId }
   | { readonly what: 'reset'; readonly key: string }
 )
+
+/** The number of the reservation that was made last. */
+const LAST = -1
 
 /** How the clock moves: by a number of ms, to a moment, until a deadline, or until ten minutes after it, plus or minus a few ms. */
 type Move =
@@ -128,16 +131,49 @@ const deed: fc.Arbitrary<Deed> = fc.oneof(
     }),
   },
   { weight: 1, arbitrary: fc.record({ what: fc.constant('extend'), of, ttlMs: fc.option(ttlMs, { nil: undefined }) }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('read'), of }) },
-  { weight: 1, arbitrary: fc.record({ what: fc.constant('reset'), key: wished.map(({ key }) => key) }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('read'), of }) },
+  { weight: 2, arbitrary: fc.record({ what: fc.constant('reset'), key: wished.map(({ key }) => key) }) },
 )
 
+type Deeds = ReservationHistory['deeds']
+
+/** A reservation that is settled late, after its bucket was reset or owed as much as it can. */
+const lateSettlement: fc.Arbitrary<Deeds> = fc
+  .record({
+    key: wished.map(({ key }) => key),
+    ttlMs,
+    quarters: fc.integer({ min: 1, max: 4 }),
+    owedQuarters: fc.integer({ min: 1, max: 4 }),
+    isReset: fc.boolean(),
+    amount: fc.constantFrom<Amount>('reserved', 'half', 'double'),
+    lateMs: fc.constantFrom(0, 0, 1, 5_000),
+  })
+  .map(({ key, ttlMs, quarters, owedQuarters, isReset, amount, lateMs }) => {
+    const checkOf = (quarters: number) => ({ key, policy: 0, wish: { quarters }, shadowed: false })
+    const shortly: Move = { until: 'deadline', of: LAST, plus: -1 }
+    const late: Move = { until: 'deadline', of: LAST, plus: lateMs }
+    const reserve: Deed = { what: 'reserve', checks: [checkOf(quarters)], ttlMs, onExpiry: 'charge', unheld: false }
+    const check = (quarters: number): Deed => ({ what: 'check', check: checkOf(quarters), givesBack: false })
+    const before: readonly Deed[] = isReset ? [{ what: 'reset', key }] : [check(4), check(owedQuarters)]
+    const after: readonly Deed[] = [
+      { what: 'read', of: LAST },
+      { what: 'settle', of: LAST, policy: 0, amount },
+    ]
+    return [
+      { move: { by: 0 }, deed: reserve },
+      ...before.map(deed => ({ move: shortly, deed })),
+      ...after.map(deed => ({ move: late, deed })),
+    ]
+  })
+
 function histories(move: fc.Arbitrary<Move>): fc.Arbitrary<ReservationHistory> {
+  const one: fc.Arbitrary<Deeds> = fc.record({ move, deed }).map(one => [one])
+  const some = fc.oneof({ weight: 12, arbitrary: one }, { weight: 1, arbitrary: lateSettlement })
   return fc.record({
-    policies,
+    policies: policiesOfReservations,
     overdrafts: fc.array(fc.constantFrom(false, false, true), { minLength: 4, maxLength: 4, size: 'max' }),
     startMs: fc.oneof(fc.constant(START_MS), fc.constantFrom(...STARTS.map(Date.parse))),
-    deeds: fc.array(fc.record({ move, deed }), { minLength: 1, maxLength: 40, size: 'max' }),
+    deeds: fc.array(some, { minLength: 1, maxLength: 30, size: 'max' }).map(told => told.flat()),
   })
 }
 
@@ -185,7 +221,7 @@ function isReserved(outcome: Outcome): outcome is Outcome & { readonly expiresAt
 function moved(move: Move, nowMs: number, deadlines: readonly number[]): number {
   if ('to' in move) return move.to
   if ('by' in move) return nowMs + move.by
-  const deadline = deadlines[move.of % (deadlines.length || 1)]
+  const deadline = deadlines.at(move.of % (deadlines.length || 1))
   if (deadline === undefined) return nowMs
   return Math.max(nowMs, deadline + (move.until === 'deadline' ? 0 : 600_000) + move.plus)
 }
@@ -197,7 +233,7 @@ function callOf(deed: Deed, nowMs: number, compiled: readonly Policy[], made: re
     policy: policyAt(policy),
     tokens: tokensOf(wish, policyAt(policy)),
   })
-  const madeAt = (index: number) => made[index % (made.length || 1)]
+  const madeAt = (index: number) => made.at(index % (made.length || 1))
   const idAt = (index: number) => madeAt(index)?.hold.id ?? idOf('unknown')
   switch (deed.what) {
     case 'check': {
@@ -295,7 +331,7 @@ function expectedOf(oracle: ReservationOracle, call: Call): Outcome {
     case 'read':
       return oracle.read(call.id, nowMs)
     case 'reset':
-      oracle.bucket(call.key).reset()
+      oracle.bucket(call.key).reset(nowMs)
       return undefined
   }
 }

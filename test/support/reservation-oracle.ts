@@ -1,6 +1,6 @@
 import type { Amounts, CheckGroup, Settlement } from '../../src/check/ports.ts'
 import type { Limit } from '../../src/domain/limits/limit.ts'
-import { type Answer, BucketOracle } from './bucket-oracle.ts'
+import { type Answer, BucketOracle, type HoldEnd, leastCharged } from './bucket-oracle.ts'
 
 /** The expected result of a call, in a form that says the same of any store. */
 export type Outcome =
@@ -113,10 +113,7 @@ export class ReservationOracle {
       const charged = reserved.keys.map(({ key, tokens: held, holds }, i) => {
         if (!holds) return 0
         const { limits } = policyOf({ key, tokens: held }).definition
-        const isLate = this.#hasExpired(reserved, key, nowMs)
-        const already = isLate && reserved.onExpiry === 'charge' ? held : 0
-        const more = Math.max(0, (tokens[i] ?? 0) - already)
-        return already + this.bucket(key).settle(limits, id, more, nowMs)
+        return this.bucket(key).settle(limits, id, tokens[i] ?? 0, nowMs, this.#expiryOf(reserved, i, nowMs))
       })
       reserved.ended = { as, atMs: nowMs, tokens, charged }
     }
@@ -145,7 +142,10 @@ export class ReservationOracle {
     this.#lookAtKeys(reserved, nowMs)
     const status = this.#statusOf(reserved, nowMs)
     const keys = reserved.keys.map(({ key, tokens, holds }, i) => {
-      if (status === 'expired') return { key, tokens, charged: holds && reserved.onExpiry === 'charge' ? tokens : 0 }
+      if (status === 'expired') {
+        const expiry = holds ? this.#expiryOf(reserved, i, nowMs) : undefined
+        return { key, tokens, charged: expiry ? leastCharged(expiry) : 0 }
+      }
       return reserved.ended === undefined ? { key, tokens } : { key, tokens, charged: reserved.ended.charged[i] }
     })
     return { status, keys, expiresAtMs: reserved.deadlineMs }
@@ -156,18 +156,29 @@ export class ReservationOracle {
     for (const { key } of keys) this.bucket(key).holds(id, nowMs)
   }
 
-  #statusOf({ id, ended, deadlineMs, keys }: Reserved, nowMs: number): string {
+  #statusOf(reserved: Reserved, nowMs: number): string {
+    const { id, ended, deadlineMs, keys } = reserved
     if (ended !== undefined) return ended.as
     if (deadlineMs <= nowMs) return 'expired'
-    const gone = keys.filter(({ key, holds }) => holds && !this.bucket(key).holds(id, nowMs))
+    const gone = [...keys.keys()].filter(i => {
+      const { key, holds } = keys[i] as (typeof keys)[number]
+      return holds && !this.bucket(key).holds(id, nowMs)
+    })
     if (gone.length === 0) return 'held'
-    return gone.every(({ key }) => this.bucket(key).isSpentSince(deadlineMs)) ? 'expired' : 'released'
+    return gone.every(i => this.#expiryOf(reserved, i, nowMs) !== undefined) ? 'expired' : 'released'
   }
 
-  /** If the clock went back, the deadline may be ahead again: a spending at the deadline or later shows that it had passed. */
-  #hasExpired({ id, deadlineMs }: Reserved, key: string, nowMs: number): boolean {
-    if (deadlineMs <= nowMs) return true
-    return !this.bucket(key).holds(id, nowMs) && this.bucket(key).isSpentSince(deadlineMs)
+  /**
+   * How a hold ended; `undefined` if it has not expired. If the clock went back, the deadline may be ahead again: a spending at the
+   * deadline or later shows that it had passed, and so does a charge of less than was held.
+   */
+  #expiryOf({ id, deadlineMs, keys }: Reserved, index: number, nowMs: number): HoldEnd | undefined {
+    const bucket = this.bucket(keys[index]?.key ?? '')
+    // An access finds some of those that have expired; the call asks until it finds this one.
+    while (bucket.holds(id, nowMs)) if (deadlineMs > nowMs) return undefined
+    const end = bucket.endOf(id)
+    const isLess = !end.isReset && leastCharged(end) < end.tokens
+    return deadlineMs <= nowMs || bucket.isSpentSince(deadlineMs) || isLess ? end : undefined
   }
 }
 

@@ -11,6 +11,7 @@ import { groupReadingsIn } from './group-reply.ts'
 import { type AskedReservation, ReservationCall } from './reservation-call.ts'
 import { type RecordedRequest, readRecord } from './reservation-record.ts'
 import { type ReservationReply, reservationRepliesIn } from './reservation-reply.ts'
+import { ResetCall, resetsIn } from './reset-call.ts'
 import type { CallMode, ScriptCall } from './script-call.ts'
 
 export interface Protocol<Item, Result> {
@@ -27,6 +28,8 @@ export interface Protocols {
   readonly checks: Protocol<BucketCheck, BucketReading>
   readonly groups: Protocol<CheckGroup, GroupReading>
   readonly reservations: Protocol<AskedReservation, ReservationReply>
+  /** Of buckets, by the callers' keys. */
+  readonly resets: Protocol<string, true>
   /** @param stored the value of a reservation's record: `null` if there is none, `undefined` if it has another type */
   readRecord(id: ReservationId, stored: Buffer | null | undefined): RecordedRequest | undefined
 }
@@ -51,6 +54,12 @@ export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
       unitOf: asked => asked,
       call: (calls, mode) => new ReservationCall(calls, keys, mode),
       read: (reply, calls) => reservationRepliesIn(reply, calls, report),
+    },
+    resets: {
+      partitionOf: bucketPartition,
+      unitOf: key => key,
+      call: (reset, mode) => new ResetCall(reset, keys, mode),
+      read: resetsIn,
     },
     readRecord: (id, stored) => {
       if (stored === null) return undefined

@@ -76,8 +76,9 @@ export class RedisKeyStore implements KeyStore {
 
   /** What the bucket's reservations held is forgotten, too. */
   async reset(key: string): Promise<void> {
-    const { redis, keys } = this.#options
-    await redis.unlink(keys.bucket(key), keys.holds(key))
+    const { ask, protocols } = this.#options
+    const [isDone] = await ask(protocols.resets, [key])
+    if (!isDone) throw new Error('the slot of the bucket is moving')
   }
 
   #readRecords(ids: readonly ReservationId[]) {

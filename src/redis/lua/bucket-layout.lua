@@ -27,24 +27,9 @@ local function bucket_layout(general)
   -- No limit has this id.
   local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
   local QUOTA = 2 ^ 31
-  local full_at_of, is_whole = general.full_at_of, general.is_whole
-
-  -- When a bucket may be dropped. While it has holds, that does not depend on what is spent meanwhile.
-  local function forgotten_at(bucket)
-    local held, at = bucket.held, bucket.full_at
-    if not held and #bucket.own == 0 and #bucket.others == 0 then return 0 end
-    for _, entry in ipairs(bucket.others) do at = max(at, entry.full_at) end
-    if not held then return at end
-    local from = max(held.latest, bucket.last_spent_at)
-    at = max(at, from)
-    for _, entries in ipairs({ bucket.own, bucket.others }) do
-      for _, entry in ipairs(entries) do
-        local limit = entry.recorded
-        if limit then at = max(at, full_at_of(limit, limit.per_ms > 0 and max_units(limit), from)) end
-      end
-    end
-    return at
-  end
+  local is_whole = general.is_whole
+  local lifetime = lifetime_functions(general)
+  local forgotten_at = lifetime.forgotten_at
 
   -- What the value of a bucket says of its holds: their members, and whether the only one has no set.
   local function members_in(stored)
@@ -231,6 +216,7 @@ local function bucket_layout(general)
     parse = parse,
     write = write,
     members_in = members_in,
+    may_charge_less = lifetime.may_charge_less,
     forgotten_at = forgotten_at,
     holds_key = holds_key,
     keep_holds = keep_holds,

@@ -3,7 +3,7 @@
   domain/bucket.ts and domain/bucket-state.ts have the same arithmetic, with the reasons.
 ]]
   local MAX_OTHER_ENTRIES = 8
-  local layout, holds, overdraft = bucket_layout(general), nil, nil
+  local layout, holds, charge, shortfalls, overdraft = bucket_layout(general), nil, nil, nil, nil
   local parse, write, forgotten_at = layout.parse, layout.write, layout.forgotten_at
   local note, full_at_of, spent_of_same, decide_unheld =
     general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
@@ -109,7 +109,7 @@
     local is_changed = bucket.last_spent_at - now > CLOCK_TOLERANCE_MS
     if is_changed then set_back(bucket) end
     if bucket.held and bucket.held.earliest <= now then
-      buckets.holds().settle_due(key, bucket)
+      buckets.holds().expiries().settle_due(key, bucket)
       is_changed = true
     end
     if is_changed then bucket = write(key, bucket) end
@@ -190,30 +190,14 @@
     return bucket
   end
 
-  -- Charges tokens at a time that is not before the last spending, whether or not so many are left. Returns the whole tokens that were
-  -- charged, the fewest over the limits.
-  -- limit_of: the limit of an entry; nil if it cannot be charged. Of the entries of one policy, all can be or none.
-  function buckets.charge(bucket, tokens, at, limit_of)
-    local charged
-    local function charge_entry(entry)
-      local limit = limit_of(entry)
-      if not limit then return end
-      local before, units_per_token = spent_in(entry, limit, at), limit.units_per_token
-      local after = min(before + tokens * units_per_token, limit.per_ms > 0 and max_units(limit) or MAX_UNITS - 1)
-      local whole = floor((after - before) / units_per_token)
-      charged = min(charged or whole, whole)
-      local changed = entry_with(limit, after, at, bucket.held)
-      for name, value in pairs(changed) do entry[name] = value end
-      entry.last_spent_at, entry.full_at = at, full_at_of(limit, after, at)
-    end
-    for _, entry in ipairs(bucket.own) do charge_entry(entry) end
-    for _, entry in ipairs(bucket.others) do charge_entry(entry) end
-    if not charged then return 0 end
-    local full_at = -1
-    for _, entry in ipairs(bucket.own) do full_at = max(full_at, entry.full_at) end
-    for _, entry in ipairs(bucket.own) do entry.full_at = full_at end
-    bucket.last_spent_at, bucket.full_at = at, full_at
-    return charged
+  function buckets.charge(...)
+    charge = charge or charge_function(buckets, general)
+    return charge(...)
+  end
+
+  function buckets.shortfalls()
+    shortfalls = shortfalls or shortfall_functions(general)
+    return shortfalls
   end
 
   -- Appends to the reply what a check found.
@@ -243,7 +227,8 @@
 
   buckets.open, buckets.found_in, buckets.find, buckets.decide = open, found_in, find, decide
   buckets.spend, buckets.report, buckets.store, buckets.alone = spend, report, write, alone
-  buckets.is_allowed_by = is_allowed_by
+  buckets.is_allowed_by, buckets.spent_in, buckets.entry_with = is_allowed_by, spent_in, entry_with
+  buckets.holds_key = layout.holds_key
   return buckets
 end
 

@@ -3,6 +3,8 @@
   exact arithmetic. Numbers are integers below 2^53.
 ]]
 local CLOCK_TOLERANCE_MS = 10000
+-- For how long a reservation is kept after its end.
+local KEPT_AFTER_END_MS = 600000
 local MAX_UNITS, MAX_TIME = 2 ^ 53, 2 ^ 54
 local EXPIRY_SLACK_MS = 5
 -- Bytes of a bucket's time and of each entry; see bucket-layout.lua.

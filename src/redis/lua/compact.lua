@@ -40,7 +40,8 @@ local function write_alone(key, limit, spent, at)
   write_until(key, pack('>dI4I4d', at, limit.id, limit.units_per_token, spent), at + ceil_div(spent, limit.per_ms))
 end
 
--- Reads a bucket with holds of which none is due and of which only this token bucket was spent. Returns nil for any other bucket;
+-- Reads a bucket with holds of which none is due and of which only this token bucket was spent, and not so much that an expiry may charge
+-- less than was held. Returns nil for any other bucket;
 -- otherwise the units spent now, and what is held: tokens, number, members, the first and the last deadline, and the only hold, or '' if
 -- there is a set.
 local function read_held_alone(bucket, limit)
@@ -54,6 +55,7 @@ local function read_held_alone(bucket, limit)
   if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
   if not (tokens >= 0 and tokens <= MAX_UNITS and latest >= earliest and latest <= MAX_TIME and members > 0) then return nil end
   if only_bytes > 0 and count > 1 then return nil end
+  if stored + tokens * units_per_token > max_units(limit) then return nil end
   local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
   return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)
 end

@@ -11,11 +11,10 @@
   says of them then stays held until the latest deadline, and is charged in full.
 ]]
 local function hold_functions(buckets, general, layout)
-  local MAX_SETTLED_PER_ACCESS = 64
   local HOLD_BYTES = 11
   local holds, holds_key, is_whole = {}, layout.holds_key, general.is_whole
   -- By the key of the bucket: how many reservations this call found expired, and whether a part of its set was damaged.
-  local expired, damaged = {}, {}
+  local expired, damaged, expiries = {}, {}, nil
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
@@ -29,13 +28,13 @@ local function hold_functions(buckets, general, layout)
     return held.only == only_of(hold) and held.tokens == hold.tokens
   end
 
-  -- The tokens of a member, how many reservations it stands for, whether it is charged, and its deadline; nil if it is damaged.
+  -- The tokens of a member, how many reservations it stands for, whether it is charged, its deadline, and the id; nil if it is damaged.
   local function read_member(member, score)
     local at, deadline = #member - HOLD_BYTES + 1, tonumber(score) or -1
     if at < 1 or not is_whole(deadline, MAX_TIME) then return nil end
     local tokens, count, is_charged = unpack('>dI2B', member, at)
     if not is_whole(tokens, MAX_UNITS) or count == 0 or is_charged > 1 then return nil end
-    return tokens, count, is_charged == 1, deadline
+    return tokens, count, is_charged == 1, deadline, string.sub(member, 1, at - 1)
   end
 
   -- What the head of a bucket says of its holds beyond the members that are left, without those that are damaged.
@@ -96,56 +95,26 @@ local function hold_functions(buckets, general, layout)
     held.count, held.tokens = max(held.members, held.count - count), max(0, held.tokens - tokens)
   end
 
+  -- The only hold of a bucket, as read_member returns one.
+  local function read_only(held)
+    local is_charged, id = string.match(held.only, '^(.)(%S*)')
+    return held.tokens, 1, is_charged == '1', held.earliest, id
+  end
+
   -- Moves the only hold of a bucket to a set.
   local function move_to_set(key, held)
-    local is_charged, id = string.match(held.only, '^(.)(%S*)')
+    local tokens, count, is_charged, deadline, id = read_only(held)
     call('DEL', holds_key(key))
-    call('ZADD', holds_key(key), format('%.0f', held.earliest), member_of(id, held.tokens, 1, is_charged == '1'))
+    call('ZADD', holds_key(key), format('%.0f', deadline), member_of(id, tokens, count, is_charged))
     held.only = nil
   end
 
-  -- Settles an expired hold as of its deadline, or as of the last spending if that was later.
-  local function expire(key, bucket, tokens, count, is_charged, deadline)
-    if is_charged and tokens > 0 then
-      buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), function(entry) return entry.recorded end)
-    end
-    drop(bucket.held, tokens, count)
-    expired[key] = (expired[key] or 0) + count
-  end
-
-  -- Members with their scores.
-  local function read_due(key)
-    return call('ZRANGEBYSCORE', holds_key(key), '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
-  end
-
-  local function has_damaged(members)
-    for i = 1, #members, 2 do
-      if not read_member(members[i], members[i + 1]) then return true end
-    end
-    return false
-  end
-
-  -- In the order of their deadlines.
-  local function expire_of_set(key, bucket)
-    local due = read_due(key)
-    if has_damaged(due) then
-      restore(key, bucket.held)
-      due = read_due(key)
-    end
-    for i = 1, #due, 2 do expire(key, bucket, read_member(due[i], due[i + 1])) end
-    if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
-  end
-
-  -- Settles expired holds. The bucket is not stored yet.
-  function holds.settle_due(key, bucket)
-    local held = bucket.held
-    if held.only then
-      expire(key, bucket, held.tokens, 1, string.sub(held.only, 1, 1) == '1', held.earliest)
-    else
-      if not repair(key, held) then return end
-      expire_of_set(key, bucket)
-    end
-    if not buckets.forget_if_unheld(bucket) then held.earliest = deadline_at(key, held, 0) end
+  function holds.expiries()
+    expiries = expiries or expiry_functions(buckets, general, layout, {
+      read_only = read_only, read_member = read_member, restore = restore, repair = repair, deadline_at = deadline_at, drop = drop,
+      count = function(key, count) expired[key] = (expired[key] or 0) + count end,
+    })
+    return expiries
   end
 
   -- Whether the set of a bucket's holds is here, or can be created here, if it is needed to end one or, with `adds`, to add one.

@@ -7,7 +7,6 @@
   The rest is text in lines: the fingerprint of the request, then for each key the key and the name of the policy that was named for it,
   or an empty line.
 ]]
-local KEPT_AFTER_END_MS = 600000
 local SETTLED, RELEASED = 1, 2
 -- The last moment that callers can be told, in ms.
 local MAX_DATE = 8640000000000000

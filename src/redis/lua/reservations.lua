@@ -32,7 +32,7 @@
     for i = 1, #run do
       asked[i] = {
         key = keys[place + 1 + i], limits = run[i].limits, tokens = run[i].tokens,
-        stored = nil, bucket = nil, is_malformed = nil, found = nil,
+        stored = nil, is_open = nil, bucket = nil, is_malformed = nil, found = nil, shortfall = nil, before = nil,
       }
     end
     return asked
@@ -49,81 +49,22 @@
     end
   end
 
-  local function open(named)
-    named.bucket, named.is_malformed = buckets.open(named.key, named.stored)
-  end
-
   -- What a reservation holds of a key.
   local function hold_of(asked, record, i)
     return { id = id_of(asked.key), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
   end
 
-  local function has_hold(named, hold)
-    local held = named.bucket and named.bucket.held
-    return held and buckets.holds().has(named.key, held, hold)
-  end
-
-  -- Whether a hold that is gone has expired. If the clock went back, its deadline may be ahead again: a spending at the deadline or later
-  -- shows that it had passed.
-  local function has_expired(named, hold)
-    return hold.deadline <= now or (named.bucket ~= nil and named.bucket.last_spent_at >= hold.deadline)
-  end
-
-  -- Stores a bucket that may be full now.
-  local function store(named)
-    named.bucket = buckets.store(named.key, named.bucket)
-  end
-
-  -- Releases what is held of a key, and charges its tokens to every limit that the bucket has recorded. Returns the tokens charged, or
-  -- nil if nothing is held.
-  local function settle_held(named, in_force, hold)
-    local bucket, charged = named.bucket, 0
-    if not (bucket and bucket.held and buckets.holds().take(named.key, bucket.held, hold)) then return nil end
-    if named.tokens > 0 then
-      local at = max(now, bucket.last_spent_at)
-      charged = buckets.charge(bucket, named.tokens, at, function(entry)
-        return entry.recorded and (in_force[entry.id] or entry.recorded)
-      end)
+  -- Opens the buckets of a reservation whose deadline has passed, and finds what its expiry has charged. Returns whether all of that is here.
+  local function open_expired(asked, record)
+    for i, named in ipairs(asked) do
+      open(named)
+      if record[i].is_held then
+        local is_not_here
+        named.bucket, is_not_here = buckets.holds().expiries().settle_all_due(named.key, named.bucket)
+        if is_not_here or not find_expiry(named, hold_of(asked, record, i)) then return false end
+      end
     end
-    buckets.forget_if_unheld(bucket)
-    store(named)
-    return charged
-  end
-
-  -- Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded.
-  local function charge_unheld(named, in_force, tokens)
-    if tokens == 0 or (not named.bucket and not next(in_force)) then return 0 end
-    local bucket = buckets.record(buckets.found_in(named.key, named.bucket, named.limits), false)
-    named.bucket = bucket
-    local charged = buckets.charge(bucket, tokens, max(now, bucket.last_spent_at), function(entry)
-      return in_force[entry.id] or entry.recorded
-    end)
-    store(named)
-    return charged
-  end
-
-  -- The most common settlement: the bucket has only the limit in force, and is not in debt. Returns whether that was so.
-  local function settle_alone(named, hold)
-    if hold.deadline <= now or named.tokens == 0 then return false end
-    local found = buckets.alone.find(named.key, named.stored, named.limits)
-    if not (found and buckets.alone.settle(found, hold, named.tokens)) then return false end
-    named.found = found
     return true
-  end
-
-  -- Returns the tokens charged in all.
-  local function settle_key(named, recorded, hold)
-    if recorded.is_held and settle_alone(named, hold) then return named.tokens end
-    open(named)
-    if not recorded.is_held then return 0 end
-    local in_force = {}
-    for _, limit in ipairs(named.limits) do
-      if not limit.is_unspent then in_force[limit.id] = limit end
-    end
-    local charged = hold.deadline > now and settle_held(named, in_force, hold)
-    if charged then return charged end
-    local paid = has_expired(named, hold) and hold.is_charged and recorded.tokens or 0
-    return paid + charge_unheld(named, in_force, max(0, named.tokens - paid))
   end
 
   local function settle(asked, record)
@@ -152,7 +93,8 @@
     for i, named in ipairs(asked) do
       local hold = hold_of(asked, record, i)
       if record[i].is_held and not has_hold(named, hold) then
-        if not has_expired(named, hold) then return LOST end
+        find_expiry(named, hold)
+        if not named.before then return LOST end
         status = RESERVATION_EXPIRED
       end
     end
@@ -179,6 +121,7 @@
     if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
     local reason = read_all(asked, record)
     if reason then return reason, 0 end
+    if record.ended == 0 and record.deadline <= now and not open_expired(asked, record) then return NOT_HERE, 0 end
     asked.record = record
     if asked.what == SETTLE or asked.what == RELEASE then return settle(asked, record) end
     for _, named in ipairs(asked) do open(named) end
@@ -186,16 +129,16 @@
     return extend(asked, record)
   end
 
-  local function charged_to(code, record, recorded)
+  local function charged_to(code, named, recorded)
     if not recorded.is_held then return NOTHING_HELD end
-    if code == RESERVATION_EXPIRED and record.is_charged then return recorded.tokens end
+    if code == RESERVATION_EXPIRED then return named.before and named.before.least or 0 end
     return recorded.charged
   end
 
   local function append_key(code, asked, i)
     local record = asked.record
     local settled, charged = 0, 0
-    if record then settled, charged = record[i].settled, charged_to(code, record, record[i]) end
+    if record then settled, charged = record[i].settled, charged_to(code, asked[i], record[i]) end
     append(settled)
     append(charged)
     append(buckets.holds().take_expired(asked[i].key))

@@ -252,6 +252,27 @@ describe.each(kinds)('servers $servers', ({ refusesScriptFlags }) => {
       await eventually(() => expect(store.shardOf(a)).toBe(shardAt(to)))
     })
 
+    it('are not reset while their slot moves without all of their holds, and are as before then', async () => {
+      const [from, to] = cluster.masters as [ClusterNode, ClusterNode]
+      const partition = BUCKET_SLOTS.findIndex(slot => client.slots[slot]?.[0] === shardAt(from).name)
+      const slot = BUCKET_SLOTS[partition] as number
+      const [key = ''] = Array.from({ length: 4_000 }, (_, i) => `reset:${i}`).filter(
+        name => bucketPartition(name) === partition,
+      )
+      const ids = ['r', 's'].map(letter => reservationId(key, letter.repeat(22)))
+      await shardAt(from).checkAll(ids.map(id => reserving(id, key)))
+      await to.redis.cluster('SETSLOT', slot, 'IMPORTING', from.id)
+      await from.redis.cluster('SETSLOT', slot, 'MIGRATING', to.id)
+      await from.redis.call('MIGRATE', '127.0.0.1', to.server.port, '', 0, 5_000, 'KEYS', keys.holds(key))
+      await expect(shardAt(from).reset(key)).rejects.toThrow()
+
+      await cluster.moveSlot(slot, from, to)
+      expect(await shardAt(from).read(ids)).toMatchObject([{ status: 'held' }, { status: 'held' }])
+      await shardAt(from).reset(key)
+      expect(await shardAt(from).read(ids)).toMatchObject([{ status: 'released' }, { status: 'released' }])
+      await eventually(() => expect(store.shardOf(key)).toBe(shardAt(to)))
+    })
+
     it('are full again after a reset, wherever they are', async () => {
       for (const shard of store.shards) {
         const [key] = ownKeys(shard, 'reset', 1) as [string]

@@ -14,7 +14,15 @@ import type {
 } from '../../../src/check/ports.ts'
 import { openBucket, readBucket, spend } from '../../../src/domain/bucket.ts'
 import type { Bucket, FoundBucket } from '../../../src/domain/bucket-state.ts'
-import { chargeUnheld, hasHold, heldIn, settleHold, withDeadline, withHold } from '../../../src/domain/held-bucket.ts'
+import {
+  chargeUnheld,
+  forgottenHolds,
+  hasHold,
+  heldIn,
+  settleHold,
+  withDeadline,
+  withHold,
+} from '../../../src/domain/held-bucket.ts'
 import { type Hold, MAX_HOLDS, type OnExpiry } from '../../../src/domain/holds.ts'
 import { operationOf } from '../../../src/domain/overdraft.ts'
 import type { BucketReading } from '../../../src/domain/reading.ts'
@@ -24,6 +32,7 @@ import {
   type NamedKey,
   type Reservation,
 } from '../../../src/domain/reservation.ts'
+import { type ChargedBefore, leastCharged, NOTHING_CHARGED, type Shortfall } from '../../../src/domain/shortfall.ts'
 
 /** What is kept of a reservation besides its holds. */
 interface Record {
@@ -51,6 +60,8 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
   nowMs: number
   readonly #buckets = new Map<string, Bucket>()
   readonly #records = new Map<string, Record>()
+  /** By the key, then by the id of the reservation. */
+  readonly #shortfalls = new Map<string, Map<string, Shortfall>>()
 
   constructor(nowMs = 0) {
     this.nowMs = nowMs
@@ -64,13 +75,19 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
   async check(checks: readonly BucketCheck[]): Promise<readonly BucketReading[]> {
     return checks.map(({ key, policy, tokens }) => {
       const operation = operationOf(policy.definition, tokens)
-      const { reading, bucket } = operation(this.#buckets.get(key), policy.limits, tokens, this.nowMs)
+      const stored = this.#buckets.get(key)
+      this.#note(key, openBucket(stored, this.nowMs).shortfalls)
+      const { reading, bucket } = operation(stored, policy.limits, tokens, this.nowMs)
       this.#store(key, bucket)
       return reading
     })
   }
 
   async reset(key: string): Promise<void> {
+    this.#note(
+      key,
+      forgottenHolds(this.#openWhile(key, bucket => (bucket.holds?.[0]?.expiresAtMs ?? Infinity) <= this.nowMs)),
+    )
     this.#buckets.delete(key)
   }
 
@@ -118,6 +135,7 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
       const { key, tokens } = checks[i] as BucketCheck
       if (!state.reading.allowed || hasTooMany(state.reading)) return state.reading
       holding.add(key)
+      this.#shortfalls.get(key)?.delete(id)
       const bucket = withHold(state, { id, tokens, onExpiry, expiresAtMs })
       this.#store(key, bucket)
       const held = heldIn(bucket, this.nowMs)
@@ -160,18 +178,26 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
       this.#store(named.key, after.bucket)
       return { settled, charged: after.charged }
     }
-    const paid = record.onExpiry === 'charge' && this.#hasExpired(record, bucket) ? named.tokens : 0
-    const late = chargeUnheld(bucket, Math.max(0, settled - paid), limits, this.nowMs)
-    this.#store(named.key, late.bucket)
-    return { settled, charged: paid + late.charged }
+    const before = this.#chargedByExpiry(record, named) ?? NOTHING_CHARGED
+    const after = chargeUnheld(this.#open(named.key), { tokens: settled, before, limits }, this.nowMs)
+    this.#store(named.key, after.bucket)
+    return { settled, charged: after.charged }
   }
 
   /**
-   * Whether a hold that is gone has expired. If the clock went back, its deadline may be ahead again: a spending at the deadline or later
-   * shows that it had passed.
+   * What the expiry of a hold has charged; `undefined` if it has not expired. If the clock went back, the deadline of a hold that is gone
+   * may be ahead again: a spending at the deadline or later shows that it had passed, and so does a charge of less than was held.
    */
-  #hasExpired({ expiresAtMs }: Record, bucket: Bucket | undefined): boolean {
-    return expiresAtMs <= this.nowMs || (bucket !== undefined && bucket.lastSpentAtMs >= expiresAtMs)
+  #chargedByExpiry({ id, onExpiry, expiresAtMs }: Record, { key, tokens }: RecordedKey): ChargedBefore | undefined {
+    const isDue = expiresAtMs <= this.nowMs
+    const bucket = this.#openWhile(key, bucket => isDue && hasHold(bucket, id))
+    const spentAtMs = bucket?.lastSpentAtMs ?? 0
+    if (hasHold(bucket, id)) return undefined
+    const shortfall = this.#shortfalls.get(key)?.get(id)
+    const isLess = shortfall !== undefined && !shortfall.isReset
+    const hasPassed = isDue || isLess || spentAtMs >= expiresAtMs
+    if (!hasPassed) return undefined
+    return shortfall?.charged ?? { ...NOTHING_CHARGED, tokens: onExpiry === 'charge' ? tokens : 0 }
   }
 
   #answer({ keys, ended }: Record, policyOf: Settlement['policyOf']): SettledResult {
@@ -218,16 +244,16 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
       const record = this.#record(id)
       if (record === undefined) return null
       this.#openAll(record)
-      const { expiresAtMs, keys, onExpiry } = record
+      const { expiresAtMs, keys } = record
       const status = this.#statusOf(record)
-      const paid = ({ tokens, holds }: RecordedKey) => (holds && onExpiry === 'charge' ? tokens : 0)
+      const paid = (named: RecordedKey) => (named.holds && this.#chargedByExpiry(record, named)) || NOTHING_CHARGED
       return {
         id,
         status,
         expiresAtMs,
         keys: keys.map(named => {
           const { holds: _, settled: __, charged, ...rest } = named
-          if (status === 'expired') return { ...rest, charged: paid(named) }
+          if (status === 'expired') return { ...rest, charged: leastCharged(paid(named)) }
           return charged === undefined ? rest : { ...rest, charged }
         }),
       }
@@ -238,10 +264,9 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
   #statusOf(record: Record): Reservation['status'] {
     if (record.ended !== undefined) return record.ended.status
     if (record.expiresAtMs <= this.nowMs) return 'expired'
-    const buckets = record.keys.filter(({ holds }) => holds).map(({ key }) => this.#open(key))
-    const gone = buckets.filter(bucket => !hasHold(bucket, record.id))
+    const gone = record.keys.filter(({ holds, key }) => holds && !hasHold(this.#open(key), record.id))
     if (gone.length === 0) return 'held'
-    return gone.every(bucket => this.#hasExpired(record, bucket)) ? 'expired' : 'released'
+    return gone.every(named => this.#chargedByExpiry(record, named) !== undefined) ? 'expired' : 'released'
   }
 
   #record(id: string): Record | undefined {
@@ -260,9 +285,23 @@ export class SpecifiedStore implements BucketStore, ReservationStore {
 
   /** Stores what the access settled, too. */
   #open(key: string): Bucket | undefined {
-    const bucket = openBucket(this.#buckets.get(key), this.nowMs)
+    const { bucket, shortfalls } = openBucket(this.#buckets.get(key), this.nowMs)
+    this.#note(key, shortfalls)
     this.#store(key, bucket)
     return bucket
+  }
+
+  /** Opens a bucket as often as there is something left in it. */
+  #openWhile(key: string, isLeft: (bucket: Bucket) => boolean): Bucket | undefined {
+    let bucket = this.#open(key)
+    while (bucket !== undefined && isLeft(bucket)) bucket = this.#open(key)
+    return bucket
+  }
+
+  #note(key: string, shortfalls: readonly Shortfall[]): void {
+    const ofKey = this.#shortfalls.get(key) ?? new Map<string, Shortfall>()
+    this.#shortfalls.set(key, ofKey)
+    for (const shortfall of shortfalls) ofKey.set(shortfall.id, shortfall)
   }
 
   #store(key: string, bucket: Bucket | undefined): void {

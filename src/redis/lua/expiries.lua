@@ -1,0 +1,93 @@
+--[[
+  What happens to holds that nobody settles in time: they expire, or a reset forgets them. A part of the scripts of buckets;
+  domain/held-bucket.ts has the same rules. A function creates it, since most calls do not need it.
+]]
+-- holds: some functions of holds.lua
+local function expiry_functions(buckets, general, layout, holds)
+  local MAX_SETTLED_PER_ACCESS = 64
+  local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
+
+  local function recorded_of(entry)
+    return entry.recorded
+  end
+
+  -- Settles an expired hold as of its deadline, or as of the last spending if that was later. One that stands for several has no id.
+  local function expire(key, bucket, tokens, count, is_charged, deadline, id)
+    if is_charged and tokens > 0 then
+      local charged, charges = buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), recorded_of)
+      if (charged or 0) < tokens and id ~= '' then buckets.shortfalls().note(key, id, deadline, tokens, charges) end
+    end
+    holds.drop(bucket.held, tokens, count)
+    holds.count(key, count)
+  end
+
+  -- Members with their scores.
+  local function read_due(key)
+    return call('ZRANGEBYSCORE', holds_key(key), '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
+  end
+
+  local function has_damaged(members)
+    for i = 1, #members, 2 do
+      if not read_member(members[i], members[i + 1]) then return true end
+    end
+    return false
+  end
+
+  -- In the order of their deadlines.
+  local function expire_of_set(key, bucket)
+    local due = read_due(key)
+    if has_damaged(due) then
+      holds.restore(key, bucket.held)
+      due = read_due(key)
+    end
+    for i = 1, #due, 2 do expire(key, bucket, read_member(due[i], due[i + 1])) end
+    if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
+  end
+
+  -- Whether all that the end of holds changes is here.
+  local function can_end_here(key, bucket)
+    if not bucket.held.only and not holds.repair(key, bucket.held) then return false end
+    return not layout.may_charge_less(bucket) or buckets.shortfalls().are_here(key)
+  end
+
+  -- Settles expired holds. The bucket is not stored yet. Returns false if they cannot be settled here.
+  function expiries.settle_due(key, bucket)
+    local held = bucket.held
+    if not can_end_here(key, bucket) then return false end
+    if held.only then
+      expire(key, bucket, holds.read_only(held))
+    else
+      expire_of_set(key, bucket)
+    end
+    if not buckets.forget_if_unheld(bucket) then held.earliest = holds.deadline_at(key, held, 0) end
+    return true
+  end
+
+  -- Settles all expired holds of a bucket, and stores it. The second value says that they cannot be settled here.
+  function expiries.settle_all_due(key, bucket)
+    while bucket and bucket.held and bucket.held.earliest <= now do
+      if not expiries.settle_due(key, bucket) then return bucket, true end
+      bucket = buckets.store(key, bucket)
+    end
+    return bucket, false
+  end
+
+  local function forget(key, tokens, _, is_charged, deadline, id)
+    if tokens and tokens > 0 and is_charged and id ~= '' then buckets.shortfalls().note_reset(key, id, deadline) end
+  end
+
+  -- Notes the holds that a reset forgets. None of them is due. Returns false if they cannot be noted here.
+  function expiries.forget_all(key, held)
+    if not buckets.shortfalls().are_here(key) then return false end
+    if held.only then
+      forget(key, holds.read_only(held))
+      return true
+    end
+    local members = call('ZRANGE', holds_key(key), 0, -1, 'WITHSCORES')
+    for i = 1, #members, 2 do forget(key, read_member(members[i], members[i + 1])) end
+    return true
+  end
+
+  return expiries
+end
+
