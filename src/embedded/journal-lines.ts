@@ -14,6 +14,7 @@ const NEWLINE = 0x0a
 
 /** Characters of a value that a report quotes. */
 const QUOTED_LENGTH = 100
+const CONTROL = /\p{Cc}/gu
 
 export interface JournalHeader {
   /** Of each partition's log. */
@@ -117,10 +118,16 @@ function shorten(text: string): string {
   return cut(text, QUOTED_LENGTH)
 }
 
+/** Escapes control characters, as in JSON: a disk that lost power may leave NUL bytes. */
+function visible(text: string): string {
+  const hexOf = (character: string) => character.charCodeAt(0).toString(16).padStart(4, '0')
+  return text.slice(0, QUOTED_LENGTH + 1).replace(CONTROL, character => `\\u${hexOf(character)}`)
+}
+
 function parseMembers(path: string, text: string, line: number): Members {
   const value = parseJson(text)
   if (isObject(value)) return value
-  throw damagedLine(path, line, `it must be a JSON object (got ${shorten(text) || 'nothing'})`)
+  throw damagedLine(path, line, `it must be a JSON object (got ${shorten(visible(text)) || 'nothing'})`)
 }
 
 /** Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line. */

@@ -80,9 +80,16 @@ function allowed({ keyword, parentSchema, message = 'is not allowed' }: Validati
   return `must be an integer ${maximum === undefined ? `of at least ${minimum}` : `from ${minimum} to ${maximum}`}`
 }
 
+/** JSON does not keep every digit of a large integer, and another number than was given would mislead. */
+function shownNumber(value: number): string {
+  if (!Number.isInteger(value) || Number.isSafeInteger(value)) return String(value)
+  return value > 0 ? `more than ${Number.MAX_SAFE_INTEGER}` : `less than ${Number.MIN_SAFE_INTEGER}`
+}
+
 function shown(value: unknown): string {
   if (Array.isArray(value)) return 'an array'
   if (typeof value === 'object' && value !== null) return 'an object'
+  if (typeof value === 'number') return shownNumber(value)
   if (typeof value !== 'string') return String(value)
   return value.length > MAX_SHOWN_CHARACTERS ? `a string of ${value.length} characters` : JSON.stringify(value)
 }

@@ -255,6 +255,8 @@ describe('the journal', () => {
     ['1', 'it must be a JSON object (got 1)'],
     ['"text"', 'it must be a JSON object (got "text")'],
     ['[]', 'it must be a JSON object (got [])'],
+    ['\0\0{', 'it must be a JSON object (got \\u0000\\u0000{)'],
+    ['\0'.repeat(10_000), `it must be a JSON object (got ${'\\u0000'.repeat(17).slice(0, 100)}…)`],
     ['{"version":NaN}', 'it must be a JSON object (got {"version":NaN})'],
     ['{"position":1}', '"event" must be an object (it is missing)'],
     ['{"position":1,"event":null}', '"event" must be an object (got null)'],
@@ -262,7 +264,7 @@ describe('the journal', () => {
     ['{"position":0,"event":{}}', '"position" must be an integer between 1 and 9007199254740991 (got 0)'],
     ['{"position":1,"event":{},"key":"k"}', '"key" must be absent: only position, event are allowed (got "k")'],
     ['{"position":1,"event":{"schema":1}}', '"event.key" must be a string (it is missing)'],
-  ])('refuses the line %s', async (line, fault) => {
+  ])('refuses the line %j', async (line, fault) => {
     await append(1)
     appendFileSync(path, `${line}\n`)
     await expectDamage(3, fault)
