@@ -3,8 +3,10 @@ import type { Socket } from 'node:net'
 import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
+import type { CallTurns } from './call-turns.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
+import { PacedCalls } from './paced-calls.ts'
 import { SmallParts } from './small-parts.ts'
 
 /** Calls under way of one connection. With more, Envoy opens further connections, which the front processes share. */
@@ -33,6 +35,8 @@ const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '0
 interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' | 'ip'> {
   /** Called with the bytes that the connection holds of unfinished requests. */
   hold(bytes: number): void
+  /** Of the calls of all connections. */
+  readonly callTurns: CallTurns
   /** The steps in which connections end, which many can do at once. */
   readonly endings: FewPerTurn<GrpcConnection>
 }
@@ -42,6 +46,7 @@ export class GrpcConnection {
   readonly #socket: Socket
   readonly #session: ServerHttp2Session
   readonly #head: ArrivingHead
+  readonly #pacedCalls: PacedCalls
   readonly #smallParts = new SmallParts(() => this.#destroy())
   readonly #exchanges = new FewItems<Exchange>()
   readonly #hold: (bytes: number) => void
@@ -52,7 +57,7 @@ export class GrpcConnection {
   #retirement: NodeJS.Timeout | undefined
   #hasCalled = false
 
-  constructor(socket: Socket, { hold, endings, ...shared }: GrpcConnectionContext) {
+  constructor(socket: Socket, { hold, endings, callTurns, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
     this.#endings = endings
     this.#session = performServerHandshake(socket, {
@@ -61,6 +66,7 @@ export class GrpcConnection {
     })
     keepFewStreams(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
+    this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.#destroy())
     this.#hold = bytes => {
       this.#heldBytes += bytes
       if (!socket.destroyed) hold(this.#heldBytes)
@@ -68,7 +74,10 @@ export class GrpcConnection {
     const context = { ...shared, socket, ip: socket.remoteAddress, hold: this.#hold }
     // An error closes the session.
     this.#session.on('error', () => undefined)
-    this.#session.on('stream', (stream, headers) => this.#open(stream, context).begin(headers))
+    this.#session.on('stream', (stream, headers) => {
+      const exchange = this.#open(stream, context)
+      if (!stream.destroyed) exchange.begin(headers)
+    })
     socket.once('close', () => clearTimeout(this.#retirement))
   }
 
@@ -124,6 +133,7 @@ export class GrpcConnection {
       this.#exchanges.delete(exchange)
       exchange.closed()
     })
+    this.#pacedCalls.count()
     return exchange
   }
 

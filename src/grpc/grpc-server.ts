@@ -6,6 +6,7 @@ import { readingTurns } from '../connections/paced-reading.ts'
 import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
+import { CallTurns } from './call-turns.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import type { Status } from './status.ts'
 
@@ -36,7 +37,8 @@ export class GrpcServer {
   #isClosing = false
 
   constructor(options: GrpcServerOptions) {
-    const context = { ...options, reading: readingTurns(), endings: new FewPerTurn<GrpcConnection>(ENDINGS_PER_TURN) }
+    const endings = new FewPerTurn<GrpcConnection>(ENDINGS_PER_TURN)
+    const context = { ...options, reading: readingTurns(), callTurns: new CallTurns(), endings }
     this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }

@@ -14,3 +14,25 @@ export function frame(type: number, flags: number, stream: number, payload: Buff
   head.writeUInt32BE(stream, 5)
   return Buffer.concat([head, payload])
 }
+
+/** The head of a request, which the table of HPACK does not keep. */
+export function requestHead(stream: number, method: string, path: string, flags = 0): Buffer {
+  const fields = {
+    ':method': method,
+    ':scheme': 'http',
+    ':path': path,
+    ':authority': 'a',
+    'content-type': 'application/grpc',
+  }
+  const literals = Object.entries(fields).map(([name, value]) =>
+    Buffer.from([0, name.length, ...Buffer.from(name), value.length, ...Buffer.from(value)]),
+  )
+  return frame(HEADERS, END_HEADERS | flags, stream, Buffer.concat(literals))
+}
+
+/** @param code of HTTP/2's errors */
+export function resetOf(stream: number, code: number): Buffer {
+  const payload = Buffer.alloc(4)
+  payload.writeUInt32BE(code)
+  return frame(RST_STREAM, 0, stream, payload)
+}

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
 import type { Method } from '../../../src/grpc/call.ts'
+import { CallTurns } from '../../../src/grpc/call-turns.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
@@ -53,6 +54,7 @@ beforeEach(async () => {
       throw err
     },
     reading: readingTurns(),
+    callTurns: new CallTurns(),
     endings: new FewPerTurn<GrpcConnection>(10),
     largeRequests: new LargeRequests(new AbortController().signal),
     hold: (bytes: number) => {

@@ -4,17 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
-import {
-  DATA,
-  END_HEADERS,
-  END_STREAM,
-  frame,
-  HEADERS,
-  PING,
-  PREFACE,
-  RST_STREAM,
-  SETTINGS,
-} from '../../support/http2-frames.ts'
+import { DATA, END_STREAM, frame, PING, PREFACE, requestHead, resetOf, SETTINGS } from '../../support/http2-frames.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 const PATHS = {
@@ -30,27 +20,17 @@ const PINGED = Buffer.from('finished')
 /** Error codes of HTTP/2. */
 const [NO_ERROR, CANCEL] = [0, 8]
 
-function head(method: string, path: string): Buffer {
-  const fields = {
-    ':method': method,
-    ':scheme': 'http',
-    ':path': path,
-    ':authority': 'a',
-    'content-type': 'application/grpc',
-  }
-  const literals = Object.entries(fields).map(([name, value]) =>
-    Buffer.from([0, name.length, ...Buffer.from(name), value.length, ...Buffer.from(value)]),
-  )
-  return frame(HEADERS, END_HEADERS, 1, Buffer.concat(literals))
-}
-
+const head = (method: string, path: string) => requestHead(1, method, path)
 const data = (part: Buffer, flags = 0) => frame(DATA, flags, 1, part)
 
-function reset(code: number): Buffer {
-  const payload = Buffer.alloc(4)
-  payload.writeUInt32BE(code)
-  return frame(RST_STREAM, 0, 1, payload)
-}
+const reset = (code: number) => resetOf(1, code)
+
+/** Calls that are begun and reset. */
+const abandoned = (count: number) =>
+  Array.from({ length: count }, (_, i) => [
+    requestHead(2 * i + 1, 'POST', '/unknown'),
+    resetOf(2 * i + 1, CANCEL),
+  ]).flat()
 
 let checker: HeldChecker
 let server: TestGrpcServer
@@ -100,6 +80,20 @@ describe.each([NO_ERROR, CANCEL])('a call that its client resets with the code %
     attacker.write(reset(code))
     checker.release()
     await sendAll(reset(code))
+    expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  })
+})
+
+describe('a connection whose calls and resets arrive together', () => {
+  it('stays with as many as come together while a process is busy for a while', async () => {
+    await sendAll(...abandoned(300))
+    expect(attacker.closed).toBe(false)
+  })
+
+  it('ends with more', async () => {
+    await sendAll(...abandoned(900))
+    expect(attacker.closed).toBe(true)
+    expect(server.answered.length).toBeLessThanOrEqual(320)
     expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   })
 })

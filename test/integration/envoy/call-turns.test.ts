@@ -1,0 +1,76 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { TestGrpcServer } from '../../support/grpc-server.ts'
+import { framed, Http2Client } from '../../support/http2-client.ts'
+import { END_STREAM, frame, PING, PREFACE, requestHead, SETTINGS } from '../../support/http2-frames.ts'
+import { HeldChecker } from '../../support/resp-server.ts'
+
+const CONNECTIONS = 100
+const CALLS = 32
+
+const PINGED = Buffer.from('finished')
+
+/** `CALLS` calls, which are answered at once. */
+const BURST = Buffer.concat(
+  Array.from({ length: CALLS }, (_, i) => requestHead(2 * i + 1, 'POST', '/unknown', END_STREAM)),
+)
+
+/** Calls that may begin in one turn; the connection that exceeds it begins all that it has sent. */
+const MAX_PER_TURN = 128 + CALLS
+
+let server: TestGrpcServer
+let sockets: Socket[]
+beforeEach(async () => {
+  server = await TestGrpcServer.start(new HeldChecker())
+  sockets = await Promise.all(Array.from({ length: CONNECTIONS }, openConnection))
+})
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  await server.close()
+})
+
+async function openConnection(): Promise<Socket> {
+  const socket = connect(server.port, '127.0.0.1')
+  socket.on('error', () => undefined)
+  socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  await once(socket, 'data')
+  return socket.resume()
+}
+
+const burst = () => {
+  for (const socket of sockets) socket.write(BURST)
+}
+
+it('a few of the calls that arrive together begin in each turn of the event loop, and all are answered', async () => {
+  burst()
+  let [seen, most] = [0, 0]
+  while (seen < CONNECTIONS * CALLS) {
+    await new Promise(setImmediate)
+    most = Math.max(most, server.answered.length - seen)
+    seen = server.answered.length
+  }
+  expect(most).toBeLessThanOrEqual(MAX_PER_TURN)
+})
+
+it('a call of another address is answered in between', async () => {
+  const createConnection = () => connect({ host: '127.0.0.1', port: server.port, localAddress: '127.0.0.2' })
+  const other = new Http2Client(server.port, { createConnection })
+  await once(other.session, 'remoteSettings')
+  burst()
+  await other.ask(framed(Buffer.alloc(0)), { ':path': '/grpc.health.v1.Health/Check' })
+  expect(server.answered.length).toBeLessThan(CONNECTIONS * CALLS)
+  other.close()
+})
+
+it('connections that have to wait can close, and others go on', async () => {
+  burst()
+  for (const socket of sockets.splice(0, CONNECTIONS / 2)) socket.destroy()
+  const served = sockets.map(async socket => {
+    let arrived = Buffer.alloc(0)
+    while (!arrived.includes(PINGED)) arrived = Buffer.concat([arrived, (await once(socket, 'data'))[0]])
+  })
+  for (const socket of sockets) socket.write(frame(PING, 0, 0, PINGED))
+  await Promise.all(served)
+  expect(server.answered.length).toBeGreaterThanOrEqual(sockets.length * CALLS)
+})

@@ -1,0 +1,99 @@
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import { CallTurns, type PacedConnection } from '../../../src/grpc/call-turns.ts'
+
+const PER_TURN = 128
+const RESTS = 3
+
+/** A connection that has calls to begin whenever it is read. */
+class Connection implements PacedConnection {
+  readonly client: string
+  readonly #calls: number
+  isReading = true
+  begun = 0
+
+  constructor(calls: number, client = 'a') {
+    this.client = client
+    this.#calls = calls
+  }
+
+  pauseReading(): void {
+    this.isReading = false
+  }
+
+  resumeReading(): void {
+    this.isReading = true
+  }
+
+  read(turns: CallTurns): void {
+    if (!this.isReading) return
+    for (let i = 0; i < this.#calls; i++) turns.count()
+    this.begun += this.#calls
+  }
+}
+
+let turns: CallTurns
+beforeEach(() => {
+  turns = new CallTurns()
+})
+
+function open(count: number, calls: number, client?: string): Connection[] {
+  const connections = Array.from({ length: count }, () => new Connection(calls, client))
+  for (const connection of connections) turns.add(connection)
+  return connections
+}
+
+async function turn(connections: readonly Connection[]): Promise<void> {
+  for (const connection of connections) connection.read(turns)
+  await new Promise(setImmediate)
+}
+
+const readingOf = (connections: readonly Connection[]) => connections.filter(({ isReading }) => isReading).length
+
+it('connections within the budget of a turn are read on', async () => {
+  const connections = open(PER_TURN - 1, 1)
+  for (let i = 1; i <= 3; i++) {
+    await turn(connections)
+    expect(turns.turn).toBe(i)
+    expect(readingOf(connections)).toBe(connections.length)
+  }
+})
+
+describe('after a full turn', () => {
+  it('no connection is read for some turns', async () => {
+    const connections = open(10, PER_TURN)
+    for (let i = 0; i <= RESTS; i++) {
+      await turn(connections)
+      expect(readingOf(connections)).toBe(0)
+    }
+    await turn(connections)
+    expect(readingOf(connections)).toBe(4)
+  })
+
+  it('twice as many connections are read from turn to turn if they have little to read', async () => {
+    const many = open(1, PER_TURN)
+    const quiet = open(30, 0)
+    await turn(many)
+    const counts: number[] = []
+    for (let i = 0; i < RESTS + 3; i++) {
+      await turn([])
+      counts.push(readingOf(quiet))
+    }
+    expect(counts).toEqual([0, 0, 0, 3, 11, 27])
+  })
+
+  it('addresses take turns', async () => {
+    const flood = open(100, PER_TURN)
+    const [other] = open(1, 1, 'b')
+    await turn(flood)
+    for (let i = 0; i <= RESTS; i++) await turn([])
+    expect(other?.isReading).toBe(true)
+  })
+
+  it('a connection that has closed is not read again', async () => {
+    const [closed, stays] = open(2, PER_TURN)
+    await turn([closed as Connection])
+    turns.delete(closed as Connection)
+    for (let i = 0; i <= RESTS; i++) await turn([])
+    expect([closed?.isReading, stays?.isReading]).toEqual([false, true])
+  })
+})
