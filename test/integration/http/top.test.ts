@@ -70,6 +70,17 @@ describe('/top', () => {
     await eventually(async () => expect(await counts('denied')).toEqual({ d: 1 }))
   })
 
+  it('counts the tokens that an overdraft charges, and not all that were asked for', async () => {
+    await admin().put('owing:*', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000, overdraft: true })
+    const costly = { key: 'owing:a', tokens: 1_000_000 }
+    await check([costly, costly])
+    // An answer is shared for a second.
+    await eventually(async () => {
+      const { items } = (await reader().get('/top?by=tokens&window=5m&limit=100')).body
+      expect(items).toContainEqual({ key: 'owing:a', policy: 'owing:*', count: 4 })
+    })
+  })
+
   it('returns keys as they are, and says what it covers', async () => {
     const keys = ['<script>alert(1)</script>', '\u202Egnp.exe', '"\'`$&', 'é'.repeat(128), '\u2028 \u200B', '{tag}:*']
     await check(keys.map(key => ({ key, tokens: 50 })))
