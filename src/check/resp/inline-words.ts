@@ -3,7 +3,9 @@ import type { Words } from './words.ts'
 
 const [NUL, TAB, CR, SPACE] = [0x00, 0x09, 0x0d, 0x20]
 const [DOUBLE_QUOTE, SINGLE_QUOTE, BACKSLASH, LETTER_X] = [0x22, 0x27, 0x5c, 0x78]
-const HEX_DIGITS = '0123456789abcdef'
+const HEX_DIGITS: ReadonlyMap<number, number> = new Map(
+  [...'0123456789abcdefABCDEF'].map(digit => [digit.charCodeAt(0), Number.parseInt(digit, 16)]),
+)
 
 /** The bytes of escaped letters. Any other character stands for itself. */
 const ESCAPED_LETTERS: ReadonlyMap<number, number> = new Map(
@@ -102,8 +104,7 @@ function isSpace(byte: number): boolean {
 }
 
 function hexDigit(byte: number | undefined): number | undefined {
-  const digit = byte === undefined ? -1 : HEX_DIGITS.indexOf(String.fromCharCode(byte).toLowerCase())
-  return digit === -1 ? undefined : digit
+  return byte === undefined ? undefined : HEX_DIGITS.get(byte)
 }
 
 function unbalancedQuotes(): ProtocolError {
