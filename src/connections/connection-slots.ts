@@ -1,11 +1,14 @@
 import type { Socket } from 'node:net'
 import { clientOf } from '../lib/client-of.ts'
 import { disconnect } from './disconnect.ts'
-import { HeldSlot } from './held-slot.ts'
+import { type ConnectionState, HeldSlot, Need } from './held-slot.ts'
 import { SlotsByClient } from './slots-by-client.ts'
 
 /** Connections that are looked at for one that gives way. Each takes less than a microsecond. */
 const MAX_LOOKS = 64
+
+/** Slots that a client may hold without losing one on which a request is arriving. */
+const FEW_SLOTS = 8
 
 interface ConnectionSlotsOptions {
   readonly max: number
@@ -15,8 +18,8 @@ interface ConnectionSlotsOptions {
 
 /**
  * Bounds the connections of a process, over all protocols. If there are too many, an idle one gives way to the new one, as in nginx, but
- * only one of the client that holds the most, and only if that is more than the new one's client holds. So one client cannot keep
- * others out. Replaces `server.maxConnections`: under node:cluster, a full process would return a connection to the primary, which
+ * only one of the client that holds the most, and only if that is more than the new one's client holds. If none is idle, one gives way
+ * that waits for the rest of a request, unless its client holds few. So one client cannot keep others out. Replaces `server.maxConnections`: under node:cluster, a full process would return a connection to the primary, which
  * offers it to the next process, endlessly.
  */
 export class ConnectionSlots {
@@ -34,9 +37,9 @@ export class ConnectionSlots {
 
   /**
    * Takes a slot until the connection closes. Closes it at once, and returns `false`, if there is none.
-   * @param hasNoRequest whether every request that has arrived completely is answered
+   * @param state returns what happens on the connection
    */
-  admit(connection: Socket, hasNoRequest: () => boolean): boolean {
+  admit(connection: Socket, state: () => ConnectionState): boolean {
     const client = clientOf(connection.remoteAddress)
     if (this.areTaken) {
       this.#options.onClosed()
@@ -45,7 +48,7 @@ export class ConnectionSlots {
         return false
       }
     }
-    const slot = new HeldSlot(connection, client, hasNoRequest)
+    const slot = new HeldSlot(connection, client, state)
     this.#held.set(connection, slot)
     this.#byClient.add(slot)
     connection.once('close', () => this.release(connection))
@@ -62,7 +65,7 @@ export class ConnectionSlots {
 
   #makeRoomFor(client: string): boolean {
     if (this.#byClient.mostSlots <= this.#byClient.slotsOf(client)) return false
-    const slot = this.#longestIdle()
+    const slot = this.#leastNeeded()
     if (slot === undefined) return false
     this.release(slot.connection)
     disconnect(slot.connection)
@@ -71,28 +74,30 @@ export class ConnectionSlots {
 
   /**
    * The connection that has been idle for the longest, nearly: the first one from which nothing has come since the last look, by the
-   * "second chance" algorithm. So a request costs nothing, and a look little, however many connections there are.
+   * "second chance" algorithm; else one that waits for the rest of a request. So a request costs nothing, and a look little, however
+   * many connections there are.
    * @see https://en.wikipedia.org/wiki/Page_replacement_algorithm#Second-chance
    */
-  #longestIdle(): HeldSlot | undefined {
-    const active: HeldSlot[] = []
+  #leastNeeded(): HeldSlot | undefined {
+    const looked: HeldSlot[] = []
+    let found: HeldSlot | undefined
+    let least: number = this.#byClient.mostSlots > FEW_SLOTS ? Need.busy : Need.receiving
     for (const slot of this.#byClient.ofLargest()) {
-      if (slot.isIdle && !slot.wasActive) return this.#pass(active, slot)
-      active.push(slot)
-      if (active.length === MAX_LOOKS) break
+      const { need } = slot
+      if (need < least) [found, least] = [slot, need]
+      if (need === Need.idle) break
+      looked.push(slot)
+      if (looked.length === MAX_LOOKS) break
     }
-    return this.#pass(
-      active,
-      active.find(({ isIdle }) => isIdle),
-    )
+    this.#lookLastAt(looked)
+    return found
   }
 
   /** Looks at these connections last the next time. */
-  #pass(active: readonly HeldSlot[], found: HeldSlot | undefined): HeldSlot | undefined {
-    for (const slot of active) {
+  #lookLastAt(slots: readonly HeldSlot[]): void {
+    for (const slot of slots) {
       slot.look()
       this.#byClient.moveToEnd(slot)
     }
-    return found
   }
 }

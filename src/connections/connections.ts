@@ -1,11 +1,14 @@
 import type { Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { clientOf } from '../lib/client-of.ts'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { disconnect } from './disconnect.ts'
+import { disconnect, disconnectInTurn } from './disconnect.ts'
+import type { ConnectionState } from './held-slot.ts'
+import { SharedBound } from './shared-bound.ts'
 
 /**
- * Pipelined requests that may be unanswered: of one connection, and of all connections. Each takes ten kilobytes. All requests of one
- * packet are handled in one turn of the event loop, about 50 µs each, and a process accepts one connection in a turn.
+ * Pipelined requests that may be unanswered: of one connection, and of all connections. Each takes ten kilobytes, and all requests of
+ * one packet are parsed in one turn of the event loop, about 10 µs each.
  */
 const MAX_PIPELINED_PER_CONNECTION = 16
 const MAX_PIPELINED = 2_000
@@ -14,11 +17,19 @@ const MAX_PIPELINED = 2_000
 const BYTES_PER_WAITING_REQUEST = 4_096
 
 const LAST = Symbol('the response to the last request')
-const PIPELINE = Symbol('the unfinished responses of a pipelining client, in order')
+const PIPELINE = Symbol('the unfinished responses of a pipelining client')
 
 interface Connection extends Socket {
   [LAST]?: ServerResponse | undefined
-  [PIPELINE]?: ServerResponse[]
+  [PIPELINE]?: Pipeline
+}
+
+interface Pipeline {
+  readonly client: string
+  /** In their order. */
+  readonly responses: ServerResponse[]
+  /** Disconnects the client. */
+  readonly cut: () => void
 }
 
 interface ConnectionsOptions {
@@ -34,14 +45,14 @@ export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
   readonly #slots: ConnectionSlots
   readonly #maxPipelinedPerConnection: number
-  #pipelined = 0
+  readonly #pipelined = new SharedBound(MAX_PIPELINED)
 
   constructor(server: Server, { slots, maxPipelined, replacesIdle = false }: ConnectionsOptions) {
     this.#slots = slots
     this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
       if (slots.areTaken && replacesIdle) this.#closeOldestIdle()
-      if (!slots.admit(socket, () => this.current(socket) === undefined)) return
+      if (!slots.admit(socket, () => this.#stateOf(socket))) return
       this.#open.add(socket)
       socket.once('close', () => this.#closed(socket))
     })
@@ -63,7 +74,7 @@ export class Connections implements Iterable<Socket> {
   /** Memory of the responses that the client has not read. */
   unreadBytes(connection: Connection): number {
     let bytes = connection.writableLength
-    for (const { socket, writableLength } of connection[PIPELINE] ?? []) {
+    for (const { socket, writableLength } of connection[PIPELINE]?.responses ?? []) {
       if (socket === null) bytes += writableLength + BYTES_PER_WAITING_REQUEST
     }
     return bytes
@@ -72,7 +83,7 @@ export class Connections implements Iterable<Socket> {
   /** Calls back when all earlier responses of the connection are finished; never, if it is closed before. */
   whenNext(response: ServerResponse, callback: () => void): void {
     const connection: Connection = response.req.socket
-    const pipeline = connection[PIPELINE] ?? []
+    const pipeline = connection[PIPELINE]?.responses ?? []
     const before = pipeline[pipeline.indexOf(response) - 1]
     if (before === undefined) callback()
     else before.once('close', () => connection.destroyed || callback())
@@ -98,6 +109,13 @@ export class Connections implements Iterable<Socket> {
     }
   }
 
+  #stateOf(connection: Connection): ConnectionState {
+    const last = this.current(connection)
+    if (last === undefined) return 'idle'
+    const isOnly = (connection[PIPELINE]?.responses.length ?? 0) <= 1
+    return isOnly && !last.req.complete ? 'receiving' : 'busy'
+  }
+
   #closeOldestIdle(): void {
     for (const connection of this.#open as Set<Connection>) {
       if (connection[LAST]?.writableFinished === false) continue
@@ -113,30 +131,41 @@ export class Connections implements Iterable<Socket> {
     const last = connection[LAST]
     connection[LAST] = response
     if (last === undefined || last.writableFinished) return
-    const pipeline = connection[PIPELINE] ?? []
-    connection[PIPELINE] = pipeline
-    if (pipeline.at(-1) !== last) this.#enqueue(pipeline, last)
-    this.#enqueue(pipeline, response)
-    const isTooMuch = pipeline.length > this.#maxPipelinedPerConnection || this.#pipelined > MAX_PIPELINED
-    if (isTooMuch) disconnect(connection)
+    connection[PIPELINE] ??= pipelineOf(connection)
+    const { client, responses, cut } = connection[PIPELINE]
+    if (responses.at(-1) !== last) this.#enqueue(connection[PIPELINE], last)
+    this.#enqueue(connection[PIPELINE], response)
+    if (responses.length > this.#maxPipelinedPerConnection) disconnect(connection)
+    else this.#pipelined.holdOrLose(client, cut, responses.length)
   }
 
-  #enqueue(pipeline: ServerResponse[], response: ServerResponse): void {
-    pipeline.push(response)
-    this.#pipelined++
+  #enqueue({ client, responses, cut }: Pipeline, response: ServerResponse): void {
+    responses.push(response)
     response.once('close', () => {
-      const index = pipeline.indexOf(response)
+      const index = responses.indexOf(response)
       if (index === -1) return
-      pipeline.splice(index, 1)
-      this.#pipelined--
+      responses.splice(index, 1)
+      this.#pipelined.hold(client, cut, responses.length)
     })
   }
 
   /** The requests of a closed connection need no response. */
   #closed(connection: Connection): void {
     this.#open.delete(connection)
-    this.#pipelined -= connection[PIPELINE]?.splice(0).length ?? 0
+    const pipeline = connection[PIPELINE]
+    if (pipeline === undefined) return
+    pipeline.responses.length = 0
+    this.#pipelined.release(pipeline.client, pipeline.cut)
   }
+}
+
+function pipelineOf(connection: Socket): Pipeline {
+  const responses: ServerResponse[] = []
+  const cut = () => {
+    responses.length = 0
+    disconnectInTurn(connection)
+  }
+  return { client: clientOf(connection.remoteAddress), responses, cut }
 }
 
 /** Calls back now if the response has not started, else at its end. */

@@ -1,5 +1,9 @@
 import type { Socket } from 'node:net'
+import { PacedClosing } from './paced-closing.ts'
 import { ignoreInput } from './parsers.ts'
+
+const closing = new PacedClosing()
+const closingSoon = new WeakSet<Socket>()
 
 /**
  * Closes a connection and ignores what it has sent. Otherwise Node would handle every request and every chunk of a body in the bytes
@@ -8,4 +12,17 @@ import { ignoreInput } from './parsers.ts'
 export function disconnect(connection: Socket): void {
   connection.destroy()
   ignoreInput(connection)
+}
+
+/** The same for what thousands of connections can cause at once: closes a few in each turn of the event loop. */
+export function disconnectInTurn(connection: Socket): void {
+  closingSoon.add(connection)
+  ignoreInput(connection)
+  connection.pause()
+  closing.close(connection)
+}
+
+/** Whether the requests of a connection need no response. */
+export function isDisconnected(connection: Socket): boolean {
+  return connection.destroyed || closingSoon.has(connection)
 }

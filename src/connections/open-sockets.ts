@@ -2,9 +2,10 @@ import { createServer, type Server, type Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clientOf } from '../lib/client-of.ts'
 import type { ConnectionSlots } from './connection-slots.ts'
-import { HeldBytes } from './held-bytes.ts'
+import type { ConnectionState } from './held-slot.ts'
 import { Newcomers } from './newcomers.ts'
 import { PacedClosing } from './paced-closing.ts'
+import { SharedBound } from './shared-bound.ts'
 
 /** Bytes of all requests that have arrived in part. */
 const MAX_HELD_BYTES = 64 * 1024 * 1024
@@ -19,6 +20,8 @@ const KEEP_ALIVE_DELAY_MS = 60_000
 export interface OpenHandler {
   /** Whether every request that has arrived completely is answered. */
   readonly isIdle: boolean
+  /** Whether it only waits for its client to send the rest of a request. */
+  readonly isReceiving: boolean
   /** Whether the client has sent a request, and has logged in if the protocol demands it. */
   readonly isAdmitted: boolean
 }
@@ -31,7 +34,7 @@ export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socke
   readonly #slots: ConnectionSlots
   readonly #openSocket: OpenSocket<Handler>
   readonly #open = new Map<Socket, Handler>()
-  readonly #held = new HeldBytes(MAX_HELD_BYTES)
+  readonly #held = new SharedBound(MAX_HELD_BYTES)
   readonly #newcomers = new Newcomers(ADMISSION_LIMIT_MS)
   readonly #closing = new PacedClosing()
 
@@ -60,7 +63,7 @@ export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socke
   createListener(opened: (socket: Socket, handler: Handler) => void, { allowHalfOpen = false } = {}): Server {
     const options = { allowHalfOpen, noDelay: true, keepAlive: true, keepAliveInitialDelay: KEEP_ALIVE_DELAY_MS }
     return createServer(options, socket => {
-      if (this.#slots.admit(socket, () => this.#open.get(socket)?.isIdle === true)) opened(socket, this.#accept(socket))
+      if (this.#slots.admit(socket, () => this.#stateOf(socket))) opened(socket, this.#accept(socket))
     })
   }
 
@@ -83,6 +86,12 @@ export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socke
   /** Closes all connections, a few in each turn of the event loop. */
   destroy(): void {
     for (const socket of this.#open.keys()) this.#closing.close(socket)
+  }
+
+  #stateOf(socket: Socket): ConnectionState {
+    const handler = this.#open.get(socket)
+    if (handler?.isIdle) return 'idle'
+    return handler?.isReceiving ? 'receiving' : 'busy'
   }
 
   #accept(socket: Socket): Handler {

@@ -36,7 +36,7 @@ const reporting = new WeakSet<Parser>()
 
 interface ParserList {
   /** The parsers whose connection has sent nothing yet, or an unfinished request; the oldest first. */
-  active(): readonly Pick<Parser, 'socket'>[]
+  active(): readonly Pick<Parser, 'socket' | 'incoming'>[]
   /** Those of them whose head is late. Each is returned once. */
   expired(headTimeoutMs: number, requestTimeoutMs: number): readonly Pick<Parser, 'socket'>[]
 }
@@ -45,9 +45,13 @@ function parserOf(connection: Socket): Parser | null | undefined {
   return (connection as { readonly parser?: Parser | null }).parser
 }
 
-/** The connections that have sent nothing yet, or an unfinished request; the oldest first. */
-export function unfinishedConnections(server: Server): readonly Socket[] {
-  return socketsOf(parserList(server)?.active())
+/** The connections that have sent nothing yet, or an unfinished head; the oldest first. */
+export function connectionsWithoutHead(server: Server): readonly Socket[] {
+  return socketsOf(
+    parserList(server)
+      ?.active()
+      .filter(({ incoming }) => incoming?.complete !== false),
+  )
 }
 
 /** The connections that have not sent the head of a request in time, each once. */

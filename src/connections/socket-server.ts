@@ -16,8 +16,6 @@ const READING_MS = 1_000
 
 /** The protocol of one connection. */
 export interface SocketHandler extends OpenHandler {
-  /** Whether a request has arrived in part. */
-  readonly isReceiving: boolean
   receive(chunk: Buffer): void
   /** The client sends nothing more. */
   inputEnded(): void

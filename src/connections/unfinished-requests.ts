@@ -1,7 +1,9 @@
 import { maxHeaderSize, type Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { clientOf } from '../lib/client-of.ts'
 import { PacedClosing } from './paced-closing.ts'
-import { lateConnections, unfinishedConnections } from './parsers.ts'
+import { connectionsWithoutHead, lateConnections } from './parsers.ts'
+import { SharedBound } from './shared-bound.ts'
 
 /** Interval at which all connections are inspected, in ms. */
 const LOOK_INTERVAL_MS = 250
@@ -9,7 +11,7 @@ const LOOK_INTERVAL_MS = 250
 interface HeadLimits {
   /** Time for the head of a request, in ms. */
   readonly timeoutMs: number
-  /** Memory of the heads of all unfinished requests. */
+  /** Memory of all unfinished heads. */
   readonly maxBytes: number
 }
 
@@ -19,8 +21,9 @@ const LIMITS: HeadLimits = { timeoutMs: 10_000, maxBytes: 32 * 1024 * 1024 }
 const BYTES_PER_HEAD = 4_096
 
 /**
- * Closes connections whose request has no complete head in time, and the oldest unfinished ones when their heads hold too much memory
- * together. Replaces Node's own check, which closes all late connections in one turn of the event loop.
+ * Closes connections whose request has no complete head in time. When all unfinished heads hold too much memory together, closes the
+ * oldest connections of the client whose heads hold the most. Replaces Node's own check, which closes all late connections in one turn
+ * of the event loop.
  */
 export class UnfinishedRequests {
   readonly #server: Server
@@ -42,13 +45,15 @@ export class UnfinishedRequests {
     const { timeoutMs, maxBytes } = this.#limits
     for (const connection of lateConnections(this.#server, timeoutMs))
       this.#closing.close(connection, connection.bytesRead === 0 ? undefined : this.#refuseLate)
-    const holding = unfinishedConnections(this.#server).filter(({ bytesRead }) => bytesRead > 0)
-    let heldBytes = holding.reduce((sum, connection) => sum + heldBytesOf(connection), 0)
-    for (const connection of holding) {
-      if (heldBytes <= maxBytes) return
-      heldBytes -= heldBytesOf(connection)
-      this.#closing.close(connection)
-    }
+    const holding = connectionsWithoutHead(this.#server).filter(({ bytesRead }) => bytesRead > 0)
+    // Usually there is room, and clients need not be told apart.
+    if (holding.reduce((sum, connection) => sum + heldBytesOf(connection), 0) <= maxBytes) return
+    new SharedBound(maxBytes).holdAll(holding.map(connection => this.#heldBy(connection)))
+  }
+
+  #heldBy(connection: Socket) {
+    const close = () => this.#closing.close(connection)
+    return [clientOf(connection.remoteAddress), close, heldBytesOf(connection)] as const
   }
 }
 

@@ -8,6 +8,7 @@ import type { LargeRequests } from '../connections/large-requests.ts'
 import { LingeringClose } from '../connections/lingering-close.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
+import { RequestTurns } from '../connections/request-turns.ts'
 import { SlowClients } from '../connections/slow-clients.ts'
 import { UnfinishedRequests } from '../connections/unfinished-requests.ts'
 import { UnreadBodies } from '../connections/unread-bodies.ts'
@@ -97,6 +98,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   // A client may shut down its side after its request. Node's types do not declare this option.
   Object.assign(app.server, { httpAllowHalfOpen: true })
 
+  new RequestTurns(app.server)
   const connections = new Connections(app.server, deps)
   const slowClients = new SlowClients(app.server, connections)
   const unreadBodies = new UnreadBodies(app.server, discarding)

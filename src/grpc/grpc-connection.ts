@@ -92,6 +92,12 @@ export class GrpcConnection {
     return true
   }
 
+  /** Whether each call waits for its client, or is answered. */
+  get isReceiving(): boolean {
+    for (const { stream, waitsForClient } of this.#exchanges) if (!waitsForClient && !stream.headersSent) return false
+    return true
+  }
+
   /** Tells the client to use another connection, and closes this one soon after, once its calls are answered. */
   retire(): void {
     if (this.#isRetiring) return

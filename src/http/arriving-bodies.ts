@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
-import { HeldBytes } from '../connections/held-bytes.ts'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { PacedReading, readingTurns } from '../connections/paced-reading.ts'
+import { SharedBound } from '../connections/shared-bound.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { Problem } from '../lib/errors.ts'
@@ -46,7 +46,7 @@ type BodyRequest = Pick<FastifyRequest, 'raw' | 'socket' | 'ip'>
  * with its head; it is never held and waits for no turn.
  */
 export class ArrivingBodies {
-  readonly #held: HeldBytes
+  readonly #held: SharedBound
   /** Bodies that are read in part, and wait for their next turn. */
   readonly #reading = readingTurns()
   /** Refused bodies, which are read to their end and delay no other. */
@@ -54,7 +54,7 @@ export class ArrivingBodies {
   readonly #largeRequests: LargeRequests
 
   constructor({ maxBytes, discarding, largeRequests }: ArrivingBodiesOptions) {
-    this.#held = new HeldBytes(maxBytes)
+    this.#held = new SharedBound(maxBytes)
     this.#discarding = discarding
     this.#largeRequests = largeRequests
   }

@@ -2,12 +2,13 @@ import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
+import type { ConnectionState } from '../../../src/connections/held-slot.ts'
 
 const MAX = 6
 
 /** A connection from this address, as far as a slot needs it. */
 class Connection {
-  isBusy = false
+  state: ConnectionState = 'idle'
   readonly socket = new PassThrough() as unknown as Socket & { bytesRead: number; remoteAddress: string }
 
   constructor(remoteAddress: string) {
@@ -31,15 +32,15 @@ beforeEach(() => {
   slots = new ConnectionSlots({ max: MAX, onClosed: () => closed++ })
 })
 
-function open(address: string, isBusy = false): Connection {
+function open(address: string, state: ConnectionState = 'idle'): Connection {
   const connection = new Connection(address)
-  connection.isBusy = isBusy
-  slots.admit(connection.socket, () => !connection.isBusy)
+  connection.state = state
+  slots.admit(connection.socket, () => connection.state)
   return connection
 }
 
-function openAll(address: string, count: number, isBusy = false): Connection[] {
-  return Array.from({ length: count }, () => open(address, isBusy))
+function openAll(address: string, count: number, state?: ConnectionState): Connection[] {
+  return Array.from({ length: count }, () => open(address, state))
 }
 
 const openOf = (connections: readonly Connection[]) => connections.map(({ isOpen }) => isOpen)
@@ -69,7 +70,7 @@ describe('once every slot is taken, a new connection', () => {
   })
 
   it('replaces none with a request under way', () => {
-    const busy = openAll('192.0.2.1', 5, true)
+    const busy = openAll('192.0.2.1', 5, 'busy')
     const idle = open('192.0.2.1')
     expect(open('192.0.2.2').isOpen).toBe(true)
     expect([openOf(busy), idle.isOpen]).toEqual([Array(5).fill(true), false])
@@ -103,6 +104,35 @@ describe('once every slot is taken, a new connection', () => {
   })
 })
 
+describe('once every slot is taken and none is idle, a new connection', () => {
+  const MANY = 9
+
+  beforeEach(() => {
+    slots = new ConnectionSlots({ max: MANY, onClosed: () => undefined })
+  })
+
+  it('replaces one of the address that holds the most whose request is arriving, rather one that has sent nothing of it', () => {
+    const connections = openAll('192.0.2.1', MANY, 'receiving')
+    connections[0]?.send()
+    expect(open('192.0.2.2').isOpen).toBe(true)
+    expect(openOf(connections)).toEqual([true, false, ...Array(MANY - 2).fill(true)])
+  })
+
+  it('replaces an idle one first', () => {
+    const receiving = openAll('192.0.2.1', MANY - 1, 'receiving')
+    const idle = open('192.0.2.1').send()
+    expect(open('192.0.2.2').isOpen).toBe(true)
+    expect([openOf(receiving), idle.isOpen]).toEqual([Array(MANY - 1).fill(true), false])
+  })
+
+  it('is refused if each address holds only a few whose requests are arriving', () => {
+    const receiving = openAll('192.0.2.1', MANY - 1, 'receiving')
+    open('192.0.2.2', 'receiving')
+    expect(open('192.0.2.3').isOpen).toBe(false)
+    expect(openOf(receiving)).toEqual(Array(MANY - 1).fill(true))
+  })
+})
+
 describe('a slot', () => {
   it('is free once its connection has closed', () => {
     const [first] = openAll('192.0.2.1', MAX)
@@ -120,7 +150,7 @@ describe('a slot', () => {
       const { socket } = new Connection('192.0.2.1').send()
       slots.admit(socket, () => {
         looks++
-        return i === 100
+        return i === 100 ? 'idle' : 'busy'
       })
     }
     expect(open('192.0.2.2').isOpen).toBe(false)

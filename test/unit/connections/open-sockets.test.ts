@@ -18,7 +18,7 @@ afterEach(async () => {
 async function openAll(count: number, isAdmitted: (index: number) => boolean) {
   const slots = new ConnectionSlots({ max: count, onClosed: () => undefined })
   let opened = 0
-  const sockets = new OpenSockets(slots, () => ({ isIdle: true, isAdmitted: isAdmitted(opened++) }))
+  const sockets = new OpenSockets(slots, () => ({ isIdle: true, isReceiving: false, isAdmitted: isAdmitted(opened++) }))
   listener = sockets.createListener(() => undefined)
   await listenOn(listener, '127.0.0.1', 0)
   for (let i = 0; i < count; i++) {

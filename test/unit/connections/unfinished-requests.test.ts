@@ -23,9 +23,9 @@ afterEach(async () => {
 })
 
 /** Resolves once the server has received what the client sent. */
-async function clientOf(sent = ''): Promise<Socket> {
+async function clientOf(sent = '', localAddress = '127.0.0.1'): Promise<Socket> {
   const accepted = once(server, 'connection') as Promise<[Socket]>
-  const client = connect((server.address() as AddressInfo).port, '127.0.0.1')
+  const client = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', localAddress })
   client.on('error', () => undefined).resume()
   clients.push(client)
   if (sent !== '') client.write(sent)
@@ -46,6 +46,26 @@ it('the oldest heads are dropped if all together are too large', async () => {
   const answered = once(last, 'data')
   last.write('\r\n')
   expect(String(await answered)).toContain('200 OK')
+})
+
+it('a client whose heads hold less loses none when those of another are too large', async () => {
+  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  const other = await clientOf(HEAD, '127.0.0.2')
+  const senders: Socket[] = []
+  for (let i = 0; i < 4; i++) senders.push(await clientOf(HEAD))
+  await eventually(() => expect(senders.map(({ closed }) => closed)).toEqual([true, true, false, false]))
+  expect(other.closed).toBe(false)
+})
+
+it('a body that is still arriving is no unfinished head', async () => {
+  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  const upload = await clientOf(
+    `POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n${'x'.repeat(20_000)}`,
+  )
+  const senders: Socket[] = []
+  for (let i = 0; i < 5; i++) senders.push(await clientOf(HEAD))
+  await eventually(() => expect(senders.map(({ closed }) => closed)).toEqual([true, true, false, false, false]))
+  expect(upload.closed).toBe(false)
 })
 
 it('late connections are closed a few in each turn of the event loop', async () => {

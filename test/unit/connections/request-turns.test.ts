@@ -1,0 +1,97 @@
+import { once } from 'node:events'
+import { createServer, type Server } from 'node:http'
+import { type AddressInfo, connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { RequestTurns } from '../../../src/connections/request-turns.ts'
+import { eventually } from '../../support/eventually.ts'
+
+const PER_TURN = 4
+const CONNECTIONS = 20
+const PIPELINED = 16
+
+let server: Server
+/** Who was served in each turn of the event loop. */
+let turns: string[][]
+let counting: NodeJS.Immediate
+const clients: Socket[] = []
+
+beforeEach(async () => {
+  turns = [[]]
+  server = createServer((request, response) => {
+    turns.at(-1)?.push(request.socket.remoteAddress ?? '')
+    response.end(request.url)
+  })
+  new RequestTurns(server, PER_TURN)
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+})
+afterEach(async () => {
+  clearImmediate(counting)
+  for (const client of clients.splice(0)) client.destroy()
+  server.close()
+  await once(server, 'close')
+})
+
+/** Resolves once a client of this address is connected. */
+async function client(localAddress = '127.0.0.1'): Promise<Socket> {
+  const accepted = once(server, 'connection')
+  const socket = connect({ port: (server.address() as AddressInfo).port, host: '127.0.0.1', localAddress })
+  socket.on('error', () => undefined)
+  clients.push(socket)
+  await Promise.all([accepted, once(socket, 'connect')])
+  return socket
+}
+
+/** Sends requests that arrive together. Resolves with what arrives, once it does. */
+function pipeline(socket: Socket, requests = PIPELINED): { received: string } {
+  const answers = { received: '' }
+  socket.on('data', data => {
+    answers.received += data
+  })
+  const paths = Array.from({ length: requests }, (_, i) => `/${i}`)
+  socket.write(paths.map(path => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`).join(''))
+  return answers
+}
+
+const pathsIn = ({ received }: { received: string }) => received.match(/^\/\d+/gm)
+
+function countTurns(): void {
+  turns.push([])
+  counting = setImmediate(countTurns)
+}
+
+describe('requests that arrive together', () => {
+  it('are handled a few in each turn of the event loop, those of a connection in their order', async () => {
+    for (let i = 0; i < CONNECTIONS; i++) await client()
+    countTurns()
+    const answers = clients.map(socket => pipeline(socket))
+    const handled = () => turns.reduce((sum, { length }) => sum + length, 0)
+    await eventually(() => expect(handled()).toBe(CONNECTIONS * PIPELINED))
+    // Each turn is counted from one immediate to the next, between which the rest of two budgets can be spent.
+    expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(2 * PER_TURN)
+    const inOrder = Array.from({ length: PIPELINED }, (_, i) => `/${i}`)
+    await eventually(() => expect(answers.map(pathsIn)).toEqual(answers.map(() => inOrder)))
+  })
+
+  it('of one address do not delay those of another', async () => {
+    for (let i = 0; i < CONNECTIONS; i++) await client()
+    const other = await client('127.0.0.2')
+    for (const socket of clients) if (socket !== other) pipeline(socket)
+    pipeline(other, 1)
+    await eventually(() => expect(turns.flat()).toHaveLength(CONNECTIONS * PIPELINED + 1))
+    expect(turns.flat().indexOf('127.0.0.2')).toBeLessThan((CONNECTIONS * PIPELINED) / 2)
+  })
+
+  it('are not handled once their connection is closed', async () => {
+    const [first, second] = [await client(), await client()]
+    const [connection] = await new Promise<Socket[]>(resolve => {
+      server.once('request', ({ socket }) => resolve([socket]))
+      pipeline(first)
+    })
+    connection?.destroy()
+    pipeline(second, 1)
+    await eventually(() => expect(clients.map(({ closed }) => closed)).toEqual([true, false]))
+    await eventually(() => expect(turns.flat().length).toBeGreaterThan(PER_TURN))
+    expect(turns.flat()).toHaveLength(PER_TURN + 1)
+  })
+})
