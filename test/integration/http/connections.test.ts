@@ -1,4 +1,5 @@
 import { once } from 'node:events'
+import { connect as connectHttp2 } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
@@ -8,7 +9,7 @@ import { exchange } from './raw-http.ts'
 
 const MAX_CONNECTIONS = 40
 const MIB = 1024 * 1024
-const given = givenApp({ maxConnections: MAX_CONNECTIONS, variables: { RESP_PORT: '0' } })
+const given = givenApp({ maxConnections: MAX_CONNECTIONS, variables: { RESP_PORT: '0', GRPC_PORT: '0' } })
 
 const sockets: Socket[] = []
 afterEach(() => {
@@ -70,6 +71,48 @@ describe('a process with the maximum number of connections', () => {
     await ended(first)
     expect(rest.filter(({ closed }) => closed)).toEqual([])
     for (const socket of rest) socket.destroy()
+  })
+})
+
+describe('a process whose connections all wait for the rest of a request', () => {
+  /** A request that is answered although its body is missing. */
+  async function withoutBody(): Promise<void> {
+    const socket = await connected()
+    socket.write('POST /nothing HTTP/1.1\r\nhost: localhost\r\ncontent-length: 10\r\n\r\n')
+    await answered(socket, new Promise(resolve => socket.once('data', resolve)))
+  }
+
+  /** A call that waits for its message. */
+  async function withoutMessage(): Promise<void> {
+    const socket = connect(given.app.grpcPort, '127.0.0.1').on('error', () => undefined)
+    sockets.push(socket)
+    const session = connectHttp2('http://localhost', { createConnection: () => socket })
+    session.on('error', () => undefined)
+    const fields = { ':method': 'POST', ':path': '/grpc.health.v1.Health/Check', 'content-type': 'application/grpc' }
+    session.request(fields).on('error', () => undefined)
+    // The answer to the ping follows the head of the call.
+    const ping = () => new Promise(resolve => session.ping(err => err ?? resolve(undefined)))
+    await answered(socket, new Promise(resolve => session.once('connect', resolve)).then(ping))
+  }
+
+  /** Rejects if the service closes the connection, since those of the test before still hold its slot. */
+  async function answered(socket: Socket, answer: Promise<unknown>): Promise<void> {
+    const refused = once(socket, 'close').then(() => {
+      throw new Error('the connection is closed')
+    })
+    await Promise.race([answer, refused])
+    refused.catch(() => undefined)
+  }
+
+  it.each([
+    ['bodies', withoutBody],
+    ['messages over gRPC', withoutMessage],
+  ])('accepts a client of another address in place of one of them: %s', async (_, open) => {
+    for (let i = 0; i < MAX_CONNECTIONS; i++) await eventually(open)
+    const other = connect({ host: '127.0.0.1', port: given.app.port, localAddress: '127.0.0.2' })
+    sockets.push(other.on('error', () => undefined))
+    other.write(get('/ready', '1.0'))
+    expect(statusesIn(await text(other))).toEqual([200])
   })
 })
 
