@@ -7,11 +7,16 @@ interface SessionState {
   pendingStreams: Pick<Streams, 'size' | 'add' | 'delete' | 'forEach'>
 }
 
+/** A later Node.js may use more members of the sets than those here. */
+const IS_KNOWN_NODE = Number.parseInt(process.versions.node, 10) <= 24
+
 /**
  * Lets a new session keep its streams in sets that leave no garbage behind. In those of node:http2, most calls of a busy client would
- * stay until the old generation is collected, with their requests and responses. A session without these private members stays as it is.
+ * stay until the old generation is collected, with their requests and responses. A session without these private members stays as it is, and
+ * so does one of a Node.js that this was not tried with.
  */
 export function keepFewStreams(session: ServerHttp2Session): void {
+  if (!IS_KNOWN_NODE) return
   const key = Object.getOwnPropertySymbols(session).find(({ description }) => description === 'state')
   const state = key && (session as unknown as Record<symbol, SessionState>)[key]
   if (state?.streams?.size !== 0 || state.pendingStreams?.size !== 0) return
