@@ -144,10 +144,10 @@ export class Batcher<Item extends Batched, Reply> {
 
   async #send(batch: readonly Item[]): Promise<void> {
     this.#inFlight.add(batch)
-    this.#options.rounds?.called()
+    const round = this.#options.rounds?.called(batch.length)
     const replies = await this.#ask(batch)
     this.#inFlight.delete(batch)
-    this.#options.rounds?.answered()
+    if (round !== undefined) this.#options.rounds?.answered(round)
     this.#scheduleSend()
     const nowMs = performance.now()
     for (let i = 0; i < batch.length; i++) this.#deliver(batch[i] as Item, replies[i], nowMs)

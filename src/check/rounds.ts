@@ -1,7 +1,7 @@
 import { Gathering } from './gathering.ts'
 
 /** The longest time that a call waits for the replies of other shards, in ms. */
-const MAX_WAIT_MS = 2
+const MAX_WAIT_MS = 5
 
 /** A call with so many items costs little for each of them, so it waits for no others. */
 const ENOUGH = 32
@@ -9,63 +9,107 @@ const ENOUGH = 32
 /** If so many checks or more arrive in the time of a call, it pays to wait for other calls. */
 const BUSY = 2
 
+/** After a round of so many items or more, the next one waits for those whom its replies answer. */
+const MANY = 16
+
+/** Part of the items of a round after which the next one begins, if as many have come. The last ones would keep the others waiting. */
+const MOST = 0.9
+
+/** The longest wait for them, in ms: the shortest time of a timer. */
+const RETURN_MS = 1
+
+/** Calls to several shards that are under way together. */
+export class Round {
+  inFlight = 0
+  items = 0
+  /** Checks that have come since it began. */
+  arrivals = 0
+  /** All replies are there. */
+  isOver = false
+
+  get isUnderWay(): boolean {
+    return this.inFlight > 0 || this.isOver
+  }
+
+  get isLarge(): boolean {
+    return this.items >= MANY
+  }
+
+  /** Whether as many checks have come as it had, or nearly. */
+  get hasReturned(): boolean {
+    return this.arrivals >= MOST * this.items
+  }
+}
+
 /**
  * Lets the calls of a busy process to all shards of a store go out together, in rounds. Each shard has its own calls, so with more
- * shards, each of them has fewer checks, which makes a check cost more. Once the replies of a round are there, the next one begins after
- * a turn of the event loop that has brought no checks: those whom the replies answer have time to ask again. A shard that is slow
- * delays others by two milliseconds at most, and a check at a quiet moment waits for nothing.
+ * shards, each of them has fewer checks, which makes a check cost more. Once the replies of a round are there, the next one begins as
+ * soon as those whom they answer have asked again, after a millisecond at most. A shard that does not answer delays the others once, by
+ * five milliseconds at most, since the next round does not wait for it. A check at a quiet moment waits for nothing.
  */
 export class Rounds {
   readonly #gathering = new Gathering()
-  #arrivals = 0
-  #inFlight = 0
-  #isEnding = false
+  #round = new Round()
   readonly #waiting = new Set<() => void>()
-  #timer: NodeJS.Timeout | undefined
+  #replyTimer: NodeJS.Timeout | undefined
+  #returnTimer: NodeJS.Timeout | undefined
 
   /** @param atMs by `performance.now()` */
   arrived(atMs: number): void {
-    this.#arrivals++
     this.#gathering.arrived(atMs)
+    this.#round.arrivals++
+    if (this.#returnTimer !== undefined && this.#round.hasReturned) this.#beginNextSoon()
   }
 
-  /** Whether a call waits until the round ends, or for 2 ms at most; then `begin` is called. @param items of the call */
+  /** Whether a call waits for the next round; then `begin` is called. @param items of the call */
   delays(items: number, begin: () => void): boolean {
-    const isUnderWay = this.#inFlight > 0 || this.#isEnding
-    if (!isUnderWay || items >= ENOUGH || this.#gathering.worthACall < BUSY) return false
+    if (!this.#round.isUnderWay || items >= ENOUGH || !this.#isBusy) return false
     this.#waiting.add(begin)
-    this.#timer ??= setTimeout(() => this.#beginAll(), MAX_WAIT_MS)
+    this.#replyTimer ??= setTimeout(() => this.#beginNext(), MAX_WAIT_MS)
     return true
   }
 
-  called(): void {
-    this.#inFlight++
+  get #isBusy(): boolean {
+    return this.#round.isLarge || this.#gathering.worthACall >= BUSY
   }
 
-  answered(): void {
-    this.#inFlight--
-    if (this.#inFlight > 0 || this.#isEnding) return
-    this.#isEnding = true
-    this.#endAfterQuietTurn(performance.now() + MAX_WAIT_MS)
+  /** A call begins. @returns its round, for `answered` */
+  called(items: number): Round {
+    if (!this.#round.isUnderWay) this.#round = new Round()
+    this.#round.inFlight++
+    this.#round.items += items
+    return this.#round
   }
 
-  /** After a turn of the event loop that has brought no checks. */
-  #endAfterQuietTurn(latestMs: number): void {
-    const arrivals = this.#arrivals
+  answered(round: Round): void {
+    round.inFlight--
+    if (round !== this.#round || round.inFlight > 0 || round.isOver) return
+    round.isOver = true
+    if (!round.isLarge || round.hasReturned) this.#beginNextSoon()
+    else this.#returnTimer = setTimeout(() => this.#beginNext(), RETURN_MS)
+  }
+
+  /** At the end of this turn of the event loop. */
+  #beginNextSoon(): void {
+    const round = this.#round
+    this.#endReturn()
     setImmediate(() => {
-      if (this.#arrivals > arrivals && performance.now() < latestMs) this.#endAfterQuietTurn(latestMs)
-      else {
-        this.#isEnding = false
-        this.#beginAll()
-      }
+      if (round === this.#round) this.#beginNext()
     })
   }
 
-  #beginAll(): void {
-    clearTimeout(this.#timer)
-    this.#timer = undefined
+  #beginNext(): void {
+    clearTimeout(this.#replyTimer)
+    this.#replyTimer = undefined
+    this.#endReturn()
+    this.#round = new Round()
     const waiting = [...this.#waiting]
     this.#waiting.clear()
     for (const begin of waiting) begin()
+  }
+
+  #endReturn(): void {
+    clearTimeout(this.#returnTimer)
+    this.#returnTimer = undefined
   }
 }

@@ -4,7 +4,7 @@ import type { CheckQueue, OnReading, PendingCheck } from './pending-check.ts'
 import { Rounds } from './rounds.ts'
 import type { ShardedStore } from './sharded-store.ts'
 
-/** One queue for each shard of the store, so that a slow shard delays those of another by two milliseconds at most; see `Rounds`. */
+/** One queue for each shard of the store, so that a slow shard hardly delays those of another; see `Rounds`. */
 export class ShardedQueue implements CheckQueue {
   readonly #store: ShardedStore
   readonly #timeoutMs: number

@@ -1,14 +1,17 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { Rounds } from '../../../src/check/rounds.ts'
-import { eventually } from '../../support/eventually.ts'
+import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
+import { type Round, Rounds } from '../../../src/check/rounds.ts'
 
 /** Items of a call that waits for others. */
 const FEW = 5
 
 let rounds: Rounds
 beforeEach(() => {
+  jest.useFakeTimers({ doNotFake: ['setImmediate', 'performance'] })
   rounds = new Rounds()
+})
+afterEach(() => {
+  jest.useRealTimers()
 })
 
 /** So many checks arrive, one every `gapMs`. */
@@ -17,27 +20,26 @@ function arrive(gapMs: number): void {
 }
 
 /** A call of another shard is in flight in a busy process. */
-function givenACall(): void {
+function givenACall(items = FEW): Round {
   arrive(0.05)
-  rounds.called()
+  return rounds.called(items)
 }
 
 describe('a call of a busy process', () => {
   it('waits for the replies of all shards, and the turn of the event loop in which the last one comes', async () => {
-    givenACall()
-    rounds.called()
+    const round = givenACall()
+    rounds.called(FEW)
     const begin = jest.fn()
     expect(rounds.delays(FEW, begin)).toBe(true)
-    rounds.answered()
-    rounds.answered()
+    rounds.answered(round)
+    rounds.answered(round)
     expect(begin).not.toHaveBeenCalled()
     await nextTurn()
     expect(begin).toHaveBeenCalledTimes(1)
   })
 
   it('also waits if it comes in that turn', async () => {
-    givenACall()
-    rounds.answered()
+    rounds.answered(givenACall())
     const begin = jest.fn()
     expect(rounds.delays(FEW, begin)).toBe(true)
     await nextTurn()
@@ -46,29 +48,77 @@ describe('a call of a busy process', () => {
   })
 
   it('goes out with those of other shards', async () => {
-    givenACall()
+    const round = givenACall()
     const begun: string[] = []
     expect(rounds.delays(FEW, () => begun.push('a'))).toBe(true)
     expect(rounds.delays(FEW, () => begun.push('b'))).toBe(true)
-    rounds.answered()
+    rounds.answered(round)
     await nextTurn()
     expect(begun).toEqual(['a', 'b'])
   })
 
   it('waits once, however often it is asked', async () => {
-    givenACall()
+    const round = givenACall()
     const begin = jest.fn()
     for (let i = 0; i < 3; i++) expect(rounds.delays(FEW, begin)).toBe(true)
-    rounds.answered()
+    rounds.answered(round)
+    await nextTurn()
+    expect(begin).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('after a round of many items', () => {
+  const MANY = 60
+
+  it('the next one begins once nearly as many checks have come', async () => {
+    const begin = jest.fn()
+    const round = givenACall(MANY)
+    rounds.answered(round)
+    expect(rounds.delays(FEW, begin)).toBe(true)
+    for (let i = 0; i < MANY * 0.9 - 1; i++) rounds.arrived(2_000)
+    await nextTurn()
+    expect(begin).not.toHaveBeenCalled()
+    rounds.arrived(2_000)
     await nextTurn()
     expect(begin).toHaveBeenCalledTimes(1)
   })
 
-  it('does not wait for a shard that does not answer', async () => {
-    givenACall()
+  it('the next one begins at once if they came before the last reply', async () => {
+    const begin = jest.fn()
+    const round = givenACall(MANY)
+    for (let i = 0; i < MANY; i++) rounds.arrived(2_000)
+    expect(rounds.delays(FEW, begin)).toBe(true)
+    rounds.answered(round)
+    await nextTurn()
+    expect(begin).toHaveBeenCalledTimes(1)
+  })
+
+  it('the next one waits no longer for those who do not ask again', async () => {
+    const begin = jest.fn()
+    rounds.answered(givenACall(MANY))
+    expect(rounds.delays(FEW, begin)).toBe(true)
+    await nextTurn()
+    expect(begin).not.toHaveBeenCalled()
+    jest.advanceTimersByTime(1)
+    expect(begin).toHaveBeenCalledTimes(1)
+  })
+})
+
+describe('a shard that does not answer', () => {
+  it('delays the calls of others once, but not their next round', async () => {
+    const late = givenACall()
     const begin = jest.fn()
     expect(rounds.delays(FEW, begin)).toBe(true)
-    await eventually(() => expect(begin).toHaveBeenCalledTimes(1))
+    jest.advanceTimersByTime(5)
+    expect(begin).toHaveBeenCalledTimes(1)
+    const next = rounds.called(FEW)
+    expect(rounds.delays(FEW, begin)).toBe(true)
+    rounds.answered(late)
+    await nextTurn()
+    expect(begin).toHaveBeenCalledTimes(1)
+    rounds.answered(next)
+    await nextTurn()
+    expect(begin).toHaveBeenCalledTimes(2)
   })
 })
 
@@ -80,7 +130,7 @@ describe('a call waits for no others', () => {
 
   it('in a process that is not busy', () => {
     arrive(0.5)
-    rounds.called()
+    rounds.called(FEW)
     expect(rounds.delays(FEW, () => undefined)).toBe(false)
   })
 
