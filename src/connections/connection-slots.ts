@@ -19,8 +19,9 @@ interface ConnectionSlotsOptions {
 /**
  * Bounds the connections of a process, over all protocols. If there are too many, an idle one gives way to the new one, as in nginx, but
  * only one of the client that holds the most, and only if that is more than the new one's client holds. If none is idle, one gives way
- * that waits for the rest of a request, unless its client holds few. So one client cannot keep others out. Replaces `server.maxConnections`: under node:cluster, a full process would return a connection to the primary, which
- * offers it to the next process, endlessly.
+ * that waits for the rest of a request, unless its client holds few. So one client cannot keep others out. Replaces
+ * `server.maxConnections`: under node:cluster, a full process would return a connection to the primary, which offers it to the next
+ * process, endlessly.
  */
 export class ConnectionSlots {
   readonly #options: ConnectionSlotsOptions
