@@ -11,6 +11,9 @@ import { isOnPath } from './on-path.ts'
 /** In memory if possible: a cluster node syncs its file at each change, so a slow disk would make the node look slow. */
 const DIRECTORIES = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
+/** A port may be taken. */
+const MAX_ATTEMPTS = 5
+
 export const hasRedisServer = isOnPath('redis-server')
 
 /** A `redis-server` of the test's own on a free port of loopback. It ends with the test. */
@@ -37,9 +40,16 @@ export class RedisServer {
   /** @param env additional variables of its environment */
   static async startWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(DIRECTORIES, 'throttler-redis-'))
-    const server = new RedisServer(await freePort('127.0.0.1'), directory, args, env)
-    await server.restart()
-    return server
+    for (let attempts = MAX_ATTEMPTS; ; attempts--) {
+      const server = new RedisServer(await freePort('127.0.0.1'), directory, args, env)
+      try {
+        await server.restart()
+        return server
+      } catch (err) {
+        // Another process was faster, or has the port of the cluster bus, which is 10,000 higher by default.
+        if (attempts === 1 || !String(err).includes('Address already in use')) throw err
+      }
+    }
   }
 
   get url(): string {
