@@ -155,7 +155,7 @@ describe('a query parameter', () => {
     [
       '/config/k?version=9007199254740992',
       '/query/version',
-      'must be an integer from 1 to 9007199254740991; was 9007199254740992',
+      'must be an integer from 1 to 9007199254740991; was more than 9007199254740991',
     ],
     ['/config/k?version=latest', '/query/version', 'must be an integer from 1 to 9007199254740991; was "latest"'],
   ])('that is invalid is refused: %s', async (path, pointer, message) => {

@@ -93,13 +93,16 @@ describe('an HTTP request', () => {
     '%s ends the connection before anything in it is run, and is logged',
     async method => {
       lines.length = 0
-      const client = await RespClient.connect(given.app.respPort)
-      client.socket.write(`${frameOf('AUTH', CHECKER)}${method} / HTTP/1.1\r\n${head}${check}`)
-      await client.closed
-      expect(client.replies).toEqual(['OK', '-ERR Protocol error: this port speaks RESP, not HTTP'])
-      expect(lines.find(({ msg }) => String(msg).startsWith('an HTTP request'))).toMatchObject({
-        protocol: 'resp',
-        address: '127.0.0.1',
+      // The failed logins of other tests may have used up the lines of this second.
+      await eventually(async () => {
+        const client = await RespClient.connect(given.app.respPort)
+        client.socket.write(`${frameOf('AUTH', CHECKER)}${method} / HTTP/1.1\r\n${head}${check}`)
+        await client.closed
+        expect(client.replies).toEqual(['OK', '-ERR Protocol error: this port speaks RESP, not HTTP'])
+        expect(lines.find(({ msg }) => String(msg).startsWith('an HTTP request'))).toMatchObject({
+          protocol: 'resp',
+          address: '127.0.0.1',
+        })
       })
     },
   )
