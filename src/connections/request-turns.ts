@@ -1,27 +1,40 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import { TurnBudget } from '../lib/turn-budget.ts'
 import { isDisconnected } from './disconnect.ts'
+import { readInTurns } from './paced-socket.ts'
+import { SocketTurns } from './socket-turns.ts'
 import { waitForTurn } from './wait-for-turn.ts'
 
 /** Requests of all connections that are handled in one turn of the event loop: a few milliseconds. */
 const REQUESTS_PER_TURN = 128
 
 /**
+ * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once. While connections wait,
+ * no more are parsed than are handled.
+ */
+const PARSED_AT_ONCE = 8
+
+/**
  * Bounds the requests that a server handles in one turn of the event loop. Further ones wait for the next turns, in which clients take
- * turns. Otherwise everything that many connections have sent together would be handled before other work goes on. Node sends the
- * responses of a connection in the order of its requests.
+ * turns. If too many arrive together, further connections are not read. Otherwise everything that many connections have sent together
+ * would be parsed and handled before other work goes on. Node sends the responses of a connection in the order of its requests.
  */
 export class RequestTurns {
   readonly #budget: TurnBudget
+  readonly #reading: SocketTurns
 
   /** @param server with its listener for requests, and no other */
   constructor(server: Server, perTurn = REQUESTS_PER_TURN) {
     this.#budget = new TurnBudget(perTurn)
+    this.#reading = new SocketTurns({ perTurn: PARSED_AT_ONCE * perTurn, perTurnOfWaiting: perTurn })
+    server.on('connection', (socket: Socket) => readInTurns(socket, this.#reading))
     const [handle] = server.listeners('request') as [RequestListener]
     server.off('request', handle).on('request', (request, response) => this.#take(request, response, handle))
   }
 
   #take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
+    this.#reading.count()
     const { socket } = request
     const run = () => {
       if (isDisconnected(socket)) return

@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
+import { waitsToBeRead } from './paced-socket.ts'
 import { Transfers } from './transfers.ts'
 import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
@@ -64,7 +65,7 @@ export class SlowClients {
     if (request.complete) return false
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
-    if (request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
+    if (waitsToBeRead(connection) || request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return this.#senders.leftMs(request, connection.bytesRead, nowMs) <= 0
   }
 }

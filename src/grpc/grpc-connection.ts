@@ -1,9 +1,9 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
+import type { SocketTurns } from '../connections/socket-turns.ts'
 import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
-import type { CallTurns } from './call-turns.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
 import { PacedCalls } from './paced-calls.ts'
@@ -36,7 +36,7 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
   /** Called with the bytes that the connection holds of unfinished requests. */
   hold(bytes: number): void
   /** Of the calls of all connections. */
-  readonly callTurns: CallTurns
+  readonly callTurns: SocketTurns
   /** The steps in which connections end, which many can do at once. */
   readonly endings: FewPerTurn<GrpcConnection>
 }

@@ -3,15 +3,21 @@ import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { OpenSockets } from '../connections/open-sockets.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
+import { SocketTurns } from '../connections/socket-turns.ts'
 import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
-import { CallTurns } from './call-turns.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import type { Status } from './status.ts'
 
 /** How long calls that are under way may take once the server closes, in ms. */
 const CLOSING_MS = 1_000
+
+/**
+ * Some 10 ms of calls in a turn of the event loop: four connections can begin all their calls at once. A check of another protocol takes
+ * several turns, so after a full one, others have some without calls.
+ */
+const CALL_TURNS = { perTurn: 128, turnsToRest: 3 }
 
 /** To end a connection with its calls takes about a millisecond. */
 const ENDINGS_PER_TURN = 5
@@ -38,7 +44,7 @@ export class GrpcServer {
 
   constructor(options: GrpcServerOptions) {
     const endings = new FewPerTurn<GrpcConnection>(ENDINGS_PER_TURN)
-    const context = { ...options, reading: readingTurns(), callTurns: new CallTurns(), endings }
+    const context = { ...options, reading: readingTurns(), callTurns: new SocketTurns(CALL_TURNS), endings }
     this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }

@@ -4,8 +4,8 @@ import { Readable } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
+import { SocketTurns } from '../../../src/connections/socket-turns.ts'
 import type { Method } from '../../../src/grpc/call.ts'
-import { CallTurns } from '../../../src/grpc/call-turns.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
@@ -54,7 +54,7 @@ beforeEach(async () => {
       throw err
     },
     reading: readingTurns(),
-    callTurns: new CallTurns(),
+    callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
     largeRequests: new LargeRequests(new AbortController().signal),
     hold: (bytes: number) => {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { listenOn } from '../../../src/connections/forwarding-listener.ts'
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
-import { CallTurns } from '../../../src/grpc/call-turns.ts'
+import { SocketTurns } from '../../../src/connections/socket-turns.ts'
 import { GrpcConnection } from '../../../src/grpc/grpc-connection.ts'
 import { Health } from '../../../src/grpc/health.ts'
 import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
@@ -34,7 +34,7 @@ beforeEach(async () => {
     observer: { callAnswered: () => undefined },
     hold: () => undefined,
     reading: readingTurns(),
-    callTurns: new CallTurns(),
+    callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
     largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),

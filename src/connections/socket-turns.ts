@@ -1,13 +1,7 @@
 import { FairQueue } from '../lib/fair-queue.ts'
 
-/** Calls of all connections in one turn of the event loop: some 10 ms. Four connections can begin all their calls at once. */
-const CALLS_PER_TURN = 128
-
 /** Connections that are read again at first after a full turn. */
 const RESUMED_AFTER_FULL_TURN = 4
-
-/** A check of another protocol takes several turns, so after a full one, others have some without calls. */
-const TURNS_WITHOUT_CALLS = 3
 
 /** A connection that can be told to wait. */
 export interface PacedConnection {
@@ -17,19 +11,34 @@ export interface PacedConnection {
   resumeReading(): void
 }
 
+interface SocketTurnsOptions {
+  /** Requests of all connections in one turn of the event loop. */
+  readonly perTurn: number
+  /** The same while connections wait. Default: as many. */
+  readonly perTurnOfWaiting?: number
+  /** Turns after a full one in which no connection that waits is read. Default: none. */
+  readonly turnsToRest?: number
+}
+
 /**
- * Bounds the calls that begin in one turn of the event loop. node:http2 begins all calls that it reads, so once there are enough, no
- * connection is read for some turns, and then a few, in which clients take turns. Most connections have little to read, so from turn to
- * turn twice as many are read again, until a turn is full.
+ * Bounds the requests that are read in one turn of the event loop. Node begins all requests that it reads, so once there are enough, no
+ * connection is read until a later turn, and then a few, in which clients take turns. Most connections have little to read, so from turn
+ * to turn twice as many are read again, until a turn is full.
  */
-export class CallTurns {
+export class SocketTurns {
+  readonly #options: Required<SocketTurnsOptions>
   readonly #reading = new Set<PacedConnection>()
   readonly #waiting = new FairQueue<PacedConnection>()
-  #left = CALLS_PER_TURN
+  #left: number
   #toResume = RESUMED_AFTER_FULL_TURN
   #turn = 0
   #turnsToRest = 0
   #isScheduled = false
+
+  constructor({ perTurn, perTurnOfWaiting = perTurn, turnsToRest = 0 }: SocketTurnsOptions) {
+    this.#options = { perTurn, perTurnOfWaiting, turnsToRest }
+    this.#left = perTurn
+  }
 
   /** The number of the turn. */
   get turn(): number {
@@ -44,10 +53,10 @@ export class CallTurns {
     if (!this.#reading.delete(connection)) this.#waiting.delete(connection.client, connection)
   }
 
-  /** A call begins. */
+  /** A request begins. */
   count(): void {
     this.#schedule()
-    if (--this.#left === 0) this.#pauseAll()
+    if (--this.#left <= 0) this.#pauseAll()
   }
 
   #schedule(): void {
@@ -68,8 +77,9 @@ export class CallTurns {
     this.#isScheduled = false
     this.#turn++
     const wasFull = this.#left <= 0
-    this.#left = CALLS_PER_TURN
+    this.#left = this.#options.perTurn
     if (this.#waiting.weight === 0) return
+    this.#left = this.#options.perTurnOfWaiting
     if (wasFull) this.#rest()
     else if (this.#turnsToRest > 0) this.#turnsToRest--
     else this.#resumeNext()
@@ -77,7 +87,7 @@ export class CallTurns {
   }
 
   #rest(): void {
-    this.#turnsToRest = TURNS_WITHOUT_CALLS
+    this.#turnsToRest = this.#options.turnsToRest
     this.#toResume = RESUMED_AFTER_FULL_TURN
   }
 

@@ -1,19 +1,19 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { CallTurns, type PacedConnection } from '../../../src/grpc/call-turns.ts'
+import { type PacedConnection, SocketTurns } from '../../../src/connections/socket-turns.ts'
 
 const PER_TURN = 128
 const RESTS = 3
 
-/** A connection that has calls to begin whenever it is read. */
+/** A connection that has requests to begin whenever it is read. */
 class Connection implements PacedConnection {
   readonly client: string
-  readonly #calls: number
+  readonly #requests: number
   isReading = true
   begun = 0
 
-  constructor(calls: number, client = 'a') {
+  constructor(requests: number, client = 'a') {
     this.client = client
-    this.#calls = calls
+    this.#requests = requests
   }
 
   pauseReading(): void {
@@ -24,20 +24,20 @@ class Connection implements PacedConnection {
     this.isReading = true
   }
 
-  read(turns: CallTurns): void {
+  read(turns: SocketTurns): void {
     if (!this.isReading) return
-    for (let i = 0; i < this.#calls; i++) turns.count()
-    this.begun += this.#calls
+    for (let i = 0; i < this.#requests; i++) turns.count()
+    this.begun += this.#requests
   }
 }
 
-let turns: CallTurns
+let turns: SocketTurns
 beforeEach(() => {
-  turns = new CallTurns()
+  turns = new SocketTurns({ perTurn: PER_TURN, turnsToRest: RESTS })
 })
 
-function open(count: number, calls: number, client?: string): Connection[] {
-  const connections = Array.from({ length: count }, () => new Connection(calls, client))
+function open(count: number, requests: number, client?: string): Connection[] {
+  const connections = Array.from({ length: count }, () => new Connection(requests, client))
   for (const connection of connections) turns.add(connection)
   return connections
 }
