@@ -2,45 +2,62 @@ import type { Socket } from 'node:net'
 import { clientOf } from '../lib/client-of.ts'
 import type { PacedConnection, SocketTurns } from './socket-turns.ts'
 
-const WAITS = Symbol('whether a socket waits for its turn to be read')
+const PACED = Symbol('the turns in which a socket is read')
 
 /** A socket, with what Node's parsers read from: public functions of the socket do not pause it for them. */
 interface PausableSocket extends Socket {
   readonly _handle?: { readonly reading: boolean; readStop(): void; readStart(): void } | null
-  [WAITS]?: boolean
+  [PACED]?: PacedSocket
 }
 
 /** Reads a socket in turns with others, until it closes. */
-export function readInTurns(socket: Socket, turns: SocketTurns): void {
-  const paced = new PacedSocket(socket)
+export function readInTurns(socket: PausableSocket, turns: SocketTurns): void {
+  const paced = new PacedSocket(socket, turns)
+  socket[PACED] = paced
   turns.add(paced)
   socket.once('close', () => turns.delete(paced))
 }
 
+/** A request of a socket begins. */
+export function countRequest(socket: PausableSocket): void {
+  socket[PACED]?.countRequest()
+}
+
 /** Whether a socket is not read although its client may have sent something. */
 export function waitsToBeRead(socket: PausableSocket): boolean {
-  return socket[WAITS] === true
+  return socket[PACED]?.isWaiting === true
 }
 
 /** Pauses a socket independently of Node, which pauses and resumes it too, for instance while a body waits for its reader. */
 class PacedSocket implements PacedConnection {
   readonly client: string
   readonly #socket: PausableSocket
+  readonly #turns: SocketTurns
+  #isWaiting = false
 
-  constructor(socket: PausableSocket) {
+  constructor(socket: PausableSocket, turns: SocketTurns) {
     this.client = clientOf(socket.remoteAddress)
     this.#socket = socket
+    this.#turns = turns
     // Node's own listener has started to read.
-    socket.on('resume', () => waitsToBeRead(socket) && this.pauseReading())
+    socket.on('resume', () => this.#isWaiting && this.pauseReading())
+  }
+
+  get isWaiting(): boolean {
+    return this.#isWaiting
+  }
+
+  countRequest(): void {
+    this.#turns.count(this.client)
   }
 
   pauseReading(): void {
-    this.#socket[WAITS] = true
+    this.#isWaiting = true
     this.#socket._handle?.readStop()
   }
 
   resumeReading(): void {
-    this.#socket[WAITS] = false
+    this.#isWaiting = false
     const handle = this.#socket._handle
     if (handle?.reading) handle.readStart()
   }

@@ -2,7 +2,7 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net'
 import { TurnBudget } from '../lib/turn-budget.ts'
 import { isDisconnected } from './disconnect.ts'
-import { readInTurns } from './paced-socket.ts'
+import { countRequest, readInTurns } from './paced-socket.ts'
 import { SocketTurns } from './socket-turns.ts'
 import { waitForTurn } from './wait-for-turn.ts'
 
@@ -22,20 +22,19 @@ const PARSED_AT_ONCE = 8
  */
 export class RequestTurns {
   readonly #budget: TurnBudget
-  readonly #reading: SocketTurns
 
   /** @param server with its listener for requests, and no other */
   constructor(server: Server, perTurn = REQUESTS_PER_TURN) {
     this.#budget = new TurnBudget(perTurn)
-    this.#reading = new SocketTurns({ perTurn: PARSED_AT_ONCE * perTurn, perTurnOfWaiting: perTurn })
-    server.on('connection', (socket: Socket) => readInTurns(socket, this.#reading))
+    const reading = new SocketTurns({ perTurn: PARSED_AT_ONCE * perTurn, perTurnOfWaiting: perTurn })
+    server.on('connection', (socket: Socket) => readInTurns(socket, reading))
     const [handle] = server.listeners('request') as [RequestListener]
     server.off('request', handle).on('request', (request, response) => this.#take(request, response, handle))
   }
 
   #take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
-    this.#reading.count()
     const { socket } = request
+    countRequest(socket)
     const run = () => {
       if (isDisconnected(socket)) return
       this.#budget.spend(1)

@@ -1,7 +1,13 @@
 import { FairQueue } from '../lib/fair-queue.ts'
 
-/** Connections that are read again at first after a full turn. */
+/** Connections of busy clients that are read again at first after a full turn. */
 const RESUMED_AFTER_FULL_TURN = 4
+
+/** Connections of other clients that are read again in a turn. Usually they have one request at most. */
+const RESUMED_OF_OTHERS = 256
+
+/** A client is busy if it has sent at least this part of the requests of a full turn. */
+const BUSY_PART = 1 / 8
 
 /** A connection that can be told to wait. */
 export interface PacedConnection {
@@ -22,13 +28,18 @@ interface SocketTurnsOptions {
 
 /**
  * Bounds the requests that are read in one turn of the event loop. Node begins all requests that it reads, so once there are enough, no
- * connection is read until a later turn, and then a few, in which clients take turns. Most connections have little to read, so from turn
- * to turn twice as many are read again, until a turn is full.
+ * connection is read until a later turn. Those of the clients that have sent the most are then read a few at a time, in which clients take
+ * turns. Most connections have little to read, so from turn to turn twice as many are read again, until a turn is full.
  */
 export class SocketTurns {
   readonly #options: Required<SocketTurnsOptions>
   readonly #reading = new Set<PacedConnection>()
   readonly #waiting = new FairQueue<PacedConnection>()
+  /** Connections of busy clients. */
+  readonly #waitingBusy = new FairQueue<PacedConnection>()
+  /** Requests of each client in this turn. */
+  readonly #requests = new Map<string, number>()
+  readonly #busyClients = new Set<string>()
   #left: number
   #toResume = RESUMED_AFTER_FULL_TURN
   #turn = 0
@@ -50,13 +61,22 @@ export class SocketTurns {
   }
 
   delete(connection: PacedConnection): void {
-    if (!this.#reading.delete(connection)) this.#waiting.delete(connection.client, connection)
+    if (this.#reading.delete(connection)) return
+    for (const queue of [this.#waiting, this.#waitingBusy]) queue.delete(connection.client, connection)
   }
 
-  /** A request begins. */
-  count(): void {
+  /** A request of a client begins. */
+  count(client: string): void {
     this.#schedule()
-    if (--this.#left <= 0) this.#pauseAll()
+    this.#requests.set(client, (this.#requests.get(client) ?? 0) + 1)
+    if (--this.#left === 0) this.#findBusyClients()
+    if (this.#left <= 0) this.#pauseAll()
+  }
+
+  #findBusyClients(): void {
+    let total = 0
+    for (const requests of this.#requests.values()) total += requests
+    for (const [client, requests] of this.#requests) if (requests >= total * BUSY_PART) this.#busyClients.add(client)
   }
 
   #schedule(): void {
@@ -68,7 +88,8 @@ export class SocketTurns {
   #pauseAll(): void {
     for (const connection of this.#reading) {
       connection.pauseReading()
-      this.#waiting.add(connection.client, connection)
+      const queue = this.#busyClients.has(connection.client) ? this.#waitingBusy : this.#waiting
+      queue.add(connection.client, connection)
     }
     this.#reading.clear()
   }
@@ -76,13 +97,18 @@ export class SocketTurns {
   #renew(): void {
     this.#isScheduled = false
     this.#turn++
+    this.#requests.clear()
     const wasFull = this.#left <= 0
     this.#left = this.#options.perTurn
-    if (this.#waiting.weight === 0) return
+    if (this.#waiting.weight + this.#waitingBusy.weight === 0) {
+      this.#busyClients.clear()
+      return
+    }
     this.#left = this.#options.perTurnOfWaiting
     if (wasFull) this.#rest()
     else if (this.#turnsToRest > 0) this.#turnsToRest--
-    else this.#resumeNext()
+    else this.#resumeBusy()
+    if (this.#turnsToRest === 0) this.#resume(this.#waiting, RESUMED_OF_OTHERS)
     this.#schedule()
   }
 
@@ -91,13 +117,17 @@ export class SocketTurns {
     this.#toResume = RESUMED_AFTER_FULL_TURN
   }
 
-  #resumeNext(): void {
-    for (let i = 0; i < this.#toResume; i++) {
-      const connection = this.#waiting.take()
+  #resumeBusy(): void {
+    this.#resume(this.#waitingBusy, this.#toResume)
+    this.#toResume *= 2
+  }
+
+  #resume(waiting: FairQueue<PacedConnection>, most: number): void {
+    for (let i = 0; i < most; i++) {
+      const connection = waiting.take()
       if (connection === undefined) return
       this.#reading.add(connection)
       connection.resumeReading()
     }
-    this.#toResume *= 2
   }
 }

@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { readInTurns } from '../connections/paced-socket.ts'
+import { countRequest, readInTurns } from '../connections/paced-socket.ts'
 import type { SocketTurns } from '../connections/socket-turns.ts'
 
 /**
@@ -10,6 +10,7 @@ const MAX_CALLS_PER_TURN = 320
 
 /** The calls of one connection, in the turns of all connections. */
 export class PacedCalls {
+  readonly #socket: Socket
   readonly #turns: SocketTurns
   readonly #endConnection: () => void
   #turn = 0
@@ -17,6 +18,7 @@ export class PacedCalls {
 
   /** @param endConnection ends one that opens and resets its calls in a flood, at once: what it has sent is then skipped */
   constructor(socket: Socket, turns: SocketTurns, endConnection: () => void) {
+    this.#socket = socket
     this.#turns = turns
     this.#endConnection = endConnection
     readInTurns(socket, turns)
@@ -26,7 +28,7 @@ export class PacedCalls {
     const { turn } = this.#turns
     if (this.#turn !== turn) this.#calls = 0
     this.#turn = turn
-    this.#turns.count()
+    countRequest(this.#socket)
     if (++this.#calls > MAX_CALLS_PER_TURN) this.#endConnection()
   }
 }

@@ -135,6 +135,11 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
     expectUnharmed('unread checks', await underAttack(service, attack))
   }, 60_000)
 
+  it('send thousands of pipelined requests at once', async () => {
+    const attack = { connections: 4_000, from: '127.0.0.2', head: get('/x'), burst: get('/x').repeat(16) }
+    expectUnharmed('bursts of pipelined requests', await underAttack(service, attack))
+  }, 60_000)
+
   it.each([
     ['/health', 'of the service'],
     ['/metrics', 'of the service'],

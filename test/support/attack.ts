@@ -21,6 +21,8 @@ const MAX_RESIDENT_MB = 300
 
 /** What each connection of an attacker does. */
 interface Attack {
+  /** Its address. Default: that of the other callers. */
+  readonly from?: string
   /** Where it connects to; by default, to where the service listens. */
   readonly port?: number
   readonly connections: number
@@ -33,6 +35,8 @@ interface Attack {
   readonly again?: boolean
   /** A text that is sent again and again after the request, as fast as it is read. */
   readonly flood?: string
+  /** A text that all connections send together every few seconds. */
+  readonly burst?: string
   /** A text that is sent once a second after the request. */
   readonly trickle?: string
   /** Whether answers are read; by default they are. */

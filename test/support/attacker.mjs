@@ -3,13 +3,18 @@ import { connect } from 'node:net'
 
 const [port, attack] = [Number(process.argv[2]), JSON.parse(process.argv[3] ?? '{}')]
 const { connections, head, fill = ['', 0], tail = '', flood } = attack
-const { again = false, trickle, reads = true, reopens = false } = attack
+const { again = false, trickle, reads = true, reopens = false, burst, from } = attack
 const request = Buffer.concat([head, fill[0].repeat(fill[1]), tail].map(part => Buffer.from(part)))
+const BURST_INTERVAL_MS = 5_000
 /** More at once would overflow the kernel's queue of the listening socket. */
 const OPENED_AT_ONCE = 50
 
+/** Those that send bursts. */
+const sockets = []
+
 function open() {
-  const socket = connect({ host: '127.0.0.1', port })
+  const socket = connect({ host: '127.0.0.1', port, localAddress: from })
+  if (burst !== undefined) sockets.push(socket)
   socket.on('error', () => undefined)
   socket.once('close', () => reopens && setTimeout(open, 20))
   socket.write(request)
@@ -29,4 +34,10 @@ function sendAlways(socket) {
 for (let opened = 0; opened < connections; ) {
   for (let i = 0; i < OPENED_AT_ONCE && opened < connections; i++, opened++) open()
   await new Promise(resolve => setTimeout(resolve, 20))
+}
+
+if (burst !== undefined) {
+  setInterval(() => {
+    for (const socket of sockets) socket.write(burst)
+  }, BURST_INTERVAL_MS)
 }

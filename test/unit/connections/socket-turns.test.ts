@@ -26,7 +26,7 @@ class Connection implements PacedConnection {
 
   read(turns: SocketTurns): void {
     if (!this.isReading) return
-    for (let i = 0; i < this.#requests; i++) turns.count()
+    for (let i = 0; i < this.#requests; i++) turns.count(this.client)
     this.begun += this.#requests
   }
 }
@@ -87,6 +87,15 @@ describe('after a full turn', () => {
     await turn(flood)
     for (let i = 0; i <= RESTS; i++) await turn([])
     expect(other?.isReading).toBe(true)
+  })
+
+  it('the connections of clients that have sent little are read together', async () => {
+    const flood = open(100, PER_TURN)
+    const others = open(50, 1, 'b')
+    await turn(flood)
+    expect(readingOf(others)).toBe(0)
+    for (let i = 0; i <= RESTS; i++) await turn([])
+    expect([readingOf(flood), readingOf(others)]).toEqual([4, others.length])
   })
 
   it('a connection that has closed is not read again', async () => {
