@@ -7,6 +7,8 @@ import { Service } from '../support/service.ts'
 
 const MIB = 1024 * 1024
 const GIGABYTES = 1_000 * 1024 * MIB
+/** Twice what it is if each of four thousand connections sends one request at the same time, which is no attack. */
+const MAX_P99_OF_BURSTS_MS = 75
 const FLOOD = 'x'.repeat(64 * 1024)
 
 let service: Service
@@ -137,7 +139,7 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
 
   it('send thousands of pipelined requests at once', async () => {
     const attack = { connections: 4_000, from: '127.0.0.2', head: get('/x'), burst: get('/x').repeat(16) }
-    expectUnharmed('bursts of pipelined requests', await underAttack(service, attack))
+    expectUnharmed('bursts of pipelined requests', await underAttack(service, attack), MAX_P99_OF_BURSTS_MS)
   }, 60_000)
 
   it.each([
