@@ -1,5 +1,5 @@
-import { appendFileSync, existsSync, truncateSync, writeFileSync } from 'node:fs'
-import { open, rename } from 'node:fs/promises'
+import { appendFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import { open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { parseJson } from '../lib/parse-json.ts'
@@ -151,7 +151,8 @@ export class QuotaCountsFile {
       }
       await sync(copy.path)
       if (this.#copy === undefined) return
-      await rename(copy.path, this.#path)
+      // In one turn with the end of the copy: nothing is appended to a file that is no longer there.
+      renameSync(copy.path, this.#path)
       this.#bytes = copy.bytes
       this.#isRemoved = false
     } finally {

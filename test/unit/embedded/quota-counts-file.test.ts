@@ -3,6 +3,7 @@ import {
   mkdirSync,
   mkdtempSync,
   openSync,
+  readdirSync,
   readFileSync,
   rmSync,
   statSync,
@@ -11,6 +12,7 @@ import {
 } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { type QuotaCount, QuotaCountsFile } from '../../../src/embedded/quota-counts-file.ts'
 import { CannotStart } from '../../../src/processes/supervised-process.ts'
@@ -88,6 +90,23 @@ it('what is appended while the file is compacted is in the new file', async () =
   expect(lines()).toHaveLength(2_002)
   const { 'key-0': first, 'key-1999': last, new: added } = heldAt(NOW)
   expect([first, last, added]).toEqual([count('00'), undefined, count('01')])
+})
+
+it('nothing is lost that is appended at any time while the file is compacted, also when the new file takes its place', async () => {
+  const file = new QuotaCountsFile(path, NOW)
+  const many = new Map(Array.from({ length: 2_000 }, (_, i) => [`key-${i}`, count('f'.repeat(1_000))]))
+  for (let i = 0; i < 3; i++) file.append(many, NOW)
+  let isCompacting = true
+  const isCompacted = file.settle(NOW).finally(() => {
+    isCompacting = false
+  })
+  for (let i = 0; isCompacting; i++) {
+    file.append(new Map([[`added-${i}`, count('01')]]), NOW)
+    await nextTurn()
+  }
+  await isCompacted
+  expect(heldAt(NOW)).toEqual(Object.fromEntries(file.held))
+  expect(readdirSync(directory)).toEqual(['quotas.ndjson'])
 })
 
 it('counts beyond the bound are given up, and those that were written longest ago first', async () => {
