@@ -11,6 +11,7 @@ import { flood, mostReadInATurn } from '../../support/flood.ts'
 
 const MIB = 1024 * 1024
 const TIMEOUT_MS = 500
+const PATIENT_MS = 100_000
 const SENDERS = 10
 
 let server: Server
@@ -24,10 +25,10 @@ afterEach(async () => {
   await once(server, 'close')
 })
 
-async function serve(turns = readingTurns()): Promise<void> {
+async function serve(turns = readingTurns(), timeoutMs = TIMEOUT_MS): Promise<void> {
   server = createServer((_request, response) => response.writeHead(404).end('nothing'))
   server.on('connection', connection => connections.push(connection))
-  new UnreadBodies(server, turns, TIMEOUT_MS)
+  new UnreadBodies(server, turns, timeoutMs)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 }
@@ -106,11 +107,11 @@ describe('the rests of bodies whose requests are answered', () => {
   it('may not be thousands of tiny chunks, also while no body has its turn', async () => {
     const turns = new Turns({ perSecond: 0.001 })
     turns.add('another client', { run: () => undefined })
-    await serve(turns)
+    await serve(turns, PATIENT_MS)
     const startMs = performance.now()
     const client = await answered(await connected(), head())
     client.write('1\r\nx\r\n'.repeat(5_000))
     await once(client, 'close')
-    expect(performance.now() - startMs).toBeLessThan(TIMEOUT_MS)
+    expect(performance.now() - startMs).toBeLessThan(PATIENT_MS)
   })
 })
