@@ -22,7 +22,7 @@ const ROWS: readonly Row[] = [
 ]
 
 interface CheckCostsOptions {
-  /** In each of them, both services are started anew, since V8 may compile the same code better in one process than in another. */
+  /** Each round starts both services again, since V8 may compile the same code better in one process than in another. */
   readonly rounds: number
   readonly pairs: number
   readonly seconds: number

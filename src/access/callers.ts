@@ -69,7 +69,10 @@ export class Callers {
     return tooManyCalls(await this.#limits.adminCall(name, clientOf(address)))
   }
 
-  /** Counts a failed login. Comes to a problem if there are too many from this address, at once if that is known; or if it cannot be counted. */
+  /**
+   * Counts a failed login. Returns a problem, or a promise of one, if there are too many from this address or it cannot be counted. Waits
+   * for nothing if it is known already that there are too many.
+   */
   countFailedLogin(address: string | undefined): Problem | undefined | Promise<Problem | undefined> {
     const waitMs = this.#failedLogins.add(clientOf(address))
     return typeof waitMs === 'number' ? tooManyLogins(waitMs) : waitMs.then(tooManyLogins, problemOnly)

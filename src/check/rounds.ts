@@ -12,7 +12,7 @@ const BUSY = 2
 /** After a round of so many items or more, the next one waits for those whom its replies answer. */
 const MANY = 16
 
-/** Part of the items of a round after which the next one begins, if as many have come. The last ones would keep the others waiting. */
+/** The next round begins once this part of the last round's items has come again. To wait for the last few would delay all others. */
 const MOST = 0.9
 
 /** The longest wait for them, in ms: the shortest time of a timer. */

@@ -1,4 +1,4 @@
-/** Half of the time of a test, so that a test that fails says why. */
+/** Less than the time of a test, so that a test that fails says why. */
 const PATIENCE_MS = 30_000
 
 /**

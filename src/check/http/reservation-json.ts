@@ -24,7 +24,7 @@ export function reservationBody({ id, status, keys, expiresAtMs }: Reservation) 
   return { id, status, checks, expiresAt: timeOf(expiresAtMs) }
 }
 
-/** Those of one call of the store expire at few times. */
+/** The last time that was formatted: reservations of one call of the store often expire at the same time. */
 let lastTime = { ms: 0, text: new Date(0).toISOString() }
 
 /** RFC 3339. @param ms since 1970 */

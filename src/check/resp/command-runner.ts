@@ -62,7 +62,7 @@ export class CommandRunner {
     return command === QUIT
   }
 
-  /** Adds the reply to what is no command. */
+  /** Adds the reply to input that is not a command. */
   refuse(err: ProtocolError, { address }: Session, batch: CommandBatch): void {
     batch.add(error(`ERR Protocol error: ${err.message}`))
     if (err instanceof HttpRequest)

@@ -64,7 +64,7 @@ describe('the queues of shards', () => {
     await nextTurn()
     await nextTurn()
     expect(keysAt(shards.a).slice(first)).toEqual([])
-    // Nobody else whom the calls have answered asks again.
+    // None of the other callers asks again.
     jest.advanceTimersByTime(1)
     expect(keysAt(shards.a).slice(first)).toEqual([['a101']])
     expect(keysAt(shards.b).slice(first)).toEqual([['b101']])
