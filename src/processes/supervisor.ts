@@ -126,8 +126,9 @@ function keepQuotaCounts(store: SupervisedProcess, front: SupervisedProcess): vo
   const tell = () => areFound && store.send({ type: 'keep-quota-counts' })
   store.on('message', ({ type }) => type === 'ready' && tell())
   front.on('message', ({ type }) => {
-    areFound ||= type === 'quota-found'
-    if (type === 'quota-found') tell()
+    if (type !== 'quota-found') return
+    areFound = true
+    tell()
   })
 }
 
