@@ -1,9 +1,12 @@
 import { type Batched, Batcher } from './batcher.ts'
 import type { KeyStore } from './ports.ts'
 
+/** Receives the reply of the store, or `undefined` if the store is unavailable or does not answer in time. */
+export type OnReply<Reply> = (reply: Reply | undefined) => void
+
 interface PendingCall<Item, Reply> extends Batched {
   readonly item: Item
-  readonly resolve: (reply: Reply | undefined) => void
+  readonly onReply: OnReply<Reply>
 }
 
 interface BatchedCallsOptions<Item, Reply> {
@@ -25,13 +28,11 @@ export class BatchedCalls<Item, Reply> {
     this.#options = options
   }
 
-  /** Resolves with `undefined` if the store is unavailable, or does not answer in time. */
-  ask(item: Item): Promise<Reply | undefined> {
-    return new Promise(resolve => {
-      const startMs = performance.now()
-      const batcher = this.#batcherOf(this.#options.storeOf(item))
-      batcher.enqueue({ item, resolve, startMs, isOfMany: false, isAnswered: false })
-    })
+  /** Calls back later, never at once. */
+  ask(item: Item, onReply: OnReply<Reply>): void {
+    const startMs = performance.now()
+    const batcher = this.#batcherOf(this.#options.storeOf(item))
+    batcher.enqueue({ item, onReply, startMs, isOfMany: false, isAnswered: false })
   }
 
   #batcherOf(store: KeyStore): Batcher<PendingCall<Item, Reply>, Reply> {
@@ -46,7 +47,7 @@ export class BatchedCalls<Item, Reply> {
         ),
       timeoutMs,
       maxBatch,
-      onReply: ({ resolve }, reply) => resolve(reply),
+      onReply: ({ onReply }, reply) => onReply(reply),
     })
     this.#batchers.set(store, batcher)
     return batcher

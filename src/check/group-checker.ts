@@ -3,19 +3,12 @@ import { decideTogether, type GroupDecision } from '../domain/group-decision.ts'
 import type { OnStoreFailure } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
+import { answering, type OnAnswer } from './answering.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets, LocalReading } from './local-buckets.ts'
 import type { AskedCheck } from './pending-check.ts'
-import type {
-  BucketCheck,
-  CheckGroup,
-  CheckObserver,
-  CheckOrigin,
-  GroupReading,
-  HoldRefusal,
-  RequestedHold,
-} from './ports.ts'
-import { type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
+import type { BucketCheck, CheckObserver, CheckOrigin, GroupReading, HoldRefusal, HoldRequest } from './ports.ts'
+import { type PreparedGroup, type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
 import { wasFull } from './was-full.ts'
 import { decideInOutage } from './without-store.ts'
@@ -32,9 +25,10 @@ export interface GroupCheckerOptions extends PrepareGroupOptions {
 }
 
 /** A decision; and for a reservation what is held, or why nothing is, though the limits allow it. */
-export interface GroupOutcome extends Pick<GroupReading, 'reservation'> {
+export interface GroupOutcome {
   readonly decision: GroupDecision
-  readonly refusal?: Refusal
+  readonly reservation: GroupReading['reservation']
+  readonly refusal: Refusal | undefined
 }
 
 export type Refusal =
@@ -54,79 +48,105 @@ export class GroupChecker {
   }
 
   /**
+   * Calls back, at once or later, with the decision or with a problem: `policy-unknown`, `tokens-exceed-capacity`, `keys-apart`,
+   * `overloaded`, or `store-unavailable` where a policy denies while the store is unavailable, or where only the store knows whether a
+   * request repeats an earlier one.
    * @param asked checks of different keys, at least one
    * @param options the call that asks, and what is held instead of spent
-   * @throws {Problem} `policy-unknown`, `tokens-exceed-capacity`, `keys-apart`, `overloaded`, or `store-unavailable` where a policy
-   * denies while the store is unavailable, or where only the store knows whether a request repeats an earlier one
    */
-  async decide(asked: readonly AskedCheck[], { origin, hold }: DecideOptions = {}): Promise<GroupOutcome> {
-    const preparing = prepareGroup(asked, hold !== undefined, this.#options)
-    const { checks, problem } = preparing instanceof Promise ? await preparing : preparing
-    const startMs = performance.now()
-    const request = { origin, ...(hold && { hold: { ...hold, named: asked } }) }
-    const outcome = await (problem ? this.#findAgain(checks, request, problem) : this.#decide(checks, request))
-    if (outcome.refusal === undefined) this.#observe(outcome.decision, (performance.now() - startMs) / 1000, origin?.id)
-    return outcome
+  decide(asked: readonly AskedCheck[], onOutcome: OnAnswer<GroupOutcome>, options: DecideOptions = {}): void {
+    answering(onOutcome, () => {
+      const preparing = prepareGroup(asked, options.hold !== undefined, this.#options)
+      if (preparing instanceof Promise) void this.#decideOncePrepared(preparing, onOutcome, options)
+      else this.#decidePrepared(preparing, onOutcome, options)
+    })
+  }
+
+  async #decideOncePrepared(
+    preparing: Promise<PreparedGroup>,
+    onOutcome: OnAnswer<GroupOutcome>,
+    options: DecideOptions,
+  ): Promise<void> {
+    const prepared = await preparing.catch((problem: Problem) => problem)
+    answering(onOutcome, () => {
+      if (prepared instanceof Error) throw prepared
+      this.#decidePrepared(prepared, onOutcome, options)
+    })
+  }
+
+  #decidePrepared(
+    { checks, problem }: PreparedGroup,
+    onOutcome: OnAnswer<GroupOutcome>,
+    { origin, hold }: DecideOptions,
+  ): void {
+    const group = { checks, origin, hold, startMs: performance.now(), onOutcome, repeated: undefined }
+    if (problem === undefined) this.#decide(group)
+    else this.#findAgain(group, problem)
   }
 
   /**
    * Decides a request that is refused now, but is allowed if it repeats an earlier one: a policy has changed since.
    * @throws {Problem} why it is refused
    */
-  async #findAgain(checks: readonly BucketCheck[], request: GroupRequest, problem: Problem): Promise<GroupOutcome> {
-    if (request.hold?.isNew !== false) throw problem
-    const found = await this.#ask({ ...request, checks: [], shadowed: [] })
-    if (found === undefined) throw new Problem('store-unavailable', REPETITION_UNKNOWN)
-    const { reservation, refusal } = found
-    if (reservation === undefined && refusal === undefined) throw problem
-    const looks = checks.map(check => ({ ...check, tokens: 0 }))
-    const outcome = await this.#decide(looks, { origin: request.origin, isFoundAgain: true })
-    if (!outcome.decision.allowed) return outcome
-    return { ...outcome, ...(reservation && { reservation }), ...(refusal && { refusal: refusalOf(refusal, checks) }) }
+  #findAgain(group: PendingGroup, problem: Problem): void {
+    const { checks, hold } = group
+    if (hold?.isNew !== false) throw problem
+    this.#ask(group, [], found => {
+      if (found === undefined) throw new Problem('store-unavailable', REPETITION_UNKNOWN)
+      if (found.reservation === undefined && found.refusal === undefined) throw problem
+      const looks = checks.map(check => ({ ...check, tokens: 0 }))
+      this.#decide({ ...group, checks: looks, hold: undefined, repeated: found })
+    })
   }
 
-  async #decide(checks: readonly BucketCheck[], request: GroupRequest): Promise<GroupOutcome> {
-    const byMode = checks.map(decideByMode)
-    if (byMode.some(decision => decision?.blocked)) {
-      return { decision: decideTogether(checks.map((check, i) => byMode[i] ?? decideBesideBlocked(check))) }
-    }
-    const counted = checks.filter((_, i) => byMode[i] === undefined)
-    const asksStore = counted.length > 0 || request.hold?.isNew === false
-    if (!asksStore) return { decision: decideTogether(byMode as readonly Decision[]) }
+  #decide(group: PendingGroup): void {
+    const { checks, hold } = group
+    const counted = checks.filter(isCounted)
+    if (checks.some(isBlocked)) this.#complete(group, checks.map(decideWithoutBucket))
+    else if (counted.length > 0 || hold?.isNew === false) this.#decideByStore(group, counted)
+    else this.#complete(group, checks.map(decideWithoutBucket))
+  }
+
+  #decideByStore(group: PendingGroup, counted: readonly BucketCheck[]): void {
     const startMs = performance.now()
-    const reading = await this.#ask({ ...request, checks: counted, shadowed: counted.map(isShadowed) })
-    const { decisions, ...held } = reading
-      ? this.#decideByReading(counted, reading, request)
-      : { decisions: this.#decideInOutage(counted, startMs) }
-    const ofCounted = decisions.values()
-    const results = byMode.map(decision => decision ?? (ofCounted.next().value as Decision))
-    return { decision: decideTogether(results), ...held }
+    this.#ask(group, counted, reading => {
+      const decisions = reading
+        ? this.#decideByReading(group, counted, reading)
+        : this.#decideInOutage(counted, startMs)
+      this.#complete(group, withUncounted(group.checks, decisions), reading)
+    })
   }
 
-  #decideByReading(checks: readonly BucketCheck[], reading: GroupReading, request: GroupRequest): CountedDecisions {
-    this.#learn(checks, reading, request.hold !== undefined)
-    const { reservation, refusal } = reading
-    const readings = request.isFoundAgain ? reading.readings.map(allowing) : reading.readings
-    return {
-      decisions: checks.map((check, i) => decideByBucket(check, readings[i] as BucketReading, 'redis')),
-      ...(reservation && { reservation }),
-      ...(refusal && { refusal: refusalOf(refusal, checks) }),
-    }
+  #decideByReading(group: PendingGroup, checks: readonly BucketCheck[], reading: GroupReading): readonly Decision[] {
+    this.#learn(checks, reading, group.hold !== undefined)
+    const readings = group.repeated ? reading.readings.map(allowing) : reading.readings
+    return checks.map((check, i) => decideByBucket(check, readings[i] as BucketReading, 'redis'))
   }
 
-  async #ask(group: CheckGroup): Promise<GroupReading | undefined> {
+  /** @throws {Problem} `overloaded` */
+  #ask(
+    { origin, hold, onOutcome }: PendingGroup,
+    checks: readonly BucketCheck[],
+    onReading: (reading: GroupReading | undefined) => void,
+  ): void {
     const { queue, maxWaiting } = this.#options
-    const { length } = group.checks
     if (this.#waiting >= maxWaiting) {
       const detail = `${maxWaiting} checks of groups and reservations wait for the bucket store, as many as MAX_WAITING_CHECKS allows`
       throw new Problem('overloaded', detail)
     }
-    this.#waiting += length
-    try {
-      return await queue.checkAll(group)
-    } finally {
-      this.#waiting -= length
-    }
+    queue.checkAll({ checks, shadowed: checks.map(isShadowed), origin, hold }, reading => {
+      this.#waiting -= checks.length
+      answering(onOutcome, () => onReading(reading))
+    })
+    this.#waiting += checks.length
+  }
+
+  #complete(group: PendingGroup, decisions: readonly Decision[], reading?: GroupReading): void {
+    const { checks, startMs, origin, onOutcome, repeated } = group
+    const decision = decideTogether(decisions)
+    const { reservation, refusal } = (decision.allowed ? repeated : undefined) ?? reading ?? NOTHING_HELD
+    if (refusal === undefined) this.#observe(decision, (performance.now() - startMs) / 1000, origin?.id)
+    onOutcome({ decision, reservation, refusal: refusal && refusalOf(refusal, checks.filter(isCounted)) })
   }
 
   /** What was spent or held makes the remembered denials of these keys obsolete. */
@@ -166,17 +186,44 @@ export class GroupChecker {
 
 interface DecideOptions {
   readonly origin?: CheckOrigin | undefined
-  readonly hold?: RequestedHold
+  readonly hold?: HoldRequest
 }
 
-/** What a group has besides its checks. */
-interface GroupRequest extends Pick<CheckGroup, 'origin' | 'hold'> {
-  /** The request repeats a reservation that was found, so it is allowed, whatever is left now. */
-  readonly isFoundAgain?: true
+/** A group that waits for its decision. */
+interface PendingGroup {
+  readonly checks: readonly BucketCheck[]
+  readonly origin: CheckOrigin | undefined
+  readonly hold: HoldRequest | undefined
+  readonly startMs: number
+  readonly onOutcome: OnAnswer<GroupOutcome>
+  /** What the store found of the earlier request that this one repeats. Then this one is allowed, whatever is left now. */
+  readonly repeated: GroupReading | undefined
 }
 
-interface CountedDecisions extends Omit<GroupOutcome, 'decision'> {
-  readonly decisions: readonly Decision[]
+const NOTHING_HELD: Pick<GroupReading, 'reservation' | 'refusal'> = {}
+
+function isBlocked({ policy }: BucketCheck): boolean {
+  return policy.definition.mode === 'block'
+}
+
+function isCounted({ policy }: BucketCheck): boolean {
+  return policy.definition.mode !== 'off'
+}
+
+function isShadowed({ policy }: BucketCheck): boolean {
+  return policy.definition.mode === 'shadow'
+}
+
+/** Of a check that is not counted, or in a group of which one is blocked. */
+function decideWithoutBucket(check: BucketCheck): Decision {
+  return decideByMode(check) ?? decideBesideBlocked(check)
+}
+
+/** The decisions of all checks, in their order. @param decisions of those that are counted */
+function withUncounted(checks: readonly BucketCheck[], decisions: readonly Decision[]): readonly Decision[] {
+  if (decisions.length === checks.length) return decisions
+  const ofCounted = decisions.values()
+  return checks.map(check => decideByMode(check) ?? (ofCounted.next().value as Decision))
 }
 
 function allowing({ violated: _, ...reading }: BucketReading): BucketReading {
@@ -187,8 +234,4 @@ function refusalOf(refusal: HoldRefusal, checks: readonly BucketCheck[]): Refusa
   if (refusal.reason === 'idempotency-key-reused') return refusal
   const { reason, index, retryAfterMs } = refusal
   return { reason, check: checks[index] as BucketCheck, retryAfterMs }
-}
-
-function isShadowed({ policy }: BucketCheck): boolean {
-  return policy.definition.mode === 'shadow'
 }

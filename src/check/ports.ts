@@ -48,7 +48,7 @@ export interface CheckGroup extends Asked {
   /** For each check, whether its policy is in mode `shadow`: it never denies the group, and spends nothing if it would be denied. */
   readonly shadowed: readonly boolean[]
   /** Present for a reservation: the tokens are held instead of spent. */
-  readonly hold?: HoldRequest
+  readonly hold?: HoldRequest | undefined
 }
 
 export interface HoldRequest {
@@ -63,15 +63,12 @@ export interface HoldRequest {
   readonly named: readonly NamedKey[]
 }
 
-/** What to hold of the keys that a request names. */
-export type RequestedHold = Omit<HoldRequest, 'named'>
-
 export interface GroupReading {
   /** Of each check, as it alone would get: after spending or holding if the group is allowed. */
   readonly readings: readonly BucketReading[]
   readonly allowed: boolean
   /** What is held under the id of the request, perhaps since an earlier request. Absent if nothing is. */
-  readonly reservation?: { readonly expiresAtMs: number; readonly isRepeated?: true }
+  readonly reservation?: { readonly expiresAtMs: number; readonly isRepeated?: true } | undefined
   readonly refusal?: HoldRefusal
 }
 
@@ -94,14 +91,14 @@ export interface Settlement extends Asked {
 export interface SettledKey {
   readonly key: string
   /** That were reserved. Absent if nothing was held of the key. */
-  readonly reserved?: number
+  readonly reserved?: number | undefined
   /** That were settled. */
   readonly tokens: number
   /** That were charged in all, by expiry too: the smallest number over the limits. */
   readonly charged: number
   readonly policy: Policy
   /** Of a check of 0 tokens; absent if the policy in force has no limits. */
-  readonly reading?: BucketReading
+  readonly reading?: BucketReading | undefined
 }
 
 export type SettlementResult =
@@ -115,7 +112,7 @@ export type SettlementResult =
 export interface Extension extends Asked {
   readonly id: ReservationId
   /** Counts from now; as at the start if absent. */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
 }
 
 export type ExtensionResult =

@@ -3,7 +3,7 @@ import type { OnExpiry } from '../domain/holds.ts'
 import { reservationId } from '../domain/reservation-id.ts'
 import { randomToken } from '../lib/random-token.ts'
 import type { AskedCheck } from './pending-check.ts'
-import type { CheckOrigin, RequestedHold } from './ports.ts'
+import type { CheckOrigin, HoldRequest } from './ports.ts'
 
 export interface ReservationRequest {
   readonly checks: readonly AskedCheck[]
@@ -20,15 +20,15 @@ export interface ReservationRequest {
 const NO_FINGERPRINT = '-'
 
 /** The hold of a request. Requests with the same caller, first key and idempotency key have the same id. */
-export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): RequestedHold {
+export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): HoldRequest {
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
     const id = reservationId(key, randomToken())
-    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isNew: true }
+    return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isNew: true, named: checks }
   }
   const id = reservationId(key, digest([caller, key, idempotencyKey]))
-  const named = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
-  return { id, ttlMs, onExpiry, fingerprint: digest([named, ttlMs, onExpiry]), isNew: false }
+  const asked = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
+  return { id, ttlMs, onExpiry, fingerprint: digest([asked, ttlMs, onExpiry]), isNew: false, named: checks }
 }
 
 /** 16 bytes in base64url. */

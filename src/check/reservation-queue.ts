@@ -1,7 +1,7 @@
 import type { Hold } from '../domain/holds.ts'
 import type { Reservation } from '../domain/reservation.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
-import { BatchedCalls } from './batched-calls.ts'
+import { BatchedCalls, type OnReply } from './batched-calls.ts'
 import type {
   CheckGroup,
   Extension,
@@ -25,8 +25,8 @@ interface ReservationQueueOptions {
 }
 
 /**
- * Where groups of checks, and calls on reservations, wait for the store. Each method resolves with `undefined` if the store is
- * unavailable, or does not answer in time.
+ * Where groups of checks, and calls on reservations, wait for the store. Each method calls back later, never at
+ * once.
  */
 export class ReservationQueue {
   readonly #options: ReservationQueueOptions
@@ -59,23 +59,23 @@ export class ReservationQueue {
     this.#reads = new BatchedCalls({ ...bounds, storeOf: storeOfReservation, call: (store, ids) => store.read(ids) })
   }
 
-  checkAll(group: CheckGroup): Promise<GroupReading | undefined> {
-    return this.#groups.ask(group)
+  checkAll(group: CheckGroup, onReading: OnReply<GroupReading>): void {
+    this.#groups.ask(group, onReading)
   }
 
-  settle(settlement: Settlement): Promise<SettlementResult | undefined> {
-    return this.#settlements.ask(settlement)
+  settle(settlement: Settlement, onResult: OnReply<SettlementResult>): void {
+    this.#settlements.ask(settlement, onResult)
   }
 
-  extend(extension: Extension): Promise<ExtensionResult | undefined> {
-    return this.#extensions.ask(extension)
+  extend(extension: Extension, onResult: OnReply<ExtensionResult>): void {
+    this.#extensions.ask(extension, onResult)
   }
 
-  read(id: ReservationId): Promise<Reservation | null | undefined> {
-    return this.#reads.ask(id)
+  read(id: ReservationId, onReservation: OnReply<Reservation | null>): void {
+    this.#reads.ask(id, onReservation)
   }
 
-  /** The first holds of a key by expiry, at most 100. */
+  /** The first holds of a key by expiry, at most 100; `undefined` if the store is unavailable. */
   async holdsOf(key: string): Promise<readonly Hold[] | undefined> {
     try {
       return await this.#options.storeOf(key).holdsOf(key)

@@ -5,10 +5,20 @@ import type { BucketReading } from '../domain/reading.ts'
 import type { NamedKey, Reservation } from '../domain/reservation.ts'
 import { parseReservationId, type ReservationId } from '../domain/reservation-id.ts'
 import { Problem } from '../lib/errors.ts'
+import { answering, type OnAnswer } from './answering.ts'
+import type { OnReply } from './batched-calls.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { GroupChecker, GroupOutcome } from './group-checker.ts'
 import type { PolicyLookup } from './policy-lookup.ts'
-import type { Amounts, CheckOrigin, ReservationObserver, SettledKey, SettlementResult } from './ports.ts'
+import type {
+  Amounts,
+  CheckOrigin,
+  ExtensionResult,
+  ReservationObserver,
+  SettledKey,
+  Settlement,
+  SettlementResult,
+} from './ports.ts'
 import { type ReservationRequest, requestedHold } from './requested-hold.ts'
 import { keysDiffer, refusalProblem, reservationEnded, reservationNotFound } from './reservation-problems.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
@@ -26,7 +36,7 @@ interface ReservationsOptions {
 /** What was decided, and what is held: nothing if the request is denied, or allowed only because nothing is counted. */
 export interface Reserved {
   readonly decision: GroupDecision
-  readonly held?: { readonly id: ReservationId; readonly expiresAtMs: number }
+  readonly held: { readonly id: ReservationId; readonly expiresAtMs: number } | undefined
 }
 
 export interface Settled {
@@ -45,57 +55,61 @@ export class Reservations {
   }
 
   /**
-   * Holds tokens of each key, if all of them allow.
-   * @throws {Problem} those of `GroupChecker.decide`, `too-many-reservations`, `idempotency-key-reused`
+   * Holds tokens of each key, if all of them allow. The problems are those of `GroupChecker.decide`, `too-many-reservations` and
+   * `idempotency-key-reused`.
    */
-  async reserve(request: ReservationRequest): Promise<Reserved> {
+  reserve(request: ReservationRequest, onReserved: OnAnswer<Reserved>): void {
     const hold = requestedHold(request)
-    const outcome = await this.#options.groups.decide(request.checks, { origin: request.origin, hold })
+    const onOutcome = (outcome: GroupOutcome | Problem) =>
+      onReserved(outcome instanceof Problem ? outcome : this.#reserved(request, hold.id, outcome))
+    this.#options.groups.decide(request.checks, onOutcome, { origin: request.origin, hold })
+  }
+
+  /**
+   * Charges what the work cost, and gives back the rest of what was held. Repeating it changes nothing. The problems are
+   * `reservation-not-found`, `reservation-ended`, `store-unavailable`, and `validation-failed` if the amounts are for other keys.
+   */
+  settle(text: string, amounts: Exclude<Amounts, 'release'>, onSettled: OnAnswer<Settled>, origin?: CheckOrigin): void {
+    this.#end(text, { amounts, origin }, onSettled, (id, keys) => {
+      return { id, keys, decision: decideTogether(keys.map(decisionAfter)) }
+    })
+  }
+
+  /**
+   * Gives back all that was held. Repeating it changes nothing. The problems are `reservation-not-found`, `reservation-ended` and
+   * `store-unavailable`.
+   */
+  release(text: string, onReleased: OnAnswer<void>, origin?: CheckOrigin): void {
+    this.#end(text, { amounts: 'release', origin }, onReleased, () => undefined)
+  }
+
+  /**
+   * Moves the expiry, and answers with it, in ms since 1970. The problems are those of `release`.
+   * @param ttlMs from now; as at the start if absent
+   */
+  extend(text: string, ttlMs: number | undefined, onExtended: OnAnswer<number>, origin?: CheckOrigin): void {
+    const ask: Ask<ExtensionResult> = (id, onReply) => this.#options.queue.extend({ id, origin, ttlMs }, onReply)
+    answerByReply(text, ask, onExtended, (id, result) => {
+      if (result.status === 'not-found') throw reservationNotFound(id)
+      if (result.status === 'ended') throw reservationEnded(id, result.ended)
+      return result.expiresAtMs
+    })
+  }
+
+  /** The problems are `reservation-not-found` and `store-unavailable`. */
+  read(text: string, onReservation: OnAnswer<Reservation>): void {
+    const ask: Ask<Reservation | null> = (id, onReply) => this.#options.queue.read(id, onReply)
+    answerByReply(text, ask, onReservation, (id, reservation) => {
+      if (reservation === null) throw reservationNotFound(id)
+      return reservation
+    })
+  }
+
+  #reserved(request: ReservationRequest, id: ReservationId, outcome: GroupOutcome): Reserved | Problem {
     this.#observe(outcome)
     const { decision, reservation, refusal } = outcome
-    if (refusal !== undefined) throw refusalProblem(refusal, request)
-    return { decision, ...(reservation && { held: { id: hold.id, expiresAtMs: reservation.expiresAtMs } }) }
-  }
-
-  /**
-   * Charges what the work cost, and gives back the rest of what was held. Repeating it changes nothing.
-   * @throws {Problem} `reservation-not-found`, `reservation-ended`, `validation-failed` if the amounts are for other keys,
-   * `store-unavailable`
-   */
-  async settle(text: string, amounts: Exclude<Amounts, 'release'>, origin?: CheckOrigin): Promise<Settled> {
-    const id = parsed(text)
-    const keys = this.#ended(id, await this.#end(id, amounts, origin))
-    return { id, keys, decision: decideTogether(keys.map(decisionAfter)) }
-  }
-
-  /**
-   * Gives back all that was held. Repeating it changes nothing.
-   * @throws {Problem} `reservation-not-found`, `reservation-ended`, `store-unavailable`
-   */
-  async release(text: string, origin?: CheckOrigin): Promise<void> {
-    const id = parsed(text)
-    this.#ended(id, await this.#end(id, 'release', origin))
-  }
-
-  /**
-   * Moves the expiry. Returns it, in ms since 1970.
-   * @param ttlMs from now; as at the start if absent
-   * @throws {Problem} `reservation-not-found`, `reservation-ended`, `store-unavailable`
-   */
-  async extend(text: string, ttlMs: number | undefined, origin?: CheckOrigin): Promise<number> {
-    const id = parsed(text)
-    const result = available(await this.#options.queue.extend({ id, origin, ...(ttlMs !== undefined && { ttlMs }) }))
-    if (result.status === 'not-found') throw reservationNotFound(id)
-    if (result.status === 'ended') throw reservationEnded(id, result.ended)
-    return result.expiresAtMs
-  }
-
-  /** @throws {Problem} `reservation-not-found`, `store-unavailable` */
-  async read(text: string): Promise<Reservation> {
-    const id = parsed(text)
-    const reservation = available(await this.#options.queue.read(id))
-    if (reservation === null) throw reservationNotFound(id)
-    return reservation
+    if (refusal !== undefined) return refusalProblem(refusal, request)
+    return { decision, held: reservation && { id, expiresAtMs: reservation.expiresAtMs } }
   }
 
   #observe({ decision, reservation, refusal }: GroupOutcome): void {
@@ -108,14 +122,21 @@ export class Reservations {
     }
   }
 
-  #end(id: ReservationId, amounts: Amounts, origin: CheckOrigin | undefined): Promise<SettlementResult | undefined> {
-    return this.#options.queue.settle({ id, amounts, origin, policyOf: this.#policyOf })
+  #end<Answer>(
+    text: string,
+    asked: Pick<Settlement, 'amounts' | 'origin'>,
+    onAnswer: OnAnswer<Answer>,
+    answerOf: (id: ReservationId, keys: readonly SettledKey[]) => Answer,
+  ): void {
+    const { amounts, origin } = asked
+    const ask: Ask<SettlementResult> = (id, onReply) =>
+      this.#options.queue.settle({ id, amounts, origin, policyOf: this.#policyOf }, onReply)
+    answerByReply(text, ask, onAnswer, (id, result) => answerOf(id, this.#ended(id, result)))
   }
 
   /** Returns the keys of a reservation that has ended. @throws {Problem} if it has not, or otherwise than was asked */
-  #ended(id: ReservationId, settled: SettlementResult | undefined): readonly SettledKey[] {
+  #ended(id: ReservationId, result: SettlementResult): readonly SettledKey[] {
     const { denialCache, observer } = this.#options
-    const result = available(settled)
     if (result.status === 'not-found') throw reservationNotFound(id)
     if (result.status === 'ended') throw reservationEnded(id, result.ended)
     if (result.status === 'keys-differ') throw keysDiffer(result.keys)
@@ -147,13 +168,24 @@ function decisionAfter({ key, policy, reading }: SettledKey) {
   return decideByMode(check) ?? decideByBucket(check, reading as BucketReading, 'redis')
 }
 
-function parsed(text: string): ReservationId {
-  const id = parseReservationId(text)
-  if (id === undefined) throw reservationNotFound(text)
-  return id
-}
+/** Asks the store about a reservation. */
+type Ask<Reply> = (id: ReservationId, onReply: OnReply<Reply>) => void
 
-function available<T>(result: T | undefined): T {
-  if (result === undefined) throw new Problem('store-unavailable', 'the bucket store is unavailable; try again')
-  return result
+/** Asks the store about the reservation with this id, and answers with what its reply means, or with the problem that it means. */
+function answerByReply<Reply, Answer>(
+  text: string,
+  ask: Ask<Reply>,
+  onAnswer: OnAnswer<Answer>,
+  meaningOf: (id: ReservationId, reply: Reply) => Answer,
+): void {
+  answering(onAnswer, () => {
+    const id = parseReservationId(text)
+    if (id === undefined) throw reservationNotFound(text)
+    ask(id, reply => {
+      answering(onAnswer, () => {
+        if (reply === undefined) throw new Problem('store-unavailable', 'the bucket store is unavailable; try again')
+        onAnswer(meaningOf(id, reply))
+      })
+    })
+  })
 }

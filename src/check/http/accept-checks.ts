@@ -1,8 +1,10 @@
 import { callerKeyFault, policyNameFault } from '../../domain/key.ts'
 import { type ErrorCode, type FieldError, Problem, validationProblem } from '../../lib/errors.ts'
+import type { AskedCheck } from '../pending-check.ts'
 
 interface NamedCheck {
   readonly key: string
+  readonly tokens?: number
   readonly policy?: string | undefined
 }
 
@@ -19,9 +21,21 @@ export function acceptChecks(checks: readonly NamedCheck[], pathOf: PathOf): voi
   if (!areAcceptable(checks)) throw problemOf(checks, pathOf)
 }
 
+/** The checks of a request, in which those that name no tokens have the request's own. */
+export function withTokens(checks: readonly NamedCheck[], tokens: number): readonly AskedCheck[] {
+  return checks.map(check => ({ key: check.key, tokens: check.tokens ?? tokens, policy: check.policy }))
+}
+
 function areAcceptable(checks: readonly NamedCheck[]): boolean {
-  const areValid = checks.every(({ key, policy }) => callerKeyFault(key) === undefined && !isInvalidName(policy))
-  return areValid && new Set(checks.map(({ key }) => key)).size === checks.length
+  return checks.every(
+    ({ key, policy }, index) =>
+      callerKeyFault(key) === undefined && !isInvalidName(policy) && indexOfKey(checks, key) === index,
+  )
+}
+
+/** Of the first check with this key. */
+function indexOfKey(checks: readonly NamedCheck[], key: string): number {
+  return checks.findIndex(check => check.key === key)
 }
 
 function isInvalidName(policy: string | undefined): boolean {
@@ -49,12 +63,10 @@ function faultAt(path: string, message: string | undefined): readonly FieldError
 }
 
 function repeatedKeys(checks: readonly NamedCheck[], pathOf: PathOf): readonly FieldError[] {
-  const first = new Map<string, number>()
   return checks.flatMap(({ key }, index) => {
-    const earlier = first.get(key)
-    if (earlier === undefined) first.set(key, index)
-    const message = `must be another key; ${JSON.stringify(key)} is ${pathOf(earlier ?? index, 'key')} already`
-    return earlier === undefined ? [] : [{ path: pathOf(index, 'key'), message }]
+    const first = indexOfKey(checks, key)
+    const message = `must be another key; ${JSON.stringify(key)} is ${pathOf(first, 'key')} already`
+    return first === index ? [] : [{ path: pathOf(index, 'key'), message }]
   })
 }
 

@@ -4,6 +4,7 @@ import { fail } from '../../http/problem.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
 import { acceptKey, acceptPolicyName } from '../accept-key.ts'
+import type { GroupOutcome } from '../group-checker.ts'
 import { writeRateLimitFields } from '../rate-limit-fields.ts'
 import { acceptChecks } from './accept-checks.ts'
 import { acceptQuery } from './accept-query.ts'
@@ -17,6 +18,7 @@ import {
   SeveralKeys,
 } from './forward-auth.schema.ts'
 import type { GroupRouteOptions } from './group.route.ts'
+import { sendAnswer } from './send-answer.ts'
 import { sendDenial, sendGroupDenial } from './send-decision.ts'
 
 const DOCS: RouteDocs = {
@@ -34,14 +36,15 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions & Gr
   app,
   { checker, groupChecker, fieldStyle, log },
 ) => {
-  const decideTogether = async (request: FastifyRequest, reply: FastifyReply, query: SeveralKeys) => {
+  const decideTogether = (request: FastifyRequest, reply: FastifyReply, query: SeveralKeys) => {
     const checks = checksOf(query)
     acceptChecks(checks, pathIn(query))
-    const startMs = performance.now()
-    const { decision } = await groupChecker.decide(checks, { origin: request })
-    log.checked(request, performance.now() - startMs)
-    writeRateLimitFields(decision.binding, fieldStyle, reply)
-    return decision.allowed ? reply.send() : sendGroupDenial(request, reply, decision, query.deny)
+    const onOutcome = sendAnswer({ request, reply, log }, ({ decision }: GroupOutcome) => {
+      writeRateLimitFields(decision.binding, fieldStyle, reply)
+      if (decision.allowed) reply.send()
+      else sendGroupDenial(request, reply, decision, query.deny)
+    })
+    groupChecker.decide(checks, onOutcome, { origin: request })
   }
 
   app.get(
@@ -67,7 +70,6 @@ export const forwardAuthRoute: FastifyPluginAsyncTypebox<CheckRoutesOptions & Gr
         },
         request,
       )
-      return undefined
     },
   )
 }

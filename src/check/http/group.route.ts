@@ -3,11 +3,12 @@ import type { RequestLog } from '../../http/request-log.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
-import type { GroupChecker } from '../group-checker.ts'
+import type { GroupChecker, GroupOutcome } from '../group-checker.ts'
 import { writeRateLimitFields } from '../rate-limit-fields.ts'
-import { acceptChecks, pathInBody } from './accept-checks.ts'
+import { acceptChecks, pathInBody, withTokens } from './accept-checks.ts'
 import { groupMembers } from './decision-json.ts'
 import { GroupDenialResponse, GroupRequest, GroupResponse } from './group.schema.ts'
+import { sendAnswer } from './send-answer.ts'
 import { sendGroupDenial } from './send-decision.ts'
 
 export interface GroupRouteOptions {
@@ -43,18 +44,15 @@ export const groupRoute: FastifyPluginAsyncTypebox<GroupRouteOptions> = async (a
   app.post(
     '/check/all',
     { config: { access: 'check', docs: GROUP_DOCS }, schema: { body: GroupRequest } },
-    async (request, reply) => {
+    (request, reply) => {
       const { checks, tokens } = request.body
       acceptChecks(checks, pathInBody)
-      const startMs = performance.now()
-      const { decision } = await groupChecker.decide(
-        checks.map(check => ({ tokens, ...check })),
-        { origin: request },
-      )
-      log.checked(request, performance.now() - startMs)
-      writeRateLimitFields(decision.binding, fieldStyle, reply)
-      if (!decision.allowed) return sendGroupDenial(request, reply, decision)
-      return sendJson(reply, `{${groupMembers(decision)}}`)
+      const onOutcome = sendAnswer({ request, reply, log }, ({ decision }: GroupOutcome) => {
+        writeRateLimitFields(decision.binding, fieldStyle, reply)
+        if (decision.allowed) sendJson(reply, `{${groupMembers(decision)}}`)
+        else sendGroupDenial(request, reply, decision)
+      })
+      groupChecker.decide(withTokens(checks, tokens), onOutcome, { origin: request })
     },
   )
 }

@@ -2,7 +2,7 @@ import { type FieldError, validationProblem } from '../../lib/errors.ts'
 import { acceptKey, acceptPolicyName } from '../accept-key.ts'
 import type { AskedCheck } from '../pending-check.ts'
 import type { Amounts } from '../ports.ts'
-import { acceptChecks, pathInBody } from './accept-checks.ts'
+import { acceptChecks, pathInBody, withTokens } from './accept-checks.ts'
 import type { ReservationRequest, SettleRequest } from './reservation.schema.ts'
 
 /**
@@ -13,12 +13,12 @@ export function requestedChecks({ key, tokens, policy, checks }: ReservationRequ
   if (checks !== undefined) {
     refuseMembers({ key, policy }, 'is not allowed together with checks')
     acceptChecks(checks, pathInBody)
-    return checks.map(check => ({ tokens, ...check }))
+    return withTokens(checks, tokens)
   }
   if (key === undefined) throw validationProblem([{ path: '/key', message: 'is missing; give key, or checks' }])
   acceptKey('/key', key)
   acceptPolicyName('/policy', policy)
-  return [{ key, tokens, ...(policy !== undefined && { policy }) }]
+  return [{ key, tokens, policy }]
 }
 
 /**

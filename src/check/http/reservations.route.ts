@@ -1,16 +1,18 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import type { Reservation } from '../../domain/reservation.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { withOptionalBody } from '../../http/optional-body.ts'
 import type { RequestLog } from '../../http/request-log.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import { writeRateLimitFields } from '../rate-limit-fields.ts'
-import type { Reservations, Reserved } from '../reservations.ts'
+import type { Reservations, Reserved, Settled } from '../reservations.ts'
 import { ExtendRequest, ReservationParams, ReservationRequest, SettleRequest } from './reservation.schema.ts'
 import { createdJson, reservationBody, settledJson, timeOf } from './reservation-json.ts'
 import { amountsOf, requestedChecks } from './reservation-request.ts'
 import { CREATE_DOCS, EXTEND_DOCS, READ_DOCS, RELEASE_DOCS, SETTLE_DOCS } from './reservations.docs.ts'
+import { sendAnswer } from './send-answer.ts'
 import { sendDenial, sendGroupDenial } from './send-decision.ts'
 
 export interface ReservationRoutesOptions {
@@ -25,13 +27,11 @@ const PATH = '/reservations/:id'
 export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptions> = async (app, options) => {
   const { reservations, fieldStyle, log } = options
   const validatorCompiler = withOptionalBody(app)
-  /** Logs a call that the store answers slowly, as for checks. @param startMs by `performance.now()` */
-  const answered = (request: FastifyRequest, startMs: number) => log.checked(request, performance.now() - startMs)
 
   app.post(
     '/reservations',
     { config: { access: 'check', docs: CREATE_DOCS }, schema: { body: ReservationRequest } },
-    async (request, reply) => {
+    (request, reply) => {
       const { body, actor: caller } = request
       const { ttlMs, onExpiry } = body
       const checks = requestedChecks(body)
@@ -39,11 +39,11 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
         ...{ checks, ttlMs, onExpiry, caller, origin: request },
         idempotencyKey: idempotencyKey(request.headers),
       }
-      const startMs = performance.now()
-      const reserved = await reservations.reserve(requested)
-      answered(request, startMs)
-      writeRateLimitFields(reserved.decision.binding, fieldStyle, reply)
-      return sendReserved(request, reply, { reserved, hasSeveral: body.checks !== undefined })
+      const onReserved = sendAnswer({ request, reply, log }, (reserved: Reserved) => {
+        writeRateLimitFields(reserved.decision.binding, fieldStyle, reply)
+        sendReserved(request, reply, { reserved, hasSeveral: body.checks !== undefined })
+      })
+      reservations.reserve(requested, onReserved)
     },
   )
 
@@ -54,12 +54,12 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
       schema: { params: ReservationParams, body: SettleRequest },
       validatorCompiler,
     },
-    async (request, reply) => {
-      const startMs = performance.now()
-      const settled = await reservations.settle(request.params.id, amountsOf(request.body), request)
-      answered(request, startMs)
-      writeRateLimitFields(settled.decision.binding, fieldStyle, reply)
-      return sendJson(reply, settledJson(settled))
+    (request, reply) => {
+      const onSettled = sendAnswer({ request, reply, log }, (settled: Settled) => {
+        writeRateLimitFields(settled.decision.binding, fieldStyle, reply)
+        sendJson(reply, settledJson(settled))
+      })
+      reservations.settle(request.params.id, amountsOf(request.body), onSettled, request)
     },
   )
 
@@ -70,34 +70,32 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
       schema: { params: ReservationParams, body: ExtendRequest },
       validatorCompiler,
     },
-    async (request, reply) => {
+    (request, reply) => {
       const { id } = request.params
-      const startMs = performance.now()
-      const expiresAtMs = await reservations.extend(id, request.body.ttlMs, request)
-      answered(request, startMs)
-      return sendJson(reply, JSON.stringify({ id, expiresAt: timeOf(expiresAtMs) }))
+      const onExtended = sendAnswer({ request, reply, log }, (expiresAtMs: number) => {
+        sendJson(reply, JSON.stringify({ id, expiresAt: timeOf(expiresAtMs) }))
+      })
+      reservations.extend(id, request.body.ttlMs, onExtended, request)
     },
   )
 
   app.get(
     PATH,
     { config: { access: 'check', onlyReads: true, docs: READ_DOCS }, schema: { params: ReservationParams } },
-    async (request, reply) => {
-      const startMs = performance.now()
-      const reservation = await reservations.read(request.params.id)
-      answered(request, startMs)
-      return sendJson(reply, JSON.stringify(reservationBody(reservation)))
+    (request, reply) => {
+      const onReservation = sendAnswer({ request, reply, log }, (reservation: Reservation) => {
+        sendJson(reply, JSON.stringify(reservationBody(reservation)))
+      })
+      reservations.read(request.params.id, onReservation)
     },
   )
 
   app.delete(
     PATH,
     { config: { access: 'check', docs: RELEASE_DOCS }, schema: { params: ReservationParams } },
-    async (request, reply) => {
-      const startMs = performance.now()
-      await reservations.release(request.params.id, request)
-      answered(request, startMs)
-      return reply.code(204).send()
+    (request, reply) => {
+      const onReleased = sendAnswer({ request, reply, log }, () => reply.code(204).send())
+      reservations.release(request.params.id, onReleased, request)
     },
   )
 }

@@ -1,5 +1,14 @@
-import type { CheckGroup, Extension, Settlement } from '../../../src/check/ports.ts'
+import type { OnReply } from '../../../src/check/batched-calls.ts'
+import type {
+  CheckGroup,
+  Extension,
+  ExtensionResult,
+  GroupReading,
+  Settlement,
+  SettlementResult,
+} from '../../../src/check/ports.ts'
 import type { ReservationQueue } from '../../../src/check/reservation-queue.ts'
+import type { Reservation } from '../../../src/domain/reservation.ts'
 import type { ReservationId } from '../../../src/domain/reservation-id.ts'
 import { SpecifiedStore } from './specified-store.ts'
 
@@ -25,29 +34,31 @@ export class InMemoryReservationQueue implements Calls {
     this.#release()
   }
 
-  async checkAll(group: CheckGroup) {
-    await this.#held
-    if (this.isAvailable) this.groups++
-    return this.#one(() => this.store.checkAll([group]))
+  checkAll(group: CheckGroup, onReading: OnReply<GroupReading>): void {
+    void this.#held.then(() => {
+      if (this.isAvailable) this.groups++
+      this.#answer(() => this.store.checkAll([group]), onReading)
+    })
   }
 
-  settle(settlement: Settlement) {
-    return this.#one(() => this.store.settle([settlement]))
+  settle(settlement: Settlement, onResult: OnReply<SettlementResult>): void {
+    this.#answer(() => this.store.settle([settlement]), onResult)
   }
 
-  extend(extension: Extension) {
-    return this.#one(() => this.store.extend([extension]))
+  extend(extension: Extension, onResult: OnReply<ExtensionResult>): void {
+    this.#answer(() => this.store.extend([extension]), onResult)
   }
 
-  read(id: ReservationId) {
-    return this.#one(() => this.store.read([id]))
+  read(id: ReservationId, onReservation: OnReply<Reservation | null>): void {
+    this.#answer(() => this.store.read([id]), onReservation)
   }
 
   async holdsOf(key: string) {
     return this.isAvailable ? this.store.holdsOf(key) : undefined
   }
 
-  async #one<T>(call: () => Promise<readonly T[]>): Promise<T | undefined> {
-    return this.isAvailable ? (await call())[0] : undefined
+  #answer<Reply>(call: () => Promise<readonly (Reply | undefined)[]>, onReply: OnReply<Reply>): void {
+    const replies = this.isAvailable ? call() : Promise.resolve([])
+    void replies.then(([reply]) => onReply(reply))
   }
 }

@@ -1,12 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { DenialCache } from '../../../src/check/denial-cache.ts'
-import { GroupChecker } from '../../../src/check/group-checker.ts'
+import { GroupChecker, type GroupOutcome } from '../../../src/check/group-checker.ts'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
 import type { AskedCheck } from '../../../src/check/pending-check.ts'
 import { PolicyLookup } from '../../../src/check/policy-lookup.ts'
 import { haveOneHashTag } from '../../../src/domain/partition.ts'
 import type { PolicyDefinition } from '../../../src/domain/policy.ts'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
+import { answerTo } from '../../support/answer-to.ts'
 import { InMemoryReservationQueue } from '../../support/in-memory/reservation-queue.ts'
 import { definitionOf, limitOf, policyOf } from '../../support/policies.ts'
 
@@ -59,7 +60,9 @@ const given = (key: string, overrides: Partial<PolicyDefinition> & { capacity?: 
 }
 const asked = (checks: Readonly<Record<string, number>>): AskedCheck[] =>
   Object.entries(checks).map(([key, tokens]) => ({ key, tokens }))
-const decide = async (checks: Readonly<Record<string, number>>) => (await groups.decide(asked(checks))).decision
+const outcomeOf = (checks: readonly AskedCheck[]) =>
+  answerTo<GroupOutcome>(onOutcome => groups.decide(checks, onOutcome))
+const decide = async (checks: Readonly<Record<string, number>>) => (await outcomeOf(asked(checks))).decision
 /** What is left of each key, and whether it is allowed alone. */
 const left = async (checks: Readonly<Record<string, number>>) =>
   (await decide(checks)).results.map(({ key, remaining, allowed }) => `${key} ${allowed ? '+' : '-'}${remaining}`)
@@ -115,7 +118,7 @@ describe('checks of several keys', () => {
 describe('a policy that is named', () => {
   it('is read once more from the log before it counts as unknown', async () => {
     stored = () => given('plan:gold', { capacity: 1_000 })
-    const { decision } = await groups.decide([
+    const { decision } = await outcomeOf([
       { key: 'a', tokens: 1, policy: 'plan:gold' },
       { key: 'b', tokens: 1 },
     ])
@@ -130,7 +133,7 @@ describe('a policy that is named', () => {
       { key: 'a', tokens: 1 },
       { key: 'b', tokens: 1, policy: 'plan:gone' },
     ]
-    await expect(groups.decide(checks)).rejects.toMatchObject({
+    await expect(outcomeOf(checks)).rejects.toMatchObject({
       code: 'policy-unknown',
       detail: 'the check of "b" names the policy "plan:gone", but none is stored under this config key',
     })

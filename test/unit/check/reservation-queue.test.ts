@@ -1,10 +1,12 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
-import type { CheckObserver, KeyStore } from '../../../src/check/ports.ts'
+import type { CheckObserver, GroupReading, KeyStore, SettlementResult } from '../../../src/check/ports.ts'
 import { ReservationQueue } from '../../../src/check/reservation-queue.ts'
+import type { Reservation } from '../../../src/domain/reservation.ts'
 import { type ReservationId, recordPartition, reservationId } from '../../../src/domain/reservation-id.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
+import { replyTo } from '../../support/answer-to.ts'
 import { SpecifiedStore } from '../../support/in-memory/specified-store.ts'
 import { policyOf } from '../../support/policies.ts'
 
@@ -64,14 +66,21 @@ function guarded(store: KeyStore): CircuitBreakerStore {
 }
 
 const check = (...keys: string[]) =>
-  queue.checkAll({ checks: keys.map(key => ({ key, policy, tokens: 1 })), shadowed: keys.map(() => false) })
+  replyTo<GroupReading>(onReading =>
+    queue.checkAll(
+      { checks: keys.map(key => ({ key, policy, tokens: 1 })), shadowed: keys.map(() => false) },
+      onReading,
+    ),
+  )
 const idIn = (parity: 0 | 1): ReservationId => {
   for (let i = 0; ; i++) {
     const id = reservationId(`key ${i}`, 'a'.repeat(22))
     if (recordPartition(id) % 2 === parity) return id
   }
 }
-const settle = (id: ReservationId) => queue.settle({ id, amounts: 1, policyOf: () => policy })
+const settle = (id: ReservationId) =>
+  replyTo<SettlementResult>(onResult => queue.settle({ id, amounts: 1, policyOf: () => policy }, onResult))
+const read = (id: ReservationId) => replyTo<Reservation | null>(onReservation => queue.read(id, onReservation))
 
 describe('the calls on reservations of one turn of the event loop', () => {
   it('go out as one call of each kind to each part of the store', async () => {
@@ -82,7 +91,7 @@ describe('the calls on reservations of one turn of the event loop', () => {
       settle(idIn(0)),
       settle(idIn(0)),
       settle(idIn(1)),
-      queue.read(idIn(1)),
+      read(idIn(1)),
     ])
     expect(stores.map(({ calls }) => calls.toSorted())).toEqual([
       ['checkAll 2', 'settle 2'],

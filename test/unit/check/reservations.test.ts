@@ -4,11 +4,12 @@ import { GroupChecker } from '../../../src/check/group-checker.ts'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
 import { PolicyLookup } from '../../../src/check/policy-lookup.ts'
 import type { ReservationRequest } from '../../../src/check/requested-hold.ts'
-import { Reservations } from '../../../src/check/reservations.ts'
+import { Reservations, type Reserved, type Settled } from '../../../src/check/reservations.ts'
 import type { PolicyDefinition } from '../../../src/domain/policy.ts'
 import { PolicyTable } from '../../../src/domain/policy-table.ts'
-import { KEPT_AFTER_END_MS } from '../../../src/domain/reservation.ts'
+import { KEPT_AFTER_END_MS, type Reservation } from '../../../src/domain/reservation.ts'
 import { parseReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
+import { answerTo } from '../../support/answer-to.ts'
 import { InMemoryReservationQueue } from '../../support/in-memory/reservation-queue.ts'
 import { definitionOf, limitOf, policyOf } from '../../support/policies.ts'
 
@@ -64,14 +65,25 @@ beforeEach(() => {
 const given = (key: string, overrides: Partial<PolicyDefinition>) =>
   table.set(key, 1, definitionOf({ limits: LIMITS, ...overrides }))
 const reserve = (tokens: Readonly<Record<string, number>>, overrides: Partial<ReservationRequest> = {}) =>
-  reservations.reserve({
-    checks: Object.entries(tokens).map(([key, tokens]) => ({ key, tokens })),
-    ttlMs: TTL_MS,
-    onExpiry: 'charge',
-    caller: 'ann',
-    idempotencyKey: undefined,
-    ...overrides,
-  })
+  answerTo<Reserved>(onReserved =>
+    reservations.reserve(
+      {
+        checks: Object.entries(tokens).map(([key, tokens]) => ({ key, tokens })),
+        ttlMs: TTL_MS,
+        onExpiry: 'charge',
+        caller: 'ann',
+        idempotencyKey: undefined,
+        ...overrides,
+      },
+      onReserved,
+    ),
+  )
+const settle = (id: string, amounts: number | ReadonlyMap<string, number>) =>
+  answerTo<Settled>(onSettled => reservations.settle(id, amounts, onSettled))
+const release = (id: string) => answerTo<void>(onReleased => reservations.release(id, onReleased))
+const extend = (id: string, ttlMs?: number) =>
+  answerTo<number>(onExtended => reservations.extend(id, ttlMs, onExtended))
+const read = (id: string) => answerTo<Reservation>(onReservation => reservations.read(id, onReservation))
 const idOf = async (tokens: Readonly<Record<string, number>>) => (await reserve(tokens)).held?.id ?? ''
 const problemOf = (call: Promise<unknown>) =>
   call.then(
@@ -84,16 +96,16 @@ describe('a reservation', () => {
     const { decision, held } = await reserve({ a: 4, b: 2 })
     expect(decision.results.map(({ remaining }) => remaining)).toEqual([6, 8])
     expect(held).toEqual({ id: expect.any(String), expiresAtMs: queue.store.nowMs + TTL_MS })
-    const settled = await reservations.settle(held?.id ?? '', new Map(Object.entries({ a: 1, b: 3 })))
+    const settled = await settle(held?.id ?? '', new Map(Object.entries({ a: 1, b: 3 })))
     expect(settled.decision.results.map(({ remaining }) => remaining)).toEqual([9, 7])
     expect(settled.decision.binding.key).toBe('b')
   })
 
   it('is counted once for each key', async () => {
     const id = await idOf({ a: 4, b: 2 })
-    for (let i = 0; i < 2; i++) await reservations.settle(id, 3)
-    for (let i = 0; i < 2; i++) await reservations.release(await idOf({ c: 1 }))
-    await problemOf(reservations.settle(id, 4))
+    for (let i = 0; i < 2; i++) await settle(id, 3)
+    for (let i = 0; i < 2; i++) await release(await idOf({ c: 1 }))
+    await problemOf(settle(id, 4))
     expect(counted).toEqual([
       'a held',
       'b held',
@@ -119,7 +131,7 @@ describe('a reservation', () => {
     given('watched', { mode: 'shadow' })
     await idOf({ watched: 10 })
     const id = await idOf({ open: 1, watched: 1, a: 1 })
-    await reservations.settle(id, 2)
+    await settle(id, 2)
     expect(counted).toEqual(['watched held', 'a held', 'a settled: 1 reserved, 2 settled, 2 charged'])
     expect((await reserve({ open: 1 })).held).toBeUndefined()
   })
@@ -175,7 +187,7 @@ describe('a process that ends a reservation', () => {
     const check = { key: 'a', policy: policyOf('a', { limits: LIMITS }), tokens: 1 }
     const id = await idOf({ a: 10 })
     denials.remember(check, { allowed: false, spent: [0], refillPausedMs: 0 }, 1_000, 0)
-    await reservations.settle(id, 1)
+    await settle(id, 1)
     expect(denials.recall(check)).toBeUndefined()
   })
 
@@ -183,34 +195,29 @@ describe('a process that ends a reservation', () => {
     table.set('plan:gold', 1, definitionOf({ limits: [limitOf({ capacity: 100, refillIntervalMs: 1_000_000_000 })] }))
     const checks = [{ key: 'a', tokens: 5, policy: 'plan:gold' }]
     const { held } = await reserve({}, { checks })
-    const settle = async () => (await reservations.settle(held?.id ?? '', 5)).decision.binding
-    expect(await settle()).toMatchObject({ remaining: 95, policy: { configKey: 'plan:gold' } })
+    const settleAll = async () => (await settle(held?.id ?? '', 5)).decision.binding
+    expect(await settleAll()).toMatchObject({ remaining: 95, policy: { configKey: 'plan:gold' } })
     table.delete('plan:gold')
-    expect(await settle()).toMatchObject({ remaining: 5, policy: { configKey: 'default' } })
+    expect(await settleAll()).toMatchObject({ remaining: 5, policy: { configKey: 'default' } })
   })
 
   it('answers by the mode of a policy that counts nothing by now', async () => {
     const id = await idOf({ a: 4 })
     given('a', { mode: 'off', limits: [] })
-    expect((await reservations.settle(id, 4)).decision.binding).toMatchObject({ allowed: true, source: 'policy' })
+    expect((await settle(id, 4)).decision.binding).toMatchObject({ allowed: true, source: 'policy' })
   })
 })
 
 describe('a reservation that the store no longer has', () => {
   it('is unknown ten minutes after its end, and at once if it was lost', async () => {
     const id = await idOf({ a: 4 })
-    await reservations.settle(id, 1)
+    await settle(id, 1)
     queue.store.nowMs += KEPT_AFTER_END_MS - 1
-    expect((await reservations.read(id)).status).toBe('settled')
+    expect((await read(id)).status).toBe('settled')
     queue.store.nowMs++
     const lost = reservationOf('a')
     for (const unknown of [id, lost, 'broken']) {
-      const calls = [
-        reservations.settle(unknown, 1),
-        reservations.release(unknown),
-        reservations.extend(unknown, undefined),
-        reservations.read(unknown),
-      ]
+      const calls = [settle(unknown, 1), release(unknown), extend(unknown), read(unknown)]
       for (const call of calls) expect(await problemOf(call)).toEqual({ code: 'reservation-not-found' })
     }
   })
@@ -241,15 +248,10 @@ describe('while the store is unavailable', () => {
   it('no reservation can be ended, extended or read', async () => {
     const id = await idOf({ a: 4 })
     queue.isAvailable = false
-    const calls = [
-      reservations.settle(id, 1),
-      reservations.release(id),
-      reservations.extend(id, TTL_MS),
-      reservations.read(id),
-    ]
+    const calls = [settle(id, 1), release(id), extend(id, TTL_MS), read(id)]
     for (const call of calls) expect(await problemOf(call)).toEqual({ code: 'store-unavailable' })
     queue.isAvailable = true
-    expect((await reservations.read(id)).status).toBe('held')
+    expect((await read(id)).status).toBe('held')
   })
 })
 
