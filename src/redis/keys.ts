@@ -15,11 +15,12 @@ export function bucketsPrefix(keyPrefix: string): string {
 export class BucketKeys {
   /** By partition. */
   readonly #prefixes: readonly string[]
-  readonly #recordPrefix: string
+  /** By partition. */
+  readonly #recordPrefixes: readonly string[]
 
   constructor(keyPrefix: string) {
     this.#prefixes = BUCKET_TAGS.map(tag => `${bucketsPrefix(keyPrefix)}${tag}}:`)
-    this.#recordPrefix = `${keyPrefix}:reservation:{`
+    this.#recordPrefixes = BUCKET_TAGS.map(tag => `${keyPrefix}:reservation:{${tag}}:`)
   }
 
   bucket(key: string): string {
@@ -33,7 +34,12 @@ export class BucketKeys {
 
   /** String: the record of a reservation; see `lua/records.lua`. */
   record(id: ReservationId): string {
-    return `${this.#recordPrefix}${BUCKET_TAGS[recordPartition(id)]}}:${id}`
+    return this.recordPrefixOf(id) + id
+  }
+
+  /** The part of the record's key before the id; there is one for each partition. */
+  recordPrefixOf(id: ReservationId): string {
+    return this.#recordPrefixes[recordPartition(id)] as string
   }
 
   /** The part before the caller's key; there is one for each partition. */

@@ -1,6 +1,7 @@
 /** Decodes what the scripts of buckets reply to checks. */
 import type { BucketCheck } from '../../check/ports.ts'
 import type { CompiledLimit } from '../../domain/limits/limit.ts'
+import type { Policy } from '../../domain/policy.ts'
 import type { BucketReading, PeriodReading } from '../../domain/reading.ts'
 
 /** One for each check; `undefined` where the store was unavailable for it, or does not hold its bucket. */
@@ -46,13 +47,10 @@ const CHARGED = -6
 /** Marks a check of a key of which a reservation was damaged. */
 const DAMAGED_RESERVATION = -7
 
-/** A check, as far as its reply depends on it. */
-export type RepliedCheck = Pick<BucketCheck, 'key' | 'policy'>
-
 /** The reading of each check. It is `undefined` for one that was not decided: nothing was spent. */
-export function readingsIn(reply: Buffer, checks: readonly RepliedCheck[], report: ReplyReport): Readings {
+export function readingsIn(reply: Buffer, checks: readonly BucketCheck[], report: ReplyReport): Readings {
   const reader = new ReplyReader(reply)
-  for (const check of checks) reader.read(check)
+  for (const { key, policy } of checks) reader.read(key, policy)
   return reader.end(report)
 }
 
@@ -60,7 +58,7 @@ export function readingsIn(reply: Buffer, checks: readonly RepliedCheck[], repor
 export class ReplyReader {
   readonly #reply: Buffer
   readonly #numbers: DataView
-  readonly #checks: RepliedCheck[] = []
+  readonly #keys: string[] = []
   readonly #readings: (BucketReading | undefined)[] = []
   #at = 0
 
@@ -75,17 +73,16 @@ export class ReplyReader {
     return number
   }
 
-  /** Reads what a check found. */
-  read(check: RepliedCheck): void {
-    const { limits } = check.policy
-    this.#checks.push(check)
+  /** Reads what a check of this key found. */
+  read(key: string, { limits }: Policy): void {
+    this.#keys.push(key)
     this.#readings.push(readingAt(this.#numbers, this.#at, limits))
     this.#at += numbersOf(limits) * BYTES_PER_NUMBER
   }
 
   /** Reads the notes. Returns what the checks found, in order. */
   end(report: ReplyReport): Readings {
-    const noted = { readings: this.#readings, checks: this.#checks, report }
+    const noted = { readings: this.#readings, keys: this.#keys, report }
     if (this.#at < this.#reply.length) readNotes(this.#numbers, this.#at, noted)
     return this.#readings
   }
@@ -93,26 +90,26 @@ export class ReplyReader {
 
 interface Noted {
   readonly readings: (BucketReading | undefined)[]
-  readonly checks: readonly RepliedCheck[]
+  readonly keys: readonly string[]
   readonly report: ReplyReport
 }
 
-function readNotes(numbers: DataView, from: number, { readings, checks, report }: Noted): void {
+function readNotes(numbers: DataView, from: number, { readings, keys, report }: Noted): void {
   let haveClocksDiffered = false
   for (let at = from; at < numbers.byteLength; at += 2 * BYTES_PER_NUMBER) {
     const index = numbers.getFloat64(at) - 1
     const note = numbers.getFloat64(at + BYTES_PER_NUMBER)
     haveClocksDiffered ||= note === UNKNOWN_PERIOD
     if (note === ELSEWHERE || note === UNKNOWN_PERIOD) readings[index] = undefined
-    else if (note === MALFORMED) report.malformedBucket((checks[index] as RepliedCheck).key)
-    else if (note === DAMAGED_RESERVATION) report.damagedReservation({ key: (checks[index] as RepliedCheck).key })
+    else if (note === MALFORMED) report.malformedBucket(keys[index] as string)
+    else if (note === DAMAGED_RESERVATION) report.damagedReservation({ key: keys[index] as string })
     else if (note === HELD) {
       at += 2 * BYTES_PER_NUMBER
       readings[index] = { ...(readings[index] as BucketReading), held: heldAt(numbers, at) }
       at += 2 * BYTES_PER_NUMBER
     } else if (note === EXPIRED) {
       at += 2 * BYTES_PER_NUMBER
-      report.expired((checks[index] as RepliedCheck).key, numbers.getFloat64(at))
+      report.expired(keys[index] as string, numbers.getFloat64(at))
     } else if (note === CHARGED) {
       at += 2 * BYTES_PER_NUMBER
       readings[index] = chargedDenial(readings[index] as BucketReading, numbers.getFloat64(at))

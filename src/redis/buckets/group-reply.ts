@@ -19,7 +19,7 @@ export function groupReadingsIn(
   const reader = new ReplyReader(reply)
   const answers = groups.map(group => {
     const answer = { code: reader.number(), value: reader.number() }
-    for (const check of group.checks) reader.read(check)
+    for (const { key, policy } of group.checks) reader.read(key, policy)
     return answer
   })
   const readings = reader.end(report)

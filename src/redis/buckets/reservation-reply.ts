@@ -1,6 +1,7 @@
 /** Decodes the reply of `lua/reservations.lua`. */
+import type { Policy } from '../../domain/policy.ts'
 import type { BucketReading } from '../../domain/reading.ts'
-import { type RepliedCheck, ReplyReader, type ReplyReport } from './check-reply.ts'
+import { ReplyReader, type ReplyReport } from './check-reply.ts'
 import type { AskedReservation } from './reservation-call.ts'
 
 const STATES = [
@@ -33,8 +34,8 @@ interface RepliedKey {
   readonly charged: number
   /** Whether the reservation holds or held anything of the key. */
   readonly isHeld: boolean
-  /** Of a check of 0 tokens, if the call has settled the reservation. */
-  readonly reading?: BucketReading | undefined
+  /** Of a check of 0 tokens, if the call has settled the reservation. It is known at the end of the reply. */
+  reading: BucketReading | undefined
 }
 
 /** One for each call; `undefined` for one that was not decided: nothing was done. */
@@ -45,19 +46,22 @@ export function reservationRepliesIn(
 ): readonly (ReservationReply | undefined)[] {
   const reader = new ReplyReader(reply)
   const replies = calls.map(call => readReply(reader, call, report))
-  const readings = reader.end(report).values()
+  const readings = reader.end(report)
   if (replies.some(({ state }) => state === 'unknown-period')) report.clocksDiffered()
+  let next = 0
   return replies.map((replied, i) => {
     if (replied.state === 'elsewhere' || replied.state === 'unknown-period') return undefined
-    if (!isEnding(calls[i] as AskedReservation, replied.state)) return replied
-    return { ...replied, keys: replied.keys.map(key => ({ ...key, reading: readings.next().value })) }
+    if (isEnding(calls[i] as AskedReservation, replied.state)) {
+      for (const key of replied.keys) key.reading = readings[next++]
+    }
+    return replied
   })
 }
 
 function readReply(reader: ReplyReader, call: AskedReservation, report: ReplyReport): ReservationReply {
   const code = reader.number()
   const reply = code === SETTLED_IN_FULL ? settledInFull(call) : readParts(reader, code, call, report)
-  if (isEnding(call, reply.state)) for (const check of checksOf(call)) reader.read(check)
+  if (isEnding(call, reply.state)) readChecks(reader, call)
   return reply
 }
 
@@ -65,7 +69,7 @@ function settledInFull({ asked }: AskedReservation): ReservationReply {
   const [tokens = 0] = 'tokens' in asked ? asked.tokens : []
   return {
     ...{ state: 'settled', expiresAtMs: 0, isRepeated: false },
-    keys: [{ settled: tokens, charged: tokens, isHeld: true }],
+    keys: [{ settled: tokens, charged: tokens, isHeld: true, reading: undefined }],
   }
 }
 
@@ -81,7 +85,7 @@ function readKey(reader: ReplyReader, key: string, report: ReplyReport): Replied
   const charged = reader.number()
   const expired = reader.number()
   if (expired > 0) report.expired(key, expired)
-  return { settled, charged: Math.max(0, charged), isHeld: charged >= 0 }
+  return { settled, charged: Math.max(0, charged), isHeld: charged >= 0, reading: undefined }
 }
 
 /** Whether the call has ended the reservation, now or before. */
@@ -90,7 +94,7 @@ function isEnding({ asked }: AskedReservation, state: ReservationReply['state'] 
   return (what === 'settle' && state === 'settled') || (what === 'release' && state === 'released')
 }
 
-function checksOf({ request, asked }: AskedReservation): readonly RepliedCheck[] {
-  if (!('policies' in asked)) return []
-  return request.named.map(({ key }, i) => ({ key, policy: asked.policies[i] as RepliedCheck['policy'] }))
+function readChecks(reader: ReplyReader, { request, asked }: AskedReservation): void {
+  if (!('policies' in asked)) return
+  for (const [i, { key }] of request.named.entries()) reader.read(key, asked.policies[i] as Policy)
 }

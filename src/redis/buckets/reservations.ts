@@ -12,6 +12,7 @@ import type { Policy } from '../../domain/policy.ts'
 import type { Reservation, ReservedKey } from '../../domain/reservation.ts'
 import type { ReservationId } from '../../domain/reservation-id.ts'
 import { setBounded } from '../../lib/set-bounded.ts'
+import { pick, place } from './groups.ts'
 import type { AskedOfReservation, AskedReservation } from './reservation-call.ts'
 import type { RecordedRequest } from './reservation-record.ts'
 import type { ReservationReply } from './reservation-reply.ts'
@@ -26,10 +27,14 @@ interface ReservationsOptions {
   readRecords(ids: readonly ReservationId[]): Promise<readonly (RecordedRequest | undefined)[]>
 }
 
-/** A request about a reservation, before its keys are known. */
-interface Requested<Result> {
+/** A call on a reservation, before its keys are known. */
+interface Requested {
   readonly id: ReservationId
-  askedOf(request: RecordedRequest): AskedOfReservation
+}
+
+/** What calls of one kind ask, and what their replies mean. */
+interface Kind<Item extends Requested, Result> {
+  askedOf(item: Item, request: RecordedRequest): AskedOfReservation
   resultOf(reply: ReservationReply, call: AskedReservation): Result
   readonly notFound: Result
 }
@@ -50,99 +55,92 @@ export class Reservations {
   rememberHeld(groups: readonly CheckGroup[], readings: readonly (GroupReading | undefined)[]): void {
     for (const [i, { hold }] of groups.entries()) {
       if (hold === undefined || readings[i]?.reservation === undefined) continue
-      const { id, fingerprint, named } = hold
-      setBounded(this.#remembered, id, { fingerprint, named }, MAX_REMEMBERED)
+      setBounded(this.#remembered, hold.id, hold, MAX_REMEMBERED)
     }
   }
 
   settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
-    return this.#perform(settlements.map(settling))
+    return this.#perform(settling, settlements)
   }
 
   extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
-    return this.#perform(extensions.map(extending))
+    return this.#perform(extending, extensions)
   }
 
   read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]> {
-    return this.#perform(ids.map(reading))
+    return this.#perform(
+      reading,
+      ids.map(id => ({ id })),
+    )
   }
 
-  async #perform<Result>(requests: readonly Requested<Result>[]): Promise<readonly (Result | undefined)[]> {
-    const remembered = requests.map(({ id }) => this.#remembered.get(id))
-    const known = await this.#complete(requests, remembered)
-    const results: (Result | undefined)[] = requests.map(({ notFound }, i) => (known[i] ? undefined : notFound))
-    const calls: { readonly index: number; readonly call: AskedReservation }[] = []
-    for (const [index, { id, askedOf }] of requests.entries()) {
+  async #perform<Item extends Requested, Result>(
+    kind: Kind<Item, Result>,
+    items: readonly Item[],
+  ): Promise<readonly (Result | undefined)[]> {
+    const remembered = items.map(({ id }) => this.#remembered.get(id))
+    const known = remembered.includes(undefined) ? await this.#complete(items, remembered) : remembered
+    const results: (Result | undefined)[] = known.map(request => (request === undefined ? kind.notFound : undefined))
+    const indexes: number[] = []
+    const calls: AskedReservation[] = []
+    for (const [index, item] of items.entries()) {
       const request = known[index]
-      if (request !== undefined) calls.push({ index, call: { id, request, asked: askedOf(request) } })
+      if (request === undefined) continue
+      indexes.push(index)
+      calls.push({ id: item.id, request, asked: kind.askedOf(item, request) })
     }
-    const replies = calls.length === 0 ? [] : await this.#options.ask(calls.map(({ call }) => call))
+    const replies = calls.length === 0 ? [] : await this.#options.ask(calls)
     const outdated: number[] = []
-    for (const [i, { index, call }] of calls.entries()) {
+    for (const [i, call] of calls.entries()) {
       const reply = replies[i]
+      const index = indexes[i] as number
       if (reply === undefined) continue
       if (reply.state !== 'held') this.#remembered.delete(call.id)
       if (reply.state === 'not-found' && remembered[index] !== undefined) outdated.push(index)
-      else results[index] = requests[index]?.resultOf(reply, call)
+      else results[index] = kind.resultOf(reply, call)
     }
-    await this.#performAgain(requests, outdated, results)
+    if (outdated.length > 0) place(results, outdated, await this.#perform(kind, pick(items, outdated)))
     return results
-  }
-
-  /** Another reservation may have the id of one that is remembered: an idempotency key can be used again after some time. */
-  async #performAgain<Result>(
-    requests: readonly Requested<Result>[],
-    outdated: readonly number[],
-    results: (Result | undefined)[],
-  ): Promise<void> {
-    if (outdated.length === 0) return
-    const found = await this.#perform(outdated.map(index => requests[index] as Requested<Result>))
-    for (const [i, index] of outdated.entries()) results[index] = found[i]
   }
 
   /** Reads the records of the reservations that are not remembered. */
   async #complete(
-    requests: readonly { readonly id: ReservationId }[],
+    items: readonly Requested[],
     remembered: readonly (RecordedRequest | undefined)[],
   ): Promise<readonly (RecordedRequest | undefined)[]> {
     const missing = [...remembered.keys()].filter(index => remembered[index] === undefined)
-    if (missing.length === 0) return remembered
-    const read = await this.#options.readRecords(missing.map(index => (requests[index] as { id: ReservationId }).id))
     const known = [...remembered]
-    for (const [i, index] of missing.entries()) known[index] = read[i]
+    place(known, missing, await this.#options.readRecords(pick(items, missing).map(({ id }) => id)))
     return known
   }
 }
 
-function settling({ id, amounts, policyOf }: Settlement): Requested<SettlementResult> {
-  return {
-    id,
-    notFound: { status: 'not-found' },
-    askedOf: ({ named }) => {
-      const tokens = tokensOf(named, amounts)
-      if (tokens === undefined) return { what: 'tell' }
-      return { what: amounts === 'release' ? 'release' : 'settle', policies: named.map(policyOf), tokens }
-    },
-    resultOf: ({ state, keys, isRepeated }, { request: { named }, asked }) => {
-      if (state === 'not-found') return { status: state }
-      if (!('policies' in asked)) return { status: 'keys-differ', keys: named.map(({ key }) => key) }
-      switch (state) {
-        case 'settled':
-        case 'released':
-          return {
-            status: state,
-            keys: named.map((name, i) => settledKey(name, keys[i], asked.policies[i] as Policy)),
-            ...(isRepeated && { isRepeated }),
-          }
-        case 'ended-settled':
-          return { status: 'ended', ended: 'settled' }
-        case 'ended-released':
-          return { status: 'ended', ended: 'released' }
-        default:
-          return { status: 'not-found' }
-      }
-    },
-  }
+const settling: Kind<Settlement, SettlementResult> = {
+  notFound: { status: 'not-found' },
+  askedOf: ({ amounts, policyOf }, { named }) => {
+    const tokens = tokensOf(named, amounts)
+    if (tokens === undefined) return { what: 'tell' }
+    return { what: amounts === 'release' ? 'release' : 'settle', policies: named.map(policyOf), tokens }
+  },
+  resultOf: ({ state, keys, isRepeated }, { request: { named }, asked }) => {
+    if (state === 'not-found') return { status: state }
+    if (!('policies' in asked)) return { status: 'keys-differ', keys: named.map(({ key }) => key) }
+    switch (state) {
+      case 'settled':
+      case 'released':
+        return {
+          status: state,
+          keys: named.map((name, i) => settledKey(name, keys[i], asked.policies[i] as Policy)),
+          ...(isRepeated && { isRepeated }),
+        }
+      case 'ended-settled':
+        return { status: 'ended', ended: 'settled' }
+      case 'ended-released':
+        return { status: 'ended', ended: 'released' }
+      default:
+        return { status: 'not-found' }
+    }
+  },
 }
 
 function settledKey(
@@ -151,8 +149,8 @@ function settledKey(
   policy: Policy,
 ): SettledKey {
   const { settled = 0, charged = 0, isHeld = false, reading } = replied ?? {}
-  const hasReading = reading !== undefined && policy.limits.length > 0
-  return { key, ...(isHeld && { reserved }), tokens: settled, charged, policy, ...(hasReading && { reading }) }
+  const ofLimits = policy.limits.length > 0 ? reading : undefined
+  return { key, reserved: isHeld ? reserved : undefined, tokens: settled, charged, policy, reading: ofLimits }
 }
 
 /** The tokens of each key, in the order of the reservation; `undefined` if other keys are named. */
@@ -164,43 +162,37 @@ function tokensOf(named: RecordedRequest['named'], amounts: Amounts): readonly n
   return isComplete ? named.map(({ key }) => amounts.get(key) ?? 0) : undefined
 }
 
-function extending({ id, ttlMs }: Extension): Requested<ExtensionResult> {
-  return {
-    id,
-    notFound: { status: 'not-found' },
-    askedOf: () => ({ what: 'extend', ttlMs }),
-    resultOf: ({ state, expiresAtMs }) => {
-      switch (state) {
-        case 'held':
-          return { status: 'extended', expiresAtMs }
-        case 'settled':
-        case 'released':
-        case 'expired':
-          return { status: 'ended', ended: state }
-        case 'lost':
-          return { status: 'ended', ended: 'released' }
-        default:
-          return { status: 'not-found' }
-      }
-    },
-  }
+const extending: Kind<Extension, ExtensionResult> = {
+  notFound: { status: 'not-found' },
+  askedOf: ({ ttlMs }) => ({ what: 'extend', ttlMs }),
+  resultOf: ({ state, expiresAtMs }) => {
+    switch (state) {
+      case 'held':
+        return { status: 'extended', expiresAtMs }
+      case 'settled':
+      case 'released':
+      case 'expired':
+        return { status: 'ended', ended: state }
+      case 'lost':
+        return { status: 'ended', ended: 'released' }
+      default:
+        return { status: 'not-found' }
+    }
+  },
 }
 
-function reading(id: ReservationId): Requested<Reservation | null> {
-  return {
-    id,
-    notFound: null,
-    askedOf: () => ({ what: 'tell' }),
-    resultOf: ({ state, expiresAtMs, keys }, { request: { named } }) => {
-      const status = state === 'lost' ? 'released' : state
-      if (status !== 'held' && status !== 'settled' && status !== 'released' && status !== 'expired') return null
-      const isCharged = state !== 'held' && state !== 'lost'
-      return {
-        id,
-        status,
-        expiresAtMs,
-        keys: named.map((name, i) => (isCharged ? { ...name, charged: keys[i]?.charged ?? 0 } : name)),
-      }
-    },
-  }
+const reading: Kind<Requested, Reservation | null> = {
+  notFound: null,
+  askedOf: () => ({ what: 'tell' }),
+  resultOf: ({ state, expiresAtMs, keys }, { id, request: { named } }) => {
+    const status = state === 'lost' ? 'released' : state
+    if (status !== 'held' && status !== 'settled' && status !== 'released' && status !== 'expired') return null
+    const isCharged = state !== 'held' && state !== 'lost'
+    return {
+      id,
+      status,
+      expiresAtMs,
+      keys: named.map((name, i) => (isCharged ? { ...name, charged: keys[i]?.charged ?? 0 } : name)),
+    }
+  },
 }

@@ -1,23 +1,34 @@
-/** Run-length encodes what is asked in one call: the text of each run, and how often it follows itself. */
-export class Runs {
+/** Run-length encodes what is asked in one call. Items that ask for the same are compared, since to write the text of each costs more. */
+export class Runs<Item> {
+  readonly #areAlike: (a: Item, b: Item) => boolean
+  readonly #textOf: (item: Item) => string
   #text = ''
-  #last = ''
+  #last: Item | undefined
   #count = 0
 
-  add(item: string): void {
-    if (item !== this.#last) this.#end(item)
+  /** @param areAlike whether two items have the same text */
+  constructor(areAlike: (a: Item, b: Item) => boolean, textOf: (item: Item) => string) {
+    this.#areAlike = areAlike
+    this.#textOf = textOf
+  }
+
+  add(item: Item): void {
+    if (this.#last === undefined || !this.#areAlike(this.#last, item)) this.#begin(item)
     this.#count++
   }
 
   /** "run count run count …" */
   get text(): string {
-    this.#end('')
-    return this.#text
+    return this.#text + this.#end
   }
 
-  #end(next: string): void {
-    if (this.#count > 0) this.#text += `${this.#last} ${this.#count} `
-    this.#last = next
+  #begin(item: Item): void {
+    this.#text += `${this.#end}${this.#textOf(item)} `
+    this.#last = item
     this.#count = 0
+  }
+
+  get #end(): string {
+    return this.#count === 0 ? '' : `${this.#count} `
   }
 }

@@ -1,5 +1,6 @@
 /** Encodes calls of the scripts of buckets. */
 import { Command } from 'ioredis'
+import type { ReservationId } from '../../domain/reservation-id.ts'
 import type { BucketKeys } from '../keys.ts'
 import type { BucketScript, Script } from '../scripts.ts'
 
@@ -95,18 +96,26 @@ function headFor({ lua, sha }: Script): Head {
   return { eval: argument('EVAL') + argument(lua), evalsha: argument('EVALSHA') + argument(sha) }
 }
 
-/** By prefix, then by the length of the caller's key in bytes. */
+/** By prefix, then by the bytes that follow it. */
 const keyHeads = new Map<string, string[]>()
 
-/** The key of a bucket as an argument. Its part before the caller's key is built once, since there are few. */
+/** The key of a bucket as an argument. */
 export function bucketArgument(key: string, keys: BucketKeys): string {
-  const prefix = keys.prefixOf(key)
-  const bytes = Buffer.byteLength(key)
+  return keyHead(keys.prefixOf(key), Buffer.byteLength(key)) + key
+}
+
+/** The key of a reservation's record as an argument. An id is ASCII. */
+export function recordArgument(id: ReservationId, keys: BucketKeys): string {
+  return keyHead(keys.recordPrefixOf(id), id.length) + id
+}
+
+/** The part of such an argument before the caller's key, or the id. It is built once, since there are few. */
+function keyHead(prefix: string, bytes: number): string {
   const ofPrefix = keyHeads.get(prefix) ?? []
   if (ofPrefix.length === 0) keyHeads.set(prefix, ofPrefix)
   const known = ofPrefix[bytes]
-  if (known !== undefined) return known + key
+  if (known !== undefined) return known
   const head = `\r\n$${Buffer.byteLength(prefix) + bytes}\r\n${prefix}`
   ofPrefix[bytes] = head
-  return head + key
+  return head
 }
