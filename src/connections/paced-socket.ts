@@ -10,11 +10,13 @@ interface PausableSocket extends Socket {
   [PACED]?: PacedSocket
 }
 
-/** Reads a socket in turns with others, until it closes. */
+/** Reads a socket in turns with others, until it closes. Its end counts as a request. */
 export function readInTurns(socket: PausableSocket, turns: SocketTurns): void {
   const paced = new PacedSocket(socket, turns)
   socket[PACED] = paced
   turns.add(paced)
+  // Closing a connection takes about as long as a request.
+  socket.once('end', () => paced.countRequest())
   socket.once('close', () => turns.delete(paced))
 }
 

@@ -6,6 +6,8 @@ import { RequestTurns } from '../../../src/connections/request-turns.ts'
 import { eventually } from '../../support/eventually.ts'
 
 const PER_TURN = 4
+/** Of all connections in a turn, before any has to wait. */
+const PARSED_AT_ONCE = 8 * PER_TURN
 const CONNECTIONS = 20
 const PIPELINED = 16
 
@@ -94,4 +96,13 @@ describe('requests that arrive together', () => {
     await eventually(() => expect(turns.flat().length).toBeGreaterThan(PER_TURN))
     expect(turns.flat()).toHaveLength(PER_TURN + 1)
   })
+})
+
+it('reads the ends of connections that clients end together in several turns', async () => {
+  server.on('connection', socket => socket.on('end', () => turns.at(-1)?.push('end')))
+  for (let i = 0; i < 10 * PARSED_AT_ONCE; i++) await client()
+  countTurns()
+  for (const socket of clients) socket.end()
+  await eventually(() => expect(turns.flat()).toHaveLength(clients.length))
+  expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(2 * PARSED_AT_ONCE)
 })
