@@ -37,9 +37,12 @@ export class SocketTurns {
   readonly #waiting = new FairQueue<PacedConnection>()
   /** Connections of busy clients. */
   readonly #waitingBusy = new FairQueue<PacedConnection>()
-  /** Requests of each client in this turn. */
-  readonly #requests = new Map<string, number>()
-  readonly #busyClients = new Set<string>()
+  /**
+   * Requests of each client in this turn. Each turn has its own map: a map that lives on moves to the old generation, and each time that it
+   * is cleared, V8 creates a new table there, which stays until the old generation is collected.
+   */
+  #requests = new Map<string, number>()
+  #busyClients = new Set<string>()
   #left: number
   #toResume = RESUMED_AFTER_FULL_TURN
   #turn = 0
@@ -97,11 +100,11 @@ export class SocketTurns {
   #renew(): void {
     this.#isScheduled = false
     this.#turn++
-    this.#requests.clear()
+    this.#requests = new Map()
     const wasFull = this.#left <= 0
     this.#left = this.#options.perTurn
     if (this.#waiting.weight + this.#waitingBusy.weight === 0) {
-      this.#busyClients.clear()
+      if (this.#busyClients.size > 0) this.#busyClients = new Set()
       return
     }
     this.#left = this.#options.perTurnOfWaiting

@@ -111,8 +111,12 @@ function entryOf({ id }: ChargeArithmetic, bucket: Bucket): OtherEntry | undefin
   return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
 }
 
+/**
+ * Members that are added come before those that are spread. Otherwise the V8 of Node.js 20 describes a new type for each object, in the old
+ * generation.
+ */
 function asOther(entry: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
-  return { ...entry, lastSpentAtMs, fullAtMs }
+  return { lastSpentAtMs, fullAtMs, ...entry }
 }
 
 /** The bucket with these units spent of each limit, and these holds. Entries of other limits stay. */
@@ -195,7 +199,7 @@ export function charge(
     const after = limit.chargedWith(tokensOf(entry.id), before)
     charges.set(entry.id, Math.floor((after - before) / limit.unitsPerToken))
     const fullAtMs = atMs + limit.fullAfterMs(after, atMs)
-    return { ...entryWith(limit, after, atMs, bucket.holds !== undefined), lastSpentAtMs: atMs, fullAtMs }
+    return { lastSpentAtMs: atMs, fullAtMs, ...entryWith(limit, after, atMs, bucket.holds !== undefined) }
   }
   const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket)))
   const others = bucket.others.map(chargedEntry)

@@ -51,11 +51,12 @@ export function readBucket(
   const atMs = Math.max(nowMs, bucket?.lastSpentAtMs ?? 0)
   const spent = limits.map(limit => spentOf(limit, bucket, atMs))
   const held = heldIn(bucket, nowMs)
+  // In this order, so that it leaves no garbage; see `asOther`.
   const reading = {
-    ...verdictOn(limits, { spent, held }, asked),
     spent,
-    ...periodsAt(limits, atMs, nowMs),
     refillPausedMs: atMs - nowMs,
+    ...verdictOn(limits, { spent, held }, asked),
+    ...periodsAt(limits, atMs, nowMs),
     ...(held && { held }),
   }
   return { bucket, limits, asked, atMs, reading }

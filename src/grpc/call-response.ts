@@ -5,6 +5,9 @@ import { OK, type Status, statusFields } from './status.ts'
 
 const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
 
+/** With every member that node:http2 sets: each other one makes V8 describe a new type in the old generation, for each response. */
+const RESPONSE_OPTIONS = { waitForTrailers: true, endStream: false }
+
 /** The stream is over once its response is sent, whether or not the client has sent everything. */
 const { NGHTTP2_NO_ERROR } = constants
 
@@ -66,7 +69,7 @@ export class CallResponse {
   #beginMessages(): void {
     const stream = this.#stream
     if (this.hasBegun) return
-    stream.respond(RESPONSE_FIELDS, { waitForTrailers: true })
+    stream.respond(RESPONSE_FIELDS, RESPONSE_OPTIONS)
     stream.once('wantTrailers', () => {
       if (this.#isOpen) stream.sendTrailers(statusFields(this.#trailers))
     })
