@@ -66,7 +66,7 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
       const id = parseCommandId(text) ?? parseImportId(text)
       const command = id && (await mapStoreErrors(statuses.of(id)))
       if (command !== undefined) return commandBody(command, request.id)
-      throw new Problem('command-not-found', `there is no command "${text}", or its outcome has expired`)
+      throw new Problem('command-not-found', `there is no command "${text}", or its outcome has expired or is lost`)
     },
   )
 }

@@ -20,6 +20,9 @@ export type ImportResult =
   | { readonly id: ImportId; readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
   | { readonly id: ImportId; readonly status: 'failed'; readonly error: FailedCommand['error'] }
 
+/** Of a command of one key, or of a part of an import. `undefined` if the store does not know it. */
+type CommandStatus = QueuedStatus<CommandId> | CommandResult | undefined
+
 /** The state of commands: queued, or how they ended. */
 export class CommandStatuses {
   readonly #queue: CommandQueue
@@ -34,13 +37,18 @@ export class CommandStatuses {
     return isImportId(id) ? this.ofImport(id) : this.#ofCommand(id)
   }
 
+  /** `undefined` also for an import of which the store has lost a part, or its outcome. */
   async ofImport(id: ImportId): Promise<QueuedStatus<ImportId> | ImportResult | undefined> {
-    const parts = partIds(id)
-    const statuses = await Promise.all(parts.map(part => this.#ofCommand(part)))
-    const known = statuses.filter(status => status !== undefined)
-    if (known.length === 0) return undefined
-    const results = known.filter(status => status.status !== 'queued')
-    return results.length < parts.length ? { id, status: 'queued' } : importResult(id, results)
+    const found = await this.#ofParts(id)
+    // A part queues the others before it ends, so a part that is not found after another one has ended is lost.
+    const statuses = hasPartsMissing(found) ? await this.#ofParts(id) : found
+    if (statuses.some(status => status?.status === 'queued')) return { id, status: 'queued' }
+    const results = statuses.filter(isResult)
+    return results.length < statuses.length ? undefined : importResult(id, results)
+  }
+
+  #ofParts(id: ImportId): Promise<readonly CommandStatus[]> {
+    return Promise.all(partIds(id).map(part => this.#ofCommand(part)))
   }
 
   /** The result of a command; `undefined` while a failed one is queued for a retry. */
@@ -50,13 +58,21 @@ export class CommandStatuses {
     return (await this.#queue.findQueued(id)) === undefined ? result : undefined
   }
 
-  async #ofCommand(id: CommandId): Promise<QueuedStatus<CommandId> | CommandResult | undefined> {
+  async #ofCommand(id: CommandId): Promise<CommandStatus> {
     // The queue first: a command that ends between the two reads is then found by its result.
     const queued = await this.#queue.findQueued(id)
     const result = await this.#results.result(id)
     const isFinal = result !== undefined && result.status !== 'failed'
     return isFinal || queued === undefined ? result : { id, ...queued, status: 'queued' }
   }
+}
+
+function hasPartsMissing(statuses: readonly CommandStatus[]): boolean {
+  return statuses.includes(undefined) && statuses.some(isResult)
+}
+
+function isResult(status: CommandStatus): status is CommandResult {
+  return status !== undefined && status.status !== 'queued'
 }
 
 /** @param results of all of its parts */
