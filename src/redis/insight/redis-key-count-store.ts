@@ -13,6 +13,7 @@ import { type DefinedScript, defineScript } from '../define-script.ts'
 import { InsightKeys } from '../keys.ts'
 import { inPairs } from '../policies/in-pairs.ts'
 import { addKeyCountsScript } from '../scripts.ts'
+import { storedCount } from './stored-count.ts'
 
 /** Growths in one script call: few, so that checks do not wait for them. */
 const GROWTHS_PER_CALL = 128
@@ -73,7 +74,8 @@ export class RedisKeyCountStore implements KeyCountStore {
       this.#redis.zrevrange(this.#keys.counts(measure, period), 0, -1, 'WITHSCORES'),
       this.#redis.hget(this.#keys.countErrors(period), measure),
     ])
-    return { counts: inPairs(members).map(countOf), error: Number(error ?? 0) }
+    const counts = inPairs(members).map(countOf)
+    return { counts: counts.filter(({ count }) => count > 0), error: storedCount(error) }
   }
 }
 
@@ -83,5 +85,5 @@ function memberOf(key: string, policy: string): string {
 
 function countOf([member, score]: readonly [string, string]): KeyCount {
   const [key = '', policy = ''] = member.split(SEPARATOR)
-  return { key, policy, count: Number(score) }
+  return { key, policy, count: storedCount(score) }
 }

@@ -8,6 +8,7 @@ import {
 } from '../../insight/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { InsightKeys } from '../keys.ts'
+import { storedCount } from './stored-count.ts'
 
 const HOUR_MS = 3_600_000
 
@@ -63,6 +64,6 @@ function fieldOf(grain: Grain, ms: number, outcome: string): string {
 }
 
 function countsOf(values: readonly (string | null)[]): OutcomeCounts {
-  const [allowed, denied, shadowed, error] = OUTCOMES.map((_, i) => Number(values[i] ?? 0))
+  const [allowed, denied, shadowed, error] = OUTCOMES.map((_, i) => storedCount(values[i]))
   return { allowed: allowed ?? 0, denied: denied ?? 0, shadowed: shadowed ?? 0, error: error ?? 0 }
 }

@@ -19,6 +19,7 @@ import { RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
 
 const HOUR_MS = 3_600_000
+const DAMAGED_COUNTS = ['', 'NaN', 'inf', 'Infinity', '1e308', '-1', '0.5', '{}']
 const NOON_MS = Date.parse('2026-01-31T12:00:00.000Z')
 
 describeWithRedis.each([
@@ -60,6 +61,17 @@ describeWithRedis.each([
     expect(day.reduce((sum, { denied }) => sum + denied, 0)).toBe(4)
   })
 
+  it('read a damaged count of an outcome as 0', async () => {
+    const outcomes = new RedisOutcomeStore(redis, 'damaged')
+    await outcomes.add(NOON_MS, { allowed: 1, denied: 2, shadowed: 3, error: 4 })
+    const key = `{damaged:insight}:outcomes:${FINE_GRAIN.ms}:${NOON_MS / HOUR_MS}`
+    const read = () => outcomes.read(FINE_GRAIN, NOON_MS, NOON_MS + FINE_GRAIN.ms)
+    for (const damage of DAMAGED_COUNTS) {
+      await redis.hset(key, '0:denied', damage)
+      expect(await read()).toEqual([{ allowed: 1, denied: 0, shadowed: 3, error: 4 }])
+    }
+  })
+
   it('let what they keep expire', async () => {
     await new RedisOutcomeStore(redis, 'expiring').add(NOON_MS, { allowed: 1, denied: 0, shadowed: 0, error: 0 })
     for (const grain of [FINE_GRAIN, COARSE_GRAIN]) {
@@ -94,6 +106,22 @@ describeWithRedis.each([
     expect(hour.error).toBe(2)
     expect(hour.counts.map(({ key }) => key).toSorted()).toEqual(['a', 'b', ...odd].toSorted())
     expect(await counts.read('allowed', MINUTE)).toEqual({ counts: [], error: 0 })
+  })
+
+  it('leave out a damaged count of a key, and read a damaged error as 0', async () => {
+    const counts = new RedisKeyCountStore(redis, 'damaged')
+    await counts.add(NOON_MS, { measure: 'denied', errorGrowth: 3, growths: [growthOf('a', 5), growthOf('b', 7)] })
+    for (const score of ['inf', '-inf', '1e308', '-5', '0.5']) {
+      await redis.zadd(`{damaged:insight}:counts:denied:minute:${MINUTE.number}`, score, 'b\0user:*')
+      expect(await counts.read('denied', MINUTE)).toEqual({
+        counts: [{ key: 'a', policy: 'user:*', count: 5 }],
+        error: 3,
+      })
+    }
+    for (const damage of DAMAGED_COUNTS) {
+      await redis.hset(`{damaged:insight}:count-errors:minute:${MINUTE.number}`, 'denied', damage)
+      expect((await counts.read('denied', MINUTE)).error).toBe(0)
+    }
   })
 
   it('move the count of a key to the policy that decided last', async () => {
