@@ -22,7 +22,7 @@ export class RouteMap {
     this.#patterns.set(text, pattern)
   }
 
-  /** The methods of a path; empty if it does not exist. */
+  /** The methods of a path; empty if it does not exist. Those of a fixed path are its own, not those of a pattern that matches it too. */
   methodsAt(url: string): readonly string[] {
     return methodsOf(this.#matching(url))
   }
@@ -38,7 +38,10 @@ export class RouteMap {
   }
 
   #matching(url: string): readonly Pattern[] {
-    const path = routePath(url).split('/')
+    const text = routePath(url)
+    const fixed = this.#patterns.get(text)
+    if (fixed !== undefined) return [fixed]
+    const path = text.split('/')
     const matching: Pattern[] = []
     for (const pattern of this.#patterns.values()) if (matches(pattern.segments, path)) matching.push(pattern)
     return matching
