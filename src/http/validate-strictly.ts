@@ -22,9 +22,10 @@ export function validateStrictly(app: FastifyInstance): void {
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
     const validate = validator.compile<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
+    const typed = Object.entries(schema.properties ?? {}).filter(([, { type }]) => isTyped(type))
     return given => {
       if (Object.keys(given).length > MAX_PARAMETERS) return { error: [tooManyParameters(given)] }
-      const value = readText(given, schema)
+      const value = typed.length === 0 ? given : readText(given, typed)
       return validate(value) ? { value } : { error: validate.errors ?? [] }
     }
   }
@@ -49,9 +50,17 @@ function tooManyParameters(given: object) {
 
 const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)$/, boolean: /^(true|false)$/ }
 
-function readText(given: Readonly<Record<string, unknown>>, { properties = {} }: TextSchema): Record<string, unknown> {
+/** Whether its text is read as something else. */
+function isTyped(type = ''): boolean {
+  return type === 'array' || READERS[type] !== undefined
+}
+
+function readText(
+  given: Readonly<Record<string, unknown>>,
+  typed: readonly (readonly [name: string, schema: ParameterSchema])[],
+): Record<string, unknown> {
   const value = { ...given }
-  for (const [name, schema] of Object.entries(properties)) {
+  for (const [name, schema] of typed) {
     if (value[name] === undefined) continue
     value[name] = schema.type === 'array' ? readList(value[name], schema.items) : readItem(value[name], schema)
   }

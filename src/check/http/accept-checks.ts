@@ -27,15 +27,18 @@ export function withTokens(checks: readonly NamedCheck[], tokens: number): reado
 }
 
 function areAcceptable(checks: readonly NamedCheck[]): boolean {
-  return checks.every(
-    ({ key, policy }, index) =>
-      callerKeyFault(key) === undefined && !isInvalidName(policy) && indexOfKey(checks, key) === index,
-  )
+  for (let i = 0; i < checks.length; i++) {
+    const { key, policy } = checks[i] as NamedCheck
+    if (callerKeyFault(key) !== undefined || isInvalidName(policy) || indexOfKey(checks, key) !== i) return false
+  }
+  return true
 }
 
-/** Of the first check with this key. */
+/** Of the first check with this key, of which there is one. */
 function indexOfKey(checks: readonly NamedCheck[], key: string): number {
-  return checks.findIndex(check => check.key === key)
+  let index = 0
+  while (checks[index]?.key !== key) index++
+  return index
 }
 
 function isInvalidName(policy: string | undefined): boolean {

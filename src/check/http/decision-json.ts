@@ -25,13 +25,20 @@ export function decisionJson(decision: Decision): string {
 }
 
 /** One of several decisions in a response. One of a blocked key has a code, since it names no limit. */
-export function resultJson(decision: Decision): string {
-  return decision.blocked ? `{${decisionMembers(decision)},"code":"blocked"}` : decisionJson(decision)
+export function resultJson(decision: Decision, members = decisionMembers(decision)): string {
+  return decision.blocked ? `{${members},"code":"blocked"}` : `{${members}}`
 }
 
-/** The members of a group's decision: those of the binding check, and the result of each check. */
+/** The members of a group's decision: those of the binding check, which is one of them, and the result of each check. */
 export function groupMembers({ binding, results }: GroupDecision): string {
-  return `${decisionMembers(binding)},"results":[${results.map(resultJson).join()}]`
+  let ofBinding = ''
+  let json = ''
+  for (const result of results) {
+    const members = decisionMembers(result)
+    if (result === binding) ofBinding = members
+    json += `${json === '' ? '' : ','}${resultJson(result, members)}`
+  }
+  return `${ofBinding},"results":[${json}]`
 }
 
 const knownReferences = new WeakMap<Policy, string>()

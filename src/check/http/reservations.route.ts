@@ -35,10 +35,8 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
       const { body, actor: caller } = request
       const { ttlMs, onExpiry } = body
       const checks = requestedChecks(body)
-      const requested = {
-        ...{ checks, ttlMs, onExpiry, caller, origin: request },
-        idempotencyKey: idempotencyKey(request.headers),
-      }
+      const ofCaller = idempotencyKey(request.headers)
+      const requested = { checks, ttlMs, onExpiry, caller, idempotencyKey: ofCaller, origin: request }
       const onReserved = sendAnswer({ request, reply, log }, (reserved: Reserved) => {
         writeRateLimitFields(reserved.decision.binding, fieldStyle, reply)
         sendReserved(request, reply, { reserved, hasSeveral: body.checks !== undefined })
