@@ -16,7 +16,7 @@ export interface PrepareGroupOptions {
 export interface PreparedGroup {
   readonly checks: readonly BucketCheck[]
   /** Why they are refused now: `policy-unknown` or `tokens-exceed-capacity`. A key whose named policy is unknown has the one in force. */
-  readonly problem: Problem | undefined
+  readonly problem?: Problem
 }
 
 /**
@@ -43,20 +43,24 @@ function prepared(
   isReservation: boolean,
   { policies, prepare }: PrepareGroupOptions,
 ): PreparedGroup {
-  const checks: BucketCheck[] = []
-  let unknown: Problem | undefined
-  let excess: Problem | undefined
-  for (let i = 0; i < asked.length; i++) {
-    const { key, tokens } = asked[i] as AskedCheck
+  const checks = asked.map((check, i): BucketCheck => {
+    const { key, tokens } = check
     const policy = found[i] ?? policies.find({ key, tokens })
-    if (found[i] === undefined) unknown ??= policyUnknown(asked[i] as AskedCheck)
-    if (policy === undefined) throw unknown
+    if (policy === undefined) throw policyUnknown(check)
     prepare(policy)
-    const check: BucketCheck = isReservation ? { key, policy, tokens, reserves: true } : { key, policy, tokens }
-    excess ??= tooManyTokens(check)
-    checks.push(check)
+    return isReservation ? { key, policy, tokens, reserves: true } : { key, policy, tokens }
+  })
+  const unknown = asked[found.indexOf(undefined)]
+  const problem = unknown ? policyUnknown(unknown) : firstOf(checks, tooManyTokens)
+  return problem ? { checks, problem } : { checks }
+}
+
+function firstOf<Item, Result>(items: readonly Item[], of: (item: Item) => Result | undefined): Result | undefined {
+  for (const item of items) {
+    const result = of(item)
+    if (result !== undefined) return result
   }
-  return { checks, problem: unknown ?? excess }
+  return undefined
 }
 
 function refuseKeysApart(asked: readonly AskedCheck[], { canGoTogether }: PrepareGroupOptions): void {

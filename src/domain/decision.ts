@@ -204,25 +204,25 @@ function limitState(
   /** Once all that is spent has returned. */
   const ceiling = limit.capacityUnits - limit.heldUnits(held)
   const remaining = ceiling < spent ? 0 : floorDiv(ceiling - spent, limit.unitsPerToken)
+  const isUntouched = spent === 0 && held === undefined
   const violated = reading.violated?.[index]
   const allowsNow = reading.allowed ? !violated : allows(limit, spent, held, asked)
-  const waitFor = (units: number) => waitUntilLeft(limit, reading, index, units)
   return {
     limit: named,
     allows: violated === undefined ? allowsNow : !violated,
     remaining,
     // A limit that allowed a check which was denied and charged may not allow it again.
-    retryAfterMs: allowsNow ? 0 : waitUntilAllowed(limit, asked, waitFor),
+    retryAfterMs: allowsNow ? 0 : waitUntilAllowed(limit, reading, index, asked),
     resetAfterMs: Math.max(spent === 0 ? 0 : limit.waitFor(spent, reading, index), held?.lastExpiryMs ?? 0),
-    nextTokenAfterMs: spent === 0 && held === undefined ? 0 : waitFor((remaining + 1) * limit.unitsPerToken),
+    nextTokenAfterMs: isUntouched ? 0 : waitUntilLeft(limit, reading, index, (remaining + 1) * limit.unitsPerToken),
     periodMs: reading.periods?.[index]?.lengthMs,
   }
 }
 
 /** `null` if never. */
-function waitUntilAllowed(limit: LimitArithmetic, asked: Demand, waitFor: (units: number) => number): number | null {
+function waitUntilAllowed(limit: LimitArithmetic, reading: BucketReading, index: number, asked: Demand): number | null {
   if (asked.tokens > limit.maxTokensPerCheck) return null
-  return waitFor(Math.min(limit.demandOf(asked), limit.capacityUnits))
+  return waitUntilLeft(limit, reading, index, Math.min(limit.demandOf(asked), limit.capacityUnits))
 }
 
 /** The time until this many units are left, or until the next reservation expires if refill alone is not enough. */
