@@ -16,6 +16,7 @@ import type {
   KeyStore,
   Settlement,
   SettlementResult,
+  Unfinished,
 } from './ports.ts'
 
 /** Consecutive failures that open the circuit. */
@@ -105,15 +106,15 @@ export class CircuitBreakerStore implements KeyStore {
     return this.#guarded(groups, items => this.#store.checkAll(items))
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | Unfinished | undefined)[]> {
     return this.#guarded(settlements, items => this.#store.settle(items))
   }
 
-  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | Unfinished | undefined)[]> {
     return this.#guarded(extensions, items => this.#store.extend(items))
   }
 
-  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]> {
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | Unfinished | undefined)[]> {
     return this.#guarded(ids, items => this.#store.read(items))
   }
 

@@ -121,15 +121,22 @@ export type ExtensionResult =
   | { readonly status: 'not-found' }
 
 /**
+ * The result of a call that was not decided: more reservations expired before its own than one access settles, and it has settled some of
+ * them. It is to be asked again.
+ */
+export const UNFINISHED = Symbol('unfinished')
+export type Unfinished = typeof UNFINISHED
+
+/**
  * Groups of checks, and reservations. Each method decides its items one after another, and returns one result for each; `undefined`
  * where the store was unavailable for it. They reject if the store is unavailable; whether anything was done is then unknown.
  */
 export interface ReservationStore {
   checkAll(groups: readonly CheckGroup[]): Promise<readonly (GroupReading | undefined)[]>
-  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]>
-  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]>
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | Unfinished | undefined)[]>
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | Unfinished | undefined)[]>
   /** `null` for an id that is not known, or not any more. */
-  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]>
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | Unfinished | undefined)[]>
   /** The first holds of a key by expiry, at most 100, without those that have expired. */
   holdsOf(key: string): Promise<readonly Hold[]>
 }

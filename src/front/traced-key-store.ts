@@ -8,6 +8,7 @@ import type {
   KeyStore,
   Settlement,
   SettlementResult,
+  Unfinished,
 } from '../check/ports.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
@@ -43,11 +44,11 @@ export class TracedKeyStore implements KeyStore {
     return this.#traced('check-groups', groups, () => this.#store.checkAll(groups))
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | Unfinished | undefined)[]> {
     return this.#traced('settle', settlements, () => this.#store.settle(settlements))
   }
 
-  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | Unfinished | undefined)[]> {
     return this.#traced('extend', extensions, () => this.#store.extend(extensions))
   }
 

@@ -1,5 +1,6 @@
 import type { BucketCheck, CheckGroup, GroupReading, KeyStore, SettlementResult } from '../../src/check/ports.ts'
 import { answerOf } from './answer-of.ts'
+import { finished } from './finished.ts'
 import type { Call } from './reservation-histories.ts'
 import type { Outcome } from './reservation-oracle.ts'
 
@@ -15,15 +16,14 @@ export async function outcomeOf(store: KeyStore, call: Call): Promise<Outcome> {
       return reading && groupOutcome(call.group, reading)
     }
     case 'settle': {
-      const [result] = await store.settle([call.settlement])
+      const result = await finished(() => store.settle([call.settlement]))
       return result && settledOutcome(result)
     }
     case 'extend': {
-      const [result] = await store.extend([call.extension])
-      return result
+      return finished(() => store.extend([call.extension]))
     }
     case 'read': {
-      const [reservation] = await store.read([call.id])
+      const reservation = await finished(() => store.read([call.id]))
       if (reservation === null || reservation === undefined) return undefined
       const { status, expiresAtMs, keys } = reservation
       return { status, expiresAtMs, keys: keys.map(({ policy: _, ...key }) => key) }

@@ -7,6 +7,7 @@ import type {
   KeyStore,
   Settlement,
   SettlementResult,
+  Unfinished,
 } from '../../check/ports.ts'
 import type { Hold } from '../../domain/holds.ts'
 import type { BucketReading } from '../../domain/reading.ts'
@@ -57,15 +58,15 @@ export class RedisKeyStore implements KeyStore {
     return readings
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | Unfinished | undefined)[]> {
     return this.#reservations.settle(settlements)
   }
 
-  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | Unfinished | undefined)[]> {
     return this.#reservations.extend(extensions)
   }
 
-  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]> {
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | Unfinished | undefined)[]> {
     return this.#reservations.read(ids)
   }
 

@@ -15,13 +15,14 @@ const STATES = [
   'ended-released',
   'elsewhere',
   'unknown-period',
+  'unfinished',
 ] as const
 
 /** The state `settled`, of a reservation of one key; only what a check finds of it follows. */
-const SETTLED_IN_FULL = 10
+const SETTLED_IN_FULL = 11
 
 export interface ReservationReply {
-  /** The state of the reservation after the call. The last two of the states say why it was not decided. */
+  /** The state of the reservation after the call. The last three of the states say why it was not decided. */
   readonly state: (typeof STATES)[number]
   readonly expiresAtMs: number
   /** It was settled or released before, in the same way. */

@@ -1,12 +1,14 @@
-import type {
-  Amounts,
-  CheckGroup,
-  Extension,
-  ExtensionResult,
-  GroupReading,
-  SettledKey,
-  Settlement,
-  SettlementResult,
+import {
+  type Amounts,
+  type CheckGroup,
+  type Extension,
+  type ExtensionResult,
+  type GroupReading,
+  type SettledKey,
+  type Settlement,
+  type SettlementResult,
+  UNFINISHED,
+  type Unfinished,
 } from '../../check/ports.ts'
 import type { Policy } from '../../domain/policy.ts'
 import type { Reservation, ReservedKey } from '../../domain/reservation.ts'
@@ -59,15 +61,15 @@ export class Reservations {
     }
   }
 
-  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | undefined)[]> {
+  settle(settlements: readonly Settlement[]): Promise<readonly (SettlementResult | Unfinished | undefined)[]> {
     return this.#perform(settling, settlements)
   }
 
-  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | undefined)[]> {
+  extend(extensions: readonly Extension[]): Promise<readonly (ExtensionResult | Unfinished | undefined)[]> {
     return this.#perform(extending, extensions)
   }
 
-  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | undefined)[]> {
+  read(ids: readonly ReservationId[]): Promise<readonly (Reservation | null | Unfinished | undefined)[]> {
     return this.#perform(
       reading,
       ids.map(id => ({ id })),
@@ -77,10 +79,12 @@ export class Reservations {
   async #perform<Item extends Requested, Result>(
     kind: Kind<Item, Result>,
     items: readonly Item[],
-  ): Promise<readonly (Result | undefined)[]> {
+  ): Promise<readonly (Result | Unfinished | undefined)[]> {
     const remembered = items.map(({ id }) => this.#remembered.get(id))
     const known = remembered.includes(undefined) ? await this.#complete(items, remembered) : remembered
-    const results: (Result | undefined)[] = known.map(request => (request === undefined ? kind.notFound : undefined))
+    const results: (Result | Unfinished | undefined)[] = known.map(request =>
+      request === undefined ? kind.notFound : undefined,
+    )
     const indexes: number[] = []
     const calls: AskedReservation[] = []
     for (const [index, item] of items.entries()) {
@@ -95,6 +99,10 @@ export class Reservations {
       const reply = replies[i]
       const index = indexes[i] as number
       if (reply === undefined) continue
+      if (reply.state === 'unfinished') {
+        results[index] = UNFINISHED
+        continue
+      }
       if (reply.state !== 'held') this.#remembered.delete(call.id)
       if (reply.state === 'not-found' && remembered[index] !== undefined) outdated.push(index)
       else results[index] = kind.resultOf(reply, call)

@@ -45,7 +45,7 @@ local function expiry_functions(buckets, general, layout, holds)
   end
 
   -- Whether all that the end of holds changes is here.
-  local function can_end_here(key, bucket)
+  function expiries.can_end_here(key, bucket)
     if not bucket.held.only and not holds.repair(key, bucket.held) then return false end
     return not layout.may_charge_less(bucket) or buckets.shortfalls().are_here(key)
   end
@@ -53,7 +53,7 @@ local function expiry_functions(buckets, general, layout, holds)
   -- Settles expired holds. The bucket is not stored yet. Returns false if they cannot be settled here.
   function expiries.settle_due(key, bucket)
     local held = bucket.held
-    if not can_end_here(key, bucket) then return false end
+    if not expiries.can_end_here(key, bucket) then return false end
     if held.only then
       expire(key, bucket, holds.read_only(held))
     else

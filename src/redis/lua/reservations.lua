@@ -20,10 +20,11 @@
     5  not found: there is no such reservation, or the caller has the keys of another one
     6  ended before with other tokens, as settled, or 7, as released
     8  not decided, since a bucket is elsewhere; 9, since the caller does not know the present period of a quota
-    10 settled now: all tokens of its only key are charged. What a check finds of it follows at once
+    10 not decided, since more reservations expired before it than one access settles: the caller is to ask again
+    11 settled now: all tokens of its only key are charged. What a check finds of it follows at once
 ]]
   local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
-  local HELD_NOW, RESERVATION_EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD = 0, 3, 4, 5, 5, 8, 9
+  local HELD_NOW, RESERVATION_EXPIRED, LOST, NOT_FOUND, ENDED_OTHERWISE, NOT_HERE, NO_PERIOD, UNFINISHED = 0, 3, 4, 5, 5, 8, 9, 10
   local NOTHING_HELD = -1
 
   -- Tables are created with all their members: one that grows later costs several times as much.
@@ -54,17 +55,27 @@
     return { id = id_of(asked.key), tokens = record[i].tokens, is_charged = record.is_charged, deadline = record.deadline }
   end
 
-  -- Opens the buckets of a reservation whose deadline has passed, and finds what its expiry has charged. Returns whether all of that is here.
+  -- After an access to the bucket of a hold whose deadline has passed: why it is not known what its expiry has charged, or nil.
+  local function find_expired(named, hold)
+    local held = named.bucket and named.bucket.held
+    if held and held.earliest <= now then
+      if not buckets.holds().expiries().can_end_here(named.key, named.bucket) then return NOT_HERE end
+      if has_hold(named, hold) then return UNFINISHED end
+    end
+    return not find_expiry(named, hold) and NOT_HERE or nil
+  end
+
+  -- Opens the buckets of a reservation whose deadline has passed, all of them, so that each access settles some holds of each. Returns why it is
+  -- not known what its expiry has charged, or nil.
   local function open_expired(asked, record)
+    local reason
     for i, named in ipairs(asked) do
       open(named)
-      if record[i].is_held then
-        local is_not_here
-        named.bucket, is_not_here = buckets.holds().expiries().settle_all_due(named.key, named.bucket)
-        if is_not_here or not find_expiry(named, hold_of(asked, record, i)) then return false end
-      end
+      local found = record[i].is_held and find_expired(named, hold_of(asked, record, i)) or nil
+      if found == NOT_HERE then return NOT_HERE end
+      reason = reason or found
     end
-    return true
+    return reason
   end
 
   local function settle(asked, record)
@@ -121,7 +132,8 @@
     if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
     local reason = read_all(asked, record)
     if reason then return reason, 0 end
-    if record.ended == 0 and record.deadline <= now and not open_expired(asked, record) then return NOT_HERE, 0 end
+    reason = record.ended == 0 and record.deadline <= now and open_expired(asked, record) or nil
+    if reason then return reason, 0 end
     asked.record = record
     if asked.what == SETTLE or asked.what == RELEASE then return settle(asked, record) end
     for _, named in ipairs(asked) do open(named) end

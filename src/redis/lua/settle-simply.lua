@@ -2,7 +2,7 @@
   The most common settlement, without tables, which would be half of its cost: of the only hold of one key, before its deadline, by one
   token bucket that nothing else was spent of, and that is not in debt afterwards. reservations.lua does any other call. A part of that script.
 ]]
-local SETTLED_IN_FULL = 10
+local SETTLED_IN_FULL = 11
 local next_text = texts_ending('\n')
 -- Of a record: before the tokens that are settled, and after those that are charged.
 local BEFORE_SETTLED, AFTER_CHARGED = RECORD_HEAD + 5, RECORD_HEAD + RECORDED_KEY + 1

@@ -6,6 +6,7 @@ import { type ReservationId, reservationId } from '../../../src/domain/reservati
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
+import { finished } from '../../support/finished.ts'
 import { frontClock, givenClockedRedis } from '../../support/given-clocked-redis.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
@@ -97,7 +98,8 @@ describeWithRedis('reservations that are settled after their deadline', () => {
     const groups = Array.from({ length: 200 }, () => groupOf('many', 2))
     await store().checkAll(groups)
     await passTime(MINUTE)
-    expect(await settle(idOf(groups.at(-1) as CheckGroup), 5)).toMatchObject([{ keys: [{ charged: 5 }] }])
+    const id = idOf(groups.at(-1) as CheckGroup)
+    expect(await finished(() => settle(id, 5))).toMatchObject({ keys: [{ charged: 5 }] })
     expect(await given.redis.exists(keys.holds('many'))).toBe(0)
     expect(await spentOf('many')).toEqual([403])
   })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import type { CheckGroup, HoldRequest } from '../../../src/check/ports.ts'
+import { type CheckGroup, type HoldRequest, UNFINISHED } from '../../../src/check/ports.ts'
 import { decideByBucket } from '../../../src/domain/decision.ts'
 import { MAX_HOLDS } from '../../../src/domain/holds.ts'
 import type { Policy } from '../../../src/domain/policy.ts'
@@ -148,6 +148,25 @@ describeWithRedis('reservations in a real Redis', () => {
     expect([await held(), await held(), await held()]).toEqual([150 - 64, 150 - 128, 0])
     expect(await look('due')).toMatchObject({ remaining: CAPACITY - 300 })
     expect(await redis.exists(keys.holds('due'))).toBe(0)
+  })
+
+  it('that have expired are settled 64 by each call on one of them, until it is its turn', async () => {
+    const groups = Array.from({ length: 150 }, () => groupOf('backlog', 2, { ttlMs: 1 }))
+    const made = await store.checkAll(groups)
+    const lastMs = Math.max(...made.map(reading => reading?.reservation?.expiresAtMs ?? 0))
+    await eventually(async () => {
+      const [seconds, micros] = await redis.time()
+      expect(Number(seconds) * 1_000 + Number(micros) / 1_000).toBeGreaterThan(lastMs)
+    })
+    const { id } = (groups.at(-1) as CheckGroup).hold as HoldRequest
+    const held = () => redis.zcard(keys.holds('backlog'))
+    const settlement = { id, amounts: 3, policyOf: () => slow }
+    expect([await store.read([id]), await held()]).toEqual([[UNFINISHED], 150 - 64])
+    expect([await store.settle([settlement]), await held()]).toEqual([[UNFINISHED], 150 - 128])
+    expect(await store.extend([{ id }])).toEqual([{ status: 'ended', ended: 'expired' }])
+    expect(await held()).toBe(0)
+    expect(await store.settle([settlement])).toMatchObject([{ status: 'settled', keys: [{ charged: 3 }] }])
+    expect(await look('backlog')).toMatchObject({ remaining: CAPACITY - 301 })
   })
 
   it('are listed until they expire, also while nothing settles them', async () => {

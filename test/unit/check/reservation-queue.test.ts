@@ -1,7 +1,13 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
-import type { CheckObserver, GroupReading, KeyStore, SettlementResult } from '../../../src/check/ports.ts'
+import {
+  type CheckObserver,
+  type GroupReading,
+  type KeyStore,
+  type SettlementResult,
+  UNFINISHED,
+} from '../../../src/check/ports.ts'
 import { ReservationQueue } from '../../../src/check/reservation-queue.ts'
 import type { Reservation } from '../../../src/domain/reservation.ts'
 import { type ReservationId, recordPartition, reservationId } from '../../../src/domain/reservation-id.ts'
@@ -104,6 +110,41 @@ describe('the calls on reservations of one turn of the event loop', () => {
   it('are limited to 64 in a call', async () => {
     await Promise.all(Array.from({ length: 130 }, () => check('a')))
     expect(stores[0].calls).toEqual(['checkAll 64', 'checkAll 64', 'checkAll 2'])
+  })
+})
+
+describe('a call that is unfinished', () => {
+  it('is asked again until it is decided, while others of its call have their replies', async () => {
+    const [late, other] = [idIn(0), reservationId('other', 'b'.repeat(22))]
+    const calls: (readonly ReservationId[])[] = []
+    const store: Pick<KeyStore, 'read'> = {
+      read: async ids => {
+        calls.push(ids)
+        return ids.map(id => (id === late && calls.length < 3 ? UNFINISHED : null))
+      },
+    }
+    const partOf = () => store as KeyStore
+    const reads = new ReservationQueue({ storeOf: partOf, storeOfReservation: partOf, timeoutMs: 60_000 })
+    const replies: ReservationId[] = []
+    const ask = (id: ReservationId) =>
+      new Promise<void>(resolve => {
+        reads.read(id, reservation => {
+          expect(reservation).toBeNull()
+          replies.push(id)
+          resolve()
+        })
+      })
+    await Promise.all([ask(late), ask(other)])
+    expect(calls).toEqual([[late, other], [late], [late]])
+    expect(replies).toEqual([other, late])
+  })
+
+  it('has no reply if it is not decided in time', async () => {
+    const store: Pick<KeyStore, 'read'> = { read: async ids => ids.map(() => UNFINISHED) }
+    const partOf = () => store as KeyStore
+    const reads = new ReservationQueue({ storeOf: partOf, storeOfReservation: partOf, timeoutMs: 20 })
+    const reply = replyTo<Reservation | null>(onReservation => reads.read(idIn(0), onReservation))
+    expect(await reply).toBeUndefined()
   })
 })
 
