@@ -76,7 +76,7 @@ afterEach(async () => {
 
 const port = () => (server.address() as AddressInfo).port
 
-/** A client that has sent these bytes, which have arrived. */
+/** A client that has sent these bytes, which have arrived, unless the server has ended the connection before. */
 async function send(...bytes: readonly Buffer[]): Promise<Socket> {
   const client = connect(port(), '127.0.0.1')
   sockets.push(client)
@@ -84,7 +84,9 @@ async function send(...bytes: readonly Buffer[]): Promise<Socket> {
   client.resume()
   const all = Buffer.concat(bytes)
   client.write(all)
-  await eventually(() => expect(sockets.find(isServerSide)?.bytesRead).toBe(all.length))
+  await eventually(() => {
+    if (!client.destroyed) expect(sockets.find(isServerSide)?.bytesRead).toBe(all.length)
+  })
   return client
 }
 
@@ -243,10 +245,11 @@ describe('a request in thousands of small parts', () => {
     expect(calls.lengths).toEqual([])
   })
 
+  // In Node.js 20 an answered request gets no more parts. In Node.js 24 it does, so they end the connection.
   it.each([
     ['that is not admitted', [HEAD, GRPC], { name: 'UNAUTHENTICATED', message: '' } as const],
     ['of an unknown method', [UNKNOWN_METHOD, GRPC]],
-  ])('%s is answered without them', async (_name, head, admission = undefined) => {
+  ])('%s has no more than a hundred of them handled', async (_name, head, admission = undefined) => {
     calls.admission = admission
     await send(PREFACE, frame(SETTINGS, 0, 0), frame(HEADERS, END_HEADERS, 1, Buffer.concat(head)), announced, parts)
     expect(handled).toBeLessThan(120)
