@@ -13,6 +13,7 @@ const NOT_HTTP = 2
 const PARSERS = 'http.server.connections'
 
 type TakeFields = (this: Parser, fields: readonly string[], url: string) => void
+type TakeBody = (this: Parser, part: Buffer) => void
 
 /** Undocumented members of a parser. */
 interface Parser {
@@ -25,7 +26,7 @@ interface Parser {
   onIncoming: () => number
   /** Takes 32 fields, or the last ones if there were more. */
   [TAKE_FIELDS]: TakeFields
-  [TAKE_BODY]: (() => void) | undefined
+  [TAKE_BODY]: TakeBody | undefined
 }
 
 /** An event of a server: the parser of a connection has taken fields. */
@@ -33,6 +34,9 @@ const FIELDS_TAKEN = 'throttler:fields-taken'
 
 /** Parsers that emit it. Node uses a parser for one connection after another. */
 const reporting = new WeakSet<Parser>()
+
+/** Parsers that call back for each part of a body. */
+const watched = new WeakSet<Parser>()
 
 interface ParserList {
   /** The parsers whose connection has sent nothing yet, or an unfinished request; the oldest first. */
@@ -108,5 +112,17 @@ function reportFields(parser: Parser): void {
     take.call(this, fields, url)
     const { server } = (this.socket ?? {}) as { readonly server?: Server }
     server?.emit(FIELDS_TAKEN, this)
+  }
+}
+
+/** Calls back before each part of a body is taken: a chunk, or what is read of it at once. The callback is the same for all connections. */
+export function watchParts(connection: Socket, onPart: (connection: Socket) => void): void {
+  const parser = parserOf(connection)
+  const take = parser?.[TAKE_BODY]
+  if (!parser || !take || watched.has(parser)) return
+  watched.add(parser)
+  parser[TAKE_BODY] = function (part) {
+    if (this.socket) onPart(this.socket)
+    take.call(this, part)
   }
 }

@@ -2,7 +2,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net'
 import { TurnBudget } from '../lib/turn-budget.ts'
 import { isDisconnected } from './disconnect.ts'
-import { countRequest, readInTurns } from './paced-socket.ts'
+import { countPart, countRequest, readInTurns } from './paced-socket.ts'
+import { watchParts } from './parsers.ts'
 import { SocketTurns } from './socket-turns.ts'
 import { waitForTurn } from './wait-for-turn.ts'
 
@@ -10,14 +11,14 @@ import { waitForTurn } from './wait-for-turn.ts'
 const REQUESTS_PER_TURN = 128
 
 /**
- * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once. While connections wait,
- * no more are parsed than are handled.
+ * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once, each with a body in one
+ * part. While connections wait, no more are parsed than are handled.
  */
-const PARSED_AT_ONCE = 8
+const PARSED_AT_ONCE = 9
 
 /**
  * Bounds the requests that a server handles in one turn of the event loop. Further ones wait for the next turns, in which clients take
- * turns. If too many arrive together, further connections are not read. Otherwise everything that many connections have sent together
+ * turns. If too many arrive together, or bodies in too many parts, further connections are not read. Otherwise everything that many connections have sent together
  * would be parsed and handled before other work goes on. Node sends the responses of a connection in the order of its requests.
  */
 export class RequestTurns {
@@ -27,7 +28,10 @@ export class RequestTurns {
   constructor(server: Server, perTurn = REQUESTS_PER_TURN) {
     this.#budget = new TurnBudget(perTurn)
     const reading = new SocketTurns({ perTurn: PARSED_AT_ONCE * perTurn, perTurnOfWaiting: perTurn })
-    server.on('connection', (socket: Socket) => readInTurns(socket, reading))
+    server.on('connection', (socket: Socket) => {
+      readInTurns(socket, reading)
+      watchParts(socket, countPart)
+    })
     const [handle] = server.listeners('request') as [RequestListener]
     server.off('request', handle).on('request', (request, response) => this.#take(request, response, handle))
   }

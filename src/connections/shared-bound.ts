@@ -18,6 +18,8 @@ interface Holding extends HeapItem {
 export class SharedBound {
   readonly #max: number
   readonly #byClient = new Map<string, Holding>()
+  /** The client that holds the most comes first. */
+  readonly #holdings = new Heap<Holding>((a, b) => a.amount > b.amount)
   #total = 0
 
   constructor(max: number) {
@@ -51,31 +53,29 @@ export class SharedBound {
   #set(client: string, lose: Lose, amount: number): void {
     const holding = this.#byClient.get(client) ?? { client, amount: 0, items: new Map<Lose, number>(), heapIndex: 0 }
     const added = amount - (holding.items.get(lose) ?? 0)
+    if (holding.items.size > 0) this.#holdings.remove(holding)
     holding.amount += added
     this.#total += added
     if (amount === 0) holding.items.delete(lose)
     else holding.items.set(lose, amount)
     if (holding.items.size === 0) this.#byClient.delete(client)
-    else this.#byClient.set(client, holding)
+    else {
+      this.#byClient.set(client, holding)
+      this.#holdings.add(holding)
+    }
   }
 
   #isLargest(client: string): boolean {
     const own = this.#byClient.get(client)?.amount ?? 0
-    for (const { amount } of this.#byClient.values()) if (amount > own) return false
-    return true
+    return own >= (this.#holdings.first?.amount ?? 0)
   }
 
   #makeRoom(): void {
-    if (this.#total <= this.#max) return
-    const holdings = new Heap<Holding>((a, b) => a.amount > b.amount)
-    for (const holding of this.#byClient.values()) holdings.add(holding)
-    for (let most = holdings.first; most !== undefined && this.#total > this.#max; most = holdings.first) {
-      holdings.remove(most)
-      for (const oldest of most.items.keys()) {
-        this.#end(most.client, oldest)
-        break
-      }
-      if (most.items.size > 0) holdings.add(most)
+    while (this.#total > this.#max) {
+      const most = this.#holdings.first
+      if (most === undefined) return
+      const [oldest] = most.items.keys()
+      if (oldest !== undefined) this.#end(most.client, oldest)
     }
   }
 

@@ -1,4 +1,5 @@
-import { FairQueue } from '../lib/fair-queue.ts'
+import type { PacedConnection } from './paced-connection.ts'
+import { WaitingConnections } from './waiting-connections.ts'
 
 /** Connections of busy clients that are read again at first after a full turn. */
 const RESUMED_AFTER_FULL_TURN = 4
@@ -7,15 +8,7 @@ const RESUMED_AFTER_FULL_TURN = 4
 const RESUMED_OF_OTHERS = 256
 
 /** A client is busy if it has sent at least this part of the requests of a full turn. */
-const BUSY_PART = 1 / 8
-
-/** A connection that can be told to wait. */
-export interface PacedConnection {
-  /** The address of its client. */
-  readonly client: string
-  pauseReading(): void
-  resumeReading(): void
-}
+const BUSY_PART = 1 / 32
 
 interface SocketTurnsOptions {
   /** Requests of all connections in one turn of the event loop. */
@@ -34,9 +27,9 @@ interface SocketTurnsOptions {
 export class SocketTurns {
   readonly #options: Required<SocketTurnsOptions>
   readonly #reading = new Set<PacedConnection>()
-  readonly #waiting = new FairQueue<PacedConnection>()
+  readonly #waiting = new WaitingConnections()
   /** Connections of busy clients. */
-  readonly #waitingBusy = new FairQueue<PacedConnection>()
+  readonly #waitingBusy = new WaitingConnections()
   /**
    * Requests of each client in this turn. Each turn has its own map: a map that lives on moves to the old generation, and each time that it
    * is cleared, V8 creates a new table there, which stays until the old generation is collected.
@@ -64,16 +57,23 @@ export class SocketTurns {
   }
 
   delete(connection: PacedConnection): void {
-    if (this.#reading.delete(connection)) return
-    for (const queue of [this.#waiting, this.#waitingBusy]) queue.delete(connection.client, connection)
+    this.#reading.delete(connection)
+    this.#waiting.delete(connection)
+    this.#waitingBusy.delete(connection)
   }
 
-  /** A request of a client begins. */
-  count(client: string): void {
+  /** A request of a connection begins. @param amount what it counts: less than 1 for a part of a request */
+  count(connection: PacedConnection, amount = 1): void {
+    const { client } = connection
     this.#schedule()
-    this.#requests.set(client, (this.#requests.get(client) ?? 0) + 1)
-    if (--this.#left === 0) this.#findBusyClients()
-    if (this.#left <= 0) this.#pauseAll()
+    this.#waiting.wasRead(connection)
+    this.#waitingBusy.wasRead(connection)
+    this.#requests.set(client, (this.#requests.get(client) ?? 0) + amount)
+    const wasFull = this.#left <= 0
+    this.#left -= amount
+    if (this.#left > 0) return
+    if (!wasFull) this.#findBusyClients()
+    this.#pauseAll()
   }
 
   #findBusyClients(): void {
@@ -92,7 +92,7 @@ export class SocketTurns {
     for (const connection of this.#reading) {
       connection.pauseReading()
       const queue = this.#busyClients.has(connection.client) ? this.#waitingBusy : this.#waiting
-      queue.add(connection.client, connection)
+      queue.add(connection)
     }
     this.#reading.clear()
   }
@@ -101,9 +101,11 @@ export class SocketTurns {
     this.#isScheduled = false
     this.#turn++
     this.#requests = new Map()
+    this.#waiting.endTurn()
+    this.#waitingBusy.endTurn()
     const wasFull = this.#left <= 0
     this.#left = this.#options.perTurn
-    if (this.#waiting.weight + this.#waitingBusy.weight === 0) {
+    if (this.#waiting.size + this.#waitingBusy.size === 0) {
       if (this.#busyClients.size > 0) this.#busyClients = new Set()
       return
     }
@@ -125,10 +127,8 @@ export class SocketTurns {
     this.#toResume *= 2
   }
 
-  #resume(waiting: FairQueue<PacedConnection>, most: number): void {
-    for (let i = 0; i < most; i++) {
-      const connection = waiting.take()
-      if (connection === undefined) return
+  #resume(waiting: WaitingConnections, most: number): void {
+    for (const connection of waiting.take(most)) {
       this.#reading.add(connection)
       connection.resumeReading()
     }

@@ -24,6 +24,7 @@ import { answerErrors } from '../http/problem.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
 import { RequestSpans } from '../http/request-spans.ts'
+import { trustHops } from '../http/trusted-hops.ts'
 import { validateStrictly } from '../http/validate-strictly.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { CallLog } from '../observability/call-log.ts'
@@ -74,7 +75,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     genReqId: requestIdOf,
     routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
-    trustProxy: deps.trustedProxies.length > 0 && [...deps.trustedProxies],
+    trustProxy: deps.trustedProxies.length > 0 && trustHops(deps.trustedProxies),
     return503OnClosing: false,
     forceCloseConnections: 'idle',
     clientErrorHandler: (err, socket) => rejectMalformed(err, socket),

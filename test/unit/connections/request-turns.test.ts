@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts'
 
 const PER_TURN = 4
 /** Of all connections in a turn, before any has to wait. */
-const PARSED_AT_ONCE = 8 * PER_TURN
+const PARSED_AT_ONCE = 9 * PER_TURN
 const CONNECTIONS = 20
 const PIPELINED = 16
 
@@ -105,4 +105,21 @@ it('reads the ends of connections that clients end together in several turns', a
   for (const socket of clients) socket.end()
   await eventually(() => expect(turns.flat()).toHaveLength(clients.length))
   expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(2 * PARSED_AT_ONCE)
+})
+
+it('reads bodies of many chunks in several turns', async () => {
+  const chunks = 50
+  server.on('request', request => request.on('data', () => turns.at(-1)?.push('chunk')))
+  for (let i = 0; i < CONNECTIONS; i++) {
+    const socket = await client()
+    const begun = once(server, 'request')
+    socket.write('POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n')
+    await begun
+  }
+  countTurns()
+  turns = [[]]
+  for (const socket of clients) socket.write(`${'1\r\nX\r\n'.repeat(chunks)}0\r\n\r\n`)
+  await eventually(() => expect(turns.flat()).toHaveLength(CONNECTIONS * chunks))
+  const partsPerTurn = 8 * PARSED_AT_ONCE
+  expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(partsPerTurn + chunks)
 })

@@ -50,7 +50,7 @@ it('a client that sends no more of a body is disconnected', async () => {
 
 it('a client is not slow while its connection waits to be read', async () => {
   const connection = await halfBody()
-  turns.count('another')
+  turns.count({ client: 'another', pauseReading() {}, resumeReading() {} })
   jest.advanceTimersByTime(LATER_MS)
   expect(connection.destroyed).toBe(false)
 })

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
-import { type PacedConnection, SocketTurns } from '../../../src/connections/socket-turns.ts'
+import type { PacedConnection } from '../../../src/connections/paced-connection.ts'
+import { SocketTurns } from '../../../src/connections/socket-turns.ts'
 
 const PER_TURN = 128
 const RESTS = 3
@@ -26,7 +27,7 @@ class Connection implements PacedConnection {
 
   read(turns: SocketTurns): void {
     if (!this.isReading) return
-    for (let i = 0; i < this.#requests; i++) turns.count(this.client)
+    for (let i = 0; i < this.#requests; i++) turns.count(this)
     this.begun += this.#requests
   }
 }
@@ -104,5 +105,26 @@ describe('after a full turn', () => {
     turns.delete(closed as Connection)
     for (let i = 0; i <= RESTS; i++) await turn([])
     expect([closed?.isReading, stays?.isReading]).toEqual([false, true])
+  })
+})
+
+describe('while many clients send much', () => {
+  it.each([3, 15])('every connection is read, whatever the order of reading: %i requests each', async requests => {
+    const connections = Array.from({ length: 400 }, (_, i) => open(1, requests, `client ${i % 200}`)).flat()
+    for (const order of [connections, connections.toReversed()]) {
+      for (const connection of connections) connection.begun = 0
+      for (let i = 0; i < 500; i++) await turn(order)
+      expect(Math.min(...connections.map(({ begun }) => begun))).toBeGreaterThan(0)
+    }
+  })
+
+  it('a client with a few requests waits for a few turns, once those with many are known', async () => {
+    const flood = Array.from({ length: 400 }, (_, i) => open(1, 15, `client ${i % 200}`)).flat()
+    const [other] = open(1, 1, 'other')
+    const all = [...flood, other as Connection]
+    for (let i = 0; i < 150; i++) await turn(all)
+    const before = other?.begun ?? 0
+    for (let i = 0; i < 100; i++) await turn(all)
+    expect((other?.begun ?? 0) - before).toBeGreaterThan(10)
   })
 })

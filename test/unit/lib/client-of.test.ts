@@ -15,6 +15,12 @@ describe('the client of an address', () => {
     ['::', '0:0:0:0::/64'],
     ['fe80::1%eth0', 'fe80:0:0:0::/64'],
     ['64:ff9b::203.0.113.7', '64:ff9b:0:0::/64'],
+    ['203.0.113.7:5555', '203.0.113.7'],
+    ['[2001:db8:1:2::9]:5555', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::9]', '2001:db8:1:2::/64'],
+    ['[2001:db8:1:2::9', 'unknown'],
+    ['203.0.113:5555', 'unknown'],
+    ['203.0.113.7:', 'unknown'],
     ['unix', 'unknown'],
     ['', 'unknown'],
     // The caller has sent its request and reset the connection at once.
