@@ -59,7 +59,7 @@ export function protocolsFor(keys: BucketKeys, report: ReplyReport): Protocols {
       partitionOf: bucketPartition,
       unitOf: key => key,
       call: (reset, mode) => new ResetCall(reset, keys, mode),
-      read: resetsIn,
+      read: (reply, reset) => resetsIn(reply, reset, report),
     },
     readRecord: (id, stored) => {
       if (stored === null) return undefined

@@ -1,6 +1,7 @@
 /** Encodes resets for `lua/reset.lua`, and decodes its reply. */
 import type { BucketKeys } from '../keys.ts'
 import { resetScript } from '../scripts.ts'
+import { ReplyReader, type ReplyReport } from './check-reply.ts'
 import { bucketArgument, type CallMode, ScriptCall } from './script-call.ts'
 
 export class ResetCall extends ScriptCall {
@@ -19,7 +20,17 @@ export class ResetCall extends ScriptCall {
   }
 }
 
-/** For each key `true`, or `undefined` if nothing was done, since its bucket is elsewhere. */
-export function resetsIn(reply: Buffer, reset: readonly string[]): readonly (true | undefined)[] {
-  return reset.map((_, i) => (reply.readDoubleBE(i * Float64Array.BYTES_PER_ELEMENT) === 1 ? true : undefined))
+/** For each key `true`, or `undefined` if it was not reset, since its bucket is elsewhere. */
+export function resetsIn(
+  reply: Buffer,
+  reset: readonly string[],
+  report: Pick<ReplyReport, 'expired'>,
+): readonly (true | undefined)[] {
+  const reader = new ReplyReader(reply)
+  return reset.map(key => {
+    const isDone = reader.number() === 1
+    const expired = reader.number()
+    if (expired > 0) report.expired(key, expired)
+    return isDone ? true : undefined
+  })
 }

@@ -4,7 +4,8 @@
   keys[keys_from + i]  the buckets
   ARGV[1]              their number
 
-  Returns a string of big-endian doubles, one for each bucket: 1, or 0 if the bucket, or a part of what it holds, is elsewhere.
+  Returns a string of big-endian doubles, two for each bucket: 1, or 0 if the bucket, or a part of what it holds, is elsewhere; and how many
+  reservations of it this call found expired.
 ]]
 general = general_functions()
 local buckets = general.buckets()
@@ -29,5 +30,9 @@ local function reset(key)
   return true
 end
 
-for index = 1, tonumber(ARGV[1]) do append(reset(keys[keys_from + index]) and 1 or 0) end
+for index = 1, tonumber(ARGV[1]) do
+  local key = keys[keys_from + index]
+  append(reset(key) and 1 or 0)
+  append(buckets.holds().take_expired(key))
+end
 return packed_reply()

@@ -5,6 +5,7 @@ import { decideByBucket } from '../../../src/domain/decision.ts'
 import { MAX_HOLDS } from '../../../src/domain/holds.ts'
 import type { Policy } from '../../../src/domain/policy.ts'
 import { type ReservationId, reservationId } from '../../../src/domain/reservation-id.ts'
+import { NO_REPORT } from '../../../src/redis/buckets/check-reply.ts'
 import { RedisBucketStore } from '../../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../../src/redis/keys.ts'
 import { readQuotaCountsScript } from '../../../src/redis/scripts.ts'
@@ -182,6 +183,18 @@ describeWithRedis('reservations in a real Redis', () => {
     const last = await reserve('listed', 3)
     expect(await redis.zcard(keys.holds('listed'))).toBe(200 - 64 + 1)
     expect(await store.holdsOf('listed')).toMatchObject([{ id: last.id, tokens: 3 }])
+  })
+
+  it('that a reset finds expired are reported as such', async () => {
+    const expired: [string, number][] = []
+    const report = { ...NO_REPORT, expired: (key: string, count: number) => void expired.push([key, count]) }
+    await store.checkAll(Array.from({ length: 70 }, () => groupOf('reset-due', 2)))
+    await makeDue('reset-due')
+    await reserve('reset-due', 2)
+    const reporting = new RedisBucketStore(redis, keys, report)
+    await reporting.reset('reset-due')
+    await reporting.reset('reset-due')
+    expect(expired).toEqual([['reset-due', 70 - 64]])
   })
 
   it('are forgotten by a reset, and still charged when they are settled', async () => {
