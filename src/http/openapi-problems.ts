@@ -6,8 +6,21 @@ import { ERRORS, type ErrorCode, errorType } from '../lib/errors.ts'
 import { type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
 import { ProblemResponse } from './problem.schema.ts'
 
-/** Every problem of a route, by status. */
-export function problemResponses(route: RouteOptions, schema: FastifySchema): Record<string, unknown> {
+/** A response of a route, as OpenAPI describes it. */
+export interface DescribedResponse {
+  /** As Fastify's plugin describes a response without a body. */
+  readonly type?: 'null'
+  readonly description: string
+  readonly headers: object
+  /** By media type. */
+  readonly content?: object
+}
+
+/** By status. */
+export type DescribedResponses = Readonly<Record<string, DescribedResponse>>
+
+/** Every problem of a route. */
+export function problemResponses(route: RouteOptions, schema: FastifySchema): DescribedResponses {
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of new Set([...codesOf(route, schema), ...(route.config?.docs?.errors ?? [])])) {
     const { status } = ERRORS[code]
@@ -35,7 +48,7 @@ export function problemExamples(): Record<string, { value: object }> {
   return Object.fromEntries(codes.map(code => [code, { value: exampleOf(code) }]))
 }
 
-function problemResponse(status: number, codes: readonly ErrorCode[], denial: TSchema | undefined) {
+function problemResponse(status: number, codes: readonly ErrorCode[], denial: TSchema | undefined): DescribedResponse {
   const decides = codes.includes('quota-exceeded')
   const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? LIMIT_FIELDS : [])]
   return {

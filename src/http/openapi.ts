@@ -6,7 +6,12 @@ import { mapValues } from '../lib/map-values.ts'
 import { version } from '../lib/version.ts'
 import type { Access } from './auth.ts'
 import { CHANGE_FIELDS, type FieldName, IMPORT_FIELDS, RESERVATION_FIELDS, RESPONSE_FIELDS } from './openapi-fields.ts'
-import { problemExamples, problemResponses } from './openapi-problems.ts'
+import {
+  type DescribedResponse,
+  type DescribedResponses,
+  problemExamples,
+  problemResponses,
+} from './openapi-problems.ts'
 import { nameSchemas } from './openapi-schemas.ts'
 import type { MediaType, RouteDocs } from './route-docs.ts'
 
@@ -103,11 +108,26 @@ function describeRoute(schema: FastifySchema, url: string, route: RouteOptions):
     tags: [tagOf(url)],
     security: SECURITY[access ?? 'open'],
     ...requestFieldsOf(method, url),
-    response: { ...responsesOf(schema, docs), ...problemResponses(route, schema) },
+    response: withProblems(responsesOf(schema, docs), problemResponses(route, schema)),
   }
 }
 
-function responsesOf(schema: FastifySchema, docs: RouteDocs | undefined): Record<string, unknown> {
+/** A status can have answers of the route as well as problems. */
+function withProblems(answers: DescribedResponses, problems: DescribedResponses): DescribedResponses {
+  const responses: Record<string, DescribedResponse> = { ...answers, ...problems }
+  for (const [status, answer] of Object.entries(answers)) {
+    const problem = problems[status]
+    if (problem === undefined) continue
+    responses[status] = {
+      description: `${problem.description}, or an answer`,
+      headers: { ...answer.headers, ...problem.headers },
+      content: { ...answer.content, ...problem.content },
+    }
+  }
+  return responses
+}
+
+function responsesOf(schema: FastifySchema, docs: RouteDocs | undefined): DescribedResponses {
   const schemas: Record<string, object> = { ...(schema.response as Record<string, object>), ...docs?.responses }
   return Object.fromEntries(
     Object.entries(schemas).map(([status, answer]) => [
@@ -117,7 +137,7 @@ function responsesOf(schema: FastifySchema, docs: RouteDocs | undefined): Record
   )
 }
 
-function answerOf(status: string, answer: object, fields: readonly FieldName[] = []): object {
+function answerOf(status: string, answer: object, fields: readonly FieldName[] = []): DescribedResponse {
   const names: readonly FieldName[] = ['x-request-id', ...fields]
   const headers = Object.fromEntries(names.map(name => [name, RESPONSE_FIELDS[name]]))
   const description = STATUS_CODES[status] ?? status

@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from '@jest/globals'
 import { Validator } from '@seriousme/openapi-schema-validator'
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { readJsonRequest } from '../../src/check/envoy/json-request.ts'
 import { describeService } from '../../src/front/describe-service.ts'
 import { ERRORS } from '../../src/lib/errors.ts'
 import { describeContract } from '../support/openapi.ts'
@@ -85,6 +87,23 @@ describe('docs/openapi.json', () => {
     ]
     expect(described.length).toBeGreaterThan(100)
     expect(described.filter(({ description }) => !description).map(({ place }) => place)).toEqual([])
+  })
+
+  it('describes an answer and the problems of one status', () => {
+    const { content } = committed.paths['/json'].post.responses[429]
+    expect(Object.keys(content)).toEqual(['application/json', 'application/problem+json'])
+    expect(content['application/json'].schema).toEqual({ $ref: '#/components/schemas/RateLimitResponse' })
+  })
+
+  it('allows null and text where the JSON of protobuf has them', () => {
+    const ajv = new Ajv2020({ strict: false })
+    const isRequest = ajv.compile({ ...committed.components.schemas.RateLimitRequest })
+    const descriptor = { entries: null, limit: null, hitsAddend: '9007199254740993', isNegativeHits: null }
+    const limit = { requestsPerUnit: null, unit: 'HOUR' }
+    const request = { domain: 'a', descriptors: [descriptor, { hitsAddend: null, limit }], hitsAddend: null }
+    expect(readJsonRequest(request).descriptors).toHaveLength(2)
+    expect(isRequest(request)).toBe(true)
+    expect(isRequest({ ...request, hitsAddend: 'many' })).toBe(false)
   })
 
   it('links to the explanation of errors that the service itself serves', () => {

@@ -11,31 +11,46 @@ function optional<Schema extends TSchema>(schema: Schema) {
   return Type.Optional(schema)
 }
 
+/** A member of a request, which is absent if it is `null`. */
+function orNull(description: string, ...schemas: readonly TSchema[]) {
+  return Type.Optional(Type.Union([...schemas, Type.Null()], { description }))
+}
+
+/** A number of a request, which can also be text. @param digits all texts with so many are in the range */
+function count(description: string, maximum: number, digits: number) {
+  return orNull(description, Type.Integer({ minimum: 0, maximum }), Type.String({ pattern: `^[0-9]{1,${digits}}$` }))
+}
+
+function uint32(description: string) {
+  return count(description, UINT32.maximum, 9)
+}
+
+function uint64(description: string) {
+  return count(description, Number.MAX_SAFE_INTEGER, 19)
+}
+
 const Entry = Type.Object({
-  key: optional(named('Key of the entry.')),
-  value: optional(named('Value of the entry.')),
+  key: orNull('Key of the entry.', Type.String()),
+  value: orNull('Value of the entry.', Type.String()),
 })
 
-const Override = Type.Object(
-  {
-    requestsPerUnit: optional(Type.Integer({ ...UINT32, description: 'Requests in each unit. 0 allows none.' })),
-    unit: Type.Unsafe({ type: 'string', enum: OVERRIDE_UNITS, description: 'Unit of the limit.' }),
-  },
-  { description: 'Replaces the limits of the policy.' },
-)
+const Override = Type.Object({
+  requestsPerUnit: uint32('Requests in each unit. 0 allows none.'),
+  unit: Type.Unsafe({ type: 'string', enum: OVERRIDE_UNITS, description: 'Unit of the limit.' }),
+})
 
 const Descriptor = Type.Object({
-  entries: optional(Type.Array(Entry, { description: 'The entries, in order.' })),
-  limit: optional(Override),
-  hitsAddend: optional(Type.Integer({ minimum: 0, description: 'Hits of this descriptor. 0 only reads.' })),
-  isNegativeHits: optional(Type.Boolean({ description: 'Whether the hits are given back.' })),
+  entries: orNull('The entries, in order.', Type.Array(Entry)),
+  limit: orNull('Replaces the limits of the policy.', Override),
+  hitsAddend: uint64('Hits of this descriptor. 0 only reads.'),
+  isNegativeHits: orNull('Whether the hits are given back.', Type.Boolean()),
 })
 
 export const RateLimitRequestJson = Type.Object(
   {
     domain: named('The domain, such as that of the filter in Envoy.'),
     descriptors: Type.Array(Descriptor, { minItems: 1, maxItems: 1000, description: 'The descriptors.' }),
-    hitsAddend: optional(Type.Integer({ ...UINT32, description: 'Hits of each descriptor. 0 counts as 1.' })),
+    hitsAddend: uint32('Hits of each descriptor. 0 counts as 1.'),
   },
   {
     title: 'RateLimitRequest',
