@@ -20,7 +20,7 @@
     5  not found: there is no such reservation, or the caller has the keys of another one
     6  ended before with other tokens, as settled, or 7, as released
     8  not decided, since a bucket is elsewhere; 9, since the caller does not know the present period of a quota
-    10 not decided, since more reservations expired before it than one access settles: the caller is to ask again
+    10 not decided, since more reservations have expired than one access, or one call, settles: the caller is to ask again
     11 settled now: all tokens of its only key are charged. What a check finds of it follows at once
 ]]
   local TELL, SETTLE, RELEASE, EXTEND = 0, 1, 2, 3
@@ -127,6 +127,7 @@
   end
 
   local function answer(asked)
+    if buckets.holds().expiries().are_many() then return UNFINISHED, 0 end
     local record, is_record_elsewhere = read_reservation(asked.key)
     if is_record_elsewhere then return NOT_HERE, 0 end
     if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end

@@ -151,15 +151,20 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await redis.exists(keys.holds('due'))).toBe(0)
   })
 
-  it('that have expired are settled 64 by each call on one of them, until it is its turn', async () => {
-    const groups = Array.from({ length: 150 }, () => groupOf('backlog', 2, { ttlMs: 1 }))
+  /** Makes reservations that have expired. Resolves with the id of the last one. */
+  async function expiredBacklog(key: string, count: number): Promise<ReservationId> {
+    const groups = Array.from({ length: count }, () => groupOf(key, 2, { ttlMs: 1 }))
     const made = await store.checkAll(groups)
     const lastMs = Math.max(...made.map(reading => reading?.reservation?.expiresAtMs ?? 0))
     await eventually(async () => {
       const [seconds, micros] = await redis.time()
       expect(Number(seconds) * 1_000 + Number(micros) / 1_000).toBeGreaterThan(lastMs)
     })
-    const { id } = (groups.at(-1) as CheckGroup).hold as HoldRequest
+    return ((groups.at(-1) as CheckGroup).hold as HoldRequest).id
+  }
+
+  it('that have expired are settled 64 by each call on one of them, until it is its turn', async () => {
+    const id = await expiredBacklog('backlog', 150)
     const held = () => redis.zcard(keys.holds('backlog'))
     const settlement = { id, amounts: 3, policyOf: () => slow }
     expect([await store.read([id]), await held()]).toEqual([[UNFINISHED], 150 - 64])
@@ -168,6 +173,14 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await held()).toBe(0)
     expect(await store.settle([settlement])).toMatchObject([{ status: 'settled', keys: [{ charged: 3 }] }])
     expect(await look('backlog')).toMatchObject({ remaining: CAPACITY - 301 })
+  })
+
+  it('that have expired are settled 256 by all calls of a batch, or a few more', async () => {
+    const id = await expiredBacklog('long', 900)
+    expect(new Set(await store.read(Array.from({ length: 50 }, () => id)))).toEqual(new Set([UNFINISHED]))
+    const left = await redis.zcard(keys.holds('long'))
+    expect(left).toBeLessThanOrEqual(900 - 256)
+    expect(left).toBeGreaterThan(900 - 256 - 64)
   })
 
   it('are listed until they expire, also while nothing settles them', async () => {
