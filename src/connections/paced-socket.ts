@@ -45,6 +45,8 @@ class PacedSocket implements PacedConnection {
   readonly #socket: PausableSocket
   readonly #turns: SocketTurns
   #isWaiting = false
+  /** Whether a part of the present body was read. The first one costs no more than its request does anyway. */
+  #hasPart = false
 
   constructor(socket: PausableSocket, turns: SocketTurns) {
     this.client = clientOf(socket.remoteAddress)
@@ -59,11 +61,13 @@ class PacedSocket implements PacedConnection {
   }
 
   countRequest(): void {
+    this.#hasPart = false
     this.#turns.count(this)
   }
 
   countPart(): void {
-    this.#turns.count(this, PART_OF_REQUEST)
+    if (this.#hasPart) this.#turns.count(this, PART_OF_REQUEST)
+    this.#hasPart = true
   }
 
   pauseReading(): void {

@@ -11,10 +11,10 @@ import { waitForTurn } from './wait-for-turn.ts'
 const REQUESTS_PER_TURN = 128
 
 /**
- * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once, each with a body in one
- * part. While connections wait, no more are parsed than are handled.
+ * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once. While connections wait,
+ * no more are parsed than are handled.
  */
-const PARSED_AT_ONCE = 9
+const PARSED_AT_ONCE = 8
 
 /**
  * Bounds the requests that a server handles in one turn of the event loop. Further ones wait for the next turns, in which clients take

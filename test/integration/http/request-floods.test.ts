@@ -10,7 +10,7 @@ const PIPELINED = 16
 const TOTAL = CONNECTIONS * PIPELINED
 
 /** What the service parses in one turn of the event loop, with the rest of a packet: before connections wait, and then. */
-const MAX_PARSED_AT_ONCE = 1_152 + PIPELINED
+const MAX_PARSED_AT_ONCE = 1_024 + PIPELINED
 const MAX_PARSED_LATER = 128 + PIPELINED
 
 const given = givenApp()

@@ -7,7 +7,7 @@ import { eventually } from '../../support/eventually.ts'
 
 const PER_TURN = 4
 /** Of all connections in a turn, before any has to wait. */
-const PARSED_AT_ONCE = 9 * PER_TURN
+const PARSED_AT_ONCE = 8 * PER_TURN
 const CONNECTIONS = 20
 const PIPELINED = 16
 
