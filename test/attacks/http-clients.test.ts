@@ -142,6 +142,16 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
     expectUnharmed('bursts of pipelined requests', await underAttack(service, attack), MAX_P99_OF_BURSTS_MS)
   }, 60_000)
 
+  it.each(['/check', '/nothing'])(
+    'send the chunks of thousands of bodies for %s at once',
+    async path => {
+      const attack = { connections: 2_000, from: '127.0.0.2', head: chunked(path), burst: chunkOf(' ').repeat(400) }
+      const figures = await underAttack(service, { ...attack, reopens: true })
+      expectUnharmed(`bursts of chunks for ${path}`, figures, MAX_P99_OF_BURSTS_MS)
+    },
+    60_000,
+  )
+
   it.each([
     ['/health', 'of the service'],
     ['/metrics', 'of the service'],
