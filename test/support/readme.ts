@@ -1,4 +1,6 @@
-import { spawnSync } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { text as textOf } from 'node:stream/consumers'
 import { expect, it } from '@jest/globals'
 import { blocksUnder } from './documents.ts'
 import type { Service } from './service.ts'
@@ -45,13 +47,15 @@ function pattern(line: string): RegExp {
   return new RegExp(`^${literal.join('.*').replace(COUNTDOWN, '$1(60|[45]\\d)')}$`)
 }
 
-function run(command: string, { cwd, env, isOnTerminal = false, replaced = {} }: Conditions): string {
+/** Proxies of the test go on in this process meanwhile. */
+async function run(command: string, { cwd, env, isOnTerminal = false, replaced = {} }: Conditions): Promise<string> {
   const text = Object.entries(replaced).reduce((text, [from, to]) => text.replaceAll(from, to), command)
   const [shell, ...args] = isOnTerminal ? onTerminal(text) : ['sh', '-c', text]
   const variables = { ...process.env, SHELL: '/bin/sh', ...env }
-  const { stdout, status } = spawnSync(shell, args, { cwd, env: variables, encoding: 'utf8' })
+  const child = spawn(shell, args, { cwd, env: variables, stdio: ['ignore', 'pipe', 'inherit'] })
+  const [output, [status]] = await Promise.all([textOf(child.stdout), once(child, 'close')])
   expect(status).toBe(0)
-  return stdout
+  return output
 }
 
 /** Progress, which standard error would show on the same terminal, is left out. */
@@ -63,8 +67,8 @@ function onTerminal(command: string): [shell: string, ...args: string[]] {
 export function itShows(heading: string, conditionsOf: () => Conditions, path = 'README.md'): void {
   it('shows at least one command', () => expect(steps(path, heading)).not.toEqual([]))
 
-  it.each(steps(path, heading))('$command', ({ command, expected }) => {
-    const lines = run(command, conditionsOf()).split(/\r?\n/)
+  it.each(steps(path, heading))('$command', async ({ command, expected }) => {
+    const lines = (await run(command, conditionsOf())).split(/\r?\n/)
     for (const line of expected) expect(lines).toContainEqual(expect.stringMatching(pattern(line)))
   })
 }
