@@ -4,8 +4,7 @@
 ]]
 -- holds: some functions of holds.lua
 local function expiry_functions(buckets, general, layout, holds)
-  local MAX_SETTLED_PER_ACCESS, MANY = 64, 256
-  local settled = 0
+  local MAX_SETTLED_PER_ACCESS = 64
   local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
 
   local function recorded_of(entry)
@@ -14,7 +13,6 @@ local function expiry_functions(buckets, general, layout, holds)
 
   -- Settles an expired hold as of its deadline, or as of the last spending if that was later. One that stands for several has no id.
   local function expire(key, bucket, tokens, count, is_charged, deadline, id)
-    settled = settled + 1
     if is_charged and tokens > 0 then
       local charged, charges = buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), recorded_of)
       if (charged or 0) < tokens and id ~= '' then buckets.shortfalls().note(key, id, deadline, tokens, charges) end
@@ -44,11 +42,6 @@ local function expiry_functions(buckets, general, layout, holds)
     end
     for i = 1, #due, 2 do expire(key, bucket, read_member(due[i], due[i + 1])) end
     if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
-  end
-
-  -- Whether this call has settled so many holds that what can wait is left to the next one.
-  function expiries.are_many()
-    return settled >= MANY
   end
 
   -- Whether all that the end of holds changes is here.
