@@ -34,11 +34,9 @@ function areAcceptable(checks: readonly NamedCheck[]): boolean {
   return true
 }
 
-/** Of the first check with this key, of which there is one. */
+/** The index of the first check with this key. */
 function indexOfKey(checks: readonly NamedCheck[], key: string): number {
-  let index = 0
-  while (checks[index]?.key !== key) index++
-  return index
+  return checks.findIndex(check => check.key === key)
 }
 
 function isInvalidName(policy: string | undefined): boolean {
