@@ -69,6 +69,13 @@ export class RedisCluster {
     if (proxy !== undefined) await announce(proxy, redis)
   }
 
+  /** Resolves once every node knows an owner of each slot. */
+  everySlotOwned(): Promise<void> {
+    return this.#all(async ({ redis }) =>
+      String(await redis.cluster('INFO')).includes(`cluster_slots_assigned:${SLOTS}\r`),
+    )
+  }
+
   /** The number of keys on each master. */
   keyCounts(): Promise<number[]> {
     return Promise.all(this.masters.map(({ redis }) => redis.dbsize()))

@@ -43,6 +43,7 @@ describeWithRedis('a cluster with slots that no master owns', () => {
     expect(metrics).toMatch(/^throttler_circuit_state 2$/m)
 
     await owner.redis.cluster('ADDSLOTS', ...SLOTS)
+    await cluster.everySlotOwned()
     await eventually(async () => expect(await health()).toMatchObject({ status: 'ok', circuit: 'closed' }))
     for (const key of KEYS) expect(await sourceOf(key)).toBe('redis')
   })
@@ -60,6 +61,7 @@ describeWithRedis('a cluster with slots that no master owns', () => {
       for (const key of KEYS) expect(await sourceOf(key)).toBe(isStillUnowned(key) ? 'local' : 'redis')
     })
     await redis.cluster('ADDSLOTS', unowned as number)
+    await cluster.everySlotOwned()
     await eventually(async () => expect(await health()).toMatchObject({ status: 'ok', circuit: 'closed' }))
   })
 })
