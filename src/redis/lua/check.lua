@@ -21,6 +21,8 @@
 ]]
 -- Redis writes larger numbers as 9e+15, which it does not read as a time.
 local PLAIN_INTEGER = 2 ^ 51
+-- Redis 7.2 writes an integer faster than Lua does. Older ones write it as a double, for a tenth of what a check costs.
+local WRITES_INTEGERS = (redis.REDIS_VERSION_NUM or 0) >= 0x70200
 
 local function is_simple(limits)
   return #limits == 1 and not limits[1].kind and limits[1].capacity_units / limits[1].per_ms < PLAIN_INTEGER
@@ -55,7 +57,9 @@ local function check_simply(first, last, limits, tokens)
       append(spent)
     else
       spent = spent + cost
-      call('SET', key, pack('>dI4I4d', now, id, units_per_token, spent), 'PXAT', now + ceil_div(spent, per_ms) + EXPIRY_SLACK_MS)
+      local expiry = now + ceil_div(spent, per_ms) + EXPIRY_SLACK_MS
+      if not WRITES_INTEGERS then expiry = format('%d', expiry) end
+      call('SET', key, pack('>dI4I4d', now, id, units_per_token, spent), 'PXAT', expiry)
       append(spent)
     end
   end
