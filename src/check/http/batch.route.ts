@@ -45,19 +45,19 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
       const { checks } = request.body
       const startMs = performance.now()
       const decide = () => {
-        const items: string[] = new Array(checks.length)
+        const results: CheckResult[] = new Array(checks.length)
         let pending = checks.length
         checker.checkAll(
           checks,
           (result, _tookMs, index) => {
-            items[index] = itemJson(checks[index]?.key ?? '', result)
+            results[index] = result
             pending--
             if (pending > 0) return
             batchTurns.end(checks.length)
             log.checked(request, performance.now() - startMs)
-            sendJson(reply, `{"results":[${items.join()}]}`)
-            // An old batch would keep its items alive until the next full garbage collection.
-            items.fill('')
+            sendJson(reply, resultsJson(checks, results))
+            // An old batch would keep its results alive until the next full garbage collection.
+            results.length = 0
           },
           request,
         )
@@ -69,10 +69,17 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
   )
 }
 
-function itemJson(key: string, result: CheckResult): string {
-  if (result instanceof Problem) {
-    const { code, status, detail } = result
-    return JSON.stringify({ key, allowed: false, status, code, title: ERRORS[code].title, detail })
+function resultsJson(checks: readonly { readonly key: string }[], results: readonly CheckResult[]): string {
+  let json = '{"results":['
+  for (let i = 0; i < results.length; i++) {
+    const result = results[i] as CheckResult
+    if (i > 0) json += ','
+    if (result instanceof Problem) json += problemJson(checks[i]?.key ?? '', result)
+    else json = resultJson(result, json)
   }
-  return resultJson(result)
+  return `${json}]}`
+}
+
+function problemJson(key: string, { code, status, detail }: Problem): string {
+  return JSON.stringify({ key, allowed: false, status, code, title: ERRORS[code].title, detail })
 }
