@@ -6,6 +6,7 @@ export type OnReply<Reply> = (reply: Reply | undefined) => void
 
 interface PendingCall<Item, Reply> extends Batched {
   readonly deadlineMs: number
+  readonly weight: number
   readonly item: Item
   readonly onReply: OnReply<Reply>
 }
@@ -15,8 +16,10 @@ interface BatchedCallsOptions<Item, Reply> {
   call(store: KeyStore, items: readonly Item[]): Promise<readonly (Reply | Unfinished | undefined)[]>
   /** The part of the store that holds what the item is about. */
   storeOf(item: Item): KeyStore
+  /** What the item costs the store, in checks of one key. */
+  weightOf(item: Item): number
   readonly timeoutMs: number
-  /** Items in one call. */
+  /** The weight of the items in one call. */
   readonly maxBatch: number
 }
 
@@ -33,7 +36,8 @@ export class BatchedCalls<Item, Reply> {
   ask(item: Item, onReply: OnReply<Reply>): void {
     const startMs = performance.now()
     const deadlineMs = startMs + this.#options.timeoutMs
-    this.#enqueue({ item, onReply, startMs, deadlineMs, isOfMany: false, isAnswered: false })
+    const weight = this.#options.weightOf(item)
+    this.#enqueue({ item, weight, onReply, startMs, deadlineMs, isOfMany: false, isAnswered: false })
   }
 
   #enqueue(pending: PendingCall<Item, Reply>): void {

@@ -17,6 +17,8 @@ const MAX_GATHER_MS = 1
 export interface Batched {
   /** Arrival, by `performance.now()`. */
   readonly startMs: number
+  /** What it costs the store, in checks of one key. Default: 1. */
+  readonly weight?: number
   /** It came with many others, which others must not wait for. */
   readonly isOfMany: boolean
   /** When the wait for its reply is given up at the latest, by `performance.now()`. Default: after the timeout. */
@@ -30,7 +32,7 @@ export interface BatcherOptions<Item extends Batched, Reply> {
   call(items: readonly Item[]): Promise<readonly (Reply | undefined)[]>
   /** How long an item waits for its reply, in ms; then it gets `undefined`. */
   readonly timeoutMs: number
-  /** Items in one call. Bounds how long one script call keeps the store from others. */
+  /** The weight of the items in one call. Bounds how long one script call keeps the store from others. */
   readonly maxBatch: number
   /** In which the calls to all shards of a store go out. Absent if there is one. */
   readonly rounds?: Rounds | undefined
@@ -89,7 +91,7 @@ export class Batcher<Item extends Batched, Reply> {
 
   #add(item: Item): void {
     const items = item.isOfMany ? this.#many : this.#few
-    items.add(item)
+    items.add(item, item.weight ?? 1)
   }
 
   #scheduleSend(): void {

@@ -12,8 +12,11 @@ import type {
   SettlementResult,
 } from './ports.ts'
 
-/** Groups, or calls on reservations, in one call of the store. A group has up to 16 checks. */
-const MAX_BATCH = 64
+/** The weight of what is in one call of the store: as much as its checks of one key. */
+const MAX_BATCH = 256
+
+/** A group, or a call on a reservation, costs as much as so many checks at least. */
+const MIN_WEIGHT = 4
 
 interface ReservationQueueOptions {
   /** The store that holds the key's bucket now. */
@@ -37,13 +40,14 @@ export class ReservationQueue {
 
   constructor(options: ReservationQueueOptions) {
     const { storeOf, storeOfReservation, timeoutMs } = options
-    const bounds = { timeoutMs, maxBatch: MAX_BATCH }
+    const bounds = { timeoutMs, maxBatch: MAX_BATCH, weightOf: () => MIN_WEIGHT }
     this.#options = options
     this.#groups = new BatchedCalls({
       ...bounds,
       // All keys of a group are in the same part of the store.
       storeOf: ({ checks: [first], hold }) =>
         hold === undefined ? storeOf(first?.key ?? '') : storeOfReservation(hold.id),
+      weightOf: ({ checks }) => Math.max(MIN_WEIGHT, checks.length),
       call: (store, groups) => store.checkAll(groups),
     })
     this.#settlements = new BatchedCalls({

@@ -4,7 +4,9 @@
 ]]
 -- holds: some functions of holds.lua
 local function expiry_functions(buckets, general, layout, holds)
-  local MAX_SETTLED_PER_ACCESS = 64
+  -- How many expired holds an access settles at most, and once its call has settled many: it may have many keys, and Redis serves
+  -- nobody else meanwhile.
+  local MOST, FEW = 64, 1
   local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
 
   local function recorded_of(entry)
@@ -22,8 +24,8 @@ local function expiry_functions(buckets, general, layout, holds)
   end
 
   -- Members with their scores.
-  local function read_due(key)
-    return call('ZRANGEBYSCORE', holds_key(key), '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, MAX_SETTLED_PER_ACCESS)
+  local function read_due(key, most)
+    return call('ZRANGEBYSCORE', holds_key(key), '-inf', format('%.0f', now), 'WITHSCORES', 'LIMIT', 0, most)
   end
 
   local function has_damaged(members)
@@ -34,11 +36,11 @@ local function expiry_functions(buckets, general, layout, holds)
   end
 
   -- In the order of their deadlines.
-  local function expire_of_set(key, bucket)
-    local due = read_due(key)
+  local function expire_of_set(key, bucket, most)
+    local due = read_due(key, most)
     if has_damaged(due) then
       holds.restore(key, bucket.held)
-      due = read_due(key)
+      due = read_due(key, most)
     end
     for i = 1, #due, 2 do expire(key, bucket, read_member(due[i], due[i + 1])) end
     if #due > 0 then call('ZREMRANGEBYRANK', holds_key(key), 0, #due / 2 - 1) end
@@ -50,23 +52,28 @@ local function expiry_functions(buckets, general, layout, holds)
     return not layout.may_charge_less(bucket) or buckets.shortfalls().are_here(key)
   end
 
-  -- Settles expired holds. The bucket is not stored yet. Returns false if they cannot be settled here.
-  function expiries.settle_due(key, bucket)
+  -- The bucket is not stored yet. Returns false if they cannot be settled here.
+  local function settle_at_most(most, key, bucket)
     local held = bucket.held
     if not expiries.can_end_here(key, bucket) then return false end
     if held.only then
       expire(key, bucket, holds.read_only(held))
     else
-      expire_of_set(key, bucket)
+      expire_of_set(key, bucket, most)
     end
     if not buckets.forget_if_unheld(bucket) then held.earliest = holds.deadline_at(key, held, 0) end
     return true
   end
 
+  -- Settles expired holds as an access does.
+  function expiries.settle_due(key, bucket)
+    settle_at_most(holds.are_many_settled() and FEW or MOST, key, bucket)
+  end
+
   -- Settles all expired holds of a bucket, and stores it. The second value says that they cannot be settled here.
   function expiries.settle_all_due(key, bucket)
     while bucket and bucket.held and bucket.held.earliest <= now do
-      if not expiries.settle_due(key, bucket) then return bucket, true end
+      if not settle_at_most(MOST, key, bucket) then return bucket, true end
       bucket = buckets.store(key, bucket)
     end
     return bucket, false

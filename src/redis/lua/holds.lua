@@ -111,9 +111,15 @@ local function hold_functions(buckets, general, layout)
     held.only = nil
   end
 
+  -- Whether this call has settled so many expired holds that what can wait is left to the next one.
+  function holds.are_many_settled()
+    return settled >= MANY
+  end
+
   function holds.expiries()
     expiries = expiries or expiry_functions(buckets, general, layout, {
       read_only = read_only, read_member = read_member, restore = restore, repair = repair, deadline_at = deadline_at, drop = drop,
+      are_many_settled = holds.are_many_settled,
       count = function(key, count)
         expired[key] = (expired[key] or 0) + count
         settled = settled + 1
@@ -130,11 +136,6 @@ local function hold_functions(buckets, general, layout)
     local found = pcall('ZCARD', holds_key(key))
     if is_elsewhere(found) then return false end
     return not is_redirected or found == (has_no_set and 0 or members)
-  end
-
-  -- Whether this call has settled so many expired holds that what can wait is left to the next one.
-  function holds.are_many_settled()
-    return settled >= MANY
   end
 
   -- How many reservations of a key were found expired since this was last asked.

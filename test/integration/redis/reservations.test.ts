@@ -151,6 +151,16 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await redis.exists(keys.holds('due'))).toBe(0)
   })
 
+  it('that have expired are settled one by each access once a call has settled many, so that no call takes long', async () => {
+    const many = Array.from({ length: 8 }, (_, i) => `many-due:${i}`)
+    for (const key of many) {
+      await store.checkAll(Array.from({ length: 70 }, () => groupOf(key, 2)))
+      await makeDue(key)
+    }
+    const readings = await store.check(many.map(key => ({ key, policy: slow, tokens: 0 })))
+    expect(readings.map(reading => reading?.held?.count)).toEqual([6, 6, 6, 6, 69, 69, 69, 69])
+  })
+
   /** Makes reservations that have expired. Resolves with the id of the last one. */
   async function expiredBacklog(key: string, count: number): Promise<ReservationId> {
     const groups = Array.from({ length: count }, () => groupOf(key, 2, { ttlMs: 1 }))

@@ -111,6 +111,12 @@ describe('the calls on reservations of one turn of the event loop', () => {
     await Promise.all(Array.from({ length: 130 }, () => check('a')))
     expect(stores[0].calls).toEqual(['checkAll 64', 'checkAll 64', 'checkAll 2'])
   })
+
+  it('are fewer in a call if they are of many keys', async () => {
+    const keys = Array.from({ length: 16 }, (_, i) => `a${i}`)
+    await Promise.all([...Array.from({ length: 17 }, () => check(...keys)), check('a')])
+    expect(stores[0].calls).toEqual(['checkAll 16', 'checkAll 2'])
+  })
 })
 
 describe('a call that is unfinished', () => {
