@@ -4,6 +4,7 @@ import type { SocketTurns } from '../connections/socket-turns.ts'
 import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
+import { releaseClosed } from './closed-stream.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
 import { PacedCalls } from './paced-calls.ts'
@@ -138,6 +139,7 @@ export class GrpcConnection {
     stream.once('close', () => {
       this.#exchanges.delete(exchange)
       exchange.closed()
+      releaseClosed(stream)
     })
     this.#pacedCalls.count()
     return exchange

@@ -12,8 +12,11 @@ const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62',
 const CONCURRENT = 16
 const CALLS = 2_048
 
-/** A call that stays has several thousand, in its streams, requests and responses. Of each field, node:http2 leaves up to 64. */
-const MAX_BYTES_PER_CALL = 600
+/**
+ * A call that stays has several thousand, in its streams, requests and responses. Of each field, node:http2 leaves up to 64. Node.js 24 also
+ * keeps the stream itself, without what it refers to.
+ */
+const MAX_BYTES_PER_CALL = process.versions.node.startsWith('20.') ? 600 : 1_200
 
 /** A client with a heap of its own. It makes as many calls as a message says, and then sends a message. */
 const CLIENT = `
@@ -31,14 +34,10 @@ const CLIENT = `
     parentPort.postMessage('done')
   })`
 
-/**
- * In Node.js 24, node:http2 itself keeps the streams of its calls. And beside other suites, the heap of this process is not the test's
- * own, so only `npm run test:long` measures it.
- */
-const isMeasurable = process.versions.node.startsWith('20.') && process.env['TEST_LONG'] !== undefined
-const itOnNode20 = isMeasurable ? it : it.skip
+/** Beside other suites, the heap of this process is not the test's own, so only `npm run test:long` measures it. */
+const itLong = process.env['TEST_LONG'] === undefined ? it.skip : it
 
-itOnNode20('leaves no call in memory until the old generation is collected', async () => {
+itLong('leaves no call in memory until the old generation is collected', async () => {
   const server = await TestGrpcServer.start(new HeldChecker())
   const workerData = { port: server.port, request: REQUEST, concurrent: CONCURRENT }
   const client = new Worker(CLIENT, { eval: true, workerData })
