@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { clientOf } from '../lib/client-of.ts'
 import type { PacedConnection } from './paced-connection.ts'
+import { ReadEstimate } from './read-estimate.ts'
 import type { SocketTurns } from './socket-turns.ts'
 
 /** A part of a body takes about 2 µs, a request about 15 µs, without what they are for. */
@@ -42,6 +43,7 @@ export function waitsToBeRead(socket: PausableSocket): boolean {
 /** Pauses a socket independently of Node, which pauses and resumes it too, for instance while a body waits for its reader. */
 class PacedSocket implements PacedConnection {
   readonly client: string
+  readonly estimate = new ReadEstimate()
   readonly #socket: PausableSocket
   readonly #turns: SocketTurns
   #isWaiting = false

@@ -1,15 +1,6 @@
 import type { PacedConnection } from './paced-connection.ts'
 import { WaitingConnections } from './waiting-connections.ts'
 
-/** Connections of busy clients that are read again at first after a full turn. */
-const RESUMED_AFTER_FULL_TURN = 4
-
-/** Connections of other clients that are read again in a turn. Usually they have one request at most. */
-const RESUMED_OF_OTHERS = 256
-
-/** A client is busy if it has sent at least this part of the requests of a full turn. */
-const BUSY_PART = 1 / 32
-
 interface SocketTurnsOptions {
   /** Requests of all connections in one turn of the event loop. */
   readonly perTurn: number
@@ -21,23 +12,15 @@ interface SocketTurnsOptions {
 
 /**
  * Bounds the requests that are read in one turn of the event loop. Node begins all requests that it reads, so once there are enough, no
- * connection is read until a later turn. Those of the clients that have sent the most are then read a few at a time, in which clients take
- * turns. Most connections have little to read, so from turn to turn twice as many are read again, until a turn is full.
+ * connection is read until a later turn. Then a few are read at a time, once each, first those of the clients that have sent the fewest
+ * requests, until no connection waits.
  */
 export class SocketTurns {
   readonly #options: Required<SocketTurnsOptions>
   readonly #reading = new Set<PacedConnection>()
-  readonly #waiting = new WaitingConnections()
-  /** Connections of busy clients. */
-  readonly #waitingBusy = new WaitingConnections()
-  /**
-   * Requests of each client in this turn. Each turn has its own map: a map that lives on moves to the old generation, and each time that it
-   * is cleared, V8 creates a new table there, which stays until the old generation is collected.
-   */
-  #requests = new Map<string, number>()
-  #busyClients = new Set<string>()
+  /** Since a turn was full, until no connection waits. */
+  #waiting: WaitingConnections | undefined
   #left: number
-  #toResume = RESUMED_AFTER_FULL_TURN
   #turn = 0
   #turnsToRest = 0
   #isScheduled = false
@@ -58,28 +41,20 @@ export class SocketTurns {
 
   delete(connection: PacedConnection): void {
     this.#reading.delete(connection)
-    this.#waiting.delete(connection)
-    this.#waitingBusy.delete(connection)
+    this.#waiting?.delete(connection)
   }
 
   /** A request of a connection begins. @param amount what it counts: less than 1 for a part of a request */
   count(connection: PacedConnection, amount = 1): void {
-    const { client } = connection
     this.#schedule()
-    this.#waiting.wasRead(connection)
-    this.#waitingBusy.wasRead(connection)
-    this.#requests.set(client, (this.#requests.get(client) ?? 0) + amount)
-    const wasFull = this.#left <= 0
+    if (this.#waiting) this.#charge(this.#waiting, connection, amount)
     this.#left -= amount
-    if (this.#left > 0) return
-    if (!wasFull) this.#findBusyClients()
-    this.#pauseAll()
+    if (this.#left <= 0) this.#pauseAll()
   }
 
-  #findBusyClients(): void {
-    let total = 0
-    for (const requests of this.#requests.values()) total += requests
-    for (const [client, requests] of this.#requests) if (requests >= total * BUSY_PART) this.#busyClients.add(client)
+  #charge(waiting: WaitingConnections, connection: PacedConnection, amount: number): void {
+    waiting.wasRead(connection, amount)
+    if (this.#reading.delete(connection)) this.#pause(waiting, connection)
   }
 
   #schedule(): void {
@@ -89,48 +64,40 @@ export class SocketTurns {
   }
 
   #pauseAll(): void {
-    for (const connection of this.#reading) {
-      connection.pauseReading()
-      const queue = this.#busyClients.has(connection.client) ? this.#waitingBusy : this.#waiting
-      queue.add(connection)
-    }
+    this.#waiting ??= new WaitingConnections(this.#options.perTurnOfWaiting)
+    for (const connection of this.#reading) this.#pause(this.#waiting, connection)
     this.#reading.clear()
+  }
+
+  #pause(waiting: WaitingConnections, connection: PacedConnection): void {
+    connection.pauseReading()
+    waiting.add(connection)
   }
 
   #renew(): void {
     this.#isScheduled = false
     this.#turn++
-    this.#requests = new Map()
-    this.#waiting.endTurn()
-    this.#waitingBusy.endTurn()
     const wasFull = this.#left <= 0
     this.#left = this.#options.perTurn
-    if (this.#waiting.size + this.#waitingBusy.size === 0) {
-      if (this.#busyClients.size > 0) this.#busyClients = new Set()
-      return
-    }
-    this.#left = this.#options.perTurnOfWaiting
-    if (wasFull) this.#rest()
+    const waiting = this.#waiting
+    if (waiting === undefined) return
+    waiting.endTurn(wasFull)
+    if (wasFull) this.#turnsToRest = this.#options.turnsToRest
     else if (this.#turnsToRest > 0) this.#turnsToRest--
-    else this.#resumeBusy()
-    if (this.#turnsToRest === 0) this.#resume(this.#waiting, RESUMED_OF_OTHERS)
-    this.#schedule()
+    if (this.#turnsToRest === 0) this.#resume(waiting)
+    if (!wasFull && waiting.size === 0) this.#waiting = undefined
+    else this.#continue()
   }
 
-  #rest(): void {
-    this.#turnsToRest = this.#options.turnsToRest
-    this.#toResume = RESUMED_AFTER_FULL_TURN
-  }
-
-  #resumeBusy(): void {
-    this.#resume(this.#waitingBusy, this.#toResume)
-    this.#toResume *= 2
-  }
-
-  #resume(waiting: WaitingConnections, most: number): void {
-    for (const connection of waiting.take(most)) {
+  #resume(waiting: WaitingConnections): void {
+    for (const connection of waiting.take()) {
       this.#reading.add(connection)
       connection.resumeReading()
     }
+  }
+
+  #continue(): void {
+    this.#left = this.#options.perTurnOfWaiting
+    this.#schedule()
   }
 }

@@ -1,13 +1,17 @@
-import { FairQueue } from './fair-queue.ts'
+import { FairShares } from './fair-shares.ts'
 import type { Task } from './turns.ts'
 
+/** How much less than the others a client can have spent when it begins to wait: this part of a turn. */
+const TOLERANCE = 1 / 8
+
 /**
- * The work of all clients in one turn of the event loop. Once it is spent, further tasks wait for the next turns; clients take turns. A
- * task that starts before may exceed it.
+ * The work of all clients in one turn of the event loop. Once it is spent, further tasks wait for the next turns; those of the clients
+ * that have spent the least come first. A task that starts before may exceed it.
  */
 export class TurnBudget {
   readonly #perTurn: number
-  readonly #waiting = new FairQueue<Task>()
+  /** While tasks wait. */
+  #waiting: FairShares<Task> | undefined
   #left: number
   #isScheduled = false
 
@@ -27,9 +31,11 @@ export class TurnBudget {
 
   /** Runs the task in a later turn. Returns a function that withdraws it, unless it has run. */
   add(client: string, task: Task): () => void {
-    this.#waiting.add(client, task)
+    this.#waiting ??= new FairShares(this.#perTurn * TOLERANCE)
+    const waiting = this.#waiting
+    waiting.add(client, task)
     this.#schedule()
-    return () => this.#waiting.delete(client, task)
+    return () => waiting.delete(client, task)
   }
 
   #schedule(): void {
@@ -41,11 +47,19 @@ export class TurnBudget {
   #renew(): void {
     this.#isScheduled = false
     this.#left = this.#perTurn
-    while (!this.isSpent) {
-      const task = this.#waiting.take()
-      if (task === undefined) return
-      task.run()
-    }
+    if (this.#waiting === undefined) return
+    while (!this.isSpent && this.#runNext(this.#waiting));
+    if (this.#waiting.size === 0) this.#waiting = undefined
     this.#schedule()
+  }
+
+  #runNext(waiting: FairShares<Task>): boolean {
+    const next = waiting.take()
+    if (next === undefined) return false
+    const [client, task] = next
+    const before = this.#left
+    task.run()
+    waiting.charge(client, before - this.#left)
+    return true
   }
 }

@@ -5,6 +5,7 @@ import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
 import { readInTurns } from '../../../src/connections/paced-socket.ts'
+import { ReadEstimate } from '../../../src/connections/read-estimate.ts'
 import { SlowClients } from '../../../src/connections/slow-clients.ts'
 import { SocketTurns } from '../../../src/connections/socket-turns.ts'
 
@@ -50,7 +51,7 @@ it('a client that sends no more of a body is disconnected', async () => {
 
 it('a client is not slow while its connection waits to be read', async () => {
   const connection = await halfBody()
-  turns.count({ client: 'another', pauseReading() {}, resumeReading() {} })
+  turns.count({ client: 'another', estimate: new ReadEstimate(), pauseReading() {}, resumeReading() {} })
   jest.advanceTimersByTime(LATER_MS)
   expect(connection.destroyed).toBe(false)
 })

@@ -43,6 +43,17 @@ describe('a budget for a turn of the event loop', () => {
     expect(budget.isSpent).toBe(false)
   })
 
+  it('runs first the tasks of the clients that have spent the least', async () => {
+    for (const name of ['a1', 'a2']) add('a', name, 10)
+    for (const name of ['b1', 'b2', 'b3', 'b4', 'b5']) add('b', name, 2)
+    await turn()
+    expect(ran).toEqual(['a1'])
+    await turn()
+    expect(ran).toEqual(['a1', 'b1', 'b2', 'b3', 'b4', 'b5'])
+    await turn()
+    expect(ran).toEqual(['a1', 'b1', 'b2', 'b3', 'b4', 'b5', 'a2'])
+  })
+
   it('runs none that was withdrawn', async () => {
     add('a', 'a1')()
     add('a', 'a2', 20)

@@ -1,0 +1,39 @@
+/** Requests that are expected of a connection of which nothing is known. */
+export const FIRST_EXPECTED = 4
+
+/** The part of the requests of a read that is expected of the next one at least: some connections have much to read only now and then. */
+const EXPECTED_AGAIN = 3 / 4
+
+/** What it counts that a connection had nothing to read, so that clients with idle connections take turns too. */
+const NOTHING_READ = 1 / 128
+
+/** The requests of one read of a connection: an estimate, which is paid in advance, until they are known. */
+export class ReadEstimate {
+  #expected = FIRST_EXPECTED
+  #read = 0
+  #paid = 0
+
+  /** The connection will be read. Returns what is to be paid in advance. */
+  begin(): number {
+    this.#read = 0
+    this.#paid = Math.max(NOTHING_READ, this.#expected)
+    this.#expected *= EXPECTED_AGAIN
+    return this.#paid
+  }
+
+  /** Requests were read. Returns what is to be paid now. */
+  add(requests: number): number {
+    this.#read += requests
+    this.#expected = Math.max(this.#expected, this.#read)
+    const paidBefore = Math.min(this.#paid, requests)
+    this.#paid -= paidBefore
+    return requests - paidBefore
+  }
+
+  /** The read has begun, or there was nothing to read. Returns what was paid too much. */
+  settle(): number {
+    const rest = this.#paid
+    this.#paid = 0
+    return this.#read === 0 && rest > 0 ? rest - NOTHING_READ : rest
+  }
+}
