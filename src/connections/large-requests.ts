@@ -7,6 +7,9 @@ const SMALL_BYTES = 8 * 1024
 /** As many as a batch of a hundred checks with all members has. With short keys, a body of few bytes can have seven times as many. */
 const SMALL_ELEMENTS = 401
 
+/** An element takes two bytes at least, in JSON and in protobuf, so requests of up to this size have no more of them. */
+const FEW_BYTES = 2 * SMALL_ELEMENTS
+
 /** Of requests of up to 64 KiB: they share the time with others, since a batch of a thousand checks is as large. */
 const MEDIUM_PACE = { restPerTaskTime: 1 }
 
@@ -32,10 +35,10 @@ export class LargeRequests {
 
   /**
    * The turns of a request; `undefined` if it is handled at once.
-   * @param elements members and items, as far as they are known
+   * @param countElements counts members and items, or fields. Called only where their number matters. Default: there are few
    */
-  turnsFor(bytes: number, elements = 0): Turns | undefined {
-    if (bytes <= SMALL_BYTES && elements <= SMALL_ELEMENTS) return undefined
+  turnsFor(bytes: number, countElements: () => number = () => 0): Turns | undefined {
+    if (bytes <= FEW_BYTES || (bytes <= SMALL_BYTES && countElements() <= SMALL_ELEMENTS)) return undefined
     if (bytes <= BYTES_PER_TURN) return this.#medium
     return bytes <= HUGE_BYTES ? this.#large : this.#huge
   }

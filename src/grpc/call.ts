@@ -32,6 +32,8 @@ export interface Method {
   readonly name: string
   /** Admits a call before its message is read, or returns the status with which it ends. Default: every call is admitted. */
   admit?(call: Call): Status | undefined | Promise<Status | undefined>
+  /** The fields of a message and of the messages in it, for methods that do something for each of them. Default: they are few. */
+  countFields?(message: Buffer): number
   answer(message: Buffer, responder: Responder, call: Call): void
 }
 

@@ -182,13 +182,16 @@ export class Exchange implements Responder {
 
   /** Answers a message now, or a large one in its turn. */
   #handOver(method: Method, message: Buffer, call: Call): void {
-    const turns = this.#context.largeRequests.turnsFor(message.length)
+    const turns = this.#context.largeRequests.turnsFor(message.length, () => method.countFields?.(message) ?? 0)
     const answer = () => {
       this.#hold(0)
       this.#answer(method, message, call)
     }
     if (turns === undefined) answer()
-    else this.#leaveQueue = waitForTurn(turns, this.#context, { run: answer, drop: () => this.end(DRAINING) })
+    else {
+      this.#hold(this.#headBytes + message.length)
+      this.#leaveQueue = waitForTurn(turns, this.#context, { run: answer, drop: () => this.end(DRAINING) })
+    }
   }
 
   #hold(bytes: number): void {

@@ -107,7 +107,7 @@ export class ArrivingBodies {
     // A refused body is read to its end, since a client that is still sending may not see the response.
     const onEnd = () => {
       if (isDone) return
-      const turns = this.#largeRequests.turnsFor(length, scan.elements)
+      const turns = this.#largeRequests.turnsFor(length, () => scan.elements)
       if (problem !== undefined) finish(problem)
       else if (turns === undefined) handOver()
       else {

@@ -59,6 +59,27 @@ export function decodeRequest(message: Buffer): RateLimitRequest {
   }
 }
 
+/** The fields of a request, of its descriptors, and of their entries and limits, up to the first that is malformed. */
+export function fieldsIn(message: Buffer): number {
+  const reader = new WireReader(message)
+  let fields = 0
+  const countEach = (pass: () => void) => () => {
+    while (reader.next()) {
+      fields++
+      pass()
+    }
+  }
+  const inLeaf = countEach(() => reader.skip())
+  const inDescriptor = countEach(() => (reader.field <= 3 ? reader.message(inLeaf) : reader.skip()))
+  const inRequest = countEach(() => (reader.field === 2 ? reader.message(inDescriptor) : reader.skip()))
+  try {
+    inRequest()
+  } catch (err) {
+    if (!(err instanceof MalformedMessage)) throw err
+  }
+  return fields
+}
+
 /** The problem of a member of a request. @param path such as `descriptors[2].limit.unit` */
 export function invalid(path: string, message: string): Problem {
   return validationProblem([{ path, message }])

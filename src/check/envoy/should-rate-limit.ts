@@ -5,7 +5,7 @@ import type { Call, Method, Responder } from '../../grpc/call.ts'
 import { type Status, statusOf } from '../../grpc/status.ts'
 import { Problem } from '../../lib/errors.ts'
 import { type CallLog, isSlow } from '../../observability/call-log.ts'
-import { decodeRequest, type RateLimitRequest } from './rate-limit-request.ts'
+import { decodeRequest, fieldsIn, type RateLimitRequest } from './rate-limit-request.ts'
 import { encodeResponse, type RateLimitResponse } from './rate-limit-response.ts'
 import type { Asking, RateLimitService } from './rate-limit-service.ts'
 
@@ -48,6 +48,10 @@ export class ShouldRateLimit implements Method {
     this.#actors.set(call, token.name)
     const fault = callers.checkFault(token)
     return fault && statusOf(fault)
+  }
+
+  countFields(message: Buffer): number {
+    return fieldsIn(message)
   }
 
   answer(message: Buffer, responder: Responder, call: Call): void {

@@ -26,9 +26,15 @@ class Calls implements Method {
   readonly name = 'a'
   readonly lengths: number[] = []
   admission: ReturnType<NonNullable<Method['admit']>>
+  /** Of each message. */
+  fields = 0
 
   admit(): typeof this.admission {
     return this.admission
+  }
+
+  countFields(): number {
+    return this.fields
   }
 
   answer: Method['answer'] = message => {
@@ -179,9 +185,13 @@ describe('a message', () => {
     client.close()
   })
 
-  it('that is large is handled in its turn, one in a turn of the event loop', async () => {
+  it.each([
+    ['is large', 40 * KIB, 0],
+    ['has many fields', 1 * KIB, 402],
+  ])('that %s is handled in its turn, one in a turn of the event loop', async (_name, bytes, fields) => {
+    calls.fields = fields
     const client = new Http2Client(port())
-    const whole = framed(Buffer.alloc(40 * KIB))
+    const whole = framed(Buffer.alloc(bytes))
     for (let i = 0; i < 10; i++) client.open({ ':path': '/a' }).end(whole)
     let most = 0
     for (let seen = 0; seen < 10; seen = calls.lengths.length) {

@@ -93,7 +93,7 @@ describe('bodies of several clients that are larger than a check', () => {
     ['at once if they are small in both', 401, 10],
   ])('are handed over %s', async (_, elements, place) => {
     const small = (ip: string, count: number) =>
-      Array.from({ length: count }, () => requestWith(Readable.from([Buffer.alloc(100)]), ip))
+      Array.from({ length: count }, () => requestWith(Readable.from([Buffer.alloc(1_000)]), ip))
     const requests = [...small('192.0.2.1', 10), ...small('192.0.2.2', 1)]
     const ended = readAll(arrivingBodies(64 * MIB), requests, { ...RULES, scan: scanOf(elements) })
     await eventually(() => expect(ended).toHaveLength(11))

@@ -3,7 +3,7 @@ import { loadSync } from '@grpc/proto-loader'
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { readJsonRequest } from '../../../../src/check/envoy/json-request.ts'
-import { decodeRequest } from '../../../../src/check/envoy/rate-limit-request.ts'
+import { decodeRequest, fieldsIn } from '../../../../src/check/envoy/rate-limit-request.ts'
 import { encodedText } from '../../../../src/domain/descriptors/descriptor-text.ts'
 import type { Problem } from '../../../../src/lib/errors.ts'
 import { runs } from '../../../support/property-runs.ts'
@@ -55,6 +55,17 @@ describe('a request', () => {
       }),
       runs(30, 1_000),
     )
+  })
+
+  it('has the fields of its descriptors, entries and limits', () => {
+    const entries = [
+      { key: 'a', value: 'b' },
+      { key: 'c', value: 'd' },
+    ]
+    const limit = { requestsPerUnit: 5, unit: 'HOUR' }
+    const message = serialize({ domain: 'x', descriptors: [{ entries, limit, hitsAddend: { value: 7 } }, { entries }] })
+    expect(fieldsIn(message)).toBe(1 + 1 + 6 + 3 + 2 + 1 + 6)
+    expect(fieldsIn(message.subarray(0, -1))).toBeGreaterThan(0)
   })
 
   it('has bytes that the protocol defines', () => {
