@@ -1,27 +1,29 @@
-import { appendFileSync, existsSync, renameSync, truncateSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
-import { parseJson } from '../lib/parse-json.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-import { measureLines, readLines } from './journal-lines.ts'
-
-/** The value of a bucket that has a quota, in hexadecimal digits, and when it expires, in ms since 1970. */
-export interface QuotaCount {
-  readonly value: string
-  readonly expiresAt: number
-}
+import { lineOf, linePieces, parseLine, type QuotaCount } from './quota-count-lines.ts'
 
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
 const COMPACTED_FROM_BYTES = 1024 * 1024
 
 /**
- * Bytes of lines that the file holds at most: about two million buckets. The counts that were written longest ago are given up first.
- * They are in memory too, next to a store that evicts from 1 GiB on.
+ * Bytes of lines that the file holds at most: about a million buckets. They are in memory too, in about 300 bytes of JavaScript for each,
+ * next to a store that evicts from 1 GiB on: a machine of 2 GiB must be able to read them.
  */
-const MAX_HELD_BYTES = 512 * 1024 * 1024
+const MAX_HELD_BYTES = 128 * 1024 * 1024
 
-const BYTES = /^(?:[0-9a-f]{2})+$/
+/** Where the bound is reached, a hundredth of it is given up at once: to find the oldest counts takes a walk over those that moved. */
+const KEPT_SHARE = 0.99
+
+interface ReadOptions {
+  readonly maxHeldBytes?: number
+  /** Bytes that are read at once. */
+  readonly pieceBytes?: number
+  /** Called after each piece, with the bytes that have been read and those of the file. */
+  readonly onProgress?: (done: { bytes: number; of: number }) => void
+}
 
 /**
  * The counts of quotas on disk: a line of JSON for each bucket that has changed, the last one of a bucket counts. A line without a
@@ -42,39 +44,57 @@ export class QuotaCountsFile {
   /** The new file while the old one is compacted. What is appended is written to both. */
   #copy: { readonly path: string; bytes: number } | undefined
 
-  /** The first line that this service cannot have written, from 1. Such lines are left out. */
-  readonly firstDamagedLine: number | undefined
+  #firstDamagedLine: number | undefined
+  #hasGivenUp = false
 
-  /**
-   * Reads what was written. A last line that was not written whole is left out, as is one that has expired.
-   * @throws {CannotStart} if the file cannot be read
-   */
-  constructor(path: string, nowMs: number, maxHeldBytes = MAX_HELD_BYTES) {
+  private constructor(path: string, maxHeldBytes: number) {
     this.#path = path
     this.#maxHeldBytes = maxHeldBytes
-    if (!existsSync(path)) return
+  }
+
+  /**
+   * Reads what was written, in pieces between which the process does other work. A last line that was not written whole is left out, as is
+   * one that has expired.
+   * @throws {CannotStart} if the file cannot be read
+   */
+  static async open(path: string, nowMs: number, options: ReadOptions = {}): Promise<QuotaCountsFile> {
+    const file = new QuotaCountsFile(path, options.maxHeldBytes ?? MAX_HELD_BYTES)
     try {
-      this.firstDamagedLine = this.#read(nowMs)
+      if (existsSync(path)) await file.#read(nowMs, options)
     } catch (err) {
       throw new CannotStart(`${path} cannot be used: ${(err as Error).message}`)
     }
+    return file
   }
 
-  /** Returns the number of the first damaged line. */
-  #read(nowMs: number): number | undefined {
-    const { bytes, torn } = measureLines(this.#path)
-    this.#bytes = bytes
-    this.#isTorn = torn > 0
+  async #read(nowMs: number, { pieceBytes, onProgress }: ReadOptions): Promise<void> {
+    const { size } = statSync(this.#path)
     let number = 0
-    let firstDamaged: number | undefined
-    for (const line of readLines(this.#path, bytes)) {
-      number++
-      const { key, ...count } = Object(parseJson(line)) as Record<string, unknown>
-      if (typeof key === 'string' && isCount(count) && count.expiresAt > nowMs) this.#hold(key, count)
-      else if (typeof key === 'string' && (isCount(count) || isGone(count))) this.#drop(key)
-      else firstDamaged ??= number
+    for await (const { lines, bytes, read } of linePieces(this.#path, pieceBytes)) {
+      for (const line of lines) this.#take(line, ++number, nowMs)
+      this.#bytes = bytes
+      this.#isTorn = read > bytes
+      this.#limit()
+      onProgress?.({ bytes: read, of: size })
+      await nextTurn()
     }
-    return firstDamaged
+  }
+
+  #take(text: string, number: number, nowMs: number): void {
+    const line = parseLine(text)
+    if (line === undefined) this.#firstDamagedLine ??= number
+    else if (line.count !== undefined && line.count.expiresAt > nowMs) this.#hold(line.key, line.count)
+    else this.#drop(line.key)
+  }
+
+  /** The first line that this service cannot have written, from 1. Such lines are left out. */
+  get firstDamagedLine(): number | undefined {
+    return this.#firstDamagedLine
+  }
+
+  /** Whether counts were given up because there are too many. */
+  get hasGivenUp(): boolean {
+    return this.#hasGivenUp
   }
 
   /** What the file holds, by bucket. */
@@ -85,12 +105,12 @@ export class QuotaCountsFile {
   /** Appends counts, and buckets that are gone. They survive the end of this process. @throws if the file cannot be written */
   append(counts: ReadonlyMap<string, QuotaCount | undefined>, nowMs: number): void {
     const written = [...counts].filter(([key, count]) => count !== undefined || this.#isHeld(key, nowMs))
-    if (written.length === 0) return
-    this.#appendText(written.map(([key, count]) => lineOf(key, count)).join(''))
-    for (const [key, count] of written) {
+    if (written.length > 0) this.#appendText(written.map(([key, count]) => lineOf(key, count)).join(''))
+    for (const [key, count] of counts) {
       if (count !== undefined) this.#hold(key, count)
       else this.#drop(key)
     }
+    this.#limit()
   }
 
   #isHeld(key: string, nowMs: number): boolean {
@@ -175,8 +195,14 @@ export class QuotaCountsFile {
     this.#drop(key)
     this.#held.set(key, count)
     this.#heldBytes += lengthOf(key, count)
+  }
+
+  /** Gives up the counts that were written longest ago, if there are too many. */
+  #limit(): void {
+    if (this.#heldBytes <= this.#maxHeldBytes) return
+    this.#hasGivenUp = true
     for (const oldest of this.#held.keys()) {
-      if (this.#heldBytes <= this.#maxHeldBytes) return
+      if (this.#heldBytes <= KEPT_SHARE * this.#maxHeldBytes) return
       this.#drop(oldest)
     }
   }
@@ -187,19 +213,6 @@ export class QuotaCountsFile {
     this.#held.delete(key)
     this.#heldBytes -= lengthOf(key, count)
   }
-}
-
-function isCount(value: object): value is QuotaCount {
-  const count = value as { [member in keyof QuotaCount]?: unknown }
-  return typeof count.value === 'string' && BYTES.test(count.value) && Number.isSafeInteger(count.expiresAt)
-}
-
-function isGone(value: object): boolean {
-  return Object.keys(value).length === 0
-}
-
-function lineOf(key: string, count: QuotaCount | undefined): string {
-  return `${JSON.stringify({ key, ...count })}\n`
 }
 
 function lengthOf(key: string, count: QuotaCount): number {

@@ -7,7 +7,9 @@ import { readQuotaCountsScript } from '../redis/scripts.ts'
 import { encode } from './commands.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
-import { type QuotaCount, QuotaCountsFile } from './quota-counts-file.ts'
+import type { QuotaCount } from './quota-count-lines.ts'
+import { QuotaCountsFile } from './quota-counts-file.ts'
+import { StartProgress } from './start-progress.ts'
 
 /** Interval at which changed counts are looked for, in ms. */
 const INTERVAL_MS = 250
@@ -60,26 +62,47 @@ export class QuotaCounts {
   #settling: Promise<void> | undefined
   /** Whether the last write succeeded. */
   #isWritable = true
+  #hasWarnedOfLoss = false
   #failure: string | undefined
 
-  /** @throws {CannotStart} if the file of earlier counts cannot be read */
-  constructor({ commands, tracking }: Connections, options: QuotaCountsOptions) {
+  private constructor({ commands, tracking }: Connections, options: QuotaCountsOptions, file: QuotaCountsFile) {
     this.#commands = commands
     this.#tracking = tracking
     this.#options = options
-    this.#file = new QuotaCountsFile(join(options.dataDir, FILE), Date.now())
-    const line = this.#file.firstDamagedLine
-    if (line !== undefined)
-      options.logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
+    this.#file = file
   }
 
-  /** Restores what was written before. The store does not serve yet. */
-  async restore(): Promise<void> {
-    for (const counts of inChunks(this.#file.held)) {
+  /**
+   * Reads and restores what was written before. The store does not serve yet.
+   * @throws {CannotStart} if the file of earlier counts cannot be read
+   */
+  static async open(connections: Connections, options: QuotaCountsOptions): Promise<QuotaCounts> {
+    const { dataDir, logger } = options
+    const progress = new StartProgress(logger, 'counts of quotas are being read')
+    const onProgress = (done: object) => progress.report(done)
+    const file = await QuotaCountsFile.open(join(dataDir, FILE), Date.now(), { onProgress })
+    const line = file.firstDamagedLine
+    if (line !== undefined) logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
+    const counts = new QuotaCounts(connections, options, file)
+    counts.#warnOfLoss()
+    await counts.#restoreAll()
+    return counts
+  }
+
+  async #restoreAll(): Promise<void> {
+    const { held } = this.#file
+    if (held.size === 0) return
+    const { logger } = this.#options
+    const progress = new StartProgress(logger, 'counts of quotas are being restored')
+    let restored = 0
+    for (const counts of inChunks(held)) {
       this.#restore(counts)
+      restored += counts.length
+      progress.report({ counts: restored, of: held.size })
       await nextTurn()
     }
-    if (this.#file.held.size > 0) this.#track()
+    logger.info({ counts: restored, ms: progress.ms }, 'counts of quotas were restored')
+    this.#track()
   }
 
   /** Plain commands take a third of the time of a script that decodes the values. */
@@ -183,6 +206,7 @@ export class QuotaCounts {
     try {
       await this.#file.settle(Date.now())
       if (this.#isWritable) this.#succeeded()
+      this.#warnOfLoss()
     } catch (err) {
       this.#failed(err as NodeJS.ErrnoException)
     }
@@ -205,6 +229,13 @@ export class QuotaCounts {
       counts.set(key, value === '' ? undefined : { value, expiresAt })
     }
     return counts
+  }
+
+  #warnOfLoss(): void {
+    if (this.#hasWarnedOfLoss || !this.#file.hasGivenUp) return
+    this.#hasWarnedOfLoss = true
+    const counts = this.#file.held.size
+    this.#options.logger.warn({ counts }, 'too many counts of quotas: a restart would forget those written longest ago')
   }
 
   #failed({ message: reason, code }: NodeJS.ErrnoException): void {

@@ -3,8 +3,7 @@ import type { Logger } from '../observability/logger.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
 import type { LogEnd } from './log-end.ts'
 import { type ReplayBatch, ReplayBatches, type ReplaySource } from './replay-batches.ts'
-
-const PROGRESS_INTERVAL_MS = 2_000
+import { StartProgress } from './start-progress.ts'
 
 /** A smaller journal is read before a thread has started. */
 const LARGE_JOURNAL_EVENTS = 10_000
@@ -26,20 +25,15 @@ export async function fillFromJournal(
   source: ReplaySource,
   { entryCount, batchesInThread, logger }: ReplayOptions,
 ): Promise<LogEnd[]> {
-  const startedAt = performance.now()
-  let reportedAt = startedAt
+  const progress = new StartProgress(logger, 'the journal is being replayed')
   let ends: readonly LogEnd[] = []
   const batches = entryCount < LARGE_JOURNAL_EVENTS ? new ReplayBatches(source) : batchesInThread(source)
   for await (const batch of batches) {
     store.send(batch)
     ends = batch.ends
-    if (performance.now() - reportedAt >= PROGRESS_INTERVAL_MS) {
-      reportedAt = performance.now()
-      logger.info({ events: batch.events, of: entryCount }, 'the journal is being replayed')
-    }
+    progress.report({ events: batch.events, of: entryCount })
     await nextTurn()
   }
-  const ms = Math.round(performance.now() - startedAt)
-  if (entryCount > 0) logger.info({ events: entryCount, ms }, 'the journal was replayed')
+  if (entryCount > 0) logger.info({ events: entryCount, ms: progress.ms }, 'the journal was replayed')
   return [...ends]
 }

@@ -33,9 +33,11 @@ try {
 
   stopOnRequest(
     async ({ orphaned }) => {
+      // The store is still starting: nothing has changed, and what it is reading need not be read.
+      if (log === undefined) return
       if (orphaned) await clientsGone()
       await quotaCounts?.close()
-      await log?.close()
+      await log.close()
       await valkey.stop()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
@@ -48,11 +50,10 @@ try {
   const directory = await lockDirectory(env.DATA_DIR, url)
   await valkey.start()
   const connections = { commands: valkey.connectInProcess(), announcements: valkey.connectInProcess() }
-  const counts = new QuotaCounts(
+  const counts = await QuotaCounts.open(
     { commands: valkey.connectInProcess(), tracking: valkey.connectInProcess() },
     { dataDir: env.DATA_DIR, directory, keyPrefix: env.KEY_PREFIX, logger },
   )
-  await counts.restore()
   quotaCounts = counts
   log = await DurableLog.open(connections, {
     dataDir: env.DATA_DIR,

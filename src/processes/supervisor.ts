@@ -15,6 +15,7 @@ import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, SUPERVISED } from './parent-link.ts'
 import { publishReplacements } from './replacements.ts'
 import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
+import { stopInOrder } from './stop-in-order.ts'
 import { SupervisedProcess } from './supervised-process.ts'
 
 /** Standard output of the store belongs to Valkey and is discarded. Log lines go to its descriptor 4, which is our standard output. */
@@ -61,9 +62,7 @@ try {
 
   let isEverythingKept = true
   stopChildren = async () => {
-    await front.stop()
-    const isWorkerDone = await worker.stop()
-    if (store) isEverythingKept = (await store.process.stop()) && isWorkerDone
+    isEverythingKept = await stopInOrder({ front, worker, store: store?.process })
   }
   const stop = stopOnRequest(
     async () => {

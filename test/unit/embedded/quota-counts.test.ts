@@ -58,7 +58,7 @@ class BusyTurns {
 
 it('what changed more than a second ago is on disk, however busy the process is', async () => {
   const { changed, connections } = fakeStore()
-  counts = new QuotaCounts(connections, {
+  counts = await QuotaCounts.open(connections, {
     dataDir,
     directory: { isHeld: true },
     keyPrefix: 'throttler',
