@@ -32,11 +32,21 @@ const MAX_LINE_BYTES = 64 * 1024
 /** Takes the place of the beginning of a longer line: no JSON has this byte. */
 const TOO_LONG = Buffer.of(0)
 
+/** Of a line without its key, value and time. */
+const BARE_BYTES = '{"key":"","value":"","expiresAt":}\n'.length
+const NEEDS_NO_ESCAPES = /^[ !#-[\]-~]*$/
+
 const NEWLINE = 0x0a
 const BYTES = /^(?:[0-9a-f]{2})+$/
 
 export function lineOf(key: string, count: QuotaCount | undefined): string {
   return `${JSON.stringify({ key, ...count })}\n`
+}
+
+/** Bytes of the line. */
+export function lengthOf(key: string, count: QuotaCount): number {
+  const escaped = NEEDS_NO_ESCAPES.test(key) ? key.length : Buffer.byteLength(JSON.stringify(key)) - 2
+  return BARE_BYTES + escaped + count.value.length + String(count.expiresAt).length
 }
 
 /** Returns `undefined` for a line that this service cannot have written. */

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-import { lineOf, linePieces, parseLine, type QuotaCount } from './quota-count-lines.ts'
+import { lengthOf, lineOf, linePieces, parseLine, type QuotaCount } from './quota-count-lines.ts'
 
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
 const COMPACTED_FROM_BYTES = 1024 * 1024
@@ -213,10 +213,6 @@ export class QuotaCountsFile {
     this.#held.delete(key)
     this.#heldBytes -= lengthOf(key, count)
   }
-}
-
-function lengthOf(key: string, count: QuotaCount): number {
-  return Buffer.byteLength(lineOf(key, count))
 }
 
 /** Returns the number of bytes. */
