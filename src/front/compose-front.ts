@@ -95,7 +95,11 @@ export function composeFront(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, tracing, logger, loggedKey }
-  const insight = composeInsight({ redis: bucketRedis, ...shared })
+  const drain = new AbortController()
+  const stop = new AbortController()
+  // Every part of the process listens to it. By default, Node.js warns of more than ten.
+  setMaxListeners(0, drain.signal)
+  const insight = composeInsight({ redis: bucketRedis, drain: drain.signal, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
     insight: insight.checks,
@@ -105,10 +109,6 @@ export function composeFront(
   })
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
-  const drain = new AbortController()
-  const stop = new AbortController()
-  // Every part of the process listens to it. By default, Node.js warns of more than ten.
-  setMaxListeners(0, drain.signal)
   const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
     return storesState(checks.store.circuit, { store, configStore, queue: changes.queueWatch.reason })

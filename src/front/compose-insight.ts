@@ -5,6 +5,8 @@ import type { DenialsRouteOptions } from '../insight/http/denials.route.ts'
 import type { StatsRouteOptions } from '../insight/http/stats.route.ts'
 import type { TopRouteOptions } from '../insight/http/top.route.ts'
 import { KeyTally } from '../insight/key-tally.ts'
+import { OutcomeHistory } from '../insight/outcome-history.ts'
+import { PacedReads } from '../insight/paced-reads.ts'
 import { PeriodicReports } from '../insight/periodic-reports.ts'
 import { FINE_GRAIN } from '../insight/ports.ts'
 import { TopKeys } from '../insight/top-keys.ts'
@@ -35,6 +37,8 @@ interface InsightOptions {
   readonly redis: RedisClient
   readonly env: Env
   readonly observer: InsightObserver
+  /** Aborts when the process begins to drain. */
+  readonly drain: AbortSignal
   readonly logger: Logger
 }
 
@@ -46,7 +50,7 @@ export interface InsightParts {
   close(): Promise<void>
 }
 
-export function composeInsight({ redis, env, observer, logger }: InsightOptions): InsightParts {
+export function composeInsight({ redis, env, observer, drain, logger }: InsightOptions): InsightParts {
   const keepsKeys = env.LOG_KEYS !== 'none'
   const outcomes = new RedisOutcomeStore(redis, env.KEY_PREFIX)
   const keyCounts = new RedisKeyCountStore(redis, env.KEY_PREFIX)
@@ -89,8 +93,9 @@ export function composeInsight({ redis, env, observer, logger }: InsightOptions)
       settled: key => counts.settled(key),
     },
     routes: {
-      outcomes,
-      topKeys: keepsKeys ? new TopKeys(keyCounts, Date.now) : undefined,
+      // Each with reads of its own: a plot of checks does not wait for lists of keys.
+      outcomes: new OutcomeHistory({ store: outcomes, reads: new PacedReads(drain), now: Date.now }),
+      topKeys: keepsKeys ? new TopKeys({ store: keyCounts, reads: new PacedReads(drain), now: Date.now }) : undefined,
       denials: keepsKeys ? denials : undefined,
     },
     start: () => {

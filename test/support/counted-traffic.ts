@@ -1,6 +1,7 @@
 /** Traffic that processes count for `/top`, the same in each run. */
 import { CheckCounts } from '../../src/insight/check-counts.ts'
 import { KeyTally } from '../../src/insight/key-tally.ts'
+import { PacedReads } from '../../src/insight/paced-reads.ts'
 import { TopKeys, type TopResult } from '../../src/insight/top-keys.ts'
 import type { RedisClient } from '../../src/redis/connection/connection.ts'
 import { RedisKeyCountStore } from '../../src/redis/insight/redis-key-count-store.ts'
@@ -47,7 +48,8 @@ export async function topOf(redis: RedisClient, { prefix, checks, nextKey }: Cou
       if (report !== undefined) await counts.send(report)
     }
   }
-  const top = new TopKeys(keyCounts, () => NOON_MS + REPORTS * 5_000)
+  const reads = new PacedReads(new AbortController().signal)
+  const top = new TopKeys({ store: keyCounts, reads, now: () => NOON_MS + REPORTS * 5_000 })
   return { truth, short: await top.find('denied', '5m'), long: await top.find('denied', '24h') }
 }
 

@@ -1,11 +1,10 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { RouteDocs } from '../../http/route-docs.ts'
-import { readOutcomeSeries } from '../outcome-series.ts'
-import type { OutcomeStore } from '../ports.ts'
+import type { OutcomeHistory } from '../outcome-history.ts'
 import { isoTime, timeOf, windowQuery } from './window.schema.ts'
 
 export interface StatsRouteOptions {
-  readonly outcomes: OutcomeStore
+  readonly outcomes: OutcomeHistory
 }
 
 const StatsQuery = Type.Object(
@@ -62,7 +61,7 @@ export const statsRoute: FastifyPluginAsyncTypebox<StatsRouteOptions> = async (a
     '/stats',
     { config: { access: 'admin', docs: DOCS }, schema: { querystring: StatsQuery, response: { 200: StatsResponse } } },
     async request => {
-      const { fromMs, toMs, stepMs, series } = await readOutcomeSeries(outcomes, request.query.window, Date.now())
+      const { fromMs, toMs, stepMs, series } = await outcomes.read(request.query.window)
       return { from: isoTime(fromMs), to: isoTime(toMs), stepSeconds: stepMs / 1000, series }
     },
   )

@@ -1,6 +1,14 @@
 import { describe, expect, it } from '@jest/globals'
-import type { KeyCountStore, Period, StoredCounts } from '../../../src/insight/ports.ts'
+import { PacedReads } from '../../../src/insight/paced-reads.ts'
+import {
+  type KeyCount,
+  type KeyCountStore,
+  MEASURES,
+  type Period,
+  type StoredCounts,
+} from '../../../src/insight/ports.ts'
 import { TopKeys } from '../../../src/insight/top-keys.ts'
+import { WINDOWS } from '../../../src/insight/windows.ts'
 
 const NOW_MS = Date.parse('2026-01-31T12:34:56.789Z')
 const NOTHING: StoredCounts = { counts: [], error: 0 }
@@ -15,8 +23,54 @@ function storeWith(stored: Readonly<Record<string, StoredCounts>>): KeyCountStor
   }
 }
 
+function topOf(store: KeyCountStore, now = () => NOW_MS): TopKeys {
+  return new TopKeys({ store, reads: new PacedReads(new AbortController().signal), now })
+}
+
+/** A store whose periods all have these counts. It notes what is read. */
+class SteadyStore implements KeyCountStore {
+  readonly periods: string[] = []
+  mostAtOnce = 0
+  readonly #counts: readonly KeyCount[]
+  #underWay = 0
+
+  constructor(counts: readonly KeyCount[]) {
+    this.#counts = counts
+  }
+
+  async add(): Promise<void> {}
+
+  async read(_measure: unknown, { unit, number }: Period): Promise<StoredCounts> {
+    this.periods.push(`${unit} ${number}`)
+    this.mostAtOnce = Math.max(this.mostAtOnce, ++this.#underWay)
+    await Promise.resolve()
+    this.#underWay--
+    return { counts: this.#counts, error: 1 }
+  }
+}
+
+/** Counts the rows that are looked at in each turn of the event loop. */
+class TurnWatch {
+  readonly rowsByTurn = new Map<number, number>()
+  #turn = 0
+  #timer = setImmediate(() => this.#next())
+
+  noteRow(): void {
+    this.rowsByTurn.set(this.#turn, (this.rowsByTurn.get(this.#turn) ?? 0) + 1)
+  }
+
+  stop(): void {
+    clearImmediate(this.#timer)
+  }
+
+  #next(): void {
+    this.#turn++
+    this.#timer = setImmediate(() => this.#next())
+  }
+}
+
 const find = (stored: Readonly<Record<string, StoredCounts>>, window: '1m' | '15m' | '6h' | '24h') =>
-  new TopKeys(storeWith(stored), () => NOW_MS).find('denied', window)
+  topOf(storeWith(stored)).find('denied', window)
 
 describe('the top keys', () => {
   it('are sums over all periods that the window touches, with the sum of their errors', async () => {
@@ -62,7 +116,7 @@ describe('the top keys', () => {
         return NOTHING
       },
     }
-    const top = new TopKeys(store, () => NOW_MS)
+    const top = topOf(store)
     await Promise.all([top.find('denied', '1m'), top.find('denied', '1m')])
     expect(reads).toBe(2)
     await top.find('allowed', '1m')
@@ -71,8 +125,45 @@ describe('the top keys', () => {
 
   it('are store-unavailable if the store cannot be read', async () => {
     const store = { ...storeWith({}), read: () => Promise.reject(new Error('lost')) } as KeyCountStore
-    await expect(new TopKeys(store, () => NOW_MS).find('denied', '1h')).rejects.toMatchObject({
+    await expect(topOf(store).find('denied', '1h')).rejects.toMatchObject({
       code: 'store-unavailable',
     })
+  })
+
+  it('are read one measure and window at a time', async () => {
+    const store = new SteadyStore([])
+    const top = topOf(store)
+    await Promise.all(MEASURES.flatMap(measure => WINDOWS.map(window => top.find(measure, window))))
+    expect(store.mostAtOnce).toBe(1)
+  })
+
+  it('read a period that has ended once for all windows', async () => {
+    const store = new SteadyStore([{ key: 'a', policy: '*', count: 1 }])
+    const top = topOf(store)
+    expect(await top.find('denied', '15m')).toMatchObject({ items: [{ count: 16 }], maxError: 16 })
+    expect(await top.find('denied', '1h')).toMatchObject({ items: [{ count: 61 }], maxError: 61 })
+    const again = store.periods.filter((period, i) => store.periods.indexOf(period) < i)
+    const minutesAgo = (minutes: number) => `minute ${Math.floor(NOW_MS / 60_000) - minutes}`
+    // Processes may not have reported all of the last two minutes.
+    expect(again).toEqual([minutesAgo(0), minutesAgo(1), minutesAgo(2)])
+  })
+
+  it('are merged in parts, each in a turn of the event loop', async () => {
+    const turns = new TurnWatch()
+    const counts = Array.from({ length: 3_000 }, (_, i) => ({
+      get key() {
+        turns.noteRow()
+        return `user:${i}`
+      },
+      policy: '*',
+      count: i,
+    }))
+    const { items } = await topOf(new SteadyStore(counts)).find('denied', '1m')
+    turns.stop()
+    expect(items[0]).toEqual({ key: 'user:2999', policy: '*', count: 5_998 })
+    const rows = [...turns.rowsByTurn.values()]
+    expect(rows.reduce((sum, row) => sum + row, 0)).toBe(6_000)
+    // A timer and an immediate of one turn may both begin a part of 500.
+    expect(Math.max(...rows)).toBeLessThanOrEqual(1_000)
   })
 })

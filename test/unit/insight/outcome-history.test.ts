@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import { readOutcomeSeries } from '../../../src/insight/outcome-series.ts'
+import { OutcomeHistory } from '../../../src/insight/outcome-history.ts'
 import { OutcomeTally } from '../../../src/insight/outcome-tally.ts'
+import { PacedReads } from '../../../src/insight/paced-reads.ts'
 import { COARSE_GRAIN, FINE_GRAIN, type Grain, type OutcomeStore } from '../../../src/insight/ports.ts'
 import { WINDOW_MS, WINDOWS } from '../../../src/insight/windows.ts'
 import { decisionOf } from '../../support/decisions.ts'
@@ -21,10 +22,14 @@ function storeWithSteadyChecks(): OutcomeStore & { readonly reads: { grain: Grai
   }
 }
 
+function historyOf(store: OutcomeStore): OutcomeHistory {
+  return new OutcomeHistory({ store, reads: new PacedReads(new AbortController().signal), now: () => NOW_MS })
+}
+
 describe('the series of outcomes', () => {
   it.each(WINDOWS)('covers the window %s in steps that have ended', async window => {
     const store = storeWithSteadyChecks()
-    const { fromMs, toMs, stepMs, series } = await readOutcomeSeries(store, window, NOW_MS)
+    const { fromMs, toMs, stepMs, series } = await historyOf(store).read(window)
     expect(toMs - fromMs).toBe(WINDOW_MS[window])
     expect(toMs % stepMs).toBe(0)
     expect(NOW_MS - toMs).toBeGreaterThanOrEqual(2_000)
@@ -36,9 +41,35 @@ describe('the series of outcomes', () => {
     expect(NOW_MS - fromMs).toBeLessThan(read?.grain.keptMs ?? 0)
   })
 
+  it('is read once for callers that ask at the same time, and in parts', async () => {
+    const store = storeWithSteadyChecks()
+    const history = historyOf(store)
+    const [first, second] = await Promise.all([history.read('24h'), history.read('24h')])
+    expect(second).toBe(first)
+    const grains = store.reads.map(({ grain, fromMs, toMs }) => (toMs - fromMs) / grain.ms)
+    expect(grains.reduce((sum, read) => sum + read, 0)).toBe(1_440)
+    expect(Math.max(...grains)).toBe(120)
+  })
+
+  it('is read for one window at a time', async () => {
+    let [underWay, most] = [0, 0]
+    const store = storeWithSteadyChecks()
+    const history = historyOf({
+      ...store,
+      read: async (...range) => {
+        most = Math.max(most, ++underWay)
+        const counts = await store.read(...range)
+        underWay--
+        return counts
+      },
+    })
+    await Promise.all(WINDOWS.map(window => history.read(window)))
+    expect(most).toBe(1)
+  })
+
   it('is store-unavailable if the store cannot be read', async () => {
     const store = { ...storeWithSteadyChecks(), read: () => Promise.reject(new Error('lost')) }
-    await expect(readOutcomeSeries(store, '1m', NOW_MS)).rejects.toMatchObject({ code: 'store-unavailable' })
+    await expect(historyOf(store).read('1m')).rejects.toMatchObject({ code: 'store-unavailable' })
   })
 })
 
