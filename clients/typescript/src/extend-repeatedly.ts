@@ -1,5 +1,6 @@
+import { isTemporary } from './failure-kinds.ts'
 import type { Failures } from './failures.ts'
-import { type Hold, isTemporary } from './hold.ts'
+import type { Hold } from './hold.ts'
 
 /** Extensions per time to live, so that one can fail without harm. */
 const EXTENSIONS_PER_LIFE = 3

@@ -11,9 +11,9 @@ export class Failures {
     this.#settings = settings
   }
 
-  /** Whether work that got no decision is done all the same. */
-  get areAllowed(): boolean {
-    return this.#settings.onFailure === 'allow'
+  /** Whether work that got no decision because of this failure is done all the same. */
+  allows(failure: unknown): boolean {
+    return this.#settings.onFailure === 'allow' && !isTooManyReservations(failure)
   }
 
   /** A report that fails must not break the call. */
@@ -51,7 +51,7 @@ export class Failures {
   }
 
   #decision(key: string, failure: unknown): Fallback {
-    return { allowed: this.areAllowed && !isTooManyReservations(failure), key, source: 'client', failure }
+    return { allowed: this.allows(failure), key, source: 'client', failure }
   }
 
   #raise(failure: unknown): void {

@@ -1,3 +1,4 @@
+import { isDisconnection, isWithoutEffect } from './failure-kinds.ts'
 import { type Json, within } from './http-service.ts'
 import { isObject } from './read-decision.ts'
 import type { Charge, Settlement } from './reservation.ts'
@@ -6,9 +7,6 @@ import { ServiceError } from './service-error.ts'
 
 /** How a hold ends: it is settled with these amounts (by default, what was reserved), or released. */
 export type HoldEnd = { readonly amounts: number | readonly Charge[] | undefined } | 'released'
-
-/** Errors of connections that were never opened. */
-const NEVER_SENT: readonly unknown[] = ['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN']
 
 /**
  * What the service holds for one reservation. Every request for it has the same `Idempotency-Key`, so if an answer is
@@ -20,8 +18,10 @@ export class Hold {
   readonly #body: ReservationBody
   readonly #timeoutMs: number
   readonly #idempotencyKey = crypto.randomUUID()
-  /** `null` if nothing is held, `undefined` until the service has answered. */
-  #id: string | null | undefined
+  /** `undefined` unless the service has answered that it holds something. */
+  #id: string | undefined
+  /** Whether a request may have been executed that gave no answer about it. */
+  #isUnknown = false
   #expiresAtMs: number
 
   /** @param timeoutMs how long each call waits for its answer */
@@ -33,9 +33,14 @@ export class Hold {
     this.#expiresAtMs = performance.now() + this.ttlMs
   }
 
-  /** `false` also if the service has not answered whether it holds anything. */
+  /** `false` also if nobody knows whether anything is held. */
   get isHeld(): boolean {
-    return typeof this.#id === 'string'
+    return this.#id !== undefined
+  }
+
+  /** Whether there may be something to settle or release. */
+  get mayBeHeld(): boolean {
+    return this.isHeld || this.#isUnknown
   }
 
   /** When it expires at the latest, by `performance.now()`. */
@@ -57,12 +62,10 @@ export class Hold {
 
   end(end: HoldEnd): Promise<Settlement> {
     return within(this.#timeoutMs, async signal => {
-      if (this.#id === undefined) await this.#reserve(signal)
-      if (typeof this.#id !== 'string') return { status: 'none', checks: [] }
-      if (end !== 'released') {
-        return { status: 'settled', checks: await this.#service.settle(this.#id, end.amounts, signal) }
-      }
-      await this.#service.release(this.#id, signal)
+      const id = await this.#find(signal)
+      if (id === undefined) return { status: 'none', checks: [] }
+      if (end !== 'released') return { status: 'settled', checks: await this.#service.settle(id, end.amounts, signal) }
+      await this.#service.release(id, signal)
       return { status: 'released', checks: [] }
     })
   }
@@ -70,40 +73,46 @@ export class Hold {
   /** Starts its time to live again. */
   async extend(): Promise<void> {
     const id = this.#id
-    if (typeof id !== 'string') return
+    if (id === undefined) return
     await within(this.#timeoutMs, signal => this.#service.extend(id, this.ttlMs, signal))
     this.#expiresAtMs = performance.now() + this.ttlMs
   }
 
+  /** The id of what is held. @throws if that is still unknown */
+  async #find(signal: AbortSignal): Promise<string | undefined> {
+    if (!this.isHeld && this.#isUnknown) await this.#reserve(signal)
+    if (!this.isHeld && this.#isUnknown) throw stillUnknown()
+    return this.#id
+  }
+
   async #reserve(signal: AbortSignal): Promise<Json> {
-    const { id, answer } = await this.#service.reserve(this.#body, this.#idempotencyKey, signal)
-    this.#id = id
-    this.#expiresAtMs = performance.now() + this.ttlMs
-    return answer
+    try {
+      const { id, answer } = await this.#service.reserve(this.#body, this.#idempotencyKey, signal)
+      this.#id = id ?? undefined
+      // Without the store, an answer says nothing about an earlier request.
+      if (!isDegraded(answer)) this.#isUnknown = false
+      this.#expiresAtMs = performance.now() + this.ttlMs
+      return answer
+    } catch (failure) {
+      // A later request that is refused says nothing about an earlier one either.
+      this.#isUnknown ||= !isWithoutEffect(failure)
+      throw failure
+    }
   }
 }
 
-/** Whether the service may hold tokens although it gave no decision, because its answer was lost. */
-export function mayBeHeld(failure: unknown): boolean {
-  return isTemporary(failure) && !(failure instanceof ServiceError) && !NEVER_SENT.includes(codeOfCause(failure))
+/** Whether a key was decided without the bucket store. */
+function isDegraded(answer: Json): boolean {
+  const { results } = answer
+  const decisions: readonly unknown[] = Array.isArray(results) ? [answer, ...results] : [answer]
+  return decisions.some(decision => isObject(decision) && decision['degraded'] === true)
 }
 
-/** Whether sending the same again may help. A value that cannot be written as JSON is a TypeError without a cause. */
-export function isTemporary(failure: unknown): boolean {
-  if (failure instanceof ServiceError) return failure.status >= 500
-  return !(isObject(failure) && failure['name'] === 'TypeError') || isDisconnection(failure)
-}
-
-/** Of all errors of `fetch`, only that of a connection has a cause. */
-function isDisconnection(failure: unknown): boolean {
-  return causeOf(failure) !== undefined
-}
-
-function codeOfCause(failure: unknown): unknown {
-  const cause = causeOf(failure)
-  return isObject(cause) ? cause['code'] : undefined
-}
-
-function causeOf(failure: unknown): unknown {
-  return isObject(failure) ? failure['cause'] : undefined
+function stillUnknown(): ServiceError {
+  return new ServiceError({
+    status: 503,
+    code: 'store-unavailable',
+    title: 'The bucket store is unavailable',
+    detail: 'only it knows whether anything is held',
+  })
 }

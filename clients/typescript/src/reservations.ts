@@ -1,7 +1,7 @@
 import type { AllDecision, AllFallback, Check, Decision, Fallback } from './decision.ts'
 import type { Failures } from './failures.ts'
 import { HeldReservation } from './held-reservation.ts'
-import { Hold, mayBeHeld } from './hold.ts'
+import { Hold } from './hold.ts'
 import type { HttpService, Json } from './http-service.ts'
 import { readAllDecision, readDecision } from './read-decision.ts'
 import type { Reservation, ReservationOptions, ReserveOptions } from './reservation.ts'
@@ -61,18 +61,20 @@ export class Reservations {
     try {
       hold = new Hold(this.#service, { ...checks(), ttlMs, onExpiry }, this.#timeoutMs)
       const answer = await hold.reserve()
-      const reservation = new HeldReservation(read(answer) ?? this.#http.refuse(answer), hold, this.#failures)
+      const decision = read(answer) ?? this.#http.refuse(answer)
+      const reservation = new HeldReservation(decision, this.#keepIf(decision.allowed, hold), this.#failures)
       if (extend) reservation.keepAlive()
       return reservation
     } catch (failure) {
-      const lost = mayBeHeld(failure) ? hold : undefined
-      if (!this.#failures.areAllowed) this.#abandon(lost)
-      return new HeldReservation(fallback(failure), lost, this.#failures)
+      const kept = this.#keepIf(this.#failures.allows(failure), hold)
+      return new HeldReservation(fallback(failure), kept, this.#failures)
     }
   }
 
-  /** Releases a hold that nobody will use. */
-  #abandon(hold: Hold | undefined): void {
-    if (hold !== undefined) settleUntilAnswered(hold, 'released', this.#failures).catch(() => undefined)
+  /** The hold, if the work is done. Otherwise nobody will settle it, so it is released in the background. */
+  #keepIf(isAllowed: boolean, hold: Hold | undefined): Hold | undefined {
+    if (isAllowed) return hold
+    if (hold?.mayBeHeld) settleUntilAnswered(hold, 'released', this.#failures).catch(() => undefined)
+    return undefined
   }
 }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { isTemporary } from './failure-kinds.ts'
 import type { Failures } from './failures.ts'
-import { type Hold, type HoldEnd, isTemporary } from './hold.ts'
+import type { Hold, HoldEnd } from './hold.ts'
 import type { Settlement } from './reservation.ts'
 
 /** How long the service takes a settlement after the hold has expired, in ms. A release gives nothing back then. */

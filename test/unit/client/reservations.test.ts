@@ -16,6 +16,7 @@ beforeEach(() => {
   failures = []
 })
 afterEach(async () => {
+  jest.restoreAllMocks()
   jest.useRealTimers()
   await service.stop()
 })
@@ -63,6 +64,38 @@ const loseConnection: Answer = (call, response, index) => {
   response.destroy()
 }
 const hang: Answer = () => undefined
+const draining: Answer = (_, response) => problem(response, 503, 'draining')
+const allowLocally: Answer = (_, response) => {
+  response.writeHead(201)
+  return { id: null, ...decision('a', { degraded: true, source: 'local' }) }
+}
+const denyLocally: Answer = (_, response) =>
+  problem(response, 429, 'quota-exceeded', decision('a', { allowed: false, degraded: true, source: 'local' }))
+const denyForTooMany: Answer = (_, response) => problem(response, 429, 'too-many-reservations', { key: 'a' })
+
+/** Does what is asked, and answers something else. */
+function answeringInstead(answer: Answer): Answer {
+  return (call, response, index) => {
+    loseAnswer(call, response, index)
+    return answer(call, response, index)
+  }
+}
+
+/** Loses the connection of the first call after it has held, and answers the second in this way. */
+function losingTheFirst(answerSecond: Answer): Answer {
+  return failing(RESERVE, 2, (call, response, index) =>
+    (index === 0 ? loseConnection : answerSecond)(call, response, index),
+  )
+}
+
+/** Refuses the second connection, as while a process restarts. */
+function refuseSecondConnection(): void {
+  const { fetch } = globalThis
+  const refuse = async () => {
+    throw new TypeError('fetch failed', { cause: Object.assign(new Error(), { code: 'ECONNREFUSED' }) })
+  }
+  jest.spyOn(globalThis, 'fetch').mockImplementationOnce(fetch).mockImplementationOnce(refuse)
+}
 
 /** Until no call comes for a second. Calls that are repeated in these tests are repeated sooner. */
 async function untilQuiet(): Promise<void> {
@@ -151,10 +184,7 @@ describe('a reservation', () => {
   })
 
   it('that is allowed without a hold asks nothing more', async () => {
-    const throttler = await given({}, (_, response) => {
-      response.writeHead(201)
-      return { id: null, ...decision('a', { degraded: true, source: 'local' }) }
-    })
+    const throttler = await given({}, allowLocally)
     const reservation = await throttler.reserve('a', { tokens: 1, extend: true })
     expect(reservation).toMatchObject({ allowed: true, decision: { source: 'local' } })
     expect(await reservation.settle(5)).toEqual({ status: 'none', checks: [] })
@@ -162,9 +192,7 @@ describe('a reservation', () => {
   })
 
   it.each(['allow', 'throw'] as const)('beyond the most of a key is denied with onFailure "%s"', async onFailure => {
-    const throttler = await given({ onFailure }, (_, response) =>
-      problem(response, 429, 'too-many-reservations', { key: 'a', retryAfterMs: 5 }),
-    )
+    const throttler = await given({ onFailure }, denyForTooMany)
     const failure = { status: 429, code: 'too-many-reservations' }
     const reservation = await throttler.reserve('a', { tokens: 1 })
     expect(reservation).toMatchObject({ allowed: false, decision: { key: 'a', source: 'client', failure } })
@@ -262,6 +290,129 @@ describe('a reservation whose answer is lost', () => {
     expect(await unreached.settle(2)).toEqual({ status: 'none', checks: [] })
     await service.start()
     expect(failures).toMatchObject([{ code: 'policy-unknown' }, { name: 'TypeError' }])
+  })
+})
+
+describe('a reservation of which nobody knows whether it is held', () => {
+  const UNKNOWN: [string, Answer][] = [
+    ['the store has not answered in time', unavailable],
+    ['the service has a bug', (_, response) => problem(response, 500, 'internal')],
+    ['a proxy got no answer', (_, response) => void response.writeHead(504).end('Gateway Timeout')],
+    ['a gateway got an invalid answer', (_, response) => void response.writeHead(502).end('{"message":"Bad Gateway"}')],
+  ]
+
+  it.each(UNKNOWN)('is found again when it is settled, if %s', async (_, answer) => {
+    const throttler = await given({ onFailure: 'allow' }, failing(RESERVE, 1, answeringInstead(answer)))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(reservation.decision).toMatchObject({ allowed: true, source: 'client' })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
+    expect([reservations.holds.length, reservations.held, reservations.spent]).toEqual([1, 0, 3])
+    expect(paths()).toEqual(['POST /reservations', 'POST /reservations', 'POST /reservations/0/0/settle'])
+  })
+
+  it.each(['deny', 'throw'] as const)('is released in the background with onFailure "%s"', async onFailure => {
+    const throttler = await given({ onFailure }, failing(RESERVE, 1, answeringInstead(unavailable)))
+    const reserved = await throttler.reserve('a', { tokens: 4 }).catch(err => err)
+    expect(reserved).toMatchObject(onFailure === 'throw' ? { code: 'store-unavailable' } : { allowed: false })
+    await eventually(() => expect(reservations.holds).toMatchObject([{ status: 'released' }]))
+    expect(failures).toHaveLength(1)
+  })
+
+  it('is released once, although the caller releases a reservation that is denied', async () => {
+    const throttler = await given({ onFailure: 'deny' }, failing(RESERVE, 1, answeringInstead(unavailable)))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.release()).toEqual({ status: 'none', checks: [] })
+    await eventually(() => expect(reservations.holds).toMatchObject([{ status: 'released' }]))
+    expect(paths()).toEqual(['POST /reservations', 'POST /reservations', 'DELETE /reservations/0/0'])
+  })
+
+  it.each([
+    ['the process stops', draining, { code: 'draining' }],
+    ['a token has been revoked', (_, response) => problem(response, 401, 'unauthorized'), { code: 'unauthorized' }],
+    ['the store is unavailable', unavailable, { code: 'store-unavailable' }],
+  ] as [string, Answer, object][])(
+    'stays unknown if the next try is refused because %s',
+    async (_, answer, failure) => {
+      const throttler = await given({ onFailure: 'allow' }, losingTheFirst(answer))
+      const reservation = await throttler.reserve('a', { tokens: 4 })
+      expect(reservation.decision).toMatchObject({ allowed: true, failure })
+      expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
+      expect([reservations.holds.length, reservations.held, reservations.spent]).toEqual([1, 0, 3])
+    },
+  )
+
+  it.each(['allow', 'deny'] as const)('stays unknown if the next connection is refused (%s)', async onFailure => {
+    const throttler = await given({ onFailure }, failing(RESERVE, 1, loseConnection))
+    refuseSecondConnection()
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(reservation.decision).toMatchObject({ source: 'client', failure: { cause: { code: 'ECONNREFUSED' } } })
+    await reservation.settle(3)
+    await eventually(() => expect(reservations.held).toBe(0))
+    expect([reservations.holds.length, reservations.spent]).toEqual([1, onFailure === 'allow' ? 3 : 0])
+  })
+
+  it('stays unknown if the next try is allowed without the store', async () => {
+    const throttler = await given({}, losingTheFirst(allowLocally))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(reservation.decision).toMatchObject({ allowed: true, source: 'local' })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'settled' })
+    expect([reservations.holds.length, reservations.held, reservations.spent]).toEqual([1, 0, 3])
+  })
+
+  it('stays unknown if one of several keys is decided without the store', async () => {
+    const results = [decision('a', { source: 'policy' }), decision('b', { degraded: true, source: 'outage' })]
+    const answer: Answer = (_, response) => {
+      response.writeHead(201)
+      return { id: null, ...results[0], results }
+    }
+    const throttler = await given({}, losingTheFirst(answer))
+    const reservation = await throttler.reserveAll([{ key: 'a' }, { key: 'b' }])
+    expect(reservation.allowed).toBe(true)
+    expect(await reservation.settle(1)).toMatchObject({ status: 'settled' })
+  })
+
+  it.each([
+    ['without the store', denyLocally],
+    ['because the key has too many reservations by now', denyForTooMany],
+  ])('is released in the background if the next try is denied %s', async (_, answer) => {
+    const throttler = await given({ onFailure: 'allow' }, losingTheFirst(answer))
+    expect(await throttler.reserve('a', { tokens: 4 })).toMatchObject({ allowed: false })
+    await eventually(() => expect(reservations.holds).toMatchObject([{ status: 'released' }]))
+  })
+
+  it('is asked for until the store answers', async () => {
+    const lost = (index: number) => (index === 0 ? loseConnection : index === 1 ? unavailable : allowLocally)
+    const answer = failing(RESERVE, 4, (call, response, index) => lost(index)(call, response, index))
+    const throttler = await given({ onFailure: 'allow' }, answer)
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'pending', failure: { code: 'store-unavailable' } })
+    await eventually(() => expect(reservations.spent).toBe(3))
+    expect(reservations.holds).toHaveLength(1)
+  })
+})
+
+describe('a reservation that is known not to be held', () => {
+  it.each([
+    ['the process stops', draining],
+    ['the service is overloaded', (_, response) => problem(response, 503, 'overloaded')],
+    ['the token is wrong', (_, response) => problem(response, 401, 'unauthorized')],
+  ] as [string, Answer][])('is not asked for again if %s', async (_, answer) => {
+    const throttler = await given({ onFailure: 'deny' }, answer)
+    const fetched = jest.spyOn(globalThis, 'fetch')
+    await throttler.reserve('a', { tokens: 4 })
+    const lenient = new Throttler({ url: service.url, onFailure: 'allow' })
+    const reservation = await lenient.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(3)).toEqual({ status: 'none', checks: [] })
+    expect(fetched).toHaveBeenCalledTimes(2)
+  })
+
+  it('is not asked for again if the next try is denied by the store', async () => {
+    const throttler = await given({}, failing(RESERVE, 1, disconnect))
+    const fetched = jest.spyOn(globalThis, 'fetch')
+    const reservation = await throttler.reserve('a', { tokens: 11 })
+    expect(reservation).toMatchObject({ allowed: false, decision: { code: 'quota-exceeded' } })
+    expect(await reservation.release()).toEqual({ status: 'none', checks: [] })
+    expect(fetched).toHaveBeenCalledTimes(2)
   })
 })
 
