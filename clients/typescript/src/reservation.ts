@@ -34,7 +34,7 @@ export interface Settlement {
    * - `settled`, `released`: the service has done it.
    * - `pending`: the service has not answered yet. The client asks again until it does.
    * - `failed`: the service refuses it, or has not answered until it was too late.
-   * - `none`: nothing was held.
+   * - `none`: there is nothing to settle, since the reservation was denied, refused, or allowed without a hold.
    */
   readonly status: 'settled' | 'released' | 'pending' | 'failed' | 'none'
   /** What each key was charged, if the status is `settled`. */
