@@ -2,10 +2,9 @@ import { type Limit, limitFaults, limitText } from '../domain/limits/limit.ts'
 import { compilePolicy, type Policy, REQUEST_POLICY } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { validationProblem } from '../lib/errors.ts'
-import { setBounded } from '../lib/set-bounded.ts'
 
-/** Past this number the policy that was compiled first is dropped. */
-const MAX_POLICIES = 1_000
+/** Once so many were used, those that were not used among the last so many before are dropped. */
+const MAX_RECENT = 500
 
 /**
  * Policies of limits that come with a call. They are kept, since a process recognizes a denial, and counts a policy's checks, by the
@@ -13,7 +12,8 @@ const MAX_POLICIES = 1_000
  */
 export class RequestPolicies {
   readonly #stored: PolicyTable
-  readonly #compiled = new Map<string, Policy>()
+  #recent = new Map<string, Policy>()
+  #older: ReadonlyMap<string, Policy> = new Map()
 
   /** @param stored the policies of operators */
   constructor(stored: PolicyTable) {
@@ -36,15 +36,24 @@ export class RequestPolicies {
    */
   policyOf(limit: Limit): Policy {
     const text = limitText(limit)
-    return this.#compiled.get(text) ?? this.#compile(limit, text)
+    return this.#recent.get(text) ?? this.#keep(text, this.#older.get(text) ?? this.#compile(limit))
   }
 
-  #compile(limit: Limit, text: string): Policy {
+  /** Drops many at once: to delete one for each that is compiled costs as much as to compile it. */
+  #keep(text: string, policy: Policy): Policy {
+    if (this.#recent.size === MAX_RECENT) {
+      this.#older = this.#recent
+      this.#recent = new Map()
+    }
+    this.#recent.set(text, policy)
+    return policy
+  }
+
+  #compile(limit: Limit): Policy {
     const faults = limitFaults(limit)
     if (faults.length > 0) throw validationProblem(faults.map(fault => ({ ...fault, path: fault.path || 'the limit' })))
     const policy = compilePolicy(REQUEST_POLICY, 0, { limits: [limit], mode: 'enforce' })
     this.#stored.noteLimits(policy.limits)
-    setBounded(this.#compiled, text, policy, MAX_POLICIES)
     return policy
   }
 }

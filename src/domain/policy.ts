@@ -60,6 +60,11 @@ export const DEFAULT_POLICY = 'default'
 /** The config key of decisions by a limit that came with the call. No such policy is stored, so its version is 0. */
 export const REQUEST_POLICY = 'request'
 
+/** Whether its limit came with the call. An operator's policy has a higher version. */
+export function comesWithCall({ configKey, version }: Policy): boolean {
+  return version === 0 && configKey === REQUEST_POLICY
+}
+
 export function compilePolicy(configKey: string, version: number, definition: PolicyDefinition): Policy {
   return { configKey, version, definition, limits: compileLimits(limitsOf(definition)) }
 }

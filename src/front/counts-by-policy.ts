@@ -1,4 +1,4 @@
-import type { Policy } from '../domain/policy.ts'
+import { comesWithCall, type Policy, REQUEST_POLICY } from '../domain/policy.ts'
 import { EXACT, isOwn, type PolicyLabels } from './policy-labels.ts'
 
 /** What counts: a key, and the policy that decides it. */
@@ -23,7 +23,10 @@ export class CountsByPolicy<Counts> {
   }
 
   of({ key, policy }: Counted): Counts {
-    return isOwn(key, policy) ? this.#ofExact : (this.#byPolicy.get(policy) ?? this.#add(policy))
+    if (isOwn(key, policy)) return this.#ofExact
+    // There may be as many of these as checks, so nothing is kept for each.
+    if (comesWithCall(policy)) return this.#ofLabel(REQUEST_POLICY)
+    return this.#byPolicy.get(policy) ?? this.#add(policy)
   }
 
   /** Each label with its counts. */
@@ -32,10 +35,16 @@ export class CountsByPolicy<Counts> {
   }
 
   #add(policy: Policy): Counts {
-    const label = this.#labels.labelOf(policy)
-    const counts = this.#byLabel.get(label) ?? this.#create()
-    this.#byLabel.set(label, counts)
+    const counts = this.#ofLabel(this.#labels.labelOf(policy))
     this.#byPolicy.set(policy, counts)
+    return counts
+  }
+
+  #ofLabel(label: string): Counts {
+    const known = this.#byLabel.get(label)
+    if (known !== undefined) return known
+    const counts = this.#create()
+    this.#byLabel.set(label, counts)
     return counts
   }
 }

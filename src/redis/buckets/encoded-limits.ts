@@ -1,7 +1,7 @@
 import { isWithin, type Period } from '../../domain/limits/calendar.ts'
 import type { CompiledLimit } from '../../domain/limits/limit.ts'
 import type { CompiledQuota } from '../../domain/limits/quota.ts'
-import type { Policy } from '../../domain/policy.ts'
+import { comesWithCall, type Policy } from '../../domain/policy.ts'
 
 type Limits = Policy['limits']
 
@@ -13,8 +13,17 @@ interface Encoding {
 
 const encodings = new WeakMap<Limits, Encoding>()
 
-/** The limits of a policy as `lua/check.lua` reads them. */
-export function encodedLimits(limits: Limits): string {
+/**
+ * The limits of a policy as `lua/check.lua` reads them. Nothing is kept for limits that came with a call, since there may be as many as checks;
+ * unless they follow the calendar, which takes longer.
+ */
+export function encodedLimits(policy: Policy): string {
+  const { limits } = policy
+  if (comesWithCall(policy) && !limits.some(hasCalendar)) return limitsText(limits, Date.now())
+  return keptEncoding(limits)
+}
+
+function keptEncoding(limits: Limits): string {
   const known = encodings.get(limits)
   if (known !== undefined && (known.during === undefined || isWithin(known.during, Date.now()))) return known.text
   const encoding = encode(limits, Date.now())
@@ -24,15 +33,19 @@ export function encodedLimits(limits: Limits): string {
 
 /** Computes the present period of each quota of a policy, unless it is known. */
 export function prepareLimits({ limits }: Policy): void {
-  if (limits.some(hasCalendar)) encodedLimits(limits)
+  if (limits.some(hasCalendar)) keptEncoding(limits)
 }
 
 function encode(limits: Limits, nowMs: number): Encoding {
   const during = limits.flatMap(limit => (hasCalendar(limit) ? [limit.periodAt(nowMs)] : []))
   return {
-    text: limits.map(limit => encodedLimit(limit, nowMs)).join(' '),
+    text: limitsText(limits, nowMs),
     during: during.length === 0 ? undefined : overlapOf(during),
   }
+}
+
+function limitsText(limits: Limits, nowMs: number): string {
+  return limits.map(limit => encodedLimit(limit, nowMs)).join(' ')
 }
 
 function encodedLimit(limit: CompiledLimit, nowMs: number): string {

@@ -6,16 +6,19 @@ type Limits = Policy['limits']
 /** The limits that one call is about, with their numbers from 1. Policies with the same limits share one. */
 export class NumberedPolicies {
   readonly #numbers = new Map<Limits, number>()
+  /** One for each number. */
+  readonly #policies: Policy[] = []
 
-  numberOf({ limits }: Policy): number {
-    const known = this.#numbers.get(limits)
+  numberOf(policy: Policy): number {
+    const known = this.#numbers.get(policy.limits)
     if (known !== undefined) return known
-    this.#numbers.set(limits, this.#numbers.size + 1)
-    return this.#numbers.size
+    const number = this.#policies.push(policy)
+    this.#numbers.set(policy.limits, number)
+    return number
   }
 
   /** As the scripts read them. */
   get text(): string {
-    return Array.from(this.#numbers.keys(), encodedLimits).join(';')
+    return this.#policies.map(encodedLimits).join(';')
   }
 }

@@ -37,6 +37,15 @@ describe('the policy of a limit that comes with a call', () => {
     expect(policies.policyOf(limit)).not.toBe(first)
   })
 
+  it('is kept while it is used, however many others are', () => {
+    const used = policies.policyOf(limit)
+    for (let capacity = 1_001; capacity <= 5_000; capacity++) {
+      policies.policyOf({ ...limit, capacity })
+      if (capacity % 400 === 0) policies.policyOf(limit)
+    }
+    expect(policies.policyOf(limit)).toBe(used)
+  })
+
   it('is noted if it has a quota, as one of an operator is', () => {
     const onFirstQuota = jest.fn()
     policies = new RequestPolicies(new PolicyTable(policyOf('default', {}, 0), onFirstQuota))

@@ -1,4 +1,4 @@
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { Registry } from 'prom-client'
 import { CheckCounter } from '../../../src/front/check-counter.ts'
 import { PolicyLabels } from '../../../src/front/policy-labels.ts'
@@ -43,6 +43,15 @@ describe('the label of a check', () => {
     for (const key of ['user:1', 'request']) counter.add({ key, policy }, 'allowed', 'redis')
     count('request', 'request')
     expect(await counted()).toEqual({ request: 2, exact: 1 })
+  })
+
+  it('is found without anything kept of a limit that came with a call', async () => {
+    const policies = [1, 2].map(() => policyOf('request', {}, 0))
+    const kept = jest.spyOn(WeakMap.prototype, 'set')
+    for (const policy of policies) counter.add({ key: 'user:1', policy }, 'allowed', 'redis')
+    expect(kept).not.toHaveBeenCalled()
+    kept.mockRestore()
+    expect(await counted()).toEqual({ request: 2 })
   })
 
   it('depends on the key for a policy that one key has of its own and that callers name for others', async () => {
