@@ -8,13 +8,13 @@ interface Bounds {
    * last one can exceed it, so a task of any weight runs at some time.
    */
   readonly maxWeight: number
-  /** The weight of the tasks that may wait. Default: no bound. */
+  /** The size of the tasks that may wait. Default: no bound. */
   readonly maxWaiting?: number
 }
 
 /** Bounds the tasks that are under way at once. Others wait, and clients take turns, each with its tasks in order. */
 export class Admission {
-  readonly #waiting = new FairQueue<Task>(weightOf)
+  readonly #waiting = new FairQueue<Task>(sizeOf)
   readonly #maxWeight: number
   readonly #maxWaiting: number
   #underWay = 0
@@ -89,4 +89,8 @@ export class Admission {
 
 function weightOf({ weight = 1 }: Task): number {
   return weight
+}
+
+function sizeOf(task: Task): number {
+  return task.size ?? weightOf(task)
 }

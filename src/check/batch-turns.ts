@@ -3,7 +3,7 @@ import { Problem } from '../lib/errors.ts'
 import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 
 /**
- * Checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
+ * The weight of the checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
  * and so few that they leave room for the checks of others.
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
@@ -11,8 +11,13 @@ const MAX_CHECKS_UNDER_WAY = 2_000
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
 
+interface TurnOptions {
+  readonly weight?: number
+  readonly deadlineMs?: number
+}
+
 /**
- * Admits batches by the number of their checks. Otherwise the batches of one client could make up all the checks that may wait for
+ * Admits batches by the weight of their checks, see `check-weight.ts`. Otherwise the batches of one client could make up all the checks that may wait for
  * the store, and those of one turn of the event loop would keep the process from others.
  */
 export class BatchTurns {
@@ -28,15 +33,17 @@ export class BatchTurns {
   /**
    * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, at its deadline in any case, or never, if
    * its connection closes before. Call `end` once it is decided.
-   * @param deadlineMs by `performance.now()`; then the checks of the batch are decided without the store
+   * @param options the weight of the checks, by default their number; and a deadline, by `performance.now()`, when they are decided
+   *   without the store
    * @throws {Problem} `overloaded`, as a rejection
    */
-  next(request: Waiter, checks: number, deadlineMs = Number.POSITIVE_INFINITY): Promise<void> | undefined {
-    if (this.#admission.tryBegin(checks)) return undefined
+  next(request: Waiter, checks: number, options: TurnOptions = {}): Promise<void> | undefined {
+    const { weight = checks, deadlineMs = Number.POSITIVE_INFINITY } = options
+    if (this.#admission.tryBegin(weight)) return undefined
     return new Promise((resolve, reject) => {
       const beginLate = () => {
         withdraw()
-        this.#admission.beginNow(checks)
+        this.#admission.beginNow(weight)
         resolve()
       }
       const timer = timerUntil(deadlineMs, beginLate)
@@ -45,7 +52,8 @@ export class BatchTurns {
         then()
       }
       const withdraw = this.#admission.addFor(request, {
-        weight: checks,
+        weight,
+        size: checks,
         run: leaving(resolve),
         drop: leaving(() => reject(this.#refusal())),
         gone: leaving(() => undefined),
@@ -53,8 +61,9 @@ export class BatchTurns {
     })
   }
 
-  end(checks: number): void {
-    this.#admission.end(checks)
+  /** @param weight that it had */
+  end(weight: number): void {
+    this.#admission.end(weight)
   }
 
   #refusal(): Problem {

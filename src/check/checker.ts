@@ -3,6 +3,7 @@ import { chargesDenials } from '../domain/overdraft.ts'
 import type { OnStoreFailure, Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
+import { weightAt } from './check-weight.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
@@ -49,7 +50,7 @@ export class Checker {
     const policy = this.#findPrepared(asked)
     const startMs = performance.now()
     if (policy !== undefined)
-      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, isOfMany: false, onResult, origin }))
+      this.#decide(pendingCheck(asked, policy, { startMs, index: 0, weight: 1, isOfMany: false, onResult, origin }))
     else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult, origin }, 0)
   }
 
@@ -64,7 +65,8 @@ export class Checker {
       if (policy === undefined) {
         return void this.#decideAfterReread({ checks, startMs, isOfMany, onResult, origin }, index)
       }
-      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, isOfMany, onResult, origin }))
+      const weight = weightAt(checks, index)
+      this.#decideInOrder(pendingCheck(asked, policy, { startMs, index, weight, isOfMany, onResult, origin }))
     }
   }
 
@@ -82,7 +84,7 @@ export class Checker {
     await policies.reread(checks.slice(from))
     for (let index = from; index < checks.length; index++) {
       const asked = checks[index] as AskedCheck
-      const place = { ...arrival, index }
+      const place = { ...arrival, index, weight: weightAt(checks, index) }
       isolate(place, () => {
         const policy = policies.find(asked)
         if (policy !== undefined) this.#decideInOrder(pendingCheck(asked, policy, place))
@@ -172,7 +174,7 @@ export class Checker {
 }
 
 type Arrival = Pick<PendingCheck, 'startMs' | 'isOfMany' | 'onResult' | 'origin'>
-type Place = Pick<PendingCheck, keyof Arrival | 'index'>
+type Place = Pick<PendingCheck, keyof Arrival | 'index' | 'weight'>
 
 interface Checks {
   readonly checks: readonly AskedCheck[]
@@ -180,13 +182,14 @@ interface Checks {
 
 function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingCheck {
   const { key, tokens, isExcessDenied = false, deadlineMs = Number.POSITIVE_INFINITY } = asked
-  const { startMs, index, isOfMany, onResult, origin } = place
+  const { startMs, index, weight, isOfMany, onResult, origin } = place
   return {
     key,
     policy,
     tokens,
     startMs,
     index,
+    weight,
     isOfMany,
     isExcessDenied,
     deadlineMs,
@@ -202,7 +205,10 @@ function refusalOf(check: PendingCheck): Problem | undefined {
 }
 
 /** A bug that keeps one check from its result must not take the others of its batch along. */
-function isolate({ startMs, index, onResult }: Place, decide: () => void): void {
+function isolate(
+  { startMs, index, onResult }: Pick<Place, 'startMs' | 'index' | 'onResult'>,
+  decide: () => void,
+): void {
   try {
     decide()
   } catch (cause) {

@@ -12,8 +12,10 @@ interface Pace {
 }
 
 export interface Task {
-  /** What it counts in a queue that bounds the weight of its tasks. Default: 1. */
+  /** What it counts where the weight of the tasks under way is bounded. Default: 1. */
   readonly weight?: number
+  /** What it counts where the tasks that wait are bounded. Default: its weight. */
+  readonly size?: number
   run(): void
   /** It will not run: too many tasks wait, and the most of them are its client's; or all waiting tasks are dropped. */
   drop?(): void

@@ -9,6 +9,7 @@ export function pendingCheck(overrides: Partial<PendingCheck> = {}): PendingChec
     tokens: 1,
     startMs: performance.now(),
     index: 0,
+    weight: 1,
     isOfMany: false,
     isExcessDenied: false,
     deadlineMs: Number.POSITIVE_INFINITY,

@@ -5,6 +5,7 @@ import type { PolicyTable } from '../../domain/policy-table.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { BatchTurns } from '../batch-turns.ts'
+import { OWN_LIMIT_WEIGHT } from '../check-weight.ts'
 import type { Checker } from '../checker.ts'
 import type { AskedCheck, CheckResult, OnResult } from '../pending-check.ts'
 import type { CheckOrigin } from '../ports.ts'
@@ -58,17 +59,44 @@ export class RateLimitService {
   decide(request: RateLimitRequest, asking: Asking, onAnswer: OnAnswer): void {
     acceptRequest(request)
     const startMs = performance.now()
+    const answer = (given: RateLimitResponse | Problem) => onAnswer(given, performance.now() - startMs)
+    if (request.descriptors.length === 1) this.#decideNow(request, asking, answer)
+    else this.#decideInTurn(request, asking, answer)
+  }
+
+  /** Policies are found and compiled in the turn, too. */
+  #decideInTurn(
+    request: RateLimitRequest,
+    asking: Asking,
+    onAnswer: (answer: RateLimitResponse | Problem) => void,
+  ): void {
+    const { batchTurns } = this.#options
+    const { client, deadlineMs } = asking
+    const weight = weightOf(request)
+    const decide = () =>
+      this.#decideNow(request, asking, answer => {
+        batchTurns.end(weight)
+        onAnswer(answer)
+      })
+    const turn = batchTurns.next(client, request.descriptors.length, { weight, deadlineMs })
+    if (turn === undefined) decide()
+    else turn.then(decide, onAnswer)
+  }
+
+  #decideNow(request: RateLimitRequest, asking: Asking, onAnswer: (answer: RateLimitResponse | Problem) => void): void {
+    const { checker, fieldStyle } = this.#options
     const results: (CheckResult | undefined)[] = new Array(request.descriptors.length).fill(undefined)
     const checks = this.#checksOf(request, asking)
     let pending = checks.length
-    const answer = () => onAnswer(answerOf(results, this.#options.fieldStyle), performance.now() - startMs)
-    if (pending === 0) answer()
-    else
-      this.#check(checks, asking, (result, _tookMs, index) => {
-        const { descriptor } = checks[index] as DescriptorCheck
-        results[descriptor] = resultOf(request.descriptors[descriptor] as AskedDescriptor, result)
-        if (--pending === 0) answer()
-      })
+    const onResult: OnResult = (result, _tookMs, index) => {
+      const { descriptor } = checks[index] as DescriptorCheck
+      results[descriptor] = resultOf(request.descriptors[descriptor] as AskedDescriptor, result)
+      if (--pending === 0) onAnswer(answerOf(results, fieldStyle))
+    }
+    const [first, second] = checks
+    if (first === undefined) onAnswer(answerOf(results, fieldStyle))
+    else if (second === undefined) checker.check(first, onResult, asking.origin)
+    else checker.checkAll(checks, onResult, asking.origin)
   }
 
   /** Those of the descriptors for which there is a policy. */
@@ -91,32 +119,21 @@ export class RateLimitService {
     const stored = policies.matchDescriptor(descriptor)
     return override ? overridePolicy(override, stored, requestPolicies) : stored
   }
+}
 
-  #check(checks: readonly DescriptorCheck[], asking: Asking, onResult: OnResult): void {
-    const [first, second] = checks
-    if (first !== undefined && second === undefined) this.#options.checker.check(first, onResult, asking.origin)
-    else this.#checkInTurn(checks, asking, onResult)
+/** What the checks of a request cost, in checks by one limit. Its limits are not compiled for it. */
+function weightOf({ descriptors }: RateLimitRequest): number {
+  let weight = descriptors.length
+  let before: Override | undefined
+  for (const { override } of descriptors) {
+    if (override !== undefined && !isSameOverride(override, before)) weight += OWN_LIMIT_WEIGHT - 1
+    before = override
   }
+  return weight
+}
 
-  #checkInTurn(checks: readonly DescriptorCheck[], { client, origin, deadlineMs }: Asking, onResult: OnResult): void {
-    const { checker, batchTurns } = this.#options
-    let left = checks.length
-    const decide = () =>
-      checker.checkAll(
-        checks,
-        (result, tookMs, index) => {
-          if (--left === 0) batchTurns.end(checks.length)
-          onResult(result, tookMs, index)
-        },
-        origin,
-      )
-    const turn = batchTurns.next(client, checks.length, deadlineMs)
-    if (turn === undefined) decide()
-    else
-      turn.then(decide, (problem: Problem) => {
-        for (let index = 0; index < checks.length; index++) onResult(problem, 0, index)
-      })
-  }
+function isSameOverride(a: Override, b: Override | undefined): boolean {
+  return a.requestsPerUnit === b?.requestsPerUnit && a.unit === b.unit
 }
 
 /** Hits beyond what any limit holds are over the limit, however many they are. Those below 0 are given back. */

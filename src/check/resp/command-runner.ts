@@ -3,6 +3,7 @@ import { overloaded } from '../../access/overload.ts'
 import { Problem } from '../../lib/errors.ts'
 import { type CallLog, isSlow } from '../../observability/call-log.ts'
 import type { BatchTurns } from '../batch-turns.ts'
+import { weightOf } from '../check-weight.ts'
 import type { CheckResult, OnResult } from '../pending-check.ts'
 import type { CheckCommand, Command, CommandResult } from './command.ts'
 import type { CommandBatch } from './command-batch.ts'
@@ -82,14 +83,15 @@ export class CommandRunner {
 
   #decideInTurn(checks: readonly CheckCommand[], client: Parameters<BatchTurns['next']>[0], onResult: OnResult): void {
     const { batchTurns, checker } = this.#options
+    const weight = weightOf(checks)
     let left = checks.length
     const decide = () =>
       checker.checkAll(checks, (result, tookMs, index) => {
         left--
-        if (left === 0) batchTurns.end(checks.length)
+        if (left === 0) batchTurns.end(weight)
         onResult(result, tookMs, index)
       })
-    const turn = batchTurns.next(client, checks.length)
+    const turn = batchTurns.next(client, checks.length, { weight })
     if (turn === undefined) decide()
     else turn.then(decide, (problem: Problem) => refuse(checks, problem, onResult))
   }

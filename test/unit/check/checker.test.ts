@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from '@jest/globals'
+import { OWN_LIMIT_WEIGHT } from '../../../src/check/check-weight.ts'
 import { Checker } from '../../../src/check/checker.ts'
 import { DenialCache } from '../../../src/check/denial-cache.ts'
 import { LocalBuckets } from '../../../src/check/local-buckets.ts'
@@ -18,6 +19,7 @@ const policy = policyOf('default', { limits: [limitOf({ capacity: FULL, refillTo
 
 /** A queue whose checks the test answers. */
 class HeldQueue {
+  readonly weights: number[] = []
   readonly #waiting: { startMs: number; answer: (spent: number | undefined) => void }[] = []
 
   readonly open: OpenQueue = onReading => {
@@ -26,8 +28,9 @@ class HeldQueue {
       get waiting() {
         return waiting.length
       },
-      enqueue: check =>
-        void waiting.push({
+      enqueue: check => {
+        this.weights.push(check.weight)
+        waiting.push({
           startMs: check.startMs,
           answer: spent =>
             onReading(
@@ -35,7 +38,8 @@ class HeldQueue {
               spent === undefined ? undefined : { allowed: spent < FULL, spent: [spent], refillPausedMs: 0 },
               0,
             ),
-        }),
+        })
+      },
     }
   }
 
@@ -123,6 +127,14 @@ describe('the observer', () => {
       'redis for batch',
     ])
   })
+})
+
+it('checks of one call by different limits that came with it weigh more for the store', () => {
+  const [first, second] = [policyOf('request', {}, 0), policyOf('request', {}, 0)]
+  checker.check({ key: 'a', tokens: 1, resolvedPolicy: first }, () => undefined)
+  const checks = [first, second].map(resolvedPolicy => ({ key: 'b', tokens: 1, resolvedPolicy }))
+  checker.checkAll(checks, () => undefined)
+  expect(queue.weights).toEqual([1, OWN_LIMIT_WEIGHT, OWN_LIMIT_WEIGHT])
 })
 
 describe('the time of a check', () => {

@@ -1,0 +1,22 @@
+import { comesWithCall } from '../domain/policy.ts'
+import type { AskedCheck } from './pending-check.ts'
+
+/**
+ * What a check costs by a limit that comes with it and is another than that of the check before, in checks by one limit. The limit has to be
+ * compiled, sent and read, and a bucket takes longer when its limit changes.
+ */
+export const OWN_LIMIT_WEIGHT = 4
+
+/** What one of several checks costs the process and the store, in checks by one limit. */
+export function weightAt(checks: readonly AskedCheck[], index: number): number {
+  const policy = checks[index]?.resolvedPolicy
+  if (policy === undefined || !comesWithCall(policy)) return 1
+  return index > 0 && policy === checks[index - 1]?.resolvedPolicy ? 1 : OWN_LIMIT_WEIGHT
+}
+
+/** What all of them cost. */
+export function weightOf(checks: readonly AskedCheck[]): number {
+  let weight = 0
+  for (let index = 0; index < checks.length; index++) weight += weightAt(checks, index)
+  return weight
+}
