@@ -24,7 +24,8 @@ const KEYS = [
 ].toSorted((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)))
 
 beforeAll(async () => {
-  await Promise.all(KEYS.map(key => client().put(key, { capacity: 1, refillTokens: 1 })))
+  const answers = await Promise.all(KEYS.map(key => client().put(key, { capacity: 1, refillTokens: 1 })))
+  expect(answers.map(({ status }) => status)).toEqual(KEYS.map(() => 201))
   await client().put('gone', { capacity: 1, refillTokens: 1 })
   await client().delete('gone')
 })
