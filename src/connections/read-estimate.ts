@@ -4,7 +4,10 @@ export const FIRST_EXPECTED = 4
 /** The part of the requests of a read that is expected of the next one at least: some connections have much to read only now and then. */
 const EXPECTED_AGAIN = 3 / 4
 
-/** What it counts that a connection had nothing to read, so that clients with idle connections take turns too. */
+/** A connection of which fewer are expected had nothing to read several times. */
+const IDLE_BELOW = 1 / 256
+
+/** What it counts that a connection had nothing to read, so that clients with such connections take turns too. */
 const NOTHING_READ = 1 / 128
 
 /** The requests of one read of a connection: an estimate, which is paid in advance, until they are known. */
@@ -12,6 +15,11 @@ export class ReadEstimate {
   #expected = FIRST_EXPECTED
   #read = 0
   #paid = 0
+
+  /** Whether it had nothing to read the last times. */
+  get isIdle(): boolean {
+    return this.#expected < IDLE_BELOW
+  }
 
   /** The connection will be read. Returns what is to be paid in advance. */
   begin(): number {

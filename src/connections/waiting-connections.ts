@@ -1,24 +1,27 @@
+import { FairQueue } from '../lib/fair-queue.ts'
 import { FairShares } from '../lib/fair-shares.ts'
 import type { PacedConnection } from './paced-connection.ts'
 
 /** How much less than the others a client can have sent when it begins to wait: this part of a turn. */
 const TOLERANCE = 1 / 8
 
-/** Connections that are resumed in a turn. Most have nothing to read. */
-const MAX_RESUMED = 512
+/** Idle connections that are resumed in a turn, to see whether they still are. Each takes about 2 µs. */
+const IDLE_PER_TURN = 1_024
 
 /**
  * Connections that wait to be read. Those of the clients that have sent the fewest requests come first, about as many as a turn has time
- * for. Whatever the order in which the system reads those that are resumed together, all of them are read before others are resumed.
+ * for. Beside them, idle ones take turns, since nobody should wait for those that have nothing to read. Whatever the order in which the
+ * system reads those that are resumed together, all of them are read before others are resumed.
  */
 export class WaitingConnections {
   readonly #perTurn: number
   readonly #shares: FairShares<PacedConnection>
+  readonly #idle = new FairQueue<PacedConnection>()
   /** Resumed in this turn, and not read yet. */
   #resumed = new Set<PacedConnection>()
   /** Resumed before, in a turn that was full before they were read. */
   readonly #passedOver = new Set<PacedConnection>()
-  /** How many were resumed in this turn. */
+  /** How many were resumed in this turn, without idle ones. */
   #taken = 0
   /** Requests that are expected of the next ones. */
   #toExpect: number
@@ -31,14 +34,15 @@ export class WaitingConnections {
   }
 
   get size(): number {
-    return this.#shares.size + this.#passedOver.size
+    return this.#shares.size + this.#idle.weight + this.#passedOver.size
   }
 
   add(connection: PacedConnection): void {
     if (this.#resumed.delete(connection)) this.#passedOver.add(connection)
     else {
       this.#settle(connection)
-      this.#shares.add(connection.client, connection)
+      const queue = connection.estimate.isIdle ? this.#idle : this.#shares
+      queue.add(connection.client, connection)
     }
   }
 
@@ -46,6 +50,7 @@ export class WaitingConnections {
     this.#resumed.delete(connection)
     this.#passedOver.delete(connection)
     this.#shares.delete(connection.client, connection)
+    this.#idle.delete(connection.client, connection)
   }
 
   /** Something of a connection was read. @param requests what it counts */
@@ -55,10 +60,11 @@ export class WaitingConnections {
   }
 
   /**
-   * In a turn that was not full, everything was read. If most connections had nothing to read, twice as many are resumed in the next one.
+   * In a turn that was not full, everything was read. If most connections had nothing to read although they were not idle, twice as many
+   * are resumed in the next one.
    */
   endTurn(wasFull: boolean): void {
-    const hadNothing = wasFull ? 0 : this.#resumed.size
+    const hadNothing = wasFull ? 0 : countActive(this.#resumed)
     this.#toExpect = 2 * hadNothing > this.#taken ? 2 * this.#toExpect : this.#perTurn
     this.#taken = 0
     if (!wasFull) for (const connection of this.#resumed) this.#settle(connection)
@@ -67,29 +73,49 @@ export class WaitingConnections {
 
   /** Takes those that are resumed now. */
   take(): readonly PacedConnection[] {
-    const taken = this.#passedOver.size > 0 ? [...this.#passedOver] : this.#takeNext()
+    const taken = this.#passedOver.size > 0 ? [...this.#passedOver] : [...this.#takeActive(), ...this.#takeIdle()]
     this.#passedOver.clear()
     for (const connection of taken) this.#resumed.add(connection)
-    this.#taken = taken.length
+    this.#taken = countActive(taken)
     return taken
   }
 
-  #takeNext(): readonly PacedConnection[] {
+  #takeActive(): readonly PacedConnection[] {
     const taken: PacedConnection[] = []
     let expected = 0
-    while (expected < this.#toExpect && taken.length < MAX_RESUMED) {
+    while (expected < this.#toExpect) {
       const next = this.#shares.take()
       if (next === undefined) break
-      const [client, connection] = next
-      const paid = connection.estimate.begin()
-      this.#shares.charge(client, paid)
+      const [, connection] = next
+      expected += this.#prepay(connection)
       taken.push(connection)
-      expected += paid
     }
     return taken
+  }
+
+  #takeIdle(): readonly PacedConnection[] {
+    const taken: PacedConnection[] = []
+    for (let i = Math.min(IDLE_PER_TURN, this.#idle.weight); i > 0; i--) {
+      const connection = this.#idle.take() as PacedConnection
+      this.#prepay(connection)
+      taken.push(connection)
+    }
+    return taken
+  }
+
+  #prepay({ client, estimate }: PacedConnection): number {
+    const paid = estimate.begin()
+    this.#shares.charge(client, paid)
+    return paid
   }
 
   #settle({ client, estimate }: PacedConnection): void {
     this.#shares.charge(client, -estimate.settle())
   }
+}
+
+function countActive(connections: Iterable<PacedConnection>): number {
+  let count = 0
+  for (const { estimate } of connections) if (!estimate.isIdle) count++
+  return count
 }

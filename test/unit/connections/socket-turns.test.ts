@@ -97,6 +97,22 @@ describe('after a full turn', () => {
     expect(Math.abs(difference)).toBeLessThanOrEqual(2 * PER_TURN)
   })
 
+  it('nobody waits for connections that have nothing to read', async () => {
+    const flood = open(100, 15, 'flood')
+    for (let i = 0; i < 300; i++) open(5, 0, `idle ${i}`)
+    const [caller] = open(1, 1, 'caller') as [Connection]
+    for (let i = 0; i < 400; i++) await turn([...flood, caller])
+    const waits: number[] = []
+    for (let asked = 0; asked < 50; asked++) {
+      for (let i = 0; i < RESTS; i++) await turn(flood)
+      const { begun } = caller
+      let waited = 0
+      for (; caller.begun === begun; waited++) await turn([...flood, caller])
+      waits.push(waited)
+    }
+    expect(Math.max(...waits)).toBeLessThanOrEqual(2 * (RESTS + 1))
+  })
+
   it('a connection that has closed is not read again', async () => {
     const [closed, stays] = open(2, PER_TURN)
     await turn([closed as Connection])
