@@ -18,6 +18,11 @@ export interface StateReader {
   /** The position of a partition's last event; 0 before the first one. */
   partitionRevision(partition: number): Promise<number>
   /**
+   * The position of each key's last event in the log of its partition; 0 before its first event.
+   * @param keys of one partition
+   */
+  lastPositions(keys: readonly string[]): Promise<readonly number[]>
+  /**
    * The config keys that may have a policy, in byte order, in chunks of at most 100. They include those whose policy has ended without
    * one to follow, until the end is recorded, and those with a damaged policy.
    */

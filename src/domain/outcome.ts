@@ -53,8 +53,8 @@ export interface FailedCommand {
   readonly status: 'failed'
   readonly error: { readonly code: 'internal'; readonly detail: string }
   /**
-   * The version of the key at the failure, or the log's position for a part of an import. A retry at another revision is
-   * superseded. `null` if it could not be read.
+   * The version of the key at the first failure, or the log's position for a part of an import. A change since then supersedes a
+   * retry. `null` if it could not be read.
    */
   readonly revisionAtFailure: number | null
 }

@@ -209,6 +209,16 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       expect(await ports.reader.partitionRevision(configPartition(KEY))).toBe(3)
     })
 
+    it('read the position of the last event of a key, also if it was a deletion', async () => {
+      const [neighbour = ''] = Array.from({ length: 50 }, (_, i) => `user:${100 + i}`).filter(
+        key => configPartition(key) === configPartition(KEY),
+      )
+      await change()
+      await change(neighbour)
+      await change(KEY, { type: 'deleted', policy: null })
+      expect(await ports.reader.lastPositions([neighbour, KEY, 'user:none'])).toEqual([2, 3, 0])
+    })
+
     it('read the history in pages', async () => {
       const events: PolicyEvent[] = []
       for (let i = 0; i < 3; i++) events.push((await change()).event)

@@ -1,4 +1,4 @@
-import { type CommandId, partIds, partitionOf } from '../../domain/command-id.ts'
+import { partIds } from '../../domain/command-id.ts'
 import type { ImportCommand, ImportPart } from '../../domain/commands.ts'
 import type { PolicyState } from '../../domain/decider.ts'
 import { NOTHING_IMPORTED, type Outcome, sumOfCounts } from '../../domain/outcome.ts'
@@ -17,7 +17,8 @@ import type {
 import { AppendRetries } from './append-retries.ts'
 import type { Attempt } from './command-applier.ts'
 import { CommandFault } from './command-fault.ts'
-import { supersededBy } from './superseded.ts'
+import { nextUnnamed } from './keys-left.ts'
+import { partSupersededBy } from './superseded-part.ts'
 
 interface ImportApplierOptions {
   readonly reader: StateReader
@@ -55,8 +56,8 @@ export class ImportApplier {
 
   async #end(part: ImportPart, attempt: Attempt): Promise<Outcome | undefined> {
     await this.#queueSiblings(part)
-    const refusal = await this.#refusal(part, attempt)
     let progress = await this.#options.store.progress(part.id)
+    const refusal = await this.#refusal(part, attempt, progress)
     let retries = new AppendRetries()
     for (;;) {
       const advance = refusal
@@ -90,11 +91,16 @@ export class ImportApplier {
     }
   }
 
-  async #refusal({ id }: ImportPart, { isRetry, refusal }: Attempt): Promise<Outcome | undefined> {
-    const { reader, store } = this.#options
-    const [failure, revision] = await Promise.all([store.failure(id), reader.partitionRevision(partitionOf(id))])
-    const rejection = refusal ?? (isRetry || failure ? supersededBy(failure, revision) : undefined)
-    return rejection && { id, status: 'rejected', error: rejection }
+  async #refusal(
+    part: ImportPart,
+    { isRetry, refusal }: Attempt,
+    progress: ImportProgress | undefined,
+  ): Promise<Outcome | undefined> {
+    const failure = await this.#options.store.failure(part.id)
+    const mayUndo = isRetry || failure !== undefined
+    const rejection =
+      refusal ?? (mayUndo ? await partSupersededBy({ part, failure, progress }, this.#options) : undefined)
+    return rejection && { id: part.id, status: 'rejected', error: rejection }
   }
 
   /** Applies the next chunk; after the last one, prunes the next keys; ends the part if there are none. */
@@ -104,7 +110,7 @@ export class ImportApplier {
     const lines = await staging.chunk(part.id, from?.nextChunk ?? 0)
     if (lines === undefined) return this.#advanceWithoutLines(part)
     if (lines.length > 0) return this.#applyChunk(part, lines, lease, from)
-    const unnamed = part.prune === undefined ? [] : await this.#nextUnnamed(part.id, part.prune, from?.prunedTo)
+    const unnamed = await this.#nextUnnamed(part, from)
     if (unnamed === undefined) return this.#advanceWithoutLines(part)
     if (unnamed.length > 0) return this.#prune(part, unnamed, lease, from)
     const outcome = { id: part.id, status: 'applied', counts: from?.counts ?? NOTHING_IMPORTED } as const
@@ -157,14 +163,8 @@ export class ImportApplier {
     return result.kind === 'appended' ? { kind: 'applied', progress } : result
   }
 
-  /** The next keys to prune; none after the last one; `undefined` if the names of the part are gone. */
-  async #nextUnnamed(id: CommandId, prefix: string, after: string | undefined): Promise<readonly string[] | undefined> {
-    const { reader, staging } = this.#options
-    for await (const keys of reader.keys({ prefix, after, partition: partitionOf(id) })) {
-      const unnamed = await staging.unnamed(id, keys)
-      if (unnamed === undefined || unnamed.length > 0) return unnamed
-    }
-    return []
+  async #nextUnnamed({ id, prune }: ImportPart, from: ImportProgress | undefined) {
+    return prune === undefined ? [] : nextUnnamed(id, { prefix: prune, after: from?.prunedTo }, this.#options)
   }
 
   /** The lines of a part are dropped when it ends. */

@@ -23,7 +23,7 @@ interface FailureOptions {
 const UNEXPECTED = 'the command could not be processed; the log of the service says more'
 
 /**
- * Records that a command could not be processed, with the revision of what it would have changed. Its Idempotency-Key is retained
+ * Records that a command could not be processed, with the revision of what it would have changed at its first failure. Its Idempotency-Key is retained
  * for as long as the failure.
  * @returns false, and records nothing, if the command has ended or the lease is lost
  */
@@ -52,7 +52,9 @@ function detailOf(err: unknown): string {
 /** An unreadable revision must not keep the failure from being recorded. */
 async function readableRevision(attempt: FailedAttempt, options: FailureOptions): Promise<number | null> {
   try {
-    return await revisionOf(attempt, options.reader)
+    // What was changed between two failures must supersede a later retry, too.
+    const earlier = await options.store.failure(attempt.id)
+    return earlier === undefined ? await revisionOf(attempt, options.reader) : earlier.revisionAtFailure
   } catch (err) {
     if (options.isTransient(err as Error)) throw err
     return null

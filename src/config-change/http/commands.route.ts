@@ -35,7 +35,9 @@ const CommandResponse = Type.Object(
   },
   {
     title: 'Command',
-    description: 'The status of a change. `error` says why it was rejected or has failed.',
+    description:
+      'The status of a change. `error` says why it was rejected or has failed. An import is applied in parts: if one of them was ' +
+      'rejected or has failed, so has the import, and its counts are those of the parts that were applied.',
     examples: [{ id: '2-4f09fe02-81cd-4b82-a4cb-7253acf57da9', status: 'applied', key: 'user:*', version: 3 }],
   },
 )
@@ -74,7 +76,10 @@ export const commandRoutes: FastifyPluginAsyncTypebox<CommandRoutesOptions> = as
 function commandBody(command: NonNullable<Awaited<ReturnType<CommandStatuses['of']>>>, requestId: string) {
   const { id, status } = command
   const common = { id, status, ...('key' in command && command.key !== undefined && { key: command.key }) }
-  if ('counts' in command) return { ...common, ...command.counts }
-  if ('error' in command) return { ...common, error: problemBody(commandProblem(id, command), requestId) }
-  return 'version' in command ? { ...common, version: command.version } : common
+  return {
+    ...common,
+    ...('version' in command && { version: command.version }),
+    ...('counts' in command && command.counts),
+    ...('error' in command && { error: problemBody(commandProblem(id, command), requestId) }),
+  }
 }

@@ -15,10 +15,15 @@ export interface QueuedStatus<Id = CommandId | ImportId> {
 }
 
 /** The result of an import, which combines those of its parts. */
-export type ImportResult =
-  | { readonly id: ImportId; readonly status: 'applied'; readonly counts: ImportCounts }
-  | { readonly id: ImportId; readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
-  | { readonly id: ImportId; readonly status: 'failed'; readonly error: FailedCommand['error'] }
+export type ImportResult = {
+  readonly id: ImportId
+  /** What its applied parts did. A part that was not applied may have changed some of its keys before. */
+  readonly counts: ImportCounts
+} & (
+  | { readonly status: 'applied' }
+  | { readonly status: 'rejected'; readonly error: RejectedCommand['error'] }
+  | { readonly status: 'failed'; readonly error: FailedCommand['error'] }
+)
 
 /** Of a command of one key, or of a part of an import. `undefined` if the store does not know it. */
 type CommandStatus = QueuedStatus<CommandId> | CommandResult | undefined
@@ -77,10 +82,10 @@ function isResult(status: CommandStatus): status is CommandResult {
 
 /** @param results of all of its parts */
 export function importResult(id: ImportId, results: readonly CommandResult[]): ImportResult {
-  const failed = results.find(result => result.status === 'failed')
-  if (failed !== undefined) return { id, status: 'failed', error: failed.error }
-  const rejected = results.find(result => result.status === 'rejected')
-  if (rejected !== undefined) return { id, status: 'rejected', error: rejected.error }
   const counts = sumOfCounts(results.flatMap(result => ('counts' in result ? result.counts : [])))
+  const failed = results.find(result => result.status === 'failed')
+  if (failed !== undefined) return { id, status: 'failed', error: failed.error, counts }
+  const rejected = results.find(result => result.status === 'rejected')
+  if (rejected !== undefined) return { id, status: 'rejected', error: rejected.error, counts }
   return { id, status: 'applied', counts }
 }

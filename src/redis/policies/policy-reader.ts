@@ -203,6 +203,17 @@ export class RedisPolicyReader implements PolicyReader, StateReader, EndReader {
     return last === undefined ? 0 : parsePosition(last)
   }
 
+  lastPositions(names: readonly string[]): Promise<readonly number[]> {
+    return Promise.all(names.map(key => this.#lastPosition(key)))
+  }
+
+  async #lastPosition(key: string): Promise<number> {
+    const [member] = await this.#redis.zrevrange(this.#keysOf(key).versions(key), 0, 0)
+    const position = Number(member ?? 0)
+    if (Number.isSafeInteger(position)) return position
+    throw damagedIndex(`contains ${member}, which is not a position`)
+  }
+
   #keysOf(configKey: string): ConfigKeys {
     return this.#partitions[configPartition(configKey)] as ConfigKeys
   }

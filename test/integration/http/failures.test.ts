@@ -33,9 +33,11 @@ async function damage(key: string): Promise<void> {
   await redis.hset(keys.policies, key, 'not JSON')
 }
 
-/** Repairs the key. It is then at version 1, and has no policy. */
+/** Repairs the key. It is then at version 1, from before every event of the log, and has no policy. */
 async function mend(key: string): Promise<void> {
   const keys = new ConfigKeys(KEY_PREFIX, configPartition(key))
+  await redis.zrem(keys.versions(key), 999_999)
+  await redis.zadd(keys.versions(key), 1, 0)
   await redis.hdel(keys.policies, key)
   await redis.hdel(keys.snapshot, key)
 }
@@ -124,30 +126,46 @@ describe('a part of an import that cannot be processed', () => {
       'content-type': 'application/x-ndjson',
       prefer: 'wait=60',
     })
-  const keys = Array.from({ length: 40 }, (_, i) => `import:${i}`)
+  const keys = Array.from({ length: 40 }, (_, i) => i)
+
+  const failedImport = async (name: string) => {
+    await damage(`${name}:7`)
+    const answer = await importFile(keys.map(key => `${name}:${key}`))
+    expectProblem(answer, 500, 'internal')
+    expect(answer.body.commandId).toMatch(/^import-/)
+    await mend(`${name}:7`)
+    return answer.body.commandId as ImportId
+  }
+  const retryPart = (name: string, id: ImportId) =>
+    retry(`${name}:7`, partIds(id)[configPartition(`${name}:7`)] as string)
+  const inPartOf = (name: string) => keys.map(key => `${name}:${key}`).filter(key => tagOf(key) === tagOf(`${name}:7`))
 
   it('fails the import; once it is repaired and retried, the rest is applied', async () => {
-    await damage('import:7')
-    const answer = await importFile(keys)
-    expectProblem(answer, 500, 'internal')
-    const { commandId } = answer.body
-    expect(commandId).toMatch(/^import-/)
-    expect(await status(commandId)).toMatchObject({ id: commandId, status: 'failed' })
-    await mend('import:7')
-    await withQueue('import:7', async queue => {
-      const failed = await queue.getFailed()
-      await Promise.all(failed.filter(({ name }) => name === 'import-part').map(job => job.retry()))
-    })
+    const id = await failedImport('import')
+    const created = 40 - inPartOf('import').length
+    expect(await status(id)).toMatchObject({ id, status: 'failed', created })
+    const neighbour = Array.from({ length: 50 }, (_, i) => `m${i}`).find(key => tagOf(key) === tagOf('import:7')) ?? ''
+    expect((await client().put(neighbour, policy(1))).status).toBe(201)
+    await retryPart('import', id)
+    const counts = { created: 40, changed: 0, unchanged: 0, deleted: 0 }
+    await eventually(async () => expect(await status(id)).toEqual({ id, status: 'applied', ...counts }))
+  })
+
+  it('is rejected when it is retried after one of its keys has changed, and the other parts stay applied', async () => {
+    const id = await failedImport('changed')
+    const ofPart = inPartOf('changed')
+    const changed = ofPart.at(-1) as string
+    await client().put(changed, policy(2))
+    await retryPart('changed', id)
     await eventually(async () =>
-      expect(await status(commandId)).toEqual({
-        id: commandId,
-        status: 'applied',
-        created: 40,
-        changed: 0,
-        unchanged: 0,
-        deleted: 0,
+      expect(await status(id)).toMatchObject({
+        ...{ id, status: 'rejected', created: 40 - ofPart.length, changed: 0, unchanged: 0, deleted: 0 },
+        error: { code: 'superseded', detail: expect.stringContaining(`the policy "${changed}" was changed`) },
       }),
     )
+    const { items } = (await client().get('/config?prefix=changed:')).body
+    expect(items).toHaveLength(40 - ofPart.length + 1)
+    expect((await client().get(`/config/${changed}`)).body).toMatchObject({ version: 1, limits: [{ capacity: 2 }] })
   })
 })
 

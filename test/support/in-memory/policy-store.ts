@@ -175,6 +175,10 @@ export class InMemoryPolicyStore
     return this.#logOf(partition).events.length
   }
 
+  async lastPositions(keys: readonly string[]): Promise<readonly number[]> {
+    return keys.map(key => 1 + this.#logOf(configPartition(key)).events.findLastIndex(event => event.key === key))
+  }
+
   async *keys({ prefix, after, partition }: KeyRange): AsyncGenerator<readonly string[]> {
     const isWanted = (key: string) =>
       key.startsWith(prefix) &&

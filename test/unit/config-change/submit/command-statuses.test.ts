@@ -31,6 +31,20 @@ describe('the status of an import', () => {
     expect(await statuses.of(id)).toEqual({ id, status: 'queued' })
   })
 
+  it.each([
+    ['rejected', { code: 'superseded', detail: 'changed' }],
+    ['failed', { code: 'internal', detail: 'damaged' }],
+  ] as const)('is %s if a part of it is, with what the other parts changed', async (status, error) => {
+    const { statuses, store, end } = given()
+    for (const part of others) await end(part)
+    if (status === 'rejected') await store.append({ outcome: { id: first, status, error }, lease: '' })
+    else {
+      store.lend(first, 'lease')
+      await store.recordFailure({ id: first, status, error, revisionAtFailure: 0 }, 'lease')
+    }
+    expect(await statuses.of(id)).toEqual({ id, status, error, counts: { ...counts, created: 3 } })
+  })
+
   it('is unknown if the store has lost a part of it', async () => {
     const { statuses, end } = given()
     for (const part of others) await end(part)
