@@ -16,6 +16,7 @@ import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
 import { instanceHealth, instanceMetrics } from './processes/instance-queries.ts'
+import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
@@ -36,31 +37,28 @@ const front = composeFront(env, logger, {
   quotaFound: () => parent.send({ type: 'quota-found' }),
   tracer,
 })
-const { registry } = front.metrics
 const connections = maxConnections(readOwnLimits())
 if (connections < MAX_CONNECTIONS) {
   logger.warn(
     `the open file limit is low: this process accepts at most ${connections} connections instead of ${MAX_CONNECTIONS}`,
   )
 }
-const metrics = instanceMetrics(parent)
-const health = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
+const askHealth = instanceHealth(parent, env.REDIS_TIMEOUT_MS)
 const slots = new ConnectionSlots({ max: connections, onClosed: () => front.metrics.connectionClosed() })
 const app = buildApp({
   ...front.app,
   slots,
-  metrics: { scrape: shareNextRun(() => metrics.ask()) },
+  metrics: { scrape: shareNextRun(instanceMetrics(parent)) },
   health: {
     isReady: front.isReady,
     // Falls back to this process's own view if the primary does not answer.
-    instance: shareRun(() => health.ask().catch(async () => healthOfInstance(await front.stores())), 0),
+    instance: shareRun(() => askHealth().catch(async () => healthOfInstance(await front.stores())), 0),
     version,
   },
 })
 
-const reportMetrics = async () => parent.sendAndFlush({ type: 'metrics', metrics: await registry.getMetricsAsJSON() })
+const reports = new MetricsReports(front.metrics.registry, parent)
 const reportStores = async () => parent.send({ type: 'stores', stores: await front.stores() })
-parent.onMessage(({ type }) => type === 'collect' && void reportMetrics())
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
 
 const [host, ...additionalHosts] = listenAddresses(env.HOST)
@@ -89,9 +87,9 @@ stopOnRequest(
     await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])
     await front.close()
     await tracer?.close()
-    await reportMetrics()
+    await reports.sendFinal()
   },
-  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, beforeForcedExit: reportMetrics, logger },
+  { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, beforeForcedExit: () => reports.sendFinal(), logger },
 )
 
 try {

@@ -7,18 +7,18 @@ export interface Counted {
   readonly policy: Policy
 }
 
-/** The counts of each label of policies, found by the policy: finding a series of Prometheus by its labels costs more than counting. */
+/** The counts of each label of policies, found by the policy: finding a series by its labels costs more than counting. */
 export class CountsByPolicy<Counts> {
   readonly #labels: PolicyLabels
-  readonly #create: () => Counts
+  readonly #create: (label: string) => Counts
   readonly #byLabel = new Map<string, Counts>()
   readonly #byPolicy = new WeakMap<Policy, Counts>()
   readonly #ofExact: Counts
 
-  constructor(labels: PolicyLabels, create: () => Counts) {
+  constructor(labels: PolicyLabels, create: (label: string) => Counts) {
     this.#labels = labels
     this.#create = create
-    this.#ofExact = create()
+    this.#ofExact = create(EXACT)
     this.#byLabel.set(EXACT, this.#ofExact)
   }
 
@@ -27,11 +27,6 @@ export class CountsByPolicy<Counts> {
     // There may be as many of these as checks, so nothing is kept for each.
     if (comesWithCall(policy)) return this.#ofLabel(REQUEST_POLICY)
     return this.#byPolicy.get(policy) ?? this.#add(policy)
-  }
-
-  /** Each label with its counts. */
-  entries(): IterableIterator<[string, Counts]> {
-    return this.#byLabel.entries()
   }
 
   #add(policy: Policy): Counts {
@@ -43,7 +38,7 @@ export class CountsByPolicy<Counts> {
   #ofLabel(label: string): Counts {
     const known = this.#byLabel.get(label)
     if (known !== undefined) return known
-    const counts = this.#create()
+    const counts = this.#create(label)
     this.#byLabel.set(label, counts)
     return counts
   }

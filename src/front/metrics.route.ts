@@ -3,8 +3,8 @@ import { ResponseTurns } from '../http/response-turns.ts'
 import type { RouteDocs } from '../http/route-docs.ts'
 
 export interface MetricsRouteOptions {
-  /** Merged metrics of all front processes, as Prometheus text. */
-  scrape(): Promise<string>
+  /** Merged metrics of all front processes, as Prometheus text in UTF-8. */
+  scrape(): Promise<Buffer>
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
 }
@@ -24,11 +24,9 @@ export const metricsRoute: FastifyPluginAsync<MetricsRouteOptions> = async (app,
   const turns = new ResponseTurns(drain)
   let scraped: Promise<Buffer> | undefined
   const shared = () => {
-    scraped ??= scrape()
-      .then(text => Buffer.from(text))
-      .finally(() => {
-        scraped = undefined
-      })
+    scraped ??= scrape().finally(() => {
+      scraped = undefined
+    })
     return scraped
   }
 

@@ -5,7 +5,8 @@ import type { SupervisedProcess } from './supervised-process.ts'
 
 interface Question {
   readonly question: ToChild
-  readonly answer: FromChild['type']
+  /** Whether a message answers the question; or the next question, to which it leads. */
+  answeredBy(message: FromChild): boolean | ToChild
   /** How long to wait for one process, which may be busy or dying, in ms. */
   readonly timeoutMs: number
 }
@@ -15,7 +16,7 @@ export async function askProcesses(slots: readonly SupervisedProcess[], question
   await Promise.all(slots.flatMap(slot => slot.working).map(child => ask(child, question)))
 }
 
-function ask(child: ChildProcess, { question, answer, timeoutMs }: Question): Promise<void> {
+function ask(child: ChildProcess, { question, answeredBy, timeoutMs }: Question): Promise<void> {
   return new Promise(resolve => {
     const finish = () => {
       clearTimeout(deadline)
@@ -23,7 +24,11 @@ function ask(child: ChildProcess, { question, answer, timeoutMs }: Question): Pr
       child.off('close', finish)
       resolve()
     }
-    const listener = (message: unknown) => (message as FromChild).type === answer && finish()
+    const listener = (message: unknown) => {
+      const answered = answeredBy(message as FromChild)
+      if (answered === true) finish()
+      else if (answered !== false) sendTo(child, answered)
+    }
     const deadline = setTimeout(finish, timeoutMs)
     child.on('message', listener)
     child.once('close', finish)

@@ -3,7 +3,15 @@ import type { ToChild } from './messages.ts'
 
 /** Sends a message. Ignores a process that has just died: its supervisor handles that. */
 export function sendTo(child: ChildProcess, message: ToChild): void {
-  if (child.connected) child.send(message, () => undefined)
+  void sendAndFlushTo(child, message)
+}
+
+/** The same. Resolves once the message has been written, or cannot be. */
+export function sendAndFlushTo(child: ChildProcess, message: ToChild): Promise<void> {
+  return new Promise(resolve => {
+    if (child.connected) child.send(message, () => resolve())
+    else resolve()
+  })
 }
 
 /** Resolves once the process has exited or failed to start; in the second case Node emits no `exit`. */

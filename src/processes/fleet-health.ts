@@ -26,7 +26,11 @@ export class FleetHealth {
 
   async #ask(): Promise<InstanceHealth> {
     const question = { type: 'examine-stores' } as const
-    await askProcesses(this.#slots, { question, answer: 'stores', timeoutMs: this.#timeoutMs })
+    await askProcesses(this.#slots, {
+      question,
+      answeredBy: ({ type }) => type === 'stores',
+      timeoutMs: this.#timeoutMs,
+    })
     return healthOfInstance(worstOf([...this.#latest.values()]))
   }
 }

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
-import { AggregatorRegistry } from 'prom-client'
 import { shareNextRun } from '../lib/share-runs.ts'
+import { withLast } from '../lib/with-last.ts'
 import type { Logger } from '../observability/logger.ts'
 import { SCRAPE_INTERVAL_MS } from '../observability/process-metrics.ts'
-import { sendTo } from './child-process.ts'
+import { sendAndFlushTo, sendTo } from './child-process.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
@@ -35,21 +35,22 @@ export class FrontFleet {
   readonly #slots: readonly SupervisedProcess[]
   readonly #metrics: FleetMetrics
   readonly #health: FleetHealth
-  readonly #supervisorMetrics: () => MetricsSnapshot
-  readonly #own: PrimaryMetrics
   readonly #drainMs: number
 
   constructor(options: FrontFleetOptions) {
     const { size, spawn, stopTimeoutMs, onAboutToListen, onQuotaFound, logger } = options
     this.#logger = logger
     this.#drainMs = options.replacedDrainMs
-    this.#supervisorMetrics = options.supervisorMetrics
     this.#slots = Array.from(
       { length: size },
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
-    this.#metrics = new FleetMetrics(this.#slots)
-    this.#own = new PrimaryMetrics(this.#slots, options.circuitOpeningReasons)
+    const own = new PrimaryMetrics(this.#slots, options.circuitOpeningReasons)
+    this.#metrics = new FleetMetrics({
+      slots: this.#slots,
+      others: async () => [await own.registry.getMetricsAsJSON(), options.supervisorMetrics()],
+      intervalMs: SCRAPE_INTERVAL_MS,
+    })
     this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     for (const slot of this.#slots) {
       slot.on('message', (message, child) => {
@@ -83,17 +84,12 @@ export class FrontFleet {
   }
 
   async #answerScrape(id: number, asker: ChildProcess): Promise<void> {
-    sendTo(asker, { type: 'scraped', id, text: await this.#metricsText() })
+    for (const { item: text, isLast } of withLast(await this.#metrics.collect())) {
+      await sendAndFlushTo(asker, { type: 'scraped', id, text, isLast })
+    }
   }
 
   async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
     sendTo(asker, { type: 'health', id, health: await this.#health.current() })
-  }
-
-  readonly #metricsText = shareNextRun(() => this.#collectText(), SCRAPE_INTERVAL_MS)
-
-  async #collectText(): Promise<string> {
-    const [fronts, own] = await Promise.all([this.#metrics.collect(), this.#own.registry.getMetricsAsJSON()])
-    return AggregatorRegistry.aggregate([fronts, own, this.#supervisorMetrics()]).metrics()
   }
 }

@@ -7,20 +7,32 @@ const METRICS_TIMEOUT_MS = 5_000
 /** Grace period beyond a store's timeout within which a front process reports its result to the primary, in ms. */
 export const REPORT_GRACE_MS = 400
 
-/** Asks the primary for the metrics of the whole instance, as Prometheus text. */
-export function instanceMetrics(parent: ParentLink): ParentQuery<string> {
-  return new ParentQuery(parent, {
+/** Returns a function that asks the primary for the metrics of the whole instance, as Prometheus text in UTF-8. */
+export function instanceMetrics(parent: ParentLink): () => Promise<Buffer> {
+  const query = new ParentQuery(parent, {
     question: 'scrape',
-    answerIn: message => (message.type === 'scraped' ? { id: message.id, value: message.text } : undefined),
+    answerIn: message => {
+      if (message.type !== 'scraped') return undefined
+      const { id, text, isLast = true } = message
+      return { id, value: Buffer.from(text), isLast }
+    },
     timeoutMs: METRICS_TIMEOUT_MS,
   })
+  return async () => Buffer.concat(await query.ask())
 }
 
-/** Asks the primary for the health of the whole instance. */
-export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): ParentQuery<InstanceHealth> {
-  return new ParentQuery(parent, {
+/** Returns a function that asks the primary for the health of the whole instance. */
+export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () => Promise<InstanceHealth> {
+  const query = new ParentQuery(parent, {
     question: 'query-health',
-    answerIn: message => (message.type === 'health' ? { id: message.id, value: message.health } : undefined),
+    answerIn: message => {
+      if (message.type !== 'health') return undefined
+      return { id: message.id, value: message.health, isLast: true }
+    },
     timeoutMs: storeTimeoutMs + 2 * REPORT_GRACE_MS,
   })
+  return async () => {
+    const [health] = await query.ask()
+    return health as InstanceHealth
+  }
 }

@@ -1,9 +1,32 @@
-import type { MetricObjectWithValues, MetricValue } from 'prom-client'
+import type { Aggregator, MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { InstanceHealth, StoresState } from '../observability/stores-state.ts'
 import type { FrontPorts } from './front-ports.ts'
 
 /** All metrics of one process, as prom-client serializes them. */
 export type MetricsSnapshot = MetricObjectWithValues<MetricValue<string>>[]
+
+/** Some series of one metric. */
+export interface MetricPart {
+  readonly name: string
+  readonly help: string
+  readonly type: string
+  readonly aggregator: Aggregator
+  /** Names with labels, as in Prometheus' text. */
+  readonly series: readonly string[]
+  /** The value of each series. */
+  readonly values: readonly number[]
+}
+
+/** Successive parts of metrics, with a bounded number of series together. */
+export type MetricsPiece = readonly MetricPart[]
+
+/** A piece of the metrics of one process. `index` counts its pieces from 0. */
+export interface MetricsReport {
+  readonly type: 'metrics-piece'
+  readonly index: number
+  readonly piece: MetricsPiece
+  readonly isLast: boolean
+}
 
 /** Messages from a child to its parent. */
 export type FromChild =
@@ -15,6 +38,8 @@ export type FromChild =
   | { readonly type: 'ready'; readonly ports?: FrontPorts }
   /** The process cannot start; retrying will not help. */
   | { readonly type: 'cannot-start'; readonly reason: string }
+  | MetricsReport
+  /** All metrics at once, for a primary of release 0.1.0. */
   | { readonly type: 'metrics'; readonly metrics: MetricsSnapshot }
   /** The state of the stores as this process sees it. */
   | { readonly type: 'stores'; readonly stores: StoresState }
@@ -31,10 +56,12 @@ export type ToChild =
   | { readonly type: 'stop'; readonly drainMs: number; readonly replaced: boolean }
   /** Replace the front processes. */
   | { readonly type: 'replace' }
-  | { readonly type: 'collect' }
+  /** Asks for a piece of the metrics. The piece 0 begins a new report. Release 0.1.0 asks for all at once, without an index. */
+  | { readonly type: 'collect'; readonly index?: number }
   | { readonly type: 'examine-stores' }
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
-  | { readonly type: 'scraped'; readonly id: number; readonly text: string }
+  /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */
+  | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
   /** What the supervisor counts, for the primary to publish with its own metrics. */
   | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }
   /** For the embedded store: quotas are in use, and their counts are to survive a restart. */

@@ -5,11 +5,13 @@ import type { ParentLink } from './parent-link.ts'
 interface Answer<T> {
   readonly id: number
   readonly value: T
+  /** Whether no further value belongs to the answer. */
+  readonly isLast: boolean
 }
 
 interface ParentQueryOptions<T> {
   readonly question: Extract<FromChild, { id: number }>['type']
-  /** Returns the answer in a message, or `undefined` if it holds none. */
+  /** Returns the answer in a message, or one value of it; `undefined` if it holds none. */
   answerIn(message: ToChild): Answer<T> | undefined
   readonly timeoutMs: number
 }
@@ -18,7 +20,7 @@ interface ParentQueryOptions<T> {
 export class ParentQuery<T> {
   readonly #parent: ParentLink
   readonly #options: ParentQueryOptions<T>
-  readonly #waiting = new Map<number, (value: T) => void>()
+  readonly #waiting = new Map<number, (answer: Answer<T>) => void>()
   #lastId = 0
 
   constructor(parent: ParentLink, options: ParentQueryOptions<T>) {
@@ -26,23 +28,26 @@ export class ParentQuery<T> {
     this.#options = options
     parent.onMessage(message => {
       const answer = options.answerIn(message)
-      if (answer !== undefined) this.#waiting.get(answer.id)?.(answer.value)
+      if (answer !== undefined) this.#waiting.get(answer.id)?.(answer)
     })
   }
 
-  /** Rejects with `overloaded` if the parent does not answer in time. */
-  ask(): Promise<T> {
+  /** Resolves with the values of the answer. Rejects with `overloaded` if the parent does not answer in time. */
+  ask(): Promise<readonly T[]> {
     const { question, timeoutMs } = this.#options
     const id = ++this.#lastId
+    const values: T[] = []
     return new Promise((resolve, reject) => {
       const deadline = setTimeout(() => {
         this.#waiting.delete(id)
         reject(new Problem('overloaded', `the parent process did not answer "${question}" within ${timeoutMs} ms`))
       }, timeoutMs)
-      this.#waiting.set(id, value => {
+      this.#waiting.set(id, ({ value, isLast }) => {
+        values.push(value)
+        if (!isLast) return
         clearTimeout(deadline)
         this.#waiting.delete(id)
-        resolve(value)
+        resolve(values)
       })
       this.#parent.send({ type: question, id })
     })

@@ -86,7 +86,7 @@ export class TestApp {
     const http = buildApp({
       ...front.app,
       ...shared,
-      metrics: { scrape: scrape ?? (() => front.metrics.registry.metrics()) },
+      metrics: { scrape: async () => Buffer.from(await (scrape?.() ?? front.metrics.registry.metrics())) },
       health: { isReady: front.isReady, instance: async () => healthOfInstance(await front.stores()), version },
     })
     await http.listen({ host: '127.0.0.1', port: 0 })

@@ -14,7 +14,8 @@ function givenQuery(answer: (question: FromChild, reply: (message: ToChild) => v
   } as unknown as ParentLink
   return new ParentQuery(parent, {
     question: 'scrape',
-    answerIn: message => (message.type === 'scraped' ? { id: message.id, value: message.text } : undefined),
+    answerIn: message =>
+      message.type === 'scraped' ? { id: message.id, value: message.text, isLast: message.isLast ?? true } : undefined,
     timeoutMs,
   })
 }
@@ -24,7 +25,18 @@ describe('a question to the parent process', () => {
     const query = givenQuery((question, reply) => {
       if (question.type === 'scrape') reply({ type: 'scraped', id: question.id, text: 'up 1' })
     }, 60_000)
-    expect(await query.ask()).toBe('up 1')
+    expect(await query.ask()).toEqual(['up 1'])
+  })
+
+  it('resolves with all values of an answer in several messages', async () => {
+    const query = givenQuery((question, reply) => {
+      if (question.type !== 'scrape') return
+      for (const text of ['up 1', 'up 2', 'up 3']) {
+        reply({ type: 'scraped', id: question.id, text, isLast: text === 'up 3' })
+        reply({ type: 'scraped', id: question.id + 1, text: 'of another question', isLast: true })
+      }
+    }, 60_000)
+    expect(await query.ask()).toEqual(['up 1', 'up 2', 'up 3'])
   })
 
   it('is answered with overloaded, not as a bug, if the parent does not answer in time', async () => {
