@@ -4,7 +4,7 @@ import { setImmediate as nextTurn, setTimeout as sleep } from 'node:timers/promi
 const ROWS_PER_MS = 200
 
 /** Work that a rest allows at once, in ms of the pace: a read of few rows does not wait. */
-const BURST_MS = 25
+const BURST_MS = 10
 
 /**
  * Reads of many rows of a store. One runs at a time, in its order. It asks for each of its parts, which it gets in a later turn of the

@@ -6,8 +6,8 @@ const SETTLED_AFTER_MS = 120_000
 /** How long counts are kept, in ms. Then they are read again, with what a process that hung has reported late. */
 const KEPT_MS = 600_000
 
-/** Room for a day of all measures, with keys of 20 bytes. */
-const MAX_BYTES = 16_000_000
+/** Room for a day of all measures, with keys of 40 bytes. The last period can exceed it. */
+const MAX_BYTES = 24_000_000
 
 /** Of an entry without counts, about. */
 const BYTES_PER_ENTRY = 400
@@ -39,9 +39,9 @@ export class SettledCounts {
     if (nowMs < (period.number + 1) * PERIOD_MS[period.unit] + SETTLED_AFTER_MS) return
     const name = nameOf(measure, period)
     this.#delete(name)
+    if (this.#bytes >= MAX_BYTES) this.#deleteOld(nowMs)
+    if (this.#bytes >= MAX_BYTES) return
     const packed = new PackedCounts(counts)
-    if (this.#bytes + packed.bytes > MAX_BYTES) this.#deleteOld(nowMs)
-    if (this.#bytes + packed.bytes > MAX_BYTES) return
     this.#entries.set(name, { readAtMs: nowMs, packed })
     this.#bytes += packed.bytes
   }
