@@ -78,6 +78,18 @@ describe('the embedded store keeps the count of a quota', () => {
     expect(await spend('reset', MONTHLY, 0)).toBe(0)
   })
 
+  it('beside a value that is too long for a bucket', async () => {
+    const value = Buffer.alloc(40_000)
+    // The entry of a quota: one unit per token.
+    value.writeUInt32BE(1, 12)
+    await redis.set(keys.bucket('long'), value, 'PX', 86_400_000)
+    tellOfQuotas()
+    await spend('counted', MONTHLY, 60)
+    await restart()
+    expect(await spend('counted', MONTHLY, 0)).toBe(60)
+    expect(await redis.exists(keys.bucket('long'))).toBe(0)
+  })
+
   it('and no bucket without a quota', async () => {
     tellOfQuotas()
     await spend('counted', MONTHLY, 60)

@@ -8,8 +8,9 @@
 local EXTENDED_WITH_HOLDS, EXTENDED_WITH_ONE_HOLD = '\0\0\0\0\3', '\0\0\0\0\4'
 local HOLDS_AT, NO_HOLDS, ONE_HOLD_BYTES = 24, string.rep('\0', 32), 32
 local ONE_UNIT_PER_TOKEN = '\0\0\0\1'
-local digits_of, counts = {}, {}
-for byte = 0, 255 do digits_of[string.char(byte)] = string.format('%02x', byte) end
+-- A longer value is no bucket. Its words would not fit on Lua's stack.
+local MAX_BYTES = 4096
+local formats, counts = {}, {}
 
 -- The ids of quotas are not known here: a policy may be gone, and some limits come with a call. The entry of a quota has one unit per
 -- token, and its bucket is kept until the period and the tolerance of clocks are over. Few buckets without a quota look the same, and they
@@ -34,11 +35,27 @@ local function without_holds(value)
   return string.sub(value, 1, TIME) .. EXTENDED_WITH_HOLDS .. string.sub(value, TIME + 6, HOLDS_AT) .. NO_HOLDS .. entries
 end
 
+-- Formats words of four bytes: this runs for each bucket that changes, and byte by byte it would take most of the script's time.
+local function digits_of(value)
+  local size = #value
+  local format = formats[size]
+  if not format then
+    local words, bytes = math.floor(size / 4), size % 4
+    format = {
+      binary = '>' .. string.rep('I4', words) .. string.rep('B', bytes),
+      digits = string.rep('%08x', words) .. string.rep('%02x', bytes),
+    }
+    formats[size] = format
+  end
+  return string.format(format.digits, unpack(format.binary, value))
+end
+
 for _, key in ipairs(KEYS) do
   local value = pcall('GET', key)
-  local expires_at = type(value) == 'string' and #value >= TIME + ENTRY and call('PEXPIRETIME', key) or 0
+  local has_size = type(value) == 'string' and #value >= TIME + ENTRY and #value <= MAX_BYTES
+  local expires_at = has_size and call('PEXPIRETIME', key) or 0
   local is_counted = expires_at > 0 and has_quota(value, expires_at)
-  counts[#counts + 1] = is_counted and string.gsub(without_holds(value), '.', digits_of) or ''
+  counts[#counts + 1] = is_counted and digits_of(without_holds(value)) or ''
   counts[#counts + 1] = is_counted and expires_at or 0
 end
 return counts
