@@ -1,9 +1,10 @@
 import type { Socket } from 'node:net'
 import { PassThrough } from 'node:stream'
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { pino } from 'pino'
 import { Callers } from '../../../../src/access/callers.ts'
 import { BatchTurns } from '../../../../src/check/batch-turns.ts'
+import { OWN_LIMIT_WEIGHT } from '../../../../src/check/check-weight.ts'
 import { RequestPolicies } from '../../../../src/check/request-policies.ts'
 import { CommandRunner } from '../../../../src/check/resp/command-runner.ts'
 import { CommandTable } from '../../../../src/check/resp/command-table.ts'
@@ -140,4 +141,13 @@ describe('commands of one turn of the event loop', () => {
     expect(replies()).toBe('$1\r\na\r\n$1\r\nb\r\n$1\r\nc\r\n')
     expect(connection.isIdle).toBe(true)
   })
+})
+
+it('pipelined checks wait for their turn with the weight of the limits that they bring', () => {
+  const next = jest.spyOn(BatchTurns.prototype, 'next')
+  const { connection } = open()
+  const throttle = (limit: number) => frameOf('CL.THROTTLE', 'a', String(limit), '1', '1')
+  connection.receive(Buffer.concat([1, 2, 2, 3].map(throttle)))
+  expect(next).toHaveBeenCalledWith(expect.anything(), 4, { weight: 3 * OWN_LIMIT_WEIGHT + 1 })
+  next.mockRestore()
 })
