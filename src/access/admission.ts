@@ -46,6 +46,11 @@ export class Admission {
     return waitForTurn(this, request, task)
   }
 
+  /** Drops all tasks that wait. */
+  dropAll(): void {
+    for (const task of this.#waiting.takeAll()) task.drop?.()
+  }
+
   /** Begins a task that cannot wait any more, room or not. */
   beginNow(weight: number): void {
     this.#begin(weight)

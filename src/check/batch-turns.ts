@@ -1,10 +1,11 @@
 import { Admission } from '../access/admission.ts'
+import { draining } from '../lib/draining.ts'
 import { Problem } from '../lib/errors.ts'
 import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 
 /**
- * The weight of the checks of batches that are under way before another batch has to wait: enough to keep the store busy. They take a few milliseconds,
- * and so few that they leave room for the checks of others.
+ * The weight of the checks that are under way in batches before another batch has to wait: enough to keep the store busy. They take a few
+ * milliseconds, and leave room for the checks of others.
  */
 const MAX_CHECKS_UNDER_WAY = 2_000
 
@@ -17,12 +18,13 @@ interface TurnOptions {
 }
 
 /**
- * Admits batches by the weight of their checks, see `check-weight.ts`. Otherwise the batches of one client could make up all the checks that may wait for
- * the store, and those of one turn of the event loop would keep the process from others.
+ * Admits batches by the weight of their checks, see `check-weight.ts`. Otherwise the batches of one client could make up all the checks
+ * that may wait for the store, and those of one turn of the event loop would keep the process from others.
  */
 export class BatchTurns {
   readonly #admission: Admission
   readonly #maxWaiting: number
+  #isDraining = false
 
   /** @param maxWaiting checks that may wait for the store; as many may wait here, in batches that have not begun */
   constructor(maxWaiting: number) {
@@ -35,7 +37,7 @@ export class BatchTurns {
    * its connection closes before. Call `end` once it is decided.
    * @param options the weight of the checks, by default their number; and a deadline, by `performance.now()`, when they are decided
    *   without the store
-   * @throws {Problem} `overloaded`, as a rejection
+   * @throws {Problem} `overloaded` or `draining`, as a rejection
    */
   next(request: Waiter, checks: number, options: TurnOptions = {}): Promise<void> | undefined {
     const { weight = checks, deadlineMs = Number.POSITIVE_INFINITY } = options
@@ -55,10 +57,16 @@ export class BatchTurns {
         weight,
         size: checks,
         run: leaving(resolve),
-        drop: leaving(() => reject(this.#refusal())),
+        drop: leaving(() => reject(this.#isDraining ? draining() : this.#refusal())),
         gone: leaving(() => undefined),
       })
     })
+  }
+
+  /** Refuses the batches that wait, since the process drains. */
+  dropWaiting(): void {
+    this.#isDraining = true
+    this.#admission.dropAll()
   }
 
   /** @param weight that it had */

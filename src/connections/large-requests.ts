@@ -1,3 +1,4 @@
+import { dropWhileDraining } from '../lib/drop-while-draining.ts'
 import { Turns } from '../lib/turns.ts'
 import { BYTES_PER_TURN } from './paced-reading.ts'
 
@@ -17,20 +18,15 @@ const MEDIUM_PACE = { restPerTaskTime: 1 }
 const HUGE_BYTES = 2 * 1024 * 1024
 const HUGE_PACE = { perSecond: 0.25, burst: 1 }
 
-/** How long a complete request may wait once the process drains, in ms. */
-const MAX_WAIT_WHILE_DRAINING_MS = 500
-
 /** The turns in which large requests are handled once they have arrived, over any protocol. */
 export class LargeRequests {
   readonly #medium = new Turns(MEDIUM_PACE)
   readonly #large = new Turns()
   readonly #huge = new Turns(HUGE_PACE)
 
-  /** @param drain aborts when the process begins to drain; requests that wait for long then are dropped, since they would delay its stop */
+  /** @param drain aborts when the process begins to drain; requests that wait for long then are dropped */
   constructor(drain: AbortSignal) {
-    drain.addEventListener('abort', () => {
-      setInterval(() => this.#dropWaiting(), MAX_WAIT_WHILE_DRAINING_MS).unref()
-    })
+    dropWhileDraining(drain, () => this.#dropWaiting())
   }
 
   /**

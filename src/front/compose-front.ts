@@ -8,6 +8,7 @@ import { LargeRequests } from '../connections/large-requests.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
 import { withDeadline } from '../lib/deadline.ts'
+import { dropWhileDraining } from '../lib/drop-while-draining.ts'
 import { shareRun } from '../lib/share-runs.ts'
 import { version } from '../lib/version.ts'
 import { CallLog } from '../observability/call-log.ts'
@@ -107,6 +108,7 @@ export function composeFront(
     catchUp: partition => changes.catchUp(partition),
     ...shared,
   })
+  dropWhileDraining(drain.signal, () => checks.batchTurns.dropWaiting())
   const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
 
   const inspectStores = async () => {

@@ -4,10 +4,10 @@ import { PacedReading, readingTurns } from '../connections/paced-reading.ts'
 import { SharedBound } from '../connections/shared-bound.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
+import { draining } from '../lib/draining.ts'
 import { Problem } from '../lib/errors.ts'
 import type { Turns } from '../lib/turns.ts'
 import { withRoom } from '../lib/with-room.ts'
-import { draining } from './draining.ts'
 
 /** Memory of an unfinished request besides its body: its head and its objects. */
 const BYTES_PER_REQUEST = 4_096

@@ -1,9 +1,9 @@
 import type { FastifyRequest } from 'fastify'
 import { Admission } from '../access/admission.ts'
 import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
+import { draining } from '../lib/draining.ts'
 import { Turns } from '../lib/turns.ts'
 import { connectionEnded } from './arriving-bodies.ts'
-import { draining } from './draining.ts'
 
 /** Entries that are read in one turn, which takes the process about two milliseconds. */
 export const ENTRIES_PER_PART = 128

@@ -1,8 +1,8 @@
 import type { FastifyRequest } from 'fastify'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
+import { draining } from '../lib/draining.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
-import { draining } from './draining.ts'
 
 interface ResponsePace {
   readonly perSecond: number

@@ -48,6 +48,11 @@ export class FairQueue<T> {
     return undefined
   }
 
+  /** Removes all items, in their order. */
+  *takeAll(): Generator<T> {
+    for (let item = this.take(); item !== undefined; item = this.take()) yield item
+  }
+
   /** Removes the newest item of the client whose items weigh the most. */
   dropFromLongest(): T | undefined {
     let longest: [client: string, waiting: Waiting<T>] | undefined

@@ -63,7 +63,7 @@ export class Turns {
 
   /** Drops all tasks that wait. */
   dropAll(): void {
-    for (let task = this.#waiting.take(); task !== undefined; task = this.#waiting.take()) task.drop?.()
+    for (const task of this.#waiting.takeAll()) task.drop?.()
   }
 
   #schedule(): void {

@@ -57,6 +57,14 @@ it('batches never make up more than half of the checks that may wait, plus the l
   expect(begun).toHaveLength(5)
 })
 
+it('batches that wait are refused once the process drains', async () => {
+  sendMany('192.0.2.1', 3, 1_000)
+  turns.dropWaiting()
+  turns.end(2_000)
+  await nextTurn()
+  expect(begun).toEqual(['192.0.2.1', '192.0.2.1', '192.0.2.1 draining'])
+})
+
 it('if the checks of too many batches wait, the client with the most is refused', async () => {
   sendMany('192.0.2.1', 12, 1_000)
   send('192.0.2.2', 10)

@@ -1,4 +1,4 @@
-import { Problem } from '../lib/errors.ts'
+import { Problem } from './errors.ts'
 
 /** The problem of a request that a stopping process does not answer any more. */
 export function draining(): Problem {
