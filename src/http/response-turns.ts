@@ -1,6 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { draining } from '../lib/draining.ts'
+import { dropWhileDraining } from '../lib/drop-while-draining.ts'
 import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 
@@ -21,12 +22,12 @@ export class ResponseTurns {
   readonly #maxWaiting: number
   readonly #drain: AbortSignal
 
-  /** @param drain aborts when the process begins to drain; requests that wait then are refused, since they would delay its stop */
+  /** @param drain aborts when the process begins to drain; requests that wait for long then are refused */
   constructor(drain: AbortSignal, pace = PACE) {
     this.#turns = new Turns(pace)
     this.#maxWaiting = pace.maxWaiting
     this.#drain = drain
-    drain.addEventListener('abort', () => this.#turns.dropAll())
+    dropWhileDraining(drain, () => this.#turns.dropAll())
   }
 
   /**

@@ -176,7 +176,9 @@ function watchCounters(client: Client) {
   let last = new Map<string, number>()
   const watching = (async () => {
     while (!stopped) {
-      const counters = growingIn((await client.get('/metrics')).text)
+      const { status, text } = await client.get('/metrics')
+      if (status !== 200) falls.push(`${status} ${text}`)
+      const counters = growingIn(text)
       falls.push(...fallenIn(last, counters))
       last = counters
       scrapes++

@@ -66,7 +66,7 @@ it('of too many requests that wait, the rest is refused at once with Retry-After
   expect(answers.filter(answer => answer.startsWith('HTTP/1.1 200 '))).toHaveLength(count - refused.length)
 })
 
-it('requests that wait when the process begins to drain are refused, so they do not delay its stop', async () => {
+it('requests that wait for long while the process drains are refused, so they do not delay its stop', async () => {
   const app = await TestApp.start(given.store, OPTIONS)
   const waiting = (await waitingRequests(app.port, COUNT)).map(socket => text(socket))
   app.drain()
