@@ -4,11 +4,11 @@ import { inChunks } from '../lib/keyed-chunks.ts'
 import type { Logger } from '../observability/logger.ts'
 import { bucketsPrefix } from '../redis/keys.ts'
 import { readQuotaCountsScript } from '../redis/scripts.ts'
-import { encode } from './commands.ts'
 import type { DirectoryLock } from './directory-lock.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import type { QuotaCount } from './quota-count-lines.ts'
 import { QuotaCountsFile } from './quota-counts-file.ts'
+import { restoreQuotaCounts } from './restore-quota-counts.ts'
 import { StartProgress } from './start-progress.ts'
 
 /** Interval at which changed counts are looked for, in ms. */
@@ -85,32 +85,15 @@ export class QuotaCounts {
     if (line !== undefined) logger.warn({ line }, `${FILE} is damaged from this line on: damaged lines are left out`)
     const counts = new QuotaCounts(connections, options, file)
     counts.#warnOfLoss()
-    await counts.#restoreAll()
+    await counts.#restore()
     return counts
   }
 
-  async #restoreAll(): Promise<void> {
+  async #restore(): Promise<void> {
     const { held } = this.#file
     if (held.size === 0) return
-    const { logger } = this.#options
-    const progress = new StartProgress(logger, 'counts of quotas are being restored')
-    let restored = 0
-    for (const counts of inChunks(held)) {
-      this.#restore(counts)
-      restored += counts.length
-      progress.report({ counts: restored, of: held.size })
-      await nextTurn()
-    }
-    logger.info({ counts: restored, ms: progress.ms }, 'counts of quotas were restored')
+    await restoreQuotaCounts(held, this.#commands, this.#options.logger)
     this.#track()
-  }
-
-  /** Plain commands take a third of the time of a script that decodes the values. */
-  #restore(counts: readonly (readonly [key: string, count: QuotaCount])[]): void {
-    const commands = counts.map(([key, { value, expiresAt }]) => {
-      return ['SET', bytesOf(key, 'utf8'), bytesOf(value, 'hex'), 'PXAT', expiresAt] as const
-    })
-    this.#commands.send(encode(commands, 'latin1'))
   }
 
   /** Keeps counts from now on, and those that were spent a moment ago. */
@@ -249,11 +232,6 @@ export class QuotaCounts {
     if (this.#failure !== undefined) this.#options.logger.info('counts of quotas can be written again')
     this.#failure = undefined
   }
-}
-
-/** A character for each byte. */
-function bytesOf(text: string, encoding: 'utf8' | 'hex'): string {
-  return Buffer.from(text, encoding).toString('latin1')
 }
 
 function* firstOf<T>(items: Iterable<T>, count: number): Generator<T> {
