@@ -6,7 +6,6 @@ export type OnReply<Reply> = (reply: Reply | undefined) => void
 
 interface PendingCall<Item, Reply> extends Batched {
   readonly deadlineMs: number
-  readonly weight: number
   readonly item: Item
   readonly onReply: OnReply<Reply>
 }

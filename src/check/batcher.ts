@@ -17,8 +17,8 @@ const MAX_GATHER_MS = 1
 export interface Batched {
   /** Arrival, by `performance.now()`. */
   readonly startMs: number
-  /** What it costs the store, in checks of one key. Default: 1. */
-  readonly weight?: number
+  /** What it costs the store, in checks of one key. */
+  readonly weight: number
   /** It came with many others, which others must not wait for. */
   readonly isOfMany: boolean
   /** When the wait for its reply is given up at the latest, by `performance.now()`. Default: after the timeout. */
@@ -91,7 +91,7 @@ export class Batcher<Item extends Batched, Reply> {
 
   #add(item: Item): void {
     const items = item.isOfMany ? this.#many : this.#few
-    items.add(item, item.weight ?? 1)
+    items.add(item, item.weight)
   }
 
   #scheduleSend(): void {

@@ -31,7 +31,6 @@ export type OnResult = (result: CheckResult, tookMs: number, index: number) => v
  */
 export interface PendingCheck extends BucketCheck, Batched {
   readonly index: number
-  readonly weight: number
   readonly isExcessDenied: boolean
   /** Infinity unless its caller has one. */
   readonly deadlineMs: number

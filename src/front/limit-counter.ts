@@ -1,24 +1,15 @@
-import type { Registry } from 'prom-client'
 import type { Decision } from '../domain/decision.ts'
-import { PolicyCounter } from './policy-counter.ts'
-import type { PolicyLabels } from './policy-labels.ts'
+import { PolicyCounter, type PolicyCounterOptions } from './policy-counter.ts'
 
 /** Names of limits with a series of their own; further ones share the label `other`. */
 const MAX_LIMIT_LABELS = 1000
-
-interface LimitCounterOptions {
-  readonly name: string
-  readonly help: string
-  readonly registry: Registry
-  readonly labels: PolicyLabels
-}
 
 /** Counts decisions by policy and limit. */
 export class LimitCounter {
   readonly #limitLabels = new Set<string>()
   readonly #counter: PolicyCounter
 
-  constructor(options: LimitCounterOptions) {
+  constructor(options: Omit<PolicyCounterOptions, 'label'>) {
     this.#counter = new PolicyCounter({ ...options, label: 'limit' })
   }
 

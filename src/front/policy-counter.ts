@@ -1,13 +1,9 @@
-import type { Registry } from 'prom-client'
-import { SeriesCounter } from '../observability/series-counter.ts'
+import { SeriesCounter, type SeriesCounterOptions } from '../observability/series-counter.ts'
 import { type Counted, CountsByPolicy } from './counts-by-policy.ts'
 import type { PolicyLabels } from './policy-labels.ts'
 import { SeriesByValue } from './series-by-value.ts'
 
-interface PolicyCounterOptions {
-  readonly name: string
-  readonly help: string
-  readonly registry: Registry
+export interface PolicyCounterOptions extends SeriesCounterOptions {
   readonly labels: PolicyLabels
   /** The label besides `policy`, if there is one. */
   readonly label?: string

@@ -6,7 +6,7 @@ export interface CounterSeries {
   value: number
 }
 
-interface SeriesCounterOptions {
+export interface SeriesCounterOptions {
   readonly name: string
   readonly help: string
   readonly registry: Registry
