@@ -12,10 +12,10 @@ import type {
   SettlementResult,
 } from './ports.ts'
 
-/** The weight of what is in one call of the store: as much as its checks of one key. */
+/** The weight of one call of the store, in checks of one key: as many as a call of checks has. */
 const MAX_BATCH = 256
 
-/** A group, or a call on a reservation, costs as much as so many checks at least. */
+/** The least weight of a group, and that of a call on a reservation. */
 const MIN_WEIGHT = 4
 
 interface ReservationQueueOptions {

@@ -1,13 +1,13 @@
-/** Requests that are expected of a connection of which nothing is known. */
+/** The estimate for a connection that has not been read yet, in requests. */
 export const FIRST_EXPECTED = 4
 
-/** The part of the requests of a read that is expected of the next one at least: some connections have much to read only now and then. */
+/** The next read is expected to have at least this part of the requests of the last one: some connections have much to read only now and then. */
 const EXPECTED_AGAIN = 3 / 4
 
-/** A connection of which fewer are expected had nothing to read several times. */
+/** A connection with a lower estimate is idle: it had nothing to read many times in a row. */
 const IDLE_BELOW = 1 / 256
 
-/** What it counts that a connection had nothing to read, so that clients with such connections take turns too. */
+/** The charge for a connection that had nothing to read, so that clients with such connections take turns too. */
 const NOTHING_READ = 1 / 128
 
 /** The requests of one read of a connection: an estimate, which is paid in advance, until they are known. */
@@ -16,7 +16,7 @@ export class ReadEstimate {
   #read = 0
   #paid = 0
 
-  /** Whether it had nothing to read the last times. */
+  /** Whether it had nothing to read many times in a row. */
   get isIdle(): boolean {
     return this.#expected < IDLE_BELOW
   }

@@ -53,7 +53,7 @@ export class FleetMetrics {
   }
 
   async #collectNow(): Promise<readonly string[]> {
-    await askProcesses(this.#slots, { question: piece(0), answeredBy: isReported, timeoutMs: COLLECT_TIMEOUT_MS })
+    await askProcesses(this.#slots, { question: questionFor(0), answeredBy: isReported, timeoutMs: COLLECT_TIMEOUT_MS })
     const others = (await this.#others()).map(metrics => [...piecesOf(metrics)])
     return this.#write(await mergeMetrics([...this.#latest.values(), ...this.#exited, ...others].flat()))
   }
@@ -109,14 +109,14 @@ export class FleetMetrics {
   }
 }
 
-function piece(index: number): ToChild {
+function questionFor(index: number): ToChild {
   return { type: 'collect', index }
 }
 
 /** Whether a message is the last piece of a report, or else the question for the next one. */
 function isReported(message: FromChild): boolean | ToChild {
   if (message.type !== 'metrics-piece') return false
-  return message.isLast || piece(message.index + 1)
+  return message.isLast || questionFor(message.index + 1)
 }
 
 function isCumulative({ type }: MetricPart): boolean {

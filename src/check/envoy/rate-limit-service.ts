@@ -121,7 +121,7 @@ export class RateLimitService {
   }
 }
 
-/** What the checks of a request cost, in checks by one limit. Its limits are not compiled for it. */
+/** What the checks of a request cost, in checks by one limit. Found without compiling its limits, which happens in its turn. */
 function weightOf({ descriptors }: RateLimitRequest): number {
   let weight = descriptors.length
   let before: Override | undefined

@@ -23,8 +23,8 @@ interface FailureOptions {
 const UNEXPECTED = 'the command could not be processed; the log of the service says more'
 
 /**
- * Records that a command could not be processed, with the revision of what it would have changed at its first failure. Its Idempotency-Key is retained
- * for as long as the failure.
+ * Records that a command could not be processed, with the revision of what it would have changed at its first failure. Its
+ * Idempotency-Key is retained for as long as the failure.
  * @returns false, and records nothing, if the command has ended or the lease is lost
  */
 export async function recordFailure(attempt: FailedAttempt, options: FailureOptions): Promise<boolean> {
