@@ -13,19 +13,19 @@ const BUSY = 2
 const MANY = 16
 
 /** The next round begins once this part of the last round's items has come again. To wait for the last few would delay all others. */
-const MOST = 0.9
+const MOST = 0.8
 
-/** The longest wait for them, in ms: the shortest time of a timer. */
-const RETURN_MS = 1
+/** The longest wait for them, in ms. Clients need longer than the shortest time of a timer to read their answers and ask again. */
+const RETURN_MS = 2
 
 /** Calls to several shards that are under way together. */
 export class Round {
   inFlight = 0
   items = 0
-  /** Checks that have come since it began. */
-  arrivals = 0
   /** All replies are there. */
   isOver = false
+  /** Checks that have come since then. */
+  returned = 0
 
   get isUnderWay(): boolean {
     return this.inFlight > 0 || this.isOver
@@ -35,17 +35,17 @@ export class Round {
     return this.items >= MANY
   }
 
-  /** Whether as many checks have come as it had, or nearly. */
+  /** Whether about as many checks have come again as it had. */
   get hasReturned(): boolean {
-    return this.arrivals >= MOST * this.items
+    return this.returned >= MOST * this.items
   }
 }
 
 /**
  * Lets the calls of a busy process to all shards of a store go out together, in rounds. Each shard has its own calls, so with more
  * shards, each of them has fewer checks, which makes a check cost more. Once the replies of a round are there, the next one begins as
- * soon as those whom they answer have asked again, after a millisecond at most. A shard that does not answer delays the others once, by
- * five milliseconds at most, since the next round does not wait for it. A check at a quiet moment waits for nothing.
+ * soon as most of those whom they answer have asked again, after two milliseconds at most. A shard that does not answer delays the
+ * others once, by five milliseconds at most, since the next round does not wait for it. A check at a quiet moment waits for nothing.
  */
 export class Rounds {
   readonly #gathering = new Gathering()
@@ -57,7 +57,8 @@ export class Rounds {
   /** @param atMs by `performance.now()` */
   arrived(atMs: number): void {
     this.#gathering.arrived(atMs)
-    this.#round.arrivals++
+    if (!this.#round.isOver) return
+    this.#round.returned++
     if (this.#returnTimer !== undefined && this.#round.hasReturned) this.#beginNextSoon()
   }
 
@@ -85,7 +86,7 @@ export class Rounds {
     round.inFlight--
     if (round !== this.#round || round.inFlight > 0 || round.isOver) return
     round.isOver = true
-    if (!round.isLarge || round.hasReturned) this.#beginNextSoon()
+    if (!round.isLarge) this.#beginNextSoon()
     else this.#returnTimer = setTimeout(() => this.#beginNext(), RETURN_MS)
   }
 

@@ -106,7 +106,7 @@ describe('the batcher', () => {
 
   describe('of a busy process', () => {
     const MANY = 200
-    const GAP_MS = 0.12
+    const GAP_MS = 0.09
     let nowMs: number
     /** A check that arrives shortly after the one before. */
     const askSoon = (key: string) => {

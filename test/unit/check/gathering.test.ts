@@ -30,8 +30,8 @@ describe('how many checks are worth a call', () => {
   it.each([
     [1, 1],
     [0.4, 1],
-    [0.2, 2],
-    [0.12, 4],
+    [0.19, 2],
+    [0.09, 4],
     [0.01, 16],
   ])('where one arrives every %d ms: %d', (gapMs, expected) => {
     arrive(200, gapMs)

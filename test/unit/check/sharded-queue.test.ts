@@ -65,7 +65,7 @@ describe('the queues of shards', () => {
     await nextTurn()
     expect(keysAt(shards.a).slice(first)).toEqual([])
     // None of the other callers asks again.
-    jest.advanceTimersByTime(1)
+    jest.advanceTimersByTime(2)
     expect(keysAt(shards.a).slice(first)).toEqual([['a101']])
     expect(keysAt(shards.b).slice(first)).toEqual([['b101']])
   })
