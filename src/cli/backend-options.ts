@@ -1,5 +1,5 @@
 import type { Conditions, PolicyTag } from '../domain/commands.ts'
-import { configKeyFault, keyFault } from '../domain/key.ts'
+import { callerKeyFault, configKeyFault, keyFault } from '../domain/key.ts'
 import { UsageError, type Values } from './command.ts'
 import { JSON_HELP, JSON_OPTION } from './output.ts'
 
@@ -66,8 +66,15 @@ export function conditionsOf({ 'if-version': given }: Values): Conditions | unde
   throw new UsageError(`--if-version must be a version such as 3 or 3-ended, or none (got ${JSON.stringify(given)})`)
 }
 
-/** A caller's key. @throws {UsageError} */
+/** A key that callers may ask for. @throws {UsageError} */
 export function acceptKey(key: string): string {
+  const fault = callerKeyFault(key)
+  if (fault !== undefined) throw new UsageError(fault.detail)
+  return key
+}
+
+/** The key of any bucket. @throws {UsageError} */
+export function acceptBucketKey(key: string): string {
   const fault = keyFault(key)
   if (fault !== undefined) throw new UsageError(fault)
   return key

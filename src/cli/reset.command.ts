@@ -1,4 +1,4 @@
-import { acceptKey, BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
+import { acceptBucketKey, BACKEND_HELP, BACKEND_OPTIONS } from './backend-options.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { writeResult } from './output.ts'
@@ -14,7 +14,7 @@ The reset takes effect in every process within a second.`,
   options: BACKEND_OPTIONS,
   operands: { min: 1, max: 1 },
   run: async (values, [operand = '']) => {
-    const key = acceptKey(operand)
+    const key = acceptBucketKey(operand)
     await withBackend(values, backend => backend.reset(key))
     writeResult(values, { key, status: 'reset' }, () => `reset ${printable(JSON.stringify(key))}\n`)
     return ExitCode.ok

@@ -186,6 +186,21 @@ describeWithRedis('throttler on Redis', () => {
     }
   })
 
+  it('ends if the store hangs', async () => {
+    const server = await RedisServer.start()
+    try {
+      server.signal('SIGSTOP')
+      const commands = [['verify'], ['export'], ['get', 'a'], ['check', 'a'], ['set', 'a', '{"mode":"off"}']]
+      const runs = await Promise.all(commands.map(command => runThrottler(command, { REDIS_URL: server.url })))
+      for (const { code, complaints } of runs) {
+        expect(code).toBe(2)
+        expect(complaints).toMatch(/^throttler \w+: the policy store is unavailable: .+\n$/)
+      }
+    } finally {
+      await server.stop()
+    }
+  })
+
   it('import reports that no worker takes the command, ends after its timeout, and is applied once a worker runs', async () => {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-policies-'))
     const file = join(directory, 'policies.ndjson')

@@ -23,7 +23,8 @@ const common = {
 
 /**
  * The purpose of a connection decides what its commands do while Redis is unavailable. Requests fail at once, and nothing is sent
- * twice: a batch that is sent again after a reconnect could spend twice. Workers wait without limit, tools for about a second.
+ * twice: a batch that is sent again after a reconnect could spend twice. Workers wait without limit, tools for about a second if Redis
+ * is down, and for some seconds if it hangs.
  * @see https://docs.bullmq.io/guide/going-to-production
  */
 const purposes = {
@@ -31,7 +32,7 @@ const purposes = {
   // ioredis would subscribe again by itself, and leave its failure to nobody, which ends the process.
   subscriber: { maxRetriesPerRequest: null, autoResubscribe: false },
   worker: { maxRetriesPerRequest: null },
-  tool: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 10 },
+  tool: { autoResendUnfulfilledCommands: false, maxRetriesPerRequest: 10, commandTimeout: 5_000 },
 } satisfies Record<string, CommonRedisOptions>
 
 /** How often the slot map is read, and how long a node may take to answer, in ms. */
@@ -111,7 +112,7 @@ function serverOptions(purpose: keyof typeof purposes, { target, ...options }: C
     ...loginOptions(target),
     connectionName: options.name,
     socketTimeout: options.hangTimeoutMs,
-    commandTimeout: options.commandTimeoutMs,
+    ...(options.commandTimeoutMs !== undefined && { commandTimeout: options.commandTimeoutMs }),
   } satisfies RedisOptions
 }
 

@@ -1,5 +1,5 @@
 import { expect, it } from '@jest/globals'
-import { conditionsOf, integer, timeoutMsOf } from '../../../src/cli/backend-options.ts'
+import { acceptBucketKey, acceptKey, conditionsOf, integer, timeoutMsOf } from '../../../src/cli/backend-options.ts'
 
 it('--if-version is a condition on the version', () => {
   expect(conditionsOf({})).toBeUndefined()
@@ -12,6 +12,13 @@ it.each(['', '0', '-1', '1.0', '"3"', '*', '3-', 'ended', '1'.repeat(16)])('--if
   expect(() => conditionsOf({ 'if-version': given })).toThrow(
     `--if-version must be a version such as 3 or 3-ended, or none (got ${JSON.stringify(given)})`,
   )
+})
+
+it('a key of descriptors can be reset, but not checked', () => {
+  const key = 'rls;x;k=v'
+  expect(acceptBucketKey(key)).toBe(key)
+  expect(() => acceptKey(key)).toThrow('the key "rls;x;k=v" is reserved')
+  for (const accept of [acceptKey, acceptBucketKey]) expect(() => accept('')).toThrow('the key is empty')
 })
 
 it('--timeout is in seconds, and without it there is no limit', () => {
