@@ -12,12 +12,19 @@ const WITH_PORT = /^(?:\[(?<ipv6>[^\]]*)\](?::\d+)?|(?<ipv4>[\d.]+):\d+)$/
  * @param address `undefined`, which Fastify's types do not know, for a connection that its client has already reset
  */
 export function clientOf(address: string | undefined = ''): string {
-  if (isIPv4(address)) return address
-  const { ipv4 = '', ipv6 = address } = WITH_PORT.exec(address)?.groups ?? {}
-  if (isIPv4(ipv4)) return ipv4
-  if (!ipaddr.IPv6.isValid(ipv6)) return 'unknown'
-  const parsed = ipaddr.process(ipv6)
+  const bare = withoutPort(address)
+  if (isIPv4(bare)) return bare
+  if (!ipaddr.IPv6.isValid(bare)) return 'unknown'
+  const parsed = ipaddr.process(bare)
   if (parsed instanceof ipaddr.IPv4) return parsed.toString()
   const network = parsed.parts.slice(0, IPV6_CUSTOMER_BITS / 16).map(part => part.toString(16))
   return `${network.join(':')}::/${IPV6_CUSTOMER_BITS}`
+}
+
+/** An address without its port and its brackets; any other text as it is. */
+export function withoutPort(address: string): string {
+  if (isIPv4(address)) return address
+  const { ipv4 = '', ipv6 = '' } = WITH_PORT.exec(address)?.groups ?? {}
+  if (isIPv4(ipv4)) return ipv4
+  return ipaddr.IPv6.isValid(ipv6) ? ipv6 : address
 }
