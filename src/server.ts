@@ -20,17 +20,17 @@ import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
 import { CannotStart } from './processes/supervised-process.ts'
-import { readEnv } from './settings/env.ts'
+import { type Env, readEnv } from './settings/env.ts'
 import { listenFault } from './settings/host.ts'
 import { loadTracer } from './tracing/load-tracer.ts'
 
 process.title = 'throttler front'
-const env = readEnv({ needsRedis: true })
-const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
-const tracer = await loadTracer(env, 'front', logger)
 const parent = ParentLink.ofThisProcess()
 if (parent === undefined) throw new Error('server.ts must be started by primary.ts')
 ignoreLostPrimary()
+const env = await ownEnv(parent)
+const logger = createLogger({ level: env.LOG_LEVEL, role: 'front' })
+const tracer = await loadTracer(env, 'front', logger)
 
 const front = composeFront(env, logger, {
   circuitOpened: reason => parent.send({ type: 'circuit-opened', reason }),
@@ -100,6 +100,15 @@ try {
   parent.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)
+}
+
+/** The settings. They can be invalid although the primary has started with them: files that they name can have changed. */
+async function ownEnv(parent: ParentLink): Promise<Env> {
+  try {
+    return readEnv({ needsRedis: true })
+  } catch (err) {
+    return await exitWithReport(err, parent)
+  }
 }
 
 function listen(): Promise<unknown> {

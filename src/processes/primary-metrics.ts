@@ -21,10 +21,10 @@ export class PrimaryMetrics {
     }
     new Gauge({
       name: 'throttler_front_processes',
-      help: 'Running front processes',
+      help: 'Front processes that serve',
       registers: [this.registry],
       collect() {
-        this.set(slots.filter(({ current }) => current !== undefined).length)
+        this.set(slots.flatMap(({ working }) => working).length)
       },
     })
   }

@@ -1,10 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 
-export const REPLACEMENT_REASONS = ['crashed', 'killed', 'hung', 'replaced'] as const
+export const REPLACEMENT_REASONS = ['crashed', 'killed', 'hung', 'cannot-start', 'replaced'] as const
 
 /**
  * Why a process was replaced: it `crashed`, it was `killed` by a signal from outside (an operator or the kernel's out-of-memory
- * killer), it `hung` and its parent killed it, or it was `replaced` on request (SIGHUP).
+ * killer), it `hung` and its parent killed it, it reported that it `cannot-start`, as its settings have become invalid, or it was
+ * `replaced` on request (SIGHUP).
  */
 export type ReplacementReason = (typeof REPLACEMENT_REASONS)[number]
 

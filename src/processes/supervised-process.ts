@@ -49,6 +49,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #isStopped = false
   readonly #ready = new WeakSet<ChildProcess>()
   readonly #hung = new WeakSet<ChildProcess>()
+  /** Successors that reported that they cannot start. */
+  readonly #unstartable = new WeakSet<ChildProcess>()
   #wasReady = false
 
   constructor(options: SupervisedProcessOptions) {
@@ -151,6 +153,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #reportReplacement(child: ChildProcess, backoffMs: number): void {
     const { name, logger } = this.#options
     const { pid, exitCode: code, signalCode: signal } = child
+    if (this.#unstartable.has(child)) {
+      this.emit('replaced', 'cannot-start')
+      return
+    }
     logger.warn({ process: name, childPid: pid, code, signal, backoffMs }, 'a process died and is replaced')
     this.emit('replaced', this.#hung.has(child) ? 'hung' : reasonOfExit(child))
   }
@@ -160,14 +166,19 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#wasReady = true
       this.#ready.add(child)
     }
-    if (message.type === 'cannot-start') this.#cannotStart(message.reason)
+    if (message.type === 'cannot-start') this.#cannotStart(message.reason, child)
     this.emit('message', message, child)
   }
 
   /** If the first process cannot start, the start fails. A successor is retried, as other processes may still be working. */
-  #cannotStart(reason: string): void {
-    if (this.#wasReady) this.#options.logger.error({ process: this.#options.name, reason }, 'a successor cannot start')
-    else this.#isStopped = true
+  #cannotStart(reason: string, child: ChildProcess): void {
+    if (!this.#wasReady) {
+      this.#isStopped = true
+      return
+    }
+    const { name, logger } = this.#options
+    logger.error({ process: name, childPid: child.pid, reason }, 'a successor cannot start')
+    this.#unstartable.add(child)
   }
 
   /** Resolves once a successor is ready, even if it takes more than one start. */

@@ -68,6 +68,22 @@ it('the supervisor reports why it replaces a process', async () => {
   expect(reasons).toEqual(['killed', 'crashed', 'crashed', 'replaced'])
 })
 
+it('the supervisor counts successors that cannot start apart from crashes, and keeps their predecessor until one can', async () => {
+  const failing = `process.send({ type: 'cannot-start', reason: 'no tokens' }, undefined, {}, () => process.exit(1))`
+  const codes = [CHILD, failing, failing]
+  const child = await given(() => run(codes.shift() ?? CHILD))
+  const predecessor = child.current
+  const reasons: [string, boolean][] = []
+  child.on('replaced', reason => reasons.push([reason, child.working[0] === predecessor]))
+  await child.replace(0)
+  expect(reasons).toEqual([
+    ['cannot-start', true],
+    ['cannot-start', true],
+    ['replaced', true],
+  ])
+  expect(child.working).toEqual([child.current])
+})
+
 it('the supervisor reports no replacement of a process that ended in order just before it is stopped itself', async () => {
   const child = await given()
   const reasons: string[] = []
