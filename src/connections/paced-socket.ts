@@ -21,13 +21,13 @@ export function readInTurns(socket: PausableSocket, turns: SocketTurns): void {
   socket[PACED] = paced
   turns.add(paced)
   // Closing a connection takes about as long as a request.
-  socket.once('end', () => paced.countRequest())
+  socket.once('end', () => paced.countRequest(1))
   socket.once('close', () => turns.delete(paced))
 }
 
-/** A request of a socket begins. */
-export function countRequest(socket: PausableSocket): void {
-  socket[PACED]?.countRequest()
+/** A request of a socket begins. @param work of its head, in requests with a short one */
+export function countRequest(socket: PausableSocket, work = 1): void {
+  socket[PACED]?.countRequest(work)
 }
 
 /** A part of a body is read. A body can have thousands in one packet. */
@@ -62,9 +62,9 @@ class PacedSocket implements PacedConnection {
     return this.#isWaiting
   }
 
-  countRequest(): void {
+  countRequest(work: number): void {
     this.#hasPart = false
-    this.#turns.count(this)
+    this.#turns.count(this, work)
   }
 
   countPart(): void {

@@ -10,6 +10,9 @@ import { waitForTurn } from './wait-for-turn.ts'
 /** Requests of all connections that are handled in one turn of the event loop: a few milliseconds. */
 const REQUESTS_PER_TURN = 128
 
+/** So many characters of a head take about as long as a request without them, whoever sends them and whatever the answer is. */
+const CHARACTERS_OF_REQUEST = 1_024
+
 /**
  * How many times as many are parsed in one turn at first: some 15 ms, and more than usual clients send at once. While connections wait,
  * no more are parsed than are handled.
@@ -18,7 +21,7 @@ const PARSED_AT_ONCE = 8
 
 /**
  * Bounds the requests that a server handles in one turn of the event loop. Further ones wait for the next turns, in which clients take
- * turns. If too many arrive together, or bodies in too many parts, further connections are not read. Otherwise everything that many
+ * turns; one with a long head counts as several. If too many arrive together, or bodies in too many parts, further connections are not read. Otherwise everything that many
  * connections have sent together would be parsed and handled before other work goes on. Node sends the responses of a connection in the
  * order of its requests.
  */
@@ -39,14 +42,22 @@ export class RequestTurns {
 
   #take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
     const { socket } = request
-    countRequest(socket)
+    const work = workOf(request)
+    countRequest(socket, work)
     const run = () => {
       if (isDisconnected(socket)) return
-      this.#budget.spend(1)
+      this.#budget.spend(work)
       handle(request, response)
     }
     if (this.#budget.isSpent && !isDisconnected(socket)) {
       waitForTurn(this.#budget, { socket, ip: socket.remoteAddress }, { run })
     } else run()
   }
+}
+
+/** In requests with a short head. */
+function workOf({ url = '', rawHeaders }: IncomingMessage): number {
+  let characters = url.length
+  for (const text of rawHeaders) characters += text.length
+  return 1 + Math.floor(characters / CHARACTERS_OF_REQUEST)
 }

@@ -21,6 +21,7 @@ import { LongReads } from '../http/long-reads.ts'
 import { MAX_FIELDS, rejectMalformedRequests, rejectTooManyFields, rejectTunnels } from '../http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from '../http/methods.ts'
 import { answerErrors } from '../http/problem.ts'
+import { parseQuery } from '../http/query.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
 import { RequestSpans } from '../http/request-spans.ts'
@@ -73,7 +74,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
-    routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS },
+    routerOptions: { maxParamLength: MAX_PARAM_CHARACTERS, querystringParser: parseQuery },
     keepAliveTimeout: deps.keepAliveTimeoutMs,
     trustProxy: deps.trustedProxies.length > 0 && trustHops(deps.trustedProxies),
     return503OnClosing: false,

@@ -1,9 +1,7 @@
 import type { FastifyInstance, FastifySchemaCompiler, RouteOptions } from 'fastify'
 import { validator } from '../lib/validator.ts'
 import { refuseMalformedQuery } from './percent-encoding.ts'
-
-/** Of a path or query. Thousands would fit into a request, and each unknown one is named in the answer. */
-const MAX_PARAMETERS = 100
+import { countOf, MAX_PARAMETERS } from './query.ts'
 
 interface TextSchema {
   readonly properties?: Readonly<Record<string, ParameterSchema>>
@@ -24,7 +22,7 @@ export function validateStrictly(app: FastifyInstance): void {
     if (httpPart === 'body') return validate
     const typed = Object.entries(schema.properties ?? {}).filter(([, { type }]) => isTyped(type))
     return given => {
-      if (Object.keys(given).length > MAX_PARAMETERS) return { error: [tooManyParameters(given)] }
+      if (countOf(given) > MAX_PARAMETERS) return { error: [tooManyParameters(countOf(given))] }
       const value = typed.length === 0 ? given : readText(given, typed)
       return validate(value) ? { value } : { error: validate.errors ?? [] }
     }
@@ -43,9 +41,9 @@ function readsQuery({ schema, config }: RouteOptions): boolean {
   return config?.access !== 'check' && Object.keys(properties).length > 0
 }
 
-function tooManyParameters(given: object) {
+function tooManyParameters(count: number) {
   const message = `must have at most ${MAX_PARAMETERS} parameters`
-  return { keyword: 'maxProperties', instancePath: '', schemaPath: '', params: {}, message, data: given }
+  return { keyword: 'maxParameters', instancePath: '', schemaPath: '', params: { count }, message }
 }
 
 const READERS: Readonly<Record<string, RegExp>> = { integer: /^(0|-?[1-9][0-9]*)$/, boolean: /^(true|false)$/ }

@@ -48,8 +48,8 @@ function fieldError(error: ValidationError, root: string): FieldError {
     case 'minItems':
     case 'maxItems':
       return { path: field, message: `${allowed(error)}; has ${(error.data as unknown[]).length}` }
-    case 'maxProperties':
-      return { path: field, message: `${allowed(error)}; has ${Object.keys(error.data as object).length}` }
+    case 'maxParameters':
+      return { path: field, message: `${allowed(error)}; has ${params['count']}` }
     default:
       return { path: field, message: `${allowed(error)}; was ${shown(error.data)}` }
   }

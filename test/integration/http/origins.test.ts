@@ -92,6 +92,16 @@ describe('with and without ADMIN_TOKENS, /config', () => {
     }
   })
 
+  it('refuses an origin that is longer than any, and shows its beginning', async () => {
+    for (const answer of await ask('localhost', `http://${'xn--a-'.repeat(2_000)}`)) {
+      expectProblem(answer, 403, 'forbidden')
+      expect(answer.body.detail).toMatch(/the Origin was http:\/\/[xna-]+…$/)
+      expect(answer.body.detail).toHaveLength(
+        'pages of another origin may not call this route; the Origin was '.length + 301,
+      )
+    }
+  })
+
   it('refuses a change from a page of another origin', async () => {
     const headers = { origin: 'http://evil.example', authorization, 'content-type': 'application/json' }
     const body = '{"capacity":1,"refillTokens":1}'

@@ -45,13 +45,13 @@ async function client(localAddress = '127.0.0.1'): Promise<Socket> {
 }
 
 /** Sends requests that arrive together. Resolves with what arrives, once it does. */
-function pipeline(socket: Socket, requests = PIPELINED): { received: string } {
+function pipeline(socket: Socket, requests = PIPELINED, query = ''): { received: string } {
   const answers = { received: '' }
   socket.on('data', data => {
     answers.received += data
   })
   const paths = Array.from({ length: requests }, (_, i) => `/${i}`)
-  socket.write(paths.map(path => `GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`).join(''))
+  socket.write(paths.map(path => `GET ${path}${query} HTTP/1.1\r\nhost: localhost\r\n\r\n`).join(''))
   return answers
 }
 
@@ -73,6 +73,14 @@ describe('requests that arrive together', () => {
     expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(2 * PER_TURN)
     const inOrder = Array.from({ length: PIPELINED }, (_, i) => `/${i}`)
     await eventually(() => expect(answers.map(pathsIn)).toEqual(answers.map(() => inOrder)))
+  })
+
+  it('count as several if their heads are long', async () => {
+    for (let i = 0; i < CONNECTIONS; i++) await client()
+    countTurns()
+    for (const socket of clients) pipeline(socket, 3, `?${'x'.repeat(PER_TURN * 1_024)}`)
+    await eventually(() => expect(turns.flat()).toHaveLength(CONNECTIONS * 3))
+    expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(2)
   })
 
   it('of one address do not delay those of another', async () => {
