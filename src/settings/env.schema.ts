@@ -1,7 +1,6 @@
 /** Every setting: its default, what is allowed and what it means. */
 import { availableParallelism } from 'node:os'
 import { type TSchema, Type } from '@sinclair/typebox'
-import { MAX_CHECKS_TOGETHER } from '../domain/group-decision.ts'
 import { MAX_COUNT } from '../domain/limits/limit-fault.ts'
 import { MAX_INTERVAL_MS } from '../domain/limits/token-bucket.ts'
 import { type OnStoreFailure, STORE_FAILURE_MODES } from '../domain/policy.ts'
@@ -104,7 +103,7 @@ export const EnvSchema = Type.Object(
     ),
     MAX_WAITING_CHECKS: integer(
       10_000,
-      MAX_CHECKS_TOGETHER,
+      1,
       1_000_000,
       'Checks that may wait for the bucket store in one process; more get 503 overloaded.',
     ),

@@ -50,7 +50,6 @@ describe('the environment', () => {
     [{ WEB_CONCURRENCY: '+2' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "+2")'],
     [{ WEB_CONCURRENCY: '2\n' }, '"WEB_CONCURRENCY" must be an integer between 1 and 512 (got "2\\n")'],
     [{ REDIS_TIMEOUT_MS: '-1' }, '"REDIS_TIMEOUT_MS" must be an integer between 1 and 60000 (got "-1")'],
-    [{ MAX_WAITING_CHECKS: '15' }, '"MAX_WAITING_CHECKS" must be an integer between 16 and 1000000 (got "15")'],
     [{ RATELIMIT_HEADERS: 'all' }, '"RATELIMIT_HEADERS" must be one of draft, legacy, both, none (got "all")'],
     [{ LOG_LEVEL: 'loud' }, '"LOG_LEVEL" must be one of fatal, error, warn, info, debug, trace, silent (got "loud")'],
     [{ CONFIG_LOG_KEEP: '0' }, '"CONFIG_LOG_KEEP" must be all, or an integer between 1 and 999999999 (got "0")'],
