@@ -12,6 +12,9 @@ import { Problem } from '../lib/errors.ts'
 /** Keeps these buckets apart: no caller's key may begin with a control character. */
 const PREFIX = '\u0000admin:'
 
+/** A call spends from this many buckets at once: however few checks may wait, it must be possible. */
+const BUCKETS_OF_CALL = 2
+
 interface AdminLimitsOptions extends Pick<CheckerOptions, 'openQueue' | 'localBuckets' | 'maxWaiting'> {
   /** Admin calls of one token, or of one address. */
   readonly capacity: number
@@ -24,6 +27,7 @@ export function adminLimits({ capacity, refillPerSecond, ...shared }: AdminLimit
   policies.set(`${PREFIX}failed-logins:*`, 1, definitionOf(FREE_FAILED_LOGINS, 1))
   const checker = new Checker({
     ...shared,
+    maxWaiting: Math.max(shared.maxWaiting, BUCKETS_OF_CALL),
     policies: new PolicyLookup(policies, () => Promise.resolve()),
     denialCache: new DenialCache(() => performance.now()),
     observer: { decided: ignore, undecided: ignore, storeCalled: ignore },

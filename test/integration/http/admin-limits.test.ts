@@ -11,6 +11,7 @@ const guarded = givenApp(
   { variables: { ADMIN_TOKENS, CHECK_TOKENS: 'gate:secret-token-of-gate', TRUST_PROXY: 'loopback' } },
   base,
 )
+const cramped = givenApp({ variables: { ADMIN_TOKENS, MAX_WAITING_CHECKS: '1', TRUST_PROXY: 'loopback' } }, base)
 const direct = givenApp({ variables: { ...TIGHT, TRUST_PROXY: '' } }, base)
 
 type Given = typeof base
@@ -41,6 +42,11 @@ describe('admin calls are limited', () => {
     const [ben, cat] = [list('secret-token-of-ben'), list('secret-token-of-cat')]
     expectProblem(refusalAmong(await together([ben, cat, ben, cat])), 429, 'admin-limit-exceeded')
     expect((await from(base, givenAddress(), 'secret-token-of-cat').get('/config')).status).toBe(200)
+  })
+
+  it('even if only one check may wait', async () => {
+    const call = () => from(cramped, givenAddress(), 'secret-token-of-ann').get('/config')
+    expect(statuses([await call(), await call()])).toEqual([200, 200])
   })
 
   it('without a trusted proxy, by the address of the connection', async () => {
