@@ -20,10 +20,10 @@ const CHARACTERS_OF_REQUEST = 1_024
 const PARSED_AT_ONCE = 8
 
 /**
- * Bounds the requests that a server handles in one turn of the event loop. Further ones wait for the next turns, in which clients take
- * turns; one with a long head counts as several. If too many arrive together, or bodies in too many parts, further connections are not read. Otherwise everything that many
- * connections have sent together would be parsed and handled before other work goes on. Node sends the responses of a connection in the
- * order of its requests.
+ * Bounds the requests that a server handles in one turn of the event loop; one with a long head counts as several. Further ones wait for
+ * the next turns, in which clients take turns. If too many arrive together, or bodies in too many parts, further connections are not
+ * read. Otherwise everything that many connections have sent together would be parsed and handled before other work goes on. Node sends
+ * the responses of a connection in the order of its requests.
  */
 export class RequestTurns {
   readonly #budget: TurnBudget
