@@ -3,7 +3,10 @@ import { compilePolicy, type Policy, REQUEST_POLICY } from '../domain/policy.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import { validationProblem } from '../lib/errors.ts'
 
-/** Policies in each of two generations. Once the recent one is full, it becomes the older one, whose policies are dropped unless they were used again. */
+/**
+ * Policies in each of two generations. Once the recent one is full, it becomes the older one, whose policies are dropped unless they were
+ * used again.
+ */
 const MAX_RECENT = 500
 
 /**

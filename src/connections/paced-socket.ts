@@ -25,7 +25,7 @@ export function readInTurns(socket: PausableSocket, turns: SocketTurns): void {
   socket.once('close', () => turns.delete(paced))
 }
 
-/** A request of a socket begins. @param work of its head, in requests with a short one */
+/** A request of a socket begins. @param work of handling it, in requests with a short head */
 export function countRequest(socket: PausableSocket, work = 1): void {
   socket[PACED]?.countRequest(work)
 }

@@ -1,7 +1,10 @@
 /** The estimate for a connection that has not been read yet, in requests. */
 export const FIRST_EXPECTED = 4
 
-/** The next read is expected to have at least this part of the requests of the last one: some connections have much to read only now and then. */
+/**
+ * The next read is expected to have at least this part of the requests of the last one: some connections have much to read only now and
+ * then.
+ */
 const EXPECTED_AGAIN = 3 / 4
 
 /** A connection with a lower estimate is idle: it had nothing to read many times in a row. */

@@ -10,7 +10,7 @@ import { waitForTurn } from './wait-for-turn.ts'
 /** Requests of all connections that are handled in one turn of the event loop: a few milliseconds. */
 const REQUESTS_PER_TURN = 128
 
-/** So many characters of a head take about as long as a request without them, whoever sends them and whatever the answer is. */
+/** Characters of a head that take about as long to handle as a request with a short head. */
 const CHARACTERS_OF_REQUEST = 1_024
 
 /**

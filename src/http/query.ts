@@ -18,7 +18,7 @@ export function parseQuery(query: string): Query {
 }
 
 /** How many parameters a path or query has. */
-export function countOf(given: Readonly<Record<string, unknown>>): number {
+export function countParameters(given: Readonly<Record<string, unknown>>): number {
   return (given as Query)[COUNT] ?? Object.keys(given).length
 }
 

@@ -1,7 +1,7 @@
 import type { FastifyInstance, FastifySchemaCompiler, RouteOptions } from 'fastify'
 import { validator } from '../lib/validator.ts'
 import { refuseMalformedQuery } from './percent-encoding.ts'
-import { countOf, MAX_PARAMETERS } from './query.ts'
+import { countParameters, MAX_PARAMETERS } from './query.ts'
 
 interface TextSchema {
   readonly properties?: Readonly<Record<string, ParameterSchema>>
@@ -22,7 +22,8 @@ export function validateStrictly(app: FastifyInstance): void {
     if (httpPart === 'body') return validate
     const typed = Object.entries(schema.properties ?? {}).filter(([, { type }]) => isTyped(type))
     return given => {
-      if (countOf(given) > MAX_PARAMETERS) return { error: [tooManyParameters(countOf(given))] }
+      const count = countParameters(given)
+      if (count > MAX_PARAMETERS) return { error: [tooManyParameters(count)] }
       const value = typed.length === 0 ? given : readText(given, typed)
       return validate(value) ? { value } : { error: validate.errors ?? [] }
     }

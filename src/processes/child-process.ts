@@ -14,7 +14,7 @@ export function sendAndFlushTo(child: ChildProcess, message: ToChild): Promise<v
   })
 }
 
-/** Resolves once the process has exited, and all its messages have been received, or has failed to start; then Node emits no `exit`. */
+/** Resolves once the process has exited and all its messages were received, or once it has failed to start, for which Node emits no `exit`. */
 export function exitOf(child: ChildProcess): Promise<void> {
   return new Promise(resolve => child.once('close', () => resolve()))
 }

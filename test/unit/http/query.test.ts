@@ -1,10 +1,10 @@
 import { expect, it } from '@jest/globals'
-import { countOf, parseQuery } from '../../../src/http/query.ts'
+import { countParameters, parseQuery } from '../../../src/http/query.ts'
 
 it('a query of at most a hundred parameters is read', () => {
   const query = parseQuery(`key=a&key=b+c&${Array.from({ length: 98 }, (_, i) => `p${i}=%41`).join('&')}`)
   expect(query).toMatchObject({ key: ['a', 'b c'], p0: 'A', p97: 'A' })
-  expect(countOf(query)).toBe(99)
+  expect(countParameters(query)).toBe(99)
 })
 
 it.each([
@@ -13,5 +13,5 @@ it.each([
   ['empty ones before another', `${'&'.repeat(100)}by=tokens`, 101],
 ])('one of more is only counted: %s', (_, query, count) => {
   expect(Object.keys(parseQuery(query))).toEqual([])
-  expect(countOf(parseQuery(query))).toBe(count)
+  expect(countParameters(parseQuery(query))).toBe(count)
 })
