@@ -40,6 +40,8 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
   readonly callTurns: SocketTurns
   /** The steps in which connections end, which many can do at once. */
   readonly endings: FewPerTurn<GrpcConnection>
+  /** Called as each call begins. */
+  countCall(): void
 }
 
 /** One connection of a client, with its calls under way. */
@@ -52,15 +54,17 @@ export class GrpcConnection {
   readonly #exchanges = new FewItems<Exchange>()
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
+  readonly #countCall: () => void
   #heldBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
   #hasCalled = false
 
-  constructor(socket: Socket, { hold, endings, callTurns, ...shared }: GrpcConnectionContext) {
+  constructor(socket: Socket, { hold, endings, callTurns, countCall, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
     this.#endings = endings
+    this.#countCall = countCall
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -142,6 +146,7 @@ export class GrpcConnection {
       releaseClosed(stream)
     })
     this.#pacedCalls.count()
+    this.#countCall()
     return exchange
   }
 

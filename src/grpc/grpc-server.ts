@@ -8,6 +8,7 @@ import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
+import { OldGeneration } from './old-generation.ts'
 import type { Status } from './status.ts'
 
 /** How long calls that are under way may take once the server closes, in ms. */
@@ -39,12 +40,19 @@ export interface GrpcServerOptions {
 /** Serves calls over HTTP/2 without TLS. Each has one message in its request. */
 export class GrpcServer {
   readonly #open: OpenSockets<GrpcConnection>
+  readonly #oldGeneration = new OldGeneration()
   readonly #timer: NodeJS.Timeout
   #isClosing = false
 
   constructor(options: GrpcServerOptions) {
     const endings = new FewPerTurn<GrpcConnection>(ENDINGS_PER_TURN)
-    const context = { ...options, reading: readingTurns(), callTurns: new SocketTurns(CALL_TURNS), endings }
+    const context = {
+      ...options,
+      reading: readingTurns(),
+      callTurns: new SocketTurns(CALL_TURNS),
+      endings,
+      countCall: () => this.#oldGeneration.countCall(),
+    }
     this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }
@@ -68,6 +76,7 @@ export class GrpcServer {
     await this.#open.whenClosed(GOAWAY_MS + CLOSING_MS)
     this.#open.destroy()
     clearInterval(this.#timer)
+    this.#oldGeneration.close()
   }
 
   /** Disconnects clients without a call, and those that send requests or read responses too slowly, and retires old connections. */
@@ -81,5 +90,6 @@ export class GrpcServer {
       else if (unreadBytes > 0) unread.push({ connection: socket, unreadBytes, leftMs })
     }
     disconnectSlowest(unread)
+    this.#oldGeneration.look(nowMs)
   }
 }

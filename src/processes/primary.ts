@@ -27,9 +27,15 @@ cluster.schedulingPolicy = cluster.SCHED_RR
 /**
  * Most of what a check allocates is garbage soon after. The young generation has half of V8's default size, in MB, and is collected
  * on the main thread: helper threads would take cores from other front processes. The old generation (policies, waiting batches)
- * is collected after it has grown by 80 %; by default, it could grow to several times its size.
+ * is collected after it has grown by 80 %; by default, it could grow to several times its size. One helper thread marks it: V8's four
+ * take the cores for which the main thread waits at the end of a collection.
  */
-const FRONT_NODE_OPTIONS = ['--max-semi-space-size=8', '--no-parallel-scavenge', '--heap-growing-percent=80']
+const FRONT_NODE_OPTIONS = [
+  '--max-semi-space-size=8',
+  '--no-parallel-scavenge',
+  '--heap-growing-percent=80',
+  '--v8-pool-size=1',
+]
 
 /** How long open connections are still served during a stop, with `Connection: close`, in ms. */
 const STOP_DRAIN_MS = 500

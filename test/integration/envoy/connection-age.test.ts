@@ -36,6 +36,7 @@ beforeEach(async () => {
     reading: readingTurns(),
     callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
+    countCall: () => undefined,
     largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),
   })
