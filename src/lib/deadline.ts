@@ -10,12 +10,13 @@ export class TimeoutError extends Error {
 }
 
 /**
- * Calls back in `ms`. A process that was busy at that moment first gets the grace period to read what has arrived; within it, it is too
+ * Calls back in `ms`, or soon if that is not above 0. A process that was busy at that moment first gets the grace period to read what has arrived; within it, it is too
  * late to clear the timer.
  */
 export function startDeadline(ms: number, expired: () => void): NodeJS.Timeout {
-  const graceMs = Math.min(GRACE_MS, ms * GRACE_PART)
-  return setTimeout(() => setTimeout(() => setImmediate(expired), graceMs), ms - graceMs)
+  const leftMs = Math.max(0, ms)
+  const graceMs = Math.min(GRACE_MS, leftMs * GRACE_PART)
+  return setTimeout(() => setTimeout(() => setImmediate(expired), graceMs), leftMs - graceMs)
 }
 
 /**

@@ -18,6 +18,16 @@ it.each([2, 4, 10, 100])('a deadline in %i ms is reached then, and not before', 
   expect(expired).toHaveBeenCalledTimes(1)
 })
 
+it('a deadline that has passed is reached at once', async () => {
+  const expired = jest.fn()
+  const setTimer = jest.spyOn(globalThis, 'setTimeout')
+  startDeadline(-0.4, expired)
+  await jest.advanceTimersByTimeAsync(2)
+  expect(expired).toHaveBeenCalledTimes(1)
+  // Node.js 24 warns of a negative time.
+  for (const [, ms = 0] of setTimer.mock.calls) expect(ms).toBeGreaterThanOrEqual(0)
+})
+
 it.each([10, 100])('a deadline in %i ms can be cleared until its grace period', async ms => {
   const expired = jest.fn()
   const deadline = startDeadline(ms, expired)
