@@ -98,6 +98,27 @@ describe('/admin/queues', () => {
   })
 
   it.each([
+    ['page', '9007199254740991', 1_000_000],
+    ['jobsPerPage', '101', 100],
+    ['jobsPerPage', '1e9', 100],
+    ['jobsPerPage', 'many', 100],
+  ])('refuses a %s of %s, since long pages would delay checks', async (name, given, most) => {
+    const answer = await as('secret-of-a-reader').get(
+      `${BASE}/api/queues?activeQueue=${QUEUE}&status=failed&${name}=${given}`,
+    )
+    expectFields(answer, 'validation-failed', [`/query/${name}`])
+    expect(answer.body.detail).toBe(`/query/${name}: must be an integer from 1 to ${most}; was "${given}"`)
+  })
+
+  it('has no job with a very long id', async () => {
+    expectProblem(
+      await as('secret-of-a-reader').get(`${BASE}/api/queues/${QUEUE}/${'x'.repeat(300)}`),
+      404,
+      'not-found',
+    )
+  })
+
+  it.each([
     ['PUT', '/api/queues/%63onfig-0/pause'],
     ['PUT', `/api/queues/${QUEUE}/%70ause`],
     ['PUT', `/api/queues/${QUEUE}/pause?/retry/failed`],
