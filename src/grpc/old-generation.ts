@@ -1,8 +1,11 @@
 import { constants, type NodeGCPerformanceDetail, type PerformanceEntry, PerformanceObserver } from 'node:perf_hooks'
-import { setFlagsFromString } from 'node:v8'
+import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
-/** Calls after which the old generation is collected. */
-const CALLS = 2_000
+/**
+ * Calls after which the old generation is collected, for each MB of the heap: some 2,000 with few policies. A collection takes as long as the
+ * heap is large, so that of a process with many policies follows after more calls.
+ */
+const CALLS_PER_MEGABYTE = 60
 
 /** The shortest time between two requests for a collection, in ms. A process that is busier than that leaves them to V8. */
 const INTERVAL_MS = 1_000
@@ -13,7 +16,7 @@ const SOON = 1
 const BY_ITSELF = 0
 
 /**
- * Has V8 collect its old generation after a few thousand calls. Strings of node:http2 are created there, and each is freed in the pause that
+ * Has V8 collect its old generation every few thousand calls. Strings of node:http2 are created there, and each is freed in the pause that
  * ends a collection, which so becomes longer with each call: after 20,000, when V8 would collect by itself, it takes 50 to 90 ms. An Envoy
  * that waits for 20 ms would report errors. `gc()` would collect in one long pause; so marking is started, which V8 does in steps.
  */
@@ -35,7 +38,8 @@ export class OldGeneration {
 
   /** Asks for a collection if it is due. Call it a few times a second. */
   look(nowMs: number): void {
-    if (this.#isAsked || this.#calls < CALLS || nowMs - this.#askedMs < INTERVAL_MS) return
+    if (this.#isAsked || nowMs - this.#askedMs < INTERVAL_MS) return
+    if (this.#calls < CALLS_PER_MEGABYTE * heapMegabytes()) return
     this.#askedMs = nowMs
     this.#trigger(true)
   }
@@ -55,6 +59,10 @@ export class OldGeneration {
     this.#isAsked = isAsked
     setFlagsFromString(`${TRIGGER_FLAG}=${isAsked ? SOON : BY_ITSELF}`)
   }
+}
+
+function heapMegabytes(): number {
+  return getHeapStatistics().used_heap_size / 1e6
 }
 
 /** What is known of a collection, which the types of Node.js leave out. */
