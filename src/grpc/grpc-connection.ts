@@ -70,6 +70,7 @@ export class GrpcConnection {
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
     })
     keepFewStreams(this.#session)
+    this.#smallParts.countPriorities(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
     this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.#destroy())
     this.#hold = bytes => {

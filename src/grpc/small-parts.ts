@@ -1,4 +1,4 @@
-import type { ServerHttp2Stream } from 'node:http2'
+import type { Http2Session, ServerHttp2Stream } from 'node:http2'
 import { Duplex } from 'node:stream'
 
 /** A part costs as much time as many bytes, so smaller ones are counted. */
@@ -11,8 +11,8 @@ const FREE_PARTS = 8
 const MAX_SMALL_PARTS = 100
 
 /**
- * Ends a connection that sends its requests in many small parts: node:http2 handles each part by itself, and all that have arrived in
- * one turn of the event loop.
+ * Ends a connection that sends its requests in many small parts, or many frames of PRIORITY: node:http2 handles each by itself, and all that
+ * have arrived in one turn of the event loop.
  */
 export class SmallParts {
   readonly #endConnection: () => void
@@ -35,6 +35,11 @@ export class SmallParts {
   countIn(stream: ServerHttp2Stream): void {
     this.#add(-FREE_PARTS)
     stream.push = this.#push
+  }
+
+  /** Counts frames of PRIORITY, which gRPC does not use. Node.js 24 reports none. */
+  countPriorities(session: Http2Session): void {
+    session.on('priority', () => this.#add(1))
   }
 
   #add(count: number): void {

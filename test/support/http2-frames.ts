@@ -1,7 +1,7 @@
 export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 
 /** Types of frames. */
-export const [DATA, HEADERS, RST_STREAM, SETTINGS, PING] = [0, 1, 3, 4, 6] as const
+export const [DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING] = [0, 1, 2, 3, 4, 6] as const
 
 /** Flags of frames. */
 export const [END_STREAM, END_HEADERS] = [1, 4] as const

@@ -11,7 +11,16 @@ import { UNKNOWN_METHOD } from '../../../src/grpc/unknown-method.ts'
 import { FewPerTurn } from '../../../src/lib/few-per-turn.ts'
 import { eventually } from '../../support/eventually.ts'
 import { answerTo, framed, Http2Client } from '../../support/http2-client.ts'
-import { DATA, END_HEADERS, frame, HEADERS, PREFACE, SETTINGS } from '../../support/http2-frames.ts'
+import {
+  DATA,
+  END_HEADERS,
+  END_STREAM,
+  frame,
+  HEADERS,
+  PREFACE,
+  PRIORITY,
+  SETTINGS,
+} from '../../support/http2-frames.ts'
 
 const KIB = 1024
 /** `:method: POST` and `:scheme: http` of HPACK's table, a path and an authority; and a content type. */
@@ -279,6 +288,29 @@ describe('a request in thousands of small parts', () => {
     client.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), ...requests.flat()]))
     await once(client, 'close')
     expect(handled).toBeLessThan(220)
+  })
+})
+
+describe('frames of PRIORITY', () => {
+  const priorities = (count: number) =>
+    Array.from({ length: count }, (_, i) => frame(PRIORITY, 0, 2 * i + 101, Buffer.alloc(5)))
+
+  const itWhereReported = Number.parseInt(process.versions.node, 10) < 24 ? it : it.skip
+  itWhereReported('end a connection that sends thousands', async () => {
+    const client = connect(port(), '127.0.0.1')
+    sockets.push(client)
+    client.on('error', () => undefined).resume()
+    client.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0), ...priorities(5_000)]))
+    await once(client, 'close')
+  })
+
+  it('are skipped if there are few', async () => {
+    const call = [
+      frame(HEADERS, END_HEADERS, 1, Buffer.concat([HEAD, GRPC])),
+      frame(DATA, END_STREAM, 1, framed(Buffer.alloc(3))),
+    ]
+    await send(PREFACE, frame(SETTINGS, 0, 0), ...priorities(20), ...call)
+    await eventually(() => expect(calls.lengths).toEqual([3]))
   })
 })
 
