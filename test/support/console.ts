@@ -2,6 +2,7 @@ import { expect } from '@jest/globals'
 import axe from 'axe-core'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
 import { complaintsOf } from './browser.ts'
+import { eventually } from './eventually.ts'
 
 const CHANGES = { username: 'ann', password: 'secret-of-an-admin' }
 /** For calls that the test makes for the page: only the browser waits to be asked for a password. */
@@ -76,8 +77,11 @@ export class OpenConsole {
 
   async expectFits(): Promise<void> {
     await this.page.locator('[aria-busy]').first().waitFor({ state: 'detached' })
-    const { scrollWidth, clientWidth } = (await this.page.evaluate(WIDTHS)) as Record<string, number>
-    expect(scrollWidth).toBeLessThanOrEqual(Number(clientWidth))
+    // A busy browser lays a page out some time after its window has changed.
+    await eventually(async () => {
+      const { scrollWidth, clientWidth } = (await this.page.evaluate(WIDTHS)) as Record<string, number>
+      expect(scrollWidth).toBeLessThanOrEqual(Number(clientWidth))
+    })
   }
 
   /** Makes the calls to a path fail, or return something else, until `restore`. */
