@@ -2,8 +2,8 @@ import { constants, type NodeGCPerformanceDetail, type PerformanceEntry, Perform
 import { getHeapStatistics, setFlagsFromString } from 'node:v8'
 
 /**
- * Calls after which the old generation is collected, for each MB of the heap: some 2,000 with few policies. A collection takes as long as the
- * heap is large, so that of a process with many policies follows after more calls.
+ * Calls after which the old generation is collected, for each MB of the heap: some 2,000 with few policies. A collection of a
+ * larger heap takes longer, so it follows after more calls.
  */
 const CALLS_PER_MEGABYTE = 60
 
@@ -16,9 +16,9 @@ const SOON = 1
 const BY_ITSELF = 0
 
 /**
- * Has V8 collect its old generation every few thousand calls. Strings of node:http2 are created there, and each is freed in the pause that
- * ends a collection, which so becomes longer with each call: after 20,000, when V8 would collect by itself, it takes 50 to 90 ms. An Envoy
- * that waits for 20 ms would report errors. `gc()` would collect in one long pause; so marking is started, which V8 does in steps.
+ * Has V8 collect its old generation every few thousand calls. node:http2 creates strings of each call there. V8 frees them in the pause
+ * that ends a collection, so each call makes the pause longer. By itself, V8 collects after some 20,000 calls, and pauses for 50 to 90 ms: an
+ * Envoy that waits for 20 ms would report errors. `gc()` would also mark in one pause. V8 marks in steps if only the beginning is asked for.
  */
 export class OldGeneration {
   readonly #collections = new PerformanceObserver(list => {

@@ -10,8 +10,8 @@ export class TimeoutError extends Error {
 }
 
 /**
- * Calls back in `ms`, or soon if that is not above 0. A process that was busy at that moment first gets the grace period to read what has arrived; within it, it is too
- * late to clear the timer.
+ * Calls back in `ms`, or soon if that is not above 0. A process that was busy at that moment first gets the grace period to read what
+ * has arrived; within it, it is too late to clear the timer.
  */
 export function startDeadline(ms: number, expired: () => void): NodeJS.Timeout {
   const leftMs = Math.max(0, ms)

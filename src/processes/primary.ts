@@ -27,8 +27,8 @@ cluster.schedulingPolicy = cluster.SCHED_RR
 /**
  * Most of what a check allocates is garbage soon after. The young generation has half of V8's default size, in MB, and is collected
  * on the main thread: helper threads would take cores from other front processes. The old generation (policies, waiting batches)
- * is collected after it has grown by 80 %; by default, it could grow to several times its size. One helper thread marks it: V8's four
- * take the cores for which the main thread waits at the end of a collection.
+ * is collected after it has grown by 80 %; by default, it could grow to several times its size. One helper thread marks it: with
+ * V8's four, the main thread would wait for a core at the end of each collection.
  */
 const FRONT_NODE_OPTIONS = [
   '--max-semi-space-size=8',
