@@ -1,9 +1,8 @@
 /** One front process: builds the app, listens, and shuts down gracefully. Started by primary.ts. */
-import { readFileSync } from 'node:fs'
 import { ConnectionSlots } from './connections/connection-slots.ts'
 import { drained, stopAccepting } from './connections/drained.ts'
-import { closeListener, forwardingListener, listenOn } from './connections/forwarding-listener.ts'
-import { MAX_CONNECTIONS, maxConnections } from './connections/max-connections.ts'
+import { BACKLOG, closeListener, forwardingListener, listenOn } from './connections/forwarding-listener.ts'
+import { MAX_CONNECTIONS, maxConnections, readOwnLimits } from './connections/max-connections.ts'
 import { buildApp } from './front/app.ts'
 import { composeFront } from './front/compose-front.ts'
 import { buildGrpcServer } from './front/grpc-server.ts'
@@ -113,7 +112,10 @@ async function ownEnv(parent: ParentLink): Promise<Env> {
 
 function listen(): Promise<unknown> {
   const { PORT: port, RESP_PORT: respPort = 0, GRPC_PORT: grpcPort = 0 } = env
-  const http = [app.listen({ host, port }), ...additional.map(({ host, listener }) => listenOn(listener, host, port))]
+  const http = [
+    app.listen({ host, port, backlog: BACKLOG }),
+    ...additional.map(({ host, listener }) => listenOn(listener, host, port)),
+  ]
   const resp = respListeners.map(({ host, listener }) => listenOn(listener, host, respPort))
   const grpc = grpcListeners.map(({ host, listener }) => listenOn(listener, host, grpcPort))
   return Promise.all([
@@ -126,14 +128,5 @@ function listen(): Promise<unknown> {
 function cannotListen(port: number) {
   return (err: NodeJS.ErrnoException): never => {
     throw new CannotStart(listenFault(env.HOST, port, err))
-  }
-}
-
-/** The resource limits of this process; `undefined` except on Linux. */
-function readOwnLimits(): string | undefined {
-  try {
-    return readFileSync('/proc/self/limits', 'utf8')
-  } catch {
-    return undefined
   }
 }

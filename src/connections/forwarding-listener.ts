@@ -2,6 +2,13 @@ import { once } from 'node:events'
 import type { Server as HttpServer } from 'node:http'
 import { createServer, type Server } from 'node:net'
 
+/**
+ * Connections that the kernel accepts before the process does: as many as Linux allows. When there are more, the kernel ignores clients for a
+ * second or longer.
+ * @see https://docs.kernel.org/networking/ip-sysctl.html, `somaxconn`
+ */
+export const BACKLOG = 4_096
+
 /** The options that Node uses for the sockets of an HTTP server. */
 const HTTP_SOCKETS = { allowHalfOpen: true, noDelay: true }
 
@@ -12,7 +19,7 @@ export function forwardingListener(server: HttpServer): Server {
 
 /** Resolves once the server listens. */
 export async function listenOn(server: Server, host: string, port: number): Promise<void> {
-  server.listen({ host, port })
+  server.listen({ host, port, backlog: BACKLOG })
   await once(server, 'listening')
 }
 

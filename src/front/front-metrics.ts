@@ -4,6 +4,7 @@ import type { FollowObserver } from '../config-change/follow/policy-follower.ts'
 import type { Decision } from '../domain/decision.ts'
 import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
+import { refusedConnections } from '../observability/refused-connections.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { CheckCounter } from './check-counter.ts'
 import type { InsightObserver } from './compose-insight.ts'
@@ -90,12 +91,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     help: 'Partitions that were reloaded because their log was replaced',
     registers: [this.registry],
   })
-  readonly #connectionsRefused = new Counter({
-    name: 'throttler_connections_refused_total',
-    help: 'Connections closed because the process had too many: new ones, or idle ones in their place',
-    registers: [this.registry],
-  })
-
+  readonly #connectionsRefused = refusedConnections(this.registry)
   readonly #malformedBuckets = new Counter({
     name: 'throttler_malformed_buckets_total',
     help: 'Calls that found a malformed bucket, which counts as full, or a damaged part of a reservation',

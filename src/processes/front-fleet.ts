@@ -4,6 +4,7 @@ import { withLast } from '../lib/with-last.ts'
 import type { Logger } from '../observability/logger.ts'
 import { SCRAPE_INTERVAL_MS } from '../observability/process-metrics.ts'
 import { sendAndFlushTo, sendTo } from './child-process.ts'
+import { FairHandovers } from './fair-handovers.ts'
 import { FleetHealth } from './fleet-health.ts'
 import { FleetMetrics } from './fleet-metrics.ts'
 import type { MetricsSnapshot } from './messages.ts'
@@ -13,6 +14,8 @@ import { SupervisedProcess } from './supervised-process.ts'
 interface FrontFleetOptions {
   readonly size: number
   spawn(): ChildProcess
+  /** New connections that may wait for a process. */
+  readonly maxWaitingConnections: number
   readonly stopTimeoutMs: number
   /** How long to wait for a process to report the state of its stores, in ms. */
   readonly healthTimeoutMs: number
@@ -46,6 +49,15 @@ export class FrontFleet {
       () => new SupervisedProcess({ name: 'front', spawn, logger, stopTimeoutMs }),
     )
     const own = new PrimaryMetrics(this.#slots, options.circuitOpeningReasons)
+    const handovers = new FairHandovers({
+      maxWaiting: options.maxWaitingConnections,
+      onRefused: () => own.connectionRefused(),
+      onLost: () =>
+        logger.error(
+          { process: 'front' },
+          'a connection was closed: the process that was to serve it has no file descriptors left',
+        ),
+    })
     this.#metrics = new FleetMetrics({
       slots: this.#slots,
       others: async () => [await own.registry.getMetricsAsJSON(), options.supervisorMetrics()],
@@ -53,6 +65,7 @@ export class FrontFleet {
     })
     this.#health = new FleetHealth(this.#slots, options.healthTimeoutMs)
     for (const slot of this.#slots) {
+      slot.on('spawned', child => handovers.include(child))
       slot.on('message', (message, child) => {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from 'prom-client'
+import { refusedConnections } from '../observability/refused-connections.ts'
 import { countReplacements } from './replacements.ts'
 import type { SupervisedProcess } from './supervised-process.ts'
 
@@ -11,6 +12,7 @@ export class PrimaryMetrics {
     labelNames: ['reason'] as const,
     registers: [this.registry],
   })
+  readonly #connectionsRefused = refusedConnections(this.registry)
 
   /** @param openingReasons the reasons whose series exist from the start */
   constructor(slots: readonly SupervisedProcess[], openingReasons: readonly string[]) {
@@ -27,5 +29,10 @@ export class PrimaryMetrics {
         this.set(slots.flatMap(({ working }) => working).length)
       },
     })
+  }
+
+  /** A new connection was closed: too many wait for a process. */
+  connectionRefused(): void {
+    this.#connectionsRefused.inc()
   }
 }

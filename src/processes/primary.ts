@@ -1,6 +1,7 @@
 /** The front's primary: keeps `WEB_CONCURRENCY` front processes running. Loaded by cluster.ts. */
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
+import { maxConnections, readOwnLimits } from '../connections/max-connections.ts'
 import { createLogger } from '../observability/logger.ts'
 import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
 import { preflight } from '../redis/connection/preflight.ts'
@@ -71,10 +72,8 @@ try {
   const fleet = new FrontFleet({
     size: env.WEB_CONCURRENCY,
     spawn: () =>
-      forkFront(
-        childVariables({ ...FRONT_ALLOCATOR, ...portVariables(ports), LOG_KEY_SECRET: env.LOG_KEY_SECRET }),
-        logger,
-      ),
+      forkFront(childVariables({ ...FRONT_ALLOCATOR, ...portVariables(ports), LOG_KEY_SECRET: env.LOG_KEY_SECRET })),
+    maxWaitingConnections: maxConnections(readOwnLimits()),
     stopTimeoutMs: env.SHUTDOWN_TIMEOUT_MS + 1_000,
     healthTimeoutMs: env.REDIS_TIMEOUT_MS + REPORT_GRACE_MS,
     replacedDrainMs: env.SHUTDOWN_TIMEOUT_MS / 2,

@@ -26,7 +26,7 @@ interface SupervisedProcessOptions {
 
 interface SupervisedProcessEvents {
   /** A process was started. It receives messages once it has loaded. */
-  spawned: []
+  spawned: [ChildProcess]
   message: [FromChild, ChildProcess]
   /** A process has exited, and all its messages have been received. */
   gone: [ChildProcess]
@@ -131,7 +131,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#onExit(child, performance.now() - startedAt)
     })
     this.#exits.set(child, exit)
-    this.emit('spawned')
+    this.emit('spawned', child)
   }
 
   #onExit(child: ChildProcess, uptimeMs: number): void {

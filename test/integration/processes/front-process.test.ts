@@ -1,13 +1,12 @@
 import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { expect, it } from '@jest/globals'
-import { createLogger } from '../../../src/observability/logger.ts'
 import { forkFront } from '../../../src/processes/front-process.ts'
 
 it('the primary survives sending a message to a front process that has just died', async () => {
   const code = `setInterval(() => undefined, 1_000); process.send('up')`
   cluster.setupPrimary({ exec: '-', args: [], execArgv: ['--eval', code] })
-  const front = forkFront({ NODE_OPTIONS: '' }, createLogger({ level: 'silent', role: 'test' }))
+  const front = forkFront({ NODE_OPTIONS: '' })
   const errors: unknown[] = []
   front.on('error', err => errors.push(err))
   await once(front, 'message')

@@ -1,0 +1,162 @@
+import type { ChildProcess } from 'node:child_process'
+import { clientOf } from '../lib/client-of.ts'
+
+/** A message between node:cluster and a process. */
+interface ClusterMessage {
+  /** `newconn` brings a connection to a process. With `close`, a process no longer listens. */
+  readonly act?: string
+  readonly seq?: number
+  /** The `seq` of the message that this one answers. */
+  readonly ack?: number
+  /** The listening address. */
+  readonly key?: string
+  /** Why the process cannot listen. */
+  readonly errno?: number | null
+  /** Whether the process has taken the connection. */
+  readonly accepted?: boolean
+}
+
+/** Node's own object for a connection, which is undocumented. */
+interface Handle {
+  close(): void
+  getpeername(peer: { address?: string }): unknown
+}
+
+/** A connection that was accepted, and that no process has taken yet. */
+export class NewConnection {
+  /** Where it arrived. */
+  readonly listener: string
+  readonly client: string
+  readonly #message: ClusterMessage
+  readonly #handle: Handle
+
+  constructor(message: ClusterMessage, handle: Handle) {
+    const peer: { address?: string } = {}
+    handle.getpeername(peer)
+    this.client = clientOf(peer.address)
+    this.listener = message.key ?? ''
+    this.#message = message
+    this.#handle = handle
+  }
+
+  get seq(): number | undefined {
+    return this.#message.seq
+  }
+
+  sendBy(send: Send): void {
+    send(this.#message, this.#handle)
+  }
+
+  close(): void {
+    this.#handle.close()
+  }
+}
+
+/** Decides which connection a process gets next. */
+export interface HandoverOwner {
+  listens(channel: HandoverChannel, listener: string): void
+  listensNoMore(channel: HandoverChannel, listener: string): void
+  arrived(connection: NewConnection): void
+  /** The process has answered, or never will. @param isTaken whether nothing is left to do with the connection */
+  ended(connection: NewConnection, channel: HandoverChannel, isTaken: boolean): void
+  /** A connection was closed that never arrived, although the process is alive. */
+  lost(): void
+  gone(channel: HandoverChannel): void
+}
+
+type Send = (...args: unknown[]) => boolean
+
+interface Handover {
+  readonly connection: NewConnection
+  /** Heartbeats from the process since the connection was sent. */
+  heartbeats: number
+}
+
+/**
+ * Heartbeats without an acknowledgement after which a connection counts as lost. Messages arrive in order, so a process that
+ * received the connection acknowledges it before the second heartbeat. A process that hangs sends none.
+ */
+const HEARTBEATS_UNTIL_LOST = 3
+
+/**
+ * Hands new connections over to one process, one at a time for each listening address. node:cluster believes that the process takes each
+ * at once, so it keeps none: in its own queue, they would come in the order of their arrival, and nobody would close one that never
+ * arrives. That happens if the process dies or has no file descriptors left: then the kernel drops the connection and delivers the rest of
+ * the message, which Node discards.
+ * @see https://github.com/nodejs/node/blob/v20.x/lib/internal/cluster/round_robin_handle.js
+ */
+export class HandoverChannel {
+  readonly #child: ChildProcess
+  readonly #owner: HandoverOwner
+  readonly #send: Send
+  /** What the process has not acknowledged, by the listening address. */
+  readonly #underWay = new Map<string, Handover>()
+
+  constructor(child: ChildProcess, owner: HandoverOwner) {
+    this.#child = child
+    this.#owner = owner
+    this.#send = child.send.bind(child) as Send
+    child.send = (...args: unknown[]) => this.#intercept(...args)
+    child.on('internalMessage', (message: ClusterMessage) => this.#receive(message))
+    child.on('message', ({ type }: { type?: string }) => type === 'alive' && this.#countHeartbeat())
+    // All messages of the process have been received by then.
+    child.once('close', () => this.#close())
+  }
+
+  /** Whether the process has acknowledged all that it got from there. */
+  isFree(listener: string): boolean {
+    return this.#child.connected && !this.#underWay.has(listener)
+  }
+
+  pass(connection: NewConnection): void {
+    this.#underWay.set(connection.listener, { connection, heartbeats: 0 })
+    connection.sendBy(this.#send)
+  }
+
+  #intercept(...args: unknown[]): boolean {
+    const [message, handle] = args as [ClusterMessage, Handle]
+    if (message.act === 'newconn') {
+      this.#pretendTaken(message, handle)
+      this.#owner.arrived(new NewConnection(message, handle))
+      return true
+    }
+    const isSent = this.#send(...args)
+    const { ack, key, errno } = message
+    if (ack !== undefined && key !== undefined && !errno) this.#owner.listens(this, key)
+    return isSent
+  }
+
+  /** On this, node:cluster would close the connection. It ignores the real acknowledgement. */
+  #pretendTaken({ seq }: ClusterMessage, handle: Handle): void {
+    handle.close = () => undefined
+    this.#child.emit('internalMessage', { cmd: 'NODE_CLUSTER', ack: seq, accepted: true })
+    Reflect.deleteProperty(handle, 'close')
+  }
+
+  #receive({ act, key, ack, accepted }: ClusterMessage): void {
+    if (act === 'close' && key !== undefined) this.#owner.listensNoMore(this, key)
+    for (const { connection } of this.#underWay.values()) {
+      if (connection.seq === ack) this.#end(connection, accepted === true)
+    }
+  }
+
+  #countHeartbeat(): void {
+    for (const handover of this.#underWay.values()) {
+      handover.heartbeats++
+      if (handover.heartbeats < HEARTBEATS_UNTIL_LOST) continue
+      this.#owner.lost()
+      this.#end(handover.connection, true)
+    }
+  }
+
+  #end(connection: NewConnection, isTaken: boolean): void {
+    this.#underWay.delete(connection.listener)
+    if (isTaken) connection.close()
+    this.#owner.ended(connection, this, isTaken)
+  }
+
+  #close(): void {
+    for (const { connection } of this.#underWay.values()) connection.close()
+    this.#owner.gone(this)
+  }
+}

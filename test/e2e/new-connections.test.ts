@@ -1,0 +1,39 @@
+import { once } from 'node:events'
+import { connect, type Socket } from 'node:net'
+import { afterEach, expect, it } from '@jest/globals'
+import { eventually } from '../support/eventually.ts'
+import { Service } from '../support/service.ts'
+
+const FLOOD = 300
+
+let service: Service | undefined
+let sockets: Socket[] = []
+afterEach(async () => {
+  for (const socket of sockets) socket.destroy()
+  sockets = []
+  await service?.stop()
+})
+
+/** Sends a request on a new connection from an address of the loopback network. */
+async function ask(port: number, localAddress: string): Promise<Socket> {
+  const socket = connect({ host: '127.0.0.1', port, localAddress })
+  sockets.push(socket)
+  await once(socket, 'connect')
+  socket.write('GET /ready HTTP/1.1\r\nHost: a\r\n\r\n')
+  return socket
+}
+
+it('a new connection does not wait for all of those that another address has opened before', async () => {
+  service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+  const [front = 0] = service.pidsOf('throttler front')
+  const port = Number(new URL(service.url).port)
+  let answered = 0
+  process.kill(front, 'SIGSTOP')
+  const flood = await Promise.all(Array.from({ length: FLOOD }, () => ask(port, '127.0.0.2')))
+  for (const socket of flood) socket.once('data', () => answered++)
+  const other = await ask(port, '127.0.0.3')
+  const answeredBefore = once(other, 'data').then(() => answered)
+  process.kill(front, 'SIGCONT')
+  expect(await answeredBefore).toBeLessThan(FLOOD / 2)
+  await eventually(() => expect(answered).toBe(FLOOD))
+})
