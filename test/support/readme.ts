@@ -19,7 +19,12 @@ interface Conditions {
   readonly isOnTerminal?: boolean
   /** Texts in a command, and what the test uses in their place. */
   readonly replaced?: Readonly<Record<string, string>>
+  /** What the service has logged, for the report of a failure. */
+  readonly log?: () => readonly string[]
 }
+
+/** Lines of a log in the report of a failure. */
+const LOG_LINES = 20
 
 /** The commands of the `sh` blocks under a heading, word for word. */
 export function shellCommands(heading: string): string[] {
@@ -68,12 +73,17 @@ export function itShows(heading: string, conditionsOf: () => Conditions, path = 
   it('shows at least one command', () => expect(steps(path, heading)).not.toEqual([]))
 
   it.each(steps(path, heading))('$command', async ({ command, expected }) => {
-    const lines = (await run(command, conditionsOf())).split(/\r?\n/)
-    for (const line of expected) expect(lines).toContainEqual(expect.stringMatching(pattern(line)))
+    const conditions = conditionsOf()
+    const lines = (await run(command, conditions)).split(/\r?\n/)
+    const missing = expected.filter(line => !lines.some(shown => pattern(line).test(shown)))
+    expect({ missing, ...(missing.length > 0 && { lines, log: conditions.log?.() }) }).toEqual({ missing: [] })
   })
 }
 
 /** Tests the tour of a new service in the README. */
 export function itGivesTheTour(serviceOf: () => Service): void {
-  itShows('Two-minute tour', () => ({ replaced: { 'localhost:8080': new URL(serviceOf().url).host } }))
+  itShows('Two-minute tour', () => ({
+    replaced: { 'localhost:8080': new URL(serviceOf().url).host },
+    log: () => serviceOf().output.slice(-LOG_LINES),
+  }))
 }
