@@ -119,14 +119,14 @@ function listen(): Promise<unknown> {
   const resp = respListeners.map(({ host, listener }) => listenOn(listener, host, respPort))
   const grpc = grpcListeners.map(({ host, listener }) => listenOn(listener, host, grpcPort))
   return Promise.all([
-    Promise.all(http).catch(cannotListen(port)),
-    Promise.all(resp).catch(cannotListen(respPort)),
-    Promise.all(grpc).catch(cannotListen(grpcPort)),
+    Promise.all(http).catch(cannotListen('PORT', port)),
+    Promise.all(resp).catch(cannotListen('RESP_PORT', respPort)),
+    Promise.all(grpc).catch(cannotListen('GRPC_PORT', grpcPort)),
   ])
 }
 
-function cannotListen(port: number) {
+function cannotListen(variable: string, port: number) {
   return (err: NodeJS.ErrnoException): never => {
-    throw new CannotStart(listenFault(env.HOST, port, err))
+    throw new CannotStart(listenFault({ host: env.HOST, port, variable }, err))
   }
 }

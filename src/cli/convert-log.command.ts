@@ -86,8 +86,10 @@ function formatOf(values: Values): Format {
   }
 }
 
-/** @throws {UsageError} if the text names a field that no line has */
+/** @throws {UsageError} if the text names a field that no line has, or lacks a brace */
 function accept(option: string, text: string, fields: readonly string[] | undefined): string {
+  if (text.split('{').length !== text.split('}').length)
+    throw new UsageError(`--${option} must have a "}" for each "{" (got ${JSON.stringify(text)})`)
   const unknown = fields && fieldsIn(text).find(field => !fields.includes(field))
   if (unknown === undefined) return text
   throw new UsageError(`--${option} names the field ${JSON.stringify(unknown)}; combined has ${fields?.join(', ')}`)

@@ -74,7 +74,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const tracing = readTracing(given, faults)
   const trustedProxies = readTrustedProxies(given['TRUST_PROXY'], faults)
   if (env !== undefined) faults.push(...builtInFaults(env))
-  if (env === undefined || faults.length > 0) throw new EnvError(faults)
+  if (env === undefined || faults.length > 0) throw new EnvError(faults.map(line => withSource(line, variables)))
   return {
     ...env,
     redisTls,
@@ -125,6 +125,14 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
     }
   }
   return merged
+}
+
+/** Names the variable of the file that a setting comes from. */
+function withSource(fault: string, variables: Variables): string {
+  const name = FILE_VARIABLES.find(name => fault.startsWith(`"${name}" `))
+  return name === undefined || variables[name] || !variables[`${name}_FILE`]
+    ? fault
+    : fault.replace(`"${name}"`, `"${name}", read from "${name}_FILE",`)
 }
 
 function parse(given: Record<string, string>, faults: string[]): Parsed | undefined {

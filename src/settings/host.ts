@@ -18,8 +18,16 @@ export function hostFaults({ HOST, ADMIN_TOKENS }: Readonly<Record<string, strin
   return [fault('HOST', 'be a loopback address unless "ADMIN_TOKENS" is set', JSON.stringify(HOST))]
 }
 
+interface ListenAddress {
+  readonly host: string
+  readonly port: number
+  /** The variable that the port comes from. */
+  readonly variable: string
+}
+
 /** Why a server cannot listen on `HOST`. */
-export function listenFault(host: string, port: number, { code, message }: NodeJS.ErrnoException): string {
-  if (!NOT_OF_THIS_MACHINE.test(code ?? '')) return `cannot listen on ${host}:${port}: ${message}`
+export function listenFault(address: ListenAddress, { code, message }: NodeJS.ErrnoException): string {
+  const { host, port, variable } = address
+  if (!NOT_OF_THIS_MACHINE.test(code ?? '')) return `cannot listen on ${host}:${port}: ${message} ("${variable}")`
   return fault('HOST', 'be an address of this machine, or a name of one', `${JSON.stringify(host)}: ${message}`)
 }

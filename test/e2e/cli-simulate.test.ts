@@ -249,6 +249,7 @@ describe('throttler convert-log', () => {
   it.each([
     [['--format', 'xml'], '--format must be combined or json (got "xml")'],
     [['--key', 'user:{user}'], '--key names the field "user"; combined has remote_addr'],
+    [['--key', 'path:{path'], '--key must have a "}" for each "{" (got "path:{path")'],
     [['--tokens', 'size'], '--tokens names the field "size"'],
     [['--at', 'time'], '--at is for --format json'],
   ])('refuses %j', async (options, why) => {

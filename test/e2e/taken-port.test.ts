@@ -43,6 +43,8 @@ it('a taken port of another protocol is named', async () => {
   const { code, said } = await failToStart('all', { DATA_DIR: dataDir, RESP_PORT: String(port), LOG_LEVEL: 'warn' })
   expect(code).toBe(1)
   expect(said).toMatch(
-    new RegExp(`^throttler cannot start\\. cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE.*$`),
+    new RegExp(
+      `^throttler cannot start\\. cannot listen on 127\\.0\\.0\\.1:${port}: .*EADDRINUSE.* \\("RESP_PORT"\\)$`,
+    ),
   )
 })

@@ -91,4 +91,10 @@ describeWithRedis('a worker stops soon', () => {
     await eventually(async () => expect((await health.get('/health')).body).toMatchObject(degraded))
     expectCleanEnd(await endOf(worker))
   })
+
+  it('but not by SIGHUP, which replaces front processes', async () => {
+    worker.process.kill('SIGHUP')
+    expect((await health.get('/health')).body).toMatchObject({ status: 'ok' })
+    expectCleanEnd(await endOf(worker))
+  })
 })

@@ -234,6 +234,17 @@ describe('the environment', () => {
     ])
   })
 
+  it('names the variable of the file that a wrong setting is read from', () => {
+    const path = join(directory, 'wrong-tokens')
+    writeFileSync(path, 'short')
+    expect(faultsOf({ ADMIN_TOKENS_FILE: path })).toEqual([
+      expect.stringMatching(/^"ADMIN_TOKENS", read from "ADMIN_TOKENS_FILE", must /),
+    ])
+    expect(faultsOf({ ADMIN_TOKENS: 'short', ADMIN_TOKENS_FILE: '' })).toEqual([
+      expect.stringMatching(/^"ADMIN_TOKENS" must /),
+    ])
+  })
+
   it.each(['CHECK_TOKENS_FILE', 'REDIS_TLS_CA'])('refuses for %s everything but a small regular file', name => {
     const pipe = join(directory, `${name}.pipe`)
     execFileSync('mkfifo', [pipe])
