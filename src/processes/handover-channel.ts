@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { clientOf } from '../lib/client-of.ts'
+import { HEARTBEAT_INTERVAL_MS } from './hang-watch.ts'
 
 /** A message between node:cluster and a process. */
 interface ClusterMessage {
@@ -70,6 +71,8 @@ interface Handover {
   readonly connection: NewConnection
   /** Heartbeats from the process since the connection was sent. */
   heartbeats: number
+  /** When the last one came, or the connection was sent. */
+  sinceMs: number
 }
 
 /**
@@ -77,6 +80,9 @@ interface Handover {
  * received the connection acknowledges it before the second heartbeat. A process that hangs sends none.
  */
 const HEARTBEATS_UNTIL_LOST = 3
+
+/** Those that follow sooner, in ms, were sent while the primary was paused, and say nothing of what it has sent since. */
+const MIN_INTERVAL_MS = HEARTBEAT_INTERVAL_MS / 2
 
 /**
  * Hands new connections over to one process, one at a time for each listening address. node:cluster believes that the process takes each
@@ -97,6 +103,13 @@ export class HandoverChannel {
     this.#owner = owner
     this.#send = child.send.bind(child) as Send
     child.send = (...args: unknown[]) => this.#intercept(...args)
+    const disconnect = child.disconnect.bind(child)
+    child.disconnect = () => {
+      disconnect()
+      // Node emits this later, and not at all while a connection is under way. Until then, node:cluster would lose connections that it
+      // accepts for the process.
+      child.emit('disconnect')
+    }
     child.on('internalMessage', (message: ClusterMessage) => this.#receive(message))
     child.on('message', ({ type }: { type?: string }) => type === 'alive' && this.#countHeartbeat())
     // All messages of the process have been received by then.
@@ -109,7 +122,7 @@ export class HandoverChannel {
   }
 
   pass(connection: NewConnection): void {
-    this.#underWay.set(connection.listener, { connection, heartbeats: 0 })
+    this.#underWay.set(connection.listener, { connection, heartbeats: 0, sinceMs: performance.now() })
     connection.sendBy(this.#send)
   }
 
@@ -141,7 +154,10 @@ export class HandoverChannel {
   }
 
   #countHeartbeat(): void {
+    const nowMs = performance.now()
     for (const handover of this.#underWay.values()) {
+      if (nowMs - handover.sinceMs < MIN_INTERVAL_MS) continue
+      handover.sinceMs = nowMs
       handover.heartbeats++
       if (handover.heartbeats < HEARTBEATS_UNTIL_LOST) continue
       this.#owner.lost()
@@ -155,8 +171,13 @@ export class HandoverChannel {
     this.#owner.ended(connection, this, isTaken)
   }
 
+  /** A process that has stopped in order has left what it did not take; another one may have read some of the connection. */
   #close(): void {
-    for (const { connection } of this.#underWay.values()) connection.close()
+    const isUntouched = this.#child.exitCode === 0
+    for (const { connection } of this.#underWay.values()) {
+      if (isUntouched) this.#end(connection, false)
+      else connection.close()
+    }
     this.#owner.gone(this)
   }
 }

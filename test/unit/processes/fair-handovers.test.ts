@@ -1,7 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
-import { beforeEach, describe, expect, it } from '@jest/globals'
+import { beforeEach, describe, expect, it, jest } from '@jest/globals'
 import { FairHandovers } from '../../../src/processes/fair-handovers.ts'
+import { HEARTBEAT_INTERVAL_MS } from '../../../src/processes/hang-watch.ts'
 
 const ADDRESS = '127.0.0.1:8080:4:-1:0'
 const OTHER_ADDRESS = '127.0.0.1:6380:4:-1:0'
@@ -36,6 +37,7 @@ class Handle {
 /** A front process with its channel, and what node:cluster does with it. */
 class FakeProcess extends EventEmitter {
   connected = true
+  exitCode: number | null = null
   /** The connections that the process has received; the oldest first. */
   readonly received: { readonly handle: Handle; readonly seq: number; readonly key: string }[] = []
   readonly #child: { send(message: object, handle?: Handle): boolean }
@@ -83,8 +85,14 @@ class FakeProcess extends EventEmitter {
     this.emit('message', { type: 'alive' })
   }
 
-  die(): void {
+  /** As at the end of its channel, while a connection is under way. */
+  disconnect(): void {
     this.connected = false
+  }
+
+  end(exitCode: number | null): void {
+    this.disconnect()
+    this.exitCode = exitCode
     this.emit('close')
   }
 
@@ -163,7 +171,7 @@ describe('new connections', () => {
     const handovers = handoversOf()
     const [dying, other] = [new FakeProcess(handovers), new FakeProcess(handovers)]
     const [ofDying, ofOther, waiting] = [1, 2, 3].map(() => dying.accept('10.0.0.1'))
-    dying.die()
+    dying.end(null)
     expect(ofDying?.isClosed).toBe(true)
     other.take()
     expect(other.handles).toEqual([ofOther, waiting])
@@ -189,19 +197,49 @@ describe('new connections', () => {
     expect(front.handles).toHaveLength(1)
   })
 
+  it('go to another process if the one that should get them stopped in order before', () => {
+    const handovers = handoversOf()
+    const [stopping, other] = [new FakeProcess(handovers), new FakeProcess(handovers)]
+    const handle = stopping.accept('10.0.0.1')
+    stopping.end(0)
+    expect(handle.isClosed).toBe(false)
+    expect(other.handles).toEqual([handle])
+  })
+
+  it('are no longer accepted for a process at the end of its channel, which node:cluster hears at once', () => {
+    const front = new FakeProcess(handoversOf())
+    front.accept('10.0.0.1')
+    let isTold = false
+    front.once('disconnect', () => {
+      isTold = true
+    })
+    front.disconnect()
+    expect([isTold, front.connected]).toEqual([true, false])
+  })
+
   it('count as lost after three heartbeats without an acknowledgement, and the process gets the next one', () => {
+    jest.useFakeTimers()
+    const beat = (sinceMs: number) => {
+      jest.advanceTimersByTime(sinceMs)
+      front.beat()
+    }
     const front = new FakeProcess(handoversOf())
     const [never, next] = [front.accept('10.0.0.1'), front.accept('10.0.0.1')]
-    front.beat()
-    front.beat()
+    beat(HEARTBEAT_INTERVAL_MS)
+    beat(HEARTBEAT_INTERVAL_MS)
     expect(lost).toBe(0)
-    front.beat()
+    beat(HEARTBEAT_INTERVAL_MS)
     expect(lost).toBe(1)
     expect(never.isClosed).toBe(true)
     expect(front.handles).toEqual([never, next])
-    front.take()
-    front.beat()
+    for (let i = 0; i < 10; i++) beat(0)
+    // Those that have piled up count once.
+    for (let i = 0; i < 10; i++) beat(i === 0 ? 5 * HEARTBEAT_INTERVAL_MS : 0)
     expect(lost).toBe(1)
+    front.take()
+    for (let i = 0; i < 10; i++) beat(HEARTBEAT_INTERVAL_MS)
+    expect(lost).toBe(1)
+    jest.useRealTimers()
   })
 
   it('that are too many cost the client with the most its oldest one', () => {
