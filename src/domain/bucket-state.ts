@@ -9,7 +9,7 @@ import {
 import type { BucketReading } from './reading.ts'
 import { KEPT_AFTER_END_MS } from './reservation.ts'
 
-/** Entries that a bucket keeps for limits which the last policy does not have. */
+/** Entries that a bucket keeps for limits which the last policy does not have. Those with an estimated time count by themselves. */
 const MAX_OTHER_ENTRIES = 8
 
 /** Units of one limit that were spent at its last spending. */
@@ -20,12 +20,18 @@ export interface BucketEntry {
   readonly spent: number
   /** Units that were charged beyond the capacity. Absent if there are none. */
   readonly debt?: number
-  /** What it takes to charge the limit. Present while the bucket has holds, if the limit was one of its policy since. */
+  /**
+   * What it takes to charge the limit. Present while the bucket has holds, if the limit was one of its policy since; and of limits of the
+   * policy that spent last, while there are other entries, beside which each limit has its own time.
+   */
   readonly recorded?: ChargeArithmetic
 }
 
 /** An entry of a limit that the last policy does not have. */
-export interface OtherEntry extends BucketEntry, Times {}
+export interface OtherEntry extends BucketEntry, Times {
+  /** Whether it may be full before: the time is that of the slowest limit of its policy. */
+  readonly isEstimated?: true
+}
 
 interface Times {
   /** By the store's clock, in whole milliseconds. */
@@ -131,18 +137,31 @@ export function withSpent(
   // A policy that nothing is spent from leaves the entries as they are.
   if (own.length === 0)
     return withHolds(bucket ?? { lastSpentAtMs: atMs, fullAtMs: atMs, entries: [], others: [] }, holds)
+  const others = bucket === undefined ? [] : othersThan(limits, bucket, atMs)
+  const isRecorded = recordsOwn({ holds, others })
   return withHolds(
     {
       lastSpentAtMs: atMs,
       fullAtMs: atMs + Math.max(...own.map(({ limit, spent }) => limit.fullAfterMs(spent, atMs))),
-      entries: own.map(({ limit, spent }) => entryWith(limit, spent, atMs, holds !== undefined)),
-      others: bucket === undefined ? [] : othersThan(limits, bucket, atMs),
+      entries: own.map(({ limit, spent }) => entryWith(limit, spent, atMs, isRecorded)),
+      others,
     },
     holds,
   )
 }
 
-function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isHeld: boolean): BucketEntry {
+/** Whether the limits of the policy that spent last are recorded. */
+function recordsOwn({
+  holds,
+  others,
+}: {
+  holds?: readonly Hold[] | undefined
+  others: readonly OtherEntry[]
+}): boolean {
+  return holds !== undefined || others.length > 0
+}
+
+function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isRecorded: boolean): BucketEntry {
   const { id, unitsPerToken } = limit
   const debt = limit.debtIn(spent)
   return {
@@ -150,24 +169,49 @@ function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isHeld:
     unitsPerToken,
     spent: spent - debt,
     ...(debt > 0 && { debt }),
-    ...(isHeld && { recorded: limit.recordedAt(atMs) }),
+    ...(isRecorded && { recorded: limit.recordedAt(atMs) }),
   }
 }
 
-/** Entries of limits that are not among these, the slowest first. */
+/** Entries of limits that are not among these, the slowest first, and of equals those that were spent from last. */
 function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
-  return [...bucket.entries.map(entry => asOther(entry, bucket)), ...bucket.others]
+  return [...bucket.entries.map(entry => leftBy(entry, bucket)), ...bucket.others]
     .filter(({ fullAtMs, recorded }) => fullAtMs > atMs || recorded !== undefined)
     .filter(({ id }) => !limits.some(limit => limit.id === id))
-    .sort((a, b) => b.fullAtMs - a.fullAtMs || a.id - b.id)
-    .slice(0, MAX_OTHER_ENTRIES)
+    .sort((a, b) => b.fullAtMs - a.fullAtMs || b.lastSpentAtMs - a.lastSpentAtMs || a.id - b.id)
+    .filter((entry, i, others) => hasPlace(entry, others.slice(0, i)))
 }
 
-/** The bucket with these holds instead. Without holds, nothing needs to be recorded. */
+/** @param slower the others that come before */
+function hasPlace({ isEstimated }: OtherEntry, slower: readonly OtherEntry[]): boolean {
+  return slower.filter(other => other.isEstimated === isEstimated).length < MAX_OTHER_ENTRIES
+}
+
+/**
+ * An entry of the policy that spent last, as it is once another one spends: with the time when it is full itself, if that is known. Holds
+ * that come later are not charged to it.
+ */
+function leftBy(entry: BucketEntry, bucket: Bucket): OtherEntry {
+  const other = asOther(bucket.holds === undefined ? withoutRecord(entry) : entry, bucket)
+  const { recorded, spent, debt = 0 } = entry
+  const { lastSpentAtMs, fullAtMs } = bucket
+  if (recorded !== undefined && isKnownAt(recorded, lastSpentAtMs)) {
+    return { ...other, fullAtMs: Math.min(fullAtMs, lastSpentAtMs + recorded.fullAfterMs(spent + debt, lastSpentAtMs)) }
+  }
+  return bucket.entries.length > 1 ? { isEstimated: true, ...other } : other
+}
+
+/** Whether a time, which may be from before the clock went back, is in the period that was recorded. */
+function isKnownAt({ period }: ChargeArithmetic, atMs: number): boolean {
+  return period === undefined || (period.startMs <= atMs && atMs < period.endMs)
+}
+
+/** The bucket with these holds instead. Without holds, nothing needs to be recorded of other limits. */
 export function withHolds(bucket: Bucket, holds: readonly Hold[] | undefined): Bucket {
   const { holds: _, ...rest } = bucket
   if (holds !== undefined && holds.length > 0) return { ...rest, holds }
-  return { ...rest, entries: rest.entries.map(withoutRecord), others: rest.others.map(withoutRecord) }
+  const others = rest.others.map(withoutRecord)
+  return { ...rest, entries: recordsOwn({ others }) ? rest.entries : rest.entries.map(withoutRecord), others }
 }
 
 function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omit<E, 'recorded'> {
@@ -192,17 +236,17 @@ export function charge(
   limitOf: (entry: BucketEntry) => ChargeArithmetic | undefined,
 ): Charge {
   const charges = new Map<number, number>()
-  const chargedEntry = (entry: OtherEntry): OtherEntry => {
+  const chargedEntry = (entry: OtherEntry, isRecorded: boolean): OtherEntry => {
     const limit = limitOf(entry)
     if (limit === undefined) return entry
     const before = spentIn(entry, limit, atMs)
     const after = limit.chargedWith(tokensOf(entry.id), before)
     charges.set(entry.id, Math.floor((after - before) / limit.unitsPerToken))
     const fullAtMs = atMs + limit.fullAfterMs(after, atMs)
-    return { lastSpentAtMs: atMs, fullAtMs, ...entryWith(limit, after, atMs, bucket.holds !== undefined) }
+    return { lastSpentAtMs: atMs, fullAtMs, ...entryWith(limit, after, atMs, isRecorded) }
   }
-  const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket)))
-  const others = bucket.others.map(chargedEntry)
+  const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket), recordsOwn(bucket)))
+  const others = bucket.others.map(entry => chargedEntry(entry, bucket.holds !== undefined))
   if (charges.size === 0) return { bucket, charges }
   const entries = own.map(({ lastSpentAtMs: _, fullAtMs: __, ...entry }) => entry)
   const fullAtMs = Math.max(...own.map(entry => entry.fullAtMs))

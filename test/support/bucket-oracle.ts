@@ -37,12 +37,26 @@ interface Spending {
   readonly grain: bigint
   /** When it was last spent from. */
   readonly at: bigint
-  /** When all limits of the policy that spent it are full again, and stay so if the clock goes back a little. From then on the spending is forgotten. */
+  /**
+   * When all limits of the policy that spent it are full again, or it is itself, and stay so if the clock goes back a little. From then on the
+   * spending is forgotten.
+   */
   readonly fullAt: bigint
   /** Whether it is a limit of the policy that spent last. */
   readonly isOwn: boolean
   /** The limit by which holds are charged to it. Absent if it was not spent from while there were holds. */
   readonly chargedAs?: Limit
+  /** The limit by which it is known when it is full itself. Absent if nothing else was in the bucket when it was spent from. */
+  readonly knownAs?: Known
+  /** Whether `fullAt` is that of the slowest limit of its policy, although another one spent since. */
+  readonly isEstimated?: boolean
+}
+
+/** A limit, and the period in which it was spent from if it is a quota. */
+interface Known {
+  readonly limit: Limit
+  readonly start: bigint
+  readonly end: bigint
 }
 
 /** A reservation of the key. */
@@ -90,6 +104,7 @@ export interface Wanted {
 }
 
 const LARGEST_PAUSE_MS = 10_000n
+/** Those of the first policy, of which it is not known when each is full itself, count by themselves. */
 const MOST_OTHERS = 8
 const MOST_UNITS = 2n ** 53n - 1n
 /** Expired reservations that one access settles at most. */
@@ -316,7 +331,10 @@ export class BucketOracle {
   #end(id: string): void {
     this.#holds = this.#holds.filter(hold => hold.id !== id)
     if (this.#holds.length > 0) return
-    this.#spendings = this.#spendings.map(({ chargedAs: _, ...spending }) => spending)
+    const isAlone = this.#spendings.every(({ isOwn }) => isOwn)
+    this.#spendings = this.#spendings.map(({ chargedAs: _, knownAs, ...spending }) =>
+      knownAs && !isAlone ? { ...spending, knownAs } : spending,
+    )
   }
 
   /** Returns the whole tokens that were charged, by limit. */
@@ -332,7 +350,9 @@ export class BucketOracle {
       const before = foundOf(limit, countedIn(spending, limit, at), at, [])
       const charged = this.#plus(before, tokensOf(spending.limit), at)
       charges.set(spending.limit, Number(charged.spent.minus(before.spent).floor()))
-      return { ...this.#spendingOf(charged, at), isOwn: spending.isOwn, fullAt: fullAtOf(charged, at) }
+      const after = { ...this.#spendingOf(charged, at), isOwn: spending.isOwn, fullAt: fullAtOf(charged, at) }
+      if (spending.knownAs === undefined) return after
+      return { ...after, knownAs: limit === spending.chargedAs ? spending.knownAs : knownAt(limit, at) }
     })
     if (charges.size === 0) return charges
     const own = latest(after.flatMap(({ isOwn, fullAt }) => (isOwn ? [fullAt] : [])))
@@ -374,13 +394,28 @@ export class BucketOracle {
     }
     const fullAt = latest(spent.map(state => fullAtOf(state, at)))
     const own = spent.map(state => ({ ...this.#spendingOf(state, at), fullAt }))
-    const others = this.#spendings.filter(
-      ({ limit, fullAt, chargedAs }) =>
-        (at < fullAt || chargedAs !== undefined) && !own.some(spending => spending.limit === limit),
-    )
-    const slowest = others.toSorted((a, b) => Number(b.fullAt - a.fullAt) || a.order - b.order).slice(0, MOST_OTHERS)
+    const others = this.#spendings
+      .map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
+      .filter(
+        ({ limit, fullAt, chargedAs }) =>
+          (at < fullAt || chargedAs !== undefined) && !own.some(spending => spending.limit === limit),
+      )
+    const slowest = others
+      .toSorted((a, b) => Number(b.fullAt - a.fullAt) || Number(b.at - a.at) || a.order - b.order)
+      .filter((spending, i, all) => {
+        const slower = all
+          .slice(0, i)
+          .filter(({ isEstimated = false }) => isEstimated === (spending.isEstimated ?? false))
+        return slower.length < MOST_OTHERS
+      })
+    const isKnown = this.#holds.length > 0 || slowest.length > 0
     this.#at = at
-    this.#spendings = [...own, ...slowest.map(spending => ({ ...spending, isOwn: false }))]
+    this.#spendings = [
+      ...own.map((spending, i) =>
+        isKnown ? { ...spending, knownAs: knownAt(spent[i]?.limit ?? never(), at) } : spending,
+      ),
+      ...slowest,
+    ]
   }
 
   #spendingOf(state: Found, at: bigint): Spending {
@@ -399,6 +434,25 @@ export class BucketOracle {
       ...(this.#holds.length > 0 && { chargedAs: limit }),
     }
   }
+}
+
+function knownAt(limit: Limit, at: bigint): Known {
+  if (limit.kind !== 'quota') return { limit, start: 0n, end: 0n }
+  const { start, end } = naivePeriod(limit, Number(at))
+  return { limit, start: BigInt(start), end: BigInt(end) }
+}
+
+/** A spending of the policy that spent last, once another one does. @param all what the bucket has */
+function leftBy({ knownAs, ...spending }: Spending, all: readonly Spending[]): Spending {
+  const other = { ...spending, isOwn: false }
+  const { tokens, debt, at, fullAt } = spending
+  const isEstimated = all.filter(({ isOwn }) => isOwn).length > 1
+  if (knownAs === undefined) return { ...other, isEstimated }
+  const { limit, start, end } = knownAs
+  // The clock went back to another period.
+  if (limit.kind === 'quota' && !(start <= at && at < end)) return { ...other, isEstimated }
+  const own = fullAtOf({ ...foundOf(limit, [...tokens, debt], at, []), periodEnd: end }, at)
+  return { ...other, fullAt: own < fullAt ? own : fullAt }
 }
 
 /** What counts of what was spent from a limit. */

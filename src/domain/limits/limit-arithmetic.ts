@@ -21,6 +21,8 @@ export interface ChargeArithmetic {
   /** Identifies the limit in a bucket: 4 bytes, unique in its policy. */
   readonly id: number
   readonly unitsPerToken: number
+  /** The period in which it was recorded, of a limit that has periods. */
+  readonly period?: Period
   /** The units of a spending that still count at this time, which is not before the spending. Includes debt. */
   spentAt(spending: Spending, atMs: number): number
   /** How long after a spending at this time it may be forgotten, in ms: nothing is spent any more. */

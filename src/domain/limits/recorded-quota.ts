@@ -11,12 +11,12 @@ const LONGEST_FIXED_MS = 3_600_000
  */
 export class RecordedQuota implements ChargeArithmetic {
   readonly id: number
-  readonly #period: Period
+  readonly period: Period
   readonly #nextLengthMs: number
 
   constructor(id: number, period: Period, nextLengthMs: number) {
     this.id = id
-    this.#period = period
+    this.period = period
     this.#nextLengthMs = nextLengthMs
   }
 
@@ -34,7 +34,7 @@ export class RecordedQuota implements ChargeArithmetic {
   }
 
   #isEndKnown(atMs: number): boolean {
-    const { startMs, endMs } = this.#period
+    const { startMs, endMs } = this.period
     return this.#nextLengthMs <= LONGEST_FIXED_MS || (startMs <= atMs && atMs < endMs + this.#nextLengthMs)
   }
 
@@ -51,10 +51,10 @@ export class RecordedQuota implements ChargeArithmetic {
   }
 
   #periodAt(atMs: number): Period {
-    const { startMs, endMs } = this.#period
+    const { startMs, endMs } = this.period
     if (atMs >= endMs) return this.#stepFrom(endMs, atMs)
     if (atMs < startMs) return this.#stepFrom(startMs, atMs)
-    return this.#period
+    return this.period
   }
 
   #stepFrom(boundaryMs: number, atMs: number): Period {

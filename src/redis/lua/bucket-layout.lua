@@ -6,27 +6,30 @@
   A bucket with more than that is extended. Its first entry is a head:
     4 bytes 0, a version (1 byte), the number of own entries (1 byte), the number of other entries (1 byte), 1 byte 0,
     and a double, the time in ms when the own entries are full.
-  Version 2: its own entries are followed by others of 32 bytes, for limits that the policy which spent last does not have:
-    an entry as above, a double, the time in ms when it was last spent from, and a double, the time in ms when it is full.
-  Version 3 is that of a bucket with holds or debt. Its head is followed by 32 bytes about its holds, which holds.lua describes:
-    their number (2 bytes), the number of members of their set (2 bytes), 4 bytes 0, and three doubles: the sum of their tokens, the
-    earliest and the latest deadline. Each entry, own or other, has 16 more bytes, by which holds can be charged to it:
+  Its own entries are followed by others of 32 bytes, for limits that the policy which spent last does not have: an entry as above, a
+  double, the time in ms when it was last spent from, and a double, the time in ms when it is full.
+  Version 2 has nothing else. It is still read.
+  In version 3, the head is followed by 32 bytes about holds, which holds.lua describes: their number (2 bytes), the number of members of
+    their set (2 bytes), 4 bytes 0, and three doubles: the sum of their tokens, the earliest and the latest deadline. Each entry, own or
+    other, has 16 more bytes, by which holds can be charged to it, and from which an own entry knows when it is full itself:
     of a token bucket: its units per ms (4 bytes), its capacity in tokens (4 bytes), and a double, the units that are debt;
     of a quota: 2^31 + the length of a period in s (4 bytes), the length of the next period in s (4 bytes), and a double, the time in ms
-    when the first one ends; of one that holds are not charged to: 8 bytes 0, and a double, the units that are debt.
+    when the first one ends; of another entry without that: 4 bytes 0, 1 or 0 (4 bytes), and a double, the units that are debt.
+    1 says that its time when it is full is that of the slowest limit of its policy; its own is not known.
   Version 4 is that of a bucket whose only hold has no set: as version 3, and then 32 bytes of text, the hold as holds.lua describes it.
   Every part has the size of whole entries, so release 0.1.0 finds its limits in an extended bucket too.
   Any other value is malformed: it counts as a full bucket, and the next spending check replaces it.
 
   In the scripts, a bucket is { last_spent_at, full_at, own = { entry … }, others = { entry … }, held }; an entry is { id,
-  units_per_token, spent, debt, last_spent_at, full_at, recorded }, where `recorded` is a limit; `held` is absent without holds.
+  units_per_token, spent, debt, last_spent_at, full_at, is_estimated, recorded }, where `recorded` is a limit; `held` is absent without
+  holds.
 ]]
 -- Creates the functions that read a bucket with any entries, and write one. Most calls need none of them.
 local function bucket_layout(general)
   local HELD_BYTES, TIMES, RECORD = 32, 16, 16
   -- No limit has this id.
-  local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_HOLDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
-  local QUOTA = 2 ^ 31
+  local EXTENDED, VERSION_OF_OTHERS, VERSION_OF_RECORDS, VERSION_OF_ONE_HOLD = 0, 2, 3, 4
+  local QUOTA, ESTIMATED = 2 ^ 31, 1
   local is_whole = general.is_whole
   local lifetime = lifetime_functions(general)
   local forgotten_at = lifetime.forgotten_at
@@ -36,7 +39,7 @@ local function bucket_layout(general)
     if type(stored) ~= 'string' or #stored < TIME + ENTRY + HELD_BYTES then return 0, false end
     local first, version = unpack('>I4B', stored, TIME + 1)
     local is_only = version == VERSION_OF_ONE_HOLD
-    if first ~= EXTENDED or not (is_only or version == VERSION_OF_HOLDS) then return 0, false end
+    if first ~= EXTENDED or not (is_only or version == VERSION_OF_RECORDS) then return 0, false end
     return unpack('>I2', stored, TIME + ENTRY + 3), is_only
   end
 
@@ -85,7 +88,10 @@ local function bucket_layout(general)
     end
     if not is_whole(value, MAX_UNITS) then return nil end
     entry.debt = value
-    if rate == 0 then return entry end
+    if rate == 0 then
+      entry.is_estimated = size == ESTIMATED or nil
+      return entry
+    end
     local units_per_token = entry.units_per_token
     entry.recorded = {
       id = entry.id,
@@ -124,13 +130,13 @@ local function bucket_layout(general)
   local function parse_extended(stored, last_spent_at)
     local version, own, others, _, full_at = unpack('>BBBBd', stored, TIME + 5)
     local is_only = version == VERSION_OF_ONE_HOLD
-    local is_held = is_only or version == VERSION_OF_HOLDS
-    if not is_whole(full_at, MAX_TIME) or not (is_held or (version == VERSION_OF_OTHERS and own > 0)) then return nil end
-    local record, at = is_held and RECORD or 0, TIME + ENTRY + (is_held and HELD_BYTES or 0)
+    local has_records = is_only or version == VERSION_OF_RECORDS
+    if not is_whole(full_at, MAX_TIME) or not (has_records or (version == VERSION_OF_OTHERS and own > 0)) then return nil end
+    local record, at = has_records and RECORD or 0, TIME + ENTRY + (has_records and HELD_BYTES or 0)
     local entries = own * (ENTRY + record) + others * (ENTRY + TIMES + record)
     if #stored ~= at + entries + (is_only and ONE_HOLD_BYTES or 0) then return nil end
     local bucket = bucket_of(last_spent_at, full_at)
-    if is_held then bucket.held = read_held(stored, TIME + ENTRY + 1, is_only) end
+    if has_records then bucket.held = read_held(stored, TIME + ENTRY + 1, is_only) end
     if bucket.held == false then return nil end
     for i = 1, own + others do
       local entry
@@ -139,8 +145,10 @@ local function bucket_layout(general)
       else
         entry, at = read_other(stored, at + 1, last_spent_at), at + ENTRY + TIMES
       end
-      if entry and is_held then entry, at = read_record(entry, stored, at + 1), at + RECORD end
+      if entry and has_records then entry, at = read_record(entry, stored, at + 1), at + RECORD end
       if not entry then return nil end
+      -- Holds that are gone left a record in the counts that the embedded store keeps.
+      if i > own and not bucket.held then entry.recorded = nil end
       table.insert(i <= own and bucket.own or bucket.others, entry)
     end
     return bucket
@@ -163,32 +171,32 @@ local function bucket_layout(general)
 
   local function packed_record(entry)
     local limit = entry.recorded
-    if not limit then return pack('>I4I4d', 0, 0, entry.debt) end
+    if not limit then return pack('>I4I4d', 0, entry.is_estimated and ESTIMATED or 0, entry.debt) end
     if limit.per_ms > 0 then return pack('>I4I4d', limit.per_ms, limit.capacity, entry.debt) end
     return pack('>I4I4d', QUOTA + (limit.ends_at - limit.starts_at) / 1000, limit.length / 1000, limit.ends_at)
   end
 
   local function packed(bucket)
     local own, others, held = bucket.own, bucket.others, bucket.held
-    local only, is_held = held and held.only, held ~= nil or has_debt(bucket)
+    local only, is_extended = held and held.only, held ~= nil or #others > 0 or has_debt(bucket)
     local parts = { pack('>d', bucket.last_spent_at) }
-    if is_held or #others > 0 then
-      local version = only and VERSION_OF_ONE_HOLD or is_held and VERSION_OF_HOLDS or VERSION_OF_OTHERS
+    if is_extended then
+      local version = only and VERSION_OF_ONE_HOLD or VERSION_OF_RECORDS
       parts[2] = pack('>I4BBBBd', EXTENDED, version, #own, #others, 0, bucket.full_at)
     end
     if held then
       parts[3] = pack('>I2I2I4ddd', held.count, held.members, 0, held.tokens, held.earliest, held.latest)
-    elseif is_held then
+    elseif is_extended then
       parts[3] = pack('>I2I2I4ddd', 0, 0, 0, 0, 0, 0)
     end
     for _, entry in ipairs(own) do
       parts[#parts + 1] = pack('>I4I4d', entry.id, entry.units_per_token, entry.spent)
-      if is_held then parts[#parts + 1] = packed_record(entry) end
+      if is_extended then parts[#parts + 1] = packed_record(entry) end
     end
     for _, entry in ipairs(others) do
       parts[#parts + 1] =
         pack('>I4I4ddd', entry.id, entry.units_per_token, entry.spent, entry.last_spent_at, entry.full_at)
-      if is_held then parts[#parts + 1] = packed_record(entry) end
+      if is_extended then parts[#parts + 1] = packed_record(entry) end
     end
     if only then parts[#parts + 1] = only end
     return table.concat(parts)

@@ -51,52 +51,89 @@
   end
 
   -- The entry of a limit. spent: the units spent of it
-  local function entry_with(limit, spent, at, is_held)
+  local function entry_with(limit, spent, at, is_recorded)
     local own = limit.per_ms > 0 and min(spent, limit.capacity_units) or spent
     local entry = { id = limit.id, units_per_token = limit.units_per_token, spent = own, debt = spent - own }
-    if is_held then entry.recorded = limit.kind and limit.kind.recorded_at(limit, at) or limit end
+    if is_recorded then entry.recorded = limit.kind and limit.kind.recorded_at(limit, at) or limit end
     return entry
   end
 
-  -- Entries of limits that are not among these, the slowest first.
+  -- Whether the bucket records its own limits: holds are charged to them, and beside other entries each has a time of its own.
+  local function records_own(bucket)
+    return bucket.held ~= nil or #bucket.others > 0
+  end
+
+  -- Gives an own entry the time when it is full itself, if that is known: not if it is the first policy of the bucket that is left, or if the
+  -- clock went back to another period. Holds that come later are not charged to it.
+  local function leave(entry, bucket)
+    local limit, at = entry.recorded, entry.last_spent_at
+    local is_known = limit and not (limit.ends_at and not (limit.starts_at <= at and at < limit.ends_at))
+    if is_known then entry.full_at = min(entry.full_at, full_at_of(limit, entry.spent + entry.debt, at)) end
+    entry.is_estimated = not is_known and #bucket.own > 1 or nil
+    if not (bucket.held and bucket.held.members > 0) then entry.recorded = nil end
+  end
+
+  local function is_slower(a, b)
+    if a.full_at ~= b.full_at then return a.full_at > b.full_at end
+    if a.last_spent_at ~= b.last_spent_at then return a.last_spent_at > b.last_spent_at end
+    return a.id < b.id
+  end
+
+  -- Those to keep. All are kept that have the time of the slowest limit of their policy: they may be full long before.
+  local function slowest_of(entries)
+    local kept, left, left_estimated = {}, MAX_OTHER_ENTRIES, MAX_OTHER_ENTRIES
+    for _, entry in ipairs(entries) do
+      if entry.is_estimated then left_estimated = left_estimated - 1 else left = left - 1 end
+      if (entry.is_estimated and left_estimated or left) >= 0 then kept[#kept + 1] = entry end
+    end
+    return kept
+  end
+
+  -- Entries of limits that are not among these, the slowest first, and of equals those that were spent from last.
   local function others_than(limits, bucket, at)
     local is_own, others = {}, {}
     for _, limit in ipairs(limits) do is_own[limit.id] = true end
     local function keep(entry)
       if (entry.full_at > at or entry.recorded) and not is_own[entry.id] then others[#others + 1] = entry end
     end
-    for _, entry in ipairs(bucket.own) do keep(entry) end
+    for _, entry in ipairs(bucket.own) do
+      leave(entry, bucket)
+      keep(entry)
+    end
     for _, entry in ipairs(bucket.others) do keep(entry) end
-    table.sort(others, function(a, b)
-      if a.full_at == b.full_at then return a.id < b.id end
-      return a.full_at > b.full_at
-    end)
-    for i = #others, MAX_OTHER_ENTRIES + 1, -1 do others[i] = nil end
-    return others
+    table.sort(others, is_slower)
+    return slowest_of(others)
+  end
+
+  local function spends_from(limits)
+    for _, limit in ipairs(limits) do if not limit.is_unspent then return true end end
+    return false
   end
 
   -- Moves a bucket to a time. spent: the units spent of each limit then. Entries of other limits stay.
   local function set_spent(bucket, limits, spent, at)
-    local own, full_at = {}, at
+    -- A policy that nothing is spent from leaves the entries as they are.
+    if not spends_from(limits) then return end
+    bucket.others = others_than(limits, bucket, at)
+    local own, full_at, is_recorded = {}, at, records_own(bucket)
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
-        own[#own + 1] = entry_with(limit, spent[i], at, bucket.held)
+        own[#own + 1] = entry_with(limit, spent[i], at, is_recorded)
         full_at = max(full_at, full_at_of(limit, spent[i], at))
       end
     end
-    -- A policy that nothing is spent from leaves the entries as they are.
-    if #own == 0 then return end
     for _, entry in ipairs(own) do entry.last_spent_at, entry.full_at = at, full_at end
-    bucket.others = others_than(limits, bucket, at)
     bucket.own, bucket.last_spent_at, bucket.full_at = own, at, full_at
   end
 
-  -- Without holds, nothing needs to be recorded. Returns whether the bucket has none.
+  -- Without holds, nothing needs to be recorded of other limits. Returns whether the bucket has none.
   function buckets.forget_if_unheld(bucket)
     if bucket.held.members > 0 then return false end
     bucket.held = nil
-    for _, entry in ipairs(bucket.own) do entry.recorded = nil end
     for _, entry in ipairs(bucket.others) do entry.recorded = nil end
+    if not records_own(bucket) then
+      for _, entry in ipairs(bucket.own) do entry.recorded = nil end
+    end
     return true
   end
 
@@ -228,6 +265,7 @@
   buckets.open, buckets.found_in, buckets.find, buckets.decide = open, found_in, find, decide
   buckets.spend, buckets.report, buckets.store, buckets.alone = spend, report, write, alone
   buckets.is_allowed_by, buckets.spent_in, buckets.entry_with = is_allowed_by, spent_in, entry_with
+  buckets.records_own = records_own
   buckets.holds_key = layout.holds_key
   return buckets
 end

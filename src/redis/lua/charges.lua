@@ -11,7 +11,7 @@ local function charge_function(buckets, general)
   -- before: what was charged already, see shortfalls.lua, or nil. Each limit is charged the difference.
   return function(bucket, tokens, at, limit_of, before)
     local least, charges = nil, {}
-    local function charge_entry(entry)
+    local function charge_entry(entry, is_recorded)
       local limit = limit_of(entry)
       if not limit then return end
       local spent, units_per_token, id = spent_in(entry, limit, at), limit.units_per_token, entry.id
@@ -20,11 +20,11 @@ local function charge_function(buckets, general)
       local after = min(spent + max(0, tokens - charged) * units_per_token, most)
       charges[id] = floor((after - spent) / units_per_token)
       least = min(least or MAX_UNITS, charged + charges[id])
-      for name, value in pairs(entry_with(limit, after, at, bucket.held)) do entry[name] = value end
-      entry.last_spent_at, entry.full_at = at, full_at_of(limit, after, at)
+      for name, value in pairs(entry_with(limit, after, at, is_recorded)) do entry[name] = value end
+      entry.last_spent_at, entry.full_at, entry.is_estimated = at, full_at_of(limit, after, at), nil
     end
-    for _, entry in ipairs(bucket.own) do charge_entry(entry) end
-    for _, entry in ipairs(bucket.others) do charge_entry(entry) end
+    for _, entry in ipairs(bucket.own) do charge_entry(entry, buckets.records_own(bucket)) end
+    for _, entry in ipairs(bucket.others) do charge_entry(entry, bucket.held) end
     if not least then return nil, charges end
     local full_at = -1
     for _, entry in ipairs(bucket.own) do full_at = max(full_at, entry.full_at) end

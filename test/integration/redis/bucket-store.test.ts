@@ -320,16 +320,33 @@ describeWithRedis('the bucket store in a real Redis', () => {
         limits: names.map(name => limitOf({ name, capacity: 3, refillIntervalMs: DAY })),
       })
 
-    it('keeps them in 32 bytes each, with a head of 16', async () => {
+    it('keeps them in 48 bytes each, with a head of 48, and what it knows of its own limits', async () => {
       await decide({ key: 'others', policy: limitsOf('a', 'b'), tokens: 1 })
       await decide({ key: 'others', policy: limitsOf('c'), tokens: 1 })
-      expect(await redis.strlen(keys.bucket('others'))).toBe(8 + 16 + 16 + 2 * 32)
+      expect(await redis.strlen(keys.bucket('others'))).toBe(8 + 16 + 32 + 32 + 2 * 48)
     })
 
     it('keeps them in 16 bytes each once a policy has them again', async () => {
       await decide({ key: 'back', policy: limitsOf('a'), tokens: 1 }, { key: 'back', policy: limitsOf('b'), tokens: 1 })
       await decide({ key: 'back', policy: limitsOf('a', 'b'), tokens: 1 })
       expect(await redis.strlen(keys.bucket('back'))).toBe(8 + 2 * 16)
+    })
+
+    it('keeps a slow one beside many fast ones', async () => {
+      const fast = (prefix: string, count: number) =>
+        Array.from({ length: count }, (_, i) =>
+          limitOf({ name: `${prefix}${i}`, capacity: 1_000, refillIntervalMs: 1 }),
+        )
+      const yearly = limitOf({ name: 'yearly', capacity: 10, refillIntervalMs: 100 * DAY })
+      const slowAmongFast = policyOf('among', { limits: [yearly, ...fast('p', 7)] })
+      await decide({ key: 'slow', policy: limitsOf('a', 'b'), tokens: 3 })
+      await decide({ key: 'slow', policy: slowAmongFast, tokens: 10 })
+      await decide({ key: 'slow', policy: policyOf('r', { limits: fast('r', 1) }), tokens: 1 })
+      const [first, second] = await decide(
+        { key: 'slow', policy: limitsOf('a', 'b'), tokens: 1 },
+        { key: 'slow', policy: slowAmongFast, tokens: 1 },
+      )
+      expect([first?.allowed, second?.allowed]).toEqual([false, false])
     })
 
     it('keeps the key until the slowest of them is full', async () => {

@@ -161,6 +161,39 @@ describe('a limit that the deciding policy does not have', () => {
     expect(limits.map(limit => key.under(limit).remaining)).toEqual([[0], [1], ...Array(8).fill([0])])
   })
 
+  describe('beside many fast ones', () => {
+    const fast = (prefix: string, count: number) =>
+      Array.from({ length: count }, (_, i) => limitOf({ name: `${prefix}${i}`, capacity: 1_000, refillIntervalMs: 1 }))
+    const slow = (name: string) => limitOf({ name, capacity: 10, refillIntervalMs: 100 * DAY })
+
+    it('does not give way to those of a policy with a slower one', () => {
+      const key = new Key(daily)
+      key.check(3)
+      for (let round = 0; round < 3; round++) {
+        key.under(slow('yearly'), ...fast('q', 7)).check(1)
+        key.under(...fast('r', 1)).check(1)
+        expect(key.under(daily).check(1).allowed).toBe(false)
+      }
+    })
+
+    it.each(['a', 'm', 'x', 'yearly'])('is kept if they are of its own policy, whatever its name (%s)', name => {
+      const key = new Key(slow(name), ...fast('p', 7))
+      key.check(10)
+      key.under(slow('other'), ...fast('q', 3)).check(1)
+      key.under(...fast('r', 1)).check(1)
+      expect(key.under(slow(name)).remaining).toEqual([0])
+    })
+
+    it('does not give way to those of policies that share a slower limit', () => {
+      const shared = slow('monthly')
+      const key = new Key(daily, shared)
+      key.check(3)
+      for (const prefix of 'bcdefghijkl') key.under(shared, ...fast(prefix, 1)).check(0)
+      for (const prefix of 'bcdefg') key.under(shared, ...fast(prefix, 1)).check(1)
+      expect(key.under(daily, shared).check(1)).toMatchObject({ allowed: false, binding: { name: 'daily' } })
+    })
+  })
+
   it('follows a clock that goes back by more than 10 s', () => {
     const key = new Key(daily)
     key.check(3)
