@@ -135,8 +135,10 @@ export function withSpent(
 ): Bucket {
   const own = limits.flatMap((limit, i) => (limit.isSpent ? [{ limit, spent: spent[i] ?? 0 }] : []))
   // A policy that nothing is spent from leaves the entries as they are.
-  if (own.length === 0)
-    return withHolds(bucket ?? { lastSpentAtMs: atMs, fullAtMs: atMs, entries: [], others: [] }, holds)
+  if (own.length === 0) {
+    const before = bucket ?? { lastSpentAtMs: atMs, fullAtMs: atMs, entries: [], others: [] }
+    return withHolds(holds !== undefined && before.holds === undefined ? withoutRecords(before) : before, holds)
+  }
   const others = bucket === undefined ? [] : othersThan(limits, bucket, atMs)
   const isRecorded = recordsOwn({ holds, others })
   return withHolds(
@@ -212,6 +214,11 @@ export function withHolds(bucket: Bucket, holds: readonly Hold[] | undefined): B
   if (holds !== undefined && holds.length > 0) return { ...rest, holds }
   const others = rest.others.map(withoutRecord)
   return { ...rest, entries: recordsOwn({ others }) ? rest.entries : rest.entries.map(withoutRecord), others }
+}
+
+/** A first hold is not charged to limits that were not of its policy. */
+function withoutRecords(bucket: Bucket): Bucket {
+  return { ...bucket, entries: bucket.entries.map(withoutRecord) }
 }
 
 function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omit<E, 'recorded'> {

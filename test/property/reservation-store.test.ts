@@ -5,6 +5,7 @@ import { forgottenAt } from '../../src/domain/bucket-state.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
 import { type ClockedRedis, EXPIRY_SLACK_MS } from '../support/clocked-redis.ts'
+import { reservationCounterexamples } from '../support/counterexamples.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { frontClock, givenClockedRedis } from '../support/given-clocked-redis.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
@@ -26,7 +27,7 @@ describeWithRedis('the store of reservations', () => {
     async () => {
       await fc.assert(
         fc.asyncProperty(reservationHistory, told => doesAsSpecified(given.redis, told)),
-        runs(150, 10_000),
+        { ...runs(150, 10_000), examples: reservationCounterexamples },
       )
     },
     PROPERTY_TIMEOUT_MS,

@@ -1,6 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { forgottenAt } from '../../src/domain/bucket-state.ts'
+import { reservationCounterexamples } from '../support/counterexamples.ts'
 import { expectKept } from '../support/expect-kept.ts'
 import { SpecifiedStore } from '../support/in-memory/specified-store.ts'
 import { outcomeOf } from '../support/outcome-of.ts'
@@ -17,7 +18,10 @@ describe('the specification of reservations', () => {
   it(
     'answers what the oracle expects, for any history of reservations, checks, resets, policies and clocks',
     async () => {
-      await fc.assert(fc.asyncProperty(reservationHistory, answersAsPromised), runs(300, 30_000))
+      await fc.assert(fc.asyncProperty(reservationHistory, answersAsPromised), {
+        ...runs(300, 30_000),
+        examples: reservationCounterexamples,
+      })
     },
     PROPERTY_TIMEOUT_MS,
   )

@@ -227,6 +227,8 @@ export class BucketOracle {
     const { ttlMs, ...made } = hold
     this.#holds = [...this.#holds, { ...made, deadline: moment.now + BigInt(ttlMs) }]
     this.#ends.delete(hold.id)
+    const spendsNothing = found.every(({ limit }) => limit.kind === 'concurrency')
+    if (this.#holds.length === 1 && spendsNothing) this.#spendings = this.#spendings.map(withoutKnown)
     this.#spend(found, moment.now + moment.pause)
     return permission(found, this.#find(limits, moment), { tokens: hold.tokens, reserves: true }, moment)
   }
@@ -434,6 +436,10 @@ export class BucketOracle {
       ...(this.#holds.length > 0 && { chargedAs: limit }),
     }
   }
+}
+
+function withoutKnown({ knownAs: _, ...spending }: Spending): Spending {
+  return spending
 }
 
 function knownAt(limit: Limit, at: bigint): Known {

@@ -1,5 +1,6 @@
 import type { Limit } from '../../src/domain/limits/limit.ts'
 import type { History } from './bucket-histories.ts'
+import type { ReservationHistory } from './reservation-histories.ts'
 
 /** Histories that earlier code answered wrongly. */
 export const counterexamples: [History][] = [
@@ -85,4 +86,38 @@ export const counterexamples: [History][] = [
 
 function perSecond(name: string): Limit {
   return { name, capacity: 5, refillTokens: 1, refillIntervalMs: 1_000 }
+}
+
+/** Histories of reservations that earlier code answered wrongly. */
+export const reservationCounterexamples: [ReservationHistory][] = [
+  // A reservation by a policy without spent limits was charged to limits that had spent before it was made, beside those of another policy.
+  [
+    {
+      policies: [
+        [{ name: 'slots', kind: 'concurrency', capacity: 1 }],
+        [perSecond('a')],
+        [perSecond('b')],
+        [perSecond('c')],
+      ],
+      overdrafts: [false, false, false, false],
+      startMs: 1_760_000_000_000,
+      deeds: [
+        spending(1),
+        spending(2),
+        {
+          move: { by: 0 },
+          deed: { what: 'reserve', checks: [asked(0, 1)], ttlMs: 1_000, onExpiry: 'charge', unheld: false },
+        },
+        { move: { by: 1_000 }, deed: { what: 'read', of: 0 } },
+      ],
+    },
+  ],
+]
+
+function spending(policy: number): ReservationHistory['deeds'][number] {
+  return { move: { by: 0 }, deed: { what: 'check', check: asked(policy, 5), givesBack: false } }
+}
+
+function asked(policy: number, tokens: number) {
+  return { key: '{a}x', policy, wish: { tokens }, shadowed: false }
 }

@@ -105,6 +105,10 @@
     return slowest_of(others)
   end
 
+  local function forget_records(entries)
+    for _, entry in ipairs(entries) do entry.recorded = nil end
+  end
+
   local function spends_from(limits)
     for _, limit in ipairs(limits) do if not limit.is_unspent then return true end end
     return false
@@ -130,10 +134,8 @@
   function buckets.forget_if_unheld(bucket)
     if bucket.held.members > 0 then return false end
     bucket.held = nil
-    for _, entry in ipairs(bucket.others) do entry.recorded = nil end
-    if not records_own(bucket) then
-      for _, entry in ipairs(bucket.own) do entry.recorded = nil end
-    end
+    forget_records(bucket.others)
+    if not records_own(bucket) then forget_records(bucket.own) end
     return true
   end
 
@@ -221,7 +223,11 @@
   function buckets.record(found, is_held)
     local bucket = found.bucket or { last_spent_at = found.at, full_at = found.at, own = {}, others = {}, held = found.held }
     found.bucket = bucket
-    if is_held and not bucket.held then bucket.held = buckets.holds().none() end
+    if is_held and not bucket.held then
+      bucket.held = buckets.holds().none()
+      -- The first hold is not charged to limits that are not of its policy.
+      if not spends_from(found.limits) then forget_records(bucket.own) end
+    end
     found.held = bucket.held
     set_spent(bucket, found.limits, found.spent, found.at)
     return bucket
