@@ -136,7 +136,7 @@ interface UnheldSettlement {
   readonly limits: readonly LimitArithmetic[]
 }
 
-/** Charges what exceeds the charge of the expiry, to the limits in force and to those that the bucket has recorded. */
+/** Charges what exceeds the charge of the expiry, to the limits in force and to those that the bucket has recorded for other holds. */
 export function chargeUnheld(
   bucket: Bucket | undefined,
   { tokens, before, limits }: UnheldSettlement,
@@ -151,7 +151,7 @@ export function chargeUnheld(
     withSpent(bucket, limits, spent, atMs),
     id => Math.max(0, tokens - chargedTo(id, before)),
     atMs,
-    entry => inForce.get(entry.id) ?? entry.recorded,
+    entry => inForce.get(entry.id) ?? (bucket?.holds && entry.recorded),
   )
   const inAll = [...after.charges].map(([id, charged]) => chargedTo(id, before) + charged)
   return { bucket: after.bucket, charged: leastOf(inAll) ?? leastCharged(before) }

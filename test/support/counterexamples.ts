@@ -112,6 +112,29 @@ export const reservationCounterexamples: [ReservationHistory][] = [
       ],
     },
   ],
+  // A late settlement was charged to limits that no reservation was made by, and that were not in force.
+  [
+    {
+      policies: [
+        [{ name: 'slots', kind: 'concurrency', capacity: 1 }],
+        [perSecond('a')],
+        [perSecond('b')],
+        [perSecond('c')],
+      ],
+      overdrafts: [false, false, false, false],
+      startMs: 1_760_000_000_000,
+      deeds: [
+        spending(1),
+        {
+          move: { by: 0 },
+          deed: { what: 'reserve', checks: [asked(0, 1)], ttlMs: 1_000, onExpiry: 'charge', unheld: false },
+        },
+        { move: { by: 1_000 }, deed: { what: 'read', of: 0 } },
+        spending(2),
+        { move: { by: 0 }, deed: { what: 'settle', of: 0, policy: 0, amount: { tokens: 1 } } },
+      ],
+    },
+  ],
 ]
 
 function spending(policy: number): ReservationHistory['deeds'][number] {

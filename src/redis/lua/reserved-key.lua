@@ -49,14 +49,14 @@
     return charged or 0
   end
 
-  -- Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded, as far as they exceed what
-  -- was charged before. Returns the tokens charged in all.
+  -- Charges tokens that nothing holds any more to the limits in force, and to those that the bucket has recorded for other holds, as far as
+  -- they exceed what was charged before. Returns the tokens charged in all.
   local function charge_unheld(named, in_force, before)
     if named.tokens <= before.least or (not named.bucket and not next(in_force)) then return before.least end
     local bucket = buckets.record(buckets.found_in(named.key, named.bucket, named.limits), false)
     named.bucket = bucket
     local charged = buckets.charge(bucket, named.tokens, max(now, bucket.last_spent_at), function(entry)
-      return in_force[entry.id] or entry.recorded
+      return in_force[entry.id] or bucket.held and entry.recorded
     end, before)
     store(named)
     return charged or before.least
