@@ -32,8 +32,8 @@ interface DurableLogOptions extends RetentionOptions {
   readonly logger: Logger
   /** See `fillFromJournal`. */
   batchesInThread(source: ReplaySource): AsyncIterable<ReplayBatch>
-  /** See `writeCompacted`. */
-  writeCompacted(job: CompactionJob): Promise<number>
+  /** See `JournalCompaction`. */
+  writeCompacted(job: CompactionJob, signal: AbortSignal): Promise<number>
   /** Ends the process, so that its successor loads the journal. */
   restart(): never
 }
@@ -218,13 +218,17 @@ export class DurableLog implements ReplyGate {
     this.#compaction.start()
   }
 
-  /** Before the store stops. @throws if accepted changes are lost */
-  async close(): Promise<void> {
+  /**
+   * Before the store stops.
+   * @param compactionMs how long compacting the journal may take
+   * @throws if accepted changes are lost
+   */
+  async close(compactionMs: number): Promise<void> {
     for (const timer of this.#timers) clearInterval(timer)
     this.#watch()
     await this.#recovery
     if (this.#compaction.isSmall) this.#compare()
-    await this.#compaction.settled()
+    await this.#compaction.end(compactionMs)
     this.#takeEverything()
     this.#journal.close()
     const failure = this.#failure.current

@@ -1,3 +1,4 @@
+import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { HeldLog } from './held-log.ts'
 import type { Journal } from './journal.ts'
@@ -7,8 +8,8 @@ import type { CompactionJob } from './write-compacted.ts'
 const SMALL_JOURNAL_ENTRIES = 10_000
 
 interface JournalCompactionOptions {
-  /** See `writeCompacted`. */
-  writeCompacted(job: CompactionJob): Promise<number>
+  /** See `writeCompacted`. Rejects once the signal is aborted. */
+  writeCompacted(job: CompactionJob, signal: AbortSignal): Promise<number>
   readonly logger: Logger
 }
 
@@ -17,6 +18,7 @@ export class JournalCompaction {
   readonly #journal: Journal
   readonly #logs: readonly HeldLog[]
   readonly #options: JournalCompactionOptions
+  readonly #abort = new AbortController()
   #underWay: Promise<void> | undefined
 
   constructor(journal: Journal, logs: readonly HeldLog[], options: JournalCompactionOptions) {
@@ -29,18 +31,26 @@ export class JournalCompaction {
     return this.#journal.entryCount <= SMALL_JOURNAL_ENTRIES
   }
 
-  /** Resolves when no compaction is under way. */
-  async settled(): Promise<void> {
+  /** Waits for a compaction that is under way, and gives it up after `limitMs`. The journal stays as it is, and holds the same. */
+  async end(limitMs: number): Promise<void> {
+    if (this.#underWay === undefined) return
+    await withDeadline(this.#underWay, limitMs).catch(() => this.#abort.abort())
     await this.#underWay
   }
 
   /** Starts a compaction if there is enough to compact, and none is under way. */
   start(): void {
     this.#underWay ??= this.#compact()
-      .catch(err => this.#options.logger.warn({ err }, 'the journal could not be compacted; it will be retried'))
+      .catch(err => this.#reportFailure(err))
       .finally(() => {
         this.#underWay = undefined
       })
+  }
+
+  #reportFailure(err: unknown): void {
+    const { logger } = this.#options
+    if (this.#abort.signal.aborted) logger.info('the stop does not wait for the compaction of the journal')
+    else logger.warn({ err }, 'the journal could not be compacted; it will be retried')
   }
 
   /**
@@ -52,7 +62,8 @@ export class JournalCompaction {
     const compactedTo = this.#logs.map(log => log.compactedTo)
     const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
     if (compacted === 0 || (2 * compacted < before && !this.isSmall)) return
-    await this.#journal.compact({ ...header, compactedTo }, this.#options.writeCompacted)
+    const write = (job: CompactionJob) => this.#options.writeCompacted(job, this.#abort.signal)
+    await this.#journal.compact({ ...header, compactedTo }, write)
     this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
   }
 }

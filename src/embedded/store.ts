@@ -19,6 +19,12 @@ const LOG_FD = 4
 const LAST_OF_ORPHANS_MS = 3_500
 const CLIENT_CHECK_INTERVAL_MS = 50
 
+/**
+ * Time that a stop has in addition to `SHUTDOWN_TIMEOUT_MS`, which is for requests, in ms: what the store has accepted is written even
+ * if that is short. A second later, the parent kills the process.
+ */
+const WRITING_MS = 2_000
+
 process.title = 'throttler store'
 const parent = ParentLink.ofThisProcess()
 
@@ -37,10 +43,10 @@ try {
       if (log === undefined) return
       if (orphaned) await clientsGone()
       await quotaCounts?.close()
-      await log.close()
+      await log.close(orphaned ? 0 : env.SHUTDOWN_TIMEOUT_MS / 2)
       await valkey.stop()
     },
-    { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS, logger },
+    { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + WRITING_MS, logger },
   )
   async function clientsGone(): Promise<void> {
     const deadline = performance.now() + LAST_OF_ORPHANS_MS

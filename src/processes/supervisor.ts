@@ -67,7 +67,7 @@ try {
   const stop = stopOnRequest(
     async () => {
       await stopChildren()
-      if (!isEverythingKept) throw new Error('not all accepted changes could be applied and kept: the others are lost')
+      if (!isEverythingKept) throw new Error('the worker or the store did not stop in order: changes may be lost')
     },
     { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS + drainMs, logger },
   )

@@ -1,45 +1,77 @@
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { configPartition } from '../../src/domain/partition.ts'
+import { CONFIG_PARTITIONS, configPartition } from '../../src/domain/partition.ts'
 import { askLock } from '../../src/embedded/directory-lock.ts'
 import { openQueue } from '../../src/queues/command-queue.ts'
 import { Client } from '../support/client.ts'
+import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
 const POLICIES = 40_000
 const POLICY = { capacity: 1, refillTokens: 1 }
 /** Less than the import takes. */
 const SHUTDOWN_TIMEOUT_MS = 1_000
+/** Less than a thread takes to start and to compact the journal. */
+const MIN_SHUTDOWN_TIMEOUT_MS = 100
 
 let service: Service
 let dataDir: string
 let client: Client
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
-  const env = { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: String(SHUTDOWN_TIMEOUT_MS) }
-  service = await Service.start({ env })
-  client = new Client(service.url)
+  await start()
 })
 afterEach(async () => {
   await service.stop()
   await rm(dataDir, { recursive: true, force: true })
 })
 
+async function start(env: Readonly<Record<string, string>> = {}): Promise<void> {
+  const common = { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: String(SHUTDOWN_TIMEOUT_MS) }
+  service = await Service.start({ env: { ...common, ...env } })
+  client = new Client(service.url)
+}
+
+function linesOf(pattern: RegExp): string[] {
+  return service.output.filter(line => pattern.test(line))
+}
+
+/** Imports policies of `user:0`, `user:1` …. Resolves with the status. */
+async function importPolicies(count: number, policy: object, headers: Readonly<Record<string, string>> = {}) {
+  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ key: `user:${i}`, ...policy }))
+  const { status } = await fetch(`${service.url}/config/import`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/x-ndjson', ...headers },
+    body: `${lines.join('\n')}\n`,
+  })
+  return status
+}
+
 describe('a stop of the embedded store', () => {
   it('applies an accepted import first, for as long as it advances', async () => {
-    const lines = Array.from({ length: POLICIES }, (_, i) => JSON.stringify({ key: `user:${i}`, ...POLICY }))
-    const response = await fetch(`${service.url}/config/import`, {
-      method: 'POST',
-      headers: { 'content-type': 'application/x-ndjson' },
-      body: `${lines.join('\n')}\n`,
-    })
-    expect(response.status).toBe(202)
+    expect(await importPolicies(POLICIES, POLICY)).toBe(202)
     expect(await service.stop()).toBe(0)
     const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
     expect(journal.split('\n').filter(line => line.includes('"user:'))).toHaveLength(POLICIES)
+  })
+
+  it('gives up compacting the journal if there is little time, and loses nothing', async () => {
+    await service.stop()
+    await start({ SHUTDOWN_TIMEOUT_MS: String(MIN_SHUTDOWN_TIMEOUT_MS), CONFIG_LOG_KEEP: '1' })
+    // Almost as long as a journal that is compacted before a stop can be.
+    const policy = { ...POLICY, description: 'x'.repeat(200) }
+    for (const capacity of [1, 2, 3, 4]) {
+      expect(await importPolicies(2_400, { ...policy, capacity }, { prefer: 'wait=30' })).toBe(200)
+    }
+    await eventually(() => expect(linesOf(/the log was compacted/).length).toBeGreaterThanOrEqual(CONFIG_PARTITIONS))
+    expect(await service.stop()).toBe(0)
+    expect(linesOf(/"store".*not stopped|the stop failed/)).toEqual([])
+    expect(await readdir(dataDir)).not.toContain('journal.ndjson.compacted')
+    const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
+    expect(journal.split('\n').filter(line => line.includes('"capacity":4,'))).toHaveLength(2_400)
   })
 
   it('exits with 1 and says so if an accepted change cannot be applied', async () => {
