@@ -10,10 +10,13 @@ const FILE = '.env'
 const ENTRY =
   /[ \t]*(?:(?:export[ \t]+)?(?<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:(?<quote>["'`])(?:(?!\k<quote>)[\s\S])*\k<quote>|[^"'`\s#][^\n]*)?[ \t]*)?(?:#[^\n]*)?\r?(?:\n|$)/y
 
+/** An entry with an unquoted value that Node.js would cut at its first "#", which no white space precedes. */
+const CUT_VALUE = /^[^#]*[^\s#]#/
+
 /**
  * Loads `.env` of the working directory into the environment, whose own variables take precedence. Of malformed lines, bytes that
- * are not text and repeated names, Node.js takes what it understands, so that a setting would silently get another value: they are
- * refused here.
+ * are not text, repeated names and values with a "#", Node.js takes what it understands, so that a setting would silently get another
+ * value: they are refused here.
  * @returns the path of the file, if there is one
  * @throws {EnvError}
  */
@@ -60,7 +63,11 @@ function entriesFault(text: string): FileFault | undefined {
       const rule = 'contain only lines such as NAME=value and comments'
       return { rule, given: `something else in line ${lineNumber()}` }
     }
-    const { name } = entry.groups as { name?: string }
+    const { name, quote } = entry.groups as { name?: string; quote?: string }
+    if (name !== undefined && quote === undefined && CUT_VALUE.test(entry[0])) {
+      const rule = 'quote each value that contains "#", as in NAME="a#b"'
+      return { rule, given: `an unquoted one in line ${lineNumber()}` }
+    }
     if (name !== undefined && names.has(name)) {
       return { rule: 'set each variable once', given: `${JSON.stringify(name)} again in line ${lineNumber()}` }
     }

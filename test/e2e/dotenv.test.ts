@@ -21,7 +21,7 @@ function withDotenv(text: string | Buffer): string {
 describe('.env in the working directory', () => {
   it('is read by the service and by its commands, unless the environment has the variable', async () => {
     const cwd = withDotenv(
-      '# by hand\nKEY_PREFIX=ignored\r\nexport CHECK_TOKENS="gate:0123456789abcdef" # one\nLOG_LEVEL=info\n',
+      '# by hand\nKEY_PREFIX=ignored\r\nexport CHECK_TOKENS="gate:0123456789abcd#f" # one\nLOG_LEVEL=info ## a#b\n',
     )
     const service = await Service.start({ cwd, env: { KEY_PREFIX: 'chosen', WEB_CONCURRENCY: '1' } })
     try {
@@ -37,7 +37,7 @@ describe('.env in the working directory', () => {
           body: '{"key":"k"}',
         })
       expect((await check({})).status).toBe(401)
-      expect((await check({ authorization: 'Bearer 0123456789abcdef' })).status).toBe(200)
+      expect((await check({ authorization: 'Bearer 0123456789abcd#f' })).status).toBe(200)
 
       writeFileSync(path, `DATA_DIR=${service.dataDir}\nKEY_PREFIX=chosen\n`)
       const { code, output, complaints } = await runThrottler(['export'], {}, { cwd })
@@ -71,6 +71,16 @@ describe('.env in the working directory', () => {
 
   it.each([
     ['a name twice', 'PORT=1\n# hunter2\nexport PORT="2"\n', 'set each variable once (got "PORT" again in line 3)'],
+    [
+      'a "#" in an unquoted value',
+      "A='b#c'\nB= # d\nADMIN_TOKENS=ops:hunter2#hunter2\n",
+      'quote each value that contains "#", as in NAME="a#b" (got an unquoted one in line 3)',
+    ],
+    [
+      'an unquoted value that begins with "#"',
+      'A= # b\nB=#hunter2 # c\n',
+      'quote each value that contains "#", as in NAME="a#b" (got an unquoted one in line 2)',
+    ],
     ['a null byte', 'A=1\nPORT=220\0 79\n', 'be UTF-8 text without null bytes (got something else in line 2)'],
     [
       'bytes that are not UTF-8',
