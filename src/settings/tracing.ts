@@ -1,4 +1,5 @@
 /** OpenTelemetry's variables, as far as a wrong value must stop the start. Its SDK reads them, and the others, by itself. */
+import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 import { fault } from './fault.ts'
 
 export interface TracingSettings {
@@ -12,6 +13,17 @@ const RATIO_SAMPLERS = ['traceidratio', 'parentbased_traceidratio']
 const SAMPLERS = ['always_on', 'always_off', 'parentbased_always_on', 'parentbased_always_off', ...RATIO_SAMPLERS]
 
 const EXPORTERS = ['otlp', 'none']
+
+/**
+ * The smallest values with which the SDK's batches work: without a size or a timeout, it exports nothing, and for ever. A longer time
+ * than a timer can have would end at once. The SDK itself lowers a batch size to the queue size.
+ */
+const LEAST_OF_BATCHES = {
+  OTEL_BSP_MAX_EXPORT_BATCH_SIZE: 1,
+  OTEL_BSP_MAX_QUEUE_SIZE: 1,
+  OTEL_BSP_EXPORT_TIMEOUT: 1,
+  OTEL_BSP_SCHEDULE_DELAY: 0,
+}
 
 type Given = Readonly<Record<string, string | undefined>>
 
@@ -28,6 +40,7 @@ export function readTracing(given: Given, faults: string[]): TracingSettings | u
     checkPairs(given, name, faults)
   const sampler = choice(given, 'OTEL_TRACES_SAMPLER', SAMPLERS, faults)
   if (sampler !== undefined && RATIO_SAMPLERS.includes(sampler)) checkRatio(given, 'OTEL_TRACES_SAMPLER_ARG', faults)
+  for (const [name, least] of Object.entries(LEAST_OF_BATCHES)) checkInteger(given, name, least, faults)
   const common = choice(given, 'OTEL_EXPORTER_OTLP_PROTOCOL', PROTOCOLS, faults)
   const ofTraces = choice(given, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL', PROTOCOLS, faults)
   return { protocol: ofTraces ?? common ?? 'http/protobuf' }
@@ -58,4 +71,12 @@ function checkRatio(given: Given, name: string, faults: string[]): void {
   const value = given[name]
   if (value === undefined || (/^[0-9]*\.?[0-9]+$/.test(value) && Number(value) <= 1)) return
   faults.push(fault(name, 'be a number between 0 and 1', JSON.stringify(value)))
+}
+
+/** The SDK would also read " 2", 0x50 and 0.5. */
+function checkInteger(given: Given, name: string, least: number, faults: string[]): void {
+  const value = given[name]
+  if (value === undefined) return
+  if (/^[0-9]+$/.test(value) && Number(value) >= least && Number(value) <= MAX_TIMER_MS) return
+  faults.push(fault(name, `be an integer between ${least} and ${MAX_TIMER_MS}`, JSON.stringify(value)))
 }

@@ -28,6 +28,9 @@ describe('the variables of OpenTelemetry', () => {
     ],
     [{ OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: '0.01' }, 'http/protobuf'],
     [{ OTEL_TRACES_SAMPLER: 'always_on', OTEL_TRACES_SAMPLER_ARG: 'ignored' }, 'http/protobuf'],
+    [{ OTEL_BSP_SCHEDULE_DELAY: '0', OTEL_BSP_MAX_QUEUE_SIZE: '1', OTEL_BSP_EXPORT_TIMEOUT: '1' }, 'http/protobuf'],
+    // The SDK lowers it to the queue size.
+    [{ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4096' }, 'http/protobuf'],
     [{ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%3D, x=' }, 'http/protobuf'],
   ])('choose the protocol: with %j it is %s', (variables, protocol) => {
     expect(read({ ...ENDPOINT, ...variables })).toEqual({ settings: { protocol }, faults: [] })
@@ -50,6 +53,21 @@ describe('the variables of OpenTelemetry', () => {
     ['OTEL_EXPORTER_OTLP_HEADERS', 'a=1,the-secret', 'be a list of name=value (got no name and "=" in item 2)'],
   ])('stop the start: %s=%s', (name, value, fault) => {
     expect(read({ ...ENDPOINT, [name]: value }).faults).toEqual([`"${name}" must ${fault}`])
+  })
+
+  it.each([
+    ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0', 1],
+    ['OTEL_BSP_MAX_EXPORT_BATCH_SIZE', '0.5', 1],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '0', 1],
+    ['OTEL_BSP_MAX_QUEUE_SIZE', '1e3', 1],
+    ['OTEL_BSP_EXPORT_TIMEOUT', '0', 1],
+    ['OTEL_BSP_EXPORT_TIMEOUT', '2147483648', 1],
+    ['OTEL_BSP_SCHEDULE_DELAY', '-1', 0],
+    ['OTEL_BSP_SCHEDULE_DELAY', 'soon', 0],
+  ])('stop the start: %s=%s', (name, value, least) => {
+    expect(read({ ...ENDPOINT, [name]: value }).faults).toEqual([
+      `"${name}" must be an integer between ${least} and 2147483647 (got "${value}")`,
+    ])
   })
 
   it.each(['1.5', '-1', '1 %', 'NaN'])('stop the start with a ratio of %s', ratio => {
