@@ -1,6 +1,7 @@
 /** OpenTelemetry's variables, as far as a wrong value must stop the start. Its SDK reads them, and the others, by itself. */
 import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 import { fault } from './fault.ts'
+import { otlpHeadersFault } from './otlp-headers.ts'
 
 export interface TracingSettings {
   readonly protocol: Protocol
@@ -37,7 +38,7 @@ export function readTracing(given: Given, faults: string[]): TracingSettings | u
   for (const name of ['OTEL_EXPORTER_OTLP_ENDPOINT', 'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT'])
     checkUrl(given, name, faults)
   for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS'])
-    checkPairs(given, name, faults)
+    checkHeaders(given, name, faults)
   const sampler = choice(given, 'OTEL_TRACES_SAMPLER', SAMPLERS, faults)
   if (sampler !== undefined && RATIO_SAMPLERS.includes(sampler)) checkRatio(given, 'OTEL_TRACES_SAMPLER_ARG', faults)
   for (const [name, least] of Object.entries(LEAST_OF_BATCHES)) checkInteger(given, name, least, faults)
@@ -60,11 +61,9 @@ function checkUrl(given: Given, name: string, faults: string[]): void {
   faults.push(fault(name, 'be a URL that begins with http:// or https://', JSON.stringify(value)))
 }
 
-/** Values are secrets, so the fault does not repeat them. */
-function checkPairs(given: Given, name: string, faults: string[]): void {
-  const pairs = given[name]?.split(',') ?? []
-  const at = pairs.findIndex(pair => pair.trim() !== '' && !/^\s*[^=\s]+\s*=/.test(pair))
-  if (at !== -1) faults.push(fault(name, 'be a list of name=value', `no name and "=" in item ${at + 1}`))
+function checkHeaders(given: Given, name: string, faults: string[]): void {
+  const found = otlpHeadersFault(given[name] ?? '')
+  if (found !== undefined) faults.push(fault(name, 'be a list of name=value', found))
 }
 
 function checkRatio(given: Given, name: string, faults: string[]): void {

@@ -31,7 +31,7 @@ describe('the variables of OpenTelemetry', () => {
     [{ OTEL_BSP_SCHEDULE_DELAY: '0', OTEL_BSP_MAX_QUEUE_SIZE: '1', OTEL_BSP_EXPORT_TIMEOUT: '1' }, 'http/protobuf'],
     // The SDK lowers it to the queue size.
     [{ OTEL_BSP_MAX_EXPORT_BATCH_SIZE: '4096' }, 'http/protobuf'],
-    [{ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%3D, x=' }, 'http/protobuf'],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'api-key=a%3D%3B%20%C3%A9, x=,authorization=Basic YTpi' }, 'http/protobuf'],
   ])('choose the protocol: with %j it is %s', (variables, protocol) => {
     expect(read({ ...ENDPOINT, ...variables })).toEqual({ settings: { protocol }, faults: [] })
   })
@@ -50,9 +50,25 @@ describe('the variables of OpenTelemetry', () => {
       'often',
       'be one of always_on, always_off, parentbased_always_on, parentbased_always_off, traceidratio, parentbased_traceidratio (got "often")',
     ],
-    ['OTEL_EXPORTER_OTLP_HEADERS', 'a=1,the-secret', 'be a list of name=value (got no name and "=" in item 2)'],
   ])('stop the start: %s=%s', (name, value, fault) => {
     expect(read({ ...ENDPOINT, [name]: value }).faults).toEqual([`"${name}" must ${fault}`])
+  })
+
+  it.each([
+    ['a=1,hunter2', 'no name and "=" in item 2'],
+    ['a=%01', 'a value that HTTP does not allow in item 1'],
+    ['a=1, hunter2=%0d%0ax:hunter2', 'a value that HTTP does not allow in item 2'],
+    ['a=%E6%97%A5', 'a value that HTTP does not allow in item 1'],
+    ['b%20c=x', 'a name that HTTP does not allow in item 1'],
+    ['%C3%A9=x', 'a name that HTTP does not allow in item 1'],
+    ['a=hunter2%ff', 'a "%" that begins no percent-encoded character in item 1'],
+    ['hunter2%=x', 'a "%" that begins no percent-encoded character in item 1'],
+    ['a=hunter2;hunter2', 'a ";", which must be %3B, in item 1'],
+  ])('stop the start with headers that the collector would not get: %s', (headers, given) => {
+    for (const name of ['OTEL_EXPORTER_OTLP_HEADERS', 'OTEL_EXPORTER_OTLP_TRACES_HEADERS']) {
+      const { faults } = read({ ...ENDPOINT, [name]: headers })
+      expect(faults).toEqual([`"${name}" must be a list of name=value (got ${given})`])
+    }
   })
 
   it.each([
