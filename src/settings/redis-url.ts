@@ -1,4 +1,5 @@
 import { fault } from './fault.ts'
+import { describeHosts, describeMalformedUrl } from './malformed-url.ts'
 
 /** The parts of a Redis URL: servers, credentials and database. */
 export interface RedisUrl {
@@ -22,7 +23,7 @@ const FORMS =
   'redis://[user:password@]host[:port][/database], redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/name[/database], each with rediss for TLS'
 
 const SHAPE = /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<login>.*)@)?(?<hosts>[^/?#]*)(?<path>[^?#]*)$/
-const HOST_AND_PORT = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\d+))?$/
+const HOST_AND_PORT = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\d{1,5}))?$/
 const DEFAULT_PORTS = { standalone: 6379, cluster: 6379, sentinel: 26_379 } as const
 const MAX_PORT = 65_535
 
@@ -57,29 +58,22 @@ export function redisUrlFaults(name: string, url: string | undefined): string[] 
     return []
   } catch (err) {
     if (!(err instanceof RedisUrlFault)) throw err
-    return [fault(name, `be ${FORMS}`, `${JSON.stringify(redactMalformed(url))}: ${err.message}`)]
+    return [fault(name, `be ${FORMS}`, `${describeMalformedUrl(url)}: ${err.message}`)]
   }
 }
 
-const LOGIN = /^(rediss?(?:\+\w+)?:\/{0,2})?.*@/s
+const LOGIN = /^(rediss?(?:\+\w+)?:\/\/).*@/s
 
-/** Replaces user and password, so that the URL can be shown. */
+/** Replaces user and password of a valid URL, so that it can be shown. */
 export function redactCredentials(url: string): string {
   return url.replace(LOGIN, '$1***@')
-}
-
-/** A colon before something that is no port: a password, where the host was forgotten. */
-const NO_PORT = /:(?!\/)(?!\d{1,5}(?:[/,?#]|$))[^/,@]+/g
-
-function redactMalformed(text: string): string {
-  return redactCredentials(text).replace(NO_PORT, ':***')
 }
 
 function parseEndpoints(hosts: string, defaultPort: number): RedisUrl['endpoints'] {
   const [first, ...others] = hosts.split(',').map(text => {
     const parts = HOST_AND_PORT.exec(text)?.groups
     if (parts === undefined)
-      throw new RedisUrlFault(`${JSON.stringify(redactMalformed(text))} is not a host or host:port`)
+      throw new RedisUrlFault(`${JSON.stringify(describeHosts(text))} is not a host or host:port`)
     const port = Number(parts['port'] ?? defaultPort)
     if (port < 1 || port > MAX_PORT) throw new RedisUrlFault(`the port ${port} is not between 1 and ${MAX_PORT}`)
     return { host: parts['ipv6'] ?? parts['name'] ?? '', port }

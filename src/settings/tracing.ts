@@ -1,6 +1,7 @@
 /** OpenTelemetry's variables, as far as a wrong value must stop the start. Its SDK reads them, and the others, by itself. */
 import { MAX_TIMER_MS } from '../lib/max-timer.ts'
 import { fault } from './fault.ts'
+import { describeMalformedUrl } from './malformed-url.ts'
 import { otlpHeadersFault } from './otlp-headers.ts'
 
 export interface TracingSettings {
@@ -58,7 +59,7 @@ function choice<T extends string>(given: Given, name: string, allowed: readonly 
 function checkUrl(given: Given, name: string, faults: string[]): void {
   const value = given[name]
   if (value === undefined || (URL.canParse(value) && /^https?:$/.test(new URL(value).protocol))) return
-  faults.push(fault(name, 'be a URL that begins with http:// or https://', JSON.stringify(value)))
+  faults.push(fault(name, 'be a URL that begins with http:// or https://', describeMalformedUrl(value)))
 }
 
 function checkHeaders(given: Given, name: string, faults: string[]): void {

@@ -64,7 +64,7 @@ describe('the URL of a Redis', () => {
     ['redis+cloud://host', /not a Redis URL/],
     ['redis://host?db=1', /not a Redis URL/],
     ['redis://', /"" is not a host/],
-    ['redis://a b', /"a b" is not a host/],
+    ['redis://a b', /"a \*\*\*" is not a host/],
     ['redis://host:x', /"host:\*\*\*" is not a host/],
     ['redis://host:65536', /port 65536 is not between 1 and 65535/],
     ['redis://a,b', /several hosts/],
@@ -88,15 +88,25 @@ describe('the URL of a Redis', () => {
     },
   )
 
+  const NOT_SHOWN = 'text without "://", which is not shown'
   it.each([
-    'redis:/ann:hunter2@host:6379',
-    'ann:hunter2@host:6379',
-    'redis://ann:hunter2',
-    'redis+cluster://h:1,ann:hunter2',
-    'redis://ann:hunter2@h:x',
-  ])('is reported without its password if it is malformed: %s', url => {
+    ['hunter2', `${NOT_SHOWN}: not a Redis URL`],
+    ['hunter2@hunter2', `${NOT_SHOWN}: not a Redis URL`],
+    ['redis:/ann:hunter2@host:6379', `${NOT_SHOWN}: not a Redis URL`],
+    ['ann:hunter2@host:6379', `${NOT_SHOWN}: not a Redis URL`],
+    ['http://ann:hunter2@host/hunter2', '"http://***@host…": not a Redis URL'],
+    ['redis://host:6379?password=hunter2', '"redis://host:6379…": not a Redis URL'],
+    ['redis://host:6379/1#hunter2', '"redis://host:6379…": not a Redis URL'],
+    ['redis://ann:hunter2', '"redis://ann:***": "ann:***" is not a host or host:port'],
+    ['redis://ann:hunter2/hunter2', '"redis://ann:***…": "ann:***" is not a host or host:port'],
+    ['redis://:hunter2,hunter2@', '"redis://***@": "" is not a host or host:port'],
+    ['redis://host\nhunter2', '"redis://host\\n***": "host\\n***" is not a host or host:port'],
+    ['redis://ann:220795', '"redis://ann:***": "ann:***" is not a host or host:port'],
+    ['redis+cluster://h:1,ann:hunter2', '"redis+cluster://h:1,ann:***": "ann:***" is not a host or host:port'],
+    ['redis://ann:hunter2@h:x', '"redis://***@h:***": "h:***" is not a host or host:port'],
+  ])('is reported without its password if it is malformed: %s', (url, given) => {
     const [fault] = redisUrlFaults('REDIS_URL', url)
-    expect(fault).toContain('***')
-    expect(fault).not.toContain('hunter2')
+    expect(fault).toContain(`(got ${given})`)
+    expect(fault).not.toMatch(/hunter2|220795/)
   })
 })

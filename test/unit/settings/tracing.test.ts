@@ -40,9 +40,23 @@ describe('the variables of OpenTelemetry', () => {
     [
       'OTEL_EXPORTER_OTLP_ENDPOINT',
       'collector:4318',
-      'be a URL that begins with http:// or https:// (got "collector:4318")',
+      'be a URL that begins with http:// or https:// (got text without "://", which is not shown)',
     ],
-    ['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT', 'x', 'be a URL that begins with http:// or https:// (got "x")'],
+    [
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'https//u:hunter2@h',
+      'be a URL that begins with http:// or https:// (got text without "://", which is not shown)',
+    ],
+    [
+      'OTEL_EXPORTER_OTLP_ENDPOINT',
+      'ftp://u:hunter2@h',
+      'be a URL that begins with http:// or https:// (got "ftp://***@h")',
+    ],
+    [
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT',
+      'http://u:hunter2@h:x/hunter2',
+      'be a URL that begins with http:// or https:// (got "http://***@h:***…")',
+    ],
     ['OTEL_EXPORTER_OTLP_PROTOCOL', 'grpc', 'be one of http/protobuf, http/json (got "grpc")'],
     ['OTEL_TRACES_EXPORTER', 'zipkin', 'be one of otlp, none (got "zipkin")'],
     [
