@@ -58,7 +58,7 @@ async function inspectMaster(target: RedisTarget, endpoint: Endpoint, keyPrefix:
     if (mode !== undefined && mode !== wanted) {
       throw new PreflightError(`is a ${mode} server at ${endpoint.host}:${endpoint.port}; use ${MODE_OF_URL[mode]}…`)
     }
-    refuseOlderRedis(info.get('redis_version'), endpoint)
+    requireVersion(info.get('redis_version'), endpoint)
     const [, savePoints] = (await redis.config('GET', 'save').catch(() => [])) as string[]
     return { info, savePoints, missing: await missingRights(redis, requiredRights(target, keyPrefix)) }
   })
@@ -77,13 +77,16 @@ function requireAll(missing: readonly MissingRight[]): void {
   )
 }
 
-function refuseOlderRedis(version: string | undefined, { host, port }: Endpoint): void {
-  const [major = Number.NaN, minor = 0] = (version ?? '').split('.').map(Number)
+function requireVersion(version: string | undefined, { host, port }: Endpoint): void {
+  const place = `${host}:${port}`
+  const needed = `the service needs Redis ${OLDEST_REDIS.join('.')} or later, or Valkey`
+  if (version === undefined) throw new PreflightError(`reports no version at ${place}; ${needed}`)
+  const found = /^(\d+)(?:\.(\d+))?/.exec(version)
+  if (found === null) throw new PreflightError(`reports the version ${JSON.stringify(version)} at ${place}; ${needed}`)
+  const [major, minor] = [Number(found[1]), Number(found[2] ?? 0)]
   const [oldestMajor, oldestMinor] = OLDEST_REDIS
-  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor) || Number.isNaN(major)) return
-  throw new PreflightError(
-    `is Redis ${version} at ${host}:${port}; the service needs ${OLDEST_REDIS.join('.')} or later`,
-  )
+  if (major > oldestMajor || (major === oldestMajor && minor >= oldestMinor)) return
+  throw new PreflightError(`is Redis ${version} at ${place}; ${needed}`)
 }
 
 /** The address of the master. */

@@ -31,6 +31,24 @@ async function withServer<T>(args: readonly string[], use: (server: RedisServer)
   }
 }
 
+/** Runs a server that answers INFO only, with this line in it. */
+async function withInfo(line: string, use: (port: number) => Promise<void>): Promise<void> {
+  const info = `redis_mode:standalone\r\n${line}\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
+  const server = createServer(socket => {
+    socket.on('data', data => {
+      for (const _ of String(data).matchAll(/^\*/gm)) {
+        socket.write(/info/i.test(String(data)) ? `$${info.length}\r\n${info}\r\n` : '-ERR unknown command\r\n')
+      }
+    })
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  try {
+    await use((server.address() as AddressInfo).port)
+  } finally {
+    server.close()
+  }
+}
+
 const mayEvict = expect.stringMatching(/may evict policies: its maxmemory-policy is allkeys-lru; set it to noeviction/)
 const keepsNothing = expect.stringMatching(/keeps nothing on disk: appendonly is no and save is empty/)
 
@@ -128,31 +146,26 @@ describeWithRedis('for the preflight, a store that', () => {
       expect((refusal as Error).message).not.toMatch(/secret|hunter2/)
     }))
 
+  const NEEDED = 'the service needs Redis 6.2 or later, or Valkey'
   it.each([
-    ['6.0.16', false],
-    ['5.0.14', false],
-    ['6.2.0', true],
-    ['7.2.4', true],
-    ['10.0.0', true],
-  ])('has the version %s of Redis is accepted: %s', async (version, isTaken) => {
-    const server = createServer(socket => {
-      const info = `redis_mode:standalone\r\nredis_version:${version}\r\nmaxmemory_policy:noeviction\r\naof_enabled:1\r\n`
-      socket.on('data', data => {
-        for (const _ of String(data).matchAll(/^\*/gm)) {
-          socket.write(/info/i.test(String(data)) ? `$${info.length}\r\n${info}\r\n` : '-ERR unknown command\r\n')
-        }
-      })
-    }).listen(0, '127.0.0.1')
-    await once(server, 'listening')
-    const { port } = server.address() as AddressInfo
-    const examined = warningsOf(`redis://127.0.0.1:${port}`).then(
-      () => undefined,
-      (err: Error) => err.message,
-    )
-    const refusal = expect.stringContaining(`is Redis ${version} at 127.0.0.1:${port}; the service needs 6.2 or later`)
-    expect(await examined).toEqual(isTaken ? undefined : refusal)
-    server.close()
-  })
+    ['redis_version:6.0.16', 'is Redis 6.0.16'],
+    ['redis_version:5.0.14', 'is Redis 5.0.14'],
+    ['redis_version:abcdef', 'reports the version "abcdef"'],
+    ['redis_version:', 'reports the version ""'],
+    ['server_name:another', 'reports no version'],
+  ])('has %s in its INFO is refused, because it %s', (line, fault) =>
+    withInfo(line, async port => {
+      await expect(warningsOf(`redis://127.0.0.1:${port}`)).rejects.toThrow(
+        `Cannot use the configured stores:\n  REDIS_URL ${fault} at 127.0.0.1:${port}; ${NEEDED}`,
+      )
+    }),
+  )
+
+  it.each(['6.2.0', '7.2.4', '10.0.0'])('has the version %s of Redis is accepted', version =>
+    withInfo(`redis_version:${version}`, async port => {
+      expect(await warningsOf(`redis://127.0.0.1:${port}`)).toEqual([])
+    }),
+  )
 
   it('hangs or does not speak TLS is reported as either, since the two cannot be distinguished', () =>
     withServer([], async ({ port }) => {
