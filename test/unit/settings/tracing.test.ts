@@ -40,7 +40,7 @@ describe('the variables of OpenTelemetry', () => {
     [
       'OTEL_EXPORTER_OTLP_ENDPOINT',
       'collector:4318',
-      'be a URL that begins with http:// or https:// (got text without "://", which is not shown)',
+      'be a URL that begins with http:// or https:// (got "collector:4318")',
     ],
     [
       'OTEL_EXPORTER_OTLP_ENDPOINT',
