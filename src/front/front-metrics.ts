@@ -97,9 +97,9 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     help: 'Calls that found a malformed bucket, which counts as full, or a damaged part of a reservation',
     registers: [this.registry],
   })
-  readonly #partitionCalls = new Counter({
-    name: 'throttler_store_partition_calls_total',
-    help: 'Calls for a single partition, because a master of the cluster takes no call for several',
+  readonly #clusterFallbacks = new Counter({
+    name: 'throttler_cluster_fallback_calls_total',
+    help: 'Batches that took a call for each partition, because a master of the cluster takes no call for several',
     registers: [this.registry],
   })
   readonly #redirectedChecks = new Counter({
@@ -179,8 +179,8 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
     this.#storeErrors.inc({ reason: 'clock-skew' })
   }
 
-  calledByPartition(calls: number): void {
-    this.#partitionCalls.inc(calls)
+  calledPerPartition(): void {
+    this.#clusterFallbacks.inc()
   }
 
   redirected(checks: number): void {

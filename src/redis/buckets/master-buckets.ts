@@ -21,7 +21,7 @@ const SLOW = /timed out/
 /** Counts what a cluster costs beyond one call of each master. */
 export interface ClusterObserver {
   /** A batch took a call for each partition in it, because its master takes no call for several. */
-  calledByPartition(calls: number): void
+  calledPerPartition(): void
   /** Checks, groups or calls on reservations were asked again, because their slot is at another master or moves there. */
   redirected(checks: number): void
 }
@@ -100,7 +100,7 @@ class MasterCalls<Item, Result> {
     const connection = this.#readyConnection()
     const acrossSlots = this.#options.acrossSlots.isSupportedBy(connection)
     const groups = acrossSlots ? [[...items.keys()]] : indexesBy(items, this.#protocol.partitionOf)
-    if (!acrossSlots) this.#options.observer.calledByPartition(groups.length)
+    if (!acrossSlots) this.#options.observer.calledPerPartition()
     const batches = groups.map(indexes => ({ items: pick(items, indexes), acrossSlots }))
     const replies = await sendTogether(
       connection,
