@@ -6,6 +6,7 @@ import { PlainHistogram } from '../observability/plain-histogram.ts'
 import { collectProcessMetrics } from '../observability/process-metrics.ts'
 import { refusedConnections } from '../observability/refused-connections.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
+import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
 import { CheckCounter } from './check-counter.ts'
 import type { InsightObserver } from './compose-insight.ts'
 import { GrpcRequests } from './grpc-requests.ts'
@@ -20,6 +21,8 @@ const SECONDS = [0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 
 const BATCH_SIZES = [1, 2, 4, 8, 16, 32, 64, 128, 256]
 
 const LOST_REPORTS = ['counts', 'denials'] as const
+/** The reason of a call that succeeded, and left checks of a quota undecided. */
+const CLOCK_SKEW = 'clock-skew'
 
 export interface FrontGauges {
   policies(): number
@@ -117,6 +120,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
 
   constructor(gauges: FrontGauges) {
     collectProcessMetrics(this.registry)
+    for (const reason of [...FAILURE_REASONS, CLOCK_SKEW]) this.#storeErrors.inc({ reason }, 0)
     for (const report of LOST_REPORTS) this.#lostReports.inc({ report }, 0)
     this.#gauge('throttler_policies', 'Policies in force', () => gauges.policies())
     this.#gauge('throttler_circuit_state', 'Circuit to the bucket store: 0 closed, 1 half-open, 2 open', () =>
@@ -176,7 +180,7 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
   }
 
   clocksDiffered(): void {
-    this.#storeErrors.inc({ reason: 'clock-skew' })
+    this.#storeErrors.inc({ reason: CLOCK_SKEW })
   }
 
   calledPerPartition(): void {
