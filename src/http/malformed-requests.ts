@@ -26,6 +26,9 @@ const HEAD_TOO_LARGE = `the head has more than the ${MAX_FIELDS} fields or ${max
 /** The parser's reason, with the code of an unsupported version, for a line that ends without a carriage return. */
 const BARE_LINE_FEED = 'Expected CRLF after version'
 
+/** The parser's codes for a version that is not supported. The second one is for the preface of HTTP/2. */
+const OTHER_VERSIONS: ReadonlySet<string | undefined> = new Set(['HPE_INVALID_VERSION', 'HPE_PAUSED_H2_UPGRADE'])
+
 /** The connections of the server, and how to close one after its last answer. */
 interface Closing {
   readonly connections: Connections
@@ -81,7 +84,7 @@ function answerLast({ connections, lingeringClose }: Closing, socket: Socket, re
 
 function problemOf({ code, reason }: ParserError): Problem {
   if (reason === BARE_LINE_FEED) return new Problem('validation-failed', 'the request line must end with CR LF')
-  if (code === 'HPE_INVALID_VERSION') return versionUnsupported()
+  if (OTHER_VERSIONS.has(code)) return versionUnsupported()
   if (code === HEAD_OVERFLOW) return new Problem('validation-failed', HEAD_TOO_LARGE)
   return new Problem('validation-failed', `this is not an HTTP/1.1 request: ${code}`)
 }

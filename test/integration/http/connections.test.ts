@@ -192,6 +192,16 @@ describe('the version of HTTP', () => {
     }
   })
 
+  it('may not be that of HTTP/2 with prior knowledge', async () => {
+    const preface = 'PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'
+    const settings = '\0\0\0\x04\0\0\0\0\0'
+    for (const bytes of [preface, preface + settings]) {
+      const answer = await exchange(given.app.port, get('/health') + bytes)
+      expect(statusesIn(answer)).toEqual([200, 505])
+      expect(answer).toMatch(/"detail":"the request is neither[^}]*"code":"http-version-unsupported"\}$/)
+    }
+  })
+
   it('is not blamed for a request line that ends without a carriage return', async () => {
     const answer = await exchange(given.app.port, 'GET /health HTTP/1.1\nhost: localhost\n\n')
     expect(statusesIn(answer)).toEqual([400])
