@@ -1,6 +1,6 @@
 import { createReadStream, fstatSync } from 'node:fs'
 import { OperatorError } from '../lib/operator-error.ts'
-import type { TerminalProgress } from './progress.ts'
+import { TerminalProgress } from './progress.ts'
 
 /** Bytes that are read at once: a read of a file has a fixed cost, and the default is 64 KB. */
 const READ_BYTES = 262_144
@@ -19,6 +19,26 @@ export async function* readInput(path: string, progress: TerminalProgress): Asyn
     }
   } catch (err) {
     throw isSystemError(err) ? new UnreadableFile(`${path} cannot be read: ${err.message}`) : err
+  }
+}
+
+/**
+ * The whole of a file, or of standard input for `-`; `undefined` if that is more than `maxBytes`.
+ * @throws {UnreadableFile}
+ */
+export async function readWhole(path: string, maxBytes: number): Promise<Buffer | undefined> {
+  const progress = new TerminalProgress('bytes read')
+  const parts: Buffer[] = []
+  let size = 0
+  try {
+    for await (const part of readInput(path, progress)) {
+      size += part.length
+      if (size > maxBytes) return undefined
+      parts.push(part)
+    }
+    return Buffer.concat(parts)
+  } finally {
+    progress.clear()
   }
 }
 

@@ -3,10 +3,9 @@ import { acceptConfigKey, CHANGE_HELP, CHANGE_OPTIONS } from './backend-options.
 import { changePolicy } from './change-policy.ts'
 import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { readInput } from './input-file.ts'
+import { readWhole } from './input-file.ts'
 import { writeResult } from './output.ts'
 import { dryRunText, isChange } from './policy-text.ts'
-import { TerminalProgress } from './progress.ts'
 import { withBackend } from './with-backend.ts'
 
 /** The service takes no larger body. */
@@ -39,14 +38,8 @@ async function dryRun(values: Values, key: string, policy: string): Promise<Exit
 /** @throws {UsageError} */
 async function policyJson(source: string): Promise<string> {
   if (/^\s*\{/.test(source)) return source
-  const parts: Buffer[] = []
-  let size = 0
-  for await (const part of readInput(source, new TerminalProgress('bytes read'))) {
-    parts.push(part)
-    size += part.length
-    if (size > MAX_POLICY_BYTES) throw new UsageError(`the policy has more than ${MAX_POLICY_BYTES} bytes`)
-  }
-  const bytes = Buffer.concat(parts)
+  const bytes = await readWhole(source, MAX_POLICY_BYTES)
+  if (bytes === undefined) throw new UsageError(`the policy has more than ${MAX_POLICY_BYTES} bytes`)
   if (!isUtf8(bytes)) throw new UsageError('the policy is not valid UTF-8')
   return bytes.toString()
 }

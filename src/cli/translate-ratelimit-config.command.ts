@@ -1,13 +1,16 @@
 import { policyMembers } from '../domain/policy.ts'
 import { type ConfigFile, readConfigFile } from '../ratelimit-config/config-file.ts'
 import type { Finding } from '../ratelimit-config/finding.ts'
+import { InvalidConfig } from '../ratelimit-config/invalid-config.ts'
 import { translate } from '../ratelimit-config/translate.ts'
 import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { readInput } from './input-file.ts'
+import { readWhole } from './input-file.ts'
 import { jsonLine } from './output.ts'
 import { printable } from './printable.ts'
-import { TerminalProgress } from './progress.ts'
+
+/** Room for more than 150,000 descriptors. The parser of YAML takes more than a hundred times the size of a file. */
+const MAX_CONFIG_BYTES = 16_777_216
 
 export const translateRatelimitConfigCommand: CliCommand = {
   arguments: 'FILE…',
@@ -30,11 +33,9 @@ its limits. Exit code 1 if a descriptor is decided differently or left out. If a
 }
 
 async function readConfig(path: string): Promise<ConfigFile> {
-  const progress = new TerminalProgress('bytes read')
-  const parts: Buffer[] = []
-  for await (const bytes of readInput(path, progress)) parts.push(bytes)
-  progress.clear()
-  return readConfigFile(path, Buffer.concat(parts).toString())
+  const bytes = await readWhole(path, MAX_CONFIG_BYTES)
+  if (bytes === undefined) throw new InvalidConfig(`${path}: must have at most ${MAX_CONFIG_BYTES} bytes`)
+  return readConfigFile(path, bytes.toString())
 }
 
 function findingText({ file, configKey, detail }: Finding): string {

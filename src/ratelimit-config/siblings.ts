@@ -1,4 +1,5 @@
 import type { DescriptorEntry, EntryPattern } from '../domain/descriptors/descriptor-pattern.ts'
+import { PrefixNodes } from './prefix-nodes.ts'
 
 interface WithPattern {
   readonly pattern: EntryPattern
@@ -17,14 +18,13 @@ export class Siblings<Node extends WithPattern> {
   /** Returns false, and adds nothing, if there is one with the same pattern. */
   add(node: Node): boolean {
     const { key, value } = node.pattern
-    const ofKey: OfKey<Node> = this.#byKey.get(key) ?? { exact: new Map(), prefixes: [], any: undefined }
+    const ofKey: OfKey<Node> = this.#byKey.get(key) ?? { exact: new Map(), prefixes: new PrefixNodes(), any: undefined }
     this.#byKey.set(key, ofKey)
     if (value.exact !== undefined) {
       if (ofKey.exact.has(value.exact)) return false
       ofKey.exact.set(value.exact, node)
     } else if (value.prefix !== undefined) {
-      if (ofKey.prefixes.some(({ pattern }) => pattern.value.prefix === value.prefix)) return false
-      ofKey.prefixes.push(node)
+      if (!ofKey.prefixes.add(value.prefix, node)) return false
     } else {
       if (ofKey.any !== undefined) return false
       ofKey.any = node
@@ -36,28 +36,19 @@ export class Siblings<Node extends WithPattern> {
   /** The node that the reference goes on with: an exact value, else the first prefix in the order of the file, else any value. */
   greedyMatch({ key, value }: DescriptorEntry): Node | undefined {
     const ofKey = this.#byKey.get(key)
-    return ofKey && (ofKey.exact.get(value) ?? prefixesOf(ofKey, value)[0] ?? ofKey.any)
+    return ofKey && (ofKey.exact.get(value) ?? ofKey.prefixes.firstMatch(value) ?? ofKey.any)
   }
 
   /** The nodes that Throttler tries, in this order: an exact value, the longest prefix, shorter ones, any value. */
   matches({ key, value }: DescriptorEntry): readonly Node[] {
     const ofKey = this.#byKey.get(key)
     if (ofKey === undefined) return []
-    const prefixes = prefixesOf(ofKey, value).sort((a, b) => prefixLength(b) - prefixLength(a))
-    return [ofKey.exact.get(value), ...prefixes, ofKey.any].filter(node => node !== undefined)
+    return [ofKey.exact.get(value), ...ofKey.prefixes.matches(value), ofKey.any].filter(node => node !== undefined)
   }
 }
 
 interface OfKey<Node> {
   readonly exact: Map<string, Node>
-  readonly prefixes: Node[]
+  readonly prefixes: PrefixNodes<Node>
   any: Node | undefined
-}
-
-function prefixesOf<Node extends WithPattern>({ prefixes }: OfKey<Node>, value: string): Node[] {
-  return prefixes.filter(({ pattern }) => value.startsWith(pattern.value.prefix ?? ''))
-}
-
-function prefixLength({ pattern }: WithPattern): number {
-  return pattern.value.prefix?.length ?? 0
 }

@@ -66,6 +66,26 @@ describe('throttler translate-ratelimit-config', () => {
     expect(complaints).toContain(complaint)
   })
 
+  it('reads no more of a file than a configuration can have', async () => {
+    const { code, output, complaints } = await runThrottler(['translate-ratelimit-config', '/dev/zero'])
+    expect([code, output]).toEqual([2, ''])
+    expect(complaints).toBe('throttler translate-ratelimit-config: /dev/zero: must have at most 16777216 bytes\n')
+  })
+
+  it('translates 50,000 descriptors', async () => {
+    const large = join(directory, 'large.yaml')
+    const descriptors = Array.from(
+      { length: 50_000 },
+      (_, i) =>
+        `  - key: tenant\n    value: t${i}\n    rate_limit:\n      unit: minute\n      requests_per_unit: 100\n`,
+    )
+    await writeFile(large, `domain: edge\ndescriptors:\n${descriptors.join('')}`)
+    const { code, output } = await runThrottler(['translate-ratelimit-config', large])
+    const policies = objectsIn(output)
+    expect([code, policies.length]).toEqual([0, 50_000])
+    expect(policies.at(-1)).toEqual({ key: 'rls;edge;tenant=t49999', limits: [QUOTA], mode: 'enforce' })
+  })
+
   it('needs a file', async () => {
     const { code, complaints } = await runThrottler(['translate-ratelimit-config'])
     expect([code, complaints]).toEqual([2, expect.stringContaining('an argument is missing')])
