@@ -85,10 +85,11 @@ export function invalid(path: string, message: string): Problem {
   return validationProblem([{ path, message }])
 }
 
-/** @throws {Problem} `validation-failed` */
+/** @param given `undefined` if there is no unit @throws {Problem} `validation-failed` */
 export function acceptUnit(path: string, unit: Unit | undefined, given: unknown): OverrideUnit {
   if (unit !== undefined && unit !== 'UNKNOWN') return unit
-  throw invalid(path, `must be one of ${OVERRIDE_UNITS.join(', ')}; was ${given}`)
+  const allowed = `must be one of ${OVERRIDE_UNITS.join(', ')}`
+  throw invalid(path, given === undefined ? `is missing; ${allowed}` : `${allowed}; was ${given}`)
 }
 
 const UNIT_OF_NUMBER = new Map((Object.keys(UNITS) as Unit[]).map(unit => [UNITS[unit] as number, unit]))

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { tooFarFault } from '../../domain/expiry.ts'
 import { Problem } from '../../lib/errors.ts'
 import { JsonBounds } from '../../lib/json-bounds.ts'
@@ -61,10 +62,11 @@ function isEmpty(bytes: Buffer): boolean {
 /** A policy that has ended is valid: it counts as what follows it. */
 function parse(line: number, bytes: Buffer, nowMs: number): ImportedPolicy {
   if (isEmpty(bytes)) throw importInvalid(line, 'it is empty; every line must be a policy')
+  if (!isUtf8(bytes)) throw importInvalid(line, 'it is not valid UTF-8')
   try {
     const problem = new JsonBounds(MAX_ELEMENTS).problemOf(bytes)
     if (problem !== undefined) throw problem
-    const imported = parseImportLine(bytes)
+    const imported = parseImportLine(bytes.toString())
     refuseExpiry(imported.policy, expiresAt => tooFarFault(expiresAt, nowMs))
     return imported
   } catch (err) {

@@ -1,4 +1,3 @@
-import { isUtf8 } from 'node:buffer'
 import { type Static, Type } from '@sinclair/typebox'
 import { configKeyFault } from '../../domain/key.ts'
 import { type RequestedPolicy, type StoredPolicy, storedPolicyMembers } from '../../domain/temporary-policy.ts'
@@ -19,12 +18,11 @@ export interface ImportedPolicy {
 
 /**
  * Reads a line of an import.
- * @throws {SyntaxError} if it is not valid JSON in UTF-8
+ * @throws {SyntaxError} if it is not valid JSON
  * @throws {Problem} `validation-failed`
  */
-export function parseImportLine(line: string | Buffer): ImportedPolicy {
-  if (typeof line !== 'string' && !isUtf8(line)) throw new SyntaxError('it is not valid UTF-8')
-  const value: unknown = JSON.parse(line.toString())
+export function parseImportLine(line: string): ImportedPolicy {
+  const value: unknown = JSON.parse(line)
   if (!validate(value)) throw validationProblem(fieldErrors(validate.errors ?? []))
   const { key, ...policy } = value as Static<typeof ImportLine>
   const fault = configKeyFault(key)

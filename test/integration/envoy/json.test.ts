@@ -96,6 +96,11 @@ describe('POST /json', () => {
       /^hitsAddend: must be an integer between 0/,
     ],
     [{ domain: 'a', descriptors: [{ limit: { unit: 'EON' } }] }, 'validation-failed', /limit.unit: .*was EON/],
+    [
+      { domain: 'a', descriptors: [{ limit: {} }] },
+      'validation-failed',
+      /limit.unit: is missing; must be one of SECOND, .*[A-Z]$/,
+    ],
     [{ domain: 'a', descriptors: [{}], other: 1 }, 'validation-failed', /^other: is not a member/],
     [
       { domain: 'a', descriptors: [{}], hitsAddend: 1, hits_addend: 1 },

@@ -259,7 +259,10 @@ describe('an import file is refused as a whole', () => {
       Buffer.from('{"key":"\xff","capacity":1,"refillTokens":1}', 'latin1'),
     ])
     const response = await fetch(`${given.app.url}/config/import`, { method: 'POST', headers: NDJSON, body: file })
-    expect([response.status, ((await response.json()) as { line: number }).line]).toEqual([400, 2])
+    const { line, detail } = (await response.json()) as { line: number; detail: string }
+    expect([response.status, line]).toEqual([400, 2])
+    expect(detail).toMatch(/: it is not valid UTF-8$/)
+    expect(detail).not.toContain('JSON')
   })
 
   it('for one invalid line among 100,000', async () => {
