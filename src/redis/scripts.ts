@@ -22,8 +22,8 @@ function read(name: string): string {
 const COMMON_PARTS = ['clock', 'reply', 'limits']
 const UNCOMMON_PARTS = ['quota', 'concurrency']
 const EXTENDED_PARTS = [
-  ...['extended', 'bucket-lifetime', 'bucket-layout', 'charges', 'shortfalls', 'expiries', 'holds', 'held-alone'],
-  ...['overdraft', 'bucket', 'general'],
+  ...['extended', 'bucket-lifetime', 'bucket-layout', 'charges', 'shortfalls', 'expiries', 'holds'],
+  ...['held-alone', 'other-entries', 'overdraft', 'bucket', 'general'],
 ]
 
 /** Most checks need less than the part `compact`, most calls on reservations no more than that. */
