@@ -65,7 +65,7 @@ export function readEnv(options: EnvOptions, variables: Variables = process.env)
   const faults: string[] = []
   const given = withFiles(withoutEmpty(variables), faults)
   const env = parse(given, faults)
-  faults.push(...storeFaults(given, options))
+  faults.push(...urlFaults(given, variables), ...storeFaults(given, options))
   if (env !== undefined) faults.push(...portFaults(env, options))
   const redisTls = readTlsFiles(given, faults)
   const adminTokens = readTokens(ADMIN_TOKENS, given['ADMIN_TOKENS'], faults)
@@ -164,16 +164,15 @@ function ruleOf(schema: TSchema): string {
   return String(schema['rule'])
 }
 
-function storeFaults(given: Variables, { needsRedis }: EnvOptions): string[] {
-  const { REDIS_URL, CONFIG_REDIS_URL } = given
-  const faults = [...redisUrlFaults('REDIS_URL', REDIS_URL), ...redisUrlFaults('CONFIG_REDIS_URL', CONFIG_REDIS_URL)]
-  if (REDIS_URL !== undefined) return faults
-  if (CONFIG_REDIS_URL !== undefined) {
-    faults.push(fault('REDIS_URL', 'be set if "CONFIG_REDIS_URL" is', NOTHING))
-  } else if (needsRedis) {
-    faults.push(fault('REDIS_URL', 'be set, because only `npm start` runs an embedded store', NOTHING))
-  }
-  return faults
+function urlFaults(given: Variables, variables: Variables): string[] {
+  return ['REDIS_URL', 'CONFIG_REDIS_URL'].flatMap(name => redisUrlFaults(name, given[name], !variables[name]))
+}
+
+function storeFaults({ REDIS_URL, CONFIG_REDIS_URL }: Variables, { needsRedis }: EnvOptions): string[] {
+  if (REDIS_URL !== undefined) return []
+  if (CONFIG_REDIS_URL !== undefined) return [fault('REDIS_URL', 'be set if "CONFIG_REDIS_URL" is', NOTHING)]
+  if (needsRedis) return [fault('REDIS_URL', 'be set, because only `npm start` runs an embedded store', NOTHING)]
+  return []
 }
 
 /** Servers of one machine need ports of their own. */

@@ -5,11 +5,14 @@ const PARTS = /^(?<scheme>[a-z][a-z0-9+.-]*:\/\/)(?<login>.*@)?(?<hosts>[^/?#]*)
 /** What follows a colon and is no port is a password, where the host was forgotten. What follows white space may be anything. */
 const NO_HOST = /(:(?!\d{1,5}(?:,|$))|\s).*/s
 
-const HOST_AND_PORT = /^[a-z0-9.-]+:\d{1,5}$/i
+const HOST = /^[\w.-]+(:\d{1,5})?$/
 
-/** What was given. Text without a scheme may be a password alone, so nothing of it is shown unless it looks like a host and a port. */
-export function describeMalformedUrl(text: string): string {
-  if (HOST_AND_PORT.test(text)) return JSON.stringify(text)
+/**
+ * What was given. Text without a scheme is shown only if it looks like a host.
+ * @param isFromFile whether a file holds it; then it may be a password alone
+ */
+export function describeMalformedUrl(text: string, isFromFile = false): string {
+  if (HOST.test(text) && !isFromFile) return JSON.stringify(text)
   const parts = PARTS.exec(text)?.groups
   if (parts === undefined) return 'text without "://", which is not shown'
   const login = parts['login'] === undefined ? '' : '***@'

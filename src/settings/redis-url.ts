@@ -51,14 +51,14 @@ export function parseRedisUrl(url: string): RedisUrl {
 }
 
 /** The faults of a variable that holds a Redis URL. */
-export function redisUrlFaults(name: string, url: string | undefined): string[] {
+export function redisUrlFaults(name: string, url: string | undefined, isFromFile = false): string[] {
   if (url === undefined) return []
   try {
     parseRedisUrl(url)
     return []
   } catch (err) {
     if (!(err instanceof RedisUrlFault)) throw err
-    return [fault(name, `be ${FORMS}`, `${describeMalformedUrl(url)}: ${err.message}`)]
+    return [fault(name, `be ${FORMS}`, `${describeMalformedUrl(url, isFromFile)}: ${err.message}`)]
   }
 }
 

@@ -90,7 +90,6 @@ describe('the URL of a Redis', () => {
 
   const NOT_SHOWN = 'text without "://", which is not shown'
   it.each([
-    ['hunter2', `${NOT_SHOWN}: not a Redis URL`],
     ['hunter2@hunter2', `${NOT_SHOWN}: not a Redis URL`],
     ['redis:/ann:hunter2@host:6379', `${NOT_SHOWN}: not a Redis URL`],
     ['ann:hunter2@host:6379', `${NOT_SHOWN}: not a Redis URL`],
@@ -108,5 +107,14 @@ describe('the URL of a Redis', () => {
     const [fault] = redisUrlFaults('REDIS_URL', url)
     expect(fault).toContain(`(got ${given})`)
     expect(fault).not.toMatch(/hunter2|220795/)
+  })
+
+  it('is shown if it is malformed and looks like a host, unless a file holds it', () => {
+    expect(redisUrlFaults('REDIS_URL', 'redis.example:6379')).toEqual([
+      expect.stringContaining('(got "redis.example:6379": not a Redis URL)'),
+    ])
+    expect(redisUrlFaults('REDIS_URL', 'hunter2', true)).toEqual([
+      expect.stringContaining(`(got ${NOT_SHOWN}: not a Redis URL)`),
+    ])
   })
 })
