@@ -41,7 +41,7 @@ try {
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const drainMs = store ? MAX_DRAIN_MS : 0
   // A shared secret, so that a key has the same hash in the logs of every process.
-  const variables = { REDIS_URL: env.REDIS_URL ?? store?.url ?? '', LOG_KEY_SECRET: env.LOG_KEY_SECRET }
+  const variables = { ...(store && { REDIS_URL: store.url }), LOG_KEY_SECRET: env.LOG_KEY_SECRET }
   const frontVariables: Record<string, string> = { ...variables }
   const front = child('front', '../cluster.js', { env, logger, variables: frontVariables })
   const worker = child('worker', '../../workers/config.worker.js', {

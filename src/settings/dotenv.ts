@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer'
 import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
 import { EnvError } from './env.ts'
 import { fault } from './fault.ts'
 import { readSettingBytes } from './read-setting-file.ts'
@@ -54,6 +55,7 @@ function bytesFault(bytes: Buffer): FileFault | undefined {
 
 function entriesFault(text: string): FileFault | undefined {
   const names = new Set<string>()
+  const read = parseEnv(text)
   let end = 0
   while (end < text.length) {
     const lineNumber = () => text.slice(0, end).split('\n').length
@@ -67,6 +69,11 @@ function entriesFault(text: string): FileFault | undefined {
     if (name !== undefined && quote === undefined && CUT_VALUE.test(entry[0])) {
       const rule = 'quote each value that contains "#", as in NAME="a#b"'
       return { rule, given: `an unquoted one in line ${lineNumber()}` }
+    }
+    // Node.js takes some white space before names and comments, and around names, for a part of the name.
+    if (name !== undefined && read[name] === undefined) {
+      const rule = 'have no white space before names and comments, or between a name and "="'
+      return { rule, given: `${JSON.stringify(name)} in line ${lineNumber()}, which would not be set` }
     }
     if (name !== undefined && names.has(name)) {
       return { rule: 'set each variable once', given: `${JSON.stringify(name)} again in line ${lineNumber()}` }

@@ -99,7 +99,7 @@ function parsePath(kind: RedisUrl['kind'], path: string): Pick<RedisUrl, 'databa
   if (masterName === '') throw new RedisUrlFault('the name of the master is missing: …/name')
   const [database = '0', ...rest] = segments
   if (rest.length > 0 || !/^\d{1,5}$/.test(database)) {
-    throw new RedisUrlFault(`${JSON.stringify(segments.join('/'))} is not a database number`)
+    throw new RedisUrlFault('its path is not a database number')
   }
   if (kind === 'cluster' && Number(database) !== 0) throw new RedisUrlFault('Redis Cluster has database 0 only')
   return { database: Number(database), ...(masterName !== undefined && { masterName }) }

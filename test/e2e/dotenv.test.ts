@@ -54,6 +54,17 @@ describe('.env in the working directory', () => {
   })
 
   it.each([
+    'LOG_LEVEL=info\n  # by hand\nADMIN_TOKENS=a',
+    'export  ADMIN_TOKENS=a',
+    '\tADMIN_TOKENS=a',
+    'ADMIN_TOKENS\t=a',
+  ])('stops the start if Node.js would not set a variable: %j', async text => {
+    const { code, said } = await failToStart('all', {}, withDotenv(`${text}:0123456789abcdef\n`))
+    expect([code, said]).toEqual([1, expect.stringContaining('must have no white space before names and comments')])
+    expect(said).not.toContain('0123456789abcdef')
+  })
+
+  it.each([
     ['a line without an assignment', 'PORT=1\nREDIS_URL redis://hunter2\n', 2],
     ['a quote that is not closed', 'PORT=1\n\n# \nA="hunter2\n', 4],
     ['text after a quote', 'A="b\nc" hunter2\n', 1],

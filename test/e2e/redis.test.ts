@@ -1,3 +1,5 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { PATIENCE } from '../support/check-load.ts'
@@ -28,6 +30,14 @@ describeWithRedis('apis and workers that are started separately on one Redis', (
     await Promise.all(services.splice(0).map(service => service.stop()))
   })
   afterAll(() => redis.stop())
+
+  it('find it by a file, also if one command starts all of them', async () => {
+    const path = join(redis.directory, 'url')
+    await writeFile(path, redis.url)
+    const service = await Service.start({ env: { REDIS_URL_FILE: path } })
+    services.push(service)
+    expect((await new Client(service.url).put('by-file', TEN_A_DAY)).status).toBe(201)
+  })
 
   it('share limits and policies', async () => {
     const [first, second] = await Promise.all([start('api'), start('api'), start('worker')])
