@@ -9,8 +9,8 @@ import {
 import type { BucketReading } from './reading.ts'
 import { KEPT_AFTER_END_MS } from './reservation.ts'
 
-/** Entries that a bucket keeps for limits which the last policy does not have. Those with an estimated time count by themselves. */
-const MAX_OTHER_ENTRIES = 8
+/** Entries that a bucket keeps of each class, for limits which the last policy does not have. */
+const MOST_OTHERS = { recorded: 48, estimated: 8, other: 8 } as const
 
 /** Units of one limit that were spent at its last spending. */
 export interface BucketEntry {
@@ -137,7 +137,8 @@ export function withSpent(
   // A policy that nothing is spent from leaves the entries as they are.
   if (own.length === 0) {
     const before = bucket ?? { lastSpentAtMs: atMs, fullAtMs: atMs, entries: [], others: [] }
-    return withHolds(holds !== undefined && before.holds === undefined ? withoutRecords(before) : before, holds)
+    const isFirstHold = holds !== undefined && before.holds === undefined
+    return withHolds(isFirstHold ? allLeft(before, atMs) : before, holds)
   }
   const others = bucket === undefined ? [] : othersThan(limits, bucket, atMs)
   const isRecorded = recordsOwn({ holds, others })
@@ -185,8 +186,15 @@ function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: nu
 }
 
 /** @param slower the others that come before */
-function hasPlace({ isEstimated }: OtherEntry, slower: readonly OtherEntry[]): boolean {
-  return slower.filter(other => other.isEstimated === isEstimated).length < MAX_OTHER_ENTRIES
+function hasPlace(entry: OtherEntry, slower: readonly OtherEntry[]): boolean {
+  const ownClass = classOf(entry)
+  return slower.filter(other => classOf(other) === ownClass).length < MOST_OTHERS[ownClass]
+}
+
+/** Holds are charged to what is recorded, however little is spent of it before. */
+function classOf({ recorded, isEstimated }: OtherEntry): keyof typeof MOST_OTHERS {
+  if (recorded !== undefined) return 'recorded'
+  return isEstimated ? 'estimated' : 'other'
 }
 
 /**
@@ -203,9 +211,9 @@ function leftBy(entry: BucketEntry, bucket: Bucket): OtherEntry {
   return bucket.entries.length > 1 ? { isEstimated: true, ...other } : other
 }
 
-/** Whether a time, which may be from before the clock went back, is in the period that was recorded. */
+/** Whether its time can be told: not for a time before the period that was recorded, since the clock went back. */
 function isKnownAt({ period }: ChargeArithmetic, atMs: number): boolean {
-  return period === undefined || (period.startMs <= atMs && atMs < period.endMs)
+  return period === undefined || period.startMs <= atMs
 }
 
 /** The bucket with these holds instead. Without holds, nothing needs to be recorded of other limits. */
@@ -216,9 +224,9 @@ export function withHolds(bucket: Bucket, holds: readonly Hold[] | undefined): B
   return { ...rest, entries: recordsOwn({ others }) ? rest.entries : rest.entries.map(withoutRecord), others }
 }
 
-/** A first hold is not charged to limits that were not of its policy. */
-function withoutRecords(bucket: Bucket): Bucket {
-  return { ...bucket, entries: bucket.entries.map(withoutRecord) }
+/** A first hold is not charged to limits that are not of its policy. */
+function allLeft(bucket: Bucket, atMs: number): Bucket {
+  return { ...bucket, fullAtMs: bucket.lastSpentAtMs, entries: [], others: othersThan([], bucket, atMs) }
 }
 
 function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omit<E, 'recorded'> {
@@ -256,6 +264,6 @@ export function charge(
   const others = bucket.others.map(entry => chargedEntry(entry, bucket.holds !== undefined))
   if (charges.size === 0) return { bucket, charges }
   const entries = own.map(({ lastSpentAtMs: _, fullAtMs: __, ...entry }) => entry)
-  const fullAtMs = Math.max(...own.map(entry => entry.fullAtMs))
+  const fullAtMs = Math.max(atMs, ...own.map(entry => entry.fullAtMs))
   return { bucket: { ...bucket, lastSpentAtMs: atMs, fullAtMs, entries, others }, charges }
 }

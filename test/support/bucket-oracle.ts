@@ -52,11 +52,10 @@ interface Spending {
   readonly isEstimated?: boolean
 }
 
-/** A limit, and the period in which it was spent from if it is a quota. */
+/** A limit, and when the period began in which it was spent from if it is a quota. */
 interface Known {
   readonly limit: Limit
   readonly start: bigint
-  readonly end: bigint
 }
 
 /** A reservation of the key. */
@@ -104,8 +103,8 @@ export interface Wanted {
 }
 
 const LARGEST_PAUSE_MS = 10_000n
-/** Those of the first policy, of which it is not known when each is full itself, count by themselves. */
-const MOST_OTHERS = 8
+/** Those that reservations are charged to, and those of which it is not known when they are full themselves, count by themselves. */
+const MOST_OTHERS = { charged: 48, estimated: 8, other: 8 }
 const MOST_UNITS = 2n ** 53n - 1n
 /** Expired reservations that one access settles at most. */
 const MOST_EXPIRIES = 64
@@ -228,7 +227,9 @@ export class BucketOracle {
     this.#holds = [...this.#holds, { ...made, deadline: moment.now + BigInt(ttlMs) }]
     this.#ends.delete(hold.id)
     const spendsNothing = found.every(({ limit }) => limit.kind === 'concurrency')
-    if (this.#holds.length === 1 && spendsNothing) this.#spendings = this.#spendings.map(withoutKnown)
+    if (this.#holds.length === 1 && spendsNothing) {
+      this.#spendings = this.#slowestOf(this.#spendings, moment.now + moment.pause)
+    }
     this.#spend(found, moment.now + moment.pause)
     return permission(found, this.#find(limits, moment), { tokens: hold.tokens, reserves: true }, moment)
   }
@@ -396,20 +397,11 @@ export class BucketOracle {
     }
     const fullAt = latest(spent.map(state => fullAtOf(state, at)))
     const own = spent.map(state => ({ ...this.#spendingOf(state, at), fullAt }))
-    const others = this.#spendings
-      .map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
-      .filter(
-        ({ limit, fullAt, chargedAs }) =>
-          (at < fullAt || chargedAs !== undefined) && !own.some(spending => spending.limit === limit),
-      )
-    const slowest = others
-      .toSorted((a, b) => Number(b.fullAt - a.fullAt) || Number(b.at - a.at) || a.order - b.order)
-      .filter((spending, i, all) => {
-        const slower = all
-          .slice(0, i)
-          .filter(({ isEstimated = false }) => isEstimated === (spending.isEstimated ?? false))
-        return slower.length < MOST_OTHERS
-      })
+    const rest = this.#spendings.map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
+    const slowest = this.#slowestOf(
+      rest.filter(({ limit }) => !own.some(spending => spending.limit === limit)),
+      at,
+    )
     const isKnown = this.#holds.length > 0 || slowest.length > 0
     this.#at = at
     this.#spendings = [
@@ -418,6 +410,18 @@ export class BucketOracle {
       ),
       ...slowest,
     ]
+  }
+
+  /** Those to keep once another policy has spent or holds. */
+  #slowestOf(spendings: readonly Spending[], at: bigint): readonly Spending[] {
+    return spendings
+      .map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
+      .filter(({ fullAt, chargedAs }) => at < fullAt || chargedAs !== undefined)
+      .toSorted((a, b) => Number(b.fullAt - a.fullAt) || Number(b.at - a.at) || a.order - b.order)
+      .filter((spending, i, all) => {
+        const slower = all.slice(0, i).filter(other => classOf(other) === classOf(spending))
+        return slower.length < MOST_OTHERS[classOf(spending)]
+      })
   }
 
   #spendingOf(state: Found, at: bigint): Spending {
@@ -438,14 +442,13 @@ export class BucketOracle {
   }
 }
 
-function withoutKnown({ knownAs: _, ...spending }: Spending): Spending {
-  return spending
+function classOf({ chargedAs, isEstimated }: Spending): keyof typeof MOST_OTHERS {
+  if (chargedAs !== undefined) return 'charged'
+  return isEstimated ? 'estimated' : 'other'
 }
 
 function knownAt(limit: Limit, at: bigint): Known {
-  if (limit.kind !== 'quota') return { limit, start: 0n, end: 0n }
-  const { start, end } = naivePeriod(limit, Number(at))
-  return { limit, start: BigInt(start), end: BigInt(end) }
+  return { limit, start: limit.kind === 'quota' ? BigInt(naivePeriod(limit, Number(at)).start) : 0n }
 }
 
 /** A spending of the policy that spent last, once another one does. @param all what the bucket has */
@@ -454,10 +457,10 @@ function leftBy({ knownAs, ...spending }: Spending, all: readonly Spending[]): S
   const { tokens, debt, at, fullAt } = spending
   const isEstimated = all.filter(({ isOwn }) => isOwn).length > 1
   if (knownAs === undefined) return { ...other, isEstimated }
-  const { limit, start, end } = knownAs
-  // The clock went back to another period.
-  if (limit.kind === 'quota' && !(start <= at && at < end)) return { ...other, isEstimated }
-  const own = fullAtOf({ ...foundOf(limit, [...tokens, debt], at, []), periodEnd: end }, at)
+  const { limit, start } = knownAs
+  // The clock went back to an earlier period.
+  if (limit.kind === 'quota' && at < start) return { ...other, isEstimated }
+  const own = fullAtOf(foundOf(limit, [...tokens, debt], at, []), at)
   return { ...other, fullAt: own < fullAt ? own : fullAt }
 }
 

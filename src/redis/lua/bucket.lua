@@ -176,7 +176,10 @@
     if is_held and not bucket.held then
       bucket.held = buckets.holds().none()
       -- The first hold is not charged to limits that are not of its policy.
-      if not spends_from(found.limits) then forget_records(bucket.own) end
+      if not spends_from(found.limits) then
+        bucket.others, bucket.own = others.than(found.limits, bucket, found.at), {}
+        bucket.full_at = bucket.last_spent_at
+      end
     end
     found.held = bucket.held
     set_spent(bucket, found.limits, found.spent, found.at)

@@ -26,7 +26,7 @@ local function charge_function(buckets, general)
     for _, entry in ipairs(bucket.own) do charge_entry(entry, buckets.records_own(bucket)) end
     for _, entry in ipairs(bucket.others) do charge_entry(entry, bucket.held) end
     if not least then return nil, charges end
-    local full_at = -1
+    local full_at = at
     for _, entry in ipairs(bucket.own) do full_at = max(full_at, entry.full_at) end
     for _, entry in ipairs(bucket.own) do entry.full_at = full_at end
     bucket.last_spent_at, bucket.full_at = at, full_at

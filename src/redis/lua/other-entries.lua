@@ -3,7 +3,8 @@
   domain/bucket-state.ts has the same arithmetic.
 ]]
 local function other_entries_functions(general)
-  local MAX_OTHER_ENTRIES = 8
+  -- Of each class: those that holds are charged to, those of which only the time of their policy's slowest limit is known, and all others.
+  local MOST = { recorded = 48, estimated = 8, other = 8 }
   local full_at_of = general.full_at_of
 
   -- Whether the bucket records its own limits: holds are charged to them, and beside other entries each has a time of its own.
@@ -12,10 +13,10 @@ local function other_entries_functions(general)
   end
 
   -- Gives an own entry the time when it is full itself, if that is known: not if it is the first policy of the bucket that is left, or if the
-  -- clock went back to another period. Holds that come later are not charged to it.
+  -- clock went back to an earlier period. Holds that come later are not charged to it.
   local function leave(entry, bucket)
     local limit, at = entry.recorded, entry.last_spent_at
-    local is_known = limit and not (limit.ends_at and not (limit.starts_at <= at and at < limit.ends_at))
+    local is_known = limit and not (limit.starts_at and at < limit.starts_at)
     if is_known then entry.full_at = min(entry.full_at, full_at_of(limit, entry.spent + entry.debt, at)) end
     entry.is_estimated = not is_known and #bucket.own > 1 or nil
     if not (bucket.held and bucket.held.members > 0) then entry.recorded = nil end
@@ -27,12 +28,17 @@ local function other_entries_functions(general)
     return a.id < b.id
   end
 
-  -- Those to keep. All are kept that have the time of the slowest limit of their policy: they may be full long before.
+  local function class_of(entry)
+    if entry.recorded then return 'recorded' end
+    return entry.is_estimated and 'estimated' or 'other'
+  end
+
   local function slowest_of(entries)
-    local kept, left, left_estimated = {}, MAX_OTHER_ENTRIES, MAX_OTHER_ENTRIES
+    local kept, counts = {}, { recorded = 0, estimated = 0, other = 0 }
     for _, entry in ipairs(entries) do
-      if entry.is_estimated then left_estimated = left_estimated - 1 else left = left - 1 end
-      if (entry.is_estimated and left_estimated or left) >= 0 then kept[#kept + 1] = entry end
+      local class = class_of(entry)
+      counts[class] = counts[class] + 1
+      if counts[class] <= MOST[class] then kept[#kept + 1] = entry end
     end
     return kept
   end
