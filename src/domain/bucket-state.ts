@@ -1,4 +1,4 @@
-/** What is stored of a key, and how it changes. `redis/lua/bucket-layout.lua` describes how Redis stores it. */
+/** How what is stored of a key changes. */
 import type { Hold } from './holds.ts'
 import {
   type ChargeArithmetic,
@@ -6,48 +6,10 @@ import {
   type Demand,
   type LimitArithmetic,
 } from './limits/limit-arithmetic.ts'
+import { asOther, othersThan, recordsOwn, withoutRecord } from './other-entries.ts'
 import type { BucketReading } from './reading.ts'
 import { KEPT_AFTER_END_MS } from './reservation.ts'
-
-/** Entries that a bucket keeps of each class, for limits which the last policy does not have. */
-const MOST_OTHERS = { recorded: 48, estimated: 8, other: 8 } as const
-
-/** Units of one limit that were spent at its last spending. */
-export interface BucketEntry {
-  readonly id: number
-  readonly unitsPerToken: number
-  /** Without the debt. */
-  readonly spent: number
-  /** Units that were charged beyond the capacity. Absent if there are none. */
-  readonly debt?: number
-  /**
-   * What it takes to charge the limit. Present while the bucket has holds, if the limit was one of its policy since; and of limits of the
-   * policy that spent last, while there are other entries, beside which each limit has its own time.
-   */
-  readonly recorded?: ChargeArithmetic
-}
-
-/** An entry of a limit that the last policy does not have. */
-export interface OtherEntry extends BucketEntry, Times {
-  /** Whether it may be full before: the time is that of the slowest limit of its policy. */
-  readonly isEstimated?: true
-}
-
-interface Times {
-  /** By the store's clock, in whole milliseconds. */
-  readonly lastSpentAtMs: number
-  /** From then on nothing is spent. */
-  readonly fullAtMs: number
-}
-
-/** The state of one key. The times belong to `entries`, the limits of the policy that spent last. */
-export interface Bucket extends Times {
-  readonly entries: readonly BucketEntry[]
-  /** Kept until they are full, and while there are holds, so that a limit that is removed and restored is not forgotten. */
-  readonly others: readonly OtherEntry[]
-  /** By deadline, then by id. Absent if there are none. */
-  readonly holds?: readonly Hold[]
-}
+import type { Bucket, BucketEntry, OtherEntry, Times } from './stored-bucket.ts'
 
 /** What a check finds in a bucket, before it spends or holds anything. */
 export interface FoundBucket {
@@ -117,14 +79,6 @@ function entryOf({ id }: ChargeArithmetic, bucket: Bucket): OtherEntry | undefin
   return own === undefined ? bucket.others.find(entry => entry.id === id) : asOther(own, bucket)
 }
 
-/**
- * Members that are added come before those that are spread. Otherwise the V8 of Node.js 20 describes a new type for each object, in the old
- * generation.
- */
-function asOther(entry: BucketEntry, { lastSpentAtMs, fullAtMs }: Times): OtherEntry {
-  return { lastSpentAtMs, fullAtMs, ...entry }
-}
-
 /** The bucket with these units spent of each limit, and these holds. Entries of other limits stay. */
 export function withSpent(
   bucket: Bucket | undefined,
@@ -141,7 +95,7 @@ export function withSpent(
     return withHolds(isFirstHold ? allLeft(before, atMs) : before, holds)
   }
   const others = bucket === undefined ? [] : othersThan(limits, bucket, atMs)
-  const isRecorded = recordsOwn({ holds, others })
+  const isRecorded = recordsOwn(holds, others)
   return withHolds(
     {
       lastSpentAtMs: atMs,
@@ -151,17 +105,6 @@ export function withSpent(
     },
     holds,
   )
-}
-
-/** Whether the limits of the policy that spent last are recorded. */
-function recordsOwn({
-  holds,
-  others,
-}: {
-  holds?: readonly Hold[] | undefined
-  others: readonly OtherEntry[]
-}): boolean {
-  return holds !== undefined || others.length > 0
 }
 
 function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isRecorded: boolean): BucketEntry {
@@ -176,61 +119,17 @@ function entryWith(limit: ChargeArithmetic, spent: number, atMs: number, isRecor
   }
 }
 
-/** Entries of limits that are not among these, the slowest first, and of equals those that were spent from last. */
-function othersThan(limits: readonly LimitArithmetic[], bucket: Bucket, atMs: number): readonly OtherEntry[] {
-  return [...bucket.entries.map(entry => leftBy(entry, bucket)), ...bucket.others]
-    .filter(({ fullAtMs, recorded }) => fullAtMs > atMs || recorded !== undefined)
-    .filter(({ id }) => !limits.some(limit => limit.id === id))
-    .sort((a, b) => b.fullAtMs - a.fullAtMs || b.lastSpentAtMs - a.lastSpentAtMs || a.id - b.id)
-    .filter((entry, i, others) => hasPlace(entry, others.slice(0, i)))
-}
-
-/** @param slower the others that come before */
-function hasPlace(entry: OtherEntry, slower: readonly OtherEntry[]): boolean {
-  const ownClass = classOf(entry)
-  return slower.filter(other => classOf(other) === ownClass).length < MOST_OTHERS[ownClass]
-}
-
-/** Holds are charged to what is recorded, however little is spent of it before. */
-function classOf({ recorded, isEstimated }: OtherEntry): keyof typeof MOST_OTHERS {
-  if (recorded !== undefined) return 'recorded'
-  return isEstimated ? 'estimated' : 'other'
-}
-
-/**
- * An entry of the policy that spent last, as it is once another one spends: with the time when it is full itself, if that is known. Holds
- * that come later are not charged to it.
- */
-function leftBy(entry: BucketEntry, bucket: Bucket): OtherEntry {
-  const other = asOther(bucket.holds === undefined ? withoutRecord(entry) : entry, bucket)
-  const { recorded, spent, debt = 0 } = entry
-  const { lastSpentAtMs, fullAtMs } = bucket
-  if (recorded !== undefined && isKnownAt(recorded, lastSpentAtMs)) {
-    return { ...other, fullAtMs: Math.min(fullAtMs, lastSpentAtMs + recorded.fullAfterMs(spent + debt, lastSpentAtMs)) }
-  }
-  return bucket.entries.length > 1 ? { isEstimated: true, ...other } : other
-}
-
-/** Whether its time can be told: not for a time before the period that was recorded, since the clock went back. */
-function isKnownAt({ period }: ChargeArithmetic, atMs: number): boolean {
-  return period === undefined || period.startMs <= atMs
-}
-
 /** The bucket with these holds instead. Without holds, nothing needs to be recorded of other limits. */
 export function withHolds(bucket: Bucket, holds: readonly Hold[] | undefined): Bucket {
   const { holds: _, ...rest } = bucket
   if (holds !== undefined && holds.length > 0) return { ...rest, holds }
   const others = rest.others.map(withoutRecord)
-  return { ...rest, entries: recordsOwn({ others }) ? rest.entries : rest.entries.map(withoutRecord), others }
+  return { ...rest, entries: recordsOwn(undefined, others) ? rest.entries : rest.entries.map(withoutRecord), others }
 }
 
 /** A first hold is not charged to limits that are not of its policy. */
 function allLeft(bucket: Bucket, atMs: number): Bucket {
   return { ...bucket, fullAtMs: bucket.lastSpentAtMs, entries: [], others: othersThan([], bucket, atMs) }
-}
-
-function withoutRecord<E extends BucketEntry>({ recorded: _, ...entry }: E): Omit<E, 'recorded'> {
-  return entry
 }
 
 interface Charge {
@@ -260,7 +159,7 @@ export function charge(
     const fullAtMs = atMs + limit.fullAfterMs(after, atMs)
     return { lastSpentAtMs: atMs, fullAtMs, ...entryWith(limit, after, atMs, isRecorded) }
   }
-  const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket), recordsOwn(bucket)))
+  const own = bucket.entries.map(entry => chargedEntry(asOther(entry, bucket), recordsOwn(bucket.holds, bucket.others)))
   const others = bucket.others.map(entry => chargedEntry(entry, bucket.holds !== undefined))
   if (charges.size === 0) return { bucket, charges }
   const entries = own.map(({ lastSpentAtMs: _, fullAtMs: __, ...entry }) => entry)

@@ -5,10 +5,11 @@
  * A bucket records what was *spent*, in units of 1 ÷ `unitsPerToken` token, so every number is an integer below 2^53. A bucket with
  * nothing spent is full under any capacity. So a bucket may be dropped once it is full, and a changed policy needs no migration.
  */
-import { type Bucket, type FoundBucket, forgottenAt, spentOf, withSaneClock, withSpent } from './bucket-state.ts'
+import { type FoundBucket, forgottenAt, spentOf, withSaneClock, withSpent } from './bucket-state.ts'
 import { heldIn, type OpenedBucket, settleDue } from './held-bucket.ts'
 import { allows, type Demand, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { BucketReading } from './reading.ts'
+import type { Bucket } from './stored-bucket.ts'
 
 export interface BucketCheckResult {
   readonly reading: BucketReading

@@ -1,9 +1,10 @@
 /** The holds of a bucket: what reservations hold, until they are settled or expire. A part of the specification in `bucket.ts`. */
-import { type Bucket, charge, type FoundBucket, spentOf, withHolds, withSpent } from './bucket-state.ts'
+import { charge, type FoundBucket, spentOf, withHolds, withSpent } from './bucket-state.ts'
 import type { Hold } from './holds.ts'
 import type { LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { HeldReading } from './reading.ts'
 import { type ChargedBefore, chargedTo, leastCharged, NOTHING_CHARGED, type Shortfall } from './shortfall.ts'
+import type { Bucket } from './stored-bucket.ts'
 
 /** Expired holds that one access settles at most. The others count as held until the next access. */
 const MAX_SETTLED_PER_ACCESS = 64

@@ -3,10 +3,11 @@
  * costs afterwards. And what was spent can be given back.
  */
 import { type BucketCheckResult, checkBucket, openBucket, readBucket } from './bucket.ts'
-import { type Bucket, forgottenAt, withSpent } from './bucket-state.ts'
+import { forgottenAt, withSpent } from './bucket-state.ts'
 import { floorDiv } from './exact.ts'
 import { allows, type LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { Policy } from './policy.ts'
+import type { Bucket } from './stored-bucket.ts'
 
 type Definition = Pick<Policy['definition'], 'overdraft'>
 

@@ -1,9 +1,9 @@
-import type { Bucket } from '../domain/bucket-state.ts'
 import type { CompiledLimit } from '../domain/limits/limit.ts'
 import { allows, CLOCK_TOLERANCE_MS, type Demand } from '../domain/limits/limit-arithmetic.ts'
 import { chargesDenials, operationOf } from '../domain/overdraft.ts'
 import type { PolicyDefinition } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
+import type { Bucket } from '../domain/stored-bucket.ts'
 
 export type Limits = readonly CompiledLimit[]
 type Overdraft = Pick<PolicyDefinition, 'overdraft'>

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
 import fc from 'fast-check'
 import { checkBucket } from '../../src/domain/bucket.ts'
-import type { Bucket } from '../../src/domain/bucket-state.ts'
+import type { Bucket } from '../../src/domain/stored-bucket.ts'
 import { answerOf } from '../support/answer-of.ts'
 import { type History, history, play } from '../support/bucket-histories.ts'
 import { counterexamples } from '../support/counterexamples.ts'

@@ -4,8 +4,8 @@ import { LocalBuckets } from '../../src/check/local-buckets.ts'
 import { PolicyLookup } from '../../src/check/policy-lookup.ts'
 import type { CheckObserver } from '../../src/check/ports.ts'
 import { checkBucket } from '../../src/domain/bucket.ts'
-import type { Bucket } from '../../src/domain/bucket-state.ts'
 import { PolicyTable } from '../../src/domain/policy-table.ts'
+import type { Bucket } from '../../src/domain/stored-bucket.ts'
 import { policyOf } from './policies.ts'
 
 /** A checker over buckets in memory, with a clock that the test sets. */

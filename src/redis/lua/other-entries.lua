@@ -1,9 +1,9 @@
 --[[
   The entries of a bucket for limits that the policy which spent last does not have. A part of the scripts of buckets;
-  domain/bucket-state.ts has the same arithmetic.
+  domain/other-entries.ts has the same arithmetic.
 ]]
 local function other_entries_functions(general)
-  -- Of each class: those that holds are charged to, those of which only the time of their policy's slowest limit is known, and all others.
+  -- Entries that a bucket keeps of each class. Holds are charged to recorded ones. An estimated one has the time of its policy's slowest limit.
   local MOST = { recorded = 48, estimated = 8, other = 8 }
   local full_at_of = general.full_at_of
 

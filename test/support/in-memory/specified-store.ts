@@ -13,7 +13,7 @@ import type {
   SettlementResult,
 } from '../../../src/check/ports.ts'
 import { openBucket, readBucket, spend } from '../../../src/domain/bucket.ts'
-import type { Bucket, FoundBucket } from '../../../src/domain/bucket-state.ts'
+import type { FoundBucket } from '../../../src/domain/bucket-state.ts'
 import {
   chargeUnheld,
   forgottenHolds,
@@ -33,6 +33,7 @@ import {
   type Reservation,
 } from '../../../src/domain/reservation.ts'
 import { type ChargedBefore, leastCharged, NOTHING_CHARGED, type Shortfall } from '../../../src/domain/shortfall.ts'
+import type { Bucket } from '../../../src/domain/stored-bucket.ts'
 
 /** What is kept of a reservation besides its holds. */
 interface Record {

@@ -1,9 +1,9 @@
 import { describe, expect, it } from '@jest/globals'
 import { checkBucket } from '../../../src/domain/bucket.ts'
-import type { Bucket } from '../../../src/domain/bucket-state.ts'
 import { decideByBucket } from '../../../src/domain/decision.ts'
 import type { Limit } from '../../../src/domain/limits/limit.ts'
 import { compilePolicy } from '../../../src/domain/policy.ts'
+import type { Bucket } from '../../../src/domain/stored-bucket.ts'
 import { limitOf } from '../../support/policies.ts'
 
 const DAY = 86_400_000

@@ -1,8 +1,8 @@
 import { describe, expect, it } from '@jest/globals'
 import { checkBucket, openBucket, readBucket } from '../../../src/domain/bucket.ts'
-import type { Bucket } from '../../../src/domain/bucket-state.ts'
 import { settleHold, withHold } from '../../../src/domain/held-bucket.ts'
 import { compileLimits, type Limit } from '../../../src/domain/limits/limit.ts'
+import type { Bucket } from '../../../src/domain/stored-bucket.ts'
 
 const MINUTE = 60_000
 /** Three seconds before a minute ends. */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Bucket } from '../../../src/domain/bucket-state.ts'
 import { compileLimits, type Limit } from '../../../src/domain/limits/limit.ts'
 import { chargesDenials, operationOf } from '../../../src/domain/overdraft.ts'
+import type { Bucket } from '../../../src/domain/stored-bucket.ts'
 import { limitOf, quotaOf } from '../../support/policies.ts'
 
 const START_MS = Date.parse('2026-02-10T12:00Z')

@@ -1,10 +1,10 @@
 import { describe, expect, it } from '@jest/globals'
 import { checkBucket } from '../../../../src/domain/bucket.ts'
-import type { Bucket } from '../../../../src/domain/bucket-state.ts'
 import { decideByBucket, explain } from '../../../../src/domain/decision.ts'
 import type { Limit } from '../../../../src/domain/limits/limit.ts'
 import { CompiledQuota, type QuotaLimit } from '../../../../src/domain/limits/quota.ts'
 import { compilePolicy } from '../../../../src/domain/policy.ts'
+import type { Bucket } from '../../../../src/domain/stored-bucket.ts'
 import { limitOf } from '../../../support/policies.ts'
 
 const BERLIN: QuotaLimit = {
