@@ -1,27 +1,21 @@
 import { execFileSync } from 'node:child_process'
 import { once } from 'node:events'
-import { connect, type Socket } from 'node:net'
 import { afterEach, expect, it } from '@jest/globals'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { givenSockets } from '../support/given-sockets.ts'
 import { Service } from '../support/service.ts'
 
 const CONNECTIONS = 300
 
 let service: Service | undefined
-let sockets: Socket[] = []
-afterEach(async () => {
-  for (const socket of sockets) socket.destroy()
-  sockets = []
-  await service?.stop()
-})
+const sockets = givenSockets()
+afterEach(() => service?.stop())
 
 async function openIdleConnections(url: string): Promise<void> {
   const port = Number(new URL(url).port)
   for (let i = 0; i < CONNECTIONS; i++) {
-    const socket = connect({ host: '127.0.0.1', port })
-    socket.on('error', () => undefined)
-    sockets.push(socket)
+    const socket = sockets.open({ host: '127.0.0.1', port })
     await Promise.race([once(socket, 'connect'), once(socket, 'close')])
   }
 }
@@ -31,8 +25,8 @@ it('connections beyond what the file descriptors allow are closed at once, and o
   expect(service.output.join('\n')).toMatch(/"level":40.*accepts at most 100 connections/)
   const client = new Client(service.url)
   await openIdleConnections(service.url)
-  await eventually(() => expect(sockets.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(200))
-  for (const socket of sockets) socket.destroy()
+  await eventually(() => expect(sockets.all.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(200))
+  sockets.closeAll()
   await eventually(async () => expect((await client.check('after')).status).toBe(200))
   expect((await client.get('/metrics')).text).toMatch(/^throttler_connections_refused_total [1-9]/m)
 })
@@ -46,7 +40,7 @@ it('front processes that ran out of file descriptors serve again once they have 
   }
   await openIdleConnections(service.url)
   await lost
-  for (const socket of sockets) socket.destroy()
+  sockets.closeAll()
   await eventually(async () => {
     const answers = await Promise.all(Array.from({ length: 4 }, () => client.check('after')))
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200])

@@ -1,25 +1,22 @@
 import { once } from 'node:events'
 import { readdirSync, readFileSync } from 'node:fs'
-import { connect, type Socket } from 'node:net'
+import type { Socket } from 'node:net'
 import { afterEach, expect, it } from '@jest/globals'
 import { eventually } from '../support/eventually.ts'
+import { givenSockets } from '../support/given-sockets.ts'
 import { Service } from '../support/service.ts'
 
 const FLOOD = 300
+const PENDING = 4
+const ROUNDS = 5
 
 let service: Service | undefined
-let sockets: Socket[] = []
-afterEach(async () => {
-  for (const socket of sockets) socket.destroy()
-  sockets = []
-  await service?.stop()
-})
+const sockets = givenSockets()
+afterEach(() => service?.stop())
 
 /** Sends a request on a new connection from an address of the loopback network. */
 async function ask(port: number, localAddress: string): Promise<Socket> {
-  const socket = connect({ host: '127.0.0.1', port, localAddress })
-  sockets.push(socket)
-  socket.on('error', () => undefined).resume()
+  const socket = sockets.open({ host: '127.0.0.1', port, localAddress })
   await once(socket, 'connect')
   socket.write('GET /ready HTTP/1.1\r\nHost: a\r\n\r\n')
   return socket
@@ -39,9 +36,6 @@ it('a new connection does not wait for all of those that another address has ope
   expect(await answeredBefore).toBeLessThan(FLOOD / 2)
   await eventually(() => expect(answered).toBe(FLOOD))
 })
-
-const PENDING = 4
-const ROUNDS = 5
 
 /** Resolves once the process is stopped (`T`) or has died (`Z`). */
 function hasState(pid: number, state: 'T' | 'Z'): Promise<void> {
@@ -66,7 +60,7 @@ it('every connection is closed that arrives when its process has just died, befo
     await hasState(front, 'Z')
     await Promise.all(Array.from({ length: PENDING }, () => ask(port, '127.0.0.1')))
     process.kill(primary, 'SIGCONT')
-    await eventually(() => expect(sockets.filter(({ closed }) => !closed)).toEqual([]))
+    await eventually(() => expect(sockets.all.filter(({ closed }) => !closed)).toEqual([]))
     const successor = () => service?.pidsOf('throttler front').filter(pid => pid !== front)
     await eventually(() => expect(successor()).toHaveLength(1))
     await eventually(() => expect(descriptors()).toBe(before))

@@ -31,7 +31,7 @@ describeWithRedis('apis and workers that are started separately on one Redis', (
   })
   afterAll(() => redis.stop())
 
-  it('find it by a file, also if one command starts all of them', async () => {
+  it('find it by the file that names it, as those that one command starts do', async () => {
     const path = join(redis.directory, 'url')
     await writeFile(path, redis.url)
     const service = await Service.start({ env: { REDIS_URL_FILE: path } })

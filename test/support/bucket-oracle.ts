@@ -228,7 +228,7 @@ export class BucketOracle {
     this.#ends.delete(hold.id)
     const spendsNothing = found.every(({ limit }) => limit.kind === 'concurrency')
     if (this.#holds.length === 1 && spendsNothing) {
-      this.#spendings = this.#slowestOf(this.#spendings, moment.now + moment.pause)
+      this.#spendings = this.#slowestWithout([], moment.now + moment.pause)
     }
     this.#spend(found, moment.now + moment.pause)
     return permission(found, this.#find(limits, moment), { tokens: hold.tokens, reserves: true }, moment)
@@ -397,9 +397,8 @@ export class BucketOracle {
     }
     const fullAt = latest(spent.map(state => fullAtOf(state, at)))
     const own = spent.map(state => ({ ...this.#spendingOf(state, at), fullAt }))
-    const rest = this.#spendings.map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
-    const slowest = this.#slowestOf(
-      rest.filter(({ limit }) => !own.some(spending => spending.limit === limit)),
+    const slowest = this.#slowestWithout(
+      own.map(({ limit }) => limit),
       at,
     )
     const isKnown = this.#holds.length > 0 || slowest.length > 0
@@ -412,10 +411,11 @@ export class BucketOracle {
     ]
   }
 
-  /** Those to keep once another policy has spent or holds. */
-  #slowestOf(spendings: readonly Spending[], at: bigint): readonly Spending[] {
-    return spendings
+  /** What is kept of other limits than these, once a policy that has these spends or holds. */
+  #slowestWithout(limits: readonly string[], at: bigint): readonly Spending[] {
+    return this.#spendings
       .map((spending, _i, all) => (spending.isOwn ? leftBy(spending, all) : spending))
+      .filter(({ limit }) => !limits.includes(limit))
       .filter(({ fullAt, chargedAs }) => at < fullAt || chargedAs !== undefined)
       .toSorted((a, b) => Number(b.fullAt - a.fullAt) || Number(b.at - a.at) || a.order - b.order)
       .filter((spending, i, all) => {

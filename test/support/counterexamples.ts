@@ -91,53 +91,41 @@ function perSecond(name: string): Limit {
 /** Histories of reservations that earlier code answered wrongly. */
 export const reservationCounterexamples: [ReservationHistory][] = [
   // A reservation by a policy without spent limits was charged to limits that had spent before it was made, beside those of another policy.
-  [
-    {
-      policies: [
-        [{ name: 'slots', kind: 'concurrency', capacity: 1 }],
-        [perSecond('a')],
-        [perSecond('b')],
-        [perSecond('c')],
-      ],
-      overdrafts: [false, false, false, false],
-      startMs: 1_760_000_000_000,
-      deeds: [
-        spending(1),
-        spending(2),
-        {
-          move: { by: 0 },
-          deed: { what: 'reserve', checks: [asked(0, 1)], ttlMs: 1_000, onExpiry: 'charge', unheld: false },
-        },
-        { move: { by: 1_000 }, deed: { what: 'read', of: 0 } },
-      ],
-    },
-  ],
+  [withSlots(spending(1), spending(2), slotTaken(), deadlinePassed())],
   // A late settlement was charged to limits that no reservation was made by, and that were not in force.
   [
-    {
-      policies: [
-        [{ name: 'slots', kind: 'concurrency', capacity: 1 }],
-        [perSecond('a')],
-        [perSecond('b')],
-        [perSecond('c')],
-      ],
-      overdrafts: [false, false, false, false],
-      startMs: 1_760_000_000_000,
-      deeds: [
-        spending(1),
-        {
-          move: { by: 0 },
-          deed: { what: 'reserve', checks: [asked(0, 1)], ttlMs: 1_000, onExpiry: 'charge', unheld: false },
-        },
-        { move: { by: 1_000 }, deed: { what: 'read', of: 0 } },
-        spending(2),
-        { move: { by: 0 }, deed: { what: 'settle', of: 0, policy: 0, amount: { tokens: 1 } } },
-      ],
-    },
+    withSlots(spending(1), slotTaken(), deadlinePassed(), spending(2), {
+      move: { by: 0 },
+      deed: { what: 'settle', of: 0, policy: 0, amount: { tokens: 1 } },
+    }),
   ],
 ]
 
-function spending(policy: number): ReservationHistory['deeds'][number] {
+type Deed = ReservationHistory['deeds'][number]
+
+/** Policy 0 has slots only, the others tokens. */
+function withSlots(...deeds: Deed[]): ReservationHistory {
+  const slots: Limit = { name: 'slots', kind: 'concurrency', capacity: 1 }
+  return {
+    policies: [[slots], [perSecond('a')], [perSecond('b')], [perSecond('c')]],
+    overdrafts: [false, false, false, false],
+    startMs: 1_760_000_000_000,
+    deeds,
+  }
+}
+
+function slotTaken(): Deed {
+  return {
+    move: { by: 0 },
+    deed: { what: 'reserve', checks: [asked(0, 1)], ttlMs: 1_000, onExpiry: 'charge', unheld: false },
+  }
+}
+
+function deadlinePassed(): Deed {
+  return { move: { by: 1_000 }, deed: { what: 'read', of: 0 } }
+}
+
+function spending(policy: number): Deed {
   return { move: { by: 0 }, deed: { what: 'check', check: asked(policy, 5), givesBack: false } }
 }
 
