@@ -95,9 +95,11 @@ export class FairHandovers {
   }
 
   #ended(connection: NewConnection, channel: HandoverChannel, isTaken: boolean): void {
-    // The process has just stopped to listen.
-    if (!isTaken) this.#leave(channel, connection.listener)
-    if (!isTaken) this.#wait(connection)
+    if (!isTaken) {
+      // The process no longer listens.
+      this.#leave(channel, connection.listener)
+      this.#wait(connection)
+    }
     const listener = this.#listeners.get(connection.listener)
     if (listener !== undefined) this.#passNext(listener, connection.listener)
   }

@@ -85,7 +85,10 @@ export function invalid(path: string, message: string): Problem {
   return validationProblem([{ path, message }])
 }
 
-/** @param given `undefined` if there is no unit @throws {Problem} `validation-failed` */
+/**
+ * @param given `undefined` if there is no unit
+ * @throws {Problem} `validation-failed`
+ */
 export function acceptUnit(path: string, unit: Unit | undefined, given: unknown): OverrideUnit {
   if (unit !== undefined && unit !== 'UNKNOWN') return unit
   const allowed = `must be one of ${OVERRIDE_UNITS.join(', ')}`
