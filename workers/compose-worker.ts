@@ -58,10 +58,11 @@ export function composeWorker(env: Env, logger: Logger, tracer?: Tracer): Worker
   const store = new RedisCommandStore(redis, retention, onAnnounced)
   const staging = new RedisImportStaging(redis, retention)
   const queue = new BullCommandQueue(redis, keyPrefix)
+  const importer = new ImportApplier({ reader, store, staging, queue, now })
   const metrics = new WorkerMetrics()
   const processor = configChangeProcessor({
     applier: new CommandApplier({ reader, store, now }),
-    importer: new ImportApplier({ reader, store, staging, queue, now }),
+    importer,
     reader,
     store,
     idempotency: new RedisIdempotencyStore(redis, retention, commandId =>
@@ -76,6 +77,7 @@ export function composeWorker(env: Env, logger: Logger, tracer?: Tracer): Worker
     keyPrefix,
     processor,
     outcomeOf: commandId => store.outcome(commandId),
+    importSteps: () => importer.steps,
     // A lost announcement only delays the response: waiting requests also poll.
     failed: commandId => void store.announceFailure(commandId).catch(() => undefined),
     logger,

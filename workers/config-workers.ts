@@ -33,6 +33,9 @@ const WORKER_OPTIONS = {
 
 const DRAIN_POLL_MS = 20
 
+/** A queue in which nothing has advanced for this long is stuck, in ms. A slow store applies a step of an import in less. */
+const STUCK_AFTER_MS = 10_000
+
 /**
  * How long a stop waits for a store that cannot be reached, and for each of its answers, in ms. The embedded store refuses
  * connections while it cannot write, which it retries twice a second.
@@ -51,6 +54,8 @@ interface ConfigWorkersOptions {
   readonly processor: ConfigChangeProcessor
   /** The outcome of a command, if it has one. */
   outcomeOf(commandId: CommandId): Promise<Outcome | undefined>
+  /** How many steps of imports this process has applied. */
+  importSteps(): number
   /** Called for each command that failed. */
   failed(commandId: CommandId): void
   readonly logger: Logger
@@ -125,18 +130,26 @@ export class ConfigWorkers {
   }
 
   /**
-   * Waits until no command is queued or running, nothing has advanced for `patienceMs`, or the store cannot be reached.
+   * Waits until no command is queued or running, nothing has advanced for ten seconds, or the store cannot be reached.
    * @returns the commands that are left, as far as the store tells
    */
-  async drain(patienceMs: number): Promise<number> {
+  async drain(): Promise<number> {
+    const left = await this.#waitUntilEmpty()
+    if (left === 0) return 0
+    // A running command may still end.
+    await this.#closeWorkers()
+    return (await this.#findUnfinished())?.commands ?? left
+  }
+
+  async #waitUntilEmpty(): Promise<number> {
     let left = 0
     let progress = ''
     let advancedAt = performance.now()
     let reachedAt = advancedAt
     const isLate = () =>
-      performance.now() - advancedAt >= patienceMs || performance.now() - reachedAt >= UNREACHABLE_PATIENCE_MS
+      performance.now() - advancedAt >= STUCK_AFTER_MS || performance.now() - reachedAt >= UNREACHABLE_PATIENCE_MS
     while (!isLate()) {
-      const found = await withDeadline(this.#findUnfinished(), UNREACHABLE_PATIENCE_MS).catch(() => undefined)
+      const found = await this.#findUnfinished()
       if (found?.commands === 0) return 0
       left = found?.commands ?? left
       if (found !== undefined && found.progress !== progress) {
@@ -150,20 +163,25 @@ export class ConfigWorkers {
   }
 
   /**
-   * In all queues together, since a part of an import may queue the other parts. An import is one command for a long time, so the
-   * events that it appends are progress too.
+   * In all queues together, since a part of an import may queue the other parts. An import is one command for a long time, so its
+   * steps are progress too. `undefined` if the store does not tell.
    */
-  async #findUnfinished(): Promise<{ readonly commands: number; readonly progress: string }> {
-    const { connection } = this.#options
-    const counts = await Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
-    const events = await Promise.all(this.#logs.map(log => connection.xlen(log)))
-    return { commands: counts.reduce((sum, count) => sum + count), progress: [...counts, ...events].join() }
+  async #findUnfinished(): Promise<{ readonly commands: number; readonly progress: string } | undefined> {
+    const counting = Promise.all(this.#queues.map(queue => queue.getJobCountByTypes('waiting', 'active')))
+    const counts = await withDeadline(counting, UNREACHABLE_PATIENCE_MS).catch(() => undefined)
+    if (counts === undefined) return undefined
+    const progress = [...counts, this.#options.importSteps()].join()
+    return { commands: counts.reduce((sum, count) => sum + count), progress }
   }
 
   /** Takes no further commands, and resolves once the running ones have ended. */
   async close(): Promise<void> {
-    await Promise.all(this.#workers.map((worker, partition) => this.#closeWorker(worker, partition)))
+    await this.#closeWorkers()
     await Promise.all(this.#queues.map(queue => queue.close()))
+  }
+
+  async #closeWorkers(): Promise<void> {
+    await Promise.all(this.#workers.map((worker, partition) => this.#closeWorker(worker, partition)))
   }
 
   /** Without the server of its partition no running command can end, and BullMQ would wait for it. */

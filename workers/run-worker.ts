@@ -71,7 +71,7 @@ try {
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + (emptiesQueue ? MAX_DRAIN_MS : 0), logger },
   )
   function emptyQueue(orphaned: boolean): Promise<number> {
-    const left = workers.drain(env.SHUTDOWN_TIMEOUT_MS)
+    const left = workers.drain()
     return orphaned ? Promise.race([left, sleep(ORPHAN_DRAIN_MS, 0)]) : left
   }
 

@@ -17,6 +17,8 @@ const SHUTDOWN_TIMEOUT_MS = 1_000
 /** Less than a thread takes to start and to compact the journal. */
 const MIN_SHUTDOWN_TIMEOUT_MS = 100
 
+const WAITING = { headers: { prefer: 'wait=30' } }
+
 let service: Service
 let dataDir: string
 let client: Client
@@ -39,9 +41,14 @@ function linesOf(pattern: RegExp): string[] {
   return service.output.filter(line => pattern.test(line))
 }
 
-/** Imports policies of `user:0`, `user:1` …. Resolves with the status. */
-async function importPolicies(count: number, policy: object, headers: Readonly<Record<string, string>> = {}) {
-  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ key: `user:${i}`, ...policy }))
+/** Imports policies of `user:0`, `user:1` …; some of the last may differ. Resolves with the status. */
+async function importPolicies(
+  count: number,
+  policy: object,
+  { headers = {}, last }: { headers?: Readonly<Record<string, string>>; last?: { count: number; policy: object } } = {},
+) {
+  const policyOf = (i: number) => (last !== undefined && i >= count - last.count ? last.policy : policy)
+  const lines = Array.from({ length: count }, (_, i) => JSON.stringify({ key: `user:${i}`, ...policyOf(i) }))
   const { status } = await fetch(`${service.url}/config/import`, {
     method: 'POST',
     headers: { 'content-type': 'application/x-ndjson', ...headers },
@@ -58,13 +65,24 @@ describe('a stop of the embedded store', () => {
     expect(journal.split('\n').filter(line => line.includes('"user:'))).toHaveLength(POLICIES)
   })
 
+  it('applies an import whose lines are mostly unchanged, however short its time for requests is', async () => {
+    await service.stop()
+    await start({ SHUTDOWN_TIMEOUT_MS: String(MIN_SHUTDOWN_TIMEOUT_MS) })
+    expect(await importPolicies(POLICIES, POLICY, WAITING)).toBe(200)
+    const last = { count: 20, policy: { ...POLICY, capacity: 77 } }
+    expect(await importPolicies(POLICIES, POLICY, { last })).toBe(202)
+    expect(await service.stop()).toBe(0)
+    const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
+    expect(journal.split('\n').filter(line => line.includes('"capacity":77,'))).toHaveLength(20)
+  })
+
   it('gives up compacting the journal if there is little time, and loses nothing', async () => {
     await service.stop()
     await start({ SHUTDOWN_TIMEOUT_MS: String(MIN_SHUTDOWN_TIMEOUT_MS), CONFIG_LOG_KEEP: '1' })
     // Almost as long as a journal that is compacted before a stop can be.
     const policy = { ...POLICY, description: 'x'.repeat(200) }
     for (const capacity of [1, 2, 3, 4]) {
-      expect(await importPolicies(2_400, { ...policy, capacity }, { prefer: 'wait=30' })).toBe(200)
+      expect(await importPolicies(2_400, { ...policy, capacity }, WAITING)).toBe(200)
     }
     await eventually(() => expect(linesOf(/the log was compacted/).length).toBeGreaterThanOrEqual(CONFIG_PARTITIONS))
     expect(await service.stop()).toBe(0)

@@ -34,9 +34,15 @@ interface ImportApplierOptions {
  */
 export class ImportApplier {
   readonly #options: ImportApplierOptions
+  #steps = 0
 
   constructor(options: ImportApplierOptions) {
     this.#options = options
+  }
+
+  /** How many chunks this process has applied or pruned. */
+  get steps(): number {
+    return this.#steps
   }
 
   /**
@@ -70,6 +76,7 @@ export class ImportApplier {
         case 'forgotten':
           return undefined
         case 'applied':
+          this.#steps++
           progress = advance.progress
           retries = new AppendRetries()
           break

@@ -39,6 +39,7 @@ beforeEach(async () => {
       return finished
     },
     outcomeOf: async () => undefined,
+    importSteps: () => 0,
     failed: () => undefined,
     logger,
   })
