@@ -66,15 +66,8 @@ function entriesFault(text: string): FileFault | undefined {
       return { rule, given: `something else in line ${lineNumber()}` }
     }
     const { name, quote } = entry.groups as { name?: string; quote?: string }
-    if (name !== undefined && quote === undefined && CUT_VALUE.test(entry[0])) {
-      const rule = 'quote each value that contains "#", as in NAME="a#b"'
-      return { rule, given: `an unquoted one in line ${lineNumber()}` }
-    }
-    // Node.js takes some white space before names and comments, and around names, for a part of the name.
-    if (name !== undefined && read[name] === undefined) {
-      const rule = 'have no white space before names and comments, or between a name and "="'
-      return { rule, given: `${JSON.stringify(name)} in line ${lineNumber()}, which would not be set` }
-    }
+    const misread = name === undefined ? undefined : misreading(name, quote, entry[0], read[name])
+    if (misread !== undefined) return { rule: misread.rule, given: `${misread.given} in line ${lineNumber()}` }
     if (name !== undefined && names.has(name)) {
       return { rule: 'set each variable once', given: `${JSON.stringify(name)} again in line ${lineNumber()}` }
     }
@@ -82,4 +75,25 @@ function entriesFault(text: string): FileFault | undefined {
     end = ENTRY.lastIndex
   }
   return undefined
+}
+
+/** What Node.js, some of its versions only, makes of an entry that it does not read as it is meant. */
+function misreading(
+  name: string,
+  quote: string | undefined,
+  entry: string,
+  value: string | undefined,
+): FileFault | undefined {
+  if (quote === undefined && CUT_VALUE.test(entry)) {
+    return { rule: 'quote each value that contains "#", as in NAME="a#b"', given: 'an unquoted one' }
+  }
+  // White space before names and comments, and around names, becomes a part of the name.
+  if (value === undefined) {
+    const rule = 'have no white space before names and comments, or between a name and "="'
+    return { rule, given: `${JSON.stringify(name)}, which would not be set,` }
+  }
+  const hasTab = quote === undefined ? /^\t|\t$/.test(value) : value.trimStart().startsWith(quote)
+  return hasTab
+    ? { rule: 'have no tabs around values', given: `one around that of ${JSON.stringify(name)}` }
+    : undefined
 }

@@ -16,6 +16,7 @@ import { readTracing, type TracingSettings } from './tracing.ts'
 import { readTrustedProxies } from './trusted-proxies.ts'
 
 const NOTHING = 'nothing'
+const NO_PATH = 'a value that begins with no "/", "./" or "../", which is not shown, since it may be a secret'
 
 /** Removes the variables that are not settings. Its code runs once, so optimizing it would take longer than running it. */
 const ajv = new Ajv({
@@ -119,12 +120,15 @@ function withFiles(given: Record<string, string>, faults: string[]): Record<stri
     try {
       merged[name] = readSettingFile(path).trim()
     } catch (err) {
-      faults.push(
-        fault(fileName, 'be the path of a readable file', `${JSON.stringify(path)}: ${(err as Error).message}`),
-      )
+      faults.push(fault(fileName, 'be the path of a readable file', pathReport(path, err as Error)))
     }
   }
   return merged
+}
+
+/** A value that is no path is probably the secret itself, given by mistake. */
+function pathReport(path: string, { message }: Error): string {
+  return /^\.{0,2}\//.test(path) ? `${JSON.stringify(path)}: ${message}` : `${NO_PATH}: ${message.replace(/,.*/s, '')}`
 }
 
 /** Names the variable of the file that a setting comes from. */

@@ -64,6 +64,17 @@ describe('.env in the working directory', () => {
     expect(said).not.toContain('0123456789abcdef')
   })
 
+  // Node.js 24 leaves such a tab out, and 20 makes it a part of the value.
+  it.each(['LOG_LEVEL=loud\t# by hand', 'LOG_LEVEL=\tloud', 'LOG_LEVEL=\t"loud"'])(
+    'never takes a tab for a part of a value: %j',
+    async text => {
+      const { code, said } = await failToStart('all', {}, withDotenv(`A="\t"\n${text}\n`))
+      const refused = /must have no tabs around values \(got one around that of "LOG_LEVEL" in line 2\)/
+      expect(code).toBe(1)
+      expect(said).toMatch(process.versions.node.startsWith('20.') ? refused : /"LOG_LEVEL" must .*\(got "loud"\)/)
+    },
+  )
+
   it.each([
     ['a line without an assignment', 'PORT=1\nREDIS_URL redis://hunter2\n', 2],
     ['a quote that is not closed', 'PORT=1\n\n# \nA="hunter2\n', 4],

@@ -234,6 +234,14 @@ describe('the environment', () => {
     ])
   })
 
+  it.each(['redis://:hunter2@store', 'hunter2'])('does not show the secret that a file should hold: %s', value => {
+    expect(faultsOf({ REDIS_URL_FILE: value })).toEqual([
+      expect.stringMatching(
+        /^"REDIS_URL_FILE" must be the path of a readable file \(got a value that begins with no .*: ENOENT: no such file or directory\)$/,
+      ),
+    ])
+  })
+
   it('names the variable of the file that a wrong setting is read from', () => {
     const path = join(directory, 'wrong-tokens')
     writeFileSync(path, 'short')
