@@ -9,8 +9,8 @@ export interface ReservationRequest {
   readonly checks: readonly AskedCheck[]
   readonly ttlMs: number
   readonly onExpiry: OnExpiry
-  /** The name of the caller, which scopes its idempotency key. */
-  readonly caller: string
+  /** The token of the caller, if it sent one. It scopes the idempotency key, and keeps the id from being guessed by other callers. */
+  readonly callerToken: string | undefined
   readonly idempotencyKey: string | undefined
   /** The call that asks. */
   readonly origin?: CheckOrigin
@@ -19,14 +19,20 @@ export interface ReservationRequest {
 /** An id without an idempotency key is never asked for again, so its fingerprint says nothing. */
 const NO_FINGERPRINT = '-'
 
-/** The hold of a request. Requests with the same caller, first key and idempotency key have the same id. */
-export function requestedHold({ checks, ttlMs, onExpiry, caller, idempotencyKey }: ReservationRequest): HoldRequest {
+/** The hold of a request. Requests with the same token, first key and idempotency key have the same id. */
+export function requestedHold({
+  checks,
+  ttlMs,
+  onExpiry,
+  callerToken,
+  idempotencyKey,
+}: ReservationRequest): HoldRequest {
   const { key = '' } = checks[0] ?? {}
   if (idempotencyKey === undefined) {
     const id = reservationId(key, randomToken())
     return { id, ttlMs, onExpiry, fingerprint: NO_FINGERPRINT, isNew: true, named: checks }
   }
-  const id = reservationId(key, digest([caller, key, idempotencyKey]))
+  const id = reservationId(key, digest([callerToken, key, idempotencyKey]))
   const asked = checks.map(({ key, tokens, policy }) => [key, tokens, policy])
   return { id, ttlMs, onExpiry, fingerprint: digest([asked, ttlMs, onExpiry]), isNew: false, named: checks }
 }

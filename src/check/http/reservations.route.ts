@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { bearerToken } from '../../access/bearer.ts'
 import type { Reservation } from '../../domain/reservation.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { withOptionalBody } from '../../http/optional-body.ts'
@@ -32,11 +33,11 @@ export const reservationRoutes: FastifyPluginAsyncTypebox<ReservationRoutesOptio
     '/reservations',
     { config: { access: 'check', docs: CREATE_DOCS }, schema: { body: ReservationRequest } },
     (request, reply) => {
-      const { body, actor: caller } = request
+      const { body, headers } = request
       const { ttlMs, onExpiry } = body
       const checks = requestedChecks(body)
-      const ofCaller = idempotencyKey(request.headers)
-      const requested = { checks, ttlMs, onExpiry, caller, idempotencyKey: ofCaller, origin: request }
+      const caller = { callerToken: bearerToken(headers.authorization), idempotencyKey: idempotencyKey(headers) }
+      const requested = { checks, ttlMs, onExpiry, ...caller, origin: request }
       const onReserved = sendAnswer({ request, reply, log }, (reserved: Reserved) => {
         writeRateLimitFields(reserved.decision.binding, fieldStyle, reply)
         sendReserved(request, reply, { reserved, hasSeveral: body.checks !== undefined })

@@ -90,6 +90,7 @@ local function expiry_functions(buckets, general, layout, holds)
       forget(key, holds.read_only(held))
       return true
     end
+    if not holds.repair(key, held) then return false end
     local members = call('ZRANGE', holds_key(key), 0, -1, 'WITHSCORES')
     for i = 1, #members, 2 do forget(key, read_member(members[i], members[i + 1])) end
     return true

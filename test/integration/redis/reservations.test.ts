@@ -229,10 +229,22 @@ describeWithRedis('reservations in a real Redis', () => {
     expect(await look('reset')).toMatchObject({ remaining: CAPACITY - 30 })
   })
 
-  it.each([
-    ['is lost', (key: string) => redis.del(keys.holds(key))],
-    ['is of another type', async (key: string) => redis.set(keys.holds(key), 'x')],
-  ])('whose set %s stay held until the last deadline, and are charged in full', async (what, spoil) => {
+  const SPOILT: readonly [string, (key: string) => Promise<unknown>][] = [
+    ['is lost', key => redis.del(keys.holds(key))],
+    ['is of another type', key => redis.set(keys.holds(key), 'x')],
+  ]
+
+  it.each(SPOILT)('whose set %s are forgotten by a reset', async (what, spoil) => {
+    const key = `reset ${what}`
+    await reserve(key, 400)
+    await reserve(key, 100)
+    await spoil(key)
+    await store.reset(key)
+    expect(await look(key)).toMatchObject({ remaining: CAPACITY })
+    expect(await store.holdsOf(key)).toEqual([])
+  })
+
+  it.each(SPOILT)('whose set %s stay held until the last deadline, and are charged in full', async (what, spoil) => {
     const key = `lost ${what}`
     await reserve(key, 400, { onExpiry: 'release' })
     await reserve(key, 100, { ttlMs: 2 * MINUTE })

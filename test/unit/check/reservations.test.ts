@@ -71,7 +71,7 @@ const reserve = (tokens: Readonly<Record<string, number>>, overrides: Partial<Re
         checks: Object.entries(tokens).map(([key, tokens]) => ({ key, tokens })),
         ttlMs: TTL_MS,
         onExpiry: 'charge',
-        caller: 'ann',
+        callerToken: 'token of ann',
         idempotencyKey: undefined,
         ...overrides,
       },
@@ -163,11 +163,11 @@ describe('an idempotency key', () => {
     expect(counted).toEqual(['a held'])
   })
 
-  it('belongs to its caller, and to the first key', async () => {
+  it('belongs to the token of its caller, and to the first key', async () => {
     const ids = [
       await reserve({ a: 1, b: 1 }, { idempotencyKey: 'k' }),
       await reserve({ b: 1, a: 1 }, { idempotencyKey: 'k' }),
-      await reserve({ a: 1, b: 1 }, { idempotencyKey: 'k', caller: 'bob' }),
+      await reserve({ a: 1, b: 1 }, { idempotencyKey: 'k', callerToken: 'token of bob' }),
       await reserve({ a: 1, b: 1 }, { idempotencyKey: 'l' }),
     ].map(({ held }) => held?.id)
     expect(new Set(ids).size).toBe(4)
