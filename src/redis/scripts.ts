@@ -71,6 +71,7 @@ export const keepIdempotencyKeyScript = load('keep-idempotency-key', 'read-claim
 export const endIdempotencyKeyScript = load('end-idempotency-key', 'read-claim')
 export const foldScript = load('fold', 'wrong-type')
 export const sealImportScript = load('seal-import', 'wrong-type')
+export const scanScript = load('scan', 'wrong-type')
 export const replaceScript = load('replace', 'wrong-type')
 export const missingRightScript = load('missing-right')
 export const readQuotaCountsScript = load('read-quota-counts', 'clock')

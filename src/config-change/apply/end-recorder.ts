@@ -5,8 +5,8 @@ import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
 import { SERVICE_ACTOR } from '../../domain/policy-record.ts'
 import type { CommandQueue, DueEnd, EndReader } from '../ports.ts'
 
-/** In ms. An end is recorded within a minute, so several attempts may fail. */
-const INTERVAL_MS = 3_000
+/** In ms. An end is recorded within a minute, so several attempts may fail, and many ends may be due at once. */
+const INTERVAL_MS = 1_000
 
 /** In ms. A command whose end is still due may have failed, so it is queued again. Often enough that the minute is kept after a repair. */
 const RETRY_AFTER_MS = 30_000

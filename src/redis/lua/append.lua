@@ -59,6 +59,19 @@ end
 local position = tonumber(end_of_log)
 call('SET', identity, ARGV[8], 'NX')
 
+-- These fail if the user has just lost a right. Otherwise they change nothing, since the outcome does not exist.
+call('XADD', outcome, 'NOMKSTREAM', '*', '', '')
+call('ZADD', outcome, 'XX', 0, '')
+call('HDEL', outcome, '')
+call('ZREM', outcome, '')
+
+-- Whether the user may run HSET shows at the first one, before all other writes.
+for i = 1, #KEYS - COMMON_KEYS do
+  local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
+  local key, version, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 5]
+  if version ~= '' and policy ~= '' then call('HSET', policies, key, policy) end
+end
+
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, version, event, policy, ends_at = ARGV[at + 1], ARGV[at + 3], ARGV[at + 4], ARGV[at + 5], ARGV[at + 6]
@@ -67,7 +80,6 @@ for i = 1, #KEYS - COMMON_KEYS do
     call('XADD', log, string.format('%.0f-0', position), 'event', event)
     call('ZADD', KEYS[COMMON_KEYS + i], version, string.format('%.0f', position))
     if policy ~= '' then
-      call('HSET', policies, key, policy)
       call('ZADD', names, 0, key)
     else
       call('HDEL', policies, key)

@@ -18,6 +18,11 @@ if damage then return damage end
 
 if (call('GET', identity) or '') ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
 
+-- These fail if the user has just lost a right, and change nothing otherwise. HSET is the first of the other writes.
+call('SET', compacted_to, ARGV[2], 'XX')
+call('ZREMRANGEBYSCORE', KEYS[5], '(0', '0')
+call('XTRIM', log, 'MINID', '0')
+
 for i = 1, #KEYS - 4 do
   call('HSET', snapshot, ARGV[1 + 3 * i], ARGV[2 + 3 * i])
   call('ZREMRANGEBYSCORE', KEYS[4 + i], '-inf', '(' .. ARGV[3 + 3 * i])

@@ -11,7 +11,7 @@ import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
 import { namingDamage } from './naming-damage.ts'
-import { scanHash } from './scan-hash.ts'
+import { scanHash } from './scan-members.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 const EVENTS_PER_READ = 500

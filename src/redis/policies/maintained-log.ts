@@ -10,7 +10,7 @@ import { foldScript, repairLogScript } from '../scripts.ts'
 import { isWrongType } from '../wrong-type.ts'
 import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
-import { scanHash } from './scan-hash.ts'
+import { scanHash } from './scan-members.ts'
 
 /** Also the maximum that one step of a compaction moves. */
 const EVENTS_PER_READ = 500

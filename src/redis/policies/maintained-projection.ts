@@ -22,7 +22,7 @@ import { boundsOf, queueBounds, throwingErrors } from './maintained-log.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { RedisProjectionDraft } from './projection-draft.ts'
 import { KeyReplacer } from './replace-keys.ts'
-import { scanHash } from './scan-hash.ts'
+import { scanHash, scanSortedSet } from './scan-members.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 const KEYS_PER_SCAN = 500
@@ -61,25 +61,15 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async *names(): AsyncGenerator<readonly [name: FoundName, listing: Listing][]> {
-    for await (const found of this.#scored(this.#keys.names)) {
+    for await (const found of scanSortedSet(this.#redis, this.#keys.names)) {
       yield found.map(([name, score]) => [foundName(name), listingOf(score)])
     }
   }
 
   async *ends(): AsyncGenerator<readonly [name: FoundName, end: number][]> {
-    for await (const found of this.#scored(this.#keys.ends)) {
+    for await (const found of scanSortedSet(this.#redis, this.#keys.ends)) {
       yield found.map(([name, score]) => [foundName(name), Number(score)])
     }
-  }
-
-  /** The members of a sorted set with their scores, in chunks. */
-  async *#scored(key: string): AsyncGenerator<readonly [name: Buffer, score: string][]> {
-    let cursor = '0'
-    do {
-      const [next, found] = await this.#redis.zscanBuffer(key, cursor, 'COUNT', KEYS_PER_SCAN)
-      cursor = next.toString()
-      yield inPairs(found).map(([name, score]) => [name, score.toString()])
-    } while (cursor !== '0')
   }
 
   async *indexedKeys(): AsyncGenerator<readonly string[]> {

@@ -7,7 +7,6 @@ const TYPES_BY_COMMAND: Readonly<Record<string, string>> = {
   get: 'string',
   hget: 'hash',
   hmget: 'hash',
-  hscan: 'hash',
   lindex: 'list',
   rpush: 'list',
   xlen: 'stream',
@@ -17,7 +16,6 @@ const TYPES_BY_COMMAND: Readonly<Record<string, string>> = {
   zrangebylex: 'zset',
   zrangebyscore: 'zset',
   zrevrange: 'zset',
-  zscan: 'zset',
 }
 
 /** How this service's scripts report damage, see `lua/wrong-type.lua`. */

@@ -42,19 +42,21 @@ describe('a command whose workers die', () => {
   })
 })
 
-describe('a command whose worker dies while the clock of the store is an hour ahead', () => {
-  it('is applied soon after', async () => {
-    const keyPrefix = 'ahead'
+describe('a command whose worker dies', () => {
+  it.each<[situation: string, keyPrefix: string, expiry: ['PX', number] | []]>([
+    ['while the clock of the store is an hour ahead', 'ahead', ['PX', 3_600_000]],
+    ['while another program sets keys of the queue that never expire', 'lasting', []],
+  ])('%s, is applied soon after', async (_, keyPrefix, expiry) => {
     const partition = configPartition('k')
     const other = await TestApp.start(store, { variables: { KEY_PREFIX: keyPrefix }, worker: false })
     const redis = new Redis(store.url, { maxRetriesPerRequest: null })
     const queue = openQueue(redis, keyPrefix, partition)
+    const set = (key: string, value: string) => redis.call('SET', key, value, ...expiry)
     try {
       const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
       expect(await strike(partition, keyPrefix)).toBe(commandId)
-      const lock = new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId)
-      await redis.set(lock, 'token', 'PX', 3_600_000)
-      await redis.set(queue.toKey('stalled-check'), 'the last search', 'PX', 3_600_000)
+      await set(new ConfigKeys(keyPrefix, partition).lock(parseCommandId(commandId) as CommandId), 'token')
+      await set(queue.toKey('stalled-check'), 'the last search')
       await other.startWorker()
       await eventually(async () => {
         expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')

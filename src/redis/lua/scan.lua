@@ -1,0 +1,19 @@
+--[[
+  Reads a part of a hash or of a sorted set, as HSCAN and ZSCAN do, and tells which server did: to another one the cursor means
+  something else, so that it would leave members out.
+
+  KEYS[1] hash or sorted set
+
+  ARGV[1] HSCAN or ZSCAN   ARGV[2] cursor   ARGV[3] about how many members
+
+  Returns { run id of the server, next cursor, members }, where each member is followed by its value or score. The run id is '' if the
+  user may not read it.
+]]
+local command = ARGV[1]
+local damage = wrong_type({ command == 'HSCAN' and 'hash' or 'zset' })
+if damage then return damage end
+
+local info = redis.pcall('INFO', 'server')
+local run_id = type(info) == 'string' and string.match(info, 'run_id:(%x+)') or ''
+local found = redis.call(command, KEYS[1], ARGV[2], 'COUNT', ARGV[3])
+return { run_id, found[1], found[2] }
