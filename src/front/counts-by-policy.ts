@@ -1,5 +1,6 @@
 import { comesWithCall, type Policy, REQUEST_POLICY } from '../domain/policy.ts'
-import { EXACT, isOwn, type PolicyLabels } from './policy-labels.ts'
+import { EXACT } from '../observability/first-policies.ts'
+import { isOwn, type PolicyLabels } from './policy-labels.ts'
 
 /** What counts: a key, and the policy that decides it. */
 export interface Counted {

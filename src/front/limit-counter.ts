@@ -1,12 +1,11 @@
 import type { Decision } from '../domain/decision.ts'
+import { FirstValues } from '../observability/first-values.ts'
 import { PolicyCounter, type PolicyCounterOptions } from './policy-counter.ts'
-
-/** Names of limits with a series of their own; further ones share the label `other`. */
-const MAX_LIMIT_LABELS = 1000
 
 /** Counts decisions by policy and limit. */
 export class LimitCounter {
-  readonly #limitLabels = new Set<string>()
+  /** Bounded, since each key may have a policy with limits of its own. */
+  readonly #limits = new FirstValues()
   readonly #counter: PolicyCounter
 
   constructor(options: Omit<PolicyCounterOptions, 'label'>) {
@@ -14,12 +13,6 @@ export class LimitCounter {
   }
 
   count(decision: Pick<Decision, 'key' | 'policy'>, limit: string): void {
-    this.#counter.add(decision, this.#limitLabelOf(limit))
-  }
-
-  /** Bounded, since each key may have a policy with limits of its own. */
-  #limitLabelOf(name: string): string {
-    if (this.#limitLabels.size < MAX_LIMIT_LABELS) this.#limitLabels.add(name)
-    return this.#limitLabels.has(name) ? name : 'other'
+    this.#counter.add(decision, this.#limits.of(limit))
   }
 }

@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { shareNextRun } from '../lib/share-runs.ts'
 import { askProcesses } from './ask-processes.ts'
+import { BoundedLabels } from './bounded-labels.ts'
 import { mergeMetrics } from './merge-metrics.ts'
 import type { FromChild, MetricPart, MetricsPiece, MetricsReport, MetricsSnapshot, ToChild } from './messages.ts'
 import { piecesOf } from './metrics-pieces.ts'
@@ -30,6 +31,7 @@ interface FleetMetricsOptions {
 export class FleetMetrics {
   readonly #slots: readonly SupervisedProcess[]
   readonly #others: FleetMetricsOptions['others']
+  readonly #labels = new BoundedLabels()
   /** Reports that have begun. */
   readonly #arriving = new Map<ChildProcess, MetricsPiece[]>()
   readonly #latest = new Map<ChildProcess, readonly MetricsPiece[]>()
@@ -83,7 +85,7 @@ export class FleetMetrics {
     const arrived = index === 0 ? [] : this.#arriving.get(child)
     // The rest of a report that was given up.
     if (arrived?.length !== index) return
-    arrived.push(piece)
+    arrived.push(this.#labels.inPiece(piece))
     this.#arriving.set(child, arrived)
     if (!isLast) return
     this.#arriving.delete(child)

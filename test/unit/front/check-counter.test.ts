@@ -60,14 +60,21 @@ describe('the label of a check', () => {
     expect(await counted()).toEqual({ exact: 2, 'plan:gold': 1 })
   })
 
-  it('is its own for the first 1,000 prefix policies and the first 1,000 that callers name', async () => {
+  it('is its own for the first 1,000 prefix policies, those that callers name, and those for descriptors', async () => {
     for (let i = 0; i < 1_001; i++) {
       count('user:1', `prefix:${i}*`)
       count('user:1', `plan:${i}`)
+      count(`rls;edge;path=${i}`, `rls;edge;path=${i}`)
     }
     count('user:1', 'plan:0')
     const counts = await counted()
-    expect(Object.keys(counts)).toHaveLength(2_001)
-    expect(counts).toMatchObject({ 'prefix:999*': 1, 'plan:999': 1, 'plan:0': 2, other: 2 })
+    expect(Object.keys(counts)).toHaveLength(3_001)
+    expect(counts).toMatchObject({
+      'prefix:999*': 1,
+      'plan:999': 1,
+      'plan:0': 2,
+      'rls;edge;path=999': 1,
+      other: 3,
+    })
   })
 })

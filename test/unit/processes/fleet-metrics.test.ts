@@ -108,6 +108,25 @@ describe('the metrics of a fleet', () => {
     expect([...counted, await value('counted'), await value('open')]).toEqual([15, 15, 15, 15, 1])
   })
 
+  it('have series of their own for the first 1,000 policies of all processes and their predecessors', async () => {
+    const countsOf = (plans: readonly string[]) =>
+      ['exact', ...plans].map(policy => ({ labels: { text: 'a,policy=', policy, limit: 'hour' }, value: 1 }))
+    const counted = (plans: readonly string[]) => ({ ...metricOf('counted', { values: [] }), values: countsOf(plans) })
+    const plans = (from: number) => Array.from({ length: 700 }, (_, i) => `plan:${from + i}`)
+    const { slots, text } = givenFleet([[counted(plans(0))], [counted(plans(500))], [counted(plans(5_000))]])
+    const series = async () => {
+      const lines = (await text()).matchAll(/^counted{text="a,policy=",policy="(.*)",limit="hour"} (.*)$/gm)
+      return new Map([...lines].map(([, policy = '', value]) => [policy, Number(value)]))
+    }
+    const before = await series()
+    slots[0]?.end()
+    for (const found of [before, await series()]) {
+      expect(found.size).toBe(1_002)
+      expect([found.get('exact'), found.get('plan:0'), found.get('plan:600')]).toEqual([3, 1, 2])
+      expect(found.get('other')).toBe(3 * 700 - 1_000 - 200)
+    }
+  })
+
   it('do not fall by a rounding error when values are added in another order', async () => {
     expect(0.2 + 0.3 + 0.1).toBeLessThan(0.1 + 0.2 + 0.3)
     const { slots, value } = given(0.1, 0.2, 0.3)

@@ -1,0 +1,16 @@
+/** Values of a label with a series of their own. */
+const MAX_VALUES = 1000
+
+/** The value that stands for all further ones. */
+export const OTHER = 'other'
+
+/** Bounds the values of a label: the first ones stay, and all further ones become `other`. */
+export class FirstValues {
+  readonly #values = new Set<string>()
+
+  of(value: string): string {
+    if (value === OTHER) return OTHER
+    if (this.#values.size < MAX_VALUES) this.#values.add(value)
+    return this.#values.has(value) ? value : OTHER
+  }
+}
