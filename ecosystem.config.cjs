@@ -8,10 +8,14 @@ const { parseEnv } = require('node:util')
 
 /** Apps read `.env` themselves: what pm2 gave them would take precedence over later changes of the file. */
 const dotenv = join(__dirname, '.env')
-const fromFile = existsSync(dotenv) ? parseEnv(readFileSync(dotenv, 'utf8')) : {}
-const { REDIS_URL, REDIS_URL_FILE } = { ...fromFile, ...process.env }
+const dotenvText = existsSync(dotenv) ? readFileSync(dotenv, 'utf8') : ''
+const { REDIS_URL, REDIS_URL_FILE } = { ...parseEnv(dotenvText), ...process.env }
 
 const isStopping = ['stop', 'delete', 'del'].includes(process.argv[2])
+// Apps refuse this too, but here it could hide a REDIS_URL, which the next report would then call missing.
+if (!isStopping && /\r(?!\n)/.test(dotenvText)) {
+  throw new Error(`"${dotenv}" must end lines with "\\n" or "\\r\\n" (got a lone "\\r")`)
+}
 if (!isStopping && !REDIS_URL && !REDIS_URL_FILE) {
   throw new Error(
     `"REDIS_URL" must be set (got nothing). Set it in the environment or in ${dotenv}, for example REDIS_URL=redis://127.0.0.1:6379`,

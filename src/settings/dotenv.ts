@@ -9,15 +9,15 @@ const FILE = '.env'
 
 /** An entry, a comment or an empty line. A quoted value can span lines. */
 const ENTRY =
-  /[ \t]*(?:(?:export[ \t]+)?(?<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:(?<quote>["'`])(?:(?!\k<quote>)[\s\S])*\k<quote>|[^"'`\s#][^\n]*)?[ \t]*)?(?:#[^\n]*)?\r?(?:\n|$)/y
+  /[ \t]*(?:(?:export[ \t]+)?(?<name>[A-Za-z_]\w*)[ \t]*=[ \t]*(?:(?<quote>["'`])(?:(?!\k<quote>)[\s\S])*\k<quote>|[^"'`\s#][^\n]*)?[ \t]*)?(?:#[^\n]*)?(?:\r?\n|$)/y
 
 /** An entry with an unquoted value that Node.js would cut at its first "#", which no white space precedes. */
 const CUT_VALUE = /^[^#]*[^\s#]#/
 
 /**
  * Loads `.env` of the working directory into the environment, whose own variables take precedence. Of malformed lines, bytes that
- * are not text, repeated names and values with a "#", Node.js takes what it understands, so that a setting would silently get another
- * value: they are refused here.
+ * are not text, lone carriage returns, repeated names and values with a "#", Node.js takes what it understands, so that a setting would
+ * silently get another value: they are refused here.
  * @returns the path of the file, if there is one
  * @throws {EnvError}
  */
@@ -25,7 +25,8 @@ export function loadDotenv(): string | undefined {
   const bytes = readDotenv()
   if (bytes === undefined) return undefined
   const path = resolve(FILE)
-  const found = bytesFault(bytes) ?? entriesFault(bytes.toString('utf8'))
+  const text = bytes.toString('utf8')
+  const found = bytesFault(bytes) ?? lineEndFault(text) ?? entriesFault(text)
   if (found !== undefined) throw new EnvError([fault(path, found.rule, found.given)])
   process.loadEnvFile(path)
   return path
@@ -53,12 +54,19 @@ function bytesFault(bytes: Buffer): FileFault | undefined {
   return { rule: 'be UTF-8 text without null bytes', given: `something else in line ${index + 1}` }
 }
 
+/** Node.js removes carriage returns, so a lone one would join two lines: the value of the first would contain the second. */
+function lineEndFault(text: string): FileFault | undefined {
+  const index = text.search(/\r(?!\n)/)
+  if (index === -1) return undefined
+  return { rule: 'end lines with "\\n" or "\\r\\n"', given: `a lone "\\r" in line ${lineNumberAt(text, index)}` }
+}
+
 function entriesFault(text: string): FileFault | undefined {
   const names = new Set<string>()
   const read = parseEnv(text)
   let end = 0
   while (end < text.length) {
-    const lineNumber = () => text.slice(0, end).split('\n').length
+    const lineNumber = () => lineNumberAt(text, end)
     ENTRY.lastIndex = end
     const entry = ENTRY.exec(text)
     if (entry === null) {
@@ -75,6 +83,10 @@ function entriesFault(text: string): FileFault | undefined {
     end = ENTRY.lastIndex
   }
   return undefined
+}
+
+function lineNumberAt(text: string, index: number): number {
+  return text.slice(0, index).split('\n').length
 }
 
 /** What Node.js, some of its versions only, makes of an entry that it does not read as it is meant. */

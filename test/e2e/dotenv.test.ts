@@ -1,7 +1,10 @@
+import { execFile } from 'node:child_process'
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { afterAll, describe, expect, it } from '@jest/globals'
+import { linkCheckout } from '../support/checkout.ts'
 import { runThrottler } from '../support/cli.ts'
 import { Service } from '../support/service.ts'
 import { failToStart } from '../support/start-failure.ts'
@@ -105,6 +108,16 @@ describe('.env in the working directory', () => {
     ],
     ['a null byte', 'A=1\nPORT=220\0 79\n', 'be UTF-8 text without null bytes (got something else in line 2)'],
     [
+      'a lone carriage return',
+      'A=1\r\nUNRELATED=abc\rADMIN_TOKENS=ops:hunter2\n',
+      'end lines with "\\n" or "\\r\\n" (got a lone "\\r" in line 2)',
+    ],
+    [
+      'a lone carriage return in quotes',
+      'A="1\r\n2"\n\nB="hunter\r2"\n',
+      'end lines with "\\n" or "\\r\\n" (got a lone "\\r" in line 4)',
+    ],
+    [
       'bytes that are not UTF-8',
       Buffer.from('A=1\n\nB=h\xfcnter\n', 'latin1'),
       'be UTF-8 text without null bytes (got something else in line 3)',
@@ -113,6 +126,24 @@ describe('.env in the working directory', () => {
     const cwd = withDotenv(content)
     const complaints = `throttler verify: Invalid settings:\n  "${join(cwd, '.env')}" must ${fault}\n`
     expect(await runThrottler(['verify'], {}, { cwd })).toMatchObject({ code: 2, complaints })
+  })
+
+  it('with a lone carriage return is reported by the configuration of pm2, which would miss its REDIS_URL', async () => {
+    const cwd = await linkCheckout()
+    const load = (...args: readonly string[]) => {
+      return promisify(execFile)(process.execPath, ['ecosystem.config.cjs', ...args], { cwd, env: {} })
+    }
+    try {
+      const path = join(cwd, '.env')
+      writeFileSync(path, 'PORT=8080\rREDIS_URL=redis://127.0.0.1:6379\n')
+      const stderr = expect.stringContaining(`"${path}" must end lines with "\\n" or "\\r\\n" (got a lone "\\r")`)
+      await expect(load('start')).rejects.toMatchObject({ stderr })
+      await expect(load('stop')).resolves.toMatchObject({ stderr: '' })
+      writeFileSync(path, 'PORT=8080\r\nREDIS_URL=redis://127.0.0.1:6379\r\n')
+      await expect(load('start')).resolves.toMatchObject({ stderr: '' })
+    } finally {
+      rmSync(cwd, { recursive: true })
+    }
   })
 
   it('prevents the start if it is not a readable file', async () => {
