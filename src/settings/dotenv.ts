@@ -3,7 +3,7 @@ import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
 import { EnvError } from './env.ts'
 import { fault } from './fault.ts'
-import { readSettingBytes } from './read-setting-file.ts'
+import { readSmallFile } from './read-setting-file.ts'
 
 const FILE = '.env'
 
@@ -34,7 +34,7 @@ export function loadDotenv(): string | undefined {
 
 function readDotenv(): Buffer | undefined {
   try {
-    return readSettingBytes(FILE)
+    return readSmallFile(FILE).bytes
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code === 'ENOENT') return undefined
     throw new EnvError([fault(resolve(FILE), 'be a readable file', (err as Error).message)])

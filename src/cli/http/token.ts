@@ -1,5 +1,5 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
 import { OperatorError } from '../../lib/operator-error.ts'
+import { readSmallFile, type SmallFile } from '../../settings/read-setting-file.ts'
 
 class UnusableToken extends OperatorError {}
 
@@ -26,23 +26,19 @@ export function tokenOfVariable(value: string | undefined): ServiceToken | undef
  */
 export function tokenOfFile(path: string, warn: (text: string) => void): ServiceToken {
   const source = `--token-file ${JSON.stringify(path)}`
-  const { text, mode } = read(path, source)
+  const { bytes, mode } = read(path, source)
   if ((mode & OTHERS) !== 0) {
     const permissions = (mode & 0o777).toString(8).padStart(4, '0')
     warn(`warning: others can access ${source} (mode ${permissions}); run "chmod 600" on it`)
   }
-  return accepted(text.trim(), source)
+  return accepted(bytes.toString('utf8').trim(), source)
 }
 
-function read(path: string, source: string): { text: string; mode: number } {
-  let file: number | undefined
+function read(path: string, source: string): SmallFile {
   try {
-    file = openSync(path, constants.O_RDONLY)
-    return { mode: fstatSync(file).mode, text: readFileSync(file, 'utf8') }
+    return readSmallFile(path)
   } catch (err) {
     throw new UnusableToken(`${source} cannot be read: ${(err as Error).message}`)
-  } finally {
-    if (file !== undefined) closeSync(file)
   }
 }
 

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -57,8 +58,19 @@ describe('a token file', () => {
 
   it.each([
     ['that does not exist', '/nonexistent', /^--token-file "\/nonexistent" cannot be read: ENOENT/],
-    ['that is a directory', tmpdir(), /cannot be read: EISDIR/],
+    ['that is a directory', tmpdir(), /cannot be read: not a regular file$/],
+    ['that never ends', '/dev/zero', /^--token-file "\/dev\/zero" cannot be read: not a regular file$/],
   ])('%s is refused', (_, path, message) => {
     expect(() => tokenOfFile(path, () => undefined)).toThrow(message)
+  })
+
+  it('that is a pipe is refused, rather than awaiting a writer', () => {
+    const pipe = join(directory, 'pipe')
+    execFileSync('mkfifo', [pipe])
+    expect(() => tokenOfFile(pipe, () => undefined)).toThrow(/cannot be read: not a regular file$/)
+  })
+
+  it('of more than 1 MiB is refused', () => {
+    expect(() => readFile('a'.repeat(1024 * 1024 + 1), 0o600)).toThrow(/cannot be read: larger than 1048576 bytes$/)
   })
 })
