@@ -2,10 +2,10 @@ import { configKeyWarnings } from '../config-change/config-key-warnings.ts'
 import { ImportChecker } from '../config-change/import/import-checker.ts'
 import { type Line, linesOf } from '../config-change/import/ndjson.ts'
 import { Problem } from '../lib/errors.ts'
-import type { CliCommand } from './command.ts'
+import type { CliCommand, Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { readInput } from './input-file.ts'
-import { JSON_HELP, JSON_OPTION, writeResult } from './output.ts'
+import { JSON_HELP, JSON_OPTION, resultText, writeParts, writeResult } from './output.ts'
 import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 
@@ -20,17 +20,26 @@ keys are text. As JSON, each finding is a line, and the last line has the number
   options: JSON_OPTION,
   operands: { min: 1, max: 1 },
   run: async (values, [file = '']) => {
-    const progress = new TerminalProgress('bytes read')
     const counts = { good: 0, bad: 0 }
-    for await (const findings of checkedLines(readInput(file, progress))) {
-      counts[findings.some(({ severity }) => severity === 'error') ? 'bad' : 'good']++
-      if (findings.length > 0) progress.clear()
-      for (const finding of findings) writeResult(values, finding, () => findingText(finding))
-    }
-    progress.clear()
+    await writeParts(findingTexts(values, file, counts))
     writeResult(values, counts, () => `${counts.good} good, ${counts.bad} bad\n`)
     return counts.bad === 0 ? ExitCode.ok : ExitCode.found
   },
+}
+
+/** Counts the lines of the file, and yields the text of each finding. */
+async function* findingTexts(
+  values: Values,
+  file: string,
+  counts: { good: number; bad: number },
+): AsyncGenerator<string> {
+  const progress = new TerminalProgress('bytes read')
+  for await (const findings of checkedLines(readInput(file, progress))) {
+    counts[findings.some(({ severity }) => severity === 'error') ? 'bad' : 'good']++
+    if (findings.length > 0) progress.clear()
+    for (const finding of findings) yield resultText(values, finding, () => findingText(finding))
+  }
+  progress.clear()
 }
 
 interface Finding {

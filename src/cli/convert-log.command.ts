@@ -1,12 +1,10 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { COMBINED_FIELDS, combinedFormat, jsonFormat, type LogFormat } from '../simulation/access-log.ts'
 import { FieldTemplate, fieldsIn } from '../simulation/field-template.ts'
 import { type RecordedCheck, RecordedChecks } from '../simulation/recorded-check.ts'
 import { textOf } from './backend-options.ts'
 import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { jsonLine } from './output.ts'
+import { jsonLine, writeParts } from './output.ts'
 import { TrafficFile } from './traffic-file.ts'
 
 export const convertLogCommand: CliCommand = {
@@ -36,7 +34,7 @@ that are bad, or that lack a field, are named on standard error, counted and ski
   run: async (values, [path = '']) => {
     const convert = conversionOf(values)
     const file = new TrafficFile(path)
-    await pipeline(Readable.from(texts(file.map(convert))), process.stdout, { end: false })
+    await writeParts(texts(file.map(convert)))
     return values['strict'] === true && file.bad > 0 ? ExitCode.found : ExitCode.ok
   },
 }

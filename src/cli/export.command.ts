@@ -1,5 +1,3 @@
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { exportLines } from '../config-change/import/export-lines.ts'
 import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { SERVICE_HELP, SERVICE_OPTIONS } from './backend-options.ts'
@@ -7,6 +5,7 @@ import type { CliCommand } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import type { ServiceClient } from './http/client.ts'
 import { exportTo } from './http/export-to.ts'
+import { writeParts } from './output.ts'
 import { TerminalProgress } from './progress.ts'
 import { serviceClient } from './with-backend.ts'
 import { withPolicyStore } from './with-policy-store.ts'
@@ -40,9 +39,7 @@ function exportFromStore(): Promise<ExitCode> {
     const progress = new TerminalProgress('policies')
     const damaged: string[] = []
     const reader = new RedisPolicyReader(redis, env.KEY_PREFIX, key => damaged.push(key))
-    await pipeline(Readable.from(exportLines(reader, lines => progress.advanced(lines))), process.stdout, {
-      end: false,
-    })
+    await writeParts(exportLines(reader, lines => progress.advanced(lines)))
     progress.clear()
     for (const key of damaged) {
       process.stderr.write(`the policy of ${JSON.stringify(key)} is damaged and was left out\n`)

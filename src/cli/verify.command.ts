@@ -1,8 +1,9 @@
+import type { MaintainedPartition } from '../config-change/maintenance/ports.ts'
 import { type Difference, verifyPartition } from '../config-change/maintenance/verify.ts'
 import { maintainedPartitions } from '../redis/policies/maintained-partitions.ts'
-import type { CliCommand } from './command.ts'
+import type { CliCommand, Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
-import { JSON_HELP, JSON_OPTION, writeResult } from './output.ts'
+import { JSON_HELP, JSON_OPTION, resultText, writeParts, writeResult } from './output.ts'
 import { printable } from './printable.ts'
 import { TerminalProgress } from './progress.ts'
 import { withPolicyStore } from './with-policy-store.ts'
@@ -18,20 +19,30 @@ As JSON, each difference is a line, and the last line says whether all is clean 
   options: JSON_OPTION,
   run: values =>
     withPolicyStore(async ({ redis, env }) => {
-      const progress = new TerminalProgress('compared')
-      let differences = 0
-      for (const partition of maintainedPartitions(redis, env.KEY_PREFIX)) {
-        for await (const difference of verifyPartition(partition, progress)) {
-          progress.clear()
-          writeResult(values, difference, () => differenceText(difference))
-          differences++
-        }
-      }
-      progress.clear()
+      const counts = { differences: 0 }
+      await writeParts(differenceTexts(values, maintainedPartitions(redis, env.KEY_PREFIX), counts))
+      const { differences } = counts
       const clean = differences === 0
       writeResult(values, { clean, differences }, () => summaryText(differences))
       return clean ? ExitCode.ok : ExitCode.found
     }),
+}
+
+/** Counts the differences, and yields the text of each. */
+async function* differenceTexts(
+  values: Values,
+  partitions: readonly MaintainedPartition[],
+  counts: { differences: number },
+): AsyncGenerator<string> {
+  const progress = new TerminalProgress('compared')
+  for (const partition of partitions) {
+    for await (const difference of verifyPartition(partition, progress)) {
+      progress.clear()
+      counts.differences++
+      yield resultText(values, difference, () => differenceText(difference))
+    }
+  }
+  progress.clear()
 }
 
 function differenceText({ partition, where, key, detail }: Difference): string {
