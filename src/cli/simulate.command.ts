@@ -10,7 +10,7 @@ import { RecordedChecks } from '../simulation/recorded-check.ts'
 import { Simulation } from '../simulation/simulation.ts'
 import { TrafficCounts } from '../simulation/traffic-counts.ts'
 import { textOf } from './backend-options.ts'
-import { type CliCommand, UsageError } from './command.ts'
+import { type CliCommand, UsageError, type Values } from './command.ts'
 import { ExitCode } from './exit-code.ts'
 import { readInput } from './input-file.ts'
 import { JSON_HELP, JSON_OPTION, writeResult } from './output.ts'
@@ -23,10 +23,10 @@ export const simulateCommand: CliCommand = {
   arguments: '--policies FILE --traffic FILE [--strict] [--json]',
   summary: 'decides recorded checks by policies that are not in force, without a service or a store',
   details: `  --policies FILE     one policy per line as \`throttler export\` writes them. Keys without a policy get the built-in one, from
-                      DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS and DEFAULT_REFILL_INTERVAL_MS
+                      DEFAULT_CAPACITY, DEFAULT_REFILL_TOKENS and DEFAULT_REFILL_INTERVAL_MS. - for standard input
   --traffic FILE      one check per line: {"at":"2026-01-31T14:03:00.120Z","key":"user:42","tokens":1,"policy":"plan:gold"}. "at" is
                       an RFC 3339 time or milliseconds (never seconds) since 1970; "tokens" and "policy" may be left out. - for standard
-                      input.
+                      input, unless the policies come from there.
                       \`throttler convert-log\` writes such lines from an access log
   --strict            exit code 1 if a line of the traffic is bad, or names a policy that does not exist
 ${JSON_HELP}
@@ -41,13 +41,23 @@ Bad lines are named, counted and skipped. Concurrency limits are skipped too: th
     strict: { type: 'boolean' },
   },
   run: async values => {
-    const policies = await readPolicies(fileOf('policies', textOf(values['policies'])))
-    const file = new TrafficFile(fileOf('traffic', textOf(values['traffic'])))
+    const paths = filesOf(values)
+    const policies = await readPolicies(paths.policies)
+    const file = new TrafficFile(paths.traffic)
     const result = await simulate(policies, file)
     warnOfSeconds(result)
     writeResult(values, result, () => simulationText(result))
     return values['strict'] === true && result.checks < file.lines ? ExitCode.found : ExitCode.ok
   },
+}
+
+/** @throws {UsageError} */
+function filesOf(values: Values): { policies: string; traffic: string } {
+  const policies = fileOf('policies', textOf(values['policies']))
+  const traffic = fileOf('traffic', textOf(values['traffic']))
+  if (policies === '-' && traffic === '-')
+    throw new UsageError('--policies and --traffic must not both be "-": standard input can be read only once')
+  return { policies, traffic }
 }
 
 /** @throws {UsageError} */

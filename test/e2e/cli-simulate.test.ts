@@ -152,6 +152,15 @@ describe('throttler simulate', () => {
     })
   })
 
+  it('refuses to read policies and traffic from the same standard input', async () => {
+    expect(await runThrottler(['simulate', '--policies', '-', '--traffic', '-'])).toEqual({
+      code: 2,
+      output: '',
+      complaints:
+        'throttler simulate: --policies and --traffic must not both be "-": standard input can be read only once; "throttler simulate --help" describes the command\n',
+    })
+  })
+
   it('decides what a service decided when the traffic was recorded', async () => {
     const service = await Service.start({ kind: 'all', env: { WEB_CONCURRENCY: '1' } })
     const traffic: object[] = []
