@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals'
 import type { TSchema } from '@sinclair/typebox'
 import { Ajv } from 'ajv'
 import { PolicyRequest, toRequestedPolicy } from '../../src/config-change/policy.schema.ts'
+import { callerKeyFault, configKeyFault } from '../../src/domain/key.ts'
 import { FrontMetrics } from '../../src/front/front-metrics.ts'
 import { ERRORS } from '../../src/lib/errors.ts'
 import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
@@ -158,6 +159,17 @@ describe('the documents', () => {
     const documented = Object.fromEntries(rows.map(([, code, status]) => [code, Number(status)]))
     const statuses = Object.fromEntries(Object.entries(ERRORS).map(([code, { status }]) => [code, status]))
     expect(documented).toEqual(statuses)
+  })
+
+  it('name every reserved key, of policies and of callers', () => {
+    const [, cause = ''] = /^\| `key-reserved` \| 400 \| (.*?) \|/m.exec(read('docs/errors.md')) ?? []
+    const named = [...cause.matchAll(/`([^`]+)`/g)].map(([, key = '']) => key)
+    expect(named.map(key => [key, configKeyFault(key)?.code, callerKeyFault(key)?.code])).toEqual([
+      ['export', 'key-reserved', undefined],
+      ['import', 'key-reserved', undefined],
+      ['default', 'key-reserved', undefined],
+      ['rls;', 'key-invalid', 'key-reserved'],
+    ])
   })
 
   it('explain every metric, with its labels', async () => {

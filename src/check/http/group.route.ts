@@ -24,6 +24,7 @@ export const GROUP_DOCS = {
     'from any. The response shows the check that denies for longest, or is closest to its limit, and the result of each check.',
   errors: [
     'key-invalid',
+    'key-reserved',
     'policy-unknown',
     'tokens-exceed-capacity',
     'keys-apart',

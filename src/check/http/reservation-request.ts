@@ -7,7 +7,7 @@ import type { ReservationRequest, SettleRequest } from './reservation.schema.ts'
 
 /**
  * The checks of a request in its short form (`key`) or its long form (`checks`).
- * @throws {Problem} `key-invalid`, `validation-failed`
+ * @throws {Problem} `key-invalid`, `key-reserved`, `validation-failed`
  */
 export function requestedChecks({ key, tokens, policy, checks }: ReservationRequest): readonly AskedCheck[] {
   if (checks !== undefined) {
@@ -23,7 +23,7 @@ export function requestedChecks({ key, tokens, policy, checks }: ReservationRequ
 
 /**
  * What the work cost, or `reserved` if the request does not say.
- * @throws {Problem} `key-invalid`, `validation-failed`
+ * @throws {Problem} `key-invalid`, `key-reserved`, `validation-failed`
  */
 export function amountsOf({ tokens, checks }: SettleRequest): Exclude<Amounts, 'release'> {
   if (checks === undefined) return tokens ?? 'reserved'

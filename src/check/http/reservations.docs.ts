@@ -28,7 +28,7 @@ export const SETTLE_DOCS: RouteDocs = {
   description:
     'Charges what the work cost, and gives back the rest of what was held, in one step. A cost above what was reserved is charged too. ' +
     'Repeating it with the same amounts charges nothing twice. The first settlement within ten minutes after the expiry still counts.',
-  errors: changeErrors,
+  errors: ['key-invalid', 'key-reserved', ...changeErrors],
   fields: { 200: ['ratelimit', 'ratelimit-policy'] },
   responses: { 200: SettledResponse },
 }

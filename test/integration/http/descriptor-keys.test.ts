@@ -12,6 +12,8 @@ describe('a key of descriptors', () => {
     expectFields(await client().get('/forward-auth?key=rls%3Bx'), 'key-reserved', ['/query/key'])
     const checks = [{ key: 'fine' }, { key: 'rls;x' }]
     expectFields(await client().request('POST', '/check/batch', { checks }), 'key-reserved', ['/checks/1/key'])
+    expectFields(await client().request('POST', '/check/all', { checks }), 'key-reserved', ['/checks/1/key'])
+    expectFields(await client().request('POST', '/reservations', { key: 'rls;x' }), 'key-reserved', ['/key'])
     const mixed = [{ key: '' }, { key: 'rls;x' }]
     expectFields(await client().request('POST', '/check/batch', { checks: mixed }), 'validation-failed', [
       '/checks/0/key',
