@@ -159,6 +159,7 @@ describe('the client', () => {
     expect(await lenient.reserve('held:e', { tokens: 1, ttlMs: 1 })).toMatchObject({ allowed: false })
     const reservation = await lenient.reserve('held:e', { tokens: 1 })
     expect(await reservation.settle(-1)).toMatchObject({ status: 'failed' })
+    expect(await reservation.settle(1)).toMatchObject({ status: 'settled' })
     expect(failures).toMatchObject([
       { code: 'tokens-exceed-capacity' },
       { code: 'validation-failed', errors: [{ path: '/ttlMs' }] },

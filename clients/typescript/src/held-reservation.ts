@@ -1,10 +1,10 @@
 import type { Decision, Fallback } from './decision.ts'
+import { EndAttempt } from './end-attempt.ts'
 import { extendRepeatedly } from './extend-repeatedly.ts'
 import type { Failures } from './failures.ts'
 import type { Hold, HoldEnd } from './hold.ts'
 import type { Charge, Reservation, Settlement } from './reservation.ts'
-import { ServiceError } from './service-error.ts'
-import { settleUntilAnswered } from './settle-until-answered.ts'
+import { ReservationEndedError } from './reservation-ended-error.ts'
 
 /** Where a runtime has no such symbol, compilers fall back to this one too. */
 const asyncDispose: typeof Symbol.asyncDispose = Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')
@@ -15,7 +15,8 @@ export class HeldReservation<D extends Decision | Fallback> implements Reservati
   readonly #hold: Hold | undefined
   readonly #failures: Failures
   #stopExtending: () => void = () => undefined
-  #ended: { readonly end: HoldEnd; readonly settlement: Promise<Settlement> } | undefined
+  /** The last call that was sent to end it. */
+  #attempt: EndAttempt | undefined
 
   /** @param hold `undefined` if nothing is held */
   constructor(decision: D, hold: Hold | undefined, failures: Failures) {
@@ -28,14 +29,12 @@ export class HeldReservation<D extends Decision | Fallback> implements Reservati
     return this.decision.allowed
   }
 
-  /** Extends it until it ends. */
+  /** Extends it until it is to end. */
   keepAlive(): void {
     if (this.#hold?.isHeld) this.#stopExtending = extendRepeatedly(this.#hold, this.#failures)
   }
 
   settle(tokens?: number | readonly Charge[]): Promise<Settlement> {
-    if (this.#ended !== undefined && !isSettledWith(tokens, this.#ended.end))
-      return quiet(this.#refuse(this.#ended.end))
     return this.#endAs({ amounts: tokens })
   }
 
@@ -49,31 +48,38 @@ export class HeldReservation<D extends Decision | Fallback> implements Reservati
   }
 
   #endAs(end: HoldEnd): Promise<Settlement> {
-    this.#ended ??= { end, settlement: quiet(this.#settle(end)) }
-    return this.#ended.settlement
+    const settlement = this.#end(end)
+    // A rejection does not count as unhandled if nobody awaits it.
+    settlement.catch(() => undefined)
+    return settlement
   }
 
-  async #settle(end: HoldEnd): Promise<Settlement> {
-    this.#stopExtending()
+  /** Waits for a call in flight. Is sent unless an earlier one has ended the reservation, or may have. */
+  async #end(end: HoldEnd): Promise<Settlement> {
     if (this.#hold === undefined) return { status: 'none', checks: [] }
-    return settleUntilAnswered(this.#hold, end, this.#failures)
+    let attempt: EndAttempt | undefined
+    // Another call may have waited too, and have been sent first.
+    while (attempt !== this.#attempt) {
+      attempt = this.#attempt
+      await attempt?.settlement.catch(() => undefined)
+    }
+    if (attempt !== undefined && !attempt.hasChangedNothing) return this.#resultOf(attempt, end)
+    this.#stopExtending()
+    this.#attempt = new EndAttempt(this.#hold, end, this.#failures)
+    return this.#attempt.settlement
   }
 
-  /** What the service would say if it were asked. */
-  async #refuse(end: HoldEnd): Promise<Settlement> {
-    const detail = end === 'released' ? 'it was released before' : 'it was settled with other amounts before'
-    const title = 'The reservation has ended'
-    return this.#failures.settlement(new ServiceError({ status: 409, code: 'reservation-ended', title, detail }))
+  /** The result of a call that is not sent, since this attempt decides. */
+  async #resultOf(attempt: EndAttempt, end: HoldEnd): Promise<Settlement> {
+    if (end === 'released' || isSettledWith(end.amounts, attempt.end)) return attempt.settlement
+    const earlier = attempt.end === 'released' ? 'release' : 'settle with other amounts'
+    return this.#failures.settlement(
+      new ReservationEndedError(`The reservation cannot be settled: ${earlier} was called before`),
+    )
   }
 }
 
 /** Amounts of several keys are compared by identity. */
 function isSettledWith(amounts: number | readonly Charge[] | undefined, end: HoldEnd): boolean {
   return end !== 'released' && end.amounts === amounts
-}
-
-/** The same promise. Its rejection does not count as unhandled if nobody awaits it. */
-function quiet<T>(promise: Promise<T>): Promise<T> {
-  promise.catch(() => undefined)
-  return promise
 }

@@ -10,5 +10,6 @@ export type {
   SettledCharge,
   Settlement,
 } from './reservation.ts'
+export { ReservationEndedError } from './reservation-ended-error.ts'
 export { type FieldError, type ProblemDocument, ServiceError } from './service-error.ts'
 export { Throttler } from './throttler.ts'

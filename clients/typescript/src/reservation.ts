@@ -6,7 +6,7 @@ export interface ReservationOptions {
   readonly ttlMs?: number | undefined
   /** What happens to the tokens if they are not settled in time: `charge` (the default) or `release`. */
   readonly onExpiry?: 'charge' | 'release' | undefined
-  /** Whether the reservation is extended until it is settled or released; `false` by default. */
+  /** Whether the reservation is extended until `settle` or `release` is called; `false` by default. */
   readonly extend?: boolean | undefined
 }
 
@@ -33,7 +33,7 @@ export interface Settlement {
   /**
    * - `settled`, `released`: the service has done it.
    * - `pending`: the service has not answered yet. The client asks again until it does.
-   * - `failed`: the service refuses it, or has not answered until it was too late.
+   * - `failed`: the service refuses it, or an earlier call decides otherwise.
    * - `none`: there is nothing to settle, since the reservation was denied, refused, or allowed without a hold.
    */
   readonly status: 'settled' | 'released' | 'pending' | 'failed' | 'none'
@@ -50,11 +50,12 @@ export interface Reservation<D extends Decision | Fallback = Decision | Fallback
   /**
    * Charges the actual cost, and frees what was held.
    * @param tokens for every key, or for each of several; without it, what was reserved
-   * @returns after the timeout of the client at the latest. A promise that is not awaited is never an unhandled rejection.
-   * @throws only if `onFailure` is `throw` and the service refuses it
+   * @returns after the timeout of the client at the latest, or twice that if another call was in flight. A promise that
+   * is not awaited is never an unhandled rejection.
+   * @throws only if `onFailure` is `throw` and the service refuses it, or an earlier call decides otherwise
    */
   settle(tokens?: number | readonly Charge[]): Promise<Settlement>
-  /** The same, but charges nothing. It does nothing if the reservation is settled already. */
+  /** The same, but charges nothing. It does nothing if the reservation is settled already, or may be. */
   release(): Promise<Settlement>
 }
 

@@ -1,4 +1,5 @@
 import type { AllDecision, AllFallback, Check, Decision, Fallback } from './decision.ts'
+import { EndAttempt } from './end-attempt.ts'
 import type { Failures } from './failures.ts'
 import { HeldReservation } from './held-reservation.ts'
 import { Hold } from './hold.ts'
@@ -7,7 +8,6 @@ import { readAllDecision, readDecision } from './read-decision.ts'
 import type { Reservation, ReservationOptions, ReserveOptions } from './reservation.ts'
 import { ReservationService } from './reservation-service.ts'
 import { bodyOf } from './service.ts'
-import { settleUntilAnswered } from './settle-until-answered.ts'
 
 /** The service's own default. */
 const DEFAULT_TTL_MS = 60_000
@@ -74,7 +74,7 @@ export class Reservations {
   /** The hold, if the work is done. Otherwise nobody will settle it, so it is released in the background. */
   #keepIf(isAllowed: boolean, hold: Hold | undefined): Hold | undefined {
     if (isAllowed) return hold
-    if (hold?.mayBeHeld) settleUntilAnswered(hold, 'released', this.#failures).catch(() => undefined)
+    if (hold?.mayBeHeld) new EndAttempt(hold, 'released', this.#failures)
     return undefined
   }
 }

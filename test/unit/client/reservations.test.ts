@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
-import { Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
+import { ServiceError, Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
 import { eventually } from '../../support/eventually.ts'
 import { FakeReservations } from '../../support/fake-reservations.ts'
 import { type Answer, decision, FakeService, problem } from '../../support/fake-service.ts'
@@ -64,6 +64,7 @@ const loseConnection: Answer = (call, response, index) => {
   response.destroy()
 }
 const hang: Answer = () => undefined
+const invalid: Answer = (_, response) => problem(response, 400, 'validation-failed')
 const draining: Answer = (_, response) => problem(response, 503, 'draining')
 const allowLocally: Answer = (_, response) => {
   response.writeHead(201)
@@ -168,12 +169,14 @@ describe('a reservation', () => {
     const throttler = await given({ onFailure: 'allow' })
     const settled = await throttler.reserve('a', { tokens: 2 })
     await settled.settle(1)
-    const ended = { name: 'ServiceError', status: 409, code: 'reservation-ended' }
-    expect(await settled.settle(2)).toMatchObject({ status: 'failed', failure: ended })
+    const ended = { name: 'ReservationEndedError', code: 'reservation-ended' }
+    const message = 'The reservation cannot be settled: settle with other amounts was called before'
+    expect(await settled.settle(2)).toMatchObject({ status: 'failed', failure: { ...ended, message } })
     const released = await throttler.reserve('a', { tokens: 2 })
     void released.release()
-    expect(await released.settle()).toMatchObject({ status: 'failed', failure: { message: /released before/ } })
+    expect(await released.settle()).toMatchObject({ status: 'failed', failure: { message: /release was called/ } })
     expect(failures).toMatchObject([ended, ended])
+    expect(failures).not.toContainEqual(expect.any(ServiceError))
   })
 
   it('that is denied holds nothing, and asks nothing more', async () => {
@@ -451,6 +454,60 @@ describe('settling', () => {
     await expect(settled).rejects.toMatchObject(failure)
     await reservation[Symbol.asyncDispose ?? Symbol.for('Symbol.asyncDispose')]()
     expect(failures).toMatchObject([failure])
+  })
+
+  it.each([
+    ['refused', 10.5, 1],
+    ['not sent, since its amount cannot be written as JSON', 1n, 0],
+  ] as [string, unknown, number][])(
+    'that was %s changes nothing, so the next call is sent',
+    async (_, tokens, sent) => {
+      const throttler = await given({ onFailure: 'allow' }, failing(SETTLE, sent, invalid))
+      const reservation = await throttler.reserve('a', { tokens: 4 })
+      expect(await reservation.settle(tokens as number)).toMatchObject({ status: 'failed' })
+      expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
+      expect(await reservation.release()).toMatchObject({ status: 'settled' })
+      expect([reservations.held, reservations.spent, failures.length]).toEqual([0, 3, 1])
+    },
+  )
+
+  it('that was refused is followed by a release', async () => {
+    const throttler = await given({ onFailure: 'allow' }, failing(SETTLE, 1, invalid))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    const refused = reservation.settle(10.5)
+    // While the answer is missing, nobody knows that a release is needed.
+    expect(await reservation.release()).toMatchObject({ status: 'released' })
+    expect(await refused).toMatchObject({ status: 'failed', failure: { code: 'validation-failed' } })
+    expect(reservations.holds).toMatchObject([{ status: 'released' }])
+  })
+
+  it('is sent once by two calls that wait for one that is refused', async () => {
+    const throttler = await given({ onFailure: 'allow' }, failing(SETTLE, 1, invalid))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    const settlements = await Promise.all([10.5, 3, 3].map(tokens => reservation.settle(tokens)))
+    expect(settlements.map(({ status }) => status)).toEqual(['failed', 'settled', 'settled'])
+    expect(paths().filter(path => SETTLE.test(path))).toHaveLength(2)
+  })
+
+  it('decides although it is refused, if an earlier call of it may have been executed', async () => {
+    const answers = [loseConnection, invalid]
+    const lost: Answer = (call, response, index) => answers.shift()?.(call, response, index)
+    const throttler = await given({ onFailure: 'allow' }, failing(SETTLE, 2, lost))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(3)).toMatchObject({ status: 'pending' })
+    await eventually(() => expect(failures).toMatchObject([{ name: 'TypeError' }, { code: 'validation-failed' }]))
+    expect(await reservation.settle(2)).toMatchObject({ failure: { name: 'ReservationEndedError' } })
+    expect([reservations.spent, service.calls.length]).toEqual([3, 3])
+  })
+
+  it('that was never executed does not decide once it is refused', async () => {
+    const answers = [draining, invalid]
+    const refused: Answer = (call, response, index) => answers.shift()?.(call, response, index)
+    const throttler = await given({ onFailure: 'allow' }, failing(SETTLE, 2, refused))
+    const reservation = await throttler.reserve('a', { tokens: 4 })
+    expect(await reservation.settle(10.5)).toMatchObject({ status: 'pending' })
+    await eventually(() => expect(failures).toMatchObject([{ code: 'draining' }, { code: 'validation-failed' }]))
+    expect(await reservation.settle(3)).toMatchObject({ status: 'settled', checks: [{ charged: 3 }] })
   })
 
   it('stops asking when the reservation has expired, if it is a release', async () => {
