@@ -46,7 +46,9 @@ export interface Reply<Body> {
 /** Paths are relative to the page, so that the console also works behind a proxy that adds a prefix. */
 export async function call<Body>(path: string, { method = 'GET', ...rest }: Call = {}): Promise<Reply<Body>> {
   const { query = {}, headers = {}, body, signal, accepts = [] } = rest
-  const given = Object.entries(query).flatMap(([name, value]) => (value === undefined ? [] : [[name, String(value)]]))
+  const given = Object.entries(query).flatMap(([name, value]): [string, string][] =>
+    value === undefined ? [] : [[name, String(value)]],
+  )
   const search = new URLSearchParams(given).toString()
   const response = await fetch(search === '' ? path : `${path}?${search}`, {
     method,
@@ -77,8 +79,14 @@ function problemOf(content: unknown, { status }: Response): ProblemBody {
     : { code: 'unexpected', title: `HTTP status ${status}` }
 }
 
-/** A key as one segment of a path. */
+/**
+ * A key as one segment of a path.
+ * @throws for `.` and `..`, which browsers resolve before they send the path; what the service says of them elsewhere
+ */
 export function segment(key: string): string {
+  if (key === '.' || key === '..') {
+    throw new CallFailure(400, { code: 'key-invalid', detail: `the key "${key}" is not allowed` })
+  }
   return encodeURIComponent(key)
 }
 

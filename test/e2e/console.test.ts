@@ -13,6 +13,7 @@ import {
   seed,
   VIEWS,
 } from '../support/console-data.ts'
+import { eventually } from '../support/eventually.ts'
 import { givenConsole } from '../support/given-console.ts'
 
 describeWithChromium('the console', () => {
@@ -65,6 +66,22 @@ describeWithChromium('the console', () => {
     await open.shows(OUTAGE.detail)
     await open.shows('closed')
     await open.expectNoFault()
+  })
+
+  it('says in every part of a view that a key is not allowed', async () => {
+    const open = await given.at('#/overview')
+    for (const [place, text, alerts] of [
+      ['#/key?key=..', 'the key ".." is not allowed', 3],
+      ['#/policy?key=..', 'the key ".." is not allowed', 2],
+      ['#/key?key=.', 'the key "." is not allowed', 3],
+      ['#/policy?key=.', 'the key "." is not allowed', 2],
+      ['#/key?key=%07', 'the key contains the control character U+0007', 3],
+    ] as const) {
+      await open.go(place)
+      await open.shows(text)
+      await eventually(async () => expect(await open.page.getByRole('alert').count()).toBe(alerts))
+      await open.expectNoFault()
+    }
   })
 
   it('a read-only token sees everything, and its controls are disabled', async () => {
