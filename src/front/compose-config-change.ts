@@ -53,8 +53,7 @@ export interface ConfigChangeParts {
   readonly queue: BullCommandQueue
   /** Why the policy store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
-  /** Why commands wait without being processed; `undefined` if they do not. */
-  readonly queueWatch: { readonly reason: string | undefined }
+  readonly queueWatch: Pick<QueueWatch, 'reason' | 'waitsMs'>
   /** Resolves once the process enforces every event that was in the partition's log at the call. */
   catchUp(partition: number): Promise<void>
   /** Whether the policies have been loaded. */

@@ -93,6 +93,7 @@ export function composeFront(
     policies: () => policies.size,
     circuitState: () => CIRCUIT_STATES[checks.store.circuit],
     queueJobs: () => withDeadline(changes.queue.countJobs(), SCRAPE_PATIENCE_MS),
+    queueWaitsMs: () => changes.queueWatch.waitsMs,
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, tracing, logger, loggedKey }

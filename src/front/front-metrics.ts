@@ -30,6 +30,8 @@ export interface FrontGauges {
   circuitState(): number
   /** Jobs in the command queues, by state. Rejects while the policy store is unavailable. */
   queueJobs(): Promise<Readonly<Record<string, number>>>
+  /** By partition, how long its queue of commands has had the same first command. */
+  queueWaitsMs(): ReadonlyMap<number, number>
 }
 
 /**
@@ -136,6 +138,17 @@ export class FrontMetrics implements CheckObserver, FollowObserver, ReplyObserve
         const jobs = await gauges.queueJobs().catch(() => ({}))
         this.reset()
         for (const [state, count] of Object.entries(jobs)) this.set({ state }, count)
+      },
+    })
+    new Gauge({
+      name: 'throttler_queue_first_command_seconds',
+      help: 'How long the same command has been the first of the queue, by partition; 0 if the queue is empty',
+      labelNames: ['partition'] as const,
+      aggregator: 'max',
+      registers: [this.registry],
+      collect() {
+        this.reset()
+        for (const [partition, ms] of gauges.queueWaitsMs()) this.set({ partition: String(partition) }, ms / 1000)
       },
     })
   }

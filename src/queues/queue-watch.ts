@@ -40,6 +40,8 @@ interface Watched {
   /** The observed state without the lease, or the error, as text, and the time since when it has been the same. */
   readonly seen: string
   readonly sinceMs: number
+  /** How long the queue has had the same first command, or has been unreadable; 0 if it is empty. */
+  readonly waitedMs: number
   readonly lease: string | null
   readonly stallReason: StallReason | undefined
 }
@@ -57,6 +59,11 @@ export class QueueWatch {
   /** Why commands of a partition are not processed; `undefined` if all are. */
   get reason(): string | undefined {
     return [...this.#watched.values()].find(({ stallReason }) => stallReason !== undefined)?.stallReason
+  }
+
+  /** By partition, how long the queue has had the same first command. Without partitions whose store is unavailable. */
+  get waitsMs(): ReadonlyMap<number, number> {
+    return new Map(Array.from(this.#watched, ([partition, { waitedMs }]) => [partition, waitedMs]))
   }
 
   start(): void {
@@ -82,10 +89,13 @@ export class QueueWatch {
     try {
       const state = await this.#options.stateOf(partition)
       const { lease, ...seen } = state
-      await this.#see(partition, { seen: JSON.stringify(seen), lease }, () => this.#stallReasonOf(partition, state))
+      const isEmpty = state.first === undefined
+      const observed = { seen: JSON.stringify(seen), isEmpty, lease }
+      await this.#see(partition, observed, () => this.#stallReasonOf(partition, state))
     } catch (err) {
       if (this.#options.isTransient(err as Error)) this.#watched.delete(partition)
-      else await this.#see(partition, { seen: String(err), lease: null }, async () => 'queue-unreadable')
+      else
+        await this.#see(partition, { seen: String(err), isEmpty: false, lease: null }, async () => 'queue-unreadable')
     }
   }
 
@@ -100,16 +110,16 @@ export class QueueWatch {
   /** A queue is stalled if its state has been the same for `STALLED_AFTER_MS`, whatever the lease. */
   async #see(
     partition: number,
-    { seen, lease }: Pick<Watched, 'seen' | 'lease'>,
+    { seen, isEmpty, lease }: Pick<Watched, 'seen' | 'lease'> & { readonly isEmpty: boolean },
     find: () => Promise<StallReason | undefined>,
   ): Promise<void> {
     const { now } = this.#options
     const last = this.#watched.get(partition)
     const sinceMs = last?.seen === seen ? last.sinceMs : now()
-    const waitedMs = now() - sinceMs
-    const stallReason = waitedMs >= STALLED_AFTER_MS ? await find() : undefined
-    this.#watched.set(partition, { seen, lease, sinceMs, stallReason })
-    if (stallReason !== last?.stallReason) this.#report(partition, stallReason, waitedMs)
+    const unchangedMs = now() - sinceMs
+    const stallReason = unchangedMs >= STALLED_AFTER_MS ? await find() : undefined
+    this.#watched.set(partition, { seen, sinceMs, waitedMs: isEmpty ? 0 : unchangedMs, lease, stallReason })
+    if (stallReason !== last?.stallReason) this.#report(partition, stallReason, unchangedMs)
   }
 
   #report(partition: number, reason: StallReason | undefined, waitedMs: number): void {

@@ -10,6 +10,7 @@ import { PrimaryMetrics } from '../../src/processes/primary-metrics.ts'
 import { EnvSchema, FILE_VARIABLES } from '../../src/settings/env.schema.ts'
 import { WorkerMetrics } from '../../workers/worker-metrics.ts'
 import { blocksUnder } from '../support/documents.ts'
+import { NO_GAUGES } from '../support/no-gauges.ts'
 
 const ROOT = new URL('../../', import.meta.url)
 const read = (path: string) => readFileSync(new URL(path, ROOT), 'utf8')
@@ -173,7 +174,7 @@ describe('the documents', () => {
   })
 
   it('explain every metric, with its labels', async () => {
-    const front = new FrontMetrics({ policies: () => 0, circuitState: () => 0, queueJobs: async () => ({}) })
+    const front = new FrontMetrics(NO_GAUGES)
     const primary = new PrimaryMetrics([], [])
     const texts = [
       await front.registry.metrics(),

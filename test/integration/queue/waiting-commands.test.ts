@@ -7,6 +7,7 @@ import { isTransient } from '../../../src/redis/connection/transient.ts'
 import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
+import { samplesIn } from '../../support/prometheus.ts'
 import { given } from '../config-change/given-store.ts'
 
 const partition = configPartition('k')
@@ -52,6 +53,17 @@ it('the queue reports that it is paused', async () => {
   expect(await queue.state(partition)).toMatchObject({ isPaused: true, first })
   await paused?.resume()
   expect(await queue.state(partition)).toMatchObject({ isPaused: false, first })
+})
+
+it('the metrics name the one partition whose queue is stuck', async () => {
+  await startChange()
+  const waited = async (of: number) => {
+    const { text } = await app.client.request('GET', '/metrics')
+    return samplesIn(text).get(`throttler_queue_first_command_seconds{partition="${of}"}`)
+  }
+  await eventually(async () => expect(await waited(partition)).toBeGreaterThan(0))
+  const others = [0, 1, 2, 3].filter(other => other !== partition)
+  expect(await Promise.all(others.map(waited))).toEqual([0, 0, 0])
 })
 
 it('the queue distinguishes a command whose worker lives from an abandoned one', async () => {

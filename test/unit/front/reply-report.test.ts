@@ -2,6 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals
 import { FrontMetrics } from '../../../src/front/front-metrics.ts'
 import { replyReport } from '../../../src/front/reply-report.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
+import { NO_GAUGES } from '../../support/no-gauges.ts'
 
 let nowMs: number
 beforeEach(() => {
@@ -14,7 +15,7 @@ afterEach(() => {
 
 describe('clocks that differ', () => {
   it('are counted for each call, and logged once a minute', async () => {
-    const observer = new FrontMetrics({ policies: () => 0, circuitState: () => 0, queueJobs: async () => ({}) })
+    const observer = new FrontMetrics(NO_GAUGES)
     const error = jest.fn()
     const logger = { error } as Partial<Logger> as Logger
     const report = replyReport({ observer, expired: () => undefined, logger, loggedKey: key => key })

@@ -86,3 +86,25 @@ it('the watch reports a command that workers take again and again, each time wit
   }
   expect(watch.reason).toBe('queue-stalled')
 })
+
+it.each([
+  ['waits', WAITING, 60_000],
+  ['waits in a paused queue', { ...WAITING, isPaused: true }, 60_000],
+  ['is taken by a worker', { ...WAITING, lease: 'held' }, 60_000],
+  ['may wait in a queue that cannot be read', new Error('WRONGTYPE'), 60_000],
+  ['cannot wait, since the queue is empty', EMPTY, 0],
+  ['cannot wait, since the queue is empty, although it is paused', { ...EMPTY, isPaused: true }, 0],
+  ['may wait in a store that is unavailable', new Error('the connection is lost'), undefined],
+])('the watch knows for how long the first command %s', async (_, state, waitedMs) => {
+  found = state
+  await watchFor(60)
+  expect(watch.waitsMs.get(0)).toBe(waitedMs)
+})
+
+it('the watch counts again from 0 once another command is the first', async () => {
+  found = WAITING
+  await watchFor(60)
+  found = { ...WAITING, first: 'b' }
+  await watchFor(5)
+  expect(watch.waitsMs).toEqual(new Map([[0, 5_000]]))
+})
