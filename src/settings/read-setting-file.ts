@@ -1,4 +1,4 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs'
 
 const MAX_BYTES = 1024 * 1024
 
@@ -17,17 +17,28 @@ export interface SmallFile {
 }
 
 /**
- * Reads a file that may not be text. Refuses a pipe or a device, which could block the process or never end.
+ * Reads a file that may not be text. Refuses a device, which may never end, and a pipe, which may block the process.
+ * @param acceptsPipe reads a pipe too, and waits until its writer has closed it
  * @throws {Error}
  */
-export function readSmallFile(path: string): SmallFile {
-  const file = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+export function readSmallFile(path: string, { acceptsPipe = false } = {}): SmallFile {
+  const file = openSync(path, acceptsPipe ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK)
   try {
     const stats = fstatSync(file)
-    if (!stats.isFile()) throw new Error('not a regular file')
-    if (stats.size > MAX_BYTES) throw new Error(`larger than ${MAX_BYTES} bytes`)
-    return { bytes: readFileSync(file), mode: stats.mode }
+    if (!(stats.isFile() || (acceptsPipe && stats.isFIFO()))) throw new Error('not a regular file')
+    return { bytes: readToEnd(file), mode: stats.mode }
   } finally {
     closeSync(file)
   }
+}
+
+function readToEnd(file: number): Buffer {
+  const bytes = Buffer.allocUnsafe(MAX_BYTES + 1)
+  let length = 0
+  while (length <= MAX_BYTES) {
+    const read = readSync(file, bytes, length, bytes.length - length, null)
+    if (read === 0) return bytes.subarray(0, length)
+    length += read
+  }
+  throw new Error(`larger than ${MAX_BYTES} bytes`)
 }

@@ -21,7 +21,7 @@ export function tokenOfVariable(value: string | undefined): ServiceToken | undef
 }
 
 /**
- * The token in a file. As ssh does for its keys, warns of a file that others can read.
+ * The token in a file or a pipe, such as `<(command)` of a shell. As ssh does for its keys, warns of a file that others can read.
  * @throws {UnusableToken}
  */
 export function tokenOfFile(path: string, warn: (text: string) => void): ServiceToken {
@@ -36,7 +36,7 @@ export function tokenOfFile(path: string, warn: (text: string) => void): Service
 
 function read(path: string, source: string): SmallFile {
   try {
-    return readSmallFile(path)
+    return readSmallFile(path, { acceptsPipe: true })
   } catch (err) {
     throw new UnusableToken(`${source} cannot be read: ${(err as Error).message}`)
   }

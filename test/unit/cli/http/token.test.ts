@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process'
+import { execFileSync, spawn } from 'node:child_process'
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -64,10 +64,12 @@ describe('a token file', () => {
     expect(() => tokenOfFile(path, () => undefined)).toThrow(message)
   })
 
-  it('that is a pipe is refused, rather than awaiting a writer', () => {
+  it('may be a pipe', () => {
     const pipe = join(directory, 'pipe')
-    execFileSync('mkfifo', [pipe])
-    expect(() => tokenOfFile(pipe, () => undefined)).toThrow(/cannot be read: not a regular file$/)
+    execFileSync('mkfifo', ['--mode=600', pipe])
+    const writer = spawn('sh', ['-c', `echo ${TOKEN} > ${pipe}`])
+    expect(tokenOfFile(pipe, () => undefined).value).toBe(TOKEN)
+    writer.kill()
   })
 
   it('of more than 1 MiB is refused', () => {
