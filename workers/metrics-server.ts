@@ -3,6 +3,7 @@ import type { Server as Listener } from 'node:net'
 import { ConnectionSlots } from '../src/connections/connection-slots.ts'
 import { Connections } from '../src/connections/connections.ts'
 import { forwardingListener } from '../src/connections/forwarding-listener.ts'
+import { heldMemory } from '../src/connections/held-memory.ts'
 import { LingeringClose } from '../src/connections/lingering-close.ts'
 import { readingTurns } from '../src/connections/paced-reading.ts'
 import { SlowClients } from '../src/connections/slow-clients.ts'
@@ -63,7 +64,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
     replacesIdle: true,
   })
-  new SlowClients(server, connections)
+  new SlowClients(server, connections, heldMemory())
   const turns = readingTurns()
   new LingeringClose(server, { connections, unreadBodies: new UnreadBodies(server, turns), turns })
   const [address, ...additionalAddresses] = listenAddresses(host)

@@ -5,10 +5,7 @@ import type { ConnectionSlots } from './connection-slots.ts'
 import type { ConnectionState } from './held-slot.ts'
 import { Newcomers } from './newcomers.ts'
 import { PacedClosing } from './paced-closing.ts'
-import { SharedBound } from './shared-bound.ts'
-
-/** Bytes of all requests that have arrived in part. */
-const MAX_HELD_BYTES = 64 * 1024 * 1024
+import type { SharedBound } from './shared-bound.ts'
 
 /** How long a client may take until it is admitted, in ms. */
 const ADMISSION_LIMIT_MS = 10_000
@@ -26,21 +23,29 @@ export interface OpenHandler {
   readonly isAdmitted: boolean
 }
 
-/** Opens the protocol of a connection. @param hold called with the bytes that the connection holds of unfinished requests */
+/** Opens the protocol of a connection. @param hold called with the bytes that the connection holds for its client */
 export type OpenSocket<Handler> = (socket: Socket, hold: (bytes: number) => void) => Handler
+
+interface OpenSocketsOptions<Handler> {
+  readonly slots: ConnectionSlots
+  /** That all clients share. */
+  readonly memory: SharedBound
+  readonly open: OpenSocket<Handler>
+}
 
 /** The connections of a protocol of its own, each with its handler. Bounds their number, and what all of them hold. */
 export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socket, Handler]> {
   readonly #slots: ConnectionSlots
   readonly #openSocket: OpenSocket<Handler>
   readonly #open = new Map<Socket, Handler>()
-  readonly #held = new SharedBound(MAX_HELD_BYTES)
+  readonly #memory: SharedBound
   readonly #newcomers = new Newcomers(ADMISSION_LIMIT_MS)
   readonly #closing = new PacedClosing()
 
-  constructor(slots: ConnectionSlots, openSocket: OpenSocket<Handler>) {
+  constructor({ slots, memory, open }: OpenSocketsOptions<Handler>) {
     this.#slots = slots
-    this.#openSocket = openSocket
+    this.#memory = memory
+    this.#openSocket = open
   }
 
   [Symbol.iterator](): Iterator<[Socket, Handler]> {
@@ -97,13 +102,13 @@ export class OpenSockets<Handler extends OpenHandler> implements Iterable<[Socke
   #accept(socket: Socket): Handler {
     const client = clientOf(socket.remoteAddress)
     const refuse = () => void socket.destroy()
-    const handler = this.#openSocket(socket, bytes => this.#held.hold(client, refuse, bytes))
+    const handler = this.#openSocket(socket, bytes => this.#memory.hold(client, refuse, bytes))
     this.#open.set(socket, handler)
     this.#newcomers.add(socket, performance.now())
     socket.once('close', () => {
       this.#open.delete(socket)
       this.#newcomers.delete(socket)
-      this.#held.release(client, refuse)
+      this.#memory.release(client, refuse)
     })
     return handler
   }

@@ -53,6 +53,7 @@ export class SharedBound {
   #set(client: string, lose: Lose, amount: number): void {
     const holding = this.#byClient.get(client) ?? { client, amount: 0, items: new Map<Lose, number>(), heapIndex: 0 }
     const added = amount - (holding.items.get(lose) ?? 0)
+    if (added === 0) return
     if (holding.items.size > 0) this.#holdings.remove(holding)
     holding.amount += added
     this.#total += added

@@ -1,7 +1,10 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
+import { InspectedMemory } from './held-memory.ts'
+import { PacedClosing } from './paced-closing.ts'
 import { waitsToBeRead } from './paced-socket.ts'
+import type { SharedBound } from './shared-bound.ts'
 import { Transfers } from './transfers.ts'
 import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
@@ -21,14 +24,16 @@ const READING_LIMIT_MS = 32_000
 const CLOSING_LIMIT_MS = 2_000
 
 /**
- * Disconnects clients that send a body or read a response too slowly, and the slowest readers when all clients together leave too
- * much unread. Node limits the time of whole requests, which would break a large import over a slow line. All connections are
+ * Disconnects clients that send a body or read a response too slowly, and holds what the others have not read in the memory that all
+ * clients share. Node limits the time of whole requests, which would break a large import over a slow line. All connections are
  * inspected together at an interval, so a request costs nothing.
  * @see https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html, which does the same for bodies
  */
 export class SlowClients {
   readonly #connections: Connections
   readonly #senders = new Transfers(SENDING_LIMIT_MS)
+  readonly #closing = new PacedClosing()
+  readonly #unread: InspectedMemory
   #readers = new SlowReaders(READING_LIMIT_MS)
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
@@ -38,8 +43,10 @@ export class SlowClients {
     sendsTooSlowly: (connection, nowMs) => this.#sendsTooSlowly(connection, nowMs),
   }
 
-  constructor(server: Server, connections: Connections) {
+  /** @param memory that all clients share */
+  constructor(server: Server, connections: Connections, memory: SharedBound) {
     this.#connections = connections
+    this.#unread = new InspectedMemory(memory, connection => this.#closing.close(connection))
     const timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
     server.once('close', () => clearInterval(timer))
   }
@@ -56,7 +63,7 @@ export class SlowClients {
   }
 
   #look(): void {
-    this.#readers.disconnectFrom(this.#connections, this.#transferring)
+    this.#unread.update(this.#readers.disconnectFrom(this.#connections, this.#transferring))
   }
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {

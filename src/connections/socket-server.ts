@@ -1,6 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { ConnectionSlots } from './connection-slots.ts'
 import { type OpenHandler, type OpenSocket, OpenSockets } from './open-sockets.ts'
+import type { SharedBound } from './shared-bound.ts'
 import { Transfers } from './transfers.ts'
 import { SlowReaders, type Transferring } from './unread-bytes.ts'
 
@@ -17,6 +18,8 @@ const READING_MS = 1_000
 /** The protocol of one connection. */
 export interface SocketHandler extends OpenHandler {
   receive(chunk: Buffer): void
+  /** Counts again what the connection holds: its client may have read. */
+  reportHeld(): void
   /** The client sends nothing more. */
   inputEnded(): void
   /** From now on, the connection ends after a reply, once everything that has arrived is answered. */
@@ -30,6 +33,8 @@ export interface SocketHandler extends OpenHandler {
 interface SocketServerOptions {
   readonly open: OpenSocket<SocketHandler>
   readonly slots: ConnectionSlots
+  /** That all clients share. */
+  readonly memory: SharedBound
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
 }
@@ -49,9 +54,9 @@ export class SocketServer {
   }
   readonly #timer: NodeJS.Timeout
 
-  constructor({ open, slots, drain }: SocketServerOptions) {
+  constructor({ open, slots, memory, drain }: SocketServerOptions) {
     this.#drain = drain
-    this.#open = new OpenSockets(slots, open)
+    this.#open = new OpenSockets({ slots, memory, open })
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
     drain.addEventListener('abort', () => {
       for (const handler of this.#open.handlers()) handler.drain()
@@ -84,6 +89,7 @@ export class SocketServer {
   #look(): void {
     this.#open.closeLate(performance.now())
     this.#readers.disconnectFrom(this.#open.sockets(), this.#transferring)
+    for (const handler of this.#open.handlers()) handler.reportHeld()
   }
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {

@@ -1,32 +1,11 @@
 import type { Socket } from 'node:net'
+import type { Found } from './held-memory.ts'
 import { Transfers } from './transfers.ts'
-
-/** Bytes that the clients of one protocol have not read. */
-const MAX_UNREAD_BYTES = 64 * 1024 * 1024
 
 /** Undocumented members of a socket: bytes sent to the kernel are those dispatched minus those queued. */
 interface SocketInternals {
   readonly _bytesDispatched: number
   readonly _handle: { readonly writeQueueSize: number } | null
-}
-
-/** What a client has not read. */
-export interface Unread {
-  readonly connection: Socket
-  readonly unreadBytes: number
-  /** Time left to read more, in ms: the less, the longer the client has read too slowly. */
-  readonly leftMs: number
-}
-
-/** Disconnects the slowest readers, until all clients together do not leave too much unread. */
-export function disconnectSlowest(unread: readonly Unread[]): void {
-  let totalBytes = unread.reduce((sum, { unreadBytes }) => sum + unreadBytes, 0)
-  if (totalBytes <= MAX_UNREAD_BYTES) return
-  for (const { connection, unreadBytes } of unread.toSorted((a, b) => a.leftMs - b.leftMs)) {
-    connection.destroy()
-    totalBytes -= unreadBytes
-    if (totalBytes <= MAX_UNREAD_BYTES) return
-  }
 }
 
 /** What a look at the connections of a protocol needs to know of each. */
@@ -39,32 +18,32 @@ export interface Transferring {
 /** Finds clients that read too slowly. */
 export class SlowReaders {
   readonly #transfers: Transfers
+  readonly #limitMs: number
 
   /** @param limitMs how long a client may read too slowly */
   constructor(limitMs: number) {
     this.#transfers = new Transfers(limitMs)
+    this.#limitMs = limitMs
   }
 
-  /** Disconnects clients that read or send too slowly, and the slowest readers if all together leave too much unread. */
-  disconnectFrom(connections: Iterable<Socket>, { unreadBytes, sendsTooSlowly }: Transferring): void {
+  /** Disconnects clients that read or send too slowly. Returns what the others have not read. */
+  disconnectFrom(connections: Iterable<Socket>, { unreadBytes, sendsTooSlowly }: Transferring): readonly Found[] {
     const nowMs = performance.now()
-    const unread: Unread[] = []
+    const unread: Found[] = []
     for (const connection of connections) {
-      const reading = this.#readingOf(connection, unreadBytes(connection), nowMs)
-      const isTooSlow = sendsTooSlowly(connection, nowMs) || (reading !== undefined && reading.leftMs <= 0)
-      if (isTooSlow) connection.destroy()
-      else if (reading !== undefined) unread.push(reading)
+      const bytes = unreadBytes(connection)
+      const leftMs = this.#leftMs(connection, bytes, nowMs)
+      if (sendsTooSlowly(connection, nowMs) || leftMs <= 0) connection.destroy()
+      else if (bytes > 0) unread.push({ connection, bytes, isProgressing: leftMs >= this.#limitMs })
     }
-    disconnectSlowest(unread)
+    return unread
   }
 
-  /** `undefined` if the client has read everything. */
-  #readingOf(connection: Socket, unreadBytes: number, nowMs: number): Unread | undefined {
-    if (unreadBytes > 0) {
-      return { connection, unreadBytes, leftMs: this.#transfers.leftMs(connection, sentBytes(connection), nowMs) }
-    }
+  /** The time that a client has left to read more. */
+  #leftMs(connection: Socket, unreadBytes: number, nowMs: number): number {
+    if (unreadBytes > 0) return this.#transfers.leftMs(connection, sentBytes(connection), nowMs)
     this.#transfers.end(connection)
-    return undefined
+    return this.#limitMs
   }
 }
 

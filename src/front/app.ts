@@ -9,6 +9,7 @@ import { LingeringClose } from '../connections/lingering-close.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import { watchFields } from '../connections/parsers.ts'
 import { RequestTurns } from '../connections/request-turns.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import { SlowClients } from '../connections/slow-clients.ts'
 import { UnfinishedRequests } from '../connections/unfinished-requests.ts'
 import { UnreadBodies } from '../connections/unread-bodies.ts'
@@ -35,9 +36,6 @@ import { addRoutes, type RouteDependencies } from './routes.ts'
 /** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
 const BODY = { maxBytes: 64 * 1024, maxElements: 200 }
 
-/** Bytes of all bodies that are still arriving. */
-const MAX_ARRIVING_BYTES = 64 * 1024 * 1024
-
 /** As long as the whole head of a request may be, so that a long key is refused as a key. */
 const MAX_PARAM_CHARACTERS = maxHeaderSize
 
@@ -52,6 +50,8 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'reques
   /** How long bodies are still received once the server closes, in ms. */
   readonly closingBodiesMs: number
   readonly slots: ConnectionSlots
+  /** Memory that all clients share. */
+  readonly memory: SharedBound
   readonly largeRequests: LargeRequests
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
@@ -65,8 +65,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const routes = new RouteMap()
   /** Of bodies that nobody reads. */
   const discarding = readingTurns()
-  const { largeRequests } = deps
-  const bodies = new ArrivingBodies({ maxBytes: MAX_ARRIVING_BYTES, discarding, largeRequests })
+  const { largeRequests, memory } = deps
+  const bodies = new ArrivingBodies({ memory, discarding, largeRequests })
   const log = new RequestLog(deps.calls)
   const requestSpans = new RequestSpans(deps)
   const handleError = answerErrors(log)
@@ -102,14 +102,17 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 
   new RequestTurns(app.server)
   const connections = new Connections(app.server, deps)
-  const slowClients = new SlowClients(app.server, connections)
+  const slowClients = new SlowClients(app.server, connections, memory)
   const unreadBodies = new UnreadBodies(app.server, discarding)
   const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })
   app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })
   watchFields(app.server, MAX_FIELDS, rejectTooManyFields(rejectMalformed))
-  new UnfinishedRequests(app.server, connection => rejectMalformed({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, connection))
+  new UnfinishedRequests(app.server, {
+    refuseLate: connection => rejectMalformed({ code: 'ERR_HTTP_REQUEST_TIMEOUT' }, connection),
+    memory,
+  })
   app.server.on('connect', rejectTunnels({ connections, lingeringClose }))
 
   app.setErrorHandler<FastifyError | Problem>((err, request, reply) => {

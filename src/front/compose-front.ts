@@ -4,6 +4,7 @@ import { Callers } from '../access/callers.ts'
 import { watchEventLoop } from '../access/overload.ts'
 import { RateLimitService } from '../check/envoy/rate-limit-service.ts'
 import { RequestPolicies } from '../check/request-policies.ts'
+import { heldMemory } from '../connections/held-memory.ts'
 import { LargeRequests } from '../connections/large-requests.ts'
 import { compilePolicy, DEFAULT_POLICY } from '../domain/policy.ts'
 import { PolicyTable } from '../domain/policy-table.ts'
@@ -129,6 +130,7 @@ export function composeFront(
     isOverloaded: watchEventLoop(env.EVENT_LOOP_LAG_MS),
     calls: new CallLog({ logger, loggedKey }),
     largeRequests: new LargeRequests(drain.signal),
+    memory: heldMemory(),
     drain: drain.signal,
     tracing,
   }

@@ -1,6 +1,7 @@
 import { SHOULD_RATE_LIMIT, ShouldRateLimit, type ShouldRateLimitOptions } from '../check/envoy/should-rate-limit.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import type { LargeRequests } from '../connections/large-requests.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import type { GrpcObserver, Method } from '../grpc/call.ts'
 import { GrpcServer } from '../grpc/grpc-server.ts'
 import { Health } from '../grpc/health.ts'
@@ -15,6 +16,8 @@ const OTHER_METHODS = '/_OTHER'
 
 export interface GrpcDependencies extends ShouldRateLimitOptions {
   readonly slots: ConnectionSlots
+  /** That all clients share. */
+  readonly memory: SharedBound
   readonly observer: GrpcObserver
   readonly largeRequests: LargeRequests
   /** Aborts when the instance stops, but not when another process replaces this one. */
@@ -25,7 +28,7 @@ export interface GrpcDependencies extends ShouldRateLimitOptions {
 
 /** The service over gRPC. It does not listen yet. */
 export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
-  const { slots, observer, largeRequests, stop, calls, tracing } = deps
+  const { slots, memory, observer, largeRequests, stop, calls, tracing } = deps
   const traced = (path: string, method: Method) =>
     tracing === undefined ? method : new TracedMethod(path, method, tracing)
   const health = new Health(['ratelimit'], stop)
@@ -33,6 +36,7 @@ export function buildGrpcServer(deps: GrpcDependencies): GrpcServer {
     methods: new Map([[SHOULD_RATE_LIMIT, traced(SHOULD_RATE_LIMIT, new ShouldRateLimit(deps))], ...health.methods]),
     unknownMethod: traced(OTHER_METHODS, UNKNOWN_METHOD),
     slots,
+    memory,
     observer,
     largeRequests,
     failed: cause => {

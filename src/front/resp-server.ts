@@ -4,6 +4,7 @@ import { CommandTable, type CommandTableOptions } from '../check/resp/command-ta
 import { RespConnection } from '../check/resp/resp-connection.ts'
 import type { Session } from '../check/resp/session.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import { SocketServer } from '../connections/socket-server.ts'
 import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
 import { TurnBudget } from '../lib/turn-budget.ts'
@@ -22,13 +23,15 @@ export interface RespDependencies extends CommandTableOptions, Omit<CommandRunne
   /** Absent if nothing is traced. */
   readonly tracing?: Tracing | undefined
   readonly slots: ConnectionSlots
+  /** That all clients share. */
+  readonly memory: SharedBound
   /** Aborts when the process begins to drain. */
   readonly drain: AbortSignal
 }
 
 /** The service over RESP. It does not listen yet. */
 export function buildRespServer(deps: RespDependencies): SocketServer {
-  const { slots, drain, tracing, calls } = deps
+  const { slots, memory, drain, tracing, calls } = deps
   const checker =
     tracing === undefined ? deps.checker : new TracedRespChecker({ ...tracing, calls, checker: deps.checker })
   const table = new CommandTable(deps)
@@ -38,6 +41,7 @@ export function buildRespServer(deps: RespDependencies): SocketServer {
   const budget = new TurnBudget(COMMANDS_PER_TURN)
   return new SocketServer({
     slots,
+    memory,
     drain,
     open: (socket, hold) => {
       const waiter = { socket, ip: socket.remoteAddress }

@@ -34,7 +34,7 @@ const SLOW_MS = 10_000
 const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '00000000', 'hex')
 
 interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' | 'ip'> {
-  /** Called with the bytes that the connection holds of unfinished requests. */
+  /** Called with the bytes that the connection holds of unfinished requests and unread responses. */
   hold(bytes: number): void
   /** Of the calls of all connections. */
   readonly callTurns: SocketTurns
@@ -56,6 +56,7 @@ export class GrpcConnection {
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
   #heldBytes = 0
+  #unreadBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
@@ -122,8 +123,8 @@ export class GrpcConnection {
     this.#session.close()
   }
 
-  /** What the client has not read, and the time that it has left to send a request or to read a response, in ms. */
-  look(nowMs: number): { readonly leftMs: number; readonly unreadBytes: number } {
+  /** The time that the client has left to send a request or to read a response, in ms. Counts what it has not read. */
+  look(nowMs: number): number {
     if (nowMs >= this.#endsMs) this.retire()
     let unreadBytes = 0
     let sinceMs = Math.min(nowMs, this.#head.look(nowMs, this.#hold) ?? nowMs)
@@ -132,7 +133,13 @@ export class GrpcConnection {
       unreadBytes += exchange.stream.writableLength
       if (exchange.waitsForClient) sinceMs = Math.min(sinceMs, exchange.startMs)
     }
-    return { unreadBytes, leftMs: sinceMs + SLOW_MS - nowMs }
+    this.#holdUnread(unreadBytes)
+    return sinceMs + SLOW_MS - nowMs
+  }
+
+  #holdUnread(bytes: number): void {
+    if (bytes !== this.#unreadBytes) this.#hold(bytes - this.#unreadBytes)
+    this.#unreadBytes = bytes
   }
 
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {

@@ -1,10 +1,10 @@
-import type { Server } from 'node:net'
+import type { Server, Socket } from 'node:net'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { OpenSockets } from '../connections/open-sockets.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import { SocketTurns } from '../connections/socket-turns.ts'
-import { disconnectSlowest, type Unread } from '../connections/unread-bytes.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
@@ -31,6 +31,8 @@ export interface GrpcServerOptions {
   /** Refuses the calls of other methods. */
   readonly unknownMethod: Method
   readonly slots: ConnectionSlots
+  /** That all clients share. */
+  readonly memory: SharedBound
   readonly observer: GrpcObserver
   readonly largeRequests: LargeRequests
   /** Reports a bug. Returns the status that the client gets, which has no details. */
@@ -53,7 +55,9 @@ export class GrpcServer {
       endings,
       countCall: () => this.#oldGeneration.countCall(),
     }
-    this.#open = new OpenSockets(options.slots, (socket, hold) => new GrpcConnection(socket, { ...context, hold }))
+    const { slots, memory } = options
+    const open = (socket: Socket, hold: (bytes: number) => void) => new GrpcConnection(socket, { ...context, hold })
+    this.#open = new OpenSockets({ slots, memory, open })
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }
 
@@ -83,13 +87,7 @@ export class GrpcServer {
   #look(): void {
     const nowMs = performance.now()
     this.#open.closeLate(nowMs)
-    const unread: Unread[] = []
-    for (const [socket, connection] of this.#open) {
-      const { leftMs, unreadBytes } = connection.look(nowMs)
-      if (leftMs <= 0) socket.destroy()
-      else if (unreadBytes > 0) unread.push({ connection: socket, unreadBytes, leftMs })
-    }
-    disconnectSlowest(unread)
+    for (const [socket, connection] of this.#open) if (connection.look(nowMs) <= 0) socket.destroy()
     this.#oldGeneration.look(nowMs)
   }
 }

@@ -1,7 +1,7 @@
 import type { FastifyRequest } from 'fastify'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { PacedReading, readingTurns } from '../connections/paced-reading.ts'
-import { SharedBound } from '../connections/shared-bound.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { draining } from '../lib/draining.ts'
@@ -29,8 +29,8 @@ export interface BodyRules {
 }
 
 interface ArrivingBodiesOptions {
-  /** Of all unfinished bodies. */
-  readonly maxBytes: number
+  /** That all clients share. */
+  readonly memory: SharedBound
   /** The turns of bodies that nobody reads. */
   readonly discarding: Turns
   /** The turns of complete bodies that wait to be handed over. */
@@ -46,15 +46,15 @@ type BodyRequest = Pick<FastifyRequest, 'raw' | 'socket' | 'ip'>
  * with its head; it is never held and waits for no turn.
  */
 export class ArrivingBodies {
-  readonly #held: SharedBound
+  readonly #memory: SharedBound
   /** Bodies that are read in part, and wait for their next turn. */
   readonly #reading = readingTurns()
   /** Refused bodies, which are read to their end and delay no other. */
   readonly #discarding: Turns
   readonly #largeRequests: LargeRequests
 
-  constructor({ maxBytes, discarding, largeRequests }: ArrivingBodiesOptions) {
-    this.#held = new SharedBound(maxBytes)
+  constructor({ memory, discarding, largeRequests }: ArrivingBodiesOptions) {
+    this.#memory = memory
     this.#discarding = discarding
     this.#largeRequests = largeRequests
   }
@@ -78,13 +78,13 @@ export class ArrivingBodies {
       isDone = true
       bytes = EMPTY
       leaveQueue?.()
-      if (holder !== undefined) this.#held.release(holder, refuse)
+      if (holder !== undefined) this.#memory.release(holder, refuse)
       done(err, body)
     }
     const refuse = () => finish(tooManyBodies())
     const hold = (heldBytes: number) => {
       holder ??= clientOf(request.ip)
-      this.#held.hold(holder, refuse, BYTES_PER_REQUEST + heldBytes)
+      this.#memory.hold(holder, refuse, BYTES_PER_REQUEST + heldBytes)
     }
     const onData = (chunk: Buffer) => {
       const start = length

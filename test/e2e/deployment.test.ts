@@ -86,6 +86,11 @@ describeWithCompose('docker-compose.yml', () => {
     expect(memoryBytes).toBeGreaterThanOrEqual(maxmemory * times)
   })
 
+  it('the front processes and their primary may use the memory that they take under attack', () => {
+    const { environment, memoryBytes } = serviceOf('api')
+    expect(memoryBytes).toBeGreaterThanOrEqual((Number(environment['WEB_CONCURRENCY']) * 300 + 120) * 1e6)
+  })
+
   it.each(['redis-buckets', 'redis-config'])('%s keeps its data over a kill, and evicts none', async name => {
     const { command, settings } = serviceOf(name)
     expect(settings['volumes']).toEqual([expect.stringMatching(/:\/data(:rw)?$/)])

@@ -5,7 +5,9 @@ import { BatchTurns } from '../../src/check/batch-turns.ts'
 import type { Checker } from '../../src/check/checker.ts'
 import { ConnectionSlots } from '../../src/connections/connection-slots.ts'
 import { listenOn } from '../../src/connections/forwarding-listener.ts'
+import { heldMemory } from '../../src/connections/held-memory.ts'
 import { LargeRequests } from '../../src/connections/large-requests.ts'
+import type { SharedBound } from '../../src/connections/shared-bound.ts'
 import { CallLog } from '../../src/observability/call-log.ts'
 
 /** The part of a checker that protocols call. */
@@ -19,6 +21,7 @@ export interface Shared {
   readonly calls: CallLog
   readonly isOverloaded: () => boolean
   readonly slots: ConnectionSlots
+  readonly memory: SharedBound
   readonly largeRequests: LargeRequests
   readonly drain: AbortSignal
   readonly stop: AbortSignal
@@ -44,6 +47,7 @@ export class TestProtocolServer {
       calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
       isOverloaded: () => false,
       slots: new ConnectionSlots({ max: maxConnections, onClosed: () => undefined }),
+      memory: heldMemory(),
       largeRequests: new LargeRequests(this.#drain.signal),
       drain: this.#drain.signal,
       stop: this.#drain.signal,

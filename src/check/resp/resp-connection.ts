@@ -22,6 +22,9 @@ const MAX_BATCH_BYTES = 64 * 1024
 /** Bytes of replies that a client may leave unread. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 
+/** Replies that are written as text, which is quicker for short ones. */
+const MAX_TEXT = 16 * 1024
+
 /** Bytes that are read ahead while commands are under way. */
 const MAX_AHEAD_BYTES = 64 * 1024
 
@@ -38,7 +41,7 @@ export interface RespConnectionOptions {
   waitForTurn(callback: () => void): void
   /** Whether this client has logged in, or need not. */
   isAdmitted(session: Session): boolean
-  /** Called with the bytes of commands that are not complete, or that wait. */
+  /** Called with the bytes of commands that are not complete or that wait, and of replies that the client has not read. */
   hold(bytes: number): void
 }
 
@@ -92,6 +95,13 @@ export class RespConnection {
     else this.#start()
   }
 
+  reportHeld(): void {
+    const heldBytes = this.#parser.heldBytes + this.#socket.writableLength
+    if (heldBytes === this.#heldBytes || this.#socket.destroyed) return
+    this.#heldBytes = heldBytes
+    this.#options.hold(heldBytes)
+  }
+
   /** Whoever has sent everything still gets the replies. */
   inputEnded(): void {
     this.#hasInputEnded = true
@@ -118,7 +128,7 @@ export class RespConnection {
 
   #readAhead(): void {
     this.#hasMore = true
-    this.#reportHeld()
+    this.reportHeld()
     if (this.#parser.heldBytes > MAX_AHEAD_BYTES) this.#socket.pause()
   }
 
@@ -138,7 +148,7 @@ export class RespConnection {
     this.#options.budget.spend(batch.work)
     this.#waitsForTurn = this.#hasMore || batch.work - batch.checks.length > MAX_OTHER_WORK
     if (!this.#hasMore || this.#parser.heldBytes === 0) this.#parser.settle()
-    this.#reportHeld()
+    this.reportHeld()
     this.#options.runner.decide(batch, this.#session, this.#socket)
     batch.seal()
   }
@@ -178,13 +188,21 @@ export class RespConnection {
     if (socket.destroyed) return
     if (bytes !== '') {
       this.#wasAnswered = true
-      socket.write(bytes, 'latin1')
+      this.#write(bytes)
+      this.reportHeld()
     }
     if (socket.writableLength > MAX_UNREAD_BYTES) socket.destroy()
     else if (this.#isEnding) this.#end()
     else if (this.#waitsForTurn) this.#continueInTurn()
     else if (this.#hasMore) this.#continue()
     else this.#rest()
+  }
+
+  /** Text that the kernel does not take at once would be in memory twice: as text, and as the bytes that wait to be sent. */
+  #write(text: string): void {
+    const socket = this.#socket
+    if (text.length > MAX_TEXT || socket.writableLength > 0) socket.write(Buffer.from(text, 'latin1'))
+    else socket.write(text, 'latin1')
   }
 
   /** In the next turn of the event loop. */
@@ -222,12 +240,5 @@ export class RespConnection {
     socket.end()
     socket.resume()
     setTimeout(() => socket.destroy(), LINGER_MS).unref()
-  }
-
-  #reportHeld(): void {
-    const { heldBytes } = this.#parser
-    if (heldBytes === this.#heldBytes) return
-    this.#heldBytes = heldBytes
-    this.#options.hold(heldBytes)
   }
 }

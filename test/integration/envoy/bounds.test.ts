@@ -112,7 +112,7 @@ const isServerSide = ({ localPort }: Socket) => localPort === port()
 function leftMs(afterMs: number): number {
   const nowMs = performance.now()
   connections[0]?.look(nowMs)
-  return connections[0]?.look(nowMs + afterMs).leftMs ?? 0
+  return connections[0]?.look(nowMs + afterMs) ?? 0
 }
 
 describe('a connection is too slow', () => {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
+import { heldMemory } from '../../../src/connections/held-memory.ts'
 import { SlowClients } from '../../../src/connections/slow-clients.ts'
 import { eventually } from '../../support/eventually.ts'
 import { promised } from '../../support/promised.ts'
@@ -19,7 +20,7 @@ let slowClients: SlowClients
 beforeAll(async () => {
   server = createServer((_request, response) => void response.end(RESPONSE))
   connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
-  slowClients = new SlowClients(server, connections)
+  slowClients = new SlowClients(server, connections, heldMemory())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 })

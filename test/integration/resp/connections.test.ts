@@ -4,6 +4,7 @@ import { promisify } from 'node:util'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { listenOn } from '../../../src/connections/forwarding-listener.ts'
+import { heldMemory } from '../../../src/connections/held-memory.ts'
 import { SocketServer } from '../../../src/connections/socket-server.ts'
 import { describeLong } from '../../support/describe-long.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -210,13 +211,14 @@ describeLong('a client that is too slow', () => {
         isAdmitted: true,
         isReceiving: false,
         receive() {},
+        reportHeld() {},
         inputEnded() {},
         drain() {},
         close() {},
         cut() {},
       }
     }
-    const writing = new SocketServer({ slots, drain, open })
+    const writing = new SocketServer({ slots, memory: heldMemory(), drain, open })
     const listener = writing.createListener()
     await listenOn(listener, '127.0.0.1', 0)
     const client = await RespClient.connect((listener.address() as AddressInfo).port)

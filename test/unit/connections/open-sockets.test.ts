@@ -3,6 +3,7 @@ import { connect, type Server } from 'node:net'
 import { afterEach, expect, it } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { listenOn } from '../../../src/connections/forwarding-listener.ts'
+import { heldMemory } from '../../../src/connections/held-memory.ts'
 import { OpenSockets } from '../../../src/connections/open-sockets.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -18,7 +19,8 @@ afterEach(async () => {
 async function openAll(count: number, isAdmitted: (index: number) => boolean) {
   const slots = new ConnectionSlots({ max: count, onClosed: () => undefined })
   let opened = 0
-  const sockets = new OpenSockets(slots, () => ({ isIdle: true, isReceiving: false, isAdmitted: isAdmitted(opened++) }))
+  const open = () => ({ isIdle: true, isReceiving: false, isAdmitted: isAdmitted(opened++) })
+  const sockets = new OpenSockets({ slots, memory: heldMemory(), open })
   listener = sockets.createListener(() => undefined)
   await listenOn(listener, '127.0.0.1', 0)
   for (let i = 0; i < count; i++) {

@@ -4,6 +4,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
+import { heldMemory } from '../../../src/connections/held-memory.ts'
 import { readInTurns } from '../../../src/connections/paced-socket.ts'
 import { ReadEstimate } from '../../../src/connections/read-estimate.ts'
 import { SlowClients } from '../../../src/connections/slow-clients.ts'
@@ -24,6 +25,7 @@ beforeEach(async () => {
   new SlowClients(
     server,
     new Connections(server, { slots: new ConnectionSlots({ max: 1, onClosed: () => undefined }) }),
+    heldMemory(),
   )
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')

@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { UnfinishedRequests } from '../../../src/connections/unfinished-requests.ts'
 import { eventually } from '../../support/eventually.ts'
 
@@ -22,6 +23,18 @@ afterEach(async () => {
   await once(server, 'close')
 })
 
+interface Inspected {
+  readonly maxBytes?: number
+  readonly timeoutMs?: number
+  readonly refuseLate?: (connection: Socket) => void
+}
+
+function inspect({ maxBytes = HEAD_BYTES, timeoutMs = 60_000, refuseLate = () => undefined }: Inspected): SharedBound {
+  const memory = new SharedBound(maxBytes)
+  new UnfinishedRequests(server, { refuseLate, memory, timeoutMs })
+  return memory
+}
+
 /** Resolves once the server has received what the client sent. */
 async function clientOf(sent = '', localAddress = '127.0.0.1'): Promise<Socket> {
   const accepted = once(server, 'connection') as Promise<[Socket]>
@@ -35,7 +48,7 @@ async function clientOf(sent = '', localAddress = '127.0.0.1'): Promise<Socket> 
 }
 
 it('the oldest heads are dropped if all together are too large', async () => {
-  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  inspect({ maxBytes: 3 * HEAD_BYTES })
   const silent = await clientOf()
   const senders: Socket[] = []
   for (let i = 0; i < 5; i++) senders.push(await clientOf(HEAD))
@@ -49,7 +62,7 @@ it('the oldest heads are dropped if all together are too large', async () => {
 })
 
 it('a client whose heads hold less loses none when those of another are too large', async () => {
-  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  inspect({ maxBytes: 3 * HEAD_BYTES })
   const other = await clientOf(HEAD, '127.0.0.2')
   const senders: Socket[] = []
   for (let i = 0; i < 4; i++) senders.push(await clientOf(HEAD))
@@ -58,7 +71,7 @@ it('a client whose heads hold less loses none when those of another are too larg
 })
 
 it('a body that is still arriving is no unfinished head', async () => {
-  new UnfinishedRequests(server, () => undefined, { timeoutMs: 60_000, maxBytes: 3 * HEAD_BYTES })
+  inspect({ maxBytes: 3 * HEAD_BYTES })
   const upload = await clientOf(
     `POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 100000\r\n\r\n${'x'.repeat(20_000)}`,
   )
@@ -68,9 +81,17 @@ it('a body that is still arriving is no unfinished head', async () => {
   expect(upload.closed).toBe(false)
 })
 
+it('heads leave the memory that other kinds of requests hold', async () => {
+  const memory = inspect({ maxBytes: 3 * HEAD_BYTES })
+  memory.hold('192.0.2.1', () => undefined, HEAD_BYTES)
+  const senders: Socket[] = []
+  for (let i = 0; i < 3; i++) senders.push(await clientOf(HEAD))
+  await eventually(() => expect(senders.map(({ closed }) => closed)).toEqual([true, false, false]))
+})
+
 it('late connections are closed a few in each turn of the event loop', async () => {
   const refused: Socket[] = []
-  new UnfinishedRequests(server, connection => refused.push(connection), { timeoutMs: 1_000, maxBytes: HEAD_BYTES })
+  inspect({ timeoutMs: 1_000, refuseLate: connection => refused.push(connection) })
   let turn = 0
   const perTurn = new Map<number, number>()
   server.on('connection', socket => {
@@ -90,7 +111,7 @@ it('late connections are closed a few in each turn of the event loop', async () 
 
 it('a client whose head is late gets an answer', async () => {
   const refused: Socket[] = []
-  new UnfinishedRequests(server, connection => refused.push(connection), { timeoutMs: 500, maxBytes: HEAD_BYTES })
+  inspect({ timeoutMs: 500, refuseLate: connection => refused.push(connection) })
   await clientOf('GET / HTTP/1.1\r\n')
   await eventually(() => expect(refused.length).toBe(1))
 })

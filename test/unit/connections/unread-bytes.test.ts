@@ -1,32 +1,34 @@
+import { EventEmitter } from 'node:events'
 import type { Socket } from 'node:net'
-import { describe, expect, it } from '@jest/globals'
-import { disconnectSlowest, type Unread } from '../../../src/connections/unread-bytes.ts'
+import { expect, it, jest } from '@jest/globals'
+import { SlowReaders } from '../../../src/connections/unread-bytes.ts'
 
-const MIB = 1024 * 1024
+const LIMIT_MS = 10_000
 
-/** What clients have not read, and the names of those that are disconnected. */
-function disconnected(clients: Readonly<Record<string, readonly [unreadBytes: number, leftMs: number]>>): string[] {
-  const names: string[] = []
-  const unread = Object.entries(clients).map(([name, [unreadBytes, leftMs]]): Unread => {
-    const connection = { destroy: () => void names.push(name) } as unknown as Socket
-    return { connection, unreadBytes, leftMs }
-  })
-  disconnectSlowest(unread)
-  return names
+const sockets = { unreadBytes: ({ writableLength }: Socket) => writableLength, sendsTooSlowly: () => false }
+
+/** A connection with unread bytes, of which its client has read some. */
+function connection(unread: number, read = 0) {
+  const internals = { _bytesDispatched: read + unread, _handle: { writeQueueSize: unread } }
+  return Object.assign(new EventEmitter(), { writableLength: unread, ...internals, destroy: jest.fn() })
 }
 
-describe('clients that have not read', () => {
-  it('64 MiB together are left alone', () => {
-    expect(disconnected({ a: [63 * MIB, 1], b: [MIB, 9_000] })).toEqual([])
-  })
+const asSocket = (fake: ReturnType<typeof connection>) => fake as unknown as Socket
 
-  it('more are disconnected, the slowest first, until it is no more than that', () => {
-    const clients = { quick: [30 * MIB, 9_000], slow: [20 * MIB, 2_000], slowest: [20 * MIB, 1_000] } as const
-    expect(disconnected(clients)).toEqual(['slowest'])
-    expect(disconnected({ ...clients, more: [30 * MIB, 8_000] })).toEqual(['slowest', 'slow'])
-  })
-
-  it('more than that alone are disconnected', () => {
-    expect(disconnected({ large: [64 * MIB + 1, 9_000], small: [1, 10_000] })).toEqual(['large'])
-  })
+it('clients with unread bytes are found, and those that read meanwhile are progressing', () => {
+  const [stopped, reading, idle] = [connection(100), connection(100_000), connection(0)]
+  const readers = new SlowReaders(LIMIT_MS)
+  const look = () => readers.disconnectFrom([stopped, reading, idle].map(asSocket), sockets)
+  const now = jest.spyOn(performance, 'now').mockReturnValue(0)
+  look()
+  now.mockReturnValue(1_000)
+  reading._handle.writeQueueSize = 50_000
+  expect(look()).toEqual([
+    { connection: stopped, bytes: 100, isProgressing: false },
+    { connection: reading, bytes: 100_000, isProgressing: true },
+  ])
+  now.mockReturnValue(LIMIT_MS)
+  expect(look().map(found => found.connection)).toEqual([reading])
+  expect(stopped.destroy).toHaveBeenCalled()
+  now.mockRestore()
 })

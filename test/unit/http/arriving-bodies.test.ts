@@ -4,6 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import { describe, expect, it } from '@jest/globals'
 import { LargeRequests } from '../../../src/connections/large-requests.ts'
 import { readingTurns } from '../../../src/connections/paced-reading.ts'
+import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { ArrivingBodies, type BodyRules, type BodyScan } from '../../../src/http/arriving-bodies.ts'
 import { Problem } from '../../../src/lib/errors.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -17,7 +18,8 @@ const MAX_BYTES_A_TURN = 3 * CHUNK_BYTES
 
 const scanOf = (elements: number, problem?: Problem): BodyScan => ({ elements, problemOf: () => problem })
 function arrivingBodies(maxBytes: number, drain = new AbortController().signal): ArrivingBodies {
-  return new ArrivingBodies({ maxBytes, discarding: readingTurns(), largeRequests: new LargeRequests(drain) })
+  const memory = new SharedBound(maxBytes)
+  return new ArrivingBodies({ memory, discarding: readingTurns(), largeRequests: new LargeRequests(drain) })
 }
 
 type ArrivingRequest = Parameters<ArrivingBodies['read']>[0]

@@ -12,6 +12,7 @@ import { RespConnection } from '../../../../src/check/resp/resp-connection.ts'
 import { PolicyTable } from '../../../../src/domain/policy-table.ts'
 import { TurnBudget } from '../../../../src/lib/turn-budget.ts'
 import { CallLog } from '../../../../src/observability/call-log.ts'
+import { eventually } from '../../../support/eventually.ts'
 import { policyOf } from '../../../support/policies.ts'
 import { frameOf } from '../../../support/resp-client.ts'
 import { HeldChecker } from '../../../support/resp-server.ts'
@@ -42,16 +43,17 @@ function open({ needsToken = false } = {}) {
   const batchTurns = new BatchTurns(10_000)
   const runner = new CommandRunner({ table, checker, batchTurns, isOverloaded: () => false, calls, observer })
   const socket = new PassThrough()
+  const held: number[] = []
   const connection = new RespConnection(socket as unknown as Socket, {
     runner,
     isAdmitted: session => table.isAdmitted(session),
     waitForTurn: setImmediate,
     budget,
     waitForBudget: run => void budget.add('client', { run }),
-    hold: () => undefined,
+    hold: bytes => void held.push(bytes),
   })
   const replies = () => String(socket.read() ?? '')
-  return { connection, replies, isAnswered: () => replies() !== '' || socket.writableEnded }
+  return { connection, held, replies, isAnswered: () => replies() !== '' || socket.writableEnded }
 }
 
 describe('a client is admitted', () => {
@@ -69,6 +71,17 @@ describe('a client is admitted', () => {
     expect(connection.isAdmitted).toBe(false)
     connection.receive(frameOf('AUTH', TOKEN.token))
     expect(connection.isAdmitted).toBe(true)
+  })
+})
+
+it('a connection holds replies until they are read', async () => {
+  const { connection, held, replies } = open()
+  connection.receive(frameOf('ECHO', 'x'.repeat(50_000)))
+  expect(held.at(-1)).toBeGreaterThan(50_000)
+  await eventually(() => {
+    replies()
+    connection.reportHeld()
+    expect([held.at(-1), connection.isIdle]).toEqual([0, true])
   })
 })
 
