@@ -6,7 +6,7 @@ import { SharedBound } from './shared-bound.ts'
  * Bytes that clients may make a front process hold, over all protocols: unfinished requests and unread responses. A process under attack
  * takes about as much again, for connections and for what is not collected yet.
  */
-const MAX_HELD_BYTES = 64 * 1024 * 1024
+const MAX_HELD_BYTES = 48 * 1024 * 1024
 
 export function heldMemory(): SharedBound {
   return new SharedBound(MAX_HELD_BYTES)

@@ -43,11 +43,10 @@ const STOP_DRAIN_MS = 500
 
 /**
  * glibc returns large freed blocks, such as bodies, to the system, until it has freed a few and adapts its thresholds. Setting its
- * own initial values, in bytes, keeps it from adapting: 70 MB less for a front process that receives many large bodies. One arena for all
- * threads: free memory of the others would stay theirs.
+ * own initial values, in bytes, keeps it from adapting: 70 MB less for a front process that receives many large bodies.
  * @see https://man7.org/linux/man-pages/man3/mallopt.3.html
  */
-const FRONT_ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072', MALLOC_ARENA_MAX: '1' }
+const FRONT_ALLOCATOR = { MALLOC_MMAP_THRESHOLD_: '131072', MALLOC_TRIM_THRESHOLD_: '131072' }
 
 process.title = 'throttler primary'
 const parent = ParentLink.ofThisProcess()

@@ -92,7 +92,7 @@ describe('a flood of commands that are no checks', () => {
 })
 
 describe('incomplete commands', () => {
-  it('of one address take 64 MiB at most: then the oldest connections are closed', async () => {
+  it('of one address take 48 MiB at most: then the oldest connections are closed', async () => {
     const partial = frameOf('ECHO', 'x'.repeat(60_000)).subarray(0, -1_000)
     const all = await Promise.all(Array.from({ length: 1_100 }, connect))
     for (const { socket } of all) socket.write(partial)
