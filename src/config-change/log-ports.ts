@@ -47,13 +47,20 @@ export interface LogRead {
   readonly logEvents: number
 }
 
+/** Some of a partition's policies. */
+export interface PolicyChunk {
+  readonly records: readonly PolicyRecord[]
+  /** The end of the log when they were read: every change that they show is before it. */
+  readonly logEnd: LogPosition
+}
+
 /** The event log of each partition, as followers read it. */
 export interface EventLog {
   /**
    * A position, and the present policies in chunks. Following the log from the position misses no change that is made meanwhile.
    * Damaged policies are left out.
    */
-  snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }>
+  snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<PolicyChunk> }>
   /** Some events after a position. @throws {LogReplaced} @throws {LogCompacted} @throws {DamagedRecord} */
   read(partition: number, after: LogPosition): Promise<LogRead>
 }

@@ -318,7 +318,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
       nowMs = END_MS
       expect(await ports.reader.state(KEY)).toEqual(evolve(initialState, event))
       const { chunks } = await ports.log.snapshot(configPartition(KEY))
-      for await (const chunk of chunks) expect(chunk).toEqual([recordOf(event)])
+      for await (const { records } of chunks) expect(records).toEqual([recordOf(event)])
       expect(await ports.reader.history(KEY, { after: 0, limit: 9 })).toEqual([event])
       await ports.damagePolicy(KEY)
       expect(await ports.reader.state(KEY)).toEqual({ ...evolve(initialState, event), isDamaged: true })
@@ -393,7 +393,7 @@ export function describePorts(name: string, start: (now: () => number) => Promis
     const recordsOf = async () => {
       const { at, chunks } = await ports.log.snapshot(partition)
       const records = []
-      for await (const chunk of chunks) records.push(...chunk)
+      for await (const chunk of chunks) records.push(...chunk.records)
       return { at, records }
     }
 

@@ -40,6 +40,8 @@ interface Partition {
   readonly number: number
   /** Absent until the policies are loaded, and during a reload. */
   at: LogPosition | undefined
+  /** The end of the log at the load, if a change before it may be in the table that was not followed. */
+  loadedTo: LogPosition | undefined
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean
   wasLoaded: boolean
@@ -66,6 +68,7 @@ export class PolicyFollower {
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, number) => ({
       number,
       at: undefined,
+      loadedTo: undefined,
       isInTable: false,
       wasLoaded: false,
       isReportedUnreadable: false,
@@ -158,7 +161,9 @@ export class PolicyFollower {
     const wasInTable = partition.isInTable
     partition.isInTable = true
     const kept = new Set<string>()
-    for await (const records of chunks) {
+    let loadedTo: LogPosition | undefined
+    for await (const { records, logEnd } of chunks) {
+      loadedTo = logEnd
       for (const { key, version, policy } of records) {
         table.set(key, version, policy)
         damage.repaired(key)
@@ -167,6 +172,7 @@ export class PolicyFollower {
     }
     if (wasInTable) await this.#deleteOthers(partition.number, kept)
     partition.at = at
+    partition.loadedTo = loadedTo
     partition.wasLoaded = true
     if (this.isLoaded) this.#firstLoadDone()
     return at
@@ -189,6 +195,15 @@ export class PolicyFollower {
       partition.at = at
       this.#options.observer.followed(partition.number, at.position, read.logEvents)
     }
+    await this.#confirmLoad(partition)
+  }
+
+  /** A failover may have lost changes that were made during the load. Then the log does not hold what the table does. */
+  async #confirmLoad(partition: Partition): Promise<void> {
+    const { number, loadedTo } = partition
+    if (loadedTo === undefined) return
+    await this.#options.log.read(number, loadedTo)
+    partition.loadedTo = undefined
   }
 
   #apply(event: PolicyEvent): void {

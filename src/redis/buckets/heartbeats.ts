@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { Logger } from '../../observability/logger.ts'
 import type { RedisClient } from '../connection/connection.ts'
+import { serverOf } from '../connection/server-of.ts'
 import { serverTimeMs } from '../connection/server-time.ts'
 import { heartbeatsKey } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
@@ -66,9 +67,9 @@ export class Heartbeats {
     await this.#redis.del(this.#key).catch(() => undefined)
   }
 
-  /** Returns the number of live processes, by the store's clock. */
+  /** Returns the number of live processes, by the clock of the server that has the heartbeats: those of other masters may differ. */
   async #beat(): Promise<number> {
-    const nowMs = await serverTimeMs(this.#redis)
+    const nowMs = await serverTimeMs(await serverOf(this.#redis, this.#key))
     const replies = await this.#redis
       .multi()
       .zremrangebyscore(this.#key, '-inf', nowMs - COUNTED_FOR_MS)

@@ -5,13 +5,14 @@ import {
   type LogPosition,
   type LogRead,
   LogReplaced,
+  type PolicyChunk,
 } from '../../config-change/log-ports.ts'
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
 import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
 import { namingDamage } from './naming-damage.ts'
-import { scanHash } from './scan-members.ts'
+import { scanMembers } from './scan-members.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 const EVENTS_PER_READ = 500
@@ -40,7 +41,7 @@ export class RedisEventLog implements EventLog {
    * The position is read before the policies, so changes that are made meanwhile are followed and none is missed. Policies are read
    * even if the log itself is damaged.
    */
-  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
+  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<PolicyChunk> }> {
     const keys = new ConfigKeys(this.#keyPrefix, partition)
     const [identity, [last]] = await Promise.all([
       unlessDamaged(this.#redis.get(keys.identity), null),
@@ -49,10 +50,11 @@ export class RedisEventLog implements EventLog {
     return { at: positionAt(identity, last), chunks: this.#policies(keys) }
   }
 
-  async *#policies(keys: ConfigKeys): AsyncGenerator<readonly PolicyRecord[]> {
+  async *#policies(keys: ConfigKeys): AsyncGenerator<PolicyChunk> {
     try {
-      for await (const chunk of scanHash(this.#redis, keys.policies)) {
-        yield chunk.flatMap(([name, json]) => this.#readable(name, json))
+      for await (const part of scanMembers(this.#redis, { command: 'HSCAN', key: keys.policies, keys })) {
+        const records = part.members.flatMap(([name, json]) => this.#readable(name, json))
+        yield { records, logEnd: positionAt(part.identity, part.last) }
       }
     } catch (err) {
       if (!(err instanceof DamagedKey)) throw err

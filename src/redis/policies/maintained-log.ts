@@ -10,7 +10,7 @@ import { foldScript, repairLogScript } from '../scripts.ts'
 import { isWrongType } from '../wrong-type.ts'
 import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
-import { scanHash } from './scan-members.ts'
+import { scanMembers } from './scan-members.ts'
 
 /** Also the maximum that one step of a compaction moves. */
 const EVENTS_PER_READ = 500
@@ -34,8 +34,9 @@ export class RedisMaintainedLog implements MaintainedLog {
   }
 
   async *snapshot(): AsyncGenerator<readonly StoredEntry[]> {
-    for await (const found of scanHash(this.#redis, this.#keys.snapshot))
-      yield found.map(([, json]) => parseUnlessDamaged(() => parseCompacted(json), 0))
+    const scan = { command: 'HSCAN', key: this.#keys.snapshot, keys: this.#keys } as const
+    for await (const { members } of scanMembers(this.#redis, scan))
+      yield members.map(([, json]) => parseUnlessDamaged(() => parseCompacted(json), 0))
   }
 
   async read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }> {

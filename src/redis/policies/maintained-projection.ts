@@ -22,7 +22,7 @@ import { boundsOf, queueBounds, throwingErrors } from './maintained-log.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { RedisProjectionDraft } from './projection-draft.ts'
 import { KeyReplacer } from './replace-keys.ts'
-import { scanHash, scanSortedSet } from './scan-members.ts'
+import { scanMembers } from './scan-members.ts'
 import { parseName, shownName } from './stored-name.ts'
 
 const KEYS_PER_SCAN = 500
@@ -52,8 +52,8 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async *records(): AsyncGenerator<readonly [name: FoundName, policy: FoundRecord][]> {
-    for await (const found of scanHash(this.#redis, this.#keys.policies)) {
-      yield found.map(([bytes, json]) => {
+    for await (const { members } of this.#scan('HSCAN', this.#keys.policies)) {
+      yield members.map(([bytes, json]) => {
         const name = foundName(bytes)
         return [name, foundRecord(name.key ?? '', json)]
       })
@@ -61,15 +61,19 @@ export class RedisMaintainedProjection implements MaintainedProjection {
   }
 
   async *names(): AsyncGenerator<readonly [name: FoundName, listing: Listing][]> {
-    for await (const found of scanSortedSet(this.#redis, this.#keys.names)) {
-      yield found.map(([name, score]) => [foundName(name), listingOf(score)])
+    for await (const { members } of this.#scan('ZSCAN', this.#keys.names)) {
+      yield members.map(([name, score]) => [foundName(name), listingOf(score)])
     }
   }
 
   async *ends(): AsyncGenerator<readonly [name: FoundName, end: number][]> {
-    for await (const found of scanSortedSet(this.#redis, this.#keys.ends)) {
-      yield found.map(([name, score]) => [foundName(name), Number(score)])
+    for await (const { members } of this.#scan('ZSCAN', this.#keys.ends)) {
+      yield members.map(([name, score]) => [foundName(name), Number(score)])
     }
+  }
+
+  #scan(command: 'HSCAN' | 'ZSCAN', key: string) {
+    return scanMembers(this.#redis, { command, key, keys: this.#keys })
   }
 
   async *indexedKeys(): AsyncGenerator<readonly string[]> {

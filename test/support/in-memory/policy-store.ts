@@ -7,6 +7,7 @@ import {
   type LogPosition,
   type LogRead,
   LogReplaced,
+  type PolicyChunk,
 } from '../../../src/config-change/log-ports.ts'
 import type {
   AppendResult,
@@ -225,10 +226,10 @@ export class InMemoryPolicyStore
     return this.#present(key => key !== configKey && key.startsWith(prefix)).length
   }
 
-  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<readonly PolicyRecord[]> }> {
+  async snapshot(partition: number): Promise<{ at: LogPosition; chunks: AsyncIterable<PolicyChunk> }> {
     const at = this.#positionAt(partition, this.#logOf(partition).events.length)
     const records = this.#records(key => configPartition(key) === partition)
-    return { at, chunks: inOneChunk(records) }
+    return { at, chunks: inOneChunk({ records, logEnd: at }) }
   }
 
   async read(partition: number, after: LogPosition): Promise<LogRead> {
@@ -299,6 +300,6 @@ function compareBytes(a: string, b: string): number {
   return Buffer.compare(Buffer.from(a), Buffer.from(b))
 }
 
-async function* inOneChunk<T>(items: readonly T[]): AsyncGenerator<readonly T[]> {
-  yield items
+async function* inOneChunk<Chunk>(chunk: Chunk): AsyncGenerator<Chunk> {
+  yield chunk
 }
