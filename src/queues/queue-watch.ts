@@ -37,13 +37,18 @@ interface QueueWatchOptions {
 
 /** The last observation of one queue. */
 interface Watched {
-  /** The observed state without the lease, or the error, as text, and the time since when it has been the same. */
+  /** The first command, the state of an empty queue, or the error, as text. */
   readonly seen: string
-  readonly sinceMs: number
-  /** How long the queue has had the same first command, or has been unreadable; 0 if it is empty. */
-  readonly waitedMs: number
+  readonly isPaused: boolean
   readonly lease: string | null
+  /** How long this has been seen; 0 if the queue is empty. */
+  readonly waitedMs: number
+  readonly sinceMs: number
+  /** Since when a worker could have gone on, if this has been seen so long. */
+  readonly workableSinceMs: number
   readonly stallReason: StallReason | undefined
+  /** Whether the store has answered. */
+  readonly isKnown: boolean
 }
 
 /** Detects queues whose commands wait without being processed, and reports why. */
@@ -58,12 +63,16 @@ export class QueueWatch {
 
   /** Why commands of a partition are not processed; `undefined` if all are. */
   get reason(): string | undefined {
-    return [...this.#watched.values()].find(({ stallReason }) => stallReason !== undefined)?.stallReason
+    return this.#known.find(([, { stallReason }]) => stallReason !== undefined)?.[1].stallReason
   }
 
   /** By partition, how long the queue has had the same first command. Without partitions whose store is unavailable. */
   get waitsMs(): ReadonlyMap<number, number> {
-    return new Map(Array.from(this.#watched, ([partition, { waitedMs }]) => [partition, waitedMs]))
+    return new Map(this.#known.map(([partition, { waitedMs }]) => [partition, waitedMs]))
+  }
+
+  get #known(): readonly [partition: number, Watched][] {
+    return [...this.#watched].filter(([, { isKnown }]) => isKnown)
   }
 
   start(): void {
@@ -84,19 +93,26 @@ export class QueueWatch {
     await Promise.all(partitions.map(partition => this.#inspect(partition)))
   }
 
-  /** While the store is unavailable nothing is known, so the observation starts again afterwards. */
   async #inspect(partition: number): Promise<void> {
     try {
       const state = await this.#options.stateOf(partition)
-      const { lease, ...seen } = state
-      const isEmpty = state.first === undefined
-      const observed = { seen: JSON.stringify(seen), isEmpty, lease }
-      await this.#see(partition, observed, () => this.#stallReasonOf(partition, state))
+      await this.#see(partition, state, () => this.#stallReasonOf(partition, state))
     } catch (err) {
-      if (this.#options.isTransient(err as Error)) this.#watched.delete(partition)
-      else
-        await this.#see(partition, { seen: String(err), isEmpty: false, lease: null }, async () => 'queue-unreadable')
+      if (this.#options.isTransient(err as Error)) this.#lose(partition)
+      else {
+        const unreadable = { first: String(err), isPaused: false, lease: null }
+        await this.#see(partition, unreadable, async () => 'queue-unreadable')
+      }
     }
+  }
+
+  /** While the store is unavailable nothing is known. Afterwards, workers have as much time again, unless they were stalled before. */
+  #lose(partition: number): void {
+    const last = this.#watched.get(partition)
+    if (last === undefined) return
+    const { stallReason } = last
+    const workableSinceMs = stallReason === undefined ? this.#options.now() : last.workableSinceMs
+    this.#watched.set(partition, { ...last, workableSinceMs, isKnown: false })
   }
 
   /** A command whose lease changes is not worked on: workers take it again and again, and cannot start it. */
@@ -107,19 +123,24 @@ export class QueueWatch {
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue is stalled if its state has been the same for `STALLED_AFTER_MS`, whatever the lease. */
+  /** A queue is stalled if its first command has been the same for `STALLED_AFTER_MS`, whatever the lease. */
   async #see(
     partition: number,
-    { seen, isEmpty, lease }: Pick<Watched, 'seen' | 'lease'> & { readonly isEmpty: boolean },
+    { first, isPaused, lease }: QueueState,
     find: () => Promise<StallReason | undefined>,
   ): Promise<void> {
-    const { now } = this.#options
+    const nowMs = this.#options.now()
+    const seen = first ?? (isPaused ? 'empty and paused' : 'empty')
     const last = this.#watched.get(partition)
-    const sinceMs = last?.seen === seen ? last.sinceMs : now()
-    const unchangedMs = now() - sinceMs
-    const stallReason = unchangedMs >= STALLED_AFTER_MS ? await find() : undefined
-    this.#watched.set(partition, { seen, sinceMs, waitedMs: isEmpty ? 0 : unchangedMs, lease, stallReason })
-    if (stallReason !== last?.stallReason) this.#report(partition, stallReason, unchangedMs)
+    const same = last?.seen === seen ? last : undefined
+    const sinceMs = same?.sinceMs ?? nowMs
+    // Workers take commands of a queue that was just resumed.
+    const workableSinceMs = same === undefined || (same.isPaused && !isPaused) ? nowMs : same.workableSinceMs
+    const stallReason = nowMs - workableSinceMs >= STALLED_AFTER_MS ? await find() : undefined
+    const waitedMs = first === undefined ? 0 : nowMs - sinceMs
+    const watched = { seen, isPaused, lease, waitedMs, sinceMs, workableSinceMs, stallReason, isKnown: true }
+    this.#watched.set(partition, watched)
+    if (stallReason !== last?.stallReason) this.#report(partition, stallReason, nowMs - sinceMs)
   }
 
   #report(partition: number, reason: StallReason | undefined, waitedMs: number): void {

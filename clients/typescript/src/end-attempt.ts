@@ -65,7 +65,7 @@ export class EndAttempt {
   async #call(): Promise<Settlement> {
     try {
       const settlement = await this.#hold.end(this.end)
-      this.#mayHaveEnded = true
+      this.#mayHaveEnded ||= settlement.status !== 'none'
       this.#isInProgress = false
       return settlement
     } catch (failure) {

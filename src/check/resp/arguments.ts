@@ -33,6 +33,6 @@ export function textArgument(words: Words, index: number, name: string): string 
 export function integerArgument(words: Words, index: number, { name, min, max }: Range): number {
   const value = words.integer(index)
   if (value !== undefined && value >= min && value <= max) return value
-  const given = JSON.stringify(words.binary(index).slice(0, MAX_REPEATED))
+  const given = JSON.stringify((words.text(index) ?? words.binary(index)).slice(0, MAX_REPEATED))
   throw new Problem('validation-failed', `${name}: must be an integer between ${min} and ${max} (got ${given})`)
 }

@@ -1,10 +1,11 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import { Cluster, Redis } from 'ioredis'
 import { pino } from 'pino'
 import { Heartbeats } from '../../../src/redis/buckets/heartbeats.ts'
 import { heartbeatsKey } from '../../../src/redis/keys.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
+import { RedisCluster } from '../../support/redis-cluster.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 
 const KEY = heartbeatsKey('throttler')
@@ -62,5 +63,27 @@ describeWithRedis('heartbeats', () => {
     await startProcesses(2)
     await expectCounts(2)
     expect(logged).toContainEqual(expect.objectContaining({ level: 40, key: KEY }))
+  })
+})
+
+describeWithRedis('heartbeats in a cluster', () => {
+  it('take their time from the server that has them, since the clocks of others may differ', async () => {
+    const cluster = await RedisCluster.start()
+    const client = new Cluster(cluster.masters.map(({ port }) => ({ host: '127.0.0.1', port })))
+    const heartbeats = new Heartbeats(client, 'throttler', pino({ level: 'silent' }))
+    const asked = async () => {
+      const stats = await Promise.all(cluster.masters.map(({ redis }) => redis.info('commandstats')))
+      return stats.map(text => Number(/cmdstat_time:calls=(\d+)/.exec(text)?.[1] ?? 0))
+    }
+    try {
+      for (let i = 0; i < 8; i++) {
+        await heartbeats.start()
+        await heartbeats.stop()
+      }
+      expect((await asked()).toSorted()).toEqual([0, 0, 8])
+    } finally {
+      client.disconnect()
+      await cluster.stop()
+    }
   })
 })

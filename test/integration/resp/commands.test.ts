@@ -64,6 +64,7 @@ describe('THROTTLE.CHECK', () => {
   it.each([
     [['TOKENS', '11'], /^-TOKENS-EXCEED-CAPACITY 11 tokens asked for "refused"/],
     [['TOKENS', 'x'], /^-VALIDATION-FAILED TOKENS: must be an integer between 0 and 1000000000 \(got "x"\)$/],
+    [['TOKENS', 'é'], /^-VALIDATION-FAILED TOKENS: must be .* \(got "é"\)$/],
     [['TOKENS', '-1'], /^-VALIDATION-FAILED TOKENS/],
     [['TOKENS', '1000000001'], /^-VALIDATION-FAILED TOKENS/],
     [['TOKENS', '1.0'], /^-VALIDATION-FAILED TOKENS/],

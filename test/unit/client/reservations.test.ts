@@ -192,6 +192,9 @@ describe('a reservation', () => {
     const reservation = await throttler.reserve('a', { tokens: 1, extend: true })
     expect(reservation).toMatchObject({ allowed: true, decision: { source: 'local' } })
     expect(await reservation.settle(5)).toEqual({ status: 'none', checks: [] })
+    expect(await reservation.settle(4)).toEqual({ status: 'none', checks: [] })
+    expect(await reservation.release()).toEqual({ status: 'none', checks: [] })
+    expect(failures).toEqual([])
     expect(service.calls).toHaveLength(1)
   })
 

@@ -108,3 +108,45 @@ it('the watch counts again from 0 once another command is the first', async () =
   await watchFor(5)
   expect(watch.waitsMs).toEqual(new Map([[0, 5_000]]))
 })
+
+it.each([
+  ['waits', WAITING, 'queue-stalled'],
+  ['waits in a paused queue', { ...WAITING, isPaused: true }, 'queue-paused'],
+])('the watch remembers a command that %s while the store is unavailable', async (_, state, reason) => {
+  found = state
+  await watchFor(29)
+  found = new Error('the connection is lost')
+  await watchFor(29)
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual([undefined, undefined])
+  found = state
+  await watchFor(0)
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual([reason, 60_000])
+  expect(said).toHaveLength(1)
+})
+
+it('the watch gives workers time after the store was unavailable', async () => {
+  found = WAITING
+  await watchFor(4)
+  found = new Error('the connection is lost')
+  await watchFor(29)
+  found = WAITING
+  await watchFor(8)
+  expect([watch.reason, said]).toEqual([undefined, []])
+  await watchFor(3)
+  expect(watch.reason).toBe('queue-stalled')
+})
+
+it('the watch names the new reason at once if a queue with waiting commands is paused, and gives workers time once it is resumed', async () => {
+  found = WAITING
+  hasWorker = false
+  await watchFor(20)
+  expect(watch.reason).toBe('no-worker')
+  found = { ...WAITING, isPaused: true }
+  await watchFor(0)
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual(['queue-paused', 21_000])
+  found = WAITING
+  await watchFor(8)
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual([undefined, 30_000])
+  await watchFor(3)
+  expect(watch.reason).toBe('no-worker')
+})
