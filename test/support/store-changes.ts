@@ -73,8 +73,8 @@ export class StoreChanges {
   /** Moves the first events of a partition into its snapshot. */
   async compact(partition: number, events: number): Promise<void> {
     const log = new RedisMaintainedLog(this.#redis, new ConfigKeys(KEPT.keyPrefix, partition))
-    const { bounds, entries } = await log.read(0)
-    const oldest = entries.slice(0, events).filter(entry => entry.event !== undefined)
+    const bounds = await log.bounds()
+    const oldest = (await log.oldest()).slice(0, events).filter(entry => entry.event !== undefined)
     if (!(await log.fold(bounds, oldest))) throw new Error('the log was not compacted')
   }
 }

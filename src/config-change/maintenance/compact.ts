@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util'
 import { DamagedRecord } from '../damaged-store.ts'
 import type { LogEntry, StoredEntry } from '../log-ports.ts'
-import type { MaintainedLog, Progress } from './ports.ts'
+import { type LogBounds, LogMovedOn, type MaintainedLog, type Progress } from './ports.ts'
 
 /**
  * Compacts a partition's log to its last `keep` events. Of the others, the snapshot keeps the last one of each key. Each step is
@@ -8,16 +9,21 @@ import type { MaintainedLog, Progress } from './ports.ts'
  * @param keep at least 1, since a follower recognizes the log by its last event
  * @returns how many events were compacted
  * @throws {DamagedRecord} at an unreadable event, which stays in the log for inspection
+ * @throws {LogMovedOn} if the store refuses a step twice although the log has not changed
  */
 export async function compactLog(log: MaintainedLog, keep: number, progress: Progress): Promise<number> {
   let compacted = 0
+  let refused: LogBounds | undefined
   for (;;) {
     const bounds = await log.bounds()
     const excess = bounds.last - bounds.compactedTo - keep
     if (excess <= 0) return compacted
-    const { entries } = await log.read(bounds.compactedTo)
-    const oldest = entries.slice(0, excess).map(readable)
-    if (!(await log.fold(bounds, oldest))) continue
+    if (isDeepStrictEqual(bounds, refused)) throw new LogMovedOn('the policy store refuses to compact the log')
+    const oldest = (await log.oldest()).slice(0, excess).map(readable)
+    if (!(await log.fold(bounds, oldest))) {
+      refused = bounds
+      continue
+    }
     compacted += oldest.length
     progress.advanced(oldest.length)
   }

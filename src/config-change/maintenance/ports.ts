@@ -1,5 +1,6 @@
 /** What verify, rebuild and compact need of a store. */
 import type { PolicyRecord } from '../../domain/policy-record.ts'
+import { OperatorError } from '../../lib/operator-error.ts'
 import type { LogEntry, StoredEntry } from '../log-ports.ts'
 
 /** The extent of a partition's log. */
@@ -9,7 +10,12 @@ export interface LogBounds {
   readonly compactedTo: number
   /** The position of the last event. */
   readonly last: number
+  /** Distinguishes the last event from another one at its position; `null` if the log holds no event. */
+  readonly lastEventMark: string | null
 }
+
+/** The log was replaced or compacted, or the store lost its last events, for instance in a failover. */
+export class LogMovedOn extends OperatorError {}
 
 /** An entry in a key's index of versions: the position of the version's event. */
 export interface IndexedVersion {
@@ -67,11 +73,16 @@ export interface MaintainedLog {
   bounds(): Promise<LogBounds>
   /** The last compacted event of each key, in chunks. */
   snapshot(): AsyncIterable<readonly StoredEntry[]>
-  /** Some events after a position, and the bounds at the same moment. */
-  read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }>
+  /** The oldest events that are not compacted. */
+  oldest(): Promise<readonly StoredEntry[]>
+  /**
+   * Some events after those of a log that ended at these bounds, and the bounds at the last of them.
+   * @throws {LogMovedOn} if that log does not continue: the last event before them must still be there
+   */
+  read(after: LogBounds): Promise<{ at: LogBounds; entries: readonly StoredEntry[] }>
   /**
    * Moves these events, which follow `from.compactedTo`, from the log to the snapshot; all or none of them.
-   * @returns false if the log was replaced or compacted meanwhile
+   * @returns false if the log was replaced or compacted meanwhile, or lost its last event
    */
   fold(from: LogBounds, entries: readonly LogEntry[]): Promise<boolean>
 }

@@ -1,8 +1,16 @@
 import { isDeepStrictEqual } from 'node:util'
 import { inChunks } from '../../lib/keyed-chunks.ts'
 import { OperatorError } from '../../lib/operator-error.ts'
-import type { DraftUse, MaintainedPartition, MaintainedProjection, Progress } from './ports.ts'
-import { LogMovedOn, Replay } from './replay.ts'
+import type { StoredEntry } from '../log-ports.ts'
+import {
+  type DraftUse,
+  type LogBounds,
+  LogMovedOn,
+  type MaintainedPartition,
+  type MaintainedProjection,
+  type Progress,
+} from './ports.ts'
+import { Replay } from './replay.ts'
 import { findAsReplayed, suspectIndexes } from './verify.ts'
 
 /** Attempts to rebuild a partition whose log is replaced or compacted meanwhile, or whose draft is lost. */
@@ -65,20 +73,26 @@ async function replacePolicies(projection: MaintainedProjection, replay: Replay,
     await write(keys)
     progress.advanced(keys.length)
   }
-  let use: DraftUse
+  const writeKeys = (entries: readonly StoredEntry[]) =>
+    write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))])
+  let use: DraftUse | undefined
   do {
-    await replay.catchUp(entries => write([...new Set(entries.flatMap(({ event }) => event?.key ?? []))]))
+    const hasChanged = await replay.catchUp(writeKeys)
     if (!replay.isComplete) return
+    if (use === 'log-changed' && !hasChanged) throw new LogMovedOn('the policy store refuses the rebuilt policies')
     use = await draft.use(replay.at, replay.content)
   } while (use === 'log-changed')
   if (use === 'draft-lost') throw new DraftLost('the policy store lost some of the rebuilt policies')
 }
 
 async function repairVersions(key: string, projection: MaintainedProjection, replay: Replay): Promise<void> {
+  let refused: LogBounds | undefined
   for (;;) {
     const { bounds, found } = await findAsReplayed(key, projection, replay)
+    if (isDeepStrictEqual(bounds, refused)) throw new DraftLost('the policy store refuses a rebuilt index of versions')
     const versions = replay.versionsOf(key, bounds.compactedTo)
     if (isDeepStrictEqual(found.versions, versions)) return
     if (await projection.replaceVersions(key, versions, bounds)) return
+    refused = bounds
   }
 }

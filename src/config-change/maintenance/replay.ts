@@ -1,16 +1,20 @@
+import { isDeepStrictEqual } from 'node:util'
 import { DefinitionPool } from '../../domain/definition-pool.ts'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { configPartition } from '../../domain/partition.ts'
 import { type PolicyRecord, recordOf } from '../../domain/policy-record.ts'
 import { isTemporary } from '../../domain/temporary-policy.ts'
-import { OperatorError } from '../../lib/operator-error.ts'
 import type { LogEntry, StoredEntry } from '../log-ports.ts'
-import type { DraftContent, IndexedVersion, LogBounds, MaintainedLog, Progress } from './ports.ts'
+import {
+  type DraftContent,
+  type IndexedVersion,
+  type LogBounds,
+  LogMovedOn,
+  type MaintainedLog,
+  type Progress,
+} from './ports.ts'
 
-/** The log was replaced or compacted during the replay. */
-export class LogMovedOn extends OperatorError {}
-
-/** Attempts to replay a log that is compacted meanwhile. */
+/** Attempts to replay a log that moves on meanwhile. */
 const MAX_ATTEMPTS = 20
 
 /** One key according to the log. */
@@ -34,21 +38,25 @@ export class Replay {
   readonly faults: string[] = []
   /** Whether every event could be read. If not, the state of some key is not known. */
   isComplete = true
-  #identity: string | null = null
-  #position = 0
-  #compactedTo = 0
+  #at: LogBounds
 
-  private constructor(log: MaintainedLog, partition: number, progress: Progress) {
+  /** @param begin the bounds of the log before its snapshot is read */
+  private constructor(log: MaintainedLog, begin: LogBounds, partition: number, progress: Progress) {
     this.#log = log
+    this.#at = { ...begin, last: begin.compactedTo, lastEventMark: null }
     this.#partition = partition
     this.#progress = progress
   }
 
   static async of(log: MaintainedLog, partition: number, progress: Progress): Promise<Replay> {
     for (let attempt = 1; ; attempt++) {
-      const replay = new Replay(log, partition, progress)
       try {
-        await replay.#begin()
+        const begin = await log.bounds()
+        const replay = new Replay(log, begin, partition, progress)
+        await replay.#readSnapshot()
+        // Otherwise, the snapshot is not that of this log.
+        await log.read(begin)
+        await replay.catchUp()
         return replay
       } catch (err) {
         if (!(err instanceof LogMovedOn) || attempt === MAX_ATTEMPTS) throw err
@@ -56,28 +64,31 @@ export class Replay {
     }
   }
 
-  async #begin(): Promise<void> {
-    const begin = await this.#log.bounds()
+  /** A store may return an entry twice, which `versionsOf` does not show: it begins with the last one that is compacted. */
+  async #readSnapshot(): Promise<void> {
     for await (const entries of this.#log.snapshot()) {
       for (const entry of entries) if (this.#isReadable(entry)) this.#apply(entry)
       this.#progress.advanced(entries.length)
     }
-    const { bounds } = await this.#log.read(begin.compactedTo)
-    if (bounds.compactedTo !== begin.compactedTo) throw new LogMovedOn('the log was compacted while it was read')
-    this.#identity = begin.identity
-    this.#position = begin.compactedTo
-    await this.catchUp()
   }
 
-  /** Applies the events that were appended meanwhile. @param onEntries called for them too */
-  async catchUp(onEntries: (entries: readonly StoredEntry[]) => Promise<void> = async () => {}): Promise<void> {
+  /**
+   * Applies the events that were appended meanwhile.
+   * @param onEntries called for them too
+   * @returns whether there were any, or a compaction
+   * @throws {LogMovedOn}
+   */
+  async catchUp(onEntries: (entries: readonly StoredEntry[]) => Promise<void> = async () => {}): Promise<boolean> {
+    const before = this.#at
     for (;;) {
-      const { bounds, entries } = await this.#log.read(this.#position)
-      if (bounds.compactedTo > this.#position) throw new LogMovedOn('the log was compacted while it was read')
-      if (bounds.identity !== this.#identity) throw new LogMovedOn('the log was replaced while it was read')
-      this.#compactedTo = bounds.compactedTo
-      if (entries.length === 0) return
-      for (const entry of entries) this.#follow(entry)
+      const { at, entries } = await this.#log.read(this.#at)
+      let { last } = this.#at
+      this.#at = at
+      if (entries.length === 0) return !isDeepStrictEqual(at, before)
+      for (const entry of entries) {
+        this.#follow(entry, last)
+        last = entry.position
+      }
       await onEntries(entries)
       this.#progress.advanced(entries.length)
     }
@@ -85,7 +96,7 @@ export class Replay {
 
   /** The bounds up to which the log was replayed. */
   get at(): LogBounds {
-    return { identity: this.#identity, compactedTo: this.#compactedTo, last: this.#position }
+    return this.#at
   }
 
   /** Every key that ever had a policy. */
@@ -119,7 +130,7 @@ export class Replay {
   }
 
   /** What the index of a key should contain if the log is compacted to this position: its last compacted version and all later ones. */
-  versionsOf(key: string, compactedTo = this.#compactedTo): readonly IndexedVersion[] {
+  versionsOf(key: string, compactedTo = this.#at.compactedTo): readonly IndexedVersion[] {
     const versions = this.#keys.get(key)?.versions ?? []
     const firstKept = versions.findLastIndex(({ position }) => position <= compactedTo)
     return versions.slice(Math.max(0, firstKept))
@@ -132,10 +143,9 @@ export class Replay {
     return false
   }
 
-  #follow(entry: StoredEntry): void {
+  #follow(entry: StoredEntry, last: number): void {
     const { position } = entry
-    if (position !== this.#position + 1) this.faults.push(`position ${position} follows position ${this.#position}`)
-    this.#position = position
+    if (position !== last + 1) this.faults.push(`position ${position} follows position ${last}`)
     if (!this.#isReadable(entry)) return
     const { event } = entry
     const version = this.#keys.get(event.key)?.version ?? 0

@@ -120,14 +120,18 @@ async function differencesOf(key: string, projection: MaintainedProjection, repl
   return compare(key, found, replay, bounds)
 }
 
-/** The projection of a key at a moment at which the whole log is replayed. */
+/** The projection of a key at a moment at which the whole log is replayed. @throws {LogMovedOn} */
 export async function findAsReplayed(key: string, projection: MaintainedProjection, replay: Replay) {
   for (;;) {
     const snapshot = await projection.find(key)
-    const { identity, last } = snapshot.bounds
-    if (last === replay.at.last && identity === replay.at.identity) return snapshot
+    if (isReplayed(snapshot.bounds, replay.at)) return snapshot
     await replay.catchUp()
   }
+}
+
+/** A later compaction changes no policy, and `Replay.versionsOf` takes it into account. */
+function isReplayed({ compactedTo, ...bounds }: LogBounds, { compactedTo: replayed, ...at }: LogBounds): boolean {
+  return isDeepStrictEqual(bounds, at) && compactedTo >= replayed
 }
 
 function compare(key: string, found: FoundProjection, replay: Replay, { compactedTo }: LogBounds) {

@@ -5,10 +5,11 @@
   KEYS[4] number of writes of the drafts that the store has (string)
   KEYS[3 + 2i], KEYS[4 + 2i] key in use, and its draft
 
-  ARGV[1] identity, ARGV[2] compacted position and ARGV[3] last position of the log from which the drafts were made
-  ARGV[4] new identity of the log, '' to keep the present one
-  ARGV[5] number of writes of the drafts
-  ARGV[5 + i] '1' if draft i exists, '0' if the key in use is only deleted
+  ARGV[1] identity, ARGV[2] compacted position, ARGV[3] last position and ARGV[4] mark of the last event ('' without one) of the log
+  from which the drafts were made
+  ARGV[5] new identity of the log, '' to keep the present one
+  ARGV[6] number of writes of the drafts
+  ARGV[6 + i] '1' if draft i exists, '0' if the key in use is only deleted
 
   Returns 1, 0 if the log has changed, or 2 if the store lost a write of the drafts, or a draft has expired.
 ]]
@@ -21,20 +22,21 @@ if damage then return damage end
 local compacted = call('GET', compacted_to) or '0'
 local last = call('XREVRANGE', log, '+', '-', 'COUNT', 1)[1]
 local position = last and string.match(last[1], '^%d+') or compacted
-if (call('GET', identity) or '') ~= ARGV[1] or compacted ~= ARGV[2] or position ~= ARGV[3] then return 0 end
+if (call('GET', identity) or '') ~= ARGV[1] or compacted ~= ARGV[2] then return 0 end
+if position ~= ARGV[3] or event_mark(last) ~= ARGV[4] then return 0 end
 
-if (call('GET', writes) or '0') ~= ARGV[5] then return 2 end
-local drafts = #ARGV - 5
+if (call('GET', writes) or '0') ~= ARGV[6] then return 2 end
+local drafts = #ARGV - 6
 for i = 1, drafts do
-  if call('EXISTS', KEYS[4 + 2 * i]) ~= tonumber(ARGV[5 + i]) then return 2 end
+  if call('EXISTS', KEYS[4 + 2 * i]) ~= tonumber(ARGV[6 + i]) then return 2 end
 end
 for i = 1, drafts do
   call('UNLINK', KEYS[3 + 2 * i])
-  if ARGV[5 + i] == '1' then
+  if ARGV[6 + i] == '1' then
     call('RENAME', KEYS[4 + 2 * i], KEYS[3 + 2 * i])
     call('PERSIST', KEYS[3 + 2 * i])
   end
 end
 call('UNLINK', writes)
-if ARGV[4] ~= '' then call('SET', identity, ARGV[4]) end
+if ARGV[5] ~= '' then call('SET', identity, ARGV[5]) end
 return 1

@@ -16,6 +16,14 @@ export function eventText([, fields]: StreamEntry): string {
   return fields[fields.indexOf('event') + 1] ?? ''
 }
 
+/**
+ * Distinguishes an entry of a log from another one at its position, also for scripts: the same rule as in `lua/event-mark.lua`. Only
+ * ASCII counts, since the client does not preserve invalid UTF-8.
+ */
+export function eventMark([, fields]: StreamEntry): string {
+  return fields.join(' ').replace(/\P{ASCII}+/gu, '')
+}
+
 /** The position of an entry `1841-0`: 1841. */
 export function parsePosition([id]: StreamEntry): number {
   return Number.parseInt(id, 10)

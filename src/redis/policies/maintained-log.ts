@@ -2,13 +2,20 @@ import { randomUUID } from 'node:crypto'
 import type { ChainableCommander } from 'ioredis'
 import { DamagedKey, DamagedRecord } from '../../config-change/damaged-store.ts'
 import type { LogEntry, StoredEntry } from '../../config-change/log-ports.ts'
-import type { LogBounds, MaintainedLog } from '../../config-change/maintenance/ports.ts'
+import { type LogBounds, LogMovedOn, type MaintainedLog } from '../../config-change/maintenance/ports.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'
 import type { ConfigKeys } from '../keys.ts'
 import { foldScript, repairLogScript } from '../scripts.ts'
 import { isWrongType } from '../wrong-type.ts'
-import { parseCompacted, parseEntry, parsePosition, parseUnlessDamaged, type StreamEntry } from './config-json.ts'
+import {
+  eventMark,
+  parseCompacted,
+  parseEntry,
+  parsePosition,
+  parseUnlessDamaged,
+  type StreamEntry,
+} from './config-json.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanMembers } from './scan-members.ts'
 
@@ -39,14 +46,22 @@ export class RedisMaintainedLog implements MaintainedLog {
       yield members.map(([, json]) => parseUnlessDamaged(() => parseCompacted(json), 0))
   }
 
-  async read(after: number): Promise<{ bounds: LogBounds; entries: readonly StoredEntry[] }> {
+  async oldest(): Promise<readonly StoredEntry[]> {
+    return (await this.#redis.xrange(this.#keys.log, '-', '+', 'COUNT', EVENTS_PER_READ)).map(parseStored)
+  }
+
+  /** Reads from the last event on, which must still be the same, as followers do. */
+  async read(after: LogBounds): Promise<{ at: LogBounds; entries: readonly StoredEntry[] }> {
     const transaction = queueBounds(this.#redis.multi(), this.#keys)
-    const results = await resultsOf(transaction.xrange(this.#keys.log, `(${after}-0`, '+', 'COUNT', EVENTS_PER_READ))
-    const entries = results.pop() as StreamEntry[]
-    return {
-      bounds: boundsOf(results),
-      entries: entries.map(entry => parseUnlessDamaged(() => parseEntry(entry), parsePosition(entry))),
-    }
+    transaction.xrange(this.#keys.log, `${after.last}-0`, '+', 'COUNT', EVENTS_PER_READ + 1)
+    const results = await resultsOf(transaction)
+    const found = results.pop() as StreamEntry[]
+    const bounds = boundsOf(results)
+    const difference = differenceFrom(after, bounds, found[0])
+    if (difference !== undefined) throw new LogMovedOn(`${difference} while it was read`)
+    const entries = after.lastEventMark === null ? found : found.slice(1)
+    const end = entries.length === 0 ? after : endAt(bounds, entries.at(-1))
+    return { at: { ...end, compactedTo: bounds.compactedTo }, entries: entries.map(parseStored) }
   }
 
   async damage(): Promise<readonly string[]> {
@@ -79,7 +94,10 @@ export class RedisMaintainedLog implements MaintainedLog {
     return this.#repair(4, log, identity, compactedTo, copy, randomUUID())
   }
 
-  async fold({ identity, compactedTo }: LogBounds, entries: readonly LogEntry[]): Promise<boolean> {
+  async fold(
+    { identity, compactedTo, last, lastEventMark }: LogBounds,
+    entries: readonly LogEntry[],
+  ): Promise<boolean> {
     const lastByKey = new Map(entries.map(entry => [entry.event.key, entry]))
     const { log, identity: identityKey, compactedTo: compactedToKey, snapshot } = this.#keys
     const keys = [
@@ -90,8 +108,9 @@ export class RedisMaintainedLog implements MaintainedLog {
       ...Array.from(lastByKey.keys(), key => this.#keys.versions(key)),
     ]
     const events = Array.from(lastByKey, ([key, entry]) => [key, JSON.stringify(entry), entry.event.version])
-    const last = entries.at(-1)?.position ?? compactedTo
-    return (await this.#fold(keys.length, ...keys, identity ?? '', compactedTo, last, ...events.flat())) === 1
+    const bounds = [identity ?? '', compactedTo, last, lastEventMark ?? '']
+    const end = entries.at(-1)?.position ?? compactedTo
+    return (await this.#fold(keys.length, ...keys, ...bounds, end, ...events.flat())) === 1
   }
 }
 
@@ -109,7 +128,33 @@ export function queueBounds(transaction: ChainableCommander, keys: ConfigKeys): 
 export function boundsOf(results: readonly unknown[]): LogBounds {
   const [identity, stored, [first], [last]] = results as [string | null, string | null, StreamEntry[], StreamEntry[]]
   const compactedTo = parseCompactedTo(stored ?? '0', first && parsePosition(first))
-  return { identity, compactedTo, last: last === undefined ? compactedTo : parsePosition(last) }
+  return endAt({ identity, compactedTo }, last)
+}
+
+type LogStart = Pick<LogBounds, 'identity' | 'compactedTo'>
+
+function endAt({ identity, compactedTo }: LogStart, entry: StreamEntry | undefined): LogBounds {
+  if (entry === undefined) return { identity, compactedTo, last: compactedTo, lastEventMark: null }
+  return { identity, compactedTo, last: parsePosition(entry), lastEventMark: eventMark(entry) }
+}
+
+/**
+ * Why the log does not continue the one that ended at these bounds; `undefined` if it does.
+ * @param found the first entry at or after the last position of those bounds
+ */
+function differenceFrom(after: LogBounds, bounds: LogBounds, found: StreamEntry | undefined): string | undefined {
+  if (bounds.identity !== after.identity) return 'the log was replaced'
+  const { last, lastEventMark } = after
+  const { compactedTo } = bounds
+  if (compactedTo > last || (compactedTo === last && lastEventMark !== null)) return 'the log was compacted'
+  if (compactedTo < after.compactedTo) return 'the policy store lost a compaction of the log'
+  if (lastEventMark === null) return undefined
+  const isSame = found !== undefined && parsePosition(found) === last && eventMark(found) === lastEventMark
+  return isSame ? undefined : 'the policy store lost the last events of the log'
+}
+
+function parseStored(entry: StreamEntry): StoredEntry {
+  return parseUnlessDamaged(() => parseEntry(entry), parsePosition(entry))
 }
 
 /** The position from which a stream counts, by the reply of XINFO; 0 without a stream. */

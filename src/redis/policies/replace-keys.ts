@@ -36,7 +36,7 @@ export class KeyReplacer {
     const pairs = replacements.flatMap(({ inUse, draft }) => [inUse, draft])
     const touched = [log, identityKey, compactedTo, writes.counter, ...pairs]
     const existing = replacements.map(({ hasDraft }) => (hasDraft ? '1' : '0'))
-    const bounds = [at.identity ?? '', at.compactedTo, at.last]
+    const bounds = [at.identity ?? '', at.compactedTo, at.last, at.lastEventMark ?? '']
     return RESULTS[await this.#run(touched.length, ...touched, ...bounds, identity, writes.sent, ...existing)]
   }
 }

@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
-import type { MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
+import type { LogBounds, MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
 import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
 import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
@@ -189,7 +189,7 @@ describe('maintenance', () => {
         damage: () => partition.log.damage(),
         bounds: () => partition.log.bounds(),
         snapshot: () => partition.log.snapshot(),
-        read: async (after: number) => {
+        read: async (after: LogBounds) => {
           await redis.set(keys.identity, randomUUID())
           return partition.log.read(after)
         },

@@ -23,7 +23,7 @@ it('a log that cannot be compacted does not stop the others, and is reported', a
   const damaged = () => {
     throw new Error('damaged')
   }
-  const short = () => ({ identity: 'x', compactedTo: 0, last: 1 })
+  const short = () => ({ identity: 'x', compactedTo: 0, last: 1, lastEventMark: 'event' })
   const said: unknown[] = []
   const logger = { warn: (fields: { partition: number }) => said.push(fields.partition) } as unknown as Logger
   const compaction = new LogCompaction({ partitions: [partition(0, damaged), partition(1, short)], keep: 1, logger })
