@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import { beforeEach, expect, it } from '@jest/globals'
+import type { Redis } from 'ioredis'
 import type { MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
 import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
 import { verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
-import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
+import type { ConfigKeys } from '../../../src/redis/keys.ts'
 import { RedisMaintainedProjection } from '../../../src/redis/policies/maintained-projection.ts'
-import { TestApp } from '../../support/app.ts'
-import { given } from './given-store.ts'
+import type { TestApp } from '../../support/app.ts'
+import { givenPartition } from './given-partition.ts'
 
 const silent = { advanced: () => undefined }
 const policy = { capacity: 1, refillTokens: 1 }
@@ -19,21 +17,13 @@ const [late, ...KEYS] = Array.from({ length: 30 }, (_, i) => `key:${i}`).filter(
   key => configPartition(key) === PARTITION,
 ) as [string, ...string[]]
 
-const store = given()
+const present = givenPartition(PARTITION)
 let keys: ConfigKeys
 let app: TestApp
 let redis: Redis
 let partition: MaintainedPartition
-beforeEach(async () => {
-  const keyPrefix = `t-${randomUUID()}`
-  keys = new ConfigKeys(keyPrefix, PARTITION)
-  app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix } })
-  redis = new Redis(store().url)
-  partition = maintainedPartitions(redis, keyPrefix)[PARTITION] as MaintainedPartition
-})
-afterEach(async () => {
-  await app.close()
-  redis.disconnect()
+beforeEach(() => {
+  ;({ keys, app, redis, partition } = present())
 })
 
 const anyDraft = () => keys.draft('*', 'writes').replace(/writes$/, '*')
@@ -70,7 +60,7 @@ it('a rebuild whose draft is lost in part begins again, and loses no policy', as
 
 it('an index of versions of which some are lost is not used', async () => {
   const versions = Array.from({ length: 501 }, (_, i) => ({ version: i + 1, position: i + 1 }))
-  const lossy = new Redis(store().url)
+  const lossy = redis.duplicate()
   const pipeline = lossy.pipeline.bind(lossy)
   let writes = 0
   lossy.pipeline = () => {

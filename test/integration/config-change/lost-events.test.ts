@@ -1,15 +1,13 @@
-import { randomUUID } from 'node:crypto'
-import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import { beforeEach, describe, expect, it } from '@jest/globals'
+import type { Redis } from 'ioredis'
 import { compactLog } from '../../../src/config-change/maintenance/compact.ts'
 import { LogMovedOn, type MaintainedPartition } from '../../../src/config-change/maintenance/ports.ts'
 import { rebuildPartition } from '../../../src/config-change/maintenance/rebuild.ts'
 import { type Difference, verifyPartition } from '../../../src/config-change/maintenance/verify.ts'
 import { configPartition } from '../../../src/domain/partition.ts'
-import { ConfigKeys } from '../../../src/redis/keys.ts'
-import { maintainedPartitions } from '../../../src/redis/policies/maintained-partitions.ts'
-import { TestApp } from '../../support/app.ts'
-import { given } from './given-store.ts'
+import type { ConfigKeys } from '../../../src/redis/keys.ts'
+import type { TestApp } from '../../support/app.ts'
+import { givenPartition } from './given-partition.ts'
 
 const silent = { advanced: () => undefined }
 const policy = (capacity: number) => ({ capacity, refillTokens: 1 })
@@ -20,21 +18,13 @@ const KEPT = ofPartition('kept').slice(0, 3)
 const LOST = ofPartition('lost').slice(0, 3)
 const REGROWN = ofPartition('regrown').slice(0, 4)
 
-const store = given()
+const present = givenPartition(PARTITION)
 let keys: ConfigKeys
 let app: TestApp
 let redis: Redis
 let partition: MaintainedPartition
-beforeEach(async () => {
-  const keyPrefix = `t-${randomUUID()}`
-  keys = new ConfigKeys(keyPrefix, PARTITION)
-  app = await TestApp.start(store(), { variables: { KEY_PREFIX: keyPrefix } })
-  redis = new Redis(store().url)
-  partition = maintainedPartitions(redis, keyPrefix)[PARTITION] as MaintainedPartition
-})
-afterEach(async () => {
-  await app.close()
-  redis.disconnect()
+beforeEach(() => {
+  ;({ keys, app, redis, partition } = present())
 })
 
 async function create(created: readonly string[], capacity = 1): Promise<void> {
