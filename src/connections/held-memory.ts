@@ -16,7 +16,7 @@ export function heldMemory(): SharedBound {
 export interface Found {
   readonly connection: Socket
   readonly bytes: number
-  /** Whether its client makes it smaller: what other connections of the client hold ends before. */
+  /** Whether its client reads on. Other connections of this client are then closed first. */
   readonly isProgressing: boolean
 }
 

@@ -6,7 +6,7 @@ import { FirstValues } from './first-values.ts'
 /** The label of all policies that a key has of its own. */
 export const EXACT = 'exact'
 
-/** Labels that are no config keys. */
+/** Labels that stand for other things than one stored policy. */
 const FIXED: ReadonlySet<string> = new Set([EXACT, DEFAULT_POLICY, REQUEST_POLICY])
 
 /** Bounds the label `policy`, separately for prefix policies, those that callers name, and those for descriptors. */

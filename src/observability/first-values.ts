@@ -1,7 +1,7 @@
-/** Values of a label with a series of their own. */
+/** How many values of a label have series of their own. */
 const MAX_VALUES = 1000
 
-/** The value that stands for all further ones. */
+/** Stands for all values after the first ones. */
 export const OTHER = 'other'
 
 /** Bounds the values of a label: the first ones stay, and all further ones become `other`. */

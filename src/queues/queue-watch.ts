@@ -41,10 +41,11 @@ interface Watched {
   readonly seen: string
   readonly isPaused: boolean
   readonly lease: string | null
-  /** How long this has been seen; 0 if the queue is empty. */
-  readonly waitedMs: number
+  /** Since when `seen` has been the same. */
   readonly sinceMs: number
-  /** Since when a worker could have gone on, if this has been seen so long. */
+  /** How long that has been; 0 for an empty queue. */
+  readonly waitedMs: number
+  /** Since when, at the earliest, a worker could go on: after `sinceMs` if the store was unavailable or the queue was paused. */
   readonly workableSinceMs: number
   readonly stallReason: StallReason | undefined
   /** Whether the store has answered. */
@@ -106,7 +107,7 @@ export class QueueWatch {
     }
   }
 
-  /** While the store is unavailable nothing is known. Afterwards, workers have as much time again, unless they were stalled before. */
+  /** While the store is unavailable, nothing is known. Afterwards, workers have the whole time again, unless they were stalled before. */
   #lose(partition: number): void {
     const last = this.#watched.get(partition)
     if (last === undefined) return
@@ -123,7 +124,7 @@ export class QueueWatch {
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue is stalled if its first command has been the same for `STALLED_AFTER_MS`, whatever the lease. */
+  /** A queue is stalled if a worker could go on for `STALLED_AFTER_MS` and the first command is the same, whatever its lease. */
   async #see(
     partition: number,
     { first, isPaused, lease }: QueueState,
@@ -134,7 +135,7 @@ export class QueueWatch {
     const last = this.#watched.get(partition)
     const same = last?.seen === seen ? last : undefined
     const sinceMs = same?.sinceMs ?? nowMs
-    // Workers take commands of a queue that was just resumed.
+    // A queue that has just been resumed is not stalled yet.
     const workableSinceMs = same === undefined || (same.isPaused && !isPaused) ? nowMs : same.workableSinceMs
     const stallReason = nowMs - workableSinceMs >= STALLED_AFTER_MS ? await find() : undefined
     const waitedMs = first === undefined ? 0 : nowMs - sinceMs

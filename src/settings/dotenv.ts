@@ -89,7 +89,7 @@ function lineNumberAt(text: string, index: number): number {
   return text.slice(0, index).split('\n').length
 }
 
-/** What Node.js, some of its versions only, makes of an entry that it does not read as it is meant. */
+/** Why Node.js, at least in some versions, would not read an entry as it is meant; `undefined` if it would. */
 function misreading(
   name: string,
   quote: string | undefined,

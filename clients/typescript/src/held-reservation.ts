@@ -29,7 +29,7 @@ export class HeldReservation<D extends Decision | Fallback> implements Reservati
     return this.decision.allowed
   }
 
-  /** Extends it until it is to end. */
+  /** Extends it until `settle` or `release` is called. */
   keepAlive(): void {
     if (this.#hold?.isHeld) this.#stopExtending = extendRepeatedly(this.#hold, this.#failures)
   }

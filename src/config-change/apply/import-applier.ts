@@ -40,7 +40,7 @@ export class ImportApplier {
     this.#options = options
   }
 
-  /** How many chunks this process has applied or pruned. */
+  /** How many steps this process has taken: chunks of lines, and of keys to prune. */
   get steps(): number {
     return this.#steps
   }

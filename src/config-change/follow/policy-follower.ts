@@ -40,7 +40,7 @@ interface Partition {
   readonly number: number
   /** Absent until the policies are loaded, and during a reload. */
   at: LogPosition | undefined
-  /** The end of the log at the load, if a change before it may be in the table that was not followed. */
+  /** The end of the log at the last load, until it is confirmed: the table may have changes before it that a failover has lost. */
   loadedTo: LogPosition | undefined
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean

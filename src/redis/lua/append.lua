@@ -65,7 +65,7 @@ call('ZADD', outcome, 'XX', 0, '')
 call('HDEL', outcome, '')
 call('ZREM', outcome, '')
 
--- Whether the user may run HSET shows at the first one, before all other writes.
+-- HSET cannot be tried without an effect, so it comes before all other writes.
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, version, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 5]

@@ -20,7 +20,7 @@ if damage then return damage end
 if (call('GET', identity) or '') ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
 if event_mark(call('XREVRANGE', log, ARGV[3], ARGV[3], 'COUNT', 1)[1]) ~= ARGV[4] then return 0 end
 
--- These fail if the user has just lost a right, and change nothing otherwise. HSET is the first of the other writes.
+-- These fail if the user has just lost a right, and change nothing otherwise. HSET cannot be tried so, and comes before the other writes.
 call('SET', compacted_to, ARGV[2], 'XX')
 call('ZREMRANGEBYSCORE', KEYS[5], '(0', '0')
 call('XTRIM', log, 'MINID', '0')

@@ -1,6 +1,6 @@
 --[[
-  Reads a part of a hash or of a sorted set, as HSCAN and ZSCAN do, and tells which server did: to another one the cursor means
-  something else, so that it would leave members out. Tells also where the log of the partition ends at this moment.
+  Reads a part of a hash or of a sorted set, as HSCAN and ZSCAN do, and tells which server did: to another server, the cursor
+  means something else, so it would leave members out. It also tells where the log of the partition ends at this moment.
 
   KEYS[1] hash or sorted set   KEYS[2] identity of the log (string)   KEYS[3] log (stream)
 

@@ -12,7 +12,7 @@ import { parseJson } from '../../lib/parse-json.ts'
 export type StreamEntry = [id: string, fields: string[]]
 
 /** The stored JSON of an event. */
-export function eventText([, fields]: StreamEntry): string {
+function eventText([, fields]: StreamEntry): string {
   return fields[fields.indexOf('event') + 1] ?? ''
 }
 

@@ -10,7 +10,7 @@ import {
 import type { PolicyRecord } from '../../domain/policy-record.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { ConfigKeys } from '../keys.ts'
-import { eventText, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
+import { eventMark, parseEntry, parsePosition, readRecord, type StreamEntry } from './config-json.ts'
 import { namingDamage } from './naming-damage.ts'
 import { scanMembers } from './scan-members.ts'
 import { parseName, shownName } from './stored-name.ts'
@@ -109,7 +109,7 @@ async function unlessDamaged<T>(answer: Promise<T>, otherwise: T): Promise<T> {
 
 function positionAt(identity: string | null, entry: StreamEntry | undefined): LogPosition {
   if (entry === undefined) return { identity, position: 0, eventMark: null }
-  return { identity, position: parsePosition(entry), eventMark: eventText(entry) }
+  return { identity, position: parsePosition(entry), eventMark: eventMark(entry) }
 }
 
 /** Why the entries from a position on do not continue the followed log; `undefined` if they do. */
@@ -125,5 +125,5 @@ function differenceFrom(
   }
   if (first === undefined) return `the log ends before position ${after.position}`
   if (parsePosition(first) !== after.position) return `the log begins after position ${after.position}`
-  return eventText(first) === after.eventMark ? undefined : `position ${after.position} holds another event`
+  return eventMark(first) === after.eventMark ? undefined : `position ${after.position} holds another event`
 }

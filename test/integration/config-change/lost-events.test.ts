@@ -37,7 +37,7 @@ async function storedKeys(): Promise<string[]> {
   return [log, identity, compactedTo, snapshot, policies, names, ends, ...(await redis.keys(keys.versions('*')))]
 }
 
-/** @returns fails over to a replica that has received nothing since the call */
+/** @returns a function that fails over to a replica, which has received nothing since this call */
 async function replica(): Promise<() => Promise<void>> {
   const received = await Promise.all((await storedKeys()).map(async key => [key, await redis.dumpBuffer(key)] as const))
   return async () => {

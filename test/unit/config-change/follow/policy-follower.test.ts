@@ -29,7 +29,7 @@ const positionOf = (...marks: string[]): LogPosition => ({
   eventMark: marks.at(-1) ?? null,
 })
 
-/** A store whose log has one event, which each write of a test adds. */
+/** A store with one policy. Its log is the marks of its events. */
 class Store implements EventLog {
   readonly marks = ['kept']
   keys = [KEPT]
@@ -78,7 +78,7 @@ beforeEach(() => {
   })
 })
 
-/** A change that is made while the policies are read, and found by the rest of the reading. */
+/** A change during a load, which the rest of the load finds. */
 function changeMeanwhile(): void {
   store.marks.push('lost')
   store.keys = [KEPT, LOST]
