@@ -15,7 +15,7 @@ interface BatchedCallsOptions<Item, Reply> {
   call(store: KeyStore, items: readonly Item[]): Promise<readonly (Reply | Unfinished | undefined)[]>
   /** The part of the store that holds what the item is about. */
   storeOf(item: Item): KeyStore
-  /** What the item costs the store, in checks of one key. */
+  /** What the item costs the store, in checks by one limit. */
   weightOf(item: Item): number
   readonly timeoutMs: number
   /** The weight of the items in one call. */

@@ -17,7 +17,7 @@ const MAX_GATHER_MS = 1
 export interface Batched {
   /** Arrival, by `performance.now()`. */
   readonly startMs: number
-  /** What it costs the store, in checks of one key. */
+  /** What it costs the store, in checks by one limit. */
   readonly weight: number
   /** It came with many others, which others must not wait for. */
   readonly isOfMany: boolean

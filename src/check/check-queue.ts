@@ -3,7 +3,7 @@ import type { CheckQueue, OnReading } from './pending-check.ts'
 import type { BucketStore } from './ports.ts'
 import type { Rounds } from './rounds.ts'
 
-/** Checks in one call of the store. */
+/** The weight of the checks in one call of the store: as many by one limit. */
 const MAX_BATCH = 256
 
 /**

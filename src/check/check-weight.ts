@@ -1,4 +1,4 @@
-import { comesWithCall } from '../domain/policy.ts'
+import { comesWithCall, type Policy } from '../domain/policy.ts'
 import type { AskedCheck } from './pending-check.ts'
 
 /**
@@ -6,6 +6,11 @@ import type { AskedCheck } from './pending-check.ts'
  * compiled, sent and read, and a bucket takes longer when its limit changes.
  */
 export const OWN_LIMIT_WEIGHT = 4
+
+/** What a check by a stored policy costs the store, in checks by one limit: each of its limits costs about as much. */
+export function limitWeight({ limits }: Policy): number {
+  return Math.max(1, limits.length)
+}
 
 /** What one of several checks costs the process and the store, in checks by one limit. */
 export function weightAt(checks: readonly AskedCheck[], index: number): number {

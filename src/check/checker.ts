@@ -3,7 +3,7 @@ import { chargesDenials } from '../domain/overdraft.ts'
 import type { OnStoreFailure, Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
-import { weightAt } from './check-weight.ts'
+import { limitWeight, weightAt } from './check-weight.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
@@ -189,7 +189,7 @@ function pendingCheck(asked: AskedCheck, policy: Policy, place: Place): PendingC
     tokens,
     startMs,
     index,
-    weight,
+    weight: weight * limitWeight(policy),
     isOfMany,
     isExcessDenied,
     deadlineMs,

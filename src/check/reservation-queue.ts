@@ -2,6 +2,7 @@ import type { Hold } from '../domain/holds.ts'
 import type { Reservation } from '../domain/reservation.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
 import { BatchedCalls, type OnReply } from './batched-calls.ts'
+import { limitWeight } from './check-weight.ts'
 import type {
   CheckGroup,
   Extension,
@@ -12,7 +13,7 @@ import type {
   SettlementResult,
 } from './ports.ts'
 
-/** The weight of one call of the store, in checks of one key: as many as a call of checks has. */
+/** The weight of one call of the store, in checks by one limit: as many as a call of checks has. */
 const MAX_BATCH = 256
 
 /** The least weight of a group, and that of a call on a reservation. */
@@ -47,7 +48,7 @@ export class ReservationQueue {
       // All keys of a group are in the same part of the store.
       storeOf: ({ checks: [first], hold }) =>
         hold === undefined ? storeOf(first?.key ?? '') : storeOfReservation(hold.id),
-      weightOf: ({ checks }) => Math.max(MIN_WEIGHT, checks.length),
+      weightOf: ({ checks }) => Math.max(MIN_WEIGHT, weightOfGroup(checks)),
       call: (store, groups) => store.checkAll(groups),
     })
     this.#settlements = new BatchedCalls({
@@ -87,4 +88,8 @@ export class ReservationQueue {
       return undefined
     }
   }
+}
+
+function weightOfGroup(checks: CheckGroup['checks']): number {
+  return checks.reduce((weight, { policy }) => weight + limitWeight(policy), 0)
 }

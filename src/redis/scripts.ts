@@ -23,7 +23,7 @@ const COMMON_PARTS = ['clock', 'reply', 'limits']
 const UNCOMMON_PARTS = ['quota', 'concurrency']
 const EXTENDED_PARTS = [
   ...['extended', 'bucket-lifetime', 'bucket-layout', 'charges', 'shortfalls', 'expiries', 'holds'],
-  ...['held-alone', 'other-entries', 'overdraft', 'bucket', 'general'],
+  ...['held-alone', 'held-same', 'other-entries', 'overdraft', 'bucket', 'general'],
 ]
 
 /** Most checks need less than the part `compact`, most calls on reservations no more than that. */

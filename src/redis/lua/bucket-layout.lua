@@ -176,14 +176,16 @@ local function bucket_layout(general)
     return pack('>I4I4d', QUOTA + (limit.ends_at - limit.starts_at) / 1000, limit.length / 1000, limit.ends_at)
   end
 
+  -- is_only: whether the only hold has no set
+  local function packed_head(is_only, own, others)
+    return pack('>I4BBBB', EXTENDED, is_only and VERSION_OF_ONE_HOLD or VERSION_OF_RECORDS, own, others, 0)
+  end
+
   local function packed(bucket)
     local own, others, held = bucket.own, bucket.others, bucket.held
     local only, is_extended = held and held.only, held ~= nil or #others > 0 or has_debt(bucket)
     local parts = { pack('>d', bucket.last_spent_at) }
-    if is_extended then
-      local version = only and VERSION_OF_ONE_HOLD or VERSION_OF_RECORDS
-      parts[2] = pack('>I4BBBBd', EXTENDED, version, #own, #others, 0, bucket.full_at)
-    end
+    if is_extended then parts[2] = packed_head(only ~= nil, #own, #others) .. pack('>d', bucket.full_at) end
     if held then
       parts[3] = pack('>I2I2I4ddd', held.count, held.members, 0, held.tokens, held.earliest, held.latest)
     elseif is_extended then
@@ -224,6 +226,8 @@ local function bucket_layout(general)
     parse = parse,
     write = write,
     members_in = members_in,
+    packed_head = packed_head,
+    packed_record = packed_record,
     may_charge_less = lifetime.may_charge_less,
     forgotten_at = forgotten_at,
     holds_key = holds_key,

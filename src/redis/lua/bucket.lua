@@ -7,7 +7,7 @@
   local note, full_at_of, spent_of_same, decide_unheld =
     general.note, general.full_at_of, general.spent_of_same, general.decide_unheld
   local buckets = {}
-  local alone = held_alone_functions(buckets, general, layout)
+  local alone, same = held_alone_functions(buckets, general, layout), held_same_functions(general, layout)
   local others = other_entries_functions(general)
   local records_own, forget_records = others.records_own, others.forget_records
 
@@ -59,15 +59,10 @@
     return entry
   end
 
-  local function spends_from(limits)
-    for _, limit in ipairs(limits) do if not limit.is_unspent then return true end end
-    return false
-  end
-
   -- Moves a bucket to a time. spent: the units spent of each limit then. Entries of other limits stay.
   local function set_spent(bucket, limits, spent, at)
     -- A policy that nothing is spent from leaves the entries as they are.
-    if not spends_from(limits) then return end
+    if limits.own == 0 then return end
     bucket.others = others.than(limits, bucket, at)
     local own, full_at, is_recorded = {}, at, records_own(bucket)
     for i, limit in ipairs(limits) do
@@ -89,11 +84,24 @@
     return true
   end
 
+  -- What this call has done, in entries that it read or charged. Redis serves nobody else meanwhile, so once that is much, what can wait is
+  -- left to the next call.
+  local MUCH, done = 256, 0
+
+  function buckets.count_work(bucket)
+    done = done + 1 + #bucket.own + #bucket.others
+  end
+
+  function buckets.has_done_much()
+    return done >= MUCH
+  end
+
   -- The bucket of a key: nil if it is full. What time has changed is stored. The second value says that it was malformed.
   local function open(key, stored)
     if type(stored) ~= 'string' then return nil, stored ~= false end
     local bucket = parse(key, stored)
     if not bucket then return nil, true end
+    buckets.count_work(bucket)
     if is_forgotten(bucket) then return nil end
     local is_changed = bucket.last_spent_at - now > CLOCK_TOLERANCE_MS
     if is_changed then set_back(bucket) end
@@ -116,13 +124,14 @@
     return { key = key, limits = limits, spent = spent, at = at, bucket = bucket, held = bucket and bucket.held }
   end
 
-  -- What a check of some limits finds: { key, limits, spent, at, held, bucket }. Without `bucket`, nothing else is in the bucket.
+  -- What a check of some limits finds: { key, limits, spent, at, held, bucket, stored }. Without `bucket`, nothing else is in the bucket.
+  -- stored: what held-same.lua writes its bucket with
   local function find(index, key, stored, limits)
     local is_text = type(stored) == 'string'
     local spent = is_text and spent_of_same(stored, limits)
     if spent then return { key = key, limits = limits, spent = spent, at = now, bucket = nil, held = nil } end
-    local held_alone = is_text and alone.find(key, stored, limits)
-    if held_alone then return held_alone end
+    local found = is_text and (alone.find(key, stored, limits) or same.find(key, stored, limits))
+    if found then return found end
     local bucket, is_malformed = open(key, stored)
     if is_malformed then note(index, MALFORMED) end
     return found_in(key, bucket, limits)
@@ -142,7 +151,7 @@
   local function decide(found, tokens, reserves)
     local limits, spent = found.limits, found.spent
     local held, violated = found.held, nil
-    if not held and not limits.has_unspent then return decide_unheld(limits, spent, tokens) end
+    if not held and not (reserves and limits.has_unspent) then return decide_unheld(limits, spent, tokens) end
     for i, limit in ipairs(limits) do
       if not is_allowed_by(limit, spent[i], held or NOTHING_HELD, tokens, reserves) then
         if not limit.is_shadow then return false end
@@ -161,6 +170,8 @@
     if bucket then
       set_spent(bucket, found.limits, spent, found.at)
       write(found.key, bucket)
+    elseif found.stored then
+      same.write(found)
     elseif found.held then
       alone.write(found, found.held.latest)
     else
@@ -176,7 +187,7 @@
     if is_held and not bucket.held then
       bucket.held = buckets.holds().none()
       -- The first hold is not charged to limits that are not of its policy.
-      if not spends_from(found.limits) then
+      if found.limits.own == 0 then
         bucket.others, bucket.own = others.than(found.limits, bucket, found.at), {}
         bucket.full_at = bucket.last_spent_at
       end

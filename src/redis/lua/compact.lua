@@ -40,6 +40,12 @@ local function write_alone(key, limit, spent, at)
   write_until(key, pack('>dI4I4d', at, limit.id, limit.units_per_token, spent), at + ceil_div(spent, limit.per_ms))
 end
 
+-- Whether what a bucket says of its holds is well-formed, and none of them is due. is_only: whether the only one has no set
+local function are_holds_ahead(count, members, tokens, earliest, latest, is_only)
+  return earliest > now and latest >= earliest and latest <= MAX_TIME and tokens >= 0 and tokens <= MAX_UNITS
+    and members > 0 and count > 0 and not (is_only and count > 1)
+end
+
 -- Reads a bucket with holds of which none is due and of which only this token bucket was spent, and not so much that an expiry may charge
 -- less than was held. Returns nil for any other bucket;
 -- otherwise the units spent now, and what is held: tokens, number, members, the first and the last deadline, and the only hold, or '' if
@@ -50,11 +56,10 @@ local function read_held_alone(bucket, limit)
   if not (only_bytes == 0 or only_bytes == ONE_HOLD_BYTES) then return nil end
   local last_spent_at, head, _, count, members, _, tokens, earliest, latest,
     id, units_per_token, stored, per_ms, capacity, debt = unpack(HELD_ALONE, bucket)
-  if head ~= (only_bytes == 0 and HEAD_OF_SET or HEAD_OF_ONE_HOLD) or count == 0 or debt ~= 0 then return nil end
+  if head ~= (only_bytes == 0 and HEAD_OF_SET or HEAD_OF_ONE_HOLD) or debt ~= 0 then return nil end
   if id ~= limit.id or units_per_token ~= limit.units_per_token or per_ms ~= limit.per_ms then return nil end
-  if capacity ~= limit.capacity or not (last_spent_at <= now and earliest > now and stored >= 0) then return nil end
-  if not (tokens >= 0 and tokens <= MAX_UNITS and latest >= earliest and latest <= MAX_TIME and members > 0) then return nil end
-  if only_bytes > 0 and count > 1 then return nil end
+  if capacity ~= limit.capacity or not (last_spent_at <= now and stored >= 0) then return nil end
+  if not are_holds_ahead(count, members, tokens, earliest, latest, only_bytes > 0) then return nil end
   if stored + tokens * units_per_token > max_units(limit) then return nil end
   local spent = refilled(min(stored, limit.capacity_units), (now - last_spent_at) * per_ms)
   return spent, tokens, count, members, earliest, latest, string.sub(bucket, HELD_ALONE_BYTES + 1)

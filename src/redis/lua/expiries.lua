@@ -4,8 +4,7 @@
 ]]
 -- holds: some functions of holds.lua
 local function expiry_functions(buckets, general, layout, holds)
-  -- How many expired holds an access settles at most, and once its call has settled many: it may have many keys, and Redis serves
-  -- nobody else meanwhile.
+  -- How many expired holds an access settles at most, and once its call has done much.
   local MOST, FEW = 64, 1
   local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
 
@@ -19,6 +18,7 @@ local function expiry_functions(buckets, general, layout, holds)
       local charged, charges = buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), recorded_of)
       if (charged or 0) < tokens and id ~= '' then buckets.shortfalls().note(key, id, deadline, tokens, charges) end
     end
+    buckets.count_work(bucket)
     holds.drop(bucket.held, tokens, count)
     holds.count(key, count)
   end
@@ -67,7 +67,7 @@ local function expiry_functions(buckets, general, layout, holds)
 
   -- Settles expired holds as an access does.
   function expiries.settle_due(key, bucket)
-    settle_at_most(holds.are_many_settled() and FEW or MOST, key, bucket)
+    settle_at_most(buckets.has_done_much() and FEW or MOST, key, bucket)
   end
 
   -- Settles all expired holds of a bucket, and stores it. The second value says that they cannot be settled here.

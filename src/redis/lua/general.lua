@@ -52,31 +52,47 @@
     return limit.kind.full_at(limit, at)
   end
 
-  -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
-  local function spent_of_same(stored, limits)
-    if #stored ~= TIME + #limits * ENTRY or limits.has_unspent then return nil end
-    local last_spent_at = unpack('>d', stored)
-    if not (last_spent_at <= now) then return nil end
-    local spent, elapsed, at = {}, now - last_spent_at, TIME + 1
+  -- The units spent now of each limit by entries that begin at a byte, if they are exactly those of these limits, in this order.
+  -- records: what follows the entry of each limit; nil if nothing does
+  local function spent_of_entries(stored, limits, last_spent_at, at, records)
+    local spent, elapsed = {}, now - last_spent_at
     for i, limit in ipairs(limits) do
-      local id, units_per_token, units = unpack('>I4I4d', stored, at)
-      if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
-      local per_ms = limit.per_ms
-      if per_ms > 0 then
-        spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
+      if limit.is_unspent then
+        spent[i] = 0
       else
-        spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
+        local id, units_per_token, units = unpack('>I4I4d', stored, at)
+        if id ~= limit.id or units_per_token ~= limit.units_per_token or not (units >= 0 and units <= MAX_UNITS) then return nil end
+        local per_ms = limit.per_ms
+        if per_ms > 0 then
+          spent[i] = refilled(min(units, limit.capacity_units), elapsed * per_ms)
+        else
+          spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
+        end
+        at = at + ENTRY
+        if records then
+          local record = records[i]
+          if string.sub(stored, at, at + #record - 1) ~= record then return nil end
+          at = at + #record
+        end
       end
-      at = at + ENTRY
     end
     return spent
   end
 
-  -- Whether the limits allow if reservations hold nothing, and none of the limits counts them.
+  -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
+  local function spent_of_same(stored, limits)
+    if #stored ~= TIME + limits.own * ENTRY then return nil end
+    local last_spent_at = unpack('>d', stored)
+    if not (last_spent_at <= now) then return nil end
+    return spent_of_entries(stored, limits, last_spent_at, TIME + 1)
+  end
+
+  -- Whether the limits allow a check, if reservations hold nothing.
   local function decide_unheld(limits, spent, tokens)
     local violated
     for i, limit in ipairs(limits) do
-      if not (tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token) then
+      local is_left = tokens <= limit.capacity and limit.capacity_units - spent[i] >= tokens * limit.units_per_token
+      if not (is_left or limit.is_unspent) then
         if not limit.is_shadow then return false end
         violated = violated or {}
         violated[i] = true
@@ -126,6 +142,7 @@
     is_whole = is_whole,
     get = get,
     full_at_of = full_at_of,
+    spent_of_entries = spent_of_entries,
     spent_of_same = spent_of_same,
     decide_unheld = decide_unheld,
     write_plain = write_plain,
@@ -170,7 +187,7 @@
     if is_elsewhere(stored) then return leave_undecided(index, limits, ELSEWHERE) end
     if limits.is_undecidable then return leave_undecided(index, limits, UNKNOWN_PERIOD) end
     local spent
-    if not stored and not limits.has_unspent then
+    if not stored then
       spent = {}
       for i = 1, #limits do spent[i] = 0 end
     elseif type(stored) == 'string' then
@@ -180,7 +197,7 @@
     local allowed, violated = decide_unheld(limits, spent, tokens)
     if allowed and tokens > 0 then
       for i, limit in ipairs(limits) do
-        if not (violated and violated[i]) then spent[i] = spent[i] + tokens * limit.units_per_token end
+        if not (limit.is_unspent or (violated and violated[i])) then spent[i] = spent[i] + tokens * limit.units_per_token end
       end
       write_plain(key, limits, spent, now)
     end

@@ -13,7 +13,8 @@
   A kind that nothing is spent of has only `is_unspent`, `read` and `append`.
 ]]
 local function read_policy(text)
-  local limits = {}
+  -- own: how many of them are spent of
+  local limits = { own = 0 }
   for id, units_per_token, per_ms, capacity_units, capacity, other in
     string.gmatch(text, '(%d+) (%d+) (%d+) (%d+) (%d+)([^ ]*)')
   do
@@ -30,9 +31,9 @@ local function read_policy(text)
       limits.has_kinds = true
       limit.kind = general.kind_of(string.sub(other, 1, 1))
       limit.is_unspent = limit.kind.is_unspent
-      if limit.is_unspent then limits.has_unspent = true end
       if not limit.kind.read(limit, other) then limits.is_undecidable = true end
     end
+    if limit.is_unspent then limits.has_unspent = true else limits.own = limits.own + 1 end
     limits[#limits + 1] = limit
   end
   return limits

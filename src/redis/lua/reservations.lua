@@ -127,7 +127,7 @@
   end
 
   local function answer(asked)
-    if buckets.holds().are_many_settled() then return UNFINISHED, 0 end
+    if buckets.has_done_much() then return UNFINISHED, 0 end
     local record, is_record_elsewhere = read_reservation(asked.key)
     if is_record_elsewhere then return NOT_HERE, 0 end
     if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
@@ -177,11 +177,14 @@
   end
 end
 
+-- Of a key whose policy has none, and of a call that names no policy.
+local NO_LIMITS = { own = 0 }
+
 -- What the calls of a run have in common: { key, key …, what, ttl }.
 local function read_run(what, ttl, named)
   local run = { what = tonumber(what), ttl = tonumber(ttl) }
   for policy, tokens in string.gmatch(named, '(%d+):(%d+)') do
-    run[#run + 1] = { limits = policies[tonumber(policy)] or {}, tokens = tonumber(tokens) }
+    run[#run + 1] = { limits = policies[tonumber(policy)] or NO_LIMITS, tokens = tonumber(tokens) }
   end
   return run
 end

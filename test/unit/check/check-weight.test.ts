@@ -1,6 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import { OWN_LIMIT_WEIGHT, weightAt, weightOf } from '../../../src/check/check-weight.ts'
-import { policyOf } from '../../support/policies.ts'
+import { limitWeight, OWN_LIMIT_WEIGHT, weightAt, weightOf } from '../../../src/check/check-weight.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
 
 const stored = ['a', 'b'].map(configKey => policyOf(configKey))
 const ofCalls = [1, 2].map(() => policyOf('request', {}, 0))
@@ -22,4 +22,10 @@ describe('a check weighs', () => {
     const checks = checksBy(stored[0], ofCalls[0], ofCalls[1], ofCalls[0])
     expect([1, 2, 3].map(index => weightAt(checks, index))).toEqual(new Array(3).fill(OWN_LIMIT_WEIGHT))
   })
+})
+
+it('a policy weighs as many as it has limits, and never nothing', () => {
+  const limits = ['second', 'minute', 'day'].map(name => limitOf({ name }))
+  const weights = [policyOf('a', { limits }), stored[0], policyOf('free', { mode: 'off', limits: [] })]
+  expect(weights.map(policy => policy && limitWeight(policy))).toEqual([3, 1, 1])
 })

@@ -137,6 +137,12 @@ it('checks of one call by different limits that came with it weigh more for the 
   expect(queue.weights).toEqual([1, OWN_LIMIT_WEIGHT, OWN_LIMIT_WEIGHT])
 })
 
+it('checks by several limits weigh more for the store', () => {
+  const limits = ['second', 'minute', 'day'].map(name => limitOf({ name }))
+  checker.check({ key: 'a', tokens: 1, resolvedPolicy: policyOf('a', { limits }) }, () => undefined)
+  expect(queue.weights).toEqual([limits.length])
+})
+
 describe('the time of a check', () => {
   it('begins once its policy is prepared', () => {
     ask(1)

@@ -9,12 +9,13 @@ import {
   UNFINISHED,
 } from '../../../src/check/ports.ts'
 import { ReservationQueue } from '../../../src/check/reservation-queue.ts'
+import type { Policy } from '../../../src/domain/policy.ts'
 import type { Reservation } from '../../../src/domain/reservation.ts'
 import { type ReservationId, recordPartition, reservationId } from '../../../src/domain/reservation-id.ts'
 import type { Logger } from '../../../src/observability/logger.ts'
 import { replyTo } from '../../support/answer-to.ts'
 import { SpecifiedStore } from '../../support/in-memory/specified-store.ts'
-import { policyOf } from '../../support/policies.ts'
+import { limitOf, policyOf } from '../../support/policies.ts'
 
 const TIMEOUT_MS = 200
 const policy = policyOf('*')
@@ -71,7 +72,8 @@ function guarded(store: KeyStore): CircuitBreakerStore {
   })
 }
 
-const check = (...keys: string[]) =>
+const check = (...keys: string[]) => checkBy(policy, ...keys)
+const checkBy = (policy: Policy, ...keys: string[]) =>
   replyTo<GroupReading>(onReading =>
     queue.checkAll(
       { checks: keys.map(key => ({ key, policy, tokens: 1 })), shadowed: keys.map(() => false) },
@@ -116,6 +118,15 @@ describe('the calls on reservations of one turn of the event loop', () => {
     const keys = Array.from({ length: 16 }, (_, i) => `a${i}`)
     await Promise.all([...Array.from({ length: 17 }, () => check(...keys)), check('a')])
     expect(stores[0].calls).toEqual(['checkAll 16', 'checkAll 2'])
+  })
+})
+
+describe('groups of checks by many limits', () => {
+  it('are fewer in a call', async () => {
+    const limits = Array.from({ length: 8 }, (_, i) => limitOf({ name: `limit-${i}` }))
+    const several = policyOf('several', { limits })
+    await Promise.all(Array.from({ length: 17 }, () => checkBy(several, 'a1', 'a2')))
+    expect(stores[0].calls).toEqual(['checkAll 16', 'checkAll 1'])
   })
 })
 
