@@ -14,7 +14,7 @@ import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
-import { instanceHealth, instanceMetrics } from './processes/instance-queries.ts'
+import { instanceHealth, instanceMetrics, othersServing } from './processes/instance-queries.ts'
 import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
@@ -92,7 +92,7 @@ stopOnRequest(
 )
 
 try {
-  await front.start()
+  await front.start(othersServing(parent))
   parent.send({ type: 'about-to-listen' })
   listening = listen()
   await listening

@@ -1,5 +1,4 @@
 /** Connects the ports of the change flow to their adapters, for a front process. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { Redis } from 'ioredis'
 import { DamageReport } from '../config-change/follow/damage-report.ts'
 import { PoliciesInForce } from '../config-change/follow/policies-in-force.ts'
@@ -58,8 +57,8 @@ export interface ConfigChangeParts {
   catchUp(partition: number): Promise<void>
   /** Whether the policies have been loaded. */
   isLoaded(): boolean
-  /** Starts to follow. Resolves when the policies are loaded, or after `patienceMs`. @throws {LayoutMismatch} */
-  start(patienceMs: number): Promise<void>
+  /** Starts to follow. Resolves when the policies are loaded, or with `mayServeWithout`. @throws {LayoutMismatch} */
+  start(mayServeWithout: Promise<void>): Promise<void>
   /** Ends all waits for outcomes of changes. */
   endWaits(): void
   close(): Promise<void>
@@ -125,7 +124,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     queueWatch,
     catchUp: partition => follower.catchUp(partition),
     isLoaded: () => follower.isLoaded,
-    start: async patienceMs => {
+    start: async mayServeWithout => {
       follower.start()
       queueWatch.start()
       announcements.subscribe({
@@ -140,8 +139,8 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
           waiters.findAll()
         },
       })
-      await Promise.race([follower.firstLoad, sleep(patienceMs, undefined, { ref: false })])
-      if (follower.isLoaded) await claimLayout(redis, keyPrefix)
+      await Promise.race([follower.firstLoad, mayServeWithout])
+      if (follower.isLoaded) await claimLayout(redis, keyPrefix).catch(leaveToWorker)
     },
     endWaits: () => waiters.end(),
     close: async () => {
@@ -151,4 +150,9 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       await queue.close()
     },
   }
+}
+
+/** A worker of this release records the layout too, as soon as the store is available. */
+function leaveToWorker(err: Error): void {
+  if (!isTransient(err)) throw err
 }

@@ -29,6 +29,7 @@ import { composeInsight } from './compose-insight.ts'
 import { FrontMetrics } from './front-metrics.ts'
 import type { GrpcDependencies } from './grpc-server.ts'
 import type { RespDependencies } from './resp-server.ts'
+import { mayServeWithoutPolicies } from './serving-without-policies.ts'
 
 /** Timeout of one call of the policy store, in ms. */
 const CONFIG_TIMEOUT_MS = 2_000
@@ -36,7 +37,7 @@ const CONFIG_TIMEOUT_MS = 2_000
 /** A store that leaves a command unanswered for this long counts as hung; the connection is replaced. In ms. */
 const HANG_TIMEOUT_MS = 1_000
 
-/** How long a start waits for both stores, in ms; then it serves without them, by the built-in policy. */
+/** How long a start waits for both stores, in ms; see also `mayServeWithoutPolicies`. */
 const START_PATIENCE_MS = 2_000
 
 /** How long bodies are still received after the drain of a stop, in ms, if `SHUTDOWN_TIMEOUT_MS` is long enough. */
@@ -59,8 +60,12 @@ export interface Front {
   isReady(): boolean
   /** The stores as this process sees them. It inspects them at most four times a second. */
   stores(): Promise<StoresState>
-  /** Starts both flows. Resolves when both stores have answered, or after a while. @throws {LayoutMismatch} */
-  start(): Promise<void>
+  /**
+   * Starts both flows. Resolves when the policies are loaded and the bucket store has answered, or when the process may serve without.
+   * @param othersServe whether another front process of the instance serves
+   * @throws {LayoutMismatch}
+   */
+  start(othersServe: () => Promise<boolean>): Promise<void>
   /** The process is no longer ready. @param isReplaced whether another process of the instance is */
   drain(isReplaced: boolean): void
   /** Ends all waits for outcomes of changes. */
@@ -162,10 +167,10 @@ export function composeFront(
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
-    start: async () => {
-      const deadlineMs = performance.now() + START_PATIENCE_MS
-      await changes.start(START_PATIENCE_MS)
-      await checks.start(deadlineMs)
+    start: async othersServe => {
+      const { isLoaded } = changes
+      const mayServe = mayServeWithoutPolicies({ patienceMs: START_PATIENCE_MS, othersServe, isLoaded, logger })
+      await Promise.all([changes.start(mayServe), checks.start(performance.now() + START_PATIENCE_MS)])
       insight.start()
     },
     drain: isReplaced => {

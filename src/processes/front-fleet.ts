@@ -69,6 +69,7 @@ export class FrontFleet {
       slot.on('message', (message, child) => {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
+        if (message.type === 'query-others') this.#answerOthers(message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
         if (message.type === 'quota-found') onQuotaFound()
       })
@@ -104,5 +105,10 @@ export class FrontFleet {
 
   async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
     sendTo(asker, { type: 'health', id, health: await this.#health.current() })
+  }
+
+  #answerOthers(id: number, asker: ChildProcess): void {
+    const serving = this.#slots.flatMap(({ working }) => working)
+    sendTo(asker, { type: 'others', id, areServing: serving.some(child => child !== asker) })
   }
 }

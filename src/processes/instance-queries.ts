@@ -4,6 +4,8 @@ import { ParentQuery } from './parent-query.ts'
 
 const METRICS_TIMEOUT_MS = 5_000
 
+const OTHERS_TIMEOUT_MS = 1_000
+
 /** Grace period beyond a store's timeout within which a front process reports its result to the primary, in ms. */
 export const REPORT_GRACE_MS = 400
 
@@ -35,4 +37,21 @@ export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () =
     const [health] = await query.ask()
     return health as InstanceHealth
   }
+}
+
+/** Returns a function that asks the primary whether another front process serves; it counts as a no if the primary does not answer. */
+export function othersServing(parent: ParentLink): () => Promise<boolean> {
+  const query = new ParentQuery(parent, {
+    question: 'query-others',
+    answerIn: message => {
+      if (message.type !== 'others') return undefined
+      return { id: message.id, value: message.areServing, isLast: true }
+    },
+    timeoutMs: OTHERS_TIMEOUT_MS,
+  })
+  return () =>
+    query.ask().then(
+      ([areServing = false]) => areServing,
+      () => false,
+    )
 }

@@ -44,6 +44,8 @@ export type FromChild =
   /** The state of the stores as this process sees it. */
   | { readonly type: 'stores'; readonly stores: StoresState }
   | { readonly type: 'query-health'; readonly id: number }
+  /** Whether another front process serves. Release 0.1.0 does not answer. */
+  | { readonly type: 'query-others'; readonly id: number }
   /** The circuit to the bucket store opened. */
   | { readonly type: 'circuit-opened'; readonly reason: string }
   /** The first quota of this process: a policy in force has it, or it came with a call. */
@@ -60,6 +62,7 @@ export type ToChild =
   | { readonly type: 'collect'; readonly index?: number }
   | { readonly type: 'examine-stores' }
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
+  | { readonly type: 'others'; readonly id: number; readonly areServing: boolean }
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */
   | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
   /** What the supervisor counts, for the primary to publish with its own metrics. */

@@ -1,0 +1,115 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { Redis } from 'ioredis'
+import { Client } from '../support/client.ts'
+import { describeWithRedis } from '../support/describe-with-redis.ts'
+import { eventually } from '../support/eventually.ts'
+import { obeyedByAll } from '../support/obeyed.ts'
+import { RedisServer } from '../support/redis-server.ts'
+import { Service } from '../support/service.ts'
+
+/** Longer than a start waits for the policies if no other process serves. */
+const LONG_MS = 3_500
+
+describeWithRedis('a front process that cannot load the policies', () => {
+  let redis: RedisServer
+  let configRedis: RedisServer
+  let api: Service
+  let worker: Service
+  let client: Client
+  beforeEach(async () => {
+    redis = await RedisServer.start()
+    configRedis = await RedisServer.start('--appendonly', 'yes')
+    const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url }
+    api = await Service.start({ kind: 'api', env })
+    worker = await Service.start({ kind: 'worker', env })
+    client = new Client(api.url)
+    await client.put('blocked', { mode: 'block' })
+    await obeyedByAll([client], 'blocked', 'blocked')
+  })
+  afterEach(async () => {
+    await Promise.all([api.stop(), worker.stop()])
+    await Promise.all([redis.stop(), configRedis.stop()])
+  })
+
+  /** Checks the blocked key for a while. Resolves with the codes of the answers. */
+  async function codesFor(ms: number): Promise<Set<unknown>> {
+    const codes = new Set<unknown>()
+    for (const until = performance.now() + ms; performance.now() < until; await sleep(20)) {
+      const { body } = await client.check('blocked')
+      codes.add(body.code ?? body.policy)
+    }
+    return codes
+  }
+
+  it('replaces no process that knows them, until it has loaded them', async () => {
+    const before = api.pidsOf('throttler front')
+    await configRedis.kill()
+    const waits = api.says(/this process waits for them, and the others serve/)
+    api.process.kill('SIGHUP')
+    expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
+    await waits
+    expect(api.pidsOf('throttler front')).toEqual(expect.arrayContaining(before))
+
+    const replaced = api.says(/all front processes are replaced/)
+    await configRedis.restart()
+    expect(await codesFor(500)).toEqual(new Set(['blocked']))
+    await replaced
+    expect(await codesFor(100)).toEqual(new Set(['blocked']))
+  })
+
+  it('leaves the keys to the others when it replaces one that died, and serves once it has loaded them', async () => {
+    const [victim = 0, survivor = 0] = api.pidsOf('throttler front')
+    await configRedis.kill()
+    process.kill(victim, 'SIGKILL')
+    expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
+
+    await configRedis.restart()
+    await eventually(async () => expect((await client.get('/health')).body).toMatchObject({ status: 'ok' }))
+    process.kill(survivor, 'SIGKILL')
+    await eventually(async () => expect([...(await codesFor(100))]).toEqual(['blocked']))
+  })
+
+  it('serves by the built-in policy if nobody else serves', async () => {
+    await configRedis.kill()
+    const serves = api.says(/until they are, every key has the built-in policy/)
+    for (const pid of api.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
+    await serves
+    await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ policy: 'default' }))
+    expect((await client.get('/ready')).status).toBe(503)
+    await configRedis.restart()
+    await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ code: 'blocked' }))
+  })
+})
+
+describeWithRedis('a store that refuses writes', () => {
+  it('keeps no front process from starting, which enforces the policies', async () => {
+    const redis = await RedisServer.start()
+    const admin = new Redis(redis.url)
+    const env = { REDIS_URL: redis.url, WEB_CONCURRENCY: '1' }
+    const worker = await Service.start({ kind: 'worker', env })
+    const first = await Service.start({ kind: 'api', env })
+    const client = new Client(first.url)
+    await client.put('blocked', { mode: 'block' })
+    await obeyedByAll([client], 'blocked', 'blocked')
+    await admin.config('SET', 'min-replicas-to-write', '1')
+    try {
+      const [pid = 0] = first.pidsOf('throttler front')
+      process.kill(pid, 'SIGKILL')
+      const second = await Service.start({ kind: 'api', env })
+      try {
+        for (const url of [first.url, second.url]) {
+          await eventually(async () =>
+            expect((await new Client(url).check('blocked')).body).toMatchObject({ code: 'blocked' }),
+          )
+        }
+      } finally {
+        await second.stop()
+      }
+    } finally {
+      admin.disconnect()
+      await Promise.all([first.stop(), worker.stop()])
+      await redis.stop()
+    }
+  })
+})
