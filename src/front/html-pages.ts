@@ -91,18 +91,18 @@ export class HtmlPages {
   }
 
   /** Coalesces concurrent requests for the same file. */
-  #coalesce(path: string, { url, headers }: FastifyRequest): Promise<Page> {
-    const file = { method: 'GET', url, headers }
-    const page = this.#inFlight.get(path) ?? this.#render(file).finally(() => this.#inFlight.delete(path))
+  #coalesce(path: string, request: FastifyRequest): Promise<Page> {
+    const page = this.#inFlight.get(path) ?? this.#render(request).finally(() => this.#inFlight.delete(path))
     this.#inFlight.set(path, page)
     return page.then(page => this.#store(path, page))
   }
 
-  async #render({ method, url, headers }: Pick<FastifyRequest, 'method' | 'url' | 'headers'>): Promise<Page> {
+  /** The service itself leaves out the body of a response to HEAD. */
+  async #render({ method, url, headers }: FastifyRequest): Promise<Page> {
     const app = await this.#appOnce()
     const passed = Object.entries(headers).filter(([name]) => PASSED_FIELDS.has(name))
     return app.inject({
-      method: method as NonNullable<InjectOptions['method']>,
+      method: method === 'HEAD' ? 'GET' : (method as NonNullable<InjectOptions['method']>),
       url,
       headers: Object.fromEntries(passed) as Record<string, string>,
     })

@@ -97,6 +97,14 @@ describe('/admin/queues', () => {
     expect(answer.body.detail).toBe('/query/status: is not allowed; was "zzz"')
   })
 
+  it.each(['', '/api/queues?status=zzz'])('answers HEAD of %s like GET', async path => {
+    const reader = as('secret-of-a-reader')
+    const [head, get] = await Promise.all([reader.request('HEAD', BASE + path), reader.get(BASE + path)])
+    const described = ({ status, headers }: typeof get) => [status, headers.get('content-type')]
+    expect(described(head)).toEqual(described(get))
+    if (get.status === 200) expect(Number(head.headers.get('content-length'))).toBe(Buffer.byteLength(get.text))
+  })
+
   it.each([
     ['page', '9007199254740991', '1000000; was 9007199254740991'],
     ['jobsPerPage', '101', '100; was 101'],
