@@ -7,9 +7,9 @@ import type { AskedCheck } from './pending-check.ts'
  */
 export const OWN_LIMIT_WEIGHT = 4
 
-/** What a check by a stored policy costs the store, in checks by one limit: each of its limits costs about as much. */
+/** What a check by the limits of a policy costs the store, in checks by one limit: each further limit costs about half as much. */
 export function limitWeight({ limits }: Policy): number {
-  return Math.max(1, limits.length)
+  return Math.max(1, Math.ceil(limits.length / 2))
 }
 
 /** What one of several checks costs the process and the store, in checks by one limit. */

@@ -24,8 +24,10 @@ describe('a check weighs', () => {
   })
 })
 
-it('a policy weighs as many as it has limits, and never nothing', () => {
-  const limits = ['second', 'minute', 'day'].map(name => limitOf({ name }))
-  const weights = [policyOf('a', { limits }), stored[0], policyOf('free', { mode: 'off', limits: [] })]
-  expect(weights.map(policy => policy && limitWeight(policy))).toEqual([3, 1, 1])
+it('a policy weighs half as many as it has limits, and never nothing', () => {
+  const weightWith = (limits: number) =>
+    limitWeight(
+      policyOf('a', { mode: 'off', limits: Array.from({ length: limits }, (_, i) => limitOf({ name: `l${i}` })) }),
+    )
+  expect([0, 1, 2, 3, 8].map(weightWith)).toEqual([1, 1, 1, 2, 4])
 })

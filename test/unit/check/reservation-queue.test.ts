@@ -125,7 +125,7 @@ describe('groups of checks by many limits', () => {
   it('are fewer in a call', async () => {
     const limits = Array.from({ length: 8 }, (_, i) => limitOf({ name: `limit-${i}` }))
     const several = policyOf('several', { limits })
-    await Promise.all(Array.from({ length: 17 }, () => checkBy(several, 'a1', 'a2')))
+    await Promise.all(Array.from({ length: 17 }, () => checkBy(several, 'a1', 'a2', 'a3', 'a4')))
     expect(stores[0].calls).toEqual(['checkAll 16', 'checkAll 1'])
   })
 })
