@@ -1,4 +1,5 @@
 import type { Limit } from '../../src/domain/limits/limit.ts'
+import type { TokenBucketLimit } from '../../src/domain/limits/token-bucket.ts'
 import type { History } from './bucket-histories.ts'
 import type { ReservationHistory } from './reservation-histories.ts'
 
@@ -88,6 +89,10 @@ function perSecond(name: string): Limit {
   return { name, capacity: 5, refillTokens: 1, refillIntervalMs: 1_000 }
 }
 
+function perMs(name: string): TokenBucketLimit {
+  return { name, capacity: 1, refillTokens: 1, refillIntervalMs: 1 }
+}
+
 /** Histories of reservations that earlier code answered wrongly. */
 export const reservationCounterexamples: [ReservationHistory][] = [
   // A reservation by a policy without spent limits was charged to limits that had spent before it was made, beside those of another policy.
@@ -99,19 +104,42 @@ export const reservationCounterexamples: [ReservationHistory][] = [
       deed: { what: 'settle', of: 0, policy: 0, amount: { tokens: 1 } },
     }),
   ],
+  // Once a limit had refilled so far that its holds could be charged in full, the bucket was still kept for late settlements.
+  [
+    {
+      policies: [
+        [slots(2), { ...perMs('d'), shadow: true }],
+        [perMs('d'), slots(2)],
+      ],
+      overdrafts: [false, true],
+      startMs: 1_760_000_000_123,
+      deeds: [
+        slotTaken(),
+        { move: { by: 0 }, deed: { what: 'check', check: asked(1, 1), givesBack: false } },
+        slotTaken(),
+        {
+          move: { until: 'deadline', of: -1, plus: -1 },
+          deed: { what: 'check', check: asked(0, 1), givesBack: false },
+        },
+      ],
+    },
+  ],
 ]
 
 type Deed = ReservationHistory['deeds'][number]
 
 /** Policy 0 has slots only, the others tokens. */
 function withSlots(...deeds: Deed[]): ReservationHistory {
-  const slots: Limit = { name: 'slots', kind: 'concurrency', capacity: 1 }
   return {
-    policies: [[slots], [perSecond('a')], [perSecond('b')], [perSecond('c')]],
+    policies: [[slots(1)], [perSecond('a')], [perSecond('b')], [perSecond('c')]],
     overdrafts: [false, false, false, false],
     startMs: 1_760_000_000_000,
     deeds,
   }
+}
+
+function slots(capacity: number): Limit {
+  return { name: 'slots', kind: 'concurrency', capacity }
 }
 
 function slotTaken(): Deed {

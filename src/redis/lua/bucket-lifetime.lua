@@ -2,7 +2,7 @@
   How long a bucket is kept. A part of the scripts of buckets; domain/bucket-state.ts has the same arithmetic.
 ]]
 local function lifetime_functions(general)
-  local full_at_of = general.full_at_of
+  local full_at_of, most_units = general.full_at_of, general.most_units
 
   -- Whether expiries may charge less than is held, as if nothing refilled until then.
   local function may_charge_less(bucket)
@@ -11,8 +11,7 @@ local function lifetime_functions(general)
       for _, entry in ipairs(entries) do
         local limit = entry.recorded
         if limit then
-          local most = limit.per_ms > 0 and max_units(limit) or MAX_UNITS - 1
-          if entry.spent + entry.debt + tokens * limit.units_per_token > most then return true end
+          if entry.spent + entry.debt + tokens * limit.units_per_token > most_units(limit) then return true end
           is_recorded = true
         end
       end

@@ -16,8 +16,7 @@ local function charge_function(buckets, general)
       if not limit then return end
       local spent, units_per_token, id = spent_in(entry, limit, at), limit.units_per_token, entry.id
       local charged = before and (before.less[id] or before.tokens) or 0
-      local most = limit.per_ms > 0 and max_units(limit) or MAX_UNITS - 1
-      local after = min(spent + max(0, tokens - charged) * units_per_token, most)
+      local after = min(spent + max(0, tokens - charged) * units_per_token, general.most_units(limit))
       charges[id] = floor((after - spent) / units_per_token)
       least = min(least or MAX_UNITS, charged + charges[id])
       for name, value in pairs(entry_with(limit, after, at, is_recorded)) do entry[name] = value end

@@ -47,14 +47,19 @@
     return stored
   end
 
+  -- The most units that holds can be charged to, debt included.
+  local function most_units(limit)
+    return limit.per_ms > 0 and max_units(limit) or MAX_UNITS - 1
+  end
+
   local function full_at_of(limit, spent, at)
     if limit.per_ms > 0 then return at + ceil_div(spent, limit.per_ms) end
     return limit.kind.full_at(limit, at)
   end
 
   -- The units spent now of each limit by entries that begin at a byte, if they are exactly those of these limits, in this order.
-  -- records: what follows the entry of each limit; nil if nothing does
-  local function spent_of_entries(stored, limits, last_spent_at, at, records)
+  -- shape: what follows the entries in a bucket with holds, see held-same.lua, and held_tokens: of these holds; nil if nothing follows
+  local function spent_of_entries(stored, limits, last_spent_at, at, shape, held_tokens)
     local spent, elapsed = {}, now - last_spent_at
     for i, limit in ipairs(limits) do
       if limit.is_unspent then
@@ -69,8 +74,9 @@
           spent[i] = limit.kind.spent_at(limit, units, last_spent_at, now)
         end
         at = at + ENTRY
-        if records then
-          local record = records[i]
+        if shape then
+          local record = shape.records[i]
+          if units + held_tokens * units_per_token > shape.most[i] then return nil end
           if string.sub(stored, at, at + #record - 1) ~= record then return nil end
           at = at + #record
         end
@@ -141,6 +147,7 @@
     note_damaged = note_damaged,
     is_whole = is_whole,
     get = get,
+    most_units = most_units,
     full_at_of = full_at_of,
     spent_of_entries = spent_of_entries,
     spent_of_same = spent_of_same,

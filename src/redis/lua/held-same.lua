@@ -1,23 +1,26 @@
 --[[
-  Buckets with holds of which none is due, and of which only the limits of a check were spent, without debt: what most checks of keys with
-  reservations find. What bucket.lua does with a table for each entry, this part does with the bucket's string, at half the cost. A part of
-  the scripts of buckets; bucket-layout.lua describes the layout. A function creates it.
+  Buckets with holds of which none is due, and of which only the limits of a check were spent, without debt, and not so much that an expiry
+  may charge less than was held: what most checks of keys with reservations find. What bucket.lua does with a table for each entry, this part
+  does with the bucket's string, at half the cost. A part of the scripts of buckets; bucket-layout.lua describes the layout. A function
+  creates it.
 ]]
 local function held_same_functions(general, layout)
   local HEAD, HEAD_BYTES, HOLDS_FROM = '>dc8dI2I2I4ddd', 56, TIME + ENTRY + 1
   local same = {}
 
-  -- What such buckets of these limits have in common in this call. bytes: their length without the only hold
+  -- What such buckets of these limits have in common in this call: their heads, their length without the only hold, and of each limit its
+  -- record, and the most units that may be spent and held.
   local function shape_of(limits)
-    local own, records, bytes = limits.own, {}, HEAD_BYTES
+    local own, records, most, bytes = limits.own, {}, {}, HEAD_BYTES
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
         records[i] = layout.packed_record({ recorded = limit.kind and limit.kind.recorded_at(limit, now) or limit, debt = 0 })
+        most[i] = general.most_units(limit)
         bytes = bytes + ENTRY + #records[i]
       end
     end
     return {
-      records = records, bytes = bytes,
+      records = records, most = most, bytes = bytes,
       head_of_set = layout.packed_head(false, own, 0), head_of_one_hold = layout.packed_head(true, own, 0),
     }
   end
@@ -31,7 +34,7 @@ local function held_same_functions(general, layout)
     local last_spent_at, head, _, count, members, _, tokens, earliest, latest = unpack(HEAD, stored)
     if head ~= (is_only and shape.head_of_one_hold or shape.head_of_set) or not (last_spent_at <= now) then return nil end
     if not are_holds_ahead(count, members, tokens, earliest, latest, is_only) then return nil end
-    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape.records)
+    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape, tokens)
     if not spent then return nil end
     local held = {
       tokens = tokens, count = count, members = members, earliest = earliest, latest = latest,
