@@ -32,9 +32,9 @@ export class HttpImportTarget implements ImportTarget {
   }
 }
 
-/** The service takes an empty prefix for a mistake. */
+/** The service takes an empty prefix for a mistake. After any other, a star would be part of it in a prefix of descriptors. */
 function pruneQuery(prefix: string | undefined): Record<string, string> {
-  return prefix === undefined ? {} : { prune: `${prefix}*` }
+  return prefix === undefined ? {} : { prune: prefix === '' ? '*' : prefix }
 }
 
 function pathOf(query: Readonly<Record<string, string>>): string {

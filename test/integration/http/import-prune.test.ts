@@ -284,7 +284,7 @@ describe.each(['', '&dryRun=true'])('with ?prune=…%s, the import is refused as
     ['an empty prefix', '', /is empty; give a prefix of config keys such as "user:", or "\*" for all of them/],
     ['a "*" within the prefix', 'us*er:', /must be a prefix of config keys.*"\*" at position 3/],
     ['a control character', 'user%01', /control character U\+0001/],
-    ['a prefix that is too long', 'x'.repeat(256), /257 bytes/],
+    ['a prefix that is too long', 'x'.repeat(257), /257 bytes/],
   ])('for %s', async (_, prefix, message) => {
     const answer = await importInto(client(), `prune=${prefix}${more}`, line('user:1', 1))
     expectFields(answer, 'validation-failed', ['/query/prune'])
