@@ -34,6 +34,7 @@ const tracer = await loadTracer(env, 'front', logger)
 const front = composeFront(env, logger, {
   circuitOpened: reason => parent.send({ type: 'circuit-opened', reason }),
   quotaFound: () => parent.send({ type: 'quota-found' }),
+  queuesInspected: queues => parent.send({ type: 'queues', queues }),
   tracer,
 })
 const connections = maxConnections(readOwnLimits())
@@ -59,6 +60,8 @@ const app = buildApp({
 const reports = new MetricsReports(front.metrics.registry, parent)
 const reportStores = async () => parent.send({ type: 'stores', stores: await front.stores() })
 parent.onMessage(({ type }) => type === 'examine-stores' && void reportStores())
+parent.onMessage(message => message.type === 'queues' && front.resumeQueueWatch(message.queues))
+parent.send({ type: 'query-queues' })
 
 const [host, ...additionalHosts] = listenAddresses(env.HOST)
 const additional = additionalHosts.map(host => ({ host, listener: forwardingListener(app.server) }))

@@ -11,11 +11,12 @@ import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
 import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
+import { machineNow } from '../lib/machine-now.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { refusalReport } from '../observability/refusal-report.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
-import { QueueWatch } from '../queues/queue-watch.ts'
+import { type QueueObservation, QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
@@ -38,6 +39,8 @@ interface ConfigChangeOptions {
   /** Kept up to date with the policy store. */
   readonly policies: PolicyTable
   readonly observer: FollowObserver
+  /** Called with the last observations of the queues, every two seconds. */
+  readonly queuesInspected: (observations: readonly QueueObservation[]) => void
   /** Absent if nothing is traced. */
   readonly tracing: Tracing | undefined
   readonly logger: Logger
@@ -52,7 +55,7 @@ export interface ConfigChangeParts {
   readonly queue: BullCommandQueue
   /** Why the policy store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
-  readonly queueWatch: Pick<QueueWatch, 'reason' | 'waitsMs'>
+  readonly queueWatch: Pick<QueueWatch, 'reason' | 'waitsMs' | 'resume'>
   /** Resolves once the process enforces every event that was in the partition's log at the call. */
   catchUp(partition: number): Promise<void>
   /** Whether the policies have been loaded. */
@@ -65,7 +68,7 @@ export interface ConfigChangeParts {
 }
 
 export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeParts {
-  const { redis, subscriber, env, policies, observer, tracing, logger, loggedKey } = options
+  const { redis, subscriber, env, policies, observer, queuesInspected, tracing, logger, loggedKey } = options
   const { KEY_PREFIX: keyPrefix } = env
   const retention = { keyPrefix, retentionMs: env.COMMAND_RETENTION_MS }
   const staging = new RedisImportStaging(redis, retention)
@@ -98,8 +101,9 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     stateOf: partition => queue.state(partition),
     hasWorker: partition => queue.hasWorker(partition),
     isTransient,
+    onInspected: queuesInspected,
     logger,
-    now: () => performance.now(),
+    now: machineNow,
   })
   const announcements = new RedisAnnouncements(
     subscriber,

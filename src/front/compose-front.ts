@@ -16,6 +16,7 @@ import { CallLog } from '../observability/call-log.ts'
 import { loggedKeys } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
 import { type StoresState, storesState } from '../observability/stores-state.ts'
+import type { QueueObservation } from '../queues/queue-watch.ts'
 import { connect, connectSubscriber } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { reportQuotaRisks } from '../redis/connection/preflight.ts'
@@ -60,6 +61,8 @@ export interface Front {
   isReady(): boolean
   /** The stores as this process sees them. It inspects them at most four times a second. */
   stores(): Promise<StoresState>
+  /** Continues what earlier processes of the instance have observed of the queues of changes. */
+  resumeQueueWatch(observations: readonly QueueObservation[]): void
   /**
    * Starts both flows. Resolves when the policies are loaded and the bucket store has answered, or when the process may serve without.
    * @param othersServe whether another front process of the instance serves
@@ -79,6 +82,8 @@ interface FrontOptions {
   readonly circuitOpened?: (reason: string) => void
   /** Called at the first quota: a policy in force has it, or it came with a call. */
   readonly quotaFound?: () => void
+  /** Called with the last observations of the queues of changes, every two seconds. */
+  readonly queuesInspected?: (observations: readonly QueueObservation[]) => void
   /** Absent if nothing is traced. */
   readonly tracer?: Tracer | undefined
 }
@@ -86,7 +91,12 @@ interface FrontOptions {
 export function composeFront(
   env: Env,
   logger: Logger,
-  { circuitOpened = () => undefined, quotaFound = () => undefined, tracer }: FrontOptions = {},
+  {
+    circuitOpened = () => undefined,
+    quotaFound = () => undefined,
+    queuesInspected = () => undefined,
+    tracer,
+  }: FrontOptions = {},
 ): Front {
   const tracing = tracer && { tracer, spans: new WeakMap() }
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
@@ -116,7 +126,7 @@ export function composeFront(
     ...shared,
   })
   dropWhileDraining(drain.signal, () => checks.batchTurns.dropWaiting())
-  const changes = composeConfigChange({ redis: configRedis, subscriber, ...shared })
+  const changes = composeConfigChange({ redis: configRedis, subscriber, queuesInspected, ...shared })
 
   const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
@@ -167,6 +177,7 @@ export function composeFront(
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
+    resumeQueueWatch: observations => changes.queueWatch.resume(observations),
     start: async othersServe => {
       const { isLoaded } = changes
       const mayServe = mayServeWithoutPolicies({ patienceMs: START_PATIENCE_MS, othersServe, isLoaded, logger })

@@ -1,5 +1,6 @@
 import type { Aggregator, MetricObjectWithValues, MetricValue } from 'prom-client'
 import type { InstanceHealth, StoresState } from '../observability/stores-state.ts'
+import type { QueueObservation } from '../queues/queue-watch.ts'
 import type { FrontPorts } from './front-ports.ts'
 
 /** All metrics of one process, as prom-client serializes them. */
@@ -28,6 +29,12 @@ export interface MetricsReport {
   readonly isLast: boolean
 }
 
+/** The last observations of the queues of changes. The primary keeps them for processes that start later. */
+interface QueueObservations {
+  readonly type: 'queues'
+  readonly queues: readonly QueueObservation[]
+}
+
 /** Messages from a child to its parent. */
 export type FromChild =
   /** Heartbeat: the event loop is not blocked. */
@@ -46,6 +53,10 @@ export type FromChild =
   | { readonly type: 'query-health'; readonly id: number }
   /** Whether another front process serves. Release 0.1.0 does not answer. */
   | { readonly type: 'query-others'; readonly id: number }
+  /** The last observations of this process. */
+  | QueueObservations
+  /** Asks for those of the processes before it. A primary of release 0.1.0 does not answer. */
+  | { readonly type: 'query-queues' }
   /** The circuit to the bucket store opened. */
   | { readonly type: 'circuit-opened'; readonly reason: string }
   /** The first quota of this process: a policy in force has it, or it came with a call. */
@@ -61,6 +72,8 @@ export type ToChild =
   /** Asks for a piece of the metrics. The piece 0 begins a new report. Release 0.1.0 asks for all at once, without an index. */
   | { readonly type: 'collect'; readonly index?: number }
   | { readonly type: 'examine-stores' }
+  /** The answer to `query-queues`. */
+  | QueueObservations
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
   | { readonly type: 'others'; readonly id: number; readonly areServing: boolean }
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */

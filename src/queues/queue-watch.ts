@@ -30,13 +30,16 @@ interface QueueWatchOptions {
   hasWorker(partition: number): Promise<boolean>
   /** Whether an error means that the store is unavailable, which is reported elsewhere. */
   isTransient(err: Error): boolean
+  /** Called after each inspection with the last observation of every queue, for `resume` of another process. */
+  onInspected(observations: readonly QueueObservation[]): void
   readonly logger: Logger
-  /** Monotonic, in ms. */
+  /** Monotonic, in ms, and the same for all processes of the machine, which hand observations on. */
   now(): number
 }
 
 /** The last observation of one queue. */
-interface Watched {
+export interface QueueObservation {
+  readonly partition: number
   /** The first command, the state of an empty queue, or the error, as text. */
   readonly seen: string
   readonly isPaused: boolean
@@ -47,7 +50,7 @@ interface Watched {
   readonly waitedMs: number
   /** Since when, at the earliest, a worker could go on: after `sinceMs` if the store was unavailable or the queue was paused. */
   readonly workableSinceMs: number
-  readonly stallReason: StallReason | undefined
+  readonly stallReason?: StallReason | undefined
   /** Whether the store has answered. */
   readonly isKnown: boolean
 }
@@ -55,7 +58,7 @@ interface Watched {
 /** Detects queues whose commands wait without being processed, and reports why. */
 export class QueueWatch {
   readonly #options: QueueWatchOptions
-  readonly #watched = new Map<number, Watched>()
+  readonly #watched = new Map<number, QueueObservation>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(options: QueueWatchOptions) {
@@ -64,16 +67,22 @@ export class QueueWatch {
 
   /** Why commands of a partition are not processed; `undefined` if all are. */
   get reason(): string | undefined {
-    return this.#known.find(([, { stallReason }]) => stallReason !== undefined)?.[1].stallReason
+    return this.#known.find(({ stallReason }) => stallReason !== undefined)?.stallReason
   }
 
   /** By partition, how long the queue has had the same first command. Without partitions whose store is unavailable. */
   get waitsMs(): ReadonlyMap<number, number> {
-    return new Map(this.#known.map(([partition, { waitedMs }]) => [partition, waitedMs]))
+    return new Map(this.#known.map(({ partition, waitedMs }) => [partition, waitedMs]))
   }
 
-  get #known(): readonly [partition: number, Watched][] {
-    return [...this.#watched].filter(([, { isKnown }]) => isKnown)
+  get #known(): readonly QueueObservation[] {
+    return [...this.#watched.values()].filter(({ isKnown }) => isKnown)
+  }
+
+  /** Continues what earlier processes have observed, unless it comes too late: after an inspection. */
+  resume(observations: readonly QueueObservation[]): void {
+    if (this.#watched.size > 0) return
+    for (const observation of observations) this.#watched.set(observation.partition, observation)
   }
 
   start(): void {
@@ -92,6 +101,7 @@ export class QueueWatch {
   async inspectAll(): Promise<void> {
     const partitions = Array.from({ length: this.#options.partitions }, (_, partition) => partition)
     await Promise.all(partitions.map(partition => this.#inspect(partition)))
+    this.#options.onInspected([...this.#watched.values()])
   }
 
   async #inspect(partition: number): Promise<void> {
@@ -139,7 +149,7 @@ export class QueueWatch {
     const workableSinceMs = same === undefined || (same.isPaused && !isPaused) ? nowMs : same.workableSinceMs
     const stallReason = nowMs - workableSinceMs >= STALLED_AFTER_MS ? await find() : undefined
     const waitedMs = first === undefined ? 0 : nowMs - sinceMs
-    const watched = { seen, isPaused, lease, waitedMs, sinceMs, workableSinceMs, stallReason, isKnown: true }
+    const watched = { partition, seen, isPaused, lease, waitedMs, sinceMs, workableSinceMs, stallReason, isKnown: true }
     this.#watched.set(partition, watched)
     if (stallReason !== last?.stallReason) this.#report(partition, stallReason, nowMs - sinceMs)
   }

@@ -1,6 +1,6 @@
 import { beforeEach, expect, it } from '@jest/globals'
 import { pino } from 'pino'
-import { type QueueState, QueueWatch } from '../../../src/queues/queue-watch.ts'
+import { type QueueObservation, type QueueState, QueueWatch } from '../../../src/queues/queue-watch.ts'
 
 const EMPTY: QueueState = { isPaused: false, first: undefined, lease: null }
 const WAITING: QueueState = { ...EMPTY, first: 'a' }
@@ -10,13 +10,19 @@ let hasWorker: boolean
 let nowMs: number
 let said: string[]
 let watch: QueueWatch
+let observed: readonly QueueObservation[]
 
 beforeEach(() => {
   found = EMPTY
   hasWorker = true
   nowMs = 0
   said = []
-  watch = new QueueWatch({
+  observed = []
+  watch = newWatch()
+})
+
+function newWatch(): QueueWatch {
+  return new QueueWatch({
     partitions: 1,
     stateOf: async () => {
       if (found instanceof Error) throw found
@@ -24,10 +30,19 @@ beforeEach(() => {
     },
     hasWorker: async () => hasWorker,
     isTransient: ({ message }) => message === 'the connection is lost',
+    onInspected: observations => {
+      observed = observations
+    },
     logger: pino({ base: null, timestamp: false }, { write: line => void said.push(JSON.parse(line).msg) }),
     now: () => nowMs,
   })
-})
+}
+
+/** The watch of a process that replaces the one whose observations are the last. */
+function replaceWatch(): void {
+  watch = newWatch()
+  watch.resume(JSON.parse(JSON.stringify(observed)))
+}
 
 /** Inspects the queue every second for this long. */
 async function watchFor(seconds: number): Promise<void> {
@@ -149,4 +164,44 @@ it('the watch names the new reason at once if a queue with waiting commands is p
   expect([watch.reason, watch.waitsMs.get(0)]).toEqual([undefined, 30_000])
   await watchFor(3)
   expect(watch.reason).toBe('no-worker')
+})
+
+it('the watch of a new process continues what the earlier one has reported', async () => {
+  found = WAITING
+  hasWorker = false
+  await watchFor(20)
+  replaceWatch()
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual(['no-worker', 20_000])
+  await watchFor(0)
+  expect([watch.reason, watch.waitsMs.get(0), said.length]).toEqual(['no-worker', 21_000, 1])
+  found = EMPTY
+  await watchFor(0)
+  expect([watch.reason, said.slice(1)]).toEqual([undefined, ['changes no longer wait for their queue']])
+})
+
+it.each([
+  ['waits', { ...WAITING }, 'queue-stalled'],
+  ['waits for a worker that lives', { ...WAITING, lease: 'held' }, undefined],
+  ['is another one', { ...WAITING, first: 'b' }, undefined],
+])('the watch of a new process counts the time before it if the first command %s', async (_, state, reason) => {
+  found = { ...state, first: 'a' }
+  await watchFor(6)
+  replaceWatch()
+  found = state
+  await watchFor(4)
+  expect(watch.reason).toBe(reason)
+})
+
+it('the watch of a new process gives workers time after the store was unavailable', async () => {
+  found = WAITING
+  await watchFor(4)
+  found = new Error('the connection is lost')
+  await watchFor(29)
+  replaceWatch()
+  expect(watch.waitsMs.get(0)).toBeUndefined()
+  found = WAITING
+  await watchFor(8)
+  expect([watch.reason, watch.waitsMs.get(0)]).toEqual([undefined, 43_000])
+  await watchFor(3)
+  expect(watch.reason).toBe('queue-stalled')
 })
