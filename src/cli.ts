@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 /** The `throttler` command: parses the command line, runs one command, and exits with a code that scripts can use. */
-import { parseArgs } from 'node:util'
 import { NegativeAnswer } from './cli/backend/failure.ts'
 import { checkCommand } from './cli/check.command.ts'
 import { checkPoliciesCommand } from './cli/check-policies.command.ts'
@@ -13,6 +12,7 @@ import { exportCommand } from './cli/export.command.ts'
 import { getCommand } from './cli/get.command.ts'
 import { historyCommand } from './cli/history.command.ts'
 import { importCommand } from './cli/import.command.ts'
+import { parseArguments } from './cli/parse-arguments.ts'
 import { printable } from './cli/printable.ts'
 import { rebuildCommand } from './cli/rebuild.command.ts'
 import { resetCommand } from './cli/reset.command.ts'
@@ -71,7 +71,7 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
   const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
   if (command === undefined) return complain(`throttler: unknown command ${JSON.stringify(name)}\n\n${USAGE}`)
   try {
-    const { values, positionals } = parse(command, args)
+    const { values, positionals } = parseArguments(command, args)
     if (values['help'] === true) return say(helpOf(name, command))
     return await command.run(values, operandsOf(command, positionals))
   } catch (err) {
@@ -84,15 +84,6 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
 /** Safe to show on a terminal: the text may quote an argument, or what a service answered. */
 function shown(report: string): string {
   return report.split('\n').map(printable).join('\n')
-}
-
-function parse({ options = {} }: CliCommand, args: readonly string[]) {
-  try {
-    const known = { ...options, help: { type: 'boolean', short: 'h' } } as const
-    return parseArgs({ args: [...args], options: known, allowPositionals: true })
-  } catch (err) {
-    throw new UsageError((err as Error).message)
-  }
 }
 
 function operandsOf({ operands = { min: 0, max: 0 } }: CliCommand, given: readonly string[]): readonly string[] {

@@ -52,6 +52,10 @@ describe('throttler', () => {
     [['verify', 'please'], /"please" is one argument too many/],
     [['compact', '--keep'], /argument missing/],
     [['import', 'file', '--timeout', '0'], /--timeout must be an integer between 1 and 86400 \(got "0"\)/],
+    [['import', 'file', '--timeout', '-1'], /--timeout must be an integer between 1 and 86400 \(got "-1"\)/],
+    [['check', 'user:42', '--tokens', '-1'], /--tokens must be an integer between 0 and \d+ \(got "-1"\)/],
+    [['check', 'user:42', '--tokens', '--json'], /--tokens must have a value \(got "--json"\)/],
+    [['compact', '--keep', '-5'], /--keep must be .* \(got "-5"\)/],
     [['import', 'file', '--prune', ''], /--prune is empty; give a prefix of config keys such as "user:"/],
     [['import', 'file', '--prune', 'us*er'], /--prune must be a prefix of config keys .*"\*" at position 3/],
     [['import', 'file', '--actor', 'a b'], /--actor must have 1 to 128 characters.* \(got "a b"\)/],
@@ -65,6 +69,7 @@ describe('throttler', () => {
     expect([code, output]).toEqual([2, ''])
     expect(complaints).toMatch(complaint)
     expect(complaints).toContain('throttler')
+    if (args.length > 1) expect(complaints.trimEnd().split('\n')).toHaveLength(1)
   })
 
   it.each([
