@@ -23,7 +23,8 @@ describeWithRedis('a front process that cannot load the policies', () => {
     const env = { REDIS_URL: redis.url, CONFIG_REDIS_URL: configRedis.url }
     api = await Service.start({ kind: 'api', env })
     worker = await Service.start({ kind: 'worker', env })
-    client = new Client(api.url)
+    // A connection that stays open could be to a process that the test kills.
+    client = new Client(api.url, { connection: 'close' })
     await client.put('blocked', { mode: 'block' })
     await obeyedByAll([client], 'blocked', 'blocked')
   })
@@ -32,12 +33,12 @@ describeWithRedis('a front process that cannot load the policies', () => {
     await Promise.all([redis.stop(), configRedis.stop()])
   })
 
-  /** Checks the blocked key for a while. Resolves with the codes of the answers. */
+  /** Checks the blocked key for a while. Resolves with the codes of the answers: none while no process listens. */
   async function codesFor(ms: number): Promise<Set<unknown>> {
     const codes = new Set<unknown>()
     for (const until = performance.now() + ms; performance.now() < until; await sleep(20)) {
-      const { body } = await client.check('blocked')
-      codes.add(body.code ?? body.policy)
+      const answer = await client.check('blocked').catch(() => undefined)
+      if (answer !== undefined) codes.add(answer.body.code ?? answer.body.policy)
     }
     return codes
   }
@@ -65,9 +66,8 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
 
     await configRedis.restart()
-    await eventually(async () => expect((await client.get('/health')).body).toMatchObject({ status: 'ok' }))
     process.kill(survivor, 'SIGKILL')
-    await eventually(async () => expect([...(await codesFor(100))]).toEqual(['blocked']))
+    expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
   })
 
   it('serves by the built-in policy if nobody else serves', async () => {
