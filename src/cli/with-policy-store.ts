@@ -4,16 +4,18 @@ import { askLock } from '../embedded/directory-lock.ts'
 import { Problem } from '../lib/errors.ts'
 import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger } from '../observability/logger.ts'
+import { causeOfAbort } from '../redis/connection/aborted-transaction.ts'
 import { connect, type RedisClient } from '../redis/connection/connection.ts'
 import { ConnectionName } from '../redis/connection/connection-names.ts'
 import { reasonOf } from '../redis/connection/connection-report.ts'
+import { isDenied } from '../redis/connection/failure-reason.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { compareLayout } from '../redis/policies/layout.ts'
 import { type Env, readEnv } from '../settings/env.ts'
 import { readDotenv } from './read-dotenv.ts'
 
-/** The store is unavailable, or this release cannot work on it. */
+/** The store is unavailable or denies a right, or this release cannot work on it. */
 export class StoreTrouble extends OperatorError {}
 
 export interface PolicyStoreAccess {
@@ -47,14 +49,19 @@ export async function withPolicyStore<T>(use: (access: PolicyStoreAccess) => Pro
 
 /** The error of the store, without the problem that an HTTP caller would get. */
 function causeOf(err: unknown): unknown {
-  return err instanceof Problem && err.code === 'config-store-unavailable' ? (err.cause ?? err) : err
+  const cause = err instanceof Problem && err.code === 'config-store-unavailable' ? (err.cause ?? err) : err
+  return cause instanceof Error ? causeOfAbort(cause) : cause
 }
 
-/** The error for the operator, if the store is unavailable or of a later release. */
+/** The error for the operator, if the store is unavailable, denies a right, or is of a later release. */
 export function storeTroubleOf(err: unknown): StoreTrouble | undefined {
   const cause = causeOf(err)
   if (!(cause instanceof Error)) return undefined
   if (isTransient(cause)) return new StoreTrouble(`the policy store is unavailable: ${reasonOf(cause)}`)
+  if (isDenied(cause)) {
+    const rights = 'docs/security.md lists the rights that its user needs'
+    return new StoreTrouble(`the policy store refuses a command: ${reasonOf(cause)}; ${rights}`)
+  }
   return cause instanceof UnknownEventSchema ? new StoreTrouble(cause.message) : undefined
 }
 

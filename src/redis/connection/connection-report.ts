@@ -1,5 +1,6 @@
 import { Cluster, type Redis } from 'ioredis'
 import type { Logger } from '../../observability/logger.ts'
+import { causeOfAbort } from './aborted-transaction.ts'
 
 interface ReportOptions {
   /** Name of the connection. */
@@ -51,8 +52,9 @@ const PLAIN_WORDS: readonly (readonly [start: string, reason: string])[] = [
 
 /** The message of an ioredis error. The error itself may contain the command, and with it a password. */
 export function reasonOf(err: Error): string {
-  const { code, lastNodeError, errors } = err as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
+  const cause = causeOfAbort(err) as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
+  const { name, message, code, lastNodeError, errors } = cause
   if (lastNodeError) return reasonOf(lastNodeError)
-  const [, plain] = PLAIN_WORDS.find(([start]) => err.message.startsWith(start)) ?? []
-  return plain || err.message || errors?.map(({ message }) => message).join(', ') || code || err.name
+  const [, plain] = PLAIN_WORDS.find(([start]) => message.startsWith(start)) ?? []
+  return plain || message || errors?.map(each => each.message).join(', ') || code || name
 }

@@ -1,3 +1,5 @@
+import { causeOfAbort } from './aborted-transaction.ts'
+
 /** Replies of a Redis that cannot execute a command now, though the command is right. */
 const TRANSIENT_REPLIES =
   /^(LOADING|BUSY|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|MOVED|ASK|NOREPLICAS|OOM|MISCONF|NOAUTH|NOSCRIPT|ERR max number of clients reached)\b/
@@ -43,8 +45,8 @@ const NETWORK_CODES =
   /^(ECONN(REFUSED|RESET|ABORTED)|EPIPE|ETIMEDOUT|E(HOST|NET)(UNREACH|DOWN)|ENETRESET|EADDRNOTAVAIL|ENOTFOUND|EAI_\w+|ERR_(TLS|SSL)_\w+|ERR_STREAM_(DESTROYED|WRITE_AFTER_END))$/
 
 /** Whether a retry may succeed: after a lost connection it may, after a wrong command or a bug of ours never. */
-export function isTransient(err: Error & { readonly code?: unknown }): boolean {
-  const { name, message, code } = err
+export function isTransient(err: Error): boolean {
+  const { name, message, code } = causeOfAbort(err) as Error & { readonly code?: unknown }
   if (name === 'ReplyError') return TRANSIENT_REPLIES.test(message) || message.includes(CLUSTER_DOWN_IN_SCRIPT)
   if (CONNECTION_ERRORS.has(name)) return true
   if (typeof code === 'string' && NETWORK_CODES.test(code)) return true

@@ -29,6 +29,7 @@ async function givenServer(serve: (socket: Socket) => void): Promise<number> {
 interface ClientOptions {
   readonly commandTimeout?: number
   readonly socketTimeout?: number
+  readonly enableReadyCheck?: boolean
   readonly enableOfflineQueue?: boolean
   readonly maxRetriesPerRequest?: number
   readonly retryStrategy?: () => number
@@ -81,6 +82,22 @@ const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
     async () => client(await givenServer(socket => socket.write('HTTP/1.1\r\n'))).get('k'),
   ],
   [
+    'discards a transaction because it is loading its data',
+    async () => {
+      const replies: Readonly<Record<string, string>> = {
+        get: '-LOADING Redis is loading the dataset in memory',
+        exec: '-EXECABORT Transaction discarded because of previous errors.',
+      }
+      const port = await givenServer(socket =>
+        socket.on('data', sent => {
+          const commands = String(sent).matchAll(/^\*\d+\r\n\$\d+\r\n(\w+)/gm)
+          for (const [, name = ''] of commands) socket.write(`${replies[name] ?? '+OK'}\r\n`)
+        }),
+      )
+      return client(port, { enableReadyCheck: false }).multi().get('k').exec()
+    },
+  ],
+  [
     'is a cluster of which no node answers',
     async () => {
       const cluster = new Cluster([{ host: '127.0.0.1', port: await freePort('127.0.0.1') }], {
@@ -106,6 +123,7 @@ describe('an error is transient when the store', () => {
     'READONLY You can not write against a read only replica.',
     'ERR Script attempted to execute a write command while the cluster is down and readonly',
     'ERR max number of clients reached',
+    'EXECABORT Transaction discarded because of: OOM command not allowed',
   ])('answers %j', message => {
     expect(isTransient(Object.assign(new Error(message), { name: 'ReplyError' }))).toBe(true)
   })
@@ -131,6 +149,13 @@ describe('an error is not transient when it is', () => {
     [
       'a command for a key of another type',
       Object.assign(new Error('WRONGTYPE Operation against a key'), { name: 'ReplyError' }),
+    ],
+    [
+      'a transaction without the right to run one of its commands',
+      Object.assign(new Error('EXECABORT Transaction discarded because of previous errors.'), {
+        name: 'ReplyError',
+        previousErrors: [Object.assign(new Error('NOPERM this user has no permissions'), { name: 'ReplyError' })],
+      }),
     ],
     ['an error in a script', Object.assign(new Error('ERR user_script:3: attempt to index'), { name: 'ReplyError' })],
   ])('%s', (_, err) => {

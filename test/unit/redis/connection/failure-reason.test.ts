@@ -13,12 +13,20 @@ it.each([
   ['LOADING Redis is loading the dataset in memory', 'loading'],
   ['BUSY Redis is busy running a script.', 'busy'],
   ['WRONGPASS invalid username-password pair', 'not-authorized'],
+  ['EXECABORT Transaction discarded because of: READONLY You cannot write against a read only replica.', 'read-only'],
+  ["ERR The user executing the script can't run this command or subcommand", 'not-authorized'],
   ['CLUSTERDOWN The cluster is down', 'cluster-down'],
   ['CLUSTERDOWN Hash slot not served', 'unowned-slots'],
   ['ERR Script attempted to execute a write command while the cluster is down and readonly', 'cluster-down'],
   ['WRONGTYPE Operation against a key holding the wrong kind of value', 'refused'],
 ])('the failure reason of "%s" is %s', (message, reason) => {
   expect(failureReason(reply(message))).toBe(reason)
+})
+
+it('the failure reason of a discarded transaction is that of its first refused command', () => {
+  const discarded = reply('EXECABORT Transaction discarded because of previous errors.')
+  const previousErrors = [reply("OOM command not allowed when used memory > 'maxmemory'.")]
+  expect(failureReason(Object.assign(discarded, { previousErrors }))).toBe('out-of-memory')
 })
 
 it('the failure reason of an error that is not a reply is connection-lost', () => {
