@@ -122,6 +122,34 @@ describeWithRedis('throttler verify, rebuild and compact', () => {
     })
   })
 
+  it('name the right that the user lacks, and change nothing', async () => {
+    for (const capacity of [1, 2]) await client.put('denied', policy(capacity))
+    const { log, policies } = keysOf('denied')
+    const stored = () => Promise.all([admin.hgetall(policies), admin.pttl(policies), admin.xrange(log, '-', '+')])
+    const before = await stored()
+    const limited = { REDIS_URL: redis.url.replace('//', '//limited:password@') }
+    const runWithout = async (right: string, ...args: string[]) => {
+      await admin.acl('SETUSER', 'limited', 'reset', 'on', '>password', '~*', '&*', '+@all', `-${right}`)
+      const { code, complaints } = await runThrottler(args, limited)
+      return [code, complaints]
+    }
+    const rights = 'docs/security.md lists the rights that its user needs'
+    const refusal = (command: string, reason: string) => [
+      2,
+      `throttler ${command}: the policy store refuses a command: ${reason}; ${rights}\n`,
+    ]
+    expect(await runWithout('rename', 'rebuild')).toEqual(refusal('rebuild', 'NOPERM this user may not run RENAME'))
+    expect(await runWithout('persist', 'rebuild')).toEqual(refusal('rebuild', 'NOPERM this user may not run PERSIST'))
+    expect(await runWithout('xtrim', 'compact', '--keep', '1')).toEqual(
+      refusal('compact', 'NOPERM this user may not run XTRIM'),
+    )
+    expect(await runWithout('xinfo', 'verify')).toEqual(
+      refusal('verify', "NOPERM this user has no permissions to run the 'xinfo|stream' command"),
+    )
+    expect(await stored()).toEqual(before)
+    await admin.acl('DELUSER', 'limited')
+  })
+
   it('compact keeps the given number of events, and a worker keeps CONFIG_LOG_KEEP events by itself', async () => {
     for (let capacity = 1; capacity <= 8; capacity++) await client.put('compacted', policy(capacity))
     const { log } = keysOf('compacted')

@@ -66,9 +66,9 @@ export interface KeyPolicy {
 
 /** A partition's event log with its snapshot. */
 export interface MaintainedLog {
-  /** Why the log cannot be read; empty if it can. */
+  /** Why the log cannot be read, or will be lost; empty if it is sound. */
   damage(): Promise<readonly string[]>
-  /** Restores overwritten data about the log from the log itself. Returns what was repaired. */
+  /** Restores overwritten data about the log from the log itself, and keeps it from expiring. Returns what was repaired. */
   repair(): Promise<readonly string[]>
   bounds(): Promise<LogBounds>
   /** The last compacted event of each key, in chunks. */
@@ -89,7 +89,7 @@ export interface MaintainedLog {
 
 /** What is derived from a partition's log: policies, the list of their keys, that of their ends, and the index of versions. */
 export interface MaintainedProjection {
-  /** Why policies, the list of keys or that of ends cannot be read at all; empty if they can. */
+  /** Why policies, the list of keys or that of ends cannot be read at all, or will be lost; empty if they are sound. */
   damage(): Promise<readonly ProjectionDamage[]>
   /** Every policy, in chunks. */
   records(): AsyncIterable<readonly (readonly [name: FoundName, policy: FoundRecord])[]>

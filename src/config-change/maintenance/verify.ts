@@ -25,8 +25,8 @@ export interface Difference {
 }
 
 /**
- * Replays the partition's log and compares it with the projection, while changes continue. What cannot be read at all is reported
- * and not compared.
+ * Replays the partition's log and compares it with the projection, while changes continue. What cannot be read at all, or
+ * expires, is reported and not compared.
  */
 export async function* verifyPartition(
   { number, log, projection }: MaintainedPartition,

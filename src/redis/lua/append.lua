@@ -57,20 +57,25 @@ if not is_position(end_of_log, 9007199254740991 - #KEYS) then
   return redis.error_reply('DAMAGED the log "' .. log .. '" ends at position ' .. end_of_log .. ', after which no position can be counted')
 end
 local position = tonumber(end_of_log)
-call('SET', identity, ARGV[8], 'NX')
 
--- These fail if the user has just lost a right. Otherwise they change nothing, since the outcome does not exist.
-call('XADD', outcome, 'NOMKSTREAM', '*', '', '')
-call('ZADD', outcome, 'XX', 0, '')
-call('HDEL', outcome, '')
-call('ZREM', outcome, '')
+-- They change nothing, since the outcome does not exist.
+local refusal = refused_attempt({
+  { 'SET', outcome, '', 'XX' },
+  { 'XADD', outcome, 'NOMKSTREAM', '*', '', '' },
+  { 'ZADD', outcome, 'XX', 0, '' },
+  { 'HDEL', outcome, '' },
+  { 'ZREM', outcome, '' },
+})
+if refusal then return refusal end
 
--- HSET cannot be tried without an effect, so it comes before all other writes.
+-- HSET cannot be attempted without an effect, so it comes before all other writes.
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY
   local key, version, policy = ARGV[at + 1], ARGV[at + 3], ARGV[at + 5]
-  if version ~= '' and policy ~= '' then call('HSET', policies, key, policy) end
+  refusal = version ~= '' and policy ~= '' and refused_attempt({ { 'HSET', policies, key, policy } })
+  if refusal then return refusal end
 end
+call('SET', identity, ARGV[8], 'NX')
 
 for i = 1, #KEYS - COMMON_KEYS do
   local at = COMMON_ARGUMENTS + (i - 1) * ARGUMENTS_PER_KEY

@@ -20,13 +20,17 @@ if damage then return damage end
 if (call('GET', identity) or '') ~= ARGV[1] or (call('GET', compacted_to) or '0') ~= ARGV[2] then return 0 end
 if event_mark(call('XREVRANGE', log, ARGV[3], ARGV[3], 'COUNT', 1)[1]) ~= ARGV[4] then return 0 end
 
--- These fail if the user has just lost a right, and change nothing otherwise. HSET cannot be tried so, and comes before the other writes.
-call('SET', compacted_to, ARGV[2], 'XX')
-call('ZREMRANGEBYSCORE', KEYS[5], '(0', '0')
-call('XTRIM', log, 'MINID', '0')
+local refusal = refused_attempt({
+  { 'SET', compacted_to, ARGV[2], 'XX' },
+  { 'ZREMRANGEBYSCORE', KEYS[5], '(0', '0' },
+  { 'XTRIM', log, 'MINID', '0' },
+})
+if refusal then return refusal end
 
 for i = 1, #KEYS - 4 do
-  call('HSET', snapshot, ARGV[3 + 3 * i], ARGV[4 + 3 * i])
+  -- It cannot be attempted without an effect, so it comes before the other writes.
+  refusal = refused_attempt({ { 'HSET', snapshot, ARGV[3 + 3 * i], ARGV[4 + 3 * i] } })
+  if refusal then return refusal end
   call('ZREMRANGEBYSCORE', KEYS[4 + i], '-inf', '(' .. ARGV[5 + 3 * i])
 end
 call('XTRIM', log, 'MINID', string.format('%.0f-0', tonumber(ARGV[5]) + 1))

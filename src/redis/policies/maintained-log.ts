@@ -16,6 +16,7 @@ import {
   parseUnlessDamaged,
   type StreamEntry,
 } from './config-json.ts'
+import { expiringKeys } from './expiring-keys.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanMembers } from './scan-members.ts'
 
@@ -70,7 +71,7 @@ export class RedisMaintainedLog implements MaintainedLog {
     const ofAnotherType = await wrongTypes(this.#redis, expected)
     if (ofAnotherType.length > 0) return ofAnotherType
     try {
-      return await this.#damageOfEnd()
+      return [...(await expiringKeys(this.#redis, Object.keys(expected))), ...(await this.#damageOfEnd())]
     } catch (err) {
       if (err instanceof DamagedRecord) return [err.message]
       throw err
@@ -89,9 +90,9 @@ export class RedisMaintainedLog implements MaintainedLog {
   }
 
   repair(): Promise<readonly string[]> {
-    const { log, identity, compactedTo } = this.#keys
+    const { log, identity, compactedTo, snapshot } = this.#keys
     const copy = this.#keys.draft(randomUUID(), 'log')
-    return this.#repair(4, log, identity, compactedTo, copy, randomUUID())
+    return this.#repair(5, log, identity, compactedTo, copy, snapshot, randomUUID())
   }
 
   async fold(

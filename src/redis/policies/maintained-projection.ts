@@ -17,6 +17,7 @@ import type { ConfigKeys } from '../keys.ts'
 import { isWrongType } from '../wrong-type.ts'
 import { readRecord } from './config-json.ts'
 import { DraftWrites } from './draft-writes.ts'
+import { expiringKeys } from './expiring-keys.ts'
 import { inPairs } from './in-pairs.ts'
 import { boundsOf, queueBounds, throwingErrors } from './maintained-log.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
@@ -41,8 +42,10 @@ export class RedisMaintainedProjection implements MaintainedProjection {
 
   async damage(): Promise<readonly ProjectionDamage[]> {
     const { policies, names, ends } = this.#keys
-    const faultsOf = async (where: ProjectionDamage['where'], key: string, type: string) =>
-      (await wrongTypes(this.#redis, { [key]: type })).map(detail => ({ where, detail }))
+    const faultsOf = async (where: ProjectionDamage['where'], key: string, type: string) => {
+      const faults = [wrongTypes(this.#redis, { [key]: type }), expiringKeys(this.#redis, [key])]
+      return (await Promise.all(faults)).flat().map(detail => ({ where, detail }))
+    }
     const found = [
       faultsOf('policies', policies, 'hash'),
       faultsOf('names', names, 'zset'),

@@ -32,9 +32,9 @@ export class KeyReplacer {
     at: LogBounds,
     identity = '',
   ): Promise<DraftUse> {
-    const { log, identity: identityKey, compactedTo } = this.#keys
+    const { log, identity: identityKey, compactedTo, writeProbe } = this.#keys
     const pairs = replacements.flatMap(({ inUse, draft }) => [inUse, draft])
-    const touched = [log, identityKey, compactedTo, writes.counter, ...pairs]
+    const touched = [log, identityKey, compactedTo, writes.counter, writeProbe, ...pairs]
     const existing = replacements.map(({ hasDraft }) => (hasDraft ? '1' : '0'))
     const bounds = [at.identity ?? '', at.compactedTo, at.last, at.lastEventMark ?? '']
     return RESULTS[await this.#run(touched.length, ...touched, ...bounds, identity, writes.sent, ...existing)]

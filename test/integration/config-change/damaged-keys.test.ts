@@ -140,6 +140,20 @@ describe('maintenance', () => {
     expect((await app.client.get('/config')).body.items).toHaveLength(3)
   })
 
+  it.each<[Damaged, string]>([
+    ['policies', 'policies'],
+    ['names', 'names'],
+    ['log', 'log'],
+    ['identity', 'log'],
+  ])('names "%s" with a time to live, which a rebuild removes', async (expiring, where) => {
+    await redis.pexpire(keyOf(expiring), 3_600_000)
+    const expires = expect.stringMatching(/^the key ".*" expires in \d+ ms; run "throttler rebuild" to keep it$/)
+    expect(await verify()).toEqual([{ partition: PARTITION, where, detail: expires }])
+    const repaired = where === 'log' ? ['lifetime'] : []
+    expect(await rebuildPartition(partition, silent)).toEqual({ repaired, faults: [] })
+    expect([await redis.pttl(keyOf(expiring)), await verify()]).toEqual([-1, []])
+  })
+
   it.each<Damaged>(['log', 'snapshot'])(
     'names "%s" of another type, and reports that it is not rebuilt',
     async damaged => {
