@@ -149,6 +149,8 @@ async function happensAsPromised(redis: ClockedRedis, store: RedisBucketStore, k
   )
   for (const [i, { key }] of checks.entries()) {
     const forgottenAt = forgottenAtMs.get(key)
+    // One that is full again at this very moment may be deleted at once.
+    if (forgottenAt === BigInt(nowMs) && expiries[i] === undefined) continue
     if (forgottenAt === undefined) expect(expiries[i]).toBeUndefined()
     else expectAbout(expiries[i], forgottenAt + EXPIRY_SLACK_MS)
   }
