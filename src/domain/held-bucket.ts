@@ -1,7 +1,7 @@
 /** The holds of a bucket: what reservations hold, until they are settled or expire. A part of the specification in `bucket.ts`. */
 import { charge, type FoundBucket, spentOf, withHolds, withSpent } from './bucket-state.ts'
 import type { Hold } from './holds.ts'
-import type { LimitArithmetic } from './limits/limit-arithmetic.ts'
+import type { ChargeArithmetic, LimitArithmetic } from './limits/limit-arithmetic.ts'
 import type { HeldReading } from './reading.ts'
 import { type ChargedBefore, chargedTo, leastCharged, NOTHING_CHARGED, type Shortfall } from './shortfall.ts'
 import type { Bucket } from './stored-bucket.ts'
@@ -48,18 +48,25 @@ function dueTokens({ tokens, onExpiry }: Hold): number {
   return onExpiry === 'charge' ? tokens : 0
 }
 
-/** A hold that was left over may be due from before the last spending. */
+/**
+ * A hold that was left over may be due from before the last spending. A quota whose period has ended in between has nothing to change any
+ * more, and counts as charged in full.
+ */
 function expire(bucket: Bucket, hold: Hold): { readonly bucket: Bucket; readonly charged: ChargedBefore } {
   const tokens = dueTokens(hold)
   if (tokens === 0) return { bucket, charged: NOTHING_CHARGED }
   const atMs = Math.max(hold.expiresAtMs, bucket.lastSpentAtMs)
+  const isOver = (recorded: ChargeArithmetic | undefined) =>
+    recorded?.period !== undefined &&
+    recorded.spentAt({ unitsPerToken: 1, spent: 1, lastSpentAtMs: hold.expiresAtMs }, atMs) === 0
   const after = charge(
     bucket,
     () => tokens,
     atMs,
-    ({ recorded }) => recorded,
+    ({ recorded }) => (isOver(recorded) ? undefined : recorded),
   )
-  if (after.charges.size === 0) return { bucket, charged: NOTHING_CHARGED }
+  const areAnyOver = [...bucket.entries, ...bucket.others].some(({ recorded }) => isOver(recorded))
+  if (after.charges.size === 0 && !areAnyOver) return { bucket, charged: NOTHING_CHARGED }
   const less = new Map([...after.charges].filter(([, charged]) => charged < tokens))
   return { bucket: after.bucket, charged: { less, tokens } }
 }

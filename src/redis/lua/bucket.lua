@@ -84,24 +84,11 @@
     return true
   end
 
-  -- What this call has done, in entries that it read or charged. Redis serves nobody else meanwhile, so once that is much, what can wait is
-  -- left to the next call.
-  local MUCH, done = 256, 0
-
-  function buckets.count_work(bucket)
-    done = done + 1 + #bucket.own + #bucket.others
-  end
-
-  function buckets.has_done_much()
-    return done >= MUCH
-  end
-
   -- The bucket of a key: nil if it is full. What time has changed is stored. The second value says that it was malformed.
   local function open(key, stored)
     if type(stored) ~= 'string' then return nil, stored ~= false end
     local bucket = parse(key, stored)
     if not bucket then return nil, true end
-    buckets.count_work(bucket)
     if is_forgotten(bucket) then return nil end
     local is_changed = bucket.last_spent_at - now > CLOCK_TOLERANCE_MS
     if is_changed then set_back(bucket) end

@@ -4,21 +4,29 @@
 ]]
 -- holds: some functions of holds.lua
 local function expiry_functions(buckets, general, layout, holds)
-  -- How many expired holds an access settles at most, and once its call has done much.
+  -- How many expired holds an access settles at most, and once its call has settled many: it may have many keys, and Redis serves
+  -- nobody else meanwhile.
   local MOST, FEW = 64, 1
   local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
 
-  local function recorded_of(entry)
-    return entry.recorded
+  -- Charges what was due at a deadline as of then, or as of the last spending if that was later. A quota whose period has ended in between has
+  -- nothing to change any more. Returns what `buckets.charge` does; such a quota counts as charged in full.
+  local function charge_due(bucket, tokens, deadline)
+    local at, is_over = max(deadline, bucket.last_spent_at), false
+    local charged, charges = buckets.charge(bucket, tokens, at, function(entry)
+      local limit = entry.recorded
+      if not (limit and limit.kind and limit.kind.spent_at(limit, 1, deadline, at) == 0) then return limit end
+      is_over = true
+    end)
+    return charged or (is_over and tokens or 0), charges
   end
 
-  -- Settles an expired hold as of its deadline, or as of the last spending if that was later. One that stands for several has no id.
+  -- Settles an expired hold. One that stands for several has no id.
   local function expire(key, bucket, tokens, count, is_charged, deadline, id)
     if is_charged and tokens > 0 then
-      local charged, charges = buckets.charge(bucket, tokens, max(deadline, bucket.last_spent_at), recorded_of)
-      if (charged or 0) < tokens and id ~= '' then buckets.shortfalls().note(key, id, deadline, tokens, charges) end
+      local charged, charges = charge_due(bucket, tokens, deadline)
+      if charged < tokens and id ~= '' then buckets.shortfalls().note(key, id, deadline, tokens, charges) end
     end
-    buckets.count_work(bucket)
     holds.drop(bucket.held, tokens, count)
     holds.count(key, count)
   end
@@ -67,7 +75,7 @@ local function expiry_functions(buckets, general, layout, holds)
 
   -- Settles expired holds as an access does.
   function expiries.settle_due(key, bucket)
-    settle_at_most(buckets.has_done_much() and FEW or MOST, key, bucket)
+    settle_at_most(holds.are_many_settled() and FEW or MOST, key, bucket)
   end
 
   -- Settles all expired holds of a bucket, and stores it. The second value says that they cannot be settled here.

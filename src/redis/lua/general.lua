@@ -87,7 +87,7 @@
 
   -- The units spent now of each limit, if the bucket holds exactly these limits in this order and the clock did not go back.
   local function spent_of_same(stored, limits)
-    if #stored ~= TIME + limits.own * ENTRY then return nil end
+    if limits.own == 0 or #stored ~= TIME + limits.own * ENTRY then return nil end
     local last_spent_at = unpack('>d', stored)
     if not (last_spent_at <= now) then return nil end
     return spent_of_entries(stored, limits, last_spent_at, TIME + 1)

@@ -8,19 +8,20 @@ local function held_same_functions(general, layout)
   local HEAD, HEAD_BYTES, HOLDS_FROM = '>dc8dI2I2I4ddd', 56, TIME + ENTRY + 1
   local same = {}
 
-  -- What such buckets of these limits have in common in this call: their heads, their length without the only hold, and of each limit its
-  -- record, and the most units that may be spent and held.
+  -- What such buckets of these limits have in common in this call: their heads, their length without the only hold, whether they have quotas,
+  -- and of each limit its record, and the most units that may be spent and held.
   local function shape_of(limits)
-    local own, records, most, bytes = limits.own, {}, {}, HEAD_BYTES
+    local own, records, most, bytes, has_quotas = limits.own, {}, {}, HEAD_BYTES, false
     for i, limit in ipairs(limits) do
       if not limit.is_unspent then
         records[i] = layout.packed_record({ recorded = limit.kind and limit.kind.recorded_at(limit, now) or limit, debt = 0 })
         most[i] = general.most_units(limit)
         bytes = bytes + ENTRY + #records[i]
+        has_quotas = has_quotas or limit.kind ~= nil
       end
     end
     return {
-      records = records, most = most, bytes = bytes,
+      records = records, most = most, bytes = bytes, has_quotas = has_quotas,
       head_of_set = layout.packed_head(false, own, 0), head_of_one_hold = layout.packed_head(true, own, 0),
     }
   end
@@ -30,9 +31,11 @@ local function held_same_functions(general, layout)
     local shape = limits.held_shape or shape_of(limits)
     limits.held_shape = shape
     local is_only = #stored == shape.bytes + ONE_HOLD_BYTES
-    if not (limits.own > 0 and (is_only or #stored == shape.bytes)) then return nil end
-    local last_spent_at, head, _, count, members, _, tokens, earliest, latest = unpack(HEAD, stored)
+    if not (is_only or #stored == shape.bytes) then return nil end
+    local last_spent_at, head, full_at, count, members, _, tokens, earliest, latest = unpack(HEAD, stored)
     if head ~= (is_only and shape.head_of_one_hold or shape.head_of_set) or not (last_spent_at <= now) then return nil end
+    -- After a clock that went back, a quota may be full before its period ends.
+    if shape.has_quotas and full_at <= now then return nil end
     if not are_holds_ahead(count, members, tokens, earliest, latest, is_only) then return nil end
     local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape, tokens)
     if not spent then return nil end
@@ -46,6 +49,7 @@ local function held_same_functions(general, layout)
   -- Writes such a bucket that was spent from. While there are holds, the time to live does not depend on what is spent.
   function same.write(found)
     local limits, spent, only = found.limits, found.spent, found.held.only
+    if limits.own == 0 then return end
     local shape, full_at = limits.held_shape, now
     local parts = { '', string.sub(found.stored, HOLDS_FROM, HEAD_BYTES) }
     for i, limit in ipairs(limits) do

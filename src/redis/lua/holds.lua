@@ -11,10 +11,12 @@
   says of them then stays held until the latest deadline, and is charged in full.
 ]]
 local function hold_functions(buckets, general, layout)
-  local HOLD_BYTES = 11
+  local HOLD_BYTES, MANY = 11, 256
   local holds, holds_key, is_whole = {}, layout.holds_key, general.is_whole
   -- By the key of the bucket: how many reservations this call found expired, and whether a part of its set was damaged.
   local expired, damaged, expiries = {}, {}, nil
+  -- How many expired holds this call has settled.
+  local settled = 0
 
   local function member_of(id, tokens, count, is_charged)
     return id .. pack('>dI2B', tokens, count, is_charged and 1 or 0)
@@ -109,10 +111,19 @@ local function hold_functions(buckets, general, layout)
     held.only = nil
   end
 
+  -- Whether this call has settled so many expired holds that what can wait is left to the next one.
+  function holds.are_many_settled()
+    return settled >= MANY
+  end
+
   function holds.expiries()
     expiries = expiries or expiry_functions(buckets, general, layout, {
       read_only = read_only, read_member = read_member, restore = restore, repair = repair, deadline_at = deadline_at, drop = drop,
-      count = function(key, count) expired[key] = (expired[key] or 0) + count end,
+      are_many_settled = holds.are_many_settled,
+      count = function(key, count)
+        expired[key] = (expired[key] or 0) + count
+        settled = settled + 1
+      end,
     })
     return expiries
   end

@@ -127,7 +127,7 @@
   end
 
   local function answer(asked)
-    if buckets.has_done_much() then return UNFINISHED, 0 end
+    if buckets.holds().are_many_settled() then return UNFINISHED, 0 end
     local record, is_record_elsewhere = read_reservation(asked.key)
     if is_record_elsewhere then return NOT_HERE, 0 end
     if not record or #record ~= #asked or fingerprint_of(record) ~= asked.fingerprint then return NOT_FOUND, 0 end
