@@ -14,7 +14,7 @@ import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
-import { instanceHealth, instanceMetrics, othersServing } from './processes/instance-queries.ts'
+import { instanceHealth, instanceMetrics, othersKnowPolicies } from './processes/instance-queries.ts'
 import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
@@ -34,6 +34,7 @@ const tracer = await loadTracer(env, 'front', logger)
 const front = composeFront(env, logger, {
   circuitOpened: reason => parent.send({ type: 'circuit-opened', reason }),
   quotaFound: () => parent.send({ type: 'quota-found' }),
+  policiesLoaded: () => parent.send({ type: 'knows-policies' }),
   queuesInspected: queues => parent.send({ type: 'queues', queues }),
   tracer,
 })
@@ -95,7 +96,7 @@ stopOnRequest(
 )
 
 try {
-  await front.start(othersServing(parent))
+  await front.start(othersKnowPolicies(parent))
   parent.send({ type: 'about-to-listen' })
   listening = listen()
   await listening

@@ -39,6 +39,8 @@ interface ConfigChangeOptions {
   /** Kept up to date with the policy store. */
   readonly policies: PolicyTable
   readonly observer: FollowObserver
+  /** Called once the policies are loaded. */
+  readonly policiesLoaded: () => void
   /** Called with the last observations of the queues, every two seconds. */
   readonly queuesInspected: (observations: readonly QueueObservation[]) => void
   /** Absent if nothing is traced. */
@@ -143,6 +145,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
           waiters.findAll()
         },
       })
+      void follower.firstLoad.then(options.policiesLoaded)
       await Promise.race([follower.firstLoad, mayServeWithout])
       if (follower.isLoaded) await claimLayout(redis, keyPrefix).catch(leaveToWorker)
     },

@@ -65,10 +65,10 @@ export interface Front {
   resumeQueueWatch(observations: readonly QueueObservation[]): void
   /**
    * Starts both flows. Resolves when the policies are loaded and the bucket store has answered, or when the process may serve without.
-   * @param othersServe whether another front process of the instance serves
+   * @param othersKnowPolicies whether another front process of the instance serves by the policies
    * @throws {LayoutMismatch}
    */
-  start(othersServe: () => Promise<boolean>): Promise<void>
+  start(othersKnowPolicies: () => Promise<boolean>): Promise<void>
   /** The process is no longer ready. @param isReplaced whether another process of the instance is */
   drain(isReplaced: boolean): void
   /** Ends all waits for outcomes of changes. */
@@ -82,6 +82,8 @@ interface FrontOptions {
   readonly circuitOpened?: (reason: string) => void
   /** Called at the first quota: a policy in force has it, or it came with a call. */
   readonly quotaFound?: () => void
+  /** Called once the policies are loaded. */
+  readonly policiesLoaded?: () => void
   /** Called with the last observations of the queues of changes, every two seconds. */
   readonly queuesInspected?: (observations: readonly QueueObservation[]) => void
   /** Absent if nothing is traced. */
@@ -94,6 +96,7 @@ export function composeFront(
   {
     circuitOpened = () => undefined,
     quotaFound = () => undefined,
+    policiesLoaded = () => undefined,
     queuesInspected = () => undefined,
     tracer,
   }: FrontOptions = {},
@@ -126,7 +129,7 @@ export function composeFront(
     ...shared,
   })
   dropWhileDraining(drain.signal, () => checks.batchTurns.dropWaiting())
-  const changes = composeConfigChange({ redis: configRedis, subscriber, queuesInspected, ...shared })
+  const changes = composeConfigChange({ redis: configRedis, subscriber, policiesLoaded, queuesInspected, ...shared })
 
   const inspectStores = async () => {
     const [store, configStore] = await Promise.all([checks.inspectStore(), changes.inspectStore()])
@@ -178,9 +181,9 @@ export function composeFront(
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
-    start: async othersServe => {
+    start: async othersKnowPolicies => {
       const { isLoaded } = changes
-      const mayServe = mayServeWithoutPolicies({ patienceMs: START_PATIENCE_MS, othersServe, isLoaded, logger })
+      const mayServe = mayServeWithoutPolicies({ patienceMs: START_PATIENCE_MS, othersKnowPolicies, isLoaded, logger })
       await Promise.all([changes.start(mayServe), checks.start(performance.now() + START_PATIENCE_MS)])
       insight.start()
     },

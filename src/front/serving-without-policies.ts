@@ -7,20 +7,20 @@ const ASK_INTERVAL_MS = 500
 interface WithoutPoliciesOptions {
   /** How long to wait for the policies in any case, in ms. */
   readonly patienceMs: number
-  /** Whether another front process of the instance serves. It knows the policies, or is no worse off. */
-  othersServe(): Promise<boolean>
+  /** Whether another front process of the instance serves by the policies. */
+  othersKnowPolicies(): Promise<boolean>
   isLoaded(): boolean
   readonly logger: Logger
 }
 
 /**
- * Resolves when a process that starts may serve although it has not loaded the policies: nobody else of its instance serves. Until the
- * policy store is back, it decides every key by the built-in policy, so as long as others serve, they alone do.
+ * Resolves when a process that starts may serve although it has not loaded the policies: nobody else of its instance serves by them.
+ * Until the policy store is back, it decides every key by the built-in policy, so as long as others know better, they alone serve.
  */
 export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): Promise<void> {
-  const { patienceMs, othersServe, isLoaded, logger } = options
+  const { patienceMs, othersKnowPolicies, isLoaded, logger } = options
   await sleep(patienceMs, undefined, { ref: false })
-  for (let isReported = false; !isLoaded() && (await othersServe()); ) {
+  for (let isReported = false; !isLoaded() && (await othersKnowPolicies()); ) {
     if (!isReported) logger.warn('the policies are not loaded yet: this process waits for them, and the others serve')
     isReported = true
     await sleep(ASK_INTERVAL_MS, undefined, { ref: false })

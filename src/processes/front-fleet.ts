@@ -40,6 +40,8 @@ export class FrontFleet {
   readonly #metrics: FleetMetrics
   readonly #health: FleetHealth
   readonly #drainMs: number
+  /** The processes that have loaded the policies. */
+  readonly #knowing = new WeakSet<ChildProcess>()
 
   constructor(options: FrontFleetOptions) {
     const { size, spawn, stopTimeoutMs, onAboutToListen, onQuotaFound, logger } = options
@@ -71,6 +73,7 @@ export class FrontFleet {
       slot.on('message', (message, child) => {
         if (message.type === 'scrape') void this.#answerScrape(message.id, child)
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
+        if (message.type === 'knows-policies') this.#knowing.add(child)
         if (message.type === 'query-others') this.#answerOthers(message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
         if (message.type === 'quota-found') onQuotaFound()
@@ -110,7 +113,7 @@ export class FrontFleet {
   }
 
   #answerOthers(id: number, asker: ChildProcess): void {
-    const serving = this.#slots.flatMap(({ working }) => working)
-    sendTo(asker, { type: 'others', id, areServing: serving.some(child => child !== asker) })
+    const others = this.#slots.flatMap(({ working }) => working).filter(child => child !== asker)
+    sendTo(asker, { type: 'others', id, knowPolicies: others.some(child => this.#knowing.has(child)) })
   }
 }

@@ -39,19 +39,22 @@ export function instanceHealth(parent: ParentLink, storeTimeoutMs: number): () =
   }
 }
 
-/** Returns a function that asks the primary whether another front process serves; it counts as a no if the primary does not answer. */
-export function othersServing(parent: ParentLink): () => Promise<boolean> {
+/**
+ * Returns a function that asks the primary whether another front process serves by the policies. It counts as a yes if the primary does not
+ * answer: it may be stopped for a moment, or of a release that does not know the question.
+ */
+export function othersKnowPolicies(parent: ParentLink): () => Promise<boolean> {
   const query = new ParentQuery(parent, {
     question: 'query-others',
     answerIn: message => {
       if (message.type !== 'others') return undefined
-      return { id: message.id, value: message.areServing, isLast: true }
+      return { id: message.id, value: message.knowPolicies, isLast: true }
     },
     timeoutMs: OTHERS_TIMEOUT_MS,
   })
   return () =>
     query.ask().then(
-      ([areServing = false]) => areServing,
-      () => false,
+      ([knowPolicies = true]) => knowPolicies,
+      () => true,
     )
 }

@@ -51,7 +51,9 @@ export type FromChild =
   /** The state of the stores as this process sees it. */
   | { readonly type: 'stores'; readonly stores: StoresState }
   | { readonly type: 'query-health'; readonly id: number }
-  /** Whether another front process serves. Release 0.1.0 does not answer. */
+  /** This front process has loaded the policies. */
+  | { readonly type: 'knows-policies' }
+  /** Whether another front process serves by the policies. Release 0.1.0 does not answer. */
   | { readonly type: 'query-others'; readonly id: number }
   /** The last observations of this process. */
   | QueueObservations
@@ -75,7 +77,7 @@ export type ToChild =
   /** The answer to `query-queues`. */
   | QueueObservations
   | { readonly type: 'health'; readonly id: number; readonly health: InstanceHealth }
-  | { readonly type: 'others'; readonly id: number; readonly areServing: boolean }
+  | { readonly type: 'others'; readonly id: number; readonly knowPolicies: boolean }
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */
   | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
   /** What the supervisor counts, for the primary to publish with its own metrics. */

@@ -49,6 +49,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   #isStopped = false
   readonly #ready = new WeakSet<ChildProcess>()
   readonly #hung = new WeakSet<ChildProcess>()
+  /** Those that were told to stop. */
+  readonly #stopping = new WeakSet<ChildProcess>()
   /** Successors that reported that they cannot start. */
   readonly #unstartable = new WeakSet<ChildProcess>()
   #wasReady = false
@@ -93,6 +95,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     const ready = this.#successorReady(predecessor)
     this.#spawn()
     await ready
+    // One that has died meanwhile was counted then.
+    if (predecessor !== undefined && !this.#exits.has(predecessor)) return
     this.emit('replaced', 'replaced')
     if (predecessor !== undefined) void this.#stop(predecessor, { drainMs, replaced: true })
   }
@@ -135,7 +139,10 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   }
 
   #onExit(child: ChildProcess, uptimeMs: number): void {
-    if (this.#current !== child) return
+    if (this.#current !== child) {
+      if (!this.#isStopped && !this.#stopping.has(child) && !endedInOrder(child)) this.#reportReplacement(child)
+      return
+    }
     this.#current = undefined
     if (this.#isStopped) return
     if (uptimeMs >= STABLE_AFTER_MS) this.#backoffMs = MIN_BACKOFF_MS
@@ -150,7 +157,8 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     this.#backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)
   }
 
-  #reportReplacement(child: ChildProcess, backoffMs: number): void {
+  /** @param backoffMs until its successor starts; absent if it runs already */
+  #reportReplacement(child: ChildProcess, backoffMs?: number): void {
     const { name, logger } = this.#options
     const { pid, exitCode: code, signalCode: signal } = child
     if (this.#unstartable.has(child)) {
@@ -200,6 +208,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
     this.#ready.delete(child)
+    this.#stopping.add(child)
     child.kill('SIGTERM')
     sendTo(child, { type: 'stop', ...how })
     await this.#exits.get(child)

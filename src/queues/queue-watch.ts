@@ -18,7 +18,7 @@ type StallReason = 'queue-paused' | 'queue-unreadable' | 'no-worker' | 'queue-st
 
 const MEANINGS: Readonly<Record<StallReason, string>> = {
   'queue-paused': 'the queue of changes is paused: changes wait until it is resumed',
-  'queue-unreadable': 'the queue of changes cannot be read: something in it is damaged',
+  'queue-unreadable': 'the queue of changes cannot be read',
   'no-worker': 'changes wait, and no worker is connected',
   'queue-stalled': 'changes wait, and no worker processes them although one is connected',
 }

@@ -59,6 +59,17 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect(await codesFor(100)).toEqual(new Set(['blocked']))
   })
 
+  it('still waits if the primary is stopped for a moment', async () => {
+    await configRedis.kill()
+    const waits = api.says(/this process waits for them, and the others serve/)
+    api.process.kill('SIGHUP')
+    await waits
+    api.process.kill('SIGSTOP')
+    await sleep(2_000)
+    api.process.kill('SIGCONT')
+    expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
+  })
+
   it('leaves the keys to the others when it replaces one that died, and serves once it has loaded them', async () => {
     const [victim = 0, survivor = 0] = api.pidsOf('throttler front')
     await configRedis.kill()
@@ -70,11 +81,12 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
   })
 
-  it('serves by the built-in policy if nobody else serves', async () => {
+  it('serves by the built-in policy if nobody else knows the policies, as all do that start', async () => {
     await configRedis.kill()
     const serves = api.says(/until they are, every key has the built-in policy/)
     for (const pid of api.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
     await serves
+    await eventually(async () => expect((await client.get('/metrics')).text).toContain('throttler_front_processes 2'))
     await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ policy: 'default' }))
     expect((await client.get('/ready')).status).toBe(503)
     await configRedis.restart()

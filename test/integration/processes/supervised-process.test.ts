@@ -84,6 +84,23 @@ it('the supervisor counts successors that cannot start apart from crashes, and k
   expect(child.working).toEqual([child.current])
 })
 
+it('the supervisor reports why a process died whose successor had started, and replaces it once', async () => {
+  const waiting = `process.on('message', () => process.send({ type: 'ready' })); process.on('SIGTERM', () => process.exit(0))`
+  const codes = [CHILD, waiting]
+  const child = await given(() => run(codes.shift() ?? CHILD))
+  const reasons: string[] = []
+  child.on('replaced', reason => reasons.push(reason))
+  const predecessor = pidOf(child)
+  const replaced = child.replace(0)
+  const died = once(child, 'replaced')
+  process.kill(predecessor, 'SIGKILL')
+  await died
+  child.send({ type: 'replace' })
+  await replaced
+  expect(reasons).toEqual(['killed'])
+  expect(child.working).toEqual([child.current])
+})
+
 it('the supervisor reports no replacement of a process that ended in order just before it is stopped itself', async () => {
   const child = await given()
   const reasons: string[] = []
