@@ -22,6 +22,7 @@ import { ShardedStore } from '../check/sharded-store.ts'
 import { haveOneHashTag } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
+import { withDeadline } from '../lib/deadline.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -116,9 +117,15 @@ export function composeCheck(options: CheckOptions): CheckParts {
         logger: shard ? logger.child({ master: shard.name }) : logger,
       }),
   })
+  let closed = false
   const isStoreUp = () => isFulfilled(store.probe())
   // A new connection need not wait for the next probe.
   redis.on('ready', () => void isStoreUp())
+
+  /** Opens the circuit to a store that has not answered yet, so that no check waits for it. */
+  const openUnlessUp = async () => {
+    for (let isUp = false; !isUp && !closed && store.circuit === 'closed'; ) isUp = await isStoreUp()
+  }
 
   const sweeper = setInterval(() => {
     localBuckets.sweep()
@@ -142,7 +149,6 @@ export function composeCheck(options: CheckOptions): CheckParts {
     observer: callers,
     maxWaiting: env.MAX_WAITING_CHECKS,
   })
-  let closed = false
   return {
     groupChecker,
     reservations: new Reservations({
@@ -171,8 +177,11 @@ export function composeCheck(options: CheckOptions): CheckParts {
     store,
     inspectStore: () => store.examine(),
     start: async deadlineMs => {
+      await connectedBefore(redis, deadlineMs)
+      const hasTime = () => !closed && performance.now() < deadlineMs
       // The first call makes Redis compile the script, which no caller should wait for.
-      while (!closed && performance.now() < deadlineMs && !(await isStoreUp())) await sleep(START_PROBE_INTERVAL_MS)
+      while (hasTime() && (await store.examine()) !== undefined) await sleep(START_PROBE_INTERVAL_MS)
+      void openUnlessUp()
       await heartbeats.start()
     },
     close: async () => {
@@ -209,4 +218,11 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
   const store = guard(new RedisBucketStore(redis, options.keys, options.report))
   const openQueue: OpenQueue = onReading => checkQueue(store, timeoutMs, onReading)
   return { store, openQueue, storeOf: () => store, storeOfReservation: () => store, canGoTogether: () => true }
+}
+
+/** Resolves once the connection is established, or at a deadline by `performance.now()`. */
+async function connectedBefore(redis: RedisClient, deadlineMs: number): Promise<void> {
+  if (redis.status === 'ready') return
+  const ready = new Promise<void>(resolve => redis.once('ready', () => resolve()))
+  await withDeadline(ready, deadlineMs - performance.now()).catch(() => undefined)
 }
