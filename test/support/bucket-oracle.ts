@@ -318,17 +318,26 @@ export class BucketOracle {
     for (const { id, tokens, isCharged, deadline } of expired.slice(0, most)) {
       const at = latest([deadline, this.#at ?? 0n])
       const due = isCharged ? tokens : 0
-      const charged =
-        due > 0
-          ? this.#charge(
-              () => due,
-              at,
-              ({ chargedAs }) => chargedAs,
-            )
-          : new Map()
-      this.#ends.set(id, { tokens: due, charged, isReset: false })
+      this.#ends.set(id, {
+        tokens: due,
+        charged: due > 0 ? this.#chargeDue(due, deadline, at) : new Map(),
+        isReset: false,
+      })
       this.#end(id)
     }
+  }
+
+  /** A quota was charged in the period of the deadline, which may be over. */
+  #chargeDue(due: number, deadline: bigint, at: bigint): ReadonlyMap<string, number> {
+    const isOver = (limit: Limit | undefined) =>
+      limit?.kind === 'quota' && deadline < BigInt(naivePeriod(limit, Number(at)).start)
+    const over = this.#spendings.flatMap(({ limit, chargedAs }) => (isOver(chargedAs) ? [[limit, due] as const] : []))
+    const charged = this.#charge(
+      () => due,
+      at,
+      ({ chargedAs }) => (isOver(chargedAs) ? undefined : chargedAs),
+    )
+    return new Map([...charged, ...over])
   }
 
   #end(id: string): void {

@@ -104,6 +104,19 @@ export const reservationCounterexamples: [ReservationHistory][] = [
       deed: { what: 'settle', of: 0, policy: 0, amount: { tokens: 1 } },
     }),
   ],
+  // The clock went back before the deadline was set, to the period before that of the last spending.
+  [
+    {
+      policies: [[{ name: 'a', kind: 'quota', capacity: 1, period: 'minute' }]],
+      overdrafts: [false],
+      startMs: 1_760_000_040_000,
+      deeds: [
+        slotTaken(),
+        { move: { by: -1_001 }, deed: { what: 'extend', of: 0, ttlMs: undefined } },
+        { move: { by: 1_500 }, deed: { what: 'check', check: asked(0, 1), givesBack: false } },
+      ],
+    },
+  ],
   // Once a limit had refilled so far that its holds could be charged in full, the bucket was still kept for late settlements.
   [
     {

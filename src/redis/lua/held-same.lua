@@ -31,7 +31,7 @@ local function held_same_functions(general, layout)
     local shape = limits.held_shape or shape_of(limits)
     limits.held_shape = shape
     local is_only = #stored == shape.bytes + ONE_HOLD_BYTES
-    if not (is_only or #stored == shape.bytes) then return nil end
+    if not (limits.own > 0 and (is_only or #stored == shape.bytes)) then return nil end
     local last_spent_at, head, full_at, count, members, _, tokens, earliest, latest = unpack(HEAD, stored)
     if head ~= (is_only and shape.head_of_one_hold or shape.head_of_set) or not (last_spent_at <= now) then return nil end
     -- After a clock that went back, a quota may be full before its period ends.
@@ -49,7 +49,6 @@ local function held_same_functions(general, layout)
   -- Writes such a bucket that was spent from. While there are holds, the time to live does not depend on what is spent.
   function same.write(found)
     local limits, spent, only = found.limits, found.spent, found.held.only
-    if limits.own == 0 then return end
     local shape, full_at = limits.held_shape, now
     local parts = { '', string.sub(found.stored, HOLDS_FROM, HEAD_BYTES) }
     for i, limit in ipairs(limits) do
