@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { parseAllDocuments, stringify } from 'yaml'
 import { describeLong } from '../support/describe-long.ts'
 import { GoProgram } from '../support/go-program.ts'
-import { KUBERNETES } from '../support/kubernetes.ts'
+import { KUBERNETES, type Manifest, manifestsIn } from '../support/kubernetes.ts'
 
 const KUSTOMIZE = 'sigs.k8s.io/kustomize/kustomize/v5@v5.8.2'
 const VALIDATOR = 'kubernetes-validate==1.37.0'
@@ -27,12 +27,16 @@ function run(program: string, args: readonly string[], options: { input?: string
   return stdout
 }
 
-/** A deployment like the example, with everything that is optional. */
+/** A deployment like the example, with everything that is optional, and with a label of its own in all selectors. */
 function exampleWithProtocols(directory: string): string {
   const place = join(directory, 'deployment')
   mkdirSync(place)
   const at = (folder: string) => relative(realpathSync(place), join(KUBERNETES, folder))
-  const kustomization = { resources: [at('example')], components: [at('components/protocols')] }
+  const kustomization = {
+    resources: [at('example')],
+    components: [at('components/protocols')],
+    labels: [{ includeSelectors: true, pairs: { team: 'edge' } }],
+  }
   writeFileSync(join(place, 'kustomization.yaml'), stringify(kustomization))
   return place
 }
@@ -70,6 +74,14 @@ describeLong('the manifests for Kubernetes, rendered by kustomize', () => {
     const named = front.spec.template.spec.containers[0].ports.map(({ name }: { name: string }) => name)
     expect(named.toSorted()).toEqual(ports.toSorted())
     expect(policy.spec.ingress[0].ports).toEqual(ports.map(port => ({ port, protocol: 'TCP' })))
+  })
+
+  it('let pods reach what the sources say, without labels of this service in the peers', () => {
+    const objects = parseAllDocuments(rendered).map(document => document.toJS() as Manifest)
+    const policies = objects.filter(({ kind }) => kind === 'NetworkPolicy')
+    const egressOf = ({ metadata, spec }: Manifest) => [metadata.name, spec.egress]
+    const sources = [...manifestsIn('base').values()].filter(({ kind }) => kind === 'NetworkPolicy')
+    expect(policies.map(egressOf)).toEqual(sources.map(egressOf))
   })
 
   it(

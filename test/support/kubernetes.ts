@@ -32,6 +32,12 @@ export interface PodSpec {
   readonly volumes: readonly { readonly name: string }[]
 }
 
+/** Whom a rule of a NetworkPolicy lets through. */
+interface Peer {
+  readonly namespaceSelector?: object
+  readonly podSelector?: { readonly matchLabels?: Labels; readonly matchExpressions?: readonly object[] }
+}
+
 /** An object of a manifest, with the members that tests read. */
 export interface Manifest {
   readonly kind: string
@@ -41,6 +47,8 @@ export interface Manifest {
     /** `None`: its name resolves to the addresses of all pods. */
     readonly clusterIP?: string
     readonly podSelector?: { readonly matchLabels: Labels }
+    readonly ingress?: readonly { readonly from?: readonly Peer[] }[]
+    readonly egress?: readonly { readonly to?: readonly Peer[]; readonly ports: readonly object[] }[]
     readonly scaleTargetRef?: { readonly kind: string; readonly name: string }
     readonly ports?: readonly { readonly port: number; readonly targetPort: string }[]
     readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }

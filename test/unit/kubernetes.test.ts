@@ -9,6 +9,7 @@ const { version } = JSON.parse(readFileSync(new URL('../../package.json', import
 const manifests = manifestsIn('base')
 const objectsOf = (kind: string) => [...manifests.values()].filter(manifest => manifest.kind === kind)
 const deployments = objectsOf('Deployment')
+const networkPolicies = objectsOf('NetworkPolicy')
 const podOf = ({ spec }: Manifest): PodSpec => spec.template.spec
 const containerOf = (manifest: Manifest): Container => podOf(manifest).containers[0] as Container
 const podLabelsOf = ({ spec }: Manifest) => spec.template.metadata.labels
@@ -140,6 +141,20 @@ describe('the manifests for Kubernetes', () => {
       expect(manifests.has(`Deployment/${spec.scaleTargetRef?.name}`)).toBe(true)
     }
     expect(objectsOf('PodDisruptionBudget')).toHaveLength(deployments.length)
-    expect(objectsOf('NetworkPolicy')).toHaveLength(deployments.length)
+    expect(networkPolicies).toHaveLength(deployments.length)
+  })
+
+  it.each(networkPolicies)('let the pods of $metadata.name reach DNS', ({ spec }) => {
+    const dns = { matchExpressions: [{ key: 'k8s-app', operator: 'In', values: ['kube-dns'] }] }
+    expect(spec.egress).toContainEqual({
+      to: [{ namespaceSelector: {}, podSelector: dns }],
+      ports: ['UDP', 'TCP'].map(protocol => ({ port: 53, protocol })),
+    })
+  })
+
+  it.each(networkPolicies)('let kustomize add no labels to the peers of $metadata.name', ({ spec }) => {
+    const { ingress = [], egress = [] } = spec
+    const peers = [...ingress.map(({ from }) => from), ...egress.map(({ to }) => to)].flat()
+    expect(peers.filter(peer => peer?.podSelector?.matchLabels !== undefined)).toEqual([])
   })
 })
