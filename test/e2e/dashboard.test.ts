@@ -7,7 +7,7 @@ import { Client } from '../support/client.ts'
 import { colorsOf, consolePage, panels } from '../support/dashboard.ts'
 import { eventually } from '../support/eventually.ts'
 import { descriptor, GrpcClient } from '../support/grpc-client.ts'
-import { describeWithPrometheus, Prometheus } from '../support/prometheus.ts'
+import { describeWithPrometheus, Prometheus, scraping } from '../support/prometheus.ts'
 import { RespClient } from '../support/resp-client.ts'
 import { Service } from '../support/service.ts'
 
@@ -34,7 +34,7 @@ describeWithPrometheus('the dashboard', () => {
     resp = await RespClient.connect(service.respPort)
     grpc = new GrpcClient(service.grpcPort)
     const targets = [new URL(service.url).host, `127.0.0.1:${workerPort}`]
-    prometheus = await Prometheus.start(targets, { [PAGE]: consolePage(SHOWN_S) })
+    prometheus = await Prometheus.start(scraping(...targets), { [PAGE]: consolePage(SHOWN_S) })
     await eventually(async () => expect(await prometheus.value('sum(up)')).toBe(2))
   })
   beforeAll(async () => {

@@ -15,7 +15,7 @@ import { type ComposeProject, type ComposeService, composeProject, describeWithC
 import { eventually } from '../support/eventually.ts'
 import { baseImages, buildImage, copiedFromContext, letThrough } from '../support/image.ts'
 import { policyOf, quotaOf } from '../support/policies.ts'
-import { describeWithPrometheus } from '../support/prometheus.ts'
+import { describeWithPrometheus, labelsThatRulesSelect } from '../support/prometheus.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 import { startStore } from '../support/store.ts'
@@ -160,9 +160,7 @@ describe('deploy/prometheus/prometheus.pm2.yml', () => {
         ],
       },
     ])
-    const rules = readFileSync(join(ROOT, 'deploy/prometheus/rules.yml'), 'utf8')
-    const selected = [...rules.matchAll(/\b(job|role)="(\w+)"/g)].map(([, label, value]) => `${label}=${value}`)
-    expect(new Set(selected)).toEqual(new Set(['job=throttler', 'role=api', 'role=worker']))
+    expect(labelsThatRulesSelect()).toEqual(new Set(['job=throttler', 'role=api', 'role=worker']))
   })
 })
 

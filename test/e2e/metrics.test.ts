@@ -10,6 +10,7 @@ import {
   lintedByPromtool,
   Prometheus,
   samplesIn,
+  scraping,
 } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 
@@ -180,7 +181,7 @@ describeWithPrometheus('for Prometheus, /metrics', () => {
 
   it('can be scraped', async () => {
     await check(['scraped'])
-    const prometheus = await Prometheus.start([new URL(service.url).host])
+    const prometheus = await Prometheus.start(scraping(new URL(service.url).host))
     try {
       await eventually(async () => expect(await prometheus.value('up')).toBe(1))
       const counted = checksIn(await scrape())

@@ -50,7 +50,7 @@ export interface Manifest {
     readonly ingress?: readonly { readonly from?: readonly Peer[] }[]
     readonly egress?: readonly { readonly to?: readonly Peer[]; readonly ports: readonly object[] }[]
     readonly scaleTargetRef?: { readonly kind: string; readonly name: string }
-    readonly ports?: readonly { readonly port: number; readonly targetPort: string }[]
+    readonly ports?: readonly { readonly name: string; readonly port: number; readonly targetPort: string }[]
     readonly template: { readonly metadata: { readonly labels: Labels }; readonly spec: PodSpec }
   }
 }

@@ -1,11 +1,15 @@
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from '@jest/globals'
+import { stringify } from 'yaml'
 import { freePort } from '../../src/processes/free-port.ts'
 import { isOnPath } from './on-path.ts'
+
+export const RULES = new URL('../../deploy/prometheus/rules.yml', import.meta.url).pathname
 
 /** A suite that needs a real Prometheus. It is skipped, with a message, if there is none. */
 export const describeWithPrometheus = isOnPath('prometheus') ? describe : describe.skip
@@ -43,7 +47,34 @@ export function lintedByPromtool(text: string): string {
   return stdout + stderr
 }
 
-/** A Prometheus of the test's own that scrapes its targets each second. */
+/** The labels by which the rules select targets, such as `role=api`. */
+export function labelsThatRulesSelect(): Set<string> {
+  const selected = readFileSync(RULES, 'utf8').matchAll(/\b(job|role)="(\w+)"/g)
+  return new Set([...selected].map(([, label, value]) => `${label}=${value}`))
+}
+
+/** A configuration of Prometheus with one job for all targets. */
+export function scraping(...targets: readonly string[]): object {
+  return { scrape_configs: [{ job_name: 'throttler', static_configs: [{ targets }] }] }
+}
+
+interface Alert {
+  readonly labels: Readonly<Record<string, string>>
+  readonly state: 'pending' | 'firing'
+}
+
+interface Rule {
+  readonly type: 'alerting' | 'recording'
+  readonly name: string
+  /** When it was evaluated last, as a date. */
+  readonly lastEvaluation: string
+  /** Alerts of which the expression holds, even if not yet for long enough to fire. */
+  readonly alerts?: readonly Alert[]
+}
+
+const EVERY_SECOND = { scrape_interval: '1s', scrape_timeout: '1s', evaluation_interval: '1s' }
+
+/** A Prometheus of the test's own that scrapes its targets and evaluates its rules each second. */
 export class Prometheus {
   readonly url: string
   readonly #process: ChildProcess
@@ -55,13 +86,15 @@ export class Prometheus {
     this.#directory = directory
   }
 
-  /** @param pages console templates, by name: pages that it serves under /consoles */
-  static async start(targets: readonly string[], pages: Readonly<Record<string, string>> = {}): Promise<Prometheus> {
+  /**
+   * @param configuration all of it but the intervals
+   * @param pages console templates, by name: pages that it serves under /consoles
+   */
+  static async start(configuration: object, pages: Readonly<Record<string, string>> = {}): Promise<Prometheus> {
     const directory = await mkdtemp(join(tmpdir(), 'throttler-prometheus-'))
     const config = join(directory, 'prometheus.yml')
-    const job = `  - job_name: throttler\n    static_configs: [{targets: ${JSON.stringify(targets)}}]\n`
     for (const [name, text] of Object.entries(pages)) await writeFile(join(directory, name), text)
-    await writeFile(config, `global: {scrape_interval: 1s, scrape_timeout: 1s}\nscrape_configs:\n${job}`)
+    await writeFile(config, stringify({ global: EVERY_SECOND, ...configuration }))
     const port = await freePort('127.0.0.1')
     const options = [
       `--config.file=${config}`,
@@ -75,10 +108,21 @@ export class Prometheus {
 
   /** The value of an expression, or `undefined` while there is none. */
   async value(expression: string): Promise<number | undefined> {
-    const response = await fetch(`${this.url}/api/v1/query?query=${encodeURIComponent(expression)}`)
-    const { data } = (await response.json()) as { data: { result: { value: [number, string] }[] } }
-    const sample = data.result[0]?.value[1]
+    const path = `query?query=${encodeURIComponent(expression)}`
+    const { result } = await this.#get<{ result: { value: [number, string] }[] }>(path)
+    const sample = result[0]?.value[1]
     return sample === undefined ? undefined : Number(sample)
+  }
+
+  async rules(): Promise<readonly Rule[]> {
+    const { groups } = await this.#get<{ groups: { rules: Rule[] }[] }>('rules')
+    return groups.flatMap(({ rules }) => rules)
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    const response = await fetch(`${this.url}/api/v1/${path}`)
+    const { data } = (await response.json()) as { data: T }
+    return data
   }
 
   async stop(): Promise<void> {

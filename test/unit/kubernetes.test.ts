@@ -4,6 +4,8 @@ import { describe, expect, it } from '@jest/globals'
 import { parse } from 'yaml'
 import { readEnv } from '../../src/settings/env.ts'
 import { type Container, type Manifest, manifestsIn, type PodSpec, readYaml } from '../support/kubernetes.ts'
+import { labelsThatRulesSelect } from '../support/prometheus.ts'
+import { type MonitoredEndpoint, serviceMonitor } from '../support/service-monitor.ts'
 
 const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
 const manifests = manifestsIn('base')
@@ -57,6 +59,25 @@ describe('the component for other protocols', () => {
     expect(operations.map(({ value }: { value: { port: string } }) => value.port)).toEqual(
       added.ports.map(({ name }) => name),
     )
+  })
+})
+
+describe('the component for the Prometheus operator', () => {
+  const { endpoints } = serviceMonitor().spec
+  const labelsOf = ({ relabelings }: MonitoredEndpoint) =>
+    (relabelings ?? []).map(({ targetLabel, replacement }) => `${targetLabel}=${replacement}`)
+
+  it('gives its targets the labels that the rules select', () => {
+    expect(new Set(endpoints.flatMap(labelsOf))).toEqual(labelsThatRulesSelect())
+    expect(Object.fromEntries(endpoints.map(endpoint => [endpoint.port, labelsOf(endpoint)]))).toEqual({
+      http: ['job=throttler', 'role=api'],
+      metrics: ['job=throttler', 'role=worker'],
+    })
+  })
+
+  it('scrapes the Service of every deployment', () => {
+    const ports = objectsOf('Service').flatMap(({ spec }) => (spec.ports ?? []).map(({ name }) => name))
+    expect(endpoints.map(({ port }) => port)).toEqual(ports)
   })
 })
 
