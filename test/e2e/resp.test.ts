@@ -122,6 +122,13 @@ describeWithRedis('the service over RESP', () => {
       const { stdout } = await run('python3', ['-c', replaceAll(recipe, { 'port=6380': `port=${service.respPort}` })])
       expect(stdout.trim()).toBe('[1, 1]')
     })
+
+    it.each([2, 3])('describes its commands to redis-py over RESP%i', async protocol => {
+      const client = `redis.Redis(port=${service.respPort}, protocol=${protocol}, decode_responses=True)`
+      const program = `import redis; print(sorted(${client}.command()["cl.throttle"]["acl_categories"]))`
+      const { stdout } = await run('python3', ['-c', program])
+      expect(stdout.trim()).toBe("['@fast', '@write']")
+    })
   })
 
   describeLongWithGo('from Go', () => {

@@ -40,6 +40,11 @@ export function array(items: readonly string[]): string {
   return `*${items.length}\r\n${items.join('')}`
 }
 
+/** In RESP2, an array. @param items replies */
+export function set(protocol: Protocol, items: readonly string[]): string {
+  return protocol === 3 ? `~${items.length}\r\n${items.join('')}` : array(items)
+}
+
 /** In RESP2, an array of names and values in turn. @param values replies */
 export function map(protocol: Protocol, values: Readonly<Record<string, string>>): string {
   const entries = Object.entries(values)

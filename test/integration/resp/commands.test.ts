@@ -245,7 +245,8 @@ describe('a connection', () => {
     expect(commands.map(([name]) => name)).toEqual(
       expect.arrayContaining(['throttle.check', 'cl.throttle', 'hello', 'command']),
     )
-    expect(commands.find(([name]) => name === 'cl.throttle')).toEqual(['cl.throttle', -5, ['write', 'fast'], 1, 1, 1])
+    const described = commands.find(([name]) => name === 'cl.throttle')
+    expect(described?.slice(0, 7)).toEqual(['cl.throttle', -5, ['write', 'fast'], 1, 1, 1, ['@write', '@fast']])
     expect(await ask('INFO', 'server')).toMatch(/\r\nloading:0\r\n/)
   })
 })
