@@ -9,6 +9,7 @@ import { Client } from '../support/client.ts'
 import { ClientPackage, run } from '../support/client-package.ts'
 import { decision, FakeService, problem } from '../support/fake-service.ts'
 import { Service } from '../support/service.ts'
+import { TypedApplication } from '../support/typed-application.ts'
 
 const manifest = (path: string) => JSON.parse(readFileSync(new URL(`../../${path}`, import.meta.url), 'utf8'))
 
@@ -59,6 +60,7 @@ const TYPED = `
   import { clientKey, type Decision, ServiceError, Throttler } from 'throttler-client'
   import { throttle as forExpress } from 'throttler-client/express'
   import { throttle as forFastify } from 'throttler-client/fastify'
+  import express, { type Request, type Response } from 'express'
   import { fastify, type FastifyReply, type FastifyRequest } from 'fastify'
 
   const throttler = new Throttler({ url: 'http://127.0.0.1:8080', onFailure: 'throw', token: process.env['TOKEN'] })
@@ -84,6 +86,25 @@ const TYPED = `
   export const seconds = (decision: Decision) => decision.retryAfter
   export const isKnown = (err: unknown) => err instanceof ServiceError && err.code === 'key-invalid'
   export const middleware = forExpress({ throttler, key: request => clientKey(request.ip) })
+  export async function waitMs(key: string): Promise<number | null | undefined> {
+    const { allowed, code, retryAfterMs, failure, 'violated-policies': violated } = await throttler.check(key)
+    if (!allowed) console.log(code satisfies 'quota-exceeded' | 'blocked' | undefined, violated?.length, failure)
+    return retryAfterMs
+  }
+  interface AuthenticatedRequest extends Request {
+    user: { id: string }
+  }
+  const site = express()
+  site.use(middleware)
+  site.use(forExpress({ throttler, key: request => request.hostname }))
+  site.use(forExpress({ throttler, key: (request: AuthenticatedRequest) => request.user.id }))
+  site.get('/', forExpress({
+    throttler,
+    key: (request: AuthenticatedRequest) => request.user.id,
+    onDenied: (request, response: Response) => response.status(429).json({ user: request.user.id }),
+  }))
+  // @ts-expect-error: not a request of Node
+  forExpress({ throttler, key: (request: FastifyRequest) => request.id })
   const app = fastify()
   app.register(forFastify, { throttler, key: request => clientKey(request.ip), countOnly: 'failures' })
   app.register(forFastify<FastifyRequest, FastifyReply>, { throttler, key: request => request.routeOptions.url })`
@@ -112,10 +133,8 @@ it('the package is built with the tools of the repository, and has no dependenci
 })
 
 it('a program in TypeScript finds the types, as an ES module and as a CommonJS module', async () => {
-  const directory = await client.install('module', ['typescript', '@types/node', 'undici-types', 'fastify'])
-  for (const name of ['program.mts', 'program.cts']) await writeFile(join(directory, name), TYPED)
-  const options = ['--noEmit', '--strict', '--module', 'nodenext', '--types', 'node', '--skipLibCheck']
-  await run(directory, process.execPath, ['node_modules/typescript/bin/tsc', ...options, 'program.mts', 'program.cts'])
+  const application = await TypedApplication.install(client)
+  for (const name of ['program.mts', 'program.cts']) await application.compile(name, TYPED)
 })
 
 it('reservations that are in use, or not settled yet, keep no process alive', async () => {

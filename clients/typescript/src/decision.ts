@@ -45,6 +45,8 @@ export interface Decision {
   readonly limits?: readonly LimitValues[]
   /** Why the check was denied. */
   readonly code?: 'quota-exceeded' | 'blocked'
+  /** Only a {@link Fallback} has it. */
+  readonly failure?: undefined
 }
 
 /** A decision of checks that are allowed together or not at all. Its own members are those of the check that binds. */
@@ -53,11 +55,16 @@ export interface AllDecision extends Decision {
   readonly results: readonly Decision[]
 }
 
+/** Declared so that a call's result can be read before it is known whether the service decided. */
+type MembersOfDecisionsOnly = {
+  readonly [Name in Exclude<keyof Decision, 'allowed' | 'key' | 'source' | 'failure'>]?: undefined
+}
+
 /**
  * Takes the place of a decision if the service gave none: what `onFailure` says. A key that has too many reservations is
  * denied, whatever it says.
  */
-export interface Fallback {
+export interface Fallback extends MembersOfDecisionsOnly {
   readonly allowed: boolean
   readonly key: string
   readonly source: 'client'

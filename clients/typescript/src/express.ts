@@ -23,23 +23,28 @@ export interface ExpressResponse extends ServerResponse {
   send(body: unknown): unknown
 }
 
-/** A middleware of Express, or of another framework that passes Node's own response. */
-export type ExpressMiddleware<Request, Response> = (
-  request: Request,
-  response: Response,
-  next: (err?: unknown) => void,
-) => void
+/** A middleware of Express, or of another framework that passes Node's own request and response. */
+export interface ExpressMiddleware<Request, Response> {
+  /**
+   * For a `key` that takes more of a request than the framework's types have, such as what an earlier middleware adds: they cannot
+   * express that it is there.
+   */
+  (request: IncomingMessage, response: Response, next: (err?: unknown) => void): void
+  /** The last signature is the one that `app.use` infers the type of the request from. */
+  (request: Request, response: Response, next: (err?: unknown) => void): void
+}
 
 /**
  * Limits the requests that reach it.
  * @throws {TypeError} if an option is missing, unknown or invalid; the message names it
  */
-export function throttle<Request = ExpressRequest, Response extends ServerResponse = ExpressResponse>(
-  options: ThrottleOptions<Request, Response>,
-): ExpressMiddleware<Request, Response> {
+export function throttle<
+  Request extends IncomingMessage = ExpressRequest,
+  Response extends ServerResponse = ExpressResponse,
+>(options: ThrottleOptions<Request, Response>): ExpressMiddleware<Request, Response> {
   checkThrottleOptions(options)
-  return (request, response, next) => {
-    admit(options, request, response).then(isAdmitted => {
+  return (request: IncomingMessage, response: Response, next: (err?: unknown) => void) => {
+    admit(options, request as Request, response).then(isAdmitted => {
       if (isAdmitted) next()
     }, next)
   }
