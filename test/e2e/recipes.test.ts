@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
+import { transform } from '@swc/core'
 import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
@@ -19,6 +20,8 @@ const LISTEN = {
   fastify: "console.log(await app.listen({ port: 0, host: '127.0.0.1' }))",
   express: "const server = app.listen(0, '127.0.0.1', () => console.log('http://127.0.0.1:' + server.address().port))",
 } as const
+
+const WITHOUT_TYPES = { jsc: { parser: { syntax: 'typescript' }, target: 'es2023' } } as const
 
 let service: Service
 let admin: Client
@@ -56,7 +59,8 @@ async function start(
   const patient = { 'onFailure:': 'timeoutMs: 5_000, onFailure:' }
   const source = recipe(name, 'ts', { 'http://127.0.0.1:8080': service.url, ...patient, ...replaced })
   const file = join(directory, `${name}.js`)
-  await writeFile(file, `${source}\n${LISTEN[framework]}\n`)
+  const { code } = await transform(source, WITHOUT_TYPES)
+  await writeFile(file, `${code}\n${LISTEN[framework]}\n`)
   const child = spawn('node', [file], { stdio: ['ignore', 'pipe', 'inherit'] })
   program = child
   const [url] = await once(createInterface({ input: child.stdout }), 'line')

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { allBlocks } from './documents.ts'
 
 type Replacements = Readonly<Record<string, string>>
 
@@ -11,8 +11,7 @@ export function recipe(name: string, language: string, replaced: Replacements): 
 
 /** All blocks of a language in one of `docs/recipes`. */
 export function recipeBlocks(name: string, language: string): string[] {
-  const text = readFileSync(new URL(`../../docs/recipes/${name}.md`, import.meta.url), 'utf8')
-  return [...text.matchAll(new RegExp(`\`\`\`${language}\\n([\\s\\S]*?)\`\`\``, 'g'))].map(([, block = '']) => block)
+  return allBlocks(`docs/recipes/${name}.md`, language)
 }
 
 /** Replaces each text wherever it occurs. Throws if one does not occur at all. */
