@@ -49,6 +49,12 @@ describe('the documents', () => {
     expect(wordsIn(read(document))).toBeLessThanOrEqual(words)
   })
 
+  it('say which Compose docker-compose.yml needs: version 1 refuses its `name`', () => {
+    expect(read('docker-compose.yml')).toMatch(/^name: /m)
+    for (const document of ['README.md', 'docs/operations.md']) expect(read(document)).toContain('Compose 2')
+    expect(read('README.md')).not.toContain('docker-compose 1')
+  })
+
   it('list every setting with its default and its allowed values', () => {
     const rows = [...read('docs/settings.md').matchAll(/^\| `([A-Z_]+)` \| (.+?) \| (.+?) \| (.+?) \|$/gm)]
     const listed = rows.map(([, name = '', byDefault, allowed]) => ({ name, byDefault, allowed }))
