@@ -12,8 +12,11 @@ export interface LoggedRequest {
 /** Reads one line. @throws {LineFault} */
 export type LogFormat = (line: string) => LoggedRequest
 
-/** Address, user, time, request, status, bytes; what follows, such as referrer and browser, is not read. */
-const COMBINED = /^(\S+) \S+ (\S+) \[([^\]]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)/
+/**
+ * Address, user, time, request, status, bytes; what follows, such as referrer and browser, is not read. A client can choose its
+ * user name, with spaces and brackets; servers escape its quotes, and Apache writes `""` for an empty one.
+ */
+const COMBINED = /^(\S+) \S+ (""|(?:\\"|[^"])*?) \[([^\][]+)\] "((?:[^"\\]|\\.)*)" (\d{3}) (\d+|-)/
 const REQUEST_LINE = /^(\S+) (\S+)/
 
 /** Fields of `combined`, named as nginx names its variables. */

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
 import { combinedFormat, jsonFormat } from '../../../src/simulation/access-log.ts'
+import { promised } from '../../support/promised.ts'
 
 const LINE =
   '203.0.113.7 - alice [31/Jan/2026:15:03:00 +0100] "GET /v1/items?page=2 HTTP/1.1" 200 512 "-" "curl/8.1 \\"x\\""'
@@ -28,6 +29,37 @@ describe('the format combined', () => {
       '0',
       undefined,
     ])
+  })
+
+  it.each([
+    'a b',
+    ' ',
+    '  a  ',
+    'a [b',
+    'a [31/Jan/2026:15:03:00 +0100] b',
+    'a [x] \\"GET / HTTP/1.1\\" 200 5',
+    'a [x] \\x22GET / HTTP/1.1\\x22 200 5',
+    'DOMAIN\\user',
+    'a\\\\',
+    '""',
+  ])('reads a line with the user name %j, in the formats combined and common', user => {
+    for (const line of [LINE, LINE.replace(/ "-" .*/, '')]) {
+      const { at, field } = combinedFormat(line.replace('alice', () => user))
+      expect([at, ...['remote_addr', 'remote_user', 'method', 'path', 'status'].map(field)]).toEqual([
+        '2026-01-31T15:03:00+01:00',
+        '203.0.113.7',
+        user,
+        'GET',
+        '/v1/items',
+        '200',
+      ])
+    }
+  })
+
+  it('reads a long line without a time in linear time', () => {
+    const startedAt = performance.now()
+    expect(() => combinedFormat(`203.0.113.7 - ${'a [b \\"'.repeat(100_000)}`)).toThrow('is not a line')
+    expect(performance.now() - startedAt).toBeLessThan(promised(1_000))
   })
 
   it.each(['', 'hello', '{"time":1}', LINE.replace('[', '')])('does not read %j', line => {
