@@ -1,4 +1,5 @@
 import { COMBINED_FIELDS, combinedFormat, jsonFormat, type LogFormat } from '../simulation/access-log.ts'
+import { CLIENT_KEY, withClientKey } from '../simulation/client-key.ts'
 import { FieldTemplate, fieldsIn } from '../simulation/field-template.ts'
 import { type RecordedCheck, RecordedChecks } from '../simulation/recorded-check.ts'
 import { textOf } from './backend-options.ts'
@@ -14,14 +15,16 @@ export const convertLogCommand: CliCommand = {
   details: `  --format FORMAT     combined (the default; also reads common), or json: one JSON object per line
   --at MEMBER         json: the member with the time, as RFC 3339 text or a number; default: time. A number below 100000000000 is in
                       seconds since 1970, any other in milliseconds. The output has RFC 3339 text, which simulate reads
-  --key TEMPLATE      the key of each check, with fields in braces; default: ip:{remote_addr}
+  --key TEMPLATE      the key of each check, with fields in braces; default: {${CLIENT_KEY}}
   --policy TEMPLATE   the policy that each check names; default: none
   --tokens MEMBER     json: the member with the tokens of each check; default: 1 token
   --strict            exit code 1 if a line is bad
 
 Reads FILE (- for standard input) and writes one check per line to standard output. Fields of combined are
-${COMBINED_FIELDS.join(', ')}. Those of json are its members; a dot leads into an object: user:{user.id}. Lines
-that are bad, or that lack a field, are named on standard error, counted and skipped.`,
+${COMBINED_FIELDS.join(', ')}. Those of json are its members; a dot leads into an object: user:{user.id}.
+In both, ${CLIENT_KEY} is the key under which the recipes for nginx and HAProxy, and the TypeScript client, count remote_addr:
+ip:203.0.113.7, or ip:2001:db8:1:2::/64 for an IPv6 address. A JSON member of that name has precedence. Lines that are bad, or that
+lack a field, are named on standard error, counted and skipped.`,
   options: {
     format: { type: 'string' },
     at: { type: 'string' },
@@ -52,7 +55,7 @@ interface Format {
 function conversionOf(values: Values): Convert {
   const { read, fields } = formatOf(values)
   const template = (option: string, text: string) => new FieldTemplate(accept(option, text, fields))
-  const key = template('key', textOf(values['key']) ?? 'ip:{remote_addr}')
+  const key = template('key', textOf(values['key']) ?? `{${CLIENT_KEY}}`)
   const policy = textOf(values['policy'])
   const policyTemplate = policy === undefined ? undefined : template('policy', policy)
   const tokens = textOf(values['tokens'])
@@ -76,9 +79,9 @@ function formatOf(values: Values): Format {
   switch (name) {
     case 'combined':
       if (at !== undefined) throw new UsageError('--at is for --format json; a line of combined has one time')
-      return { read: combinedFormat, fields: COMBINED_FIELDS }
+      return { read: withClientKey(combinedFormat), fields: [...COMBINED_FIELDS, CLIENT_KEY] }
     case 'json':
-      return { read: jsonFormat(at ?? 'time') }
+      return { read: withClientKey(jsonFormat(at ?? 'time')) }
     default:
       throw new UsageError(`--format must be combined or json (got ${JSON.stringify(name)})`)
   }

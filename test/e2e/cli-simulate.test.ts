@@ -255,6 +255,18 @@ describe('throttler convert-log', () => {
     expect(result).toMatchObject({ policies: [{ policy: 'ip:*', checks: 3, denied: 1 }] })
   })
 
+  it('counts a client as the recipes do, whatever user name it sends', async () => {
+    const lines = Array.from({ length: 100 }, (_, i) =>
+      LINE.replace('203.0.113.7', `2001:db8:1:2::${i.toString(16)}`).replace('alice', 'a b'),
+    )
+    const { output } = await runThrottler(['convert-log', await fileOf('log', lines)])
+    const { result } = await simulate([{ ...POLICY, key: 'ip:2001:db8:1:2::/64', capacity: 10 }], [output.trimEnd()])
+    expect(result).toMatchObject({
+      badLines: 0,
+      policies: [{ policy: 'ip:2001:db8:1:2::/64', checks: 100, denied: 90 }],
+    })
+  })
+
   it.each([
     [['--format', 'xml'], '--format must be combined or json (got "xml")'],
     [['--key', 'user:{user}'], '--key names the field "user"; combined has remote_addr'],
