@@ -6,7 +6,7 @@ import type { PolicyReader } from './ports.ts'
 /** @throws {Problem} `policy-not-found` */
 export async function readCurrent(reader: PolicyReader, key: string): Promise<PolicyRecord> {
   const record = await mapStoreErrors(reader.get(key))
-  if (record === undefined) throw new Problem('policy-not-found', `the key "${key}" has no policy`)
+  if (record === undefined) throw notFound('policy-not-found', key, `the key "${key}" has no policy`)
   return record
 }
 
@@ -16,8 +16,17 @@ export async function readCurrent(reader: PolicyReader, key: string): Promise<Po
  */
 export async function readVersion(reader: PolicyReader, key: string, version: number): Promise<PolicyRecord> {
   const event = await mapStoreErrors(reader.version(key, version))
-  if (event === undefined) throw new Problem('version-not-found', `the key "${key}" has no version ${version}`)
+  if (event === undefined) throw notFound('version-not-found', key, `the key "${key}" has no version ${version}`)
   const record = recordOf(event)
-  if (record === undefined) throw new Problem('version-not-found', `version ${version} of "${key}" is its deletion`)
+  if (record === undefined) throw notFound('version-not-found', key, `version ${version} of "${key}" is its deletion`)
   return record
+}
+
+export function emptyHistory(key: string): Problem {
+  return notFound('policy-not-found', key, `the key "${key}" never had a policy`)
+}
+
+/** Names the key, so that a caller notices a proxy that changed it in the path. */
+function notFound(code: 'policy-not-found' | 'version-not-found', key: string, detail: string): Problem {
+  return new Problem(code, detail, { members: { key } })
 }

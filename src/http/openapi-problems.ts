@@ -98,6 +98,7 @@ const EXAMPLE_DETAILS: Partial<Record<ErrorCode, string>> = {
   unauthorized: 'send a valid token: Authorization: Bearer <token>',
   forbidden: 'the token "eve" may only read; the method was PUT',
   'policy-not-found': 'the key "user:42" has no policy',
+  'version-not-found': 'the key "user:42" has no version 7',
   'version-conflict': 'the policy is at version 4; If-Match asks for "3"',
   'quota-exceeded': '0 of 100 tokens left; 10 more every 1000 ms',
   blocked: 'the policy "user:13" blocks the key',
@@ -117,6 +118,8 @@ const DENIED = {
 
 const EXAMPLE_MEMBERS: Partial<Record<ErrorCode, object>> = {
   'validation-failed': { errors: [{ path: '/tokens', message: 'must be an integer from 0 to 1000000000; was -1' }] },
+  'policy-not-found': { key: 'user:42' },
+  'version-not-found': { key: 'user:42' },
   'quota-exceeded': { ...DENIED, 'violated-policies': ['default'] },
   blocked: { ...DENIED, key: 'user:13', policy: 'user:13', retryAfterMs: null, resetAfterMs: null, source: 'policy' },
 }

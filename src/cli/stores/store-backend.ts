@@ -8,7 +8,7 @@ import { dryRunBody } from '../../config-change/http/dry-run-json.ts'
 import { eventBody } from '../../config-change/http/history-json.ts'
 import { policyBody } from '../../config-change/http/policy-json.ts'
 import type { PolicyReader } from '../../config-change/ports.ts'
-import { readCurrent } from '../../config-change/read-policy.ts'
+import { emptyHistory, readCurrent } from '../../config-change/read-policy.ts'
 import { dryRun } from '../../config-change/submit/dry-run.ts'
 import { type BucketDecision, type Decision, decideByBucket, decideByMode, explain } from '../../domain/decision.ts'
 import type { PolicyDefinition } from '../../domain/policy.ts'
@@ -68,8 +68,7 @@ export class StoreBackend implements Backend {
     for (let after = 0; ; ) {
       const events = await this.#options.reader.history(key, { after, limit: EVENTS_PER_PAGE })
       const last = events.at(-1)
-      if (last === undefined && after === 0)
-        throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
+      if (last === undefined && after === 0) throw emptyHistory(key)
       if (last === undefined) return
       yield events.map(eventBody)
       after = last.version

@@ -1,8 +1,7 @@
 import { type FastifyPluginAsyncTypebox, Type } from '@fastify/type-provider-typebox'
 import type { LongReads } from '../../http/long-reads.ts'
-import { Problem } from '../../lib/errors.ts'
 import type { PolicyReader } from '../ports.ts'
-import { readCurrent, readVersion } from '../read-policy.ts'
+import { emptyHistory, readCurrent, readVersion } from '../read-policy.ts'
 import { GET_DOCS, HISTORY_DOCS, LIST_DOCS } from './config.docs.ts'
 import { acceptConfigKey, KeyParams } from './config-key.ts'
 import { keyCursor, versionCursor } from './cursor.ts'
@@ -59,9 +58,7 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
         read: (after, wanted) => reader.history(key, { after, limit: wanted }),
         positionOf: ({ version }) => version,
       })
-      if (events.length === 0 && cursor === undefined) {
-        throw new Problem('policy-not-found', `the key "${key}" never had a policy`)
-      }
+      if (events.length === 0 && cursor === undefined) throw emptyHistory(key)
       const page = events.slice(0, limit)
       const last = page.at(-1)
       return sendBody(reply, {
