@@ -10,6 +10,7 @@ import { describe } from '@jest/globals'
 import { freePort } from '../../src/processes/free-port.ts'
 import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
+import { configureNginx } from './nginx-proxy.ts'
 import { isOnPath } from './on-path.ts'
 import { replaceAll } from './recipe.ts'
 import { Service } from './service.ts'
@@ -62,12 +63,7 @@ export const NGINX: ReverseProxy = {
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
     })
-    const own = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(kind => `${kind}_temp_path ${directory};`)
-    await writeFile(
-      join(directory, 'nginx.conf'),
-      `daemon off; pid ${directory}/pid; events {}\nhttp { access_log off; ${own.join(' ')}\n${http}\n}`,
-    )
-    return ['-p', directory, '-c', join(directory, 'nginx.conf'), '-e', 'stderr']
+    return configureNginx(directory, http)
   },
 }
 

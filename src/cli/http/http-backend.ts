@@ -12,6 +12,7 @@ import {
   type Wait,
 } from '../backend/backend.ts'
 import { type Answer, ask, failureIn, notThrottler, successOf } from './answer.ts'
+import { confirmKey, refuseOtherKey } from './answered-key.ts'
 import { type AcceptedBody, awaitAccepted } from './await-accepted.ts'
 import type { ServiceClient, ServiceRequest } from './client.ts'
 import { JSON_BODY, preferWait, reasonField } from './fields.ts'
@@ -38,19 +39,21 @@ export class HttpBackend implements Backend {
   }
 
   async reset(key: string): Promise<void> {
-    const answer = await this.#ask({ method: 'DELETE', path: `/buckets/${encodeURIComponent(key)}` })
+    const path = `/buckets/${encodeURIComponent(key)}`
+    await confirmKey(this.#client, `${path}?tokens=0`, key)
+    const answer = await this.#ask({ method: 'DELETE', path })
     if (answer.status !== 204) throw failureIn(this.#client, answer)
   }
 
   get(key: string): Promise<PolicyBody> {
-    return this.#read<PolicyBody>(pathOf(key), 'version')
+    return this.#read<PolicyBody>(key, '', 'version')
   }
 
   async *history(key: string): AsyncGenerator<readonly EventBody[]> {
     for (let cursor: string | undefined; ; ) {
       const query: string = cursor === undefined ? '' : `&cursor=${encodeURIComponent(cursor)}`
-      const path = `${pathOf(key)}/history?limit=${EVENTS_PER_PAGE}${query}`
-      const { events, nextCursor } = await this.#read<HistoryPage>(path, 'events')
+      const page = `/history?limit=${EVENTS_PER_PAGE}${query}`
+      const { events, nextCursor } = await this.#read<HistoryPage>(key, page, 'events')
       const isPage: boolean = Array.isArray(events) && events.every((event: unknown) => isObject(event))
       // A cursor that stays the same would lead to the same page for ever.
       if (!isPage || (nextCursor !== undefined && nextCursor === cursor)) throw notThrottler(this.#client, 200)
@@ -61,23 +64,35 @@ export class HttpBackend implements Backend {
   }
 
   async dryRun(key: string, policy: string): Promise<DryRunBody> {
+    await confirmKey(this.#client, pathOf(key), key)
     const path = `${pathOf(key)}?dryRun=true`
     const answer = await this.#ask({ method: 'PUT', path, headers: JSON_BODY, body: policy, isDryRun: true })
     return successOf<DryRunBody>(this.#client, answer, 'dryRun')
   }
 
   async change(change: Change, wait: Wait): Promise<PolicyBody | undefined> {
+    const { key, type } = change
+    await confirmKey(this.#client, pathOf(key), key)
     const answer = await this.#ask(requestOf(change, wait))
-    if (answer.status === 204 && change.type === 'delete') return undefined
-    if (answer.status !== 202) return successOf<PolicyBody>(this.#client, answer, 'version')
-    const { commandId } = successOf<AcceptedBody>(this.#client, answer, 'commandId')
+    if (answer.status === 204 && type === 'delete') return undefined
+    if (answer.status !== 202) return this.#successFor<PolicyBody>(key, answer, 'version')
+    const { commandId } = this.#successFor<AcceptedBody>(key, answer, 'commandId')
     const { version } = await awaitAccepted(this.#client, commandId, wait)
-    if (change.type === 'delete') return undefined
-    return this.#read<PolicyBody>(`${pathOf(change.key)}?version=${version}`, 'version')
+    if (type === 'delete') return undefined
+    return this.#read<PolicyBody>(key, `?version=${version}`, 'version')
   }
 
-  async #read<T extends object>(path: string, member: keyof T & string): Promise<T> {
-    return successOf<T>(this.#client, await this.#ask({ method: 'GET', path }), member)
+  /** @param resource under the path of the policy */
+  async #read<T extends object>(key: string, resource: string, member: keyof T & string): Promise<T> {
+    const answer = await this.#ask({ method: 'GET', path: `${pathOf(key)}${resource}` })
+    refuseOtherKey(this.#client, answer, key)
+    return successOf<T>(this.#client, answer, member)
+  }
+
+  #successFor<T extends object>(key: string, answer: Answer, member: keyof T & string): T {
+    const body = successOf<T>(this.#client, answer, member)
+    refuseOtherKey(this.#client, answer, key)
+    return body
   }
 
   async #ask(request: ServiceRequest): Promise<Answer> {

@@ -25,12 +25,17 @@ describe('requests to the service', () => {
     const backend = await backendOf(
       ({ method, url, headers }, response) => {
         seen.push([method, url, headers.authorization])
-        response.writeHead(204).end()
+        if (method === 'GET') sendJson(response, 200, { key: 'user/42 é?' })
+        else response.writeHead(204).end()
       },
       { path: '/limits/' },
     )
     await backend.reset('user/42 é?')
-    expect(seen).toEqual([['DELETE', '/limits/buckets/user%2F42%20%C3%A9%3F', `Bearer ${TOKEN.value}`]])
+    const path = '/limits/buckets/user%2F42%20%C3%A9%3F'
+    expect(seen).toEqual([
+      ['GET', `${path}?tokens=0`, `Bearer ${TOKEN.value}`],
+      ['DELETE', path, `Bearer ${TOKEN.value}`],
+    ])
   })
 
   it('of a change carry its conditions, its reason in UTF-8, and the policy as it was given', async () => {
@@ -87,6 +92,70 @@ describe('requests to the service', () => {
     expect(pages).toEqual([[{ n: 1 }], [{ n: 2 }], [{ n: 3 }]])
     expect(seen).toEqual(
       [undefined, '&cursor=c%2B1', '&cursor=c%2B2'].map(q => `/config/a/history?limit=100${q ?? ''}`),
+    )
+  })
+})
+
+describe('a change of a key that a proxy could change in the path', () => {
+  const KEY = 'tmp/../a'
+
+  /** The methods of the requests for a deletion, and how it ended, if the service answers GET like this. */
+  async function deleteAfter(answer: RequestListener) {
+    const methods: unknown[] = []
+    const backend = await backendOf((request, response) => {
+      methods.push(request.method)
+      if (request.method === 'GET') return answer(request, response)
+      return response.writeHead(204).end()
+    })
+    const end = await backend.change({ type: 'delete', key: KEY }, NO_LIMIT).catch((err: Error) => err)
+    return { methods, end }
+  }
+
+  it.each<[string, RequestListener]>([
+    ['its policy', (_, response) => sendJson(response, 200, { key: KEY, version: 1 })],
+    ['that it has none', (_, response) => sendJson(response, 404, { code: 'policy-not-found', detail: 'd', key: KEY })],
+  ])('is sent once the service has answered with %s', async (_, answer) => {
+    expect((await deleteAfter(answer)).methods).toEqual(['GET', 'DELETE'])
+  })
+
+  it.each<[string, RequestListener, RegExp]>([
+    [
+      'the policy of another key',
+      (_, response) => sendJson(response, 200, { key: 'a', version: 1 }),
+      /^http:\S+ has answered for the key "a" instead of "tmp\/\.\.\/a": a proxy changes the path of requests; .*configure it$/,
+    ],
+    [
+      'that another key has none',
+      (_, response) => sendJson(response, 404, { code: 'policy-not-found', detail: 'd', key: 'a' }),
+      /has answered for the key "a" instead of/,
+    ],
+    [
+      'that there is no such path',
+      problem(404, 'not-found', 'there is nothing at /a'),
+      /has not answered for the key "tmp\/\.\.\/a" \(there is nothing at \/a\): a proxy changes the path/,
+    ],
+    ['another resource', (_, response) => response.end('{"key":"a"}\n{"key":"b"}'), /has not answered for the key/],
+    [
+      'an outage',
+      problem(503, 'config-store-unavailable', 'unavailable'),
+      /^unavailable \(503 config-store-unavailable/,
+    ],
+    [
+      'a page of a proxy',
+      (_, response) => response.writeHead(404).end('<html>'),
+      /which is not an answer of Throttler$/,
+    ],
+  ])('is not sent if the service answers with %s', async (_, answer, message) => {
+    const { methods, end } = await deleteAfter(answer)
+    expect(methods).toEqual(['GET'])
+    expect(end).toMatchObject({ message: expect.stringMatching(message) })
+  })
+
+  it('is uncertain if only its own answer is about another key', async () => {
+    const backend = await backendOf((_, response) => sendJson(response, 200, { key: 'b', version: 1 }))
+    const change = backend.change({ type: 'put', key: 'a', policy: POLICY }, NO_LIMIT)
+    await expect(change).rejects.toThrow(
+      /answered for the key "b" instead of "a": .*; the request may have taken effect$/,
     )
   })
 })
