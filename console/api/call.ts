@@ -4,6 +4,7 @@ interface ProblemBody {
   readonly code?: string
   readonly title?: string
   readonly detail?: string
+  readonly key?: string
   readonly errors?: readonly { readonly path: string; readonly message: string }[]
 }
 
@@ -11,13 +12,16 @@ interface ProblemBody {
 export class CallFailure extends Error {
   readonly status: number
   readonly code: string
+  /** The key that the service was asked for, if the answer names it. */
+  readonly key: string | undefined
   /** What is wrong with which member of the request. */
   readonly faults: readonly { readonly path: string; readonly message: string }[]
 
-  constructor(status: number, { code = 'unreachable', title = '', detail, errors = [] }: ProblemBody) {
+  constructor(status: number, { code = 'unreachable', title = '', detail, key, errors = [] }: ProblemBody) {
     super(detail ?? title)
     this.status = status
     this.code = code
+    this.key = key
     this.faults = errors
   }
 

@@ -1,4 +1,5 @@
-import { CallFailure, call, segment } from './call.ts'
+import { CallFailure } from './call.ts'
+import { readByKey } from './read-by-key.ts'
 import type { StoredPolicy } from './types.ts'
 
 /** A policy as it is stored, with the tag that a change must match; both undefined if there is none. */
@@ -9,7 +10,7 @@ export interface Seen {
 
 export async function readPolicy(key: string, signal?: AbortSignal): Promise<Seen> {
   try {
-    const { body, etag } = await call<StoredPolicy>(`config/${segment(key)}`, { signal })
+    const { body, etag } = await readByKey<StoredPolicy>({ collection: 'config', key }, { signal })
     return { policy: body, etag }
   } catch (err) {
     if (err instanceof CallFailure && err.code === 'policy-not-found') return { policy: undefined, etag: undefined }

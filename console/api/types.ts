@@ -46,6 +46,7 @@ export interface PolicyEvent {
 }
 
 export interface HistoryPage {
+  readonly key: string
   readonly events: readonly PolicyEvent[]
   readonly nextCursor?: string
 }
@@ -67,6 +68,7 @@ export interface LimitState {
 }
 
 export interface Decision {
+  readonly key: string
   readonly allowed: boolean
   readonly policy: string
   readonly policyVersion: number

@@ -1,5 +1,6 @@
 import { useState } from 'preact/hooks'
 import { call, segment } from '../api/call.ts'
+import { readByKey } from '../api/read-by-key.ts'
 import type { Bucket, LimitState } from '../api/types.ts'
 import { announce } from '../parts/announcer.tsx'
 import { Confirmation } from '../parts/dialog.tsx'
@@ -20,9 +21,13 @@ const EVERY_MS = 1000
 
 /** One key: its bucket, its policy, its denials. */
 export function KeyView({ name }: { name: string }) {
-  const bucket = useLoaded(name, async signal => (await call<Bucket>(`buckets/${segment(name)}`, { signal })).body, {
-    everyMs: EVERY_MS,
-  })
+  const bucket = useLoaded(
+    name,
+    async signal => (await readByKey<Bucket>({ collection: 'buckets', key: name }, { signal })).body,
+    {
+      everyMs: EVERY_MS,
+    },
+  )
   return (
     <>
       <h1 tabIndex={-1}>
@@ -124,6 +129,7 @@ function PolicyInForce({ name, bucket: { definition } }: { name: string; bucket:
 function Reset({ name, onReset }: { name: string; onReset: () => void }) {
   const [isAsking, setAsking] = useState(false)
   const action = useAction(async () => {
+    await readByKey<Bucket>({ collection: 'buckets', key: name }, { query: { tokens: 0 } })
     await call(`buckets/${segment(name)}`, { method: 'DELETE' })
     setAsking(false)
     announce('The bucket is full again.')

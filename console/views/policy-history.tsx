@@ -1,7 +1,8 @@
 import { useMemo, useState } from 'preact/hooks'
-import { CallFailure, call, segment } from '../api/call.ts'
+import { CallFailure } from '../api/call.ts'
 import { newIdempotencyKey, queuedId, rollBack } from '../api/changes.ts'
 import type { Seen } from '../api/policies.ts'
+import { readByKey } from '../api/read-by-key.ts'
 import type { HistoryPage, PolicyEvent } from '../api/types.ts'
 import { Confirmation } from '../parts/dialog.tsx'
 import { Differences } from '../parts/differences.tsx'
@@ -79,7 +80,10 @@ async function readHistory(name: string, signal: AbortSignal): Promise<readonly 
   try {
     for (let page = 0; page < MAX_PAGES; page++) {
       const query = { limit: PER_PAGE, cursor }
-      const { body } = await call<HistoryPage>(`config/${segment(name)}/history`, { query, signal })
+      const { body } = await readByKey<HistoryPage>(
+        { collection: 'config', key: name, resource: '/history' },
+        { query, signal },
+      )
       events.push(...body.events)
       cursor = body.nextCursor
       if (cursor === undefined) break

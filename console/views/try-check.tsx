@@ -1,5 +1,6 @@
 import { useId, useState } from 'preact/hooks'
-import { call, segment } from '../api/call.ts'
+import { call } from '../api/call.ts'
+import { readByKey } from '../api/read-by-key.ts'
 import type { Decision } from '../api/types.ts'
 import { Failure, ReadOnlyNote } from '../parts/states.tsx'
 import { useAction } from '../parts/use-action.ts'
@@ -24,7 +25,7 @@ export function TryCheck({ name, onChecked }: { name: string; onChecked: () => v
   const asked = { tokens: Number(tokens), ...(policy !== '' && { policy }) }
   const preview = useAction(async () => {
     setTrial(undefined)
-    const { body } = await call<Decision>(`buckets/${segment(name)}`, { query: asked })
+    const { body } = await readByKey<Decision>({ collection: 'buckets', key: name }, { query: asked })
     setTrial({ tokens: asked.tokens, isSpent: false, decision: body })
   })
   const check = useAction(async () => {
