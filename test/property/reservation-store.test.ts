@@ -47,10 +47,10 @@ async function doesAsSpecified(redis: ClockedRedis, told: ReservationHistory): P
       const bucket = specified.stored(key)
       // The test's server forgets a full bucket only when it is asked for it.
       if (bucket === undefined || call.what === 'reset') continue
-      expect(Number(await redis.expiryOf(keys.bucket(key)))).toBeCloseTo(
-        forgottenAt(bucket) + Number(EXPIRY_SLACK_MS),
-        -2,
-      )
+      const expiry = await redis.expiryOf(keys.bucket(key))
+      // One that was full again at the very moment of a check may have been deleted at once.
+      if (expiry === undefined && forgottenAt(bucket) <= call.nowMs) continue
+      expect(Number(expiry)).toBeCloseTo(forgottenAt(bucket) + Number(EXPIRY_SLACK_MS), -2)
     }
   }
 }
