@@ -42,6 +42,9 @@ import { bothObserve, bothObserveEnds, type InsightOfChecks } from './both-obser
 import { type ReplyObserver, replyReport } from './reply-report.ts'
 import { TracedKeyStore } from './traced-key-store.ts'
 
+/** How long a connection that is established may still refuse calls at the start, in ms: on a cluster, those to its masters follow. */
+const CONNECTING_MS = 500
+
 /** Interval between attempts to reach the bucket store at the start, in ms. */
 const START_PROBE_INTERVAL_MS = 20
 
@@ -122,11 +125,6 @@ export function composeCheck(options: CheckOptions): CheckParts {
   // A new connection need not wait for the next probe.
   redis.on('ready', () => void isStoreUp())
 
-  /** Opens the circuit to a store that has not answered yet, so that no check waits for it. */
-  const openUnlessUp = async () => {
-    for (let isUp = false; !isUp && !closed && store.circuit === 'closed'; ) isUp = await isStoreUp()
-  }
-
   const sweeper = setInterval(() => {
     localBuckets.sweep()
     ownLocalBuckets.sweep()
@@ -177,11 +175,15 @@ export function composeCheck(options: CheckOptions): CheckParts {
     store,
     inspectStore: () => store.examine(),
     start: async deadlineMs => {
-      await connectedBefore(redis, deadlineMs)
-      const hasTime = () => !closed && performance.now() < deadlineMs
-      // The first call makes Redis compile the script, which no caller should wait for.
-      while (hasTime() && (await store.examine()) !== undefined) await sleep(START_PROBE_INTERVAL_MS)
-      void openUnlessUp()
+      await connectionSettled(redis, deadlineMs)
+      const connectedByMs = performance.now() + CONNECTING_MS
+      const isBefore = (timeMs: number) => !closed && performance.now() < timeMs
+      const connects = () => redis.status === 'ready' && isBefore(connectedByMs)
+      // Meanwhile, failures say nothing of the store, so they do not count.
+      while (connects() && (await store.examine()) !== undefined) await sleep(START_PROBE_INTERVAL_MS)
+      // The first call makes Redis compile the script, which no caller should wait for. A store that is down has its circuit open then.
+      const probedUntilMs = Math.max(deadlineMs, connectedByMs)
+      while (isBefore(probedUntilMs) && !(await isStoreUp())) await sleep(START_PROBE_INTERVAL_MS)
       await heartbeats.start()
     },
     close: async () => {
@@ -220,9 +222,14 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
   return { store, openQueue, storeOf: () => store, storeOfReservation: () => store, canGoTogether: () => true }
 }
 
-/** Resolves once the connection is established, or at a deadline by `performance.now()`. */
-async function connectedBefore(redis: RedisClient, deadlineMs: number): Promise<void> {
-  if (redis.status === 'ready') return
-  const ready = new Promise<void>(resolve => redis.once('ready', () => resolve()))
-  await withDeadline(ready, deadlineMs - performance.now()).catch(() => undefined)
+const CONNECTING: ReadonlySet<string> = new Set(['wait', 'connecting', 'connect'])
+
+/** Resolves once the first attempt to connect has succeeded or failed, or at a deadline by `performance.now()`. */
+async function connectionSettled(redis: RedisClient, deadlineMs: number): Promise<void> {
+  if (!CONNECTING.has(redis.status)) return
+  const settled = new Promise<void>(resolve => {
+    redis.once('ready', () => resolve())
+    redis.once('close', () => resolve())
+  })
+  await withDeadline(settled, deadlineMs - performance.now()).catch(() => undefined)
 }

@@ -43,6 +43,9 @@ describeWithRedis('a front process that cannot load the policies', () => {
     return codes
   }
 
+  const bothServe = () =>
+    eventually(async () => expect((await client.get('/metrics')).text).toContain('throttler_front_processes 2'))
+
   it('replaces no process that knows them, until it has loaded them', async () => {
     const before = api.pidsOf('throttler front')
     await configRedis.kill()
@@ -77,6 +80,7 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
 
     await configRedis.restart()
+    await bothServe()
     process.kill(survivor, 'SIGKILL')
     expect(await codesFor(LONG_MS)).toEqual(new Set(['blocked']))
   })
