@@ -90,7 +90,7 @@ describeWithRedis('a front process that cannot load the policies', () => {
     const serves = api.says(/until they are, every key has the built-in policy/)
     for (const pid of api.pidsOf('throttler front')) process.kill(pid, 'SIGKILL')
     await serves
-    await eventually(async () => expect((await client.get('/metrics')).text).toContain('throttler_front_processes 2'))
+    await bothServe()
     await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ policy: 'default' }))
     expect((await client.get('/ready')).status).toBe(503)
     await configRedis.restart()
