@@ -1,5 +1,4 @@
 /** Connects the ports of the check flow to their adapters. */
-import { setTimeout as sleep } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import type { AdminLimits } from '../access/callers.ts'
 import { BatchTurns } from '../check/batch-turns.ts'
@@ -22,7 +21,6 @@ import { ShardedStore } from '../check/sharded-store.ts'
 import { haveOneHashTag } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
-import { withDeadline } from '../lib/deadline.ts'
 import { isFulfilled } from '../lib/is-fulfilled.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -38,15 +36,10 @@ import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import type { Tracing } from '../tracing/tracer.ts'
 import { adminLimits } from './admin-limits.ts'
+import { awaitBucketStore } from './await-bucket-store.ts'
 import { bothObserve, bothObserveEnds, type InsightOfChecks } from './both-observe.ts'
 import { type ReplyObserver, replyReport } from './reply-report.ts'
 import { TracedKeyStore } from './traced-key-store.ts'
-
-/** How long a connection that is established may still refuse calls at the start, in ms: on a cluster, those to its masters follow. */
-const CONNECTING_MS = 500
-
-/** Interval between attempts to reach the bucket store at the start, in ms. */
-const START_PROBE_INTERVAL_MS = 20
 
 /** Interval at which full local buckets are dropped, in ms. */
 const LOCAL_SWEEP_INTERVAL_MS = 10_000
@@ -175,15 +168,13 @@ export function composeCheck(options: CheckOptions): CheckParts {
     store,
     inspectStore: () => store.examine(),
     start: async deadlineMs => {
-      await connectionSettled(redis, deadlineMs)
-      const connectedByMs = performance.now() + CONNECTING_MS
-      const isBefore = (timeMs: number) => !closed && performance.now() < timeMs
-      const connects = () => redis.status === 'ready' && isBefore(connectedByMs)
-      // Meanwhile, failures say nothing of the store, so they do not count.
-      while (connects() && (await store.examine()) !== undefined) await sleep(START_PROBE_INTERVAL_MS)
-      // The first call makes Redis compile the script, which no caller should wait for. A store that is down has its circuit open then.
-      const probedUntilMs = Math.max(deadlineMs, connectedByMs)
-      while (isBefore(probedUntilMs) && !(await isStoreUp())) await sleep(START_PROBE_INTERVAL_MS)
+      await awaitBucketStore({
+        redis,
+        deadlineMs,
+        isAvailable: async () => (await store.examine()) === undefined,
+        probe: isStoreUp,
+        isClosed: () => closed,
+      })
       await heartbeats.start()
     },
     close: async () => {
@@ -220,16 +211,4 @@ function guardedBuckets(redis: RedisClient, { timeoutMs, guard, ...options }: Gu
   const store = guard(new RedisBucketStore(redis, options.keys, options.report))
   const openQueue: OpenQueue = onReading => checkQueue(store, timeoutMs, onReading)
   return { store, openQueue, storeOf: () => store, storeOfReservation: () => store, canGoTogether: () => true }
-}
-
-const CONNECTING: ReadonlySet<string> = new Set(['wait', 'connecting', 'connect'])
-
-/** Resolves once the first attempt to connect has succeeded or failed, or at a deadline by `performance.now()`. */
-async function connectionSettled(redis: RedisClient, deadlineMs: number): Promise<void> {
-  if (!CONNECTING.has(redis.status)) return
-  const settled = new Promise<void>(resolve => {
-    redis.once('ready', () => resolve())
-    redis.once('close', () => resolve())
-  })
-  await withDeadline(settled, deadlineMs - performance.now()).catch(() => undefined)
 }

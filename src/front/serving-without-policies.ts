@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../observability/logger.ts'
 
-/** How often a process asks whether others still serve, in ms. */
+/** How often a process asks whether others know the policies, in ms. */
 const ASK_INTERVAL_MS = 500
 
 interface WithoutPoliciesOptions {
@@ -20,10 +20,9 @@ interface WithoutPoliciesOptions {
 export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): Promise<void> {
   const { patienceMs, othersKnowPolicies, isLoaded, logger } = options
   await sleep(patienceMs, undefined, { ref: false })
-  for (let isReported = false; !isLoaded() && (await othersKnowPolicies()); ) {
-    if (!isReported) logger.warn('the policies are not loaded yet: this process waits for them, and the others serve')
-    isReported = true
-    await sleep(ASK_INTERVAL_MS, undefined, { ref: false })
-  }
+  const mustWait = async () => !isLoaded() && (await othersKnowPolicies())
+  if (await mustWait())
+    logger.warn('the policies are not loaded yet: this process waits for them, and the others serve')
+  while (await mustWait()) await sleep(ASK_INTERVAL_MS, undefined, { ref: false })
   if (!isLoaded()) logger.warn('the policies are not loaded yet: until they are, every key has the built-in policy')
 }

@@ -140,7 +140,7 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
 
   #onExit(child: ChildProcess, uptimeMs: number): void {
     if (this.#current !== child) {
-      if (!this.#isStopped && !this.#stopping.has(child) && !endedInOrder(child)) this.#reportReplacement(child)
+      this.#onPredecessorExit(child)
       return
     }
     this.#current = undefined
@@ -155,6 +155,11 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
       this.#spawn()
     }, backoffMs)
     this.#backoffMs = Math.min(backoffMs * 2, MAX_BACKOFF_MS)
+  }
+
+  #onPredecessorExit(child: ChildProcess): void {
+    const isExpected = this.#isStopped || this.#stopping.has(child) || endedInOrder(child)
+    if (!isExpected) this.#reportReplacement(child)
   }
 
   /** @param backoffMs until its successor starts; absent if it runs already */
