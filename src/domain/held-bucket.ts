@@ -49,8 +49,8 @@ function dueTokens({ tokens, onExpiry }: Hold): number {
 }
 
 /**
- * A hold that was left over may be due from before the last spending. A quota whose period has ended in between has nothing to change any
- * more, and counts as charged in full.
+ * A hold that was left over may be due from before the last spending. If the period of a quota has ended between the two, its charge no
+ * longer counts: the quota stays as it is, and counts as charged in full.
  */
 function expire(bucket: Bucket, hold: Hold): { readonly bucket: Bucket; readonly charged: ChargedBefore } {
   const tokens = dueTokens(hold)

@@ -134,7 +134,7 @@ export class QueueWatch {
     return (await this.#options.hasWorker(partition)) ? 'queue-stalled' : 'no-worker'
   }
 
-  /** A queue is stalled if a worker could go on for `STALLED_AFTER_MS` and the first command is the same, whatever its lease. */
+  /** A queue is stalled if its first command stays the same for `STALLED_AFTER_MS` in which workers could take it, whatever its lease. */
   async #see(
     partition: number,
     { first, isPaused, lease }: QueueState,

@@ -7,7 +7,7 @@ export const CLIENT_KEY = 'client_key'
 
 const ADDRESS = new FieldTemplate('{remote_addr}')
 
-/** The zeros at the end of a network of IPv6. They are its longest run of zeros, so `::` stands for them (RFC 5952). */
+/** Zeros at the end of an IPv6 network. The `::` after them stands for these too, in the spelling of RFC 5952. */
 const LAST_ZEROS = /(?:(?:^|:)0)+(?=::\/64$)/
 
 /** Adds the field `client_key`, made from `remote_addr`, to lines without one. */

@@ -9,8 +9,8 @@ local function expiry_functions(buckets, general, layout, holds)
   local MOST, FEW = 64, 1
   local expiries, holds_key, read_member = {}, layout.holds_key, holds.read_member
 
-  -- Charges what was due at a deadline as of then, or as of the last spending if that was later. A quota whose period has ended in between has
-  -- nothing to change any more. Returns what `buckets.charge` does; such a quota counts as charged in full.
+  -- Charges what was due at a deadline, as of then or as of the last spending if that was later. If the period of a quota has ended between
+  -- the two, its charge no longer counts: the quota stays as it is, and counts as charged in full. Returns what `buckets.charge` does.
   local function charge_due(bucket, tokens, deadline)
     local at, is_over = max(deadline, bucket.last_spent_at), false
     local charged, charges = buckets.charge(bucket, tokens, at, function(entry)
@@ -21,7 +21,7 @@ local function expiry_functions(buckets, general, layout, holds)
     return charged or (is_over and tokens or 0), charges
   end
 
-  -- Settles an expired hold. One that stands for several has no id.
+  -- Settles an expired hold. A hold that stands for several reservations has no id.
   local function expire(key, bucket, tokens, count, is_charged, deadline, id)
     if is_charged and tokens > 0 then
       local charged, charges = charge_due(bucket, tokens, deadline)

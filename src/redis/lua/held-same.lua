@@ -1,8 +1,7 @@
 --[[
-  Buckets with holds of which none is due, and of which only the limits of a check were spent, without debt, and not so much that an expiry
-  may charge less than was held: what most checks of keys with reservations find. What bucket.lua does with a table for each entry, this part
-  does with the bucket's string, at half the cost. A part of the scripts of buckets; bucket-layout.lua describes the layout. A function
-  creates it.
+  The buckets that most checks of keys with reservations find: no hold is due, nothing was spent but of the limits of the check, nothing is
+  owed, and expiries can charge all that is held. What bucket.lua does with a table for each entry, this part does with the bucket's string,
+  at half the cost. A part of the scripts of buckets; bucket-layout.lua describes the layout. A function creates it.
 ]]
 local function held_same_functions(general, layout)
   local HEAD, HEAD_BYTES, HOLDS_FROM = '>dc8dI2I2I4ddd', 56, TIME + ENTRY + 1
