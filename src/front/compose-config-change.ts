@@ -62,6 +62,8 @@ export interface ConfigChangeParts {
   catchUp(partition: number): Promise<void>
   /** Whether the policies have been loaded. */
   isLoaded(): boolean
+  /** How far their load has come: a number that only grows. */
+  loadedSteps(): number
   /** Starts to follow. Resolves when the policies are loaded, or with `mayServeWithout`. @throws {LayoutMismatch} */
   start(mayServeWithout: Promise<void>): Promise<void>
   /** Ends all waits for outcomes of changes. */
@@ -130,6 +132,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
     queueWatch,
     catchUp: partition => follower.catchUp(partition),
     isLoaded: () => follower.isLoaded,
+    loadedSteps: () => follower.loadedSteps,
     start: async mayServeWithout => {
       follower.start()
       queueWatch.start()

@@ -182,8 +182,14 @@ export function composeFront(
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
     start: async othersKnowPolicies => {
-      const { isLoaded } = changes
-      const mayServe = mayServeWithoutPolicies({ patienceMs: START_PATIENCE_MS, othersKnowPolicies, isLoaded, logger })
+      const { isLoaded, loadedSteps } = changes
+      const mayServe = mayServeWithoutPolicies({
+        patienceMs: START_PATIENCE_MS,
+        othersKnowPolicies,
+        loadedSteps,
+        isLoaded,
+        logger,
+      })
       await Promise.all([changes.start(mayServe), checks.start(performance.now() + START_PATIENCE_MS)])
       insight.start()
     },

@@ -4,25 +4,40 @@ import type { Logger } from '../observability/logger.ts'
 /** How often a process asks whether others know the policies, in ms. */
 const ASK_INTERVAL_MS = 500
 
+/** How long a load that advances is waited for, in ms. */
+const MAX_LOADING_MS = 30_000
+
 interface WithoutPoliciesOptions {
-  /** How long to wait for the policies in any case, in ms. */
+  /** How long to wait for the policies in any case, and for each further step of their load, in ms. */
   readonly patienceMs: number
   /** Whether another front process of the instance serves by the policies. */
   othersKnowPolicies(): Promise<boolean>
+  /** How far the load has come: a number that only grows. */
+  loadedSteps(): number
   isLoaded(): boolean
   readonly logger: Logger
 }
 
 /**
- * Resolves when a process that starts may serve although it has not loaded the policies: nobody else of its instance serves by them.
- * Until the policy store is back, it decides every key by the built-in policy, so as long as others know better, they alone serve.
+ * Resolves when a process that starts may serve although it has not loaded the policies: the store does not deliver them, and nobody else
+ * of its instance serves by them. Until the policy store is back, it decides every key by the built-in policy, so as long as others know
+ * better, they alone serve.
  */
 export async function mayServeWithoutPolicies(options: WithoutPoliciesOptions): Promise<void> {
-  const { patienceMs, othersKnowPolicies, isLoaded, logger } = options
-  await sleep(patienceMs, undefined, { ref: false })
+  const { patienceMs, othersKnowPolicies, loadedSteps, isLoaded, logger } = options
+  await loadStalled({ patienceMs, loadedSteps })
   const mustWait = async () => !isLoaded() && (await othersKnowPolicies())
   if (await mustWait())
     logger.warn('the policies are not loaded yet: this process waits for them, and the others serve')
   while (await mustWait()) await sleep(ASK_INTERVAL_MS, undefined, { ref: false })
   if (!isLoaded()) logger.warn('the policies are not loaded yet: until they are, every key has the built-in policy')
+}
+
+/** Resolves when the load has not advanced for a while, which it does not once it is done. */
+async function loadStalled({ patienceMs, loadedSteps }: Pick<WithoutPoliciesOptions, 'patienceMs' | 'loadedSteps'>) {
+  const deadlineMs = performance.now() + MAX_LOADING_MS
+  for (let before = -1; loadedSteps() > before && performance.now() < deadlineMs; ) {
+    before = loadedSteps()
+    await sleep(patienceMs, undefined, { ref: false })
+  }
 }

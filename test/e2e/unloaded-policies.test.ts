@@ -1,12 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { configPartition } from '../../src/domain/partition.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
+import { StoreProxy } from '../support/store-proxy.ts'
 
 /** Longer than a start waits for the policies if no other process serves. */
 const LONG_MS = 3_500
@@ -95,6 +97,46 @@ describeWithRedis('a front process that cannot load the policies', () => {
     expect((await client.get('/ready')).status).toBe(503)
     await configRedis.restart()
     await eventually(async () => expect((await client.check('blocked')).body).toMatchObject({ code: 'blocked' }))
+  })
+})
+
+describeWithRedis('a policy store that is slow', () => {
+  /** The store delivers them in ten parts, one after another. */
+  const KEYS = Array.from({ length: 200_000 }, (_, i) => `k${i}`)
+    .filter(key => configPartition(key) === 0)
+    .slice(0, 3_000)
+
+  let redis: RedisServer
+  let proxy: StoreProxy
+  let worker: Service
+  let api: Service
+  beforeEach(async () => {
+    redis = await RedisServer.start()
+    proxy = await StoreProxy.start(redis.url)
+    worker = await Service.start({ kind: 'worker', env: { REDIS_URL: redis.url } })
+    api = await startApi()
+    const lines = KEYS.map(key => `${JSON.stringify({ key, mode: 'block' })}\n`).join('')
+    const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }
+    expect((await new Client(api.url).request('POST', '/config/import', lines, headers)).status).toBe(200)
+  })
+  afterEach(async () => {
+    await Promise.all([api.stop(), worker.stop()])
+    await Promise.all([proxy.stop(), redis.stop()])
+  })
+
+  const startApi = () =>
+    Service.start({
+      kind: 'api',
+      env: { REDIS_URL: redis.url, CONFIG_REDIS_URL: proxy.url, WEB_CONCURRENCY: '1' },
+    })
+
+  it('keeps an instance that starts from deciding by the built-in policy while the load advances', async () => {
+    await api.stop()
+    proxy.latencyMs = 200
+    api = await startApi()
+    const client = new Client(api.url)
+    for (const key of KEYS.slice(-50)) expect((await client.check(key)).body).toMatchObject({ code: 'blocked' })
+    expect((await client.get('/ready')).status).toBe(200)
   })
 })
 

@@ -45,6 +45,8 @@ interface Partition {
   /** Whether the table may hold policies of the partition. */
   isInTable: boolean
   wasLoaded: boolean
+  /** Answers of the store in the load that came furthest. */
+  loadedSteps: number
   /** Whether it was logged that the log cannot be read. */
   isReportedUnreadable: boolean
   current: Promise<void>
@@ -71,6 +73,7 @@ export class PolicyFollower {
       loadedTo: undefined,
       isInTable: false,
       wasLoaded: false,
+      loadedSteps: 0,
       isReportedUnreadable: false,
       current: Promise.resolve(),
       next: undefined,
@@ -89,6 +92,11 @@ export class PolicyFollower {
   /** Whether every partition was loaded at least once. */
   get isLoaded(): boolean {
     return this.#partitions.every(({ wasLoaded }) => wasLoaded)
+  }
+
+  /** How far the first load has come. It only grows, also when a load begins again, and is bounded by what there is to load. */
+  get loadedSteps(): number {
+    return this.#partitions.reduce((sum, { loadedSteps }) => sum + loadedSteps, 0)
   }
 
   catchUpAll(): void {
@@ -157,12 +165,18 @@ export class PolicyFollower {
   /** Makes the table equal to the projection, which is read in chunks so that checks continue in between. */
   async #load(partition: Partition): Promise<LogPosition> {
     const { log, table, damage } = this.#options
+    let steps = 0
+    const advance = () => {
+      partition.loadedSteps = Math.max(partition.loadedSteps, ++steps)
+    }
     const { at, chunks } = await log.snapshot(partition.number)
+    advance()
     const wasInTable = partition.isInTable
     partition.isInTable = true
     const kept = new Set<string>()
     let loadedTo: LogPosition | undefined
     for await (const { records, logEnd } of chunks) {
+      advance()
       loadedTo = logEnd
       for (const { key, version, policy } of records) {
         table.set(key, version, policy)
