@@ -11,15 +11,20 @@
   end
 
   local function note(index, value)
-    notes[#notes + 1] = index
-    notes[#notes + 1] = value
+    notes[noted + 1], notes[noted + 2] = index, value
+    noted = noted + 2
   end
 
-  -- What reservations hold of the key of a check. Expired ones that no access has settled yet still count.
-  local function note_held(index, held)
+  -- What reservations hold of the key of a check.
+  local function note_reservations(index, tokens, count, earliest, latest)
     note(index, HELD)
-    note(held.tokens, held.count)
-    note(max(1, held.earliest - now), max(1, held.latest - now))
+    note(tokens, count)
+    note(max(1, earliest - now), max(1, latest - now))
+  end
+
+  -- The same of the holds of a bucket. Expired ones that no access has settled yet still count.
+  local function note_held(index, held)
+    note_reservations(index, held.tokens, held.count, held.earliest, held.latest)
   end
 
   -- How many reservations of the key of a check this call found expired.
@@ -163,9 +168,7 @@
     if not spent then return false end
     local capacity_units, cost = limit.capacity_units, tokens * limit.units_per_token
     local held_units = tokens > 0 and held * limit.units_per_token or 0
-    note(index, HELD)
-    note(held, count)
-    note(earliest - now, latest - now)
+    note_reservations(index, held, count, earliest, latest)
     if not (tokens <= limit.capacity and capacity_units - spent - held_units >= cost) then
       append(-1 - spent)
       return true

@@ -25,24 +25,41 @@ local function held_same_functions(general, layout)
     }
   end
 
-  -- What a check finds in such a bucket, as bucket.lua has it, without `bucket`. Returns nil for any other one.
-  function same.find(key, stored, limits)
-    local shape = limits.held_shape or shape_of(limits)
-    limits.held_shape = shape
+  local function shape_for(limits)
+    limits.held_shape = limits.held_shape or shape_of(limits)
+    return limits.held_shape
+  end
+
+  -- What is held in such a bucket, when it was last spent from, and when it is full. Returns nil for any other one.
+  local function read_head(stored, shape)
     local is_only = #stored == shape.bytes + ONE_HOLD_BYTES
-    if not (limits.own > 0 and (is_only or #stored == shape.bytes)) then return nil end
+    if not (is_only or #stored == shape.bytes) then return nil end
     local last_spent_at, head, full_at, count, members, _, tokens, earliest, latest = unpack(HEAD, stored)
     if head ~= (is_only and shape.head_of_one_hold or shape.head_of_set) or not (last_spent_at <= now) then return nil end
-    -- After a clock that went back, a quota may be full before its period ends.
-    if shape.has_quotas and full_at <= now then return nil end
     if not are_holds_ahead(count, members, tokens, earliest, latest, is_only) then return nil end
-    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape, tokens)
-    if not spent then return nil end
     local held = {
       tokens = tokens, count = count, members = members, earliest = earliest, latest = latest,
       only = is_only and string.sub(stored, -ONE_HOLD_BYTES) or nil,
     }
+    return held, last_spent_at, full_at
+  end
+
+  -- What a check finds in such a bucket, as bucket.lua has it, without `bucket`. Returns nil for any other one.
+  function same.find(key, stored, limits)
+    if limits.own == 0 then return nil end
+    local shape = shape_for(limits)
+    local held, last_spent_at, full_at = read_head(stored, shape)
+    -- After a clock that went back, a quota may be full before its period ends.
+    if not held or (shape.has_quotas and full_at <= now) then return nil end
+    local spent = general.spent_of_entries(stored, limits, last_spent_at, HEAD_BYTES + 1, shape, held.tokens)
+    if not spent then return nil end
     return { key = key, limits = limits, spent = spent, at = now, bucket = nil, held = held, stored = stored }
+  end
+
+  -- What is held in such a bucket of limits that nothing is ever spent of. Returns nil for any other one.
+  function same.held_unspent(stored, limits)
+    if limits.own > 0 or type(stored) ~= 'string' then return nil end
+    return (read_head(stored, shape_for(limits)))
   end
 
   -- Writes such a bucket that was spent from. While there are holds, the time to live does not depend on what is spent.

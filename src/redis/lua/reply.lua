@@ -1,7 +1,7 @@
 --[[
   The reply to a batch, in the order of its checks, and notes on some of them. A part of the scripts of buckets, which describe both.
 ]]
-local reply, replied, notes = {}, 0, {}
+local reply, replied, notes, noted = {}, 0, {}, 0
 
 local MALFORMED, ELSEWHERE, UNKNOWN_PERIOD, HELD, EXPIRED, CHARGED, DAMAGED_RESERVATION = -1, -2, -3, -4, -5, -6, -7
 -- Lua passes at most some 8,000 values at once.
