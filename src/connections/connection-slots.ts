@@ -12,6 +12,8 @@ const FEW_SLOTS = 8
 
 interface ConnectionSlotsOptions {
   readonly max: number
+  /** Other slots, of which each connection takes one too. */
+  readonly within?: ConnectionSlots
   /** A connection was closed because there were too many: a new one, or an idle one in its place. */
   readonly onClosed: () => void
 }
@@ -32,6 +34,12 @@ export class ConnectionSlots {
     this.#options = options
   }
 
+  /** Slots for a part of the connections, of which each takes more memory than others. */
+  part(share: number): ConnectionSlots {
+    const { max, onClosed } = this.#options
+    return new ConnectionSlots({ max: Math.ceil(max * share), within: this, onClosed })
+  }
+
   get areTaken(): boolean {
     return this.#held.size >= this.#options.max
   }
@@ -49,6 +57,7 @@ export class ConnectionSlots {
         return false
       }
     }
+    if (this.#options.within?.admit(connection, state) === false) return false
     const slot = new HeldSlot(connection, client, state)
     this.#held.set(connection, slot)
     this.#byClient.add(slot)

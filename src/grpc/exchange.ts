@@ -14,7 +14,7 @@ import { timeoutMs } from './timeout.ts'
 const DRAINING: Status = { name: 'UNAVAILABLE', message: 'the service is draining' }
 
 /** Memory of a call that stays open after its first answer. */
-const OPEN_CALL_BYTES = 8_192
+const OPEN_CALL_BYTES = 16_384
 
 /** Memory of a call besides its message, until it is known to wait for its client. */
 const MIN_HEAD_BYTES = 4_096
@@ -159,18 +159,23 @@ export class Exchange implements Responder {
     else if (!this.stream.destroyed) this.#read(method, call)
   }
 
+  /** A call that stays open keeps the listener of its parts, which therefore knows nothing of its metadata. */
   #read(method: Method, call: Call): void {
+    this.#readParts()
+    this.stream.once('end', () => {
+      if (this.#hasEnded || this.stream.destroyed) return
+      const message = this.#message.finish()
+      if (Buffer.isBuffer(message)) this.#handOver(method, message, call)
+      else this.end(message)
+    })
+  }
+
+  #readParts(): void {
     this.stream.on('data', (chunk: Buffer) => {
       if (this.#hasEnded) return
       const fault = this.#message.add(chunk)
       if (fault !== undefined) this.end(fault)
       else if (!this.#message.isComplete) this.#readOn(chunk.length)
-    })
-    this.stream.on('end', () => {
-      if (this.#hasEnded || this.stream.destroyed) return
-      const message = this.#message.finish()
-      if (Buffer.isBuffer(message)) this.#handOver(method, message, call)
-      else this.end(message)
     })
   }
 

@@ -1,12 +1,14 @@
 import { performServerHandshake, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { SocketTurns } from '../connections/socket-turns.ts'
+import { clientOf } from '../lib/client-of.ts'
 import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { releaseClosed } from './closed-stream.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
+import { OtherFrames } from './other-frames.ts'
 import { PacedCalls } from './paced-calls.ts'
 import { SmallParts } from './small-parts.ts'
 
@@ -33,6 +35,9 @@ const SLOW_MS = 10_000
  */
 const GOAWAY = Buffer.from('000008' + '07' + '00' + '00000000' + '7fffffff' + '00000000', 'hex')
 
+/** What nghttp2 says of too many frames that it has to answer. @see https://nghttp2.org/documentation/nghttp2_error_code.html */
+const NGHTTP2_ERR_FLOODED = -904
+
 interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' | 'ip'> {
   /** Called with the bytes that the connection holds of unfinished requests and unread responses. */
   hold(bytes: number): void
@@ -42,6 +47,8 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
   readonly endings: FewPerTurn<GrpcConnection>
   /** Called as each call begins. */
   countCall(): void
+  /** Lets the client open no connection for a while, since it has sent a flood. */
+  bar(client: string): void
 }
 
 /** One connection of a client, with its calls under way. */
@@ -50,11 +57,16 @@ export class GrpcConnection {
   readonly #session: ServerHttp2Session
   readonly #head: ArrivingHead
   readonly #pacedCalls: PacedCalls
-  readonly #smallParts = new SmallParts(() => this.#destroy())
+  readonly #smallParts = new SmallParts(
+    () => this.destroy(),
+    bytes => this.#otherFrames.countPart(bytes),
+  )
+  readonly #otherFrames: OtherFrames
   readonly #exchanges = new FewItems<Exchange>()
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
+  readonly #bar: () => void
   #heldBytes = 0
   #unreadBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
@@ -62,10 +74,12 @@ export class GrpcConnection {
   #retirement: NodeJS.Timeout | undefined
   #hasCalled = false
 
-  constructor(socket: Socket, { hold, endings, callTurns, countCall, ...shared }: GrpcConnectionContext) {
+  constructor(socket: Socket, { hold, endings, callTurns, countCall, bar, ...shared }: GrpcConnectionContext) {
     this.#socket = socket
     this.#endings = endings
     this.#countCall = countCall
+    const client = clientOf(socket.remoteAddress)
+    this.#bar = () => bar(client)
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -73,15 +87,21 @@ export class GrpcConnection {
     keepFewStreams(this.#session)
     this.#smallParts.countPriorities(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
-    this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.#destroy())
+    this.#otherFrames = new OtherFrames(socket)
+    this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.destroy())
     this.#hold = bytes => {
       this.#heldBytes += bytes
       if (!socket.destroyed) hold(this.#heldBytes)
     }
     const context = { ...shared, socket, ip: socket.remoteAddress, hold: this.#hold }
     // An error closes the session.
-    this.#session.on('error', () => undefined)
+    // The session closes by itself.
+    this.#session.on('error', (err: NodeJS.ErrnoException) => {
+      if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
+      else this.endFlood(performance.now())
+    })
     this.#session.on('stream', (stream, headers) => {
+      this.#otherFrames.countHead(headers)
       const exchange = this.#open(stream, context)
       if (!stream.destroyed) exchange.begin(headers)
     })
@@ -137,6 +157,16 @@ export class GrpcConnection {
     return sinceMs + SLOW_MS - nowMs
   }
 
+  /** Closes the connection of a client that sends much besides calls. */
+  endFlood(nowMs: number): void {
+    if (this.#otherFrames.areTooMany(nowMs)) this.#flooded()
+  }
+
+  #flooded(): void {
+    this.#bar()
+    this.destroy()
+  }
+
   #holdUnread(bytes: number): void {
     if (bytes !== this.#unreadBytes) this.#hold(bytes - this.#unreadBytes)
     this.#unreadBytes = bytes
@@ -159,7 +189,7 @@ export class GrpcConnection {
   }
 
   /** Closes the connection. What has arrived is skipped, since the session closes its streams first. */
-  #destroy(): void {
+  destroy(): void {
     this.#session.destroy()
     this.#socket.destroy()
   }

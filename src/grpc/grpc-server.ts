@@ -5,7 +5,10 @@ import { OpenSockets } from '../connections/open-sockets.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
 import type { SharedBound } from '../connections/shared-bound.ts'
 import { SocketTurns } from '../connections/socket-turns.ts'
+import { clientOf } from '../lib/client-of.ts'
 import { FewPerTurn } from '../lib/few-per-turn.ts'
+import { afterLongTurns } from '../lib/long-turns.ts'
+import { BarredClients } from './barred-clients.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import { OldGeneration } from './old-generation.ts'
@@ -43,7 +46,9 @@ export interface GrpcServerOptions {
 export class GrpcServer {
   readonly #open: OpenSockets<GrpcConnection>
   readonly #oldGeneration = new OldGeneration()
+  readonly #barred = new BarredClients()
   readonly #timer: NodeJS.Timeout
+  readonly #endLongTurns: () => void
   #isClosing = false
 
   constructor(options: GrpcServerOptions) {
@@ -54,17 +59,20 @@ export class GrpcServer {
       callTurns: new SocketTurns(CALL_TURNS),
       endings,
       countCall: () => this.#oldGeneration.countCall(),
+      bar: (client: string) => this.#barred.bar(client, performance.now()),
     }
     const { slots, memory } = options
     const open = (socket: Socket, hold: (bytes: number) => void) => new GrpcConnection(socket, { ...context, hold })
     this.#open = new OpenSockets({ slots, memory, open })
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
+    this.#endLongTurns = afterLongTurns(() => this.#endFloods())
   }
 
   /** A listener for one address. */
   createListener(): Server {
-    return this.#open.createListener((_socket, connection) => {
-      if (this.#isClosing) connection.retire()
+    return this.#open.createListener((socket, connection) => {
+      if (this.#barred.has(clientOf(socket.remoteAddress), performance.now())) connection.destroy()
+      else if (this.#isClosing) connection.retire()
     })
   }
 
@@ -80,14 +88,22 @@ export class GrpcServer {
     await this.#open.whenClosed(GOAWAY_MS + CLOSING_MS)
     this.#open.destroy()
     clearInterval(this.#timer)
+    this.#endLongTurns()
     this.#oldGeneration.close()
   }
 
   /** Disconnects clients without a call, and those that send requests or read responses too slowly, and retires old connections. */
   #look(): void {
     const nowMs = performance.now()
+    this.#endFloods()
     this.#open.closeLate(nowMs)
     for (const [socket, connection] of this.#open) if (connection.look(nowMs) <= 0) socket.destroy()
+    this.#barred.look(nowMs)
     this.#oldGeneration.look(nowMs)
+  }
+
+  #endFloods(): void {
+    const nowMs = performance.now()
+    for (const connection of this.#open.handlers()) connection.endFlood(nowMs)
   }
 }

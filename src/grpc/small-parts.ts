@@ -20,10 +20,16 @@ export class SmallParts {
   readonly #push: (this: Duplex, part: Buffer | null) => boolean
   #count = 0
 
-  /** @param endConnection ends it at once: what it has sent is then skipped */
-  constructor(endConnection: () => void) {
+  /**
+   * @param endConnection ends it at once: what it has sent is then skipped
+   * @param partArrived called with the bytes of each part
+   */
+  constructor(endConnection: () => void, partArrived: (bytes: number) => void) {
     this.#endConnection = endConnection
-    const arrived = (part: Buffer) => this.#add(1 - part.length / MIN_PART_BYTES)
+    const arrived = ({ length }: Buffer) => {
+      this.#add(1 - length / MIN_PART_BYTES)
+      partArrived(length)
+    }
     this.#push = function (part) {
       const wantsMore = Duplex.prototype.push.call(this, part)
       if (part !== null) arrived(part)

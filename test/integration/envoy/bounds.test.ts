@@ -72,6 +72,7 @@ beforeEach(async () => {
     callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
     countCall: () => undefined,
+    bar: () => undefined,
     largeRequests: new LargeRequests(new AbortController().signal),
     hold: (bytes: number) => {
       held = bytes
@@ -217,7 +218,7 @@ it('a call that stays open counts in the memory of requests until it has ended',
   calls.answer = (_message, responder) => responder.send(Buffer.alloc(0))
   const client = new Http2Client(port())
   const streams = Array.from({ length: 3 }, () => client.open({ ':path': '/a' }).end(framed(Buffer.alloc(0))))
-  await eventually(() => expect(held).toBe(3 * 8 * KIB))
+  await eventually(() => expect(held).toBe(3 * 16 * KIB))
   for (const stream of streams) stream.close()
   await eventually(() => expect(held).toBe(0))
   client.close()

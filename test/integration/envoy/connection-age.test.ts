@@ -37,6 +37,7 @@ beforeEach(async () => {
     callTurns: new SocketTurns({ perTurn: 128, turnsToRest: 3 }),
     endings: new FewPerTurn<GrpcConnection>(10),
     countCall: () => undefined,
+    bar: () => undefined,
     largeRequests: new LargeRequests(new AbortController().signal),
     failed: () => ({ name: 'INTERNAL', message: '' }),
   })

@@ -45,6 +45,35 @@ function openAll(address: string, count: number, state?: ConnectionState): Conne
 
 const openOf = (connections: readonly Connection[]) => connections.map(({ isOpen }) => isOpen)
 
+describe('the slots of a part of the connections', () => {
+  let part: ConnectionSlots
+  const openInPart = (address: string): Connection => {
+    const connection = new Connection(address)
+    part.admit(connection.socket, () => 'idle')
+    return connection
+  }
+  beforeEach(() => {
+    part = slots.part(1 / 3)
+  })
+
+  it('are fewer, and are bounded in the same way', () => {
+    const [first, second] = [openInPart('192.0.2.1'), openInPart('192.0.2.1')]
+    expect(openInPart('192.0.2.1').isOpen).toBe(false)
+    expect(openInPart('192.0.2.2').isOpen).toBe(true)
+    expect(openOf([first, second])).toEqual([false, true])
+    expect([part.areTaken, slots.areTaken, closed]).toEqual([true, false, 2])
+  })
+
+  it('take as many of the others', () => {
+    const others = openAll('192.0.2.1', MAX - 1)
+    openInPart('192.0.2.2')
+    expect(slots.areTaken).toBe(true)
+    const second = openInPart('192.0.2.2')
+    expect([openOf(others).includes(false), second.isOpen]).toEqual([true, true])
+    expect(openInPart('192.0.2.2').isOpen).toBe(false)
+  })
+})
+
 describe('once every slot is taken, a new connection', () => {
   it('replaces the oldest idle one of the address that holds the most', () => {
     const first = open('192.0.2.1')

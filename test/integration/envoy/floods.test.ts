@@ -1,0 +1,74 @@
+import { connect, type Socket } from 'node:net'
+import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { TestGrpcServer } from '../../support/grpc-server.ts'
+import { framed, Http2Client } from '../../support/http2-client.ts'
+import { END_HEADERS, END_STREAM, frame, HEADERS, PING, PREFACE, SETTINGS } from '../../support/http2-frames.ts'
+import { HeldChecker } from '../../support/resp-server.ts'
+
+/** The domain `edge`, with the descriptor `a`=`b`. */
+const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62', 'hex'))
+
+const [WINDOW_UPDATE, UNKNOWN_TYPE] = [8, 0x20]
+const FLOODER = '127.0.0.2'
+
+let checker: HeldChecker
+let server: TestGrpcServer
+let client: Http2Client
+const sockets: Socket[] = []
+beforeEach(async () => {
+  checker = new HeldChecker()
+  server = await TestGrpcServer.start(checker)
+  client = new Http2Client(server.port)
+})
+afterEach(async () => {
+  for (const socket of sockets.splice(0)) socket.destroy()
+  client.close()
+  await server.close()
+})
+
+function open(localAddress: string): Socket {
+  const socket = connect({ port: server.port, host: '127.0.0.1', localAddress })
+  sockets.push(socket)
+  socket.on('error', () => undefined).resume()
+  socket.write(Buffer.concat([PREFACE, frame(SETTINGS, 0, 0)]))
+  return socket
+}
+
+const closeOf = (socket: Socket) => new Promise(resolve => socket.once('close', resolve))
+
+/** Sends until the server has closed the connection. */
+async function flood(socket: Socket, bytesOf: (turn: number) => Buffer): Promise<void> {
+  const closed = closeOf(socket)
+  for (let turn = 0; !socket.closed; turn++) {
+    if (socket.write(bytesOf(turn))) continue
+    await Promise.race([new Promise(resolve => socket.once('drain', resolve)), closed])
+  }
+}
+
+/** More fields than node:http2 reports: it refuses the head. */
+const headOf = (stream: number, fields: number) =>
+  frame(HEADERS, END_STREAM | END_HEADERS, stream, Buffer.from('00016100'.repeat(fields), 'hex'))
+
+it.each<[string, (turn: number) => Buffer]>([
+  ['heads that have too many fields', turn => headOf(2 * turn + 1, 3_500)],
+  ['many small heads that have too many fields', turn => headOf(2 * turn + 1, 130)],
+  ['frames of an unknown type', () => frame(UNKNOWN_TYPE, 0, 0, Buffer.alloc(1_000))],
+  ['settings', () => frame(SETTINGS, 0, 0)],
+  ['pings', () => frame(PING, 0, 0, Buffer.alloc(8))],
+  ['a larger window', () => frame(WINDOW_UPDATE, 0, 0, Buffer.from([0, 0, 0, 1]))],
+])('a client that floods the server with %s is disconnected, and no other', async (_what, bytesOf) => {
+  await flood(open(FLOODER), bytesOf)
+  await closeOf(open(FLOODER))
+  expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  const other = new Http2Client(server.port)
+  expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  other.close()
+})
+
+it('a client may send heads and messages of any size that calls may have', async () => {
+  const large = { 'x-large': 'x'.repeat(15_000) }
+  for (let i = 0; i < 50; i++) {
+    expect(await client.ask(REQUEST, large)).toMatchObject({ grpcStatus: '0' })
+    expect(await client.ask(framed(Buffer.alloc(1024 * 1024 - 100)))).toMatchObject({ grpcStatus: '3' })
+  }
+})
