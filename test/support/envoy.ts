@@ -17,19 +17,10 @@ export const REPEATED_HEADER = 'x-tokens'
 const LISTENERS = ['static_resources', 'listeners']
 const MANAGER = ['filter_chains', 0, 'filters', 0, 'typed_config']
 /** Where the parts of the configuration are that recipes replace. */
-export const HTTP_FILTERS = [...LISTENERS, 0, ...MANAGER, 'http_filters']
-export const ROUTE_LIMITS = [
-  ...LISTENERS,
-  0,
-  ...MANAGER,
-  'route_config',
-  'virtual_hosts',
-  0,
-  'routes',
-  0,
-  'route',
-  'rate_limits',
-]
+export const CONNECTION_MANAGER = [...LISTENERS, 0, ...MANAGER]
+export const HTTP_FILTERS = [...CONNECTION_MANAGER, 'http_filters']
+const ROUTE = ['route_config', 'virtual_hosts', 0, 'routes', 0, 'route']
+export const ROUTE_LIMITS = [...CONNECTION_MANAGER, ...ROUTE, 'rate_limits']
 export const SERVICE_CLUSTER = ['static_resources', 'clusters', 1]
 const CLUSTERS = ['static_resources', 'clusters']
 const PORT = ['address', 'socket_address', 'port_value']
