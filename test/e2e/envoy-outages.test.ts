@@ -23,7 +23,7 @@ describeLongWithEnvoy('the real Envoy, which waits for 20 ms', () => {
     service = await Service.start({
       env: { REDIS_URL: buckets.url, CONFIG_REDIS_URL: config.url, GRPC_PORT: '0' },
     })
-    await new Client(service.url).put('rls;edge;remote_address', ENDLESS)
+    await new Client(service.url).put('rls;edge;masked_remote_address', ENDLESS)
     envoy = await Envoy.start({ grpcPorts: [service.grpcPort], timeout: '0.02s' })
   })
   afterAll(async () => {

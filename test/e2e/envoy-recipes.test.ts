@@ -1,42 +1,13 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type Document, parse, parseAllDocuments, type YAMLSeq } from 'yaml'
+import { parse, parseAllDocuments, type YAMLSeq } from 'yaml'
 import { Client } from '../support/client.ts'
-import {
-  Envoy,
-  envoyRecipe,
-  faultsIn,
-  HTTP_FILTERS,
-  REPEATED_HEADER,
-  ROUTE_LIMITS,
-  SERVICE_CLUSTER,
-} from '../support/envoy.ts'
+import { Envoy, envoyRecipe, faultsIn, HTTP_FILTERS, REPEATED_HEADER } from '../support/envoy.ts'
+import { aiGatewayParts, withAiGatewayParts, withIstioParts } from '../support/envoy-recipes.ts'
 import { eventually } from '../support/eventually.ts'
 import { manifestsIn, readYaml } from '../support/kubernetes.ts'
 import { describeWithEnvoy } from '../support/programs.ts'
 import { recipeBlocks } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
-
-interface Istio {
-  readonly spec: { readonly configPatches: readonly { readonly patch: { readonly value: object } }[] }
-}
-interface PatchPolicy {
-  readonly spec: { readonly jsonPatches: readonly { readonly operation: { readonly value: object } }[] }
-}
-
-/** The filter and the cluster of the service in the recipe for Envoy AI Gateway. */
-function aiGatewayParts(): readonly [object, object] {
-  const [, policy = ''] = recipeBlocks('envoy-ai-gateway', 'yaml')
-  const { spec } = parse(policy) as PatchPolicy
-  return spec.jsonPatches.map(({ operation }) => operation.value) as [object, object]
-}
-
-/** Envoy's own configuration, with the parts of the recipe. */
-function withAiGatewayParts(config: Document): void {
-  const [filter, cluster] = aiGatewayParts()
-  config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
-  config.deleteIn(ROUTE_LIMITS)
-  config.setIn(SERVICE_CLUSTER, config.createNode(cluster))
-}
 
 /** Brings the count of tokens from a header of the answer, in place of the gateway, which reads the answer. */
 const COUNT_FROM_HEADER = {
@@ -64,13 +35,8 @@ describeWithEnvoy('the configuration of Envoy in the recipe', () => {
   })
 
   it('is valid for Istio', async () => {
-    const [text = ''] = recipeBlocks('istio', 'yaml')
-    const { spec } = parse(text) as Istio
-    const [filter, host] = spec.configPatches.map(({ patch }) => patch.value) as [object, { rate_limits: object }]
     const config = envoyRecipe()
-    config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
-    config.setIn(ROUTE_LIMITS, config.createNode(host.rate_limits))
-    config.setIn([...SERVICE_CLUSTER, 'name'], 'outbound|8081||throttler.throttler.svc.cluster.local')
+    withIstioParts(config)
     expect(await faultsIn(config)).toBe('')
   })
 

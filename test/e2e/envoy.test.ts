@@ -9,7 +9,7 @@ import { describeWithEnvoy } from '../support/programs.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
 
-const POLICY = 'rls;edge;remote_address'
+const POLICY = 'rls;edge;masked_remote_address'
 const SLOW = { refillTokens: 1, refillIntervalMs: 86_400_000 }
 const ENDLESS = { capacity: 1_000_000, refillTokens: 1_000_000 }
 /** A busy machine is not a failure of the store. */
@@ -72,7 +72,7 @@ describeWithEnvoy('the real Envoy', () => {
   })
 
   it('passes as many requests as the limit allows, and answers the next with 429 and its fields', async () => {
-    await client.request('DELETE', '/buckets/rls%3Bedge%3Bremote_address%3D127.0.0.1')
+    await client.request('DELETE', '/buckets/rls%3Bedge%3Bmasked_remote_address%3D127.0.0.1%2F32')
     await eventually(async () => expect(await statusOf()).toBe(200))
     expect(await statuses(2)).toEqual([200, 429])
     const { status, headers } = await fetch(envoy.url)
@@ -86,19 +86,19 @@ describeWithEnvoy('the real Envoy', () => {
   })
 
   it('obeys a policy for one address before that for any, and the modes', async () => {
-    await client.put(`${POLICY}=127.0.0.1`, { mode: 'off' })
+    await client.put(`${POLICY}=127.0.0.1/32`, { mode: 'off' })
     await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
-    await client.put(`${POLICY}=127.0.0.1`, { mode: 'block' })
+    await client.put(`${POLICY}=127.0.0.1/32`, { mode: 'block' })
     await eventually(async () => expect(await statusOf()).toBe(429))
-    await client.put(`${POLICY}=127.0.0.1`, { capacity: 1, ...SLOW, mode: 'shadow' })
+    await client.put(`${POLICY}=127.0.0.1/32`, { capacity: 1, ...SLOW, mode: 'shadow' })
     await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
-    await client.put(`${POLICY}=127.0.0.1`, ENDLESS)
+    await client.put(`${POLICY}=127.0.0.1/32`, ENDLESS)
     await eventually(async () => expect(await statuses(3)).toEqual([200, 200, 200]))
   })
 
   it('decides descriptors of two entries by their policy, and others not', async () => {
-    await client.put('rls;edge;plan;remote_address', { mode: 'block' })
-    await client.put('rls;edge;plan=gold;remote_address', { capacity: 2, ...SLOW })
+    await client.put('rls;edge;plan;masked_remote_address', { mode: 'block' })
+    await client.put('rls;edge;plan=gold;masked_remote_address', { capacity: 2, ...SLOW })
     await eventually(async () => expect(await statusOf({ 'x-plan': 'free' })).toBe(429))
     await eventually(async () => expect(await statusOf({ 'x-plan': 'gold' })).toBe(200))
     expect(await statuses(2, { 'x-plan': 'gold' })).toEqual([200, 429])
@@ -134,7 +134,7 @@ describeWithEnvoy('the real Envoy', () => {
   it('gets the answers of the policies when the bucket store is killed, and fails as it is told where they deny', async () => {
     const onFailure = (onStoreFailure: string) => ({ capacity: 1, ...SLOW, onStoreFailure })
     for (const mode of ['allow', 'deny', 'local'])
-      await client.put(`rls;edge;plan=${mode};remote_address`, onFailure(mode))
+      await client.put(`rls;edge;plan=${mode};masked_remote_address`, onFailure(mode))
     for (const mode of ['allow', 'deny', 'local']) {
       await eventually(async () => expect(await statusOf({ 'x-plan': mode })).toBe(429))
     }

@@ -55,7 +55,9 @@ export const RateLimitRequestJson = Type.Object(
   {
     title: 'RateLimitRequest',
     description: 'A request of Envoy in the JSON of protobuf. Members can also be written in snake_case.',
-    examples: [{ domain: 'edge', descriptors: [{ entries: [{ key: 'remote_address', value: '203.0.113.7' }] }] }],
+    examples: [
+      { domain: 'edge', descriptors: [{ entries: [{ key: 'masked_remote_address', value: '203.0.113.7/32' }] }] },
+    ],
   },
 )
 
