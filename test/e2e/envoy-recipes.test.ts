@@ -2,7 +2,13 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseAllDocuments, type YAMLSeq } from 'yaml'
 import { Client } from '../support/client.ts'
 import { Envoy, envoyRecipe, faultsIn, HTTP_FILTERS, REPEATED_HEADER } from '../support/envoy.ts'
-import { aiGatewayParts, withAiGatewayParts, withIstioParts } from '../support/envoy-recipes.ts'
+import {
+  aiGatewayParts,
+  contourDescriptors,
+  recipePolicyKey,
+  withAiGatewayParts,
+  withIstioParts,
+} from '../support/envoy-recipes.ts'
 import { eventually } from '../support/eventually.ts'
 import { manifestsIn, readYaml } from '../support/kubernetes.ts'
 import { describeWithEnvoy } from '../support/programs.ts'
@@ -82,6 +88,28 @@ describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
     expect(await ask(100)).toBe(200)
     await eventually(async () => expect(await ask(1)).toBe(429))
     expect(await remaining()).toBe(0)
+  })
+})
+
+describe('the recipe for Contour', () => {
+  let service: Service
+  let client: Client
+  beforeAll(async () => {
+    service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '4000' } })
+    client = new Client(service.url)
+    const once = { capacity: 1, refillTokens: 1, refillIntervalMs: 86_400_000 }
+    await client.put(recipePolicyKey('contour'), once)
+  })
+  afterAll(() => service.stop())
+
+  it.each([
+    ['without header fields', '203.0.113.1', {}],
+    ['with the plan gold', '203.0.113.2', { 'x-plan': 'gold' }],
+    ['with another plan', '203.0.113.3', { 'x-plan': 'other' }],
+  ])('limits a client %s', async (_name, address, headers) => {
+    const request = { domain: 'contour', descriptors: contourDescriptors(address, headers) }
+    expect((await client.request('POST', '/json', request)).body.overallCode).toBe('OK')
+    expect((await client.request('POST', '/json', request)).body.overallCode).toBe('OVER_LIMIT')
   })
 })
 

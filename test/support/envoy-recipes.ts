@@ -1,4 +1,4 @@
-import { type Document, parse } from 'yaml'
+import { type Document, parse, parseAllDocuments } from 'yaml'
 import { blocksUnder } from './documents.ts'
 import { HTTP_FILTERS, ROUTE_LIMITS, SERVICE_CLUSTER } from './envoy.ts'
 import { recipe, recipeBlocks } from './recipe.ts'
@@ -6,6 +6,18 @@ import { recipe, recipeBlocks } from './recipe.ts'
 interface Istio {
   readonly spec: { readonly configPatches: readonly { readonly patch: { readonly value: object } }[] }
 }
+interface HttpProxy {
+  readonly spec: {
+    readonly virtualhost: {
+      readonly rateLimitPolicy: {
+        readonly global: { readonly descriptors: readonly { readonly entries: readonly ContourEntry[] }[] }
+      }
+    }
+  }
+}
+type ContourEntry =
+  | { readonly remoteAddress: object }
+  | { readonly requestHeader: { readonly headerName: string; readonly descriptorKey: string } }
 interface PatchPolicy {
   readonly spec: { readonly jsonPatches: readonly { readonly operation: { readonly value: object } }[] }
 }
@@ -32,6 +44,22 @@ export function withIstioParts(config: Document): void {
   config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
   config.setIn(ROUTE_LIMITS, config.createNode(host.rate_limits))
   config.setIn([...SERVICE_CLUSTER, 'name'], 'outbound|8081||throttler.throttler.svc.cluster.local')
+}
+
+/** The descriptors with which an Envoy of Contour asks about a request, by the recipe. */
+export function contourDescriptors(address: string, headers: Readonly<Record<string, string>>): object[] {
+  const proxy = parseAllDocuments(recipe('contour', 'yaml', {}))
+    .at(-1)
+    ?.toJS() as HttpProxy
+  const descriptors = proxy.spec.virtualhost.rateLimitPolicy.global.descriptors.map(({ entries }) =>
+    entries.map(entry =>
+      'remoteAddress' in entry
+        ? { key: 'remote_address', value: address }
+        : { key: entry.requestHeader.descriptorKey, value: headers[entry.requestHeader.headerName] },
+    ),
+  )
+  // A descriptor with an entry that has no value is left out.
+  return descriptors.filter(entries => entries.every(({ value }) => value !== undefined)).map(entries => ({ entries }))
 }
 
 /** The filter and the cluster of the service in the recipe for Envoy AI Gateway. */
