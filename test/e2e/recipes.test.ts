@@ -6,11 +6,12 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { transform } from '@swc/core'
+import { freePort } from '../../src/processes/free-port.ts'
 import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
 import { eventually } from '../support/eventually.ts'
-import { FakeModel, finish, say } from '../support/fake-model.ts'
+import { FakeModel, finish, say, UNKNOWN_MODEL } from '../support/fake-model.ts'
 import { itShows } from '../support/readme.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
@@ -105,9 +106,10 @@ describe('the recipe for a gateway for a model', () => {
 
   const startGateway = () => start('model-gateway', 'express', { 'http://127.0.0.1:11434': model.url })
 
-  const ask = (url: string, user: string, members: object = {}) =>
+  const ask = (url: string, user: string, members: object = {}, signal?: AbortSignal) =>
     fetch(`${url}/v1/chat/completions`, {
       method: 'POST',
+      ...(signal && { signal }),
       headers: { 'content-type': 'application/json', 'x-user': user },
       body: JSON.stringify({ messages: MESSAGES, ...members }),
     })
@@ -144,6 +146,50 @@ describe('the recipe for a gateway for a model', () => {
     for (let text = ''; !text.includes('three'); ) text += (await reader.read()).value
     await Promise.all([once(answer, 'close'), reader.cancel()])
     await eventually(async () => expect(await remaining('tokens:cy')).toBe(10_000 - PROMPT_TOKENS - 3))
+  })
+
+  it('charges the prompt if the client disconnects before the first part', async () => {
+    await admin.put('tokens:eve', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const url = await startGateway()
+    const client = new AbortController()
+    const [answer, asked] = [model.nextAnswer(), ask(url, 'eve', {}, client.signal)]
+    const stopped = once(await answer, 'close')
+    client.abort()
+    await expect(asked).rejects.toThrow('aborted')
+    await stopped
+    await eventually(async () => expect(await remaining('tokens:eve')).toBe(10_000 - PROMPT_TOKENS))
+  })
+
+  it('charges nothing if the model refuses the request', async () => {
+    await admin.put('tokens:fay', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const url = await startGateway()
+    await expect(ask(url, 'fay', { model: UNKNOWN_MODEL })).rejects.toThrow('fetch failed')
+    await eventually(async () => expect(await remaining('tokens:fay')).toBe(10_000))
+  })
+
+  it('charges nothing if the model cannot be reached', async () => {
+    await admin.put('tokens:gus', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    const unreachable = `http://127.0.0.1:${await freePort('127.0.0.1')}`
+    const url = await start('model-gateway', 'express', { 'http://127.0.0.1:11434': unreachable })
+    await expect(ask(url, 'gus')).rejects.toThrow('fetch failed')
+    await eventually(async () => expect(await remaining('tokens:gus')).toBe(10_000))
+  })
+
+  it.each([-10_000, 0.5, '5'])('holds its own estimate if max_tokens is %p', async maxTokens => {
+    await admin.put('tokens:hal', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
+    await admin.request('DELETE', '/buckets/tokens%3Ahal')
+    const url = await startGateway()
+    const [answer, response] = await Promise.all([
+      model.nextAnswer().then(answer => {
+        say(answer, 'Hello.')
+        return answer
+      }),
+      ask(url, 'hal', { max_tokens: maxTokens }),
+    ])
+    expect(await remaining('tokens:hal')).toBe(10_000 - PROMPT_TOKENS - 1_000)
+    finish(answer, 100)
+    await response.text()
+    await eventually(async () => expect(await remaining('tokens:hal')).toBe(9_900))
   })
 
   it('denies a request that does not fit beside those in progress, and allows it once they are settled', async () => {

@@ -1,14 +1,26 @@
 import { once } from 'node:events'
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { json } from 'node:stream/consumers'
+
+/** What requests name to be refused. */
+export const UNKNOWN_MODEL = 'unknown'
 
 /** A model whose answers are streamed as the test says, in the format of OpenAI's chat completions. */
 export class FakeModel {
   readonly #server = createServer((request, response) => {
-    request.resume()
+    void this.#answer(request, response)
+  })
+
+  async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { model } = (await json(request)) as { model?: string }
+    if (model === UNKNOWN_MODEL) {
+      response.writeHead(404).end()
+      return
+    }
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     this.#server.emit('answer', response)
-  })
+  }
 
   async start(): Promise<this> {
     this.#server.listen(0, '127.0.0.1')
