@@ -1,7 +1,9 @@
+import { EventEmitter, once } from 'node:events'
+import type { RequestListener } from 'node:http'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { parse, parseAllDocuments, type YAMLSeq } from 'yaml'
 import { Client } from '../support/client.ts'
-import { Envoy, envoyRecipe, faultsIn, HTTP_FILTERS, REPEATED_HEADER } from '../support/envoy.ts'
+import { answerEverything, Envoy, envoyRecipe, faultsIn, HTTP_FILTERS, REPEATED_HEADER } from '../support/envoy.ts'
 import {
   aiGatewayParts,
   contourDescriptors,
@@ -53,19 +55,36 @@ describeWithEnvoy('the configuration of Envoy in the recipe', () => {
   })
 })
 
+/** The application as a model: `/hang` has no answer, that of `/break-off` has no end, `/refuse` fails. */
+const MODEL: RequestListener = (request, response) => {
+  if (request.url === '/hang') return
+  if (request.url === '/break-off') response.write('Hel')
+  else if (request.url === '/refuse') response.writeHead(400).end()
+  else answerEverything(request, response)
+}
+
 describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
+  const LIMIT = { capacity: 10_000, refillTokens: 1, refillIntervalMs: 86_400_000, overdraft: true }
+  const ESTIMATE = 4_000
   let service: Service
   let client: Client
   let envoy: Envoy
+  let arrived: EventEmitter
   beforeAll(async () => {
     service = await Service.start({ env: { WEB_CONCURRENCY: '1', GRPC_PORT: '0', REDIS_TIMEOUT_MS: '4000' } })
     client = new Client(service.url)
+    await client.put(recipePolicyKey('envoy-ai-gateway'), LIMIT)
+    arrived = new EventEmitter()
     envoy = await Envoy.start({
       grpcPorts: [service.grpcPort],
+      application: (request, response) => {
+        MODEL(request, response)
+        arrived.emit('request')
+      },
       edit: config => {
         withAiGatewayParts(config)
         const filters = config.getIn(HTTP_FILTERS) as YAMLSeq
-        filters.items.splice(1, 0, config.createNode(COUNT_FROM_HEADER))
+        filters.items.splice(2, 0, config.createNode(COUNT_FROM_HEADER))
       },
     })
   })
@@ -74,20 +93,47 @@ describeWithEnvoy('the recipe for Envoy AI Gateway', () => {
     await service.stop()
   })
 
+  const ask = async (user: string, { path = '/', tokens = undefined as number | undefined } = {}) => {
+    const count: Record<string, string> = tokens === undefined ? {} : { [REPEATED_HEADER]: String(tokens) }
+    return (await fetch(`${envoy.url}${path}`, { headers: { 'x-user-id': user, ...count } })).status
+  }
+  const remaining = async (user: string) => (await client.get(`/buckets/rls%3Bai%3Buser%3D${user}`)).body.remaining
+
   it('charges the tokens of an answer after it, and denies requests while there is debt', async () => {
-    await client.put('rls;ai;user', { capacity: 100, refillTokens: 1, refillIntervalMs: 86_400_000, overdraft: true })
-    const ask = async (tokens?: number) => {
-      const count: Record<string, string> = tokens === undefined ? {} : { [REPEATED_HEADER]: String(tokens) }
-      return (await fetch(envoy.url, { headers: { 'x-user-id': 'ann', ...count } })).status
+    expect(await ask('ann', { tokens: 30 })).toBe(200)
+    await eventually(async () => expect(await remaining('ann')).toBe(9_970))
+    expect(await ask('ann', { tokens: 10_000 })).toBe(200)
+    await eventually(async () => expect(await ask('ann', { tokens: 1 })).toBe(429))
+    expect(await remaining('ann')).toBe(0)
+  })
+
+  it('charges the estimate if the client disconnects before the first part', async () => {
+    const left = new AbortController()
+    const asked = fetch(`${envoy.url}/hang`, { headers: { 'x-user-id': 'bob' }, signal: left.signal })
+    await once(arrived, 'request')
+    left.abort()
+    await expect(asked).rejects.toThrow('aborted')
+    await eventually(async () => expect(await remaining('bob')).toBe(10_000 - ESTIMATE))
+  })
+
+  it('charges the estimate if the client disconnects before the end of the answer', async () => {
+    const { body } = await fetch(`${envoy.url}/break-off`, { headers: { 'x-user-id': 'cy' } })
+    const reader = (body as ReadableStream<Uint8Array>).getReader()
+    await reader.read()
+    await reader.cancel()
+    await eventually(async () => expect(await remaining('cy')).toBe(10_000 - ESTIMATE))
+  })
+
+  it('charges nothing for a request that the model, or the service, refuses', async () => {
+    expect(await ask('di', { path: '/refuse' })).toBe(400)
+    await client.put('rls;ai;user=eve', { mode: 'block' })
+    expect(await ask('eve')).toBe(429)
+    await client.put('rls;ai;user=eve', LIMIT)
+    // What is charged after these answers comes before what is charged after the next.
+    for (const user of ['di', 'eve']) {
+      expect(await ask(user, { tokens: 5 })).toBe(200)
+      await eventually(async () => expect(await remaining(user)).toBe(9_995))
     }
-    const remaining = async () => (await client.get('/buckets/rls%3Bai%3Buser%3Dann')).body.remaining
-    // An error of the model has no count.
-    expect(await ask()).toBe(200)
-    expect(await ask(30)).toBe(200)
-    await eventually(async () => expect(await remaining()).toBe(70))
-    expect(await ask(100)).toBe(200)
-    await eventually(async () => expect(await ask(1)).toBe(429))
-    expect(await remaining()).toBe(0)
   })
 })
 

@@ -1,4 +1,4 @@
-import { type Document, parse, parseAllDocuments } from 'yaml'
+import { type Document, parse, parseAllDocuments, type YAMLSeq } from 'yaml'
 import { blocksUnder } from './documents.ts'
 import { HTTP_FILTERS, ROUTE_LIMITS, SERVICE_CLUSTER } from './envoy.ts'
 import { recipe, recipeBlocks } from './recipe.ts'
@@ -62,17 +62,19 @@ export function contourDescriptors(address: string, headers: Readonly<Record<str
   return descriptors.filter(entries => entries.every(({ value }) => value !== undefined)).map(entries => ({ entries }))
 }
 
-/** The filter and the cluster of the service in the recipe for Envoy AI Gateway. */
-export function aiGatewayParts(): readonly [object, object] {
+/** The filter of the service, that of the estimate, and the cluster of the service in the recipe for Envoy AI Gateway. */
+export function aiGatewayParts(): readonly [object, object, object] {
   const [, policy = ''] = recipeBlocks('envoy-ai-gateway', 'yaml')
   const { spec } = parse(policy) as PatchPolicy
-  return spec.jsonPatches.map(({ operation }) => operation.value) as [object, object]
+  return spec.jsonPatches.map(({ operation }) => operation.value) as [object, object, object]
 }
 
 /** Envoy's own configuration, with the parts of the recipe for Envoy AI Gateway. */
 export function withAiGatewayParts(config: Document): void {
-  const [filter, cluster] = aiGatewayParts()
+  const [filter, estimate, cluster] = aiGatewayParts()
   config.setIn([...HTTP_FILTERS, 0], config.createNode(filter))
+  const filters = config.getIn(HTTP_FILTERS) as YAMLSeq
+  filters.items.splice(1, 0, config.createNode(estimate))
   config.deleteIn(ROUTE_LIMITS)
   config.setIn(SERVICE_CLUSTER, config.createNode(cluster))
 }

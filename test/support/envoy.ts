@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { createServer, type Server } from 'node:http'
+import { createServer, type RequestListener, type Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -32,6 +32,8 @@ interface EnvoyOptions {
   readonly grpcPorts: readonly number[]
   /** How long Envoy waits for the service. Default: 5 s, since a busy machine is not an error of the service. */
   readonly timeout?: string
+  /** The application behind Envoy. Default: answers everything. */
+  readonly application?: RequestListener
   /** Changes the configuration further. */
   readonly edit?: (config: Document) => void
 }
@@ -65,11 +67,7 @@ export class Envoy {
   }
 
   static async start(options: EnvoyOptions): Promise<Envoy> {
-    const application = createServer(({ headers }, response) => {
-      const repeated = headers[REPEATED_HEADER]
-      if (repeated !== undefined) response.setHeader(REPEATED_HEADER, repeated)
-      response.end('hello')
-    })
+    const application = createServer(options.application ?? answerEverything)
     await once(application.listen(0, '127.0.0.1'), 'listening')
     const [listen = 0, strict = 0, admin = 0] = await Promise.all([1, 2, 3].map(() => freePort('127.0.0.1')))
     const ports = { listen, strict, admin }
@@ -106,6 +104,12 @@ export class Envoy {
     this.#application.closeAllConnections()
     await rm(this.#directory, { recursive: true })
   }
+}
+
+export const answerEverything: RequestListener = ({ headers }, response) => {
+  const repeated = headers[REPEATED_HEADER]
+  if (repeated !== undefined) response.setHeader(REPEATED_HEADER, repeated)
+  response.end('hello')
 }
 
 /** The configuration in the documents. */
