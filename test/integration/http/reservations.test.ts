@@ -151,6 +151,25 @@ describe('settling', () => {
     }
   })
 
+  it('charges every limit that the bucket records, also one that only another reservation of 0 tokens was decided by', async () => {
+    await client().put('moved', { ...SLOW, capacity: 10 })
+    const id = await held('moved', 4)
+    await client().put('moved', { limits: [{ ...SLOW, name: 'other', capacity: 20 }] })
+    await held('moved', 0)
+    expect((await settle(id, { tokens: 3 })).body.checks).toEqual([{ key: 'moved', tokens: 3, charged: 3 }])
+    expect(await remainingOf('moved')).toBe(17)
+    await client().put('moved', { ...SLOW, capacity: 10 })
+    expect(await remainingOf('moved')).toBe(7)
+  })
+
+  it('charges no limit that came with a later policy and that nothing was decided by', async () => {
+    await client().put('unmoved', { ...SLOW, capacity: 10 })
+    const id = await held('unmoved', 4)
+    await client().put('unmoved', { limits: [{ ...SLOW, name: 'other', capacity: 20 }] })
+    expect((await settle(id, { tokens: 3 })).status).toBe(200)
+    expect(await remainingOf('unmoved')).toBe(20)
+  })
+
   it('again with the same amounts gets the same answer and charges nothing twice; other amounts are refused', async () => {
     const id = await held('ten:g', 3)
     const [first, again] = [await settle(id, { tokens: 4 }), await settle(id, { tokens: 4 })]
