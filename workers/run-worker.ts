@@ -8,15 +8,14 @@ import { reportReady } from '../src/processes/report-ready.ts'
 import { stopOnRequest } from '../src/processes/shutdown.ts'
 import { preflight } from '../src/redis/connection/preflight.ts'
 import { configTarget } from '../src/redis/connection/redis-target.ts'
-import { claimLayout } from '../src/redis/policies/layout.ts'
 import { maintainedPartitions } from '../src/redis/policies/maintained-partitions.ts'
 import { loadDotenv } from '../src/settings/dotenv.ts'
 import { readEnv } from '../src/settings/env.ts'
 import { loadTracer } from '../src/tracing/load-tracer.ts'
+import { awaitLayout } from './await-layout.ts'
 import { composeWorker } from './compose-worker.ts'
 import { LogCompaction } from './log-compaction.ts'
 import { serveMetrics } from './metrics-server.ts'
-import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
  * Under constant changes a worker uses 20 MB. V8 would let the heap grow to twice as much before it collects garbage. V8 reads this
@@ -76,7 +75,7 @@ try {
   }
 
   // The worker is ready even while Redis is unavailable, and waits for it.
-  retryWhileUnavailable(() => claimLayout(redis, env.KEY_PREFIX))
+  awaitLayout(redis, { keyPrefix: env.KEY_PREFIX, logger })
     .then(() => workers.start())
     .then(() => void ends.start())
     .catch(err => exitWithReport(err, parent))

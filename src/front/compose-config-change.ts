@@ -18,6 +18,7 @@ import { refusalReport } from '../observability/refusal-report.ts'
 import { BullCommandQueue } from '../queues/command-queue.ts'
 import { type QueueObservation, QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
+import { reasonOf } from '../redis/connection/connection-report.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
@@ -25,7 +26,7 @@ import { RedisCommandStore } from '../redis/policies/command-store.ts'
 import { RedisEventLog } from '../redis/policies/event-log.ts'
 import { RedisIdempotencyStore } from '../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../redis/policies/import-staging.ts'
-import { claimLayout } from '../redis/policies/layout.ts'
+import { claimLayout, LayoutMismatch } from '../redis/policies/layout.ts'
 import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../redis/policies/policy-store-inspection.ts'
 import type { Env } from '../settings/env.ts'
@@ -150,7 +151,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       })
       void follower.firstLoad.then(options.policiesLoaded)
       await Promise.race([follower.firstLoad, mayServeWithout])
-      if (follower.isLoaded) await claimLayout(redis, keyPrefix).catch(leaveToWorker)
+      if (follower.isLoaded) await claimLayout(redis, keyPrefix).catch(err => leaveToWorker(err, logger))
     },
     endWaits: () => waiters.end(),
     close: async () => {
@@ -162,7 +163,15 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
   }
 }
 
-/** A worker of this release records the layout too, as soon as the store is available. */
-function leaveToWorker(err: Error): void {
-  if (!isTransient(err)) throw err
+/**
+ * A worker of this release claims the layout too, before it applies any change. So checks need not wait for a store that is
+ * unavailable or denies a right. @throws {LayoutMismatch}
+ */
+function leaveToWorker(err: Error, logger: Logger): void {
+  if (err instanceof LayoutMismatch) throw err
+  if (isTransient(err)) return
+  logger.error(
+    { reason: reasonOf(err) },
+    'the layout of the policy store cannot be checked: this process serves by the policies that it has loaded',
+  )
 }

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
+import { layoutKey } from '../../src/redis/keys.ts'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -63,5 +64,35 @@ describeWithRedis('a service whose Redis user', () => {
     expect((await client.put('b', POLICY)).status).toBe(201)
     await Promise.all(recovered)
     expect(service.pids).toEqual(pids)
+  })
+
+  it.each([
+    ['the key of the layout', ['resetkeys', '~throttler:*', '~{throttler:c*', '~{throttler:[bfi]*'], ['~{throttler:*']],
+    ['SET, and the layout', ['-set'], ['+set']],
+  ])('loses the right to %s is degraded, and its processes start and serve', async (_, lost, restored) => {
+    await setUser('on', '>password', '~throttler:*', '~{throttler:*', 'allchannels', '+@all')
+    const [service, client] = await start()
+    await client.put('a', { capacity: 1, refillTokens: 1, refillIntervalMs: 3_600_000 })
+    await setUser(...lost)
+    if (lost.includes('-set')) await admin.del(layoutKey('throttler'))
+    const degraded = { status: 'degraded', configStore: 'down', reason: 'not-authorized' }
+    await eventually(async () => expect((await client.get('/health')).body).toMatchObject(degraded))
+
+    const refused = service.says(/this process serves by the policies that it has loaded/)
+    const waiting = service.says(/until it can, this worker applies no changes/)
+    for (const title of ['throttler front', 'throttler worker'])
+      for (const pid of service.pidsOf(title)) process.kill(pid, 'SIGKILL')
+    expect((await refused).input).toMatch(/"reason":"NOPERM [^"\\]+"/)
+    expect((await waiting).input).toMatch(/"reason":"NOPERM [^"\\]+"/)
+    await eventually(async () => expect((await client.check('a', 0)).body).toMatchObject({ policyVersion: 1 }))
+    expect((await client.put('a', POLICY, { prefer: 'respond-async' })).status).toBe(202)
+
+    const accepted = service.says(/the layout of the policy store has been checked/)
+    await setUser(...restored)
+    await accepted
+    await eventually(async () => expect((await client.check('a', 0)).body.limit).toBe(POLICY.capacity))
+    await eventually(async () => expect((await client.get('/health')).body.status).toBe('ok'))
+    expect(await admin.exists(layoutKey('throttler'))).toBe(1)
+    expect(service.output.filter(line => line.includes('cannot start'))).toEqual([])
   })
 })

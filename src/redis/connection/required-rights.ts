@@ -78,10 +78,23 @@ function policyRights(keyPrefix: string): readonly Right[] {
   const channel = announcementChannel(keyPrefix)
   return [
     ...policyKeyRights(new ConfigKeys(keyPrefix, 0).writeProbe, keyPrefix),
-    ...rightsOn(idempotencyKeyOf(keyPrefix, { actor: 'x', key: 'x' }), keyPrefix, ANY_KEY),
-    ...rightsOn(layoutKey(keyPrefix), keyPrefix, ANY_KEY),
+    ...commonKeyRights(keyPrefix).flatMap(({ rights }) => rights),
     { command: 'PUBLISH', args: [channel, 'x'], on: { channel } },
   ]
+}
+
+/** What the service does with a key of the policy store. */
+export interface KeyRights {
+  readonly key: string
+  readonly rights: readonly Right[]
+}
+
+/** What the service does with the keys that belong to no partition. */
+export function commonKeyRights(keyPrefix: string): readonly KeyRights[] {
+  return [layoutKey(keyPrefix), idempotencyKeyOf(keyPrefix, { actor: 'x', key: 'x' })].map(key => ({
+    key,
+    rights: rightsOn(key, keyPrefix, [...ANY_KEY, 'TYPE $']),
+  }))
 }
 
 /** What the service does with the policies of a partition. @param key of this partition */

@@ -2,7 +2,7 @@
   Refuses with NOPERM if the user may not run one of these commands. It runs none of them. Before Redis 7, a script cannot ask; then it
   never refuses.
 
-  KEYS[1] a key of the partition, which is not read
+  KEYS[1] the key that they concern, which is not read
 
   ARGV[1] commands with their arguments, as JSON
 

@@ -1,6 +1,6 @@
 import { CONFIG_PARTITIONS } from '../../domain/partition.ts'
 import type { RedisClient } from '../connection/connection.ts'
-import { policyKeyRights } from '../connection/required-rights.ts'
+import { commonKeyRights, policyKeyRights, type Right } from '../connection/required-rights.ts'
 import { defineScript } from '../define-script.ts'
 import { ConfigKeys } from '../keys.ts'
 import { missingRightScript } from '../scripts.ts'
@@ -12,23 +12,28 @@ export interface WriteProbeOptions {
 }
 
 /**
- * Returns a function that sends each partition's server a write that has no effect, and asks it for the rights that changes need. A
- * server that is full, read-only or cannot persist refuses the write like any other, although it answers reads and usually PING. It
- * rejects with the server's error.
+ * Returns a function that sends each partition's server a write that has no effect, and asks it for the rights that changes need, also
+ * to the keys that belong to no partition. A server that is full, read-only or cannot persist refuses the write like any other,
+ * although it answers reads and usually PING. It rejects with the server's error.
  */
 export function writeProbe(redis: RedisClient, { keyPrefix, hasUser }: WriteProbeOptions): () => Promise<void> {
   const requireRights = defineScript<number>(redis, 'throttlerMissingRight', missingRightScript)
   const probes = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => {
     const { writeProbe } = new ConfigKeys(keyPrefix, n)
-    const commands = policyKeyRights(writeProbe, keyPrefix).map(({ command, args }) => [command, ...args])
-    return { key: writeProbe, commands: JSON.stringify(commands) }
+    return { key: writeProbe, commands: commandsOf(policyKeyRights(writeProbe, keyPrefix)) }
   })
+  // A write to these keys could have an effect.
+  const common = commonKeyRights(keyPrefix).map(({ key, rights }) => ({ key, commands: commandsOf(rights) }))
   return async () => {
-    await Promise.all(
-      probes.flatMap(({ key, commands }) => [
-        redis.set(key, '', 'XX'),
-        ...(hasUser ? [requireRights(1, key, commands)] : []),
-      ]),
-    )
+    await Promise.all([
+      ...probes.map(({ key }) => redis.set(key, '', 'XX')),
+      ...common.map(({ key }) => redis.type(key)),
+      ...(hasUser ? [...probes, ...common].map(({ key, commands }) => requireRights(1, key, commands)) : []),
+    ])
   }
+}
+
+/** As the script reads them. */
+function commandsOf(rights: readonly Right[]): string {
+  return JSON.stringify(rights.map(({ command, args }) => [command, ...args]))
 }
