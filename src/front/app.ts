@@ -56,6 +56,8 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'reques
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly calls: CallLog
+  /** Returns the problem, with the reason if a store has failed. */
+  explainFailure(problem: Problem): Problem
   /** Absent if nothing is traced. */
   readonly tracing: Tracing | undefined
 }
@@ -69,7 +71,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const bodies = new ArrivingBodies({ memory, discarding, largeRequests })
   const log = new RequestLog(deps.calls)
   const requestSpans = new RequestSpans(deps)
-  const handleError = answerErrors(log)
+  const handleError = answerErrors(log, deps.explainFailure)
   const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({

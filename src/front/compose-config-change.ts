@@ -11,6 +11,7 @@ import { EnforcedResults } from '../config-change/submit/enforced-results.ts'
 import { ResultWaiters } from '../config-change/submit/result-waiters.ts'
 import { CONFIG_PARTITIONS } from '../domain/partition.ts'
 import type { PolicyTable } from '../domain/policy-table.ts'
+import type { Problem } from '../lib/errors.ts'
 import { machineNow } from '../lib/machine-now.ts'
 import type { LoggedKey } from '../observability/logged-keys.ts'
 import type { Logger } from '../observability/logger.ts'
@@ -19,6 +20,7 @@ import { BullCommandQueue } from '../queues/command-queue.ts'
 import { type QueueObservation, QueueWatch } from '../queues/queue-watch.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { reasonOf } from '../redis/connection/connection-report.ts'
+import { failureReasonOf } from '../redis/connection/failure-reason.ts'
 import { configTarget } from '../redis/connection/redis-target.ts'
 import { isTransient } from '../redis/connection/transient.ts'
 import { RedisAnnouncements } from '../redis/policies/announcements.ts'
@@ -31,6 +33,7 @@ import { RedisPolicyReader } from '../redis/policies/policy-reader.ts'
 import { policyStoreInspection } from '../redis/policies/policy-store-inspection.ts'
 import type { Env } from '../settings/env.ts'
 import type { Tracing } from '../tracing/tracer.ts'
+import { explainStoreFailure } from './explain-store-failure.ts'
 import { tracedEnforcement } from './traced-enforcement.ts'
 
 interface ConfigChangeOptions {
@@ -58,6 +61,8 @@ export interface ConfigChangeParts {
   readonly queue: BullCommandQueue
   /** Why the policy store is unavailable; `undefined` if it is available. */
   inspectStore(): Promise<string | undefined>
+  /** Returns the problem, with the reason if it says that the policy store has failed. */
+  explainFailure(problem: Problem): Problem
   readonly queueWatch: Pick<QueueWatch, 'reason' | 'waitsMs' | 'resume'>
   /** Resolves once the process enforces every event that was in the partition's log at the call. */
   catchUp(partition: number): Promise<void>
@@ -130,6 +135,7 @@ export function composeConfigChange(options: ConfigChangeOptions): ConfigChangeP
       hasUser: configTarget(env).username !== undefined,
       timeoutMs: env.REDIS_TIMEOUT_MS,
     }),
+    explainFailure: explainStoreFailure(failureReasonOf(redis)),
     queueWatch,
     catchUp: partition => follower.catchUp(partition),
     isLoaded: () => follower.isLoaded,

@@ -167,6 +167,7 @@ export function composeFront(
       reader: changes.reader,
       statuses: changes.statuses,
       staging: changes.staging,
+      explainFailure: changes.explainFailure,
       importMaxBytes: env.IMPORT_MAX_BYTES,
       trustedProxies: env.TRUST_PROXY,
       insight: insight.routes,

@@ -36,10 +36,13 @@ export function fail(reply: FastifyReply, problem: Problem): void {
   reply.send(problem)
 }
 
-/** Answers thrown errors with problems of the catalogue. Other errors are bugs, which are logged and not shown. */
-export function answerErrors(log: RequestLog) {
+/**
+ * Answers thrown errors with problems of the catalogue. Other errors are bugs, which are logged and not shown.
+ * @param explain returns the problem with what it does not say itself
+ */
+export function answerErrors(log: RequestLog, explain: (problem: Problem) => Problem) {
   return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const problem = err instanceof Problem ? err : toProblem(err, request)
+    const problem = explain(err instanceof Problem ? err : toProblem(err, request))
     if (problem.status >= 500 && problem.code !== 'http-version-unsupported') log.failed(request, problem)
     keepConnection(reply)
     return sendProblem(request, reply, problem)

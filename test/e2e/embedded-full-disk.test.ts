@@ -77,6 +77,7 @@ describeWithMount('npm start on a disk that becomes full (needs the right to mou
     await eventually(async () => {
       const { status, body } = await client.put('other', THREE_A_MINUTE, { prefer: 'wait=1' })
       expect([status, body.code]).toEqual([503, 'config-store-unavailable'])
+      expect(body.detail).toBe('the policy store is unavailable; try again (reason: cannot-persist)')
       expect((await client.get('/health')).body).toMatchObject({
         status: 'degraded',
         store: 'up',

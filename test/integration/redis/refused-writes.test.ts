@@ -6,6 +6,7 @@ import { TestApp } from '../../support/app.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { eventually } from '../../support/eventually.ts'
 import { RedisServer } from '../../support/redis-server.ts'
+import { expectProblem } from '../http/expect-problem.ts'
 
 const HEALTH_INTERVAL_MS = 260
 
@@ -73,6 +74,20 @@ describeWithRedis('a store that refuses writes', () => {
   it.each(REFUSALS)('for policies is down in /health, with the reason %s', (...refusal) =>
     expectReason(configServer, refusal, { store: 'up', configStore: 'down' }),
   )
+
+  it.each(REFUSALS)('for policies refuses changes, with the reason %s', async (reason, refuse, accept) => {
+    const redis = new Redis(configServer.url)
+    await refuse(configServer, redis)
+    await eventually(async () => {
+      const answer = await app.client.put('k', { capacity: 1, refillTokens: 1 })
+      expectProblem(answer, 503, 'config-store-unavailable')
+      expect(answer.body.detail).toBe(`the policy store is unavailable; try again (reason: ${reason})`)
+      expect(answer.headers.get('retry-after')).toBe('1')
+    })
+    await accept(configServer, redis)
+    await eventually(async () => expect((await app.client.get('/health')).body).toMatchObject({ status: 'ok' }))
+    redis.disconnect()
+  })
 
   it.each(REFUSALS)('for buckets is down in /health, with the reason %s', (...refusal) =>
     expectReason(bucketServer, refusal, { store: 'down', configStore: 'up' }),
