@@ -17,10 +17,19 @@ export class ServerConnection extends Redis {
     this.options.autoResendUnfulfilledCommands === false && this.options.maxRetriesPerRequest !== 0
   /** Without an answer yet, if it would forget them. */
   readonly #sent = new Set<Command>()
+  /** The last stream that was told to close. */
+  #closing: Redis['stream'] | undefined
 
   constructor(options: RedisOptions & { replyMapping?: 'legacy' }) {
     super(options)
     if (this.#forgetsLost) this.on('close', () => this.#failSent())
+  }
+
+  /** Each refusal by a demoted master asks for another connection. ioredis would add a listener to the old one each time. */
+  override disconnect(reconnect = false): void {
+    if (reconnect && this.stream !== undefined && this.stream === this.#closing) return
+    this.#closing = this.stream
+    super.disconnect(reconnect)
   }
 
   /** BullMQ duplicates its connection. */

@@ -48,6 +48,17 @@ describeWithRedis('a connection', () => {
     return client
   }
 
+  it('to a demoted master is closed once, however many commands are refused', async () => {
+    const client = await connected('request', 0)
+    await admin.replicaof('127.0.0.1', 1)
+    const { stream } = client
+    const before = stream.listenerCount('close')
+    const refused = await Promise.allSettled(Array.from({ length: 20 }, () => client.set('a', 'b')))
+    expect(refused.map(({ status }) => status)).toEqual(Array(20).fill('rejected'))
+    expect(stream.listenerCount('close')).toBeLessThanOrEqual(before + 1)
+    await eventually(() => expect(client.stream).not.toBe(stream))
+  })
+
   it.each([
     ['of a request', () => connected('request', 3)],
     ['of a worker', () => connected('worker', 3)],
