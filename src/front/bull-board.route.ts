@@ -1,6 +1,7 @@
 import { Type } from '@sinclair/typebox'
 import type { Job, Queue } from 'bullmq'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import { parseCommandId } from '../domain/command-id.ts'
 import { nothingAt } from '../http/methods.ts'
 import { redactSecrets } from '../http/redact-secrets.ts'
 import { Problem, validationProblem } from '../lib/errors.ts'
@@ -68,6 +69,7 @@ export const bullBoardRoute: FastifyPluginAsync<BullBoardRouteOptions> = async (
       schema: { hide: true, querystring: BoardQuery },
       onRequest: async request => refuseOtherChanges(request),
       handler: async (request, reply) => {
+        refuseOtherJobs(request)
         const queues = await boardQueues().catch(unavailable)
         if (request.method === 'PUT') return retry(request, reply, queues).catch(mapStoreErrors)
         const page = await pages.request(request)
@@ -90,6 +92,18 @@ function refuseOtherChanges(request: FastifyRequest): void {
   const path = pathOf(request)
   if (request.method === 'PUT' && (RETRY_ALL.test(path) || RETRY_ONE.test(path))) return
   throw new Problem('forbidden', 'this page is read-only, except that failed jobs may be retried')
+}
+
+/** What follows the name of a queue in a path, and is no resource of the queue itself. */
+const JOB = /^\/admin\/queues\/api\/queues\/[^/]+\/(?<job>[^/]+)(?:\/(?:logs|flow|retry))?$/
+
+/** A part of a path that is a resource of a queue. */
+const QUEUE_RESOURCES = new Set(['metrics', 'default-job-options', 'workers', 'rate-limit', 'job-data-schema'])
+
+/** Each job has the id of its command. BullMQ would take any key of a queue for a job, also its own keys such as `events`. */
+function refuseOtherJobs(request: FastifyRequest): void {
+  const { job } = JOB.exec(pathOf(request))?.groups ?? {}
+  if (job !== undefined && !QUEUE_RESOURCES.has(job) && parseCommandId(job) === undefined) throw nothingAt(request)
 }
 
 /** Bull Board itself answers with an error if several people retry a job at the same time. */

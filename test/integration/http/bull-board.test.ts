@@ -126,6 +126,24 @@ describe('/admin/queues', () => {
     )
   })
 
+  it.each(['completed', 'events', 'id', 'meta', 'stalled-check', '%65vents', 'x'])(
+    'has no job with the id %s, although BullMQ may have a key of this name',
+    async id => {
+      for (const path of ['', '/logs', '/flow']) {
+        const answer = await as('secret-of-a-reader').get(`${BASE}/api/queues/${QUEUE}/${id}${path}`)
+        expectProblem(answer, 404, 'not-found')
+      }
+      const retried = await as('secret-of-an-admin').request('PUT', `${BASE}/api/queues/${QUEUE}/${id}/retry`)
+      expectProblem(retried, id.includes('%') ? 403 : 404, id.includes('%') ? 'forbidden' : 'not-found')
+    },
+  )
+
+  it('has the resources of a queue, and of a job', async () => {
+    for (const path of ['metrics', 'workers', commandId, `${commandId}/logs`, `${commandId}/flow`]) {
+      expect((await as('secret-of-a-reader').get(`${BASE}/api/queues/${QUEUE}/${path}`)).status).toBe(200)
+    }
+  })
+
   it.each([
     ['PUT', '/api/queues/%63onfig-0/pause'],
     ['PUT', `/api/queues/${QUEUE}/%70ause`],
