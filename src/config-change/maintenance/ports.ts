@@ -25,8 +25,10 @@ export interface IndexedVersion {
 
 /** A config key as the projection contains it. */
 export interface FoundName {
-  /** `undefined` if it is not valid UTF-8, so that it cannot be a key. */
+  /** `undefined` if it cannot be a config key. */
   readonly key: string | undefined
+  /** Why it cannot be one; `undefined` if it can. */
+  readonly fault: string | undefined
   /** For reports. */
   readonly shown: string
 }

@@ -41,8 +41,8 @@ export async function* verifyPartition(
   for (const fault of unreadable) yield { partition: number, ...fault }
   if (unreadable.length > 0) return
   const invalidNames: Difference[] = []
-  const onInvalidName = (where: Difference['where'], key: string) =>
-    invalidNames.push({ partition: number, where, key, detail: 'is not valid UTF-8, so it cannot be a config key' })
+  const onInvalidName = (where: Difference['where'], { shown: key, fault }: FoundName) =>
+    invalidNames.push({ partition: number, where, key, detail: `is not a config key: ${fault}` })
   for await (const key of suspectKeys(projection, replay, progress, onInvalidName)) {
     for (const difference of await differencesOf(key, projection, replay))
       yield { partition: number, key, ...difference }
@@ -67,16 +67,17 @@ async function* suspectKeys(
   projection: MaintainedProjection,
   replay: Replay,
   progress: Progress,
-  onInvalidName: (where: Listed, shown: string) => void,
+  onInvalidName: (where: Listed, name: FoundName) => void,
 ): AsyncGenerator<string> {
   const suspects = new Set<string>()
   /** Suspects what differs, and the keys that should have been found. */
   const compareAll = async <Found>(where: Listed, all: AsyncIterable<Chunk<Found>>, comparison: Comparison<Found>) => {
     const missing = new Set(comparison.expected)
     for await (const found of all) {
-      for (const [{ key, shown }, value] of found) {
+      for (const [name, value] of found) {
+        const { key } = name
         if (key === undefined) {
-          onInvalidName(where, shown)
+          onInvalidName(where, name)
           continue
         }
         missing.delete(key)

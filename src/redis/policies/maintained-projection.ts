@@ -24,7 +24,7 @@ import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { RedisProjectionDraft } from './projection-draft.ts'
 import { KeyReplacer } from './replace-keys.ts'
 import { scanMembers } from './scan-members.ts'
-import { parseName, shownName } from './stored-name.ts'
+import { nameFault, parseName, shownName } from './stored-name.ts'
 
 const KEYS_PER_SCAN = 500
 
@@ -137,7 +137,7 @@ export class RedisMaintainedProjection implements MaintainedProjection {
 type Nullable<T> = { [part in keyof T]: T[part] | null }
 
 function foundName(bytes: Buffer): FoundName {
-  return { key: parseName(bytes), shown: shownName(bytes) }
+  return { key: parseName(bytes), fault: nameFault(bytes), shown: shownName(bytes) }
 }
 
 function foundRecord(key: string, json: string): FoundRecord {

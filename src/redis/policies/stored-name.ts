@@ -3,9 +3,12 @@ import { configKeyFault } from '../../domain/key.ts'
 
 /** The config key of a stored name; `undefined` if the name cannot be one, so that this service did not write it. */
 export function parseName(bytes: Buffer): string | undefined {
-  if (!isUtf8(bytes)) return undefined
-  const name = bytes.toString()
-  return configKeyFault(name) === undefined ? name : undefined
+  return nameFault(bytes) === undefined ? bytes.toString() : undefined
+}
+
+/** Why a stored name cannot be a config key; `undefined` if it can. */
+export function nameFault(bytes: Buffer): string | undefined {
+  return isUtf8(bytes) ? configKeyFault(bytes.toString())?.detail : 'it is not valid UTF-8'
 }
 
 /** A name as logs and reports show it. If it cannot be a config key, bytes other than visible ASCII appear as `\xff`. */

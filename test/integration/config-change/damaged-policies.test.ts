@@ -156,13 +156,19 @@ describe('a damaged policy', () => {
 const LONG_NAME = 'n'.repeat(300)
 
 describe.each([
-  ['valid UTF-8', ['fffe', 'ff', 'c328', '75ff'], ['\\xff\\xfe', '\\xff', '\\xc3(', 'u\\xff']],
+  [
+    'valid UTF-8',
+    ['fffe', 'ff', 'c328', '75ff'],
+    ['\\xff\\xfe', '\\xff', '\\xc3(', 'u\\xff'],
+    /^is not a config key: it is not valid UTF-8$/,
+  ],
   [
     'a config key',
-    ['b\u0001x', 'default', 'a*b', LONG_NAME].map(name => Buffer.from(name).toString('hex')),
-    ['b\\x01x', 'default', 'a*b', LONG_NAME],
+    ['b\u0001x', 'default', 'a*b', '', LONG_NAME].map(name => Buffer.from(name).toString('hex')),
+    ['b\\x01x', 'default', 'a*b', '', LONG_NAME],
+    /^is not a config key: (?:.*control character U\+0001|"default" is reserved|the key has a "\*" at|the key is empty|.*300 bytes)/,
   ],
-])('a name that is not %s', (_, hex, SHOWN) => {
+])('a name that is not %s', (_, hex, SHOWN, WHY) => {
   const NAMES = hex.map(bytes => Buffer.from(bytes, 'hex'))
   beforeEach(async () => {
     const stored = record({ limits: [limit], mode: 'enforce' })
@@ -191,7 +197,10 @@ describe.each([
   it('is reported by verify and removed by rebuild', async () => {
     const partition = maintainedPartitions(redis, keyPrefix)[configPartition('damaged')] as MaintainedPartition
     const found = []
-    for await (const { where, key } of verifyPartition(partition, silent)) found.push(`${where} ${key}`)
+    for await (const { where, key, detail } of verifyPartition(partition, silent)) {
+      expect(detail).toMatch(WHY)
+      found.push(`${where} ${key}`)
+    }
     expect(found.sort()).toEqual(['names', 'policies'].flatMap(where => SHOWN.map(key => `${where} ${key}`)).sort())
     await rebuildPartition(partition, silent)
     for await (const difference of verifyPartition(partition, silent)) throw new Error(difference.detail)
