@@ -1,5 +1,5 @@
 import type { PolicyDefinition } from '../api/types.ts'
-import { differencesOf } from '../text/policy-text.ts'
+import { differencesOf } from '../text/policy-differences.ts'
 import { ForeignText } from './foreign-text.tsx'
 
 /** What differs between two policies. */

@@ -28,12 +28,31 @@ export function formatDuration(ms: number): string {
   return rest === 0 ? whole : `${whole} ${rest} ${nextName}`
 }
 
+/** A span of time with all its units: 90,001 ms is `1 min 30.001 s`. */
+export function formatExactDuration(ms: number): string {
+  if (ms < 1000) return `${ms} ms`
+  const parts = UNITS.map(([name, unit], index) => {
+    const rest = index === 0 ? ms : ms % (UNITS[index - 1]?.[1] ?? 1)
+    return [name === 's' ? rest / unit : Math.floor(rest / unit), name] as const
+  })
+  return parts
+    .filter(([count]) => count > 0)
+    .map(([count, name]) => `${formatCount(count)} ${name}`)
+    .join(' ')
+}
+
 /** A date and time in the operator's zone: 2026-01-31 14:03:12. */
 export function formatTime(time: string | number): string {
   const date = new Date(time)
   const two = (part: number) => String(part).padStart(2, '0')
   const day = `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`
   return `${day} ${two(date.getHours())}:${two(date.getMinutes())}:${two(date.getSeconds())}`
+}
+
+/** The same with the fraction of its second, if it has one: 2026-01-31 14:03:12.250. */
+export function formatExactTime(time: string | number): string {
+  const ms = new Date(time).getMilliseconds()
+  return ms === 0 ? formatTime(time) : `${formatTime(time)}.${String(ms).padStart(3, '0')}`
 }
 
 /** What `<input type="datetime-local">` shows for a time, to the minute. */

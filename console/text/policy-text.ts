@@ -1,5 +1,5 @@
 import type { Limit, PolicyDefinition } from '../api/types.ts'
-import { formatCount, formatDuration, formatTime } from './format.ts'
+import { formatCount, formatExactDuration } from './format.ts'
 
 /** What a limit allows, in words. */
 export function limitText(limit: Limit): string {
@@ -7,7 +7,7 @@ export function limitText(limit: Limit): string {
   if (kind === 'quota') return `${formatCount(capacity)} per ${limit.period}${zoneText(limit)}`
   if (kind === 'concurrency') return `at most ${formatCount(capacity)} reservations at once`
   const { refillTokens = 0, refillIntervalMs = 1000 } = limit
-  return `${formatCount(capacity)} tokens, ${formatCount(refillTokens)} more every ${formatDuration(refillIntervalMs)}`
+  return `${formatCount(capacity)} tokens, ${formatCount(refillTokens)} more every ${formatExactDuration(refillIntervalMs)}`
 }
 
 function zoneText({ timeZone, anchor }: Limit): string {
@@ -33,45 +33,6 @@ export function reasonText(policy: string, key: string): string {
   if (policy.endsWith('*') && key.startsWith(policy.slice(0, -1)))
     return 'It is the longest stored prefix of the key, and no policy is stored under the key itself.'
   return 'The caller named it, and no policy is stored under the key itself.'
-}
-
-/** A member in which two policies differ, with its values as texts; undefined where a policy does not have it. */
-export interface Difference {
-  readonly member: string
-  readonly from: string | undefined
-  readonly to: string | undefined
-}
-
-/** What differs between two policies; `null` is none. */
-export function differencesOf(from: PolicyDefinition | null, to: PolicyDefinition | null): readonly Difference[] {
-  const before = membersOf(from)
-  const after = membersOf(to)
-  return [...new Set([...before.keys(), ...after.keys()])]
-    .map(member => ({ member, from: before.get(member), to: after.get(member) }))
-    .filter(difference => difference.from !== difference.to)
-}
-
-function membersOf(policy: PolicyDefinition | null): ReadonlyMap<string, string> {
-  if (policy === null) return new Map()
-  const { limits = [], expiresAt, then, ...rest } = policy
-  const members = new Map<string, string>()
-  for (const limit of limits)
-    members.set(`limit ${limit.name}`, `${limitText(limit)}${limit.shadow ? ' (shadow)' : ''}`)
-  for (const [name, value] of Object.entries(rest))
-    members.set(name, typeof value === 'string' ? value : JSON.stringify(value))
-  if (expiresAt !== undefined) members.set('ends', formatTime(expiresAt))
-  if (then !== undefined) members.set('then', then === null ? 'no policy' : summaryOf(then))
-  return members
-}
-
-/** A whole policy in one line. */
-export function summaryOf({ limits = [], mode = 'enforce', overdraft }: PolicyDefinition): string {
-  const texts = limits.map(limit => `${limit.name}: ${limitText(limit)}${limit.shadow ? ' (shadow)' : ''}`)
-  return [
-    ...(mode === 'enforce' && texts.length > 0 ? [] : [`mode ${mode}`]),
-    ...texts,
-    ...(overdraft ? ['with overdraft'] : []),
-  ].join('; ')
 }
 
 /** The part of a stored policy that an operator writes. */

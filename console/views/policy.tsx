@@ -1,12 +1,11 @@
-import type { ComponentChildren } from 'preact'
 import { useMemo, useRef, useState } from 'preact/hooks'
 import { deletePolicy, newIdempotencyKey, queuedId } from '../api/changes.ts'
 import { readPolicy, type Seen } from '../api/policies.ts'
-import type { PolicyDefinition, StoredPolicy } from '../api/types.ts'
+import type { StoredPolicy } from '../api/types.ts'
 import { announce } from '../parts/announcer.tsx'
 import { Confirmation } from '../parts/dialog.tsx'
 import { ForeignText } from '../parts/foreign-text.tsx'
-import { LimitList } from '../parts/limit-list.tsx'
+import { Fact, PolicyFacts } from '../parts/policy-facts.tsx'
 import { QueuedChange } from '../parts/queued-change.tsx'
 import { ReasonField } from '../parts/reason-field.tsx'
 import { Empty, ReadOnlyNote, WhenLoaded } from '../parts/states.tsx'
@@ -14,7 +13,6 @@ import { useAction } from '../parts/use-action.ts'
 import { useLoaded } from '../parts/use-loaded.ts'
 import { session } from '../session.ts'
 import { formatTime } from '../text/format.ts'
-import { MODE_TEXTS } from '../text/policy-text.ts'
 import { PolicyEditor } from './policy-editor.tsx'
 import { PolicyHistory } from './policy-history.tsx'
 
@@ -58,7 +56,9 @@ export function PolicyView({ name }: { name: string }) {
               {value.policy === undefined ? (
                 <Empty>No policy is stored under this config key.</Empty>
               ) : (
-                <PolicyFacts policy={value.policy} />
+                <PolicyFacts policy={value.policy}>
+                  <Version {...value.policy} />
+                </PolicyFacts>
               )}
             </section>
           )
@@ -69,55 +69,11 @@ export function PolicyView({ name }: { name: string }) {
   )
 }
 
-function PolicyFacts({ policy }: { policy: StoredPolicy }) {
-  const { limits = [], mode = 'enforce', onStoreFailure, overdraft, description, expiresAt, then } = policy
-  const shadow = limits.filter(limit => limit.shadow)
+function Version({ version, updatedAt, updatedBy }: StoredPolicy) {
   return (
-    <dl class="facts wide">
-      <Fact name="Enforced limits">
-        <LimitList limits={limits.filter(limit => !limit.shadow)} />
-      </Fact>
-      {shadow.length > 0 && (
-        <Fact name="Shadow limits: counted, deny nobody">
-          <LimitList limits={shadow} />
-        </Fact>
-      )}
-      <Fact name={`Mode ${mode}`}>{MODE_TEXTS[mode]}</Fact>
-      <Fact name="If the bucket store is unavailable">{onStoreFailure ?? 'as the settings say'}</Fact>
-      {overdraft && <Fact name="Overdraft">Checks for more than is left are denied and still charged.</Fact>}
-      {description && (
-        <Fact name="Description">
-          <ForeignText text={description} isProse />
-        </Fact>
-      )}
-      {expiresAt && (
-        <Fact name={`Ends ${formatTime(expiresAt)}`}>
-          <Following then={then ?? null} />
-        </Fact>
-      )}
-      <Fact name={`Version ${policy.version}`}>
-        {formatTime(policy.updatedAt)} by <ForeignText text={policy.updatedBy} />
-      </Fact>
-    </dl>
-  )
-}
-
-function Following({ then }: { then: PolicyDefinition | null }) {
-  if (then === null) return <>Then there is no policy under this config key.</>
-  return (
-    <>
-      Then, in mode {then.mode ?? 'enforce'}:
-      <LimitList limits={then.limits ?? []} />
-    </>
-  )
-}
-
-function Fact({ name, children }: { name: string; children: ComponentChildren }) {
-  return (
-    <div>
-      <dt>{name}</dt>
-      <dd>{children}</dd>
-    </div>
+    <Fact name={`Version ${version}`}>
+      {formatTime(updatedAt)} by <ForeignText text={updatedBy} />
+    </Fact>
   )
 }
 

@@ -262,6 +262,24 @@ describeWithChromium('the console', () => {
     })
   })
 
+  it('shows exactly what is stored, what follows it, and how a version differs from the one before', async () => {
+    const every = (refillIntervalMs: number) => ({ limits: [{ ...FIRST.limits[0], refillIntervalMs }] })
+    const then = { ...every(90_001), onStoreFailure: 'deny', overdraft: true, description: 'what follows' }
+    const temporary = { ...every(89_900_000), expiresAt: new Date(Date.now() + 86_400_000).toISOString() }
+    await given.admin.put('exact', { ...temporary, then: { ...then, onStoreFailure: 'allow' } })
+    await given.admin.put('exact', { ...temporary, then })
+    const open = await given.at('#/policy?key=exact')
+    const stored = open.page.getByRole('region', { name: 'Stored now' })
+    for (const text of ['1 d 58 min 20 s', '1 min 30.001 s', 'deny', 'what follows', 'and still charged']) {
+      await stored.getByText(text).first().waitFor()
+    }
+    await open.page.getByRole('listitem').filter({ hasText: 'Version 2' }).getByText('then: onStoreFailure').waitFor()
+    await open.button('Roll back to 1…').click()
+    await open.page.getByRole('dialog').getByText('then: onStoreFailure').waitFor()
+    expect(await open.page.getByText('No difference.').count()).toBe(0)
+    await open.expectNoFault()
+  })
+
   it('shows hostile keys as texts, in every view', async () => {
     const open = await given.at('#/limited', { viewport: NARROW })
     await open.shows('\\u{202E}evil\\u{202C}')

@@ -1,14 +1,15 @@
 import { describe, expect, it } from '@jest/globals'
-import type { PolicyDefinition } from '../../../console/api/types.ts'
 import {
   formatCount,
   formatDuration,
+  formatExactDuration,
+  formatExactTime,
   formatRate,
   formatTime,
   fromLocalInput,
   toLocalInput,
 } from '../../../console/text/format.ts'
-import { definitionOf, differencesOf, limitText, reasonText, summaryOf } from '../../../console/text/policy-text.ts'
+import { definitionOf, limitText, reasonText } from '../../../console/text/policy-text.ts'
 
 describe('figures', () => {
   it.each([
@@ -24,6 +25,24 @@ describe('figures', () => {
     [2_678_400_000, '31 d'],
   ])('%d ms is %s', (ms, text) => {
     expect(formatDuration(ms)).toBe(text)
+  })
+
+  it.each([
+    [0, '0 ms'],
+    [999, '999 ms'],
+    [1001, '1.001 s'],
+    [90_001, '1 min 30.001 s'],
+    [86_400_000, '1 d'],
+    [89_900_000, '1 d 58 min 20 s'],
+    [176_399_000, '2 d 59 min 59 s'],
+    [2_678_400_000, '31 d'],
+  ])('%d ms is exactly %s', (ms, text) => {
+    expect(formatExactDuration(ms)).toBe(text)
+  })
+
+  it('of time have the fraction of their second, if they have one', () => {
+    expect(formatExactTime('2026-01-31T14:03:00.000Z')).toMatch(/:03:00$/)
+    expect(formatExactTime('2026-01-31T14:03:00.050Z')).toMatch(/:03:00\.050$/)
   })
 
   it('have separators, and rates at most three digits', () => {
@@ -42,6 +61,10 @@ describe('figures', () => {
 describe('a limit in words', () => {
   it.each([
     [{ name: 'a', capacity: 1000, refillTokens: 10, refillIntervalMs: 1000 }, '1,000 tokens, 10 more every 1 s'],
+    [
+      { name: 'a', capacity: 5, refillTokens: 1, refillIntervalMs: 89_900_000 },
+      '5 tokens, 1 more every 1 d 58 min 20 s',
+    ],
     [{ name: 'a', kind: 'quota', capacity: 5, period: 'hour' }, '5 per hour'],
     [
       { name: 'a', kind: 'quota', capacity: 5, period: 'month', timeZone: 'UTC', anchor: '2026-01-15T09:00' },
@@ -66,37 +89,8 @@ describe('why a policy is in force', () => {
   })
 })
 
-describe('the difference between two policies', () => {
-  const burst = { name: 'burst', capacity: 10, refillTokens: 1, refillIntervalMs: 1000 }
-  const policy: PolicyDefinition = { limits: [burst], mode: 'enforce' }
-
-  it('is nothing between equal ones', () => {
-    expect(differencesOf(policy, { ...policy })).toEqual([])
-    expect(differencesOf(null, null)).toEqual([])
-  })
-
-  it('names limits by their name, and every other member', () => {
-    const to = { ...policy, limits: [{ ...burst, shadow: true }], description: 'x', then: null, overdraft: true }
-    expect(differencesOf(policy, to)).toEqual([
-      { member: 'limit burst', from: '10 tokens, 1 more every 1 s', to: '10 tokens, 1 more every 1 s (shadow)' },
-      { member: 'description', from: undefined, to: 'x' },
-      { member: 'overdraft', from: undefined, to: 'true' },
-      { member: 'then', from: undefined, to: 'no policy' },
-    ])
-  })
-
-  it('to none is every member', () => {
-    expect(differencesOf(policy, null).map(({ member, to }) => [member, to])).toEqual([
-      ['limit burst', undefined],
-      ['mode', undefined],
-    ])
-  })
-
-  it('leaves out what the service adds to a stored policy', () => {
-    const stored = { ...policy, key: 'k', version: 3, updatedAt: '2026-01-31T14:03:00Z', updatedBy: 'ann' }
-    expect(definitionOf(stored)).toEqual(policy)
-    expect(summaryOf(policy)).toBe('burst: 10 tokens, 1 more every 1 s')
-    expect(summaryOf({ ...policy, overdraft: true })).toBe('burst: 10 tokens, 1 more every 1 s; with overdraft')
-    expect(summaryOf({ mode: 'block' })).toBe('mode block')
-  })
+it('the part of a stored policy that an operator writes leaves out what the service adds', () => {
+  const policy = { limits: [{ name: 'a', kind: 'concurrency', capacity: 5 }], mode: 'enforce' }
+  const stored = { ...policy, key: 'k', version: 3, updatedAt: '2026-01-31T14:03:00Z', updatedBy: 'ann' }
+  expect(definitionOf(stored)).toEqual(policy)
 })
