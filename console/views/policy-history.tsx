@@ -1,24 +1,18 @@
 import { useMemo, useState } from 'preact/hooks'
-import { CallFailure } from '../api/call.ts'
 import { newIdempotencyKey, queuedId, rollBack } from '../api/changes.ts'
+import { readHistory } from '../api/history.ts'
 import type { Seen } from '../api/policies.ts'
-import { readByKey } from '../api/read-by-key.ts'
-import type { HistoryPage, PolicyEvent } from '../api/types.ts'
+import type { PolicyEvent } from '../api/types.ts'
 import { Confirmation } from '../parts/dialog.tsx'
 import { Differences } from '../parts/differences.tsx'
 import { ForeignText } from '../parts/foreign-text.tsx'
 import { ReasonField } from '../parts/reason-field.tsx'
 import { Empty, WhenLoaded } from '../parts/states.tsx'
 import { useAction } from '../parts/use-action.ts'
-import { useLoaded } from '../parts/use-loaded.ts'
+import { usePages } from '../parts/use-pages.ts'
 import { session } from '../session.ts'
 import { formatTime } from '../text/format.ts'
 import { definitionOf } from '../text/policy-text.ts'
-
-/** The service returns the oldest changes first, an operator wants the newest, so all pages are read: this many at most. */
-const MAX_PAGES = 10
-const PER_PAGE = 1000
-const FIRST_SHOWN = 25
 
 interface PolicyHistoryProps {
   readonly name: string
@@ -32,28 +26,27 @@ interface PolicyHistoryProps {
 
 /** Every change of a policy, newest first: who, when, why and what. */
 export function PolicyHistory({ name, changes, seen, onChanged, onFailed }: PolicyHistoryProps) {
-  const history = useLoaded(`${name} ${changes}`, signal => readHistory(name, signal))
-  const [shown, setShown] = useState(FIRST_SHOWN)
+  const history = usePages(`${name} ${changes}`, (before, signal) => readHistory(name, before, signal))
   const [restoring, setRestoring] = useState<PolicyEvent>()
   return (
     <section aria-labelledby="changes">
       <h2 id="changes">History</h2>
       <WhenLoaded from={history} height="12rem">
-        {events => (
+        {({ items, hasMore }) => (
           <>
-            {events.length === 0 && <Empty>There never was a policy under this config key.</Empty>}
+            {items.length === 0 && <Empty>There never was a policy under this config key.</Empty>}
             <ol class="events">
-              {events.slice(0, shown).map((event, index) => (
+              {items.map(({ event, before }, index) => (
                 <HistoryEvent
                   key={event.version}
                   event={event}
-                  before={events[index + 1]}
+                  before={before}
                   onRestore={index > 0 && event.policy !== null ? () => setRestoring(event) : undefined}
                 />
               ))}
             </ol>
-            {events.length > shown && (
-              <button type="button" onClick={() => setShown(shown + FIRST_SHOWN)}>
+            {hasMore && (
+              <button type="button" disabled={history.isLoadingMore} onClick={history.loadMore}>
                 Earlier changes
               </button>
             )}
@@ -72,26 +65,6 @@ export function PolicyHistory({ name, changes, seen, onChanged, onFailed }: Poli
       )}
     </section>
   )
-}
-
-async function readHistory(name: string, signal: AbortSignal): Promise<readonly PolicyEvent[]> {
-  const events: PolicyEvent[] = []
-  let cursor: string | undefined
-  try {
-    for (let page = 0; page < MAX_PAGES; page++) {
-      const query = { limit: PER_PAGE, cursor }
-      const { body } = await readByKey<HistoryPage>(
-        { collection: 'config', key: name, resource: '/history' },
-        { query, signal },
-      )
-      events.push(...body.events)
-      cursor = body.nextCursor
-      if (cursor === undefined) break
-    }
-  } catch (err) {
-    if (!(err instanceof CallFailure && err.code === 'policy-not-found')) throw err
-  }
-  return events.reverse()
 }
 
 interface HistoryEventProps {

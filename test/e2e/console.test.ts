@@ -280,6 +280,31 @@ describeWithChromium('the console', () => {
     await open.expectNoFault()
   })
 
+  it('begins a long history with the newest change, also after a deletion, and reads older ones', async () => {
+    for (let capacity = 1; capacity <= 60; capacity++) {
+      await given.admin.put('long', { limits: [{ ...FIRST.limits[0], capacity }] })
+    }
+    const open = await given.at('#/policy?key=long')
+    const versions = open.page.getByRole('heading', { name: /^Version/ })
+    const expectVersions = (newest: number, oldest: number) =>
+      eventually(async () => {
+        const found = (await versions.allTextContents()).map(text => Number.parseInt(text.slice('Version '.length), 10))
+        expect(found).toEqual(Array.from({ length: newest - oldest + 1 }, (_, i) => newest - i))
+      })
+    await expectVersions(60, 36)
+    await open.button('Earlier changes').click()
+    await expectVersions(60, 11)
+    await open.button('Delete…').click()
+    await open.button('Delete').click()
+    await expectVersions(61, 37)
+    for (const oldest of [12, 1]) {
+      await open.button('Earlier changes').click()
+      await expectVersions(61, oldest)
+    }
+    expect(await open.button('Earlier changes').count()).toBe(0)
+    await open.expectNoFault()
+  })
+
   it('shows hostile keys as texts, in every view', async () => {
     const open = await given.at('#/limited', { viewport: NARROW })
     await open.shows('\\u{202E}evil\\u{202C}')

@@ -12,7 +12,7 @@ export function keyCursor(prefix: string): Cursors<string> {
   })
 }
 
-/** Cursors that continue the history of this key after a version. */
+/** Cursors that continue the history of this key after a version. The console makes them too (`console/api/history.ts`). */
 export function versionCursor(key: string): Cursors<number> {
   return cursorsFor(`for the history of "${key}"`, {
     write: version => `v${version} ${key}`,
