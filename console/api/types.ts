@@ -83,9 +83,15 @@ export interface Decision {
   readonly limits?: readonly LimitState[]
 }
 
+/** What one reservation holds of a key. */
+export interface Held {
+  readonly tokens: number
+  readonly expiresAt: string
+}
+
 export interface Bucket extends Decision {
-  /** The first reservations to expire. */
-  readonly held?: readonly { readonly id: string; readonly tokens: number; readonly expiresAt: string }[]
+  /** The first 100 reservations to expire; absent if there are none. */
+  readonly held?: readonly Held[]
   readonly definition: PolicyDefinition & { readonly policy: string; readonly version: number }
 }
 

@@ -12,7 +12,7 @@ import { useAction } from '../parts/use-action.ts'
 import { useLoaded } from '../parts/use-loaded.ts'
 import { linkTo } from '../router.ts'
 import { session } from '../session.ts'
-import { formatCount, formatTime } from '../text/format.ts'
+import { heldText } from '../text/held-text.ts'
 import { MODE_TEXTS, reasonText } from '../text/policy-text.ts'
 import { KeyDenials } from './key-denials.tsx'
 import { TryCheck } from './try-check.tsx'
@@ -71,20 +71,8 @@ function BucketState({ bucket }: { bucket: Bucket }) {
           ))}
         </ul>
       )}
-      {bucket.held && <Held held={bucket.held} />}
+      {bucket.held && <p class="hint">{heldText(bucket.held)}</p>}
     </>
-  )
-}
-
-function Held({ held }: { held: NonNullable<Bucket['held']> }) {
-  const [first] = held
-  if (first === undefined) return null
-  const tokens = held.reduce((sum, hold) => sum + hold.tokens, 0)
-  return (
-    <p class="hint">
-      Reservations in progress: {formatCount(held.length)}, which hold {formatCount(tokens)} tokens. The next one
-      expires at {formatTime(first.expiresAt)}.
-    </p>
   )
 }
 

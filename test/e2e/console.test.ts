@@ -115,6 +115,17 @@ describeWithChromium('the console', () => {
     await open.shows('20 of 20 left')
   })
 
+  it('does not take the first 100 reservations for all', async () => {
+    await given.admin.put('held', { limits: [{ name: 'jobs', kind: 'concurrency', capacity: 1000 }] })
+    const reserve = () => given.admin.request('POST', '/reservations', { key: 'held', tokens: 2 })
+    for (let i = 0; i < 99; i++) await reserve()
+    const open = await given.at('#/key?key=held')
+    await open.shows('Reservations in progress: 99, which hold 198 tokens.')
+    for (let i = 0; i < 51; i++) await reserve()
+    await open.shows('Reservations in progress: at least 100. The first 100 to expire hold 200 tokens.')
+    await open.expectNoFault()
+  })
+
   it('tries a check: a preview spends nothing, a check does, and 0 tokens only read', async () => {
     const open = await given.at('#/key?key=user:tried')
     await open.shows('20 of 20 left')
