@@ -25,14 +25,16 @@ export const MODE_TEXTS: Readonly<Record<string, string>> = {
   block: 'Denies everything.',
 }
 
-/** Why this policy is in force for a key. */
+/** How the keys of descriptors of Envoy's rate limit service begin. Their policies have patterns of their own. */
+const DESCRIPTORS = 'rls;'
+
+/** Why this policy is in force for a key whose caller names none. */
 export function reasonText(policy: string, key: string): string {
   if (policy === 'default') return 'No stored policy matches this key, so the built-in policy of the settings decides.'
-  if (policy === key) return 'It is stored under this very key, which takes precedence over every other policy.'
-  if (policy === '*') return 'It is the catch-all: no policy is stored under the key itself, or under a longer prefix.'
-  if (policy.endsWith('*') && key.startsWith(policy.slice(0, -1)))
-    return 'It is the longest stored prefix of the key, and no policy is stored under the key itself.'
-  return 'The caller named it, and no policy is stored under the key itself.'
+  if (key.startsWith(DESCRIPTORS)) return 'It matches this descriptor, and no policy that matches it is more specific.'
+  if (policy === '*') return 'It is the catch-all: the key has no exact policy, and no longer prefix matches it.'
+  if (policy.endsWith('*')) return 'It is the longest stored prefix of the key, and the key has no exact policy.'
+  return 'It is stored under this very key, which takes precedence over every other policy.'
 }
 
 /** The part of a stored policy that an operator writes. */

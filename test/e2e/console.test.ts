@@ -126,6 +126,21 @@ describeWithChromium('the console', () => {
     await open.expectNoFault()
   })
 
+  it('says why a policy is in force', async () => {
+    await given.admin.put('rls;edge;remote_address', FIRST)
+    await given.admin.put('big*', FIRST)
+    await given.admin.put('own', FIRST)
+    const open = await given.at('#/key?key=own')
+    await open.shows('It is stored under this very key')
+    await open.go('#/key?key=big*')
+    await open.shows('It is the longest stored prefix of the key')
+    await open.go(`#/key?${new URLSearchParams({ key: 'rls;edge;remote_address=1.2.3.4' })}`)
+    await open.shows('It matches this descriptor')
+    await open.go('#/key?key=other')
+    await open.shows('the built-in policy of the settings decides')
+    await open.expectNoFault()
+  })
+
   it('tries a check: a preview spends nothing, a check does, and 0 tokens only read', async () => {
     const open = await given.at('#/key?key=user:tried')
     await open.shows('20 of 20 left')
@@ -143,7 +158,7 @@ describeWithChromium('the console', () => {
     await open.shows('A check for 15 is denied.')
     await open.page.getByLabel('Policy that the caller names').fill('no such policy')
     await open.button('Preview').click()
-    await open.shows(/no policy is stored under/i)
+    await open.shows(/names the policy "no such policy", but none is stored/)
   })
 
   it('edits a policy: dry run, conflict, and the change on top of it', async () => {

@@ -82,8 +82,11 @@ describe('why a policy is in force', () => {
     ['user:42', 'user:42', /under this very key/],
     ['user:*', 'user:42', /longest stored prefix/],
     ['*', 'user:42', /catch-all/],
-    ['plan:gold', 'user:42', /caller named it/],
-    ['plan:*', 'user:42', /caller named it/],
+    ['big*', 'big*', /longest stored prefix/],
+    ['*', '*', /catch-all/],
+    ['rls;edge;remote_address', 'rls;edge;remote_address=1.2.3.4', /matches this descriptor/],
+    ['rls;edge;path=/v1/*', 'rls;edge;path=/v1/a', /matches this descriptor/],
+    ['rls;edge;path=/v1', 'rls;edge;path=/v1', /matches this descriptor/],
   ])('%s for %s', (policy, key, text) => {
     expect(reasonText(policy, key)).toMatch(text)
   })
