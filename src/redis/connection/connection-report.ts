@@ -44,17 +44,34 @@ function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): v
   })
 }
 
-/** Messages of ioredis that only its developers understand, in plain words. */
-const PLAIN_WORDS: readonly (readonly [start: string, reason: string])[] = [
-  ['Unknown RESP type', 'the server does not speak the Redis protocol'],
-  ['Reached the max retries per request limit', 'the connection was lost'],
+/** Messages of ioredis and OpenSSL that only their developers understand, in plain words. */
+const PLAIN_WORDS: readonly (readonly [message: RegExp, reason: string])[] = [
+  [/^Unknown RESP type/, 'the server does not speak the Redis protocol'],
+  [/^Reached the max retries per request limit/, 'the connection was lost'],
+  [/alert certificate required/, 'the server requires a client certificate: set REDIS_TLS_CERT and REDIS_TLS_KEY'],
+  // What a server says that speaks TLS 1.2 only.
+  [
+    /alert handshake failure/,
+    'the server requires a client certificate (REDIS_TLS_CERT and REDIS_TLS_KEY), or another cipher',
+  ],
+  [/alert unknown ca/, 'the server does not trust the CA of the client certificate (REDIS_TLS_CERT)'],
+  [/:wrong version number:/, 'the server does not speak TLS'],
 ]
 
-/** The message of an ioredis error. The error itself may contain the command, and with it a password. */
+/** An error of ioredis, or of the socket below it. */
+interface ConnectionError extends Error {
+  readonly code?: string
+  readonly lastNodeError?: Error
+  readonly errors?: readonly Error[]
+  /** OpenSSL's own words. Its message also has numbers and the place in its source. */
+  readonly reason?: string
+}
+
+/** Why a connection failed, in words. The error itself may contain the command, and with it a password. */
 export function reasonOf(err: Error): string {
-  const cause = causeOfAbort(err) as Error & { code?: string; lastNodeError?: Error; errors?: Error[] }
-  const { name, message, code, lastNodeError, errors } = cause
+  const { name, message, code, reason, lastNodeError, errors }: ConnectionError = causeOfAbort(err)
   if (lastNodeError) return reasonOf(lastNodeError)
-  const [, plain] = PLAIN_WORDS.find(([start]) => message.startsWith(start)) ?? []
-  return plain || message || errors?.map(each => each.message).join(', ') || code || name
+  const [, plain] = PLAIN_WORDS.find(([known]) => known.test(message)) ?? []
+  const ofTls = code?.startsWith('ERR_SSL_') && reason && `the TLS handshake failed: ${reason}`
+  return plain || ofTls || message || errors?.map(each => each.message).join(', ') || code || name
 }
