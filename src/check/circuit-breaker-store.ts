@@ -50,6 +50,8 @@ interface CircuitBreakerStoreOptions {
   readonly timeoutMs: number
   /** Why a call failed, in one of a few words; a `TimeoutError` says that the deadline passed. */
   reasonOf(err: unknown): string
+  /** The same in a sentence, for the log. */
+  explain(err: Error): string
   /** Whether this reason says that the store can be read but not written. */
   refusesWrites(reason: string): boolean
   /** Where probes spend; not allowed as a caller's key. */
@@ -183,15 +185,16 @@ export class CircuitBreakerStore implements KeyStore {
       const reason = this.#options.reasonOf(err)
       this.#consecutiveFailures++
       const isOneTooMany = this.#consecutiveFailures >= FAILURES_TO_OPEN || this.#options.refusesWrites(reason)
-      if (isOneTooMany && this.#circuit === 'closed') this.#open(err, reason)
+      if (isOneTooMany && this.#circuit === 'closed') this.#open(err as Error, reason)
       throw err
     }
   }
 
-  #open(err: unknown, reason: string): void {
+  #open(err: Error, reason: string): void {
     this.#circuit = 'open'
     this.#reason = reason
-    this.#options.logger.error({ err, reason }, 'the bucket store is unavailable: the circuit is open')
+    const detail = this.#options.explain(err)
+    this.#options.logger.error({ reason, detail }, 'the bucket store is unavailable: the circuit is open')
     this.outage.start()
     this.#options.onOpened(reason)
     this.#scheduleProbe()

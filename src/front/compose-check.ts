@@ -31,6 +31,7 @@ import { Heartbeats } from '../redis/buckets/heartbeats.ts'
 import type { ClusterObserver } from '../redis/buckets/master-buckets.ts'
 import { RedisBucketStore } from '../redis/buckets/redis-bucket-store.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
+import { reasonOf as inPlainWords } from '../redis/connection/connection-report.ts'
 import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reason.ts'
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
@@ -105,6 +106,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
       new CircuitBreakerStore(tracing === undefined ? part : new TracedKeyStore(part, tracing, shard?.name), {
         timeoutMs: env.REDIS_TIMEOUT_MS,
         reasonOf,
+        explain: inPlainWords,
         refusesWrites,
         onOpened: options.circuitOpened,
         outage: new OutageClock(now),

@@ -7,6 +7,7 @@ import {
   stdTimeFunctions,
 } from 'pino'
 import type { PinoPretty } from 'pino-pretty'
+import { withoutArguments } from '../lib/without-arguments.ts'
 import { LogStream } from './log-stream.ts'
 
 export type Logger = PinoLogger
@@ -22,19 +23,14 @@ export interface LoggerOptions {
 /** Keeps secrets out of every line: tokens, and the arguments of Redis commands, which contain callers' keys. */
 export const safety = {
   redact: { paths: ['authorization', '*.authorization', '*.headers.authorization'], censor: '[redacted]' },
-  serializers: { err: withoutArguments },
+  serializers: { err: errorFields },
 } satisfies PinoOptions
 
-function withoutArguments(err: unknown): unknown {
+function errorFields(err: unknown): unknown {
   if (!(err instanceof Error)) return err
   const { type, message, stack, code } = pino.stdSerializers.err(err)
   const command = (err as { command?: { name?: string } }).command?.name
-  return { type, message: cut(message), stack: cut(stack), code, command }
-}
-
-/** Redis quotes the arguments of a command that it does not know. */
-function cut(text: string): string {
-  return text.replace(/, with args beginning with: .*$/gm, '')
+  return { type, message: withoutArguments(message), stack: withoutArguments(stack), code, command }
 }
 
 /** Logs JSON lines; on a terminal, readable lines. */

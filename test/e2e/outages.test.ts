@@ -134,6 +134,13 @@ describeWithRedis('under a steady load of checks', () => {
       await Promise.all(Array.from({ length: 40 }, () => lone.check('local:1')))
       const said = api.output.slice(from).filter(line => line.includes('the circuit is open'))
       expect(said).toHaveLength(2)
+      for (const line of said) {
+        expect(JSON.parse(line)).toMatchObject({
+          reason: 'connection-lost',
+          detail: expect.stringMatching(/connection/),
+        })
+        expect(line).not.toMatch(/stack|enableOfflineQueue/)
+      }
     })
     const health = (await client.get('/health')).body
     expect(health).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', reason: 'connection-lost' })

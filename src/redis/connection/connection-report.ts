@@ -1,4 +1,5 @@
 import { Cluster, type Redis } from 'ioredis'
+import { withoutArguments } from '../../lib/without-arguments.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { causeOfAbort } from './aborted-transaction.ts'
 
@@ -48,6 +49,8 @@ function reportLostMasters(cluster: Cluster, { name, logger }: ReportOptions): v
 const PLAIN_WORDS: readonly (readonly [message: RegExp, reason: string])[] = [
   [/^Unknown RESP type/, 'the server does not speak the Redis protocol'],
   [/^Reached the max retries per request limit/, 'the connection was lost'],
+  [/^Connection is closed/, 'the connection was lost'],
+  [/^Stream isn't writeable/, 'there is no connection'],
   [/alert certificate required/, 'the server requires a client certificate: set REDIS_TLS_CERT and REDIS_TLS_KEY'],
   // What a server says that speaks TLS 1.2 only.
   [
@@ -67,11 +70,11 @@ interface ConnectionError extends Error {
   readonly reason?: string
 }
 
-/** Why a connection failed, in words. The error itself may contain the command, and with it a password. */
+/** Why a connection or a call failed, in words. The error itself may contain the command, and with it a key or a password. */
 export function reasonOf(err: Error): string {
   const { name, message, code, reason, lastNodeError, errors }: ConnectionError = causeOfAbort(err)
   if (lastNodeError) return reasonOf(lastNodeError)
   const [, plain] = PLAIN_WORDS.find(([known]) => known.test(message)) ?? []
   const ofTls = code?.startsWith('ERR_SSL_') && reason && `the TLS handshake failed: ${reason}`
-  return plain || ofTls || message || errors?.map(each => each.message).join(', ') || code || name
+  return plain || ofTls || withoutArguments(message) || errors?.map(each => each.message).join(', ') || code || name
 }

@@ -55,11 +55,12 @@ beforeEach(() => {
   failures = []
   openings = []
   nowMs = 0
-  const log = (level: string) => (fields: { reason?: string } | string) =>
-    said.push(typeof fields === 'string' ? level : `${level} ${fields.reason}`)
+  const log = (level: string) => (fields: object | string) =>
+    said.push(typeof fields === 'string' ? level : `${level} ${Object.values(fields).join(', ')}`)
   guarded = new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: err => (err instanceof TimeoutError ? 'timeout' : (err as Error).message),
+    explain: err => `it is ${err.message}`,
     refusesWrites: reason => reason === 'full',
     onOpened: reason => openings.push(reason),
     outage: new OutageClock(() => nowMs),
@@ -161,7 +162,7 @@ describe('the circuit breaker of a store', () => {
   it('ends an outage when its shard no longer exists', async () => {
     await givenOpenCircuit()
     guarded.retire()
-    expect([said, isOutage()]).toEqual([['error gone', 'info'], false])
+    expect([said, isOutage()]).toEqual([['error gone, it is gone', 'info'], false])
   })
 
   it('counts a failed reset like any other failure', async () => {
@@ -202,10 +203,10 @@ describe('the circuit breaker of a store', () => {
   it('logs an outage once and the recovery once, however many probes fail', async () => {
     await givenOpenCircuit()
     for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('gone')
-    expect([said, openings, isOutage()]).toEqual([['error gone'], ['gone'], true])
+    expect([said, openings, isOutage()]).toEqual([['error gone, it is gone'], ['gone'], true])
     store.mood = 'well'
     await guarded.probe()
-    expect([said, openings, isOutage()]).toEqual([['error gone', 'info'], ['gone'], false])
+    expect([said, openings, isOutage()]).toEqual([['error gone, it is gone', 'info'], ['gone'], false])
   })
 
   it('reports why the store is unavailable when examined, without opening the circuit', async () => {

@@ -64,6 +64,7 @@ function guarded(store: KeyStore): CircuitBreakerStore {
   return new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
     reasonOf: () => 'other',
+    explain: () => 'it failed',
     refusesWrites: () => false,
     onOpened: () => undefined,
     outage: new OutageClock(() => 0),

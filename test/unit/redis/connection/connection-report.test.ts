@@ -7,6 +7,9 @@ it.each([
     'Reached the max retries per request limit (which is 0). Refer to "maxRetriesPerRequest" option for details.',
     'the connection was lost',
   ],
+  ["Stream isn't writeable and enableOfflineQueue options is false", 'there is no connection'],
+  ['Connection is closed.', 'the connection was lost'],
+  ["ERR unknown command 'X', with args beginning with: 'user:42' ", "ERR unknown command 'X'"],
   ['connect ECONNREFUSED 127.0.0.1:1', 'connect ECONNREFUSED 127.0.0.1:1'],
 ])('the reason of a lost connection is in plain words: %s', (message, reason) => {
   expect(reasonOf(new Error(message))).toBe(reason)
