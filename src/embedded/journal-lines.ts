@@ -1,5 +1,6 @@
 /** The journal's line format, and how to read it. */
 
+import { isUtf8 } from 'node:buffer'
 import { closeSync, openSync, readSync } from 'node:fs'
 import { type PolicyEvent, upcast } from '../domain/events.ts'
 import { faultWithin, type MemberFault } from '../domain/member-fault.ts'
@@ -130,15 +131,32 @@ function parseMembers(path: string, text: string, line: number): Members {
   throw damagedLine(path, line, `it must be a JSON object (got ${shorten(visible(text)) || 'nothing'})`)
 }
 
-/** Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line. */
+/**
+ * Reads the complete lines among the first bytes of a file, in chunks. Omits an unterminated last line.
+ * @throws {CannotStart} at a line that is not UTF-8
+ */
 export function* readLines(path: string, end = Number.POSITIVE_INFINITY): Generator<string> {
   let rest: Buffer = Buffer.alloc(0)
+  let read = 0
   for (const piece of readPieces(path, end)) {
     const bytes = rest.length > 0 ? Buffer.concat([rest, piece]) : piece
     const whole = bytes.lastIndexOf(NEWLINE) + 1
-    if (whole > 0) yield* bytes.toString('utf8', 0, whole - 1).split('\n')
+    const lines = whole > 0 ? bytes.toString('utf8', 0, whole - 1).split('\n') : []
+    if (!isUtf8(bytes.subarray(0, whole))) {
+      const sound = countUtf8Lines(bytes)
+      yield* lines.slice(0, sound)
+      throw damagedLine(path, read + sound + 1, `it must be UTF-8 (got ${shorten(visible(lines[sound] ?? ''))})`)
+    }
+    yield* lines
+    read += lines.length
     rest = Buffer.from(bytes.subarray(whole))
   }
+}
+
+/** The number of lines before the first one that is not UTF-8. */
+function countUtf8Lines(bytes: Buffer): number {
+  const lines = bytes.toString('latin1').split('\n')
+  return lines.findIndex(line => !isUtf8(Buffer.from(line, 'latin1')))
 }
 
 /** Counts the complete lines of a file and their bytes. */

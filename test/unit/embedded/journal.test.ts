@@ -104,6 +104,15 @@ describe('the journal', () => {
     )
   })
 
+  it.each([2, 4_000])('refuses a line that is not UTF-8 instead of replacing its bytes: line %i', async line => {
+    await open(journal => journal.append(jsonOf(...Array.from({ length: 5_000 }, (_, i) => event(i + 1, 'k:once')))))
+    const bytes = readFileSync(path)
+    const at = bytes.indexOf('k:once', bytes.indexOf(`"version":${line - 1},`) - 30)
+    bytes[at] = (bytes[at] as number) | 0x80
+    writeFileSync(path, bytes)
+    await expectDamage(line, 'it must be UTF-8 (got {"schema":1,"key":"\uFFFD:once",')
+  })
+
   /** Members of an event with an invalid policy. */
   const policy = (members: object) => ({ policy: { ...definitionOf(), ...members } })
   const limit = (members: object) => policy({ limits: [{ ...definitionOf().limits[0], ...members }] })
