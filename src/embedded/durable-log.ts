@@ -7,7 +7,7 @@ import { announcementChannel, ConfigKeys } from '../redis/keys.ts'
 import type { RetentionOptions } from '../redis/policies/retention.ts'
 import { ClientNames } from './client-names.ts'
 import type { DirectoryLock } from './directory-lock.ts'
-import { areWhole, HeldLog } from './held-log.ts'
+import { areWhole, compactedPositions, HeldLog } from './held-log.ts'
 import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import { Journal } from './journal.ts'
 import { JournalCompaction } from './journal-compaction.ts'
@@ -29,6 +29,8 @@ const WATCH_INTERVAL_MS = 500
 interface DurableLogOptions extends RetentionOptions {
   readonly dataDir: string
   readonly directory: DirectoryLock
+  /** Events that a start keeps of each partition, as workers do; all if absent. */
+  readonly keep?: number | undefined
   readonly logger: Logger
   /** See `fillFromJournal`. */
   batchesInThread(source: ReplaySource): AsyncIterable<ReplayBatch>
@@ -151,7 +153,7 @@ export class DurableLog implements ReplyGate {
     try {
       if (this.#isReplaced) this.#restartAt(replaceJournal(this.#journal, this.#logs))
       this.#isReplaced = false
-      if (this.#unwritten.length > 0) this.#journal.append(this.#unwritten)
+      if (this.#unwritten.length > 0) this.#journal.append(this.#unwritten, compactedPositions(this.#logs))
       else if (this.#failure.current !== undefined) this.#journal.requireWritable()
       this.#unwritten = []
       this.#failure.clear()

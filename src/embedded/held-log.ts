@@ -92,6 +92,16 @@ export class HeldLog {
   }
 }
 
+/** The positions up to which these logs are compacted; `undefined` if another program has damaged one. */
+export function compactedPositions(logs: readonly Pick<HeldLog, 'compactedTo'>[]): readonly number[] | undefined {
+  try {
+    const positions = logs.map(log => log.compactedTo)
+    return positions.every(position => Number.isSafeInteger(position) && position >= 0) ? positions : undefined
+  } catch {
+    return undefined
+  }
+}
+
 /** Whether the store could be restored from what these logs hold now. */
 export function areWhole(logs: readonly HeldLog[]): boolean {
   const versions = new VersionChain()

@@ -1,6 +1,6 @@
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
-import type { HeldLog } from './held-log.ts'
+import { compactedPositions, type HeldLog } from './held-log.ts'
 import type { Journal } from './journal.ts'
 import type { CompactionJob } from './write-compacted.ts'
 
@@ -55,11 +55,12 @@ export class JournalCompaction {
 
   /**
    * Compacts a large journal once half of it is compacted in the store, so that each event is rewritten about once. Until then it
-   * holds more than the store, which is harmless.
+   * holds more than the store, and a start compacts it while it is replayed.
    */
   async #compact(): Promise<void> {
     const { header, entryCount: before } = this.#journal
-    const compactedTo = this.#logs.map(log => log.compactedTo)
+    const compactedTo = compactedPositions(this.#logs)
+    if (compactedTo === undefined) return
     const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
     if (compacted === 0 || (2 * compacted < before && !this.isSmall)) return
     const write = (job: CompactionJob) => this.#options.writeCompacted(job, this.#abort.signal)

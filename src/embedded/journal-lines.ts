@@ -8,7 +8,8 @@ import { cut } from '../lib/cut.ts'
 import { isObject, type Members } from '../lib/is-object.ts'
 import { parseJson } from '../lib/parse-json.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
-import { compactedFault, eventFault, FORMAT, headerFault, schemaFault } from './journal-members.ts'
+import { compactedFault, compactedToFault, eventFault, FORMAT, headerFault, schemaFault } from './journal-members.ts'
+import { hasCompactedTo, withoutCompactedTo } from './recorded-compaction.ts'
 
 const READ_BYTES = 2 ** 20
 const NEWLINE = 0x0a
@@ -41,6 +42,8 @@ export interface JournalEntry {
   readonly event: PolicyEvent
   /** The position in the log; only for the last compacted event of a key. */
   readonly position?: number
+  /** The positions up to which the logs in the store were compacted; only if that was recorded with the event. */
+  readonly compactedTo?: readonly number[]
 }
 
 export function headerLine({ identities, compactedTo }: JournalHeader): string {
@@ -67,11 +70,22 @@ export function parseHeader(path: string, line = ''): JournalHeader {
 /** @throws {CannotStart} */
 export function parseEntry(path: string, text: string, line: number): JournalEntry {
   const value = parseMembers(path, text, line)
+  if (hasCompactedTo(text)) return readRecordingEntry(path, value, { line, text })
   if (!('position' in value)) return { line, text, event: readEvent(path, value, line) }
   requireSound(path, line, compactedFault(value))
   const { position, event: stored } = value as { position: number; event: Members }
   const event = readEvent(path, stored, line, 'event')
   return { line, text: JSON.stringify(event), event, position }
+}
+
+function readRecordingEntry(
+  path: string,
+  { compactedTo, ...stored }: Members,
+  { line, text }: Pick<JournalEntry, 'line' | 'text'>,
+): JournalEntry {
+  requireSound(path, line, compactedToFault(compactedTo))
+  const event = readEvent(path, stored, line)
+  return { line, text: withoutCompactedTo(text), event, compactedTo: compactedTo as readonly number[] }
 }
 
 /** @throws {CannotStart} at a damaged line, or one of a later release */

@@ -82,8 +82,13 @@ export function headerFault(header: Members): MemberFault | undefined {
     ruleFault('journal', journal, HEADER.journal) ??
     unknownMember(header, HEADER) ??
     elementsFault('identities', identities, IDENTITY) ??
-    (journal === 1 && compactedTo === undefined ? undefined : elementsFault('compactedTo', compactedTo, COMPACTED_TO))
+    (journal === 1 && compactedTo === undefined ? undefined : compactedToFault(compactedTo))
   )
+}
+
+/** The first fault of the positions up to which the logs are compacted, or `undefined`. */
+export function compactedToFault(compactedTo: unknown): MemberFault | undefined {
+  return elementsFault('compactedTo', compactedTo, COMPACTED_TO)
 }
 
 function elementsFault(member: 'identities' | 'compactedTo', elements: unknown, rule: Rule): MemberFault | undefined {

@@ -1,4 +1,5 @@
 import { close, closeSync, existsSync, fstatSync, ftruncateSync, openSync, rmSync, statSync } from 'node:fs'
+import { isDeepStrictEqual } from 'node:util'
 import type { Logger } from '../observability/logger.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 import type { DirectoryLock } from './directory-lock.ts'
@@ -11,6 +12,7 @@ import {
   parseHeader,
   readLines,
 } from './journal-lines.ts'
+import { withCompactedTo } from './recorded-compaction.ts'
 import type { CompactionJob } from './write-compacted.ts'
 
 type HeldDirectory = Pick<DirectoryLock, 'isHeld' | 'requireHeld'>
@@ -36,6 +38,8 @@ export class Journal {
   /** Size of the valid part of the file, in bytes. Anything after it was left by a failed write. */
   #bytes: number
   #lines: number
+  /** The positions up to which the logs in the store were compacted, as the file says. */
+  #compactedTo: readonly number[]
   #isTorn = false
   /** Number of times that the whole journal was replaced. */
   #generation = 0
@@ -57,6 +61,7 @@ export class Journal {
       const { lines, bytes, torn } = measureLines(path)
       const [first] = readLines(path)
       this.#header = parseHeader(path, first)
+      this.#compactedTo = this.#header.compactedTo
       this.#fd = openSync(path, 'a')
       this.#bytes = bytes
       this.#lines = lines
@@ -90,13 +95,21 @@ export class Journal {
     return { path: this.path, header: this.#header, bytes: this.#bytes }
   }
 
-  /** Syncs the events to disk. @throws if that fails; then none of them counts as written. */
-  append(events: readonly string[]): void {
+  /**
+   * Syncs the events to disk, and how far the logs in the store are compacted: a start compacts them as far, so that it needs no more
+   * memory than the store did.
+   * @throws if that fails; then none of them counts as written
+   */
+  append(events: readonly string[], compactedTo = this.#compactedTo): void {
     this.requireWritable()
+    const [first = '', ...others] = events
+    const isRecorded = isDeepStrictEqual(compactedTo, this.#compactedTo)
+    const lines = isRecorded ? events : [withCompactedTo(first, compactedTo), ...others]
     if (this.#isTorn) ftruncateSync(this.#fd, this.#bytes)
     this.#isTorn = true
-    this.#bytes += writeLines(this.#fd, events)
-    this.#lines += events.length
+    this.#bytes += writeLines(this.#fd, lines)
+    this.#lines += lines.length
+    this.#compactedTo = compactedTo
     this.#isTorn = false
   }
 
@@ -185,6 +198,7 @@ export class Journal {
     close(this.#fd, () => undefined)
     this.#fd = openSync(this.path, 'a')
     this.#header = header
+    this.#compactedTo = header.compactedTo
     this.#bytes = bytes
     this.#lines = lines
     this.#isTorn = false

@@ -22,6 +22,8 @@ export interface ReplayBatch extends EncodedCommands {
   readonly events: number
   /** The end of each partition's log after this batch. */
   readonly ends: readonly LogEnd[]
+  /** The positions up to which the logs in the store were compacted when the last of these events was written. */
+  readonly compactedTo: readonly number[]
 }
 
 /**
@@ -33,6 +35,7 @@ export class ReplayBatches implements Iterable<ReplayBatch> {
   readonly #versions = new VersionChain()
   readonly #partitions: readonly ConfigKeys[]
   readonly #ends: LogEnd[]
+  #compactedTo: readonly number[]
   /** By partition. */
   readonly #policies: readonly ReplayedPolicies[]
 
@@ -40,6 +43,7 @@ export class ReplayBatches implements Iterable<ReplayBatch> {
     this.#source = source
     this.#partitions = Array.from({ length: CONFIG_PARTITIONS }, (_, n) => new ConfigKeys(source.keyPrefix, n))
     this.#policies = this.#partitions.map(keys => new ReplayedPolicies(keys))
+    this.#compactedTo = source.header.compactedTo
     this.#ends = source.header.compactedTo.map(position => ({ position, event: null }))
   }
 
@@ -50,6 +54,7 @@ export class ReplayBatches implements Iterable<ReplayBatch> {
     for (const entry of readEntries(this.#source)) {
       const hadPolicy = this.#versions.hasPolicy(entry.event.key, entry.event.at)
       this.#check(entry)
+      this.#compactedTo = entry.compactedTo ?? this.#compactedTo
       commands.push(...this.#commandsOf(entry), ...this.#memories(entry, effectOf(entry, hadPolicy)))
       if (++events % EVENTS_PER_BATCH !== 0) continue
       yield this.#batch(commands, events)
@@ -68,7 +73,7 @@ export class ReplayBatches implements Iterable<ReplayBatch> {
 
   #batch(commands: readonly Command[], events: number): ReplayBatch {
     const policies = this.#policies.flatMap(policies => policies.take())
-    return { ...encode([...commands, ...policies]), events, ends: [...this.#ends] }
+    return { ...encode([...commands, ...policies]), events, ends: [...this.#ends], compactedTo: this.#compactedTo }
   }
 
   #check({ event, position, line }: JournalEntry): void {

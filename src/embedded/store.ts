@@ -66,6 +66,7 @@ try {
     directory,
     keyPrefix: env.KEY_PREFIX,
     retentionMs: env.COMMAND_RETENTION_MS,
+    keep: env.CONFIG_LOG_KEEP,
     batchesInThread,
     writeCompacted: writeCompactedInThread,
     restart: () => process.exit(1),

@@ -41,6 +41,12 @@ const RESERVED_KEY = 'throttler:reserved-memory'
  */
 const MAX_MEMORY_BYTES = 1_280 * 2 ** 20
 
+/**
+ * Bytes that Valkey may use in addition until it serves: the same policies and events may take somewhat more when they are replayed, and
+ * a batch of them is in memory twice.
+ */
+const FILLING_BYTES = 128 * 2 ** 20
+
 /** Bytes of memory from which on Valkey may evict. Below, its policy stays `noeviction`: BullMQ warns of any other. */
 const EVICTING_FROM_BYTES = 1_024 * 2 ** 20
 
@@ -94,12 +100,13 @@ export class EmbeddedValkey extends Base {
     await super.start()
     this.#memory = this.connectInProcess()
     this.#memory.call('CONFIG', 'SET', 'requirepass', this.#password)
-    this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES)
+    this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES + FILLING_BYTES)
   }
 
   /** Starts to listen. @throws if the port is taken */
   async serve(gate: ReplyGate): Promise<void> {
     this.#gate = gate
+    this.#memory?.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES)
     super.hostImports().listen(this.#listenerFd, this.port)
     const server = this.listeners.get(this.#listenerFd)?.server as Server
     server.on('connection', socket => socket.setNoDelay(true))

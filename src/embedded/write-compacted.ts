@@ -3,6 +3,7 @@ import { configPartition } from '../domain/partition.ts'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { writeLines } from './journal-files.ts'
 import { compactedLine, headerLine, type JournalHeader, parseEntry, parseHeader, readLines } from './journal-lines.ts'
+import { withoutCompactedTo } from './recorded-compaction.ts'
 
 export interface CompactionJob {
   readonly from: string
@@ -70,7 +71,7 @@ function* compactedLines({ from, bytes, header }: CompactionJob, fates: Float64A
     const fate = fates[index] as number
     if (index === 0) yield headerLine(header)
     else if (fate === COPIED) yield text
-    else if (fate !== DROPPED) yield compactedLine(fate, text)
+    else if (fate !== DROPPED) yield compactedLine(fate, withoutCompactedTo(text))
     index++
   }
 }

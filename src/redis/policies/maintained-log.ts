@@ -17,6 +17,7 @@ import {
   type StreamEntry,
 } from './config-json.ts'
 import { expiringKeys } from './expiring-keys.ts'
+import { foldArguments } from './fold-arguments.ts'
 import { namingDamage, wrongTypes } from './naming-damage.ts'
 import { scanMembers } from './scan-members.ts'
 
@@ -95,23 +96,8 @@ export class RedisMaintainedLog implements MaintainedLog {
     return this.#repair(5, log, identity, compactedTo, copy, snapshot, randomUUID())
   }
 
-  async fold(
-    { identity, compactedTo, last, lastEventMark }: LogBounds,
-    entries: readonly LogEntry[],
-  ): Promise<boolean> {
-    const lastByKey = new Map(entries.map(entry => [entry.event.key, entry]))
-    const { log, identity: identityKey, compactedTo: compactedToKey, snapshot } = this.#keys
-    const keys = [
-      log,
-      identityKey,
-      compactedToKey,
-      snapshot,
-      ...Array.from(lastByKey.keys(), key => this.#keys.versions(key)),
-    ]
-    const events = Array.from(lastByKey, ([key, entry]) => [key, JSON.stringify(entry), entry.event.version])
-    const bounds = [identity ?? '', compactedTo, last, lastEventMark ?? '']
-    const end = entries.at(-1)?.position ?? compactedTo
-    return (await this.#fold(keys.length, ...keys, ...bounds, end, ...events.flat())) === 1
+  async fold(bounds: LogBounds, entries: readonly LogEntry[]): Promise<boolean> {
+    return (await this.#fold(...foldArguments(this.#keys, bounds, entries))) === 1
   }
 }
 

@@ -54,6 +54,21 @@ it('a compaction that takes too long before a stop is given up, and leaves the j
   expect(said).toEqual(['the stop does not wait for the compaction of the journal'])
 })
 
+it('nothing is compacted while a position in the store is damaged', async () => {
+  const before = readFileSync(journal.path)
+  const logs = IDENTITIES.map(() => ({ compactedTo: Number.NaN }) as HeldLog)
+  const compaction = new JournalCompaction(journal, logs, {
+    writeCompacted: async () => {
+      throw new Error('it was compacted')
+    },
+    logger: logger(),
+  })
+  compaction.start()
+  await compaction.end(60_000)
+  expect(readFileSync(journal.path)).toEqual(before)
+  expect(said).toEqual([])
+})
+
 it('a stop waits for a compaction for which there is time', async () => {
   const compaction = compactionBy(async ({ to }) => {
     writeFileSync(to, 'compacted\n')

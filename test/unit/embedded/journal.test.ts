@@ -273,6 +273,12 @@ describe('the journal', () => {
     ['{"position":0,"event":{}}', '"position" must be an integer between 1 and 9007199254740991 (got 0)'],
     ['{"position":1,"event":{},"key":"k"}', '"key" must be absent: only position, event are allowed (got "k")'],
     ['{"position":1,"event":{"schema":1}}', '"event.key" must be a string (it is missing)'],
+    ['{"compactedTo":[1,2,3],"schema":1}', '"compactedTo" must be an array of 4 integers (got [1,2,3])'],
+    [
+      '{"compactedTo":[1,2,3,-4],"schema":1}',
+      '"compactedTo[3]" must be an integer between 0 and 9007199254740991 (got -4)',
+    ],
+    ['{"compactedTo":[1,2,3,4],"schema":1}', '"key" must be a string (it is missing)'],
   ])('refuses the line %j', async (line, fault) => {
     await append(1)
     appendFileSync(path, `${line}\n`)
@@ -463,6 +469,25 @@ describe('a journal', () => {
       expect(journal.entryCount).toBe(2 + count)
     })
     expect((await open()).events).toEqual([event(2, A), ...added])
+  })
+
+  it('says with the next event how far the logs in the store are compacted, until it is compacted itself', async () => {
+    const versions = (...numbers: number[]) => jsonOf(...numbers.map(version => event(version, A)))
+    await open(journal => {
+      journal.append(versions(1, 2))
+      journal.append(versions(3, 4), [2, 0, 0, 0])
+      journal.append(versions(5), [2, 0, 0, 0])
+    })
+    const journal = new Journal({ path, identities: IDENTITIES, directory: HELD, logger: pino({ level: 'silent' }) })
+    expect([...readEntries(journal.file)].map(({ text, compactedTo }) => ({ text, compactedTo }))).toEqual(
+      versions(1, 2, 3, 4, 5).map((text, i) => ({ text, compactedTo: i === 2 ? [2, 0, 0, 0] : undefined })),
+    )
+    await journal.compact({ ...journal.header, compactedTo: [3, 0, 0, 0] }, inThisThread)
+    journal.close()
+    expect(readFileSync(path, 'utf8').trimEnd().split('\n').slice(1)).toEqual([
+      `{"position":3,"event":${versions(3)}}`,
+      ...versions(4, 5),
+    ])
   })
 
   it('is unchanged after a failed compaction, which leaves no other file', async () => {
