@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util'
 import { withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import { compactedPositions, type HeldLog } from './held-log.ts'
@@ -19,12 +20,15 @@ export class JournalCompaction {
   readonly #logs: readonly HeldLog[]
   readonly #options: JournalCompactionOptions
   readonly #abort = new AbortController()
+  /** Whether the start compacted the logs. The journal does not say so, and with other settings, another start might not fit. */
+  #isDue: boolean
   #underWay: Promise<void> | undefined
 
   constructor(journal: Journal, logs: readonly HeldLog[], options: JournalCompactionOptions) {
     this.#journal = journal
     this.#logs = logs
     this.#options = options
+    this.#isDue = !isDeepStrictEqual(compactedPositions(logs), journal.header.compactedTo)
   }
 
   get isSmall(): boolean {
@@ -62,9 +66,11 @@ export class JournalCompaction {
     const compactedTo = compactedPositions(this.#logs)
     if (compactedTo === undefined) return
     const compacted = compactedTo.reduce((sum, position, i) => sum + position - (header.compactedTo[i] ?? 0), 0)
-    if (compacted === 0 || (2 * compacted < before && !this.isSmall)) return
+    const isEnough = 2 * compacted >= before || this.isSmall || this.#isDue
+    if (compacted === 0 || !isEnough) return
     const write = (job: CompactionJob) => this.#options.writeCompacted(job, this.#abort.signal)
     await this.#journal.compact({ ...header, compactedTo }, write)
+    this.#isDue = false
     this.#options.logger.info({ before, entries: this.#journal.entryCount }, 'the journal was compacted')
   }
 }

@@ -69,6 +69,23 @@ it('nothing is compacted while a position in the store is damaged', async () => 
   expect(said).toEqual([])
 })
 
+it.each([
+  ['waits until half of it is compacted', 0, []],
+  ['does not wait if the start compacted the logs', 1, ['the journal was compacted']],
+])('a large journal %s', async (_, compactedByStart, expected) => {
+  journal.append(Array.from({ length: 20_000 }, () => '{}'))
+  const logs = IDENTITIES.map(() => ({ compactedTo: compactedByStart }))
+  const writeCompacted = async ({ to }: CompactionJob) => {
+    writeFileSync(to, 'compacted\n')
+    return 1
+  }
+  const compaction = new JournalCompaction(journal, logs as HeldLog[], { writeCompacted, logger: logger() })
+  for (const log of logs) log.compactedTo = 1
+  compaction.start()
+  await compaction.end(60_000)
+  expect(said).toEqual(expected)
+})
+
 it('a stop waits for a compaction for which there is time', async () => {
   const compaction = compactionBy(async ({ to }) => {
     writeFileSync(to, 'compacted\n')
