@@ -87,6 +87,38 @@ describeWithRedis('a Redis that Sentinels watch', () => {
   })
 })
 
+describeWithRedis('a master that Sentinels replace although it runs', () => {
+  it('gets no more changes, and a key keeps its limit', async () => {
+    const sentinels = await SentinelSet.start()
+    const service = await Service.start({ env: { REDIS_URL: sentinels.url, ...PATIENCE } })
+    const client = new Client(service.url)
+    const master = new Redis(sentinels.master.url)
+    try {
+      await client.put('limited:*', { capacity: 50, refillTokens: 1, refillIntervalMs: 86_400_000 })
+      await master.wait(1, 5_000)
+      await sentinels.failOver()
+      await eventually(async () => expect(await master.client('LIST')).not.toContain('name=throttler'))
+      expect(await master.role()).toContain('master')
+
+      const keys = Array.from({ length: 10 }, (_, i) => `k${i}`)
+      for (const key of keys) {
+        await eventually(async () =>
+          expect((await client.put(key, { capacity: 1, refillTokens: 1 })).body).toMatchObject({ version: 1 }),
+        )
+      }
+      const answers = await Promise.all(Array.from({ length: 60 }, () => client.check('limited:a')))
+      expect(answers.filter(({ status }) => status === 200)).toHaveLength(50)
+
+      await sentinels.demoted()
+      for (const key of keys) expect((await client.get(`/config/${key}`)).status).toBe(200)
+    } finally {
+      master.disconnect()
+      await service.stop()
+      await sentinels.stop()
+    }
+  })
+})
+
 describeWithRedis('a master that hangs, and that Sentinels replace', () => {
   let sentinels: SentinelSet
   let service: Service

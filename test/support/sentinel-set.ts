@@ -58,6 +58,27 @@ export class SentinelSet {
     return `redis+sentinel://${this.hosts}/${MASTER_NAME}`
   }
 
+  /** Has the Sentinels replace the master by its replica. Resolves once they name that. */
+  async failOver(): Promise<void> {
+    const sentinel = new Redis(this.#sentinels[0]?.port ?? 0, LOOPBACK)
+    await sentinel.call('SENTINEL', 'FAILOVER', MASTER_NAME)
+    await eventually(async () => {
+      const [, port] = (await sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', MASTER_NAME)) as string[]
+      if (Number(port) !== this.replica.port) throw new Error(`the Sentinel names ${port}`)
+    })
+    sentinel.disconnect()
+  }
+
+  /** Resolves once the replaced master is a replica. */
+  async demoted(): Promise<void> {
+    const master = new Redis(this.master.url)
+    await eventually(async () => {
+      const [role] = await master.role()
+      if (role !== 'slave') throw new Error(`the server is a ${role}`)
+    })
+    master.disconnect()
+  }
+
   async stop(): Promise<void> {
     for (const { process } of this.#sentinels) {
       const exited = once(process, 'exit')

@@ -126,7 +126,7 @@ export function loginOptions({ username, password, tls, tlsFiles }: RedisTarget)
 
 /**
  * Leaves ioredis' failover detector off: an event that arrives while a connection looks up the new master ends that connection
- * for good. A hung master is found by the command timeout instead.
+ * for good. `master-watch.ts` finds another master instead, and the command timeout one that hangs.
  */
 export function sentinelOptions({ endpoints, masterName, sentinelPassword, tls, tlsFiles }: RedisTarget) {
   return {

@@ -1,5 +1,6 @@
 import { type Command, Redis, type RedisOptions, ReplyError } from 'ioredis'
 import { isReply } from './failure-reason.ts'
+import { followMaster, NewestMasterConnector } from './master-watch.ts'
 import { ConnectionLost } from './transient.ts'
 
 /** A line of INFO. */
@@ -21,7 +22,8 @@ export class ServerConnection extends Redis {
   #closing: Redis['stream'] | undefined
 
   constructor(options: RedisOptions & { replyMapping?: 'legacy' }) {
-    super(options)
+    super(options.sentinels ? { ...options, Connector: NewestMasterConnector } : options)
+    followMaster(this)
     if (this.#forgetsLost) this.on('close', () => this.#failSent())
   }
 
