@@ -45,6 +45,8 @@ export class Exchange implements Responder {
   readonly #response: CallResponse
   readonly #message = new ArrivingMessage()
   #method: Method
+  /** Until its message has arrived: a call that stays open needs no metadata. */
+  #asked: Call | undefined
   #hasEnded = false
   /** Unless the message arrives at once. */
   #reading: PacedReading | undefined
@@ -92,7 +94,7 @@ export class Exchange implements Responder {
     const waitsMs = timeout === undefined ? Number.POSITIVE_INFINITY : timeoutMs(timeout)
     if (fault !== undefined) this.#refuseRequest(fault)
     else if (waitsMs === undefined) this.end(malformedTimeout(timeout))
-    else this.#admit(this.#method, this.#call(headers, waitsMs))
+    else this.#admit(this.#call(headers, waitsMs))
   }
 
   send(message: Buffer): void {
@@ -144,39 +146,39 @@ export class Exchange implements Responder {
     this.#response.refuse(fault)
   }
 
-  #admit(method: Method, call: Call): void {
-    const admission = method.admit?.(call)
+  #admit(call: Call): void {
+    const admission = this.#method.admit?.(call)
     if (admission instanceof Promise) {
       admission.then(
-        status => this.#admitted(status, method, call),
+        status => this.#admitted(status, call),
         err => this.end(this.#context.failed(err)),
       )
-    } else this.#admitted(admission, method, call)
+    } else this.#admitted(admission, call)
   }
 
-  #admitted(status: Status | undefined, method: Method, call: Call): void {
+  #admitted(status: Status | undefined, call: Call): void {
     if (status !== undefined) this.end(status)
-    else if (!this.stream.destroyed) this.#read(method, call)
+    else if (!this.stream.destroyed) this.#read(call)
   }
 
-  /** A call that stays open keeps the listener of its parts, which therefore knows nothing of its metadata. */
-  #read(method: Method, call: Call): void {
-    this.#readParts()
-    this.stream.once('end', () => {
-      if (this.#hasEnded || this.stream.destroyed) return
-      const message = this.#message.finish()
-      if (Buffer.isBuffer(message)) this.#handOver(method, message, call)
-      else this.end(message)
-    })
-  }
-
-  #readParts(): void {
+  #read(call: Call): void {
+    this.#asked = call
     this.stream.on('data', (chunk: Buffer) => {
       if (this.#hasEnded) return
       const fault = this.#message.add(chunk)
       if (fault !== undefined) this.end(fault)
       else if (!this.#message.isComplete) this.#readOn(chunk.length)
     })
+    this.stream.on('end', () => this.#arrived())
+  }
+
+  #arrived(): void {
+    const call = this.#asked
+    this.#asked = undefined
+    if (call === undefined || this.#hasEnded || this.stream.destroyed) return
+    const message = this.#message.finish()
+    if (Buffer.isBuffer(message)) this.#handOver(message, call)
+    else this.end(message)
   }
 
   /** Reads the next part of the message, in turns with others. */
@@ -186,11 +188,11 @@ export class Exchange implements Responder {
   }
 
   /** Answers a message now, or a large one in its turn. */
-  #handOver(method: Method, message: Buffer, call: Call): void {
-    const turns = this.#context.largeRequests.turnsFor(message.length, () => method.countFields?.(message) ?? 0)
+  #handOver(message: Buffer, call: Call): void {
+    const turns = this.#context.largeRequests.turnsFor(message.length, () => this.#method.countFields?.(message) ?? 0)
     const answer = () => {
       this.#hold(0)
-      this.#answer(method, message, call)
+      this.#answer(message, call)
     }
     if (turns === undefined) answer()
     else {
@@ -204,9 +206,9 @@ export class Exchange implements Responder {
     this.#heldBytes = bytes
   }
 
-  #answer(method: Method, message: Buffer, call: Call): void {
+  #answer(message: Buffer, call: Call): void {
     try {
-      method.answer(message, this, call)
+      this.#method.answer(message, this, call)
     } catch (err) {
       this.end(this.#context.failed(err))
     }
