@@ -9,6 +9,9 @@ const ASK_INTERVAL_MS = 250
 /** What the Sentinels have said counts for this long, in ms. */
 const FRESH_MS = 2_000
 
+/** If no Sentinel has named the largest epoch for this long, in ms, a smaller one counts: they were set up anew, and begin with the first. */
+const EPOCH_LASTS_MS = 60_000
+
 /** The master as a Sentinel names it. Each failover raises the epoch, so the largest one is the newest. */
 interface NamedMaster {
   readonly host: string
@@ -76,9 +79,13 @@ class MasterWatch {
 
   /** `undefined` if the Sentinels have not named one lately. */
   get master(): { host: string; port: number } | undefined {
-    if (this.#named === undefined || performance.now() - this.#namedMs > FRESH_MS) return undefined
+    if (this.#named === undefined || this.#ageMs > FRESH_MS) return undefined
     const { host, port } = this.#named
     return { host, port }
+  }
+
+  get #ageMs(): number {
+    return performance.now() - this.#namedMs
   }
 
   follow(redis: Redis): void {
@@ -96,16 +103,16 @@ class MasterWatch {
 
   #ask(): void {
     for (const sentinel of this.#sentinels) {
-      sentinel.call('SENTINEL', 'MASTER', this.#name).then(
-        reply => this.#heard(readMaster(reply as string[])),
-        () => undefined,
-      )
+      sentinel
+        .call('SENTINEL', 'MASTER', this.#name)
+        .then(reply => this.#heard(readMaster(reply as string[])))
+        .catch(() => undefined)
     }
   }
 
   #heard(named: NamedMaster): void {
     const before = this.#named
-    if (before !== undefined && named.epoch < before.epoch) return
+    if (before !== undefined && named.epoch < before.epoch && this.#ageMs < EPOCH_LASTS_MS) return
     this.#named = named
     this.#namedMs = performance.now()
     const isAnother = before !== undefined && (before.host !== named.host || before.port !== named.port)
