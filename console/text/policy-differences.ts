@@ -15,7 +15,7 @@ interface Member {
   readonly json: string
 }
 
-/** What differs between two policies, which may not have the same member by default; `null` is no policy. */
+/** What differs between two policies; `null` stands for no policy. A member that is absent equals its default. */
 export function differencesOf(from: PolicyDefinition | null, to: PolicyDefinition | null): readonly Difference[] {
   const before = membersOf(from)
   const after = membersOf(to)

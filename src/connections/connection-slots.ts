@@ -12,7 +12,7 @@ const FEW_SLOTS = 8
 
 interface ConnectionSlotsOptions {
   readonly max: number
-  /** Other slots, of which each connection takes one too. */
+  /** The slots of all connections: one that takes a slot here takes one there too. */
   readonly within?: ConnectionSlots
   /** A connection was closed because there were too many: a new one, or an idle one in its place. */
   readonly onClosed: () => void
@@ -34,7 +34,7 @@ export class ConnectionSlots {
     this.#options = options
   }
 
-  /** Slots for a part of the connections, of which each takes more memory than others. */
+  /** Slots for connections that take more memory than others. @param share of all slots, from 0 to 1 */
   part(share: number): ConnectionSlots {
     const { max, onClosed } = this.#options
     return new ConnectionSlots({ max: Math.ceil(max * share), within: this, onClosed })

@@ -78,8 +78,9 @@ export class GrpcConnection {
     this.#socket = socket
     this.#endings = endings
     this.#countCall = countCall
-    const client = clientOf(socket.remoteAddress)
-    this.#bar = () => bar(client)
+    // A socket that has closed does not know its address.
+    const ip = socket.remoteAddress
+    this.#bar = () => bar(clientOf(ip))
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -93,9 +94,8 @@ export class GrpcConnection {
       this.#heldBytes += bytes
       if (!socket.destroyed) hold(this.#heldBytes)
     }
-    const context = { ...shared, socket, ip: socket.remoteAddress, hold: this.#hold }
+    const context = { ...shared, socket, ip, hold: this.#hold }
     // An error closes the session.
-    // The session closes by itself.
     this.#session.on('error', (err: NodeJS.ErrnoException) => {
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
       else this.endFlood(performance.now())

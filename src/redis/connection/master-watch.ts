@@ -19,7 +19,7 @@ interface NamedMaster {
   readonly epoch: number
 }
 
-/** By what they ask: the connections of a process to one master share a watch. */
+/** The watches of this process. Its connections to one master share a watch. */
 const watches = new Map<string, MasterWatch>()
 
 function watchFor(options: SentinelConnectionOptions): MasterWatch {
