@@ -68,8 +68,10 @@ export class Calendar {
     }
     let after = this.#steps + 2
     while ((boundaries.at(-1) ?? 0) - endMs < MARGIN_MS) boundaries.push(this.#boundary(after++))
-    // The length of the period after the present one is recorded, also if the store's clock is ahead.
-    return [...boundaries, this.#boundary(after)]
+    // The length of the period after the present one is recorded, also if the store's clock is ahead. A day that a zone skips has none.
+    let further = this.#boundary(after)
+    while (further === boundaries.at(-1)) further = this.#boundary(++after)
+    return [...boundaries, further]
   }
 
   #find(atMs: number): void {
