@@ -1,4 +1,5 @@
 import { connect as connectSocket, isIP } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { type AbstractConnector, Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import ipaddr from 'ipaddr.js'
@@ -12,12 +13,21 @@ const FRESH_MS = 2_000
 /** If no Sentinel has named the largest epoch for this long, in ms, a smaller one counts: they were set up anew, and begin with the first. */
 const EPOCH_LASTS_MS = 60_000
 
-/** The master as a Sentinel names it. Each failover raises the epoch, so the largest one is the newest. */
-interface NamedMaster {
+/** How long the first connection waits for what the Sentinels say to the watch, in ms. */
+const FIRST_ANSWER_MS = 500
+
+interface Address {
   readonly host: string
   readonly port: number
+}
+
+/** The master as a Sentinel names it. Each failover raises the epoch, so the largest one is the newest. */
+interface NamedMaster extends Address {
   readonly epoch: number
 }
+
+/** What each connection was opened to, since a socket does not tell the name that led to its address. */
+const targets = new WeakMap<object, Address>()
 
 /** The watches of this process. Its connections to one master share a watch. */
 const watches = new Map<string, MasterWatch>()
@@ -50,11 +60,13 @@ export class NewestMasterConnector extends SentinelConnector {
   override async connect(
     ...[emitter]: Parameters<SentinelConnector['connect']>
   ): ReturnType<AbstractConnector['connect']> {
-    const { master } = watchFor(this.options)
-    if (master === undefined) return super.connect(emitter)
     this.connecting = true
+    const master = await watchFor(this.options).newest()
+    if (!this.connecting) throw new Error('the connection was closed before it was opened')
+    if (master === undefined) return super.connect(emitter)
     const { tls, enableTLSForSentinelMode } = this.options
     const socket = tls && enableTLSForSentinelMode ? connectTls({ ...master, ...tls }) : connectSocket(master)
+    targets.set(socket, master)
     this.stream = socket
     return socket
   }
@@ -67,6 +79,8 @@ class MasterWatch {
   readonly #followers = new Set<Redis>()
   readonly #onEnd: () => void
   readonly #timer: NodeJS.Timeout
+  readonly #firstAnswer: Promise<unknown>
+  #answered = () => {}
   #named: NamedMaster | undefined
   #namedMs = Number.NEGATIVE_INFINITY
 
@@ -74,11 +88,17 @@ class MasterWatch {
     this.#name = options.name ?? ''
     this.#sentinels = (options.sentinels ?? []).map(endpoint => connectToSentinel(endpoint, options))
     this.#onEnd = onEnd
+    const answered = new Promise<void>(resolve => {
+      this.#answered = resolve
+    })
+    this.#firstAnswer = Promise.race([answered, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
     this.#timer = setInterval(() => this.#ask(), ASK_INTERVAL_MS).unref()
+    for (const sentinel of this.#sentinels) sentinel.once('ready', () => this.#askOne(sentinel))
   }
 
   /** `undefined` if the Sentinels have not named one lately. */
-  get master(): { host: string; port: number } | undefined {
+  async newest(): Promise<Address | undefined> {
+    await this.#firstAnswer
     if (this.#named === undefined || this.#ageMs > FRESH_MS) return undefined
     const { host, port } = this.#named
     return { host, port }
@@ -102,20 +122,23 @@ class MasterWatch {
   }
 
   #ask(): void {
-    for (const sentinel of this.#sentinels) {
-      sentinel
-        .call('SENTINEL', 'MASTER', this.#name)
-        .then(reply => this.#heard(readMaster(reply as string[])))
-        .catch(() => undefined)
-    }
+    for (const sentinel of this.#sentinels) this.#askOne(sentinel)
+  }
+
+  #askOne(sentinel: Redis): void {
+    sentinel
+      .call('SENTINEL', 'MASTER', this.#name)
+      .then(reply => this.#heard(readMaster(reply as string[])))
+      .catch(() => undefined)
   }
 
   #heard(named: NamedMaster): void {
     const before = this.#named
-    if (before !== undefined && named.epoch < before.epoch && this.#ageMs < EPOCH_LASTS_MS) return
+    if (before !== undefined && this.#ageMs < lastsMs(before, named)) return
     this.#named = named
+    this.#answered()
     this.#namedMs = performance.now()
-    const isAnother = before !== undefined && (before.host !== named.host || before.port !== named.port)
+    const isAnother = before !== undefined && !isSame(before, named)
     for (const follower of this.#followers) {
       if (follower.status === 'ready' && (isAnother || isElsewhere(follower, named))) follower.disconnect(true)
     }
@@ -140,17 +163,29 @@ function connectToSentinel(endpoint: object, options: SentinelConnectionOptions)
   return sentinel
 }
 
+/** How long a master counts since it was named, although a Sentinel names another one, in ms. The same one may have two names. */
+function lastsMs(master: NamedMaster, other: NamedMaster): number {
+  if (other.epoch < master.epoch) return EPOCH_LASTS_MS
+  return other.epoch === master.epoch && !isSame(other, master) ? FRESH_MS : 0
+}
+
+function isSame(a: Address, b: Address): boolean {
+  return a.host === b.host && a.port === b.port
+}
+
 /** Reads "name value name value …". */
 function readMaster(reply: readonly string[]): NamedMaster {
   const member = (name: string) => reply[reply.indexOf(name) + 1] ?? ''
   return { host: member('ip'), port: Number(member('port')), epoch: Number(member('config-epoch')) }
 }
 
-/** Whether a connection is to another server. Of one with a name instead of an address, this cannot be told. */
-function isElsewhere({ stream }: Redis, { host, port }: NamedMaster): boolean {
+/** Whether a connection is to another server. Of one that the watch did not open, this is seen only by an address. */
+function isElsewhere({ stream }: Redis, named: NamedMaster): boolean {
+  const target = targets.get(stream)
+  if (target !== undefined) return !isSame(target, named)
   const { remoteAddress, remotePort } = stream as { remoteAddress?: string; remotePort?: number }
-  if (remoteAddress === undefined || isIP(host) === 0) return false
-  return remotePort !== port || addressOf(remoteAddress) !== addressOf(host)
+  if (remoteAddress === undefined || isIP(named.host) === 0) return false
+  return remotePort !== named.port || addressOf(remoteAddress) !== addressOf(named.host)
 }
 
 function addressOf(text: string): string {

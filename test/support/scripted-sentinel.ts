@@ -1,0 +1,68 @@
+import { once } from 'node:events'
+import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+
+interface Named {
+  readonly host: string
+  readonly port: number
+  readonly epoch: number
+}
+
+/** A Sentinel that names the master that a test specifies. */
+export class ScriptedSentinel {
+  named: Named
+  /** What it answers to a client that asks for the address alone. */
+  address: Pick<Named, 'host' | 'port'> | undefined
+  /** How often it has named the master with its epoch. */
+  answers = 0
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  private constructor(named: Named, server: Server) {
+    this.named = named
+    this.#server = server
+    server.on('connection', socket => {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('data', data => socket.write(this.#answer(data.toString())))
+    })
+  }
+
+  static async start(named: Named): Promise<ScriptedSentinel> {
+    const server = createServer().listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return new ScriptedSentinel(named, server)
+  }
+
+  get host(): string {
+    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  async stop(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  /** A client sends commands one at a time, or several that need no answer of the test's. */
+  #answer(data: string): string {
+    const commands = data.toLowerCase().split(/(?=\*\d+\r\n)/)
+    return commands.map(command => this.#answerTo(command)).join('')
+  }
+
+  #answerTo(command: string): string {
+    const { host, port, epoch } = this.named
+    if (command.includes('get-master-addr-by-name')) {
+      const address = this.address ?? this.named
+      return list([address.host, `${address.port}`])
+    }
+    if (command.includes('\r\nmaster\r\n')) {
+      this.answers++
+      return list(['ip', host, 'port', `${port}`, 'config-epoch', `${epoch}`])
+    }
+    return command.includes('\r\nsentinels\r\n') ? '*0\r\n' : '+OK\r\n'
+  }
+}
+
+function list(items: readonly string[]): string {
+  return `*${items.length}\r\n${items.map(item => `$${item.length}\r\n${item}\r\n`).join('')}`
+}
