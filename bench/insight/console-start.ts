@@ -28,7 +28,7 @@ const STARTED_AFTER_MS = `performance.getEntriesByName('usable')[0].startTime`
 export async function measureConsoleStart(): Promise<number | undefined> {
   const executablePath = pathOf('chromium')
   if (executablePath === undefined) return undefined
-  const service = await Service.start()
+  const service = await Service.start({ isPatient: false })
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-dev-shm-usage'] })
   try {
     const times: number[] = []

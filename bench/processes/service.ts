@@ -9,7 +9,7 @@ export async function startService(
 ): Promise<MeasuredProcess> {
   const ports = { RESP_PORT: '0', GRPC_PORT: '0' }
   const env = { WEB_CONCURRENCY: '1', ...ports, REDIS_URL: redisUrl, ...POLICY_VARIABLES, ...variables }
-  const service = await Service.start({ kind: 'api', env })
+  const service = await Service.start({ kind: 'api', isPatient: false, env })
   const [frontPid] = service.pidsOf('throttler front')
   if (frontPid === undefined) throw new Error('the service has no front process')
   return {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { BUCKET_PARTITIONS, bucketPartition } from '../../src/domain/partition.ts'
 import { BUCKET_SLOTS } from '../../src/redis/bucket-tags.ts'
-import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
+import { CheckLoad, expectInTime, reportFigures, summarize } from '../support/check-load.ts'
 import { runThrottler } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -43,7 +43,7 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
   beforeAll(async () => {
     // The last of three masters has no replica.
     cluster = await RedisCluster.start({ masters: 3, replicas: 2, refusesScriptFlags })
-    const patience = refusesScriptFlags ? { ...PATIENCE, ...WITH_PROXIES } : PATIENCE
+    const patience = refusesScriptFlags ? WITH_PROXIES : {}
     const start = (kind: 'all' | 'api') => Service.start({ kind, env: { REDIS_URL: cluster.url, ...patience } })
     services = await Promise.all([start('all'), start('api')])
     clients = services.map(({ url }) => new Client(url)) as unknown as [Client, Client]

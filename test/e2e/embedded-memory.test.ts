@@ -20,7 +20,7 @@ let dataDir: string
 let redis: Redis
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
-  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000' } })
+  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
   redis = new Redis((await askLock(dataDir)) ?? '')
 })
 afterEach(async () => {

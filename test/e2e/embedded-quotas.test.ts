@@ -23,7 +23,7 @@ let service: Service
 let client: Client
 const start = async () => {
   // A check must not be decided without the store: on a busy machine, or by a second process that has not found the store again.
-  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '2000' } })
+  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
   client = new Client(service.url)
 }
 beforeEach(async () => {

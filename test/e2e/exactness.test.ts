@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { serverTimeMs } from '../../src/redis/connection/server-time.ts'
-import { PATIENCE } from '../support/check-load.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { Installation } from '../support/installation.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
@@ -27,7 +26,7 @@ describeWithRedis('limits that two instances with several processes each share',
   /** Policies are in a store of their own, so that only checks are counted in the bucket store. */
   let installation: Installation
   beforeAll(async () => {
-    installation = await Installation.start({ apis: 2, env: { WEB_CONCURRENCY: String(PROCESSES), ...PATIENCE } })
+    installation = await Installation.start({ apis: 2, env: { WEB_CONCURRENCY: String(PROCESSES) } })
   })
   afterAll(() => installation.stop())
 

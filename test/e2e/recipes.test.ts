@@ -7,7 +7,6 @@ import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { transform } from '@swc/core'
 import { freePort } from '../../src/processes/free-port.ts'
-import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
 import { eventually } from '../support/eventually.ts'
@@ -31,7 +30,7 @@ let directory: string
 let scratch: string
 beforeAll(async () => {
   // With one process, a change is obeyed as soon as it is reported as applied.
-  service = await Service.start({ env: { WEB_CONCURRENCY: '1', ...PATIENCE } })
+  service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
   admin = new Client(service.url)
   client = await ClientPackage.pack()
   directory = await client.install('module', Object.keys(LISTEN))

@@ -2,7 +2,6 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -18,7 +17,7 @@ describeWithRedis('apis and workers that are started separately on one Redis', (
   const services: Service[] = []
 
   async function start(kind: 'api' | 'worker'): Promise<Service> {
-    const service = await Service.start({ kind, env: { REDIS_URL: redis.url, ...PATIENCE } })
+    const service = await Service.start({ kind, env: { REDIS_URL: redis.url } })
     services.push(service)
     return service
   }

@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { ConcurrentJobs } from '../support/concurrent-jobs.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
@@ -41,7 +40,7 @@ describeWithRedis('reservations of many callers at several processes', () => {
   beforeAll(async () => {
     redis = await RedisServer.start()
     service = await Service.start({
-      env: { REDIS_URL: redis.url, WEB_CONCURRENCY: String(PROCESSES), ON_STORE_FAILURE: 'deny', ...PATIENCE },
+      env: { REDIS_URL: redis.url, WEB_CONCURRENCY: String(PROCESSES), ON_STORE_FAILURE: 'deny' },
     })
     client = new Client(service.url)
   })

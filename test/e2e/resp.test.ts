@@ -71,7 +71,7 @@ describeWithRedis('the service over RESP', () => {
   let client: Client
   beforeAll(async () => {
     redis = await RedisServer.start()
-    const env = { REDIS_URL: redis.url, RESP_PORT: '0', REDIS_TIMEOUT_MS: '5000', SHUTDOWN_TIMEOUT_MS: '4000' }
+    const env = { REDIS_URL: redis.url, RESP_PORT: '0', SHUTDOWN_TIMEOUT_MS: '4000' }
     service = await Service.start({ env })
     client = new Client(service.url)
   })

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { CheckLoad, expectInTime, PATIENCE, reportFigures, summarize } from '../support/check-load.ts'
+import { CheckLoad, expectInTime, reportFigures, summarize } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -22,7 +22,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
   let env: Record<string, string>
   beforeAll(async () => {
     sentinels = await SentinelSet.start()
-    env = { REDIS_URL: sentinels.url, ...PATIENCE }
+    env = { REDIS_URL: sentinels.url }
     service = await Service.start({ env })
     client = new Client(service.url)
   })
@@ -90,7 +90,7 @@ describeWithRedis('a Redis that Sentinels watch', () => {
 describeWithRedis('a master that Sentinels replace although it runs', () => {
   it('gets no more changes, and a key keeps its limit', async () => {
     const sentinels = await SentinelSet.start()
-    const service = await Service.start({ env: { REDIS_URL: sentinels.url, ...PATIENCE } })
+    const service = await Service.start({ env: { REDIS_URL: sentinels.url } })
     const client = new Client(service.url)
     const master = new Redis(sentinels.master.url)
     try {

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import { ServiceError, Throttler } from '../../clients/typescript/src/index.ts'
-import { PATIENCE } from '../support/check-load.ts'
 import { Client } from '../support/client.ts'
 import { Service } from '../support/service.ts'
 
@@ -10,7 +9,7 @@ const TOKEN = 'a-token-that-may-check'
 let service: Service
 let throttler: Throttler
 beforeAll(async () => {
-  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}`, WEB_CONCURRENCY: '1', ...PATIENCE } })
+  service = await Service.start({ env: { CHECK_TOKENS: `app:${TOKEN}`, WEB_CONCURRENCY: '1' } })
   throttler = new Throttler({ url: service.url, onFailure: 'throw', token: TOKEN, timeoutMs: 5_000 })
   const admin = new Client(service.url)
   await admin.put('two', { capacity: 2, refillTokens: 1, refillIntervalMs: 1_000_000 })

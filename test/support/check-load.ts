@@ -13,14 +13,6 @@ const BACK_WITHIN_MS = 2_000
 /** The promised latency: the default of `REDIS_TIMEOUT_MS`, plus 50 ms. */
 const P99_LIMIT_MS = 150
 
-/**
- * Settings for services under load: other suites may keep a machine so busy that a process or the store looks slow.
- * The long tests have the machine for themselves, and use the defaults.
- */
-export const PATIENCE: Readonly<Record<string, string>> = IS_LONG
-  ? {}
-  : { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
-
 /** One check and its result. */
 export interface Sample {
   readonly key: string

@@ -13,6 +13,9 @@ const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '
 /** A working directory without a developer's `.env`. */
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
 
+/** So long that neither the store nor a process looks slow when other suites keep the machine busy. */
+const PATIENCE = { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
+
 /** The programs of `npm start`, `npm run start:api` and `npm run start:worker`. */
 const ENTRIES = {
   all: 'dist/src/main.js',
@@ -23,6 +26,8 @@ const ENTRIES = {
 interface ServiceOptions {
   readonly kind?: keyof typeof ENTRIES
   readonly env?: Readonly<Record<string, string>>
+  /** Whether it waits longer for slow stores and processes than by default. Default: true, except in the long tests, which have the machine for themselves. */
+  readonly isPatient?: boolean
   /** The root of the build; by default that of this repository. */
   readonly root?: string
   /** The working directory; by default one without `.env`. */
@@ -57,6 +62,7 @@ export class Service {
   /** Starts it without waiting for anything. */
   static async spawn(options: ServiceOptions = {}): Promise<Service> {
     const { kind = 'all', env = {}, root = ROOT, cwd = WITHOUT_DOTENV, openFiles } = options
+    const { isPatient = process.env['TEST_LONG'] === undefined } = options
     const dataDir = env['DATA_DIR'] ?? (await mkdtemp(join(tmpdir(), 'throttler-data-')))
     const command = ['node', join(root, ENTRIES[kind])]
     const limited = openFiles === undefined ? command : ['prlimit', `--nofile=${openFiles}:${openFiles}`, ...command]
@@ -69,6 +75,7 @@ export class Service {
         WORKER_METRICS_PORT: '0',
         WEB_CONCURRENCY: '2',
         DATA_DIR: dataDir,
+        ...(isPatient && PATIENCE),
         ...env,
       },
       stdio: ['ignore', 'pipe', 'pipe'],
