@@ -27,7 +27,7 @@ describeWithRedis('a front process that cannot load the policies', () => {
     worker = await Service.start({ kind: 'worker', env })
     // A connection that stays open could be to a process that the test kills.
     client = new Client(api.url, { connection: 'close' })
-    await client.put('blocked', { mode: 'block' })
+    expect((await client.put('blocked', { mode: 'block' })).status).toBe(201)
     await obeyedByAll([client], 'blocked', 'blocked')
   })
   afterEach(async () => {
@@ -148,7 +148,7 @@ describeWithRedis('a store that refuses writes', () => {
     const worker = await Service.start({ kind: 'worker', env })
     const first = await Service.start({ kind: 'api', env })
     const client = new Client(first.url)
-    await client.put('blocked', { mode: 'block' })
+    expect((await client.put('blocked', { mode: 'block' })).status).toBe(201)
     await obeyedByAll([client], 'blocked', 'blocked')
     await admin.config('SET', 'min-replicas-to-write', '1')
     try {
