@@ -10,17 +10,19 @@ interface Named {
 /** A Sentinel that names the master that a test specifies. */
 export class ScriptedSentinel {
   named: Named
-  /** What it answers to a client that asks for the address alone. */
-  address: Pick<Named, 'host' | 'port'> | undefined
+  /** The master that it names with its epoch, if that is another one than it names to a client that asks for the address alone. */
+  withEpoch: Pick<Named, 'host' | 'port'> | undefined
   /** How often it has named the master with its epoch. */
   answers = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  #refuses = false
 
   private constructor(named: Named, server: Server) {
     this.named = named
     this.#server = server
     server.on('connection', socket => {
+      if (this.#refuses) return void socket.destroy()
       this.#sockets.add(socket)
       socket.on('error', () => undefined)
       socket.on('data', data => socket.write(this.#answer(data.toString())))
@@ -37,8 +39,14 @@ export class ScriptedSentinel {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
   }
 
-  async stop(): Promise<void> {
+  /** Closes its connections, and those that clients open. */
+  refuse(): void {
+    this.#refuses = true
     for (const socket of this.#sockets) socket.destroy()
+  }
+
+  async stop(): Promise<void> {
+    this.refuse()
     this.#server.close()
     await once(this.#server, 'close')
   }
@@ -50,13 +58,11 @@ export class ScriptedSentinel {
   }
 
   #answerTo(command: string): string {
-    const { host, port, epoch } = this.named
-    if (command.includes('get-master-addr-by-name')) {
-      const address = this.address ?? this.named
-      return list([address.host, `${address.port}`])
-    }
+    const { epoch, ...named } = this.named
+    if (command.includes('get-master-addr-by-name')) return list([named.host, `${named.port}`])
     if (command.includes('\r\nmaster\r\n')) {
       this.answers++
+      const { host, port } = this.withEpoch ?? named
       return list(['ip', host, 'port', `${port}`, 'config-epoch', `${epoch}`])
     }
     return command.includes('\r\nsentinels\r\n') ? '*0\r\n' : '+OK\r\n'

@@ -10,7 +10,7 @@ const ASK_INTERVAL_MS = 250
 /** What the Sentinels have said counts for this long, in ms. */
 const FRESH_MS = 2_000
 
-/** If no Sentinel has named the largest epoch for this long, in ms, a smaller one counts: they were set up anew, and begin with the first. */
+/** If no Sentinel has named the largest epoch for this long, in ms, a smaller one counts, also if only few name it. */
 const EPOCH_LASTS_MS = 60_000
 
 /** How long the first connection waits for what the Sentinels say to the watch, in ms. */
@@ -24,6 +24,12 @@ interface Address {
 /** The master as a Sentinel names it. Each failover raises the epoch, so the largest one is the newest. */
 interface NamedMaster extends Address {
   readonly epoch: number
+}
+
+interface Answer {
+  readonly named: NamedMaster
+  /** By `performance.now()`. */
+  readonly atMs: number
 }
 
 /** What each connection was opened to, since a socket does not tell the name that led to its address. */
@@ -47,7 +53,9 @@ function watchFor(options: SentinelConnectionOptions): MasterWatch {
  * @see https://redis.io/docs/latest/operate/oss_and_stack/management/sentinel/#sentinel-clients
  */
 export function followMaster(redis: Redis): void {
-  if (redis.options.sentinels) watchFor(redis.options).follow(redis)
+  const { options } = redis
+  // BullMQ ends a connection that blocks, and connects it again.
+  if (options.sentinels) redis.on('connecting', () => watchFor(options).follow(redis))
 }
 
 /** Connects to the newest master that the Sentinels name. The next one that is asked may not know it yet. */
@@ -76,13 +84,14 @@ export class NewestMasterConnector extends SentinelConnector {
 class MasterWatch {
   readonly #name: string
   readonly #sentinels: readonly Redis[]
+  /** The last one of each; the oldest one first. */
+  readonly #answers = new Map<Redis, Answer>()
   readonly #followers = new Set<Redis>()
   readonly #onEnd: () => void
   readonly #timer: NodeJS.Timeout
   readonly #firstAnswer: Promise<unknown>
   #answered = () => {}
-  #named: NamedMaster | undefined
-  #namedMs = Number.NEGATIVE_INFINITY
+  #newest: Answer | undefined
 
   constructor(options: SentinelConnectionOptions, onEnd: () => void) {
     this.#name = options.name ?? ''
@@ -92,23 +101,20 @@ class MasterWatch {
       this.#answered = resolve
     })
     this.#firstAnswer = Promise.race([answered, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
-    this.#timer = setInterval(() => this.#ask(), ASK_INTERVAL_MS).unref()
-    for (const sentinel of this.#sentinels) sentinel.once('ready', () => this.#askOne(sentinel))
+    this.#timer = setInterval(() => this.#askAll(), ASK_INTERVAL_MS).unref()
+    for (const sentinel of this.#sentinels) sentinel.once('ready', () => this.#ask(sentinel))
   }
 
   /** `undefined` if the Sentinels have not named one lately. */
   async newest(): Promise<Address | undefined> {
     await this.#firstAnswer
-    if (this.#named === undefined || this.#ageMs > FRESH_MS) return undefined
-    const { host, port } = this.#named
+    if (this.#newest === undefined || isOld(this.#newest)) return undefined
+    const { host, port } = this.#newest.named
     return { host, port }
   }
 
-  get #ageMs(): number {
-    return performance.now() - this.#namedMs
-  }
-
   follow(redis: Redis): void {
+    if (this.#followers.has(redis)) return
     this.#followers.add(redis)
     redis.once('end', () => this.#leave(redis))
   }
@@ -121,27 +127,47 @@ class MasterWatch {
     this.#onEnd()
   }
 
-  #ask(): void {
-    for (const sentinel of this.#sentinels) this.#askOne(sentinel)
+  #askAll(): void {
+    for (const sentinel of this.#sentinels) this.#ask(sentinel)
   }
 
-  #askOne(sentinel: Redis): void {
-    sentinel
-      .call('SENTINEL', 'MASTER', this.#name)
-      .then(reply => this.#heard(readMaster(reply as string[])))
+  /**
+   * The Sentinel that leads a failover names the master before it with the new epoch, until all replicas follow the next one. So the address
+   * is asked for by itself, after the epoch: one that is later than its epoch does no harm.
+   */
+  #ask(sentinel: Redis): void {
+    const epoch = sentinel.call('SENTINEL', 'MASTER', this.#name)
+    const address = sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#name)
+    Promise.all([epoch, address])
+      .then(([master, address]) => this.#heard(sentinel, readNamed(master as string[], address as string[])))
       .catch(() => undefined)
   }
 
-  #heard(named: NamedMaster): void {
-    const before = this.#named
-    if (before !== undefined && this.#ageMs < lastsMs(before, named)) return
-    this.#named = named
+  #heard(sentinel: Redis, named: NamedMaster): void {
+    const answer = { named, atMs: performance.now() }
+    this.#answers.delete(sentinel)
+    this.#answers.set(sentinel, answer)
+    const before = this.#newest?.named
+    this.#newest = this.#choose(this.#newest ?? answer)
     this.#answered()
-    this.#namedMs = performance.now()
-    const isAnother = before !== undefined && !isSame(before, named)
+    const { named: newest } = this.#newest
+    const isAnother = before !== undefined && !isSame(before, newest)
     for (const follower of this.#followers) {
-      if (follower.status === 'ready' && (isAnother || isElsewhere(follower, named))) follower.disconnect(true)
+      if (follower.status === 'ready' && (isAnother || isElsewhere(follower, newest))) follower.disconnect(true)
     }
+  }
+
+  /**
+   * The answer with the largest epoch. Of several with that epoch, the one before: Sentinels may call one master by several names. An epoch
+   * smaller than before counts if most Sentinels answer, and name no larger one: they were set up anew, and begin with the first.
+   */
+  #choose(before: Answer): Answer {
+    const answers = [...this.#answers.values()].filter(answer => !isOld(answer))
+    const epoch = Math.max(...answers.map(({ named }) => named.epoch))
+    const isKnownByFew = answers.length <= this.#sentinels.length / 2
+    if (epoch < before.named.epoch && isKnownByFew && performance.now() - before.atMs < EPOCH_LASTS_MS) return before
+    const newest = answers.filter(({ named }) => named.epoch === epoch)
+    return newest.findLast(({ named }) => isSame(named, before.named)) ?? newest.at(-1) ?? before
   }
 }
 
@@ -163,20 +189,17 @@ function connectToSentinel(endpoint: object, options: SentinelConnectionOptions)
   return sentinel
 }
 
-/** How long a master counts since it was named, although a Sentinel names another one, in ms. The same one may have two names. */
-function lastsMs(master: NamedMaster, other: NamedMaster): number {
-  if (other.epoch < master.epoch) return EPOCH_LASTS_MS
-  return other.epoch === master.epoch && !isSame(other, master) ? FRESH_MS : 0
-}
-
 function isSame(a: Address, b: Address): boolean {
   return a.host === b.host && a.port === b.port
 }
 
-/** Reads "name value name value …". */
-function readMaster(reply: readonly string[]): NamedMaster {
-  const member = (name: string) => reply[reply.indexOf(name) + 1] ?? ''
-  return { host: member('ip'), port: Number(member('port')), epoch: Number(member('config-epoch')) }
+function isOld({ atMs }: Answer): boolean {
+  return performance.now() - atMs > FRESH_MS
+}
+
+/** @param master "name value name value …" */
+function readNamed(master: readonly string[], [host = '', port]: readonly string[]): NamedMaster {
+  return { host, port: Number(port), epoch: Number(master[master.indexOf('config-epoch') + 1]) || 0 }
 }
 
 /** Whether a connection is to another server. Of one that the watch did not open, this is seen only by an address. */

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import type { Redis } from 'ioredis'
 import { pino } from 'pino'
@@ -12,6 +13,8 @@ const ADDRESS = '127.0.0.1'
 const NAME = 'localhost'
 /** So many answers of a Sentinel take some seconds. */
 const MANY = 12
+/** Much less than the minute for which few Sentinels are not believed. */
+const SOON_MS = 30_000
 
 describeWithRedis('a connection to a master that Sentinels name', () => {
   let before: RedisServer
@@ -20,8 +23,8 @@ describeWithRedis('a connection to a master that Sentinels name', () => {
   const clients: Redis[] = []
   beforeEach(async () => {
     ;[before, after] = await Promise.all([RedisServer.start(), RedisServer.start()])
-    const named = { host: NAME, port: before.port, epoch: 1 }
-    sentinels = await Promise.all([ScriptedSentinel.start(named), ScriptedSentinel.start(named)])
+    const known = named(before, 1, NAME)
+    sentinels = await Promise.all([ScriptedSentinel.start(known), ScriptedSentinel.start(known)])
   })
   afterEach(async () => {
     for (const client of clients.splice(0)) client.disconnect()
@@ -43,42 +46,80 @@ describeWithRedis('a connection to a master that Sentinels name', () => {
   /** The port of the server that answers it. */
   const portOf = async (client: Redis) => Number(/tcp_port:(\d+)/.exec(await client.info('server'))?.[1])
 
-  const isAt = (client: Redis, { port }: RedisServer) =>
-    eventually(async () => expect([client.status, await portOf(client)]).toEqual(['ready', port]))
+  const isAt = (client: Redis, { port }: RedisServer, timeoutMs?: number) =>
+    eventually(async () => expect([client.status, await portOf(client)]).toEqual(['ready', port]), timeoutMs)
+
+  const named = ({ port }: RedisServer, epoch: number, host = ADDRESS) => ({ host, port, epoch })
+
+  /** Resolves once the Sentinel has named the master many times more. */
+  const namesItOften = (sentinel: ScriptedSentinel) => {
+    const { answers } = sentinel
+    return eventually(() => expect(sentinel.answers).toBeGreaterThan(answers + MANY))
+  }
 
   it('moves to the next one, also if it is named by its host', async () => {
     const client = opened()
     await isAt(client, before)
-    sentinels[1].named = { host: NAME, port: after.port, epoch: 2 }
+    sentinels[1].named = named(after, 2, NAME)
     await isAt(client, after)
   })
 
-  it('does not stay at the one before, which it was told by its host', async () => {
-    for (const sentinel of sentinels) {
-      sentinel.address = { host: NAME, port: before.port }
-      sentinel.named = { host: NAME, port: after.port, epoch: 2 }
-    }
+  it('does not begin at the one that an outdated Sentinel names', async () => {
+    sentinels[1].named = named(after, 2, NAME)
     await isAt(opened(), after)
   })
 
+  it('moves while the Sentinel that leads the failover still names the one before, with the new epoch', async () => {
+    const client = opened()
+    await isAt(client, before)
+    for (const sentinel of sentinels) sentinel.named = named(after, 2)
+    sentinels[0].withEpoch = named(before, 2)
+    await isAt(client, after)
+  })
+
+  it('moves after it was ended and connected again', async () => {
+    const client = opened()
+    await isAt(client, before)
+    const ended = once(client, 'end')
+    client.disconnect()
+    await ended
+    await client.connect()
+    await isAt(client, before)
+    for (const sentinel of sentinels) sentinel.named = named(after, 2)
+    await isAt(client, after)
+  })
+
   it('stays where it is while Sentinels call the same one by several names', async () => {
-    sentinels[1].named = { host: ADDRESS, port: before.port, epoch: 1 }
+    sentinels[1].named = named(before, 1)
     const client = opened()
     await isAt(client, before)
     const { stream } = client
-    const answered = sentinels.map(({ answers }) => answers)
-    await eventually(() => {
-      for (const [i, sentinel] of sentinels.entries()) {
-        expect(sentinel.answers).toBeGreaterThan((answered[i] as number) + MANY)
-      }
-    })
+    await Promise.all(sentinels.map(namesItOften))
     expect(client.stream).toBe(stream)
   })
 
   it('moves to the next one although the epoch is the same, once no Sentinel names the one before', async () => {
     const client = opened()
     await isAt(client, before)
-    for (const sentinel of sentinels) sentinel.named = { host: ADDRESS, port: after.port, epoch: 1 }
+    for (const sentinel of sentinels) sentinel.named = named(after, 1)
     await isAt(client, after)
+  })
+
+  it('moves to the one that Sentinels name which were set up anew', async () => {
+    for (const sentinel of sentinels) sentinel.named = named(before, 7)
+    const client = opened()
+    await isAt(client, before)
+    for (const sentinel of sentinels) sentinel.named = named(after, 0)
+    await isAt(client, after, SOON_MS)
+  })
+
+  it('stays where it is if only an outdated Sentinel is left', async () => {
+    sentinels[1].named = named(after, 2)
+    const client = opened()
+    await isAt(client, after)
+    const { stream } = client
+    sentinels[1].refuse()
+    await namesItOften(sentinels[0])
+    expect(client.stream).toBe(stream)
   })
 })
