@@ -36,6 +36,11 @@ export class PacedReading {
     this.#waiter = waiter
   }
 
+  /** Bytes that were read. */
+  get bytes(): number {
+    return this.#bytes
+  }
+
   /** Counts a chunk that was read. Returns whether the body is read on: a client that sends thousands of tiny chunks is disconnected. */
   take(bytes: number, turns: Turns): boolean {
     this.#bytes += bytes

@@ -177,7 +177,7 @@ export function composeFront(
       logger,
     },
     resp: { ...common, requestPolicies, observer: metrics.respCommands, version },
-    grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests },
+    grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests, logger },
     metrics,
     isReady: () => changes.isLoaded() && !drain.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),

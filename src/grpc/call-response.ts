@@ -1,4 +1,4 @@
-import { constants, type ServerHttp2Stream } from 'node:http2'
+import type { ServerHttp2Stream } from 'node:http2'
 import type { HeadFault } from './head-fault.ts'
 import { frameOf } from './message-frames.ts'
 import { OK, type Status, statusFields } from './status.ts'
@@ -7,9 +7,6 @@ const RESPONSE_FIELDS = { ':status': 200, 'content-type': 'application/grpc' }
 
 /** With every member that node:http2 sets: each other one makes V8 describe a new type in the old generation, for each response. */
 const RESPONSE_OPTIONS = { waitForTrailers: true, endStream: false }
-
-/** The stream is over once its response is sent, whether or not the client has sent everything. */
-const { NGHTTP2_NO_ERROR } = constants
 
 /** The response to one call. Nothing is sent once the client has reset the call, which it may do at any time: node:http2 would throw. */
 export class CallResponse {
@@ -47,7 +44,6 @@ export class CallResponse {
       this.#trailers = status
       stream.end()
     } else stream.respond({ ...RESPONSE_FIELDS, ...statusFields(status) }, { endStream: true })
-    this.#skipRequest()
   }
 
   /** Answers a request that is not a call. */
@@ -57,7 +53,6 @@ export class CallResponse {
     stream.respond({ ...fields, 'content-type': 'text/plain' })
     // A request with the method HEAD gets no body, which Node knows.
     if (!stream.writableEnded) stream.end(text)
-    this.#skipRequest()
   }
 
   /** A stream that a client resets with NO_ERROR is closed for some events before it is destroyed. */
@@ -73,9 +68,5 @@ export class CallResponse {
     stream.once('wantTrailers', () => {
       if (this.#isOpen) stream.sendTrailers(statusFields(this.#trailers))
     })
-  }
-
-  #skipRequest(): void {
-    if (!this.#stream.readableEnded) this.#stream.close(NGHTTP2_NO_ERROR)
   }
 }

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders, ServerHttp2Stream } from 'node:http2'
+import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2'
 import type { Socket } from 'node:net'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { BYTES_PER_TURN, PacedReading } from '../connections/paced-reading.ts'
@@ -7,7 +7,7 @@ import type { Turns } from '../lib/turns.ts'
 import type { Call, GrpcObserver, Method, Methods, Responder } from './call.ts'
 import { CallResponse } from './call-response.ts'
 import { type HeadFault, headFault } from './head-fault.ts'
-import { ArrivingMessage } from './message-frames.ts'
+import { ArrivingMessage, MAX_MESSAGE_BYTES } from './message-frames.ts'
 import { OK, type Status } from './status.ts'
 import { timeoutMs } from './timeout.ts'
 
@@ -18,6 +18,9 @@ const OPEN_CALL_BYTES = 16_384
 
 /** Memory of a call besides its message, until it is known to wait for its client. */
 const MIN_HEAD_BYTES = 4_096
+
+/** How long a client may send on after its call has begun, if it was answered before, in ms. */
+const MAX_REST_MS = 1_000
 
 /** What an exchange needs of its server. */
 export interface ExchangeContext {
@@ -82,6 +85,11 @@ export class Exchange implements Responder {
     this.#hold(0)
   }
 
+  /** Ends a call that was answered, and whose request still arrives. */
+  endLate(nowMs: number): void {
+    if (this.#hasEnded && !this.stream.readableEnded && nowMs - this.startMs > MAX_REST_MS) this.#closeUnread()
+  }
+
   /** Ends a call that has been answered in part, and would continue. */
   endStreaming(): void {
     if (this.#response.hasBegun) this.end(DRAINING)
@@ -111,6 +119,7 @@ export class Exchange implements Responder {
     if (this.#hasEnded) return
     this.#ended(status)
     this.#response.end(status)
+    if (this.stream.readableFlowing === null && !this.stream.destroyed) this.#skipRequest()
   }
 
   onClosed(callback: () => void): void {
@@ -132,9 +141,7 @@ export class Exchange implements Responder {
    * answered before.
    */
   #refuseRequest(fault: HeadFault): void {
-    let bytes = 0
-    this.stream.on('data', ({ length }: Buffer) => {
-      bytes += length
+    this.#skipRequest(bytes => {
       if (bytes >= BYTES_PER_TURN) this.#refuse(fault)
     })
     this.stream.once('end', () => this.#refuse(fault))
@@ -164,7 +171,7 @@ export class Exchange implements Responder {
   #read(call: Call): void {
     this.#asked = call
     this.stream.on('data', (chunk: Buffer) => {
-      if (this.#hasEnded) return
+      if (this.#hasEnded) return this.#skip(chunk.length)
       const fault = this.#message.add(chunk)
       if (fault !== undefined) this.end(fault)
       else if (!this.#message.isComplete) this.#readOn(chunk.length)
@@ -181,10 +188,32 @@ export class Exchange implements Responder {
     else this.end(message)
   }
 
+  /** Reads a request that has an answer, or will have one without its message: what arrives for a closed stream looks like a flood. */
+  #skipRequest(skipped: (bytes: number) => void = () => undefined): void {
+    this.stream.on('data', ({ length }: Buffer) => {
+      this.#skip(length)
+      skipped(this.#readBytes)
+    })
+  }
+
+  #skip(bytes: number): void {
+    this.#readOn(bytes)
+    if (this.#readBytes > MAX_MESSAGE_BYTES) this.#closeUnread()
+  }
+
+  get #readBytes(): number {
+    return this.#reading?.bytes ?? 0
+  }
+
   /** Reads the next part of the message, in turns with others. */
   #readOn(bytes: number): void {
     this.#reading ??= new PacedReading(this.stream, this.#context)
     if (this.#reading.take(bytes, this.#context.reading)) this.#hold(this.#headBytes + this.#message.heldBytes)
+  }
+
+  /** The client need not send the rest. */
+  #closeUnread(): void {
+    if (!this.stream.closed) this.stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
   /** Answers a message now, or a large one in its turn. */

@@ -6,6 +6,7 @@ import { FewItems } from '../lib/few-items.ts'
 import type { FewPerTurn } from '../lib/few-per-turn.ts'
 import { ArrivingHead, HEAD_SETTINGS } from './arriving-head.ts'
 import { releaseClosed } from './closed-stream.ts'
+import type { EarlyCalls } from './early-calls.ts'
 import { Exchange, type ExchangeContext } from './exchange.ts'
 import { keepFewStreams } from './open-streams.ts'
 import { OtherFrames } from './other-frames.ts'
@@ -47,6 +48,8 @@ interface GrpcConnectionContext extends Omit<ExchangeContext, 'hold' | 'socket' 
   readonly endings: FewPerTurn<GrpcConnection>
   /** Called as each call begins. */
   countCall(): void
+  /** Of all connections. */
+  readonly earlyCalls: EarlyCalls
   /** Lets the client open no connection for a while, since it has sent a flood. */
   bar(client: string): void
 }
@@ -66,6 +69,7 @@ export class GrpcConnection {
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
+  readonly #mayHaveSentEarly: (bytes: number, nowMs: number) => boolean
   readonly #bar: () => void
   #heldBytes = 0
   #unreadBytes = 0
@@ -74,13 +78,17 @@ export class GrpcConnection {
   #retirement: NodeJS.Timeout | undefined
   #hasCalled = false
 
-  constructor(socket: Socket, { hold, endings, callTurns, countCall, bar, ...shared }: GrpcConnectionContext) {
+  constructor(
+    socket: Socket,
+    { hold, endings, callTurns, countCall, earlyCalls, bar, ...shared }: GrpcConnectionContext,
+  ) {
     this.#socket = socket
     this.#endings = endings
     this.#countCall = countCall
     // A socket that has closed does not know its address.
     const ip = socket.remoteAddress
     this.#bar = () => bar(clientOf(ip))
+    this.#mayHaveSentEarly = (bytes, nowMs) => earlyCalls.allow(clientOf(ip), bytes, nowMs)
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -100,6 +108,7 @@ export class GrpcConnection {
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
       else this.endFlood(performance.now())
     })
+    this.#session.once('localSettings', () => this.#endEarlyFlood(performance.now()))
     this.#session.on('stream', (stream, headers) => {
       this.#otherFrames.countHead(headers)
       const exchange = this.#open(stream, context)
@@ -151,6 +160,7 @@ export class GrpcConnection {
     for (const exchange of this.#exchanges) {
       exchange.holdHead(this.#head.maxBytes)
       unreadBytes += exchange.stream.writableLength
+      exchange.endLate(nowMs)
       if (exchange.waitsForClient) sinceMs = Math.min(sinceMs, exchange.startMs)
     }
     this.#holdUnread(unreadBytes)
@@ -159,7 +169,14 @@ export class GrpcConnection {
 
   /** Closes the connection of a client that sends much besides calls. */
   endFlood(nowMs: number): void {
-    if (this.#otherFrames.areTooMany(nowMs)) this.#flooded()
+    if (this.#session.pendingSettingsAck) this.#endEarlyFlood(nowMs)
+    else if (this.#otherFrames.takeExcess(nowMs) > 0) this.#flooded()
+  }
+
+  /** Until the client has acknowledged the settings, node:http2 refuses the calls that it opens beyond those that it may. */
+  #endEarlyFlood(nowMs: number): void {
+    const bytes = this.#otherFrames.takeExcess(nowMs)
+    if (bytes > 0 && !this.#mayHaveSentEarly(bytes, nowMs)) this.#flooded()
   }
 
   #flooded(): void {

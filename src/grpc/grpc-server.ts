@@ -10,6 +10,7 @@ import { FewPerTurn } from '../lib/few-per-turn.ts'
 import { afterLongTurns } from '../lib/long-turns.ts'
 import { BarredClients } from './barred-clients.ts'
 import type { GrpcObserver, Method, Methods } from './call.ts'
+import { EarlyCalls } from './early-calls.ts'
 import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import { OldGeneration } from './old-generation.ts'
 import type { Status } from './status.ts'
@@ -38,6 +39,8 @@ export interface GrpcServerOptions {
   readonly memory: SharedBound
   readonly observer: GrpcObserver
   readonly largeRequests: LargeRequests
+  /** Reports a client that has sent a flood, and can open no connection for a while. */
+  flooded(client: string): void
   /** Reports a bug. Returns the status that the client gets, which has no details. */
   failed(err: unknown): Status
 }
@@ -59,7 +62,11 @@ export class GrpcServer {
       callTurns: new SocketTurns(CALL_TURNS),
       endings,
       countCall: () => this.#oldGeneration.countCall(),
-      bar: (client: string) => this.#barred.bar(client, performance.now()),
+      earlyCalls: new EarlyCalls(),
+      bar: (client: string) => {
+        this.#barred.bar(client, performance.now())
+        options.flooded(client)
+      },
     }
     const { slots, memory } = options
     const open = (socket: Socket, hold: (bytes: number) => void) => new GrpcConnection(socket, { ...context, hold })

@@ -1,8 +1,11 @@
 import type { IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 
-/** Bytes of other frames that a connection may send at once, and in a millisecond: much more than clients need. */
-const MAX_BYTES = 64 * 1024
+/**
+ * Bytes of other frames that a connection may send at once, and in a millisecond: much more than clients need. Parts of messages that nobody
+ * has read yet look like other frames; the window of the connection allows 64 KiB of them.
+ */
+const MAX_BYTES = 128 * 1024
 const BYTES_PER_MS = 64
 
 /** Bytes of a header field besides its name and its value, and of a head besides its fields, at most. */
@@ -33,13 +36,13 @@ export class OtherFrames {
     this.#bytesOfCalls += FRAME_BYTES + bytes
   }
 
-  /** Whether the connection has sent too many. */
-  areTooMany(nowMs: number): boolean {
+  /** The bytes that the connection has sent beyond what it may. They are then forgotten. */
+  takeExcess(nowMs: number): number {
     const { bytesRead } = this.#socket
     const counted = this.#bytesOfCalls + (nowMs - this.#lookedMs) * BYTES_PER_MS
     // What is left of calls that were compressed covers nothing later.
-    this.#bytesOfCalls = Math.min(counted, bytesRead)
+    this.#bytesOfCalls = Math.max(Math.min(counted, bytesRead), bytesRead - MAX_BYTES)
     this.#lookedMs = nowMs
-    return bytesRead - this.#bytesOfCalls > MAX_BYTES
+    return Math.max(0, bytesRead - counted - MAX_BYTES)
   }
 }

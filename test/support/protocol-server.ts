@@ -9,6 +9,7 @@ import { heldMemory } from '../../src/connections/held-memory.ts'
 import { LargeRequests } from '../../src/connections/large-requests.ts'
 import type { SharedBound } from '../../src/connections/shared-bound.ts'
 import { CallLog } from '../../src/observability/call-log.ts'
+import type { Logger } from '../../src/observability/logger.ts'
 
 /** The part of a checker that protocols call. */
 export type TestChecker = Pick<Checker, 'check' | 'checkAll'>
@@ -19,6 +20,7 @@ export interface Shared {
   readonly batchTurns: BatchTurns
   readonly callers: Callers
   readonly calls: CallLog
+  readonly logger: Logger
   readonly isOverloaded: () => boolean
   readonly slots: ConnectionSlots
   readonly memory: SharedBound
@@ -40,11 +42,13 @@ export class TestProtocolServer {
 
   constructor(checker: TestChecker, build: (shared: Shared) => ProtocolServer, maxConnections = 10_000) {
     const limits = { adminCall: async () => 0, failedLogin: async () => 0 }
+    const logger = pino({ level: 'silent' })
     this.#server = build({
       checker: checker as Checker,
       batchTurns: new BatchTurns(10_000),
       callers: new Callers({ adminTokens: [], checkTokens: [], limits }),
-      calls: new CallLog({ logger: pino({ level: 'silent' }), loggedKey: key => key }),
+      calls: new CallLog({ logger, loggedKey: key => key }),
+      logger,
       isOverloaded: () => false,
       slots: new ConnectionSlots({ max: maxConnections, onClosed: () => undefined }),
       memory: heldMemory(),

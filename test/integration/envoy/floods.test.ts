@@ -1,3 +1,5 @@
+import { once } from 'node:events'
+import type { OutgoingHttpHeaders } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
@@ -10,6 +12,9 @@ const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62',
 
 const [WINDOW_UPDATE, UNKNOWN_TYPE] = [8, 0x20]
 const FLOODER = '127.0.0.2'
+
+/** The server looks for floods four times a second. */
+const SEVERAL_LOOKS_MS = 600
 
 let checker: HeldChecker
 let server: TestGrpcServer
@@ -63,6 +68,43 @@ it.each<[string, (turn: number) => Buffer]>([
   const other = new Http2Client(server.port)
   expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   other.close()
+})
+
+it.each<[string, OutgoingHttpHeaders, number, number]>([
+  ['by their heads', { 'grpc-timeout': 'soon' }, 2_000, 30],
+  ['by their heads, and large', { 'grpc-timeout': 'soon' }, 200_000, 5],
+  ['by their messages, which are large', {}, 200_000, 20],
+  ['as requests that are no calls', { ':method': 'GET' }, 2_000, 30],
+])('a client whose calls are refused %s is not disconnected', async (_how, headers, bytes, atOnce) => {
+  const message = framed(Buffer.alloc(bytes))
+  const until = performance.now() + SEVERAL_LOOKS_MS
+  while (performance.now() < until)
+    await Promise.all(Array.from({ length: atOnce }, () => client.ask(message, headers)))
+  expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  const other = new Http2Client(server.port)
+  expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  other.close()
+})
+
+it('a client may open many calls before it knows how many it may', async () => {
+  const busy = new Http2Client(server.port, { peerMaxConcurrentStreams: 1_000 })
+  const calls = Array.from({ length: 1_000 }, (_, i) => {
+    const trace = { traceparent: `00-${String(i).padStart(32, '7')}-${String(i).padStart(16, '7')}-01` }
+    return busy.ask(REQUEST, trace).catch(() => undefined)
+  })
+  const statuses = (await Promise.all(calls)).map(answer => answer?.grpcStatus)
+  expect(statuses.filter(status => status === '0')).toHaveLength(32)
+  expect(await busy.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  busy.close()
+  const other = new Http2Client(server.port)
+  expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  other.close()
+})
+
+it('a client that does not finish a call that was refused keeps its connection', async () => {
+  const stream = client.open({ 'grpc-timeout': 'soon' })
+  await once(stream, 'close')
+  expect(await client.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
 })
 
 it('a client may send heads and messages of any size that calls may have', async () => {

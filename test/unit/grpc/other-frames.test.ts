@@ -9,34 +9,43 @@ function framesOf() {
   const socket = { bytesRead: 0 }
   const frames = new OtherFrames(socket as Socket)
   const startMs = performance.now()
-  return { socket, frames, areTooMany: (afterMs = 0) => frames.areTooMany(startMs + afterMs) }
+  return { socket, frames, excess: (afterMs = 0) => frames.takeExcess(startMs + afterMs) }
 }
 
-it('a connection may send 64 KiB of other frames at once, and 64 KB a second', () => {
-  const { socket, areTooMany } = framesOf()
-  socket.bytesRead = 60 * KIB
-  expect(areTooMany()).toBe(false)
+it('a connection may send 128 KiB of other frames at once, and 64 KB a second', () => {
+  const { socket, excess } = framesOf()
+  socket.bytesRead = 120 * KIB
+  expect(excess()).toBe(0)
   socket.bytesRead += 60 * KIB
-  expect(areTooMany(1_000)).toBe(false)
+  expect(excess(1_000)).toBe(0)
   socket.bytesRead += 60 * KIB
-  expect(areTooMany(1_100)).toBe(true)
+  expect(excess(1_100)).toBeGreaterThan(40 * KIB)
+})
+
+it('what a connection has sent too much counts once', () => {
+  const { socket, excess } = framesOf()
+  socket.bytesRead = 134 * KIB
+  expect(excess()).toBeCloseTo(6 * KIB, -2)
+  expect(excess()).toBe(0)
+  socket.bytesRead += 5 * KIB
+  expect(excess()).toBeCloseTo(5 * KIB, -2)
 })
 
 it('what calls need is no other frame', () => {
-  const { socket, frames, areTooMany } = framesOf()
+  const { socket, frames, excess } = framesOf()
   for (let i = 0; i < 1_000; i++) {
     frames.countHead({ ':path': '/a', 'x-large': 'x'.repeat(4_000) })
     frames.countPart(16 * KIB)
     socket.bytesRead += 4_000 + 16 * KIB
   }
-  expect(areTooMany()).toBe(false)
+  expect(excess()).toBe(0)
 })
 
 it('what compressed calls did not need covers no later frame', () => {
-  const { socket, frames, areTooMany } = framesOf()
+  const { socket, frames, excess } = framesOf()
   for (let i = 0; i < 1_000; i++) frames.countHead({ 'x-large': 'x'.repeat(4_000) })
   socket.bytesRead = 1_000
-  expect(areTooMany()).toBe(false)
-  socket.bytesRead += 70 * KIB
-  expect(areTooMany(1)).toBe(true)
+  expect(excess()).toBe(0)
+  socket.bytesRead += 140 * KIB
+  expect(excess(1)).toBeGreaterThan(0)
 })
