@@ -1,5 +1,15 @@
-import { appendFileSync, existsSync, renameSync, statSync, truncateSync, writeFileSync } from 'node:fs'
+import {
+  appendFileSync,
+  existsSync,
+  renameSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs'
 import { open } from 'node:fs/promises'
+import { dirname } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
@@ -7,6 +17,9 @@ import { lengthOf, lineOf, linePieces, parseLine, type QuotaCount } from './quot
 
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
 const COMPACTED_FROM_BYTES = 1024 * 1024
+
+/** Bytes on the disk that are left to others while the file is written again. */
+const LEFT_FREE_BYTES = 128 * 1024
 
 /**
  * Bytes of lines that the file holds at most: about a million buckets. They are in memory too, in about 300 bytes of JavaScript for each,
@@ -60,6 +73,7 @@ export class QuotaCountsFile {
   static async open(path: string, nowMs: number, options: ReadOptions = {}): Promise<QuotaCountsFile> {
     const file = new QuotaCountsFile(path, options.maxHeldBytes ?? MAX_HELD_BYTES)
     try {
+      rmSync(copyOf(path), { force: true })
       if (existsSync(path)) await file.#read(nowMs, options)
     } catch (err) {
       throw new CannotStart(`${path} cannot be used: ${(err as Error).message}`)
@@ -147,10 +161,10 @@ export class QuotaCountsFile {
    * @throws if the file cannot be written
    */
   async settle(nowMs: number): Promise<void> {
-    const hasGrown = this.#bytes > COMPACTED_FROM_BYTES && this.#bytes > 2 * this.#heldBytes
-    if (this.#isSynced && !hasGrown) return
+    const isCompacted = this.#hasGrown && this.#heldBytes + LEFT_FREE_BYTES < freeBytesFor(this.#path)
+    if (this.#isSynced && !isCompacted) return
     this.#noteRemoval()
-    if (this.#isRemoved || hasGrown) return await this.#compact(nowMs)
+    if (this.#isRemoved || isCompacted) return await this.#compact(nowMs)
     this.#isSynced = true
     try {
       await sync(this.#path)
@@ -160,8 +174,12 @@ export class QuotaCountsFile {
     }
   }
 
+  get #hasGrown(): boolean {
+    return this.#bytes > COMPACTED_FROM_BYTES && this.#bytes > 2 * this.#heldBytes
+  }
+
   async #compact(nowMs: number): Promise<void> {
-    const copy = { path: `${this.#path}.new`, bytes: 0 }
+    const copy = { path: copyOf(this.#path), bytes: 0 }
     writeFileSync(copy.path, '', { mode: 0o600 })
     this.#copy = copy
     try {
@@ -177,6 +195,8 @@ export class QuotaCountsFile {
       this.#isRemoved = false
     } finally {
       this.#copy = undefined
+      // One that was not completed would take space on a full disk.
+      rmSync(copy.path, { force: true })
     }
   }
 
@@ -213,6 +233,16 @@ export class QuotaCountsFile {
     this.#held.delete(key)
     this.#heldBytes -= lengthOf(key, count)
   }
+}
+
+function copyOf(path: string): string {
+  return `${path}.new`
+}
+
+/** The bytes that can still be written beside a file. */
+function freeBytesFor(path: string): number {
+  const { bavail, bsize } = statfsSync(dirname(path))
+  return bavail * bsize
 }
 
 /** Returns the number of bytes. */

@@ -5,6 +5,7 @@ import { foldArguments } from '../redis/policies/fold-arguments.ts'
 import { foldScript } from '../redis/scripts.ts'
 import type { InProcessConnection } from './in-process-connection.ts'
 import type { LogEnd } from './log-end.ts'
+import { memoryOf } from './memory-of.ts'
 import type { ReplayBatch, ReplaySource } from './replay-batches.ts'
 
 /** Also how many more events than are to be kept a log has before it is compacted. */
@@ -54,9 +55,8 @@ export class ReplayedCompaction {
   }
 
   #isMemoryShort(): boolean {
-    const info = String(this.#store.call('INFO', 'memory'))
-    const bytesOf = (name: string) => Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(info)?.[1])
-    return bytesOf('used_memory') >= SHORT_FROM * bytesOf('maxmemory')
+    const { used, max } = memoryOf(this.#store)
+    return used >= SHORT_FROM * max
   }
 
   #step(partition: Partition, { position: last, event }: LogEnd, to: number): void {

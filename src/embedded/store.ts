@@ -5,6 +5,7 @@ import { exitWithReport } from '../processes/exit-with-report.ts'
 import { ParentLink } from '../processes/parent-link.ts'
 import { stopOnRequest } from '../processes/shutdown.ts'
 import { readEnv } from '../settings/env.ts'
+import { BucketEviction } from './bucket-eviction.ts'
 import { writeCompactedInThread } from './compaction-thread.ts'
 import { lockDirectory } from './directory-lock.ts'
 import { DurableLog } from './durable-log.ts'
@@ -36,6 +37,7 @@ try {
   const valkey = new EmbeddedValkey(Number(port), password)
   let log: DurableLog | undefined
   let quotaCounts: QuotaCounts | undefined
+  let eviction: BucketEviction | undefined
 
   stopOnRequest(
     async ({ orphaned }) => {
@@ -44,6 +46,7 @@ try {
       if (orphaned) await clientsGone()
       await quotaCounts?.close()
       await log.close(orphaned ? 0 : env.SHUTDOWN_TIMEOUT_MS / 2)
+      eviction?.stop()
       await valkey.stop()
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + WRITING_MS, logger },
@@ -73,6 +76,12 @@ try {
     logger,
   })
   parent?.onMessage(({ type }) => type === 'keep-quota-counts' && counts.keep())
+  eviction = new BucketEviction({
+    store: valkey.connectInProcess(),
+    keyPrefix: env.KEY_PREFIX,
+    memoryBytes: () => valkey.memoryBytes,
+    logger,
+  })
   await valkey.serve(log)
   parent?.send({ type: 'ready' })
 } catch (err) {

@@ -47,14 +47,8 @@ const MAX_MEMORY_BYTES = 1_280 * 2 ** 20
  */
 const FILLING_BYTES = 128 * 2 ** 20
 
-/** Bytes of memory from which on Valkey may evict. Below, its policy stays `noeviction`: BullMQ warns of any other. */
-const EVICTING_FROM_BYTES = 1_024 * 2 ** 20
-
-/**
- * What expires first is evicted first: buckets that are almost full. Policies, events and queues do not expire.
- * @see https://valkey.io/topics/lru-cache/
- */
-const EVICTION_POLICY = 'volatile-ttl'
+/** Bytes of all output of a step from which on Valkey may have more for a client: it writes little more than this for each. */
+const LARGE_OUTPUT_BYTES = 64 * 1024
 
 /** How long a connection stays open before it is closed, in ms. Closing it while its client sends could lose the last reply. */
 const LAST_WORDS_MS = 100
@@ -86,8 +80,9 @@ export class EmbeddedValkey extends Base {
   #gate: ReplyGate | undefined
   #memory: InProcessConnection | undefined
   #reservedTo = 0
-  #evicts = false
   #outputs: Output[] = []
+  #outputBytes = 0
+  #isStepDue = false
   #closing: number[] = []
 
   /** @param password of every client: other users of the machine can reach the port too */
@@ -124,6 +119,11 @@ export class EmbeddedValkey extends Base {
     return connection
   }
 
+  /** The memory that it has reserved, in bytes. It never shrinks. */
+  get memoryBytes(): number {
+    return this.instance.exports.memory.buffer.byteLength
+  }
+
   /** Whether any client is connected through the network. */
   get hasClients(): boolean {
     return [...this.socks.values()].some(({ socket }) => !(socket instanceof InProcessConnection))
@@ -152,40 +152,47 @@ export class EmbeddedValkey extends Base {
     const bytes = Buffer.from(new Uint8Array(this.instance.exports.memory.buffer, pointer, length))
     if (to.socket instanceof InProcessConnection) to.socket.write(bytes)
     else this.#outputs.push({ fd, to, bytes })
+    this.#outputBytes += length
     return length
   }
 
   override step(): void {
+    this.#outputBytes = 0
     this.#stepOnce()
     this.#stepOnce()
+    const hasMore = this.#outputBytes > LARGE_OUTPUT_BYTES
     this.#reply()
+    if (hasMore) this.#stepSoon()
+  }
+
+  /** Writes the rest of a large reply. Meanwhile, other clients can send. */
+  #stepSoon(): void {
+    if (this.#isStepDue) return
+    this.#isStepDue = true
+    setImmediate(() => {
+      this.#isStepDue = false
+      this.step()
+    })
   }
 
   #stepOnce(): void {
     super.step()
-    const { byteLength } = this.instance.exports.memory.buffer
-    if (byteLength > this.#reservedTo) this.#memoryGrew(byteLength)
+    if (this.memoryBytes > this.#reservedTo) this.#memoryGrew()
   }
 
-  #memoryGrew(byteLength: number): void {
-    if (byteLength >= EVICTING_FROM_BYTES && !this.#evicts) this.#startToEvict()
-    // Near the limit, a reservation would evict buckets.
-    if (byteLength + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES) this.#reserveMemory(byteLength)
+  #memoryGrew(): void {
+    // Near the limit, there is no room for a reservation.
+    if (this.memoryBytes + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES) this.#reserveMemory()
   }
 
   /** Lets the allocator reserve a large block at once; it reuses freed memory before the memory grows further. */
-  #reserveMemory(byteLength: number): void {
-    this.#reservedTo = byteLength + 2 * RESERVED_BYTES
+  #reserveMemory(): void {
+    this.#reservedTo = this.memoryBytes + 2 * RESERVED_BYTES
     this.#memory?.pipeline([
       ['SETRANGE', RESERVED_KEY, RESERVED_BYTES, '0'],
       ['DEL', RESERVED_KEY],
     ])
-    this.#reservedTo = this.instance.exports.memory.buffer.byteLength
-  }
-
-  #startToEvict(): void {
-    this.#evicts = true
-    this.#memory?.call('CONFIG', 'SET', 'maxmemory-policy', EVICTION_POLICY)
+    this.#reservedTo = this.memoryBytes
   }
 
   /** Output that arrives while the gate decides belongs to the next round. */

@@ -12,6 +12,15 @@ export function bucketsPrefix(keyPrefix: string): string {
   return `${keyPrefix}:{`
 }
 
+/** The beginnings of the keys that a store may lose if its memory is full: those of buckets, and of the records of reservations. */
+export function evictablePrefixes(keyPrefix: string): readonly string[] {
+  return [bucketsPrefix(keyPrefix), recordsPrefix(keyPrefix)]
+}
+
+function recordsPrefix(keyPrefix: string): string {
+  return `${keyPrefix}:reservation:{`
+}
+
 export class BucketKeys {
   /** By partition. */
   readonly #prefixes: readonly string[]
@@ -20,7 +29,7 @@ export class BucketKeys {
 
   constructor(keyPrefix: string) {
     this.#prefixes = BUCKET_TAGS.map(tag => `${bucketsPrefix(keyPrefix)}${tag}}:`)
-    this.#recordPrefixes = BUCKET_TAGS.map(tag => `${keyPrefix}:reservation:{${tag}}:`)
+    this.#recordPrefixes = BUCKET_TAGS.map(tag => `${recordsPrefix(keyPrefix)}${tag}}:`)
   }
 
   bucket(key: string): string {

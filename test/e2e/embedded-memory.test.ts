@@ -10,10 +10,15 @@ import { Service } from '../support/service.ts'
 
 const BATCHES = 30
 const KEYS_PER_BATCH = 1_000
+const MIB = 2 ** 20
+/** The store keeps the rest free. */
+const MOST_USED_BYTES = (1_280 - 32) * MIB
 /** Room for a third of the buckets. */
-const ROOM_BYTES = 3 * 2 ** 20
-/** A bucket stays for a day. */
-const SLOW = { capacity: 1_000, refillTokens: 1, refillIntervalMs: 86_400 }
+const ROOM_BYTES = 3 * MIB
+/** The most that one string can have is somewhat more. */
+const FILLER_BYTES = 400 * MIB
+/** A bucket stays for a month, longer than what is kept of a command. */
+const SLOW = { capacity: 1_000, refillTokens: 1, refillIntervalMs: 31 * 86_400_000 }
 
 let service: Service
 let dataDir: string
@@ -29,34 +34,64 @@ afterEach(async () => {
   await rm(dataDir, { recursive: true, force: true })
 })
 
-async function infoOf(section: string, name: string): Promise<number> {
-  return Number(new RegExp(`^${name}:(\\d+)`, 'm').exec(await redis.info(section))?.[1])
+async function usedBytes(): Promise<number> {
+  return Number(/^used_memory:(\d+)/m.exec(await redis.info('memory'))?.[1])
 }
 
-const evictionPolicy = async () => ((await redis.config('GET', 'maxmemory-policy')) as string[])[1]
+/** Fills the memory with what is never deleted. */
+async function fillMemory(untilBytes: number): Promise<void> {
+  for (let i = 0; ; i++) {
+    const missing = untilBytes - (await usedBytes())
+    if (missing < MIB / 2) return
+    await redis.setrange(`filler-${i}`, Math.min(missing, FILLER_BYTES) - 1, 'x')
+  }
+}
 
 describe('the embedded store', () => {
   it('may use less memory than JavaScript can address', async () => {
-    expect(await redis.config('GET', 'maxmemory')).toEqual(['maxmemory', String(1_280 * 2 ** 20)])
+    expect(await redis.config('GET', 'maxmemory')).toEqual(['maxmemory', String(1_280 * MIB)])
+    expect(await redis.config('GET', 'maxmemory-policy')).toEqual(['maxmemory-policy', 'noeviction'])
   })
 
   it('evicts buckets when its memory is full, and loses no policy and no change', async () => {
     const client = new Client(service.url)
-    expect((await client.put('slow:*', SLOW)).status).toBe(201)
-    expect(await evictionPolicy()).toBe('noeviction')
-    for (let i = 0; i < 3; i++) await redis.setrange(`filler-${i}`, 400 * 2 ** 20, 'x')
-    await eventually(async () => expect(await evictionPolicy()).toBe('volatile-ttl'))
-    for (let i = 0; i < 3; i++) await redis.del(`filler-${i}`)
-    await redis.config('SET', 'maxmemory', (await infoOf('memory', 'used_memory')) + ROOM_BYTES)
+    const once = () => client.put('slow:*', SLOW, { 'idempotency-key': 'once' })
+    const first = await once()
+    expect(first).toMatchObject({ status: 201, body: { version: 1 } })
+    await fillMemory(MOST_USED_BYTES - ROOM_BYTES)
     for (let i = 0; i < BATCHES; i++) {
       const checks = Array.from({ length: KEYS_PER_BATCH }, (_, n) => ({ key: `slow:${'x'.repeat(100)}:${i}:${n}` }))
       const { status, body } = await client.request('POST', '/check/batch', { checks })
       expect(status).toBe(200)
       expect(new Set(body.results.map(({ source }: { source: string }) => source))).toEqual(new Set(['redis']))
     }
-    expect(await infoOf('stats', 'evicted_keys')).toBeGreaterThan(KEYS_PER_BATCH)
+    await eventually(async () => expect(await usedBytes()).toBeLessThan(MOST_USED_BYTES))
+    expect(await redis.dbsize()).toBeLessThan(((BATCHES * KEYS_PER_BATCH) / 3) * 2)
+    expect((await once()).body).toEqual(first.body)
     expect((await client.put('later', SLOW)).status).toBe(201)
     expect((await client.get('/config')).body.items.map(({ key }: { key: string }) => key)).toEqual(['later', 'slow:*'])
     expect((await client.get('/health')).body).toMatchObject({ status: 'ok' })
+  })
+
+  it('refuses changes and says why while its memory is full of policies, and applies them once there is room', async () => {
+    const client = new Client(service.url)
+    expect((await client.put('before', SLOW)).status).toBe(201)
+    await fillMemory(MOST_USED_BYTES + MIB)
+    await eventually(async () =>
+      expect((await client.put('full', SLOW)).body).toMatchObject({
+        code: 'config-store-unavailable',
+        detail: expect.stringContaining('out-of-memory'),
+      }),
+    )
+    await eventually(async () =>
+      expect((await client.get('/health')).body).toMatchObject({
+        configStore: 'down',
+        reason: 'out-of-memory',
+      }),
+    )
+    expect((await client.check('before')).body).toMatchObject({ allowed: true, source: 'local' })
+    await redis.del('filler-0')
+    await eventually(async () => expect((await client.put('after', SLOW)).status).toBe(201))
+    await eventually(async () => expect((await client.get('/health')).body).toMatchObject({ status: 'ok' }))
   })
 })

@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setImmediate as nextTurn } from 'node:timers/promises'
@@ -187,6 +196,17 @@ it('a file that has grown is written again with what it must hold', async () => 
   await write(file, new Map([...many].slice(0, 1)), LATER)
   expect(statSync(path).size).toBeLessThan(before / 3)
   expect(Object.keys(await heldAt(LATER))).toHaveLength(300)
+})
+
+it('a new file that cannot be completed does not stay, nor one of an earlier process', async () => {
+  writeFileSync(`${path}.new`, 'x')
+  const file = await QuotaCountsFile.open(path, NOW)
+  expect(readdirSync(directory)).toEqual([])
+  await write(file, new Map([['a', count('01')]]), NOW)
+  rmSync(path)
+  symlinkSync('/dev/full', `${path}.new`)
+  await expect(write(file, new Map([['b', count('02')]]), NOW)).rejects.toThrow('ENOSPC')
+  expect(readdirSync(directory)).toEqual(['quotas.ndjson'])
 })
 
 it('a file that was removed is written again from memory', async () => {
