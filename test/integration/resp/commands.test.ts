@@ -72,6 +72,8 @@ describe('THROTTLE.CHECK', () => {
     [['POLICY', 'a*b'], /^-VALIDATION-FAILED POLICY: must be a config key/],
     [['TOKENS'], /^-ERR syntax error$/],
     [['COST', '1'], /^-ERR syntax error$/],
+    [['TOKENS', '1', 'TOKENS', '2'], /^-ERR syntax error$/],
+    [['POLICY', 'a', 'POLICY', 'a'], /^-ERR syntax error$/],
   ])('refuses %j', async (options, error) => {
     expect(await ask('THROTTLE.CHECK', 'refused', ...options)).toMatch(error)
   })

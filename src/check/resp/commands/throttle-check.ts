@@ -32,19 +32,20 @@ interface Options {
   readonly policy: string | undefined
 }
 
-/** `undefined` if there are others. */
+/** `undefined` if there are others, or one is given twice. */
 function optionsIn(words: Words): Options | undefined {
-  let tokens = 1
+  let tokens: number | undefined
   let policy: string | undefined
   for (let at = 2; at < words.count; at += 2) {
     const option = words.name(at)
     if (at + 1 === words.count) return undefined
-    if (option === 'tokens') tokens = integerArgument(words, at + 1, { name: 'TOKENS', min: 0, max: MAX_COUNT })
-    else if (option === 'policy') policy = textArgument(words, at + 1, 'POLICY')
+    if (option === 'tokens' && tokens === undefined) {
+      tokens = integerArgument(words, at + 1, { name: 'TOKENS', min: 0, max: MAX_COUNT })
+    } else if (option === 'policy' && policy === undefined) policy = textArgument(words, at + 1, 'POLICY')
     else return undefined
   }
   acceptPolicyName('POLICY', policy)
-  return { tokens, policy }
+  return { tokens: tokens ?? 1, policy }
 }
 
 /** Written by hand, like decisions in JSON: most of the work of a reply is to serialize it. */
