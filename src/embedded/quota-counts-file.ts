@@ -1,19 +1,9 @@
-import {
-  appendFileSync,
-  existsSync,
-  renameSync,
-  rmSync,
-  statfsSync,
-  statSync,
-  truncateSync,
-  writeFileSync,
-} from 'node:fs'
-import { open } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import { existsSync, renameSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { inChunks } from '../lib/keyed-chunks.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 import { lengthOf, lineOf, linePieces, parseLine, type QuotaCount } from './quota-count-lines.ts'
+import { appendTo, freeBytesBeside, sync } from './quota-counts-disk.ts'
 
 /** A file that is larger than this many bytes, and than twice what it must hold, is written again. */
 const COMPACTED_FROM_BYTES = 1024 * 1024
@@ -161,7 +151,7 @@ export class QuotaCountsFile {
    * @throws if the file cannot be written
    */
   async settle(nowMs: number): Promise<void> {
-    const isCompacted = this.#hasGrown && this.#heldBytes + LEFT_FREE_BYTES < freeBytesFor(this.#path)
+    const isCompacted = this.#hasGrown && this.#heldBytes + LEFT_FREE_BYTES < freeBytesBeside(this.#path)
     if (this.#isSynced && !isCompacted) return
     this.#noteRemoval()
     if (this.#isRemoved || isCompacted) return await this.#compact(nowMs)
@@ -237,26 +227,4 @@ export class QuotaCountsFile {
 
 function copyOf(path: string): string {
   return `${path}.new`
-}
-
-/** The bytes that can still be written beside a file. */
-function freeBytesFor(path: string): number {
-  const { bavail, bsize } = statfsSync(dirname(path))
-  return bavail * bsize
-}
-
-/** Returns the number of bytes. */
-function appendTo(path: string, text: string): number {
-  const bytes = Buffer.from(text)
-  appendFileSync(path, bytes, { mode: 0o600 })
-  return bytes.length
-}
-
-async function sync(path: string): Promise<void> {
-  const file = await open(path, 'r+')
-  try {
-    await file.datasync()
-  } finally {
-    await file.close()
-  }
 }
