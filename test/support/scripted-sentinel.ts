@@ -16,6 +16,7 @@ export class ScriptedSentinel {
   answers = 0
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  readonly #silent = new WeakSet<Socket>()
   #refuses = false
 
   private constructor(named: Named, server: Server) {
@@ -25,7 +26,9 @@ export class ScriptedSentinel {
       if (this.#refuses) return void socket.destroy()
       this.#sockets.add(socket)
       socket.on('error', () => undefined)
-      socket.on('data', data => socket.write(this.#answer(data.toString())))
+      socket.on('data', data => {
+        if (!this.#silent.has(socket)) socket.write(this.#answer(data.toString()))
+      })
     })
   }
 
@@ -37,6 +40,11 @@ export class ScriptedSentinel {
 
   get host(): string {
     return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`
+  }
+
+  /** Answers no more on the connections that it has, as if the network lost what is sent. */
+  fallSilent(): void {
+    for (const socket of this.#sockets) this.#silent.add(socket)
   }
 
   /** Closes its connections, and those that clients open. */

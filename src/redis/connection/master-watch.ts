@@ -7,14 +7,17 @@ import ipaddr from 'ipaddr.js'
 /** Interval at which the Sentinels are asked for the master, in ms. What is written to another one meanwhile can be lost. */
 const ASK_INTERVAL_MS = 250
 
+/** A Sentinel that has not answered for this long is connected to again, in ms. */
+const SILENT_MS = 1_000
+
 /** What the Sentinels have said counts for this long, in ms. */
 const FRESH_MS = 2_000
 
 /** If no Sentinel has named the largest epoch for this long, in ms, a smaller one counts, also if only few name it. */
 const EPOCH_LASTS_MS = 60_000
 
-/** How long the first connection waits for what the Sentinels say to the watch, in ms. */
-const FIRST_ANSWER_MS = 500
+/** How long the first connection waits until most Sentinels have answered the watch, in ms. */
+const FIRST_ANSWERS_MS = 500
 
 interface Address {
   readonly host: string
@@ -89,25 +92,25 @@ class MasterWatch {
   readonly #followers = new Set<Redis>()
   readonly #onEnd: () => void
   readonly #timer: NodeJS.Timeout
-  readonly #firstAnswer: Promise<unknown>
-  #answered = () => {}
+  readonly #firstAnswers: Promise<unknown>
+  #mostAnswered = () => {}
   #newest: Answer | undefined
 
   constructor(options: SentinelConnectionOptions, onEnd: () => void) {
     this.#name = options.name ?? ''
     this.#sentinels = (options.sentinels ?? []).map(endpoint => connectToSentinel(endpoint, options))
     this.#onEnd = onEnd
-    const answered = new Promise<void>(resolve => {
-      this.#answered = resolve
+    const mostAnswered = new Promise<void>(resolve => {
+      this.#mostAnswered = resolve
     })
-    this.#firstAnswer = Promise.race([answered, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
+    this.#firstAnswers = Promise.race([mostAnswered, sleep(FIRST_ANSWERS_MS, undefined, { ref: false })])
     this.#timer = setInterval(() => this.#askAll(), ASK_INTERVAL_MS).unref()
     for (const sentinel of this.#sentinels) sentinel.once('ready', () => this.#ask(sentinel))
   }
 
   /** `undefined` if the Sentinels have not named one lately. */
   async newest(): Promise<Address | undefined> {
-    await this.#firstAnswer
+    await this.#firstAnswers
     if (this.#newest === undefined || isOld(this.#newest)) return undefined
     const { host, port } = this.#newest.named
     return { host, port }
@@ -149,7 +152,7 @@ class MasterWatch {
     this.#answers.set(sentinel, answer)
     const before = this.#newest?.named
     this.#newest = this.#choose(this.#newest ?? answer)
-    this.#answered()
+    if (!this.#areFew(this.#answers.size)) this.#mostAnswered()
     const { named: newest } = this.#newest
     const isAnother = before !== undefined && !isSame(before, newest)
     for (const follower of this.#followers) {
@@ -158,16 +161,23 @@ class MasterWatch {
   }
 
   /**
-   * The answer with the largest epoch. Of several with that epoch, the one before: Sentinels may call one master by several names. An epoch
-   * smaller than before counts if most Sentinels answer, and name no larger one: they were set up anew, and begin with the first.
+   * The answer with the largest epoch. If Sentinels name several masters with that epoch, or one by several names, the most count, and among as
+   * many the one before. An epoch smaller than before counts if most Sentinels answer, and name no larger one: they were set up anew, and
+   * begin with the first.
    */
   #choose(before: Answer): Answer {
     const answers = [...this.#answers.values()].filter(answer => !isOld(answer))
     const epoch = Math.max(...answers.map(({ named }) => named.epoch))
-    const isKnownByFew = answers.length <= this.#sentinels.length / 2
-    if (epoch < before.named.epoch && isKnownByFew && performance.now() - before.atMs < EPOCH_LASTS_MS) return before
+    const isDoubtful = epoch < before.named.epoch && this.#areFew(answers.length)
+    if (isDoubtful && performance.now() - before.atMs < EPOCH_LASTS_MS) return before
     const newest = answers.filter(({ named }) => named.epoch === epoch)
-    return newest.findLast(({ named }) => isSame(named, before.named)) ?? newest.at(-1) ?? before
+    const votes = ({ named }: Answer) =>
+      newest.filter(other => isSame(other.named, named)).length + (isSame(named, before.named) ? 0.5 : 0)
+    return newest.reduce((one, other) => (votes(other) >= votes(one) ? other : one))
+  }
+
+  #areFew(sentinels: number): boolean {
+    return sentinels <= this.#sentinels.length / 2
   }
 }
 
@@ -179,6 +189,9 @@ function connectToSentinel(endpoint: object, options: SentinelConnectionOptions)
     ...(sentinelPassword !== undefined && { password: sentinelPassword }),
     ...(enableTLSForSentinelMode && sentinelTLS && { tls: sentinelTLS }),
     ...(sentinelCommandTimeout !== undefined && { commandTimeout: sentinelCommandTimeout }),
+    connectTimeout: SILENT_MS,
+    // A connection can fall silent for good without being closed.
+    socketTimeout: SILENT_MS,
     enableReadyCheck: false,
     enableOfflineQueue: false,
     maxRetriesPerRequest: 0,

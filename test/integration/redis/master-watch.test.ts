@@ -19,12 +19,13 @@ const SOON_MS = 30_000
 describeWithRedis('a connection to a master that Sentinels name', () => {
   let before: RedisServer
   let after: RedisServer
-  let sentinels: readonly [ScriptedSentinel, ScriptedSentinel]
+  let sentinels: readonly [ScriptedSentinel, ScriptedSentinel, ScriptedSentinel]
   const clients: Redis[] = []
   beforeEach(async () => {
     ;[before, after] = await Promise.all([RedisServer.start(), RedisServer.start()])
     const known = named(before, 1, NAME)
-    sentinels = await Promise.all([ScriptedSentinel.start(known), ScriptedSentinel.start(known)])
+    const start = () => ScriptedSentinel.start(known)
+    sentinels = await Promise.all([start(), start(), start()])
   })
   afterEach(async () => {
     for (const client of clients.splice(0)) client.disconnect()
@@ -98,6 +99,31 @@ describeWithRedis('a connection to a master that Sentinels name', () => {
     expect(client.stream).toBe(stream)
   })
 
+  it('moves to the one that most Sentinels name, if the epoch is the same', async () => {
+    const client = opened()
+    await isAt(client, before)
+    sentinels[1].named = named(after, 1)
+    await namesItOften(sentinels[1])
+    await isAt(client, before)
+    sentinels[2].named = named(after, 1)
+    await isAt(client, after)
+  })
+
+  it('begins at the one that most Sentinels name', async () => {
+    for (const sentinel of sentinels.slice(1)) sentinel.named = named(after, 1)
+    await isAt(opened(), after)
+  })
+
+  it('moves after the connections to the Sentinels fell silent', async () => {
+    const client = opened()
+    await isAt(client, before)
+    for (const sentinel of sentinels) {
+      sentinel.fallSilent()
+      sentinel.named = named(after, 2)
+    }
+    await isAt(client, after)
+  })
+
   it('moves to the next one although the epoch is the same, once no Sentinel names the one before', async () => {
     const client = opened()
     await isAt(client, before)
@@ -119,6 +145,7 @@ describeWithRedis('a connection to a master that Sentinels name', () => {
     await isAt(client, after)
     const { stream } = client
     sentinels[1].refuse()
+    sentinels[2].refuse()
     await namesItOften(sentinels[0])
     expect(client.stream).toBe(stream)
   })
