@@ -15,7 +15,7 @@ const FREE_BYTES = 32 * 2 ** 20
 
 const KEYS_PER_CALL = 1_000
 
-/** How long an eviction may take at once, in ms. */
+/** How long an eviction may take in one turn of the event loop, in ms. */
 const MAX_TURN_MS = 5
 
 /** If so few were found among all keys, it is not buckets that fill the memory. */
@@ -38,6 +38,7 @@ export class BucketEviction {
   readonly #options: BucketEvictionOptions
   readonly #prefixes: readonly string[]
   readonly #timer: NodeJS.Timeout
+  #isStopped = false
   #cursor = '0'
   /** Deleted since the first key was looked at. */
   #evicted = 0
@@ -51,10 +52,12 @@ export class BucketEviction {
   }
 
   stop(): void {
+    this.#isStopped = true
     clearInterval(this.#timer)
   }
 
   #look(): void {
+    if (this.#isStopped) return
     if (this.#options.memoryBytes() < LARGE_BYTES) return
     if (this.#maxBytes === undefined) this.#makeRoom()
     else if (memoryOf(this.#options.store).used < this.#maxBytes - 2 * FREE_BYTES) this.#acceptWrites(this.#maxBytes)
@@ -67,6 +70,8 @@ export class BucketEviction {
       if (used <= max - FREE_BYTES) return
       this.#evictSome(max)
     }
+    // Between two turns, checks are answered.
+    setImmediate(() => this.#look())
   }
 
   #evictSome(maxBytes: number): void {

@@ -1,9 +1,15 @@
 /** In ms. */
 const WINDOW_MS = 10_000
 
-/** Bytes of one client and of all in that time: Envoy opens up to a thousand calls as it connects, and handling a megabyte takes 80 ms. */
-const MAX_BYTES = 512 * 1024
-const MAX_BYTES_OF_ALL = 8 * 1024 * 1024
+/**
+ * Bytes of one client and of all in that time. Envoy opens up to a thousand calls as it connects, of 300 bytes each, and several can have one
+ * address. Handling a megabyte takes 80 ms.
+ */
+const MAX_BYTES = 1024 * 1024
+const MAX_BYTES_OF_ALL = 8 * MAX_BYTES
+
+/** Bytes of one client that are more than any Envoys send. */
+const FLOOD_BYTES = 2 * MAX_BYTES
 
 /**
  * What clients send in calls that they open before they know how many they may. It does not differ from other frames, so it has a bound of
@@ -14,14 +20,14 @@ export class EarlyCalls {
   #bytesOfAll = 0
   #sinceMs = Number.NEGATIVE_INFINITY
 
-  /** Counts what a client has sent. Returns whether that is no flood. */
-  allow(client: string, bytes: number, nowMs: number): boolean {
+  /** Counts what a client has sent. Returns whether it fits, is too much for now, or is a flood. */
+  count(client: string, bytes: number, nowMs: number): 'fits' | 'too-much' | 'flood' {
     if (nowMs - this.#sinceMs >= WINDOW_MS) this.#begin(nowMs)
     const ofClient = (this.#bytes.get(client) ?? 0) + bytes
-    if (ofClient > MAX_BYTES || this.#bytesOfAll + bytes > MAX_BYTES_OF_ALL) return false
     this.#bytes.set(client, ofClient)
     this.#bytesOfAll += bytes
-    return true
+    if (ofClient > FLOOD_BYTES) return 'flood'
+    return ofClient > MAX_BYTES || this.#bytesOfAll > MAX_BYTES_OF_ALL ? 'too-much' : 'fits'
   }
 
   #begin(nowMs: number): void {

@@ -19,8 +19,11 @@ const OPEN_CALL_BYTES = 16_384
 /** Memory of a call besides its message, until it is known to wait for its client. */
 const MIN_HEAD_BYTES = 4_096
 
-/** How long a client may send on after its call has begun, if it was answered before, in ms. */
-const MAX_REST_MS = 1_000
+/** How long the request of a call may take that was answered before it has arrived, in ms. */
+const MAX_REST_MS = 5_000
+
+/** Bytes of such a request. What is under way when it is closed looks like a flood, so few requests should be. */
+const MAX_REST_BYTES = 8 * MAX_MESSAGE_BYTES
 
 /** What an exchange needs of its server. */
 export interface ExchangeContext {
@@ -85,9 +88,9 @@ export class Exchange implements Responder {
     this.#hold(0)
   }
 
-  /** Ends a call that was answered, and whose request still arrives. */
+  /** Ends a call that was answered, and whose request does not end. */
   endLate(nowMs: number): void {
-    if (this.#hasEnded && !this.stream.readableEnded && nowMs - this.startMs > MAX_REST_MS) this.#closeUnread()
+    if (this.#hasEnded && !this.stream.readableEnded && nowMs - this.startMs >= MAX_REST_MS) this.#closeUnread()
   }
 
   /** Ends a call that has been answered in part, and would continue. */
@@ -198,22 +201,25 @@ export class Exchange implements Responder {
 
   #skip(bytes: number): void {
     this.#readOn(bytes)
-    if (this.#readBytes > MAX_MESSAGE_BYTES) this.#closeUnread()
+    if (this.#readBytes > MAX_REST_BYTES) this.#closeUnread()
   }
 
   get #readBytes(): number {
     return this.#reading?.bytes ?? 0
   }
 
+  /** The client need not send the rest. A stream that is paused would not close. */
+  #closeUnread(): void {
+    if (this.stream.closed) return
+    this.#reading?.withdraw()
+    this.stream.resume()
+    this.stream.close(constants.NGHTTP2_NO_ERROR)
+  }
+
   /** Reads the next part of the message, in turns with others. */
   #readOn(bytes: number): void {
     this.#reading ??= new PacedReading(this.stream, this.#context)
     if (this.#reading.take(bytes, this.#context.reading)) this.#hold(this.#headBytes + this.#message.heldBytes)
-  }
-
-  /** The client need not send the rest. */
-  #closeUnread(): void {
-    if (!this.stream.closed) this.stream.close(constants.NGHTTP2_NO_ERROR)
   }
 
   /** Answers a message now, or a large one in its turn. */

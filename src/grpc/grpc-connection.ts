@@ -69,7 +69,7 @@ export class GrpcConnection {
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
-  readonly #mayHaveSentEarly: (bytes: number, nowMs: number) => boolean
+  readonly #countEarly: (bytes: number, nowMs: number) => ReturnType<EarlyCalls['count']>
   readonly #bar: () => void
   #heldBytes = 0
   #unreadBytes = 0
@@ -88,7 +88,7 @@ export class GrpcConnection {
     // A socket that has closed does not know its address.
     const ip = socket.remoteAddress
     this.#bar = () => bar(clientOf(ip))
-    this.#mayHaveSentEarly = (bytes, nowMs) => earlyCalls.allow(clientOf(ip), bytes, nowMs)
+    this.#countEarly = (bytes, nowMs) => earlyCalls.count(clientOf(ip), bytes, nowMs)
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -176,7 +176,10 @@ export class GrpcConnection {
   /** Until the client has acknowledged the settings, node:http2 refuses the calls that it opens beyond those that it may. */
   #endEarlyFlood(nowMs: number): void {
     const bytes = this.#otherFrames.takeExcess(nowMs)
-    if (bytes > 0 && !this.#mayHaveSentEarly(bytes, nowMs)) this.#flooded()
+    if (bytes === 0) return
+    const result = this.#countEarly(bytes, nowMs)
+    if (result === 'flood') this.#flooded()
+    else if (result === 'too-much') this.destroy()
   }
 
   #flooded(): void {

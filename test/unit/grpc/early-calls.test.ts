@@ -3,17 +3,18 @@ import { EarlyCalls } from '../../../src/grpc/early-calls.ts'
 
 const KIB = 1024
 
-it('a client may send half a megabyte in ten seconds, over all its connections', () => {
+it('a client may send a mebibyte in ten seconds, over all its connections, and more than two are a flood', () => {
   const calls = new EarlyCalls()
-  expect(calls.allow('a', 300 * KIB, 1_000)).toBe(true)
-  expect(calls.allow('a', 300 * KIB, 5_000)).toBe(false)
-  expect(calls.allow('b', 512 * KIB, 5_000)).toBe(true)
-  expect(calls.allow('a', 212 * KIB, 10_999)).toBe(true)
-  expect(calls.allow('a', 300 * KIB, 11_000)).toBe(true)
+  expect(calls.count('a', 700 * KIB, 1_000)).toBe('fits')
+  expect(calls.count('a', 700 * KIB, 5_000)).toBe('too-much')
+  expect(calls.count('b', 1_024 * KIB, 5_000)).toBe('fits')
+  expect(calls.count('a', 700 * KIB, 10_999)).toBe('flood')
+  expect(calls.count('a', 700 * KIB, 11_000)).toBe('fits')
 })
 
-it('all clients may send eight megabytes in ten seconds', () => {
+it('all clients may send eight mebibytes in ten seconds, and no client is barred for what others have sent', () => {
   const calls = new EarlyCalls()
-  const allowed = Array.from({ length: 20 }, (_, i) => calls.allow(`client ${i}`, 512 * KIB, 1_000))
-  expect(allowed.filter(isAllowed => isAllowed)).toHaveLength(16)
+  const results = Array.from({ length: 20 }, (_, i) => calls.count(`client ${i}`, 512 * KIB, 1_000))
+  expect(results.filter(result => result === 'fits')).toHaveLength(16)
+  expect(results.slice(16)).toEqual(Array(4).fill('too-much'))
 })
