@@ -38,7 +38,8 @@ export class BucketEviction {
   readonly #options: BucketEvictionOptions
   readonly #prefixes: readonly string[]
   readonly #timer: NodeJS.Timeout
-  #isStopped = false
+  /** The next turn of an eviction that has not ended. */
+  #nextTurn: NodeJS.Immediate | undefined
   #cursor = '0'
   /** Deleted since the first key was looked at. */
   #evicted = 0
@@ -48,16 +49,17 @@ export class BucketEviction {
   constructor(options: BucketEvictionOptions) {
     this.#options = options
     this.#prefixes = evictablePrefixes(options.keyPrefix)
-    this.#timer = setInterval(() => this.#look(), INTERVAL_MS).unref()
+    this.#timer = setInterval(() => {
+      if (this.#nextTurn === undefined) this.#look()
+    }, INTERVAL_MS).unref()
   }
 
   stop(): void {
-    this.#isStopped = true
     clearInterval(this.#timer)
+    clearImmediate(this.#nextTurn)
   }
 
   #look(): void {
-    if (this.#isStopped) return
     if (this.#options.memoryBytes() < LARGE_BYTES) return
     if (this.#maxBytes === undefined) this.#makeRoom()
     else if (memoryOf(this.#options.store).used < this.#maxBytes - 2 * FREE_BYTES) this.#acceptWrites(this.#maxBytes)
@@ -71,7 +73,10 @@ export class BucketEviction {
       this.#evictSome(max)
     }
     // Between two turns, checks are answered.
-    setImmediate(() => this.#look())
+    this.#nextTurn = setImmediate(() => {
+      this.#nextTurn = undefined
+      this.#look()
+    })
   }
 
   #evictSome(maxBytes: number): void {
