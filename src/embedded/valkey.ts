@@ -81,7 +81,6 @@ export class EmbeddedValkey extends Base {
   #memory: InProcessConnection | undefined
   #reservedTo = 0
   #outputs: Output[] = []
-  #outputBytes = 0
   #isStepDue = false
   #closing: number[] = []
 
@@ -152,15 +151,13 @@ export class EmbeddedValkey extends Base {
     const bytes = Buffer.from(new Uint8Array(this.instance.exports.memory.buffer, pointer, length))
     if (to.socket instanceof InProcessConnection) to.socket.write(bytes)
     else this.#outputs.push({ fd, to, bytes })
-    this.#outputBytes += length
     return length
   }
 
   override step(): void {
-    this.#outputBytes = 0
     this.#stepOnce()
     this.#stepOnce()
-    const hasMore = this.#outputBytes > LARGE_OUTPUT_BYTES
+    const hasMore = sizeOf(this.#outputs) > LARGE_OUTPUT_BYTES
     this.#reply()
     if (hasMore) this.#stepSoon()
   }
@@ -181,7 +178,7 @@ export class EmbeddedValkey extends Base {
   }
 
   #memoryGrew(): void {
-    // Near the limit, there is no room for a reservation.
+    // Near the limit, a reserved block would not fit.
     if (this.memoryBytes + 4 * RESERVED_BYTES < MAX_MEMORY_BYTES) this.#reserveMemory()
   }
 
@@ -230,4 +227,8 @@ export class EmbeddedValkey extends Base {
     this.listeners.get(fd)?.server?.close()
     this.listeners.delete(fd)
   }
+}
+
+function sizeOf(outputs: readonly Output[]): number {
+  return outputs.reduce((sum, { bytes }) => sum + bytes.length, 0)
 }

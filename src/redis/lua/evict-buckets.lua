@@ -1,7 +1,7 @@
 --[[
-  Deletes the buckets and records of reservations that expire first, of some of the keys.
+  Looks at some keys, and deletes a quarter of the buckets and records of reservations among them: those that expire first.
 
-  ARGV[1] where the last call ended; first 0   ARGV[2] about how many keys to look at   ARGV[3…] what such keys begin with
+  ARGV[1] where the last call ended; first 0   ARGV[2] about how many keys to look at   ARGV[3…] the prefixes of their keys
 
   Returns where it has ended, which is 0 after the last key, and how many keys it has deleted.
 ]]
