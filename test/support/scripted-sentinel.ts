@@ -59,7 +59,7 @@ export class ScriptedSentinel {
     await once(this.#server, 'close')
   }
 
-  /** A client sends commands one at a time, or several that need no answer of the test's. */
+  /** @param data one or several complete commands */
   #answer(data: string): string {
     const commands = data.toLowerCase().split(/(?=\*\d+\r\n)/)
     return commands.map(command => this.#answerTo(command)).join('')

@@ -139,10 +139,11 @@ class MasterWatch {
    * is asked for by itself, after the epoch: one that is later than its epoch does no harm.
    */
   #ask(sentinel: Redis): void {
-    const epoch = sentinel.call('SENTINEL', 'MASTER', this.#name)
-    const address = sentinel.call('SENTINEL', 'GET-MASTER-ADDR-BY-NAME', this.#name)
-    Promise.all([epoch, address])
-      .then(([master, address]) => this.#heard(sentinel, readNamed(master as string[], address as string[])))
+    const replies = ['MASTER', 'GET-MASTER-ADDR-BY-NAME'].map(question =>
+      sentinel.call('SENTINEL', question, this.#name),
+    )
+    Promise.all(replies)
+      .then(([fields, address]) => this.#heard(sentinel, readNamed(fields as string[], address as string[])))
       .catch(() => undefined)
   }
 
@@ -161,9 +162,9 @@ class MasterWatch {
   }
 
   /**
-   * The answer with the largest epoch. If Sentinels name several masters with that epoch, or one by several names, the most count, and among as
-   * many the one before. An epoch smaller than before counts if most Sentinels answer, and name no larger one: they were set up anew, and
-   * begin with the first.
+   * The answer with the largest epoch. If Sentinels name different masters with that epoch, or one master by different names, the majority
+   * decides; a tie changes nothing. A smaller epoch than before counts if most Sentinels answer and none names a larger one: Sentinels that
+   * were set up again begin with epoch 0.
    */
   #choose(before: Answer): Answer {
     const answers = [...this.#answers.values()].filter(answer => !isOld(answer))
@@ -171,9 +172,10 @@ class MasterWatch {
     const isDoubtful = epoch < before.named.epoch && this.#areFew(answers.length)
     if (isDoubtful && performance.now() - before.atMs < EPOCH_LASTS_MS) return before
     const newest = answers.filter(({ named }) => named.epoch === epoch)
-    const votes = ({ named }: Answer) =>
-      newest.filter(other => isSame(other.named, named)).length + (isSame(named, before.named) ? 0.5 : 0)
-    return newest.reduce((one, other) => (votes(other) >= votes(one) ? other : one))
+    const votesFor = (address: Address) => newest.filter(({ named }) => isSame(named, address)).length
+    const most = Math.max(...newest.map(({ named }) => votesFor(named)))
+    const leading = newest.filter(({ named }) => votesFor(named) === most)
+    return leading.findLast(({ named }) => isSame(named, before.named)) ?? leading.at(-1) ?? before
   }
 
   #areFew(sentinels: number): boolean {
@@ -210,9 +212,9 @@ function isOld({ atMs }: Answer): boolean {
   return performance.now() - atMs > FRESH_MS
 }
 
-/** @param master "name value name value …" */
-function readNamed(master: readonly string[], [host = '', port]: readonly string[]): NamedMaster {
-  return { host, port: Number(port), epoch: Number(master[master.indexOf('config-epoch') + 1]) || 0 }
+/** @param fields "name value name value …" */
+function readNamed(fields: readonly string[], [host = '', port]: readonly string[]): NamedMaster {
+  return { host, port: Number(port), epoch: Number(fields[fields.indexOf('config-epoch') + 1]) || 0 }
 }
 
 /** Whether a connection is to another server. Of one that the watch did not open, this is seen only by an address. */
