@@ -16,7 +16,7 @@ import { TracedMethod } from './traced-method.ts'
 /** Of the connections of a process. One of HTTP/2 takes 23 to 50 KB of memory, several times as much as others. */
 const SHARE_OF_CONNECTIONS = 0.2
 
-/** Lines a second of clients that send floods. */
+/** Log lines a second about floods. */
 const MAX_FLOOD_LINES = 1
 
 /** In spans: the names that callers make up would be too many. @see https://opentelemetry.io/docs/specs/semconv/rpc/grpc/ */
@@ -63,7 +63,7 @@ function reportFloods(logger: Logger): (client: string) => void {
   return client => {
     const suppressed = lines.take()
     if (suppressed === undefined) return
-    const text = 'a client of gRPC has sent a flood of frames that are no calls: it can open no connection for 10 s'
+    const text = 'a client of gRPC sent too many bytes besides calls: its address can open no connection for 10 s'
     logger.warn({ client, suppressed: suppressed || undefined }, text)
   }
 }

@@ -22,7 +22,7 @@ const MIN_HEAD_BYTES = 4_096
 /** How long the request of a call may take that was answered before it has arrived, in ms. */
 const MAX_REST_MS = 5_000
 
-/** Bytes of such a request. What is under way when it is closed looks like a flood, so few requests should be. */
+/** The largest such request that is read, in bytes. What arrives after a call is closed looks like a flood, so most may send everything. */
 const MAX_REST_BYTES = 8 * MAX_MESSAGE_BYTES
 
 /** What an exchange needs of its server. */
@@ -144,8 +144,9 @@ export class Exchange implements Responder {
    * answered before.
    */
   #refuseRequest(fault: HeadFault): void {
-    this.#skipRequest(bytes => {
-      if (bytes >= BYTES_PER_TURN) this.#refuse(fault)
+    this.#skipRequest()
+    this.stream.on('data', () => {
+      if (this.#readBytes >= BYTES_PER_TURN) this.#refuse(fault)
     })
     this.stream.once('end', () => this.#refuse(fault))
   }
@@ -191,12 +192,9 @@ export class Exchange implements Responder {
     else this.end(message)
   }
 
-  /** Reads a request that has an answer, or will have one without its message: what arrives for a closed stream looks like a flood. */
-  #skipRequest(skipped: (bytes: number) => void = () => undefined): void {
-    this.stream.on('data', ({ length }: Buffer) => {
-      this.#skip(length)
-      skipped(this.#readBytes)
-    })
+  /** Reads a request whose message is not needed, since what arrives for a closed stream looks like a flood. */
+  #skipRequest(): void {
+    this.stream.on('data', ({ length }: Buffer) => this.#skip(length))
   }
 
   #skip(bytes: number): void {

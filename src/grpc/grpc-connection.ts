@@ -69,8 +69,10 @@ export class GrpcConnection {
   readonly #hold: (bytes: number) => void
   readonly #endings: FewPerTurn<GrpcConnection>
   readonly #countCall: () => void
-  readonly #countEarly: (bytes: number, nowMs: number) => ReturnType<EarlyCalls['count']>
-  readonly #bar: () => void
+  readonly #earlyCalls: EarlyCalls
+  readonly #bar: (client: string) => void
+  /** A socket that has closed does not know its address. */
+  readonly #ip: string | undefined
   #heldBytes = 0
   #unreadBytes = 0
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
@@ -85,10 +87,9 @@ export class GrpcConnection {
     this.#socket = socket
     this.#endings = endings
     this.#countCall = countCall
-    // A socket that has closed does not know its address.
-    const ip = socket.remoteAddress
-    this.#bar = () => bar(clientOf(ip))
-    this.#countEarly = (bytes, nowMs) => earlyCalls.count(clientOf(ip), bytes, nowMs)
+    this.#earlyCalls = earlyCalls
+    this.#bar = bar
+    this.#ip = socket.remoteAddress
     this.#session = performServerHandshake(socket, {
       maxSessionMemory: MAX_SESSION_MEGABYTES,
       settings: { maxConcurrentStreams: MAX_STREAMS, enablePush: false, ...HEAD_SETTINGS },
@@ -102,7 +103,7 @@ export class GrpcConnection {
       this.#heldBytes += bytes
       if (!socket.destroyed) hold(this.#heldBytes)
     }
-    const context = { ...shared, socket, ip, hold: this.#hold }
+    const context = { ...shared, socket, ip: this.#ip, hold: this.#hold }
     // An error closes the session.
     this.#session.on('error', (err: NodeJS.ErrnoException) => {
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
@@ -177,13 +178,13 @@ export class GrpcConnection {
   #endEarlyFlood(nowMs: number): void {
     const bytes = this.#otherFrames.takeExcess(nowMs)
     if (bytes === 0) return
-    const result = this.#countEarly(bytes, nowMs)
+    const result = this.#earlyCalls.count(clientOf(this.#ip), bytes, nowMs)
     if (result === 'flood') this.#flooded()
     else if (result === 'too-much') this.destroy()
   }
 
   #flooded(): void {
-    this.#bar()
+    this.#bar(clientOf(this.#ip))
     this.destroy()
   }
 

@@ -40,9 +40,10 @@ export class OtherFrames {
   takeExcess(nowMs: number): number {
     const { bytesRead } = this.#socket
     const counted = this.#bytesOfCalls + (nowMs - this.#lookedMs) * BYTES_PER_MS
+    const excess = Math.max(0, bytesRead - counted - MAX_BYTES)
     // What is left of calls that were compressed covers nothing later.
-    this.#bytesOfCalls = Math.max(Math.min(counted, bytesRead), bytesRead - MAX_BYTES)
+    this.#bytesOfCalls = Math.min(counted + excess, bytesRead)
     this.#lookedMs = nowMs
-    return Math.max(0, bytesRead - counted - MAX_BYTES)
+    return excess
   }
 }
