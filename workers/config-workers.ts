@@ -136,8 +136,8 @@ export class ConfigWorkers {
   async drain(): Promise<number> {
     const left = await this.#waitUntilEmpty()
     if (left === 0) return 0
-    // Those that run have not advanced either: each waits for the store, without a limit.
-    await this.#closeWorkers({ areStuck: true })
+    // The running commands have not advanced either: each waits for the store without a limit.
+    await Promise.all(this.#workers.map(worker => worker.close(true)))
     return (await this.#findUnfinished())?.commands ?? left
   }
 
@@ -180,10 +180,8 @@ export class ConfigWorkers {
     await Promise.all(this.#queues.map(queue => queue.close()))
   }
 
-  async #closeWorkers({ areStuck = false } = {}): Promise<void> {
-    await Promise.all(
-      this.#workers.map((worker, partition) => (areStuck ? worker.close(true) : this.#closeWorker(worker, partition))),
-    )
+  async #closeWorkers(): Promise<void> {
+    await Promise.all(this.#workers.map((worker, partition) => this.#closeWorker(worker, partition)))
   }
 
   /** Without the server of its partition no running command can end, and BullMQ would wait for it. */

@@ -15,7 +15,7 @@ interface Member {
   readonly json: string
 }
 
-/** What differs between two policies; `null` stands for no policy. A member that is absent equals its default. */
+/** The members in which two policies differ. `null` means that there is no policy. An absent member has its default value. */
 export function differencesOf(from: PolicyDefinition | null, to: PolicyDefinition | null): readonly Difference[] {
   const before = membersOf(from)
   const after = membersOf(to)
