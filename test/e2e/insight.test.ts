@@ -17,9 +17,9 @@ const KILLED = 'killed:1'
 const REPORTED = 300
 const UNREPORTED = 700
 const AFTERWARDS = 200
-/** Is reported together with the last checks of the killed key. */
+/** Is checked after the killed key, until it is allowed and denied, since the two are reported one after the other. */
 const MARKER = 'killed:marker'
-const MARKS = 50
+const MARKS = 200
 
 let store: Store
 let instances: Service[]
