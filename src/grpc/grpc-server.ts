@@ -92,7 +92,9 @@ export class GrpcServer {
   /** Ends every connection. Resolves when all are closed, after a while in any case. */
   async close(): Promise<void> {
     this.goAway()
-    await this.#open.whenClosed(GOAWAY_MS + CLOSING_MS)
+    await this.#open.whenClosed(GOAWAY_MS)
+    // Begins only now, so that a process that was suspended meanwhile still answers its calls.
+    await this.#open.whenClosed(CLOSING_MS)
     this.#open.destroy()
     clearInterval(this.#timer)
     this.#endLongTurns()

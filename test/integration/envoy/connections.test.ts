@@ -224,6 +224,19 @@ describe('a server that closes', () => {
     await server.close()
     expect(await answer).toMatchObject({ grpcStatus: '14' })
   })
+
+  it('answers its calls also if its process was suspended meanwhile', async () => {
+    const watch = client.open({ ':path': '/grpc.health.v1.Health/Watch' })
+    const answer = answerTo(watch)
+    watch.end(framed(Buffer.alloc(0)))
+    await once(watch, 'data')
+    const closed = server.close()
+    await new Promise(setImmediate)
+    const resumesMs = performance.now() + 2_000
+    while (performance.now() < resumesMs);
+    expect(await answer).toMatchObject({ grpcStatus: '14' })
+    await closed
+  })
 })
 
 describe('once every connection is taken', () => {
