@@ -38,7 +38,7 @@ describeLongWithRedis('checks of several keys on a Redis Cluster', () => {
   let services: readonly Service[]
   let clients: readonly Client[]
   beforeAll(async () => {
-    cluster = await RedisCluster.start({ masters: 3, replicas: 3 })
+    cluster = await RedisCluster.start({ masters: 3, replicas: 3, nodeTimeoutMs: 1_000 })
     const start = (kind: 'all' | 'api') => Service.start({ kind, env: { REDIS_URL: cluster.url } })
     services = await Promise.all([start('all'), start('api')])
     clients = services.map(({ url }) => new Client(url))

@@ -23,6 +23,8 @@ const HALF_OF_A_MASTERS_SLOTS = Math.round(16_384 / 6)
 const FIRST_OF_SECOND_MASTER = Math.round(16_384 / 3)
 /** The master of a cluster without others does not find its own address. */
 const NEEDS_ALL_SLOTS = ['--cluster-require-full-coverage', 'yes', '--cluster-announce-ip', '127.0.0.1']
+/** So short that a killed master is replaced soon, in ms. */
+const FAILOVER_TIMEOUT_MS = 1_000
 /** BullMQ gives up waiting for a job after two seconds, and connects again. */
 const DOWN_MS = 4_000
 const SOME_WITH_BUCKETS = BUCKET_SLOTS.slice(0, 7)
@@ -202,6 +204,7 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
     await Promise.all(cluster.masters.slice(0, 2).map(({ redis }) => redis.wait(1, 2_000).catch(() => 0)))
     const before = (await clients[0].get(`/config/${encodeURIComponent(name)}`)).body.version
 
+    await cluster.setNodeTimeout(FAILOVER_TIMEOUT_MS)
     const load = startLoad()
     await load.runsFor(500)
     await run(master, replica)
@@ -224,6 +227,7 @@ describeWithRedis.each(SERVERS)('a Redis Cluster $servers', ({ refusesScriptFlag
     if (kind === 'hangs') process.kill(master.server.pid, 'SIGCONT')
     if (kind === 'is killed') await cluster.restart(master)
     await eventually(async () => expect(await master.redis.role()).toContain('slave'))
+    await cluster.setNodeTimeout()
   })
 
   /** The current master of the pair, and its replica. */

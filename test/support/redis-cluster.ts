@@ -7,6 +7,9 @@ import { StoreProxy } from './store-proxy.ts'
 const SLOTS = 16_384
 const LOOPBACK = '127.0.0.1'
 
+/** No master that a busy machine pauses for a moment counts as dead. */
+const NODE_TIMEOUT_MS = 10_000
+
 interface RedisClusterOptions {
   readonly masters?: number
   /** The number of masters, counted from the first, that have a replica. */
@@ -61,6 +64,11 @@ export class RedisCluster {
     for (const { redis } of this.nodes) redis.disconnect()
     await Promise.all(this.nodes.map(({ server }) => server.stop()))
     await Promise.all(this.nodes.map(({ proxy }) => proxy?.stop()))
+  }
+
+  /** Changes `nodeTimeoutMs` of all servers; each must run. */
+  async setNodeTimeout(ms = NODE_TIMEOUT_MS): Promise<void> {
+    await Promise.all(this.nodes.map(({ redis }) => redis.config('SET', 'cluster-node-timeout', ms)))
   }
 
   /** Starts a killed server again. */
@@ -134,7 +142,7 @@ export class RedisCluster {
 }
 
 async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
-  const { nodeTimeoutMs = 1_000, args = [], refusesScriptFlags = false } = options
+  const { nodeTimeoutMs = NODE_TIMEOUT_MS, args = [], refusesScriptFlags = false } = options
   const busPort = await freePort(LOOPBACK)
   const server = await RedisServer.start(
     '--cluster-enabled',
