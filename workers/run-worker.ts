@@ -34,7 +34,7 @@ try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'worker' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
-  if (parent === undefined) await preflight([configTarget(env)], { keyPrefix: env.KEY_PREFIX, logger })
+  if (parent === undefined) await preflight([configTarget(env)], env, logger)
   const tracer = await loadTracer(env, 'worker', logger)
   const { redis, workers, ends, metrics, inspectStore, close } = composeWorker(env, logger, tracer)
   const emptiesQueue = process.argv.includes(EMPTY_QUEUE_FIRST)

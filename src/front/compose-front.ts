@@ -32,10 +32,13 @@ import type { GrpcDependencies } from './grpc-server.ts'
 import type { RespDependencies } from './resp-server.ts'
 import { mayServeWithoutPolicies } from './serving-without-policies.ts'
 
-/** Timeout of one call of the policy store, in ms. */
+/** Timeout of one call of the policy store, in ms, unless `REDIS_TIMEOUT_MS` is longer. */
 const CONFIG_TIMEOUT_MS = 2_000
 
-/** A store that leaves a command unanswered for this long counts as hung; the connection is replaced. In ms. */
+/**
+ * A store that leaves a command unanswered for this long counts as hung; the connection is replaced. In ms, unless `REDIS_TIMEOUT_MS`
+ * is longer.
+ */
 const HANG_TIMEOUT_MS = 1_000
 
 /** How long a start waits for both stores, in ms; see also `mayServeWithoutPolicies`. */
@@ -103,10 +106,14 @@ export function composeFront(
 ): Front {
   const tracing = tracer && { tracer, spans: new WeakMap() }
   const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
+  const drain = new AbortController()
+  const stop = new AbortController()
+  // Every part of the process listens to it. By default, Node.js warns of more than ten.
+  setMaxListeners(0, drain.signal)
   const policies = new PolicyTable(compilePolicy(DEFAULT_POLICY, 0, builtInDefinition(env)), () => {
     quotaFound()
     // A store that cannot be inspected is reported by the circuit breaker.
-    reportQuotaRisks(bucketTarget(env), { keyPrefix: env.KEY_PREFIX, logger }).catch(() => undefined)
+    reportQuotaRisks(bucketTarget(env), env, { logger, signal: stop.signal }).catch(() => undefined)
   })
   const metrics: FrontMetrics = new FrontMetrics({
     policies: () => policies.size,
@@ -116,10 +123,6 @@ export function composeFront(
   })
   const loggedKey = loggedKeys(env.LOG_KEYS, env.LOG_KEY_SECRET)
   const shared = { env, policies, observer: metrics, tracing, logger, loggedKey }
-  const drain = new AbortController()
-  const stop = new AbortController()
-  // Every part of the process listens to it. By default, Node.js warns of more than ten.
-  setMaxListeners(0, drain.signal)
   const insight = composeInsight({ redis: bucketRedis, drain: drain.signal, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
@@ -210,16 +213,13 @@ function openConnections(env: Env, logger: Logger) {
   const connection = (name: string, target: RedisTarget) => ({
     target,
     name,
-    hangTimeoutMs: HANG_TIMEOUT_MS,
+    hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
     logger,
   })
-  const bucketRedis = connect('request', {
-    ...connection(ConnectionName.buckets, bucketTarget(env)),
-    hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
-  })
+  const bucketRedis = connect('request', connection(ConnectionName.buckets, bucketTarget(env)))
   const configRedis = connect('request', {
     ...connection(ConnectionName.config, configTarget(env)),
-    commandTimeoutMs: CONFIG_TIMEOUT_MS,
+    commandTimeoutMs: Math.max(CONFIG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
   })
   const subscriber = connectSubscriber(connection(ConnectionName.subscriber, configTarget(env)), configRedis)
   return { bucketRedis, configRedis, subscriber }

@@ -62,7 +62,7 @@ try {
   const env = readEnv({ needsRedis: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'primary' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
-  if (parent === undefined) await preflight(allTargets(env), { keyPrefix: env.KEY_PREFIX, logger })
+  if (parent === undefined) await preflight(allTargets(env), env, logger)
   cluster.setupPrimary({
     exec: fileURLToPath(new URL('../server.js', import.meta.url)),
     args: [SUPERVISED],

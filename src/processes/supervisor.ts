@@ -37,7 +37,7 @@ try {
   const env = readEnv({ needsRedis: false, listensOnBothPorts: true })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
-  if (env.REDIS_URL !== undefined) await preflight(allTargets(env), { keyPrefix: env.KEY_PREFIX, logger })
+  if (env.REDIS_URL !== undefined) await preflight(allTargets(env), env, logger)
   const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
   const drainMs = store ? MAX_DRAIN_MS : 0
   // A shared secret, so that a key has the same hash in the logs of every process.

@@ -1,5 +1,6 @@
 import { Redis } from 'ioredis'
 import { OperatorError } from '../../lib/operator-error.ts'
+import type { Env } from '../../settings/env.ts'
 import type { TlsFiles } from '../../settings/redis-tls.ts'
 import type { Endpoint } from '../../settings/redis-url.ts'
 import { announcementChannel } from '../keys.ts'
@@ -10,7 +11,8 @@ import { probeTls } from './probe-tls.ts'
 import type { RedisTarget } from './redis-target.ts'
 import { requiredRights } from './required-rights.ts'
 
-const TIMEOUT_MS = 1_000
+/** How long a connection, or an answer, may take at least, in ms. */
+const MIN_TIMEOUT_MS = 1_000
 
 /** Permanent TLS failures, such as an unknown certificate authority; retrying will not help. */
 const TLS_FAULTS = /^(ERR_TLS_|ERR_SSL_|ERR_OSSL|EPROTO|CERT_|UNABLE_TO_|SELF_SIGNED_|DEPTH_ZERO_)/
@@ -27,6 +29,8 @@ export type Inspection =
   | { readonly info: ReadonlyMap<string, string>; readonly savePoints: string | undefined }
   | { readonly unavailable: string }
 
+export type InspectionSettings = Pick<Env, 'KEY_PREFIX' | 'REDIS_TIMEOUT_MS'>
+
 /** A store can be reached, but cannot be used as it is configured. */
 export class PreflightError extends OperatorError {}
 
@@ -35,9 +39,12 @@ export class PreflightError extends OperatorError {}
  * password, never works.
  * @throws {PreflightError}
  */
-export async function inspectStore(target: RedisTarget, keyPrefix: string): Promise<Inspection> {
-  const inspect = async (endpoint: Endpoint) =>
-    inspectMaster(target, target.kind === 'sentinel' ? await askSentinel(target, endpoint) : endpoint, keyPrefix)
+export async function inspectStore(target: RedisTarget, env: InspectionSettings): Promise<Inspection> {
+  const timeoutMs = Math.max(MIN_TIMEOUT_MS, env.REDIS_TIMEOUT_MS)
+  const inspect = async (endpoint: Endpoint) => {
+    const master = target.kind === 'sentinel' ? await askSentinel(target, endpoint, timeoutMs) : endpoint
+    return inspectMaster(target, master, { keyPrefix: env.KEY_PREFIX, timeoutMs })
+  }
   try {
     return await Promise.any(target.endpoints.map(inspect))
   } catch (err) {
@@ -49,8 +56,12 @@ export async function inspectStore(target: RedisTarget, keyPrefix: string): Prom
   }
 }
 
-async function inspectMaster(target: RedisTarget, endpoint: Endpoint, keyPrefix: string): Promise<Inspection> {
-  const options = { ...loginOptions(target), db: target.database }
+async function inspectMaster(
+  target: RedisTarget,
+  endpoint: Endpoint,
+  { keyPrefix, timeoutMs }: { readonly keyPrefix: string; readonly timeoutMs: number },
+): Promise<Inspection> {
+  const options = { ...loginOptions(target), db: target.database, timeoutMs }
   const { missing, ...inspection } = await ask(endpoint, options, async redis => {
     const info = parseInfo(await redis.info())
     const mode = info.get('redis_mode') as keyof typeof MODE_OF_URL | undefined
@@ -90,9 +101,9 @@ function requireVersion(version: string | undefined, { host, port }: Endpoint): 
 }
 
 /** The address of the master. */
-function askSentinel(target: RedisTarget, endpoint: Endpoint): Promise<Endpoint> {
+function askSentinel(target: RedisTarget, endpoint: Endpoint, timeoutMs: number): Promise<Endpoint> {
   const { masterName = '', sentinelPassword: password, tls, tlsFiles } = target
-  const options = { ...(password !== undefined && { password }), ...(tls && { tls: tlsFiles }) }
+  const options = { ...(password !== undefined && { password }), ...(tls && { tls: tlsFiles }), timeoutMs }
   return ask(endpoint, options, async sentinel => {
     const place = `${endpoint.host}:${endpoint.port}`
     if (parseInfo(await sentinel.info('server')).get('redis_mode') !== 'sentinel') {
@@ -108,31 +119,37 @@ function askSentinel(target: RedisTarget, endpoint: Endpoint): Promise<Endpoint>
   })
 }
 
-interface Login {
+interface AskOptions {
   readonly username?: string
   readonly password?: string
   readonly db?: number
   readonly tls?: TlsFiles
+  /** Of the connection, and of each command. */
+  readonly timeoutMs: number
 }
 
 /** Opens one connection for `talk`. @throws {PreflightError} for a permanent failure */
-async function ask<T>({ host, port }: Endpoint, options: Login, talk: (redis: Redis) => Promise<T>): Promise<T> {
+async function ask<T>(
+  { host, port }: Endpoint,
+  { timeoutMs, ...login }: AskOptions,
+  talk: (redis: Redis) => Promise<T>,
+): Promise<T> {
   const redis = new Redis({
-    ...options,
+    ...login,
     host,
     port,
     lazyConnect: true,
     enableReadyCheck: false,
     retryStrategy: null,
-    connectTimeout: TIMEOUT_MS,
-    commandTimeout: TIMEOUT_MS,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
   })
   let first: Error | undefined
   redis.on('error', err => {
     first ??= err
   })
   try {
-    if (options.tls !== undefined) await probeTls({ host, port }, options.tls)
+    if (login.tls !== undefined) await probeTls({ host, port }, login.tls, timeoutMs)
     await redis.connect()
     const answer = await talk(redis)
     if (first !== undefined) throw first

@@ -1,14 +1,13 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../observability/logger.ts'
-import { type Inspection, inspectStore, PreflightError } from './inspect-store.ts'
+import { type Inspection, type InspectionSettings, inspectStore, PreflightError } from './inspect-store.ts'
 import type { RedisTarget } from './redis-target.ts'
 
 /** `CONFIG GET save` of a server without snapshots. */
 const NO_SAVE_POINTS = ''
 
-interface PreflightOptions {
-  readonly keyPrefix: string
-  readonly logger: Logger
-}
+/** How long until a store that is unavailable is inspected again, in ms. */
+const INSPECTION_PAUSE_MS = 5_000
 
 /**
  * Inspects the stores once for all processes of a start. Warns of a store that is unavailable, and of one that may lose policies.
@@ -16,9 +15,10 @@ interface PreflightOptions {
  */
 export async function preflight(
   targets: readonly RedisTarget[],
-  { keyPrefix, logger }: PreflightOptions,
+  env: InspectionSettings,
+  logger: Logger,
 ): Promise<void> {
-  const outcomes = await Promise.allSettled(targets.map(target => inspectStore(target, keyPrefix)))
+  const outcomes = await Promise.allSettled(targets.map(target => inspectStore(target, env)))
   const faults = outcomes.flatMap((outcome, i) =>
     outcome.status === 'rejected' ? `  ${targets[i]?.variable} ${faultOf(outcome.reason)}` : [],
   )
@@ -42,14 +42,21 @@ function report({ variable, holdsPolicies }: RedisTarget, found: Inspection, log
 }
 
 /**
- * Once quotas are in force: warns of a bucket store that may lose what was spent of them. One that holds policies too is inspected at
- * the start.
+ * Once quotas are in force: warns of a bucket store that may lose what was spent of them, as soon as the store is available. One that
+ * holds policies too is inspected at the start.
  */
-export async function reportQuotaRisks(target: RedisTarget, { keyPrefix, logger }: PreflightOptions): Promise<void> {
+export async function reportQuotaRisks(
+  target: RedisTarget,
+  env: InspectionSettings,
+  { logger, signal }: { readonly logger: Logger; readonly signal: AbortSignal },
+): Promise<void> {
   if (target.holdsPolicies) return
   const contents = 'what was spent of quotas'
-  const found = await inspectStore(target, keyPrefix)
-  if ('unavailable' in found) return
+  let found = await inspectStore(target, env)
+  while ('unavailable' in found) {
+    await sleep(INSPECTION_PAUSE_MS, undefined, { signal, ref: false })
+    found = await inspectStore(target, env)
+  }
   reportRisks(target.variable, found, { logger, store: 'bucket store', contents, lost: `${contents} is` })
 }
 

@@ -2,14 +2,13 @@ import { connect } from 'node:tls'
 import type { TlsFiles } from '../../settings/redis-tls.ts'
 import type { Endpoint } from '../../settings/redis-url.ts'
 
-const TIMEOUT_MS = 1_000
 const QUIET_MS = 100
 
 /**
  * Performs only a TLS handshake, then waits for the server's verdict. With TLS 1.3 the server verifies the client's certificate
  * after the client considers the handshake done; a client that writes at once may see a reset instead of the reason.
  */
-export function probeTls(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void> {
+export function probeTls(endpoint: Endpoint, tlsFiles: TlsFiles, timeoutMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const socket = connect({ ...endpoint, ...tlsFiles })
     const end = (err?: Error) => {
@@ -17,7 +16,7 @@ export function probeTls(endpoint: Endpoint, tlsFiles: TlsFiles): Promise<void> 
       if (err === undefined) resolve()
       else reject(err)
     }
-    socket.setTimeout(TIMEOUT_MS, () =>
+    socket.setTimeout(timeoutMs, () =>
       end(new Error('no answer to a TLS handshake: the server hangs or does not speak TLS')),
     )
     socket.once('secureConnect', () => setTimeout(end, QUIET_MS).unref())

@@ -3,10 +3,12 @@ import { type AddressInfo, createServer } from 'node:net'
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { PreflightError } from '../../../src/redis/connection/inspect-store.ts'
-import { preflight } from '../../../src/redis/connection/preflight.ts'
+import { preflight, reportQuotaRisks } from '../../../src/redis/connection/preflight.ts'
 import { describeWithRedis } from '../../support/describe-with-redis.ts'
 import { RedisServer } from '../../support/redis-server.ts'
 import { targetOf } from '../../support/target-of.ts'
+
+const SETTINGS = { KEY_PREFIX: 'throttler', REDIS_TIMEOUT_MS: 5_000 }
 
 /** The warnings of the preflight. @throws its refusal to start */
 async function warningsOf(...urls: readonly string[]): Promise<string[]> {
@@ -14,7 +16,8 @@ async function warningsOf(...urls: readonly string[]): Promise<string[]> {
   const logger = pino({ level: 'warn' }, { write: line => void lines.push(line) })
   await preflight(
     urls.map(url => targetOf(url)),
-    { keyPrefix: 'throttler', logger },
+    SETTINGS,
+    logger,
   )
   return lines.map(line => {
     const { msg, reason } = JSON.parse(line) as { msg: string; reason?: string }
@@ -99,7 +102,7 @@ describeWithRedis('the preflight names the rights that a Redis user lacks', () =
       ['--user', 'default', 'on', 'nopass', '~throttler:*', '~{throttler:fronts}', '~{throttler:insight}*', '+@all'],
       async ({ url }) => {
         const bucketsOnly = { ...targetOf(url), holdsPolicies: false }
-        await preflight([bucketsOnly], { keyPrefix: 'throttler', logger: pino({ level: 'silent' }) })
+        await preflight([bucketsOnly], SETTINGS, pino({ level: 'silent' }))
       },
     ))
 })
@@ -170,5 +173,20 @@ describeWithRedis('for the preflight, a store that', () => {
   it('hangs or does not speak TLS is reported as either, since the two cannot be distinguished', () =>
     withServer([], async ({ port }) => {
       expect(await warningsOf(`rediss://127.0.0.1:${port}`)).toEqual([expect.stringMatching(/or does not speak TLS/)])
+    }))
+})
+
+describeWithRedis('a bucket store that is unavailable at the first quota', () => {
+  it('is warned of once it is available', () =>
+    withServer(['--maxmemory-policy', 'allkeys-lru', '--appendonly', 'yes'], async server => {
+      await server.kill()
+      const lines: string[] = []
+      const logger = pino({ level: 'warn' }, { write: line => void lines.push(JSON.parse(line).msg) })
+      const { signal } = new AbortController()
+      const target = { ...targetOf(server.url), holdsPolicies: false }
+      const reported = reportQuotaRisks(target, SETTINGS, { logger, signal })
+      await server.restart()
+      await reported
+      expect(lines).toEqual([expect.stringMatching(/^the bucket store may evict what was spent of quotas/)])
     }))
 })
