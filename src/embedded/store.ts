@@ -82,6 +82,7 @@ try {
     memoryBytes: () => valkey.memoryBytes,
     logger,
   })
+  await parent?.portReleased()
   await valkey.serve(log)
   parent?.send({ type: 'ready' })
 } catch (err) {

@@ -38,7 +38,8 @@ export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promi
 }
 
 async function listening(host: string, port: number): Promise<Server> {
-  const server = createServer().listen(port, host)
+  // It refuses those who connect too early.
+  const server = createServer(socket => socket.destroy()).listen(port, host)
   await once(server, 'listening')
   return server
 }

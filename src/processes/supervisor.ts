@@ -8,10 +8,11 @@ import { allTargets } from '../redis/connection/redis-target.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
 import { announceService } from './announce-service.ts'
+import { sendTo } from './child-process.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { freePort } from './free-port.ts'
+import { holdFreePort } from './free-port.ts'
 import { portVariables } from './front-ports.ts'
-import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, SUPERVISED } from './parent-link.ts'
+import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, PORT_IS_HELD, SUPERVISED } from './parent-link.ts'
 import { publishReplacements } from './replacements.ts'
 import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -111,12 +112,21 @@ function child(
 /** A replaced store keeps its port and password, so that clients can reconnect. Only this user can read the variables of a process. */
 async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; url: string }> {
   const password = randomBytes(PASSWORD_BYTES).toString('hex')
-  const url = `redis://:${password}@127.0.0.1:${await freePort('127.0.0.1')}`
-  const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
-  return {
-    process: child('store', '../embedded/store.js', { env, logger, variables: { REDIS_URL: url }, options }),
-    url,
-  }
+  const held = await holdFreePort('127.0.0.1')
+  const url = `redis://:${password}@127.0.0.1:${held.port}`
+  const store = child('store', '../embedded/store.js', {
+    env,
+    logger,
+    variables: { REDIS_URL: url },
+    args: [PORT_IS_HELD],
+    options: { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS },
+  })
+  store.on('message', ({ type }, process) => {
+    if (type !== 'about-to-listen') return
+    held.release()
+    sendTo(process, { type: 'listen' })
+  })
+  return { process: store, url }
 }
 
 /** Once there are quotas, tells the store, and each that replaces it. */

@@ -3,7 +3,9 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/processes/free-port.ts'
+import { holdFreePort } from '../../src/processes/free-port.ts'
+import type { FromChild } from '../../src/processes/messages.ts'
+import { PORT_IS_HELD, SUPERVISED } from '../../src/processes/parent-link.ts'
 
 const PASSWORD = 'a-password-of-the-test'
 
@@ -44,13 +46,19 @@ export class EmbeddedStore {
 
   /** Starts it without waiting for anything. */
   static async spawn({ dataDir, env = {} }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-    const port = await freePort('127.0.0.1')
-    const child = fork(ENTRY, ['--supervised'], {
-      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, REDIS_URL: urlAt(port), ...env },
+    const held = await holdFreePort('127.0.0.1')
+    const child = fork(ENTRY, [SUPERVISED, PORT_IS_HELD], {
+      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, REDIS_URL: urlAt(held.port), ...env },
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     })
-    return new EmbeddedStore(port, child)
+    child.on('message', ({ type }: FromChild) => {
+      if (type !== 'about-to-listen') return
+      held.release()
+      child.send({ type: 'listen' })
+    })
+    child.once('exit', held.release)
+    return new EmbeddedStore(held.port, child)
   }
 
   get url(): string {
