@@ -1,5 +1,5 @@
 import { execFileSync, spawnSync } from 'node:child_process'
-import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
+import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
@@ -260,12 +260,12 @@ describe('a store that is emptied from outside', () => {
 describe('a store whose journal is removed', () => {
   const REMOVALS: [what: string, remove: () => void][] = [
     ['the file', () => rmSync(journalPath())],
-    ['the directory', () => rmSync(dataDir, { recursive: true })],
+    ['the directory', removeDirectory],
     [
       'the directory, which is created again,',
       () => {
-        rmSync(dataDir, { recursive: true })
-        mkdirSync(dataDir)
+        removeDirectory()
+        mkdirSync(dataDir, { recursive: true })
       },
     ],
   ]
@@ -300,7 +300,7 @@ describe('a store whose journal is removed', () => {
     const redis = connect(ConnectionName.worker)
     await changeALot(redis)
     const held = await policiesOf(redis)
-    rmSync(dataDir, { recursive: true })
+    removeDirectory()
     await store.stop()
     expect(await policiesOf(await start())).toEqual(held)
   })
@@ -309,8 +309,7 @@ describe('a store whose journal is removed', () => {
     const changes = new StoreChanges(connect(ConnectionName.worker))
     await changes.change('before')
     const restored = `${journalLines()[0]}\n`
-    rmSync(journalPath())
-    writeFileSync(journalPath(), restored)
+    putInPlace(restored)
     await expect(changes.change('during')).rejects.toThrow(
       /^MISCONF cannot write .*journal.ndjson was changed by another process; restart the service to read it/,
     )
@@ -320,8 +319,8 @@ describe('a store whose journal is removed', () => {
 
   it('refuses changes until its own journal is back, and says both once', async () => {
     await new StoreChanges(connect(ConnectionName.worker)).change('before')
-    renameSync(journalPath(), join(dataDir, 'own'))
-    writeFileSync(journalPath(), `${readFileSync(join(dataDir, 'own'), 'utf8')}more`)
+    linkSync(journalPath(), join(dataDir, 'own'))
+    putInPlace(`${readFileSync(journalPath(), 'utf8')}more`)
     await eventually(() => expect(aboutJournal()).toHaveLength(1))
     const worker = connect(ConnectionName.worker)
     const startedAt = performance.now()
@@ -334,6 +333,20 @@ describe('a store whose journal is removed', () => {
     ])
   })
 })
+
+/** Removes the directory at once. The store may write into it while its files are removed one by one. */
+function removeDirectory(): void {
+  const removed = `${dataDir}-removed`
+  renameSync(dataDir, removed)
+  rmSync(removed, { recursive: true })
+}
+
+/** Replaces the journal by another file at once, so that the store never finds none. */
+function putInPlace(content: string): void {
+  const foreign = join(dataDir, 'foreign')
+  writeFileSync(foreign, content)
+  renameSync(foreign, journalPath())
+}
 
 /** How long the store takes to check its journal twice, with a margin. */
 const TWO_RETRIES_MS = 1_200
