@@ -1,5 +1,5 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { serverTimeMs } from '../../src/redis/connection/server-time.ts'
 import type { Answer } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -19,8 +19,11 @@ describeWithRedis('four processes on two machines while Redis is unavailable', (
     await client.put('hourly:*', HUNDRED_AND_ONE_AN_HOUR)
     await obeyedByAll(clients, 'hourly:x', 'hourly:*')
     await eventually(async () => expect(await admin.zcard('{throttler:fronts}')).toBe(4))
-    // Every process knows all the others once each has sent another heartbeat.
-    await sleep(2_500)
+    // Every process knows all the others once each has sent another heartbeat. The scores are the times of the last ones.
+    const allCounted = await serverTimeMs(admin)
+    await eventually(async () => {
+      expect(await admin.zcount('{throttler:fronts}', `(${allCounted}`, '+inf')).toBe(4)
+    })
   })
   afterAll(() => installation.stop())
 
