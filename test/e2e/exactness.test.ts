@@ -42,7 +42,7 @@ describeWithRedis('limits that two instances with several processes each share',
     Promise.all(Array.from({ length: CALLERS }, (_, caller) => act(caller)))
 
   it('admit exactly the tokens of one key under heavy load', async () => {
-    const [capacity, perSecond] = [100, 50]
+    const [capacity, perSecond] = [100, 25]
     const refilled = (ms: number) => Math.floor((perSecond * ms) / 1_000)
     await policyIs('hammered', { capacity, refillTokens: perSecond, refillIntervalMs: 1_000 })
     let allowed = 0
@@ -54,11 +54,13 @@ describeWithRedis('limits that two instances with several processes each share',
 
     const from = await serverTimeMs(installation.admin)
     await everyCaller(ask)
-    // From here on the bucket is never full, so every refilled token can be spent.
+    // From here on the bucket is never full, even if all callers are paused for two seconds. So every refilled token can be spent.
     const underWay = await serverTimeMs(installation.admin)
     const end = performance.now() + HAMMERING_MS
+    // The callers continue if they were paused for most of that time.
+    const enough = capacity + refilled(HAMMERING_MS / 2)
     await everyCaller(async caller => {
-      while (performance.now() < end) await ask(caller)
+      while (performance.now() < end || allowed < enough) await ask(caller)
     })
     const until = await serverTimeMs(installation.admin)
     const { remaining } = (await clientOf(0).check('hammered', 0)).body
@@ -66,8 +68,6 @@ describeWithRedis('limits that two instances with several processes each share',
 
     expect(allowed + remaining).toBeLessThanOrEqual(capacity + refilled(by - from))
     expect(allowed + remaining).toBeGreaterThanOrEqual(capacity + refilled(until - underWay))
-    // The last callers may have got a remembered denial some time before the clock is read, on a busy machine long before.
-    expect(allowed).toBeGreaterThanOrEqual(capacity + refilled(HAMMERING_MS / 2))
   })
 
   /** Checks repeatedly until the store denies. Resolves with the waiting time, and with a time just before that check. */
