@@ -30,6 +30,11 @@ export function expectProblem(answer: Answer, status: number, code: string): voi
   })
 }
 
+/** A Retry-After of 1000 s, or less by the few seconds that a busy machine has taken. */
+export function expectThousandSeconds({ headers }: Answer): void {
+  expect(headers.get('retry-after')).toMatch(/^(1000|99\d)$/)
+}
+
 /** A 400 that names each of these fields (as JSON pointers), and only those. */
 export function expectFields(answer: Answer, code: string, paths: readonly string[]): void {
   expectProblem(answer, 400, code)
