@@ -162,10 +162,10 @@ describeWithRedis('reservations in a real Redis', () => {
   })
 
   it('that are left over are charged to the period of a quota in which they have ended', async () => {
-    const minutely = { name: 'minutely', kind: 'quota', period: 'minute', capacity: CAPACITY } as const
-    const policy = policyOf('minutes', { limits: [limitOf({ capacity: CAPACITY }), minutely] })
+    const hourly = { name: 'hourly', kind: 'quota', period: 'hour', capacity: CAPACITY } as const
+    const policy = policyOf('hours', { limits: [limitOf({ capacity: CAPACITY }), hourly] })
     await store.checkAll(Array.from({ length: 100 }, () => groupOf('left-over', 5, {}, policy)))
-    await makeDue('left-over', 2 * MINUTE)
+    await makeDue('left-over', 120 * MINUTE)
     await store.check([{ key: 'left-over', policy, tokens: 1 }])
     expect(await redis.zcard(keys.holds('left-over'))).toBe(100 - 64)
     const [reading] = await store.check([{ key: 'left-over', policy, tokens: 0 }])
