@@ -88,8 +88,10 @@ describeWithRedis('a bucket store and a policy store', () => {
   it('fail independently: without the bucket store policies can be changed, and the changes are obeyed', async () => {
     await redis.kill()
     expect((await client.put('changed:*', { capacity: 1, refillTokens: 1, onStoreFailure: 'deny' })).status).toBe(201)
-    const { status, body } = await client.check('changed:x')
-    expect([status, body.code]).toEqual([503, 'store-unavailable'])
+    await eventually(async () => {
+      const { status, body } = await client.check('changed:x')
+      expect([status, body.code]).toEqual([503, 'store-unavailable'])
+    })
     await eventually(async () => {
       // Only checks open the circuit.
       await client.check('changed:x')
