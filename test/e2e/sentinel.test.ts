@@ -78,8 +78,10 @@ describeWithRedis('a Redis that Sentinels watch', () => {
     expect(summarize(samples.filter(({ at }) => at > killedAt && at < newMasterAt)).bySource).toHaveProperty('local')
     expectInTime(samples, newMasterAt)
 
-    const { body } = await client.get('/config/kept%3A*')
-    expect(body).toMatchObject({ version: 3, limits: [{ capacity: 1_003 }] })
+    await eventually(async () => {
+      const { body } = await client.get('/config/kept%3A*')
+      expect(body).toMatchObject({ version: 3, limits: [{ capacity: 1_003 }] })
+    })
     await eventually(async () => expect((await client.put('after', { capacity: 1, refillTokens: 1 })).status).toBe(201))
     await eventually(async () => {
       expect((await client.check('after', 0)).body).toMatchObject({ policy: 'after', source: 'redis' })
