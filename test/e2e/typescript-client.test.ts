@@ -139,10 +139,10 @@ describe('the client', () => {
   })
 
   it('extends a reservation while work goes on, and no longer once it is settled', async () => {
-    const extended = await throttler.reserve('held:d', { tokens: 3, ttlMs: 1_000, extend: true })
+    const extended = await throttler.reserve('held:d', { tokens: 3, ttlMs: 4_000, extend: true })
     await throttler.reserve('held:d', { tokens: 4, ttlMs: 1_000, onExpiry: 'release' })
     await throttler.reserve('held:d', { tokens: 1, ttlMs: 1_000 })
-    await sleep(1_500)
+    await sleep(5_000)
     expect(await throttler.check('held:d', 0)).toMatchObject({ remaining: 6 })
     expect(await extended.settle(0)).toMatchObject({ status: 'settled' })
     expect(await throttler.check('held:d', 0)).toMatchObject({ remaining: 9 })
