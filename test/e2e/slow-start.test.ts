@@ -29,7 +29,7 @@ describeWithRedis('a bucket store that is far away', () => {
     const redis = await RedisServer.start()
     const proxy = await StoreProxy.start(redis.url)
     proxy.latencyMs = 60
-    const env = { REDIS_URL: proxy.url, CONFIG_REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '1000' }
+    const env = { REDIS_URL: proxy.url, CONFIG_REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '5000' }
     const api = await Service.start({ kind: 'api', env })
     try {
       const replaced = api.says(/all front processes are replaced/)

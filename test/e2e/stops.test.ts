@@ -157,7 +157,7 @@ it('a stop while batches wait to be parsed refuses them, and ends in order', asy
 
 describe('a replacement while a stranger', () => {
   it.each(Object.entries(STRANGERS))('%s keeps what the predecessor counted', async (_what, act) => {
-    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '1000' } })
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '5000' } })
     const socket = await stranger(service, act)
     try {
       const client = new Client(service.url)
