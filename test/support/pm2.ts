@@ -23,6 +23,9 @@ export interface Pm2App {
   }
 }
 
+/** So long that neither the store nor a process looks slow when other suites keep the machine busy. */
+const PATIENCE = { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
+
 /** A pm2 daemon of the test's own. */
 export class Pm2 {
   /** The directory that contains `ecosystem.config.cjs`, and the `.env` of the apps. */
@@ -36,14 +39,14 @@ export class Pm2 {
     this.#env = env
   }
 
-  /** @param env the environment of the apps */
+  /** @param env the environment of the apps, which are patient by default */
   static async create(env: Readonly<Record<string, string>>): Promise<Pm2> {
     return new Pm2(await linkCheckout(), await mkdtemp(join(tmpdir(), 'throttler-pm2-')), env)
   }
 
   /** Runs a command of pm2. Resolves with its output. */
   async run(args: readonly string[], env: Readonly<Record<string, string>> = {}): Promise<string> {
-    const options = { cwd: this.directory, env: { ...withHome(this.#home), ...this.#env, ...env } }
+    const options = { cwd: this.directory, env: { ...withHome(this.#home), ...PATIENCE, ...this.#env, ...env } }
     const { stdout } = await promisify(execFile)('pm2', [...args], options)
     return stdout
   }
