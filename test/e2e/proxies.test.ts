@@ -28,7 +28,7 @@ function itLimits(proxy: ReverseProxy): void {
   describe('by verified key', () => itLimitsByVerifiedKey(proxy))
 }
 
-/** Half a second is configured. */
+/** Recipes configure half a second, and short tests five seconds. */
 const MOMENT_MS = promised(2_000)
 
 async function expectToPassSoon(url: string): Promise<void> {

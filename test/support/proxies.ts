@@ -2,12 +2,12 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { connect } from 'node:net'
+import { type AddressInfo, connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { buffer } from 'node:stream/consumers'
 import { describe } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
+import { holdFreePort } from '../../src/processes/free-port.ts'
 import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
 import { configureNginx } from './nginx-proxy.ts'
@@ -50,6 +50,11 @@ type RequestFields = Readonly<Record<string, string | readonly string[]>>
 /** The address that a recipe gives another proxy in front; in a test, that is the client of the proxy. */
 const OTHER_PROXY = { '192.0.2.10': '127.0.0.1' }
 
+/** Only the long tests, which have the machine for themselves, keep the time that recipes give the service to answer. */
+const keepsTimeouts = process.env['TEST_LONG'] !== undefined
+const TIMEOUTS = keepsTimeouts ? {} : { '500ms': '5s' }
+const LUA_TIMEOUTS = keepsTimeouts ? {} : { 'TIMEOUT_MS = 2000': 'TIMEOUT_MS = 20000' }
+
 const portOf = (address: string) => new URL(`http://${address}`).port
 
 export const NGINX: ReverseProxy = {
@@ -62,6 +67,7 @@ export const NGINX: ReverseProxy = {
       'listen 80;': `listen ${listen}; ${listens}`,
       '127.0.0.1:8080': service,
       '127.0.0.1:3000': application,
+      ...TIMEOUTS,
     })
     return configureNginx(directory, http)
   },
@@ -99,9 +105,10 @@ export const HAPROXY: ReverseProxy = {
       // So few that a test can use them up.
       'maxconn 5000': 'maxconn 50',
       'maxconn 2000': 'maxconn 20',
+      ...TIMEOUTS,
     }
     const lua = variant === 'by verified key' ? `${action}\n${moreActions}` : action
-    await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, socket))
+    await writeFile(join(directory, 'throttle.lua'), replaceAll(lua, { ...socket, ...LUA_TIMEOUTS }))
     const config = replaceAll(haproxyVariants[variant](file), { ...socket, ...addresses })
     await writeFile(join(directory, 'haproxy.cfg'), config)
     return ['-db', '-C', directory, '-f', join(directory, 'haproxy.cfg')]
@@ -155,22 +162,21 @@ export class ProxiedApplication {
     variant: Variant,
     answer: (request: IncomingMessage, response: ServerResponse) => void,
   ): Promise<ProxiedApplication> {
-    const freeAddress = async () => `127.0.0.1:${await freePort('127.0.0.1')}`
+    // With one process, a change is obeyed as soon as it is reported as applied.
+    const service = await Service.start({ env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000' } })
+    // An application that accepts more than the service does.
+    const application = createServer({ maxHeaderSize: 65_536 }, answer)
+    await once(application.listen(0, '127.0.0.1'), 'listening')
+    const ports = [await holdFreePort('127.0.0.1'), await holdFreePort('127.0.0.1')] as const
     const addresses = {
-      listen: await freeAddress(),
-      listenForProxy: await freeAddress(),
-      service: await freeAddress(),
-      application: await freeAddress(),
+      listen: `127.0.0.1:${ports[0].port}`,
+      listenForProxy: `127.0.0.1:${ports[1].port}`,
+      service: new URL(service.url).host,
+      application: `127.0.0.1:${(application.address() as AddressInfo).port}`,
     }
     const directory = await mkdtemp(join(tmpdir(), 'throttler-proxy-'))
     const args = await proxy.configure(directory, variant, addresses)
-    // With one process, a change is obeyed as soon as it is reported as applied.
-    const service = await Service.start({
-      env: { WEB_CONCURRENCY: '1', REDIS_TIMEOUT_MS: '5000', PORT: portOf(addresses.service) },
-    })
-    // An application that accepts more than the service does.
-    const application = createServer({ maxHeaderSize: 65_536 }, answer)
-    await once(application.listen(Number(portOf(addresses.application)), '127.0.0.1'), 'listening')
+    for (const { release } of ports) release()
     const process = spawn(proxy.program, args, { stdio: 'inherit' })
     const started = new ProxiedApplication({ service, application, process, directory, addresses })
     const ended = once(process, 'exit').then(() => Promise.reject(new Error(`${proxy.program} does not start`)))
