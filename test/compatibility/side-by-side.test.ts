@@ -12,8 +12,6 @@ import { Service } from '../support/service.ts'
 
 const BUILD_MS = 600_000
 const A_DAY_MS = 86_400_000
-/** Redis must decide every check, even on a busy machine. */
-const PATIENCE = { REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
 const WAIT = { prefer: 'wait=60' }
 
 const limitOf = (name: string, capacity: number) => ({
@@ -41,7 +39,7 @@ describeLong('release 0.1.0 and this one, side by side on one Redis', () => {
   let clients: readonly [Client, Client]
 
   const start = (kind: 'api' | 'worker', root?: string) =>
-    Service.start({ kind, env: { REDIS_URL: redis.url, ...PATIENCE }, ...(root !== undefined && { root }) })
+    Service.start({ kind, isPatient: true, env: { REDIS_URL: redis.url }, ...(root !== undefined && { root }) })
 
   beforeAll(async () => {
     release = await EarlierRelease.build(RELEASE_0_1_0)

@@ -9,7 +9,7 @@ import { EarlierRelease, RELEASE_0_1_0 } from '../support/earlier-release.ts'
 import { obeyedByAll } from '../support/obeyed.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { historyOf } from '../support/release-data.ts'
-import { Service } from '../support/service.ts'
+import { PATIENCE, Service } from '../support/service.ts'
 
 const BUILD_MS = 600_000
 const TEST_MS = 300_000
@@ -44,7 +44,7 @@ describeLong('an upgrade from release 0.1.0 to this one, and back', () => {
     async () => {
       const redis = await RedisServer.start()
       started.push(redis)
-      const variables = { REDIS_URL: redis.url, REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
+      const variables = { REDIS_URL: redis.url, ...PATIENCE }
       const state = new ExpectedState()
       for (const root of roots()) {
         const services = await Promise.all([start('api', variables, root), start('worker', variables, root)])

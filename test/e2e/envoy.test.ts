@@ -12,8 +12,6 @@ import { Service } from '../support/service.ts'
 const POLICY = 'rls;edge;masked_remote_address'
 const SLOW = { refillTokens: 1, refillIntervalMs: 86_400_000 }
 const ENDLESS = { capacity: 1_000_000, refillTokens: 1_000_000 }
-/** A busy machine is not a failure of the store. */
-const PATIENT = { REDIS_TIMEOUT_MS: '4000', EVENT_LOOP_LAG_MS: '10000' }
 const CALLERS = 8
 
 /** Asks all the time, until it is stopped. */
@@ -52,8 +50,8 @@ describeWithEnvoy('the real Envoy', () => {
   }
   beforeAll(async () => {
     redis = await RedisServer.start()
-    const env = { REDIS_URL: redis.url, GRPC_PORT: '0', ...PATIENT, RATELIMIT_HEADERS: 'both' }
-    service = await Service.start({ env })
+    const env = { REDIS_URL: redis.url, GRPC_PORT: '0', RATELIMIT_HEADERS: 'both' }
+    service = await Service.start({ isPatient: true, env })
     client = new Client(service.url)
     secondPort = await freePort('127.0.0.1')
     const edit = (config: Document) => config.setIn([...SERVICE_CLUSTER, 'health_checks', 0, 'timeout'], '10s')
@@ -119,8 +117,8 @@ describeWithEnvoy('the real Envoy', () => {
   })
 
   it('sees no error when one of two instances stops under load', async () => {
-    const env = { REDIS_URL: redis.url, GRPC_PORT: String(secondPort), ...PATIENT, WEB_CONCURRENCY: '1' }
-    const second = await Service.start({ kind: 'api', env })
+    const env = { REDIS_URL: redis.url, GRPC_PORT: String(secondPort), WEB_CONCURRENCY: '1' }
+    const second = await Service.start({ kind: 'api', isPatient: true, env })
     await eventually(async () => expect(await envoy.healthyInstances()).toBe(2))
     const { error = 0 } = await envoy.counts()
     const callers = askContinually(envoy.url)

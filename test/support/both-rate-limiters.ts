@@ -10,9 +10,6 @@ import { RedisServer } from './redis-server.ts'
 import type { Configs, ReferenceService } from './reference-service.ts'
 import { Service } from './service.ts'
 
-/** Redis must decide every check, even on a busy machine. */
-const PATIENCE = { REDIS_TIMEOUT_MS: '10000', EVENT_LOOP_LAG_MS: '10000' }
-
 /** A running Throttler and a running reference, with the same configuration and one Redis. */
 export class BothServices {
   readonly translation: Translation
@@ -34,8 +31,8 @@ export class BothServices {
   static async start(reference: ReferenceService, configs: Configs): Promise<BothServices> {
     const translation = translate(Object.entries(configs).map(([file, text]) => readConfigFile(file, text)))
     const redis = await RedisServer.start()
-    const env = { REDIS_URL: redis.url, GRPC_PORT: '0', RATELIMIT_HEADERS: 'legacy', ...PATIENCE }
-    const service = await Service.start({ env })
+    const env = { REDIS_URL: redis.url, GRPC_PORT: '0', RATELIMIT_HEADERS: 'legacy' }
+    const service = await Service.start({ isPatient: true, env })
     const peer = await reference.start(configs, redis.port)
     const lines = translation.policies.map(({ key, policy }) => JSON.stringify({ key, ...policyMembers(policy) }))
     const headers = { 'content-type': 'application/x-ndjson', prefer: 'wait=60' }

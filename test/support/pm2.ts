@@ -6,6 +6,7 @@ import { promisify } from 'node:util'
 import { describe } from '@jest/globals'
 import { linkCheckout } from './checkout.ts'
 import { isOnPath } from './on-path.ts'
+import { PATIENCE } from './service.ts'
 
 /** A suite that needs the real pm2. It is skipped, with a message, if there is none. */
 export const describeWithPm2 = isOnPath('pm2') ? describe : describe.skip
@@ -22,9 +23,6 @@ export interface Pm2App {
     readonly exit_code?: number
   }
 }
-
-/** So long that neither the store nor a process looks slow when other suites keep the machine busy. */
-const PATIENCE = { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
 
 /** A pm2 daemon of the test's own. */
 export class Pm2 {

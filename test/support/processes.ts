@@ -29,6 +29,15 @@ export function isAlive(pid: number): boolean {
   return entryOf(pid).length > 0
 }
 
+/** Kills a process, unless it has ended meanwhile. */
+export function kill(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL')
+  } catch (err) {
+    if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err
+  }
+}
+
 /** All processes but zombies. */
 export function runningProcesses(): ProcessEntry[] {
   return readdirSync('/proc')

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
-import { descendantsOf, isAlive } from './processes.ts'
+import { descendantsOf, isAlive, kill } from './processes.ts'
 
 /** The root of the repository. The benchmark runs the compiled form of this file, which is one folder deeper. */
 const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '../../..', import.meta.url))
@@ -14,7 +14,7 @@ const ROOT = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? '../..' : '
 const WITHOUT_DOTENV = fileURLToPath(new URL('.', import.meta.url))
 
 /** So long that neither the store nor a process looks slow when other suites keep the machine busy. */
-const PATIENCE = { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
+export const PATIENCE = { REDIS_TIMEOUT_MS: '5000', EVENT_LOOP_LAG_MS: '10000' }
 
 /** The programs of `npm start`, `npm run start:api` and `npm run start:worker`. */
 const ENTRIES = {
@@ -147,7 +147,7 @@ export class Service {
     const exited = once(child, 'exit')
     child.kill(signal)
     const [code] = (await exited) as [number | null]
-    for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGKILL')
+    for (const pid of pids.filter(isAlive)) kill(pid)
     return code
   }
 }

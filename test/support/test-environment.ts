@@ -1,6 +1,6 @@
 import { relative } from 'node:path'
 import { TestEnvironment } from 'jest-environment-node'
-import { descendantsOf, type ProcessEntry, runningProcesses } from './processes.ts'
+import { descendantsOf, kill, type ProcessEntry, runningProcesses } from './processes.ts'
 
 type Arguments = ConstructorParameters<typeof TestEnvironment>
 
@@ -48,14 +48,6 @@ export default class CleanEnvironment extends TestEnvironment {
 }
 
 /** Kills a process, which may have ended with its parent meanwhile. */
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err
-  }
-}
-
 /** Includes the start time, since the kernel reuses the ids of ended processes. */
 function identityOf({ pid, startedAt }: ProcessEntry): string {
   return `${pid} since ${startedAt}`
