@@ -5,7 +5,7 @@ import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from '../../src/processes/free-port.ts'
+import { freePort } from '../../test/support/free-port.ts'
 import type { MeasuredProcess } from '../processes/measured-process.ts'
 import type { Peer, Protocol } from './peers.ts'
 
@@ -22,7 +22,7 @@ export interface PeerProcess {
 /** Resolves once the peer accepts connections. */
 export async function startPeer(peer: Peer, program: string, redisPort: number): Promise<PeerProcess> {
   const directory = await mkdtemp(join(tmpdir(), 'throttler-peer-'))
-  const ports = [await freePort(LOOPBACK), await freePort(LOOPBACK), await freePort(LOOPBACK)] as const
+  const ports = [await freePort(), await freePort(), await freePort()] as const
   const { args = [], env = {}, listens } = await peer.start({ ports, redisPort, directory })
   const child = spawn(program, args, { env: { PATH: process.env['PATH'], ...env }, cwd: directory, stdio: 'ignore' })
   const exited = once(child, 'exit')

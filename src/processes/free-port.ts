@@ -14,15 +14,14 @@ export interface HeldPort {
  * The kernel gives ports above this range to outgoing connections. Such a connection could take the port while nothing listens on it.
  * @see https://docs.kernel.org/networking/ip-sysctl.html (`ip_local_port_range`)
  */
-const FIRST_PORT = 20_000
-const LAST_PORT = 32_767
+const PORTS = { first: 20_000, last: 32_767 }
 
 /** A port may be taken, on one address or on all. */
 const MAX_ATTEMPTS = 20
 
 /** Finds a port that is free on every address of this host, and holds it. */
-export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promise<HeldPort> {
-  const port = randomInt(FIRST_PORT, LAST_PORT + 1)
+export async function holdFreePort(host: string, ports = PORTS, attempts = MAX_ATTEMPTS): Promise<HeldPort> {
+  const port = randomInt(ports.first, ports.last + 1)
   const servers: Server[] = []
   const release = () => {
     for (const server of servers) server.close()
@@ -33,7 +32,7 @@ export async function holdFreePort(host: string, attempts = MAX_ATTEMPTS): Promi
   } catch (err) {
     release()
     if (attempts === 1) throw err
-    return holdFreePort(host, attempts - 1)
+    return holdFreePort(host, ports, attempts - 1)
   }
 }
 
@@ -42,11 +41,4 @@ async function listening(host: string, port: number): Promise<Server> {
   const server = createServer(socket => socket.destroy()).listen(port, host)
   await once(server, 'listening')
   return server
-}
-
-/** Finds a free port on this host. Another process may take it before the caller listens; `holdFreePort` prevents that. */
-export async function freePort(host: string): Promise<number> {
-  const { port, release } = await holdFreePort(host)
-  release()
-  return port
 }

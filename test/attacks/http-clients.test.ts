@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { expectUnharmed, underAttack } from '../support/attack.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
+import { freePort } from '../support/free-port.ts'
 import { Service } from '../support/service.ts'
 
 const MIB = 1024 * 1024
@@ -14,7 +14,7 @@ const FLOOD = 'x'.repeat(64 * 1024)
 let service: Service
 let workerPort: number
 beforeAll(async () => {
-  workerPort = await freePort('127.0.0.1')
+  workerPort = await freePort()
   const env = { WEB_CONCURRENCY: '1', DEFAULT_CAPACITY: '1000000000', WORKER_METRICS_PORT: String(workerPort) }
   service = await Service.start({ env })
 })

@@ -6,10 +6,10 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
 import { Fifo } from '../support/fifo.ts'
+import { freePort } from '../support/free-port.ts'
 import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
 import { STOP_LIMIT_MS } from '../support/stops.ts'
 
@@ -26,7 +26,7 @@ const started: ChildProcess[] = []
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
   fifo = new Fifo()
-  port = await freePort('127.0.0.1')
+  port = await freePort()
   client = new Client(`http://127.0.0.1:${port}`)
 })
 afterEach(async () => {

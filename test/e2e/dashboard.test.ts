@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Browser } from 'playwright-core'
-import { freePort } from '../../src/processes/free-port.ts'
 import { complaintsOf, describeWithChromium, launchBrowser, picture } from '../support/browser.ts'
 import { Client } from '../support/client.ts'
 import { colorsOf, consolePage, panels } from '../support/dashboard.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { descriptor, GrpcClient } from '../support/grpc-client.ts'
 import { describeWithPrometheus, Prometheus, scraping } from '../support/prometheus.ts'
 import { RespClient } from '../support/resp-client.ts'
@@ -27,7 +27,7 @@ describeWithPrometheus('the dashboard', () => {
   let resp: RespClient
   let grpc: GrpcClient
   beforeAll(async () => {
-    const workerPort = await freePort('127.0.0.1')
+    const workerPort = await freePort()
     const env = { WORKER_METRICS_PORT: String(workerPort), RESP_PORT: '0', GRPC_PORT: '0' }
     service = await Service.start({ env })
     client = new Client(service.url)

@@ -1,10 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import type { Document } from 'yaml'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { Envoy, SERVICE_CLUSTER } from '../support/envoy.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { describeWithEnvoy } from '../support/programs.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
@@ -53,7 +53,7 @@ describeWithEnvoy('the real Envoy', () => {
     const env = { REDIS_URL: redis.url, GRPC_PORT: '0', RATELIMIT_HEADERS: 'both' }
     service = await Service.start({ isPatient: true, env })
     client = new Client(service.url)
-    secondPort = await freePort('127.0.0.1')
+    secondPort = await freePort()
     const edit = (config: Document) => config.setIn([...SERVICE_CLUSTER, 'health_checks', 0, 'timeout'], '10s')
     envoy = await Envoy.start({ grpcPorts: [service.grpcPort, secondPort], edit })
   })

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import {
   checksIn,
   describeWithPrometheus,
@@ -21,7 +21,7 @@ let service: Service
 let client: Client
 let workerUrl: string
 beforeAll(async () => {
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   workerUrl = `http://127.0.0.1:${port}`
   service = await Service.start({ env: { WORKER_METRICS_PORT: String(port), REDIS_TIMEOUT_MS: '20000' } })
   client = new Client(service.url)

@@ -6,8 +6,8 @@ import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { fileURLToPath } from 'node:url'
 import { expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { EmbeddedStore } from '../support/embedded-store.ts'
+import { freePort } from '../support/free-port.ts'
 import { promised } from '../support/promised.ts'
 
 /** Where no store listens. */
@@ -17,7 +17,7 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embed
   '%s ends by itself if its parent ended before it could notice',
   async entry => {
     const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
-    const port = await freePort('127.0.0.1')
+    const port = await freePort()
     const child = fork(fileURLToPath(new URL(`../../${entry}`, import.meta.url)), ['--supervised', String(port)], {
       env: { PATH: process.env['PATH'], PORT: '0', DATA_DIR: dataDir, REDIS_URL: `redis://127.0.0.1:${port}` },
       execArgv: ['--disable-warning=ExperimentalWarning'],
@@ -33,7 +33,7 @@ it.each(['dist/src/cluster.js', 'dist/workers/config.worker.js', 'dist/src/embed
 )
 
 it('a worker that has lost its parent and its store does not wait for its queue to be empty', async () => {
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   const worker = fork(
     fileURLToPath(new URL('../../dist/workers/config.worker.js', import.meta.url)),
     ['--supervised', '--empty-queue-first'],

@@ -4,9 +4,9 @@ import { createServer } from 'node:net'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { describeWithPm2, Pm2 } from '../support/pm2.ts'
 import { descendantsOf, isAlive } from '../support/processes.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -21,7 +21,7 @@ describeWithPm2('under pm2', () => {
 
   beforeAll(async () => {
     redis = await RedisServer.start()
-    port = await freePort('127.0.0.1')
+    port = await freePort()
     client = new Client(`http://127.0.0.1:${port}`)
     pm2 = await Pm2.create({ REDIS_URL: redis.url, PORT: String(port), WEB_CONCURRENCY: '2' })
   })
@@ -110,7 +110,7 @@ describeWithPm2('under pm2, without REDIS_URL in the environment', () => {
 
   it('the apps start with .env, and can be deleted without it', async () => {
     const redis = await RedisServer.start()
-    const port = await freePort('127.0.0.1')
+    const port = await freePort()
     const dotenv = join(pm2.directory, '.env')
     await writeFile(dotenv, `REDIS_URL=${redis.url}\nPORT=${port}\nWORKER_METRICS_PORT=0\nWEB_CONCURRENCY=1\n`)
     await pm2.run(['start', 'ecosystem.config.cjs'])

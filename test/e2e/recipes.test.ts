@@ -6,11 +6,11 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals'
 import { transform } from '@swc/core'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { ClientPackage } from '../support/client-package.ts'
 import { eventually } from '../support/eventually.ts'
 import { FakeModel, finish, say, UNKNOWN_MODEL } from '../support/fake-model.ts'
+import { freePort } from '../support/free-port.ts'
 import { itShows } from '../support/readme.ts'
 import { recipe } from '../support/recipe.ts'
 import { Service } from '../support/service.ts'
@@ -168,7 +168,7 @@ describe('the recipe for a gateway for a model', () => {
 
   it('charges nothing if the model cannot be reached', async () => {
     await admin.put('tokens:gus', { capacity: 10_000, refillTokens: 1, refillIntervalMs: 1_000_000 })
-    const unreachable = `http://127.0.0.1:${await freePort('127.0.0.1')}`
+    const unreachable = `http://127.0.0.1:${await freePort()}`
     const url = await start('model-gateway', 'express', { 'http://127.0.0.1:11434': unreachable })
     await expect(ask(url, 'gus')).rejects.toThrow('fetch failed')
     await eventually(async () => expect(await remaining('tokens:gus')).toBe(10_000))

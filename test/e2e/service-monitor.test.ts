@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { describeWithPrometheus, Prometheus, RULES } from '../support/prometheus.ts'
 import { Service } from '../support/service.ts'
 import { scrapeConfigsOf, serviceMonitor } from '../support/service-monitor.ts'
@@ -9,7 +9,7 @@ describeWithPrometheus('a Prometheus that the Prometheus operator configures by 
   let service: Service
   let prometheus: Prometheus
   beforeAll(async () => {
-    const workerPort = await freePort('127.0.0.1')
+    const workerPort = await freePort()
     service = await Service.start({ env: { WORKER_METRICS_PORT: String(workerPort) } })
     const discovered = [
       { service: 'throttler', port: 'http', address: new URL(service.url).host },

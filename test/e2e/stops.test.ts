@@ -3,10 +3,10 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { descendantsOf, pidsWithVariable } from '../support/processes.ts'
 import { promised } from '../support/promised.ts'
 import { RedisServer } from '../support/redis-server.ts'
@@ -29,7 +29,7 @@ describe('a stop during the start', () => {
   })
 
   it.each([400, 1_000])('without Redis, %i ms after it handles signals, ends everything', async afterMs => {
-    const env = { REDIS_URL: `redis://127.0.0.1:${await freePort('127.0.0.1')}` }
+    const env = { REDIS_URL: `redis://127.0.0.1:${await freePort()}` }
     const service = await Service.spawn({ kind: 'all', env })
     try {
       await handlesSignals(service)

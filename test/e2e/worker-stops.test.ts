@@ -1,10 +1,10 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/processes/free-port.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { type ClusterNode, RedisCluster } from '../support/redis-cluster.ts'
 import { RedisServer } from '../support/redis-server.ts'
 import { Service } from '../support/service.ts'
@@ -15,7 +15,7 @@ let worker: Service
 let health: Client
 
 async function startWorker(redisUrl: string): Promise<void> {
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   worker = await Service.start({ kind: 'worker', env: { REDIS_URL: redisUrl, WORKER_METRICS_PORT: String(port) } })
   health = new Client(`http://127.0.0.1:${port}`)
   await eventually(async () => expect((await health.get('/health')).body).toMatchObject({ status: 'ok' }))

@@ -12,9 +12,9 @@ import { fillFromJournal } from '../../src/embedded/replay.ts'
 import { ReplayBatches } from '../../src/embedded/replay-batches.ts'
 import { EmbeddedValkey } from '../../src/embedded/valkey.ts'
 import { writeCompacted } from '../../src/embedded/write-compacted.ts'
-import { freePort } from '../../src/processes/free-port.ts'
 import { CannotStart } from '../../src/processes/supervised-process.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
+import { freePort } from '../support/free-port.ts'
 import { definitionOf } from '../support/policies.ts'
 
 const KEY_PREFIX = 'throttler'
@@ -65,7 +65,7 @@ function writeJournal(kept: number): void {
 
 /** Fills a store from the journal. */
 async function fill(options: { roomBytes?: number; keep?: number } = {}): Promise<InProcessConnection> {
-  const valkey = new EmbeddedValkey(await freePort('127.0.0.1'), 'a-password')
+  const valkey = new EmbeddedValkey(await freePort(), 'a-password')
   await valkey.start()
   stores.push(valkey)
   const store = valkey.connectInProcess()

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
 import { EmbeddedValkey } from '../../src/embedded/valkey.ts'
-import { freePort } from '../../src/processes/free-port.ts'
+import { freePort } from '../support/free-port.ts'
 
 const PASSWORD = 'a-password-of-the-test'
 const NO_GATE = { makeDurable: () => true, isExempt: () => true, refusal: '' }
@@ -9,7 +9,7 @@ const NO_GATE = { makeDurable: () => true, isExempt: () => true, refusal: '' }
 let valkey: EmbeddedValkey
 let client: Redis
 beforeEach(async () => {
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   valkey = new EmbeddedValkey(port, PASSWORD)
   await valkey.start()
   await valkey.serve(NO_GATE)

@@ -4,9 +4,9 @@ import { connect } from 'node:net'
 import { buffer } from 'node:stream/consumers'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import * as fc from 'fast-check'
-import { freePort } from '../../src/processes/free-port.ts'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
+import { freePort } from '../support/free-port.ts'
 import { residentMegabytes } from '../support/processes.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { Service } from '../support/service.ts'
@@ -35,7 +35,7 @@ let client: Client
 let port: number
 let front: number
 beforeAll(async () => {
-  port = await freePort('127.0.0.1')
+  port = await freePort()
   const env = {
     WEB_CONCURRENCY: '1',
     LOG_LEVEL: 'warn',

@@ -7,9 +7,9 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { type Document, parseDocument, type YAMLMap } from 'yaml'
-import { freePort } from '../../src/processes/free-port.ts'
 import { blocksUnder } from './documents.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
 
 /** A header of a request that the application repeats in its answer. */
 export const REPEATED_HEADER = 'x-tokens'
@@ -69,7 +69,7 @@ export class Envoy {
   static async start(options: EnvoyOptions): Promise<Envoy> {
     const application = createServer(options.application ?? answerEverything)
     await once(application.listen(0, '127.0.0.1'), 'listening')
-    const [listen = 0, strict = 0, admin = 0] = await Promise.all([1, 2, 3].map(() => freePort('127.0.0.1')))
+    const [listen = 0, strict = 0, admin = 0] = await Promise.all([1, 2, 3].map(() => freePort()))
     const ports = { listen, strict, admin }
     const directory = await mkdtemp(join(tmpdir(), 'throttler-envoy-'))
     const file = join(directory, 'envoy.yaml')

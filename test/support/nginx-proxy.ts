@@ -3,8 +3,8 @@ import { once } from 'node:events'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { freePort } from '../../src/processes/free-port.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
 
 interface Configuration {
   /** Inside `http { … }`. */
@@ -26,7 +26,7 @@ export class NginxProxy {
   }
 
   static async start({ http, location }: Configuration): Promise<NginxProxy> {
-    const address = `127.0.0.1:${await freePort('127.0.0.1')}`
+    const address = `127.0.0.1:${await freePort()}`
     const directory = await mkdtemp(join(tmpdir(), 'throttler-nginx-'))
     const server = `server { listen ${address};\n${location}\n}`
     const args = await configureNginx(directory, `${http}\n${server}`)

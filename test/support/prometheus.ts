@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe } from '@jest/globals'
 import { stringify } from 'yaml'
-import { freePort } from '../../src/processes/free-port.ts'
+import { freePort } from './free-port.ts'
 import { isOnPath } from './on-path.ts'
 
 export const RULES = new URL('../../deploy/prometheus/rules.yml', import.meta.url).pathname
@@ -95,7 +95,7 @@ export class Prometheus {
     const config = join(directory, 'prometheus.yml')
     for (const [name, text] of Object.entries(pages)) await writeFile(join(directory, name), text)
     await writeFile(config, stringify({ global: EVERY_SECOND, ...configuration }))
-    const port = await freePort('127.0.0.1')
+    const port = await freePort()
     const options = [
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(directory, 'data')}`,

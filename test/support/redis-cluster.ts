@@ -1,6 +1,6 @@
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/processes/free-port.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
 import { RedisServer } from './redis-server.ts'
 import { StoreProxy } from './store-proxy.ts'
 
@@ -143,7 +143,7 @@ export class RedisCluster {
 
 async function startNode(options: RedisClusterOptions): Promise<ClusterNode> {
   const { nodeTimeoutMs = NODE_TIMEOUT_MS, args = [], refusesScriptFlags = false } = options
-  const busPort = await freePort(LOOPBACK)
+  const busPort = await freePort()
   const server = await RedisServer.start(
     '--cluster-enabled',
     'yes',

@@ -5,7 +5,7 @@ import { cp, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { freePort } from '../../src/processes/free-port.ts'
+import { freePort } from './free-port.ts'
 import { isOnPath } from './on-path.ts'
 
 /** In memory if possible: a cluster node syncs its file at each change, so a slow disk would make the node look slow. */
@@ -41,7 +41,7 @@ export class RedisServer {
   static async startWith(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<RedisServer> {
     const directory = await mkdtemp(join(DIRECTORIES, 'throttler-redis-'))
     for (let attempts = MAX_ATTEMPTS; ; attempts--) {
-      const server = new RedisServer(await freePort('127.0.0.1'), directory, args, env)
+      const server = new RedisServer(await freePort(), directory, args, env)
       try {
         await server.restart()
         return server

@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { Redis } from 'ioredis'
-import { freePort } from '../../src/processes/free-port.ts'
 import { eventually } from './eventually.ts'
+import { freePort } from './free-port.ts'
 import { RedisServer } from './redis-server.ts'
 
 const LOOPBACK = '127.0.0.1'
@@ -110,7 +110,7 @@ async function synchronized(replica: RedisServer): Promise<void> {
 }
 
 async function startSentinel(path: string, masterPort: number, password?: string): Promise<Sentinel> {
-  const port = await freePort(LOOPBACK)
+  const port = await freePort()
   const lines = [
     `port ${port}`,
     `bind ${LOOPBACK}`,

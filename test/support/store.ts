@@ -4,7 +4,7 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort } from '../../src/processes/free-port.ts'
+import { freePort } from './free-port.ts'
 import { hasRedisServer, RedisServer } from './redis-server.ts'
 
 export interface Store {
@@ -21,7 +21,7 @@ export async function startStore(): Promise<Store> {
 
 async function startEmbedded(): Promise<Store> {
   const directory = await mkdtemp(join(tmpdir(), 'throttler-store-'))
-  const port = await freePort('127.0.0.1')
+  const port = await freePort()
   const child = fork(ENTRY, ['--supervised', String(port)], {
     env: { ...process.env, DATA_DIR: directory, LOG_LEVEL: 'silent', REDIS_URL: '' },
     execArgv: ['--disable-warning=ExperimentalWarning'],

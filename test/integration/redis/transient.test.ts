@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { Cluster, Redis } from 'ioredis'
-import { freePort } from '../../../src/processes/free-port.ts'
 import { ConnectionLost, isTransient } from '../../../src/redis/connection/transient.ts'
+import { freePort } from '../../support/free-port.ts'
 
 const closers: (() => unknown)[] = []
 afterEach(() => {
@@ -61,7 +61,7 @@ const silent = () => givenServer(() => undefined)
 
 /** Calls that fail as real connections do. */
 const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
-  ['refuses connections', async () => client(await freePort('127.0.0.1')).connect()],
+  ['refuses connections', async () => client(await freePort()).connect()],
   ['closes connections', async () => client(await givenServer(socket => socket.destroy())).get('k')],
   ['answers no command in time', async () => client(await silent(), { commandTimeout: 50 }).get('k')],
   ['sends nothing at all', async () => client(await silent(), { socketTimeout: 50 }).get('k')],
@@ -75,7 +75,7 @@ const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
   ],
   [
     'is given up after some attempts',
-    async () => client(await freePort('127.0.0.1'), { maxRetriesPerRequest: 0, retryStrategy: () => 10 }).get('k'),
+    async () => client(await freePort(), { maxRetriesPerRequest: 0, retryStrategy: () => 10 }).get('k'),
   ],
   [
     'answers in another protocol',
@@ -100,7 +100,7 @@ const LOSSES: [what: string, ask: () => Promise<unknown>][] = [
   [
     'is a cluster of which no node answers',
     async () => {
-      const cluster = new Cluster([{ host: '127.0.0.1', port: await freePort('127.0.0.1') }], {
+      const cluster = new Cluster([{ host: '127.0.0.1', port: await freePort() }], {
         clusterRetryStrategy: () => null,
         lazyConnect: true,
       })
@@ -129,7 +129,7 @@ describe('an error is transient when the store', () => {
   })
 
   it('refuses connections, as Node reports it', async () => {
-    const redis = client(await freePort('127.0.0.1'))
+    const redis = client(await freePort())
     redis.connect().catch(() => undefined)
     const [err] = await once(redis, 'error')
     expect([err.code, isTransient(err)]).toEqual(['ECONNREFUSED', true])

@@ -3,10 +3,10 @@ import type { Server } from 'node:http'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { createLogger } from '../../../src/observability/logger.ts'
-import { freePort } from '../../../src/processes/free-port.ts'
 import { serveMetrics } from '../../../workers/metrics-server.ts'
 import { eventually } from '../../support/eventually.ts'
 import { flood, mostReadInATurn } from '../../support/flood.ts'
+import { freePort } from '../../support/free-port.ts'
 
 const MIB = 1024 * 1024
 const HOST = '127.0.0.1'
