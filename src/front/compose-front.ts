@@ -60,7 +60,7 @@ export interface Front {
   readonly resp: Omit<RespDependencies, 'slots'>
   readonly grpc: Omit<GrpcDependencies, 'slots'>
   readonly metrics: FrontMetrics
-  /** Whether the process accepts requests. */
+  /** Whether the process accepts requests, or another one of the instance does in its place. */
   isReady(): boolean
   /** The stores as this process sees them. It inspects them at most four times a second. */
   stores(): Promise<StoresState>
@@ -72,7 +72,7 @@ export interface Front {
    * @throws {LayoutMismatch}
    */
   start(othersKnowPolicies: () => Promise<boolean>): Promise<void>
-  /** The process is no longer ready. @param isReplaced whether another process of the instance is */
+  /** The process will end. @param isReplaced whether another one of the instance takes its place, so that the instance stays ready */
   drain(isReplaced: boolean): void
   /** Ends all waits for outcomes of changes. */
   endWaits(): void
@@ -182,7 +182,7 @@ export function composeFront(
     resp: { ...common, requestPolicies, observer: metrics.respCommands, version },
     grpc: { ...common, stop: stop.signal, service: rateLimits, observer: metrics.grpcRequests, logger },
     metrics,
-    isReady: () => changes.isLoaded() && !drain.signal.aborted,
+    isReady: () => changes.isLoaded() && !stop.signal.aborted,
     stores: shareRun(inspectStores, HEALTH_INTERVAL_MS),
     resumeQueueWatch: observations => changes.queueWatch.resume(observations),
     start: async othersKnowPolicies => {

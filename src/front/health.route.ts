@@ -4,7 +4,7 @@ import { Problem } from '../lib/errors.ts'
 import type { CircuitState, InstanceHealth, StoreState } from '../observability/stores-state.ts'
 
 export interface HealthRoutesOptions {
-  /** Whether the process accepts requests: the policies are loaded, and it is not draining. */
+  /** Whether the instance accepts requests: the policies are loaded, and it is not stopping. */
   isReady(): boolean
   /** The health of the whole instance. Bounded in time. */
   instance(): Promise<InstanceHealth>
@@ -62,12 +62,12 @@ const HEALTH_DOCS: RouteDocs = {
   description: 'Always 200 while the process is alive, even if a store is unavailable.',
 }
 const READY_DOCS: RouteDocs = {
-  summary: 'Get the readiness of the process',
-  description: '200 if the process accepts requests; 503 while it starts or stops.',
+  summary: 'Get the readiness of the instance',
+  description: '200 if the instance accepts requests; 503 while it starts or stops.',
   errors: ['draining'],
 }
 
-/** `GET /health`: the process is alive, and the health of its instance. `GET /ready`: the process accepts requests. */
+/** `GET /health`: the process is alive, and the health of its instance. `GET /ready`: the instance accepts requests. */
 export const healthRoutes: FastifyPluginAsyncTypebox<HealthRoutesOptions> = async (
   app,
   { isReady, instance, version },

@@ -1,4 +1,4 @@
-import { Agent, type ClientRequest, request } from 'node:http'
+import { Agent, type ClientRequest, get, request } from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
 import { Redis } from 'ioredis'
@@ -32,7 +32,9 @@ describeWithRedis('the front processes of an instance', () => {
 
   it('are replaced on SIGHUP: no request fails, all are new, no counter falls', async () => {
     const before = api.pidsOf('throttler front')
-    const callers = Array.from({ length: CALLERS }, (_, i) => new KeepAliveCaller(api.url, i % 2 === 0 ? 0 : 1_000))
+    const ask = (agent: Agent) => checkOver(api.url, agent)
+    const callers = Array.from({ length: CALLERS }, (_, i) => new KeepAliveCaller(ask, i % 2 === 0 ? 0 : 1_000))
+    const probes = [0, 1].map(() => new KeepAliveCaller(agent => get(`${api.url}/ready`, { agent }), 0))
     const watch = watchCounters(client)
     await sleep(1_500)
     const replaced = api.says(/all front processes are replaced/)
@@ -40,10 +42,11 @@ describeWithRedis('the front processes of an instance', () => {
     await replaced
     await sleep(1_000)
     const answered = (await Promise.all(callers.map(caller => caller.stop()))).reduce((a, b) => a + b)
+    await Promise.all(probes.map(probe => probe.stop()))
     const { falls, scrapes } = await watch()
     if (IS_LONG) process.stderr.write(`SIGHUP: ${answered} requests, ${scrapes} scrapes\n`)
 
-    expect(callers.flatMap(({ failures }) => failures)).toEqual([])
+    expect([...callers, ...probes].flatMap(({ failures }) => failures)).toEqual([])
     expect(falls).toEqual([])
     expect(scrapes).toBeGreaterThan(5)
     const after = api.pidsOf('throttler front')
@@ -105,22 +108,22 @@ describeWithRedis('the front processes of an instance', () => {
   })
 })
 
-/** A caller with one keep-alive connection at a time, which pauses between its checks. */
+/** A caller with one keep-alive connection at a time, which pauses between its requests. */
 class KeepAliveCaller {
   readonly failures: string[] = []
   readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 })
-  readonly #url: string
+  readonly #ask: (agent: Agent) => ClientRequest
   readonly #restMs: number
   readonly #done: Promise<number>
   #stopped = false
 
-  constructor(url: string, restMs: number) {
-    this.#url = url
+  constructor(ask: (agent: Agent) => ClientRequest, restMs: number) {
+    this.#ask = ask
     this.#restMs = restMs
     this.#done = this.#run()
   }
 
-  /** Resolves with the number of answered checks. */
+  /** Resolves with the number of answers with 200. */
   async stop(): Promise<number> {
     this.#stopped = true
     const answered = await this.#done
@@ -129,18 +132,14 @@ class KeepAliveCaller {
   }
 
   async #run(): Promise<number> {
-    let answered = 0
+    let successes = 0
     while (!this.#stopped) {
-      const status = await this.#check()
-      if (status === 200) answered++
+      const status = await answered(this.#ask(this.#agent)).catch(String)
+      if (status === 200) successes++
       else this.failures.push(String(status))
       await sleep(this.#restMs === 0 ? 20 : this.#restMs * (1 + 2 * Math.random()))
     }
-    return answered
-  }
-
-  #check(): Promise<number | string> {
-    return answered(checkOver(this.#url, this.#agent)).catch(String)
+    return successes
   }
 }
 
@@ -151,10 +150,10 @@ function checkOver(url: string, agent: Agent): ClientRequest {
 }
 
 /** Resolves with the status. Rejects if there is no answer. */
-function answered(check: ClientRequest): Promise<number> {
+function answered(request: ClientRequest): Promise<number> {
   return new Promise((resolve, reject) => {
-    check.on('response', response => response.resume().on('end', () => resolve(response.statusCode ?? 0)))
-    check.on('error', reject)
+    request.on('response', response => response.resume().on('end', () => resolve(response.statusCode ?? 0)))
+    request.on('error', reject)
   })
 }
 
