@@ -2,7 +2,9 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { text as textOf } from 'node:stream/consumers'
 import { expect, it } from '@jest/globals'
+import { Client } from './client.ts'
 import { blocksUnder } from './documents.ts'
+import { agreedByAll } from './obeyed.ts'
 import type { Service } from './service.ts'
 
 interface Step {
@@ -21,6 +23,8 @@ interface Conditions {
   readonly replaced?: Readonly<Record<string, string>>
   /** What the service has logged, for the report of a failure. */
   readonly log?: () => readonly string[]
+  /** Resolves once every process obeys a change of this config key. By default, one process answers all commands. */
+  readonly obeyed?: (configKey: string) => Promise<void>
 }
 
 /** Lines of a log in the report of a failure. */
@@ -43,6 +47,9 @@ function steps(path: string, heading: string): Step[] {
       }),
   )
 }
+
+/** A command that changes a policy. */
+const CHANGE = /-X (?:PUT|DELETE) 'localhost:8080\/config\/([^']+)'/
 
 /** Times that count down while a slow machine runs the commands. */
 const COUNTDOWN = /(retry-after: |;t=)60/g
@@ -77,6 +84,8 @@ export function itShows(heading: string, conditionsOf: () => Conditions, path = 
     const lines = (await run(command, conditions)).split(/\r?\n/)
     const missing = expected.filter(line => !lines.some(shown => pattern(line).test(shown)))
     expect({ missing, ...(missing.length > 0 && { lines, log: conditions.log?.() }) }).toEqual({ missing: [] })
+    const changed = CHANGE.exec(command)?.[1]
+    if (changed !== undefined) await conditions.obeyed?.(changed)
   })
 }
 
@@ -85,5 +94,7 @@ export function itGivesTheTour(serviceOf: () => Service): void {
   itShows('Two-minute tour', () => ({
     replaced: { 'localhost:8080': new URL(serviceOf().url).host },
     log: () => serviceOf().output.slice(-LOG_LINES),
+    // The process that answered enforces the change, so the others do once they agree with it.
+    obeyed: configKey => agreedByAll(new Client(serviceOf().url), configKey.replace('*', 'any')),
   }))
 }
