@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { runThrottler } from '../support/cli.ts'
+import { runThrottlerPatiently } from '../support/cli.ts'
 import { Client } from '../support/client.ts'
 import { blocksUnder } from '../support/documents.ts'
 import { NginxProxy } from '../support/nginx-proxy.ts'
@@ -33,7 +33,7 @@ function givenNginx({ path, location, http = '' }: Configuration) {
     proxy = await NginxProxy.start({ http, location: replaceAll(location, address) })
   })
   afterAll(() => proxy?.stop())
-  return (...args: readonly string[]) => runThrottler([...args, '--url', `${proxy.url}${path}`])
+  return (...args: readonly string[]) => runThrottlerPatiently([...args, '--url', `${proxy.url}${path}`])
 }
 
 describeWithNginx('throttler --url behind an nginx', () => {

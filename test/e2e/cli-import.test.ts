@@ -2,7 +2,13 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type CliResult, runThrottler, runThrottlerOnTerminal, runThrottlerWith } from '../support/cli.ts'
+import {
+  type CliResult,
+  runThrottler,
+  runThrottlerOnTerminal,
+  runThrottlerPatiently,
+  runThrottlerWith,
+} from '../support/cli.ts'
 import { ADMIN, cliPlaces } from '../support/cli-places.ts'
 import { Client } from '../support/client.ts'
 import { describeWithTerminal } from '../support/describe-with-terminal.ts'
@@ -43,7 +49,7 @@ describe.each(PLACES)('throttler import $place', ({ place, actor, options, varia
   const by = place === 'over HTTP' ? [] : ['--actor', actor]
 
   const run = (...args: readonly string[]): Promise<CliResult> =>
-    runThrottler(['import', file, ...args, ...options()], variables())
+    runThrottlerPatiently(['import', file, ...args, ...options()], variables())
 
   it('imports, prunes by a prefix, and keeps author and reason', async () => {
     await write({ [`${own}1`]: 7, [`${own}2`]: 7, [`other:${own}`]: 7 })

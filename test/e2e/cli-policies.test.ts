@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
-import { type CliResult, runThrottler, runThrottlerOnTerminal } from '../support/cli.ts'
+import { type CliResult, runThrottlerOnTerminal, runThrottlerPatiently } from '../support/cli.ts'
 import { ADMIN, cliPlaces } from '../support/cli-places.ts'
 import { describeWithTerminal } from '../support/describe-with-terminal.ts'
 import { Service } from '../support/service.ts'
@@ -31,7 +31,7 @@ describe.each(PLACES)('throttler $place', ({ place, actor, options, variables })
   const own = (key: string) => `${key}:${place}`
 
   async function run(command: string, ...args: readonly string[]): Promise<CliResult> {
-    const result = await runThrottler([command, ...args, ...options()], variables())
+    const result = await runThrottlerPatiently([command, ...args, ...options()], variables())
     expect(result.output + result.complaints).not.toContain(ADMIN)
     return result
   }

@@ -77,9 +77,23 @@ export async function runThrottlerWith(
   return { code: child.exitCode, output, complaints }
 }
 
+/** Lines that explain what a command has waited for longer than two seconds. */
+const EXPLANATIONS = /^(?:waiting for command|no worker has taken command) .*\n/gm
+
+/** Text of standard error without what appears only on a slow machine. */
+function withoutExplanations(text: string): string {
+  return text.replace(EXPLANATIONS, '')
+}
+
+/** Runs the `throttler` command to its end, however long it waits for a change to be applied. */
+export async function runThrottlerPatiently(...args: Parameters<typeof runThrottler>): Promise<CliResult> {
+  const result = await runThrottler(...args)
+  return { ...result, complaints: withoutExplanations(result.complaints) }
+}
+
 const ERASE_LINE = '\r\u001b[K'
 
-/** Runs the `throttler` command on a terminal. Its output then contains its complaints. */
+/** Runs the `throttler` command on a terminal, like `runThrottlerPatiently`. Its output then contains its complaints. */
 export async function runThrottlerOnTerminal(
   args: readonly string[],
   variables: Readonly<Record<string, string>> = {},
@@ -88,7 +102,7 @@ export async function runThrottlerOnTerminal(
   const env = { PATH: process.env['PATH'], SHELL: '/bin/sh', ...variables }
   const child = spawn('script', ['-qec', command, '/dev/null'], { cwd: WITHOUT_DOTENV, env })
   const [output] = await Promise.all([text(child.stdout), once(child, 'close')])
-  return { code: child.exitCode, output: output.split('\r\n').map(withoutErased).join('\n') }
+  return { code: child.exitCode, output: withoutExplanations(output.split('\r\n').map(withoutErased).join('\n')) }
 }
 
 /** Progress is shown on a line, and erased before the line is used for output. */
