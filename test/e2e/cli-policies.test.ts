@@ -17,7 +17,9 @@ let service: Service
 let directory: string
 beforeAll(async () => {
   directory = await mkdtemp(join(tmpdir(), 'throttler-cli-'))
-  service = await Service.start({ env: { ADMIN_TOKENS: `ann:${ADMIN}`, CHECK_TOKENS: 'shop:check-token-0123456789' } })
+  const tokens = { ADMIN_TOKENS: `ann:${ADMIN}`, CHECK_TOKENS: 'shop:check-token-0123456789' }
+  // With one process, a change is obeyed as soon as it is reported as applied.
+  service = await Service.start({ env: { ...tokens, WEB_CONCURRENCY: '1' } })
 })
 afterAll(async () => {
   await service.stop()
