@@ -174,11 +174,11 @@ describe('throttler --url with a service that', () => {
       const queued = { id: '1-x', commandId: '1-x', status: 'queued' }
       response.writeHead(method === 'GET' ? 200 : 202).end(JSON.stringify(queued))
     })
-    const { code, output, complaints } = await run(['set', 'a', POLICY, ...url, '--timeout', '3'])
+    const { code, output, complaints } = await run(['set', 'a', POLICY, ...url, '--timeout', '6'])
     expect([code, output]).toEqual([2, ''])
     expect(complaints.split('\n')).toEqual([
       'waiting for command 1-x; it is applied once a worker takes it',
-      expect.stringMatching(/^throttler set: command 1-x has not ended within 3 s; it stays queued/),
+      expect.stringMatching(/^throttler set: command 1-x has not ended within 6 s; it stays queued/),
       '',
     ])
   })

@@ -212,11 +212,11 @@ describeWithRedis('throttler on Redis', () => {
     const other = { ...variables, KEY_PREFIX: 'waiting' }
     const line = '{"key":"a","limits":[{"name":"x","capacity":1,"refillTokens":1,"refillIntervalMs":1}],"mode":"off"}\n'
     await writeFile(file, line)
-    const { code, output, complaints } = await runThrottler(['import', file, '--timeout', '3', '--actor', 'ann'], other)
+    const { code, output, complaints } = await runThrottler(['import', file, '--timeout', '6', '--actor', 'ann'], other)
     expect([code, output]).toEqual([2, ''])
     expect(complaints.split('\n')).toEqual([
       expect.stringMatching(/^no worker has taken command import-\S+ yet; .*start one with "throttler worker"$/),
-      expect.stringMatching(/^throttler import: command import-\S+ has not ended within 3 s; it stays queued/),
+      expect.stringMatching(/^throttler import: command import-\S+ has not ended within 6 s; it stays queued/),
       '',
     ])
     const worker = await Service.start({ kind: 'worker', env: other })
