@@ -17,7 +17,7 @@ const SHUTDOWN_TIMEOUT_MS = 1_000
 /** Less than a thread takes to start and to compact the journal. */
 const MIN_SHUTDOWN_TIMEOUT_MS = 100
 
-const WAITING = { headers: { prefer: 'wait=30' } }
+const WAITING = { headers: { prefer: 'wait=60' } }
 
 let service: Service
 let dataDir: string
@@ -86,7 +86,7 @@ describe('a stop of the embedded store', () => {
     }
     await eventually(() => expect(linesOf(/the log was compacted/).length).toBeGreaterThanOrEqual(CONFIG_PARTITIONS))
     expect(await service.stop()).toBe(0)
-    expect(linesOf(/"store".*not stopped|the stop failed/)).toEqual([])
+    expect(linesOf(/"role":"store".*(not stopped|the stop failed)/)).toEqual([])
     expect(await readdir(dataDir)).not.toContain('journal.ndjson.compacted')
     const journal = await readFile(join(dataDir, 'journal.ndjson'), 'utf8')
     expect(journal.split('\n').filter(line => line.includes('"capacity":4,'))).toHaveLength(2_400)
