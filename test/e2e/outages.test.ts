@@ -19,9 +19,11 @@ const OUTAGE_MS = IS_LONG ? 5_000 : 1_200
 const RETURN_MS = 2_000
 /** The default in a long run, whose bounds depend on this timeout. */
 const TIMEOUT_MS = IS_LONG ? 100 : 500
-/** The share of checks that may time out because other work slows the machine down. */
-const NOISE = IS_LONG ? 0.05 : 0
+/** The share of checks of a long run that may time out because other work slows the machine down. */
+const NOISE = 0.05
 const VAST = { capacity: 1_000_000_000, refillTokens: 1_000_000, refillIntervalMs: 1 }
+/** Errors of a store that does not reply. If it does not for a second, its connection is closed. */
+const WITHOUT_REPLY = /reason="(timeout|connection-lost)"/
 const POLICIES = ['local', 'allow', 'deny'] as const
 
 describeWithRedis('under a steady load of checks', () => {
@@ -60,16 +62,32 @@ describeWithRedis('under a steady load of checks', () => {
     })
   }
 
-  /** Resolves with the checks before, during and after a fault, and with the time at which it was repaired. */
-  async function during(inflict: () => Promise<unknown>, mend: () => Promise<unknown>) {
+  /**
+   * Resolves with the checks before, during and after a fault, and with the time at which it was repaired.
+   * @param sources those of the decisions that the fault causes; it lasts until there are some of each
+   */
+  async function during(inflict: () => Promise<unknown>, mend: () => Promise<unknown>, sources: string[] = []) {
     const load = startLoad()
-    await load.runsFor(500)
-    await inflict()
-    await load.runsFor(OUTAGE_MS)
-    await mend()
-    const mendedAtMs = performance.now()
-    await load.runsFor(RETURN_MS + 1_000)
-    return { samples: await load.stop(), mendedAtMs }
+    try {
+      await load.runsFor(500)
+      await inflict()
+      await load.runsFor(OUTAGE_MS)
+      await eventually(() => expect(sourcesOf(load.samples)).toEqual(expect.arrayContaining(sources)))
+      await mend()
+      const mendedAtMs = performance.now()
+      if (IS_LONG) await load.runsFor(RETURN_MS + 1_000)
+      else await eventually(() => expectDecidedByRedis(load.samples.filter(({ at }) => at > mendedAtMs)))
+      return { samples: load.samples, mendedAtMs }
+    } finally {
+      await load.stop()
+    }
+  }
+
+  /** Expects that Redis decided all checks of the last half a second. */
+  function expectDecidedByRedis(samples: readonly Sample[]): void {
+    const last = samples.slice(-CHECKS_PER_SECOND / 2)
+    expect(last).toHaveLength(CHECKS_PER_SECOND / 2)
+    expect(shareWithoutRedis(last)).toBe(0)
   }
 
   function expectWellBehaved(samples: readonly Sample[], mendedAtMs: number): void {
@@ -78,11 +96,22 @@ describeWithRedis('under a steady load of checks', () => {
       new Set(samples.filter(({ key }) => key.startsWith(policy)).map(({ status }) => status))
     expect([...statuses('local'), ...statuses('allow')]).toEqual([200, 200])
     expect([...statuses('deny')].filter(status => status !== 200 && status !== 503)).toEqual([])
-    const late = samples.filter(({ at }) => at > mendedAtMs + RETURN_MS)
-    expect(shareWithoutRedis(late)).toBeLessThanOrEqual(NOISE)
     reportFigures(`${expect.getState().currentTestName}`, samples, mendedAtMs)
     expectInTime(samples)
-    if (IS_LONG) expect(summarize(samples).maxMs).toBeLessThanOrEqual(2 * (TIMEOUT_MS + 50))
+    if (!IS_LONG) return
+    const late = samples.filter(({ at }) => at > mendedAtMs + RETURN_MS)
+    expect(shareWithoutRedis(late)).toBeLessThanOrEqual(NOISE)
+    expect(summarize(samples).maxMs).toBeLessThanOrEqual(2 * (TIMEOUT_MS + 50))
+  }
+
+  /** How many calls of the bucket store have failed, by reason. */
+  async function storeErrors(): Promise<ReadonlyMap<string, number>> {
+    const { text } = await client.get('/metrics')
+    return new Map([...samplesIn(text)].filter(([series]) => series.startsWith('throttler_store_errors_total')))
+  }
+
+  function sourcesOf(samples: readonly Sample[]): string[] {
+    return [...new Set(samples.map(({ source }) => source))].toSorted()
   }
 
   function shareWithoutRedis(samples: readonly Sample[]): number {
@@ -102,20 +131,28 @@ describeWithRedis('under a steady load of checks', () => {
   it.each(faults)(
     'only checks with deny fail, and none waits long, while Redis $fault; then Redis decides again',
     async ({ inflict, mend }) => {
-      const { samples, mendedAtMs } = await during(inflict, mend)
+      const withoutRedis = ['local', 'none', 'outage']
+      const { samples, mendedAtMs } = await during(inflict, mend, withoutRedis)
       expectWellBehaved(samples, mendedAtMs)
-      const sources = new Set(samples.map(({ source }) => source))
-      expect([...sources].toSorted()).toEqual(['local', 'none', 'outage', 'redis'])
+      expect(sourcesOf(samples)).toEqual([...withoutRedis, 'redis'])
     },
   )
 
   it('no check fails or is decided without Redis when scripts are flushed', async () => {
+    const before = await storeErrors()
     const { samples, mendedAtMs } = await during(
       () => admin.script('FLUSH'),
       () => admin.script('FLUSH'),
     )
     expectWellBehaved(samples, mendedAtMs)
-    expect(shareWithoutRedis(samples)).toBeLessThanOrEqual(NOISE)
+    const errors = [...(await storeErrors())].flatMap(([series, count]) =>
+      count > (before.get(series) ?? 0) ? series : [],
+    )
+    // Calls and checks can time out on a slow machine. A lost script is an error that Redis replies at once.
+    expect(errors.filter(series => !WITHOUT_REPLY.test(series))).toEqual([])
+    const refused = samples.filter(({ source, latencyMs }) => source !== 'redis' && latencyMs < TIMEOUT_MS)
+    if (errors.length === 0) expect(refused).toEqual([])
+    if (IS_LONG) expect(shareWithoutRedis(samples)).toBeLessThanOrEqual(NOISE)
   })
 
   it('only checks with deny fail when connections are cut', async () => {
@@ -142,12 +179,14 @@ describeWithRedis('under a steady load of checks', () => {
         expect(line).not.toMatch(/stack|enableOfflineQueue/)
       }
     })
-    const health = (await client.get('/health')).body
-    expect(health).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', reason: 'connection-lost' })
-    const metrics = (await client.get('/metrics')).text
-    expect(metrics).toMatch(/^throttler_circuit_state [12]$/m)
-    expect(openingsIn(metrics) - openingsBefore).toBe(2)
-    expect(metrics).toMatch(/^throttler_store_errors_total\{reason="connection-lost"\} [1-9]/m)
+    await eventually(async () => {
+      const health = (await client.get('/health')).body
+      expect(health).toMatchObject({ status: 'degraded', store: 'down', configStore: 'up', reason: 'connection-lost' })
+      const metrics = (await client.get('/metrics')).text
+      expect(metrics).toMatch(/^throttler_circuit_state [12]$/m)
+      expect(openingsIn(metrics) - openingsBefore).toBe(2)
+      expect(metrics).toMatch(/^throttler_store_errors_total\{reason="connection-lost"\} [1-9]/m)
+    })
     await Promise.all(Array.from({ length: 100 }, () => lone.check('local:1')))
     // Further probes must not be logged.
     await sleep(600)
@@ -158,8 +197,10 @@ describeWithRedis('under a steady load of checks', () => {
       expect(said.filter(line => line.includes('the circuit is closed'))).toHaveLength(2)
       expect(said.filter(line => line.includes('the circuit is open'))).toHaveLength(2)
     })
-    expect((await client.get('/metrics')).text).toMatch(/^throttler_circuit_state 0$/m)
-    expect((await client.get('/health')).body).not.toHaveProperty('reason')
+    await eventually(async () => {
+      expect((await client.get('/metrics')).text).toMatch(/^throttler_circuit_state 0$/m)
+      expect((await client.get('/health')).body).not.toHaveProperty('reason')
+    })
   })
 
   describeLong('for minutes', () => {
