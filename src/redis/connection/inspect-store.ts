@@ -37,7 +37,7 @@ export class PreflightError extends OperatorError {}
 /**
  * Asks the store once, as the service will. An unavailable store may recover; one of the wrong kind, or one that refuses the
  * password, never works.
- * @throws {PreflightError}
+ * @throws {PreflightError} if at least half of the endpoints cannot be used, and no other one answers
  */
 export async function inspectStore(target: RedisTarget, env: InspectionSettings): Promise<Inspection> {
   const timeoutMs = Math.max(MIN_TIMEOUT_MS, env.REDIS_TIMEOUT_MS)
@@ -49,8 +49,9 @@ export async function inspectStore(target: RedisTarget, env: InspectionSettings)
     return await Promise.any(target.endpoints.map(inspect))
   } catch (err) {
     const { errors } = err as AggregateError
-    const permanent = errors.find(error => error instanceof PreflightError)
-    if (permanent !== undefined) throw permanent
+    const faults = errors.filter(error => error instanceof PreflightError)
+    // A single Sentinel or node of several may be set up wrongly, while the others do not answer for a moment.
+    if (2 * faults.length >= errors.length) throw faults[0]
     const reasons = target.endpoints.map(({ host, port }, i) => `${host}:${port}: ${reasonOf(errors[i])}`)
     return { unavailable: reasons.join('; ') }
   }
@@ -114,7 +115,7 @@ function askSentinel(target: RedisTarget, endpoint: Endpoint, timeoutMs: number)
     const masters = (await sentinel.call('SENTINEL', 'MASTERS')) as string[][]
     const known = masters.map(master => master[master.indexOf('name') + 1])
     throw new PreflightError(
-      `names a master "${masterName}" that the Sentinel at ${place} does not know; it knows ${known}`,
+      `names a master "${masterName}" that the Sentinel at ${place} does not know; it knows ${known.join(', ') || 'none'}`,
     )
   })
 }

@@ -129,6 +129,14 @@ describeWithRedis('for the preflight, a store that', () => {
       expect(await warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:${port}`)).toEqual([])
     }))
 
+  it('is unavailable, if one node of three is wrong and the others do not answer; it may be so in a failover', () =>
+    withServer([], async ({ port }) => {
+      expect(await warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:2,127.0.0.1:${port}`)).toEqual([
+        expect.stringMatching(/starts without it .*ECONNREFUSED.*ECONNREFUSED.*is a standalone server/),
+      ])
+      await expect(warningsOf(`redis+cluster://127.0.0.1:1,127.0.0.1:${port}`)).rejects.toThrow(PreflightError)
+    }))
+
   it('is of another kind, lacks the database, or requires another password is refused, all in one report', () =>
     withServer(['--requirepass', 'secret'], async ({ port }) => {
       const urls = [
