@@ -1,19 +1,30 @@
 import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import type { Redis } from 'ioredis'
 import { commandId, partitionOf } from '../../../src/domain/command-id.ts'
 import { createLogger } from '../../../src/observability/logger.ts'
 import { BullCommandQueue } from '../../../src/queues/command-queue.ts'
+import { CommandWorker } from '../../../src/queues/command-worker.ts'
 import { connect } from '../../../src/redis/connection/connection.ts'
 import { ConfigKeys, queueName } from '../../../src/redis/keys.ts'
-import { ConfigWorkers } from '../../../workers/config-workers.ts'
+import type { ConfigWorkers } from '../../../workers/config-workers.ts'
 import { eventually } from '../../support/eventually.ts'
 import { targetOf } from '../../support/target-of.ts'
 import { given } from '../config-change/given-store.ts'
 
 /** Longer than a worker without a running command takes to close. */
 const LONG_MS = 2_500
+
+/** So long that no worker loses its lock on a command while this process pauses. */
+const LOCK_MS = 60_000
+jest.unstable_mockModule('../../../src/queues/command-worker.ts', () => ({
+  CommandWorker: class extends CommandWorker {
+    constructor(...[name, processor, options]: ConstructorParameters<typeof CommandWorker>) {
+      super(name, processor, { ...options, lockDuration: LOCK_MS } as typeof options)
+    }
+  },
+}))
 
 const store = given()
 const id = commandId('k', randomUUID())
@@ -31,6 +42,7 @@ beforeEach(async () => {
   const finished = new Promise<undefined>(resolve => {
     finish = () => resolve(undefined)
   })
+  const { ConfigWorkers } = await import('../../../workers/config-workers.ts')
   workers = new ConfigWorkers({
     connection: redis,
     keyPrefix,
