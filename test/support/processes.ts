@@ -18,10 +18,13 @@ export function descendantsOf(pid: number): ProcessEntry[] {
 
 /** The kernel lists them by the thread that started them. @see https://man7.org/linux/man-pages/man5/proc_tid_children.5.html */
 function childrenOf(pid: number): number[] {
-  const threads = orNone(() => readdirSync(`/proc/${pid}/task`))
-  return threads.flatMap(id =>
+  return threadsOf(pid).flatMap(id =>
     orNone(() => readFileSync(`/proc/${pid}/task/${id}/children`, 'utf8').split(' ').filter(Boolean).map(Number)),
   )
+}
+
+function threadsOf(pid: number): string[] {
+  return orNone(() => readdirSync(`/proc/${pid}/task`))
 }
 
 /** Whether a process runs (a zombie does not). */
@@ -36,6 +39,14 @@ export function kill(pid: number): void {
   } catch (err) {
     if ((err as NodeJS.ErrnoException).code !== 'ESRCH') throw err
   }
+}
+
+/**
+ * Blocks the event loop until a child has ended, so that this process does not notice its exit yet. A child is still closing its files
+ * while it has several threads.
+ */
+export function blockUntilEnded(pid: number): void {
+  while (isAlive(pid) || threadsOf(pid).length > 1);
 }
 
 /** All processes but zombies. */

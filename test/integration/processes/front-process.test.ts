@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { once } from 'node:events'
 import { expect, it } from '@jest/globals'
 import { forkFront } from '../../../src/processes/front-process.ts'
+import { blockUntilEnded } from '../../support/processes.ts'
 
 it('the primary survives sending a message to a front process that has just died', async () => {
   const code = `setInterval(() => undefined, 1_000); process.send('up')`
@@ -12,9 +13,7 @@ it('the primary survives sending a message to a front process that has just died
   await once(front, 'message')
   const exited = new Promise(resolve => front.once('exit', resolve))
   front.kill('SIGKILL')
-  // Blocks the event loop, so that the exit is not noticed before the message is sent.
-  const until = performance.now() + 200
-  while (performance.now() < until);
+  blockUntilEnded(front.pid ?? 0)
   front.send('are you there?')
   await exited
   expect(errors).toMatchObject([{ code: 'EPIPE' }])
