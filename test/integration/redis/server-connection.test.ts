@@ -11,6 +11,10 @@ import { targetOf } from '../../support/target-of.ts'
 
 const ATTEMPTS = 5
 
+/** Time that the server takes to load one key, in µs, and the keys that it loads: four seconds, which a pause of this process does not fill. */
+const LOAD_DELAY_US = '400'
+const KEYS = 10_000
+
 /** Events of so many failed attempts to connect. */
 function refusals(client: Redis): Promise<void> {
   return new Promise(resolve => {
@@ -25,7 +29,7 @@ describeWithRedis('a connection', () => {
   let log: { msg: string; reason?: string }[]
   const clients: Redis[] = []
   beforeEach(async () => {
-    server = await RedisServer.start('--appendonly', 'yes', '--key-load-delay', '100')
+    server = await RedisServer.start('--appendonly', 'yes', '--key-load-delay', LOAD_DELAY_US)
     admin = new Redis(server.url)
     admin.on('error', () => undefined)
     log = []
@@ -117,7 +121,7 @@ describeWithRedis('a connection', () => {
     const client = await connected('request', 0)
     const reasonOf = failureReasonOf(client)
     const pipeline = admin.pipeline()
-    for (let i = 0; i < 10_000; i++) pipeline.set(`key:${i}`, 'x')
+    for (let i = 0; i < KEYS; i++) pipeline.set(`key:${i}`, 'x')
     await pipeline.exec()
     await server.kill()
     const restarted = server.restart()
