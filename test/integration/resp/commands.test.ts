@@ -4,14 +4,22 @@ import { type Reply, RespClient } from '../../support/resp-client.ts'
 import { givenApp } from '../http/given-app.ts'
 import { givenClient } from './given-client.ts'
 
-const given = givenApp({ variables: { RESP_PORT: '0', DEFAULT_CAPACITY: '10', DEFAULT_REFILL_TOKENS: '1' } })
+// Nothing refills during a test.
+const given = givenApp({
+  variables: {
+    RESP_PORT: '0',
+    DEFAULT_CAPACITY: '10',
+    DEFAULT_REFILL_TOKENS: '1',
+    DEFAULT_REFILL_INTERVAL_MS: '1000000',
+  },
+})
 const connection = givenClient(() => given.app.respPort)
 const ask = (...words: string[]) => connection.client.ask(...words)
 const firstOf = (reply: Reply, count: number) => (Array.isArray(reply) ? reply.slice(0, count) : reply)
 
 describe('THROTTLE.CHECK', () => {
   it('replies with the decision as an array', async () => {
-    expect(await ask('THROTTLE.CHECK', 'array')).toEqual([1, 10, 9, 0, 1_000, 'default', 'redis'])
+    expect(await ask('THROTTLE.CHECK', 'array')).toEqual([1, 10, 9, 0, 1_000_000, 'default', 'redis'])
     expect(await ask('throttle.check', 'array', 'tokens', '8')).toEqual([
       1,
       10,
@@ -109,11 +117,18 @@ describe('CL.THROTTLE', () => {
   })
 
   it('denies a quantity above the limit without a time to wait, and reads with a quantity of 0', async () => {
-    expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '2')).toEqual([0, 5, 3, -1, 120])
-    expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '6')).toEqual([1, 5, 3, -1, 120])
-    expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '4')).toEqual([1, 5, 3, 60, 120])
-    expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60', '0')).toEqual([0, 5, 3, -1, 120])
-    expect(await ask('CL.THROTTLE', 'quantities', '4', '1', '60')).toEqual([0, 5, 2, -1, 180])
+    const { client } = connection
+    // They are decided as one batch, at the same time.
+    for (const quantity of [['2'], ['6'], ['4'], ['0'], []]) {
+      client.send('CL.THROTTLE', 'quantities', '4', '1', '60', ...quantity)
+    }
+    expect(await client.take(5)).toEqual([
+      [0, 5, 3, -1, 120],
+      [1, 5, 3, -1, 120],
+      [1, 5, 3, 60, 120],
+      [0, 5, 3, -1, 120],
+      [0, 5, 2, -1, 180],
+    ])
   })
 
   it.each([
@@ -133,7 +148,8 @@ describe('CL.THROTTLE', () => {
   })
 
   it('obeys the policy that an operator stored for the key, within a second, and not the built-in one', async () => {
-    expect(firstOf(await ask('CL.THROTTLE', 'team:1', '15', '30', '60'), 2)).toEqual([0, 16])
+    // What is spent of the built-in policy does not refill before the stored one applies.
+    expect(firstOf(await ask('CL.THROTTLE', 'team:1', '15', '1', '86400'), 2)).toEqual([0, 16])
     await given.app.client.put('team:*', { capacity: 3, refillTokens: 1, refillIntervalMs: 60_000 })
     expect(firstOf(await ask('CL.THROTTLE', 'team:1', '15', '30', '60'), 3)).toEqual([0, 3, 1])
     expect(firstOf(await ask('CL.THROTTLE', 'team:1', '15', '30', '60', '4'), 4)).toEqual([1, 3, 1, -1])
