@@ -57,13 +57,13 @@ describe('large bodies that arrive at once', () => {
     for (let turn = 0; turn < FIRST_TURNS; turn++) await nextTurn()
 
     let most = 0
-    for (let turn = 0; turn < 100; turn++) {
+    // After a pause of this process, no body has its turn for a while.
+    for (let turn = 0; turn < 100 || most === 0; turn++) {
       const before = bytes
       await nextTurn()
       most = Math.max(most, bytes - before)
     }
     for (const { raw } of requests) raw.destroy()
-    expect(most).toBeGreaterThan(0)
     expect(most).toBeLessThanOrEqual(MAX_BYTES_A_TURN)
   })
 })
