@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { expect, it } from '@jest/globals'
+import { expect, it, jest } from '@jest/globals'
 import { OtherFrames } from '../../../src/grpc/other-frames.ts'
 
 const KIB = 1024
@@ -7,8 +7,10 @@ const KIB = 1024
 /** Frames of a socket that has read nothing yet. */
 function framesOf() {
   const socket = { bytesRead: 0 }
-  const frames = new OtherFrames(socket as Socket)
   const startMs = performance.now()
+  const clock = jest.spyOn(performance, 'now').mockReturnValueOnce(startMs)
+  const frames = new OtherFrames(socket as Socket)
+  clock.mockRestore()
   return { socket, frames, excess: (afterMs = 0) => frames.takeExcess(startMs + afterMs) }
 }
 
