@@ -1,8 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
-import { setTimeout as sleep } from 'node:timers/promises'
-import { afterEach, describe, expect, it } from '@jest/globals'
+import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { BYTES_PER_TURN, readingTurns } from '../../../src/connections/paced-reading.ts'
 import { UnreadBodies } from '../../../src/connections/unread-bodies.ts'
 import { Turns } from '../../../src/lib/turns.ts'
@@ -19,18 +18,27 @@ const clients: Socket[] = []
 const connections: Socket[] = []
 
 afterEach(async () => {
+  jest.useRealTimers()
   for (const client of clients.splice(0)) client.destroy()
   connections.splice(0)
   server.close()
   await once(server, 'close')
 })
 
-async function serve(turns = readingTurns(), timeoutMs = TIMEOUT_MS): Promise<void> {
+async function serve(turns = readingTurns(), timeoutMs = PATIENT_MS): Promise<void> {
   server = createServer((_request, response) => response.writeHead(404).end('nothing'))
   server.on('connection', connection => connections.push(connection))
   new UnreadBodies(server, turns, timeoutMs)
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
+}
+
+/** From now on, `advanceTimersByTime` lets rests time out. Other timers, such as those of turns, run as usual. */
+function holdTimers(): void {
+  jest.useFakeTimers({
+    advanceTimers: true,
+    doNotFake: ['setImmediate', 'nextTick', 'queueMicrotask', 'performance', 'Date'],
+  })
 }
 
 /** The head of a request with a body of this length; without a length, the body is chunked. */
@@ -69,7 +77,7 @@ describe('the rests of bodies whose requests are answered', () => {
   })
 
   it('end their connections if they take too long', async () => {
-    await serve()
+    await serve(readingTurns(), TIMEOUT_MS)
     const startMs = performance.now()
     const senders = await Promise.all(
       Array.from({ length: SENDERS }, async () => answered(await connected(), head(4_000 * MIB))),
@@ -80,17 +88,21 @@ describe('the rests of bodies whose requests are answered', () => {
   })
 
   it('leave their connections usable if they arrive in time', async () => {
+    holdTimers()
     await serve()
     const client = await connected()
     for (let i = 0; i < 3; i++) {
       await answered(client, head(MIB))
       client.write('x'.repeat(MIB))
     }
-    await sleep(2 * TIMEOUT_MS)
+    // Once this request is answered, all rests have arrived.
+    await answered(client, head(0))
+    jest.advanceTimersByTime(2 * PATIENT_MS)
     await answered(client, head(0))
   })
 
   it('delay no later request of their connections, and only the last of a connection waits for its turn', async () => {
+    holdTimers()
     await serve(new Turns({ perSecond: 0.001 }))
     const client = await connected()
     const waiting: (number | undefined)[] = []
@@ -100,14 +112,15 @@ describe('the rests of bodies whose requests are answered', () => {
       waiting.push(connections[0]?.listenerCount('close'))
     }
     expect(Math.max(...waiting.slice(2).map(Number))).toBeLessThanOrEqual(waiting[1] ?? 0)
-    await sleep(2 * TIMEOUT_MS)
+    await answered(client, head(0))
+    jest.advanceTimersByTime(2 * PATIENT_MS)
     await answered(client, head(0))
   })
 
   it('may not be thousands of tiny chunks, also while no body has its turn', async () => {
     const turns = new Turns({ perSecond: 0.001 })
     turns.add('another client', { run: () => undefined })
-    await serve(turns, PATIENT_MS)
+    await serve(turns)
     const startMs = performance.now()
     const client = await answered(await connected(), head())
     client.write('1\r\nx\r\n'.repeat(5_000))
