@@ -2,6 +2,9 @@ import { afterEach, describe, expect, it } from '@jest/globals'
 import { type Check, ServiceError, Throttler, type ThrottlerOptions } from '../../../clients/typescript/src/index.ts'
 import { allowAll, decision, FakeService, problem } from '../../support/fake-service.ts'
 
+/** So long that no call takes longer on a busy machine. */
+const TIMEOUT_MS = 10_000
+
 let service: FakeService
 let failures: unknown[]
 afterEach(() => service.stop())
@@ -12,7 +15,7 @@ async function given(answer: Answer, options: Partial<ThrottlerOptions> = {}): P
   service = await new FakeService(answer).start()
   failures = []
   const onError = (failure: unknown) => failures.push(failure)
-  return new Throttler({ url: service.url, onFailure: 'allow', timeoutMs: 10_000, onError, ...options })
+  return new Throttler({ url: service.url, onFailure: 'allow', timeoutMs: TIMEOUT_MS, onError, ...options })
 }
 
 const html: Answer = (_, response) => {
@@ -90,7 +93,7 @@ describe.each(FAILURES)('if %s', (_, answer, failure) => {
     const allowing = await given(answer)
     expect(await allowing.check('a')).toMatchObject({ allowed: true, key: 'a', source: 'client', failure })
     expect(failures).toMatchObject([failure])
-    const options = { url: service.url, onError: (err: unknown) => failures.push(err) }
+    const options = { url: service.url, timeoutMs: TIMEOUT_MS, onError: (err: unknown) => failures.push(err) }
     const denying = new Throttler({ ...options, onFailure: 'deny' })
     expect(await denying.check('a')).toMatchObject({ allowed: false, key: 'a', source: 'client', failure })
     await expect(new Throttler({ ...options, onFailure: 'throw' }).check('a')).rejects.toMatchObject(failure)
@@ -188,7 +191,7 @@ describe('a check', () => {
     const throttler = await given(() => decision('a'))
     await throttler.check('a')
     for (const url of [`${service.url}/limits`, new URL(`${service.url}/limits/`)]) {
-      await new Throttler({ url, onFailure: 'throw' }).check('a')
+      await new Throttler({ url, onFailure: 'throw', timeoutMs: TIMEOUT_MS }).check('a')
     }
     expect(service.calls.map(({ path }) => path)).toEqual(['/check', '/limits/check', '/limits/check'])
   })

@@ -406,7 +406,7 @@ describe('a reservation that is known not to be held', () => {
   ] as [string, Answer][])('is not asked for again if %s', async (_, answer) => {
     const throttler = await given({ onFailure: 'deny' }, answer)
     await throttler.reserve('a', { tokens: 4 })
-    const lenient = new Throttler({ url: service.url, onFailure: 'allow' })
+    const lenient = new Throttler({ url: service.url, onFailure: 'allow', timeoutMs: TIMEOUT_MS })
     const reservation = await lenient.reserve('a', { tokens: 4 })
     expect(await reservation.settle(3)).toEqual({ status: 'none', checks: [] })
     expect(paths()).toEqual(['POST /reservations', 'POST /reservations'])
