@@ -6,7 +6,6 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
 import * as fc from 'fast-check'
 import { Client } from '../support/client.ts'
 import { eventually } from '../support/eventually.ts'
-import { freePort } from '../support/free-port.ts'
 import { residentMegabytes } from '../support/processes.ts'
 import { PROPERTY_TIMEOUT_MS, runs } from '../support/property-runs.ts'
 import { Service } from '../support/service.ts'
@@ -35,18 +34,16 @@ let client: Client
 let port: number
 let front: number
 beforeAll(async () => {
-  port = await freePort()
   const env = {
     WEB_CONCURRENCY: '1',
-    LOG_LEVEL: 'warn',
     // A busy machine must not look like an unavailable store.
     REDIS_TIMEOUT_MS: '20000',
     ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
     CHECK_TOKENS: 'gate:secret-of-a-caller',
-    PORT: String(port),
   }
-  service = await Service.spawn({ env })
-  client = new Client(`http://127.0.0.1:${port}`)
+  service = await Service.start({ env })
+  port = Number(new URL(service.url).port)
+  client = new Client(service.url)
   await eventually(async () => expect((await client.get('/ready')).status).toBe(200))
   front = service.pidsOf('throttler front')[0] ?? 0
 })
