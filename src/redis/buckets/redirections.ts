@@ -32,7 +32,8 @@ export class Redirections {
     }
     const outcomes = await Promise.allSettled(indexesBy(items, protocol.unitOf).map(askUnit))
     const failed = outcomes.filter(outcome => outcome.status === 'rejected')
-    if (failed.length === outcomes.length) throw failed[0]?.reason
+    const [first] = failed
+    if (first !== undefined && failed.length === outcomes.length) throw first.reason
     return results
   }
 
