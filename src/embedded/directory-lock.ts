@@ -6,7 +6,6 @@ import {
   existsSync,
   fstatSync,
   linkSync,
-  mkdirSync,
   openSync,
   readdirSync,
   renameSync,
@@ -16,13 +15,12 @@ import {
 } from 'node:fs'
 import { connect, createServer, type Server } from 'node:net'
 import { dirname, join, relative, resolve } from 'node:path'
+import { makeDirectory } from '../lib/make-directory.ts'
 import { OperatorError } from '../lib/operator-error.ts'
+import { MAX_SOCKET_PATH_BYTES } from '../lib/socket-path.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 
 const OWNER_ONLY = 0o600
-
-/** @see https://man7.org/linux/man-pages/man7/unix.7.html, which limits a path to 108 bytes with its final zero */
-const MAX_SOCKET_PATH_BYTES = 107
 
 /** The socket of the process that holds the directory. */
 const LOCK = 'lock'
@@ -152,17 +150,6 @@ function deviceOf(path: string): number {
 
 function isSameFile(a: FileId | undefined, b: FileId | undefined): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
-}
-
-/** Node's own recursive option never returns for a path in which no directory can be created, such as `/proc`. */
-function makeDirectory(directory: string): void {
-  if (existsSync(directory)) return
-  makeDirectory(dirname(resolve(directory)))
-  try {
-    mkdirSync(directory)
-  } catch (err) {
-    if ((err as NodeJS.ErrnoException).code !== 'EEXIST') throw err
-  }
 }
 
 /** The text of the process that holds the directory, or `undefined` if none does. */

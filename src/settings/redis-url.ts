@@ -1,3 +1,4 @@
+import { MAX_SOCKET_PATH_BYTES } from '../lib/socket-path.ts'
 import { fault } from './fault.ts'
 import { describeHosts, describeMalformedUrl } from './malformed-url.ts'
 
@@ -14,15 +15,16 @@ export interface RedisUrl {
   readonly masterName?: string
 }
 
-export interface Endpoint {
-  readonly host: string
-  readonly port: number
-}
+/** Where a server listens: on a port, or on a Unix socket. */
+export type Endpoint =
+  | { readonly host: string; readonly port: number; readonly path?: never }
+  | { readonly path: string; readonly host?: never; readonly port?: never }
 
 const FORMS =
-  'redis://[user:password@]host[:port][/database], redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/name[/database], each with rediss for TLS'
+  'redis://[user:password@]host[:port][/database], redis+cluster://host:port,host:port or redis+sentinel://host:port,host:port/name[/database], each with rediss for TLS, or redis+unix://[user:password@]/path'
 
-const SHAPE = /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel))?:\/\/(?:(?<login>.*)@)?(?<hosts>[^/?#]*)(?<path>[^?#]*)$/
+const SHAPE =
+  /^redis(?<tls>s?)(?:\+(?<kind>cluster|sentinel|unix))?:\/\/(?:(?<login>.*)@)?(?<hosts>[^/?#]*)(?<path>[^?#]*)$/
 const HOST_AND_PORT = /^(?:\[(?<ipv6>[0-9a-fA-F:.]+)\]|(?<name>[A-Za-z0-9._-]+))(?::(?<port>\d{1,5}))?$/
 const DEFAULT_PORTS = { standalone: 6379, cluster: 6379, sentinel: 26_379 } as const
 const MAX_PORT = 65_535
@@ -36,6 +38,7 @@ export class RedisUrlFault extends Error {
 export function parseRedisUrl(url: string): RedisUrl {
   const parts = SHAPE.exec(url)?.groups
   if (parts === undefined) throw new RedisUrlFault('not a Redis URL')
+  if (parts['kind'] === 'unix') return parseSocketUrl(parts)
   const kind = (parts['kind'] ?? 'standalone') as RedisUrl['kind']
   const endpoints = parseEndpoints(parts['hosts'] ?? '', DEFAULT_PORTS[kind])
   if (kind === 'standalone' && endpoints.length > 1) {
@@ -48,6 +51,31 @@ export function parseRedisUrl(url: string): RedisUrl {
     ...parseLogin(parts['login']),
     ...parsePath(kind, parts['path'] ?? ''),
   }
+}
+
+function parseSocketUrl({ tls, login, hosts, path }: Record<string, string | undefined>): RedisUrl {
+  if (tls !== '') throw new RedisUrlFault('a Unix socket has no TLS: use redis+unix')
+  if (hosts !== '') throw new RedisUrlFault('a Unix socket has no host: redis+unix:///path')
+  return { kind: 'standalone', tls: false, endpoints: [parseSocketPath(path)], ...parseLogin(login), database: 0 }
+}
+
+function parseSocketPath(encoded = ''): Endpoint {
+  const path = decode(encoded)
+  if (path === '' || path.endsWith('/'))
+    throw new RedisUrlFault('the path of the socket is missing: redis+unix:///path')
+  const bytes = Buffer.byteLength(path)
+  if (bytes <= MAX_SOCKET_PATH_BYTES) return { path }
+  throw new RedisUrlFault(`the path of the socket has ${bytes} bytes; at most ${MAX_SOCKET_PATH_BYTES} are allowed`)
+}
+
+/** The URL of a server with a password that listens on a Unix socket. */
+export function socketUrl(path: string, password: string): string {
+  return `redis+unix://:${encodeURIComponent(password)}@${path.split('/').map(encodeURIComponent).join('/')}`
+}
+
+/** An endpoint in words. */
+export function addressOf({ host, port, path }: Endpoint): string {
+  return path ?? `${host}:${port}`
 }
 
 /** The faults of a variable that holds a Redis URL. */

@@ -32,7 +32,7 @@ export class RedisServer {
     this.#env = env
   }
 
-  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in an argument stands for its port */
+  /** @param args further arguments, such as `--appendonly`, `yes`; `{port}` in an argument stands for its port. Paths start in its directory. */
   static start(...args: readonly string[]): Promise<RedisServer> {
     return RedisServer.startWith({}, ...args)
   }
@@ -81,7 +81,7 @@ export class RedisServer {
     const output: string[] = []
     for await (const line of createInterface({ input: child.stdout })) {
       output.push(line)
-      if (line.includes('Ready to accept connections')) break
+      if (/ready to accept connections/i.test(line)) break
     }
     if (child.stdout.readableEnded) throw new Error(`redis-server ended:\n${output.join('\n')}`)
     child.stdout.resume()

@@ -2,7 +2,7 @@ import { Redis } from 'ioredis'
 import { OperatorError } from '../../lib/operator-error.ts'
 import type { Env } from '../../settings/env.ts'
 import type { TlsFiles } from '../../settings/redis-tls.ts'
-import type { Endpoint } from '../../settings/redis-url.ts'
+import { addressOf, type Endpoint } from '../../settings/redis-url.ts'
 import { announcementChannel } from '../keys.ts'
 import { loginOptions } from './connection.ts'
 import { reasonOf } from './connection-report.ts'
@@ -52,7 +52,7 @@ export async function inspectStore(target: RedisTarget, env: InspectionSettings)
     const faults = errors.filter(error => error instanceof PreflightError)
     // A single Sentinel or node of several may be set up wrongly, while the others do not answer for a moment.
     if (2 * faults.length >= errors.length) throw faults[0]
-    const reasons = target.endpoints.map(({ host, port }, i) => `${host}:${port}: ${reasonOf(errors[i])}`)
+    const reasons = target.endpoints.map((endpoint, i) => `${addressOf(endpoint)}: ${reasonOf(errors[i])}`)
     return { unavailable: reasons.join('; ') }
   }
 }
@@ -68,7 +68,7 @@ async function inspectMaster(
     const mode = info.get('redis_mode') as keyof typeof MODE_OF_URL | undefined
     const wanted = target.kind === 'cluster' ? 'cluster' : 'standalone'
     if (mode !== undefined && mode !== wanted) {
-      throw new PreflightError(`is a ${mode} server at ${endpoint.host}:${endpoint.port}; use ${MODE_OF_URL[mode]}…`)
+      throw new PreflightError(`is a ${mode} server at ${addressOf(endpoint)}; use ${MODE_OF_URL[mode]}…`)
     }
     requireVersion(info.get('redis_version'), endpoint)
     const [, savePoints] = (await redis.config('GET', 'save').catch(() => [])) as string[]
@@ -89,8 +89,8 @@ function requireAll(missing: readonly MissingRight[]): void {
   )
 }
 
-function requireVersion(version: string | undefined, { host, port }: Endpoint): void {
-  const place = `${host}:${port}`
+function requireVersion(version: string | undefined, endpoint: Endpoint): void {
+  const place = addressOf(endpoint)
   const needed = `the service needs Redis ${OLDEST_REDIS.join('.')} or later, or Valkey`
   if (version === undefined) throw new PreflightError(`reports no version at ${place}; ${needed}`)
   const found = /^(\d+)(?:\.(\d+))?/.exec(version)
@@ -106,7 +106,7 @@ function askSentinel(target: RedisTarget, endpoint: Endpoint, timeoutMs: number)
   const { masterName = '', sentinelPassword: password, tls, tlsFiles } = target
   const options = { ...(password !== undefined && { password }), ...(tls && { tls: tlsFiles }), timeoutMs }
   return ask(endpoint, options, async sentinel => {
-    const place = `${endpoint.host}:${endpoint.port}`
+    const place = addressOf(endpoint)
     if (parseInfo(await sentinel.info('server')).get('redis_mode') !== 'sentinel') {
       throw new PreflightError(`has no Sentinel at ${place}`)
     }
@@ -131,14 +131,13 @@ interface AskOptions {
 
 /** Opens one connection for `talk`. @throws {PreflightError} for a permanent failure */
 async function ask<T>(
-  { host, port }: Endpoint,
+  endpoint: Endpoint,
   { timeoutMs, ...login }: AskOptions,
   talk: (redis: Redis) => Promise<T>,
 ): Promise<T> {
   const redis = new Redis({
     ...login,
-    host,
-    port,
+    ...endpoint,
     lazyConnect: true,
     enableReadyCheck: false,
     retryStrategy: null,
@@ -150,14 +149,14 @@ async function ask<T>(
     first ??= err
   })
   try {
-    if (login.tls !== undefined) await probeTls({ host, port }, login.tls, timeoutMs)
+    if (login.tls !== undefined) await probeTls(endpoint, login.tls, timeoutMs)
     await redis.connect()
     const answer = await talk(redis)
     if (first !== undefined) throw first
     return answer
   } catch (err) {
     const cause = first ?? (err as Error)
-    throw isPermanent(cause) ? new PreflightError(`is refused by ${host}:${port}: ${reasonOf(cause)}`) : cause
+    throw isPermanent(cause) ? new PreflightError(`is refused by ${addressOf(endpoint)}: ${reasonOf(cause)}`) : cause
   } finally {
     redis.disconnect()
   }

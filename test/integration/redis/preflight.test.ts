@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer } from 'node:net'
+import { join } from 'node:path'
 import { expect, it } from '@jest/globals'
 import { pino } from 'pino'
 import { PreflightError } from '../../../src/redis/connection/inspect-store.ts'
@@ -116,6 +117,7 @@ describeWithRedis('for the preflight, a store that', () => {
       'redis+cluster://127.0.0.1:1,127.0.0.1:2',
       /:1: .*ECONNREFUSED.*:2: .*ECONNREFUSED/,
     ],
+    ['has no socket', 'redis+unix:///run/no-such.sock', /\/run\/no-such\.sock: .*ENOENT/],
     ['is watched by Sentinels that do not answer', 'redis+sentinel://127.0.0.1:1/main', /ECONNREFUSED/],
   ])('%s is unavailable, which is logged', async (_, url, reason) => {
     expect(await warningsOf(url)).toEqual([
@@ -156,6 +158,20 @@ describeWithRedis('for the preflight, a store that', () => {
       ])
       expect((refusal as Error).message).not.toMatch(/secret|hunter2/)
     }))
+
+  it('is a cluster, or requires a password, is refused with the path of its socket', () => {
+    const args = ['--cluster-enabled', 'yes', '--requirepass', 'secret', '--unixsocket', 'redis.sock']
+    return withServer(args, async ({ directory }) => {
+      const path = join(directory, 'redis.sock')
+      const refusal = await warningsOf(`redis+unix://:secret@${path}`, `redis+unix://${path}`).catch(
+        err => err as Error,
+      )
+      expect((refusal as Error).message.split('\n').slice(1)).toEqual([
+        `  REDIS_URL is a cluster server at ${path}; use redis+cluster://…`,
+        expect.stringContaining(`REDIS_URL is refused by ${path}: NOAUTH`),
+      ])
+    })
+  })
 
   const NEEDED = 'the service needs Redis 6.2 or later, or Valkey'
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from '@jest/globals'
-import { parseRedisUrl, redactCredentials, redisUrlFaults } from '../../../src/settings/redis-url.ts'
+import { parseRedisUrl, redactCredentials, redisUrlFaults, socketUrl } from '../../../src/settings/redis-url.ts'
 
 const plain = { kind: 'standalone', tls: false, database: 0 }
 
@@ -54,6 +54,11 @@ describe('the URL of a Redis', () => {
         password: 'x',
       },
     ],
+    ['redis+unix:///run/redis/redis.sock', { ...plain, endpoints: [{ path: '/run/redis/redis.sock' }] }],
+    [
+      'redis+unix://ann:p%40q@/run/my%20redis/a%40b%3F.sock',
+      { ...plain, endpoints: [{ path: '/run/my redis/a@b?.sock' }], username: 'ann', password: 'p@q' },
+    ],
   ])('may be %s', (url, expected) => {
     expect(parseRedisUrl(url)).toEqual(expected)
   })
@@ -77,16 +82,32 @@ describe('the URL of a Redis', () => {
     ['redis://ann@host', /user has no password/],
     ['redis://ann:@host', /user has no password/],
     ['redis://:100%@host', /% does not begin/],
+    ['rediss+unix:///run/redis.sock', /a Unix socket has no TLS: use redis\+unix/],
+    ['redis+unix://run/redis.sock', /a Unix socket has no host: redis\+unix:\/\/\/path/],
+    ['redis+unix://', /path of the socket is missing/],
+    ['redis+unix:///run/', /path of the socket is missing/],
+    ['redis+unix:///run/100%', /% does not begin/],
+    ['redis+unix:///run/redis.sock?db=1', /not a Redis URL/],
+    [`redis+unix:///${'x'.repeat(107)}`, /path of the socket has 108 bytes; at most 107 are allowed/],
+    ['redis+unix://ann@/run/redis.sock', /user has no password/],
   ])('may not be %s', (url, fault) => {
     expect(() => parseRedisUrl(url)).toThrow(fault)
   })
 
-  it.each(['redis://ann:hunter2@h', 'redis://:hunter2@h', 'redis://ann:hunt@er2@h/1', 'redis+cluster://a:hunter2@h,i'])(
-    'is shown without its password: %s',
-    url => {
-      expect(redactCredentials(url)).not.toMatch(/hunt|er2/)
-    },
-  )
+  it('of a socket is written as it is read', () => {
+    const [path, password] = ['/tmp/a b@c%/ü.sock', 'p:@/%']
+    expect(parseRedisUrl(socketUrl(path, password))).toEqual({ ...plain, endpoints: [{ path }], password })
+  })
+
+  it.each([
+    'redis+unix://:hunter2@/run/redis.sock',
+    'redis://ann:hunter2@h',
+    'redis://:hunter2@h',
+    'redis://ann:hunt@er2@h/1',
+    'redis+cluster://a:hunter2@h,i',
+  ])('is shown without its password: %s', url => {
+    expect(redactCredentials(url)).not.toMatch(/hunt|er2/)
+  })
 
   const NOT_SHOWN = 'text without "://", which is not shown'
   it.each([
@@ -103,6 +124,11 @@ describe('the URL of a Redis', () => {
     ['redis://host\nhunter2', '"redis://host\\n***": "host\\n***" is not a host or host:port'],
     ['redis://ann:220795', '"redis://ann:***": "ann:***" is not a host or host:port'],
     ['redis+cluster://h:1,ann:hunter2', '"redis+cluster://h:1,ann:***": "ann:***" is not a host or host:port'],
+    [
+      'redis+unix://ann:hunter2/run/redis.sock',
+      '"redis+unix://ann:***…": a Unix socket has no host: redis+unix:///path',
+    ],
+    ['rediss+unix://:hunter2@/hunter2', '"rediss+unix://***@…": a Unix socket has no TLS: use redis+unix'],
     ['redis://ann:hunter2@h:x', '"redis://***@h:***": "h:***" is not a host or host:port'],
   ])('is reported without its password if it is malformed: %s', (url, given) => {
     const [fault] = redisUrlFaults('REDIS_URL', url)
