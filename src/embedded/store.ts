@@ -3,8 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { createLogger } from '../observability/logger.ts'
 import { exitWithReport } from '../processes/exit-with-report.ts'
 import { ParentLink } from '../processes/parent-link.ts'
+import { removePrivateSocket } from '../processes/private-socket.ts'
 import { stopOnRequest } from '../processes/shutdown.ts'
 import { readEnv } from '../settings/env.ts'
+import { parseRedisUrl } from '../settings/redis-url.ts'
 import { BucketEviction } from './bucket-eviction.ts'
 import { writeCompactedInThread } from './compaction-thread.ts'
 import { lockDirectory } from './directory-lock.ts'
@@ -33,8 +35,14 @@ try {
   const env = readEnv({ needsRedis: false })
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'store', fd: LOG_FD })
   const url = env.REDIS_URL as string
-  const { port, password } = new URL(url)
-  const valkey = new EmbeddedValkey(Number(port), password)
+  const {
+    endpoints: [endpoint],
+    password = '',
+  } = parseRedisUrl(url)
+  const { path } = endpoint
+  // A supervisor that was killed cannot remove it.
+  if (path !== undefined) parent?.onLost(() => process.once('exit', () => removePrivateSocket(path)))
+  const valkey = new EmbeddedValkey(endpoint, password)
   let log: DurableLog | undefined
   let quotaCounts: QuotaCounts | undefined
   let eviction: BucketEviction | undefined
@@ -82,8 +90,8 @@ try {
     memoryBytes: () => valkey.memoryBytes,
     logger,
   })
-  await parent?.portReleased()
-  await valkey.serve(log)
+  const server = await valkey.serve(log)
+  server.on('error', err => logger.error({ err }, 'a connection cannot be accepted'))
   parent?.send({ type: 'ready' })
 } catch (err) {
   await exitWithReport(err, parent)

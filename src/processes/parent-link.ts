@@ -7,10 +7,7 @@ export const SUPERVISED = '--supervised'
 /** Command-line argument of a worker whose queue is lost with the store, so it must drain the queue before it stops. */
 export const EMPTY_QUEUE_FIRST = '--empty-queue-first'
 
-/** Command-line argument of a store whose parent holds its port until it listens. */
-export const PORT_IS_HELD = '--port-is-held'
-
-/** How long a worker may take to empty its queue, in ms, as long as it advances. */
+/** How long a worker may take for that, in ms, as long as it advances. */
 export const MAX_DRAIN_MS = 300_000
 
 /** A supervised process's channel to its parent. */
@@ -33,14 +30,6 @@ export class ParentLink {
       if (process.connected && process.send !== undefined) process.send(message, undefined, {}, () => resolve())
       else resolve()
     })
-  }
-
-  /** Resolves once the port is free on which this process listens. */
-  async portReleased(): Promise<void> {
-    if (!process.argv.includes(PORT_IS_HELD)) return
-    const released = new Promise<void>(resolve => this.onMessage(({ type }) => type === 'listen' && resolve()))
-    this.send({ type: 'about-to-listen' })
-    await released
   }
 
   onMessage(listener: (message: ToChild) => void): void {

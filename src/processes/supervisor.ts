@@ -7,12 +7,12 @@ import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
 import { loadDotenv } from '../settings/dotenv.ts'
 import { childVariables, type Env, isRunByNpm, readEnv } from '../settings/env.ts'
+import { socketUrl } from '../settings/redis-url.ts'
 import { announceService } from './announce-service.ts'
-import { sendTo } from './child-process.ts'
 import { exitWithReport } from './exit-with-report.ts'
-import { holdFreePort } from './free-port.ts'
 import { portVariables } from './front-ports.ts'
-import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, PORT_IS_HELD, SUPERVISED } from './parent-link.ts'
+import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, SUPERVISED } from './parent-link.ts'
+import { createPrivateSocket, removePrivateSocket } from './private-socket.ts'
 import { publishReplacements } from './replacements.ts'
 import { reportReady } from './report-ready.ts'
 import { stopOnRequest } from './shutdown.ts'
@@ -39,7 +39,7 @@ try {
   const logger = createLogger({ level: env.LOG_LEVEL, role: 'supervisor' })
   if (dotenv !== undefined) logger.info({ path: dotenv }, 'read settings from .env')
   if (env.REDIS_URL !== undefined) await preflight(allTargets(env), env, logger)
-  const store = env.REDIS_URL === undefined ? await embeddedStore(env, logger) : undefined
+  const store = env.REDIS_URL === undefined ? embeddedStore(env, logger) : undefined
   const drainMs = store ? MAX_DRAIN_MS : 0
   // A shared secret, so that a key has the same hash in the logs of every process.
   const variables = { ...(store && { REDIS_URL: store.url }), LOG_KEY_SECRET: env.LOG_KEY_SECRET }
@@ -109,24 +109,19 @@ function child(
   })
 }
 
-/** A replaced store keeps its port and password, so that clients can reconnect. Only this user can read the variables of a process. */
-async function embeddedStore(env: Env, logger: Logger): Promise<{ process: SupervisedProcess; url: string }> {
-  const password = randomBytes(PASSWORD_BYTES).toString('hex')
-  const held = await holdFreePort('127.0.0.1')
-  const url = `redis://:${password}@127.0.0.1:${held.port}`
-  const store = child('store', '../embedded/store.js', {
-    env,
-    logger,
-    variables: { REDIS_URL: url },
-    args: [PORT_IS_HELD],
-    options: { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS },
-  })
-  store.on('message', ({ type }, process) => {
-    if (type !== 'about-to-listen') return
-    held.release()
-    sendTo(process, { type: 'listen' })
-  })
-  return { process: store, url }
+/**
+ * A replaced store keeps its socket and password, so that clients can reconnect. Meanwhile, no other user can take the socket; one could
+ * take a port, and would get the password. Only this user can read the variables of a process.
+ */
+function embeddedStore(env: Env, logger: Logger): { process: SupervisedProcess; url: string } {
+  const path = createPrivateSocket(env.DATA_DIR)
+  process.once('exit', () => removePrivateSocket(path))
+  const url = socketUrl(path, randomBytes(PASSWORD_BYTES).toString('hex'))
+  const options = { stdio: STORE_STDIO, execArgv: STORE_NODE_OPTIONS }
+  return {
+    process: child('store', '../embedded/store.js', { env, logger, variables: { REDIS_URL: url }, options }),
+    url,
+  }
 }
 
 /** Once there are quotas, tells the store, and each that replaces it. */

@@ -86,7 +86,13 @@ describeLong('a journal of 300,000 events', () => {
 
   it('is compacted while checks and changes continue', async () => {
     // On a busy machine, a check may wait for longer than the default timeout.
-    const env = { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', CONFIG_LOG_KEEP: '100', REDIS_TIMEOUT_MS: '1000' }
+    const env = {
+      DATA_DIR: dataDir,
+      TMPDIR: dataDir,
+      WEB_CONCURRENCY: '1',
+      CONFIG_LOG_KEEP: '100',
+      REDIS_TIMEOUT_MS: '1000',
+    }
     const service = await Service.start({ env })
     const client = new Client(service.url)
     await eventually(async () => expect((await client.check('user:1')).body.policy).toBe('user:1'), 60_000)

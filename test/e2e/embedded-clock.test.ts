@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { decideByBucket } from '../../src/domain/decision.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { ConnectionName } from '../../src/redis/connection/connection-names.ts'
@@ -37,7 +37,7 @@ describeWithCc('the embedded store, when its clock jumps (needs cc)', () => {
   let redis: Redis
   const start = async () => {
     store = await EmbeddedStore.start({ dataDir, env: clock.env })
-    redis = new Redis(store.url, { connectionName: ConnectionName.worker })
+    redis = store.connect({ connectionName: ConnectionName.worker })
   }
   const stop = async () => {
     redis.disconnect()

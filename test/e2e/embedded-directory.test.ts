@@ -2,7 +2,6 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
 import { ConnectionName } from '../../src/redis/connection/connection-names.ts'
 import { Client } from '../support/client.ts'
 import { EmbeddedStore } from '../support/embedded-store.ts'
@@ -60,7 +59,7 @@ describe('a data directory that is removed while the service runs', () => {
     process.kill(store, 'SIGSTOP')
     rmSync(dataDir, { recursive: true })
     second = await EmbeddedStore.start({ dataDir })
-    const redis = new Redis(second.url, { connectionName: ConnectionName.worker })
+    const redis = second.connect({ connectionName: ConnectionName.worker })
     await new StoreChanges(redis).change('second')
     redis.disconnect()
     const before = content()

@@ -65,7 +65,7 @@ let disk: string
 let service: Service
 beforeEach(async () => {
   disk = mountSmallDisk() ?? ''
-  service = await Service.start({ env: { DATA_DIR: disk, WEB_CONCURRENCY: '1' } })
+  service = await Service.start({ env: { DATA_DIR: disk, TMPDIR: disk, WEB_CONCURRENCY: '1' } })
 })
 afterEach(async () => {
   await service.stop()
@@ -108,7 +108,7 @@ describeWithMount('npm start on a disk that becomes full (needs the right to mou
     expect(service.pids).toEqual(pids)
 
     await service.stop('SIGKILL')
-    service = await Service.start({ env: { DATA_DIR: disk, WEB_CONCURRENCY: '1' } })
+    service = await Service.start({ env: { DATA_DIR: disk, TMPDIR: disk, WEB_CONCURRENCY: '1' } })
     for (const key of ['limited', 'other', undecided]) {
       expect((await new Client(service.url).get(`/config/${key}`)).body).toMatchObject({ version: 1 })
     }

@@ -2,9 +2,9 @@ import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
-import { askLock } from '../../src/embedded/directory-lock.ts'
+import type { Redis } from 'ioredis'
 import { Client } from '../support/client.ts'
+import { connectToStoreOf } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
@@ -26,7 +26,7 @@ let redis: Redis
 beforeEach(async () => {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
   service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
-  redis = new Redis((await askLock(dataDir)) ?? '')
+  redis = await connectToStoreOf(dataDir)
 })
 afterEach(async () => {
   redis.disconnect()

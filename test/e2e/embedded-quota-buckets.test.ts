@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import type { Policy } from '../../src/domain/policy.ts'
 import { RedisBucketStore } from '../../src/redis/buckets/redis-bucket-store.ts'
 import { BucketKeys } from '../../src/redis/keys.ts'
@@ -28,7 +28,7 @@ afterEach(async () => {
 
 async function start(): Promise<void> {
   store = await EmbeddedStore.start({ dataDir })
-  redis = new Redis(store.url)
+  redis = store.connect()
   buckets = new RedisBucketStore(redis, keys)
 }
 

@@ -18,7 +18,7 @@ afterEach(async () => {
 
 async function start(env: Readonly<Record<string, string>> = {}): Promise<Client> {
   service = await Service.start({
-    env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '500', ...env },
+    env: { DATA_DIR: dataDir, TMPDIR: dataDir, WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '500', ...env },
   })
   return new Client(service.url)
 }

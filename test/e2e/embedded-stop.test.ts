@@ -2,11 +2,10 @@ import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
 import { CONFIG_PARTITIONS, configPartition } from '../../src/domain/partition.ts'
-import { askLock } from '../../src/embedded/directory-lock.ts'
 import { openQueue } from '../../src/queues/command-queue.ts'
 import { Client } from '../support/client.ts'
+import { connectToStoreOf } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { Service } from '../support/service.ts'
 
@@ -93,7 +92,7 @@ describe('a stop of the embedded store', () => {
   })
 
   it('exits with 1 and says so if an accepted change cannot be applied', async () => {
-    const redis = new Redis((await askLock(dataDir)) ?? '')
+    const redis = await connectToStoreOf(dataDir)
     const queue = openQueue(redis, 'throttler', configPartition('kept'))
     await queue.pause()
     await queue.close()

@@ -3,7 +3,7 @@ import { linkSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, wri
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
+import type { Redis } from 'ioredis'
 import { configPartition } from '../../src/domain/partition.ts'
 import { ConnectionName } from '../../src/redis/connection/connection-names.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
@@ -35,7 +35,7 @@ async function start(env: Readonly<Record<string, string>> = {}): Promise<Redis>
 }
 
 function connect(connectionName: string): Redis {
-  const client = new Redis(store.url, {
+  const client = store.connect({
     connectionName,
     maxRetriesPerRequest: 0,
     retryStrategy: () => 50,
@@ -126,7 +126,7 @@ describe('a store that is filled from its journal', () => {
   it('refuses clients until it is filled', async () => {
     await changeALot(connect(ConnectionName.worker))
     await store.kill()
-    store = await EmbeddedStore.spawn({ dataDir, env: {} })
+    store = EmbeddedStore.spawn({ dataDir, env: {} })
     const eager = connect(ConnectionName.config)
     await eventually(async () => expect(await eager.ping()).toBe('PONG'))
     expect(await eager.xlen(logOf('key-1'))).toBeGreaterThan(0)

@@ -2,10 +2,9 @@ import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from '@jest/globals'
-import { Redis } from 'ioredis'
-import { askLock } from '../../src/embedded/directory-lock.ts'
 import { announcementChannel } from '../../src/redis/keys.ts'
 import { Client } from '../support/client.ts'
+import { connectToStoreOf } from '../support/embedded-store.ts'
 import { eventually } from '../support/eventually.ts'
 import { isAlive } from '../support/processes.ts'
 import { checksIn } from '../support/prometheus.ts'
@@ -59,7 +58,7 @@ describe('npm start without REDIS_URL', () => {
 
   it('is not disturbed by messages of other programs in its store', async () => {
     const pids = service.pids
-    const redis = new Redis((await askLock(dataDir)) ?? '')
+    const redis = await connectToStoreOf(dataDir)
     for (const message of ['hello', '99 1 {']) await redis.publish(announcementChannel('throttler'), message)
     redis.disconnect()
     // The other process may obey a moment later.

@@ -84,7 +84,7 @@ it('a process that sends to its parent just after the parent was killed continue
 it('an idle store, or one that is still replaying its journal, ends at once with its parent', async () => {
   const dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
   for (const isReady of [true, false]) {
-    const store = isReady ? await EmbeddedStore.start({ dataDir }) : await EmbeddedStore.spawn({ dataDir })
+    const store = isReady ? await EmbeddedStore.start({ dataDir }) : EmbeddedStore.spawn({ dataDir })
     const exited = once(store.process, 'exit')
     const start = performance.now()
     store.process.disconnect()

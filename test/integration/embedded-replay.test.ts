@@ -14,7 +14,6 @@ import { EmbeddedValkey } from '../../src/embedded/valkey.ts'
 import { writeCompacted } from '../../src/embedded/write-compacted.ts'
 import { CannotStart } from '../../src/processes/supervised-process.ts'
 import { ConfigKeys } from '../../src/redis/keys.ts'
-import { freePort } from '../support/free-port.ts'
 import { definitionOf } from '../support/policies.ts'
 
 const KEY_PREFIX = 'throttler'
@@ -65,7 +64,7 @@ function writeJournal(kept: number): void {
 
 /** Fills a store from the journal. */
 async function fill(options: { roomBytes?: number; keep?: number } = {}): Promise<InProcessConnection> {
-  const valkey = new EmbeddedValkey(await freePort(), 'a-password')
+  const valkey = new EmbeddedValkey({ path: join(directory, 'socket') }, 'a-password')
   await valkey.start()
   stores.push(valkey)
   const store = valkey.connectInProcess()

@@ -3,13 +3,17 @@ import { once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
-import { holdFreePort } from '../../src/processes/free-port.ts'
-import type { FromChild } from '../../src/processes/messages.ts'
-import { PORT_IS_HELD, SUPERVISED } from '../../src/processes/parent-link.ts'
+import { Redis, type RedisOptions } from 'ioredis'
+import { askLock } from '../../src/embedded/directory-lock.ts'
+import { SUPERVISED } from '../../src/processes/parent-link.ts'
+import { createPrivateSocket, removePrivateSocket } from '../../src/processes/private-socket.ts'
+import { parseRedisUrl, socketUrl } from '../../src/settings/redis-url.ts'
 
 const PASSWORD = 'a-password-of-the-test'
 
 const ENTRY = fileURLToPath(new URL('../../dist/src/embedded/store.js', import.meta.url))
+
+type ConnectOptions = Omit<RedisOptions, 'replyMapping'>
 
 interface EmbeddedStoreOptions {
   readonly dataDir: string
@@ -18,20 +22,20 @@ interface EmbeddedStoreOptions {
 
 /** The embedded store in a process of its own, without the rest of the service. */
 export class EmbeddedStore {
-  readonly port: number
   readonly process: ChildProcess
+  readonly #url: string
   /** The lines that it logged. */
   readonly said: { msg: string; level: number; [field: string]: unknown }[] = []
 
-  private constructor(port: number, child: ChildProcess) {
-    this.port = port
+  private constructor(url: string, child: ChildProcess) {
+    this.#url = url
     this.process = child
     createInterface({ input: child.stdio[4] as Readable }).on('line', line => this.said.push(JSON.parse(line)))
   }
 
   /** Resolves once it is ready. Rejects with its report if it cannot start. */
   static async start(options: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-    const store = await EmbeddedStore.spawn(options)
+    const store = EmbeddedStore.spawn(options)
     await new Promise((resolve, reject) => {
       let reason: string | undefined
       store.process.on('message', (message: { type: string; reason?: string }) => {
@@ -45,24 +49,20 @@ export class EmbeddedStore {
   }
 
   /** Starts it without waiting for anything. */
-  static async spawn({ dataDir, env = {} }: EmbeddedStoreOptions): Promise<EmbeddedStore> {
-    const held = await holdFreePort('127.0.0.1')
-    const child = fork(ENTRY, [SUPERVISED, PORT_IS_HELD], {
-      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, REDIS_URL: urlAt(held.port), ...env },
+  static spawn({ dataDir, env = {} }: EmbeddedStoreOptions): EmbeddedStore {
+    const path = createPrivateSocket(dataDir)
+    const url = socketUrl(path, PASSWORD)
+    const child = fork(ENTRY, [SUPERVISED], {
+      env: { PATH: process.env['PATH'], DATA_DIR: dataDir, REDIS_URL: url, ...env },
       execArgv: ['--disable-warning=ExperimentalWarning'],
       stdio: ['ignore', 'ignore', 'inherit', 'ipc', 'pipe'],
     })
-    child.on('message', ({ type }: FromChild) => {
-      if (type !== 'about-to-listen') return
-      held.release()
-      child.send({ type: 'listen' })
-    })
-    child.once('exit', held.release)
-    return new EmbeddedStore(held.port, child)
+    child.once('exit', () => removePrivateSocket(path))
+    return new EmbeddedStore(url, child)
   }
 
-  get url(): string {
-    return urlAt(this.port)
+  connect(options?: ConnectOptions): Redis {
+    return connectTo(this.#url, options)
   }
 
   messages(): string[] {
@@ -87,6 +87,16 @@ export class EmbeddedStore {
   }
 }
 
-function urlAt(port: number): string {
-  return `redis://:${PASSWORD}@127.0.0.1:${port}`
+/** Connects to the embedded store of the service that runs on a directory, as the command line does. */
+export async function connectToStoreOf(dataDir: string): Promise<Redis> {
+  return connectTo(await urlOfStore(dataDir))
+}
+
+export async function urlOfStore(dataDir: string): Promise<string> {
+  return (await askLock(dataDir)) ?? ''
+}
+
+function connectTo(url: string, options?: ConnectOptions): Redis {
+  const { endpoints, password = '' } = parseRedisUrl(url)
+  return new Redis({ ...options, ...endpoints[0], password })
 }
