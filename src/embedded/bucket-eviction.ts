@@ -18,7 +18,7 @@ const KEYS_PER_CALL = 1_000
 /** How long an eviction may take in one turn of the event loop, in ms. */
 const MAX_TURN_MS = 5
 
-/** If so few were found among all keys, it is not buckets that fill the memory. */
+/** If a look at all keys evicts so few, it is not buckets that fill the memory. */
 const FEW_EVICTED = 500
 
 interface BucketEvictionOptions {
@@ -32,7 +32,8 @@ interface BucketEvictionOptions {
 /**
  * Makes room for new buckets once the memory is nearly full: the buckets that would be full first, and the records of reservations that
  * end first, are deleted. Valkey cannot do that by itself: it would also delete the outcomes of commands and the locks of the queues, which
- * expire too. If policies fill the memory, the store refuses all writes until there is room, rather than those that happen to be too large.
+ * expire too. If policies fill the memory, the buckets stay, since few of them make no room. The store then refuses all writes until there
+ * is room, rather than those that happen to be too large.
  */
 export class BucketEviction {
   readonly #options: BucketEvictionOptions

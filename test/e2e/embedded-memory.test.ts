@@ -20,17 +20,29 @@ const FILLER_BYTES = 400 * MIB
 /** A bucket stays for a month, longer than what is kept of a command. */
 const SLOW = { capacity: 1_000, refillTokens: 1, refillIntervalMs: 31 * 86_400_000 }
 
+const YEARLY = { limits: [{ name: 'yearly', kind: 'quota', capacity: 1, period: 'year', timeZone: 'UTC' }] }
+const EXHAUSTED = 200
+/** As many keys as policies would have. */
+const POLICIES = 100_000
+const ADD_POLICIES = "for i = 1, ARGV[1] do redis.call('ZADD', 'versions:' .. i, 1, 1) end"
+
 let service: Service
 let dataDir: string
 let redis: Redis
-beforeEach(async () => {
-  dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+const start = async () => {
   service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '1' } })
   redis = await connectToStoreOf(dataDir)
-})
-afterEach(async () => {
+}
+const stop = async () => {
   redis.disconnect()
   await service.stop()
+}
+beforeEach(async () => {
+  dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
+  await start()
+})
+afterEach(async () => {
+  await stop()
   await rm(dataDir, { recursive: true, force: true })
 })
 
@@ -93,5 +105,37 @@ describe('the embedded store', () => {
     await redis.del('filler-0')
     await eventually(async () => expect((await client.put('after', SLOW)).status).toBe(201))
     await eventually(async () => expect((await client.get('/health')).body).toMatchObject({ status: 'ok' }))
+  })
+
+  it('keeps quotas, reservations and Idempotency-Keys while its memory is full of policies, and over a restart', async () => {
+    const client = new Client(service.url)
+    const once = () => client.put('yearly:*', YEARLY, { 'idempotency-key': 'once' })
+    const first = await once()
+    await client.put('slow:*', SLOW)
+    const checks = Array.from({ length: EXHAUSTED }, (_, n) => ({ key: `yearly:${n}` }))
+    const allowed = async () => {
+      const { results } = (await new Client(service.url).request('POST', '/check/batch', { checks })).body
+      return results.filter((result: { allowed: boolean }) => result.allowed).length
+    }
+    expect(await allowed()).toBe(EXHAUSTED)
+    const hold = { tokens: 10, ttlMs: 600_000 }
+    const { id } = (await client.request('POST', '/reservations', { ...hold, key: 'slow:held' })).body
+    await redis.eval(ADD_POLICIES, 0, POLICIES)
+    const buckets = async () => (await redis.keys('throttler:{*')).length
+    expect(await buckets()).toBe(EXHAUSTED + 1)
+    await fillMemory(MOST_USED_BYTES + MIB)
+    await eventually(async () =>
+      expect((await client.get('/health')).body).toMatchObject({ configStore: 'down', reason: 'out-of-memory' }),
+    )
+    expect((await client.put('full', SLOW)).body).toMatchObject({ code: 'config-store-unavailable' })
+    expect(await buckets()).toBe(EXHAUSTED + 1)
+    await redis.del('filler-0')
+    await eventually(async () => expect((await client.get('/health')).body).toMatchObject({ status: 'ok' }))
+    expect(await allowed()).toBe(0)
+    expect((await client.request('POST', `/reservations/${id}/settle`, { tokens: 1 })).status).toBe(200)
+    expect((await once()).body).toEqual(first.body)
+    await stop()
+    await start()
+    expect(await allowed()).toBe(0)
   })
 })
