@@ -2,7 +2,8 @@ import { getHeapSpaceStatistics, setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 
 setFlagsFromString('--expose-gc')
-const collectGarbage = runInNewContext('gc') as (options?: { type: 'minor' }) => void
+/** Collects everything, or the young generation only. */
+export const collectGarbage = runInNewContext('gc') as (options?: { type: 'minor' }) => void
 
 /** Collections of the young generation only: what survives two of them is in the old generation. */
 const COLLECTIONS = 8
