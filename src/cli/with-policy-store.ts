@@ -66,9 +66,10 @@ export function storeTroubleOf(err: unknown): StoreTrouble | undefined {
 }
 
 async function embeddedUrl(directory: string): Promise<string> {
-  const url = await askLock(directory)
+  const dataDir = `DATA_DIR ${JSON.stringify(directory)}`
+  const url = await askLock(directory).catch(({ message }: Error) => {
+    throw new StoreTrouble(`${dataDir} does not tell whether a service runs on it: ${message}`)
+  })
   if (url) return url
-  throw new StoreTrouble(
-    `no service runs on DATA_DIR ${JSON.stringify(directory)}; start it with "throttler start" (npm start), or set REDIS_URL`,
-  )
+  throw new StoreTrouble(`no service runs on ${dataDir}; start it with "throttler start" (npm start), or set REDIS_URL`)
 }

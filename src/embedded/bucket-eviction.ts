@@ -15,8 +15,9 @@ const FREE_BYTES = 32 * 2 ** 20
 
 const KEYS_PER_CALL = 1_000
 
-/** How long an eviction may take in one turn of the event loop, in ms. */
-const MAX_TURN_MS = 5
+/** How long an eviction takes in one turn of the event loop, in ms, and how long if nothing is free any more. */
+const TURN_MS = 5
+const MAX_TURN_MS = 40
 
 /** If a look at all keys evicts so few, it is not buckets that fill the memory. */
 const FEW_EVICTED = 500
@@ -68,9 +69,13 @@ export class BucketEviction {
 
   #makeRoom(): void {
     const beganMs = performance.now()
-    while (this.#maxBytes === undefined && performance.now() - beganMs < MAX_TURN_MS) {
+    let turnMs = TURN_MS
+    while (this.#maxBytes === undefined && performance.now() - beganMs < turnMs) {
       const { used, max } = memoryOf(this.#options.store)
-      if (used <= max - FREE_BYTES) return
+      const missing = used - (max - FREE_BYTES)
+      if (missing <= 0) return
+      // The faster buckets come, the less is free, and the more are evicted.
+      turnMs = TURN_MS + (MAX_TURN_MS - TURN_MS) * (missing / FREE_BYTES)
       this.#evictSome(max)
     }
     // Between two turns, checks are answered.

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import {
-  chmodSync,
   closeSync,
   existsSync,
   fstatSync,
@@ -20,7 +19,8 @@ import { OperatorError } from '../lib/operator-error.ts'
 import { MAX_SOCKET_PATH_BYTES } from '../lib/socket-path.ts'
 import { CannotStart } from '../processes/supervised-process.ts'
 
-const OWNER_ONLY = 0o600
+/** Lets only the owner connect to a socket that is created. */
+const OWNER_ONLY_MASK = 0o177
 
 /** The socket of the process that holds the directory. */
 const LOCK = 'lock'
@@ -152,17 +152,21 @@ function isSameFile(a: FileId | undefined, b: FileId | undefined): boolean {
   return a !== undefined && b !== undefined && a.ino === b.ino && a.dev === b.dev
 }
 
-/** The text of the process that holds the directory, or `undefined` if none does. */
+/** The text of the process that holds the directory, or `undefined` if none does. Rejects if this user may not ask it. */
 export function askLock(directory: string): Promise<string | undefined> {
-  return new Promise(resolve => {
+  return new Promise((resolve, reject) => {
     const socket = connect(socketPath(join(directory, LOCK))).setEncoding('utf8')
     let told = ''
     socket.on('data', text => {
       told += text
     })
     socket.once('end', () => resolve(told))
-    socket.once('error', () => resolve(undefined))
+    socket.once('error', err => (hasNoListener(err) ? resolve(undefined) : reject(err)))
   })
+}
+
+function hasNoListener({ code = '' }: NodeJS.ErrnoException): boolean {
+  return NO_LISTENER_CODES.has(code)
 }
 
 /** Claims the next number for the socket. Returns whether this process now holds the directory. */
@@ -205,10 +209,7 @@ function isListenedOn(path: string): Promise<boolean> {
       socket.resume().end().unref()
       resolve(true)
     })
-    socket.on('error', (err: NodeJS.ErrnoException) => {
-      if (NO_LISTENER_CODES.has(err.code ?? '')) resolve(false)
-      else reject(err)
-    })
+    socket.on('error', err => (hasNoListener(err) ? resolve(false) : reject(err)))
   })
 }
 
@@ -231,8 +232,10 @@ async function listen(server: Server, path: string, told: string): Promise<void>
     socket.on('error', () => undefined)
     socket.end(told)
   })
+  // From the first moment on, whatever others may do with the files of this process.
+  const others = process.umask(OWNER_ONLY_MASK)
   server.listen(path)
+  process.umask(others)
   await once(server, 'listening')
-  chmodSync(path, OWNER_ONLY)
   server.unref()
 }

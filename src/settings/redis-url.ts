@@ -63,6 +63,7 @@ function parseSocketPath(encoded = ''): Endpoint {
   const path = decode(encoded)
   if (path === '' || path.endsWith('/'))
     throw new RedisUrlFault('the path of the socket is missing: redis+unix:///path')
+  if (path.includes('\0')) throw new RedisUrlFault('the path of the socket contains a NUL character')
   const bytes = Buffer.byteLength(path)
   if (bytes <= MAX_SOCKET_PATH_BYTES) return { path }
   throw new RedisUrlFault(`the path of the socket has ${bytes} bytes; at most ${MAX_SOCKET_PATH_BYTES} are allowed`)

@@ -75,6 +75,11 @@ describe('throttler', () => {
   it.each([
     ['an invalid variable', { REDIS_URL: 'nonsense' }, /"REDIS_URL" must be redis:.*got "nonsense"/],
     ['an unavailable store', { REDIS_URL: 'redis://127.0.0.1:1' }, /the policy store is unavailable/],
+    [
+      'a file as DATA_DIR',
+      { DATA_DIR: '/dev/null' },
+      /DATA_DIR "\/dev\/null" does not tell whether .*: connect ENOTDIR/,
+    ],
     ['no service on DATA_DIR', { DATA_DIR: '/nonexistent' }, /no service runs on DATA_DIR "\/nonexistent"/],
   ])('ends with exit code 2 if there is %s', async (_, variables, complaint) => {
     for (const command of [['verify'], ['rebuild'], ['compact', '--keep', '1']]) {

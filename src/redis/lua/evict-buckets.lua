@@ -16,10 +16,11 @@ local function is_evictable(key)
   return false
 end
 
--- SCAN follows the hashes of the keys, so a call looks at a random sample of all. That of the last call may be too small to tell.
+-- SCAN follows the hashes of the keys, so a call looks at a random sample of all. By chance, one has somewhat more than its share: up to
+-- three standard deviations. That of the last call may be too small to tell.
 local function are_few(found, looked_at)
-  local share = found / math.max(looked_at, ARGV[2])
-  return share < FEW_SHARE or share * redis.call('DBSIZE') < FEW
+  local few = math.max(looked_at, ARGV[2]) * math.max(FEW_SHARE, FEW / redis.call('DBSIZE'))
+  return found < few + 3 * math.sqrt(few)
 end
 
 local cursor, keys = unpack(redis.call('SCAN', ARGV[1], 'COUNT', ARGV[2]))

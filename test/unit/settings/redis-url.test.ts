@@ -87,6 +87,7 @@ describe('the URL of a Redis', () => {
     ['redis+unix://', /path of the socket is missing/],
     ['redis+unix:///run/', /path of the socket is missing/],
     ['redis+unix:///run/100%', /% does not begin/],
+    ['redis+unix:///run/a%00b', /contains a NUL character/],
     ['redis+unix:///run/redis.sock?db=1', /not a Redis URL/],
     [`redis+unix:///${'x'.repeat(107)}`, /path of the socket has 108 bytes; at most 107 are allowed/],
     ['redis+unix://ann@/run/redis.sock', /user has no password/],
