@@ -232,10 +232,10 @@ async function listen(server: Server, path: string, told: string): Promise<void>
     socket.on('error', () => undefined)
     socket.end(told)
   })
-  // From the first moment on, whatever others may do with the files of this process.
-  const others = process.umask(OWNER_ONLY_MASK)
+  // The socket has its mode as it is created: until a later chmod, another user could connect.
+  const usualMask = process.umask(OWNER_ONLY_MASK)
   server.listen(path)
-  process.umask(others)
+  process.umask(usualMask)
   await once(server, 'listening')
   server.unref()
 }

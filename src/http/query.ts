@@ -11,16 +11,16 @@ interface Query {
   readonly [COUNT]?: number
 }
 
-/**
- * Reads the parameters of a query. To read thousands would take a millisecond, so if there are too many, they are only counted.
- * A part of a string refers to the whole in V8. So what is remembered of a value, such as a key, would keep a target of 16 KB in memory.
- */
+/** Reads the parameters of a query. To read thousands would take a millisecond, so if there are too many, they are only counted. */
 export function parseQuery(query: string): Query {
   const count = parametersIn(query)
   return count > MAX_PARAMETERS ? { [COUNT]: count } : parse(copyOf(query))
 }
 
-/** A string of its own. Targets have characters of one byte only. */
+/**
+ * A string of its own. In V8, a part of a string refers to the whole: a remembered key would keep a request target of 16 KB in memory.
+ * Targets have characters of one byte only.
+ */
 function copyOf(text: string): string {
   return text === '' ? text : Buffer.from(text, 'latin1').toString('latin1')
 }

@@ -47,7 +47,6 @@ export default class CleanEnvironment extends TestEnvironment {
   }
 }
 
-/** Kills a process, which may have ended with its parent meanwhile. */
 /** Includes the start time, since the kernel reuses the ids of ended processes. */
 function identityOf({ pid, startedAt }: ProcessEntry): string {
   return `${pid} since ${startedAt}`

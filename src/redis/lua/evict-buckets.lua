@@ -6,7 +6,7 @@
 
   Returns where it has ended, which is 0 after the last key, and how many keys it has deleted.
 ]]
--- As a rule, buckets are much smaller than policies and events, so these take less than a hundredth of the memory.
+-- As a rule, so few buckets take less than a hundredth of the memory: they are much smaller than policies and events.
 local FEW, FEW_SHARE = 5000, 0.03
 
 local function is_evictable(key)
