@@ -9,6 +9,7 @@ import type { InProcessConnection, Reply } from './in-process-connection.ts'
 import type { QuotaCount } from './quota-count-lines.ts'
 import { QuotaCountsFile } from './quota-counts-file.ts'
 import { restoreQuotaCounts } from './restore-quota-counts.ts'
+import { scanKeys } from './scan-keys.ts'
 import { StartProgress } from './start-progress.ts'
 
 /** Interval at which changed counts are looked for, in ms. */
@@ -23,8 +24,11 @@ const PASS_MS = 200
 /** Fewer are not worth a call. */
 const MIN_KEYS_PER_TURN = 100
 
-/** About as many keys are looked at in a turn of the event loop. */
-const KEYS_PER_SCAN = 500
+/** How long a stop waits for the search for counts, in ms: a few hundred thousand buckets. For millions, it takes longer than a stop may. */
+const MAX_SEARCH_AT_STOP_MS = 1_000
+
+const SEARCH_GIVEN_UP =
+  'the search for counts of quotas was given up: the next start may forget what was spent just before the first quota was known'
 
 const FILE = 'quotas.ndjson'
 
@@ -58,6 +62,8 @@ export class QuotaCounts {
   readonly #changed = new Set<string>()
   #timer: NodeJS.Timeout | undefined
   #finding: Promise<void> | undefined
+  /** When the search is given up, on the clock of `performance`. */
+  #searchEndsAt = Number.POSITIVE_INFINITY
   #writing: Promise<void> | undefined
   #settling: Promise<void> | undefined
   /** Whether the last write succeeded. */
@@ -113,20 +119,19 @@ export class QuotaCounts {
 
   /** Looks for counts in all buckets of the store. */
   async #findCounts(): Promise<void> {
-    const buckets = `${bucketsPrefix(this.#options.keyPrefix)}*`
-    let cursor = '0'
-    do {
-      const scanned = this.#commands.call('SCAN', cursor, 'MATCH', buckets, 'COUNT', KEYS_PER_SCAN)
-      const [next, keys] = scanned as [string, string[]]
+    for await (const keys of scanKeys(this.#commands, `${bucketsPrefix(this.#options.keyPrefix)}*`)) {
+      if (performance.now() > this.#searchEndsAt) {
+        this.#options.logger.warn(SEARCH_GIVEN_UP)
+        return
+      }
       for (const [key, count] of this.#read(keys)) if (count !== undefined) this.#changed.add(key)
-      cursor = next
-      await nextTurn()
-    } while (cursor !== '0')
+    }
   }
 
   /** Writes what has changed, and then what has changed meanwhile. */
   async close(): Promise<void> {
     clearInterval(this.#timer)
+    this.#searchEndsAt = performance.now() + MAX_SEARCH_AT_STOP_MS
     await this.#finding
     await this.#writing
     await this.#settling

@@ -21,13 +21,13 @@ afterEach(async () => {
   rmSync(dataDir, { recursive: true, force: true })
 })
 
-/** A store in which every bucket has a quota. */
-function fakeStore() {
+/** A store in which every bucket has a quota. A search finds one in each piece. */
+function fakeStore({ pieces = 0 } = {}) {
   const changed: string[] = []
   const commands = {
     send: (): Reply[] => [],
-    call: (name: string | number = '', _script?: unknown, count?: unknown): Reply => {
-      if (name === 'SCAN') return ['0', []]
+    call: (name: string | number = '', scriptOrCursor?: unknown, count?: unknown): Reply => {
+      if (name === 'SCAN') return pieceAt(Number(scriptOrCursor), pieces)
       return name === 'EVAL' ? Array.from({ length: Number(count) }, () => ['01', Date.now() + 1e9]).flat() : 'OK'
     },
   }
@@ -36,6 +36,12 @@ function fakeStore() {
     takePushed: (): Reply[] => (changed.length === 0 ? [] : [['message', '__redis__:invalidate', changed.splice(0)]]),
   }
   return { changed, connections: { commands, tracking } }
+}
+
+function pieceAt(cursor: number, pieces: number): Reply {
+  if (pieces === 0) return ['0', []]
+  const next = cursor + 1
+  return [next < pieces ? String(next) : '0', [`key-${cursor}`]]
 }
 
 /** Turns of the event loop that are busy, with what changes in them, and the time that they have taken. */
@@ -56,20 +62,45 @@ class BusyTurns {
   }
 }
 
-it('what changed more than a second ago is on disk, however busy the process is', async () => {
-  const { changed, connections } = fakeStore()
+const logged: string[] = []
+const open = async (connections: ReturnType<typeof fakeStore>['connections']) => {
+  logged.length = 0
   counts = await QuotaCounts.open(connections, {
     dataDir,
     directory: { isHeld: true },
     keyPrefix: 'throttler',
-    logger: pino({ enabled: false }),
+    logger: pino({ base: null, timestamp: false }, { write: line => logged.push(JSON.parse(line).msg) }),
   })
+}
+const writtenKeys = () =>
+  new Set(readFileSync(join(dataDir, 'quotas.ndjson'), 'utf8').split('\n').filter(Boolean).map(keyOf))
+
+it('what changed more than a second ago is on disk, however busy the process is', async () => {
+  const { changed, connections } = fakeStore()
+  await open(connections)
   counts.keep()
   const turns = new BusyTurns()
   while (turns.ms < LOAD_MS) await turns.take(changed)
-  const written = new Set(readFileSync(join(dataDir, 'quotas.ndjson'), 'utf8').split('\n').filter(Boolean).map(keyOf))
+  const written = writtenKeys()
   const lost = turns.changedAtMs.filter((ms, i) => ms < turns.ms - 1_000 && !written.has(`key-${i}`))
   expect(lost).toHaveLength(0)
+})
+
+it('a stop waits for a search for counts that soon ends', async () => {
+  const pieces = 100
+  await open(fakeStore({ pieces }).connections)
+  counts.keep()
+  await counts.close()
+  expect(writtenKeys().size).toBe(pieces)
+  expect(logged).toEqual([])
+})
+
+it('a stop gives up a search for counts that takes long, writes what was found, and says so', async () => {
+  await open(fakeStore({ pieces: Number.POSITIVE_INFINITY }).connections)
+  counts.keep()
+  await counts.close()
+  expect(writtenKeys()).toContain('key-0')
+  expect(logged).toEqual([expect.stringContaining('the search for counts of quotas was given up')])
 })
 
 function keyOf(line: string): string {
