@@ -15,9 +15,16 @@ const FREE_BYTES = 32 * 2 ** 20
 
 const KEYS_PER_CALL = 1_000
 
-/** How long an eviction takes in one turn of the event loop, in ms, and how long if nothing is free any more. */
+/** How long an eviction takes in one turn of the event loop, in ms. */
 const TURN_MS = 5
 const MAX_TURN_MS = 40
+
+/**
+ * Share of the buckets it looks at that an eviction deletes. To look at one takes longer than to delete it. So a larger share makes room
+ * faster, but deletes more of the buckets that would not be full soon.
+ */
+const SHARE = 0.25
+const LARGE_SHARE = 0.75
 
 /** If a look at all keys evicts so few, it is not buckets that fill the memory. */
 const FEW_EVICTED = 500
@@ -74,9 +81,9 @@ export class BucketEviction {
       const { used, max } = memoryOf(this.#options.store)
       const missing = used - (max - FREE_BYTES)
       if (missing <= 0) return
-      // The faster buckets come, the less is free, and the more are evicted.
-      turnMs = TURN_MS + (MAX_TURN_MS - TURN_MS) * (missing / FREE_BYTES)
-      this.#evictSome(max)
+      const pace = paceFor(missing / FREE_BYTES)
+      turnMs = pace.turnMs
+      this.#evictSome(max, pace.share)
     }
     // Between two turns, checks are answered.
     this.#nextTurn = setImmediate(() => {
@@ -85,8 +92,8 @@ export class BucketEviction {
     })
   }
 
-  #evictSome(maxBytes: number): void {
-    const script = ['EVAL', evictBucketsScript.lua, 0, this.#cursor, KEYS_PER_CALL, ...this.#prefixes]
+  #evictSome(maxBytes: number, share: number): void {
+    const script = ['EVAL', evictBucketsScript.lua, 0, this.#cursor, KEYS_PER_CALL, share, ...this.#prefixes]
     const [cursor, evicted] = this.#options.store.call(...script) as [string, number]
     this.#cursor = cursor
     this.#evicted += evicted
@@ -109,5 +116,16 @@ export class BucketEviction {
     this.#maxBytes = undefined
     store.call('CONFIG', 'SET', 'maxmemory', maxBytes)
     logger.info('the memory has room again: changes are accepted')
+  }
+}
+
+/**
+ * How fast room is made, by how much of what is kept free is used. Buckets that come may be many times larger than those that are deleted.
+ * First the share grows, since the turns delay checks. At last, all are deleted: in a full memory, no check is counted.
+ */
+function paceFor(used: number): { readonly turnMs: number; readonly share: number } {
+  return {
+    turnMs: TURN_MS + (MAX_TURN_MS - TURN_MS) * Math.min(1, used / 0.5),
+    share: used > 0.75 ? 1 : SHARE + (LARGE_SHARE - SHARE) * Math.min(1, used / 0.25),
   }
 }

@@ -1,6 +1,7 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
 import { BucketEviction } from '../../src/embedded/bucket-eviction.ts'
+import type { Command } from '../../src/embedded/commands.ts'
 import type { InProcessConnection } from '../../src/embedded/in-process-connection.ts'
 import { memoryOf } from '../../src/embedded/memory-of.ts'
 import { EmbeddedValkey } from '../../src/embedded/valkey.ts'
@@ -47,12 +48,26 @@ const hasBucket = (n: number) => store.call('EXISTS', `${BUCKET}tag}:${n}`) === 
 const addPolicies = (count: number) => repeat(count, "'ZADD', 'versions:' .. n, 1, 1")
 const keys = () => store.call('DBSIZE') as number
 
+/** How many buckets each look at some keys has deleted. */
+let deletions: number[] = []
+const recordDeletions = (...command: Command) => {
+  const reply = store.call(...command)
+  if (command[0] === 'EVAL') deletions.push((reply as [string, number])[1])
+  return reply
+}
+
 /** Lets the store use so little memory that these bytes are missing. */
 const evictFor = (missingBytes: number) => {
   const maxBytes = memoryOf(store).used + FREE_BYTES - missingBytes
   store.call('CONFIG', 'SET', 'maxmemory', maxBytes)
   const logger = createLogger({ level: 'silent', role: 'store' })
-  eviction = new BucketEviction({ store, keyPrefix: KEY_PREFIX, memoryBytes: () => 1_280 * MIB, logger })
+  deletions = []
+  eviction = new BucketEviction({
+    store: { call: recordDeletions },
+    keyPrefix: KEY_PREFIX,
+    memoryBytes: () => 1_280 * MIB,
+    logger,
+  })
   return {
     writesAreRefused: () => eventually(async () => expect(memoryOf(store).max).toBe(maxBytes - FREE_BYTES)),
     hasRoom: () => eventually(async () => expect(memoryOf(store).used).toBeLessThanOrEqual(maxBytes - FREE_BYTES)),
@@ -82,6 +97,18 @@ it('evicts no more of many buckets among policies than it needs, beginning with 
   expect(evicted).toBeLessThan(50_000)
   expect(hasBucket(200_000)).toBe(true)
   expect(Array.from({ length: evicted }, (_, i) => i + 1).every(hasBucket)).toBe(false)
+})
+
+it.each([
+  { missingMib: 0.25, share: 0.25, until: 'nearly all is free that is kept free' },
+  { missingMib: 8, share: 0.75, until: 'a quarter of it is used' },
+  { missingMib: 28, share: 0.95, until: 'nearly all of it is used' },
+])('deletes a share of $share of the buckets it looks at when $until', async ({ missingMib, share }) => {
+  await addBuckets(100_000)
+  evictFor(missingMib * MIB)
+  await eventually(async () => expect(deletions.length).toBeGreaterThan(0))
+  expect(deletions[0]).toBeGreaterThan(share * 1_000 - 50)
+  expect(deletions[0]).toBeLessThan(share * 1_000 + 50)
 })
 
 it('stops to evict when few buckets are left', async () => {
