@@ -157,7 +157,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     route.onRequest = [...hooksFor(route.url, route.config?.access), ...[route.onRequest ?? []].flat()]
   })
 
-  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.drain) })
+  addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.drain, memory) })
   return app
 }
 

@@ -1,7 +1,10 @@
 import type { FastifyRequest } from 'fastify'
 import { Admission } from '../access/admission.ts'
+import type { SharedBound } from '../connections/shared-bound.ts'
 import { type TaskQueue, waitForTurn } from '../connections/wait-for-turn.ts'
+import { clientOf } from '../lib/client-of.ts'
 import { draining } from '../lib/draining.ts'
+import { Problem } from '../lib/errors.ts'
 import { Turns } from '../lib/turns.ts'
 import { connectionEnded } from './arriving-bodies.ts'
 
@@ -15,16 +18,20 @@ const PACE = { perSecond: MAX_ENTRIES_PER_SECOND / ENTRIES_PER_PART, burst: 16 }
 /** Reads of a kind at once. More would hold more memory and end no sooner. */
 const MAX_AT_ONCE = 2
 
+/** Reads of a kind that may wait to begin. Each holds a request, and takes a part although its client may have left. */
+const MAX_WAITING = 200
+
+/** Memory of a read that has begun, besides what its client has not read. */
+const BYTES_PER_READ = 16 * 1024
+
 /** People wait for a list, and machines for an export, so a list waits for no export. */
 export type LongReadKind = 'list' | 'export'
 
 type ReadRequest = Pick<FastifyRequest, 'socket' | 'ip'>
 
-interface LongRead {
+interface LongReadOptions {
   readonly kind: LongReadKind
   readonly request: ReadRequest
-  /** Whether the response has begun, so that it can no longer be refused. Default: it has not. */
-  readonly isBegun?: boolean
 }
 
 /**
@@ -33,62 +40,104 @@ interface LongRead {
  */
 export class LongReads {
   readonly #reads: Readonly<Record<LongReadKind, Admission>> = {
-    list: new Admission({ maxWeight: MAX_AT_ONCE }),
-    export: new Admission({ maxWeight: MAX_AT_ONCE }),
+    list: new Admission({ maxWeight: MAX_AT_ONCE, maxWaiting: MAX_WAITING }),
+    export: new Admission({ maxWeight: MAX_AT_ONCE, maxWaiting: MAX_WAITING }),
   }
   readonly #parts = new Turns(PACE)
   readonly #drain: AbortSignal
-  /** Refuses each read that waits, if its response has not begun. */
-  readonly #refusals = new Set<() => void>()
+  readonly #memory: SharedBound
 
-  /** @param drain aborts when the process begins to drain; reads that wait then are refused, since they would delay its stop */
-  constructor(drain: AbortSignal) {
+  /**
+   * @param drain aborts when the process begins to drain; reads that wait then are refused, since they would delay its stop
+   * @param memory that all clients share
+   */
+  constructor(drain: AbortSignal, memory: SharedBound) {
     this.#drain = drain
+    this.#memory = memory
     drain.addEventListener('abort', () => {
-      for (const refuse of this.#refusals) refuse()
+      for (const reads of Object.values(this.#reads)) reads.dropAll()
     })
   }
 
   /**
    * Runs a read when it is its turn.
    * @param run waits for `nextPart` before it reads a part
-   * @throws {Problem} `draining`; another one if the connection closes before the last part
+   * @throws as `begin` and `nextPart`
    */
-  async read<T>(
-    { kind, request, isBegun = false }: LongRead,
-    run: (nextPart: () => Promise<void>) => Promise<T>,
-  ): Promise<T> {
-    const reads = this.#reads[kind]
-    if (isBegun) await turnIn(reads, request)
-    else await this.#turnUnlessDraining(reads, request)
+  async read<T>(options: LongReadOptions, run: (nextPart: () => Promise<void>) => Promise<T>): Promise<T> {
+    const read = await this.begin(options)
     try {
-      return await run(() => turnIn(this.#parts, request))
+      return await run(() => read.nextPart())
     } finally {
-      reads.end(1)
+      read.end()
     }
   }
 
-  async #turnUnlessDraining(reads: Admission, request: ReadRequest): Promise<void> {
-    if (!this.#drain.aborted) await this.#refusableTurn(reads, request)
+  /**
+   * Resolves when it is the turn of a read, which has an end.
+   * @throws {Problem} `overloaded`, `draining`; another one if the connection closes before
+   */
+  async begin({ kind, request }: LongReadOptions): Promise<LongRead> {
+    const reads = this.#reads[kind]
+    if (!this.#drain.aborted) await turnIn(reads, request, () => this.#refusal(kind))
     else if (!reads.tryBegin(1)) throw draining()
+    return new LongRead({ request, parts: this.#parts, memory: this.#memory, leave: () => reads.end(1) })
   }
 
-  #refusableTurn(reads: Admission, request: ReadRequest): Promise<void> {
-    let refuse = () => {}
-    const turn = new Promise<void>((run, reject) => {
-      const withdraw = waitForTurn(reads, request, { run, gone: () => reject(connectionEnded()) })
-      refuse = () => {
-        withdraw()
-        reject(draining())
-      }
-    })
-    this.#refusals.add(refuse)
-    return turn.finally(() => this.#refusals.delete(refuse))
+  #refusal(kind: LongReadKind): Problem {
+    if (this.#drain.aborted) return draining()
+    return new Problem('overloaded', `more than ${MAX_WAITING} ${kind}s wait for their turn; try again`)
   }
 }
 
-function turnIn(queue: TaskQueue, request: ReadRequest): Promise<void> {
+interface LongReadParts {
+  readonly request: ReadRequest
+  readonly parts: Turns
+  readonly memory: SharedBound
+  readonly leave: () => void
+}
+
+/** A read that has begun. It holds memory until its end, and disconnects its client if that is too much. */
+export class LongRead {
+  readonly #options: LongReadParts
+  readonly #client: string
+  readonly #disconnect: () => void
+  #hasLeft = false
+
+  constructor(options: LongReadParts) {
+    const { request, memory } = options
+    this.#options = options
+    this.#client = clientOf(request.ip)
+    this.#disconnect = () => void request.socket.destroy()
+    memory.hold(this.#client, this.#disconnect, BYTES_PER_READ)
+  }
+
+  /**
+   * Resolves when the next part may be read.
+   * @throws {Problem} if the connection closes before
+   */
+  nextPart(): Promise<void> {
+    return turnIn(this.#options.parts, this.#options.request)
+  }
+
+  /**
+   * Leaves its place to the next read, if it has not yet. A read that waited for its client goes on without a place, since it has waited
+   * for its turn once. Its parts still wait for theirs.
+   */
+  leave(): void {
+    if (this.#hasLeft) return
+    this.#hasLeft = true
+    this.#options.leave()
+  }
+
+  end(): void {
+    this.leave()
+    this.#options.memory.release(this.#client, this.#disconnect)
+  }
+}
+
+function turnIn(queue: TaskQueue, request: ReadRequest, refusal?: () => Problem): Promise<void> {
   return new Promise((run, reject) => {
-    waitForTurn(queue, request, { run, gone: () => reject(connectionEnded()) })
+    waitForTurn(queue, request, { run, drop: () => reject(refusal?.()), gone: () => reject(connectionEnded()) })
   })
 }

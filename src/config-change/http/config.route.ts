@@ -52,7 +52,6 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       const { limit, cursor } = request.query
       const cursors = versionCursor(key)
       const events = await readPage(reads, request, {
-        kind: 'list',
         limit: limit + 1,
         after: cursor === undefined ? 0 : cursors.decode(cursor),
         read: (after, wanted) => reader.history(key, { after, limit: wanted }),
@@ -79,7 +78,6 @@ export const configRoutes: FastifyPluginAsyncTypebox<ConfigRoutesOptions> = asyn
       const { prefix, limit, cursor } = request.query
       const cursors = keyCursor(prefix)
       const records = await readPage(reads, request, {
-        kind: 'list',
         limit: limit + 1,
         after: cursor === undefined ? undefined : cursors.decode(cursor),
         read: (after, wanted) => reader.list({ prefix, after, limit: wanted }),

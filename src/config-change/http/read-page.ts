@@ -1,11 +1,8 @@
 import type { FastifyRequest } from 'fastify'
-import { ENTRIES_PER_PART, type LongReadKind, type LongReads } from '../../http/long-reads.ts'
+import { ENTRIES_PER_PART, type LongReads } from '../../http/long-reads.ts'
 import { mapStoreErrors } from '../map-store-errors.ts'
 
 interface PageQuery<Entry, Position> {
-  readonly kind: LongReadKind
-  /** Whether the response has begun. Default: it has not. */
-  readonly isBegun?: boolean
   readonly limit: number
   /** Where the page begins. */
   readonly after: Position
@@ -16,14 +13,14 @@ interface PageQuery<Entry, Position> {
 
 /**
  * Reads the entries of a page in parts, each in its turn.
- * @throws {Problem} `config-store-unavailable`, `draining`; another one if the connection closes
+ * @throws {Problem} `config-store-unavailable`, `overloaded`, `draining`; another one if the connection closes
  */
 export function readPage<Entry, Position>(
   reads: LongReads,
   request: FastifyRequest,
-  { kind, isBegun = false, limit, after, read, positionOf }: PageQuery<Entry, Position>,
+  { limit, after, read, positionOf }: PageQuery<Entry, Position>,
 ): Promise<readonly Entry[]> {
-  return reads.read({ kind, request, isBegun }, async nextPart => {
+  return reads.read({ kind: 'list', request }, async nextPart => {
     const entries: Entry[] = []
     for (let position = after; ; ) {
       const wanted = Math.min(limit - entries.length, ENTRIES_PER_PART)

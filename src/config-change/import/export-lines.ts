@@ -1,3 +1,4 @@
+import type { PolicyRecord } from '../../domain/policy-record.ts'
 import { storeProblem } from '../map-store-errors.ts'
 import type { PolicyReader } from '../ports.ts'
 import { exportLine } from './import-line.ts'
@@ -14,9 +15,14 @@ export async function* exportLines(
   try {
     for await (const records of reader.all()) {
       onChunk(records.length)
-      yield records.map(record => `${exportLine(record)}\n`).join('')
+      yield linesOf(records)
     }
   } catch (cause) {
     throw storeProblem(cause)
   }
+}
+
+/** The lines of some policies. */
+export function linesOf(records: readonly PolicyRecord[]): string {
+  return records.map(record => `${exportLine(record)}\n`).join('')
 }

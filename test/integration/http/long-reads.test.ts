@@ -31,13 +31,13 @@ async function storeReads(): Promise<number> {
   return Number(/cmdstat_hmget:calls=([0-9]+)/.exec(stats)?.[1] ?? 0)
 }
 
-/** Sends requests of one client, each on a connection of its own, and waits for the first response to begin. */
-async function sendMany(count: number, path: string): Promise<Socket[]> {
+/** Sends requests, each on a connection of its own, and waits for the first response to begin. By default, they are those of one client. */
+async function sendMany(count: number, path: string, clientOf = (_i: number) => '192.0.2.1'): Promise<Socket[]> {
   const sockets = Array.from({ length: count }, () => connect({ host: '127.0.0.1', port: given.app.port }))
   await Promise.all(sockets.map(socket => once(socket, 'connect')))
-  const fields = 'host: localhost\r\nx-forwarded-for: 192.0.2.1\r\nconnection: close'
+  const fieldsOf = (i: number) => `host: localhost\r\nx-forwarded-for: ${clientOf(i)}\r\nconnection: close`
   const begun = Promise.race(sockets.map(socket => once(socket, 'readable')))
-  for (const socket of sockets) socket.write(`GET ${path} HTTP/1.1\r\n${fields}\r\n\r\n`)
+  for (const [i, socket] of sockets.entries()) socket.write(`GET ${path} HTTP/1.1\r\n${fieldsOf(i)}\r\n\r\n`)
   await begun
   return sockets
 }
@@ -99,9 +99,27 @@ it('the list of another client waits for no export, and its export takes turns w
   expect((await getAs('192.0.2.2', '/config?limit=1000')).body.items).toHaveLength(1_000)
   expect(ended).toBe(0)
   expect((await getAs('192.0.2.2', '/config/export')).text).toBe(LINES.join(''))
-  expect(ended).toBe(0)
+  expect(ended).toBeLessThan(10)
   for (const socket of sockets) socket.resetAndDestroy()
   await eventually(() => expect(ended).toBe(EXPORTS))
+})
+
+it('few exports have begun when the first one ends, even if each is that of another client', async () => {
+  const sockets = await sendMany(50, '/config/export', i => `192.0.2.${i}`)
+  await Promise.race(sockets.map(socket => once(socket.resume(), 'end')))
+  expect(sockets.filter(({ bytesRead }) => bytesRead > 0).length).toBeLessThan(10)
+  for (const socket of sockets) socket.destroy()
+})
+
+it('of hundreds of exports that wait, some of the client with the most are refused, and none of another client', async () => {
+  const sockets = await sendMany(300, '/config/export')
+  const answers: string[] = []
+  for (const socket of sockets) socket.on('data', (chunk: Buffer) => answers.push(chunk.toString()))
+  expect((await getAs('192.0.2.2', '/config/export')).text).toBe(LINES.join(''))
+  const refused = answers.filter(answer => answer.startsWith('HTTP/1.1 503 '))
+  expect(refused.length).toBeGreaterThan(50)
+  for (const answer of refused) expect(answer).toMatch(/\r\nretry-after: 1\r\n[\s\S]*"code":"overloaded"/i)
+  for (const socket of sockets) socket.resetAndDestroy()
 })
 
 it('lists that wait when the process begins to drain are refused, and say that their connections close', async () => {

@@ -1,9 +1,10 @@
 import { EventEmitter } from 'node:events'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
+import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { LongReads } from '../../../src/http/long-reads.ts'
 
-type LongRead = Parameters<LongReads['read']>[0]
-type ReadRequest = LongRead['request']
+type Options = Parameters<LongReads['read']>[0]
+type ReadRequest = Options['request']
 
 /** Time in which everything happens that waits for no pace, in ms. */
 const SOON_MS = 3
@@ -14,7 +15,7 @@ let events: string[]
 beforeEach(() => {
   jest.useFakeTimers()
   drain = new AbortController()
-  reads = new LongReads(drain.signal)
+  reads = new LongReads(drain.signal, new SharedBound(1_000_000))
   events = []
 })
 afterEach(() => {
@@ -124,26 +125,61 @@ it('a read that fails leaves its place to the next', async () => {
   expect([await Promise.all(failed), events]).toEqual([Array(3).fill('Error: a fault'), ['next']])
 })
 
+it('reads that have begun get all their parts before another one begins', async () => {
+  for (const name of ['a', 'b', 'c']) readParts(name, 50, requestOf(`192.0.2.${name}`))
+  await jest.advanceTimersByTimeAsync(1_000)
+  const firstEnd = events.findIndex(event => event.endsWith('ended'))
+  expect(events.slice(0, firstEnd)).not.toContain('c')
+  expect(countOf('c ended')).toBe(1)
+})
+
+it('a read that leaves its place gets further parts, and another one begins', async () => {
+  const begun = reads.begin({ kind: 'export', request: requestOf() })
+  for (const name of ['b', 'c', 'd']) held('export', name)
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  expect(events).toEqual(['b'])
+  const read = await begun
+  read.leave()
+  read.leave()
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  expect(events).toEqual(['b', 'c'])
+  const part = read.nextPart()
+  await jest.advanceTimersByTimeAsync(SOON_MS)
+  await expect(part).resolves.toBeUndefined()
+})
+
 /** What becomes of a read, which ends at once when it runs. */
-function outcomeOf(isBegun: boolean): Promise<string> {
-  return reads.read({ kind: 'export', request: requestOf(), isBegun }, async () => 'read').catch(({ code }) => code)
+function outcomeOf(kind: Options['kind'] = 'export'): Promise<string> {
+  return reads.read({ kind, request: requestOf() }, async () => 'read').catch(({ code }) => code)
 }
 
-it('reads that wait when the process begins to drain are refused, unless their response has begun', async () => {
-  const ends = ['a', 'b'].map(name => held('export', name))
-  const [waiting, begun] = [outcomeOf(false), outcomeOf(true)]
+it.each(['list', 'export'] as const)(
+  'of more than 200 reads that wait, the client with the most loses its newest: %s',
+  async kind => {
+    const ends = ['a', 'b'].map(name => held(kind, name))
+    await jest.advanceTimersByTimeAsync(SOON_MS)
+    const waiting = Array.from({ length: 200 }, () => outcomeOf(kind))
+    held(kind, 'c', requestOf('192.0.2.2'))
+    expect(await waiting.pop()).toBe('overloaded')
+    for (const end of ends) end()
+    await jest.advanceTimersByTimeAsync(1_000)
+    expect(events).toEqual(['a', 'b', 'c'])
+    expect(new Set(await Promise.all(waiting))).toEqual(new Set(['read']))
+  },
+)
+
+it('reads that wait when the process begins to drain are refused', async () => {
+  for (const name of ['a', 'b']) held('export', name)
+  const waiting = outcomeOf()
   await jest.advanceTimersByTimeAsync(SOON_MS)
   drain.abort()
   expect(await waiting).toBe('draining')
-  for (const end of ends) end()
-  await jest.advanceTimersByTimeAsync(SOON_MS)
-  expect(await begun).toBe('read')
 })
 
 it('a read that comes while the process drains runs if it need not wait', async () => {
   drain.abort()
-  expect(await outcomeOf(false)).toBe('read')
+  expect(await outcomeOf()).toBe('read')
   await jest.advanceTimersByTimeAsync(SOON_MS)
   for (const name of ['a', 'b']) held('export', name)
-  expect(await outcomeOf(false)).toBe('draining')
+  expect(await outcomeOf()).toBe('draining')
 })

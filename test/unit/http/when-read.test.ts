@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { expect, it } from '@jest/globals'
+import { beforeEach, expect, it, jest } from '@jest/globals'
 import { whenRead } from '../../../src/http/when-read.ts'
 
 type FakeResponse = EventEmitter & { writableNeedDrain: boolean; destroyed: boolean; writableEnded: boolean }
@@ -17,14 +17,21 @@ async function resultOf(read: Promise<boolean>): Promise<boolean | 'waits'> {
   return Promise.race([read, 'waits' as const])
 }
 
+let behind: jest.Mock
+beforeEach(() => {
+  behind = jest.fn()
+})
+
 it('a response that the client has read goes on', async () => {
-  expect(await resultOf(whenRead(responseWith({})))).toBe(true)
+  expect(await resultOf(whenRead(responseWith({}), behind))).toBe(true)
+  expect(behind).not.toHaveBeenCalled()
 })
 
 it('a response that the client does not read waits until it does', async () => {
   const response = responseWith({ writableNeedDrain: true })
-  const read = whenRead(response)
+  const read = whenRead(response, behind)
   expect(await resultOf(read)).toBe('waits')
+  expect(behind).toHaveBeenCalledTimes(1)
   response.emit('drain')
   expect(await resultOf(read)).toBe(true)
   expect(response.eventNames()).toEqual([])
@@ -32,7 +39,7 @@ it('a response that the client does not read waits until it does', async () => {
 
 it('a response whose connection closes while it waits is over', async () => {
   const response = responseWith({ writableNeedDrain: true })
-  const read = whenRead(response)
+  const read = whenRead(response, behind)
   await nextTurn()
   response.destroyed = true
   response.emit('close')
@@ -40,5 +47,5 @@ it('a response whose connection closes while it waits is over', async () => {
 })
 
 it.each([{ destroyed: true }, { writableEnded: true }])('a response with %j is over', async state => {
-  expect(await resultOf(whenRead(responseWith(state)))).toBe(false)
+  expect(await resultOf(whenRead(responseWith(state), behind))).toBe(false)
 })
