@@ -2,15 +2,23 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Node's names for the functions of a parser that take fields, and a part of a body. */
+/** Node's names for the functions of a parser that begin a message, take fields and a part of a body, and end a message. */
+const BEGIN_MESSAGE = 0
 const TAKE_FIELDS = 1
 const TAKE_BODY = 3
+const END_MESSAGE = 4
+
+/** Node's names for its listeners of a connection. */
+const ON_DATA = 'bound socketOnData'
+const ON_END = 'bound socketOnEnd'
 
 /** Tells the parser that the remaining bytes are not HTTP, as after an upgrade, so it ignores them. */
 const NOT_HTTP = 2
 
 /** Node's name for the list of a server's parsers. */
 const PARSERS = 'http.server.connections'
+
+const IS_BETWEEN_MESSAGES = Symbol('whether the last message has ended, and no other has begun')
 
 type TakeFields = (this: Parser, fields: readonly string[], url: string) => void
 type TakeBody = (this: Parser, part: Buffer) => void
@@ -25,8 +33,11 @@ interface Parser {
   /** Handles the head of a request, and returns how to continue. */
   onIncoming: () => number
   /** Takes 32 fields, or the last ones if there were more. */
+  [BEGIN_MESSAGE]: (() => void) | null
   [TAKE_FIELDS]: TakeFields
   [TAKE_BODY]: TakeBody | undefined
+  [END_MESSAGE]: () => void
+  [IS_BETWEEN_MESSAGES]?: boolean
 }
 
 /** An event of a server: the parser of a connection has taken fields. */
@@ -37,6 +48,9 @@ const reporting = new WeakSet<Parser>()
 
 /** Parsers that call back for each part of a body. */
 const watched = new WeakSet<Parser>()
+
+/** Parsers that know when they are between messages. */
+const ending = new WeakSet<Parser>()
 
 interface ParserList {
   /** The parsers whose connection has sent nothing yet, or an unfinished request; the oldest first. */
@@ -125,4 +139,52 @@ export function watchParts(connection: Socket, onPart: (connection: Socket) => v
     if (this.socket) onPart(this.socket)
     take.call(this, part)
   }
+}
+
+/** What Node's parser does with the input of a connection. */
+export interface ParserFeed {
+  /** Whether the last message has ended and no other has begun, so that the next byte begins one. `false` before the first message. */
+  isBetweenMessages(): boolean
+  parse(bytes: Buffer): void
+  end(): void
+}
+
+type Listener = (...args: unknown[]) => void
+
+/** Takes the input of a connection from its parser, which then gets only what it is fed. Returns `undefined` if Node has changed too much. */
+export function takeInput(connection: Socket): ParserFeed | undefined {
+  const parser = parserOf(connection)
+  const onData = listenerOf(connection, 'data', ON_DATA)
+  const onEnd = listenerOf(connection, 'end', ON_END)
+  if (!parser || !onData || !onEnd) return undefined
+  watchMessages(parser)
+  connection.off('data', onData).off('end', onEnd)
+  // Node can use the parser for another connection once this one is closed or handed over.
+  const isOurs = () => parserOf(connection) === parser
+  return {
+    isBetweenMessages: () => isOurs() && parser[IS_BETWEEN_MESSAGES] === true,
+    parse: bytes => void (isOurs() && onData(bytes)),
+    end: () => void (isOurs() && onEnd()),
+  }
+}
+
+function listenerOf(connection: Socket, event: string, name: string): Listener | undefined {
+  return (connection.listeners(event) as Listener[]).find(listener => listener.name === name)
+}
+
+function watchMessages(parser: Parser): void {
+  parser[IS_BETWEEN_MESSAGES] = false
+  // Node forgets this function after each connection, and keeps the other.
+  parser[BEGIN_MESSAGE] = beginMessage
+  if (ending.has(parser)) return
+  ending.add(parser)
+  const end = parser[END_MESSAGE]
+  parser[END_MESSAGE] = function () {
+    this[IS_BETWEEN_MESSAGES] = true
+    end.call(this)
+  }
+}
+
+function beginMessage(this: Parser): void {
+  this[IS_BETWEEN_MESSAGES] = false
 }

@@ -40,6 +40,17 @@ export class RequestTurns {
     server.off('request', handle).on('request', (request, response) => this.#take(request, response, handle))
   }
 
+  /** Whether further requests wait for the next turns. */
+  get isSpent(): boolean {
+    return this.#budget.isSpent
+  }
+
+  /** Counts a short request that the server's parser has not seen. */
+  spend(socket: Socket): void {
+    countRequest(socket)
+    this.#budget.spend(1)
+  }
+
   #take(request: IncomingMessage, response: ServerResponse, handle: RequestListener): void {
     const { socket } = request
     const work = workOf(request)

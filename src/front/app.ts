@@ -21,7 +21,7 @@ import { acceptOnlyJson } from '../http/json-body.ts'
 import { LongReads } from '../http/long-reads.ts'
 import { MAX_FIELDS, rejectMalformedRequests, rejectTooManyFields, rejectTunnels } from '../http/malformed-requests.ts'
 import { answerUnreadablePath, answerUnrouted, RouteMap } from '../http/methods.ts'
-import { answerErrors } from '../http/problem.ts'
+import { answerErrors, answerProblems } from '../http/problem.ts'
 import { parseQuery } from '../http/query.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
@@ -31,6 +31,7 @@ import { validateStrictly } from '../http/validate-strictly.ts'
 import type { Problem } from '../lib/errors.ts'
 import type { CallLog } from '../observability/call-log.ts'
 import type { Tracing } from '../tracing/tracer.ts'
+import { PlainChecks } from './plain-checks.ts'
 import { addRoutes, type RouteDependencies } from './routes.ts'
 
 /** Bounds of a body, unless its route has others. A policy with the most limits has 50 members and items. */
@@ -71,7 +72,8 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const bodies = new ArrivingBodies({ memory, discarding, largeRequests })
   const log = new RequestLog(deps.calls)
   const requestSpans = new RequestSpans(deps)
-  const handleError = answerErrors(log, deps.explainFailure)
+  const answerProblem = answerProblems(log, deps.explainFailure)
+  const handleError = answerErrors(answerProblem)
   const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({
@@ -102,12 +104,15 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   // A client may shut down its side after its request. Node's types do not declare this option.
   Object.assign(app.server, { httpAllowHalfOpen: true })
 
-  new RequestTurns(app.server)
+  const turns = new RequestTurns(app.server)
   const connections = new Connections(app.server, deps)
   const slowClients = new SlowClients(app.server, connections, memory)
   const unreadBodies = new UnreadBodies(app.server, discarding)
   const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })
-  app.addHook('preClose', async () => slowClients.close(deps.closingBodiesMs))
+  app.addHook('preClose', async () => {
+    await plainChecks?.answered()
+    slowClients.close(deps.closingBodiesMs)
+  })
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })
   watchFields(app.server, MAX_FIELDS, rejectTooManyFields(rejectMalformed))
@@ -138,6 +143,12 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
       answerUnrouted(request, reply, routes)
     } else done()
   })
+
+  // Neither a log of every request nor a trace knows of them.
+  const hasPlainChecks = !deps.calls.isVerbose && deps.tracing === undefined
+  const plainChecks = hasPlainChecks
+    ? new PlainChecks(app.server, { ...deps, log, connections, turns, answerProblem })
+    : undefined
 
   const authentication = new Authentication(app, deps.callers)
   const refuseWhenOverloaded = overloadHook(deps.isOverloaded)

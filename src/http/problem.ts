@@ -4,6 +4,7 @@ import { fieldErrors } from '../lib/field-errors.ts'
 import { connectionEnded } from './arriving-bodies.ts'
 import { emptyBody } from './json-body.ts'
 import type { ProblemResponse } from './problem.schema.ts'
+import type { LoggedRequest, Reply } from './reply.ts'
 import type { RequestLog } from './request-log.ts'
 
 export const PROBLEM_MEDIA_TYPE = 'application/problem+json; charset=utf-8'
@@ -21,31 +22,40 @@ export function problemBody(problem: Problem, requestId: string): ProblemRespons
   }
 }
 
-function sendProblem(request: FastifyRequest, reply: FastifyReply, problem: Problem): FastifyReply {
+export type AnswerProblem = (problem: Problem, request: LoggedRequest, reply: Reply) => void
+
+/**
+ * Answers with problems of the catalogue, and logs those that the service caused.
+ * @param explain returns the problem with what it does not say itself
+ */
+export function answerProblems(log: RequestLog, explain: (problem: Problem) => Problem): AnswerProblem {
+  return (given, request, reply) => {
+    const problem = explain(given)
+    if (problem.status >= 500 && problem.code !== 'http-version-unsupported') log.failed(request, problem)
+    sendProblem(request, reply, problem)
+  }
+}
+
+function sendProblem({ id }: LoggedRequest, reply: Reply, problem: Problem): void {
   const { retryAfter } = errorKind(problem.code)
   if (retryAfter !== undefined) reply.header('retry-after', String(retryAfter))
-  return reply
+  reply
     .code(problem.status)
     .headers(problem.headers)
     .header('content-type', PROBLEM_MEDIA_TYPE)
-    .send(JSON.stringify(problemBody(problem, request.id)))
+    .send(JSON.stringify(problemBody(problem, id)))
 }
 
 /** Ends a request with a problem from a callback, as `throw` does in a route. */
-export function fail(reply: FastifyReply, problem: Problem): void {
+export function fail(reply: Reply, problem: Problem): void {
   reply.send(problem)
 }
 
-/**
- * Answers thrown errors with problems of the catalogue. Other errors are bugs, which are logged and not shown.
- * @param explain returns the problem with what it does not say itself
- */
-export function answerErrors(log: RequestLog, explain: (problem: Problem) => Problem) {
-  return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): FastifyReply => {
-    const problem = explain(err instanceof Problem ? err : toProblem(err, request))
-    if (problem.status >= 500 && problem.code !== 'http-version-unsupported') log.failed(request, problem)
+/** Answers thrown errors with problems. Those that are not of the catalogue are bugs, which are logged and not shown. */
+export function answerErrors(answerProblem: AnswerProblem) {
+  return (err: FastifyError | Problem, request: FastifyRequest, reply: FastifyReply): void => {
     keepConnection(reply)
-    return sendProblem(request, reply, problem)
+    answerProblem(err instanceof Problem ? err : toProblem(err, request), request, reply)
   }
 }
 
@@ -69,7 +79,12 @@ function toProblem(err: FastifyError, { body, raw }: FastifyRequest): Problem {
   const known = FASTIFY_ERRORS[err.code]
   if (known !== undefined) return new Problem(known.code, known.detail)
   if (err === raw.errored) return connectionEnded()
-  return new Problem('internal', 'the service could not answer; its log has the reason', { cause: err })
+  return internalProblem(err)
+}
+
+/** The problem of a bug. */
+export function internalProblem(cause: unknown): Problem {
+  return new Problem('internal', 'the service could not answer; its log has the reason', { cause })
 }
 
 const FASTIFY_ERRORS: Readonly<Record<string, { code: ErrorCode; detail: string }>> = {

@@ -1,4 +1,5 @@
 import { parse } from 'fast-querystring'
+import { copyOf } from '../lib/copy-of.ts'
 
 /** Of a path or query. Thousands would fit into a request, and each unknown one is named in the answer. */
 export const MAX_PARAMETERS = 100
@@ -15,14 +16,6 @@ interface Query {
 export function parseQuery(query: string): Query {
   const count = parametersIn(query)
   return count > MAX_PARAMETERS ? { [COUNT]: count } : parse(copyOf(query))
-}
-
-/**
- * A string of its own. In V8, a part of a string refers to the whole: a remembered key would keep a request target of 16 KB in memory.
- * Targets have characters of one byte only.
- */
-function copyOf(text: string): string {
-  return text === '' ? text : Buffer.from(text, 'latin1').toString('latin1')
 }
 
 /** How many parameters a path or query has. */

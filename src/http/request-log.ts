@@ -3,6 +3,7 @@ import type { Problem } from '../lib/errors.ts'
 import { type CallKind, type CallLog, isSlow } from '../observability/call-log.ts'
 import type { Access } from './auth.ts'
 import type { OnRequest } from './hook.ts'
+import type { LoggedRequest } from './reply.ts'
 import { requestLine } from './request-line.ts'
 
 /** Monitoring systems request these every few seconds. */
@@ -30,12 +31,12 @@ export class RequestLog {
   }
 
   /** @param ms duration of the check */
-  checked(request: FastifyRequest, ms: number): void {
+  checked(request: LoggedRequest, ms: number): void {
     if (isSlow(ms)) this.#calls.slow(ms, () => requestLine(request, this.#calls))
   }
 
   /** A request is answered with a problem that the service caused. */
-  failed(request: FastifyRequest, problem: Problem): void {
+  failed(request: LoggedRequest, problem: Problem): void {
     this.#calls.failed(kindOf(request), problem, () => requestLine(request, this.#calls))
   }
 
@@ -56,7 +57,7 @@ function isQuiet(url: string, access: Access | undefined): boolean {
   return access === 'check' || MONITORING_PATHS.has(url)
 }
 
-function kindOf({ isOperator, routeOptions }: FastifyRequest): CallKind {
+function kindOf({ isOperator, routeOptions }: LoggedRequest): CallKind {
   if (isOperator) return 'operator'
   return routeOptions.config.access === 'check' ? 'check' : 'other'
 }

@@ -7,6 +7,7 @@ import type { RouteDocs } from '../../http/route-docs.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { ERRORS, Problem } from '../../lib/errors.ts'
 import type { BatchTurns } from '../batch-turns.ts'
+import type { Checker } from '../checker.ts'
 import type { CheckResult } from '../pending-check.ts'
 import { BATCH_BODY, BatchRequest, BatchResponse } from './batch.schema.ts'
 import { validateBatch } from './batch-validation.ts'
@@ -22,6 +23,7 @@ const DOCS: RouteDocs = {
 }
 
 export interface BatchRouteOptions extends CheckRoutesOptions {
+  readonly checker: Checker
   readonly bodies: ArrivingBodies
   readonly batchTurns: BatchTurns
 }

@@ -1,5 +1,6 @@
 import type { FastifyPluginAsyncTypebox } from '@fastify/type-provider-typebox'
 import { fail } from '../../http/problem.ts'
+import type { LoggedRequest, Reply } from '../../http/reply.ts'
 import type { RequestLog } from '../../http/request-log.ts'
 import type { RouteDocs } from '../../http/route-docs.ts'
 import { Problem } from '../../lib/errors.ts'
@@ -11,7 +12,7 @@ import { CheckRequest, DecisionResponse, DenialResponse } from './check.schema.t
 import { sendDecision, sendDenial } from './send-decision.ts'
 
 export interface CheckRoutesOptions {
-  readonly checker: Checker
+  readonly checker: Pick<Checker, 'check'>
   readonly fieldStyle: FieldStyle
   readonly log: RequestLog
 }
@@ -43,28 +44,36 @@ const DOCS: RouteDocs = {
 
 /** `POST /check`: may this key do this now? */
 export const checkRoutes: FastifyPluginAsyncTypebox<CheckRoutesOptions> = async (app, options) => {
-  const { checker, fieldStyle, log } = options
-
   app.post(
     '/check',
     {
       config: { access: 'check', basic: true, docs: DOCS },
       schema: { body: CheckRequest },
     },
-    (request, reply) => {
-      const { body } = request
-      acceptKey('/key', body.key)
-      acceptPolicyName('/policy', body.policy)
-      checker.check(
-        body,
-        (result, tookMs) => {
-          log.checked(request, tookMs)
-          if (result instanceof Problem) return fail(reply, result)
-          writeRateLimitFields(result, fieldStyle, reply)
-          return result.allowed ? sendDecision(reply, result) : sendDenial(request, reply, result)
-        },
-        request,
-      )
-    },
+    answerCheck(options),
   )
+}
+
+interface CheckCall extends LoggedRequest {
+  readonly body: CheckRequest
+}
+
+/** Answers requests whose body is valid. What it throws is an answer, too. */
+export function answerCheck({ checker, fieldStyle, log }: CheckRoutesOptions) {
+  return (request: CheckCall, reply: Reply): void => {
+    const { body } = request
+    acceptKey('/key', body.key)
+    acceptPolicyName('/policy', body.policy)
+    checker.check(
+      body,
+      (result, tookMs) => {
+        log.checked(request, tookMs)
+        if (result instanceof Problem) return fail(reply, result)
+        writeRateLimitFields(result, fieldStyle, reply)
+        if (result.allowed) sendDecision(reply, result)
+        else sendDenial(request, reply, result)
+      },
+      request,
+    )
+  }
 }

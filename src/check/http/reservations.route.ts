@@ -4,6 +4,7 @@ import { bearerToken } from '../../access/bearer.ts'
 import type { Reservation } from '../../domain/reservation.ts'
 import { idempotencyKey } from '../../http/idempotency-key.ts'
 import { withOptionalBody } from '../../http/optional-body.ts'
+import type { Reply } from '../../http/reply.ts'
 import type { RequestLog } from '../../http/request-log.ts'
 import { sendJson } from '../../http/send-json.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
@@ -105,7 +106,7 @@ interface Answer {
   readonly hasSeveral: boolean
 }
 
-function sendReserved(request: FastifyRequest, reply: FastifyReply, { reserved, hasSeveral }: Answer): FastifyReply {
+function sendReserved(request: FastifyRequest, reply: FastifyReply, { reserved, hasSeveral }: Answer): Reply {
   const { decision, held } = reserved
   if (!decision.allowed) {
     return hasSeveral ? sendGroupDenial(request, reply, decision) : sendDenial(request, reply, decision.binding)

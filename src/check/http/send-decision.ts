@@ -1,39 +1,34 @@
-import type { FastifyReply, FastifyRequest } from 'fastify'
 import { type BucketDecision, type Decision, explain } from '../../domain/decision.ts'
 import type { GroupDecision } from '../../domain/group-decision.ts'
 import { PROBLEM_MEDIA_TYPE } from '../../http/problem.ts'
+import type { LoggedRequest, Reply } from '../../http/reply.ts'
 import { sendJson } from '../../http/send-json.ts'
 import { atEndOfTurn } from '../../lib/end-of-turn.ts'
 import { ERRORS, errorType } from '../../lib/errors.ts'
 import { decisionJson, decisionMembers, groupMembers } from './decision-json.ts'
 
-export function sendDecision(reply: FastifyReply, decision: Decision): FastifyReply {
+export function sendDecision(reply: Reply, decision: Decision): Reply {
   const json = decisionJson(decision)
   if (decision.source === 'redis') return sendJson(reply, json)
   return sendAfterReading(() => sendJson(reply, json), reply)
 }
 
 /** Sends a denial: a problem with the members of the decision. @param status replaces 429 */
-export function sendDenial(
-  request: FastifyRequest,
-  reply: FastifyReply,
-  decision: Decision,
-  status = 429,
-): FastifyReply {
+export function sendDenial(request: Pick<LoggedRequest, 'id'>, reply: Reply, decision: Decision, status = 429): Reply {
   return sendProblemJson(reply, status, denialJson(decision, status, request.id))
 }
 
 /** Sends the denial of a group: a problem of the check that denies for longest, with the result of each check. */
 export function sendGroupDenial(
-  request: FastifyRequest,
-  reply: FastifyReply,
+  request: Pick<LoggedRequest, 'id'>,
+  reply: Reply,
   group: GroupDecision,
   status = 429,
-): FastifyReply {
+): Reply {
   return sendProblemJson(reply, status, denialJson(group.binding, status, request.id, groupMembers(group)))
 }
 
-function sendProblemJson(reply: FastifyReply, status: number, json: string): FastifyReply {
+function sendProblemJson(reply: Reply, status: number, json: string): Reply {
   reply.code(status).header('content-type', PROBLEM_MEDIA_TYPE)
   return sendAfterReading(() => reply.send(json), reply)
 }
@@ -42,7 +37,7 @@ function sendProblemJson(reply: FastifyReply, status: number, json: string): Fas
  * Sends once all requests that this turn of the event loop reads are decided. What needs no store is decided as it is read. Sent at once,
  * each answer would wake its client between two of them, which is a quarter of what a flood costs. The store's answers come together anyway.
  */
-function sendAfterReading(send: () => FastifyReply, reply: FastifyReply): FastifyReply {
+function sendAfterReading(send: () => Reply, reply: Reply): Reply {
   atEndOfTurn(send)
   return reply
 }

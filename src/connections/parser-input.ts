@@ -1,0 +1,103 @@
+import type { Socket } from 'node:net'
+import { clientOf } from '../lib/client-of.ts'
+import { disconnectInTurn, isDisconnected } from './disconnect.ts'
+import type { ParserFeed } from './parsers.ts'
+import type { SharedBound } from './shared-bound.ts'
+
+const INPUT = Symbol('the input of a connection')
+
+interface Connection extends Socket {
+  [INPUT]?: ParserInput
+}
+
+interface ParserInputOptions {
+  readonly feed: ParserFeed
+  /** Takes bytes that begin a message, unless it returns `false`. `answered` is then called once they are answered. */
+  readonly take: (bytes: Buffer, input: ParserInput) => boolean
+  /** That all clients share. */
+  readonly memory: SharedBound
+}
+
+/** Whether the input of a connection does not go to its parser directly. */
+export function isInputTaken(connection: Connection): boolean {
+  return connection[INPUT] !== undefined
+}
+
+/** Whether a request that the parser has not seen is being answered. */
+export function isAnsweredAside(connection: Connection): boolean {
+  return connection[INPUT]?.isTaken === true
+}
+
+/**
+ * The input of a connection, of which some does not reach the parser. While that is answered, no more is read, and what has been read
+ * is held, so that answers have the order of their requests.
+ */
+export class ParserInput {
+  readonly #connection: Connection
+  readonly #options: ParserInputOptions
+  #isTaken = false
+  /** Passes on what is held. */
+  #release: (() => void) | undefined
+  #hasEnded = false
+
+  constructor(connection: Connection, options: ParserInputOptions) {
+    this.#connection = connection
+    this.#options = options
+    connection[INPUT] = this
+    connection.on('data', bytes => this.#receive(bytes)).on('end', () => this.#end())
+  }
+
+  get isTaken(): boolean {
+    return this.#isTaken
+  }
+
+  /** Whether more has arrived since. */
+  get isHolding(): boolean {
+    return this.#release !== undefined
+  }
+
+  /** What was taken is answered. */
+  answered(): void {
+    this.#isTaken = false
+    this.#release?.()
+    if (this.#hasEnded && !this.#isTaken) this.#options.feed.end()
+  }
+
+  #receive(bytes: Buffer): void {
+    if (isDisconnected(this.#connection)) return
+    if (this.#isTaken) this.#hold(bytes)
+    else if (!this.#offer(bytes)) this.#options.feed.parse(bytes)
+  }
+
+  #offer(bytes: Buffer): boolean {
+    const { feed, take } = this.#options
+    if (!feed.isBetweenMessages()) return false
+    // It may be answered before `take` returns.
+    this.#isTaken = true
+    if (take(bytes, this)) return true
+    this.#isTaken = false
+    return false
+  }
+
+  #hold(bytes: Buffer): void {
+    const connection = this.#connection
+    const { memory } = this.#options
+    const client = clientOf(connection.remoteAddress)
+    const cut = () => disconnectInTurn(connection)
+    const forget = () => memory.release(client, cut)
+    this.#release = () => {
+      this.#release = undefined
+      connection.off('close', forget)
+      forget()
+      connection.resume()
+      this.#receive(bytes)
+    }
+    connection.pause().once('close', forget)
+    memory.hold(client, cut, bytes.length)
+  }
+
+  #end(): void {
+    if (this.#isTaken) this.#hasEnded = true
+    else this.#options.feed.end()
+  }
+}
