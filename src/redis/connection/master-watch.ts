@@ -163,13 +163,14 @@ class MasterWatch {
 
   /**
    * The answer with the largest epoch. If Sentinels name different masters with that epoch, or one master by different names, the majority
-   * decides; a tie changes nothing. A smaller epoch than before counts if most Sentinels answer and none names a larger one: Sentinels that
-   * were set up again begin with epoch 0.
+   * decides; a tie changes nothing. A smaller epoch than before counts if most Sentinels still answer once no answer with a larger one counts
+   * any more: Sentinels that were set up again begin with epoch 0.
    */
   #choose(before: Answer): Answer {
     const answers = [...this.#answers.values()].filter(answer => !isOld(answer))
     const epoch = Math.max(...answers.map(({ named }) => named.epoch))
-    const isDoubtful = epoch < before.named.epoch && this.#areFew(answers.length)
+    const later = answers.filter(({ atMs }) => atMs > before.atMs + FRESH_MS)
+    const isDoubtful = epoch < before.named.epoch && this.#areFew(later.length)
     if (isDoubtful && performance.now() - before.atMs < EPOCH_LASTS_MS) return before
     const newest = answers.filter(({ named }) => named.epoch === epoch)
     const votesFor = (address: Address) => newest.filter(({ named }) => isSame(named, address)).length
