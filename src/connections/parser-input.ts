@@ -18,11 +18,6 @@ interface ParserInputOptions {
   readonly memory: SharedBound
 }
 
-/** Whether the input of a connection does not go to its parser directly. */
-export function isInputTaken(connection: Connection): boolean {
-  return connection[INPUT] !== undefined
-}
-
 /** Whether a request that the parser has not seen is being answered. */
 export function isAnsweredAside(connection: Connection): boolean {
   return connection[INPUT]?.isTaken === true

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { bearerToken } from '../access/bearer.ts'
 import type { Callers } from '../access/callers.ts'
@@ -7,12 +7,12 @@ import type { CheckRequest } from '../check/http/check.schema.ts'
 import { readCheck } from '../check/http/read-check.ts'
 import type { Connections } from '../connections/connections.ts'
 import { isDisconnected } from '../connections/disconnect.ts'
-import { isAnsweredAside, isInputTaken, ParserInput } from '../connections/parser-input.ts'
+import { isAnsweredAside, ParserInput } from '../connections/parser-input.ts'
 import { takeInput } from '../connections/parsers.ts'
 import type { RequestTurns } from '../connections/request-turns.ts'
 import type { SharedBound } from '../connections/shared-bound.ts'
 import { PlainReply } from '../http/plain-reply.ts'
-import { type PlainFields, readPlainRequest } from '../http/plain-request.ts'
+import { canBePlain, type PlainFields, readPlainRequest } from '../http/plain-request.ts'
 import { type AnswerProblem, internalProblem } from '../http/problem.ts'
 import type { LoggedRequest } from '../http/reply.ts'
 import { requestIdOf } from '../http/request-id.ts'
@@ -45,13 +45,15 @@ interface PlainChecksOptions extends CheckRoutesOptions {
 
 /**
  * The short way of a check: a plain `POST /check` is read and answered without Node's parser, its streams and Fastify, which take two fifths
- * of the CPU of a front process. All other input goes to the parser as it has arrived: everything up to the first `POST /check` of a connection,
- * requests in another form, and those that are refused before they are decided.
+ * of the CPU of a front process. All other input goes to the parser as it has arrived: the first two checks of a connection, requests in
+ * another form, and those that are refused before they are decided.
  */
 export class PlainChecks {
   readonly #options: PlainChecksOptions
   readonly #answer: ReturnType<typeof answerCheck>
   readonly #keepAlive: string
+  /** Connections whose first check was looked at. */
+  readonly #known = new WeakSet<Socket>()
   #unanswered = 0
   #whenAnswered: (() => void) | undefined
 
@@ -60,8 +62,8 @@ export class PlainChecks {
     this.#answer = answerCheck(options)
     const seconds = Math.floor(options.keepAliveTimeoutMs / 1000)
     this.#keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${seconds}\r\n`
-    server.prependListener('request', ({ method, url, socket }) => {
-      if (url === '/check' && method === 'POST' && !isInputTaken(socket)) this.#begin(socket)
+    server.prependListener('request', request => {
+      if (request.url === '/check' && request.method === 'POST') this.#look(request)
     })
     // Node counts the time of a request that its parser has not seen as idle.
     server.on('timeout', (connection: Socket) => isAnsweredAside(connection) || connection.destroy())
@@ -70,6 +72,23 @@ export class PlainChecks {
   /** Resolves when no check is being decided. */
   async answered(): Promise<void> {
     if (this.#unanswered > 0) await new Promise<void>(resolve => (this.#whenAnswered = resolve))
+  }
+
+  /**
+   * Looks at the first check of a connection. If it was not plain, the next ones will hardly be: all its input goes to the parser directly,
+   * as Node reads it, at no cost.
+   */
+  #look(request: IncomingMessage): void {
+    const { socket } = request
+    if (this.#known.has(socket)) return
+    this.#known.add(socket)
+    // Then all that has arrived with it is parsed.
+    setImmediate(() => request.complete && this.#isPlain(request) && this.#begin(socket))
+  }
+
+  #isPlain({ headers }: IncomingMessage): boolean {
+    const fields = headers as PlainFields
+    return canBePlain(headers) && this.#describesCheck(fields) && this.#actorOf(fields) !== undefined
   }
 
   #begin(connection: Socket): void {

@@ -1,4 +1,5 @@
 import { isUtf8 } from 'node:buffer'
+import type { IncomingHttpHeaders } from 'node:http'
 import { MAX_FIELDS } from './malformed-requests.ts'
 
 /** Longest request that is read so, in bytes. Most have a few hundred. */
@@ -40,6 +41,11 @@ export interface PlainRequest {
   readonly fields: PlainFields
   /** Valid UTF-8. */
   readonly body: Buffer
+}
+
+/** Whether a request with these fields, which a complete parser has read, can be plain. */
+export function canBePlain(fields: IncomingHttpHeaders): boolean {
+  return REFUSED.every(name => fields[name] === undefined)
 }
 
 /**

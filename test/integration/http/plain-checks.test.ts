@@ -52,6 +52,15 @@ async function connected(app: TestApp): Promise<Socket> {
   return socket
 }
 
+/** A connection whose next plain check passes the parser by. */
+async function used(app: TestApp): Promise<Socket> {
+  const socket = await connected(app)
+  for (let i = 0; i < 2; i++) {
+    await answersTo(socket, requestOf('{"key":"off:before"}', ['Authorization: Bearer secret-of-a-checker']))
+  }
+  return socket
+}
+
 function requestOf(body: string, fields: readonly string[] = []): string {
   const all = [
     'Host: localhost',
@@ -88,8 +97,7 @@ function comparable(answer: string): string {
 async function bothWays(app: TestApp, times: number, bodyOf: (key: string) => string, fields: readonly string[] = []) {
   const id = randomUUID().slice(0, 8)
   const answers = { first: [] as string[], later: [] as string[] }
-  const later = await connected(app)
-  await answersTo(later, requestOf(bodyOf(`other-${id}`), fields))
+  const later = await used(app)
   for (let i = 0; i < times; i++) {
     const first = await connected(app)
     answers.first.push(comparable(await answersTo(first, requestOf(bodyOf(`first-${id}`), fields))))
@@ -163,7 +171,7 @@ describe('a later check of a connection', () => {
   })
 
   it('returns its id', async () => {
-    const socket = await connected(given.app)
+    const socket = await used(given.app)
     for (let i = 0; i < 3; i++) {
       const answer = await answersTo(socket, requestOf('{"key":"block:a"}', [`X-Request-Id: id-${i}`]))
       expect(answer).toContain(`x-request-id: id-${i}\r\n`)
@@ -173,8 +181,7 @@ describe('a later check of a connection', () => {
   })
 
   it('is answered in the order of the requests of its connection', async () => {
-    const socket = await connected(given.app)
-    await answersTo(socket, requestOf('{"key":"one:order"}'))
+    const socket = await used(given.app)
     const keys = Array.from({ length: 12 }, (_, i) => `off:${i}`)
     const requests = keys.map(key => requestOf(`{"key":"${key}"}`))
     const answers = await answersTo(socket, requests.join(''), keys.length)
@@ -183,8 +190,7 @@ describe('a later check of a connection', () => {
   })
 
   it('is answered if the client has ended its side', async () => {
-    const socket = await connected(given.app)
-    await answersTo(socket, requestOf('{"key":"one:half"}'))
+    const socket = await used(given.app)
     let received = ''
     socket.on('data', text => {
       received += text
@@ -212,8 +218,7 @@ describe('a later check of a connection that the store answers slowly', () => {
   })
 
   it('is answered, however short the time is that a connection may be idle, and is logged as the first one; then the connection may be idle for that time', async () => {
-    const sockets = [await connected(slow), await connected(slow)] as const
-    await answersTo(sockets[1], requestOf('{"key":"one:before"}'))
+    const sockets = [await connected(slow), await used(slow)] as const
     const held = proxy.hold('one:slow')
     const answers = sockets.map((socket, i) => answersTo(socket, requestOf(`{"key":"one:slow-${i}"}`)))
     await held
@@ -234,8 +239,7 @@ describe('a later check of a connection that the store answers slowly', () => {
       logger,
       variables: { KEY_PREFIX, REDIS_URL: proxy.url, CONFIG_REDIS_URL: given.store.url },
     })
-    const socket = await connected(app)
-    await answersTo(socket, requestOf('{"key":"one:before"}'))
+    const socket = await used(app)
     const held = proxy.hold('drained')
     const answer = answersTo(socket, requestOf('{"key":"drained"}'))
     const ended = once(socket, 'end')

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { isAnsweredAside, isInputTaken, ParserInput } from '../../../src/connections/parser-input.ts'
+import { isAnsweredAside, ParserInput } from '../../../src/connections/parser-input.ts'
 import { takeInput } from '../../../src/connections/parsers.ts'
 import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -26,13 +26,15 @@ beforeEach(async () => {
   paths = []
   taken = []
   const memory = new SharedBound(MAX_HELD)
+  const known = new WeakSet<Socket>()
   server = createServer(({ url, socket }, response) => {
     paths.push(url)
     connection = socket
     response.end(url)
   })
   server.prependListener('request', ({ socket }) => {
-    const feed = isInputTaken(socket) ? undefined : takeInput(socket)
+    const feed = known.has(socket) ? undefined : takeInput(socket)
+    known.add(socket)
     if (feed !== undefined) new ParserInput(socket, { feed, memory, take })
   })
   server.listen(0, '127.0.0.1')
