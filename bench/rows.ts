@@ -31,6 +31,7 @@ const overProtocols = { ...single, server: WITH_PROTOCOLS }
 export const ROWS: readonly Row[] = [
   { ...single, name: 'floor', server: 'floor' },
   { ...ours, name: 'ours-single' },
+  { ...ours, name: 'ours-unusual', requests: 'unusual' },
   { ...ours, name: 'ours-batch100', requests: 'batch', decisionsPerAnswer: BATCH_SIZE },
   { ...ours, name: 'ours-denied', requests: 'denied', status: 429 },
   { ...reserving, name: 'ours-group3', requests: 'group' },

@@ -48,6 +48,9 @@ const MS = 1_000
 const http: Open = (port, answered) => new HttpConnection(port, answered)
 const single = { open: http, connections: CONNECTIONS }
 
+/** A plain check has no such field. */
+const UNUSUAL_FIELD = 'Content-Encoding: identity'
+
 /** What a reservation holds, and what its work costs. */
 const ESTIMATE = 4
 const ACTUAL_COST = 3
@@ -91,6 +94,7 @@ const rateLimitRequest = (keys: readonly string[]) => grpcMessage(field(1, DESCR
 
 export const KINDS: Readonly<Record<RawRequestKind, Kind>> = {
   single: { ...single, requests: forEachKey(key => post('/check', { key, tokens: 1 })) },
+  unusual: { ...single, requests: forEachKey(key => post('/check', { key, tokens: 1 }, [UNUSUAL_FIELD])) },
   batch: {
     open: http,
     connections: BATCH_CONNECTIONS,

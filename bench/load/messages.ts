@@ -9,6 +9,7 @@ export interface LoadPlan {
 /** Requests that are written as they are. */
 export type RawRequestKind =
   | 'single'
+  | 'unusual'
   | 'batch'
   | 'denied'
   | 'group'
