@@ -4,7 +4,7 @@ import { clientOf } from '../lib/client-of.ts'
 import type { ConnectionSlots } from './connection-slots.ts'
 import { disconnect, disconnectInTurn } from './disconnect.ts'
 import type { ConnectionState } from './held-slot.ts'
-import { isAnsweredAside } from './parser-input.ts'
+import { hasUnparsedRequest } from './parser-input.ts'
 import { SharedBound } from './shared-bound.ts'
 
 /**
@@ -111,7 +111,7 @@ export class Connections implements Iterable<Socket> {
   }
 
   #stateOf(connection: Connection): ConnectionState {
-    if (isAnsweredAside(connection)) return 'busy'
+    if (hasUnparsedRequest(connection)) return 'busy'
     const last = this.current(connection)
     if (last === undefined) return 'idle'
     const isOnly = (connection[PIPELINE]?.responses.length ?? 0) <= 1

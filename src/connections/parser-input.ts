@@ -12,20 +12,20 @@ interface Connection extends Socket {
 
 interface ParserInputOptions {
   readonly feed: ParserFeed
-  /** Takes bytes that begin a message, unless it returns `false`. `answered` is then called once they are answered. */
+  /** Takes the bytes of a request, and calls `input.answered` once it is answered. Returns `false` if they are for the parser. */
   readonly take: (bytes: Buffer, input: ParserInput) => boolean
   /** That all clients share. */
   readonly memory: SharedBound
 }
 
-/** Whether a request that the parser has not seen is being answered. */
-export function isAnsweredAside(connection: Connection): boolean {
+/** Whether a request of a connection is being answered that the parser has not seen. */
+export function hasUnparsedRequest(connection: Connection): boolean {
   return connection[INPUT]?.isTaken === true
 }
 
 /**
- * The input of a connection, of which some does not reach the parser. While that is answered, no more is read, and what has been read
- * is held, so that answers have the order of their requests.
+ * The input of a connection. Some requests are taken from it before the parser sees them. While such a request is answered, the connection is
+ * not read, and what has been read is held, so that answers keep the order of their requests.
  */
 export class ParserInput {
   readonly #connection: Connection
@@ -46,12 +46,12 @@ export class ParserInput {
     return this.#isTaken
   }
 
-  /** Whether more has arrived since. */
+  /** Whether more has arrived while the request is answered. */
   get isHolding(): boolean {
     return this.#release !== undefined
   }
 
-  /** What was taken is answered. */
+  /** The request that was taken is answered. */
   answered(): void {
     this.#isTaken = false
     this.#release?.()

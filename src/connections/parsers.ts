@@ -32,8 +32,8 @@ interface Parser {
   readonly _headers: readonly string[]
   /** Handles the head of a request, and returns how to continue. */
   onIncoming: () => number
-  /** Takes 32 fields, or the last ones if there were more. */
   [BEGIN_MESSAGE]: (() => void) | null
+  /** Takes 32 fields, or the last ones if there were more. */
   [TAKE_FIELDS]: TakeFields
   [TAKE_BODY]: TakeBody | undefined
   [END_MESSAGE]: () => void
@@ -49,8 +49,8 @@ const reporting = new WeakSet<Parser>()
 /** Parsers that call back for each part of a body. */
 const watched = new WeakSet<Parser>()
 
-/** Parsers that know when they are between messages. */
-const ending = new WeakSet<Parser>()
+/** Parsers that note the end of a message. */
+const noting = new WeakSet<Parser>()
 
 interface ParserList {
   /** The parsers whose connection has sent nothing yet, or an unfinished request; the oldest first. */
@@ -151,7 +151,10 @@ export interface ParserFeed {
 
 type Listener = (...args: unknown[]) => void
 
-/** Takes the input of a connection from its parser, which then gets only what it is fed. Returns `undefined` if Node has changed too much. */
+/**
+ * Takes the input of a connection from its parser, which then gets only what it is fed. Returns `undefined` if this version of Node.js has
+ * other listeners.
+ */
 export function takeInput(connection: Socket): ParserFeed | undefined {
   const parser = parserOf(connection)
   const onData = listenerOf(connection, 'data', ON_DATA)
@@ -174,10 +177,10 @@ function listenerOf(connection: Socket, event: string, name: string): Listener |
 
 function watchMessages(parser: Parser): void {
   parser[IS_BETWEEN_MESSAGES] = false
-  // Node forgets this function after each connection, and keeps the other.
+  // Node removes this function after each connection, but not the one for the end of a message.
   parser[BEGIN_MESSAGE] = beginMessage
-  if (ending.has(parser)) return
-  ending.add(parser)
+  if (noting.has(parser)) return
+  noting.add(parser)
   const end = parser[END_MESSAGE]
   parser[END_MESSAGE] = function () {
     this[IS_BETWEEN_MESSAGES] = true

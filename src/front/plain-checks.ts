@@ -7,7 +7,7 @@ import type { CheckRequest } from '../check/http/check.schema.ts'
 import { readCheck } from '../check/http/read-check.ts'
 import type { Connections } from '../connections/connections.ts'
 import { isDisconnected } from '../connections/disconnect.ts'
-import { isAnsweredAside, ParserInput } from '../connections/parser-input.ts'
+import { hasUnparsedRequest, ParserInput } from '../connections/parser-input.ts'
 import { takeInput } from '../connections/parsers.ts'
 import type { RequestTurns } from '../connections/request-turns.ts'
 import type { SharedBound } from '../connections/shared-bound.ts'
@@ -66,7 +66,7 @@ export class PlainChecks {
       if (request.url === '/check' && request.method === 'POST') this.#look(request)
     })
     // Node counts the time of a request that its parser has not seen as idle.
-    server.on('timeout', (connection: Socket) => isAnsweredAside(connection) || connection.destroy())
+    server.on('timeout', (connection: Socket) => hasUnparsedRequest(connection) || connection.destroy())
   }
 
   /** Resolves when no check is being decided. */

@@ -74,7 +74,7 @@ export class LongReads {
   }
 
   /**
-   * Resolves when it is the turn of a read, which has an end.
+   * Resolves when it is the turn of a read. The caller ends it.
    * @throws {Problem} `overloaded`, `draining`; another one if the connection closes before
    */
   async begin({ kind, request }: LongReadOptions): Promise<LongRead> {
@@ -121,8 +121,8 @@ export class LongRead {
   }
 
   /**
-   * Leaves its place to the next read, if it has not yet. A read that waited for its client goes on without a place, since it has waited
-   * for its turn once. Its parts still wait for theirs.
+   * Gives its place to the next read. It has waited for its turn once, so it goes on without a place; each of its parts still waits for a
+   * turn.
    */
   leave(): void {
     if (this.#hasLeft) return

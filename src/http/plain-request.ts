@@ -5,7 +5,10 @@ import { MAX_FIELDS } from './malformed-requests.ts'
 /** Longest request that is read so, in bytes. Most have a few hundred. */
 const MAX_BYTES = 4_096
 
-/** The fields of a head, each with its CRLF and without tabs. In Latin-1 each byte is a character. @see https://www.rfc-editor.org/rfc/rfc9110#section-5 */
+/**
+ * The fields of a head, each with its CRLF and without tabs. In Latin-1 each byte is a character.
+ * @see https://www.rfc-editor.org/rfc/rfc9110#section-5
+ */
 const FIELDS = /^(?:[!#$%&'*+.^_`|~0-9A-Za-z-]+:[\x20-\x7e\x80-\xff]*\r\n)+$/
 
 const SPACE = 0x20

@@ -3,7 +3,7 @@ import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
-import { isAnsweredAside, ParserInput } from '../../../src/connections/parser-input.ts'
+import { hasUnparsedRequest, ParserInput } from '../../../src/connections/parser-input.ts'
 import { takeInput } from '../../../src/connections/parsers.ts'
 import { SharedBound } from '../../../src/connections/shared-bound.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -76,9 +76,9 @@ describe('the input of a connection', () => {
     const { socket } = await client()
     socket.write(`${ASIDE} 1`)
     await whenTaken()
-    expect(isAnsweredAside(connection)).toBe(true)
+    expect(hasUnparsedRequest(connection)).toBe(true)
     taken[0]?.answer()
-    expect(isAnsweredAside(connection)).toBe(false)
+    expect(hasUnparsedRequest(connection)).toBe(false)
     socket.write(SECOND)
     await eventually(() => expect(paths).toEqual(['/first', '/second']))
     socket.write(`${ASIDE} 2`)
