@@ -21,14 +21,16 @@ export type DescribedResponses = Readonly<Record<string, DescribedResponse>>
 
 /** Every problem of a route. */
 export function problemResponses(route: RouteOptions, schema: FastifySchema): DescribedResponses {
+  const { errors = [], denial, denialStatuses } = route.config?.docs ?? {}
   const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of new Set([...codesOf(route, schema), ...(route.config?.docs?.errors ?? [])])) {
-    const { status } = ERRORS[code]
-    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  for (const code of new Set([...codesOf(route, schema), ...errors])) {
+    const statuses = (DENIALS.has(code) && denialStatuses) || [ERRORS[code].status]
+    for (const status of statuses) byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
-  const denial = route.config?.docs?.denial
   return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes, denial)]))
 }
+
+const DENIALS: ReadonlySet<ErrorCode> = new Set(['quota-exceeded', 'blocked'])
 
 /** The problems that follow from the route's access, body and path. */
 function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCode[] {
@@ -50,7 +52,7 @@ export function problemExamples(): Record<string, { value: object }> {
 
 function problemResponse(status: number, codes: readonly ErrorCode[], denial: TSchema | undefined): DescribedResponse {
   const decides = codes.includes('quota-exceeded')
-  const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? LIMIT_FIELDS : [])]
+  const names: FieldName[] = ['x-request-id', ...(FIELDS[status] ?? []), ...(decides ? DENIAL_FIELDS : [])]
   return {
     description: `${STATUS_CODES[status]}: ${codes.map(code => `\`${code}\``).join(', ')}`,
     headers: Object.fromEntries(names.map(name => [name, RESPONSE_FIELDS[name]])),
@@ -63,7 +65,7 @@ function problemResponse(status: number, codes: readonly ErrorCode[], denial: TS
   }
 }
 
-const LIMIT_FIELDS: readonly FieldName[] = ['ratelimit', 'ratelimit-policy']
+const DENIAL_FIELDS: readonly FieldName[] = ['retry-after', 'ratelimit', 'ratelimit-policy']
 
 const FIELDS: Readonly<Record<number, readonly FieldName[]>> = {
   401: ['www-authenticate'],

@@ -20,8 +20,10 @@ export interface RouteDocs {
   readonly errors?: readonly ErrorCode[]
   /** Responses that no schema serializes; a string describes a body that is not JSON. */
   readonly responses?: Readonly<Record<number, TSchema | MediaType>>
-  /** The 429 of a denied check. Other 429s are plain problems. */
+  /** The body of a denied check. Other problems of the same status are plain. */
   readonly denial?: TSchema
+  /** Statuses that a denied check can have; 429 if omitted. */
+  readonly denialStatuses?: readonly number[]
   /** Response fields, by status. */
   readonly fields?: Readonly<Record<number, readonly FieldName[]>>
 }

@@ -142,6 +142,20 @@ describe('the running service answers as docs/openapi.json promises:', () => {
     const answer = await ask(batch, 'secret-of-a-caller', { body: { checks } })
     expect([answer.status, answer.breach]).toEqual([200, undefined])
   })
+
+  it('a check of a proxy that is denied or blocked, with either status', async () => {
+    const { breach } = operations.find(({ id }) => id === 'getForwardAuth') as Operation
+    const admin = guarded.app.as({ authorization: 'Bearer secret-of-an-admin' })
+    await admin.put('closed', { mode: 'block' })
+    await admin.put('full', { capacity: 1, refillTokens: 1, refillIntervalMs: 60_000 })
+    await admin.check('full')
+    for (const [key, code] of Object.entries({ closed: 'blocked', full: 'quota-exceeded' })) {
+      for (const [deny, status] of Object.entries({ '': 429, '&deny=403': 403 })) {
+        const answer = await admin.get(`/forward-auth?key=${key}${deny}`)
+        expect([answer.status, answer.body.code, breach(answer)]).toEqual([status, code, undefined])
+      }
+    }
+  })
 })
 
 /** As Envoy's rate limit service does, whatever the media type says, the body is JSON. */

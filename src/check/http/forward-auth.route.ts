@@ -28,6 +28,7 @@ const DOCS: RouteDocs = {
     'allowed check gets 200 without a body. With several keys, it decides like `POST /check/all`.',
   ...CHECK_DOCS,
   errors: [...CHECK_DOCS.errors, 'keys-apart'],
+  denialStatuses: [429, 403],
   responses: { 200: Type.Null() },
 }
 
