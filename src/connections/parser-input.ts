@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { clientOf } from '../lib/client-of.ts'
 import { disconnectInTurn, isDisconnected } from './disconnect.ts'
+import { countBytes } from './paced-socket.ts'
 import type { ParserFeed } from './parsers.ts'
 import type { SharedBound } from './shared-bound.ts'
 
@@ -61,7 +62,7 @@ export class ParserInput {
   #receive(bytes: Buffer): void {
     if (isDisconnected(this.#connection)) return
     if (this.#isTaken) this.#hold(bytes)
-    else if (!this.#offer(bytes)) this.#options.feed.parse(bytes)
+    else if (!this.#offer(bytes)) this.#parse(bytes)
   }
 
   #offer(bytes: Buffer): boolean {
@@ -72,6 +73,11 @@ export class ParserInput {
     if (take(bytes, this)) return true
     this.#isTaken = false
     return false
+  }
+
+  #parse(bytes: Buffer): void {
+    countBytes(this.#connection, bytes.length)
+    this.#options.feed.parse(bytes)
   }
 
   #hold(bytes: Buffer): void {

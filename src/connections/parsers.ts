@@ -2,11 +2,12 @@
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 
-/** Node's names for the functions of a parser that begin a message, take fields and a part of a body, and end a message. */
+/** Node's names for the functions of a parser that begin a message, take fields and a part of a body, end a message, and end a read. */
 const BEGIN_MESSAGE = 0
 const TAKE_FIELDS = 1
 const TAKE_BODY = 3
 const END_MESSAGE = 4
+const END_READ = 5
 
 /** Node's names for its listeners of a connection. */
 const ON_DATA = 'bound socketOnData'
@@ -22,6 +23,8 @@ const IS_BETWEEN_MESSAGES = Symbol('whether the last message has ended, and no o
 
 type TakeFields = (this: Parser, fields: readonly string[], url: string) => void
 type TakeBody = (this: Parser, part: Buffer) => void
+/** @param parsed the bytes of the read, or why they are not HTTP */
+type EndRead = (parsed: number | Error) => void
 
 /** Undocumented members of a parser. */
 interface Parser {
@@ -37,6 +40,8 @@ interface Parser {
   [TAKE_FIELDS]: TakeFields
   [TAKE_BODY]: TakeBody | undefined
   [END_MESSAGE]: () => void
+  /** After each read of the connection that goes to the parser directly. */
+  [END_READ]?: EndRead
   [IS_BETWEEN_MESSAGES]?: boolean
 }
 
@@ -138,6 +143,17 @@ export function watchParts(connection: Socket, onPart: (connection: Socket) => v
   parser[TAKE_BODY] = function (part) {
     if (this.socket) onPart(this.socket)
     take.call(this, part)
+  }
+}
+
+/** Calls back after each read of a connection that its parser does itself, with the number of bytes. */
+export function watchReads(connection: Socket, onRead: (connection: Socket, bytes: number) => void): void {
+  const parser = parserOf(connection)
+  const end = parser?.[END_READ]
+  if (!parser || !end) return
+  parser[END_READ] = parsed => {
+    if (typeof parsed === 'number') onRead(connection, parsed)
+    end(parsed)
   }
 }
 

@@ -2,8 +2,8 @@ import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'n
 import type { Socket } from 'node:net'
 import { TurnBudget } from '../lib/turn-budget.ts'
 import { isDisconnected } from './disconnect.ts'
-import { countPart, countRequest, readInTurns } from './paced-socket.ts'
-import { watchParts } from './parsers.ts'
+import { countBytes, countPart, countRequest, readInTurns } from './paced-socket.ts'
+import { watchParts, watchReads } from './parsers.ts'
 import { SocketTurns } from './socket-turns.ts'
 import { waitForTurn } from './wait-for-turn.ts'
 
@@ -21,7 +21,7 @@ const PARSED_AT_ONCE = 8
 
 /**
  * Bounds the requests that a server handles in one turn of the event loop; one with a long head counts as several. Further ones wait for
- * the next turns, in which clients take turns. If too many arrive together, or bodies in too many parts, further connections are not
+ * the next turns, in which clients take turns. If too many arrive together, or too many parts of bodies or bytes, further connections are not
  * read. Otherwise everything that many connections have sent together would be parsed and handled before other work goes on. Node sends
  * the responses of a connection in the order of its requests.
  */
@@ -35,6 +35,7 @@ export class RequestTurns {
     server.on('connection', (socket: Socket) => {
       readInTurns(socket, reading)
       watchParts(socket, countPart)
+      watchReads(socket, countBytes)
     })
     const [handle] = server.listeners('request') as [RequestListener]
     server.off('request', handle).on('request', (request, response) => this.#take(request, response, handle))

@@ -131,3 +131,30 @@ it('reads bodies of many chunks in several turns', async () => {
   const partsPerTurn = 8 * PARSED_AT_ONCE
   expect(Math.max(...turns.map(({ length }) => length))).toBeLessThanOrEqual(partsPerTurn + chunks)
 })
+
+const MEGABYTE = 2 ** 20
+const BYTES_PER_READ = 65_536
+
+it.each([
+  ['empty lines before a request', '\r\n'.repeat(MEGABYTE / 2)],
+  [
+    'long extensions of chunks',
+    `POST / HTTP/1.1\r\nhost: localhost\r\ntransfer-encoding: chunked\r\n\r\n${`1;${'x'.repeat(15_000)}\r\nX\r\n`.repeat(70)}0\r\n\r\n`,
+  ],
+])('reads %s in several turns', async (_, bytes) => {
+  const sockets: Socket[] = []
+  server.on('connection', socket => sockets.push(socket)).on('request', request => request.resume())
+  for (let i = 0; i < CONNECTIONS; i++) await client()
+  const readBefore = [0]
+  const countBytes = () => {
+    readBefore.push(sockets.reduce((sum, { bytesRead }) => sum + bytesRead, 0))
+    counting = setImmediate(countBytes)
+  }
+  countBytes()
+  for (const socket of clients)
+    socket.resume().write(`${bytes}GET /last HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n`)
+  await eventually(() => expect(clients.map(({ closed }) => closed)).not.toContain(false))
+  const perTurn = readBefore.slice(1).map((bytes, turn) => bytes - (readBefore[turn] ?? 0))
+  expect(readBefore.at(-1)).toBeGreaterThan(CONNECTIONS * MEGABYTE)
+  expect(Math.max(...perTurn)).toBeLessThanOrEqual(4 * BYTES_PER_READ)
+})
