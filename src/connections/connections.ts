@@ -18,10 +18,12 @@ const MAX_PIPELINED = 2_000
 const BYTES_PER_WAITING_REQUEST = 4_096
 
 const LAST = Symbol('the response to the last request')
+const CLOSES = Symbol('the response that announces, in this turn of the event loop, that the connection closes')
 const PIPELINE = Symbol('the unfinished responses of a pipelining client')
 
 interface Connection extends Socket {
   [LAST]?: ServerResponse | undefined
+  [CLOSES]?: ServerResponse | undefined
   [PIPELINE]?: Pipeline
 }
 
@@ -47,6 +49,7 @@ export class Connections implements Iterable<Socket> {
   readonly #slots: ConnectionSlots
   readonly #maxPipelinedPerConnection: number
   readonly #pipelined = new SharedBound(MAX_PIPELINED)
+  #isClosing = false
 
   constructor(server: Server, { slots, maxPipelined, replacesIdle = false }: ConnectionsOptions) {
     this.#slots = slots
@@ -101,8 +104,12 @@ export class Connections implements Iterable<Socket> {
     else this.whenNext(last, () => whenSettled(last, () => callback(last.headersSent)))
   }
 
-  /** Closes each connection that has a request in flight, after the response. A response that has not begun yet announces it. */
+  /**
+   * Closes each connection after the response to its last request, from now on. A response that has not begun yet announces it. Among
+   * requests that have arrived together, that is the last one.
+   */
   closeAfterResponses(): void {
+    this.#isClosing = true
     for (const connection of this.#open) {
       const last = this.current(connection)
       if (last?.headersSent) whenSettled(last, () => connection.end())
@@ -132,6 +139,7 @@ export class Connections implements Iterable<Socket> {
     const connection: Connection = response.req.socket
     const last = connection[LAST]
     connection[LAST] = response
+    if (this.#isClosing) closeAfter(response, connection)
     if (last === undefined || last.writableFinished) return
     connection[PIPELINE] ??= pipelineOf(connection)
     const { client, responses, cut } = connection[PIPELINE]
@@ -159,6 +167,18 @@ export class Connections implements Iterable<Socket> {
     pipeline.responses.length = 0
     this.#pipelined.release(pipeline.client, pipeline.cut)
   }
+}
+
+/** Lets a response announce that its connection closes, unless another request has arrived with it. */
+function closeAfter(response: ServerResponse, connection: Connection): void {
+  const previous = connection[CLOSES]
+  // Once Fastify closes, it sets this field itself.
+  if (previous?.headersSent === false) previous.setHeader('connection', 'keep-alive')
+  connection[CLOSES] = response.shouldKeepAlive ? response : undefined
+  response.shouldKeepAlive = false
+  setImmediate(() => {
+    connection[CLOSES] = undefined
+  })
 }
 
 function pipelineOf(connection: Socket): Pipeline {

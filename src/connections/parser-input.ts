@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
-import { clientOf } from '../lib/client-of.ts'
-import { disconnectInTurn, isDisconnected } from './disconnect.ts'
+import { isDisconnected } from './disconnect.ts'
+import { HeldInput } from './held-input.ts'
 import { countBytes } from './paced-socket.ts'
 import type { ParserFeed } from './parsers.ts'
 import type { SharedBound } from './shared-bound.ts'
@@ -25,15 +25,15 @@ export function hasUnparsedRequest(connection: Connection): boolean {
 }
 
 /**
- * The input of a connection. Some requests are taken from it before the parser sees them. While such a request is answered, the connection is
- * not read, and what has been read is held, so that answers keep the order of their requests.
+ * The input of a connection. Some requests are taken from it before the parser sees them. While such a request is answered, what arrives is
+ * held, so that answers keep the order of their requests.
  */
 export class ParserInput {
   readonly #connection: Connection
   readonly #options: ParserInputOptions
   #isTaken = false
-  /** Passes on what is held. */
-  #release: (() => void) | undefined
+  /** Once there was any. */
+  #held: HeldInput | undefined
   #hasEnded = false
 
   constructor(connection: Connection, options: ParserInputOptions) {
@@ -49,20 +49,34 @@ export class ParserInput {
 
   /** Whether more has arrived while the request is answered. */
   get isHolding(): boolean {
-    return this.#release !== undefined
+    return this.#held?.isEmpty === false
   }
 
   /** The request that was taken is answered. */
   answered(): void {
     this.#isTaken = false
-    this.#release?.()
+    while (!this.#isTaken) {
+      const bytes = this.#held?.take()
+      if (bytes === undefined) break
+      this.#pass(bytes)
+    }
     if (this.#hasEnded && !this.#isTaken) this.#options.feed.end()
   }
 
   #receive(bytes: Buffer): void {
-    if (isDisconnected(this.#connection)) return
     if (this.#isTaken) this.#hold(bytes)
-    else if (!this.#offer(bytes)) this.#parse(bytes)
+    else this.#pass(bytes)
+  }
+
+  #hold(bytes: Buffer): void {
+    this.#held ??= new HeldInput(this.#connection, this.#options.memory)
+    this.#held.add(bytes)
+  }
+
+  #pass(bytes: Buffer): void {
+    if (isDisconnected(this.#connection) || this.#offer(bytes)) return
+    countBytes(this.#connection, bytes.length)
+    this.#options.feed.parse(bytes)
   }
 
   #offer(bytes: Buffer): boolean {
@@ -73,28 +87,6 @@ export class ParserInput {
     if (take(bytes, this)) return true
     this.#isTaken = false
     return false
-  }
-
-  #parse(bytes: Buffer): void {
-    countBytes(this.#connection, bytes.length)
-    this.#options.feed.parse(bytes)
-  }
-
-  #hold(bytes: Buffer): void {
-    const connection = this.#connection
-    const { memory } = this.#options
-    const client = clientOf(connection.remoteAddress)
-    const cut = () => disconnectInTurn(connection)
-    const forget = () => memory.release(client, cut)
-    this.#release = () => {
-      this.#release = undefined
-      connection.off('close', forget)
-      forget()
-      connection.resume()
-      this.#receive(bytes)
-    }
-    connection.pause().once('close', forget)
-    memory.hold(client, cut, bytes.length)
   }
 
   #end(): void {

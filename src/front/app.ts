@@ -74,7 +74,6 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   const requestSpans = new RequestSpans(deps)
   const answerProblem = answerProblems(log, deps.explainFailure)
   const handleError = answerErrors(answerProblem)
-  const writeCommonFields = commonFields(deps.drain)
   // Fastify gets no logger: it would create one for each request, which costs more than a decision.
   const app = fastify({
     genReqId: requestIdOf,
@@ -113,6 +112,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
     await plainChecks?.answered()
     slowClients.close(deps.closingBodiesMs)
   })
+  // Then clients reconnect, to another process.
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })
   watchFields(app.server, MAX_FIELDS, rejectTooManyFields(rejectMalformed))
@@ -172,13 +172,10 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   return app
 }
 
-/** Sets the fields of every response. A process that drains asks clients to reconnect, to another process. */
-function commonFields(drain: AbortSignal) {
-  return (request: FastifyRequest, reply: FastifyReply): void => {
-    reply.header('x-request-id', request.id)
-    reply.header('cache-control', 'no-store')
-    if (drain.aborted) reply.raw.shouldKeepAlive = false
-  }
+/** Sets the fields of every response. */
+function writeCommonFields(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-request-id', request.id)
+  reply.header('cache-control', 'no-store')
 }
 
 /** Not for checks: only programs read their responses, which are kept short. */

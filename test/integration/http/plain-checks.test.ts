@@ -47,7 +47,7 @@ afterAll(async () => {
 
 /** A connection, closed by the caller. */
 async function connected(app: TestApp): Promise<Socket> {
-  const socket = connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true }).setEncoding('utf8')
+  const socket = connect({ port: app.port, host: '127.0.0.1', allowHalfOpen: true, noDelay: true }).setEncoding('utf8')
   await once(socket, 'connect')
   return socket
 }
@@ -233,7 +233,10 @@ describe('a later check of a connection that the store answers slowly', () => {
     for (const socket of sockets) socket.destroy()
   })
 
-  it('is answered by a process that drains and stops, which then closes the connection', async () => {
+  it.each([
+    ['is answered', []],
+    ['is answered with those that it has sent in further packets', ['drained-2', 'drained-3', 'drained-4']],
+  ])('%s by a process that drains and stops, which then closes the connection', async (_, further) => {
     const app = await TestApp.start(given.store, {
       worker: false,
       logger,
@@ -241,13 +244,21 @@ describe('a later check of a connection that the store answers slowly', () => {
     })
     const socket = await used(app)
     const held = proxy.hold('drained')
-    const answer = answersTo(socket, requestOf('{"key":"drained"}'))
+    const answer = answersTo(socket, requestOf('{"key":"drained"}'), 1 + further.length)
     const ended = once(socket, 'end')
     await held
+    for (const key of further) {
+      socket.write(requestOf(`{"key":"${key}"}`))
+      // Its answer shows that the packet has arrived, too.
+      await app.client.get('/ready')
+    }
     app.drain()
     const closed = app.close()
     proxy.release()
-    expect(await answer).toMatch(/ 200 OK\r\n.*Connection: close\r\n/s)
+    const answers = (await answer).split('HTTP/1.1 ').slice(1)
+    expect(answers).toEqual(['drained', ...further].map(key => expect.stringMatching(`^200 OK[^]*"key":"${key}"`)))
+    const closes = answers.map(text => /\r\nConnection: close\r\n/i.test(text))
+    expect(closes).toEqual([...further.map(() => false), true])
     await ended
     await closed
     socket.destroy()

@@ -13,7 +13,7 @@ import { givenSockets } from '../../support/given-sockets.ts'
 const ASIDE = 'ASIDE'
 const FIRST = 'GET /first HTTP/1.1\r\nhost: localhost\r\n\r\n'
 const SECOND = FIRST.replace('first', 'second')
-const MAX_HELD = 1_000
+const MAX_HELD = 20_000
 
 const sockets = givenSockets()
 let server: Server
@@ -69,6 +69,13 @@ async function client() {
   return { socket, received: () => received }
 }
 
+/** Resolves once the bytes have arrived. */
+async function send(socket: Socket, bytes: string): Promise<void> {
+  const before = connection.bytesRead
+  socket.write(bytes)
+  await eventually(() => expect(connection.bytesRead).toBe(before + bytes.length))
+}
+
 const whenTaken = (count = 1) => eventually(() => expect(taken).toHaveLength(count))
 
 describe('the input of a connection', () => {
@@ -107,25 +114,40 @@ describe('the input of a connection', () => {
     const { socket, received } = await client()
     socket.write(`${ASIDE} 1`)
     await whenTaken()
-    socket.write(`${SECOND}${FIRST}`)
-    await eventually(() => expect(connection.isPaused()).toBe(true))
+    await send(socket, SECOND)
+    await send(socket, FIRST)
     expect(paths).toEqual(['/first'])
     taken[0]?.answer()
     await eventually(() => expect(paths).toEqual(['/first', '/second', '/first']))
     await eventually(() => expect(received()).toMatch(/^answer to ASIDE 1HTTP.*\/secondHTTP.*\/first$/s))
   })
 
+  it('is not read beyond some kilobytes that wait', async () => {
+    const { socket } = await client()
+    socket.write(`${ASIDE} 1`)
+    await whenTaken()
+    const requests = Array.from({ length: 16 }, (_, i) => FIRST.replace('first', `${i}?${'x'.repeat(1_024)}`))
+    for (const request of requests) {
+      expect(connection.isPaused()).toBe(false)
+      await send(socket, request)
+    }
+    expect(connection.isPaused()).toBe(true)
+    taken[0]?.answer()
+    expect(connection.isPaused()).toBe(false)
+    await eventually(() => expect(paths).toHaveLength(1 + requests.length))
+  })
+
   it('can be taken again from what waits', async () => {
     const { socket } = await client()
     socket.write(`${ASIDE} 1`)
     await whenTaken()
-    socket.write(`${ASIDE} 2`)
-    await eventually(() => expect(connection.isPaused()).toBe(true))
+    for (const bytes of [`${ASIDE} 2`, SECOND, `${ASIDE} 3`]) await send(socket, bytes)
     taken[0]?.answer()
     await whenTaken(2)
+    expect(paths).toEqual(['/first'])
     taken[1]?.answer()
-    socket.write(SECOND)
-    await eventually(() => expect(paths).toEqual(['/first', '/second']))
+    await whenTaken(3)
+    expect(paths).toEqual(['/first', '/second'])
   })
 
   it('ends once what was taken is answered', async () => {
@@ -152,8 +174,7 @@ describe('the input of a connection', () => {
       const { socket } = await client()
       socket.write(`${ASIDE} 1`)
       await whenTaken(i + 1)
-      socket.write('x'.repeat(MAX_HELD))
-      await eventually(() => expect(connection.isPaused()).toBe(true))
+      await send(socket, 'x'.repeat(MAX_HELD))
       expect(connection.destroyed).toBe(false)
       const closed = once(connection, 'close')
       connection.destroy()
