@@ -95,8 +95,9 @@ export class EmbeddedValkey extends Base {
     this.#password = password
   }
 
+  /** @throws {CannotStart} if the process may not have the address space */
   override async start(): Promise<void> {
-    await super.start()
+    await super.start().catch(explainMemory)
     this.#memory = this.connectInProcess()
     this.#memory.call('CONFIG', 'SET', 'requirepass', this.#password)
     this.#memory.call('CONFIG', 'SET', 'maxmemory', MAX_MEMORY_BYTES + FILLING_BYTES)
@@ -240,6 +241,15 @@ export class EmbeddedValkey extends Base {
     this.listeners.get(fd)?.server?.close()
     this.listeners.delete(fd)
   }
+}
+
+/** V8 reserves address space for the largest memory that WebAssembly can have, however little is used. */
+function explainMemory(err: Error): never {
+  if (!(err instanceof RangeError)) throw err
+  throw new CannotStart(
+    `the embedded store got no memory: ${err.message}. It reserves up to 12 GB of address space, most of which it never uses: ` +
+      'raise the limit (ulimit -v), or set REDIS_URL',
+  )
 }
 
 function sizeOf(outputs: readonly Output[]): number {
