@@ -8,6 +8,8 @@ interface SocketTurnsOptions {
   readonly perTurnOfWaiting?: number
   /** Turns after a full one in which no connection that waits is read. Default: none. */
   readonly turnsToRest?: number
+  /** Counts what was read and not counted yet. Called at the end of each turn while connections wait. Default: everything is counted. */
+  readonly countRest?: () => void
 }
 
 /**
@@ -25,8 +27,13 @@ export class SocketTurns {
   #turnsToRest = 0
   #isScheduled = false
 
-  constructor({ perTurn, perTurnOfWaiting = perTurn, turnsToRest = 0 }: SocketTurnsOptions) {
-    this.#options = { perTurn, perTurnOfWaiting, turnsToRest }
+  constructor({
+    perTurn,
+    perTurnOfWaiting = perTurn,
+    turnsToRest = 0,
+    countRest = () => undefined,
+  }: SocketTurnsOptions) {
+    this.#options = { perTurn, perTurnOfWaiting, turnsToRest, countRest }
     this.#left = perTurn
   }
 
@@ -75,6 +82,7 @@ export class SocketTurns {
   }
 
   #renew(): void {
+    if (this.#waiting) this.#options.countRest()
     this.#isScheduled = false
     this.#turn++
     const wasFull = this.#left <= 0

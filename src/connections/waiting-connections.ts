@@ -57,6 +57,8 @@ export class WaitingConnections {
   wasRead(connection: PacedConnection, requests: number): void {
     this.#resumed.delete(connection)
     this.#shares.charge(connection.client, connection.estimate.add(requests))
+    // It was read before it was paused, and is counted only now.
+    if (this.#passedOver.delete(connection)) this.add(connection)
   }
 
   /**

@@ -122,6 +122,45 @@ describe('after a full turn', () => {
   })
 })
 
+describe('if requests show only once they are counted at the end of a turn', () => {
+  const REQUESTS = 16
+  let connections: Connection[]
+  let unseen: Connection[]
+  beforeEach(() => {
+    turns = new SocketTurns({ perTurn: PER_TURN, countRest: countUnseen })
+    connections = open(100, REQUESTS)
+    unseen = connections
+  })
+
+  function countUnseen(): void {
+    for (const connection of unseen) turns.count(connection, REQUESTS)
+    unseen = []
+  }
+
+  /** Every connection that is read has something to read. Returns how many are. */
+  async function readAll(): Promise<number> {
+    unseen = connections.filter(({ isReading }) => isReading)
+    for (const connection of unseen) connection.begun++
+    const { length } = unseen
+    await new Promise(setImmediate)
+    return length
+  }
+
+  it('no more connections than a turn has time for are read in each, once requests of an earlier one were counted', async () => {
+    countUnseen()
+    await readAll()
+    for (let i = 0; i < 50; i++) expect(await readAll()).toBeLessThanOrEqual(PER_TURN / FIRST_EXPECTED)
+    expect(await readAll()).toBeLessThanOrEqual(PER_TURN / REQUESTS)
+  })
+
+  it('connections are read equally often', async () => {
+    countUnseen()
+    for (let i = 0; i < 50; i++) await readAll()
+    const counts = connections.map(({ begun }) => begun)
+    expect(Math.max(...counts) - Math.min(...counts)).toBeLessThanOrEqual(2)
+  })
+})
+
 describe('while many clients send much', () => {
   it.each([3, 15])('every connection is read, whatever the order of reading: %i requests each', async requests => {
     const connections = Array.from({ length: 400 }, (_, i) => open(1, requests, `client ${i % 200}`)).flat()

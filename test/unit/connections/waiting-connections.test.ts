@@ -1,0 +1,37 @@
+import { expect, it } from '@jest/globals'
+import type { PacedConnection } from '../../../src/connections/paced-connection.ts'
+import { ReadEstimate } from '../../../src/connections/read-estimate.ts'
+import { WaitingConnections } from '../../../src/connections/waiting-connections.ts'
+
+const PER_TURN = 128
+
+const connectionOf = (client: string): PacedConnection => ({
+  client,
+  estimate: new ReadEstimate(),
+  pauseReading: () => undefined,
+  resumeReading: () => undefined,
+})
+
+/** Connections of two clients. The first one was resumed, and paused again in a full turn; the second one waits. */
+function givenAFullTurn() {
+  const [paused, other] = [connectionOf('a'), connectionOf('b')]
+  const waiting = new WaitingConnections(PER_TURN)
+  waiting.add(paused)
+  waiting.take()
+  waiting.add(other)
+  waiting.add(paused)
+  return { waiting, paused, other }
+}
+
+it('a connection that was not read before a turn was full comes first in the next one', () => {
+  const { waiting, paused } = givenAFullTurn()
+  waiting.endTurn(true)
+  expect(waiting.take()).toEqual([paused])
+})
+
+it('a connection that was read, but whose requests are counted only after it was paused, waits as others do', () => {
+  const { waiting, paused, other } = givenAFullTurn()
+  waiting.wasRead(paused, PER_TURN)
+  waiting.endTurn(true)
+  expect(waiting.take()).toEqual([other, paused])
+})
