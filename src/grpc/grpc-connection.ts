@@ -69,7 +69,7 @@ export class GrpcConnection {
   readonly #pacedCalls: PacedCalls
   readonly #smallParts = new SmallParts(
     () => this.destroy(),
-    bytes => this.#otherFrames.countPart(bytes),
+    bytes => this.#countPart(bytes),
   )
   readonly #otherFrames: OtherFrames
   readonly #exchanges = new FewItems<Exchange>()
@@ -85,7 +85,8 @@ export class GrpcConnection {
   readonly #endsMs = performance.now() + MAX_AGE_MS * (1 + AGE_JITTER * (Math.random() - 0.5))
   #isRetiring = false
   #retirement: NodeJS.Timeout | undefined
-  #hasCalled = false
+  /** Calls that it has begun. */
+  #calls = 0
 
   constructor(
     socket: Socket,
@@ -105,7 +106,7 @@ export class GrpcConnection {
     keepFewStreams(this.#session)
     this.#smallParts.countPriorities(this.#session)
     this.#head = new ArrivingHead(socket, this.#session)
-    this.#otherFrames = new OtherFrames(socket)
+    this.#otherFrames = new OtherFrames(socket, this.#session)
     this.#pacedCalls = new PacedCalls(socket, callTurns, () => this.destroy())
     this.#hold = bytes => {
       this.#heldBytes += bytes
@@ -117,9 +118,9 @@ export class GrpcConnection {
       // Until its stack is read, the error keeps the native session, and Node.js 20 would never free either of them.
       void err.stack
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
-      else this.endFlood(performance.now())
+      else this.countRead(performance.now())
     })
-    this.#session.once('localSettings', () => this.#endEarlyFlood(performance.now()))
+    this.#session.once('localSettings', () => this.#endFlood(performance.now(), true))
     this.#session.on('stream', (stream, headers) => {
       this.#otherFrames.countHead(headers)
       const exchange = this.#open(stream, context)
@@ -130,7 +131,7 @@ export class GrpcConnection {
 
   /** Whether the client has sent a call. */
   get isAdmitted(): boolean {
-    return this.#hasCalled
+    return this.#calls > 0
   }
 
   /** Whether each call is answered, or is only open for later changes of an answer. */
@@ -178,16 +179,24 @@ export class GrpcConnection {
     return sinceMs + SLOW_MS - nowMs
   }
 
-  /** Closes the connection of a client that sends much besides calls. */
-  endFlood(nowMs: number): void {
-    if (this.#session.pendingSettingsAck) this.#endEarlyFlood(nowMs)
-    else if (this.#otherFrames.takeExcess(nowMs) > 0) this.#flooded()
+  /** Counts what was read. Closes the connection of a client that sends much besides calls. */
+  countRead(nowMs: number): void {
+    this.#pacedCalls.countRest()
+    this.#endFlood(nowMs, this.#session.pendingSettingsAck)
   }
 
-  /** Until the client has acknowledged the settings, node:http2 refuses the calls that it opens beyond those that it may. */
-  #endEarlyFlood(nowMs: number): void {
+  #endFlood(nowMs: number, isEarly: boolean): void {
     const bytes = this.#otherFrames.takeExcess(nowMs)
     if (bytes === 0) return
+    if (isEarly && this.#calls >= MAX_STREAMS) this.#countEarlyCalls(bytes, nowMs)
+    else this.#flooded()
+  }
+
+  /**
+   * Until the client has acknowledged the settings, node:http2 refuses the calls that it opens beyond those that it may. Before it has
+   * opened these, no refused head is such a call.
+   */
+  #countEarlyCalls(bytes: number, nowMs: number): void {
     const result = this.#earlyCalls.count(clientOf(this.#ip), bytes, nowMs)
     if (result === 'flood') this.#flooded()
     else if (result === 'too-much') this.destroy()
@@ -198,6 +207,11 @@ export class GrpcConnection {
     this.destroy()
   }
 
+  #countPart(bytes: number): void {
+    this.#otherFrames.countPart(bytes)
+    this.#pacedCalls.countPart(bytes)
+  }
+
   #holdUnread(bytes: number): void {
     if (bytes !== this.#unreadBytes) this.#hold(bytes - this.#unreadBytes)
     this.#unreadBytes = bytes
@@ -205,7 +219,7 @@ export class GrpcConnection {
 
   #open(stream: ServerHttp2Stream, context: ExchangeContext): Exchange {
     const exchange = new Exchange(stream, context)
-    this.#hasCalled = true
+    this.#calls++
     this.#exchanges.add(exchange)
     this.#head.arrived(stream)
     this.#smallParts.countIn(stream)

@@ -59,7 +59,7 @@ export class GrpcServer {
     const context = {
       ...options,
       reading: readingTurns(),
-      callTurns: new SocketTurns(CALL_TURNS),
+      callTurns: new SocketTurns({ ...CALL_TURNS, countRest: () => this.#countRead() }),
       endings,
       countCall: () => this.#oldGeneration.countCall(),
       earlyCalls: new EarlyCalls(),
@@ -72,7 +72,7 @@ export class GrpcServer {
     const open = (socket: Socket, hold: (bytes: number) => void) => new GrpcConnection(socket, { ...context, hold })
     this.#open = new OpenSockets({ slots, memory, open })
     this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
-    this.#endLongTurns = afterLongTurns(() => this.#endFloods())
+    this.#endLongTurns = afterLongTurns(() => this.#countRead())
   }
 
   /** A listener for one address. */
@@ -104,15 +104,15 @@ export class GrpcServer {
   /** Disconnects clients without a call, and those that send requests or read responses too slowly, and retires old connections. */
   #look(): void {
     const nowMs = performance.now()
-    this.#endFloods()
+    this.#countRead()
     this.#open.closeLate(nowMs)
     for (const [socket, connection] of this.#open) if (connection.look(nowMs) <= 0) socket.destroy()
     this.#barred.look(nowMs)
     this.#oldGeneration.look(nowMs)
   }
 
-  #endFloods(): void {
+  #countRead(): void {
     const nowMs = performance.now()
-    for (const connection of this.#open.handlers()) connection.endFlood(nowMs)
+    for (const connection of this.#open.handlers()) connection.countRead(nowMs)
   }
 }

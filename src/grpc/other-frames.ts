@@ -1,11 +1,11 @@
-import type { IncomingHttpHeaders } from 'node:http2'
+import type { Http2Session, IncomingHttpHeaders } from 'node:http2'
 import type { Socket } from 'node:net'
 
 /**
- * Bytes of other frames that a connection may send at once, and in a millisecond: much more than clients need. Parts of messages that nobody
- * has read yet look like other frames; the window of the connection allows 64 KiB of them.
+ * Bytes of other frames that a connection may send at once, and in a millisecond: more than clients need. The largest heads, which cost the
+ * most, take about a millisecond together.
  */
-const MAX_BYTES = 128 * 1024
+const MAX_BYTES = 32 * 1024
 const BYTES_PER_MS = 64
 
 /** Bytes of a header field besides its name and its value, and of a head besides its fields, at most. */
@@ -18,11 +18,13 @@ const FRAME_BYTES = 9
  */
 export class OtherFrames {
   readonly #socket: Socket
+  readonly #session: Http2Session
   #bytesOfCalls = 0
   #lookedMs = performance.now()
 
-  constructor(socket: Socket) {
+  constructor(socket: Socket, session: Http2Session) {
     this.#socket = socket
+    this.#session = session
   }
 
   /** The head of a call has arrived. Compressed, it was no larger than it is now. */
@@ -40,10 +42,16 @@ export class OtherFrames {
   takeExcess(nowMs: number): number {
     const { bytesRead } = this.#socket
     const counted = this.#bytesOfCalls + (nowMs - this.#lookedMs) * BYTES_PER_MS
-    const excess = Math.max(0, bytesRead - counted - MAX_BYTES)
+    const excess = this.#excess(bytesRead - counted)
     // What is left of calls that were compressed covers nothing later.
     this.#bytesOfCalls = Math.min(counted + excess, bytesRead)
     this.#lookedMs = nowMs
     return excess
+  }
+
+  /** Parts of messages that nobody has read yet look like other frames. */
+  #excess(bytes: number): number {
+    if (bytes <= MAX_BYTES) return 0
+    return Math.max(0, bytes - MAX_BYTES - (this.#session.state.effectiveRecvDataLength ?? 0))
   }
 }

@@ -8,6 +8,9 @@ import type { SocketTurns } from '../connections/socket-turns.ts'
  */
 const MAX_CALLS_PER_TURN = 320
 
+/** A head costs as much time as a call for each of so many bytes on the wire, even if node:http2 refuses it. */
+const HEAD_BYTES_PER_CALL = 1_024
+
 /** The calls of one connection, in the turns of all connections. */
 export class PacedCalls {
   readonly #socket: Socket
@@ -15,6 +18,8 @@ export class PacedCalls {
   readonly #endConnection: () => void
   #turn = 0
   #calls = 0
+  /** Bytes on the wire that are counted. */
+  #countedBytes = 0
 
   /** @param endConnection ends one that opens and resets its calls in a flood, at once: what it has sent is then skipped */
   constructor(socket: Socket, turns: SocketTurns, endConnection: () => void) {
@@ -29,6 +34,23 @@ export class PacedCalls {
     if (this.#turn !== turn) this.#calls = 0
     this.#turn = turn
     countRequest(this.#socket)
+    this.#countedBytes += HEAD_BYTES_PER_CALL
     if (++this.#calls > MAX_CALLS_PER_TURN) this.#endConnection()
+  }
+
+  /** A part of a message has arrived, whose turn comes when it is read. */
+  countPart(bytes: number): void {
+    this.#countedBytes += bytes
+  }
+
+  /**
+   * Counts what else was read. node:http2 decodes each head to its end, however many fields it has, and does not report those that it
+   * refuses, so they show only in the bytes that the socket has read.
+   */
+  countRest(): void {
+    const { bytesRead } = this.#socket
+    const work = (bytesRead - this.#countedBytes) / HEAD_BYTES_PER_CALL
+    this.#countedBytes = bytesRead
+    if (work > 0) countRequest(this.#socket, work)
   }
 }

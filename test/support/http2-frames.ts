@@ -30,6 +30,11 @@ export function requestHead(stream: number, method: string, path: string, flags 
   return frame(HEADERS, END_HEADERS | flags, stream, Buffer.concat(literals))
 }
 
+/** A head of a request with fields of four bytes. If it has more than 128, node:http2 refuses it. */
+export function headOf(stream: number, fields: number): Buffer {
+  return frame(HEADERS, END_STREAM | END_HEADERS, stream, Buffer.from('00016100'.repeat(fields), 'hex'))
+}
+
 /** @param code of HTTP/2's errors */
 export function resetOf(stream: number, code: number): Buffer {
   const payload = Buffer.alloc(4)

@@ -1,9 +1,11 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { mostReadInATurn } from '../../support/flood.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
-import { END_STREAM, frame, PING, PREFACE, requestHead, SETTINGS } from '../../support/http2-frames.ts'
+import { END_STREAM, frame, headOf, PING, PREFACE, requestHead, SETTINGS } from '../../support/http2-frames.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 const CONNECTIONS = 100
@@ -19,13 +21,22 @@ const BURST = Buffer.concat(
 /** Calls that may begin in one turn; the connection that exceeds it begins all that it has sent. */
 const MAX_PER_TURN = 128 + CALLS
 
+/** Fields of a large head that is refused, with four bytes each. */
+const FIELDS = 3_500
+
 let server: TestGrpcServer
 let sockets: Socket[]
+/** The same connections, as the server has them. */
+let accepted: Socket[]
+const onAccepted = (message: unknown) => void accepted.push((message as { socket: Socket }).socket)
 beforeEach(async () => {
+  accepted = []
+  subscribe('net.server.socket', onAccepted)
   server = await TestGrpcServer.start(new HeldChecker())
   sockets = await Promise.all(Array.from({ length: CONNECTIONS }, openConnection))
 })
 afterEach(async () => {
+  unsubscribe('net.server.socket', onAccepted)
   for (const socket of sockets) socket.destroy()
   await server.close()
 })
@@ -61,6 +72,18 @@ it('a call of another address is answered in between', async () => {
   await other.ask(framed(Buffer.alloc(0)), { ':path': '/grpc.health.v1.Health/Check' })
   expect(server.answered.length).toBeLessThan(CONNECTIONS * CALLS)
   other.close()
+})
+
+it('a few large heads that are refused are read in each turn, once they have made one long', async () => {
+  const sendHeads = (stream: number) => {
+    for (const socket of sockets) socket.write(headOf(stream, FIELDS))
+  }
+  const bytesRead = () => accepted.reduce((sum, socket) => sum + socket.bytesRead, 0)
+  sendHeads(1)
+  while (bytesRead() < CONNECTIONS * 4 * FIELDS) await new Promise(setImmediate)
+  sendHeads(3)
+  expect(await mostReadInATurn(accepted)).toBeLessThan(256 * 1024)
+  expect(bytesRead()).toBeGreaterThan(2 * CONNECTIONS * 4 * FIELDS)
 })
 
 it('connections that have to wait can close, and others go on', async () => {
