@@ -44,7 +44,9 @@ export function rejectMalformedRequests(closing: Closing): (err: ParserError, so
   return (err, socket) => {
     if (rejected.has(socket)) return
     rejected.add(socket)
-    answerLast(closing, socket, () => responseOf(problemOf(err), requestIdOf({ headers: {} })))
+    // Until the requests before are answered, the error would hold the packet that it was found in.
+    const problem = problemOf(err)
+    answerLast(closing, socket, () => responseOf(problem, requestIdOf({ headers: {} })))
   }
 }
 
