@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import { PacedClosing } from './paced-closing.ts'
 import { ignoreInput } from './parsers.ts'
+import { SocketInput } from './socket-input.ts'
 
 const closing = new PacedClosing()
 const closingSoon = new WeakSet<Socket>()
@@ -18,7 +19,7 @@ export function disconnect(connection: Socket): void {
 export function disconnectInTurn(connection: Socket): void {
   closingSoon.add(connection)
   ignoreInput(connection)
-  connection.pause()
+  new SocketInput(connection).pause()
   closing.close(connection)
 }
 

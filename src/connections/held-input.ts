@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import { clientOf } from '../lib/client-of.ts'
 import { disconnectInTurn } from './disconnect.ts'
 import type { SharedBound } from './shared-bound.ts'
+import { SocketInput } from './socket-input.ts'
 
 /** What is held before the connection is not read, in bytes: some 16 requests, as many as a client may pipeline. */
 const MAX_BYTES = 16 * 1024
@@ -11,7 +12,7 @@ const MAX_BYTES = 16 * 1024
  * requests that it has to answer.
  */
 export class HeldInput {
-  readonly #connection: Socket
+  readonly #input: SocketInput
   readonly #memory: SharedBound
   readonly #client: string
   readonly #cut: () => void
@@ -20,7 +21,7 @@ export class HeldInput {
 
   /** @param memory that all clients share */
   constructor(connection: Socket, memory: SharedBound) {
-    this.#connection = connection
+    this.#input = new SocketInput(connection)
     this.#memory = memory
     this.#client = clientOf(connection.remoteAddress)
     this.#cut = () => disconnectInTurn(connection)
@@ -37,16 +38,15 @@ export class HeldInput {
   add(part: Buffer): void {
     this.#parts.push(part)
     this.#hold(this.#bytes + part.length)
-    if (this.#bytes >= MAX_BYTES) this.#connection.pause()
+    if (this.#bytes >= MAX_BYTES) this.#input.pause()
   }
 
   /** Takes the oldest part. */
   take(): Buffer | undefined {
     const part = this.#parts.shift()
     if (part === undefined) return undefined
-    const wasFull = this.#bytes >= MAX_BYTES
     this.#hold(this.#bytes - part.length)
-    if (wasFull && this.#bytes < MAX_BYTES) this.#connection.resume()
+    if (this.#bytes < MAX_BYTES) this.#input.resume()
     return part
   }
 

@@ -2,6 +2,7 @@ import { type Server, Socket } from 'node:net'
 import type { Turns } from '../lib/turns.ts'
 import type { Connections } from './connections.ts'
 import { PacedReading } from './paced-reading.ts'
+import { SocketInput } from './socket-input.ts'
 import type { UnreadBodies } from './unread-bodies.ts'
 
 /** Time for a client to read the last answer and to close the connection, in ms. */
@@ -60,7 +61,7 @@ export class LingeringClose {
     this.#discarding.add(socket)
     const { unreadBodies, turns } = this.#options
     unreadBodies.leave(socket)
-    const reading = new PacedReading(socket, { socket, ip: socket.remoteAddress })
+    const reading = new PacedReading(new SocketInput(socket), { socket, ip: socket.remoteAddress })
     // Without its listener, the parser sees none of the input.
     socket.removeAllListeners('data')
     socket.on('data', ({ length }: Buffer) => reading.take(length, turns))

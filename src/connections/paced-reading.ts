@@ -1,4 +1,3 @@
-import type { Readable } from 'node:stream'
 import { Turns } from '../lib/turns.ts'
 import { disconnect } from './disconnect.ts'
 import { type Waiter, waitForTurn } from './wait-for-turn.ts'
@@ -18,21 +17,27 @@ export function readingTurns(): Turns {
   return new Turns(PACE)
 }
 
+/** Where a body comes from: its connection, or its own stream if the connection has others. */
+interface BodySource {
+  pause(): void
+  resume(): void
+}
+
 /**
  * The reading of one body, which pauses for a turn whenever it has read the bytes of one. Otherwise Node reads a socket until it is
  * empty, which can be megabytes in one turn of the event loop, and all other sockets in the same turn, while it accepts only one new
  * connection in each.
  */
 export class PacedReading {
-  readonly #body: Readable
+  readonly #source: BodySource
   readonly #waiter: Waiter
   #bytes = 0
   #chunks = 0
   #pauseAfter = BYTES_PER_TURN
   #withdraw: (() => void) | undefined
 
-  constructor(body: Readable, waiter: Waiter) {
-    this.#body = body
+  constructor(source: BodySource, waiter: Waiter) {
+    this.#source = source
     this.#waiter = waiter
   }
 
@@ -58,8 +63,8 @@ export class PacedReading {
 
   /** Pauses the body until its turn. */
   pause(turns: Turns): void {
-    this.#body.pause()
-    this.#withdraw = waitForTurn(turns, this.#waiter, { run: () => this.#body.resume() })
+    this.#source.pause()
+    this.#withdraw = waitForTurn(turns, this.#waiter, { run: () => this.#source.resume() })
   }
 
   /** Gives up the turn that the body waits for. */

@@ -2,6 +2,7 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Turns } from '../lib/turns.ts'
 import { disconnect } from './disconnect.ts'
 import { BYTES_PER_TURN, PacedReading } from './paced-reading.ts'
+import { SocketInput } from './socket-input.ts'
 
 /** Time for the rest of a body once its request is answered, in ms. */
 const REST_TIMEOUT_MS = 5_000
@@ -34,9 +35,10 @@ export class UnreadBodies {
   #discardRest(request: IncomingMessage): void {
     if (request.complete) return
     const { socket } = request
-    // The rest before this one has arrived, and may still wait for its turn.
+    // The rest before this one has arrived, but its end may not have been noticed yet.
     this.leave(socket)
-    const reading = new PacedReading(request, { socket, ip: socket.remoteAddress })
+    const input = new SocketInput(socket)
+    const reading = new PacedReading(input, { socket, ip: socket.remoteAddress })
     request.removeAllListeners('data')
     // Node leaves a body alone if it was read from.
     request.read()
@@ -47,6 +49,7 @@ export class UnreadBodies {
     const end = () => {
       clearTimeout(timer)
       reading.withdraw()
+      input.resume()
       socket.off('close', end)
       this.#endRest.delete(socket)
       request.off('end', end).removeAllListeners('data').resume()

@@ -2,6 +2,7 @@ import type { FastifyRequest } from 'fastify'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { PacedReading, readingTurns } from '../connections/paced-reading.ts'
 import type { SharedBound } from '../connections/shared-bound.ts'
+import { SocketInput } from '../connections/socket-input.ts'
 import { waitForTurn } from '../connections/wait-for-turn.ts'
 import { clientOf } from '../lib/client-of.ts'
 import { draining } from '../lib/draining.ts'
@@ -64,7 +65,7 @@ export class ArrivingBodies {
     const { raw } = request
     const { maxBytes, scan } = rules
     const announced = Number(raw.headers['content-length'])
-    const reading = new PacedReading(raw, request)
+    const reading = new PacedReading(new SocketInput(request.socket), request)
     let bytes: Buffer = EMPTY
     let length = 0
     let problem: Problem | undefined

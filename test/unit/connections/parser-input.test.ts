@@ -2,10 +2,12 @@ import { once } from 'node:events'
 import { createServer, type Server } from 'node:http'
 import type { AddressInfo, Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { hasUnparsedRequest, ParserInput } from '../../../src/connections/parser-input.ts'
 import { takeInput } from '../../../src/connections/parsers.ts'
 import { SharedBound } from '../../../src/connections/shared-bound.ts'
+import { waitsToBeRead } from '../../../src/connections/socket-input.ts'
 import { eventually } from '../../support/eventually.ts'
 import { givenSockets } from '../../support/given-sockets.ts'
 
@@ -14,6 +16,7 @@ const ASIDE = 'ASIDE'
 const FIRST = 'GET /first HTTP/1.1\r\nhost: localhost\r\n\r\n'
 const SECOND = FIRST.replace('first', 'second')
 const MAX_HELD = 20_000
+const TURNS = 20
 
 const sockets = givenSockets()
 let server: Server
@@ -128,13 +131,17 @@ describe('the input of a connection', () => {
     await whenTaken()
     const requests = Array.from({ length: 16 }, (_, i) => FIRST.replace('first', `${i}?${'x'.repeat(1_024)}`))
     for (const request of requests) {
-      expect(connection.isPaused()).toBe(false)
+      expect(waitsToBeRead(connection)).toBe(false)
       await send(socket, request)
     }
-    expect(connection.isPaused()).toBe(true)
+    expect(waitsToBeRead(connection)).toBe(true)
+    const bytes = connection.bytesRead
+    await new Promise(sent => socket.write(requests[0] as string, sent))
+    for (let turn = 0; turn < TURNS; turn++) await nextTurn()
+    expect(connection.bytesRead).toBe(bytes)
     taken[0]?.answer()
-    expect(connection.isPaused()).toBe(false)
-    await eventually(() => expect(paths).toHaveLength(1 + requests.length))
+    expect(waitsToBeRead(connection)).toBe(false)
+    await eventually(() => expect(paths).toHaveLength(2 + requests.length))
   })
 
   it('can be taken again from what waits', async () => {

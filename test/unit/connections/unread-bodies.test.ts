@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { createServer, type Server } from 'node:http'
+import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
 import { afterEach, describe, expect, it, jest } from '@jest/globals'
 import { BYTES_PER_TURN, readingTurns } from '../../../src/connections/paced-reading.ts'
@@ -16,17 +16,22 @@ const SENDERS = 10
 let server: Server
 const clients: Socket[] = []
 const connections: Socket[] = []
+const requests: IncomingMessage[] = []
 
 afterEach(async () => {
   jest.useRealTimers()
   for (const client of clients.splice(0)) client.destroy()
   connections.splice(0)
+  requests.splice(0)
   server.close()
   await once(server, 'close')
 })
 
 async function serve(turns = readingTurns(), timeoutMs = PATIENT_MS): Promise<void> {
-  server = createServer((_request, response) => response.writeHead(404).end('nothing'))
+  server = createServer((request, response) => {
+    requests.push(request)
+    response.writeHead(404).end('nothing')
+  })
   server.on('connection', connection => connections.push(connection))
   new UnreadBodies(server, turns, timeoutMs)
   server.listen(0, '127.0.0.1')
@@ -67,13 +72,14 @@ describe('the rests of bodies whose requests are answered', () => {
   it.each([
     ['of an announced length', head(4_000 * MIB), 'x'.repeat(MIB)],
     ['in chunks', head(), `${MIB.toString(16)}\r\n${'x'.repeat(MIB)}\r\n`],
-  ])('are read one at a time: %s', async (_, requestHead, text) => {
+  ])('are read one at a time and held in no buffer: %s', async (_, requestHead, text) => {
     await serve()
     for (let i = 0; i < SENDERS; i++) flood(await answered(await connected(), requestHead), text)
     const most = await mostReadInATurn(connections)
     expect(most).toBeGreaterThan(0)
     // At first, each connection reads what has arrived: the bytes of a turn, and what its socket reads at once.
     expect(most).toBeLessThanOrEqual(2 * SENDERS * BYTES_PER_TURN)
+    expect(requests.map(({ readableLength }) => readableLength)).toEqual(requests.map(() => 0))
   })
 
   it('end their connections if they take too long', async () => {

@@ -38,7 +38,9 @@ function flood(onRead: (bytes: number) => void, announced?: number): ArrivingReq
 
 function requestWith(body: Readable, ip: string, announced?: number): ArrivingRequest {
   const raw = Object.assign(body, { headers: { 'content-length': announced?.toString() } })
-  return { raw, ip, socket: Object.assign(new EventEmitter(), { destroyed: false }) } as unknown as ArrivingRequest
+  const handle = { reading: true, readStop: () => body.pause(), readStart: () => body.resume() }
+  const socket = Object.assign(new EventEmitter(), { destroyed: false, _handle: handle })
+  return { raw, ip, socket } as unknown as ArrivingRequest
 }
 
 describe('large bodies that arrive at once', () => {
