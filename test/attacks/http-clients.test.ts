@@ -10,6 +10,7 @@ const GIGABYTES = 1_000 * 1024 * MIB
 /** Twice what it is if each of four thousand connections sends one request at the same time, which is no attack. */
 const MAX_P99_OF_BURSTS_MS = 75
 const FLOOD = 'x'.repeat(64 * 1024)
+const KILOBYTE = 'x'.repeat(1024)
 
 let service: Service
 let workerPort: number
@@ -110,6 +111,19 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
       const attack = { connections: 20, head, flood, reopens: true }
       const port = whose === 'of the service' ? {} : { port: workerPort }
       expectUnharmed(`gigabytes after ${status} ${whose}`, await underAttack(service, { ...attack, ...port }))
+    },
+    60_000,
+  )
+
+  it.each([
+    ['a refused body', post('/nothing', GIGABYTES), KILOBYTE],
+    ['a refused body in chunks', chunked('/nothing'), chunkOf(KILOBYTE)],
+    ['a check and bytes that are not HTTP', `${post('/check', 11)}{"key":"a"}`, KILOBYTE],
+  ])(
+    'send hundreds of kilobytes on thousands of connections: %s',
+    async (what, head, kilobyte) => {
+      const attack = { connections: 4_000, head, fill: [kilobyte, 300] as const, reopens: true }
+      expectUnharmed(what, await underAttack(service, attack), MAX_P99_OF_BURSTS_MS)
     },
     60_000,
   )
