@@ -9,7 +9,7 @@ export const BYTES_PER_TURN = 64 * 1024
 const PACE = { perSecond: 500, burst: 64 }
 
 /** Minimum average size of chunks, for a body of many chunks: a chunk costs as much time as a kilobyte. */
-const MAX_SMALL_CHUNKS = 1_000
+const MAX_SMALL_CHUNKS = 256
 const MIN_CHUNK_BYTES = 64
 
 /** Turns of bodies that are read in part. */
@@ -46,7 +46,7 @@ export class PacedReading {
     return this.#bytes
   }
 
-  /** Counts a chunk that was read. Returns whether the body is read on: a client that sends thousands of tiny chunks is disconnected. */
+  /** Counts a chunk that was read. Returns whether the body is read on: a client that sends hundreds of tiny chunks is disconnected. */
   take(bytes: number, turns: Turns): boolean {
     this.#bytes += bytes
     this.#chunks++
