@@ -128,6 +128,19 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
     60_000,
   )
 
+  it.each([
+    ['empty lines', get('/health'), '\r\n'.repeat(KILOBYTE.length * 8)],
+    ['long extensions of chunks', chunked('/check'), `1;${'x'.repeat(15_000)}\r\n \r\n`],
+    ['chunks with thousands of extensions', chunked('/check'), `1${';x'.repeat(7_500)}\r\n \r\n`],
+  ])(
+    'send bytes that belong to no body without end: %s',
+    async (what, head, flood) => {
+      const attack = { connections: 400, from: '127.0.0.2', head, flood, reopens: true }
+      expectUnharmed(what, await underAttack(service, attack), MAX_P99_OF_BURSTS_MS)
+    },
+    60_000,
+  )
+
   it.each(['/openapi.json', '/docs', '/docs/static/swagger-ui-bundle.js', '/metrics', '/health', '/nothing'])(
     'request %s and never read it',
     async path => {
