@@ -1,5 +1,5 @@
 import { Turns } from '../lib/turns.ts'
-import { disconnect } from './disconnect.ts'
+import { disconnectInTurn } from './disconnect.ts'
 import { type Waiter, waitForTurn } from './wait-for-turn.ts'
 
 /** Bytes that are read of one body in a turn of the event loop. */
@@ -51,7 +51,7 @@ export class PacedReading {
     this.#bytes += bytes
     this.#chunks++
     if (this.#chunks > MAX_SMALL_CHUNKS && this.#bytes < this.#chunks * MIN_CHUNK_BYTES) {
-      disconnect(this.#waiter.socket)
+      disconnectInTurn(this.#waiter.socket)
       return false
     }
     if (this.#bytes >= this.#pauseAfter) {
