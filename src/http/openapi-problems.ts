@@ -2,7 +2,7 @@
 import { STATUS_CODES } from 'node:http'
 import type { TSchema } from '@sinclair/typebox'
 import type { FastifySchema, RouteOptions } from 'fastify'
-import { ERRORS, type ErrorCode, errorType } from '../lib/errors.ts'
+import { DENIALS, ERRORS, type ErrorCode, errorType } from '../lib/errors.ts'
 import { type FieldName, RESPONSE_FIELDS } from './openapi-fields.ts'
 import { ProblemResponse } from './problem.schema.ts'
 
@@ -24,13 +24,11 @@ export function problemResponses(route: RouteOptions, schema: FastifySchema): De
   const { errors = [], denial, denialStatuses } = route.config?.docs ?? {}
   const byStatus = new Map<number, ErrorCode[]>()
   for (const code of new Set([...codesOf(route, schema), ...errors])) {
-    const statuses = (DENIALS.has(code) && denialStatuses) || [ERRORS[code].status]
+    const statuses = (DENIALS.has(code) ? denialStatuses : undefined) ?? [ERRORS[code].status]
     for (const status of statuses) byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }
   return Object.fromEntries([...byStatus].map(([status, codes]) => [status, problemResponse(status, codes, denial)]))
 }
-
-const DENIALS: ReadonlySet<ErrorCode> = new Set(['quota-exceeded', 'blocked'])
 
 /** The problems that follow from the route's access, body and path. */
 function codesOf({ config, url }: RouteOptions, schema: FastifySchema): ErrorCode[] {

@@ -58,6 +58,9 @@ export const ERRORS = {
 
 export type ErrorCode = keyof typeof ERRORS
 
+/** The codes of denied checks. */
+export const DENIALS: ReadonlySet<unknown> = new Set<ErrorCode>(['quota-exceeded', 'blocked'])
+
 export function errorKind(code: ErrorCode): ErrorKind {
   return ERRORS[code]
 }

@@ -1,5 +1,6 @@
 import type { AskedCheck } from '../../check/pending-check.ts'
 import type { Conditions } from '../../domain/commands.ts'
+import { DENIALS } from '../../lib/errors.ts'
 import { isObject } from '../../lib/is-object.ts'
 import {
   type Backend,
@@ -19,7 +20,6 @@ import { JSON_BODY, preferWait, reasonField } from './fields.ts'
 
 /** Members of a denial that say how HTTP carries it. */
 const PROBLEM_MEMBERS = ['type', 'title', 'status', 'instance']
-const DENIALS: ReadonlySet<unknown> = new Set(['quota-exceeded', 'blocked'])
 
 /** Asks the service over HTTP. */
 export class HttpBackend implements Backend {
