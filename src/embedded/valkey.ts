@@ -6,6 +6,7 @@ import { CannotStart } from '../processes/supervised-process.ts'
 import type { Endpoint } from '../settings/redis-url.ts'
 import type { Connection } from './connection.ts'
 import { countReplies } from './count-replies.ts'
+import { explainMemory } from './explain-memory.ts'
 import { InProcessConnection } from './in-process-connection.ts'
 
 interface HostImports {
@@ -241,15 +242,6 @@ export class EmbeddedValkey extends Base {
     this.listeners.get(fd)?.server?.close()
     this.listeners.delete(fd)
   }
-}
-
-/** V8 reserves address space for the largest memory that WebAssembly can have, however little is used. */
-function explainMemory(err: Error): never {
-  if (!(err instanceof RangeError)) throw err
-  throw new CannotStart(
-    `the embedded store got no memory: ${err.message}. It reserves up to 12 GB of address space, most of which it never uses: ` +
-      'raise the limit (ulimit -v), or set REDIS_URL',
-  )
 }
 
 function sizeOf(outputs: readonly Output[]): number {
