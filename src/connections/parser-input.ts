@@ -32,7 +32,7 @@ export class ParserInput {
   readonly #connection: Connection
   readonly #options: ParserInputOptions
   #isTaken = false
-  /** Once there was any. */
+  /** Absent until something has to wait. */
   #held: HeldInput | undefined
   #hasEnded = false
 

@@ -8,7 +8,7 @@ import type { SocketTurns } from '../connections/socket-turns.ts'
  */
 const MAX_CALLS_PER_TURN = 320
 
-/** A head costs as much time as a call for each of so many bytes on the wire, even if node:http2 refuses it. */
+/** Bytes of a head on the wire that cost as much time as a call, even if node:http2 refuses the head. */
 const HEAD_BYTES_PER_CALL = 1_024
 
 /** The calls of one connection, in the turns of all connections. */

@@ -121,8 +121,7 @@ export class LongRead {
   }
 
   /**
-   * Gives its place to the next read. It has waited for its turn once, so it goes on without a place; each of its parts still waits for a
-   * turn.
+   * Gives its place to the next read, and goes on without one. Each of its parts still waits for a turn.
    */
   leave(): void {
     if (this.#hasLeft) return
