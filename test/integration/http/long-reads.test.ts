@@ -89,7 +89,7 @@ it('a check waits for few parts of exports, however many one client asks for', a
   const before = await storeReads()
   expect((await given.app.client.check('user:1', 0)).status).toBe(200)
   expect((await storeReads()) - before).toBeLessThan(EXPORTS)
-  for (const socket of sockets) socket.resetAndDestroy()
+  for (const socket of sockets) socket.destroy()
 })
 
 it('the list of another client waits for no export, and its export takes turns with those of others', async () => {
@@ -100,7 +100,7 @@ it('the list of another client waits for no export, and its export takes turns w
   expect(ended).toBe(0)
   expect((await getAs('192.0.2.2', '/config/export')).text).toBe(LINES.join(''))
   expect(ended).toBeLessThan(10)
-  for (const socket of sockets) socket.resetAndDestroy()
+  for (const socket of sockets) socket.destroy()
   await eventually(() => expect(ended).toBe(EXPORTS))
 })
 
@@ -119,7 +119,7 @@ it('of hundreds of exports that wait, some of the client with the most are refus
   const refused = answers.filter(answer => answer.startsWith('HTTP/1.1 503 '))
   expect(refused.length).toBeGreaterThan(50)
   for (const answer of refused) expect(answer).toMatch(/\r\nretry-after: 1\r\n[\s\S]*"code":"overloaded"/i)
-  for (const socket of sockets) socket.resetAndDestroy()
+  for (const socket of sockets) socket.destroy()
 })
 
 it('lists that wait when the process begins to drain are refused, and say that their connections close', async () => {
