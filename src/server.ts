@@ -14,7 +14,7 @@ import { createLogger } from './observability/logger.ts'
 import { healthOfInstance } from './observability/stores-state.ts'
 import { exitWithReport } from './processes/exit-with-report.ts'
 import { ignoreLostPrimary } from './processes/front-process.ts'
-import { instanceHealth, instanceMetrics, othersKnowPolicies } from './processes/instance-queries.ts'
+import { endHandovers, instanceHealth, instanceMetrics, othersKnowPolicies } from './processes/instance-queries.ts'
 import { MetricsReports } from './processes/metrics-reports.ts'
 import { ParentLink } from './processes/parent-link.ts'
 import { stopOnRequest } from './processes/shutdown.ts'
@@ -85,6 +85,7 @@ stopOnRequest(
     if (replaced) listeners.forEach(stopAccepting)
     if (replaced) grpc?.goAway()
     await drained(listeners, drainMs)
+    if (!replaced) await endHandovers(parent, drainMs)
     front.endWaits()
     const listenersClosed = otherListeners.map(closeListener)
     await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])

@@ -23,6 +23,9 @@ const READING_LIMIT_MS = 32_000
 /** How long a client may read too slowly once the server closes, in ms: its response would delay the stop. */
 const CLOSING_LIMIT_MS = 2_000
 
+/** How long the first request of a new connection may take to arrive once the server closes, in ms. */
+const FIRST_REQUEST_MS = 250
+
 /**
  * Disconnects clients that send a body or read a response too slowly, and holds what the others have not read in the memory that all
  * clients share. Node limits the time of whole requests, which would break a large import over a slow line. All connections are
@@ -37,6 +40,8 @@ export class SlowClients {
   #readers = new SlowReaders(READING_LIMIT_MS)
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
+  /** When connections without any request are closed as well, once the server closes. */
+  #newEndMs = Number.POSITIVE_INFINITY
   #isClosing = false
   readonly #transferring: Transferring = {
     unreadBytes: connection => this.#connections.unreadBytes(connection),
@@ -52,13 +57,14 @@ export class SlowClients {
   }
 
   /**
-   * Lets no client delay the stop: disconnects clients without a request, after `bodiesMs` those whose body is still arriving, and
-   * soon those that do not read. Node's own `close` waits for connections that never had a request.
+   * Lets no client delay the stop: disconnects clients without a request, soon those that never sent one and those that do not read, and
+   * after `bodiesMs` those whose body is still arriving. Node's own `close` waits for connections that never had a request.
    */
   close(bodiesMs: number): void {
     this.#isClosing = true
     this.#readers = new SlowReaders(CLOSING_LIMIT_MS)
     this.#bodiesEndMs = performance.now() + bodiesMs
+    this.#newEndMs = performance.now() + FIRST_REQUEST_MS
     this.#look()
   }
 
@@ -68,7 +74,7 @@ export class SlowClients {
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
     const request = this.#connections.current(connection)?.req
-    if (request === undefined) return this.#isClosing
+    if (request === undefined) return this.#isClosing && (connection.bytesRead > 0 || nowMs >= this.#newEndMs)
     if (request.complete) return false
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.

@@ -1,7 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { SharedBound } from '../connections/shared-bound.ts'
 import { FairQueue } from '../lib/fair-queue.ts'
 import { HandoverChannel, type HandoverOwner, type NewConnection } from './handover-channel.ts'
+
+/** Turns of the event loop after which a flood of connections delays the end of handovers no longer. */
+const MAX_TURNS = 1_000
 
 /** A connection that waits for a process. */
 interface Waiting {
@@ -32,7 +36,12 @@ interface FairHandoversOptions {
  */
 export class FairHandovers {
   readonly #listeners = new Map<string, Listener>()
+  readonly #channels = new WeakMap<ChildProcess, HandoverChannel>()
+  /** Processes that get no more connections, with what to call once each has all of its own. */
+  readonly #ending = new Map<HandoverChannel, () => void>()
   readonly #waiting: SharedBound
+  /** How many connections have arrived so far. */
+  #arrived = 0
   readonly #onRefused: () => void
   readonly #owner: HandoverOwner
 
@@ -47,13 +56,29 @@ export class FairHandovers {
       lost: onLost,
       gone: channel => {
         for (const address of this.#listeners.keys()) this.#leave(channel, address)
+        this.#reportEnded()
       },
     }
   }
 
   /** Hands connections over to a new process as well, once it listens. */
   include(child: ChildProcess): void {
-    new HandoverChannel(child, this.#owner)
+    this.#channels.set(child, new HandoverChannel(child, this.#owner))
+  }
+
+  /** Hands no more connections over to a process, except those that wait if no other one listens. Resolves once it has taken them. */
+  async end(child: ChildProcess): Promise<void> {
+    await this.#accepted()
+    const channel = this.#channels.get(child) as HandoverChannel
+    for (const [address, { channels }] of this.#listeners) {
+      if (!channels.has(channel)) continue
+      channel.acceptNoMore(address)
+      if (channels.size > 1) channels.delete(channel)
+    }
+    return new Promise(resolve => {
+      this.#ending.set(channel, resolve)
+      this.#reportEnded()
+    })
   }
 
   #listens(channel: HandoverChannel, address: string): void {
@@ -75,6 +100,7 @@ export class FairHandovers {
   }
 
   #wait(connection: NewConnection): void {
+    this.#arrived++
     const { client } = connection
     const listener = this.#listeners.get(connection.listener)
     if (listener === undefined) {
@@ -102,6 +128,32 @@ export class FairHandovers {
     }
     const listener = this.#listeners.get(connection.listener)
     if (listener !== undefined) this.#passNext(listener, connection.listener)
+    this.#reportEnded()
+  }
+
+  /** Resolves once node:cluster has accepted what the kernel holds: one connection of each address in a turn of the event loop. */
+  async #accepted(): Promise<void> {
+    await nextTurn()
+    for (let turns = 0, before = -1; turns < MAX_TURNS && before < this.#arrived; turns++) {
+      before = this.#arrived
+      await nextTurn()
+    }
+  }
+
+  #reportEnded(): void {
+    for (const [channel, report] of this.#ending) {
+      if (!this.#hasAll(channel)) continue
+      this.#ending.delete(channel)
+      report()
+    }
+  }
+
+  /** Whether a process has taken all that it gets, now that no more connections are accepted for it. */
+  #hasAll(channel: HandoverChannel): boolean {
+    if (!channel.isIdle) return false
+    return [...this.#listeners.values()].every(
+      ({ channels, waiting }) => waiting.weight === 0 || !channels.has(channel),
+    )
   }
 
   #passNext({ waiting, channels }: Listener, address: string): void {

@@ -75,6 +75,7 @@ export class FrontFleet {
         if (message.type === 'query-health') void this.#answerHealth(message.id, child)
         if (message.type === 'knows-policies') this.#knowing.add(child)
         if (message.type === 'query-others') this.#answerOthers(message.id, child)
+        if (message.type === 'end-handovers') void this.#endHandovers(handovers, message.id, child)
         if (message.type === 'about-to-listen') onAboutToListen()
         if (message.type === 'quota-found') onQuotaFound()
       })
@@ -110,6 +111,11 @@ export class FrontFleet {
 
   async #answerHealth(id: number, asker: ChildProcess): Promise<void> {
     sendTo(asker, { type: 'health', id, health: await this.#health.current() })
+  }
+
+  async #endHandovers(handovers: FairHandovers, id: number, asker: ChildProcess): Promise<void> {
+    await handovers.end(asker)
+    sendTo(asker, { type: 'handovers-ended', id })
   }
 
   #answerOthers(id: number, asker: ChildProcess): void {

@@ -15,6 +15,8 @@ interface ClusterMessage {
   readonly errno?: number | null
   /** Whether the process has taken the connection. */
   readonly accepted?: boolean
+  /** The message is not from the process. */
+  readonly isPretended?: boolean
 }
 
 /** Node's own object for a connection, which is undocumented. */
@@ -121,6 +123,16 @@ export class HandoverChannel {
     return this.#child.connected && !this.#underWay.has(listener)
   }
 
+  /** Whether the process has acknowledged all that it got. */
+  get isIdle(): boolean {
+    return this.#underWay.size === 0
+  }
+
+  /** Makes node:cluster accept no more connections for the process. Without another one there, it closes the listening address. */
+  acceptNoMore(listener: string): void {
+    this.#child.emit('internalMessage', { cmd: 'NODE_CLUSTER', act: 'close', key: listener, isPretended: true })
+  }
+
   pass(connection: NewConnection): void {
     this.#underWay.set(connection.listener, { connection, heartbeats: 0, sinceMs: performance.now() })
     connection.sendBy(this.#send)
@@ -146,8 +158,8 @@ export class HandoverChannel {
     Reflect.deleteProperty(handle, 'close')
   }
 
-  #receive({ act, key, ack, accepted }: ClusterMessage): void {
-    if (act === 'close' && key !== undefined) this.#owner.listensNoMore(this, key)
+  #receive({ act, key, ack, accepted, isPretended }: ClusterMessage): void {
+    if (act === 'close' && key !== undefined && !isPretended) this.#owner.listensNoMore(this, key)
     for (const { connection } of this.#underWay.values()) {
       if (connection.seq === ack) this.#end(connection, accepted === true)
     }
@@ -178,6 +190,7 @@ export class HandoverChannel {
       if (isUntouched) this.#end(connection, false)
       else connection.close()
     }
+    this.#underWay.clear()
     this.#owner.gone(this)
   }
 }

@@ -58,3 +58,17 @@ export function othersKnowPolicies(parent: ParentLink): () => Promise<boolean> {
       () => true,
     )
 }
+
+/**
+ * Ends the handovers of new connections to this process. Resolves once it has got those that wait, if no other process takes them; after the
+ * time limit also without an answer of the primary.
+ */
+export async function endHandovers(parent: ParentLink, timeoutMs: number): Promise<void> {
+  const query = new ParentQuery(parent, {
+    question: 'end-handovers',
+    answerIn: message =>
+      message.type === 'handovers-ended' ? { id: message.id, value: true, isLast: true } : undefined,
+    timeoutMs,
+  })
+  await query.ask().catch(() => undefined)
+}

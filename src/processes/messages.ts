@@ -64,6 +64,8 @@ export type FromChild =
   /** The first quota of this process: a policy in force has it, or it came with a call. */
   | { readonly type: 'quota-found' }
   | { readonly type: 'scrape'; readonly id: number }
+  /** This front process takes no more new connections, except those that wait if it is the last one. Earlier releases do not answer. */
+  | { readonly type: 'end-handovers'; readonly id: number }
 
 /** Messages from a parent to its child. */
 export type ToChild =
@@ -80,6 +82,8 @@ export type ToChild =
   | { readonly type: 'others'; readonly id: number; readonly knowPolicies: boolean }
   /** The answer to `scrape`, in pieces; from release 0.1.0, in one. */
   | { readonly type: 'scraped'; readonly id: number; readonly text: string; readonly isLast?: boolean }
+  /** The answer to `end-handovers`: the process has got all of its connections. */
+  | { readonly type: 'handovers-ended'; readonly id: number }
   /** What the supervisor counts, for the primary to publish with its own metrics. */
   | { readonly type: 'supervisor-metrics'; readonly metrics: MetricsSnapshot }
   /** For the embedded store: quotas are in use, and their counts are to survive a restart. */

@@ -253,3 +253,84 @@ describe('new connections', () => {
     expect(front.handles).toEqual([first, newer, other, newest])
   })
 })
+
+describe('the end of handovers to a process', () => {
+  /** Resolves with the listening addresses at which node:cluster accepts no more connections for the process. */
+  const closedFor = (front: FakeProcess): string[] => {
+    const closed: string[] = []
+    front.on('internalMessage', ({ act, key }: { act?: string; key: string }) => {
+      if (act === 'close') closed.push(key)
+    })
+    return closed
+  }
+
+  /** Resolves once the process has ended its handovers, with what had happened by then. */
+  async function ended(handovers: FairHandovers, front: FakeProcess, happened: readonly unknown[]) {
+    await handovers.end(front as unknown as ChildProcess)
+    return [...happened]
+  }
+
+  const turns = async () => {
+    for (let turn = 0; turn < 5; turn++) await new Promise(setImmediate)
+  }
+
+  it('comes once it has taken what was under way; later connections go to the others', async () => {
+    const handovers = handoversOf()
+    const [ending, other] = [new FakeProcess(handovers), new FakeProcess(handovers)]
+    const closed = closedFor(ending)
+    const handle = ending.accept('10.0.0.1')
+    const taken: string[] = []
+    const end = ended(handovers, ending, taken)
+    await turns()
+    expect(closed).toEqual([ADDRESS])
+    other.accept('10.0.0.1')
+    other.take()
+    other.accept('10.0.0.1')
+    expect([ending.handles, other.handles.length]).toEqual([[handle], 2])
+    taken.push('handle')
+    ending.take()
+    expect(await end).toEqual(['handle'])
+  })
+
+  it('comes for the last one after it has taken what waits', async () => {
+    const handovers = handoversOf()
+    const front = new FakeProcess(handovers)
+    const closed = closedFor(front)
+    const handles = [1, 2, 3].map(() => front.accept('10.0.0.1'))
+    const taken: number[] = []
+    const end = ended(handovers, front, taken)
+    await turns()
+    expect(closed).toEqual([ADDRESS])
+    for (const i of [1, 2, 3]) {
+      taken.push(i)
+      front.take()
+    }
+    expect(await end).toEqual([1, 2, 3])
+    expect(front.handles).toEqual(handles)
+  })
+
+  it('waits for what node:cluster is still accepting', async () => {
+    const handovers = handoversOf()
+    const front = new FakeProcess(handovers)
+    const closed = closedFor(front)
+    const end = ended(handovers, front, [])
+    for (let arriving = 0; arriving < 5; arriving++) {
+      front.accept('10.0.0.1')
+      front.take()
+      await new Promise(setImmediate)
+    }
+    expect(closed).toEqual([])
+    expect(await end).toEqual([])
+    expect(closed).toEqual([ADDRESS])
+  })
+
+  it('comes when the process has died', async () => {
+    const handovers = handoversOf()
+    const front = new FakeProcess(handovers)
+    front.accept('10.0.0.1')
+    const end = ended(handovers, front, [])
+    await turns()
+    front.end(null)
+    expect(await end).toEqual([])
+  })
+})
