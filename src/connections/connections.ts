@@ -105,15 +105,14 @@ export class Connections implements Iterable<Socket> {
   }
 
   /**
-   * Closes each connection after the response to its last request, from now on. A response that has not begun yet announces it. Among
-   * requests that have arrived together, that is the last one.
+   * Closes each connection after a response that announces it, from now on: that of its last request, or of the next one if it has begun
+   * already. Among requests that have arrived together, that is the last one.
    */
   closeAfterResponses(): void {
     this.#isClosing = true
     for (const connection of this.#open) {
       const last = this.current(connection)
-      if (last?.headersSent) whenSettled(last, () => connection.end())
-      else if (last) last.shouldKeepAlive = false
+      if (last?.headersSent === false) last.shouldKeepAlive = false
     }
   }
 

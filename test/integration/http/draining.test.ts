@@ -6,12 +6,15 @@ import { describe, expect, it } from '@jest/globals'
 import { TestApp } from '../../support/app.ts'
 import { eventually } from '../../support/eventually.ts'
 import { promised } from '../../support/promised.ts'
+import { StoreProxy } from '../../support/store-proxy.ts'
 import { givenApp } from './given-app.ts'
 
 const given = givenApp()
 
 const BODY = '{"key":"late"}'
 const HEAD = `POST /check HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n`
+
+const statusesIn = (answers: string) => answers.match(/HTTP\/1\.1 \d+/g)?.map(line => Number(line.slice(9)))
 
 describe('a process that begins to drain while a body arrives', () => {
   it('answers, says that it closes the connection, and closes it', async () => {
@@ -26,6 +29,37 @@ describe('a process that begins to drain while a body arrives', () => {
     expect(answer).toMatch(/^HTTP\/1\.1 200 OK\r\n/)
     expect(answer).toMatch(/\r\nconnection: close\r\n/i)
     socket.destroy()
+  })
+})
+
+describe('a process that begins to drain when the last response of a connection has begun', () => {
+  it('answers the next request of the connection, and announces then that it closes', async () => {
+    const proxy = await StoreProxy.start(given.store.url)
+    const variables = { REDIS_TIMEOUT_MS: '5000', CONFIG_REDIS_URL: given.store.url }
+    const app = await TestApp.start({ ...given.store, url: proxy.url }, { variables })
+    const socket = connect({ host: '127.0.0.1', port: app.port })
+    let received = ''
+    socket.on('data', bytes => {
+      received += bytes
+    })
+    const malformed = HEAD + BODY.replace('}', ' ')
+    try {
+      const held = proxy.hold('EVALSHA')
+      // The response to the second one waits for that to the first one.
+      socket.write(HEAD + BODY + malformed)
+      await held
+      app.drain()
+      proxy.release()
+      await eventually(() => expect(statusesIn(received)).toEqual([200, 400]))
+      socket.write(malformed)
+      await once(socket, 'end')
+      expect(statusesIn(received)).toEqual([200, 400, 400])
+      expect(received.split(/^connection: close\r$/im)).toHaveLength(2)
+    } finally {
+      socket.destroy()
+      await app.close()
+      await proxy.stop()
+    }
   })
 })
 
@@ -45,6 +79,19 @@ describe('a process that drains', () => {
 })
 
 describe('a process that stops', () => {
+  it('answers the first request of a connection that was opened just before', async () => {
+    const app = await TestApp.start(given.store)
+    const socket = connect({ host: '127.0.0.1', port: app.port })
+    await once(socket, 'connect')
+    // Its answer shows that the process has accepted the other connection too.
+    expect((await app.client.check('other')).status).toBe(200)
+    const closed = app.close()
+    await new Promise(setImmediate)
+    socket.write(HEAD + BODY)
+    expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\nconnection: close\r\n/i)
+    await closed
+  })
+
   it('does not wait long for a client that is still sending after the last answer of its connection', async () => {
     const app = await TestApp.start(given.store)
     const socket = connect({ host: '127.0.0.1', port: app.port }).on('error', () => undefined)
