@@ -4,8 +4,8 @@ import { disconnectInTurn } from './disconnect.ts'
 import type { SharedBound } from './shared-bound.ts'
 import { SocketInput } from './socket-input.ts'
 
-/** What is held before the connection is not read, in bytes: some 16 requests, as many as a client may pipeline. */
-const MAX_BYTES = 16 * 1024
+/** What is held before the connection is not read, in bytes: 16 requests, as many as a client may pipeline, of 8 KiB. */
+const MAX_BYTES = 128 * 1024
 
 /**
  * What has arrived on a connection while an earlier request is answered. It is read all the same, so that a process that drains knows the

@@ -40,7 +40,10 @@ export class ParserInput {
     this.#connection = connection
     this.#options = options
     connection[INPUT] = this
-    connection.on('data', bytes => this.#receive(bytes)).on('end', () => this.#end())
+    connection
+      .on('data', bytes => this.#receive(bytes))
+      .on('end', () => this.#end())
+      .on('resume', () => this.#passHeld())
   }
 
   get isTaken(): boolean {
@@ -55,17 +58,22 @@ export class ParserInput {
   /** The request that was taken is answered. */
   answered(): void {
     this.#isTaken = false
-    while (!this.#isTaken) {
+    this.#passHeld()
+  }
+
+  #receive(bytes: Buffer): void {
+    if (this.#isTaken || this.isHolding) this.#hold(bytes)
+    else this.#pass(bytes)
+  }
+
+  /** While responses wait for the client to read them, Node pauses the connection, and its parser must not get anything. */
+  #passHeld(): void {
+    while (!this.#isTaken && !this.#connection.isPaused()) {
       const bytes = this.#held?.take()
       if (bytes === undefined) break
       this.#pass(bytes)
     }
-    if (this.#hasEnded && !this.#isTaken) this.#options.feed.end()
-  }
-
-  #receive(bytes: Buffer): void {
-    if (this.#isTaken) this.#hold(bytes)
-    else this.#pass(bytes)
+    if (this.#hasEnded) this.#end()
   }
 
   #hold(bytes: Buffer): void {
@@ -90,7 +98,7 @@ export class ParserInput {
   }
 
   #end(): void {
-    if (this.#isTaken) this.#hasEnded = true
-    else this.#options.feed.end()
+    this.#hasEnded = this.#isTaken || this.isHolding
+    if (!this.#hasEnded) this.#options.feed.end()
   }
 }
