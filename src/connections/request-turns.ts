@@ -7,8 +7,11 @@ import { watchParts, watchReads } from './parsers.ts'
 import { SocketTurns } from './socket-turns.ts'
 import { waitForTurn } from './wait-for-turn.ts'
 
-/** Requests of all connections that are handled in one turn of the event loop: a few milliseconds. */
+/** Requests of all connections that are handled in one turn of the event loop, and fewer if that takes longer than some milliseconds. */
 const REQUESTS_PER_TURN = 128
+
+/** While requests wait, a process takes a new connection in each turn, also in those that rest. */
+const PACE = { turnMs: 3, turnsToRest: 3 }
 
 /** Characters of a head that take about as long to handle as a request with a short head. */
 const CHARACTERS_OF_REQUEST = 1_024
@@ -30,8 +33,12 @@ export class RequestTurns {
 
   /** @param server with its listener for requests, and no other */
   constructor(server: Server, perTurn = REQUESTS_PER_TURN) {
-    this.#budget = new TurnBudget(perTurn)
-    const reading = new SocketTurns({ perTurn: PARSED_AT_ONCE * perTurn, perTurnOfWaiting: perTurn })
+    this.#budget = new TurnBudget({ perTurn, ...PACE })
+    const reading = new SocketTurns({
+      perTurn: PARSED_AT_ONCE * perTurn,
+      perTurnOfWaiting: perTurn / 4,
+      isBehind: () => this.#budget.isBehind,
+    })
     server.on('connection', (socket: Socket) => {
       readInTurns(socket, reading)
       watchParts(socket, countPart)

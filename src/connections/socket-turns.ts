@@ -8,6 +8,8 @@ interface SocketTurnsOptions {
   readonly perTurnOfWaiting?: number
   /** Turns after a full one in which no connection that waits is read. Default: none. */
   readonly turnsToRest?: number
+  /** Whether connections that wait are not read for now. Default: never. */
+  readonly isBehind?: () => boolean
   /** Counts what was read and not counted yet. Called at the end of each turn while connections wait. Default: everything is counted. */
   readonly countRest?: () => void
 }
@@ -31,9 +33,10 @@ export class SocketTurns {
     perTurn,
     perTurnOfWaiting = perTurn,
     turnsToRest = 0,
+    isBehind = () => false,
     countRest = () => undefined,
   }: SocketTurnsOptions) {
-    this.#options = { perTurn, perTurnOfWaiting, turnsToRest, countRest }
+    this.#options = { perTurn, perTurnOfWaiting, turnsToRest, isBehind, countRest }
     this.#left = perTurn
   }
 
@@ -92,7 +95,7 @@ export class SocketTurns {
     waiting.endTurn(wasFull)
     if (wasFull) this.#turnsToRest = this.#options.turnsToRest
     else if (this.#turnsToRest > 0) this.#turnsToRest--
-    if (this.#turnsToRest === 0) this.#resume(waiting)
+    if (this.#turnsToRest === 0 && !this.#options.isBehind()) this.#resume(waiting)
     if (!wasFull && waiting.size === 0) this.#waiting = undefined
     else this.#continue()
   }

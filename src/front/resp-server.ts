@@ -38,7 +38,7 @@ export function buildRespServer(deps: RespDependencies): SocketServer {
   const runner = new CommandRunner({ ...deps, checker, table })
   const isAdmitted = (session: Session) => table.isAdmitted(session)
   const turns = new Turns(PACE)
-  const budget = new TurnBudget(COMMANDS_PER_TURN)
+  const budget = new TurnBudget({ perTurn: COMMANDS_PER_TURN })
   return new SocketServer({
     slots,
     memory,

@@ -4,24 +4,47 @@ import type { Task } from './turns.ts'
 /** How much less than the others a client can have spent when it begins to wait: this part of a turn. */
 const TOLERANCE = 1 / 8
 
+/** The least work of a turn, however slow turns are: this part of the usual one. */
+const LEAST = 1 / 8
+
+/** By how much the work grows from turn to turn again, up to the usual one. */
+const GROWTH = 5 / 4
+
+interface TurnBudgetOptions {
+  readonly perTurn: number
+  /** How long the tasks of a turn should take, in ms: if they take longer, the next turns have less work. Default: without a limit. */
+  readonly turnMs?: number
+  /** Turns without work after each one that leaves tasks, so that other events are not kept waiting. Default: none. */
+  readonly turnsToRest?: number
+}
+
 /**
  * The work of all clients in one turn of the event loop. Once it is spent, further tasks wait for the next turns; those of the clients
  * that have spent the least come first. A task that starts before may exceed it.
  */
 export class TurnBudget {
-  readonly #perTurn: number
+  readonly #options: Required<TurnBudgetOptions>
   /** While tasks wait. */
   #waiting: FairShares<Task> | undefined
+  /** The work of a turn at present. */
+  #perTurn: number
   #left: number
+  #turnsToRest = 0
   #isScheduled = false
 
-  constructor(perTurn: number) {
+  constructor({ perTurn, turnMs = Number.POSITIVE_INFINITY, turnsToRest = 0 }: TurnBudgetOptions) {
+    this.#options = { perTurn, turnMs, turnsToRest }
     this.#perTurn = perTurn
     this.#left = perTurn
   }
 
   get isSpent(): boolean {
     return this.#left <= 0
+  }
+
+  /** Whether more tasks wait than a turn has work for. */
+  get isBehind(): boolean {
+    return this.#waiting !== undefined && this.#waiting.size > this.#perTurn
   }
 
   spend(work: number): void {
@@ -31,7 +54,7 @@ export class TurnBudget {
 
   /** Runs the task in a later turn. Returns a function that withdraws it, unless it has run. */
   add(client: string, task: Task): () => void {
-    this.#waiting ??= new FairShares(this.#perTurn * TOLERANCE)
+    this.#waiting ??= new FairShares(this.#options.perTurn * TOLERANCE)
     const waiting = this.#waiting
     waiting.add(client, task)
     this.#schedule()
@@ -46,11 +69,26 @@ export class TurnBudget {
 
   #renew(): void {
     this.#isScheduled = false
+    if (this.#turnsToRest > 0) this.#turnsToRest--
+    else this.#begin()
+    if (this.#waiting !== undefined) this.#schedule()
+  }
+
+  #begin(): void {
     this.#left = this.#perTurn
     if (this.#waiting === undefined) return
+    const startMs = performance.now()
     while (!this.isSpent && this.#runNext(this.#waiting));
     if (this.#waiting.size === 0) this.#waiting = undefined
-    this.#schedule()
+    else this.#adapt((performance.now() - startMs) / this.#options.turnMs)
+  }
+
+  /** @param slowness how long the work of this turn took, as a part of what it may take */
+  #adapt(slowness: number): void {
+    const { perTurn, turnsToRest } = this.#options
+    const fitting = slowness > 1 ? this.#perTurn / slowness : this.#perTurn * GROWTH
+    this.#perTurn = Math.min(perTurn, Math.max(perTurn * LEAST, fitting))
+    this.#turnsToRest = turnsToRest
   }
 
   #runNext(waiting: FairShares<Task>): boolean {

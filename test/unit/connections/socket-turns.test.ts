@@ -181,3 +181,17 @@ describe('while many clients send much', () => {
     expect((other?.begun ?? 0) - before).toBeGreaterThan(10)
   })
 })
+
+it('no connection that waits is read while what was read before is not handled', async () => {
+  let isBehind = true
+  turns = new SocketTurns({ perTurn: PER_TURN, isBehind: () => isBehind })
+  const connections = open(2 * PER_TURN, 1)
+  for (let i = 1; i <= 3; i++) {
+    await turn(connections)
+    expect(begunBy(connections)).toBe(PER_TURN)
+  }
+  isBehind = false
+  await turn(connections)
+  await turn(connections)
+  expect(begunBy(connections)).toBeGreaterThan(PER_TURN)
+})

@@ -6,7 +6,7 @@ const turn = () => new Promise(setImmediate)
 let budget: TurnBudget
 let ran: string[]
 beforeEach(() => {
-  budget = new TurnBudget(10)
+  budget = new TurnBudget({ perTurn: 10 })
   ran = []
 })
 
@@ -52,6 +52,43 @@ describe('a budget for a turn of the event loop', () => {
     expect(ran).toEqual(['a1', 'b1', 'b2', 'b3', 'b4', 'b5'])
     await turn()
     expect(ran).toEqual(['a1', 'b1', 'b2', 'b3', 'b4', 'b5', 'a2'])
+  })
+
+  it('rests after a turn that leaves tasks, and is spent meanwhile', async () => {
+    budget = new TurnBudget({ perTurn: 10, turnsToRest: 2 })
+    for (const name of ['a1', 'a2']) add('a', name, 10)
+    await turn()
+    for (let resting = 0; resting < 3; resting++) {
+      expect([ran, budget.isSpent, budget.isBehind]).toEqual([['a1'], true, false])
+      await turn()
+    }
+    expect(ran).toEqual(['a1', 'a2'])
+  })
+
+  it('has less work in a turn while turns are slow, down to an eighth, and more again while they are fast', async () => {
+    const turnMs = 5
+    budget = new TurnBudget({ perTurn: 16, turnMs })
+    let isSlow = true
+    const run = () => {
+      const endMs = performance.now() + 2 * turnMs
+      while (isSlow && performance.now() < endMs);
+      ran.push('')
+      budget.spend(1)
+    }
+    for (let i = 0; i < 2_000; i++) budget.add('a', { run })
+    const work = async () => {
+      const before = ran.length
+      await turn()
+      return ran.length - before
+    }
+    expect([await work(), budget.isBehind]).toEqual([16, true])
+    expect(await work()).toBe(2)
+    expect(await work()).toBe(2)
+    isSlow = false
+    const works: number[] = []
+    while (ran.length < 2_000) works.push(await work())
+    expect(works[0]).toBe(2)
+    expect(Math.max(...works)).toBe(16)
   })
 
   it('runs none that was withdrawn', async () => {

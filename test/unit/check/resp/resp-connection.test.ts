@@ -28,7 +28,7 @@ let budget: TurnBudget
 let ran: number
 beforeEach(() => {
   checker = new HeldChecker()
-  budget = new TurnBudget(2 * MAX_COMMANDS)
+  budget = new TurnBudget({ perTurn: 2 * MAX_COMMANDS })
   ran = 0
 })
 
