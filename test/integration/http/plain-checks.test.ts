@@ -17,6 +17,7 @@ const LIMITS = [
   { name: 'burst', capacity: 2, ...SLOW },
   { name: 'daily', capacity: 9, ...SLOW, refillIntervalMs: 2_000_000 },
 ]
+const STORE_FAILURES = ['deny', 'allow', 'local']
 
 /** The same service with tokens. */
 let guarded: TestApp
@@ -32,12 +33,15 @@ beforeAll(async () => {
   guarded = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...tokens } })
   const urls = { REDIS_URL: 'redis://127.0.0.1:1', CONFIG_REDIS_URL: given.store.url }
   cutOff = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...urls } })
-  await given.app.client.put('one:*', { capacity: 2, ...SLOW })
-  await given.app.client.put('two:*', { limits: LIMITS })
-  await given.app.client.put('month:*', { limits: [{ name: 'm', capacity: 2, period: 'month' }] })
-  for (const mode of ['shadow', 'block', 'off']) await given.app.client.put(`${mode}:*`, { capacity: 2, ...SLOW, mode })
-  for (const onStoreFailure of ['deny', 'allow', 'local']) {
-    await given.app.client.put(`${onStoreFailure}:*`, { capacity: 2, ...SLOW, onStoreFailure })
+  const policies = {
+    'one:*': { capacity: 2, ...SLOW },
+    'two:*': { limits: LIMITS },
+    'month:*': { limits: [{ name: 'm', kind: 'quota', capacity: 2, period: 'month' }] },
+    ...Object.fromEntries(['shadow', 'block', 'off'].map(mode => [`${mode}:*`, { capacity: 2, ...SLOW, mode }])),
+    ...Object.fromEntries(STORE_FAILURES.map(name => [`${name}:*`, { capacity: 2, ...SLOW, onStoreFailure: name }])),
+  }
+  for (const [key, policy] of Object.entries(policies)) {
+    expect((await given.app.client.put(key, policy)).status).toBe(201)
   }
 })
 afterAll(async () => {
@@ -137,13 +141,10 @@ describe('a later check of a connection', () => {
     expect(later).toEqual(first)
   })
 
-  it.each(['deny', 'allow', 'local'])(
-    'is answered as the first one while the store is away (onStoreFailure %s)',
-    async policy => {
-      const { first, later } = await bothWays(cutOff, 3, key => `{"key":"${policy}:${key}"}`)
-      expect(later).toEqual(first)
-    },
-  )
+  it.each(STORE_FAILURES)('is answered as the first one while the store is away (onStoreFailure %s)', async policy => {
+    const { first, later } = await bothWays(cutOff, 3, key => `{"key":"${policy}:${key}"}`)
+    expect(later).toEqual(first)
+  })
 
   it.each([
     ['no token', []],
