@@ -1,6 +1,6 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-http|embedded-repetitions|old-log)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|embedded-memory|embedded-repetitions|old-log)',
   'integration/config-change/stale-workers',
 ]
 
@@ -16,6 +16,8 @@ export default {
   testSequencer: '<rootDir>/test/support/test-sequencer.mjs',
   // Most suites wait for processes most of the time.
   maxWorkers: 4,
+  // The modules of suites that have ended are not all freed, and collecting a large heap stops a suite for seconds.
+  workerIdleMemoryLimit: '768MB',
   extensionsToTreatAsEsm: ['.ts'],
   transformIgnorePatterns: [
     '/node_modules/(?!(?:.*/)?(?:cookie/|content-disposition/|fastify/lib/plugin-utils\\.js$))',
