@@ -1,5 +1,7 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { expectUnharmed, underAttack } from '../support/attack.ts'
+import { exchange } from '../integration/http/raw-http.ts'
+import { ATTACK_MS, expectUnharmed, underAttack } from '../support/attack.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
 import { freePort } from '../support/free-port.ts'
@@ -9,6 +11,8 @@ const MIB = 1024 * 1024
 const GIGABYTES = 1_000 * 1024 * MIB
 /** Twice what it is if each of four thousand connections sends one request at the same time, which is no attack. */
 const MAX_P99_OF_BURSTS_MS = 75
+/** The connections of all attackers are new at first, too. */
+const MAX_WAIT_OF_NEW_CLIENTS_MS = 5_000
 const FLOOD = 'x'.repeat(64 * 1024)
 const KILOBYTE = 'x'.repeat(1024)
 
@@ -33,6 +37,22 @@ function batchOf(begin: string, unit: string, end: string) {
   const times = Math.floor((4 * MIB - begin.length - end.length) / Buffer.byteLength(unit))
   const length = begin.length + times * Buffer.byteLength(unit) + end.length
   return { head: post('/check/batch', length) + begin, fill: [unit, times] as const, tail: end, again: true }
+}
+
+/** How long each of several clients waits for the answer to its first request, during an attack. */
+async function waitsOfNewClients(): Promise<readonly number[]> {
+  const waitsMs: number[] = []
+  const endMs = performance.now() + ATTACK_MS
+  while (performance.now() < endMs) {
+    const startMs = performance.now()
+    await exchange(
+      Number(new URL(service.url).port),
+      get('/ready').replace('\r\n\r\n', '\r\nconnection: close\r\n\r\n'),
+    )
+    waitsMs.push(performance.now() - startMs)
+    await sleep(500)
+  }
+  return waitsMs
 }
 
 describeLong('checks are answered in time, and memory is bounded, while other clients', () => {
@@ -167,6 +187,13 @@ describeLong('checks are answered in time, and memory is bounded, while other cl
   it('send thousands of pipelined requests at once', async () => {
     const attack = { connections: 4_000, from: '127.0.0.2', head: get('/x'), burst: get('/x').repeat(16) }
     expectUnharmed('bursts of pipelined requests', await underAttack(service, attack), MAX_P99_OF_BURSTS_MS)
+  }, 60_000)
+
+  it('send all the time from a thousand addresses, and so are new clients', async () => {
+    const attack = { connections: 1_000, addresses: 1_000, head: get('/nothing').repeat(2), again: true }
+    const [figures, waitsMs] = await Promise.all([underAttack(service, attack), waitsOfNewClients()])
+    expectUnharmed('requests from a thousand addresses', figures, MAX_P99_OF_BURSTS_MS)
+    expect(Math.max(...waitsMs)).toBeLessThan(MAX_WAIT_OF_NEW_CLIENTS_MS)
   }, 60_000)
 
   it.each(['/check', '/nothing'])(

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals'
+import { exchange } from '../integration/http/raw-http.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
 import { writeLongJournal } from '../support/long-journal.ts'
@@ -16,6 +17,7 @@ const TIMEOUT_MS = 15 * 60_000
 /** A start takes about a second; some stops come after it. */
 const LATEST_MS = 1_800
 const EVENTS = 60_000
+const REQUEST = 'GET /ready HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n'
 
 interface Attack {
   readonly kind: 'all' | 'api'
@@ -34,6 +36,21 @@ async function attack({ kind, env = {}, latestMs = LATEST_MS, stop = endOf }: At
     return await stop(service)
   } finally {
     await service.stop()
+  }
+}
+
+/** Sends a request on each of many new connections until one is refused. Resolves with the failures of the others. */
+async function askUntilRefused(url: string): Promise<unknown[]> {
+  const failures: unknown[] = []
+  for (;;) {
+    try {
+      const answer = await exchange(Number(new URL(url).port), REQUEST)
+      if (!answer.startsWith('HTTP/1.1 ')) failures.push(answer)
+    } catch (err) {
+      if ((err as NodeJS.ErrnoException).code === 'ECONNREFUSED') return failures
+      failures.push(err)
+    }
+    await sleep(Math.random() * 60)
   }
 }
 
@@ -113,6 +130,24 @@ describeLong('a stop at a random moment', () => {
       TIMEOUT_MS,
     )
   })
+
+  it(
+    'loses no request of clients that open a connection for each, until connections are refused',
+    async () => {
+      for (let i = 0; i < STOPS / 5; i++) {
+        const service = await Service.start({ kind: 'api', env: { REDIS_URL: redis.url } })
+        const clients = Array.from({ length: 10 }, () => askUntilRefused(service.url))
+        try {
+          await sleep(LATEST_MS * Math.random())
+          expect(faultsOf(await endOf(service))).toEqual([])
+          expect((await Promise.all(clients)).flat()).toEqual([])
+        } finally {
+          await service.stop()
+        }
+      }
+    },
+    TIMEOUT_MS,
+  )
 
   it(
     'during a hundred replacements ends every process in time',

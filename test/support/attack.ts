@@ -8,7 +8,7 @@ import { residentMegabytes } from './processes.ts'
 import type { Service } from './service.ts'
 
 const ATTACKER = fileURLToPath(new URL('./attacker.mjs', import.meta.url))
-const ATTACK_MS = 15_000
+export const ATTACK_MS = 15_000
 /** Time for the other callers to connect before the attack. */
 const WARM_UP_MS = 1_000
 const CHECKS_PER_SECOND = 200
@@ -23,6 +23,8 @@ const MAX_RESIDENT_MB = 300
 interface Attack {
   /** Its address. Default: that of the other callers. */
   readonly from?: string
+  /** Or how many addresses the connections have, in turn. */
+  readonly addresses?: number
   /** Where it connects to; by default, to where the service listens. */
   readonly port?: number
   readonly connections: number

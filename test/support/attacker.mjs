@@ -3,7 +3,7 @@ import { connect } from 'node:net'
 
 const [port, attack] = [Number(process.argv[2]), JSON.parse(process.argv[3] ?? '{}')]
 const { connections, head, fill = ['', 0], tail = '', flood } = attack
-const { again = false, trickle, reads = true, reopens = false, burst, from } = attack
+const { again = false, trickle, reads = true, reopens = false, burst, from, addresses } = attack
 const request = Buffer.concat([head, fill[0].repeat(fill[1]), tail].map(part => Buffer.from(part)))
 const BURST_INTERVAL_MS = 5_000
 /** More at once would overflow the kernel's queue of the listening socket. */
@@ -12,8 +12,15 @@ const OPENED_AT_ONCE = 50
 /** Those that send bursts. */
 const sockets = []
 
+let nextAddress = 0
+function localAddress() {
+  if (addresses === undefined) return from
+  const i = nextAddress++ % addresses
+  return `127.1.${Math.floor(i / 250)}.${1 + (i % 250)}`
+}
+
 function open() {
-  const socket = connect({ host: '127.0.0.1', port, localAddress: from })
+  const socket = connect({ host: '127.0.0.1', port, localAddress: localAddress() })
   if (burst !== undefined) sockets.push(socket)
   socket.on('error', () => undefined)
   socket.once('close', () => reopens && setTimeout(open, 20))
