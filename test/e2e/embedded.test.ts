@@ -17,7 +17,7 @@ let service: Service
 let dataDir: string
 async function start(): Promise<void> {
   dataDir = await mkdtemp(join(tmpdir(), 'throttler-data-'))
-  service = await Service.start({ env: { DATA_DIR: dataDir, SHUTDOWN_TIMEOUT_MS: '4000' } })
+  service = await Service.start({ env: { DATA_DIR: dataDir, WEB_CONCURRENCY: '2', SHUTDOWN_TIMEOUT_MS: '4000' } })
 }
 async function stop(): Promise<void> {
   await service.stop()

@@ -13,8 +13,8 @@ type Line = Record<string, unknown>
 let service: Service
 let admin: Client
 beforeAll(async () => {
-  const env = { LOG_LEVEL: 'trace', ADMIN_TOKENS: `ann:${TOKENS[0]}`, CHECK_TOKENS: `gate:${TOKENS[1]}` }
-  service = await Service.start({ env })
+  const tokens = { ADMIN_TOKENS: `ann:${TOKENS[0]}`, CHECK_TOKENS: `gate:${TOKENS[1]}` }
+  service = await Service.start({ env: { ...tokens, LOG_LEVEL: 'trace', WEB_CONCURRENCY: '2' } })
   admin = new Client(service.url, { authorization: `Bearer ${TOKENS[0]}` })
 })
 afterAll(() => service.stop())

@@ -24,7 +24,8 @@ let workerUrl: string
 beforeAll(async () => {
   const port = await freePort()
   workerUrl = `http://127.0.0.1:${port}`
-  service = await Service.start({ env: { WORKER_METRICS_PORT: String(port), REDIS_TIMEOUT_MS: '20000' } })
+  const env = { WEB_CONCURRENCY: '2', WORKER_METRICS_PORT: String(port), REDIS_TIMEOUT_MS: '20000' }
+  service = await Service.start({ env })
   client = new Client(service.url)
 })
 afterAll(() => service.stop())

@@ -17,7 +17,7 @@ describe('a service with a collector', () => {
     collector = await Collector.start()
     // Nothing is sent before the stop.
     const variables = { ...collector.variables, OTEL_BSP_SCHEDULE_DELAY: '600000', OTEL_SERVICE_NAME: 'limits' }
-    const service = await Service.start({ env: variables })
+    const service = await Service.start({ env: { ...variables, WEB_CONCURRENCY: '2' } })
     const client = new Client(service.url)
     await client.put('user:*', { capacity: 5, refillTokens: 1 }, callerContext(CHANGE))
     await client.request('POST', '/check', { key: 'user:42' }, callerContext(CHECK))

@@ -73,7 +73,8 @@ export class Service {
         PATH: process.env['PATH'],
         PORT: '0',
         WORKER_METRICS_PORT: '0',
-        WEB_CONCURRENCY: '2',
+        // Each process takes a second of the machine to start. Suites of front processes alone look at how they work together.
+        WEB_CONCURRENCY: kind === 'api' ? '2' : '1',
         DATA_DIR: dataDir,
         ...(isPatient && PATIENCE),
         ...env,
