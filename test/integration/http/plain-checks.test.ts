@@ -11,7 +11,9 @@ import { givenApp } from './given-app.ts'
 const KEY_PREFIX = `t-${randomUUID()}`
 const lines: Record<string, unknown>[] = []
 const logger = pino({ level: 'info' }, { write: (line: string) => void lines.push(JSON.parse(line)) })
-const given = givenApp({ logger, variables: { KEY_PREFIX, RATELIMIT_HEADERS: 'both' } })
+/** So slow that nothing refills between two checks. */
+const BUILT_IN = { DEFAULT_REFILL_TOKENS: '1', DEFAULT_REFILL_INTERVAL_MS: '1000000' }
+const given = givenApp({ logger, variables: { KEY_PREFIX, ...BUILT_IN, RATELIMIT_HEADERS: 'both' } })
 const SLOW = { refillTokens: 1, refillIntervalMs: 1_000_000 }
 const LIMITS = [
   { name: 'burst', capacity: 2, ...SLOW },
@@ -30,9 +32,9 @@ beforeAll(async () => {
     ADMIN_TOKENS: 'ann:secret-of-an-admin,eve:secret-of-a-reader:read',
   }
   const options = { worker: false, logger }
-  guarded = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...tokens } })
+  guarded = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...BUILT_IN, ...tokens } })
   const urls = { REDIS_URL: 'redis://127.0.0.1:1', CONFIG_REDIS_URL: given.store.url }
-  cutOff = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...urls } })
+  cutOff = await TestApp.start(given.store, { ...options, variables: { KEY_PREFIX, ...BUILT_IN, ...urls } })
   const policies = {
     'one:*': { capacity: 2, ...SLOW },
     'two:*': { limits: LIMITS },
