@@ -5,7 +5,7 @@ import { text } from 'node:stream/consumers'
 import { afterEach, describe, expect, it } from '@jest/globals'
 import { eventually } from '../../support/eventually.ts'
 import { givenApp } from './given-app.ts'
-import { exchange } from './raw-http.ts'
+import { exchange, statusesIn } from './raw-http.ts'
 
 const MAX_CONNECTIONS = 40
 const MIB = 1024 * 1024
@@ -42,7 +42,6 @@ function checkRequest(key: string, { version = '1.1', path = '/check' } = {}): s
 }
 
 const get = (path: string, version = '1.1') => `GET ${path} HTTP/${version}\r\nhost: localhost\r\n\r\n`
-const statusesIn = (answer: string) => answer.match(/HTTP\/1\.1 [0-9]+ /g)?.map(line => Number(line.slice(9)))
 
 describe('a process with the maximum number of connections', () => {
   it('closes a new one at once, counts it, and accepts another once one is closed', async () => {

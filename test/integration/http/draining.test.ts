@@ -8,13 +8,12 @@ import { eventually } from '../../support/eventually.ts'
 import { promised } from '../../support/promised.ts'
 import { StoreProxy } from '../../support/store-proxy.ts'
 import { givenApp } from './given-app.ts'
+import { statusesIn } from './raw-http.ts'
 
 const given = givenApp()
 
 const BODY = '{"key":"late"}'
 const HEAD = `POST /check HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n`
-
-const statusesIn = (answers: string) => answers.match(/HTTP\/1\.1 \d+/g)?.map(line => Number(line.slice(9)))
 
 describe('a process that begins to drain while a body arrives', () => {
   it('answers, says that it closes the connection, and closes it', async () => {

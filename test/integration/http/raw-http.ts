@@ -58,3 +58,8 @@ export async function exchange(port: number, ...bytes: readonly (string | Buffer
   socket.destroy()
   return answer.toString()
 }
+
+/** The statuses of all responses in what a connection has received. */
+export function statusesIn(received: string): readonly number[] | undefined {
+  return received.match(/HTTP\/1\.1 [0-9]+ /g)?.map(line => Number(line.slice(9)))
+}
