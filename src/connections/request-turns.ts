@@ -10,8 +10,11 @@ import { waitForTurn } from './wait-for-turn.ts'
 /** Requests of all connections that are handled in one turn of the event loop, and fewer if that takes longer than some milliseconds. */
 const REQUESTS_PER_TURN = 128
 
-/** While requests wait, a process takes a new connection in each turn, also in those that rest. */
+/** While requests wait: a process takes one new connection in a turn, so there are more turns than those with requests. */
 const PACE = { turnMs: 3, turnsToRest: 3 }
+
+/** The part of a turn's requests that is parsed in one turn while connections wait. */
+const PARSED_WHILE_WAITING = 1 / 4
 
 /** Characters of a head that take about as long to handle as a request with a short head. */
 const CHARACTERS_OF_REQUEST = 1_024
@@ -36,7 +39,7 @@ export class RequestTurns {
     this.#budget = new TurnBudget({ perTurn, ...PACE })
     const reading = new SocketTurns({
       perTurn: PARSED_AT_ONCE * perTurn,
-      perTurnOfWaiting: perTurn / 4,
+      perTurnOfWaiting: perTurn * PARSED_WHILE_WAITING,
       isBehind: () => this.#budget.isBehind,
     })
     server.on('connection', (socket: Socket) => {

@@ -121,7 +121,7 @@ export class LongRead {
   }
 
   /**
-   * Gives its place to the next read, and goes on without one. Each of its parts still waits for a turn.
+   * Lets the next read begin, while this one continues. Each part of this one still waits for a turn.
    */
   leave(): void {
     if (this.#hasLeft) return

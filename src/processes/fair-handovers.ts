@@ -68,7 +68,7 @@ export class FairHandovers {
 
   /** Hands no more connections over to a process, except those that wait if no other one listens. Resolves once it has taken them. */
   async end(child: ChildProcess): Promise<void> {
-    await this.#accepted()
+    await this.#allAccepted()
     const channel = this.#channels.get(child) as HandoverChannel
     for (const [address, { channels }] of this.#listeners) {
       if (!channels.has(channel)) continue
@@ -132,7 +132,7 @@ export class FairHandovers {
   }
 
   /** Resolves once node:cluster has accepted what the kernel holds: one connection of each address in a turn of the event loop. */
-  async #accepted(): Promise<void> {
+  async #allAccepted(): Promise<void> {
     await nextTurn()
     for (let turns = 0, before = -1; turns < MAX_TURNS && before < this.#arrived; turns++) {
       before = this.#arrived

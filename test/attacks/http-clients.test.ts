@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, it } from '@jest/globals'
-import { ATTACK_MS, expectUnharmed, underAttack } from '../support/attack.ts'
+import { ATTACK_MS, expectUnharmed, MAX_RESIDENT_MB, underAttack } from '../support/attack.ts'
 import { Client } from '../support/client.ts'
 import { describeLong } from '../support/describe-long.ts'
 import { freePort } from '../support/free-port.ts'
@@ -220,7 +220,7 @@ describeLong('a new client', () => {
     const attack = { connections: 1_000, addresses: 1_000, head: get('/nothing'), again: true, reopens: true }
     const [{ residentMb }, waitsMs] = await Promise.all([underAttack(service, attack), waitsOfNewClients()])
     process.stderr.write(`new clients wait for ${waitsMs.map(Math.round).join(', ')} ms\n`)
-    expect(residentMb).toBeLessThanOrEqual(300)
+    expect(residentMb).toBeLessThanOrEqual(MAX_RESIDENT_MB)
     expect(Math.max(...waitsMs)).toBeLessThan(MAX_WAIT_OF_NEW_CLIENTS_MS)
   }, 60_000)
 })

@@ -8,6 +8,7 @@ import { residentMegabytes } from './processes.ts'
 import type { Service } from './service.ts'
 
 const ATTACKER = fileURLToPath(new URL('./attacker.mjs', import.meta.url))
+/** How long an attack lasts, in ms. */
 export const ATTACK_MS = 15_000
 /** Time for the other callers to connect before the attack. */
 const WARM_UP_MS = 1_000
@@ -17,7 +18,8 @@ const CONNECTIONS = 50
 const OPEN_FILES = 20_000
 
 const MAX_P99_MS = 25
-const MAX_RESIDENT_MB = 300
+/** The promised bound of a process's memory. */
+export const MAX_RESIDENT_MB = 300
 
 /** What each connection of an attacker does. */
 interface Attack {

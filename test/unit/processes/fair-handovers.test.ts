@@ -255,7 +255,7 @@ describe('new connections', () => {
 })
 
 describe('the end of handovers to a process', () => {
-  /** Resolves with the listening addresses at which node:cluster accepts no more connections for the process. */
+  /** Collects the listening addresses at which node:cluster accepts no more connections for the process. */
   const closedFor = (front: FakeProcess): string[] => {
     const closed: string[] = []
     front.on('internalMessage', ({ act, key }: { act?: string; key: string }) => {
