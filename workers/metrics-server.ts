@@ -14,7 +14,7 @@ import { version } from '../src/lib/version.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { SCRAPE_INTERVAL_MS } from '../src/observability/process-metrics.ts'
 
-/** Only a few monitoring systems query a worker. A further connection replaces an idle one, so that no others keep a scrape out. */
+/** Only a few monitoring systems query a worker. */
 const MAX_CONNECTIONS = 50
 
 /** The request in progress and one more. */
@@ -60,9 +60,8 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     response.setHeader('content-type', 'text/plain; version=0.0.4; charset=utf-8').end(await metrics())
   })
   const connections = new Connections(server, {
-    slots: new ConnectionSlots({ max: MAX_CONNECTIONS, onClosed: () => undefined }),
+    slots: new ConnectionSlots({ max: MAX_CONNECTIONS, alwaysMakesRoom: true, onClosed: () => undefined }),
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
-    replacesIdle: true,
   })
   new SlowClients(server, connections, heldMemory())
   const turns = readingTurns()

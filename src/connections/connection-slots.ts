@@ -14,16 +14,18 @@ interface ConnectionSlotsOptions {
   readonly max: number
   /** The slots of all connections: one that takes a slot here takes one there too. */
   readonly within?: ConnectionSlots
-  /** A connection was closed because there were too many: a new one, or an idle one in its place. */
+  /** Whether a busy connection can give way, and one of the new one's own client: requests are cheap to repeat. Default: no. */
+  readonly alwaysMakesRoom?: boolean
+  /** A connection was closed because there were too many: a new one, or another one in its place. */
   readonly onClosed: () => void
 }
 
 /**
  * Bounds the connections of a process, over all protocols. If there are too many, an idle one gives way to the new one, as in nginx, but
  * only one of the client that holds the most, and only if that is more than the new one's client holds. If none is idle, one gives way
- * that waits for the rest of a request, unless its client holds few. So one client cannot keep others out. Replaces
- * `server.maxConnections`: under node:cluster, a full process would return a connection to the primary, which offers it to the next
- * process, endlessly.
+ * that waits for the rest of a request, unless its client holds few. So one client cannot keep others out. With `alwaysMakesRoom`, the
+ * least needed connection of the client that holds the most gives way in any case. Replaces `server.maxConnections`: under node:cluster, a
+ * full process would return a connection to the primary, which offers it to the next process, endlessly.
  */
 export class ConnectionSlots {
   readonly #options: ConnectionSlotsOptions
@@ -74,7 +76,8 @@ export class ConnectionSlots {
   }
 
   #makeRoomFor(client: string): boolean {
-    if (this.#byClient.mostSlots <= this.#byClient.slotsOf(client)) return false
+    const isLargest = this.#byClient.slotsOf(client) === this.#byClient.mostSlots
+    if (isLargest && !this.#options.alwaysMakesRoom) return false
     const slot = this.#leastNeeded()
     if (slot === undefined) return false
     this.release(slot.connection)
@@ -91,7 +94,7 @@ export class ConnectionSlots {
   #leastNeeded(): HeldSlot | undefined {
     const looked: HeldSlot[] = []
     let found: HeldSlot | undefined
-    let least: number = this.#byClient.mostSlots > FEW_SLOTS ? Need.busy : Need.receiving
+    let least = this.#protectedNeed()
     for (const slot of this.#byClient.ofLargest()) {
       const { need } = slot
       if (need < least) [found, least] = [slot, need]
@@ -101,6 +104,12 @@ export class ConnectionSlots {
     }
     this.#lookLastAt(looked)
     return found
+  }
+
+  /** A connection that is needed so much does not give way. */
+  #protectedNeed(): number {
+    if (this.#options.alwaysMakesRoom) return Number.POSITIVE_INFINITY
+    return this.#byClient.mostSlots > FEW_SLOTS ? Need.busy : Need.receiving
   }
 
   /** Looks at these connections last the next time. */

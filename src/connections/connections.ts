@@ -39,23 +39,18 @@ interface ConnectionsOptions {
   readonly slots: ConnectionSlots
   /** Pipelined requests of one connection. Default: 16. */
   readonly maxPipelined?: number
-  /** Whether a new connection replaces the oldest one without an unanswered request, if there are too many. Default: it is refused. */
-  readonly replacesIdle?: boolean
 }
 
 /** The connections of a server, with their requests in flight. */
 export class Connections implements Iterable<Socket> {
   readonly #open = new Set<Socket>()
-  readonly #slots: ConnectionSlots
   readonly #maxPipelinedPerConnection: number
   readonly #pipelined = new SharedBound(MAX_PIPELINED)
   #isClosing = false
 
-  constructor(server: Server, { slots, maxPipelined, replacesIdle = false }: ConnectionsOptions) {
-    this.#slots = slots
+  constructor(server: Server, { slots, maxPipelined }: ConnectionsOptions) {
     this.#maxPipelinedPerConnection = maxPipelined ?? MAX_PIPELINED_PER_CONNECTION
     server.prependListener('connection', (socket: Socket) => {
-      if (slots.areTaken && replacesIdle) this.#closeOldestIdle()
       if (!slots.admit(socket, () => this.#stateOf(socket))) return
       this.#open.add(socket)
       socket.once('close', () => this.#closed(socket))
@@ -122,16 +117,6 @@ export class Connections implements Iterable<Socket> {
     if (last === undefined) return 'idle'
     const isOnly = (connection[PIPELINE]?.responses.length ?? 0) <= 1
     return isOnly && !last.req.complete ? 'receiving' : 'busy'
-  }
-
-  #closeOldestIdle(): void {
-    for (const connection of this.#open as Set<Connection>) {
-      if (connection[LAST]?.writableFinished === false) continue
-      this.#open.delete(connection)
-      this.#slots.release(connection)
-      disconnect(connection)
-      return
-    }
   }
 
   #begin(response: ServerResponse): void {

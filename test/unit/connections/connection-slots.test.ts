@@ -162,6 +162,27 @@ describe('once every slot is taken and none is idle, a new connection', () => {
   })
 })
 
+describe('slots that always make room replace', () => {
+  beforeEach(() => {
+    slots = new ConnectionSlots({ max: MAX, alwaysMakesRoom: true, onClosed: () => closed++ })
+  })
+
+  it('a busy connection of the address that holds the most, if none is idle', () => {
+    const busy = openAll('192.0.2.1', MAX - 1, 'busy')
+    const few = open('192.0.2.2')
+    const further = open('192.0.2.2', 'busy')
+    expect([openOf(busy), few.isOpen, further.isOpen]).toEqual([[false, true, true, true, true], true, true])
+    expect(closed).toBe(1)
+  })
+
+  it('the least needed one for a new one of the same address', () => {
+    const busy = open('192.0.2.1', 'busy')
+    const [first, ...others] = openAll('192.0.2.1', MAX - 1)
+    expect(open('192.0.2.1').isOpen).toBe(true)
+    expect([busy.isOpen, first?.isOpen, openOf(others)]).toEqual([true, false, Array(MAX - 2).fill(true)])
+  })
+})
+
 describe('a slot', () => {
   it('is free once its connection has closed', () => {
     const [first] = openAll('192.0.2.1', MAX)
