@@ -1,7 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { sendTo } from './child-process.ts'
 import type { FromChild, ToChild } from './messages.ts'
-import type { SupervisedProcess } from './supervised-process.ts'
 
 interface Question {
   readonly question: ToChild
@@ -11,9 +10,9 @@ interface Question {
   readonly timeoutMs: number
 }
 
-/** Asks every working process. Resolves once each has answered, exited or timed out. */
-export async function askProcesses(slots: readonly SupervisedProcess[], question: Question): Promise<void> {
-  await Promise.all(slots.flatMap(slot => slot.working).map(child => ask(child, question)))
+/** Asks processes. Resolves once each has answered, exited or timed out. */
+export async function askProcesses(processes: readonly ChildProcess[], question: Question): Promise<void> {
+  await Promise.all(processes.map(child => ask(child, question)))
 }
 
 function ask(child: ChildProcess, { question, answeredBy, timeoutMs }: Question): Promise<void> {

@@ -25,9 +25,9 @@ export class FleetHealth {
   readonly current = shareRun(() => this.#ask(), CHECK_INTERVAL_MS)
 
   async #ask(): Promise<InstanceHealth> {
-    const question = { type: 'examine-stores' } as const
-    await askProcesses(this.#slots, {
-      question,
+    const working = this.#slots.flatMap(slot => slot.working)
+    await askProcesses(working, {
+      question: { type: 'examine-stores' },
       answeredBy: ({ type }) => type === 'stores',
       timeoutMs: this.#timeoutMs,
     })

@@ -55,7 +55,9 @@ export class FleetMetrics {
   }
 
   async #collectNow(): Promise<readonly string[]> {
-    await askProcesses(this.#slots, { question: questionFor(0), answeredBy: isReported, timeoutMs: COLLECT_TIMEOUT_MS })
+    // Those that drain still count.
+    const ready = this.#slots.flatMap(slot => slot.ready)
+    await askProcesses(ready, { question: questionFor(0), answeredBy: isReported, timeoutMs: COLLECT_TIMEOUT_MS })
     const others = (await this.#others()).map(metrics => [...piecesOf(metrics)])
     return this.#write(await mergeMetrics([...this.#latest.values(), ...this.#exited, ...others].flat()))
   }

@@ -71,9 +71,14 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
     })
   }
 
+  /** The processes that have become ready, also those that are being stopped. */
+  get ready(): readonly ChildProcess[] {
+    return [...this.#exits.keys()].filter(child => this.#ready.has(child))
+  }
+
   /** The processes that are ready and are not being stopped. */
   get working(): readonly ChildProcess[] {
-    return [...this.#exits.keys()].filter(child => this.#ready.has(child))
+    return this.ready.filter(child => !this.#stopping.has(child))
   }
 
   get name(): string {
@@ -212,7 +217,6 @@ export class SupervisedProcess extends EventEmitter<SupervisedProcessEvents> {
    */
   async #stop(child: ChildProcess, how: Omit<Extract<ToChild, { type: 'stop' }>, 'type'>): Promise<void> {
     const kill = setTimeout(() => child.kill('SIGKILL'), this.#options.stopTimeoutMs)
-    this.#ready.delete(child)
     this.#stopping.add(child)
     child.kill('SIGTERM')
     sendTo(child, { type: 'stop', ...how })

@@ -90,6 +90,16 @@ it('the supervisor counts successors that cannot start apart from crashes, and k
   expect(child.working).toEqual([child.current])
 })
 
+it('the supervisor knows a replaced process as ready, but not as working, until it has exited', async () => {
+  const child = await given(CHILD.replace('process.exit(0)', 'setTimeout(process.exit, 1_000)'))
+  const predecessor = child.current
+  await child.replace(0)
+  expect(child.ready).toEqual([predecessor, child.current])
+  expect(child.working).toEqual([child.current])
+  await child.whenPredecessorsExited()
+  expect(child.ready).toEqual([child.current])
+})
+
 it('the supervisor reports why a process died whose successor had started, and replaces it once', async () => {
   const waiting = `process.on('message', () => process.send({ type: 'ready' })); process.on('SIGTERM', () => process.exit(0))`
   const codes = [CHILD, waiting]

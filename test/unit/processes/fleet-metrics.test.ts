@@ -17,6 +17,8 @@ class Slot extends EventEmitter {
   })
   readonly #questions = new EventEmitter<{ message: [ToChild] }>()
   readonly #reports: MetricsReports
+  metrics: MetricsSnapshot
+  isDraining = false
   /** How often it was asked for a report. */
   asked = 0
   /** Series in each message that it sent. */
@@ -24,17 +26,22 @@ class Slot extends EventEmitter {
 
   constructor(metrics: MetricsSnapshot) {
     super()
+    this.metrics = metrics
     const parent = {
       send: (message: FromChild) => this.#send(message),
       sendAndFlush: async (message: FromChild) => this.#send(message),
       onMessage: (listener: (message: ToChild) => void) => this.#questions.on('message', listener),
     } as unknown as ParentLink
-    const registry = { getMetricsAsJSON: async () => metrics } as ConstructorParameters<typeof MetricsReports>[0]
+    const registry = { getMetricsAsJSON: async () => this.metrics } as ConstructorParameters<typeof MetricsReports>[0]
     this.#reports = new MetricsReports(registry, parent)
   }
 
-  get working(): readonly ChildProcess[] {
+  get ready(): readonly ChildProcess[] {
     return this.#child.connected ? [this.#child as unknown as ChildProcess] : []
+  }
+
+  get working(): readonly ChildProcess[] {
+    return this.isDraining ? [] : this.ready
   }
 
   #ask(message: ToChild, written: () => void): void {
@@ -106,6 +113,20 @@ describe('the metrics of a fleet', () => {
     for (const slot of slots.slice(0, 3)) slot.end()
     const counted = await Promise.all([value('counted'), value('counted'), value('counted')])
     expect([...counted, await value('counted'), await value('open')]).toEqual([15, 15, 15, 15, 1])
+  })
+
+  it('have what a process counts while it drains, and no more of it once it has ended', async () => {
+    const { slots, value } = given(1, 2)
+    const [draining] = slots
+    if (draining !== undefined) {
+      draining.isDraining = true
+      draining.metrics = [metricOf('counted', { values: [10] })]
+    }
+    expect(await value('counted')).toBe(12)
+    await draining?.sendFinal()
+    expect(await value('counted')).toBe(12)
+    draining?.end()
+    expect(await value('counted')).toBe(12)
   })
 
   it('have series of their own for the first 1,000 policies of all processes and their predecessors', async () => {
