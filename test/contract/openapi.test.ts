@@ -95,7 +95,7 @@ describe('docs/openapi.json', () => {
     expect(content['application/json'].schema).toEqual({ $ref: '#/components/schemas/RateLimitResponse' })
   })
 
-  it('allows null and text where the JSON of protobuf has them', () => {
+  it('allows in requests of Envoy what the JSON of protobuf has, and what the service accepts', () => {
     const ajv = new Ajv2020({ strict: false })
     const isRequest = ajv.compile({ ...committed.components.schemas.RateLimitRequest })
     const descriptor = { entries: null, limit: null, hitsAddend: '9007199254740993', isNegativeHits: null }
@@ -103,7 +103,14 @@ describe('docs/openapi.json', () => {
     const request = { domain: 'a', descriptors: [descriptor, { hitsAddend: null, limit }], hitsAddend: null }
     expect(readJsonRequest(request).descriptors).toHaveLength(2)
     expect(isRequest(request)).toBe(true)
-    expect(isRequest({ ...request, hitsAddend: 'many' })).toBe(false)
+    for (const refused of [
+      { ...request, hitsAddend: 'many' },
+      { ...request, descriptors: [{ hitsAddend: 2 ** 53 }] },
+    ]) {
+      expect(isRequest(refused)).toBe(false)
+      expect(() => readJsonRequest(refused)).toThrow('must be an integer')
+    }
+    expect(isRequest({ ...request, domain: '' })).toBe(false)
   })
 
   it('links to the explanation of errors that the service itself serves', () => {

@@ -101,9 +101,10 @@ function text(path: string, part: DescriptorPart, value: unknown = ''): string {
 function integer(path: string, value: unknown, max: bigint): number | undefined {
   if (value === undefined) return undefined
   if (typeof value === 'string' && DIGITS.test(value) && BigInt(value) <= max) return Number(value)
-  // A number was rounded when the JSON was parsed, so the bound is rounded too.
-  if (typeof value === 'number' && Number.isInteger(value) && value >= 0 && value <= Number(max)) return value
-  throw invalid(path, `must be an integer between 0 and ${max}; was ${JSON.stringify(value)}`)
+  // A larger number may have been rounded when the JSON was parsed.
+  if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0 && value <= max) return value
+  const asText = max > Number.MAX_SAFE_INTEGER ? `, as text above ${Number.MAX_SAFE_INTEGER}` : ''
+  throw invalid(path, `must be an integer between 0 and ${max}${asText}; was ${JSON.stringify(value)}`)
 }
 
 function boolean(path: string, value: unknown = false): boolean {

@@ -42,13 +42,13 @@ const Override = Type.Object({
 const Descriptor = Type.Object({
   entries: orNull('The entries, in order.', Type.Array(Entry)),
   limit: orNull('Replaces the limits of the policy.', Override),
-  hitsAddend: uint64('Hits of this descriptor. 0 only reads.'),
+  hitsAddend: uint64(`Hits of this descriptor. 0 only reads. Above ${Number.MAX_SAFE_INTEGER}, they must be text.`),
   isNegativeHits: orNull('Whether the hits are given back.', Type.Boolean()),
 })
 
 export const RateLimitRequestJson = Type.Object(
   {
-    domain: named('The domain, such as that of the filter in Envoy.'),
+    domain: Type.String({ minLength: 1, description: 'The domain, such as that of the filter in Envoy.' }),
     descriptors: Type.Array(Descriptor, { minItems: 1, maxItems: 1000, description: 'The descriptors.' }),
     hitsAddend: uint32('Hits of each descriptor. 0 counts as 1.'),
   },
