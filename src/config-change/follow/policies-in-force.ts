@@ -37,7 +37,7 @@ export class PoliciesInForce {
   /** Those that have ended, the latest end first. */
   readonly #ended = new Heap<Temporary>((a, b) => a.endMs > b.endMs)
   #timer: NodeJS.Timeout | undefined
-  /** When the timer wakes, by the clock at which it was set. */
+  /** When the timer wakes, by the clock that nobody sets. */
   #wakeMs = Number.POSITIVE_INFINITY
 
   constructor(options: PoliciesInForceOptions) {
@@ -98,11 +98,12 @@ export class PoliciesInForce {
   #wakeForNext(nowMs: number): void {
     if (this.#temporary.size === 0) return
     const nextMs = this.#running.first?.endMs ?? Number.POSITIVE_INFINITY
-    const wakeMs = Math.min(nextMs, nowMs + MAX_WAIT_MS)
+    const waitMs = Math.min(nextMs - nowMs, MAX_WAIT_MS)
+    const wakeMs = performance.now() + waitMs
     if (wakeMs >= this.#wakeMs) return
     this.#wakeMs = wakeMs
     clearTimeout(this.#timer)
-    this.#timer = setTimeout(() => this.#wake(), wakeMs - nowMs).unref()
+    this.#timer = setTimeout(() => this.#wake(), waitMs).unref()
   }
 
   #wake(): void {

@@ -71,6 +71,14 @@ describe('the policies in force', () => {
     expect(enforced('user:1').definition).toEqual(small)
   })
 
+  it('switch in time what was set after the clock was set forward', () => {
+    inForce.set('user:1', 1, endsIn(DAY_MS))
+    shiftMs = 3_600_000
+    inForce.set('user:2', 1, endsIn(3_600_100))
+    jest.advanceTimersByTime(100)
+    expect([enforced('user:1').definition, enforced('user:2').definition]).toEqual([large, small])
+  })
+
   it('switch back within half a second after a clock that was ahead is right again', () => {
     inForce.set('user:1', 1, endsIn(DAY_MS))
     inForce.set('user:2', 1, endsIn(DAY_MS, null))
