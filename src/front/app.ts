@@ -26,6 +26,7 @@ import { parseQuery } from '../http/query.ts'
 import { requestIdOf } from '../http/request-id.ts'
 import { RequestLog } from '../http/request-log.ts'
 import { RequestSpans } from '../http/request-spans.ts'
+import { serializeLazily } from '../http/serialize-lazily.ts'
 import { trustHops } from '../http/trusted-hops.ts'
 import { validateStrictly } from '../http/validate-strictly.ts'
 import type { Problem } from '../lib/errors.ts'
@@ -130,6 +131,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
   acceptOnlyJson(app, { bodies, ...BODY })
   validateStrictly(app)
+  serializeLazily(app)
 
   app.addHook('onRequest', (request, reply, done) => {
     // Bytes that arrived before the client was disconnected are still parsed.

@@ -1,5 +1,5 @@
 import type { FastifyInstance, FastifySchemaCompiler, RouteOptions } from 'fastify'
-import { validator } from '../lib/validator.ts'
+import { validatorOf } from '../lib/validator.ts'
 import { refuseMalformedQuery } from './percent-encoding.ts'
 import { countParameters, MAX_PARAMETERS } from './query.ts'
 
@@ -18,7 +18,7 @@ interface ParameterSchema {
  */
 export function validateStrictly(app: FastifyInstance): void {
   const compile: FastifySchemaCompiler<TextSchema> = ({ schema, httpPart }) => {
-    const validate = validator.compile<Record<string, unknown>>(schema)
+    const validate = validatorOf<Record<string, unknown>>(schema)
     if (httpPart === 'body') return validate
     const typed = Object.entries(schema.properties ?? {}).filter(([, { type }]) => isTyped(type))
     return given => {

@@ -4,12 +4,12 @@ import type { RequestedPolicy } from '../../domain/temporary-policy.ts'
 import { Problem, validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
 import { JsonBounds } from '../../lib/json-bounds.ts'
-import { validator } from '../../lib/validator.ts'
+import { validatorOf } from '../../lib/validator.ts'
 
 /** Members and items of a policy; it has far fewer. */
 const MAX_ELEMENTS = 1_000
 
-const validate = validator.compile<PolicyRequest>(PolicyRequest)
+const validate = validatorOf<PolicyRequest>(PolicyRequest)
 
 /**
  * Reads a policy as `PUT /config/{key}` does.

@@ -5,7 +5,7 @@ import { configKeyFault } from '../../domain/key.ts'
 import { configPartition } from '../../domain/partition.ts'
 import { Problem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
-import { validator } from '../../lib/validator.ts'
+import { validatorOf } from '../../lib/validator.ts'
 import { PolicyRequest, toRequestedPolicy } from '../policy.schema.ts'
 import { CommandFault } from './command-fault.ts'
 
@@ -35,11 +35,11 @@ const keyed = {
 
 /** Validators of queued commands, by type. */
 const validators = {
-  put: validator.compile(command('put', { ...keyed, policy: PolicyRequest })),
-  delete: validator.compile(command('delete', keyed)),
-  rollback: validator.compile(command('rollback', { ...keyed, version })),
-  expire: validator.compile(command('expire', { ...keyed, version })),
-  'import-part': validator.compile(
+  put: validatorOf(command('put', { ...keyed, policy: PolicyRequest })),
+  delete: validatorOf(command('delete', keyed)),
+  rollback: validatorOf(command('rollback', { ...keyed, version })),
+  expire: validatorOf(command('expire', { ...keyed, version })),
+  'import-part': validatorOf(
     command('import-part', { ...requested, importId: Type.String(), prune: Type.Optional(Type.String()) }),
   ),
 }

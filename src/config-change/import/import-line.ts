@@ -3,13 +3,13 @@ import { configKeyFault } from '../../domain/key.ts'
 import { type RequestedPolicy, type StoredPolicy, storedPolicyMembers } from '../../domain/temporary-policy.ts'
 import { validationProblem } from '../../lib/errors.ts'
 import { fieldErrors } from '../../lib/field-errors.ts'
-import { validator } from '../../lib/validator.ts'
+import { validatorOf } from '../../lib/validator.ts'
 import { PolicyRequest, toRequestedPolicy } from '../policy.schema.ts'
 
 /** A line of an import: a policy and its config key. */
 const ImportLine = Type.Composite([Type.Object({ key: Type.String() }), PolicyRequest], { additionalProperties: false })
 
-const validate = validator.compile(ImportLine)
+const validate = validatorOf(ImportLine)
 
 export interface ImportedPolicy {
   readonly key: string

@@ -3,7 +3,7 @@ import { DECISION_SOURCES, type DecisionSource } from '../../domain/decision.ts'
 import type { Denial, DenialRange, DenialRecord, DenialStore } from '../../insight/ports.ts'
 import { MAX_DATE_MS } from '../../lib/dates.ts'
 import { parseJson } from '../../lib/parse-json.ts'
-import { validator } from '../../lib/validator.ts'
+import { validatorOf } from '../../lib/validator.ts'
 import type { RedisClient } from '../connection/connection.ts'
 import { type DefinedScript, defineScript } from '../define-script.ts'
 import { InsightKeys } from '../keys.ts'
@@ -29,7 +29,7 @@ const StoredDenial = Type.Tuple([
 ])
 type StoredDenial = Static<typeof StoredDenial>
 
-const isStored = validator.compile<StoredDenial>(StoredDenial)
+const isStored = validatorOf<StoredDenial>(StoredDenial)
 
 /** The denials are a stream, whose entries are named by Redis's clock. */
 export class RedisDenialStore implements DenialStore {
