@@ -6,7 +6,7 @@ export const FREE_FAILED_LOGINS = 50
 /** When one more failed login is allowed after the burst at the latest, in ms. */
 const REFILL_MS = 1_000
 
-/** Clients that are remembered. Past this number, the oldest is forgotten, and the store is asked again. */
+/** Clients that are remembered. Past this number, the oldest are forgotten, and the store is asked again. */
 const MAX_CLIENTS = 10_000
 
 interface Client {

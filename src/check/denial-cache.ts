@@ -10,7 +10,7 @@ const MAX_DENIAL_TTL_MS = 1_000
 /** The same for a key with reservations, which may be settled at any time. */
 const MAX_HELD_TTL_MS = 100
 
-/** Past this number the oldest denial is dropped. */
+/** Past this number the oldest denials are dropped. */
 const MAX_KEYS = 10_000
 
 interface Denial {

@@ -14,7 +14,7 @@ import type { BucketCheck } from './ports.ts'
 /** A full bucket is dropped when it has not been used for this long, in ms. */
 const IDLE_MS = 600_000
 
-/** Past this number the bucket used longest ago is dropped, which makes it full. Buckets of eight limits take 180 MB then. */
+/** Past this number, the hundredth that was used longest ago is dropped, which makes these buckets full. Buckets of eight limits take 180 MB then. */
 const MAX_BUCKETS = 80_000
 
 interface LocalBucket {
