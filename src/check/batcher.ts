@@ -1,8 +1,8 @@
 import { startDeadline } from '../lib/deadline.ts'
 import { FewItems } from '../lib/few-items.ts'
+import { AlternatingItems, type Weighed } from './alternating-items.ts'
 import { Gathering } from './gathering.ts'
 import type { Rounds } from './rounds.ts'
-import { WaitingItems } from './waiting-items.ts'
 
 /** Calls in flight. More would only make batches smaller. */
 const MAX_IN_FLIGHT = 2
@@ -13,14 +13,16 @@ const WORTH_A_SECOND_CALL = 16
 /** How long items gather for a call at most, in ms: the shortest time of a timer. */
 const MAX_GATHER_MS = 1
 
+/** How long one turn of the event loop answers items that were given up, in ms. Each of them may be decided in this process then. */
+const ANSWERING_MS = 4
+
+/** The weight of the items that are answered before the clock is read again, and before those of the other kind. */
+const ANSWERED_TOGETHER = 16
+
 /** What waits for the reply of the store: a check, a group of checks, or a call on a reservation. */
-export interface Batched {
+export interface Batched extends Weighed {
   /** Arrival, by `performance.now()`. */
   readonly startMs: number
-  /** What it costs the store, in checks by one limit. */
-  readonly weight: number
-  /** It came with many others, which others must not wait for. */
-  readonly isOfMany: boolean
   /** When the wait for its reply is given up at the latest, by `performance.now()`. Default: after the timeout. */
   readonly deadlineMs?: number
   /** Its reply was delivered, or the wait for it given up. */
@@ -53,10 +55,9 @@ export interface BatcherOptions<Item extends Batched, Reply> {
  */
 export class Batcher<Item extends Batched, Reply> {
   readonly #options: BatcherOptions<Item, Reply>
-  readonly #few: WaitingItems<Item>
-  readonly #many: WaitingItems<Item>
-  /** Which of the two the last call was for. */
-  #last: WaitingItems<Item>
+  readonly #waiting: AlternatingItems<Item>
+  /** Those whose wait is given up. */
+  readonly #givenUp = new AlternatingItems<Item>(ANSWERED_TOGETHER)
   readonly #inFlight = new FewItems<readonly Item[]>()
   readonly #gathering = new Gathering()
   #isSendScheduled = false
@@ -67,17 +68,16 @@ export class Batcher<Item extends Batched, Reply> {
 
   constructor(options: BatcherOptions<Item, Reply>) {
     this.#options = options
-    this.#few = new WaitingItems(options.maxBatch)
-    this.#many = new WaitingItems(options.maxBatch)
-    this.#last = this.#many
+    this.#waiting = new AlternatingItems(options.maxBatch)
   }
 
+  /** Items that wait to be sent, and those given up that wait for their answer. */
   get waiting(): number {
-    return this.#few.count + this.#many.count
+    return this.#waiting.count + this.#givenUp.count
   }
 
   enqueue(item: Item): void {
-    this.#add(item)
+    this.#waiting.add(item)
     this.#gathering.arrived(item.startMs)
     this.#options.rounds?.arrived(item.startMs)
     this.#scheduleSend()
@@ -89,22 +89,17 @@ export class Batcher<Item extends Batched, Reply> {
     return Math.min(startMs + this.#options.timeoutMs, deadlineMs)
   }
 
-  #add(item: Item): void {
-    const items = item.isOfMany ? this.#many : this.#few
-    items.add(item, item.weight)
-  }
-
   #scheduleSend(): void {
     if (this.#isSendScheduled) return
-    const isIdle = this.#inFlight.size === 0 && this.waiting > 0
-    if (isIdle && this.#options.rounds?.delays(this.waiting, this.#sendNow)) return
+    const isIdle = this.#inFlight.size === 0 && this.#waiting.count > 0
+    if (isIdle && this.#options.rounds?.delays(this.#waiting.count, this.#sendNow)) return
     if (this.#isCallDue()) this.#sendSoon()
     else if (isIdle) this.#gather()
   }
 
   #isCallDue(): boolean {
-    if (this.#inFlight.size === 0) return this.waiting >= this.#gathering.worthACall
-    return this.#inFlight.size < MAX_IN_FLIGHT && this.waiting >= WORTH_A_SECOND_CALL
+    if (this.#inFlight.size === 0) return this.#waiting.count >= this.#gathering.worthACall
+    return this.#inFlight.size < MAX_IN_FLIGHT && this.#waiting.count >= WORTH_A_SECOND_CALL
   }
 
   /** At the end of this turn of the event loop. */
@@ -113,7 +108,7 @@ export class Batcher<Item extends Batched, Reply> {
     setImmediate(() => {
       this.#isSendScheduled = false
       this.#endGathering()
-      while (this.#isCallDue()) void this.#send(this.#takeBatch())
+      while (this.#isCallDue()) void this.#send(this.#waiting.take())
       // A call may be worth more items by now than are waiting: those gather.
       this.#scheduleSend()
     })
@@ -128,7 +123,7 @@ export class Batcher<Item extends Batched, Reply> {
   }
 
   readonly #sendNow = (): void => {
-    if (this.#inFlight.size === 0 && this.waiting > 0) void this.#send(this.#takeBatch())
+    if (this.#inFlight.size === 0 && this.#waiting.count > 0) void this.#send(this.#waiting.take())
   }
 
   #endGathering(): void {
@@ -136,12 +131,6 @@ export class Batcher<Item extends Batched, Reply> {
     clearTimeout(this.#gatherTimer)
     this.#gatherTimer = undefined
     this.#gathering.succeeded()
-  }
-
-  #takeBatch(): readonly Item[] {
-    const [next, other] = this.#last === this.#few ? [this.#many, this.#few] : [this.#few, this.#many]
-    this.#last = next.count > 0 ? next : other
-    return this.#last.take()
   }
 
   async #send(batch: readonly Item[]): Promise<void> {
@@ -172,15 +161,36 @@ export class Batcher<Item extends Batched, Reply> {
   #expireOldItems(): void {
     const nowMs = performance.now()
     const isExpired = (item: Item) => this.#expiryOf(item) <= nowMs
-    const waiting = [...this.#few.takeAll(), ...this.#many.takeAll()]
-    const unanswered = [...this.#inFlight].flat().concat(waiting)
-    const inTime = unanswered.filter(item => !item.isAnswered && !isExpired(item))
+    const waiting = this.#waiting.takeAll()
+    const unanswered = [...this.#inFlight, waiting].flat().filter(item => !item.isAnswered)
+    const inTime = unanswered.filter(item => !isExpired(item))
     const firstMs = inTime.reduce((first, item) => Math.min(first, this.#expiryOf(item)), Number.POSITIVE_INFINITY)
     this.#nextExpiryMs = Number.POSITIVE_INFINITY
     if (inTime.length > 0) this.#scheduleExpiry(firstMs)
 
-    for (const item of waiting) if (!isExpired(item)) this.#add(item)
-    for (const item of unanswered) if (isExpired(item)) this.#deliver(item, undefined, nowMs)
+    for (const item of waiting) if (!isExpired(item)) this.#waiting.add(item)
+    this.#giveUp(unanswered.filter(isExpired))
+  }
+
+  #giveUp(items: readonly Item[]): void {
+    const isGivingUp = this.#givenUp.count > 0
+    for (const item of items) {
+      item.isAnswered = true
+      this.#givenUp.add(item)
+    }
+    if (!isGivingUp) this.#answerGivenUp()
+  }
+
+  /** Answers some items in each turn of the event loop, so that others are served in between. */
+  #answerGivenUp(): void {
+    const untilMs = performance.now() + ANSWERING_MS
+    while (this.#givenUp.count > 0 && performance.now() < untilMs) this.#answerSome(this.#givenUp.take())
+    if (this.#givenUp.count > 0) setImmediate(() => this.#answerGivenUp())
+  }
+
+  #answerSome(items: readonly Item[]): void {
+    const nowMs = performance.now()
+    for (const item of items) this.#options.onReply(item, undefined, nowMs)
   }
 
   async #ask(batch: readonly Item[]): Promise<readonly (Reply | undefined)[]> {

@@ -54,7 +54,7 @@ export type OnReading = (check: PendingCheck, reading: BucketReading | undefined
 
 /** Where checks wait for the store. */
 export interface CheckQueue {
-  /** Checks that wait to be sent. */
+  /** Checks that wait to be sent, and those that timed out and are not decided yet. */
   readonly waiting: number
   /** Sends the check with the next call of the store. */
   enqueue(check: PendingCheck): void

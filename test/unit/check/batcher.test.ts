@@ -17,6 +17,7 @@ let batcher: CheckQueue
 let answered: [key: string, spent: number | undefined][]
 /** How long each check waited, in ms, by its key. */
 let waitedMs: Map<string, number>
+let onAnswer: () => void
 // However slow this machine is, no check times out, and none that gathers is sent, until the test says that the time has passed.
 beforeEach(() => {
   jest.useFakeTimers({ doNotFake: [...REAL, 'performance', 'Date'] })
@@ -27,12 +28,14 @@ afterEach(() => void jest.useRealTimers())
 function givenBatcher(): void {
   store = new HeldStore()
   waitedMs = new Map()
+  onAnswer = () => undefined
   // The batcher of an earlier test may time out checks later; they must not count as answers of this test.
   const own: typeof answered = []
   answered = own
   batcher = checkQueue(store, TIMEOUT_MS, ({ key, startMs }, reading) => {
     own.push([key, reading?.spent[0]])
     waitedMs.set(key, performance.now() - startMs)
+    onAnswer()
   })
 }
 
@@ -191,6 +194,42 @@ describe('the batcher', () => {
     await eventually(() => expect(answered).toHaveLength(4))
     expect(new Map(answered)).toEqual(new Map(['a', 'b', 'c', 'd'].map(key => [key, undefined])))
     expect(batcher.waiting).toBe(0)
+  })
+
+  describe('whose checks have waited too long and take a millisecond each to decide', () => {
+    const ANSWER_MS = 1
+    beforeEach(() => {
+      jest.useFakeTimers({ doNotFake: [...REAL] })
+      onAnswer = () => jest.advanceTimersByTime(ANSWER_MS)
+    })
+    const timeOut = () => jest.advanceTimersByTime(TIMEOUT_MS)
+
+    it('decides few of them in each turn of the event loop, and lets both kinds take turns', async () => {
+      const many = Array.from({ length: 100 }, (_, i) => `many ${i}`)
+      for (const key of many) ask(key, 1, true)
+      ask('a')
+      timeOut()
+      const turns: string[][] = []
+      while (answered.length < 101) {
+        const before = answered.length
+        await nextTurn()
+        turns.push(answered.slice(before).map(([key]) => key))
+      }
+      expect(turns.flat()).toEqual(['a', ...many])
+      expect(Math.max(...turns.map(keys => keys.length))).toBeLessThanOrEqual(1 + 16)
+    })
+
+    it('counts those that are not decided yet as waiting, and answers none of them twice', async () => {
+      const keys = Array.from({ length: 100 }, (_, i) => String(i))
+      for (const key of keys) ask(key)
+      await nextTurn()
+      timeOut()
+      await nextTurn()
+      expect([answered.length, batcher.waiting]).toEqual([16, 84])
+      for (const { answer } of store.calls) answer()
+      while (batcher.waiting > 0) await nextTurn()
+      expect(answered).toEqual(keys.map(key => [key, undefined]))
+    })
   })
 
   it('sends at most 256 checks in a call', async () => {
