@@ -12,8 +12,11 @@ const MAX_CHECKS_UNDER_WAY = 2_000
 /** The connection that waits, and the address of its client. */
 type Waiter = Parameters<Admission['addFor']>[0]
 
-interface TurnOptions {
-  readonly weight?: number
+interface Batch {
+  /** Their number. */
+  readonly checks: number
+  readonly weight: number
+  /** When they are decided without the store, by `performance.now()`. Default: Infinity. */
   readonly deadlineMs?: number
 }
 
@@ -35,12 +38,10 @@ export class BatchTurns {
   /**
    * Returns nothing if the batch may be decided now; else a promise that resolves when it may be, at its deadline in any case, or never, if
    * its connection closes before. Call `end` once it is decided.
-   * @param options the weight of the checks, by default their number; and a deadline, by `performance.now()`, when they are decided
-   *   without the store
    * @throws {Problem} `overloaded` or `draining`, as a rejection
    */
-  next(request: Waiter, checks: number, options: TurnOptions = {}): Promise<void> | undefined {
-    const { weight = checks, deadlineMs = Number.POSITIVE_INFINITY } = options
+  next(request: Waiter, batch: Batch): Promise<void> | undefined {
+    const { checks, weight, deadlineMs = Number.POSITIVE_INFINITY } = batch
     if (this.#admission.tryBegin(weight)) return undefined
     return new Promise((resolve, reject) => {
       const beginLate = () => {

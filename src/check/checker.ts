@@ -3,7 +3,7 @@ import { chargesDenials } from '../domain/overdraft.ts'
 import type { OnStoreFailure, Policy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import { Problem } from '../lib/errors.ts'
-import { limitWeight, weightAt } from './check-weight.ts'
+import { furtherLimitsWeight, limitWeight, weightAt, weightOf } from './check-weight.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
@@ -52,6 +52,11 @@ export class Checker {
     if (policy !== undefined)
       this.#decide(pendingCheck(asked, policy, { startMs, index: 0, weight: 1, isOfMany: false, onResult, origin }))
     else void this.#decideAfterReread({ checks: [asked], startMs, isOfMany: false, onResult, origin }, 0)
+  }
+
+  /** About what these checks cost the process and the store, in checks by one limit. */
+  weigh(checks: readonly AskedCheck[]): number {
+    return weightOf(checks) + furtherLimitsWeight(checks, asked => this.#options.policies.find(asked))
   }
 
   /** Decides each check by itself, in order. Calls back as `check` does, once for each. */

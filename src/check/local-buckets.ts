@@ -14,7 +14,10 @@ import type { BucketCheck } from './ports.ts'
 /** A full bucket is dropped when it has not been used for this long, in ms. */
 const IDLE_MS = 600_000
 
-/** Past this number, the hundredth that was used longest ago is dropped, which makes these buckets full. Buckets of eight limits take 180 MB then. */
+/**
+ * Past this number, the hundredth that was used longest ago is dropped, which makes these buckets full. With the longest keys, buckets of
+ * eight limits take 100 MB then, and those of one limit 50 MB.
+ */
 const MAX_BUCKETS = 80_000
 
 interface LocalBucket {

@@ -8,6 +8,7 @@ import type { SpanAttributes, Tracing } from '../tracing/tracer.ts'
 
 /** A checker that is told who asks. */
 interface OriginChecker {
+  weigh(asked: readonly CheckCommand[]): number
   check(asked: CheckCommand, onResult: OnResult, origin?: CheckOrigin): void
   checkAll(asked: readonly CheckCommand[], onResult: OnResult, origin?: CheckOrigin): void
 }
@@ -23,6 +24,10 @@ export class TracedRespChecker implements CommandChecker {
 
   constructor(options: TracedRespCheckerOptions) {
     this.#options = options
+  }
+
+  weigh(asked: readonly CheckCommand[]): number {
+    return this.#options.checker.weigh(asked)
   }
 
   check(asked: CheckCommand, onResult: OnResult): void {

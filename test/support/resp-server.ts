@@ -1,3 +1,4 @@
+import { weightOf } from '../../src/check/check-weight.ts'
 import type { AskedCheck, OnResult } from '../../src/check/pending-check.ts'
 import { RequestPolicies } from '../../src/check/request-policies.ts'
 import { decideByMode } from '../../src/domain/decision.ts'
@@ -13,6 +14,8 @@ export class HeldChecker {
   isHolding = false
   decided = 0
   readonly #held: (() => void)[] = []
+
+  readonly weigh = weightOf
 
   readonly check = (asked: AskedCheck, onResult: OnResult): void => this.#decide(asked, onResult, 0)
 

@@ -5,7 +5,7 @@ import type { PolicyTable } from '../../domain/policy-table.ts'
 import { Problem } from '../../lib/errors.ts'
 import type { FieldStyle } from '../../settings/env.schema.ts'
 import type { BatchTurns } from '../batch-turns.ts'
-import { OWN_LIMIT_WEIGHT } from '../check-weight.ts'
+import { furtherLimitsWeight, OWN_LIMIT_WEIGHT } from '../check-weight.ts'
 import type { Checker } from '../checker.ts'
 import type { AskedCheck, CheckResult, OnResult } from '../pending-check.ts'
 import type { CheckOrigin } from '../ports.ts'
@@ -72,15 +72,23 @@ export class RateLimitService {
   ): void {
     const { batchTurns } = this.#options
     const { client, deadlineMs } = asking
-    const weight = weightOf(request)
+    const weight = this.#weigh(request)
     const decide = () =>
       this.#decideNow(request, asking, answer => {
         batchTurns.end(weight)
         onAnswer(answer)
       })
-    const turn = batchTurns.next(client, request.descriptors.length, { weight, deadlineMs })
+    const turn = batchTurns.next(client, { checks: request.descriptors.length, weight, deadlineMs })
     if (turn === undefined) decide()
     else turn.then(decide, onAnswer)
+  }
+
+  /** Without compiling the limits of overrides, which happens in the turn. */
+  #weigh(request: RateLimitRequest): number {
+    const { domain, descriptors } = request
+    const storedPolicyOf = ({ entries, override }: AskedDescriptor) =>
+      override ? undefined : this.#policyOf({ domain, entries })
+    return weightOf(request) + furtherLimitsWeight(descriptors, storedPolicyOf)
   }
 
   #decideNow(request: RateLimitRequest, asking: Asking, onAnswer: (answer: RateLimitResponse | Problem) => void): void {
@@ -113,7 +121,7 @@ export class RateLimitService {
     return checks
   }
 
-  #policyOf(descriptor: Descriptor, override: Override | undefined): Policy | undefined {
+  #policyOf(descriptor: Descriptor, override?: Override): Policy | undefined {
     if (descriptor.entries.length === 0) return undefined
     const { policies, requestPolicies } = this.#options
     const stored = policies.matchDescriptor(descriptor)
@@ -121,7 +129,7 @@ export class RateLimitService {
   }
 }
 
-/** What the checks of a request cost, in checks by one limit. Found without compiling its limits, which happens in its turn. */
+/** What the checks of a request cost by their overrides, in checks by one limit. */
 function weightOf({ descriptors }: RateLimitRequest): number {
   let weight = descriptors.length
   let before: Override | undefined

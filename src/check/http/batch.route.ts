@@ -45,6 +45,7 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
     },
     (request, reply) => {
       const { checks } = request.body
+      const weight = checker.weigh(checks)
       const startMs = performance.now()
       const decide = () => {
         const results: CheckResult[] = new Array(checks.length)
@@ -55,7 +56,7 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
             results[index] = result
             pending--
             if (pending > 0) return
-            batchTurns.end(checks.length)
+            batchTurns.end(weight)
             log.checked(request, performance.now() - startMs)
             sendJson(reply, resultsJson(checks, results))
             // An old batch would keep its results alive until the next full garbage collection.
@@ -64,7 +65,7 @@ export const batchRoute: FastifyPluginAsyncTypebox<BatchRouteOptions> = async (a
           request,
         )
       }
-      const turn = batchTurns.next(request, checks.length)
+      const turn = batchTurns.next(request, { checks: checks.length, weight })
       if (turn === undefined) decide()
       else turn.then(decide).catch((problem: Problem) => fail(reply, problem))
     },

@@ -3,7 +3,6 @@ import { overloaded } from '../../access/overload.ts'
 import { Problem } from '../../lib/errors.ts'
 import { type CallLog, isSlow } from '../../observability/call-log.ts'
 import type { BatchTurns } from '../batch-turns.ts'
-import { weightOf } from '../check-weight.ts'
 import type { CheckResult, OnResult } from '../pending-check.ts'
 import type { CheckCommand, Command, CommandResult } from './command.ts'
 import type { CommandBatch } from './command-batch.ts'
@@ -28,6 +27,7 @@ export interface RespObserver {
 
 /** Decides the checks of commands: one, or several in order. */
 export interface CommandChecker {
+  weigh(asked: readonly CheckCommand[]): number
   check(asked: CheckCommand, onResult: OnResult): void
   checkAll(asked: readonly CheckCommand[], onResult: OnResult): void
 }
@@ -83,7 +83,7 @@ export class CommandRunner {
 
   #decideInTurn(checks: readonly CheckCommand[], client: Parameters<BatchTurns['next']>[0], onResult: OnResult): void {
     const { batchTurns, checker } = this.#options
-    const weight = weightOf(checks)
+    const weight = checker.weigh(checks)
     let left = checks.length
     const decide = () =>
       checker.checkAll(checks, (result, tookMs, index) => {
@@ -91,7 +91,7 @@ export class CommandRunner {
         if (left === 0) batchTurns.end(weight)
         onResult(result, tookMs, index)
       })
-    const turn = batchTurns.next(client, checks.length, { weight })
+    const turn = batchTurns.next(client, { checks: checks.length, weight })
     if (turn === undefined) decide()
     else turn.then(decide, (problem: Problem) => refuse(checks, problem, onResult))
   }

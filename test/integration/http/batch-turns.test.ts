@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setImmediate as nextTurn } from 'node:timers/promises'
-import { afterAll, beforeAll, expect, it } from '@jest/globals'
+import { afterAll, beforeAll, expect, it, jest } from '@jest/globals'
+import { BatchTurns } from '../../../src/check/batch-turns.ts'
 import { TestApp } from '../../support/app.ts'
 import { Client } from '../../support/client.ts'
 import { type Store, startStore } from '../../support/store.ts'
@@ -13,6 +14,8 @@ const MAX_WAITING_CHECKS = 1_000
 const CHECKS = 681
 const BODY = JSON.stringify({ checks: Array.from({ length: CHECKS }, () => ({ key: 'a' })) })
 const SMALL_BODY = JSON.stringify({ checks: Array.from({ length: 50 }, () => ({ key: 'a' })) })
+
+const HOURLY = { capacity: 1_000, refillTokens: 1, refillIntervalMs: 3_600_000 }
 
 let store: Store
 let proxy: StoreProxy
@@ -100,4 +103,14 @@ it('a batch that waits is not decided once its connection is closed', async () =
   proxy.release()
   await answersOf(sockets)
   expect((await as('192.0.2.2').check(key, 0)).body.remaining).toBe(1_000_000)
+})
+
+it('a batch waits for its turn with the weight of the limits of its policies', async () => {
+  const limits = Array.from({ length: 8 }, (_, i) => ({ name: `l${i}`, ...HOURLY }))
+  expect((await app.client.put('many:*', { limits })).status).toBe(201)
+  const next = jest.spyOn(BatchTurns.prototype, 'next')
+  const checks = Array.from({ length: 100 }, (_, i) => ({ key: `many:${i}` }))
+  await as('192.0.2.1').request('POST', '/check/batch', { checks })
+  expect(next).toHaveBeenCalledWith(expect.anything(), { checks: 100, weight: 400 })
+  next.mockRestore()
 })

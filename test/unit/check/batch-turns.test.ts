@@ -28,7 +28,7 @@ function send(
   { request = requestOf(ip), deadlineMs = Number.POSITIVE_INFINITY } = {},
 ): void {
   const record = () => void begun.push(ip)
-  const turn = turns.next(request, checks, { deadlineMs })
+  const turn = turns.next(request, { checks, weight: checks, deadlineMs })
   if (turn === undefined) record()
   else turn.then(record, err => void begun.push(err instanceof Problem ? `${ip} ${err.code}` : String(err)))
 }

@@ -1,5 +1,11 @@
 import { describe, expect, it } from '@jest/globals'
-import { limitWeight, OWN_LIMIT_WEIGHT, weightAt, weightOf } from '../../../src/check/check-weight.ts'
+import {
+  furtherLimitsWeight,
+  limitWeight,
+  OWN_LIMIT_WEIGHT,
+  weightAt,
+  weightOf,
+} from '../../../src/check/check-weight.ts'
 import { limitOf, policyOf } from '../../support/policies.ts'
 
 const stored = ['a', 'b'].map(configKey => policyOf(configKey))
@@ -30,4 +36,23 @@ it('a policy weighs half as many as it has limits, and never nothing', () => {
       policyOf('a', { mode: 'off', limits: Array.from({ length: limits }, (_, i) => limitOf({ name: `l${i}` })) }),
     )
   expect([0, 1, 2, 3, 8].map(weightWith)).toEqual([1, 1, 1, 2, 4])
+})
+
+describe('the further limits of a batch weigh', () => {
+  const withLimits = (limits: number) =>
+    policyOf('a', { limits: Array.from({ length: limits }, (_, i) => limitOf({ name: `l${i}` })) })
+
+  it('as much as those of its checks, if all are alike', () => {
+    expect([1, 2, 8].map(limits => furtherLimitsWeight(new Array(100).fill('a'), () => withLimits(limits)))).toEqual([
+      0, 0, 300,
+    ])
+    expect(furtherLimitsWeight(['a'], () => undefined)).toBe(0)
+  })
+
+  it('about as much in a batch of different checks, and at most as much as the largest', () => {
+    const policies = [withLimits(1), withLimits(8)]
+    const weights = Array.from({ length: 1_000 }, () => furtherLimitsWeight(policies, policy => policy))
+    expect(Math.max(...weights)).toBeLessThanOrEqual(6)
+    expect(weights.reduce((sum, weight) => sum + weight, 0) / weights.length).toBeCloseTo(3, 0)
+  })
 })

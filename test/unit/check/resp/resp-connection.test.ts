@@ -162,6 +162,6 @@ it('pipelined checks wait for their turn with the weight of the limits that they
   const { connection } = open()
   const throttle = (limit: number) => frameOf('CL.THROTTLE', 'a', String(limit), '1', '1')
   connection.receive(Buffer.concat([1, 2, 2, 3].map(throttle)))
-  expect(next).toHaveBeenCalledWith(expect.anything(), 4, { weight: 3 * OWN_LIMIT_WEIGHT + 1 })
+  expect(next).toHaveBeenCalledWith(expect.anything(), { checks: 4, weight: 3 * OWN_LIMIT_WEIGHT + 1 })
   next.mockRestore()
 })
