@@ -10,6 +10,7 @@ import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
 import { RedisServer } from '../support/redis-server.ts'
+import { ScriptedStore } from '../support/scripted-store.ts'
 import { Service } from '../support/service.ts'
 
 const policy = (capacity: number) => ({ capacity, refillTokens: 1, mode: 'off' })
@@ -208,6 +209,22 @@ describeWithRedis('throttler on Redis', () => {
       }
     } finally {
       await server.stop()
+    }
+  })
+
+  it('ends if the store answers null to everything', async () => {
+    const store = await ScriptedStore.start()
+    try {
+      store.replies = new Proxy({}, { get: () => '$-1\r\n' })
+      for (const command of [['verify'], ['export'], ['get', 'a'], ['check', 'a']]) {
+        expect(await runThrottler(command, { REDIS_URL: `redis://${store.host}` })).toEqual({
+          code: 2,
+          output: '',
+          complaints: `throttler ${command[0]}: the policy store is unavailable: the server sent a malformed reply to INFO\n`,
+        })
+      }
+    } finally {
+      await store.stop()
     }
   })
 

@@ -3,6 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { connect as connectTls } from 'node:tls'
 import { type AbstractConnector, Redis, type SentinelConnectionOptions, SentinelConnector } from 'ioredis'
 import ipaddr from 'ipaddr.js'
+import { MalformedReply } from './transient.ts'
 
 /** Interval at which the Sentinels are asked for the master, in ms. What is written to another one meanwhile can be lost. */
 const ASK_INTERVAL_MS = 250
@@ -65,7 +66,8 @@ export function followMaster(redis: Redis): void {
 export class NewestMasterConnector extends SentinelConnector {
   /** @param options of the connection, as ioredis passes them to any connector */
   constructor(options: unknown) {
-    super(options as SentinelConnectionOptions)
+    // ioredis gives up for good if it cannot connect to what a Sentinel names.
+    super({ ...(options as SentinelConnectionOptions), natMap: requireAddress })
   }
 
   override async connect(
@@ -213,9 +215,20 @@ function isOld({ atMs }: Answer): boolean {
   return performance.now() - atMs > FRESH_MS
 }
 
-/** @param fields "name value name value …" */
-function readNamed(fields: readonly string[], [host = '', port]: readonly string[]): NamedMaster {
-  return { host, port: Number(port), epoch: Number(fields[fields.indexOf('config-epoch') + 1]) || 0 }
+/** A host, and a port from 1 to 65535. */
+const ADDRESS = /^.+:(\d{1,5})$/
+
+/** @throws {MalformedReply} */
+function requireAddress(named: string): null {
+  const port = Number(ADDRESS.exec(named)?.[1])
+  if (port >= 1 && port <= 65_535) return null
+  throw new MalformedReply('the Sentinel sent a malformed address of the master')
+}
+
+/** @param fields "name value name value …" @throws {MalformedReply} */
+function readNamed(fields: readonly string[], [host, port]: readonly string[]): NamedMaster {
+  requireAddress(`${host}:${port}`)
+  return { host: host as string, port: Number(port), epoch: Number(fields[fields.indexOf('config-epoch') + 1]) || 0 }
 }
 
 /** Whether a connection is to another server. Of one that the watch did not open, this is seen only by an address. */

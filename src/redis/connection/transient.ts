@@ -12,9 +12,15 @@ export class ConnectionLost extends Error {
   override readonly name = 'ConnectionLost'
 }
 
+/** A reply is not of the type that its command has, so the replies that follow cannot be trusted either. */
+export class MalformedReply extends Error {
+  override readonly name = 'MalformedReply'
+}
+
 /** Names of connection errors, here and in ioredis, its parser and BullMQ. */
 const CONNECTION_ERRORS = new Set([
   'ConnectionLost',
+  'MalformedReply',
   'AbortError',
   'InterruptError',
   'ParserError',

@@ -80,6 +80,14 @@ describeWithRedis('a connection to a master that Sentinels name', () => {
     await isAt(client, after)
   })
 
+  it('waits while the Sentinels name no address', async () => {
+    for (const sentinel of sentinels) sentinel.named = { ...named(before, 1), port: Number.NaN }
+    const client = opened()
+    await namesItOften(sentinels[0], SOME)
+    for (const sentinel of sentinels) sentinel.named = named(before, 1)
+    await isAt(client, before)
+  })
+
   it('moves after it was ended and connected again', async () => {
     const client = opened()
     await isAt(client, before)
