@@ -3,7 +3,7 @@ import { compilePolicy } from '../domain/policy.ts'
 import type { BucketReading } from '../domain/reading.ts'
 import type { Reservation } from '../domain/reservation.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
-import { withDeadline } from '../lib/deadline.ts'
+import { TimeoutError, withDeadline } from '../lib/deadline.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { OutageClock } from './outage-clock.ts'
 import type {
@@ -48,6 +48,8 @@ class CircuitOpenError extends Error {
 interface CircuitBreakerStoreOptions {
   /** How long one call may take, in ms. */
   readonly timeoutMs: number
+  /** How long a probe may be unanswered before its connection is examined, in ms. */
+  readonly hangTimeoutMs: number
   /** Why a call failed, in one of a few words; a `TimeoutError` says that the deadline passed. */
   reasonOf(err: unknown): string
   /** The same in a sentence, for the log. */
@@ -56,6 +58,8 @@ interface CircuitBreakerStoreOptions {
   refusesWrites(reason: string): boolean
   /** Where probes spend; not allowed as a caller's key. */
   probeKey?(): string
+  /** A probe was sent. The result is called if it is not answered in `hangTimeoutMs`, and connects again if the connection is broken. */
+  watchReplies(): () => void
   /** The circuit has just opened. */
   onOpened(reason: string): void
   /** Runs while the circuit is not closed. */
@@ -229,7 +233,17 @@ export class CircuitBreakerStore implements KeyStore {
 
   #callProbe(): Promise<unknown> {
     const probe = { ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }
-    return this.#call([probe], checks => this.#store.check(checks))
+    return this.#call([probe], checks => this.#watched(this.#store.check(checks)))
+  }
+
+  /** Probes alone are watched: while checks fail, probes follow soon, and watching each check would cost time. */
+  #watched<Answer>(answer: Promise<Answer>): Promise<Answer> {
+    const { hangTimeoutMs, watchReplies } = this.#options
+    const overdue = watchReplies()
+    withDeadline(answer, hangTimeoutMs).catch(err => {
+      if (err instanceof TimeoutError) overdue()
+    })
+    return answer
   }
 
   async #call<Item, Results>(

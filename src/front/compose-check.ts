@@ -33,6 +33,7 @@ import { RedisBucketStore } from '../redis/buckets/redis-bucket-store.ts'
 import type { RedisClient } from '../redis/connection/connection.ts'
 import { reasonOf as inPlainWords } from '../redis/connection/connection-report.ts'
 import { failureReasonOf, refusesWrites } from '../redis/connection/failure-reason.ts'
+import { watchReplies } from '../redis/connection/watch-replies.ts'
 import { BucketKeys } from '../redis/keys.ts'
 import type { Env } from '../settings/env.ts'
 import type { Tracing } from '../tracing/tracer.ts'
@@ -47,6 +48,8 @@ const LOCAL_SWEEP_INTERVAL_MS = 10_000
 
 interface CheckOptions {
   readonly redis: RedisClient
+  /** How long a probe may be unanswered before its connection is examined, in ms. */
+  readonly hangTimeoutMs: number
   readonly env: Env
   readonly policies: PolicyTable
   /** Reads the policies' log of a partition up to its end. */
@@ -105,9 +108,11 @@ export function composeCheck(options: CheckOptions): CheckParts {
     guard: (part, shard) =>
       new CircuitBreakerStore(tracing === undefined ? part : new TracedKeyStore(part, tracing, shard?.name), {
         timeoutMs: env.REDIS_TIMEOUT_MS,
+        hangTimeoutMs: options.hangTimeoutMs,
         reasonOf,
         explain: inPlainWords,
         refusesWrites,
+        watchReplies: () => watchReplies(redis, shard?.name),
         onOpened: options.circuitOpened,
         outage: new OutageClock(now),
         ...(shard && { probeKey: () => shard.probeKey }),

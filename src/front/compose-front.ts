@@ -105,7 +105,8 @@ export function composeFront(
   }: FrontOptions = {},
 ): Front {
   const tracing = tracer && { tracer, spans: new WeakMap() }
-  const { bucketRedis, configRedis, subscriber } = openConnections(env, logger)
+  const hangTimeoutMs = Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS)
+  const { bucketRedis, configRedis, subscriber } = openConnections(env, hangTimeoutMs, logger)
   const drain = new AbortController()
   const stop = new AbortController()
   // Every part of the process listens to it. By default, Node.js warns of more than ten.
@@ -126,6 +127,7 @@ export function composeFront(
   const insight = composeInsight({ redis: bucketRedis, drain: drain.signal, ...shared })
   const checks = composeCheck({
     redis: bucketRedis,
+    hangTimeoutMs,
     insight: insight.checks,
     circuitOpened,
     catchUp: partition => changes.catchUp(partition),
@@ -209,11 +211,11 @@ export function composeFront(
   }
 }
 
-function openConnections(env: Env, logger: Logger) {
+function openConnections(env: Env, hangTimeoutMs: number, logger: Logger) {
   const connection = (name: string, target: RedisTarget) => ({
     target,
     name,
-    hangTimeoutMs: Math.max(HANG_TIMEOUT_MS, env.REDIS_TIMEOUT_MS),
+    hangTimeoutMs,
     logger,
   })
   const bucketRedis = connect('request', connection(ConnectionName.buckets, bucketTarget(env)))

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** The replies of a store by the command, in lower case; other commands get OK. */
 export type Replies = Readonly<Record<string, string>>
@@ -10,6 +11,10 @@ const WELL_FORMED: Replies = { info: `$${INFO.length}\r\n${INFO}\r\n` }
 /** A store that sends the replies that a test specifies, whatever the protocol asks for. */
 export class ScriptedStore {
   replies: Replies = {}
+  /** Sent before the next reply to a client's GET, once. */
+  corruptNext = ''
+  /** Delay of each reply, in ms. */
+  latencyMs = 0
   /** How many connections were opened. */
   connections = 0
   readonly #server: Server
@@ -22,7 +27,7 @@ export class ScriptedStore {
       this.#sockets.add(socket)
       socket.on('error', () => undefined)
       socket.on('close', () => this.#sockets.delete(socket))
-      socket.on('data', data => this.#answer(socket, data.toString('latin1')))
+      socket.on('data', data => void this.#answer(socket, data.toString('latin1')))
     })
   }
 
@@ -57,15 +62,20 @@ export class ScriptedStore {
   }
 
   /** @param data one or several complete commands */
-  #answer(socket: Socket, data: string): void {
+  async #answer(socket: Socket, data: string): Promise<void> {
     const commands = data.split(/(?=\*\d+\r\n)/)
     const replies = commands.map(command => this.#replyTo(command.split('\r\n'))).join('')
+    if (this.latencyMs > 0) await sleep(this.latencyMs)
     socket.write(replies)
   }
 
   /** @param lines "*2", "$4", "PING", "$1", "1" */
-  #replyTo([, , command = '']: readonly string[]): string {
+  #replyTo([, , command = '', , argument = '']: readonly string[]): string {
     const name = command.toLowerCase()
-    return this.replies[name] ?? WELL_FORMED[name] ?? '+OK\r\n'
+    const reply = this.replies[name] ?? WELL_FORMED[name] ?? (name === 'ping' ? `+${argument}\r\n` : '+OK\r\n')
+    if (name !== 'get') return reply
+    const begin = this.corruptNext
+    this.corruptNext = ''
+    return begin + reply
   }
 }

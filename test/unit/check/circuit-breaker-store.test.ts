@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
 import { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import { OutageClock } from '../../../src/check/outage-clock.ts'
@@ -11,11 +12,14 @@ import { SpecifiedStore } from '../../support/in-memory/specified-store.ts'
 import { policyOf } from '../../support/policies.ts'
 
 const TIMEOUT_MS = 40
+const HANG_TIMEOUT_MS = 200
+/** Later than a call may take, but before the store counts as hung. */
+const SLOW_MS = 60
 const CHECK: BucketCheck = { key: 'a', policy: policyOf('*'), tokens: 1 }
 
-type Mood = 'well' | 'hanging' | Error
+type Mood = 'well' | 'slow' | 'hanging' | Error
 
-/** A store that works, hangs or fails as the test says, and records its calls. */
+/** A store that works, is slow, hangs or fails as the test says, and records its calls. */
 class MoodyStore extends SpecifiedStore {
   mood: Mood = 'well'
   readonly asked: string[] = []
@@ -38,6 +42,7 @@ class MoodyStore extends SpecifiedStore {
   }
 
   async #act(): Promise<void> {
+    if (this.mood === 'slow') await sleep(SLOW_MS)
     if (this.mood === 'hanging') await new Promise(() => undefined)
     if (this.mood instanceof Error) throw this.mood
   }
@@ -48,20 +53,26 @@ let guarded: CircuitBreakerStore
 let said: string[]
 let failures: (string | undefined)[]
 let openings: string[]
+let overdue: unknown[]
 let nowMs: number
 beforeEach(() => {
   store = new MoodyStore()
   said = []
   failures = []
   openings = []
+  // A probe of an earlier test may still be unanswered.
+  const ownOverdue: unknown[] = []
+  overdue = ownOverdue
   nowMs = 0
   const log = (level: string) => (fields: object | string) =>
     said.push(typeof fields === 'string' ? level : `${level} ${Object.values(fields).join(', ')}`)
   guarded = new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
+    hangTimeoutMs: HANG_TIMEOUT_MS,
     reasonOf: err => (err instanceof TimeoutError ? 'timeout' : (err as Error).message),
     explain: err => `it is ${err.message}`,
     refusesWrites: reason => reason === 'full',
+    watchReplies: () => () => ownOverdue.push(true),
     onOpened: reason => openings.push(reason),
     outage: new OutageClock(() => nowMs),
     observer: {
@@ -198,6 +209,22 @@ describe('the circuit breaker of a store', () => {
     expect(guarded.circuit).toBe('half-open')
     await expect(probe).rejects.toThrow('no answer')
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'timeout'])
+  })
+
+  it('has the connection examined if a probe is not answered long after its timeout', async () => {
+    await givenOpenCircuit()
+    store.mood = 'hanging'
+    await expect(guarded.probe()).rejects.toThrow('no answer')
+    expect(overdue).toEqual([])
+    await eventually(() => expect(overdue).not.toEqual([]))
+  })
+
+  it('has no connection examined for a late answer', async () => {
+    await givenOpenCircuit()
+    store.mood = 'slow'
+    for (let i = 0; i < 3; i++) await expect(guarded.probe()).rejects.toThrow('no answer')
+    await sleep(2 * HANG_TIMEOUT_MS)
+    expect(overdue).toEqual([])
   })
 
   it('logs an outage once and the recovery once, however many probes fail', async () => {

@@ -63,9 +63,11 @@ beforeEach(() => {
 function guarded(store: KeyStore): CircuitBreakerStore {
   return new CircuitBreakerStore(store, {
     timeoutMs: TIMEOUT_MS,
+    hangTimeoutMs: TIMEOUT_MS,
     reasonOf: () => 'other',
     explain: () => 'it failed',
     refusesWrites: () => false,
+    watchReplies: () => () => undefined,
     onOpened: () => undefined,
     outage: new OutageClock(() => 0),
     observer: { storeCalled: () => undefined } as Partial<CheckObserver> as CheckObserver,
