@@ -63,7 +63,7 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
     slots: new ConnectionSlots({ max: MAX_CONNECTIONS, alwaysMakesRoom: true, onClosed: () => undefined }),
     maxPipelined: MAX_UNANSWERED_PER_CONNECTION,
   })
-  new SlowClients(server, connections, heldMemory())
+  new SlowClients(connections, heldMemory())
   const turns = readingTurns()
   new LingeringClose(server, { connections, unreadBodies: new UnreadBodies(server, turns), turns })
   const [address, ...additionalAddresses] = listenAddresses(host)

@@ -101,7 +101,7 @@ export class Connections implements Iterable<Socket> {
 
   /**
    * Closes each connection after a response that announces it, from now on: that of its last request, or of the next one if it has begun
-   * already. Among requests that have arrived together, that is the last one.
+   * already. Among requests that have arrived together, or that waited for an earlier one, that is the last one.
    */
   closeAfterResponses(): void {
     this.#isClosing = true
@@ -109,6 +109,11 @@ export class Connections implements Iterable<Socket> {
       const last = this.current(connection)
       if (last?.headersSent === false) last.shouldKeepAlive = false
     }
+  }
+
+  /** Resolves when every connection is closed. */
+  async allClosed(): Promise<void> {
+    for (const connection of this.#open) await new Promise(resolve => connection.once('close', resolve))
   }
 
   #stateOf(connection: Connection): ConnectionState {
@@ -153,11 +158,11 @@ export class Connections implements Iterable<Socket> {
   }
 }
 
-/** Lets a response announce that its connection closes, unless another request has arrived with it. */
+/** Lets a response announce that its connection closes, unless another request has arrived with it or waits to be parsed. */
 function closeAfter(response: ServerResponse, connection: Connection): void {
   const previous = connection[CLOSES]
-  // Once Fastify closes, it sets this field itself.
-  if (previous?.headersSent === false) previous.setHeader('connection', 'keep-alive')
+  if (previous?.headersSent === false) previous.shouldKeepAlive = true
+  if (hasUnparsedRequest(connection)) return
   connection[CLOSES] = response.shouldKeepAlive ? response : undefined
   response.shouldKeepAlive = false
   setImmediate(() => {

@@ -19,9 +19,9 @@ interface ParserInputOptions {
   readonly memory: SharedBound
 }
 
-/** Whether a request of a connection is being answered that the parser has not seen. */
-export function hasUnparsedRequest(connection: Connection): boolean {
-  return connection[INPUT]?.isTaken === true
+/** Whether something has arrived on a connection that is not answered and that the parser has not seen. */
+export function hasUnparsedRequest({ [INPUT]: input }: Connection): boolean {
+  return input !== undefined && (input.isTaken || input.isHolding)
 }
 
 /**

@@ -1,8 +1,8 @@
-import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Connections } from './connections.ts'
 import { InspectedMemory } from './held-memory.ts'
 import { PacedClosing } from './paced-closing.ts'
+import { hasUnparsedRequest } from './parser-input.ts'
 import type { SharedBound } from './shared-bound.ts'
 import { waitsToBeRead } from './socket-input.ts'
 import { Transfers } from './transfers.ts'
@@ -37,6 +37,7 @@ export class SlowClients {
   readonly #senders = new Transfers(SENDING_LIMIT_MS)
   readonly #closing = new PacedClosing()
   readonly #unread: InspectedMemory
+  readonly #timer: NodeJS.Timeout
   #readers = new SlowReaders(READING_LIMIT_MS)
   /** When no more bodies are received, once the server closes. */
   #bodiesEndMs = Number.POSITIVE_INFINITY
@@ -49,23 +50,25 @@ export class SlowClients {
   }
 
   /** @param memory that all clients share */
-  constructor(server: Server, connections: Connections, memory: SharedBound) {
+  constructor(connections: Connections, memory: SharedBound) {
     this.#connections = connections
     this.#unread = new InspectedMemory(memory, connection => this.#closing.close(connection))
-    const timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
-    server.once('close', () => clearInterval(timer))
+    this.#timer = setInterval(() => this.#look(), LOOK_INTERVAL_MS).unref()
   }
 
   /**
    * Lets no client delay the stop: disconnects clients without a request, soon those that never sent one and those that do not read, and
-   * after `bodiesMs` those whose body is still arriving. Node's own `close` waits for connections that never had a request.
+   * after `bodiesMs` those whose body is still arriving. Resolves when every connection is closed. Node's own `close` waits for those that
+   * never had a request, and cuts some on which further responses wait.
    */
-  close(bodiesMs: number): void {
+  async close(bodiesMs: number): Promise<void> {
     this.#isClosing = true
     this.#readers = new SlowReaders(CLOSING_LIMIT_MS)
     this.#bodiesEndMs = performance.now() + bodiesMs
     this.#newEndMs = performance.now() + FIRST_REQUEST_MS
     this.#look()
+    await this.#connections.allClosed()
+    clearInterval(this.#timer)
   }
 
   #look(): void {
@@ -74,11 +77,17 @@ export class SlowClients {
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
     const request = this.#connections.current(connection)?.req
-    if (request === undefined) return this.#isClosing && (connection.bytesRead > 0 || nowMs >= this.#newEndMs)
+    if (request === undefined) return this.#isClosing && this.#isIdle(connection, nowMs)
     if (request.complete) return false
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
     if (waitsToBeRead(connection) || request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return this.#senders.leftMs(request, connection.bytesRead, nowMs) <= 0
+  }
+
+  /** Whether the server need not wait for a connection on which the parser has seen no request, or has answered all. */
+  #isIdle(connection: Socket, nowMs: number): boolean {
+    if (hasUnparsedRequest(connection)) return false
+    return connection.bytesRead > 0 || nowMs >= this.#newEndMs
   }
 }

@@ -32,16 +32,16 @@ export class SlowReaders {
     const unread: Found[] = []
     for (const connection of connections) {
       const bytes = unreadBytes(connection)
-      const leftMs = this.#leftMs(connection, bytes, nowMs)
+      const leftMs = this.#leftMs(connection, nowMs)
       if (sendsTooSlowly(connection, nowMs) || leftMs <= 0) connection.destroy()
       else if (bytes > 0) unread.push({ connection, bytes, isProgressing: leftMs >= this.#limitMs })
     }
     return unread
   }
 
-  /** The time that a client has left to read more. */
-  #leftMs(connection: Socket, unreadBytes: number, nowMs: number): number {
-    if (unreadBytes > 0) return this.#transfers.leftMs(connection, sentBytes(connection), nowMs)
+  /** The time that a client has left to read more. It does not pass while responses wait for an earlier one, which is not sent yet. */
+  #leftMs(connection: Socket, nowMs: number): number {
+    if (connection.writableLength > 0) return this.#transfers.leftMs(connection, sentBytes(connection), nowMs)
     this.#transfers.end(connection)
     return this.#limitMs
   }

@@ -1,9 +1,10 @@
-import { maxHeaderSize } from 'node:http'
-import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
+import { maxHeaderSize, type Server } from 'node:http'
+import { type FastifyError, type FastifyListenOptions, type FastifyReply, type FastifyRequest, fastify } from 'fastify'
 import type { Callers } from '../access/callers.ts'
 import { overloaded } from '../access/overload.ts'
 import type { ConnectionSlots } from '../connections/connection-slots.ts'
 import { Connections } from '../connections/connections.ts'
+import { stopAccepting } from '../connections/drained.ts'
 import type { LargeRequests } from '../connections/large-requests.ts'
 import { LingeringClose } from '../connections/lingering-close.ts'
 import { readingTurns } from '../connections/paced-reading.ts'
@@ -64,8 +65,15 @@ export interface AppDependencies extends Omit<RouteDependencies, 'log' | 'reques
   readonly tracing: Tracing | undefined
 }
 
+export interface App {
+  readonly server: Server
+  listen(options: FastifyListenOptions): Promise<unknown>
+  /** Accepts no more connections. Resolves when the requests that have arrived are answered, and every connection is closed. */
+  close(): Promise<void>
+}
+
 /** The HTTP service as a function of its dependencies. It does not listen yet. */
-export function buildApp(deps: AppDependencies): FastifyInstance {
+export function buildApp(deps: AppDependencies): App {
   const routes = new RouteMap()
   /** Of bodies that nobody reads. */
   const discarding = readingTurns()
@@ -106,13 +114,9 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 
   const turns = new RequestTurns(app.server)
   const connections = new Connections(app.server, deps)
-  const slowClients = new SlowClients(app.server, connections, memory)
+  const slowClients = new SlowClients(connections, memory)
   const unreadBodies = new UnreadBodies(app.server, discarding)
   const lingeringClose = new LingeringClose(app.server, { connections, unreadBodies, turns: discarding })
-  app.addHook('preClose', async () => {
-    await plainChecks?.answered()
-    slowClients.close(deps.closingBodiesMs)
-  })
   // Then clients reconnect, to another process.
   deps.drain.addEventListener('abort', () => connections.closeAfterResponses())
   const rejectMalformed = rejectMalformedRequests({ connections, lingeringClose })
@@ -148,9 +152,7 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
 
   // Neither a log of every request nor a trace knows of them.
   const hasPlainChecks = !deps.calls.isVerbose && deps.tracing === undefined
-  const plainChecks = hasPlainChecks
-    ? new PlainChecks(app.server, { ...deps, log, connections, turns, answerProblem })
-    : undefined
+  if (hasPlainChecks) new PlainChecks(app.server, { ...deps, log, connections, turns, answerProblem })
 
   const authentication = new Authentication(app, deps.callers)
   const refuseWhenOverloaded = overloadHook(deps.isOverloaded)
@@ -171,7 +173,16 @@ export function buildApp(deps: AppDependencies): FastifyInstance {
   })
 
   addRoutes(app, { ...deps, log, requestSpans, bodies, reads: new LongReads(deps.drain, memory) })
-  return app
+  return {
+    server: app.server,
+    listen: options => app.listen(options),
+    close: async () => {
+      stopAccepting(app.server)
+      await slowClients.close(deps.closingBodiesMs)
+      // Last: once Fastify closes, it announces the end of a connection by every response, even if further ones wait.
+      await app.close()
+    },
+  }
 }
 
 /** Sets the fields of every response. */

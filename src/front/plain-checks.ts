@@ -54,8 +54,6 @@ export class PlainChecks {
   readonly #keepAlive: string
   /** Connections whose first check was looked at. */
   readonly #known = new WeakSet<Socket>()
-  #unanswered = 0
-  #whenAnswered: (() => void) | undefined
 
   constructor(server: Server, options: PlainChecksOptions) {
     this.#options = options
@@ -67,11 +65,6 @@ export class PlainChecks {
     })
     // Node counts the time of a request that its parser has not seen as idle.
     server.on('timeout', (connection: Socket) => hasUnparsedRequest(connection) || connection.destroy())
-  }
-
-  /** Resolves when no check is being decided. */
-  async answered(): Promise<void> {
-    if (this.#unanswered > 0) await new Promise<void>(resolve => (this.#whenAnswered = resolve))
   }
 
   /**
@@ -130,7 +123,6 @@ export class PlainChecks {
   }
 
   #decide(check: PlainCheck, input: ParserInput): void {
-    this.#unanswered++
     const reply = new PlainReply({
       requestId: check.id,
       connectionFields: () => (this.#closes(input) ? CLOSE : this.#keepAlive),
@@ -145,7 +137,6 @@ export class PlainChecks {
   }
 
   #write(answer: string, connection: Socket, input: ParserInput): void {
-    if (--this.#unanswered === 0) this.#whenAnswered?.()
     if (isDisconnected(connection)) return
     connection.write(answer)
     if (this.#closes(input)) connection.destroySoon()

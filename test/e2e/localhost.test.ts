@@ -1,12 +1,13 @@
 import { once } from 'node:events'
 import { Agent, get } from 'node:http'
-import { createServer } from 'node:net'
+import { connect, createServer } from 'node:net'
 import { describe, expect, it } from '@jest/globals'
 import { listenAddresses } from '../../src/lib/loopback-hosts.ts'
 import { holdFreePort } from '../../src/processes/free-port.ts'
 import { freePort } from '../support/free-port.ts'
 import { Service } from '../support/service.ts'
 import { failToStart } from '../support/start-failure.ts'
+import { endOf, expectCleanEnd } from '../support/stops.ts'
 
 const addresses = listenAddresses('localhost')
 const describeWithIpv6 = addresses.includes('::1') ? describe : describe.skip
@@ -34,6 +35,20 @@ describeWithIpv6('HOST=localhost', () => {
       ])
     } finally {
       for (const agent of agents) agent.destroy()
+      await service.stop()
+    }
+  })
+
+  it.each(addresses)('ends in time while a new connection to %s is open', async host => {
+    const service = await Service.start({ env: { HOST: 'localhost', WEB_CONCURRENCY: '1' } })
+    const socket = connect(Number(new URL(service.url).port), host).on('error', () => undefined)
+    try {
+      await once(socket, 'connect')
+      const end = await endOf(service)
+      expectCleanEnd(end)
+      expect(end.said).not.toContain('not stopped within')
+    } finally {
+      socket.destroy()
       await service.stop()
     }
   })

@@ -102,7 +102,9 @@ export class TestApp {
     const startWorker = async () => {
       closeWorker = await startConfigWorker(env, logger, tracer)
     }
+    const drain = () => front.drain(false)
     const close = async () => {
+      drain()
       respListener.close()
       grpcListener.close()
       await Promise.all([http.close(), resp.close(), grpc.close()])
@@ -113,7 +115,7 @@ export class TestApp {
     const { port } = http.server.address() as AddressInfo
     const respPort = (respListener.address() as AddressInfo | null)?.port
     const grpcPort = (grpcListener.address() as AddressInfo | null)?.port
-    const app = new TestApp({ port, respPort, grpcPort }, { startWorker, close, drain: () => front.drain(false) })
+    const app = new TestApp({ port, respPort, grpcPort }, { startWorker, close, drain })
     if (worker) await startWorker()
     await eventually(async () => {
       if (!front.isReady()) throw new Error('the policies are not loaded')

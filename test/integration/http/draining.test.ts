@@ -15,6 +15,35 @@ const given = givenApp()
 const BODY = '{"key":"late"}'
 const HEAD = `POST /check HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${BODY.length}\r\n\r\n`
 
+const CHECK = HEAD + BODY
+/** Only a complete parser reads it. */
+const ENCODED = CHECK.replace('\r\n', '\r\ncontent-encoding: identity\r\n')
+/** Refused at once. */
+const UNKNOWN = 'GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n'
+
+/** What clients pipeline. Together, they have more requests than are handled in a turn of the event loop. */
+const PIPELINES: readonly (readonly string[])[] = [
+  ...Array.from({ length: 8 }, () => Array.from({ length: 15 }, () => CHECK)),
+  ...Array.from({ length: 4 }, () => Array.from({ length: 15 }, () => ENCODED)),
+  [CHECK, UNKNOWN, UNKNOWN, CHECK],
+]
+
+/** A client whose later checks need no complete parser. It can send requests, each in a packet of its own, and returns what follows. */
+async function pipelining(port: number, requests: readonly string[]) {
+  const socket = connect({ host: '127.0.0.1', port, noDelay: true })
+  for (let i = 0; i < 2; i++) {
+    socket.write(CHECK)
+    await once(socket, 'data')
+  }
+  const send = async () => {
+    for (const request of requests) {
+      socket.write(request)
+      await sleep(2)
+    }
+  }
+  return { socket, send, rest: () => text(socket) }
+}
+
 describe('a process that begins to drain while a body arrives', () => {
   it('answers, says that it closes the connection, and closes it', async () => {
     const socket = connect({ host: '127.0.0.1', port: given.app.port, allowHalfOpen: true })
@@ -89,6 +118,33 @@ describe('a process that stops', () => {
     socket.write(HEAD + BODY)
     expect(await text(socket)).toMatch(/^HTTP\/1\.1 200 [\s\S]*\r\nconnection: close\r\n/i)
     await closed
+  })
+
+  it('answers all requests that have arrived while the store did not answer, and announces each close once', async () => {
+    const proxy = await StoreProxy.start(given.store.url)
+    const variables = { REDIS_TIMEOUT_MS: '5000', CONFIG_REDIS_URL: given.store.url }
+    const app = await TestApp.start({ ...given.store, url: proxy.url }, { variables })
+    const clients = await Promise.all(PIPELINES.map(requests => pipelining(app.port, requests)))
+    let closed: Promise<void> | undefined
+    try {
+      const held = proxy.hold('EVALSHA')
+      for (const { send } of clients) await send()
+      await held
+      // Its answer shows that all of them have arrived.
+      expect((await app.client.get('/ready')).status).toBe(200)
+      closed = app.close()
+      const answers = clients.map(({ rest }) => rest())
+      await new Promise(setImmediate)
+      proxy.release()
+      for (const [i, answer] of (await Promise.all(answers)).entries()) {
+        expect(statusesIn(answer)).toHaveLength(PIPELINES[i]?.length ?? 0)
+        expect(answer.split(/^connection: close\r$/im)).toHaveLength(2)
+      }
+    } finally {
+      for (const { socket } of clients) socket.destroy()
+      await (closed ?? app.close())
+      await proxy.stop()
+    }
   })
 
   it('does not wait long for a client that is still sending after the last answer of its connection', async () => {

@@ -20,7 +20,7 @@ let slowClients: SlowClients
 beforeAll(async () => {
   server = createServer((_request, response) => void response.end(RESPONSE))
   connections = new Connections(server, { slots: new ConnectionSlots({ max: 100, onClosed: () => undefined }) })
-  slowClients = new SlowClients(server, connections, heldMemory())
+  slowClients = new SlowClients(connections, heldMemory())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
 })
@@ -54,8 +54,9 @@ describe('unread responses', () => {
     await eventually(() => expect([...connections]).toEqual([]))
     const idle = await Promise.all([ask(), ask()])
     await eventually(() => expect(unreadBytes()).toBeGreaterThan(MIB))
-    slowClients.close(1_500)
+    const closed = slowClients.close(1_500)
     await eventually(() => expect([...connections]).toEqual([]), promised(5_000))
+    await closed
     for (const socket of idle) socket.destroy()
   })
 })

@@ -23,7 +23,6 @@ beforeEach(async () => {
   turns = new SocketTurns({ perTurn: 1, turnsToRest: Number.POSITIVE_INFINITY })
   server.on('connection', socket => readInTurns(socket, turns))
   new SlowClients(
-    server,
     new Connections(server, { slots: new ConnectionSlots({ max: 1, onClosed: () => undefined }) }),
     heldMemory(),
   )

@@ -32,3 +32,15 @@ it('clients with unread bytes are found, and those that read meanwhile are progr
   expect(stopped.destroy).toHaveBeenCalled()
   now.mockRestore()
 })
+
+it('a client is not slow while its responses wait for an earlier one', () => {
+  const waiting = connection(0)
+  const readers = new SlowReaders(LIMIT_MS)
+  const look = () => readers.disconnectFrom([asSocket(waiting)], { ...sockets, unreadBytes: () => 4_096 })
+  const now = jest.spyOn(performance, 'now').mockReturnValue(0)
+  look()
+  now.mockReturnValue(2 * LIMIT_MS)
+  expect(look()).toEqual([{ connection: waiting, bytes: 4_096, isProgressing: true }])
+  expect(waiting.destroy).not.toHaveBeenCalled()
+  now.mockRestore()
+})
