@@ -78,14 +78,14 @@ const listeners = [app.server, ...otherListeners]
 
 let listening: Promise<unknown> = Promise.resolve()
 stopOnRequest(
-  async ({ drainMs, replaced }) => {
+  async ({ drainMs, replaced, orphaned }) => {
     front.drain(replaced)
     // node:cluster throws if the server is closed before its reply to `listen` arrives.
     await listening.catch(() => undefined)
     if (replaced) listeners.forEach(stopAccepting)
     if (replaced) grpc?.goAway()
     await drained(listeners, drainMs)
-    if (!replaced) await endHandovers(parent, drainMs)
+    if (!replaced && !orphaned) await endHandovers(parent, env.SHUTDOWN_TIMEOUT_MS / 5)
     front.endWaits()
     const listenersClosed = otherListeners.map(closeListener)
     await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])

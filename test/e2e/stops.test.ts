@@ -3,6 +3,7 @@ import { connect, type Socket } from 'node:net'
 import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals'
+import { exchange } from '../integration/http/raw-http.ts'
 import { Client } from '../support/client.ts'
 import { describeWithRedis } from '../support/describe-with-redis.ts'
 import { eventually } from '../support/eventually.ts'
@@ -151,6 +152,27 @@ it('a stop while batches wait to be parsed refuses them, and ends in order', asy
     expect(refused.length).toBeGreaterThan(0)
   } finally {
     for (const socket of sockets) socket.destroy()
+    await service.stop()
+  }
+})
+
+it('a stop answers connections that a slow primary accepts a second later', async () => {
+  const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+  const [primary = 0] = service.pidsOf('throttler primary')
+  // Until it is closed, the front process takes connections.
+  const open = await stranger(service, () => undefined)
+  try {
+    const end = endOf(service)
+    await sleep(250)
+    process.kill(primary, 'SIGSTOP')
+    const request = 'GET /health HTTP/1.1\r\nhost: localhost\r\n\r\n'
+    const answers = Promise.all(Array.from({ length: 20 }, () => exchange(Number(new URL(service.url).port), request)))
+    await sleep(1_250)
+    process.kill(primary, 'SIGCONT')
+    for (const answer of await answers) expect(answer).toMatch(/^HTTP\/1\.1 200 .*\r\nconnection: close\r\n/is)
+    expectCleanEnd(await end)
+  } finally {
+    open.destroy()
     await service.stop()
   }
 })
