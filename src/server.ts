@@ -88,7 +88,9 @@ stopOnRequest(
     if (!replaced && !orphaned) await endHandovers(parent, env.SHUTDOWN_TIMEOUT_MS / 5)
     front.endWaits()
     const listenersClosed = otherListeners.map(closeListener)
-    await Promise.all([app.close(), resp?.close(), grpc?.close(), ...listenersClosed])
+    // What waits for the store is decided without it after this time.
+    const answeringMs = env.REDIS_TIMEOUT_MS
+    await Promise.all([app.close(), resp?.close(answeringMs), grpc?.close(answeringMs), ...listenersClosed])
     await front.close()
     await tracer?.close()
     await reports.sendFinal()

@@ -68,12 +68,15 @@ export class SocketServer {
     return this.#open.createListener((socket, handler) => this.#opened(socket, handler), { allowHalfOpen: true })
   }
 
-  /** Ends every connection. Resolves when all are closed, after a while in any case. */
-  async close(): Promise<void> {
+  /**
+   * Ends every connection. Resolves when all are closed, after a while in any case.
+   * @param answeringMs how long what has arrived may take to be answered, in ms
+   */
+  async close(answeringMs: number): Promise<void> {
     for (const handler of this.#open.handlers()) handler.close()
     await this.#open.whenClosed(CLOSING_MS)
     for (const handler of this.#open.handlers()) handler.cut()
-    await this.#open.whenClosed(READING_MS)
+    await this.#open.whenClosed(answeringMs + READING_MS)
     this.#open.destroy()
     clearInterval(this.#timer)
   }

@@ -15,8 +15,8 @@ import { GOAWAY_MS, GrpcConnection } from './grpc-connection.ts'
 import { OldGeneration } from './old-generation.ts'
 import type { Status } from './status.ts'
 
-/** How long calls that are under way may take once the server closes, in ms. */
-const CLOSING_MS = 1_000
+/** How long clients may take to read their responses once the server closes, in ms. */
+const READING_MS = 1_000
 
 /**
  * Some 10 ms of calls in a turn of the event loop: four connections can begin all their calls at once. A check of another protocol takes
@@ -89,12 +89,15 @@ export class GrpcServer {
     for (const connection of this.#open.handlers()) connection.retire()
   }
 
-  /** Ends every connection. Resolves when all are closed, after a while in any case. */
-  async close(): Promise<void> {
+  /**
+   * Ends every connection. Resolves when all are closed, after a while in any case.
+   * @param answeringMs how long calls that are under way may take to be answered, in ms
+   */
+  async close(answeringMs: number): Promise<void> {
     this.goAway()
     await this.#open.whenClosed(GOAWAY_MS)
     // Begins only now, so that a process that was suspended meanwhile still answers its calls.
-    await this.#open.whenClosed(CLOSING_MS)
+    await this.#open.whenClosed(answeringMs + READING_MS)
     this.#open.destroy()
     clearInterval(this.#timer)
     this.#endLongTurns()

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { connect, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals'
 import type { AskedCheck, OnResult } from '../../../src/check/pending-check.ts'
 import { eventually } from '../../support/eventually.ts'
@@ -213,6 +214,18 @@ describe('a server that closes', () => {
     }
     goaways.mockRestore()
     expect(most).toBeLessThanOrEqual(10)
+    await closed
+  })
+
+  it('answers a call that waits for the store, however slow the store is', async () => {
+    checker.isHolding = true
+    const answer = client.ask(REQUEST)
+    await eventually(() => expect(checker.waiting).toBe(1))
+    const closed = server.close(60_000)
+    // Longer than clients have to read their responses.
+    await sleep(2_000)
+    checker.release()
+    expect(await answer).toMatchObject({ grpcStatus: '0' })
     await closed
   })
 

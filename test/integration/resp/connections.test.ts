@@ -189,6 +189,19 @@ describe('when the server closes', () => {
     expect(client.replies).toHaveLength(checker.decided)
   })
 
+  it('a command that waits for the store gets its reply, however slow the store is', async () => {
+    const client = await connect()
+    checker.isHolding = true
+    client.socket.write(CHECK)
+    await eventually(() => expect(checker.waiting).toBe(1))
+    const closing = server.close(60_000)
+    // Longer than clients have to read their replies.
+    await sleep(2_000)
+    checker.release()
+    await Promise.all([closing, client.closed])
+    expect(client.replies).toHaveLength(1)
+  })
+
   it('one that does not read does not delay it', async () => {
     const client = await connect()
     client.socket.pause()
@@ -228,7 +241,7 @@ describeLong('a client that is too slow', () => {
     await eventually(async () => expect(await connections()).toBe(0))
     client.end()
     listener.close()
-    await writing.close()
+    await writing.close(0)
   })
 
   it('is disconnected while it sends a command', async () => {
