@@ -122,9 +122,7 @@ describe('a stop while a stranger', () => {
     const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
     const socket = await stranger(service, act)
     try {
-      const end = await endOf(service)
-      expectCleanEnd(end)
-      expect(end.said).not.toContain('not stopped within')
+      expectCleanEnd(await endOf(service))
     } finally {
       socket.destroy()
       await service.stop()
@@ -145,9 +143,7 @@ it('a stop while batches wait to be parsed refuses them, and ends in order', asy
     }
     await eventually(() => expect(waiting.size).toBeLessThan(sockets.length))
     const answers = Promise.all([...waiting].map(text))
-    const end = await endOf(service)
-    expectCleanEnd(end)
-    expect(end.said).not.toContain('not stopped within')
+    expectCleanEnd(await endOf(service))
     const refused = (await answers).filter(answer => /^HTTP\/1\.1 503 .*"code":"draining"/s.test(answer))
     expect(refused.length).toBeGreaterThan(0)
   } finally {
@@ -157,7 +153,8 @@ it('a stop while batches wait to be parsed refuses them, and ends in order', asy
 })
 
 it('a stop answers connections that a slow primary accepts a second later', async () => {
-  const service = await Service.start({ env: { WEB_CONCURRENCY: '1' } })
+  // A fifth of this time is enough for the primary also on a busy machine.
+  const service = await Service.start({ env: { WEB_CONCURRENCY: '1', SHUTDOWN_TIMEOUT_MS: '60000' } })
   const [primary = 0] = service.pidsOf('throttler primary')
   // Until it is closed, the front process takes connections.
   const open = await stranger(service, () => undefined)

@@ -38,7 +38,8 @@ export async function endOf(service: Service, signal: NodeJS.Signals = 'SIGTERM'
 
 /** The faults of an end; empty if there are none. */
 export function faultsOf({ code, tookMs, left, said }: EndOfService): string[] {
-  const isClean = code === 0 && left === 0 && tookMs < STOP_LIMIT_MS
+  const isForced = said.includes('not stopped within')
+  const isClean = code === 0 && left === 0 && tookMs < STOP_LIMIT_MS && !isForced
   return isClean ? [] : [`code ${code} after ${Math.round(tookMs)} ms, ${left} processes left:\n${said}`]
 }
 
