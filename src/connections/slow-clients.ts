@@ -73,21 +73,30 @@ export class SlowClients {
 
   #look(): void {
     this.#unread.update(this.#readers.disconnectFrom(this.#connections, this.#transferring))
+    if (this.#isClosing) this.#closeIdle()
+  }
+
+  /** A few in each turn of the event loop, in which what the kernel has received is read before. */
+  #closeIdle(): void {
+    const closeIfIdle = (connection: Socket) => void (this.#isIdle(connection) && connection.destroy())
+    for (const connection of this.#connections) {
+      if (this.#isIdle(connection)) this.#closing.close(connection, closeIfIdle)
+    }
   }
 
   #sendsTooSlowly(connection: Socket, nowMs: number): boolean {
     const request = this.#connections.current(connection)?.req
-    if (request === undefined) return this.#isClosing && this.#isIdle(connection, nowMs)
-    if (request.complete) return false
+    if (request === undefined || request.complete) return false
     if (nowMs >= this.#bodiesEndMs) return true
     // While the service does not read, the client cannot send.
     if (waitsToBeRead(connection) || request.readableLength >= request.readableHighWaterMark) this.#senders.end(request)
     return this.#senders.leftMs(request, connection.bytesRead, nowMs) <= 0
   }
 
-  /** Whether the server need not wait for a connection on which the parser has seen no request, or has answered all. */
-  #isIdle(connection: Socket, nowMs: number): boolean {
-    if (hasUnparsedRequest(connection)) return false
-    return connection.bytesRead > 0 || nowMs >= this.#newEndMs
+  /** Whether everything is answered that has arrived on a connection, and its first request need not be waited for. */
+  #isIdle(connection: Socket): boolean {
+    if (this.#connections.current(connection) !== undefined) return false
+    if (hasUnparsedRequest(connection) || waitsToBeRead(connection)) return false
+    return connection.bytesRead > 0 || performance.now() >= this.#newEndMs
   }
 }

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import { createServer, type IncomingMessage, type Server } from 'node:http'
 import { type AddressInfo, connect, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { afterEach, beforeEach, expect, it, jest } from '@jest/globals'
 import { ConnectionSlots } from '../../../src/connections/connection-slots.ts'
 import { Connections } from '../../../src/connections/connections.ts'
@@ -16,13 +17,14 @@ const LATER_MS = 11_000
 let server: Server
 let client: Socket
 let turns: SocketTurns
+let slowClients: SlowClients
 beforeEach(async () => {
   jest.useFakeTimers({ doNotFake: ['nextTick', 'queueMicrotask', 'setImmediate', 'clearImmediate'] })
   server = createServer()
   // Whoever waits once a turn is full waits for good.
   turns = new SocketTurns({ perTurn: 1, turnsToRest: Number.POSITIVE_INFINITY })
   server.on('connection', socket => readInTurns(socket, turns))
-  new SlowClients(
+  slowClients = new SlowClients(
     new Connections(server, { slots: new ConnectionSlots({ max: 1, onClosed: () => undefined }) }),
     heldMemory(),
   )
@@ -35,6 +37,23 @@ afterEach(() => {
   server.closeAllConnections()
   server.close()
 })
+
+/** Lets every connection wait to be read. */
+function fillTurn(): void {
+  turns.count({ client: 'another', estimate: new ReadEstimate(), pauseReading() {}, resumeReading() {} })
+}
+
+/** The service's side of a connection whose client has its response. */
+async function answered(): Promise<Socket> {
+  server.on('request', (_request, response) => void response.end())
+  client = connect((server.address() as AddressInfo).port, '127.0.0.1').on('error', () => undefined)
+  client.write('GET / HTTP/1.1\r\nhost: localhost\r\n\r\n')
+  const [[request]] = (await Promise.all([once(server, 'request'), once(client, 'data')])) as [
+    [IncomingMessage],
+    unknown,
+  ]
+  return request.socket
+}
 
 /** The service's side of a connection whose client has sent half of a body. */
 async function halfBody(): Promise<Socket> {
@@ -52,7 +71,19 @@ it('a client that sends no more of a body is disconnected', async () => {
 
 it('a client is not slow while its connection waits to be read', async () => {
   const connection = await halfBody()
-  turns.count({ client: 'another', estimate: new ReadEstimate(), pauseReading() {}, resumeReading() {} })
+  fillTurn()
   jest.advanceTimersByTime(LATER_MS)
   expect(connection.destroyed).toBe(false)
+})
+
+it.each([
+  ['is closed', () => undefined, true],
+  ['is kept while it waits to be read', () => fillTurn(), false],
+])('an idle connection of a server that closes %s', async (_what, given, isClosed) => {
+  const connection = await answered()
+  given()
+  void slowClients.close(1_000)
+  await nextTurn()
+  await nextTurn()
+  expect(connection.destroyed).toBe(isClosed)
 })
