@@ -6,6 +6,9 @@ const FIXED_32 = 5
 
 const MAX_VARINT_BYTES = 10
 
+/** The first ones have the low 32 bits. */
+const UINT32_BYTES = 5
+
 /** Bytes that are not a protobuf message. */
 export class MalformedMessage extends Error {
   override readonly name = 'MalformedMessage'
@@ -31,16 +34,17 @@ export class WireReader {
   /** Goes to the next field; `false` if there is none. The value of the present one has been read or skipped. */
   next(): boolean {
     if (this.#at >= this.#end) return false
-    const tag = this.#varint() >>> 0
+    const tag = this.#uint32()
     this.field = tag >>> 3
     this.#wireType = tag & 7
     if (this.field === 0) throw new MalformedMessage('a field has the number 0')
     return true
   }
 
-  /** A `uint32` or an enum. */
+  /** A `uint32` or an enum: the low 32 bits of what was sent. */
   uint32(): number {
-    return this.uint64() >>> 0
+    this.#expect(VARINT)
+    return this.#uint32()
   }
 
   /** A `uint64`. It is not exact above 2^53. */
@@ -102,12 +106,17 @@ export class WireReader {
     throw new MalformedMessage(`the field ${this.field} has the wire type ${this.#wireType}; ${wireType} is expected`)
   }
 
-  #varint(): number {
+  #uint32(): number {
+    return this.#varint(UINT32_BYTES) >>> 0
+  }
+
+  /** @param bytesRead how many bytes count; the rest of the number is skipped */
+  #varint(bytesRead = MAX_VARINT_BYTES): number {
     let value = 0
     let factor = 1
     for (let i = 0; i < MAX_VARINT_BYTES && this.#at < this.#end; i++) {
       const byte = this.#bytes[this.#at++] as number
-      value += (byte & 0x7f) * factor
+      if (i < bytesRead) value += (byte & 0x7f) * factor
       if (byte < 0x80) return value
       factor *= 128
     }

@@ -40,3 +40,22 @@ describe('a message', () => {
     expect(readFields(new WireReader(new WireWriter(1).string(4, text).finish()))).toEqual([4, text])
   })
 })
+
+/** The field 1 with a number of up to 64 bits. */
+function varintField(number: bigint): Buffer {
+  const bytes = [1 << 3]
+  for (let rest = number; ; rest >>= 7n) {
+    if (rest < 0x80n) return Buffer.from([...bytes, Number(rest)])
+    bytes.push(Number(rest & 0x7fn) | 0x80)
+  }
+}
+
+it.each([5n, 2n ** 32n + 5n, 2n ** 53n + 5n, 2n ** 60n + 5n, 2n ** 63n + 5n, 2n ** 64n - 1n])(
+  'a number of 32 bits is the low ones of %s',
+  number => {
+    const reader = new WireReader(varintField(number))
+    expect(reader.next()).toBe(true)
+    expect(reader.uint32()).toBe(Number(number & 0xffffffffn))
+    expect(reader.next()).toBe(false)
+  },
+)
