@@ -48,7 +48,7 @@ class CircuitOpenError extends Error {
 interface CircuitBreakerStoreOptions {
   /** How long one call may take, in ms. */
   readonly timeoutMs: number
-  /** How long a probe may be unanswered before its connection is examined, in ms. */
+  /** How long after a probe its connection is examined, if it was not answered in time; in ms. */
   readonly hangTimeoutMs: number
   /** Why a call failed, in one of a few words; a `TimeoutError` says that the deadline passed. */
   reasonOf(err: unknown): string
@@ -58,7 +58,7 @@ interface CircuitBreakerStoreOptions {
   refusesWrites(reason: string): boolean
   /** Where probes spend; not allowed as a caller's key. */
   probeKey?(): string
-  /** A probe was sent. The result is called if it is not answered in `hangTimeoutMs`, and connects again if the connection is broken. */
+  /** A probe was sent. The result is called after `hangTimeoutMs` if it was not answered in time; it connects again if the connection is broken. */
   watchReplies(): () => void
   /** The circuit has just opened. */
   onOpened(reason: string): void
@@ -238,10 +238,11 @@ export class CircuitBreakerStore implements KeyStore {
 
   /** Probes alone are watched: while checks fail, probes follow soon, and watching each check would cost time. */
   #watched<Answer>(answer: Promise<Answer>): Promise<Answer> {
-    const { hangTimeoutMs, watchReplies } = this.#options
-    const overdue = watchReplies()
-    withDeadline(answer, hangTimeoutMs).catch(err => {
-      if (err instanceof TimeoutError) overdue()
+    const { timeoutMs, hangTimeoutMs, watchReplies } = this.#options
+    const examine = watchReplies()
+    withDeadline(answer, timeoutMs).catch(err => {
+      // An answer that arrives meanwhile may have been that to another command.
+      if (err instanceof TimeoutError) setTimeout(examine, hangTimeoutMs - timeoutMs).unref()
     })
     return answer
   }

@@ -48,7 +48,7 @@ const LOCAL_SWEEP_INTERVAL_MS = 10_000
 
 interface CheckOptions {
   readonly redis: RedisClient
-  /** How long a probe may be unanswered before its connection is examined, in ms. */
+  /** How long after a probe its connection is examined, if it was not answered in time; in ms. */
   readonly hangTimeoutMs: number
   readonly env: Env
   readonly policies: PolicyTable

@@ -6,9 +6,9 @@ import { ConnectionLost } from './transient.ts'
 let pings = 0
 
 /**
- * Called when a command has been sent; the result is called if it has not been answered in time. It then closes the connection if that
- * is broken, so that the client connects again. ioredis does so itself only while no bytes arrive, but a reply that announces a wrong
- * length takes those of later replies. The connection to a store that is merely slow is kept.
+ * Called when a command has been sent; the result is called some time later if it was not answered in time. It then closes the connection
+ * if that is broken, so that the client connects again. ioredis does so itself only while no bytes arrive, but a reply that announces a
+ * wrong length takes those of later replies. The connection to a store that is merely slow is kept.
  * @param address of the node, on a cluster
  */
 export function watchReplies(client: RedisClient, address?: string): () => void {
