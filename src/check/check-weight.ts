@@ -12,7 +12,7 @@ export function limitWeight({ limits }: Policy): number {
   return Math.max(1, Math.ceil(limits.length / 2))
 }
 
-/** Checks whose policies are looked at to weigh a batch. To look at all of them would cost each check a twentieth more. */
+/** Of a larger batch, the policies of so many checks are looked at. To look at all would cost each check a twentieth more. */
 const SAMPLES = 8
 
 /**
@@ -24,12 +24,17 @@ export function furtherLimitsWeight<Check>(
   checks: readonly Check[],
   policyOf: (check: Check) => Policy | undefined,
 ): number {
+  const looked = checks.length <= SAMPLES ? checks : sampleOf(checks)
   let weight = 0
-  for (let sample = 0; sample < SAMPLES; sample++) {
-    const policy = policyOf(checks[Math.floor(Math.random() * checks.length)] as Check)
+  for (const check of looked) {
+    const policy = policyOf(check)
     if (policy !== undefined) weight += limitWeight(policy) - 1
   }
-  return (weight / SAMPLES) * checks.length
+  return (weight / looked.length) * checks.length
+}
+
+function sampleOf<Item>(items: readonly Item[]): readonly Item[] {
+  return Array.from({ length: SAMPLES }, () => items[Math.floor(Math.random() * items.length)] as Item)
 }
 
 /** What one of several checks costs the process and the store, in checks by one limit. */

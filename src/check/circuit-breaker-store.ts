@@ -231,20 +231,19 @@ export class CircuitBreakerStore implements KeyStore {
     this.#nextProbe = setTimeout(() => this.probe().catch(() => undefined), PROBE_INTERVAL_MS).unref()
   }
 
-  #callProbe(): Promise<unknown> {
-    const probe = { ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }
-    return this.#call([probe], checks => this.#watched(this.#store.check(checks)))
-  }
-
   /** Probes alone are watched: while checks fail, probes follow soon, and watching each check would cost time. */
-  #watched<Answer>(answer: Promise<Answer>): Promise<Answer> {
+  async #callProbe(): Promise<unknown> {
     const { timeoutMs, hangTimeoutMs, watchReplies } = this.#options
+    const probe = { ...PROBE, key: this.#options.probeKey?.() ?? PROBE.key }
+    const answer = this.#call([probe], checks => this.#store.check(checks))
     const examine = watchReplies()
-    withDeadline(answer, timeoutMs).catch(err => {
-      // An answer that arrives meanwhile may have been that to another command.
+    try {
+      return await answer
+    } catch (err) {
+      // An answer that arrives meanwhile may be that to another command.
       if (err instanceof TimeoutError) setTimeout(examine, hangTimeoutMs - timeoutMs).unref()
-    })
-    return answer
+      throw err
+    }
   }
 
   async #call<Item, Results>(

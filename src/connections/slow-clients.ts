@@ -78,7 +78,9 @@ export class SlowClients {
 
   /** A few in each turn of the event loop, in which what the kernel has received is read before. */
   #closeIdle(): void {
-    const closeIfIdle = (connection: Socket) => void (this.#isIdle(connection) && connection.destroy())
+    const closeIfIdle = (connection: Socket): void => {
+      if (this.#isIdle(connection)) connection.destroy()
+    }
     for (const connection of this.#connections) {
       if (this.#isIdle(connection)) this.#closing.close(connection, closeIfIdle)
     }

@@ -6,7 +6,7 @@ const FIXED_32 = 5
 
 const MAX_VARINT_BYTES = 10
 
-/** The first ones have the low 32 bits. */
+/** The bytes of a number that hold its low 32 bits. They come first. */
 const UINT32_BYTES = 5
 
 /** Bytes that are not a protobuf message. */
@@ -110,7 +110,7 @@ export class WireReader {
     return this.#varint(UINT32_BYTES) >>> 0
   }
 
-  /** @param bytesRead how many bytes count; the rest of the number is skipped */
+  /** @param bytesRead how many bytes are read; the rest of the number is skipped */
   #varint(bytesRead = MAX_VARINT_BYTES): number {
     let value = 0
     let factor = 1

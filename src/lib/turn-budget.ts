@@ -7,7 +7,7 @@ const TOLERANCE = 1 / 8
 /** The least work of a turn, however slow turns are: this part of the usual one. */
 const LEAST = 1 / 8
 
-/** Once turns are no longer slow, their work grows by this factor from one to the next, up to the usual work. */
+/** After a turn that was not slow, the next one has this many times its work, up to the usual work. */
 const GROWTH = 5 / 4
 
 interface TurnBudgetOptions {

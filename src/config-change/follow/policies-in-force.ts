@@ -37,7 +37,7 @@ export class PoliciesInForce {
   /** Those that have ended, the latest end first. */
   readonly #ended = new Heap<Temporary>((a, b) => a.endMs > b.endMs)
   #timer: NodeJS.Timeout | undefined
-  /** When the timer wakes, by the clock that nobody sets. */
+  /** When the timer wakes, by `performance.now()`, which nobody sets. */
   #wakeMs = Number.POSITIVE_INFINITY
 
   constructor(options: PoliciesInForceOptions) {
