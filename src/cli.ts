@@ -1,59 +1,23 @@
 #!/usr/bin/env node
 /** The `throttler` command: parses the command line, runs one command, and exits with a code that scripts can use. */
 import { NegativeAnswer } from './cli/backend/failure.ts'
-import { checkCommand } from './cli/check.command.ts'
-import { checkPoliciesCommand } from './cli/check-policies.command.ts'
 import { type CliCommand, UsageError } from './cli/command.ts'
-import { compactCommand } from './cli/compact.command.ts'
-import { convertLogCommand } from './cli/convert-log.command.ts'
-import { deleteCommand } from './cli/delete.command.ts'
+import { COMMANDS } from './cli/commands.ts'
 import { ExitCode } from './cli/exit-code.ts'
-import { exportCommand } from './cli/export.command.ts'
-import { getCommand } from './cli/get.command.ts'
-import { historyCommand } from './cli/history.command.ts'
-import { importCommand } from './cli/import.command.ts'
 import { parseArguments } from './cli/parse-arguments.ts'
 import { printable } from './cli/printable.ts'
-import { rebuildCommand } from './cli/rebuild.command.ts'
-import { resetCommand } from './cli/reset.command.ts'
-import { rollbackCommand } from './cli/rollback.command.ts'
-import { apiCommand, startCommand, workerCommand } from './cli/service.command.ts'
-import { setCommand } from './cli/set.command.ts'
-import { simulateCommand } from './cli/simulate.command.ts'
-import { translateRatelimitConfigCommand } from './cli/translate-ratelimit-config.command.ts'
-import { verifyCommand } from './cli/verify.command.ts'
 import { reportOf } from './lib/operator-error.ts'
 import { version } from './lib/version.ts'
 
-const COMMANDS: Readonly<Record<string, CliCommand>> = {
-  start: startCommand,
-  api: apiCommand,
-  worker: workerCommand,
-  check: checkCommand,
-  reset: resetCommand,
-  get: getCommand,
-  set: setCommand,
-  delete: deleteCommand,
-  history: historyCommand,
-  rollback: rollbackCommand,
-  export: exportCommand,
-  import: importCommand,
-  'check-policies': checkPoliciesCommand,
-  simulate: simulateCommand,
-  'convert-log': convertLogCommand,
-  'translate-ratelimit-config': translateRatelimitConfigCommand,
-  verify: verifyCommand,
-  rebuild: rebuildCommand,
-  compact: compactCommand,
-}
-
 const NAME_WIDTH = Math.max(...Object.keys(COMMANDS).map(name => name.length)) + 2
 
-const USAGE = `throttler COMMAND [OPTIONS]
+async function usage(): Promise<string> {
+  const lines = Object.entries(COMMANDS).map(
+    async ([name, load]) => `  ${name.padEnd(NAME_WIDTH)}${(await load()).summary}`,
+  )
+  return `throttler COMMAND [OPTIONS]
 
-${Object.entries(COMMANDS)
-  .map(([name, { summary }]) => `  ${name.padEnd(NAME_WIDTH)}${summary}`)
-  .join('\n')}
+${(await Promise.all(lines)).join('\n')}
 
   throttler COMMAND --help describes a command; throttler --version prints the release.
   Commands use the stores of the service: CONFIG_REDIS_URL and REDIS_URL, or the embedded store in DATA_DIR. With --url, those from check
@@ -62,14 +26,16 @@ ${Object.entries(COMMANDS)
   On a terminal, results are for people. Otherwise, and with --json, they are JSON.
   Exit codes: 0 success; 1 a negative result (a denial, differences, no policy, a rejected change); 2 the command could not run.
 `
+}
 
 async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
   if (name === '--version') return say(`${version}\n`)
   if (name === undefined || name === '--help' || name === 'help') {
-    return name === undefined ? complain(USAGE) : say(USAGE)
+    return name === undefined ? complain(await usage()) : say(await usage())
   }
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
-  if (command === undefined) return complain(`throttler: unknown command ${JSON.stringify(name)}\n\n${USAGE}`)
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined
+  if (load === undefined) return complain(`throttler: unknown command ${JSON.stringify(name)}\n\n${await usage()}`)
+  const command = await load()
   try {
     const { values, positionals } = parseArguments(command, args)
     if (values['help'] === true) return say(helpOf(name, command))

@@ -12,15 +12,12 @@ import { HttpImportTarget } from './http/http-import-target.ts'
 import { serviceUrl } from './http/service-url.ts'
 import { tokenOfFile, tokenOfVariable } from './http/token.ts'
 import { readDotenv } from './read-dotenv.ts'
-import { StoreImportTarget } from './stores/store-import-target.ts'
-import { withStoreBackend } from './stores/with-store-backend.ts'
-import { type PolicyStoreAccess, withPolicyStore } from './with-policy-store.ts'
 
 /** Runs `use` over HTTP with `--url`, otherwise on the stores of the environment. @throws {OperatorError} */
 export function withBackend<T>(values: Values, use: (backend: Backend) => Promise<T>): Promise<T> {
   return inPlace(values, {
     service: client => use(new HttpBackend(client)),
-    stores: (access, actor) => withStoreBackend(access, actor, use),
+    stores: async actor => (await loadStores()).withStoreBackend(actor, use),
   })
 }
 
@@ -28,13 +25,16 @@ export function withBackend<T>(values: Values, use: (backend: Backend) => Promis
 export function withImportTarget<T>(values: Values, use: (target: ImportTarget) => Promise<T>): Promise<T> {
   return inPlace(values, {
     service: client => use(new HttpImportTarget(client)),
-    stores: (access, actor) => use(new StoreImportTarget(access, actor)),
+    stores: async actor => (await loadStores()).withStoreImportTarget(actor, use),
   })
 }
 
+/** Commands over HTTP need no clients of Redis and of the queue, which take long to load. */
+const loadStores = () => import('./stores/with-stores.ts')
+
 interface Places<T> {
   service(client: ServiceClient): Promise<T>
-  stores(access: PolicyStoreAccess, actor: string): Promise<T>
+  stores(actor: string): Promise<T>
 }
 
 async function inPlace<T>(values: Values, { service, stores }: Places<T>): Promise<T> {
@@ -42,7 +42,7 @@ async function inPlace<T>(values: Values, { service, stores }: Places<T>): Promi
   if (client !== undefined) return service(client)
   const actor = actorOf(textOf(values['actor']))
   try {
-    return await withPolicyStore(access => stores(access, actor))
+    return await stores(actor)
   } catch (err) {
     throw err instanceof Problem ? failureOf(err) : err
   }

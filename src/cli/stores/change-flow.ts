@@ -3,20 +3,13 @@ import { CommandStatuses } from '../../config-change/submit/command-statuses.ts'
 import { CommandSubmitter } from '../../config-change/submit/command-submitter.ts'
 import { ResultWaiters } from '../../config-change/submit/result-waiters.ts'
 import { BullCommandQueue } from '../../queues/command-queue.ts'
-import type { RedisClient } from '../../redis/connection/connection.ts'
 import { RedisCommandStore } from '../../redis/policies/command-store.ts'
 import { RedisIdempotencyStore } from '../../redis/policies/idempotency-store.ts'
 import { RedisImportStaging } from '../../redis/policies/import-staging.ts'
-import type { Env } from '../../settings/env.ts'
-
-export interface StoreAccess {
-  readonly env: Env
-  /** Connected to the policy store. */
-  readonly redis: RedisClient
-}
+import type { PolicyStoreAccess } from '../with-policy-store.ts'
 
 /** The parts with which a command submits changes. The queue has to be closed. */
-export function changeFlow({ env, redis }: StoreAccess) {
+export function changeFlow({ env, redis }: PolicyStoreAccess) {
   const retention = { keyPrefix: env.KEY_PREFIX, retentionMs: env.COMMAND_RETENTION_MS }
   const queue = new BullCommandQueue(redis, env.KEY_PREFIX)
   const statuses = new CommandStatuses(queue, new RedisCommandStore(redis, retention))

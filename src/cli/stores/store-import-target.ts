@@ -6,16 +6,16 @@ import { importId } from '../../domain/command-id.ts'
 import { RedisPolicyReader } from '../../redis/policies/policy-reader.ts'
 import { failureOf } from '../backend/failure.ts'
 import type { ImportBody, ImportOptions, ImportTarget } from '../backend/import-target.ts'
-import { StoreTrouble, storeTroubleOf } from '../with-policy-store.ts'
+import { type PolicyStoreAccess, StoreTrouble, storeTroubleOf } from '../with-policy-store.ts'
 import { awaitImport, PART_MAY_BE_APPLIED } from './await-import.ts'
-import { changeFlow, type StoreAccess } from './change-flow.ts'
+import { changeFlow } from './change-flow.ts'
 
 /** Imports into the policy store, without the service. A worker applies what it stages there. */
 export class StoreImportTarget implements ImportTarget {
-  readonly #access: StoreAccess
+  readonly #access: PolicyStoreAccess
   readonly #actor: string
 
-  constructor(access: StoreAccess, actor: string) {
+  constructor(access: PolicyStoreAccess, actor: string) {
     this.#access = access
     this.#actor = actor
   }
