@@ -4,7 +4,7 @@ import type { BucketReading } from '../domain/reading.ts'
 import type { Reservation } from '../domain/reservation.ts'
 import type { ReservationId } from '../domain/reservation-id.ts'
 import { TimeoutError, withDeadline } from '../lib/deadline.ts'
-import type { Logger } from '../observability/logger.ts'
+import { type Circuit, CircuitBreaker, type CircuitBreakerOptions } from './circuit-breaker.ts'
 import type { OutageClock } from './outage-clock.ts'
 import type {
   BucketCheck,
@@ -19,12 +19,6 @@ import type {
   Unfinished,
 } from './ports.ts'
 
-/** Consecutive failures that open the circuit. */
-const FAILURES_TO_OPEN = 5
-
-/** Time between two probes while the circuit is open, in ms. */
-const PROBE_INTERVAL_MS = 250
-
 /**
  * Spends a token, since a store that can only be read has not recovered. No caller's key is `.`, and the bucket is full again
  * after a millisecond.
@@ -38,61 +32,35 @@ const PROBE: BucketCheck = {
   tokens: 1,
 }
 
-export type Circuit = 'closed' | 'half-open' | 'open'
-
-/** The store was not asked, since the circuit is not closed. */
-class CircuitOpenError extends Error {
-  override readonly name = 'CircuitOpenError'
-}
-
-interface CircuitBreakerStoreOptions {
+interface CircuitBreakerStoreOptions extends CircuitBreakerOptions {
   /** How long one call may take, in ms. */
   readonly timeoutMs: number
   /** How long after a probe its connection is examined, if it was not answered in time; in ms. */
   readonly hangTimeoutMs: number
-  /** Why a call failed, in one of a few words; a `TimeoutError` says that the deadline passed. */
-  reasonOf(err: unknown): string
-  /** The same in a sentence, for the log. */
-  explain(err: Error): string
-  /** Whether this reason says that the store can be read but not written. */
-  refusesWrites(reason: string): boolean
   /** Where probes spend; not allowed as a caller's key. */
   probeKey?(): string
   /** A probe was sent. The result is called after `hangTimeoutMs` if it was not answered in time; it connects again if the connection is broken. */
   watchReplies(): () => void
-  /** The circuit has just opened. */
-  onOpened(reason: string): void
-  /** Runs while the circuit is not closed. */
-  readonly outage: OutageClock
   readonly observer: CheckObserver
-  readonly logger: Logger
 }
 
 /**
- * A store of buckets with a deadline for each call and a circuit breaker. Five consecutive failures open the circuit; a store that
- * refuses writes opens it at once, since reads would succeed in between. While it is open, calls fail without the store being
- * asked, until a probe succeeds. Probes run the real script and belong to no caller, so no caller waits for one.
- * @see https://martinfowler.com/bliki/CircuitBreaker.html
+ * A store of buckets with a deadline for each call and a circuit breaker. A call that takes too long fails with a `TimeoutError`. While the
+ * circuit is not closed, calls fail without the store being asked. Probes run the real script.
  */
 export class CircuitBreakerStore implements KeyStore {
   readonly #store: KeyStore
   readonly #options: CircuitBreakerStoreOptions
-  /** Created once: an error with a stack for each check of an outage would be costly. */
-  readonly #openError = new CircuitOpenError('the bucket store is unavailable: the circuit is open')
-  #circuit: Circuit = 'closed'
-  #consecutiveFailures = 0
-  #reason: string | undefined
-  #nextProbe: NodeJS.Timeout | undefined
-  #recovery: Promise<void> | undefined
-  #isShutDown = false
+  readonly #breaker: CircuitBreaker
 
   constructor(store: KeyStore, options: CircuitBreakerStoreOptions) {
     this.#store = store
     this.#options = options
+    this.#breaker = new CircuitBreaker(options, () => this.#callProbe())
   }
 
   get circuit(): Circuit {
-    return this.#circuit
+    return this.#breaker.circuit
   }
 
   get outage(): OutageClock {
@@ -101,7 +69,7 @@ export class CircuitBreakerStore implements KeyStore {
 
   /** Why the circuit is not closed. */
   get reason(): string | undefined {
-    return this.#reason
+    return this.#breaker.reason
   }
 
   check(checks: readonly BucketCheck[]): Promise<readonly (BucketReading | undefined)[]> {
@@ -128,29 +96,17 @@ export class CircuitBreakerStore implements KeyStore {
     return this.#guarded([key], () => this.#store.holdsOf(key))
   }
 
-  async reset(key: string): Promise<void> {
-    if (this.#circuit !== 'closed') throw this.#openError
-    await this.#counted(withDeadline(this.#store.reset(key), this.#options.timeoutMs))
+  reset(key: string): Promise<void> {
+    return this.#breaker.guard(() => withDeadline(this.#store.reset(key), this.#options.timeoutMs))
   }
 
-  async #guarded<Item, Results>(
-    items: readonly Item[],
-    ask: (items: readonly Item[]) => Promise<Results>,
-  ): Promise<Results> {
-    if (this.#circuit !== 'closed') throw this.#openError
-    return this.#counted(this.#call(items, ask))
+  #guarded<Item, Results>(items: readonly Item[], ask: (items: readonly Item[]) => Promise<Results>): Promise<Results> {
+    return this.#breaker.guard(() => this.#call(items, ask))
   }
 
   /** Runs the real script, in every state of the circuit. Success closes the circuit. Rejects if the store is unavailable. */
-  async probe(): Promise<void> {
-    if (this.#circuit === 'closed') {
-      await this.#counted(this.#callProbe())
-      return
-    }
-    this.#recovery ??= this.#tryToRecover().finally(() => {
-      this.#recovery = undefined
-    })
-    await this.#recovery
+  probe(): Promise<void> {
+    return this.#breaker.probe()
   }
 
   /**
@@ -158,7 +114,7 @@ export class CircuitBreakerStore implements KeyStore {
    * the circuit; while that is not closed, nothing is sent, since probes look for the store already.
    */
   async examine(): Promise<string | undefined> {
-    if (this.#circuit !== 'closed') return this.#reason
+    if (this.circuit !== 'closed') return this.reason
     return this.#callProbe().then(
       () => undefined,
       err => this.#options.reasonOf(err),
@@ -167,68 +123,12 @@ export class CircuitBreakerStore implements KeyStore {
 
   /** Ends the probes. */
   close(): void {
-    this.#isShutDown = true
-    clearTimeout(this.#nextProbe)
+    this.#breaker.close()
   }
 
   /** This part of the store no longer exists, so its outage is over. */
   retire(): void {
-    this.close()
-    if (this.#circuit === 'closed') return
-    this.#options.logger.info('the unavailable part of the bucket store no longer exists')
-    this.outage.stop()
-  }
-
-  /** Opens the circuit if this call fails and is one too many. */
-  async #counted<T>(call: Promise<T>): Promise<T> {
-    try {
-      const result = await call
-      this.#consecutiveFailures = 0
-      return result
-    } catch (err) {
-      const reason = this.#options.reasonOf(err)
-      this.#consecutiveFailures++
-      const isOneTooMany = this.#consecutiveFailures >= FAILURES_TO_OPEN || this.#options.refusesWrites(reason)
-      if (isOneTooMany && this.#circuit === 'closed') this.#open(err as Error, reason)
-      throw err
-    }
-  }
-
-  #open(err: Error, reason: string): void {
-    this.#circuit = 'open'
-    this.#reason = reason
-    const detail = this.#options.explain(err)
-    this.#options.logger.error({ reason, detail }, 'the bucket store is unavailable: the circuit is open')
-    this.outage.start()
-    this.#options.onOpened(reason)
-    this.#scheduleProbe()
-  }
-
-  async #tryToRecover(): Promise<void> {
-    clearTimeout(this.#nextProbe)
-    this.#circuit = 'half-open'
-    try {
-      await this.#callProbe()
-      this.#recover()
-    } catch (err) {
-      this.#circuit = 'open'
-      this.#reason = this.#options.reasonOf(err)
-      this.#scheduleProbe()
-      throw err
-    }
-  }
-
-  #recover(): void {
-    this.#circuit = 'closed'
-    this.#reason = undefined
-    this.#consecutiveFailures = 0
-    this.outage.stop()
-    this.#options.logger.info('the bucket store has recovered: the circuit is closed')
-  }
-
-  #scheduleProbe(): void {
-    if (this.#isShutDown) return
-    this.#nextProbe = setTimeout(() => this.probe().catch(() => undefined), PROBE_INTERVAL_MS).unref()
+    this.#breaker.retire()
   }
 
   /** Probes alone are watched: while checks fail, probes follow soon, and watching each check would cost time. */

@@ -1,5 +1,6 @@
 import type { ReservationId } from '../domain/reservation-id.ts'
-import type { Circuit, CircuitBreakerStore } from './circuit-breaker-store.ts'
+import type { Circuit } from './circuit-breaker.ts'
+import type { CircuitBreakerStore } from './circuit-breaker-store.ts'
 import type { BucketShard, ShardedBucketStore } from './ports.ts'
 
 const CIRCUITS_FROM_BEST: readonly Circuit[] = ['closed', 'half-open', 'open']

@@ -137,6 +137,8 @@ describe('the circuit breaker of a store', () => {
   })
 
   it('waits for no answer longer than its timeout', async () => {
+    // No probe may come in between.
+    guarded.close()
     store.mood = 'hanging'
     const start = performance.now()
     await expect(check()).rejects.toThrow(`no answer within ${TIMEOUT_MS} ms`)
@@ -155,6 +157,34 @@ describe('the circuit breaker of a store', () => {
     expect([guarded.circuit, guarded.reason]).toEqual(['closed', undefined])
     await failOften(1)
     expect([guarded.circuit, guarded.reason]).toEqual(['open', 'gone'])
+  })
+
+  it('opens the circuit soon after one failure if nobody asks again', async () => {
+    store.mood = 'hanging'
+    await failOften(1)
+    await eventually(() => expect(guarded.circuit).not.toBe('closed'))
+    expect(openings).toEqual(['timeout'])
+    expect(store.asked.slice(0, 5)).toEqual(['a 1', ...Array(4).fill('. 1')])
+  })
+
+  it('sends no more probes after a failure once the store has answered', async () => {
+    store.mood = new Error('gone')
+    await failOften(1)
+    store.mood = 'well'
+    await check()
+    store.asked.length = 0
+    await sleep(2 * HANG_TIMEOUT_MS)
+    expect([store.asked, guarded.circuit]).toEqual([[], 'closed'])
+  })
+
+  it('counts an outage from the first failure in a row until the next success', async () => {
+    expect(isOutage()).toBe(false)
+    store.mood = new Error('gone')
+    await failOften(1)
+    expect([guarded.circuit, guarded.outage.refillPausedMs, isOutage()]).toEqual(['closed', 1_000, true])
+    store.mood = 'well'
+    await check()
+    expect(isOutage()).toBe(false)
   })
 
   it('opens the circuit at once when the store refuses writes, since reads would succeed in between', async () => {
@@ -248,6 +278,8 @@ describe('the circuit breaker of a store', () => {
   })
 
   it('reports why the store is unavailable when examined, without opening the circuit', async () => {
+    // No probe may come in between.
+    guarded.close()
     expect(await guarded.examine()).toBe(undefined)
     store.mood = new Error('gone')
     await failOften(4)

@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals'
-import type { Circuit, CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
+import type { Circuit } from '../../../src/check/circuit-breaker.ts'
+import type { CircuitBreakerStore } from '../../../src/check/circuit-breaker-store.ts'
 import type { BucketShard } from '../../../src/check/ports.ts'
 import { ShardedStore } from '../../../src/check/sharded-store.ts'
 
