@@ -17,15 +17,16 @@ import type { ConfigChangeProcessor } from './config-change.processor.ts'
 import { retryWhileUnavailable } from './retry-while-unavailable.ts'
 
 /**
- * Locks are short: a command whose worker was killed runs again after 1 to 2.5 s, before its successors. A job may stall often
- * before BullMQ fails it, since a stall is never the job's fault. Running a command twice is harmless, since the append compares leases.
+ * Locks are short: a command whose worker was killed runs again after 1 to 2.5 s, before its successors, however
+ * often that happens: a command that BullMQ fails by itself would end without an outcome. Running a command twice is harmless, since the
+ * append compares leases.
  * @see https://docs.bullmq.io/guide/jobs/stalled
  */
 const WORKER_OPTIONS = {
   concurrency: 1,
   lockDuration: 2_000,
   stalledInterval: 500,
-  maxStalledCount: 100,
+  maxStalledCount: Number.MAX_SAFE_INTEGER,
   runRetryDelay: 1_000,
   // How long one command waits for a job, in s: a Redis that does not answer for longer is found to hang.
   drainDelay: 1,
@@ -102,7 +103,7 @@ export class ConfigWorkers {
     for (const repair of repairs) logger.error({ ...repair, partition, err }, 'a malformed job was repaired')
   }
 
-  /** BullMQ may fail the job of a command that has ended, for example after its worker died a hundred times. */
+  /** A worker of an earlier release fails a job after a hundred deaths, even that of a command that has ended. */
   async #handleFailed(partition: number, job: Job<CommandJob> | undefined, { message: reason }: Error): Promise<void> {
     const { outcomeOf, failed, logger } = this.#options
     const fields = { commandId: job?.id, partition, reason }

@@ -43,6 +43,28 @@ describe('a command whose workers die', () => {
 })
 
 describe('a command whose worker dies', () => {
+  it('for the thousandth time, is still applied', async () => {
+    const partition = configPartition('k')
+    const other = await TestApp.start(store, { variables: { KEY_PREFIX: 'thousand' }, worker: false })
+    const redis = new Redis(store.url, { maxRetriesPerRequest: null })
+    const queue = openQueue(redis, 'thousand', partition)
+    try {
+      const { commandId } = (await other.client.request('PUT', '/config/k', policy(1))).body
+      expect(await strike(partition, 'thousand')).toBe(commandId)
+      // Where BullMQ counts how often a job has stalled.
+      await redis.hset(queue.toKey(commandId), 'stc', 999)
+      await other.startWorker()
+      await eventually(async () => {
+        expect((await other.client.get(`/commands/${commandId}`)).body.status).toBe('applied')
+      })
+      expect(await redis.hget(queue.toKey(commandId), 'stc')).toBe('1000')
+    } finally {
+      await queue.close()
+      redis.disconnect()
+      await other.close()
+    }
+  })
+
   it.each<[situation: string, keyPrefix: string, expiry: ['PX', number] | []]>([
     ['while the clock of the store is an hour ahead', 'ahead', ['PX', 3_600_000]],
     ['while another program sets keys of the queue that never expire', 'lasting', []],
