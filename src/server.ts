@@ -85,12 +85,14 @@ stopOnRequest(
     if (replaced) listeners.forEach(stopAccepting)
     if (replaced) grpc?.goAway()
     await drained(listeners, drainMs)
-    if (!replaced && !orphaned) await endHandovers(parent, env.SHUTDOWN_TIMEOUT_MS / 5)
+    // How long what waits at the start of a stop may wait for its turn, in ms.
+    const waitingMs = env.SHUTDOWN_TIMEOUT_MS / 5
+    if (!replaced && !orphaned) await endHandovers(parent, waitingMs)
     front.endWaits()
     const listenersClosed = otherListeners.map(closeListener)
     // What waits for the store is decided without it after this time.
     const answeringMs = env.REDIS_TIMEOUT_MS
-    await Promise.all([app.close(), resp?.close(answeringMs), grpc?.close(answeringMs), ...listenersClosed])
+    await Promise.all([app.close(), resp?.close(answeringMs, waitingMs), grpc?.close(answeringMs), ...listenersClosed])
     await front.close()
     await tracer?.close()
     await reports.sendFinal()

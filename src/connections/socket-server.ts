@@ -11,8 +11,10 @@ const LOOK_INTERVAL_MS = 250
 /** How long a client may send a request, or read replies, too slowly, in ms. */
 const TRANSFER_LIMIT_MS = 10_000
 
-/** How long a client may send requests once the server closes, in ms; and then, how long it may take to read its replies. */
+/** How long a client may take for the rest of a request once the server closes, in ms. */
 const CLOSING_MS = 500
+
+/** How long a client may take to read its last replies, in ms. */
 const READING_MS = 1_000
 
 /** The protocol of one connection. */
@@ -70,11 +72,14 @@ export class SocketServer {
 
   /**
    * Ends every connection. Resolves when all are closed, after a while in any case.
-   * @param answeringMs how long what has arrived may take to be answered, in ms
+   * @param answeringMs how long one request may take to be answered, in ms
+   * @param arrivedMs how long all that has arrived may take until it is read, in ms
    */
-  async close(answeringMs: number): Promise<void> {
+  async close(answeringMs: number, arrivedMs: number): Promise<void> {
     for (const handler of this.#open.handlers()) handler.close()
     await this.#open.whenClosed(CLOSING_MS)
+    for (const handler of this.#open.handlers()) if (handler.isIdle) handler.cut()
+    await this.#open.whenClosed(arrivedMs)
     for (const handler of this.#open.handlers()) handler.cut()
     await this.#open.whenClosed(answeringMs + READING_MS)
     this.#open.destroy()

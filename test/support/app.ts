@@ -107,7 +107,7 @@ export class TestApp {
       drain()
       respListener.close()
       grpcListener.close()
-      await Promise.all([http.close(), resp.close(0), grpc.close(0)])
+      await Promise.all([http.close(), resp.close(0, 0), grpc.close(0)])
       await closeWorker()
       await front.close()
       await tracer?.close()

@@ -31,7 +31,7 @@ export interface Shared {
 
 interface ProtocolServer {
   createListener(): Server
-  close(answeringMs: number): Promise<void>
+  close(answeringMs: number, arrivedMs: number): Promise<void>
 }
 
 /** The server of a protocol with a checker of the test's. */
@@ -75,8 +75,8 @@ export class TestProtocolServer {
     this.#drain.abort()
   }
 
-  async close(answeringMs = 0): Promise<void> {
+  async close(answeringMs = 0, arrivedMs = 0): Promise<void> {
     this.#listener.close()
-    await this.#server.close(answeringMs)
+    await this.#server.close(answeringMs, arrivedMs)
   }
 }

@@ -202,6 +202,19 @@ describe('when the server closes', () => {
     expect(client.replies).toHaveLength(1)
   })
 
+  it('a client that has sent many commands gets all replies, however long they take', async () => {
+    const client = await connect()
+    checker.isHolding = true
+    client.socket.write(checks(20_000))
+    await eventually(() => expect(checker.waiting).toBe(256))
+    const closing = server.close(0, 60_000)
+    // Longer than clients have for the rest of a command.
+    await sleep(1_000)
+    checker.release()
+    await Promise.all([closing, client.closed])
+    expect(client.replies).toHaveLength(20_000)
+  })
+
   it('one that does not read does not delay it', async () => {
     const client = await connect()
     client.socket.pause()
@@ -241,7 +254,7 @@ describeLong('a client that is too slow', () => {
     await eventually(async () => expect(await connections()).toBe(0))
     client.end()
     listener.close()
-    await writing.close(0)
+    await writing.close(0, 0)
   })
 
   it('is disconnected while it sends a command', async () => {
