@@ -20,11 +20,16 @@ const BYTES_PER_WAITING_REQUEST = 4_096
 const LAST = Symbol('the response to the last request')
 const CLOSES = Symbol('the response that announces, in this turn of the event loop, that the connection closes')
 const PIPELINE = Symbol('the unfinished responses of a pipelining client')
+const UNANSWERED = Symbol('no response: an earlier one is the last of its connection')
 
 interface Connection extends Socket {
   [LAST]?: ServerResponse | undefined
   [CLOSES]?: ServerResponse | undefined
   [PIPELINE]?: Pipeline
+}
+
+interface Response extends ServerResponse {
+  [UNANSWERED]?: true
 }
 
 interface Pipeline {
@@ -124,11 +129,15 @@ export class Connections implements Iterable<Socket> {
     return isOnly && !last.req.complete ? 'receiving' : 'busy'
   }
 
-  #begin(response: ServerResponse): void {
+  #begin(response: Response): void {
     const connection: Connection = response.req.socket
     const last = connection[LAST]
-    connection[LAST] = response
     if (this.#isClosing) closeAfter(response, connection)
+    if (last?.shouldKeepAlive === false || connection.writableEnded) {
+      response[UNANSWERED] = true
+      return
+    }
+    connection[LAST] = response
     if (last === undefined || last.writableFinished) return
     connection[PIPELINE] ??= pipelineOf(connection)
     const { client, responses, cut } = connection[PIPELINE]
@@ -156,6 +165,11 @@ export class Connections implements Iterable<Socket> {
     pipeline.responses.length = 0
     this.#pipelined.release(pipeline.client, pipeline.cut)
   }
+}
+
+/** Whether a request gets no response, since an earlier one is the last of its connection. Then its client may send it again. */
+export function isUnanswered(response: Response): boolean {
+  return response[UNANSWERED] === true
 }
 
 /** Lets a response announce that its connection closes, unless another request has arrived with it or waits to be parsed. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage, RequestListener, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { TurnBudget } from '../lib/turn-budget.ts'
+import { isUnanswered } from './connections.ts'
 import { isDisconnected } from './disconnect.ts'
 import { countBytes, countPart, countRequest, readInTurns } from './paced-socket.ts'
 import { watchParts, watchReads } from './parsers.ts'
@@ -67,7 +68,7 @@ export class RequestTurns {
     const work = workOf(request)
     countRequest(socket, work)
     const run = () => {
-      if (isDisconnected(socket)) return
+      if (isDisconnected(socket) || isUnanswered(response)) return
       this.#budget.spend(work)
       handle(request, response)
     }

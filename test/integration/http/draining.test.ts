@@ -106,6 +106,33 @@ describe('a process that drains', () => {
   })
 })
 
+describe('a request that follows while the last answer of its connection is under way', () => {
+  it('is not decided, since it gets no answer', async () => {
+    const proxy = await StoreProxy.start(given.store.url)
+    const variables = { REDIS_TIMEOUT_MS: '5000', CONFIG_REDIS_URL: given.store.url }
+    const app = await TestApp.start({ ...given.store, url: proxy.url }, { variables })
+    const socket = connect({ host: '127.0.0.1', port: app.port, noDelay: true })
+    try {
+      app.drain()
+      const held = proxy.hold('EVALSHA')
+      socket.write(CHECK)
+      await held
+      socket.write(CHECK.replace('late', 'next'))
+      // Its answer shows that the second one has arrived, too.
+      expect((await app.client.get('/ready')).status).toBe(503)
+      proxy.release()
+      const answer = await text(socket)
+      expect([statusesIn(answer), answer.includes('"key":"late"')]).toEqual([[200], true])
+      const [late, next] = [await app.client.check('late', 0), await app.client.check('next', 0)]
+      expect(next.body.remaining - late.body.remaining).toBe(1)
+    } finally {
+      socket.destroy()
+      await app.close()
+      await proxy.stop()
+    }
+  })
+})
+
 describe('a process that stops', () => {
   it('answers the first request of a connection that was opened just before', async () => {
     const app = await TestApp.start(given.store)
