@@ -1,7 +1,7 @@
 import { CommandApplier } from '../src/config-change/apply/command-applier.ts'
 import { EndRecorder } from '../src/config-change/apply/end-recorder.ts'
 import { ImportApplier } from '../src/config-change/apply/import-applier.ts'
-import { faultFields } from '../src/config-change/fault-fields.ts'
+import { faultFields } from '../src/lib/operator-error.ts'
 import { shareRun } from '../src/lib/share-runs.ts'
 import type { Logger } from '../src/observability/logger.ts'
 import { refusalReport } from '../src/observability/refusal-report.ts'

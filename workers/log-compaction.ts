@@ -1,6 +1,6 @@
-import { faultFields } from '../src/config-change/fault-fields.ts'
 import { compactLog } from '../src/config-change/maintenance/compact.ts'
 import type { MaintainedPartition } from '../src/config-change/maintenance/ports.ts'
+import { faultFields } from '../src/lib/operator-error.ts'
 import type { Logger } from '../src/observability/logger.ts'
 
 const INTERVAL_MS = 5_000

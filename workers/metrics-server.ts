@@ -68,7 +68,9 @@ export function serveMetrics(options: MetricsServerOptions): Server | undefined 
   new LingeringClose(server, { connections, unreadBodies: new UnreadBodies(server, turns), turns })
   const [address, ...additionalAddresses] = listenAddresses(host)
   const listen = (listener: Listener, host: string) => {
-    listener.on('error', err => logger.warn({ err, host, port }, 'cannot serve /health and /metrics'))
+    listener.on('error', ({ message: reason }) =>
+      logger.warn({ reason, host, port }, 'cannot serve /health and /metrics'),
+    )
     listener.listen({ host, port })
   }
   listen(server, address)

@@ -1,6 +1,8 @@
 /** One worker: takes commands from every partition's queue and applies them. Loaded by config.worker.ts. */
+
 import { setTimeout as sleep } from 'node:timers/promises'
 import { setFlagsFromString } from 'node:v8'
+import { OperatorError } from '../src/lib/operator-error.ts'
 import { createLogger } from '../src/observability/logger.ts'
 import { exitWithReport } from '../src/processes/exit-with-report.ts'
 import { EMPTY_QUEUE_FIRST, MAX_DRAIN_MS, ParentLink } from '../src/processes/parent-link.ts'
@@ -65,7 +67,8 @@ try {
       await close()
       await tracer?.close()
       server?.close()
-      if (lost > 0) throw new Error(`${lost} queued changes could not be applied, and are lost with the embedded store`)
+      if (lost > 0)
+        throw new OperatorError(`${lost} queued changes could not be applied, and are lost with the embedded store`)
     },
     { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + (emptiesQueue ? MAX_DRAIN_MS : 0), logger },
   )

@@ -9,3 +9,8 @@ export class OperatorError extends Error {
 export function reportOf(err: unknown): string {
   return err instanceof OperatorError ? err.message : String(err instanceof Error ? err.stack : err)
 }
+
+/** What to log of an error, by the same rule. */
+export function faultFields(err: unknown): { reason: string } | { err: unknown } {
+  return err instanceof OperatorError ? { reason: err.message } : { err }
+}

@@ -1,7 +1,9 @@
 /** The front's primary: keeps `WEB_CONCURRENCY` front processes running. Loaded by cluster.ts. */
+
 import cluster from 'node:cluster'
 import { fileURLToPath } from 'node:url'
 import { maxConnections, readOwnLimits } from '../connections/max-connections.ts'
+import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger } from '../observability/logger.ts'
 import { FAILURE_REASONS } from '../redis/connection/failure-reason.ts'
 import { preflight } from '../redis/connection/preflight.ts'
@@ -86,7 +88,7 @@ try {
 
   stopFronts = () => fleet.stop(Math.min(STOP_DRAIN_MS, env.SHUTDOWN_TIMEOUT_MS / 10))
   const stop = async () => {
-    if (!(await stopFronts())) throw new Error('a front process did not stop in order')
+    if (!(await stopFronts())) throw new OperatorError('a front process did not stop in order')
   }
   stopOnRequest(stop, { parent, timeoutMs: env.SHUTDOWN_TIMEOUT_MS + 2_000, logger })
   process.on('SIGHUP', () => void fleet.replaceAll())

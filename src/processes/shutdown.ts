@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { faultFields } from '../lib/operator-error.ts'
 import type { Logger } from '../observability/logger.ts'
 import type { ParentLink } from './parent-link.ts'
 import { onStopSignal, type StopSignal } from './stop-signals.ts'
@@ -56,7 +57,7 @@ export function stopOnRequest(
         process.exit(0)
       },
       err => {
-        logger.error({ err }, 'the stop failed')
+        logger.error(faultFields(err), 'the stop failed')
         process.exit(1)
       },
     )

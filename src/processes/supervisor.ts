@@ -1,7 +1,9 @@
 /** The whole service on this machine: front, worker and, without `REDIS_URL`, the embedded store. Loaded by main.ts. */
+
 import { type ForkOptions, fork, type StdioOptions } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { OperatorError } from '../lib/operator-error.ts'
 import { createLogger, type Logger } from '../observability/logger.ts'
 import { preflight } from '../redis/connection/preflight.ts'
 import { allTargets } from '../redis/connection/redis-target.ts'
@@ -68,7 +70,8 @@ try {
   const stop = stopOnRequest(
     async () => {
       await stopChildren()
-      if (!isEverythingKept) throw new Error('the worker or the store did not stop in order: changes may be lost')
+      if (!isEverythingKept)
+        throw new OperatorError('the worker or the store did not stop in order: changes may be lost')
     },
     { parent: undefined, timeoutMs: 3 * env.SHUTDOWN_TIMEOUT_MS + drainMs, logger },
   )

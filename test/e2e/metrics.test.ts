@@ -182,7 +182,11 @@ describe('a worker’s own port', () => {
     const second = await Service.start({ env: { WORKER_METRICS_PORT: taken } })
     try {
       expect((await new Client(second.url).put('k', POLICY)).status).toBe(201)
-      expect(second.output.join()).toContain('cannot serve /health and /metrics')
+      const warning = second.output.find(line => line.includes('cannot serve /health and /metrics'))
+      expect(JSON.parse(warning ?? '{}')).toMatchObject({
+        port: Number(taken),
+        reason: expect.stringContaining('EADDRINUSE'),
+      })
     } finally {
       await second.stop()
     }

@@ -1,9 +1,9 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import type { PolicyEvent } from '../../domain/events.ts'
 import { CONFIG_PARTITIONS, configPartition } from '../../domain/partition.ts'
+import { faultFields } from '../../lib/operator-error.ts'
 import type { Logger } from '../../observability/logger.ts'
 import { DamagedRecord } from '../damaged-store.ts'
-import { faultFields } from '../fault-fields.ts'
 import { type EventLog, LogCompacted, type LogPosition, LogReplaced } from '../log-ports.ts'
 import type { PoliciesInForce } from './policies-in-force.ts'
 
