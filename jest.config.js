@@ -1,6 +1,6 @@
 /** Suites that take minutes together, and that few changes concern: `npm run test:long` runs them. */
 const LONG_SUITES = [
-  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|embedded-memory|embedded-repetitions|old-log)',
+  'e2e/(backup|blocked-log|cli-behind-nginx|cli-http|client-package|embedded-memory|embedded-repetitions|old-log|pipeline-recipe)',
   'integration/config-change/stale-workers',
 ]
 
