@@ -120,7 +120,7 @@ export class GrpcConnection {
       if (err.errno === NGHTTP2_ERR_FLOODED) this.#flooded()
       else this.countRead(performance.now())
     })
-    this.#session.once('localSettings', () => this.#endFlood(performance.now(), true))
+    this.#session.once('localSettings', () => setImmediate(() => this.#countFirst()))
     this.#session.on('stream', (stream, headers) => {
       this.#otherFrames.countHead(headers)
       const exchange = this.#open(stream, context)
@@ -183,6 +183,11 @@ export class GrpcConnection {
   countRead(nowMs: number): void {
     this.#pacedCalls.countRest()
     this.#endFlood(nowMs, this.#session.pendingSettingsAck)
+  }
+
+  /** In the turn after the settings are acknowledged: calls that have arrived with the acknowledgement are counted by then. */
+  #countFirst(): void {
+    if (!this.#session.destroyed) this.#endFlood(performance.now(), true)
   }
 
   #endFlood(nowMs: number, isEarly: boolean): void {

@@ -4,7 +4,7 @@ export const PREFACE = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')
 export const [DATA, HEADERS, PRIORITY, RST_STREAM, SETTINGS, PING] = [0, 1, 2, 3, 4, 6] as const
 
 /** Flags of frames. */
-export const [END_STREAM, END_HEADERS] = [1, 4] as const
+export const [END_STREAM, ACK, END_HEADERS] = [1, 1, 4] as const
 
 export function frame(type: number, flags: number, stream: number, payload: Buffer = Buffer.alloc(0)): Buffer {
   const head = Buffer.alloc(9)

@@ -2,9 +2,20 @@ import { once } from 'node:events'
 import type { OutgoingHttpHeaders } from 'node:http2'
 import { connect, type Socket } from 'node:net'
 import { afterEach, beforeEach, expect, it } from '@jest/globals'
+import { eventually } from '../../support/eventually.ts'
 import { TestGrpcServer } from '../../support/grpc-server.ts'
 import { framed, Http2Client } from '../../support/http2-client.ts'
-import { frame, headOf, PING, PREFACE, SETTINGS } from '../../support/http2-frames.ts'
+import {
+  ACK,
+  DATA,
+  END_STREAM,
+  frame,
+  headOf,
+  PING,
+  PREFACE,
+  requestHead,
+  SETTINGS,
+} from '../../support/http2-frames.ts'
 import { HeldChecker } from '../../support/resp-server.ts'
 
 /** The domain `edge`, with the descriptor `a`=`b`. */
@@ -12,6 +23,9 @@ const REQUEST = framed(Buffer.from('0a04656467651208' + '0a060a01611201' + '62',
 
 const [WINDOW_UPDATE, UNKNOWN_TYPE] = [8, 0x20]
 const FLOODER = '127.0.0.2'
+
+const PATH = '/envoy.service.ratelimit.v3.RateLimitService/ShouldRateLimit'
+const MAX_FRAME_BYTES = 16_384
 
 /** The server looks for floods four times a second. */
 const SEVERAL_LOOKS_MS = 600
@@ -40,6 +54,16 @@ function open(localAddress: string): Socket {
 }
 
 const closeOf = (socket: Socket) => new Promise(resolve => socket.once('close', resolve))
+
+/** A call whose message is sent in frames of the usual size. */
+function callOf(stream: number, message: Buffer): Buffer {
+  const count = Math.ceil(message.length / MAX_FRAME_BYTES)
+  const frames = Array.from({ length: count }, (_, i) => {
+    const part = message.subarray(i * MAX_FRAME_BYTES, (i + 1) * MAX_FRAME_BYTES)
+    return frame(DATA, i + 1 < count ? 0 : END_STREAM, stream, part)
+  })
+  return Buffer.concat([requestHead(stream, 'POST', PATH), ...frames])
+}
 
 /** Sends until the server has closed the connection. */
 async function flood(socket: Socket, bytesOf: (turn: number) => Buffer): Promise<void> {
@@ -102,6 +126,20 @@ it('a client may open many calls before it knows how many it may', async () => {
   expect(statuses.filter(status => status === '0')).toHaveLength(32)
   expect(await busy.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   busy.close()
+  const other = new Http2Client(server.port)
+  expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
+  other.close()
+})
+
+it.each<[string, number, number]>([
+  ['a large one', 1, 60_000],
+  ['several', 30, 1_500],
+])('a client may send calls together with its acknowledgement of the settings: %s', async (_what, calls, bytes) => {
+  const connection = open('127.0.0.1')
+  await once(connection, 'data')
+  const requests = Array.from({ length: calls }, (_, i) => callOf(2 * i + 1, framed(Buffer.alloc(bytes))))
+  connection.write(Buffer.concat([frame(SETTINGS, ACK, 0), ...requests]))
+  await eventually(() => expect(server.answered).toHaveLength(calls))
   const other = new Http2Client(server.port)
   expect(await other.ask(REQUEST)).toMatchObject({ grpcStatus: '0' })
   other.close()
