@@ -45,6 +45,7 @@ export class CircuitBreaker {
   #nextProbe: NodeJS.Timeout | undefined
   #recovery: Promise<void> | undefined
   #isShutDown = false
+  #isRetired = false
 
   /** @param callProbe rejects if the store is unavailable */
   constructor(options: CircuitBreakerOptions, callProbe: () => Promise<unknown>) {
@@ -92,8 +93,9 @@ export class CircuitBreaker {
     clearTimeout(this.#nextProbe)
   }
 
-  /** This part of the store no longer exists, so its outage is over. */
+  /** This part of the store no longer exists, so its outage is over. Calls that are under way begin no other one. */
   retire(): void {
+    this.#isRetired = true
     this.close()
     this.#options.outage.stop()
     if (this.#circuit === 'closed') return
@@ -109,7 +111,7 @@ export class CircuitBreaker {
 
   /** A call may fail after others have opened the circuit. */
   #failed(err: Error): void {
-    if (this.#circuit !== 'closed') return
+    if (this.#circuit !== 'closed' || this.#isRetired) return
     const { outage, reasonOf, refusesWrites } = this.#options
     const reason = reasonOf(err)
     outage.start()

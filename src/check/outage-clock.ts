@@ -10,12 +10,17 @@ const GRACE_MS = 1_000
  */
 export class OutageClock {
   readonly #now: () => number
+  readonly #noticedWithinMs: number
   #elapsedMs = 0
   #startedAtMs: number | undefined
 
-  /** @param now a monotonic clock, in ms */
-  constructor(now: () => number) {
+  /**
+   * @param now a monotonic clock, in ms
+   * @param noticedWithinMs how long after the first check without an answer an outage starts at the latest, in ms
+   */
+  constructor(now: () => number, noticedWithinMs: number) {
     this.#now = now
+    this.#noticedWithinMs = noticedWithinMs
   }
 
   /** Starts an outage, unless one has started already. */
@@ -33,9 +38,10 @@ export class OutageClock {
     return this.#elapsedMs + Math.max(0, this.#sinceStartMs - GRACE_MS)
   }
 
-  /** How long the clock is still paused in an outage that has just started, in ms. */
+  /** How long the clock is still paused in an outage that has just started, or is about to, in ms. */
   get refillPausedMs(): number {
-    return this.#startedAtMs === undefined ? 0 : Math.max(0, GRACE_MS - this.#sinceStartMs)
+    if (this.#startedAtMs === undefined) return this.#noticedWithinMs + GRACE_MS
+    return Math.max(0, GRACE_MS - this.#sinceStartMs)
   }
 
   get #sinceStartMs(): number {

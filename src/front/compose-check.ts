@@ -115,7 +115,7 @@ export function composeCheck(options: CheckOptions): CheckParts {
         refusesWrites,
         watchReplies: () => watchReplies(redis, shard?.name),
         onOpened: options.circuitOpened,
-        outage: new OutageClock(now),
+        outage: new OutageClock(now, env.REDIS_TIMEOUT_MS),
         ...(shard && { probeKey: () => shard.probeKey }),
         observer,
         logger: shard ? logger.child({ master: shard.name }) : logger,

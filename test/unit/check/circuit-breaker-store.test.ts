@@ -77,7 +77,7 @@ beforeEach(() => {
     refusesWrites: reason => reason === 'full',
     watchReplies: () => () => ownExamined.push(true),
     onOpened: reason => openings.push(reason),
-    outage: new OutageClock(() => nowMs),
+    outage: new OutageClock(() => nowMs, TIMEOUT_MS),
     observer: {
       storeCalled: (_checks, _seconds, failure) => failures.push(failure),
     } as Partial<CheckObserver> as CheckObserver,
@@ -207,6 +207,14 @@ describe('the circuit breaker of a store', () => {
     await givenOpenCircuit()
     guarded.retire()
     expect([said, isOutage()]).toEqual([['error gone, it is gone', 'info'], false])
+  })
+
+  it('begins no outage when a call fails that was under way when its shard ceased to exist', async () => {
+    store.mood = 'hanging'
+    const call = check()
+    guarded.retire()
+    await expect(call).rejects.toThrow('no answer')
+    expect([isOutage(), store.asked]).toEqual([false, ['a 1']])
   })
 
   it('counts a failed reset like any other failure', async () => {

@@ -69,7 +69,7 @@ function guarded(store: KeyStore): CircuitBreakerStore {
     refusesWrites: () => false,
     watchReplies: () => () => undefined,
     onOpened: () => undefined,
-    outage: new OutageClock(() => 0),
+    outage: new OutageClock(() => 0, 0),
     observer: { storeCalled: () => undefined } as Partial<CheckObserver> as CheckObserver,
     logger: { error: () => undefined } as Partial<Logger> as Logger,
   })
