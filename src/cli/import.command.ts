@@ -26,8 +26,8 @@ export const importCommand: CliCommand = {
   --timeout SECONDS   how long to wait for the result, from 1 to ${MAX_TIMEOUT_SECONDS}; default: no limit
 
 Reads FILE (- for standard input), one policy per line as \`throttler export\` writes them. If a line is invalid, nothing is imported:
-exit code 1. Workers apply the import like any other change, and the command waits for the result. If you interrupt it, or
-it times out (exit code 2), the import is still applied.`,
+exit code 1. Workers apply the import like any other change, and the command waits for the result. If you interrupt it
+while it waits, or it times out (exit code 2), the import is still applied; before that, nothing is imported.`,
   options: {
     ...BACKEND_OPTIONS,
     prune: { type: 'string' },

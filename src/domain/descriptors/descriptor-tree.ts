@@ -1,66 +1,92 @@
-import { PrefixMap } from '../prefix-map.ts'
-import type {
-  Descriptor,
-  DescriptorEntry,
-  DescriptorPattern,
-  EntryPattern,
-  ValuePattern,
-} from './descriptor-pattern.ts'
+import type { Descriptor, DescriptorEntry, DescriptorPattern, EntryPattern } from './descriptor-pattern.ts'
+import { EntryCounts } from './entry-counts.ts'
+import { ValuePatterns } from './value-patterns.ts'
 
 /**
  * Finds the pattern that matches a descriptor. Entry by entry, an exact value wins over a prefix, the longest prefix over shorter ones, and
  * a prefix over any value; if a choice leads to no match, the next one is tried. So the order of patterns does not matter.
- * A search visits each node once at most.
+ * A search visits each node once at most, and none if there is an entry that no pattern matches at its place: a caller could choose such a
+ * one, and make a search visit every node.
  */
 export class DescriptorTree<T> {
   /** By domain, then by number of entries. */
-  readonly #roots = new Map<string, Map<number, Node<T>>>()
+  readonly #roots = new Map<string, Map<number, Root<T>>>()
 
   set(pattern: DescriptorPattern, value: T): void {
-    let node = this.#rootFor(pattern)
-    for (const entry of pattern.entries) node = node.childFor(entry)
-    node.value = value
+    this.#rootFor(pattern).set(pattern.entries, value)
   }
 
-  get(pattern: DescriptorPattern): T | undefined {
-    return this.#pathTo(pattern)?.at(-1)?.value
+  get({ domain, entries }: DescriptorPattern): T | undefined {
+    return this.#roots.get(domain)?.get(entries.length)?.get(entries)
   }
 
-  delete(pattern: DescriptorPattern): void {
-    const path = this.#pathTo(pattern)
-    if (path === undefined) return
-    const [root, ...nodes] = path as [Node<T>, ...Node<T>[]]
-    ;(nodes.at(-1) as Node<T>).value = undefined
-    for (let depth = nodes.length - 1; depth >= 0 && nodes[depth]?.isEmpty; depth--) {
-      const parent = nodes[depth - 1] ?? root
-      parent.removeChild(pattern.entries[depth] as EntryPattern)
-    }
-    if (root.isEmpty) this.#removeRoot(pattern)
-  }
-
-  match({ domain, entries }: Descriptor): T | undefined {
-    return this.#roots.get(domain)?.get(entries.length)?.match(entries, 0)
-  }
-
-  #rootFor({ domain, entries }: DescriptorPattern): Node<T> {
-    const ofDomain = this.#roots.get(domain) ?? new Map<number, Node<T>>()
-    this.#roots.set(domain, ofDomain)
-    const root = ofDomain.get(entries.length) ?? new Node<T>()
-    ofDomain.set(entries.length, root)
-    return root
-  }
-
-  #removeRoot({ domain, entries }: DescriptorPattern): void {
+  delete({ domain, entries }: DescriptorPattern): void {
     const ofDomain = this.#roots.get(domain)
-    ofDomain?.delete(entries.length)
+    const root = ofDomain?.get(entries.length)
+    root?.delete(entries)
+    if (root?.isEmpty) ofDomain?.delete(entries.length)
     if (ofDomain?.size === 0) this.#roots.delete(domain)
   }
 
+  match({ domain, entries }: Descriptor): T | undefined {
+    return this.#roots.get(domain)?.get(entries.length)?.match(entries)
+  }
+
+  #rootFor({ domain, entries }: DescriptorPattern): Root<T> {
+    const ofDomain = this.#roots.get(domain) ?? new Map<number, Root<T>>()
+    this.#roots.set(domain, ofDomain)
+    const root = ofDomain.get(entries.length) ?? new Root<T>(entries.length)
+    ofDomain.set(entries.length, root)
+    return root
+  }
+}
+
+/** The patterns of a domain with the same number of entries. */
+class Root<T> {
+  readonly #node = new Node<T>()
+  /** Of each place. */
+  readonly #counts: readonly EntryCounts[]
+
+  constructor(entries: number) {
+    this.#counts = Array.from({ length: entries }, () => new EntryCounts())
+  }
+
+  get isEmpty(): boolean {
+    return this.#node.isEmpty
+  }
+
+  get(entries: readonly EntryPattern[]): T | undefined {
+    return this.#pathTo(entries)?.at(-1)?.value
+  }
+
+  set(entries: readonly EntryPattern[], value: T): void {
+    let node = this.#node
+    for (const entry of entries) node = node.childFor(entry)
+    if (node.value === undefined) for (const [place, entry] of entries.entries()) this.#counts[place]?.add(entry)
+    node.value = value
+  }
+
+  delete(entries: readonly EntryPattern[]): void {
+    const path = this.#pathTo(entries)
+    const last = path?.at(-1)
+    if (path === undefined || last?.value === undefined) return
+    last.value = undefined
+    for (const [place, entry] of entries.entries()) this.#counts[place]?.remove(entry)
+    for (let depth = entries.length; depth > 0 && path[depth]?.isEmpty; depth--) {
+      path[depth - 1]?.removeChild(entries[depth - 1] as EntryPattern)
+    }
+  }
+
+  match(entries: readonly DescriptorEntry[]): T | undefined {
+    for (let place = 0; place < entries.length; place++) {
+      if (!this.#counts[place]?.matches(entries[place] as DescriptorEntry)) return undefined
+    }
+    return this.#node.match(entries, 0)
+  }
+
   /** The nodes from the root to that of the pattern. */
-  #pathTo({ domain, entries }: DescriptorPattern): readonly Node<T>[] | undefined {
-    const root = this.#roots.get(domain)?.get(entries.length)
-    if (root === undefined) return undefined
-    const path = [root]
+  #pathTo(entries: readonly EntryPattern[]): readonly Node<T>[] | undefined {
+    const path = [this.#node]
     for (const entry of entries) {
       const next = path.at(-1)?.child(entry)
       if (next === undefined) return undefined
@@ -73,7 +99,7 @@ export class DescriptorTree<T> {
 /** What follows an entry. */
 class Node<T> {
   value: T | undefined
-  readonly #children = new Map<string, Children<T>>()
+  readonly #children = new Map<string, ValuePatterns<Node<T>>>()
 
   get isEmpty(): boolean {
     return this.value === undefined && this.#children.size === 0
@@ -84,67 +110,22 @@ class Node<T> {
   }
 
   childFor({ key, value }: EntryPattern): Node<T> {
-    const children = this.#children.get(key) ?? new Children<T>()
+    const children = this.#children.get(key) ?? new ValuePatterns<Node<T>>()
     this.#children.set(key, children)
-    return children.get(value) ?? children.add(value, new Node<T>())
+    const child = children.get(value) ?? new Node<T>()
+    children.set(value, child)
+    return child
   }
 
   removeChild({ key, value }: EntryPattern): void {
     const children = this.#children.get(key)
-    children?.remove(value)
+    children?.delete(value)
     if (children?.isEmpty) this.#children.delete(key)
   }
 
   match(entries: readonly DescriptorEntry[], depth: number): T | undefined {
     const entry = entries[depth]
     if (entry === undefined) return this.value
-    return this.#children.get(entry.key)?.match(entry.value, entries, depth + 1)
-  }
-}
-
-/** The nodes that follow the patterns of one key. */
-class Children<T> {
-  readonly #exact = new Map<string, Node<T>>()
-  readonly #byPrefix = new PrefixMap<Node<T>>()
-  #any: Node<T> | undefined
-
-  get isEmpty(): boolean {
-    return this.#exact.size === 0 && this.#byPrefix.size === 0 && this.#any === undefined
-  }
-
-  get({ exact, prefix }: ValuePattern): Node<T> | undefined {
-    if (exact !== undefined) return this.#exact.get(exact)
-    return prefix === undefined ? this.#any : this.#byPrefix.get(prefix)
-  }
-
-  add({ exact, prefix }: ValuePattern, node: Node<T>): Node<T> {
-    if (exact !== undefined) this.#exact.set(exact, node)
-    else if (prefix !== undefined) this.#byPrefix.set(prefix, node)
-    else this.#any = node
-    return node
-  }
-
-  remove({ exact, prefix }: ValuePattern): void {
-    if (exact !== undefined) this.#exact.delete(exact)
-    else if (prefix !== undefined) this.#byPrefix.delete(prefix)
-    else this.#any = undefined
-  }
-
-  /** Searches what follows the nodes that match a value, the most specific first. @param depth of their children */
-  match(value: string, entries: readonly DescriptorEntry[], depth: number): T | undefined {
-    return (
-      this.#exact.get(value)?.match(entries, depth) ??
-      this.#matchByPrefix(value, entries, depth) ??
-      this.#any?.match(entries, depth)
-    )
-  }
-
-  #matchByPrefix(value: string, entries: readonly DescriptorEntry[], depth: number): T | undefined {
-    if (this.#byPrefix.size === 0) return undefined
-    for (const node of this.#byPrefix.all(value)) {
-      const found = node.match(entries, depth)
-      if (found !== undefined) return found
-    }
-    return undefined
+    return this.#children.get(entry.key)?.find(entry.value, child => child.match(entries, depth + 1))
   }
 }

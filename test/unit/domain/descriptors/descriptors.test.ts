@@ -124,6 +124,22 @@ describe('the tree of patterns', () => {
     expect(tree.match(descriptor(text))).toBe(key)
   })
 
+  it('looks at no pattern of other entries if no policy has one for an entry', () => {
+    const prefixes = Array.from({ length: 50 }, (_, i) => `${'a'.repeat(i + 1)}*`)
+    const nested = treeOf(...prefixes.flatMap(first => prefixes.map(second => `rls;d;a=${first};b=${second};c=1`)))
+    let reads = 0
+    const long = (key: string) => ({
+      key,
+      get value() {
+        reads++
+        return 'a'.repeat(50)
+      },
+    })
+    const match = (value: string) => nested.match({ domain: 'd', entries: [long('a'), long('b'), { key: 'c', value }] })
+    expect([match('1'), match('2')]).toEqual([`rls;d;a=${prefixes[49]};b=${prefixes[49]};c=1`, undefined])
+    expect(reads).toBeLessThan(10)
+  })
+
   it('finds what a search of all patterns finds, also after deletions', () => {
     const value = fc.constantFrom('', '=', '=a', '=ab', '=a*', '=ab*', '=*')
     const entry = fc.tuple(fc.constantFrom('k', 'l'), value).map(([key, text]) => key + text)
