@@ -11,6 +11,7 @@ import { ReasonField } from '../parts/reason-field.tsx'
 import { Empty, ReadOnlyNote, WhenLoaded } from '../parts/states.tsx'
 import { useAction } from '../parts/use-action.ts'
 import { useLoaded } from '../parts/use-loaded.ts'
+import { useTimerAt } from '../parts/use-timer-at.ts'
 import { session } from '../session.ts'
 import { formatTime } from '../text/format.ts'
 import { PolicyEditor } from './policy-editor.tsx'
@@ -28,6 +29,8 @@ export function PolicyView({ name }: { name: string }) {
     heading.current?.focus()
   }
   const reload = () => setChanges(count => count + 1)
+  // What is edited stays what the operator has seen.
+  useTimerAt(isEditing ? undefined : seen.value?.policy?.expiresAt, reload)
   const changed = (text: string, id: string | undefined) => {
     setQueued(id)
     if (id === undefined) announce(text)

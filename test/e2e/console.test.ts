@@ -288,6 +288,16 @@ describeWithChromium('the console', () => {
     })
   })
 
+  it('shows what follows a temporary policy once it has ended', async () => {
+    await given.admin.put('ending', { capacity: 67, refillTokens: 1 })
+    const expiresAt = new Date(Date.now() + 3_000).toISOString()
+    await given.admin.put('ending', { capacity: 888, refillTokens: 1, expiresAt })
+    const open = await given.at('#/policy?key=ending')
+    await open.shows('888')
+    await open.page.getByRole('region', { name: 'Stored now' }).getByText('67').waitFor()
+    await open.expectNoFault()
+  })
+
   it('shows exactly what is stored, what follows it, and how a version differs from the one before', async () => {
     const every = (refillIntervalMs: number) => ({ limits: [{ ...FIRST.limits[0], refillIntervalMs }] })
     const then = { ...every(90_001), onStoreFailure: 'deny', overdraft: true, description: 'what follows' }
