@@ -6,11 +6,11 @@ import { Problem } from '../lib/errors.ts'
 import { furtherLimitsWeight, limitWeight, weightAt, weightOf } from './check-weight.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets } from './local-buckets.ts'
+import { noteAnswer } from './note-answer.ts'
 import type { AskedCheck, CheckQueue, CheckResult, OnResult, OpenQueue, PendingCheck } from './pending-check.ts'
 import { type PolicyLookup, policyUnknown } from './policy-lookup.ts'
 import type { CheckObserver, CheckOrigin } from './ports.ts'
 import { Rechecks } from './rechecks.ts'
-import { wasFull } from './was-full.ts'
 import { decideInOutage, tooManyTokens } from './without-store.ts'
 
 /** From this number on, the checks of one request wait apart from those of others. */
@@ -153,8 +153,7 @@ export class Checker {
   #decideByReading(check: PendingCheck, reading: BucketReading): Decision {
     const { denialCache, localBuckets } = this.#options
     const decision = decideByBucket(check, reading, 'redis')
-    if (localBuckets.size > 0 && wasFull(check, reading, reading.allowed ? check.tokens : 0))
-      localBuckets.foundFull(check)
+    if (localBuckets.size > 0) noteAnswer(localBuckets, check, reading, reading.allowed ? check.tokens : 0)
     if (reading.allowed || chargesDenials(check.policy.definition, check.tokens)) {
       // What is spent has changed, so what is remembered of the key is no longer exact.
       if (check.tokens !== 0) denialCache.forget(check.key)

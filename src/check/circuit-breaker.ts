@@ -114,7 +114,7 @@ export class CircuitBreaker {
     if (this.#circuit !== 'closed' || this.#isRetired) return
     const { outage, reasonOf, refusesWrites } = this.#options
     const reason = reasonOf(err)
-    outage.start()
+    outage.failed()
     this.#consecutiveFailures++
     if (this.#consecutiveFailures >= FAILURES_TO_OPEN || refusesWrites(reason)) this.#open(err, reason)
     this.#scheduleProbe()
@@ -137,6 +137,7 @@ export class CircuitBreaker {
     } catch (err) {
       this.#circuit = 'open'
       this.#reason = this.#options.reasonOf(err)
+      if (!this.#isRetired) this.#options.outage.failed()
       this.#scheduleProbe()
       throw err
     }

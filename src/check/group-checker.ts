@@ -6,11 +6,11 @@ import { Problem } from '../lib/errors.ts'
 import { answering, type OnAnswer } from './answering.ts'
 import type { DenialCache } from './denial-cache.ts'
 import type { LocalBuckets, LocalReading } from './local-buckets.ts'
+import { noteAnswer } from './note-answer.ts'
 import type { AskedCheck } from './pending-check.ts'
 import type { BucketCheck, CheckObserver, CheckOrigin, GroupReading, HoldRefusal, HoldRequest } from './ports.ts'
 import { type PreparedGroup, type PrepareGroupOptions, prepareGroup } from './prepare-group.ts'
 import type { ReservationQueue } from './reservation-queue.ts'
-import { wasFull } from './was-full.ts'
 import { decideInOutage } from './without-store.ts'
 
 export interface GroupCheckerOptions extends PrepareGroupOptions {
@@ -156,7 +156,7 @@ export class GroupChecker {
       const reading = readings[i] as BucketReading
       if (allowed) denialCache.forget(check.key)
       const spent = allowed && reading.allowed && !isHold ? check.tokens : 0
-      if (localBuckets.size > 0 && wasFull(check, reading, spent)) localBuckets.foundFull(check)
+      if (localBuckets.size > 0) noteAnswer(localBuckets, check, reading, spent)
     })
   }
 

@@ -43,7 +43,7 @@ export interface LocalReading {
 }
 
 /** The clock of a part of the store. Shares of its keys refill by this clock. */
-type Outage = Pick<OutageClock, 'elapsedMs' | 'refillPausedMs'>
+type Outage = Pick<OutageClock, 'elapsedMs' | 'isRunning' | 'refillPausedMs'>
 
 interface LocalBucketsOptions {
   /** Processes that share each limit, as far as known. */
@@ -100,7 +100,7 @@ export class LocalBuckets {
     const nowMs = this.#options.now()
     const kept = this.#buckets.get(key)
     const processes = Math.max(kept?.processes ?? 1, this.#options.processes())
-    const ownMs = kept === undefined ? 0 : ownTime(kept, processes)
+    const ownMs = kept === undefined ? 0 : ownTime(kept, processes, outage)
     const { limits: counted, periods } = this.#sharesOf(policy, processes)
     const { reading, bucket } = operation(kept?.bucket, counted, tokens, ownMs)
     const refillPausedMs = Math.ceil(outage.refillPausedMs)
@@ -126,6 +126,17 @@ export class LocalBuckets {
   /** Fills a bucket, because an operator has. */
   forget(key: string): void {
     this.#buckets.delete(key)
+  }
+
+  /**
+   * The store has answered a check of a key, so it is available to this key, whatever the clock says: the bucket can have moved to another
+   * part of the store. The time of that outage does not count.
+   */
+  answered(key: string): void {
+    const kept = this.#buckets.get(key)
+    if (kept?.outage.isRunning !== true) return
+    const usedMs = elapsedMs(kept.outage)
+    this.#buckets.set(key, { ...kept, ownSinceMs: ownTimeOfUse(kept), sinceMs: usedMs, usedMs })
   }
 
   /**
@@ -179,14 +190,21 @@ function used(kept: LocalBucket | undefined, { outage, processes, bucket, ownMs,
 
 /**
  * Never rounded up, and divided once: a share would refill too early by the errors of many small steps. The time since the last use
- * counts by the processes of now.
+ * counts by the processes of now, and only if the key's bucket is still in the same part of the store.
  */
-function ownTime(kept: LocalBucket, processes: number): number {
-  const nowMs = Math.max(kept.usedMs, elapsedMs(kept.outage))
-  const partOf = (fromMs: number, toMs: number, divisor: number) => Math.floor((toMs - fromMs) / divisor)
+function ownTime(kept: LocalBucket, processes: number, outage: Outage): number {
+  if (outage !== kept.outage) return ownTimeOfUse(kept)
+  const nowMs = Math.max(kept.usedMs, elapsedMs(outage))
   if (processes === kept.processes) return kept.ownSinceMs + partOf(kept.sinceMs, nowMs, processes)
-  const usedMs = kept.ownSinceMs + partOf(kept.sinceMs, kept.usedMs, kept.processes)
-  return usedMs + partOf(kept.usedMs, nowMs, processes)
+  return ownTimeOfUse(kept) + partOf(kept.usedMs, nowMs, processes)
+}
+
+function ownTimeOfUse({ ownSinceMs, sinceMs, usedMs, processes }: LocalBucket): number {
+  return ownSinceMs + partOf(sinceMs, usedMs, processes)
+}
+
+function partOf(fromMs: number, toMs: number, divisor: number): number {
+  return Math.floor((toMs - fromMs) / divisor)
 }
 
 function elapsedMs(outage: Outage): number {

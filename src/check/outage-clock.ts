@@ -5,6 +5,12 @@
 const GRACE_MS = 1_000
 
 /**
+ * How much later than a deadline the next failure may come, in ms. While the store is unavailable, probes fail four times a second; after a
+ * longer silence, this process itself was suspended.
+ */
+const MAX_SILENCE_MS = 1_250
+
+/**
  * Counts the time of outages of the store, or of one part of it, in ms. The clock is paused while it is available: it refills its own
  * buckets then, and this process's shares must not refill as well.
  */
@@ -13,19 +19,27 @@ export class OutageClock {
   readonly #noticedWithinMs: number
   #elapsedMs = 0
   #startedAtMs: number | undefined
+  /** When the store failed for the last time. */
+  #failedAtMs = 0
 
   /**
    * @param now a monotonic clock, in ms
-   * @param noticedWithinMs how long after the first check without an answer an outage starts at the latest, in ms
+   * @param noticedWithinMs how long after a check without an answer its failure is noticed at the latest, in ms
    */
   constructor(now: () => number, noticedWithinMs: number) {
     this.#now = now
     this.#noticedWithinMs = noticedWithinMs
   }
 
-  /** Starts an outage, unless one has started already. */
-  start(): void {
-    this.#startedAtMs ??= this.#now()
+  get isRunning(): boolean {
+    return this.#startedAtMs !== undefined
+  }
+
+  /** The store has failed: starts an outage, unless one has started already. */
+  failed(): void {
+    const nowMs = this.#now()
+    this.#startedAtMs = nowMs - this.#sinceStartMs
+    this.#failedAtMs = nowMs
   }
 
   /** Ends the outage. */
@@ -44,7 +58,9 @@ export class OutageClock {
     return Math.max(0, GRACE_MS - this.#sinceStartMs)
   }
 
+  /** Without the time in which nobody looked. */
   get #sinceStartMs(): number {
-    return this.#startedAtMs === undefined ? 0 : this.#now() - this.#startedAtMs
+    if (this.#startedAtMs === undefined) return 0
+    return Math.min(this.#now(), this.#failedAtMs + this.#noticedWithinMs + MAX_SILENCE_MS) - this.#startedAtMs
   }
 }

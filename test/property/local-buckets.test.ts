@@ -129,6 +129,7 @@ class Fleet {
       get elapsedMs() {
         return now()
       },
+      isRunning: true,
       refillPausedMs: 0,
     }
     const options = {

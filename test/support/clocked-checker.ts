@@ -32,7 +32,7 @@ export class ClockedChecker extends Checker {
       localBuckets: new LocalBuckets({
         now,
         calendarNow: now,
-        outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+        outageOf: () => ({ elapsedMs: 0, isRunning: false, refillPausedMs: 0 }),
         processes: () => 1,
       }),
       observer: { decided: () => undefined, undecided: () => undefined } as Partial<CheckObserver> as CheckObserver,

@@ -84,7 +84,7 @@ beforeEach(() => {
     denialCache: new DenialCache(() => performance.now()),
     localBuckets: new LocalBuckets({
       now: () => nowMs,
-      outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+      outageOf: () => ({ elapsedMs: 0, isRunning: false, refillPausedMs: 0 }),
       calendarNow: Date.now,
       processes: () => 1,
     }),

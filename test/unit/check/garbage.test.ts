@@ -9,7 +9,7 @@ const CHECKS = 16_000
 const MAX_BYTES_PER_CHECK = 100
 
 it('leaves nothing of a check by a local bucket in memory until the old generation is collected', async () => {
-  const clock = { elapsedMs: 0, refillPausedMs: 0 }
+  const clock = { elapsedMs: 0, isRunning: false, refillPausedMs: 0 }
   const buckets = new LocalBuckets({
     now: () => clock.elapsedMs,
     outageOf: () => clock,

@@ -29,7 +29,7 @@ beforeEach(() => {
   denials = new DenialCache(() => 0)
   local = new LocalBuckets({
     now: () => nowMs,
-    outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+    outageOf: () => ({ elapsedMs: 0, isRunning: false, refillPausedMs: 0 }),
     calendarNow: Date.now,
     processes: () => 1,
   })

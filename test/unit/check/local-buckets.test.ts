@@ -7,13 +7,13 @@ const policy = policyOf('*', { limits: [limitOf({ capacity: 8, refillTokens: 1, 
 const MOST_KEYS = 80_000
 
 let now: number
-let clock: { elapsedMs: number; refillPausedMs: number }
+let clock: { elapsedMs: number; isRunning: boolean; refillPausedMs: number }
 let processes: number
 let calendarNow: number
 let buckets: LocalBuckets
 beforeEach(() => {
   now = 5_000
-  clock = { elapsedMs: 0, refillPausedMs: 0 }
+  clock = { elapsedMs: 0, isRunning: false, refillPausedMs: 0 }
   processes = 1
   calendarNow = Date.parse('2026-02-10T00:00Z')
   buckets = new LocalBuckets({
@@ -122,7 +122,7 @@ describe('the buckets of a process that cannot ask the store', () => {
   })
 
   it('refill only while the part of the store that holds the bucket is unavailable', () => {
-    const other = { elapsedMs: 0, refillPausedMs: 0 }
+    const other = { elapsedMs: 0, isRunning: false, refillPausedMs: 0 }
     const parted = new LocalBuckets({
       now: () => now,
       outageOf: key => (key === 'a' ? clock : other),
@@ -140,7 +140,7 @@ describe('the buckets of a process that cannot ask the store', () => {
     allows('a', 8)
     outage(3_000)
     expect(allows('a', 2)).toBe(true)
-    clock = { elapsedMs: 500, refillPausedMs: 0 }
+    clock = { elapsedMs: 500, isRunning: false, refillPausedMs: 0 }
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])
     outage(1_000)
     expect([allows('a', 1), allows('a', 1)]).toEqual([true, false])

@@ -9,8 +9,7 @@ beforeEach(() => {
 })
 
 function outage(ms: number): void {
-  clock.start()
-  now += ms
+  for (const untilMs = now + ms; now < untilMs; now += 250) clock.failed()
   clock.stop()
 }
 
@@ -27,12 +26,22 @@ describe('the outage clock', () => {
     expect(clock.elapsedMs).toBe(0)
   })
 
+  it('counts no time in which nobody looked, since the process was suspended', () => {
+    clock.failed()
+    now += 60_000
+    clock.failed()
+    now += 250
+    expect(clock.elapsedMs).toBe(600)
+    clock.stop()
+    expect(clock.elapsedMs).toBe(600)
+  })
+
   it('reports for how long it does not count yet, also for a check without an answer before the outage is noticed', () => {
     expect(clock.refillPausedMs).toBe(1_100)
-    clock.start()
+    clock.failed()
     now += 300
     expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([0, 700])
-    clock.start()
+    clock.failed()
     now += 900
     expect([clock.elapsedMs, clock.refillPausedMs]).toEqual([200, 0])
   })

@@ -39,7 +39,7 @@ beforeEach(() => {
     canGoTogether: () => true,
     localBuckets: new LocalBuckets({
       now: () => 0,
-      outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+      outageOf: () => ({ elapsedMs: 0, isRunning: false, refillPausedMs: 0 }),
       calendarNow: Date.now,
       processes: () => 1,
     }),

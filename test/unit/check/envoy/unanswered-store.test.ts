@@ -47,7 +47,7 @@ beforeEach(() => {
     localBuckets: new LocalBuckets({
       now,
       calendarNow: Date.now,
-      outageOf: () => ({ elapsedMs: 0, refillPausedMs: 0 }),
+      outageOf: () => ({ elapsedMs: 0, isRunning: false, refillPausedMs: 0 }),
       processes: () => 1,
     }),
     observer: { decided: () => undefined } as Partial<CheckObserver> as CheckObserver,
